@@ -1,0 +1,59 @@
+//! An access key: a public text and a secret, which is sealed at rest.
+
+use super::id::{AccessKeyId, OrganizationId, ServiceAccountId};
+use super::ip_allowlist::IpAllowlist;
+use super::text::Description;
+use super::timestamp::Timestamp;
+
+/// The most keys of one service account that may be active at once, those in overlap not counted.
+pub const MAX_ACTIVE_KEYS: usize = 5;
+
+/// An access key as it is stored, without its secret.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccessKey {
+    /// Its id.
+    pub id: AccessKeyId,
+    /// The tenant it belongs to.
+    pub organization_id: OrganizationId,
+    /// Who signs with it.
+    pub service_account_id: ServiceAccountId,
+    /// The public text, `sa_…`; opaque.
+    pub access_key: String,
+    /// What it is for.
+    pub description: Description,
+    /// Where it may be used from.
+    pub ip_allowlist: IpAllowlist,
+    /// From then on it is refused.
+    pub expires_at: Option<Timestamp>,
+    /// When it was rotated: from then on it is in overlap, living until `expires_at`.
+    pub rotated_at: Option<Timestamp>,
+    /// When it was revoked, for good.
+    pub revoked_at: Option<Timestamp>,
+    /// When it last signed an accepted request; exact to the minute.
+    pub last_used_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl AccessKey {
+    /// Whether a request dated `now` may be signed with it.
+    #[must_use]
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && !self.is_expired(now)
+    }
+
+    /// Whether its time is over.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= now)
+    }
+}
+
+/// A secret sealed for one row: AES-256-GCM under a key-encryption key from the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedSecret {
+    /// Which key-encryption key opens it.
+    pub sealing_key_id: String,
+    /// Version, nonce and ciphertext, as `authn` writes them.
+    pub bytes: Vec<u8>,
+}

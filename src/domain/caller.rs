@@ -1,0 +1,87 @@
+//! Who is asking, and the tenant that this lets them see.
+
+use std::sync::Arc;
+
+use super::access_key::AccessKey;
+use super::account::Account;
+use super::id::{OrganizationId, ServiceAccountId};
+use super::organization::Organization;
+use super::service_account::ServiceAccount;
+
+/// The tenant that a piece of work is confined to. Repositories of tenant data are reached only
+/// through one, and only authentication and operator commands make one (the floor-plan test
+/// counts the places).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope(OrganizationId);
+
+impl Scope {
+    /// The scope of a caller whose credentials were verified. For `authn` only.
+    #[must_use]
+    pub const fn of_authenticated(organization: OrganizationId) -> Self {
+        Self(organization)
+    }
+
+    /// The scope of an operator's command on that organization. For `cli` and the demo only.
+    #[must_use]
+    pub const fn of_operator(organization: OrganizationId) -> Self {
+        Self(organization)
+    }
+
+    /// The tenant.
+    #[must_use]
+    pub const fn organization_id(self) -> OrganizationId {
+        self.0
+    }
+}
+
+/// An authenticated principal, with the facts that policy may look at.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// A program that signed its request.
+    ServiceAccount(Arc<ServiceAccountCaller>),
+}
+
+/// A service account that proved it holds one of its keys' secrets.
+#[derive(Debug)]
+pub struct ServiceAccountCaller {
+    /// The service account.
+    pub service_account: ServiceAccount,
+    /// The account it belongs to.
+    pub account: Account,
+    /// The tenant.
+    pub organization: Organization,
+    /// The key it signed with.
+    pub access_key: AccessKey,
+}
+
+impl Caller {
+    /// The tenant's scope.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope(self.organization().id)
+    }
+
+    /// The tenant.
+    #[must_use]
+    pub fn organization(&self) -> &Organization {
+        match self {
+            Self::ServiceAccount(caller) => &caller.organization,
+        }
+    }
+
+    /// The principal's typed id, as logs, audit events and policies name it.
+    #[must_use]
+    pub fn principal_id(&self) -> String {
+        match self {
+            Self::ServiceAccount(caller) => caller.service_account.id.to_string(),
+        }
+    }
+
+    /// The service account, if it is one.
+    #[must_use]
+    pub fn service_account_id(&self) -> Option<ServiceAccountId> {
+        match self {
+            Self::ServiceAccount(caller) => Some(caller.service_account.id),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Typed identifiers: a UUIDv7 that the machine surface shows as a prefix and 26 characters of
+//! Crockford base32 (contract section 1).
+
+use std::fmt;
+use std::str::FromStr;
+
+use ulid::Ulid;
+use uuid::{Builder, Uuid};
+
+use super::entropy::Entropy;
+use super::timestamp::Timestamp;
+
+/// The text was not an identifier of the expected kind in its one canonical spelling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a well-formed id, expected `{prefix}` and 26 lowercase base32 characters")]
+pub struct MalformedId {
+    prefix: &'static str,
+}
+
+/// Makes a UUIDv7 (RFC 9562 section 5.7): milliseconds first, so ids sort by creation.
+fn uuid_v7(now: Timestamp, entropy: &dyn Entropy) -> Uuid {
+    let mut random = [0; 10];
+    entropy.fill(&mut random);
+    let milliseconds = u64::try_from(now.timestamp_millis()).unwrap_or(0);
+    Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid()
+}
+
+/// Reads the one canonical spelling: lowercase, no look-alike letters, no overflow.
+fn parse(prefix: &'static str, text: &str) -> Result<Uuid, MalformedId> {
+    let malformed = MalformedId { prefix };
+    let digits = text.strip_prefix(prefix).ok_or(malformed)?;
+    let uuid = Uuid::from_u128(u128::from(
+        Ulid::from_string(digits).map_err(|_| malformed)?,
+    ));
+    // The decoder folds case and look-alikes; one object must have one spelling.
+    if encode(uuid) == digits {
+        Ok(uuid)
+    } else {
+        Err(malformed)
+    }
+}
+
+fn encode(uuid: Uuid) -> String {
+    Ulid::from(uuid.as_u128()).to_string().to_ascii_lowercase()
+}
+
+macro_rules! typed_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// What its text starts with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new id: the time first, then randomness.
+            #[must_use]
+            pub fn generate(now: Timestamp, entropy: &dyn Entropy) -> Self {
+                Self(uuid_v7(now, entropy))
+            }
+
+            /// Wraps a stored UUID.
+            #[must_use]
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// The UUID, as the store keeps it and the portal shows it.
+            #[must_use]
+            pub const fn uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{}", $prefix, encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = MalformedId;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                parse($prefix, text).map(Self)
+            }
+        }
+    };
+}
+
+typed_id!(
+    /// The tenant.
+    OrganizationId, "org-"
+);
+typed_id!(
+    /// A workspace inside an organization.
+    AccountId, "acc-"
+);
+typed_id!(
+    /// A machine identity.
+    ServiceAccountId, "sa-"
+);
+typed_id!(
+    /// An access key's row, not its text.
+    AccessKeyId, "key-"
+);
+typed_id!(
+    /// A person.
+    UserId, "user-"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let id =
+            OrganizationId::from_uuid(Uuid::from_u128(0x0198_f000_0000_7000_8000_0000_0000_0001));
+        let text = id.to_string();
+        assert_eq!(text.len(), "org-".len() + 26);
+        assert_eq!(text.parse(), Ok(id));
+        for other in [
+            text.to_uppercase(),
+            text.replacen("org-", "acc-", 1),
+            text.replace('0', "o"),
+            text.replace('1', "l"),
+            format!("{text}0"),
+            format!(" {text}"),
+            "org-zzzzzzzzzzzzzzzzzzzzzzzzzz".to_owned(),
+            "org-".to_owned(),
+            String::new(),
+        ] {
+            assert!(
+                other.parse::<OrganizationId>().is_err(),
+                "`{other}` was read"
+            );
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The addresses an access key may be used from (contract section 4).
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+/// The most entries an allowlist may have.
+pub const MAX_ENTRIES: usize = 50;
+
+/// An entry is not an address or a network in its canonical form.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AllowlistError {
+    /// More entries than [`MAX_ENTRIES`].
+    #[error("must have at most {MAX_ENTRIES} entries")]
+    TooMany,
+    /// Neither an address nor a CIDR network.
+    #[error("`{0}` is neither an ip address nor a network in CIDR form")]
+    Malformed(String),
+    /// A network with bits set behind its prefix: probably not what was meant.
+    #[error("`{0}` has host bits set, the network is `{1}`")]
+    HostBits(String, String),
+}
+
+/// Networks, in the order given; empty means no restriction.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IpAllowlist(Vec<IpNet>);
+
+impl IpAllowlist {
+    /// Reads CIDR networks and bare addresses (one host each), IPv4 or IPv6.
+    ///
+    /// # Errors
+    ///
+    /// The index of the offending entry (0 for the whole) and what is wrong with it.
+    pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Self, (usize, AllowlistError)> {
+        if entries.len() > MAX_ENTRIES {
+            return Err((0, AllowlistError::TooMany));
+        }
+        entries
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| parse_entry(entry.as_ref()).map_err(|error| (index, error)))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// Whether a client at this address may use the key. IPv4-mapped addresses count as IPv4.
+    #[must_use]
+    pub fn admits(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.is_empty() || self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// The entries as text; a single host is written as a bare address.
+    #[must_use]
+    pub fn to_texts(&self) -> Vec<String> {
+        self.0
+            .iter()
+            .map(|network| {
+                if network.prefix_len() == network.max_prefix_len() {
+                    network.addr().to_string()
+                } else {
+                    network.to_string()
+                }
+            })
+            .collect()
+    }
+}
+
+fn parse_entry(entry: &str) -> Result<IpNet, AllowlistError> {
+    let malformed = || AllowlistError::Malformed(entry.to_owned());
+    if let Ok(address) = entry.parse::<IpAddr>() {
+        return Ok(IpNet::from(address.to_canonical()));
+    }
+    let network: IpNet = entry.parse().map_err(|_| malformed())?;
+    if network != network.trunc() {
+        return Err(AllowlistError::HostBits(
+            entry.to_owned(),
+            network.trunc().to_string(),
+        ));
+    }
+    // `::ffff:a.b.c.d/n` is an IPv4 network in disguise; written as IPv4 it means one thing.
+    match network {
+        IpNet::V6(v6) if v6.addr().to_ipv4_mapped().is_some() => Err(malformed()),
+        _ => Ok(network),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_canonical() {
+        let list = IpAllowlist::parse(&["10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "::1"])
+            .expect("good entries");
+        assert_eq!(
+            list.to_texts(),
+            ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "::1"]
+        );
+        for bad in [
+            "10.0.0.1/8",
+            "10.0.0.0/33",
+            "10.0.0",
+            "example.org",
+            "",
+            " 10.0.0.1",
+            "::ffff:10.0.0.0/104",
+            "2001:db8::1/32",
+        ] {
+            assert!(IpAllowlist::parse(&[bad]).is_err(), "`{bad}` was read");
+        }
+        assert!(IpAllowlist::parse(&vec!["10.0.0.1"; 50]).is_ok());
+        assert!(IpAllowlist::parse(&vec!["10.0.0.1"; 51]).is_err());
+    }
+
+    #[test]
+    fn mapped_addresses_count_as_ipv4() {
+        let list = IpAllowlist::parse(&["10.0.0.0/8"]).expect("a good entry");
+        assert!(list.admits("::ffff:10.1.2.3".parse().expect("an address")));
+        assert!(!list.admits("::ffff:11.1.2.3".parse().expect("an address")));
+        assert!(IpAllowlist::default().admits("203.0.113.9".parse().expect("an address")));
+    }
+}

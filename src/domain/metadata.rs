@@ -1,0 +1,234 @@
+//! Metadata: a small JSON object that a tenant hangs on its own things (contract section 4).
+//!
+//! Policies never read it, because tenants write it.
+
+use serde_json::{Map, Number, Value};
+
+/// The largest integer that every JSON reader holds exactly, 2^53 − 1.
+const MAX_NUMBER: f64 = 9_007_199_254_740_991.0;
+const MAX_KEYS: usize = 50;
+const MAX_KEY_CHARACTERS: usize = 64;
+const MAX_BYTES: usize = 16 * 1024;
+const MAX_DEPTH: usize = 5;
+
+/// Which limit was broken, and where; the sentence is for the client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{rule}")]
+pub struct MetadataError {
+    /// A JSON pointer (RFC 6901) below the metadata itself; empty for the whole.
+    pub pointer: String,
+    /// The rule that was broken.
+    pub rule: String,
+}
+
+/// A JSON object within the limits of the contract.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Metadata(Map<String, Value>);
+
+impl Metadata {
+    /// Checks every limit and writes each number in one form, so that both databases give back
+    /// the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`MetadataError`] names the first broken limit.
+    pub fn new(mut object: Map<String, Value>) -> Result<Self, MetadataError> {
+        if object.len() > MAX_KEYS {
+            return Err(broken("", format!("must have at most {MAX_KEYS} keys")));
+        }
+        for (key, value) in &mut object {
+            let pointer = format!("/{}", key.replace('~', "~0").replace('/', "~1"));
+            if key.is_empty() || key.chars().count() > MAX_KEY_CHARACTERS {
+                return Err(broken(
+                    &pointer,
+                    format!("keys must have 1 to {MAX_KEY_CHARACTERS} characters"),
+                ));
+            }
+            check_text(key, &pointer)?;
+            check(value, 2, &pointer)?;
+        }
+        let bytes = Value::Object(object.clone()).to_string().len();
+        if bytes > MAX_BYTES {
+            return Err(broken(
+                "",
+                format!("must take at most {MAX_BYTES} bytes as compact JSON, takes {bytes}"),
+            ));
+        }
+        Ok(Self(object))
+    }
+
+    /// Wraps stored metadata, which was checked when it was written.
+    #[must_use]
+    pub fn from_stored(object: Map<String, Value>) -> Self {
+        Self(object)
+    }
+
+    /// The metadata after a JSON Merge Patch (RFC 7396).
+    ///
+    /// # Errors
+    ///
+    /// [`MetadataError`] when the *result* breaks a limit; nothing is changed then.
+    pub fn merged(&self, patch: &MetadataPatch) -> Result<Self, MetadataError> {
+        match patch {
+            MetadataPatch::Clear => Ok(Self::default()),
+            MetadataPatch::Merge(patch) => {
+                let mut merged = Value::Object(self.0.clone());
+                json_patch::merge(&mut merged, &Value::Object(patch.clone()));
+                match merged {
+                    Value::Object(object) => Self::new(object),
+                    _ => Err(broken("", "must be an object".to_owned())),
+                }
+            }
+        }
+    }
+
+    /// The object itself.
+    #[must_use]
+    pub const fn as_object(&self) -> &Map<String, Value> {
+        &self.0
+    }
+}
+
+/// What a PATCH says about metadata.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MetadataPatch {
+    /// `null`: empty it.
+    Clear,
+    /// An object: merge it in, null members removing theirs.
+    Merge(Map<String, Value>),
+}
+
+fn broken(pointer: &str, rule: String) -> MetadataError {
+    MetadataError {
+        pointer: pointer.to_owned(),
+        rule,
+    }
+}
+
+/// `depth` is the level at which `value` would stand if it is an object or an array.
+fn check(value: &mut Value, depth: usize, pointer: &str) -> Result<(), MetadataError> {
+    match value {
+        Value::Null | Value::Bool(_) => Ok(()),
+        Value::String(text) => check_text(text, pointer),
+        Value::Number(number) => {
+            *number = canonical(number)
+                .ok_or_else(|| broken(pointer, "numbers must lie within ±(2^53 − 1)".to_owned()))?;
+            Ok(())
+        }
+        Value::Array(_) | Value::Object(_) if depth > MAX_DEPTH => Err(broken(
+            pointer,
+            format!("objects and arrays may be at most {MAX_DEPTH} deep"),
+        )),
+        Value::Array(items) => items
+            .iter_mut()
+            .try_for_each(|item| check(item, depth + 1, pointer)),
+        Value::Object(members) => members.iter_mut().try_for_each(|(key, member)| {
+            check_text(key, pointer)?;
+            check(member, depth + 1, pointer)
+        }),
+    }
+}
+
+/// PostgreSQL cannot store U+0000 in text or jsonb, so neither database gets to see one.
+fn check_text(text: &str, pointer: &str) -> Result<(), MetadataError> {
+    if text.contains('\0') {
+        return Err(broken(
+            pointer,
+            "must not contain the character U+0000".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// One spelling for each number: whole numbers as integers, no negative zero.
+fn canonical(number: &Number) -> Option<Number> {
+    let value = number
+        .as_f64()
+        .filter(|value| value.is_finite() && value.abs() <= MAX_NUMBER)?;
+    if value.fract() == 0.0 {
+        // An integer beyond 2^53 may round down to the limit as a float; its own text decides.
+        let exact = match number.as_i64() {
+            Some(integer) => integer,
+            None if number.is_u64() => return None,
+            #[expect(clippy::cast_possible_truncation, reason = "whole and within ±2^53")]
+            None => value as i64,
+        };
+        return (exact.unsigned_abs() <= 9_007_199_254_740_991).then(|| Number::from(exact));
+    }
+    Number::from_f64(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn metadata(value: Value) -> Result<Metadata, MetadataError> {
+        match value {
+            Value::Object(object) => Metadata::new(object),
+            _ => panic!("the test gives an object"),
+        }
+    }
+
+    #[test]
+    fn limits_hold_at_their_edges() {
+        assert!(
+            metadata(
+                (0..50)
+                    .map(|n| (n.to_string(), json!(n)))
+                    .collect::<Map<_, _>>()
+                    .into()
+            )
+            .is_ok()
+        );
+        assert!(
+            metadata(
+                (0..51)
+                    .map(|n| (n.to_string(), json!(n)))
+                    .collect::<Map<_, _>>()
+                    .into()
+            )
+            .is_err()
+        );
+        assert!(metadata(json!({ "k".repeat(64): 1 })).is_ok());
+        assert!(metadata(json!({ "k".repeat(65): 1 })).is_err());
+        assert!(metadata(json!({ "": 1 })).is_err());
+        assert!(metadata(json!({"a": {"b": {"c": {"d": 1}}}})).is_ok());
+        assert!(metadata(json!({"a": {"b": {"c": {"d": {}}}}})).is_ok());
+        assert!(metadata(json!({"a": {"b": {"c": {"d": {"e": {}}}}}})).is_err());
+        assert!(metadata(json!({"a": [[[[1]]]]})).is_ok());
+        assert!(metadata(json!({"a": [[[[[1]]]]]})).is_err());
+        assert!(metadata(json!({"n": 9_007_199_254_740_991_i64})).is_ok());
+        assert!(metadata(json!({"n": 9_007_199_254_740_992_i64})).is_err());
+        assert!(metadata(json!({"n": -9_007_199_254_740_992_i64})).is_err());
+        assert!(metadata(json!({"n": 1e300})).is_err());
+        assert!(metadata(json!({"n": u64::MAX})).is_err());
+        let overhead = r#"{"k":""}"#.len();
+        assert!(metadata(json!({"k": "x".repeat(16 * 1024 - overhead)})).is_ok());
+        assert!(metadata(json!({"k": "x".repeat(16 * 1024 - overhead + 1)})).is_err());
+        assert!(metadata(json!({"k": "a\0b"})).is_err());
+    }
+
+    #[test]
+    fn numbers_have_one_form() {
+        let written = metadata(json!({"a": 1e2, "b": -0.0, "c": 0.5})).expect("within the limits");
+        assert_eq!(
+            Value::Object(written.0).to_string(),
+            r#"{"a":100,"b":0,"c":0.5}"#
+        );
+    }
+
+    #[test]
+    fn a_merge_removes_nulls_and_checks_the_result() {
+        let old = metadata(json!({"a": 1, "b": {"c": 2, "d": 3}})).expect("within the limits");
+        let Value::Object(patch) = json!({"a": null, "b": {"c": null}, "e": 4}) else {
+            unreachable!()
+        };
+        let new = old
+            .merged(&MetadataPatch::Merge(patch))
+            .expect("within the limits");
+        assert_eq!(Value::Object(new.0), json!({"b": {"d": 3}, "e": 4}));
+        assert_eq!(old.merged(&MetadataPatch::Clear), Ok(Metadata::default()));
+    }
+}

@@ -1,0 +1,21 @@
+//! The words of the business: ids, callers, parsed values and the records of a tenant.
+//!
+//! Nothing here does I/O or knows a framework. A value that exists is valid: constructors parse,
+//! so the floors above never check twice.
+
+pub mod access_key;
+pub mod account;
+pub mod audit;
+pub mod caller;
+pub mod clock;
+pub mod code;
+pub mod entropy;
+pub mod id;
+pub mod ip_allowlist;
+pub mod metadata;
+pub mod organization;
+pub mod page;
+pub mod permission;
+pub mod service_account;
+pub mod text;
+pub mod timestamp;

@@ -1,0 +1,88 @@
+//! The catalogue of permissions: every action that policy is ever asked about.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The text names no permission.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no permission `{0}`")]
+pub struct UnknownPermission(pub String);
+
+macro_rules! permissions {
+    ($($variant:ident = $name:literal,)+) => {
+        /// One permission; its text is the Cedar action's id (contract sections 4 to 6).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Permission {
+            $(#[doc = concat!("`", $name, "`")] $variant,)+
+        }
+
+        impl Permission {
+            /// Every permission, in the order of the contract.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// Its text, as policies, service accounts and the API write it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+permissions! {
+    GetOrganization = "organizations:GetOrganization",
+    UpdateOrganization = "organizations:UpdateOrganization",
+    UpdateSettings = "organizations:UpdateSettings",
+    DeactivateOrganization = "organizations:DeactivateOrganization",
+    ListAccounts = "accounts:ListAccounts",
+    CreateAccount = "accounts:CreateAccount",
+    GetAccount = "accounts:GetAccount",
+    UpdateAccount = "accounts:UpdateAccount",
+    ListServiceAccounts = "service-accounts:ListServiceAccounts",
+    CreateServiceAccount = "service-accounts:CreateServiceAccount",
+    GetServiceAccount = "service-accounts:GetServiceAccount",
+    UpdateServiceAccount = "service-accounts:UpdateServiceAccount",
+    DeleteServiceAccount = "service-accounts:DeleteServiceAccount",
+    ListDeletedServiceAccounts = "service-accounts:ListDeleted",
+    ListKeys = "service-accounts:ListKeys",
+    CreateKey = "service-accounts:CreateKey",
+    RotateKey = "service-accounts:RotateKey",
+    RevokeKey = "service-accounts:RevokeKey",
+    AssignServiceAccountRole = "service-accounts:AssignRole",
+    GrantPermission = "service-accounts:GrantPermission",
+    GetDecision = "decisions:GetDecision",
+    ListMembers = "team:ListMembers",
+    InviteMember = "team:InviteMember",
+    ChangeRole = "team:ChangeRole",
+    RemoveMember = "team:RemoveMember",
+    AssignTeamRole = "team:AssignRole",
+    Normalize = "normalization:Normalize",
+}
+
+impl Permission {
+    /// Its place in [`Permission::ALL`], for tables indexed by permission.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Permission {
+    type Err = UnknownPermission;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|permission| permission.as_str() == text)
+            .ok_or_else(|| UnknownPermission(text.to_owned()))
+    }
+}

@@ -1,0 +1,40 @@
+//! A machine identity in one account.
+
+use super::id::{AccountId, OrganizationId, ServiceAccountId};
+use super::metadata::Metadata;
+use super::text::{Description, Name};
+use super::timestamp::Timestamp;
+
+/// A service account as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceAccount {
+    /// Its id.
+    pub id: ServiceAccountId,
+    /// The tenant it belongs to.
+    pub organization_id: OrganizationId,
+    /// The account it belongs to; never changes.
+    pub account_id: AccountId,
+    /// Its name.
+    pub name: Name,
+    /// What it is for.
+    pub description: Description,
+    /// False refuses its requests.
+    pub is_active: bool,
+    /// Role names, none twice, in the order given.
+    pub roles: Vec<String>,
+    /// Permission names, none twice, in the order given. Text, because a stored name that the
+    /// schema no longer has must still load: it then counts for nothing.
+    pub permissions: Vec<String>,
+    /// The tenant's own notes.
+    pub metadata: Metadata,
+    /// When it was deleted; its keys are revoked and lists leave it out.
+    pub deleted_at: Option<Timestamp>,
+    /// When one of its keys last signed an accepted request; exact to the minute.
+    pub last_used_at: Option<Timestamp>,
+    /// Grows by one with every change; the `etag`.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}

@@ -1,0 +1,139 @@
+//! Text that people and programs give us: trimmed, in Unicode form C, without control or
+//! bidirectional-control characters (contract section 1).
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Why a text was refused; the sentence is for the client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// Nothing is left after trimming.
+    #[error("must not be empty")]
+    Empty,
+    /// Over the limit of characters.
+    #[error("must have at most {0} characters")]
+    TooManyCharacters(usize),
+    /// Over the limit of bytes.
+    #[error("must take at most {0} bytes of UTF-8")]
+    TooManyBytes(usize),
+    /// A character that could hide or reorder text.
+    #[error("must not contain the control character U+{0:04X}")]
+    Control(u32),
+}
+
+/// A name: 1 to 200 characters, at most 800 bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name(String);
+
+impl Name {
+    /// Trims, normalises and checks.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError`], whose text names the broken rule.
+    pub fn parse(text: &str) -> Result<Self, TextError> {
+        let name = clean(text, 200, 800)?;
+        if name.is_empty() {
+            Err(TextError::Empty)
+        } else {
+            Ok(Self(name))
+        }
+    }
+
+    /// Wraps a stored name, which was parsed when it was written.
+    #[must_use]
+    pub fn from_stored(name: String) -> Self {
+        Self(name)
+    }
+
+    /// The name's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A description: at most 1,000 characters and 4,000 bytes, possibly empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Description(String);
+
+impl Description {
+    /// Trims, normalises and checks.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError`], whose text names the broken rule.
+    pub fn parse(text: &str) -> Result<Self, TextError> {
+        clean(text, 1_000, 4_000).map(Self)
+    }
+
+    /// Wraps a stored description, which was parsed when it was written.
+    #[must_use]
+    pub fn from_stored(description: String) -> Self {
+        Self(description)
+    }
+
+    /// The description's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn clean(text: &str, characters: usize, bytes: usize) -> Result<String, TextError> {
+    // Cheap bound first: normalisation of what is far too long is work for nothing.
+    if text.len() > bytes.saturating_mul(4) {
+        return Err(TextError::TooManyBytes(bytes));
+    }
+    if let Some(control) = text.chars().find(|&character| is_forbidden(character)) {
+        return Err(TextError::Control(control.into()));
+    }
+    let text: String = text.trim().nfc().collect();
+    if text.chars().count() > characters {
+        return Err(TextError::TooManyCharacters(characters));
+    }
+    if text.len() > bytes {
+        return Err(TextError::TooManyBytes(bytes));
+    }
+    Ok(text)
+}
+
+/// Control characters (C0, C1, U+2028, U+2029) and bidirectional controls (UAX #9, `Bidi_Control`).
+#[must_use]
+pub fn is_forbidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}' | '\u{2029}'
+            | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_trimmed_and_composed() {
+        let name = Name::parse("  Ac\u{327}a\u{303}o Ltda ☂ ").expect("a good name");
+        assert_eq!(name.as_str(), "A\u{e7}\u{e3}o Ltda ☂");
+    }
+
+    #[test]
+    fn a_name_has_edges() {
+        assert!(Name::parse(&"x".repeat(200)).is_ok());
+        assert_eq!(
+            Name::parse(&"x".repeat(201)),
+            Err(TextError::TooManyCharacters(200))
+        );
+        assert!(Name::parse(&"𝕏".repeat(200)).is_ok());
+        assert_eq!(Name::parse("  "), Err(TextError::Empty));
+        for hidden in [
+            '\0', '\n', '\u{7f}', '\u{85}', '\u{202E}', '\u{2066}', '\u{200F}', '\u{061C}',
+        ] {
+            let text = format!("a{hidden}b");
+            assert_eq!(
+                Name::parse(&text),
+                Err(TextError::Control(hidden.into())),
+                "{text:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Charter: an organizations API whose every permission is decided by Cedar policies.
+//!
+//! The modules are the floors of the house; ARCHITECTURE.md says which may use which.
+
+pub mod domain;
