@@ -7,6 +7,7 @@ use super::account::Account;
 use super::id::{OrganizationId, ServiceAccountId};
 use super::organization::Organization;
 use super::service_account::ServiceAccount;
+use super::user::User;
 
 /// The tenant that a piece of work is confined to. Repositories of tenant data are reached only
 /// through one, and only authentication and operator commands make one (the floor-plan test
@@ -39,6 +40,8 @@ impl Scope {
 pub enum Caller {
     /// A program that signed its request.
     ServiceAccount(Arc<ServiceAccountCaller>),
+    /// A person with a session.
+    User(Arc<UserCaller>),
 }
 
 /// A service account that proved it holds one of its keys' secrets.
@@ -54,6 +57,15 @@ pub struct ServiceAccountCaller {
     pub access_key: AccessKey,
 }
 
+/// A person whose bearer token was verified.
+#[derive(Debug)]
+pub struct UserCaller {
+    /// The person.
+    pub user: User,
+    /// The tenant.
+    pub organization: Organization,
+}
+
 impl Caller {
     /// The tenant's scope.
     #[must_use]
@@ -66,6 +78,7 @@ impl Caller {
     pub fn organization(&self) -> &Organization {
         match self {
             Self::ServiceAccount(caller) => &caller.organization,
+            Self::User(caller) => &caller.organization,
         }
     }
 
@@ -74,6 +87,7 @@ impl Caller {
     pub fn principal_id(&self) -> String {
         match self {
             Self::ServiceAccount(caller) => caller.service_account.id.to_string(),
+            Self::User(caller) => caller.user.id.to_string(),
         }
     }
 
@@ -82,6 +96,7 @@ impl Caller {
     pub fn service_account_id(&self) -> Option<ServiceAccountId> {
         match self {
             Self::ServiceAccount(caller) => Some(caller.service_account.id),
+            Self::User(_) => None,
         }
     }
 }

@@ -19,3 +19,4 @@ pub mod permission;
 pub mod service_account;
 pub mod text;
 pub mod timestamp;
+pub mod user;
