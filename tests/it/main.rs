@@ -1,0 +1,6 @@
+//! The one integration binary: one link, and a warm edit-to-test loop of seconds.
+//!
+//! Each module answers for one promise of the contract or of the house.
+#![cfg(test)]
+
+mod floor_plan;
