@@ -3,3 +3,4 @@
 //! The modules are the floors of the house; ARCHITECTURE.md says which may use which.
 
 pub mod domain;
+pub mod settings;

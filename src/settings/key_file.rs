@@ -1,0 +1,71 @@
+//! The keys that the demo makes for itself, kept in its data directory for later starts.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use super::error::{Fault, SettingsError};
+use super::keys;
+use crate::domain::entropy::Entropy;
+
+const FILE_NAME: &str = "keys.toml";
+
+/// The file's name and text, or `None` where there is none and nobody gave the randomness to make it.
+///
+/// # Errors
+///
+/// The file cannot be read or made, or others than its owner may read it.
+pub(super) fn open(
+    data_dir: &Path,
+    make_with: Option<&dyn Entropy>,
+) -> Result<Option<(String, String)>, SettingsError> {
+    let path = data_dir.join(FILE_NAME);
+    let name = path.display().to_string();
+    let text = match (read(&path), make_with) {
+        (Err(error), Some(entropy)) if error.kind() == io::ErrorKind::NotFound => {
+            make(data_dir, &path, entropy).and_then(|()| read(&path))
+        }
+        (Err(error), None) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        (other, _) => other,
+    };
+    match text {
+        Ok(text) => Ok(Some((name, text))),
+        Err(error) => Err(Fault::of(name, format!("cannot be used: {error}")).into()),
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(io::Error::other(format!(
+            "it holds secrets and others may read it (mode {:o}): run `chmod 600` on it",
+            mode & 0o777
+        )));
+    }
+    fs::read_to_string(path)
+}
+
+fn make(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data_dir)?;
+    // Exclusive: of two first starts at once, the second finds the file and must not replace it.
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    let heading = "# Made by `charter serve --demo`. Without these keys the database beside it cannot be read.\n";
+    let written = file
+        .write_all(heading.as_bytes())
+        .and_then(|()| file.write_all(keys::generate(entropy).as_bytes()))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::File::open(data_dir)?.sync_all());
+    if written.is_err() {
+        // Half a file would be taken for the keys of an existing database at the next start.
+        fs::remove_file(path)?;
+    }
+    written
+}

@@ -1,0 +1,170 @@
+//! The service's own keys: their written form `id:base64 of 32 bytes`, and how new ones are made.
+//!
+//! Knows nothing of what the keys do; their values never reach a message or a log.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretBox};
+use zeroize::Zeroizing;
+
+use super::reader::Reader;
+use crate::domain::entropy::Entropy;
+
+/// Bytes in every key.
+pub const KEY_BYTES: usize = 32;
+
+/// One key and the id that says which one was used. `Debug` shows the id only.
+#[derive(Debug)]
+pub struct Key {
+    id: String,
+    material: SecretBox<[u8; KEY_BYTES]>,
+}
+
+impl Key {
+    /// 1 to 32 characters of `[a-z0-9-]`; no secret.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The key itself.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; KEY_BYTES] {
+        self.material.expose_secret()
+    }
+
+    /// Reads `id:base64`. The error never quotes the key.
+    fn parse(entry: &str) -> Result<Self, String> {
+        let Some((id, encoded)) = entry.split_once(':') else {
+            return Err(
+                "expected `id:base64 of 32 bytes`, as `charter keys generate` prints".to_owned(),
+            );
+        };
+        let id_is_well_formed = (1..=32).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        if !id_is_well_formed {
+            return Err(
+                "the id before the colon must be 1 to 32 characters of `a-z`, `0-9` and `-`"
+                    .to_owned(),
+            );
+        }
+        let decoded =
+            Zeroizing::new(STANDARD.decode(encoded).map_err(|_| {
+                format!("the key `{id}` is not base64 (standard alphabet, padded)")
+            })?);
+        let mut material = Box::new([0; KEY_BYTES]);
+        if decoded.len() != material.len() {
+            let length = decoded.len();
+            return Err(format!(
+                "the key `{id}` has {length} bytes, it must have {KEY_BYTES}"
+            ));
+        }
+        material.copy_from_slice(&decoded);
+        Ok(Self {
+            id: id.to_owned(),
+            material: SecretBox::new(material),
+        })
+    }
+}
+
+/// Every key of the service. In a list the first is for what is new, all are for what is old.
+#[derive(Debug)]
+pub struct Keys {
+    /// Encrypt access keys' secrets in the database; never empty.
+    pub sealing: Vec<Key>,
+    /// Chain the audit events; never empty.
+    pub audit: Vec<Key>,
+    /// Hashes remembered nonces.
+    pub replay: Key,
+    /// Sign access tokens; empty where the portal is not used.
+    pub token: Vec<Key>,
+    /// Derive successors of refresh tokens; empty where the portal is not used.
+    pub refresh: Vec<Key>,
+}
+
+/// `None` where no key is set at all; a set that lacks some is a fault.
+pub(super) fn read(reader: &mut Reader) -> Option<Keys> {
+    let sealing = reader.parsed_list("keys.sealing", Key::parse);
+    let audit = reader.parsed_list("keys.audit", Key::parse);
+    let mut replay = reader.parsed_list("keys.replay", Key::parse);
+    let token = reader.parsed_list("keys.token", Key::parse);
+    let refresh = reader.parsed_list("keys.refresh", Key::parse);
+
+    let purposes = [
+        ("keys.sealing", &sealing),
+        ("keys.audit", &audit),
+        ("keys.replay", &replay),
+        ("keys.token", &token),
+        ("keys.refresh", &refresh),
+    ];
+    if purposes.iter().all(|(_, keys)| keys.is_empty()) {
+        return None;
+    }
+    let mut faults = Vec::new();
+    let mut materials = BTreeSet::new();
+    for (purpose, keys) in purposes {
+        let mut ids = BTreeSet::new();
+        for key in keys {
+            if !ids.insert(key.id()) {
+                faults.push((purpose, format!("has two keys with the id `{}`", key.id())));
+            }
+            if !materials.insert(key.expose()) {
+                let id = key.id();
+                faults.push((
+                    purpose,
+                    format!("the key `{id}` stands elsewhere too: one key, one use"),
+                ));
+            }
+        }
+    }
+    for (purpose, keys) in purposes.into_iter().take(3) {
+        if keys.is_empty() {
+            faults.push((
+                purpose,
+                "is missing: `charter keys generate` makes one".to_owned(),
+            ));
+        }
+    }
+    if replay.len() > 1 {
+        faults.push(("keys.replay", "takes one key only".to_owned()));
+    }
+    for (purpose, message) in faults {
+        reader.disagreement(purpose, message);
+    }
+    let replay = replay.pop()?;
+    Some(Keys {
+        sealing,
+        audit,
+        replay,
+        token,
+        refresh,
+    })
+}
+
+/// New keys for every purpose, as the `[keys]` section of a configuration file.
+#[must_use]
+pub fn generate(entropy: &dyn Entropy) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::from("[keys]\n"));
+    for purpose in ["sealing", "audit", "replay", "token", "refresh"] {
+        let mut material = Zeroizing::new([0; KEY_BYTES]);
+        entropy.fill(material.as_mut());
+        let mut suffix = [0; 4];
+        entropy.fill(&mut suffix);
+        let suffix = u32::from_le_bytes(suffix);
+        let encoded = Zeroizing::new(STANDARD.encode(material.as_ref()));
+        let entry = Zeroizing::new(format!("\"{purpose}-{suffix:08x}:{}\"", encoded.as_str()));
+        let entry = entry.as_str();
+        // Writing to a string cannot fail.
+        let _ = if purpose == "replay" {
+            writeln!(text, "{purpose} = {entry}")
+        } else {
+            writeln!(text, "{purpose} = [{entry}]")
+        };
+    }
+    text
+}

@@ -1,0 +1,250 @@
+//! What an operator can set: plain values, layered, checked, with all faults told at once.
+//!
+//! The only reader of the environment. A leaf: modules take values (`max_skew: Duration`), never
+//! these structs, and nothing here knows what the values are for. The keys and their defaults are
+//! documented in `config/default.toml`, which is also the lowest layer and the list of known keys.
+
+pub mod error;
+mod key_file;
+pub mod keys;
+mod layers;
+mod reader;
+mod sections;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+
+use crate::domain::entropy::OsEntropy;
+use error::{Fault, SettingsError};
+use keys::Keys;
+use layers::Sources;
+use reader::Reader;
+
+/// The embedded lowest layer.
+pub const DEFAULTS: &str = include_str!("../../config/default.toml");
+
+/// Everything an operator can set. `Debug` shows no secret.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where what must outlive a restart is kept, beside the database.
+    pub data_dir: PathBuf,
+    /// `[server]`
+    pub server: Server,
+    /// `[database]`
+    pub database: Database,
+    /// `[policies]`
+    pub policies: Policies,
+    /// `[signing]`
+    pub signing: Signing,
+    /// `[replay]`
+    pub replay: Replay,
+    /// `[rate_limits]`
+    pub rate_limits: RateLimits,
+    /// `[keys]`; `None` where nobody set any. What serves needs them: [`Settings::require_keys`].
+    pub keys: Option<Keys>,
+    /// `[log]`
+    pub log: Log,
+    /// `[portal]`
+    pub portal: Portal,
+}
+
+/// The listeners and their limits.
+#[derive(Debug)]
+pub struct Server {
+    /// The clients' listener.
+    pub listen: SocketAddr,
+    /// The operators' listener.
+    pub ops_listen: SocketAddr,
+    /// Proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Connections held at once on the clients' listener.
+    pub max_connections: usize,
+    /// Largest request body, in bytes.
+    pub body_limit: usize,
+    /// Time for a whole body to arrive.
+    pub body_deadline: Duration,
+    /// Time for a whole request.
+    pub request_deadline: Duration,
+    /// Time for requests under way to finish after a stop signal.
+    pub shutdown_grace: Duration,
+}
+
+/// The database and its connections.
+#[derive(Debug)]
+pub struct Database {
+    /// `sqlite://…` or `postgres://…`; may hold a password.
+    pub url: SecretString,
+    /// Reading connections (SQLite), or the size of the pool (PostgreSQL).
+    pub max_readers: u32,
+    /// Time to wait for a free connection.
+    pub acquire_timeout: Duration,
+    /// Time for one statement.
+    pub statement_timeout: Duration,
+}
+
+/// The policy folder.
+#[derive(Debug)]
+pub struct Policies {
+    /// The folder with the schema and the policies.
+    pub dir: PathBuf,
+}
+
+/// Signed requests (contract section 3).
+#[derive(Debug)]
+pub struct Signing {
+    /// How far `x-date` may lie from the server's clock, either way.
+    pub max_skew: Duration,
+}
+
+/// The replay guard (contract section 3).
+#[derive(Debug)]
+pub struct Replay {
+    /// Where used nonces are remembered.
+    pub store: ReplayStore,
+    /// Nonces remembered for one access key.
+    pub per_key_quota: usize,
+    /// Nonces remembered in all.
+    pub total: usize,
+}
+
+/// Where used nonces are remembered.
+#[derive(Debug)]
+pub enum ReplayStore {
+    /// In this process, with a journal in the data directory.
+    Memory,
+    /// In Redis, shared by several processes.
+    Redis {
+        /// `redis://…` or `rediss://…`; may hold a password.
+        url: SecretString,
+    },
+}
+
+/// Limits on authenticated requests.
+#[derive(Debug)]
+pub struct RateLimits {
+    /// For one access key; `None` is no limit.
+    pub key: Option<RateLimit>,
+    /// For one organization; `None` is no limit.
+    pub organization: Option<RateLimit>,
+}
+
+/// A token bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Requests a second, sustained.
+    pub per_second: u32,
+    /// Requests at once after a pause.
+    pub burst: u32,
+}
+
+/// What is logged, and how.
+#[derive(Debug)]
+pub struct Log {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// A level or filter directives; `telemetry` reads them.
+    pub level: String,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+    /// Human on a terminal, JSON elsewhere.
+    Auto,
+}
+
+/// The portal's web addresses (contract section 5).
+#[derive(Debug)]
+pub struct Portal {
+    /// Where people reach the API; `None` means the clients' listener over plain http.
+    pub base_url: Option<String>,
+    /// Other web origins that may call with credentials, in their serialized form (RFC 6454).
+    pub origins: Vec<String>,
+}
+
+impl Settings {
+    /// Reads the defaults, `config_file`, and the environment. Keys that nobody set are taken from
+    /// `{data_dir}/keys.toml` if it is there; with `demo` it is made, once, readable by its owner only.
+    ///
+    /// # Errors
+    ///
+    /// Every fault of every layer. With `demo` also a listener that others could reach.
+    pub fn load(config_file: Option<&Path>, demo: bool) -> Result<Self, SettingsError> {
+        let mut sources = Sources::from_environment_and(config_file)?;
+        let settings = Self::resolve(&sources, demo)?;
+        if settings.keys.is_some() {
+            return Ok(settings);
+        }
+        let made_by = demo.then_some(&OsEntropy as _);
+        match key_file::open(&settings.data_dir, made_by)? {
+            Some(text) => {
+                sources.key_file = Some(text);
+                Self::resolve(&sources, demo)
+            }
+            None => Ok(settings),
+        }
+    }
+
+    /// The same from values, touching neither file nor environment. For tests.
+    ///
+    /// # Errors
+    ///
+    /// Every fault of every layer.
+    pub fn from_sources(
+        toml_text: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        Self::resolve(&Sources::from_texts(toml_text, environment), false)
+    }
+
+    /// The keys, for commands that cannot do without.
+    ///
+    /// # Errors
+    ///
+    /// Nobody set any; the message names the command that makes them.
+    pub fn require_keys(&self) -> Result<&Keys, SettingsError> {
+        self.keys.as_ref().ok_or_else(|| {
+            SettingsError::from(Fault::of(
+                "keys",
+                "there are none: run `charter keys generate`, keep its output in a file that only \
+                 the service can read, and give that with `--config` (or set CHARTER__KEYS__SEALING \
+                 and its fellows); to try things out, `charter serve --demo` makes its own",
+            ))
+        })
+    }
+
+    fn resolve(sources: &Sources, demo: bool) -> Result<Self, SettingsError> {
+        let mut reader = Reader::over(sources);
+        let settings = sections::read(&mut reader);
+        if demo {
+            let server = &settings.server;
+            for (key, listener) in [
+                ("server.listen", server.listen),
+                ("server.ops_listen", server.ops_listen),
+            ] {
+                if !is_loopback(listener.ip()) {
+                    reader.disagreement(
+                        key,
+                        "the demo listens on this machine only: use a loopback address such as \
+                         `127.0.0.1`, or serve without `--demo`",
+                    );
+                }
+            }
+        }
+        reader.finish(settings)
+    }
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}

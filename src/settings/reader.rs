@@ -1,0 +1,187 @@
+//! Reads one key at a time into a typed value, and remembers every fault.
+//!
+//! A key at fault yields a placeholder, so that reading goes on; [`Reader::finish`] then refuses
+//! the whole, so that no placeholder is ever used.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use config::ValueKind;
+
+use super::error::{Fault, SettingsError};
+use super::layers::{Layered, Sources};
+
+pub(super) struct Reader {
+    values: BTreeMap<String, Layered>,
+    faults: Vec<Fault>,
+}
+
+impl Reader {
+    pub(super) fn over(sources: &Sources) -> Self {
+        let (values, faults) = sources.merge();
+        Self { values, faults }
+    }
+
+    /// # Errors
+    ///
+    /// Everything that was found wrong.
+    pub(super) fn finish<T>(self, read: T) -> Result<T, SettingsError> {
+        if self.faults.is_empty() {
+            Ok(read)
+        } else {
+            Err(SettingsError::new(self.faults))
+        }
+    }
+
+    pub(super) fn fault(&mut self, key: &str, message: impl Into<String>) {
+        let fault = Fault::of(key, message);
+        let origin = self
+            .values
+            .get(key)
+            .and_then(|layered| layered.origin.as_ref());
+        self.faults.push(match origin {
+            Some(origin) => fault.set_in(origin),
+            None => fault,
+        });
+    }
+
+    /// A key that reads well and disagrees with another; silent where the key is at fault already.
+    pub(super) fn disagreement(&mut self, key: &str, message: impl Into<String>) {
+        if self.faults.iter().all(|fault| fault.key() != key) {
+            self.fault(key, message);
+        }
+    }
+
+    /// A string; numbers and booleans are taken as written.
+    pub(super) fn text(&mut self, key: &str) -> String {
+        self.read(key, String::new(), |value| match value {
+            ValueKind::String(text) => Ok(text.trim().to_owned()),
+            ValueKind::Table(_) | ValueKind::Array(_) | ValueKind::Nil => {
+                Err("expected a string".to_owned())
+            }
+            plain => Ok(plain.to_string()),
+        })
+    }
+
+    /// A string that `parse` understands; the fault is what it says.
+    pub(super) fn parsed<T>(
+        &mut self,
+        key: &str,
+        placeholder: T,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> T {
+        let text = self.text(key);
+        parse(&text).unwrap_or_else(|message| {
+            self.fault(key, message);
+            placeholder
+        })
+    }
+
+    /// A list of strings: an array, or one string with commas.
+    pub(super) fn list(&mut self, key: &str) -> Vec<String> {
+        let commas = |text: &str| -> Vec<String> {
+            let entries = text.split(',').map(str::trim);
+            entries
+                .filter(|entry| !entry.is_empty())
+                .map(str::to_owned)
+                .collect()
+        };
+        self.read(key, Vec::new(), |value| match value {
+            ValueKind::String(text) => Ok(commas(text)),
+            ValueKind::Array(entries) => entries
+                .iter()
+                .map(|entry| match &entry.kind {
+                    ValueKind::String(text) => Ok(text.trim().to_owned()),
+                    _ => Err("expected a list of strings".to_owned()),
+                })
+                .collect(),
+            _ => Err("expected a list of strings".to_owned()),
+        })
+    }
+
+    /// A list whose every entry `parse` understands; each bad entry is a fault.
+    pub(super) fn parsed_list<T>(
+        &mut self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let entries = self.list(key);
+        let read = entries.iter().filter_map(|entry| match parse(entry) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.fault(key, message);
+                None
+            }
+        });
+        read.collect()
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn number<N>(&mut self, key: &str, range: RangeInclusive<N>) -> N
+    where
+        N: TryFrom<u64> + PartialOrd + Display + Copy,
+    {
+        let lowest = *range.start();
+        self.read(key, lowest, |value| {
+            let written = match value {
+                ValueKind::I64(number) => number.to_string(),
+                ValueKind::U64(number) => number.to_string(),
+                ValueKind::String(text) => text.trim().to_owned(),
+                _ => return Err("expected a whole number".to_owned()),
+            };
+            let digits: String = written.chars().filter(|c| *c != '_').collect();
+            if !digits
+                .trim_start_matches('-')
+                .bytes()
+                .all(|byte| byte.is_ascii_digit())
+                || digits.is_empty()
+            {
+                return Err(format!("`{written}` is not a whole number"));
+            }
+            digits
+                .parse::<u64>()
+                .ok()
+                .and_then(|number| N::try_from(number).ok())
+                .filter(|number| range.contains(number))
+                .ok_or_else(|| {
+                    let (low, high) = (range.start(), range.end());
+                    format!("`{written}` is out of range: give from {low} to {high}")
+                })
+        })
+    }
+
+    /// A duration such as `300s`, within `range`.
+    pub(super) fn duration(&mut self, key: &str, range: RangeInclusive<Duration>) -> Duration {
+        self.parsed(key, Duration::ZERO, |text| {
+            let duration = humantime::parse_duration(text).map_err(|_| {
+                format!("`{text}` is not a duration: write one such as `500ms`, `300s` or `5m`")
+            })?;
+            if range.contains(&duration) {
+                return Ok(duration);
+            }
+            let shown = |duration: &Duration| humantime::format_duration(*duration).to_string();
+            let (low, high) = (shown(range.start()), shown(range.end()));
+            Err(format!(
+                "`{text}` is out of range: give from `{low}` to `{high}`"
+            ))
+        })
+    }
+
+    fn read<T>(
+        &mut self,
+        key: &str,
+        placeholder: T,
+        take: impl FnOnce(&ValueKind) -> Result<T, String>,
+    ) -> T {
+        let taken = match self.values.get(key) {
+            Some(layered) => take(&layered.value),
+            None => Err("has no default".to_owned()),
+        };
+        taken.unwrap_or_else(|message| {
+            self.fault(key, message);
+            placeholder
+        })
+    }
+}

@@ -1,0 +1,217 @@
+//! Section by section: which type each key has, its allowed range, and what must agree.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+use super::reader::Reader;
+use super::{
+    Database, Log, LogFormat, Policies, Portal, RateLimit, RateLimits, Replay, ReplayStore, Server,
+    Settings, Signing, keys,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const TENTH: Duration = Duration::from_millis(100);
+
+pub(super) fn read(reader: &mut Reader) -> Settings {
+    let data_dir = directory(reader, "data_dir");
+    Settings {
+        server: server(reader),
+        database: database(reader, &data_dir),
+        policies: Policies {
+            dir: directory(reader, "policies.dir"),
+        },
+        signing: Signing {
+            max_skew: reader.duration("signing.max_skew", SECOND..=60 * MINUTE),
+        },
+        replay: replay(reader),
+        rate_limits: RateLimits {
+            key: rate_limit(reader, "rate_limits.key_rate", "rate_limits.key_burst"),
+            organization: rate_limit(
+                reader,
+                "rate_limits.organization_rate",
+                "rate_limits.organization_burst",
+            ),
+        },
+        keys: keys::read(reader),
+        log: log(reader),
+        portal: portal(reader),
+        data_dir,
+    }
+}
+
+fn server(reader: &mut Reader) -> Server {
+    let server = Server {
+        listen: address(reader, "server.listen"),
+        ops_listen: address(reader, "server.ops_listen"),
+        trusted_proxies: reader.parsed_list("server.trusted_proxies", network),
+        max_connections: reader.number("server.max_connections", 1..=1_000_000),
+        body_limit: reader.number("server.body_limit", 1024..=16 * 1024 * 1024),
+        body_deadline: reader.duration("server.body_deadline", TENTH..=5 * MINUTE),
+        request_deadline: reader.duration("server.request_deadline", TENTH..=10 * MINUTE),
+        shutdown_grace: reader.duration("server.shutdown_grace", Duration::ZERO..=10 * MINUTE),
+    };
+    if server.request_deadline < server.body_deadline {
+        reader.disagreement(
+            "server.request_deadline",
+            "is shorter than `server.body_deadline`, which is a part of it: give at least as much",
+        );
+    }
+    if server.listen == server.ops_listen && server.listen.port() != 0 {
+        reader.disagreement(
+            "server.ops_listen",
+            "is the same as `server.listen`: give another port",
+        );
+    }
+    server
+}
+
+fn database(reader: &mut Reader, data_dir: &Path) -> Database {
+    let url = reader.parsed("database.url", String::new(), |text| {
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+        match scheme {
+            Some("sqlite" | "postgres" | "postgresql") => Ok(text.to_owned()),
+            _ => Err("expected `sqlite://PATH` or `postgres://USER:PASSWORD@HOST/NAME`".to_owned()),
+        }
+    });
+    Database {
+        url: SecretString::from(url.replace("{data_dir}", &in_a_url(data_dir))),
+        max_readers: reader.number("database.max_readers", 1..=64),
+        acquire_timeout: reader.duration("database.acquire_timeout", TENTH..=MINUTE),
+        statement_timeout: reader.duration("database.statement_timeout", TENTH..=5 * MINUTE),
+    }
+}
+
+fn replay(reader: &mut Reader) -> Replay {
+    let url = reader.parsed("replay.url", String::new(), |text| {
+        if text.is_empty() || text.starts_with("redis://") || text.starts_with("rediss://") {
+            Ok(text.to_owned())
+        } else {
+            Err("expected `redis://HOST:PORT` or `rediss://HOST:PORT`".to_owned())
+        }
+    });
+    let is_redis = reader.parsed("replay.store", false, |text| match text {
+        "memory" => Ok(false),
+        "redis" => Ok(true),
+        other => Err(format!(
+            "`{other}` is not a store: give `memory` or `redis`"
+        )),
+    });
+    if is_redis && url.is_empty() {
+        reader.disagreement("replay.url", "is needed when `replay.store` is `redis`");
+    }
+    Replay {
+        store: if is_redis {
+            ReplayStore::Redis {
+                url: SecretString::from(url),
+            }
+        } else {
+            ReplayStore::Memory
+        },
+        per_key_quota: reader.number("replay.per_key_quota", 1..=100_000_000),
+        total: reader.number("replay.total", 1..=1_000_000_000),
+    }
+}
+
+fn rate_limit(reader: &mut Reader, rate: &str, burst: &str) -> Option<RateLimit> {
+    let per_second = reader.number(rate, 0..=10_000_000);
+    let size = reader.number(burst, 1..=10_000_000);
+    (per_second > 0).then_some(RateLimit {
+        per_second,
+        burst: size,
+    })
+}
+
+fn log(reader: &mut Reader) -> Log {
+    Log {
+        format: reader.parsed("log.format", LogFormat::Auto, |text| match text {
+            "human" => Ok(LogFormat::Human),
+            "json" => Ok(LogFormat::Json),
+            "auto" => Ok(LogFormat::Auto),
+            other => Err(format!(
+                "`{other}` is not a format: give `human`, `json` or `auto`"
+            )),
+        }),
+        level: reader.parsed("log.level", String::new(), |text| match text {
+            "" => Err("is empty: give a level such as `info`".to_owned()),
+            level => Ok(level.to_owned()),
+        }),
+    }
+}
+
+fn portal(reader: &mut Reader) -> Portal {
+    Portal {
+        base_url: reader.parsed("portal.base_url", None, |text| match text {
+            "" => Ok(None),
+            text => web_address(text).map(|_| Some(text.trim_end_matches('/').to_owned())),
+        }),
+        origins: reader.parsed_list("portal.origins", |text| {
+            let origin = web_address(text)?.origin().ascii_serialization();
+            if text.trim_end_matches('/') == origin {
+                Ok(origin)
+            } else {
+                Err(format!("`{text}` is not an origin: write `{origin}`"))
+            }
+        }),
+    }
+}
+
+fn web_address(text: &str) -> Result<Url, String> {
+    Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.username().is_empty())
+        .filter(|url| url.has_host() && url.query().is_none() && url.fragment().is_none())
+        .ok_or_else(|| {
+            // What stands before an `@` may be a password.
+            let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
+            format!(
+                "`{shown}` is not a web address: write one such as `https://portal.example.com`"
+            )
+        })
+}
+
+fn address(reader: &mut Reader, key: &str) -> SocketAddr {
+    let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    reader.parsed(key, nowhere, |text| {
+        text.parse().map_err(|_| {
+            format!("`{text}` is not an ip address and port: write one such as `127.0.0.1:8080`")
+        })
+    })
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let network: IpNet = match text.parse::<std::net::IpAddr>() {
+        Ok(host) => IpNet::from(host),
+        Err(_) => text
+            .parse()
+            .map_err(|_| format!("`{text}` is neither an ip address nor a network in CIDR form"))?,
+    };
+    if network == network.trunc() {
+        Ok(network)
+    } else {
+        Err(format!(
+            "`{text}` has host bits set: write `{}`",
+            network.trunc()
+        ))
+    }
+}
+
+fn directory(reader: &mut Reader, key: &str) -> PathBuf {
+    reader.parsed(key, PathBuf::new(), |text| match text {
+        "" => Err("is empty: give a directory".to_owned()),
+        path => Ok(PathBuf::from(path)),
+    })
+}
+
+/// A path as a part of a URL, which ends at `?` and decodes `%`.
+fn in_a_url(path: &Path) -> String {
+    let text = path.display().to_string();
+    text.replace('%', "%25")
+        .replace('?', "%3F")
+        .replace('#', "%23")
+}
