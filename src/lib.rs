@@ -2,5 +2,6 @@
 //!
 //! The modules are the floors of the house; ARCHITECTURE.md says which may use which.
 
+pub mod cli;
 pub mod domain;
 pub mod settings;

@@ -1,0 +1,56 @@
+//! Writes a signed request as a line for a POSIX shell.
+
+use std::fmt::Write;
+
+use super::RequestError;
+use super::prepare::Prepared;
+
+/// The curl command that sends exactly what was signed.
+///
+/// # Errors
+///
+/// [`RequestError::UnprintableBody`] for a body that no argument can hold.
+pub(super) fn line(prepared: &Prepared) -> Result<String, RequestError> {
+    // curl would otherwise resolve dot segments, and expand `[]` and `{}`.
+    let mut line = String::from("curl --path-as-is --globoff --silent --show-error");
+    // With `-X HEAD` curl would wait for a body.
+    match prepared.method.as_str() {
+        "HEAD" => line.push_str(" --head"),
+        method => append(&mut line, "--request", method),
+    }
+    for (name, value) in &prepared.headers {
+        match value.to_str().unwrap_or_default() {
+            // curl takes `name:` for the wish to leave a header out.
+            "" => append(&mut line, "--header", &format!("{name};")),
+            value => append(&mut line, "--header", &format!("{name}: {value}")),
+        }
+    }
+    if let Some(body) = &prepared.body {
+        let text = std::str::from_utf8(body).map_err(|_| RequestError::UnprintableBody)?;
+        if text.contains('\0') {
+            return Err(RequestError::UnprintableBody);
+        }
+        // Unlike `--data` it gives no meaning to a leading `@`.
+        append(&mut line, "--data-raw", text);
+    }
+    append(&mut line, "--url", &prepared.uri.to_string());
+    Ok(line)
+}
+
+fn append(line: &mut String, option: &str, value: &str) {
+    // Writing to a `String` does not fail.
+    let _ = write!(line, " {option} {}", quote(value));
+}
+
+/// One word for the shell (POSIX section 2.2.2): nothing is special within single quotes.
+fn quote(text: &str) -> String {
+    let is_plain = !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte));
+    if is_plain {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}

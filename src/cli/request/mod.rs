@@ -1,0 +1,171 @@
+//! `charter request`: a signed request from the command line.
+//!
+//! Says what was asked for and how the answer is shown; signing is `prepare`, the wire is `send`.
+
+mod curl;
+mod prepare;
+mod report;
+mod send;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
+use prepare::{Credentials, Wanted};
+
+/// Send one signed request and show the answer.
+///
+/// Credentials come from `CHARTER_ACCESS_KEY` and `CHARTER_SECRET_KEY`, the server from
+/// `CHARTER_BASE_URL`. Exit code 0 means success, 1 that the server refused, 2 that there was no
+/// answer.
+#[derive(Debug, clap::Args)]
+pub struct RequestArgs {
+    /// The method, such as GET or PATCH
+    method: String,
+    /// Path and query, signed and sent exactly as written: /service-accounts?page=1
+    #[arg(value_name = "PATH")]
+    target: String,
+    /// The body; @FILE reads a file, @- standard input, byte for byte
+    #[arg(short, long, value_name = "BODY", allow_hyphen_values = true)]
+    data: Option<String>,
+    /// A further header; may be given more than once
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// Print a freshly signed curl line, good once and for five minutes, instead of sending
+    #[arg(long, conflicts_with = "include")]
+    curl: bool,
+    /// Show the status line and the headers of the answer too
+    #[arg(short, long)]
+    include: bool,
+    /// Where the server is
+    #[arg(
+        long,
+        env = "CHARTER_BASE_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
+    base_url: String,
+    /// The access key to sign with
+    #[arg(long, env = "CHARTER_ACCESS_KEY", value_name = "KEY")]
+    access_key: Option<String>,
+    // Hidden, because what stands in arguments can be read by every user of the machine.
+    #[arg(long, env = "CHARTER_SECRET_KEY", hide = true, hide_env_values = true)]
+    secret_key: Option<SecretString>,
+}
+
+/// Where a command reads and writes, so that tests can look.
+pub struct Console<'a> {
+    /// For the answer.
+    pub out: &'a mut dyn Write,
+    /// For what went wrong.
+    pub err: &'a mut dyn Write,
+    /// Whether a person reads `out`.
+    pub out_is_terminal: bool,
+    /// For a body from standard input.
+    pub input: &'a mut dyn Read,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// A credential is not in the environment.
+    #[error("`{0}` is not set; `charter serve --demo` writes a `demo.env` that sets it")]
+    MissingCredential(&'static str),
+    /// The server's address cannot be used.
+    #[error(
+        "`{0}` cannot be the base URL; give scheme, host and port only, such as \
+         `https://charter.example.org`: a path there would not be part of what is signed"
+    )]
+    BaseUrl(String),
+    /// The request cannot be signed.
+    #[error("cannot sign this request: {0}")]
+    Unsignable(#[from] signing::Malformed),
+    /// What stands in the target cannot be sent as it is.
+    #[error("`{0}` cannot be sent as it is written; percent-encode what is not plain ASCII")]
+    Target(String),
+    /// A `-H` is not a header, or is one that signing sets.
+    #[error("`{0}` cannot be sent as a header: {1}")]
+    Header(String, &'static str),
+    /// The body cannot be read.
+    #[error("cannot read the body from `{0}`: {1}")]
+    Body(String, io::Error),
+    /// A shell line cannot hold the body.
+    #[error("the body is not text, so no shell line can hold it; save it and give `-d @FILE`")]
+    UnprintableBody,
+    /// No answer came.
+    #[error("no answer from `{url}`: {reason}")]
+    NoAnswer {
+        /// Scheme, host and port.
+        url: String,
+        /// What the client saw.
+        reason: String,
+    },
+    /// The answer cannot be shown.
+    #[error("cannot write the answer: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Signs the request, sends it and shows the answer, or prints the curl line.
+///
+/// # Errors
+///
+/// [`RequestError`] when there is no answer to show. A refusal is an answer: exit code 1.
+pub fn run(
+    args: &RequestArgs,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+    console: &mut Console<'_>,
+) -> Result<ExitCode, RequestError> {
+    let wanted = Wanted {
+        base_url: &args.base_url,
+        method: &args.method,
+        target: &args.target,
+        headers: &args.headers,
+        body: read_body(args.data.as_deref(), console.input)?,
+    };
+    let credentials = Credentials {
+        access_key: present("CHARTER_ACCESS_KEY", args.access_key.as_deref())?,
+        secret_key: present(
+            "CHARTER_SECRET_KEY",
+            args.secret_key.as_ref().map(ExposeSecret::expose_secret),
+        )?,
+    };
+    let prepared = prepare::prepare(wanted, credentials, clock, entropy)?;
+    if args.curl {
+        writeln!(console.out, "{}", curl::line(&prepared)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let answer = send::send(prepared)?;
+    report::show(&answer, args.include, console)?;
+    Ok(if answer.is_success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn present<'a>(name: &'static str, value: Option<&'a str>) -> Result<&'a str, RequestError> {
+    value
+        .filter(|value| !value.is_empty())
+        .ok_or(RequestError::MissingCredential(name))
+}
+
+fn read_body(data: Option<&str>, input: &mut dyn Read) -> Result<Option<Vec<u8>>, RequestError> {
+    let unreadable = |error| RequestError::Body(data.unwrap_or_default().to_owned(), error);
+    match data.map(|data| (data, data.strip_prefix('@'))) {
+        None => Ok(None),
+        Some((text, None)) => Ok(Some(text.as_bytes().to_vec())),
+        Some((_, Some("-"))) => {
+            let mut body = Vec::new();
+            input.read_to_end(&mut body).map_err(unreadable)?;
+            Ok(Some(body))
+        }
+        Some((_, Some(file))) => fs::read(file).map(Some).map_err(unreadable),
+    }
+}

@@ -1,0 +1,168 @@
+//! Builds the signed request. Pure but for the clock and the randomness that it is given.
+
+use signing::Key;
+use ureq::http::uri::PathAndQuery;
+use ureq::http::{HeaderName, HeaderValue, Method, Uri};
+
+use super::RequestError;
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
+use crate::domain::timestamp;
+
+/// Set here, because they are signed or say how the signed bytes travel.
+const OWN_HEADERS: [&str; 7] = [
+    "authorization",
+    signing::DATE_HEADER,
+    signing::NONCE_HEADER,
+    signing::CONTENT_SHA256_HEADER,
+    "host",
+    "content-length",
+    "transfer-encoding",
+];
+
+/// What was asked for, as it was written.
+pub(super) struct Wanted<'a> {
+    /// Scheme, host and port.
+    pub(super) base_url: &'a str,
+    /// In any case; sent in capitals.
+    pub(super) method: &'a str,
+    /// Path and query.
+    pub(super) target: &'a str,
+    /// `name: value` each.
+    pub(super) headers: &'a [String],
+    /// The body's bytes, if there is one.
+    pub(super) body: Option<Vec<u8>>,
+}
+
+/// Who signs.
+#[derive(Clone, Copy)]
+pub(super) struct Credentials<'a> {
+    /// The public half.
+    pub(super) access_key: &'a str,
+    /// The secret half.
+    pub(super) secret_key: &'a str,
+}
+
+/// A request that is ready to go, once.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// In capitals.
+    pub(super) method: Method,
+    /// Scheme, host and port, no slash behind.
+    pub(super) origin: String,
+    /// The origin and, byte for byte, the target that was signed.
+    pub(super) uri: Uri,
+    /// All headers but those that the HTTP client adds.
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    /// The bytes that were hashed.
+    pub(super) body: Option<Vec<u8>>,
+}
+
+/// Signs what is wanted, with the time and a nonce of 128 random bits.
+pub(super) fn prepare(
+    wanted: Wanted<'_>,
+    credentials: Credentials<'_>,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> Result<Prepared, RequestError> {
+    let method = wanted.method.to_ascii_uppercase();
+    let signed = signing::Request {
+        method: &method,
+        target: wanted.target,
+        body: wanted.body.as_deref().unwrap_or_default(),
+        date: &timestamp::format(clock.now()),
+        nonce: &nonce(entropy),
+    }
+    .sign(credentials.access_key, &Key::new(credentials.secret_key))?;
+
+    let mut headers = Vec::new();
+    for (name, value) in signed.pairs() {
+        headers.push(header(name, value)?);
+    }
+    for text in wanted.headers {
+        headers.push(further_header(text)?);
+    }
+    let is_given = |name: &str| headers.iter().any(|(given, _)| given == name);
+    let type_is_open = wanted.body.is_some() && !is_given("content-type");
+    let accept_is_open = !is_given("accept");
+    if type_is_open {
+        headers.push(header("content-type", "application/json")?);
+    }
+    if accept_is_open {
+        headers.push(header("accept", "application/json")?);
+    }
+
+    let origin = origin(wanted.base_url)?;
+    Ok(Prepared {
+        method: Method::from_bytes(method.as_bytes()).map_err(|_| signing::Malformed::Method)?,
+        uri: locate(&origin, wanted.target)?,
+        origin,
+        headers,
+        body: wanted.body,
+    })
+}
+
+/// 128 random bits in hexadecimal.
+fn nonce(entropy: &dyn Entropy) -> String {
+    let mut bytes = [0; 16];
+    entropy.fill(&mut bytes);
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
+/// The base URL without a slash behind. Anything more could change what is sent from what is signed.
+fn origin(base_url: &str) -> Result<String, RequestError> {
+    let refused = || RequestError::BaseUrl(base_url.to_owned());
+    let text = base_url.strip_suffix('/').unwrap_or(base_url);
+    let uri: Uri = text.parse().map_err(|_| refused())?;
+    let scheme = uri
+        .scheme_str()
+        .filter(|name| matches!(*name, "http" | "https"));
+    let authority = uri.authority().filter(|it| !it.as_str().contains('@'));
+    let (Some(scheme), Some(authority)) = (scheme, authority) else {
+        return Err(refused());
+    };
+    let origin = format!("{scheme}://{authority}");
+    if origin.eq_ignore_ascii_case(text) {
+        Ok(origin)
+    } else {
+        Err(refused())
+    }
+}
+
+/// The URI of the target there, if it still is the target that was signed.
+fn locate(origin: &str, target: &str) -> Result<Uri, RequestError> {
+    let refused = || RequestError::Target(target.to_owned());
+    let uri: Uri = format!("{origin}{target}").parse().map_err(|_| refused())?;
+    let sent = uri.path_and_query().map(PathAndQuery::as_str);
+    if target.is_ascii() && sent == Some(target) {
+        Ok(uri)
+    } else {
+        Err(refused())
+    }
+}
+
+fn further_header(text: &str) -> Result<(HeaderName, HeaderValue), RequestError> {
+    let refused = |reason| RequestError::Header(text.to_owned(), reason);
+    let (name, value) = text
+        .split_once(':')
+        .ok_or_else(|| refused("write `name: value`"))?;
+    if OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+        return Err(refused("this command sets it"));
+    }
+    header(name, value.trim())
+}
+
+fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), RequestError> {
+    let refused = |reason| RequestError::Header(format!("{name}: {value}"), reason);
+    let name = HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| refused("its name is not a header's name"))?;
+    if !value
+        .bytes()
+        .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+    {
+        return Err(refused("its value must be visible ASCII"));
+    }
+    let value =
+        HeaderValue::from_str(value).map_err(|_| refused("its value must be visible ASCII"))?;
+    Ok((name, value))
+}

@@ -1,0 +1,86 @@
+//! Shows an answer: the body on standard output, a refusal in words on standard error.
+
+use std::fmt::Write as _;
+use std::io;
+
+use serde_json::Value;
+
+use super::Console;
+use super::send::Answer;
+
+/// Writes the answer. To a terminal a JSON body is laid out; elsewhere its bytes are kept.
+pub(super) fn show(answer: &Answer, include: bool, console: &mut Console<'_>) -> io::Result<()> {
+    if include {
+        writeln!(console.out, "{:?} {}", answer.version, answer.status)?;
+        for (name, value) in &answer.headers {
+            writeln!(console.out, "{name}: {}", value.as_bytes().escape_ascii())?;
+        }
+        writeln!(console.out)?;
+    }
+    let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    // A person is told in words below; a program gets the body itself.
+    if answer.is_success() || include || !console.out_is_terminal {
+        match &json {
+            Some(json) if console.out_is_terminal => writeln!(console.out, "{json:#}")?,
+            _ => console.out.write_all(&answer.body)?,
+        }
+    }
+    console.out.flush()?;
+    if !answer.is_success() {
+        console
+            .err
+            .write_all(refusal(answer, json.as_ref()).as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The refusal in words (contract section 2).
+fn refusal(answer: &Answer, json: Option<&Value>) -> String {
+    let status = answer.status;
+    let Some(error) = json
+        .and_then(|json| json.get("error"))
+        .filter(|it| it.is_object())
+    else {
+        let location = answer.headers.get("location");
+        return match location.and_then(|value| value.to_str().ok()) {
+            Some(location) => format!(
+                "error: {status}, sent to `{location}`; a signature is for one target, so give \
+                 that server as CHARTER_BASE_URL\n"
+            ),
+            None => format!(
+                "error: {status}, and the answer is not one of charter's; see that \
+                 CHARTER_BASE_URL names its server\n"
+            ),
+        };
+    };
+    let field = |name: &str| printable(error.get(name).and_then(Value::as_str).unwrap_or_default());
+    let mut text = format!("error: {} {}", status.as_u16(), field("type"));
+    // Writing to a `String` does not fail.
+    if field("code") != field("type") {
+        let _ = write!(text, " {}", field("code"));
+    }
+    let _ = write!(text, "\n  {}\n", field("message"));
+    for detail in error
+        .get("details")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let part =
+            |name: &str| printable(detail.get(name).and_then(Value::as_str).unwrap_or_default());
+        let _ = writeln!(text, "  {}: {}", part("field"), part("message"));
+    }
+    for (label, name) in [("request id", "request_id"), ("decision", "decision_id")] {
+        if !field(name).is_empty() {
+            let _ = writeln!(text, "  {label}: {}", field(name));
+        }
+    }
+    text
+}
+
+/// Without what could steer a terminal.
+fn printable(text: &str) -> String {
+    text.chars()
+        .filter(|character| !character.is_control())
+        .collect()
+}

@@ -1,0 +1,84 @@
+//! Puts a signed request on the wire, once.
+
+use std::time::Duration;
+
+use ureq::http::{HeaderMap, Request, Response, StatusCode, Version};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body};
+
+use super::RequestError;
+use super::prepare::Prepared;
+
+/// From the first byte to the last, connecting included.
+const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// What the server said.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The status.
+    pub(super) status: StatusCode,
+    /// The protocol.
+    pub(super) version: Version,
+    /// The headers.
+    pub(super) headers: HeaderMap,
+    /// The body, whatever it is.
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// Whether the server did what it was asked. That nothing changed is what `if-none-match` asks.
+    pub(super) fn is_success(&self) -> bool {
+        self.status.is_success() || self.status == StatusCode::NOT_MODIFIED
+    }
+}
+
+/// Sends it. No redirect is followed: the signature is for this target.
+pub(super) fn send(prepared: Prepared) -> Result<Answer, RequestError> {
+    let origin = prepared.origin.clone();
+    exchange(prepared).map_err(|error| RequestError::NoAnswer {
+        url: origin,
+        reason: error.to_string(),
+    })
+}
+
+fn exchange(prepared: Prepared) -> Result<Answer, ureq::Error> {
+    let agent: Agent = Agent::config_builder()
+        .timeout_global(Some(TIMEOUT))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .allow_non_standard_methods(true)
+        .user_agent(concat!("charter/", env!("CARGO_PKG_VERSION")))
+        // A server inside a company is often certified by the company.
+        .tls_config(
+            TlsConfig::builder()
+                .root_certs(RootCerts::PlatformVerifier)
+                .build(),
+        )
+        .build()
+        .into();
+    let mut request = Request::builder()
+        .method(prepared.method.clone())
+        .uri(prepared.uri);
+    for (name, value) in prepared.headers {
+        request = request.header(name, value);
+    }
+    let has_length =
+        prepared.body.is_some() || matches!(prepared.method.as_str(), "POST" | "PUT" | "PATCH");
+    let answer = if has_length {
+        agent.run(request.body(prepared.body.unwrap_or_default())?)
+    } else {
+        agent.run(request.body(())?)
+    }?;
+    read(answer)
+}
+
+fn read(answer: Response<Body>) -> Result<Answer, ureq::Error> {
+    let (head, mut body) = answer.into_parts();
+    Ok(Answer {
+        status: head.status,
+        version: head.version,
+        headers: head.headers,
+        body: body.read_to_vec()?,
+    })
+}
