@@ -1,0 +1,267 @@
+//! The names that the schema declares, held against those that the service uses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+
+use cedar_policy::{EntityId, EntityTypeName, EntityUid, Schema};
+use serde_json::Value;
+
+use super::fault::{Fault, Source};
+use super::question::{PrincipalKind, ResourceKind};
+use crate::domain::permission::Permission;
+
+/// The roles that the service itself hands out: the first user becomes an owner, and so on.
+pub const NEEDED_ROLES: [&str; 3] = ["owner", "admin", "member"];
+
+/// The names of a schema, ready to be used in a request.
+#[derive(Debug)]
+pub struct Catalogue {
+    roles: BTreeMap<String, EntityUid>,
+    permissions: BTreeMap<String, EntityUid>,
+    /// By [`Permission::index`].
+    actions: Vec<Action>,
+    pub(super) types: Types,
+    methods: Methods,
+}
+
+#[derive(Debug)]
+struct Action {
+    uid: EntityUid,
+    /// The pairs of types it may be asked about.
+    applies_to: BTreeSet<(PrincipalKind, ResourceKind)>,
+}
+
+/// The entity types that the service builds.
+#[derive(Debug)]
+pub(super) struct Types {
+    pub(super) organization: EntityTypeName,
+    pub(super) account: EntityTypeName,
+    pub(super) service_account: EntityTypeName,
+    pub(super) access_key: EntityTypeName,
+    pub(super) user: EntityTypeName,
+    role: EntityTypeName,
+    permission: EntityTypeName,
+}
+
+/// How a principal may have proved who it is.
+#[derive(Debug)]
+struct Methods {
+    signed_request: EntityUid,
+    bearer_token: EntityUid,
+}
+
+impl Catalogue {
+    /// Whether the schema has a role of this name.
+    #[must_use]
+    pub fn has_role(&self, name: &str) -> bool {
+        self.roles.contains_key(name)
+    }
+
+    /// Whether the schema has a permission of this name.
+    #[must_use]
+    pub fn has_permission(&self, name: &str) -> bool {
+        self.permissions.contains_key(name)
+    }
+
+    /// The names of all roles, sorted.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.roles.keys().map(String::as_str)
+    }
+
+    /// The names of all permissions, sorted.
+    pub fn permissions(&self) -> impl Iterator<Item = &str> {
+        self.permissions.keys().map(String::as_str)
+    }
+
+    pub(super) fn role(&self, name: &str) -> Option<&EntityUid> {
+        self.roles.get(name)
+    }
+
+    pub(super) fn permission(&self, name: &str) -> Option<&EntityUid> {
+        self.permissions.get(name)
+    }
+
+    /// The action's id, if the schema lets it be asked about such a pair.
+    pub(super) fn action(
+        &self,
+        permission: Permission,
+        principal: PrincipalKind,
+        resource: ResourceKind,
+    ) -> Option<&EntityUid> {
+        self.actions
+            .get(permission.index())
+            .filter(|action| action.applies_to.contains(&(principal, resource)))
+            .map(|action| &action.uid)
+    }
+
+    /// How that kind of principal authenticates.
+    pub(super) const fn method(&self, principal: PrincipalKind) -> &EntityUid {
+        match principal {
+            PrincipalKind::ServiceAccount => &self.methods.signed_request,
+            PrincipalKind::User => &self.methods.bearer_token,
+        }
+    }
+
+    /// Every action's id, by [`Permission::index`].
+    pub(super) fn action_uids(&self) -> impl Iterator<Item = &EntityUid> {
+        self.actions.iter().map(|action| &action.uid)
+    }
+
+    /// Reads the names out of a schema.
+    ///
+    /// # Errors
+    ///
+    /// Every name that the service needs and the schema lacks, or the other way round.
+    pub(super) fn read(source: &Source, schema: &Schema, json: &Value) -> Result<Self, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let whole = |message: String| Fault::new(message).at(source, 0, 0);
+
+        let permissions: BTreeSet<&str> = enumerated(json, "Permission");
+        compare_permissions(&permissions, "permission", &whole, &mut faults);
+        let groups: BTreeSet<&EntityUid> = schema.action_groups().collect();
+        let actions: Vec<&EntityUid> = schema
+            .actions()
+            .filter(|uid| !groups.contains(uid))
+            .collect();
+        let action_names = actions.iter().map(|uid| uid.id().unescaped()).collect();
+        compare_permissions(&action_names, "action", &whole, &mut faults);
+
+        let roles = enumerated(json, "Role");
+        for role in NEEDED_ROLES {
+            if !roles.contains(role) {
+                faults.push(
+                    whole(format!("the schema has no role `{role}`"))
+                        .help("the service gives people the roles `owner`, `admin` and `member`; add it to `entity Role enum [...]`"),
+                );
+            }
+        }
+        let methods = enumerated(json, "AuthenticationMethod");
+        for method in ["signed-request", "bearer-token"] {
+            if !methods.contains(method) {
+                faults.push(
+                    whole(format!(
+                        "the schema has no authentication method `{method}`"
+                    ))
+                    .help("add it to `entity AuthenticationMethod enum [...]`"),
+                );
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Self::build(schema, &actions, &roles, &permissions)
+            .map_err(|name| vec![whole(format!("the schema lacks `{name}`"))])
+    }
+
+    fn build(
+        schema: &Schema,
+        actions: &[&EntityUid],
+        roles: &BTreeSet<&str>,
+        permissions: &BTreeSet<&str>,
+    ) -> Result<Self, String> {
+        let types = Types {
+            organization: type_name("Organization")?,
+            account: type_name("Account")?,
+            service_account: type_name("ServiceAccount")?,
+            access_key: type_name("AccessKey")?,
+            user: type_name("User")?,
+            role: type_name("Role")?,
+            permission: type_name("Permission")?,
+        };
+        let method = type_name("AuthenticationMethod")?;
+        let named = |of: &EntityTypeName, names: &BTreeSet<&str>| {
+            names
+                .iter()
+                .map(|name| ((*name).to_owned(), uid(of, name)))
+                .collect()
+        };
+        let actions = Permission::ALL
+            .iter()
+            .map(|permission| {
+                let action = actions
+                    .iter()
+                    .find(|uid| uid.id().unescaped() == permission.as_str())
+                    .ok_or_else(|| permission.to_string())?;
+                Ok(Action {
+                    uid: (*action).clone(),
+                    applies_to: applies_to(schema, action),
+                })
+            })
+            .collect::<Result<_, String>>()?;
+        Ok(Self {
+            roles: named(&types.role, roles),
+            permissions: named(&types.permission, permissions),
+            actions,
+            methods: Methods {
+                signed_request: uid(&method, "signed-request"),
+                bearer_token: uid(&method, "bearer-token"),
+            },
+            types,
+        })
+    }
+}
+
+/// An entity's id.
+pub(super) fn uid(of: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(of.clone(), EntityId::new(id))
+}
+
+fn type_name(name: &str) -> Result<EntityTypeName, String> {
+    EntityTypeName::from_str(name).map_err(|_| name.to_owned())
+}
+
+fn applies_to(schema: &Schema, action: &EntityUid) -> BTreeSet<(PrincipalKind, ResourceKind)> {
+    let principals: Vec<PrincipalKind> = schema
+        .principals_for_action(action)
+        .into_iter()
+        .flatten()
+        .filter_map(|name| PrincipalKind::of_type(&name.to_string()))
+        .collect();
+    schema
+        .resources_for_action(action)
+        .into_iter()
+        .flatten()
+        .filter_map(|name| ResourceKind::of_type(&name.to_string()))
+        .flat_map(|resource| {
+            principals
+                .iter()
+                .map(move |&principal| (principal, resource))
+        })
+        .collect()
+}
+
+/// The ids of an enumerated entity type, from the schema's JSON form: the typed API does not give
+/// them.
+fn enumerated<'a>(json: &'a Value, entity_type: &str) -> BTreeSet<&'a str> {
+    json.get("")
+        .and_then(|namespace| namespace.get("entityTypes")?.get(entity_type)?.get("enum"))
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
+}
+
+fn compare_permissions(
+    found: &BTreeSet<&str>,
+    what: &str,
+    fault: &dyn Fn(String) -> Fault,
+    faults: &mut Vec<Fault>,
+) {
+    for permission in Permission::ALL {
+        if !found.contains(permission.as_str()) {
+            faults.push(
+                fault(format!("the schema has no {what} `{permission}`"))
+                    .help("the service asks about it; an answer must be possible"),
+            );
+        }
+    }
+    for &name in found {
+        if Permission::from_str(name).is_err() {
+            faults.push(
+                fault(format!("the service never asks about the {what} `{name}`"))
+                    .help("remove it, or make it a group by putting actions `in` it"),
+            );
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! A look at the bytes before Cedar parses them: its parser recurses, and a policy nested a few
+//! hundred levels deep would overflow the stack and take the process down.
+//!
+//! It only counts; whether the text is well-formed is the parser's business.
+
+use super::fault::{Fault, Source};
+
+/// The deepest nesting of brackets, and the most `if`s in one policy.
+const MAX_NESTING: usize = 64;
+/// The longest policy, in bytes: the same limit as Amazon Verified Permissions has.
+const MAX_POLICY_BYTES: usize = 10_000;
+
+/// Which of Cedar's two languages a file is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Language {
+    Policies,
+    Schema,
+}
+
+/// Finds what is too deep or too long to be given to the parser.
+pub(super) fn check(source: &Source, language: Language) -> Vec<Fault> {
+    let mut scan = Scan {
+        source,
+        language,
+        faults: Vec::new(),
+        depth: 0,
+        ifs: 0,
+        statement: None,
+        too_deep: false,
+    };
+    scan.run();
+    scan.faults
+}
+
+struct Scan<'a> {
+    source: &'a Source,
+    language: Language,
+    faults: Vec<Fault>,
+    depth: usize,
+    ifs: usize,
+    /// Where the current policy starts.
+    statement: Option<usize>,
+    /// Reported once a policy: one policy of a thousand brackets is one mistake.
+    too_deep: bool,
+}
+
+impl Scan<'_> {
+    fn run(&mut self) {
+        let text = self.source.inner();
+        let mut bytes = text.bytes().enumerate().peekable();
+        let mut word = String::new();
+        while let Some((at, byte)) = bytes.next() {
+            let in_word = byte.is_ascii_alphanumeric() || byte == b'_';
+            if in_word {
+                word.push(char::from(byte));
+            } else {
+                self.word(&mut word, at);
+            }
+            match byte {
+                b'/' if bytes.peek().is_some_and(|&(_, next)| next == b'/') => {
+                    // Cedar ends a comment at either.
+                    while bytes
+                        .next_if(|(_, c)| !matches!(c, b'\n' | b'\r'))
+                        .is_some()
+                    {}
+                    continue;
+                }
+                b'"' => {
+                    while let Some((_, inner)) = bytes.next() {
+                        match inner {
+                            b'\\' => {
+                                bytes.next();
+                            }
+                            b'"' => break,
+                            _ => {}
+                        }
+                    }
+                }
+                b'(' | b'[' | b'{' => self.open(at),
+                b'<' if self.language == Language::Schema => self.open(at),
+                b')' | b']' | b'}' => self.depth = self.depth.saturating_sub(1),
+                b'>' if self.language == Language::Schema => {
+                    self.depth = self.depth.saturating_sub(1);
+                }
+                b';' if self.depth == 0 => self.end_statement(at),
+                _ => {}
+            }
+            if !byte.is_ascii_whitespace() && byte != b';' && self.statement.is_none() {
+                self.statement = Some(at);
+            }
+        }
+        self.word(&mut word, text.len());
+        self.end_statement(text.len());
+    }
+
+    fn open(&mut self, at: usize) {
+        self.depth += 1;
+        if self.depth > MAX_NESTING {
+            self.report_depth(at);
+        }
+    }
+
+    fn word(&mut self, word: &mut String, end: usize) {
+        if word == "if" {
+            self.ifs += 1;
+            if self.ifs > MAX_NESTING {
+                self.report_depth(end.saturating_sub(2));
+            }
+        }
+        word.clear();
+    }
+
+    fn report_depth(&mut self, at: usize) {
+        if !std::mem::replace(&mut self.too_deep, true) {
+            self.faults.push(
+                Fault::new(format!("nested more than {MAX_NESTING} levels deep"))
+                    .help("split it into several policies or flatten it with `&&` and `||`")
+                    .at(self.source, at, 1),
+            );
+        }
+    }
+
+    fn end_statement(&mut self, end: usize) {
+        self.ifs = 0;
+        self.too_deep = false;
+        let Some(start) = self.statement.take() else {
+            return;
+        };
+        let length = end.saturating_sub(start);
+        if self.language == Language::Policies && length > MAX_POLICY_BYTES {
+            self.faults.push(
+                Fault::new(format!(
+                    "a policy of {length} bytes, at most {MAX_POLICY_BYTES} are read"
+                ))
+                .help("split it into several policies")
+                .at(self.source, start, 1),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use miette::NamedSource;
+
+    use super::*;
+
+    fn faults(text: &str, language: Language) -> Vec<String> {
+        let source = Arc::new(NamedSource::new("p.cedar", Arc::from(text)));
+        check(&source, language)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn nesting_is_refused_beyond_its_limit() {
+        let nested = |levels: usize| format!("{}1{}", "(".repeat(levels), ")".repeat(levels));
+        assert!(faults(&nested(64), Language::Policies).is_empty());
+        assert_eq!(faults(&nested(65), Language::Policies).len(), 1);
+        let brackets = "[".repeat(65);
+        assert_eq!(faults(&brackets, Language::Policies).len(), 1);
+        let ifs = "if a then b else ".repeat(65);
+        assert_eq!(faults(&ifs, Language::Policies).len(), 1);
+        let sets = "Set<".repeat(65);
+        assert_eq!(faults(&sets, Language::Schema).len(), 1);
+        assert!(faults(&"a < b && ".repeat(65), Language::Policies).is_empty());
+    }
+
+    #[test]
+    fn brackets_in_strings_and_comments_do_not_count() {
+        let many = "(".repeat(100);
+        for text in [
+            format!("// {many}\n"),
+            format!("\"{many}\""),
+            format!("\"\\\"{many}\""),
+            format!("\"// \" // {many}"),
+        ] {
+            assert!(faults(&text, Language::Policies).is_empty(), "{text}");
+        }
+        for text in [
+            format!("// comment\r{many}"),
+            format!("\"//\"{many}"),
+            format!("\"\\\\\"{many}"),
+            format!("/ /{many}"),
+        ] {
+            assert_eq!(faults(&text, Language::Policies).len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn each_policy_is_measured_by_itself() {
+        let policy = format!("permit{};", " ".repeat(9_990));
+        assert!(faults(&policy.repeat(3), Language::Policies).is_empty());
+        let long = format!("permit{};", "x".repeat(10_000));
+        assert_eq!(faults(&long.repeat(2), Language::Policies).len(), 2);
+        let ifs = format!("{};", "if ".repeat(40));
+        assert!(faults(&ifs.repeat(3), Language::Policies).is_empty());
+    }
+}

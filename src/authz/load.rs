@@ -1,0 +1,233 @@
+//! From a folder's texts to a snapshot: parse, validate, hold against the service's own names.
+//!
+//! It goes on after a fault as far as it can, so that one run shows them all.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::str::FromStr;
+use std::thread;
+
+use cedar_policy::{
+    Authorizer, Policy, PolicyId, PolicySet, Schema, SchemaFragment, ValidationMode, Validator,
+};
+use serde_json::Value;
+
+use super::catalogue::Catalogue;
+use super::facts::FactsCache;
+use super::fault::{Fault, Source};
+use super::folder::{self, Folder};
+use super::groups::Groups;
+use super::limits::{self, Language};
+use super::snapshot::Snapshot;
+
+/// Cedar's parser and validator recurse; `limits` keeps them shallow, this is the second wall.
+const STACK_BYTES: usize = 64 * 1024 * 1024;
+const MAX_ID_BYTES: usize = 128;
+
+/// Reads and checks a policy folder.
+///
+/// # Errors
+///
+/// Every fault that was found.
+pub(super) fn load(dir: &Path) -> Result<Snapshot, Vec<Fault>> {
+    let folder = folder::read(dir)?;
+    thread::scope(|scope| {
+        thread::Builder::new()
+            .name("policies".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, || check(&folder))
+            .map_err(|error| vec![Fault::new(format!("cannot start a thread: {error}"))])?
+            .join()
+            .unwrap_or_else(|_| Err(vec![Fault::new("reading the policies failed unexpectedly")]))
+    })
+}
+
+fn check(folder: &Folder) -> Result<Snapshot, Vec<Fault>> {
+    let mut faults = limits::check(&folder.schema, Language::Schema);
+    let schema = if faults.is_empty() {
+        parse_schema(&folder.schema, &mut faults)
+    } else {
+        None
+    };
+    let policies = parse_policies(&folder.policies, &mut faults);
+    let Some((schema, json)) = schema else {
+        return Err(faults);
+    };
+    validate(&schema, &policies, &mut faults);
+    let catalogue = match Catalogue::read(&folder.schema, &schema, &json) {
+        Ok(catalogue) => catalogue,
+        Err(more) => {
+            faults.extend(more);
+            return Err(faults);
+        }
+    };
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let whole = |error: &dyn std::error::Error| vec![Fault::new(error.to_string())];
+    let actions = schema.action_entities().map_err(|error| whole(&error))?;
+    let groups = Groups::new(&policies.set, &catalogue, &actions).map_err(|error| whole(&error))?;
+    Ok(Snapshot {
+        schema,
+        policies: policies.set,
+        groups,
+        catalogue,
+        actions,
+        digest: folder.digest.clone(),
+        facts: FactsCache::new(),
+        authorizer: Authorizer::new(),
+    })
+}
+
+fn parse_schema(source: &Source, faults: &mut Vec<Fault>) -> Option<(Schema, Value)> {
+    let text: &str = source.inner();
+    let schema = match Schema::from_cedarschema_str(text) {
+        Ok((schema, warnings)) => {
+            for warning in warnings {
+                faults.extend(Fault::from_cedar(source, &warning));
+            }
+            schema
+        }
+        Err(error) => {
+            faults.extend(Fault::from_cedar(source, &error));
+            return None;
+        }
+    };
+    let json = SchemaFragment::from_cedarschema_str(text)
+        .ok()
+        .and_then(|(fragment, _)| fragment.to_json_value().ok());
+    if json.is_none() {
+        faults.push(Fault::new("the schema has no JSON form").at(source, 0, 0));
+    }
+    Some((schema, json?))
+}
+
+/// The policies of all files, and the file of each.
+struct Policies {
+    set: PolicySet,
+    files: BTreeMap<PolicyId, Source>,
+}
+
+fn parse_policies(sources: &[Source], faults: &mut Vec<Fault>) -> Policies {
+    let mut policies = Policies {
+        set: PolicySet::new(),
+        files: BTreeMap::new(),
+    };
+    for source in sources {
+        let over = limits::check(source, Language::Policies);
+        if !over.is_empty() {
+            faults.extend(over);
+            continue;
+        }
+        match PolicySet::from_str(source.inner()) {
+            Ok(parsed) => policies.add_file(source, &parsed, faults),
+            Err(error) => faults.extend(Fault::from_cedar(source, &error)),
+        }
+    }
+    policies
+}
+
+impl Policies {
+    fn add_file(&mut self, source: &Source, parsed: &PolicySet, faults: &mut Vec<Fault>) {
+        for template in parsed.templates() {
+            let (start, length) =
+                first_line(source, template.as_ref().loc().map(|loc| loc.span.offset()));
+            faults.push(
+                Fault::new("templates are not used here, this one would never apply")
+                    .help("write the entity out in place of `?principal` and `?resource`")
+                    .at(source, start, length),
+            );
+        }
+        // In the order of the file; Cedar numbers them.
+        let mut in_order: Vec<(usize, &Policy)> = parsed
+            .policies()
+            .map(|policy| {
+                let start = policy.as_ref().loc().map_or(0, |loc| loc.span.offset());
+                (start, policy)
+            })
+            .collect();
+        in_order.sort_by_key(|(start, _)| *start);
+        if in_order.is_empty() && parsed.templates().next().is_none() {
+            faults.push(
+                Fault::new("the file holds no policy")
+                    .help(
+                        "remove it if that is meant; it may have been cut off while it was written",
+                    )
+                    .at(source, 0, 0),
+            );
+        }
+        for (start, policy) in in_order {
+            let (start, length) = first_line(source, Some(start));
+            match self.add(source, policy) {
+                Ok(()) => {}
+                Err(fault) => faults.push(fault.at(source, start, length)),
+            }
+        }
+    }
+
+    fn add(&mut self, source: &Source, policy: &Policy) -> Result<(), Fault> {
+        let Some(id) = policy.annotation("id") else {
+            return Err(Fault::new("the policy has no `@id`")
+                .help("logs and audits name policies by it; write `@id(\"…\")` in front"));
+        };
+        let well_formed = !id.is_empty()
+            && id.len() <= MAX_ID_BYTES
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b":._-".contains(&byte));
+        if !well_formed {
+            return Err(
+                Fault::new(format!("`{id}` cannot be the id of a policy")).help(format!(
+                    "use 1 to {MAX_ID_BYTES} letters, digits, `:`, `.`, `_` and `-`"
+                )),
+            );
+        }
+        let id = PolicyId::new(id);
+        if let Some(other) = self.files.get(&id) {
+            return Err(
+                Fault::new(format!("there are two policies with the id `{id}`"))
+                    .help(format!("the other one is in `{}`", other.name())),
+            );
+        }
+        self.set
+            .add(policy.new_id(id.clone()))
+            .map_err(|error| Fault::new(error.to_string()))?;
+        self.files.insert(id, source.clone());
+        Ok(())
+    }
+}
+
+/// Strict validation; what Cedar calls a warning is a fault here.
+fn validate(schema: &Schema, policies: &Policies, faults: &mut Vec<Fault>) {
+    let result = Validator::new(schema.clone()).validate(&policies.set, ValidationMode::Strict);
+    let errors = result
+        .validation_errors()
+        .map(|error| (error.policy_id(), error as &dyn miette::Diagnostic));
+    let warnings = result
+        .validation_warnings()
+        .map(|warning| (warning.policy_id(), warning as &dyn miette::Diagnostic));
+    let mut found: Vec<(&str, usize, Vec<Fault>)> = errors
+        .chain(warnings)
+        .filter_map(|(id, reported)| {
+            let source = policies.files.get(id)?;
+            let start = reported
+                .labels()
+                .and_then(|mut labels| labels.next())
+                .map_or(0, |label| label.offset());
+            Some((source.name(), start, Fault::from_cedar(source, reported)))
+        })
+        .collect();
+    found.sort_by_key(|(name, start, _)| (*name, *start));
+    faults.extend(found.into_iter().flat_map(|(_, _, faults)| faults));
+}
+
+/// The line at an offset, as what a caret should underline.
+fn first_line(source: &Source, start: Option<usize>) -> (usize, usize) {
+    let start = start.unwrap_or(0);
+    let length = source
+        .inner()
+        .get(start..)
+        .and_then(|rest| rest.lines().next())
+        .map_or(0, str::len);
+    (start, length)
+}

@@ -1,0 +1,18 @@
+//! Decides: may this caller do that to this thing? The security team's policy folder answers.
+//!
+//! The only place, with `policy`, that names Cedar. It knows nothing of HTTP, of the store or of
+//! how the caller proved who it is; it is given facts and gives a [`decision::Decision`].
+
+pub mod catalogue;
+pub mod decision;
+pub mod engine;
+mod entities;
+mod facts;
+pub mod fault;
+mod folder;
+mod groups;
+mod limits;
+mod load;
+pub mod principal;
+pub mod question;
+pub mod snapshot;

@@ -1,0 +1,90 @@
+//! A caller as policy sees it, prepared once and used for many questions.
+
+use std::sync::Arc;
+
+use cedar_policy::{Entities, EntityUid};
+
+use super::entities::Builder;
+use super::question::PrincipalKind;
+use super::snapshot::Snapshot;
+use crate::domain::caller::Caller;
+
+/// A caller with its entities built. Keep it beside the caller's records and as long as they:
+/// it shows what they said when it was prepared.
+#[derive(Debug, Clone)]
+pub struct Principal {
+    caller: Caller,
+    pub(super) kind: PrincipalKind,
+    /// The snapshot whose names the entities use.
+    pub(super) digest: Arc<str>,
+    /// `None` if they could not be built; then nothing is allowed.
+    pub(super) prepared: Option<Prepared>,
+}
+
+/// The entities of a caller: itself, what it belongs to, and every action with its groups.
+#[derive(Debug, Clone)]
+pub(super) struct Prepared {
+    pub(super) uid: EntityUid,
+    pub(super) entities: Entities,
+}
+
+impl Principal {
+    /// Builds a caller's entities with the names of a snapshot. Asking another snapshot is correct
+    /// too, it then prepares the caller anew for that one question.
+    #[must_use]
+    pub fn prepare(caller: &Caller, snapshot: &Snapshot) -> Self {
+        let prepared = prepare(caller, snapshot)
+            .inspect_err(|error| {
+                tracing::error!(
+                    principal = caller.principal_id(),
+                    error = error.as_ref() as &dyn std::error::Error,
+                    "the caller's entities cannot be built, everything is denied"
+                );
+            })
+            .ok();
+        Self {
+            caller: caller.clone(),
+            kind: kind(caller),
+            digest: Arc::clone(snapshot.digest()),
+            prepared,
+        }
+    }
+
+    /// The caller.
+    #[must_use]
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+const fn kind(caller: &Caller) -> PrincipalKind {
+    match caller {
+        Caller::ServiceAccount(_) => PrincipalKind::ServiceAccount,
+        Caller::User(_) => PrincipalKind::User,
+    }
+}
+
+fn prepare(caller: &Caller, snapshot: &Snapshot) -> Result<Prepared, Box<dyn std::error::Error>> {
+    let build = Builder {
+        catalogue: snapshot.catalogue(),
+    };
+    let (principal, belongs_to) = match caller {
+        Caller::ServiceAccount(caller) => (
+            build.service_account(&caller.service_account)?,
+            vec![
+                build.account(&caller.account)?,
+                build.organization(&caller.organization)?,
+            ],
+        ),
+        Caller::User(caller) => (
+            build.user(&caller.user)?,
+            vec![build.organization(&caller.organization)?],
+        ),
+    };
+    let uid = principal.uid();
+    let entities = snapshot
+        .actions()
+        .clone()
+        .add_entities(belongs_to.into_iter().chain([principal]), None)?;
+    Ok(Prepared { uid, entities })
+}

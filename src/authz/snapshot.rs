@@ -1,0 +1,246 @@
+//! One immutable policy set with its schema: what a request is decided by from start to end.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+
+use cedar_policy::{
+    AuthorizationError, Authorizer, Effect, Entities, PolicySet, Request, Response, Schema,
+};
+
+use super::catalogue::Catalogue;
+use super::decision::{Decision, Denial, EvaluationError, Outcome};
+use super::entities::Builder;
+use super::facts::FactsCache;
+use super::fault::LoadError;
+use super::groups::Groups;
+use super::load;
+use super::principal::Principal;
+use super::question::Question;
+
+/// What Cedar wants to see.
+type Inputs<'a> = (Request, Cow<'a, Entities>);
+
+/// Policies, schema and digest, checked and ready to decide.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub(super) schema: Schema,
+    pub(super) policies: PolicySet,
+    pub(super) groups: Groups,
+    pub(super) catalogue: Catalogue,
+    /// Every action and group of the schema: without them `action in Action::"reads"` is false.
+    pub(super) actions: Entities,
+    pub(super) digest: Arc<str>,
+    pub(super) facts: FactsCache,
+    pub(super) authorizer: Authorizer,
+}
+
+impl Snapshot {
+    /// Reads and checks a policy folder.
+    ///
+    /// # Errors
+    ///
+    /// Every fault of the folder: what cannot be read, parsed or validated (warnings included), a
+    /// missing or doubled `@id`, a name that the service and the schema do not share.
+    pub fn load(dir: &Path) -> Result<Self, LoadError> {
+        load::load(dir).map_err(LoadError::new)
+    }
+
+    /// SHA-256 over names and contents of the schema and the policy files, in lowercase hex.
+    #[must_use]
+    pub const fn digest(&self) -> &Arc<str> {
+        &self.digest
+    }
+
+    /// The roles and permissions that exist.
+    #[must_use]
+    pub const fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// The schema, for the security team's tools.
+    #[must_use]
+    pub const fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The whole set, for the security team's tools.
+    #[must_use]
+    pub const fn policies(&self) -> &PolicySet {
+        &self.policies
+    }
+
+    pub(super) const fn actions(&self) -> &Entities {
+        &self.actions
+    }
+
+    /// Answers a question. Whatever goes wrong on the way is a denial.
+    #[must_use]
+    pub fn decide(&self, question: &Question<'_>) -> Decision {
+        match self.ask(question) {
+            Ok(Some((response, group))) => self.conclude(question, &response, group),
+            Ok(None) => self.denied(question),
+            Err(error) => {
+                tracing::error!(
+                    permission = %question.permission,
+                    principal = question.principal.caller().principal_id(),
+                    error = error.as_ref() as &dyn Error,
+                    "a question could not be put to the policies, it is denied"
+                );
+                self.denied(question)
+            }
+        }
+    }
+
+    /// What the whole set answers to a question when each of its policies is evaluated: slow, and
+    /// by definition right. `None` if the schema does not let the question be asked.
+    ///
+    /// # Errors
+    ///
+    /// The question's inputs could not be built.
+    pub fn ask_every_policy(
+        &self,
+        question: &Question<'_>,
+    ) -> Result<Option<Response>, Box<dyn Error>> {
+        let principal = self.prepared(question.principal);
+        let Some((request, entities)) = self.inputs(&principal, question)? else {
+            return Ok(None);
+        };
+        let response = self
+            .authorizer
+            .is_authorized(&request, &self.policies, &entities);
+        Ok(Some(response))
+    }
+
+    fn ask(
+        &self,
+        question: &Question<'_>,
+    ) -> Result<Option<(Response, &PolicySet)>, Box<dyn Error>> {
+        let principal = self.prepared(question.principal);
+        let Some((request, entities)) = self.inputs(&principal, question)? else {
+            return Ok(None);
+        };
+        let Some(group) = self.groups.get(question.permission, principal.kind) else {
+            return Ok(None);
+        };
+        let response = self.authorizer.is_authorized(&request, group, &entities);
+        Ok(Some((response, group)))
+    }
+
+    /// The principal in this snapshot's names.
+    fn prepared<'a>(&self, principal: &'a Principal) -> Cow<'a, Principal> {
+        if principal.digest == self.digest {
+            Cow::Borrowed(principal)
+        } else {
+            Cow::Owned(Principal::prepare(principal.caller(), self))
+        }
+    }
+
+    /// The request and its entities; `None` if the schema does not let it be asked. The schema is
+    /// not consulted beyond that: load has tried every kind of request against it.
+    fn inputs<'a>(
+        &self,
+        principal: &'a Principal,
+        question: &Question<'_>,
+    ) -> Result<Option<Inputs<'a>>, Box<dyn Error>> {
+        let build = Builder {
+            catalogue: &self.catalogue,
+        };
+        let resource = &question.resource;
+        let (Some(prepared), Some(action), Some(resource_uid)) = (
+            &principal.prepared,
+            self.catalogue
+                .action(question.permission, principal.kind, resource.kind()),
+            build.resource_uid(resource),
+        ) else {
+            return Ok(None);
+        };
+        let context = self.facts.get(
+            question.source_ip,
+            question.now,
+            principal.kind,
+            self.catalogue.method(principal.kind),
+        )?;
+        let request = Request::new(
+            prepared.uid.clone(),
+            action.clone(),
+            resource_uid,
+            context,
+            None,
+        )?;
+        let unknown = build.resource(resource, principal.caller())?;
+        let entities = if unknown.is_empty() {
+            Cow::Borrowed(&prepared.entities)
+        } else {
+            Cow::Owned(prepared.entities.clone().upsert_entities(unknown, None)?)
+        };
+        Ok(Some((request, entities)))
+    }
+
+    fn denied(&self, question: &Question<'_>) -> Decision {
+        Decision {
+            outcome: Outcome::Deny(Denial::NotPermitted),
+            permission: question.permission,
+            determining: Vec::new(),
+            errors: Vec::new(),
+            policy_digest: Arc::clone(&self.digest),
+        }
+    }
+
+    fn conclude(
+        &self,
+        question: &Question<'_>,
+        response: &Response,
+        group: &PolicySet,
+    ) -> Decision {
+        let diagnostics = response.diagnostics();
+        let mut determining: Vec<String> = diagnostics.reason().map(ToString::to_string).collect();
+        determining.sort_unstable();
+        let mut errors = Vec::new();
+        let mut errored_forbids = Vec::new();
+        for error in diagnostics.errors() {
+            let AuthorizationError::PolicyEvaluationError(error) = error;
+            let policy = error.policy_id();
+            let is_forbid = group
+                .policy(policy)
+                .is_none_or(|policy| policy.effect() == Effect::Forbid);
+            if is_forbid {
+                errored_forbids.push(policy.to_string());
+            }
+            errors.push(EvaluationError {
+                policy: policy.to_string(),
+                message: error.inner().to_string(),
+            });
+        }
+        errors.sort_unstable();
+        let outcome = match response.decision() {
+            // Cedar skips what it cannot evaluate; a forbid that is skipped does not forbid.
+            cedar_policy::Decision::Allow if !errored_forbids.is_empty() => {
+                errored_forbids.sort_unstable();
+                metrics::counter!("charter_authz_errored_forbids_total").increment(1);
+                tracing::error!(
+                    permission = %question.permission,
+                    principal = question.principal.caller().principal_id(),
+                    policies = ?errored_forbids,
+                    errors = ?errors,
+                    "a forbid could not be evaluated, what it may have forbidden is denied"
+                );
+                determining = errored_forbids;
+                Outcome::Deny(Denial::ForbiddenByPolicy)
+            }
+            cedar_policy::Decision::Allow => Outcome::Allow,
+            cedar_policy::Decision::Deny if determining.is_empty() => {
+                Outcome::Deny(Denial::NotPermitted)
+            }
+            cedar_policy::Decision::Deny => Outcome::Deny(Denial::ForbiddenByPolicy),
+        };
+        Decision {
+            outcome,
+            permission: question.permission,
+            determining,
+            errors,
+            policy_digest: Arc::clone(&self.digest),
+        }
+    }
+}
