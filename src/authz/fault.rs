@@ -105,7 +105,7 @@ impl Diagnostic for Fault {
 }
 
 /// Why a policy folder cannot be used: every fault that was found, not only the first.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LoadError {
     faults: Vec<Fault>,
 }
@@ -146,6 +146,12 @@ impl LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.report())
+    }
+}
+
+impl fmt::Debug for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

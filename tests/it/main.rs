@@ -4,3 +4,5 @@
 #![cfg(test)]
 
 mod floor_plan;
+mod policy_matrix;
+mod policy_world;
