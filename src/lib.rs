@@ -6,3 +6,4 @@ pub mod authz;
 pub mod cli;
 pub mod domain;
 pub mod settings;
+pub mod telemetry;

@@ -1,0 +1,220 @@
+//! Every metric's name, labels and help: what an operator can build alarms on.
+//!
+//! A test holds the names that the sources use against this table.
+
+/// What a metric does over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only rises.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// How long things took, in seconds.
+    Histogram,
+}
+
+/// A metric as operators read it.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its name; durations end in `_seconds`, counters in `_total`.
+    pub name: &'static str,
+    /// What it does over time.
+    pub kind: Kind,
+    /// The names of its labels; their values come from closed sets, never from a client's text.
+    pub labels: &'static [&'static str],
+    /// One sentence for the operator.
+    pub help: &'static str,
+}
+
+/// Every metric there is.
+pub const METRICS: &[Metric] = {
+    use Kind::{Counter, Gauge, Histogram};
+    const fn metric(
+        kind: Kind,
+        name: &'static str,
+        labels: &'static [&'static str],
+        help: &'static str,
+    ) -> Metric {
+        Metric {
+            name,
+            kind,
+            labels,
+            help,
+        }
+    }
+    &[
+        metric(
+            Gauge,
+            "charter_build_info",
+            &["version"],
+            "Always 1; says which build runs.",
+        ),
+        metric(
+            Counter,
+            "charter_panics_total",
+            &[],
+            "Panics; each is a defect.",
+        ),
+        metric(
+            Counter,
+            "charter_http_requests_total",
+            &["method", "route", "status"],
+            "Answered requests.",
+        ),
+        metric(
+            Histogram,
+            "charter_http_request_seconds",
+            &["route"],
+            "From a request's head to its answer.",
+        ),
+        metric(
+            Gauge,
+            "charter_http_requests_in_flight",
+            &[],
+            "Requests being answered.",
+        ),
+        metric(
+            Gauge,
+            "charter_http_connections",
+            &[],
+            "Open connections on the clients' listener.",
+        ),
+        metric(
+            Counter,
+            "charter_http_rate_limited_total",
+            &["limit"],
+            "Requests over a rate limit.",
+        ),
+        metric(
+            Counter,
+            "charter_authn_rejections_total",
+            &["code"],
+            "Requests whose credentials were refused.",
+        ),
+        metric(
+            Counter,
+            "charter_replay_claims_total",
+            &["outcome"],
+            "Nonces claimed, and refused by reason.",
+        ),
+        metric(
+            Counter,
+            "charter_replay_clock_stepped_back_total",
+            &[],
+            "Times the wall clock stepped back; look at the machine's time.",
+        ),
+        metric(
+            Counter,
+            "charter_replay_journal_errors_total",
+            &[],
+            "Writes of the replay journal that failed; requests answer 503.",
+        ),
+        metric(
+            Gauge,
+            "charter_replay_remembered",
+            &[],
+            "Nonces remembered.",
+        ),
+        metric(
+            Gauge,
+            "charter_replay_bytes",
+            &[],
+            "Bytes that remembered nonces take.",
+        ),
+        metric(Gauge, "charter_replay_buckets", &[], "Time buckets held."),
+        metric(
+            Gauge,
+            "charter_replay_closed_until_seconds",
+            &[],
+            "Unix time until which requests are refused because nonces may have been forgotten; 0 if none are.",
+        ),
+        metric(
+            Counter,
+            "charter_authz_decisions_total",
+            &["permission", "decision"],
+            "Decisions by permission.",
+        ),
+        metric(
+            Histogram,
+            "charter_authz_decision_seconds",
+            &[],
+            "Time to decide.",
+        ),
+        metric(
+            Counter,
+            "charter_authz_errored_forbids_total",
+            &[],
+            "Forbids that could not be evaluated; what they may forbid is denied. Mend the policy.",
+        ),
+        metric(
+            Gauge,
+            "charter_policies_loaded",
+            &["digest"],
+            "Always 1; says which policy set decides.",
+        ),
+        metric(
+            Histogram,
+            "charter_store_write_seconds",
+            &[],
+            "Transactions that write, from begin to commit.",
+        ),
+        metric(
+            Counter,
+            "charter_store_unavailable_total",
+            &[],
+            "Requests refused because the database did not answer.",
+        ),
+        metric(
+            Counter,
+            "charter_audit_events_total",
+            &[],
+            "Audit events written.",
+        ),
+        metric(
+            Counter,
+            "charter_audit_head_failures_total",
+            &[],
+            "Heads of audit chains that could not be written outside the database.",
+        ),
+        metric(
+            Gauge,
+            "process_resident_memory_bytes",
+            &[],
+            "Memory of the process.",
+        ),
+        metric(
+            Gauge,
+            "process_open_fds",
+            &[],
+            "Open file descriptors of the process.",
+        ),
+    ]
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_metrics_are_these() {
+        let table: Vec<String> = METRICS
+            .iter()
+            .map(|m| format!("{:?} {}{:?}: {}", m.kind, m.name, m.labels, m.help))
+            .collect();
+        insta::assert_snapshot!(table.join("\n"));
+    }
+
+    #[test]
+    fn names_say_their_kind_and_unit() {
+        for metric in METRICS {
+            let is_total = metric.name.ends_with("_total");
+            assert_eq!(is_total, metric.kind == Kind::Counter, "{}", metric.name);
+            if metric.kind == Kind::Histogram {
+                assert!(metric.name.ends_with("_seconds"), "{}", metric.name);
+            }
+            assert!(metric.help.ends_with('.'), "{}", metric.name);
+            let twins = METRICS.iter().filter(|other| other.name == metric.name);
+            assert_eq!(twins.count(), 1, "{}", metric.name);
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Log lines on standard error, for people or as JSON, one event on one line.
+//!
+//! Whatever a client sent may stand in a value, so control characters never reach the terminal or
+//! split a line (RUSTSEC-2025-0055 is what happens otherwise).
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _, Write};
+
+use tracing::Subscriber;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// The form of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Format {
+    /// Human where standard error is a terminal, JSON where a program reads it.
+    #[must_use]
+    pub fn fitting_stderr() -> Self {
+        if io::stderr().is_terminal() {
+            Self::Human
+        } else {
+            Self::Json
+        }
+    }
+}
+
+/// Logging could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The directives are not a level, nor `target=level` pairs.
+    #[error(
+        "`log.level`: `{directives}` cannot be read: {reason}; give a level such as `info`, or \
+         directives such as `warn,charter=debug`"
+    )]
+    Directives {
+        /// As given.
+        directives: String,
+        /// What the reader of directives says.
+        reason: String,
+    },
+    /// Another subscriber is installed already.
+    #[error("logging was started twice")]
+    StartedTwice,
+}
+
+/// Starts logging to standard error, panics included.
+///
+/// # Errors
+///
+/// The directives cannot be read, or logging was started before.
+pub fn start(format: Format, directives: &str) -> Result<(), Error> {
+    subscriber(format, directives, io::stderr)?
+        .try_init()
+        .map_err(|_| Error::StartedTwice)?;
+    std::panic::set_hook(Box::new(|panic| {
+        ::metrics::counter!("charter_panics_total").increment(1);
+        let location = panic.location().map(ToString::to_string);
+        let message = panic.payload_as_str().unwrap_or("(no text)");
+        tracing::error!(location, message, "a thread panicked");
+    }));
+    Ok(())
+}
+
+/// A subscriber that writes its lines to `writer`.
+///
+/// # Errors
+///
+/// The directives cannot be read.
+pub fn subscriber<W>(
+    format: Format,
+    directives: &str,
+    writer: W,
+) -> Result<Box<dyn Subscriber + Send + Sync>, Error>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::builder()
+        .parse(directives)
+        .map_err(|error| Error::Directives {
+            directives: directives.to_owned(),
+            reason: error.to_string(),
+        })?;
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_writer(OneLine(writer));
+    let registry = tracing_subscriber::registry().with(filter);
+    Ok(match format {
+        Format::Human => Box::new(registry.with(lines)),
+        Format::Json => Box::new(
+            registry.with(
+                lines
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(true)
+                    .with_span_list(false),
+            ),
+        ),
+    })
+}
+
+/// Escapes what is written, but for the newline at its end.
+struct OneLine<W>(W);
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for OneLine<W> {
+    type Writer = OneLineWriter<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        OneLineWriter(self.0.make_writer())
+    }
+}
+
+struct OneLineWriter<W>(W);
+
+impl<W: Write> Write for OneLineWriter<W> {
+    /// The formatting layer hands over a whole event at once, and its line end is the only newline
+    /// that it makes itself.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let mut escaped = String::with_capacity(text.len() + 1);
+        for c in line.chars() {
+            if is_unprintable(c) {
+                // The form that JSON knows too. Writing to a string cannot fail.
+                let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+            } else {
+                escaped.push(c);
+            }
+        }
+        escaped.push('\n');
+        self.0.write_all(escaped.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Control characters, line separators, and what turns the direction of the text around.
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+    use secrecy::{SecretBox, SecretString};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn lines(format: Format, directives: &str, log: impl FnOnce()) -> String {
+        let captured = Captured::default();
+        let writer = captured.clone();
+        let subscriber =
+            subscriber(format, directives, move || writer.clone()).expect("good directives");
+        tracing::subscriber::with_default(subscriber, log);
+        String::from_utf8(captured.0.lock().clone()).expect("text")
+    }
+
+    const HOSTILE: &str = "a\n2026-01-01 INFO forged\r\u{1b}[2J\u{9b}31m\u{202e}\0\u{7f}\u{2028}é";
+
+    #[test]
+    fn an_event_is_one_line_whatever_a_client_sent() {
+        for format in [Format::Human, Format::Json] {
+            let written = lines(format, "info", || {
+                let span = tracing::info_span!("request", target = HOSTILE).entered();
+                tracing::info!(value = HOSTILE, debug = ?HOSTILE, display = %HOSTILE, "{HOSTILE}");
+                drop(span);
+            });
+            assert_eq!(written.matches('\n').count(), 1, "{written:?}");
+            let body = written.trim_end_matches('\n');
+            assert!(!body.chars().any(is_unprintable), "{written:?}");
+            assert!(body.contains('é'), "what can be printed is left alone");
+            if format == Format::Json {
+                let event: serde_json::Value = serde_json::from_str(body).expect("still JSON");
+                assert_eq!(event["value"], HOSTILE);
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_is_not_printed_however_it_is_logged() {
+        for format in [Format::Human, Format::Json] {
+            let written = lines(format, "trace", || {
+                let text = SecretString::from("hunter2".to_owned());
+                let bytes = SecretBox::new(Box::new([0xAB_u8; 32]));
+                let settings = crate::settings::Settings::from_sources(
+                    "[database]\nurl = 'postgres://u:hunter2@h/d'",
+                    [],
+                );
+                tracing::trace!(?text, ?bytes, ?settings, "{text:?} {bytes:#?}");
+            });
+            assert!(written.contains("REDACTED"), "{written}");
+            for secret in ["hunter2", "171, 171", "0xab", "abab"] {
+                assert!(!written.contains(secret), "`{secret}` in {written}");
+            }
+        }
+    }
+
+    #[test]
+    fn directives_choose_what_is_logged_and_bad_ones_are_refused() {
+        let log = || {
+            tracing::info!(target: "charter::store", "told");
+            tracing::info!(target: "sqlx", "untold");
+        };
+        let written = lines(Format::Human, "warn,charter=info", log);
+        assert!(written.contains("told") && !written.contains("untold"));
+        let refused = subscriber(Format::Human, "charter=loud", io::sink)
+            .err()
+            .expect("refused");
+        assert!(
+            refused
+                .to_string()
+                .starts_with("`log.level`: `charter=loud`"),
+            "{refused}"
+        );
+    }
+}

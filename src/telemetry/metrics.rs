@@ -1,0 +1,119 @@
+//! Records metrics, and renders them as text for Prometheus.
+
+use std::fs;
+use std::sync::OnceLock;
+
+use ::metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use super::catalogue::{Kind, METRICS};
+
+/// Seconds: from one decision in memory to a request that waited for its deadline.
+const BUCKETS: &[f64] = &[
+    0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
+    0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// The recorder could not be installed.
+#[derive(Debug, thiserror::Error)]
+#[error("metrics cannot be recorded: {0}")]
+pub struct Error(String);
+
+/// The installed recorder.
+#[derive(Clone)]
+pub struct Recorder(PrometheusHandle);
+
+impl Recorder {
+    /// Installs the process's recorder; later calls give the same one. Comes before anything that
+    /// holds a counter is built: a counter taken earlier counts into nothing.
+    ///
+    /// # Errors
+    ///
+    /// Something else has been installed.
+    pub fn install() -> Result<Self, Error> {
+        static INSTALLED: OnceLock<Result<PrometheusHandle, String>> = OnceLock::new();
+        INSTALLED
+            .get_or_init(|| build_and_install().map_err(|error| error.to_string()))
+            .clone()
+            .map(Self)
+            .map_err(Error)
+    }
+
+    /// Everything recorded so far, in the Prometheus text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        record_process();
+        self.0.render()
+    }
+
+    /// Moves recorded durations from their buffers into their buckets. Rendering does it too;
+    /// where nobody scrapes, the buffers grow until this is called: do so every few seconds.
+    pub fn upkeep(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+fn build_and_install() -> Result<PrometheusHandle, Box<dyn std::error::Error>> {
+    let recorder = PrometheusBuilder::new()
+        .set_buckets(BUCKETS)?
+        .build_recorder();
+    let handle = recorder.handle();
+    ::metrics::set_global_recorder(recorder)?;
+    for metric in METRICS {
+        match metric.kind {
+            Kind::Counter => describe_counter!(metric.name, metric.help),
+            Kind::Gauge => describe_gauge!(metric.name, metric.help),
+            Kind::Histogram => describe_histogram!(metric.name, Unit::Seconds, metric.help),
+        }
+        // An alarm on a counter needs to see it at 0 first.
+        if metric.kind == Kind::Counter && metric.labels.is_empty() {
+            counter!(metric.name).increment(0);
+        }
+    }
+    gauge!("charter_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
+    Ok(handle)
+}
+
+/// Where the system tells (Linux); elsewhere these metrics are absent.
+fn record_process() {
+    let resident_kib = fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|status| {
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("VmRSS:"))?;
+            line.trim().trim_end_matches(" kB").parse::<u32>().ok()
+        });
+    if let Some(kib) = resident_kib {
+        gauge!("process_resident_memory_bytes").set(f64::from(kib) * 1024.0);
+    }
+    if let Some(open) = fs::read_dir("/proc/self/fd")
+        .ok()
+        .and_then(|fds| u32::try_from(fds.count()).ok())
+    {
+        gauge!("process_open_fds").set(f64::from(open));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_recorded_is_rendered_with_its_help() {
+        let recorder = Recorder::install().expect("installed");
+        counter!("charter_http_rate_limited_total", "limit" => "key").increment(3);
+        ::metrics::histogram!("charter_store_write_seconds").record(0.002);
+        recorder.upkeep();
+        let text = Recorder::install().expect("the same one").render();
+        for line in [
+            "# HELP charter_http_rate_limited_total Requests over a rate limit.",
+            "charter_http_rate_limited_total{limit=\"key\"} 3",
+            "charter_store_write_seconds_bucket{le=\"0.0025\"} 1",
+            "charter_audit_head_failures_total 0",
+            "charter_build_info{version=\"",
+        ] {
+            assert!(text.contains(line), "`{line}` not in:\n{text}");
+        }
+    }
+}

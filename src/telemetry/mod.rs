@@ -1,0 +1,8 @@
+//! What an operator sees of a running service: log lines and metrics.
+//!
+//! Knows no other floor. Modules write through the `tracing` and `metrics` macros and never name
+//! this one; `app` and `cli` install it, before anything else is built.
+
+pub mod catalogue;
+pub mod log;
+pub mod metrics;
