@@ -6,3 +6,6 @@
 mod floor_plan;
 mod policy_matrix;
 mod policy_world;
+mod request_command;
+mod signed_server;
+mod signing_docs;
