@@ -99,7 +99,10 @@ pub enum RequestError {
     #[error("the body is not text, so no shell line can hold it; save it and give `-d @FILE`")]
     UnprintableBody,
     /// No answer came.
-    #[error("no answer from `{url}`: {reason}")]
+    #[error(
+        "no answer from `{url}`: {reason}; see that the server runs and that `CHARTER_BASE_URL` \
+         names it"
+    )]
     NoAnswer {
         /// Scheme, host and port.
         url: String,
@@ -142,7 +145,11 @@ pub fn run(
         return Ok(ExitCode::SUCCESS);
     }
     let answer = send::send(prepared)?;
-    report::show(&answer, args.include, console)?;
+    match report::show(&answer, args.include, console) {
+        // Whoever reads has seen enough, as `head` has.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        shown => shown?,
+    }
     Ok(if answer.is_success() {
         ExitCode::SUCCESS
     } else {

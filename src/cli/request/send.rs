@@ -37,7 +37,10 @@ pub(super) fn send(prepared: Prepared) -> Result<Answer, RequestError> {
     let origin = prepared.origin.clone();
     exchange(prepared).map_err(|error| RequestError::NoAnswer {
         url: origin,
-        reason: error.to_string(),
+        reason: match error {
+            ureq::Error::Io(error) => error.to_string(),
+            error => error.to_string(),
+        },
     })
 }
 
