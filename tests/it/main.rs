@@ -4,8 +4,10 @@
 #![cfg(test)]
 
 mod floor_plan;
+mod metric_names;
 mod policy_matrix;
 mod policy_world;
 mod request_command;
 mod signed_server;
 mod signing_docs;
+mod sources;

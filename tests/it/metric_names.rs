@@ -1,0 +1,51 @@
+//! The metrics that the sources record are those of the catalogue that operators read.
+
+use std::collections::BTreeMap;
+
+use charter::telemetry::catalogue::{Kind, METRICS};
+
+use crate::sources;
+
+#[test]
+fn every_recorded_metric_is_in_the_catalogue_with_its_kind_and_labels() {
+    let catalogue: BTreeMap<&str, _> = METRICS.iter().map(|metric| (metric.name, metric)).collect();
+    for source in sources::below("src") {
+        let code = sources::code(&source.text);
+        for (index, macro_name) in code.tokens.iter().enumerate() {
+            let kind = match macro_name.as_str() {
+                "counter" => Kind::Counter,
+                "gauge" => Kind::Gauge,
+                "histogram" => Kind::Histogram,
+                _ => continue,
+            };
+            let Some([bang, _, name, rest @ ..]) = code.tokens.get(index + 1..) else {
+                continue;
+            };
+            let Some(name) = literal(name).filter(|_| bang == "!") else {
+                continue;
+            };
+            let metric = catalogue.get(name).unwrap_or_else(|| {
+                panic!(
+                    "{}: `{name}` is not in src/telemetry/catalogue.rs",
+                    source.path
+                )
+            });
+            assert_eq!(metric.kind, kind, "{}: `{name}`", source.path);
+            let end = rest.iter().position(|token| token == ")").unwrap();
+            let labels: Vec<&str> = rest[..end]
+                .windows(3)
+                .filter(|window| window[1] == "=" && window[2] == ">")
+                .filter_map(|window| literal(&window[0]))
+                .collect();
+            assert_eq!(
+                metric.labels, labels,
+                "{}: the labels of `{name}`",
+                source.path
+            );
+        }
+    }
+}
+
+fn literal(token: &str) -> Option<&str> {
+    token.strip_prefix('"')?.strip_suffix('"')
+}
