@@ -7,11 +7,15 @@ use cedar_policy::{EntityId, EntityTypeName, EntityUid, Schema};
 use serde_json::Value;
 
 use super::fault::{Fault, Source};
+use super::names::{compare, enumerated, need};
 use super::question::{PrincipalKind, ResourceKind};
 use crate::domain::permission::Permission;
 
 /// The roles that the service itself hands out: the first user becomes an owner, and so on.
 pub const NEEDED_ROLES: [&str; 3] = ["owner", "admin", "member"];
+
+/// How callers authenticate.
+const METHODS: [&str; 2] = ["signed-request", "bearer-token"];
 
 /// The names of a schema, ready to be used in a request.
 #[derive(Debug)]
@@ -39,8 +43,29 @@ pub(super) struct Types {
     pub(super) service_account: EntityTypeName,
     pub(super) access_key: EntityTypeName,
     pub(super) user: EntityTypeName,
-    role: EntityTypeName,
-    permission: EntityTypeName,
+    pub(super) role: EntityTypeName,
+    pub(super) permission: EntityTypeName,
+}
+
+impl Types {
+    pub(super) const fn of_principal(&self, kind: PrincipalKind) -> &EntityTypeName {
+        match kind {
+            PrincipalKind::ServiceAccount => &self.service_account,
+            PrincipalKind::User => &self.user,
+        }
+    }
+
+    pub(super) const fn of_resource(&self, kind: ResourceKind) -> &EntityTypeName {
+        match kind {
+            ResourceKind::Organization => &self.organization,
+            ResourceKind::Account => &self.account,
+            ResourceKind::ServiceAccount => &self.service_account,
+            ResourceKind::AccessKey => &self.access_key,
+            ResourceKind::User => &self.user,
+            ResourceKind::Role => &self.role,
+            ResourceKind::Permission => &self.permission,
+        }
+    }
 }
 
 /// How a principal may have proved who it is.
@@ -73,6 +98,14 @@ impl Catalogue {
         self.permissions.keys().map(String::as_str)
     }
 
+    pub(super) fn all_roles(&self) -> impl Iterator<Item = EntityUid> {
+        self.roles.values().cloned()
+    }
+
+    pub(super) fn all_permissions(&self) -> impl Iterator<Item = EntityUid> {
+        self.permissions.values().cloned()
+    }
+
     pub(super) fn role(&self, name: &str) -> Option<&EntityUid> {
         self.roles.get(name)
     }
@@ -102,6 +135,18 @@ impl Catalogue {
         }
     }
 
+    /// Every kind of question that the schema allows.
+    pub(super) fn questions(
+        &self,
+    ) -> impl Iterator<Item = (&EntityUid, PrincipalKind, ResourceKind)> {
+        self.actions.iter().flat_map(|action| {
+            action
+                .applies_to
+                .iter()
+                .map(|&(principal, resource)| (&action.uid, principal, resource))
+        })
+    }
+
     /// Every action's id, by [`Permission::index`].
     pub(super) fn action_uids(&self) -> impl Iterator<Item = &EntityUid> {
         self.actions.iter().map(|action| &action.uid)
@@ -114,43 +159,30 @@ impl Catalogue {
     /// Every name that the service needs and the schema lacks, or the other way round.
     pub(super) fn read(source: &Source, schema: &Schema, json: &Value) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
-        let whole = |message: String| Fault::new(message).at(source, 0, 0);
-
-        let permissions: BTreeSet<&str> = enumerated(json, "Permission");
-        compare_permissions(&permissions, "permission", &whole, &mut faults);
+        let permissions = enumerated(json, "Permission");
+        compare(&permissions, "permission", source, &mut faults);
         let groups: BTreeSet<&EntityUid> = schema.action_groups().collect();
         let actions: Vec<&EntityUid> = schema
             .actions()
             .filter(|uid| !groups.contains(uid))
             .collect();
-        let action_names = actions.iter().map(|uid| uid.id().unescaped()).collect();
-        compare_permissions(&action_names, "action", &whole, &mut faults);
-
+        let names = actions.iter().map(|uid| uid.id().unescaped()).collect();
+        compare(&names, "action", source, &mut faults);
         let roles = enumerated(json, "Role");
-        for role in NEEDED_ROLES {
-            if !roles.contains(role) {
-                faults.push(
-                    whole(format!("the schema has no role `{role}`"))
-                        .help("the service gives people the roles `owner`, `admin` and `member`; add it to `entity Role enum [...]`"),
-                );
-            }
-        }
+        need(&NEEDED_ROLES, &roles, "Role", source, &mut faults);
         let methods = enumerated(json, "AuthenticationMethod");
-        for method in ["signed-request", "bearer-token"] {
-            if !methods.contains(method) {
-                faults.push(
-                    whole(format!(
-                        "the schema has no authentication method `{method}`"
-                    ))
-                    .help("add it to `entity AuthenticationMethod enum [...]`"),
-                );
-            }
-        }
+        need(
+            &METHODS,
+            &methods,
+            "AuthenticationMethod",
+            source,
+            &mut faults,
+        );
         if !faults.is_empty() {
             return Err(faults);
         }
         Self::build(schema, &actions, &roles, &permissions)
-            .map_err(|name| vec![whole(format!("the schema lacks `{name}`"))])
+            .map_err(|name| vec![Fault::new(format!("the schema has no `{name}`"))])
     }
 
     fn build(
@@ -228,40 +260,4 @@ fn applies_to(schema: &Schema, action: &EntityUid) -> BTreeSet<(PrincipalKind, R
                 .map(move |&principal| (principal, resource))
         })
         .collect()
-}
-
-/// The ids of an enumerated entity type, from the schema's JSON form: the typed API does not give
-/// them.
-fn enumerated<'a>(json: &'a Value, entity_type: &str) -> BTreeSet<&'a str> {
-    json.get("")
-        .and_then(|namespace| namespace.get("entityTypes")?.get(entity_type)?.get("enum"))
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect()
-}
-
-fn compare_permissions(
-    found: &BTreeSet<&str>,
-    what: &str,
-    fault: &dyn Fn(String) -> Fault,
-    faults: &mut Vec<Fault>,
-) {
-    for permission in Permission::ALL {
-        if !found.contains(permission.as_str()) {
-            faults.push(
-                fault(format!("the schema has no {what} `{permission}`"))
-                    .help("the service asks about it; an answer must be possible"),
-            );
-        }
-    }
-    for &name in found {
-        if Permission::from_str(name).is_err() {
-            faults.push(
-                fault(format!("the service never asks about the {what} `{name}`"))
-                    .help("remove it, or make it a group by putting actions `in` it"),
-            );
-        }
-    }
 }

@@ -1,22 +1,17 @@
 //! Turns records into Cedar entities. Metadata never goes in: tenants write it.
 
-use std::collections::{HashMap, HashSet};
-
-use cedar_policy::{
-    Entity, EntityAttrEvaluationError, EntityTypeName, EntityUid, RestrictedExpression,
-};
+use cedar_policy::{Entity, EntityTypeName, EntityUid};
 
 use super::catalogue::{Catalogue, uid};
 use super::question::Resource;
+use super::shapes::{self, BuildError};
 use crate::domain::access_key::AccessKey;
 use crate::domain::account::Account;
 use crate::domain::caller::Caller;
+use crate::domain::id::OrganizationId;
 use crate::domain::organization::Organization;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::user::User;
-
-/// Why an entity could not be built.
-pub(super) type BuildError = Box<EntityAttrEvaluationError>;
 
 /// Builds entities with the names of one schema.
 #[derive(Debug, Clone, Copy)]
@@ -25,39 +20,24 @@ pub(super) struct Builder<'a> {
 }
 
 impl Builder<'_> {
+    fn organization_uid(self, id: OrganizationId) -> EntityUid {
+        uid(&self.catalogue.types.organization, &id.to_string())
+    }
+
     pub(super) fn organization(self, organization: &Organization) -> Result<Entity, BuildError> {
-        self.organization_from(
-            &organization.id.to_string(),
+        shapes::organization(
+            self.organization_uid(organization.id),
             organization.is_active,
             organization.plan_tier.as_str(),
         )
     }
 
-    fn organization_from(
-        self,
-        id: &str,
-        is_active: bool,
-        plan_tier: &str,
-    ) -> Result<Entity, BuildError> {
-        let plan_tier = RestrictedExpression::new_string(plan_tier.to_owned());
-        entity(
-            uid(&self.catalogue.types.organization, id),
-            [("is_active", boolean(is_active)), ("plan_tier", plan_tier)],
-            [],
-        )
-    }
-
     pub(super) fn account(self, account: &Account) -> Result<Entity, BuildError> {
-        let types = &self.catalogue.types;
-        let organization = uid(&types.organization, &account.organization_id.to_string());
-        entity(
-            uid(&types.account, &account.id.to_string()),
-            [
-                ("organization", reference(&organization)),
-                ("is_default", boolean(account.is_default)),
-                ("is_active", boolean(account.is_active)),
-            ],
-            [organization],
+        shapes::account(
+            uid(&self.catalogue.types.account, &account.id.to_string()),
+            self.organization_uid(account.organization_id),
+            account.is_default,
+            account.is_active,
         )
     }
 
@@ -66,12 +46,6 @@ impl Builder<'_> {
         service_account: &ServiceAccount,
     ) -> Result<Entity, BuildError> {
         let types = &self.catalogue.types;
-        let organization = uid(
-            &types.organization,
-            &service_account.organization_id.to_string(),
-        );
-        let account = uid(&types.account, &service_account.account_id.to_string());
-        let is_active = service_account.is_active && service_account.deleted_at.is_none();
         // A stored name that the schema no longer has counts for nothing.
         let roles = service_account
             .roles
@@ -81,44 +55,33 @@ impl Builder<'_> {
             .permissions
             .iter()
             .filter_map(|name| self.catalogue.permission(name));
-        entity(
+        shapes::service_account(
             uid(&types.service_account, &service_account.id.to_string()),
-            [
-                ("organization", reference(&organization)),
-                ("account", reference(&account)),
-                ("is_active", boolean(is_active)),
-            ],
-            roles.chain(permissions).chain([&account]).cloned(),
+            &self.organization_uid(service_account.organization_id),
+            uid(&types.account, &service_account.account_id.to_string()),
+            service_account.is_active && service_account.deleted_at.is_none(),
+            roles.chain(permissions).cloned(),
         )
     }
 
     pub(super) fn access_key(self, access_key: &AccessKey) -> Result<Entity, BuildError> {
         let types = &self.catalogue.types;
-        let organization = uid(&types.organization, &access_key.organization_id.to_string());
-        let service_account = uid(
-            &types.service_account,
-            &access_key.service_account_id.to_string(),
-        );
-        entity(
+        shapes::access_key(
             uid(&types.access_key, &access_key.id.to_string()),
-            [
-                ("organization", reference(&organization)),
-                ("service_account", reference(&service_account)),
-            ],
-            [service_account],
+            &self.organization_uid(access_key.organization_id),
+            uid(
+                &types.service_account,
+                &access_key.service_account_id.to_string(),
+            ),
         )
     }
 
     pub(super) fn user(self, user: &User) -> Result<Entity, BuildError> {
-        let types = &self.catalogue.types;
-        let organization = uid(&types.organization, &user.organization_id.to_string());
-        entity(
-            uid(&types.user, &user.id.to_string()),
-            [
-                ("organization", reference(&organization)),
-                ("is_active", boolean(user.is_active)),
-                ("email_verified", boolean(user.email_verified)),
-            ],
+        shapes::user(
+            uid(&self.catalogue.types.user, &user.id.to_string()),
+            &self.organization_uid(user.organization_id),
+            user.is_active,
+            user.email_verified,
             self.catalogue.role(&user.role).cloned(),
         )
     }
@@ -207,25 +170,4 @@ fn is_known_account(account: &Account, caller: &Caller) -> bool {
         && account.organization_id == known.organization_id
         && account.is_default == known.is_default
         && account.is_active == known.is_active
-}
-
-fn entity<const N: usize>(
-    uid: EntityUid,
-    attributes: [(&str, RestrictedExpression); N],
-    parents: impl IntoIterator<Item = EntityUid>,
-) -> Result<Entity, BuildError> {
-    let attributes: HashMap<_, _> = attributes
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
-    let parents: HashSet<_> = parents.into_iter().collect();
-    Entity::new(uid, attributes, parents).map_err(Box::new)
-}
-
-fn boolean(value: bool) -> RestrictedExpression {
-    RestrictedExpression::new_bool(value)
-}
-
-fn reference(to: &EntityUid) -> RestrictedExpression {
-    RestrictedExpression::new_entity_uid(to.clone())
 }

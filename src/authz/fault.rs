@@ -1,11 +1,15 @@
 //! What is wrong with a policy folder, shown the way compilers do: file, line and caret.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
 };
+
+/// Longer lines are not shown: a report is for reading.
+const MAX_LINE_BYTES: usize = 400;
 
 /// A file's text under the name that people know it by.
 pub type Source = Arc<NamedSource<Arc<str>>>;
@@ -74,6 +78,41 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Itself, or without the lines around it if those are too long to be shown.
+    fn printable(&self) -> Cow<'_, Self> {
+        let Some((source, label)) = self.source.as_ref().zip(self.labels.first()) else {
+            return Cow::Borrowed(self);
+        };
+        let end = label.offset().saturating_add(label.len());
+        let Ok(shown) = source.read_span(&(label.offset(), end - label.offset()).into(), 1, 1)
+        else {
+            return Cow::Borrowed(self);
+        };
+        let longest = shown
+            .data()
+            .split(|&byte| byte == b'\n')
+            .map(<[u8]>::len)
+            .max();
+        if longest.is_none_or(|length| length <= MAX_LINE_BYTES) {
+            return Cow::Borrowed(self);
+        }
+        let before = source.inner().get(..label.offset()).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .map_or(0, |text| text.chars().count())
+            + 1;
+        Cow::Owned(Self {
+            message: format!("{}:{line}:{column}: {}", source.name(), self.message),
+            help: self.help.clone(),
+            source: None,
+            labels: Vec::new(),
+        })
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -127,15 +166,15 @@ impl LoadError {
     #[must_use]
     pub fn report(&self) -> String {
         let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
-            .with_width(100)
+            .with_wrap_lines(false)
             .with_links(false)
             .without_cause_chain();
         let mut report = String::new();
-        for fault in &self.faults {
+        for fault in self.faults.iter().map(Fault::printable) {
             if !report.is_empty() {
                 report.push('\n');
             }
-            if handler.render_report(&mut report, fault).is_err() {
+            if handler.render_report(&mut report, fault.as_ref()).is_err() {
                 report.push_str(&fault.message);
             }
         }

@@ -2,17 +2,20 @@
 //!
 //! It goes on after a fault as far as it can, so that one run shows them all.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::str::FromStr;
 use std::thread;
 
 use cedar_policy::{
-    Authorizer, Policy, PolicyId, PolicySet, Schema, SchemaFragment, ValidationMode, Validator,
+    Authorizer, Policy, PolicyId, PolicySet, Schema, SchemaFragment, ValidationError,
+    ValidationMode, Validator,
 };
 use serde_json::Value;
 
 use super::catalogue::Catalogue;
+use super::conformance;
 use super::facts::FactsCache;
 use super::fault::{Fault, Source};
 use super::folder::{self, Folder};
@@ -64,6 +67,7 @@ fn check(folder: &Folder) -> Result<Snapshot, Vec<Fault>> {
     if !faults.is_empty() {
         return Err(faults);
     }
+    conformance::check(&folder.schema, &schema, &catalogue)?;
     let whole = |error: &dyn std::error::Error| vec![Fault::new(error.to_string())];
     let actions = schema.action_entities().map_err(|error| whole(&error))?;
     let groups = Groups::new(&policies.set, &catalogue, &actions).map_err(|error| whole(&error))?;
@@ -158,14 +162,19 @@ impl Policies {
         }
         for (start, policy) in in_order {
             let (start, length) = first_line(source, Some(start));
-            match self.add(source, policy) {
-                Ok(()) => {}
-                Err(fault) => faults.push(fault.at(source, start, length)),
+            let id = self.id_of(policy).unwrap_or_else(|fault| {
+                faults.push(fault.at(source, start, length));
+                // It is refused, but what else is wrong with it is to be told, too.
+                PolicyId::new(format!("{}@{start}", file_name(source)))
+            });
+            if let Err(error) = self.set.add(policy.new_id(id.clone())) {
+                faults.push(Fault::new(error.to_string()).at(source, start, length));
             }
+            self.files.insert(id, source.clone());
         }
     }
 
-    fn add(&mut self, source: &Source, policy: &Policy) -> Result<(), Fault> {
+    fn id_of(&self, policy: &Policy) -> Result<PolicyId, Fault> {
         let Some(id) = policy.annotation("id") else {
             return Err(Fault::new("the policy has no `@id`")
                 .help("logs and audits name policies by it; write `@id(\"…\")` in front"));
@@ -186,14 +195,10 @@ impl Policies {
         if let Some(other) = self.files.get(&id) {
             return Err(
                 Fault::new(format!("there are two policies with the id `{id}`"))
-                    .help(format!("the other one is in `{}`", other.name())),
+                    .help(format!("the other one is in `{}`", file_name(other))),
             );
         }
-        self.set
-            .add(policy.new_id(id.clone()))
-            .map_err(|error| Fault::new(error.to_string()))?;
-        self.files.insert(id, source.clone());
-        Ok(())
+        Ok(id)
     }
 }
 
@@ -203,8 +208,14 @@ fn validate(schema: &Schema, policies: &Policies, faults: &mut Vec<Fault>) {
     let errors = result
         .validation_errors()
         .map(|error| (error.policy_id(), error as &dyn miette::Diagnostic));
+    let erroneous: BTreeSet<&PolicyId> = result
+        .validation_errors()
+        .map(ValidationError::policy_id)
+        .collect();
+    // A policy that names something unknown is impossible, too; that needs no second fault.
     let warnings = result
         .validation_warnings()
+        .filter(|warning| !erroneous.contains(warning.policy_id()))
         .map(|warning| (warning.policy_id(), warning as &dyn miette::Diagnostic));
     let mut found: Vec<(&str, usize, Vec<Fault>)> = errors
         .chain(warnings)
@@ -219,6 +230,13 @@ fn validate(schema: &Schema, policies: &Policies, faults: &mut Vec<Fault>) {
         .collect();
     found.sort_by_key(|(name, start, _)| (*name, *start));
     faults.extend(found.into_iter().flat_map(|(_, _, faults)| faults));
+}
+
+fn file_name(source: &Source) -> Cow<'_, str> {
+    Path::new(source.name())
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
 }
 
 /// The line at an offset, as what a caret should underline.

@@ -4,6 +4,7 @@
 //! how the caller proved who it is; it is given facts and gives a [`decision::Decision`].
 
 pub mod catalogue;
+mod conformance;
 pub mod decision;
 pub mod engine;
 mod entities;
@@ -13,6 +14,8 @@ mod folder;
 mod groups;
 mod limits;
 mod load;
+mod names;
 pub mod principal;
 pub mod question;
+mod shapes;
 pub mod snapshot;

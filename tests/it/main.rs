@@ -5,6 +5,8 @@
 
 mod floor_plan;
 mod metric_names;
+mod policies;
+mod policy_faults;
 mod policy_matrix;
 mod policy_world;
 mod request_command;

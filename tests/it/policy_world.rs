@@ -61,9 +61,7 @@ pub(crate) struct Tenant {
 }
 
 fn id<T: std::str::FromStr>(prefix: &str, number: u32) -> T {
-    format!("{prefix}{number:026}")
-        .parse()
-        .unwrap_or_else(|_| panic!("`{prefix}{number}` is no id"))
+    format!("{prefix}{number:026}").parse().ok().expect("an id")
 }
 
 impl Tenant {

@@ -1,0 +1,170 @@
+//! What one decision costs, from 5 policies to 10,000: `cargo bench --bench decision`.
+//!
+//! Read the ratios; absolute times are this machine's.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+#![expect(
+    clippy::expect_used,
+    reason = "a benchmark that cannot prepare its input has nothing to measure"
+)]
+
+#[expect(dead_code, reason = "tests need more of it")]
+#[path = "../tests/it/policy_world.rs"]
+mod policy_world;
+
+use std::fmt::Write;
+use std::fs;
+use std::hint::black_box;
+use std::path::Path;
+
+use charter::authz::principal::Principal;
+use charter::authz::question::{Question, Resource};
+use charter::authz::snapshot::Snapshot;
+use charter::domain::clock::{Clock, SystemClock};
+use charter::domain::permission::Permission;
+use policy_world::{Tenant, address, now, shipped};
+use tempfile::TempDir;
+
+const ROUNDS: u32 = 20_000;
+
+fn main() {
+    let clock = SystemClock::start();
+    println!(
+        "{:>22} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "policies", "load ms", "prepare", "own", "account", "whole set", "ratio"
+    );
+    let mut base = None;
+    let mut row = |title: &str, folder: &Path| {
+        let started = clock.monotonic();
+        let snapshot = Snapshot::load(folder).expect("a good folder");
+        let load = clock.monotonic().saturating_sub(started).as_secs_f64() * 1e3;
+        let costs = costs(&clock, &snapshot);
+        let base = *base.get_or_insert(costs.own);
+        println!(
+            "{title:>22} {load:>9.1} {:>9.2} {:>9.2} {:>9.2} {:>9.1} {:>9.2}",
+            costs.prepare,
+            costs.own,
+            costs.account,
+            costs.whole_set,
+            costs.own / base
+        );
+    };
+    for size in [5, 100, 1_000, 10_000] {
+        let folder = generated(size, true);
+        row(&format!("{size} spread"), folder.path());
+    }
+    for size in [100, 1_000, 10_000] {
+        let folder = generated(size, false);
+        row(&format!("{size} on one action"), folder.path());
+    }
+    row("shipped", &shipped());
+    println!("times in microseconds unless said otherwise; ratio is of `own` to the first row");
+}
+
+struct Costs {
+    prepare: f64,
+    own: f64,
+    account: f64,
+    whole_set: f64,
+}
+
+fn costs(clock: &SystemClock, snapshot: &Snapshot) -> Costs {
+    let tenant = Tenant::new(1);
+    let caller = tenant.program(
+        &[],
+        &["organizations:GetOrganization", "accounts:GetAccount"],
+    );
+    let principal = Principal::prepare(&caller, snapshot);
+    let question = |permission, resource| Question {
+        principal: &principal,
+        permission,
+        resource,
+        source_ip: address(),
+        now: now(),
+    };
+    let own = question(
+        Permission::GetOrganization,
+        Resource::Organization(&tenant.organization),
+    );
+    let account = question(Permission::GetAccount, tenant.account());
+    assert!(
+        snapshot.decide(&own).is_allowed(),
+        "the question is allowed"
+    );
+    Costs {
+        prepare: time(clock, ROUNDS / 10, || {
+            black_box(Principal::prepare(&caller, snapshot));
+        }),
+        own: time(clock, ROUNDS, || {
+            black_box(snapshot.decide(black_box(&own)));
+        }),
+        account: time(clock, ROUNDS, || {
+            black_box(snapshot.decide(black_box(&account)));
+        }),
+        whole_set: time(clock, 50, || {
+            let _ = black_box(snapshot.ask_every_policy(&own));
+        }),
+    }
+}
+
+/// The median of eleven runs, in microseconds for each call.
+fn time(clock: &SystemClock, rounds: u32, mut call: impl FnMut()) -> f64 {
+    let rounds = (rounds / 11).max(1);
+    let mut runs: Vec<f64> = (0..11)
+        .map(|_| {
+            let started = clock.monotonic();
+            for _ in 0..rounds {
+                call();
+            }
+            clock.monotonic().saturating_sub(started).as_secs_f64() * 1e6 / f64::from(rounds)
+        })
+        .collect();
+    runs.sort_by(f64::total_cmp);
+    runs.get(5).copied().unwrap_or(f64::NAN)
+}
+
+/// The guardrails, two grants, and so many more for other service accounts: each on the next
+/// action, or all on the one that is asked for.
+fn generated(size: usize, spread: bool) -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    for file in ["schema.cedarschema", "guardrails.cedar"] {
+        fs::copy(shipped().join(file), folder.path().join(file)).expect("a copy");
+    }
+    let mut text = String::from(
+        "@id(\"organizations:GetOrganization\")\npermit (principal in \
+         Permission::\"organizations:GetOrganization\", action == \
+         Action::\"organizations:GetOrganization\", resource);\n",
+    );
+    let asked_of_service_accounts: Vec<Permission> = Permission::ALL
+        .iter()
+        .copied()
+        .filter(|permission| {
+            let name = permission.as_str();
+            !name.starts_with("team:")
+                && !name.ends_with("Settings")
+                && !name.contains("Deactivate")
+        })
+        .collect();
+    for number in 0..size.saturating_sub(5) {
+        let action = if spread {
+            asked_of_service_accounts
+                .get(number % asked_of_service_accounts.len())
+                .copied()
+                .unwrap_or(Permission::GetOrganization)
+        } else {
+            Permission::GetOrganization
+        };
+        writeln!(
+            text,
+            "@id(\"grant.{number}\")\npermit (principal == \
+             ServiceAccount::\"sa-{number:026}\", action == Action::\"{action}\", resource);"
+        )
+        .expect("a string takes any text");
+        if text.len() > 1_000_000 {
+            let name = format!("grants-{number}.cedar");
+            fs::write(folder.path().join(name), &text).expect("a written file");
+            text.clear();
+        }
+    }
+    fs::write(folder.path().join("grants.cedar"), text).expect("a written file");
+    folder
+}

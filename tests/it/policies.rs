@@ -1,0 +1,439 @@
+//! How a decision is made: by the policies of one action, as the whole set would; an errored
+//! forbid denies; what a record says that the schema does not know counts for nothing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, PolicyId, PolicySet, Request, Schema, ValidationMode,
+    Validator,
+};
+use charter::authz::decision::{Denial, Outcome};
+use charter::authz::engine::Engine;
+use charter::authz::principal::Principal;
+use charter::authz::question::{Question, Resource};
+use charter::authz::snapshot::Snapshot;
+use charter::domain::permission::Permission;
+use charter::domain::service_account::ServiceAccount;
+use serde::Deserialize;
+
+use crate::policy_world::{Tenant, address, ask, copy_of_shipped, now, shipped};
+
+fn with_extra(text: &str) -> Snapshot {
+    let folder = copy_of_shipped();
+    fs::write(folder.path().join("extra.cedar"), text).expect("a written file");
+    Snapshot::load(folder.path()).expect("a good folder")
+}
+
+#[test]
+fn a_decision_names_what_decided_it() {
+    let snapshot = Snapshot::load(&shipped()).expect("the shipped policies");
+    let acme = Tenant::new(1);
+    let reader = acme.program(&["member"], &["organizations:GetOrganization"]);
+
+    let allowed = ask(
+        &snapshot,
+        &reader,
+        Permission::GetOrganization,
+        acme.organization(),
+    );
+    assert_eq!(allowed.outcome, Outcome::Allow);
+    assert_eq!(
+        allowed.determining,
+        ["organizations:GetOrganization", "roles.member"]
+    );
+    assert_eq!(&allowed.policy_digest, snapshot.digest());
+
+    let unspoken = ask(
+        &snapshot,
+        &reader,
+        Permission::UpdateOrganization,
+        acme.organization(),
+    );
+    assert_eq!(unspoken.outcome, Outcome::Deny(Denial::NotPermitted));
+    assert!(unspoken.determining.is_empty());
+
+    let other = Tenant::new(2);
+    let foreign = ask(
+        &snapshot,
+        &reader,
+        Permission::GetOrganization,
+        other.organization(),
+    );
+    assert_eq!(foreign.outcome, Outcome::Deny(Denial::ForbiddenByPolicy));
+    assert_eq!(foreign.determining, ["guardrails.other-organization"]);
+}
+
+#[test]
+fn an_errored_forbid_denies() {
+    let snapshot = with_extra(
+        "@id(\"overflowing\")\nforbid (principal, action in Action::\"reads\", resource)\n\
+         when { context.now.toTime().toMilliseconds() + 9223372036854775807 < 0 };",
+    );
+    let acme = Tenant::new(1);
+    let owner = acme.program(&["owner"], &[]);
+    let read = ask(
+        &snapshot,
+        &owner,
+        Permission::GetOrganization,
+        acme.organization(),
+    );
+    assert_eq!(read.outcome, Outcome::Deny(Denial::ForbiddenByPolicy));
+    assert_eq!(read.determining, ["overflowing"]);
+    assert_eq!(read.errors.len(), 1);
+    let write = ask(
+        &snapshot,
+        &owner,
+        Permission::UpdateOrganization,
+        acme.organization(),
+    );
+    assert!(write.is_allowed(), "the forbid is not about writes");
+    let stranger = acme.program(&[], &[]);
+    let denied = ask(
+        &snapshot,
+        &stranger,
+        Permission::GetOrganization,
+        acme.organization(),
+    );
+    assert_eq!(denied.outcome, Outcome::Deny(Denial::NotPermitted));
+}
+
+#[test]
+fn an_errored_permit_permits_nothing_and_stops_nothing() {
+    let snapshot = with_extra(
+        "@id(\"overflowing\")\npermit (principal, action, resource)\n\
+         when { context.now.toTime().toMilliseconds() + 9223372036854775807 > 0 };",
+    );
+    let acme = Tenant::new(1);
+    let reader = acme.program(&[], &["organizations:GetOrganization"]);
+    let read = ask(
+        &snapshot,
+        &reader,
+        Permission::GetOrganization,
+        acme.organization(),
+    );
+    assert!(read.is_allowed());
+    assert_eq!(read.errors.len(), 1);
+    assert_eq!(read.errors[0].policy, "overflowing");
+    let write = ask(
+        &snapshot,
+        &reader,
+        Permission::UpdateOrganization,
+        acme.organization(),
+    );
+    assert_eq!(write.outcome, Outcome::Deny(Denial::NotPermitted));
+}
+
+#[test]
+fn stored_names_that_the_schema_lacks_count_for_nothing() {
+    let snapshot = Snapshot::load(&shipped()).expect("the shipped policies");
+    let acme = Tenant::new(1);
+    let caller = acme.program(
+        &["superuser", "owner\"", "Owner"],
+        &["organizations:*", "organizations:getorganization", ""],
+    );
+    for &permission in Permission::ALL {
+        for (_, resource) in acme.resources(permission) {
+            assert!(!ask(&snapshot, &caller, permission, resource).is_allowed());
+        }
+    }
+    let owner = acme.person("owner");
+    for unknown in [Resource::Role("superuser"), Resource::Role("")] {
+        let decision = ask(&snapshot, &owner, Permission::AssignTeamRole, unknown);
+        assert_eq!(decision.outcome, Outcome::Deny(Denial::NotPermitted));
+    }
+}
+
+#[test]
+fn a_question_that_the_schema_does_not_have_is_denied() {
+    let snapshot = with_extra("@id(\"everything\") permit (principal, action, resource);");
+    let acme = Tenant::new(1);
+    let program = acme.program(&["owner"], &[]);
+    for (permission, resource) in [
+        (Permission::DeactivateOrganization, acme.organization()),
+        (Permission::GetOrganization, acme.account()),
+        (Permission::GetAccount, acme.organization()),
+        (Permission::GrantPermission, Resource::Role("member")),
+    ] {
+        let decision = ask(&snapshot, &program, permission, resource);
+        assert_eq!(
+            decision.outcome,
+            Outcome::Deny(Denial::NotPermitted),
+            "{permission}"
+        );
+    }
+}
+
+#[test]
+fn whoever_is_disabled_or_deleted_does_nothing() {
+    let snapshot = Snapshot::load(&shipped()).expect("the shipped policies");
+    let acme = Tenant::new(1);
+    let working = ServiceAccount {
+        permissions: vec!["organizations:GetOrganization".to_owned()],
+        ..acme.service_account.clone()
+    };
+    let read = |tenant: &Tenant, service_account: ServiceAccount| {
+        let caller = tenant.program_from(service_account);
+        ask(
+            &snapshot,
+            &caller,
+            Permission::GetOrganization,
+            acme.organization(),
+        )
+        .is_allowed()
+    };
+    assert!(read(&acme, working.clone()));
+    let disabled = ServiceAccount {
+        is_active: false,
+        ..working.clone()
+    };
+    assert!(!read(&acme, disabled));
+    let deleted = ServiceAccount {
+        deleted_at: Some(now()),
+        ..working.clone()
+    };
+    assert!(!read(&acme, deleted));
+    let mut closed = acme.clone();
+    closed.account.is_active = false;
+    assert!(!read(&closed, working));
+}
+
+#[test]
+fn the_resource_as_it_was_loaded_counts_not_what_was_prepared() {
+    let snapshot = Snapshot::load(&shipped()).expect("the shipped policies");
+    let prepared_from = Tenant::new(1);
+    let caller = prepared_from.program(&["owner"], &[]);
+    let reloaded = Tenant::deactivated(1);
+    for (permission, is_allowed) in [
+        (Permission::GetOrganization, true),
+        (Permission::UpdateOrganization, false),
+    ] {
+        let decision = ask(&snapshot, &caller, permission, reloaded.organization());
+        assert_eq!(decision.is_allowed(), is_allowed, "{permission}");
+    }
+    let decision = ask(
+        &snapshot,
+        &caller,
+        Permission::UpdateAccount,
+        reloaded.account(),
+    );
+    assert!(!decision.is_allowed());
+}
+
+#[test]
+fn ipv4_mapped_addresses_count_as_ipv4() {
+    let snapshot = with_extra(
+        "@id(\"office-only\")\nforbid (principal, action, resource)\n\
+         unless { context.source_ip.isInRange(ip(\"192.0.2.0/24\")) };",
+    );
+    let acme = Tenant::new(1);
+    let caller = acme.program(&["owner"], &[]);
+    let principal = Principal::prepare(&caller, &snapshot);
+    for (source_ip, is_allowed) in [
+        ("192.0.2.9", true),
+        ("::ffff:192.0.2.9", true),
+        ("198.51.100.1", false),
+        ("::ffff:198.51.100.1", false),
+        ("2001:db8::1", false),
+    ] {
+        let decision = snapshot.decide(&Question {
+            principal: &principal,
+            permission: Permission::GetOrganization,
+            resource: acme.organization(),
+            source_ip: source_ip.parse().expect("an address"),
+            now: now(),
+        });
+        assert_eq!(decision.is_allowed(), is_allowed, "{source_ip}");
+        assert!(decision.errors.is_empty(), "{source_ip}");
+    }
+}
+
+#[test]
+fn policies_see_the_time_and_how_the_caller_authenticated() {
+    let snapshot = with_extra(
+        "@id(\"until-october\")\nforbid (principal, action, resource)\n\
+         when { context.now >= datetime(\"2025-10-01T00:00:00Z\") };\n\
+         @id(\"people-only\")\nforbid (principal, action == Action::\"accounts:ListAccounts\", resource)\n\
+         unless { context.authentication == AuthenticationMethod::\"bearer-token\" };",
+    );
+    let acme = Tenant::new(1);
+    let program = acme.program(&["owner"], &[]);
+    let person = acme.person("owner");
+    let list = |caller| {
+        ask(
+            &snapshot,
+            caller,
+            Permission::ListAccounts,
+            acme.organization(),
+        )
+    };
+    assert!(list(&person).is_allowed());
+    assert_eq!(list(&program).determining, ["people-only"]);
+    let principal = Principal::prepare(&person, &snapshot);
+    let later = snapshot.decide(&Question {
+        principal: &principal,
+        permission: Permission::GetOrganization,
+        resource: acme.organization(),
+        source_ip: address(),
+        now: now() + std::time::Duration::from_secs(12 * 3600),
+    });
+    assert_eq!(later.determining, ["until-october"]);
+}
+
+#[test]
+fn a_principal_prepared_for_another_snapshot_is_prepared_anew() {
+    let old = Snapshot::load(&shipped()).expect("the shipped policies");
+    let folder = copy_of_shipped();
+    let schema = folder.path().join("schema.cedarschema");
+    let text = fs::read_to_string(&schema).expect("the schema");
+    fs::write(
+        &schema,
+        text.replace("\"member\"]", "\"member\", \"auditor\"]"),
+    )
+    .expect("written");
+    fs::write(
+        folder.path().join("extra.cedar"),
+        "@id(\"roles.auditor\")\npermit (principal in Role::\"auditor\", action in Action::\"reads\", resource);",
+    )
+    .expect("written");
+    let new = Snapshot::load(folder.path()).expect("a good folder");
+
+    let acme = Tenant::new(1);
+    let caller = acme.program(&["auditor"], &[]);
+    let principal = Principal::prepare(&caller, &old);
+    let question = Question {
+        principal: &principal,
+        permission: Permission::GetOrganization,
+        resource: acme.organization(),
+        source_ip: address(),
+        now: now(),
+    };
+    assert!(!old.decide(&question).is_allowed());
+    assert!(new.decide(&question).is_allowed());
+
+    let engine = Engine::new(old);
+    let of_request = engine.snapshot();
+    engine.replace(new);
+    assert!(!of_request.decide(&question).is_allowed());
+    assert!(engine.snapshot().decide(&question).is_allowed());
+}
+
+/// One case of the Cedar CLI's `run-tests`.
+#[derive(Deserialize)]
+struct Example {
+    name: String,
+    request: ExampleRequest,
+    entities: serde_json::Value,
+    decision: String,
+    reason: Vec<String>,
+    num_errors: usize,
+}
+
+#[derive(Deserialize)]
+struct ExampleRequest {
+    principal: String,
+    action: String,
+    resource: String,
+    context: serde_json::Value,
+}
+
+fn cedar_files(folder: &Path, extension: &str) -> Vec<std::path::PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .collect();
+    files.sort();
+    assert!(
+        !files.is_empty(),
+        "no `.{extension}` in {}",
+        folder.display()
+    );
+    files
+}
+
+fn shipped_schema() -> Schema {
+    let text = fs::read_to_string(shipped().join("schema.cedarschema")).expect("the schema");
+    Schema::from_cedarschema_str(&text).expect("a schema").0
+}
+
+#[test]
+fn the_security_teams_examples_hold() {
+    let schema = shipped_schema();
+    let snapshot = Snapshot::load(&shipped()).expect("the shipped policies");
+    let mut failures = Vec::new();
+    for file in cedar_files(&shipped().join("tests"), "json") {
+        let text = fs::read_to_string(&file).expect("a file");
+        let examples: Vec<Example> = serde_json::from_str(&text).expect("the CLI's form");
+        for example in examples {
+            let request = &example.request;
+            let action = request.action.parse().expect("an action");
+            let context =
+                Context::from_json_value(request.context.clone(), Some((&schema, &action)))
+                    .expect("a context");
+            let request = Request::new(
+                request.principal.parse().expect("a principal"),
+                action,
+                request.resource.parse().expect("a resource"),
+                context,
+                Some(&schema),
+            )
+            .unwrap_or_else(|error| panic!("{}: {error}", example.name));
+            let entities = Entities::from_json_value(example.entities.clone(), Some(&schema))
+                .unwrap_or_else(|error| panic!("{}: {error}", example.name));
+            let response =
+                Authorizer::new().is_authorized(&request, snapshot.policies(), &entities);
+            let decision = match response.decision() {
+                Decision::Allow => "allow",
+                Decision::Deny => "deny",
+            };
+            let reason: BTreeSet<&PolicyId> = response.diagnostics().reason().collect();
+            let holds = decision == example.decision
+                && response.diagnostics().errors().count() == example.num_errors
+                && example
+                    .reason
+                    .iter()
+                    .all(|expected| reason.contains(&PolicyId::new(expected)));
+            if !holds {
+                failures.push(format!("{}: {decision}, by {reason:?}", example.name));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn the_invariants_are_well_formed() {
+    let validator = Validator::new(shipped_schema());
+    for file in cedar_files(&shipped().join("invariants"), "cedar") {
+        let text = fs::read_to_string(&file).expect("a file");
+        let policies: PolicySet = text.parse().expect("policies");
+        let result = validator.validate(&policies, ValidationMode::Strict);
+        assert!(
+            result.validation_passed_without_warnings(),
+            "{}: {result}",
+            file.display()
+        );
+        let ids: BTreeSet<_> = policies
+            .policies()
+            .map(|policy| policy.annotation("id").expect("an id"))
+            .collect();
+        assert_eq!(ids.len(), policies.policies().count(), "{}", file.display());
+    }
+}
+
+#[test]
+fn every_action_either_reads_or_writes() {
+    let actions = shipped_schema().action_entities().expect("actions");
+    let group = |name: &str| format!("Action::\"{name}\"").parse().expect("a group");
+    let (reads, writes) = (group("reads"), group("writes"));
+    for permission in Permission::ALL {
+        let action = format!("Action::\"{permission}\"").parse().expect("an id");
+        assert_ne!(
+            actions.is_ancestor_of(&reads, &action),
+            actions.is_ancestor_of(&writes, &action),
+            "{permission}"
+        );
+    }
+}
