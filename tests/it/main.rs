@@ -9,6 +9,7 @@ mod policies;
 mod policy_faults;
 mod policy_matrix;
 mod policy_world;
+mod replay;
 mod request_command;
 mod signed_server;
 mod signing_docs;

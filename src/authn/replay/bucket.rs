@@ -1,0 +1,16 @@
+//! A bucket: the nonces of one half minute, in memory and on disk.
+
+use std::time::Duration;
+
+use super::half_minute::HalfMinute;
+use super::journal::Journal;
+use super::set::ExactSet;
+
+/// The nonces whose requests are dated in one half minute.
+pub(super) struct Bucket {
+    pub(super) id: HalfMinute,
+    pub(super) set: ExactSet,
+    pub(super) journal: Journal,
+    /// When it may be dropped, on the monotonic clock.
+    pub(super) expires: Duration,
+}
