@@ -1,0 +1,121 @@
+//! The replay guard against a naive model that forgets nothing, under random clocks and restarts.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use charter::authn::replay::{Refusal, ReplayGuard};
+use charter::domain::clock::Clock;
+use charter::domain::timestamp::Timestamp;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use crate::replay::{HandClock, WINDOW, boot_again, config, key};
+
+/// What can happen, in seconds.
+#[derive(Debug, Clone)]
+enum Step {
+    /// A request of some key, dated relative to now.
+    Fresh {
+        key: Index,
+        date: i64,
+    },
+    /// One that was accepted before, byte for byte.
+    Replay(Index),
+    Pass(u64),
+    SetAhead(u64),
+    SetBack(u64),
+    Maintain,
+    Kill,
+    CleanStop,
+    PowerCut,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (any::<Index>(), -310_i64..310).prop_map(|(key, date)| Step::Fresh { key, date }),
+        6 => any::<Index>().prop_map(Step::Replay),
+        3 => (1_u64..400).prop_map(Step::Pass),
+        1 => (1_u64..4_000).prop_map(Step::SetAhead),
+        1 => (1_u64..4_000).prop_map(Step::SetBack),
+        3 => Just(Step::Maintain),
+        1 => Just(Step::Kill),
+        1 => Just(Step::CleanStop),
+        1 => Just(Step::PowerCut),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn nothing_is_accepted_twice_and_nothing_honest_is_called_a_replay(
+        steps in prop::collection::vec(step(), 1..80),
+    ) {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let directory = tempfile::tempdir().expect("a directory");
+        let clock = HandClock::new();
+        let keys = [key(&clock), key(&clock)];
+        let open = || {
+            let clock: Arc<dyn Clock> = clock.clone();
+            ReplayGuard::open(&config(directory.path()), clock).expect("a guard")
+        };
+        let mut guard = open();
+        let mut accepted: Vec<(_, String, Timestamp)> = Vec::new();
+        let mut seen = HashSet::new();
+        let (mut stepped_back, mut cut) = (false, false);
+        for (number, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Fresh { key, date } => {
+                    let key = *key.get(&keys);
+                    let date = if date < 0 {
+                        clock.now() - Duration::from_secs(date.unsigned_abs())
+                    } else {
+                        clock.now() + Duration::from_secs(date.unsigned_abs())
+                    };
+                    let nonce = format!("nonce-{number}");
+                    let inside = (date - clock.now()).abs().to_std().expect("short") <= WINDOW;
+                    match runtime.block_on(guard.claim(key, &nonce, date)) {
+                        Ok(()) => {
+                            prop_assert!(seen.insert((key, nonce.clone())));
+                            accepted.push((key, nonce, date));
+                        }
+                        Err(Refusal::OutsideWindow) => prop_assert!(!inside),
+                        Err(Refusal::BelowFloor) => prop_assert!(stepped_back || cut || !inside),
+                        Err(Refusal::Closed { .. }) => prop_assert!(cut),
+                        Err(other) => prop_assert!(false, "{}", other),
+                    }
+                }
+                Step::Replay(which) if !accepted.is_empty() => {
+                    let (key, nonce, date) = which.get(&accepted);
+                    let again = runtime.block_on(guard.claim(*key, nonce, *date));
+                    prop_assert!(again.is_err(), "`{}` passed twice", nonce);
+                }
+                Step::Replay(_) => {}
+                Step::Pass(seconds) => clock.pass(Duration::from_secs(seconds)),
+                Step::SetAhead(seconds) => clock.set_ahead(Duration::from_secs(seconds)),
+                Step::SetBack(seconds) => {
+                    stepped_back = true;
+                    clock.set_back(Duration::from_secs(seconds));
+                }
+                Step::Maintain => guard.maintain(),
+                Step::Kill => {
+                    drop(guard);
+                    guard = open();
+                }
+                Step::CleanStop => {
+                    guard.clean_stop().expect("a clean stop");
+                    drop(guard);
+                    boot_again(directory.path());
+                    guard = open();
+                }
+                Step::PowerCut => {
+                    cut = true;
+                    drop(guard);
+                    boot_again(directory.path());
+                    guard = open();
+                }
+            }
+        }
+    }
+}
