@@ -10,7 +10,6 @@ mod policy_faults;
 mod policy_matrix;
 mod policy_world;
 mod replay;
-mod replay_model;
 mod request_command;
 mod signed_server;
 mod signing_docs;

@@ -10,7 +10,7 @@ use charter::domain::timestamp::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::replay::{HandClock, WINDOW, boot_again, config, key};
+use super::{HandClock, WINDOW, boot_again, config, key};
 
 /// What can happen, in seconds.
 #[derive(Debug, Clone)]

@@ -1,0 +1,118 @@
+//! Claims: one winner, quotas, and a disk that fails.
+
+use super::*;
+
+#[test]
+fn of_a_crowd_with_one_nonce_exactly_one_passes() {
+    const THREADS: usize = 8;
+    const ROUNDS: usize = 20_000;
+    let bench = Bench::new();
+    let date = bench.now();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let accepted: Vec<_> = (0..ROUNDS).map(|_| AtomicUsize::new(0)).collect();
+    let barrier = std::sync::Barrier::new(THREADS);
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for (round, accepted) in accepted.iter().enumerate() {
+                    let nonce = format!("nonce-{round}");
+                    barrier.wait();
+                    match runtime.block_on(bench.claim(&nonce, date)) {
+                        Ok(()) => {
+                            accepted.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Err(Refusal::Replayed) => {}
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+            });
+        }
+    });
+    assert!(
+        accepted
+            .iter()
+            .all(|count| count.load(Ordering::Relaxed) == 1)
+    );
+    assert_eq!(bench.guard().status().remembered, ROUNDS);
+}
+
+#[tokio::test]
+async fn a_key_that_uses_up_its_quota_hurts_only_itself() {
+    let bench = Bench::with(|config| (config.per_key_quota, config.total) = (3, 5));
+    let date = bench.now();
+    for nonce in ["nonce-1", "nonce-2", "nonce-3"] {
+        bench.claim(nonce, date).await.expect("within the quota");
+    }
+    let Err(Refusal::KeyQuota { retry_after }) = bench.claim("nonce-4", date).await else {
+        panic!("the quota was not kept");
+    };
+    let other = key(&bench.clock);
+    for nonce in ["nonce-1", "nonce-2"] {
+        let claimed = bench.guard().claim(other, nonce, date).await;
+        claimed.expect("another key has a quota of its own");
+    }
+    let third = bench
+        .guard()
+        .claim(key(&bench.clock), "nonce-1", date)
+        .await;
+    assert!(matches!(third, Err(Refusal::Full { .. })), "{third:?}");
+    assert_eq!(retry_after, Duration::from_secs(331));
+    bench.run_for(Duration::from_secs(325));
+    assert_eq!(bench.guard().status().remembered, 5);
+    bench.run_for(Duration::from_secs(10));
+    assert_eq!(bench.guard().status().remembered, 0);
+    let now = bench.now();
+    bench
+        .claim("nonce-4", now)
+        .await
+        .expect("the quota is free again");
+}
+
+#[tokio::test]
+async fn two_keys_may_use_the_same_nonce() {
+    let bench = Bench::new();
+    let date = bench.now();
+    bench.claim("nonce-1", date).await.expect("fresh");
+    let other = bench
+        .guard()
+        .claim(key(&bench.clock), "nonce-1", date)
+        .await;
+    other.expect("fresh for this key");
+    let again = bench.claim("nonce-1", date).await;
+    assert!(matches!(again, Err(Refusal::Replayed)), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_accepts_nothing() {
+    let bench = Bench::new();
+    let date = bench.now() + Duration::from_secs(90);
+    let blocked = bench
+        .directory
+        .path()
+        .join((date.timestamp() / 30).to_string())
+        .with_extension("journal");
+    std::fs::create_dir(&blocked).expect("a directory in the way");
+    for _ in 0..2 {
+        let refused = bench.claim("nonce-1", date).await;
+        assert!(
+            matches!(refused, Err(Refusal::Unavailable(_))),
+            "{refused:?}"
+        );
+    }
+    assert!(bench.guard().status().last_error.is_some());
+    std::fs::remove_dir(&blocked).expect("out of the way");
+    bench
+        .claim("nonce-1", date)
+        .await
+        .expect("the disk works again");
+    assert_eq!(bench.guard().status().last_error, None);
+    assert_eq!(bench.guard().status().remembered, 1);
+}
+
+#[test]
+fn two_processes_cannot_share_a_journal() {
+    let bench = Bench::new();
+    let clock: Arc<dyn Clock> = bench.clock.clone();
+    let second = ReplayGuard::open(&config(bench.directory.path()), clock);
+    assert!(matches!(second, Err(OpenError::Locked(_))));
+}

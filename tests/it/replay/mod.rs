@@ -1,0 +1,156 @@
+//! A nonce is accepted once: not twice in a crowd, not after a restart, not after the clock was
+//! moved, not when the disk fails (contract section 3).
+
+mod claims;
+mod clock;
+mod model;
+mod recovery;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use charter::authn::replay::{Config, OpenError, Refusal, ReplayGuard};
+use charter::domain::clock::Clock;
+use charter::domain::entropy::OsEntropy;
+use charter::domain::id::AccessKeyId;
+use charter::domain::timestamp::{self, Timestamp};
+use parking_lot::Mutex;
+use secrecy::SecretBox;
+
+pub(crate) const WINDOW: Duration = Duration::from_mins(5);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Both clocks, moved by hand.
+pub(crate) struct HandClock(Mutex<(Timestamp, Duration)>);
+
+impl HandClock {
+    pub(crate) fn new() -> Arc<Self> {
+        let start = timestamp::parse("2025-09-30T12:00:00Z").expect("a date");
+        Arc::new(Self(Mutex::new((start, Duration::ZERO))))
+    }
+
+    /// Time passes.
+    pub(crate) fn pass(&self, time: Duration) {
+        let mut clocks = self.0.lock();
+        clocks.0 += time;
+        clocks.1 += time;
+    }
+
+    /// Somebody sets the wall clock ahead.
+    pub(crate) fn set_ahead(&self, step: Duration) {
+        self.0.lock().0 += step;
+    }
+
+    /// Somebody sets the wall clock back.
+    pub(crate) fn set_back(&self, step: Duration) {
+        self.0.lock().0 -= step;
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        self.0.lock().0
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.lock().1
+    }
+}
+
+pub(crate) fn config(directory: &Path) -> Config {
+    Config {
+        window: WINDOW,
+        per_key_quota: 1_000_000,
+        total: 4_000_000,
+        directory: directory.to_owned(),
+        hash_key: SecretBox::new(Box::new([7; 32])),
+        installation_is_older: false,
+    }
+}
+
+pub(crate) fn key(clock: &HandClock) -> AccessKeyId {
+    AccessKeyId::generate(clock.now(), &OsEntropy)
+}
+
+/// Makes it look as if the machine had gone down since.
+pub(crate) fn boot_again(directory: &Path) {
+    let path = directory.join("state.json");
+    let text = std::fs::read_to_string(&path).expect("a state");
+    let mut state: serde_json::Value = serde_json::from_str(&text).expect("json");
+    assert!(state["boot_id"].is_string(), "this machine tells its boots");
+    state["boot_id"] = "another".into();
+    std::fs::write(&path, state.to_string()).expect("written");
+}
+
+/// A guard in a directory of its own, with one key.
+struct Bench {
+    clock: Arc<HandClock>,
+    directory: tempfile::TempDir,
+    key: AccessKeyId,
+    guard: Option<ReplayGuard>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(adjust: impl FnOnce(&mut Config)) -> Self {
+        let clock = HandClock::new();
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut bench = Self {
+            key: key(&clock),
+            clock,
+            directory,
+            guard: None,
+        };
+        bench.open(adjust).expect("a guard");
+        bench
+    }
+
+    fn open(&mut self, adjust: impl FnOnce(&mut Config)) -> Result<(), OpenError> {
+        let mut config = config(self.directory.path());
+        adjust(&mut config);
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        self.guard = Some(ReplayGuard::open(&config, clock)?);
+        Ok(())
+    }
+
+    /// The process dies, without a word, and starts again.
+    fn restart(&mut self) {
+        self.guard = None;
+        self.open(|_| {}).expect("a guard");
+    }
+
+    fn guard(&self) -> &ReplayGuard {
+        self.guard.as_ref().expect("it is open")
+    }
+
+    async fn claim(&self, nonce: &str, date: Timestamp) -> Result<(), Refusal> {
+        self.guard().claim(self.key, nonce, date).await
+    }
+
+    /// Time passes in small steps, with maintenance as in running.
+    fn run_for(&self, time: Duration) {
+        for _ in 0..time.as_secs() / 5 {
+            self.clock.pass(Duration::from_secs(5));
+            self.guard().maintain();
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn journals(&self) -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(self.directory.path()).expect("a directory");
+        let mut paths: Vec<_> = entries
+            .map(|entry| entry.expect("an entry").path())
+            .collect();
+        paths.retain(|path| path.extension().is_some_and(|end| end == "journal"));
+        paths.sort();
+        paths
+    }
+}
