@@ -7,4 +7,5 @@ pub mod authz;
 pub mod cli;
 pub mod domain;
 pub mod settings;
+pub mod store;
 pub mod telemetry;

@@ -1,1 +1,24 @@
+//! The database's schema, as steps up and down, for SQLite and PostgreSQL.
+//!
+//! A migration that has been released is never edited. It knows tables and columns, never the
+//! service's own types: those change, the history does not.
 
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::MigrationTrait;
+
+mod dialect;
+mod m20260901_000001_tenants;
+mod m20260901_000002_audit;
+
+/// Every migration, oldest first.
+#[derive(Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20260901_000001_tenants::Migration),
+            Box::new(m20260901_000002_audit::Migration),
+        ]
+    }
+}

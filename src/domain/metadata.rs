@@ -26,8 +26,8 @@ pub struct MetadataError {
 pub struct Metadata(Map<String, Value>);
 
 impl Metadata {
-    /// Checks every limit and writes each number in one form, so that both databases give back
-    /// the same bytes.
+    /// Checks every limit and writes numbers in one form and keys in one order, so that both
+    /// databases give back the same bytes.
     ///
     /// # Errors
     ///
@@ -47,6 +47,7 @@ impl Metadata {
             check_text(key, &pointer)?;
             check(value, 2, &pointer)?;
         }
+        sort(&mut object);
         let bytes = Value::Object(object.clone()).to_string().len();
         if bytes > MAX_BYTES {
             return Err(broken(
@@ -59,7 +60,8 @@ impl Metadata {
 
     /// Wraps stored metadata, which was checked when it was written.
     #[must_use]
-    pub fn from_stored(object: Map<String, Value>) -> Self {
+    pub fn from_stored(mut object: Map<String, Value>) -> Self {
+        sort(&mut object);
         Self(object)
     }
 
@@ -96,6 +98,12 @@ pub enum MetadataPatch {
     Clear,
     /// An object: merge it in, null members removing theirs.
     Merge(Map<String, Value>),
+}
+
+/// One order of keys, at every level: the databases do not keep the sender's.
+fn sort(object: &mut Map<String, Value>) {
+    object.sort_keys();
+    object.values_mut().for_each(Value::sort_all_objects);
 }
 
 fn broken(pointer: &str, rule: String) -> MetadataError {

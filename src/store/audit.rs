@@ -1,0 +1,304 @@
+//! The audit log: for each organization a chain of events, each authenticated together with the
+//! one before it. `audit_verify` checks it.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hmac::{Hmac, KeyInit, Mac as _};
+use parking_lot::Mutex;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder,
+};
+use secrecy::{ExposeSecret, SecretSlice};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sha2::Sha256;
+
+use super::Error;
+use super::entity::{audit_event, stored_time};
+use crate::domain::audit::Provenance;
+use crate::domain::id::OrganizationId;
+use crate::domain::permission::Permission;
+use crate::domain::timestamp;
+
+/// A message authentication code.
+pub(super) type Mac = [u8; 32];
+
+/// What stands before a chain's first event.
+pub(super) const ORIGIN: Mac = [0; 32];
+
+const MIN_KEY_BYTES: usize = 32;
+
+/// A key of the audit chain.
+#[derive(Debug)]
+pub struct AuditKey {
+    /// Its name, which events carry.
+    pub id: String,
+    /// At least 32 bytes.
+    pub secret: SecretSlice<u8>,
+}
+
+/// What happened; who and when is in the provenance.
+pub(super) struct Entry {
+    pub(super) action: Action,
+    /// Typed id of what was changed.
+    pub(super) resource: String,
+    /// The fields before and after, only those that differ. Never a secret, sealed or not.
+    pub(super) changes: Changes,
+}
+
+/// What was done, named by the permission that it takes, or by the operator's command.
+#[derive(Clone, Copy)]
+pub(super) enum Action {
+    Permission(Permission),
+    /// What no permission allows: a command on the machine.
+    Operator(&'static str),
+}
+
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Changes {
+    before: Map<String, Value>,
+    after: Map<String, Value>,
+}
+
+impl Changes {
+    pub(super) fn created(after: Value) -> Self {
+        Self::between(Value::Null, after)
+    }
+
+    pub(super) fn between(before: Value, after: Value) -> Self {
+        let (mut before, mut after) = (object(before), object(after));
+        before.retain(|field, old| match after.get(field) {
+            Some(new) if new == old => {
+                after.remove(field);
+                false
+            }
+            _ => true,
+        });
+        Self { before, after }
+    }
+
+    fn to_text(&self) -> String {
+        let mut changes = json!({ "before": self.before, "after": self.after });
+        changes.sort_all_objects();
+        changes.to_string()
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        _ => Map::new(),
+    }
+}
+
+/// The end of a chain at some moment, kept outside the table: a table alone cannot show that its
+/// tail was cut off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    pub(super) organization: String,
+    pub(super) sequence: i64,
+    /// Base64.
+    pub(super) mac: String,
+    pub(super) at: String,
+}
+
+pub(super) struct Log {
+    keys: Vec<AuditKey>,
+    heads: Option<Mutex<File>>,
+}
+
+impl Log {
+    pub(super) fn open(keys: Vec<AuditKey>, heads: Option<&Path>) -> Result<Self, Error> {
+        if keys.is_empty() {
+            return Err(Error::Setup("no audit key is set".to_owned()));
+        }
+        if let Some(short) = keys
+            .iter()
+            .find(|key| key.secret.expose_secret().len() < MIN_KEY_BYTES)
+        {
+            return Err(Error::Setup(format!(
+                "the audit key `{}` is shorter than {MIN_KEY_BYTES} bytes",
+                short.id
+            )));
+        }
+        let heads = heads.map(open_heads).transpose()?.map(Mutex::new);
+        Ok(Self { keys, heads })
+    }
+
+    /// Writes the next event. The caller holds the organization's lock.
+    pub(super) async fn append(
+        &self,
+        transaction: &DatabaseTransaction,
+        organization: OrganizationId,
+        by: &Provenance,
+        entry: Entry,
+    ) -> Result<Head, Error> {
+        let key = self
+            .keys
+            .first()
+            .ok_or_else(|| Error::Setup("no audit key is set".to_owned()))?;
+        let last = audit_event::Entity::find()
+            .filter(audit_event::Column::OrganizationId.eq(organization.uuid()))
+            .order_by_desc(audit_event::Column::Sequence)
+            .one(transaction)
+            .await?;
+        let (sequence, previous) = match last {
+            Some(last) => (last.sequence.saturating_add(1), to_mac(&last.mac)?),
+            None => (1, ORIGIN),
+        };
+        let mut event = audit_event::Model {
+            organization_id: organization.uuid(),
+            sequence,
+            occurred_at: stored_time(by.at),
+            actor: by.actor.clone(),
+            action: name(entry.action, by),
+            resource: entry.resource,
+            request_id: by.request_id.clone(),
+            policy_digest: by.policy_digest.clone(),
+            changes: entry.changes.to_text(),
+            key_id: key.id.clone(),
+            mac: Vec::new(),
+        };
+        event.mac = compute(key, &previous, &event)?.to_vec();
+        let head = Head {
+            organization: organization.to_string(),
+            sequence,
+            mac: BASE64.encode(&event.mac),
+            at: timestamp::format(event.occurred_at),
+        };
+        event.into_active_model().insert(transaction).await?;
+        Ok(head)
+    }
+
+    /// The event's code as it ought to be; `None` for an event of an unknown key.
+    pub(super) fn recompute(
+        &self,
+        previous: &Mac,
+        event: &audit_event::Model,
+    ) -> Result<Option<Mac>, Error> {
+        self.keys
+            .iter()
+            .find(|key| key.id == event.key_id)
+            .map(|key| compute(key, previous, event))
+            .transpose()
+    }
+
+    /// Tells the world outside the database how far the chains have come. The events are
+    /// committed by now, so a failure is reported and not returned.
+    pub(super) fn publish(&self, heads: &[Head]) {
+        for head in heads {
+            tracing::info!(
+                target: "audit",
+                organization = head.organization,
+                sequence = head.sequence,
+                mac = head.mac,
+                "audit head"
+            );
+            if let Some(file) = &self.heads
+                && let Err(error) = append_line(&mut file.lock(), head)
+            {
+                metrics::counter!("charter_audit_head_failures_total").increment(1);
+                tracing::error!(target: "audit", %error, "an audit head was not written");
+            }
+        }
+    }
+}
+
+fn open_heads(path: &Path) -> Result<File, Error> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| {
+        Error::Setup(format!(
+            "cannot open the file of audit heads `{}`: {error}",
+            path.display()
+        ))
+    })
+}
+
+/// One write of one line, so that several processes can append.
+fn append_line(file: &mut File, head: &Head) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(head)?;
+    line.push(b'\n');
+    file.write_all(&line)
+}
+
+/// What is done with a permission keeps its name; an operator needs none.
+fn name(action: Action, by: &Provenance) -> String {
+    match action {
+        Action::Operator(command) => format!("operator.{command}"),
+        Action::Permission(permission) if by.actor == "operator" => {
+            format!("operator.{permission}")
+        }
+        Action::Permission(permission) => permission.to_string(),
+    }
+}
+
+pub(super) fn to_mac(bytes: &[u8]) -> Result<Mac, Error> {
+    bytes
+        .try_into()
+        .map_err(|_| Error::corrupt("audit_events.mac", "not 32 bytes"))
+}
+
+/// HMAC-SHA256 over the previous code and the event as JSON, whose fields stand in this order.
+fn compute(key: &AuditKey, previous: &Mac, event: &audit_event::Model) -> Result<Mac, Error> {
+    #[derive(Serialize)]
+    struct Canonical<'a> {
+        organization: String,
+        sequence: i64,
+        at_microseconds: i64,
+        actor: &'a str,
+        action: &'a str,
+        resource: &'a str,
+        request_id: Option<&'a str>,
+        policy_digest: Option<&'a str>,
+        changes: &'a str,
+        key_id: &'a str,
+    }
+    let canonical = Canonical {
+        organization: OrganizationId::from_uuid(event.organization_id).to_string(),
+        sequence: event.sequence,
+        at_microseconds: event.occurred_at.timestamp_micros(),
+        actor: &event.actor,
+        action: &event.action,
+        resource: &event.resource,
+        request_id: event.request_id.as_deref(),
+        policy_digest: event.policy_digest.as_deref(),
+        changes: &event.changes,
+        key_id: &event.key_id,
+    };
+    let canonical =
+        serde_json::to_vec(&canonical).map_err(|error| Error::Unexpected(error.into()))?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.secret.expose_secret())
+        .map_err(|error| Error::Unexpected(error.into()))?;
+    mac.update(previous);
+    mac.update(&canonical);
+    Ok(mac.finalize().into_bytes().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_hold_only_what_differs() {
+        let changes = Changes::between(
+            json!({"name": "a", "roles": [1], "same": true}),
+            json!({"name": "b", "roles": [1, 2], "same": true}),
+        );
+        assert_eq!(
+            changes.to_text(),
+            r#"{"after":{"name":"b","roles":[1,2]},"before":{"name":"a","roles":[1]}}"#
+        );
+        assert_eq!(
+            Changes::created(json!({"b": 1, "a": null})).to_text(),
+            r#"{"after":{"a":null,"b":1},"before":{}}"#
+        );
+    }
+}

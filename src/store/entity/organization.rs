@@ -1,0 +1,94 @@
+//! Table `organizations`.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::entity::prelude::*;
+
+use super::{Texts, metadata_from_row, metadata_to_row};
+use crate::domain::id::OrganizationId;
+use crate::domain::organization::{Organization, PlanTier};
+use crate::domain::text::Name;
+use crate::store::Error;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "organizations")]
+pub(in crate::store) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(in crate::store) id: Uuid,
+    pub(in crate::store) code: String,
+    pub(in crate::store) slug: String,
+    pub(in crate::store) name: String,
+    pub(in crate::store) contact_email: Option<String>,
+    pub(in crate::store) default_region: Option<String>,
+    pub(in crate::store) allowed_regions: Texts,
+    pub(in crate::store) plan_tier: String,
+    pub(in crate::store) monthly_doc_limit: i64,
+    pub(in crate::store) is_active: bool,
+    pub(in crate::store) deactivated_at: Option<ChronoDateTimeUtc>,
+    pub(in crate::store) metadata: Json,
+    pub(in crate::store) version: i64,
+    pub(in crate::store) created_at: ChronoDateTimeUtc,
+    pub(in crate::store) updated_at: ChronoDateTimeUtc,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub(in crate::store) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl TryFrom<Model> for Organization {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        Ok(Self {
+            id: OrganizationId::from_uuid(row.id),
+            code: row
+                .code
+                .parse()
+                .map_err(|error| Error::corrupt("organizations.code", error))?,
+            slug: row.slug,
+            name: Name::from_stored(row.name),
+            contact_email: row.contact_email,
+            default_region: row.default_region,
+            allowed_regions: row.allowed_regions.0,
+            plan_tier: PlanTier::parse(&row.plan_tier)
+                .ok_or_else(|| Error::corrupt("organizations.plan_tier", &row.plan_tier))?,
+            monthly_doc_limit: row.monthly_doc_limit,
+            is_active: row.is_active,
+            deactivated_at: row.deactivated_at,
+            metadata: metadata_from_row(row.metadata)?,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+impl From<&Organization> for ActiveModel {
+    fn from(organization: &Organization) -> Self {
+        Self {
+            id: Set(organization.id.uuid()),
+            code: Set(organization.code.as_str().to_owned()),
+            created_at: Set(organization.created_at),
+            ..changeable(organization)
+        }
+    }
+}
+
+/// The columns that an update writes.
+pub(in crate::store) fn changeable(organization: &Organization) -> ActiveModel {
+    ActiveModel {
+        slug: Set(organization.slug.clone()),
+        name: Set(organization.name.as_str().to_owned()),
+        contact_email: Set(organization.contact_email.clone()),
+        default_region: Set(organization.default_region.clone()),
+        allowed_regions: Set(Texts(organization.allowed_regions.clone())),
+        plan_tier: Set(organization.plan_tier.as_str().to_owned()),
+        monthly_doc_limit: Set(organization.monthly_doc_limit),
+        is_active: Set(organization.is_active),
+        deactivated_at: Set(organization.deactivated_at),
+        metadata: Set(metadata_to_row(&organization.metadata)),
+        version: Set(organization.version),
+        updated_at: Set(organization.updated_at),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,152 @@
+//! What can go wrong in the store, in the caller's terms.
+//!
+//! It knows what the drivers' codes mean and nothing of HTTP.
+
+use sea_orm::sqlx;
+use sea_orm::{DbErr, RuntimeErr};
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why the store did not do what was asked. Nothing was changed, except where the answer to a
+/// commit was lost ([`Error::Unavailable`]).
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing in this tenant; another tenant's thing is not told apart.
+    #[error("not found")]
+    NotFound,
+    /// The version the caller wants to change is no longer the current one.
+    #[error("changed since it was read")]
+    Stale,
+    /// The organization is deactivated: nothing of it can be changed.
+    #[error("the organization is deactivated")]
+    OrganizationInactive,
+    /// Another organization has that slug.
+    #[error("the slug is taken")]
+    SlugTaken,
+    /// Another user, of any organization, has that address.
+    #[error("the e-mail address is taken")]
+    EmailTaken,
+    /// The service account has as many active keys as it may have.
+    #[error("the service account has too many active keys")]
+    TooManyKeys,
+    /// The key is revoked or expired.
+    #[error("the key is not active")]
+    KeyNotActive,
+    /// The default account cannot go inactive.
+    #[error("the default account cannot be deactivated")]
+    DefaultAccount,
+    /// The text is one organization's code and another one's slug.
+    #[error("`{0}` is the code of one organization and the slug of another, use the id")]
+    Ambiguous(String),
+    /// A setting that the store cannot work with, or a database that is not set up as required.
+    #[error("{0}")]
+    Setup(String),
+    /// The database is down, busy, full or too slow; the same request may succeed later.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] Source),
+    /// A stored value is not what this program writes.
+    #[error("corrupt data: {0}")]
+    Corrupt(String),
+    /// A failure that the rules above do not foresee.
+    #[error("the database refused a statement")]
+    Unexpected(#[source] Source),
+}
+
+impl Error {
+    /// A stored value that does not read as what its column holds.
+    pub(super) fn corrupt(what: &str, detail: impl std::fmt::Display) -> Self {
+        Self::Corrupt(format!("{what}: {detail}"))
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        match &error {
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable(error.into()),
+            DbErr::Exec(RuntimeErr::SqlxError(source))
+            | DbErr::Query(RuntimeErr::SqlxError(source)) => match classify(source) {
+                Class::Unavailable => Self::Unavailable(error.into()),
+                Class::Corrupt => Self::Corrupt(error.to_string()),
+                Class::Unexpected => Self::Unexpected(error.into()),
+            },
+            DbErr::Type(_) | DbErr::Json(_) | DbErr::TryIntoErr { .. } => {
+                Self::Corrupt(error.to_string())
+            }
+            _ => Self::Unexpected(error.into()),
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match classify(&error) {
+            Class::Unavailable => Self::Unavailable(error.into()),
+            Class::Corrupt => Self::Corrupt(error.to_string()),
+            Class::Unexpected => Self::Unexpected(error.into()),
+        }
+    }
+}
+
+enum Class {
+    Unavailable,
+    Corrupt,
+    Unexpected,
+}
+
+fn classify(error: &sqlx::Error) -> Class {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed => Class::Unavailable,
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Class::Corrupt,
+        sqlx::Error::Database(database) => {
+            let code = database.code().unwrap_or_default();
+            if database
+                .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+                .is_some()
+            {
+                classify_sqlite(&code)
+            } else {
+                classify_postgres(&code)
+            }
+        }
+        _ => Class::Unexpected,
+    }
+}
+
+/// By primary result code (sqlite.org/rescode.html); the driver gives the extended one.
+fn classify_sqlite(code: &str) -> Class {
+    match code.parse::<u32>().map(|extended| extended & 0xff) {
+        // BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL
+        Ok(5..=10 | 13..=15) => Class::Unavailable,
+        // CORRUPT, NOTADB
+        Ok(11 | 26) => Class::Corrupt,
+        _ => Class::Unexpected,
+    }
+}
+
+/// By SQLSTATE (PostgreSQL manual, appendix A).
+fn classify_postgres(code: &str) -> Class {
+    match code {
+        // Deadlock, serialization failure, lock timeout, idle-in-transaction timeout, and a
+        // server that has become a read-only standby.
+        "40P01" | "40001" | "55P03" | "25P03" | "25006" => Class::Unavailable,
+        "XX001" | "XX002" => Class::Corrupt,
+        _ => match code.get(..2) {
+            // Connection, resources (disk full, too many connections), operator (statement
+            // timeout, shutdown), system (I/O).
+            Some("08" | "53" | "57" | "58") => Class::Unavailable,
+            _ => Class::Unexpected,
+        },
+    }
+}
+
+/// Whether the failure is a second row with the same value in that column.
+pub(super) fn is_duplicate(error: &DbErr, column: &str) -> bool {
+    use sea_orm::SqlErr::UniqueConstraintViolation;
+    matches!(error.sql_err(), Some(UniqueConstraintViolation(message)) if message.contains(column))
+}

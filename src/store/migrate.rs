@@ -1,0 +1,105 @@
+//! Brings the schema up or down. Several processes may try at once: one works, the others wait.
+
+use migration::{Migrator, MigratorTrait as _};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
+
+use super::{Error, Store};
+
+/// Any number that nobody else locks: `charter` in ASCII.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(27980790435702130)";
+
+/// One migration and whether the database has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationStatus {
+    /// Its name.
+    pub name: String,
+    /// Whether it has been applied.
+    pub applied: bool,
+}
+
+impl Store {
+    /// Applies all pending migrations, in one transaction. A database that is ahead of this
+    /// program (a newer version migrated it) is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] and [`Error::Unexpected`]; nothing is changed then.
+    pub async fn migrate_up(&self) -> Result<(), Error> {
+        if self.migration_status().await?.iter().all(|one| one.applied) {
+            return Ok(());
+        }
+        let transaction = self.begin_migration().await?;
+        Migrator::up(&transaction, None).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Takes back the last `steps` migrations **with their data**, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] and [`Error::Unexpected`]; nothing is changed then.
+    pub async fn migrate_down(&self, steps: u32) -> Result<(), Error> {
+        let transaction = self.begin_migration().await?;
+        Migrator::down(&transaction, Some(steps)).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Every migration of this program, oldest first. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] and [`Error::Unexpected`].
+    pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, Error> {
+        let applied = self.applied_migrations().await?;
+        Ok(Migrator::migrations()
+            .iter()
+            .map(|migration| MigrationStatus {
+                name: migration.name().to_owned(),
+                applied: applied.iter().any(|name| name == migration.name()),
+            })
+            .collect())
+    }
+
+    async fn applied_migrations(&self) -> Result<Vec<String>, Error> {
+        let backend = self.reader.get_database_backend();
+        let exists = match backend {
+            DbBackend::Sqlite => {
+                "SELECT count(*) AS tables FROM sqlite_schema \
+                 WHERE type = 'table' AND name = 'seaql_migrations'"
+            }
+            _ => "SELECT count(to_regclass('seaql_migrations')) AS tables",
+        };
+        let query = |sql: &str| sea_orm::Statement::from_string(backend, sql);
+        let tables: i64 = match self.reader.query_one_raw(query(exists)).await? {
+            Some(row) => row.try_get("", "tables")?,
+            None => 0,
+        };
+        if tables == 0 {
+            return Ok(Vec::new());
+        }
+        let names = "SELECT version FROM seaql_migrations ORDER BY version";
+        self.reader
+            .query_all_raw(query(names))
+            .await?
+            .iter()
+            .map(|row| Ok(row.try_get("", "version")?))
+            .collect()
+    }
+
+    /// On SQLite the transaction itself is the lock.
+    async fn begin_migration(&self) -> Result<DatabaseTransaction, Error> {
+        let transaction = self.begin_transaction().await?;
+        if transaction.get_database_backend() == DbBackend::Postgres {
+            for statement in [
+                "SET LOCAL lock_timeout = '60s'",
+                "SET LOCAL statement_timeout = 0",
+                LOCK,
+            ] {
+                transaction.execute_unprepared(statement).await?;
+            }
+        }
+        Ok(transaction)
+    }
+}

@@ -1,0 +1,150 @@
+//! Everything that must outlive the process, on SQLite or PostgreSQL, behind one type.
+//!
+//! The only place that names `sea_orm`. It keeps tenants apart, versions honest and every change
+//! in the audit log; who may do what is decided elsewhere, before and inside its transactions.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection};
+
+use crate::domain::caller::Scope;
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
+
+mod access_keys;
+mod accounts;
+mod audit;
+pub mod audit_verify;
+mod codes;
+mod connect;
+mod credentials;
+mod entity;
+mod error;
+mod last_used;
+mod listing;
+mod migrate;
+mod organizations;
+mod rotation;
+mod service_accounts;
+mod users;
+mod write;
+
+pub use access_keys::NewKey;
+pub use accounts::NewAccount;
+pub use audit::AuditKey;
+pub use credentials::Credential;
+pub use error::Error;
+use error::is_duplicate;
+pub use migrate::MigrationStatus;
+pub use organizations::NewOrganization;
+pub use service_accounts::{NewServiceAccount, ServiceAccountFilter};
+pub use users::NewUser;
+
+/// How to reach the database.
+#[derive(Debug)]
+pub struct Config {
+    /// `sqlite://path` (created if missing) or `postgres://…`.
+    pub url: String,
+    /// The most connections that only read.
+    pub max_readers: u32,
+    /// How long to wait for a free connection before the answer is [`Error::Unavailable`].
+    pub acquire_timeout: Duration,
+    /// How long one statement may take; on PostgreSQL.
+    pub statement_timeout: Duration,
+    /// Keys of the audit chain: the first writes, all verify.
+    pub audit_keys: Vec<AuditKey>,
+    /// Where each new head of a chain is written too, one JSON object a line.
+    pub audit_heads: Option<PathBuf>,
+}
+
+/// The database.
+pub struct Store {
+    reader: DatabaseConnection,
+    writer: DatabaseConnection,
+    audit: audit::Log,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    epoch: AtomicU64,
+    find_credential: String,
+}
+
+impl Store {
+    /// Connects, and reads back what durability and isolation rest on. Does not migrate.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setup`] for a setting or a database it cannot work with, [`Error::Unavailable`]
+    /// where trying again may help.
+    pub async fn open(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, Error> {
+        let pools = connect::connect(&config).await?;
+        let find_credential = credentials::statement(pools.reader.get_database_backend());
+        let audit = audit::Log::open(config.audit_keys, config.audit_heads.as_deref())?;
+        Ok(Self {
+            reader: pools.reader,
+            writer: pools.writer,
+            audit,
+            clock,
+            entropy,
+            epoch: AtomicU64::new(0),
+            find_credential,
+        })
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if it does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.reader.execute_unprepared("SELECT 1").await?;
+        Ok(())
+    }
+
+    /// A number that grows with every write, before the writer hears of it. Rows remembered under
+    /// the present epoch are what the database has, as far as this process wrote it.
+    ///
+    /// Read it *before* loading the row. Writes of `last_used_at` do not count.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// The part of the store that one tenant may see.
+    #[must_use]
+    pub fn within(&self, scope: Scope) -> Tenant<'_> {
+        Tenant { store: self, scope }
+    }
+
+    /// Closes all connections; on SQLite this folds the write-ahead log into the file.
+    pub async fn close(self) {
+        for pool in [self.reader, self.writer] {
+            // Nothing can be done about a connection that does not close; the process ends.
+            if let Err(error) = pool.close().await {
+                tracing::warn!(%error, "a database pool did not close cleanly");
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("engine", &self.reader.get_database_backend())
+            .field("epoch", &self.epoch())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One tenant's part of the store: every query it runs carries the organization's id.
+#[derive(Debug, Clone, Copy)]
+pub struct Tenant<'a> {
+    store: &'a Store,
+    scope: Scope,
+}

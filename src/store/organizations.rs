@@ -1,0 +1,283 @@
+//! Organizations: for a tenant its own, for operators all of them.
+
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::{Value, json};
+
+use super::audit::{Action, Changes, Entry};
+use super::entity::{access_key, metadata_to_row, organization, stored_time};
+use super::write::{Write, check_version, one_row};
+use super::{Error, Store, Tenant, accounts, codes, is_duplicate};
+use crate::domain::account::Account;
+use crate::domain::audit::Provenance;
+use crate::domain::code::Code;
+use crate::domain::id::OrganizationId;
+use crate::domain::metadata::Metadata;
+use crate::domain::organization::{Organization, PlanTier};
+use crate::domain::permission::Permission;
+use crate::domain::text::Name;
+use crate::domain::timestamp;
+
+/// All regions there are; a new organization may use each (contract section 5).
+const REGIONS: [&str; 3] = ["ca-central-1", "us-east-2", "eu-central-1"];
+const DEFAULT_ACCOUNT: &str = "Default";
+
+/// An organization to be made.
+#[derive(Debug, Clone)]
+pub struct NewOrganization {
+    /// Its name.
+    pub name: Name,
+    /// The portal's URL-safe name; unique.
+    pub slug: String,
+}
+
+/// For authentication and operators: what is not confined to one tenant.
+impl Store {
+    /// Makes an organization on the free plan, with its default account.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SlugTaken`], and those of the database.
+    pub async fn create_organization(
+        &self,
+        new: NewOrganization,
+        by: &Provenance,
+    ) -> Result<(Organization, Account), Error> {
+        let mut write = self.begin(by).await?;
+        let at = write.at();
+        let id = OrganizationId::generate(at, &*self.entropy);
+        let draft = |code: &Code| Organization {
+            id,
+            code: code.clone(),
+            slug: new.slug.clone(),
+            name: new.name.clone(),
+            contact_email: None,
+            default_region: None,
+            allowed_regions: REGIONS.map(str::to_owned).to_vec(),
+            plan_tier: PlanTier::Free,
+            monthly_doc_limit: PlanTier::Free.monthly_doc_limit(),
+            is_active: true,
+            deactivated_at: None,
+            metadata: Metadata::default(),
+            version: 1,
+            created_at: at,
+            updated_at: at,
+        };
+        let code = codes::insert(
+            &write.transaction,
+            &*self.entropy,
+            organization::Column::Code,
+            |code| organization::ActiveModel::from(&draft(code)),
+        )
+        .await
+        .map_err(|error| match error {
+            codes::InsertError::Database(error) if is_duplicate(&error, "slug") => Error::SlugTaken,
+            other => other.into(),
+        })?;
+        let organization = draft(&code);
+        let entry = Entry {
+            action: Action::Operator("CreateOrganization"),
+            resource: organization.id.to_string(),
+            changes: Changes::created(view(&organization)),
+        };
+        write.record(organization.id, entry).await?;
+        let name = Name::from_stored(DEFAULT_ACCOUNT.to_owned());
+        let account = accounts::insert(
+            &mut write,
+            &*self.entropy,
+            organization.id,
+            name,
+            Metadata::default(),
+            true,
+        )
+        .await?;
+        write.commit().await?;
+        Ok((organization, account))
+    }
+
+    /// Every organization, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn list_organizations(&self) -> Result<Vec<Organization>, Error> {
+        organization::Entity::find()
+            .order_by_asc(organization::Column::CreatedAt)
+            .order_by_asc(organization::Column::Id)
+            .all(&self.reader)
+            .await?
+            .into_iter()
+            .map(Organization::try_from)
+            .collect()
+    }
+
+    /// The organization with that id (`org-…`), code or slug.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Ambiguous`] if the text is one's code and another's slug.
+    pub async fn find_organization(&self, text: &str) -> Result<Organization, Error> {
+        let condition = match text.parse::<OrganizationId>() {
+            Ok(id) => Condition::all().add(organization::Column::Id.eq(id.uuid())),
+            Err(_) => Condition::any()
+                .add(organization::Column::Code.eq(text))
+                .add(organization::Column::Slug.eq(text)),
+        };
+        let mut found = organization::Entity::find()
+            .filter(condition)
+            .limit(2)
+            .all(&self.reader)
+            .await?;
+        let first = found.pop().ok_or(Error::NotFound)?;
+        if found.is_empty() {
+            first.try_into()
+        } else {
+            Err(Error::Ambiguous(text.to_owned()))
+        }
+    }
+
+    /// Undoes a deactivation. What it revoked stays revoked. An active organization stays as it
+    /// is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], and those of the database.
+    pub async fn reactivate_organization(
+        &self,
+        id: OrganizationId,
+        by: &Provenance,
+    ) -> Result<Organization, Error> {
+        let write = self.begin(by).await?;
+        let before = write.lock_organization(id).await?;
+        let after = Organization {
+            is_active: true,
+            deactivated_at: None,
+            ..before.clone()
+        };
+        let action = Action::Operator("ReactivateOrganization");
+        save(write, action, before, after).await
+    }
+}
+
+impl Tenant<'_> {
+    /// The organization.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], and those of the database.
+    pub async fn organization(&self) -> Result<Organization, Error> {
+        organization::Entity::find_by_id(self.scope.organization_id().uuid())
+            .one(&self.store.reader)
+            .await?
+            .ok_or(Error::NotFound)?
+            .try_into()
+    }
+
+    /// Changes the organization: `change` sees the current one, locked, and its error ends the
+    /// transaction. Ids, codes, times and activity are not its to change. What is left as it was
+    /// writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of `change`; [`Error::Stale`] if `expected` is not the current version;
+    /// [`Error::OrganizationInactive`]; [`Error::SlugTaken`]; and those of the database.
+    pub async fn update_organization<E: From<Error>>(
+        &self,
+        expected: Option<i64>,
+        by: &Provenance,
+        change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
+    ) -> Result<Organization, E> {
+        let (write, before) = self.begin(by).await?;
+        check_version(expected, before.version)?;
+        let mut after = before.clone();
+        change(&mut after)?;
+        after.is_active = before.is_active;
+        after.deactivated_at = before.deactivated_at;
+        let action = Action::Permission(Permission::UpdateOrganization);
+        Ok(save(write, action, before, after).await?)
+    }
+
+    /// Deactivates the organization and revokes every access key, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OrganizationInactive`] if it is already, and those of the database.
+    pub async fn deactivate_organization(&self, by: &Provenance) -> Result<Organization, Error> {
+        let (write, before) = self.begin(by).await?;
+        access_key::Entity::update_many()
+            .set(access_key::revoked(write.at()))
+            .filter(access_key::Column::OrganizationId.eq(before.id.uuid()))
+            .filter(access_key::Column::RevokedAt.is_null())
+            .exec(&write.transaction)
+            .await
+            .map_err(Error::from)?;
+        let after = Organization {
+            is_active: false,
+            deactivated_at: Some(write.at()),
+            ..before.clone()
+        };
+        let action = Action::Permission(Permission::DeactivateOrganization);
+        save(write, action, before, after).await
+    }
+}
+
+/// Writes what changed and its audit event, and commits.
+async fn save(
+    mut write: Write<'_>,
+    action: Action,
+    before: Organization,
+    after: Organization,
+) -> Result<Organization, Error> {
+    let mut after = Organization {
+        id: before.id,
+        code: before.code.clone(),
+        version: before.version,
+        created_at: before.created_at,
+        updated_at: before.updated_at,
+        ..after
+    };
+    if after == before {
+        return Ok(before);
+    }
+    after.version = before.version.saturating_add(1);
+    after.updated_at = write.at();
+    let updated = organization::Entity::update_many()
+        .set(organization::changeable(&after))
+        .filter(organization::Column::Id.eq(before.id.uuid()))
+        .filter(organization::Column::Version.eq(before.version))
+        .exec(&write.transaction)
+        .await
+        .map_err(|error| {
+            if is_duplicate(&error, "slug") {
+                Error::SlugTaken
+            } else {
+                error.into()
+            }
+        })?;
+    one_row(updated.rows_affected)?;
+    let entry = Entry {
+        action,
+        resource: before.id.to_string(),
+        changes: Changes::between(view(&before), view(&after)),
+    };
+    write.record(before.id, entry).await?;
+    write.commit().await?;
+    Ok(after)
+}
+
+/// What the audit log shows of an organization.
+fn view(organization: &Organization) -> Value {
+    json!({
+        "code": organization.code.as_str(),
+        "slug": organization.slug,
+        "name": organization.name.as_str(),
+        "contact_email": organization.contact_email,
+        "default_region": organization.default_region,
+        "allowed_regions": organization.allowed_regions,
+        "plan_tier": organization.plan_tier.as_str(),
+        "monthly_doc_limit": organization.monthly_doc_limit,
+        "is_active": organization.is_active,
+        "deactivated_at": organization.deactivated_at.map(|at| timestamp::format(stored_time(at))),
+        "metadata": metadata_to_row(&organization.metadata),
+        "version": organization.version,
+    })
+}

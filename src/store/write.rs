@@ -1,0 +1,143 @@
+//! One write transaction: its locks, its audit events, its commit.
+//!
+//! It begins with a lock on the organization, so writes of one tenant follow one another, and a
+//! deactivation cannot slip between a check and the write that relies on it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sea_orm::{
+    DatabaseTransaction, EntityTrait, QuerySelect, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+
+use super::audit::{Entry, Head};
+use super::entity::{organization, stored_time};
+use super::{Error, Store, Tenant};
+use crate::domain::audit::Provenance;
+use crate::domain::id::OrganizationId;
+use crate::domain::organization::Organization;
+use crate::domain::timestamp::Timestamp;
+
+pub(super) struct Write<'a> {
+    store: &'a Store,
+    pub(super) transaction: DatabaseTransaction,
+    by: &'a Provenance,
+    heads: Vec<Head>,
+    started: Duration,
+}
+
+impl Store {
+    pub(super) async fn begin<'a>(&'a self, by: &'a Provenance) -> Result<Write<'a>, Error> {
+        let started = self.clock.monotonic();
+        let transaction = self.begin_transaction().await?;
+        Ok(Write {
+            store: self,
+            transaction,
+            by,
+            heads: Vec::new(),
+            started,
+        })
+    }
+
+    /// On SQLite the write lock is taken at once: a transaction that reads first and asks for it
+    /// later is refused without waiting.
+    pub(super) async fn begin_transaction(&self) -> Result<DatabaseTransaction, Error> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        Ok(self.writer.begin_with_options(options).await?)
+    }
+}
+
+impl Tenant<'_> {
+    /// Begins a change of this tenant's data: the organization is locked, and active.
+    pub(super) async fn begin<'a>(
+        &'a self,
+        by: &'a Provenance,
+    ) -> Result<(Write<'a>, Organization), Error> {
+        let write = self.store.begin(by).await?;
+        let organization = write
+            .lock_organization(self.scope.organization_id())
+            .await?;
+        if organization.is_active {
+            Ok((write, organization))
+        } else {
+            Err(Error::OrganizationInactive)
+        }
+    }
+}
+
+impl Write<'_> {
+    /// When the change happens, as it is stored.
+    pub(super) fn at(&self) -> Timestamp {
+        stored_time(self.by.at)
+    }
+
+    pub(super) async fn lock_organization(
+        &self,
+        id: OrganizationId,
+    ) -> Result<Organization, Error> {
+        organization::Entity::find_by_id(id.uuid())
+            .lock_exclusive()
+            .one(&self.transaction)
+            .await?
+            .ok_or(Error::NotFound)?
+            .try_into()
+    }
+
+    /// Adds an event to the organization's chain, within the transaction.
+    pub(super) async fn record(
+        &mut self,
+        organization: OrganizationId,
+        entry: Entry,
+    ) -> Result<(), Error> {
+        let log = &self.store.audit;
+        let head = log
+            .append(&self.transaction, organization, self.by, entry)
+            .await?;
+        self.heads.push(head);
+        Ok(())
+    }
+
+    /// Commits; then publishes the new heads. A write that is dropped before is rolled back.
+    pub(super) async fn commit(self) -> Result<(), Error> {
+        let committed = {
+            // Even a commit whose answer is lost may have happened: remembered rows are void.
+            let _epoch = NextEpoch(&self.store.epoch);
+            self.transaction.commit().await
+        };
+        let taken = self.store.clock.monotonic().saturating_sub(self.started);
+        metrics::histogram!("charter_store_write_seconds").record(taken.as_secs_f64());
+        committed?;
+        self.store.audit.publish(&self.heads);
+        Ok(())
+    }
+}
+
+struct NextEpoch<'a>(&'a AtomicU64);
+
+impl Drop for NextEpoch<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// The version that a client's `If-Match` names must be the current one.
+pub(super) fn check_version(expected: Option<i64>, current: i64) -> Result<(), Error> {
+    if expected.is_none_or(|expected| expected == current) {
+        Ok(())
+    } else {
+        Err(Error::Stale)
+    }
+}
+
+/// A guarded update changes exactly one row, or somebody else was there first.
+pub(super) fn one_row(changed: u64) -> Result<(), Error> {
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(Error::Stale)
+    }
+}
