@@ -289,7 +289,9 @@ fn read_heads(path: &Path, report: &mut Report) -> Result<Heads, Error> {
         }
     }
     // Appended after the commits, not in their order.
-    heads.values_mut().for_each(|heads| heads.sort_unstable());
+    for heads in heads.values_mut() {
+        heads.sort_unstable();
+    }
     Ok(heads)
 }
 

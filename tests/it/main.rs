@@ -11,6 +11,8 @@ mod policy_matrix;
 mod policy_world;
 mod replay;
 mod request_command;
+mod services;
 mod signed_server;
 mod signing_docs;
 mod sources;
+mod store;

@@ -1,0 +1,102 @@
+//! Databases for tests: one of its own for each test, gone when the test ends.
+
+use charter::store::Config;
+use tempfile::TempDir;
+
+mod postgres;
+
+/// An audit key for tests.
+pub(crate) const AUDIT_SECRET: [u8; 32] = [7; 32];
+
+/// A database that belongs to one test.
+pub(crate) struct TestDatabase {
+    url: String,
+    directory: TempDir,
+    /// Dropped with the test: the database goes with it.
+    _postgres: Option<postgres::Database>,
+}
+
+impl TestDatabase {
+    /// A new SQLite file, not migrated.
+    pub(crate) fn sqlite() -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let url = format!("sqlite://{}/charter.db", directory.path().display());
+        Self {
+            url,
+            directory,
+            _postgres: None,
+        }
+    }
+
+    /// A new PostgreSQL database, migrated; `None` where PostgreSQL is not installed.
+    pub(crate) async fn postgres() -> Option<Self> {
+        Self::on_postgres(postgres::Template::Migrated).await
+    }
+
+    /// A new PostgreSQL database without a table; `None` where PostgreSQL is not installed.
+    pub(crate) async fn empty_postgres() -> Option<Self> {
+        Self::on_postgres(postgres::Template::Empty).await
+    }
+
+    async fn on_postgres(template: postgres::Template) -> Option<Self> {
+        let server = postgres::server().await?;
+        let database = server.create_database(template).await;
+        Some(Self {
+            url: database.url().to_owned(),
+            directory: TempDir::new().expect("a temporary directory"),
+            _postgres: Some(database),
+        })
+    }
+
+    /// What [`charter::store::Store::open`] takes, as `CHARTER__DATABASE__URL` does.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A directory of the test's own; a SQLite database is `charter.db` in it.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    /// Settings for a store on this database, heads in `audit-heads.jsonl` of its directory.
+    pub(crate) fn config(&self) -> Config {
+        Config {
+            url: self.url.clone(),
+            max_readers: 3,
+            acquire_timeout: std::time::Duration::from_secs(10),
+            statement_timeout: std::time::Duration::from_secs(10),
+            audit_keys: vec![charter::store::AuditKey {
+                id: "audit-1".to_owned(),
+                secret: AUDIT_SECRET.to_vec().into(),
+            }],
+            audit_heads: Some(self.directory().join("audit-heads.jsonl")),
+        }
+    }
+}
+
+/// Makes of each `async fn name(database: TestDatabase)` two tests, one on each engine:
+/// `sqlite::name` and `postgres::name`. The databases are not migrated on SQLite, which is quick,
+/// and are on PostgreSQL; `migrate_up` settles either.
+#[macro_export]
+macro_rules! on_both_engines {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name($crate::services::TestDatabase::sqlite()).await;
+                }
+            )+
+        }
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    if let Some(database) = $crate::services::TestDatabase::postgres().await {
+                        super::$name(database).await;
+                    }
+                }
+            )+
+        }
+    };
+}

@@ -1,0 +1,4 @@
+//! The store's promises, each on both engines.
+
+mod organizations;
+mod world;

@@ -1,0 +1,298 @@
+//! Organizations: what is written comes back, versions hold, tenants stay apart.
+
+use std::sync::Arc;
+
+use charter::domain::caller::Scope;
+use charter::domain::entropy::OsEntropy;
+use charter::domain::id::OrganizationId;
+use charter::store::{Error, NewOrganization};
+use serde_json::json;
+
+use super::world::{World, metadata, name, noon};
+use crate::services::TestDatabase;
+
+crate::on_both_engines![
+    what_is_written_comes_back,
+    a_stale_version_is_refused,
+    nothing_is_written_where_nothing_changes,
+    concurrent_increments_are_all_kept,
+    a_slug_belongs_to_one_organization,
+    an_error_inside_leaves_nothing,
+    a_deactivated_organization_takes_no_writes,
+    a_code_that_is_a_slug_too_is_ambiguous,
+];
+
+async fn what_is_written_comes_back(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let tenant = world.tenant(&acme.organization);
+    assert_eq!(
+        tenant.organization().await.expect("found"),
+        acme.organization
+    );
+    assert_eq!(tenant.default_account().await.expect("found"), acme.account);
+    world.clock.advance(5);
+    let changed = tenant
+        .update_organization(Some(1), &world.by(), |organization| {
+            organization.name = name("Ünïcode ☂ 𝕏");
+            organization.metadata =
+                metadata(json!({"b": {"d": 1, "c": [0.1, 1e-7]}, "a": "\u{e9}"}));
+            organization.default_region = Some("us-east-2".to_owned());
+            Ok::<_, Error>(())
+        })
+        .await
+        .expect("updated");
+    assert_eq!(changed.version, 2);
+    assert_eq!(changed.created_at, noon());
+    assert_eq!(changed.updated_at, world.by().at);
+    let read = tenant.organization().await.expect("found");
+    assert_eq!(read, changed);
+    assert_eq!(
+        serde_json::to_string(read.metadata.as_object()).expect("JSON"),
+        r#"{"a":"é","b":{"c":[0.1,1e-7],"d":1}}"#,
+    );
+    for text in [
+        changed.id.to_string(),
+        changed.code.as_str().to_owned(),
+        "acme".to_owned(),
+    ] {
+        let found = world.store.find_organization(&text).await.expect("found");
+        assert_eq!(found, changed, "`{text}`");
+    }
+    assert_eq!(
+        world.store.list_organizations().await.expect("a list"),
+        [changed]
+    );
+}
+
+async fn a_stale_version_is_refused(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await.organization;
+    let tenant = world.tenant(&acme);
+    let rename = async |expected, to: &str| {
+        let to = name(to);
+        tenant
+            .update_organization(expected, &world.by(), |organization| {
+                organization.name = to;
+                Ok::<_, Error>(())
+            })
+            .await
+    };
+    rename(Some(1), "First").await.expect("the current version");
+    assert!(matches!(rename(Some(1), "Second").await, Err(Error::Stale)));
+    assert!(matches!(rename(Some(3), "Second").await, Err(Error::Stale)));
+    rename(None, "Third").await.expect("no version asked for");
+    let now = tenant.organization().await.expect("found");
+    assert_eq!((now.name.as_str(), now.version), ("Third", 3));
+}
+
+async fn nothing_is_written_where_nothing_changes(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await.organization;
+    let tenant = world.tenant(&acme);
+    let epoch = world.store.epoch();
+    world.clock.advance(5);
+    let same = tenant
+        .update_organization(Some(1), &world.by(), |organization| {
+            // What is not the caller's to change is put back.
+            organization.id = OrganizationId::generate(noon(), &OsEntropy);
+            organization.is_active = false;
+            organization.version = 9;
+            Ok::<_, Error>(())
+        })
+        .await
+        .expect("a change of nothing");
+    assert_eq!(same, acme);
+    assert_eq!(tenant.organization().await.expect("found"), acme);
+    assert_eq!(world.store.epoch(), epoch);
+    let report = world.store.verify_audit(None).await.expect("a report");
+    assert_eq!(report.events, 2, "the organization and its account");
+}
+
+async fn concurrent_increments_are_all_kept(database: TestDatabase) {
+    const TASKS: i64 = 16;
+    const EACH: i64 = 8;
+    let world = Arc::new(World::on(database).await);
+    let acme = world.organization("acme").await.organization;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..TASKS {
+        let (world, acme) = (world.clone(), acme.clone());
+        tasks.spawn(async move {
+            for _ in 0..EACH {
+                world
+                    .tenant(&acme)
+                    .update_organization(None, &world.by(), |organization| {
+                        let count = organization
+                            .metadata
+                            .as_object()
+                            .get("count")
+                            .and_then(serde_json::Value::as_i64)
+                            .unwrap_or(0);
+                        organization.metadata = metadata(json!({"count": count + 1}));
+                        Ok::<_, Error>(())
+                    })
+                    .await
+                    .expect("an increment");
+            }
+        });
+    }
+    tasks.join_all().await;
+    let now = world.tenant(&acme).organization().await.expect("found");
+    assert_eq!(now.metadata, metadata(json!({"count": TASKS * EACH})));
+    assert_eq!(now.version, 1 + TASKS * EACH);
+    assert_eq!(world.store.epoch(), (1 + TASKS * EACH).unsigned_abs());
+    let heads = world.database.directory().join("audit-heads.jsonl");
+    let report = world
+        .store
+        .verify_audit(Some(&heads))
+        .await
+        .expect("a report");
+    assert_eq!(report.findings, []);
+    assert_eq!(report.events, (2 + TASKS * EACH).unsigned_abs());
+    assert_eq!(report.heads, report.events);
+}
+
+async fn a_slug_belongs_to_one_organization(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await.organization;
+    let other = world.organization("other").await.organization;
+    let again = NewOrganization {
+        name: name("Again"),
+        slug: "acme".to_owned(),
+    };
+    let created = world.store.create_organization(again, &world.by()).await;
+    assert!(matches!(created, Err(Error::SlugTaken)));
+    let renamed = world
+        .tenant(&other)
+        .update_organization(None, &world.by(), |organization| {
+            organization.slug = "acme".to_owned();
+            Ok::<_, Error>(())
+        })
+        .await;
+    assert!(matches!(renamed, Err(Error::SlugTaken)));
+    assert_ne!(acme.code, other.code);
+    assert_eq!(
+        world
+            .store
+            .list_organizations()
+            .await
+            .expect("a list")
+            .len(),
+        2
+    );
+    let report = world.store.verify_audit(None).await.expect("a report");
+    assert_eq!((report.findings.len(), report.events), (0, 4));
+}
+
+async fn an_error_inside_leaves_nothing(database: TestDatabase) {
+    #[derive(Debug)]
+    enum Refused {
+        Policy,
+        Store,
+    }
+    impl From<Error> for Refused {
+        fn from(_: Error) -> Self {
+            Self::Store
+        }
+    }
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await.organization;
+    let tenant = world.tenant(&acme);
+    let refused = tenant
+        .update_organization(None, &world.by(), |organization| {
+            organization.name = name("Never");
+            Err(Refused::Policy)
+        })
+        .await;
+    assert!(matches!(refused, Err(Refused::Policy)));
+    // A value that the database refuses, as a second wall behind the door.
+    let refused = tenant
+        .update_organization(None, &world.by(), |organization| {
+            organization.default_region = Some("nowhere-1".to_owned());
+            Ok::<_, Refused>(())
+        })
+        .await;
+    assert!(matches!(refused, Err(Refused::Store)));
+    assert_eq!(tenant.organization().await.expect("found"), acme);
+    let report = world.store.verify_audit(None).await.expect("a report");
+    assert_eq!((report.findings.len(), report.events), (0, 2));
+}
+
+async fn a_deactivated_organization_takes_no_writes(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let service_account = world.service_account(&acme, "ci").await;
+    let key = world.key(&acme.organization, service_account.id).await;
+    let tenant = world.tenant(&acme.organization);
+    let gone = tenant
+        .deactivate_organization(&world.by())
+        .await
+        .expect("deactivated");
+    assert!(!gone.is_active);
+    assert_eq!(tenant.organization().await.expect("found"), gone);
+    let found = world.store.find_credential(&key.access_key).await;
+    let found = found.expect("an answer").expect("found");
+    assert_eq!(found.caller.access_key.revoked_at, Some(world.by().at));
+    assert!(!found.caller.organization.is_active);
+
+    let by = world.by();
+    let inactive = |result: Result<(), Error>| {
+        assert!(
+            matches!(result, Err(Error::OrganizationInactive)),
+            "{result:?}"
+        );
+    };
+    inactive(tenant.deactivate_organization(&by).await.map(drop));
+    inactive(
+        tenant
+            .update_organization(Some(99), &by, |_| Ok::<_, Error>(()))
+            .await
+            .map(drop),
+    );
+    inactive(
+        tenant
+            .create_key(service_account.id, &by, world.new_key(), |_| {
+                Ok::<_, Error>(())
+            })
+            .await
+            .map(drop),
+    );
+    inactive(tenant.revoke_key(service_account.id, key.id, &by).await);
+    inactive(
+        tenant
+            .delete_service_account(service_account.id, None, &by)
+            .await,
+    );
+
+    let back = world
+        .store
+        .reactivate_organization(acme.organization.id, &by)
+        .await
+        .expect("reactivated");
+    assert!(back.is_active && back.deactivated_at.is_none());
+    let found = world.store.find_credential(&key.access_key).await;
+    let found = found.expect("an answer").expect("found");
+    assert!(
+        found.caller.access_key.revoked_at.is_some(),
+        "revoked for good"
+    );
+    let again = world.store.reactivate_organization(back.id, &by).await;
+    assert_eq!(again.expect("as it is"), back);
+    let unknown = OrganizationId::generate(noon(), &OsEntropy);
+    let unknown = world
+        .store
+        .within(Scope::of_operator(unknown))
+        .organization()
+        .await;
+    assert!(matches!(unknown, Err(Error::NotFound)));
+}
+
+async fn a_code_that_is_a_slug_too_is_ambiguous(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await.organization;
+    world.organization(acme.code.as_str()).await;
+    let found = world.store.find_organization(acme.code.as_str()).await;
+    assert!(matches!(found, Err(Error::Ambiguous(_))), "{found:?}");
+    let found = world.store.find_organization("nobody").await;
+    assert!(matches!(found, Err(Error::NotFound)), "{found:?}");
+}

@@ -1,0 +1,169 @@
+//! What the store's tests are made of: a store on a test database, a clock that stands, a tenant.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use charter::domain::access_key::{AccessKey, SealedSecret};
+use charter::domain::account::Account;
+use charter::domain::audit::Provenance;
+use charter::domain::caller::Scope;
+use charter::domain::clock::Clock;
+use charter::domain::entropy::OsEntropy;
+use charter::domain::id::{AccessKeyId, ServiceAccountId};
+use charter::domain::ip_allowlist::IpAllowlist;
+use charter::domain::metadata::Metadata;
+use charter::domain::organization::Organization;
+use charter::domain::page::PageRequest;
+use charter::domain::service_account::ServiceAccount;
+use charter::domain::text::{Description, Name};
+use charter::domain::timestamp::{self, Timestamp};
+use charter::store::{Error, NewKey, NewOrganization, NewServiceAccount, Store, Tenant};
+use serde_json::{Value, json};
+
+use crate::services::TestDatabase;
+
+/// A clock that moves when it is told to.
+#[derive(Debug)]
+pub(crate) struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        noon() + Duration::from_secs(self.0.load(Ordering::SeqCst).unsigned_abs())
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_secs(self.0.load(Ordering::SeqCst).unsigned_abs())
+    }
+}
+
+pub(crate) fn noon() -> Timestamp {
+    timestamp::parse("2025-09-30T12:00:00Z").expect("a time")
+}
+
+/// A migrated store.
+pub(crate) struct World {
+    pub(crate) store: Arc<Store>,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) database: TestDatabase,
+}
+
+/// An organization with its default account.
+pub(crate) struct Organized {
+    pub(crate) organization: Organization,
+    pub(crate) account: Account,
+}
+
+impl World {
+    pub(crate) async fn on(database: TestDatabase) -> Self {
+        let clock = Arc::new(TestClock(AtomicI64::new(0)));
+        let store = Store::open(database.config(), clock.clone(), Arc::new(OsEntropy))
+            .await
+            .expect("an open store");
+        store.migrate_up().await.expect("a migrated store");
+        Self {
+            store: Arc::new(store),
+            clock,
+            database,
+        }
+    }
+
+    pub(crate) fn by(&self) -> Provenance {
+        Provenance {
+            actor: "sa-tester".to_owned(),
+            request_id: Some("request-1".to_owned()),
+            policy_digest: Some("digest-1".to_owned()),
+            at: self.clock.now(),
+        }
+    }
+
+    pub(crate) async fn organization(&self, slug: &str) -> Organized {
+        let new = NewOrganization {
+            name: name("Acme Corporation"),
+            slug: slug.to_owned(),
+        };
+        let (organization, account) = self
+            .store
+            .create_organization(new, &self.by())
+            .await
+            .expect("a new organization");
+        Organized {
+            organization,
+            account,
+        }
+    }
+
+    pub(crate) fn tenant(&self, organization: &Organization) -> Tenant<'_> {
+        self.store.within(Scope::of_authenticated(organization.id))
+    }
+
+    pub(crate) async fn service_account(&self, at: &Organized, called: &str) -> ServiceAccount {
+        self.tenant(&at.organization)
+            .create_service_account(new_service_account(at, called), &self.by())
+            .await
+            .expect("a new service account")
+    }
+
+    pub(crate) fn new_key(&self) -> NewKey {
+        let id = AccessKeyId::generate(self.clock.now(), &OsEntropy);
+        NewKey {
+            id,
+            access_key: format!("sa_test_{id}"),
+            secret: SealedSecret {
+                sealing_key_id: "kek-1".to_owned(),
+                bytes: b"sealed bytes, opaque here".to_vec(),
+            },
+            description: description("ci"),
+            ip_allowlist: IpAllowlist::default(),
+            expires_at: None,
+        }
+    }
+
+    pub(crate) async fn key(&self, organization: &Organization, of: ServiceAccountId) -> AccessKey {
+        self.tenant(organization)
+            .create_key(of, &self.by(), self.new_key(), |_| Ok::<_, Error>(()))
+            .await
+            .expect("a new key")
+    }
+}
+
+pub(crate) fn new_service_account(at: &Organized, called: &str) -> NewServiceAccount {
+    NewServiceAccount {
+        account_id: at.account.id,
+        name: name(called),
+        description: description("for tests"),
+        roles: vec!["viewer".to_owned()],
+        permissions: vec!["organizations:GetOrganization".to_owned()],
+        metadata: metadata(json!({"team": "platform"})),
+    }
+}
+
+pub(crate) fn name(text: &str) -> Name {
+    Name::parse(text).expect("a name")
+}
+
+pub(crate) fn description(text: &str) -> Description {
+    Description::parse(text).expect("a description")
+}
+
+pub(crate) fn metadata(value: Value) -> Metadata {
+    match value {
+        Value::Object(object) => Metadata::new(object).expect("metadata within the limits"),
+        _ => panic!("the test gives an object"),
+    }
+}
+
+pub(crate) fn first_page<Order>(order: Order) -> PageRequest<Order> {
+    PageRequest {
+        page: 1,
+        quantity: 100,
+        order,
+        descending: false,
+    }
+}
