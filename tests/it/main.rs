@@ -3,6 +3,7 @@
 //! Each module answers for one promise of the contract or of the house.
 #![cfg(test)]
 
+mod dependencies;
 mod floor_plan;
 mod metric_names;
 mod policies;
