@@ -228,7 +228,8 @@ fn validate(schema: &Schema, policies: &Policies, faults: &mut Vec<Fault>) {
             Some((source.name(), start, Fault::from_cedar(source, reported)))
         })
         .collect();
-    found.sort_by_key(|(name, start, _)| (*name, *start));
+    // Cedar's own order changes from run to run.
+    found.sort_by_cached_key(|(name, start, faults)| (*name, *start, format!("{faults:?}")));
     faults.extend(found.into_iter().flat_map(|(_, _, faults)| faults));
 }
 

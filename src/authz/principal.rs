@@ -25,6 +25,8 @@ pub struct Principal {
 #[derive(Debug, Clone)]
 pub(super) struct Prepared {
     pub(super) uid: EntityUid,
+    /// Its tenant, which most questions are about.
+    pub(super) organization: EntityUid,
     pub(super) entities: Entities,
 }
 
@@ -68,23 +70,20 @@ fn prepare(caller: &Caller, snapshot: &Snapshot) -> Result<Prepared, Box<dyn std
     let build = Builder {
         catalogue: snapshot.catalogue(),
     };
-    let (principal, belongs_to) = match caller {
+    let (principal, account) = match caller {
         Caller::ServiceAccount(caller) => (
             build.service_account(&caller.service_account)?,
-            vec![
-                build.account(&caller.account)?,
-                build.organization(&caller.organization)?,
-            ],
+            Some(build.account(&caller.account)?),
         ),
-        Caller::User(caller) => (
-            build.user(&caller.user)?,
-            vec![build.organization(&caller.organization)?],
-        ),
+        Caller::User(caller) => (build.user(&caller.user)?, None),
     };
-    let uid = principal.uid();
-    let entities = snapshot
-        .actions()
-        .clone()
-        .add_entities(belongs_to.into_iter().chain([principal]), None)?;
-    Ok(Prepared { uid, entities })
+    let organization = build.organization(caller.organization())?;
+    Ok(Prepared {
+        uid: principal.uid(),
+        organization: organization.uid(),
+        entities: snapshot
+            .actions()
+            .clone()
+            .add_entities([organization, principal].into_iter().chain(account), None)?,
+    })
 }

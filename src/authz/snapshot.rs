@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Effect, Entities, PolicySet, Request, Response, Schema,
+    AuthorizationError, Authorizer, Effect, Entities, EntityUid, PolicySet, Request, Response,
+    Schema,
 };
 
 use super::catalogue::Catalogue;
@@ -17,7 +18,7 @@ use super::fault::LoadError;
 use super::groups::Groups;
 use super::load;
 use super::principal::Principal;
-use super::question::Question;
+use super::question::{Question, Resource};
 
 /// What Cedar wants to see.
 type Inputs<'a> = (Request, Cow<'a, Entities>);
@@ -152,7 +153,7 @@ impl Snapshot {
             &principal.prepared,
             self.catalogue
                 .action(question.permission, principal.kind, resource.kind()),
-            build.resource_uid(resource),
+            self.resource_uid(principal, resource),
         ) else {
             return Ok(None);
         };
@@ -176,6 +177,20 @@ impl Snapshot {
             Cow::Owned(prepared.entities.clone().upsert_entities(unknown, None)?)
         };
         Ok(Some((request, entities)))
+    }
+
+    /// Writing an id out is most of what its entity id costs; the tenant's own is at hand.
+    fn resource_uid(&self, principal: &Principal, resource: &Resource<'_>) -> Option<EntityUid> {
+        if let (Resource::Organization(organization), Some(prepared)) =
+            (resource, &principal.prepared)
+            && organization.id == principal.caller().organization().id
+        {
+            return Some(prepared.organization.clone());
+        }
+        Builder {
+            catalogue: &self.catalogue,
+        }
+        .resource_uid(resource)
     }
 
     fn denied(&self, question: &Question<'_>) -> Decision {

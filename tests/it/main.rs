@@ -7,6 +7,7 @@ mod dependencies;
 mod floor_plan;
 mod metric_names;
 mod policies;
+mod policy_differential;
 mod policy_faults;
 mod policy_matrix;
 mod policy_world;

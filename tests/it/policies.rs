@@ -276,7 +276,7 @@ fn policies_see_the_time_and_how_the_caller_authenticated() {
         permission: Permission::GetOrganization,
         resource: acme.organization(),
         source_ip: address(),
-        now: now() + std::time::Duration::from_secs(12 * 3600),
+        now: now() + std::time::Duration::from_hours(12),
     });
     assert_eq!(later.determining, ["until-october"]);
 }
