@@ -42,6 +42,7 @@ pub(super) fn read(dir: &Path) -> Result<Folder, Vec<Fault>> {
             .help("name an existing folder with the setting `policies.dir`"),
         ]
     })?;
+    warn_if_anybody_may_write(&root);
     let names = list(dir)?;
     let mut faults = Vec::new();
     let mut files = Vec::new();
@@ -150,6 +151,7 @@ fn read_file(dir: &Path, root: &Path, name: &str) -> Result<String, Fault> {
     } else {
         MAX_FILE_BYTES
     };
+    warn_if_anybody_may_write(&real);
     let mut bytes = Vec::new();
     File::open(&real)
         .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
@@ -163,6 +165,23 @@ fn read_file(dir: &Path, root: &Path, name: &str) -> Result<String, Fault> {
     String::from_utf8(bytes)
         .map_err(|error| Fault::new(format!("`{}` is not UTF-8: {error}", path.display())))
 }
+
+/// Whoever may write here decides who may do what.
+#[cfg(unix)]
+fn warn_if_anybody_may_write(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+
+    let anybody = fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o002 != 0);
+    if anybody {
+        tracing::warn!(
+            path = %path.display(),
+            "every user of this machine may change the policies, take that right away"
+        );
+    }
+}
+
+#[cfg(not(unix))]
+const fn warn_if_anybody_may_write(_: &Path) {}
 
 /// Lengths go in front, so that no two folders have the same bytes to hash.
 fn digest(files: &[(String, String)]) -> String {

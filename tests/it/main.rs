@@ -9,6 +9,7 @@ mod metric_names;
 mod policies;
 mod policy_differential;
 mod policy_faults;
+mod policy_invariants;
 mod policy_matrix;
 mod policy_world;
 mod replay;
