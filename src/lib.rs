@@ -6,6 +6,7 @@ pub mod authn;
 pub mod authz;
 pub mod cli;
 pub mod domain;
+pub mod http;
 pub mod settings;
 pub mod store;
 pub mod telemetry;

@@ -1,0 +1,90 @@
+//! Which address a request comes from, seen through trusted proxies only.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use salvo::http::HeaderMap;
+use salvo::http::header::HeaderName;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The socket's peer, unless that is a trusted proxy: then the rightmost hop of all
+/// `x-forwarded-for` lines that is not one. What stands further left is the client's own claim.
+///
+/// A hop that is not an address ends the walk at the proxy that sent it. IPv4-mapped addresses
+/// count as IPv4.
+#[must_use]
+pub fn resolve(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let mut current = peer.to_canonical();
+    let is_proxy = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
+    let lines: Vec<_> = headers.get_all(X_FORWARDED_FOR).into_iter().collect();
+    let hops = lines
+        .iter()
+        .rev()
+        .flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','));
+    for hop in hops {
+        if !is_proxy(current) {
+            break;
+        }
+        let address = std::str::from_utf8(hop)
+            .ok()
+            .and_then(|hop| hop.trim_matches([' ', '\t']).parse::<IpAddr>().ok());
+        match address {
+            Some(address) => current = address.to_canonical(),
+            None => break,
+        }
+    }
+    current
+}
+
+#[cfg(test)]
+mod tests {
+    use salvo::http::HeaderValue;
+
+    use super::*;
+
+    fn resolved(peer: &str, lines: &[&str]) -> String {
+        let trusted: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8"]
+            .iter()
+            .map(|network| network.parse().expect("a network"))
+            .collect();
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(
+                X_FORWARDED_FOR,
+                HeaderValue::from_str(line).expect("a value"),
+            );
+        }
+        resolve(peer.parse().expect("an address"), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_may_name_the_client() {
+        for (peer, lines, expected) in [
+            ("203.0.113.9", &[][..], "203.0.113.9"),
+            ("203.0.113.9", &["198.51.100.1"], "203.0.113.9"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["192.0.2.66, 198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["198.51.100.1, 10.9.9.9"], "198.51.100.1"),
+            (
+                "10.0.0.1",
+                &["192.0.2.66", "198.51.100.1,10.9.9.9"],
+                "198.51.100.1",
+            ),
+            ("10.0.0.1", &["198.51.100.1", "10.9.9.9"], "198.51.100.1"),
+            ("10.0.0.1", &["10.1.1.1, 10.2.2.2"], "10.1.1.1"),
+            ("10.0.0.1", &["198.51.100.1, unknown"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1, unknown, 10.2.2.2"], "10.2.2.2"),
+            ("10.0.0.1", &["198.51.100.1,"], "10.0.0.1"),
+            ("10.0.0.1", &[""], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1:443"], "10.0.0.1"),
+            ("::ffff:10.0.0.1", &["::ffff:198.51.100.1"], "198.51.100.1"),
+            ("::ffff:203.0.113.9", &["198.51.100.1"], "203.0.113.9"),
+            ("fd00::1", &["2001:db8::7"], "2001:db8::7"),
+            ("2001:db8::1", &["2001:db8::7"], "2001:db8::1"),
+        ] {
+            assert_eq!(resolved(peer, lines), expected, "{peer} {lines:?}");
+        }
+    }
+}

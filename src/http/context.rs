@@ -1,0 +1,27 @@
+//! What the edge knows about a request before anybody is authenticated.
+
+use std::net::IpAddr;
+
+use salvo::Depot;
+
+use super::body::BodyLimits;
+use super::request_id::RequestId;
+
+/// Facts about the request at hand, put into the depot by [`super::service::Edge`].
+#[derive(Debug, Clone)]
+pub struct RequestContext {
+    /// Its id, in both response headers and every log line.
+    pub request_id: RequestId,
+    /// Who is at the other end, trusted proxies seen through.
+    pub client_ip: IpAddr,
+    /// How much of a body is read, and for how long.
+    pub body_limits: BodyLimits,
+}
+
+impl RequestContext {
+    /// The context of the request that this depot belongs to.
+    #[must_use]
+    pub fn of(depot: &Depot) -> Option<&Self> {
+        depot.get_typed::<Self>().ok()
+    }
+}

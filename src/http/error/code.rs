@@ -1,0 +1,167 @@
+//! The table of contract section 2: error types with their status, and codes.
+
+use salvo::http::StatusCode;
+
+/// The `type` of an error; it decides the status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorType {
+    /// 400
+    InvalidRequest,
+    /// 401
+    Unauthorized,
+    /// 403
+    Forbidden,
+    /// 403
+    OrganizationDeactivated,
+    /// 404
+    NotFound,
+    /// 405
+    MethodNotAllowed,
+    /// 409
+    Conflict,
+    /// 412
+    PreconditionFailed,
+    /// 413
+    PayloadTooLarge,
+    /// 415
+    UnsupportedMediaType,
+    /// 422
+    ValidationFailed,
+    /// 429
+    RateLimitExceeded,
+    /// 500
+    InternalError,
+    /// 503
+    Unavailable,
+}
+
+impl ErrorType {
+    /// Every type, in the contract's order.
+    pub const ALL: [Self; 14] = [
+        Self::InvalidRequest,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::OrganizationDeactivated,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Conflict,
+        Self::PreconditionFailed,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::ValidationFailed,
+        Self::RateLimitExceeded,
+        Self::InternalError,
+        Self::Unavailable,
+    ];
+
+    /// Its text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "INVALID_REQUEST",
+            Self::Unauthorized => "UNAUTHORIZED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::OrganizationDeactivated => "ORGANIZATION_DEACTIVATED",
+            Self::NotFound => "NOT_FOUND",
+            Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
+            Self::Conflict => "CONFLICT",
+            Self::PreconditionFailed => "PRECONDITION_FAILED",
+            Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+            Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
+            Self::ValidationFailed => "VALIDATION_FAILED",
+            Self::RateLimitExceeded => "RATE_LIMIT_EXCEEDED",
+            Self::InternalError => "INTERNAL_ERROR",
+            Self::Unavailable => "UNAVAILABLE",
+        }
+    }
+
+    /// Its status code.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidRequest => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden | Self::OrganizationDeactivated => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::ValidationFailed => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::RateLimitExceeded => StatusCode::TOO_MANY_REQUESTS,
+            Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($name:ident = $text:literal),+ $(,)?) => {
+        /// The `code` of an error: what exactly went wrong.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code {
+            $(#[doc = concat!("`", $text, "`")] $name,)+
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// Its text.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    InvalidRequest = "INVALID_REQUEST",
+    MalformedJson = "MALFORMED_JSON",
+    UnknownField = "UNKNOWN_FIELD",
+    MissingField = "MISSING_FIELD",
+    WrongType = "WRONG_TYPE",
+    BadParameter = "BAD_PARAMETER",
+    NonCanonicalTarget = "NON_CANONICAL_TARGET",
+    BadHost = "BAD_HOST",
+    AmbiguousCredentials = "AMBIGUOUS_CREDENTIALS",
+    ValidationFailed = "VALIDATION_FAILED",
+    SlugTaken = "SLUG_TAKEN",
+    EmailTaken = "EMAIL_TAKEN",
+    OwnRole = "OWN_ROLE",
+    LastOwner = "LAST_OWNER",
+    TargetIsOwner = "TARGET_IS_OWNER",
+    InvalidLink = "INVALID_LINK",
+    MissingCredentials = "MISSING_CREDENTIALS",
+    MalformedAuthorization = "MALFORMED_AUTHORIZATION",
+    ClockSkew = "CLOCK_SKEW",
+    InvalidSignature = "INVALID_SIGNATURE",
+    BodyHashMismatch = "BODY_HASH_MISMATCH",
+    ReplayedNonce = "REPLAYED_NONCE",
+    KeyRevoked = "KEY_REVOKED",
+    KeyExpired = "KEY_EXPIRED",
+    IpNotAllowed = "IP_NOT_ALLOWED",
+    ServiceAccountDisabled = "SERVICE_ACCOUNT_DISABLED",
+    InvalidToken = "INVALID_TOKEN",
+    TokenExpired = "TOKEN_EXPIRED",
+    InvalidLogin = "INVALID_LOGIN",
+    NotPermitted = "NOT_PERMITTED",
+    ForbiddenByPolicy = "FORBIDDEN_BY_POLICY",
+    EmailNotVerified = "EMAIL_NOT_VERIFIED",
+    OriginNotAllowed = "ORIGIN_NOT_ALLOWED",
+    OrganizationDeactivated = "ORGANIZATION_DEACTIVATED",
+    NotFound = "NOT_FOUND",
+    MethodNotAllowed = "METHOD_NOT_ALLOWED",
+    AlreadyMember = "ALREADY_MEMBER",
+    KeyNotActive = "KEY_NOT_ACTIVE",
+    PreconditionFailed = "PRECONDITION_FAILED",
+    PayloadTooLarge = "PAYLOAD_TOO_LARGE",
+    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE",
+    RateLimitExceeded = "RATE_LIMIT_EXCEEDED",
+    InternalError = "INTERNAL_ERROR",
+    Unavailable = "UNAVAILABLE",
+}

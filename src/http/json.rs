@@ -1,0 +1,184 @@
+//! Strict JSON: what two readers could read differently is refused (contract section 2).
+//!
+//! Doubled keys anywhere, a byte order mark, trailing data, invalid UTF-8, lone surrogates and
+//! nesting deeper than 127 are `MALFORMED_JSON`; all but the first are the library's own rules.
+
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use super::error::{ApiError, Code, echo};
+
+/// Reads a body that must be one JSON object.
+///
+/// # Errors
+///
+/// `MALFORMED_JSON`, or `WRONG_TYPE` when it is JSON but no object.
+pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    match parse(body)? {
+        Value::Object(object) => Ok(object),
+        _ => Err(ApiError::invalid(
+            Code::WrongType,
+            "the body must be a JSON object",
+        )),
+    }
+}
+
+/// Reads any JSON value.
+///
+/// # Errors
+///
+/// `MALFORMED_JSON`, with the place in the body.
+pub fn parse(body: &[u8]) -> Result<Value, ApiError> {
+    if body.is_empty() {
+        return Err(malformed("the body is empty, a JSON object is needed"));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    Unambiguous
+        .deserialize(&mut reader)
+        .and_then(|value| reader.end().map(|()| value))
+        .map_err(|error| malformed(format!("the body is not valid JSON: {error}")))
+}
+
+fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
+    ApiError::invalid(Code::MalformedJson, message)
+}
+
+/// A `Value`, but for objects with the same key twice.
+#[derive(Clone, Copy)]
+struct Unambiguous;
+
+impl<'de> DeserializeSeed<'de> for Unambiguous {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unambiguous {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("number out of range"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(item) = items.next_element_seed(self)? {
+            array.push(item);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(key) = members.next_key::<String>()? {
+            if object.contains_key(&key) {
+                return Err(A::Error::custom(format_args!(
+                    "the key {} is there twice",
+                    echo(&key)
+                )));
+            }
+            let value = members.next_value_seed(self)?;
+            object.insert(key, value);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(body: &[u8]) -> Option<Code> {
+        parse_object(body).err().map(|error| error.code())
+    }
+
+    #[test]
+    fn what_could_be_read_two_ways_is_refused() {
+        let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        for bad in [
+            &b""[..],
+            b" ",
+            b"{",
+            b"{}{}",
+            b"{} x",
+            b"\xEF\xBB\xBF{}",
+            b"{\"a\":1,\"a\":2}",
+            b"{\"a\":1,\"\\u0061\":2}",
+            b"{\"m\":{\"a\":[{\"b\":1,\"b\":1}]}}",
+            b"{\"a\":\"\xFF\"}",
+            b"{\"a\":\"\xC0\xAF\"}",
+            b"{\"a\":\"\xED\xA0\x80\"}",
+            b"{\"a\":\"\\ud800\"}",
+            b"{\"a\":\"\\udc00\\ud800\"}",
+            b"{\"a\":\"line\nbreak\"}",
+            b"{'a':1}",
+            b"{a:1}",
+            b"{\"a\":1,}",
+            b"{\"a\":01}",
+            b"{\"a\":+1}",
+            b"{\"a\":1.}",
+            b"{\"a\":NaN}",
+            b"{\"a\":Infinity}",
+            b"{\"a\":0x10}",
+            b"{\"a\":1}//",
+            b"\0",
+        ] {
+            let shown = String::from_utf8_lossy(bad);
+            assert_eq!(code(bad), Some(Code::MalformedJson), "`{shown}` was read");
+        }
+        assert_eq!(code(deep(128).as_bytes()), Some(Code::MalformedJson));
+        assert_eq!(code(deep(127).as_bytes()), Some(Code::WrongType));
+    }
+
+    #[test]
+    fn a_body_is_an_object() {
+        for other in ["null", "[]", "[{}]", "1", "\"{}\"", "true"] {
+            assert_eq!(
+                code(other.as_bytes()),
+                Some(Code::WrongType),
+                "`{other}` was taken"
+            );
+        }
+        let body = br#" {"a":[1,-2,1.5,null,true,"\ud83d\ude00"],"b":{"a":{}}} "#;
+        let object = parse_object(body).expect("an object");
+        assert_eq!(
+            Value::Object(object).to_string(),
+            r#"{"a":[1,-2,1.5,null,true,"😀"],"b":{"a":{}}}"#
+        );
+    }
+}

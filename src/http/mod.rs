@@ -1,0 +1,19 @@
+//! HTTP: everything between the socket and the floors below, and the only place that names salvo.
+//!
+//! The edge (listen, wire, service, target, request ids) holds for every request alike; readers
+//! (body, json, fields, query, etag) turn what a client sent into values or into an `ApiError`.
+
+pub mod body;
+pub mod client_ip;
+pub mod context;
+pub mod error;
+pub mod etag;
+pub mod fields;
+pub mod json;
+pub mod listen;
+pub mod query;
+pub mod request_id;
+pub mod service;
+pub mod target;
+pub mod tasks;
+mod wire;

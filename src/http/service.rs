@@ -1,0 +1,222 @@
+//! The outermost layer, around matched and unmatched routes alike: request id, target and host,
+//! routing, panics, the log line, metrics, and headers that every answer carries.
+//!
+//! It knows no route and no caller.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use ipnet::IpNet;
+use salvo::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use salvo::http::{Method, StatusCode};
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, Service, async_trait};
+
+use super::body::BodyLimits;
+use super::client_ip;
+use super::context::RequestContext;
+use super::error::ApiError;
+use super::request_id::RequestId;
+use super::target;
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
+
+/// Limits and trust of the edge, as plain values.
+#[derive(Debug, Clone)]
+pub struct EdgeConfig {
+    /// Bodies.
+    pub body: BodyLimits,
+    /// Bytes of a request line and its header fields.
+    pub max_head_bytes: usize,
+    /// Header fields of a request.
+    pub max_headers: usize,
+    /// From a head's first byte to its end.
+    pub head_timeout: Duration,
+    /// A connection without a byte either way.
+    pub idle_timeout: Duration,
+    /// A client that does not read its answer.
+    pub write_stall_timeout: Duration,
+    /// How long what follows a refused request is read and thrown away.
+    pub linger: Duration,
+    /// Connections at once; more wait in the operating system's queue.
+    pub max_connections: usize,
+    /// For requests under way when the server stops.
+    pub graceful_timeout: Duration,
+    /// Networks of proxies whose `x-forwarded-for` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Default for EdgeConfig {
+    fn default() -> Self {
+        Self {
+            body: BodyLimits {
+                max_bytes: 64 * 1024,
+                deadline: Duration::from_secs(15),
+            },
+            max_head_bytes: 16 * 1024,
+            max_headers: 64,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_mins(1),
+            write_stall_timeout: Duration::from_secs(30),
+            linger: Duration::from_secs(2),
+            max_connections: 10_000,
+            graceful_timeout: Duration::from_secs(20),
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+/// The edge of one listener.
+#[derive(Clone)]
+pub struct Edge {
+    config: EdgeConfig,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Edge {
+    /// An edge with these limits.
+    #[must_use]
+    pub fn new(config: EdgeConfig, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self {
+            config,
+            clock,
+            entropy,
+        }
+    }
+
+    pub(super) const fn config(&self) -> &EdgeConfig {
+        &self.config
+    }
+
+    pub(super) fn entropy(&self) -> Arc<dyn Entropy> {
+        self.entropy.clone()
+    }
+
+    /// The router behind this edge.
+    #[must_use]
+    pub fn guard(self, router: Router) -> Service {
+        Service::new(router).hoop(self)
+    }
+
+    fn context(&self, request: &Request) -> RequestContext {
+        let peer = request
+            .remote_addr()
+            .clone()
+            .into_std()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+        RequestContext {
+            request_id: RequestId::choose(request.headers(), self.entropy.as_ref()),
+            client_ip: client_ip::resolve(peer, request.headers(), &self.config.trusted_proxies),
+            body_limits: self.config.body,
+        }
+    }
+}
+
+#[async_trait]
+impl Handler for Edge {
+    async fn handle(
+        &self,
+        request: &mut Request,
+        depot: &mut Depot,
+        response: &mut Response,
+        flow: &mut FlowCtrl,
+    ) {
+        let started = self.clock.monotonic();
+        let context = self.context(request);
+        let request_id = context.request_id.clone();
+        let client_ip = context.client_ip;
+        depot.insert_typed(context);
+
+        if let Err(error) = target::check(request.version(), request.uri(), request.headers()) {
+            flow.skip_rest();
+            error.render(request_id.as_str(), response);
+        } else {
+            // What a panic leaves behind is the response, and that is replaced.
+            let rest = AssertUnwindSafe(flow.call_next(request, depot, response));
+            if let Err(panic) = rest.catch_unwind().await {
+                flow.skip_rest();
+                *response = Response::new();
+                metrics::counter!("charter_http_panics_total").increment(1);
+                ApiError::internal(format_args!("panic: {}", panic_message(panic.as_ref())))
+                    .render(request_id.as_str(), response);
+            }
+        }
+
+        give_error_its_shape(request_id.as_str(), response);
+        let headers = response.headers_mut();
+        request_id.write(headers);
+        headers
+            .entry(CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+
+        let status = response.status_code.unwrap_or(StatusCode::OK);
+        let took = self.clock.monotonic().saturating_sub(started);
+        report(request, status, took, request_id.as_str(), client_ip);
+    }
+}
+
+/// Whatever error is not JSON yet (the router's, an extractor's) becomes so.
+fn give_error_its_shape(request_id: &str, response: &mut Response) {
+    let Some(status) = response.status_code else {
+        return;
+    };
+    if !(status.is_client_error() || status.is_server_error()) {
+        return;
+    }
+    let is_json = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    if !is_json || response.body.is_none() || response.body.is_error() {
+        ApiError::from_status(status).render(request_id, response);
+    }
+}
+
+fn report(request: &Request, status: StatusCode, took: Duration, request_id: &str, ip: IpAddr) {
+    let route = match request.matched_path() {
+        "" => "none".to_owned(),
+        path => format!("/{}", path.trim_start_matches('/')),
+    };
+    let method = method_label(request.method());
+    tracing::info!(
+        request_id,
+        method,
+        route,
+        path = request.uri().path(),
+        status = status.as_u16(),
+        duration_ms = took.as_secs_f64() * 1_000.0,
+        client_ip = %ip,
+        "request"
+    );
+    metrics::counter!("charter_http_requests_total",
+        "method" => method, "route" => route.clone(), "status" => status.as_str().to_owned())
+    .increment(1);
+    metrics::histogram!("charter_http_request_duration_seconds", "route" => route)
+        .record(took.as_secs_f64());
+}
+
+/// Methods that nobody registered share one label, so that clients cannot make new series.
+fn method_label(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
+}

@@ -1,0 +1,83 @@
+//! Work that must not die with its connection.
+//!
+//! A client that hangs up drops its handler wherever it waits. A mutation therefore runs in a
+//! task of its own, which goes on to its commit; only the answer is lost.
+
+use std::future::{Future, pending};
+use std::time::Duration;
+
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+/// The running mutations of this process.
+#[derive(Debug, Clone, Default)]
+pub struct Tasks(TaskTracker);
+
+impl Tasks {
+    /// No task yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs the work to its end whatever happens to the caller. A panic inside passes on to the
+    /// caller, where the edge turns it into an answer.
+    pub async fn run<F>(&self, work: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let task = self.0.spawn(work.in_current_span());
+        match task.await {
+            Ok(output) => output,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Nobody aborts these tasks: the runtime itself is going down.
+                Err(_cancelled) => pending().await,
+            },
+        }
+    }
+
+    /// Waits until all work is done. False when the time ran out first.
+    pub async fn close_and_wait(&self, timeout: Duration) -> bool {
+        self.0.close();
+        tokio::time::timeout(timeout, self.0.wait()).await.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_outlives_a_dropped_caller() {
+        let tasks = Tasks::new();
+        let (started, go_on, done) = (
+            Arc::new(Notify::new()),
+            Arc::new(Notify::new()),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let work = {
+            let (started, go_on, done) = (started.clone(), go_on.clone(), done.clone());
+            async move {
+                started.notify_one();
+                go_on.notified().await;
+                done.store(true, Ordering::SeqCst);
+            }
+        };
+        tokio::select! {
+            biased;
+            () = tasks.run(work) => panic!("the caller was not dropped"),
+            () = started.notified() => {}
+        }
+        assert!(!tasks.close_and_wait(Duration::from_millis(1)).await);
+        go_on.notify_one();
+        assert!(tasks.close_and_wait(Duration::from_secs(5)).await);
+        assert!(done.load(Ordering::SeqCst));
+    }
+}

@@ -1,0 +1,121 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn scanned(input: &[u8], cut: usize) -> (String, Scanner) {
+    let mut scanner = Scanner::new();
+    let mut output = input.to_vec();
+    for piece in output.chunks_mut(cut.max(1)) {
+        scanner.scan(piece);
+    }
+    (
+        String::from_utf8(output).expect("marked bytes are ASCII"),
+        scanner,
+    )
+}
+
+fn assert_scanned(input: &[u8], expected: &str) {
+    for cut in [1, 2, 3, 7, 4_096] {
+        assert_eq!(scanned(input, cut).0, expected, "in pieces of {cut}");
+    }
+}
+
+#[test]
+fn illegal_bytes_in_a_target_are_marked() {
+    assert_scanned(
+        b"GET /a#b?c\"\x80\x01 HTTP/1.1\r\nhost: a#b\r\n\r\n",
+        "GET /a^b?c^^^ HTTP/1.1\r\nhost: a#b\r\n\r\n",
+    );
+    assert_scanned(
+        b"\r\n\nPUT #x HTTP/1.1\nA:b\n\n",
+        "\r\n\nPUT ^x HTTP/1.1\nA:b\n\n",
+    );
+    assert_scanned(b"PRI /#x HTTP/1.1\r\n\r\n", "PRI /^x HTTP/1.1\r\n\r\n");
+}
+
+#[test]
+fn every_pipelined_request_is_looked_at() {
+    assert_scanned(
+        b"POST /#1 HTTP/1.1\r\nContent-Length: 4\r\n\r\n#\n#\nGET /#2 HTTP/1.1\r\n\r\nGET /#3 HTTP/1.1\r\n\r\n",
+        "POST /^1 HTTP/1.1\r\nContent-Length: 4\r\n\r\n#\n#\nGET /^2 HTTP/1.1\r\n\r\nGET /^3 HTTP/1.1\r\n\r\n",
+    );
+}
+
+#[test]
+fn a_body_is_never_touched() {
+    let line = "GET /#x HTTP/1.1\r\n\r\n";
+    let length = line.len();
+    for head in [
+        format!("PUT / HTTP/1.1\r\nconTENT-length:{length} \r\nA: b\r\n\r\n{line}"),
+        format!(
+            "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{line}\r\n0\r\n\r\n"
+        ),
+        format!(
+            "PUT / HTTP/1.1\r\ntransfer-encoding:chunked\r\n\r\n\
+             2\r\nA#\r\n{length:X} ;x=\"#\"\r\n{line}\r\n0\r\nGET /#t: HTTP/1.1\r\n\r\n"
+        ),
+    ] {
+        assert_scanned(
+            format!("{head}GET /#y HTTP/1.1\r\n\r\n").as_bytes(),
+            &format!("{head}GET /^y HTTP/1.1\r\n\r\n"),
+        );
+    }
+}
+
+#[test]
+fn a_length_said_twice_is_marked() {
+    assert_scanned(
+        b"PUT / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "PUT / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encodin!: chunked\r\n\r\n0\r\n\r\n",
+    );
+    assert_scanned(
+        b"PUT / HTTP/1.1\r\nTRANSFER-ENCODING: chunked\r\nCONTENT-LENGTH: 5\r\n\r\n0\r\n\r\n",
+        "PUT / HTTP/1.1\r\nTRANSFER-ENCODING: chunked\r\nCONTENT-LENGT!: 5\r\n\r\n0\r\n\r\n",
+    );
+    let twice = "PUT / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx";
+    assert_scanned(twice.as_bytes(), twice);
+}
+
+#[test]
+fn http_2_is_not_looked_at() {
+    let connection = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nGET /#x HTTP/1.1\r\n";
+    assert_scanned(connection.as_bytes(), connection);
+}
+
+#[test]
+fn heads_and_their_ends_are_known() {
+    for (input, in_head, between) in [
+        ("", false, true),
+        ("P", true, false),
+        ("GET / HT", true, false),
+        ("GET / HTTP/1.1\r\n", true, false),
+        ("GET / HTTP/1.1\r\na: b\r\n", true, false),
+        ("GET / HTTP/1.1\r\n\r", true, false),
+        ("GET / HTTP/1.1\r\n\r\n", false, true),
+        ("PUT / HTTP/1.1\r\ncontent-length: 2\r\n\r\nx", false, false),
+        ("PUT / HTTP/1.1\r\ncontent-length: 2\r\n\r\nxx", false, true),
+        (
+            "PUT / HTTP/1.1\r\ncontent-length: 2\r\n\r\nxxG",
+            true,
+            false,
+        ),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", false, false),
+    ] {
+        let scanner = scanned(input.as_bytes(), 1).1;
+        assert_eq!(
+            (scanner.is_in_head(), scanner.is_between_requests()),
+            (in_head, between),
+            "`{input}`"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn how_the_bytes_are_cut_changes_nothing(
+        input in "((GET|PRI|PUT) /[a#\"]{0,3} HTTP/1.1\r\n(content-length: [0-9]\r\n|transfer-encoding: chunked\r\n)?\r\n([0-3a]\r\n[#x]{0,3}\r\n)?){0,4}",
+        cut in 1_usize..9,
+    ) {
+        prop_assert_eq!(scanned(input.as_bytes(), cut).0, scanned(input.as_bytes(), usize::MAX).0);
+    }
+}

@@ -1,0 +1,196 @@
+//! A client's connection, with the scanner in its read side.
+//!
+//! It also bounds the time a head may take, puts the one error shape in place of the library's
+//! bare answers, and lingers at the end so that a last answer is not lost to a reset.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use memchr::memmem;
+use salvo::hyper::body::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+use super::scanner::Scanner;
+use crate::domain::entropy::Entropy;
+use crate::http::error::{ApiError, Code};
+use crate::http::request_id::RequestId;
+
+/// Times of a connection that the library does not bound, or not as the contract wants.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WireLimits {
+    /// From a head's first byte (at first: from the connection) to its end.
+    pub(crate) head: Duration,
+    /// How long the rest of a refused request is read and thrown away.
+    pub(crate) linger: Duration,
+}
+
+/// A stream wrapped.
+pub(crate) struct WireStream<S> {
+    inner: S,
+    scanner: Scanner,
+    entropy: Arc<dyn Entropy>,
+    limits: WireLimits,
+    /// Runs while a head is awaited or under way.
+    head_deadline: Option<Pin<Box<Sleep>>>,
+    linger_deadline: Option<Pin<Box<Sleep>>>,
+    /// Taken from the library as written, but not yet on the wire.
+    outgoing: Bytes,
+}
+
+impl<S> WireStream<S> {
+    pub(crate) fn new(inner: S, limits: WireLimits, entropy: Arc<dyn Entropy>) -> Self {
+        Self {
+            inner,
+            scanner: Scanner::new(),
+            entropy,
+            limits,
+            head_deadline: Some(Box::pin(sleep(limits.head))),
+            linger_deadline: None,
+            outgoing: Bytes::new(),
+        }
+    }
+
+    /// A head in its first byte starts the clock, its end stops it.
+    fn follow_head(&mut self) {
+        if !self.scanner.is_in_head() {
+            self.head_deadline = None;
+        } else if self.head_deadline.is_none() {
+            self.head_deadline = Some(Box::pin(sleep(self.limits.head)));
+        }
+    }
+
+    fn head_is_late(&mut self, context: &mut Context<'_>) -> bool {
+        self.head_deadline
+            .as_mut()
+            .is_some_and(|deadline| deadline.as_mut().poll(context).is_ready())
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for WireStream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut self.inner).poll_read(context, buffer);
+        if self.head_is_late(context) {
+            tracing::debug!("closing a connection whose request head took too long");
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        if let Poll::Ready(Ok(())) = result
+            && let Some(new) = buffer.filled_mut().get_mut(before..)
+            && !new.is_empty()
+        {
+            self.scanner.scan(new);
+            self.follow_head();
+        }
+        result
+    }
+}
+
+impl<S: AsyncWrite + Unpin> WireStream<S> {
+    fn poll_outgoing(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.outgoing.is_empty() {
+            let written = ready!(Pin::new(&mut self.inner).poll_write(context, &self.outgoing))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            drop(self.outgoing.split_to(written));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WireStream<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_outgoing(context))?;
+        if let Some(replaced) = replace_bare_error(buffer, self.entropy.as_ref()) {
+            self.outgoing = replaced.into();
+            return Poll::Ready(Ok(buffer.len()));
+        }
+        Pin::new(&mut self.inner).poll_write(context, buffer)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_outgoing(context))?;
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    /// Says that nothing more comes. A client in the middle of sending is then listened to for a
+    /// moment: closing on unread bytes would reset the connection, and the answer with it.
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_outgoing(context))?;
+        if self.linger_deadline.is_none() {
+            ready!(Pin::new(&mut self.inner).poll_shutdown(context))?;
+            if self.scanner.is_between_requests() {
+                return Poll::Ready(Ok(()));
+            }
+            self.linger_deadline = Some(Box::pin(sleep(self.limits.linger)));
+        }
+        let mut scratch = [0; 4_096];
+        loop {
+            if let Some(deadline) = &mut self.linger_deadline
+                && deadline.as_mut().poll(context).is_ready()
+            {
+                return Poll::Ready(Ok(()));
+            }
+            let mut buffer = ReadBuf::new(&mut scratch);
+            ready!(Pin::new(&mut self.inner).poll_read(context, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+/// The library answers what it cannot parse with a status line and no body. It says so in one
+/// piece, as the last answer of a connection; ours all carry `x-request-id`.
+fn replace_bare_error(buffer: &[u8], entropy: &dyn Entropy) -> Option<Vec<u8>> {
+    if !buffer.ends_with(b"\r\n\r\n") {
+        return None;
+    }
+    let start = memmem::rfind(buffer, b"HTTP/1.1 4")?;
+    let (earlier, bare) = buffer.split_at_checked(start)?;
+    if memmem::find(bare, b"x-request-id").is_some() {
+        return None;
+    }
+    let message = match bare.get(9..12)? {
+        b"400" => "the request is not well-formed HTTP/1.1",
+        b"414" => "the request target is too long",
+        b"431" => "the request head is too large",
+        _ => return None,
+    };
+    let request_id = RequestId::generate(entropy);
+    let request_id = request_id.as_str();
+    tracing::info!(
+        request_id,
+        message,
+        status = 400,
+        "request refused by the parser"
+    );
+    metrics::counter!("charter_http_requests_total",
+        "method" => "none", "route" => "none", "status" => "400")
+    .increment(1);
+    let body = ApiError::invalid(Code::InvalidRequest, message).to_json(request_id);
+    let head = format!(
+        "HTTP/1.1 400 Bad Request\r\n\
+         content-type: application/json; charset=utf-8\r\n\
+         cache-control: no-store\r\n\
+         x-content-type-options: nosniff\r\n\
+         x-request-id: {request_id}\r\n\
+         x-correlation-id: {request_id}\r\n\
+         connection: close\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    Some([earlier, head.as_bytes(), &body].concat())
+}
