@@ -6,6 +6,7 @@
 pub mod body;
 pub mod client_ip;
 pub mod context;
+mod counted;
 pub mod error;
 pub mod etag;
 pub mod fields;

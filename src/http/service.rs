@@ -17,6 +17,7 @@ use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, Service, async_
 use super::body::BodyLimits;
 use super::client_ip;
 use super::context::RequestContext;
+use super::counted::Counted;
 use super::error::ApiError;
 use super::request_id::RequestId;
 use super::target;
@@ -34,6 +35,8 @@ pub struct EdgeConfig {
     pub max_headers: usize,
     /// From a head's first byte to its end.
     pub head_timeout: Duration,
+    /// From a request's head to its answer.
+    pub request_deadline: Duration,
     /// A connection without a byte either way.
     pub idle_timeout: Duration,
     /// A client that does not read its answer.
@@ -58,6 +61,7 @@ impl Default for EdgeConfig {
             max_head_bytes: 16 * 1024,
             max_headers: 64,
             head_timeout: Duration::from_secs(10),
+            request_deadline: Duration::from_secs(30),
             idle_timeout: Duration::from_mins(1),
             write_stall_timeout: Duration::from_secs(30),
             linger: Duration::from_secs(2),
@@ -125,6 +129,7 @@ impl Handler for Edge {
         flow: &mut FlowCtrl,
     ) {
         let started = self.clock.monotonic();
+        let _in_flight = Counted::new("charter_http_requests_in_flight");
         let context = self.context(request);
         let request_id = context.request_id.clone();
         let client_ip = context.client_ip;
@@ -134,14 +139,23 @@ impl Handler for Edge {
             flow.skip_rest();
             error.render(request_id.as_str(), response);
         } else {
+            let rest = tokio::time::timeout(
+                self.config.request_deadline,
+                flow.call_next(request, depot, response),
+            );
             // What a panic leaves behind is the response, and that is replaced.
-            let rest = AssertUnwindSafe(flow.call_next(request, depot, response));
-            if let Err(panic) = rest.catch_unwind().await {
+            let failure = match AssertUnwindSafe(rest).catch_unwind().await {
+                Ok(Ok(_)) => None,
+                Ok(Err(_elapsed)) => Some(ApiError::unavailable("the request took too long", 1)),
+                Err(panic) => {
+                    let message = panic_message(panic.as_ref());
+                    Some(ApiError::internal(format_args!("panic: {message}")))
+                }
+            };
+            if let Some(error) = failure {
                 flow.skip_rest();
                 *response = Response::new();
-                metrics::counter!("charter_http_panics_total").increment(1);
-                ApiError::internal(format_args!("panic: {}", panic_message(panic.as_ref())))
-                    .render(request_id.as_str(), response);
+                error.render(request_id.as_str(), response);
             }
         }
 
@@ -195,7 +209,7 @@ fn report(request: &Request, status: StatusCode, took: Duration, request_id: &st
     metrics::counter!("charter_http_requests_total",
         "method" => method, "route" => route.clone(), "status" => status.as_str().to_owned())
     .increment(1);
-    metrics::histogram!("charter_http_request_duration_seconds", "route" => route)
+    metrics::histogram!("charter_http_request_seconds", "route" => route)
         .record(took.as_secs_f64());
 }
 

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod dependencies;
+mod edge;
 mod floor_plan;
 mod metric_names;
 mod policies;

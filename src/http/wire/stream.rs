@@ -16,6 +16,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::scanner::Scanner;
 use crate::domain::entropy::Entropy;
+use crate::http::counted::Counted;
 use crate::http::error::{ApiError, Code};
 use crate::http::request_id::RequestId;
 
@@ -39,6 +40,7 @@ pub(crate) struct WireStream<S> {
     linger_deadline: Option<Pin<Box<Sleep>>>,
     /// Taken from the library as written, but not yet on the wire.
     outgoing: Bytes,
+    _alive: Counted,
 }
 
 impl<S> WireStream<S> {
@@ -51,6 +53,7 @@ impl<S> WireStream<S> {
             head_deadline: Some(Box::pin(sleep(limits.head))),
             linger_deadline: None,
             outgoing: Bytes::new(),
+            _alive: Counted::new("charter_http_connections"),
         }
     }
 

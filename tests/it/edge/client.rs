@@ -1,0 +1,200 @@
+//! A client that writes exactly the bytes it is told to.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use salvo::hyper::http;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+/// Longer than any deadline of the tests: reaching it is a failure.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    /// The error's code, after checking all that every error answer must have.
+    #[track_caller]
+    pub(super) fn code(&self) -> String {
+        let error = &self.json()["error"];
+        assert!(
+            error["type"].is_string() && error["message"].is_string(),
+            "{error}"
+        );
+        assert_eq!(error["request_id"].as_str(), self.header("x-request-id"));
+        assert_eq!(self.header("x-correlation-id"), self.header("x-request-id"));
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/json; charset=utf-8")
+        );
+        assert_eq!(self.header("cache-control"), Some("no-store"));
+        assert_eq!(self.header("x-content-type-options"), Some("nosniff"));
+        error["code"].as_str().expect("a code").to_owned()
+    }
+
+    #[track_caller]
+    pub(super) fn assert_refused(&self, status: u16, code: &str) {
+        assert_eq!(
+            (self.status, self.code().as_str()),
+            (status, code),
+            "{self:?}"
+        );
+    }
+}
+
+pub(super) struct Client(BufReader<TcpStream>);
+
+impl Client {
+    pub(super) async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("it listens");
+        stream.set_nodelay(true).expect("a TCP socket");
+        Self(BufReader::new(stream))
+    }
+
+    pub(super) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        // The server may have hung up on us already; the answer tells.
+        let _ = self.0.write_all(bytes.as_ref()).await;
+        let _ = self.0.flush().await;
+    }
+
+    /// Byte by byte, each in a segment of its own as far as the loopback lets it.
+    pub(super) async fn dribble(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write([*byte]).await;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(super) async fn close_sending(&mut self) {
+        self.0.get_mut().shutdown().await.expect("an open socket");
+    }
+
+    /// The next answer, or `None` when the connection is closed instead.
+    pub(super) async fn answer(&mut self) -> Option<Answer> {
+        self.answer_to("GET").await
+    }
+
+    pub(super) async fn answer_to(&mut self, method: &str) -> Option<Answer> {
+        tokio::time::timeout(PATIENCE, self.read(method))
+            .await
+            .expect("an answer in time")
+    }
+
+    /// Whether the server has closed the connection without another byte.
+    pub(super) async fn is_closed(&mut self) -> bool {
+        let mut rest = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, self.0.read_to_end(&mut rest)).await;
+        read.is_ok() && rest.is_empty()
+    }
+
+    async fn line(&mut self) -> Option<String> {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.push(self.0.read_u8().await.ok()?);
+        }
+        Some(
+            String::from_utf8(line)
+                .expect("a text line")
+                .trim_end()
+                .to_owned(),
+        )
+    }
+
+    async fn read(&mut self, method: &str) -> Option<Answer> {
+        let status: u16 = self.line().await?.get(9..12)?.parse().expect("a status");
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line().await?;
+            let Some((name, value)) = line.split_once(": ") else {
+                break;
+            };
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+        let length = headers
+            .iter()
+            .find(|(name, _)| name == "content-length")
+            .map_or(0, |(_, value)| value.parse().expect("a length"));
+        let mut body = vec![0; if method == "HEAD" { 0 } else { length }];
+        self.0.read_exact(&mut body).await.ok()?;
+        Some(Answer {
+            status,
+            headers,
+            body,
+        })
+    }
+}
+
+/// One request on a connection of its own.
+pub(super) async fn send(address: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
+    let mut client = Client::connect(address).await;
+    client.write(request).await;
+    client.answer().await.expect("an answer")
+}
+
+/// A GET of this target.
+pub(super) async fn get(address: SocketAddr, target: impl AsRef<[u8]>) -> Answer {
+    send(
+        address,
+        [b"GET ", target.as_ref(), b" HTTP/1.1\r\nhost: a\r\n\r\n"].concat(),
+    )
+    .await
+}
+
+/// A PATCH of the organization with this body.
+pub(super) async fn patch(address: SocketAddr, body: &[u8]) -> Answer {
+    let head = format!(
+        "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    send(address, [head.as_bytes(), body].concat()).await
+}
+
+/// A GET over HTTP/2 with prior knowledge: status, headers, body; or that the stream was reset.
+pub(super) async fn get_h2(address: SocketAddr, request: http::Request<()>) -> Option<Answer> {
+    let stream = TcpStream::connect(address).await.expect("it listens");
+    let (mut sender, connection) = h2::client::handshake(stream).await.expect("a handshake");
+    #[expect(clippy::disallowed_methods, reason = "drives the test's connection")]
+    let driver = tokio::spawn(connection);
+    let exchange = async {
+        let (response, _) = sender.send_request(request, true).ok()?;
+        let (head, mut stream) = response.await.ok()?.into_parts();
+        let mut body = Vec::new();
+        while let Some(data) = stream.data().await {
+            body.extend_from_slice(&data.ok()?);
+        }
+        let text = |value: &http::HeaderValue| value.to_str().expect("text").to_owned();
+        Some(Answer {
+            status: head.status.as_u16(),
+            headers: head
+                .headers
+                .iter()
+                .map(|(name, value)| (name.to_string(), text(value)))
+                .collect(),
+            body,
+        })
+    };
+    let answer = tokio::time::timeout(PATIENCE, exchange)
+        .await
+        .expect("an answer in time");
+    driver.abort();
+    answer
+}

@@ -1,0 +1,212 @@
+//! Sizes and times: what is too large, too slow or too much is cut off, with an answer where one
+//! can still be given.
+
+use std::time::{Duration, Instant};
+
+use charter::http::service::EdgeConfig;
+
+use super::client::{Client, get, patch, send};
+use super::{Server, test_config};
+
+#[expect(clippy::disallowed_methods, reason = "measures the server's deadlines")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn body_of(length: usize) -> Vec<u8> {
+    format!("{{\"name\":\"{}\"}}", "x".repeat(length - 11)).into_bytes()
+}
+
+fn chunked(body: &[u8], size: usize) -> Vec<u8> {
+    let mut request = b"PATCH /organizations/info HTTP/1.1\r\nhost: a\r\n\
+        content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+        .to_vec();
+    for chunk in body.chunks(size) {
+        request.extend(format!("{:x}\r\n", chunk.len()).bytes());
+        request.extend(chunk);
+        request.extend(b"\r\n");
+    }
+    request.extend(b"0\r\nx-trailer: 1\r\n\r\n");
+    request
+}
+
+#[tokio::test]
+async fn a_body_may_have_exactly_its_limit() {
+    let server = Server::start().await;
+    for (length, status) in [(999, 200), (1_000, 200), (1_001, 413), (100_000, 413)] {
+        let body = body_of(length);
+        assert_eq!(
+            patch(server.address, &body).await.status,
+            status,
+            "{length}"
+        );
+        for size in [1, 7, 4_096] {
+            let answer = send(server.address, chunked(&body, size)).await;
+            assert_eq!(answer.status, status, "{length} in chunks of {size}");
+        }
+    }
+    patch(server.address, &body_of(1_001))
+        .await
+        .assert_refused(413, "PAYLOAD_TOO_LARGE");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_declared_length_over_the_limit_is_not_waited_for() {
+    let server = Server::start().await;
+    let mut client = Client::connect(server.address).await;
+    client
+        .write(
+            "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-length: 10000000000\r\n\
+             expect: 100-continue\r\n\r\n",
+        )
+        .await;
+    client
+        .answer()
+        .await
+        .expect("an answer")
+        .assert_refused(413, "PAYLOAD_TOO_LARGE");
+    assert!(client.is_closed().await);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_on_sending_still_reads_its_refusal() {
+    let server = Server::start().await;
+    for _ in 0..20 {
+        let mut client = Client::connect(server.address).await;
+        let mut request = b"PATCH /organizations/info HTTP/1.1\r\nhost: a\r\n\
+            content-length: 2000000\r\n\r\n"
+            .to_vec();
+        request.resize(request.len() + 2_000_000, b'x');
+        client.write(request).await;
+        client
+            .answer()
+            .await
+            .expect("an answer")
+            .assert_refused(413, "PAYLOAD_TOO_LARGE");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_body_is_cut_at_its_total_deadline() {
+    let server = Server::start().await;
+    let mut client = Client::connect(server.address).await;
+    let started = now();
+    client
+        .write(
+            "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+             content-length: 900\r\n\r\n",
+        )
+        .await;
+    // Each gap is short; the total is not.
+    let answer = loop {
+        client.write("x").await;
+        let waited = tokio::time::timeout(Duration::from_millis(50), client.answer()).await;
+        if let Ok(answer) = waited {
+            break answer.expect("an answer");
+        }
+    };
+    answer.assert_refused(400, "INVALID_REQUEST");
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert!(started.elapsed() >= test_config().body.deadline);
+    assert!(started.elapsed() < Duration::from_secs(4));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_head_is_cut_at_its_deadline() {
+    let server = Server::start().await;
+    for begun in [
+        "",
+        "G",
+        "GET / HTTP/1.1\r\nhost: a\r\n",
+        "PRI * HTTP/2.0\r\n",
+    ] {
+        let mut client = Client::connect(server.address).await;
+        let started = now();
+        client.write(begun).await;
+        assert!(client.is_closed().await, "`{begun}`");
+        assert!(
+            started.elapsed() >= test_config().head_timeout / 2,
+            "`{begun}`"
+        );
+        assert!(started.elapsed() < Duration::from_secs(4), "`{begun}`");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_outlives_the_heads_deadline() {
+    let server = Server::with(EdgeConfig {
+        idle_timeout: Duration::from_secs(3),
+        ..test_config()
+    })
+    .await;
+    let mut client = Client::connect(server.address).await;
+    let request = "GET /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n";
+    client.write(request).await;
+    assert_eq!(client.answer().await.expect("an answer").status, 200);
+    // The rule under test is about time passing on a silent connection.
+    tokio::time::sleep(test_config().head_timeout * 2).await;
+    client.write(request).await;
+    assert_eq!(client.answer().await.expect("an answer").status, 200);
+    let started = now();
+    assert!(client.is_closed().await);
+    assert!(
+        started.elapsed() >= Duration::from_secs(2),
+        "it was closed early"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn heads_have_limits() {
+    let server = Server::start().await;
+    let head = |size: usize| {
+        let start = "GET /organizations/info HTTP/1.1\r\nhost: a\r\nx-pad: ";
+        format!("{start}{}\r\n\r\n", "x".repeat(size - start.len() - 4))
+    };
+    assert_eq!(send(server.address, head(16 * 1024)).await.status, 200);
+    send(server.address, head(16 * 1024 + 1))
+        .await
+        .assert_refused(400, "INVALID_REQUEST");
+    send(server.address, head(1024 * 1024))
+        .await
+        .assert_refused(400, "INVALID_REQUEST");
+
+    let fields = |count: usize| {
+        let fields: Vec<_> = (1..count)
+            .map(|index| format!("x-{index}: 1\r\n"))
+            .collect();
+        format!(
+            "GET /organizations/info HTTP/1.1\r\nhost: a\r\n{}\r\n",
+            fields.concat()
+        )
+    };
+    assert_eq!(send(server.address, fields(64)).await.status, 200);
+    send(server.address, fields(65))
+        .await
+        .assert_refused(400, "INVALID_REQUEST");
+
+    let target = |size: usize| format!("/things/{}", "x".repeat(size - 8));
+    assert_eq!(get(server.address, target(8 * 1024)).await.status, 200);
+    get(server.address, target(8 * 1024 + 1))
+        .await
+        .assert_refused(400, "INVALID_REQUEST");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_answered() {
+    let server = Server::with(EdgeConfig {
+        request_deadline: Duration::from_millis(200),
+        ..test_config()
+    })
+    .await;
+    let answer = get(server.address, "/slow").await;
+    answer.assert_refused(503, "UNAVAILABLE");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    server.stop().await;
+}

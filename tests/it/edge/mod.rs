@@ -1,0 +1,165 @@
+//! The edge over real sockets: what it refuses, what it lets through, and that no answer has
+//! another shape than the contract's (contract section 2).
+
+mod client;
+mod limits;
+mod routing;
+mod target;
+mod wire;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use charter::domain::clock::SystemClock;
+use charter::domain::entropy::OsEntropy;
+use charter::http::body::{self, BodyLimits};
+use charter::http::context::RequestContext;
+use charter::http::error::ApiError;
+use charter::http::fields::Fields;
+use charter::http::listen::{listen, serve};
+use charter::http::service::{Edge, EdgeConfig};
+use charter::http::{etag::EntityTag, json, query::Query};
+use salvo::http::header::HeaderValue;
+use salvo::prelude::*;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// A running edge with a few routes behind it.
+struct Server {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        Self::with(test_config()).await
+    }
+
+    async fn with(config: EdgeConfig) -> Self {
+        let edge = Edge::new(config, Arc::new(SystemClock::start()), Arc::new(OsEntropy));
+        let bound = listen(([127, 0, 0, 1], 0).into())
+            .await
+            .expect("a free port");
+        let address = bound.local_addr();
+        let (stop, stopped) = oneshot::channel::<()>();
+        #[expect(clippy::disallowed_methods, reason = "the server under test")]
+        let task = tokio::spawn(serve(bound, router(), edge, async {
+            let _ = stopped.await;
+        }));
+        Self {
+            address,
+            stop: Some(stop),
+            task,
+        }
+    }
+
+    async fn stop(mut self) {
+        self.stop
+            .take()
+            .expect("not stopped yet")
+            .send(())
+            .expect("it runs");
+        self.task.await.expect("no panic").expect("no error");
+    }
+}
+
+/// Deadlines short enough to be waited for.
+fn test_config() -> EdgeConfig {
+    EdgeConfig {
+        body: BodyLimits {
+            max_bytes: 1_000,
+            deadline: Duration::from_millis(400),
+        },
+        head_timeout: Duration::from_millis(400),
+        request_deadline: Duration::from_secs(5),
+        linger: Duration::from_millis(300),
+        graceful_timeout: Duration::from_secs(5),
+        ..EdgeConfig::default()
+    }
+}
+
+fn router() -> Router {
+    Router::new()
+        .push(
+            Router::with_path("organizations/info")
+                .get(show)
+                .patch(change),
+        )
+        .push(Router::with_path("things/{id}").get(thing))
+        .push(Router::with_path("panic").get(panics))
+        .push(Router::with_path("slow").get(slow))
+        .push(Router::with_path("html").get(html))
+}
+
+#[handler]
+async fn show(
+    request: &mut Request,
+    depot: &Depot,
+    response: &mut Response,
+) -> Result<(), ApiError> {
+    let mut query = Query::parse(request.uri().query())?;
+    let echo = query.text("echo");
+    query.finish()?;
+    let tag = EntityTag::new("org-1", 1);
+    if tag.is_known_to(request.headers())? {
+        tag.write_not_modified(response);
+        return Ok(());
+    }
+    tag.write(response);
+    let context = RequestContext::of(depot).expect("the edge put it there");
+    response.render(Json(serde_json::json!({
+        "target": request.uri().path_and_query().map(ToString::to_string),
+        "echo": echo,
+        "client_ip": context.client_ip.to_string(),
+        "request_id": context.request_id.as_str(),
+    })));
+    Ok(())
+}
+
+#[handler]
+async fn change(
+    request: &mut Request,
+    depot: &Depot,
+    response: &mut Response,
+) -> Result<(), ApiError> {
+    let limits = RequestContext::of(depot)
+        .expect("the edge put it there")
+        .body_limits;
+    let bytes = body::read(request, limits).await?;
+    body::require_json(request.method(), request.headers())?;
+    EntityTag::new("org-1", 1).check_if_match(request.headers())?;
+    let mut fields = Fields::new(json::parse_object(&bytes)?);
+    let name = fields.optional("name", Ok::<String, &str>);
+    fields.read_only("slug");
+    fields.finish()?;
+    response.render(Json(
+        serde_json::json!({"name": name, "bytes": bytes.len()}),
+    ));
+    Ok(())
+}
+
+#[handler]
+async fn thing(request: &mut Request) -> String {
+    request.param::<String>("id").unwrap_or_default()
+}
+
+#[handler]
+async fn panics() {
+    panic!("the secret of the inside");
+}
+
+#[handler]
+async fn slow() {
+    std::future::pending::<()>().await;
+}
+
+#[handler]
+async fn html(response: &mut Response) {
+    response.status_code(StatusCode::BAD_GATEWAY);
+    response
+        .headers_mut()
+        .insert("content-type", HeaderValue::from_static("text/html"));
+    response.write_body("<h1>oops</h1>").expect("a body");
+}

@@ -1,0 +1,146 @@
+//! Framing: where one request ends and the next begins is never a matter of opinion.
+
+use super::Server;
+use super::client::{Client, get, send};
+
+#[tokio::test]
+async fn a_length_said_twice_is_refused_and_ends_the_connection() {
+    let server = Server::start().await;
+    let smuggled = "GET /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n";
+    for framing in [
+        "content-length: 5\r\ntransfer-encoding: chunked",
+        "transfer-encoding: chunked\r\ncontent-length: 5",
+        "Transfer-Encoding: chunked\r\na: b\r\nContent-Length: 0",
+        "CONTENT-LENGTH:0\r\nTRANSFER-ENCODING:chunked",
+    ] {
+        let mut client = Client::connect(server.address).await;
+        let request = format!(
+            "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n0\r\n\r\n{smuggled}"
+        );
+        client.write(request).await;
+        client
+            .answer()
+            .await
+            .expect("an answer")
+            .assert_refused(400, "INVALID_REQUEST");
+        assert!(
+            client.is_closed().await,
+            "`{framing}`: a second request was read"
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn malformed_http_is_refused_in_the_one_shape() {
+    let server = Server::start().await;
+    for head in [
+        "GET /organizations/info HTTP/1.0\r\nhost: a",
+        "GET /organizations/info HTTP/1.2\r\nhost: a",
+        "GET /organizations/info HTTP/2.0\r\nhost: a",
+        "GET /organizations/info\r\nhost: a",
+        "GET  /organizations/info HTTP/1.1\r\nhost: a",
+        "GET /organizations info HTTP/1.1\r\nhost: a",
+        "GET /organizations/info HTTP/1.1\r\nhost: a\r\n folded: b",
+        "GET /organizations/info HTTP/1.1\r\nhost: a\r\nspace : b",
+        "GET /organizations/info HTTP/1.1\r\nhost: a\r\nno colon",
+        "GET /organizations/info HTTP/1.1\r\nhost: a\r\nb: \u{1}",
+        "G<T /organizations/info HTTP/1.1\r\nhost: a",
+        "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2",
+        "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-length: +3",
+        "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-length: 3, 3",
+        "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-length: -1",
+        "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ntransfer-encoding: xchunked",
+        "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked, gzip",
+        "PATCH /organizations/info HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked",
+    ] {
+        let mut client = Client::connect(server.address).await;
+        client.write(format!("{head}\r\n\r\n")).await;
+        let answer = client
+            .answer()
+            .await
+            .unwrap_or_else(|| panic!("no answer to `{head}`"));
+        answer.assert_refused(400, "INVALID_REQUEST");
+        assert!(
+            client.is_closed().await,
+            "`{head}` left the connection open"
+        );
+    }
+    // After a good request on the same connection, too, and in the same segment.
+    let mut client = Client::connect(server.address).await;
+    client
+        .write("GET /organizations/info HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/9.9\r\n\r\n")
+        .await;
+    assert_eq!(client.answer().await.expect("the first").status, 200);
+    client
+        .answer()
+        .await
+        .expect("the second")
+        .assert_refused(400, "INVALID_REQUEST");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_broken_chunk_is_a_bad_request() {
+    let server = Server::start().await;
+    for body in [
+        "x\r\n",
+        "5\r\n{}",
+        "2\r\n{}xx",
+        "-1\r\n",
+        "ffffffffffffffff1\r\n",
+        "2\n{}\n0\n\n",
+    ] {
+        let mut client = Client::connect(server.address).await;
+        let request = format!(
+            "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+             transfer-encoding: chunked\r\n\r\n{body}"
+        );
+        client.write(request).await;
+        client.close_sending().await;
+        if let Some(answer) = client.answer().await {
+            answer.assert_refused(400, "INVALID_REQUEST");
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_may_stop_sending_and_wait_for_the_answer() {
+    let server = Server::start().await;
+    let mut client = Client::connect(server.address).await;
+    client
+        .write("GET /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await;
+    client.close_sending().await;
+    assert_eq!(client.answer().await.expect("an answer").status, 200);
+    assert!(client.is_closed().await);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn stopping_lets_idle_connections_go_at_once() {
+    let server = Server::start().await;
+    let mut client = Client::connect(server.address).await;
+    client
+        .write("GET /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await;
+    assert_eq!(client.answer().await.expect("an answer").status, 200);
+    let address = server.address;
+    server.stop().await;
+    assert!(client.is_closed().await);
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_half_typed_preface_is_an_ordinary_request() {
+    let server = Server::start().await;
+    let answer = send(
+        server.address,
+        "PRI /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n",
+    )
+    .await;
+    answer.assert_refused(405, "METHOD_NOT_ALLOWED");
+    assert_eq!(get(server.address, "/organizations/info").await.status, 200);
+    server.stop().await;
+}
