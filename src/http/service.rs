@@ -206,8 +206,9 @@ fn report(request: &Request, status: StatusCode, took: Duration, request_id: &st
         client_ip = %ip,
         "request"
     );
+    let (requested, status) = (route.clone(), status.as_str().to_owned());
     metrics::counter!("charter_http_requests_total",
-        "method" => method, "route" => route.clone(), "status" => status.as_str().to_owned())
+        "method" => method, "route" => requested, "status" => status)
     .increment(1);
     metrics::histogram!("charter_http_request_seconds", "route" => route)
         .record(took.as_secs_f64());
