@@ -162,6 +162,11 @@ impl Memory {
         }
     }
 
+    /// Whether a claim would find that bucket.
+    pub(super) fn is_open(&self, id: HalfMinute) -> bool {
+        self.buckets.contains_key(&id)
+    }
+
     /// Opens a bucket, so that a claim finds it. Waits on the disk.
     pub(super) fn open_bucket(&self, id: HalfMinute) -> Result<(), Refusal> {
         let opened = self.open_in(&self.ledger.lock(), id);
@@ -183,7 +188,7 @@ impl Memory {
         if id.is_over(self.window, self.clock.now()) {
             return Err(Refusal::OutsideWindow);
         }
-        if self.buckets.contains_key(&id) || self.closed.read().contains(id) {
+        if self.is_open(id) || self.closed.read().contains(id) {
             return Ok(());
         }
         self.load(&ledger.directory, id)
@@ -276,14 +281,20 @@ impl Memory {
         // The floor must be on disk before the nonces that it stands for are gone from there.
         let before = ledger.state.closed.clone();
         self.write_state(ledger)?;
+        let mut removed = Ok(());
         for id in before.difference(&ledger.state.closed) {
-            ledger.directory.remove_journal(*id)?;
+            removed = removed.and(ledger.directory.remove_journal(*id));
         }
         for bucket in over {
-            ledger.directory.remove_journal(bucket.id)?;
-            self.buckets.invalidate(&bucket.id);
+            match ledger.directory.remove_journal(bucket.id) {
+                Ok(()) => self.buckets.invalidate(&bucket.id),
+                // Sealed and empty, it is tried again; the others must not wait for it.
+                Err(error) => removed = removed.and(Err(error)),
+            }
         }
-        Ok(())
+        // A dropped bucket still holds its file until the cache lets go of it.
+        self.buckets.run_pending_tasks();
+        removed
     }
 
     /// Writes the floor and what is closed, if they have changed.
@@ -358,5 +369,51 @@ impl Memory {
             self.failing.store(false, Ordering::Relaxed);
             tracing::info!("the replay journal can be written again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+
+    use secrecy::SecretBox;
+
+    use super::super::{Config, recovery};
+    use super::*;
+    use crate::domain::clock::SystemClock;
+    use crate::domain::entropy::OsEntropy;
+
+    #[test]
+    fn a_nonce_that_could_not_be_written_is_neither_accepted_nor_accepted_later() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let config = Config {
+            window: Duration::from_mins(5),
+            per_key_quota: 10,
+            total: 10,
+            directory: directory.path().to_owned(),
+            hash_key: SecretBox::new(Box::new([7; 32])),
+            installation_is_older: false,
+        };
+        let clock = Arc::new(SystemClock::start());
+        let (now, key) = (clock.now(), AccessKeyId::generate(clock.now(), &OsEntropy));
+        let memory = recovery::open(&config, clock).expect("a guard");
+        let bucket = memory
+            .buckets
+            .get(&HalfMinute::of(now))
+            .expect("it is open");
+        let full = OpenOptions::new().append(true).open("/dev/full");
+        let file = bucket.journal.replace_file(full.expect("/dev/full"));
+        let refused = memory.claim(key, "nonce-1", now);
+        assert!(
+            matches!(refused, Err(Refusal::Unavailable(_))),
+            "{refused:?}"
+        );
+        assert!(memory.status().last_error.is_some());
+        bucket.journal.replace_file(file);
+        let again = memory.claim(key, "nonce-1", now);
+        assert!(matches!(again, Err(Refusal::Replayed)), "{again:?}");
+        let other = memory.claim(key, "nonce-2", now);
+        assert!(matches!(other, Ok(Attempt::Claimed)), "{other:?}");
+        assert_eq!(memory.status().last_error, None);
     }
 }

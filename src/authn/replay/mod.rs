@@ -121,6 +121,8 @@ pub struct Status {
 #[derive(Clone)]
 pub struct ReplayGuard {
     store: Store,
+    /// One bucket is opened at a time: those who wait for it wait here, not in threads.
+    opening: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Where nonces are kept.
@@ -139,8 +141,10 @@ impl ReplayGuard {
     /// [`OpenError`] when another process holds the journal or its directory cannot be used. A
     /// damaged bucket is no error: it stays closed.
     pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let store = Store::Memory(Arc::new(recovery::open(config, clock)?));
-        Ok(Self { store })
+        Ok(Self {
+            store: Store::Memory(Arc::new(recovery::open(config, clock)?)),
+            opening: Arc::default(),
+        })
     }
 
     /// Claims `nonce` for `key`. `Ok` at most once for each pair while a request dated `date` can
@@ -161,6 +165,10 @@ impl ReplayGuard {
             match memory.claim(key, nonce, date)? {
                 Attempt::Claimed => return Ok(()),
                 Attempt::NoBucket(id) => {
+                    let _turn = self.opening.lock().await;
+                    if memory.is_open(id) {
+                        continue;
+                    }
                     let opener = Arc::clone(memory);
                     tokio::task::spawn_blocking(move || opener.open_bucket(id))
                         .await
