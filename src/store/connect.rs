@@ -142,6 +142,11 @@ async fn connect_sqlite(config: &Config) -> Result<Pools, Error> {
 /// needs the file to itself and does not wait for it, whatever the busy timeout says.
 async fn prepare_file(options: &SqliteConnectOptions) -> Result<(), Error> {
     let path = options.get_filename().to_owned();
+    if path.to_string_lossy().starts_with("file:") {
+        return Err(Error::Setup(
+            "the database must be a file: what is in memory is lost with the process".to_owned(),
+        ));
+    }
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => Path::new(".").to_owned(),

@@ -53,6 +53,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Counted here, where every such failure passes once.
+    fn unavailable(source: impl Into<Source>) -> Self {
+        metrics::counter!("charter_store_unavailable_total").increment(1);
+        Self::Unavailable(source.into())
+    }
+
     /// A stored value that does not read as what its column holds.
     pub(super) fn corrupt(what: &str, detail: impl std::fmt::Display) -> Self {
         Self::Corrupt(format!("{what}: {detail}"))
@@ -62,10 +68,10 @@ impl Error {
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         match &error {
-            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable(error.into()),
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::unavailable(error),
             DbErr::Exec(RuntimeErr::SqlxError(source))
             | DbErr::Query(RuntimeErr::SqlxError(source)) => match classify(source) {
-                Class::Unavailable => Self::Unavailable(error.into()),
+                Class::Unavailable => Self::unavailable(error),
                 Class::Corrupt => Self::Corrupt(error.to_string()),
                 Class::Unexpected => Self::Unexpected(error.into()),
             },
@@ -80,7 +86,7 @@ impl From<DbErr> for Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match classify(&error) {
-            Class::Unavailable => Self::Unavailable(error.into()),
+            Class::Unavailable => Self::unavailable(error),
             Class::Corrupt => Self::Corrupt(error.to_string()),
             Class::Unexpected => Self::Unexpected(error.into()),
         }

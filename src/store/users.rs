@@ -10,6 +10,7 @@ use super::{Error, Tenant, is_duplicate};
 use crate::domain::audit::Provenance;
 use crate::domain::id::UserId;
 use crate::domain::timestamp::Timestamp;
+use crate::domain::user::User;
 
 /// A user to be made.
 #[derive(Clone)]
@@ -39,26 +40,36 @@ impl Tenant<'_> {
     /// # Errors
     ///
     /// [`Error::EmailTaken`], [`Error::OrganizationInactive`], and those of the database.
-    pub async fn create_user(&self, new: NewUser, by: &Provenance) -> Result<UserId, Error> {
+    pub async fn create_user(&self, new: NewUser, by: &Provenance) -> Result<User, Error> {
         let (mut write, organization) = self.begin(by).await?;
         let at = write.at();
         let id = UserId::generate(at, &*self.store.entropy);
+        let user = User {
+            id,
+            organization_id: organization.id,
+            email: new.email,
+            role: new.role,
+            is_active: true,
+            email_verified: new.email_verified_at.is_some(),
+            created_at: at,
+            last_login_at: None,
+        };
         let entry = Entry {
             action: Action::Operator("CreateUser"),
             resource: id.to_string(),
             changes: Changes::created(json!({
-                "email": new.email,
-                "role": new.role,
-                "is_active": true,
-                "email_verified": new.email_verified_at.is_some(),
+                "email": user.email,
+                "role": user.role,
+                "is_active": user.is_active,
+                "email_verified": user.email_verified,
             })),
         };
         let row = user::ActiveModel {
             id: Set(id.uuid()),
             organization_id: Set(organization.id.uuid()),
-            email: Set(new.email),
+            email: Set(user.email.clone()),
             password_hash: Set(new.password_hash),
-            role: Set(new.role),
+            role: Set(user.role.clone()),
             is_active: Set(true),
             email_verified_at: Set(new.email_verified_at.map(stored_time)),
             last_login_at: Set(None),
@@ -78,6 +89,6 @@ impl Tenant<'_> {
             })?;
         write.record(organization.id, entry).await?;
         write.commit().await?;
-        Ok(id)
+        Ok(user)
     }
 }

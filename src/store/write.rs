@@ -111,6 +111,8 @@ impl Write<'_> {
         let taken = self.store.clock.monotonic().saturating_sub(self.started);
         metrics::histogram!("charter_store_write_seconds").record(taken.as_secs_f64());
         committed?;
+        let events = self.heads.len().try_into().unwrap_or(u64::MAX);
+        metrics::counter!("charter_audit_events_total").increment(events);
         self.store.audit.publish(&self.heads);
         Ok(())
     }

@@ -60,18 +60,32 @@ impl TestDatabase {
 
     /// Settings for a store on this database, heads in `audit-heads.jsonl` of its directory.
     pub(crate) fn config(&self) -> Config {
-        Config {
-            url: self.url.clone(),
-            max_readers: 3,
-            acquire_timeout: std::time::Duration::from_secs(10),
-            statement_timeout: std::time::Duration::from_secs(10),
-            audit_keys: vec![charter::store::AuditKey {
-                id: "audit-1".to_owned(),
-                secret: AUDIT_SECRET.to_vec().into(),
-            }],
-            audit_heads: Some(self.directory().join("audit-heads.jsonl")),
-        }
+        config(&self.url, self.directory())
     }
+}
+
+/// Settings for a store on that database, heads in `audit-heads.jsonl` of that directory.
+pub(crate) fn config(url: &str, directory: &std::path::Path) -> Config {
+    Config {
+        url: url.to_owned(),
+        max_readers: 3,
+        acquire_timeout: std::time::Duration::from_secs(10),
+        statement_timeout: std::time::Duration::from_secs(10),
+        audit_keys: vec![charter::store::AuditKey {
+            id: "audit-1".to_owned(),
+            secret: AUDIT_SECRET.to_vec().into(),
+        }],
+        audit_heads: Some(directory.join("audit-heads.jsonl")),
+    }
+}
+
+/// A bare connection to a test's database, for what the store does not do.
+pub(crate) async fn connect(url: &str) -> sea_orm::DatabaseConnection {
+    let mut options = sea_orm::ConnectOptions::new(url);
+    options.max_connections(1).sqlx_logging(false);
+    sea_orm::Database::connect(options)
+        .await
+        .expect("a connection")
 }
 
 /// Makes of each `async fn name(database: TestDatabase)` two tests, one on each engine:

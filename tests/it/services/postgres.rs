@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use charter::domain::clock::SystemClock;
 use charter::domain::entropy::OsEntropy;
-use charter::store::{AuditKey, Config, Store};
-use sea_orm::{ConnectionTrait as _, DatabaseConnection};
+use charter::store::{Config, Store};
+use sea_orm::ConnectionTrait as _;
 
 /// What a new database is copied from.
 #[derive(Clone, Copy)]
@@ -72,7 +72,7 @@ impl Server {
     }
 
     async fn administer(&self, statement: &str) {
-        let connection = self.connect().await;
+        let connection = super::connect(&self.url("postgres")).await;
         connection
             .execute_unprepared(statement)
             .await
@@ -80,26 +80,11 @@ impl Server {
         connection.close().await.expect("a closed connection");
     }
 
-    async fn connect(&self) -> DatabaseConnection {
-        let mut options = sea_orm::ConnectOptions::new(self.url("postgres"));
-        options.max_connections(1).sqlx_logging(false);
-        sea_orm::Database::connect(options)
-            .await
-            .expect("a connection to the test server")
-    }
-
     async fn make_template(&self) {
         self.administer("CREATE DATABASE template_charter").await;
         let config = Config {
-            url: self.url("template_charter"),
-            max_readers: 1,
-            acquire_timeout: std::time::Duration::from_secs(10),
-            statement_timeout: std::time::Duration::from_secs(10),
-            audit_keys: vec![AuditKey {
-                id: "unused".to_owned(),
-                secret: vec![0; 32].into(),
-            }],
             audit_heads: None,
+            ..super::config(&self.url("template_charter"), &self.sockets)
         };
         let clock = std::sync::Arc::new(SystemClock::start());
         let store = Store::open(config, clock, std::sync::Arc::new(OsEntropy))
@@ -256,6 +241,10 @@ fn watch(programs: &Path, user: Option<(u32, u32)>, directory: &Path) {
         while kill -0 $runner 2>/dev/null && [ $i -lt 7200 ]; do sleep 0.5; i=$((i+1)); done
         \"$@\" stop -m immediate -D $directory/data
         rm -rf $directory $directory.lock";
+    #[expect(
+        clippy::zombie_processes,
+        reason = "it outlives this process, nobody waits for it"
+    )]
     Command::new("sh")
         .args(["-c", script, "watchdog"])
         .arg(parent_id().to_string())

@@ -1,4 +1,16 @@
 //! The store's promises, each on both engines.
 
+mod access_keys;
+mod accounts;
+mod audit;
+mod credentials;
+mod faults;
+mod files;
+mod isolation;
+mod lists;
+mod migrations;
 mod organizations;
+mod process;
+mod service_accounts;
+mod transcript;
 mod world;

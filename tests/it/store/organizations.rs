@@ -141,12 +141,7 @@ async fn concurrent_increments_are_all_kept(database: TestDatabase) {
     assert_eq!(now.metadata, metadata(json!({"count": TASKS * EACH})));
     assert_eq!(now.version, 1 + TASKS * EACH);
     assert_eq!(world.store.epoch(), (1 + TASKS * EACH).unsigned_abs());
-    let heads = world.database.directory().join("audit-heads.jsonl");
-    let report = world
-        .store
-        .verify_audit(Some(&heads))
-        .await
-        .expect("a report");
+    let report = world.audit().await;
     assert_eq!(report.findings, []);
     assert_eq!(report.events, (2 + TASKS * EACH).unsigned_abs());
     assert_eq!(report.heads, report.events);

@@ -1,5 +1,6 @@
 //! What the store's tests are made of: a store on a test database, a clock that stands, a tenant.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use charter::domain::account::Account;
 use charter::domain::audit::Provenance;
 use charter::domain::caller::Scope;
 use charter::domain::clock::Clock;
-use charter::domain::entropy::OsEntropy;
+use charter::domain::entropy::{Entropy, OsEntropy};
 use charter::domain::id::{AccessKeyId, ServiceAccountId};
 use charter::domain::ip_allowlist::IpAllowlist;
 use charter::domain::metadata::Metadata;
@@ -18,6 +19,7 @@ use charter::domain::page::PageRequest;
 use charter::domain::service_account::ServiceAccount;
 use charter::domain::text::{Description, Name};
 use charter::domain::timestamp::{self, Timestamp};
+use charter::store::audit_verify::Report;
 use charter::store::{Error, NewKey, NewOrganization, NewServiceAccount, Store, Tenant};
 use serde_json::{Value, json};
 
@@ -62,8 +64,12 @@ pub(crate) struct Organized {
 
 impl World {
     pub(crate) async fn on(database: TestDatabase) -> Self {
+        Self::with_entropy(database, Arc::new(OsEntropy)).await
+    }
+
+    pub(crate) async fn with_entropy(database: TestDatabase, entropy: Arc<dyn Entropy>) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(0)));
-        let store = Store::open(database.config(), clock.clone(), Arc::new(OsEntropy))
+        let store = Store::open(database.config(), clock.clone(), entropy)
             .await
             .expect("an open store");
         store.migrate_up().await.expect("a migrated store");
@@ -72,6 +78,26 @@ impl World {
             clock,
             database,
         }
+    }
+
+    /// A store of its own on the database of another one.
+    pub(crate) async fn on_existing(database: &TestDatabase) -> Store {
+        let clock = Arc::new(TestClock(AtomicI64::new(0)));
+        Store::open(database.config(), clock, Arc::new(OsEntropy))
+            .await
+            .expect("an open store")
+    }
+
+    /// Where the heads of the audit chains are kept.
+    pub(crate) fn heads(&self) -> PathBuf {
+        self.database.directory().join("audit-heads.jsonl")
+    }
+
+    /// The audit log's report, heads included.
+    pub(crate) async fn audit(&self) -> Report {
+        let heads = self.heads();
+        let report = self.store.verify_audit(Some(&heads)).await;
+        report.expect("a report")
     }
 
     pub(crate) fn by(&self) -> Provenance {
@@ -111,7 +137,17 @@ impl World {
     }
 
     pub(crate) fn new_key(&self) -> NewKey {
-        let id = AccessKeyId::generate(self.clock.now(), &OsEntropy);
+        Self::key_of_id(AccessKeyId::generate(self.clock.now(), &OsEntropy))
+    }
+
+    /// A key that is the same in every test.
+    pub(crate) fn numbered_key(number: u128) -> NewKey {
+        Self::key_of_id(AccessKeyId::from_uuid(sea_orm::prelude::Uuid::from_u128(
+            number,
+        )))
+    }
+
+    fn key_of_id(id: AccessKeyId) -> NewKey {
         NewKey {
             id,
             access_key: format!("sa_test_{id}"),
@@ -126,8 +162,28 @@ impl World {
     }
 
     pub(crate) async fn key(&self, organization: &Organization, of: ServiceAccountId) -> AccessKey {
+        self.create_key(organization, of, self.new_key()).await
+    }
+
+    /// A key that is the same in every test.
+    pub(crate) async fn key_with(
+        &self,
+        organization: &Organization,
+        of: ServiceAccountId,
+        number: u128,
+    ) -> AccessKey {
+        self.create_key(organization, of, Self::numbered_key(number))
+            .await
+    }
+
+    async fn create_key(
+        &self,
+        organization: &Organization,
+        of: ServiceAccountId,
+        new: NewKey,
+    ) -> AccessKey {
         self.tenant(organization)
-            .create_key(of, &self.by(), self.new_key(), |_| Ok::<_, Error>(()))
+            .create_key(of, &self.by(), new, |_| Ok::<_, Error>(()))
             .await
             .expect("a new key")
     }

@@ -1,0 +1,268 @@
+//! Access keys: their number, their rotation, their end.
+
+use std::time::Duration;
+
+use charter::domain::access_key::{AccessKey, MAX_ACTIVE_KEYS};
+use charter::domain::id::ServiceAccountId;
+use charter::domain::ip_allowlist::IpAllowlist;
+use charter::domain::page::KeyOrder;
+use charter::domain::timestamp::{self, Timestamp};
+use charter::store::{Error, NewKey, Tenant};
+
+use super::world::{World, description, first_page, noon};
+use crate::services::TestDatabase;
+
+crate::on_both_engines![
+    a_service_account_has_few_active_keys,
+    racing_creations_stay_within_the_limit,
+    rotation_hands_over_and_lets_the_old_key_run_out,
+    a_dead_key_is_not_rotated,
+    a_key_in_overlap_makes_room_once,
+    a_revoked_key_stays_revoked,
+    a_refused_check_makes_no_key,
+    a_time_that_cannot_be_written_is_brought_forward,
+];
+
+const DAY: Duration = Duration::from_hours(24);
+
+async fn create(
+    world: &World,
+    tenant: &Tenant<'_>,
+    of: ServiceAccountId,
+) -> Result<AccessKey, Error> {
+    tenant
+        .create_key(of, &world.by(), world.new_key(), |_| Ok(()))
+        .await
+}
+
+async fn rotate(
+    world: &World,
+    tenant: &Tenant<'_>,
+    key: &AccessKey,
+    overlap_until: Timestamp,
+) -> Result<AccessKey, Error> {
+    let (of, new) = (key.service_account_id, world.new_key());
+    tenant
+        .rotate_key(of, key.id, &world.by(), new, overlap_until, |_| Ok(()))
+        .await
+}
+
+async fn a_service_account_has_few_active_keys(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let tenant = world.tenant(&acme.organization);
+    let one = world.service_account(&acme, "one").await.id;
+    let other = world.service_account(&acme, "other").await.id;
+    let mut keys = Vec::new();
+    for _ in 0..MAX_ACTIVE_KEYS {
+        keys.push(create(&world, &tenant, one).await.expect("room"));
+    }
+    let full = create(&world, &tenant, one).await;
+    assert!(matches!(full, Err(Error::TooManyKeys)), "{full:?}");
+    create(&world, &tenant, other)
+        .await
+        .expect("room of its own");
+
+    // Revoked, expired and rotated keys do not count.
+    tenant
+        .revoke_key(one, keys[0].id, &world.by())
+        .await
+        .expect("revoked");
+    let brief = NewKey {
+        expires_at: Some(noon() + DAY),
+        ..world.new_key()
+    };
+    let brief = tenant
+        .create_key(one, &world.by(), brief, |_| Ok::<_, Error>(()))
+        .await;
+    assert_eq!(brief.expect("room").expires_at, Some(noon() + DAY));
+    assert!(matches!(
+        create(&world, &tenant, one).await,
+        Err(Error::TooManyKeys)
+    ));
+    world.clock.advance(86_400);
+    create(&world, &tenant, one)
+        .await
+        .expect("the brief one has expired");
+    assert!(matches!(
+        create(&world, &tenant, one).await,
+        Err(Error::TooManyKeys)
+    ));
+    rotate(&world, &tenant, &keys[1], noon() + DAY * 9)
+        .await
+        .expect("rotated");
+    assert!(matches!(
+        create(&world, &tenant, one).await,
+        Err(Error::TooManyKeys)
+    ));
+}
+
+async fn racing_creations_stay_within_the_limit(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let of = world.service_account(&acme, "ci").await.id;
+    let tenant = world.tenant(&acme.organization);
+    let attempts = (0..12).map(|_| create(&world, &tenant, of));
+    let results = futures_util::future::join_all(attempts).await;
+    let made = results.iter().filter(|result| result.is_ok()).count();
+    assert_eq!(made, MAX_ACTIVE_KEYS);
+    let list = tenant
+        .list_keys(of, first_page(KeyOrder::CreatedAt), true)
+        .await;
+    assert_eq!(list.expect("a list").total, 5);
+}
+
+async fn rotation_hands_over_and_lets_the_old_key_run_out(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let of = world.service_account(&acme, "ci").await.id;
+    let tenant = world.tenant(&acme.organization);
+    let old = NewKey {
+        description: description("the pipeline"),
+        ip_allowlist: IpAllowlist::parse(&["10.0.0.0/8", "::1"]).expect("entries"),
+        expires_at: Some(noon() + DAY * 3),
+        ..world.new_key()
+    };
+    let old = tenant
+        .create_key(of, &world.by(), old, |_| Ok::<_, Error>(()))
+        .await;
+    let old = old.expect("a key");
+    let new = rotate(&world, &tenant, &old, noon() + DAY)
+        .await
+        .expect("rotated");
+    assert_eq!(new.description, old.description);
+    assert_eq!(new.ip_allowlist, old.ip_allowlist);
+    assert_eq!(tenant.key(of, new.id).await.expect("found"), new);
+    let old = tenant.key(of, old.id).await.expect("found");
+    assert_eq!(old.expires_at, Some(noon() + DAY));
+    assert_eq!(old.rotated_at, Some(noon()));
+
+    // Its own expiry comes first: the overlap does not lengthen a life.
+    rotate(&world, &tenant, &old, noon() + DAY * 2)
+        .await
+        .expect("rotated again");
+    let old = tenant.key(of, old.id).await.expect("found");
+    assert_eq!(old.expires_at, Some(noon() + DAY));
+
+    // No overlap: over at once.
+    rotate(&world, &tenant, &new, noon())
+        .await
+        .expect("rotated");
+    let new = tenant.key(of, new.id).await.expect("found");
+    assert!(!new.is_active(noon()));
+    assert_eq!(new.revoked_at, None);
+}
+
+async fn a_dead_key_is_not_rotated(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let of = world.service_account(&acme, "ci").await.id;
+    let tenant = world.tenant(&acme.organization);
+    let revoked = create(&world, &tenant, of).await.expect("a key");
+    tenant
+        .revoke_key(of, revoked.id, &world.by())
+        .await
+        .expect("revoked");
+    let expired = NewKey {
+        expires_at: Some(noon() + DAY),
+        ..world.new_key()
+    };
+    let expired = tenant
+        .create_key(of, &world.by(), expired, |_| Ok::<_, Error>(()))
+        .await;
+    world.clock.advance(86_400);
+    let later = noon() + DAY * 2;
+    for key in [revoked, expired.expect("a key")] {
+        let result = rotate(&world, &tenant, &key, later).await;
+        assert!(matches!(result, Err(Error::KeyNotActive)), "{result:?}");
+    }
+}
+
+async fn a_key_in_overlap_makes_room_once(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let of = world.service_account(&acme, "ci").await.id;
+    let tenant = world.tenant(&acme.organization);
+    let first = create(&world, &tenant, of).await.expect("a key");
+    let until = noon() + DAY;
+    for _ in 0..MAX_ACTIVE_KEYS {
+        rotate(&world, &tenant, &first, until).await.expect("room");
+    }
+    let full = rotate(&world, &tenant, &first, until).await;
+    assert!(matches!(full, Err(Error::TooManyKeys)), "{full:?}");
+}
+
+async fn a_revoked_key_stays_revoked(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let of = world.service_account(&acme, "ci").await.id;
+    let tenant = world.tenant(&acme.organization);
+    let key = create(&world, &tenant, of).await.expect("a key");
+    tenant
+        .revoke_key(of, key.id, &world.by())
+        .await
+        .expect("revoked");
+    let events = world.audit().await.events;
+    let epoch = world.store.epoch();
+    world.clock.advance(60);
+    tenant
+        .revoke_key(of, key.id, &world.by())
+        .await
+        .expect("twice too");
+    let revoked = tenant.key(of, key.id).await.expect("found");
+    assert_eq!(revoked.revoked_at, Some(noon()));
+    assert_eq!(
+        (world.audit().await.events, world.store.epoch()),
+        (events, epoch)
+    );
+    for (off, on) in [(false, true), (true, false)] {
+        tenant
+            .update_service_account(of, None, &world.by(), |service_account| {
+                assert_ne!(service_account.is_active, off);
+                service_account.is_active = off;
+                Ok::<_, Error>(())
+            })
+            .await
+            .expect("switched");
+        let key = tenant.key(of, key.id).await.expect("found");
+        assert!(!key.is_active(noon()), "{on}");
+    }
+}
+
+async fn a_refused_check_makes_no_key(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let of = world.service_account(&acme, "ci").await;
+    let tenant = world.tenant(&acme.organization);
+    let (before, epoch) = (world.audit().await, world.store.epoch());
+    let refused = tenant
+        .create_key(of.id, &world.by(), world.new_key(), |owner| {
+            assert_eq!(*owner, of);
+            Err(Error::Stale)
+        })
+        .await;
+    assert!(matches!(refused, Err(Error::Stale)));
+    let list = tenant
+        .list_keys(of.id, first_page(KeyOrder::CreatedAt), true)
+        .await;
+    assert_eq!(list.expect("a list").total, 0);
+    assert_eq!((world.audit().await, world.store.epoch()), (before, epoch));
+}
+
+async fn a_time_that_cannot_be_written_is_brought_forward(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let of = world.service_account(&acme, "ci").await.id;
+    let tenant = world.tenant(&acme.organization);
+    let last = timestamp::parse("9999-12-31T23:59:59Z").expect("a time");
+    let new = NewKey {
+        expires_at: Some(last + DAY),
+        ..world.new_key()
+    };
+    let key = tenant
+        .create_key(of, &world.by(), new, |_| Ok::<_, Error>(()))
+        .await;
+    let key = key.expect("a key");
+    assert_eq!(key.expires_at, Some(last));
+    assert_eq!(tenant.key(of, key.id).await.expect("found"), key);
+}

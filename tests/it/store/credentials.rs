@@ -1,0 +1,110 @@
+//! What authentication reads, and what it writes back.
+
+use std::time::Duration;
+
+use charter::store::{Error, NewUser};
+
+use super::world::{World, noon};
+use crate::services::TestDatabase;
+
+crate::on_both_engines![
+    a_credential_brings_everything_behind_the_key,
+    the_latest_use_is_kept_and_counts_as_no_change,
+    an_address_belongs_to_one_user,
+];
+
+async fn a_credential_brings_everything_behind_the_key(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let service_account = world.service_account(&acme, "ci").await;
+    let new = world.new_key();
+    let key = world
+        .tenant(&acme.organization)
+        .create_key(service_account.id, &world.by(), new.clone(), |_| {
+            Ok::<_, Error>(())
+        })
+        .await
+        .expect("a key");
+    let found = world.store.find_credential(&new.access_key).await;
+    let found = found.expect("an answer").expect("found");
+    assert_eq!(found.secret, new.secret);
+    assert_eq!(found.caller.access_key, key);
+    assert_eq!(found.caller.service_account, service_account);
+    assert_eq!(found.caller.account, acme.account);
+    assert_eq!(found.caller.organization, acme.organization);
+    for unknown in ["", "sa_test", "SA_TEST_", "' OR ''='", "%"] {
+        let found = world.store.find_credential(unknown).await;
+        assert!(found.expect("an answer").is_none(), "`{unknown}`");
+    }
+    let shouted = world
+        .store
+        .find_credential(&new.access_key.to_uppercase())
+        .await;
+    assert!(shouted.expect("an answer").is_none());
+}
+
+async fn the_latest_use_is_kept_and_counts_as_no_change(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let service_account = world.service_account(&acme, "ci").await;
+    let tenant = world.tenant(&acme.organization);
+    let one = world.key(&acme.organization, service_account.id).await;
+    let two = world.key(&acme.organization, service_account.id).await;
+    let (epoch, report) = (world.store.epoch(), world.audit().await);
+    let at = |minutes: u64| noon() + Duration::from_secs(60 * minutes);
+    let of = service_account.id;
+    world
+        .store
+        .touch_last_used(&[])
+        .await
+        .expect("nothing to note");
+    world
+        .store
+        .touch_last_used(&[
+            (one.id, of, at(3)),
+            (two.id, of, at(5)),
+            (one.id, of, at(1)),
+        ])
+        .await
+        .expect("noted");
+    world
+        .store
+        .touch_last_used(&[(two.id, of, at(4))])
+        .await
+        .expect("older news");
+    let used = tenant.service_account(of).await.expect("found");
+    assert_eq!((used.last_used_at, used.version), (Some(at(5)), 1));
+    assert_eq!(used.updated_at, service_account.updated_at);
+    for (key, latest) in [(one, at(3)), (two, at(5))] {
+        let key = tenant.key(of, key.id).await.expect("found");
+        assert_eq!(key.last_used_at, Some(latest));
+    }
+    assert_eq!(world.store.epoch(), epoch);
+    assert_eq!(world.audit().await, report);
+}
+
+async fn an_address_belongs_to_one_user(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let other = world.organization("other").await;
+    let owner = NewUser {
+        email: "owner@example.com".to_owned(),
+        password_hash: "$argon2id$do-not-show".to_owned(),
+        role: "owner".to_owned(),
+        email_verified_at: Some(noon()),
+    };
+    assert!(!format!("{owner:?}").contains("argon2id"));
+    let made = world
+        .tenant(&acme.organization)
+        .create_user(owner.clone(), &world.by())
+        .await
+        .expect("a new user");
+    assert!(made.is_active && made.email_verified);
+    for organization in [&acme.organization, &other.organization] {
+        let taken = world
+            .tenant(organization)
+            .create_user(owner.clone(), &world.by())
+            .await;
+        assert!(matches!(taken, Err(Error::EmailTaken)), "{taken:?}");
+    }
+}

@@ -1,0 +1,119 @@
+//! What a SQLite store leaves on disk, and what it refuses to work with.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+
+use charter::domain::clock::SystemClock;
+use charter::domain::entropy::OsEntropy;
+use charter::store::{AuditKey, Config, Error, Store};
+
+use super::world::World;
+use crate::services::TestDatabase;
+
+async fn open(config: Config) -> Result<Store, Error> {
+    Store::open(config, Arc::new(SystemClock::start()), Arc::new(OsEntropy)).await
+}
+
+#[tokio::test]
+async fn its_files_are_its_owners_alone() {
+    let world = World::on(TestDatabase::sqlite()).await;
+    world.organization("acme").await;
+    let files = std::fs::read_dir(world.database.directory()).expect("a directory");
+    let mut names = Vec::new();
+    for file in files {
+        let file = file.expect("a file");
+        let mode = file.metadata().expect("its mode").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{:?}", file.file_name());
+        names.push(file.file_name());
+    }
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "audit-heads.jsonl",
+            "charter.db",
+            "charter.db-shm",
+            "charter.db-wal"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_are_named() {
+    let database = TestDatabase::sqlite();
+    let said = async |config: Config| match open(config).await {
+        Err(Error::Setup(said)) => said,
+        other => panic!("{other:?}"),
+    };
+    for (url, expected) in [
+        ("mysql://localhost/charter", "`mysql`"),
+        ("charter.db", "`charter.db`"),
+        ("sqlite::memory:", "a file"),
+        ("sqlite:///nowhere/at/all/charter.db", "`/nowhere/at/all`"),
+        ("postgres://user:hunter2@host:port/", "malformed"),
+    ] {
+        let url = url.to_owned();
+        let said = said(Config {
+            url,
+            ..database.config()
+        })
+        .await;
+        assert!(said.contains(expected), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    let audit_keys = vec![];
+    assert!(
+        said(Config {
+            audit_keys,
+            ..database.config()
+        })
+        .await
+        .contains("audit key")
+    );
+    let audit_keys = vec![AuditKey {
+        id: "short".to_owned(),
+        secret: vec![1; 31].into(),
+    }];
+    assert!(
+        said(Config {
+            audit_keys,
+            ..database.config()
+        })
+        .await
+        .contains("`short`")
+    );
+    let audit_heads = Some("/nowhere/heads".into());
+    assert!(
+        said(Config {
+            audit_heads,
+            ..database.config()
+        })
+        .await
+        .contains("/nowhere/heads")
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused() {
+    let database = TestDatabase::sqlite();
+    let path = database.directory().join("charter.db");
+    std::fs::write(
+        &path,
+        "not a database, and longer than a header of one hundred bytes ".repeat(9),
+    )
+    .expect("a file");
+    let refused = open(database.config()).await;
+    assert!(matches!(refused, Err(Error::Corrupt(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn everything_is_there_after_a_new_start() {
+    let world = World::on(TestDatabase::sqlite()).await;
+    let acme = world.organization("acme").await.organization;
+    let again = World::on_existing(&world.database).await;
+    let found = again.find_organization("acme").await.expect("found");
+    assert_eq!(found, acme);
+    again.close().await;
+    let mode = std::fs::metadata(world.database.directory().join("charter.db"));
+    assert_eq!(mode.expect("the file").permissions().mode() & 0o777, 0o600);
+}
