@@ -1,11 +1,13 @@
 //! The listening socket and the limits of a connection (RFC 9112, RFC 9113): HTTP/1.1, and
 //! HTTP/2 with prior knowledge, on one port.
 
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 
+use parking_lot::Mutex;
 use salvo::conn::tcp::TcpCoupler;
 use salvo::conn::{Accepted, Acceptor, ConnCtrl, Holding, StraightStream};
 use salvo::fuse::{ArcFusePolicy, FuseAction, FuseConfig, FuseInfo, TransProto};
@@ -65,6 +67,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let config = edge.config().clone();
     let acceptor = WireAcceptor::new(bound, &config, edge.entropy());
+    let listener = acceptor.listener.clone();
     let mut server = Server::new(acceptor)
         .max_connections(config.max_connections)
         .fuse_config(
@@ -92,6 +95,8 @@ pub async fn serve(
     let handle = server.handle();
     let stop = async {
         shutdown.await;
+        // From here on clients are refused, and go to another instance, instead of waiting.
+        drop(listener.lock().take());
         handle.stop_graceful(config.graceful_timeout);
         pending::<()>().await;
     };
@@ -103,7 +108,8 @@ pub async fn serve(
 
 /// Accepts TCP connections and wraps each in a [`WireStream`].
 struct WireAcceptor {
-    listener: TcpListener,
+    /// `None` once the server stops.
+    listener: Arc<Mutex<Option<TcpListener>>>,
     holdings: Vec<Holding>,
     limits: WireLimits,
     entropy: Arc<dyn Entropy>,
@@ -112,7 +118,7 @@ struct WireAcceptor {
 impl WireAcceptor {
     fn new(bound: Bound, config: &EdgeConfig, entropy: Arc<dyn Entropy>) -> Self {
         Self {
-            listener: bound.listener,
+            listener: Arc::new(Mutex::new(Some(bound.listener))),
             holdings: vec![Holding {
                 local_addr: bound.local_addr.into(),
                 http_versions: vec![Version::HTTP_11, Version::HTTP_2],
@@ -124,6 +130,15 @@ impl WireAcceptor {
             },
             entropy,
         }
+    }
+
+    /// The next connection; none any more once the listener is closed.
+    async fn connection(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        poll_fn(|context| match &*self.listener.lock() {
+            Some(listener) => listener.poll_accept(context),
+            None => Poll::Pending,
+        })
+        .await
     }
 }
 
@@ -140,7 +155,7 @@ impl Acceptor for WireAcceptor {
         fuse_policy: Option<ArcFusePolicy>,
     ) -> io::Result<Accepted<Self::Coupler, Self::Stream>> {
         loop {
-            let (socket, remote) = self.listener.accept().await?;
+            let (socket, remote) = self.connection().await?;
             // Answers are small and written at once; waiting to fill a segment only delays them.
             socket.set_nodelay(true)?;
             let local_addr: salvo::conn::SocketAddr = socket.local_addr()?.into();

@@ -10,9 +10,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use ipnet::IpNet;
-use salvo::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use salvo::http::{Method, StatusCode};
+use salvo::http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
+use salvo::http::{Method, StatusCode, Version};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, Service, async_trait};
+use tracing::Instrument;
 
 use super::body::BodyLimits;
 use super::client_ip;
@@ -139,9 +142,10 @@ impl Handler for Edge {
             flow.skip_rest();
             error.render(request_id.as_str(), response);
         } else {
+            let span = tracing::info_span!("request", request_id = request_id.as_str());
             let rest = tokio::time::timeout(
                 self.config.request_deadline,
-                flow.call_next(request, depot, response),
+                flow.call_next(request, depot, response).instrument(span),
             );
             // What a panic leaves behind is the response, and that is replaced.
             let failure = match AssertUnwindSafe(rest).catch_unwind().await {
@@ -165,6 +169,10 @@ impl Handler for Edge {
         headers
             .entry(CACHE_CONTROL)
             .or_insert(HeaderValue::from_static("no-store"));
+        if request.version() == Version::HTTP_2 {
+            // Connections do not end with a request there (RFC 9113 section 8.2.2).
+            headers.remove(CONNECTION);
+        }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 
         let status = response.status_code.unwrap_or(StatusCode::OK);

@@ -71,3 +71,38 @@ fn schema() -> Schema {
         Object::new().property("error", error).required("error"),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_status_refers_to_the_one_schema() {
+        let (mut components, mut operation) = (Components::new(), Operation::new());
+        operation
+            .responses
+            .insert("404", Response::new("the handler's own words"));
+        ApiError::register(&mut components, &mut operation);
+        let statuses: Vec<_> = operation.responses.keys().cloned().collect();
+        assert_eq!(
+            statuses,
+            [
+                "400", "401", "403", "404", "405", "409", "412", "413", "415", "422", "429", "500",
+                "503"
+            ]
+        );
+        let json = serde_json::to_value(&operation.responses).expect("JSON");
+        assert_eq!(
+            json["403"]["description"],
+            "FORBIDDEN, ORGANIZATION_DEACTIVATED"
+        );
+        assert_eq!(
+            json["403"]["content"]["application/json"]["schema"]["$ref"],
+            "#/components/schemas/Error"
+        );
+        assert_eq!(json["404"]["description"], "the handler's own words");
+        let schema = serde_json::to_value(&components.schemas["Error"]).expect("JSON");
+        let codes = &schema["properties"]["error"]["properties"]["code"]["enum"];
+        assert_eq!(codes.as_array().map(Vec::len), Some(Code::ALL.len()));
+    }
+}

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use salvo::hyper::body::Bytes;
 use salvo::hyper::http;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
@@ -168,15 +169,40 @@ pub(super) async fn patch(address: SocketAddr, body: &[u8]) -> Answer {
     send(address, [head.as_bytes(), body].concat()).await
 }
 
-/// A GET over HTTP/2 with prior knowledge: status, headers, body; or that the stream was reset.
+/// A GET over HTTP/2 with prior knowledge, or that the stream was reset.
 pub(super) async fn get_h2(address: SocketAddr, request: http::Request<()>) -> Option<Answer> {
+    send_h2(address, request, &[]).await
+}
+
+/// A request over HTTP/2 whose body has these pieces, one every 50 ms until an answer comes.
+pub(super) async fn send_h2(
+    address: SocketAddr,
+    request: http::Request<()>,
+    pieces: &[&[u8]],
+) -> Option<Answer> {
     let stream = TcpStream::connect(address).await.expect("it listens");
     let (mut sender, connection) = h2::client::handshake(stream).await.expect("a handshake");
     #[expect(clippy::disallowed_methods, reason = "drives the test's connection")]
     let driver = tokio::spawn(connection);
     let exchange = async {
-        let (response, _) = sender.send_request(request, true).ok()?;
-        let (head, mut stream) = response.await.ok()?.into_parts();
+        let (mut response, mut body) = sender.send_request(request, pieces.is_empty()).ok()?;
+        let mut early = None;
+        for (index, piece) in pieces.iter().enumerate() {
+            let last = index + 1 == pieces.len();
+            if body.send_data(Bytes::copy_from_slice(piece), last).is_err() || last {
+                break;
+            }
+            let waited = tokio::time::timeout(Duration::from_millis(50), &mut response).await;
+            if let Ok(answered) = waited {
+                early = Some(answered);
+                break;
+            }
+        }
+        let response = match early {
+            Some(answered) => answered,
+            None => response.await,
+        };
+        let (head, mut stream) = response.ok()?.into_parts();
         let mut body = Vec::new();
         while let Some(data) = stream.data().await {
             body.extend_from_slice(&data.ok()?);

@@ -4,8 +4,9 @@
 use std::time::{Duration, Instant};
 
 use charter::http::service::EdgeConfig;
+use salvo::hyper::http::Request;
 
-use super::client::{Client, get, patch, send};
+use super::client::{Client, get, patch, send, send_h2};
 use super::{Server, test_config};
 
 #[expect(clippy::disallowed_methods, reason = "measures the server's deadlines")]
@@ -208,5 +209,68 @@ async fn a_request_that_takes_too_long_is_answered() {
     let answer = get(server.address, "/slow").await;
     answer.assert_refused(503, "UNAVAILABLE");
     assert_eq!(answer.header("retry-after"), Some("1"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn bodies_have_the_same_limits_over_http2() {
+    let server = Server::start().await;
+    let request = |length: Option<&str>| {
+        let mut request = Request::patch("http://a/organizations/info")
+            .header("content-type", "application/json");
+        if let Some(length) = length {
+            request = request.header("content-length", length);
+        }
+        request.body(()).expect("a request")
+    };
+    for (length, status) in [(1_000, 200), (1_001, 413)] {
+        let body = body_of(length);
+        let (start, end) = body.split_at(500);
+        let answer = send_h2(server.address, request(None), &[start, end]).await;
+        assert_eq!(answer.expect("an answer").status, status, "{length}");
+    }
+    let declared = send_h2(server.address, request(Some("10000000000")), &[b"{", b"}"]).await;
+    let declared = declared.expect("an answer");
+    declared.assert_refused(413, "PAYLOAD_TOO_LARGE");
+    assert_eq!(declared.header("connection"), None);
+    let slow = send_h2(server.address, request(None), &[&b" "[..]; 100]).await;
+    slow.expect("an answer")
+        .assert_refused(400, "INVALID_REQUEST");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_let_go() {
+    let server = Server::with(EdgeConfig {
+        write_stall_timeout: Duration::from_millis(300),
+        ..test_config()
+    })
+    .await;
+    let mut client = Client::connect(server.address).await;
+    client.write("GET /large HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    // The rule under test is about time passing on a connection that nobody reads.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(client.answer().await.is_none(), "all of it arrived");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_for_a_free_place() {
+    let server = Server::with(EdgeConfig {
+        max_connections: 1,
+        head_timeout: Duration::from_secs(5),
+        ..test_config()
+    })
+    .await;
+    let request = "GET /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n";
+    let mut first = Client::connect(server.address).await;
+    first.write(request).await;
+    assert_eq!(first.answer().await.expect("an answer").status, 200);
+    let mut second = Client::connect(server.address).await;
+    second.write(request).await;
+    let waited = tokio::time::timeout(Duration::from_millis(200), second.answer()).await;
+    assert!(waited.is_err(), "two connections were served at once");
+    drop(first);
+    assert_eq!(second.answer().await.expect("an answer").status, 200);
     server.stop().await;
 }

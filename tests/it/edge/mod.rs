@@ -22,12 +22,13 @@ use charter::http::service::{Edge, EdgeConfig};
 use charter::http::{etag::EntityTag, json, query::Query};
 use salvo::http::header::HeaderValue;
 use salvo::prelude::*;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 /// A running edge with a few routes behind it.
 struct Server {
     address: SocketAddr,
+    gate: Gate,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<std::io::Result<()>>,
 }
@@ -44,23 +45,27 @@ impl Server {
             .expect("a free port");
         let address = bound.local_addr();
         let (stop, stopped) = oneshot::channel::<()>();
+        let gate = Gate::default();
         #[expect(clippy::disallowed_methods, reason = "the server under test")]
-        let task = tokio::spawn(serve(bound, router(), edge, async {
+        let task = tokio::spawn(serve(bound, router(gate.clone()), edge, async {
             let _ = stopped.await;
         }));
         Self {
             address,
+            gate,
             stop: Some(stop),
             task,
         }
     }
 
+    fn begin_to_stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            stop.send(()).expect("it runs");
+        }
+    }
+
     async fn stop(mut self) {
-        self.stop
-            .take()
-            .expect("not stopped yet")
-            .send(())
-            .expect("it runs");
+        self.begin_to_stop();
         self.task.await.expect("no panic").expect("no error");
     }
 }
@@ -80,7 +85,7 @@ fn test_config() -> EdgeConfig {
     }
 }
 
-fn router() -> Router {
+fn router(gate: Gate) -> Router {
     Router::new()
         .push(
             Router::with_path("organizations/info")
@@ -90,7 +95,9 @@ fn router() -> Router {
         .push(Router::with_path("things/{id}").get(thing))
         .push(Router::with_path("panic").get(panics))
         .push(Router::with_path("slow").get(slow))
+        .push(Router::with_path("gate").get(gate))
         .push(Router::with_path("html").get(html))
+        .push(Router::with_path("large").get(large))
 }
 
 #[handler]
@@ -153,6 +160,28 @@ async fn panics() {
 #[handler]
 async fn slow() {
     std::future::pending::<()>().await;
+}
+
+/// A handler that says when it has begun, and goes on when the test lets it.
+#[derive(Clone, Default)]
+struct Gate {
+    entered: Arc<Notify>,
+    opened: Arc<Notify>,
+}
+
+#[handler]
+impl Gate {
+    async fn handle(&self, response: &mut Response) {
+        self.entered.notify_one();
+        self.opened.notified().await;
+        response.render("through");
+    }
+}
+
+/// More than any socket's buffers hold.
+#[handler]
+async fn large(response: &mut Response) {
+    response.write_body(vec![b'x'; 64 << 20]).expect("a body");
 }
 
 #[handler]

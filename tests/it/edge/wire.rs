@@ -1,5 +1,7 @@
 //! Framing: where one request ends and the next begins is never a matter of opinion.
 
+use tokio::net::TcpStream;
+
 use super::Server;
 use super::client::{Client, get, send};
 
@@ -45,6 +47,7 @@ async fn malformed_http_is_refused_in_the_one_shape() {
         "GET /organizations/info HTTP/1.1\r\nhost: a\r\nspace : b",
         "GET /organizations/info HTTP/1.1\r\nhost: a\r\nno colon",
         "GET /organizations/info HTTP/1.1\r\nhost: a\r\nb: \u{1}",
+        "GET http://[ HTTP/1.1\r\nhost: a",
         "G<T /organizations/info HTTP/1.1\r\nhost: a",
         "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2",
         "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-length: +3",
@@ -129,7 +132,27 @@ async fn stopping_lets_idle_connections_go_at_once() {
     let address = server.address;
     server.stop().await;
     assert!(client.is_closed().await);
-    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn stopping_finishes_what_is_under_way_and_refuses_what_is_new() {
+    let mut server = Server::start().await;
+    let mut client = Client::connect(server.address).await;
+    client.write("GET /gate HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    server.gate.entered.notified().await;
+    server.begin_to_stop();
+    // The listener closes within a turn of the server's task; nothing else tells us when.
+    while TcpStream::connect(server.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    server.gate.opened.notify_one();
+    let answer = client.answer().await.expect("an answer");
+    assert_eq!(
+        (answer.status, answer.body.as_slice()),
+        (200, &b"through"[..])
+    );
+    server.stop().await;
 }
 
 #[tokio::test]
