@@ -224,3 +224,31 @@ pub(super) async fn send_h2(
     driver.abort();
     answer
 }
+
+/// The body of the answer to a GET whose `:path` no client library would send.
+pub(super) async fn get_h2_raw(address: SocketAddr, path: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    let length = u8::try_from(path.len()).expect("a short path");
+    // RFC 7541: `:method GET` and `:scheme http` indexed, `:path` and `:authority` literal.
+    let block = [&[0x82, 0x86, 0x04, length], path.as_bytes(), b"\x01\x01a"].concat();
+    let block_length = u8::try_from(block.len()).expect("a short block");
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    // HEADERS, END_STREAM and END_HEADERS, on stream 1.
+    bytes.extend([0, 0, block_length, 1, 5, 0, 0, 0, 1]);
+    bytes.extend(block);
+    stream.write_all(&bytes).await.expect("it reads");
+    let frames = async {
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await.expect("a frame");
+            let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+            stream.read_exact(&mut payload).await.expect("its payload");
+            if head[3] == 0 {
+                return payload;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, frames)
+        .await
+        .expect("an answer in time")
+}

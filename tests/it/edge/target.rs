@@ -3,7 +3,7 @@
 use salvo::hyper::http::Request;
 
 use super::Server;
-use super::client::{Client, get, get_h2, send};
+use super::client::{Client, get, get_h2, get_h2_raw, send};
 
 const NON_CANONICAL: &[&str] = &[
     "/organizations/info/",
@@ -113,6 +113,32 @@ async fn only_the_canonical_spelling_is_taken_over_http2() {
         .await
         .expect("an answer")
         .assert_refused(404, "NOT_FOUND");
+    server.stop().await;
+}
+
+/// The library cuts a fragment off `:path` before anybody can see it. So a path signed with its
+/// fragment never verifies, and nothing behind the edge can tell two spellings apart.
+#[tokio::test]
+async fn a_fragment_over_http2_reaches_nobody() {
+    let server = Server::start().await;
+    for (path, rest) in [
+        ("/organizations/info#x", "/organizations/info"),
+        ("/organizations/info?echo=1#x", "/organizations/info?echo=1"),
+    ] {
+        let answer: serde_json::Value =
+            serde_json::from_slice(&get_h2_raw(server.address, path).await).expect("JSON");
+        assert_eq!(answer["target"], rest);
+    }
+    for path in [
+        "/things/a\"b",
+        "/things/a^b",
+        "/things/a{",
+        "/organizations/info?#x",
+    ] {
+        let answer: serde_json::Value =
+            serde_json::from_slice(&get_h2_raw(server.address, path).await).expect("JSON");
+        assert_eq!(answer["error"]["code"], "NON_CANONICAL_TARGET", "`{path}`");
+    }
     server.stop().await;
 }
 
