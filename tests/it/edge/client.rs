@@ -76,6 +76,11 @@ impl Client {
         let _ = self.0.flush().await;
     }
 
+    /// Whether the other side still takes a byte.
+    pub(super) async fn can_write(&mut self) -> bool {
+        self.0.write_all(b"x").await.is_ok()
+    }
+
     /// Byte by byte, each in a segment of its own as far as the loopback lets it.
     pub(super) async fn dribble(&mut self, bytes: &[u8]) {
         for byte in bytes {

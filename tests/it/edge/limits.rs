@@ -112,7 +112,7 @@ async fn a_slow_body_is_cut_at_its_total_deadline() {
     answer.assert_refused(400, "INVALID_REQUEST");
     assert_eq!(answer.header("connection"), Some("close"));
     assert!(started.elapsed() >= test_config().body.deadline);
-    assert!(started.elapsed() < Duration::from_secs(4));
+    assert!(started.elapsed() < Duration::from_secs(8));
     server.stop().await;
 }
 
@@ -133,7 +133,7 @@ async fn a_slow_head_is_cut_at_its_deadline() {
             started.elapsed() >= test_config().head_timeout / 2,
             "`{begun}`"
         );
-        assert!(started.elapsed() < Duration::from_secs(4), "`{begun}`");
+        assert!(started.elapsed() < Duration::from_secs(8), "`{begun}`");
     }
     server.stop().await;
 }
@@ -243,14 +243,21 @@ async fn bodies_have_the_same_limits_over_http2() {
 async fn a_client_that_does_not_read_is_let_go() {
     let server = Server::with(EdgeConfig {
         write_stall_timeout: Duration::from_millis(300),
+        head_timeout: Duration::from_mins(1),
         ..test_config()
     })
     .await;
     let mut client = Client::connect(server.address).await;
     client.write("GET /large HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    // The rule under test is about time passing on a connection that nobody reads.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(client.answer().await.is_none(), "all of it arrived");
+    // Nothing is read here, so that the server is gone shows in what can be written.
+    let gone = async {
+        while client.can_write().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone)
+        .await
+        .expect("the server waits for its client to read");
     server.stop().await;
 }
 
