@@ -1,3 +1,11 @@
-//! Credentials in, a caller or a rejection out. Knows no HTTP framework and no policy.
+//! Credentials in, a `Caller` or a `Rejection` out.
+//!
+//! Framework-free: it sees the raw pieces of a request and never a status code.
 
+pub mod credentials;
+mod key_cache;
+pub mod last_used;
+pub mod rejection;
 pub mod replay;
+pub mod secrets;
+pub mod service_account;

@@ -1,0 +1,87 @@
+//! Throughput and latency of the signed read against a bare Salvo handler with the same bytes,
+//! start-up time and memory, in one run on one machine.
+//!
+//! `cargo bench --bench http`: prints ratios; absolute numbers depend on the machine and its
+//! neighbours, so both servers are measured in turns and compared.
+
+mod bare;
+mod charter;
+mod load;
+
+use std::time::Duration;
+
+use charter::Charter;
+use load::Measured;
+
+const ROUNDS: usize = 5;
+const CONNECTIONS: usize = 32;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--bare-server") {
+        bare::serve(arguments.get(at + 1).expect("a body"));
+        return;
+    }
+    let requests = number("CHARTER_BENCH_REQUESTS", 40_000);
+    let server = Charter::start();
+    let body = server.answer_once();
+    let bare = bare::start(&body);
+    println!("the signed answer is {} bytes: {body}", body.len());
+
+    let mut of_bare = Vec::new();
+    let mut of_charter = Vec::new();
+    for round in 0..=ROUNDS {
+        let unsigned = server.signed_requests(requests, &bare.host);
+        let signed = server.signed_requests(requests, &server.host);
+        let of_round_bare = load::run(&bare.host, &unsigned, CONNECTIONS);
+        let of_round_charter = load::run(&server.host, &signed, CONNECTIONS);
+        // The first round warms both up.
+        if round > 0 {
+            print_row("bare", &of_round_bare);
+            print_row("charter", &of_round_charter);
+            of_bare.push(of_round_bare);
+            of_charter.push(of_round_charter);
+        }
+    }
+    let (bare_median, charter_median) = (median(&of_bare), median(&of_charter));
+    println!();
+    println!(
+        "throughput: {:.0} / {:.0} requests a second, ratio {:.2}",
+        charter_median.rate,
+        bare_median.rate,
+        charter_median.rate / bare_median.rate
+    );
+    println!(
+        "p99: {:?} / {:?}, ratio {:.2}",
+        charter_median.p99,
+        bare_median.p99,
+        charter_median.p99.as_secs_f64() / bare_median.p99.as_secs_f64()
+    );
+    println!("resident memory after {} signed requests: {} KiB", requests * (ROUNDS + 1) + 1, server.resident_kib());
+    drop(server);
+    charter::start_up();
+}
+
+fn print_row(name: &str, measured: &Measured) {
+    println!(
+        "{name:8} {:>8.0} requests a second, p50 {:>9.1?}, p99 {:>9.1?}, other answers {}",
+        measured.rate, measured.p50, measured.p99, measured.unexpected
+    );
+}
+
+struct Median {
+    rate: f64,
+    p99: Duration,
+}
+
+fn median(runs: &[Measured]) -> Median {
+    let mut rates: Vec<f64> = runs.iter().map(|run| run.rate).collect();
+    rates.sort_by(f64::total_cmp);
+    let mut p99s: Vec<Duration> = runs.iter().map(|run| run.p99).collect();
+    p99s.sort();
+    Median { rate: rates[rates.len() / 2], p99: p99s[p99s.len() / 2] }
+}
+
+fn number(variable: &str, default: usize) -> usize {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}

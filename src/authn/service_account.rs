@@ -1,0 +1,243 @@
+//! Signed requests (contract section 3): from the headers to a service account.
+//!
+//! The order of checks is the contract's: form, date, signature, state of the key, then (once the
+//! body was read) its hash, then the nonce. A stranger can neither make the server read a body nor
+//! use up a nonce.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretSlice};
+
+use crate::domain::caller::{Caller, ServiceAccountCaller};
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
+use crate::domain::timestamp::Timestamp;
+use crate::store::{self, Store};
+
+use super::credentials::{Credentials, SignedHeaders};
+use super::key_cache::{KeyCache, Known};
+use super::last_used::LastUsed;
+use super::rejection::Rejection;
+use super::replay::{Refusal, ReplayGuard};
+use super::secrets::{Binding, Sealer, decoy};
+
+/// How old a request is when it is told that its signature is wrong. Looking a key up costs less,
+/// so the time of the answer does not tell a known key from an unknown one.
+const AGE_OF_A_REFUSAL: Duration = Duration::from_millis(5);
+/// What a client is told to wait when the database does not answer.
+const STORE_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Verifies signed requests.
+pub struct ServiceAccounts {
+    store: Store,
+    sealer: Arc<Sealer>,
+    replay: Arc<ReplayGuard>,
+    last_used: Arc<LastUsed>,
+    keys: KeyCache,
+    decoy: SecretSlice<u8>,
+    max_skew: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+/// A request whose signature verified and whose key may be used; its body is not yet checked.
+pub struct Verified {
+    caller: Arc<ServiceAccountCaller>,
+    content_sha256: String,
+    nonce: String,
+    date: Timestamp,
+}
+
+impl ServiceAccounts {
+    /// Puts the parts together; `max_skew` is how far a request's date may lie from the clock.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        sealer: Arc<Sealer>,
+        replay: Arc<ReplayGuard>,
+        last_used: Arc<LastUsed>,
+        max_skew: Duration,
+        clock: Arc<dyn Clock>,
+        entropy: &dyn Entropy,
+    ) -> Self {
+        Self {
+            store,
+            sealer,
+            replay,
+            last_used,
+            keys: KeyCache::new(Arc::clone(&clock)),
+            decoy: decoy(entropy),
+            max_skew,
+            clock,
+        }
+    }
+
+    /// Everything that can be said before the body is read.
+    ///
+    /// # Errors
+    ///
+    /// The first check that fails, in the contract's order.
+    pub async fn verify(
+        &self,
+        credentials: &Credentials<'_>,
+        authorization: &str,
+    ) -> Result<Verified, Rejection> {
+        let arrived = tokio::time::Instant::now();
+        let signed = credentials.signed(authorization)?;
+        self.check_date(signed.date)?;
+        let Some(known) = self.find_signer(credentials, &signed).await? else {
+            tokio::time::sleep_until(arrived + AGE_OF_A_REFUSAL).await;
+            return Err(Rejection::InvalidSignature);
+        };
+        self.check_state(&known.caller, credentials)?;
+        Ok(Verified {
+            caller: Arc::clone(&known.caller),
+            content_sha256: signed.content_sha256.to_owned(),
+            nonce: signed.nonce.to_owned(),
+            date: signed.date,
+        })
+    }
+
+    /// What remains once the body was read: its hash, and the nonce.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::BodyHashMismatch`], or what the replay guard says.
+    pub async fn admit(&self, verified: Verified, body: &[u8]) -> Result<Caller, Rejection> {
+        if signing::content_sha256(body) != verified.content_sha256 {
+            return Err(Rejection::BodyHashMismatch);
+        }
+        let caller = verified.caller;
+        self.replay
+            .claim(caller.access_key.id, &verified.nonce, verified.date)
+            .await
+            .map_err(|refusal| self.rejection(refusal))?;
+        self.last_used.note(
+            caller.access_key.id,
+            caller.service_account.id,
+            caller.access_key.last_used_at,
+            self.clock.now(),
+        );
+        Ok(Caller::ServiceAccount(caller))
+    }
+
+    fn check_date(&self, date: Timestamp) -> Result<(), Rejection> {
+        let now = self.clock.now();
+        let distance = (now - date).abs().to_std().unwrap_or(Duration::MAX);
+        if distance > self.max_skew {
+            return Err(Rejection::ClockSkew { server_time: now });
+        }
+        Ok(())
+    }
+
+    /// The key that signed this request, if one did.
+    ///
+    /// A signature that does not verify against the remembered secret is checked once more against
+    /// the stored one; an unknown key is checked against a decoy.
+    async fn find_signer(
+        &self,
+        credentials: &Credentials<'_>,
+        signed: &SignedHeaders<'_>,
+    ) -> Result<Option<Arc<Known>>, Rejection> {
+        let verifies = |secret: &SecretSlice<u8>| {
+            signing::verify(secret.expose_secret(), &request(credentials, signed), signed.signature)
+        };
+        let remembered = self.keys.get(signed.access_key, &self.store);
+        let secret = remembered.as_ref().map_or(&self.decoy, |known| &known.secret);
+        if verifies(secret) && remembered.is_some() {
+            return Ok(remembered);
+        }
+        let stored = self.read(signed.access_key).await?;
+        let verified = verifies(stored.as_ref().map_or(&self.decoy, |known| &known.secret));
+        Ok(stored.filter(|_| verified))
+    }
+
+    async fn read(&self, access_key: &str) -> Result<Option<Arc<Known>>, Rejection> {
+        let reading = self.keys.start_reading(&self.store);
+        let Some(credential) = self.store.find_credential(access_key).await.map_err(unavailable)?
+        else {
+            return Ok(None);
+        };
+        let binding = Binding {
+            key: credential.caller.access_key.id,
+            organization: credential.caller.organization.id,
+        };
+        let secret = self
+            .sealer
+            .open(&credential.secret, binding)
+            .map_err(|error| Rejection::Internal(format!("access key {}: {error}", binding.key)))?;
+        let known = Arc::new(Known {
+            caller: Arc::new(credential.caller),
+            secret,
+        });
+        self.keys.put(access_key, Arc::clone(&known), reading);
+        Ok(Some(known))
+    }
+
+    fn check_state(
+        &self,
+        caller: &ServiceAccountCaller,
+        credentials: &Credentials<'_>,
+    ) -> Result<(), Rejection> {
+        let key = &caller.access_key;
+        if key.revoked_at.is_some() || caller.service_account.deleted_at.is_some() {
+            return Err(Rejection::KeyRevoked);
+        }
+        if !caller.service_account.is_active || !caller.account.is_active {
+            return Err(Rejection::ServiceAccountDisabled);
+        }
+        if key.is_expired(self.clock.now()) {
+            return Err(Rejection::KeyExpired);
+        }
+        if !key.ip_allowlist.admits(credentials.source_ip) {
+            return Err(Rejection::IpNotAllowed);
+        }
+        Ok(())
+    }
+
+    fn rejection(&self, refusal: Refusal) -> Rejection {
+        match refusal {
+            Refusal::Replayed => Rejection::ReplayedNonce,
+            Refusal::BelowFloor => Rejection::ClockSkew {
+                server_time: self.clock.now(),
+            },
+            Refusal::KeyQuota { retry_after } => Rejection::TooManyRequests {
+                limit: self.replay.per_key_quota(),
+                retry_after,
+            },
+            Refusal::Full { retry_after } => Rejection::Unavailable {
+                cause: "the replay guard is full".to_owned(),
+                retry_after,
+            },
+            Refusal::Closed { retry_after } => Rejection::Unavailable {
+                cause: "the replay guard may have forgotten nonces of this time".to_owned(),
+                retry_after,
+            },
+            Refusal::Unavailable(error) => Rejection::Unavailable {
+                cause: format!("the replay guard cannot remember: {error}"),
+                retry_after: STORE_RETRY_AFTER,
+            },
+        }
+    }
+}
+
+fn request<'a>(
+    credentials: &Credentials<'a>,
+    signed: &SignedHeaders<'a>,
+) -> signing::Request<'a> {
+    signing::Request {
+        method: credentials.method,
+        path: credentials.path,
+        query: credentials.query,
+        date: signed.date_text,
+        nonce: signed.nonce,
+        content_sha256: signed.content_sha256,
+    }
+}
+
+fn unavailable(error: store::Error) -> Rejection {
+    Rejection::Unavailable {
+        cause: error.to_string(),
+        retry_after: STORE_RETRY_AFTER,
+    }
+}
