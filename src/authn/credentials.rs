@@ -3,6 +3,8 @@
 
 use std::net::IpAddr;
 
+use signing::{Authorization, StringToSign};
+
 use crate::domain::timestamp::{self, Timestamp};
 
 use super::rejection::Rejection;
@@ -44,10 +46,8 @@ impl<'a> Header<'a> {
 pub struct Credentials<'a> {
     /// In capitals, as sent.
     pub method: &'a str,
-    /// The path's bytes as sent.
-    pub path: &'a str,
-    /// The query's bytes as sent, without the `?`; empty if there is none.
-    pub query: &'a str,
+    /// The request target's bytes as sent: path and query.
+    pub target: &'a str,
     /// `authorization`
     pub authorization: Header<'a>,
     /// `x-date`
@@ -70,33 +70,29 @@ pub enum Scheme {
 }
 
 impl<'a> Credentials<'a> {
-    /// Which single scheme the request uses, and what follows its name.
+    /// Which single scheme the request uses.
     ///
     /// # Errors
     ///
     /// Missing, ambiguous or unknown (contract section 2, credentials).
-    pub fn scheme(&self) -> Result<(Scheme, &'a str), Rejection> {
+    pub fn scheme(&self) -> Result<Scheme, Rejection> {
         match self.authorization {
             Header::Missing => return Err(Rejection::MissingCredentials),
             Header::Repeated => return Err(Rejection::AmbiguousCredentials),
             Header::Once(_) => {}
         }
         let value = self.authorization.text("authorization")?;
-        let named = |name: &str| {
+        // RFC 6750 section 2.1 and RFC 9110 section 11.1: scheme names ignore case.
+        let names = |scheme: &str| {
             value
                 .split([' ', ','])
-                .any(|word| word.eq_ignore_ascii_case(name))
+                .any(|word| word.eq_ignore_ascii_case(scheme))
         };
-        if named("HMAC") && named("Bearer") {
-            return Err(Rejection::AmbiguousCredentials);
-        }
-        match value.split_once(' ') {
-            Some(("HMAC", rest)) => Ok((Scheme::Hmac, rest)),
-            // RFC 6750 section 2.1, RFC 9110 section 11.1: scheme names ignore case.
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("Bearer") => {
-                Ok((Scheme::Bearer, rest))
-            }
-            _ => Err(Rejection::MalformedAuthorization(
+        match (names(signing::SCHEME), names("Bearer")) {
+            (true, true) => Err(Rejection::AmbiguousCredentials),
+            (true, false) => Ok(Scheme::Hmac),
+            (false, true) => Ok(Scheme::Bearer),
+            (false, false) => Err(Rejection::MalformedAuthorization(
                 "use `HMAC {access_key}:{signature}` or `Bearer {token}`".to_owned(),
             )),
         }
@@ -107,30 +103,22 @@ impl<'a> Credentials<'a> {
     /// # Errors
     ///
     /// [`Rejection::MalformedAuthorization`] names the header.
-    pub fn signed(&self, authorization: &'a str) -> Result<SignedHeaders<'a>, Rejection> {
-        let malformed = |why: &str| Rejection::MalformedAuthorization(why.to_owned());
-        let (access_key, signature) = authorization
-            .split_once(':')
-            .filter(|(key, _)| is_access_key_text(key))
-            .ok_or_else(|| malformed("use `HMAC {access_key}:{signature}`"))?;
-        if !signing::is_signature_text(signature) {
-            return Err(malformed("the signature must be 32 bytes in canonical base64"));
-        }
-        let date_text = self.date.text("x-date")?;
-        let date = timestamp::parse(date_text)
+    pub fn signed(&self) -> Result<SignedHeaders<'a>, Rejection> {
+        let malformed = |error: &dyn std::fmt::Display| {
+            Rejection::MalformedAuthorization(error.to_string())
+        };
+        let authorization = Authorization::parse(self.authorization.text("authorization")?)
+            .map_err(|error| malformed(&error))?;
+        let date = self.date.text(signing::DATE_HEADER)?;
+        let content_sha256 = self.content_sha256.text(signing::CONTENT_SHA256_HEADER)?;
+        let nonce = self.nonce.text(signing::NONCE_HEADER)?;
+        let text = StringToSign::new(self.method, self.target, date, nonce, content_sha256)
+            .map_err(|error| malformed(&error))?;
+        let date = timestamp::parse(date)
             .map_err(|error| Rejection::MalformedAuthorization(format!("`x-date`: {error}")))?;
-        let nonce = self.nonce.text("x-nonce")?;
-        if !signing::is_nonce(nonce) {
-            return Err(malformed("`x-nonce` must be 8 to 128 characters of `A-Za-z0-9._~-`"));
-        }
-        let content_sha256 = self.content_sha256.text("x-content-sha256")?;
-        if !signing::is_content_sha256(content_sha256) {
-            return Err(malformed("`x-content-sha256` must be 64 lowercase hex digits"));
-        }
         Ok(SignedHeaders {
-            access_key,
-            signature,
-            date_text,
+            authorization,
+            text,
             date,
             nonce,
             content_sha256,
@@ -138,23 +126,13 @@ impl<'a> Credentials<'a> {
     }
 }
 
-/// Opaque, but bounded and plain, so that it can be logged and looked up.
-fn is_access_key_text(text: &str) -> bool {
-    (1..=128).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-}
-
 /// The signing headers of one request, well-formed but not yet verified.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedHeaders<'a> {
-    /// The access key's public text.
-    pub access_key: &'a str,
-    /// Canonical base64.
-    pub signature: &'a str,
-    /// `x-date` as sent, which is what was signed.
-    pub date_text: &'a str,
+    /// The access key and the signature.
+    pub authorization: Authorization<'a>,
+    /// What the signature covers.
+    pub text: StringToSign<'a>,
     /// `x-date` as a time.
     pub date: Timestamp,
     /// `x-nonce`

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
-use secrecy::SecretSlice;
 
 use crate::domain::caller::ServiceAccountCaller;
 use crate::domain::clock::Clock;
@@ -19,10 +18,10 @@ const MAX_AGE: Duration = Duration::from_millis(900);
 /// A bound on memory only: an evicted entry is read again.
 const MAX_ENTRIES: u64 = 100_000;
 
-/// A key's row with its secret opened.
+/// A key's row with its secret opened and made ready.
 pub(super) struct Known {
     pub(super) caller: Arc<ServiceAccountCaller>,
-    pub(super) secret: SecretSlice<u8>,
+    pub(super) key: signing::Key,
 }
 
 struct Entry {

@@ -8,7 +8,7 @@ use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use crate::domain::access_key::SealedSecret;
@@ -110,7 +110,7 @@ impl Sealer {
     /// # Errors
     ///
     /// [`SealError`]: an unknown key, or not what was sealed.
-    pub fn open(&self, sealed: &SealedSecret, binding: Binding) -> Result<SecretSlice<u8>, SealError> {
+    pub fn open(&self, sealed: &SealedSecret, binding: Binding) -> Result<SecretString, SealError> {
         let (_, cipher) = self
             .keys
             .iter()
@@ -125,17 +125,14 @@ impl Sealer {
             msg: ciphertext,
             aad: &associated,
         };
-        cipher
-            .decrypt(&Nonce::from(*nonce), payload)
-            .map(SecretSlice::from)
-            .map_err(|_| SealError::Broken)
+        let opened = Zeroizing::new(
+            cipher
+                .decrypt(&Nonce::from(*nonce), payload)
+                .map_err(|_| SealError::Broken)?,
+        );
+        let text = std::str::from_utf8(&opened).map_err(|_| SealError::Broken)?;
+        Ok(SecretString::from(text))
     }
-}
-
-/// The secret that an unknown access key is checked against, so that it costs the same.
-pub(super) fn decoy(entropy: &dyn Entropy) -> SecretSlice<u8> {
-    let secret = mint_secret(entropy);
-    SecretSlice::from(secret.expose_secret().as_bytes().to_vec())
 }
 
 /// A new key's public text: `sa_{organization code}_{account code}_{random}` (contract section 1).
@@ -168,10 +165,9 @@ mod tests {
     }
 
     fn binding(key: u128, organization: u128) -> Binding {
-        use sea_orm::prelude::Uuid;
         Binding {
-            key: AccessKeyId::from_uuid(Uuid::from_u128(key)),
-            organization: OrganizationId::from_uuid(Uuid::from_u128(organization)),
+            key: AccessKeyId::from_uuid(uuid::Uuid::from_u128(key)),
+            organization: OrganizationId::from_uuid(uuid::Uuid::from_u128(organization)),
         }
     }
 
@@ -181,7 +177,7 @@ mod tests {
         let secret = mint_secret(&Counting);
         let sealed = sealer.seal(&secret, binding(1, 1), &Counting).expect("sealed");
         let opened = sealer.open(&sealed, binding(1, 1)).expect("opened");
-        assert_eq!(opened.expose_secret(), secret.expose_secret().as_bytes());
+        assert_eq!(opened.expose_secret(), secret.expose_secret());
         assert!(matches!(sealer.open(&sealed, binding(2, 1)), Err(SealError::Broken)));
         assert!(matches!(sealer.open(&sealed, binding(1, 2)), Err(SealError::Broken)));
         for position in 0..sealed.bytes.len() {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretSlice};
+use secrecy::ExposeSecret;
 
 use crate::domain::caller::{Caller, ServiceAccountCaller};
 use crate::domain::clock::Clock;
@@ -20,7 +20,7 @@ use super::key_cache::{KeyCache, Known};
 use super::last_used::LastUsed;
 use super::rejection::Rejection;
 use super::replay::{Refusal, ReplayGuard};
-use super::secrets::{Binding, Sealer, decoy};
+use super::secrets::{Binding, Sealer, mint_secret};
 
 /// How old a request is when it is told that its signature is wrong. Looking a key up costs less,
 /// so the time of the answer does not tell a known key from an unknown one.
@@ -35,7 +35,7 @@ pub struct ServiceAccounts {
     replay: Arc<ReplayGuard>,
     last_used: Arc<LastUsed>,
     keys: KeyCache,
-    decoy: SecretSlice<u8>,
+    decoy: signing::Key,
     max_skew: Duration,
     clock: Arc<dyn Clock>,
 }
@@ -66,7 +66,7 @@ impl ServiceAccounts {
             replay,
             last_used,
             keys: KeyCache::new(Arc::clone(&clock)),
-            decoy: decoy(entropy),
+            decoy: signing::Key::new(mint_secret(entropy).expose_secret()),
             max_skew,
             clock,
         }
@@ -80,12 +80,11 @@ impl ServiceAccounts {
     pub async fn verify(
         &self,
         credentials: &Credentials<'_>,
-        authorization: &str,
     ) -> Result<Verified, Rejection> {
         let arrived = tokio::time::Instant::now();
-        let signed = credentials.signed(authorization)?;
+        let signed = credentials.signed()?;
         self.check_date(signed.date)?;
-        let Some(known) = self.find_signer(credentials, &signed).await? else {
+        let Some(known) = self.find_signer(&signed).await? else {
             tokio::time::sleep_until(arrived + AGE_OF_A_REFUSAL).await;
             return Err(Rejection::InvalidSignature);
         };
@@ -104,7 +103,7 @@ impl ServiceAccounts {
     ///
     /// [`Rejection::BodyHashMismatch`], or what the replay guard says.
     pub async fn admit(&self, verified: Verified, body: &[u8]) -> Result<Caller, Rejection> {
-        if signing::content_sha256(body) != verified.content_sha256 {
+        if !signing::content_matches(body, &verified.content_sha256) {
             return Err(Rejection::BodyHashMismatch);
         }
         let caller = verified.caller;
@@ -134,21 +133,18 @@ impl ServiceAccounts {
     ///
     /// A signature that does not verify against the remembered secret is checked once more against
     /// the stored one; an unknown key is checked against a decoy.
-    async fn find_signer(
-        &self,
-        credentials: &Credentials<'_>,
-        signed: &SignedHeaders<'_>,
-    ) -> Result<Option<Arc<Known>>, Rejection> {
-        let verifies = |secret: &SecretSlice<u8>| {
-            signing::verify(secret.expose_secret(), &request(credentials, signed), signed.signature)
+    async fn find_signer(&self, signed: &SignedHeaders<'_>) -> Result<Option<Arc<Known>>, Rejection> {
+        let access_key = signed.authorization.access_key();
+        let verifies = |known: Option<&Arc<Known>>| {
+            let key = known.map_or(&self.decoy, |known| &known.key);
+            signed.text.verify(key, signed.authorization.signature()).is_ok()
         };
-        let remembered = self.keys.get(signed.access_key, &self.store);
-        let secret = remembered.as_ref().map_or(&self.decoy, |known| &known.secret);
-        if verifies(secret) && remembered.is_some() {
+        let remembered = self.keys.get(access_key, &self.store);
+        if verifies(remembered.as_ref()) && remembered.is_some() {
             return Ok(remembered);
         }
-        let stored = self.read(signed.access_key).await?;
-        let verified = verifies(stored.as_ref().map_or(&self.decoy, |known| &known.secret));
+        let stored = self.read(access_key).await?;
+        let verified = verifies(stored.as_ref());
         Ok(stored.filter(|_| verified))
     }
 
@@ -168,7 +164,7 @@ impl ServiceAccounts {
             .map_err(|error| Rejection::Internal(format!("access key {}: {error}", binding.key)))?;
         let known = Arc::new(Known {
             caller: Arc::new(credential.caller),
-            secret,
+            key: signing::Key::new(secret.expose_secret()),
         });
         self.keys.put(access_key, Arc::clone(&known), reading);
         Ok(Some(known))
@@ -218,20 +214,6 @@ impl ServiceAccounts {
                 retry_after: STORE_RETRY_AFTER,
             },
         }
-    }
-}
-
-fn request<'a>(
-    credentials: &Credentials<'a>,
-    signed: &SignedHeaders<'a>,
-) -> signing::Request<'a> {
-    signing::Request {
-        method: credentials.method,
-        path: credentials.path,
-        query: credentials.query,
-        date: signed.date_text,
-        nonce: signed.nonce,
-        content_sha256: signed.content_sha256,
     }
 }
 

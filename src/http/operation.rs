@@ -1,12 +1,12 @@
-//! What an operation of the API says of itself: its permission, its input, the resource that
-//! policy is asked about. `authorized.rs` does the rest.
+//! What an operation of the API says of itself: its permission, its input, and the object that
+//! policy is asked about. `authorized.rs` does the rest, so that no handler can forget to ask.
 
 use std::future::Future;
 
 use salvo::oapi::{Components, Operation as OpenApiOperation};
 
 use crate::authz::Resource;
-use crate::domain::caller::{Caller, Scope};
+use crate::domain::caller::Caller;
 use crate::domain::permission::Permission;
 
 use super::error::ApiError;
@@ -31,23 +31,31 @@ pub trait Operation: Send + Sync + 'static {
 
     /// Path, query and body, parsed.
     type Input: Input;
-    /// The records that policy looks at.
-    type Resource: Send + Sync;
+    /// What policy is asked about.
+    type Object: Object;
 
-    /// Loads the resource within the caller's tenant.
+    /// Which object the input means.
+    fn object(input: &Self::Input) -> <Self::Object as Object>::Reference;
+}
+
+/// Something that is loaded within the caller's tenant and then asked about.
+pub trait Object: Send + Sync + Sized {
+    /// How a request names it.
+    type Reference: Send + Sync;
+
+    /// Loads it.
     ///
     /// # Errors
     ///
-    /// NOT_FOUND for what is missing, malformed or another tenant's.
+    /// `NOT_FOUND` for what is missing, malformed or another tenant's.
     fn load(
         state: &State,
-        scope: Scope,
         caller: &Caller,
-        input: &Self::Input,
-    ) -> impl Future<Output = Result<Self::Resource, ApiError>> + Send;
+        reference: Self::Reference,
+    ) -> impl Future<Output = Result<Self, ApiError>> + Send;
 
-    /// The resource in policy's words.
-    fn resource<'a>(caller: &'a Caller, resource: &'a Self::Resource) -> Resource<'a>;
+    /// It, in policy's words.
+    fn as_resource<'a>(&'a self, caller: &'a Caller) -> Resource<'a>;
 }
 
 /// Input that can be read from a request and described in the OpenAPI document.
@@ -59,15 +67,27 @@ pub trait Input: Send + Sync + Sized {
     /// The client's mistake, named.
     fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError>;
 
-    /// Adds its parameters and body to the operation.
+    /// Adds its parameters and its body to the operation.
     fn describe(components: &mut Components, operation: &mut OpenApiOperation);
 }
 
-/// Operations without input.
+/// No input.
 impl Input for () {
-    fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
-        request.no_query()
+    fn read(_: &mut RequestInput<'_>) -> Result<Self, ApiError> {
+        Ok(())
     }
 
     fn describe(_: &mut Components, _: &mut OpenApiOperation) {}
+}
+
+/// One input after the other.
+impl<A: Input, B: Input> Input for (A, B) {
+    fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
+        Ok((A::read(request)?, B::read(request)?))
+    }
+
+    fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
+        A::describe(components, operation);
+        B::describe(components, operation);
+    }
 }

@@ -1,0 +1,164 @@
+//! `/accounts` (contract section 4).
+
+use salvo::oapi::{ToSchema, endpoint};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::domain::account::Account;
+use crate::domain::id::AccountId;
+use crate::domain::metadata::{Metadata, MetadataPatch};
+use crate::domain::page::ResourceOrder;
+use crate::domain::permission::Permission;
+use crate::domain::text::Name;
+use crate::domain::timestamp;
+use crate::http::answer::{Created, Found, Listed};
+use crate::http::authorized::Authorized;
+use crate::http::error::ApiError;
+use crate::http::fields::Fields;
+use crate::http::input::{Body, BodyInput, PathId};
+use crate::http::list::{ListQuery, PageBody};
+use crate::http::operation::Operation;
+use crate::store::NewAccount;
+
+use super::objects::OwnOrganization;
+use super::parse;
+
+/// `GET /accounts`
+pub struct ListAccounts;
+
+impl Operation for ListAccounts {
+    const PERMISSION: Permission = Permission::ListAccounts;
+    type Input = ListQuery<ResourceOrder>;
+    type Object = OwnOrganization;
+
+    fn object(_: &Self::Input) {}
+}
+
+/// Lists the organization's accounts.
+#[endpoint(operation_id = "listAccounts", tags("accounts"))]
+pub async fn list(request: Authorized<ListAccounts>) -> Result<Listed<AccountBody>, ApiError> {
+    let query = &request.input;
+    let page = request.tenant().list_accounts(query.page, query.include_inactive).await?;
+    Ok(PageBody::listed(query.page.page, page, |account| (&account).into()))
+}
+
+/// `POST /accounts`
+pub struct CreateAccount;
+
+impl Operation for CreateAccount {
+    const PERMISSION: Permission = Permission::CreateAccount;
+    type Input = Body<AccountInput>;
+    type Object = OwnOrganization;
+
+    fn object(_: &Self::Input) {}
+}
+
+/// Makes an account.
+#[endpoint(operation_id = "createAccount", tags("accounts"))]
+pub async fn create(
+    request: Authorized<CreateAccount>,
+) -> Result<Created<AccountBody>, ApiError> {
+    let Body(AccountInput { name, metadata }) = request.input.clone();
+    let account = request
+        .write(move |write| async move {
+            let new = NewAccount { name, metadata };
+            Ok::<_, ApiError>(write.tenant().create_account(new, &write.provenance()).await?)
+        })
+        .await?;
+    Ok(Created::new(format!("/accounts/{}", account.id), account.version, (&account).into()))
+}
+
+/// `GET /accounts/{id}`
+pub struct GetAccount;
+
+impl Operation for GetAccount {
+    const PERMISSION: Permission = Permission::GetAccount;
+    type Input = PathId<AccountId>;
+    type Object = Account;
+
+    fn object(PathId(id): &Self::Input) -> Option<AccountId> {
+        *id
+    }
+}
+
+/// Reads an account.
+#[endpoint(operation_id = "getAccount", tags("accounts"))]
+pub async fn get(request: Authorized<GetAccount>) -> Result<Found<AccountBody>, ApiError> {
+    Ok(request.found(request.object.version, (&request.object).into()))
+}
+
+/// `PATCH /accounts/{id}`
+pub struct UpdateAccount;
+
+impl Operation for UpdateAccount {
+    const PERMISSION: Permission = Permission::UpdateAccount;
+    type Input = (PathId<AccountId>, Body<AccountPatch>);
+    type Object = Account;
+
+    fn object((PathId(id), _): &Self::Input) -> Option<AccountId> {
+        *id
+    }
+}
+
+/// Changes an account, as a JSON Merge Patch (RFC 7396).
+#[endpoint(operation_id = "updateAccount", tags("accounts"))]
+pub async fn update(request: Authorized<UpdateAccount>) -> Result<Found<AccountBody>, ApiError> {
+    let (_, Body(patch)) = request.input.clone();
+    let id = request.object.id;
+    let account = request
+        .write(move |write| async move {
+            let change = |account: &mut Account| patch.apply(account);
+            write
+                .tenant()
+                .update_account(id, write.expected_version, &write.provenance(), change)
+                .await
+        })
+        .await?;
+    Ok(Found::written(account.version, (&account).into()))
+}
+
+/// What a POST says.
+#[derive(Debug, Clone)]
+pub struct AccountInput {
+    name: Name,
+    metadata: Metadata,
+}
+
+impl BodyInput for AccountInput {
+    type Schema = NewAccountBody;
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let name = fields.required("name", parse::name);
+        let metadata = fields.optional("metadata", parse::metadata);
+        Some(Self {
+            name: name?,
+            metadata: metadata.unwrap_or_default(),
+        })
+    }
+}
+
+/// What a PATCH may say.
+#[derive(Debug, Clone)]
+pub struct AccountPatch {
+    name: Option<Name>,
+    metadata: Option<MetadataPatch>,
+    is_active: Option<bool>,
+}
+
+impl AccountPatch {
+    fn apply(&self, account: &mut Account) -> Result<(), ApiError> {
+        if let Some(name) = &self.name {
+            account.name = name.clone();
+        }
+        if let Some(patch) = &self.metadata {
+            account.metadata = parse::merged(&account.metadata, patch)?;
+        }
+        if let Some(is_active) = self.is_active {
+            if account.is_default && !is_active {
+                return Err(ApiError::invalid("/is_active", "the default account cannot go inactive"));
+            }
+            account.is_active = is_active;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! `/organizations/info`: the caller's own organization (contract section 4).
+
+use salvo::oapi::{ToSchema, endpoint};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::domain::metadata::MetadataPatch;
+use crate::domain::organization::Organization;
+use crate::domain::permission::Permission;
+use crate::domain::text::Name;
+use crate::domain::timestamp;
+use crate::http::answer::Found;
+use crate::http::authorized::Authorized;
+use crate::http::error::ApiError;
+use crate::http::fields::Fields;
+use crate::http::input::{Body, BodyInput};
+use crate::http::operation::{Accepts, Operation};
+
+use super::objects::OwnOrganization;
+use super::parse;
+
+/// `GET /organizations/info`
+pub struct GetOrganization;
+
+impl Operation for GetOrganization {
+    const PERMISSION: Permission = Permission::GetOrganization;
+    const ACCEPTS: Accepts = Accepts::Signed;
+    type Input = ();
+    type Object = OwnOrganization;
+
+    fn object((): &()) {}
+}
+
+/// Reads the caller's organization.
+#[endpoint(operation_id = "getOrganization", tags("organizations"))]
+pub async fn get(
+    request: Authorized<GetOrganization>,
+) -> Result<Found<OrganizationBody>, ApiError> {
+    let organization = request.caller().organization();
+    Ok(request.found(organization.version, organization.into()))
+}
+
+/// `PATCH /organizations/info`
+pub struct UpdateOrganization;
+
+impl Operation for UpdateOrganization {
+    const PERMISSION: Permission = Permission::UpdateOrganization;
+    const ACCEPTS: Accepts = Accepts::Signed;
+    type Input = Body<OrganizationPatch>;
+    type Object = OwnOrganization;
+
+    fn object(_: &Self::Input) {}
+}
+
+/// Changes the organization's name or metadata, as a JSON Merge Patch (RFC 7396).
+#[endpoint(operation_id = "updateOrganization", tags("organizations"))]
+pub async fn update(
+    request: Authorized<UpdateOrganization>,
+) -> Result<Found<OrganizationBody>, ApiError> {
+    let Body(patch) = request.input.clone();
+    let organization = request
+        .write(move |write| async move {
+            let change = |organization: &mut Organization| patch.apply(organization);
+            write
+                .tenant()
+                .update_organization(write.expected_version, &write.provenance(), change)
+                .await
+        })
+        .await?;
+    Ok(Found::written(organization.version, (&organization).into()))
+}
+
+/// What a PATCH may say.
+#[derive(Debug, Clone)]
+pub struct OrganizationPatch {
+    name: Option<Name>,
+    metadata: Option<MetadataPatch>,
+}
+
+impl OrganizationPatch {
+    fn apply(&self, organization: &mut Organization) -> Result<(), ApiError> {
+        if let Some(name) = &self.name {
+            organization.name = name.clone();
+        }
+        if let Some(patch) = &self.metadata {
+            organization.metadata = parse::merged(&organization.metadata, patch)?;
+        }
+        Ok(())
+    }
+}
+
+impl BodyInput for OrganizationPatch {
+    type Schema = OrganizationPatchBody;
+    const MERGE_PATCH: bool = true;
+
+    fn read(fields: &mut Fields) -> Self {
+        for name in ["id", "slug", "is_active", "created_at", "updated_at"] {
+            fields.read_only(name);
+        }
+        Self {
+            name: fields.optional("name", parse::name),
+            metadata: fields.optional_or_null("metadata", parse::metadata_patch),
+        }
+    }
+}
+
+/// The members of a PATCH; each may be left out.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
+pub struct OrganizationPatchBody {
+    /// 1 to 200 characters, at most 800 bytes.
+    #[salvo(schema(min_length = 1, max_length = 200, example = "Acme Corporation Inc."))]
+    name: Option<String>,
+    /// Merged in; a null member removes its key, null empties it.
+    #[salvo(schema(value_type = Option<Object>, nullable = true))]
+    metadata: Option<Map<String, Value>>,
+}
+
+/// An organization as the machine surface shows it.
+#[derive(Serialize, ToSchema)]
+#[salvo(schema(name = "Organization"))]
+pub struct OrganizationBody {
+    /// `org-…`
+    #[salvo(schema(example = "org-01k6dyspfte23tskdzn1kqd65k"))]
+    id: String,
+    /// Its name.
+    #[salvo(schema(example = "Acme Corporation"))]
+    name: String,
+    /// Its code: six characters that never change.
+    #[salvo(schema(example = "a1b2c3"))]
+    slug: String,
+    /// False once it is deactivated.
+    is_active: bool,
+    /// The tenant's own notes.
+    #[salvo(schema(value_type = Object))]
+    metadata: Map<String, Value>,
+    /// When it was made.
+    #[salvo(schema(example = "2025-09-30T12:00:00Z"))]
+    created_at: String,
+    /// When it last changed.
+    #[salvo(schema(example = "2025-09-30T12:00:00Z"))]
+    updated_at: String,
+}
+
+impl From<&Organization> for OrganizationBody {
+    fn from(organization: &Organization) -> Self {
+        Self {
+            id: organization.id.to_string(),
+            name: organization.name.as_str().to_owned(),
+            slug: organization.code.to_string(),
+            is_active: organization.is_active,
+            metadata: organization.metadata.as_object().clone(),
+            created_at: timestamp::format(organization.created_at),
+            updated_at: timestamp::format(organization.updated_at),
+        }
+    }
+}
