@@ -5,6 +5,8 @@
 pub mod credentials;
 mod key_cache;
 pub mod last_used;
+pub mod mint;
+pub mod password;
 pub mod rejection;
 pub mod replay;
 pub mod secrets;

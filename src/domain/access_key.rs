@@ -1,5 +1,7 @@
 //! An access key: a public text and a secret, which is sealed at rest.
 
+use std::time::Duration;
+
 use super::id::{AccessKeyId, OrganizationId, ServiceAccountId};
 use super::ip_allowlist::IpAllowlist;
 use super::text::Description;
@@ -40,6 +42,22 @@ impl AccessKey {
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && !self.is_expired(now)
+    }
+
+    /// When the key that replaces it expires, unless the client says otherwise: after the old
+    /// key's length of life again (contract section 4, rotate).
+    #[must_use]
+    pub fn successor_expiry(&self, now: Timestamp) -> Option<Timestamp> {
+        self.expires_at
+            .map(|expires_at| now + (expires_at - self.created_at))
+    }
+
+    /// When it expires once it is rotated: at the overlap's end, or at its own expiry if that
+    /// comes first (contract section 4, rotate).
+    #[must_use]
+    pub fn expiry_in_overlap(&self, now: Timestamp, overlap: Duration) -> Timestamp {
+        let end = now + overlap;
+        self.expires_at.map_or(end, |expires_at| expires_at.min(end))
     }
 
     /// Whether its time is over.

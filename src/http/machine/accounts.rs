@@ -162,3 +162,89 @@ impl AccountPatch {
         Ok(())
     }
 }
+
+impl BodyInput for AccountPatch {
+    type Schema = AccountPatchBody;
+    const MERGE_PATCH: bool = true;
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self {
+            name: fields.optional("name", parse::name),
+            metadata: fields.optional_or_null("metadata", parse::metadata_patch),
+            is_active: fields.optional("is_active", parse::boolean),
+        })
+    }
+}
+
+/// The members of a POST.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
+pub struct NewAccountBody {
+    /// 1 to 200 characters, at most 800 bytes.
+    #[salvo(schema(min_length = 1, max_length = 200, example = "Production"))]
+    name: String,
+    /// The tenant's own notes.
+    #[salvo(schema(value_type = Option<Object>))]
+    metadata: Option<Map<String, Value>>,
+}
+
+/// The members of a PATCH; each may be left out.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
+pub struct AccountPatchBody {
+    /// 1 to 200 characters, at most 800 bytes.
+    #[salvo(schema(min_length = 1, max_length = 200, example = "Production"))]
+    name: Option<String>,
+    /// Merged in; a null member removes its key, null empties it.
+    #[salvo(schema(value_type = Option<Object>, nullable = true))]
+    metadata: Option<Map<String, Value>>,
+    /// False refuses its service accounts' requests; the default account cannot go inactive.
+    is_active: Option<bool>,
+}
+
+/// An account as the API shows it.
+#[derive(Serialize, ToSchema)]
+#[salvo(schema(name = "Account"))]
+pub struct AccountBody {
+    /// `acc-…`
+    #[salvo(schema(example = "acc-01k6dyspfte23tskdzn1kqd65k"))]
+    id: String,
+    /// Six characters that never change.
+    #[salvo(schema(example = "d4e5f6"))]
+    code: String,
+    /// Its name.
+    #[salvo(schema(example = "Production"))]
+    name: String,
+    /// The tenant.
+    #[salvo(schema(example = "org-01k6dyspfte23tskdzn1kqd65k"))]
+    organization_id: String,
+    /// The one that service accounts land in unless told otherwise.
+    is_default: bool,
+    /// False refuses its service accounts' requests.
+    is_active: bool,
+    /// The tenant's own notes.
+    #[salvo(schema(value_type = Object))]
+    metadata: Map<String, Value>,
+    /// When it was made.
+    #[salvo(schema(example = "2025-09-30T12:00:00Z"))]
+    created_at: String,
+    /// When it last changed.
+    #[salvo(schema(example = "2025-09-30T12:00:00Z"))]
+    updated_at: String,
+}
+
+impl From<&Account> for AccountBody {
+    fn from(account: &Account) -> Self {
+        Self {
+            id: account.id.to_string(),
+            code: account.code.to_string(),
+            name: account.name.as_str().to_owned(),
+            organization_id: account.organization_id.to_string(),
+            is_default: account.is_default,
+            is_active: account.is_active,
+            metadata: account.metadata.as_object().clone(),
+            created_at: timestamp::format(account.created_at),
+            updated_at: timestamp::format(account.updated_at),
+        }
+    }
+}

@@ -93,14 +93,14 @@ impl BodyInput for OrganizationPatch {
     type Schema = OrganizationPatchBody;
     const MERGE_PATCH: bool = true;
 
-    fn read(fields: &mut Fields) -> Self {
+    fn read(fields: &mut Fields) -> Option<Self> {
         for name in ["id", "slug", "is_active", "created_at", "updated_at"] {
             fields.read_only(name);
         }
-        Self {
+        Some(Self {
             name: fields.optional("name", parse::name),
             metadata: fields.optional_or_null("metadata", parse::metadata_patch),
-        }
+        })
     }
 }
 

@@ -1,0 +1,75 @@
+//! Service accounts as the API shows them.
+
+use salvo::oapi::ToSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::authn::last_used::LastUsed;
+use crate::domain::service_account::ServiceAccount;
+use crate::domain::timestamp;
+use crate::http::etag::ETag;
+
+/// A service account as the API shows it.
+#[derive(Serialize, ToSchema)]
+#[salvo(schema(name = "ServiceAccount"))]
+pub struct ServiceAccountBody {
+    /// `sa-…`
+    #[salvo(schema(example = "sa-01k6dyspfte23tskdzn1kqd65k"))]
+    id: String,
+    /// Its name.
+    #[salvo(schema(example = "Billing export"))]
+    name: String,
+    /// What it is for.
+    #[salvo(schema(example = "Reads the organization every night"))]
+    description: String,
+    /// The account it belongs to.
+    #[salvo(schema(example = "acc-01k6dyspfte23tskdzn1kqd65k"))]
+    account_id: String,
+    /// The tenant.
+    #[salvo(schema(example = "org-01k6dyspfte23tskdzn1kqd65k"))]
+    organization_id: String,
+    /// False refuses its requests.
+    is_active: bool,
+    /// Its roles.
+    roles: Vec<String>,
+    /// Its direct permissions.
+    #[salvo(schema(example = json!(["organizations:GetOrganization"])))]
+    permissions: Vec<String>,
+    /// The tenant's own notes.
+    #[salvo(schema(value_type = Object))]
+    metadata: Map<String, Value>,
+    /// When it was made.
+    #[salvo(schema(example = "2025-09-30T12:00:00Z"))]
+    created_at: String,
+    /// When it last changed.
+    #[salvo(schema(example = "2025-09-30T12:00:00Z"))]
+    updated_at: String,
+    /// When one of its keys last signed an accepted request, exact to the minute; null if never.
+    #[salvo(schema(example = "2025-09-30T12:00:00Z"))]
+    last_used_at: Option<String>,
+}
+
+impl ServiceAccountBody {
+    pub(super) fn new(service_account: &ServiceAccount, last_used: &LastUsed) -> Self {
+        Self {
+            id: service_account.id.to_string(),
+            name: service_account.name.as_str().to_owned(),
+            description: service_account.description.as_str().to_owned(),
+            account_id: service_account.account_id.to_string(),
+            organization_id: service_account.organization_id.to_string(),
+            is_active: service_account.is_active,
+            roles: service_account.roles.clone(),
+            permissions: service_account.permissions.clone(),
+            metadata: service_account.metadata.as_object().clone(),
+            created_at: timestamp::format(service_account.created_at),
+            updated_at: timestamp::format(service_account.updated_at),
+            last_used_at: last_used
+                .of_service_account(service_account.id, service_account.last_used_at)
+                .map(timestamp::format),
+        }
+    }
+}
+
+pub(super) fn etag(service_account: &ServiceAccount) -> ETag {
+    ETag::new(service_account.id.uuid(), service_account.version)
+}

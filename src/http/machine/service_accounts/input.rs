@@ -1,0 +1,171 @@
+//! What requests about service accounts say.
+
+use salvo::oapi::{Components, Operation as OpenApiOperation, ToSchema};
+use serde_json::{Map, Value};
+
+use crate::domain::id::AccountId;
+use crate::domain::metadata::{Metadata, MetadataPatch};
+use crate::domain::page::ResourceOrder;
+use crate::domain::service_account::ServiceAccount;
+use crate::domain::text::{Description, Name};
+use crate::http::error::ApiError;
+use crate::http::fields::Fields;
+use crate::http::input::{BodyInput, RequestInput, describe_query};
+use crate::http::list::ListQuery;
+use crate::http::machine::parse;
+use crate::http::operation::Input;
+
+/// The query of the list.
+#[derive(Debug, Clone)]
+pub struct ServiceAccountsQuery {
+    pub(super) list: ListQuery<ResourceOrder>,
+    /// `Some(None)` for a malformed id, which is answered like a missing one.
+    pub(super) account_id: Option<Option<AccountId>>,
+    pub(super) include_deleted: bool,
+}
+
+impl Input for ServiceAccountsQuery {
+    fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
+        Ok(Self {
+            list: ListQuery::read(request)?,
+            account_id: request.query.take("account_id").map(|text| text.parse().ok()),
+            include_deleted: request.query.boolean("include_deleted")?,
+        })
+    }
+
+    fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
+        ListQuery::<ResourceOrder>::describe(components, operation);
+        describe_query(operation, "account_id", "Only the service accounts of this account.");
+        describe_query(
+            operation,
+            "include_deleted",
+            "`true` lists deleted ones too; needs `service-accounts:ListDeleted`.",
+        );
+    }
+}
+
+/// What a POST says.
+#[derive(Debug, Clone)]
+pub struct ServiceAccountInput {
+    pub(super) account_id: Option<Option<AccountId>>,
+    pub(super) name: Name,
+    pub(super) description: Description,
+    pub(super) roles: Vec<String>,
+    pub(super) permissions: Vec<String>,
+    pub(super) metadata: Metadata,
+}
+
+impl BodyInput for ServiceAccountInput {
+    type Schema = NewServiceAccountBody;
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let name = fields.required("name", parse::name);
+        let account_id = fields.optional("account_id", parse::maybe_id);
+        let description = fields.optional("description", parse::description);
+        let roles = fields.optional("roles", parse::role_names);
+        let permissions = fields.optional("permissions", parse::permission_names);
+        let metadata = fields.optional("metadata", parse::metadata);
+        Some(Self {
+            account_id,
+            name: name?,
+            description: description.unwrap_or_default(),
+            roles: roles.unwrap_or_default(),
+            permissions: permissions.unwrap_or_default(),
+            metadata: metadata.unwrap_or_default(),
+        })
+    }
+}
+
+/// What a PATCH may say.
+#[derive(Debug, Clone)]
+pub struct ServiceAccountPatch {
+    name: Option<Name>,
+    description: Option<Description>,
+    is_active: Option<bool>,
+    roles: Option<Vec<String>>,
+    permissions: Option<Vec<String>>,
+    metadata: Option<MetadataPatch>,
+}
+
+impl ServiceAccountPatch {
+    pub(super) fn apply(&self, service_account: &mut ServiceAccount) -> Result<(), ApiError> {
+        if let Some(name) = &self.name {
+            service_account.name = name.clone();
+        }
+        if let Some(description) = &self.description {
+            service_account.description = description.clone();
+        }
+        if let Some(is_active) = self.is_active {
+            service_account.is_active = is_active;
+        }
+        if let Some(roles) = &self.roles {
+            service_account.roles.clone_from(roles);
+        }
+        if let Some(permissions) = &self.permissions {
+            service_account.permissions.clone_from(permissions);
+        }
+        if let Some(patch) = &self.metadata {
+            service_account.metadata = parse::merged(&service_account.metadata, patch)?;
+        }
+        Ok(())
+    }
+}
+
+impl BodyInput for ServiceAccountPatch {
+    type Schema = ServiceAccountPatchBody;
+    const MERGE_PATCH: bool = true;
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self {
+            name: fields.optional("name", parse::name),
+            description: fields.optional("description", parse::description),
+            is_active: fields.optional("is_active", parse::boolean),
+            roles: fields.optional("roles", parse::role_names),
+            permissions: fields.optional("permissions", parse::permission_names),
+            metadata: fields.optional_or_null("metadata", parse::metadata_patch),
+        })
+    }
+}
+
+/// The members of a POST.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
+pub struct NewServiceAccountBody {
+    /// 1 to 200 characters, at most 800 bytes.
+    #[salvo(schema(min_length = 1, max_length = 200, example = "Billing export"))]
+    name: String,
+    /// The account it is to belong to; the default account if left out.
+    account_id: Option<String>,
+    /// At most 1,000 characters.
+    #[salvo(schema(max_length = 1000))]
+    description: Option<String>,
+    /// Role names; each is asked of policy (`service-accounts:AssignRole`).
+    roles: Option<Vec<String>>,
+    /// Permission names; each is asked of policy (`service-accounts:GrantPermission`).
+    #[salvo(schema(example = json!(["organizations:GetOrganization"])))]
+    permissions: Option<Vec<String>>,
+    /// The tenant's own notes.
+    #[salvo(schema(value_type = Option<Object>))]
+    metadata: Option<Map<String, Value>>,
+}
+
+/// The members of a PATCH; each may be left out, arrays replace.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
+pub struct ServiceAccountPatchBody {
+    /// 1 to 200 characters, at most 800 bytes.
+    #[salvo(schema(min_length = 1, max_length = 200, example = "Billing export"))]
+    name: Option<String>,
+    /// At most 1,000 characters.
+    #[salvo(schema(max_length = 1000))]
+    description: Option<String>,
+    /// False refuses its requests; true again asks policy for all that it has.
+    is_active: Option<bool>,
+    /// Role names; each added one is asked of policy (`service-accounts:AssignRole`).
+    roles: Option<Vec<String>>,
+    /// Permission names; each added one is asked of policy (`service-accounts:GrantPermission`).
+    permissions: Option<Vec<String>>,
+    /// Merged in; a null member removes its key, null empties it.
+    #[salvo(schema(value_type = Option<Object>, nullable = true))]
+    metadata: Option<Map<String, Value>>,
+}

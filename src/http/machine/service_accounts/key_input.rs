@@ -1,0 +1,113 @@
+//! What requests about keys say.
+
+use std::time::Duration;
+
+use salvo::oapi::{Components, Operation as OpenApiOperation, ToSchema};
+
+use crate::domain::id::{AccessKeyId, ServiceAccountId};
+use crate::domain::ip_allowlist::IpAllowlist;
+use crate::domain::text::Description;
+use crate::domain::timestamp::Timestamp;
+use crate::http::error::ApiError;
+use crate::http::fields::Fields;
+use crate::http::input::{BodyInput, PathId, RequestInput, describe_path};
+use crate::http::machine::parse;
+use crate::http::operation::Input;
+
+const DEFAULT_OVERLAP: Duration = Duration::from_secs(86_400);
+
+/// `{id}` and `{key_id}` of the path.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyPath {
+    service_account: Option<ServiceAccountId>,
+    key: Option<AccessKeyId>,
+}
+
+impl KeyPath {
+    pub(super) const fn ids(&self) -> (Option<ServiceAccountId>, Option<AccessKeyId>) {
+        (self.service_account, self.key)
+    }
+}
+
+impl Input for KeyPath {
+    fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
+        let PathId(service_account) = PathId::read(request)?;
+        Ok(Self {
+            service_account,
+            key: request.path_id("key_id"),
+        })
+    }
+
+    fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
+        PathId::<ServiceAccountId>::describe(components, operation);
+        describe_path(operation, "key_id", "The key's id, `key-…`.");
+    }
+}
+
+/// What a POST says.
+#[derive(Debug, Clone)]
+pub struct KeyInput {
+    pub(super) description: Description,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) ip_allowlist: IpAllowlist,
+}
+
+impl BodyInput for KeyInput {
+    type Schema = NewKeyBody;
+    const MAY_BE_ABSENT: bool = true;
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self {
+            description: fields.optional("description", parse::description).unwrap_or_default(),
+            expires_at: fields.optional_or_null("expires_at", parse::maybe_timestamp).flatten(),
+            ip_allowlist: fields.optional("ip_allowlist", parse::ip_allowlist).unwrap_or_default(),
+        })
+    }
+}
+
+/// What a rotation says.
+#[derive(Debug, Clone)]
+pub struct RotationInput {
+    pub(super) overlap: Duration,
+    /// `None`: the old key's length of life again; `Some(None)`: never.
+    pub(super) expires_at: Option<Option<Timestamp>>,
+}
+
+impl BodyInput for RotationInput {
+    type Schema = RotationBody;
+    const MAY_BE_ABSENT: bool = true;
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self {
+            overlap: fields.optional("overlap_seconds", parse::overlap).unwrap_or(DEFAULT_OVERLAP),
+            expires_at: fields.optional_or_null("expires_at", parse::maybe_timestamp),
+        })
+    }
+}
+
+/// The members of a POST; each may be left out.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
+pub struct NewKeyBody {
+    /// At most 1,000 characters.
+    #[salvo(schema(max_length = 1000))]
+    description: Option<String>,
+    /// In the future; null or absent: never.
+    #[salvo(schema(example = "2030-01-01T00:00:00Z", nullable = true))]
+    expires_at: Option<String>,
+    /// Networks in CIDR form or bare addresses, at most 50; empty or absent: anywhere.
+    #[salvo(schema(max_items = 50, example = json!(["127.0.0.0/8", "::1"])))]
+    ip_allowlist: Option<Vec<String>>,
+}
+
+/// The members of a rotation; each may be left out.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
+pub struct RotationBody {
+    /// How long the old key lives on, 0 to 604,800 seconds; a day if left out.
+    #[salvo(schema(minimum = 0, maximum = 604_800, example = 3600))]
+    overlap_seconds: Option<i64>,
+    /// When the new key expires; the old key's length of life again if left out.
+    #[salvo(schema(example = "2030-01-01T00:00:00Z", nullable = true))]
+    expires_at: Option<String>,
+}

@@ -1,0 +1,200 @@
+//! `/service-accounts` (contract section 4).
+
+pub mod body;
+mod grants;
+mod input;
+mod key_body;
+mod key_input;
+pub mod keys;
+
+use salvo::oapi::endpoint;
+
+use crate::domain::id::{AccountId, ServiceAccountId};
+use crate::domain::page::ResourceOrder;
+use crate::domain::permission::Permission;
+use crate::domain::service_account::ServiceAccount;
+use crate::http::answer::{Created, Found, Listed, NoContent};
+use crate::http::authorized::Authorized;
+use crate::http::error::ApiError;
+use crate::http::input::{Body, PathId};
+use crate::http::list::PageBody;
+use crate::http::operation::{Object, Operation};
+use crate::store::NewServiceAccount;
+
+use super::objects::{AccountOfNew, ServiceAccountObject, ServiceAccountsIn};
+
+use body::ServiceAccountBody;
+use input::{ServiceAccountInput, ServiceAccountPatch, ServiceAccountsQuery};
+
+/// `GET /service-accounts`
+pub struct ListServiceAccounts;
+
+impl Operation for ListServiceAccounts {
+    const PERMISSION: Permission = Permission::ListServiceAccounts;
+    type Input = ServiceAccountsQuery;
+    type Object = ServiceAccountsIn;
+
+    fn object(query: &Self::Input) -> Option<Option<AccountId>> {
+        query.account_id
+    }
+}
+
+/// Lists the service accounts of one account, or of the whole organization.
+#[endpoint(operation_id = "listServiceAccounts", tags("service accounts"))]
+pub async fn list(
+    request: Authorized<ListServiceAccounts>,
+) -> Result<Listed<ServiceAccountBody>, ApiError> {
+    let query = &request.input;
+    if query.include_deleted {
+        let resource = request.object.as_resource(request.caller());
+        request.authorizer.require(Permission::ListDeletedServiceAccounts, resource)?;
+    }
+    let account = match &request.object {
+        ServiceAccountsIn::Account(account) => Some(account.id),
+        ServiceAccountsIn::Organization => None,
+    };
+    let page = request
+        .tenant()
+        .list_service_accounts(
+            query.list.page,
+            account,
+            query.list.include_inactive,
+            query.include_deleted,
+        )
+        .await?;
+    let last_used = &request.state.last_used;
+    Ok(PageBody::listed(query.list.page.page, page, |service_account| {
+        ServiceAccountBody::new(&service_account, last_used)
+    }))
+}
+
+/// `POST /service-accounts`
+pub struct CreateServiceAccount;
+
+impl Operation for CreateServiceAccount {
+    const PERMISSION: Permission = Permission::CreateServiceAccount;
+    type Input = Body<ServiceAccountInput>;
+    type Object = AccountOfNew;
+
+    fn object(Body(input): &Self::Input) -> Option<Option<AccountId>> {
+        input.account_id
+    }
+}
+
+/// Makes a service account. Each role and permission it gets is asked of policy too.
+#[endpoint(operation_id = "createServiceAccount", tags("service accounts"))]
+pub async fn create(
+    request: Authorized<CreateServiceAccount>,
+) -> Result<Created<ServiceAccountBody>, ApiError> {
+    let Body(input) = request.input.clone();
+    grants::require_known(&request.authorizer, &input.roles, &input.permissions)?;
+    grants::require(&request.authorizer, &input.roles, &input.permissions)?;
+    let new = NewServiceAccount {
+        account_id: request.object.0.id,
+        name: input.name,
+        description: input.description,
+        roles: input.roles,
+        permissions: input.permissions,
+        metadata: input.metadata,
+    };
+    let service_account = request
+        .write(move |write| async move {
+            Ok(write.tenant().create_service_account(new, &write.provenance()).await?)
+        })
+        .await?;
+    Ok(Created {
+        location: format!("/service-accounts/{}", service_account.id),
+        etag: Some(body::etag(&service_account)),
+        body: ServiceAccountBody::new(&service_account, &request.state.last_used),
+    })
+}
+
+/// `GET /service-accounts/{id}`
+pub struct GetServiceAccount;
+
+impl Operation for GetServiceAccount {
+    const PERMISSION: Permission = Permission::GetServiceAccount;
+    type Input = PathId<ServiceAccountId>;
+    type Object = ServiceAccountObject;
+
+    fn object(PathId(id): &Self::Input) -> Option<ServiceAccountId> {
+        *id
+    }
+}
+
+/// Reads a service account.
+#[endpoint(operation_id = "getServiceAccount", tags("service accounts"))]
+pub async fn get(
+    request: Authorized<GetServiceAccount>,
+) -> Result<Found<ServiceAccountBody>, ApiError> {
+    let service_account = &request.object.service_account;
+    let shown = ServiceAccountBody::new(service_account, &request.state.last_used);
+    Ok(request.found(body::etag(service_account), shown))
+}
+
+/// `PATCH /service-accounts/{id}`
+pub struct UpdateServiceAccount;
+
+impl Operation for UpdateServiceAccount {
+    const PERMISSION: Permission = Permission::UpdateServiceAccount;
+    type Input = (PathId<ServiceAccountId>, Body<ServiceAccountPatch>);
+    type Object = ServiceAccountObject;
+
+    fn object((PathId(id), _): &Self::Input) -> Option<ServiceAccountId> {
+        *id
+    }
+}
+
+/// Changes a service account, as a JSON Merge Patch (RFC 7396); arrays replace. Each role and
+/// permission that is added is asked of policy too, and all of them when it is re-activated.
+#[endpoint(operation_id = "updateServiceAccount", tags("service accounts"))]
+pub async fn update(
+    request: Authorized<UpdateServiceAccount>,
+) -> Result<Found<ServiceAccountBody>, ApiError> {
+    let (_, Body(patch)) = request.input.clone();
+    let id = request.object.service_account.id;
+    let expected = request.expected_version(body::etag(&request.object.service_account))?;
+    let service_account = request
+        .write(move |write| async move {
+            // Judged on the locked row: what is added is added to what is there now.
+            let change = |service_account: &mut ServiceAccount| {
+                let before = service_account.clone();
+                patch.apply(service_account)?;
+                grants::require_change(&write.authorizer, &before, service_account)
+            };
+            write
+                .tenant()
+                .update_service_account(id, expected, &write.provenance(), change)
+                .await
+        })
+        .await?;
+    let shown = ServiceAccountBody::new(&service_account, &request.state.last_used);
+    Ok(Found::Whole(body::etag(&service_account), shown))
+}
+
+/// `DELETE /service-accounts/{id}`
+pub struct DeleteServiceAccount;
+
+impl Operation for DeleteServiceAccount {
+    const PERMISSION: Permission = Permission::DeleteServiceAccount;
+    type Input = PathId<ServiceAccountId>;
+    type Object = ServiceAccountObject;
+
+    fn object(PathId(id): &Self::Input) -> Option<ServiceAccountId> {
+        *id
+    }
+}
+
+/// Deletes a service account and revokes its keys.
+#[endpoint(operation_id = "deleteServiceAccount", tags("service accounts"))]
+pub async fn delete(request: Authorized<DeleteServiceAccount>) -> Result<NoContent, ApiError> {
+    let id = request.object.service_account.id;
+    let expected = request.expected_version(body::etag(&request.object.service_account))?;
+    request
+        .write(move |write| async move {
+            let by = write.provenance();
+            Ok(write.tenant().delete_service_account(id, expected, &by).await?)
+        })
+        .await?;
+    Ok(NoContent)
+}
