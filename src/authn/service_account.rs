@@ -30,7 +30,7 @@ const STORE_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Verifies signed requests.
 pub struct ServiceAccounts {
-    store: Store,
+    store: Arc<Store>,
     sealer: Arc<Sealer>,
     replay: Arc<ReplayGuard>,
     last_used: Arc<LastUsed>,
@@ -52,7 +52,7 @@ impl ServiceAccounts {
     /// Puts the parts together; `max_skew` is how far a request's date may lie from the clock.
     #[must_use]
     pub fn new(
-        store: Store,
+        store: Arc<Store>,
         sealer: Arc<Sealer>,
         replay: Arc<ReplayGuard>,
         last_used: Arc<LastUsed>,

@@ -1,7 +1,5 @@
 //! An access key: a public text and a secret, which is sealed at rest.
 
-use std::time::Duration;
-
 use super::id::{AccessKeyId, OrganizationId, ServiceAccountId};
 use super::ip_allowlist::IpAllowlist;
 use super::text::Description;
@@ -50,14 +48,6 @@ impl AccessKey {
     pub fn successor_expiry(&self, now: Timestamp) -> Option<Timestamp> {
         self.expires_at
             .map(|expires_at| now + (expires_at - self.created_at))
-    }
-
-    /// When it expires once it is rotated: at the overlap's end, or at its own expiry if that
-    /// comes first (contract section 4, rotate).
-    #[must_use]
-    pub fn expiry_in_overlap(&self, now: Timestamp, overlap: Duration) -> Timestamp {
-        let end = now + overlap;
-        self.expires_at.map_or(end, |expires_at| expires_at.min(end))
     }
 
     /// Whether its time is over.

@@ -1,33 +1,31 @@
 //! Successful answers: status, validators and body in one place.
 
-use salvo::http::header::{ETAG, HeaderValue, LOCATION};
+use salvo::http::header::{HeaderValue, LOCATION};
 use salvo::http::StatusCode;
 use salvo::oapi::{Components, EndpointOutRegister, Operation, Response as OpenApiResponse, ToSchema};
 use salvo::prelude::{Json, Response};
 use salvo::writing::Scribe;
 use serde::Serialize;
 
-use super::error::ApiError;
-use super::etag::ETag;
+use super::etag::EntityTag;
 
 /// 200 with an `etag`, or 304 when the client already has that version.
 pub enum Found<T> {
     /// The whole representation.
-    Whole(ETag, T),
+    Whole(EntityTag, T),
     /// The client's copy is current.
-    NotModified(ETag),
+    NotModified(EntityTag),
 }
 
 impl<T: Serialize + Send> Scribe for Found<T> {
     fn render(self, response: &mut Response) {
         match self {
             Self::Whole(etag, body) => {
-                set(response, ETAG, &etag.to_string());
+                etag.write(response);
                 response.render(Json(body));
             }
             Self::NotModified(etag) => {
-                set(response, ETAG, &etag.to_string());
-                response.status_code(StatusCode::NOT_MODIFIED);
+                etag.write_not_modified(response);
             }
         }
     }
@@ -46,16 +44,18 @@ pub struct Created<T> {
     /// Where it is from now on.
     pub location: String,
     /// Its version, if it has one.
-    pub etag: Option<ETag>,
+    pub etag: Option<EntityTag>,
     /// What was made.
     pub body: T,
 }
 
 impl<T: Serialize + Send> Scribe for Created<T> {
     fn render(self, response: &mut Response) {
-        set(response, LOCATION, &self.location);
+        if let Ok(location) = HeaderValue::from_str(&self.location) {
+            response.headers_mut().insert(LOCATION, location);
+        }
         if let Some(etag) = self.etag {
-            set(response, ETAG, &etag.to_string());
+            etag.write(response);
         }
         response.render(Json(self.body));
         response.status_code(StatusCode::CREATED);
@@ -82,11 +82,5 @@ impl Scribe for NoContent {
 impl EndpointOutRegister for NoContent {
     fn register(_: &mut Components, operation: &mut Operation) {
         operation.responses.insert("204", OpenApiResponse::new("No Content"));
-    }
-}
-
-fn set(response: &mut Response, name: salvo::http::HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(name, value);
     }
 }

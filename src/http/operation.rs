@@ -5,7 +5,7 @@ use std::future::Future;
 
 use salvo::oapi::{Components, Operation as OpenApiOperation};
 
-use crate::authz::Resource;
+use crate::authz::question::Resource;
 use crate::domain::caller::Caller;
 use crate::domain::permission::Permission;
 

@@ -11,12 +11,12 @@ use crate::domain::page::ResourceOrder;
 use crate::domain::permission::Permission;
 use crate::domain::text::Name;
 use crate::domain::timestamp;
-use crate::http::answer::{Created, Found, Listed};
+use crate::http::answer::{Created, Found};
 use crate::http::authorized::Authorized;
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
 use crate::http::input::{Body, BodyInput, PathId};
-use crate::http::list::{ListQuery, PageBody};
+use crate::http::list::{ListQuery, Listed};
 use crate::http::operation::Operation;
 use crate::store::NewAccount;
 
@@ -39,7 +39,7 @@ impl Operation for ListAccounts {
 pub async fn list(request: Authorized<ListAccounts>) -> Result<Listed<AccountBody>, ApiError> {
     let query = &request.input;
     let page = request.tenant().list_accounts(query.page, query.include_inactive).await?;
-    Ok(PageBody::listed(query.page.page, page, |account| (&account).into()))
+    Ok(Listed::new(&query.page, page, |account| (&account).into()))
 }
 
 /// `POST /accounts`
@@ -155,7 +155,7 @@ impl AccountPatch {
         }
         if let Some(is_active) = self.is_active {
             if account.is_default && !is_active {
-                return Err(ApiError::invalid("/is_active", "the default account cannot go inactive"));
+                return Err(parse::broken("/is_active", "the default account cannot go inactive"));
             }
             account.is_active = is_active;
         }
@@ -170,7 +170,7 @@ impl BodyInput for AccountPatch {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self {
             name: fields.optional("name", parse::name),
-            metadata: fields.optional_or_null("metadata", parse::metadata_patch),
+            metadata: parse::metadata_patch(fields.nullable("metadata", parse::object)),
             is_active: fields.optional("is_active", parse::boolean),
         })
     }

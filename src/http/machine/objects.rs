@@ -1,12 +1,13 @@
 //! The objects of the machine surface, each found only within the caller's tenant.
 
-use crate::authz::Resource;
+use crate::authz::question::Resource;
 use crate::domain::access_key::AccessKey;
 use crate::domain::account::Account;
 use crate::domain::caller::Caller;
 use crate::domain::id::{AccessKeyId, AccountId, ServiceAccountId};
 use crate::domain::service_account::ServiceAccount;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, Code};
+use crate::http::machine::parse;
 use crate::http::operation::Object;
 use crate::http::state::State;
 
@@ -139,7 +140,10 @@ impl Object for ServiceAccountsIn {
             Some(id) => find_account(state, caller, id)
                 .await?
                 .map(Self::Account)
-                .ok_or_else(|| ApiError::bad_parameter("`account_id` names no account of this organization")),
+                .ok_or_else(|| ApiError::invalid(
+                        Code::BadParameter,
+                        "`account_id` names no account of this organization",
+                    )),
         }
     }
 
@@ -166,7 +170,7 @@ impl Object for AccountOfNew {
         match reference {
             None => Ok(Self(state.store.within(caller.scope()).default_account().await?)),
             Some(id) => find_account(state, caller, id).await?.map(Self).ok_or_else(|| {
-                ApiError::invalid("/account_id", "names no account of this organization")
+                parse::broken("/account_id", "names no account of this organization")
             }),
         }
     }

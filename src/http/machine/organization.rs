@@ -99,7 +99,7 @@ impl BodyInput for OrganizationPatch {
         }
         Some(Self {
             name: fields.optional("name", parse::name),
-            metadata: fields.optional_or_null("metadata", parse::metadata_patch),
+            metadata: parse::metadata_patch(fields.nullable("metadata", parse::object)),
         })
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::authn::last_used::LastUsed;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::timestamp;
-use crate::http::etag::ETag;
+use crate::http::etag::EntityTag;
 
 /// A service account as the API shows it.
 #[derive(Serialize, ToSchema)]
@@ -70,6 +70,6 @@ impl ServiceAccountBody {
     }
 }
 
-pub(super) fn etag(service_account: &ServiceAccount) -> ETag {
-    ETag::new(service_account.id.uuid(), service_account.version)
+pub(super) fn etag(service_account: &ServiceAccount) -> EntityTag {
+    EntityTag::new(service_account.id.uuid(), service_account.version)
 }

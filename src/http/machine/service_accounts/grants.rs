@@ -1,7 +1,7 @@
 //! Nobody grants what it may not (contract section 4): every role and permission that somebody
 //! gets is asked of policy, one by one.
 
-use crate::authz::Resource;
+use crate::authz::question::Resource;
 use crate::domain::permission::Permission;
 use crate::domain::service_account::ServiceAccount;
 use crate::http::authorizer::Authorizer;
@@ -58,7 +58,7 @@ pub(super) fn require_known(
 ) -> Result<(), ApiError> {
     let catalogue = authorizer.snapshot().catalogue();
     if let Some(role) = roles.iter().find(|name| !catalogue.has_role(name)) {
-        return Err(ApiError::invalid("/roles", &format!("there is no role `{role}`")));
+        return Err(parse::broken("/roles", format!("there is no role `{role}`")));
     }
     if let Some(permission) = permissions.iter().find(|name| !catalogue.has_permission(name)) {
         return Err(ApiError::invalid(

@@ -62,8 +62,8 @@ impl BodyInput for ServiceAccountInput {
         let name = fields.required("name", parse::name);
         let account_id = fields.optional("account_id", parse::maybe_id);
         let description = fields.optional("description", parse::description);
-        let roles = fields.optional("roles", parse::role_names);
-        let permissions = fields.optional("permissions", parse::permission_names);
+        let roles = fields.optional("roles", parse::grants);
+        let permissions = fields.optional("permissions", parse::grants);
         let metadata = fields.optional("metadata", parse::metadata);
         Some(Self {
             account_id,
@@ -120,9 +120,9 @@ impl BodyInput for ServiceAccountPatch {
             name: fields.optional("name", parse::name),
             description: fields.optional("description", parse::description),
             is_active: fields.optional("is_active", parse::boolean),
-            roles: fields.optional("roles", parse::role_names),
-            permissions: fields.optional("permissions", parse::permission_names),
-            metadata: fields.optional_or_null("metadata", parse::metadata_patch),
+            roles: fields.optional("roles", parse::grants),
+            permissions: fields.optional("permissions", parse::grants),
+            metadata: parse::metadata_patch(fields.nullable("metadata", parse::object)),
         })
     }
 }

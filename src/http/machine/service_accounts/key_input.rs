@@ -9,7 +9,7 @@ use crate::domain::ip_allowlist::IpAllowlist;
 use crate::domain::text::Description;
 use crate::domain::timestamp::Timestamp;
 use crate::http::error::ApiError;
-use crate::http::fields::Fields;
+use crate::http::fields::{Fields, Nullable};
 use crate::http::input::{BodyInput, PathId, RequestInput, describe_path};
 use crate::http::machine::parse;
 use crate::http::operation::Input;
@@ -59,7 +59,10 @@ impl BodyInput for KeyInput {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self {
             description: fields.optional("description", parse::description).unwrap_or_default(),
-            expires_at: fields.optional_or_null("expires_at", parse::maybe_timestamp).flatten(),
+            expires_at: match fields.nullable("expires_at", parse::timestamp) {
+                Nullable::Absent | Nullable::Null => None,
+                Nullable::Value(at) => Some(at),
+            },
             ip_allowlist: fields.optional("ip_allowlist", parse::ip_allowlist).unwrap_or_default(),
         })
     }
@@ -80,7 +83,11 @@ impl BodyInput for RotationInput {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self {
             overlap: fields.optional("overlap_seconds", parse::overlap).unwrap_or(DEFAULT_OVERLAP),
-            expires_at: fields.optional_or_null("expires_at", parse::maybe_timestamp),
+            expires_at: match fields.nullable("expires_at", parse::timestamp) {
+                Nullable::Absent => None,
+                Nullable::Null => Some(None),
+                Nullable::Value(at) => Some(Some(at)),
+            },
         })
     }
 }

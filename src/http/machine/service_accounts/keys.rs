@@ -11,12 +11,12 @@ use crate::domain::page::KeyOrder;
 use crate::domain::permission::Permission;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::timestamp::Timestamp;
-use crate::http::answer::{Created, Listed, NoContent};
+use crate::http::answer::{Created, NoContent};
 use crate::http::authorized::Authorized;
 use crate::http::authorizer::Authorizer;
 use crate::http::error::ApiError;
 use crate::http::input::{Body, PathId};
-use crate::http::list::{ListQuery, PageBody};
+use crate::http::list::{ListQuery, Listed};
 use crate::http::machine::objects::{AccessKeyObject, ServiceAccountObject};
 use crate::http::operation::Operation;
 use crate::http::state::State;
@@ -46,7 +46,7 @@ pub async fn list(request: Authorized<ListKeys>) -> Result<Listed<AccessKeyBody>
     let id = request.object.service_account.id;
     let page = request.tenant().list_keys(id, query.page, query.include_inactive).await?;
     let (now, last_used) = (request.authorizer.now(), &request.state.last_used);
-    Ok(PageBody::listed(query.page.page, page, |key| AccessKeyBody::new(&key, now, last_used)))
+    Ok(Listed::new(&query.page, page, |key| AccessKeyBody::new(&key, now, last_used)))
 }
 
 /// `POST /service-accounts/{id}/keys`
@@ -111,8 +111,17 @@ pub async fn rotate(
     let (_, Body(input)) = request.input.clone();
     let now = request.authorizer.now();
     require_future(input.expires_at.flatten(), now)?;
-    let (owner, old) = (request.object.owner.service_account.id, request.object.key.id);
-    let (minted, secret) = mint(&request.state, request.caller(), &request.object.owner)?;
+    let AccessKeyObject { key: old, owner } = &request.object;
+    let (minted, secret) = mint(&request.state, request.caller(), owner)?;
+    let new = NewKey {
+        id: minted.id,
+        access_key: minted.access_key,
+        secret: minted.sealed,
+        description: old.description.clone(),
+        ip_allowlist: old.ip_allowlist.clone(),
+        expires_at: input.expires_at.unwrap_or_else(|| old.successor_expiry(now)),
+    };
+    let (owner, old) = (owner.service_account.id, old.id);
     let key = request
         .write(move |write| async move {
             let is_own = write.authorizer.caller().service_account_id() == Some(owner);
@@ -120,16 +129,8 @@ pub async fn rotate(
                 true => Ok(()),
                 false => grants::require_all_of(&write.authorizer, service_account),
             };
-            let successor = |old: &AccessKey| NewKey {
-                id: minted.id,
-                access_key: minted.access_key,
-                secret: minted.sealed,
-                description: old.description.clone(),
-                ip_allowlist: old.ip_allowlist.clone(),
-                expires_at: input.expires_at.unwrap_or_else(|| old.successor_expiry(now)),
-            };
             let by = write.provenance();
-            write.tenant().rotate_key(owner, old, &by, input.overlap, successor, check).await
+            write.tenant().rotate_key(owner, old, &by, new, now + input.overlap, check).await
         })
         .await?;
     Ok(created(&key, &secret, &request.authorizer, &request.state))
@@ -191,7 +192,7 @@ fn created(
 
 fn require_future(expires_at: Option<Timestamp>, now: Timestamp) -> Result<(), ApiError> {
     if expires_at.is_some_and(|at| at <= now) {
-        return Err(ApiError::invalid("/expires_at", "must lie in the future"));
+        return Err(parse::broken("/expires_at", "must lie in the future"));
     }
     Ok(())
 }

@@ -13,13 +13,13 @@ use crate::domain::id::{AccountId, ServiceAccountId};
 use crate::domain::page::ResourceOrder;
 use crate::domain::permission::Permission;
 use crate::domain::service_account::ServiceAccount;
-use crate::http::answer::{Created, Found, Listed, NoContent};
+use crate::http::answer::{Created, Found, NoContent};
 use crate::http::authorized::Authorized;
 use crate::http::error::ApiError;
 use crate::http::input::{Body, PathId};
-use crate::http::list::PageBody;
+use crate::http::list::Listed;
 use crate::http::operation::{Object, Operation};
-use crate::store::NewServiceAccount;
+use crate::store::{NewServiceAccount, ServiceAccountFilter};
 
 use super::objects::{AccountOfNew, ServiceAccountObject, ServiceAccountsIn};
 
@@ -49,21 +49,20 @@ pub async fn list(
         let resource = request.object.as_resource(request.caller());
         request.authorizer.require(Permission::ListDeletedServiceAccounts, resource)?;
     }
-    let account = match &request.object {
-        ServiceAccountsIn::Account(account) => Some(account.id),
-        ServiceAccountsIn::Organization => None,
+    let filter = ServiceAccountFilter {
+        account: match &request.object {
+            ServiceAccountsIn::Account(account) => Some(account.id),
+            ServiceAccountsIn::Organization => None,
+        },
+        include_inactive: query.list.include_inactive,
+        include_deleted: query.include_deleted,
     };
     let page = request
         .tenant()
-        .list_service_accounts(
-            query.list.page,
-            account,
-            query.list.include_inactive,
-            query.include_deleted,
-        )
+        .list_service_accounts(query.list.page, filter)
         .await?;
     let last_used = &request.state.last_used;
-    Ok(PageBody::listed(query.list.page.page, page, |service_account| {
+    Ok(Listed::new(&query.list.page, page, |service_account| {
         ServiceAccountBody::new(&service_account, last_used)
     }))
 }

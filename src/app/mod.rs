@@ -1,0 +1,162 @@
+//! The only place that builds things: settings in, a service that can be served out.
+
+pub mod background;
+pub mod demo;
+pub mod provision;
+mod start_error;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::authn::last_used::LastUsed;
+use crate::authn::mint::KeyMint;
+use crate::authn::replay::{self, ReplayGuard};
+use crate::authn::secrets::Sealer;
+use crate::authn::service_account::ServiceAccounts;
+use crate::authz::engine::Engine;
+use crate::authz::snapshot::Snapshot;
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
+use crate::http::state::State;
+use crate::http::tasks::Tasks;
+use crate::settings::keys::{Key, Keys};
+use crate::settings::{ReplayStore, Settings};
+use crate::store::{self, AuditKey, Store};
+
+pub use start_error::StartError;
+
+/// The parts of a running service.
+pub struct App {
+    /// What the handlers share.
+    pub state: Arc<State>,
+    /// The guard that must be told of a clean stop.
+    pub replay: Arc<ReplayGuard>,
+}
+
+impl App {
+    /// Opens the database (migrating it), the policies and the replay guard.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]: one paragraph that says what is wrong and what to do.
+    pub async fn build(
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, StartError> {
+        let keys = settings.require_keys()?;
+        let snapshot = load_policies(&settings.policies.dir)?;
+        create_private_dir(&settings.data_dir)?;
+        let store = open_store(settings, keys, Arc::clone(&clock), Arc::clone(&entropy)).await?;
+        let store = Arc::new(store);
+        let is_older = store.is_migrated().await?;
+        store.migrate_up().await?;
+        let replay = Arc::new(open_replay_guard(settings, keys, is_older, Arc::clone(&clock))?);
+        let sealer = Arc::new(sealer(keys)?);
+        let last_used = Arc::new(LastUsed::default());
+        let service_accounts = ServiceAccounts::new(
+            Arc::clone(&store),
+            Arc::clone(&sealer),
+            Arc::clone(&replay),
+            Arc::clone(&last_used),
+            settings.signing.max_skew,
+            Arc::clone(&clock),
+            &*entropy,
+        );
+        let state = State {
+            store,
+            service_accounts,
+            engine: Engine::new(snapshot),
+            mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
+            last_used,
+            replay: Arc::clone(&replay),
+            clock,
+            tasks: Tasks::new(),
+        };
+        Ok(Self {
+            state: Arc::new(state),
+            replay,
+        })
+    }
+}
+
+/// Reads and checks the policy folder.
+///
+/// # Errors
+///
+/// Every fault of the folder, with file, line and caret.
+pub fn load_policies(dir: &Path) -> Result<Snapshot, StartError> {
+    Snapshot::load(dir).map_err(|error| StartError::Policies(error.report()))
+}
+
+/// Connects to the database, without migrating it.
+///
+/// # Errors
+///
+/// [`StartError::Database`].
+pub async fn open_store(
+    settings: &Settings,
+    keys: &Keys,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+) -> Result<Store, StartError> {
+    let config = store::Config {
+        url: settings.database.url.clone(),
+        max_readers: settings.database.max_readers,
+        acquire_timeout: settings.database.acquire_timeout,
+        statement_timeout: settings.database.statement_timeout,
+        audit_keys: keys.audit.iter().map(audit_key).collect(),
+        audit_heads: Some(settings.data_dir.join("audit-heads.jsonl")),
+    };
+    Ok(Store::open(config, clock, entropy).await?)
+}
+
+/// The sealer of access-key secrets.
+///
+/// # Errors
+///
+/// No sealing key.
+pub fn sealer(keys: &Keys) -> Result<Sealer, StartError> {
+    let keys = keys.sealing.iter().map(|key| (key.id().to_owned(), *key.expose()));
+    Ok(Sealer::new(keys)?)
+}
+
+fn audit_key(key: &Key) -> AuditKey {
+    AuditKey {
+        id: key.id().to_owned(),
+        secret: key.expose().to_vec().into(),
+    }
+}
+
+fn open_replay_guard(
+    settings: &Settings,
+    keys: &Keys,
+    installation_is_older: bool,
+    clock: Arc<dyn Clock>,
+) -> Result<ReplayGuard, StartError> {
+    if settings.replay.store != ReplayStore::Memory {
+        return Err(StartError::ReplayStore);
+    }
+    let config = replay::Config {
+        window: settings.signing.max_skew,
+        per_key_quota: settings.replay.per_key_quota,
+        total: settings.replay.total,
+        directory: settings.data_dir.join("replay"),
+        hash_key: *keys.replay.expose(),
+        installation_is_older,
+    };
+    Ok(ReplayGuard::open(config, clock)?)
+}
+
+fn create_private_dir(dir: &Path) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|error| StartError::DataDir(dir.to_owned(), error))
+}
+
+/// How often what is pending is written to the store.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);

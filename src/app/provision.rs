@@ -1,0 +1,87 @@
+//! Making organizations, service accounts and keys from the machine itself: for operators'
+//! commands and the demo. What is made here is recorded as the operator's doing.
+
+use secrecy::SecretString;
+
+use crate::authn::mint::KeyMint;
+use crate::domain::access_key::AccessKey;
+use crate::domain::account::Account;
+use crate::domain::audit::Provenance;
+use crate::domain::caller::Scope;
+use crate::domain::clock::Clock;
+use crate::domain::ip_allowlist::IpAllowlist;
+use crate::domain::metadata::Metadata;
+use crate::domain::organization::Organization;
+use crate::domain::permission::Permission;
+use crate::domain::service_account::ServiceAccount;
+use crate::domain::text::{Description, Name};
+use crate::domain::timestamp::Timestamp;
+use crate::store::{NewKey, NewServiceAccount, Store};
+
+use super::StartError;
+
+/// Who is on record for what is done on the machine itself.
+#[must_use]
+pub fn operator(clock: &dyn Clock) -> Provenance {
+    Provenance {
+        actor: "operator".to_owned(),
+        request_id: None,
+        policy_digest: None,
+        at: clock.now(),
+    }
+}
+
+/// Makes a service account with direct permissions.
+///
+/// # Errors
+///
+/// The store's.
+pub async fn service_account(
+    store: &Store,
+    account: &Account,
+    name: Name,
+    permissions: &[Permission],
+    by: &Provenance,
+) -> Result<ServiceAccount, StartError> {
+    let new = NewServiceAccount {
+        account_id: account.id,
+        name,
+        description: Description::default(),
+        roles: Vec::new(),
+        permissions: permissions.iter().map(ToString::to_string).collect(),
+        metadata: Metadata::default(),
+    };
+    let scope = Scope::of_operator(account.organization_id);
+    Ok(store.within(scope).create_service_account(new, by).await?)
+}
+
+/// Makes a key; its secret is in the answer and nowhere else.
+///
+/// # Errors
+///
+/// The store's, or the secret cannot be sealed.
+pub async fn access_key(
+    store: &Store,
+    mint: &KeyMint,
+    organization: &Organization,
+    account: &Account,
+    owner: &ServiceAccount,
+    expires_at: Option<Timestamp>,
+    by: &Provenance,
+) -> Result<(AccessKey, SecretString), StartError> {
+    let minted = mint.mint(organization, account)?;
+    let new = NewKey {
+        id: minted.id,
+        access_key: minted.access_key,
+        secret: minted.sealed,
+        description: Description::default(),
+        ip_allowlist: IpAllowlist::default(),
+        expires_at,
+    };
+    let scope = Scope::of_operator(organization.id);
+    let key = store
+        .within(scope)
+        .create_key(owner.id, by, new, |_| Ok::<_, crate::store::Error>(()))
+        .await?;
+    Ok((key, minted.secret))
+}

@@ -1,0 +1,44 @@
+//! Why the service did not start.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::authn::{password, replay, secrets};
+use crate::settings::error::SettingsError;
+use crate::store;
+
+/// Why the service, or an operator's command, did not start: one paragraph for a person.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings are wrong or incomplete.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The policy folder has faults; the text shows them with file, line and caret.
+    #[error("the policies cannot be loaded\n{0}")]
+    Policies(String),
+    /// The database cannot be used.
+    #[error("the database cannot be used: {0}; check `database.url` and that it is reachable")]
+    Database(#[from] store::Error),
+    /// The replay guard cannot be opened.
+    #[error("the replay guard cannot be opened: {0}")]
+    Replay(#[from] replay::OpenError),
+    /// `replay.store` asks for what this version does not have.
+    #[error("`replay.store` is `redis`, which this version does not have yet; set it to `memory` and run one replica")]
+    ReplayStore,
+    /// A sealing key is missing.
+    #[error(transparent)]
+    Seal(#[from] secrets::SealError),
+    /// The demo owner's password cannot be hashed.
+    #[error(transparent)]
+    Password(#[from] password::HashError),
+    /// The data directory cannot be made.
+    #[error("the data directory `{0}` cannot be made: {1}; set `data_dir` to one that the service may write")]
+    DataDir(PathBuf, io::Error),
+    /// A file in the data directory cannot be written.
+    #[error("`{0}` cannot be written: {1}")]
+    Write(PathBuf, io::Error),
+    /// An address cannot be bound.
+    #[error("`{0}` cannot be listened on: {1}; set `server.listen` and `server.ops_listen` to free addresses")]
+    Listen(SocketAddr, io::Error),
+}

@@ -1,0 +1,129 @@
+//! From a request to a caller: collects the raw pieces, reads the body once the signature has
+//! verified, and turns `authn`'s rejections into answers.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use salvo::Request;
+use salvo::http::HeaderMap;
+use salvo::hyper::body::Bytes;
+
+use crate::authn::credentials::{Credentials, Header, Scheme};
+use crate::authn::rejection::Rejection;
+use crate::domain::caller::Caller;
+use crate::domain::timestamp;
+
+use super::body::{self, BodyLimits};
+use super::error::{ApiError, Code};
+use super::operation::Accepts;
+use super::state::State;
+
+/// Who sent the request, and its body.
+///
+/// # Errors
+///
+/// The first check that fails, in the contract's order (sections 2 and 3).
+pub async fn authenticate(
+    request: &mut Request,
+    state: &State,
+    accepts: Accepts,
+    source_ip: IpAddr,
+    limits: BodyLimits,
+) -> Result<(Caller, Bytes), ApiError> {
+    let credentials = collect(request, source_ip);
+    match (credentials.scheme()?, accepts) {
+        (Scheme::Hmac, _) => {}
+        (Scheme::Bearer, Accepts::Signed) => {
+            return Err(malformed("this operation takes signed requests only"));
+        }
+        (Scheme::Bearer, Accepts::SignedOrBearer) => return Err(Rejection::InvalidToken.into()),
+    }
+    let verified = state.service_accounts.verify(&credentials).await?;
+    let body = body::read(request, limits).await?;
+    let caller = state.service_accounts.admit(verified, &body).await?;
+    Ok((caller, body))
+}
+
+fn collect(request: &Request, source_ip: IpAddr) -> Credentials<'_> {
+    let headers = request.headers();
+    Credentials {
+        method: request.method().as_str(),
+        target: request.uri().path_and_query().map_or("", |target| target.as_str()),
+        authorization: header(headers, "authorization"),
+        date: header(headers, signing::DATE_HEADER),
+        nonce: header(headers, signing::NONCE_HEADER),
+        content_sha256: header(headers, signing::CONTENT_SHA256_HEADER),
+        source_ip,
+    }
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Header<'a> {
+    Header::collect(headers.get_all(name).iter().map(AsRef::as_ref))
+}
+
+fn malformed(why: &str) -> ApiError {
+    ApiError::unauthorized(Code::MalformedAuthorization, why.to_owned())
+}
+
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        let unauthorized = |code, message: &'static str| Self::unauthorized(code, message);
+        match rejection {
+            Rejection::MissingCredentials => unauthorized(
+                Code::MissingCredentials,
+                "send an `authorization` header",
+            ),
+            Rejection::AmbiguousCredentials => Self::invalid(
+                Code::AmbiguousCredentials,
+                "send one `authorization` header with one scheme",
+            ),
+            Rejection::MalformedAuthorization(why) => malformed(&why),
+            Rejection::ClockSkew { server_time } => Self::unauthorized(
+                Code::ClockSkew,
+                format!(
+                    "`x-date` is too far from the server's time, {}; set the clock right",
+                    timestamp::format(server_time)
+                ),
+            ),
+            Rejection::InvalidSignature => unauthorized(
+                Code::InvalidSignature,
+                "the signature does not fit this request and access key",
+            ),
+            Rejection::InvalidToken => unauthorized(
+                Code::InvalidToken,
+                "the access token is not valid, sign in again",
+            ),
+            Rejection::BodyHashMismatch => unauthorized(
+                Code::BodyHashMismatch,
+                "`x-content-sha256` is not the hash of the body that arrived",
+            ),
+            Rejection::ReplayedNonce => unauthorized(
+                Code::ReplayedNonce,
+                "`x-nonce` was used before, sign anew with another",
+            ),
+            Rejection::KeyRevoked => unauthorized(Code::KeyRevoked, "the access key is revoked"),
+            Rejection::KeyExpired => unauthorized(Code::KeyExpired, "the access key has expired"),
+            Rejection::IpNotAllowed => unauthorized(
+                Code::IpNotAllowed,
+                "the access key may not be used from this address",
+            ),
+            Rejection::ServiceAccountDisabled => unauthorized(
+                Code::ServiceAccountDisabled,
+                "the service account or its account is inactive",
+            ),
+            Rejection::TooManyRequests { limit, retry_after } => {
+                Self::rate_limited(limit, 0, whole_seconds(retry_after))
+            }
+            Rejection::Unavailable { cause, retry_after } => {
+                Self::unavailable(cause, whole_seconds(retry_after))
+            }
+            Rejection::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+/// At least one: a client told to wait no time at all would come back at once.
+fn whole_seconds(duration: Duration) -> u64 {
+    let rounded_up = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    rounded_up.max(1)
+}

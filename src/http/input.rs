@@ -1,0 +1,123 @@
+//! A request's path, query and body, read within the operation's argument and nowhere else.
+
+use std::any::type_name;
+use std::str::FromStr;
+
+use salvo::hyper::body::Bytes;
+use salvo::http::{HeaderMap, Method};
+use salvo::oapi::{
+    BasicType, Components, Content, Object, Operation as OpenApiOperation, Parameter, ParameterIn,
+    RequestBody, Required, Schema, ToSchema,
+};
+use salvo::routing::PathParams;
+
+use super::body;
+use super::error::ApiError;
+use super::fields::{Fields, present};
+use super::json;
+use super::operation::Input;
+use super::query::Query;
+
+/// What inputs are read from.
+pub struct RequestInput<'a> {
+    /// The method, which decides the media types.
+    pub method: &'a Method,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// The parameters of the matched path.
+    pub path: &'a PathParams,
+    /// The query; what no input takes is unknown.
+    pub query: Query,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+impl RequestInput<'_> {
+    /// A typed id of the path; `None` if it is malformed, which is answered like a missing one.
+    #[must_use]
+    pub fn path_id<Id: FromStr>(&self, name: &str) -> Option<Id> {
+        self.path.get(name)?.parse().ok()
+    }
+}
+
+/// `{id}` of the path; `None` if it is malformed.
+#[derive(Debug, Clone, Copy)]
+pub struct PathId<Id>(pub Option<Id>);
+
+impl<Id: FromStr + Send + Sync> Input for PathId<Id> {
+    fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
+        Ok(Self(request.path_id("id")))
+    }
+
+    fn describe(_: &mut Components, operation: &mut OpenApiOperation) {
+        let kind = type_name::<Id>().rsplit("::").next().unwrap_or_default();
+        describe_path(operation, "id", kind);
+    }
+}
+
+/// A JSON body.
+#[derive(Debug, Clone)]
+pub struct Body<T>(pub T);
+
+/// What a JSON object says.
+pub trait BodyInput: Send + Sync + Sized {
+    /// Describes it in the OpenAPI document; a test compares its fields with what `read` asks for.
+    type Schema: ToSchema;
+    /// Whether it may be sent as `application/merge-patch+json` too.
+    const MERGE_PATCH: bool = false;
+    /// Whether no body at all means an empty object.
+    const MAY_BE_ABSENT: bool = false;
+
+    /// Takes its fields. `None` only where a required one is missing or broken.
+    fn read(fields: &mut Fields) -> Option<Self>;
+}
+
+impl<T: BodyInput> Input for Body<T> {
+    fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
+        let object = if T::MAY_BE_ABSENT && request.body.is_empty() {
+            serde_json::Map::new()
+        } else {
+            body::require_json(request.method, request.headers)?;
+            json::object(&request.body)?
+        };
+        let mut fields = Fields::new(object);
+        let input = T::read(&mut fields);
+        fields.finish()?;
+        present(input).map(Self)
+    }
+
+    fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
+        let schema = T::Schema::to_schema(components);
+        let mut body = RequestBody::new().add_content("application/json", Content::new(schema.clone()));
+        if T::MERGE_PATCH {
+            body = body.add_content("application/merge-patch+json", Content::new(schema));
+        }
+        let required = if T::MAY_BE_ABSENT { Required::False } else { Required::True };
+        operation.request_body = Some(body.required(required));
+    }
+}
+
+/// Adds a path parameter to an operation.
+pub fn describe_path(operation: &mut OpenApiOperation, name: &str, description: &str) {
+    let parameter = Parameter::new(name)
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(description)
+        .schema(Object::with_type(BasicType::String));
+    operation.parameters.insert(parameter);
+}
+
+/// Adds an optional query parameter to an operation.
+pub fn describe_query(
+    operation: &mut OpenApiOperation,
+    name: &str,
+    description: &str,
+    schema: impl Into<Schema>,
+) {
+    let parameter = Parameter::new(name)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(description)
+        .schema(schema.into());
+    operation.parameters.insert(parameter);
+}

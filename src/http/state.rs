@@ -1,0 +1,67 @@
+//! What the handlers share. The one file that puts things into Salvo's depot and takes them out.
+
+use std::sync::Arc;
+
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
+
+use crate::authn::last_used::LastUsed;
+use crate::authn::mint::KeyMint;
+use crate::authn::replay::ReplayGuard;
+use crate::authn::service_account::ServiceAccounts;
+use crate::authz::engine::Engine;
+use crate::domain::clock::Clock;
+use crate::store::Store;
+
+use super::error::ApiError;
+use super::tasks::Tasks;
+
+/// What the handlers share.
+pub struct State {
+    /// The database.
+    pub store: Arc<Store>,
+    /// Verifies signed requests.
+    pub service_accounts: ServiceAccounts,
+    /// The policies.
+    pub engine: Engine,
+    /// Makes access keys.
+    pub mint: KeyMint,
+    /// When keys were last used, as far as the store has not heard.
+    pub last_used: Arc<LastUsed>,
+    /// The replay guard, for its health.
+    pub replay: Arc<ReplayGuard>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Writes that outlive their connections.
+    pub tasks: Tasks,
+}
+
+impl State {
+    /// The state of the service that this depot's request reached.
+    ///
+    /// # Errors
+    ///
+    /// INTERNAL_ERROR if the router was built without it.
+    pub fn of(depot: &Depot) -> Result<Arc<Self>, ApiError> {
+        depot
+            .get_typed::<Arc<Self>>()
+            .cloned()
+            .map_err(|_| ApiError::internal("the router was built without its state"))
+    }
+}
+
+/// Gives each request the state.
+pub struct ProvideState(pub Arc<State>);
+
+#[async_trait]
+impl Handler for ProvideState {
+    async fn handle(
+        &self,
+        request: &mut Request,
+        depot: &mut Depot,
+        response: &mut Response,
+        control: &mut FlowCtrl,
+    ) {
+        depot.insert_typed(Arc::clone(&self.0));
+        control.call_next(request, depot, response).await;
+    }
+}
