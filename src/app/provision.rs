@@ -63,8 +63,7 @@ pub async fn service_account(
 pub async fn access_key(
     store: &Store,
     mint: &KeyMint,
-    organization: &Organization,
-    account: &Account,
+    (organization, account): (&Organization, &Account),
     owner: &ServiceAccount,
     expires_at: Option<Timestamp>,
     by: &Provenance,

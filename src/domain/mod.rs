@@ -17,6 +17,7 @@ pub mod organization;
 pub mod page;
 pub mod permission;
 pub mod service_account;
+pub mod slug;
 pub mod text;
 pub mod timestamp;
 pub mod user;

@@ -1,0 +1,151 @@
+//! Two listeners, the work beside them, and the way out.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::http::body::BodyLimits;
+use crate::http::listen::{self, Bound};
+use crate::http::router;
+use crate::http::service::{Edge, EdgeConfig};
+use crate::settings::Settings;
+
+use super::{App, StartError, background};
+
+/// Both listeners, bound but not yet answering.
+pub struct Server {
+    main: Bound,
+    operations: Bound,
+    base_url: Option<String>,
+}
+
+/// A running service.
+pub struct Serving {
+    app: App,
+    main: SocketAddr,
+    operations: SocketAddr,
+    listeners: TaskTracker,
+    stop_background: CancellationToken,
+    grace: Duration,
+}
+
+impl Server {
+    /// Binds both listeners.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Listen`].
+    pub async fn bind(settings: &Settings) -> Result<Self, StartError> {
+        Ok(Self {
+            main: bind(settings.server.listen).await?,
+            operations: bind(settings.server.ops_listen).await?,
+            base_url: settings.portal.base_url.clone(),
+        })
+    }
+
+    /// Where clients reach the service: what the settings say, else the bound address.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        let bound = || format!("http://{}", self.main.local_addr());
+        self.base_url.clone().unwrap_or_else(bound)
+    }
+
+    /// Starts to answer.
+    #[must_use]
+    pub fn start(self, app: App, settings: &Settings, stop: &CancellationToken) -> Serving {
+        let listeners = TaskTracker::new();
+        let stop_background = CancellationToken::new();
+        let serving = Serving {
+            main: self.main.local_addr(),
+            operations: self.operations.local_addr(),
+            stop_background: stop_background.clone(),
+            listeners: listeners.clone(),
+            grace: settings.server.shutdown_grace,
+            app,
+        };
+        let state = &serving.app.state;
+        let edge = |config| Edge::new(config, Arc::clone(&serving.app.entropy));
+        let main = listen::serve(
+            self.main,
+            router::main(Arc::clone(state)),
+            edge(edge_config(settings)),
+            stop.clone().cancelled_owned(),
+        );
+        listeners.spawn(report(main));
+        let operations = listen::serve(
+            self.operations,
+            router::operations_listener(Arc::clone(state)),
+            edge(edge_config(settings)),
+            stop.clone().cancelled_owned(),
+        );
+        listeners.spawn(report(operations));
+        background::start(&serving.app, &listeners, &stop_background);
+        serving
+    }
+}
+
+impl Serving {
+    /// Where clients reach it.
+    #[must_use]
+    pub const fn main_address(&self) -> SocketAddr {
+        self.main
+    }
+
+    /// Where operators reach it.
+    #[must_use]
+    pub const fn operations_address(&self) -> SocketAddr {
+        self.operations
+    }
+
+    /// The service's parts.
+    #[must_use]
+    pub const fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Waits for the end after `stop` was cancelled: requests under way, then writes that outlived
+    /// their connections, then what is still pending.
+    pub async fn stopped(self) {
+        if !self.app.state.tasks.close_and_wait(self.grace).await {
+            tracing::error!("writes were still under way when the grace was over");
+        }
+        self.stop_background.cancel();
+        self.listeners.close();
+        self.listeners.wait().await;
+        if let Err(error) = self.app.replay.clean_stop() {
+            tracing::error!(%error, "the replay guard could not note the clean stop");
+        }
+        tracing::info!("stopped");
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<Bound, StartError> {
+    listen::listen(address)
+        .await
+        .map_err(|error| StartError::Listen(address, error))
+}
+
+async fn report(serving: impl Future<Output = std::io::Result<()>>) {
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "a listener failed");
+    }
+}
+
+fn edge_config(settings: &Settings) -> EdgeConfig {
+    let server = &settings.server;
+    EdgeConfig {
+        trusted_proxies: server.trusted_proxies.clone(),
+        max_connections: server.max_connections,
+        body: BodyLimits {
+            max_bytes: server.body_limit,
+            deadline: server.body_deadline,
+        },
+        request_deadline: server.request_deadline,
+        graceful_timeout: Some(server.shutdown_grace),
+        ..EdgeConfig::default()
+    }
+}

@@ -1,0 +1,46 @@
+//! `charter audit verify`: whether anybody changed the record of changes.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::Error;
+use super::operator::{SettingsArgs, block_on};
+
+/// Verify the audit trail
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Find edited, missing, reordered, inserted and cut-off events
+    Verify {
+        /// Heads of the chains, kept outside the database; the data directory's if left out
+        #[arg(long, value_name = "FILE")]
+        heads: Option<PathBuf>,
+    },
+}
+
+/// Verifies; exit code 1 if anything is wrong.
+///
+/// # Errors
+///
+/// The settings' or the database's faults, or the heads cannot be read.
+pub fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    block_on(async {
+        let operator = args.settings.connect().await?;
+        let Command::Verify { heads } = &args.command;
+        let default = operator.settings.data_dir.join("audit-heads.jsonl");
+        let heads = heads.as_deref().unwrap_or(&default);
+        let report = operator.store.verify_audit(Some(heads)).await?;
+        writeln!(out, "{report}")?;
+        Ok(if report.is_intact() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    })
+}

@@ -1,0 +1,37 @@
+//! `charter check`: settings, policies and database, without serving.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::app;
+
+use super::Error;
+use super::operator::{SettingsArgs, block_on};
+
+/// Check settings, policies and database, and exit
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+/// Checks; each part that is well is a line.
+///
+/// # Errors
+///
+/// The first part that is not well.
+pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    block_on(async {
+        let settings = args.settings.load()?;
+        writeln!(out, "settings  ok")?;
+        let policies = app::load_policies(&settings.policies.dir)?;
+        writeln!(out, "policies  ok, digest {}", policies.digest())?;
+        let store = args.settings.connect().await?.store;
+        store.ping().await?;
+        let pending = store.migration_status().await?.iter().filter(|m| !m.applied).count();
+        writeln!(out, "database  ok, {pending} migrations pending")?;
+        Ok(ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,150 @@
+//! `charter key`: access keys, straight on the database. How the first key of a tenant comes to be
+//! when nobody can sign in yet.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use crate::app::provision;
+use crate::domain::caller::Scope;
+use crate::domain::id::{AccessKeyId, ServiceAccountId};
+use crate::domain::permission::Permission;
+use crate::domain::text::Name;
+use crate::domain::timestamp;
+
+use super::Error;
+use super::operator::{Operator, SettingsArgs, block_on};
+
+/// Issue and revoke access keys, straight on the database
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Issue a key; its secret is printed once
+    Issue {
+        /// The organization's id, code or slug
+        organization: String,
+        /// The service account that is to sign with it
+        #[arg(long, value_name = "ID", conflicts_with = "name", required_unless_present = "name")]
+        service_account: Option<ServiceAccountId>,
+        /// Make a service account of this name in the default account first
+        #[arg(long)]
+        name: Option<String>,
+        /// A permission of the new service account; repeat for more
+        #[arg(long = "permission", value_name = "PERMISSION", requires = "name")]
+        permissions: Vec<Permission>,
+        /// When the key expires, `YYYY-MM-DDTHH:MM:SSZ`; never if left out
+        #[arg(long, value_name = "TIME")]
+        expires_at: Option<String>,
+    },
+    /// Revoke a key, for good; once more does no harm
+    Revoke {
+        /// The organization's id, code or slug
+        organization: String,
+        /// The service account's id
+        #[arg(long, value_name = "ID")]
+        service_account: ServiceAccountId,
+        /// The key's id
+        #[arg(long, value_name = "ID")]
+        key: AccessKeyId,
+    },
+}
+
+/// Does it, and prints the result as a JSON line.
+///
+/// # Errors
+///
+/// The settings', the values' or the database's faults.
+pub fn run(args: &KeyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    block_on(async {
+        let operator = args.settings.connect().await?;
+        match &args.command {
+            Command::Issue {
+                organization,
+                service_account,
+                name,
+                permissions,
+                expires_at,
+            } => {
+                let owner = Owner {
+                    existing: *service_account,
+                    name: name.as_deref(),
+                    permissions,
+                };
+                issue(&operator, organization, &owner, expires_at.as_deref(), out).await?;
+            }
+            Command::Revoke {
+                organization,
+                service_account,
+                key,
+            } => {
+                let organization = operator.store.find_organization(organization).await?;
+                let tenant = operator.store.within(Scope::of_operator(organization.id));
+                tenant.revoke_key(*service_account, *key, &operator.provenance()).await?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+struct Owner<'a> {
+    existing: Option<ServiceAccountId>,
+    name: Option<&'a str>,
+    permissions: &'a [Permission],
+}
+
+async fn issue(
+    operator: &Operator,
+    organization: &str,
+    owner: &Owner<'_>,
+    expires_at: Option<&str>,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let by = operator.provenance();
+    let expires_at = expires_at
+        .map(timestamp::parse)
+        .transpose()
+        .map_err(|error| Error::argument("--expires-at", error))?;
+    if expires_at.is_some_and(|at| at <= by.at) {
+        return Err(Error::argument("--expires-at", "must lie in the future"));
+    }
+    let mint = operator.mint()?;
+    let organization = operator.store.find_organization(organization).await?;
+    let tenant = operator.store.within(Scope::of_operator(organization.id));
+    let service_account = match (owner.existing, owner.name) {
+        (Some(id), _) => tenant.service_account(id).await?,
+        (None, name) => {
+            let name = Name::parse(name.unwrap_or_default())
+                .map_err(|error| Error::argument("--name", error))?;
+            let account = tenant.default_account().await?;
+            provision::service_account(&operator.store, &account, name, owner.permissions, &by).await?
+        }
+    };
+    let account = tenant.account(service_account.account_id).await?;
+    let (key, secret) = provision::access_key(
+        &operator.store,
+        &mint,
+        (&organization, &account),
+        &service_account,
+        expires_at,
+        &by,
+    )
+    .await?;
+    let printed = json!({
+        "id": key.id.to_string(),
+        "service_account_id": service_account.id.to_string(),
+        "access_key": key.access_key,
+        "secret_key": secret.expose_secret(),
+    });
+    writeln!(out, "{printed}")?;
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! `charter keys generate`: the keys that the settings need.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::domain::entropy::OsEntropy;
+use crate::settings::keys;
+
+use super::Error;
+
+/// Make the keys that the settings need
+#[derive(Debug, Args)]
+pub struct KeysArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print new keys as a part of a settings file: sealing, audit, replay, token, refresh
+    Generate,
+}
+
+/// Prints them.
+///
+/// # Errors
+///
+/// Standard output is closed.
+pub fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    match args.command {
+        Command::Generate => writeln!(out, "{}", *keys::generate(&OsEntropy))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

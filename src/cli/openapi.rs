@@ -1,0 +1,18 @@
+//! `charter openapi`: the API's description, as `/openapi.json` serves it.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::app;
+
+use super::Error;
+
+/// Prints it.
+///
+/// # Errors
+///
+/// Standard output is closed.
+pub fn run(out: &mut dyn Write) -> Result<ExitCode, Error> {
+    writeln!(out, "{}", app::openapi_document())?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,108 @@
+//! `charter organization`: tenants, straight on the database.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::domain::account::Account;
+use crate::domain::organization::Organization;
+use crate::domain::slug::Slug;
+use crate::domain::text::Name;
+use crate::domain::timestamp;
+use crate::store::NewOrganization;
+
+use super::Error;
+use super::operator::{SettingsArgs, block_on};
+
+/// Make, list, show and reactivate organizations, straight on the database
+#[derive(Debug, Args)]
+pub struct OrganizationArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make an organization with its default account
+    Create {
+        /// Its name
+        #[arg(long)]
+        name: String,
+        /// Its URL-safe name: 3 to 63 of `a-z0-9` with single inner hyphens
+        #[arg(long)]
+        slug: String,
+    },
+    /// List all organizations, the oldest first
+    List,
+    /// Show one
+    Show {
+        /// Its id, code or slug
+        organization: String,
+    },
+    /// Make a deactivated organization active again; its keys stay revoked
+    Reactivate {
+        /// Its id, code or slug
+        organization: String,
+    },
+}
+
+/// Does it, and prints the result as JSON lines.
+///
+/// # Errors
+///
+/// The settings', the values' or the database's faults.
+pub fn run(args: &OrganizationArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    block_on(async {
+        let operator = args.settings.connect().await?;
+        let store = &operator.store;
+        let by = operator.provenance();
+        match &args.command {
+            Command::Create { name, slug } => {
+                let name = Name::parse(name).map_err(|error| Error::argument("--name", error))?;
+                let slug = slug.parse::<Slug>().map_err(|error| Error::argument("--slug", error))?;
+                let (organization, account) =
+                    store.create_organization(NewOrganization { name, slug }, &by).await?;
+                writeln!(out, "{}", with_account(&organization, &account))?;
+            }
+            Command::List => {
+                for organization in store.list_organizations().await? {
+                    writeln!(out, "{}", shown(&organization))?;
+                }
+            }
+            Command::Show { organization } => {
+                writeln!(out, "{}", shown(&store.find_organization(organization).await?))?;
+            }
+            Command::Reactivate { organization } => {
+                let found = store.find_organization(organization).await?;
+                let organization = store.reactivate_organization(found.id, &by).await?;
+                writeln!(out, "{}", shown(&organization))?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn shown(organization: &Organization) -> Value {
+    json!({
+        "id": organization.id.to_string(),
+        "uuid": organization.id.uuid().to_string(),
+        "code": organization.code.as_str(),
+        "slug": organization.slug,
+        "name": organization.name.as_str(),
+        "plan_tier": organization.plan_tier.as_str(),
+        "is_active": organization.is_active,
+        "created_at": timestamp::format(organization.created_at),
+    })
+}
+
+fn with_account(organization: &Organization, account: &Account) -> Value {
+    let mut value = shown(organization);
+    if let Value::Object(members) = &mut value {
+        members.insert("default_account_id".to_owned(), account.id.to_string().into());
+    }
+    value
+}

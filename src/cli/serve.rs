@@ -1,0 +1,73 @@
+//! `charter serve`: runs the service until it is told to stop.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::serve::Server;
+use crate::app::{App, demo};
+use crate::domain::clock::SystemClock;
+use crate::domain::entropy::OsEntropy;
+use crate::settings::Settings;
+use crate::telemetry;
+
+use super::Error;
+
+/// Run the service
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Make a demo organization with keys in the data directory, once; loopback only
+    #[arg(long)]
+    demo: bool,
+    /// A settings file over the built-in defaults; CHARTER__SECTION__KEY overrides both
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Runs until SIGTERM or SIGINT, then stops gracefully.
+///
+/// # Errors
+///
+/// What kept the service from starting.
+pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let settings = Settings::load(args.config.as_deref(), args.demo)?;
+    telemetry::log::start(settings.log.format, &settings.log.level)?;
+    let metrics = telemetry::metrics::Recorder::install()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let entropy = Arc::new(OsEntropy);
+        let clock = Arc::new(SystemClock::start());
+        let app = App::build(&settings, clock, entropy, metrics).await?;
+        let server = Server::bind(&app, &settings).await?;
+        if args.demo {
+            demo::prepare(&app, &OsEntropy, &settings.data_dir, &server.base_url()).await?;
+        }
+        let stop = CancellationToken::new();
+        let serving = server.start(app, &settings, stop.clone());
+        writeln!(out, "{}", serving.addresses())?;
+        if args.demo {
+            writeln!(out, "{}", demo::what_to_try(&settings.data_dir))?;
+        }
+        out.flush()?;
+        wait_for_signal().await?;
+        tracing::info!("stopping: requests under way may finish");
+        stop.cancel();
+        serving.stopped().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+async fn wait_for_signal() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! The portal's URL-safe name of an organization (contract section 1).
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Names that would be mistaken for the service itself.
+const RESERVED: &[&str] = &[
+    "admin", "api", "app", "auth", "billing", "blog", "cdn", "charter", "dashboard", "docs",
+    "help", "internal", "login", "mail", "metrics", "portal", "root", "signup", "static",
+    "status", "support", "system", "www",
+];
+
+/// Why a slug was refused; the sentence is for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SlugError {
+    /// Too short or too long.
+    #[error("must have 3 to 63 characters")]
+    Length,
+    /// A character or hyphen that does not belong.
+    #[error("must consist of `a-z` and `0-9`, with single hyphens between them")]
+    Characters,
+    /// A reserved word.
+    #[error("is reserved, choose another")]
+    Reserved,
+}
+
+/// 3 to 63 characters of `[a-z0-9]` with single inner hyphens. Uppercase is refused, not folded.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Slug(String);
+
+impl Slug {
+    /// The slug's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Slug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Slug {
+    type Err = SlugError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let well_formed = text.split('-').all(|part| {
+            !part.is_empty()
+                && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        });
+        if !(3..=63).contains(&text.len()) {
+            Err(SlugError::Length)
+        } else if !well_formed {
+            Err(SlugError::Characters)
+        } else if RESERVED.contains(&text) {
+            Err(SlugError::Reserved)
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_slugs_are_read() {
+        for good in ["abc", "a-b", "acme-2", "0-0", &"a".repeat(63)] {
+            assert!(good.parse::<Slug>().is_ok(), "`{good}` was refused");
+        }
+        for bad in [
+            "", "ab", "Acme", "-abc", "abc-", "a--b", "a_b", "a b", "abc.", "аbc", "ａbc", "abc\n",
+            "api", "www", "admin", &"a".repeat(64),
+        ] {
+            assert!(bad.parse::<Slug>().is_err(), "`{bad}` was read");
+        }
+    }
+}
