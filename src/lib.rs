@@ -2,6 +2,7 @@
 //!
 //! The modules are the floors of the house; ARCHITECTURE.md says which may use which.
 
+pub mod app;
 pub mod authn;
 pub mod authz;
 pub mod cli;

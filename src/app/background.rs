@@ -7,17 +7,23 @@ use tokio_util::task::TaskTracker;
 
 use crate::http::state::State;
 
-use super::FLUSH_INTERVAL;
+use super::{App, FLUSH_INTERVAL};
 
 /// Starts the work; it ends with the token, after a last flush.
-pub fn start(state: &Arc<State>, tracker: &TaskTracker, stop: CancellationToken) {
-    let state = Arc::clone(state);
+pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
+    tracker.spawn(app.replay.clone().run(stop.clone()));
+    let state = Arc::clone(&app.state);
+    let metrics = app.metrics.clone();
+    let stop = stop.clone();
     tracker.spawn(async move {
         let mut ticks = tokio::time::interval(FLUSH_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = ticks.tick() => flush(&state).await,
+                _ = ticks.tick() => {
+                    flush(&state).await;
+                    metrics.upkeep();
+                }
                 () = stop.cancelled() => break,
             }
         }

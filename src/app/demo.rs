@@ -23,6 +23,7 @@ use crate::store::{NewOrganization, NewUser, Store};
 use super::provision;
 use super::{App, StartError};
 
+const SLUG: &str = "acme";
 const OWNER_EMAIL: &str = "owner@acme.example";
 const BASE_URL: &str = "CHARTER_BASE_URL";
 
@@ -82,7 +83,7 @@ async fn make(
 ) -> Result<String, StartError> {
     let new = NewOrganization {
         name: Name::from_stored("Acme Corporation".to_owned()),
-        slug: "acme".to_owned(),
+        slug: SLUG.parse().map_err(StartError::DemoSlug)?,
     };
     let (organization, account) = store.create_organization(new, by).await?;
     let demo = Demo {

@@ -3,11 +3,14 @@
 pub mod background;
 pub mod demo;
 pub mod provision;
+pub mod serve;
 mod start_error;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretBox};
 
 use crate::authn::last_used::LastUsed;
 use crate::authn::mint::KeyMint;
@@ -23,6 +26,7 @@ use crate::http::tasks::Tasks;
 use crate::settings::keys::{Key, Keys};
 use crate::settings::{ReplayStore, Settings};
 use crate::store::{self, AuditKey, Store};
+use crate::telemetry::metrics::Recorder;
 
 pub use start_error::StartError;
 
@@ -30,8 +34,12 @@ pub use start_error::StartError;
 pub struct App {
     /// What the handlers share.
     pub state: Arc<State>,
-    /// The guard that must be told of a clean stop.
-    pub replay: Arc<ReplayGuard>,
+    /// The guard that must be maintained, and told of a clean stop.
+    pub replay: ReplayGuard,
+    /// Where the service's randomness comes from.
+    pub entropy: Arc<dyn Entropy>,
+    /// What is counted.
+    pub metrics: Recorder,
 }
 
 impl App {
@@ -44,21 +52,22 @@ impl App {
         settings: &Settings,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        metrics: Recorder,
     ) -> Result<Self, StartError> {
         let keys = settings.require_keys()?;
         let snapshot = load_policies(&settings.policies.dir)?;
         create_private_dir(&settings.data_dir)?;
         let store = open_store(settings, keys, Arc::clone(&clock), Arc::clone(&entropy)).await?;
         let store = Arc::new(store);
-        let is_older = store.is_migrated().await?;
+        let is_older = store.migration_status().await?.iter().any(|one| one.applied);
         store.migrate_up().await?;
-        let replay = Arc::new(open_replay_guard(settings, keys, is_older, Arc::clone(&clock))?);
+        let replay = open_replay_guard(settings, keys, is_older, Arc::clone(&clock))?;
         let sealer = Arc::new(sealer(keys)?);
         let last_used = Arc::new(LastUsed::default());
         let service_accounts = ServiceAccounts::new(
             Arc::clone(&store),
             Arc::clone(&sealer),
-            Arc::clone(&replay),
+            replay.clone(),
             Arc::clone(&last_used),
             settings.signing.max_skew,
             Arc::clone(&clock),
@@ -70,13 +79,19 @@ impl App {
             engine: Engine::new(snapshot),
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,
-            replay: Arc::clone(&replay),
+            replay: replay.clone(),
+            render_metrics: {
+                let metrics = metrics.clone();
+                Box::new(move || metrics.render())
+            },
             clock,
             tasks: Tasks::new(),
         };
         Ok(Self {
             state: Arc::new(state),
             replay,
+            entropy,
+            metrics,
         })
     }
 }
@@ -102,7 +117,7 @@ pub async fn open_store(
     entropy: Arc<dyn Entropy>,
 ) -> Result<Store, StartError> {
     let config = store::Config {
-        url: settings.database.url.clone(),
+        url: settings.database.url.expose_secret().to_owned(),
         max_readers: settings.database.max_readers,
         acquire_timeout: settings.database.acquire_timeout,
         statement_timeout: settings.database.statement_timeout,
@@ -135,7 +150,7 @@ fn open_replay_guard(
     installation_is_older: bool,
     clock: Arc<dyn Clock>,
 ) -> Result<ReplayGuard, StartError> {
-    if settings.replay.store != ReplayStore::Memory {
+    if !matches!(settings.replay.store, ReplayStore::Memory) {
         return Err(StartError::ReplayStore);
     }
     let config = replay::Config {
@@ -143,10 +158,10 @@ fn open_replay_guard(
         per_key_quota: settings.replay.per_key_quota,
         total: settings.replay.total,
         directory: settings.data_dir.join("replay"),
-        hash_key: *keys.replay.expose(),
+        hash_key: SecretBox::new(Box::new(*keys.replay.expose())),
         installation_is_older,
     };
-    Ok(ReplayGuard::open(config, clock)?)
+    Ok(ReplayGuard::open(&config, clock)?)
 }
 
 fn create_private_dir(dir: &Path) -> Result<(), StartError> {
@@ -156,6 +171,12 @@ fn create_private_dir(dir: &Path) -> Result<(), StartError> {
         .mode(0o700)
         .create(dir)
         .map_err(|error| StartError::DataDir(dir.to_owned(), error))
+}
+
+/// The API's description, as `/openapi.json` serves it.
+#[must_use]
+pub fn openapi_document() -> String {
+    crate::http::docs::Document::new(&crate::http::openapi::document()).into_text()
 }
 
 /// How often what is pending is written to the store.

@@ -68,7 +68,10 @@ impl Server {
             app,
         };
         let state = &serving.app.state;
-        let edge = |config| Edge::new(config, Arc::clone(&serving.app.entropy));
+        let edge = |config| {
+            let clock = Arc::clone(&serving.app.state.clock);
+            Edge::new(config, clock, Arc::clone(&serving.app.entropy))
+        };
         let main = listen::serve(
             self.main,
             router::main(Arc::clone(state)),
@@ -144,8 +147,7 @@ fn edge_config(settings: &Settings) -> EdgeConfig {
             max_bytes: server.body_limit,
             deadline: server.body_deadline,
         },
-        request_deadline: server.request_deadline,
-        graceful_timeout: Some(server.shutdown_grace),
+        graceful_timeout: server.shutdown_grace,
         ..EdgeConfig::default()
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::authn::{password, replay, secrets};
+use crate::domain::slug::SlugError;
 use crate::settings::error::SettingsError;
 use crate::store;
 
@@ -32,6 +33,9 @@ pub enum StartError {
     /// The demo owner's password cannot be hashed.
     #[error(transparent)]
     Password(#[from] password::HashError),
+    /// The demo's slug is not one: a mistake in this program.
+    #[error("the demo's slug {0}")]
+    DemoSlug(SlugError),
     /// The data directory cannot be made.
     #[error("the data directory `{0}` cannot be made: {1}; set `data_dir` to one that the service may write")]
     DataDir(PathBuf, io::Error),

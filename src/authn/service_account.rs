@@ -32,7 +32,7 @@ const STORE_RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct ServiceAccounts {
     store: Arc<Store>,
     sealer: Arc<Sealer>,
-    replay: Arc<ReplayGuard>,
+    replay: ReplayGuard,
     last_used: Arc<LastUsed>,
     keys: KeyCache,
     decoy: signing::Key,
@@ -54,7 +54,7 @@ impl ServiceAccounts {
     pub fn new(
         store: Arc<Store>,
         sealer: Arc<Sealer>,
-        replay: Arc<ReplayGuard>,
+        replay: ReplayGuard,
         last_used: Arc<LastUsed>,
         max_skew: Duration,
         clock: Arc<dyn Clock>,
@@ -194,11 +194,11 @@ impl ServiceAccounts {
     fn rejection(&self, refusal: Refusal) -> Rejection {
         match refusal {
             Refusal::Replayed => Rejection::ReplayedNonce,
-            Refusal::BelowFloor => Rejection::ClockSkew {
+            Refusal::BelowFloor | Refusal::OutsideWindow => Rejection::ClockSkew {
                 server_time: self.clock.now(),
             },
-            Refusal::KeyQuota { retry_after } => Rejection::TooManyRequests {
-                limit: self.replay.per_key_quota(),
+            Refusal::KeyQuota { limit, retry_after } => Rejection::TooManyRequests {
+                limit,
                 retry_after,
             },
             Refusal::Full { retry_after } => Rejection::Unavailable {

@@ -16,6 +16,7 @@ mod limits;
 mod load;
 mod names;
 pub mod principal;
+mod principals;
 pub mod question;
 mod shapes;
 pub mod snapshot;

@@ -40,7 +40,17 @@ pub fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         let default = operator.settings.data_dir.join("audit-heads.jsonl");
         let heads = heads.as_deref().unwrap_or(&default);
         let report = operator.store.verify_audit(Some(heads)).await?;
-        writeln!(out, "{report}")?;
-        Ok(if report.is_intact() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+        for finding in &report.findings {
+            writeln!(out, "{finding}")?;
+        }
+        writeln!(
+            out,
+            "{} organizations, {} events and {} heads checked, {} findings",
+            report.organizations,
+            report.events,
+            report.heads,
+            report.findings.len()
+        )?;
+        Ok(ExitCode::from(u8::from(!report.findings.is_empty())))
     })
 }

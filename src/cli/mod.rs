@@ -2,15 +2,27 @@
 //!
 //! Parses arguments and prints; what a command does is the other floors' business.
 
+pub mod audit;
+pub mod check;
+pub mod key;
+pub mod keys;
+pub mod migrate;
+pub mod openapi;
+mod operator;
+pub mod organization;
 pub mod request;
+pub mod serve;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::app::StartError;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::OsEntropy;
+use crate::settings::error::SettingsError;
+use crate::{store, telemetry};
 
 /// An organizations API whose every permission is decided by Cedar policies.
 #[derive(Debug, Parser)]
@@ -22,7 +34,16 @@ struct Cli {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Serve(serve::ServeArgs),
     Request(request::RequestArgs),
+    Keys(keys::KeysArgs),
+    Migrate(migrate::MigrateArgs),
+    Check(check::CheckArgs),
+    Organization(organization::OrganizationArgs),
+    Key(key::KeyArgs),
+    Audit(audit::AuditArgs),
+    /// Print the API's description, as `/openapi.json` serves it
+    Openapi,
 }
 
 /// Why a command could not do its work; its text is one paragraph that says what to do.
@@ -31,6 +52,41 @@ pub enum Error {
     /// A signed request could not be made or sent.
     #[error(transparent)]
     Request(#[from] request::RequestError),
+    /// The settings are wrong or incomplete.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The service, or an operator's command, could not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The database refused.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// Logging could not be started.
+    #[error(transparent)]
+    Log(#[from] telemetry::log::Error),
+    /// Metrics could not be started.
+    #[error(transparent)]
+    Metrics(#[from] telemetry::metrics::Error),
+    /// The value of an argument breaks a rule.
+    #[error("`{name}` {rule}")]
+    Argument {
+        /// The argument.
+        name: &'static str,
+        /// The rule.
+        rule: String,
+    },
+    /// The terminal, a signal or the runtime.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Error {
+    fn argument(name: &'static str, rule: impl std::fmt::Display) -> Self {
+        Self::Argument {
+            name,
+            rule: rule.to_string(),
+        }
+    }
 }
 
 /// Parses the arguments and runs the command that they name.
@@ -39,17 +95,26 @@ pub enum Error {
 ///
 /// What kept the command from its work. Wrong arguments end the process here, with exit code 2.
 pub fn run() -> Result<ExitCode, Error> {
-    match Cli::parse().command {
+    let out = &mut io::stdout().lock();
+    match &Cli::parse().command {
+        Command::Serve(args) => serve::run(args, out),
         Command::Request(args) => {
             let mut console = request::Console {
-                out: &mut io::stdout().lock(),
+                out,
                 err: &mut io::stderr().lock(),
                 out_is_terminal: io::stdout().is_terminal(),
                 input: &mut io::stdin().lock(),
             };
             let clock = SystemClock::start();
-            Ok(request::run(&args, &clock, &OsEntropy, &mut console)?)
+            Ok(request::run(args, &clock, &OsEntropy, &mut console)?)
         }
+        Command::Keys(args) => keys::run(args, out),
+        Command::Migrate(args) => migrate::run(args, out),
+        Command::Check(args) => check::run(args, out),
+        Command::Organization(args) => organization::run(args, out),
+        Command::Key(args) => key::run(args, out),
+        Command::Audit(args) => audit::run(args, out),
+        Command::Openapi => openapi::run(out),
     }
 }
 

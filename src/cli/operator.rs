@@ -17,7 +17,7 @@ use super::Error;
 
 /// Where the settings come from; the same for every command.
 #[derive(Debug, Args)]
-pub struct SettingsArgs {
+pub(super) struct SettingsArgs {
     /// A settings file over the built-in defaults; CHARTER__SECTION__KEY overrides both
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -27,11 +27,11 @@ pub struct SettingsArgs {
 }
 
 /// An operator at work on the database.
-pub struct Operator {
+pub(super) struct Operator {
     /// The settings.
-    pub settings: Settings,
+    pub(super) settings: Settings,
     /// The database.
-    pub store: Store,
+    pub(super) store: Store,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -42,7 +42,7 @@ impl SettingsArgs {
     /// # Errors
     ///
     /// All their faults.
-    pub fn load(&self) -> Result<Settings, Error> {
+    pub(super) fn load(&self) -> Result<Settings, Error> {
         Ok(Settings::load(self.config.as_deref(), self.demo)?)
     }
 
@@ -51,7 +51,7 @@ impl SettingsArgs {
     /// # Errors
     ///
     /// The settings' faults, or the database's.
-    pub async fn connect(&self) -> Result<Operator, Error> {
+    pub(super) async fn connect(&self) -> Result<Operator, Error> {
         let settings = self.load()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
@@ -69,7 +69,7 @@ impl SettingsArgs {
 impl Operator {
     /// Who is on record for what the command does.
     #[must_use]
-    pub fn provenance(&self) -> Provenance {
+    pub(super) fn provenance(&self) -> Provenance {
         provision::operator(&*self.clock)
     }
 
@@ -78,7 +78,7 @@ impl Operator {
     /// # Errors
     ///
     /// No sealing key.
-    pub fn mint(&self) -> Result<KeyMint, Error> {
+    pub(super) fn mint(&self) -> Result<KeyMint, Error> {
         let keys = self.settings.require_keys().map_err(StartError::from)?;
         let sealer = Arc::new(app::sealer(keys)?);
         Ok(KeyMint::new(sealer, Arc::clone(&self.clock), Arc::clone(&self.entropy)))
@@ -90,7 +90,7 @@ impl Operator {
 /// # Errors
 ///
 /// The work's own, or no runtime could be made.
-pub fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?

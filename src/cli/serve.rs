@@ -13,7 +13,8 @@ use crate::app::serve::Server;
 use crate::app::{App, demo};
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::OsEntropy;
-use crate::settings::Settings;
+use crate::settings::{LogFormat, Settings};
+use crate::telemetry::log::Format;
 use crate::telemetry;
 
 use super::Error;
@@ -36,20 +37,21 @@ pub struct ServeArgs {
 /// What kept the service from starting.
 pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = Settings::load(args.config.as_deref(), args.demo)?;
-    telemetry::log::start(settings.log.format, &settings.log.level)?;
+    telemetry::log::start(log_format(settings.log.format), &settings.log.level)?;
     let metrics = telemetry::metrics::Recorder::install()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let entropy = Arc::new(OsEntropy);
         let clock = Arc::new(SystemClock::start());
         let app = App::build(&settings, clock, entropy, metrics).await?;
-        let server = Server::bind(&app, &settings).await?;
+        let server = Server::bind(&settings).await?;
         if args.demo {
             demo::prepare(&app, &OsEntropy, &settings.data_dir, &server.base_url()).await?;
         }
         let stop = CancellationToken::new();
-        let serving = server.start(app, &settings, stop.clone());
-        writeln!(out, "{}", serving.addresses())?;
+        let serving = server.start(app, &settings, &stop);
+        let (main, operations) = (serving.main_address(), serving.operations_address());
+        writeln!(out, "charter listens on http://{main}, for operators on http://{operations}")?;
         if args.demo {
             writeln!(out, "{}", demo::what_to_try(&settings.data_dir))?;
         }
@@ -60,6 +62,14 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         serving.stopped().await;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+fn log_format(format: LogFormat) -> Format {
+    match format {
+        LogFormat::Human => Format::Human,
+        LogFormat::Json => Format::Json,
+        LogFormat::Auto => Format::fitting_stderr(),
+    }
 }
 
 async fn wait_for_signal() -> std::io::Result<()> {

@@ -112,7 +112,12 @@ impl From<Rejection> for ApiError {
                 "the service account or its account is inactive",
             ),
             Rejection::TooManyRequests { limit, retry_after } => {
-                Self::rate_limited(limit, 0, whole_seconds(retry_after))
+                Self::rate_limited(
+                    "this access key has used up its share of remembered nonces",
+                    limit,
+                    0,
+                    whole_seconds(retry_after),
+                )
             }
             Rejection::Unavailable { cause, retry_after } => {
                 Self::unavailable(cause, whole_seconds(retry_after))

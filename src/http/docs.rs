@@ -3,7 +3,7 @@
 
 use salvo::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use salvo::oapi::OpenApi;
-use salvo::oapi::swagger_ui::{self, Config};
+use salvo_oapi::swagger_ui::{self, Config};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait, handler};
 
 use super::error::ApiError;
@@ -47,6 +47,12 @@ impl Document {
     #[must_use]
     pub fn new(document: &OpenApi) -> Self {
         Self(document.to_pretty_json().unwrap_or_default())
+    }
+
+    /// The rendered text.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.0
     }
 }
 

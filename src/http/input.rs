@@ -78,7 +78,7 @@ impl<T: BodyInput> Input for Body<T> {
             serde_json::Map::new()
         } else {
             body::require_json(request.method, request.headers)?;
-            json::object(&request.body)?
+            json::parse_object(&request.body)?
         };
         let mut fields = Fields::new(object);
         let input = T::read(&mut fields);
@@ -100,7 +100,7 @@ impl<T: BodyInput> Input for Body<T> {
 /// Adds a path parameter to an operation.
 pub fn describe_path(operation: &mut OpenApiOperation, name: &str, description: &str) {
     let parameter = Parameter::new(name)
-        .parameter_in(ParameterIn::Path)
+        .location(ParameterIn::Path)
         .required(Required::True)
         .description(description)
         .schema(Object::with_type(BasicType::String));
@@ -115,7 +115,7 @@ pub fn describe_query(
     schema: impl Into<Schema>,
 ) {
     let parameter = Parameter::new(name)
-        .parameter_in(ParameterIn::Query)
+        .location(ParameterIn::Query)
         .required(Required::False)
         .description(description)
         .schema(schema.into());

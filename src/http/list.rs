@@ -2,7 +2,7 @@
 
 use salvo::oapi::{
     Array, BasicType, Components, EndpointOutRegister, Object, Operation as OpenApiOperation,
-    Response as OpenApiResponse, Schema, ToSchema,
+    RefOr, Response as OpenApiResponse, Schema, ToSchema,
 };
 use salvo::prelude::{Json, Response};
 use salvo::writing::Scribe;
@@ -113,7 +113,7 @@ impl<T: ToSchema> EndpointOutRegister for Listed<T> {
             .property("results", results)
             .required("results");
         let listed = OpenApiResponse::new("OK")
-            .add_content("application/json", Schema::Object(Box::new(schema)));
+            .add_content("application/json", RefOr::Type(Schema::Object(Box::new(schema))));
         operation.responses.insert("200", listed);
     }
 }

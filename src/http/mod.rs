@@ -3,18 +3,31 @@
 //! The edge (listen, wire, service, target, request ids) holds for every request alike; readers
 //! (body, json, fields, query, etag) turn what a client sent into values or into an `ApiError`.
 
+pub mod answer;
+pub mod authenticate;
+pub mod authorized;
+pub mod authorizer;
 pub mod body;
 pub mod client_ip;
 pub mod context;
 mod counted;
+pub mod docs;
 pub mod error;
 pub mod etag;
 pub mod fields;
+pub mod input;
 pub mod json;
+pub mod list;
 pub mod listen;
+pub mod machine;
+pub mod openapi;
+pub mod operation;
+pub mod ops;
 pub mod query;
 pub mod request_id;
+pub mod router;
 pub mod service;
+pub mod state;
 pub mod target;
 pub mod tasks;
 mod wire;

@@ -128,10 +128,11 @@ fn replay_guard(status: &replay::Status) -> Part {
 
 /// `GET /metrics`: Prometheus' text format.
 #[handler]
-pub async fn metrics(response: &mut Response) {
-    let body = crate::telemetry::render();
+pub async fn metrics(depot: &mut Depot, response: &mut Response) -> Result<(), ApiError> {
+    let body = (State::of(depot)?.render_metrics)();
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
     response.body(body);
+    Ok(())
 }

@@ -28,9 +28,11 @@ pub struct State {
     /// When keys were last used, as far as the store has not heard.
     pub last_used: Arc<LastUsed>,
     /// The replay guard, for its health.
-    pub replay: Arc<ReplayGuard>,
+    pub replay: ReplayGuard,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// The metrics in Prometheus' text format.
+    pub render_metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// Writes that outlive their connections.
     pub tasks: Tasks,
 }

@@ -12,6 +12,7 @@ use crate::domain::audit::Provenance;
 use crate::domain::code::Code;
 use crate::domain::id::OrganizationId;
 use crate::domain::metadata::Metadata;
+use crate::domain::slug::Slug;
 use crate::domain::organization::{Organization, PlanTier};
 use crate::domain::permission::Permission;
 use crate::domain::text::Name;
@@ -27,7 +28,7 @@ pub struct NewOrganization {
     /// Its name.
     pub name: Name,
     /// The portal's URL-safe name; unique.
-    pub slug: String,
+    pub slug: Slug,
 }
 
 /// For authentication and operators: what is not confined to one tenant.
@@ -48,7 +49,7 @@ impl Store {
         let draft = |code: &Code| Organization {
             id,
             code: code.clone(),
-            slug: new.slug.clone(),
+            slug: new.slug.to_string(),
             name: new.name.clone(),
             contact_email: None,
             default_region: None,

@@ -148,6 +148,7 @@ impl Memory {
         let after = |id: HalfMinute| id.remaining(self.window, now).max(Duration::from_secs(1));
         match exhausted {
             Exhausted::Key { oldest } => Refusal::KeyQuota {
+                limit: self.quota.per_key() as u64,
                 retry_after: after(oldest),
             },
             Exhausted::Total => {

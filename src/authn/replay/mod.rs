@@ -82,6 +82,8 @@ pub enum Refusal {
     /// This key's own quota is used up.
     #[error("the access key has used up its quota of remembered nonces")]
     KeyQuota {
+        /// The quota, in nonces.
+        limit: u64,
         /// When some of it is forgotten.
         retry_after: Duration,
     },

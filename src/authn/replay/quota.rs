@@ -35,6 +35,10 @@ pub(super) struct Quota {
 }
 
 impl Quota {
+    pub(super) const fn per_key(&self) -> usize {
+        self.per_key
+    }
+
     pub(super) fn new(per_key: usize, total: usize) -> Self {
         Self {
             per_key,

@@ -1,5 +1,6 @@
 //! `/accounts` (contract section 4).
 
+use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -14,6 +15,7 @@ use crate::domain::timestamp;
 use crate::http::answer::{Created, Found};
 use crate::http::authorized::Authorized;
 use crate::http::error::ApiError;
+use crate::http::etag::EntityTag;
 use crate::http::fields::Fields;
 use crate::http::input::{Body, BodyInput, PathId};
 use crate::http::list::{ListQuery, Listed};
@@ -65,7 +67,11 @@ pub async fn create(
             Ok::<_, ApiError>(write.tenant().create_account(new, &write.provenance()).await?)
         })
         .await?;
-    Ok(Created::new(format!("/accounts/{}", account.id), account.version, (&account).into()))
+    Ok(Created {
+        location: format!("/accounts/{}", account.id),
+        etag: Some(etag(&account)),
+        body: (&account).into(),
+    })
 }
 
 /// `GET /accounts/{id}`
@@ -84,7 +90,7 @@ impl Operation for GetAccount {
 /// Reads an account.
 #[endpoint(operation_id = "getAccount", tags("accounts"))]
 pub async fn get(request: Authorized<GetAccount>) -> Result<Found<AccountBody>, ApiError> {
-    Ok(request.found(request.object.version, (&request.object).into()))
+    request.found(etag(&request.object), (&request.object).into())
 }
 
 /// `PATCH /accounts/{id}`
@@ -105,16 +111,21 @@ impl Operation for UpdateAccount {
 pub async fn update(request: Authorized<UpdateAccount>) -> Result<Found<AccountBody>, ApiError> {
     let (_, Body(patch)) = request.input.clone();
     let id = request.object.id;
+    let expected = request.expected_version(&etag(&request.object), request.object.version)?;
     let account = request
         .write(move |write| async move {
             let change = |account: &mut Account| patch.apply(account);
             write
                 .tenant()
-                .update_account(id, write.expected_version, &write.provenance(), change)
+                .update_account(id, expected, &write.provenance(), change)
                 .await
         })
         .await?;
-    Ok(Found::written(account.version, (&account).into()))
+    Ok(Found::Whole(etag(&account), (&account).into()))
+}
+
+fn etag(account: &Account) -> EntityTag {
+    EntityTag::new(account.id, account.version)
 }
 
 /// What a POST says.

@@ -1,5 +1,6 @@
 //! `/organizations/info`: the caller's own organization (contract section 4).
 
+use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -12,11 +13,12 @@ use crate::domain::timestamp;
 use crate::http::answer::Found;
 use crate::http::authorized::Authorized;
 use crate::http::error::ApiError;
+use crate::http::etag::EntityTag;
 use crate::http::fields::Fields;
 use crate::http::input::{Body, BodyInput};
 use crate::http::operation::{Accepts, Operation};
 
-use super::objects::OwnOrganization;
+use super::objects::{OwnOrganization, StoredOrganization};
 use super::parse;
 
 /// `GET /organizations/info`
@@ -37,7 +39,7 @@ pub async fn get(
     request: Authorized<GetOrganization>,
 ) -> Result<Found<OrganizationBody>, ApiError> {
     let organization = request.caller().organization();
-    Ok(request.found(organization.version, organization.into()))
+    request.found(etag(organization), organization.into())
 }
 
 /// `PATCH /organizations/info`
@@ -47,7 +49,7 @@ impl Operation for UpdateOrganization {
     const PERMISSION: Permission = Permission::UpdateOrganization;
     const ACCEPTS: Accepts = Accepts::Signed;
     type Input = Body<OrganizationPatch>;
-    type Object = OwnOrganization;
+    type Object = StoredOrganization;
 
     fn object(_: &Self::Input) {}
 }
@@ -58,16 +60,22 @@ pub async fn update(
     request: Authorized<UpdateOrganization>,
 ) -> Result<Found<OrganizationBody>, ApiError> {
     let Body(patch) = request.input.clone();
+    let current = &request.object.0;
+    let expected = request.expected_version(&etag(current), current.version)?;
     let organization = request
         .write(move |write| async move {
             let change = |organization: &mut Organization| patch.apply(organization);
             write
                 .tenant()
-                .update_organization(write.expected_version, &write.provenance(), change)
+                .update_organization(expected, &write.provenance(), change)
                 .await
         })
         .await?;
-    Ok(Found::written(organization.version, (&organization).into()))
+    Ok(Found::Whole(etag(&organization), (&organization).into()))
+}
+
+fn etag(organization: &Organization) -> EntityTag {
+    EntityTag::new(organization.id, organization.version)
 }
 
 /// What a PATCH may say.

@@ -43,7 +43,7 @@ async fn a_key_that_uses_up_its_quota_hurts_only_itself() {
     for nonce in ["nonce-1", "nonce-2", "nonce-3"] {
         bench.claim(nonce, date).await.expect("within the quota");
     }
-    let Err(Refusal::KeyQuota { retry_after }) = bench.claim("nonce-4", date).await else {
+    let Err(Refusal::KeyQuota { retry_after, .. }) = bench.claim("nonce-4", date).await else {
         panic!("the quota was not kept");
     };
     let other = key(&bench.clock);

@@ -71,5 +71,5 @@ impl ServiceAccountBody {
 }
 
 pub(super) fn etag(service_account: &ServiceAccount) -> EntityTag {
-    EntityTag::new(service_account.id.uuid(), service_account.version)
+    EntityTag::new(service_account.id, service_account.version)
 }

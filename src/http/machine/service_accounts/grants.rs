@@ -6,6 +6,7 @@ use crate::domain::permission::Permission;
 use crate::domain::service_account::ServiceAccount;
 use crate::http::authorizer::Authorizer;
 use crate::http::error::ApiError;
+use crate::http::machine::parse;
 
 /// Asks for each role and each permission; any denial denies the whole.
 pub(super) fn require(
@@ -61,10 +62,7 @@ pub(super) fn require_known(
         return Err(parse::broken("/roles", format!("there is no role `{role}`")));
     }
     if let Some(permission) = permissions.iter().find(|name| !catalogue.has_permission(name)) {
-        return Err(ApiError::invalid(
-            "/permissions",
-            &format!("there is no permission `{permission}`"),
-        ));
+        return Err(parse::broken("/permissions", format!("there is no permission `{permission}`")));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What requests about service accounts say.
 
-use salvo::oapi::{Components, Operation as OpenApiOperation, ToSchema};
+use salvo::oapi::{BasicType, Components, Object, Operation as OpenApiOperation, ToSchema};
 use serde_json::{Map, Value};
 
 use crate::domain::id::AccountId;
@@ -28,18 +28,20 @@ impl Input for ServiceAccountsQuery {
     fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
         Ok(Self {
             list: ListQuery::read(request)?,
-            account_id: request.query.take("account_id").map(|text| text.parse().ok()),
+            account_id: request.query.text("account_id").map(|text| text.parse().ok()),
             include_deleted: request.query.boolean("include_deleted")?,
         })
     }
 
     fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
         ListQuery::<ResourceOrder>::describe(components, operation);
-        describe_query(operation, "account_id", "Only the service accounts of this account.");
+        let id = Object::with_type(BasicType::String);
+        describe_query(operation, "account_id", "Only the service accounts of this account.", id);
         describe_query(
             operation,
             "include_deleted",
             "`true` lists deleted ones too; needs `service-accounts:ListDeleted`.",
+            Object::with_type(BasicType::Boolean).default_value(false.into()),
         );
     }
 }

@@ -63,7 +63,6 @@ impl AccessKeyBody {
 pub struct NewAccessKeyBody {
     /// The key.
     #[serde(flatten)]
-    #[salvo(schema(flatten))]
     pub(super) key: AccessKeyBody,
     /// Shown once; keep it safe.
     #[salvo(schema(example = "sk_live_… (51 characters)"))]

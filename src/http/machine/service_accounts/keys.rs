@@ -1,5 +1,6 @@
 //! `/service-accounts/{id}/keys` (contract section 4). A secret is shown once, when it is made.
 
+use salvo::Writer;
 use salvo::oapi::endpoint;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -18,6 +19,7 @@ use crate::http::error::ApiError;
 use crate::http::input::{Body, PathId};
 use crate::http::list::{ListQuery, Listed};
 use crate::http::machine::objects::{AccessKeyObject, ServiceAccountObject};
+use crate::http::machine::parse;
 use crate::http::operation::Operation;
 use crate::http::state::State;
 use crate::store::NewKey;

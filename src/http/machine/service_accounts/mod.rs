@@ -7,10 +7,10 @@ mod key_body;
 mod key_input;
 pub mod keys;
 
+use salvo::Writer;
 use salvo::oapi::endpoint;
 
 use crate::domain::id::{AccountId, ServiceAccountId};
-use crate::domain::page::ResourceOrder;
 use crate::domain::permission::Permission;
 use crate::domain::service_account::ServiceAccount;
 use crate::http::answer::{Created, Found, NoContent};
@@ -128,7 +128,7 @@ pub async fn get(
 ) -> Result<Found<ServiceAccountBody>, ApiError> {
     let service_account = &request.object.service_account;
     let shown = ServiceAccountBody::new(service_account, &request.state.last_used);
-    Ok(request.found(body::etag(service_account), shown))
+    request.found(body::etag(service_account), shown)
 }
 
 /// `PATCH /service-accounts/{id}`
@@ -152,7 +152,8 @@ pub async fn update(
 ) -> Result<Found<ServiceAccountBody>, ApiError> {
     let (_, Body(patch)) = request.input.clone();
     let id = request.object.service_account.id;
-    let expected = request.expected_version(body::etag(&request.object.service_account))?;
+    let current = &request.object.service_account;
+    let expected = request.expected_version(&body::etag(current), current.version)?;
     let service_account = request
         .write(move |write| async move {
             // Judged on the locked row: what is added is added to what is there now.
@@ -188,7 +189,8 @@ impl Operation for DeleteServiceAccount {
 #[endpoint(operation_id = "deleteServiceAccount", tags("service accounts"))]
 pub async fn delete(request: Authorized<DeleteServiceAccount>) -> Result<NoContent, ApiError> {
     let id = request.object.service_account.id;
-    let expected = request.expected_version(body::etag(&request.object.service_account))?;
+    let current = &request.object.service_account;
+    let expected = request.expected_version(&body::etag(current), current.version)?;
     request
         .write(move |write| async move {
             let by = write.provenance();

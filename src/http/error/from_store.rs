@@ -1,0 +1,52 @@
+//! The store's failures as answers.
+
+use crate::store;
+
+use super::{ApiError, Code, Detail};
+
+/// What a client is told to wait when the database does not answer, in seconds.
+const RETRY_AFTER_SECONDS: u64 = 1;
+
+impl From<store::Error> for ApiError {
+    fn from(error: store::Error) -> Self {
+        use store::Error;
+        match error {
+            Error::NotFound => Self::not_found(),
+            Error::Stale => Self::precondition_failed(),
+            Error::OrganizationInactive => Self::organization_deactivated(),
+            Error::SlugTaken => Self::conflict(Code::SlugTaken, "the slug is taken"),
+            Error::KeyNotActive => Self::conflict(
+                Code::KeyNotActive,
+                "the key is revoked or expired, create a new one instead",
+            ),
+            Error::TooManyKeys => Self::validation_failed(vec![Detail::new(
+                "",
+                format!(
+                    "a service account may have {} active keys, revoke or rotate one",
+                    crate::domain::access_key::MAX_ACTIVE_KEYS
+                ),
+            )]),
+            Error::DefaultAccount => Self::validation_failed(vec![Detail::new(
+                "/is_active",
+                "the default account cannot go inactive",
+            )]),
+            Error::Unavailable(_) => Self::unavailable(in_full(&error), RETRY_AFTER_SECONDS),
+            Error::EmailTaken
+            | Error::Ambiguous(_)
+            | Error::Setup(_)
+            | Error::Corrupt(_)
+            | Error::Unexpected(_) => Self::internal(in_full(&error)),
+        }
+    }
+}
+
+/// An error with its causes, for the log.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
