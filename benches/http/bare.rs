@@ -11,16 +11,25 @@ static BODY: std::sync::OnceLock<String> = std::sync::OnceLock::new();
 
 #[handler]
 async fn fixed(response: &mut Response) {
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.write_body(BODY.get().expect("set before serving").clone()).expect("a fresh body");
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .write_body(BODY.get().expect("set before serving").clone())
+        .expect("a fresh body");
 }
 
 /// Runs until killed; prints its address first.
 pub fn serve(body: &str) {
     BODY.set(body.to_owned()).expect("set once");
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
         println!("{}", listener.local_addr().expect("bound"));
         let acceptor = TcpAcceptor::try_from(listener).expect("an acceptor");
         let router = Router::with_path("organizations/info").get(fixed);
@@ -49,6 +58,11 @@ pub fn start(body: &str) -> Bare {
         .spawn()
         .expect("the bare server starts");
     let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("its address");
-    Bare { host: line.trim().to_owned(), child }
+    BufReader::new(child.stdout.take().expect("piped"))
+        .read_line(&mut line)
+        .expect("its address");
+    Bare {
+        host: line.trim().to_owned(),
+        child,
+    }
 }

@@ -25,7 +25,10 @@ impl Charter {
         let env = std::fs::read_to_string(directory.path().join("demo.env")).expect("demo.env");
         let value = |name: &str| {
             env.lines()
-                .find_map(|line| line.trim_start_matches("export ").strip_prefix(&format!("{name}=")))
+                .find_map(|line| {
+                    line.trim_start_matches("export ")
+                        .strip_prefix(&format!("{name}="))
+                })
                 .map(|text| text.trim_matches(['\'', '"']).to_owned())
                 .expect("in demo.env")
         };
@@ -40,7 +43,9 @@ impl Charter {
 
     /// Freshly signed `GET /organizations/info`, each with a nonce of its own.
     pub fn signed_requests(&self, count: usize, host: &str) -> Vec<Vec<u8>> {
-        (0..count).map(|_| signed_get(&self.access_key, &self.secret_key, host)).collect()
+        (0..count)
+            .map(|_| signed_get(&self.access_key, &self.secret_key, host))
+            .collect()
     }
 
     /// The body of one answer.
@@ -81,7 +86,11 @@ pub fn start_up() {
         drop(Stopped(child));
     }
     times.sort();
-    println!("start to first answer with an existing database: median {:?} of {}", times[times.len() / 2], times.len());
+    println!(
+        "start to first answer with an existing database: median {:?} of {}",
+        times[times.len() / 2],
+        times.len()
+    );
     println!("resident memory at rest: {resident} KiB");
 }
 
@@ -89,7 +98,10 @@ struct Stopped(Child);
 
 impl Drop for Stopped {
     fn drop(&mut self) {
-        Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().ok();
+        Command::new("kill")
+            .args(["-TERM", &self.0.id().to_string()])
+            .status()
+            .ok();
         self.0.wait().ok();
     }
 }
@@ -120,12 +132,22 @@ fn spawn(directory: &Path) -> (Child, String) {
 
 fn signed_get(access_key: &str, secret_key: &str, host: &str) -> Vec<u8> {
     let date = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let nonce = format!("bench-{}-{:012}", std::process::id(), NONCE.fetch_add(1, Ordering::Relaxed));
-    let signed = signing::Request { method: "GET", target: "/organizations/info", body: b"", date: &date, nonce: &nonce }
-        .sign(access_key, &signing::Key::new(secret_key.as_bytes()))
-        .expect("signed");
+    let nonce = format!(
+        "bench-{}-{:012}",
+        std::process::id(),
+        NONCE.fetch_add(1, Ordering::Relaxed)
+    );
+    let signed = signing::Request {
+        method: "GET",
+        target: "/organizations/info",
+        body: b"",
+        date: &date,
+        nonce: &nonce,
+    }
+    .sign(access_key, &signing::Key::new(secret_key))
+    .expect("signed");
     let mut text = format!("GET /organizations/info HTTP/1.1\r\nhost: {host}\r\n");
-    for (name, value) in signed.iter() {
+    for (name, value) in signed.pairs() {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
     text.push_str("\r\n");
@@ -135,7 +157,9 @@ fn signed_get(access_key: &str, secret_key: &str, host: &str) -> Vec<u8> {
 fn exchange(host: &str, request: &[u8]) -> Option<String> {
     let mut stream = TcpStream::connect(host).ok()?;
     stream.write_all(request).ok()?;
-    stream.set_read_timeout(Some(Duration::from_millis(500))).ok()?;
+    stream
+        .set_read_timeout(Some(Duration::from_millis(500)))
+        .ok()?;
     let mut answer = Vec::new();
     let mut chunk = [0; 4096];
     while let Ok(read) = stream.read(&mut chunk) {
@@ -153,6 +177,14 @@ fn exchange(host: &str, request: &[u8]) -> Option<String> {
 fn resident_kib(process: u32) -> u64 {
     std::fs::read_to_string(format!("/proc/{process}/status"))
         .ok()
-        .and_then(|status| status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().trim_end_matches(" kB").parse().ok()))
+        .and_then(|status| {
+            status.lines().find_map(|line| {
+                line.strip_prefix("VmRSS:")?
+                    .trim()
+                    .trim_end_matches(" kB")
+                    .parse()
+                    .ok()
+            })
+        })
         .unwrap_or(0)
 }

@@ -20,12 +20,22 @@ pub struct Measured {
 
 /// Sends every request once, spread over the connections.
 pub fn run(host: &str, requests: &[Vec<u8>], connections: usize) -> Measured {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let requests: Arc<Vec<Vec<u8>>> = Arc::new(requests.to_vec());
         let started = Instant::now();
         let tasks: Vec<_> = (0..connections)
-            .map(|lane| tokio::spawn(lane_of(host.to_owned(), Arc::clone(&requests), lane, connections)))
+            .map(|lane| {
+                tokio::spawn(lane_of(
+                    host.to_owned(),
+                    Arc::clone(&requests),
+                    lane,
+                    connections,
+                ))
+            })
             .collect();
         let mut times = Vec::with_capacity(requests.len());
         let mut unexpected = 0;
@@ -45,7 +55,12 @@ pub fn run(host: &str, requests: &[Vec<u8>], connections: usize) -> Measured {
     })
 }
 
-async fn lane_of(host: String, requests: Arc<Vec<Vec<u8>>>, lane: usize, lanes: usize) -> (Vec<Duration>, usize) {
+async fn lane_of(
+    host: String,
+    requests: Arc<Vec<Vec<u8>>>,
+    lane: usize,
+    lanes: usize,
+) -> (Vec<Duration>, usize) {
     let mut stream = TcpStream::connect(&host).await.expect("connected");
     stream.set_nodelay(true).expect("an option");
     let mut times = Vec::new();
@@ -68,11 +83,20 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) -> bool {
         let read = stream.read(&mut buffer[filled..]).await.expect("read");
         assert!(read > 0, "the server closed the connection");
         filled += read;
-        let Some(end) = buffer[..filled].windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let Some(end) = buffer[..filled]
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+        else {
+            continue;
+        };
         let head = std::str::from_utf8(&buffer[..end]).expect("an ascii head");
         let length: usize = head
             .lines()
-            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:").map(|n| n.trim().parse().expect("a length")))
+            .find_map(|line| {
+                line.to_ascii_lowercase()
+                    .strip_prefix("content-length:")
+                    .map(|n| n.trim().parse().expect("a length"))
+            })
             .expect("a content-length");
         if filled >= end + 4 + length {
             return head.starts_with("HTTP/1.1 200");

@@ -18,7 +18,10 @@ const CONNECTIONS: usize = 32;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if let Some(at) = arguments.iter().position(|argument| argument == "--bare-server") {
+    if let Some(at) = arguments
+        .iter()
+        .position(|argument| argument == "--bare-server")
+    {
         bare::serve(arguments.get(at + 1).expect("a body"));
         return;
     }
@@ -57,7 +60,11 @@ fn main() {
         bare_median.p99,
         charter_median.p99.as_secs_f64() / bare_median.p99.as_secs_f64()
     );
-    println!("resident memory after {} signed requests: {} KiB", requests * (ROUNDS + 1) + 1, server.resident_kib());
+    println!(
+        "resident memory after {} signed requests: {} KiB",
+        requests * (ROUNDS + 1) + 1,
+        server.resident_kib()
+    );
     drop(server);
     charter::start_up();
 }
@@ -79,9 +86,15 @@ fn median(runs: &[Measured]) -> Median {
     rates.sort_by(f64::total_cmp);
     let mut p99s: Vec<Duration> = runs.iter().map(|run| run.p99).collect();
     p99s.sort();
-    Median { rate: rates[rates.len() / 2], p99: p99s[p99s.len() / 2] }
+    Median {
+        rate: rates[rates.len() / 2],
+        p99: p99s[p99s.len() / 2],
+    }
 }
 
 fn number(variable: &str, default: usize) -> usize {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    std::env::var(variable)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
 }

@@ -49,7 +49,13 @@ pub async fn prepare(
     let values = match fs::read_to_string(&file) {
         Ok(text) => without_base_url(&text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make(&app.state.store, &app.state.mint, entropy, &provision::operator(&*app.state.clock)).await?
+            make(
+                &app.state.store,
+                &app.state.mint,
+                entropy,
+                &provision::operator(&*app.state.clock),
+            )
+            .await?
         }
         Err(error) => return Err(StartError::Write(file, error)),
     };
@@ -58,9 +64,8 @@ pub async fn prepare(
 }
 
 fn without_base_url(text: &str) -> String {
-    text.lines()
+    text.split_inclusive('\n')
         .filter(|line| !line.contains(BASE_URL))
-        .map(|line| format!("{line}\n"))
         .collect()
 }
 
@@ -96,8 +101,12 @@ async fn make(
     let writer = [Permission::GetOrganization, Permission::UpdateOrganization];
     let reader = [Permission::GetOrganization];
     let mut text = demo.service_account("Demo", &writer, "CHARTER").await?;
-    text += &demo.service_account("Demo reader", &reader, "CHARTER_READER").await?;
-    text += &demo.service_account("Demo manager", &manager(), "CHARTER_MANAGER").await?;
+    text += &demo
+        .service_account("Demo reader", &reader, "CHARTER_READER")
+        .await?;
+    text += &demo
+        .service_account("Demo manager", &manager(), "CHARTER_MANAGER")
+        .await?;
     let password = demo.owner(entropy).await?;
     text += &export("CHARTER_PORTAL_EMAIL", OWNER_EMAIL);
     text += &export("CHARTER_PORTAL_PASSWORD", password.expose_secret());
@@ -137,7 +146,8 @@ impl Demo<'_> {
         prefix: &str,
     ) -> Result<String, StartError> {
         let name = Name::from_stored(name.to_owned());
-        let made = provision::service_account(self.store, &self.account, name, permissions, self.by);
+        let made =
+            provision::service_account(self.store, &self.account, name, permissions, self.by);
         let service_account = made.await?;
         let (key, secret) = provision::access_key(
             self.store,

@@ -59,7 +59,11 @@ impl App {
         create_private_dir(&settings.data_dir)?;
         let store = open_store(settings, keys, Arc::clone(&clock), Arc::clone(&entropy)).await?;
         let store = Arc::new(store);
-        let is_older = store.migration_status().await?.iter().any(|one| one.applied);
+        let is_older = store
+            .migration_status()
+            .await?
+            .iter()
+            .any(|one| one.applied);
         store.migrate_up().await?;
         let replay = open_replay_guard(settings, keys, is_older, Arc::clone(&clock))?;
         let sealer = Arc::new(sealer(keys)?);
@@ -133,7 +137,10 @@ pub async fn open_store(
 ///
 /// No sealing key.
 pub fn sealer(keys: &Keys) -> Result<Sealer, StartError> {
-    let keys = keys.sealing.iter().map(|key| (key.id().to_owned(), *key.expose()));
+    let keys = keys
+        .sealing
+        .iter()
+        .map(|key| (key.id().to_owned(), *key.expose()));
     Ok(Sealer::new(keys)?)
 }
 

@@ -147,6 +147,7 @@ fn edge_config(settings: &Settings) -> EdgeConfig {
             max_bytes: server.body_limit,
             deadline: server.body_deadline,
         },
+        request_deadline: server.request_deadline,
         graceful_timeout: server.shutdown_grace,
         ..EdgeConfig::default()
     }

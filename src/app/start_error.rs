@@ -25,7 +25,9 @@ pub enum StartError {
     #[error("the replay guard cannot be opened: {0}")]
     Replay(#[from] replay::OpenError),
     /// `replay.store` asks for what this version does not have.
-    #[error("`replay.store` is `redis`, which this version does not have yet; set it to `memory` and run one replica")]
+    #[error(
+        "`replay.store` is `redis`, which this version does not have yet; set it to `memory` and run one replica"
+    )]
     ReplayStore,
     /// A sealing key is missing.
     #[error(transparent)]
@@ -37,12 +39,16 @@ pub enum StartError {
     #[error("the demo's slug {0}")]
     DemoSlug(SlugError),
     /// The data directory cannot be made.
-    #[error("the data directory `{0}` cannot be made: {1}; set `data_dir` to one that the service may write")]
+    #[error(
+        "the data directory `{0}` cannot be made: {1}; set `data_dir` to one that the service may write"
+    )]
     DataDir(PathBuf, io::Error),
     /// A file in the data directory cannot be written.
     #[error("`{0}` cannot be written: {1}")]
     Write(PathBuf, io::Error),
     /// An address cannot be bound.
-    #[error("`{0}` cannot be listened on: {1}; set `server.listen` and `server.ops_listen` to free addresses")]
+    #[error(
+        "`{0}` cannot be listened on: {1}; set `server.listen` and `server.ops_listen` to free addresses"
+    )]
     Listen(SocketAddr, io::Error),
 }

@@ -22,7 +22,7 @@ pub enum Header<'a> {
 
 impl<'a> Header<'a> {
     /// Collects the values of one header.
-    pub fn collect(mut values: impl Iterator<Item = &'a [u8]>) -> Self {
+    pub fn of(mut values: impl Iterator<Item = &'a [u8]>) -> Self {
         match (values.next(), values.next()) {
             (None, _) => Self::Missing,
             (Some(value), None) => Self::Once(value),
@@ -33,7 +33,9 @@ impl<'a> Header<'a> {
     fn text(self, name: &'static str) -> Result<&'a str, Rejection> {
         match self {
             Self::Missing => Err(Rejection::MalformedAuthorization(format!("send `{name}`"))),
-            Self::Repeated => Err(Rejection::MalformedAuthorization(format!("send `{name}` once"))),
+            Self::Repeated => Err(Rejection::MalformedAuthorization(format!(
+                "send `{name}` once"
+            ))),
             Self::Once(value) => std::str::from_utf8(value).map_err(|_| {
                 Rejection::MalformedAuthorization(format!("`{name}` must be plain ascii"))
             }),
@@ -70,6 +72,24 @@ pub enum Scheme {
 }
 
 impl<'a> Credentials<'a> {
+    /// Takes what matters of a request; `header` looks a header up by its name.
+    pub fn collect(
+        method: &'a str,
+        target: &'a str,
+        source_ip: IpAddr,
+        header: impl Fn(&str) -> Header<'a>,
+    ) -> Self {
+        Self {
+            method,
+            target,
+            authorization: header("authorization"),
+            date: header(signing::DATE_HEADER),
+            nonce: header(signing::NONCE_HEADER),
+            content_sha256: header(signing::CONTENT_SHA256_HEADER),
+            source_ip,
+        }
+    }
+
     /// Which single scheme the request uses.
     ///
     /// # Errors
@@ -104,9 +124,8 @@ impl<'a> Credentials<'a> {
     ///
     /// [`Rejection::MalformedAuthorization`] names the header.
     pub fn signed(&self) -> Result<SignedHeaders<'a>, Rejection> {
-        let malformed = |error: &dyn std::fmt::Display| {
-            Rejection::MalformedAuthorization(error.to_string())
-        };
+        let malformed =
+            |error: &dyn std::fmt::Display| Rejection::MalformedAuthorization(error.to_string());
         let authorization = Authorization::parse(self.authorization.text("authorization")?)
             .map_err(|error| malformed(&error))?;
         let date = self.date.text(signing::DATE_HEADER)?;

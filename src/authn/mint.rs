@@ -36,7 +36,11 @@ pub struct MintedKey {
 impl KeyMint {
     /// Takes what making a key needs.
     #[must_use]
-    pub const fn new(sealer: Arc<Sealer>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+    pub const fn new(
+        sealer: Arc<Sealer>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
         Self {
             sealer,
             clock,

@@ -71,7 +71,11 @@ impl Sealer {
                 (id, Aes256Gcm::new((&*bytes).into()))
             })
             .collect();
-        if keys.is_empty() { Err(SealError::NoKey) } else { Ok(Self { keys }) }
+        if keys.is_empty() {
+            Err(SealError::NoKey)
+        } else {
+            Ok(Self { keys })
+        }
     }
 
     /// Seals a secret for one row.
@@ -116,7 +120,10 @@ impl Sealer {
             .iter()
             .find(|(id, _)| *id == sealed.sealing_key_id)
             .ok_or_else(|| SealError::UnknownKey(sealed.sealing_key_id.clone()))?;
-        let rest = sealed.bytes.strip_prefix(&[VERSION]).ok_or(SealError::Broken)?;
+        let rest = sealed
+            .bytes
+            .strip_prefix(&[VERSION])
+            .ok_or(SealError::Broken)?;
         let (nonce, ciphertext) = rest
             .split_first_chunk::<NONCE_BYTES>()
             .ok_or(SealError::Broken)?;
@@ -146,7 +153,7 @@ pub fn mint_access_key(organization: &Code, account: &Code, entropy: &dyn Entrop
 pub fn mint_secret(entropy: &dyn Entropy) -> SecretString {
     let mut bytes = Zeroizing::new([0; 32]);
     entropy.fill(&mut *bytes);
-    let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(&*bytes));
+    let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));
     SecretString::from(format!("sk_live_{}", *text))
 }
 
@@ -175,28 +182,46 @@ mod tests {
     fn a_sealed_secret_opens_only_on_its_own_row() {
         let sealer = Sealer::new([("a".to_owned(), [7; 32])]).expect("a key");
         let secret = mint_secret(&Counting);
-        let sealed = sealer.seal(&secret, binding(1, 1), &Counting).expect("sealed");
+        let sealed = sealer
+            .seal(&secret, binding(1, 1), &Counting)
+            .expect("sealed");
         let opened = sealer.open(&sealed, binding(1, 1)).expect("opened");
         assert_eq!(opened.expose_secret(), secret.expose_secret());
-        assert!(matches!(sealer.open(&sealed, binding(2, 1)), Err(SealError::Broken)));
-        assert!(matches!(sealer.open(&sealed, binding(1, 2)), Err(SealError::Broken)));
+        assert!(matches!(
+            sealer.open(&sealed, binding(2, 1)),
+            Err(SealError::Broken)
+        ));
+        assert!(matches!(
+            sealer.open(&sealed, binding(1, 2)),
+            Err(SealError::Broken)
+        ));
         for position in 0..sealed.bytes.len() {
             let mut tampered = sealed.clone();
             tampered.bytes[position] ^= 1;
-            assert!(sealer.open(&tampered, binding(1, 1)).is_err(), "byte {position}");
+            assert!(
+                sealer.open(&tampered, binding(1, 1)).is_err(),
+                "byte {position}"
+            );
         }
     }
 
     #[test]
     fn a_new_first_key_seals_and_the_old_one_still_opens() {
         let old = Sealer::new([("old".to_owned(), [1; 32])]).expect("a key");
-        let sealed = old.seal(&mint_secret(&Counting), binding(1, 1), &Counting).expect("sealed");
-        let both = Sealer::new([("new".to_owned(), [2; 32]), ("old".to_owned(), [1; 32])]).expect("keys");
+        let sealed = old
+            .seal(&mint_secret(&Counting), binding(1, 1), &Counting)
+            .expect("sealed");
+        let both =
+            Sealer::new([("new".to_owned(), [2; 32]), ("old".to_owned(), [1; 32])]).expect("keys");
         assert!(both.open(&sealed, binding(1, 1)).is_ok());
-        let resealed = both.seal(&mint_secret(&Counting), binding(1, 1), &Counting).expect("sealed");
+        let resealed = both
+            .seal(&mint_secret(&Counting), binding(1, 1), &Counting)
+            .expect("sealed");
         assert_eq!(resealed.sealing_key_id, "new");
         let new_only = Sealer::new([("new".to_owned(), [2; 32])]).expect("a key");
-        assert!(matches!(new_only.open(&sealed, binding(1, 1)), Err(SealError::UnknownKey(id)) if id == "old"));
+        assert!(
+            matches!(new_only.open(&sealed, binding(1, 1)), Err(SealError::UnknownKey(id)) if id == "old")
+        );
     }
 
     #[test]

@@ -77,10 +77,7 @@ impl ServiceAccounts {
     /// # Errors
     ///
     /// The first check that fails, in the contract's order.
-    pub async fn verify(
-        &self,
-        credentials: &Credentials<'_>,
-    ) -> Result<Verified, Rejection> {
+    pub async fn verify(&self, credentials: &Credentials<'_>) -> Result<Verified, Rejection> {
         let arrived = tokio::time::Instant::now();
         let signed = credentials.signed()?;
         self.check_date(signed.date)?;
@@ -133,24 +130,34 @@ impl ServiceAccounts {
     ///
     /// A signature that does not verify against the remembered secret is checked once more against
     /// the stored one; an unknown key is checked against a decoy.
-    async fn find_signer(&self, signed: &SignedHeaders<'_>) -> Result<Option<Arc<Known>>, Rejection> {
+    async fn find_signer(
+        &self,
+        signed: &SignedHeaders<'_>,
+    ) -> Result<Option<Arc<Known>>, Rejection> {
         let access_key = signed.authorization.access_key();
         let verifies = |known: Option<&Arc<Known>>| {
             let key = known.map_or(&self.decoy, |known| &known.key);
-            signed.text.verify(key, signed.authorization.signature()).is_ok()
+            signed
+                .text
+                .verify(key, signed.authorization.signature())
+                .is_ok()
         };
         let remembered = self.keys.get(access_key, &self.store);
         if verifies(remembered.as_ref()) && remembered.is_some() {
             return Ok(remembered);
         }
         let stored = self.read(access_key).await?;
-        let verified = verifies(stored.as_ref());
-        Ok(stored.filter(|_| verified))
+        let is_signer = verifies(stored.as_ref());
+        Ok(stored.filter(|_| is_signer))
     }
 
     async fn read(&self, access_key: &str) -> Result<Option<Arc<Known>>, Rejection> {
         let reading = self.keys.start_reading(&self.store);
-        let Some(credential) = self.store.find_credential(access_key).await.map_err(unavailable)?
+        let Some(credential) = self
+            .store
+            .find_credential(access_key)
+            .await
+            .map_err(unavailable)?
         else {
             return Ok(None);
         };
@@ -197,10 +204,9 @@ impl ServiceAccounts {
             Refusal::BelowFloor | Refusal::OutsideWindow => Rejection::ClockSkew {
                 server_time: self.clock.now(),
             },
-            Refusal::KeyQuota { limit, retry_after } => Rejection::TooManyRequests {
-                limit,
-                retry_after,
-            },
+            Refusal::KeyQuota { limit, retry_after } => {
+                Rejection::TooManyRequests { limit, retry_after }
+            }
             Refusal::Full { retry_after } => Rejection::Unavailable {
                 cause: "the replay guard is full".to_owned(),
                 retry_after,

@@ -30,7 +30,12 @@ pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         writeln!(out, "policies  ok, digest {}", policies.digest())?;
         let store = args.settings.connect().await?.store;
         store.ping().await?;
-        let pending = store.migration_status().await?.iter().filter(|m| !m.applied).count();
+        let pending = store
+            .migration_status()
+            .await?
+            .iter()
+            .filter(|m| !m.applied)
+            .count();
         writeln!(out, "database  ok, {pending} migrations pending")?;
         Ok(ExitCode::SUCCESS)
     })

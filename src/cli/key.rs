@@ -34,7 +34,12 @@ enum Command {
         /// The organization's id, code or slug
         organization: String,
         /// The service account that is to sign with it
-        #[arg(long, value_name = "ID", conflicts_with = "name", required_unless_present = "name")]
+        #[arg(
+            long,
+            value_name = "ID",
+            conflicts_with = "name",
+            required_unless_present = "name"
+        )]
         service_account: Option<ServiceAccountId>,
         /// Make a service account of this name in the default account first
         #[arg(long)]
@@ -89,7 +94,9 @@ pub fn run(args: &KeyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             } => {
                 let organization = operator.store.find_organization(organization).await?;
                 let tenant = operator.store.within(Scope::of_operator(organization.id));
-                tenant.revoke_key(*service_account, *key, &operator.provenance()).await?;
+                tenant
+                    .revoke_key(*service_account, *key, &operator.provenance())
+                    .await?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -126,7 +133,8 @@ async fn issue(
             let name = Name::parse(name.unwrap_or_default())
                 .map_err(|error| Error::argument("--name", error))?;
             let account = tenant.default_account().await?;
-            provision::service_account(&operator.store, &account, name, owner.permissions, &by).await?
+            provision::service_account(&operator.store, &account, name, owner.permissions, &by)
+                .await?
         }
     };
     let account = tenant.account(service_account.account_id).await?;

@@ -45,7 +45,11 @@ pub fn run(args: &MigrateArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             Command::Status => {}
         }
         for migration in store.migration_status().await? {
-            let state = if migration.applied { "applied" } else { "pending" };
+            let state = if migration.applied {
+                "applied"
+            } else {
+                "pending"
+            };
             writeln!(out, "{state}  {}", migration.name)?;
         }
         Ok(ExitCode::SUCCESS)

@@ -18,7 +18,7 @@ use super::Error;
 /// Where the settings come from; the same for every command.
 #[derive(Debug, Args)]
 pub(super) struct SettingsArgs {
-    /// A settings file over the built-in defaults; CHARTER__SECTION__KEY overrides both
+    /// A settings file over the built-in defaults; `CHARTER__SECTION__KEY` overrides both
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Use the keys that `serve --demo` made in the data directory
@@ -56,7 +56,8 @@ impl SettingsArgs {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
         let keys = settings.require_keys().map_err(StartError::from)?;
-        let store = app::open_store(&settings, keys, Arc::clone(&clock), Arc::clone(&entropy)).await?;
+        let store =
+            app::open_store(&settings, keys, Arc::clone(&clock), Arc::clone(&entropy)).await?;
         Ok(Operator {
             settings,
             store,
@@ -81,7 +82,11 @@ impl Operator {
     pub(super) fn mint(&self) -> Result<KeyMint, Error> {
         let keys = self.settings.require_keys().map_err(StartError::from)?;
         let sealer = Arc::new(app::sealer(keys)?);
-        Ok(KeyMint::new(sealer, Arc::clone(&self.clock), Arc::clone(&self.entropy)))
+        Ok(KeyMint::new(
+            sealer,
+            Arc::clone(&self.clock),
+            Arc::clone(&self.entropy),
+        ))
     }
 }
 

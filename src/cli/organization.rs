@@ -63,9 +63,12 @@ pub fn run(args: &OrganizationArgs, out: &mut dyn Write) -> Result<ExitCode, Err
         match &args.command {
             Command::Create { name, slug } => {
                 let name = Name::parse(name).map_err(|error| Error::argument("--name", error))?;
-                let slug = slug.parse::<Slug>().map_err(|error| Error::argument("--slug", error))?;
-                let (organization, account) =
-                    store.create_organization(NewOrganization { name, slug }, &by).await?;
+                let slug = slug
+                    .parse::<Slug>()
+                    .map_err(|error| Error::argument("--slug", error))?;
+                let (organization, account) = store
+                    .create_organization(NewOrganization { name, slug }, &by)
+                    .await?;
                 writeln!(out, "{}", with_account(&organization, &account))?;
             }
             Command::List => {
@@ -74,7 +77,11 @@ pub fn run(args: &OrganizationArgs, out: &mut dyn Write) -> Result<ExitCode, Err
                 }
             }
             Command::Show { organization } => {
-                writeln!(out, "{}", shown(&store.find_organization(organization).await?))?;
+                writeln!(
+                    out,
+                    "{}",
+                    shown(&store.find_organization(organization).await?)
+                )?;
             }
             Command::Reactivate { organization } => {
                 let found = store.find_organization(organization).await?;
@@ -102,7 +109,10 @@ fn shown(organization: &Organization) -> Value {
 fn with_account(organization: &Organization, account: &Account) -> Value {
     let mut value = shown(organization);
     if let Value::Object(members) = &mut value {
-        members.insert("default_account_id".to_owned(), account.id.to_string().into());
+        members.insert(
+            "default_account_id".to_owned(),
+            account.id.to_string().into(),
+        );
     }
     value
 }

@@ -14,8 +14,8 @@ use crate::app::{App, demo};
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::OsEntropy;
 use crate::settings::{LogFormat, Settings};
-use crate::telemetry::log::Format;
 use crate::telemetry;
+use crate::telemetry::log::Format;
 
 use super::Error;
 
@@ -25,7 +25,7 @@ pub struct ServeArgs {
     /// Make a demo organization with keys in the data directory, once; loopback only
     #[arg(long)]
     demo: bool,
-    /// A settings file over the built-in defaults; CHARTER__SECTION__KEY overrides both
+    /// A settings file over the built-in defaults; `CHARTER__SECTION__KEY` overrides both
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -39,7 +39,9 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = Settings::load(args.config.as_deref(), args.demo)?;
     telemetry::log::start(log_format(settings.log.format), &settings.log.level)?;
     let metrics = telemetry::metrics::Recorder::install()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let entropy = Arc::new(OsEntropy);
         let clock = Arc::new(SystemClock::start());
@@ -51,7 +53,10 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         let stop = CancellationToken::new();
         let serving = server.start(app, &settings, &stop);
         let (main, operations) = (serving.main_address(), serving.operations_address());
-        writeln!(out, "charter listens on http://{main}, for operators on http://{operations}")?;
+        writeln!(
+            out,
+            "charter listens on http://{main}, for operators on http://{operations}"
+        )?;
         if args.demo {
             writeln!(out, "{}", demo::what_to_try(&settings.data_dir))?;
         }

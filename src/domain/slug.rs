@@ -5,9 +5,29 @@ use std::str::FromStr;
 
 /// Names that would be mistaken for the service itself.
 const RESERVED: &[&str] = &[
-    "admin", "api", "app", "auth", "billing", "blog", "cdn", "charter", "dashboard", "docs",
-    "help", "internal", "login", "mail", "metrics", "portal", "root", "signup", "static",
-    "status", "support", "system", "www",
+    "admin",
+    "api",
+    "app",
+    "auth",
+    "billing",
+    "blog",
+    "cdn",
+    "charter",
+    "dashboard",
+    "docs",
+    "help",
+    "internal",
+    "login",
+    "mail",
+    "metrics",
+    "portal",
+    "root",
+    "signup",
+    "static",
+    "status",
+    "support",
+    "system",
+    "www",
 ];
 
 /// Why a slug was refused; the sentence is for the client.
@@ -48,7 +68,9 @@ impl FromStr for Slug {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let well_formed = text.split('-').all(|part| {
             !part.is_empty()
-                && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
         });
         if !(3..=63).contains(&text.len()) {
             Err(SlugError::Length)
@@ -72,8 +94,22 @@ mod tests {
             assert!(good.parse::<Slug>().is_ok(), "`{good}` was refused");
         }
         for bad in [
-            "", "ab", "Acme", "-abc", "abc-", "a--b", "a_b", "a b", "abc.", "аbc", "ａbc", "abc\n",
-            "api", "www", "admin", &"a".repeat(64),
+            "",
+            "ab",
+            "Acme",
+            "-abc",
+            "abc-",
+            "a--b",
+            "a_b",
+            "a b",
+            "abc.",
+            "аbc",
+            "ａbc",
+            "abc\n",
+            "api",
+            "www",
+            "admin",
+            &"a".repeat(64),
         ] {
             assert!(bad.parse::<Slug>().is_err(), "`{bad}` was read");
         }

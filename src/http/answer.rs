@@ -1,8 +1,10 @@
 //! Successful answers: status, validators and body in one place.
 
-use salvo::http::header::{HeaderValue, LOCATION};
 use salvo::http::StatusCode;
-use salvo::oapi::{Components, EndpointOutRegister, Operation, Response as OpenApiResponse, ToSchema};
+use salvo::http::header::{HeaderValue, LOCATION};
+use salvo::oapi::{
+    Components, EndpointOutRegister, Operation, Response as OpenApiResponse, ToSchema,
+};
 use salvo::prelude::{Json, Response};
 use salvo::writing::Scribe;
 use serde::Serialize;
@@ -81,6 +83,8 @@ impl Scribe for NoContent {
 
 impl EndpointOutRegister for NoContent {
     fn register(_: &mut Components, operation: &mut Operation) {
-        operation.responses.insert("204", OpenApiResponse::new("No Content"));
+        operation
+            .responses
+            .insert("204", OpenApiResponse::new("No Content"));
     }
 }

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use salvo::Request;
-use salvo::http::HeaderMap;
 use salvo::hyper::body::Bytes;
 
 use crate::authn::credentials::{Credentials, Header, Scheme};
@@ -46,19 +45,13 @@ pub async fn authenticate(
 
 fn collect(request: &Request, source_ip: IpAddr) -> Credentials<'_> {
     let headers = request.headers();
-    Credentials {
-        method: request.method().as_str(),
-        target: request.uri().path_and_query().map_or("", |target| target.as_str()),
-        authorization: header(headers, "authorization"),
-        date: header(headers, signing::DATE_HEADER),
-        nonce: header(headers, signing::NONCE_HEADER),
-        content_sha256: header(headers, signing::CONTENT_SHA256_HEADER),
-        source_ip,
-    }
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Header<'a> {
-    Header::collect(headers.get_all(name).iter().map(AsRef::as_ref))
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or("", |target| target.as_str());
+    Credentials::collect(request.method().as_str(), target, source_ip, |name| {
+        Header::of(headers.get_all(name).iter().map(AsRef::as_ref))
+    })
 }
 
 fn malformed(why: &str) -> ApiError {
@@ -69,10 +62,9 @@ impl From<Rejection> for ApiError {
     fn from(rejection: Rejection) -> Self {
         let unauthorized = |code, message: &'static str| Self::unauthorized(code, message);
         match rejection {
-            Rejection::MissingCredentials => unauthorized(
-                Code::MissingCredentials,
-                "send an `authorization` header",
-            ),
+            Rejection::MissingCredentials => {
+                unauthorized(Code::MissingCredentials, "send an `authorization` header")
+            }
             Rejection::AmbiguousCredentials => Self::invalid(
                 Code::AmbiguousCredentials,
                 "send one `authorization` header with one scheme",
@@ -111,14 +103,12 @@ impl From<Rejection> for ApiError {
                 Code::ServiceAccountDisabled,
                 "the service account or its account is inactive",
             ),
-            Rejection::TooManyRequests { limit, retry_after } => {
-                Self::rate_limited(
-                    "this access key has used up its share of remembered nonces",
-                    limit,
-                    0,
-                    whole_seconds(retry_after),
-                )
-            }
+            Rejection::TooManyRequests { limit, retry_after } => Self::rate_limited(
+                "this access key has used up its share of remembered nonces",
+                limit,
+                0,
+                whole_seconds(retry_after),
+            ),
             Rejection::Unavailable { cause, retry_after } => {
                 Self::unavailable(cause, whole_seconds(retry_after))
             }

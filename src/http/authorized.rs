@@ -78,7 +78,7 @@ impl<O: Operation> Authorized<O> {
     ///
     /// # Errors
     ///
-    /// BAD_PARAMETER for a malformed `if-none-match`.
+    /// `BAD_PARAMETER` for a malformed `if-none-match`.
     pub fn found<T>(&self, etag: EntityTag, body: T) -> Result<Found<T>, ApiError> {
         if etag.is_known_to(&self.conditions)? {
             return Ok(Found::NotModified(etag));
@@ -91,8 +91,12 @@ impl<O: Operation> Authorized<O> {
     ///
     /// # Errors
     ///
-    /// PRECONDITION_FAILED if `if-match` names another.
-    pub fn expected_version(&self, etag: &EntityTag, current: i64) -> Result<Option<i64>, ApiError> {
+    /// `PRECONDITION_FAILED` if `if-match` names another.
+    pub fn expected_version(
+        &self,
+        etag: &EntityTag,
+        current: i64,
+    ) -> Result<Option<i64>, ApiError> {
         etag.check_if_match(&self.conditions)?;
         Ok(self.conditions.contains_key(IF_MATCH).then_some(current))
     }
@@ -162,8 +166,14 @@ async fn admit(
     let state = State::of(depot)?;
     let context = RequestContext::of(depot)
         .ok_or_else(|| ApiError::internal("the router was built without its edge"))?;
-    let (caller, body) =
-        authenticate(request, &state, accepts, context.client_ip, context.body_limits).await?;
+    let (caller, body) = authenticate(
+        request,
+        &state,
+        accepts,
+        context.client_ip,
+        context.body_limits,
+    )
+    .await?;
     let snapshot = state.engine.snapshot();
     let principal = state.engine.prepare(&caller, &snapshot);
     let authorizer = Authorizer::new(

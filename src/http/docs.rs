@@ -3,8 +3,8 @@
 
 use salvo::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use salvo::oapi::OpenApi;
-use salvo_oapi::swagger_ui::{self, Config};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait, handler};
+use salvo_oapi::swagger_ui::{self, Config};
 
 use super::error::ApiError;
 
@@ -58,7 +58,13 @@ impl Document {
 
 #[async_trait]
 impl Handler for Document {
-    async fn handle(&self, _: &mut Request, _: &mut Depot, response: &mut Response, _: &mut FlowCtrl) {
+    async fn handle(
+        &self,
+        _: &mut Request,
+        _: &mut Depot,
+        response: &mut Response,
+        _: &mut FlowCtrl,
+    ) {
         send(response, "application/json", self.0.clone().into_bytes());
     }
 }
@@ -96,6 +102,9 @@ fn embedded(file: &str) -> Result<Vec<u8>, ApiError> {
 fn send(response: &mut Response, content_type: &'static str, body: Vec<u8>) {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=300"),
+    );
     response.body(body);
 }

@@ -3,8 +3,8 @@
 use std::any::type_name;
 use std::str::FromStr;
 
-use salvo::hyper::body::Bytes;
 use salvo::http::{HeaderMap, Method};
+use salvo::hyper::body::Bytes;
 use salvo::oapi::{
     BasicType, Components, Content, Object, Operation as OpenApiOperation, Parameter, ParameterIn,
     RequestBody, Required, Schema, ToSchema,
@@ -88,11 +88,16 @@ impl<T: BodyInput> Input for Body<T> {
 
     fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
         let schema = T::Schema::to_schema(components);
-        let mut body = RequestBody::new().add_content("application/json", Content::new(schema.clone()));
+        let mut body =
+            RequestBody::new().add_content("application/json", Content::new(schema.clone()));
         if T::MERGE_PATCH {
             body = body.add_content("application/merge-patch+json", Content::new(schema));
         }
-        let required = if T::MAY_BE_ABSENT { Required::False } else { Required::True };
+        let required = if T::MAY_BE_ABSENT {
+            Required::False
+        } else {
+            Required::True
+        };
         operation.request_body = Some(body.required(required));
     }
 }

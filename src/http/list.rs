@@ -59,16 +59,33 @@ impl<Order: Columns> Input for ListQuery<Order> {
 
     fn describe(_: &mut Components, operation: &mut OpenApiOperation) {
         let from_one = || Object::with_type(BasicType::Integer).minimum(1);
-        describe_query(operation, "page", "From 1; a page past the end is empty.", from_one());
+        describe_query(
+            operation,
+            "page",
+            "From 1; a page past the end is empty.",
+            from_one(),
+        );
         let quantity = from_one().maximum(100).default_value(20.into());
         describe_query(operation, "quantity", "Items on a page.", quantity);
-        let columns = Order::NAMES.iter().flat_map(|(name, _)| [(*name).to_owned(), format!("-{name}")]);
+        let columns = Order::NAMES
+            .iter()
+            .flat_map(|(name, _)| [(*name).to_owned(), format!("-{name}")]);
         let order = Object::with_type(BasicType::String)
             .enum_values(columns)
             .default_value("-created_at".into());
-        describe_query(operation, "order_by", "`-` for descending; ties by id.", order);
+        describe_query(
+            operation,
+            "order_by",
+            "`-` for descending; ties by id.",
+            order,
+        );
         let flag = Object::with_type(BasicType::Boolean).default_value(false.into());
-        describe_query(operation, "include_inactive", "`true` lists inactive ones too.", flag);
+        describe_query(
+            operation,
+            "include_inactive",
+            "`true` lists inactive ones too.",
+            flag,
+        );
     }
 }
 
@@ -112,8 +129,10 @@ impl<T: ToSchema> EndpointOutRegister for Listed<T> {
             .required("page")
             .property("results", results)
             .required("results");
-        let listed = OpenApiResponse::new("OK")
-            .add_content("application/json", RefOr::Type(Schema::Object(Box::new(schema))));
+        let listed = OpenApiResponse::new("OK").add_content(
+            "application/json",
+            RefOr::Type(Schema::Object(Box::new(schema))),
+        );
         operation.responses.insert("200", listed);
     }
 }

@@ -1,6 +1,6 @@
 //! The OpenAPI document, made from the operations themselves.
 
-use salvo::oapi::security::{Http, HttpAuthScheme, ApiKey, ApiKeyValue, SecurityScheme};
+use salvo::oapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use salvo::oapi::{Info, License, OpenApi, Operation, SecurityRequirement};
 
 use crate::domain::permission::Permission;
@@ -28,7 +28,10 @@ pub fn document() -> OpenApi {
     ));
     OpenApi::with_info(info)
         .add_security_scheme(SIGNED, SecurityScheme::ApiKey(signed))
-        .add_security_scheme(BEARER, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
+        .add_security_scheme(
+            BEARER,
+            SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+        )
         .merge_router(&router::operations())
 }
 

@@ -42,7 +42,9 @@ pub async fn readyz_bare(depot: &mut Depot, response: &mut Response) -> Result<(
     let readiness = Readiness::of(&*State::of(depot)?).await;
     response.status_code(readiness.status_code());
     if readiness.status == "unavailable" {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response.render(Json(Health {
         status: readiness.status,
@@ -75,7 +77,10 @@ struct Policies {
 impl Part {
     fn from(fault: Option<String>, status: &'static str) -> Self {
         match fault {
-            None => Self { status: "ok", reason: None },
+            None => Self {
+                status: "ok",
+                reason: None,
+            },
             reason => Self { status, reason },
         }
     }
@@ -120,9 +125,9 @@ fn replay_guard(status: &replay::Status) -> Part {
     if let Some(fault) = &status.last_error {
         return Part::from(Some(fault.clone()), "unavailable");
     }
-    let closed = status
-        .closed_until
-        .map(|until| format!("may have forgotten nonces: requests dated before {until} are refused"));
+    let closed = status.closed_until.map(|until| {
+        format!("may have forgotten nonces: requests dated before {until} are refused")
+    });
     Part::from(closed, "unavailable")
 }
 
@@ -130,9 +135,10 @@ fn replay_guard(status: &replay::Status) -> Part {
 #[handler]
 pub async fn metrics(depot: &mut Depot, response: &mut Response) -> Result<(), ApiError> {
     let body = (State::of(depot)?.render_metrics)();
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+    );
     response.body(body);
     Ok(())
 }

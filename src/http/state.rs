@@ -42,7 +42,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// INTERNAL_ERROR if the router was built without it.
+    /// `INTERNAL_ERROR` if the router was built without it.
     pub fn of(depot: &Depot) -> Result<Arc<Self>, ApiError> {
         depot
             .get_typed::<Arc<Self>>()

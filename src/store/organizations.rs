@@ -12,9 +12,9 @@ use crate::domain::audit::Provenance;
 use crate::domain::code::Code;
 use crate::domain::id::OrganizationId;
 use crate::domain::metadata::Metadata;
-use crate::domain::slug::Slug;
 use crate::domain::organization::{Organization, PlanTier};
 use crate::domain::permission::Permission;
+use crate::domain::slug::Slug;
 use crate::domain::text::Name;
 use crate::domain::timestamp;
 

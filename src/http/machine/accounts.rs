@@ -40,7 +40,10 @@ impl Operation for ListAccounts {
 #[endpoint(operation_id = "listAccounts", tags("accounts"))]
 pub async fn list(request: Authorized<ListAccounts>) -> Result<Listed<AccountBody>, ApiError> {
     let query = &request.input;
-    let page = request.tenant().list_accounts(query.page, query.include_inactive).await?;
+    let page = request
+        .tenant()
+        .list_accounts(query.page, query.include_inactive)
+        .await?;
     Ok(Listed::new(&query.page, page, |account| (&account).into()))
 }
 
@@ -57,14 +60,17 @@ impl Operation for CreateAccount {
 
 /// Makes an account.
 #[endpoint(operation_id = "createAccount", tags("accounts"))]
-pub async fn create(
-    request: Authorized<CreateAccount>,
-) -> Result<Created<AccountBody>, ApiError> {
+pub async fn create(request: Authorized<CreateAccount>) -> Result<Created<AccountBody>, ApiError> {
     let Body(AccountInput { name, metadata }) = request.input.clone();
     let account = request
         .write(move |write| async move {
             let new = NewAccount { name, metadata };
-            Ok::<_, ApiError>(write.tenant().create_account(new, &write.provenance()).await?)
+            Ok::<_, ApiError>(
+                write
+                    .tenant()
+                    .create_account(new, &write.provenance())
+                    .await?,
+            )
         })
         .await?;
     Ok(Created {
@@ -166,7 +172,10 @@ impl AccountPatch {
         }
         if let Some(is_active) = self.is_active {
             if account.is_default && !is_active {
-                return Err(parse::broken("/is_active", "the default account cannot go inactive"));
+                return Err(parse::broken(
+                    "/is_active",
+                    "the default account cannot go inactive",
+                ));
             }
             account.is_active = is_active;
         }

@@ -23,7 +23,11 @@ pub fn router() -> Router {
             Router::with_path("accounts")
                 .get(accounts::list)
                 .post(accounts::create)
-                .push(Router::with_path("{id}").get(accounts::get).patch(accounts::update)),
+                .push(
+                    Router::with_path("{id}")
+                        .get(accounts::get)
+                        .patch(accounts::update),
+                ),
         )
         .push(
             Router::with_path("service-accounts")

@@ -35,7 +35,9 @@ impl Object for StoredOrganization {
     type Reference = ();
 
     async fn load(state: &State, caller: &Caller, (): ()) -> Result<Self, ApiError> {
-        Ok(Self(state.store.within(caller.scope()).organization().await?))
+        Ok(Self(
+            state.store.within(caller.scope()).organization().await?,
+        ))
     }
 
     fn as_resource<'a>(&'a self, _: &'a Caller) -> Resource<'a> {
@@ -157,10 +159,12 @@ impl Object for ServiceAccountsIn {
             Some(id) => find_account(state, caller, id)
                 .await?
                 .map(Self::Account)
-                .ok_or_else(|| ApiError::invalid(
+                .ok_or_else(|| {
+                    ApiError::invalid(
                         Code::BadParameter,
                         "`account_id` names no account of this organization",
-                    )),
+                    )
+                }),
         }
     }
 
@@ -185,10 +189,15 @@ impl Object for AccountOfNew {
         reference: Self::Reference,
     ) -> Result<Self, ApiError> {
         match reference {
-            None => Ok(Self(state.store.within(caller.scope()).default_account().await?)),
-            Some(id) => find_account(state, caller, id).await?.map(Self).ok_or_else(|| {
-                parse::broken("/account_id", "names no account of this organization")
-            }),
+            None => Ok(Self(
+                state.store.within(caller.scope()).default_account().await?,
+            )),
+            Some(id) => find_account(state, caller, id)
+                .await?
+                .map(Self)
+                .ok_or_else(|| {
+                    parse::broken("/account_id", "names no account of this organization")
+                }),
         }
     }
 

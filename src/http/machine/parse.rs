@@ -52,9 +52,9 @@ pub(super) fn metadata_patch(field: Nullable<Map<String, Value>>) -> Option<Meta
 
 /// Metadata after a patch.
 pub(super) fn merged(metadata: &Metadata, patch: &MetadataPatch) -> Result<Metadata, ApiError> {
-    metadata.merged(patch).map_err(|error: MetadataError| {
-        broken(&format!("/metadata{}", error.pointer), error)
-    })
+    metadata
+        .merged(patch)
+        .map_err(|error: MetadataError| broken(&format!("/metadata{}", error.pointer), error))
 }
 
 /// An id that is answered like a missing one if it is malformed.

@@ -18,7 +18,10 @@ pub(super) fn require(
         authorizer.require(Permission::AssignServiceAccountRole, Resource::Role(role))?;
     }
     for permission in permissions {
-        authorizer.require(Permission::GrantPermission, Resource::Permission(permission))?;
+        authorizer.require(
+            Permission::GrantPermission,
+            Resource::Permission(permission),
+        )?;
     }
     Ok(())
 }
@@ -31,7 +34,9 @@ pub(super) fn require_all_of(
     // A stored name that the schema no longer has counts for nothing, so it grants nothing.
     let catalogue = authorizer.snapshot().catalogue();
     let roles = known(&service_account.roles, |name| catalogue.has_role(name));
-    let permissions = known(&service_account.permissions, |name| catalogue.has_permission(name));
+    let permissions = known(&service_account.permissions, |name| {
+        catalogue.has_permission(name)
+    });
     require(authorizer, &roles, &permissions)
 }
 
@@ -59,18 +64,35 @@ pub(super) fn require_known(
 ) -> Result<(), ApiError> {
     let catalogue = authorizer.snapshot().catalogue();
     if let Some(role) = roles.iter().find(|name| !catalogue.has_role(name)) {
-        return Err(parse::broken("/roles", format!("there is no role `{role}`")));
+        return Err(parse::broken(
+            "/roles",
+            format!("there is no role `{role}`"),
+        ));
     }
-    if let Some(permission) = permissions.iter().find(|name| !catalogue.has_permission(name)) {
-        return Err(parse::broken("/permissions", format!("there is no permission `{permission}`")));
+    if let Some(permission) = permissions
+        .iter()
+        .find(|name| !catalogue.has_permission(name))
+    {
+        return Err(parse::broken(
+            "/permissions",
+            format!("there is no permission `{permission}`"),
+        ));
     }
     Ok(())
 }
 
 fn added(before: &[String], after: &[String]) -> Vec<String> {
-    after.iter().filter(|name| !before.contains(name)).cloned().collect()
+    after
+        .iter()
+        .filter(|name| !before.contains(name))
+        .cloned()
+        .collect()
 }
 
 fn known(names: &[String], is_known: impl Fn(&str) -> bool) -> Vec<String> {
-    names.iter().filter(|name| is_known(name)).cloned().collect()
+    names
+        .iter()
+        .filter(|name| is_known(name))
+        .cloned()
+        .collect()
 }

@@ -28,7 +28,10 @@ impl Input for ServiceAccountsQuery {
     fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
         Ok(Self {
             list: ListQuery::read(request)?,
-            account_id: request.query.text("account_id").map(|text| text.parse().ok()),
+            account_id: request
+                .query
+                .text("account_id")
+                .map(|text| text.parse().ok()),
             include_deleted: request.query.boolean("include_deleted")?,
         })
     }
@@ -36,7 +39,12 @@ impl Input for ServiceAccountsQuery {
     fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
         ListQuery::<ResourceOrder>::describe(components, operation);
         let id = Object::with_type(BasicType::String);
-        describe_query(operation, "account_id", "Only the service accounts of this account.", id);
+        describe_query(
+            operation,
+            "account_id",
+            "Only the service accounts of this account.",
+            id,
+        );
         describe_query(
             operation,
             "include_deleted",

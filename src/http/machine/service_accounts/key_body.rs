@@ -51,7 +51,9 @@ impl AccessKeyBody {
             ip_allowlist: key.ip_allowlist.to_texts(),
             is_active: key.is_active(now),
             created_at: timestamp::format(key.created_at),
-            last_used_at: last_used.of_key(key.id, key.last_used_at).map(timestamp::format),
+            last_used_at: last_used
+                .of_key(key.id, key.last_used_at)
+                .map(timestamp::format),
             revoked_at: key.revoked_at.map(timestamp::format),
         }
     }

@@ -14,7 +14,7 @@ use crate::http::input::{BodyInput, PathId, RequestInput, describe_path};
 use crate::http::machine::parse;
 use crate::http::operation::Input;
 
-const DEFAULT_OVERLAP: Duration = Duration::from_secs(86_400);
+const DEFAULT_OVERLAP: Duration = Duration::from_hours(24);
 
 /// `{id}` and `{key_id}` of the path.
 #[derive(Debug, Clone, Copy)]
@@ -58,12 +58,16 @@ impl BodyInput for KeyInput {
 
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self {
-            description: fields.optional("description", parse::description).unwrap_or_default(),
+            description: fields
+                .optional("description", parse::description)
+                .unwrap_or_default(),
             expires_at: match fields.nullable("expires_at", parse::timestamp) {
                 Nullable::Absent | Nullable::Null => None,
                 Nullable::Value(at) => Some(at),
             },
-            ip_allowlist: fields.optional("ip_allowlist", parse::ip_allowlist).unwrap_or_default(),
+            ip_allowlist: fields
+                .optional("ip_allowlist", parse::ip_allowlist)
+                .unwrap_or_default(),
         })
     }
 }
@@ -82,7 +86,9 @@ impl BodyInput for RotationInput {
 
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self {
-            overlap: fields.optional("overlap_seconds", parse::overlap).unwrap_or(DEFAULT_OVERLAP),
+            overlap: fields
+                .optional("overlap_seconds", parse::overlap)
+                .unwrap_or(DEFAULT_OVERLAP),
             expires_at: match fields.nullable("expires_at", parse::timestamp) {
                 Nullable::Absent => None,
                 Nullable::Null => Some(None),

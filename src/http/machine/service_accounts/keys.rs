@@ -46,9 +46,14 @@ impl Operation for ListKeys {
 pub async fn list(request: Authorized<ListKeys>) -> Result<Listed<AccessKeyBody>, ApiError> {
     let (_, query) = &request.input;
     let id = request.object.service_account.id;
-    let page = request.tenant().list_keys(id, query.page, query.include_inactive).await?;
+    let page = request
+        .tenant()
+        .list_keys(id, query.page, query.include_inactive)
+        .await?;
     let (now, last_used) = (request.authorizer.now(), &request.state.last_used);
-    Ok(Listed::new(&query.page, page, |key| AccessKeyBody::new(&key, now, last_used)))
+    Ok(Listed::new(&query.page, page, |key| {
+        AccessKeyBody::new(&key, now, last_used)
+    }))
 }
 
 /// `POST /service-accounts/{id}/keys`
@@ -67,9 +72,7 @@ impl Operation for CreateKey {
 /// Makes a key; its secret is in this answer and nowhere else. Policy is asked for everything the
 /// service account has, because the key grants it.
 #[endpoint(operation_id = "createKey", tags("keys"))]
-pub async fn create(
-    request: Authorized<CreateKey>,
-) -> Result<Created<NewAccessKeyBody>, ApiError> {
+pub async fn create(request: Authorized<CreateKey>) -> Result<Created<NewAccessKeyBody>, ApiError> {
     let (_, Body(input)) = request.input.clone();
     require_future(input.expires_at, request.authorizer.now())?;
     let owner = request.object.service_account.id;
@@ -85,7 +88,10 @@ pub async fn create(
     let key = request
         .write(move |write| async move {
             let check = |owner: &ServiceAccount| grants::require_all_of(&write.authorizer, owner);
-            write.tenant().create_key(owner, &write.provenance(), new, check).await
+            write
+                .tenant()
+                .create_key(owner, &write.provenance(), new, check)
+                .await
         })
         .await?;
     Ok(created(&key, &secret, &request.authorizer, &request.state))
@@ -107,9 +113,7 @@ impl Operation for RotateKey {
 /// Replaces a key by a new one; the old one lives on for the overlap. Policy is asked for
 /// everything the service account has, unless it rotates a key of its own.
 #[endpoint(operation_id = "rotateKey", tags("keys"))]
-pub async fn rotate(
-    request: Authorized<RotateKey>,
-) -> Result<Created<NewAccessKeyBody>, ApiError> {
+pub async fn rotate(request: Authorized<RotateKey>) -> Result<Created<NewAccessKeyBody>, ApiError> {
     let (_, Body(input)) = request.input.clone();
     let now = request.authorizer.now();
     require_future(input.expires_at.flatten(), now)?;
@@ -121,18 +125,25 @@ pub async fn rotate(
         secret: minted.sealed,
         description: old.description.clone(),
         ip_allowlist: old.ip_allowlist.clone(),
-        expires_at: input.expires_at.unwrap_or_else(|| old.successor_expiry(now)),
+        expires_at: input
+            .expires_at
+            .unwrap_or_else(|| old.successor_expiry(now)),
     };
     let (owner, old) = (owner.service_account.id, old.id);
     let key = request
         .write(move |write| async move {
             let is_own = write.authorizer.caller().service_account_id() == Some(owner);
-            let check = |service_account: &ServiceAccount| match is_own {
-                true => Ok(()),
-                false => grants::require_all_of(&write.authorizer, service_account),
+            let check = |service_account: &ServiceAccount| {
+                if is_own {
+                    return Ok(());
+                }
+                grants::require_all_of(&write.authorizer, service_account)
             };
             let by = write.provenance();
-            write.tenant().rotate_key(owner, old, &by, new, now + input.overlap, check).await
+            write
+                .tenant()
+                .rotate_key(owner, old, &by, new, now + input.overlap, check)
+                .await
         })
         .await?;
     Ok(created(&key, &secret, &request.authorizer, &request.state))
@@ -154,10 +165,18 @@ impl Operation for RevokeKey {
 /// Revokes a key, for good; once more does no harm.
 #[endpoint(operation_id = "revokeKey", tags("keys"))]
 pub async fn revoke(request: Authorized<RevokeKey>) -> Result<NoContent, ApiError> {
-    let (owner, key) = (request.object.owner.service_account.id, request.object.key.id);
+    let (owner, key) = (
+        request.object.owner.service_account.id,
+        request.object.key.id,
+    );
     request
         .write(move |write| async move {
-            Ok::<_, ApiError>(write.tenant().revoke_key(owner, key, &write.provenance()).await?)
+            Ok::<_, ApiError>(
+                write
+                    .tenant()
+                    .revoke_key(owner, key, &write.provenance())
+                    .await?,
+            )
         })
         .await?;
     Ok(NoContent)
@@ -183,7 +202,10 @@ fn created(
     state: &State,
 ) -> Created<NewAccessKeyBody> {
     Created {
-        location: format!("/service-accounts/{}/keys/{}", key.service_account_id, key.id),
+        location: format!(
+            "/service-accounts/{}/keys/{}",
+            key.service_account_id, key.id
+        ),
         etag: None,
         body: NewAccessKeyBody {
             key: AccessKeyBody::new(key, authorizer.now(), &state.last_used),

@@ -3,7 +3,7 @@
 pub mod body;
 mod grants;
 mod input;
-mod key_body;
+pub mod key_body;
 mod key_input;
 pub mod keys;
 
@@ -47,7 +47,9 @@ pub async fn list(
     let query = &request.input;
     if query.include_deleted {
         let resource = request.object.as_resource(request.caller());
-        request.authorizer.require(Permission::ListDeletedServiceAccounts, resource)?;
+        request
+            .authorizer
+            .require(Permission::ListDeletedServiceAccounts, resource)?;
     }
     let filter = ServiceAccountFilter {
         account: match &request.object {
@@ -98,7 +100,10 @@ pub async fn create(
     };
     let service_account = request
         .write(move |write| async move {
-            Ok(write.tenant().create_service_account(new, &write.provenance()).await?)
+            Ok(write
+                .tenant()
+                .create_service_account(new, &write.provenance())
+                .await?)
         })
         .await?;
     Ok(Created {
@@ -194,7 +199,10 @@ pub async fn delete(request: Authorized<DeleteServiceAccount>) -> Result<NoConte
     request
         .write(move |write| async move {
             let by = write.provenance();
-            Ok(write.tenant().delete_service_account(id, expected, &by).await?)
+            Ok(write
+                .tenant()
+                .delete_service_account(id, expected, &by)
+                .await?)
         })
         .await?;
     Ok(NoContent)
