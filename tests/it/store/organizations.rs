@@ -153,7 +153,7 @@ async fn a_slug_belongs_to_one_organization(database: TestDatabase) {
     let other = world.organization("other").await.organization;
     let again = NewOrganization {
         name: name("Again"),
-        slug: "acme".to_owned(),
+        slug: "acme".parse().expect("a slug"),
     };
     let created = world.store.create_organization(again, &world.by()).await;
     assert!(matches!(created, Err(Error::SlugTaken)));

@@ -112,7 +112,7 @@ impl World {
     pub(crate) async fn organization(&self, slug: &str) -> Organized {
         let new = NewOrganization {
             name: name("Acme Corporation"),
-            slug: slug.to_owned(),
+            slug: slug.parse().expect("a slug"),
         };
         let (organization, account) = self
             .store
