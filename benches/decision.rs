@@ -15,6 +15,7 @@ use std::fmt::Write;
 use std::fs;
 use std::hint::black_box;
 use std::path::Path;
+use std::time::Duration;
 
 use charter::authz::principal::Principal;
 use charter::authz::question::{Question, Resource};
@@ -24,7 +25,8 @@ use charter::domain::permission::Permission;
 use policy_world::{Tenant, address, now, shipped};
 use tempfile::TempDir;
 
-const ROUNDS: u32 = 20_000;
+/// How long one run is.
+const RUN: Duration = Duration::from_millis(20);
 
 fn main() {
     let clock = SystemClock::start();
@@ -52,11 +54,11 @@ fn main() {
         let folder = generated(size, true);
         row(&format!("{size} spread"), folder.path());
     }
+    row("shipped", &shipped());
     for size in [100, 1_000, 10_000] {
         let folder = generated(size, false);
         row(&format!("{size} on one action"), folder.path());
     }
-    row("shipped", &shipped());
     println!("times in microseconds unless said otherwise; ratio is of `own` to the first row");
 }
 
@@ -91,31 +93,36 @@ fn costs(clock: &SystemClock, snapshot: &Snapshot) -> Costs {
         "the question is allowed"
     );
     Costs {
-        prepare: time(clock, ROUNDS / 10, || {
+        prepare: time(clock, || {
             black_box(Principal::prepare(&caller, snapshot));
         }),
-        own: time(clock, ROUNDS, || {
+        own: time(clock, || {
             black_box(snapshot.decide(black_box(&own)));
         }),
-        account: time(clock, ROUNDS, || {
+        account: time(clock, || {
             black_box(snapshot.decide(black_box(&account)));
         }),
-        whole_set: time(clock, 50, || {
+        whole_set: time(clock, || {
             let _ = black_box(snapshot.ask_every_policy(&own));
         }),
     }
 }
 
 /// The median of eleven runs, in microseconds for each call.
-fn time(clock: &SystemClock, rounds: u32, mut call: impl FnMut()) -> f64 {
-    let rounds = (rounds / 11).max(1);
+fn time(clock: &SystemClock, mut call: impl FnMut()) -> f64 {
     let mut runs: Vec<f64> = (0..11)
         .map(|_| {
             let started = clock.monotonic();
-            for _ in 0..rounds {
+            let mut calls = 0;
+            loop {
                 call();
+                calls += 1;
+                let elapsed = clock.monotonic().saturating_sub(started);
+                // Reading the clock between calls costs some 0.05 microseconds of each.
+                if elapsed >= RUN {
+                    break elapsed.as_secs_f64() * 1e6 / f64::from(calls);
+                }
             }
-            clock.monotonic().saturating_sub(started).as_secs_f64() * 1e6 / f64::from(rounds)
         })
         .collect();
     runs.sort_by(f64::total_cmp);
