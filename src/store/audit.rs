@@ -2,7 +2,7 @@
 //! one before it. `audit_verify` checks it.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac as _};
 use parking_lot::Mutex;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder,
+    ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 use secrecy::{ExposeSecret, SecretSlice};
 use serde::{Deserialize, Serialize};
@@ -142,13 +142,16 @@ impl Log {
             .keys
             .first()
             .ok_or_else(|| Error::Setup("no audit key is set".to_owned()))?;
-        let last = audit_event::Entity::find()
+        let last: Option<(i64, Vec<u8>)> = audit_event::Entity::find()
+            .select_only()
+            .columns([audit_event::Column::Sequence, audit_event::Column::Mac])
             .filter(audit_event::Column::OrganizationId.eq(organization.uuid()))
             .order_by_desc(audit_event::Column::Sequence)
+            .into_tuple()
             .one(transaction)
             .await?;
         let (sequence, previous) = match last {
-            Some(last) => (last.sequence.saturating_add(1), to_mac(&last.mac)?),
+            Some((sequence, mac)) => (sequence.saturating_add(1), to_mac(&mac)?),
             None => (1, ORIGIN),
         };
         let mut event = audit_event::Model {
@@ -171,7 +174,9 @@ impl Log {
             mac: BASE64.encode(&event.mac),
             at: timestamp::format(event.occurred_at),
         };
-        event.into_active_model().insert(transaction).await?;
+        audit_event::Entity::insert(event.into_active_model())
+            .exec_without_returning(transaction)
+            .await?;
         Ok(head)
     }
 
@@ -211,15 +216,34 @@ impl Log {
 
 fn open_heads(path: &Path) -> Result<File, Error> {
     let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true);
+    options.append(true).create(true).read(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|error| {
+    let open = || {
+        let mut file = options.open(path)?;
+        end_line(&mut file)?;
+        Ok(file)
+    };
+    open().map_err(|error: std::io::Error| {
         Error::Setup(format!(
             "cannot open the file of audit heads `{}`: {error}",
             path.display()
         ))
     })
+}
+
+/// A line that a crash of the machine cut short must not swallow the next one.
+fn end_line(file: &mut File) -> std::io::Result<()> {
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    if last == [b'\n'] {
+        Ok(())
+    } else {
+        file.write_all(b"\n")
+    }
 }
 
 /// One write of one line, so that several processes can append.

@@ -54,7 +54,7 @@ pub enum Error {
 
 impl Error {
     /// Counted here, where every such failure passes once.
-    fn unavailable(source: impl Into<Source>) -> Self {
+    pub(super) fn unavailable(source: impl Into<Source>) -> Self {
         metrics::counter!("charter_store_unavailable_total").increment(1);
         Self::Unavailable(source.into())
     }

@@ -27,6 +27,7 @@ mod last_used;
 mod listing;
 mod migrate;
 mod organizations;
+mod resealing;
 mod rotation;
 mod service_accounts;
 mod users;
@@ -44,7 +45,6 @@ pub use service_accounts::{NewServiceAccount, ServiceAccountFilter};
 pub use users::NewUser;
 
 /// How to reach the database.
-#[derive(Debug)]
 pub struct Config {
     /// `sqlite://path` (created if missing) or `postgres://…`.
     pub url: String,
@@ -60,6 +60,19 @@ pub struct Config {
     pub audit_heads: Option<PathBuf>,
 }
 
+/// The url may hold a password.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("max_readers", &self.max_readers)
+            .field("acquire_timeout", &self.acquire_timeout)
+            .field("statement_timeout", &self.statement_timeout)
+            .field("audit_keys", &self.audit_keys)
+            .field("audit_heads", &self.audit_heads)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The database.
 pub struct Store {
     reader: DatabaseConnection,
@@ -69,6 +82,7 @@ pub struct Store {
     entropy: Arc<dyn Entropy>,
     epoch: AtomicU64,
     find_credential: String,
+    patience: Duration,
 }
 
 impl Store {
@@ -94,17 +108,24 @@ impl Store {
             entropy,
             epoch: AtomicU64::new(0),
             find_credential,
+            patience: config.acquire_timeout,
         })
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, within the time there is to get a connection.
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`] if it does not.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.reader.execute_unprepared("SELECT 1").await?;
-        Ok(())
+        let answer = self.reader.execute_unprepared("SELECT 1");
+        match tokio::time::timeout(self.patience, answer).await {
+            Ok(answer) => {
+                answer?;
+                Ok(())
+            }
+            Err(elapsed) => Err(Error::unavailable(elapsed)),
+        }
     }
 
     /// A number that grows with every write, before the writer hears of it. Rows remembered under

@@ -104,3 +104,12 @@ pub(in crate::store) fn revoked(at: ChronoDateTimeUtc) -> ActiveModel {
         ..Default::default()
     }
 }
+
+/// What sealing anew writes.
+pub(in crate::store) fn resealed(secret: SealedSecret) -> ActiveModel {
+    ActiveModel {
+        sealed_secret: Set(secret.bytes),
+        sealing_key_id: Set(secret.sealing_key_id),
+        ..Default::default()
+    }
+}

@@ -403,6 +403,17 @@ async fn a_broken_file_of_heads_is_found(database: TestDatabase) {
         chained.findings().await,
         [Finding::MalformedHead { line: 15 }]
     );
+    // The next start ends the torn line, and later heads stand on lines of their own.
+    let again = World::on_existing(&chained.world.database).await;
+    again
+        .reactivate_organization(chained.acme.id, &chained.world.by())
+        .await
+        .expect("as it is");
+    again.close().await;
+    rename(&chained.world, &chained.acme, "After the crash").await;
+    let report = chained.world.audit().await;
+    assert_eq!(report.findings, [Finding::MalformedHead { line: 15 }]);
+    assert_eq!(report.heads, 15);
     std::fs::remove_file(&path).expect("no heads");
     let unreadable = chained.world.store.verify_audit(Some(&path)).await;
     assert!(matches!(unreadable, Err(Error::Setup(_))));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use charter::domain::access_key::SealedSecret;
 use charter::store::{Error, NewUser};
 
 use super::world::{World, noon};
@@ -11,6 +12,7 @@ crate::on_both_engines![
     a_credential_brings_everything_behind_the_key,
     the_latest_use_is_kept_and_counts_as_no_change,
     an_address_belongs_to_one_user,
+    a_secret_is_sealed_anew_once,
 ];
 
 async fn a_credential_brings_everything_behind_the_key(database: TestDatabase) {
@@ -32,7 +34,7 @@ async fn a_credential_brings_everything_behind_the_key(database: TestDatabase) {
     assert_eq!(found.caller.service_account, service_account);
     assert_eq!(found.caller.account, acme.account);
     assert_eq!(found.caller.organization, acme.organization);
-    for unknown in ["", "sa_test", "SA_TEST_", "' OR ''='", "%"] {
+    for unknown in ["", "sa_test", "SA_TEST_", "' OR ''='", "%", "a\0b"] {
         let found = world.store.find_credential(unknown).await;
         assert!(found.expect("an answer").is_none(), "`{unknown}`");
     }
@@ -107,4 +109,34 @@ async fn an_address_belongs_to_one_user(database: TestDatabase) {
             .await;
         assert!(matches!(taken, Err(Error::EmailTaken)), "{taken:?}");
     }
+}
+
+async fn a_secret_is_sealed_anew_once(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let of = world.service_account(&acme, "ci").await.id;
+    let mut keys = Vec::new();
+    for _ in 0..3 {
+        keys.push(world.key(&acme.organization, of).await);
+    }
+    keys.sort_by_key(|key| key.id);
+    let list = async |current: &str, limit| {
+        let list = world.store.list_keys_to_reseal(current, limit).await;
+        list.expect("a list")
+    };
+    assert_eq!(list("kek-1", 9).await, []);
+    let found = list("kek-2", 2).await;
+    assert_eq!(found.len(), 2);
+    let (key, before) = &found[0];
+    assert_eq!(*key, keys[0]);
+    let after = SealedSecret {
+        sealing_key_id: "kek-2".to_owned(),
+        bytes: b"sealed anew".to_vec(),
+    };
+    let reseal = || world.store.reseal_key(key.id, before, after.clone());
+    reseal().await.expect("sealed anew");
+    assert!(matches!(reseal().await, Err(Error::Stale)));
+    let found = world.store.find_credential(&key.access_key).await;
+    assert_eq!(found.expect("an answer").expect("found").secret, after);
+    assert_eq!(list("kek-2", 9).await.len(), 2);
 }

@@ -20,6 +20,7 @@ crate::on_both_engines![
     an_error_inside_leaves_nothing,
     a_deactivated_organization_takes_no_writes,
     a_code_that_is_a_slug_too_is_ambiguous,
+    no_key_outlives_a_racing_deactivation,
 ];
 
 async fn what_is_written_comes_back(database: TestDatabase) {
@@ -290,4 +291,39 @@ async fn a_code_that_is_a_slug_too_is_ambiguous(database: TestDatabase) {
     assert!(matches!(found, Err(Error::Ambiguous(_))), "{found:?}");
     let found = world.store.find_organization("nobody").await;
     assert!(matches!(found, Err(Error::NotFound)), "{found:?}");
+}
+
+async fn no_key_outlives_a_racing_deactivation(database: TestDatabase) {
+    let world = World::on(database).await;
+    let (mut made, mut refused) = (0, 0);
+    for round in 0..24 {
+        let acme = world.organization(&format!("acme-{round}")).await;
+        let of = world.service_account(&acme, "ci").await.id;
+        let tenant = world.tenant(&acme.organization);
+        let by = world.by();
+        let create = || tenant.create_key(of, &by, world.new_key(), |_| Ok::<_, Error>(()));
+        let deactivate = async {
+            // Each round gives the creators another lead.
+            for _ in 0..round {
+                tokio::task::yield_now().await;
+            }
+            tenant.deactivate_organization(&by).await
+        };
+        let (one, gone, two) = tokio::join!(create(), deactivate, create());
+        gone.expect("deactivated");
+        for result in [one, two] {
+            match result {
+                Ok(key) => {
+                    made += 1;
+                    let found = world.store.find_credential(&key.access_key).await;
+                    let key = found.expect("an answer").expect("found").caller.access_key;
+                    assert!(key.revoked_at.is_some());
+                }
+                Err(Error::OrganizationInactive) => refused += 1,
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!(made + refused, 48);
+    assert_eq!(world.audit().await.findings, []);
 }
