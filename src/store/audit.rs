@@ -1,29 +1,24 @@
 //! The audit log: for each organization a chain of events, each authenticated together with the
 //! one before it. `audit_verify` checks it.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac as _};
-use parking_lot::Mutex;
 use sea_orm::{
     ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
     QuerySelect,
 };
 use secrecy::{ExposeSecret, SecretSlice};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
 use super::Error;
+use super::audit_heads::{Head, HeadsFile};
 use super::entity::{audit_event, stored_time};
 use crate::domain::audit::Provenance;
 use crate::domain::id::OrganizationId;
 use crate::domain::permission::Permission;
-use crate::domain::timestamp;
 
 /// A message authentication code.
 pub(super) type Mac = [u8; 32];
@@ -96,20 +91,9 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// The end of a chain at some moment, kept outside the table: a table alone cannot show that its
-/// tail was cut off.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Head {
-    pub(super) organization: String,
-    pub(super) sequence: i64,
-    /// Base64.
-    pub(super) mac: String,
-    pub(super) at: String,
-}
-
 pub(super) struct Log {
     keys: Vec<AuditKey>,
-    heads: Option<Mutex<File>>,
+    heads: HeadsFile,
 }
 
 impl Log {
@@ -126,7 +110,7 @@ impl Log {
                 short.id
             )));
         }
-        let heads = heads.map(open_heads).transpose()?.map(Mutex::new);
+        let heads = HeadsFile::open(heads)?;
         Ok(Self { keys, heads })
     }
 
@@ -168,12 +152,7 @@ impl Log {
             mac: Vec::new(),
         };
         event.mac = compute(key, &previous, &event)?.to_vec();
-        let head = Head {
-            organization: organization.to_string(),
-            sequence,
-            mac: BASE64.encode(&event.mac),
-            at: timestamp::format(event.occurred_at),
-        };
+        let head = Head::of(&event);
         audit_event::Entity::insert(event.into_active_model())
             .exec_without_returning(transaction)
             .await?;
@@ -197,60 +176,9 @@ impl Log {
     /// committed by now, so a failure is reported and not returned.
     pub(super) fn publish(&self, heads: &[Head]) {
         for head in heads {
-            tracing::info!(
-                target: "audit",
-                organization = head.organization,
-                sequence = head.sequence,
-                mac = head.mac,
-                "audit head"
-            );
-            if let Some(file) = &self.heads
-                && let Err(error) = append_line(&mut file.lock(), head)
-            {
-                metrics::counter!("charter_audit_head_failures_total").increment(1);
-                tracing::error!(target: "audit", %error, "an audit head was not written");
-            }
+            self.heads.append(head);
         }
     }
-}
-
-fn open_heads(path: &Path) -> Result<File, Error> {
-    let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true).read(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let open = || {
-        let mut file = options.open(path)?;
-        end_line(&mut file)?;
-        Ok(file)
-    };
-    open().map_err(|error: std::io::Error| {
-        Error::Setup(format!(
-            "cannot open the file of audit heads `{}`: {error}",
-            path.display()
-        ))
-    })
-}
-
-/// A line that a crash of the machine cut short must not swallow the next one.
-fn end_line(file: &mut File) -> std::io::Result<()> {
-    let mut last = [b'\n'];
-    if file.metadata()?.len() > 0 {
-        file.seek(SeekFrom::End(-1))?;
-        file.read_exact(&mut last)?;
-    }
-    if last == [b'\n'] {
-        Ok(())
-    } else {
-        file.write_all(b"\n")
-    }
-}
-
-/// One write of one line, so that several processes can append.
-fn append_line(file: &mut File, head: &Head) -> std::io::Result<()> {
-    let mut line = serde_json::to_vec(head)?;
-    line.push(b'\n');
-    file.write_all(&line)
 }
 
 /// What is done with a permission keeps its name; an operator needs none.

@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 use std::io::BufRead as _;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     prelude::Uuid,
 };
 
-use super::audit::{Head, Mac, ORIGIN, to_mac};
+use super::audit::{Mac, ORIGIN, to_mac};
+use super::audit_heads::Head;
 use super::entity::{audit_event, organization};
 use super::{Error, Store};
 use crate::domain::id::OrganizationId;
@@ -278,10 +277,13 @@ fn read_heads(path: &Path, report: &mut Report) -> Result<Heads, Error> {
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut heads = Heads::new();
     for (index, line) in std::io::BufReader::new(file).lines().enumerate() {
-        match parse_head(&line.map_err(unreadable)?) {
+        match Head::parse(&line.map_err(unreadable)?) {
             Some((organization, sequence, mac)) => {
                 report.heads += 1;
-                heads.entry(organization).or_default().push((sequence, mac));
+                heads
+                    .entry(organization.uuid())
+                    .or_default()
+                    .push((sequence, mac));
             }
             None => report
                 .findings
@@ -293,11 +295,4 @@ fn read_heads(path: &Path, report: &mut Report) -> Result<Heads, Error> {
         heads.sort_unstable();
     }
     Ok(heads)
-}
-
-fn parse_head(line: &str) -> Option<(Uuid, i64, Mac)> {
-    let head: Head = serde_json::from_str(line).ok()?;
-    let organization: OrganizationId = head.organization.parse().ok()?;
-    let mac = BASE64.decode(&head.mac).ok()?.try_into().ok()?;
-    Some((organization.uuid(), head.sequence, mac))
 }

@@ -17,6 +17,7 @@ use crate::domain::entropy::Entropy;
 mod access_keys;
 mod accounts;
 mod audit;
+mod audit_heads;
 pub mod audit_verify;
 mod codes;
 mod connect;

@@ -11,7 +11,8 @@ use sea_orm::{
     TransactionTrait,
 };
 
-use super::audit::{Entry, Head};
+use super::audit::Entry;
+use super::audit_heads::Head;
 use super::entity::{organization, stored_time};
 use super::{Error, Store, Tenant};
 use crate::domain::audit::Provenance;
