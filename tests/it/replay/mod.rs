@@ -6,7 +6,7 @@ mod clock;
 mod model;
 mod recovery;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -84,6 +84,17 @@ pub(crate) fn boot_again(directory: &Path) {
     std::fs::write(&path, state.to_string()).expect("written");
 }
 
+/// The journals' paths, oldest first.
+fn journals(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).expect("a directory");
+    let mut paths: Vec<_> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    paths.retain(|path| path.extension().is_some_and(|end| end == "journal"));
+    paths.sort();
+    paths
+}
+
 /// A guard in a directory of its own, with one key.
 struct Bench {
     clock: Arc<HandClock>,
@@ -144,13 +155,7 @@ impl Bench {
         self.clock.now()
     }
 
-    fn journals(&self) -> Vec<std::path::PathBuf> {
-        let entries = std::fs::read_dir(self.directory.path()).expect("a directory");
-        let mut paths: Vec<_> = entries
-            .map(|entry| entry.expect("an entry").path())
-            .collect();
-        paths.retain(|path| path.extension().is_some_and(|end| end == "journal"));
-        paths.sort();
-        paths
+    fn journals(&self) -> Vec<PathBuf> {
+        journals(self.directory.path())
     }
 }

@@ -10,7 +10,7 @@ use charter::domain::timestamp::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::{HandClock, WINDOW, boot_again, config, key};
+use super::{HandClock, WINDOW, boot_again, config, journals, key};
 
 /// What can happen, in seconds.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn nothing_is_accepted_twice_and_nothing_honest_is_called_a_replay(
@@ -113,6 +113,11 @@ proptest! {
                     cut = true;
                     drop(guard);
                     boot_again(directory.path());
+                    for journal in journals(directory.path()) {
+                        // The header was synced with the mark; what follows need not have been.
+                        let file = std::fs::OpenOptions::new().write(true).open(journal);
+                        file.and_then(|file| file.set_len(16)).expect("cut short");
+                    }
                     guard = open();
                 }
             }
