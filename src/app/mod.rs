@@ -182,8 +182,8 @@ fn create_private_dir(dir: &Path) -> Result<(), StartError> {
 
 /// The API's description, as `/openapi.json` serves it.
 #[must_use]
-pub fn openapi_document() -> String {
-    crate::http::docs::Document::new(&crate::http::openapi::document()).into_text()
+pub fn openapi_document() -> &'static str {
+    crate::http::docs::document_text()
 }
 
 /// How often what is pending is written to the store.

@@ -2,14 +2,13 @@
 
 use salvo::http::StatusCode;
 use salvo::http::header::{HeaderValue, LOCATION};
-use salvo::oapi::{
-    Components, EndpointOutRegister, Operation, Response as OpenApiResponse, ToSchema,
-};
+use salvo::oapi::{Components, EndpointOutRegister, Operation, ToSchema};
 use salvo::prelude::{Json, Response};
 use salvo::writing::Scribe;
 use serde::Serialize;
 
 use super::etag::EntityTag;
+use super::openapi::{describe_condition, headers};
 
 /// 200 with an `etag`, or 304 when the client already has that version.
 pub enum Found<T> {
@@ -36,8 +35,38 @@ impl<T: Serialize + Send> Scribe for Found<T> {
 impl<T: ToSchema> EndpointOutRegister for Found<T> {
     fn register(components: &mut Components, operation: &mut Operation) {
         let schema = T::to_schema(components);
-        let found = OpenApiResponse::new("OK").add_content("application/json", schema);
-        operation.responses.insert("200", found);
+        let found = headers::answer("OK").add_content("application/json", schema);
+        operation.responses.insert("200", headers::with_etag(found));
+        let unchanged = headers::answer("the client has this version already");
+        operation
+            .responses
+            .insert("304", headers::with_etag(unchanged));
+        describe_condition(
+            operation,
+            "if-none-match",
+            "Answer 304 if the resource still has this `etag`, or one of these; `*` for any.",
+        );
+    }
+}
+
+/// 200 with what a write has made of the resource, and its new `etag`.
+pub struct Changed<T>(pub EntityTag, pub T);
+
+impl<T: Serialize + Send> Scribe for Changed<T> {
+    fn render(self, response: &mut Response) {
+        let Self(etag, body) = self;
+        etag.write(response);
+        response.render(Json(body));
+    }
+}
+
+impl<T: ToSchema> EndpointOutRegister for Changed<T> {
+    fn register(components: &mut Components, operation: &mut Operation) {
+        let schema = T::to_schema(components);
+        let changed = headers::answer("OK").add_content("application/json", schema);
+        operation
+            .responses
+            .insert("200", headers::with_etag(changed));
     }
 }
 
@@ -67,8 +96,10 @@ impl<T: Serialize + Send> Scribe for Created<T> {
 impl<T: ToSchema> EndpointOutRegister for Created<T> {
     fn register(components: &mut Components, operation: &mut Operation) {
         let schema = T::to_schema(components);
-        let created = OpenApiResponse::new("Created").add_content("application/json", schema);
-        operation.responses.insert("201", created);
+        let created = headers::answer("Created").add_content("application/json", schema);
+        operation
+            .responses
+            .insert("201", headers::with_location(created));
     }
 }
 
@@ -85,6 +116,6 @@ impl EndpointOutRegister for NoContent {
     fn register(_: &mut Components, operation: &mut Operation) {
         operation
             .responses
-            .insert("204", OpenApiResponse::new("No Content"));
+            .insert("204", headers::answer("No Content"));
     }
 }

@@ -97,6 +97,12 @@ impl<O: Operation> Authorized<O> {
         etag: &EntityTag,
         current: i64,
     ) -> Result<Option<i64>, ApiError> {
+        const {
+            assert!(
+                O::IF_MATCH,
+                "the operation must declare that it honours if-match"
+            );
+        };
         etag.check_if_match(&self.conditions)?;
         Ok(self.conditions.contains_key(IF_MATCH).then_some(current))
     }
@@ -218,6 +224,12 @@ impl<'ex, O: Operation> Extractible<'ex> for Authorized<O> {
 impl<O: Operation> EndpointArgRegister for Authorized<O> {
     fn register(components: &mut Components, operation: &mut OpenApiOperation, _: &str) {
         O::Input::describe(components, operation);
-        openapi::describe_authorized(operation, O::PERMISSION, O::ACCEPTS);
+        let declared = openapi::Declared {
+            permission: O::PERMISSION,
+            accepts: O::ACCEPTS,
+            if_match: O::IF_MATCH,
+            refuses: O::REFUSES,
+        };
+        openapi::describe_authorized(components, operation, declared);
     }
 }

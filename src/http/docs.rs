@@ -1,12 +1,18 @@
 //! The API's description: `/openapi.json` and, for people, `/docs`. Swagger UI is built into the
 //! binary, so the page needs nothing from outside.
 
+use std::sync::LazyLock;
+
 use salvo::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
-use salvo::oapi::OpenApi;
-use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait, handler};
+use salvo::oapi::{
+    BasicType, Components, Content, EndpointOutRegister, Object, Operation, endpoint,
+};
+use salvo::writing::Scribe;
+use salvo::{Request, Response, handler};
 use salvo_oapi::swagger_ui::{self, Config};
 
 use super::error::ApiError;
+use super::openapi::{self, headers};
 
 const INDEX: &str = r#"<!doctype html>
 <html lang="en">
@@ -39,43 +45,68 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
-/// `GET /openapi.json`, rendered once.
-pub struct Document(String);
+/// The document's text, rendered once.
+static DOCUMENT: LazyLock<String> =
+    LazyLock::new(|| openapi::document().to_pretty_json().unwrap_or_default());
 
-impl Document {
-    /// Renders the document.
-    #[must_use]
-    pub fn new(document: &OpenApi) -> Self {
-        Self(document.to_pretty_json().unwrap_or_default())
-    }
+/// The document's text.
+#[must_use]
+pub fn document_text() -> &'static str {
+    &DOCUMENT
+}
 
-    /// The rendered text.
-    #[must_use]
-    pub fn into_text(self) -> String {
-        self.0
+/// This document: OpenAPI 3.1 of the whole API.
+#[endpoint(operation_id = "getOpenApi", tags("service"))]
+pub async fn openapi_json() -> Result<Document, ApiError> {
+    Ok(Document)
+}
+
+/// The OpenAPI document as an answer.
+pub struct Document;
+
+impl Scribe for Document {
+    fn render(self, response: &mut Response) {
+        send(response, "application/json", DOCUMENT.clone().into_bytes());
     }
 }
 
-#[async_trait]
-impl Handler for Document {
-    async fn handle(
-        &self,
-        _: &mut Request,
-        _: &mut Depot,
-        response: &mut Response,
-        _: &mut FlowCtrl,
-    ) {
-        send(response, "application/json", self.0.clone().into_bytes());
+impl EndpointOutRegister for Document {
+    fn register(_: &mut Components, operation: &mut Operation) {
+        let version = Object::with_type(BasicType::String).examples(["3.1.0"]);
+        let schema = Object::new()
+            .property("openapi", version)
+            .required("openapi");
+        let document = headers::answer("OK").add_content("application/json", Content::new(schema));
+        operation.responses.insert("200", document);
     }
 }
 
-/// `GET /docs`
-#[handler]
-pub async fn index(response: &mut Response) {
-    send(response, "text/html; charset=utf-8", INDEX.into());
-    response
-        .headers_mut()
-        .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+/// The API, to browse.
+#[endpoint(operation_id = "browse", tags("service"))]
+pub async fn index() -> Result<Page, ApiError> {
+    Ok(Page)
+}
+
+/// The page at `/docs`.
+pub struct Page;
+
+impl Scribe for Page {
+    fn render(self, response: &mut Response) {
+        send(response, "text/html; charset=utf-8", INDEX.into());
+        response
+            .headers_mut()
+            .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    }
+}
+
+impl EndpointOutRegister for Page {
+    fn register(_: &mut Components, operation: &mut Operation) {
+        let page = headers::answer("OK").add_content(
+            "text/html",
+            Content::new(Object::with_type(BasicType::String)),
+        );
+        operation.responses.insert("200", page);
+    }
 }
 
 /// `GET /docs/{file}`: the files that the page needs.

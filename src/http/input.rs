@@ -1,18 +1,20 @@
 //! A request's path, query and body, read within the operation's argument and nowhere else.
 
-use std::any::type_name;
 use std::str::FromStr;
 
 use salvo::http::{HeaderMap, Method};
 use salvo::hyper::body::Bytes;
+use salvo::oapi::schema::AdditionalProperties;
 use salvo::oapi::{
     BasicType, Components, Content, Object, Operation as OpenApiOperation, Parameter, ParameterIn,
-    RequestBody, Required, Schema, ToSchema,
+    RefOr, RequestBody, Required, Schema, ToSchema,
 };
 use salvo::routing::PathParams;
 
+use crate::domain::id::{AccessKeyId, AccountId, ServiceAccountId};
+
 use super::body;
-use super::error::ApiError;
+use super::error::{self, ApiError, ErrorType};
 use super::fields::{Fields, present};
 use super::json;
 use super::operation::Input;
@@ -44,14 +46,36 @@ impl RequestInput<'_> {
 #[derive(Debug, Clone, Copy)]
 pub struct PathId<Id>(pub Option<Id>);
 
-impl<Id: FromStr + Send + Sync> Input for PathId<Id> {
+/// An id that can stand in a path.
+pub trait TypedId: FromStr + Send + Sync {
+    /// What its text starts with.
+    const PREFIX: &'static str;
+    /// Whose it is, for the OpenAPI document.
+    const OF: &'static str;
+}
+
+impl TypedId for AccountId {
+    const PREFIX: &'static str = Self::PREFIX;
+    const OF: &'static str = "The account's id.";
+}
+
+impl TypedId for ServiceAccountId {
+    const PREFIX: &'static str = Self::PREFIX;
+    const OF: &'static str = "The service account's id.";
+}
+
+impl TypedId for AccessKeyId {
+    const PREFIX: &'static str = Self::PREFIX;
+    const OF: &'static str = "The key's id, not its text.";
+}
+
+impl<Id: TypedId> Input for PathId<Id> {
     fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
         Ok(Self(request.path_id("id")))
     }
 
-    fn describe(_: &mut Components, operation: &mut OpenApiOperation) {
-        let kind = type_name::<Id>().rsplit("::").next().unwrap_or_default();
-        describe_path(operation, "id", kind);
+    fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
+        describe_path::<Id>(components, operation, "id");
     }
 }
 
@@ -88,6 +112,7 @@ impl<T: BodyInput> Input for Body<T> {
 
     fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
         let schema = T::Schema::to_schema(components);
+        refuse_unknown_members(&schema, components);
         let mut body =
             RequestBody::new().add_content("application/json", Content::new(schema.clone()));
         if T::MERGE_PATCH {
@@ -99,17 +124,47 @@ impl<T: BodyInput> Input for Body<T> {
             Required::True
         };
         operation.request_body = Some(body.required(required));
+        for refusal in [
+            ErrorType::PayloadTooLarge,
+            ErrorType::UnsupportedMediaType,
+            ErrorType::ValidationFailed,
+        ] {
+            error::describe(components, operation, refusal);
+        }
     }
 }
 
-/// Adds a path parameter to an operation.
-pub fn describe_path(operation: &mut OpenApiOperation, name: &str, description: &str) {
+/// Says in a body's schema what `Fields` does: a member that it does not know is refused.
+fn refuse_unknown_members(body: &RefOr<Schema>, components: &mut Components) {
+    let RefOr::Ref(reference) = body else { return };
+    let Some(name) = reference.ref_location.rsplit('/').next() else {
+        return;
+    };
+    if let Some(RefOr::Type(Schema::Object(object))) = components.schemas.get_mut(name) {
+        object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+    }
+}
+
+/// Adds an id of the path to an operation; one that is not there is answered by 404.
+pub fn describe_path<Id: TypedId>(
+    components: &mut Components,
+    operation: &mut OpenApiOperation,
+    name: &str,
+) {
     let parameter = Parameter::new(name)
         .location(ParameterIn::Path)
         .required(Required::True)
-        .description(description)
-        .schema(Object::with_type(BasicType::String));
+        .description(Id::OF)
+        .schema(id_schema::<Id>());
     operation.parameters.insert(parameter);
+    error::describe(components, operation, ErrorType::NotFound);
+}
+
+/// The text of an id.
+#[must_use]
+pub fn id_schema<Id: TypedId>() -> Object {
+    Object::with_type(BasicType::String)
+        .pattern(format!("^{}[0-7][0-9a-hjkmnp-tv-z]{{25}}$", Id::PREFIX))
 }
 
 /// Adds an optional query parameter to an operation.

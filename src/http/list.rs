@@ -2,7 +2,7 @@
 
 use salvo::oapi::{
     Array, BasicType, Components, EndpointOutRegister, Object, Operation as OpenApiOperation,
-    RefOr, Response as OpenApiResponse, Schema, ToSchema,
+    RefOr, Schema, ToSchema,
 };
 use salvo::prelude::{Json, Response};
 use salvo::writing::Scribe;
@@ -12,6 +12,7 @@ use crate::domain::page::{KeyOrder, MAX_QUANTITY, Page, PageRequest, ResourceOrd
 
 use super::error::ApiError;
 use super::input::{RequestInput, describe_query};
+use super::openapi::headers;
 use super::operation::Input;
 
 /// The columns a list can be sorted by.
@@ -123,13 +124,24 @@ impl<T: ToSchema> EndpointOutRegister for Listed<T> {
         let integer = || Object::with_type(BasicType::Integer).minimum(0);
         let results = Array::new().items(T::to_schema(components)).max_items(100);
         let schema = Object::new()
-            .property("total", integer().description("Items in the whole list."))
+            .property(
+                "total",
+                integer()
+                    .description("Items in the whole list.")
+                    .examples([1]),
+            )
             .required("total")
-            .property("page", integer().description("This page, from 1."))
+            .property(
+                "page",
+                integer()
+                    .minimum(1)
+                    .description("This page, from 1.")
+                    .examples([1]),
+            )
             .required("page")
             .property("results", results)
             .required("results");
-        let listed = OpenApiResponse::new("OK").add_content(
+        let listed = headers::answer("OK").add_content(
             "application/json",
             RefOr::Type(Schema::Object(Box::new(schema))),
         );

@@ -9,7 +9,7 @@ use crate::authz::question::Resource;
 use crate::domain::caller::Caller;
 use crate::domain::permission::Permission;
 
-use super::error::ApiError;
+use super::error::{ApiError, ErrorType};
 use super::input::RequestInput;
 use super::state::State;
 
@@ -28,6 +28,10 @@ pub trait Operation: Send + Sync + 'static {
     const PERMISSION: Permission;
     /// Who may knock.
     const ACCEPTS: Accepts = Accepts::SignedOrBearer;
+    /// Whether it honours `if-match`; only then may its handler ask for the expected version.
+    const IF_MATCH: bool = false;
+    /// How it may refuse beyond what its input and its credentials bring with them.
+    const REFUSES: &'static [ErrorType] = &[];
 
     /// Path, query and body, parsed.
     type Input: Input;

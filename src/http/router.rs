@@ -5,28 +5,36 @@ use std::sync::Arc;
 use salvo::Router;
 
 use super::state::{ProvideState, State};
-use super::{docs, machine, openapi, ops};
+use super::{docs, machine, ops};
 
-/// The operations of the API: what the OpenAPI document describes.
+/// The operations of the API, each decided by policy.
 #[must_use]
 pub fn operations() -> Router {
     Router::new().push(machine::router())
 }
 
-/// The main listener: the operations and the public pages.
-///
-/// The pages are the only routes that no policy decides; a test keeps the list.
-#[must_use]
-pub fn main(state: Arc<State>) -> Router {
-    let document = openapi::document();
+/// The pages that no policy decides; a test keeps the list.
+fn public() -> Router {
     Router::new()
-        .hoop(ProvideState(state))
-        .push(operations())
-        .push(Router::with_path("openapi.json").get(docs::Document::new(&document)))
+        .push(Router::with_path("openapi.json").get(docs::openapi_json))
         .push(Router::with_path("docs").get(docs::index))
-        .push(Router::with_path("docs/{file}").get(docs::asset))
         .push(Router::with_path("healthz").get(ops::healthz))
         .push(Router::with_path("readyz").get(ops::readyz_bare))
+}
+
+/// What the OpenAPI document describes.
+#[must_use]
+pub fn described() -> Router {
+    Router::new().push(operations()).push(public())
+}
+
+/// The main listener: the operations, the public pages and what these need to be shown.
+#[must_use]
+pub fn main(state: Arc<State>) -> Router {
+    Router::new()
+        .hoop(ProvideState(state))
+        .push(described())
+        .push(Router::with_path("docs/{file}").get(docs::asset))
 }
 
 /// The operations listener (contract section 6).

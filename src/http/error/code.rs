@@ -96,6 +96,52 @@ impl ErrorType {
     }
 }
 
+impl ErrorType {
+    /// Its codes on the machine surface, in the contract's order.
+    #[must_use]
+    pub const fn codes(self) -> &'static [Code] {
+        match self {
+            Self::InvalidRequest => &[
+                Code::InvalidRequest,
+                Code::MalformedJson,
+                Code::UnknownField,
+                Code::MissingField,
+                Code::WrongType,
+                Code::BadParameter,
+                Code::NonCanonicalTarget,
+                Code::BadHost,
+                Code::AmbiguousCredentials,
+            ],
+            Self::Unauthorized => &[
+                Code::MissingCredentials,
+                Code::MalformedAuthorization,
+                Code::ClockSkew,
+                Code::InvalidSignature,
+                Code::BodyHashMismatch,
+                Code::ReplayedNonce,
+                Code::KeyRevoked,
+                Code::KeyExpired,
+                Code::IpNotAllowed,
+                Code::ServiceAccountDisabled,
+                Code::InvalidToken,
+                Code::TokenExpired,
+            ],
+            Self::Forbidden => &[Code::NotPermitted, Code::ForbiddenByPolicy],
+            Self::OrganizationDeactivated => &[Code::OrganizationDeactivated],
+            Self::NotFound => &[Code::NotFound],
+            Self::MethodNotAllowed => &[Code::MethodNotAllowed],
+            Self::Conflict => &[Code::KeyNotActive],
+            Self::PreconditionFailed => &[Code::PreconditionFailed],
+            Self::PayloadTooLarge => &[Code::PayloadTooLarge],
+            Self::UnsupportedMediaType => &[Code::UnsupportedMediaType],
+            Self::ValidationFailed => &[Code::ValidationFailed],
+            Self::RateLimitExceeded => &[Code::RateLimitExceeded],
+            Self::InternalError => &[Code::InternalError],
+            Self::Unavailable => &[Code::Unavailable],
+        }
+    }
+}
+
 macro_rules! codes {
     ($($name:ident = $text:literal),+ $(,)?) => {
         /// The `code` of an error: what exactly went wrong.

@@ -19,6 +19,7 @@ use salvo::{Depot, Request, Response, Writer, async_trait};
 use serde::Serialize;
 
 pub use code::{Code, ErrorType};
+pub use openapi::{describe, describe_deactivation};
 
 use super::context::RequestContext;
 

@@ -1,37 +1,141 @@
-//! Errors in the OpenAPI document: one schema, shared by every operation.
+//! Errors in the OpenAPI document: one schema, and one shared answer for each type.
 
 use salvo::oapi::{
-    Array, BasicType, Components, Content, EndpointOutRegister, Object, Operation, Ref, RefOr,
-    Response, Schema,
+    Array, BasicType, Components, Content, EndpointOutRegister, Example, Object, Operation, Ref,
+    RefOr, Response, Schema,
 };
 
-use super::{ApiError, Code, ErrorType};
+use crate::authn::rejection::Rejection;
+use crate::http::openapi::headers;
+
+use super::{ApiError, Code, Detail, ErrorType};
+
+/// What every operation may answer: the edge refuses a request that is no good HTTP, and anything
+/// may be down.
+const ALWAYS: [ErrorType; 3] = [
+    ErrorType::InvalidRequest,
+    ErrorType::InternalError,
+    ErrorType::Unavailable,
+];
 
 impl EndpointOutRegister for ApiError {
     fn register(components: &mut Components, operation: &mut Operation) {
-        components
-            .schemas
-            .entry("Error".to_owned())
-            .or_insert_with(|| RefOr::Type(schema()));
-        for error_type in ErrorType::ALL {
-            // Two types share 403; the first one's entry stands for both.
-            let status = error_type.status().as_str().to_owned();
-            if operation.responses.contains_key(&status) {
-                continue;
-            }
-            let names: Vec<_> = ErrorType::ALL
-                .into_iter()
-                .filter(|other| other.status() == error_type.status())
-                .map(ErrorType::as_str)
-                .collect();
-            operation.responses.insert(
-                status,
-                Response::new(names.join(", ")).add_content(
-                    "application/json",
-                    Content::new(Ref::from_schema_name("Error")),
-                ),
-            );
+        for error_type in ALWAYS {
+            describe(components, operation, error_type);
         }
+    }
+}
+
+/// Says that an operation may refuse with this type.
+pub fn describe(components: &mut Components, operation: &mut Operation, error_type: ErrorType) {
+    components
+        .schemas
+        .entry("Error".to_owned())
+        .or_insert_with(|| RefOr::Type(schema()));
+    // What an operation says in its own words stays.
+    if !operation
+        .responses
+        .contains_key(error_type.status().as_str())
+    {
+        let name = format!("{error_type:?}");
+        share(components, operation, &name, &[error_type]);
+    }
+}
+
+/// Says that a write may meet a deactivated organization, which shares 403 with policy's refusals.
+pub fn describe_deactivation(components: &mut Components, operation: &mut Operation) {
+    share(
+        components,
+        operation,
+        "ForbiddenOrDeactivated",
+        &[ErrorType::Forbidden, ErrorType::OrganizationDeactivated],
+    );
+}
+
+fn share(components: &mut Components, operation: &mut Operation, name: &str, types: &[ErrorType]) {
+    let Some(first) = types.first() else { return };
+    if !components.responses.contains_key(name) {
+        components.responses.insert(name, answer(types));
+    }
+    operation.responses.insert(
+        first.status().as_str(),
+        Ref::new(format!("#/components/responses/{name}")),
+    );
+}
+
+fn answer(types: &[ErrorType]) -> Response {
+    let described: Vec<_> = types.iter().map(|it| it.described()).collect();
+    let mut content = Content::new(Ref::from_schema_name("Error"));
+    for error in types.iter().flat_map(|error_type| samples(*error_type)) {
+        let value = serde_json::from_slice(&error.to_json("req-7f3a")).unwrap_or_default();
+        content.examples.insert(
+            error.code().as_str().to_owned(),
+            RefOr::Type(Example::new().value(value)),
+        );
+    }
+    let mut answer = headers::answer(described.join(". ")).add_content("application/json", content);
+    for error_type in types {
+        answer = match error_type {
+            ErrorType::Unauthorized => headers::with_challenge(answer),
+            ErrorType::RateLimitExceeded => {
+                headers::with_rate_limit(headers::with_retry_after(answer))
+            }
+            ErrorType::Unavailable => headers::with_retry_after(answer),
+            _ => answer,
+        };
+    }
+    answer
+}
+
+impl ErrorType {
+    /// The type and its codes, for people.
+    fn described(self) -> String {
+        let codes: Vec<_> = self.codes().iter().map(|code| code.as_str()).collect();
+        if codes == [self.as_str()] {
+            self.as_str().to_owned()
+        } else {
+            format!("{}: {}", self.as_str(), codes.join(", "))
+        }
+    }
+}
+
+/// Errors as clients see them.
+fn samples(error_type: ErrorType) -> Vec<ApiError> {
+    match error_type {
+        ErrorType::InvalidRequest => vec![
+            ApiError::invalid(Code::UnknownField, "unknown fields: `colour`"),
+            ApiError::invalid(Code::WrongType, "`name` must be a string"),
+        ],
+        ErrorType::Unauthorized => vec![
+            Rejection::MissingCredentials.into(),
+            Rejection::InvalidSignature.into(),
+            Rejection::ReplayedNonce.into(),
+        ],
+        ErrorType::Forbidden => vec![ApiError::forbidden(
+            Code::NotPermitted,
+            "no policy permits `organizations:UpdateOrganization` here",
+        )],
+        ErrorType::OrganizationDeactivated => vec![ApiError::organization_deactivated()],
+        ErrorType::NotFound => vec![ApiError::not_found()],
+        ErrorType::MethodNotAllowed => vec![ApiError::method_not_allowed()],
+        ErrorType::Conflict => vec![crate::store::Error::KeyNotActive.into()],
+        ErrorType::PreconditionFailed => vec![ApiError::precondition_failed()],
+        ErrorType::PayloadTooLarge => vec![ApiError::payload_too_large(65_536)],
+        ErrorType::UnsupportedMediaType => vec![ApiError::unsupported_media_type(
+            "the body must be `application/json`",
+        )],
+        ErrorType::ValidationFailed => vec![ApiError::validation_failed(vec![Detail::new(
+            "/name",
+            "must not be empty",
+        )])],
+        ErrorType::RateLimitExceeded => vec![ApiError::rate_limited(
+            "this access key has used up its share of remembered nonces",
+            1_000_000,
+            0,
+            12,
+        )],
+        ErrorType::InternalError => vec![ApiError::internal("")],
+        ErrorType::Unavailable => vec![ApiError::unavailable("", 1)],
     }
 }
 
@@ -50,12 +154,17 @@ fn schema() -> Schema {
         .required("type")
         .property(
             "code",
-            text().enum_values(Code::ALL.iter().map(|code| code.as_str())),
+            text()
+                .enum_values(Code::ALL.iter().map(|code| code.as_str()))
+                .description("for programs; the type where there is nothing to add"),
         )
         .required("code")
-        .property("message", text())
+        .property("message", text().description("for people; says what to do"))
         .required("message")
-        .property("request_id", text())
+        .property(
+            "request_id",
+            text().description("as in `x-request-id`; quote it when you ask for help"),
+        )
         .required("request_id")
         .property(
             "details",
@@ -68,7 +177,10 @@ fn schema() -> Schema {
             text().description("only where a policy decided"),
         );
     Schema::Object(Box::new(
-        Object::new().property("error", error).required("error"),
+        Object::new()
+            .description("Every error has this shape.")
+            .property("error", error)
+            .required("error"),
     ))
 }
 
@@ -77,30 +189,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_error_status_refers_to_the_one_schema() {
+    fn every_type_has_codes_and_samples_of_its_own() {
+        for error_type in ErrorType::ALL {
+            assert!(!error_type.codes().is_empty());
+            for sample in samples(error_type) {
+                assert_eq!(sample.status(), error_type.status());
+                assert!(error_type.codes().contains(&sample.code()), "{sample:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_answer_is_shared_by_all_operations() {
         let (mut components, mut operation) = (Components::new(), Operation::new());
-        operation
-            .responses
-            .insert("404", Response::new("the handler's own words"));
         ApiError::register(&mut components, &mut operation);
         let statuses: Vec<_> = operation.responses.keys().cloned().collect();
-        assert_eq!(
-            statuses,
-            [
-                "400", "401", "403", "404", "405", "409", "412", "413", "415", "422", "429", "500",
-                "503"
-            ]
-        );
+        assert_eq!(statuses, ["400", "500", "503"]);
         let json = serde_json::to_value(&operation.responses).expect("JSON");
-        assert_eq!(
-            json["403"]["description"],
-            "FORBIDDEN, ORGANIZATION_DEACTIVATED"
-        );
-        assert_eq!(
-            json["403"]["content"]["application/json"]["schema"]["$ref"],
-            "#/components/schemas/Error"
-        );
-        assert_eq!(json["404"]["description"], "the handler's own words");
+        assert_eq!(json["503"]["$ref"], "#/components/responses/Unavailable");
         let schema = serde_json::to_value(&components.schemas["Error"]).expect("JSON");
         let codes = &schema["properties"]["error"]["properties"]["code"]["enum"];
         assert_eq!(codes.as_array().map(Vec::len), Some(Code::ALL.len()));

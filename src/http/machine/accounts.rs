@@ -12,7 +12,7 @@ use crate::domain::page::ResourceOrder;
 use crate::domain::permission::Permission;
 use crate::domain::text::Name;
 use crate::domain::timestamp;
-use crate::http::answer::{Created, Found};
+use crate::http::answer::{Changed, Created, Found};
 use crate::http::authorized::Authorized;
 use crate::http::error::ApiError;
 use crate::http::etag::EntityTag;
@@ -24,6 +24,7 @@ use crate::store::NewAccount;
 
 use super::objects::OwnOrganization;
 use super::parse;
+use super::schemas::{MetadataPatchSchema, MetadataSchema};
 
 /// `GET /accounts`
 pub struct ListAccounts;
@@ -104,6 +105,7 @@ pub struct UpdateAccount;
 
 impl Operation for UpdateAccount {
     const PERMISSION: Permission = Permission::UpdateAccount;
+    const IF_MATCH: bool = true;
     type Input = (PathId<AccountId>, Body<AccountPatch>);
     type Object = Account;
 
@@ -114,7 +116,7 @@ impl Operation for UpdateAccount {
 
 /// Changes an account, as a JSON Merge Patch (RFC 7396).
 #[endpoint(operation_id = "updateAccount", tags("accounts"))]
-pub async fn update(request: Authorized<UpdateAccount>) -> Result<Found<AccountBody>, ApiError> {
+pub async fn update(request: Authorized<UpdateAccount>) -> Result<Changed<AccountBody>, ApiError> {
     let (_, Body(patch)) = request.input.clone();
     let id = request.object.id;
     let expected = request.expected_version(&etag(&request.object), request.object.version)?;
@@ -127,7 +129,7 @@ pub async fn update(request: Authorized<UpdateAccount>) -> Result<Found<AccountB
                 .await
         })
         .await?;
-    Ok(Found::Whole(etag(&account), (&account).into()))
+    Ok(Changed(etag(&account), (&account).into()))
 }
 
 fn etag(account: &Account) -> EntityTag {
@@ -198,27 +200,40 @@ impl BodyInput for AccountPatch {
 
 /// The members of a POST.
 #[derive(ToSchema)]
+#[salvo(schema(name = "NewAccount"))]
 #[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
 pub struct NewAccountBody {
     /// 1 to 200 characters, at most 800 bytes.
-    #[salvo(schema(min_length = 1, max_length = 200, example = "Production"))]
+    #[salvo(schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069][^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$",
+        example = "Production"
+    ))]
     name: String,
-    /// The tenant's own notes.
-    #[salvo(schema(value_type = Option<Object>))]
+    #[salvo(schema(value_type = Option<MetadataSchema>, nullable = false))]
     metadata: Option<Map<String, Value>>,
 }
 
 /// The members of a PATCH; each may be left out.
 #[derive(ToSchema)]
+#[salvo(schema(name = "AccountPatch"))]
 #[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
 pub struct AccountPatchBody {
     /// 1 to 200 characters, at most 800 bytes.
-    #[salvo(schema(min_length = 1, max_length = 200, example = "Production"))]
+    #[salvo(schema(
+        min_length = 1,
+        max_length = 200,
+        nullable = false,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069][^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$",
+        example = "Production"
+    ))]
     name: Option<String>,
-    /// Merged in; a null member removes its key, null empties it.
-    #[salvo(schema(value_type = Option<Object>, nullable = true))]
+    /// Null empties it.
+    #[salvo(schema(value_type = Option<MetadataPatchSchema>))]
     metadata: Option<Map<String, Value>>,
     /// False refuses its service accounts' requests; the default account cannot go inactive.
+    #[salvo(schema(nullable = false))]
     is_active: Option<bool>,
 }
 
@@ -227,7 +242,10 @@ pub struct AccountPatchBody {
 #[salvo(schema(name = "Account"))]
 pub struct AccountBody {
     /// `acc-…`
-    #[salvo(schema(example = "acc-01k6dyspfte23tskdzn1kqd65k"))]
+    #[salvo(schema(
+        pattern = "^acc-[0-7][0-9a-hjkmnp-tv-z]{25}$",
+        example = "acc-01k6dyspfte23tskdzn1kqd65k"
+    ))]
     id: String,
     /// Six characters that never change.
     #[salvo(schema(example = "d4e5f6"))]
@@ -236,20 +254,22 @@ pub struct AccountBody {
     #[salvo(schema(example = "Production"))]
     name: String,
     /// The tenant.
-    #[salvo(schema(example = "org-01k6dyspfte23tskdzn1kqd65k"))]
+    #[salvo(schema(
+        pattern = "^org-[0-7][0-9a-hjkmnp-tv-z]{25}$",
+        example = "org-01k6dyspfte23tskdzn1kqd65k"
+    ))]
     organization_id: String,
     /// The one that service accounts land in unless told otherwise.
     is_default: bool,
     /// False refuses its service accounts' requests.
     is_active: bool,
-    /// The tenant's own notes.
-    #[salvo(schema(value_type = Object))]
+    #[salvo(schema(value_type = MetadataSchema))]
     metadata: Map<String, Value>,
     /// When it was made.
-    #[salvo(schema(example = "2025-09-30T12:00:00Z"))]
+    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     created_at: String,
     /// When it last changed.
-    #[salvo(schema(example = "2025-09-30T12:00:00Z"))]
+    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     updated_at: String,
 }
 

@@ -4,6 +4,7 @@ pub mod accounts;
 mod objects;
 pub mod organization;
 mod parse;
+mod schemas;
 pub mod service_accounts;
 
 use salvo::Router;

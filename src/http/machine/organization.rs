@@ -10,7 +10,7 @@ use crate::domain::organization::Organization;
 use crate::domain::permission::Permission;
 use crate::domain::text::Name;
 use crate::domain::timestamp;
-use crate::http::answer::Found;
+use crate::http::answer::{Changed, Found};
 use crate::http::authorized::Authorized;
 use crate::http::error::ApiError;
 use crate::http::etag::EntityTag;
@@ -20,6 +20,7 @@ use crate::http::operation::{Accepts, Operation};
 
 use super::objects::{OwnOrganization, StoredOrganization};
 use super::parse;
+use super::schemas::{MetadataPatchSchema, MetadataSchema};
 
 /// `GET /organizations/info`
 pub struct GetOrganization;
@@ -48,6 +49,7 @@ pub struct UpdateOrganization;
 impl Operation for UpdateOrganization {
     const PERMISSION: Permission = Permission::UpdateOrganization;
     const ACCEPTS: Accepts = Accepts::Signed;
+    const IF_MATCH: bool = true;
     type Input = Body<OrganizationPatch>;
     type Object = StoredOrganization;
 
@@ -58,7 +60,7 @@ impl Operation for UpdateOrganization {
 #[endpoint(operation_id = "updateOrganization", tags("organizations"))]
 pub async fn update(
     request: Authorized<UpdateOrganization>,
-) -> Result<Found<OrganizationBody>, ApiError> {
+) -> Result<Changed<OrganizationBody>, ApiError> {
     let Body(patch) = request.input.clone();
     let current = &request.object.0;
     let expected = request.expected_version(&etag(current), current.version)?;
@@ -71,7 +73,7 @@ pub async fn update(
                 .await
         })
         .await?;
-    Ok(Found::Whole(etag(&organization), (&organization).into()))
+    Ok(Changed(etag(&organization), (&organization).into()))
 }
 
 fn etag(organization: &Organization) -> EntityTag {
@@ -114,13 +116,20 @@ impl BodyInput for OrganizationPatch {
 
 /// The members of a PATCH; each may be left out.
 #[derive(ToSchema)]
+#[salvo(schema(name = "OrganizationPatch"))]
 #[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
 pub struct OrganizationPatchBody {
     /// 1 to 200 characters, at most 800 bytes.
-    #[salvo(schema(min_length = 1, max_length = 200, example = "Acme Corporation Inc."))]
+    #[salvo(schema(
+        min_length = 1,
+        max_length = 200,
+        nullable = false,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069][^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$",
+        example = "Acme Corporation Inc."
+    ))]
     name: Option<String>,
-    /// Merged in; a null member removes its key, null empties it.
-    #[salvo(schema(value_type = Option<Object>, nullable = true))]
+    /// Null empties it.
+    #[salvo(schema(value_type = Option<MetadataPatchSchema>))]
     metadata: Option<Map<String, Value>>,
 }
 
@@ -129,7 +138,10 @@ pub struct OrganizationPatchBody {
 #[salvo(schema(name = "Organization"))]
 pub struct OrganizationBody {
     /// `org-…`
-    #[salvo(schema(example = "org-01k6dyspfte23tskdzn1kqd65k"))]
+    #[salvo(schema(
+        pattern = "^org-[0-7][0-9a-hjkmnp-tv-z]{25}$",
+        example = "org-01k6dyspfte23tskdzn1kqd65k"
+    ))]
     id: String,
     /// Its name.
     #[salvo(schema(example = "Acme Corporation"))]
@@ -139,14 +151,13 @@ pub struct OrganizationBody {
     slug: String,
     /// False once it is deactivated.
     is_active: bool,
-    /// The tenant's own notes.
-    #[salvo(schema(value_type = Object))]
+    #[salvo(schema(value_type = MetadataSchema))]
     metadata: Map<String, Value>,
     /// When it was made.
-    #[salvo(schema(example = "2025-09-30T12:00:00Z"))]
+    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     created_at: String,
     /// When it last changed.
-    #[salvo(schema(example = "2025-09-30T12:00:00Z"))]
+    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     updated_at: String,
 }
 

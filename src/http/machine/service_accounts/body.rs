@@ -8,13 +8,17 @@ use crate::authn::last_used::LastUsed;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::timestamp;
 use crate::http::etag::EntityTag;
+use crate::http::machine::schemas::MetadataSchema;
 
 /// A service account as the API shows it.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "ServiceAccount"))]
 pub struct ServiceAccountBody {
     /// `sa-…`
-    #[salvo(schema(example = "sa-01k6dyspfte23tskdzn1kqd65k"))]
+    #[salvo(schema(
+        pattern = "^sa-[0-7][0-9a-hjkmnp-tv-z]{25}$",
+        example = "sa-01k6dyspfte23tskdzn1kqd65k"
+    ))]
     id: String,
     /// Its name.
     #[salvo(schema(example = "Billing export"))]
@@ -23,29 +27,39 @@ pub struct ServiceAccountBody {
     #[salvo(schema(example = "Reads the organization every night"))]
     description: String,
     /// The account it belongs to.
-    #[salvo(schema(example = "acc-01k6dyspfte23tskdzn1kqd65k"))]
+    #[salvo(schema(
+        pattern = "^acc-[0-7][0-9a-hjkmnp-tv-z]{25}$",
+        example = "acc-01k6dyspfte23tskdzn1kqd65k"
+    ))]
     account_id: String,
     /// The tenant.
-    #[salvo(schema(example = "org-01k6dyspfte23tskdzn1kqd65k"))]
+    #[salvo(schema(
+        pattern = "^org-[0-7][0-9a-hjkmnp-tv-z]{25}$",
+        example = "org-01k6dyspfte23tskdzn1kqd65k"
+    ))]
     organization_id: String,
     /// False refuses its requests.
     is_active: bool,
     /// Its roles.
+    #[salvo(schema(example = json!([])))]
     roles: Vec<String>,
     /// Its direct permissions.
     #[salvo(schema(example = json!(["organizations:GetOrganization"])))]
     permissions: Vec<String>,
-    /// The tenant's own notes.
-    #[salvo(schema(value_type = Object))]
+    #[salvo(schema(value_type = MetadataSchema))]
     metadata: Map<String, Value>,
     /// When it was made.
-    #[salvo(schema(example = "2025-09-30T12:00:00Z"))]
+    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     created_at: String,
     /// When it last changed.
-    #[salvo(schema(example = "2025-09-30T12:00:00Z"))]
+    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     updated_at: String,
     /// When one of its keys last signed an accepted request, exact to the minute; null if never.
-    #[salvo(schema(example = "2025-09-30T12:00:00Z"))]
+    #[salvo(schema(
+        format = "date-time",
+        required = true,
+        example = "2025-09-30T12:00:00Z"
+    ))]
     last_used_at: Option<String>,
 }
 

@@ -10,9 +10,10 @@ use crate::domain::service_account::ServiceAccount;
 use crate::domain::text::{Description, Name};
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
-use crate::http::input::{BodyInput, RequestInput, describe_query};
+use crate::http::input::{BodyInput, RequestInput, describe_query, id_schema};
 use crate::http::list::ListQuery;
 use crate::http::machine::parse;
+use crate::http::machine::schemas::{MetadataPatchSchema, MetadataSchema};
 use crate::http::operation::Input;
 
 /// The query of the list.
@@ -38,12 +39,11 @@ impl Input for ServiceAccountsQuery {
 
     fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
         ListQuery::<ResourceOrder>::describe(components, operation);
-        let id = Object::with_type(BasicType::String);
         describe_query(
             operation,
             "account_id",
             "Only the service accounts of this account.",
-            id,
+            id_schema::<AccountId>(),
         );
         describe_query(
             operation,
@@ -139,43 +139,70 @@ impl BodyInput for ServiceAccountPatch {
 
 /// The members of a POST.
 #[derive(ToSchema)]
+#[salvo(schema(name = "NewServiceAccount"))]
 #[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
 pub struct NewServiceAccountBody {
     /// 1 to 200 characters, at most 800 bytes.
-    #[salvo(schema(min_length = 1, max_length = 200, example = "Billing export"))]
+    #[salvo(schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069][^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$",
+        example = "Billing export"
+    ))]
     name: String,
     /// The account it is to belong to; the default account if left out.
+    #[salvo(schema(nullable = false, pattern = "^acc-[0-7][0-9a-hjkmnp-tv-z]{25}$"))]
     account_id: Option<String>,
     /// At most 1,000 characters.
-    #[salvo(schema(max_length = 1000))]
+    #[salvo(schema(
+        nullable = false,
+        max_length = 1000,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$",
+        example = "Reads the organization every night"
+    ))]
     description: Option<String>,
     /// Role names; each is asked of policy (`service-accounts:AssignRole`).
+    #[salvo(schema(nullable = false, max_items = 200))]
     roles: Option<Vec<String>>,
     /// Permission names; each is asked of policy (`service-accounts:GrantPermission`).
-    #[salvo(schema(example = json!(["organizations:GetOrganization"])))]
+    #[salvo(schema(nullable = false, max_items = 200, example = json!(["organizations:GetOrganization"])))]
     permissions: Option<Vec<String>>,
-    /// The tenant's own notes.
-    #[salvo(schema(value_type = Option<Object>))]
+    #[salvo(schema(value_type = Option<MetadataSchema>, nullable = false))]
     metadata: Option<Map<String, Value>>,
 }
 
 /// The members of a PATCH; each may be left out, arrays replace.
 #[derive(ToSchema)]
+#[salvo(schema(name = "ServiceAccountPatch"))]
 #[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
 pub struct ServiceAccountPatchBody {
     /// 1 to 200 characters, at most 800 bytes.
-    #[salvo(schema(min_length = 1, max_length = 200, example = "Billing export"))]
+    #[salvo(schema(
+        min_length = 1,
+        max_length = 200,
+        nullable = false,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069][^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$",
+        example = "Billing export"
+    ))]
     name: Option<String>,
     /// At most 1,000 characters.
-    #[salvo(schema(max_length = 1000))]
+    #[salvo(schema(
+        nullable = false,
+        max_length = 1000,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$",
+        example = "Reads the organization every night"
+    ))]
     description: Option<String>,
     /// False refuses its requests; true again asks policy for all that it has.
+    #[salvo(schema(nullable = false))]
     is_active: Option<bool>,
     /// Role names; each added one is asked of policy (`service-accounts:AssignRole`).
+    #[salvo(schema(nullable = false, max_items = 200))]
     roles: Option<Vec<String>>,
     /// Permission names; each added one is asked of policy (`service-accounts:GrantPermission`).
+    #[salvo(schema(nullable = false, max_items = 200, example = json!(["organizations:GetOrganization"])))]
     permissions: Option<Vec<String>>,
-    /// Merged in; a null member removes its key, null empties it.
-    #[salvo(schema(value_type = Option<Object>, nullable = true))]
+    /// Null empties it.
+    #[salvo(schema(value_type = Option<MetadataPatchSchema>))]
     metadata: Option<Map<String, Value>>,
 }

@@ -12,18 +12,29 @@ use crate::domain::timestamp::{self, Timestamp};
 #[salvo(schema(name = "AccessKey"))]
 pub struct AccessKeyBody {
     /// `key-…`
-    #[salvo(schema(example = "key-01k6dyspfte23tskdzn1kqd65k"))]
+    #[salvo(schema(
+        pattern = "^key-[0-7][0-9a-hjkmnp-tv-z]{25}$",
+        example = "key-01k6dyspfte23tskdzn1kqd65k"
+    ))]
     id: String,
     /// The text that goes into the `Authorization` header; opaque.
     #[salvo(schema(example = "sa_a1b2c3_d4e5f6_0123456789abcdefghij"))]
     access_key: String,
     /// What it is for.
+    #[salvo(schema(example = "Reads the organization every night"))]
     description: String,
     /// Who signs with it.
-    #[salvo(schema(example = "sa-01k6dyspfte23tskdzn1kqd65k"))]
+    #[salvo(schema(
+        pattern = "^sa-[0-7][0-9a-hjkmnp-tv-z]{25}$",
+        example = "sa-01k6dyspfte23tskdzn1kqd65k"
+    ))]
     service_account_id: String,
     /// From then on it is refused; null if never.
-    #[salvo(schema(example = "2026-09-30T12:00:00Z"))]
+    #[salvo(schema(
+        format = "date-time",
+        required = true,
+        example = "2026-09-30T12:00:00Z"
+    ))]
     expires_at: Option<String>,
     /// Where it may be used from; empty means anywhere.
     #[salvo(schema(example = json!(["192.0.2.0/24"])))]
@@ -31,12 +42,17 @@ pub struct AccessKeyBody {
     /// False once it is revoked or expired.
     is_active: bool,
     /// When it was made.
-    #[salvo(schema(example = "2025-09-30T12:00:00Z"))]
+    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     created_at: String,
     /// When it last signed an accepted request, exact to the minute; null if never.
-    #[salvo(schema(example = "2025-09-30T12:00:00Z"))]
+    #[salvo(schema(
+        format = "date-time",
+        required = true,
+        example = "2025-09-30T12:00:00Z"
+    ))]
     last_used_at: Option<String>,
     /// When it was revoked; null if it was not.
+    #[salvo(schema(format = "date-time", required = true, example = json!(null)))]
     revoked_at: Option<String>,
 }
 
@@ -67,6 +83,9 @@ pub struct NewAccessKeyBody {
     #[serde(flatten)]
     pub(super) key: AccessKeyBody,
     /// Shown once; keep it safe.
-    #[salvo(schema(example = "sk_live_… (51 characters)"))]
+    #[salvo(schema(
+        pattern = "^sk_live_[A-Za-z0-9_-]{43}$",
+        example = "sk_live_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+    ))]
     pub(super) secret_key: String,
 }

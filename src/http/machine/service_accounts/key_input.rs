@@ -40,7 +40,7 @@ impl Input for KeyPath {
 
     fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
         PathId::<ServiceAccountId>::describe(components, operation);
-        describe_path(operation, "key_id", "The key's id, `key-…`.");
+        describe_path::<AccessKeyId>(components, operation, "key_id");
     }
 }
 
@@ -100,27 +100,44 @@ impl BodyInput for RotationInput {
 
 /// The members of a POST; each may be left out.
 #[derive(ToSchema)]
+#[salvo(schema(name = "NewKey"))]
 #[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
 pub struct NewKeyBody {
     /// At most 1,000 characters.
-    #[salvo(schema(max_length = 1000))]
+    #[salvo(schema(
+        nullable = false,
+        max_length = 1000,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$",
+        example = "Reads the organization every night"
+    ))]
     description: Option<String>,
     /// In the future; null or absent: never.
-    #[salvo(schema(example = "2030-01-01T00:00:00Z", nullable = true))]
+    #[salvo(schema(
+        format = "date-time",
+        pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?Z$",
+        nullable = true,
+        example = "2030-01-01T00:00:00Z"
+    ))]
     expires_at: Option<String>,
     /// Networks in CIDR form or bare addresses, at most 50; empty or absent: anywhere.
-    #[salvo(schema(max_items = 50, example = json!(["127.0.0.0/8", "::1"])))]
+    #[salvo(schema(nullable = false, max_items = 50, example = json!(["127.0.0.0/8", "::1"])))]
     ip_allowlist: Option<Vec<String>>,
 }
 
 /// The members of a rotation; each may be left out.
 #[derive(ToSchema)]
+#[salvo(schema(name = "Rotation"))]
 #[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
 pub struct RotationBody {
     /// How long the old key lives on, 0 to 604,800 seconds; a day if left out.
-    #[salvo(schema(minimum = 0, maximum = 604_800, example = 3600))]
+    #[salvo(schema(nullable = false, minimum = 0, maximum = 604_800, default = json!(86_400), example = 3600))]
     overlap_seconds: Option<i64>,
     /// When the new key expires; the old key's length of life again if left out.
-    #[salvo(schema(example = "2030-01-01T00:00:00Z", nullable = true))]
+    #[salvo(schema(
+        format = "date-time",
+        pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?Z$",
+        nullable = true,
+        example = "2030-01-01T00:00:00Z"
+    ))]
     expires_at: Option<String>,
 }

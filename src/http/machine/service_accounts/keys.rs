@@ -15,7 +15,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::http::answer::{Created, NoContent};
 use crate::http::authorized::Authorized;
 use crate::http::authorizer::Authorizer;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ErrorType};
 use crate::http::input::{Body, PathId};
 use crate::http::list::{ListQuery, Listed};
 use crate::http::machine::objects::{AccessKeyObject, ServiceAccountObject};
@@ -102,6 +102,7 @@ pub struct RotateKey;
 
 impl Operation for RotateKey {
     const PERMISSION: Permission = Permission::RotateKey;
+    const REFUSES: &'static [ErrorType] = &[ErrorType::Conflict];
     type Input = (KeyPath, Body<RotationInput>);
     type Object = AccessKeyObject;
 

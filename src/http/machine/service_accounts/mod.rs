@@ -13,7 +13,7 @@ use salvo::oapi::endpoint;
 use crate::domain::id::{AccountId, ServiceAccountId};
 use crate::domain::permission::Permission;
 use crate::domain::service_account::ServiceAccount;
-use crate::http::answer::{Created, Found, NoContent};
+use crate::http::answer::{Changed, Created, Found, NoContent};
 use crate::http::authorized::Authorized;
 use crate::http::error::ApiError;
 use crate::http::input::{Body, PathId};
@@ -141,6 +141,7 @@ pub struct UpdateServiceAccount;
 
 impl Operation for UpdateServiceAccount {
     const PERMISSION: Permission = Permission::UpdateServiceAccount;
+    const IF_MATCH: bool = true;
     type Input = (PathId<ServiceAccountId>, Body<ServiceAccountPatch>);
     type Object = ServiceAccountObject;
 
@@ -154,7 +155,7 @@ impl Operation for UpdateServiceAccount {
 #[endpoint(operation_id = "updateServiceAccount", tags("service accounts"))]
 pub async fn update(
     request: Authorized<UpdateServiceAccount>,
-) -> Result<Found<ServiceAccountBody>, ApiError> {
+) -> Result<Changed<ServiceAccountBody>, ApiError> {
     let (_, Body(patch)) = request.input.clone();
     let id = request.object.service_account.id;
     let current = &request.object.service_account;
@@ -174,7 +175,7 @@ pub async fn update(
         })
         .await?;
     let shown = ServiceAccountBody::new(&service_account, &request.state.last_used);
-    Ok(Found::Whole(body::etag(&service_account), shown))
+    Ok(Changed(body::etag(&service_account), shown))
 }
 
 /// `DELETE /service-accounts/{id}`
@@ -182,6 +183,7 @@ pub struct DeleteServiceAccount;
 
 impl Operation for DeleteServiceAccount {
     const PERMISSION: Permission = Permission::DeleteServiceAccount;
+    const IF_MATCH: bool = true;
     type Input = PathId<ServiceAccountId>;
     type Object = ServiceAccountObject;
 

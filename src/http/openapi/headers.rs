@@ -1,0 +1,96 @@
+//! The headers of answers, as the OpenAPI document describes them.
+
+use salvo::oapi::{BasicType, Header, Object, Response, SchemaFormat};
+
+fn text() -> Object {
+    Object::with_type(BasicType::String)
+}
+
+fn seconds() -> Object {
+    Object::with_type(BasicType::Integer).minimum(0)
+}
+
+fn header(schema: Object, description: &str) -> Header {
+    Header::new(schema).description(description).required(true)
+}
+
+/// An answer with the headers that every answer has.
+#[must_use]
+pub fn answer(description: impl Into<String>) -> Response {
+    let id = || text().pattern("^[A-Za-z0-9._-]{1,128}$");
+    Response::new(description)
+        .add_header(
+            "x-request-id",
+            header(
+                id(),
+                "Names this request in the logs; the client's own if it sent one.",
+            ),
+        )
+        .add_header("x-correlation-id", header(id(), "The same."))
+}
+
+/// One entity tag.
+#[must_use]
+pub fn etag_schema() -> Object {
+    text().examples(["\"org-01k6dyspfte23tskdzn1kqd65k.1\""])
+}
+
+/// Adds `etag`.
+#[must_use]
+pub fn with_etag(response: Response) -> Response {
+    response.add_header(
+        "etag",
+        header(
+            etag_schema(),
+            "This version, for `if-match` and `if-none-match`.",
+        ),
+    )
+}
+
+/// Adds `location`.
+#[must_use]
+pub fn with_location(response: Response) -> Response {
+    response.add_header(
+        "location",
+        header(
+            text().format(SchemaFormat::Custom("uri-reference".to_owned())),
+            "Where it is from now on.",
+        ),
+    )
+}
+
+/// Adds `retry-after`.
+#[must_use]
+pub fn with_retry_after(response: Response) -> Response {
+    response.add_header(
+        "retry-after",
+        header(seconds(), "Seconds to wait; then sign anew."),
+    )
+}
+
+/// Adds `x-ratelimit-…`.
+#[must_use]
+pub fn with_rate_limit(response: Response) -> Response {
+    response
+        .add_header(
+            "x-ratelimit-limit",
+            header(seconds(), "How many there may be."),
+        )
+        .add_header(
+            "x-ratelimit-remaining",
+            header(seconds(), "How many of them are left."),
+        )
+        .add_header(
+            "x-ratelimit-reset",
+            header(seconds(), "Seconds until there are more."),
+        )
+}
+
+/// Adds `www-authenticate`.
+#[must_use]
+pub fn with_challenge(response: Response) -> Response {
+    response.add_header(
+        "www-authenticate",
+        header(text(), "The schemes that would be taken."),
+    )
+}
