@@ -282,20 +282,28 @@ impl Memory {
         // The floor must be on disk before the nonces that it stands for are gone from there.
         let before = ledger.state.closed.clone();
         self.write_state(ledger)?;
-        let mut removed = Ok(());
         for id in before.difference(&ledger.state.closed) {
-            removed = removed.and(ledger.directory.remove_journal(*id));
+            self.remove_journal(ledger, *id);
         }
         for bucket in over {
-            match ledger.directory.remove_journal(bucket.id) {
-                Ok(()) => self.buckets.invalidate(&bucket.id),
-                // Sealed and empty, it is tried again; the others must not wait for it.
-                Err(error) => removed = removed.and(Err(error)),
+            // What stays is sealed and empty, and tried again.
+            if self.remove_journal(ledger, bucket.id) {
+                self.buckets.invalidate(&bucket.id);
             }
         }
         // A dropped bucket still holds its file until the cache lets go of it.
         self.buckets.run_pending_tasks();
-        removed
+        Ok(())
+    }
+
+    /// Removes an old journal. A failure refuses nobody: it costs room on the disk, no more.
+    fn remove_journal(&self, ledger: &Ledger, id: HalfMinute) -> bool {
+        let removed = ledger.directory.remove_journal(id);
+        if let Err(error) = &removed {
+            self.telemetry.journal_errors.increment(1);
+            tracing::warn!(half_minute = id.0, %error, "an old replay journal cannot be removed");
+        }
+        removed.is_ok()
     }
 
     /// Writes the floor and what is closed, if they have changed.

@@ -116,3 +116,19 @@ fn two_processes_cannot_share_a_journal() {
     let second = ReplayGuard::open(&config(bench.directory.path()), clock);
     assert!(matches!(second, Err(OpenError::Locked(_))));
 }
+
+#[tokio::test]
+async fn an_old_journal_that_cannot_be_removed_refuses_nobody() {
+    let bench = Bench::new();
+    let date = bench.now();
+    bench.claim("nonce-1", date).await.expect("fresh");
+    let old = bench.journals().remove(0);
+    std::fs::remove_file(&old).expect("removed");
+    std::fs::create_dir(&old).expect("a directory in the way");
+    bench.run_for(WINDOW * 2);
+    assert!(old.exists());
+    assert_eq!(bench.guard().status().last_error, None);
+    assert_eq!(bench.guard().status().remembered, 0);
+    let now = bench.now();
+    bench.claim("nonce-2", now).await.expect("fresh");
+}
