@@ -20,6 +20,10 @@ use crate::http::counted::Counted;
 use crate::http::error::{ApiError, Code};
 use crate::http::request_id::RequestId;
 
+/// How much of what follows a refused request is read and thrown away: some clients read no answer
+/// before they have sent their all, but nobody may keep the server reading.
+const LINGER_BYTES: usize = 2 * 1024 * 1024;
+
 /// Times of a connection that the library does not bound, or not as the contract wants.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WireLimits {
@@ -38,6 +42,7 @@ pub(crate) struct WireStream<S> {
     /// Runs while a head is awaited or under way.
     head_deadline: Option<Pin<Box<Sleep>>>,
     linger_deadline: Option<Pin<Box<Sleep>>>,
+    linger_bytes: usize,
     /// Taken from the library as written, but not yet on the wire.
     outgoing: Bytes,
     _alive: Counted,
@@ -52,6 +57,7 @@ impl<S> WireStream<S> {
             limits,
             head_deadline: Some(Box::pin(sleep(limits.head))),
             linger_deadline: None,
+            linger_bytes: LINGER_BYTES,
             outgoing: Bytes::new(),
             _alive: Counted::new("charter_http_connections"),
         }
@@ -148,9 +154,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WireStream<S> {
             }
             let mut buffer = ReadBuf::new(&mut scratch);
             ready!(Pin::new(&mut self.inner).poll_read(context, &mut buffer))?;
-            if buffer.filled().is_empty() {
+            let read = buffer.filled().len();
+            if read == 0 || read > self.linger_bytes {
                 return Poll::Ready(Ok(()));
             }
+            self.linger_bytes -= read;
         }
     }
 }
