@@ -5,6 +5,7 @@
 
 mod dependencies;
 mod edge;
+mod endurance;
 mod floor_plan;
 mod metric_names;
 mod policies;

@@ -1,0 +1,266 @@
+//! The real binary, as an operator starts it, on a directory of the test's own.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+
+use tempfile::TempDir;
+
+use super::wire::Credentials;
+use crate::services::TestDatabase;
+
+/// What outlives a restart: the data directory, the database, the settings.
+pub(crate) struct Home {
+    directory: TempDir,
+    settings: Vec<(String, String)>,
+    /// Dropped with the home: the database goes with it.
+    database: Option<TestDatabase>,
+}
+
+impl Home {
+    /// On SQLite.
+    pub(crate) fn new() -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        Self {
+            directory,
+            settings: Vec::new(),
+            database: None,
+        }
+    }
+
+    /// On a database; its directory is not used.
+    pub(crate) fn on(database: TestDatabase) -> Self {
+        let mut home = Self::new().with("CHARTER__DATABASE__URL", database.url());
+        home.database = Some(database);
+        home
+    }
+
+    /// With one more setting.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// What the service is told its database is.
+    pub(crate) fn database_url(&self) -> String {
+        self.database.as_ref().map_or_else(
+            || format!("sqlite://{}", self.data().join("charter.db").display()),
+            |database| database.url().to_owned(),
+        )
+    }
+
+    /// The standard error of every service that ran here.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.directory.path().join("log")
+    }
+
+    /// The binary with these arguments and this home's settings, and nothing else of the environment.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_charter"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("CHARTER__DATA_DIR", self.data())
+            .env("CHARTER__SERVER__LISTEN", "127.0.0.1:0")
+            .env("CHARTER__SERVER__OPS_LISTEN", "127.0.0.1:0")
+            .env("CHARTER__POLICIES__DIR", policies())
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// `charter serve --demo`, answering.
+    pub(crate) fn serve(&self) -> Charter {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_file())
+            .expect("a log file");
+        let mut child = self
+            .command(&["serve", "--demo"])
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("charter starts");
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("its first line");
+        let main = line
+            .split_once("http://")
+            .and_then(|(_, rest)| rest.split(',').next()?.parse().ok())
+            .unwrap_or_else(|| panic!("no address in `{line}`: {}", self.log()));
+        // Read to its end, or the pipe fills up.
+        let rest = std::thread::spawn(move || {
+            let mut rest = line;
+            while output.read_line(&mut rest).is_ok_and(|read| read > 0) {}
+            rest
+        });
+        Charter {
+            child,
+            main,
+            demo: Demo::read(&self.data()),
+            output: Some(rest),
+        }
+    }
+
+    /// Runs `charter` with these arguments to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
+        let output = self.command(arguments).output().expect("the binary runs");
+        Outcome {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).expect("text"),
+            err: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+
+    /// The audit log must be intact.
+    #[track_caller]
+    pub(crate) fn verify_audit(&self) -> Outcome {
+        let verified = self.run(&["audit", "--demo", "verify"]);
+        assert_eq!(verified.code, Some(0), "{verified:?}");
+        verified
+    }
+}
+
+/// The policies as shipped.
+pub(crate) fn policies() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/policies"))
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Outcome {
+    /// Its standard output, of a command that must succeed.
+    #[track_caller]
+    pub(crate) fn success(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.out
+    }
+}
+
+/// What `demo.env` says.
+#[derive(Debug, Clone)]
+pub(crate) struct Demo {
+    text: String,
+}
+
+impl Demo {
+    fn read(data: &Path) -> Self {
+        let text = std::fs::read_to_string(data.join("demo.env")).expect("demo.env");
+        Self { text }
+    }
+
+    /// The value of a variable.
+    pub(crate) fn value(&self, name: &str) -> &str {
+        self.text
+            .lines()
+            .find_map(|line| {
+                line.strip_prefix("export ")?
+                    .strip_prefix(name)?
+                    .strip_prefix('=')
+            })
+            .unwrap_or_else(|| panic!("no {name} in demo.env"))
+            .trim_matches('\'')
+    }
+
+    fn credentials(&self, prefix: &str) -> Credentials {
+        Credentials::new(
+            self.value(&format!("{prefix}_ACCESS_KEY")),
+            self.value(&format!("{prefix}_SECRET_KEY")),
+        )
+    }
+}
+
+/// A running service; killed when dropped.
+pub(crate) struct Charter {
+    child: Child,
+    pub(crate) main: SocketAddr,
+    pub(crate) demo: Demo,
+    output: Option<JoinHandle<String>>,
+}
+
+impl Charter {
+    /// May read and change the organization.
+    pub(crate) fn writer(&self) -> Credentials {
+        self.demo.credentials("CHARTER")
+    }
+
+    /// May read the organization.
+    pub(crate) fn reader(&self) -> Credentials {
+        self.demo.credentials("CHARTER_READER")
+    }
+
+    /// May do all that the machine surface offers.
+    pub(crate) fn manager(&self) -> Credentials {
+        self.demo.credentials("CHARTER_MANAGER")
+    }
+
+    /// `kill -9`, and its end.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("its end");
+    }
+
+    /// Asks it to stop, without waiting.
+    pub(crate) fn terminate(&self) {
+        let process = self.child.id().to_string();
+        let status = Command::new("kill").args(["-TERM", &process]).status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    /// Waits for its end: how it ended and what it printed.
+    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().expect("its end");
+        let output = self.output.take().expect("its output");
+        (status, output.join().expect("read to its end"))
+    }
+
+    /// Stops it gracefully, which must succeed; what it printed.
+    pub(crate) fn stop(self) -> String {
+        self.terminate();
+        let (status, output) = self.ended();
+        assert_eq!(status.code(), Some(0));
+        output
+    }
+
+    /// Resident memory.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        status
+            .expect("a live process")
+            .lines()
+            .find_map(|line| {
+                line.strip_prefix("VmRSS:")?
+                    .trim()
+                    .strip_suffix(" kB")?
+                    .parse()
+                    .ok()
+            })
+            .expect("its resident memory")
+    }
+}
+
+impl Drop for Charter {
+    fn drop(&mut self) {
+        // Fails where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

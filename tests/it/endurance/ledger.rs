@@ -1,0 +1,111 @@
+//! What the database says became of writes, read beside the service.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use serde_json::Value;
+
+use super::charter::Home;
+use crate::services::connect;
+
+/// An audit event.
+#[derive(Debug)]
+pub(super) struct Event {
+    pub(super) action: String,
+    pub(super) resource: String,
+    pub(super) changes: Value,
+}
+
+/// The whole of the database that these tests look at.
+pub(super) struct Ledger {
+    /// In the order of their chain.
+    pub(super) events: Vec<Event>,
+    /// How often an account of that name is there.
+    pub(super) accounts: BTreeMap<String, usize>,
+    /// The organization's.
+    pub(super) name: String,
+}
+
+impl Ledger {
+    /// Reads it; a SQLite file must be sound.
+    pub(super) async fn read(home: &Home) -> Self {
+        let connection = connect(&home.database_url()).await;
+        let rows = async |sql: &str| {
+            let statement = Statement::from_string(connection.get_database_backend(), sql);
+            connection.query_all_raw(statement).await.expect("rows")
+        };
+        if connection.get_database_backend() == DbBackend::Sqlite {
+            let check = rows("PRAGMA integrity_check").await;
+            let verdict: String = check[0].try_get_by_index(0).expect("a verdict");
+            assert_eq!(verdict, "ok");
+        }
+        let mut accounts = BTreeMap::new();
+        for row in rows("SELECT name FROM accounts").await {
+            *accounts
+                .entry(row.try_get_by_index(0).expect("a name"))
+                .or_default() += 1;
+        }
+        let events =
+            rows("SELECT action, resource, changes FROM audit_events ORDER BY sequence").await;
+        let events = events.iter().map(|row| {
+            let text = |index| row.try_get_by_index::<String>(index).expect("text");
+            let changes = serde_json::from_str(&text(2)).expect("JSON");
+            Event {
+                action: text(0),
+                resource: text(1),
+                changes,
+            }
+        });
+        let organization = rows("SELECT name FROM organizations").await;
+        let ledger = Self {
+            events: events.collect(),
+            accounts,
+            name: organization[0].try_get_by_index(0).expect("a name"),
+        };
+        connection.close().await.expect("closed");
+        ledger
+    }
+
+    /// Every account has exactly one event, every event its account, and the organization's name
+    /// is what the chain of its changes says, each from where the one before it left off.
+    pub(super) fn assert_consistent(&self) {
+        let mut made = BTreeMap::<String, usize>::new();
+        let mut resources = std::collections::BTreeSet::new();
+        let mut name: Option<&str> = None;
+        for event in &self.events {
+            if event.action == "accounts:CreateAccount" {
+                assert!(resources.insert(&event.resource), "two events: {event:?}");
+                let of = event.changes["after"]["name"].as_str().expect("a name");
+                *made.entry(of.to_owned()).or_default() += 1;
+            }
+            if event.action == "organizations:UpdateOrganization" {
+                let before = event.changes["before"]["name"].as_str();
+                assert!(name.is_none() || name == before, "{event:?} after {name:?}");
+                name = event.changes["after"]["name"].as_str();
+            }
+        }
+        assert!(
+            name.is_none_or(|name| name == self.name),
+            "{name:?}, but {}",
+            self.name
+        );
+        let mut accounts = self.accounts.clone();
+        // Made with its organization, and recorded there.
+        accounts.retain(|name, _| name.contains("write"));
+        assert_eq!(made, accounts);
+    }
+
+    /// How often the organization was given this name.
+    pub(super) fn renamed_to(&self, name: &str) -> usize {
+        let given = |event: &&Event| {
+            event.action == "organizations:UpdateOrganization"
+                && event.changes["after"]["name"] == name
+        };
+        self.events.iter().filter(given).count()
+    }
+
+    /// How many accounts of this name were made.
+    pub(super) fn accounts_named(&self, name: &str) -> usize {
+        self.accounts.get(name).copied().unwrap_or_default()
+    }
+}
