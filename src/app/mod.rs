@@ -56,15 +56,12 @@ impl App {
     ) -> Result<Self, StartError> {
         let keys = settings.require_keys()?;
         let snapshot = load_policies(&settings.policies.dir)?;
-        create_private_dir(&settings.data_dir)?;
         let store = open_store(settings, keys, Arc::clone(&clock), Arc::clone(&entropy)).await?;
         let store = Arc::new(store);
-        let is_older = store
-            .migration_status()
-            .await?
-            .iter()
-            .any(|one| one.applied);
         store.migrate_up().await?;
+        // Where no key was ever used, as when operators made all there is, there is no nonce that
+        // a missing journal could have held.
+        let is_older = store.any_key_was_used().await?;
         let replay = open_replay_guard(settings, keys, is_older, Arc::clone(&clock))?;
         let sealer = Arc::new(sealer(keys)?);
         let last_used = Arc::new(LastUsed::default());
@@ -109,17 +106,19 @@ pub fn load_policies(dir: &Path) -> Result<Snapshot, StartError> {
     Snapshot::load(dir).map_err(|error| StartError::Policies(error.report()))
 }
 
-/// Connects to the database, without migrating it.
+/// Connects to the database, without migrating it; the data directory, which holds the heads of the
+/// audit chains whatever the database is, is made if it is missing.
 ///
 /// # Errors
 ///
-/// [`StartError::Database`].
+/// [`StartError::DataDir`] and [`StartError::Database`].
 pub async fn open_store(
     settings: &Settings,
     keys: &Keys,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 ) -> Result<Store, StartError> {
+    create_private_dir(&settings.data_dir)?;
     let config = store::Config {
         url: settings.database.url.expose_secret().to_owned(),
         max_readers: settings.database.max_readers,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 
 use super::entity::{access_key, service_account, stored_time};
 use super::{Error, Store};
@@ -49,6 +49,22 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(())
+    }
+}
+
+impl Store {
+    /// Whether any key was ever used, as far as it was noted.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn any_key_was_used(&self) -> Result<bool, Error> {
+        let used = access_key::Entity::find()
+            .filter(access_key::Column::LastUsedAt.is_not_null())
+            .limit(1)
+            .count(&self.reader)
+            .await?;
+        Ok(used > 0)
     }
 }
 
