@@ -29,6 +29,7 @@ pub struct Serving {
     main: SocketAddr,
     operations: SocketAddr,
     listeners: TaskTracker,
+    background: TaskTracker,
     stop_background: CancellationToken,
     grace: Duration,
 }
@@ -64,6 +65,7 @@ impl Server {
             operations: self.operations.local_addr(),
             stop_background: stop_background.clone(),
             listeners: listeners.clone(),
+            background: TaskTracker::new(),
             grace: settings.server.shutdown_grace,
             app,
         };
@@ -86,7 +88,7 @@ impl Server {
             stop.clone().cancelled_owned(),
         );
         listeners.spawn(report(operations));
-        background::start(&serving.app, &listeners, &stop_background);
+        background::start(&serving.app, &serving.background, &stop_background);
         serving
     }
 }
@@ -113,12 +115,14 @@ impl Serving {
     /// Waits for the end after `stop` was cancelled: requests under way, then writes that outlived
     /// their connections, then what is still pending.
     pub async fn stopped(self) {
+        self.listeners.close();
+        self.listeners.wait().await;
         if !self.app.state.tasks.close_and_wait(self.grace).await {
             tracing::error!("writes were still under way when the grace was over");
         }
         self.stop_background.cancel();
-        self.listeners.close();
-        self.listeners.wait().await;
+        self.background.close();
+        self.background.wait().await;
         if let Err(error) = self.app.replay.clean_stop() {
             tracing::error!(%error, "the replay guard could not note the clean stop");
         }
