@@ -3,9 +3,13 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use charter::cli::Error;
+
 fn main() -> ExitCode {
     match charter::cli::run() {
         Ok(code) => code,
+        // Whoever reads the output has seen enough.
+        Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             // Nowhere is left to report that this could not be written.
             let _ = writeln!(io::stderr(), "charter: {error}");

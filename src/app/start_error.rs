@@ -19,7 +19,10 @@ pub enum StartError {
     #[error("the policies cannot be loaded\n{0}")]
     Policies(String),
     /// The database cannot be used.
-    #[error("the database cannot be used: {0}; check `database.url` and that it is reachable")]
+    #[error(
+        "the database cannot be used: {}; check `database.url` and that it is reachable",
+        with_causes(.0)
+    )]
     Database(#[from] store::Error),
     /// The replay guard cannot be opened.
     #[error("the replay guard cannot be opened: {0}")]
@@ -51,4 +54,18 @@ pub enum StartError {
         "`{0}` cannot be listened on: {1}; set `server.listen` and `server.ops_listen` to free addresses"
     )]
     Listen(SocketAddr, io::Error),
+}
+
+/// An error with what lies behind it, outermost first, each once.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.ends_with(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    text
 }

@@ -35,7 +35,7 @@ enum Command {
 /// The settings' or the database's faults, or the heads cannot be read.
 pub fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     block_on(async {
-        let operator = args.settings.connect().await?;
+        let operator = args.settings.connect_migrated().await?;
         let Command::Verify { heads } = &args.command;
         let default = operator.settings.data_dir.join("audit-heads.jsonl");
         let heads = heads.as_deref().unwrap_or(&default);

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::app;
+use crate::app::{self, StartError};
 
 use super::Error;
 use super::operator::{SettingsArgs, block_on};
@@ -25,6 +25,7 @@ pub struct CheckArgs {
 pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     block_on(async {
         let settings = args.settings.load()?;
+        settings.require_keys().map_err(StartError::from)?;
         writeln!(out, "settings  ok")?;
         let policies = app::load_policies(&settings.policies.dir)?;
         writeln!(out, "policies  ok, digest {}", policies.digest())?;

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -14,6 +14,7 @@ use crate::domain::id::{AccessKeyId, ServiceAccountId};
 use crate::domain::permission::Permission;
 use crate::domain::text::Name;
 use crate::domain::timestamp;
+use crate::store;
 
 use super::Error;
 use super::operator::{Operator, SettingsArgs, block_on};
@@ -30,16 +31,12 @@ pub struct KeyArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Issue a key; its secret is printed once
+    #[command(group = ArgGroup::new("owner").required(true).args(["service_account", "name"]))]
     Issue {
         /// The organization's id, code or slug
         organization: String,
         /// The service account that is to sign with it
-        #[arg(
-            long,
-            value_name = "ID",
-            conflicts_with = "name",
-            required_unless_present = "name"
-        )]
+        #[arg(long, value_name = "ID")]
         service_account: Option<ServiceAccountId>,
         /// Make a service account of this name in the default account first
         #[arg(long)]
@@ -71,7 +68,7 @@ enum Command {
 /// The settings', the values' or the database's faults.
 pub fn run(args: &KeyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     block_on(async {
-        let operator = args.settings.connect().await?;
+        let operator = args.settings.connect_migrated().await?;
         match &args.command {
             Command::Issue {
                 organization,
@@ -92,11 +89,12 @@ pub fn run(args: &KeyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
                 service_account,
                 key,
             } => {
-                let organization = operator.store.find_organization(organization).await?;
-                let tenant = operator.store.within(Scope::of_operator(organization.id));
+                let found = operator.organization(organization).await?;
+                let tenant = operator.store.within(Scope::of_operator(found.id));
                 tenant
                     .revoke_key(*service_account, *key, &operator.provenance())
-                    .await?;
+                    .await
+                    .map_err(|error| not_in(organization, "key of that service account", error))?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -125,10 +123,14 @@ async fn issue(
         return Err(Error::argument("--expires-at", "must lie in the future"));
     }
     let mint = operator.mint()?;
-    let organization = operator.store.find_organization(organization).await?;
+    let named = organization;
+    let organization = operator.organization(named).await?;
     let tenant = operator.store.within(Scope::of_operator(organization.id));
     let service_account = match (owner.existing, owner.name) {
-        (Some(id), _) => tenant.service_account(id).await?,
+        (Some(id), _) => tenant
+            .service_account(id)
+            .await
+            .map_err(|error| not_in(named, "service account", error))?,
         (None, name) => {
             let name = Name::parse(name.unwrap_or_default())
                 .map_err(|error| Error::argument("--name", error))?;
@@ -155,4 +157,14 @@ async fn issue(
     });
     writeln!(out, "{printed}")?;
     Ok(())
+}
+
+fn not_in(organization: &str, what: &'static str, error: store::Error) -> Error {
+    match error {
+        store::Error::NotFound => Error::NotInOrganization {
+            organization: organization.to_owned(),
+            what,
+        },
+        other => other.into(),
+    }
 }

@@ -30,7 +30,7 @@ enum Command {
 /// Standard output is closed.
 pub fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match args.command {
-        Command::Generate => writeln!(out, "{}", *keys::generate(&OsEntropy))?,
+        Command::Generate => write!(out, "{}", *keys::generate(&OsEntropy))?,
     }
     Ok(ExitCode::SUCCESS)
 }

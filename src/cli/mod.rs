@@ -61,6 +61,20 @@ pub enum Error {
     /// The database refused.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The schema is not this program's.
+    #[error("the database's schema is not up to date: run `charter migrate up` first")]
+    NotMigrated,
+    /// An argument names an organization that is not there.
+    #[error("there is no organization `{0}`; `charter organization list` shows all")]
+    NoSuchOrganization(String),
+    /// An argument names something that the organization does not have.
+    #[error("organization `{organization}` has no such {what}")]
+    NotInOrganization {
+        /// As the argument names it.
+        organization: String,
+        /// What was looked for.
+        what: &'static str,
+    },
     /// Logging could not be started.
     #[error(transparent)]
     Log(#[from] telemetry::log::Error),

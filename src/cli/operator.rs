@@ -10,8 +10,9 @@ use crate::authn::mint::KeyMint;
 use crate::domain::audit::Provenance;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::entropy::{Entropy, OsEntropy};
+use crate::domain::organization::Organization;
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{self, Store};
 
 use super::Error;
 
@@ -46,6 +47,21 @@ impl SettingsArgs {
         Ok(Settings::load(self.config.as_deref(), self.demo)?)
     }
 
+    /// Connects to a database whose schema is up to date.
+    ///
+    /// # Errors
+    ///
+    /// The settings' faults, the database's, or migrations are pending.
+    pub(super) async fn connect_migrated(&self) -> Result<Operator, Error> {
+        let operator = self.connect().await?;
+        let status = operator.store.migration_status().await?;
+        if status.iter().all(|migration| migration.applied) {
+            Ok(operator)
+        } else {
+            Err(Error::NotMigrated)
+        }
+    }
+
     /// Connects to the database, without migrating it.
     ///
     /// # Errors
@@ -68,6 +84,18 @@ impl SettingsArgs {
 }
 
 impl Operator {
+    /// The organization that an argument names by id, code or slug.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or the database's faults.
+    pub(super) async fn organization(&self, named: &str) -> Result<Organization, Error> {
+        match self.store.find_organization(named).await {
+            Err(store::Error::NotFound) => Err(Error::NoSuchOrganization(named.to_owned())),
+            other => Ok(other?),
+        }
+    }
+
     /// Who is on record for what the command does.
     #[must_use]
     pub(super) fn provenance(&self) -> Provenance {

@@ -57,7 +57,7 @@ enum Command {
 /// The settings', the values' or the database's faults.
 pub fn run(args: &OrganizationArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     block_on(async {
-        let operator = args.settings.connect().await?;
+        let operator = args.settings.connect_migrated().await?;
         let store = &operator.store;
         let by = operator.provenance();
         match &args.command {
@@ -80,11 +80,11 @@ pub fn run(args: &OrganizationArgs, out: &mut dyn Write) -> Result<ExitCode, Err
                 writeln!(
                     out,
                     "{}",
-                    shown(&store.find_organization(organization).await?)
+                    shown(&operator.organization(organization).await?)
                 )?;
             }
             Command::Reactivate { organization } => {
-                let found = store.find_organization(organization).await?;
+                let found = operator.organization(organization).await?;
                 let organization = store.reactivate_organization(found.id, &by).await?;
                 writeln!(out, "{}", shown(&organization))?;
             }

@@ -23,8 +23,15 @@ pub(super) fn open(
     let path = data_dir.join(FILE_NAME);
     let name = path.display().to_string();
     let text = match (read(&path), make_with) {
-        (Err(error), Some(entropy)) if error.kind() == io::ErrorKind::NotFound => {
-            make(data_dir, &path, entropy).and_then(|()| read(&path))
+        (Err(error), Some(entropy))
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            make(data_dir, &path, entropy)
+                .map_err(|error| unwritable(&error))
+                .and_then(|()| read(&path))
         }
         (Err(error), None) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         (other, _) => other,
@@ -33,6 +40,12 @@ pub(super) fn open(
         Ok(text) => Ok(Some((name, text))),
         Err(error) => Err(Fault::of(name, format!("cannot be used: {error}")).into()),
     }
+}
+
+fn unwritable(error: &io::Error) -> io::Error {
+    io::Error::other(format!(
+        "{error}: set `data_dir` to a directory that the service may make and write"
+    ))
 }
 
 fn read(path: &Path) -> io::Result<String> {
