@@ -3,6 +3,7 @@
 //! Each module answers for one promise of the contract or of the house.
 #![cfg(test)]
 
+mod commands;
 mod dependencies;
 mod edge;
 mod endurance;

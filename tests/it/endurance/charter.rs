@@ -45,7 +45,17 @@ impl Home {
     }
 
     pub(crate) fn data(&self) -> PathBuf {
-        self.directory.path().join("data")
+        self.file("data")
+    }
+
+    /// A file beside the data directory.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The text without this machine's paths.
+    pub(crate) fn redacted(&self, text: &str) -> String {
+        text.replace(&self.directory.path().display().to_string(), "HOME")
     }
 
     /// What the service is told its database is.
@@ -62,7 +72,7 @@ impl Home {
     }
 
     fn log_file(&self) -> PathBuf {
-        self.directory.path().join("log")
+        self.file("log")
     }
 
     /// The binary with these arguments and this home's settings, and nothing else of the environment.
@@ -82,13 +92,18 @@ impl Home {
 
     /// `charter serve --demo`, answering.
     pub(crate) fn serve(&self) -> Charter {
+        self.start(&["serve", "--demo"])
+    }
+
+    /// A service started with these arguments, answering.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Charter {
         let log = File::options()
             .create(true)
             .append(true)
             .open(self.log_file())
             .expect("a log file");
         let mut child = self
-            .command(&["serve", "--demo"])
+            .command(arguments)
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -163,7 +178,8 @@ pub(crate) struct Demo {
 
 impl Demo {
     fn read(data: &Path) -> Self {
-        let text = std::fs::read_to_string(data.join("demo.env")).expect("demo.env");
+        // Only the demo has any.
+        let text = std::fs::read_to_string(data.join("demo.env")).unwrap_or_default();
         Self { text }
     }
 

@@ -1,0 +1,60 @@
+//! Every command of the binary as an operator runs it, and every way a start can fail: what is
+//! printed, and the exit code.
+
+mod audit;
+mod documents;
+mod schema;
+mod start_faults;
+mod tenants;
+
+use std::os::unix::fs::OpenOptionsExt as _;
+
+use crate::endurance::charter::{Charter, Home, Outcome};
+
+/// An installation set up as `docs/operating.md` has it: keys of its own in a file, no demo.
+struct Installation {
+    home: Home,
+    config: String,
+}
+
+impl Installation {
+    /// Keys only; no database yet.
+    fn new() -> Self {
+        let home = Home::new();
+        let file = home.file("charter.toml");
+        let keys = home.run(&["keys", "generate"]).success();
+        std::fs::File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&file)
+            .and_then(|mut file| std::io::Write::write_all(&mut file, keys.as_bytes()))
+            .expect("a settings file");
+        let config = format!("--config={}", file.display());
+        Self { home, config }
+    }
+
+    /// With a database.
+    fn migrated() -> Self {
+        let installation = Self::new();
+        installation.run(&["migrate", "up"]).success();
+        installation
+    }
+
+    /// A command with the settings file.
+    fn run(&self, arguments: &[&str]) -> Outcome {
+        let (command, rest) = arguments.split_first().expect("a command");
+        self.home.run(&[&[*command, &self.config], rest].concat())
+    }
+
+    fn serve(&self) -> Charter {
+        self.home.start(&["serve", &self.config])
+    }
+
+    /// Standard output of a command that must succeed, as JSON.
+    #[track_caller]
+    fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        let out = self.run(arguments).success();
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
+    }
+}

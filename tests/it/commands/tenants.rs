@@ -1,0 +1,139 @@
+//! `charter organization` and `charter key`: from nothing to a request that is answered.
+
+use super::Installation;
+use crate::endurance::wire::{Client, Credentials};
+
+fn text<'a>(value: &'a serde_json::Value, member: &str) -> &'a str {
+    value[member]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {member}: {value}"))
+}
+
+#[track_caller]
+fn refused(installation: &Installation, arguments: &[&str]) -> String {
+    let outcome = installation.run(arguments);
+    assert_eq!(
+        (outcome.code, outcome.out.as_str()),
+        (Some(2), ""),
+        "{outcome:?}"
+    );
+    outcome.err
+}
+
+#[test]
+fn organizations_are_made_listed_and_shown() {
+    let installation = Installation::migrated();
+    let made = installation.json(&["organization", "create", "--name=Acme Inc.", "--slug=acme"]);
+    installation.json(&["organization", "create", "--name=Other", "--slug=other-one"]);
+    let list = installation.run(&["organization", "list"]).success();
+    let list: Vec<serde_json::Value> = list
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a JSON line"))
+        .collect();
+    let slugs: Vec<_> = list.iter().map(|one| text(one, "slug")).collect();
+    assert_eq!(slugs, ["acme", "other-one"]);
+    for named in ["id", "code", "slug"] {
+        let shown = installation.json(&["organization", "show", text(&made, named)]);
+        assert_eq!(shown, list[0], "by {named}");
+    }
+    let uuid = text(&made, "uuid");
+    insta::assert_json_snapshot!(made, {
+        ".id" => "org-…", ".uuid" => "…", ".code" => "…", ".created_at" => "…",
+        ".default_account_id" => "acc-…"
+    });
+    assert_eq!(uuid.len(), 36);
+}
+
+#[test]
+fn what_is_wrong_with_an_argument_is_told() {
+    let installation = Installation::migrated();
+    let create = ["organization", "create", "--name=Acme", "--slug=acme"];
+    installation.json(&create);
+    let robot = "--name=robot";
+    let unknown_owner = "--service-account=sa-01m83mhvxje0crk8q6w2y7we30";
+    let said: Vec<String> = [
+        create.as_slice(),
+        &["organization", "create", "--name=", "--slug=a-b"],
+        &["organization", "create", "--name=a", "--slug=Admin"],
+        &["organization", "create", "--name=a", "--slug=api"],
+        &["organization", "show", "nobody"],
+        &["organization", "reactivate", "nobody"],
+        &["key", "issue", "nobody", robot],
+        &["key", "issue", "acme"],
+        &["key", "issue", "acme", robot, unknown_owner],
+        &["key", "issue", "acme", unknown_owner],
+        &["key", "issue", "acme", "--service-account=sa-1"],
+        &[
+            "key",
+            "issue",
+            "acme",
+            robot,
+            "--permission=organizations:Nothing",
+        ],
+        &["key", "issue", "acme", robot, "--expires-at=tomorrow"],
+        &[
+            "key",
+            "issue",
+            "acme",
+            robot,
+            "--expires-at=2020-01-01T00:00:00Z",
+        ],
+        &[
+            "key",
+            "revoke",
+            "acme",
+            unknown_owner,
+            "--key=key-01m83mhvzzemfat3nd3qqt5mtx",
+        ],
+    ]
+    .iter()
+    .map(|arguments| {
+        let said = refused(&installation, arguments);
+        format!("$ charter {}\n{said}", arguments.join(" "))
+    })
+    .collect();
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_an_operator_issues_works_at_once_and_until_it_is_revoked() {
+    let installation = Installation::migrated();
+    let organization = installation.json(&["organization", "create", "--name=Acme", "--slug=acme"]);
+    let read = "--permission=organizations:GetOrganization";
+    let key = installation.json(&["key", "issue", "acme", "--name=Robot", read]);
+    let credentials = |key: &serde_json::Value| {
+        Credentials::new(text(key, "access_key"), text(key, "secret_key"))
+    };
+    let get = |key| credentials(key).sign("GET", "/organizations/info", "");
+    // The first start on a database that operators made: there is nothing to have forgotten.
+    let charter = installation.serve();
+    let mut client = Client::http1(charter.main);
+    let answer = client.send(&get(&key)).await;
+    assert_eq!(answer.status, 200, "{}", answer.json());
+    assert_eq!(text(&answer.json(), "id"), text(&organization, "id"));
+    let patch = credentials(&key).sign("PATCH", "/organizations/info", r#"{"name":"a"}"#);
+    client
+        .send(&patch)
+        .await
+        .assert_refused(403, "NOT_PERMITTED");
+    let owner = format!("--service-account={}", text(&key, "service_account_id"));
+    let second = installation.json(&["key", "issue", "acme", &owner]);
+    assert_eq!(client.send(&get(&second)).await.status, 200);
+    charter.stop();
+    let id = format!("--key={}", text(&key, "id"));
+    for _ in 0..2 {
+        let revoked = installation
+            .run(&["key", "revoke", "acme", &owner, &id])
+            .success();
+        assert_eq!(revoked, "");
+    }
+    let charter = installation.serve();
+    let mut client = Client::http1(charter.main);
+    client
+        .send(&get(&key))
+        .await
+        .assert_refused(401, "KEY_REVOKED");
+    assert_eq!(client.send(&get(&second)).await.status, 200);
+    charter.stop();
+    installation.run(&["audit", "verify"]).success();
+}
