@@ -107,6 +107,8 @@ impl JsonType for Map<String, Value> {
 #[derive(Debug)]
 pub struct Fields {
     object: Map<String, Value>,
+    /// What was asked for, but for read-only fields.
+    taken: Vec<&'static str>,
     missing: Vec<&'static str>,
     mistyped: Vec<(&'static str, &'static str)>,
     broken: Vec<Detail>,
@@ -118,6 +120,7 @@ impl Fields {
     pub fn new(object: Map<String, Value>) -> Self {
         Self {
             object,
+            taken: Vec::new(),
             missing: Vec::new(),
             mistyped: Vec::new(),
             broken: Vec::new(),
@@ -142,6 +145,7 @@ impl Fields {
         name: &'static str,
         parse: impl FnOnce(J) -> Result<T, E>,
     ) -> Option<T> {
+        self.taken.push(name);
         let value = self.object.remove(name)?;
         self.read(name, value, J::NAME, parse)
     }
@@ -152,6 +156,7 @@ impl Fields {
         name: &'static str,
         parse: impl FnOnce(J) -> Result<T, E>,
     ) -> Nullable<T> {
+        self.taken.push(name);
         match self.object.remove(name) {
             None => Nullable::Absent,
             Some(Value::Null) => Nullable::Null,
@@ -202,21 +207,7 @@ impl Fields {
 
     fn finish_with(self, failed: fn(Vec<Detail>) -> ApiError) -> Result<(), ApiError> {
         if !self.object.is_empty() {
-            let named: Vec<_> = self
-                .object
-                .keys()
-                .take(MAX_NAMED)
-                .map(|key| echo(key))
-                .collect();
-            let more = if self.object.len() > MAX_NAMED {
-                ", …"
-            } else {
-                ""
-            };
-            return Err(ApiError::invalid(
-                Code::UnknownField,
-                format!("unknown fields: {}{more}", named.join(", ")),
-            ));
+            return Err(ApiError::invalid(Code::UnknownField, self.name_unknown()));
         }
         if !self.missing.is_empty() {
             let named: Vec<_> = self
@@ -241,6 +232,26 @@ impl Fields {
             return Err(failed(self.broken));
         }
         Ok(())
+    }
+
+    fn name_unknown(&self) -> String {
+        let unknown: Vec<_> = self
+            .object
+            .keys()
+            .take(MAX_NAMED)
+            .map(|key| echo(key))
+            .collect();
+        let more = if self.object.len() > MAX_NAMED {
+            ", …"
+        } else {
+            ""
+        };
+        let taken: Vec<_> = self.taken.iter().map(|name| format!("`{name}`")).collect();
+        format!(
+            "unknown fields: {}{more}; this takes {}",
+            unknown.join(", "),
+            taken.join(", ")
+        )
     }
 
     fn read<J: JsonType, T, E: Into<Broken>>(
@@ -324,7 +335,10 @@ mod tests {
         let worst = json!({"x": 1, "active": 1, "email": "e"});
         assert_eq!(
             refused(worst),
-            (Code::UnknownField, "unknown fields: `x`".into())
+            (
+                Code::UnknownField,
+                "unknown fields: `x`; this takes `name`, `active`, `email`, `roles`".into()
+            )
         );
         let missing = json!({"active": 1, "email": "e"});
         assert_eq!(

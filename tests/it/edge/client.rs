@@ -13,28 +13,28 @@ use tokio::net::TcpStream;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(other, _)| other == name)
             .map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 
     /// The error's code, after checking all that every error answer must have.
     #[track_caller]
-    pub(super) fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         let error = &self.json()["error"];
         assert!(
             error["type"].is_string() && error["message"].is_string(),
@@ -52,7 +52,7 @@ impl Answer {
     }
 
     #[track_caller]
-    pub(super) fn assert_refused(&self, status: u16, code: &str) {
+    pub(crate) fn assert_refused(&self, status: u16, code: &str) {
         assert_eq!(
             (self.status, self.code().as_str()),
             (status, code),
@@ -61,51 +61,51 @@ impl Answer {
     }
 }
 
-pub(super) struct Client(BufReader<TcpStream>);
+pub(crate) struct Client(BufReader<TcpStream>);
 
 impl Client {
-    pub(super) async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("it listens");
         stream.set_nodelay(true).expect("a TCP socket");
         Self(BufReader::new(stream))
     }
 
-    pub(super) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         // The server may have hung up on us already; the answer tells.
         let _ = self.0.write_all(bytes.as_ref()).await;
         let _ = self.0.flush().await;
     }
 
     /// Whether the other side still takes a byte.
-    pub(super) async fn can_write(&mut self) -> bool {
+    pub(crate) async fn can_write(&mut self) -> bool {
         self.0.write_all(b"x").await.is_ok()
     }
 
     /// Byte by byte, each in a segment of its own as far as the loopback lets it.
-    pub(super) async fn dribble(&mut self, bytes: &[u8]) {
+    pub(crate) async fn dribble(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.write([*byte]).await;
             tokio::task::yield_now().await;
         }
     }
 
-    pub(super) async fn close_sending(&mut self) {
+    pub(crate) async fn close_sending(&mut self) {
         self.0.get_mut().shutdown().await.expect("an open socket");
     }
 
     /// The next answer, or `None` when the connection is closed instead.
-    pub(super) async fn answer(&mut self) -> Option<Answer> {
+    pub(crate) async fn answer(&mut self) -> Option<Answer> {
         self.answer_to("GET").await
     }
 
-    pub(super) async fn answer_to(&mut self, method: &str) -> Option<Answer> {
+    pub(crate) async fn answer_to(&mut self, method: &str) -> Option<Answer> {
         tokio::time::timeout(PATIENCE, self.read(method))
             .await
             .expect("an answer in time")
     }
 
     /// Whether the server has closed the connection without another byte.
-    pub(super) async fn is_closed(&mut self) -> bool {
+    pub(crate) async fn is_closed(&mut self) -> bool {
         let mut rest = Vec::new();
         let read = tokio::time::timeout(PATIENCE, self.0.read_to_end(&mut rest)).await;
         read.is_ok() && rest.is_empty()
@@ -149,14 +149,14 @@ impl Client {
 }
 
 /// One request on a connection of its own.
-pub(super) async fn send(address: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
+pub(crate) async fn send(address: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
     let mut client = Client::connect(address).await;
     client.write(request).await;
     client.answer().await.expect("an answer")
 }
 
 /// A GET of this target.
-pub(super) async fn get(address: SocketAddr, target: impl AsRef<[u8]>) -> Answer {
+pub(crate) async fn get(address: SocketAddr, target: impl AsRef<[u8]>) -> Answer {
     send(
         address,
         [b"GET ", target.as_ref(), b" HTTP/1.1\r\nhost: a\r\n\r\n"].concat(),
@@ -165,7 +165,7 @@ pub(super) async fn get(address: SocketAddr, target: impl AsRef<[u8]>) -> Answer
 }
 
 /// A PATCH of the organization with this body.
-pub(super) async fn patch(address: SocketAddr, body: &[u8]) -> Answer {
+pub(crate) async fn patch(address: SocketAddr, body: &[u8]) -> Answer {
     let head = format!(
         "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n",
@@ -175,12 +175,12 @@ pub(super) async fn patch(address: SocketAddr, body: &[u8]) -> Answer {
 }
 
 /// A GET over HTTP/2 with prior knowledge, or that the stream was reset.
-pub(super) async fn get_h2(address: SocketAddr, request: http::Request<()>) -> Option<Answer> {
+pub(crate) async fn get_h2(address: SocketAddr, request: http::Request<()>) -> Option<Answer> {
     send_h2(address, request, &[]).await
 }
 
 /// A request over HTTP/2 whose body has these pieces, one every 50 ms until an answer comes.
-pub(super) async fn send_h2(
+pub(crate) async fn send_h2(
     address: SocketAddr,
     request: http::Request<()>,
     pieces: &[&[u8]],
@@ -231,7 +231,7 @@ pub(super) async fn send_h2(
 }
 
 /// The body of the answer to a GET whose `:path` no client library would send.
-pub(super) async fn get_h2_raw(address: SocketAddr, path: &str) -> Vec<u8> {
+pub(crate) async fn get_h2_raw(address: SocketAddr, path: &str) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).await.expect("it listens");
     let length = u8::try_from(path.len()).expect("a short path");
     // RFC 7541: `:method GET` and `:scheme http` indexed, `:path` and `:authority` literal.

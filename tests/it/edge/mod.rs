@@ -1,7 +1,7 @@
 //! The edge over real sockets: what it refuses, what it lets through, and that no answer has
 //! another shape than the contract's (contract section 2).
 
-mod client;
+pub(crate) mod client;
 mod limits;
 mod routing;
 mod target;

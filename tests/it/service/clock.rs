@@ -1,0 +1,45 @@
+//! Time that moves when a test says so.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use charter::domain::clock::Clock;
+use charter::domain::timestamp::{self, Timestamp};
+
+/// Both clocks of the service. Stands at noon until it is told to move.
+#[derive(Debug, Default)]
+pub(crate) struct TestClock {
+    milliseconds: AtomicI64,
+}
+
+impl TestClock {
+    /// Moves on.
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.advance_milliseconds(seconds * 1_000);
+    }
+
+    pub(crate) fn advance_milliseconds(&self, milliseconds: i64) {
+        assert!(milliseconds >= 0, "time does not run backwards");
+        self.milliseconds.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    /// The service's time so many seconds from now, as the API writes it.
+    pub(crate) fn in_seconds(&self, seconds: i64) -> String {
+        let at = self.now().timestamp() + seconds;
+        timestamp::format(Timestamp::from_timestamp(at, 0).expect("a time"))
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.milliseconds.load(Ordering::SeqCst).unsigned_abs())
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        timestamp::parse("2025-09-30T12:00:00Z").expect("a time") + self.elapsed()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.elapsed()
+    }
+}

@@ -1,0 +1,217 @@
+//! The lists that are reviewed as diffs: the OpenAPI document, the routes with their permissions,
+//! and the few routes that no policy decides. No route hides, no field is undocumented.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use charter::app;
+use charter::domain::permission::Permission;
+use charter::http::router;
+use salvo::Router;
+use salvo::routing::FilterInfo;
+use serde_json::{Map, Value, json};
+
+use crate::on_both_services;
+use crate::service::{Persona, Service};
+
+on_both_services!(
+    the_served_document_is_the_printed_one,
+    every_route_is_an_operation_or_a_public_page,
+    every_operation_refuses_strangers,
+    a_body_is_read_as_it_is_documented,
+);
+
+fn document() -> Value {
+    serde_json::from_str(&app::openapi_document()).expect("JSON")
+}
+
+/// Every operation of the document, by method and path.
+fn operations(document: &Value) -> BTreeMap<(String, String), Map<String, Value>> {
+    let paths = document["paths"].as_object().expect("paths");
+    let of_path = |(path, item): (&String, &Value)| {
+        let item = item.as_object().expect("an object");
+        let operation = |(method, operation): (&String, &Value)| {
+            let operation = operation.as_object().expect("an operation").clone();
+            ((method.to_uppercase(), path.clone()), operation)
+        };
+        item.iter().map(operation).collect::<Vec<_>>()
+    };
+    paths.iter().flat_map(of_path).collect()
+}
+
+/// Every method and path that leads to a handler.
+fn goals(router: &Router, prefix: &str) -> Vec<(String, String)> {
+    let (mut path, mut method) = (prefix.to_owned(), None);
+    for filter in &router.filters {
+        match filter.info() {
+            FilterInfo::Path(more) => path = format!("{path}/{more}"),
+            FilterInfo::Method(only) => method = Some(only.to_string()),
+            _ => panic!("a filter that this test does not know, below `{path}`"),
+        }
+    }
+    let mut found: Vec<_> = router
+        .routers
+        .iter()
+        .flat_map(|it| goals(it, &path))
+        .collect();
+    if router.goal.is_some() {
+        found.push((method.unwrap_or_else(|| "ANY".to_owned()), path));
+    }
+    found
+}
+
+/// `docs/openapi.json` is what `charter openapi` prints.
+#[test]
+fn the_published_document_is_current() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
+    let published = fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        published.trim_end() == app::openapi_document(),
+        "docs/openapi.json is stale: run `cargo run -- openapi > docs/openapi.json` and review the diff"
+    );
+}
+
+#[test]
+fn the_routes_and_their_permissions_are_these() {
+    let mut table = String::new();
+    for ((method, path), operation) in operations(&document()) {
+        let permission = operation["x-permission"].as_str().expect("a permission");
+        let schemes = operation["security"].as_array().expect("schemes").iter();
+        let schemes: Vec<_> = schemes
+            .filter_map(|it| it.as_object()?.keys().next())
+            .cloned()
+            .collect();
+        table += &format!(
+            "{path:50} {method:6} {permission:40} {}\n",
+            schemes.join(" or ")
+        );
+    }
+    insta::assert_snapshot!("routes", table);
+}
+
+#[test]
+fn every_operation_has_a_name_of_its_own_a_sentence_and_a_known_permission() {
+    let document = document();
+    let mut names = BTreeSet::new();
+    for (route, operation) in operations(&document) {
+        let name = operation["operationId"].as_str().expect("a name");
+        assert!(names.insert(name.to_owned()), "{route:?}: `{name}` again");
+        assert!(operation.contains_key("summary"), "{route:?}");
+        let permission = operation["x-permission"].as_str().expect("a permission");
+        permission.parse::<Permission>().expect("in the catalogue");
+        let parameters = operation.get("parameters").and_then(Value::as_array);
+        let in_path = parameters
+            .into_iter()
+            .flatten()
+            .filter(|it| it["in"] == "path")
+            .count();
+        assert_eq!(in_path, route.1.matches('{').count(), "{route:?}");
+    }
+}
+
+async fn the_served_document_is_the_printed_one(service: &Service) {
+    let served = service.anonymous().get("/openapi.json").await;
+    assert_eq!(
+        String::from_utf8(served.body).expect("text"),
+        app::openapi_document()
+    );
+}
+
+async fn every_route_is_an_operation_or_a_public_page(service: &Service) {
+    let described: BTreeSet<_> = operations(&document()).into_keys().collect();
+    let routed: BTreeSet<_> = goals(&router::operations(), "").into_iter().collect();
+    assert_eq!(routed, described);
+    let main = goals(&router::main(Arc::clone(service.shared_state())), "");
+    assert_eq!(
+        main.len(),
+        main.iter().collect::<BTreeSet<_>>().len(),
+        "a route twice"
+    );
+    let public: Vec<_> = main
+        .into_iter()
+        .filter(|route| !described.contains(route))
+        .collect();
+    let public: Vec<_> = public
+        .iter()
+        .map(|(method, path)| format!("{method} {path}"))
+        .collect();
+    assert_eq!(
+        public,
+        [
+            "GET /openapi.json",
+            "GET /docs",
+            "GET /docs/{file}",
+            "GET /healthz",
+            "GET /readyz"
+        ]
+    );
+}
+
+/// A path of an operation, its parameters filled with something.
+fn filled(path: &str) -> String {
+    path.replace("{id}", "x").replace("{key_id}", "y")
+}
+
+async fn every_operation_refuses_strangers(service: &Service) {
+    let nobody = service.organization("acme").await.signer(&[]).await;
+    for ((method, path), operation) in operations(&document()) {
+        let answer = service.anonymous().ask(&method, &filled(&path)).await;
+        answer.assert_refused(401, "MISSING_CREDENTIALS");
+        // And whom no policy permits anything.
+        if !path.contains('{') {
+            let body = match operation["operationId"].as_str() {
+                Some("createAccount" | "createServiceAccount") => json!({"name": "x"}),
+                _ => json!({}),
+            };
+            let request = nobody.ask(&method, &path);
+            let request = if method == "GET" {
+                request
+            } else {
+                request.json(&body)
+            };
+            request.await.assert_refused(403, "NOT_PERMITTED");
+        }
+    }
+}
+
+/// What a body's schema documents, next to what its reader says that it takes.
+async fn a_body_is_read_as_it_is_documented(service: &Service) {
+    let document = document();
+    let nobody = service.organization("acme").await.signer(&[]).await;
+    let mut compared = 0;
+    for ((method, path), operation) in operations(&document) {
+        let Some(body) = operation.get("requestBody") else {
+            continue;
+        };
+        let schema = &body["content"]["application/json"]["schema"];
+        let name = schema["$ref"]
+            .as_str()
+            .and_then(|it| it.strip_prefix("#/components/schemas/"));
+        let schema = &document["components"]["schemas"][name.expect("a named schema")];
+        let documented: BTreeSet<_> = schema["properties"]
+            .as_object()
+            .expect("properties")
+            .keys()
+            .cloned()
+            .collect();
+        let request = nobody.ask(&method, &filled(&path)).json(&json!({"?": 1}));
+        let answer = request.await;
+        answer.assert_refused(400, "UNKNOWN_FIELD");
+        let message = answer.json()["error"]["message"]
+            .as_str()
+            .expect("a message")
+            .to_owned();
+        let (_, known) = message
+            .split_once("this takes ")
+            .expect("the fields it takes");
+        let read: BTreeSet<_> = known
+            .split(", ")
+            .map(|it| it.trim_matches('`').to_owned())
+            .collect();
+        assert_eq!(read, documented, "{method} {path}");
+        compared += 1;
+    }
+    assert_eq!(compared, 7, "operations with a body");
+}

@@ -1,0 +1,12 @@
+//! The machine surface over HTTP, on both databases (contract sections 1 to 4). The directories
+//! stand as the URLs do; beside them is what holds for every route.
+
+mod accounts;
+mod credentials;
+mod documents;
+mod envelope;
+mod order;
+mod organizations;
+mod service_accounts;
+mod signing;
+mod tenancy;

@@ -1,0 +1,6 @@
+//! `/service-accounts/{id}/keys`
+
+mod create;
+mod list;
+mod revoke;
+mod rotate;

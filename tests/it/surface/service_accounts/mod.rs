@@ -1,0 +1,9 @@
+//! `/service-accounts`
+
+mod delete;
+mod grants;
+mod keys;
+mod list;
+mod one;
+
+const SERVICE_ACCOUNTS: &str = "/service-accounts";

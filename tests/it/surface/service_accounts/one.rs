@@ -1,0 +1,396 @@
+//! `POST /service-accounts`, `GET` and `PATCH /service-accounts/{id}`
+
+use charter::domain::permission::Permission;
+use serde_json::{Value, json};
+
+use super::SERVICE_ACCOUNTS;
+use crate::on_both_services;
+use crate::service::{Persona, Service, Signer, everything_but, new_nonce};
+
+on_both_services!(
+    a_service_account_is_made_and_shown_as_published,
+    a_service_account_may_land_in_any_account_of_its_organization,
+    an_account_that_is_not_ones_own_is_no_account,
+    each_field_of_a_new_service_account_has_its_rule,
+    a_service_account_is_changed_like_an_organization,
+    last_use_is_shown,
+    each_operation_takes_its_permission,
+);
+
+async fn a_service_account_is_made_and_shown_as_published(service: &Service) {
+    let acme = service.organization("acme").await;
+    let manager = acme.manager().await;
+    let answer = manager
+        .post(SERVICE_ACCOUNTS, json!({"name": " Export "}))
+        .await;
+    let made = answer.created();
+    let id = made["id"].as_str().expect("an id").to_owned();
+    assert!(id.len() == 29 && id.starts_with("sa-"), "{id}");
+    assert_eq!(
+        answer.header("location"),
+        Some(&*format!("/service-accounts/{id}"))
+    );
+    assert_eq!(
+        made,
+        json!({
+            "id": id,
+            "name": "Export",
+            "description": "",
+            "account_id": acme.account.id.to_string(),
+            "organization_id": acme.organization.id.to_string(),
+            "is_active": true,
+            "roles": [],
+            "permissions": [],
+            "metadata": {},
+            "created_at": "2025-09-30T12:00:00Z",
+            "updated_at": "2025-09-30T12:00:00Z",
+            "last_used_at": null,
+        })
+    );
+    let shown = manager.get(&format!("/service-accounts/{id}")).await;
+    assert_eq!((shown.ok(), shown.etag()), (made, answer.etag()));
+    let full = json!({
+        "name": "Import", "description": " nightly\u{a0}", "account_id": acme.account.id.to_string(),
+        "roles": [], "permissions": ["organizations:GetOrganization", "accounts:GetAccount"],
+        "metadata": {"a": 1},
+    });
+    let made = manager.post(SERVICE_ACCOUNTS, full.clone()).await.created();
+    assert_eq!(made["description"], "nightly");
+    for field in ["name", "account_id", "roles", "permissions", "metadata"] {
+        assert_eq!(made[field], full[field], "{field}");
+    }
+}
+
+async fn a_service_account_may_land_in_any_account_of_its_organization(service: &Service) {
+    let acme = service.organization("acme").await;
+    let manager = acme.manager().await;
+    let account = manager
+        .post("/accounts", json!({"name": "Staging"}))
+        .await
+        .created();
+    let body = json!({"name": "x", "account_id": account["id"]});
+    let made = manager.post(SERVICE_ACCOUNTS, body).await.created();
+    assert_eq!(made["account_id"], account["id"]);
+    let new_key = format!(
+        "/service-accounts/{}/keys",
+        made["id"].as_str().expect("an id")
+    );
+    let key = manager.post(&new_key, json!({})).await.created();
+    let text = key["access_key"].as_str().expect("a key");
+    let code = account["code"].as_str().expect("a code");
+    assert!(
+        text.starts_with(&format!("sa_{}_{code}_", acme.organization.code)),
+        "{text}"
+    );
+}
+
+async fn an_account_that_is_not_ones_own_is_no_account(service: &Service) {
+    let manager = service.organization("acme").await.manager().await;
+    let other = service.organization("other").await;
+    let foreign = other.account.id.to_string();
+    let missing = format!("{}0", &foreign[..foreign.len() - 1]);
+    let missing = if missing == foreign {
+        format!("{}1", &foreign[..foreign.len() - 1])
+    } else {
+        missing
+    };
+    let organization = other.organization.id.to_string();
+    let uppercase = foreign.to_uppercase();
+    let answers = async |account: &str| {
+        let id = new_nonce();
+        let body = json!({"name": "x", "account_id": account});
+        let posted = manager
+            .post(SERVICE_ACCOUNTS, body)
+            .header("x-request-id", &id)
+            .await;
+        assert_eq!(posted.broken(), ["/account_id"], "{account}");
+        let listed = manager
+            .get(&format!("{SERVICE_ACCOUNTS}?account_id={account}"))
+            .await;
+        listed.assert_refused(400, "BAD_PARAMETER");
+        (posted.without_request_id(), listed.without_request_id())
+    };
+    let first = answers(&foreign).await;
+    for other in [
+        &*missing,
+        "acc-x",
+        "x",
+        "",
+        &organization,
+        &uppercase,
+        "null",
+    ] {
+        assert_eq!(answers(other).await, first, "{other}");
+    }
+    for wrong in [json!(null), json!(1), json!([foreign])] {
+        let answer = manager
+            .post(SERVICE_ACCOUNTS, json!({"name": "x", "account_id": wrong}))
+            .await;
+        answer.assert_refused(400, "WRONG_TYPE");
+    }
+    // Who may not make one is told so only of an account that is there.
+    let nobody = service.organization("third").await.signer(&[]).await;
+    let refused = nobody.post(SERVICE_ACCOUNTS, json!({"name": "x"})).await;
+    refused.assert_refused(403, "NOT_PERMITTED");
+}
+
+async fn each_field_of_a_new_service_account_has_its_rule(service: &Service) {
+    let manager = service.organization("acme").await.manager().await;
+    let refused = async |name: &str, value: &Value| {
+        let mut body = json!({"name": "x"});
+        body[name] = value.clone();
+        let answer = manager.post(SERVICE_ACCOUNTS, body).await;
+        (answer.status, answer.code())
+    };
+    let wrong_type = (400, "WRONG_TYPE".to_owned());
+    for (field, good_type) in [
+        ("name", "string"),
+        ("account_id", "string"),
+        ("description", "string"),
+        ("roles", "strings"),
+        ("permissions", "strings"),
+        ("metadata", "object"),
+    ] {
+        for (kind, wrong) in [
+            ("null", json!(null)),
+            ("number", json!(1)),
+            ("boolean", json!(true)),
+            ("string", json!("viewer")),
+            ("strings", json!([])),
+            ("numbers", json!([1])),
+            ("nulls", json!([null])),
+            ("object", json!({})),
+        ] {
+            if kind != good_type && !(kind == "string" && good_type == "string") {
+                assert_eq!(refused(field, &wrong).await, wrong_type, "{field}: {wrong}");
+            }
+        }
+    }
+    let missing = manager
+        .post(SERVICE_ACCOUNTS, json!({"description": "x"}))
+        .await;
+    missing.assert_refused(400, "MISSING_FIELD");
+    for unknown in [
+        "id",
+        "is_active",
+        "organization_id",
+        "created_at",
+        "last_used_at",
+        "role",
+        "keys",
+    ] {
+        assert_eq!(
+            refused(unknown, &json!("x")).await,
+            (400, "UNKNOWN_FIELD".to_owned()),
+            "{unknown}"
+        );
+    }
+    let broken = async |name: &str, value: Value| {
+        let mut body = json!({"name": "x"});
+        body[name] = value;
+        manager
+            .post(SERVICE_ACCOUNTS, body)
+            .await
+            .broken()
+            .join(" ")
+    };
+    assert_eq!(broken("name", json!("")).await, "/name");
+    assert_eq!(broken("name", json!("a\0b")).await, "/name");
+    assert_eq!(
+        broken("description", json!("x".repeat(1_001))).await,
+        "/description"
+    );
+    assert_eq!(broken("description", json!("a\nb")).await, "/description");
+    assert_eq!(broken("metadata", json!({"": 1})).await, "/metadata/");
+    let twice = json!([
+        "accounts:GetAccount",
+        "accounts:ListAccounts",
+        "accounts:GetAccount"
+    ]);
+    assert_eq!(broken("permissions", twice).await, "/permissions/2");
+    assert_eq!(
+        broken("roles", json!(["viewer", "viewer"])).await,
+        "/roles/1"
+    );
+    assert_eq!(
+        broken("permissions", json!(vec!["x"; 201])).await,
+        "/permissions"
+    );
+    for (field, unknown) in [
+        ("permissions", "organizations:Everything"),
+        ("permissions", "organizations:getorganization"),
+        ("permissions", " accounts:GetAccount"),
+        ("permissions", ""),
+        ("permissions", "*"),
+        ("roles", "root"),
+        ("roles", "Owner"),
+        ("roles", ""),
+    ] {
+        let mut body = json!({"name": "x"});
+        body[field] = json!([unknown]);
+        let answer = manager.post(SERVICE_ACCOUNTS, body).await;
+        assert!(
+            answer.broken()[0].starts_with(&format!("/{field}")),
+            "{unknown}"
+        );
+        let message = answer.json()["error"]["details"][0]["message"].to_string();
+        assert!(message.contains(&format!("`{unknown}`")), "{message}");
+    }
+    let longest = "x".repeat(1_000);
+    let made = manager
+        .post(
+            SERVICE_ACCOUNTS,
+            json!({"name": "x", "description": longest}),
+        )
+        .await;
+    assert_eq!(made.created()["description"], json!(longest));
+}
+
+async fn a_service_account_is_changed_like_an_organization(service: &Service) {
+    let manager = service.organization("acme").await.manager().await;
+    let body =
+        json!({"name": "x", "permissions": ["accounts:GetAccount", "accounts:ListAccounts"]});
+    let made = manager.post(SERVICE_ACCOUNTS, body).await.created();
+    let path = format!("/service-accounts/{}", made["id"].as_str().expect("an id"));
+    let patch = |body: Value| manager.patch(&path, body);
+    let etag = manager.get(&path).await.etag();
+    service.clock.advance(60);
+    let unchanged = patch(json!({})).await;
+    assert_eq!(
+        (unchanged.ok(), unchanged.etag()),
+        (made.clone(), etag.clone())
+    );
+    let changes = json!({
+        "name": "y", "description": "z", "is_active": false, "permissions": ["accounts:ListAccounts"],
+        "metadata": {"a": {"b": 1}},
+    });
+    let changed = patch(changes.clone()).header("if-match", &etag).await;
+    let mut expected = made.clone();
+    for (field, value) in changes.as_object().expect("an object") {
+        expected[field] = value.clone();
+    }
+    expected["updated_at"] = "2025-09-30T12:01:00Z".into();
+    assert_eq!(changed.ok(), expected);
+    assert_eq!(manager.get(&path).await.ok(), expected);
+    patch(json!({"name": "x"}))
+        .header("if-match", &etag)
+        .await
+        .assert_refused(412, "PRECONDITION_FAILED");
+    let merged = patch(json!({"metadata": {"a": {"c": 2}}})).await.ok();
+    assert_eq!(merged["metadata"], json!({"a": {"b": 1, "c": 2}}));
+    assert_eq!(
+        patch(json!({"metadata": null})).await.ok()["metadata"],
+        json!({})
+    );
+    // Arrays replace.
+    assert_eq!(
+        patch(json!({"permissions": []})).await.ok()["permissions"],
+        json!([])
+    );
+    let spared = manager
+        .get(&path)
+        .header("if-none-match", &manager.get(&path).await.etag());
+    assert_eq!(spared.await.status, 304);
+    for field in ["name", "description", "is_active", "roles", "permissions"] {
+        patch(json!({ field: null }))
+            .await
+            .assert_refused(400, "WRONG_TYPE");
+        patch(json!({ field: {} }))
+            .await
+            .assert_refused(400, "WRONG_TYPE");
+    }
+    for fixed in [
+        "id",
+        "account_id",
+        "organization_id",
+        "created_at",
+        "updated_at",
+        "last_used_at",
+    ] {
+        let status = patch(json!({ fixed: made[fixed] })).await.status;
+        assert!(matches!(status, 400 | 422), "{fixed}");
+    }
+    assert_eq!(
+        patch(json!({"name": "", "description": "a\u{7f}"}))
+            .await
+            .broken()
+            .len(),
+        2
+    );
+    assert!(
+        patch(json!({"permissions": ["nonsense"]})).await.broken()[0].starts_with("/permissions")
+    );
+}
+
+async fn last_use_is_shown(service: &Service) {
+    let acme = service.organization("acme").await;
+    let (manager, other) = (acme.manager().await, acme.manager().await);
+    let last_used = async || manager.get(&other.path()).await.ok()["last_used_at"].clone();
+    assert_eq!(last_used().await, json!(null));
+    service.clock.advance(90);
+    // What was refused is no use.
+    other
+        .get("/accounts")
+        .write()
+        .instead("x-nonce", "forged-nonce")
+        .send()
+        .await
+        .assert_refused(401, "INVALID_SIGNATURE");
+    assert_eq!(last_used().await, json!(null));
+    other
+        .get("/accounts/x")
+        .await
+        .assert_refused(404, "NOT_FOUND");
+    assert_eq!(last_used().await, "2025-09-30T12:01:30Z");
+    let keys = manager.get(&other.keys()).await.ok();
+    assert_eq!(keys["results"][0]["last_used_at"], "2025-09-30T12:01:30Z");
+    // Exact to the minute.
+    service.clock.advance(60);
+    other.get("/accounts").await.ok();
+    let shown = last_used().await;
+    assert!(
+        shown
+            .as_str()
+            .is_some_and(|at| at.starts_with("2025-09-30T12:02:")),
+        "{shown}"
+    );
+    let before = manager.get(&other.path()).await.etag();
+    other.get("/accounts").await.ok();
+    assert_eq!(manager.get(&other.path()).await.etag(), before);
+}
+
+async fn each_operation_takes_its_permission(service: &Service) {
+    use Permission::{
+        CreateServiceAccount, DeleteServiceAccount, GetServiceAccount, ListServiceAccounts,
+        UpdateServiceAccount,
+    };
+    let acme = service.organization("acme").await;
+    let (one, two) = (acme.signer(&[]).await, acme.signer(&[]).await);
+    let in_account = format!("{SERVICE_ACCOUNTS}?account_id={}", acme.account.id);
+    for (permission, method, target, body) in [
+        (ListServiceAccounts, "GET", SERVICE_ACCOUNTS, None),
+        (ListServiceAccounts, "GET", &in_account, None),
+        (
+            CreateServiceAccount,
+            "POST",
+            SERVICE_ACCOUNTS,
+            Some(json!({"name": "x"})),
+        ),
+        (GetServiceAccount, "GET", &one.path(), None),
+        (UpdateServiceAccount, "PATCH", &one.path(), Some(json!({}))),
+        (DeleteServiceAccount, "DELETE", &two.path(), None),
+    ] {
+        let request = |who: &Signer| {
+            let request = who.ask(method, target);
+            match &body {
+                Some(body) => request.json(body),
+                None => request,
+            }
+        };
+        let all_but = acme.signer(&everything_but(&[permission])).await;
+        request(&all_but).await.assert_refused(403, "NOT_PERMITTED");
+        let just = acme.signer(&[permission]).await;
+        let status = request(&just).await.status;
+        assert!(matches!(status, 200 | 201 | 204), "{permission}: {status}");
+    }
+}

@@ -1,0 +1,153 @@
+//! What is signed cannot be changed, and a stranger learns nothing from being refused.
+
+use serde_json::json;
+
+use super::INFO;
+use crate::on_both_services;
+use crate::service::{Persona, Service, new_nonce};
+
+on_both_services!(
+    whatever_is_signed_cannot_be_changed,
+    strangers_are_all_told_the_same,
+    the_target_is_signed_as_it_is_sent,
+    the_body_is_the_one_that_was_signed,
+    the_hash_is_asked_after_the_keys_state,
+);
+
+async fn whatever_is_signed_cannot_be_changed(service: &Service) {
+    let manager = service.organization("acme").await.manager().await;
+    let other = service.organization("other").await.manager().await;
+    for over_h2 in [false, true] {
+        let signed = manager.get("/accounts?page=1&quantity=5").write();
+        let signed = if over_h2 { signed.over_h2() } else { signed };
+        let foreign = signed
+            .header("authorization")
+            .replace(&manager.signature.access_key, &other.signature.access_key);
+        for tampered in [
+            signed.clone().to("/accounts?page=1&quantity=6"),
+            signed.clone().to("/accounts?quantity=5&page=1"),
+            signed.clone().to("/accounts?page=1&quantity=%35"),
+            signed.clone().to("/accounts"),
+            signed.clone().to("/service-accounts?page=1&quantity=5"),
+            signed.clone().by("POST"),
+            signed.clone().instead("x-date", "2025-09-30T12:00:01Z"),
+            signed.clone().instead("x-date", "2025-09-30T12:00:00.0Z"),
+            signed.clone().instead("x-nonce", &new_nonce()),
+            signed.clone().instead("x-content-sha256", &"0".repeat(64)),
+            signed.clone().instead("authorization", &foreign),
+        ] {
+            tampered
+                .send()
+                .await
+                .assert_refused(401, "INVALID_SIGNATURE");
+        }
+        // None of it has spent the nonce.
+        signed.send().await.ok();
+    }
+}
+
+async fn strangers_are_all_told_the_same(service: &Service) {
+    let acme = service.organization("acme").await;
+    let manager = acme.manager().await;
+    let known = manager.get(INFO).write();
+    let mut wrong_secret = manager.clone();
+    wrong_secret.signature.secret_key.push('x');
+    let mut unknown_key = manager.clone();
+    unknown_key.signature.access_key = "sa_aaaaaa_bbbbbb_nobody".to_owned();
+    let mut secret_without_prefix = manager.clone();
+    let secret = &mut secret_without_prefix.signature.secret_key;
+    *secret = secret.trim_start_matches("sk_live_").to_owned();
+    // The state of a key is nobody's business who cannot sign with it.
+    let revoked = acme.signer(&[]).await;
+    manager.delete(&revoked.key()).await.no_content();
+    let mut guesser = revoked.clone();
+    guesser.signature.secret_key = "sk_live_guess".to_owned();
+    let first = known.clone().by("PATCH").send().await;
+    first.assert_refused(401, "INVALID_SIGNATURE");
+    for stranger in [
+        &wrong_secret,
+        &unknown_key,
+        &secret_without_prefix,
+        &guesser,
+    ] {
+        let answer = stranger.get(INFO).await;
+        assert_eq!(answer.without_request_id(), first.without_request_id());
+    }
+    revoked.get(INFO).await.assert_refused(401, "KEY_REVOKED");
+}
+
+async fn the_target_is_signed_as_it_is_sent(service: &Service) {
+    let manager = service.organization("acme").await.manager().await;
+    for target in [
+        "/accounts?page=1",
+        "/accounts?quantity=5&page=1",
+        "/accounts?pag%65=1",
+        "/accounts?order_by=%2Dname",
+        "/accounts?order_by=name&include_inactive=true",
+    ] {
+        manager.get(target).await.ok();
+        manager.get(target).over_h2().await.ok();
+    }
+    // What the query says is asked only of who signed it.
+    for target in [
+        "/accounts?",
+        "/accounts?a=b=c",
+        "/accounts?page=1&page=2",
+        "/accounts?%zz=1",
+    ] {
+        if let Some(signed) = target.strip_suffix('?') {
+            let written = manager.get(signed).write().to(target);
+            written
+                .send()
+                .await
+                .assert_refused(400, "NON_CANONICAL_TARGET");
+        } else {
+            manager
+                .get(target)
+                .await
+                .assert_refused(400, "BAD_PARAMETER");
+        }
+    }
+}
+
+async fn the_body_is_the_one_that_was_signed(service: &Service) {
+    let manager = service.organization("acme").await.manager().await;
+    let signed = manager.patch(INFO, json!({"name": "Signed"})).write();
+    for over_h2 in [false, true] {
+        for body in [
+            r#"{"name":"Forged"}"#,
+            r#"{"name":"Signed"} "#,
+            r#"{"name": "Signed"}"#,
+            "",
+            "{}",
+        ] {
+            let swapped = signed.clone().carrying(body);
+            let swapped = if over_h2 { swapped.over_h2() } else { swapped };
+            swapped
+                .send()
+                .await
+                .assert_refused(401, "BODY_HASH_MISMATCH");
+        }
+    }
+    // A GET's body counts too.
+    let get = manager.get(INFO).write();
+    let loaded = get.clone().with("content-length", "2").carrying("{}");
+    loaded
+        .send()
+        .await
+        .assert_refused(401, "BODY_HASH_MISMATCH");
+    // A wrong body has not spent the nonce.
+    assert_eq!(signed.send().await.ok()["name"], "Signed");
+    get.send().await.ok();
+}
+
+async fn the_hash_is_asked_after_the_keys_state(service: &Service) {
+    let acme = service.organization("acme").await;
+    let (manager, revoked) = (acme.manager().await, acme.manager().await);
+    manager.delete(&revoked.key()).await.no_content();
+    let swapped = revoked
+        .patch(INFO, json!({"name": "x"}))
+        .write()
+        .carrying("{}");
+    swapped.send().await.assert_refused(401, "KEY_REVOKED");
+}
