@@ -27,8 +27,10 @@ fn document() -> Value {
     serde_json::from_str(&app::openapi_document()).expect("JSON")
 }
 
-/// Every operation of the document, by method and path.
-fn operations(document: &Value) -> BTreeMap<(String, String), Map<String, Value>> {
+type Route = (String, String);
+
+/// Every operation that the document describes, by method and path.
+fn described(document: &Value) -> BTreeMap<Route, Map<String, Value>> {
     let paths = document["paths"].as_object().expect("paths");
     let of_path = |(path, item): (&String, &Value)| {
         let item = item.as_object().expect("an object");
@@ -41,8 +43,15 @@ fn operations(document: &Value) -> BTreeMap<(String, String), Map<String, Value>
     paths.iter().flat_map(of_path).collect()
 }
 
+/// Those that policy decides.
+fn operations(document: &Value) -> BTreeMap<Route, Map<String, Value>> {
+    let mut described = described(document);
+    described.retain(|_, operation| operation.contains_key("x-permission"));
+    described
+}
+
 /// Every method and path that leads to a handler.
-fn goals(router: &Router, prefix: &str) -> Vec<(String, String)> {
+fn goals(router: &Router, prefix: &str) -> Vec<Route> {
     let (mut path, mut method) = (prefix.to_owned(), None);
     for filter in &router.filters {
         match filter.info() {
@@ -120,33 +129,34 @@ async fn the_served_document_is_the_printed_one(service: &Service) {
 }
 
 async fn every_route_is_an_operation_or_a_public_page(service: &Service) {
-    let described: BTreeSet<_> = operations(&document()).into_keys().collect();
+    let operations: BTreeSet<_> = operations(&document()).into_keys().collect();
     let routed: BTreeSet<_> = goals(&router::operations(), "").into_iter().collect();
-    assert_eq!(routed, described);
+    assert_eq!(routed, operations);
     let main = goals(&router::main(Arc::clone(service.shared_state())), "");
-    assert_eq!(
-        main.len(),
-        main.iter().collect::<BTreeSet<_>>().len(),
-        "a route twice"
-    );
-    let public: Vec<_> = main
-        .into_iter()
-        .filter(|route| !described.contains(route))
-        .collect();
-    let public: Vec<_> = public
-        .iter()
-        .map(|(method, path)| format!("{method} {path}"))
-        .collect();
+    let whole: BTreeSet<_> = main.iter().cloned().collect();
+    assert_eq!(main.len(), whole.len(), "a route twice");
+    let texts = |routes: &mut dyn Iterator<Item = &Route>| -> Vec<String> {
+        routes
+            .map(|(method, path)| format!("{method} {path}"))
+            .collect()
+    };
+    let public = texts(&mut whole.difference(&operations));
     assert_eq!(
         public,
         [
-            "GET /openapi.json",
             "GET /docs",
             "GET /docs/{file}",
             "GET /healthz",
+            "GET /openapi.json",
             "GET /readyz"
         ]
     );
+    let described: BTreeSet<_> = described(&document()).into_keys().collect();
+    assert_eq!(
+        texts(&mut whole.difference(&described)),
+        ["GET /docs/{file}"]
+    );
+    assert_eq!(texts(&mut described.difference(&whole)), [""; 0]);
 }
 
 /// A path of an operation, its parameters filled with something.
