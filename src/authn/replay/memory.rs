@@ -44,6 +44,8 @@ pub(super) struct Memory {
     /// Owns the buckets. Unbounded and without expiry of its own: a cache that evicts forgets, and
     /// its answers decide nothing.
     pub(super) buckets: Cache<HalfMinute, Arc<Bucket>>,
+    /// The same ones in a row: a claim looks through all of them.
+    pub(super) row: RwLock<Vec<Arc<Bucket>>>,
     /// The newest half minute that was forgotten with nonces in it; `i64::MIN` for none.
     pub(super) floor: AtomicI64,
     pub(super) closed: RwLock<Closed>,
@@ -103,6 +105,11 @@ impl Memory {
             .reserve(record.key, id)
             .map_err(|exhausted| self.exhausted(exhausted, now))?;
         match bucket.set.insert(record.fingerprint) {
+            // Looked for after it went in: of two that come at once under two dates, the later one
+            // to look finds the other. It stays where it went in, which does no harm.
+            Insertion::New if self.is_remembered_elsewhere(id, record.fingerprint) => {
+                return Err(Refusal::Replayed);
+            }
             Insertion::New => {}
             Insertion::Present => {
                 self.quota.release(record.key, id);
@@ -121,6 +128,14 @@ impl Memory {
             .map_err(|error| self.unavailable(error))?;
         self.recovered();
         Ok(Attempt::Claimed)
+    }
+
+    /// Whether a request of another half minute has claimed it: a nonce is claimed once, whatever
+    /// date it is signed with the second time (contract section 3).
+    fn is_remembered_elsewhere(&self, id: HalfMinute, fingerprint: u128) -> bool {
+        let row = self.row.read();
+        row.iter()
+            .any(|bucket| bucket.id != id && bucket.set.contains(fingerprint))
     }
 
     /// Refuses what no bucket can stand for. Who calls has checked the window already, but time has
@@ -216,7 +231,9 @@ impl Memory {
             journal,
             expires: self.clock.monotonic().saturating_add(remaining),
         };
-        self.buckets.insert(id, Arc::new(bucket));
+        let bucket = Arc::new(bucket);
+        self.row.write().push(Arc::clone(&bucket));
+        self.buckets.insert(id, bucket);
         Ok(())
     }
 
@@ -291,6 +308,9 @@ impl Memory {
                 self.buckets.invalidate(&bucket.id);
             }
         }
+        let mut row = self.row.write();
+        row.retain(|bucket| self.buckets.contains_key(&bucket.id));
+        drop(row);
         // A dropped bucket still holds its file until the cache lets go of it.
         self.buckets.run_pending_tasks();
         Ok(())

@@ -67,6 +67,7 @@ fn recover(
         fingerprints: Fingerprints::new(&config.hash_key),
         quota: Quota::new(config.per_key_quota, config.total),
         buckets: Cache::builder().build(),
+        row: RwLock::default(),
         floor: AtomicI64::new(floor.map_or(i64::MIN, |floor| floor.0)),
         closed: RwLock::new(Closed::default()),
         telemetry: Telemetry::new(),

@@ -68,9 +68,21 @@ impl ExactSet {
         }
     }
 
-    pub(super) fn insert(&self, fingerprint: u128) -> Insertion {
+    fn shard(&self, fingerprint: u128) -> Option<&Mutex<Option<Fingerprints>>> {
         let shard = usize::try_from(fingerprint >> 64 & (SHARDS as u128 - 1)).unwrap_or(0);
-        let Some(shard) = self.shards.get(shard) else {
+        self.shards.get(shard)
+    }
+
+    /// Whether it is there; never once sealed.
+    pub(super) fn contains(&self, fingerprint: u128) -> bool {
+        self.shard(fingerprint).is_some_and(|shard| {
+            let set = shard.lock();
+            set.as_ref().is_some_and(|set| set.contains(&fingerprint))
+        })
+    }
+
+    pub(super) fn insert(&self, fingerprint: u128) -> Insertion {
+        let Some(shard) = self.shard(fingerprint) else {
             return Insertion::Sealed;
         };
         let mut shard = shard.lock();
@@ -156,8 +168,10 @@ mod tests {
         assert_eq!(set.insert(7), Insertion::New);
         assert_eq!(set.insert(7), Insertion::Present);
         assert_eq!(set.insert(7 | 1 << 100), Insertion::New);
+        assert!(set.contains(7) && !set.contains(8));
         assert_eq!((set.seal(), set.seal()), (2, 0));
         assert_eq!(set.insert(8), Insertion::Sealed);
+        assert!(!set.contains(7));
         assert_eq!((set.len(), set.bytes()), (2, 0));
     }
 }

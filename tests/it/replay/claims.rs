@@ -69,6 +69,28 @@ async fn a_key_that_uses_up_its_quota_hurts_only_itself() {
 }
 
 #[tokio::test]
+async fn a_nonce_is_claimed_once_whatever_its_second_date() {
+    let bench = Bench::new();
+    let first = bench.now();
+    bench.claim("nonce-1", first).await.expect("fresh");
+    for seconds in [1, 30, 60, 299] {
+        for date in [
+            first + Duration::from_secs(seconds),
+            first - Duration::from_secs(seconds),
+        ] {
+            let again = bench.claim("nonce-1", date).await;
+            assert!(matches!(again, Err(Refusal::Replayed)), "{date}: {again:?}");
+        }
+    }
+    // Forgotten with its own date, but for where it came again.
+    bench.run_for(Duration::from_secs(640));
+    bench
+        .claim("nonce-1", bench.now())
+        .await
+        .expect("fresh again");
+}
+
+#[tokio::test]
 async fn two_keys_may_use_the_same_nonce() {
     let bench = Bench::new();
     let date = bench.now();

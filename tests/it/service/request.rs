@@ -1,5 +1,6 @@
 //! A request as a test writes it down: signed first, spoilt afterwards, sent as often as need be.
 
+use std::fmt::Write as _;
 use std::future::{Future, IntoFuture};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -204,10 +205,10 @@ impl Written {
             self.method, self.target, self.address
         );
         for (name, value) in &self.headers {
-            head += &format!("{name}: {value}\r\n");
+            let _ = write!(head, "{name}: {value}\r\n");
         }
         if content_length > 0 || self.method != "GET" {
-            head += &format!("content-length: {content_length}\r\n");
+            let _ = write!(head, "content-length: {content_length}\r\n");
         }
         head + "\r\n"
     }

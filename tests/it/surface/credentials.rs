@@ -103,27 +103,6 @@ async fn each_signing_header_is_there_once_and_well_formed(service: &Service) {
     let manager = service.organization("acme").await.manager().await;
     let signed = manager.get(INFO).write();
     let own = signed.header("authorization").to_owned();
-    let (scheme_and_key, signature) = own.rsplit_once(':').expect("a signature");
-    let unpadded = signature.trim_end_matches('=');
-    let authorizations = [
-        "HMAC".to_owned(),
-        "HMAC ".to_owned(),
-        format!("HMAC  {}", own.trim_start_matches("HMAC ")),
-        own.replacen(' ', "\t", 1),
-        scheme_and_key.to_owned(),
-        format!("{scheme_and_key}:"),
-        format!("HMAC :{signature}"),
-        format!("{scheme_and_key}:{unpadded}"),
-        format!("{scheme_and_key}:{unpadded}=="),
-        format!("{scheme_and_key}:{}!=", &unpadded[..42]),
-        format!("{scheme_and_key}: {signature}"),
-        format!("{own}:{signature}"),
-        format!("{own} x"),
-        format!("{own},"),
-        format!("{scheme_and_key}é:{signature}"),
-        // The same bytes, spelled with stray bits.
-        format!("{scheme_and_key}:{}", stray_bits(signature)),
-    ];
     let of = |name: &'static str, values: &[&str]| -> Vec<(&'static str, String)> {
         values
             .iter()
@@ -207,6 +186,30 @@ async fn each_signing_header_is_there_once_and_well_formed(service: &Service) {
         }
     }
     signed.send().await.ok();
+}
+
+fn malformed_authorizations(own: &str) -> Vec<String> {
+    let (scheme_and_key, signature) = own.rsplit_once(':').expect("a signature");
+    let unpadded = signature.trim_end_matches('=');
+    vec![
+        "HMAC".to_owned(),
+        "HMAC ".to_owned(),
+        format!("HMAC  {}", own.trim_start_matches("HMAC ")),
+        own.replacen(' ', "\t", 1),
+        scheme_and_key.to_owned(),
+        format!("{scheme_and_key}:"),
+        format!("HMAC :{signature}"),
+        format!("{scheme_and_key}:{unpadded}"),
+        format!("{scheme_and_key}:{unpadded}=="),
+        format!("{scheme_and_key}:{}!=", &unpadded[..42]),
+        format!("{scheme_and_key}: {signature}"),
+        format!("{own}:{signature}"),
+        format!("{own} x"),
+        format!("{own},"),
+        format!("{scheme_and_key}é:{signature}"),
+        // The same bytes, spelled with stray bits.
+        format!("{scheme_and_key}:{}", stray_bits(signature)),
+    ]
 }
 
 /// The signature with a bit set that its last character has no use for.

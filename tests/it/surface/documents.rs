@@ -2,6 +2,7 @@
 //! and the few routes that no policy decides. No route hides, no field is undocumented.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ on_both_services!(
 );
 
 fn document() -> Value {
-    serde_json::from_str(&app::openapi_document()).expect("JSON")
+    serde_json::from_str(app::openapi_document()).expect("JSON")
 }
 
 type Route = (String, String);
@@ -92,10 +93,8 @@ fn the_routes_and_their_permissions_are_these() {
             .filter_map(|it| it.as_object()?.keys().next())
             .cloned()
             .collect();
-        table += &format!(
-            "{path:50} {method:6} {permission:40} {}\n",
-            schemes.join(" or ")
-        );
+        let schemes = schemes.join(" or ");
+        let _ = writeln!(table, "{path:50} {method:6} {permission:40} {schemes}");
     }
     insta::assert_snapshot!("routes", table);
 }

@@ -130,14 +130,14 @@ async fn an_account_is_changed_like_an_organization(service: &Service) {
     let path = path(&made);
     let first = manager.get(&path).await.etag();
     service.clock.advance(60);
-    let patch = |body: Value| manager.patch(&path, body);
-    let unchanged = patch(json!({})).await;
+    let change = |body: Value| manager.patch(&path, body);
+    let unchanged = change(json!({})).await;
     assert_eq!(
         (unchanged.ok(), unchanged.etag()),
         (made.clone(), first.clone())
     );
     let body = json!({"name": "Testing", "metadata": {"a": {"b": 1, "c": 2}}, "is_active": false});
-    let changed = patch(body).header("if-match", &first).await;
+    let changed = change(body).header("if-match", &first).await;
     let mut expected = made.clone();
     expected["name"] = "Testing".into();
     expected["metadata"] = json!({"a": {"b": 1, "c": 2}});
@@ -145,14 +145,14 @@ async fn an_account_is_changed_like_an_organization(service: &Service) {
     expected["updated_at"] = "2025-09-30T12:01:00Z".into();
     assert_eq!(changed.ok(), expected);
     assert_eq!(manager.get(&path).await.etag(), changed.etag());
-    patch(json!({"name": "x"}))
+    change(json!({"name": "x"}))
         .header("if-match", &first)
         .await
         .assert_refused(412, "PRECONDITION_FAILED");
-    let merged = patch(json!({"metadata": {"a": {"b": null}}})).await.ok();
+    let merged = change(json!({"metadata": {"a": {"b": null}}})).await.ok();
     assert_eq!(merged["metadata"], json!({"a": {"c": 2}}));
     assert_eq!(
-        patch(json!({"metadata": null})).await.ok()["metadata"],
+        change(json!({"metadata": null})).await.ok()["metadata"],
         json!({})
     );
     let typed = manager
@@ -160,7 +160,7 @@ async fn an_account_is_changed_like_an_organization(service: &Service) {
         .typed("application/merge-patch+json", r#"{"is_active":true}"#);
     assert_eq!(typed.await.ok()["is_active"], true);
     for field in ["name", "is_active"] {
-        patch(json!({ field: null }))
+        change(json!({ field: null }))
             .await
             .assert_refused(400, "WRONG_TYPE");
     }
@@ -169,9 +169,9 @@ async fn an_account_is_changed_like_an_organization(service: &Service) {
         json!({"is_active": 1}),
         json!({"metadata": []}),
     ] {
-        patch(wrong).await.assert_refused(400, "WRONG_TYPE");
+        change(wrong).await.assert_refused(400, "WRONG_TYPE");
     }
-    patch(json!({"unknown": 1}))
+    change(json!({"unknown": 1}))
         .await
         .assert_refused(400, "UNKNOWN_FIELD");
     for fixed in [
@@ -182,7 +182,7 @@ async fn an_account_is_changed_like_an_organization(service: &Service) {
         "created_at",
         "updated_at",
     ] {
-        let status = patch(json!({ fixed: made[fixed] })).await.status;
+        let status = change(json!({ fixed: made[fixed] })).await.status;
         assert!(matches!(status, 400 | 422), "{fixed}");
     }
 }

@@ -43,7 +43,7 @@ async fn an_expired_key_is_refused_from_its_second_on(service: &Service) {
     let signer = acme
         .signer_with(Grants {
             permissions: &everything(),
-            expires_at: Some(service.clock.now() + Duration::from_secs(60)),
+            expires_at: Some(service.clock.now() + Duration::from_mins(1)),
             ..Grants::default()
         })
         .await;
@@ -151,7 +151,7 @@ async fn the_reason_that_cannot_be_mended_comes_first(service: &Service) {
     let worst = acme
         .signer_with(Grants {
             permissions: &everything(),
-            expires_at: Some(service.clock.now() + Duration::from_secs(60)),
+            expires_at: Some(service.clock.now() + Duration::from_mins(1)),
             ip_allowlist: &["10.0.0.1"],
             ..Grants::default()
         })

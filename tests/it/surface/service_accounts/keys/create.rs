@@ -207,9 +207,9 @@ async fn five_keys_are_active_at_most(service: &Service) {
     let acme = service.organization("acme").await;
     let (manager, other) = (acme.manager().await, acme.manager().await);
     let make = |body: Value| manager.post(&other.keys(), body);
-    let mut made = Vec::new();
+    let mut keys = Vec::new();
     for _ in 0..3 {
-        made.push(make(json!({})).await.created());
+        keys.push(make(json!({})).await.created());
     }
     make(json!({"expires_at": service.clock.in_seconds(60)}))
         .await
@@ -220,7 +220,7 @@ async fn five_keys_are_active_at_most(service: &Service) {
     make(json!({})).await.created();
     assert_eq!(make(json!({})).await.broken().len(), 1);
     manager
-        .delete(&service.holder(&made[0]).key())
+        .delete(&service.holder(&keys[0]).key())
         .await
         .no_content();
     let sixth = make(json!({})).await.created();
