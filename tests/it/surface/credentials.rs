@@ -109,7 +109,10 @@ async fn each_signing_header_is_there_once_and_well_formed(service: &Service) {
             .map(|value| (name, (*value).to_owned()))
             .collect()
     };
-    let mut faults: Vec<_> = authorizations.map(|value| ("authorization", value)).into();
+    let authorizations = malformed_authorizations(&own).into_iter();
+    let mut faults: Vec<_> = authorizations
+        .map(|value| ("authorization", value))
+        .collect();
     faults.extend(of(
         "x-date",
         &[
