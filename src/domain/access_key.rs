@@ -3,7 +3,7 @@
 use super::id::{AccessKeyId, OrganizationId, ServiceAccountId};
 use super::ip_allowlist::IpAllowlist;
 use super::text::Description;
-use super::timestamp::Timestamp;
+use super::timestamp::{self, Timestamp};
 
 /// The most keys of one service account that may be active at once, those in overlap not counted.
 pub const MAX_ACTIVE_KEYS: usize = 5;
@@ -46,8 +46,10 @@ impl AccessKey {
     /// key's length of life again (contract section 4, rotate).
     #[must_use]
     pub fn successor_expiry(&self, now: Timestamp) -> Option<Timestamp> {
-        self.expires_at
-            .map(|expires_at| now + (expires_at - self.created_at))
+        self.expires_at.map(|expires_at| {
+            let again = now + (expires_at - self.created_at);
+            again.min(timestamp::latest())
+        })
     }
 
     /// Whether its time is over.

@@ -42,6 +42,16 @@ pub fn parse(text: &str) -> Result<Timestamp, MalformedTimestamp> {
         .map_err(|_| MalformedTimestamp)
 }
 
+/// The last second that [`format`] and [`parse`] have a form for, and that both databases sort
+/// where it belongs.
+#[must_use]
+pub const fn latest() -> Timestamp {
+    match DateTime::from_timestamp(253_402_300_799, 0) {
+        Some(at) => at,
+        None => DateTime::<Utc>::MAX_UTC,
+    }
+}
+
 /// Drops what the databases do not keep: everything below a microsecond.
 #[must_use]
 pub fn to_stored_precision(at: Timestamp) -> Timestamp {
@@ -97,5 +107,6 @@ mod tests {
     fn what_is_written_is_whole_seconds() {
         let at = parse("2025-09-30T12:00:00.987Z").expect("well-formed");
         assert_eq!(format(at), "2025-09-30T12:00:00Z");
+        assert_eq!(format(latest()), "9999-12-31T23:59:59Z");
     }
 }

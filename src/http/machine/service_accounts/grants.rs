@@ -5,7 +5,7 @@ use crate::authz::question::Resource;
 use crate::domain::permission::Permission;
 use crate::domain::service_account::ServiceAccount;
 use crate::http::authorizer::Authorizer;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, echo};
 use crate::http::machine::parse;
 
 /// Asks for each role and each permission; any denial denies the whole.
@@ -66,7 +66,7 @@ pub(super) fn require_known(
     if let Some(role) = roles.iter().find(|name| !catalogue.has_role(name)) {
         return Err(parse::broken(
             "/roles",
-            format!("there is no role `{role}`"),
+            format!("there is no role {}", echo(role)),
         ));
     }
     if let Some(permission) = permissions
@@ -75,7 +75,7 @@ pub(super) fn require_known(
     {
         return Err(parse::broken(
             "/permissions",
-            format!("there is no permission `{permission}`"),
+            format!("there is no permission {}", echo(permission)),
         ));
     }
     Ok(())

@@ -241,6 +241,13 @@ async fn a_value_that_breaks_a_rule_is_named(service: &Service) {
         let message = answer.json()["error"]["details"][0]["message"].to_string();
         assert!(message.contains(&format!("`{unknown}`")), "{message}");
     }
+    // What the client said is repeated within bounds, and hides nothing.
+    let hidden = format!("\u{202e}{}", "x".repeat(10_000));
+    let body = json!({"name": "x", "permissions": [hidden]});
+    let answer = manager.post(SERVICE_ACCOUNTS, body).await;
+    assert_eq!(answer.broken().len(), 1);
+    let text = String::from_utf8(answer.body).expect("text");
+    assert!(text.len() < 1_000 && !text.contains('\u{202e}'), "{text}");
     let longest = "x".repeat(1_000);
     let made = manager
         .post(

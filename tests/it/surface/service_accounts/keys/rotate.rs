@@ -10,6 +10,7 @@ on_both_services!(
     the_overlap_has_its_edges,
     the_earlier_end_counts,
     a_successor_lives_as_long_again,
+    no_successor_outlives_the_last_date_that_can_be_written,
     description_and_allowlist_go_over,
     a_dead_key_is_not_rotated,
     each_field_of_a_rotation_has_its_rule,
@@ -163,6 +164,18 @@ async fn a_successor_lives_as_long_again(service: &Service) {
             .created();
         assert_eq!(made["expires_at"], given);
     }
+}
+
+async fn no_successor_outlives_the_last_date_that_can_be_written(service: &Service) {
+    let acme = service.organization("acme").await;
+    let (manager, owner) = (acme.manager().await, acme.signer(&[]).await);
+    let last = json!({"expires_at": "9999-12-31T23:59:59Z"});
+    let old = service.holder(&manager.post(&owner.keys(), last).await.created());
+    service.clock.advance(DAY);
+    let made = manager.post(&rotate(&old), json!({})).await.created();
+    assert_eq!(made["expires_at"], "9999-12-31T23:59:59Z");
+    let shown = listed(&manager, &service.holder(&made)).await;
+    assert_eq!(shown["expires_at"], made["expires_at"]);
 }
 
 async fn description_and_allowlist_go_over(service: &Service) {
