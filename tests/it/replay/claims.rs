@@ -36,6 +36,40 @@ fn of_a_crowd_with_one_nonce_exactly_one_passes() {
     assert_eq!(bench.guard().status().remembered, ROUNDS);
 }
 
+#[test]
+fn of_a_crowd_with_one_nonce_and_many_dates_at_most_one_passes() {
+    const THREADS: u32 = 4;
+    const ROUNDS: usize = 2_000;
+    let bench = Bench::new();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let accepted: Vec<_> = (0..ROUNDS).map(|_| AtomicUsize::new(0)).collect();
+    let barrier = std::sync::Barrier::new(THREADS as usize);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let date = bench.now() + Duration::from_secs(30) * thread;
+            let (bench, runtime, accepted, barrier) = (&bench, &runtime, &accepted, &barrier);
+            scope.spawn(move || {
+                for (round, accepted) in accepted.iter().enumerate() {
+                    let nonce = format!("nonce-{round}");
+                    barrier.wait();
+                    match runtime.block_on(bench.claim(&nonce, date)) {
+                        Ok(()) => {
+                            accepted.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Err(Refusal::Replayed) => {}
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+            });
+        }
+    });
+    assert!(
+        accepted
+            .iter()
+            .all(|count| count.load(Ordering::Relaxed) <= 1)
+    );
+}
+
 #[tokio::test]
 async fn a_key_that_uses_up_its_quota_hurts_only_itself() {
     let bench = Bench::with(|config| (config.per_key_quota, config.total) = (3, 5));
