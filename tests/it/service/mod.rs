@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use charter::app::serve::{Server, Serving};
 use charter::app::{App, provision};
+use charter::authn::replay::ReplayGuard;
 use charter::domain::audit::Provenance;
 use charter::domain::entropy::OsEntropy;
 use charter::domain::text::Name;
@@ -40,11 +41,16 @@ pub(crate) struct Service {
 impl Service {
     /// Starts on that database.
     pub(crate) async fn on(database: TestDatabase) -> Self {
+        Self::with(database, "").await
+    }
+
+    /// Starts with these settings too, as TOML.
+    pub(crate) async fn with(database: TestDatabase, more: &str) -> Self {
         let directory = database.directory();
         let text = format!(
             "data_dir = \"{}\"\n{}\n[server]\nlisten = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\n\
              [database]\nurl = \"{}\"\nmax_readers = 4\nacquire_timeout = \"10s\"\n\
-             statement_timeout = \"10s\"\n[policies]\ndir = \"{}/policies\"\n",
+             statement_timeout = \"10s\"\n[policies]\ndir = \"{}/policies\"\n{more}",
             directory.display(),
             *keys::generate(&OsEntropy),
             database.url(),
@@ -82,6 +88,11 @@ impl Service {
 
     pub(crate) fn shared_state(&self) -> &Arc<State> {
         &self.serving.app().state
+    }
+
+    /// The replay guard, for tests that do not wait for its own rounds.
+    pub(crate) fn replay_guard(&self) -> &ReplayGuard {
+        &self.serving.app().replay
     }
 
     pub(crate) fn operator(&self) -> Provenance {

@@ -16,6 +16,7 @@ on_both_services!(
     a_disabled_service_account_is_refused_and_comes_back,
     a_disabled_account_disables_its_service_accounts,
     a_deleted_service_accounts_keys_are_revoked,
+    a_deactivated_organizations_keys_are_revoked_for_good,
     the_reason_that_cannot_be_mended_comes_first,
 );
 
@@ -143,6 +144,27 @@ async fn a_deleted_service_accounts_keys_are_revoked(service: &Service) {
     manager.delete(&other.path()).await.no_content();
     other.get(INFO).await.assert_refused(401, "KEY_REVOKED");
     second.get(INFO).await.assert_refused(401, "KEY_REVOKED");
+}
+
+async fn a_deactivated_organizations_keys_are_revoked_for_good(service: &Service) {
+    let acme = service.organization("acme").await;
+    let manager = acme.manager().await;
+    let other = service.organization("other").await.manager().await;
+    manager.get(INFO).await.ok();
+    let by = service.operator();
+    let deactivated = acme.stored().deactivate_organization(&by).await;
+    deactivated.expect("a deactivated organization");
+    manager.get(INFO).await.assert_refused(401, "KEY_REVOKED");
+    let patch = manager.patch(INFO, json!({"name": "x"})).await;
+    patch.assert_refused(401, "KEY_REVOKED");
+    other.get(INFO).await.ok();
+    let store = &service.state().store;
+    let reactivated = store
+        .reactivate_organization(acme.organization.id, &by)
+        .await;
+    reactivated.expect("an active organization");
+    manager.get(INFO).await.assert_refused(401, "KEY_REVOKED");
+    acme.manager().await.get(INFO).await.ok();
 }
 
 async fn the_reason_that_cannot_be_mended_comes_first(service: &Service) {

@@ -3,6 +3,7 @@
 mod clients;
 mod date;
 mod keys;
+mod quota;
 mod replay;
 mod tampering;
 
