@@ -76,8 +76,13 @@ impl JsonType for bool {
 impl JsonType for i64 {
     const NAME: &'static str = "an integer";
 
+    /// `285.0` is the same number as `285` (JSON Schema 2020-12, section 6.1.1 of the core).
     fn from_json(value: Value) -> Option<Self> {
-        value.as_i64()
+        const EXACT: f64 = 9_007_199_254_740_991.0;
+        #[expect(clippy::cast_possible_truncation, reason = "whole and within ±2^53")]
+        let whole =
+            |float: f64| (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as Self);
+        value.as_i64().or_else(|| value.as_f64().and_then(whole))
     }
 }
 
@@ -325,6 +330,15 @@ mod tests {
         let email = fields.nullable("email", Ok::<String, Broken>);
         let other = fields.nullable("other", Ok::<String, Broken>);
         assert_eq!(fields.optional("n", Ok::<i64, Broken>), Some(3));
+        for (number, integer) in [
+            ("3.0", Some(3)),
+            ("3.5", None),
+            ("1e300", None),
+            ("1e3", Some(1_000)),
+        ] {
+            let value = serde_json::from_str(number).expect("JSON");
+            assert_eq!(i64::from_json(value), integer, "{number}");
+        }
         assert_eq!(fields.finish(), Ok(()));
         assert_eq!(present(name).expect("there").as_str(), "A");
         assert_eq!((email, other), (Nullable::Null, Nullable::Absent));

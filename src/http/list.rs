@@ -14,6 +14,7 @@ use super::error::ApiError;
 use super::input::{RequestInput, describe_query};
 use super::openapi::headers;
 use super::operation::Input;
+use super::query::MAX_PAGE;
 
 /// The columns a list can be sorted by.
 pub trait Columns: Copy + Send + Sync + 'static {
@@ -64,7 +65,7 @@ impl<Order: Columns> Input for ListQuery<Order> {
             operation,
             "page",
             "From 1; a page past the end is empty.",
-            from_one(),
+            from_one().maximum(MAX_PAGE),
         );
         let quantity = from_one().maximum(100).default_value(20.into());
         describe_query(operation, "quantity", "Items on a page.", quantity);

@@ -9,7 +9,7 @@ use super::error::{ApiError, Code, echo};
 use crate::domain::page::{MAX_QUANTITY, PageRequest};
 
 /// Far beyond any list, and small enough for every database's integers.
-const MAX_PAGE: u64 = 1 << 52;
+pub(super) const MAX_PAGE: u64 = 1 << 52;
 
 const DEFAULT_QUANTITY: u64 = 20;
 

@@ -15,6 +15,7 @@ mod policy_faults;
 mod policy_invariants;
 mod policy_matrix;
 mod policy_world;
+mod readme;
 mod replay;
 mod request_command;
 mod service;

@@ -29,10 +29,18 @@ pub fn answer(description: impl Into<String>) -> Response {
         .add_header("x-correlation-id", header(id(), "The same."))
 }
 
-/// One entity tag.
+fn etag_schema() -> Object {
+    text()
+        .pattern(r#"^"[!#-~]*"$"#)
+        .examples([r#""org-01k6dyspfte23tskdzn1kqd65k.1""#])
+}
+
+/// `*`, or entity tags (RFC 9110 sections 13.1.1 and 13.1.2).
 #[must_use]
-pub fn etag_schema() -> Object {
-    text().examples(["\"org-01k6dyspfte23tskdzn1kqd65k.1\""])
+pub fn etags_schema() -> Object {
+    text()
+        .pattern(r#"^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$"#)
+        .examples(["*"])
 }
 
 /// Adds `etag`.

@@ -151,6 +151,6 @@ pub fn describe_condition(operation: &mut Operation, name: &str, description: &s
         .location(ParameterIn::Header)
         .required(Required::False)
         .description(description)
-        .schema(headers::etag_schema());
+        .schema(headers::etags_schema());
     operation.parameters.insert(parameter);
 }

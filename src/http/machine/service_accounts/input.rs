@@ -1,5 +1,7 @@
 //! What requests about service accounts say.
 
+use std::collections::BTreeSet;
+
 use salvo::oapi::{BasicType, Components, Object, Operation as OpenApiOperation, ToSchema};
 use serde_json::{Map, Value};
 
@@ -161,12 +163,12 @@ pub struct NewServiceAccountBody {
         example = "Reads the organization every night"
     ))]
     description: Option<String>,
-    /// Role names; each is asked of policy (`service-accounts:AssignRole`).
-    #[salvo(schema(nullable = false, max_items = 200))]
-    roles: Option<Vec<String>>,
-    /// Permission names; each is asked of policy (`service-accounts:GrantPermission`).
-    #[salvo(schema(nullable = false, max_items = 200, example = json!(["organizations:GetOrganization"])))]
-    permissions: Option<Vec<String>>,
+    /// Role names, at most 200; each is asked of policy (`service-accounts:AssignRole`).
+    #[salvo(schema(nullable = false))]
+    roles: Option<BTreeSet<String>>,
+    /// Permission names, at most 200; each is asked of policy (`service-accounts:GrantPermission`).
+    #[salvo(schema(nullable = false, example = json!(["organizations:GetOrganization"])))]
+    permissions: Option<BTreeSet<String>>,
     #[salvo(schema(value_type = Option<MetadataSchema>, nullable = false))]
     metadata: Option<Map<String, Value>>,
 }
@@ -196,12 +198,12 @@ pub struct ServiceAccountPatchBody {
     /// False refuses its requests; true again asks policy for all that it has.
     #[salvo(schema(nullable = false))]
     is_active: Option<bool>,
-    /// Role names; each added one is asked of policy (`service-accounts:AssignRole`).
-    #[salvo(schema(nullable = false, max_items = 200))]
-    roles: Option<Vec<String>>,
-    /// Permission names; each added one is asked of policy (`service-accounts:GrantPermission`).
-    #[salvo(schema(nullable = false, max_items = 200, example = json!(["organizations:GetOrganization"])))]
-    permissions: Option<Vec<String>>,
+    /// Role names, at most 200; each added one is asked of policy (`service-accounts:AssignRole`).
+    #[salvo(schema(nullable = false))]
+    roles: Option<BTreeSet<String>>,
+    /// Permission names, at most 200; each added one is asked of policy (`service-accounts:GrantPermission`).
+    #[salvo(schema(nullable = false, example = json!(["organizations:GetOrganization"])))]
+    permissions: Option<BTreeSet<String>>,
     /// Null empties it.
     #[salvo(schema(value_type = Option<MetadataPatchSchema>))]
     metadata: Option<Map<String, Value>>,
