@@ -107,7 +107,7 @@ mod tests {
         let mut bodies = 0;
         for (path, item) in document.paths.iter() {
             for (method, operation) in item.operations.iter() {
-                let answers = operation.responses.iter().filter_map(|(_, it)| match it {
+                let answers = operation.responses.values().filter_map(|it| match it {
                     RefOr::Type(response) => Some(&response.contents),
                     RefOr::Ref(_) => None,
                 });
