@@ -1,15 +1,16 @@
 //! Clients that hang up at any moment of a write: it is absent or whole, with one audit event.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use super::Choices;
 use super::charter::{Charter, Home};
 use super::ledger::Ledger;
-use super::wire::Http1;
+use super::wire::{Client, Http1, Signed};
+use super::{Choices, PATIENCE};
 use crate::services::TestDatabase;
 
 /// What a client saw of its write before it hung up.
@@ -21,6 +22,33 @@ enum Seen {
     Nothing,
     /// It was told that it is done.
     Done,
+}
+
+async fn send_and_hang_up(address: SocketAddr, request: &Signed, choices: &mut Choices) -> Seen {
+    let bytes = request.bytes();
+    let mut connection = Http1::open(address).await.expect("a connection");
+    let patience = match choices.below(8) {
+        0 => {
+            let cut = choices.below(bytes.len());
+            connection.write(&bytes[..cut]).await;
+            return Seen::Cut;
+        }
+        1 => PATIENCE,
+        _ => Duration::from_micros(choices.below(15_000).try_into().expect("small")),
+    };
+    connection.write(&bytes).await;
+    match tokio::time::timeout(patience, connection.answer()).await {
+        Ok(answer) => {
+            let (answer, _) = answer.expect("an answer");
+            // Those who hang up wait for nobody, so their writes may pile up: an answer too.
+            if answer.status == 503 {
+                return Seen::Nothing;
+            }
+            assert!((200..=204).contains(&answer.status), "{}", answer.json());
+            Seen::Done
+        }
+        Err(_hung_up) => Seen::Nothing,
+    }
 }
 
 async fn write_and_hang_up(charter: &Charter, writes: usize) -> Vec<(String, Seen)> {
@@ -39,33 +67,7 @@ async fn write_and_hang_up(charter: &Charter, writes: usize) -> Vec<(String, See
                 } else {
                     manager.sign("PATCH", "/organizations/info", &body)
                 };
-                let bytes = request.bytes();
-                let mut connection = Http1::open(address).await.expect("a connection");
-                let what = match choices.below(8) {
-                    0 => {
-                        let cut = choices.below(bytes.len());
-                        connection.write(&bytes[..cut]).await;
-                        Seen::Cut
-                    }
-                    1 => {
-                        connection.write(&bytes).await;
-                        let (answer, _) = connection.answer().await.expect("an answer");
-                        assert!([200, 201].contains(&answer.status), "{}", answer.json());
-                        Seen::Done
-                    }
-                    _ => {
-                        connection.write(&bytes).await;
-                        let wait = Duration::from_micros(choices.below(15_000) as u64);
-                        match tokio::time::timeout(wait, connection.answer()).await {
-                            Ok(Some((answer, _))) => {
-                                assert!([200, 201].contains(&answer.status), "{}", answer.json());
-                                Seen::Done
-                            }
-                            _ => Seen::Nothing,
-                        }
-                    }
-                };
-                drop(connection);
+                let what = send_and_hang_up(address, &request, &mut choices).await;
                 seen.lock().await.push((name, what));
             }
         });
@@ -125,5 +127,81 @@ async fn a_write_whose_client_hangs_up_is_absent_or_whole_in_full() {
     no_write_is_torn(Home::new(), 2_000).await;
     if let Some(database) = TestDatabase::empty_postgres().await {
         no_write_is_torn(Home::on(database), 2_000).await;
+    }
+}
+
+/// A deletion changes several rows: the service account's and those of its keys.
+async fn no_deletion_is_torn(home: Home, deletions: usize) {
+    const KEYS: usize = 3;
+    let charter = home.serve();
+    let manager = charter.manager();
+    let mut client = Client::http1(charter.main);
+    let mut make = async |path: &str| {
+        let body = if path.ends_with("keys") {
+            "{}"
+        } else {
+            r#"{"name":"doomed"}"#
+        };
+        let made = client.send(&manager.sign("POST", path, body)).await;
+        assert_eq!(made.status, 201, "{}", made.json());
+        made.json()["id"].as_str().expect("an id").to_owned()
+    };
+    let mut choices = Choices::new(6);
+    let mut seen = Vec::new();
+    for _ in 0..deletions {
+        let path = format!("/service-accounts/{}", make("/service-accounts").await);
+        for _ in 0..KEYS {
+            make(&format!("{path}/keys")).await;
+        }
+        let request = manager.sign("DELETE", &path, "");
+        seen.push((
+            path,
+            send_and_hang_up(charter.main, &request, &mut choices).await,
+        ));
+    }
+    // What is under way has time to end.
+    charter.stop();
+    let ledger = Ledger::read(&home).await;
+    assert_eq!(ledger.doomed.len(), deletions);
+    for doomed in &ledger.doomed {
+        let revoked = if doomed.is_deleted { KEYS } else { 0 };
+        assert_eq!((doomed.keys, doomed.revoked_keys), (KEYS, revoked));
+    }
+    let deleted = ledger
+        .doomed
+        .iter()
+        .filter(|doomed| doomed.is_deleted)
+        .count();
+    let recorded: usize = seen
+        .iter()
+        .map(|(path, what)| {
+            let (_, id) = path.rsplit_once('/').expect("an id");
+            let events = ledger.deletions_of(id);
+            let expected = match what {
+                Seen::Cut => 0..=0,
+                Seen::Nothing => 0..=1,
+                Seen::Done => 1..=1,
+            };
+            assert!(
+                expected.contains(&events),
+                "{id}, {what:?}: {events} events"
+            );
+            events
+        })
+        .sum();
+    println!("{deleted} of {deletions} deleted, each with its keys");
+    assert_eq!(deleted, recorded);
+    home.verify_audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_account_is_deleted_with_all_its_keys_or_not_at_all_on_sqlite() {
+    no_deletion_is_torn(Home::new(), 30).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_account_is_deleted_with_all_its_keys_or_not_at_all_on_postgres() {
+    if let Some(database) = TestDatabase::empty_postgres().await {
+        no_deletion_is_torn(Home::on(database), 30).await;
     }
 }

@@ -16,6 +16,18 @@ pub(super) struct Event {
     pub(super) changes: Value,
 }
 
+/// A service account that a test deletes, by its name.
+#[derive(Debug)]
+pub(super) struct Doomed {
+    pub(super) is_deleted: bool,
+    pub(super) keys: usize,
+    pub(super) revoked_keys: usize,
+}
+
+const DOOMED: &str = "SELECT COUNT(s.deleted_at), COUNT(k.id), COUNT(k.revoked_at)
+    FROM service_accounts s JOIN access_keys k ON k.service_account_id = s.id
+    WHERE s.name = 'doomed' GROUP BY s.id";
+
 /// The whole of the database that these tests look at.
 pub(super) struct Ledger {
     /// In the order of their chain.
@@ -24,6 +36,8 @@ pub(super) struct Ledger {
     pub(super) accounts: BTreeMap<String, usize>,
     /// The organization's.
     pub(super) name: String,
+    /// Those that have keys.
+    pub(super) doomed: Vec<Doomed>,
 }
 
 impl Ledger {
@@ -57,7 +71,20 @@ impl Ledger {
             }
         });
         let organization = rows("SELECT name FROM organizations").await;
+        let doomed = rows(DOOMED).await;
+        let doomed = doomed.iter().map(|row| {
+            let count = |index| {
+                let count: i64 = row.try_get_by_index(index).expect("a count");
+                usize::try_from(count).expect("a small one")
+            };
+            Doomed {
+                is_deleted: count(0) > 0,
+                keys: count(1),
+                revoked_keys: count(2),
+            }
+        });
         let ledger = Self {
+            doomed: doomed.collect(),
             events: events.collect(),
             accounts,
             name: organization[0].try_get_by_index(0).expect("a name"),
@@ -102,6 +129,14 @@ impl Ledger {
                 && event.changes["after"]["name"] == name
         };
         self.events.iter().filter(given).count()
+    }
+
+    /// How often the deletion of the service account with this id is recorded.
+    pub(super) fn deletions_of(&self, id: &str) -> usize {
+        let deleted = |event: &&Event| {
+            event.action == "service-accounts:DeleteServiceAccount" && event.resource == id
+        };
+        self.events.iter().filter(deleted).count()
     }
 
     /// How many accounts of this name were made.
