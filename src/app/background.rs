@@ -14,6 +14,7 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
     tracker.spawn(app.replay.clone().run(stop.clone()));
     let state = Arc::clone(&app.state);
     let metrics = app.metrics.clone();
+    let limits = Arc::clone(&app.limits);
     let stop = stop.clone();
     tracker.spawn(async move {
         let mut ticks = tokio::time::interval(FLUSH_INTERVAL);
@@ -23,6 +24,7 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
                 _ = ticks.tick() => {
                     flush(&state).await;
                     metrics.upkeep();
+                    limits.forget_idle();
                 }
                 () = stop.cancelled() => break,
             }

@@ -6,6 +6,7 @@ pub mod provision;
 pub mod serve;
 mod start_error;
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +15,10 @@ use secrecy::{ExposeSecret, SecretBox};
 
 use crate::authn::last_used::LastUsed;
 use crate::authn::mint::KeyMint;
+use crate::authn::rate_limit::{Rate, RateLimits};
 use crate::authn::replay::{self, ReplayGuard};
 use crate::authn::secrets::Sealer;
-use crate::authn::service_account::ServiceAccounts;
+use crate::authn::service_account::{Parts, ServiceAccounts};
 use crate::authz::engine::Engine;
 use crate::authz::snapshot::Snapshot;
 use crate::domain::clock::Clock;
@@ -24,7 +26,7 @@ use crate::domain::entropy::Entropy;
 use crate::http::state::State;
 use crate::http::tasks::Tasks;
 use crate::settings::keys::{Key, Keys};
-use crate::settings::{ReplayStore, Settings};
+use crate::settings::{RateLimit, ReplayStore, Settings};
 use crate::store::{self, AuditKey, Store};
 use crate::telemetry::metrics::Recorder;
 
@@ -36,6 +38,8 @@ pub struct App {
     pub state: Arc<State>,
     /// The guard that must be maintained, and told of a clean stop.
     pub replay: ReplayGuard,
+    /// The shares of keys and organizations, which must be tidied.
+    pub limits: Arc<RateLimits>,
     /// Where the service's randomness comes from.
     pub entropy: Arc<dyn Entropy>,
     /// What is counted.
@@ -65,15 +69,17 @@ impl App {
         let replay = open_replay_guard(settings, keys, is_older, Arc::clone(&clock))?;
         let sealer = Arc::new(sealer(keys)?);
         let last_used = Arc::new(LastUsed::default());
-        let service_accounts = ServiceAccounts::new(
-            Arc::clone(&store),
-            Arc::clone(&sealer),
-            replay.clone(),
-            Arc::clone(&last_used),
-            settings.signing.max_skew,
-            Arc::clone(&clock),
-            &*entropy,
-        );
+        let limits = Arc::new(rate_limits(settings, &clock));
+        let parts = Parts {
+            store: Arc::clone(&store),
+            sealer: Arc::clone(&sealer),
+            replay: replay.clone(),
+            limits: Arc::clone(&limits),
+            last_used: Arc::clone(&last_used),
+            max_skew: settings.signing.max_skew,
+            clock: Arc::clone(&clock),
+        };
+        let service_accounts = ServiceAccounts::new(parts, &*entropy);
         let state = State {
             store,
             service_accounts,
@@ -91,6 +97,7 @@ impl App {
         Ok(Self {
             state: Arc::new(state),
             replay,
+            limits,
             entropy,
             metrics,
         })
@@ -168,6 +175,19 @@ fn open_replay_guard(
         installation_is_older,
     };
     Ok(ReplayGuard::open(&config, clock)?)
+}
+
+fn rate_limits(settings: &Settings, clock: &Arc<dyn Clock>) -> RateLimits {
+    let rate = |limit: Option<RateLimit>| {
+        limit.and_then(|limit| {
+            Some(Rate {
+                per_second: NonZeroU32::new(limit.per_second)?,
+                burst: NonZeroU32::new(limit.burst)?,
+            })
+        })
+    };
+    let limits = &settings.rate_limits;
+    RateLimits::new(rate(limits.key), rate(limits.organization), clock)
 }
 
 fn create_private_dir(dir: &Path) -> Result<(), StartError> {

@@ -7,6 +7,7 @@ mod key_cache;
 pub mod last_used;
 pub mod mint;
 pub mod password;
+pub mod rate_limit;
 pub mod rejection;
 pub mod replay;
 pub mod secrets;

@@ -46,8 +46,8 @@ pub enum Rejection {
     /// The service account or its account is inactive.
     #[error("the service account is disabled")]
     ServiceAccountDisabled,
-    /// This key has used up its share of remembered nonces.
-    #[error("too many requests with this access key")]
+    /// This key or its organization has used up its share, of requests or of remembered nonces.
+    #[error("too many requests")]
     TooManyRequests {
         /// The share.
         limit: u64,

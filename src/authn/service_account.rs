@@ -18,6 +18,7 @@ use crate::store::{self, Store};
 use super::credentials::{Credentials, SignedHeaders};
 use super::key_cache::{KeyCache, Known};
 use super::last_used::LastUsed;
+use super::rate_limit::RateLimits;
 use super::rejection::Rejection;
 use super::replay::{Refusal, ReplayGuard};
 use super::secrets::{Binding, Sealer, mint_secret};
@@ -28,16 +29,29 @@ const AGE_OF_A_REFUSAL: Duration = Duration::from_millis(5);
 /// What a client is told to wait when the database does not answer.
 const STORE_RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// What verifying needs.
+pub struct Parts {
+    /// The rows of keys.
+    pub store: Arc<Store>,
+    /// Opens their secrets.
+    pub sealer: Arc<Sealer>,
+    /// Remembers nonces.
+    pub replay: ReplayGuard,
+    /// The shares of keys and organizations.
+    pub limits: Arc<RateLimits>,
+    /// Hears of each use.
+    pub last_used: Arc<LastUsed>,
+    /// How far a request's date may lie from the clock.
+    pub max_skew: Duration,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
 /// Verifies signed requests.
 pub struct ServiceAccounts {
-    store: Arc<Store>,
-    sealer: Arc<Sealer>,
-    replay: ReplayGuard,
-    last_used: Arc<LastUsed>,
+    parts: Parts,
     keys: KeyCache,
     decoy: signing::Key,
-    max_skew: Duration,
-    clock: Arc<dyn Clock>,
 }
 
 /// A request whose signature verified and whose key may be used; its body is not yet checked.
@@ -49,26 +63,13 @@ pub struct Verified {
 }
 
 impl ServiceAccounts {
-    /// Puts the parts together; `max_skew` is how far a request's date may lie from the clock.
+    /// Puts the parts together.
     #[must_use]
-    pub fn new(
-        store: Arc<Store>,
-        sealer: Arc<Sealer>,
-        replay: ReplayGuard,
-        last_used: Arc<LastUsed>,
-        max_skew: Duration,
-        clock: Arc<dyn Clock>,
-        entropy: &dyn Entropy,
-    ) -> Self {
+    pub fn new(parts: Parts, entropy: &dyn Entropy) -> Self {
         Self {
-            store,
-            sealer,
-            replay,
-            last_used,
-            keys: KeyCache::new(Arc::clone(&clock)),
+            keys: KeyCache::new(Arc::clone(&parts.clock)),
             decoy: signing::Key::new(mint_secret(entropy).expose_secret()),
-            max_skew,
-            clock,
+            parts,
         }
     }
 
@@ -86,6 +87,7 @@ impl ServiceAccounts {
             return Err(Rejection::InvalidSignature);
         };
         self.check_state(&known.caller, credentials)?;
+        self.count(&known.caller)?;
         Ok(Verified {
             caller: Arc::clone(&known.caller),
             content_sha256: signed.content_sha256.to_owned(),
@@ -104,23 +106,24 @@ impl ServiceAccounts {
             return Err(Rejection::BodyHashMismatch);
         }
         let caller = verified.caller;
-        self.replay
+        self.parts
+            .replay
             .claim(caller.access_key.id, &verified.nonce, verified.date)
             .await
             .map_err(|refusal| self.rejection(refusal))?;
-        self.last_used.note(
+        self.parts.last_used.note(
             caller.access_key.id,
             caller.service_account.id,
             caller.access_key.last_used_at,
-            self.clock.now(),
+            self.parts.clock.now(),
         );
         Ok(Caller::ServiceAccount(caller))
     }
 
     fn check_date(&self, date: Timestamp) -> Result<(), Rejection> {
-        let now = self.clock.now();
+        let now = self.parts.clock.now();
         let distance = (now - date).abs().to_std().unwrap_or(Duration::MAX);
-        if distance > self.max_skew {
+        if distance > self.parts.max_skew {
             return Err(Rejection::ClockSkew { server_time: now });
         }
         Ok(())
@@ -142,7 +145,7 @@ impl ServiceAccounts {
                 .verify(key, signed.authorization.signature())
                 .is_ok()
         };
-        let remembered = self.keys.get(access_key, &self.store);
+        let remembered = self.keys.get(access_key, &self.parts.store);
         if verifies(remembered.as_ref()) && remembered.is_some() {
             return Ok(remembered);
         }
@@ -152,8 +155,9 @@ impl ServiceAccounts {
     }
 
     async fn read(&self, access_key: &str) -> Result<Option<Arc<Known>>, Rejection> {
-        let reading = self.keys.start_reading(&self.store);
+        let reading = self.keys.start_reading(&self.parts.store);
         let Some(credential) = self
+            .parts
             .store
             .find_credential(access_key)
             .await
@@ -166,6 +170,7 @@ impl ServiceAccounts {
             organization: credential.caller.organization.id,
         };
         let secret = self
+            .parts
             .sealer
             .open(&credential.secret, binding)
             .map_err(|error| Rejection::Internal(format!("access key {}: {error}", binding.key)))?;
@@ -189,7 +194,7 @@ impl ServiceAccounts {
         if !caller.service_account.is_active || !caller.account.is_active {
             return Err(Rejection::ServiceAccountDisabled);
         }
-        if key.is_expired(self.clock.now()) {
+        if key.is_expired(self.parts.clock.now()) {
             return Err(Rejection::KeyExpired);
         }
         if !key.ip_allowlist.admits(credentials.source_ip) {
@@ -198,11 +203,21 @@ impl ServiceAccounts {
         Ok(())
     }
 
+    fn count(&self, caller: &ServiceAccountCaller) -> Result<(), Rejection> {
+        self.parts
+            .limits
+            .count(caller.access_key.id, caller.organization.id)
+            .map_err(|exceeded| Rejection::TooManyRequests {
+                limit: exceeded.limit.into(),
+                retry_after: exceeded.retry_after,
+            })
+    }
+
     fn rejection(&self, refusal: Refusal) -> Rejection {
         match refusal {
             Refusal::Replayed => Rejection::ReplayedNonce,
             Refusal::BelowFloor | Refusal::OutsideWindow => Rejection::ClockSkew {
-                server_time: self.clock.now(),
+                server_time: self.parts.clock.now(),
             },
             Refusal::KeyQuota { limit, retry_after } => {
                 Rejection::TooManyRequests { limit, retry_after }

@@ -104,7 +104,7 @@ impl From<Rejection> for ApiError {
                 "the service account or its account is inactive",
             ),
             Rejection::TooManyRequests { limit, retry_after } => Self::rate_limited(
-                "this access key has used up its share of remembered nonces",
+                "too many requests with this access key or for this organization, slow down",
                 limit,
                 0,
                 whole_seconds(retry_after),
