@@ -25,6 +25,7 @@ use super::StartError;
 pub fn operator(clock: &dyn Clock) -> Provenance {
     Provenance {
         actor: "operator".to_owned(),
+        access_key: None,
         request_id: None,
         policy_digest: None,
         at: clock.now(),

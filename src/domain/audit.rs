@@ -1,5 +1,6 @@
 //! What an audit event records beside the change itself.
 
+use super::id::AccessKeyId;
 use super::timestamp::Timestamp;
 
 /// Who did something, and on whose word it was allowed.
@@ -7,6 +8,8 @@ use super::timestamp::Timestamp;
 pub struct Provenance {
     /// The principal's typed id, or `operator` for a command on the machine.
     pub actor: String,
+    /// The key that signed the request; `None` for people and commands. A write finds it alive.
+    pub access_key: Option<AccessKeyId>,
     /// The request that did it; `None` for commands.
     pub request_id: Option<String>,
     /// The digest of the policy set that allowed it; `None` for commands.

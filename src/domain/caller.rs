@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::access_key::AccessKey;
 use super::account::Account;
-use super::id::{OrganizationId, ServiceAccountId};
+use super::id::{AccessKeyId, OrganizationId, ServiceAccountId};
 use super::organization::Organization;
 use super::service_account::ServiceAccount;
 use super::user::User;
@@ -88,6 +88,15 @@ impl Caller {
         match self {
             Self::ServiceAccount(caller) => caller.service_account.id.to_string(),
             Self::User(caller) => caller.user.id.to_string(),
+        }
+    }
+
+    /// The key it signed with, if it signed.
+    #[must_use]
+    pub fn access_key_id(&self) -> Option<AccessKeyId> {
+        match self {
+            Self::ServiceAccount(caller) => Some(caller.access_key.id),
+            Self::User(_) => None,
         }
     }
 

@@ -83,6 +83,7 @@ impl Authorizer {
     pub fn provenance(&self) -> Provenance {
         Provenance {
             actor: self.caller().principal_id(),
+            access_key: self.caller().access_key_id(),
             request_id: Some(self.request_id.clone()),
             policy_digest: Some(self.snapshot.digest().to_string()),
             at: self.now,

@@ -20,6 +20,9 @@ pub enum Error {
     /// The organization is deactivated: nothing of it can be changed.
     #[error("the organization is deactivated")]
     OrganizationInactive,
+    /// The key that signed the request was revoked, or its service account switched off, since.
+    #[error("the caller's access key is not alive any more")]
+    CallerRevoked,
     /// Another organization has that slug.
     #[error("the slug is taken")]
     SlugTaken,

@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sea_orm::{
-    DatabaseTransaction, EntityTrait, QuerySelect, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
 use super::audit::Entry;
 use super::audit_heads::Head;
-use super::entity::{organization, stored_time};
+use super::entity::{access_key, organization, service_account, stored_time};
 use super::{Error, Store, Tenant};
 use crate::domain::audit::Provenance;
-use crate::domain::id::OrganizationId;
+use crate::domain::id::{AccessKeyId, OrganizationId};
 use crate::domain::organization::Organization;
 use crate::domain::timestamp::Timestamp;
 
@@ -62,11 +62,13 @@ impl Tenant<'_> {
         let organization = write
             .lock_organization(self.scope.organization_id())
             .await?;
-        if organization.is_active {
-            Ok((write, organization))
-        } else {
-            Err(Error::OrganizationInactive)
+        if !organization.is_active {
+            return Err(Error::OrganizationInactive);
         }
+        if let Some(key) = by.access_key {
+            write.require_live_key(organization.id, key).await?;
+        }
+        Ok((write, organization))
     }
 }
 
@@ -86,6 +88,30 @@ impl Write<'_> {
             .await?
             .ok_or(Error::NotFound)?
             .try_into()
+    }
+
+    /// The key that signed the request may have been revoked since: then the write must not happen.
+    /// Revoking locks the organization too, so it comes before this write or after it.
+    async fn require_live_key(
+        &self,
+        organization: OrganizationId,
+        key: AccessKeyId,
+    ) -> Result<(), Error> {
+        let key = access_key::Entity::find_by_id(key.uuid())
+            .filter(access_key::Column::OrganizationId.eq(organization.uuid()))
+            .filter(access_key::Column::RevokedAt.is_null())
+            .one(&self.transaction)
+            .await?
+            .ok_or(Error::CallerRevoked)?;
+        let alive = service_account::Entity::find_by_id(key.service_account_id)
+            .filter(service_account::Column::DeletedAt.is_null())
+            .filter(service_account::Column::IsActive.eq(true))
+            .count(&self.transaction)
+            .await?;
+        if alive == 0 {
+            return Err(Error::CallerRevoked);
+        }
+        Ok(())
     }
 
     /// Adds an event to the organization's chain, within the transaction.

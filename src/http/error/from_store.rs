@@ -14,6 +14,9 @@ impl From<store::Error> for ApiError {
             Error::NotFound => Self::not_found(),
             Error::Stale => Self::precondition_failed(),
             Error::OrganizationInactive => Self::organization_deactivated(),
+            Error::CallerRevoked => {
+                Self::unauthorized(Code::KeyRevoked, "the access key is revoked")
+            }
             Error::SlugTaken => Self::conflict(Code::SlugTaken, "the slug is taken"),
             Error::KeyNotActive => Self::conflict(
                 Code::KeyNotActive,

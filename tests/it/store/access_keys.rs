@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use charter::domain::access_key::{AccessKey, MAX_ACTIVE_KEYS};
+use charter::domain::audit::Provenance;
 use charter::domain::id::ServiceAccountId;
 use charter::domain::ip_allowlist::IpAllowlist;
+use charter::domain::organization::Organization;
 use charter::domain::page::KeyOrder;
+use charter::domain::service_account::ServiceAccount;
 use charter::domain::timestamp::{self, Timestamp};
 use charter::store::{Error, NewKey, Tenant};
 
-use super::world::{World, description, first_page, noon};
+use super::world::{World, description, first_page, name, noon};
 use crate::services::TestDatabase;
 
 crate::on_both_engines![
@@ -21,6 +24,7 @@ crate::on_both_engines![
     a_revoked_key_stays_revoked,
     a_refused_check_makes_no_key,
     a_time_that_cannot_be_written_is_brought_forward,
+    a_write_signed_with_a_key_that_died_meanwhile_does_not_happen,
 ];
 
 const DAY: Duration = Duration::from_hours(24);
@@ -265,4 +269,49 @@ async fn a_time_that_cannot_be_written_is_brought_forward(database: TestDatabase
     let key = key.expect("a key");
     assert_eq!(key.expires_at, Some(last));
     assert_eq!(tenant.key(of, key.id).await.expect("found"), key);
+}
+
+async fn a_write_signed_with_a_key_that_died_meanwhile_does_not_happen(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let tenant = world.tenant(&acme.organization);
+    let signer = world.service_account(&acme, "signer").await.id;
+    let key = create(&world, &tenant, signer).await.expect("room");
+    let by = Provenance {
+        access_key: Some(key.id),
+        ..world.by()
+    };
+    let rename = async |to: &'static str| {
+        let change = |organization: &mut Organization| {
+            organization.name = name(to);
+            Ok::<_, Error>(())
+        };
+        tenant.update_organization(None, &by, change).await
+    };
+    rename("Alive").await.expect("the key is alive");
+
+    let off = |is_active: bool| {
+        move |service_account: &mut ServiceAccount| {
+            service_account.is_active = is_active;
+            Ok::<_, Error>(())
+        }
+    };
+    let switch = async |is_active| {
+        let switched = tenant.update_service_account(signer, None, &world.by(), off(is_active));
+        switched.await.expect("switched");
+    };
+    switch(false).await;
+    assert!(matches!(rename("Off").await, Err(Error::CallerRevoked)));
+    switch(true).await;
+    rename("On again")
+        .await
+        .expect("the service account is on again");
+
+    tenant
+        .revoke_key(signer, key.id, &world.by())
+        .await
+        .expect("revoked");
+    assert!(matches!(rename("Revoked").await, Err(Error::CallerRevoked)));
+    let organization = tenant.organization().await.expect("there");
+    assert_eq!(organization.name, name("On again"));
 }

@@ -53,6 +53,7 @@ async fn in_child() -> Option<Store> {
 fn by_child() -> Provenance {
     Provenance {
         actor: "sa-child".to_owned(),
+        access_key: None,
         request_id: None,
         policy_digest: None,
         at: SystemClock::start().now(),

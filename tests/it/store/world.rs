@@ -103,6 +103,7 @@ impl World {
     pub(crate) fn by(&self) -> Provenance {
         Provenance {
             actor: "sa-tester".to_owned(),
+            access_key: None,
             request_id: Some("request-1".to_owned()),
             policy_digest: Some("digest-1".to_owned()),
             at: self.clock.now(),
