@@ -148,7 +148,7 @@ fn signed_get(access_key: &str, secret_key: &str, host: &str) -> Vec<u8> {
     .expect("signed");
     let mut text = format!("GET /organizations/info HTTP/1.1\r\nhost: {host}\r\n");
     for (name, value) in signed.pairs() {
-        text.push_str(&format!("{name}: {value}\r\n"));
+        text.extend([name, ": ", value, "\r\n"]);
     }
     text.push_str("\r\n");
     text.into_bytes()

@@ -4,6 +4,15 @@
 //! `cargo bench --bench http`: prints ratios; absolute numbers depend on the machine and its
 //! neighbours, so both servers are measured in turns and compared.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::cast_precision_loss,
+    reason = "a benchmark that cannot prepare has nothing to measure, and measures real time"
+)]
+
 mod bare;
 mod charter;
 mod load;
