@@ -20,7 +20,7 @@ async fn fixed(response: &mut Response) {
 }
 
 /// Runs until killed; prints its address first.
-pub fn serve(body: &str) {
+pub(crate) fn serve(body: &str) {
     BODY.set(body.to_owned()).expect("set once");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -38,8 +38,8 @@ pub fn serve(body: &str) {
 }
 
 /// A child process that serves the body.
-pub struct Bare {
-    pub host: String,
+pub(crate) struct Bare {
+    pub(crate) host: String,
     child: Child,
 }
 
@@ -51,7 +51,7 @@ impl Drop for Bare {
 }
 
 /// Starts the yardstick in a process of its own, as the service runs in one.
-pub fn start(body: &str) -> Bare {
+pub(crate) fn start(body: &str) -> Bare {
     let mut child = Command::new(std::env::current_exe().expect("this program"))
         .args(["--bare-server", body])
         .stdout(Stdio::piped())

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A running `charter serve --demo` on a directory of its own.
-pub struct Charter {
-    pub host: String,
+pub(crate) struct Charter {
+    pub(crate) host: String,
     child: Child,
     access_key: String,
     secret_key: String,
@@ -19,7 +19,7 @@ pub struct Charter {
 static NONCE: AtomicU64 = AtomicU64::new(0);
 
 impl Charter {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let (child, host) = spawn(directory.path());
         let env = std::fs::read_to_string(directory.path().join("demo.env")).expect("demo.env");
@@ -42,21 +42,21 @@ impl Charter {
     }
 
     /// Freshly signed `GET /organizations/info`, each with a nonce of its own.
-    pub fn signed_requests(&self, count: usize, host: &str) -> Vec<Vec<u8>> {
+    pub(crate) fn signed_requests(&self, count: usize, host: &str) -> Vec<Vec<u8>> {
         (0..count)
             .map(|_| signed_get(&self.access_key, &self.secret_key, host))
             .collect()
     }
 
     /// The body of one answer.
-    pub fn answer_once(&self) -> String {
+    pub(crate) fn answer_once(&self) -> String {
         let request = signed_get(&self.access_key, &self.secret_key, &self.host);
         let answer = exchange(&self.host, &request).expect("an answer");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         answer.split_once("\r\n\r\n").expect("a body").1.to_owned()
     }
 
-    pub fn resident_kib(&self) -> u64 {
+    pub(crate) fn resident_kib(&self) -> u64 {
         resident_kib(self.child.id())
     }
 }
@@ -69,7 +69,7 @@ impl Drop for Charter {
 }
 
 /// Time from the start of the process to its first answer, on an existing database; and memory then.
-pub fn start_up() {
+pub(crate) fn start_up() {
     let directory = tempfile::tempdir().expect("a directory");
     drop(Stopped(spawn(directory.path()).0));
     let mut times = Vec::new();

@@ -7,19 +7,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// What one run showed.
-pub struct Measured {
+pub(crate) struct Measured {
     /// Answers a second.
-    pub rate: f64,
+    pub(crate) rate: f64,
     /// Half of the answers came within this time.
-    pub p50: Duration,
+    pub(crate) p50: Duration,
     /// Ninety-nine in a hundred did.
-    pub p99: Duration,
+    pub(crate) p99: Duration,
     /// Answers other than 200.
-    pub unexpected: usize,
+    pub(crate) unexpected: usize,
 }
 
 /// Sends every request once, spread over the connections.
-pub fn run(host: &str, requests: &[Vec<u8>], connections: usize) -> Measured {
+pub(crate) fn run(host: &str, requests: &[Vec<u8>], connections: usize) -> Measured {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
