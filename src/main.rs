@@ -5,6 +5,10 @@ use std::process::ExitCode;
 
 use charter::cli::Error;
 
+/// A request makes some hundred small allocations; see docs/performance.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match charter::cli::run() {
         Ok(code) => code,

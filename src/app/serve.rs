@@ -72,7 +72,7 @@ impl Server {
         let state = &serving.app.state;
         let edge = |config| {
             let clock = Arc::clone(&serving.app.state.clock);
-            Edge::new(config, clock, Arc::clone(&serving.app.entropy))
+            Edge::new(config, clock, &*serving.app.entropy)
         };
         let main = listen::serve(
             self.main,

@@ -37,7 +37,7 @@ pub struct ServeArgs {
 /// What kept the service from starting.
 pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = Settings::load(args.config.as_deref(), args.demo)?;
-    telemetry::log::start(log_format(settings.log.format), &settings.log.level)?;
+    let _log = telemetry::log::start(log_format(settings.log.format), &settings.log.level)?;
     let metrics = telemetry::metrics::Recorder::install()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -1,6 +1,6 @@
 //! Points in time: one written form out, one strict grammar in (contract sections 1 and 3).
 
-use chrono::{DateTime, NaiveDateTime, SubsecRound, Utc};
+use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 
 /// A point in time, UTC.
 pub type Timestamp = DateTime<Utc>;
@@ -13,7 +13,7 @@ pub struct MalformedTimestamp;
 /// Writes `YYYY-MM-DDTHH:MM:SSZ`, whole seconds.
 #[must_use]
 pub fn format(at: Timestamp) -> String {
-    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// Reads `YYYY-MM-DDTHH:MM:SS[.f{1,9}]Z` and nothing else: no offset, no lowercase, no leap second.
@@ -37,8 +37,8 @@ pub fn parse(text: &str) -> Result<Timestamp, MalformedTimestamp> {
     if !shape_is_right {
         return Err(MalformedTimestamp);
     }
-    NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.fZ")
-        .map(|naive| naive.and_utc())
+    DateTime::parse_from_rfc3339(text)
+        .map(|at| at.to_utc())
         .map_err(|_| MalformedTimestamp)
 }
 

@@ -17,9 +17,9 @@ use salvo::rt::tokio::TokioTimer;
 use salvo::{Router, Server};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::request_id::RequestIds;
 use super::service::{Edge, EdgeConfig};
 use super::wire::{WireLimits, WireStream};
-use crate::domain::entropy::Entropy;
 
 /// Concurrent requests on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 100;
@@ -66,7 +66,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     let config = edge.config().clone();
-    let acceptor = WireAcceptor::new(bound, &config, edge.entropy());
+    let acceptor = WireAcceptor::new(bound, &config, edge.request_ids());
     let listener = acceptor.listener.clone();
     let mut server = Server::new(acceptor)
         .max_connections(config.max_connections)
@@ -112,11 +112,11 @@ struct WireAcceptor {
     listener: Arc<Mutex<Option<TcpListener>>>,
     holdings: Vec<Holding>,
     limits: WireLimits,
-    entropy: Arc<dyn Entropy>,
+    request_ids: Arc<RequestIds>,
 }
 
 impl WireAcceptor {
-    fn new(bound: Bound, config: &EdgeConfig, entropy: Arc<dyn Entropy>) -> Self {
+    fn new(bound: Bound, config: &EdgeConfig, request_ids: Arc<RequestIds>) -> Self {
         Self {
             listener: Arc::new(Mutex::new(Some(bound.listener))),
             holdings: vec![Holding {
@@ -128,7 +128,7 @@ impl WireAcceptor {
                 head: config.head_timeout,
                 linger: config.linger,
             },
-            entropy,
+            request_ids,
         }
     }
 
@@ -177,7 +177,7 @@ impl Acceptor for WireAcceptor {
             let stream = StraightStream::new(socket, fuse_config, conn_ctrl.clone(), None);
             return Ok(Accepted {
                 coupler: TcpCoupler::new(),
-                stream: WireStream::new(stream, self.limits, self.entropy.clone()),
+                stream: WireStream::new(stream, self.limits, Arc::clone(&self.request_ids)),
                 fuse_config,
                 conn_ctrl,
                 local_addr,

@@ -1,5 +1,7 @@
 //! Request ids (contract section 2): a client's own where it is well-formed, else a random one.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use salvo::http::HeaderMap;
 use salvo::http::header::{HeaderName, HeaderValue};
 
@@ -16,19 +18,11 @@ impl RequestId {
     /// Takes a well-formed `x-request-id`, else a well-formed `x-correlation-id`, else makes one.
     /// A header that is there twice counts as malformed.
     #[must_use]
-    pub fn choose(headers: &HeaderMap, entropy: &dyn Entropy) -> Self {
+    pub fn choose(headers: &HeaderMap, source: &RequestIds) -> Self {
         [X_REQUEST_ID, X_CORRELATION_ID]
             .iter()
             .find_map(|name| incoming(headers, name))
-            .unwrap_or_else(|| Self::generate(entropy))
-    }
-
-    /// 128 random bits in lowercase hex.
-    #[must_use]
-    pub fn generate(entropy: &dyn Entropy) -> Self {
-        let mut bytes = [0; 16];
-        entropy.fill(&mut bytes);
-        Self(format!("{:032x}", u128::from_be_bytes(bytes)))
+            .unwrap_or_else(|| source.next())
     }
 
     /// Its text.
@@ -43,6 +37,34 @@ impl RequestId {
             headers.insert(X_REQUEST_ID, value.clone());
             headers.insert(X_CORRELATION_ID, value);
         }
+    }
+}
+
+/// Makes ids that no other request has: a random half, drawn once, and a number. They name requests
+/// and keep no secret, so they need not be hard to guess.
+#[derive(Debug)]
+pub struct RequestIds {
+    random: u64,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    /// Draws the random half.
+    #[must_use]
+    pub fn new(entropy: &dyn Entropy) -> Self {
+        let mut bytes = [0; 8];
+        entropy.fill(&mut bytes);
+        Self {
+            random: u64::from_be_bytes(bytes),
+            next: AtomicU64::new(0),
+        }
+    }
+
+    /// The next one: 32 digits of lowercase hex.
+    #[must_use]
+    pub fn next(&self) -> RequestId {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        RequestId(format!("{:016x}{number:016x}", self.random))
     }
 }
 
@@ -74,7 +96,7 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_str(value).expect("a header value"));
         }
-        RequestId::choose(&map, &Sevens).0
+        RequestId::choose(&map, &RequestIds::new(&Sevens)).0
     }
 
     #[test]
@@ -95,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_malformed_incoming_id_is_replaced() {
-        let fresh = "07".repeat(16);
+        let fresh = format!("{}{}", "07".repeat(8), "00".repeat(8));
         let long = "a".repeat(129);
         for bad in ["", " ", "a b", "a/b", "<script>", &long] {
             assert_eq!(chosen(&[("x-request-id", bad)]), fresh, "`{bad}` was kept");

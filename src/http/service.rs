@@ -22,7 +22,7 @@ use super::client_ip;
 use super::context::RequestContext;
 use super::counted::Counted;
 use super::error::ApiError;
-use super::request_id::RequestId;
+use super::request_id::{RequestId, RequestIds};
 use super::target;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
@@ -80,17 +80,17 @@ impl Default for EdgeConfig {
 pub struct Edge {
     config: EdgeConfig,
     clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    request_ids: Arc<RequestIds>,
 }
 
 impl Edge {
     /// An edge with these limits.
     #[must_use]
-    pub fn new(config: EdgeConfig, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+    pub fn new(config: EdgeConfig, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Self {
         Self {
             config,
             clock,
-            entropy,
+            request_ids: Arc::new(RequestIds::new(entropy)),
         }
     }
 
@@ -98,8 +98,8 @@ impl Edge {
         &self.config
     }
 
-    pub(super) fn entropy(&self) -> Arc<dyn Entropy> {
-        self.entropy.clone()
+    pub(super) fn request_ids(&self) -> Arc<RequestIds> {
+        Arc::clone(&self.request_ids)
     }
 
     /// The router behind this edge.
@@ -115,7 +115,7 @@ impl Edge {
             .into_std()
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
         RequestContext {
-            request_id: RequestId::choose(request.headers(), self.entropy.as_ref()),
+            request_id: RequestId::choose(request.headers(), &self.request_ids),
             client_ip: client_ip::resolve(peer, request.headers(), &self.config.trusted_proxies),
             body_limits: self.config.body,
         }

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write};
 
 use tracing::Subscriber;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -57,8 +58,14 @@ pub enum Error {
 /// # Errors
 ///
 /// The directives cannot be read, or logging was started before.
-pub fn start(format: Format, directives: &str) -> Result<(), Error> {
-    subscriber(format, directives, io::stderr)?
+pub fn start(format: Format, directives: &str) -> Result<Started, Error> {
+    // A thread of its own writes, many lines at a time when there are many. When it falls behind,
+    // requests wait for it: no line is dropped.
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(false)
+        .thread_name("log")
+        .finish(io::BufWriter::new(io::stderr()));
+    subscriber(format, directives, writer)?
         .try_init()
         .map_err(|_| Error::StartedTwice)?;
     std::panic::set_hook(Box::new(|panic| {
@@ -67,7 +74,13 @@ pub fn start(format: Format, directives: &str) -> Result<(), Error> {
         let message = panic.payload_as_str().unwrap_or("(no text)");
         tracing::error!(location, message, "a thread panicked");
     }));
-    Ok(())
+    Ok(Started { _guard: guard })
+}
+
+/// Logging is on until this is dropped; then what is still to be written is written.
+#[must_use]
+pub struct Started {
+    _guard: WorkerGuard,
 }
 
 /// A subscriber that writes its lines to `writer`.
@@ -126,6 +139,10 @@ impl<W: Write> Write for OneLineWriter<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let line = text.strip_suffix('\n').unwrap_or(&text);
+        if !line.chars().any(is_unprintable) {
+            self.0.write_all(text.as_bytes())?;
+            return Ok(event.len());
+        }
         let mut escaped = String::with_capacity(text.len() + 1);
         for c in line.chars() {
             if is_unprintable(c) {

@@ -15,10 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::scanner::Scanner;
-use crate::domain::entropy::Entropy;
 use crate::http::counted::Counted;
 use crate::http::error::{ApiError, Code};
-use crate::http::request_id::RequestId;
+use crate::http::request_id::RequestIds;
 
 /// How much of what follows a refused request is read and thrown away: some clients read no answer
 /// before they have sent their all, but nobody may keep the server reading.
@@ -37,7 +36,7 @@ pub(crate) struct WireLimits {
 pub(crate) struct WireStream<S> {
     inner: S,
     scanner: Scanner,
-    entropy: Arc<dyn Entropy>,
+    request_ids: Arc<RequestIds>,
     limits: WireLimits,
     /// Runs while a head is awaited or under way.
     head_deadline: Option<Pin<Box<Sleep>>>,
@@ -49,11 +48,11 @@ pub(crate) struct WireStream<S> {
 }
 
 impl<S> WireStream<S> {
-    pub(crate) fn new(inner: S, limits: WireLimits, entropy: Arc<dyn Entropy>) -> Self {
+    pub(crate) fn new(inner: S, limits: WireLimits, request_ids: Arc<RequestIds>) -> Self {
         Self {
             inner,
             scanner: Scanner::new(),
-            entropy,
+            request_ids,
             limits,
             head_deadline: Some(Box::pin(sleep(limits.head))),
             linger_deadline: None,
@@ -122,7 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WireStream<S> {
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_outgoing(context))?;
-        if let Some(replaced) = replace_bare_error(buffer, self.entropy.as_ref()) {
+        if let Some(replaced) = replace_bare_error(buffer, &self.request_ids) {
             self.outgoing = replaced.into();
             return Poll::Ready(Ok(buffer.len()));
         }
@@ -165,7 +164,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WireStream<S> {
 
 /// The library answers what it cannot parse with a status line and no body. It says so in one
 /// piece, as the last answer of a connection; ours all carry `x-request-id`.
-fn replace_bare_error(buffer: &[u8], entropy: &dyn Entropy) -> Option<Vec<u8>> {
+fn replace_bare_error(buffer: &[u8], request_ids: &RequestIds) -> Option<Vec<u8>> {
     if !buffer.ends_with(b"\r\n\r\n") {
         return None;
     }
@@ -180,7 +179,7 @@ fn replace_bare_error(buffer: &[u8], entropy: &dyn Entropy) -> Option<Vec<u8>> {
         b"431" => "the request head is too large",
         _ => return None,
     };
-    let request_id = RequestId::generate(entropy);
+    let request_id = request_ids.next();
     let request_id = request_id.as_str();
     tracing::info!(
         request_id,

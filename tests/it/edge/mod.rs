@@ -39,7 +39,7 @@ impl Server {
     }
 
     async fn with(config: EdgeConfig) -> Self {
-        let edge = Edge::new(config, Arc::new(SystemClock::start()), Arc::new(OsEntropy));
+        let edge = Edge::new(config, Arc::new(SystemClock::start()), &OsEntropy);
         let bound = listen(([127, 0, 0, 1], 0).into())
             .await
             .expect("a free port");
