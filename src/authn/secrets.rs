@@ -180,26 +180,26 @@ mod tests {
 
     #[test]
     fn a_sealed_secret_opens_only_on_its_own_row() {
-        let sealer = Sealer::new([("a".to_owned(), [7; 32])]).expect("a key");
+        let vault = Sealer::new([("a".to_owned(), [7; 32])]).expect("a key");
         let secret = mint_secret(&Counting);
-        let sealed = sealer
+        let sealed = vault
             .seal(&secret, binding(1, 1), &Counting)
             .expect("sealed");
-        let opened = sealer.open(&sealed, binding(1, 1)).expect("opened");
+        let opened = vault.open(&sealed, binding(1, 1)).expect("opened");
         assert_eq!(opened.expose_secret(), secret.expose_secret());
         assert!(matches!(
-            sealer.open(&sealed, binding(2, 1)),
+            vault.open(&sealed, binding(2, 1)),
             Err(SealError::Broken)
         ));
         assert!(matches!(
-            sealer.open(&sealed, binding(1, 2)),
+            vault.open(&sealed, binding(1, 2)),
             Err(SealError::Broken)
         ));
         for position in 0..sealed.bytes.len() {
             let mut tampered = sealed.clone();
             tampered.bytes[position] ^= 1;
             assert!(
-                sealer.open(&tampered, binding(1, 1)).is_err(),
+                vault.open(&tampered, binding(1, 1)).is_err(),
                 "byte {position}"
             );
         }

@@ -290,14 +290,15 @@ async fn a_write_signed_with_a_key_that_died_meanwhile_does_not_happen(database:
     };
     rename("Alive").await.expect("the key is alive");
 
-    let off = |is_active: bool| {
+    let set = |is_active: bool| {
         move |service_account: &mut ServiceAccount| {
             service_account.is_active = is_active;
             Ok::<_, Error>(())
         }
     };
     let switch = async |is_active| {
-        let switched = tenant.update_service_account(signer, None, &world.by(), off(is_active));
+        let by = world.by();
+        let switched = tenant.update_service_account(signer, None, &by, set(is_active));
         switched.await.expect("switched");
     };
     switch(false).await;
