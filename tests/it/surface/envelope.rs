@@ -131,6 +131,7 @@ async fn what_is_private_is_not_stored(service: &Service) {
         "/nowhere",
         "/healthz",
         "/readyz",
+        "/openapi.json",
     ] {
         let answer = manager.get(target).await;
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{target}");

@@ -59,3 +59,23 @@ async fn a_full_guard_refuses_rather_than_forgets() {
     other.get(INFO).await.ok();
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_asks_too_often_waits_and_others_do_not() {
+    let settings = "[rate_limits]\nkey_rate = 1\nkey_burst = 2\norganization_rate = 100\n";
+    let service = Service::with(TestDatabase::sqlite(), settings).await;
+    let acme = service.organization("acme").await;
+    let (hasty, other) = (acme.manager().await, acme.manager().await);
+    for _ in 0..2 {
+        hasty.get(INFO).await.ok();
+    }
+    let refused = hasty.get(INFO).await;
+    refused.assert_refused(429, "RATE_LIMIT_EXCEEDED");
+    assert_eq!(refused.header("x-ratelimit-limit"), Some("1"));
+    assert_eq!(refused.header("x-ratelimit-remaining"), Some("0"));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    other.get(INFO).await.ok();
+    service.clock.advance(1);
+    hasty.get(INFO).await.ok();
+    service.stop().await;
+}
