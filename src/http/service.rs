@@ -205,7 +205,7 @@ fn report(request: &Request, status: StatusCode, took: Duration, request_id: &st
     };
     let method = method_label(request.method());
     // One macro call for each level: a level is part of where a line comes from. What went well is
-    // counted by the metrics; writing a line for it too costs a fifth of the throughput.
+    // counted by the metrics, and is a line at `debug` only; see docs/performance.md.
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
