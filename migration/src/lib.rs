@@ -9,6 +9,7 @@ use sea_orm_migration::prelude::MigrationTrait;
 mod dialect;
 mod m20260901_000001_tenants;
 mod m20260901_000002_audit;
+mod m20261125_000003_portal;
 
 /// Every migration, oldest first.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20260901_000001_tenants::Migration),
             Box::new(m20260901_000002_audit::Migration),
+            Box::new(m20261125_000003_portal::Migration),
         ]
     }
 }

@@ -14,7 +14,9 @@ use crate::domain::account::Account;
 use crate::domain::audit::Provenance;
 use crate::domain::caller::Scope;
 use crate::domain::code::random_text;
+use crate::domain::email::EmailAddress;
 use crate::domain::entropy::Entropy;
+use crate::domain::id::UserId;
 use crate::domain::organization::Organization;
 use crate::domain::permission::Permission;
 use crate::domain::text::Name;
@@ -165,7 +167,8 @@ impl Demo<'_> {
     async fn owner(&self, entropy: &dyn Entropy) -> Result<SecretString, StartError> {
         let password = SecretString::from(random_text(entropy, 24));
         let new = NewUser {
-            email: OWNER_EMAIL.to_owned(),
+            id: UserId::generate(self.by.at, entropy),
+            email: EmailAddress::from_stored(OWNER_EMAIL.to_owned()),
             password_hash: password::hash(&password, entropy)?,
             role: "owner".to_owned(),
             email_verified_at: Some(self.by.at),

@@ -26,6 +26,7 @@ pub fn operator(clock: &dyn Clock) -> Provenance {
     Provenance {
         actor: "operator".to_owned(),
         access_key: None,
+        standing: None,
         request_id: None,
         policy_digest: None,
         at: clock.now(),

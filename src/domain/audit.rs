@@ -1,6 +1,7 @@
 //! What an audit event records beside the change itself.
 
 use super::id::AccessKeyId;
+use super::session::Standing;
 use super::timestamp::Timestamp;
 
 /// Who did something, and on whose word it was allowed.
@@ -10,6 +11,9 @@ pub struct Provenance {
     pub actor: String,
     /// The key that signed the request; `None` for people and commands. A write finds it alive.
     pub access_key: Option<AccessKeyId>,
+    /// The standing that policy looked at; `None` for programs and commands. A write finds it
+    /// unchanged.
+    pub standing: Option<Standing>,
     /// The request that did it; `None` for commands.
     pub request_id: Option<String>,
     /// The digest of the policy set that allowed it; `None` for commands.

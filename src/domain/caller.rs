@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::access_key::AccessKey;
 use super::account::Account;
-use super::id::{AccessKeyId, OrganizationId, ServiceAccountId};
+use super::id::{AccessKeyId, OrganizationId, ServiceAccountId, SessionId};
 use super::organization::Organization;
 use super::service_account::ServiceAccount;
+use super::session::Standing;
 use super::user::User;
 
 /// The tenant that a piece of work is confined to. Repositories of tenant data are reached only
@@ -60,6 +61,8 @@ pub struct ServiceAccountCaller {
 /// A person whose bearer token was verified.
 #[derive(Debug)]
 pub struct UserCaller {
+    /// The session of the token.
+    pub session: SessionId,
     /// The person.
     pub user: User,
     /// The tenant.
@@ -106,6 +109,19 @@ impl Caller {
         match self {
             Self::ServiceAccount(caller) => Some(caller.service_account.id),
             Self::User(_) => None,
+        }
+    }
+
+    /// What a write must find unchanged, if it is a person.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        match self {
+            Self::ServiceAccount(_) => None,
+            Self::User(caller) => Some(Standing {
+                session: caller.session,
+                user: caller.user.id,
+                role: caller.user.role.clone(),
+            }),
         }
     }
 }

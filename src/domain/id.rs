@@ -115,6 +115,18 @@ typed_id!(
     /// A person.
     UserId, "user-"
 );
+typed_id!(
+    /// What one sign-in begins: a family of refresh tokens.
+    SessionId, "session-"
+);
+typed_id!(
+    /// An invitation into an organization.
+    InvitationId, "invitation-"
+);
+typed_id!(
+    /// A mail that is to be sent.
+    MailId, "mail-"
+);
 
 #[cfg(test)]
 mod tests {

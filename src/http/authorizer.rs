@@ -84,6 +84,7 @@ impl Authorizer {
         Provenance {
             actor: self.caller().principal_id(),
             access_key: self.caller().access_key_id(),
+            standing: self.caller().standing(),
             request_id: Some(self.request_id.clone()),
             policy_digest: Some(self.snapshot.digest().to_string()),
             at: self.now,

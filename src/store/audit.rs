@@ -52,6 +52,8 @@ pub(super) enum Action {
     Permission(Permission),
     /// What no permission allows: a command on the machine.
     Operator(&'static str),
+    /// What a person does without anybody's permission: signing in, following a link.
+    Person(&'static str),
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -185,6 +187,7 @@ impl Log {
 fn name(action: Action, by: &Provenance) -> String {
     match action {
         Action::Operator(command) => format!("operator.{command}"),
+        Action::Person(act) => format!("person.{act}"),
         Action::Permission(permission) if by.actor == "operator" => {
             format!("operator.{permission}")
         }

@@ -29,6 +29,27 @@ pub enum Error {
     /// Another user, of any organization, has that address.
     #[error("the e-mail address is taken")]
     EmailTaken,
+    /// Another user of this organization has that address.
+    #[error("the address is a member's already")]
+    AlreadyMember,
+    /// It would leave the organization without an owner.
+    #[error("the organization would have no owner")]
+    LastOwner,
+    /// An owner is made something else before it is removed.
+    #[error("an owner cannot be removed")]
+    OwnerNotRemovable,
+    /// The link's token is unknown, used, expired or withdrawn: not told apart.
+    #[error("the link is not valid")]
+    InvalidLink,
+    /// The person was disabled or has another password since it was checked.
+    #[error("the sign-in does not hold any more")]
+    SignInVoid,
+    /// The session that the request came with has ended since.
+    #[error("the caller's session has ended")]
+    SessionEnded,
+    /// The person has another role since policy was asked.
+    #[error("the caller's role has changed")]
+    RoleChanged,
     /// The service account has as many active keys as it may have.
     #[error("the service account has too many active keys")]
     TooManyKeys,

@@ -24,13 +24,20 @@ mod connect;
 mod credentials;
 mod entity;
 mod error;
+mod invitations;
 mod last_used;
+mod links;
 mod listing;
+mod members;
 mod migrate;
 mod organizations;
+mod outbox;
+mod registration;
 mod resealing;
 mod rotation;
 mod service_accounts;
+mod sessions;
+mod sign_in;
 mod users;
 mod write;
 
@@ -40,9 +47,15 @@ pub use audit::AuditKey;
 pub use credentials::Credential;
 pub use error::Error;
 use error::is_duplicate;
+pub use invitations::NewInvitation;
+pub use links::{NewLink, Purpose};
 pub use migrate::MigrationStatus;
 pub use organizations::NewOrganization;
+pub use outbox::{NewMail, PendingMail};
+pub use registration::Registration;
 pub use service_accounts::{NewServiceAccount, ServiceAccountFilter};
+pub use sessions::{NewSession, Rotation, SessionRow};
+pub use sign_in::{Login, VerifiedLogin};
 pub use users::NewUser;
 
 /// How to reach the database.
@@ -83,6 +96,7 @@ pub struct Store {
     entropy: Arc<dyn Entropy>,
     epoch: AtomicU64,
     find_credential: String,
+    find_session: String,
     patience: Duration,
 }
 
@@ -100,6 +114,7 @@ impl Store {
     ) -> Result<Self, Error> {
         let pools = connect::connect(&config).await?;
         let find_credential = credentials::statement(pools.reader.get_database_backend());
+        let find_session = sessions::statement(pools.reader.get_database_backend());
         let audit = audit::Log::open(config.audit_keys, config.audit_heads.as_deref())?;
         Ok(Self {
             reader: pools.reader,
@@ -109,6 +124,7 @@ impl Store {
             entropy,
             epoch: AtomicU64::new(0),
             find_credential,
+            find_session,
             patience: config.acquire_timeout,
         })
     }

@@ -1,10 +1,11 @@
 //! Organizations: for a tenant its own, for operators all of them.
 
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
-use super::entity::{access_key, metadata_to_row, organization, stored_time};
+use super::entity::{access_key, invitation, metadata_to_row, organization, session, stored_time};
 use super::write::{Write, check_version, one_row};
 use super::{Error, Store, Tenant, accounts, codes, is_duplicate};
 use crate::domain::account::Account;
@@ -14,12 +15,11 @@ use crate::domain::id::OrganizationId;
 use crate::domain::metadata::Metadata;
 use crate::domain::organization::{Organization, PlanTier};
 use crate::domain::permission::Permission;
+use crate::domain::region::Region;
 use crate::domain::slug::Slug;
 use crate::domain::text::Name;
 use crate::domain::timestamp;
 
-/// All regions there are; a new organization may use each (contract section 5).
-const REGIONS: [&str; 3] = ["ca-central-1", "us-east-2", "eu-central-1"];
 const DEFAULT_ACCOUNT: &str = "Default";
 
 /// An organization to be made.
@@ -44,6 +44,18 @@ impl Store {
         by: &Provenance,
     ) -> Result<(Organization, Account), Error> {
         let mut write = self.begin(by).await?;
+        let made = self.insert_organization(&mut write, new).await?;
+        write.commit().await?;
+        Ok(made)
+    }
+
+    /// Inserts an organization and its default account, with their events.
+    pub(super) async fn insert_organization(
+        &self,
+        write: &mut Write<'_>,
+        new: NewOrganization,
+    ) -> Result<(Organization, Account), Error> {
+        let by_operator = write.is_by_operator();
         let at = write.at();
         let id = OrganizationId::generate(at, &*self.entropy);
         let draft = |code: &Code| Organization {
@@ -53,7 +65,7 @@ impl Store {
             name: new.name.clone(),
             contact_email: None,
             default_region: None,
-            allowed_regions: REGIONS.map(str::to_owned).to_vec(),
+            allowed_regions: Region::ALL.map(|region| region.to_string()).to_vec(),
             plan_tier: PlanTier::Free,
             monthly_doc_limit: PlanTier::Free.monthly_doc_limit(),
             is_active: true,
@@ -76,14 +88,18 @@ impl Store {
         })?;
         let organization = draft(&code);
         let entry = Entry {
-            action: Action::Operator("CreateOrganization"),
+            action: if by_operator {
+                Action::Operator("CreateOrganization")
+            } else {
+                Action::Person("CreateOrganization")
+            },
             resource: organization.id.to_string(),
             changes: Changes::created(view(&organization)),
         };
         write.record(organization.id, entry).await?;
         let name = Name::from_stored(DEFAULT_ACCOUNT.to_owned());
         let account = accounts::insert(
-            &mut write,
+            write,
             &*self.entropy,
             organization.id,
             name,
@@ -91,7 +107,6 @@ impl Store {
             true,
         )
         .await?;
-        write.commit().await?;
         Ok((organization, account))
     }
 
@@ -187,17 +202,42 @@ impl Tenant<'_> {
         by: &Provenance,
         change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
     ) -> Result<Organization, E> {
+        self.change(Permission::UpdateOrganization, expected, by, change)
+            .await
+    }
+
+    /// As [`Self::update_organization`], on record as a change of settings.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn update_settings<E: From<Error>>(
+        &self,
+        by: &Provenance,
+        change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
+    ) -> Result<Organization, E> {
+        self.change(Permission::UpdateSettings, None, by, change)
+            .await
+    }
+
+    async fn change<E: From<Error>>(
+        &self,
+        permission: Permission,
+        expected: Option<i64>,
+        by: &Provenance,
+        change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
+    ) -> Result<Organization, E> {
         let (write, before) = self.begin(by).await?;
         check_version(expected, before.version)?;
         let mut after = before.clone();
         change(&mut after)?;
         after.is_active = before.is_active;
         after.deactivated_at = before.deactivated_at;
-        let action = Action::Permission(Permission::UpdateOrganization);
-        Ok(save(write, action, before, after).await?)
+        Ok(save(write, Action::Permission(permission), before, after).await?)
     }
 
-    /// Deactivates the organization and revokes every access key, in one transaction.
+    /// Deactivates the organization and revokes every access key, refresh token and invitation, in
+    /// one transaction. Access tokens live on, for reading.
     ///
     /// # Errors
     ///
@@ -209,8 +249,20 @@ impl Tenant<'_> {
             .filter(access_key::Column::OrganizationId.eq(before.id.uuid()))
             .filter(access_key::Column::RevokedAt.is_null())
             .exec(&write.transaction)
-            .await
-            .map_err(Error::from)?;
+            .await?;
+        session::Entity::update_many()
+            .col_expr(session::Column::RefreshRevokedAt, Expr::value(write.at()))
+            .filter(session::Column::OrganizationId.eq(before.id.uuid()))
+            .filter(session::Column::RefreshRevokedAt.is_null())
+            .exec(&write.transaction)
+            .await?;
+        invitation::Entity::update_many()
+            .col_expr(invitation::Column::RevokedAt, Expr::value(write.at()))
+            .filter(invitation::Column::OrganizationId.eq(before.id.uuid()))
+            .filter(invitation::Column::AcceptedAt.is_null())
+            .filter(invitation::Column::RevokedAt.is_null())
+            .exec(&write.transaction)
+            .await?;
         let after = Organization {
             is_active: false,
             deactivated_at: Some(write.at()),

@@ -13,11 +13,12 @@ use sea_orm::{
 
 use super::audit::Entry;
 use super::audit_heads::Head;
-use super::entity::{access_key, organization, service_account, stored_time};
+use super::entity::{access_key, organization, service_account, session, stored_time, user};
 use super::{Error, Store, Tenant};
 use crate::domain::audit::Provenance;
 use crate::domain::id::{AccessKeyId, OrganizationId};
 use crate::domain::organization::Organization;
+use crate::domain::session::Standing;
 use crate::domain::timestamp::Timestamp;
 
 pub(super) struct Write<'a> {
@@ -68,6 +69,9 @@ impl Tenant<'_> {
         if let Some(key) = by.access_key {
             write.require_live_key(organization.id, key).await?;
         }
+        if let Some(standing) = &by.standing {
+            write.require_standing(organization.id, standing).await?;
+        }
         Ok((write, organization))
     }
 }
@@ -76,6 +80,11 @@ impl Write<'_> {
     /// When the change happens, as it is stored.
     pub(super) fn at(&self) -> Timestamp {
         stored_time(self.by.at)
+    }
+
+    /// Whether a command on the machine does it.
+    pub(super) fn is_by_operator(&self) -> bool {
+        self.by.actor == "operator"
     }
 
     pub(super) async fn lock_organization(
@@ -112,6 +121,30 @@ impl Write<'_> {
             return Err(Error::CallerRevoked);
         }
         Ok(())
+    }
+
+    /// The person may have been demoted, disabled, removed or signed out since policy was asked.
+    /// What changes a role or ends a session locks the organization too.
+    async fn require_standing(
+        &self,
+        organization: OrganizationId,
+        standing: &Standing,
+    ) -> Result<(), Error> {
+        let live = session::Entity::find_by_id(standing.session.uuid())
+            .filter(session::Column::OrganizationId.eq(organization.uuid()))
+            .filter(session::Column::EndedAt.is_null())
+            .count(&self.transaction)
+            .await?;
+        let person = user::Entity::find_by_id(standing.user.uuid())
+            .filter(user::Column::OrganizationId.eq(organization.uuid()))
+            .filter(user::Column::IsActive.eq(true))
+            .one(&self.transaction)
+            .await?;
+        match person {
+            Some(person) if live == 1 && person.role == standing.role => Ok(()),
+            Some(_) if live == 1 => Err(Error::RoleChanged),
+            _ => Err(Error::SessionEnded),
+        }
     }
 
     /// Adds an event to the organization's chain, within the transaction.

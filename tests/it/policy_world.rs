@@ -183,6 +183,9 @@ impl Tenant {
     /// Another user of this tenant, as a caller.
     pub(crate) fn person(&self, role: &str) -> Caller {
         Caller::User(Arc::new(UserCaller {
+            session: charter::domain::id::SessionId::from_uuid(sea_orm::prelude::Uuid::from_u128(
+                1,
+            )),
             user: User {
                 id: id("user-", 9_999),
                 role: role.to_owned(),

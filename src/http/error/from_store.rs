@@ -17,6 +17,28 @@ impl From<store::Error> for ApiError {
             Error::CallerRevoked => {
                 Self::unauthorized(Code::KeyRevoked, "the access key is revoked")
             }
+            Error::SessionEnded => {
+                Self::unauthorized(Code::InvalidToken, "the session has ended, sign in again")
+            }
+            Error::RoleChanged => Self::forbidden(
+                Code::NotPermitted,
+                "your role changed while this request was under way, send it again",
+            ),
+            Error::AlreadyMember => {
+                Self::conflict(Code::AlreadyMember, "the address is a member's already")
+            }
+            Error::LastOwner => Self::invalid(
+                Code::LastOwner,
+                "the organization needs an owner, make somebody else one first",
+            ),
+            Error::OwnerNotRemovable => Self::invalid(
+                Code::TargetIsOwner,
+                "an owner cannot be removed, give them another role first",
+            ),
+            Error::InvalidLink => Self::invalid(
+                Code::InvalidLink,
+                "the link is not valid (any more), ask for a new one",
+            ),
             Error::SlugTaken => Self::conflict(Code::SlugTaken, "the slug is taken"),
             Error::KeyNotActive => Self::conflict(
                 Code::KeyNotActive,
@@ -35,6 +57,7 @@ impl From<store::Error> for ApiError {
             )]),
             Error::Unavailable(_) => Self::unavailable(in_full(&error), RETRY_AFTER_SECONDS),
             Error::EmailTaken
+            | Error::SignInVoid
             | Error::Ambiguous(_)
             | Error::Setup(_)
             | Error::Corrupt(_)

@@ -11,8 +11,13 @@ use crate::store::Error;
 pub(super) mod access_key;
 pub(super) mod account;
 pub(super) mod audit_event;
+pub(super) mod invitation;
+pub(super) mod one_time_token;
 pub(super) mod organization;
+pub(super) mod outgoing_mail;
 pub(super) mod service_account;
+pub(super) mod session;
+pub(super) mod spent_refresh_token;
 pub(super) mod user;
 
 /// A JSON array of strings.

@@ -2,6 +2,9 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::domain::id::{OrganizationId, UserId};
+use crate::domain::user::User;
+
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
 pub(in crate::store) struct Model {
@@ -23,3 +26,18 @@ pub(in crate::store) struct Model {
 pub(in crate::store) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl From<Model> for User {
+    fn from(row: Model) -> Self {
+        Self {
+            id: UserId::from_uuid(row.id),
+            organization_id: OrganizationId::from_uuid(row.organization_id),
+            email: row.email,
+            role: row.role,
+            is_active: row.is_active,
+            email_verified: row.email_verified_at.is_some(),
+            created_at: row.created_at,
+            last_login_at: row.last_login_at,
+        }
+    }
+}

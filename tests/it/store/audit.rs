@@ -179,6 +179,7 @@ async fn an_event_says_who_did_what_and_on_whose_word(database: TestDatabase) {
     let by_operator = charter::domain::audit::Provenance {
         actor: "operator".to_owned(),
         access_key: None,
+        standing: None,
         request_id: None,
         policy_digest: None,
         at: chained.world.by().at,

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use charter::domain::access_key::SealedSecret;
+use charter::domain::email::EmailAddress;
+use charter::domain::id::UserId;
 use charter::store::{Error, NewUser};
 
 use super::world::{World, noon};
@@ -90,7 +92,8 @@ async fn an_address_belongs_to_one_user(database: TestDatabase) {
     let acme = world.organization("acme").await;
     let other = world.organization("other").await;
     let owner = NewUser {
-        email: "owner@example.com".to_owned(),
+        id: UserId::from_uuid(uuid::Uuid::from_u128(1)),
+        email: EmailAddress::parse("owner@example.com").expect("an address"),
         password_hash: "$argon2id$do-not-show".to_owned(),
         role: "owner".to_owned(),
         email_verified_at: Some(noon()),
@@ -102,10 +105,14 @@ async fn an_address_belongs_to_one_user(database: TestDatabase) {
         .await
         .expect("a new user");
     assert!(made.is_active && made.email_verified);
+    let again = NewUser {
+        id: UserId::from_uuid(uuid::Uuid::from_u128(2)),
+        ..owner
+    };
     for organization in [&acme.organization, &other.organization] {
         let taken = world
             .tenant(organization)
-            .create_user(owner.clone(), &world.by())
+            .create_user(again.clone(), &world.by())
             .await;
         assert!(matches!(taken, Err(Error::EmailTaken)), "{taken:?}");
     }

@@ -54,6 +54,7 @@ fn by_child() -> Provenance {
     Provenance {
         actor: "sa-child".to_owned(),
         access_key: None,
+        standing: None,
         request_id: None,
         policy_digest: None,
         at: SystemClock::start().now(),

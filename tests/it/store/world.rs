@@ -104,6 +104,7 @@ impl World {
         Provenance {
             actor: "sa-tester".to_owned(),
             access_key: None,
+            standing: None,
             request_id: Some("request-1".to_owned()),
             policy_digest: Some("digest-1".to_owned()),
             at: self.clock.now(),

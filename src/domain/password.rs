@@ -1,0 +1,104 @@
+//! New passwords (contract section 5): 8 to 256 characters, and none of the most common ones.
+//!
+//! What a person types is brought into one form first (RFC 8265 section 4.2, NFC), so that two
+//! keyboards agree. No rule about classes of characters: they make passwords worse, not better
+//! (NIST SP 800-63B section 3.1.1.2).
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use secrecy::SecretString;
+use unicode_normalization::UnicodeNormalization;
+
+const MIN_CHARACTERS: usize = 8;
+const MAX_CHARACTERS: usize = 256;
+
+/// The passwords that are tried first, in lowercase, one a line.
+static COMMON: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());
+
+/// Why a new password was refused; the sentence is for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// Too short or too long.
+    #[error("must have 8 to 256 characters")]
+    Length,
+    /// Among the most common ones.
+    #[error("is one of the most common passwords, choose another")]
+    Common,
+}
+
+/// A password that somebody chooses.
+///
+/// # Errors
+///
+/// [`PasswordError`], whose text names the broken rule.
+pub fn parse_new(text: String) -> Result<SecretString, PasswordError> {
+    let characters = text.chars().count();
+    if !(MIN_CHARACTERS..=MAX_CHARACTERS).contains(&characters) {
+        return Err(PasswordError::Length);
+    }
+    if COMMON.contains(text.to_lowercase().as_str()) {
+        return Err(PasswordError::Common);
+    }
+    Ok(entered(&text))
+}
+
+/// A password as somebody entered it, in the form that is hashed. Any text may be wrong, so none is
+/// refused here; what is longer than any password can be is cut, and so still wrong.
+#[must_use]
+pub fn entered(text: &str) -> SecretString {
+    let bounded = text.chars().take(MAX_CHARACTERS + 1);
+    SecretString::from(bounded.nfc().collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn only_the_length_and_the_list_count() {
+        for good in [
+            "abcdefgx",
+            "        ",
+            "пароль-пароль",
+            "p4ss🦀word",
+            &"x".repeat(256),
+        ] {
+            assert!(parse_new(good.to_owned()).is_ok(), "`{good}` was refused");
+        }
+        for (bad, why) in [
+            ("", PasswordError::Length),
+            ("1234567", PasswordError::Length),
+            ("🦀🦀🦀🦀🦀🦀🦀", PasswordError::Length),
+            (&"x".repeat(257), PasswordError::Length),
+            ("password", PasswordError::Common),
+            ("PassWord123", PasswordError::Common),
+            ("12345678", PasswordError::Common),
+            ("iloveyou", PasswordError::Common),
+        ] {
+            assert_eq!(parse_new(bad.to_owned()).map(|_| ()), Err(why), "{bad}");
+        }
+    }
+
+    #[test]
+    fn two_keyboards_agree() {
+        let (composed, decomposed) = (
+            entered("caf\u{e9} cr\u{e8}me"),
+            entered("cafe\u{301} cre\u{300}me"),
+        );
+        assert_eq!(composed.expose_secret(), decomposed.expose_secret());
+        assert_eq!(entered(&"x".repeat(9_999)).expose_secret().len(), 257);
+    }
+
+    #[test]
+    fn the_list_is_of_passwords_that_could_be_chosen() {
+        assert!(COMMON.len() > 300);
+        for common in COMMON.iter() {
+            assert!(common.chars().count() >= MIN_CHARACTERS, "{common}");
+            assert_eq!(common.to_lowercase(), **common);
+        }
+    }
+}

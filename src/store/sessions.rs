@@ -1,0 +1,318 @@
+//! Sessions: read at every request with a bearer token, refreshed by one guarded statement, ended.
+//!
+//! A session's row holds the hash of its one valid refresh token. Rotating replaces it where it is
+//! still the presented one, so of any number of parallel refreshes one succeeds; the spent hash is
+//! remembered, so that a later use is told apart from a stranger's guess. Whatever ends a session
+//! writes the same row, and so comes before a rotation or after it.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{
+    Alias, Expr, ExprTrait as _, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder,
+};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IdenStatic, Iterable,
+    QueryFilter, Statement,
+};
+use serde_json::json;
+
+use super::audit::{Action, Changes, Entry};
+use super::entity::{organization, session, spent_refresh_token, stored_time, user};
+use super::write::Write;
+use super::{Error, Store};
+use crate::domain::audit::Provenance;
+use crate::domain::caller::UserCaller;
+use crate::domain::id::{OrganizationId, SessionId, UserId};
+use crate::domain::session::TokenHash;
+use crate::domain::timestamp::Timestamp;
+
+/// A session to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct NewSession {
+    /// Its id.
+    pub id: SessionId,
+    /// Of its first refresh token.
+    pub refresh_hash: TokenHash,
+    /// When that token is void.
+    pub refresh_expires_at: Timestamp,
+}
+
+/// Whose a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionRow {
+    /// The session.
+    pub id: SessionId,
+    /// The person.
+    pub user: UserId,
+    /// The tenant.
+    pub organization: OrganizationId,
+}
+
+/// What came of presenting a refresh token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rotation {
+    /// It was the current one, and its successor is now.
+    Rotated(SessionRow),
+    /// It was used before.
+    Spent {
+        /// Whose it was.
+        session: SessionRow,
+        /// Which key its successor was derived with.
+        key_id: String,
+        /// When it was used.
+        spent_at: Timestamp,
+        /// Whether the session can be refreshed at all.
+        is_refreshable: bool,
+    },
+    /// Nobody's, or one of a session that is over.
+    Void,
+}
+
+const USER: &str = "u_";
+const ORGANIZATION: &str = "o_";
+
+impl Store {
+    /// The person and the organization behind a session that has not ended; also if the person is
+    /// disabled.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn find_session(&self, id: SessionId) -> Result<Option<UserCaller>, Error> {
+        let statement = Statement::from_sql_and_values(
+            self.reader.get_database_backend(),
+            &self.find_session,
+            [id.uuid().into()],
+        );
+        let Some(row) = self.reader.query_one_raw(statement).await? else {
+            return Ok(None);
+        };
+        Ok(Some(UserCaller {
+            session: id,
+            user: user::Model::from_query_result(&row, USER)?.into(),
+            organization: organization::Model::from_query_result(&row, ORGANIZATION)?.try_into()?,
+        }))
+    }
+
+    /// Replaces a refresh token by its successor, if it is the current one of a session that can be
+    /// refreshed; else says what it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn rotate(
+        &self,
+        presented: TokenHash,
+        successor: TokenHash,
+        key_id: &str,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<Rotation, Error> {
+        use session::Column;
+        let now = stored_time(now);
+        let transaction = self.begin_transaction().await?;
+        let rotated = session::Entity::update_many()
+            .col_expr(Column::RefreshHash, Expr::value(successor.to_vec()))
+            .col_expr(Column::Generation, Expr::col(Column::Generation).add(1))
+            .col_expr(
+                Column::RefreshExpiresAt,
+                Expr::value(stored_time(expires_at)),
+            )
+            .filter(Column::RefreshHash.eq(presented.to_vec()))
+            .filter(Column::RefreshExpiresAt.gt(now))
+            .filter(Column::RefreshRevokedAt.is_null())
+            .filter(Column::EndedAt.is_null())
+            .exec_with_returning(&transaction)
+            .await?;
+        let Some(row) = rotated.into_iter().next() else {
+            let spent = find_spent(&transaction, presented).await?;
+            transaction.rollback().await?;
+            return Ok(
+                spent.map_or(Rotation::Void, |(spent, session)| Rotation::Spent {
+                    session: SessionRow::from(&session),
+                    key_id: spent.key_id,
+                    spent_at: spent.spent_at,
+                    is_refreshable: session.ended_at.is_none()
+                        && session.refresh_revoked_at.is_none()
+                        && session.refresh_expires_at > now,
+                }),
+            );
+        };
+        let spent = spent_refresh_token::ActiveModel {
+            hash: Set(presented.to_vec()),
+            session_id: Set(row.id),
+            generation: Set(row.generation.saturating_sub(1)),
+            key_id: Set(key_id.to_owned()),
+            spent_at: Set(now),
+        };
+        spent_refresh_token::Entity::insert(spent)
+            .exec_without_returning(&transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(Rotation::Rotated(SessionRow::from(&row)))
+    }
+
+    /// The session whose current refresh token that is, ended or not.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn find_session_of_refresh_token(
+        &self,
+        presented: TokenHash,
+    ) -> Result<Option<SessionRow>, Error> {
+        let found = session::Entity::find()
+            .filter(session::Column::RefreshHash.eq(presented.to_vec()))
+            .one(&self.reader)
+            .await?;
+        Ok(found.as_ref().map(SessionRow::from))
+    }
+
+    /// Ends a session; one that has ended stays as it is. `why` names the event.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn end_session(
+        &self,
+        ended: SessionRow,
+        why: &'static str,
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let mut write = self.begin(by).await?;
+        write.lock_organization(ended.organization).await?;
+        let updated = session::Entity::update_many()
+            .col_expr(session::Column::EndedAt, Expr::value(write.at()))
+            .filter(session::Column::Id.eq(ended.id.uuid()))
+            .filter(session::Column::EndedAt.is_null())
+            .exec(&write.transaction)
+            .await?;
+        if updated.rows_affected == 0 {
+            return Ok(());
+        }
+        let entry = Entry {
+            action: Action::Person(why),
+            resource: ended.user.to_string(),
+            changes: Changes::between(json!({"session": ended.id.to_string()}), json!({})),
+        };
+        write.record(ended.organization, entry).await?;
+        write.commit().await
+    }
+
+    /// Forgets sessions and links that are over since before that time.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn forget_sessions_before(&self, time: Timestamp) -> Result<u64, Error> {
+        use super::entity::one_time_token;
+        let time = stored_time(time);
+        let transaction = self.begin_transaction().await?;
+        let sessions = session::Entity::delete_many()
+            .filter(session::Column::RefreshExpiresAt.lt(time))
+            .exec(&transaction)
+            .await?;
+        let links = one_time_token::Entity::delete_many()
+            .filter(one_time_token::Column::ExpiresAt.lt(time))
+            .exec(&transaction)
+            .await?;
+        // A token that old belongs to a session that goes on; presented now, it is a stranger's.
+        let spent = spent_refresh_token::Entity::delete_many()
+            .filter(spent_refresh_token::Column::SpentAt.lt(time))
+            .exec(&transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(sessions.rows_affected + links.rows_affected + spent.rows_affected)
+    }
+}
+
+impl From<&session::Model> for SessionRow {
+    fn from(row: &session::Model) -> Self {
+        Self {
+            id: SessionId::from_uuid(row.id),
+            user: UserId::from_uuid(row.user_id),
+            organization: OrganizationId::from_uuid(row.organization_id),
+        }
+    }
+}
+
+/// A spent token together with its session.
+async fn find_spent(
+    connection: &impl ConnectionTrait,
+    hash: TokenHash,
+) -> Result<Option<(spent_refresh_token::Model, session::Model)>, Error> {
+    let spent = spent_refresh_token::Entity::find_by_id(hash.to_vec());
+    let Some(spent) = spent.one(connection).await? else {
+        return Ok(None);
+    };
+    let session = session::Entity::find_by_id(spent.session_id)
+        .one(connection)
+        .await?;
+    Ok(session.map(|session| (spent, session)))
+}
+
+/// Inserts a session. The caller holds a lock on the person's row.
+pub(super) async fn insert(
+    write: &Write<'_>,
+    organization: OrganizationId,
+    user: UserId,
+    new: NewSession,
+) -> Result<(), Error> {
+    let row = session::ActiveModel {
+        id: Set(new.id.uuid()),
+        organization_id: Set(organization.uuid()),
+        user_id: Set(user.uuid()),
+        refresh_hash: Set(new.refresh_hash.to_vec()),
+        generation: Set(1),
+        refresh_expires_at: Set(stored_time(new.refresh_expires_at)),
+        refresh_revoked_at: Set(None),
+        ended_at: Set(None),
+        created_at: Set(write.at()),
+    };
+    session::Entity::insert(row)
+        .exec_without_returning(&write.transaction)
+        .await?;
+    Ok(())
+}
+
+/// Ends every session of a person.
+pub(super) async fn end_all(write: &Write<'_>, user: UserId) -> Result<(), Error> {
+    session::Entity::update_many()
+        .col_expr(session::Column::EndedAt, Expr::value(write.at()))
+        .filter(session::Column::UserId.eq(user.uuid()))
+        .filter(session::Column::EndedAt.is_null())
+        .exec(&write.transaction)
+        .await?;
+    Ok(())
+}
+
+/// The text of the one query behind [`Store::find_session`]; it is built once.
+pub(super) fn statement(backend: DbBackend) -> String {
+    let mut query = Query::select();
+    columns::<user::Entity>(&mut query, USER);
+    columns::<organization::Entity>(&mut query, ORGANIZATION);
+    query
+        .from(session::Entity)
+        .inner_join(
+            user::Entity,
+            Expr::col((user::Entity, user::Column::Id))
+                .equals((session::Entity, session::Column::UserId)),
+        )
+        .inner_join(
+            organization::Entity,
+            Expr::col((organization::Entity, organization::Column::Id))
+                .equals((session::Entity, session::Column::OrganizationId)),
+        )
+        .and_where(Expr::col((session::Entity, session::Column::EndedAt)).is_null())
+        .and_where(session::Column::Id.eq(sea_orm::prelude::Uuid::nil()));
+    match backend {
+        DbBackend::Sqlite => query.build(SqliteQueryBuilder).0,
+        _ => query.build(PostgresQueryBuilder).0,
+    }
+}
+
+fn columns<E: EntityTrait>(query: &mut SelectStatement, prefix: &str) {
+    for column in E::Column::iter() {
+        let alias = Alias::new(format!("{prefix}{}", column.as_str()));
+        query.expr_as(Expr::col((E::default(), column)), alias);
+    }
+}
