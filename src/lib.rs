@@ -8,6 +8,7 @@ pub mod authz;
 pub mod cli;
 pub mod domain;
 pub mod http;
+pub mod mail;
 pub mod settings;
 pub mod store;
 pub mod telemetry;

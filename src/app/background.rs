@@ -1,6 +1,7 @@
 //! Work beside the requests: what is pending is written, what is over is noticed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -9,9 +10,18 @@ use crate::http::state::State;
 
 use super::{App, FLUSH_INTERVAL};
 
+const FORGET_INTERVAL: Duration = Duration::from_hours(1);
+/// How long what is over stays in the database: a spent refresh token for longer than its successor
+/// lives, so that its use is noticed.
+const KEPT: Duration = Duration::from_hours(31 * 24);
+
 /// Starts the work; it ends with the token, after a last flush.
 pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
     tracker.spawn(app.replay.clone().run(stop.clone()));
+    if let Some(mail) = app.mail.lock().take() {
+        tracker.spawn(mail.run(stop.clone()));
+    }
+    tracker.spawn(forget(Arc::clone(&app.state), stop.clone()));
     let state = Arc::clone(&app.state);
     let metrics = app.metrics.clone();
     let limits = Arc::clone(&app.limits);
@@ -31,6 +41,20 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
         }
         flush(&state).await;
     });
+}
+
+/// Now and then, drops what nobody can use any more.
+async fn forget(state: Arc<State>, stop: CancellationToken) {
+    loop {
+        let long_ago = state.clock.now() - KEPT;
+        if let Err(error) = state.store.forget_sessions_before(long_ago).await {
+            tracing::warn!(%error, "sessions and links that are over could not be dropped, they are kept for the next try");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(FORGET_INTERVAL) => {}
+            () = stop.cancelled() => break,
+        }
+    }
 }
 
 async fn flush(state: &State) {

@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod demo;
+mod people;
 pub mod provision;
 pub mod serve;
 mod start_error;
@@ -11,7 +12,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretBox};
+use tokio::sync::Notify;
 
 use crate::authn::last_used::LastUsed;
 use crate::authn::mint::KeyMint;
@@ -25,6 +28,7 @@ use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::http::state::State;
 use crate::http::tasks::Tasks;
+use crate::mail;
 use crate::settings::keys::{Key, Keys};
 use crate::settings::{RateLimit, ReplayStore, Settings};
 use crate::store::{self, AuditKey, Store};
@@ -40,6 +44,8 @@ pub struct App {
     pub replay: ReplayGuard,
     /// The shares of keys and organizations, which must be tidied.
     pub limits: Arc<RateLimits>,
+    /// What sends mail, until it is started.
+    mail: Mutex<Option<mail::Sender>>,
     /// Where the service's randomness comes from.
     pub entropy: Arc<dyn Entropy>,
     /// What is counted.
@@ -47,13 +53,15 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the database (migrating it), the policies and the replay guard.
+    /// Opens the database (migrating it), the policies and the replay guard. `base_url` is where
+    /// clients reach the service, without a slash at its end.
     ///
     /// # Errors
     ///
     /// [`StartError`]: one paragraph that says what is wrong and what to do.
     pub async fn build(
         settings: &Settings,
+        base_url: &str,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         metrics: Recorder,
@@ -80,9 +88,24 @@ impl App {
             clock: Arc::clone(&clock),
         };
         let service_accounts = ServiceAccounts::new(parts, &*entropy);
+        let outbox = Arc::new(Notify::new());
+        let base = people::BaseUrl::parse(base_url)?;
+        let shared = people::Shared {
+            store: &store,
+            sealer: &sealer,
+            outbox: &outbox,
+            clock: &clock,
+            entropy: &entropy,
+        };
+        let mail = people::mail_sender(settings, shared)?;
+        let portal_users = people::portal_users(settings, keys, &base, shared)?;
         let state = State {
             store,
             service_accounts,
+            portal_users,
+            origins: base.origins(&settings.portal.origins),
+            secure_cookie: base.is_secure(),
+            ops_token: settings.server.ops_token.clone(),
             engine: Engine::new(snapshot),
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,
@@ -98,6 +121,7 @@ impl App {
             state: Arc::new(state),
             replay,
             limits,
+            mail: Mutex::new(Some(mail)),
             entropy,
             metrics,
         })

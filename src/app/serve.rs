@@ -78,6 +78,7 @@ impl Server {
             self.main,
             router::main(Arc::clone(state)),
             edge(edge_config(settings)),
+            Some(state.origins.cors()),
             stop.clone().cancelled_owned(),
         );
         listeners.spawn(report(main));
@@ -85,6 +86,7 @@ impl Server {
             self.operations,
             router::operations_listener(Arc::clone(state)),
             edge(edge_config(settings)),
+            None,
             stop.clone().cancelled_owned(),
         );
         listeners.spawn(report(operations));

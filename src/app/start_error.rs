@@ -4,8 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::authn::{password, replay, secrets};
+use crate::authn::{access_token, password, replay, secrets};
 use crate::domain::slug::SlugError;
+use crate::mail;
 use crate::settings::error::SettingsError;
 use crate::store;
 
@@ -38,6 +39,18 @@ pub enum StartError {
     /// The demo owner's password cannot be hashed.
     #[error(transparent)]
     Password(#[from] password::HashError),
+    /// A key of access tokens cannot be used.
+    #[error("{0}; make another with `charter keys generate`")]
+    TokenKey(#[from] access_token::KeyError),
+    /// The public base URL is none.
+    #[error("`{0}` is not a web address: {1}; set `portal.base_url`")]
+    BaseUrl(String, url::ParseError),
+    /// The sender of mails, or their templates.
+    #[error(transparent)]
+    Mail(#[from] mail::ComposeError),
+    /// The mail server's address.
+    #[error("`mail.smtp_url` cannot be used: {0}")]
+    MailServer(#[from] mail::TransportError),
     /// The demo's slug is not one: a mistake in this program.
     #[error("the demo's slug {0}")]
     DemoSlug(SlugError),

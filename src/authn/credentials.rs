@@ -118,6 +118,26 @@ impl<'a> Credentials<'a> {
         }
     }
 
+    /// The access token: `Bearer`, one space, the token (RFC 6750 section 2.1).
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::MalformedAuthorization`].
+    pub fn bearer(&self) -> Result<&'a str, Rejection> {
+        let value = self.authorization.text("authorization")?;
+        let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+        value
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
+            .map(|(_, token)| token)
+            .filter(|token| !token.is_empty() && token.bytes().all(is_of_token))
+            .ok_or_else(|| {
+                Rejection::MalformedAuthorization(
+                    "write `Bearer {token}`, with one space".to_owned(),
+                )
+            })
+    }
+
     /// The signing headers, each sent once and in its one form.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 
+use crate::domain::access_key::AccessKey;
 use crate::domain::caller::ServiceAccountCaller;
 use crate::domain::clock::Clock;
 use crate::store::Store;
@@ -21,6 +22,7 @@ const MAX_ENTRIES: u64 = 100_000;
 /// A key's row with its secret opened and made ready.
 pub(super) struct Known {
     pub(super) caller: Arc<ServiceAccountCaller>,
+    pub(super) access_key: AccessKey,
     pub(super) key: signing::Key,
 }
 

@@ -28,6 +28,9 @@ pub enum Rejection {
     /// The bearer token is not one of ours, or what it points to is gone.
     #[error("the token is not valid")]
     InvalidToken,
+    /// The bearer token was valid until a moment ago.
+    #[error("the token has expired")]
+    TokenExpired,
     /// The body is not the one that was signed.
     #[error("the body is not the one that was signed")]
     BodyHashMismatch,

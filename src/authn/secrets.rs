@@ -1,4 +1,4 @@
-//! Access-key secrets: made, shown once, and sealed at rest.
+//! Access-key secrets: made, shown once, and sealed at rest; and the sealing of mails that wait.
 //!
 //! A secret is sealed with AES-256-GCM under a key-encryption key from the settings. The key's id,
 //! its organization and the format's version are associated data, so that a sealed secret moved
@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::domain::access_key::SealedSecret;
 use crate::domain::code::{Code, random_text};
 use crate::domain::entropy::Entropy;
-use crate::domain::id::{AccessKeyId, OrganizationId};
+use crate::domain::id::{AccessKeyId, MailId, OrganizationId};
 
 const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 12;
@@ -89,13 +89,60 @@ impl Sealer {
         binding: Binding,
         entropy: &dyn Entropy,
     ) -> Result<SealedSecret, SealError> {
+        let secret = secret.expose_secret().as_bytes();
+        self.encrypt(secret, &binding.associated_data(), entropy)
+    }
+
+    /// Opens what was sealed for that row.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError`]: an unknown key, or not what was sealed.
+    pub fn open(&self, sealed: &SealedSecret, binding: Binding) -> Result<SecretString, SealError> {
+        let opened = self.decrypt(sealed, &binding.associated_data())?;
+        let text = std::str::from_utf8(&opened).map_err(|_| SealError::Broken)?;
+        Ok(SecretString::from(text))
+    }
+
+    /// Seals a mail, whose links are secrets, for one row of the outbox.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::seal`].
+    pub fn seal_mail(
+        &self,
+        content: &[u8],
+        id: MailId,
+        entropy: &dyn Entropy,
+    ) -> Result<SealedSecret, SealError> {
+        self.encrypt(content, &mail_data(id), entropy)
+    }
+
+    /// Opens a mail that was sealed for that row.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn open_mail(
+        &self,
+        sealed: &SealedSecret,
+        id: MailId,
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        self.decrypt(sealed, &mail_data(id))
+    }
+
+    fn encrypt(
+        &self,
+        plain: &[u8],
+        associated: &[u8],
+        entropy: &dyn Entropy,
+    ) -> Result<SealedSecret, SealError> {
         let (id, cipher) = self.keys.first().ok_or(SealError::NoKey)?;
         let mut nonce = [0; NONCE_BYTES];
         entropy.fill(&mut nonce);
-        let associated = binding.associated_data();
         let payload = Payload {
-            msg: secret.expose_secret().as_bytes(),
-            aad: &associated,
+            msg: plain,
+            aad: associated,
         };
         let ciphertext = cipher
             .encrypt(&Nonce::from(nonce), payload)
@@ -109,12 +156,11 @@ impl Sealer {
         })
     }
 
-    /// Opens what was sealed for that row.
-    ///
-    /// # Errors
-    ///
-    /// [`SealError`]: an unknown key, or not what was sealed.
-    pub fn open(&self, sealed: &SealedSecret, binding: Binding) -> Result<SecretString, SealError> {
+    fn decrypt(
+        &self,
+        sealed: &SealedSecret,
+        associated: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let (_, cipher) = self
             .keys
             .iter()
@@ -127,19 +173,22 @@ impl Sealer {
         let (nonce, ciphertext) = rest
             .split_first_chunk::<NONCE_BYTES>()
             .ok_or(SealError::Broken)?;
-        let associated = binding.associated_data();
         let payload = Payload {
             msg: ciphertext,
-            aad: &associated,
+            aad: associated,
         };
-        let opened = Zeroizing::new(
-            cipher
-                .decrypt(&Nonce::from(*nonce), payload)
-                .map_err(|_| SealError::Broken)?,
-        );
-        let text = std::str::from_utf8(&opened).map_err(|_| SealError::Broken)?;
-        Ok(SecretString::from(text))
+        cipher
+            .decrypt(&Nonce::from(*nonce), payload)
+            .map(Zeroizing::new)
+            .map_err(|_| SealError::Broken)
     }
+}
+
+fn mail_data(id: MailId) -> Vec<u8> {
+    let mut data = b"charter outgoing mail".to_vec();
+    data.push(VERSION);
+    data.extend_from_slice(id.uuid().as_bytes());
+    data
 }
 
 /// A new key's public text: `sa_{organization code}_{account code}_{random}` (contract section 1).

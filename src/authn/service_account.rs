@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use crate::domain::caller::{Caller, ServiceAccountCaller};
+use crate::domain::caller::Caller;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::timestamp::Timestamp;
@@ -56,7 +56,7 @@ pub struct ServiceAccounts {
 
 /// A request whose signature verified and whose key may be used; its body is not yet checked.
 pub struct Verified {
-    caller: Arc<ServiceAccountCaller>,
+    known: Arc<Known>,
     content_sha256: String,
     nonce: String,
     date: Timestamp,
@@ -86,10 +86,10 @@ impl ServiceAccounts {
             tokio::time::sleep_until(arrived + AGE_OF_A_REFUSAL).await;
             return Err(Rejection::InvalidSignature);
         };
-        self.check_state(&known.caller, credentials)?;
-        self.count(&known.caller)?;
+        self.check_state(&known, credentials)?;
+        self.count(&known)?;
         Ok(Verified {
-            caller: Arc::clone(&known.caller),
+            known,
             content_sha256: signed.content_sha256.to_owned(),
             nonce: signed.nonce.to_owned(),
             date: signed.date,
@@ -105,19 +105,21 @@ impl ServiceAccounts {
         if !signing::content_matches(body, &verified.content_sha256) {
             return Err(Rejection::BodyHashMismatch);
         }
-        let caller = verified.caller;
+        let Known {
+            caller, access_key, ..
+        } = &*verified.known;
         self.parts
             .replay
-            .claim(caller.access_key.id, &verified.nonce, verified.date)
+            .claim(access_key.id, &verified.nonce, verified.date)
             .await
             .map_err(|refusal| self.rejection(refusal))?;
         self.parts.last_used.note(
-            caller.access_key.id,
+            access_key.id,
             caller.service_account.id,
-            caller.access_key.last_used_at,
+            access_key.last_used_at,
             self.parts.clock.now(),
         );
-        Ok(Caller::ServiceAccount(caller))
+        Ok(Caller::ServiceAccount(Arc::clone(caller)))
     }
 
     fn check_date(&self, date: Timestamp) -> Result<(), Rejection> {
@@ -166,7 +168,7 @@ impl ServiceAccounts {
             return Ok(None);
         };
         let binding = Binding {
-            key: credential.caller.access_key.id,
+            key: credential.access_key.id,
             organization: credential.caller.organization.id,
         };
         let secret = self
@@ -176,18 +178,15 @@ impl ServiceAccounts {
             .map_err(|error| Rejection::Internal(format!("access key {}: {error}", binding.key)))?;
         let known = Arc::new(Known {
             caller: Arc::new(credential.caller),
+            access_key: credential.access_key,
             key: signing::Key::new(secret.expose_secret()),
         });
         self.keys.put(access_key, Arc::clone(&known), reading);
         Ok(Some(known))
     }
 
-    fn check_state(
-        &self,
-        caller: &ServiceAccountCaller,
-        credentials: &Credentials<'_>,
-    ) -> Result<(), Rejection> {
-        let key = &caller.access_key;
+    fn check_state(&self, known: &Known, credentials: &Credentials<'_>) -> Result<(), Rejection> {
+        let (key, caller) = (&known.access_key, &known.caller);
         if key.revoked_at.is_some() || caller.service_account.deleted_at.is_some() {
             return Err(Rejection::KeyRevoked);
         }
@@ -203,10 +202,10 @@ impl ServiceAccounts {
         Ok(())
     }
 
-    fn count(&self, caller: &ServiceAccountCaller) -> Result<(), Rejection> {
+    fn count(&self, known: &Known) -> Result<(), Rejection> {
         self.parts
             .limits
-            .count(caller.access_key.id, caller.organization.id)
+            .count(known.access_key.id, known.caller.organization.id)
             .map_err(|exceeded| Rejection::TooManyRequests {
                 limit: exceeded.limit.into(),
                 retry_after: exceeded.retry_after,
@@ -238,7 +237,7 @@ impl ServiceAccounts {
     }
 }
 
-fn unavailable(error: store::Error) -> Rejection {
+pub(super) fn unavailable(error: store::Error) -> Rejection {
     Rejection::Unavailable {
         cause: error.to_string(),
         retry_after: STORE_RETRY_AFTER,

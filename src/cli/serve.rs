@@ -45,8 +45,8 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     runtime.block_on(async {
         let entropy = Arc::new(OsEntropy);
         let clock = Arc::new(SystemClock::start());
-        let app = App::build(&settings, clock, entropy, metrics).await?;
         let server = Server::bind(&settings).await?;
+        let app = App::build(&settings, &server.base_url(), clock, entropy, metrics).await?;
         if args.demo {
             demo::prepare(&app, &OsEntropy, &settings.data_dir, &server.base_url()).await?;
         }

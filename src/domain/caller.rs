@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::access_key::AccessKey;
 use super::account::Account;
 use super::id::{AccessKeyId, OrganizationId, ServiceAccountId, SessionId};
 use super::organization::Organization;
@@ -45,7 +44,7 @@ pub enum Caller {
     User(Arc<UserCaller>),
 }
 
-/// A service account that proved it holds one of its keys' secrets.
+/// A service account that proved it holds one of its keys' secrets, or that an operator asks about.
 #[derive(Debug)]
 pub struct ServiceAccountCaller {
     /// The service account.
@@ -54,15 +53,15 @@ pub struct ServiceAccountCaller {
     pub account: Account,
     /// The tenant.
     pub organization: Organization,
-    /// The key it signed with.
-    pub access_key: AccessKey,
+    /// The key it signed with; `None` where an operator asks about it.
+    pub access_key: Option<AccessKeyId>,
 }
 
-/// A person whose bearer token was verified.
-#[derive(Debug)]
+/// A person whose bearer token was verified, or that an operator asks about.
+#[derive(Debug, PartialEq)]
 pub struct UserCaller {
-    /// The session of the token.
-    pub session: SessionId,
+    /// The session of the token; `None` where an operator asks about the person.
+    pub session: Option<SessionId>,
     /// The person.
     pub user: User,
     /// The tenant.
@@ -98,7 +97,7 @@ impl Caller {
     #[must_use]
     pub fn access_key_id(&self) -> Option<AccessKeyId> {
         match self {
-            Self::ServiceAccount(caller) => Some(caller.access_key.id),
+            Self::ServiceAccount(caller) => caller.access_key,
             Self::User(_) => None,
         }
     }
@@ -117,8 +116,8 @@ impl Caller {
     pub fn standing(&self) -> Option<Standing> {
         match self {
             Self::ServiceAccount(_) => None,
-            Self::User(caller) => Some(Standing {
-                session: caller.session,
+            Self::User(caller) => caller.session.map(|session| Standing {
+                session,
                 user: caller.user.id,
                 role: caller.user.role.clone(),
             }),

@@ -31,11 +31,17 @@ pub async fn authenticate(
 ) -> Result<(Caller, Bytes), ApiError> {
     let credentials = collect(request, source_ip);
     match (credentials.scheme()?, accepts) {
-        (Scheme::Hmac, _) => {}
+        (Scheme::Hmac, Accepts::Bearer) => {
+            return Err(malformed("this operation takes a bearer token only"));
+        }
+        (Scheme::Hmac, Accepts::Signed | Accepts::SignedOrBearer) => {}
         (Scheme::Bearer, Accepts::Signed) => {
             return Err(malformed("this operation takes signed requests only"));
         }
-        (Scheme::Bearer, Accepts::SignedOrBearer) => return Err(Rejection::InvalidToken.into()),
+        (Scheme::Bearer, Accepts::Bearer | Accepts::SignedOrBearer) => {
+            let caller = state.portal_users.authenticate(&credentials).await?;
+            return Ok((caller, body::read(request, limits).await?));
+        }
     }
     let verified = state.service_accounts.verify(&credentials).await?;
     let body = body::read(request, limits).await?;
@@ -85,6 +91,10 @@ impl From<Rejection> for ApiError {
                 Code::InvalidToken,
                 "the access token is not valid, sign in again",
             ),
+            Rejection::TokenExpired => unauthorized(
+                Code::TokenExpired,
+                "the access token has expired, refresh it",
+            ),
             Rejection::BodyHashMismatch => unauthorized(
                 Code::BodyHashMismatch,
                 "`x-content-sha256` is not the hash of the body that arrived",
@@ -118,7 +128,7 @@ impl From<Rejection> for ApiError {
 }
 
 /// At least one: a client told to wait no time at all would come back at once.
-fn whole_seconds(duration: Duration) -> u64 {
+pub(super) fn whole_seconds(duration: Duration) -> u64 {
     let rounded_up = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     rounded_up.max(1)
 }

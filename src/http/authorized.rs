@@ -11,6 +11,7 @@ use salvo::http::{HeaderMap, Method};
 use salvo::oapi::{Components, EndpointArgRegister, Operation as OpenApiOperation};
 use salvo::{Depot, Request};
 
+use crate::authn::portal_user::PortalUsers;
 use crate::domain::audit::Provenance;
 use crate::domain::caller::Caller;
 use crate::store::Tenant;
@@ -19,7 +20,7 @@ use super::answer::Found;
 use super::authenticate::authenticate;
 use super::authorizer::Authorizer;
 use super::context::RequestContext;
-use super::error::ApiError;
+use super::error::{ApiError, Code};
 use super::etag::EntityTag;
 use super::input::RequestInput;
 use super::openapi;
@@ -47,7 +48,7 @@ impl<O: Operation> Authorized<O> {
         let mut raw = admitted.raw_input(request)?;
         let input = O::Input::read(&mut raw)?;
         raw.query.finish()?;
-        refuse_writes_when_deactivated(request.method(), admitted.authorizer.caller())?;
+        refuse_writes(request.method(), admitted.authorizer.caller())?;
         let caller = admitted.authorizer.caller();
         let object = O::Object::load(&state, caller, O::object(&input)).await?;
         admitted
@@ -140,6 +141,12 @@ impl Write {
         self.state.store.within(self.authorizer.caller().scope())
     }
 
+    /// People's affairs.
+    #[must_use]
+    pub fn portal_users(&self) -> &PortalUsers {
+        &self.state.portal_users
+    }
+
     /// What the audit event records of the request.
     #[must_use]
     pub fn provenance(&self) -> Provenance {
@@ -192,11 +199,22 @@ async fn admit(
     Ok((state, Admitted { authorizer, body }))
 }
 
-fn refuse_writes_when_deactivated(method: &Method, caller: &Caller) -> Result<(), ApiError> {
-    if method != Method::GET && !caller.organization().is_active {
+/// What policy is not even asked: writes in a deactivated organization, and by people who have not
+/// shown that the address is theirs.
+fn refuse_writes(method: &Method, caller: &Caller) -> Result<(), ApiError> {
+    if method == Method::GET {
+        return Ok(());
+    }
+    if !caller.organization().is_active {
         return Err(ApiError::organization_deactivated());
     }
-    Ok(())
+    match caller {
+        Caller::User(person) if !person.user.email_verified => Err(ApiError::forbidden(
+            Code::EmailNotVerified,
+            "verify your e-mail address first: follow the link in the mail that was sent to it",
+        )),
+        Caller::User(_) | Caller::ServiceAccount(_) => Ok(()),
+    }
 }
 
 fn conditions(headers: &HeaderMap) -> HeaderMap {

@@ -13,6 +13,7 @@ use salvo_oapi::swagger_ui::{self, Config};
 
 use super::error::ApiError;
 use super::openapi::{self, headers};
+use super::origin::vary_by_origin;
 
 const INDEX: &str = r#"<!doctype html>
 <html lang="en">
@@ -139,8 +140,9 @@ fn send(response: &mut Response, content_type: &'static str, body: Vec<u8>) {
     response.body(body);
 }
 
-/// The page and its files, unlike every other answer (contract section 2).
-fn let_be_cached(response: &mut Response) {
+/// The page, its files and the public keys, unlike every other answer (contract section 2).
+pub(super) fn let_be_cached(response: &mut Response) {
     let five_minutes = HeaderValue::from_static("public, max-age=300");
     response.headers_mut().insert(CACHE_CONTROL, five_minutes);
+    vary_by_origin(response);
 }

@@ -6,12 +6,13 @@ use salvo::http::{HeaderMap, Method};
 use salvo::hyper::body::Bytes;
 use salvo::oapi::schema::AdditionalProperties;
 use salvo::oapi::{
-    BasicType, Components, Content, Object, Operation as OpenApiOperation, Parameter, ParameterIn,
-    RefOr, RequestBody, Required, Schema, ToSchema,
+    BasicType, Components, Content, KnownFormat, Object, Operation as OpenApiOperation, Parameter,
+    ParameterIn, RefOr, RequestBody, Required, Schema, SchemaFormat, ToSchema,
 };
 use salvo::routing::PathParams;
+use uuid::Uuid;
 
-use crate::domain::id::{AccessKeyId, AccountId, ServiceAccountId};
+use crate::domain::id::{AccessKeyId, AccountId, ServiceAccountId, UserId};
 
 use super::body;
 use super::error::{self, ApiError, ErrorType};
@@ -45,6 +46,33 @@ impl RequestInput<'_> {
 /// `{id}` of the path; `None` if it is malformed.
 #[derive(Debug, Clone, Copy)]
 pub struct PathId<Id>(pub Option<Id>);
+
+/// `{userId}` of the path, a UUID as the portal shows it; `None` if it is malformed.
+#[derive(Debug, Clone, Copy)]
+pub struct PathUserId(pub Option<UserId>);
+
+impl Input for PathUserId {
+    fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
+        let text = request.path.get("userId").map_or("", String::as_str);
+        // The parser takes other spellings too; one thing must have one address.
+        let canonical = |uuid: &Uuid| uuid.hyphenated().to_string() == text;
+        let uuid = text.parse::<Uuid>().ok().filter(canonical);
+        Ok(Self(uuid.map(UserId::from_uuid)))
+    }
+
+    fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
+        let schema = Object::with_type(BasicType::String)
+            .format(SchemaFormat::KnownFormat(KnownFormat::Uuid))
+            .examples(["01980f3a-7b1c-7def-8a12-3456789abcde"]);
+        let parameter = Parameter::new("userId")
+            .location(ParameterIn::Path)
+            .required(Required::True)
+            .description("The member's id.")
+            .schema(schema);
+        operation.parameters.insert(parameter);
+        error::describe(components, operation, ErrorType::NotFound);
+    }
+}
 
 /// An id that can stand in a path.
 pub trait TypedId: FromStr + Send + Sync {
@@ -91,6 +119,10 @@ pub trait BodyInput: Send + Sync + Sized {
     const MERGE_PATCH: bool = false;
     /// Whether no body at all means an empty object.
     const MAY_BE_ABSENT: bool = false;
+    /// Whether it is the portal's, where a broken value is a 400 (contract section 2).
+    const ON_PORTAL: bool = false;
+    /// How an operation that takes it may refuse, beyond what is said of the operation itself.
+    const REFUSES: &'static [ErrorType] = &[];
 
     /// Takes its fields. `None` only where a required one is missing or broken.
     fn read(fields: &mut Fields) -> Option<Self>;
@@ -106,7 +138,11 @@ impl<T: BodyInput> Input for Body<T> {
         };
         let mut fields = Fields::new(object);
         let input = T::read(&mut fields);
-        fields.finish()?;
+        if T::ON_PORTAL {
+            fields.finish_on_portal()?;
+        } else {
+            fields.finish()?;
+        }
         present(input).map(Self)
     }
 
@@ -124,11 +160,10 @@ impl<T: BodyInput> Input for Body<T> {
             Required::True
         };
         operation.request_body = Some(body.required(required));
-        for refusal in [
-            ErrorType::PayloadTooLarge,
-            ErrorType::UnsupportedMediaType,
-            ErrorType::ValidationFailed,
-        ] {
+        let refusals = [ErrorType::PayloadTooLarge, ErrorType::UnsupportedMediaType];
+        let broken = (!T::ON_PORTAL).then_some(ErrorType::ValidationFailed);
+        let more = T::REFUSES.iter().copied();
+        for refusal in refusals.into_iter().chain(broken).chain(more) {
             error::describe(components, operation, refusal);
         }
     }

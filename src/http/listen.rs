@@ -17,6 +17,7 @@ use salvo::rt::tokio::TokioTimer;
 use salvo::{Router, Server};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::origin::CrossOrigin;
 use super::request_id::RequestIds;
 use super::service::{Edge, EdgeConfig};
 use super::wire::{WireLimits, WireStream};
@@ -53,7 +54,7 @@ pub async fn listen(address: SocketAddr) -> io::Result<Bound> {
     })
 }
 
-/// Serves the router behind the edge until `shutdown` is ready, then lets requests under way
+/// Serves the router behind the edge, with CORS where browsers may come, until `shutdown` is ready, then lets requests under way
 /// finish, for at most `graceful_timeout`.
 ///
 /// # Errors
@@ -63,6 +64,7 @@ pub async fn serve(
     bound: Bound,
     router: Router,
     edge: Edge,
+    cross_origin: Option<CrossOrigin>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     let config = edge.config().clone();
@@ -101,7 +103,7 @@ pub async fn serve(
         pending::<()>().await;
     };
     tokio::select! {
-        result = server.try_serve(edge.guard(router)) => result,
+        result = server.try_serve(edge.guard(router, cross_origin)) => result,
         () = stop => Ok(()),
     }
 }

@@ -3,6 +3,7 @@
 //! The edge (listen, wire, service, target, request ids) holds for every request alike; readers
 //! (body, json, fields, query, etag) turn what a client sent into values or into an `ApiError`.
 
+pub mod anonymous;
 pub mod answer;
 pub mod authenticate;
 pub mod authorized;
@@ -20,9 +21,12 @@ pub mod json;
 pub mod list;
 pub mod listen;
 pub mod machine;
+pub mod objects;
 pub mod openapi;
 pub mod operation;
 pub mod ops;
+pub mod origin;
+pub mod portal;
 pub mod query;
 pub mod request_id;
 pub mod router;

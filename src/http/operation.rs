@@ -18,6 +18,8 @@ use super::state::State;
 pub enum Accepts {
     /// Signed requests only.
     Signed,
+    /// A portal user's bearer token only.
+    Bearer,
     /// A signed request or a portal user's bearer token; policy decides who may.
     SignedOrBearer,
 }

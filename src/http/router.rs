@@ -5,17 +5,19 @@ use std::sync::Arc;
 use salvo::Router;
 
 use super::state::{ProvideState, State};
-use super::{docs, machine, ops};
+use super::{docs, machine, ops, portal};
 
 /// The operations of the API, each decided by policy.
 #[must_use]
 pub fn operations() -> Router {
-    Router::new().push(machine::router())
+    Router::new().push(machine::router()).push(portal::router())
 }
 
-/// The pages that no policy decides; a test keeps the list.
+/// What no policy decides; a test keeps the list.
 fn public() -> Router {
     Router::new()
+        .push(portal::sign_in_router())
+        .push(Router::with_path(".well-known/jwks.json").get(portal::jwks::get))
         .push(Router::with_path("openapi.json").get(docs::openapi_json))
         .push(Router::with_path("docs").get(docs::index))
         .push(Router::with_path("healthz").get(ops::healthz))

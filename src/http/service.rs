@@ -22,6 +22,7 @@ use super::client_ip;
 use super::context::RequestContext;
 use super::counted::Counted;
 use super::error::ApiError;
+use super::origin::CrossOrigin;
 use super::request_id::{RequestId, RequestIds};
 use super::target;
 use crate::domain::clock::Clock;
@@ -102,10 +103,14 @@ impl Edge {
         Arc::clone(&self.request_ids)
     }
 
-    /// The router behind this edge.
+    /// The router behind this edge, and behind what else holds for matched and unmatched alike.
     #[must_use]
-    pub fn guard(self, router: Router) -> Service {
-        Service::new(router).hoop(self)
+    pub fn guard(self, router: Router, inner: Option<CrossOrigin>) -> Service {
+        let service = Service::new(router).hoop(self);
+        match inner {
+            Some(inner) => service.hoop(inner),
+            None => service,
+        }
     }
 
     fn context(&self, request: &Request) -> RequestContext {

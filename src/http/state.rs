@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
+use secrecy::SecretString;
 
 use crate::authn::last_used::LastUsed;
 use crate::authn::mint::KeyMint;
+use crate::authn::portal_user::PortalUsers;
 use crate::authn::replay::ReplayGuard;
 use crate::authn::service_account::ServiceAccounts;
 use crate::authz::engine::Engine;
@@ -13,6 +15,7 @@ use crate::domain::clock::Clock;
 use crate::store::Store;
 
 use super::error::ApiError;
+use super::origin::Origins;
 use super::tasks::Tasks;
 
 /// What the handlers share.
@@ -21,6 +24,14 @@ pub struct State {
     pub store: Arc<Store>,
     /// Verifies signed requests.
     pub service_accounts: ServiceAccounts,
+    /// People: verifies their tokens, signs them in.
+    pub portal_users: PortalUsers,
+    /// The web origins that may call with credentials.
+    pub origins: Origins,
+    /// Whether the refresh cookie is for https only.
+    pub secure_cookie: bool,
+    /// What operators' programs show to ask about permissions; `None` lets nobody ask.
+    pub ops_token: Option<SecretString>,
     /// The policies.
     pub engine: Engine,
     /// Makes access keys.

@@ -38,6 +38,11 @@ impl Tasks {
         }
     }
 
+    /// Starts work that nobody waits for; what it has to say goes to the log.
+    pub fn detach(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(work.in_current_span());
+    }
+
     /// Waits until all work is done. False when the time ran out first.
     pub async fn close_and_wait(&self, timeout: Duration) -> bool {
         self.0.close();

@@ -81,9 +81,9 @@ pub struct Keys {
     pub audit: Vec<Key>,
     /// Hashes remembered nonces.
     pub replay: Key,
-    /// Sign access tokens; empty where the portal is not used.
+    /// Sign access tokens; never empty.
     pub token: Vec<Key>,
-    /// Derive successors of refresh tokens; empty where the portal is not used.
+    /// Derive successors of refresh tokens; never empty.
     pub refresh: Vec<Key>,
 }
 
@@ -122,7 +122,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Keys> {
             }
         }
     }
-    for (purpose, keys) in purposes.into_iter().take(3) {
+    for (purpose, keys) in purposes {
         if keys.is_empty() {
             faults.push((
                 purpose,

@@ -52,6 +52,8 @@ pub struct Settings {
     pub log: Log,
     /// `[portal]`
     pub portal: Portal,
+    /// `[mail]`
+    pub mail: Mail,
 }
 
 /// The listeners and their limits.
@@ -73,6 +75,8 @@ pub struct Server {
     pub request_deadline: Duration,
     /// Time for requests under way to finish after a stop signal.
     pub shutdown_grace: Duration,
+    /// What operators' programs show to ask about permissions; `None` lets nobody ask.
+    pub ops_token: Option<SecretString>,
 }
 
 /// The database and its connections.
@@ -163,13 +167,30 @@ pub enum LogFormat {
     Auto,
 }
 
-/// The portal's web addresses (contract section 5).
+/// The portal's web addresses and its limits on strangers (contract section 5).
 #[derive(Debug)]
 pub struct Portal {
     /// Where people reach the API; `None` means the clients' listener over plain http.
     pub base_url: Option<String>,
     /// Other web origins that may call with credentials, in their serialized form (RFC 6454).
     pub origins: Vec<String>,
+    /// Registrations of one client network an hour; 0 is no limit.
+    pub register_per_hour: usize,
+    /// Failed sign-ins of one client network in 15 minutes; 0 is no limit.
+    pub failed_logins_per_quarter_hour: usize,
+    /// Requests of one client network for a link that resets a password, an hour; 0 is no limit.
+    pub forgot_password_per_hour: usize,
+    /// Passwords hashed at once, each with 19 MiB; 0 is one for each processor.
+    pub hashes_at_once: usize,
+}
+
+/// How mail is sent.
+#[derive(Debug)]
+pub struct Mail {
+    /// Whom it is from.
+    pub from: String,
+    /// `smtps://…` or `smtp://…`, may hold a password; `None` writes files instead.
+    pub smtp_url: Option<SecretString>,
 }
 
 impl Settings {

@@ -10,12 +10,16 @@ use url::Url;
 
 use super::reader::Reader;
 use super::{
-    Database, Log, LogFormat, Policies, Portal, RateLimit, RateLimits, Replay, ReplayStore, Server,
-    Settings, Signing, keys,
+    Database, Log, LogFormat, Mail, Policies, Portal, RateLimit, RateLimits, Replay, ReplayStore,
+    Server, Settings, Signing, keys,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
+/// A bound for limits on strangers.
+const MOST_TRIES: usize = 10_000;
+/// Of the operators' token: what nobody guesses.
+const SHORTEST_TOKEN: usize = 32;
 const TENTH: Duration = Duration::from_millis(100);
 
 pub(super) fn read(reader: &mut Reader) -> Settings {
@@ -41,6 +45,7 @@ pub(super) fn read(reader: &mut Reader) -> Settings {
         keys: keys::read(reader),
         log: log(reader),
         portal: portal(reader),
+        mail: mail(reader),
         data_dir,
     }
 }
@@ -55,6 +60,7 @@ fn server(reader: &mut Reader) -> Server {
         body_deadline: reader.duration("server.body_deadline", TENTH..=5 * MINUTE),
         request_deadline: reader.duration("server.request_deadline", TENTH..=10 * MINUTE),
         shutdown_grace: reader.duration("server.shutdown_grace", Duration::ZERO..=10 * MINUTE),
+        ops_token: ops_token(reader),
     };
     if server.request_deadline < server.body_deadline {
         reader.disagreement(
@@ -69,6 +75,21 @@ fn server(reader: &mut Reader) -> Server {
         );
     }
     server
+}
+
+fn ops_token(reader: &mut Reader) -> Option<SecretString> {
+    reader.parsed("server.ops_token", None, |text| match text {
+        "" => Ok(None),
+        text if text.len() >= SHORTEST_TOKEN
+            && text.bytes().all(|byte| byte.is_ascii_graphic()) =>
+        {
+            Ok(Some(SecretString::from(text)))
+        }
+        _ => Err(format!(
+            "must be at least {SHORTEST_TOKEN} printable ascii characters without blanks, such as \
+             `openssl rand -hex 32` prints"
+        )),
+    })
 }
 
 fn database(reader: &mut Reader, data_dir: &Path) -> Database {
@@ -158,6 +179,47 @@ fn portal(reader: &mut Reader) -> Portal {
                 Err(format!("`{text}` is not an origin: write `{origin}`"))
             }
         }),
+        register_per_hour: reader.number("portal.register_per_hour", 0..=MOST_TRIES),
+        failed_logins_per_quarter_hour: reader
+            .number("portal.failed_logins_per_quarter_hour", 0..=MOST_TRIES),
+        forgot_password_per_hour: reader.number("portal.forgot_password_per_hour", 0..=MOST_TRIES),
+        hashes_at_once: reader.number("portal.hashes_at_once", 0..=256),
+    }
+}
+
+fn mail(reader: &mut Reader) -> Mail {
+    let from = reader.parsed("mail.from", String::new(), |text| Ok(text.to_owned()));
+    let smtp_url = reader.parsed("mail.smtp_url", None, |text| match text {
+        "" => Ok(None),
+        text => mail_server(text).map(|()| Some(SecretString::from(text))),
+    });
+    if smtp_url.is_some() && from.is_empty() {
+        reader.disagreement(
+            "mail.from",
+            "is needed when `mail.smtp_url` is set: give an address that the server may send from",
+        );
+    }
+    Mail { from, smtp_url }
+}
+
+/// Under TLS from the start, or under a STARTTLS that nobody can strip; without only to this machine.
+fn mail_server(text: &str) -> Result<(), String> {
+    // The text may hold a password: it is not shown.
+    let wrong = "expected `smtps://USER:PASSWORD@HOST` (TLS) or `smtp://USER:PASSWORD@HOST:587?tls=required` (STARTTLS)";
+    let url = Url::parse(text).map_err(|_| wrong.to_owned())?;
+    let host = url.host_str().ok_or_else(|| wrong.to_owned())?;
+    let is_here = host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback());
+    match (url.scheme(), url.query()) {
+        ("smtps", None) | ("smtp", Some("tls=required")) => Ok(()),
+        ("smtp", None) if is_here => Ok(()),
+        ("smtp", _) => Err(format!(
+            "{wrong}: mail does not leave this machine in the clear"
+        )),
+        _ => Err(wrong.to_owned()),
     }
 }
 

@@ -10,7 +10,7 @@ use sea_orm::{
 
 use super::entity::{access_key, account, organization, service_account};
 use super::{Error, Store};
-use crate::domain::access_key::SealedSecret;
+use crate::domain::access_key::{AccessKey, SealedSecret};
 use crate::domain::caller::ServiceAccountCaller;
 
 /// Who an access key belongs to, and its secret. Whether it may be used is not decided here.
@@ -18,6 +18,8 @@ use crate::domain::caller::ServiceAccountCaller;
 pub struct Credential {
     /// The caller it would prove.
     pub caller: ServiceAccountCaller,
+    /// The key.
+    pub access_key: AccessKey,
     /// The secret, sealed.
     pub secret: SealedSecret,
 }
@@ -47,15 +49,20 @@ impl Store {
         let Some(row) = self.reader.query_one_raw(statement).await? else {
             return Ok(None);
         };
-        let (access_key, secret) = access_key::Model::from_query_result(&row, KEY)?.try_into()?;
+        let (access_key, secret): (AccessKey, _) =
+            access_key::Model::from_query_result(&row, KEY)?.try_into()?;
         let caller = ServiceAccountCaller {
             service_account: service_account::Model::from_query_result(&row, SERVICE_ACCOUNT)?
                 .try_into()?,
             account: account::Model::from_query_result(&row, ACCOUNT)?.try_into()?,
             organization: organization::Model::from_query_result(&row, ORGANIZATION)?.try_into()?,
-            access_key,
+            access_key: Some(access_key.id),
         };
-        Ok(Some(Credential { caller, secret }))
+        Ok(Some(Credential {
+            caller,
+            access_key,
+            secret,
+        }))
     }
 }
 

@@ -213,10 +213,11 @@ impl Tenant<'_> {
     /// As there.
     pub async fn update_settings<E: From<Error>>(
         &self,
+        expected: Option<i64>,
         by: &Provenance,
         change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
     ) -> Result<Organization, E> {
-        self.change(Permission::UpdateSettings, None, by, change)
+        self.change(Permission::UpdateSettings, expected, by, change)
             .await
     }
 

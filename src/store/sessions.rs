@@ -87,7 +87,7 @@ impl Store {
             return Ok(None);
         };
         Ok(Some(UserCaller {
-            session: id,
+            session: Some(id),
             user: user::Model::from_query_result(&row, USER)?.into(),
             organization: organization::Model::from_query_result(&row, ORGANIZATION)?.try_into()?,
         }))

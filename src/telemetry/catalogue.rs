@@ -93,6 +93,12 @@ pub const METRICS: &[Metric] = {
         ),
         metric(
             Counter,
+            "charter_mails_total",
+            &["outcome"],
+            "Mails sent, failed (and tried again), and dropped because their link is void.",
+        ),
+        metric(
+            Counter,
             "charter_replay_claims_total",
             &["outcome"],
             "Nonces claimed, and refused by reason.",

@@ -169,11 +169,7 @@ impl Tenant {
 
     pub(crate) fn program_from(&self, service_account: ServiceAccount) -> Caller {
         Caller::ServiceAccount(Arc::new(ServiceAccountCaller {
-            access_key: AccessKey {
-                id: id("key-", 9_999),
-                service_account_id: service_account.id,
-                ..self.access_key.clone()
-            },
+            access_key: Some(id("key-", 9_999)),
             service_account,
             account: self.account.clone(),
             organization: self.organization.clone(),
@@ -183,9 +179,7 @@ impl Tenant {
     /// Another user of this tenant, as a caller.
     pub(crate) fn person(&self, role: &str) -> Caller {
         Caller::User(Arc::new(UserCaller {
-            session: charter::domain::id::SessionId::from_uuid(sea_orm::prelude::Uuid::from_u128(
-                1,
-            )),
+            session: Some(id("session-", 1)),
             user: User {
                 id: id("user-", 9_999),
                 role: role.to_owned(),

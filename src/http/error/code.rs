@@ -97,7 +97,7 @@ impl ErrorType {
 }
 
 impl ErrorType {
-    /// Its codes on the machine surface, in the contract's order.
+    /// Its codes, in the contract's order.
     #[must_use]
     pub const fn codes(self) -> &'static [Code] {
         match self {
@@ -111,6 +111,13 @@ impl ErrorType {
                 Code::NonCanonicalTarget,
                 Code::BadHost,
                 Code::AmbiguousCredentials,
+                Code::ValidationFailed,
+                Code::SlugTaken,
+                Code::EmailTaken,
+                Code::OwnRole,
+                Code::LastOwner,
+                Code::TargetIsOwner,
+                Code::InvalidLink,
             ],
             Self::Unauthorized => &[
                 Code::MissingCredentials,
@@ -125,12 +132,18 @@ impl ErrorType {
                 Code::ServiceAccountDisabled,
                 Code::InvalidToken,
                 Code::TokenExpired,
+                Code::InvalidLogin,
             ],
-            Self::Forbidden => &[Code::NotPermitted, Code::ForbiddenByPolicy],
+            Self::Forbidden => &[
+                Code::NotPermitted,
+                Code::ForbiddenByPolicy,
+                Code::EmailNotVerified,
+                Code::OriginNotAllowed,
+            ],
             Self::OrganizationDeactivated => &[Code::OrganizationDeactivated],
             Self::NotFound => &[Code::NotFound],
             Self::MethodNotAllowed => &[Code::MethodNotAllowed],
-            Self::Conflict => &[Code::KeyNotActive],
+            Self::Conflict => &[Code::SlugTaken, Code::AlreadyMember, Code::KeyNotActive],
             Self::PreconditionFailed => &[Code::PreconditionFailed],
             Self::PayloadTooLarge => &[Code::PayloadTooLarge],
             Self::UnsupportedMediaType => &[Code::UnsupportedMediaType],

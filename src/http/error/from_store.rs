@@ -56,8 +56,11 @@ impl From<store::Error> for ApiError {
                 "the default account cannot go inactive",
             )]),
             Error::Unavailable(_) => Self::unavailable(in_full(&error), RETRY_AFTER_SECONDS),
-            Error::EmailTaken
-            | Error::SignInVoid
+            Error::EmailTaken => Self::invalid(
+                Code::EmailTaken,
+                "the e-mail address is taken; sign in, or reset the password",
+            ),
+            Error::SignInVoid
             | Error::Ambiguous(_)
             | Error::Setup(_)
             | Error::Corrupt(_)

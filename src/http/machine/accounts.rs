@@ -19,10 +19,10 @@ use crate::http::etag::EntityTag;
 use crate::http::fields::Fields;
 use crate::http::input::{Body, BodyInput, PathId};
 use crate::http::list::{ListQuery, Listed};
+use crate::http::objects::OwnOrganization;
 use crate::http::operation::Operation;
 use crate::store::NewAccount;
 
-use super::objects::OwnOrganization;
 use super::parse;
 use super::schemas::{MetadataPatchSchema, MetadataSchema};
 

@@ -5,45 +5,12 @@ use crate::domain::access_key::AccessKey;
 use crate::domain::account::Account;
 use crate::domain::caller::Caller;
 use crate::domain::id::{AccessKeyId, AccountId, ServiceAccountId};
-use crate::domain::organization::Organization;
 use crate::domain::service_account::ServiceAccount;
 use crate::http::error::{ApiError, Code};
 use crate::http::machine::parse;
+use crate::http::objects::OwnOrganization;
 use crate::http::operation::Object;
 use crate::http::state::State;
-
-/// The caller's own organization, as authentication read it.
-pub struct OwnOrganization;
-
-impl Object for OwnOrganization {
-    type Reference = ();
-
-    async fn load(_: &State, _: &Caller, (): ()) -> Result<Self, ApiError> {
-        Ok(Self)
-    }
-
-    fn as_resource<'a>(&'a self, caller: &'a Caller) -> Resource<'a> {
-        Resource::Organization(caller.organization())
-    }
-}
-
-/// The caller's own organization, as the store has it now: what a write's conditions are held
-/// against, since what authentication read may be a moment old.
-pub struct StoredOrganization(pub Organization);
-
-impl Object for StoredOrganization {
-    type Reference = ();
-
-    async fn load(state: &State, caller: &Caller, (): ()) -> Result<Self, ApiError> {
-        Ok(Self(
-            state.store.within(caller.scope()).organization().await?,
-        ))
-    }
-
-    fn as_resource<'a>(&'a self, _: &'a Caller) -> Resource<'a> {
-        Resource::Organization(&self.0)
-    }
-}
 
 impl Object for Account {
     /// `None` for a malformed id.

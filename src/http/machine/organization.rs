@@ -16,9 +16,9 @@ use crate::http::error::ApiError;
 use crate::http::etag::EntityTag;
 use crate::http::fields::Fields;
 use crate::http::input::{Body, BodyInput};
+use crate::http::objects::{OwnOrganization, StoredOrganization};
 use crate::http::operation::{Accepts, Operation};
 
-use super::objects::{OwnOrganization, StoredOrganization};
 use super::parse;
 use super::schemas::{MetadataPatchSchema, MetadataSchema};
 

@@ -94,6 +94,18 @@ pub fn with_rate_limit(response: Response) -> Response {
         )
 }
 
+/// Adds `set-cookie`.
+#[must_use]
+pub fn with_cookie(response: Response) -> Response {
+    response.add_header(
+        "set-cookie",
+        header(
+            text().pattern("^refresh_token="),
+            "The refresh token: HttpOnly, SameSite=Lax, for `/api/auth`, 30 days.",
+        ),
+    )
+}
+
 /// Adds `www-authenticate`.
 #[must_use]
 pub fn with_challenge(response: Response) -> Response {

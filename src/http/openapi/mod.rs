@@ -44,8 +44,18 @@ const SIGNED: [(&str, &str, &str); 4] = [
 
 const BEARER: &str = "bearerToken";
 
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 8] = [
     ("organizations", "The caller's own organization."),
+    (
+        "sign-in",
+        "For people without a token: register, sign in, stay signed in, get back in. No policy decides \
+         these; each `POST` refuses an `Origin` that is not the portal's.",
+    ),
+    (
+        "portal",
+        "A person's own organization, as the portal shows it.",
+    ),
+    ("team", "The people of the organization and their roles."),
     ("accounts", "Workspaces inside the organization."),
     (
         "service accounts",
@@ -125,6 +135,7 @@ pub fn describe_authorized(
         });
     operation.securities = Some(match declared.accepts {
         Accepts::Signed => vec![signed],
+        Accepts::Bearer => vec![SecurityRequirement::new(BEARER, none.clone())],
         Accepts::SignedOrBearer => vec![signed, SecurityRequirement::new(BEARER, none.clone())],
     });
     if declared.if_match {
@@ -143,6 +154,12 @@ pub fn describe_authorized(
     for refusal in refusals.into_iter().chain(declared.refuses.iter().copied()) {
         error::describe(components, operation, refusal);
     }
+}
+
+/// Says that an operation takes a bearer token and nothing else.
+pub fn require_bearer(operation: &mut Operation) {
+    let none = [(); 0].map(|()| String::new());
+    operation.securities = Some(vec![SecurityRequirement::new(BEARER, none)]);
 }
 
 /// Adds `if-match` or `if-none-match` to an operation.

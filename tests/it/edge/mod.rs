@@ -47,7 +47,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel::<()>();
         let gate = Gate::default();
         #[expect(clippy::disallowed_methods, reason = "the server under test")]
-        let task = tokio::spawn(serve(bound, router(gate.clone()), edge, async {
+        let task = tokio::spawn(serve(bound, router(gate.clone()), edge, None, async {
             let _ = stopped.await;
         }));
         Self {

@@ -59,11 +59,18 @@ impl Service {
         let settings = Settings::from_sources(&text, []).expect("settings");
         let clock = Arc::new(TestClock::default());
         let recorder = Recorder::install().expect("a recorder");
-        let app = App::build(&settings, clock.clone(), Arc::new(OsEntropy), recorder)
-            .await
-            .expect("a service");
-        let stop = CancellationToken::new();
         let server = Server::bind(&settings).await.expect("two ports");
+        let entropy = Arc::new(OsEntropy);
+        let app = App::build(
+            &settings,
+            &server.base_url(),
+            clock.clone(),
+            entropy,
+            recorder,
+        )
+        .await
+        .expect("a service");
+        let stop = CancellationToken::new();
         Self {
             serving: server.start(app, &settings, &stop),
             clock,

@@ -32,7 +32,7 @@ async fn a_credential_brings_everything_behind_the_key(database: TestDatabase) {
     let found = world.store.find_credential(&new.access_key).await;
     let found = found.expect("an answer").expect("found");
     assert_eq!(found.secret, new.secret);
-    assert_eq!(found.caller.access_key, key);
+    assert_eq!(found.access_key, key);
     assert_eq!(found.caller.service_account, service_account);
     assert_eq!(found.caller.account, acme.account);
     assert_eq!(found.caller.organization, acme.organization);

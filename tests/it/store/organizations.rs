@@ -228,7 +228,7 @@ async fn a_deactivated_organization_takes_no_writes(database: TestDatabase) {
     assert_eq!(tenant.organization().await.expect("found"), gone);
     let found = world.store.find_credential(&key.access_key).await;
     let found = found.expect("an answer").expect("found");
-    assert_eq!(found.caller.access_key.revoked_at, Some(world.by().at));
+    assert_eq!(found.access_key.revoked_at, Some(world.by().at));
     assert!(!found.caller.organization.is_active);
 
     let by = world.by();
@@ -268,10 +268,7 @@ async fn a_deactivated_organization_takes_no_writes(database: TestDatabase) {
     assert!(back.is_active && back.deactivated_at.is_none());
     let found = world.store.find_credential(&key.access_key).await;
     let found = found.expect("an answer").expect("found");
-    assert!(
-        found.caller.access_key.revoked_at.is_some(),
-        "revoked for good"
-    );
+    assert!(found.access_key.revoked_at.is_some(), "revoked for good");
     let again = world.store.reactivate_organization(back.id, &by).await;
     assert_eq!(again.expect("as it is"), back);
     let unknown = OrganizationId::generate(noon(), &OsEntropy);
@@ -316,7 +313,7 @@ async fn no_key_outlives_a_racing_deactivation(database: TestDatabase) {
                 Ok(key) => {
                     made += 1;
                     let found = world.store.find_credential(&key.access_key).await;
-                    let key = found.expect("an answer").expect("found").caller.access_key;
+                    let key = found.expect("an answer").expect("found").access_key;
                     assert!(key.revoked_at.is_some());
                 }
                 Err(Error::OrganizationInactive) => refused += 1,

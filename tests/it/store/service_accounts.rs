@@ -94,13 +94,10 @@ async fn a_deleted_one_is_gone_with_its_keys(database: TestDatabase) {
     );
 
     let found = world.store.find_credential(&key.access_key).await;
-    let caller = found
-        .expect("an answer")
-        .expect("authentication decides")
-        .caller;
-    assert_eq!(caller.access_key.revoked_at, Some(by.at));
-    assert_eq!(caller.service_account.deleted_at, Some(by.at));
-    assert!(!caller.service_account.is_active);
+    let found = found.expect("an answer").expect("authentication decides");
+    assert_eq!(found.access_key.revoked_at, Some(by.at));
+    assert_eq!(found.caller.service_account.deleted_at, Some(by.at));
+    assert!(!found.caller.service_account.is_active);
 
     let list = async |include_deleted, include_inactive| {
         let filter = ServiceAccountFilter {

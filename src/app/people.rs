@@ -1,0 +1,127 @@
+//! Builds what people need: tokens, passwords, limits, and the mail that reaches them.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use tokio::sync::Notify;
+use url::{Host, Url};
+
+use crate::authn::access_token::AccessTokens;
+use crate::authn::attempts::{SignInAttempts, SlidingLimit};
+use crate::authn::opaque_token::SuccessorKeys;
+use crate::authn::password_pool::PasswordPool;
+use crate::authn::portal_user::{Limits, Parts, PortalUsers};
+use crate::authn::secrets::Sealer;
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
+use crate::http::origin::Origins;
+use crate::mail::{Composer, Sender, Transport};
+use crate::settings::Settings;
+use crate::settings::keys::{Key, Keys};
+use crate::store::Store;
+
+use super::StartError;
+
+const HOUR: Duration = Duration::from_hours(1);
+const QUARTER_HOUR: Duration = Duration::from_mins(15);
+/// Mails with a link that resets a password, to one address in an hour, whoever asks for them.
+const RESET_MAILS_PER_HOUR: usize = 10;
+/// How long a password waits for its turn to be hashed; less than a request may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where clients reach the service.
+pub(super) struct BaseUrl {
+    text: String,
+    url: Url,
+}
+
+impl BaseUrl {
+    pub(super) fn parse(text: &str) -> Result<Self, StartError> {
+        let url = Url::parse(text).map_err(|error| StartError::BaseUrl(text.to_owned(), error))?;
+        Ok(Self {
+            text: text.trim_end_matches('/').to_owned(),
+            url,
+        })
+    }
+
+    /// The refresh cookie is for https only, except for plain http on this machine.
+    pub(super) fn is_secure(&self) -> bool {
+        let is_here = match self.url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        };
+        !(self.url.scheme() == "http" && is_here)
+    }
+
+    pub(super) fn origins(&self, more: &[String]) -> Origins {
+        let own = self.url.origin().ascii_serialization();
+        Origins::new(more.iter().cloned().chain([own]).collect())
+    }
+}
+
+/// What the service shares with its parts.
+#[derive(Clone, Copy)]
+pub(super) struct Shared<'a> {
+    pub(super) store: &'a Arc<Store>,
+    pub(super) sealer: &'a Arc<Sealer>,
+    pub(super) outbox: &'a Arc<Notify>,
+    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) entropy: &'a Arc<dyn Entropy>,
+}
+
+pub(super) fn portal_users(
+    settings: &Settings,
+    keys: &Keys,
+    base_url: &BaseUrl,
+    shared: Shared<'_>,
+) -> Result<PortalUsers, StartError> {
+    let portal = &settings.portal;
+    let clock = || Arc::clone(shared.clock);
+    let limits = Limits {
+        register: SlidingLimit::new(portal.register_per_hour, HOUR, clock()),
+        sign_in: SignInAttempts::new(portal.failed_logins_per_quarter_hour, QUARTER_HOUR, clock()),
+        forgot: SlidingLimit::new(portal.forgot_password_per_hour, HOUR, clock()),
+        reset_mails: SlidingLimit::new(RESET_MAILS_PER_HOUR, HOUR, clock()),
+    };
+    let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let at_once = match portal.hashes_at_once {
+        0 => processors(),
+        set => set,
+    };
+    Ok(PortalUsers::new(Parts {
+        store: Arc::clone(shared.store),
+        tokens: AccessTokens::new(materials(&keys.token), base_url.text.clone())?,
+        successors: SuccessorKeys::new(materials(&keys.refresh)),
+        passwords: PasswordPool::new(at_once, PATIENCE, Arc::clone(shared.entropy))?,
+        sealer: Arc::clone(shared.sealer),
+        limits,
+        outbox: Arc::clone(shared.outbox),
+        base_url: base_url.text.clone(),
+        clock: clock(),
+        entropy: Arc::clone(shared.entropy),
+    }))
+}
+
+fn materials(keys: &[Key]) -> Vec<(String, [u8; 32])> {
+    let material = |key: &Key| (key.id().to_owned(), *key.expose());
+    keys.iter().map(material).collect()
+}
+
+pub(super) fn mail_sender(settings: &Settings, shared: Shared<'_>) -> Result<Sender, StartError> {
+    let transport = match &settings.mail.smtp_url {
+        Some(url) => Transport::smtp(url.expose_secret())?,
+        None => Transport::files(settings.data_dir.join("mail")),
+    };
+    Ok(Sender {
+        store: Arc::clone(shared.store),
+        sealer: Arc::clone(shared.sealer),
+        composer: Composer::new(&settings.mail.from)?,
+        transport,
+        changed: Arc::clone(shared.outbox),
+        clock: Arc::clone(shared.clock),
+    })
+}

@@ -1,0 +1,478 @@
+//! How often strangers may try: for each client network in a sliding window, and for each account a
+//! wait that doubles (contract section 5). Kept in memory, by this process.
+//!
+//! An attempt that is under way holds a place as if it were to fail, so that a burst of parallel
+//! guesses gets no more of them than the same guesses one by one. Whoever finds no place but no
+//! limit either waits for one.
+
+use std::collections::VecDeque;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use moka::sync::Cache;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::domain::clock::Clock;
+use crate::domain::email::EmailAddress;
+
+/// Failures of one account that cost no wait.
+const FREE_FAILURES: u32 = 5;
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
+/// After that long without an attempt an account's failures are forgotten.
+const ACCOUNT_MEMORY: Duration = Duration::from_hours(24);
+/// A bound on memory. To push somebody else's failures out takes as many networks or accounts.
+const MAX_REMEMBERED: u64 = 500_000;
+/// The part of an IPv6 address that one subscriber usually has.
+const SUBSCRIBER_BITS: u8 = 64;
+
+/// A limit is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exceeded {
+    /// How many there may be.
+    pub limit: u64,
+    /// When the next one is taken.
+    pub retry_after: Duration,
+}
+
+/// Events of each key, at most so many in a window that slides.
+pub struct SlidingLimit<K: Hash + Eq> {
+    window: Window,
+    events: Cache<K, Arc<Mutex<VecDeque<Duration>>>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Events of each client network.
+pub type NetworkLimit = SlidingLimit<IpNet>;
+
+#[derive(Clone, Copy)]
+struct Window {
+    limit: usize,
+    length: Duration,
+}
+
+impl<K: Hash + Eq + Send + Sync + 'static> SlidingLimit<K> {
+    /// At most `limit` in `length`; zero is no limit.
+    #[must_use]
+    pub fn new(limit: usize, length: Duration, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            window: Window { limit, length },
+            events: remembered(length),
+            clock,
+        }
+    }
+
+    /// Counts an event.
+    ///
+    /// # Errors
+    ///
+    /// [`Exceeded`] if it is one too many; it does not count then.
+    pub fn count(&self, key: K) -> Result<(), Exceeded> {
+        if self.window.limit == 0 {
+            return Ok(());
+        }
+        let events = self.events.get_with(key, Arc::default);
+        let mut events = events.lock();
+        let now = self.clock.monotonic();
+        self.window.room(&mut events, now)?;
+        events.push_back(now);
+        Ok(())
+    }
+}
+
+impl Window {
+    /// How many more there may be.
+    fn room(self, events: &mut VecDeque<Duration>, now: Duration) -> Result<usize, Exceeded> {
+        while events
+            .front()
+            .is_some_and(|at| now.saturating_sub(*at) >= self.length)
+        {
+            events.pop_front();
+        }
+        match self.limit.checked_sub(events.len()) {
+            None | Some(0) => Err(Exceeded {
+                limit: self.limit as u64,
+                retry_after: events.front().map_or(self.length, |oldest| {
+                    self.length.saturating_sub(now.saturating_sub(*oldest))
+                }),
+            }),
+            Some(room) => Ok(room),
+        }
+    }
+}
+
+/// Guesses of passwords, limited for each client network and each account.
+pub struct SignInAttempts {
+    networks: Gates<IpNet, Failures>,
+    accounts: Gates<EmailAddress, Wait>,
+    window: Window,
+    clock: Arc<dyn Clock>,
+}
+
+/// A guess under way. Dropped without a word, it counts as no guess.
+pub struct Attempt {
+    network: Option<Place<Failures>>,
+    account: Place<Wait>,
+    clock: Arc<dyn Clock>,
+}
+
+impl SignInAttempts {
+    /// At most `limit` failures in `length` for each network; zero is no limit.
+    #[must_use]
+    pub fn new(limit: usize, length: Duration, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            networks: Gates(remembered(length)),
+            accounts: Gates(remembered(ACCOUNT_MEMORY)),
+            window: Window { limit, length },
+            clock,
+        }
+    }
+
+    /// Begins a guess, when there is a place for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Exceeded`].
+    pub async fn begin(&self, client: IpAddr, account: &EmailAddress) -> Result<Attempt, Exceeded> {
+        let window = self.window;
+        let network = if window.limit == 0 {
+            None
+        } else {
+            let failures = || Failures {
+                window,
+                at: VecDeque::new(),
+            };
+            Some(
+                self.networks
+                    .enter(network(client), failures, &*self.clock)
+                    .await?,
+            )
+        };
+        let account = self
+            .accounts
+            .enter(account.clone(), Wait::default, &*self.clock)
+            .await?;
+        Ok(Attempt {
+            network,
+            account,
+            clock: Arc::clone(&self.clock),
+        })
+    }
+}
+
+impl Attempt {
+    /// The password was wrong.
+    pub fn failed(self) {
+        let now = self.clock.monotonic();
+        if let Some(network) = self.network {
+            network.leave(|failures| failures.at.push_back(now));
+        }
+        self.account.leave(|wait| wait.fail(now));
+    }
+
+    /// The password was right: the account's failures are forgotten, the network's stay.
+    pub fn succeeded(self) {
+        self.account.leave(|wait| *wait = Wait::default());
+    }
+}
+
+/// What decides how many attempts may be under way.
+trait Rule: Send {
+    fn room(&mut self, now: Duration) -> Result<usize, Exceeded>;
+}
+
+struct Failures {
+    window: Window,
+    at: VecDeque<Duration>,
+}
+
+impl Rule for Failures {
+    fn room(&mut self, now: Duration) -> Result<usize, Exceeded> {
+        self.window.room(&mut self.at, now)
+    }
+}
+
+#[derive(Default)]
+struct Wait {
+    failures: u32,
+    last: Duration,
+}
+
+impl Wait {
+    fn fail(&mut self, now: Duration) {
+        self.failures = self.failures.saturating_add(1);
+        self.last = now;
+    }
+}
+
+impl Rule for Wait {
+    fn room(&mut self, now: Duration) -> Result<usize, Exceeded> {
+        let Some(beyond) = self.failures.checked_sub(FREE_FAILURES) else {
+            return Ok((FREE_FAILURES - self.failures) as usize);
+        };
+        let factor = 1_u32.checked_shl(beyond).unwrap_or(u32::MAX);
+        let wait = FIRST_WAIT.saturating_mul(factor).min(LONGEST_WAIT);
+        let waited = now.saturating_sub(self.last);
+        if waited < wait {
+            return Err(Exceeded {
+                limit: FREE_FAILURES.into(),
+                retry_after: wait - waited,
+            });
+        }
+        Ok(1)
+    }
+}
+
+struct Gates<K, R>(Cache<K, Arc<Gate<R>>>);
+
+struct Gate<R> {
+    state: Mutex<GateState<R>>,
+    changed: Notify,
+}
+
+struct GateState<R> {
+    rule: R,
+    under_way: usize,
+}
+
+impl<K: Hash + Eq + Send + Sync + 'static, R: Rule + 'static> Gates<K, R> {
+    async fn enter(
+        &self,
+        key: K,
+        rule: impl FnOnce() -> R,
+        clock: &dyn Clock,
+    ) -> Result<Place<R>, Exceeded> {
+        let gate = self.0.get_with(key, || {
+            Arc::new(Gate {
+                state: Mutex::new(GateState {
+                    rule: rule(),
+                    under_way: 0,
+                }),
+                changed: Notify::new(),
+            })
+        });
+        while !gate.try_enter(clock.monotonic())? {
+            gate.changed.notified().await;
+        }
+        Ok(Place { gate })
+    }
+}
+
+impl<R: Rule> Gate<R> {
+    /// False where there is no place now. Whoever passes or is turned away wakes the next in line,
+    /// since what let it go may concern more than one.
+    fn try_enter(&self, now: Duration) -> Result<bool, Exceeded> {
+        let mut state = self.state.lock();
+        let room = state.rule.room(now);
+        let enters = match room {
+            Ok(room) if state.under_way >= room => return Ok(false),
+            Ok(_) => {
+                state.under_way += 1;
+                Ok(true)
+            }
+            Err(exceeded) => Err(exceeded),
+        };
+        drop(state);
+        self.changed.notify_one();
+        enters
+    }
+}
+
+/// One attempt's place at a gate.
+struct Place<R: Rule> {
+    gate: Arc<Gate<R>>,
+}
+
+impl<R: Rule> Place<R> {
+    fn leave(self, note: impl FnOnce(&mut R)) {
+        note(&mut self.gate.state.lock().rule);
+    }
+}
+
+impl<R: Rule> Drop for Place<R> {
+    fn drop(&mut self) {
+        let mut state = self.gate.state.lock();
+        state.under_way = state.under_way.saturating_sub(1);
+        drop(state);
+        self.gate.changed.notify_one();
+    }
+}
+
+fn remembered<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static>(
+    idle: Duration,
+) -> Cache<K, V> {
+    Cache::builder()
+        .max_capacity(MAX_REMEMBERED)
+        .time_to_idle(idle)
+        .build()
+}
+
+/// What counts as one client: an IPv4 address, or the IPv6 network of one subscriber.
+#[must_use]
+pub fn network(client: IpAddr) -> IpNet {
+    let client = client.to_canonical();
+    match client {
+        IpAddr::V4(_) => IpNet::from(client),
+        IpAddr::V6(_) => IpNet::new(client, SUBSCRIBER_BITS)
+            .map_or_else(|_| IpNet::from(client), |network| network.trunc()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::timestamp::{self, Timestamp};
+
+    #[derive(Default)]
+    struct Stopped(Mutex<Duration>);
+
+    impl Stopped {
+        fn advance(&self, by: Duration) {
+            *self.0.lock() += by;
+        }
+    }
+
+    impl Clock for Stopped {
+        fn now(&self) -> Timestamp {
+            timestamp::parse("2025-09-30T12:00:00Z").expect("a time")
+        }
+
+        fn monotonic(&self) -> Duration {
+            *self.0.lock()
+        }
+    }
+
+    const QUARTER: Duration = Duration::from_mins(15);
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    fn email(name: usize) -> EmailAddress {
+        EmailAddress::parse(&format!("u{name}@example.com")).expect("an address")
+    }
+
+    #[test]
+    fn a_window_slides() {
+        let clock = Arc::new(Stopped::default());
+        let limit = NetworkLimit::new(2, Duration::from_hours(1), clock.clone());
+        let client = ip("192.0.2.1");
+        assert_eq!(limit.count(network(client)), Ok(()));
+        clock.advance(Duration::from_mins(50));
+        assert_eq!(limit.count(network(client)), Ok(()));
+        let retry_after = Duration::from_mins(10);
+        assert_eq!(
+            limit.count(network(client)),
+            Err(Exceeded {
+                limit: 2,
+                retry_after
+            })
+        );
+        assert_eq!(limit.count(network(ip("192.0.2.2"))), Ok(()));
+        clock.advance(retry_after);
+        assert_eq!(limit.count(network(client)), Ok(()));
+        assert!(
+            limit.count(network(client)).is_err(),
+            "only the oldest has left the window"
+        );
+        let off = NetworkLimit::new(0, QUARTER, clock);
+        assert!((0..99).all(|_| off.count(network(client)).is_ok()));
+    }
+
+    #[test]
+    fn one_subscriber_is_one_network() {
+        let limit = NetworkLimit::new(1, QUARTER, Arc::new(Stopped::default()));
+        assert!(limit.count(network(ip("2001:db8::1"))).is_ok());
+        assert!(limit.count(network(ip("2001:db8::ffff:2"))).is_err());
+        assert!(limit.count(network(ip("2001:db8:0:1::1"))).is_ok());
+        assert!(limit.count(network(ip("192.0.2.1"))).is_ok());
+        assert!(limit.count(network(ip("::ffff:192.0.2.1"))).is_err());
+    }
+
+    #[tokio::test]
+    async fn the_wait_of_an_account_doubles_and_ends() {
+        let clock = Arc::new(Stopped::default());
+        let attempts = SignInAttempts::new(0, QUARTER, clock.clone());
+        for _ in 0..FREE_FAILURES {
+            attempts
+                .begin(ip("192.0.2.1"), &email(1))
+                .await
+                .expect("free")
+                .failed();
+        }
+        let mut waits = Vec::new();
+        for _ in 0..11 {
+            let exceeded = attempts.begin(ip("192.0.2.2"), &email(1)).await.err();
+            let wait = exceeded.expect("a wait").retry_after;
+            waits.push(wait.as_secs());
+            clock.advance(wait.checked_sub(Duration::from_millis(1)).expect("longer"));
+            assert!(attempts.begin(ip("192.0.2.2"), &email(1)).await.is_err());
+            clock.advance(Duration::from_millis(1));
+            attempts
+                .begin(ip("192.0.2.2"), &email(1))
+                .await
+                .expect("waited")
+                .failed();
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        assert!(attempts.begin(ip("192.0.2.1"), &email(2)).await.is_ok());
+        clock.advance(LONGEST_WAIT);
+        attempts
+            .begin(ip("192.0.2.1"), &email(1))
+            .await
+            .expect("waited")
+            .succeeded();
+        assert!(attempts.begin(ip("192.0.2.1"), &email(1)).await.is_ok());
+    }
+
+    /// How many of many parallel attempts get to guess; each guess takes a few turns.
+    async fn guesses(
+        attempts: Arc<SignInAttempts>,
+        account: impl Fn(usize) -> EmailAddress,
+        client: impl Fn(usize) -> IpAddr,
+        is_right: bool,
+    ) -> usize {
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..100 {
+            let (attempts, account, client) = (attempts.clone(), account(n), client(n));
+            tasks.spawn(async move {
+                let Ok(attempt) = attempts.begin(client, &account).await else {
+                    return 0;
+                };
+                for _ in 0..n % 7 {
+                    tokio::task::yield_now().await;
+                }
+                if is_right {
+                    attempt.succeeded();
+                } else {
+                    attempt.failed();
+                }
+                1
+            });
+        }
+        tasks.join_all().await.into_iter().sum()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_burst_gets_no_more_guesses_than_its_share() {
+        let attempts = |limit| {
+            Arc::new(SignInAttempts::new(
+                limit,
+                QUARTER,
+                Arc::new(Stopped::default()),
+            ))
+        };
+        let one = |_| ip("192.0.2.1");
+        let many = |n: usize| ip(&format!("192.0.2.{n}"));
+        for _ in 0..50 {
+            assert_eq!(guesses(attempts(5), email, one, false).await, 5);
+            assert_eq!(guesses(attempts(5), |_| email(1), many, false).await, 5);
+            assert_eq!(guesses(attempts(5), |_| email(1), one, true).await, 100);
+            assert_eq!(guesses(attempts(0), email, one, false).await, 100);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! From an access token to a caller: the token may be remembered, what it points to is read anew.
+
+use std::sync::Arc;
+
+use crate::authn::access_token::Fault;
+use crate::authn::credentials::Credentials;
+use crate::authn::rejection::Rejection;
+use crate::authn::service_account::unavailable;
+use crate::domain::caller::{Caller, UserCaller};
+
+use super::PortalUsers;
+
+impl PortalUsers {
+    /// The person behind a request's bearer token, as the store has it now.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection`]: malformed, expired, not ours, or of a session that has ended.
+    pub async fn authenticate(&self, credentials: &Credentials<'_>) -> Result<Caller, Rejection> {
+        let claims = self
+            .0
+            .tokens
+            .verify(credentials.bearer()?, self.now())
+            .map_err(|fault| match fault {
+                Fault::Invalid => Rejection::InvalidToken,
+                Fault::Expired => Rejection::TokenExpired,
+            })?;
+        let found = self
+            .0
+            .store
+            .find_session(claims.session)
+            .await
+            .map_err(unavailable)?;
+        let is_meant = |caller: &UserCaller| {
+            caller.user.is_active
+                && caller.user.id == claims.user
+                && caller.user.organization_id == claims.organization
+                && caller.organization.id == claims.organization
+        };
+        found
+            .filter(is_meant)
+            .map(|caller| Caller::User(Arc::new(caller)))
+            .ok_or(Rejection::InvalidToken)
+    }
+
+    /// The public keys of access tokens, as a JWK set (RFC 7517).
+    #[must_use]
+    pub fn public_keys(&self) -> jsonwebtoken::jwk::JwkSet {
+        self.0.tokens.public_keys()
+    }
+}

@@ -1,0 +1,198 @@
+//! People: how they come in, prove who they are and get back in (contract section 5).
+//!
+//! Each of its files is one part of that; all end in the store's transactions. It knows nothing of
+//! cookies and status codes.
+
+mod bearer;
+mod invitation;
+mod recovery;
+mod registration;
+mod sign_in;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use tokio::sync::Notify;
+
+use crate::domain::audit::Provenance;
+use crate::domain::clock::Clock;
+use crate::domain::email::EmailAddress;
+use crate::domain::entropy::Entropy;
+use crate::domain::id::{MailId, UserId};
+use crate::domain::letter::Letter;
+use crate::domain::timestamp::Timestamp;
+use crate::store::{self, NewMail, Store};
+
+use super::access_token::AccessTokens;
+use super::attempts::{Exceeded, NetworkLimit, SignInAttempts, SlidingLimit};
+use super::opaque_token::{OpaqueToken, SuccessorKeys};
+use super::password_pool::{PasswordPool, PoolError};
+use super::secrets::Sealer;
+
+pub use registration::NewOwner;
+pub use sign_in::LoginName;
+
+/// What people's affairs are made with.
+pub struct Parts {
+    /// Their rows.
+    pub store: Arc<Store>,
+    /// Signs and verifies access tokens.
+    pub tokens: AccessTokens,
+    /// Derives successors of refresh tokens.
+    pub successors: SuccessorKeys,
+    /// Hashes passwords.
+    pub passwords: PasswordPool,
+    /// Seals mails until they are sent.
+    pub sealer: Arc<Sealer>,
+    /// How often strangers may try.
+    pub limits: Limits,
+    /// Told when a mail was put into the outbox.
+    pub outbox: Arc<Notify>,
+    /// Where links lead, without a slash at its end.
+    pub base_url: String,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// How often strangers may try (contract section 5).
+pub struct Limits {
+    /// Registering, for each network.
+    pub register: NetworkLimit,
+    /// Signing in.
+    pub sign_in: SignInAttempts,
+    /// Asking for a link that resets a password, for each network.
+    pub forgot: NetworkLimit,
+    /// Mails of that kind to one address, whoever asks.
+    pub reset_mails: SlidingLimit<EmailAddress>,
+}
+
+/// People's affairs.
+pub struct PortalUsers(Parts);
+
+/// Who asks, as far as anybody knows.
+#[derive(Debug, Clone)]
+pub struct Stranger {
+    /// Trusted proxies already looked through.
+    pub client: IpAddr,
+    /// The request, for the audit log.
+    pub request_id: String,
+}
+
+/// What a person is signed in with.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// For the `authorization` header.
+    pub access_token: SecretString,
+    /// For the cookie.
+    pub refresh_token: OpaqueToken,
+}
+
+/// Why a person's affair came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Unknown, disabled and wrong are not told apart.
+    #[error("the e-mail address or the password is wrong")]
+    InvalidLogin,
+    /// The refresh token is nobody's (any more).
+    #[error("the refresh token is not valid")]
+    InvalidToken,
+    /// The link is unknown, used or expired.
+    #[error("the link is not valid")]
+    InvalidLink,
+    /// Too many tries.
+    #[error("too many tries")]
+    TooMany(Exceeded),
+    /// Too much is going on.
+    #[error("too many passwords wait to be hashed")]
+    Busy,
+    /// The store's.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The inside is broken.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<Exceeded> for Refusal {
+    fn from(exceeded: Exceeded) -> Self {
+        Self::TooMany(exceeded)
+    }
+}
+
+impl From<PoolError> for Refusal {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Busy => Self::Busy,
+            PoolError::Hash(_) | PoolError::Panicked => internal(error),
+        }
+    }
+}
+
+fn internal(error: impl std::fmt::Display) -> Refusal {
+    Refusal::Internal(error.to_string())
+}
+
+impl PortalUsers {
+    /// Puts the parts together.
+    #[must_use]
+    pub const fn new(parts: Parts) -> Self {
+        Self(parts)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// What an audit event records of somebody who acts for itself, without asking policy.
+    fn by(&self, who: UserId, stranger: &Stranger) -> Provenance {
+        Provenance {
+            actor: who.to_string(),
+            access_key: None,
+            standing: None,
+            request_id: Some(stranger.request_id.clone()),
+            policy_digest: None,
+            at: self.now(),
+        }
+    }
+
+    /// A mail with a link that carries the token, sealed for the outbox.
+    fn mail(
+        &self,
+        token: &OpaqueToken,
+        page: &str,
+        letter: impl FnOnce(String) -> Letter,
+        expires_at: Timestamp,
+    ) -> Result<NewMail, Refusal> {
+        let entropy = &*self.0.entropy;
+        let link = format!("{}/{page}?token={}", self.0.base_url, token.expose());
+        let content = serde_json::to_vec(&letter(link)).map_err(internal)?;
+        let id = MailId::generate(self.now(), entropy);
+        let sealed = self
+            .0
+            .sealer
+            .seal_mail(&content, id, entropy)
+            .map_err(internal)?;
+        Ok(NewMail {
+            id,
+            content: sealed.bytes,
+            sealing_key_id: sealed.sealing_key_id,
+            expires_at,
+        })
+    }
+
+    async fn hash(&self, password: SecretString) -> Result<String, Refusal> {
+        let permit = self.0.passwords.permit().await?;
+        Ok(self.0.passwords.hash(permit, password).await?)
+    }
+}
+
+/// An invalid link, whatever made it so.
+fn invalid_link(error: store::Error) -> Refusal {
+    match error {
+        store::Error::InvalidLink | store::Error::NotFound => Refusal::InvalidLink,
+        other => other.into(),
+    }
+}

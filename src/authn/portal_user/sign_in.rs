@@ -1,0 +1,243 @@
+//! Signing in, staying signed in, signing out.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::authn::opaque_token::OpaqueToken;
+use crate::authn::password_pool::Checked;
+use crate::domain::caller::UserCaller;
+use crate::domain::email::EmailAddress;
+use crate::domain::id::SessionId;
+use crate::domain::timestamp::Timestamp;
+use crate::domain::user::User;
+use crate::store::{self, NewSession, Rotation, SessionRow, VerifiedLogin};
+
+use super::{PortalUsers, Refusal, SignedIn, Stranger, internal};
+
+/// How long a refresh token is valid, from each use on (contract section 5).
+const REFRESH_LIFETIME: Duration = Duration::from_hours(30 * 24);
+/// For how long a spent refresh token gets the same successor again (contract section 5).
+const GRACE: Duration = Duration::from_secs(10);
+/// The longest name that somebody is remembered by, in characters.
+const LONGEST_NAME: usize = 254;
+/// How long a sign-in waits for its turn among others of the same network or account.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Under which name somebody signs in. What is no address is nobody's, and is answered so.
+#[derive(Debug, Clone)]
+pub struct LoginName {
+    account: EmailAddress,
+    is_address: bool,
+}
+
+impl LoginName {
+    /// Takes what a person typed.
+    #[must_use]
+    pub fn entered(text: &str) -> Self {
+        let address = EmailAddress::parse(text);
+        Self {
+            is_address: address.is_ok(),
+            account: address.unwrap_or_else(|_| {
+                EmailAddress::from_stored(text.chars().take(LONGEST_NAME).collect())
+            }),
+        }
+    }
+
+    /// The address, if it is one.
+    #[must_use]
+    pub fn address(&self) -> Option<&EmailAddress> {
+        self.is_address.then_some(&self.account)
+    }
+}
+
+/// A session about to begin.
+pub(super) struct Beginning {
+    token: OpaqueToken,
+    pub(super) session: NewSession,
+}
+
+impl PortalUsers {
+    /// Signs a person in. Unknown, disabled and wrong cost the same work and have one answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::InvalidLogin`], [`Refusal::TooMany`], [`Refusal::Busy`], and the store's.
+    pub async fn login(
+        &self,
+        name: LoginName,
+        password: SecretString,
+        stranger: &Stranger,
+    ) -> Result<SignedIn, Refusal> {
+        let turn = self.0.limits.sign_in.begin(stranger.client, &name.account);
+        let attempt = tokio::time::timeout(PATIENCE, turn)
+            .await
+            .map_err(|_elapsed| Refusal::Busy)??;
+        let permit = self.0.passwords.permit().await?;
+        let login = match name.address() {
+            Some(email) => self.0.store.find_login(email).await?,
+            None => None,
+        };
+        let login = login.filter(|login| login.user.is_active);
+        let stored = login.as_ref().map(|login| login.password_hash.clone());
+        let checked = self.0.passwords.check(permit, password, stored).await?;
+        let (Checked::Right { rehashed }, Some(login)) = (checked, login) else {
+            attempt.failed();
+            return Err(Refusal::InvalidLogin);
+        };
+        let (user, beginning) = (login.user.clone(), self.begin_session());
+        let verified = VerifiedLogin { login, rehashed };
+        let by = self.by(user.id, stranger);
+        match self.0.store.sign_in(verified, beginning.session, &by).await {
+            Ok(()) => {
+                attempt.succeeded();
+                self.begun(beginning, &user)
+            }
+            Err(store::Error::SignInVoid | store::Error::NotFound) => {
+                attempt.failed();
+                Err(Refusal::InvalidLogin)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Exchanges a refresh token for its successor and another access token. A spent one gets the
+    /// same successor for a moment; after that, its use ends the session.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::InvalidToken`], and the store's.
+    pub async fn refresh(
+        &self,
+        presented: &OpaqueToken,
+        stranger: &Stranger,
+    ) -> Result<SignedIn, Refusal> {
+        let now = self.now();
+        let hash = presented.hash();
+        let (successor, key_id) = self
+            .0
+            .successors
+            .next(presented)
+            .ok_or_else(|| internal("no refresh key is configured"))?;
+        let rotation = self
+            .0
+            .store
+            .rotate(hash, successor.hash(), key_id, now, now + REFRESH_LIFETIME)
+            .await?;
+        match rotation {
+            Rotation::Rotated(session) => self.signed_in(session, successor),
+            Rotation::Spent {
+                is_refreshable: false,
+                ..
+            }
+            | Rotation::Void => Err(Refusal::InvalidToken),
+            Rotation::Spent {
+                session,
+                key_id,
+                spent_at,
+                is_refreshable: true,
+            } => {
+                if is_within_grace(spent_at, now) {
+                    let again = self.0.successors.again(presented, &key_id);
+                    return self.signed_in(session, again.ok_or(Refusal::InvalidToken)?);
+                }
+                tracing::warn!(
+                    session = %session.id,
+                    user = %session.user,
+                    client_ip = %stranger.client,
+                    "a spent refresh token was used again, its session is ended"
+                );
+                let by = self.by(session.user, stranger);
+                self.0
+                    .store
+                    .end_session(session, "ReuseRefreshToken", &by)
+                    .await?;
+                Err(Refusal::InvalidToken)
+            }
+        }
+    }
+
+    /// Ends the session of a caller, and that of the cookie it came with if it is the same person's.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn logout(
+        &self,
+        caller: &UserCaller,
+        cookie: Option<&OpaqueToken>,
+        stranger: &Stranger,
+    ) -> Result<(), Refusal> {
+        let by = self.by(caller.user.id, stranger);
+        let own = caller.session.map(|id| SessionRow {
+            id,
+            user: caller.user.id,
+            organization: caller.organization.id,
+        });
+        let mut ended: Vec<_> = own.into_iter().collect();
+        if let Some(cookie) = cookie {
+            let other = self
+                .0
+                .store
+                .find_session_of_refresh_token(cookie.hash())
+                .await?;
+            let is_the_callers = |row: &SessionRow| row.user == caller.user.id;
+            ended.extend(other.filter(is_the_callers).filter(|row| Some(*row) != own));
+        }
+        for session in ended {
+            self.0.store.end_session(session, "SignOut", &by).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn begin_session(&self) -> Beginning {
+        let now = self.now();
+        let token = OpaqueToken::generate(&*self.0.entropy);
+        Beginning {
+            session: NewSession {
+                id: SessionId::generate(now, &*self.0.entropy),
+                refresh_hash: token.hash(),
+                refresh_expires_at: now + REFRESH_LIFETIME,
+            },
+            token,
+        }
+    }
+
+    pub(super) fn begun(&self, beginning: Beginning, user: &User) -> Result<SignedIn, Refusal> {
+        let row = SessionRow {
+            id: beginning.session.id,
+            user: user.id,
+            organization: user.organization_id,
+        };
+        self.signed_in(row, beginning.token)
+    }
+
+    fn signed_in(
+        &self,
+        session: SessionRow,
+        refresh_token: OpaqueToken,
+    ) -> Result<SignedIn, Refusal> {
+        let SessionRow {
+            id,
+            user,
+            organization,
+        } = session;
+        let token = self
+            .0
+            .tokens
+            .issue(user, organization, id, self.now(), &*self.0.entropy)
+            .map_err(internal)?;
+        Ok(SignedIn {
+            access_token: SecretString::from(token),
+            refresh_token,
+        })
+    }
+}
+
+/// Either way: a clock that was set back must not make the moment an hour long.
+fn is_within_grace(spent_at: Timestamp, now: Timestamp) -> bool {
+    (now - spent_at)
+        .abs()
+        .to_std()
+        .is_ok_and(|passed| passed <= GRACE)
+}

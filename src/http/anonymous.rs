@@ -1,0 +1,213 @@
+//! The argument of the handlers that no policy decides: the web origin checked, the input parsed,
+//! and what is known of who sends it (contract section 5, `/api/auth`).
+
+use std::future::Future;
+use std::sync::Arc;
+
+use salvo::extract::{Extractible, Metadata};
+use salvo::http::HeaderMap;
+use salvo::http::cookie::Cookie;
+use salvo::http::header::COOKIE;
+use salvo::oapi::{Components, EndpointArgRegister, Operation as OpenApiOperation};
+use salvo::{Depot, Request};
+
+use crate::authn::opaque_token::OpaqueToken;
+use crate::authn::portal_user::Stranger;
+use crate::domain::caller::{Caller, UserCaller};
+
+use super::authenticate::authenticate;
+use super::body;
+use super::context::RequestContext;
+use super::error::{self, ApiError, Code, ErrorType};
+use super::input::RequestInput;
+use super::openapi;
+use super::operation::{Accepts, Input};
+use super::portal::cookie::REFRESH_TOKEN;
+use super::query::Query;
+use super::state::State;
+
+/// A request of somebody who shows no access token.
+pub struct Anonymous<I> {
+    /// What it says.
+    pub input: I,
+    /// Who sends it, as far as anybody knows.
+    pub stranger: Stranger,
+    /// The service.
+    pub state: Arc<State>,
+    cookie: RefreshCookie,
+}
+
+/// A request of somebody who shows an access token, about that person's own sign-in.
+pub struct SignedInPerson<I> {
+    /// The person.
+    pub person: Arc<UserCaller>,
+    /// The rest.
+    pub request: Anonymous<I>,
+}
+
+/// The refresh cookie as it came.
+#[derive(Debug, Clone)]
+enum RefreshCookie {
+    Missing,
+    Malformed,
+    Token(OpaqueToken),
+}
+
+impl<I: Input> Anonymous<I> {
+    async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
+        let (state, context) = origin_checked(request, depot)?;
+        let body = body::read(request, context.body_limits).await?;
+        Self::read(request, state, &context, body)
+    }
+
+    fn read(
+        request: &Request,
+        state: Arc<State>,
+        context: &RequestContext,
+        body: salvo::hyper::body::Bytes,
+    ) -> Result<Self, ApiError> {
+        let mut raw = RequestInput {
+            method: request.method(),
+            headers: request.headers(),
+            path: request.params(),
+            query: Query::parse(request.uri().query())?,
+            body,
+        };
+        let input = I::read(&mut raw)?;
+        raw.query.finish()?;
+        Ok(Self {
+            input,
+            stranger: Stranger {
+                client: context.client_ip,
+                request_id: context.request_id.as_str().to_owned(),
+            },
+            state,
+            cookie: RefreshCookie::of(request.headers()),
+        })
+    }
+
+    /// The refresh token of the cookie.
+    ///
+    /// # Errors
+    ///
+    /// `MISSING_CREDENTIALS` without the cookie; `INVALID_TOKEN` if it is there twice, or cannot be
+    /// one of ours.
+    pub fn refresh_token(&self) -> Result<&OpaqueToken, ApiError> {
+        match &self.cookie {
+            RefreshCookie::Token(token) => Ok(token),
+            RefreshCookie::Missing => Err(ApiError::unauthorized(
+                Code::MissingCredentials,
+                "send the cookie `refresh_token` that the sign-in set",
+            )),
+            RefreshCookie::Malformed => {
+                Err(crate::authn::portal_user::Refusal::InvalidToken.into())
+            }
+        }
+    }
+
+    /// Runs a write that goes on when the client hangs up, so that it is whole or absent, and a
+    /// guess is counted.
+    ///
+    /// # Errors
+    ///
+    /// The work's own.
+    pub async fn run<T, F, R>(self, work: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(Arc<State>, I, Stranger) -> R,
+        R: Future<Output = Result<T, ApiError>> + Send + 'static,
+    {
+        let tasks = self.state.tasks.clone();
+        tasks.run(work(self.state, self.input, self.stranger)).await
+    }
+}
+
+impl RefreshCookie {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut values = headers
+            .get_all(COOKIE)
+            .into_iter()
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(Cookie::split_parse)
+            .filter_map(Result::ok)
+            .filter(|cookie| cookie.name() == REFRESH_TOKEN);
+        match (values.next(), values.next()) {
+            (None, _) => Self::Missing,
+            (Some(cookie), None) => {
+                OpaqueToken::parse(cookie.value()).map_or(Self::Malformed, Self::Token)
+            }
+            (Some(_), Some(_)) => Self::Malformed,
+        }
+    }
+}
+
+fn origin_checked(
+    request: &Request,
+    depot: &Depot,
+) -> Result<(Arc<State>, RequestContext), ApiError> {
+    let state = State::of(depot)?;
+    let context = RequestContext::of(depot)
+        .cloned()
+        .ok_or_else(|| ApiError::internal("the router was built without its edge"))?;
+    state.origins.check(request.headers())?;
+    Ok((state, context))
+}
+
+impl<'ex, I: Input> Extractible<'ex> for Anonymous<I> {
+    fn metadata() -> &'static Metadata {
+        static METADATA: Metadata = Metadata::new("");
+        &METADATA
+    }
+
+    #[expect(refining_impl_trait, reason = "the error is this service's own")]
+    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
+        Self::from_request(request, depot).await
+    }
+}
+
+impl<I: Input> EndpointArgRegister for Anonymous<I> {
+    fn register(components: &mut Components, operation: &mut OpenApiOperation, _: &str) {
+        I::describe(components, operation);
+        error::describe(components, operation, ErrorType::Forbidden);
+    }
+}
+
+impl<'ex, I: Input> Extractible<'ex> for SignedInPerson<I> {
+    fn metadata() -> &'static Metadata {
+        static METADATA: Metadata = Metadata::new("");
+        &METADATA
+    }
+
+    #[expect(refining_impl_trait, reason = "the error is this service's own")]
+    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
+        let (state, context) = origin_checked(request, depot)?;
+        let (ip, limits) = (context.client_ip, context.body_limits);
+        let (caller, body) = authenticate(request, &state, Accepts::Bearer, ip, limits).await?;
+        let Caller::User(person) = caller else {
+            return Err(ApiError::internal("a bearer token belongs to no person"));
+        };
+        Ok(Self {
+            person,
+            request: Anonymous::read(request, state, &context, body)?,
+        })
+    }
+}
+
+impl<I: Input> EndpointArgRegister for SignedInPerson<I> {
+    fn register(components: &mut Components, operation: &mut OpenApiOperation, name: &str) {
+        Anonymous::<I>::register(components, operation, name);
+        openapi::require_bearer(operation);
+        error::describe(components, operation, ErrorType::Unauthorized);
+    }
+}
+
+impl<I> SignedInPerson<I> {
+    /// The refresh token of the cookie, if it is one.
+    #[must_use]
+    pub const fn refresh_token(&self) -> Option<&OpaqueToken> {
+        match &self.request.cookie {
+            RefreshCookie::Token(token) => Some(token),
+            RefreshCookie::Missing | RefreshCookie::Malformed => None,
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What people's affairs come to nothing by, as answers.
+
+use crate::authn::portal_user::Refusal;
+use crate::http::authenticate::whole_seconds;
+use crate::store;
+
+use super::{ApiError, Code};
+
+/// What a client is told to wait when too many passwords are to be hashed, in seconds.
+const RETRY_AFTER_BUSY: u64 = 2;
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::InvalidLogin => Self::unauthorized(
+                Code::InvalidLogin,
+                "the e-mail address or the password is wrong",
+            ),
+            Refusal::InvalidToken => Self::unauthorized(
+                Code::InvalidToken,
+                "the refresh token is not valid (any more), sign in again",
+            ),
+            Refusal::InvalidLink => store::Error::InvalidLink.into(),
+            Refusal::TooMany(exceeded) => Self::rate_limited(
+                "too many tries, wait for as long as `retry-after` says",
+                exceeded.limit,
+                0,
+                whole_seconds(exceeded.retry_after),
+            ),
+            Refusal::Busy => Self::unavailable(refusal, RETRY_AFTER_BUSY),
+            Refusal::Store(error) => error.into(),
+            Refusal::Internal(cause) => Self::internal(cause),
+        }
+    }
+}

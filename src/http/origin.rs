@@ -1,0 +1,121 @@
+//! Which web pages may call with a person's cookie: the `Origin` check and CORS, over one list of
+//! exact origins (contract section 5; the Fetch standard, section 3.3).
+
+use salvo::cors::{AllowOrigin, Cors, CorsHandler};
+use salvo::http::header::{
+    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
+    IF_MATCH, IF_NONE_MATCH, LOCATION, ORIGIN, RETRY_AFTER, VARY,
+};
+use salvo::http::{HeaderMap, Method};
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
+
+use super::error::{ApiError, Code};
+
+/// How long a browser may remember a preflight's answer, in seconds.
+const MAX_AGE: u64 = 600;
+
+/// Web origins in their serialized form (RFC 6454 section 6.1).
+#[derive(Debug, Clone)]
+pub struct Origins(Vec<String>);
+
+impl Origins {
+    /// These and no others.
+    #[must_use]
+    pub const fn new(origins: Vec<String>) -> Self {
+        Self(origins)
+    }
+
+    fn has(&self, origin: &HeaderValue) -> bool {
+        self.0
+            .iter()
+            .any(|known| known.as_bytes() == origin.as_bytes())
+    }
+
+    /// Refuses a request that another origin's page sent. A request without `origin` is no page's.
+    ///
+    /// # Errors
+    ///
+    /// `ORIGIN_NOT_ALLOWED`, also for two origins and for `null`.
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        let mut lines = headers.get_all(ORIGIN).into_iter();
+        match (lines.next(), lines.next()) {
+            (None, _) => Ok(()),
+            (Some(origin), None) if self.has(origin) => Ok(()),
+            (Some(_), _) => Err(ApiError::forbidden(
+                Code::OriginNotAllowed,
+                "this web origin may not call; an operator adds it to `portal.origins`",
+            )),
+        }
+    }
+
+    /// Tells browsers which origins may read the answers.
+    #[must_use]
+    pub fn cors(&self) -> CrossOrigin {
+        let known = self.clone();
+        let allowed = move |origin: Option<&HeaderValue>, _: &Request, _: &Depot| {
+            origin.filter(|origin| known.has(origin)).cloned()
+        };
+        let exposed = [
+            "x-request-id",
+            "x-ratelimit-limit",
+            "x-ratelimit-remaining",
+            "x-ratelimit-reset",
+        ];
+        let exposed = exposed.map(HeaderName::from_static);
+        let methods = [
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ];
+        let headers = [AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH]
+            .into_iter()
+            .chain(["x-request-id", "x-correlation-id"].map(HeaderName::from_static));
+        let cors = Cors::new()
+            .allow_origin(AllowOrigin::dynamic(allowed))
+            .allow_credentials(true)
+            .allow_methods(methods.to_vec())
+            .allow_headers(headers.collect::<Vec<_>>())
+            .expose_headers(
+                [ETAG, LOCATION, RETRY_AFTER]
+                    .into_iter()
+                    .chain(exposed)
+                    .collect::<Vec<_>>(),
+            )
+            .max_age(MAX_AGE)
+            .vary([ORIGIN]);
+        CrossOrigin(cors.into_handler())
+    }
+}
+
+/// Adds what CORS asks for to the answers to browsers, and answers their preflights. Requests of
+/// programs pass it by.
+pub struct CrossOrigin(CorsHandler);
+
+#[async_trait]
+impl Handler for CrossOrigin {
+    async fn handle(
+        &self,
+        request: &mut Request,
+        depot: &mut Depot,
+        response: &mut Response,
+        control: &mut FlowCtrl,
+    ) {
+        let headers = request.headers();
+        let is_bare_options = request.method() == Method::OPTIONS
+            && !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        if headers.contains_key(ORIGIN) && !is_bare_options {
+            self.0.handle(request, depot, response, control).await;
+        } else {
+            control.call_next(request, depot, response).await;
+        }
+    }
+}
+
+/// For what shared caches may keep: it is another answer for another origin.
+pub fn vary_by_origin(response: &mut Response) {
+    response
+        .headers_mut()
+        .insert(VARY, HeaderValue::from_static("origin"));
+}

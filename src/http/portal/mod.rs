@@ -1,0 +1,51 @@
+//! The portal surface: people with bearer tokens, and how they get one (contract section 5).
+
+pub mod answer;
+pub mod cookie;
+pub mod jwks;
+pub mod organization;
+mod parse;
+pub mod recovery;
+pub mod registration;
+pub mod settings;
+pub mod sign_in;
+pub mod team;
+
+use salvo::Router;
+
+/// Its operations, each decided by policy.
+#[must_use]
+pub fn router() -> Router {
+    Router::with_path("api/portal")
+        .push(
+            Router::with_path("organization")
+                .get(organization::get)
+                .put(organization::update)
+                .push(Router::with_path("settings").put(settings::update))
+                .push(Router::with_path("deactivate").post(organization::deactivate)),
+        )
+        .push(
+            Router::with_path("team")
+                .get(team::list)
+                .push(Router::with_path("invite").post(team::invite))
+                .push(
+                    Router::with_path("{userId}")
+                        .delete(team::remove)
+                        .push(Router::with_path("role").put(team::change_role)),
+                ),
+        )
+}
+
+/// For people who show no access token (yet); no policy decides these.
+#[must_use]
+pub fn sign_in_router() -> Router {
+    Router::with_path("api/auth")
+        .push(Router::with_path("register").post(registration::register))
+        .push(Router::with_path("verify-email").post(registration::verify_email))
+        .push(Router::with_path("login").post(sign_in::login))
+        .push(Router::with_path("refresh").post(sign_in::refresh))
+        .push(Router::with_path("logout").post(sign_in::logout))
+        .push(Router::with_path("forgot-password").post(recovery::forgot_password))
+        .push(Router::with_path("reset-password").post(recovery::reset_password))
+        .push(Router::with_path("accept-invitation").post(registration::accept_invitation))
+}

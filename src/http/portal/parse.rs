@@ -1,0 +1,77 @@
+//! The values of the portal's bodies, parsed into domain values.
+
+use secrecy::SecretString;
+
+use crate::authn::portal_user::LoginName;
+use crate::domain::email::{EmailAddress, EmailError};
+use crate::domain::password::{self, PasswordError};
+use crate::domain::region::Region;
+use crate::domain::slug::{Slug, SlugError};
+use crate::domain::text::{Name, TextError};
+use crate::domain::user::TeamRole;
+use crate::http::error::echo;
+use crate::http::fields::Broken;
+
+pub(super) fn name(text: String) -> Result<Name, TextError> {
+    Name::parse(&text)
+}
+
+pub(super) fn slug(text: String) -> Result<Slug, SlugError> {
+    text.parse()
+}
+
+pub(super) fn email(text: String) -> Result<EmailAddress, EmailError> {
+    EmailAddress::parse(&text)
+}
+
+/// Any text: what is no address is nobody's.
+pub(super) fn login_name(text: String) -> Result<LoginName, Broken> {
+    Ok(LoginName::entered(&text))
+}
+
+pub(super) fn new_password(text: String) -> Result<SecretString, PasswordError> {
+    password::parse_new(text)
+}
+
+pub(super) fn entered_password(text: String) -> Result<SecretString, Broken> {
+    Ok(password::entered(&text))
+}
+
+pub(super) fn token(text: String) -> Result<SecretString, Broken> {
+    Ok(SecretString::from(text))
+}
+
+pub(super) fn any_text(_: String) -> Result<(), Broken> {
+    Ok(())
+}
+
+pub(super) fn region(text: String) -> Result<Region, Broken> {
+    Region::parse(&text).ok_or_else(|| unknown_region(&text).into())
+}
+
+pub(super) fn regions(names: Vec<String>) -> Result<Vec<Region>, Broken> {
+    names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| {
+            let unknown = || Broken::at(format!("/{at}"), unknown_region(name));
+            Region::parse(name).ok_or_else(unknown)
+        })
+        .collect()
+}
+
+fn unknown_region(name: &str) -> String {
+    let known = Region::ALL.map(|region| format!("`{region}`")).join(", ");
+    format!("there is no region {}; there are {known}", echo(name))
+}
+
+pub(super) fn role(text: String) -> Result<TeamRole, Broken> {
+    TeamRole::parse(&text).ok_or_else(|| "must be `owner`, `admin` or `member`".into())
+}
+
+/// An owner is made of a member, not of a stranger.
+pub(super) fn role_of_invited(text: String) -> Result<TeamRole, Broken> {
+    TeamRole::parse(&text)
+        .filter(|role| *role != TeamRole::Owner)
+        .ok_or_else(|| "must be `admin` or `member`".into())
+}

@@ -1,0 +1,190 @@
+//! Words for a letter, and the message they make: text and HTML (RFC 2046 section 5.1.4).
+
+use lettre::Message;
+use lettre::message::{Mailbox, MultiPart};
+use minijinja::{Environment, context};
+
+use crate::domain::id::MailId;
+use crate::domain::letter::{Letter, Matter};
+use crate::domain::timestamp::Timestamp;
+
+const TEXT: &str = "letter.txt";
+/// The ending makes the engine escape what is put in.
+const HTML: &str = "letter.html";
+
+/// A message could not be composed.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// The sender's address in the settings.
+    #[error("`mail.from` is not an address such as `Charter <no-reply@example.com>`: {0}")]
+    From(lettre::address::AddressError),
+    /// The recipient's address.
+    #[error("the recipient's address cannot be written to: {0}")]
+    To(lettre::address::AddressError),
+    /// A template.
+    #[error("the mail's template is broken: {0}")]
+    Template(#[from] minijinja::Error),
+    /// The message as a whole.
+    #[error("the mail cannot be composed: {0}")]
+    Message(#[from] lettre::error::Error),
+}
+
+/// Composes messages from one sender.
+pub struct Composer {
+    from: Mailbox,
+    templates: Environment<'static>,
+}
+
+struct Words {
+    subject: String,
+    text: String,
+    action: &'static str,
+    note: &'static str,
+}
+
+impl Composer {
+    /// Messages from that address; from `charter@localhost` where none is set.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError::From`].
+    pub fn new(from: &str) -> Result<Self, ComposeError> {
+        let from = if from.is_empty() {
+            "Charter <charter@localhost>"
+        } else {
+            from
+        };
+        let mut templates = Environment::new();
+        templates.add_template(TEXT, include_str!("letter.txt"))?;
+        templates.add_template(HTML, include_str!("letter.html"))?;
+        Ok(Self {
+            from: from.parse().map_err(ComposeError::From)?,
+            templates,
+        })
+    }
+
+    /// The message of a letter. The same mail composed again has the same message id, so that a
+    /// mailbox that got it twice can tell.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError`].
+    pub fn compose(
+        &self,
+        id: MailId,
+        letter: &Letter,
+        now: Timestamp,
+    ) -> Result<Message, ComposeError> {
+        let words = words(&letter.matter);
+        let values = context! {
+            heading => words.subject,
+            text => words.text,
+            action => words.action,
+            note => words.note,
+            link => letter.link,
+        };
+        let text = self.templates.get_template(TEXT)?.render(&values)?;
+        let html = self.templates.get_template(HTML)?.render(&values)?;
+        let to = letter.to.parse().map_err(ComposeError::To)?;
+        let domain = self.from.email.domain();
+        Ok(Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .subject(words.subject)
+            .date(now.into())
+            .message_id(Some(format!("<{}@{domain}>", id.uuid())))
+            .multipart(MultiPart::alternative_plain_html(text, html))?)
+    }
+}
+
+fn words(matter: &Matter) -> Words {
+    match matter {
+        Matter::VerifyEmail => Words {
+            subject: "Verify your e-mail address".to_owned(),
+            text:
+                "Somebody, probably you, registered an organization with this address. Follow the \
+                   link to show that the address is yours; until then you can look, but not change \
+                   anything."
+                    .to_owned(),
+            action: "Verify the address",
+            note: "The link can be used once, for 24 hours. If it was not you, ignore this mail.",
+        },
+        Matter::ResetPassword => Words {
+            subject: "Reset your password".to_owned(),
+            text:
+                "Somebody, probably you, asked to set another password. Follow the link to choose \
+                   it; you will be signed out everywhere."
+                    .to_owned(),
+            action: "Choose another password",
+            note: "The link can be used once, for an hour. If it was not you, ignore this mail: the \
+                   password stays as it is.",
+        },
+        Matter::Invitation { organization, role } => Words {
+            subject: format!("You are invited to {organization}"),
+            text: format!(
+                "You are invited to join {organization} with the role {role}. Follow the link to \
+                 choose a password and sign in."
+            ),
+            action: "Accept the invitation",
+            note: "The link can be used once, for 48 hours. If you did not expect it, ignore this \
+                   mail.",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::timestamp;
+
+    fn composed(matter: Matter, from: &str) -> String {
+        let letter = Letter {
+            to: "ada@example.com".to_owned(),
+            matter,
+            link: "https://portal.example.com/x?token=abc_DEF-1&more".to_owned(),
+        };
+        let id = MailId::from_uuid(uuid::Uuid::from_u128(7));
+        let now = timestamp::parse("2025-09-30T12:00:00Z").expect("a time");
+        let composer = Composer::new(from).expect("an address");
+        let message = composer.compose(id, &letter, now).expect("a message");
+        String::from_utf8(message.formatted()).expect("text")
+    }
+
+    #[test]
+    fn a_message_has_both_forms_and_escapes_what_people_wrote() {
+        let text = composed(
+            Matter::Invitation {
+                organization: "<b>Größe</b> & Söhne".to_owned(),
+                role: "admin".to_owned(),
+            },
+            "Charter <no-reply@example.com>",
+        );
+        for part in [
+            "To: ada@example.com",
+            "Message-ID: <00000000-0000-0000-0000-000000000007@example.com>",
+            "Date: Tue, 30 Sep 2025 12:00:00 +0000",
+            "multipart/alternative",
+            "text/plain; charset=utf-8",
+            "text/html; charset=utf-8",
+            "Subject: =?utf-8?",
+        ] {
+            assert!(text.contains(part), "no `{part}` in\n{text}");
+        }
+        assert!(
+            !text.contains("\r\n<b>") && text.contains("&lt;b&gt;"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn every_matter_has_words_and_a_bad_sender_is_refused() {
+        for matter in [Matter::VerifyEmail, Matter::ResetPassword] {
+            assert!(composed(matter, "").contains("From: Charter <charter@localhost>"));
+        }
+        let refused = Composer::new("nobody")
+            .err()
+            .expect("no address")
+            .to_string();
+        assert!(refused.contains("mail.from"), "{refused}");
+    }
+}

@@ -1,0 +1,12 @@
+//! Mail: from a sealed letter in the outbox to a message on its way.
+//!
+//! It knows SMTP and MIME, and nothing of requests: nobody waits for it, and a mail that cannot be
+//! sent is tried again until its link is void.
+
+mod message;
+mod sender;
+mod transport;
+
+pub use message::{ComposeError, Composer};
+pub use sender::Sender;
+pub use transport::{Transport, TransportError};
