@@ -9,6 +9,7 @@ mod key_cache;
 pub mod last_used;
 pub mod mint;
 pub mod opaque_token;
+pub mod operator;
 pub mod password;
 pub mod password_pool;
 pub mod portal_user;

@@ -22,7 +22,8 @@ impl Scope {
         Self(organization)
     }
 
-    /// The scope of an operator's command on that organization. For `cli` and the demo only.
+    /// The scope of an operator's command on that organization. For `cli`, the demo and who shows an
+    /// operator's token only.
     #[must_use]
     pub const fn of_operator(organization: OrganizationId) -> Self {
         Self(organization)

@@ -49,7 +49,7 @@ pub async fn authenticate(
     Ok((caller, body))
 }
 
-fn collect(request: &Request, source_ip: IpAddr) -> Credentials<'_> {
+pub(super) fn collect(request: &Request, source_ip: IpAddr) -> Credentials<'_> {
     let headers = request.headers();
     let target = request
         .uri()

@@ -15,6 +15,7 @@ mod counted;
 pub mod docs;
 pub mod error;
 pub mod etag;
+pub mod evaluation;
 pub mod fields;
 pub mod input;
 pub mod json;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use salvo::Router;
 
 use super::state::{ProvideState, State};
-use super::{docs, machine, ops, portal};
+use super::{docs, evaluation, machine, ops, portal};
 
 /// The operations of the API, each decided by policy.
 #[must_use]
@@ -47,4 +47,5 @@ pub fn operations_listener(state: Arc<State>) -> Router {
         .push(Router::with_path("healthz").get(ops::healthz))
         .push(Router::with_path("readyz").get(ops::readyz))
         .push(Router::with_path("metrics").get(ops::metrics))
+        .push(Router::with_path("access/v1/evaluation").post(evaluation::evaluate))
 }

@@ -1,7 +1,8 @@
 //! Words for a letter, and the message they make: text and HTML (RFC 2046 section 5.1.4).
 
 use lettre::Message;
-use lettre::message::{Mailbox, MultiPart};
+use lettre::message::header::{ContentTransferEncoding, ContentType};
+use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 use minijinja::{Environment, context};
 
 use crate::domain::id::MailId;
@@ -93,7 +94,21 @@ impl Composer {
             .subject(words.subject)
             .date(now.into())
             .message_id(Some(format!("<{}@{domain}>", id.uuid())))
-            .multipart(MultiPart::alternative_plain_html(text, html))?)
+            .multipart(
+                MultiPart::alternative()
+                    .singlepart(plain(text))
+                    .singlepart(SinglePart::html(html)),
+            )?)
+    }
+}
+
+/// As it is where it can be, so that a person who reads the file finds the link in one piece.
+fn plain(text: String) -> SinglePart {
+    match Body::new_with_encoding(text.clone(), ContentTransferEncoding::SevenBit) {
+        Ok(body) => SinglePart::builder()
+            .header(ContentType::TEXT_PLAIN)
+            .body(body),
+        Err(_) => SinglePart::plain(text),
     }
 }
 

@@ -11,7 +11,7 @@ const WORKSPACE_CRATES: [&str; 2] = ["migration", "signing"];
 /// Who may make a tenant's scope out of an id: only who has verified credentials, or is an operator.
 const MAKERS: [(&str, &[&str]); 2] = [
     ("of_authenticated", &["authn", "domain"]),
-    ("of_operator", &["app", "cli", "domain"]),
+    ("of_operator", &["app", "authn", "cli", "domain"]),
 ];
 
 /// Module → what it may use, and which crates stand behind its door.

@@ -50,6 +50,16 @@ impl Answer {
         details.iter().map(field).collect()
     }
 
+    /// The fields that the portal's 400 names.
+    #[track_caller]
+    pub(crate) fn broken_on_portal(&self) -> Vec<String> {
+        self.assert_refused(400, "VALIDATION_FAILED");
+        let json = self.json();
+        let details = json["error"]["details"].as_array().expect("details");
+        let field = |detail: &Value| detail["field"].as_str().expect("a pointer").to_owned();
+        details.iter().map(field).collect()
+    }
+
     /// The `etag`.
     #[track_caller]
     pub(crate) fn etag(&self) -> String {

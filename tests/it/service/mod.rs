@@ -3,6 +3,7 @@
 
 mod answer;
 mod clock;
+mod person;
 mod persona;
 mod request;
 
@@ -26,6 +27,7 @@ use crate::services::TestDatabase;
 
 pub(crate) use answer::members;
 pub(crate) use clock::TestClock;
+pub(crate) use person::{PASSWORD, Person, claims, cookie_of};
 pub(crate) use persona::{Anonymous, Grants, Persona, Signer, Tenant, everything, everything_but};
 pub(crate) use request::{Request, Signature, new_nonce};
 
@@ -35,7 +37,7 @@ pub(crate) struct Service {
     serving: Serving,
     stop: CancellationToken,
     /// Dropped last: its database and its directory go with it.
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 impl Service {
@@ -75,7 +77,7 @@ impl Service {
             serving: server.start(app, &settings, &stop),
             clock,
             stop,
-            _database: database,
+            database,
         }
     }
 
@@ -120,6 +122,11 @@ impl Service {
             organization,
             account,
         }
+    }
+
+    /// Its data directory.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.database.directory()
     }
 
     pub(crate) fn anonymous(&self) -> Anonymous {

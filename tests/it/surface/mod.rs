@@ -1,4 +1,4 @@
-//! The machine surface over HTTP, on both databases (contract sections 1 to 4). The directories
+//! Both surfaces over HTTP, on both databases (contract sections 1 to 6). The directories
 //! stand as the URLs do; beside them is what holds for every route.
 
 mod accounts;
@@ -7,6 +7,7 @@ mod documents;
 mod envelope;
 mod order;
 mod organizations;
+mod portal;
 mod service_accounts;
 mod signing;
 mod tenancy;

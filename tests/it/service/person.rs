@@ -1,0 +1,190 @@
+//! People: made by the operator or through the front door, signed in over HTTP.
+
+use std::net::SocketAddr;
+
+use charter::domain::email::EmailAddress;
+use charter::domain::entropy::OsEntropy;
+use charter::domain::id::UserId;
+use charter::domain::user::TeamRole;
+use charter::store::NewUser;
+use serde_json::{Value, json};
+
+use super::{Anonymous, Persona, Request, Service, Tenant};
+use crate::edge::client::Answer;
+
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// Somebody who is signed in.
+#[derive(Clone)]
+pub(crate) struct Person {
+    /// The UUID that the portal shows.
+    pub(crate) id: String,
+    pub(crate) email: String,
+    pub(crate) token: String,
+    /// The value of the refresh cookie.
+    pub(crate) cookie: String,
+    pub(super) address: SocketAddr,
+}
+
+impl Persona for Person {
+    fn ask(&self, method: &str, target: &str) -> Request {
+        Request::new(self.address, None, method, target)
+            .header("authorization", &format!("Bearer {}", self.token))
+    }
+}
+
+impl Person {
+    pub(crate) fn put(&self, target: &str, body: Value) -> Request {
+        self.ask("PUT", target).json(&body)
+    }
+
+    /// Ends the session.
+    pub(crate) async fn log_out(&self) -> Answer {
+        self.ask("POST", "/api/auth/logout")
+            .header("cookie", &format!("refresh_token={}", self.cookie))
+            .await
+    }
+
+    pub(crate) fn refresh(&self) -> Request {
+        Anonymous(self.address).refresh(&self.cookie)
+    }
+}
+
+impl Anonymous {
+    pub(crate) fn log_in(&self, email: &str, password: &str) -> Request {
+        self.post(
+            "/api/auth/login",
+            json!({"email": email, "password": password}),
+        )
+    }
+
+    pub(crate) fn refresh(&self, cookie: &str) -> Request {
+        self.ask("POST", "/api/auth/refresh")
+            .header("cookie", &format!("refresh_token={cookie}"))
+    }
+}
+
+/// The refresh token that an answer sets; the rest of the cookie is as the contract has it.
+#[track_caller]
+pub(crate) fn cookie_of(answer: &Answer) -> String {
+    let cookie = answer.header("set-cookie").expect("a cookie");
+    let (value, rest) = cookie.split_once(';').expect("attributes");
+    let mut attributes: Vec<_> = rest.split(';').map(str::trim).collect();
+    attributes.sort_unstable();
+    let expected = [
+        "HttpOnly",
+        "Max-Age=2592000",
+        "Path=/api/auth",
+        "SameSite=Lax",
+    ];
+    assert_eq!(attributes, expected);
+    value
+        .strip_prefix("refresh_token=")
+        .expect("its name")
+        .to_owned()
+}
+
+impl Service {
+    /// Somebody whose sign-in was answered so.
+    #[track_caller]
+    pub(crate) fn person(&self, email: &str, answer: &Answer) -> Person {
+        let json = answer.ok();
+        assert_eq!(json["token_type"], "Bearer");
+        assert_eq!(json["expires_in"], 900);
+        let token = json["access_token"].as_str().expect("a token").to_owned();
+        let id = claims(&token)["sub"].as_str().expect("a person").to_owned();
+        Person {
+            id,
+            email: email.to_owned(),
+            token,
+            cookie: cookie_of(answer),
+            address: self.address(),
+        }
+    }
+
+    pub(crate) async fn sign_in(&self, email: &str, password: &str) -> Person {
+        let answer = self.anonymous().log_in(email, password).await;
+        self.person(email, &answer)
+    }
+
+    /// Registers, and signs in without having followed the link.
+    pub(crate) async fn register(&self, slug: &str) -> Person {
+        let email = format!("owner@{slug}.example");
+        let body = json!({"orgName": "Zoo", "orgSlug": slug, "ownerEmail": email, "ownerPassword": PASSWORD});
+        self.anonymous().post("/api/auth/register", body).await.ok();
+        self.sign_in(&email, PASSWORD).await
+    }
+
+    /// Every mail that was sent, the oldest first: whom to, and its text.
+    pub(crate) fn mails(&self) -> Vec<(String, String)> {
+        let directory = self.directory().join("mail");
+        let entries = std::fs::read_dir(directory).into_iter().flatten();
+        let paths = entries.map(|entry| entry.expect("an entry").path());
+        let mut files: Vec<_> = paths
+            .filter(|path| path.extension().is_some_and(|ending| ending == "eml"))
+            .collect();
+        files.sort();
+        let read = |path| {
+            let text = std::fs::read_to_string(path).expect("a mail");
+            let to = text.lines().find_map(|line| line.strip_prefix("To: "));
+            (to.expect("a recipient").to_owned(), text.clone())
+        };
+        files.into_iter().map(read).collect()
+    }
+
+    /// The token of the newest link of that kind to that address, once there are so many.
+    pub(crate) async fn link(&self, page: &str, to: &str, number: usize) -> String {
+        let needle = format!("/{page}?token=");
+        for _ in 0..2_000 {
+            let found: Vec<_> = self
+                .mails()
+                .into_iter()
+                .filter(|(recipient, text)| recipient == to && text.contains(&needle))
+                .collect();
+            if let Some((_, text)) = found.get(number - 1) {
+                let (_, rest) = text.split_once(&needle).expect("a link");
+                return rest.split_whitespace().next().expect("a token").to_owned();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        panic!("no mail number {number} with `{needle}` to {to}");
+    }
+}
+
+impl Tenant<'_> {
+    /// A person with that role and a verified address, signed in.
+    pub(crate) async fn person(&self, role: TeamRole) -> Person {
+        let name = role.as_str();
+        self.person_named(&format!("{name}@{}.example", self.organization.slug), role)
+            .await
+    }
+
+    pub(crate) async fn person_named(&self, email: &str, role: TeamRole) -> Person {
+        let by = self.service.operator();
+        let new = NewUser {
+            id: UserId::generate(by.at, &OsEntropy),
+            email: EmailAddress::parse(email).expect("an address"),
+            password_hash: hashed().to_owned(),
+            role: role.as_str().to_owned(),
+            email_verified_at: Some(by.at),
+        };
+        self.stored().create_user(new, &by).await.expect("a user");
+        self.service.sign_in(email, PASSWORD).await
+    }
+}
+
+/// The hash of [`PASSWORD`], made once.
+fn hashed() -> &'static str {
+    static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    HASH.get_or_init(|| {
+        charter::authn::password::hash(&PASSWORD.into(), &OsEntropy).expect("hashed")
+    })
+}
+
+/// What a token says, unverified.
+pub(crate) fn claims(token: &str) -> Value {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let claims = token.split('.').nth(1).expect("three parts");
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).expect("base64url")).expect("JSON")
+}

@@ -1,0 +1,51 @@
+//! From zero to a signed request, and to its end: a person registers, signs in, hands out a key, and
+//! the key's requests work until the organization is deactivated.
+
+use serde_json::json;
+
+use super::{DEACTIVATE, ORGANIZATION, SETTINGS};
+use crate::on_both_services;
+use crate::service::{PASSWORD, Persona, Service};
+
+on_both_services!(the_circle_closes);
+
+async fn the_circle_closes(service: &Service) {
+    let owner = service.register("zoo").await;
+    owner
+        .put(SETTINGS, json!({"default_region": "eu-central-1"}))
+        .await
+        .assert_refused(403, "EMAIL_NOT_VERIFIED");
+    let token = service.link("verify-email", &owner.email, 1).await;
+    let verified = service
+        .anonymous()
+        .post("/api/auth/verify-email", json!({"token": token}));
+    assert_eq!(verified.await.ok(), json!({}));
+
+    let owner = service.sign_in(&owner.email, PASSWORD).await;
+    let settings =
+        json!({"contact_email": "billing@zoo.example", "default_region": "eu-central-1"});
+    let organization = owner.put(SETTINGS, settings).await.ok();
+    assert_eq!(organization["contactEmail"], "billing@zoo.example");
+    assert_eq!(organization["defaultRegion"], "eu-central-1");
+
+    let new = json!({"name": "Export", "permissions": ["organizations:GetOrganization"]});
+    let account = owner.post("/service-accounts", new).await.created();
+    let keys = format!(
+        "/service-accounts/{}/keys",
+        account["id"].as_str().expect("an id")
+    );
+    let key = service.holder(&owner.post(&keys, json!({})).await.created());
+    let seen = key.get("/organizations/info").await.ok();
+    assert_eq!(seen["name"], "Zoo");
+    assert_eq!(
+        organization["schemaName"],
+        format!("org_{}", seen["slug"].as_str().expect("a code"))
+    );
+
+    let over = owner.ask("POST", DEACTIVATE).await.ok();
+    assert_eq!(over["isActive"], false);
+    key.get("/organizations/info")
+        .await
+        .assert_refused(401, "KEY_REVOKED");
+    assert_eq!(owner.get(ORGANIZATION).await.ok()["isActive"], false);
+}

@@ -1,0 +1,21 @@
+//! The portal surface (contract section 5).
+
+mod circle;
+mod deactivation;
+mod evaluation;
+mod limits;
+mod links;
+mod machine;
+mod organization;
+mod origin;
+mod refresh;
+mod registration;
+mod settings;
+mod sign_in;
+mod team;
+mod tokens;
+
+const ORGANIZATION: &str = "/api/portal/organization";
+const SETTINGS: &str = "/api/portal/organization/settings";
+const DEACTIVATE: &str = "/api/portal/organization/deactivate";
+const TEAM: &str = "/api/portal/team";
