@@ -9,6 +9,8 @@ use crate::domain::id::MailId;
 use crate::domain::letter::{Letter, Matter};
 use crate::domain::timestamp::Timestamp;
 
+/// Without its line end.
+const LONGEST_LINE: usize = 998;
 const TEXT: &str = "letter.txt";
 /// The ending makes the engine escape what is put in.
 const HTML: &str = "letter.html";
@@ -102,14 +104,20 @@ impl Composer {
     }
 }
 
-/// As it is where it can be, so that a person who reads the file finds the link in one piece.
+/// As it is where it can be (RFC 5322 section 2.1.1), so that a person who reads the file finds the
+/// link in one piece; the library would fold lines of more than 76 characters.
 fn plain(text: String) -> SinglePart {
-    match Body::new_with_encoding(text.clone(), ContentTransferEncoding::SevenBit) {
-        Ok(body) => SinglePart::builder()
-            .header(ContentType::TEXT_PLAIN)
-            .body(body),
-        Err(_) => SinglePart::plain(text),
+    if !text.is_ascii() || text.lines().any(|line| line.len() > LONGEST_LINE) {
+        return SinglePart::plain(text);
     }
+    let lines: Vec<_> = text.lines().collect();
+    let bytes = lines.join("\r\n").into_bytes();
+    SinglePart::builder()
+        .header(ContentType::TEXT_PLAIN)
+        .body(Body::dangerous_pre_encoded(
+            bytes,
+            ContentTransferEncoding::SevenBit,
+        ))
 }
 
 fn words(matter: &Matter) -> Words {
@@ -181,7 +189,7 @@ mod tests {
             "multipart/alternative",
             "text/plain; charset=utf-8",
             "text/html; charset=utf-8",
-            "Subject: =?utf-8?",
+            "Subject: You are invited to ",
         ] {
             assert!(text.contains(part), "no `{part}` in\n{text}");
         }

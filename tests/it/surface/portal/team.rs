@@ -1,1 +1,366 @@
+//! `/api/portal/team`
 
+use charter::domain::user::TeamRole;
+use serde_json::json;
+
+use super::{ORGANIZATION, TEAM};
+use crate::on_both_services;
+use crate::service::{PASSWORD, Person, Persona, Service, members};
+
+on_both_services!(
+    everybody_lists_it,
+    an_invited_person_joins,
+    who_may_invite,
+    who_may_change_whom,
+    who_may_remove_whom,
+    there_is_always_an_owner,
+    strangers_are_not_found,
+    a_role_changes_at_once,
+);
+
+fn role_of(person: &Person) -> String {
+    format!("{TEAM}/{}/role", person.id)
+}
+
+fn member(person: &Person) -> String {
+    format!("{TEAM}/{}", person.id)
+}
+
+async fn everybody_lists_it(service: &Service) {
+    let acme = service.organization("acme").await;
+    let other = service.organization("other").await;
+    other.person(TeamRole::Owner).await;
+    let owner = acme.person(TeamRole::Owner).await;
+    service.clock.advance(1);
+    let reader = acme.person(TeamRole::Member).await;
+    for person in [&owner, &reader] {
+        let team = person.get(TEAM).await.ok();
+        let team = team.as_array().expect("an array");
+        let names = [
+            "createdAt",
+            "email",
+            "emailVerified",
+            "id",
+            "isActive",
+            "lastLoginAt",
+            "role",
+        ];
+        assert_eq!(members(team[0].as_object().expect("an object")), names);
+        assert_eq!(team.len(), 2);
+        assert_eq!(
+            team[1],
+            json!({
+                "id": reader.id,
+                "email": reader.email,
+                "role": "member",
+                "isActive": true,
+                "emailVerified": true,
+                "createdAt": "2025-09-30T12:00:01Z",
+                "lastLoginAt": "2025-09-30T12:00:01Z",
+            })
+        );
+    }
+}
+
+async fn an_invited_person_joins(service: &Service) {
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let invite = |role| {
+        owner.post(
+            &format!("{TEAM}/invite"),
+            json!({"email": "Grace@Example.com", "role": role}),
+        )
+    };
+    let first = invite("admin").await.ok();
+    assert_eq!(
+        first,
+        json!({"email": "grace@example.com", "role": "admin", "expiresAt": service.clock.in_seconds(172_800)})
+    );
+    invite("member").await.ok();
+    let page = "accept-invitation";
+    let replaced = service.link(page, "grace@example.com", 1).await;
+    let token = service.link(page, "grace@example.com", 2).await;
+    let accept = |token: &str, password| {
+        let body = json!({"token": token, "password": password});
+        service
+            .anonymous()
+            .post("/api/auth/accept-invitation", body)
+    };
+    accept(&replaced, PASSWORD)
+        .await
+        .assert_refused(400, "INVALID_LINK");
+    assert_eq!(
+        accept(&token, "short").await.broken_on_portal(),
+        ["/password"]
+    );
+    let grace = service.person("grace@example.com", &accept(&token, PASSWORD).await);
+    accept(&token, PASSWORD)
+        .await
+        .assert_refused(400, "INVALID_LINK");
+    assert_eq!(grace.get(ORGANIZATION).await.ok()["slug"], "acme");
+    service.sign_in("grace@example.com", PASSWORD).await;
+    let team = grace.get(TEAM).await.ok();
+    let row = team
+        .as_array()
+        .expect("rows")
+        .iter()
+        .find(|row| row["email"] == "grace@example.com");
+    let row = row.expect("a member");
+    assert_eq!(
+        (&row["role"], &row["emailVerified"]),
+        (&json!("member"), &json!(true))
+    );
+    invite("member").await.assert_refused(409, "ALREADY_MEMBER");
+}
+
+async fn who_may_invite(service: &Service) {
+    let acme = service.organization("acme").await;
+    let other = service.organization("other").await;
+    let taken = other.person(TeamRole::Owner).await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let admin = acme.person(TeamRole::Admin).await;
+    let reader = acme.person(TeamRole::Member).await;
+    let invite = |person: &Person, email: &str, role: &str| {
+        person.post(
+            &format!("{TEAM}/invite"),
+            json!({"email": email, "role": role}),
+        )
+    };
+    invite(&admin, "a@example.com", "admin").await.ok();
+    invite(&reader, "a@example.com", "member")
+        .await
+        .assert_refused(403, "NOT_PERMITTED");
+    for role in ["owner", "king", ""] {
+        assert_eq!(
+            invite(&owner, "a@example.com", role)
+                .await
+                .broken_on_portal(),
+            ["/role"]
+        );
+    }
+    assert_eq!(
+        invite(&owner, "nobody", "member").await.broken_on_portal(),
+        ["/email"]
+    );
+    invite(&owner, &reader.email, "member")
+        .await
+        .assert_refused(409, "ALREADY_MEMBER");
+    // Whether somebody is another organization's is not told; accepting fails.
+    invite(&owner, &taken.email, "member").await.ok();
+    let token = service.link("accept-invitation", &taken.email, 1).await;
+    let body = json!({"token": token, "password": PASSWORD});
+    let accepted = service
+        .anonymous()
+        .post("/api/auth/accept-invitation", body);
+    accepted.await.assert_refused(400, "INVALID_LINK");
+    taken.get(ORGANIZATION).await.ok();
+}
+
+async fn who_may_change_whom(service: &Service) {
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let admin = acme.person(TeamRole::Admin).await;
+    let reader = acme.person(TeamRole::Member).await;
+    let change = |by: &Person, of: &Person, role: &str| by.put(&role_of(of), json!({"role": role}));
+    assert_eq!(change(&admin, &reader, "admin").await.ok()["role"], "admin");
+    assert_eq!(
+        change(&owner, &reader, "member").await.ok()["role"],
+        "member"
+    );
+    assert_eq!(
+        change(&owner, &reader, "member").await.ok()["role"],
+        "member"
+    );
+    change(&admin, &reader, "owner")
+        .await
+        .assert_refused(403, "NOT_PERMITTED");
+    change(&admin, &owner, "member")
+        .await
+        .assert_refused(403, "NOT_PERMITTED");
+    change(&reader, &admin, "member")
+        .await
+        .assert_refused(403, "NOT_PERMITTED");
+    for person in [&owner, &admin] {
+        change(person, person, "member")
+            .await
+            .assert_refused(400, "OWN_ROLE");
+    }
+    assert_eq!(
+        change(&owner, &reader, "king").await.broken_on_portal(),
+        ["/role"]
+    );
+    assert_eq!(change(&owner, &reader, "owner").await.ok()["role"], "owner");
+}
+
+async fn who_may_remove_whom(service: &Service) {
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let second = acme
+        .person_named("second@acme.example", TeamRole::Owner)
+        .await;
+    let admin = acme.person(TeamRole::Admin).await;
+    let reader = acme.person(TeamRole::Member).await;
+    reader
+        .delete(&member(&admin))
+        .await
+        .assert_refused(403, "NOT_PERMITTED");
+    admin
+        .delete(&member(&owner))
+        .await
+        .assert_refused(403, "NOT_PERMITTED");
+    owner
+        .delete(&member(&second))
+        .await
+        .assert_refused(400, "TARGET_IS_OWNER");
+    owner
+        .delete(&member(&owner))
+        .await
+        .assert_refused(400, "TARGET_IS_OWNER");
+    assert_eq!(admin.delete(&member(&reader)).await.ok(), json!({}));
+    reader
+        .get(ORGANIZATION)
+        .await
+        .assert_refused(401, "INVALID_TOKEN");
+    reader.refresh().await.assert_refused(401, "INVALID_TOKEN");
+    service
+        .anonymous()
+        .log_in(&reader.email, PASSWORD)
+        .await
+        .assert_refused(401, "INVALID_LOGIN");
+    admin
+        .delete(&member(&reader))
+        .await
+        .assert_refused(404, "NOT_FOUND");
+    // The address is free again.
+    let body = json!({"email": reader.email, "role": "member"});
+    owner.post(&format!("{TEAM}/invite"), body).await.ok();
+}
+
+async fn there_is_always_an_owner(service: &Service) {
+    let acme = service.organization("acme").await;
+    let one = acme.person(TeamRole::Owner).await;
+    let two = acme.person_named("two@acme.example", TeamRole::Owner).await;
+    for _ in 0..15 {
+        // Each demotes the other at once: one of them stays.
+        let demote = |by: &Person, of: &Person| {
+            let request = by.put(&role_of(of), json!({"role": "member"})).write();
+            tokio::spawn(async move { request.send().await })
+        };
+        let (first, second) = (demote(&one, &two), demote(&two, &one));
+        let answers = [
+            first.await.expect("an answer"),
+            second.await.expect("an answer"),
+        ];
+        let won = answers.iter().filter(|answer| answer.status == 200).count();
+        assert_eq!(won, 1, "{answers:?}");
+        let (winner, loser) = if answers[0].status == 200 {
+            (&one, &two)
+        } else {
+            (&two, &one)
+        };
+        let loser_saw = if answers[0].status == 200 {
+            &answers[1]
+        } else {
+            &answers[0]
+        };
+        assert!(matches!(loser_saw.status, 400 | 403), "{loser_saw:?}");
+        winner
+            .put(&role_of(loser), json!({"role": "owner"}))
+            .await
+            .ok();
+    }
+    // Who is the last one is not changed by an admin's haste either.
+    let team = one.get(TEAM).await.ok();
+    assert!(
+        team.as_array()
+            .expect("rows")
+            .iter()
+            .any(|row| row["role"] == "owner")
+    );
+}
+
+async fn strangers_are_not_found(service: &Service) {
+    let acme = service.organization("acme").await;
+    let other = service.organization("other").await;
+    let foreign = other.person(TeamRole::Member).await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let missing = "01980f3a-7b1c-7def-8a12-3456789abcde";
+    let mut answers = Vec::new();
+    for id in [
+        &*foreign.id,
+        missing,
+        "nonsense",
+        &owner.id.to_uppercase(),
+        &owner.id.replace('-', ""),
+    ] {
+        owner
+            .delete(&format!("{TEAM}/{id}"))
+            .await
+            .assert_refused(404, "NOT_FOUND");
+        let answer = owner
+            .put(&format!("{TEAM}/{id}/role"), json!({"role": "member"}))
+            .await;
+        answers.push(answer.without_request_id());
+    }
+    assert!(
+        answers.iter().all(|answer| *answer == answers[0]),
+        "{answers:?}"
+    );
+    assert_eq!(answers[0].0, 404);
+    foreign.get(ORGANIZATION).await.ok();
+}
+
+async fn a_role_changes_at_once(service: &Service) {
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let admin = acme.person(TeamRole::Admin).await;
+    let profile = json!({"name": "Acme", "slug": "acme"});
+    for _ in 0..20 {
+        admin.put(ORGANIZATION, profile.clone()).await.ok();
+        owner
+            .put(&role_of(&admin), json!({"role": "member"}))
+            .await
+            .ok();
+        admin
+            .put(ORGANIZATION, profile.clone())
+            .await
+            .assert_refused(403, "NOT_PERMITTED");
+        owner
+            .put(&role_of(&admin), json!({"role": "admin"}))
+            .await
+            .ok();
+    }
+    let id = admin
+        .id
+        .parse()
+        .map(charter::domain::id::UserId::from_uuid)
+        .expect("an id");
+    let by = service.operator();
+    acme.stored()
+        .set_member_active(id, false, &by)
+        .await
+        .expect("disabled");
+    admin
+        .get(ORGANIZATION)
+        .await
+        .assert_refused(401, "INVALID_TOKEN");
+    service
+        .anonymous()
+        .log_in(&admin.email, PASSWORD)
+        .await
+        .assert_refused(401, "INVALID_LOGIN");
+    acme.stored()
+        .set_member_active(id, true, &by)
+        .await
+        .expect("enabled");
+    admin
+        .get(ORGANIZATION)
+        .await
+        .assert_refused(401, "INVALID_TOKEN");
+    service
+        .sign_in(&admin.email, PASSWORD)
+        .await
+        .get(ORGANIZATION)
+        .await
+        .ok();
+}
