@@ -1,1 +1,149 @@
+//! `/api/auth/refresh`: one successor for each token, however many ask; reuse ends the session.
 
+use charter::domain::user::TeamRole;
+use tokio::task::JoinSet;
+
+use super::ORGANIZATION;
+use crate::on_both_services;
+use crate::service::{Person, Persona, Service, cookie_of};
+
+on_both_services!(
+    a_refreshed_session_goes_on,
+    parallel_tabs_get_one_successor,
+    late_reuse_ends_the_session,
+    reuse_is_noticed_within_one_second_and_after_many_generations,
+    it_rolls_for_thirty_days,
+    only_one_well_formed_cookie_is_taken,
+);
+
+async fn refreshed(service: &Service, person: &Person) -> Person {
+    let answer = person.refresh().await;
+    service.person(&person.email, &answer)
+}
+
+async fn a_refreshed_session_goes_on(service: &Service) {
+    let acme = service.organization("acme").await;
+    let first = acme.person(TeamRole::Owner).await;
+    let second = refreshed(service, &first).await;
+    assert_ne!(first.cookie, second.cookie);
+    for token in [&first, &second] {
+        token.get(ORGANIZATION).await.ok();
+    }
+    service.clock.advance(901);
+    second
+        .get(ORGANIZATION)
+        .await
+        .assert_refused(401, "TOKEN_EXPIRED");
+    let third = refreshed(service, &second).await;
+    third.get(ORGANIZATION).await.ok();
+}
+
+async fn parallel_tabs_get_one_successor(service: &Service) {
+    let acme = service.organization("acme").await;
+    let mut person = acme.person(TeamRole::Owner).await;
+    for _ in 0..25 {
+        let mut tabs = JoinSet::new();
+        for _ in 0..8 {
+            let request = person.refresh().write();
+            tabs.spawn(async move { request.send().await });
+        }
+        let answers = tabs.join_all().await;
+        let cookies: Vec<_> = answers.iter().map(cookie_of).collect();
+        assert!(
+            cookies.iter().all(|cookie| *cookie == cookies[0]),
+            "{cookies:?}"
+        );
+        person = service.person(&person.email, &answers[0]);
+    }
+    person.get(ORGANIZATION).await.ok();
+}
+
+async fn late_reuse_ends_the_session(service: &Service) {
+    let acme = service.organization("acme").await;
+    let stolen = acme.person(TeamRole::Owner).await;
+    let other_session = service
+        .sign_in(&stolen.email, crate::service::PASSWORD)
+        .await;
+    let current = refreshed(service, &stolen).await;
+    service.clock.advance(10);
+    assert_eq!(cookie_of(&stolen.refresh().await), current.cookie);
+    service.clock.advance(1);
+    stolen.refresh().await.assert_refused(401, "INVALID_TOKEN");
+    current.refresh().await.assert_refused(401, "INVALID_TOKEN");
+    current
+        .get(ORGANIZATION)
+        .await
+        .assert_refused(401, "INVALID_TOKEN");
+    other_session.refresh().await.ok();
+}
+
+async fn reuse_is_noticed_within_one_second_and_after_many_generations(service: &Service) {
+    let acme = service.organization("acme").await;
+    let first = acme.person(TeamRole::Owner).await;
+    let mut person = first.clone();
+    // All in the same instant: times decide nothing.
+    for _ in 0..6 {
+        person = refreshed(service, &person).await;
+    }
+    service.clock.advance(11);
+    first.refresh().await.assert_refused(401, "INVALID_TOKEN");
+    person.refresh().await.assert_refused(401, "INVALID_TOKEN");
+}
+
+async fn it_rolls_for_thirty_days(service: &Service) {
+    const DAY: i64 = 24 * 3_600;
+    let acme = service.organization("acme").await;
+    let mut person = acme.person(TeamRole::Owner).await;
+    for _ in 0..3 {
+        service.clock.advance(29 * DAY);
+        person = refreshed(service, &person).await;
+    }
+    service.clock.advance(30 * DAY);
+    person.refresh().await.assert_refused(401, "INVALID_TOKEN");
+}
+
+async fn only_one_well_formed_cookie_is_taken(service: &Service) {
+    let acme = service.organization("acme").await;
+    let person = acme.person(TeamRole::Owner).await;
+    let ask = || service.anonymous().ask("POST", "/api/auth/refresh");
+    ask().await.assert_refused(401, "MISSING_CREDENTIALS");
+    // A token that was handed out is not a refresh token.
+    ask()
+        .header("authorization", &format!("Bearer {}", person.token))
+        .await
+        .assert_refused(401, "MISSING_CREDENTIALS");
+    let good = format!("refresh_token={}", person.cookie);
+    for bad in [
+        "refresh_token=".to_owned(),
+        "refresh_token=nonsense".to_owned(),
+        format!("{good}="),
+        format!("{good}; {good}"),
+        format!("refresh_token={}", "A".repeat(43)),
+        format!("refresh_token={}", person.token),
+    ] {
+        ask()
+            .header("cookie", &bad)
+            .await
+            .assert_refused(401, "INVALID_TOKEN");
+    }
+    let request = ask().header("cookie", &good).header("cookie", &good);
+    request.await.assert_refused(401, "INVALID_TOKEN");
+    let body = ask().header("cookie", &good).typed("text/plain", "x");
+    body.await.assert_refused(415, "UNSUPPORTED_MEDIA_TYPE");
+    ask()
+        .header("cookie", &good)
+        .body("{\"x\":1}")
+        .await
+        .assert_refused(400, "UNKNOWN_FIELD");
+    ask()
+        .header("cookie", &format!("theme=dark; {good}; lang=en"))
+        .body("{}")
+        .await
+        .ok();
+    // Elsewhere the cookie is ignored.
+    let elsewhere = service
+        .anonymous()
+        .get(ORGANIZATION)
+        .header("cookie", &good);
+    elsewhere.await.assert_refused(401, "MISSING_CREDENTIALS");
+}

@@ -1,1 +1,180 @@
+//! `/api/auth/register` and `/api/auth/verify-email`
 
+use serde_json::{Value, json};
+
+use super::{ORGANIZATION, SETTINGS, TEAM};
+use crate::edge::client::Answer;
+use crate::on_both_services;
+use crate::service::{PASSWORD, Persona, Request, Service, members};
+
+on_both_services!(
+    a_new_organization_has_its_defaults,
+    a_broken_registration_is_named_and_costs_nothing,
+    what_is_taken_is_told,
+    an_unverified_person_reads_but_does_not_write,
+    one_of_many_gets_slug_and_address,
+);
+
+fn registration() -> Value {
+    json!({
+        "orgName": "Zoo",
+        "orgSlug": "zoo",
+        "ownerEmail": "ada@zoo.example",
+        "ownerPassword": PASSWORD,
+        "captchaToken": "unused",
+    })
+}
+
+fn with(name: &str, value: Value) -> Value {
+    let mut body = registration();
+    body[name] = value;
+    body
+}
+
+fn register(service: &Service, body: Value) -> Request {
+    service.anonymous().post("/api/auth/register", body)
+}
+
+async fn a_new_organization_has_its_defaults(service: &Service) {
+    let made = register(service, registration()).await.ok();
+    assert_eq!(
+        members(made.as_object().expect("an object")),
+        ["organizationId", "userId"]
+    );
+    let ada = service.sign_in("ada@zoo.example", PASSWORD).await;
+    assert_eq!(made["userId"], ada.id.as_str());
+    let organization = ada.get(ORGANIZATION).await.ok();
+    assert_eq!(organization["id"], made["organizationId"]);
+    assert_eq!(organization["planTier"], "free");
+    assert_eq!(organization["defaultRegion"], Value::Null);
+    assert_eq!(
+        organization["allowedRegions"].as_array().map(Vec::len),
+        Some(3)
+    );
+    assert_eq!(
+        ada.get("/accounts").await.ok()["results"][0]["is_default"],
+        true
+    );
+    assert_eq!(ada.get(TEAM).await.ok()[0]["role"], "owner");
+    assert_eq!(service.mails().len(), 1);
+}
+
+async fn a_broken_registration_is_named_and_costs_nothing(service: &Service) {
+    for (body, field) in [
+        (with("ownerEmail", json!("nobody")), "/ownerEmail"),
+        (with("ownerPassword", json!("1234567")), "/ownerPassword"),
+        (
+            with("ownerPassword", json!("password123")),
+            "/ownerPassword",
+        ),
+        (
+            with("ownerPassword", json!("x".repeat(257))),
+            "/ownerPassword",
+        ),
+        (with("orgSlug", json!("Zoo")), "/orgSlug"),
+        (with("orgSlug", json!("admin")), "/orgSlug"),
+        (with("orgName", json!("  ")), "/orgName"),
+        (with("orgName", json!("a\u{202e}b")), "/orgName"),
+    ] {
+        assert_eq!(register(service, body).await.broken_on_portal(), [field]);
+    }
+    for (body, code) in [
+        (with("ownerEmail", json!(null)), "WRONG_TYPE"),
+        (with("role", json!("owner")), "UNKNOWN_FIELD"),
+        (with("planTier", json!("pro")), "UNKNOWN_FIELD"),
+        (json!({"orgName": "Zoo"}), "MISSING_FIELD"),
+    ] {
+        register(service, body).await.assert_refused(400, code);
+    }
+    // None of these counted.
+    register(service, registration()).await.ok();
+}
+
+async fn what_is_taken_is_told(service: &Service) {
+    register(service, registration()).await.ok();
+    register(service, with("ownerEmail", json!("other@zoo.example")))
+        .await
+        .assert_refused(400, "SLUG_TAKEN");
+    let mut same_address = with("orgSlug", json!("zoo-two"));
+    same_address["ownerEmail"] = json!("ADA@zoo.example");
+    register(service, same_address)
+        .await
+        .assert_refused(400, "EMAIL_TAKEN");
+    service
+        .anonymous()
+        .log_in("other@zoo.example", PASSWORD)
+        .await
+        .assert_refused(401, "INVALID_LOGIN");
+}
+
+async fn an_unverified_person_reads_but_does_not_write(service: &Service) {
+    let owner = service.register("zoo").await;
+    for target in [ORGANIZATION, TEAM, "/accounts", "/service-accounts"] {
+        owner.get(target).await.ok();
+    }
+    let name = json!({"name": "x"});
+    for request in [
+        owner.put(SETTINGS, json!({})),
+        owner.put(ORGANIZATION, json!({"name": "Z", "slug": "zoo"})),
+        owner.ask("POST", "/api/portal/organization/deactivate"),
+        owner.post(
+            "/api/portal/team/invite",
+            json!({"email": "a@b.example", "role": "member"}),
+        ),
+        owner.post("/service-accounts", name.clone()),
+        owner.post("/accounts", name),
+    ] {
+        request.await.assert_refused(403, "EMAIL_NOT_VERIFIED");
+    }
+    owner
+        .put(SETTINGS, json!({"x": 1}))
+        .await
+        .assert_refused(400, "UNKNOWN_FIELD");
+    let token = service.link("verify-email", &owner.email, 1).await;
+    let verify = || {
+        service
+            .anonymous()
+            .post("/api/auth/verify-email", json!({"token": token}))
+    };
+    assert_eq!(verify().await.ok(), json!({}));
+    owner.put(SETTINGS, json!({})).await.ok();
+    verify().await.assert_refused(400, "INVALID_LINK");
+}
+
+async fn one_of_many_gets_slug_and_address(service: &Service) {
+    let race = |bodies: Vec<Value>| {
+        let requests = bodies
+            .into_iter()
+            .map(|body| register(service, body).write());
+        let tasks: Vec<_> = requests
+            .map(|request| tokio::spawn(async move { request.send().await }))
+            .collect();
+        async move {
+            let mut answers: Vec<Answer> = Vec::new();
+            for task in tasks {
+                answers.push(task.await.expect("an answer"));
+            }
+            answers.sort_by_key(|answer| answer.status);
+            answers
+        }
+    };
+    let slugs = (0..3)
+        .map(|n| with("ownerEmail", json!(format!("n{n}@zoo.example"))))
+        .collect();
+    let answers = race(slugs).await;
+    answers[0].ok();
+    for answer in &answers[1..] {
+        answer.assert_refused(400, "SLUG_TAKEN");
+    }
+    service.clock.advance(3_600);
+    let addresses = (0..3).map(|n| {
+        let mut body = with("orgSlug", json!(format!("other-{n}")));
+        body["ownerEmail"] = json!("same@zoo.example");
+        body
+    });
+    let answers = race(addresses.collect()).await;
+    answers[0].ok();
+    for answer in &answers[1..] {
+        answer.assert_refused(400, "EMAIL_TAKEN");
+    }
+}
