@@ -36,6 +36,7 @@ pub(crate) struct Service {
     pub(crate) clock: Arc<TestClock>,
     serving: Serving,
     stop: CancellationToken,
+    token_key: (String, [u8; 32]),
     /// Dropped last: its database and its directory go with it.
     database: TestDatabase,
 }
@@ -48,9 +49,18 @@ impl Service {
 
     /// Starts with these settings too, as TOML.
     pub(crate) async fn with(database: TestDatabase, more: &str) -> Self {
+        Self::with_all(database, "", more).await
+    }
+
+    /// Starts with these settings in `[server]`.
+    pub(crate) async fn with_server(database: TestDatabase, more: &str) -> Self {
+        Self::with_all(database, more, "").await
+    }
+
+    async fn with_all(database: TestDatabase, of_server: &str, more: &str) -> Self {
         let directory = database.directory();
         let text = format!(
-            "data_dir = \"{}\"\n{}\n[server]\nlisten = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\n\
+            "data_dir = \"{}\"\n{}\n[server]\nlisten = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\n{of_server}\n\
              [database]\nurl = \"{}\"\nmax_readers = 4\nacquire_timeout = \"10s\"\n\
              statement_timeout = \"10s\"\n[policies]\ndir = \"{}/policies\"\n{more}",
             directory.display(),
@@ -61,6 +71,9 @@ impl Service {
         let settings = Settings::from_sources(&text, []).expect("settings");
         let clock = Arc::new(TestClock::default());
         let recorder = Recorder::install().expect("a recorder");
+        let token_keys = &settings.require_keys().expect("keys").token;
+        let token_key = token_keys.first().expect("a token key");
+        let token_key = (token_key.id().to_owned(), *token_key.expose());
         let server = Server::bind(&settings).await.expect("two ports");
         let entropy = Arc::new(OsEntropy);
         let app = App::build(
@@ -77,6 +90,7 @@ impl Service {
             serving: server.start(app, &settings, &stop),
             clock,
             stop,
+            token_key,
             database,
         }
     }
@@ -122,6 +136,11 @@ impl Service {
             organization,
             account,
         }
+    }
+
+    /// What it signs access tokens with: the id, and the seed.
+    pub(crate) fn token_key(&self) -> (String, [u8; 32]) {
+        self.token_key.clone()
     }
 
     /// Its data directory.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use charter::domain::audit::Provenance;
 use charter::domain::email::EmailAddress;
 use charter::domain::entropy::OsEntropy;
 use charter::domain::id::UserId;
@@ -161,6 +162,12 @@ impl Tenant<'_> {
 
     pub(crate) async fn person_named(&self, email: &str, role: TeamRole) -> Person {
         let by = self.service.operator();
+        self.user(email, role, &by).await;
+        self.service.sign_in(email, PASSWORD).await
+    }
+
+    /// A person with that role and a verified address, whose password is [`PASSWORD`].
+    pub(crate) async fn user(&self, email: &str, role: TeamRole, by: &Provenance) {
         let new = NewUser {
             id: UserId::generate(by.at, &OsEntropy),
             email: EmailAddress::parse(email).expect("an address"),
@@ -168,8 +175,7 @@ impl Tenant<'_> {
             role: role.as_str().to_owned(),
             email_verified_at: Some(by.at),
         };
-        self.stored().create_user(new, &by).await.expect("a user");
-        self.service.sign_in(email, PASSWORD).await
+        self.stored().create_user(new, by).await.expect("a user");
     }
 }
 

@@ -1,1 +1,213 @@
+//! Deactivation: one transaction that nothing slips through, and its undoing by an operator.
 
+use charter::domain::user::TeamRole;
+use serde_json::json;
+
+use super::{DEACTIVATE, ORGANIZATION, SETTINGS, TEAM};
+use crate::on_both_services;
+use crate::service::{PASSWORD, Persona, Service, cookie_of};
+
+on_both_services!(
+    only_owners_deactivate,
+    afterwards_nothing_is_written_and_reading_goes_on,
+    an_operator_undoes_it_and_the_keys_stay_revoked,
+    nothing_slips_through,
+);
+
+async fn only_owners_deactivate(service: &Service) {
+    let acme = service.organization("acme").await;
+    for role in [TeamRole::Admin, TeamRole::Member] {
+        let person = acme.person(role).await;
+        person
+            .ask("POST", DEACTIVATE)
+            .await
+            .assert_refused(403, "NOT_PERMITTED");
+    }
+    let owner = acme.person(TeamRole::Owner).await;
+    owner
+        .post(DEACTIVATE, json!({"sure": true}))
+        .await
+        .assert_refused(400, "UNKNOWN_FIELD");
+    assert_eq!(
+        owner.post(DEACTIVATE, json!({})).await.ok()["isActive"],
+        false
+    );
+}
+
+async fn afterwards_nothing_is_written_and_reading_goes_on(service: &Service) {
+    let acme = service.organization("acme").await;
+    let signer = acme.manager().await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let member = acme.person(TeamRole::Member).await;
+    let invitation = json!({"email": "new@acme.example", "role": "member"});
+    owner
+        .post(&format!("{TEAM}/invite"), invitation.clone())
+        .await
+        .ok();
+    let token = service
+        .link("accept-invitation", "new@acme.example", 1)
+        .await;
+    owner.ask("POST", DEACTIVATE).await.ok();
+    for person in [&owner, &member] {
+        for request in [
+            person.ask("POST", DEACTIVATE),
+            person.put(SETTINGS, json!({})),
+            person.put(ORGANIZATION, json!({"name": "A", "slug": "acme"})),
+            person.post(&format!("{TEAM}/invite"), invitation.clone()),
+            person.put(
+                &format!("{TEAM}/{}/role", member.id),
+                json!({"role": "admin"}),
+            ),
+            person.delete(&format!("{TEAM}/{}", member.id)),
+            person.post("/accounts", json!({"name": "x"})),
+            person.post("/service-accounts", json!({"name": "x"})),
+            person.post(&signer.keys(), json!({})),
+            person.delete(&signer.path()),
+        ] {
+            request
+                .await
+                .assert_refused(403, "ORGANIZATION_DEACTIVATED");
+        }
+        for target in [
+            ORGANIZATION,
+            TEAM,
+            "/accounts",
+            "/service-accounts",
+            &signer.keys(),
+        ] {
+            person.get(target).await.ok();
+        }
+        person.refresh().await.assert_refused(401, "INVALID_TOKEN");
+    }
+    signer
+        .get("/organizations/info")
+        .await
+        .assert_refused(401, "KEY_REVOKED");
+    let body = json!({"token": token, "password": PASSWORD});
+    let accepted = service
+        .anonymous()
+        .post("/api/auth/accept-invitation", body);
+    accepted.await.assert_refused(400, "INVALID_LINK");
+    // The body is read before, and wrong ones are told first (contract section 2, order).
+    owner
+        .put(SETTINGS, json!({"x": 1}))
+        .await
+        .assert_refused(400, "UNKNOWN_FIELD");
+
+    let again = service.sign_in(&owner.email, PASSWORD).await;
+    again.get(ORGANIZATION).await.ok();
+    let again = service.person(&owner.email, &again.refresh().await);
+    again.log_out().await.ok();
+    let forgot = json!({"email": member.email});
+    service
+        .anonymous()
+        .post("/api/auth/forgot-password", forgot)
+        .await
+        .ok();
+    let token = service.link("reset-password", &member.email, 1).await;
+    let reset = json!({"token": token, "newPassword": "another horse battery"});
+    service
+        .anonymous()
+        .post("/api/auth/reset-password", reset)
+        .await
+        .ok();
+    service
+        .sign_in(&member.email, "another horse battery")
+        .await;
+}
+
+async fn an_operator_undoes_it_and_the_keys_stay_revoked(service: &Service) {
+    let acme = service.organization("acme").await;
+    let signer = acme.manager().await;
+    let owner = acme.person(TeamRole::Owner).await;
+    owner.ask("POST", DEACTIVATE).await.ok();
+    let by = service.operator();
+    let store = &service.state().store;
+    store
+        .reactivate_organization(acme.organization.id, &by)
+        .await
+        .expect("reactivated");
+    assert_eq!(owner.get(ORGANIZATION).await.ok()["isActive"], true);
+    owner.put(SETTINGS, json!({})).await.ok();
+    owner.refresh().await.assert_refused(401, "INVALID_TOKEN");
+    signer
+        .get("/organizations/info")
+        .await
+        .assert_refused(401, "KEY_REVOKED");
+    let key = owner.post(&signer.keys(), json!({})).await.created();
+    service.holder(&key).get("/organizations/info").await.ok();
+}
+
+/// A few rounds of what `endurance` does thousands of times.
+async fn nothing_slips_through(service: &Service) {
+    for round in 0..5 {
+        race(service, &format!("race-{round}")).await;
+    }
+}
+
+pub(crate) async fn race(service: &Service, slug: &str) {
+    let acme = service.organization(slug).await;
+    let signer = acme.manager().await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let invite = json!({"email": format!("new@{slug}.example"), "role": "member"});
+    let requests = [
+        owner.ask("POST", DEACTIVATE).write(),
+        owner.post(&signer.keys(), json!({})).write(),
+        signer
+            .patch("/organizations/info", json!({"metadata": {"round": slug}}))
+            .write(),
+        owner.refresh().write(),
+        owner.post(&format!("{TEAM}/invite"), invite).write(),
+    ];
+    let tasks: Vec<_> = requests
+        .into_iter()
+        .map(|request| tokio::spawn(async move { request.send().await }))
+        .collect();
+    let mut answers = Vec::new();
+    for task in tasks {
+        answers.push(task.await.expect("an answer"));
+    }
+    let deactivated = answers[0].ok();
+    assert_eq!(deactivated["isActive"], false);
+    // Whatever came before the end is over, whatever came after was refused.
+    if answers[1].status == 201 {
+        let holder = service.holder(&answers[1].json());
+        holder
+            .get("/organizations/info")
+            .await
+            .assert_refused(401, "KEY_REVOKED");
+    } else {
+        answers[1].assert_refused(403, "ORGANIZATION_DEACTIVATED");
+    }
+    assert!(
+        matches!(answers[2].status, 200 | 401 | 403),
+        "{:?}",
+        answers[2]
+    );
+    if answers[3].status == 200 {
+        let cookie = cookie_of(&answers[3]);
+        service
+            .anonymous()
+            .refresh(&cookie)
+            .await
+            .assert_refused(401, "INVALID_TOKEN");
+    } else {
+        answers[3].assert_refused(401, "INVALID_TOKEN");
+    }
+    assert!(matches!(answers[4].status, 200 | 403), "{:?}", answers[4]);
+    let keys = owner
+        .get(&format!("{}?include_inactive=true", signer.keys()))
+        .await
+        .ok();
+    for key in keys["results"].as_array().expect("keys") {
+        assert_eq!(key["is_active"], false, "{key}");
+    }
+    let stored = acme.stored().organization().await.expect("it is there");
+    let is_stamped = stored.metadata.as_object().contains_key("round");
+    assert_eq!(
+        is_stamped,
+        answers[2].status == 200,
+        "a write after the end, or a lost one"
+    );
+    owner.refresh().await.assert_refused(401, "INVALID_TOKEN");
+}

@@ -1,1 +1,158 @@
+//! How often strangers may try (contract section 5).
 
+use charter::domain::user::TeamRole;
+use serde_json::{Value, json};
+
+use crate::edge::client::Answer;
+use crate::service::{PASSWORD, Persona, Request, Service};
+use crate::services::TestDatabase;
+
+async fn service() -> Service {
+    // The loopback address is the proxy of these tests: who asks is in a header.
+    Service::with_server(TestDatabase::sqlite(), "trusted_proxies = [\"127.0.0.1\"]").await
+}
+
+fn from(request: Request, client: &str) -> Request {
+    request.header("x-forwarded-for", client)
+}
+
+#[track_caller]
+fn assert_limited(answer: &Answer, limit: &str, seconds: &str) {
+    answer.assert_refused(429, "RATE_LIMIT_EXCEEDED");
+    assert_eq!(answer.header("retry-after"), Some(seconds));
+    assert_eq!(answer.header("x-ratelimit-limit"), Some(limit));
+    assert_eq!(answer.header("x-ratelimit-remaining"), Some("0"));
+    assert_eq!(answer.header("x-ratelimit-reset"), Some(seconds));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_registrations_an_hour() {
+    let service = service().await;
+    let register = |n: u32, client: &str| {
+        let body = json!({
+            "orgName": "Zoo", "orgSlug": format!("zoo-{n}"),
+            "ownerEmail": format!("a@zoo{n}.example"), "ownerPassword": PASSWORD,
+        });
+        from(service.anonymous().post("/api/auth/register", body), client)
+    };
+    for n in 0..3 {
+        register(n, "192.0.2.1").await.ok();
+        service.clock.advance(600);
+    }
+    assert_limited(&register(3, "192.0.2.1").await, "3", "1800");
+    // What stands further left is the client's own claim.
+    assert_limited(&register(3, "203.0.113.9, 192.0.2.1").await, "3", "1800");
+    register(3, "192.0.2.2").await.ok();
+    service.clock.advance(1_800);
+    register(4, "192.0.2.1").await.ok();
+    for n in 5..8 {
+        register(n, &format!("2001:db8::{n}")).await.ok();
+    }
+    assert_eq!(register(8, "2001:db8::ffff:1").await.status, 429);
+    register(8, "2001:db8:0:1::1").await.ok();
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_forgotten_passwords_an_hour() {
+    let service = service().await;
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let forgot = |client: &str| {
+        let body: Value = json!({"email": owner.email});
+        from(
+            service.anonymous().post("/api/auth/forgot-password", body),
+            client,
+        )
+    };
+    for _ in 0..3 {
+        forgot("192.0.2.1").await.ok();
+    }
+    assert_limited(&forgot("192.0.2.1").await, "3", "3600");
+    forgot("192.0.2.2").await.ok();
+    service.link("reset-password", &owner.email, 4).await;
+    // From many networks: the answer stays, the mails end.
+    for n in 10..40 {
+        forgot(&format!("192.0.2.{n}")).await.ok();
+    }
+    service.link("reset-password", &owner.email, 10).await;
+    service.clock.advance(1);
+    assert_eq!(service.mails().len(), 10);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_failed_logins_for_each_network_in_a_quarter_of_an_hour() {
+    let service = service().await;
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let login = |email: &str, password: &str| {
+        from(service.anonymous().log_in(email, password), "192.0.2.1")
+    };
+    for n in 0..3 {
+        login(&format!("nobody{n}@acme.example"), PASSWORD)
+            .await
+            .assert_refused(401, "INVALID_LOGIN");
+        // The right ones do not count.
+        login(&owner.email, PASSWORD).await.ok();
+    }
+    // A burst gets what is left, and no more.
+    let burst: Vec<_> = (3..13)
+        .map(|n| {
+            let request = login(&format!("nobody{n}@acme.example"), PASSWORD).write();
+            tokio::spawn(async move { request.send().await.status })
+        })
+        .collect();
+    let mut statuses = Vec::new();
+    for task in burst {
+        statuses.push(task.await.expect("an answer"));
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [401, 401, 429, 429, 429, 429, 429, 429, 429, 429]);
+    assert_limited(&login(&owner.email, PASSWORD).await, "5", "900");
+    from(
+        service.anonymous().log_in(&owner.email, PASSWORD),
+        "192.0.2.2",
+    )
+    .await
+    .ok();
+    service.clock.advance(900);
+    login(&owner.email, PASSWORD).await.ok();
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_accounts_wait_doubles_and_is_never_a_lock() {
+    let service = service().await;
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let mut client = 0_u32;
+    let mut login = |email: &str, password: &str| {
+        client += 1;
+        let client = format!("198.51.{}.{}", client / 250, client % 250);
+        from(service.anonymous().log_in(email, password), &client)
+    };
+    for email in [owner.email.as_str(), "nobody@acme.example"] {
+        for _ in 0..5 {
+            login(email, "wrong")
+                .await
+                .assert_refused(401, "INVALID_LOGIN");
+        }
+        for wait in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
+            assert_limited(&login(email, "wrong").await, "5", &wait.to_string());
+            service.clock.advance(wait);
+            login(email, "wrong")
+                .await
+                .assert_refused(401, "INVALID_LOGIN");
+        }
+    }
+    assert_eq!(
+        login(&owner.email.to_uppercase(), PASSWORD).await.status,
+        200
+    );
+    login(&owner.email, "wrong")
+        .await
+        .assert_refused(401, "INVALID_LOGIN");
+    login(&owner.email, PASSWORD).await.ok();
+    service.stop().await;
+}
