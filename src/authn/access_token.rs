@@ -12,7 +12,6 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::domain::entropy::Entropy;
@@ -85,12 +84,12 @@ pub struct AccessTokens {
 struct Written {
     iss: String,
     aud: String,
-    sub: Uuid,
-    org: Uuid,
+    sub: String,
+    org: String,
     iat: i64,
     exp: i64,
-    jti: Uuid,
-    sid: Uuid,
+    jti: String,
+    sid: String,
 }
 
 /// The header as it is written. No `crit`, `jku`, `jwk` or `x5u` can hide in it.
@@ -152,12 +151,12 @@ impl AccessTokens {
         let claims = Written {
             iss: self.issuer.clone(),
             aud: self.issuer.clone(),
-            sub: user.uuid(),
-            org: organization.uuid(),
+            sub: user.uuid().to_string(),
+            org: organization.uuid().to_string(),
             iat: now.timestamp(),
             exp: now.timestamp().saturating_add(LIFETIME_SECONDS),
-            jti: uuid::Builder::from_random_bytes(random).into_uuid(),
-            sid: session.uuid(),
+            jti: URL_SAFE_NO_PAD.encode(random),
+            sid: session.uuid().to_string(),
         };
         let header = Header {
             typ: Some(TYPE.to_owned()),
@@ -177,13 +176,12 @@ impl AccessTokens {
             return Err(Fault::Invalid);
         }
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let claims = match self.verified.get(&hash) {
-            Some(claims) => claims,
-            None => {
-                let claims = self.read(token, now).ok_or(Fault::Invalid)?;
-                self.verified.insert(hash, claims);
-                claims
-            }
+        let claims = if let Some(claims) = self.verified.get(&hash) {
+            claims
+        } else {
+            let claims = self.read(token, now).ok_or(Fault::Invalid)?;
+            self.verified.insert(hash, claims);
+            claims
         };
         if claims.expires_at <= now.timestamp() {
             return Err(Fault::Expired);
@@ -208,10 +206,13 @@ impl AccessTokens {
             && claims.aud == self.issuer
             && (1..=LIFETIME_SECONDS).contains(&lifetime)
             && claims.iat <= now.timestamp().saturating_add(MAX_CLOCK_LEAD);
-        is_ours.then(|| Claims {
-            user: UserId::from_uuid(claims.sub),
-            organization: OrganizationId::from_uuid(claims.org),
-            session: SessionId::from_uuid(claims.sid),
+        if !is_ours {
+            return None;
+        }
+        Some(Claims {
+            user: UserId::parse_uuid(&claims.sub)?,
+            organization: OrganizationId::parse_uuid(&claims.org)?,
+            session: SessionId::parse_uuid(&claims.sid)?,
             expires_at: claims.exp,
         })
     }

@@ -220,7 +220,7 @@ impl Rule for Wait {
         if waited < wait {
             return Err(Exceeded {
                 limit: FREE_FAILURES.into(),
-                retry_after: wait - waited,
+                retry_after: wait.saturating_sub(waited),
             });
         }
         Ok(1)

@@ -57,7 +57,13 @@ impl EmailAddress {
             .without_display_text()
             .without_domain_literal();
         let is_quoted = local.contains('"');
+        // RFC 952: a mail server's host is named with letters, digits and hyphens.
+        let is_host = domain.split('.').all(|label| {
+            let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+            !label.starts_with('-') && !label.ends_with('-') && label.bytes().all(inner)
+        });
         if is_quoted
+            || !is_host
             || domain.ends_with('.')
             || Grammar::parse_with_options(&normal, options).is_err()
         {

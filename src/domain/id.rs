@@ -66,6 +66,14 @@ macro_rules! typed_id {
                 Self(uuid)
             }
 
+            /// Reads the UUID as the portal shows it, in its one spelling (RFC 9562 section 4).
+            #[must_use]
+            pub fn parse_uuid(text: &str) -> Option<Self> {
+                let uuid: Uuid = text.parse().ok()?;
+                // The parser takes other spellings too; one thing must have one.
+                (uuid.hyphenated().to_string() == text).then_some(Self(uuid))
+            }
+
             /// The UUID, as the store keeps it and the portal shows it.
             #[must_use]
             pub const fn uuid(self) -> Uuid {

@@ -1,5 +1,5 @@
 //! `POST /access/v1/evaluation` on the operations listener: may this subject do that? (contract
-//! section 6; OpenID AuthZEN Authorization API 1.0, section 6)
+//! section 6; `OpenID` `AuthZEN` Authorization API 1.0, section 6)
 //!
 //! Entities come from the store. `context` and `properties` are taken and not believed: the facts
 //! are the asker's address and the server's clock.

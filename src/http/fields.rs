@@ -251,7 +251,10 @@ impl Fields {
         } else {
             ""
         };
-        let taken: Vec<_> = self.taken.iter().map(|name| format!("`{name}`")).collect();
+        let mut taken: Vec<_> = self.taken.iter().map(|name| format!("`{name}`")).collect();
+        if taken.is_empty() {
+            taken.push("nothing".to_owned());
+        }
         format!(
             "unknown fields: {}{more}; this takes {}",
             unknown.join(", "),

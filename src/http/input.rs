@@ -10,7 +10,6 @@ use salvo::oapi::{
     ParameterIn, RefOr, RequestBody, Required, Schema, SchemaFormat, ToSchema,
 };
 use salvo::routing::PathParams;
-use uuid::Uuid;
 
 use crate::domain::id::{AccessKeyId, AccountId, ServiceAccountId, UserId};
 
@@ -54,10 +53,7 @@ pub struct PathUserId(pub Option<UserId>);
 impl Input for PathUserId {
     fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
         let text = request.path.get("userId").map_or("", String::as_str);
-        // The parser takes other spellings too; one thing must have one address.
-        let canonical = |uuid: &Uuid| uuid.hyphenated().to_string() == text;
-        let uuid = text.parse::<Uuid>().ok().filter(canonical);
-        Ok(Self(uuid.map(UserId::from_uuid)))
+        Ok(Self(UserId::parse_uuid(text)))
     }
 
     fn describe(components: &mut Components, operation: &mut OpenApiOperation) {

@@ -92,8 +92,8 @@ impl Sender {
                 tracing::info!(mail = %id, "a mail was sent");
                 self.done(&mail).await;
             }
-            Ok(Err(error)) => self.failed(&mail, attempts, &error),
-            Err(_elapsed) => self.failed(&mail, attempts, &"it took too long"),
+            Ok(Err(error)) => Self::failed(&mail, attempts, &error),
+            Err(_elapsed) => Self::failed(&mail, attempts, &"it took too long"),
         }
     }
 
@@ -109,7 +109,7 @@ impl Sender {
         Ok(())
     }
 
-    fn failed(&self, mail: &NewMail, attempts: u32, why: &dyn std::fmt::Display) {
+    fn failed(mail: &NewMail, attempts: u32, why: &dyn std::fmt::Display) {
         metrics::counter!("charter_mails_total", "outcome" => "failed").increment(1);
         tracing::warn!(mail = %mail.id, attempts, error = %why, "a mail was not sent, it is tried again");
     }

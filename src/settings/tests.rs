@@ -45,7 +45,7 @@ fn every_default_is_explained() {
         let is_key = line.contains(" = ") && !line.starts_with('#');
         let explained = previous.starts_with('#')
             // `…_rate` and `…_burst` share one explanation.
-            || ["_burst", "organization_rate"].iter().any(|part| line.contains(part));
+            || ["_burst", "organization_rate", "_per_quarter_hour", "forgot_password"].iter().any(|part| line.contains(part));
         assert!(!is_key || explained, "`{line}` has no comment above it");
         previous = line;
     }
@@ -108,15 +108,29 @@ fn a_parse_error_does_not_quote_a_secret() {
 fn neither_debug_nor_a_fault_shows_a_secret() {
     let replay = KEY.replace("AAEC", "BBEC");
     let audit = KEY.replace("AAEC", "CCEC");
+    let token = KEY.replace("AAEC", "DDEC");
+    let refresh = KEY.replace("AAEC", "EEEC");
     let (sealing, audit, replay) = (
         format!("seal-1:{KEY}"),
         format!("audit-1:{audit}"),
         format!("replay-1:{replay}"),
     );
+    let (token, refresh) = (format!("token-1:{token}"), format!("refresh-1:{refresh}"));
     let environment = [
         ("CHARTER__KEYS__SEALING", sealing.as_str()),
         ("CHARTER__KEYS__AUDIT", audit.as_str()),
         ("CHARTER__KEYS__REPLAY", replay.as_str()),
+        ("CHARTER__KEYS__TOKEN", token.as_str()),
+        ("CHARTER__KEYS__REFRESH", refresh.as_str()),
+        (
+            "CHARTER__SERVER__OPS_TOKEN",
+            "hunter4-hunter4-hunter4-hunter4-",
+        ),
+        ("CHARTER__MAIL__FROM", "charter@example.com"),
+        (
+            "CHARTER__MAIL__SMTP_URL",
+            "smtps://charter:hunter5@mail.example.com",
+        ),
         (
             "CHARTER__DATABASE__URL",
             "postgres://charter:hunter2@db/charter",

@@ -18,6 +18,7 @@ use crate::domain::permission::Permission;
 use crate::domain::session::TokenHash;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{TeamRole, User};
+use invitation::Column;
 
 /// An invitation to be made, with the mail that carries it.
 #[derive(Debug)]
@@ -67,7 +68,6 @@ impl Tenant<'_> {
             revoked_at: None,
             created_at: write.at(),
         };
-        use invitation::Column;
         let replace = OnConflict::columns([Column::OrganizationId, Column::Email])
             .update_columns(
                 Column::iter()
@@ -127,12 +127,12 @@ impl Store {
         if !organization.is_active {
             return Err(Error::InvalidLink);
         }
-        let used = invitation::Entity::update_many()
+        let accepted = invitation::Entity::update_many()
             .col_expr(invitation::Column::AcceptedAt, Expr::value(write.at()))
             .filter(acceptable(hash, write.at()))
             .exec(&write.transaction)
             .await?;
-        if used.rows_affected != 1 {
+        if accepted.rows_affected != 1 {
             return Err(Error::InvalidLink);
         }
         let action = Action::Person("AcceptInvitation");

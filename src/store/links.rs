@@ -180,13 +180,13 @@ async fn follow(
         .one(&write.transaction)
         .await?
         .ok_or(Error::InvalidLink)?;
-    let used = one_time_token::Entity::update_many()
+    let followed = one_time_token::Entity::update_many()
         .col_expr(one_time_token::Column::UsedAt, Expr::value(write.at()))
         .filter(usable(hash, purpose, write.at()))
         .filter(one_time_token::Column::UserId.eq(user.id.uuid()))
         .exec(&write.transaction)
         .await?;
-    if used.rows_affected == 1 {
+    if followed.rows_affected == 1 {
         Ok(person)
     } else {
         Err(Error::InvalidLink)

@@ -1,7 +1,7 @@
 //! For operators: which tenant a thing belongs to, given its id alone.
 
+use sea_orm::prelude::Uuid;
 use sea_orm::{EntityTrait, QuerySelect};
-use uuid::Uuid;
 
 use super::entity::{access_key, account, organization, service_account, user};
 use super::{Error, Store};

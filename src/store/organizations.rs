@@ -44,7 +44,8 @@ impl Store {
         by: &Provenance,
     ) -> Result<(Organization, Account), Error> {
         let mut write = self.begin(by).await?;
-        let made = self.insert_organization(&mut write, new).await?;
+        let action = Action::Operator("CreateOrganization");
+        let made = self.insert_organization(&mut write, new, action).await?;
         write.commit().await?;
         Ok(made)
     }
@@ -54,8 +55,8 @@ impl Store {
         &self,
         write: &mut Write<'_>,
         new: NewOrganization,
+        action: Action,
     ) -> Result<(Organization, Account), Error> {
-        let by_operator = write.is_by_operator();
         let at = write.at();
         let id = OrganizationId::generate(at, &*self.entropy);
         let draft = |code: &Code| Organization {
@@ -88,11 +89,7 @@ impl Store {
         })?;
         let organization = draft(&code);
         let entry = Entry {
-            action: if by_operator {
-                Action::Operator("CreateOrganization")
-            } else {
-                Action::Person("CreateOrganization")
-            },
+            action,
             resource: organization.id.to_string(),
             changes: Changes::created(view(&organization)),
         };

@@ -36,7 +36,13 @@ impl Store {
             link,
         } = new;
         let mut write = self.begin(by).await?;
-        let (organization, _) = self.insert_organization(&mut write, organization).await?;
+        let (organization, _) = self
+            .insert_organization(
+                &mut write,
+                organization,
+                Action::Person("CreateOrganization"),
+            )
+            .await?;
         let action = Action::Person("Register");
         let user = users::insert(&mut write, organization.id, owner, action).await?;
         links::insert(&write, organization.id, user.id, link).await?;

@@ -82,11 +82,6 @@ impl Write<'_> {
         stored_time(self.by.at)
     }
 
-    /// Whether a command on the machine does it.
-    pub(super) fn is_by_operator(&self) -> bool {
-        self.by.actor == "operator"
-    }
-
     pub(super) async fn lock_organization(
         &self,
         id: OrganizationId,

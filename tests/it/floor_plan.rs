@@ -286,11 +286,8 @@ fn a_scope_made_elsewhere_a_drawer_and_a_long_file_are_found() {
     );
     judged("src/authn/service_account.rs", scope, &[]);
     let scope = "fn f() { Scope::of_operator(id) }";
-    judged(
-        "src/authn/service_account.rs",
-        scope,
-        &["`of_operator` is for"],
-    );
+    judged("src/http/ops.rs", scope, &["`of_operator` is for"]);
+    judged("src/authn/operator.rs", scope, &[]);
     judged("src/cli/key.rs", scope, &[]);
     judged("src/http/utils.rs", "", &["`utils` says nothing"]);
     judged(

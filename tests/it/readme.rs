@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 const BINARY: &str = env!("CARGO_BIN_EXE_charter");
 
 /// What the commands show, in this order.
-const SHOWN: [&str; 10] = [
+const FIVE_MINUTES: [&str; 10] = [
     r#""name":"Acme Corporation""#,
     r#""name":"Acme Inc.""#,
     r#""name":"Acme Inc.""#,
@@ -21,6 +21,23 @@ const SHOWN: [&str; 10] = [
     "no policy permits `service-accounts:GrantPermission` here",
     ", 0 findings",
 ];
+
+/// The same, from registering to the end of the organization.
+const FROM_ZERO: [&str; 10] = [
+    r#"{"organizationId":""#,
+    "\n{}\n",
+    r#""contactEmail":null"#,
+    r#""contactEmail":"billing@zoo.example","defaultRegion":"eu-central-1""#,
+    r#""name":"Zoo""#,
+    r#""isActive":false"#,
+    "401 UNAUTHORIZED KEY_REVOKED",
+    r#""isActive":false"#,
+    r#""code":"ORGANIZATION_DEACTIVATED""#,
+    r#""is_active":true"#,
+];
+
+/// For a whole section: one of its commands waits for a mail.
+const SECONDS: &str = "120";
 
 /// Killed with the test, whatever becomes of it.
 struct Demo {
@@ -68,8 +85,9 @@ fn commands(document: &str, heading: &str) -> String {
         .collect()
 }
 
-#[test]
-fn five_minutes_go_as_the_readme_says() {
+/// Types a section's commands into one shell, beside a demo of its own.
+#[track_caller]
+fn follow(heading: &str, shown: &[&str]) {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(repository.join("README.md")).expect("README.md");
     let directory = tempfile::tempdir().expect("a directory");
@@ -80,24 +98,32 @@ fn five_minutes_go_as_the_readme_says() {
     symlink(BINARY, home.join("target/release/charter")).expect("a link");
 
     let _demo = serve_demo(home);
-    let output = Command::new("bash")
-        .args([
-            "-c",
-            &format!("exec 2>&1\n{}", commands(&readme, "## Five minutes")),
-        ])
+    let script = format!("exec 2>&1\n{}", commands(&readme, heading));
+    let output = Command::new("timeout")
+        .args([SECONDS, "bash", "-c", &script])
         .current_dir(home)
         .env_remove("CHARTER_BASE_URL")
         .env_remove("CHARTER_ACCESS_KEY")
         .env_remove("CHARTER_SECRET_KEY")
         .output()
         .expect("bash runs");
-    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{shown}");
-    let mut rest = shown.as_str();
-    for expected in SHOWN {
+    let whole = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{whole}");
+    let mut rest = whole.as_str();
+    for expected in shown {
         let (_, after) = rest
             .split_once(expected)
-            .unwrap_or_else(|| panic!("no `{expected}` in\n{rest}\n\nall of it:\n{shown}"));
+            .unwrap_or_else(|| panic!("no `{expected}` in\n{rest}\n\nall of it:\n{whole}"));
         rest = after;
     }
+}
+
+#[test]
+fn five_minutes_go_as_the_readme_says() {
+    follow("## Five minutes", &FIVE_MINUTES);
+}
+
+#[test]
+fn from_zero_to_a_signed_request_goes_as_the_readme_says() {
+    follow("## From zero to a signed request", &FROM_ZERO);
 }

@@ -109,7 +109,7 @@ impl BodyInput for Register {
 
 /// Who registers.
 #[derive(ToSchema)]
-#[salvo(schema(name = "Register"), rename_all = "camelCase")]
+#[salvo(schema(name = "Register", rename_all = "camelCase"))]
 #[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
 pub struct RegisterBody {
     /// 1 to 200 characters, at most 800 bytes.

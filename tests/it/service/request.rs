@@ -241,6 +241,12 @@ impl Written {
     }
 }
 
+/// Sends all of them at the same time; the answers are in the order of the requests.
+pub(crate) async fn all_at_once(requests: impl IntoIterator<Item = Written>) -> Vec<Answer> {
+    let requests: Vec<_> = requests.into_iter().collect();
+    futures_util::future::join_all(requests.iter().map(Written::send)).await
+}
+
 /// A nonce that this process has not used.
 pub(crate) fn new_nonce() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{DEACTIVATE, ORGANIZATION, SETTINGS, TEAM};
 use crate::on_both_services;
-use crate::service::{PASSWORD, Persona, Service, cookie_of};
+use crate::service::{PASSWORD, Persona, Service, all_at_once, cookie_of};
 
 on_both_services!(
     only_owners_deactivate,
@@ -159,14 +159,7 @@ pub(crate) async fn race(service: &Service, slug: &str) {
         owner.refresh().write(),
         owner.post(&format!("{TEAM}/invite"), invite).write(),
     ];
-    let tasks: Vec<_> = requests
-        .into_iter()
-        .map(|request| tokio::spawn(async move { request.send().await }))
-        .collect();
-    let mut answers = Vec::new();
-    for task in tasks {
-        answers.push(task.await.expect("an answer"));
-    }
+    let answers = all_at_once(requests).await;
     let deactivated = answers[0].ok();
     assert_eq!(deactivated["isActive"], false);
     // Whatever came before the end is over, whatever came after was refused.

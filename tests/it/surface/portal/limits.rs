@@ -4,7 +4,7 @@ use charter::domain::user::TeamRole;
 use serde_json::{Value, json};
 
 use crate::edge::client::Answer;
-use crate::service::{PASSWORD, Persona, Request, Service};
+use crate::service::{PASSWORD, Persona, Request, Service, all_at_once};
 use crate::services::TestDatabase;
 
 async fn service() -> Service {
@@ -97,16 +97,9 @@ async fn five_failed_logins_for_each_network_in_a_quarter_of_an_hour() {
         login(&owner.email, PASSWORD).await.ok();
     }
     // A burst gets what is left, and no more.
-    let burst: Vec<_> = (3..13)
-        .map(|n| {
-            let request = login(&format!("nobody{n}@acme.example"), PASSWORD).write();
-            tokio::spawn(async move { request.send().await.status })
-        })
-        .collect();
-    let mut statuses = Vec::new();
-    for task in burst {
-        statuses.push(task.await.expect("an answer"));
-    }
+    let burst = (3..13).map(|n| login(&format!("nobody{n}@acme.example"), PASSWORD).write());
+    let answers = all_at_once(burst).await;
+    let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [401, 401, 429, 429, 429, 429, 429, 429, 429, 429]);
     assert_limited(&login(&owner.email, PASSWORD).await, "5", "900");

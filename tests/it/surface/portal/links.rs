@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::ORGANIZATION;
 use crate::on_both_services;
-use crate::service::{PASSWORD, Persona, Request, Service};
+use crate::service::{PASSWORD, Persona, Request, Service, all_at_once};
 
 on_both_services!(
     another_password_ends_every_session,
@@ -140,15 +140,9 @@ async fn one_of_many_uses_counts(service: &Service) {
     let owner = acme.person(TeamRole::Owner).await;
     forgot(service, &owner.email).await.ok();
     let token = service.link("reset-password", &owner.email, 1).await;
-    let tasks: Vec<_> = (0..8)
-        .map(|n| {
-            let request = reset(service, &token, &format!("password number {n}")).write();
-            tokio::spawn(async move { request.send().await })
-        })
-        .collect();
+    let requests = (0..8).map(|n| reset(service, &token, &format!("password number {n}")).write());
     let mut won = 0;
-    for task in tasks {
-        let answer = task.await.expect("an answer");
+    for answer in all_at_once(requests).await {
         if answer.status == 200 {
             won += 1;
         } else {

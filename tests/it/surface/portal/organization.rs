@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::ORGANIZATION;
 use crate::on_both_services;
-use crate::service::{Persona, Service, members};
+use crate::service::{Persona, Service, all_at_once, members};
 
 on_both_services!(
     everybody_reads_it,
@@ -151,15 +151,12 @@ async fn one_of_many_gets_a_slug(service: &Service) {
     }
     for round in 0..10 {
         let slug = format!("wanted-{round}");
-        let wish = |owner: &crate::service::Person| {
-            let body = json!({"name": "A", "slug": slug});
-            let request = owner.put(ORGANIZATION, body).write();
-            tokio::spawn(async move { request.send().await })
-        };
-        let answers: Vec<_> = owners.iter().map(wish).collect();
+        let body = json!({"name": "A", "slug": slug});
+        let wishes = owners
+            .iter()
+            .map(|owner| owner.put(ORGANIZATION, body.clone()).write());
         let mut won = 0;
-        for answer in answers {
-            let answer = answer.await.expect("an answer");
+        for answer in all_at_once(wishes).await {
             if answer.status == 200 {
                 won += 1;
             } else {

@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{ORGANIZATION, SETTINGS, TEAM};
-use crate::edge::client::Answer;
 use crate::on_both_services;
-use crate::service::{PASSWORD, Persona, Request, Service, members};
+use crate::service::{PASSWORD, Persona, Request, Service, all_at_once, members};
 
 on_both_services!(
     a_new_organization_has_its_defaults,
@@ -142,21 +141,13 @@ async fn an_unverified_person_reads_but_does_not_write(service: &Service) {
 }
 
 async fn one_of_many_gets_slug_and_address(service: &Service) {
-    let race = |bodies: Vec<Value>| {
+    let race = async |bodies: Vec<Value>| {
         let requests = bodies
             .into_iter()
             .map(|body| register(service, body).write());
-        let tasks: Vec<_> = requests
-            .map(|request| tokio::spawn(async move { request.send().await }))
-            .collect();
-        async move {
-            let mut answers: Vec<Answer> = Vec::new();
-            for task in tasks {
-                answers.push(task.await.expect("an answer"));
-            }
-            answers.sort_by_key(|answer| answer.status);
-            answers
-        }
+        let mut answers = all_at_once(requests).await;
+        answers.sort_by_key(|answer| answer.status);
+        answers
     };
     let slugs = (0..3)
         .map(|n| with("ownerEmail", json!(format!("n{n}@zoo.example"))))

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{ORGANIZATION, TEAM};
 use crate::on_both_services;
-use crate::service::{PASSWORD, Person, Persona, Service, members};
+use crate::service::{PASSWORD, Person, Persona, Service, all_at_once, members};
 
 on_both_services!(
     everybody_lists_it,
@@ -149,8 +149,8 @@ async fn who_may_invite(service: &Service) {
         .assert_refused(409, "ALREADY_MEMBER");
     // Whether somebody is another organization's is not told; accepting fails.
     invite(&owner, &taken.email, "member").await.ok();
-    let token = service.link("accept-invitation", &taken.email, 1).await;
-    let body = json!({"token": token, "password": PASSWORD});
+    let link = service.link("accept-invitation", &taken.email, 1).await;
+    let body = json!({"token": link, "password": PASSWORD});
     let accepted = service
         .anonymous()
         .post("/api/auth/accept-invitation", body);
@@ -244,15 +244,9 @@ async fn there_is_always_an_owner(service: &Service) {
     let two = acme.person_named("two@acme.example", TeamRole::Owner).await;
     for _ in 0..15 {
         // Each demotes the other at once: one of them stays.
-        let demote = |by: &Person, of: &Person| {
-            let request = by.put(&role_of(of), json!({"role": "member"})).write();
-            tokio::spawn(async move { request.send().await })
-        };
-        let (first, second) = (demote(&one, &two), demote(&two, &one));
-        let answers = [
-            first.await.expect("an answer"),
-            second.await.expect("an answer"),
-        ];
+        let demote =
+            |by: &Person, of: &Person| by.put(&role_of(of), json!({"role": "member"})).write();
+        let answers = all_at_once([demote(&one, &two), demote(&two, &one)]).await;
         let won = answers.iter().filter(|answer| answer.status == 200).count();
         assert_eq!(won, 1, "{answers:?}");
         let (winner, loser) = if answers[0].status == 200 {
