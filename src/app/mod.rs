@@ -97,14 +97,14 @@ impl App {
             clock: &clock,
             entropy: &entropy,
         };
-        let mail = people::mail_sender(settings, shared)?;
+        let mail = people::mail_sender(settings, &base, shared)?;
         let portal_users = people::portal_users(settings, keys, &base, shared)?;
         let state = State {
             store,
             service_accounts,
             portal_users,
             origins: base.origins(&settings.portal.origins),
-            secure_cookie: base.is_secure(),
+            secure_cookie: !base.is_local(),
             ops_token: settings.server.ops_token.clone(),
             engine: Engine::new(snapshot),
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),

@@ -46,15 +46,15 @@ impl BaseUrl {
         })
     }
 
-    /// The refresh cookie is for https only, except for plain http on this machine.
-    pub(super) fn is_secure(&self) -> bool {
+    /// Plain http on this machine.
+    pub(super) fn is_local(&self) -> bool {
         let is_here = match self.url.host() {
             Some(Host::Domain(name)) => name == "localhost",
             Some(Host::Ipv4(ip)) => ip.is_loopback(),
             Some(Host::Ipv6(ip)) => ip.is_loopback(),
             None => false,
         };
-        !(self.url.scheme() == "http" && is_here)
+        self.url.scheme() == "http" && is_here
     }
 
     pub(super) fn origins(&self, more: &[String]) -> Origins {
@@ -111,10 +111,23 @@ fn materials(keys: &[Key]) -> Vec<(String, [u8; 32])> {
     keys.iter().map(material).collect()
 }
 
-pub(super) fn mail_sender(settings: &Settings, shared: Shared<'_>) -> Result<Sender, StartError> {
-    let transport = match &settings.mail.smtp_url {
-        Some(url) => Transport::smtp(url.expose_secret())?,
-        None => Transport::files(settings.data_dir.join("mail")),
+pub(super) fn mail_sender(
+    settings: &Settings,
+    base_url: &BaseUrl,
+    shared: Shared<'_>,
+) -> Result<Sender, StartError> {
+    let transport = if let Some(url) = &settings.mail.smtp_url {
+        Transport::smtp(url.expose_secret())?
+    } else {
+        let directory = settings.data_dir.join("mail");
+        // Beyond this machine nobody would find them.
+        if !base_url.is_local() {
+            tracing::warn!(
+                directory = %directory.display(),
+                "no mail server is set, mails are written to files; set `mail.smtp_url`"
+            );
+        }
+        Transport::files(directory)
     };
     Ok(Sender {
         store: Arc::clone(shared.store),

@@ -164,6 +164,13 @@ impl SignInAttempts {
     }
 }
 
+impl SignInAttempts {
+    /// Forgets an account's failures: its owner has another password.
+    pub fn forgive(&self, account: &EmailAddress) {
+        self.accounts.0.invalidate(account);
+    }
+}
+
 impl Attempt {
     /// The password was wrong.
     pub fn failed(self) {

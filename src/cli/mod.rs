@@ -12,6 +12,7 @@ mod operator;
 pub mod organization;
 pub mod request;
 pub mod serve;
+pub mod user;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Check(check::CheckArgs),
     Organization(organization::OrganizationArgs),
+    User(user::UserArgs),
     Key(key::KeyArgs),
     Audit(audit::AuditArgs),
     /// Print the API's description, as `/openapi.json` serves it
@@ -67,6 +69,9 @@ pub enum Error {
     /// An argument names an organization that is not there.
     #[error("there is no organization `{0}`; `charter organization list` shows all")]
     NoSuchOrganization(String),
+    /// An argument names a person who is not there.
+    #[error("nobody has the address `{0}`; `charter user list ORGANIZATION` shows all of one")]
+    NoSuchUser(String),
     /// An argument names something that the organization does not have.
     #[error("organization `{organization}` has no such {what}")]
     NotInOrganization {
@@ -126,6 +131,7 @@ pub fn run() -> Result<ExitCode, Error> {
         Command::Migrate(args) => migrate::run(args, out),
         Command::Check(args) => check::run(args, out),
         Command::Organization(args) => organization::run(args, out),
+        Command::User(args) => user::run(args, out),
         Command::Key(args) => key::run(args, out),
         Command::Audit(args) => audit::run(args, out),
         Command::Openapi => openapi::run(out),

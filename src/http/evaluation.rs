@@ -17,7 +17,7 @@ use crate::authz::question::{Question, Resource};
 use crate::domain::access_key::AccessKey;
 use crate::domain::account::Account;
 use crate::domain::caller::{Caller, ServiceAccountCaller, UserCaller};
-use crate::domain::id::OrganizationId;
+use crate::domain::id::{OrganizationId, UserId};
 use crate::domain::organization::Organization;
 use crate::domain::permission::Permission;
 use crate::domain::service_account::ServiceAccount;
@@ -120,11 +120,19 @@ fn named(object: Map<String, Value>, types: &[&str]) -> Result<Named, Broken> {
     let thing = match of {
         "Role" => return Ok(Named::Role(id.to_owned())),
         "Permission" => return Ok(Named::Permission(id.to_owned())),
-        "Organization" => id.parse().ok().map(Thing::Organization),
+        // Access tokens name people and organizations by UUID.
+        "Organization" => {
+            let known = id.parse().ok();
+            let known = known.or_else(|| OrganizationId::parse_uuid(id));
+            known.map(Thing::Organization)
+        }
         "Account" => id.parse().ok().map(Thing::Account),
         "ServiceAccount" => id.parse().ok().map(Thing::ServiceAccount),
         "AccessKey" => id.parse().ok().map(Thing::AccessKey),
-        _ => id.parse().ok().map(Thing::User),
+        _ => {
+            let known = id.parse().ok();
+            known.or_else(|| UserId::parse_uuid(id)).map(Thing::User)
+        }
     };
     Ok(thing.map_or(Named::Nothing, Named::Thing))
 }

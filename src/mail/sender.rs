@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -72,9 +73,8 @@ impl Sender {
             }
         };
         let found = due.len() as u64;
-        for pending in due {
-            self.deal_with(pending).await;
-        }
+        // At the same time, so that no lease ends while others are waited for.
+        join_all(due.into_iter().map(|pending| self.deal_with(pending))).await;
         found
     }
 

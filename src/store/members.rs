@@ -121,15 +121,18 @@ impl Tenant<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::LastOwner`], [`Error::OrganizationInactive`], and those of the
-    /// database.
+    /// [`Error::NotFound`], [`Error::LastOwner`], and those of the database.
     pub async fn set_member_active(
         &self,
         id: UserId,
         is_active: bool,
         by: &Provenance,
     ) -> Result<User, Error> {
-        let (mut write, _) = self.begin(by).await?;
+        // In a deactivated organization, too: its people still sign in.
+        let mut write = self.store.begin(by).await?;
+        write
+            .lock_organization(self.scope.organization_id())
+            .await?;
         let before = self.lock_member(&write, id).await?;
         let after = User {
             is_active,

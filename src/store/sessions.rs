@@ -198,13 +198,13 @@ impl Store {
         write.commit().await
     }
 
-    /// Forgets sessions and links that are over since before that time.
+    /// Forgets sessions, links and invitations that are over since before that time.
     ///
     /// # Errors
     ///
     /// Those of the database.
     pub async fn forget_sessions_before(&self, time: Timestamp) -> Result<u64, Error> {
-        use super::entity::one_time_token;
+        use super::entity::{invitation, one_time_token};
         let time = stored_time(time);
         let transaction = self.begin_transaction().await?;
         let sessions = session::Entity::delete_many()
@@ -220,8 +220,15 @@ impl Store {
             .filter(spent_refresh_token::Column::SpentAt.lt(time))
             .exec(&transaction)
             .await?;
+        let invitations = invitation::Entity::delete_many()
+            .filter(invitation::Column::ExpiresAt.lt(time))
+            .exec(&transaction)
+            .await?;
         transaction.commit().await?;
-        Ok(sessions.rows_affected + links.rows_affected + spent.rows_affected)
+        Ok(sessions.rows_affected
+            + links.rows_affected
+            + spent.rows_affected
+            + invitations.rows_affected)
     }
 }
 

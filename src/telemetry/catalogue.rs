@@ -82,8 +82,8 @@ pub const METRICS: &[Metric] = {
         metric(
             Counter,
             "charter_http_rate_limited_total",
-            &["limit"],
-            "Requests over a rate limit.",
+            &[],
+            "Requests over a limit: of a key, an organization, a network or an account.",
         ),
         metric(
             Counter,

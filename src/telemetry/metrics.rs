@@ -102,13 +102,13 @@ mod tests {
     #[test]
     fn what_is_recorded_is_rendered_with_its_help() {
         let recorder = Recorder::install().expect("installed");
-        counter!("charter_http_rate_limited_total", "limit" => "key").increment(3);
+        counter!("charter_authn_rejections_total", "code" => "KEY_REVOKED").increment(3);
         ::metrics::histogram!("charter_store_write_seconds").record(0.002);
         recorder.upkeep();
         let text = Recorder::install().expect("the same one").render();
         for line in [
-            "# HELP charter_http_rate_limited_total Requests over a rate limit.",
-            "charter_http_rate_limited_total{limit=\"key\"} 3",
+            "# HELP charter_authn_rejections_total Requests whose credentials were refused.",
+            "charter_authn_rejections_total{code=\"KEY_REVOKED\"} 3",
             "charter_store_write_seconds_bucket{le=\"0.0025\"} 1",
             "charter_audit_head_failures_total 0",
             "charter_build_info{version=\"",

@@ -84,6 +84,9 @@ impl PortalUsers {
             .store
             .reset_password(&user, hash, password_hash, &by)
             .await
-            .map_err(invalid_link)
+            .map_err(invalid_link)?;
+        let account = EmailAddress::from_stored(user.email);
+        self.0.limits.sign_in.forgive(&account);
+        Ok(())
     }
 }

@@ -343,6 +343,19 @@ impl ApiError {
         serde_json::to_vec(&envelope).unwrap_or_default()
     }
 
+    fn count(&self) {
+        match self.0.error_type {
+            ErrorType::Unauthorized => {
+                let code = self.0.code.as_str();
+                metrics::counter!("charter_authn_rejections_total", "code" => code).increment(1);
+            }
+            ErrorType::RateLimitExceeded => {
+                metrics::counter!("charter_http_rate_limited_total").increment(1);
+            }
+            _ => {}
+        }
+    }
+
     /// Writes status, headers and body, and logs what the client may not see.
     pub(super) fn render(self, request_id: &str, response: &mut Response) {
         if let Some(cause) = &self.0.cause {
@@ -353,6 +366,7 @@ impl ApiError {
                 "request failed"
             );
         }
+        self.count();
         let body = self.to_json(request_id);
         response.status_code(self.status());
         let headers = response.headers_mut();

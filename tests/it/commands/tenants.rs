@@ -1,6 +1,7 @@
 //! `charter organization` and `charter key`: from nothing to a request that is answered.
 
 use super::Installation;
+use crate::endurance::charter::Home;
 use crate::endurance::wire::{Client, Credentials};
 
 fn text<'a>(value: &'a serde_json::Value, member: &str) -> &'a str {
@@ -136,4 +137,26 @@ async fn a_key_that_an_operator_issues_works_at_once_and_until_it_is_revoked() {
     assert_eq!(client.send(&get(&second)).await.status, 200);
     charter.stop();
     installation.run(&["audit", "verify"]).success();
+}
+
+#[test]
+fn somebody_is_kept_out_and_let_in_again() {
+    let home = Home::new();
+    let charter = home.serve();
+    let email = charter.demo.value("CHARTER_PORTAL_EMAIL").to_owned();
+    let run = |arguments: &[&str]| home.run(&[&["user", "--demo"], arguments].concat());
+    let list = run(&["list", "acme"]).success();
+    let owner: serde_json::Value = serde_json::from_str(&list).expect("one JSON line");
+    assert_eq!(
+        (text(&owner, "email"), text(&owner, "role")),
+        (&*email, "owner")
+    );
+    let refusal = run(&["disable", &email]);
+    assert_eq!(refusal.code, Some(2));
+    assert!(refusal.err.contains("no owner"), "{}", refusal.err);
+    let nobody = run(&["disable", "nobody@acme.example"]).err;
+    assert!(nobody.contains("nobody has the address"), "{nobody}");
+    let enabled = run(&["enable", &email.to_uppercase()]).success();
+    assert!(enabled.contains("\"is_active\":true"), "{enabled}");
+    charter.stop();
 }

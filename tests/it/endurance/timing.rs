@@ -31,7 +31,7 @@ fn of_class(class: usize, known: &Credentials) -> Signed {
 const CLASSES: [&str; 3] = ["unknown key", "wrong secret", "changed path"];
 
 /// Mean and variance of the mean.
-fn moments(samples: &[f64]) -> (f64, f64) {
+pub(super) fn moments(samples: &[f64]) -> (f64, f64) {
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 samples")]
     let count = samples.len() as f64;
     let mean = samples.iter().sum::<f64>() / count;
@@ -39,7 +39,7 @@ fn moments(samples: &[f64]) -> (f64, f64) {
     (mean, squares / (count - 1.0) / count)
 }
 
-fn welch_t(one: &[f64], other: &[f64]) -> f64 {
+pub(super) fn welch_t(one: &[f64], other: &[f64]) -> f64 {
     let ((mean_one, variance_one), (mean_other, variance_other)) = (moments(one), moments(other));
     (mean_one - mean_other) / (variance_one + variance_other).sqrt()
 }

@@ -42,6 +42,13 @@ pub(crate) trait Persona {
 /// Nobody in particular: no credentials.
 pub(crate) struct Anonymous(pub(super) SocketAddr);
 
+impl Anonymous {
+    /// Somebody who calls that address.
+    pub(crate) const fn at(address: SocketAddr) -> Self {
+        Self(address)
+    }
+}
+
 impl Persona for Anonymous {
     fn ask(&self, method: &str, target: &str) -> Request {
         Request::new(self.0, None, method, target)

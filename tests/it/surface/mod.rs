@@ -7,7 +7,7 @@ mod documents;
 mod envelope;
 mod order;
 mod organizations;
-mod portal;
+pub(crate) mod portal;
 mod service_accounts;
 mod signing;
 mod tenancy;

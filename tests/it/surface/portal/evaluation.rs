@@ -88,6 +88,12 @@ async fn over(database: TestDatabase) {
         ("Organization", &organization),
     );
     assert!(decision(&service, &update).await);
+    let by_uuid = question(
+        ("User", &owner.id),
+        "organizations:UpdateOrganization",
+        ("Organization", &acme.organization.id.uuid().to_string()),
+    );
+    assert!(decision(&service, &by_uuid).await);
     let key = question(
         ("User", &person.to_string()),
         "service-accounts:RevokeKey",

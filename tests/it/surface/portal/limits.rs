@@ -147,5 +147,22 @@ async fn an_accounts_wait_doubles_and_is_never_a_lock() {
         .await
         .assert_refused(401, "INVALID_LOGIN");
     login(&owner.email, PASSWORD).await.ok();
+    // Another password ends the wait.
+    for _ in 0..5 {
+        login(&owner.email, "wrong")
+            .await
+            .assert_refused(401, "INVALID_LOGIN");
+    }
+    assert_eq!(login(&owner.email, PASSWORD).await.status, 429);
+    let forgot = json!({"email": owner.email});
+    let forgot = service
+        .anonymous()
+        .post("/api/auth/forgot-password", forgot);
+    forgot.await.ok();
+    let token = service.link("reset-password", &owner.email, 1).await;
+    let reset = json!({"token": token, "newPassword": "another horse battery"});
+    let reset = service.anonymous().post("/api/auth/reset-password", reset);
+    reset.await.ok();
+    login(&owner.email, "another horse battery").await.ok();
     service.stop().await;
 }

@@ -1,7 +1,7 @@
 //! The portal surface (contract section 5).
 
 mod circle;
-mod deactivation;
+pub(crate) mod deactivation;
 mod evaluation;
 mod limits;
 mod links;
