@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Charter {
     pub(crate) host: String,
     child: Child,
-    access_key: String,
-    secret_key: String,
-    _directory: tempfile::TempDir,
+    demo_env: String,
+    directory: tempfile::TempDir,
 }
 
 static NONCE: AtomicU64 = AtomicU64::new(0);
@@ -22,35 +21,49 @@ impl Charter {
     pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let (child, host) = spawn(directory.path());
-        let env = std::fs::read_to_string(directory.path().join("demo.env")).expect("demo.env");
-        let value = |name: &str| {
-            env.lines()
-                .find_map(|line| {
-                    line.trim_start_matches("export ")
-                        .strip_prefix(&format!("{name}="))
-                })
-                .map(|text| text.trim_matches(['\'', '"']).to_owned())
-                .expect("in demo.env")
-        };
+        let file = directory.path().join("demo.env");
         Self {
             host,
             child,
-            access_key: value("CHARTER_ACCESS_KEY"),
-            secret_key: value("CHARTER_SECRET_KEY"),
-            _directory: directory,
+            demo_env: std::fs::read_to_string(file).expect("demo.env"),
+            directory,
         }
+    }
+
+    /// A value of `demo.env`.
+    pub(crate) fn demo_value(&self, name: &str) -> String {
+        self.demo_env
+            .lines()
+            .find_map(|line| {
+                line.trim_start_matches("export ")
+                    .strip_prefix(&format!("{name}="))
+            })
+            .map(|text| text.trim_matches(['\'', '"']).to_owned())
+            .expect("in demo.env")
+    }
+
+    /// Its SQLite file.
+    pub(crate) fn database_file(&self) -> std::path::PathBuf {
+        self.directory.path().join("charter.db")
+    }
+
+    fn signed_get(&self, host: &str) -> Vec<u8> {
+        let value = |name| self.demo_value(name);
+        signed_get(
+            &value("CHARTER_ACCESS_KEY"),
+            &value("CHARTER_SECRET_KEY"),
+            host,
+        )
     }
 
     /// Freshly signed `GET /organizations/info`, each with a nonce of its own.
     pub(crate) fn signed_requests(&self, count: usize, host: &str) -> Vec<Vec<u8>> {
-        (0..count)
-            .map(|_| signed_get(&self.access_key, &self.secret_key, host))
-            .collect()
+        (0..count).map(|_| self.signed_get(host)).collect()
     }
 
     /// The body of one answer.
     pub(crate) fn answer_once(&self) -> String {
-        let request = signed_get(&self.access_key, &self.secret_key, &self.host);
+        let request = self.signed_get(&self.host);
         let answer = exchange(&self.host, &request).expect("an answer");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         answer.split_once("\r\n\r\n").expect("a body").1.to_owned()

@@ -14,6 +14,7 @@
 )]
 
 mod bare;
+#[expect(dead_code, reason = "what people use is the other benchmark's")]
 mod charter;
 mod load;
 

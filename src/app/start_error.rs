@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::authn::{access_token, password, replay, secrets};
+use crate::authn::{access_token, password, password_pool, replay, secrets};
 use crate::domain::slug::SlugError;
 use crate::mail;
 use crate::settings::error::SettingsError;
@@ -39,6 +39,9 @@ pub enum StartError {
     /// The demo owner's password cannot be hashed.
     #[error(transparent)]
     Password(#[from] password::HashError),
+    /// Passwords cannot be hashed at all.
+    #[error("passwords cannot be hashed: {0}")]
+    PasswordPool(#[from] password_pool::PoolError),
     /// A key of access tokens cannot be used.
     #[error("{0}; make another with `charter keys generate`")]
     TokenKey(#[from] access_token::KeyError),

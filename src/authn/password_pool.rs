@@ -1,11 +1,15 @@
-//! Hashing passwords beside the requests: on threads of their own, a few at a time, so that a flood
-//! of sign-ins costs bounded memory and leaves the async workers alone.
+//! Hashing passwords beside the requests: a few at a time on threads of their own, which yield to all
+//! others, so that a flood of sign-ins costs bounded memory and leaves other requests alone.
 
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use secrecy::SecretString;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::domain::entropy::Entropy;
 
@@ -20,9 +24,12 @@ pub enum PoolError {
     /// It could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
-    /// The task panicked.
+    /// The thread panicked.
     #[error("hashing a password panicked")]
     Panicked,
+    /// There are no threads to be had.
+    #[error("no thread to hash passwords on could be started: {0}")]
+    NoThread(#[from] std::io::Error),
 }
 
 /// What a password was checked to be.
@@ -37,9 +44,16 @@ pub enum Checked {
     Wrong,
 }
 
-/// Hashes with a bounded number of permits.
+type Job = Box<dyn FnOnce() + Send>;
+
+/// How much the hashing threads yield, of 19 (setpriority(2)): with an idle processor they have all
+/// of it, beside busy workers about a tenth, so that sign-ins become slow but do not starve.
+const NICENESS: i32 = 10;
+
+/// Hashes with a bounded number of permits, one for each of its threads.
 pub struct PasswordPool {
     permits: Arc<Semaphore>,
+    jobs: Sender<Job>,
     patience: Duration,
     entropy: Arc<dyn Entropy>,
     decoy: String,
@@ -47,6 +61,7 @@ pub struct PasswordPool {
 
 /// The right to hash once. It goes with the work to its thread and is given back when that ends,
 /// whatever became of the request.
+#[expect(dead_code, reason = "held, never looked at")]
 pub struct Permit(OwnedSemaphorePermit);
 
 impl PasswordPool {
@@ -54,12 +69,20 @@ impl PasswordPool {
     ///
     /// # Errors
     ///
-    /// [`HashError`] if hashing does not work at all.
+    /// [`PoolError`] if hashing does not work at all, or no thread can be started.
     pub fn new(
         at_once: usize,
         patience: Duration,
         entropy: Arc<dyn Entropy>,
-    ) -> Result<Self, HashError> {
+    ) -> Result<Self, PoolError> {
+        let (jobs, queue) = mpsc::channel();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..at_once {
+            let queue = Arc::clone(&queue);
+            thread::Builder::new()
+                .name("passwords".to_owned())
+                .spawn(move || work_through(&queue))?;
+        }
         let mut nobodys = [0; 32];
         entropy.fill(&mut nobodys);
         let nobodys = nobodys
@@ -68,6 +91,7 @@ impl PasswordPool {
             .collect::<String>();
         Ok(Self {
             permits: Arc::new(Semaphore::new(at_once)),
+            jobs,
             patience,
             decoy: password::hash(&SecretString::from(nobodys), &*entropy)?,
             entropy,
@@ -95,7 +119,8 @@ impl PasswordPool {
     /// [`PoolError`].
     pub async fn hash(&self, permit: Permit, password: SecretString) -> Result<String, PoolError> {
         let entropy = Arc::clone(&self.entropy);
-        run(permit, move || password::hash(&password, &*entropy)).await
+        self.run(permit, move || password::hash(&password, &*entropy))
+            .await
     }
 
     /// Checks a password against a stored hash. With `None` the same work is done for nothing, and
@@ -113,7 +138,7 @@ impl PasswordPool {
         let is_anybodys = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.decoy.clone());
         let entropy = Arc::clone(&self.entropy);
-        run(permit, move || {
+        self.run(permit, move || {
             match password::verify(&password, &stored)? {
                 Verdict::Right { is_weak } if is_anybodys => {
                     let anew = || password::hash(&password, &*entropy);
@@ -125,15 +150,38 @@ impl PasswordPool {
         })
         .await
     }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        permit: Permit,
+        work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
+    ) -> Result<T, PoolError> {
+        let (answer, result) = oneshot::channel();
+        let job = move || {
+            let result = work();
+            drop(permit);
+            // Whoever asked may be gone.
+            let _ = answer.send(result);
+        };
+        self.jobs
+            .send(Box::new(job))
+            .map_err(|_| PoolError::Panicked)?;
+        Ok(result.await.map_err(|_| PoolError::Panicked)??)
+    }
 }
 
-async fn run<T: Send + 'static>(
-    permit: Permit,
-    work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
-) -> Result<T, PoolError> {
-    let task = tokio::task::spawn_blocking(move || {
-        let _permit = permit.0;
-        work()
-    });
-    Ok(task.await.map_err(|_| PoolError::Panicked)??)
+/// Does one job after the other, until the pool is gone.
+fn work_through(queue: &Mutex<Receiver<Job>>) {
+    // Where the system does not let it, hashing competes with the workers like anything else.
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::warn!(%error, "the threads that hash passwords do not yield to others");
+    }
+    loop {
+        let job = queue.lock().recv();
+        let Ok(job) = job else { return };
+        // What a panic leaves behind is an answer that never comes, which the asker notices.
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
+            tracing::error!("hashing a password panicked");
+        }
+    }
 }

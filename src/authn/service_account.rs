@@ -163,7 +163,7 @@ impl ServiceAccounts {
             .store
             .find_credential(access_key)
             .await
-            .map_err(unavailable)?
+            .map_err(|error| unavailable(&error))?
         else {
             return Ok(None);
         };
@@ -237,7 +237,7 @@ impl ServiceAccounts {
     }
 }
 
-pub(super) fn unavailable(error: store::Error) -> Rejection {
+pub(super) fn unavailable(error: &store::Error) -> Rejection {
     Rejection::Unavailable {
         cause: error.to_string(),
         retry_after: STORE_RETRY_AFTER,

@@ -61,7 +61,7 @@ impl Principals {
 fn fits(known: &Principal, caller: &Caller, snapshot: &Snapshot) -> bool {
     let same_records = match (known.caller(), caller) {
         (Caller::ServiceAccount(known), Caller::ServiceAccount(now)) => Arc::ptr_eq(known, now),
-        (Caller::User(known), Caller::User(now)) => known == now,
+        (Caller::User(known), Caller::User(now)) => Arc::ptr_eq(known, now) || known == now,
         _ => false,
     };
     same_records && known.digest == *snapshot.digest()

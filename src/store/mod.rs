@@ -98,7 +98,7 @@ pub struct Store {
     entropy: Arc<dyn Entropy>,
     epoch: AtomicU64,
     find_credential: String,
-    find_session: String,
+    find_sessions: Vec<(String, usize)>,
     patience: Duration,
 }
 
@@ -116,7 +116,7 @@ impl Store {
     ) -> Result<Self, Error> {
         let pools = connect::connect(&config).await?;
         let find_credential = credentials::statement(pools.reader.get_database_backend());
-        let find_session = sessions::statement(pools.reader.get_database_backend());
+        let find_sessions = sessions::statements(pools.reader.get_database_backend());
         let audit = audit::Log::open(config.audit_keys, config.audit_heads.as_deref())?;
         Ok(Self {
             reader: pools.reader,
@@ -126,7 +126,7 @@ impl Store {
             entropy,
             epoch: AtomicU64::new(0),
             find_credential,
-            find_session,
+            find_sessions,
             patience: config.acquire_timeout,
         })
     }

@@ -67,30 +67,44 @@ pub enum Rotation {
     Void,
 }
 
+const LONGEST_LIST: usize = 64;
+const SESSION: &str = "s_id";
 const USER: &str = "u_";
 const ORGANIZATION: &str = "o_";
 
 impl Store {
-    /// The person and the organization behind a session that has not ended; also if the person is
-    /// disabled.
+    /// The people and organizations behind those of the sessions that have not ended; also where a
+    /// person is disabled. One statement for each 64 of them.
     ///
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn find_session(&self, id: SessionId) -> Result<Option<UserCaller>, Error> {
-        let statement = Statement::from_sql_and_values(
-            self.reader.get_database_backend(),
-            &self.find_session,
-            [id.uuid().into()],
-        );
-        let Some(row) = self.reader.query_one_raw(statement).await? else {
-            return Ok(None);
-        };
-        Ok(Some(UserCaller {
-            session: Some(id),
-            user: user::Model::from_query_result(&row, USER)?.into(),
-            organization: organization::Model::from_query_result(&row, ORGANIZATION)?.try_into()?,
-        }))
+    pub async fn find_sessions(
+        &self,
+        ids: &[SessionId],
+    ) -> Result<Vec<(SessionId, UserCaller)>, Error> {
+        let mut found = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(LONGEST_LIST) {
+            let Some(text) = statement_for(&self.find_sessions, ids.len()) else {
+                continue;
+            };
+            // A list is filled up with what is in it already.
+            let (text, length) = text;
+            let values = ids.iter().cycle().take(*length).map(|id| id.uuid().into());
+            let backend = self.reader.get_database_backend();
+            let statement = Statement::from_sql_and_values(backend, text, values);
+            for row in self.reader.query_all_raw(statement).await? {
+                let id = SessionId::from_uuid(row.try_get("", SESSION)?);
+                let caller = UserCaller {
+                    session: Some(id),
+                    user: user::Model::from_query_result(&row, USER)?.into(),
+                    organization: organization::Model::from_query_result(&row, ORGANIZATION)?
+                        .try_into()?,
+                };
+                found.push((id, caller));
+            }
+        }
+        Ok(found)
     }
 
     /// Replaces a refresh token by its successor, if it is the current one of a session that can be
@@ -292,9 +306,27 @@ pub(super) async fn end_all(write: &Write<'_>, user: UserId) -> Result<(), Error
     Ok(())
 }
 
-/// The text of the one query behind [`Store::find_session`]; it is built once.
-pub(super) fn statement(backend: DbBackend) -> String {
+/// The texts of the query behind [`Store::find_sessions`], for lists of 1, 2, 4 … 64 sessions, so
+/// that the database prepares few of them; they are built once.
+pub(super) fn statements(backend: DbBackend) -> Vec<(String, usize)> {
+    let lengths = std::iter::successors(Some(1), |length| Some(length * 2));
+    lengths
+        .take_while(|length| *length <= LONGEST_LIST)
+        .map(|length| (statement(backend, length), length))
+        .collect()
+}
+
+/// The shortest list that has room for so many.
+fn statement_for(statements: &[(String, usize)], count: usize) -> Option<&(String, usize)> {
+    statements
+        .iter()
+        .find(|(_, length)| count > 0 && *length >= count)
+}
+
+fn statement(backend: DbBackend, length: usize) -> String {
     let mut query = Query::select();
+    let id = Expr::col((session::Entity, session::Column::Id));
+    query.expr_as(id, Alias::new(SESSION));
     columns::<user::Entity>(&mut query, USER);
     columns::<organization::Entity>(&mut query, ORGANIZATION);
     query
@@ -310,7 +342,7 @@ pub(super) fn statement(backend: DbBackend) -> String {
                 .equals((session::Entity, session::Column::OrganizationId)),
         )
         .and_where(Expr::col((session::Entity, session::Column::EndedAt)).is_null())
-        .and_where(session::Column::Id.eq(sea_orm::prelude::Uuid::nil()));
+        .and_where(session::Column::Id.is_in(vec![sea_orm::prelude::Uuid::nil(); length]));
     match backend {
         DbBackend::Sqlite => query.build(SqliteQueryBuilder).0,
         _ => query.build(PostgresQueryBuilder).0,

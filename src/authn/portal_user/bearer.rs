@@ -26,12 +26,11 @@ impl PortalUsers {
                 Fault::Expired => Rejection::TokenExpired,
             })?;
         let found = self
-            .0
-            .store
-            .find_session(claims.session)
+            .1
+            .find(claims.session)
             .await
-            .map_err(unavailable)?;
-        let is_meant = |caller: &UserCaller| {
+            .map_err(|error| unavailable(&error))?;
+        let is_meant = |caller: &Arc<UserCaller>| {
             caller.user.is_active
                 && caller.user.id == claims.user
                 && caller.user.organization_id == claims.organization
@@ -39,7 +38,7 @@ impl PortalUsers {
         };
         found
             .filter(is_meant)
-            .map(|caller| Caller::User(Arc::new(caller)))
+            .map(Caller::User)
             .ok_or(Rejection::InvalidToken)
     }
 

@@ -7,6 +7,7 @@ mod bearer;
 mod invitation;
 mod recovery;
 mod registration;
+mod session_reads;
 mod sign_in;
 
 use std::net::IpAddr;
@@ -31,6 +32,7 @@ use super::password_pool::{PasswordPool, PoolError};
 use super::secrets::Sealer;
 
 pub use registration::NewOwner;
+use session_reads::SessionReads;
 pub use sign_in::LoginName;
 
 /// What people's affairs are made with.
@@ -70,7 +72,7 @@ pub struct Limits {
 }
 
 /// People's affairs.
-pub struct PortalUsers(Parts);
+pub struct PortalUsers(Parts, SessionReads);
 
 /// Who asks, as far as anybody knows.
 #[derive(Debug, Clone)]
@@ -126,7 +128,7 @@ impl From<PoolError> for Refusal {
     fn from(error: PoolError) -> Self {
         match error {
             PoolError::Busy => Self::Busy,
-            PoolError::Hash(_) | PoolError::Panicked => internal(error),
+            PoolError::Hash(_) | PoolError::Panicked | PoolError::NoThread(_) => internal(error),
         }
     }
 }
@@ -138,8 +140,9 @@ fn internal(error: impl std::fmt::Display) -> Refusal {
 impl PortalUsers {
     /// Puts the parts together.
     #[must_use]
-    pub const fn new(parts: Parts) -> Self {
-        Self(parts)
+    pub fn new(parts: Parts) -> Self {
+        let reads = SessionReads::new(Arc::clone(&parts.store));
+        Self(parts, reads)
     }
 
     fn now(&self) -> Timestamp {
