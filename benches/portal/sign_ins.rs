@@ -1,12 +1,14 @@
 //! Five hundred people sign in at once: what others notice, and what it takes of memory.
 
+use std::io::BufReader;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::charter::Charter;
 use crate::load;
-use crate::person::{Person, exchange, login};
+use crate::person::{Person, exchange, exchange_on, login};
 
 const AT_ONCE: usize = 500;
 const ROUNDS: usize = 5;
@@ -17,6 +19,7 @@ const OTHERS: usize = 20_000;
 pub(crate) fn beside_other_routes(server: &Charter, person: &Person) {
     let read = vec![person.get("/api/portal/organization", &server.host); OTHERS];
     let at_rest = server.resident_kib();
+    let with_readers = readers_at_once(server, person);
     let most = AtomicU64::new(0);
     let (mut quiet, mut busy) = (Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
@@ -61,7 +64,22 @@ pub(crate) fn beside_other_routes(server: &Charter, person: &Person) {
         busy / quiet
     );
     let most = most.load(Ordering::SeqCst);
-    println!("resident memory: {at_rest} KiB before, {most} KiB at most\n");
+    println!(
+        "resident memory: {at_rest} KiB before, {with_readers} KiB with as many connections that \
+         read, {most} KiB at most while they sign in\n"
+    );
+}
+
+/// Resident memory with as many connections that were answered something else.
+fn readers_at_once(server: &Charter, person: &Person) -> u64 {
+    let request = person.get("/api/portal/organization", &server.host);
+    let mut connections: Vec<_> = (0..AT_ONCE)
+        .map(|_| BufReader::new(TcpStream::connect(&server.host).expect("connected")))
+        .collect();
+    for connection in &mut connections {
+        exchange_on(connection, &request);
+    }
+    server.resident_kib()
 }
 
 /// How many were let in.

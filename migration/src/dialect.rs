@@ -52,6 +52,42 @@ impl Dialect {
         }
     }
 
+    /// Runs a statement, over `OLD` and `NEW`, for each row of the table whose column changes.
+    pub(crate) fn on_change(
+        &self,
+        table: &str,
+        column: &str,
+        name: &str,
+        statement: &str,
+    ) -> Vec<String> {
+        if self.sqlite {
+            return vec![format!(
+                "CREATE TRIGGER {name} AFTER UPDATE OF {column} ON {table}
+                 FOR EACH ROW WHEN OLD.{column} IS NOT NEW.{column}
+                 BEGIN {statement}; END"
+            )];
+        }
+        vec![
+            format!(
+                "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN {statement}; RETURN NULL; END $$"
+            ),
+            format!(
+                "CREATE TRIGGER {name} AFTER UPDATE OF {column} ON {table}
+                 FOR EACH ROW WHEN (OLD.{column} IS DISTINCT FROM NEW.{column})
+                 EXECUTE FUNCTION {name}()"
+            ),
+        ]
+    }
+
+    /// Drops what [`Self::on_change`] made and its table did not take along.
+    pub(crate) fn after_drop(&self, name: &str) -> Vec<String> {
+        if self.sqlite {
+            return Vec::new();
+        }
+        vec![format!("DROP FUNCTION {name}()")]
+    }
+
     /// `column` holds a JSON value of that kind (`object` or `array`).
     pub(crate) fn json_is(&self, column: &str, kind: &str) -> String {
         if self.sqlite {

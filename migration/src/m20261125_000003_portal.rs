@@ -2,7 +2,8 @@
 //! and the mails that are still to be sent.
 //!
 //! Tokens are kept as SHA-256 only. A session knows its current refresh token; the ones it has used
-//! up are remembered beside it, so that using one again is noticed.
+//! up are remembered beside it, so that using one again is noticed. A trigger remembers them: no
+//! statement can replace a token and forget it.
 
 use sea_orm_migration::prelude::*;
 
@@ -36,6 +37,11 @@ impl MigrationTrait for Migration {
                 "CREATE INDEX outgoing_mails_by_time ON outgoing_mails (next_attempt_at)",
             ],
         )
+        .await?;
+        run(
+            manager,
+            dialect.on_change("sessions", "refresh_hash", "remember_spent", REMEMBER),
+        )
         .await
     }
 
@@ -50,9 +56,14 @@ impl MigrationTrait for Migration {
                 "DROP TABLE sessions",
             ],
         )
-        .await
+        .await?;
+        run(manager, Dialect::of(manager).after_drop("remember_spent")).await
     }
 }
+
+const REMEMBER: &str = "INSERT INTO spent_refresh_tokens
+    (hash, session_id, generation, key_id, spent_at)
+    VALUES (OLD.refresh_hash, OLD.id, OLD.generation, NEW.rotation_key_id, NEW.rotated_at)";
 
 fn sessions(dialect: &Dialect) -> String {
     let Dialect {
@@ -72,6 +83,8 @@ fn sessions(dialect: &Dialect) -> String {
             generation {integer} NOT NULL CHECK (generation >= 1),
             refresh_expires_at {timestamp} NOT NULL,
             refresh_revoked_at {timestamp},
+            rotated_at {timestamp},
+            rotation_key_id TEXT,
             ended_at {timestamp},
             created_at {timestamp} NOT NULL,
             FOREIGN KEY (user_id, organization_id) REFERENCES users (id, organization_id)

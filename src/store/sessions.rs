@@ -108,7 +108,8 @@ impl Store {
     }
 
     /// Replaces a refresh token by its successor, if it is the current one of a session that can be
-    /// refreshed; else says what it is.
+    /// refreshed; else says what it is. It is one statement: the schema's trigger remembers the spent
+    /// token within it.
     ///
     /// # Errors
     ///
@@ -123,7 +124,6 @@ impl Store {
     ) -> Result<Rotation, Error> {
         use session::Column;
         let now = stored_time(now);
-        let transaction = self.begin_transaction().await?;
         let rotated = session::Entity::update_many()
             .col_expr(Column::RefreshHash, Expr::value(successor.to_vec()))
             .col_expr(Column::Generation, Expr::col(Column::Generation).add(1))
@@ -131,38 +131,28 @@ impl Store {
                 Column::RefreshExpiresAt,
                 Expr::value(stored_time(expires_at)),
             )
+            .col_expr(Column::RotatedAt, Expr::value(now))
+            .col_expr(Column::RotationKeyId, Expr::value(key_id))
             .filter(Column::RefreshHash.eq(presented.to_vec()))
             .filter(Column::RefreshExpiresAt.gt(now))
             .filter(Column::RefreshRevokedAt.is_null())
             .filter(Column::EndedAt.is_null())
-            .exec_with_returning(&transaction)
+            .exec_with_returning(&self.writer)
             .await?;
-        let Some(row) = rotated.into_iter().next() else {
-            let spent = find_spent(&transaction, presented).await?;
-            transaction.rollback().await?;
-            return Ok(
-                spent.map_or(Rotation::Void, |(spent, session)| Rotation::Spent {
-                    session: SessionRow::from(&session),
-                    key_id: spent.key_id,
-                    spent_at: spent.spent_at,
-                    is_refreshable: session.ended_at.is_none()
-                        && session.refresh_revoked_at.is_none()
-                        && session.refresh_expires_at > now,
-                }),
-            );
-        };
-        let spent = spent_refresh_token::ActiveModel {
-            hash: Set(presented.to_vec()),
-            session_id: Set(row.id),
-            generation: Set(row.generation.saturating_sub(1)),
-            key_id: Set(key_id.to_owned()),
-            spent_at: Set(now),
-        };
-        spent_refresh_token::Entity::insert(spent)
-            .exec_without_returning(&transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(Rotation::Rotated(SessionRow::from(&row)))
+        if let Some(row) = rotated.first() {
+            return Ok(Rotation::Rotated(SessionRow::from(row)));
+        }
+        let spent = find_spent(&self.reader, presented).await?;
+        Ok(
+            spent.map_or(Rotation::Void, |(spent, session)| Rotation::Spent {
+                session: SessionRow::from(&session),
+                key_id: spent.key_id,
+                spent_at: spent.spent_at,
+                is_refreshable: session.ended_at.is_none()
+                    && session.refresh_revoked_at.is_none()
+                    && session.refresh_expires_at > now,
+            }),
+        )
     }
 
     /// The session whose current refresh token that is, ended or not.
@@ -286,6 +276,8 @@ pub(super) async fn insert(
         generation: Set(1),
         refresh_expires_at: Set(stored_time(new.refresh_expires_at)),
         refresh_revoked_at: Set(None),
+        rotated_at: Set(None),
+        rotation_key_id: Set(None),
         ended_at: Set(None),
         created_at: Set(write.at()),
     };

@@ -66,7 +66,10 @@ impl SessionReads {
 /// Reads until nobody waits.
 async fn read_all(store: Arc<Store>, queue: Arc<Mutex<Queue>>) {
     let mut reading = Reading(queue);
-    while let Some(waiting) = reading.next() {
+    loop {
+        // Whatever else is ready runs first, and what of it needs a session shares this read.
+        tokio::task::yield_now().await;
+        let Some(waiting) = reading.next() else { break };
         let mut sessions: Vec<SessionId> = waiting.iter().map(|(session, _)| *session).collect();
         sessions.sort_unstable();
         sessions.dedup();

@@ -13,6 +13,8 @@ pub(in crate::store) struct Model {
     pub(in crate::store) generation: i64,
     pub(in crate::store) refresh_expires_at: ChronoDateTimeUtc,
     pub(in crate::store) refresh_revoked_at: Option<ChronoDateTimeUtc>,
+    pub(in crate::store) rotated_at: Option<ChronoDateTimeUtc>,
+    pub(in crate::store) rotation_key_id: Option<String>,
     pub(in crate::store) ended_at: Option<ChronoDateTimeUtc>,
     pub(in crate::store) created_at: ChronoDateTimeUtc,
 }
