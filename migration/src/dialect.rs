@@ -15,6 +15,8 @@ pub(crate) struct Dialect {
     pub(crate) sorted_text: &'static str,
     /// What follows a table's closing bracket.
     pub(crate) strict: &'static str,
+    /// What follows that, where a table is to be kept in the order of its primary key.
+    pub(crate) by_primary_key: &'static str,
     sqlite: bool,
 }
 
@@ -27,6 +29,7 @@ const POSTGRES: Dialect = Dialect {
     bytes: "bytea",
     sorted_text: "text COLLATE \"C\"",
     strict: "",
+    by_primary_key: "",
     sqlite: false,
 };
 
@@ -40,6 +43,7 @@ const SQLITE: Dialect = Dialect {
     sorted_text: "TEXT",
     // Without it SQLite stores any type in any column.
     strict: " STRICT",
+    by_primary_key: ", WITHOUT ROWID",
     sqlite: true,
 };
 

@@ -93,6 +93,7 @@ fn sessions(dialect: &Dialect) -> String {
     )
 }
 
+/// Written at each refresh: one tree and one index, no more.
 fn spent_refresh_tokens(dialect: &Dialect) -> String {
     let Dialect {
         uuid,
@@ -100,6 +101,7 @@ fn spent_refresh_tokens(dialect: &Dialect) -> String {
         integer,
         bytes,
         strict,
+        by_primary_key,
         ..
     } = dialect;
     format!(
@@ -108,9 +110,8 @@ fn spent_refresh_tokens(dialect: &Dialect) -> String {
             session_id {uuid} NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
             generation {integer} NOT NULL CHECK (generation >= 1),
             key_id TEXT NOT NULL,
-            spent_at {timestamp} NOT NULL,
-            UNIQUE (session_id, generation)
-        ){strict}"
+            spent_at {timestamp} NOT NULL
+        ){strict}{by_primary_key}"
     )
 }
 
