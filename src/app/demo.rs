@@ -188,6 +188,8 @@ fn export(name: &str, value: &str) -> String {
 pub fn what_to_try(data_dir: &Path) -> String {
     let file = env_file(data_dir);
     let file = file.display();
+    let mail = data_dir.join("mail");
+    let mail = mail.display();
     format!(
         "\nThe demo organization is Acme Corporation. In another terminal, from this directory:\n\n\
          \x20 source {file}\n\
@@ -196,6 +198,10 @@ pub fn what_to_try(data_dir: &Path) -> String {
          \x20 cargo run --release -- request GET /organizations/info --curl\n\n\
          The last one prints a freshly signed curl line. {file} also has a service account that may\n\
          only read (CHARTER_READER_…), one that manages accounts, service accounts and keys\n\
-         (CHARTER_MANAGER_…), and the owner's sign-in for the portal. Browse the API at /docs.\n"
+         (CHARTER_MANAGER_…), and the owner's sign-in for the portal, CHARTER_PORTAL_EMAIL and\n\
+         CHARTER_PORTAL_PASSWORD:\n\n\
+         \x20 curl \"$CHARTER_BASE_URL/api/auth/login\" --json \"{{\\\"email\\\": \\\"$CHARTER_PORTAL_EMAIL\\\", \\\"password\\\": \\\"$CHARTER_PORTAL_PASSWORD\\\"}}\"\n\n\
+         Mails, such as that of a registration, are files in {mail}. The README goes on from\n\
+         here, \"From zero to a signed request\"; browse the API at /docs.\n"
     )
 }

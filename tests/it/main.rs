@@ -8,6 +8,7 @@ mod dependencies;
 mod edge;
 mod endurance;
 mod floor_plan;
+mod mail;
 mod metric_names;
 mod policies;
 mod policy_differential;

@@ -1,0 +1,123 @@
+//! Mail over SMTP: what cannot be sent is kept and tried again, and nobody's request waits for it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::service::{PASSWORD, Persona, Service};
+use crate::services::TestDatabase;
+
+type Mails = Arc<Mutex<Vec<String>>>;
+
+/// Speaks as much SMTP (RFC 5321) as a mail needs.
+async fn receive(stream: TcpStream, mails: Mails) -> Option<()> {
+    let mut stream = BufReader::new(stream);
+    stream.write_all(b"220 sink\r\n").await.ok()?;
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await.ok()? == 0 {
+            return None;
+        }
+        let command = line.get(..4).unwrap_or_default().to_ascii_uppercase();
+        if command != "DATA" {
+            stream.write_all(b"250 ok\r\n").await.ok()?;
+            continue;
+        }
+        stream.write_all(b"354 go on\r\n").await.ok()?;
+        let mut mail = String::new();
+        loop {
+            let mut line = String::new();
+            stream.read_line(&mut line).await.ok()?;
+            if line == ".\r\n" {
+                break;
+            }
+            mail.push_str(&line);
+        }
+        mails.lock().push(mail);
+        stream.write_all(b"250 taken\r\n").await.ok()?;
+    }
+}
+
+async fn serve(address: SocketAddr, mails: Mails) {
+    let listener = TcpListener::bind(address).await.expect("the port is free");
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        connections.spawn(receive(stream, Arc::clone(&mails)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_that_cannot_be_sent_is_sent_later() {
+    // A port that nobody listens on yet.
+    let address = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        listener.local_addr().expect("an address")
+    };
+    let settings = format!(
+        "[mail]\nsmtp_url = \"smtp://{address}\"\nfrom = \"Charter <no-reply@example.com>\""
+    );
+    let service = Service::with(TestDatabase::sqlite(), &settings).await;
+    let owner = service.register("zoo").await;
+    let forgot = json!({"email": owner.email});
+    service
+        .anonymous()
+        .post("/api/auth/forgot-password", forgot)
+        .await
+        .ok();
+    // Both were tried, and failed.
+    for _ in 0..1_000 {
+        let failed = service.operator_side().get("/metrics").await;
+        let failed = String::from_utf8(failed.body).expect("text");
+        if failed.contains("charter_mails_total{outcome=\"failed\"} 2") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let mails = Mails::default();
+    let mut sink = JoinSet::new();
+    sink.spawn(serve(address, Arc::clone(&mails)));
+    service.clock.advance(91);
+    // Any mail wakes the sender; without one it looks by itself, every five seconds.
+    service.register("other").await;
+    for _ in 0..2_000 {
+        if mails.lock().len() == 3 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let mails = mails.lock().clone();
+    assert_eq!(mails.len(), 3, "{mails:?}");
+    let to_owner: Vec<_> = mails
+        .iter()
+        .filter(|mail| mail.contains("To: owner@zoo.example"))
+        .collect();
+    assert_eq!(to_owner.len(), 2, "{mails:?}");
+    assert!(
+        to_owner
+            .iter()
+            .any(|mail| mail.contains("/verify-email?token="))
+    );
+    assert!(
+        to_owner
+            .iter()
+            .any(|mail| mail.contains("/reset-password?token="))
+    );
+    assert!(
+        to_owner
+            .iter()
+            .all(|mail| mail.contains("From: Charter <no-reply@example.com>"))
+    );
+    let from_file = service.sign_in(&owner.email, PASSWORD).await;
+    from_file.get("/api/portal/team").await.ok();
+    assert!(
+        service.mails().is_empty(),
+        "with a mail server there are no files"
+    );
+    service.stop().await;
+}
