@@ -8,12 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use secrecy::SecretString;
-use thread_priority::{
-    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
-    set_thread_priority_and_policy, thread_native_id,
-};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::timeout;
 
 use crate::domain::entropy::Entropy;
 
@@ -50,64 +45,28 @@ pub enum Checked {
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// How much the hashing threads yield, of 19 (setpriority(2)): with an idle processor they have all
+/// of it, beside busy workers about a tenth, so that sign-ins become slow but do not starve. Under
+/// `SCHED_IDLE` others notice still less of them, but on a busy machine one hash took over ten
+/// seconds (docs/performance.md).
+const NICENESS: i32 = 10;
+
 /// Hashes with a bounded number of permits, one for each of its threads.
-///
-/// Most threads take only what the others leave of the processors, so that a crowd that signs in
-/// delays nobody else. Where the others leave nothing for long, one more thread that competes like
-/// any other keeps sign-ins going.
 pub struct PasswordPool {
-    yielding: Lane,
-    competing: Lane,
+    permits: Arc<Semaphore>,
+    jobs: Sender<Job>,
     patience: Duration,
     entropy: Arc<dyn Entropy>,
     decoy: String,
 }
 
-/// Threads of one kind.
-struct Lane {
-    permits: Arc<Semaphore>,
-    jobs: Sender<Job>,
-}
-
 /// The right to hash once. It goes with the work to its thread and is given back when that ends,
 /// whatever became of the request.
-pub struct Permit {
-    held: OwnedSemaphorePermit,
-    jobs: Sender<Job>,
-}
-
-impl Lane {
-    fn start(threads: usize, yields: bool) -> Result<Self, PoolError> {
-        let (jobs, queue) = mpsc::channel();
-        let queue = Arc::new(Mutex::new(queue));
-        for _ in 0..threads {
-            let queue = Arc::clone(&queue);
-            thread::Builder::new()
-                .name("passwords".to_owned())
-                .spawn(move || work_through(&queue, yields))?;
-        }
-        Ok(Self {
-            permits: Arc::new(Semaphore::new(threads)),
-            jobs,
-        })
-    }
-
-    async fn permit(&self, patience: Duration) -> Result<Permit, PoolError> {
-        let permit = Arc::clone(&self.permits).acquire_owned();
-        match timeout(patience, permit).await {
-            Ok(Ok(held)) => Ok(Permit {
-                held,
-                jobs: self.jobs.clone(),
-            }),
-            // Nobody closes the semaphore; if somebody did, nothing would be hashed.
-            Ok(Err(_)) | Err(_) => Err(PoolError::Busy),
-        }
-    }
-}
+#[expect(dead_code, reason = "held, never looked at")]
+pub struct Permit(OwnedSemaphorePermit);
 
 impl PasswordPool {
-    /// A pool that does `at_once` hashes at a time, one more where that does not get on, and lets
-    /// others wait for `patience`.
+    /// A pool that does `at_once` hashes at a time and lets others wait for `patience`.
     ///
     /// # Errors
     ///
@@ -117,6 +76,14 @@ impl PasswordPool {
         patience: Duration,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, PoolError> {
+        let (jobs, queue) = mpsc::channel();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..at_once {
+            let queue = Arc::clone(&queue);
+            thread::Builder::new()
+                .name("passwords".to_owned())
+                .spawn(move || work_through(&queue))?;
+        }
         let mut nobodys = [0; 32];
         entropy.fill(&mut nobodys);
         let nobodys = nobodys
@@ -124,8 +91,8 @@ impl PasswordPool {
             .map(|byte| char::from(*byte))
             .collect::<String>();
         Ok(Self {
-            yielding: Lane::start(at_once, true)?,
-            competing: Lane::start(1, false)?,
+            permits: Arc::new(Semaphore::new(at_once)),
+            jobs,
             patience,
             decoy: password::hash(&SecretString::from(nobodys), &*entropy)?,
             entropy,
@@ -138,10 +105,11 @@ impl PasswordPool {
     ///
     /// [`PoolError::Busy`] if there was none in time.
     pub async fn permit(&self) -> Result<Permit, PoolError> {
-        let half = self.patience / 2;
-        match self.yielding.permit(half).await {
-            Err(PoolError::Busy) => self.competing.permit(half).await,
-            other => other,
+        let permit = Arc::clone(&self.permits).acquire_owned();
+        match tokio::time::timeout(self.patience, permit).await {
+            Ok(Ok(permit)) => Ok(Permit(permit)),
+            // Nobody closes the semaphore; if somebody did, nothing would be hashed.
+            Ok(Err(_)) | Err(_) => Err(PoolError::Busy),
         }
     }
 
@@ -152,7 +120,8 @@ impl PasswordPool {
     /// [`PoolError`].
     pub async fn hash(&self, permit: Permit, password: SecretString) -> Result<String, PoolError> {
         let entropy = Arc::clone(&self.entropy);
-        run(permit, move || password::hash(&password, &*entropy)).await
+        self.run(permit, move || password::hash(&password, &*entropy))
+            .await
     }
 
     /// Checks a password against a stored hash. With `None` the same work is done for nothing, and
@@ -170,7 +139,7 @@ impl PasswordPool {
         let is_anybodys = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.decoy.clone());
         let entropy = Arc::clone(&self.entropy);
-        run(permit, move || {
+        self.run(permit, move || {
             match password::verify(&password, &stored)? {
                 Verdict::Right { is_weak } if is_anybodys => {
                     let anew = || password::hash(&password, &*entropy);
@@ -182,36 +151,31 @@ impl PasswordPool {
         })
         .await
     }
-}
 
-async fn run<T: Send + 'static>(
-    permit: Permit,
-    work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
-) -> Result<T, PoolError> {
-    let (answer, result) = oneshot::channel();
-    let Permit { held, jobs } = permit;
-    let job = move || {
-        let result = work();
-        drop(held);
-        // Whoever asked may be gone.
-        let _ = answer.send(result);
-    };
-    jobs.send(Box::new(job)).map_err(|_| PoolError::Panicked)?;
-    Ok(result.await.map_err(|_| PoolError::Panicked)??)
+    async fn run<T: Send + 'static>(
+        &self,
+        permit: Permit,
+        work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
+    ) -> Result<T, PoolError> {
+        let (answer, result) = oneshot::channel();
+        let job = move || {
+            let result = work();
+            drop(permit);
+            // Whoever asked may be gone.
+            let _ = answer.send(result);
+        };
+        self.jobs
+            .send(Box::new(job))
+            .map_err(|_| PoolError::Panicked)?;
+        Ok(result.await.map_err(|_| PoolError::Panicked)??)
+    }
 }
 
 /// Does one job after the other, until the pool is gone.
-fn work_through(queue: &Mutex<Receiver<Job>>, yields: bool) {
-    if yields {
-        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-        let yielded = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
-        // Where the system does not let it, hashing competes with the workers like anything else.
-        if let Err(error) = yielded {
-            tracing::warn!(
-                ?error,
-                "the threads that hash passwords do not yield to others"
-            );
-        }
+fn work_through(queue: &Mutex<Receiver<Job>>) {
+    // Where the system does not let it, hashing competes with the workers like anything else.
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::warn!(%error, "the threads that hash passwords do not yield to others");
     }
     loop {
         let job = queue.lock().recv();
