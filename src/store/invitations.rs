@@ -142,6 +142,12 @@ impl Store {
                 Error::EmailTaken => Error::InvalidLink,
                 other => other,
             })?;
+        // Accepting signs in, too.
+        user::Entity::update_many()
+            .col_expr(user::Column::LastLoginAt, Expr::value(write.at()))
+            .filter(user::Column::Id.eq(user.id.uuid()))
+            .exec(&write.transaction)
+            .await?;
         sessions::insert(&write, organization.id, user.id, session).await?;
         write.commit().await?;
         Ok(user)

@@ -1,6 +1,7 @@
 //! `/api/portal/team`
 
 use charter::domain::user::TeamRole;
+use charter::store::Error;
 use serde_json::json;
 
 use super::{ORGANIZATION, TEAM};
@@ -112,6 +113,7 @@ async fn an_invited_person_joins(service: &Service) {
         (&row["role"], &row["emailVerified"]),
         (&json!("member"), &json!(true))
     );
+    assert_eq!(row["lastLoginAt"], row["createdAt"]);
     invite("member").await.assert_refused(409, "ALREADY_MEMBER");
 }
 
@@ -265,7 +267,14 @@ async fn there_is_always_an_owner(service: &Service) {
             .await
             .ok();
     }
-    // Who is the last one is not changed by an admin's haste either.
+    // A policy may let others change owners: the last one stays all the same.
+    let second = charter::domain::id::UserId::parse_uuid(&two.id).expect("an id");
+    let by = service.operator();
+    let stored = acme.stored();
+    let demote = |id| stored.change_role(id, TeamRole::Admin, &by, |_| Ok::<_, Error>(()));
+    demote(second).await.expect("one is left");
+    let first = charter::domain::id::UserId::parse_uuid(&one.id).expect("an id");
+    assert!(matches!(demote(first).await, Err(Error::LastOwner)));
     let team = one.get(TEAM).await.ok();
     assert!(
         team.as_array()
