@@ -153,6 +153,7 @@ fn invitations(dialect: &Dialect) -> String {
             organization_id {uuid} NOT NULL REFERENCES organizations (id),
             email TEXT NOT NULL CHECK (length(email) > 0 AND {email_is_clean}),
             role TEXT NOT NULL,
+            invited_by {uuid},
             hash {bytes} NOT NULL UNIQUE CHECK (length(hash) = 32),
             expires_at {timestamp} NOT NULL,
             accepted_at {timestamp},

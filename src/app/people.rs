@@ -26,10 +26,12 @@ use super::StartError;
 
 const HOUR: Duration = Duration::from_hours(1);
 const QUARTER_HOUR: Duration = Duration::from_mins(15);
-/// Mails with a link that resets a password, to one address in an hour, whoever asks for them.
-const RESET_MAILS_PER_HOUR: usize = 10;
-/// How long a password waits for its turn to be hashed; less than a request may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Mails to one address in an hour that others ask for: resets of a password, and invitations.
+const MAILS_PER_HOUR: usize = 10;
+/// Invitations of one organization in an hour: beyond that it is no team but a mailing.
+const INVITATIONS_PER_HOUR: usize = 300;
+/// How long a password waits to be hashed; with the wait for its turn, less than a request may take.
+const PATIENCE: Duration = Duration::from_secs(14);
 
 /// Where clients reach the service.
 pub(super) struct BaseUrl {
@@ -85,7 +87,8 @@ pub(super) fn portal_users(
         register: SlidingLimit::new(portal.register_per_hour, HOUR, clock()),
         sign_in: SignInAttempts::new(portal.failed_logins_per_quarter_hour, QUARTER_HOUR, clock()),
         forgot: SlidingLimit::new(portal.forgot_password_per_hour, HOUR, clock()),
-        reset_mails: SlidingLimit::new(RESET_MAILS_PER_HOUR, HOUR, clock()),
+        mails: SlidingLimit::new(MAILS_PER_HOUR, HOUR, clock()),
+        invitations: SlidingLimit::new(INVITATIONS_PER_HOUR, HOUR, clock()),
     };
     let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let at_once = match portal.hashes_at_once {

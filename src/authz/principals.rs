@@ -12,7 +12,7 @@ use super::principal::Principal;
 use super::snapshot::Snapshot;
 
 /// A bound on memory only: when it is reached, everybody is prepared anew.
-const MAX_REMEMBERED: usize = 10_000;
+const MAX_REMEMBERED: usize = 4_000;
 
 /// One prepared principal for each access key and each session in use.
 #[derive(Debug, Default)]

@@ -12,6 +12,8 @@ use unicode_normalization::UnicodeNormalization;
 
 const MIN_CHARACTERS: usize = 8;
 const MAX_CHARACTERS: usize = 256;
+/// Before it is composed; far more than 256 composed characters take.
+const MOST_TYPED: usize = 1024;
 
 /// The passwords that are tried first, in lowercase, one a line.
 static COMMON: LazyLock<HashSet<&'static str>> =
@@ -34,6 +36,10 @@ pub enum PasswordError {
 ///
 /// [`PasswordError`], whose text names the broken rule.
 pub fn parse_new(text: String) -> Result<SecretString, PasswordError> {
+    if text.chars().nth(MOST_TYPED).is_some() {
+        return Err(PasswordError::Length);
+    }
+    let text: String = text.nfc().collect();
     let characters = text.chars().count();
     if !(MIN_CHARACTERS..=MAX_CHARACTERS).contains(&characters) {
         return Err(PasswordError::Length);
@@ -48,8 +54,8 @@ pub fn parse_new(text: String) -> Result<SecretString, PasswordError> {
 /// refused here; what is longer than any password can be is cut, and so still wrong.
 #[must_use]
 pub fn entered(text: &str) -> SecretString {
-    let bounded = text.chars().take(MAX_CHARACTERS + 1);
-    SecretString::from(bounded.nfc().collect::<String>())
+    let bounded = text.chars().take(MOST_TYPED + 1).nfc();
+    SecretString::from(bounded.take(MAX_CHARACTERS + 1).collect::<String>())
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use salvo::extract::{Extractible, Metadata};
 use salvo::http::HeaderMap;
-use salvo::http::cookie::Cookie;
 use salvo::http::header::COOKIE;
 use salvo::oapi::{Components, EndpointArgRegister, Operation as OpenApiOperation};
 use salvo::{Depot, Request};
@@ -127,14 +126,14 @@ impl RefreshCookie {
         let mut values = headers
             .get_all(COOKIE)
             .into_iter()
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(Cookie::split_parse)
-            .filter_map(Result::ok)
-            .filter(|cookie| cookie.name() == REFRESH_TOKEN);
+            // Other cookies may hold any bytes; ours is plain.
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+            .filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='))
+            .filter(|(name, _)| *name == REFRESH_TOKEN);
         match (values.next(), values.next()) {
             (None, _) => Self::Missing,
-            (Some(cookie), None) => {
-                OpaqueToken::parse(cookie.value()).map_or(Self::Malformed, Self::Token)
+            (Some((_, value)), None) => {
+                OpaqueToken::parse(value).map_or(Self::Malformed, Self::Token)
             }
             (Some(_), Some(_)) => Self::Malformed,
         }

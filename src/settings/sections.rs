@@ -77,16 +77,19 @@ fn server(reader: &mut Reader) -> Server {
     server
 }
 
+/// RFC 6750 section 2.1: what a bearer token consists of.
+fn of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
+}
+
 fn ops_token(reader: &mut Reader) -> Option<SecretString> {
     reader.parsed("server.ops_token", None, |text| match text {
         "" => Ok(None),
-        text if text.len() >= SHORTEST_TOKEN
-            && text.bytes().all(|byte| byte.is_ascii_graphic()) =>
-        {
+        text if text.len() >= SHORTEST_TOKEN && text.bytes().all(of_token) => {
             Ok(Some(SecretString::from(text)))
         }
         _ => Err(format!(
-            "must be at least {SHORTEST_TOKEN} printable ascii characters without blanks, such as \
+            "must be at least {SHORTEST_TOKEN} characters of `A-Z a-z 0-9 - . _ ~ + / =`, such as \
              `openssl rand -hex 32` prints"
         )),
     })

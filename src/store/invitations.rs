@@ -9,10 +9,11 @@ use super::audit::{Action, Changes, Entry};
 use super::entity::{invitation, stored_time, user};
 use super::outbox::{self, NewMail};
 use super::sessions::{self, NewSession};
+use super::write::Write;
 use super::{Error, NewUser, Store, Tenant, users};
 use crate::domain::audit::Provenance;
 use crate::domain::email::EmailAddress;
-use crate::domain::id::InvitationId;
+use crate::domain::id::{InvitationId, UserId};
 use crate::domain::invitation::Invitation;
 use crate::domain::permission::Permission;
 use crate::domain::session::TokenHash;
@@ -62,6 +63,7 @@ impl Tenant<'_> {
             organization_id: organization.id.uuid(),
             email: new.email.to_string(),
             role: new.role.as_str().to_owned(),
+            invited_by: by.standing.as_ref().map(|inviter| inviter.user.uuid()),
             hash: new.hash.to_vec(),
             expires_at: stored_time(new.expires_at),
             accepted_at: None,
@@ -154,6 +156,18 @@ impl Store {
     }
 }
 
+/// Withdraws the open invitations of somebody who has lost the role it gave them with.
+pub(super) async fn withdraw_all_of(write: &Write<'_>, inviter: UserId) -> Result<(), Error> {
+    invitation::Entity::update_many()
+        .col_expr(Column::RevokedAt, Expr::value(write.at()))
+        .filter(Column::InvitedBy.eq(inviter.uuid()))
+        .filter(Column::AcceptedAt.is_null())
+        .filter(Column::RevokedAt.is_null())
+        .exec(&write.transaction)
+        .await?;
+    Ok(())
+}
+
 fn acceptable(hash: TokenHash, now: Timestamp) -> Condition {
     Condition::all()
         .add(invitation::Column::Hash.eq(hash.to_vec()))
@@ -168,6 +182,7 @@ fn active(row: &invitation::Model) -> invitation::ActiveModel {
         organization_id: Set(row.organization_id),
         email: Set(row.email.clone()),
         role: Set(row.role.clone()),
+        invited_by: Set(row.invited_by),
         hash: Set(row.hash.clone()),
         expires_at: Set(row.expires_at),
         accepted_at: Set(row.accepted_at),

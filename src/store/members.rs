@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::user;
+use super::invitations::withdraw_all_of;
 use super::sessions::end_all;
 use super::users::view;
 use super::write::{Write, one_row};
@@ -77,6 +78,7 @@ impl Tenant<'_> {
             return Ok(before);
         }
         self.require_another_owner(&write, &before).await?;
+        withdraw_all_of(&write, id).await?;
         let column = (user::Column::Role, Expr::value(role.as_str()));
         self.set(&write, id, column).await?;
         let action = Action::Permission(Permission::ChangeRole);
@@ -104,6 +106,7 @@ impl Tenant<'_> {
         if before.role == TeamRole::Owner.as_str() {
             return Err(Error::OwnerNotRemovable.into());
         }
+        withdraw_all_of(&write, id).await?;
         let removed = user::Entity::delete_many()
             .filter(user::Column::Id.eq(id.uuid()))
             .filter(user::Column::OrganizationId.eq(organization.id.uuid()))
@@ -144,6 +147,7 @@ impl Tenant<'_> {
         if !is_active {
             self.require_another_owner(&write, &before).await?;
             end_all(&write, id).await?;
+            withdraw_all_of(&write, id).await?;
         }
         let column = (user::Column::IsActive, Expr::value(is_active));
         self.set(&write, id, column).await?;

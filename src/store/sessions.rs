@@ -6,12 +6,13 @@
 //! writes the same row, and so comes before a rotation or after it.
 
 use sea_orm::ActiveValue::Set;
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{
     Alias, Expr, ExprTrait as _, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IdenStatic, Iterable,
-    QueryFilter, Statement,
+    QueryFilter, QuerySelect, Statement,
 };
 use serde_json::json;
 
@@ -68,6 +69,7 @@ pub enum Rotation {
 }
 
 const LONGEST_LIST: usize = 64;
+const HANDFUL: u64 = 500;
 const SESSION: &str = "s_id";
 const USER: &str = "u_";
 const ORGANIZATION: &str = "o_";
@@ -155,7 +157,7 @@ impl Store {
         )
     }
 
-    /// The session whose current refresh token that is, ended or not.
+    /// The session whose refresh token that is or was, ended or not.
     ///
     /// # Errors
     ///
@@ -168,7 +170,11 @@ impl Store {
             .filter(session::Column::RefreshHash.eq(presented.to_vec()))
             .one(&self.reader)
             .await?;
-        Ok(found.as_ref().map(SessionRow::from))
+        if let Some(session) = found {
+            return Ok(Some(SessionRow::from(&session)));
+        }
+        let spent = find_spent(&self.reader, presented).await?;
+        Ok(spent.map(|(_, session)| SessionRow::from(&session)))
     }
 
     /// Ends a session; one that has ended stays as it is. `why` names the event.
@@ -210,29 +216,55 @@ impl Store {
     pub async fn forget_sessions_before(&self, time: Timestamp) -> Result<u64, Error> {
         use super::entity::{invitation, one_time_token};
         let time = stored_time(time);
-        let transaction = self.begin_transaction().await?;
-        let sessions = session::Entity::delete_many()
-            .filter(session::Column::RefreshExpiresAt.lt(time))
-            .exec(&transaction)
-            .await?;
-        let links = one_time_token::Entity::delete_many()
-            .filter(one_time_token::Column::ExpiresAt.lt(time))
-            .exec(&transaction)
-            .await?;
+        let sessions = session::Column::RefreshExpiresAt.lt(time);
+        let links = one_time_token::Column::ExpiresAt.lt(time);
         // A token that old belongs to a session that goes on; presented now, it is a stranger's.
-        let spent = spent_refresh_token::Entity::delete_many()
-            .filter(spent_refresh_token::Column::SpentAt.lt(time))
-            .exec(&transaction)
-            .await?;
-        let invitations = invitation::Entity::delete_many()
-            .filter(invitation::Column::ExpiresAt.lt(time))
-            .exec(&transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(sessions.rows_affected
-            + links.rows_affected
-            + spent.rows_affected
-            + invitations.rows_affected)
+        let spent = spent_refresh_token::Column::SpentAt.lt(time);
+        let invitations = invitation::Column::ExpiresAt.lt(time);
+        Ok(self
+            .forget::<spent_refresh_token::Entity, Vec<u8>>(
+                spent_refresh_token::Column::Hash,
+                spent,
+            )
+            .await?
+            + self
+                .forget::<session::Entity, Uuid>(session::Column::Id, sessions)
+                .await?
+            + self
+                .forget::<one_time_token::Entity, Vec<u8>>(one_time_token::Column::Hash, links)
+                .await?
+            + self
+                .forget::<invitation::Entity, Uuid>(invitation::Column::Id, invitations)
+                .await?)
+    }
+
+    /// Deletes a handful at a time: nobody waits long for the writer, and what is done stays done.
+    async fn forget<E: EntityTrait, Key>(&self, key: E::Column, old: Expr) -> Result<u64, Error>
+    where
+        Key: sea_orm::TryGetable + Into<sea_orm::Value> + Send,
+    {
+        let mut forgotten = 0;
+        loop {
+            let keys: Vec<Key> = E::find()
+                .select_only()
+                .column(key)
+                .filter(old.clone())
+                .limit(HANDFUL)
+                .into_tuple()
+                .all(&self.reader)
+                .await?;
+            if keys.is_empty() {
+                return Ok(forgotten);
+            }
+            let deleted = E::delete_many()
+                .filter(key.is_in(keys))
+                .exec(&self.writer)
+                .await?;
+            if deleted.rows_affected == 0 {
+                return Ok(forgotten);
+            }
+            forgotten += deleted.rows_affected;
+        }
     }
 }
 

@@ -22,13 +22,15 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Internal`] if the mail cannot be sealed.
+    /// [`Refusal::TooMany`] mails to that address or of that organization; [`Refusal::Internal`] if the mail cannot be sealed.
     pub fn prepare_invitation(
         &self,
         email: EmailAddress,
         role: TeamRole,
         into: &Organization,
     ) -> Result<NewInvitation, Refusal> {
+        self.0.limits.mails.count(email.clone())?;
+        self.0.limits.invitations.count(into.id)?;
         let now = self.now();
         let expires_at = now + LIFETIME;
         let token = OpaqueToken::generate(&*self.0.entropy);

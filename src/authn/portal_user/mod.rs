@@ -20,7 +20,7 @@ use crate::domain::audit::Provenance;
 use crate::domain::clock::Clock;
 use crate::domain::email::EmailAddress;
 use crate::domain::entropy::Entropy;
-use crate::domain::id::{MailId, UserId};
+use crate::domain::id::{MailId, OrganizationId, UserId};
 use crate::domain::letter::Letter;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{self, NewMail, Store};
@@ -67,8 +67,10 @@ pub struct Limits {
     pub sign_in: SignInAttempts,
     /// Asking for a link that resets a password, for each network.
     pub forgot: NetworkLimit,
-    /// Mails of that kind to one address, whoever asks.
-    pub reset_mails: SlidingLimit<EmailAddress>,
+    /// Mails to one address that others ask for.
+    pub mails: SlidingLimit<EmailAddress>,
+    /// Invitations of one organization.
+    pub invitations: SlidingLimit<OrganizationId>,
 }
 
 /// People's affairs.

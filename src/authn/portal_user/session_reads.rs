@@ -98,6 +98,7 @@ impl Reading {
     /// Who waits now; `None` once nobody does, and then the right is given back in the same moment.
     fn next(&mut self) -> Option<Vec<(SessionId, oneshot::Sender<Found>)>> {
         let mut queue = self.0.lock();
+        queue.waiting.retain(|(_, answer)| !answer.is_closed());
         if queue.waiting.is_empty() {
             queue.is_reading = false;
             return None;

@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The longest name that somebody is remembered by, in characters.
 const LONGEST_NAME: usize = 254;
 /// How long a sign-in waits for its turn among others of the same network or account.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(14);
 
 /// Under which name somebody signs in. What is no address is nobody's, and is answered so.
 #[derive(Debug, Clone)]
@@ -126,18 +126,17 @@ impl PortalUsers {
             .await?;
         match rotation {
             Rotation::Rotated(session) => self.signed_in(session, successor),
-            Rotation::Spent {
-                is_refreshable: false,
-                ..
-            }
-            | Rotation::Void => Err(Refusal::InvalidToken),
+            Rotation::Void => Err(Refusal::InvalidToken),
             Rotation::Spent {
                 session,
                 key_id,
                 spent_at,
-                is_refreshable: true,
+                is_refreshable,
             } => {
                 if is_within_grace(spent_at, now) {
+                    if !is_refreshable {
+                        return Err(Refusal::InvalidToken);
+                    }
                     let again = self.0.successors.again(presented, &key_id);
                     return self.signed_in(session, again.ok_or(Refusal::InvalidToken)?);
                 }

@@ -14,6 +14,8 @@ pub(in crate::store) struct Model {
     pub(in crate::store) organization_id: Uuid,
     pub(in crate::store) email: String,
     pub(in crate::store) role: String,
+    /// `None` for an operator.
+    pub(in crate::store) invited_by: Option<Uuid>,
     pub(in crate::store) hash: Vec<u8>,
     pub(in crate::store) expires_at: ChronoDateTimeUtc,
     pub(in crate::store) accepted_at: Option<ChronoDateTimeUtc>,

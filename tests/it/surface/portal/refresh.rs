@@ -13,6 +13,7 @@ on_both_services!(
     late_reuse_ends_the_session,
     reuse_is_noticed_within_one_second_and_after_many_generations,
     it_rolls_for_thirty_days,
+    what_is_long_over_is_forgotten,
     only_one_well_formed_cookie_is_taken,
 );
 
@@ -140,10 +141,35 @@ async fn only_one_well_formed_cookie_is_taken(service: &Service) {
         .body("{}")
         .await
         .ok();
+    let odd = ask().header("cookie", &format!("name=J\u{fc}rgen; {good}"));
+    odd.await.ok();
     // Elsewhere the cookie is ignored.
     let elsewhere = service
         .anonymous()
         .get(ORGANIZATION)
         .header("cookie", &good);
     elsewhere.await.assert_refused(401, "MISSING_CREDENTIALS");
+}
+
+async fn what_is_long_over_is_forgotten(service: &Service) {
+    let acme = service.organization("acme").await;
+    let mut person = acme.person(TeamRole::Owner).await;
+    for _ in 0..3 {
+        person = refreshed(service, &person).await;
+    }
+    let store = &service.state().store;
+    let forget = async |days: i64| {
+        let at = service.clock.in_seconds(days * 24 * 3_600);
+        let at = charter::domain::timestamp::parse(&at).expect("a time");
+        store.forget_sessions_before(at).await.expect("forgotten")
+    };
+    assert_eq!(forget(0).await, 0);
+    // The spent tokens; the session itself lives thirty days.
+    assert_eq!(forget(29).await, 3);
+    person.get(ORGANIZATION).await.ok();
+    assert_eq!(forget(31).await, 1);
+    person
+        .get(ORGANIZATION)
+        .await
+        .assert_refused(401, "INVALID_TOKEN");
 }

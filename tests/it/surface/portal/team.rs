@@ -17,6 +17,7 @@ on_both_services!(
     there_is_always_an_owner,
     strangers_are_not_found,
     a_role_changes_at_once,
+    who_loses_a_role_invites_nobody_with_it,
 );
 
 fn role_of(person: &Person) -> String {
@@ -368,4 +369,48 @@ async fn a_role_changes_at_once(service: &Service) {
         .get(ORGANIZATION)
         .await
         .ok();
+}
+
+async fn who_loses_a_role_invites_nobody_with_it(service: &Service) {
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let admin = acme.person(TeamRole::Admin).await;
+    let invite = async |by: &Person, email: &str, number| {
+        let body = json!({"email": email, "role": "admin"});
+        by.post(&format!("{TEAM}/invite"), body).await.ok();
+        service.link("accept-invitation", email, number).await
+    };
+    let accept = |token: &str| {
+        let body = json!({"token": token, "password": PASSWORD});
+        service
+            .anonymous()
+            .post("/api/auth/accept-invitation", body)
+    };
+    let of_admin = invite(&admin, "second@mallory.example", 1).await;
+    let of_owner = invite(&owner, "grace@acme.example", 1).await;
+    owner
+        .put(&role_of(&admin), json!({"role": "member"}))
+        .await
+        .ok();
+    accept(&of_admin).await.assert_refused(400, "INVALID_LINK");
+    owner
+        .put(&role_of(&admin), json!({"role": "admin"}))
+        .await
+        .ok();
+    accept(&of_admin).await.assert_refused(400, "INVALID_LINK");
+    service.clock.advance(1);
+    let again = invite(&admin, "second@mallory.example", 2).await;
+    owner.delete(&member(&admin)).await.ok();
+    accept(&again).await.assert_refused(400, "INVALID_LINK");
+    accept(&of_owner).await.ok();
+    // No mailing: to one address ten an hour, whoever asks.
+    let body = json!({"email": "victim@example.com", "role": "member"});
+    for _ in 0..10 {
+        owner
+            .post(&format!("{TEAM}/invite"), body.clone())
+            .await
+            .ok();
+    }
+    let more = owner.post(&format!("{TEAM}/invite"), body).await;
+    more.assert_refused(429, "RATE_LIMIT_EXCEEDED");
 }
