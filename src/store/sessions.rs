@@ -70,6 +70,9 @@ pub enum Rotation {
 
 const LONGEST_LIST: usize = 64;
 const HANDFUL: u64 = 500;
+/// Refreshes of one session; its person signs in again after that. At one in fifteen minutes it is a
+/// year and a half, and nobody can fill the table of spent tokens from one session.
+const MOST_GENERATIONS: i64 = 50_000;
 const SESSION: &str = "s_id";
 const USER: &str = "u_";
 const ORGANIZATION: &str = "o_";
@@ -136,6 +139,7 @@ impl Store {
             .col_expr(Column::RotatedAt, Expr::value(now))
             .col_expr(Column::RotationKeyId, Expr::value(key_id))
             .filter(Column::RefreshHash.eq(presented.to_vec()))
+            .filter(Column::Generation.lt(MOST_GENERATIONS))
             .filter(Column::RefreshExpiresAt.gt(now))
             .filter(Column::RefreshRevokedAt.is_null())
             .filter(Column::EndedAt.is_null())
