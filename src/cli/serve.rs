@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::serve::Server;
@@ -50,6 +50,8 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         if args.demo {
             demo::prepare(&app, &OsEntropy, &settings.data_dir, &server.base_url()).await?;
         }
+        // Before anybody is told that it runs: whoever knows may stop it, and it stops gracefully.
+        let mut signals = Signals::listen()?;
         let stop = CancellationToken::new();
         let serving = server.start(app, &settings, &stop);
         let (main, operations) = (serving.main_address(), serving.operations_address());
@@ -61,7 +63,7 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             writeln!(out, "{}", demo::what_to_try(&settings.data_dir))?;
         }
         out.flush()?;
-        wait_for_signal().await?;
+        signals.wait().await;
         tracing::info!("stopping: requests under way may finish");
         stop.cancel();
         serving.stopped().await;
@@ -77,12 +79,24 @@ fn log_format(format: LogFormat) -> Format {
     }
 }
 
-async fn wait_for_signal() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// What asks the service to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
