@@ -15,7 +15,7 @@ use crate::domain::letter::Letter;
 use crate::store::{NewMail, PendingMail, Store};
 
 use super::message::Composer;
-use super::transport::{Transport, TransportError};
+use super::transport::Transport;
 
 /// How often the outbox is looked at when nobody says that there is something new: for what another
 /// process put there, and for what is to be tried again.
@@ -96,11 +96,7 @@ impl Sender {
                 tracing::info!(mail = %id, "a mail was sent");
                 self.done(&mail).await;
             }
-            Ok(Err(error)) if is_refused_for_good(&*error) => {
-                tracing::error!(mail = %id, %error, "the mail server refuses a mail for good, it is dropped");
-                metrics::counter!("charter_mails_total", "outcome" => "dropped").increment(1);
-                self.done(&mail).await;
-            }
+            // Whatever the server's code: a wrong password of ours is a permanent refusal, too.
             Ok(Err(error)) => Self::failed(&mail, attempts, &error),
             Err(_elapsed) => Self::failed(&mail, attempts, &"it took too long"),
         }
@@ -128,14 +124,6 @@ impl Sender {
             tracing::warn!(mail = %mail.id, %error, "a mail that is done stays in the outbox, it may be sent again");
         }
     }
-}
-
-/// A permanent negative completion reply (RFC 5321 section 4.2.1): trying again changes nothing.
-fn is_refused_for_good(error: &(dyn std::error::Error + 'static)) -> bool {
-    matches!(
-        error.downcast_ref::<TransportError>(),
-        Some(TransportError::Smtp(error)) if error.is_permanent()
-    )
 }
 
 /// How long a mail rests after it failed, given how often it was tried before.
