@@ -11,7 +11,7 @@ use salvo::oapi::{Components, EndpointArgRegister, Operation as OpenApiOperation
 use salvo::{Depot, Request};
 
 use crate::authn::opaque_token::OpaqueToken;
-use crate::authn::portal_user::Stranger;
+use crate::authn::portal_user::{Refusal, Stranger};
 use crate::domain::caller::{Caller, UserCaller};
 
 use super::authenticate::authenticate;
@@ -33,19 +33,27 @@ pub struct Anonymous<I> {
     pub stranger: Stranger,
     /// The service.
     pub state: Arc<State>,
-    cookie: RefreshCookie,
+}
+
+/// A request of somebody who shows a refresh token.
+pub struct CookieHolder<I> {
+    /// The token.
+    pub token: OpaqueToken,
+    /// The rest.
+    pub request: Anonymous<I>,
 }
 
 /// A request of somebody who shows an access token, about that person's own sign-in.
 pub struct SignedInPerson<I> {
     /// The person.
     pub person: Arc<UserCaller>,
+    /// The refresh token that came with it, if it can be one.
+    pub cookie: Option<OpaqueToken>,
     /// The rest.
     pub request: Anonymous<I>,
 }
 
 /// The refresh cookie as it came.
-#[derive(Debug, Clone)]
 enum RefreshCookie {
     Missing,
     Malformed,
@@ -81,27 +89,7 @@ impl<I: Input> Anonymous<I> {
                 request_id: context.request_id.as_str().to_owned(),
             },
             state,
-            cookie: RefreshCookie::of(request.headers()),
         })
-    }
-
-    /// The refresh token of the cookie.
-    ///
-    /// # Errors
-    ///
-    /// `MISSING_CREDENTIALS` without the cookie; `INVALID_TOKEN` if it is there twice, or cannot be
-    /// one of ours.
-    pub fn refresh_token(&self) -> Result<&OpaqueToken, ApiError> {
-        match &self.cookie {
-            RefreshCookie::Token(token) => Ok(token),
-            RefreshCookie::Missing => Err(ApiError::unauthorized(
-                Code::MissingCredentials,
-                "send the cookie `refresh_token` that the sign-in set",
-            )),
-            RefreshCookie::Malformed => {
-                Err(crate::authn::portal_user::Refusal::InvalidToken.into())
-            }
-        }
     }
 
     /// Runs a write that goes on when the client hangs up, so that it is whole or absent, and a
@@ -138,6 +126,26 @@ impl RefreshCookie {
             (Some(_), Some(_)) => Self::Malformed,
         }
     }
+
+    /// `MISSING_CREDENTIALS` without the cookie; `INVALID_TOKEN` if it is there twice, or cannot be
+    /// one of ours.
+    fn require(self) -> Result<OpaqueToken, ApiError> {
+        match self {
+            Self::Token(token) => Ok(token),
+            Self::Missing => Err(ApiError::unauthorized(
+                Code::MissingCredentials,
+                "send the cookie `refresh_token` that the sign-in set",
+            )),
+            Self::Malformed => Err(Refusal::InvalidToken.into()),
+        }
+    }
+
+    fn token(self) -> Option<OpaqueToken> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Missing | Self::Malformed => None,
+        }
+    }
 }
 
 fn origin_checked(
@@ -171,6 +179,32 @@ impl<I: Input> EndpointArgRegister for Anonymous<I> {
     }
 }
 
+impl<'ex, I: Input> Extractible<'ex> for CookieHolder<I> {
+    fn metadata() -> &'static Metadata {
+        static METADATA: Metadata = Metadata::new("");
+        &METADATA
+    }
+
+    #[expect(refining_impl_trait, reason = "the error is this service's own")]
+    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
+        let (state, context) = origin_checked(request, depot)?;
+        // Before the body, as every credential.
+        let token = RefreshCookie::of(request.headers()).require()?;
+        let body = body::read(request, context.body_limits).await?;
+        Ok(Self {
+            token,
+            request: Anonymous::read(request, state, &context, body)?,
+        })
+    }
+}
+
+impl<I: Input> EndpointArgRegister for CookieHolder<I> {
+    fn register(components: &mut Components, operation: &mut OpenApiOperation, name: &str) {
+        Anonymous::<I>::register(components, operation, name);
+        error::describe(components, operation, ErrorType::Unauthorized);
+    }
+}
+
 impl<'ex, I: Input> Extractible<'ex> for SignedInPerson<I> {
     fn metadata() -> &'static Metadata {
         static METADATA: Metadata = Metadata::new("");
@@ -187,6 +221,7 @@ impl<'ex, I: Input> Extractible<'ex> for SignedInPerson<I> {
         };
         Ok(Self {
             person,
+            cookie: RefreshCookie::of(request.headers()).token(),
             request: Anonymous::read(request, state, &context, body)?,
         })
     }
@@ -197,16 +232,5 @@ impl<I: Input> EndpointArgRegister for SignedInPerson<I> {
         Anonymous::<I>::register(components, operation, name);
         openapi::require_bearer(operation);
         error::describe(components, operation, ErrorType::Unauthorized);
-    }
-}
-
-impl<I> SignedInPerson<I> {
-    /// The refresh token of the cookie, if it is one.
-    #[must_use]
-    pub const fn refresh_token(&self) -> Option<&OpaqueToken> {
-        match &self.request.cookie {
-            RefreshCookie::Token(token) => Some(token),
-            RefreshCookie::Missing | RefreshCookie::Malformed => None,
-        }
     }
 }

@@ -5,7 +5,7 @@ use salvo::oapi::{ToSchema, endpoint};
 use secrecy::SecretString;
 
 use crate::authn::portal_user::LoginName;
-use crate::http::anonymous::{Anonymous, SignedInPerson};
+use crate::http::anonymous::{Anonymous, CookieHolder, SignedInPerson};
 use crate::http::error::{ApiError, ErrorType};
 use crate::http::fields::Fields;
 use crate::http::input::{Body, BodyInput};
@@ -30,9 +30,10 @@ pub async fn login(request: Anonymous<Body<Login>>) -> Result<Token, ApiError> {
 /// Exchanges the cookie for another one and an access token. A cookie is used once; for ten seconds
 /// it gets the same successor again, after that its use ends the session.
 #[endpoint(operation_id = "refresh", tags("sign-in"))]
-pub async fn refresh(request: Anonymous<Body<Nothing>>) -> Result<Token, ApiError> {
-    let token = request.refresh_token()?.clone();
-    request
+pub async fn refresh(holder: CookieHolder<Body<Nothing>>) -> Result<Token, ApiError> {
+    let token = holder.token;
+    holder
+        .request
         .run(|state, _, stranger| async move {
             let signed_in = state.portal_users.refresh(&token, &stranger).await?;
             Ok(Token::new(signed_in, &state))
@@ -42,10 +43,9 @@ pub async fn refresh(request: Anonymous<Body<Nothing>>) -> Result<Token, ApiErro
 
 /// Ends the session of the access token and of the cookie.
 #[endpoint(operation_id = "logout", tags("sign-in"))]
-pub async fn logout(request: SignedInPerson<Body<Nothing>>) -> Result<Done, ApiError> {
-    let cookie = request.refresh_token().cloned();
-    let person = request.person;
-    request
+pub async fn logout(leaving: SignedInPerson<Body<Nothing>>) -> Result<Done, ApiError> {
+    let (person, cookie) = (leaving.person, leaving.cookie);
+    leaving
         .request
         .run(|state, _, stranger| async move {
             state

@@ -108,6 +108,9 @@ async fn only_one_well_formed_cookie_is_taken(service: &Service) {
     let person = acme.person(TeamRole::Owner).await;
     let ask = || service.anonymous().ask("POST", "/api/auth/refresh");
     ask().await.assert_refused(401, "MISSING_CREDENTIALS");
+    // A credential is looked at before a body (contract section 2, order).
+    let bodies = ask().typed("text/plain", "x");
+    bodies.await.assert_refused(401, "MISSING_CREDENTIALS");
     // A token that was handed out is not a refresh token.
     ask()
         .header("authorization", &format!("Bearer {}", person.token))
