@@ -94,6 +94,7 @@ impl App {
             store: &store,
             sealer: &sealer,
             outbox: &outbox,
+            rates: &limits,
             clock: &clock,
             entropy: &entropy,
         };

@@ -13,6 +13,7 @@ use crate::authn::attempts::{SignInAttempts, SlidingLimit};
 use crate::authn::opaque_token::SuccessorKeys;
 use crate::authn::password_pool::PasswordPool;
 use crate::authn::portal_user::{Limits, Parts, PortalUsers};
+use crate::authn::rate_limit::RateLimits;
 use crate::authn::secrets::Sealer;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
@@ -42,10 +43,18 @@ pub(super) struct BaseUrl {
 impl BaseUrl {
     pub(super) fn parse(text: &str) -> Result<Self, StartError> {
         let url = Url::parse(text).map_err(|error| StartError::BaseUrl(text.to_owned(), error))?;
-        Ok(Self {
+        let base_url = Self {
             text: text.trim_end_matches('/').to_owned(),
             url,
-        })
+        };
+        if base_url.url.scheme() == "http" && !base_url.is_local() {
+            tracing::warn!(
+                base_url = base_url.text,
+                "browsers will not keep people signed in: the refresh cookie is for https only; set \
+                 `portal.base_url` to the https address that people use"
+            );
+        }
+        Ok(base_url)
     }
 
     /// Plain http on this machine.
@@ -71,6 +80,7 @@ pub(super) struct Shared<'a> {
     pub(super) store: &'a Arc<Store>,
     pub(super) sealer: &'a Arc<Sealer>,
     pub(super) outbox: &'a Arc<Notify>,
+    pub(super) rates: &'a Arc<RateLimits>,
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) entropy: &'a Arc<dyn Entropy>,
 }
@@ -102,6 +112,7 @@ pub(super) fn portal_users(
         passwords: PasswordPool::new(at_once, PATIENCE, Arc::clone(shared.entropy))?,
         sealer: Arc::clone(shared.sealer),
         limits,
+        rates: Arc::clone(shared.rates),
         outbox: Arc::clone(shared.outbox),
         base_url: base_url.text.clone(),
         clock: clock(),

@@ -1,6 +1,6 @@
-//! How many requests one access key, and one organization, may sign in a second.
+//! How many requests one access key or session, and one organization, may send in a second.
 //!
-//! Counted after the signature verified, so that nobody can use up another's share, and before the
+//! Counted after the credential verified, so that nobody can use up another's share, and before the
 //! body is read and the nonce is remembered, so that a flood costs little.
 
 use std::num::NonZeroU32;
@@ -14,7 +14,7 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
 use crate::domain::clock::Clock;
-use crate::domain::id::{AccessKeyId, OrganizationId};
+use crate::domain::id::{AccessKeyId, OrganizationId, SessionId};
 
 /// A token bucket's size and speed.
 #[derive(Debug, Clone, Copy)]
@@ -34,18 +34,20 @@ pub struct Exceeded {
     pub retry_after: Duration,
 }
 
-/// The shares of all keys and organizations.
+/// The shares of all keys, sessions and organizations.
 pub struct RateLimits {
     keys: Option<Buckets<AccessKeyId>>,
+    sessions: Option<Buckets<SessionId>>,
     organizations: Option<Buckets<OrganizationId>>,
 }
 
 impl RateLimits {
-    /// `None` is no limit.
+    /// `None` is no limit; a session's share is that of a key.
     #[must_use]
     pub fn new(key: Option<Rate>, organization: Option<Rate>, clock: &Arc<dyn Clock>) -> Self {
         Self {
             keys: key.map(|rate| Buckets::new(rate, clock)),
+            sessions: key.map(|rate| Buckets::new(rate, clock)),
             organizations: organization.map(|rate| Buckets::new(rate, clock)),
         }
     }
@@ -59,16 +61,39 @@ impl RateLimits {
         if let Some(keys) = &self.keys {
             keys.count(&key)?;
         }
-        if let Some(organizations) = &self.organizations {
-            organizations.count(&organization)?;
+        self.count_organization(organization)
+    }
+
+    /// Counts a person's request.
+    ///
+    /// # Errors
+    ///
+    /// [`Exceeded`] if it is one too many.
+    pub fn count_person(
+        &self,
+        session: SessionId,
+        organization: OrganizationId,
+    ) -> Result<(), Exceeded> {
+        if let Some(sessions) = &self.sessions {
+            sessions.count(&session)?;
         }
-        Ok(())
+        self.count_organization(organization)
+    }
+
+    fn count_organization(&self, organization: OrganizationId) -> Result<(), Exceeded> {
+        match &self.organizations {
+            Some(organizations) => organizations.count(&organization),
+            None => Ok(()),
+        }
     }
 
     /// Forgets full buckets, which say nothing. To be called now and then.
     pub fn forget_idle(&self) {
         if let Some(keys) = &self.keys {
             keys.limiter.retain_recent();
+        }
+        if let Some(sessions) = &self.sessions {
+            sessions.limiter.retain_recent();
         }
         if let Some(organizations) = &self.organizations {
             organizations.limiter.retain_recent();

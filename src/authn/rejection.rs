@@ -4,6 +4,17 @@ use std::time::Duration;
 
 use crate::domain::timestamp::Timestamp;
 
+use super::rate_limit::Exceeded;
+
+impl From<Exceeded> for Rejection {
+    fn from(exceeded: Exceeded) -> Self {
+        Self::TooManyRequests {
+            limit: exceeded.limit.into(),
+            retry_after: exceeded.retry_after,
+        }
+    }
+}
+
 /// Why a request was not authenticated (contract section 2, UNAUTHORIZED and its neighbours).
 #[derive(Debug, thiserror::Error)]
 pub enum Rejection {

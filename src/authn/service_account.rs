@@ -206,10 +206,7 @@ impl ServiceAccounts {
         self.parts
             .limits
             .count(known.access_key.id, known.caller.organization.id)
-            .map_err(|exceeded| Rejection::TooManyRequests {
-                limit: exceeded.limit.into(),
-                retry_after: exceeded.retry_after,
-            })
+            .map_err(Rejection::from)
     }
 
     fn rejection(&self, refusal: Refusal) -> Rejection {

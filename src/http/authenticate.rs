@@ -114,7 +114,7 @@ impl From<Rejection> for ApiError {
                 "the service account or its account is inactive",
             ),
             Rejection::TooManyRequests { limit, retry_after } => Self::rate_limited(
-                "too many requests with this access key or for this organization, slow down",
+                "too many requests with this credential or for this organization, slow down",
                 limit,
                 0,
                 whole_seconds(retry_after),

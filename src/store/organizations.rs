@@ -242,12 +242,8 @@ impl Tenant<'_> {
     /// [`Error::OrganizationInactive`] if it is already, and those of the database.
     pub async fn deactivate_organization(&self, by: &Provenance) -> Result<Organization, Error> {
         let (write, before) = self.begin(by).await?;
-        access_key::Entity::update_many()
-            .set(access_key::revoked(write.at()))
-            .filter(access_key::Column::OrganizationId.eq(before.id.uuid()))
-            .filter(access_key::Column::RevokedAt.is_null())
-            .exec(&write.transaction)
-            .await?;
+        let of_organization = access_key::Column::OrganizationId.eq(before.id.uuid());
+        write.revoke_keys(of_organization).await?;
         session::Entity::update_many()
             .col_expr(session::Column::RefreshRevokedAt, Expr::value(write.at()))
             .filter(session::Column::OrganizationId.eq(before.id.uuid()))

@@ -1,5 +1,6 @@
 //! Service accounts of one tenant. A deleted one is found only by lists that ask for it.
 
+use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, Select};
 use serde_json::{Value, json};
 
@@ -184,13 +185,10 @@ impl Tenant<'_> {
         let (write, _) = self.begin(by).await?;
         let before = self.lock_service_account(&write, id).await?;
         check_version(expected, before.version)?;
-        access_key::Entity::update_many()
-            .set(access_key::revoked(write.at()))
-            .filter(access_key::Column::OrganizationId.eq(before.organization_id.uuid()))
-            .filter(access_key::Column::ServiceAccountId.eq(id.uuid()))
-            .filter(access_key::Column::RevokedAt.is_null())
-            .exec(&write.transaction)
-            .await?;
+        let of_service_account = access_key::Column::OrganizationId
+            .eq(before.organization_id.uuid())
+            .and(access_key::Column::ServiceAccountId.eq(id.uuid()));
+        write.revoke_keys(of_service_account).await?;
         let after = ServiceAccount {
             is_active: false,
             deleted_at: Some(write.at()),

@@ -12,7 +12,7 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IdenStatic, Iterable,
-    QueryFilter, QuerySelect, Statement,
+    QueryFilter, QueryResult, QuerySelect, Statement,
 };
 use serde_json::json;
 
@@ -83,11 +83,11 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Those of the database.
+    /// Those of the database; for one session, that its rows are corrupt.
     pub async fn find_sessions(
         &self,
         ids: &[SessionId],
-    ) -> Result<Vec<(SessionId, UserCaller)>, Error> {
+    ) -> Result<Vec<(SessionId, Result<UserCaller, Error>)>, Error> {
         let mut found = Vec::with_capacity(ids.len());
         for ids in ids.chunks(LONGEST_LIST) {
             let Some(text) = statement_for(&self.find_sessions, ids.len()) else {
@@ -100,13 +100,7 @@ impl Store {
             let statement = Statement::from_sql_and_values(backend, text, values);
             for row in self.reader.query_all_raw(statement).await? {
                 let id = SessionId::from_uuid(row.try_get("", SESSION)?);
-                let caller = UserCaller {
-                    session: Some(id),
-                    user: user::Model::from_query_result(&row, USER)?.into(),
-                    organization: organization::Model::from_query_result(&row, ORGANIZATION)?
-                        .try_into()?,
-                };
-                found.push((id, caller));
+                found.push((id, caller(id, &row)));
             }
         }
         Ok(found)
@@ -280,6 +274,14 @@ impl From<&session::Model> for SessionRow {
             organization: OrganizationId::from_uuid(row.organization_id),
         }
     }
+}
+
+fn caller(id: SessionId, row: &QueryResult) -> Result<UserCaller, Error> {
+    Ok(UserCaller {
+        session: Some(id),
+        user: user::Model::from_query_result(row, USER)?.into(),
+        organization: organization::Model::from_query_result(row, ORGANIZATION)?.try_into()?,
+    })
 }
 
 /// A spent token together with its session.

@@ -6,9 +6,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use sea_orm::prelude::{Expr, Uuid};
+use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
 use super::audit::Entry;
@@ -140,6 +142,27 @@ impl Write<'_> {
             Some(_) if live == 1 => Err(Error::RoleChanged),
             _ => Err(Error::SessionEnded),
         }
+    }
+
+    /// Revokes the live ones of those keys. They are locked by id first, the order in which times of
+    /// last use are written too, so that the two never wait for each other.
+    pub(super) async fn revoke_keys(&self, which: Expr) -> Result<(), Error> {
+        let live = access_key::Column::RevokedAt.is_null().and(which);
+        access_key::Entity::find()
+            .select_only()
+            .column(access_key::Column::Id)
+            .filter(live.clone())
+            .order_by_asc(access_key::Column::Id)
+            .lock_exclusive()
+            .into_tuple::<Uuid>()
+            .all(&self.transaction)
+            .await?;
+        access_key::Entity::update_many()
+            .set(access_key::revoked(self.at()))
+            .filter(live)
+            .exec(&self.transaction)
+            .await?;
+        Ok(())
     }
 
     /// Adds an event to the organization's chain, within the transaction.

@@ -42,7 +42,7 @@ pub struct SignInAttempts {
 /// A guess under way. Dropped without a word, it counts as no guess.
 pub struct Attempt {
     network: Option<Place<Failures>>,
-    account: Place<Wait>,
+    account: Option<Place<Wait>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -58,12 +58,16 @@ impl SignInAttempts {
         }
     }
 
-    /// Begins a guess, when there is a place for it.
+    /// Begins a guess, when there is a place for it; `None` is a guess at no account.
     ///
     /// # Errors
     ///
     /// [`Exceeded`].
-    pub async fn begin(&self, client: IpAddr, account: &EmailAddress) -> Result<Attempt, Exceeded> {
+    pub async fn begin(
+        &self,
+        client: IpAddr,
+        account: Option<&EmailAddress>,
+    ) -> Result<Attempt, Exceeded> {
         let window = self.window;
         let network = if window.limit == 0 {
             None
@@ -78,19 +82,21 @@ impl SignInAttempts {
                     .await?,
             )
         };
-        let account = self
-            .accounts
-            .enter(account.clone(), Wait::default, &*self.clock)
-            .await?;
+        let account = match account {
+            Some(account) => Some(
+                self.accounts
+                    .enter(account.clone(), Wait::default, &*self.clock)
+                    .await?,
+            ),
+            None => None,
+        };
         Ok(Attempt {
             network,
             account,
             clock: Arc::clone(&self.clock),
         })
     }
-}
 
-impl SignInAttempts {
     /// Forgets an account's failures: its owner has another password.
     pub fn forgive(&self, account: &EmailAddress) {
         self.accounts.0.invalidate(account);
@@ -104,12 +110,16 @@ impl Attempt {
         if let Some(network) = self.network {
             network.leave(|failures| failures.at.push_back(now));
         }
-        self.account.leave(|wait| wait.fail(now));
+        if let Some(account) = self.account {
+            account.leave(|wait| wait.fail(now));
+        }
     }
 
     /// The password was right: the account's failures are forgotten, the network's stay.
     pub fn succeeded(self) {
-        self.account.leave(|wait| *wait = Wait::default());
+        if let Some(account) = self.account {
+            account.leave(|wait| *wait = Wait::default());
+        }
     }
 }
 
@@ -256,34 +266,49 @@ mod tests {
         let attempts = SignInAttempts::new(0, QUARTER, clock.clone());
         for _ in 0..FREE_FAILURES {
             attempts
-                .begin(ip("192.0.2.1"), &email(1))
+                .begin(ip("192.0.2.1"), Some(&email(1)))
                 .await
                 .expect("free")
                 .failed();
         }
         let mut waits = Vec::new();
         for _ in 0..11 {
-            let exceeded = attempts.begin(ip("192.0.2.2"), &email(1)).await.err();
+            let exceeded = attempts.begin(ip("192.0.2.2"), Some(&email(1))).await.err();
             let wait = exceeded.expect("a wait").retry_after;
             waits.push(wait.as_secs());
             clock.advance(wait.checked_sub(Duration::from_millis(1)).expect("longer"));
-            assert!(attempts.begin(ip("192.0.2.2"), &email(1)).await.is_err());
+            assert!(
+                attempts
+                    .begin(ip("192.0.2.2"), Some(&email(1)))
+                    .await
+                    .is_err()
+            );
             clock.advance(Duration::from_millis(1));
             attempts
-                .begin(ip("192.0.2.2"), &email(1))
+                .begin(ip("192.0.2.2"), Some(&email(1)))
                 .await
                 .expect("waited")
                 .failed();
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        assert!(attempts.begin(ip("192.0.2.1"), &email(2)).await.is_ok());
+        assert!(
+            attempts
+                .begin(ip("192.0.2.1"), Some(&email(2)))
+                .await
+                .is_ok()
+        );
         clock.advance(LONGEST_WAIT);
         attempts
-            .begin(ip("192.0.2.1"), &email(1))
+            .begin(ip("192.0.2.1"), Some(&email(1)))
             .await
             .expect("waited")
             .succeeded();
-        assert!(attempts.begin(ip("192.0.2.1"), &email(1)).await.is_ok());
+        assert!(
+            attempts
+                .begin(ip("192.0.2.1"), Some(&email(1)))
+                .await
+                .is_ok()
+        );
     }
 
     /// How many of many parallel attempts get to guess; each guess takes a few turns.
@@ -297,7 +322,7 @@ mod tests {
         for n in 0..100 {
             let (attempts, account, client) = (attempts.clone(), account(n), client(n));
             tasks.spawn(async move {
-                let Ok(attempt) = attempts.begin(client, &account).await else {
+                let Ok(attempt) = attempts.begin(client, Some(&account)).await else {
                     return 0;
                 };
                 for _ in 0..n % 7 {

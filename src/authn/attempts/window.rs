@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 
 use crate::domain::clock::Clock;
 
-/// A bound on memory. To push somebody else's failures out takes as many networks or accounts.
+/// A bound on memory; who was not seen for longest is forgotten first. To push somebody else's failures out takes as many networks or accounts.
 const MAX_REMEMBERED: u64 = 500_000;
 /// The part of an IPv6 address that one subscriber usually has.
 const SUBSCRIBER_BITS: u8 = 64;
@@ -101,6 +102,8 @@ pub(super) fn remembered<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send +
 ) -> Cache<K, V> {
     Cache::builder()
         .max_capacity(MAX_REMEMBERED)
+        // The library's own choice would not let a newcomer in when it is full, and so not count it.
+        .eviction_policy(EvictionPolicy::lru())
         .time_to_idle(idle)
         .build()
 }

@@ -36,10 +36,11 @@ impl PortalUsers {
                 && caller.user.organization_id == claims.organization
                 && caller.organization.id == claims.organization
         };
-        found
-            .filter(is_meant)
-            .map(Caller::User)
-            .ok_or(Rejection::InvalidToken)
+        let caller = found.filter(is_meant).ok_or(Rejection::InvalidToken)?;
+        self.0
+            .rates
+            .count_person(claims.session, claims.organization)?;
+        Ok(Caller::User(caller))
     }
 
     /// The public keys of access tokens, as a JWK set (RFC 7517).

@@ -29,11 +29,11 @@ use super::access_token::AccessTokens;
 use super::attempts::{Exceeded, NetworkLimit, SignInAttempts, SlidingLimit};
 use super::opaque_token::{OpaqueToken, SuccessorKeys};
 use super::password_pool::{PasswordPool, PoolError};
+use super::rate_limit::RateLimits;
 use super::secrets::Sealer;
 
 pub use registration::NewOwner;
 use session_reads::SessionReads;
-pub use sign_in::LoginName;
 
 /// What people's affairs are made with.
 pub struct Parts {
@@ -49,6 +49,8 @@ pub struct Parts {
     pub sealer: Arc<Sealer>,
     /// How often strangers may try.
     pub limits: Limits,
+    /// How often people may ask.
+    pub rates: Arc<RateLimits>,
     /// Told when a mail was put into the outbox.
     pub outbox: Arc<Notify>,
     /// Where links lead, without a slash at its end.

@@ -78,7 +78,7 @@ async fn read_all(store: Arc<Store>, queue: Arc<Mutex<Queue>>) {
         for (session, answer) in waiting {
             let of_this = found.as_ref().map_or_else(
                 |error| Err(Arc::clone(error)),
-                |found| Ok(found.get(&session).cloned()),
+                |found| found.get(&session).cloned().transpose(),
             );
             // Whoever asked may be gone.
             let _ = answer.send(of_this);
@@ -86,9 +86,13 @@ async fn read_all(store: Arc<Store>, queue: Arc<Mutex<Queue>>) {
     }
 }
 
-fn shared(found: Vec<(SessionId, UserCaller)>) -> HashMap<SessionId, Arc<UserCaller>> {
-    let share = |(session, caller)| (session, Arc::new(caller));
-    found.into_iter().map(share).collect()
+type Shared = Result<Arc<UserCaller>, Arc<store::Error>>;
+
+fn shared(found: Vec<(SessionId, Result<UserCaller, store::Error>)>) -> HashMap<SessionId, Shared> {
+    found
+        .into_iter()
+        .map(|(session, caller)| (session, caller.map(Arc::new).map_err(Arc::new)))
+        .collect()
 }
 
 /// The right to read. Whatever ends it, the next request can start anew.

@@ -19,37 +19,8 @@ use super::{PortalUsers, Refusal, SignedIn, Stranger, internal};
 const REFRESH_LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// For how long a spent refresh token gets the same successor again (contract section 5).
 const GRACE: Duration = Duration::from_secs(10);
-/// The longest name that somebody is remembered by, in characters.
-const LONGEST_NAME: usize = 254;
 /// How long a sign-in waits for its turn among others of the same network or account.
 const PATIENCE: Duration = Duration::from_secs(14);
-
-/// Under which name somebody signs in. What is no address is nobody's, and is answered so.
-#[derive(Debug, Clone)]
-pub struct LoginName {
-    account: EmailAddress,
-    is_address: bool,
-}
-
-impl LoginName {
-    /// Takes what a person typed.
-    #[must_use]
-    pub fn entered(text: &str) -> Self {
-        let address = EmailAddress::parse(text);
-        Self {
-            is_address: address.is_ok(),
-            account: address.unwrap_or_else(|_| {
-                EmailAddress::from_stored(text.chars().take(LONGEST_NAME).collect())
-            }),
-        }
-    }
-
-    /// The address, if it is one.
-    #[must_use]
-    pub fn address(&self) -> Option<&EmailAddress> {
-        self.is_address.then_some(&self.account)
-    }
-}
 
 /// A session about to begin.
 pub(super) struct Beginning {
@@ -58,23 +29,24 @@ pub(super) struct Beginning {
 }
 
 impl PortalUsers {
-    /// Signs a person in. Unknown, disabled and wrong cost the same work and have one answer.
+    /// Signs a person in. Unknown, disabled and wrong cost the same work and have one answer; so has
+    /// what is no address, which comes as `None`.
     ///
     /// # Errors
     ///
     /// [`Refusal::InvalidLogin`], [`Refusal::TooMany`], [`Refusal::Busy`], and the store's.
     pub async fn login(
         &self,
-        name: LoginName,
+        email: Option<EmailAddress>,
         password: SecretString,
         stranger: &Stranger,
     ) -> Result<SignedIn, Refusal> {
-        let turn = self.0.limits.sign_in.begin(stranger.client, &name.account);
+        let turn = self.0.limits.sign_in.begin(stranger.client, email.as_ref());
         let attempt = tokio::time::timeout(PATIENCE, turn)
             .await
             .map_err(|_elapsed| Refusal::Busy)??;
         let permit = self.0.passwords.permit().await?;
-        let login = match name.address() {
+        let login = match &email {
             Some(email) => self.0.store.find_login(email).await?,
             None => None,
         };

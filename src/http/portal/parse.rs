@@ -2,7 +2,6 @@
 
 use secrecy::SecretString;
 
-use crate::authn::portal_user::LoginName;
 use crate::domain::email::{EmailAddress, EmailError};
 use crate::domain::password::{self, PasswordError};
 use crate::domain::region::Region;
@@ -24,9 +23,9 @@ pub(super) fn email(text: String) -> Result<EmailAddress, EmailError> {
     EmailAddress::parse(&text)
 }
 
-/// Any text: what is no address is nobody's.
-pub(super) fn login_name(text: String) -> Result<LoginName, Broken> {
-    Ok(LoginName::entered(&text))
+/// Any text: what is no address is nobody's, and is answered so.
+pub(super) fn maybe_email(text: String) -> Result<Option<EmailAddress>, Broken> {
+    Ok(EmailAddress::parse(&text).ok())
 }
 
 pub(super) fn new_password(text: String) -> Result<SecretString, PasswordError> {

@@ -4,7 +4,7 @@ use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::authn::portal_user::LoginName;
+use crate::domain::email::EmailAddress;
 use crate::http::anonymous::Anonymous;
 use crate::http::error::{ApiError, ErrorType};
 use crate::http::fields::Fields;
@@ -20,7 +20,7 @@ pub async fn forgot_password(request: Anonymous<Body<Forgotten>>) -> Result<Done
     let (state, stranger) = (request.state, request.stranger);
     let Body(Forgotten { email }) = request.input;
     state.portal_users.count_forgotten(&stranger)?;
-    if let Some(email) = email.address().cloned() {
+    if let Some(email) = email {
         let tasks = state.tasks.clone();
         tasks.detach(async move {
             let sent = state.portal_users.send_reset_link(&email, &stranger).await;
@@ -57,7 +57,7 @@ pub async fn reset_password(request: Anonymous<Body<Reset>>) -> Result<Done, Api
 /// Whose password is forgotten.
 #[derive(Debug)]
 pub struct Forgotten {
-    email: LoginName,
+    email: Option<EmailAddress>,
 }
 
 impl BodyInput for Forgotten {
@@ -66,7 +66,7 @@ impl BodyInput for Forgotten {
     const ON_PORTAL: bool = true;
 
     fn read(fields: &mut Fields) -> Option<Self> {
-        let email = fields.required("email", parse::login_name);
+        let email = fields.required("email", parse::maybe_email);
         Some(Self { email: email? })
     }
 }

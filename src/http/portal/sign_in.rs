@@ -4,7 +4,7 @@ use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use secrecy::SecretString;
 
-use crate::authn::portal_user::LoginName;
+use crate::domain::email::EmailAddress;
 use crate::http::anonymous::{Anonymous, CookieHolder, SignedInPerson};
 use crate::http::error::{ApiError, ErrorType};
 use crate::http::fields::Fields;
@@ -60,7 +60,7 @@ pub async fn logout(leaving: SignedInPerson<Body<Nothing>>) -> Result<Done, ApiE
 /// What a sign-in says.
 #[derive(Debug)]
 pub struct Login {
-    email: LoginName,
+    email: Option<EmailAddress>,
     password: SecretString,
 }
 
@@ -70,7 +70,7 @@ impl BodyInput for Login {
     const ON_PORTAL: bool = true;
 
     fn read(fields: &mut Fields) -> Option<Self> {
-        let email = fields.required("email", parse::login_name);
+        let email = fields.required("email", parse::maybe_email);
         let password = fields.required("password", parse::entered_password);
         Some(Self {
             email: email?,

@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 
 use super::ORGANIZATION;
 use crate::on_both_services;
-use crate::service::{Person, Persona, Service, cookie_of};
+use crate::service::{Person, Persona, Service, all_at_once, cookie_of};
 
 on_both_services!(
     a_refreshed_session_goes_on,
@@ -14,6 +14,7 @@ on_both_services!(
     reuse_is_noticed_within_one_second_and_after_many_generations,
     it_rolls_for_thirty_days,
     what_is_long_over_is_forgotten,
+    nothing_of_a_session_outlives_its_logout,
     only_one_well_formed_cookie_is_taken,
 );
 
@@ -152,6 +153,36 @@ async fn only_one_well_formed_cookie_is_taken(service: &Service) {
         .get(ORGANIZATION)
         .header("cookie", &good);
     elsewhere.await.assert_refused(401, "MISSING_CREDENTIALS");
+}
+
+/// However a refresh and a logout meet: once the logout has been answered, nothing works any more.
+async fn nothing_of_a_session_outlives_its_logout(service: &Service) {
+    let email = service
+        .organization("acme")
+        .await
+        .person(TeamRole::Owner)
+        .await
+        .email;
+    for _ in 0..25 {
+        let person = service.sign_in(&email, crate::service::PASSWORD).await;
+        let cookie = format!("refresh_token={}", person.cookie);
+        let logout = person
+            .ask("POST", "/api/auth/logout")
+            .header("cookie", &cookie);
+        let refreshes = (0..3).map(|_| person.refresh().write());
+        let answers = all_at_once(refreshes.chain([logout.write()])).await;
+        answers[3].ok();
+        let handed_out = answers[..3].iter().filter(|answer| answer.status == 200);
+        let cookies = handed_out.map(cookie_of).chain([person.cookie.clone()]);
+        for cookie in cookies.collect::<Vec<_>>() {
+            let again = service.anonymous().refresh(&cookie).await;
+            again.assert_refused(401, "INVALID_TOKEN");
+        }
+        person
+            .get(ORGANIZATION)
+            .await
+            .assert_refused(401, "INVALID_TOKEN");
+    }
 }
 
 async fn what_is_long_over_is_forgotten(service: &Service) {

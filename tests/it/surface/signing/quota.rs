@@ -1,5 +1,7 @@
 //! What is remembered is bounded, and nothing is forgotten for it: 429 for the one key, 503 for all.
 
+use charter::domain::user::TeamRole;
+
 use super::INFO;
 use crate::service::{Persona, Service};
 use crate::services::TestDatabase;
@@ -77,5 +79,19 @@ async fn a_key_that_asks_too_often_waits_and_others_do_not() {
     other.get(INFO).await.ok();
     service.clock.advance(1);
     hasty.get(INFO).await.ok();
+    // A person's session has a share like a key's.
+    let (person, calm) = (
+        acme.person(TeamRole::Member).await,
+        acme.person(TeamRole::Admin).await,
+    );
+    for _ in 0..2 {
+        person.get("/accounts").await.ok();
+    }
+    let refused = person.get("/accounts").await;
+    refused.assert_refused(429, "RATE_LIMIT_EXCEEDED");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    calm.get("/accounts").await.ok();
+    service.clock.advance(1);
+    person.get("/accounts").await.ok();
     service.stop().await;
 }
