@@ -9,6 +9,7 @@ pub mod cli;
 pub mod domain;
 pub mod http;
 pub mod mail;
+pub mod policy;
 pub mod settings;
 pub mod store;
 pub mod telemetry;

@@ -1,15 +1,16 @@
-//! Reads a policy folder: the schema, and every policy file at its top level.
+//! Reads a policy folder whole: the schema, the policy files at its top level, the invariants and
+//! the examples. Everything that is said of a folder is said of what was read here, once.
 
 use std::fmt::Write;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::NamedSource;
 use sha2::{Digest, Sha256};
 
-use super::fault::{Fault, Source};
+use super::fault::{Fault, LoadError, Source};
 
 /// The schema's file name.
 pub(super) const SCHEMA: &str = "schema.cedarschema";
@@ -18,21 +19,57 @@ const MAX_SCHEMA_BYTES: u64 = 100_000;
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 const MAX_TOTAL_BYTES: usize = 16 * 1024 * 1024;
 
-/// What the folder holds.
-pub(super) struct Folder {
+/// Below the folder: what must hold whatever anybody edits.
+const INVARIANTS: &str = "invariants";
+/// Below the folder: requests with the answer that is expected.
+const TESTS: &str = "tests";
+
+/// What the folder holds, as it was read; later changes to the files do not show.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    /// The schema.
     pub(super) schema: Source,
-    /// Sorted by name.
+    /// The policies in force, sorted by file name.
     pub(super) policies: Vec<Source>,
-    /// SHA-256 over the sorted names and contents, in lowercase hex.
-    pub(super) digest: Arc<str>,
+    /// `invariants/*.cedar`, sorted by file name.
+    pub(super) invariants: Vec<Source>,
+    /// `tests/*.json`, sorted by file name.
+    pub(super) tests: Vec<Source>,
+    digest: Arc<str>,
+    whole_digest: Arc<str>,
 }
 
-/// Reads the whole folder.
-///
-/// # Errors
-///
-/// Every file that cannot be read, is too large or is not the folder's own.
-pub(super) fn read(dir: &Path) -> Result<Folder, Vec<Fault>> {
+impl Folder {
+    /// Reads the whole folder.
+    ///
+    /// # Errors
+    ///
+    /// Every file that cannot be read, is too large or is not the folder's own.
+    pub fn read(dir: &Path) -> Result<Self, LoadError> {
+        read(dir).map_err(LoadError::new)
+    }
+
+    /// `tests/*.json`, sorted by file name.
+    #[must_use]
+    pub fn tests(&self) -> &[Source] {
+        &self.tests
+    }
+
+    /// SHA-256 over the sorted names and contents of schema and policies, in lowercase hex: what
+    /// decisions name.
+    #[must_use]
+    pub const fn digest(&self) -> &Arc<str> {
+        &self.digest
+    }
+
+    /// The same over invariants and examples, too: what a verdict about the folder is about.
+    #[must_use]
+    pub const fn whole_digest(&self) -> &Arc<str> {
+        &self.whole_digest
+    }
+}
+
+fn read(dir: &Path) -> Result<Folder, Vec<Fault>> {
     let root = fs::canonicalize(dir).map_err(|error| {
         vec![
             Fault::new(format!(
@@ -43,27 +80,20 @@ pub(super) fn read(dir: &Path) -> Result<Folder, Vec<Fault>> {
         ]
     })?;
     warn_if_anybody_may_write(&root);
-    let names = list(dir)?;
-    let mut faults = Vec::new();
-    let mut files = Vec::new();
-    let mut total = 0_usize;
-    for name in names {
-        match read_file(dir, &root, &name) {
-            Ok(text) => {
-                total = total.saturating_add(text.len());
-                files.push((name, text));
-            }
-            Err(fault) => faults.push(fault),
-        }
-        if total > MAX_TOTAL_BYTES {
-            faults.push(Fault::new(format!(
-                "the files of `{}` have more than {MAX_TOTAL_BYTES} bytes together",
-                dir.display()
-            )));
-            break;
-        }
-    }
-    if !files.iter().any(|(name, _)| name != SCHEMA) && faults.is_empty() {
+    let mut reader = Reader {
+        dir,
+        root: &root,
+        total: 0,
+        faults: Vec::new(),
+    };
+    let mut in_force = vec![SCHEMA.to_owned()];
+    in_force.extend(list(dir, "cedar")?);
+    in_force.sort_unstable();
+    let in_force = reader.read_all("", in_force);
+    let invariants = reader.read_below(INVARIANTS, "cedar");
+    let tests = reader.read_below(TESTS, "json");
+    let mut faults = reader.faults;
+    if !in_force.iter().any(|(name, _)| name != SCHEMA) && faults.is_empty() {
         faults.push(
             Fault::new(format!("`{}` holds no policy file", dir.display())).help(
                 "policies are read from its `*.cedar` files; without any, nothing is allowed",
@@ -73,44 +103,106 @@ pub(super) fn read(dir: &Path) -> Result<Folder, Vec<Fault>> {
     if !faults.is_empty() {
         return Err(faults);
     }
-    let digest = digest(&files);
-    let source = |name: &str, text: &str| -> Source {
-        let path = dir.join(name).display().to_string();
-        Arc::new(NamedSource::new(path, Arc::from(text)))
+    let digest_of_policies = digest(&in_force);
+    let whole = [&in_force, &invariants, &tests];
+    let whole_digest = digest(whole.into_iter().flatten());
+    let sources = |files: &[(String, String)]| -> Vec<Source> {
+        files
+            .iter()
+            .map(|(name, text)| source(dir, name, text))
+            .collect()
     };
-    let mut schema = None;
-    let mut policies = Vec::new();
-    for (name, text) in &files {
-        if name == SCHEMA {
-            schema = Some(source(name, text));
-        } else {
-            policies.push(source(name, text));
-        }
-    }
+    let (schema, policies): (Vec<_>, Vec<_>) =
+        in_force.into_iter().partition(|(name, _)| name == SCHEMA);
+    let schema = sources(&schema).pop();
     schema
         .map(|schema| Folder {
             schema,
-            policies,
-            digest: digest.into(),
+            policies: sources(&policies),
+            invariants: sources(&invariants),
+            tests: sources(&tests),
+            digest: digest_of_policies.into(),
+            whole_digest: whole_digest.into(),
         })
         .ok_or_else(|| vec![Fault::new(format!("`{}` has no `{SCHEMA}`", dir.display()))])
 }
 
-/// The schema and the policy files, sorted. Hidden files and other names are not looked at.
-fn list(dir: &Path) -> Result<Vec<String>, Vec<Fault>> {
+fn source(dir: &Path, name: &str, text: &str) -> Source {
+    let path = dir.join(name).display().to_string();
+    Arc::new(NamedSource::new(path, Arc::from(text)))
+}
+
+/// Reads files as long as they are not too much together.
+struct Reader<'a> {
+    dir: &'a Path,
+    root: &'a Path,
+    total: usize,
+    faults: Vec<Fault>,
+}
+
+impl Reader<'_> {
+    /// The files of a folder in the folder, which may be missing.
+    fn read_below(&mut self, below: &str, extension: &str) -> Vec<(String, String)> {
+        let dir = self.dir.join(below);
+        match fs::symlink_metadata(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+            _ => {}
+        }
+        match list(&dir, extension) {
+            Ok(mut names) => {
+                names.sort_unstable();
+                self.read_all(below, names)
+            }
+            Err(faults) => {
+                self.faults.extend(faults);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Names in the result are relative to the policy folder.
+    fn read_all(&mut self, below: &str, names: Vec<String>) -> Vec<(String, String)> {
+        let mut files = Vec::new();
+        for name in names {
+            let name = if below.is_empty() {
+                name
+            } else {
+                format!("{below}/{name}")
+            };
+            match read_file(self.dir, self.root, &name) {
+                Ok(text) => {
+                    self.total = self.total.saturating_add(text.len());
+                    files.push((name, text));
+                }
+                Err(fault) => self.faults.push(fault),
+            }
+            if self.total > MAX_TOTAL_BYTES {
+                self.faults.push(Fault::new(format!(
+                    "the files of `{}` have more than {MAX_TOTAL_BYTES} bytes together",
+                    self.dir.display()
+                )));
+                break;
+            }
+        }
+        files
+    }
+}
+
+/// The names of a folder's files with this extension. Hidden files are not looked at.
+fn list(dir: &Path, extension: &str) -> Result<Vec<String>, Vec<Fault>> {
     let unreadable = |error: std::io::Error| {
         vec![Fault::new(format!(
             "cannot list the policy folder `{}`: {error}",
             dir.display()
         ))]
     };
-    let mut names = vec![SCHEMA.to_owned()];
+    let mut names = Vec::new();
     for entry in fs::read_dir(dir).map_err(unreadable)? {
         let name = entry.map_err(unreadable)?.file_name();
-        let is_policy = Path::new(&name)
+        if Path::new(&name)
             .extension()
-            .is_some_and(|extension| extension == "cedar");
-        if !is_policy {
+            .is_none_or(|found| found != extension)
+        {
             continue;
         }
         match name.into_string() {
@@ -124,7 +216,6 @@ fn list(dir: &Path) -> Result<Vec<String>, Vec<Fault>> {
             }
         }
     }
-    names.sort_unstable();
     Ok(names)
 }
 
@@ -184,9 +275,9 @@ fn warn_if_anybody_may_write(path: &Path) {
 const fn warn_if_anybody_may_write(_: &Path) {}
 
 /// Lengths go in front, so that no two folders have the same bytes to hash.
-fn digest(files: &[(String, String)]) -> String {
+fn digest<'a>(files: impl IntoIterator<Item = &'a (String, String)>) -> String {
     let mut hash = Sha256::new();
-    for part in files.iter().flat_map(|(name, text)| [name, text]) {
+    for part in files.into_iter().flat_map(|(name, text)| [name, text]) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }

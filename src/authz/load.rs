@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::thread;
 
 use cedar_policy::{
@@ -18,27 +19,26 @@ use super::catalogue::Catalogue;
 use super::conformance;
 use super::facts::FactsCache;
 use super::fault::{Fault, Source};
-use super::folder::{self, Folder};
+use super::folder::Folder;
 use super::groups::Groups;
 use super::limits::{self, Language};
-use super::snapshot::Snapshot;
+use super::snapshot::{Invariant, Place, Snapshot};
 
 /// Cedar's parser and validator recurse; `limits` keeps them shallow, this is the second wall.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 const MAX_ID_BYTES: usize = 128;
 
-/// Reads and checks a policy folder.
+/// Checks what was read of a policy folder.
 ///
 /// # Errors
 ///
 /// Every fault that was found.
-pub(super) fn load(dir: &Path) -> Result<Snapshot, Vec<Fault>> {
-    let folder = folder::read(dir)?;
+pub(super) fn load(folder: &Folder) -> Result<Snapshot, Vec<Fault>> {
     thread::scope(|scope| {
         thread::Builder::new()
             .name("policies".to_owned())
             .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, || check(&folder))
+            .spawn_scoped(scope, || check(folder))
             .map_err(|error| vec![Fault::new(format!("cannot start a thread: {error}"))])?
             .join()
             .unwrap_or_else(|_| Err(vec![Fault::new("reading the policies failed unexpectedly")]))
@@ -57,6 +57,7 @@ fn check(folder: &Folder) -> Result<Snapshot, Vec<Fault>> {
         return Err(faults);
     };
     validate(&schema, &policies, &mut faults);
+    let invariants = invariants(folder, &schema, &mut faults);
     let catalogue = match Catalogue::read(&folder.schema, &schema, &json) {
         Ok(catalogue) => catalogue,
         Err(more) => {
@@ -73,11 +74,13 @@ fn check(folder: &Folder) -> Result<Snapshot, Vec<Fault>> {
     let groups = Groups::new(&policies.set, &catalogue, &actions).map_err(|error| whole(&error))?;
     Ok(Snapshot {
         schema,
+        places: places(&policies),
+        invariants,
         policies: policies.set,
         groups,
         catalogue,
         actions,
-        digest: folder.digest.clone(),
+        digest: Arc::clone(folder.digest()),
         facts: FactsCache::new(),
         authorizer: Authorizer::new(),
     })
@@ -104,6 +107,22 @@ fn parse_schema(source: &Source, faults: &mut Vec<Fault>) -> Option<(Schema, Val
         faults.push(Fault::new("the schema has no JSON form").at(source, 0, 0));
     }
     Some((schema, json?))
+}
+
+/// Each file of invariants is one, and has the form of a policy set.
+fn invariants(folder: &Folder, schema: &Schema, faults: &mut Vec<Fault>) -> Vec<Invariant> {
+    let mut invariants = Vec::new();
+    for source in &folder.invariants {
+        let policies = parse_policies(std::slice::from_ref(source), faults);
+        validate(schema, &policies, faults);
+        let name = file_name(source);
+        invariants.push(Invariant {
+            name: name.strip_suffix(".cedar").unwrap_or(&name).to_owned(),
+            places: places(&policies),
+            policies: policies.set,
+        });
+    }
+    invariants
 }
 
 /// The policies of all files, and the file of each.
@@ -231,6 +250,21 @@ fn validate(schema: &Schema, policies: &Policies, faults: &mut Vec<Fault>) {
     // Cedar's own order changes from run to run.
     found.sort_by_cached_key(|(name, start, faults)| (*name, *start, format!("{faults:?}")));
     faults.extend(found.into_iter().flat_map(|(_, _, faults)| faults));
+}
+
+/// Where each policy begins.
+fn places(policies: &Policies) -> BTreeMap<String, Place> {
+    let place = |(id, source): (&PolicyId, &Source)| {
+        let policy = policies.set.policy(id)?;
+        let start = policy.as_ref().loc().map_or(0, |loc| loc.span.offset());
+        let before = source.inner().get(..start).unwrap_or_default();
+        let place = Place {
+            file: file_name(source).into_owned(),
+            line: before.matches('\n').count() + 1,
+        };
+        Some((id.to_string(), place))
+    };
+    policies.files.iter().filter_map(place).collect()
 }
 
 fn file_name(source: &Source) -> Cow<'_, str> {

@@ -10,7 +10,7 @@ pub mod engine;
 mod entities;
 mod facts;
 pub mod fault;
-mod folder;
+pub mod folder;
 mod groups;
 mod limits;
 mod load;

@@ -1,6 +1,7 @@
 //! One immutable policy set with its schema: what a request is decided by from start to end.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use super::decision::{Decision, Denial, EvaluationError, Outcome};
 use super::entities::Builder;
 use super::facts::FactsCache;
 use super::fault::LoadError;
+use super::folder::Folder;
 use super::groups::Groups;
 use super::load;
 use super::principal::Principal;
@@ -23,11 +25,40 @@ use super::question::{Question, Resource};
 /// What Cedar wants to see.
 type Inputs<'a> = (Request, Cow<'a, Entities>);
 
+/// Where a policy stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file's name within the policy folder.
+    pub file: String,
+    /// The line of its first annotation, from 1.
+    pub line: usize,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// What must hold whatever anybody edits: each request that the policies allow, it allows, too.
+#[derive(Debug, Clone)]
+pub struct Invariant {
+    /// The file's name without its extension.
+    pub name: String,
+    /// Its policies; they are never evaluated for a request.
+    pub policies: PolicySet,
+    /// Where each of them stands, by `@id`.
+    pub places: BTreeMap<String, Place>,
+}
+
 /// Policies, schema and digest, checked and ready to decide.
 #[derive(Debug)]
 pub struct Snapshot {
     pub(super) schema: Schema,
     pub(super) policies: PolicySet,
+    /// By `@id`.
+    pub(super) places: BTreeMap<String, Place>,
+    pub(super) invariants: Vec<Invariant>,
     pub(super) groups: Groups,
     pub(super) catalogue: Catalogue,
     /// Every action and group of the schema: without them `action in Action::"reads"` is false.
@@ -45,7 +76,22 @@ impl Snapshot {
     /// Every fault of the folder: what cannot be read, parsed or validated (warnings included), a
     /// missing or doubled `@id`, a name that the service and the schema do not share.
     pub fn load(dir: &Path) -> Result<Self, LoadError> {
-        load::load(dir).map_err(LoadError::new)
+        Self::of(&Folder::read(dir)?)
+    }
+
+    /// Checks what was read of a policy folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::load`], but for reading.
+    pub fn of(folder: &Folder) -> Result<Self, LoadError> {
+        load::load(folder).map_err(LoadError::new)
+    }
+
+    /// Where the policy of this `@id` stands.
+    #[must_use]
+    pub fn place(&self, policy: &str) -> Option<&Place> {
+        self.places.get(policy)
     }
 
     /// SHA-256 over names and contents of the schema and the policy files, in lowercase hex.
@@ -70,6 +116,12 @@ impl Snapshot {
     #[must_use]
     pub const fn policies(&self) -> &PolicySet {
         &self.policies
+    }
+
+    /// What must hold of the set, for the security team's tools.
+    #[must_use]
+    pub fn invariants(&self) -> &[Invariant] {
+        &self.invariants
     }
 
     pub(super) const fn actions(&self) -> &Entities {

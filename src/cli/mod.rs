@@ -10,6 +10,7 @@ pub mod migrate;
 pub mod openapi;
 mod operator;
 pub mod organization;
+pub mod policy;
 pub mod request;
 pub mod serve;
 pub mod user;
@@ -44,6 +45,7 @@ enum Command {
     User(user::UserArgs),
     Key(key::KeyArgs),
     Audit(audit::AuditArgs),
+    Policy(policy::PolicyArgs),
     /// Print the API's description, as `/openapi.json` serves it
     Openapi,
 }
@@ -80,6 +82,9 @@ pub enum Error {
         /// What was looked for.
         what: &'static str,
     },
+    /// A policy folder does not hold; the text is the whole report.
+    #[error("{0}")]
+    Policies(String),
     /// Logging could not be started.
     #[error(transparent)]
     Log(#[from] telemetry::log::Error),
@@ -134,6 +139,7 @@ pub fn run() -> Result<ExitCode, Error> {
         Command::User(args) => user::run(args, out),
         Command::Key(args) => key::run(args, out),
         Command::Audit(args) => audit::run(args, out),
+        Command::Policy(args) => policy::run(args, out),
         Command::Openapi => openapi::run(out),
     }
 }

@@ -1,0 +1,55 @@
+//! `charter policy`: what a security team does with a policy folder before it is in force.
+
+mod check;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::authz::folder::Folder;
+use crate::authz::snapshot::Snapshot;
+
+use super::Error;
+
+/// Check, test and prove a policy folder, and ask what it would change
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::CheckArgs),
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+///
+/// What kept it from its work. What it finds wrong with policies is its answer, and exit code 1.
+pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    match &args.command {
+        Command::Check(args) => check::run(args, out),
+    }
+}
+
+/// The folder a subcommand is about.
+#[derive(Debug, Args)]
+struct FolderArgs {
+    /// The policy folder
+    #[arg(value_name = "DIR", default_value = "policies")]
+    dir: PathBuf,
+}
+
+impl FolderArgs {
+    fn read(&self) -> Result<Folder, Error> {
+        Folder::read(&self.dir).map_err(|error| Error::Policies(error.report()))
+    }
+
+    fn load(&self) -> Result<Snapshot, Error> {
+        Snapshot::of(&self.read()?).map_err(|error| Error::Policies(error.report()))
+    }
+}
