@@ -1,6 +1,9 @@
 //! `charter policy`: what a security team does with a policy folder before it is in force.
 
+mod approve;
 mod check;
+mod gate;
+mod manifest;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -23,6 +26,11 @@ pub struct PolicyArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::CheckArgs),
+    Manifest(manifest::ManifestArgs),
+    Approve(approve::ApproveArgs),
+    /// Lead a candidate through the gates; `serve` starts this
+    #[command(hide = true)]
+    Gate,
 }
 
 /// Runs the subcommand.
@@ -33,6 +41,9 @@ enum Command {
 pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match &args.command {
         Command::Check(args) => check::run(args, out),
+        Command::Manifest(args) => manifest::run(args, out),
+        Command::Approve(args) => approve::run(args, out),
+        Command::Gate => gate::run(out),
     }
 }
 
