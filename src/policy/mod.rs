@@ -1,2 +1,8 @@
 //! The security team's tools over the same policies that the service decides by: what they ask
 //! here of a folder is answered about exactly what would be served.
+
+mod by_action;
+pub mod conditions;
+pub mod test;
+pub mod verdict;
+pub mod written_request;

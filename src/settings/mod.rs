@@ -97,6 +97,8 @@ pub struct Database {
 pub struct Policies {
     /// The folder with the schema and the policies.
     pub dir: PathBuf,
+    /// How much of the policies the folder's examples must cover, in percent.
+    pub min_coverage: u8,
 }
 
 /// Signed requests (contract section 3).

@@ -29,6 +29,7 @@ pub(super) fn read(reader: &mut Reader) -> Settings {
         database: database(reader, &data_dir),
         policies: Policies {
             dir: directory(reader, "policies.dir"),
+            min_coverage: reader.number("policies.min_coverage", 0..=100),
         },
         signing: Signing {
             max_skew: reader.duration("signing.max_skew", SECOND..=60 * MINUTE),

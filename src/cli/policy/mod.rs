@@ -1,6 +1,7 @@
 //! `charter policy`: what a security team does with a policy folder before it is in force.
 
 mod check;
+mod test;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub struct PolicyArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::CheckArgs),
+    Test(test::TestArgs),
 }
 
 /// Runs the subcommand.
@@ -33,6 +35,7 @@ enum Command {
 pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match &args.command {
         Command::Check(args) => check::run(args, out),
+        Command::Test(args) => test::run(args, out),
     }
 }
 
