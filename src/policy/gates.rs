@@ -12,6 +12,7 @@ use crate::authz::folder::{self, Files, Folder};
 use crate::authz::snapshot::Snapshot;
 
 use super::manifest::Manifest;
+use super::test;
 
 /// A check that a candidate passes or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -173,12 +174,51 @@ pub fn run(job: &Job) -> Verdict {
     // Both were checked when they were taken.
     let earlier = |files: &Option<Files>| Loaded::of(job, files.as_ref()?).ok();
     let live = earlier(&job.live);
-    let mut verdict = Verdict::default();
-    let is_emergency_stop = live
-        .as_ref()
-        .is_some_and(|live| candidate.only_adds_forbids_to(live));
-    let _ = (is_emergency_stop, &mut verdict);
-    verdict
+    let mut gates = Gates {
+        verdict: Verdict::default(),
+        only_forbids: live
+            .as_ref()
+            .is_some_and(|live| candidate.only_adds_forbids_to(live)),
+    };
+    gates.tests(job, &candidate);
+    gates.verdict
+}
+
+/// On the way through the gates.
+struct Gates {
+    verdict: Verdict,
+    /// The edit is an emergency stop: it can only take away, and must not be held up.
+    only_forbids: bool,
+}
+
+impl Gates {
+    fn tests(&mut self, job: &Job, candidate: &Loaded) {
+        if job.tests == Demand::No {
+            return;
+        }
+        if candidate.folder.tests().is_empty() {
+            let report = "the folder has no examples (`tests/*.json`)";
+            if job.tests == Demand::Must {
+                self.hold_unless_it_stops(Gate::Tests, report);
+            } else {
+                self.verdict.warn(Gate::Tests, report);
+            }
+            return;
+        }
+        match test::run(&candidate.folder, &candidate.snapshot) {
+            Ok(report) if report.holds(job.min_coverage) => {}
+            Ok(report) => self.hold_unless_it_stops(Gate::Tests, report.text(job.min_coverage)),
+            Err(error) => self.hold_unless_it_stops(Gate::Tests, error.report()),
+        }
+    }
+
+    fn hold_unless_it_stops(&mut self, gate: Gate, report: impl Into<String>) {
+        if self.only_forbids {
+            self.verdict.warn(gate, report);
+        } else {
+            self.verdict.refuse(gate, report);
+        }
+    }
 }
 
 /// A folder that passed the first gate.

@@ -1,6 +1,11 @@
 //! The security team's tools over the same policies that the service decides by: what they ask
 //! here of a folder is answered about exactly what would be served.
 
+mod by_action;
+pub mod conditions;
 pub mod gates;
 pub mod limits;
 pub mod manifest;
+pub mod test;
+pub mod verdict;
+pub mod written_request;

@@ -4,6 +4,7 @@ mod approve;
 mod check;
 mod gate;
 mod manifest;
+mod test;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ enum Command {
     /// Lead a candidate through the gates; `serve` starts this
     #[command(hide = true)]
     Gate,
+    Test(test::TestArgs),
 }
 
 /// Runs the subcommand.
@@ -44,6 +46,7 @@ pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::Manifest(args) => manifest::run(args, out),
         Command::Approve(args) => approve::run(args, out),
         Command::Gate => gate::run(out),
+        Command::Test(args) => test::run(args, out),
     }
 }
 

@@ -1,0 +1,66 @@
+//! `charter policy test`: runs the folder's examples.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::super::Error;
+use super::FolderArgs;
+use crate::authz::snapshot::Snapshot;
+use crate::policy::test;
+
+/// Run the folder's examples, and say which policies and conditions none of them shows at work
+#[derive(Debug, Args)]
+pub(super) struct TestArgs {
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// Also write the results as `JUnit` XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Fail if less is covered
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u8).range(0..=100)
+    )]
+    min_coverage: u8,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the report. Exit code 1: an example does not hold, or too little is covered.
+///
+/// # Errors
+///
+/// The folder has a fault, or the report cannot be written.
+pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let folder = args.folder.read()?;
+    let faulty = |error: crate::authz::fault::LoadError| Error::Policies(error.report());
+    let snapshot = Snapshot::of(&folder).map_err(faulty)?;
+    let report = test::run(&folder, &snapshot).map_err(faulty)?;
+    if let Some(file) = &args.junit {
+        let junit = report
+            .junit()
+            .map_err(|error| Error::argument("--junit", format!("cannot be written: {error}")))?;
+        fs::write(file, junit).map_err(|error| {
+            let rule = format!("cannot be written to `{}`: {error}", file.display());
+            Error::argument("--junit", rule)
+        })?;
+    }
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &report).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{}", report.text(args.min_coverage))?;
+    }
+    Ok(if report.holds(args.min_coverage) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
