@@ -74,10 +74,11 @@ impl App {
     ) -> Result<Self, StartError> {
         let keys = settings.require_keys()?;
         let policies = Policies::new(settings, keys, program);
-        let started = policies.start().await?;
+        let mut started = policies.start().await?;
         let store = open_store(settings, keys, Arc::clone(&clock), Arc::clone(&entropy)).await?;
         let store = Arc::new(store);
         store.migrate_up().await?;
+        policies::warn_of_unknown_names(&store, &started.snapshot, &mut started.health).await;
         // Where no key was ever used, as when operators made all there is, there is no nonce that
         // a missing journal could have held.
         let is_older = store.any_key_was_used().await?;

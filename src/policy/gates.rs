@@ -3,16 +3,21 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cedar_policy::Effect;
 use serde::{Deserialize, Serialize};
 
 use crate::authz::fault::{Fault, LoadError};
 use crate::authz::folder::{self, Files, Folder};
-use crate::authz::snapshot::Snapshot;
+use crate::authz::snapshot::{Invariant, Snapshot};
+use crate::domain::clock::Clock;
 
 use super::manifest::Manifest;
-use super::test;
+use super::prove::cache::ProofCache;
+use super::prove::{self, prove_for_gate};
+use super::solver::{self, Solver};
+use super::{diff, test};
 
 /// A check that a candidate passes or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -81,8 +86,27 @@ pub struct Job {
     pub proofs: Demand,
     /// The solver, where it is not on the path.
     pub solver: Option<PathBuf>,
+    /// Where proofs are remembered.
+    pub proofs_kept: Option<Kept>,
     /// Whether a candidate that allows more needs an approval.
     pub hold_widening: bool,
+    /// Time for proofs and comparison, each.
+    pub time: Duration,
+}
+
+/// Where proofs are remembered, and the key that vouches for them.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Kept {
+    /// The directory.
+    pub dir: PathBuf,
+    /// The key.
+    pub key: [u8; 32],
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept").field("dir", &self.dir).finish_non_exhaustive()
+    }
 }
 
 /// What was found.
@@ -166,7 +190,7 @@ pub fn check_manifest(folder: &Folder, demanded: bool) -> Result<Option<u64>, Lo
 /// Leads a candidate through the gates. After a fault it goes on where that makes sense, so that
 /// one run shows all.
 #[must_use]
-pub fn run(job: &Job) -> Verdict {
+pub fn run(job: &Job, clock: &dyn Clock) -> Verdict {
     let candidate = match Loaded::of(job, &job.candidate) {
         Ok(loaded) => loaded,
         Err(error) => return Verdict::refused(Gate::Validation, error.report()),
@@ -181,6 +205,12 @@ pub fn run(job: &Job) -> Verdict {
             .is_some_and(|live| candidate.only_adds_forbids_to(live)),
     };
     gates.tests(job, &candidate);
+    let at_start = earlier(&job.baseline);
+    let at_start = at_start.as_ref().map(|loaded| loaded.snapshot.invariants());
+    gates.proofs(job, &candidate, at_start.unwrap_or_default(), clock);
+    if let Some(live) = &live {
+        gates.widening(job, live, &candidate, clock);
+    }
     gates.verdict
 }
 
@@ -212,6 +242,70 @@ impl Gates {
         }
     }
 
+    fn proofs(
+        &mut self,
+        job: &Job,
+        candidate: &Loaded,
+        at_start: &[Invariant],
+        clock: &dyn Clock,
+    ) {
+        if job.proofs == Demand::No {
+            return;
+        }
+        let solver = match Solver::find(job.solver.as_deref()) {
+            Ok(solver) => solver,
+            Err(error) if job.proofs == Demand::IfPossible => {
+                self.verdict.not_run.insert(Gate::Proofs, error.to_string());
+                return;
+            }
+            Err(error) => return self.hold_unless_it_stops(Gate::Proofs, error.to_string()),
+        };
+        let cache = job.proofs_kept.as_ref().map(|kept| ProofCache {
+            dir: kept.dir.clone(),
+            key: kept.key.to_vec().into(),
+        });
+        let snapshot = &candidate.snapshot;
+        let options = prove::Options {
+            limits: limits_of(job),
+            shadows: false,
+        };
+        match prove_for_gate(snapshot, at_start, &solver, &options, cache.as_ref(), clock) {
+            Ok(_proofs) => self.verdict.proved = true,
+            // More forbids break no promise. That one may fail is another matter.
+            Err(unproved) if self.only_forbids && !unproved.proofs.findings.iter().any(can_fail) => {
+                self.verdict.warn(Gate::Proofs, unproved.report);
+            }
+            Err(unproved) => {
+                let mut report = unproved.report;
+                if unproved.proofs.findings.iter().any(was_promised_at_start) {
+                    report.push_str(&how_to_approve(candidate));
+                }
+                self.verdict.refuse(Gate::Proofs, report);
+            }
+        }
+    }
+
+    fn widening(&mut self, job: &Job, live: &Loaded, candidate: &Loaded, clock: &dyn Clock) {
+        // What was refused already need not be approved, too.
+        if !job.hold_widening || self.only_forbids || !self.verdict.refusals.is_empty() {
+            return;
+        }
+        let compared = Solver::find(job.solver.as_deref())
+            .map_err(|error| error.to_string())
+            .and_then(|solver| {
+                let (live, candidate) = (&live.snapshot, &candidate.snapshot);
+                diff::widens(live, candidate, &solver, limits_of(job), clock)
+                    .map_err(|error| error.to_string())
+            });
+        let report = match compared {
+            Ok(diff) if !diff.is_wider() => return,
+            Ok(diff) => diff.report(),
+            Err(error) => error,
+        };
+        let report = report + &how_to_approve(candidate);
+        self.verdict.refuse(Gate::Widening, report);
+    }
+
     fn hold_unless_it_stops(&mut self, gate: Gate, report: impl Into<String>) {
         if self.only_forbids {
             self.verdict.warn(gate, report);
@@ -219,6 +313,29 @@ impl Gates {
             self.verdict.refuse(gate, report);
         }
     }
+}
+
+fn limits_of(job: &Job) -> solver::Limits {
+    solver::Limits {
+        whole: job.time * 2 / 5,
+        ..solver::Limits::default()
+    }
+}
+
+fn can_fail(finding: &prove::Finding) -> bool {
+    let refuted = matches!(finding.verdict, prove::Verdict::Refuted { .. });
+    refuted && matches!(finding.claim, prove::Claim::NeverErrors { .. })
+}
+
+const fn was_promised_at_start(finding: &prove::Finding) -> bool {
+    matches!(finding.claim, prove::Claim::Invariant { at_start: true, .. })
+}
+
+fn how_to_approve(candidate: &Loaded) -> String {
+    format!(
+        "\nif that is meant: charter policy approve {}",
+        candidate.folder.whole_digest()
+    )
 }
 
 /// A folder that passed the first gate.

@@ -24,7 +24,12 @@ pub fn confine() {
             tracing::warn!(%error, "the check of the policies cannot be confined");
         }
     }
+    step_back();
+}
+
+/// Lets requests go before what this thread, and those that it starts, do from now on.
+pub fn step_back() {
     if let Err(error) = setpriority_process(None, NICENESS) {
-        tracing::warn!(%error, "the check of the policies runs beside requests as their equal");
+        tracing::warn!(%error, "work on policies runs beside requests as their equal");
     }
 }

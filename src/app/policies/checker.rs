@@ -27,6 +27,10 @@ impl Checker {
         }
     }
 
+    pub(super) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Leads a candidate through the gates. A check that does not come to its end is a refusal.
     pub(super) async fn check(&self, job: &Job) -> Verdict {
         match tokio::time::timeout(self.timeout, self.run(job)).await {

@@ -13,9 +13,10 @@ use std::time::Duration;
 use crate::authz::engine::Health;
 use crate::authz::folder::Folder;
 use crate::authz::snapshot::Snapshot;
-use crate::policy::gates::{self, Demand, Job, Verdict};
+use crate::policy::gates::{self, Demand, Job, Kept, Verdict};
 use crate::settings::keys::Keys;
 use crate::settings::{Requirement, Settings};
+use crate::store::Store;
 
 pub use memory::{Approval, Memory};
 pub(super) use reload::Reloader;
@@ -104,7 +105,12 @@ impl Policies {
             min_coverage: self.rules.min_coverage,
             proofs: self.rules.proofs,
             solver: self.rules.solver.clone(),
+            proofs_kept: Some(Kept {
+                dir: self.memory.dir().join("proofs"),
+                key: self.memory.key_for(b"proofs"),
+            }),
             hold_widening: self.rules.hold_widening,
+            time: self.checker.timeout(),
         }
     }
 
@@ -155,6 +161,33 @@ fn health(verdict: &Verdict) -> Health {
         refused: None,
         warnings: verdict.warnings.iter().map(warning).collect(),
         not_run: verdict.not_run.iter().map(not_run).collect(),
+    }
+}
+
+/// Names that somebody has and the policies do not know: they count for nothing.
+pub(super) async fn warn_of_unknown_names(store: &Store, snapshot: &Snapshot, health: &mut Health) {
+    let names = match store.granted_names().await {
+        Ok(names) => names,
+        Err(error) => {
+            tracing::warn!(%error, "roles and permissions in the database could not be held against the policies");
+            return;
+        }
+    };
+    let catalogue = snapshot.catalogue();
+    let roles = names.roles.iter().filter(|name| !catalogue.has_role(name));
+    let permissions = names
+        .permissions
+        .iter()
+        .filter(|name| !catalogue.has_permission(name));
+    let warnings = roles
+        .map(|name| ("role", name))
+        .chain(permissions.map(|name| ("permission", name)))
+        .map(|(what, name)| {
+            format!("names: somebody has the {what} `{name}`, which the schema does not have; it counts for nothing and can be taken away")
+        });
+    for warning in warnings {
+        tracing::warn!("{warning}");
+        health.warnings.push(warning);
     }
 }
 

@@ -1,9 +1,11 @@
 //! Takes an edit of the folder while requests are served, or says why not.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::authz::engine::{Health, Refused};
@@ -11,9 +13,10 @@ use crate::authz::folder::{Files, Folder};
 use crate::authz::snapshot::Snapshot;
 use crate::http::state::State;
 use crate::policy::gates::{Gate, Verdict};
+use crate::policy::limits;
 
 use super::watch::Watch;
-use super::{Policies, SETTLE, health};
+use super::{Policies, SETTLE, health, warn_of_unknown_names};
 
 /// How often the folder is looked at whatever was heard of it.
 const POLL: Duration = Duration::from_secs(1);
@@ -95,7 +98,7 @@ impl Reloader {
                 }
                 () = stop.cancelled() => break,
             }
-            self.drop_retired();
+            self.drop_retired().await;
             if self
                 .retry_at
                 .is_some_and(|at| self.state.clock.monotonic() >= at)
@@ -189,13 +192,19 @@ impl Reloader {
         match load(&folder).await {
             Ok(snapshot) => {
                 self.policies.accepted(&folder, version, &verdict);
-                self.take(&folder, snapshot, &verdict, approved);
+                self.take(&folder, snapshot, &verdict, approved).await;
             }
             Err(reason) => self.refuse(digest, &Verdict::refused(Gate::Validation, reason)),
         }
     }
 
-    fn take(&mut self, folder: &Folder, snapshot: Snapshot, verdict: &Verdict, approved: bool) {
+    async fn take(
+        &mut self,
+        folder: &Folder,
+        snapshot: Snapshot,
+        verdict: &Verdict,
+        approved: bool,
+    ) {
         tracing::info!(digest = %snapshot.digest(), "other policies are in force");
         metrics::counter!("charter_policies_reloads_total", "outcome" => "taken").increment(1);
         self.retired.push(self.state.engine.replace(snapshot));
@@ -203,7 +212,10 @@ impl Reloader {
         if approved {
             self.baseline.clone_from(folder.files());
         }
-        self.state.engine.report(health(verdict));
+        let mut health = health(verdict);
+        let snapshot = self.state.engine.snapshot();
+        warn_of_unknown_names(&self.state.store, &snapshot, &mut health).await;
+        self.state.engine.report(health);
     }
 
     /// The folder is back to what is in force.
@@ -238,14 +250,14 @@ impl Reloader {
     }
 
     /// Taking thousands of policies apart takes long; no request should be the one that does it.
-    fn drop_retired(&mut self) {
+    async fn drop_retired(&mut self) {
         let (unused, used) = std::mem::take(&mut self.retired)
             .into_iter()
             .partition(|snapshot| Arc::strong_count(snapshot) == 1);
         self.retired = used;
         let unused: Vec<Arc<Snapshot>> = unused;
         if !unused.is_empty() {
-            drop(tokio::task::spawn_blocking(move || drop(unused)));
+            aside(move || drop(unused)).await;
         }
     }
 }
@@ -267,10 +279,24 @@ impl Read {
 
 async fn load(folder: &Folder) -> Result<Snapshot, String> {
     let folder = folder.clone();
-    tokio::task::spawn_blocking(move || Snapshot::of(&folder))
-        .await
-        .map_err(|error| error.to_string())?
-        .map_err(|error| error.report())
+    let loaded = aside(move || Snapshot::of(&folder).map_err(|error| error.report()));
+    loaded.await.ok_or("the policies could not be loaded")?
+}
+
+/// Does work that may take seconds on a thread that lets requests go first. Its priority could not
+/// be raised again, so the thread ends with it.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (done, result) = oneshot::channel();
+    thread::Builder::new()
+        .name("policy-load".to_owned())
+        .spawn(move || {
+            limits::step_back();
+            // Nobody waits any more when the service stops.
+            let _ = done.send(work());
+        })
+        .inspect_err(|error| tracing::error!(%error, "no thread for work on policies"))
+        .ok()?;
+    result.await.ok()
 }
 
 fn shortened(mut reason: String) -> String {

@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::domain::clock::SystemClock;
 use crate::policy::{gates, limits};
 
 use super::super::Error;
@@ -16,7 +17,7 @@ use super::super::Error;
 pub(super) fn run(out: &mut dyn Write) -> Result<ExitCode, Error> {
     limits::confine();
     let job: gates::Job = serde_json::from_reader(io::stdin().lock())?;
-    serde_json::to_writer(&mut *out, &gates::run(&job))?;
+    serde_json::to_writer(&mut *out, &gates::run(&job, &SystemClock::start()))?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
