@@ -37,6 +37,7 @@ mod registration;
 mod resealing;
 mod rotation;
 mod service_accounts;
+mod session_upkeep;
 mod sessions;
 mod sign_in;
 mod users;

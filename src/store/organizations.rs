@@ -248,6 +248,8 @@ impl Tenant<'_> {
             .col_expr(session::Column::RefreshRevokedAt, Expr::value(write.at()))
             .filter(session::Column::OrganizationId.eq(before.id.uuid()))
             .filter(session::Column::RefreshRevokedAt.is_null())
+            // Those that have ended are not refreshed anyway, and there may be very many.
+            .filter(session::Column::EndedAt.is_null())
             .exec(&write.transaction)
             .await?;
         invitation::Entity::update_many()

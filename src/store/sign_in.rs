@@ -76,11 +76,18 @@ impl Store {
             update = update.col_expr(user::Column::PasswordHash, Expr::value(rehashed));
         }
         update.exec(&write.transaction).await?;
-        sessions::insert(&write, user.organization_id, user.id, session).await?;
+        let ended = sessions::insert(&write, user.organization_id, user.id, session).await?;
+        let session = session.id.to_string();
+        let ended: Vec<_> = ended.iter().map(ToString::to_string).collect();
+        let changes = if ended.is_empty() {
+            json!({"session": session})
+        } else {
+            json!({"session": session, "ended": ended})
+        };
         let entry = Entry {
             action: Action::Person("SignIn"),
             resource: user.id.to_string(),
-            changes: Changes::created(json!({"session": session.id.to_string()})),
+            changes: Changes::created(changes),
         };
         write.record(user.organization_id, entry).await?;
         write.commit().await

@@ -10,6 +10,7 @@ mod isolation;
 mod lists;
 mod migrations;
 mod organizations;
+mod people;
 mod process;
 mod service_accounts;
 mod transcript;
