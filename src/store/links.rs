@@ -63,8 +63,7 @@ impl Store {
         link: NewLink,
         by: &Provenance,
     ) -> Result<(), Error> {
-        let mut write = self.begin(by).await?;
-        write.lock_organization(user.organization_id).await?;
+        let (mut write, _) = self.begin_within(user.organization_id, by).await?;
         let active = user::Entity::find_by_id(user.id.uuid())
             .filter(user::Column::IsActive.eq(true))
             .count(&write.transaction)
@@ -115,7 +114,7 @@ impl Store {
         hash: TokenHash,
         by: &Provenance,
     ) -> Result<(), Error> {
-        let mut write = self.begin(by).await?;
+        let (mut write, _) = self.begin_within(user.organization_id, by).await?;
         let person = follow(&write, user, hash, Purpose::VerifyEmail).await?;
         let verified_at = person.email_verified_at.unwrap_or_else(|| write.at());
         let update = user::Entity::update_many()
@@ -138,7 +137,7 @@ impl Store {
         password_hash: String,
         by: &Provenance,
     ) -> Result<(), Error> {
-        let mut write = self.begin(by).await?;
+        let (mut write, _) = self.begin_within(user.organization_id, by).await?;
         let person = follow(&write, user, hash, Purpose::ResetPassword).await?;
         let verified_at = person.email_verified_at.unwrap_or_else(|| write.at());
         let update = user::Entity::update_many()
@@ -166,14 +165,13 @@ fn usable(hash: TokenHash, purpose: Purpose, now: Timestamp) -> Condition {
         .add(one_time_token::Column::ExpiresAt.gt(stored_time(now)))
 }
 
-/// Locks the link's organization and person, and uses the link up by one guarded statement.
+/// Locks the link's person, whose organization is locked, and uses the link up by one guarded statement.
 async fn follow(
     write: &Write<'_>,
     user: &User,
     hash: TokenHash,
     purpose: Purpose,
 ) -> Result<user::Model, Error> {
-    write.lock_organization(user.organization_id).await?;
     let person = user::Entity::find_by_id(user.id.uuid())
         .filter(user::Column::IsActive.eq(true))
         .lock_exclusive()

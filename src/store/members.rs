@@ -137,10 +137,8 @@ impl Tenant<'_> {
         by: &Provenance,
     ) -> Result<User, Error> {
         // In a deactivated organization, too: its people still sign in.
-        let mut write = self.store.begin(by).await?;
-        write
-            .lock_organization(self.scope.organization_id())
-            .await?;
+        let organization = self.scope.organization_id();
+        let (mut write, _) = self.store.begin_within(organization, by).await?;
         let before = self.lock_member(&write, id).await?;
         let after = User {
             is_active,

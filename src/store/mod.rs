@@ -24,6 +24,7 @@ mod connect;
 mod credentials;
 mod entity;
 mod error;
+mod gates;
 mod invitations;
 mod last_used;
 mod links;
@@ -101,6 +102,7 @@ pub struct Store {
     find_credential: String,
     find_sessions: Vec<(String, usize)>,
     patience: Duration,
+    gates: gates::Gates,
 }
 
 impl Store {
@@ -129,6 +131,7 @@ impl Store {
             find_credential,
             find_sessions,
             patience: config.acquire_timeout,
+            gates: gates::Gates::default(),
         })
     }
 

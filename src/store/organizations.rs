@@ -159,8 +159,7 @@ impl Store {
         id: OrganizationId,
         by: &Provenance,
     ) -> Result<Organization, Error> {
-        let write = self.begin(by).await?;
-        let before = write.lock_organization(id).await?;
+        let (write, before) = self.begin_within(id, by).await?;
         let after = Organization {
             is_active: true,
             deactivated_at: None,

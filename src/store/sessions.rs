@@ -184,8 +184,7 @@ impl Store {
         why: &'static str,
         by: &Provenance,
     ) -> Result<(), Error> {
-        let mut write = self.begin(by).await?;
-        write.lock_organization(ended.organization).await?;
+        let (mut write, _) = self.begin_within(ended.organization, by).await?;
         let updated = session::Entity::update_many()
             .col_expr(session::Column::EndedAt, Expr::value(write.at()))
             .filter(session::Column::Id.eq(ended.id.uuid()))

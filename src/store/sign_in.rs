@@ -59,8 +59,7 @@ impl Store {
     ) -> Result<(), Error> {
         let VerifiedLogin { login, rehashed } = verified;
         let user = login.user;
-        let mut write = self.begin(by).await?;
-        write.lock_organization(user.organization_id).await?;
+        let (mut write, _) = self.begin_within(user.organization_id, by).await?;
         let now = user::Entity::find_by_id(user.id.uuid())
             .lock_exclusive()
             .one(&write.transaction)

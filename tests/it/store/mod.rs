@@ -4,6 +4,7 @@ mod access_keys;
 mod accounts;
 mod audit;
 mod credentials;
+mod crowds;
 mod faults;
 mod files;
 mod isolation;
