@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
+use super::NoPlace;
 use super::window::{Exceeded, remembered};
 use crate::domain::clock::Clock;
 
@@ -16,12 +17,21 @@ pub(super) trait Rule: Send {
     fn room(&mut self, now: Duration) -> Result<usize, Exceeded>;
 }
 
+/// Who may wait at one gate, and at all of a kind. More than that would not have their turn in time,
+/// and each holds memory, whether its client is still there or not.
+const LONGEST_LINE: usize = 512;
+const LONGEST_LINES: usize = 4_096;
+
 /// A gate for each key.
-pub(super) struct Gates<K, R>(Cache<K, Arc<Gate<R>>>);
+pub(super) struct Gates<K, R> {
+    gates: Cache<K, Arc<Gate<R>>>,
+    lines: Semaphore,
+}
 
 pub(super) struct Gate<R> {
     state: Mutex<GateState<R>>,
     changed: Notify,
+    line: Semaphore,
 }
 
 struct GateState<R> {
@@ -31,7 +41,10 @@ struct GateState<R> {
 
 impl<K: Hash + Eq + Send + Sync + 'static, R: Rule + 'static> Gates<K, R> {
     pub(super) fn new(memory: Duration) -> Self {
-        Self(remembered(memory))
+        Self {
+            gates: remembered(memory),
+            lines: Semaphore::new(LONGEST_LINES),
+        }
     }
 
     pub(super) async fn enter(
@@ -39,24 +52,33 @@ impl<K: Hash + Eq + Send + Sync + 'static, R: Rule + 'static> Gates<K, R> {
         key: K,
         rule: impl FnOnce() -> R,
         clock: &dyn Clock,
-    ) -> Result<Place<R>, Exceeded> {
-        let gate = self.0.get_with(key, || {
+    ) -> Result<Place<R>, NoPlace> {
+        let gate = self.gates.get_with(key, || {
             Arc::new(Gate {
                 state: Mutex::new(GateState {
                     rule: rule(),
                     under_way: 0,
                 }),
                 changed: Notify::new(),
+                line: Semaphore::new(LONGEST_LINE),
             })
         });
-        while !gate.try_enter(clock.monotonic())? {
-            gate.changed.notified().await;
+        if !gate.try_enter(clock.monotonic())? {
+            let crowded = |_| NoPlace::Crowded;
+            let _in_line = gate.line.try_acquire().map_err(crowded)?;
+            let _in_any = self.lines.try_acquire().map_err(crowded)?;
+            loop {
+                gate.changed.notified().await;
+                if gate.try_enter(clock.monotonic())? {
+                    break;
+                }
+            }
         }
         Ok(Place { gate })
     }
 
     pub(super) fn forget(&self, key: &K) {
-        self.0.invalidate(key);
+        self.gates.invalidate(key);
     }
 }
 

@@ -31,6 +31,21 @@ const LONGEST_WAIT: Duration = Duration::from_mins(5);
 /// After that long without an attempt an account's failures are forgotten.
 const ACCOUNT_MEMORY: Duration = Duration::from_hours(24);
 
+/// Why a guess has no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPlace {
+    /// A limit is reached.
+    Exceeded(Exceeded),
+    /// Too many others wait for one.
+    Crowded,
+}
+
+impl From<Exceeded> for NoPlace {
+    fn from(exceeded: Exceeded) -> Self {
+        Self::Exceeded(exceeded)
+    }
+}
+
 /// Guesses of passwords, limited for each client network and each account.
 pub struct SignInAttempts {
     networks: Gates<IpNet, Failures>,
@@ -70,12 +85,12 @@ impl SignInAttempts {
     ///
     /// # Errors
     ///
-    /// [`Exceeded`].
+    /// [`NoPlace`].
     pub async fn begin(
         &self,
         client: IpAddr,
         account: Option<&EmailAddress>,
-    ) -> Result<Attempt, Exceeded> {
+    ) -> Result<Attempt, NoPlace> {
         let (window, from) = (self.window, network(client));
         let network = if window.limit == 0 {
             None
@@ -210,8 +225,13 @@ mod tests {
         }
         let mut waits = Vec::new();
         for _ in 0..11 {
-            let exceeded = attempts.begin(ip("192.0.2.2"), Some(&email(1))).await.err();
-            let wait = exceeded.expect("a wait").retry_after;
+            let refused = attempts.begin(ip("192.0.2.2"), Some(&email(1))).await.err();
+            let Some(NoPlace::Exceeded(Exceeded {
+                retry_after: wait, ..
+            })) = refused
+            else {
+                panic!("no wait");
+            };
             waits.push(wait.as_secs());
             clock.advance(wait.checked_sub(Duration::from_millis(1)).expect("longer"));
             assert!(
@@ -277,6 +297,31 @@ mod tests {
             begin("192.0.2.1").await.expect("free").failed();
         }
         assert!(begin("198.51.100.1").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn so_many_wait_and_no_more() {
+        let attempts = SignInAttempts::new(0, QUARTER, Arc::new(Stopped::default()));
+        let account = email(1);
+        let mut inside = Vec::new();
+        for _ in 0..FREE_FAILURES {
+            let attempt = attempts.begin(ip("192.0.2.1"), Some(&account)).await;
+            inside.push(attempt.expect("a place"));
+        }
+        let begin = || Box::pin(attempts.begin(ip("192.0.2.1"), Some(&account)));
+        let mut waiting: Vec<_> = (0..512).map(|_| begin()).collect();
+        for waiting in &mut waiting {
+            assert!(futures_util::FutureExt::now_or_never(waiting).is_none());
+        }
+        assert_eq!(begin().await.err(), Some(NoPlace::Crowded));
+        // Whoever gives up waiting makes room in the line.
+        waiting.pop();
+        let mut next = begin();
+        assert!(futures_util::FutureExt::now_or_never(&mut next).is_none());
+        // Whoever is called and has gone passes the call on.
+        inside.clear();
+        drop(waiting);
+        drop(next.await.expect("a place"));
     }
 
     /// How many of many parallel attempts get to guess; each guess takes a few turns.
