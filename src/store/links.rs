@@ -1,6 +1,8 @@
 //! Links in mails: each token is used once, within its time, for its purpose. Unknown, used and
 //! expired are one answer.
 
+use std::net::IpAddr;
+
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
@@ -52,7 +54,7 @@ pub struct NewLink {
 }
 
 impl Store {
-    /// Makes a link for a person who is active.
+    /// Makes a link for a person who is active; somebody at that address asked for it.
     ///
     /// # Errors
     ///
@@ -61,6 +63,7 @@ impl Store {
         &self,
         user: &User,
         link: NewLink,
+        from: IpAddr,
         by: &Provenance,
     ) -> Result<(), Error> {
         let (mut write, _) = self.begin_within(user.organization_id, by).await?;
@@ -74,7 +77,7 @@ impl Store {
         let entry = Entry {
             action: Action::Person("RequestLink"),
             resource: user.id.to_string(),
-            changes: Changes::created(json!({"purpose": link.purpose.as_str()})),
+            changes: Changes::created(json!({"purpose": link.purpose.as_str(), "source_ip": from})),
         };
         insert(&write, user.organization_id, user.id, link).await?;
         write.record(user.organization_id, entry).await?;

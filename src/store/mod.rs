@@ -58,7 +58,7 @@ pub use organizations::NewOrganization;
 pub use outbox::{NewMail, PendingMail};
 pub use registration::Registration;
 pub use service_accounts::{NewServiceAccount, ServiceAccountFilter};
-pub use sessions::{NewSession, Rotation, SessionRow};
+pub use sessions::{Ending, NewSession, Rotation, SessionRow};
 pub use sign_in::{Login, VerifiedLogin};
 pub use users::NewUser;
 

@@ -5,6 +5,8 @@
 //! remembered, so that a later use is told apart from a stranger's guess. Whatever ends a session
 //! writes the same row, and so comes before a rotation or after it.
 
+use std::net::IpAddr;
+
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{
     Alias, Expr, ExprTrait as _, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder,
@@ -13,7 +15,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IdenStatic, Iterable,
     QueryFilter, QueryResult, Statement,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{organization, session, spent_refresh_token, stored_time, user};
@@ -45,6 +47,31 @@ pub struct SessionRow {
     pub user: UserId,
     /// The tenant.
     pub organization: OrganizationId,
+}
+
+/// Why a session ends before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Its person signed out.
+    SignOut,
+    /// Somebody at that address used a spent refresh token again.
+    Reuse(IpAddr),
+}
+
+impl Ending {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignOut => "SignOut",
+            Self::Reuse(_) => "ReuseRefreshToken",
+        }
+    }
+
+    fn details(self) -> Value {
+        match self {
+            Self::SignOut => json!({}),
+            Self::Reuse(from) => json!({"source_ip": from}),
+        }
+    }
 }
 
 /// What came of presenting a refresh token.
@@ -173,7 +200,7 @@ impl Store {
         Ok(spent.map(|(_, session)| SessionRow::from(&session)))
     }
 
-    /// Ends a session; one that has ended stays as it is. `why` names the event.
+    /// Ends a session; one that has ended stays as it is.
     ///
     /// # Errors
     ///
@@ -181,7 +208,7 @@ impl Store {
     pub async fn end_session(
         &self,
         ended: SessionRow,
-        why: &'static str,
+        why: Ending,
         by: &Provenance,
     ) -> Result<(), Error> {
         let (mut write, _) = self.begin_within(ended.organization, by).await?;
@@ -195,9 +222,9 @@ impl Store {
             return Ok(());
         }
         let entry = Entry {
-            action: Action::Person(why),
+            action: Action::Person(why.as_str()),
             resource: ended.user.to_string(),
-            changes: Changes::between(json!({"session": ended.id.to_string()}), json!({})),
+            changes: Changes::between(json!({"session": ended.id.to_string()}), why.details()),
         };
         write.record(ended.organization, entry).await?;
         write.commit().await

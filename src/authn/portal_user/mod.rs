@@ -164,8 +164,17 @@ impl PortalUsers {
 
     /// What an audit event records of somebody who acts for itself, without asking policy.
     fn by(&self, who: UserId, stranger: &Stranger) -> Provenance {
+        self.by_actor(who.to_string(), stranger)
+    }
+
+    /// The same of somebody who has not shown to be the person it is about.
+    fn by_anybody(&self, stranger: &Stranger) -> Provenance {
+        self.by_actor("anonymous".to_owned(), stranger)
+    }
+
+    fn by_actor(&self, actor: String, stranger: &Stranger) -> Provenance {
         Provenance {
-            actor: who.to_string(),
+            actor,
             access_key: None,
             standing: None,
             request_id: Some(stranger.request_id.clone()),

@@ -11,7 +11,7 @@ use crate::domain::email::EmailAddress;
 use crate::domain::id::SessionId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::User;
-use crate::store::{self, NewSession, Rotation, SessionRow, VerifiedLogin};
+use crate::store::{self, Ending, NewSession, Rotation, SessionRow, VerifiedLogin};
 
 use super::{PortalUsers, Refusal, SignedIn, Stranger, internal};
 
@@ -118,11 +118,9 @@ impl PortalUsers {
                     client_ip = %stranger.client,
                     "a spent refresh token was used again, its session is ended"
                 );
-                let by = self.by(session.user, stranger);
-                self.0
-                    .store
-                    .end_session(session, "ReuseRefreshToken", &by)
-                    .await?;
+                let by = self.by_anybody(stranger);
+                let why = Ending::Reuse(stranger.client);
+                self.0.store.end_session(session, why, &by).await?;
                 Err(Refusal::InvalidToken)
             }
         }
@@ -156,7 +154,10 @@ impl PortalUsers {
             ended.extend(other.filter(is_the_callers).filter(|row| Some(*row) != own));
         }
         for session in ended {
-            self.0.store.end_session(session, "SignOut", &by).await?;
+            self.0
+                .store
+                .end_session(session, Ending::SignOut, &by)
+                .await?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ on_both_services!(
     a_refreshed_session_goes_on,
     parallel_tabs_get_one_successor,
     late_reuse_ends_the_session,
+    what_anybody_may_have_done_is_on_record_as_nobodys,
     reuse_is_noticed_within_one_second_and_after_many_generations,
     it_rolls_for_thirty_days,
     what_is_long_over_is_forgotten,
@@ -206,4 +207,27 @@ async fn what_is_long_over_is_forgotten(service: &Service) {
         .get(ORGANIZATION)
         .await
         .assert_refused(401, "INVALID_TOKEN");
+}
+
+async fn what_anybody_may_have_done_is_on_record_as_nobodys(service: &Service) {
+    let acme = service.organization("acme").await;
+    let stolen = acme.person(TeamRole::Owner).await;
+    refreshed(service, &stolen).await;
+    service.clock.advance(11);
+    stolen.refresh().await.assert_refused(401, "INVALID_TOKEN");
+    let forgot = serde_json::json!({"email": stolen.email});
+    let forgot = service
+        .anonymous()
+        .post("/api/auth/forgot-password", forgot);
+    forgot.await.ok();
+    service.link("reset-password", &stolen.email, 1).await;
+    let id = charter::domain::id::UserId::parse_uuid(&stolen.id).expect("an id");
+    for action in ["person.ReuseRefreshToken", "person.RequestLink"] {
+        let found = service.audited(action).await;
+        let [(actor, resource, changes)] = &found[..] else {
+            panic!("{found:?}");
+        };
+        assert_eq!((actor.as_str(), resource), ("anonymous", &id.to_string()));
+        assert!(changes.contains("\"source_ip\":\"127.0.0.1\""), "{changes}");
+    }
 }
