@@ -1,4 +1,5 @@
-//! What keeps the portal's tables small: a person's open sessions are found without the ended ones.
+//! What keeps the portal's tables small: a person's open sessions are found without the ended ones,
+//! and those who have not verified their address without all others.
 
 use sea_orm_migration::prelude::*;
 
@@ -14,13 +15,21 @@ impl MigrationTrait for Migration {
             manager,
             [
                 "CREATE INDEX sessions_open_by_user ON sessions (user_id, created_at, id) \
-              WHERE ended_at IS NULL",
+                 WHERE ended_at IS NULL",
+                "CREATE INDEX users_unverified ON users (id) WHERE email_verified_at IS NULL",
             ],
         )
         .await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        run(manager, ["DROP INDEX sessions_open_by_user"]).await
+        run(
+            manager,
+            [
+                "DROP INDEX users_unverified",
+                "DROP INDEX sessions_open_by_user",
+            ],
+        )
+        .await
     }
 }

@@ -24,6 +24,7 @@ mod connect;
 mod credentials;
 mod entity;
 mod error;
+mod expiry;
 mod gates;
 mod invitations;
 mod last_used;

@@ -269,7 +269,7 @@ impl Tenant<'_> {
 }
 
 /// Writes what changed and its audit event, and commits.
-async fn save(
+pub(super) async fn save(
     mut write: Write<'_>,
     action: Action,
     before: Organization,
