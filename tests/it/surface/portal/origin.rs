@@ -227,3 +227,36 @@ async fn an_answer_that_the_edge_makes_can_be_read_too() {
     held.rollback().await.expect("given back");
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_take_no_parameter_and_the_way_to_invite_is_nobodys() {
+    let service = service().await;
+    let main = [
+        "/.well-known/jwks.json",
+        "/openapi.json",
+        "/docs",
+        "/healthz",
+        "/readyz",
+    ];
+    for page in main {
+        assert_eq!(service.anonymous().get(page).await.status, 200);
+        let odd = service.anonymous().get(&format!("{page}?x=1")).await;
+        odd.assert_refused(400, "BAD_PARAMETER");
+    }
+    for page in ["/healthz", "/readyz", "/metrics"] {
+        let odd = service.operator_side().get(&format!("{page}?x=1")).await;
+        odd.assert_refused(400, "BAD_PARAMETER");
+    }
+    let asset = service.anonymous().get("/docs/start.js?v=1").await;
+    assert_eq!(asset.status, 200);
+    for method in ["DELETE", "GET"] {
+        let invite = service.anonymous().ask(method, "/api/portal/team/invite");
+        let answer = invite.await;
+        answer.assert_refused(405, "METHOD_NOT_ALLOWED");
+        assert_eq!(answer.header("allow"), Some("POST"));
+    }
+    let invited = "/api/portal/team/invited";
+    let other = service.anonymous().ask("DELETE", invited).await;
+    other.assert_refused(401, "MISSING_CREDENTIALS");
+    service.stop().await;
+}
