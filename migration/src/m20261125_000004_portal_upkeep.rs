@@ -1,9 +1,9 @@
 //! What keeps the portal's tables small: a person's open sessions are found without the ended ones,
-//! and those who have not verified their address without all others.
+//! those who have not verified their address without all others, and mails whose link is void.
 
 use sea_orm_migration::prelude::*;
 
-use crate::dialect::run;
+use crate::dialect::{Dialect, run};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -11,6 +11,14 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let bytes = Dialect::of(manager).bytes;
+        run(
+            manager,
+            [format!(
+                "ALTER TABLE outgoing_mails ADD COLUMN link_hash {bytes}"
+            )],
+        )
+        .await?;
         run(
             manager,
             [
@@ -26,6 +34,7 @@ impl MigrationTrait for Migration {
         run(
             manager,
             [
+                "ALTER TABLE outgoing_mails DROP COLUMN link_hash",
                 "DROP INDEX users_unverified",
                 "DROP INDEX sessions_open_by_user",
             ],

@@ -204,6 +204,7 @@ impl PortalUsers {
             id,
             content: sealed.bytes,
             sealing_key_id: sealed.sealing_key_id,
+            link: token.hash(),
             expires_at,
         })
     }

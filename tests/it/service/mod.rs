@@ -154,6 +154,16 @@ impl Service {
             .collect()
     }
 
+    /// How many mails are still to be sent.
+    pub(crate) async fn waiting_mails(&self) -> i64 {
+        use sea_orm::ConnectionTrait as _;
+        let raw = crate::services::connect(self.database.url()).await;
+        let text = "SELECT count(*) FROM outgoing_mails";
+        let statement = sea_orm::Statement::from_string(raw.get_database_backend(), text);
+        let row = raw.query_one_raw(statement).await.expect("an answer");
+        row.expect("a row").try_get_by_index(0).expect("a number")
+    }
+
     /// What it signs access tokens with: the id, and the seed.
     pub(crate) fn token_key(&self) -> (String, [u8; 32]) {
         self.token_key.clone()
