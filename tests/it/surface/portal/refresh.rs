@@ -156,7 +156,6 @@ async fn only_one_well_formed_cookie_is_taken(service: &Service) {
     elsewhere.await.assert_refused(401, "MISSING_CREDENTIALS");
 }
 
-/// However a refresh and a logout meet: once the logout has been answered, nothing works any more.
 async fn nothing_of_a_session_outlives_its_logout(service: &Service) {
     let email = service
         .organization("acme")
@@ -165,25 +164,30 @@ async fn nothing_of_a_session_outlives_its_logout(service: &Service) {
         .await
         .email;
     for _ in 0..25 {
-        let person = service.sign_in(&email, crate::service::PASSWORD).await;
-        let cookie = format!("refresh_token={}", person.cookie);
-        let logout = person
-            .ask("POST", "/api/auth/logout")
-            .header("cookie", &cookie);
-        let refreshes = (0..3).map(|_| person.refresh().write());
-        let answers = all_at_once(refreshes.chain([logout.write()])).await;
-        answers[3].ok();
-        let handed_out = answers[..3].iter().filter(|answer| answer.status == 200);
-        let cookies = handed_out.map(cookie_of).chain([person.cookie.clone()]);
-        for cookie in cookies.collect::<Vec<_>>() {
-            let again = service.anonymous().refresh(&cookie).await;
-            again.assert_refused(401, "INVALID_TOKEN");
-        }
-        person
-            .get(ORGANIZATION)
-            .await
-            .assert_refused(401, "INVALID_TOKEN");
+        let person = service.session_of(&email).await;
+        race_with_logout(service, &person).await;
     }
+}
+
+/// However refreshes and a logout meet: once the logout has been answered, nothing works any more.
+pub(crate) async fn race_with_logout(service: &Service, person: &Person) {
+    let cookie = format!("refresh_token={}", person.cookie);
+    let logout = person
+        .ask("POST", "/api/auth/logout")
+        .header("cookie", &cookie);
+    let refreshes = (0..3).map(|_| person.refresh().write());
+    let answers = all_at_once(refreshes.chain([logout.write()])).await;
+    answers[3].ok();
+    let handed_out = answers[..3].iter().filter(|answer| answer.status == 200);
+    let cookies = handed_out.map(cookie_of).chain([person.cookie.clone()]);
+    for cookie in cookies.collect::<Vec<_>>() {
+        let again = service.anonymous().refresh(&cookie).await;
+        again.assert_refused(401, "INVALID_TOKEN");
+    }
+    person
+        .get(ORGANIZATION)
+        .await
+        .assert_refused(401, "INVALID_TOKEN");
 }
 
 async fn what_is_long_over_is_forgotten(service: &Service) {
