@@ -182,7 +182,7 @@ pub struct Portal {
     pub forgot_password_per_hour: usize,
     /// How long a registration is kept whose owner does not verify the address.
     pub unverified_expire_after: Duration,
-    /// Passwords hashed at once, each with 19 MiB; 0 is one for each processor.
+    /// Passwords hashed at once, each with 19 MiB; 0 is half as many as processors.
     pub hashes_at_once: usize,
 }
 

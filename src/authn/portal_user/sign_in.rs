@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::authn::attempts::Attempt;
 use crate::authn::opaque_token::OpaqueToken;
-use crate::authn::password_pool::Checked;
+use crate::authn::password_pool::{Checked, Permit};
 use crate::domain::caller::UserCaller;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::SessionId;
@@ -46,6 +47,18 @@ impl PortalUsers {
             .await
             .map_err(|_elapsed| Refusal::Busy)??;
         let permit = self.0.passwords.permit().await?;
+        // On the heap, from here on: what the store needs is large, and hundreds may wait above.
+        Box::pin(self.check_login(email, password, stranger, attempt, permit)).await
+    }
+
+    async fn check_login(
+        &self,
+        email: Option<EmailAddress>,
+        password: SecretString,
+        stranger: &Stranger,
+        attempt: Attempt,
+        permit: Permit,
+    ) -> Result<SignedIn, Refusal> {
         let login = match &email {
             Some(email) => self.0.store.find_login(email).await?,
             None => None,
