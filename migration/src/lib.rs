@@ -10,6 +10,7 @@ mod dialect;
 mod m20260901_000001_tenants;
 mod m20260901_000002_audit;
 mod m20261125_000003_portal;
+mod m20261125_000004_portal_upkeep;
 
 /// Every migration, oldest first.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260901_000001_tenants::Migration),
             Box::new(m20260901_000002_audit::Migration),
             Box::new(m20261125_000003_portal::Migration),
+            Box::new(m20261125_000004_portal_upkeep::Migration),
         ]
     }
 }

@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::http::state::State;
 
-use super::{App, FLUSH_INTERVAL};
+use super::{App, FLUSH_INTERVAL, provision};
 
 const FORGET_INTERVAL: Duration = Duration::from_hours(1);
 /// How long what is over stays in the database: a spent refresh token for longer than its successor
@@ -25,6 +25,8 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
         tracker.spawn(reloader.run(stop.clone()));
     }
     tracker.spawn(forget(Arc::clone(&app.state), stop.clone()));
+    let expire_after = app.unverified_expire_after;
+    tracker.spawn(forget(Arc::clone(&app.state), expire_after, stop.clone()));
     let state = Arc::clone(&app.state);
     let metrics = app.metrics.clone();
     let limits = Arc::clone(&app.limits);
@@ -47,11 +49,22 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
 }
 
 /// Now and then, drops what nobody can use any more.
-async fn forget(state: Arc<State>, stop: CancellationToken) {
+async fn forget(state: Arc<State>, expire_after: Duration, stop: CancellationToken) {
     loop {
         let long_ago = state.clock.now() - KEPT;
         if let Err(error) = state.store.forget_sessions_before(long_ago).await {
             tracing::warn!(%error, "sessions and links that are over could not be dropped, they are kept for the next try");
+        }
+        let by = provision::system(&*state.clock);
+        let expired = state
+            .store
+            .expire_registrations_before(by.at - expire_after, &by);
+        match expired.await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "registrations that nobody verified have expired"),
+            Err(error) => {
+                tracing::warn!(%error, "registrations that nobody verified could not be ended, they are kept for the next try");
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(FORGET_INTERVAL) => {}

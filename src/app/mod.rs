@@ -46,6 +46,8 @@ pub struct App {
     pub replay: ReplayGuard,
     /// The shares of keys and organizations, which must be tidied.
     pub limits: Arc<RateLimits>,
+    /// How long a registration is kept that nobody verifies.
+    unverified_expire_after: Duration,
     /// What sends mail, until it is started.
     mail: Mutex<Option<mail::Sender>>,
     /// What takes edits of the policies, until it is started.
@@ -134,6 +136,7 @@ impl App {
             state,
             replay,
             limits,
+            unverified_expire_after: settings.portal.unverified_expire_after,
             mail: Mutex::new(Some(mail)),
             entropy,
             metrics,

@@ -102,7 +102,8 @@ pub(super) fn portal_users(
     };
     let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let at_once = match portal.hashes_at_once {
-        0 => processors(),
+        // One processor is left to all others.
+        0 => (processors() / 2).max(1),
         set => set,
     };
     Ok(PortalUsers::new(Parts {

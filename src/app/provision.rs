@@ -33,6 +33,15 @@ pub fn operator(clock: &dyn Clock) -> Provenance {
     }
 }
 
+/// Who is on record for what the service does by itself.
+#[must_use]
+pub fn system(clock: &dyn Clock) -> Provenance {
+    Provenance {
+        actor: "system".to_owned(),
+        ..operator(clock)
+    }
+}
+
 /// Makes a service account with direct permissions.
 ///
 /// # Errors

@@ -78,7 +78,7 @@ impl Server {
             self.main,
             router::main(Arc::clone(state)),
             edge(edge_config(settings)),
-            Some(state.origins.cors()),
+            Some(state.origins.clone()),
             stop.clone().cancelled_owned(),
         );
         listeners.spawn(report(main));

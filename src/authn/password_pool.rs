@@ -43,6 +43,9 @@ pub enum Checked {
     Wrong,
 }
 
+/// Who may wait for each thread: more than it serves while they are patient.
+const LONGEST_LINE: usize = 512;
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// How much the hashing threads yield, of 19 (setpriority(2)): with an idle processor they have all
@@ -54,6 +57,7 @@ const NICENESS: i32 = 10;
 /// Hashes with a bounded number of permits, one for each of its threads.
 pub struct PasswordPool {
     permits: Arc<Semaphore>,
+    line: Semaphore,
     jobs: Sender<Job>,
     patience: Duration,
     entropy: Arc<dyn Entropy>,
@@ -92,6 +96,7 @@ impl PasswordPool {
             .collect::<String>();
         Ok(Self {
             permits: Arc::new(Semaphore::new(at_once)),
+            line: Semaphore::new(at_once.saturating_mul(LONGEST_LINE)),
             jobs,
             patience,
             decoy: password::hash(&SecretString::from(nobodys), &*entropy)?,
@@ -103,8 +108,12 @@ impl PasswordPool {
     ///
     /// # Errors
     ///
-    /// [`PoolError::Busy`] if there was none in time.
+    /// [`PoolError::Busy`] if there was none in time, or too many wait already.
     pub async fn permit(&self) -> Result<Permit, PoolError> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Ok(Permit(permit));
+        }
+        let _in_line = self.line.try_acquire().map_err(|_| PoolError::Busy)?;
         let permit = Arc::clone(&self.permits).acquire_owned();
         match tokio::time::timeout(self.patience, permit).await {
             Ok(Ok(permit)) => Ok(Permit(permit)),
@@ -184,5 +193,27 @@ fn work_through(queue: &Mutex<Receiver<Job>>) {
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
             tracing::error!("hashing a password panicked");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::domain::entropy::OsEntropy;
+
+    #[tokio::test]
+    async fn so_many_wait_and_no_more() {
+        let patience = Duration::from_mins(1);
+        let pool = PasswordPool::new(1, patience, Arc::new(OsEntropy)).expect("a pool");
+        let held = pool.permit().await.expect("free");
+        let mut waiting: Vec<_> = (0..LONGEST_LINE).map(|_| Box::pin(pool.permit())).collect();
+        for waiting in &mut waiting {
+            assert!(waiting.now_or_never().is_none());
+        }
+        assert!(matches!(pool.permit().await, Err(PoolError::Busy)));
+        drop(held);
+        waiting.swap_remove(0).await.expect("its turn");
     }
 }

@@ -7,7 +7,7 @@ use super::timestamp::Timestamp;
 /// Who did something, and on whose word it was allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provenance {
-    /// The principal's typed id, or `operator` for a command on the machine.
+    /// The principal's typed id, `operator` for a command on the machine, `system`, or `anonymous`.
     pub actor: String,
     /// The key that signed the request; `None` for people and commands. A write finds it alive.
     pub access_key: Option<AccessKeyId>,

@@ -67,6 +67,23 @@ impl Permission {
     pub const fn index(self) -> usize {
         self as usize
     }
+
+    /// Whether it changes nothing: then a person may use it before its address is verified.
+    #[must_use]
+    pub const fn only_reads(self) -> bool {
+        matches!(
+            self,
+            Self::GetOrganization
+                | Self::ListAccounts
+                | Self::GetAccount
+                | Self::ListServiceAccounts
+                | Self::GetServiceAccount
+                | Self::ListDeletedServiceAccounts
+                | Self::ListKeys
+                | Self::GetDecision
+                | Self::ListMembers
+        )
+    }
 }
 
 impl fmt::Display for Permission {

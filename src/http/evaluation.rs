@@ -30,6 +30,7 @@ use super::context::RequestContext;
 use super::error::{ApiError, echo};
 use super::fields::{Broken, Fields, present};
 use super::json;
+use super::query::NoParameters;
 use super::state::State;
 
 /// Answers one question.
@@ -41,6 +42,7 @@ pub async fn evaluate(request: &mut Request, depot: &mut Depot) -> Result<Json<A
     let credentials = collect(request, context.client_ip);
     let operator = Operator::authenticate(&credentials, state.ops_token.as_ref())?;
     let body = body::read(request, context.body_limits).await?;
+    NoParameters::check(request)?;
     body::require_json(request.method(), request.headers())?;
     let asked = Asked::read(Fields::new(json::parse_object(&body)?))?;
     let asker = Asker { state, operator };
@@ -243,6 +245,13 @@ impl Asker {
         resource: &Loaded,
         context: &RequestContext,
     ) -> bool {
+        // No policy's matter: the API refuses it before policy is asked.
+        if let Caller::User(person) = caller
+            && !person.user.email_verified
+            && !permission.only_reads()
+        {
+            return false;
+        }
         let snapshot = self.state.engine.snapshot();
         let question = Question {
             principal: &Principal::prepare(caller, &snapshot),

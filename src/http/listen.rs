@@ -17,7 +17,7 @@ use salvo::rt::tokio::TokioTimer;
 use salvo::{Router, Server};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::origin::CrossOrigin;
+use super::origin::Origins;
 use super::request_id::RequestIds;
 use super::service::{Edge, EdgeConfig};
 use super::wire::{WireLimits, WireStream};
@@ -64,7 +64,7 @@ pub async fn serve(
     bound: Bound,
     router: Router,
     edge: Edge,
-    cross_origin: Option<CrossOrigin>,
+    origins: Option<Origins>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     let config = edge.config().clone();
@@ -103,7 +103,7 @@ pub async fn serve(
         pending::<()>().await;
     };
     tokio::select! {
-        result = server.try_serve(edge.guard(router, cross_origin)) => result,
+        result = server.try_serve(edge.guard(router, origins)) => result,
         () = stop => Ok(()),
     }
 }

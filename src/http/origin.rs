@@ -3,6 +3,7 @@
 
 use salvo::cors::{AllowOrigin, Cors, CorsHandler};
 use salvo::http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
     IF_MATCH, IF_NONE_MATCH, LOCATION, ORIGIN, RETRY_AFTER, VARY,
 };
@@ -13,6 +14,16 @@ use super::error::{ApiError, Code};
 
 /// How long a browser may remember a preflight's answer, in seconds.
 const MAX_AGE: u64 = 600;
+/// What pages may read of an answer beside the headers that CORS always shows.
+const EXPOSED: [HeaderName; 7] = [
+    ETAG,
+    LOCATION,
+    RETRY_AFTER,
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("x-ratelimit-limit"),
+    HeaderName::from_static("x-ratelimit-remaining"),
+    HeaderName::from_static("x-ratelimit-reset"),
+];
 
 /// Web origins in their serialized form (RFC 6454 section 6.1).
 #[derive(Debug, Clone)]
@@ -48,6 +59,28 @@ impl Origins {
         }
     }
 
+    /// Lets a page of a known origin read an answer that was made before CORS was looked at, or in
+    /// place of one that was given up.
+    pub(super) fn complete(&self, request: &HeaderMap, response: &mut HeaderMap) {
+        let mut lines = request.get_all(ORIGIN).into_iter();
+        let (Some(origin), None) = (lines.next(), lines.next()) else {
+            return;
+        };
+        if !self.has(origin) || response.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+            return;
+        }
+        response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        response.insert(
+            ACCESS_CONTROL_ALLOW_CREDENTIALS,
+            HeaderValue::from_static("true"),
+        );
+        let exposed = EXPOSED.each_ref().map(HeaderName::as_str).join(", ");
+        if let Ok(exposed) = HeaderValue::from_str(&exposed) {
+            response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        }
+        response.insert(VARY, HeaderValue::from_static("origin"));
+    }
+
     /// Tells browsers which origins may read the answers.
     #[must_use]
     pub fn cors(&self) -> CrossOrigin {
@@ -55,13 +88,6 @@ impl Origins {
         let allowed = move |origin: Option<&HeaderValue>, _: &Request, _: &Depot| {
             origin.filter(|origin| known.has(origin)).cloned()
         };
-        let exposed = [
-            "x-request-id",
-            "x-ratelimit-limit",
-            "x-ratelimit-remaining",
-            "x-ratelimit-reset",
-        ];
-        let exposed = exposed.map(HeaderName::from_static);
         let methods = [
             Method::GET,
             Method::POST,
@@ -77,12 +103,7 @@ impl Origins {
             .allow_credentials(true)
             .allow_methods(methods.to_vec())
             .allow_headers(headers.collect::<Vec<_>>())
-            .expose_headers(
-                [ETAG, LOCATION, RETRY_AFTER]
-                    .into_iter()
-                    .chain(exposed)
-                    .collect::<Vec<_>>(),
-            )
+            .expose_headers(EXPOSED.to_vec())
             .max_age(MAX_AGE)
             .vary([ORIGIN]);
         CrossOrigin(cors.into_handler())

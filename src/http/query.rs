@@ -4,6 +4,7 @@
 use std::fmt::Display;
 
 use percent_encoding::percent_decode_str;
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 
 use super::error::{ApiError, Code, echo};
 use crate::domain::page::{MAX_QUANTITY, PageRequest};
@@ -124,6 +125,41 @@ impl Query {
         match self.0.first() {
             None => Ok(()),
             Some((name, _)) => Err(bad(format!("{} is not known here", echo(name)))),
+        }
+    }
+}
+
+/// Stands before pages that take no parameter.
+pub struct NoParameters;
+
+impl NoParameters {
+    /// Refuses any.
+    ///
+    /// # Errors
+    ///
+    /// `BAD_PARAMETER`.
+    pub fn check(request: &Request) -> Result<(), ApiError> {
+        Query::parse(request.uri().query())?.finish()
+    }
+}
+
+#[async_trait]
+impl Handler for NoParameters {
+    async fn handle(
+        &self,
+        request: &mut Request,
+        depot: &mut Depot,
+        response: &mut Response,
+        control: &mut FlowCtrl,
+    ) {
+        match Self::check(request) {
+            Ok(()) => {
+                control.call_next(request, depot, response).await;
+            }
+            Err(error) => {
+                control.skip_rest();
+                error.write(request, depot, response).await;
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use salvo::Router;
 
+use super::query::NoParameters;
 use super::state::{ProvideState, State};
 use super::{docs, evaluation, machine, ops, portal};
 
@@ -15,13 +16,13 @@ pub fn operations() -> Router {
 
 /// What no policy decides; a test keeps the list.
 fn public() -> Router {
-    Router::new()
-        .push(portal::sign_in_router())
+    let pages = Router::with_hoop(NoParameters)
         .push(Router::with_path(".well-known/jwks.json").get(portal::jwks::get))
         .push(Router::with_path("openapi.json").get(docs::openapi_json))
         .push(Router::with_path("docs").get(docs::index))
         .push(Router::with_path("healthz").get(ops::healthz))
-        .push(Router::with_path("readyz").get(ops::readyz_bare))
+        .push(Router::with_path("readyz").get(ops::readyz_bare));
+    Router::new().push(portal::sign_in_router()).push(pages)
 }
 
 /// What the OpenAPI document describes.
@@ -42,10 +43,12 @@ pub fn main(state: Arc<State>) -> Router {
 /// The operations listener (contract section 6).
 #[must_use]
 pub fn operations_listener(state: Arc<State>) -> Router {
-    Router::new()
-        .hoop(ProvideState(state))
+    let pages = Router::with_hoop(NoParameters)
         .push(Router::with_path("healthz").get(ops::healthz))
         .push(Router::with_path("readyz").get(ops::readyz))
-        .push(Router::with_path("metrics").get(ops::metrics))
+        .push(Router::with_path("metrics").get(ops::metrics));
+    Router::new()
+        .hoop(ProvideState(state))
+        .push(pages)
         .push(Router::with_path("access/v1/evaluation").post(evaluation::evaluate))
 }

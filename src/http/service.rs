@@ -22,7 +22,7 @@ use super::client_ip;
 use super::context::RequestContext;
 use super::counted::Counted;
 use super::error::ApiError;
-use super::origin::CrossOrigin;
+use super::origin::Origins;
 use super::request_id::{RequestId, RequestIds};
 use super::target;
 use crate::domain::clock::Clock;
@@ -82,6 +82,7 @@ pub struct Edge {
     config: EdgeConfig,
     clock: Arc<dyn Clock>,
     request_ids: Arc<RequestIds>,
+    origins: Option<Origins>,
 }
 
 impl Edge {
@@ -92,6 +93,7 @@ impl Edge {
             config,
             clock,
             request_ids: Arc::new(RequestIds::new(entropy)),
+            origins: None,
         }
     }
 
@@ -103,12 +105,15 @@ impl Edge {
         Arc::clone(&self.request_ids)
     }
 
-    /// The router behind this edge, and behind what else holds for matched and unmatched alike.
+    /// The router behind this edge, and behind CORS where browsers may come, for matched and unmatched
+    /// routes alike.
     #[must_use]
-    pub fn guard(self, router: Router, inner: Option<CrossOrigin>) -> Service {
+    pub fn guard(mut self, router: Router, origins: Option<Origins>) -> Service {
+        let cors = origins.as_ref().map(Origins::cors);
+        self.origins = origins;
         let service = Service::new(router).hoop(self);
-        match inner {
-            Some(inner) => service.hoop(inner),
+        match cors {
+            Some(cors) => service.hoop(cors),
             None => service,
         }
     }
@@ -170,6 +175,9 @@ impl Handler for Edge {
 
         give_error_its_shape(request_id.as_str(), response);
         let headers = response.headers_mut();
+        if let Some(origins) = &self.origins {
+            origins.complete(request.headers(), headers);
+        }
         request_id.write(headers);
         headers
             .entry(CACHE_CONTROL)

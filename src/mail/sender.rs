@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 use crate::authn::secrets::Sealer;
 use crate::domain::access_key::SealedSecret;
 use crate::domain::clock::Clock;
+use crate::domain::id::MailId;
 use crate::domain::letter::Letter;
-use crate::store::{NewMail, PendingMail, Store};
+use crate::store::{PendingMail, Store};
 
 use super::message::Composer;
 use super::transport::Transport;
@@ -82,27 +83,34 @@ impl Sender {
         found
     }
 
-    async fn deal_with(&self, pending: PendingMail) {
-        let PendingMail { mail, attempts } = pending;
-        let id = mail.id;
+    async fn deal_with(&self, mail: PendingMail) {
+        let (id, attempts) = (mail.id, mail.attempts);
         if mail.expires_at <= self.clock.now() {
             tracing::error!(mail = %id, attempts, "a mail was not sent before its link was void, it is dropped");
             metrics::counter!("charter_mails_total", "outcome" => "dropped").increment(1);
-            return self.done(&mail).await;
+            return self.done(id).await;
+        }
+        if mail.is_void {
+            tracing::info!(mail = %id, attempts, "the link of a mail was withdrawn before it was sent, it is dropped");
+            metrics::counter!("charter_mails_total", "outcome" => "withdrawn").increment(1);
+            return self.done(id).await;
         }
         match tokio::time::timeout(PATIENCE, self.send(&mail)).await {
             Ok(Ok(())) => {
                 metrics::counter!("charter_mails_total", "outcome" => "sent").increment(1);
                 tracing::info!(mail = %id, "a mail was sent");
-                self.done(&mail).await;
+                self.done(id).await;
             }
             // Whatever the server's code: a wrong password of ours is a permanent refusal, too.
-            Ok(Err(error)) => Self::failed(&mail, attempts, &error),
-            Err(_elapsed) => Self::failed(&mail, attempts, &"it took too long"),
+            Ok(Err(error)) => Self::failed(id, attempts, &error),
+            Err(_elapsed) => Self::failed(id, attempts, &"it took too long"),
         }
     }
 
-    async fn send(&self, mail: &NewMail) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    async fn send(
+        &self,
+        mail: &PendingMail,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let sealed = SealedSecret {
             sealing_key_id: mail.sealing_key_id.clone(),
             bytes: mail.content.clone(),
@@ -114,14 +122,14 @@ impl Sender {
         Ok(())
     }
 
-    fn failed(mail: &NewMail, attempts: u32, why: &dyn std::fmt::Display) {
+    fn failed(mail: MailId, attempts: u32, why: &dyn std::fmt::Display) {
         metrics::counter!("charter_mails_total", "outcome" => "failed").increment(1);
-        tracing::warn!(mail = %mail.id, attempts, error = %why, "a mail was not sent, it is tried again");
+        tracing::warn!(mail = %mail, attempts, error = %why, "a mail was not sent, it is tried again");
     }
 
-    async fn done(&self, mail: &NewMail) {
-        if let Err(error) = self.store.mail_is_done(mail.id).await {
-            tracing::warn!(mail = %mail.id, %error, "a mail that is done stays in the outbox, it may be sent again");
+    async fn done(&self, mail: MailId) {
+        if let Err(error) = self.store.mail_is_done(mail).await {
+            tracing::warn!(mail = %mail, %error, "a mail that is done stays in the outbox, it may be sent again");
         }
     }
 }

@@ -16,6 +16,7 @@ use super::{
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
 /// A bound for limits on strangers.
 const MOST_TRIES: usize = 10_000;
 /// Of the operators' token: what nobody guesses.
@@ -207,6 +208,7 @@ fn portal(reader: &mut Reader) -> Portal {
         failed_logins_per_quarter_hour: reader
             .number("portal.failed_logins_per_quarter_hour", 0..=MOST_TRIES),
         forgot_password_per_hour: reader.number("portal.forgot_password_per_hour", 0..=MOST_TRIES),
+        unverified_expire_after: reader.duration("portal.unverified_expire_after", DAY..=366 * DAY),
         hashes_at_once: reader.number("portal.hashes_at_once", 0..=256),
     }
 }

@@ -52,6 +52,8 @@ pub(super) enum Action {
     Permission(Permission),
     /// What no permission allows: a command on the machine.
     Operator(&'static str),
+    /// What the service does by itself, when the time has come.
+    System(&'static str),
     /// What a person does without anybody's permission: signing in, following a link.
     Person(&'static str),
 }
@@ -188,6 +190,7 @@ fn name(action: Action, by: &Provenance) -> String {
     match action {
         Action::Operator(command) => format!("operator.{command}"),
         Action::Person(act) => format!("person.{act}"),
+        Action::System(act) => format!("system.{act}"),
         Action::Permission(permission) if by.actor == "operator" => {
             format!("operator.{permission}")
         }

@@ -124,8 +124,8 @@ impl Store {
         session: NewSession,
         by: &Provenance,
     ) -> Result<User, Error> {
-        let mut write = self.begin(by).await?;
-        let organization = write.lock_organization(invitation.organization_id).await?;
+        let into = invitation.organization_id;
+        let (mut write, organization) = self.begin_within(into, by).await?;
         if !organization.is_active {
             return Err(Error::InvalidLink);
         }

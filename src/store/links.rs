@@ -1,6 +1,8 @@
 //! Links in mails: each token is used once, within its time, for its purpose. Unknown, used and
 //! expired are one answer.
 
+use std::net::IpAddr;
+
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
@@ -52,7 +54,7 @@ pub struct NewLink {
 }
 
 impl Store {
-    /// Makes a link for a person who is active.
+    /// Makes a link for a person who is active; somebody at that address asked for it.
     ///
     /// # Errors
     ///
@@ -61,10 +63,10 @@ impl Store {
         &self,
         user: &User,
         link: NewLink,
+        from: IpAddr,
         by: &Provenance,
     ) -> Result<(), Error> {
-        let mut write = self.begin(by).await?;
-        write.lock_organization(user.organization_id).await?;
+        let (mut write, _) = self.begin_within(user.organization_id, by).await?;
         let active = user::Entity::find_by_id(user.id.uuid())
             .filter(user::Column::IsActive.eq(true))
             .count(&write.transaction)
@@ -75,7 +77,7 @@ impl Store {
         let entry = Entry {
             action: Action::Person("RequestLink"),
             resource: user.id.to_string(),
-            changes: Changes::created(json!({"purpose": link.purpose.as_str()})),
+            changes: Changes::created(json!({"purpose": link.purpose.as_str(), "source_ip": from})),
         };
         insert(&write, user.organization_id, user.id, link).await?;
         write.record(user.organization_id, entry).await?;
@@ -115,7 +117,7 @@ impl Store {
         hash: TokenHash,
         by: &Provenance,
     ) -> Result<(), Error> {
-        let mut write = self.begin(by).await?;
+        let (mut write, _) = self.begin_within(user.organization_id, by).await?;
         let person = follow(&write, user, hash, Purpose::VerifyEmail).await?;
         let verified_at = person.email_verified_at.unwrap_or_else(|| write.at());
         let update = user::Entity::update_many()
@@ -138,7 +140,7 @@ impl Store {
         password_hash: String,
         by: &Provenance,
     ) -> Result<(), Error> {
-        let mut write = self.begin(by).await?;
+        let (mut write, _) = self.begin_within(user.organization_id, by).await?;
         let person = follow(&write, user, hash, Purpose::ResetPassword).await?;
         let verified_at = person.email_verified_at.unwrap_or_else(|| write.at());
         let update = user::Entity::update_many()
@@ -166,14 +168,13 @@ fn usable(hash: TokenHash, purpose: Purpose, now: Timestamp) -> Condition {
         .add(one_time_token::Column::ExpiresAt.gt(stored_time(now)))
 }
 
-/// Locks the link's organization and person, and uses the link up by one guarded statement.
+/// Locks the link's person, whose organization is locked, and uses the link up by one guarded statement.
 async fn follow(
     write: &Write<'_>,
     user: &User,
     hash: TokenHash,
     purpose: Purpose,
 ) -> Result<user::Model, Error> {
-    write.lock_organization(user.organization_id).await?;
     let person = user::Entity::find_by_id(user.id.uuid())
         .filter(user::Column::IsActive.eq(true))
         .lock_exclusive()

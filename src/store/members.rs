@@ -88,7 +88,8 @@ impl Tenant<'_> {
     }
 
     /// Removes a person for good: its sessions and links go with it, its address is free again, and
-    /// what remains is the audit log. `check` sees the person, locked.
+    /// what remains is the audit log. `check` sees the person, locked. What is of no use any more goes
+    /// before the transaction, a handful at a time.
     ///
     /// # Errors
     ///
@@ -100,6 +101,10 @@ impl Tenant<'_> {
         by: &Provenance,
         check: impl FnOnce(&User) -> Result<(), E> + Send,
     ) -> Result<(), E> {
+        let found = self.member(id).await?;
+        if found.role != TeamRole::Owner.as_str() {
+            self.store.forget_traces_of(id, by.at).await?;
+        }
         let (mut write, organization) = self.begin(by).await?;
         let before = self.lock_member(&write, id).await?;
         check(&before)?;
@@ -132,10 +137,8 @@ impl Tenant<'_> {
         by: &Provenance,
     ) -> Result<User, Error> {
         // In a deactivated organization, too: its people still sign in.
-        let mut write = self.store.begin(by).await?;
-        write
-            .lock_organization(self.scope.organization_id())
-            .await?;
+        let organization = self.scope.organization_id();
+        let (mut write, _) = self.store.begin_within(organization, by).await?;
         let before = self.lock_member(&write, id).await?;
         let after = User {
             is_active,

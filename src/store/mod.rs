@@ -25,6 +25,8 @@ mod credentials;
 mod entity;
 mod error;
 mod granted_names;
+mod expiry;
+mod gates;
 mod invitations;
 mod last_used;
 mod links;
@@ -38,6 +40,7 @@ mod registration;
 mod resealing;
 mod rotation;
 mod service_accounts;
+mod session_upkeep;
 mod sessions;
 mod sign_in;
 mod users;
@@ -58,7 +61,7 @@ pub use organizations::NewOrganization;
 pub use outbox::{NewMail, PendingMail};
 pub use registration::Registration;
 pub use service_accounts::{NewServiceAccount, ServiceAccountFilter};
-pub use sessions::{NewSession, Rotation, SessionRow};
+pub use sessions::{Ending, NewSession, Rotation, SessionRow};
 pub use sign_in::{Login, VerifiedLogin};
 pub use users::NewUser;
 
@@ -102,6 +105,7 @@ pub struct Store {
     find_credential: String,
     find_sessions: Vec<(String, usize)>,
     patience: Duration,
+    gates: gates::Gates,
 }
 
 impl Store {
@@ -130,6 +134,7 @@ impl Store {
             find_credential,
             find_sessions,
             patience: config.acquire_timeout,
+            gates: gates::Gates::default(),
         })
     }
 

@@ -159,8 +159,7 @@ impl Store {
         id: OrganizationId,
         by: &Provenance,
     ) -> Result<Organization, Error> {
-        let write = self.begin(by).await?;
-        let before = write.lock_organization(id).await?;
+        let (write, before) = self.begin_within(id, by).await?;
         let after = Organization {
             is_active: true,
             deactivated_at: None,
@@ -248,6 +247,8 @@ impl Tenant<'_> {
             .col_expr(session::Column::RefreshRevokedAt, Expr::value(write.at()))
             .filter(session::Column::OrganizationId.eq(before.id.uuid()))
             .filter(session::Column::RefreshRevokedAt.is_null())
+            // Those that have ended are not refreshed anyway, and there may be very many.
+            .filter(session::Column::EndedAt.is_null())
             .exec(&write.transaction)
             .await?;
         invitation::Entity::update_many()
@@ -268,7 +269,7 @@ impl Tenant<'_> {
 }
 
 /// Writes what changed and its audit event, and commits.
-async fn save(
+pub(super) async fn save(
     mut write: Write<'_>,
     action: Action,
     before: Organization,

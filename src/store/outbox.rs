@@ -3,12 +3,13 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::entity::{outgoing_mail, stored_time};
+use super::entity::{invitation, one_time_token, outgoing_mail, stored_time};
 use super::write::Write;
 use super::{Error, Store};
 use crate::domain::id::{MailId, OrganizationId};
+use crate::domain::session::TokenHash;
 use crate::domain::timestamp::Timestamp;
 
 /// A mail to be put into the outbox.
@@ -20,6 +21,8 @@ pub struct NewMail {
     pub content: Vec<u8>,
     /// The key that sealed it.
     pub sealing_key_id: String,
+    /// Of the token of its link.
+    pub link: TokenHash,
     /// From then on it is of no use to anybody.
     pub expires_at: Timestamp,
 }
@@ -32,13 +35,21 @@ impl std::fmt::Debug for NewMail {
     }
 }
 
-/// A mail in the outbox.
+/// A mail in the outbox, taken to be sent.
 #[derive(Clone)]
 pub struct PendingMail {
-    /// The mail.
-    pub mail: NewMail,
+    /// Its id; the seal is bound to it.
+    pub id: MailId,
+    /// The sealed content.
+    pub content: Vec<u8>,
+    /// The key that sealed it.
+    pub sealing_key_id: String,
+    /// From then on it is of no use to anybody.
+    pub expires_at: Timestamp,
     /// How often sending was tried, this time not counted.
     pub attempts: u32,
+    /// Whether its link cannot be followed any more: used, replaced or withdrawn.
+    pub is_void: bool,
 }
 
 impl Store {
@@ -82,18 +93,34 @@ impl Store {
             transaction.commit().await?;
             // Another process may have been faster.
             if claimed.rows_affected == 1 {
+                let is_void = self.is_void(row.link_hash).await?;
                 taken.push(PendingMail {
-                    mail: NewMail {
-                        id: MailId::from_uuid(row.id),
-                        content: row.sealed_content,
-                        sealing_key_id: row.sealing_key_id,
-                        expires_at: row.expires_at,
-                    },
+                    id: MailId::from_uuid(row.id),
+                    content: row.sealed_content,
+                    sealing_key_id: row.sealing_key_id,
+                    expires_at: row.expires_at,
                     attempts,
+                    is_void,
                 });
             }
         }
         Ok(taken)
+    }
+
+    /// A mail from before links were noted is taken for a good one.
+    async fn is_void(&self, link: Option<Vec<u8>>) -> Result<bool, Error> {
+        let Some(link) = link else { return Ok(false) };
+        let links = one_time_token::Entity::find_by_id(link.clone())
+            .filter(one_time_token::Column::UsedAt.is_null())
+            .count(&self.reader)
+            .await?;
+        let invitations = invitation::Entity::find()
+            .filter(invitation::Column::Hash.eq(link))
+            .filter(invitation::Column::AcceptedAt.is_null())
+            .filter(invitation::Column::RevokedAt.is_null())
+            .count(&self.reader)
+            .await?;
+        Ok(links == 0 && invitations == 0)
     }
 
     /// Removes a mail that was sent, or that nobody will send.
@@ -124,6 +151,7 @@ pub(super) async fn insert(
         attempts: Set(0),
         next_attempt_at: Set(write.at()),
         expires_at: Set(stored_time(mail.expires_at)),
+        link_hash: Set(Some(mail.link.to_vec())),
         created_at: Set(write.at()),
     };
     outgoing_mail::Entity::insert(row)

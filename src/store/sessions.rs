@@ -5,21 +5,22 @@
 //! remembered, so that a later use is told apart from a stranger's guess. Whatever ends a session
 //! writes the same row, and so comes before a rotation or after it.
 
+use std::net::IpAddr;
+
 use sea_orm::ActiveValue::Set;
-use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{
     Alias, Expr, ExprTrait as _, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IdenStatic, Iterable,
-    QueryFilter, QueryResult, QuerySelect, Statement,
+    QueryFilter, QueryResult, Statement,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{organization, session, spent_refresh_token, stored_time, user};
 use super::write::Write;
-use super::{Error, Store};
+use super::{Error, Store, session_upkeep};
 use crate::domain::audit::Provenance;
 use crate::domain::caller::UserCaller;
 use crate::domain::id::{OrganizationId, SessionId, UserId};
@@ -48,6 +49,31 @@ pub struct SessionRow {
     pub organization: OrganizationId,
 }
 
+/// Why a session ends before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Its person signed out.
+    SignOut,
+    /// Somebody at that address used a spent refresh token again.
+    Reuse(IpAddr),
+}
+
+impl Ending {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignOut => "SignOut",
+            Self::Reuse(_) => "ReuseRefreshToken",
+        }
+    }
+
+    fn details(self) -> Value {
+        match self {
+            Self::SignOut => json!({}),
+            Self::Reuse(from) => json!({"source_ip": from}),
+        }
+    }
+}
+
 /// What came of presenting a refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rotation {
@@ -69,7 +95,6 @@ pub enum Rotation {
 }
 
 const LONGEST_LIST: usize = 64;
-const HANDFUL: u64 = 500;
 /// Refreshes of one session; its person signs in again after that. At one in fifteen minutes it is a
 /// year and a half, and nobody can fill the table of spent tokens from one session.
 const MOST_GENERATIONS: i64 = 50_000;
@@ -175,7 +200,7 @@ impl Store {
         Ok(spent.map(|(_, session)| SessionRow::from(&session)))
     }
 
-    /// Ends a session; one that has ended stays as it is. `why` names the event.
+    /// Ends a session; one that has ended stays as it is.
     ///
     /// # Errors
     ///
@@ -183,11 +208,10 @@ impl Store {
     pub async fn end_session(
         &self,
         ended: SessionRow,
-        why: &'static str,
+        why: Ending,
         by: &Provenance,
     ) -> Result<(), Error> {
-        let mut write = self.begin(by).await?;
-        write.lock_organization(ended.organization).await?;
+        let (mut write, _) = self.begin_within(ended.organization, by).await?;
         let updated = session::Entity::update_many()
             .col_expr(session::Column::EndedAt, Expr::value(write.at()))
             .filter(session::Column::Id.eq(ended.id.uuid()))
@@ -198,71 +222,12 @@ impl Store {
             return Ok(());
         }
         let entry = Entry {
-            action: Action::Person(why),
+            action: Action::Person(why.as_str()),
             resource: ended.user.to_string(),
-            changes: Changes::between(json!({"session": ended.id.to_string()}), json!({})),
+            changes: Changes::between(json!({"session": ended.id.to_string()}), why.details()),
         };
         write.record(ended.organization, entry).await?;
         write.commit().await
-    }
-
-    /// Forgets sessions, links and invitations that are over since before that time.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
-    pub async fn forget_sessions_before(&self, time: Timestamp) -> Result<u64, Error> {
-        use super::entity::{invitation, one_time_token};
-        let time = stored_time(time);
-        let sessions = session::Column::RefreshExpiresAt.lt(time);
-        let links = one_time_token::Column::ExpiresAt.lt(time);
-        // A token that old belongs to a session that goes on; presented now, it is a stranger's.
-        let spent = spent_refresh_token::Column::SpentAt.lt(time);
-        let invitations = invitation::Column::ExpiresAt.lt(time);
-        Ok(self
-            .forget::<spent_refresh_token::Entity, Vec<u8>>(
-                spent_refresh_token::Column::Hash,
-                spent,
-            )
-            .await?
-            + self
-                .forget::<session::Entity, Uuid>(session::Column::Id, sessions)
-                .await?
-            + self
-                .forget::<one_time_token::Entity, Vec<u8>>(one_time_token::Column::Hash, links)
-                .await?
-            + self
-                .forget::<invitation::Entity, Uuid>(invitation::Column::Id, invitations)
-                .await?)
-    }
-
-    /// Deletes a handful at a time: nobody waits long for the writer, and what is done stays done.
-    async fn forget<E: EntityTrait, Key>(&self, key: E::Column, old: Expr) -> Result<u64, Error>
-    where
-        Key: sea_orm::TryGetable + Into<sea_orm::Value> + Send,
-    {
-        let mut forgotten = 0;
-        loop {
-            let keys: Vec<Key> = E::find()
-                .select_only()
-                .column(key)
-                .filter(old.clone())
-                .limit(HANDFUL)
-                .into_tuple()
-                .all(&self.reader)
-                .await?;
-            if keys.is_empty() {
-                return Ok(forgotten);
-            }
-            let deleted = E::delete_many()
-                .filter(key.is_in(keys))
-                .exec(&self.writer)
-                .await?;
-            if deleted.rows_affected == 0 {
-                return Ok(forgotten);
-            }
-            forgotten += deleted.rows_affected;
-        }
     }
 }
 
@@ -299,13 +264,15 @@ async fn find_spent(
     Ok(session.map(|session| (spent, session)))
 }
 
-/// Inserts a session. The caller holds a lock on the person's row.
+/// Inserts a session; the oldest open ones beyond the limit end, and are returned. The caller holds
+/// a lock on the person's row.
 pub(super) async fn insert(
     write: &Write<'_>,
     organization: OrganizationId,
     user: UserId,
     new: NewSession,
-) -> Result<(), Error> {
+) -> Result<Vec<SessionId>, Error> {
+    let ended = session_upkeep::end_oldest(write, user).await?;
     let row = session::ActiveModel {
         id: Set(new.id.uuid()),
         organization_id: Set(organization.uuid()),
@@ -322,7 +289,7 @@ pub(super) async fn insert(
     session::Entity::insert(row)
         .exec_without_returning(&write.transaction)
         .await?;
-    Ok(())
+    Ok(ended)
 }
 
 /// Ends every session of a person.

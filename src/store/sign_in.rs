@@ -59,8 +59,7 @@ impl Store {
     ) -> Result<(), Error> {
         let VerifiedLogin { login, rehashed } = verified;
         let user = login.user;
-        let mut write = self.begin(by).await?;
-        write.lock_organization(user.organization_id).await?;
+        let (mut write, _) = self.begin_within(user.organization_id, by).await?;
         let now = user::Entity::find_by_id(user.id.uuid())
             .lock_exclusive()
             .one(&write.transaction)
@@ -76,11 +75,18 @@ impl Store {
             update = update.col_expr(user::Column::PasswordHash, Expr::value(rehashed));
         }
         update.exec(&write.transaction).await?;
-        sessions::insert(&write, user.organization_id, user.id, session).await?;
+        let ended = sessions::insert(&write, user.organization_id, user.id, session).await?;
+        let session = session.id.to_string();
+        let ended: Vec<_> = ended.iter().map(ToString::to_string).collect();
+        let changes = if ended.is_empty() {
+            json!({"session": session})
+        } else {
+            json!({"session": session, "ended": ended})
+        };
         let entry = Entry {
             action: Action::Person("SignIn"),
             resource: user.id.to_string(),
-            changes: Changes::created(json!({"session": session.id.to_string()})),
+            changes: Changes::created(changes),
         };
         write.record(user.organization_id, entry).await?;
         write.commit().await

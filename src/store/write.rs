@@ -16,6 +16,7 @@ use sea_orm::{
 use super::audit::Entry;
 use super::audit_heads::Head;
 use super::entity::{access_key, organization, service_account, session, stored_time, user};
+use super::gates::Visit;
 use super::{Error, Store, Tenant};
 use crate::domain::audit::Provenance;
 use crate::domain::id::{AccessKeyId, OrganizationId};
@@ -29,10 +30,33 @@ pub(super) struct Write<'a> {
     by: &'a Provenance,
     heads: Vec<Head>,
     started: Duration,
+    /// Dropped last: the connection is free by then, or about to be.
+    _visit: Option<Visit<'a>>,
 }
 
 impl Store {
+    /// Begins a change that makes an organization.
     pub(super) async fn begin<'a>(&'a self, by: &'a Provenance) -> Result<Write<'a>, Error> {
+        self.begin_as(by, None).await
+    }
+
+    /// Begins a change within an organization, active or not: it is locked.
+    pub(super) async fn begin_within<'a>(
+        &'a self,
+        id: OrganizationId,
+        by: &'a Provenance,
+    ) -> Result<(Write<'a>, Organization), Error> {
+        let visit = self.gates.enter(id, self.patience).await?;
+        let write = self.begin_as(by, Some(visit)).await?;
+        let organization = write.lock_organization(id).await?;
+        Ok((write, organization))
+    }
+
+    async fn begin_as<'a>(
+        &'a self,
+        by: &'a Provenance,
+        visit: Option<Visit<'a>>,
+    ) -> Result<Write<'a>, Error> {
         let started = self.clock.monotonic();
         let transaction = self.begin_transaction().await?;
         Ok(Write {
@@ -41,6 +65,7 @@ impl Store {
             by,
             heads: Vec::new(),
             started,
+            _visit: visit,
         })
     }
 
@@ -61,10 +86,8 @@ impl Tenant<'_> {
         &'a self,
         by: &'a Provenance,
     ) -> Result<(Write<'a>, Organization), Error> {
-        let write = self.store.begin(by).await?;
-        let organization = write
-            .lock_organization(self.scope.organization_id())
-            .await?;
+        let id = self.scope.organization_id();
+        let (write, organization) = self.store.begin_within(id, by).await?;
         if !organization.is_active {
             return Err(Error::OrganizationInactive);
         }
@@ -84,10 +107,7 @@ impl Write<'_> {
         stored_time(self.by.at)
     }
 
-    pub(super) async fn lock_organization(
-        &self,
-        id: OrganizationId,
-    ) -> Result<Organization, Error> {
+    async fn lock_organization(&self, id: OrganizationId) -> Result<Organization, Error> {
         organization::Entity::find_by_id(id.uuid())
             .lock_exclusive()
             .one(&self.transaction)

@@ -95,7 +95,7 @@ pub const METRICS: &[Metric] = {
             Counter,
             "charter_mails_total",
             &["outcome"],
-            "Mails sent, failed (and tried again), and dropped because their link is void.",
+            "Mails sent, failed (and tried again), withdrawn with their link, and dropped because it expired.",
         ),
         metric(
             Counter,

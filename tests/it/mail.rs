@@ -132,3 +132,44 @@ async fn a_mail_that_cannot_be_sent_is_sent_later() {
     );
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_whose_link_is_withdrawn_is_not_sent() {
+    let address = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        listener.local_addr().expect("an address")
+    };
+    let settings = format!(
+        "[mail]\nsmtp_url = \"smtp://{address}\"\nfrom = \"Charter <no-reply@example.com>\""
+    );
+    let service = Service::with(TestDatabase::sqlite(), &settings).await;
+    let acme = service.organization("acme").await;
+    let owner = acme.person(charter::domain::user::TeamRole::Owner).await;
+    let before = failures(&service).await;
+    let invite = |role: &str| {
+        let body = json!({"email": "grace@example.com", "role": role});
+        owner.post("/api/portal/team/invite", body)
+    };
+    for (number, role) in [(1, "admin"), (2, "member")] {
+        invite(role).await.ok();
+        // Each is tried, and fails.
+        while failures(&service).await < before + number {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    let mails = Mails::default();
+    let mut sink = JoinSet::new();
+    sink.spawn(serve(address, Arc::clone(&mails)));
+    service.clock.advance(91);
+    // Any mail wakes the sender.
+    service.register("other").await;
+    while service.waiting_mails().await > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let mails = mails.lock().clone();
+    let to_grace = mails
+        .iter()
+        .filter(|mail| mail.contains("To: grace@example.com"));
+    assert_eq!((mails.len(), to_grace.count()), (2, 1), "{mails:?}");
+    service.stop().await;
+}

@@ -1,28 +1,28 @@
 //! How often strangers may try: for each client network in a sliding window, and for each account a
-//! wait that doubles (contract section 5). Kept in memory, by this process.
+//! wait that doubles (contract section 5); networks that know its password have one of their own.
 //!
 //! An attempt that is under way holds a place as if it were to fail, so that a burst of parallel
 //! guesses gets no more of them than the same guesses one by one. Whoever finds no place but no
 //! limit either waits for one.
 
+mod gate;
+mod known;
 mod window;
 
 use std::collections::VecDeque;
-use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use moka::sync::Cache;
-use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use crate::domain::clock::Clock;
 use crate::domain::email::EmailAddress;
 
+use gate::{Gates, Place, Rule};
+use known::KnownNetworks;
+use window::Window;
 pub use window::{Exceeded, NetworkLimit, SlidingLimit, network};
-use window::{Window, remembered};
 
 /// Failures of one account that cost no wait.
 const FREE_FAILURES: u32 = 5;
@@ -31,18 +31,40 @@ const LONGEST_WAIT: Duration = Duration::from_mins(5);
 /// After that long without an attempt an account's failures are forgotten.
 const ACCOUNT_MEMORY: Duration = Duration::from_hours(24);
 
+/// Why a guess has no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPlace {
+    /// A limit is reached.
+    Exceeded(Exceeded),
+    /// Too many others wait for one.
+    Crowded,
+}
+
+impl From<Exceeded> for NoPlace {
+    fn from(exceeded: Exceeded) -> Self {
+        Self::Exceeded(exceeded)
+    }
+}
+
 /// Guesses of passwords, limited for each client network and each account.
 pub struct SignInAttempts {
     networks: Gates<IpNet, Failures>,
-    accounts: Gates<EmailAddress, Wait>,
+    accounts: Gates<Account, Wait>,
+    known: Arc<KnownNetworks>,
     window: Window,
     clock: Arc<dyn Clock>,
 }
+
+/// An account, as it is tried from one network that is known to it, or from all others.
+type Account = (EmailAddress, Option<IpNet>);
 
 /// A guess under way. Dropped without a word, it counts as no guess.
 pub struct Attempt {
     network: Option<Place<Failures>>,
     account: Option<Place<Wait>>,
+    /// Where it comes from, to be known from then on.
+    from: Option<(EmailAddress, IpNet)>,
+    known: Arc<KnownNetworks>,
     clock: Arc<dyn Clock>,
 }
 
@@ -51,8 +73,9 @@ impl SignInAttempts {
     #[must_use]
     pub fn new(limit: usize, length: Duration, clock: Arc<dyn Clock>) -> Self {
         Self {
-            networks: Gates(remembered(length)),
-            accounts: Gates(remembered(ACCOUNT_MEMORY)),
+            networks: Gates::new(length),
+            accounts: Gates::new(ACCOUNT_MEMORY),
+            known: Arc::new(KnownNetworks::new()),
             window: Window { limit, length },
             clock,
         }
@@ -62,13 +85,13 @@ impl SignInAttempts {
     ///
     /// # Errors
     ///
-    /// [`Exceeded`].
+    /// [`NoPlace`].
     pub async fn begin(
         &self,
         client: IpAddr,
         account: Option<&EmailAddress>,
-    ) -> Result<Attempt, Exceeded> {
-        let window = self.window;
+    ) -> Result<Attempt, NoPlace> {
+        let (window, from) = (self.window, network(client));
         let network = if window.limit == 0 {
             None
         } else {
@@ -76,30 +99,35 @@ impl SignInAttempts {
                 window,
                 at: VecDeque::new(),
             };
-            Some(
-                self.networks
-                    .enter(network(client), failures, &*self.clock)
-                    .await?,
-            )
+            Some(self.networks.enter(from, failures, &*self.clock).await?)
         };
-        let account = match account {
-            Some(account) => Some(
-                self.accounts
-                    .enter(account.clone(), Wait::default, &*self.clock)
-                    .await?,
-            ),
+        let place = match account {
+            Some(account) => {
+                let is_known = self.known.has(account, from);
+                let key = (account.clone(), is_known.then_some(from));
+                Some(
+                    self.accounts
+                        .enter(key, Wait::default, &*self.clock)
+                        .await?,
+                )
+            }
             None => None,
         };
         Ok(Attempt {
             network,
-            account,
+            account: place,
+            from: account.map(|account| (account.clone(), from)),
+            known: Arc::clone(&self.known),
             clock: Arc::clone(&self.clock),
         })
     }
 
-    /// Forgets an account's failures: its owner has another password.
+    /// Forgets an account's failures, and which networks knew its password: its owner has another.
     pub fn forgive(&self, account: &EmailAddress) {
-        self.accounts.0.invalidate(account);
+        let known = self.known.forget(account).into_iter().map(Some);
+        for network in known.chain([None]) {
+            self.accounts.forget(&(account.clone(), network));
+        }
     }
 }
 
@@ -115,17 +143,16 @@ impl Attempt {
         }
     }
 
-    /// The password was right: the account's failures are forgotten, the network's stay.
+    /// The password was right: the network is known to the account from now on. The failures are
+    /// forgotten that made this try wait; those of the network, whatever the account, stay.
     pub fn succeeded(self) {
         if let Some(account) = self.account {
             account.leave(|wait| *wait = Wait::default());
         }
+        if let Some((account, network)) = self.from {
+            self.known.add(&account, network);
+        }
     }
-}
-
-/// What decides how many attempts may be under way.
-trait Rule: Send {
-    fn room(&mut self, now: Duration) -> Result<usize, Exceeded>;
 }
 
 struct Failures {
@@ -170,81 +197,6 @@ impl Rule for Wait {
     }
 }
 
-struct Gates<K, R>(Cache<K, Arc<Gate<R>>>);
-
-struct Gate<R> {
-    state: Mutex<GateState<R>>,
-    changed: Notify,
-}
-
-struct GateState<R> {
-    rule: R,
-    under_way: usize,
-}
-
-impl<K: Hash + Eq + Send + Sync + 'static, R: Rule + 'static> Gates<K, R> {
-    async fn enter(
-        &self,
-        key: K,
-        rule: impl FnOnce() -> R,
-        clock: &dyn Clock,
-    ) -> Result<Place<R>, Exceeded> {
-        let gate = self.0.get_with(key, || {
-            Arc::new(Gate {
-                state: Mutex::new(GateState {
-                    rule: rule(),
-                    under_way: 0,
-                }),
-                changed: Notify::new(),
-            })
-        });
-        while !gate.try_enter(clock.monotonic())? {
-            gate.changed.notified().await;
-        }
-        Ok(Place { gate })
-    }
-}
-
-impl<R: Rule> Gate<R> {
-    /// False where there is no place now. Whoever passes or is turned away wakes the next in line,
-    /// since what let it go may concern more than one.
-    fn try_enter(&self, now: Duration) -> Result<bool, Exceeded> {
-        let mut state = self.state.lock();
-        let room = state.rule.room(now);
-        let enters = match room {
-            Ok(room) if state.under_way >= room => return Ok(false),
-            Ok(_) => {
-                state.under_way += 1;
-                Ok(true)
-            }
-            Err(exceeded) => Err(exceeded),
-        };
-        drop(state);
-        self.changed.notify_one();
-        enters
-    }
-}
-
-/// One attempt's place at a gate.
-struct Place<R: Rule> {
-    gate: Arc<Gate<R>>,
-}
-
-impl<R: Rule> Place<R> {
-    fn leave(self, note: impl FnOnce(&mut R)) {
-        note(&mut self.gate.state.lock().rule);
-    }
-}
-
-impl<R: Rule> Drop for Place<R> {
-    fn drop(&mut self) {
-        let mut state = self.gate.state.lock();
-        state.under_way = state.under_way.saturating_sub(1);
-        drop(state);
-        self.gate.changed.notify_one();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::window::tests::Stopped;
@@ -273,8 +225,13 @@ mod tests {
         }
         let mut waits = Vec::new();
         for _ in 0..11 {
-            let exceeded = attempts.begin(ip("192.0.2.2"), Some(&email(1))).await.err();
-            let wait = exceeded.expect("a wait").retry_after;
+            let refused = attempts.begin(ip("192.0.2.2"), Some(&email(1))).await.err();
+            let Some(NoPlace::Exceeded(Exceeded {
+                retry_after: wait, ..
+            })) = refused
+            else {
+                panic!("no wait");
+            };
             waits.push(wait.as_secs());
             clock.advance(wait.checked_sub(Duration::from_millis(1)).expect("longer"));
             assert!(
@@ -309,6 +266,62 @@ mod tests {
                 .await
                 .is_ok()
         );
+    }
+
+    #[tokio::test]
+    async fn who_guesses_elsewhere_does_not_make_a_known_network_wait() {
+        let clock = Arc::new(Stopped::default());
+        let attempts = SignInAttempts::new(0, QUARTER, clock.clone());
+        let begin = |from: &'static str| {
+            let account = email(1);
+            let attempts = &attempts;
+            async move { attempts.begin(ip(from), Some(&account)).await }
+        };
+        begin("192.0.2.1").await.expect("free").succeeded();
+        for _ in 0..5 {
+            begin("198.51.100.1").await.expect("free").failed();
+        }
+        assert!(begin("198.51.100.1").await.is_err());
+        assert!(begin("198.51.100.2").await.is_err(), "nobody knows it");
+        for _ in 0..5 {
+            begin("192.0.2.1").await.expect("its own").failed();
+        }
+        assert!(begin("192.0.2.1").await.is_err(), "its own is used up");
+        clock.advance(LONGEST_WAIT);
+        begin("192.0.2.1").await.expect("waited").succeeded();
+        begin("198.51.100.1").await.expect("waited").failed();
+        assert!(begin("198.51.100.1").await.is_err(), "theirs goes on");
+        // Another password: who knew the old one is as strange as anybody.
+        attempts.forgive(&email(1));
+        for _ in 0..5 {
+            begin("192.0.2.1").await.expect("free").failed();
+        }
+        assert!(begin("198.51.100.1").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn so_many_wait_and_no_more() {
+        let attempts = SignInAttempts::new(0, QUARTER, Arc::new(Stopped::default()));
+        let account = email(1);
+        let mut inside = Vec::new();
+        for _ in 0..FREE_FAILURES {
+            let attempt = attempts.begin(ip("192.0.2.1"), Some(&account)).await;
+            inside.push(attempt.expect("a place"));
+        }
+        let begin = || Box::pin(attempts.begin(ip("192.0.2.1"), Some(&account)));
+        let mut waiting: Vec<_> = (0..512).map(|_| begin()).collect();
+        for waiting in &mut waiting {
+            assert!(futures_util::FutureExt::now_or_never(waiting).is_none());
+        }
+        assert_eq!(begin().await.err(), Some(NoPlace::Crowded));
+        // Whoever gives up waiting makes room in the line.
+        waiting.pop();
+        let mut next = begin();
+        assert!(futures_util::FutureExt::now_or_never(&mut next).is_none());
+        // Whoever is called and has gone passes the call on.
+        inside.clear();
+        drop(waiting);
+        drop(next.await.expect("a place"));
     }
 
     /// How many of many parallel attempts get to guess; each guess takes a few turns.

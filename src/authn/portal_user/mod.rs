@@ -26,7 +26,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::{self, NewMail, Store};
 
 use super::access_token::AccessTokens;
-use super::attempts::{Exceeded, NetworkLimit, SignInAttempts, SlidingLimit};
+use super::attempts::{Exceeded, NetworkLimit, NoPlace, SignInAttempts, SlidingLimit};
 use super::opaque_token::{OpaqueToken, SuccessorKeys};
 use super::password_pool::{PasswordPool, PoolError};
 use super::rate_limit::RateLimits;
@@ -112,7 +112,7 @@ pub enum Refusal {
     #[error("too many tries")]
     TooMany(Exceeded),
     /// Too much is going on.
-    #[error("too many passwords wait to be hashed")]
+    #[error("too many others wait to sign in")]
     Busy,
     /// The store's.
     #[error(transparent)]
@@ -125,6 +125,15 @@ pub enum Refusal {
 impl From<Exceeded> for Refusal {
     fn from(exceeded: Exceeded) -> Self {
         Self::TooMany(exceeded)
+    }
+}
+
+impl From<NoPlace> for Refusal {
+    fn from(no_place: NoPlace) -> Self {
+        match no_place {
+            NoPlace::Exceeded(exceeded) => Self::TooMany(exceeded),
+            NoPlace::Crowded => Self::Busy,
+        }
     }
 }
 
@@ -155,8 +164,17 @@ impl PortalUsers {
 
     /// What an audit event records of somebody who acts for itself, without asking policy.
     fn by(&self, who: UserId, stranger: &Stranger) -> Provenance {
+        self.by_actor(who.to_string(), stranger)
+    }
+
+    /// The same of somebody who has not shown to be the person it is about.
+    fn by_anybody(&self, stranger: &Stranger) -> Provenance {
+        self.by_actor("anonymous".to_owned(), stranger)
+    }
+
+    fn by_actor(&self, actor: String, stranger: &Stranger) -> Provenance {
         Provenance {
-            actor: who.to_string(),
+            actor,
             access_key: None,
             standing: None,
             request_id: Some(stranger.request_id.clone()),
@@ -186,6 +204,7 @@ impl PortalUsers {
             id,
             content: sealed.bytes,
             sealing_key_id: sealed.sealing_key_id,
+            link: token.hash(),
             expires_at,
         })
     }

@@ -45,7 +45,7 @@ impl PortalUsers {
         match self
             .0
             .store
-            .create_link(&user, link, &self.by(user.id, stranger))
+            .create_link(&user, link, stranger.client, &self.by_anybody(stranger))
             .await
         {
             Ok(()) => {

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::authn::attempts::Attempt;
 use crate::authn::opaque_token::OpaqueToken;
-use crate::authn::password_pool::Checked;
+use crate::authn::password_pool::{Checked, Permit};
 use crate::domain::caller::UserCaller;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::SessionId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::User;
-use crate::store::{self, NewSession, Rotation, SessionRow, VerifiedLogin};
+use crate::store::{self, Ending, NewSession, Rotation, SessionRow, VerifiedLogin};
 
 use super::{PortalUsers, Refusal, SignedIn, Stranger, internal};
 
@@ -46,6 +47,18 @@ impl PortalUsers {
             .await
             .map_err(|_elapsed| Refusal::Busy)??;
         let permit = self.0.passwords.permit().await?;
+        // On the heap, from here on: what the store needs is large, and hundreds may wait above.
+        Box::pin(self.check_login(email, password, stranger, attempt, permit)).await
+    }
+
+    async fn check_login(
+        &self,
+        email: Option<EmailAddress>,
+        password: SecretString,
+        stranger: &Stranger,
+        attempt: Attempt,
+        permit: Permit,
+    ) -> Result<SignedIn, Refusal> {
         let login = match &email {
             Some(email) => self.0.store.find_login(email).await?,
             None => None,
@@ -118,11 +131,9 @@ impl PortalUsers {
                     client_ip = %stranger.client,
                     "a spent refresh token was used again, its session is ended"
                 );
-                let by = self.by(session.user, stranger);
-                self.0
-                    .store
-                    .end_session(session, "ReuseRefreshToken", &by)
-                    .await?;
+                let by = self.by_anybody(stranger);
+                let why = Ending::Reuse(stranger.client);
+                self.0.store.end_session(session, why, &by).await?;
                 Err(Refusal::InvalidToken)
             }
         }
@@ -156,7 +167,10 @@ impl PortalUsers {
             ended.extend(other.filter(is_the_callers).filter(|row| Some(*row) != own));
         }
         for session in ended {
-            self.0.store.end_session(session, "SignOut", &by).await?;
+            self.0
+                .store
+                .end_session(session, Ending::SignOut, &by)
+                .await?;
         }
         Ok(())
     }

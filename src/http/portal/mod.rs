@@ -13,6 +13,9 @@ pub mod team;
 
 use salvo::Router;
 
+/// No person's path, though it looks like one.
+const INVITE: &str = "/api/portal/team/invite";
+
 /// Its operations, each decided by policy.
 #[must_use]
 pub fn router() -> Router {
@@ -29,7 +32,8 @@ pub fn router() -> Router {
                 .get(team::list)
                 .push(Router::with_path("invite").post(team::invite))
                 .push(
-                    Router::with_path("{userId}")
+                    Router::with_filter_fn(|request, _| request.uri().path() != INVITE)
+                        .path("{userId}")
                         .delete(team::remove)
                         .push(Router::with_path("role").put(team::change_role)),
                 ),

@@ -13,6 +13,7 @@ pub(in crate::store) struct Model {
     pub(in crate::store) attempts: i64,
     pub(in crate::store) next_attempt_at: ChronoDateTimeUtc,
     pub(in crate::store) expires_at: ChronoDateTimeUtc,
+    pub(in crate::store) link_hash: Option<Vec<u8>>,
     pub(in crate::store) created_at: ChronoDateTimeUtc,
 }
 

@@ -1,8 +1,10 @@
 //! People, many times over: refreshes in parallel, deactivations against everything, the time of a
 //! refused sign-in, and a client in another language that knows only the documents.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use charter::domain::clock::{Clock as _, SystemClock};
 use charter::domain::user::TeamRole;
@@ -10,9 +12,11 @@ use charter::domain::user::TeamRole;
 use super::Choices;
 use super::charter::Home;
 use super::timing::{moments, welch_t};
-use crate::service::{Anonymous, PASSWORD, Service, all_at_once, cookie_of};
+use crate::service::{Anonymous, PASSWORD, Persona as _, Service, all_at_once, cookie_of};
 use crate::services::TestDatabase;
+use crate::surface::portal::ORGANIZATION;
 use crate::surface::portal::deactivation::race;
+use crate::surface::portal::refresh::race_with_logout;
 
 const UNLIMITED: &str = "[portal]\nfailed_logins_per_quarter_hour = 0\n";
 
@@ -194,6 +198,110 @@ async fn reuse_is_noticed_after_a_kill() {
         .await
         .assert_refused(401, "INVALID_LOGIN");
     charter.stop();
+}
+
+/// However often it is killed in between: a spent token that is used again ends its session, whose
+/// newest token and access token worked until then.
+async fn reuse_across_kills(home: Home, kills: usize) {
+    /// Fewer than one person may have open.
+    const OPEN: usize = 40;
+    // Access tokens are for one address, and the port is another one each time.
+    let home = home.with("CHARTER__PORTAL__BASE_URL", "http://127.0.0.1:1");
+    let clock = SystemClock::start();
+    let grace = Duration::from_millis(10_100);
+    let mut charter = home.serve();
+    let (email, password) = (
+        charter.demo.value("CHARTER_PORTAL_EMAIL").to_owned(),
+        charter.demo.value("CHARTER_PORTAL_PASSWORD").to_owned(),
+    );
+    let mut open = VecDeque::new();
+    let mut noticed = 0;
+    let (mut killed, mut restarted_over) = (0, 0);
+    while killed < kills || !open.is_empty() {
+        if killed < kills && open.len() < OPEN {
+            let anonymous = Anonymous::at(charter.main);
+            let mut answer = anonymous.log_in(&email, &password).await;
+            let first = cookie_of(&answer);
+            for _ in 0..5 {
+                answer = anonymous.refresh(&cookie_of(&answer)).await;
+            }
+            let token = answer.ok()["access_token"]
+                .as_str()
+                .expect("a token")
+                .to_owned();
+            let spent_at = clock.monotonic();
+            open.push_back((first, cookie_of(&answer), token, spent_at, killed));
+            charter.kill();
+            charter = home.serve();
+            killed += 1;
+        } else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let anonymous = Anonymous::at(charter.main);
+        let is_due = |at: Duration| clock.monotonic().saturating_sub(at) > grace;
+        while let Some((first, newest, token, _, since)) =
+            open.pop_front_if(|(_, _, _, spent_at, _)| is_due(*spent_at))
+        {
+            let read = || {
+                let read = anonymous.get(ORGANIZATION);
+                read.header("authorization", &format!("Bearer {token}"))
+            };
+            read().await.ok();
+            for spent in [&first, &newest] {
+                let answer = anonymous.refresh(spent).await;
+                answer.assert_refused(401, "INVALID_TOKEN");
+            }
+            read().await.assert_refused(401, "INVALID_TOKEN");
+            noticed += 1;
+            restarted_over += killed - since;
+        }
+    }
+    println!(
+        "{killed} kills, {noticed} of {kills} reuses noticed, each over {} kills on average",
+        restarted_over / noticed
+    );
+    assert_eq!(noticed, kills);
+    charter.stop();
+    home.verify_audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes long"]
+async fn reuse_is_noticed_across_kills_in_full() {
+    reuse_across_kills(Home::new(), 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes long"]
+async fn reuse_is_noticed_across_kills_on_postgres_in_full() {
+    if let Some(database) = TestDatabase::empty_postgres().await {
+        reuse_across_kills(Home::on(database), 200).await;
+    }
+}
+
+async fn logouts(database: TestDatabase, rounds: usize) {
+    let service = Service::on(database).await;
+    let acme = service.organization("acme").await;
+    let email = acme.person(TeamRole::Owner).await.email;
+    for _ in 0..rounds {
+        let person = service.session_of(&email).await;
+        race_with_logout(&service, &person).await;
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes long"]
+async fn nothing_of_a_session_outlives_its_logout_in_full() {
+    logouts(TestDatabase::sqlite(), 10_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes long"]
+async fn nothing_of_a_session_outlives_its_logout_on_postgres_in_full() {
+    if let Some(database) = TestDatabase::empty_postgres().await {
+        logouts(database, 10_000).await;
+    }
 }
 
 /// A Python that has `PyJWT`; says so if there is none, or fails where everything must be there.

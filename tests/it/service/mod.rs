@@ -153,6 +153,32 @@ impl Service {
         }
     }
 
+    /// Actor, resource and changes of every event of that name.
+    pub(crate) async fn audited(&self, action: &str) -> Vec<(String, String, String)> {
+        use sea_orm::ConnectionTrait as _;
+        let raw = crate::services::connect(self.database.url()).await;
+        let text = format!(
+            "SELECT actor, resource, changes FROM audit_events WHERE action = '{action}' \
+             ORDER BY organization_id, sequence"
+        );
+        let statement = sea_orm::Statement::from_string(raw.get_database_backend(), text);
+        let rows = raw.query_all_raw(statement).await.expect("an answer");
+        let text = |row: &sea_orm::QueryResult, at| row.try_get_by_index(at).expect("text");
+        rows.iter()
+            .map(|row| (text(row, 0), text(row, 1), text(row, 2)))
+            .collect()
+    }
+
+    /// How many mails are still to be sent.
+    pub(crate) async fn waiting_mails(&self) -> i64 {
+        use sea_orm::ConnectionTrait as _;
+        let raw = crate::services::connect(self.database.url()).await;
+        let text = "SELECT count(*) FROM outgoing_mails";
+        let statement = sea_orm::Statement::from_string(raw.get_database_backend(), text);
+        let row = raw.query_one_raw(statement).await.expect("an answer");
+        row.expect("a row").try_get_by_index(0).expect("a number")
+    }
+
     /// What it signs access tokens with: the id, and the seed.
     pub(crate) fn token_key(&self) -> (String, [u8; 32]) {
         self.token_key.clone()

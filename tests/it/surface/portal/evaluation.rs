@@ -193,3 +193,39 @@ async fn who_may_ask_and_how() {
         .assert_refused(401, "INVALID_TOKEN");
     nobody_may.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unverified_owner_reads_only() {
+    let service = service(TestDatabase::sqlite()).await;
+    let owner = service.register("zoo").await;
+    let organization = service.state().store.find_organization("zoo").await;
+    let organization = organization.expect("it is there").id.to_string();
+    let may = async |action: Permission| {
+        let on = ("Organization", organization.as_str());
+        decision(
+            &service,
+            &question(("User", &owner.id), action.as_str(), on),
+        )
+        .await
+    };
+    assert!(may(Permission::GetOrganization).await);
+    assert!(may(Permission::ListMembers).await);
+    assert!(!may(Permission::UpdateOrganization).await);
+    assert!(!may(Permission::InviteMember).await);
+    let token = service.link("verify-email", &owner.email, 1).await;
+    let verify = service
+        .anonymous()
+        .post("/api/auth/verify-email", json!({"token": token}));
+    verify.await.ok();
+    assert!(may(Permission::UpdateOrganization).await);
+    let on = ("Organization", organization.as_str());
+    let strange = service
+        .operator_side()
+        .post(
+            &format!("{PATH}?x=1"),
+            question(("User", &owner.id), "team:ListMembers", on),
+        )
+        .header("authorization", &format!("Bearer {TOKEN}"));
+    strange.await.assert_refused(400, "BAD_PARAMETER");
+    service.stop().await;
+}

@@ -166,3 +166,23 @@ async fn an_accounts_wait_doubles_and_is_never_a_lock() {
     login(&owner.email, "another horse battery").await.ok();
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_guesses_elsewhere_does_not_keep_the_owner_out() {
+    let service = service().await;
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let login = |client: &str, password: &str| {
+        from(service.anonymous().log_in(&owner.email, password), client)
+    };
+    login("192.0.2.1", PASSWORD).await.ok();
+    for n in 0..5 {
+        login(&format!("198.51.100.{n}"), "wrong")
+            .await
+            .assert_refused(401, "INVALID_LOGIN");
+    }
+    assert_limited(&login("198.51.100.9", PASSWORD).await, "5", "1");
+    login("192.0.2.1", PASSWORD).await.ok();
+    assert_limited(&login("198.51.100.9", PASSWORD).await, "5", "1");
+    service.stop().await;
+}

@@ -8,14 +8,14 @@ mod links;
 mod machine;
 mod organization;
 mod origin;
-mod refresh;
+pub(crate) mod refresh;
 mod registration;
 mod settings;
 mod sign_in;
 mod team;
 mod tokens;
 
-const ORGANIZATION: &str = "/api/portal/organization";
+pub(crate) const ORGANIZATION: &str = "/api/portal/organization";
 const SETTINGS: &str = "/api/portal/organization/settings";
 const DEACTIVATE: &str = "/api/portal/organization/deactivate";
 const TEAM: &str = "/api/portal/team";

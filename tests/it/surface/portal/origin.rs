@@ -183,3 +183,80 @@ async fn the_public_address_is_in_tokens_and_links() {
     assert_eq!(claims["aud"], "https://api.example.com");
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_the_edge_makes_can_be_read_too() {
+    use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
+    let database = TestDatabase::sqlite();
+    let url = database.url().to_owned();
+    let of_server = "request_deadline = \"300ms\"\nbody_deadline = \"200ms\"\n\
+        [portal]\norigins = [\"https://portal.example.com\"]";
+    let service = Service::with_server(database, of_server).await;
+    let acme = service.organization("acme").await;
+    let by = service.operator();
+    acme.user("ada@acme.example", TeamRole::Owner, &by).await;
+    let raw = crate::services::connect(&url).await;
+    let held = raw.begin().await.expect("begun");
+    held.execute_unprepared("UPDATE organizations SET version = version")
+        .await
+        .expect("the writer's lock");
+    let login = |origin: &str| {
+        let login = service.anonymous().log_in("ada@acme.example", PASSWORD);
+        login.header("origin", origin)
+    };
+    let late = login(PORTAL).await;
+    late.assert_refused(503, "UNAVAILABLE");
+    let odd = |origin: &str| {
+        let odd = service.anonymous().get("/api//portal");
+        odd.header("origin", origin)
+    };
+    let odd_path = odd(PORTAL).await;
+    odd_path.assert_refused(400, "NON_CANONICAL_TARGET");
+    for answer in [late, odd_path] {
+        assert_eq!(answer.header("access-control-allow-origin"), Some(PORTAL));
+        assert_eq!(
+            answer.header("access-control-allow-credentials"),
+            Some("true")
+        );
+        let exposed = answer.header("access-control-expose-headers");
+        assert!(exposed.expect("headers").contains("retry-after"));
+        assert_eq!(answer.header("vary"), Some("origin"));
+    }
+    let foreign = odd("https://evil.example").await;
+    assert_eq!(foreign.header("access-control-allow-origin"), None);
+    held.rollback().await.expect("given back");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_take_no_parameter_and_the_way_to_invite_is_nobodys() {
+    let service = service().await;
+    let main = [
+        "/.well-known/jwks.json",
+        "/openapi.json",
+        "/docs",
+        "/healthz",
+        "/readyz",
+    ];
+    for page in main {
+        assert_eq!(service.anonymous().get(page).await.status, 200);
+        let odd = service.anonymous().get(&format!("{page}?x=1")).await;
+        odd.assert_refused(400, "BAD_PARAMETER");
+    }
+    for page in ["/healthz", "/readyz", "/metrics"] {
+        let odd = service.operator_side().get(&format!("{page}?x=1")).await;
+        odd.assert_refused(400, "BAD_PARAMETER");
+    }
+    let asset = service.anonymous().get("/docs/start.js?v=1").await;
+    assert_eq!(asset.status, 200);
+    for method in ["DELETE", "GET"] {
+        let invite = service.anonymous().ask(method, "/api/portal/team/invite");
+        let answer = invite.await;
+        answer.assert_refused(405, "METHOD_NOT_ALLOWED");
+        assert_eq!(answer.header("allow"), Some("POST"));
+    }
+    let invited = "/api/portal/team/invited";
+    let other = service.anonymous().ask("DELETE", invited).await;
+    other.assert_refused(401, "MISSING_CREDENTIALS");
+    service.stop().await;
+}

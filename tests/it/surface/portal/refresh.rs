@@ -11,6 +11,7 @@ on_both_services!(
     a_refreshed_session_goes_on,
     parallel_tabs_get_one_successor,
     late_reuse_ends_the_session,
+    what_anybody_may_have_done_is_on_record_as_nobodys,
     reuse_is_noticed_within_one_second_and_after_many_generations,
     it_rolls_for_thirty_days,
     what_is_long_over_is_forgotten,
@@ -155,7 +156,6 @@ async fn only_one_well_formed_cookie_is_taken(service: &Service) {
     elsewhere.await.assert_refused(401, "MISSING_CREDENTIALS");
 }
 
-/// However a refresh and a logout meet: once the logout has been answered, nothing works any more.
 async fn nothing_of_a_session_outlives_its_logout(service: &Service) {
     let email = service
         .organization("acme")
@@ -164,25 +164,30 @@ async fn nothing_of_a_session_outlives_its_logout(service: &Service) {
         .await
         .email;
     for _ in 0..25 {
-        let person = service.sign_in(&email, crate::service::PASSWORD).await;
-        let cookie = format!("refresh_token={}", person.cookie);
-        let logout = person
-            .ask("POST", "/api/auth/logout")
-            .header("cookie", &cookie);
-        let refreshes = (0..3).map(|_| person.refresh().write());
-        let answers = all_at_once(refreshes.chain([logout.write()])).await;
-        answers[3].ok();
-        let handed_out = answers[..3].iter().filter(|answer| answer.status == 200);
-        let cookies = handed_out.map(cookie_of).chain([person.cookie.clone()]);
-        for cookie in cookies.collect::<Vec<_>>() {
-            let again = service.anonymous().refresh(&cookie).await;
-            again.assert_refused(401, "INVALID_TOKEN");
-        }
-        person
-            .get(ORGANIZATION)
-            .await
-            .assert_refused(401, "INVALID_TOKEN");
+        let person = service.session_of(&email).await;
+        race_with_logout(service, &person).await;
     }
+}
+
+/// However refreshes and a logout meet: once the logout has been answered, nothing works any more.
+pub(crate) async fn race_with_logout(service: &Service, person: &Person) {
+    let cookie = format!("refresh_token={}", person.cookie);
+    let logout = person
+        .ask("POST", "/api/auth/logout")
+        .header("cookie", &cookie);
+    let refreshes = (0..3).map(|_| person.refresh().write());
+    let answers = all_at_once(refreshes.chain([logout.write()])).await;
+    answers[3].ok();
+    let handed_out = answers[..3].iter().filter(|answer| answer.status == 200);
+    let cookies = handed_out.map(cookie_of).chain([person.cookie.clone()]);
+    for cookie in cookies.collect::<Vec<_>>() {
+        let again = service.anonymous().refresh(&cookie).await;
+        again.assert_refused(401, "INVALID_TOKEN");
+    }
+    person
+        .get(ORGANIZATION)
+        .await
+        .assert_refused(401, "INVALID_TOKEN");
 }
 
 async fn what_is_long_over_is_forgotten(service: &Service) {
@@ -206,4 +211,27 @@ async fn what_is_long_over_is_forgotten(service: &Service) {
         .get(ORGANIZATION)
         .await
         .assert_refused(401, "INVALID_TOKEN");
+}
+
+async fn what_anybody_may_have_done_is_on_record_as_nobodys(service: &Service) {
+    let acme = service.organization("acme").await;
+    let stolen = acme.person(TeamRole::Owner).await;
+    refreshed(service, &stolen).await;
+    service.clock.advance(11);
+    stolen.refresh().await.assert_refused(401, "INVALID_TOKEN");
+    let forgot = serde_json::json!({"email": stolen.email});
+    let forgot = service
+        .anonymous()
+        .post("/api/auth/forgot-password", forgot);
+    forgot.await.ok();
+    service.link("reset-password", &stolen.email, 1).await;
+    let id = charter::domain::id::UserId::parse_uuid(&stolen.id).expect("an id");
+    for action in ["person.ReuseRefreshToken", "person.RequestLink"] {
+        let found = service.audited(action).await;
+        let [(actor, resource, changes)] = &found[..] else {
+            panic!("{found:?}");
+        };
+        assert_eq!((actor.as_str(), resource), ("anonymous", &id.to_string()));
+        assert!(changes.contains("\"source_ip\":\"127.0.0.1\""), "{changes}");
+    }
 }

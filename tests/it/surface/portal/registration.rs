@@ -1,5 +1,12 @@
 //! `/api/auth/register` and `/api/auth/verify-email`
 
+use std::time::Duration;
+
+use charter::domain::caller::Scope;
+use charter::domain::email::EmailAddress;
+use charter::domain::entropy::OsEntropy;
+use charter::domain::id::UserId;
+use charter::store::NewUser;
 use serde_json::{Value, json};
 
 use super::{ORGANIZATION, SETTINGS, TEAM};
@@ -12,6 +19,7 @@ on_both_services!(
     what_is_taken_is_told,
     an_unverified_person_reads_but_does_not_write,
     one_of_many_gets_slug_and_address,
+    what_nobody_verifies_gives_address_and_slug_back,
 );
 
 fn registration() -> Value {
@@ -168,4 +176,57 @@ async fn one_of_many_gets_slug_and_address(service: &Service) {
     for answer in &answers[1..] {
         answer.assert_refused(400, "EMAIL_TAKEN");
     }
+}
+
+async fn what_nobody_verifies_gives_address_and_slug_back(service: &Service) {
+    const WEEK: u64 = 7 * 24 * 3_600;
+    let kept = service.register("kept").await;
+    let token = service.link("verify-email", &kept.email, 1).await;
+    let verify = service
+        .anonymous()
+        .post("/api/auth/verify-email", json!({"token": token}));
+    verify.await.ok();
+    let gone = service.register("zoo").await;
+    gone.refresh().await.ok();
+    let joined = service.register("joined").await;
+    let store = &service.state().store;
+    let organization = store
+        .find_organization("joined")
+        .await
+        .expect("it is there");
+    let by = service.operator();
+    let colleague = NewUser {
+        id: UserId::generate(by.at, &OsEntropy),
+        email: EmailAddress::parse("colleague@joined.example").expect("an address"),
+        password_hash: "$argon2id$".to_owned(),
+        role: "admin".to_owned(),
+        email_verified_at: Some(by.at),
+    };
+    let tenant = store.within(Scope::of_operator(organization.id));
+    tenant
+        .create_user(colleague, &by)
+        .await
+        .expect("a colleague");
+    service.clock.advance(WEEK.cast_signed());
+    let by = charter::app::provision::system(&*service.clock);
+    let expire = async |seconds: u64| {
+        let before = by.at - Duration::from_secs(WEEK) + Duration::from_secs(seconds);
+        let expired = store.expire_registrations_before(before, &by).await;
+        expired.expect("an answer")
+    };
+    assert_eq!(expire(0).await, 0);
+    assert_eq!(expire(1).await, 1);
+    assert_eq!(expire(1).await, 0);
+    let login = service.anonymous().log_in(&gone.email, PASSWORD).await;
+    login.assert_refused(401, "INVALID_LOGIN");
+    gone.refresh().await.assert_refused(401, "INVALID_TOKEN");
+    for person in [&kept, &joined] {
+        let person = service.sign_in(&person.email, PASSWORD).await;
+        person.get(TEAM).await.ok();
+    }
+    let again = service.register("zoo").await;
+    assert_ne!(again.id, gone.id);
+    let report = store.verify_audit(None).await.expect("a report");
+    assert_eq!(report.findings, []);
+    assert_eq!(service.audited("system.ExpireRegistration").await.len(), 2);
 }

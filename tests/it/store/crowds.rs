@@ -1,0 +1,72 @@
+//! One tenant's crowd does not keep another one waiting.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use charter::domain::caller::Scope;
+use charter::store::NewAccount;
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement, TransactionTrait as _};
+use tokio::task::JoinSet;
+
+use super::world::{World, metadata, name};
+use crate::services::{TestDatabase, connect};
+
+fn account() -> NewAccount {
+    NewAccount {
+        name: name("Workspace"),
+        metadata: metadata(serde_json::json!({})),
+    }
+}
+
+async fn waiting_for_a_lock(raw: &DatabaseConnection) -> i64 {
+    let text = "SELECT count(*) FROM pg_stat_activity \
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let statement = Statement::from_string(raw.get_database_backend(), text);
+    let row = raw.query_one_raw(statement).await.expect("an answer");
+    row.expect("a row").try_get_by_index(0).expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn others_write_while_a_tenants_writes_wait_for_its_lock() {
+    const CROWD: usize = 30;
+    let Some(database) = TestDatabase::postgres().await else {
+        return;
+    };
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let other = world.organization("other").await;
+    let (holder, watcher) = (
+        connect(world.database.url()).await,
+        connect(world.database.url()).await,
+    );
+    let held = holder.begin().await.expect("begun");
+    held.execute_unprepared("SELECT id FROM organizations WHERE slug = 'acme' FOR UPDATE")
+        .await
+        .expect("locked");
+    let ended = Arc::new(AtomicUsize::new(0));
+    let mut crowd = JoinSet::new();
+    for _ in 0..CROWD {
+        let (store, ended, by) = (world.store.clone(), ended.clone(), world.by());
+        let scope = Scope::of_authenticated(acme.organization.id);
+        crowd.spawn(async move {
+            let made = store.within(scope).create_account(account(), &by).await;
+            ended.fetch_add(1, Ordering::SeqCst);
+            made
+        });
+    }
+    while waiting_for_a_lock(&watcher).await < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let tenant = world.tenant(&other.organization);
+    for _ in 0..5 {
+        let made = tenant.create_account(account(), &world.by()).await;
+        made.expect("the other tenant's account");
+    }
+    assert_eq!(ended.load(Ordering::SeqCst), 0, "it waited for the crowd");
+    assert_eq!(waiting_for_a_lock(&watcher).await, 2);
+    held.rollback().await.expect("given back");
+    for made in crowd.join_all().await {
+        made.expect("an account, in its turn");
+    }
+}

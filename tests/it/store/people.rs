@@ -1,0 +1,145 @@
+//! People and their sessions: how many there are, and how they go.
+
+use std::time::Duration;
+
+use charter::domain::email::EmailAddress;
+use charter::domain::entropy::{Entropy as _, OsEntropy};
+use charter::domain::id::{SessionId, UserId};
+use charter::domain::session::TokenHash;
+use charter::domain::user::User;
+use charter::store::{Error, NewSession, NewUser, Rotation, VerifiedLogin};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection};
+
+use super::world::{Organized, World, noon};
+use crate::services::{TestDatabase, connect};
+
+crate::on_both_engines![
+    the_oldest_session_ends_when_there_are_too_many,
+    a_person_goes_a_handful_at_a_time,
+];
+
+const MONTH: Duration = Duration::from_hours(30 * 24);
+
+fn hash() -> TokenHash {
+    let mut hash = [0; 32];
+    OsEntropy.fill(&mut hash);
+    hash
+}
+
+pub(super) async fn person(world: &World, of: &Organized, email: &str, role: &str) -> User {
+    let new = NewUser {
+        id: UserId::generate(noon(), &OsEntropy),
+        email: EmailAddress::parse(email).expect("an address"),
+        password_hash: "$argon2id$".to_owned(),
+        role: role.to_owned(),
+        email_verified_at: Some(noon()),
+    };
+    let tenant = world.tenant(&of.organization);
+    tenant.create_user(new, &world.by()).await.expect("a user")
+}
+
+pub(super) async fn sign_in(world: &World, user: &User) -> NewSession {
+    let email = EmailAddress::from_stored(user.email.clone());
+    let login = world.store.find_login(&email).await.expect("an answer");
+    let verified = VerifiedLogin {
+        login: login.expect("a person"),
+        rehashed: None,
+    };
+    let session = NewSession {
+        id: SessionId::generate(noon(), &OsEntropy),
+        refresh_hash: hash(),
+        refresh_expires_at: noon() + MONTH,
+    };
+    let signed_in = world.store.sign_in(verified, session, &world.by()).await;
+    signed_in.expect("signed in");
+    session
+}
+
+async fn the_oldest_session_ends_when_there_are_too_many(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let ada = person(&world, &acme, "ada@acme.example", "member").await;
+    let grace = person(&world, &acme, "grace@acme.example", "member").await;
+    let others = sign_in(&world, &grace).await;
+    let mut sessions = Vec::new();
+    for _ in 0..53 {
+        world.clock.advance(1);
+        sessions.push(sign_in(&world, &ada).await.id);
+    }
+    let mut open = Vec::new();
+    for id in &sessions {
+        let found = world.store.find_sessions(&[*id]).await.expect("an answer");
+        open.push(!found.is_empty());
+    }
+    assert_eq!(open.iter().filter(|open| **open).count(), 50);
+    assert_eq!(open[..4], [false, false, false, true]);
+    let found = world.store.find_sessions(&[others.id]).await;
+    assert_eq!(found.expect("an answer").len(), 1);
+    let raw = connect(world.database.url()).await;
+    let text = "SELECT changes FROM audit_events WHERE action = 'person.SignIn' ORDER BY sequence DESC LIMIT 1";
+    let last = query_text(&raw, text).await;
+    let ended = format!("\"ended\":[\"{}\"]", sessions[2]);
+    assert!(last.contains(&ended), "{last}");
+    assert_eq!(world.audit().await.findings, []);
+}
+
+async fn query_text(raw: &DatabaseConnection, text: &str) -> String {
+    let statement = sea_orm::Statement::from_string(raw.get_database_backend(), text);
+    let row = raw.query_one_raw(statement).await.expect("an answer");
+    row.expect("a row").try_get_by_index(0).expect("text")
+}
+
+/// Refuses a deletion that would take very much along.
+const FEW_GO_ALONG: [[&str; 2]; 2] = [
+    [
+        "CREATE TRIGGER few_tokens BEFORE DELETE ON sessions BEGIN
+            SELECT RAISE(ABORT, 'too many tokens')
+            FROM (SELECT count(*) AS n FROM spent_refresh_tokens WHERE session_id = OLD.id) WHERE n > 0;
+         END",
+        "CREATE TRIGGER few_sessions BEFORE DELETE ON users BEGIN
+            SELECT RAISE(ABORT, 'too many sessions')
+            FROM (SELECT count(*) AS n FROM sessions WHERE user_id = OLD.id) WHERE n > 50;
+         END",
+    ],
+    [
+        "CREATE FUNCTION few_tokens() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF EXISTS (SELECT FROM spent_refresh_tokens WHERE session_id = OLD.id)
+            THEN RAISE 'too many tokens'; END IF; RETURN OLD; END $$;
+         CREATE TRIGGER few_tokens BEFORE DELETE ON sessions FOR EACH ROW EXECUTE FUNCTION few_tokens()",
+        "CREATE FUNCTION few_sessions() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF (SELECT count(*) FROM sessions WHERE user_id = OLD.id) > 50
+            THEN RAISE 'too many sessions'; END IF; RETURN OLD; END $$;
+         CREATE TRIGGER few_sessions BEFORE DELETE ON users FOR EACH ROW EXECUTE FUNCTION few_sessions()",
+    ],
+];
+
+async fn a_person_goes_a_handful_at_a_time(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let ada = person(&world, &acme, "ada@acme.example", "member").await;
+    for _ in 0..60 {
+        sign_in(&world, &ada).await;
+    }
+    let mut token = sign_in(&world, &ada).await.refresh_hash;
+    for _ in 0..600 {
+        let next = hash();
+        let until = noon() + MONTH;
+        let rotated = world.store.rotate(token, next, "k", noon(), until).await;
+        assert!(matches!(rotated, Ok(Rotation::Rotated(_))));
+        token = next;
+    }
+    let raw = connect(world.database.url()).await;
+    let is_sqlite = raw.get_database_backend() == sea_orm::DbBackend::Sqlite;
+    for statement in FEW_GO_ALONG[usize::from(!is_sqlite)] {
+        raw.execute_unprepared(statement).await.expect("a trigger");
+    }
+    let tenant = world.tenant(&acme.organization);
+    let by = world.by();
+    let removed = tenant.remove_member(ada.id, &by, |_| Ok::<_, Error>(()));
+    removed.await.expect("removed");
+    for table in ["sessions", "spent_refresh_tokens"] {
+        let left = query_text(&raw, &format!("SELECT CAST(count(*) AS TEXT) FROM {table}")).await;
+        assert_eq!(left, "0", "{table}");
+    }
+    assert_eq!(world.audit().await.findings, []);
+}
