@@ -1,6 +1,8 @@
 //! `charter policy`: what a security team does with a policy folder before it is in force.
 
 mod check;
+mod prove;
+mod solver;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -12,6 +14,7 @@ use crate::authz::folder::Folder;
 use crate::authz::snapshot::Snapshot;
 
 use super::Error;
+use solver::SolverArgs;
 
 /// Check, test and prove a policy folder, and ask what it would change
 #[derive(Debug, Args)]
@@ -23,6 +26,7 @@ pub struct PolicyArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::CheckArgs),
+    Prove(prove::ProveArgs),
 }
 
 /// Runs the subcommand.
@@ -33,6 +37,7 @@ enum Command {
 pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match &args.command {
         Command::Check(args) => check::run(args, out),
+        Command::Prove(args) => prove::run(args, out),
     }
 }
 
