@@ -2,6 +2,7 @@
 //! here of a folder is answered about exactly what would be served.
 
 pub mod counterexample;
+pub mod diff;
 pub mod prove;
 mod request_type;
 pub mod solver;

@@ -1,6 +1,7 @@
 //! `charter policy`: what a security team does with a policy folder before it is in force.
 
 mod check;
+mod diff;
 mod prove;
 mod solver;
 
@@ -26,6 +27,7 @@ pub struct PolicyArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::CheckArgs),
+    Diff(diff::DiffArgs),
     Prove(prove::ProveArgs),
 }
 
@@ -37,6 +39,7 @@ enum Command {
 pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match &args.command {
         Command::Check(args) => check::run(args, out),
+        Command::Diff(args) => diff::run(args, out),
         Command::Prove(args) => prove::run(args, out),
     }
 }
