@@ -24,7 +24,6 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
     if let Some(reloader) = app.reloader.lock().take() {
         tracker.spawn(reloader.run(stop.clone()));
     }
-    tracker.spawn(forget(Arc::clone(&app.state), stop.clone()));
     let expire_after = app.unverified_expire_after;
     tracker.spawn(forget(Arc::clone(&app.state), expire_after, stop.clone()));
     let state = Arc::clone(&app.state);

@@ -23,6 +23,7 @@ use clap::Parser;
 use crate::app::StartError;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::OsEntropy;
+use crate::policy::solver::SolverError;
 use crate::settings::error::SettingsError;
 use crate::{store, telemetry};
 
@@ -88,6 +89,9 @@ pub enum Error {
     /// A candidate could not be led through the gates.
     #[error("the checks cannot be made: {0}")]
     Gate(#[from] serde_json::Error),
+    /// No solver can be asked.
+    #[error(transparent)]
+    Solver(#[from] SolverError),
     /// Logging could not be started.
     #[error(transparent)]
     Log(#[from] telemetry::log::Error),

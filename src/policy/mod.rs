@@ -3,9 +3,14 @@
 
 mod by_action;
 pub mod conditions;
+pub mod counterexample;
+pub mod diff;
 pub mod gates;
 pub mod limits;
 pub mod manifest;
+pub mod prove;
+mod request_type;
+pub mod solver;
 pub mod test;
 pub mod verdict;
 pub mod written_request;

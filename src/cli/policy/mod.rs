@@ -2,8 +2,11 @@
 
 mod approve;
 mod check;
+mod diff;
 mod gate;
 mod manifest;
+mod prove;
+mod solver;
 mod test;
 
 use std::io::Write;
@@ -16,6 +19,7 @@ use crate::authz::folder::Folder;
 use crate::authz::snapshot::Snapshot;
 
 use super::Error;
+use solver::SolverArgs;
 
 /// Check, test and prove a policy folder, and ask what it would change
 #[derive(Debug, Args)]
@@ -33,6 +37,8 @@ enum Command {
     #[command(hide = true)]
     Gate,
     Test(test::TestArgs),
+    Diff(diff::DiffArgs),
+    Prove(prove::ProveArgs),
 }
 
 /// Runs the subcommand.
@@ -47,6 +53,8 @@ pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::Approve(args) => approve::run(args, out),
         Command::Gate => gate::run(out),
         Command::Test(args) => test::run(args, out),
+        Command::Diff(args) => diff::run(args, out),
+        Command::Prove(args) => prove::run(args, out),
     }
 }
 
