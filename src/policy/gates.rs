@@ -105,7 +105,9 @@ pub struct Kept {
 
 impl std::fmt::Debug for Kept {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept").field("dir", &self.dir).finish_non_exhaustive()
+        f.debug_struct("Kept")
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
     }
 }
 
@@ -242,13 +244,7 @@ impl Gates {
         }
     }
 
-    fn proofs(
-        &mut self,
-        job: &Job,
-        candidate: &Loaded,
-        at_start: &[Invariant],
-        clock: &dyn Clock,
-    ) {
+    fn proofs(&mut self, job: &Job, candidate: &Loaded, at_start: &[Invariant], clock: &dyn Clock) {
         if job.proofs == Demand::No {
             return;
         }
@@ -272,7 +268,9 @@ impl Gates {
         match prove_for_gate(snapshot, at_start, &solver, &options, cache.as_ref(), clock) {
             Ok(_proofs) => self.verdict.proved = true,
             // More forbids break no promise. That one may fail is another matter.
-            Err(unproved) if self.only_forbids && !unproved.proofs.findings.iter().any(can_fail) => {
+            Err(unproved)
+                if self.only_forbids && !unproved.proofs.findings.iter().any(can_fail) =>
+            {
                 self.verdict.warn(Gate::Proofs, unproved.report);
             }
             Err(unproved) => {
@@ -328,7 +326,10 @@ fn can_fail(finding: &prove::Finding) -> bool {
 }
 
 const fn was_promised_at_start(finding: &prove::Finding) -> bool {
-    matches!(finding.claim, prove::Claim::Invariant { at_start: true, .. })
+    matches!(
+        finding.claim,
+        prove::Claim::Invariant { at_start: true, .. }
+    )
 }
 
 fn how_to_approve(candidate: &Loaded) -> String {

@@ -186,7 +186,13 @@ async fn what_is_wrong_with_an_edit_is_told_and_changes_nothing() {
     told(&service, "not UTF-8", "UTF-8", undo_edit).await;
     let restore = || fs::write(&schema, &good_schema).expect("the schema");
     fs::write(&schema, "entity User;").expect("another schema");
-    told(&service, "a broken schema", "schema", restore).await;
+    told(
+        &service,
+        "a broken schema",
+        "unrecognized entity type",
+        restore,
+    )
+    .await;
     fs::remove_file(&schema).expect("no schema");
     told(&service, "no schema", "schema", restore).await;
     let away = outside.path().join("away");

@@ -38,6 +38,7 @@ pub(crate) struct Service {
     serving: Serving,
     stop: CancellationToken,
     token_key: (String, [u8; 32]),
+    settings: String,
     /// Dropped last: its database and its directory go with it.
     database: TestDatabase,
 }
@@ -106,6 +107,7 @@ impl Service {
             clock,
             stop,
             token_key,
+            settings: text,
             database,
         }
     }
@@ -182,6 +184,11 @@ impl Service {
     /// What it signs access tokens with: the id, and the seed.
     pub(crate) fn token_key(&self) -> (String, [u8; 32]) {
         self.token_key.clone()
+    }
+
+    /// Its settings, as a file would have them.
+    pub(crate) fn settings(&self) -> &str {
+        &self.settings
     }
 
     /// Its data directory.

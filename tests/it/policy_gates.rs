@@ -1,0 +1,242 @@
+//! What an edit must pass while requests are served: examples, proofs, what was promised at start,
+//! and an approval for what allows more.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use charter::authz::engine::Health;
+use charter::authz::folder::Folder;
+
+use crate::policy_solver::solver;
+use crate::policy_world::whole_copy_of_shipped;
+use crate::service::Service;
+use crate::services::TestDatabase;
+
+/// Longer than any check takes on a busy machine; only a failing test waits that long.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+async fn serve(dir: &Path, more: &str) -> Service {
+    let policies = format!(
+        "dir = \"{}\"\ncheck_timeout = \"100s\"\n{more}",
+        dir.display()
+    );
+    Service::with_policies(TestDatabase::sqlite(), &policies).await
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    tokio::time::timeout(PATIENCE, async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+fn in_force(service: &Service) -> Arc<str> {
+    Arc::clone(service.state().engine.snapshot().digest())
+}
+
+async fn live(service: &Service, dir: &Path, what: &str) -> Arc<Health> {
+    let wanted = Arc::clone(Folder::read(dir).expect("a whole folder").digest());
+    until(what, || in_force(service) == wanted).await;
+    let engine = &service.state().engine;
+    // The health is told just after.
+    until(what, || engine.health().refused.is_none()).await;
+    engine.health()
+}
+
+/// Why the folder as it is now is refused.
+async fn reason(service: &Service, dir: &Path) -> String {
+    let wanted = Folder::read(dir).expect("a folder").whole_digest().clone();
+    let engine = &service.state().engine;
+    let refused = || {
+        engine
+            .health()
+            .refused
+            .clone()
+            .filter(|refused| refused.digest.as_ref() == Some(&wanted))
+    };
+    until("refused", || refused().is_some()).await;
+    refused().expect("refused").reason
+}
+
+fn replace(file: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(file).expect("a file");
+    assert!(text.contains(from), "{from}");
+    fs::write(file, text.replacen(from, to, 1)).expect("written");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_that_opens_one_tenant_to_another_is_refused_with_an_example() {
+    if solver().is_none() {
+        return;
+    }
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    // The examples would find it, too.
+    let service = serve(dir, "tests = \"off\"\nproofs = \"required\"").await;
+    let before = in_force(&service);
+    let health = service.state().engine.health();
+    assert!(
+        health.not_run.is_empty() && health.warnings.is_empty(),
+        "{health:?}"
+    );
+    let guardrails = dir.join("guardrails.cedar");
+    let good = fs::read(&guardrails).expect("a file");
+    replace(
+        &guardrails,
+        "(resource has organization && resource.organization == principal.organization)",
+        "(resource has organization)",
+    );
+    let reason = reason(&service, dir).await;
+    println!("{reason}");
+    for told in ["proofs", "tenant-isolation", "Organization::", ".cedar:"] {
+        assert!(reason.contains(told), "{told}: {reason}");
+    }
+    assert_eq!(in_force(&service), before);
+    fs::write(&guardrails, good).expect("taken back");
+    until("sound again", || {
+        service.state().engine.health().refused.is_none()
+    })
+    .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_promised_at_start_goes_only_with_an_approval() {
+    if solver().is_none() {
+        return;
+    }
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    let service = serve(dir, "tests = \"off\"\nproofs = \"required\"").await;
+    let before = in_force(&service);
+    // Without its promise, nothing in the folder itself speaks against it.
+    fs::remove_file(dir.join("invariants/deactivation.cedar")).expect("removed");
+    replace(
+        &dir.join("roles.cedar"),
+        "    [Action::\"organizations:DeactivateOrganization\",\n     Action::\"service-accounts:AssignRole\"",
+        "    [Action::\"service-accounts:AssignRole\"",
+    );
+    let told = reason(&service, dir).await;
+    assert!(
+        told.contains("deactivation") && told.contains("charter policy approve"),
+        "{told}"
+    );
+    assert_eq!(in_force(&service), before);
+
+    let digest = Folder::read(dir)
+        .expect("a folder")
+        .whole_digest()
+        .to_string();
+    approve(&service, &digest);
+    live(&service, dir, "approved").await;
+    assert_ne!(in_force(&service), before);
+    service.stop().await;
+}
+
+/// As an operator does, with the service's own settings.
+fn approve(service: &Service, digest: &str) {
+    let config = service.directory().join("settings.toml");
+    fs::write(&config, service.settings()).expect("a file");
+    let output = Command::new(env!("CARGO_BIN_EXE_charter"))
+        .args(["policy", "approve", digest, "--config"])
+        .arg(&config)
+        .output()
+        .expect("a command");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_allows_more_waits_for_an_approval_where_that_is_demanded() {
+    if solver().is_none() {
+        return;
+    }
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    let service = serve(
+        dir,
+        "tests = \"off\"\nproofs = \"off\"\nwidening = \"approved\"",
+    )
+    .await;
+    let before = in_force(&service);
+    let roles = dir.join("roles.cedar");
+    let wider = "\n// Members invite.\n@id(\"roles.member.invite\")\npermit (\n  principal in Role::\"member\",\n  action == Action::\"team:InviteMember\",\n  resource is Organization\n);\n";
+    let text = fs::read_to_string(&roles).expect("a file");
+    fs::write(&roles, format!("{text}{wider}")).expect("an edit");
+    let told = reason(&service, dir).await;
+    assert!(
+        told.contains("team:InviteMember") && told.contains("charter policy approve"),
+        "{told}"
+    );
+    assert_eq!(in_force(&service), before);
+    // Somebody without the key cannot approve.
+    let digest = Folder::read(dir)
+        .expect("a folder")
+        .whole_digest()
+        .to_string();
+    let forged = format!(
+        "{{\"note\":\"{{\\\"digest\\\":\\\"{digest}\\\",\\\"at\\\":\\\"2026-01-01T00:00:00Z\\\"}}\",\"mac\":\"AAAA\"}}\n"
+    );
+    let notes = service.directory().join("policies");
+    fs::create_dir_all(&notes).expect("a folder");
+    fs::write(notes.join("approvals.jsonl"), forged).expect("written");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(in_force(&service), before);
+    approve(&service, &digest);
+    live(&service, dir, "approved").await;
+    // What allows less needs nobody.
+    fs::write(&roles, text).expect("taken back");
+    live(&service, dir, "narrower").await;
+    assert_eq!(in_force(&service), before);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emergency_stop_is_not_held_up() {
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    let service = serve(dir, "tests = \"required\"\nproofs = \"auto\"").await;
+    // Examples that expect something to be allowed fail, and the second can never match.
+    let stop = "@id(\"stop\")\nforbid (principal, action, resource);\n\
+                @id(\"stop.nothing\")\nforbid (principal, action, resource) when { principal.is_active && !principal.is_active };\n";
+    fs::write(dir.join("stop.cedar"), stop).expect("an edit");
+    let health = live(&service, dir, "stopped").await;
+    let warnings = health.warnings.join("\n");
+    assert!(warnings.contains("tests:"), "{warnings}");
+    // The same with a permit beside it is an edit like any other.
+    let before = in_force(&service);
+    fs::write(dir.join("stop.cedar"), format!("{stop}@id(\"more\")\npermit (principal is User, action == Action::\"team:ListMembers\", resource is Organization);\n")).expect("an edit");
+    let told = reason(&service, dir).await;
+    assert!(told.contains("tests:"), "{told}");
+    assert_eq!(in_force(&service), before);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_example_that_fails_holds_an_edit_up() {
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    let service = serve(dir, "proofs = \"off\"").await;
+    let before = in_force(&service);
+    let text = fs::read_to_string(dir.join("roles.cedar")).expect("a file");
+    let narrower = text.replacen(
+        "permit (principal in Role::\"member\", action in Action::\"reads\", resource)",
+        "permit (principal in Role::\"member\", action == Action::\"team:ListMembers\", resource)",
+        1,
+    );
+    assert_ne!(narrower, text);
+    fs::write(dir.join("roles.cedar"), narrower).expect("an edit");
+    let told = reason(&service, dir).await;
+    assert!(told.contains("tests:") && told.contains(".json"), "{told}");
+    assert_eq!(in_force(&service), before);
+    service.stop().await;
+}
