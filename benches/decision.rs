@@ -7,12 +7,12 @@
     reason = "a benchmark that cannot prepare its input has nothing to measure"
 )]
 
+#[path = "policies/generated.rs"]
+mod generated;
 #[expect(dead_code, reason = "tests need more of it")]
 #[path = "../tests/it/policy_world.rs"]
 mod policy_world;
 
-use std::fmt::Write;
-use std::fs;
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
@@ -22,8 +22,8 @@ use charter::authz::question::{Question, Resource};
 use charter::authz::snapshot::Snapshot;
 use charter::domain::clock::{Clock, SystemClock};
 use charter::domain::permission::Permission;
+use generated::generated;
 use policy_world::{Tenant, address, now, shipped};
-use tempfile::TempDir;
 
 /// How long one run is.
 const RUN: Duration = Duration::from_millis(20);
@@ -127,51 +127,4 @@ fn time(clock: &SystemClock, mut call: impl FnMut()) -> f64 {
         .collect();
     runs.sort_by(f64::total_cmp);
     runs.get(5).copied().unwrap_or(f64::NAN)
-}
-
-/// The guardrails, two grants, and so many more for other service accounts: each on the next
-/// action, or all on the one that is asked for.
-fn generated(size: usize, spread: bool) -> TempDir {
-    let folder = TempDir::new().expect("a temporary folder");
-    for file in ["schema.cedarschema", "guardrails.cedar"] {
-        fs::copy(shipped().join(file), folder.path().join(file)).expect("a copy");
-    }
-    let mut text = String::from(
-        "@id(\"organizations:GetOrganization\")\npermit (principal in \
-         Permission::\"organizations:GetOrganization\", action == \
-         Action::\"organizations:GetOrganization\", resource);\n",
-    );
-    let asked_of_service_accounts: Vec<Permission> = Permission::ALL
-        .iter()
-        .copied()
-        .filter(|permission| {
-            let name = permission.as_str();
-            !name.starts_with("team:")
-                && !name.ends_with("Settings")
-                && !name.contains("Deactivate")
-        })
-        .collect();
-    for number in 0..size.saturating_sub(5) {
-        let action = if spread {
-            asked_of_service_accounts
-                .get(number % asked_of_service_accounts.len())
-                .copied()
-                .unwrap_or(Permission::GetOrganization)
-        } else {
-            Permission::GetOrganization
-        };
-        writeln!(
-            text,
-            "@id(\"grant.{number}\")\npermit (principal == \
-             ServiceAccount::\"sa-{number:026}\", action == Action::\"{action}\", resource);"
-        )
-        .expect("a string takes any text");
-        if text.len() > 1_000_000 {
-            let name = format!("grants-{number}.cedar");
-            fs::write(folder.path().join(name), &text).expect("a written file");
-            text.clear();
-        }
-    }
-    fs::write(folder.path().join("grants.cedar"), text).expect("a written file");
-    folder
 }
