@@ -3,6 +3,8 @@
 
 mod by_action;
 pub mod conditions;
+pub mod explain;
+pub mod format;
 pub mod test;
 pub mod verdict;
 pub mod written_request;

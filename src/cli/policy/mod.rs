@@ -1,6 +1,8 @@
 //! `charter policy`: what a security team does with a policy folder before it is in force.
 
 mod check;
+mod explain;
+mod fmt;
 mod test;
 
 use std::io::Write;
@@ -25,6 +27,8 @@ pub struct PolicyArgs {
 enum Command {
     Check(check::CheckArgs),
     Test(test::TestArgs),
+    Explain(explain::ExplainArgs),
+    Fmt(fmt::FmtArgs),
 }
 
 /// Runs the subcommand.
@@ -36,6 +40,8 @@ pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match &args.command {
         Command::Check(args) => check::run(args, out),
         Command::Test(args) => test::run(args, out),
+        Command::Explain(args) => explain::run(args, out),
+        Command::Fmt(args) => fmt::run(args, out),
     }
 }
 
