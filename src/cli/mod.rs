@@ -23,6 +23,7 @@ use clap::Parser;
 use crate::app::StartError;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::OsEntropy;
+use crate::policy::solver::SolverError;
 use crate::settings::error::SettingsError;
 use crate::{store, telemetry};
 
@@ -85,6 +86,9 @@ pub enum Error {
     /// A policy folder does not hold; the text is the whole report.
     #[error("{0}")]
     Policies(String),
+    /// No solver can be asked.
+    #[error(transparent)]
+    Solver(#[from] SolverError),
     /// Logging could not be started.
     #[error(transparent)]
     Log(#[from] telemetry::log::Error),

@@ -3,8 +3,13 @@
 
 mod by_action;
 pub mod conditions;
+pub mod counterexample;
+pub mod diff;
 pub mod explain;
 pub mod format;
+pub mod prove;
+mod request_type;
+pub mod solver;
 pub mod test;
 pub mod verdict;
 pub mod written_request;

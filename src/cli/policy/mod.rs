@@ -1,8 +1,11 @@
 //! `charter policy`: what a security team does with a policy folder before it is in force.
 
 mod check;
+mod diff;
 mod explain;
 mod fmt;
+mod prove;
+mod solver;
 mod test;
 
 use std::io::Write;
@@ -15,6 +18,7 @@ use crate::authz::folder::Folder;
 use crate::authz::snapshot::Snapshot;
 
 use super::Error;
+use solver::SolverArgs;
 
 /// Check, test and prove a policy folder, and ask what it would change
 #[derive(Debug, Args)]
@@ -29,6 +33,8 @@ enum Command {
     Test(test::TestArgs),
     Explain(explain::ExplainArgs),
     Fmt(fmt::FmtArgs),
+    Diff(diff::DiffArgs),
+    Prove(prove::ProveArgs),
 }
 
 /// Runs the subcommand.
@@ -42,6 +48,8 @@ pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::Test(args) => test::run(args, out),
         Command::Explain(args) => explain::run(args, out),
         Command::Fmt(args) => fmt::run(args, out),
+        Command::Diff(args) => diff::run(args, out),
+        Command::Prove(args) => prove::run(args, out),
     }
 }
 

@@ -1,0 +1,71 @@
+//! `charter policy prove`: what must hold for every request, proved.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::super::Error;
+use super::{FolderArgs, SolverArgs};
+use crate::authz::snapshot::Snapshot;
+use crate::domain::clock::SystemClock;
+use crate::policy::prove::{Options, prove};
+
+/// Prove that a folder keeps its invariants, that no policy can fail and that each can match
+#[derive(Debug, Args)]
+pub(super) struct ProveArgs {
+    #[command(flatten)]
+    folder: FolderArgs,
+    #[command(flatten)]
+    solver: SolverArgs,
+    /// Also prove the invariants of this folder, such as the one in force
+    #[arg(long, value_name = "DIR")]
+    against: Option<PathBuf>,
+    /// Also find permits that make no difference, which takes long with many policies
+    #[arg(long)]
+    shadows: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints what does not hold, each with a request that shows it. Exit code 1 if anything is not
+/// proved.
+///
+/// # Errors
+///
+/// A bad folder, or no solver.
+pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let snapshot = args.folder.load()?;
+    let against = args
+        .against
+        .as_deref()
+        .map(Snapshot::load)
+        .transpose()
+        .map_err(|error| Error::Policies(error.report()))?;
+    let invariants = against.as_ref().map_or(&[][..], Snapshot::invariants);
+    let solver = args.solver.find()?;
+    let options = Options {
+        limits: args.solver.limits(),
+        shadows: args.shadows,
+    };
+    let proofs = prove(
+        &snapshot,
+        invariants,
+        &solver,
+        &options,
+        &SystemClock::start(),
+    );
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &proofs).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{}", proofs.report())?;
+    }
+    Ok(if proofs.is_proved() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}

@@ -1,0 +1,147 @@
+//! A request with its entities, in Cedar's JSON form: there it is easily changed and tried again.
+
+use cedar_policy::{Context, Entities, EntityUid, EvaluationError, Request, Response, Schema};
+use cedar_policy_symcc::Env;
+use serde_json::{Map, Value, json};
+
+/// One request and what is known about everything in it.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::policy) struct World {
+    pub(in crate::policy) principal: EntityUid,
+    pub(in crate::policy) action: EntityUid,
+    pub(in crate::policy) resource: EntityUid,
+    pub(in crate::policy) context: Value,
+    pub(in crate::policy) entities: Vec<Value>,
+}
+
+impl World {
+    /// Without the actions: those are the schema's.
+    pub(in crate::policy) fn of(env: &Env) -> Option<Self> {
+        let action = env.request.action()?.clone();
+        let Value::Array(mut entities) = env.entities.to_json_value().ok()? else {
+            return None;
+        };
+        let actions = action.type_name().to_string();
+        entities.retain(|entity| {
+            entity.pointer("/uid/type").and_then(Value::as_str) != Some(actions.as_str())
+        });
+        Some(Self {
+            principal: env.request.principal()?.clone(),
+            resource: env.request.resource()?.clone(),
+            context: env.request.context()?.to_json_value().ok()?,
+            action,
+            entities,
+        })
+    }
+
+    /// As the schema has it, or `None` if it does not allow such a request or such entities.
+    pub(in crate::policy) fn checked(&self, schema: &Schema) -> Option<(Request, Entities)> {
+        let entities = Value::Array(self.entities.clone());
+        let entities = Entities::from_json_value(entities, Some(schema)).ok()?;
+        let context =
+            Context::from_json_value(self.context.clone(), Some((schema, &self.action))).ok()?;
+        let request = Request::new(
+            self.principal.clone(),
+            self.action.clone(),
+            self.resource.clone(),
+            context,
+            Some(schema),
+        )
+        .ok()?;
+        Some((request, entities))
+    }
+
+    /// The same without looking at the schema, which is quick; `actions` are the schema's.
+    pub(in crate::policy) fn unchecked(&self, actions: &Entities) -> Option<(Request, Entities)> {
+        let entities = actions
+            .clone()
+            .add_entities_from_json_value(Value::Array(self.entities.clone()), None)
+            .ok()?;
+        let context = Context::from_json_value(self.context.clone(), None).ok()?;
+        let request = Request::new(
+            self.principal.clone(),
+            self.action.clone(),
+            self.resource.clone(),
+            context,
+            None,
+        )
+        .ok()?;
+        Some((request, entities))
+    }
+
+    /// Calls one entity otherwise, wherever it is named.
+    pub(in crate::policy) fn rename(&mut self, from: &EntityUid, to: &EntityUid) {
+        for uid in [&mut self.principal, &mut self.resource] {
+            if uid == from {
+                uid.clone_from(to);
+            }
+        }
+        let (from, to) = (written(from), written(to));
+        rename(&mut self.context, &from, &to);
+        for entity in &mut self.entities {
+            rename(entity, &from, &to);
+        }
+    }
+
+    /// Makes `child` a member of `parent`, which becomes known if it was not.
+    pub(in crate::policy) fn put_in(&mut self, child: &EntityUid, parent: &EntityUid) {
+        let (child, parent) = (written(child), written(parent));
+        if !self.entities.iter().any(|entity| entity["uid"] == parent) {
+            self.entities
+                .push(json!({"uid": parent.clone(), "attrs": {}, "parents": []}));
+        }
+        for entity in &mut self.entities {
+            if entity["uid"] == child
+                && let Some(parents) = entity.get_mut("parents").and_then(Value::as_array_mut)
+                && !parents.contains(&parent)
+            {
+                parents.push(parent.clone());
+            }
+        }
+    }
+
+    /// Every truth value that an entity has.
+    pub(in crate::policy) fn set_every_flag(&mut self, to: bool) {
+        let attributes = self
+            .entities
+            .iter_mut()
+            .filter_map(|entity| entity.get_mut("attrs").and_then(Value::as_object_mut));
+        for value in attributes.flat_map(Map::values_mut) {
+            if value.is_boolean() {
+                *value = Value::Bool(to);
+            }
+        }
+    }
+}
+
+/// `{"type": …, "id": …}`.
+pub(in crate::policy) fn written(uid: &EntityUid) -> Value {
+    json!({"type": uid.type_name().to_string(), "id": uid.id().unescaped()})
+}
+
+fn rename(value: &mut Value, from: &Value, to: &Value) {
+    if value == from {
+        value.clone_from(to);
+        return;
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| rename(item, from, to)),
+        Value::Object(fields) => fields
+            .values_mut()
+            .for_each(|field| rename(field, from, to)),
+        _ => {}
+    }
+}
+
+/// Whether a policy failed because the world is not whole: that says nothing about the policy.
+pub(in crate::policy) fn lacks_something(response: &Response) -> bool {
+    response.diagnostics().errors().any(|error| {
+        let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
+        matches!(
+            error.inner(),
+            EvaluationError::EntityDoesNotExist(_)
+                | EvaluationError::EntityAttrDoesNotExist(_)
+                | EvaluationError::RecordAttrDoesNotExist(_)
+        )
+    })
+}

@@ -1,0 +1,53 @@
+//! The proofs as a gate before a policy set is served.
+
+use super::cache::ProofCache;
+use super::{Options, Proofs, prove};
+use crate::authz::snapshot::{Invariant, Snapshot};
+use crate::domain::clock::Clock;
+use crate::policy::solver::Solver;
+
+/// Not all was proved.
+#[derive(Debug, Clone)]
+pub struct NotProved {
+    /// What, with counterexamples, in several lines for a log.
+    pub report: String,
+    /// The same, in parts.
+    pub proofs: Box<Proofs>,
+}
+
+impl std::fmt::Display for NotProved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.report)
+    }
+}
+
+impl std::error::Error for NotProved {}
+
+/// As [`prove`], but looks first whether the same was proved before, and remembers what was.
+///
+/// # Errors
+///
+/// Something does not hold, or could not be proved.
+pub fn prove_for_gate(
+    snapshot: &Snapshot,
+    at_start: &[Invariant],
+    solver: &Solver,
+    options: &Options,
+    cache: Option<&ProofCache>,
+    clock: &dyn Clock,
+) -> Result<Proofs, NotProved> {
+    if let Some(known) = cache.and_then(|cache| cache.get(snapshot, at_start, solver.version())) {
+        return Ok(known);
+    }
+    let proofs = prove(snapshot, at_start, solver, options, clock);
+    if !proofs.is_proved() {
+        return Err(NotProved {
+            report: proofs.report(),
+            proofs: Box::new(proofs),
+        });
+    }
+    if let Some(cache) = cache {
+        cache.put(snapshot, at_start, &proofs);
+    }
+    Ok(proofs)
+}

@@ -1,0 +1,294 @@
+//! Looks at one kind of request: can a policy fail on it, and does whatever is allowed keep each
+//! invariant?
+//!
+//! That the guards alone keep an invariant is one question, however many permits there are; only
+//! what stays open is asked of the permits, a few at a time.
+
+use cedar_policy::{
+    Authorizer, Decision, Effect, Entities, Policy, PolicySet, PrincipalConstraint, Request,
+    ResourceConstraint,
+};
+use cedar_policy_symcc::{
+    CompiledPolicySet, implies_asserts, never_errors_asserts, never_matches_asserts,
+};
+
+use super::{Claim, Finding, Subject, ToProve, Verdict, set};
+use crate::policy::counterexample::{self, Counterexample, lacks_something};
+use crate::policy::request_type::{RequestType, permit_all};
+use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, Session};
+
+/// So many permits are asked about at once. Each entity that they name makes the question longer
+/// by as many pairs.
+const PERMITS_AT_ONCE: usize = 16;
+
+/// What one kind of request shows.
+#[derive(Default)]
+pub(super) struct Looked {
+    pub(super) findings: Vec<Finding>,
+    /// The policies that may match, by their number, and whether they always do.
+    pub(super) matching: Vec<(usize, bool)>,
+}
+
+pub(super) fn look(
+    subject: &Subject<'_>,
+    request_type: &RequestType<'_>,
+    session: &mut Session<'_>,
+) -> Looked {
+    let mut looked = Looked::default();
+    for (index, policy) in subject.policies.iter().enumerate() {
+        if request_type.may_match(policy) {
+            look_at(subject, request_type, session, index, &mut looked);
+        }
+    }
+    let matching: Vec<&Policy> = looked
+        .matching
+        .iter()
+        .filter_map(|(index, _)| subject.policies.get(*index).copied())
+        .collect();
+    let in_scope = subject.policies.iter().copied();
+    let in_scope = in_scope.filter(|policy| request_type.may_match(policy));
+    match set(in_scope).and_then(|whole| Allowed::new(request_type, &matching, whole)) {
+        Ok(mut allowed) => {
+            for invariant in subject.invariants {
+                let verdict = keeps(subject, request_type, session, &mut allowed, invariant)
+                    .unwrap_or_else(|reason| Some(Verdict::NotProved { reason }));
+                looked.findings.extend(verdict.map(|verdict| Finding {
+                    claim: claim(invariant),
+                    request_type: Some(request_type.title()),
+                    and_more: 0,
+                    verdict,
+                }));
+            }
+        }
+        Err(reason) => looked.findings.push(Finding {
+            claim: Claim::Everything,
+            request_type: Some(request_type.title()),
+            and_more: 0,
+            verdict: Verdict::NotProved { reason },
+        }),
+    }
+    looked
+}
+
+fn claim(to_prove: &ToProve<'_>) -> Claim {
+    Claim::Invariant {
+        name: to_prove.invariant.name.clone(),
+        at_start: to_prove.at_start,
+    }
+}
+
+/// Whether a policy may match, and whether it can fail.
+fn look_at(
+    subject: &Subject<'_>,
+    request_type: &RequestType<'_>,
+    session: &mut Session<'_>,
+    index: usize,
+    looked: &mut Looked,
+) {
+    let Some(policy) = subject.policies.get(index) else {
+        return;
+    };
+    let verdict = match request_type.compile(policy) {
+        Ok(compiled) => {
+            let never = never_matches_asserts(&compiled);
+            if !never.asserts().iter().any(|term| *term == false.into()) {
+                let always = never.asserts().iter().all(|term| *term == true.into());
+                looked.matching.push((index, always));
+            }
+            match session.never(&never_errors_asserts(&compiled)) {
+                Answer::Holds => None,
+                Answer::Open(reason) => Some(Verdict::NotProved { reason }),
+                Answer::Fails(env) => Some(fails(subject, policy, &env)),
+            }
+        }
+        Err(reason) => {
+            looked.matching.push((index, false));
+            Some(Verdict::NotProved { reason })
+        }
+    };
+    looked.findings.extend(verdict.map(|verdict| Finding {
+        claim: Claim::NeverErrors {
+            policy: subject.named(policy.id().as_ref()),
+        },
+        request_type: Some(request_type.title()),
+        and_more: 0,
+        verdict,
+    }));
+}
+
+/// Tries the request on which the policy fails.
+fn fails(subject: &Subject<'_>, policy: &Policy, env: &cedar_policy_symcc::Env) -> Verdict {
+    let Ok(alone) = set([policy]) else {
+        return not_reproduced();
+    };
+    let authorizer = Authorizer::new();
+    let shows = |request: &Request, entities: &Entities| {
+        let response = authorizer.is_authorized(request, &alone, entities);
+        response.diagnostics().errors().next().is_some() && !lacks_something(&response)
+    };
+    let world = counterexample::reproduce(env, subject.snapshot.schema(), &shows);
+    world.map_or_else(not_reproduced, |world| Verdict::Refuted {
+        counterexample: Box::new(Counterexample::new(&world, std::iter::once(policy))),
+        by: vec![subject.named(policy.id().as_ref())],
+    })
+}
+
+fn not_reproduced() -> Verdict {
+    Verdict::NotProved {
+        reason: DOES_NOT_REPRODUCE.to_owned(),
+    }
+}
+
+/// What is allowed of one kind of request.
+struct Allowed<'a> {
+    permits: Vec<&'a Policy>,
+    forbids: Vec<&'a Policy>,
+    /// Those forbids that are about everybody and everything: few, however many grants there are.
+    guards: Vec<&'a Policy>,
+    /// All whose scope fits, what cannot match included: it needs its entities, too.
+    whole: PolicySet,
+    /// Everything that the guards let through.
+    unguarded: Option<CompiledPolicySet>,
+}
+
+impl<'a> Allowed<'a> {
+    fn new(
+        request_type: &RequestType<'_>,
+        matching: &[&'a Policy],
+        whole: PolicySet,
+    ) -> Result<Self, String> {
+        let of = |effect| {
+            let policies = matching.iter().copied();
+            policies.filter(move |policy| policy.effect() == effect)
+        };
+        let permits: Vec<&Policy> = of(Effect::Permit).collect();
+        let forbids: Vec<&Policy> = of(Effect::Forbid).collect();
+        let guards: Vec<&Policy> = forbids.iter().copied().filter(|f| is_guard(f)).collect();
+        // With few permits one question about all of them settles more.
+        let unguarded = if permits.len() > PERMITS_AT_ONCE {
+            let everything = permit_all()?;
+            let unguarded = set(guards.iter().copied().chain([&everything]))?;
+            Some(request_type.compile_set(&unguarded)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            whole,
+            permits,
+            forbids,
+            guards,
+            unguarded,
+        })
+    }
+}
+
+fn is_guard(forbid: &Policy) -> bool {
+    matches!(
+        forbid.principal_constraint(),
+        PrincipalConstraint::Any | PrincipalConstraint::Is(_)
+    ) && matches!(
+        forbid.resource_constraint(),
+        ResourceConstraint::Any | ResourceConstraint::Is(_)
+    )
+}
+
+/// `None` if whatever is allowed, the invariant allows.
+fn keeps(
+    subject: &Subject<'_>,
+    request_type: &RequestType<'_>,
+    session: &mut Session<'_>,
+    allowed: &mut Allowed<'_>,
+    to_prove: &ToProve<'_>,
+) -> Result<Option<Verdict>, String> {
+    let invariant = &to_prove.invariant.policies;
+    let concerned = invariant
+        .policies()
+        .filter(|policy| request_type.may_match(policy));
+    let invariant_set = set(concerned)?;
+    let compiled = request_type.compile_set(&invariant_set)?;
+    if let Some(unguarded) = &allowed.unguarded
+        && matches!(
+            session.never(&implies_asserts(unguarded, &compiled)),
+            Answer::Holds
+        )
+    {
+        return Ok(None);
+    }
+    let mut open = None;
+    for permits in allowed.permits.chunks(PERMITS_AT_ONCE) {
+        let mut forbids = [&allowed.guards, &allowed.forbids].into_iter().peekable();
+        if allowed.forbids.len() <= PERMITS_AT_ONCE {
+            forbids.next();
+        }
+        while let Some(forbids_now) = forbids.next() {
+            let some = set(permits.iter().chain(forbids_now).copied())?;
+            let some = request_type.compile_set(&some)?;
+            match session.never(&implies_asserts(&some, &compiled)) {
+                Answer::Holds => break,
+                Answer::Fails(env) => {
+                    let refuted = broken(subject, allowed, invariant, &env);
+                    if refuted.is_some() {
+                        return Ok(refuted);
+                    }
+                    if forbids.peek().is_none() {
+                        open = Some(not_reproduced());
+                    }
+                }
+                Answer::Open(reason) => {
+                    if forbids.peek().is_none() {
+                        open = Some(Verdict::NotProved { reason });
+                    }
+                }
+            }
+        }
+    }
+    Ok(open)
+}
+
+/// Tries the request that is allowed though the invariant does not allow it.
+fn broken(
+    subject: &Subject<'_>,
+    allowed: &Allowed<'_>,
+    invariant: &PolicySet,
+    env: &cedar_policy_symcc::Env,
+) -> Option<Verdict> {
+    let authorizer = Authorizer::new();
+    let breaks = |set: &PolicySet, request: &Request, entities: &Entities| {
+        let response = authorizer.is_authorized(request, set, entities);
+        let kept = authorizer.is_authorized(request, invariant, entities);
+        response.decision() == Decision::Allow
+            && kept.decision() == Decision::Deny
+            && !lacks_something(&response)
+            && !lacks_something(&kept)
+    };
+    let schema = subject.snapshot.schema();
+    let world = counterexample::reproduce(env, schema, &|request, entities| {
+        breaks(&allowed.whole, request, entities)
+    })?;
+    let (request, entities) = world.checked(schema)?;
+    let everything = subject.snapshot.policies();
+    if !breaks(everything, &request, &entities) {
+        return None;
+    }
+    let response = authorizer.is_authorized(&request, everything, &entities);
+    let mut by: Vec<_> = response
+        .diagnostics()
+        .reason()
+        .map(|id| subject.named(id.as_ref()))
+        .collect();
+    by.sort();
+    let deciding = by
+        .iter()
+        .filter_map(|named| {
+            subject
+                .policies
+                .iter()
+                .find(|p| p.id().to_string() == named.policy)
+        })
+        .copied();
+    let concerned = invariant.policies().chain(deciding);
+    Some(Verdict::Refuted {
+        counterexample: Box::new(Counterexample::new(&world, concerned)),
+        by,
+    })
+}

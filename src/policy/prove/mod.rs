@@ -1,0 +1,278 @@
+//! Proves, over all requests that the schema allows, what must hold of a policy set: each
+//! invariant, that no policy can fail, and that each can match.
+
+mod alive;
+pub mod cache;
+mod gate;
+mod look;
+mod report;
+mod shadow;
+
+use std::collections::BTreeMap;
+
+use cedar_policy::{Effect, Policy, PolicySet};
+use serde::Serialize;
+
+use super::counterexample::{Counterexample, Named};
+use super::request_type::RequestType;
+use super::solver::{Budget, Limits, Solver, spread};
+use crate::authz::snapshot::{Invariant, Snapshot};
+use crate::domain::clock::Clock;
+
+pub use gate::{NotProved, prove_for_gate};
+pub use shadow::Shadow;
+
+/// What to prove, and how long to try.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Limits of the solver.
+    pub limits: Limits,
+    /// Also find permits that make no difference, which is slow.
+    pub shadows: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Proofs {
+    /// What does not hold, or could not be proved; without any, all is proved.
+    pub findings: Vec<Finding>,
+    /// Permits that make no difference, if that was asked.
+    pub shadows: Vec<Shadow>,
+    /// How many kinds of request the schema allows.
+    pub request_types: usize,
+    /// How many policies there are.
+    pub policies: usize,
+    /// The names of the invariants.
+    pub invariants: Vec<String>,
+    /// How many claims needed the solver.
+    pub questions: usize,
+    /// The solver's version.
+    pub solver: String,
+    /// Whether all this was proved earlier, and only looked up now.
+    pub from_cache: bool,
+}
+
+impl Proofs {
+    /// Whether all was proved.
+    #[must_use]
+    pub const fn is_proved(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// A policy fails in the same way for every kind of request: one example is enough.
+    fn add(&mut self, finding: Finding) {
+        let same = self.findings.iter_mut().find(|known| {
+            matches!(known.claim, Claim::NeverErrors { .. })
+                && known.claim == finding.claim
+                && std::mem::discriminant(&known.verdict)
+                    == std::mem::discriminant(&finding.verdict)
+        });
+        match same {
+            Some(known) => known.and_more += 1,
+            None => self.findings.push(finding),
+        }
+    }
+}
+
+/// A claim that does not hold, or is open.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    /// What was to be proved.
+    pub claim: Claim,
+    /// For which kind of request; all of them if it is not said.
+    pub request_type: Option<String>,
+    /// For how many more kinds of request the same is wrong.
+    pub and_more: usize,
+    /// What is wrong.
+    pub verdict: Verdict,
+}
+
+/// What is to be proved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Claim {
+    /// Whatever is allowed, an invariant allows.
+    Invariant {
+        /// The file's name without its extension.
+        name: String,
+        /// Whether it is the one that was in force when the service started.
+        at_start: bool,
+    },
+    /// A policy can be evaluated for each request.
+    NeverErrors {
+        /// Which.
+        policy: Named,
+    },
+    /// A policy matches some request.
+    CanMatch {
+        /// Which.
+        policy: Named,
+        /// Whether it is a forbid.
+        forbid: bool,
+    },
+    /// Anything at all.
+    Everything,
+}
+
+/// What is wrong with a claim.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Verdict {
+    /// There is a request for which it does not hold. It was tried.
+    Refuted {
+        /// The request.
+        counterexample: Box<Counterexample>,
+        /// The policies that decide it.
+        by: Vec<Named>,
+    },
+    /// It holds for none.
+    Never,
+    /// Not known, which is as bad.
+    NotProved {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Proves all there is to prove of a snapshot, its own invariants and those given, which are the
+/// ones that were in force at start. It takes threads of its own and waits for them.
+#[must_use]
+pub fn prove(
+    snapshot: &Snapshot,
+    at_start: &[Invariant],
+    solver: &Solver,
+    options: &Options,
+    clock: &dyn Clock,
+) -> Proofs {
+    let budget = Budget::start(solver, options.limits, clock);
+    let invariants = to_prove(snapshot.invariants(), at_start);
+    let mut proofs = Proofs {
+        findings: Vec::new(),
+        shadows: Vec::new(),
+        request_types: 0,
+        policies: snapshot.policies().policies().count(),
+        invariants: invariants
+            .iter()
+            .map(|i| i.invariant.name.clone())
+            .collect(),
+        questions: 0,
+        solver: solver.version().to_owned(),
+        from_cache: false,
+    };
+    if let Err(reason) = prove_into(&mut proofs, snapshot, &invariants, &budget, options) {
+        proofs.findings.push(Finding {
+            claim: Claim::Everything,
+            request_type: None,
+            and_more: 0,
+            verdict: Verdict::NotProved { reason },
+        });
+    }
+    proofs
+}
+
+fn prove_into(
+    proofs: &mut Proofs,
+    snapshot: &Snapshot,
+    invariants: &[ToProve<'_>],
+    budget: &Budget<'_>,
+    options: &Options,
+) -> Result<(), String> {
+    let types = RequestType::all(snapshot.schema())?;
+    proofs.request_types = types.len();
+    let subject = Subject::new(snapshot, invariants);
+    let looked = spread(budget, types.len(), |session, index| {
+        types
+            .get(index)
+            .map(|request_type| look::look(&subject, request_type, session))
+            .unwrap_or_default()
+    })?;
+    proofs.questions += looked.questions;
+    let looked = looked.results;
+    let alive = spread(budget, subject.policies.len(), |session, index| {
+        alive::alive(&subject, &types, &looked, index, session)
+    })?;
+    proofs.questions += alive.questions;
+    if options.shadows {
+        let shadows = spread(budget, subject.policies.len(), |session, index| {
+            shadow::shadow(&subject, &types, &looked, index, session)
+        })?;
+        proofs.questions += shadows.questions;
+        proofs.shadows = shadows.results.into_iter().flatten().collect();
+    }
+    let found = looked
+        .into_iter()
+        .flat_map(|looked| looked.findings)
+        .chain(alive.results.into_iter().flatten());
+    for finding in found {
+        proofs.add(finding);
+    }
+    // A policy that may fail first: if it is a forbid, what it guards is open.
+    proofs.findings.sort_by_key(|finding| match finding.claim {
+        Claim::NeverErrors { .. } => 0,
+        Claim::Invariant { .. } => 1,
+        Claim::CanMatch { .. } => 2,
+        Claim::Everything => 3,
+    });
+    Ok(())
+}
+
+/// An invariant, and where it comes from.
+struct ToProve<'a> {
+    invariant: &'a Invariant,
+    at_start: bool,
+}
+
+/// An invariant that is in force and in the folder alike is proved once.
+fn to_prove<'a>(own: &'a [Invariant], at_start: &'a [Invariant]) -> Vec<ToProve<'a>> {
+    let known: BTreeMap<&str, Vec<String>> =
+        own.iter().map(|i| (i.name.as_str(), text(i))).collect();
+    let at_start = at_start
+        .iter()
+        .filter(|earlier| known.get(earlier.name.as_str()) != Some(&text(earlier)))
+        .map(|invariant| ToProve {
+            invariant,
+            at_start: true,
+        });
+    let own = own.iter().map(|invariant| ToProve {
+        invariant,
+        at_start: false,
+    });
+    own.chain(at_start).collect()
+}
+
+/// An invariant's policies, in one order.
+fn text(invariant: &Invariant) -> Vec<String> {
+    let mut policies: Vec<_> = invariant.policies.policies().collect();
+    policies.sort_by(|one, other| one.id().cmp(other.id()));
+    let text = |policy: &Policy| policy.to_cedar().unwrap_or_default();
+    policies.into_iter().map(text).collect()
+}
+
+/// The set that is looked at.
+struct Subject<'a> {
+    snapshot: &'a Snapshot,
+    /// Forbids first, then by id.
+    policies: Vec<&'a Policy>,
+    invariants: &'a [ToProve<'a>],
+}
+
+impl<'a> Subject<'a> {
+    fn new(snapshot: &'a Snapshot, invariants: &'a [ToProve<'a>]) -> Self {
+        let mut policies: Vec<&Policy> = snapshot.policies().policies().collect();
+        policies.sort_by_key(|policy| (policy.effect() == Effect::Permit, policy.id().to_string()));
+        Self {
+            snapshot,
+            policies,
+            invariants,
+        }
+    }
+
+    fn named(&self, policy: &str) -> Named {
+        Named::new(policy, self.snapshot.place(policy))
+    }
+}
+
+/// A set of some policies.
+fn set<'p>(policies: impl IntoIterator<Item = &'p Policy>) -> Result<PolicySet, String> {
+    PolicySet::from_policies(policies.into_iter().cloned()).map_err(|error| error.to_string())
+}

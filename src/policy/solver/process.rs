@@ -1,0 +1,172 @@
+//! One solver process. Two threads carry its input and its output, so that one which neither reads
+//! nor writes can be waited for with a limit; it is killed when this is dropped.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+use cedar_policy_symcc::solver::{Decision, DecisionWithModel, Solver, SolverError};
+
+/// A longer answer is not one of this solver's.
+const MAX_MODEL_BYTES: usize = 16 * 1024 * 1024;
+
+/// A running solver, and the script that it is to be given next.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    scripts: Sender<Vec<u8>>,
+    lines: Receiver<String>,
+    script: Vec<u8>,
+    /// How long one answer may take.
+    pub(super) patience: Duration,
+}
+
+impl Process {
+    pub(super) fn start(program: &Path, question: Duration) -> io::Result<Self> {
+        let limit = format!("--tlimit-per={}", question.as_millis());
+        let mut child = spawn(program, &["--lang=smt", &limit])?;
+        let (scripts, to_write) = mpsc::channel::<Vec<u8>>();
+        if let Some(mut input) = child.stdin.take() {
+            thread::Builder::new().spawn(move || {
+                for script in to_write {
+                    if input.write_all(&script).is_err() || input.flush().is_err() {
+                        break;
+                    }
+                }
+            })?;
+        }
+        let lines = lines(&mut child)?;
+        Ok(Self {
+            child,
+            scripts,
+            lines,
+            script: Vec::new(),
+            patience: question,
+        })
+    }
+
+    fn send(&mut self, command: &str) -> Result<(), SolverError> {
+        self.script.extend_from_slice(command.as_bytes());
+        self.scripts
+            .send(std::mem::take(&mut self.script))
+            .map_err(|_| SolverError::Solver("it has ended".to_owned()))
+    }
+
+    fn line(&self) -> Result<String, SolverError> {
+        self.lines.recv_timeout(self.patience).map_err(|error| {
+            SolverError::Solver(match error {
+                RecvTimeoutError::Timeout => "no answer in time".to_owned(),
+                RecvTimeoutError::Disconnected => "it ended without an answer".to_owned(),
+            })
+        })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+/// It may have ended by itself; that is as good.
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+impl Solver for Process {
+    fn smtlib_input(&mut self) -> &mut (dyn tokio::io::AsyncWrite + Unpin + Send) {
+        &mut self.script
+    }
+
+    async fn enable_models(&mut self) -> Result<(), SolverError> {
+        self.script
+            .extend_from_slice(b"(set-option :produce-models true)\n");
+        Ok(())
+    }
+
+    async fn check_sat(&mut self) -> Result<Decision, SolverError> {
+        self.send("(check-sat)\n")?;
+        match self.line()?.trim() {
+            "sat" => Ok(Decision::Sat),
+            "unsat" => Ok(Decision::Unsat),
+            "unknown" => Ok(Decision::Unknown),
+            other => Err(SolverError::UnrecognizedSolverOutput(shortened(other))),
+        }
+    }
+
+    async fn check_sat_with_model(&mut self) -> Result<DecisionWithModel, SolverError> {
+        match self.check_sat().await? {
+            Decision::Unsat => Ok(DecisionWithModel::Unsat),
+            Decision::Unknown => Ok(DecisionWithModel::Unknown),
+            Decision::Sat => {
+                self.send("(get-model)\n")?;
+                let mut model = self.line()?;
+                if model.trim() != "(" {
+                    return Err(SolverError::UnrecognizedSolverOutput(shortened(&model)));
+                }
+                loop {
+                    let line = self.line()?;
+                    model.push_str(&line);
+                    if line.trim() == ")" {
+                        return Ok(DecisionWithModel::Sat { model });
+                    }
+                    if model.len() > MAX_MODEL_BYTES {
+                        return Err(SolverError::Solver("its model is too long".to_owned()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.trim().chars().take(200).collect()
+}
+
+/// What a program says first when started with these arguments, if it says anything in time.
+pub(super) fn first_line(
+    program: &Path,
+    arguments: &[&str],
+    patience: Duration,
+) -> io::Result<Option<String>> {
+    let mut child = spawn(program, arguments)?;
+    let line = lines(&mut child)?.recv_timeout(patience).ok();
+    end(&mut child);
+    Ok(line)
+}
+
+fn spawn(program: &Path, arguments: &[&str]) -> io::Result<Child> {
+    Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+}
+
+/// Its output, line by line, until it closes it.
+fn lines(child: &mut Child) -> io::Result<Receiver<String>> {
+    let (sender, lines) = mpsc::channel();
+    if let Some(output) = child.stdout.take() {
+        thread::Builder::new().spawn(move || {
+            let mut output = BufReader::new(output);
+            loop {
+                let mut line = Vec::new();
+                let limit = MAX_MODEL_BYTES as u64;
+                match output.by_ref().take(limit).read_until(b'\n', &mut line) {
+                    Ok(length) if length > 0 => {}
+                    _ => break,
+                }
+                let line = String::from_utf8_lossy(&line).into_owned();
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        })?;
+    }
+    Ok(lines)
+}
