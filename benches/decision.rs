@@ -1,4 +1,4 @@
-//! What one decision costs, from 5 policies to 10,000: `cargo bench --bench decision`.
+//! What one decision costs, from 10 policies to 10,000: `cargo bench --bench decision`.
 //!
 //! Read the ratios; absolute times are this machine's.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
@@ -50,7 +50,7 @@ fn main() {
             costs.own / base
         );
     };
-    for size in [5, 100, 1_000, 10_000] {
+    for size in [10, 100, 1_000, 10_000] {
         let folder = generated(size, true);
         row(&format!("{size} spread"), folder.path());
     }

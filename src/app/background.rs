@@ -21,6 +21,9 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
     if let Some(mail) = app.mail.lock().take() {
         tracker.spawn(mail.run(stop.clone()));
     }
+    if let Some(reloader) = app.reloader.lock().take() {
+        tracker.spawn(reloader.run(stop.clone()));
+    }
     tracker.spawn(forget(Arc::clone(&app.state), stop.clone()));
     let state = Arc::clone(&app.state);
     let metrics = app.metrics.clone();

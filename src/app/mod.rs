@@ -3,6 +3,7 @@
 pub mod background;
 pub mod demo;
 mod people;
+pub mod policies;
 pub mod provision;
 pub mod serve;
 mod start_error;
@@ -34,6 +35,7 @@ use crate::settings::{RateLimit, ReplayStore, Settings};
 use crate::store::{self, AuditKey, Store};
 use crate::telemetry::metrics::Recorder;
 
+use policies::{Policies, Reloader};
 pub use start_error::StartError;
 
 /// The parts of a running service.
@@ -46,6 +48,8 @@ pub struct App {
     pub limits: Arc<RateLimits>,
     /// What sends mail, until it is started.
     mail: Mutex<Option<mail::Sender>>,
+    /// What takes edits of the policies, until it is started.
+    reloader: Mutex<Option<Reloader>>,
     /// Where the service's randomness comes from.
     pub entropy: Arc<dyn Entropy>,
     /// What is counted.
@@ -54,7 +58,8 @@ pub struct App {
 
 impl App {
     /// Opens the database (migrating it), the policies and the replay guard. `base_url` is where
-    /// clients reach the service, without a slash at its end.
+    /// clients reach the service, without a slash at its end; `program` is this program, which
+    /// checks policies in a process of its own.
     ///
     /// # Errors
     ///
@@ -62,12 +67,14 @@ impl App {
     pub async fn build(
         settings: &Settings,
         base_url: &str,
+        program: &Path,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         metrics: Recorder,
     ) -> Result<Self, StartError> {
         let keys = settings.require_keys()?;
-        let snapshot = load_policies(&settings.policies.dir)?;
+        let policies = Policies::new(settings, keys, program);
+        let started = policies.start().await?;
         let store = open_store(settings, keys, Arc::clone(&clock), Arc::clone(&entropy)).await?;
         let store = Arc::new(store);
         store.migrate_up().await?;
@@ -107,7 +114,7 @@ impl App {
             origins: base.origins(&settings.portal.origins),
             secure_cookie: !base.is_local(),
             ops_token: settings.server.ops_token.clone(),
-            engine: Engine::new(snapshot),
+            engine: Engine::new(started.snapshot),
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,
             replay: replay.clone(),
@@ -118,8 +125,12 @@ impl App {
             clock,
             tasks: Tasks::new(),
         };
+        state.engine.report(started.health);
+        let state = Arc::new(state);
+        let reloader = Reloader::new(policies, Arc::clone(&state), &started.folder);
         Ok(Self {
-            state: Arc::new(state),
+            reloader: Mutex::new(Some(reloader)),
+            state,
             replay,
             limits,
             mail: Mutex::new(Some(mail)),

@@ -135,6 +135,17 @@ impl Catalogue {
         }
     }
 
+    /// The pairs of types that a permission may be asked about.
+    pub(super) fn pairs(
+        &self,
+        permission: Permission,
+    ) -> impl Iterator<Item = (PrincipalKind, ResourceKind)> {
+        let action = self.actions.get(permission.index());
+        action
+            .into_iter()
+            .flat_map(|action| action.applies_to.iter().copied())
+    }
+
     /// Every kind of question that the schema allows.
     pub(super) fn questions(
         &self,

@@ -5,15 +5,39 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::domain::caller::Caller;
+use crate::domain::timestamp::Timestamp;
 
 use super::principal::Principal;
 use super::principals::Principals;
 use super::snapshot::Snapshot;
 
+/// How it stands with the policies, beside what is in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    /// A newer folder that was not taken; the older one serves.
+    pub refused: Option<Refused>,
+    /// What should be looked at, one paragraph each.
+    pub warnings: Vec<String>,
+    /// Checks that this machine could not run, and why.
+    pub not_run: Vec<String>,
+}
+
+/// A folder that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its digest with invariants and examples; `None` if it could not be read.
+    pub digest: Option<Arc<str>>,
+    /// The report: what is wrong and what to do.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
 /// Gives each request the snapshot it keeps from its start to its end.
 #[derive(Debug)]
 pub struct Engine {
     current: ArcSwap<Snapshot>,
+    health: ArcSwap<Health>,
     principals: Principals,
 }
 
@@ -23,6 +47,7 @@ impl Engine {
     pub fn new(snapshot: Snapshot) -> Self {
         Self {
             current: ArcSwap::from_pointee(snapshot),
+            health: ArcSwap::default(),
             principals: Principals::default(),
         }
     }
@@ -40,8 +65,24 @@ impl Engine {
         self.principals.get(caller, snapshot)
     }
 
-    /// Puts another snapshot in force, for requests that start from now on.
-    pub fn replace(&self, snapshot: Snapshot) {
-        self.current.store(Arc::new(snapshot));
+    /// Puts another snapshot in force, for requests that start from now on. The earlier one comes
+    /// back, to be dropped where nobody waits for it.
+    pub fn replace(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+        self.current.swap(Arc::new(snapshot))
+    }
+
+    /// How it stands with the policies.
+    #[must_use]
+    pub fn health(&self) -> Arc<Health> {
+        self.health.load_full()
+    }
+
+    /// Notes how it stands.
+    pub fn report(&self, health: Health) {
+        metrics::gauge!("charter_policies_degraded")
+            .set(f64::from(u8::from(health.refused.is_some())));
+        metrics::gauge!("charter_policies_warnings")
+            .set(u32::try_from(health.warnings.len()).map_or(f64::INFINITY, f64::from));
+        self.health.store(Arc::new(health));
     }
 }

@@ -1,6 +1,7 @@
 //! Reads a policy folder whole: the schema, the policy files at its top level, the invariants and
 //! the examples. Everything that is said of a folder is said of what was read here, once.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::fault::{Fault, LoadError, Source};
 
 /// The schema's file name.
-pub(super) const SCHEMA: &str = "schema.cedarschema";
+pub const SCHEMA: &str = "schema.cedarschema";
 
 const MAX_SCHEMA_BYTES: u64 = 100_000;
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -24,17 +25,24 @@ const INVARIANTS: &str = "invariants";
 /// Below the folder: requests with the answer that is expected.
 const TESTS: &str = "tests";
 
+/// Whoever wants to be sure that a folder is whole puts a list of its files in.
+const MANIFEST: &str = "manifest.json";
+
+/// What a folder holds: each file's text by its name within the folder.
+pub type Files = BTreeMap<String, Arc<str>>;
+
 /// What the folder holds, as it was read; later changes to the files do not show.
 #[derive(Debug, Clone)]
 pub struct Folder {
+    files: Files,
     /// The schema.
     pub(super) schema: Source,
     /// The policies in force, sorted by file name.
     pub(super) policies: Vec<Source>,
     /// `invariants/*.cedar`, sorted by file name.
     pub(super) invariants: Vec<Source>,
-    /// `tests/*.json`, sorted by file name.
-    pub(super) tests: Vec<Source>,
+    tests: Vec<Source>,
+    manifest: Option<Source>,
     digest: Arc<str>,
     whole_digest: Arc<str>,
 }
@@ -46,7 +54,54 @@ impl Folder {
     ///
     /// Every file that cannot be read, is too large or is not the folder's own.
     pub fn read(dir: &Path) -> Result<Self, LoadError> {
-        read(dir).map_err(LoadError::new)
+        let files = read(dir).map_err(LoadError::new)?;
+        Self::of_files(dir, files)
+    }
+
+    /// A folder of texts that were read before, from `dir`.
+    ///
+    /// # Errors
+    ///
+    /// There is no schema, or no policy.
+    pub fn of_files(dir: &Path, files: Files) -> Result<Self, LoadError> {
+        let fault = |fault| Err(LoadError::new(vec![fault]));
+        let named = |(name, text): (&String, &Arc<str>)| -> Source {
+            let path = dir.join(name).display().to_string();
+            Arc::new(NamedSource::new(path, Arc::clone(text)))
+        };
+        let part = |wanted: &dyn Fn(&str) -> bool| -> Vec<Source> {
+            let files = files.iter().filter(|(name, _)| wanted(name));
+            files.map(named).collect()
+        };
+        let Some(schema) = files.get_key_value(SCHEMA).map(named) else {
+            return fault(Fault::new(format!("`{}` has no `{SCHEMA}`", dir.display())));
+        };
+        let is_policy = |name: &str| !name.contains('/') && has_extension(name, "cedar");
+        let policies = part(&is_policy);
+        if policies.is_empty() {
+            return fault(
+                Fault::new(format!("`{}` holds no policy file", dir.display())).help(
+                    "policies are read from its `*.cedar` files; without any, nothing is allowed",
+                ),
+            );
+        }
+        let in_force = |name: &&String| *name == SCHEMA || is_policy(name);
+        Ok(Self {
+            schema,
+            policies,
+            invariants: part(&|name| is_below(name, INVARIANTS)),
+            tests: part(&|name| is_below(name, TESTS)),
+            manifest: part(&|name| name == MANIFEST).pop(),
+            digest: digest(files.iter().filter(|(name, _)| in_force(name))).into(),
+            whole_digest: digest(files.iter().filter(|(name, _)| *name != MANIFEST)).into(),
+            files,
+        })
+    }
+
+    /// Every file that was read.
+    #[must_use]
+    pub const fn files(&self) -> &Files {
+        &self.files
     }
 
     /// The policies in force and the invariants.
@@ -58,6 +113,12 @@ impl Folder {
     #[must_use]
     pub fn tests(&self) -> &[Source] {
         &self.tests
+    }
+
+    /// `manifest.json`, if there is one.
+    #[must_use]
+    pub const fn manifest(&self) -> Option<&Source> {
+        self.manifest.as_ref()
     }
 
     /// SHA-256 over the sorted names and contents of schema and policies, in lowercase hex: what
@@ -74,7 +135,18 @@ impl Folder {
     }
 }
 
-fn read(dir: &Path) -> Result<Folder, Vec<Fault>> {
+fn has_extension(name: impl AsRef<Path>, extension: &str) -> bool {
+    name.as_ref()
+        .extension()
+        .is_some_and(|found| found == extension)
+}
+
+fn is_below(name: &str, folder: &str) -> bool {
+    name.strip_prefix(folder)
+        .is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn read(dir: &Path) -> Result<Files, Vec<Fault>> {
     let root = fs::canonicalize(dir).map_err(|error| {
         vec![
             Fault::new(format!(
@@ -85,56 +157,26 @@ fn read(dir: &Path) -> Result<Folder, Vec<Fault>> {
         ]
     })?;
     warn_if_anybody_may_write(&root);
+    let mut names = vec![SCHEMA.to_owned()];
+    names.extend(list(dir, "cedar")?);
+    if fs::symlink_metadata(dir.join(MANIFEST)).is_ok() {
+        names.push(MANIFEST.to_owned());
+    }
     let mut reader = Reader {
         dir,
         root: &root,
         total: 0,
+        files: Files::new(),
         faults: Vec::new(),
     };
-    let mut in_force = vec![SCHEMA.to_owned()];
-    in_force.extend(list(dir, "cedar")?);
-    in_force.sort_unstable();
-    let in_force = reader.read_all("", in_force);
-    let invariants = reader.read_below(INVARIANTS, "cedar");
-    let tests = reader.read_below(TESTS, "json");
-    let mut faults = reader.faults;
-    if !in_force.iter().any(|(name, _)| name != SCHEMA) && faults.is_empty() {
-        faults.push(
-            Fault::new(format!("`{}` holds no policy file", dir.display())).help(
-                "policies are read from its `*.cedar` files; without any, nothing is allowed",
-            ),
-        );
+    reader.read_all("", names);
+    reader.read_below(INVARIANTS, "cedar");
+    reader.read_below(TESTS, "json");
+    if reader.faults.is_empty() {
+        Ok(reader.files)
+    } else {
+        Err(reader.faults)
     }
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    let digest_of_policies = digest(&in_force);
-    let whole = [&in_force, &invariants, &tests];
-    let whole_digest = digest(whole.into_iter().flatten());
-    let sources = |files: &[(String, String)]| -> Vec<Source> {
-        files
-            .iter()
-            .map(|(name, text)| source(dir, name, text))
-            .collect()
-    };
-    let (schema, policies): (Vec<_>, Vec<_>) =
-        in_force.into_iter().partition(|(name, _)| name == SCHEMA);
-    let schema = sources(&schema).pop();
-    schema
-        .map(|schema| Folder {
-            schema,
-            policies: sources(&policies),
-            invariants: sources(&invariants),
-            tests: sources(&tests),
-            digest: digest_of_policies.into(),
-            whole_digest: whole_digest.into(),
-        })
-        .ok_or_else(|| vec![Fault::new(format!("`{}` has no `{SCHEMA}`", dir.display()))])
-}
-
-fn source(dir: &Path, name: &str, text: &str) -> Source {
-    let path = dir.join(name).display().to_string();
-    Arc::new(NamedSource::new(path, Arc::from(text)))
 }
 
 /// Reads files as long as they are not too much together.
@@ -142,42 +184,32 @@ struct Reader<'a> {
     dir: &'a Path,
     root: &'a Path,
     total: usize,
+    files: Files,
     faults: Vec<Fault>,
 }
 
 impl Reader<'_> {
     /// The files of a folder in the folder, which may be missing.
-    fn read_below(&mut self, below: &str, extension: &str) -> Vec<(String, String)> {
+    fn read_below(&mut self, below: &str, extension: &str) {
         let dir = self.dir.join(below);
-        match fs::symlink_metadata(&dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
-            _ => {}
+        let found = fs::symlink_metadata(&dir);
+        if found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return;
         }
         match list(&dir, extension) {
-            Ok(mut names) => {
-                names.sort_unstable();
-                self.read_all(below, names)
-            }
-            Err(faults) => {
-                self.faults.extend(faults);
-                Vec::new()
-            }
+            Ok(names) => self.read_all(&format!("{below}/"), names),
+            Err(faults) => self.faults.extend(faults),
         }
     }
 
-    /// Names in the result are relative to the policy folder.
-    fn read_all(&mut self, below: &str, names: Vec<String>) -> Vec<(String, String)> {
-        let mut files = Vec::new();
+    fn read_all(&mut self, prefix: &str, mut names: Vec<String>) {
+        names.sort_unstable();
         for name in names {
-            let name = if below.is_empty() {
-                name
-            } else {
-                format!("{below}/{name}")
-            };
+            let name = format!("{prefix}{name}");
             match read_file(self.dir, self.root, &name) {
                 Ok(text) => {
                     self.total = self.total.saturating_add(text.len());
-                    files.push((name, text));
+                    self.files.insert(name, text.into());
                 }
                 Err(fault) => self.faults.push(fault),
             }
@@ -189,7 +221,6 @@ impl Reader<'_> {
                 break;
             }
         }
-        files
     }
 }
 
@@ -280,9 +311,9 @@ fn warn_if_anybody_may_write(path: &Path) {
 const fn warn_if_anybody_may_write(_: &Path) {}
 
 /// Lengths go in front, so that no two folders have the same bytes to hash.
-fn digest<'a>(files: impl IntoIterator<Item = &'a (String, String)>) -> String {
+fn digest<'a>(files: impl Iterator<Item = (&'a String, &'a Arc<str>)>) -> String {
     let mut hash = Sha256::new();
-    for part in files.into_iter().flat_map(|(name, text)| [name, text]) {
+    for part in files.flat_map(|(name, text)| [name.as_str(), text]) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }

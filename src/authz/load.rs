@@ -20,7 +20,7 @@ use super::conformance;
 use super::facts::FactsCache;
 use super::fault::{Fault, Source};
 use super::folder::Folder;
-use super::groups::Groups;
+use super::index::Index;
 use super::limits::{self, Language};
 use super::snapshot::{Invariant, Place, Snapshot};
 
@@ -71,13 +71,13 @@ fn check(folder: &Folder) -> Result<Snapshot, Vec<Fault>> {
     conformance::check(&folder.schema, &schema, &catalogue)?;
     let whole = |error: &dyn std::error::Error| vec![Fault::new(error.to_string())];
     let actions = schema.action_entities().map_err(|error| whole(&error))?;
-    let groups = Groups::new(&policies.set, &catalogue, &actions).map_err(|error| whole(&error))?;
+    let index = Index::new(&policies.set, &catalogue, &actions).map_err(|error| whole(&error))?;
     Ok(Snapshot {
         schema,
         places: places(&policies),
         invariants,
         policies: policies.set,
-        groups,
+        index,
         catalogue,
         actions,
         digest: Arc::clone(folder.digest()),

@@ -11,7 +11,7 @@ mod entities;
 mod facts;
 pub mod fault;
 pub mod folder;
-mod groups;
+mod index;
 mod limits;
 mod load;
 mod names;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cedar_policy::{Entities, EntityUid};
 
 use super::entities::Builder;
+use super::index::Entry;
 use super::question::PrincipalKind;
 use super::snapshot::Snapshot;
 use crate::domain::caller::Caller;
@@ -28,6 +29,8 @@ pub(super) struct Prepared {
     /// Its tenant, which most questions are about.
     pub(super) organization: EntityUid,
     pub(super) entities: Entities,
+    /// The policies that name it or one of its ancestors.
+    pub(super) policies: Vec<Arc<Entry>>,
 }
 
 impl Principal {
@@ -78,12 +81,16 @@ fn prepare(caller: &Caller, snapshot: &Snapshot) -> Result<Prepared, Box<dyn std
         Caller::User(caller) => (build.user(&caller.user)?, None),
     };
     let organization = build.organization(caller.organization())?;
+    let uid = principal.uid();
+    let organization_uid = organization.uid();
+    let entities = snapshot
+        .actions()
+        .clone()
+        .add_entities([organization, principal].into_iter().chain(account), None)?;
     Ok(Prepared {
-        uid: principal.uid(),
-        organization: organization.uid(),
-        entities: snapshot
-            .actions()
-            .clone()
-            .add_entities([organization, principal].into_iter().chain(account), None)?,
+        policies: snapshot.index.of_principal(&uid, &entities),
+        uid,
+        organization: organization_uid,
+        entities,
     })
 }

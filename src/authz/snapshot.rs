@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Effect, Entities, EntityUid, PolicySet, Request, Response,
-    Schema,
+    AuthorizationError, Authorizer, Effect, Entities, EntityUid, PolicyId, PolicySet, Request,
+    Response, Schema,
 };
 
 use super::catalogue::Catalogue;
@@ -17,13 +17,18 @@ use super::entities::Builder;
 use super::facts::FactsCache;
 use super::fault::LoadError;
 use super::folder::Folder;
-use super::groups::Groups;
+use super::index::{Entry, Index};
 use super::load;
 use super::principal::Principal;
 use super::question::{Question, Resource};
 
 /// What Cedar wants to see.
-type Inputs<'a> = (Request, Cow<'a, Entities>);
+struct Inputs<'a> {
+    request: Request,
+    entities: Cow<'a, Entities>,
+    /// The policies that name the principal or one of its ancestors.
+    of_principal: Cow<'a, [Arc<Entry>]>,
+}
 
 /// Where a policy stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +64,7 @@ pub struct Snapshot {
     /// By `@id`.
     pub(super) places: BTreeMap<String, Place>,
     pub(super) invariants: Vec<Invariant>,
-    pub(super) groups: Groups,
+    pub(super) index: Index,
     pub(super) catalogue: Catalogue,
     /// Every action and group of the schema: without them `action in Action::"reads"` is false.
     pub(super) actions: Entities,
@@ -132,7 +137,7 @@ impl Snapshot {
     #[must_use]
     pub fn decide(&self, question: &Question<'_>) -> Decision {
         match self.ask(question) {
-            Ok(Some((response, group))) => self.conclude(question, &response, group),
+            Ok(Some(answer)) => self.conclude(question, answer),
             Ok(None) => self.denied(question),
             Err(error) => {
                 tracing::error!(
@@ -157,28 +162,42 @@ impl Snapshot {
         question: &Question<'_>,
     ) -> Result<Option<Response>, Box<dyn Error>> {
         let principal = self.prepared(question.principal);
-        let Some((request, entities)) = self.inputs(&principal, question)? else {
+        let Some(inputs) = self.inputs(&principal, question)? else {
             return Ok(None);
         };
-        let response = self
-            .authorizer
-            .is_authorized(&request, &self.policies, &entities);
+        let response =
+            self.authorizer
+                .is_authorized(&inputs.request, &self.policies, &inputs.entities);
         Ok(Some(response))
     }
 
-    fn ask(
-        &self,
-        question: &Question<'_>,
-    ) -> Result<Option<(Response, &PolicySet)>, Box<dyn Error>> {
+    fn ask(&self, question: &Question<'_>) -> Result<Option<Answer>, Box<dyn Error>> {
         let principal = self.prepared(question.principal);
-        let Some((request, entities)) = self.inputs(&principal, question)? else {
+        let Some(inputs) = self.inputs(&principal, question)? else {
             return Ok(None);
         };
-        let Some(group) = self.groups.get(question.permission, principal.kind) else {
+        let Some(resource) = inputs.request.resource() else {
             return Ok(None);
         };
-        let response = self.authorizer.is_authorized(&request, group, &entities);
-        Ok(Some((response, group)))
+        let candidates = self.index.candidates(
+            (
+                question.permission,
+                principal.kind,
+                question.resource.kind(),
+            ),
+            &inputs.of_principal,
+            resource,
+            &inputs.entities,
+        );
+        let mut answer = Answer::default();
+        for policies in candidates {
+            answer.add(
+                &self
+                    .authorizer
+                    .is_authorized(&inputs.request, policies, &inputs.entities),
+            );
+        }
+        Ok(Some(answer))
     }
 
     /// The principal in this snapshot's names.
@@ -223,12 +242,30 @@ impl Snapshot {
             None,
         )?;
         let unknown = build.resource(resource, principal.caller())?;
-        let entities = if unknown.is_empty() {
-            Cow::Borrowed(&prepared.entities)
+        let inputs = if unknown.is_empty() {
+            Inputs {
+                request,
+                entities: Cow::Borrowed(&prepared.entities),
+                of_principal: Cow::Borrowed(&prepared.policies),
+            }
         } else {
-            Cow::Owned(prepared.entities.clone().upsert_entities(unknown, None)?)
+            // A caller that asks about itself may have other parents by now.
+            let changed = unknown.iter().any(|entity| {
+                let uid = entity.uid();
+                uid == prepared.uid || prepared.entities.is_ancestor_of(&uid, &prepared.uid)
+            });
+            let entities = prepared.entities.clone().upsert_entities(unknown, None)?;
+            Inputs {
+                request,
+                of_principal: if changed {
+                    Cow::Owned(self.index.of_principal(&prepared.uid, &entities))
+                } else {
+                    Cow::Borrowed(&prepared.policies)
+                },
+                entities: Cow::Owned(entities),
+            }
         };
-        Ok(Some((request, entities)))
+        Ok(Some(inputs))
     }
 
     /// Writing an id out is most of what its entity id costs; the tenant's own is at hand.
@@ -255,59 +292,72 @@ impl Snapshot {
         }
     }
 
-    fn conclude(
-        &self,
-        question: &Question<'_>,
-        response: &Response,
-        group: &PolicySet,
-    ) -> Decision {
-        let diagnostics = response.diagnostics();
-        let mut determining: Vec<String> = diagnostics.reason().map(ToString::to_string).collect();
-        determining.sort_unstable();
-        let mut errors = Vec::new();
-        let mut errored_forbids = Vec::new();
-        for error in diagnostics.errors() {
-            let AuthorizationError::PolicyEvaluationError(error) = error;
-            let policy = error.policy_id();
-            let is_forbid = group
-                .policy(policy)
-                .is_none_or(|policy| policy.effect() == Effect::Forbid);
-            if is_forbid {
-                errored_forbids.push(policy.to_string());
-            }
-            errors.push(EvaluationError {
-                policy: policy.to_string(),
-                message: error.inner().to_string(),
-            });
-        }
-        errors.sort_unstable();
-        let outcome = match response.decision() {
-            // Cedar skips what it cannot evaluate; a forbid that is skipped does not forbid.
-            cedar_policy::Decision::Allow if !errored_forbids.is_empty() => {
-                errored_forbids.sort_unstable();
-                metrics::counter!("charter_authz_errored_forbids_total").increment(1);
-                tracing::error!(
-                    permission = %question.permission,
-                    principal = question.principal.caller().principal_id(),
-                    policies = ?errored_forbids,
-                    errors = ?errors,
-                    "a forbid could not be evaluated, what it may have forbidden is denied"
-                );
-                determining = errored_forbids;
-                Outcome::Deny(Denial::ForbiddenByPolicy)
-            }
-            cedar_policy::Decision::Allow => Outcome::Allow,
-            cedar_policy::Decision::Deny if determining.is_empty() => {
-                Outcome::Deny(Denial::NotPermitted)
-            }
-            cedar_policy::Decision::Deny => Outcome::Deny(Denial::ForbiddenByPolicy),
+    fn conclude(&self, question: &Question<'_>, mut answer: Answer) -> Decision {
+        answer.errors.sort_unstable();
+        let is_forbid = |error: &&EvaluationError| {
+            self.policies
+                .policy(&PolicyId::new(&error.policy))
+                .is_none_or(|policy| policy.effect() == Effect::Forbid)
         };
+        let errored_forbids: Vec<String> = answer
+            .errors
+            .iter()
+            .filter(is_forbid)
+            .map(|error| error.policy.clone())
+            .collect();
+        let (outcome, mut determining) = if !answer.forbids.is_empty() {
+            (Outcome::Deny(Denial::ForbiddenByPolicy), answer.forbids)
+        } else if answer.permits.is_empty() {
+            (Outcome::Deny(Denial::NotPermitted), Vec::new())
+        } else if errored_forbids.is_empty() {
+            (Outcome::Allow, answer.permits)
+        } else {
+            // Cedar skips what it cannot evaluate; a forbid that is skipped does not forbid.
+            metrics::counter!("charter_authz_errored_forbids_total").increment(1);
+            tracing::error!(
+                permission = %question.permission,
+                principal = question.principal.caller().principal_id(),
+                policies = ?errored_forbids,
+                errors = ?answer.errors,
+                "a forbid could not be evaluated, what it may have forbidden is denied"
+            );
+            (Outcome::Deny(Denial::ForbiddenByPolicy), errored_forbids)
+        };
+        determining.sort_unstable();
         Decision {
             outcome,
             permission: question.permission,
             determining,
-            errors,
+            errors: answer.errors,
             policy_digest: Arc::clone(&self.digest),
         }
+    }
+}
+
+/// What the candidate sets answered, together what their union would answer.
+#[derive(Default)]
+struct Answer {
+    permits: Vec<String>,
+    forbids: Vec<String>,
+    errors: Vec<EvaluationError>,
+}
+
+impl Answer {
+    /// Cedar names as reasons the satisfied forbids, and the satisfied permits only where there is
+    /// none.
+    fn add(&mut self, response: &Response) {
+        let diagnostics = response.diagnostics();
+        let reasons = diagnostics.reason().map(ToString::to_string);
+        match response.decision() {
+            cedar_policy::Decision::Allow => self.permits.extend(reasons),
+            cedar_policy::Decision::Deny => self.forbids.extend(reasons),
+        }
+        self.errors.extend(diagnostics.errors().map(|error| {
+            let AuthorizationError::PolicyEvaluationError(error) = error;
+            EvaluationError {
+                policy: error.policy_id().to_string(),
+                message: error.inner().to_string(),
+            }
+        }));
     }
 }

@@ -89,6 +89,9 @@ pub enum Error {
     /// No solver can be asked.
     #[error(transparent)]
     Solver(#[from] SolverError),
+    /// A candidate could not be led through the gates.
+    #[error("the checks cannot be made: {0}")]
+    Gate(#[from] serde_json::Error),
     /// Logging could not be started.
     #[error(transparent)]
     Log(#[from] telemetry::log::Error),

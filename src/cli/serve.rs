@@ -46,7 +46,15 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         let entropy = Arc::new(OsEntropy);
         let clock = Arc::new(SystemClock::start());
         let server = Server::bind(&settings).await?;
-        let app = App::build(&settings, &server.base_url(), clock, entropy, metrics).await?;
+        let app = App::build(
+            &settings,
+            &server.base_url(),
+            &this_program()?,
+            clock,
+            entropy,
+            metrics,
+        )
+        .await?;
         if args.demo {
             demo::prepare(&app, &OsEntropy, &settings.data_dir, &server.base_url()).await?;
         }
@@ -69,6 +77,16 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         serving.stopped().await;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// This very program, also after its file was replaced by another version.
+fn this_program() -> std::io::Result<PathBuf> {
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() {
+        Ok(running)
+    } else {
+        std::env::current_exe()
+    }
 }
 
 fn log_format(format: LogFormat) -> Format {

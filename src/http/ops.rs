@@ -14,6 +14,8 @@ use salvo::{Depot, Response, handler};
 use serde::Serialize;
 
 use crate::authn::replay;
+use crate::authz::engine::Engine;
+use crate::domain::timestamp;
 
 use super::error::ApiError;
 use super::openapi::headers;
@@ -116,10 +118,44 @@ struct Part {
     reason: Option<String>,
 }
 
+/// What is in force, and a newer folder that was not taken.
 #[derive(Serialize)]
 struct Policies {
     status: &'static str,
     digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<RefusedFolder>,
+    warnings: Vec<String>,
+    not_run: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct RefusedFolder {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    reason: String,
+    since: String,
+}
+
+impl Policies {
+    fn of(engine: &Engine) -> Self {
+        let health = engine.health();
+        Self {
+            status: if health.refused.is_some() {
+                "degraded"
+            } else {
+                "ok"
+            },
+            digest: engine.snapshot().digest().to_string(),
+            refused: health.refused.as_ref().map(|refused| RefusedFolder {
+                digest: refused.digest.as_deref().map(str::to_owned),
+                reason: refused.reason.clone(),
+                since: timestamp::format(refused.since),
+            }),
+            warnings: health.warnings.clone(),
+            not_run: health.not_run.clone(),
+        }
+    }
 }
 
 impl Part {
@@ -144,7 +180,8 @@ impl Readiness {
         };
         let database = Part::from(database, "unavailable");
         let replay_guard = replay_guard(&state.replay.status());
-        let parts = [database.status, replay_guard.status];
+        let policies = Policies::of(&state.engine);
+        let parts = [database.status, replay_guard.status, policies.status];
         let status = ["unavailable", "degraded"]
             .into_iter()
             .find(|status| parts.contains(status))
@@ -153,10 +190,7 @@ impl Readiness {
             status,
             database,
             replay_guard,
-            policies: Policies {
-                status: "ok",
-                digest: state.engine.snapshot().digest().to_string(),
-            },
+            policies,
         }
     }
 

@@ -97,8 +97,32 @@ pub struct Database {
 pub struct Policies {
     /// The folder with the schema and the policies.
     pub dir: PathBuf,
-    /// How much of the policies the folder's examples must cover, in percent.
+    /// Whether a folder's examples are run before it decides.
+    pub tests: Requirement,
+    /// The least share of policies that some example must exercise, in percent.
     pub min_coverage: u8,
+    /// Whether a folder's invariants are proved before it decides.
+    pub proofs: Requirement,
+    /// The solver's program; `None` looks for it on the path.
+    pub solver: Option<PathBuf>,
+    /// Whether a folder must have a manifest.
+    pub manifest: bool,
+    /// Whether an edit that allows more waits for an approval.
+    pub hold_widening: bool,
+    /// Time for the checks of one edit.
+    pub check_timeout: Duration,
+}
+
+/// Whether a check is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Requirement {
+    #[default]
+    /// Where this machine can; where it cannot, that is told.
+    Auto,
+    /// It is; where it cannot be, nothing passes.
+    Required,
+    /// It is not.
+    Off,
 }
 
 /// Signed requests (contract section 3).

@@ -79,6 +79,20 @@ impl Reader {
         })
     }
 
+    /// One of several words, and what it stands for.
+    pub(super) fn choice<T: Copy + Default>(&mut self, key: &str, choices: &[(&str, T)]) -> T {
+        self.parsed(key, T::default(), |text| {
+            let chosen = choices.iter().find(|(word, _)| *word == text);
+            chosen.map(|(_, value)| *value).ok_or_else(|| {
+                let words: Vec<String> = choices
+                    .iter()
+                    .map(|(word, _)| format!("`{word}`"))
+                    .collect();
+                format!("`{text}` is none of {}", words.join(", "))
+            })
+        })
+    }
+
     /// A list of strings: an array, or one string with commas.
     pub(super) fn list(&mut self, key: &str) -> Vec<String> {
         let commas = |text: &str| -> Vec<String> {

@@ -11,7 +11,7 @@ use url::Url;
 use super::reader::Reader;
 use super::{
     Database, Log, LogFormat, Mail, Policies, Portal, RateLimit, RateLimits, Replay, ReplayStore,
-    Server, Settings, Signing, keys,
+    Requirement, Server, Settings, Signing, keys,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -27,10 +27,7 @@ pub(super) fn read(reader: &mut Reader) -> Settings {
     Settings {
         server: server(reader),
         database: database(reader, &data_dir),
-        policies: Policies {
-            dir: directory(reader, "policies.dir"),
-            min_coverage: reader.number("policies.min_coverage", 0..=100),
-        },
+        policies: policies(reader),
         signing: Signing {
             max_skew: reader.duration("signing.max_skew", SECOND..=60 * MINUTE),
         },
@@ -111,6 +108,29 @@ fn database(reader: &mut Reader, data_dir: &Path) -> Database {
         statement_timeout: reader.duration("database.statement_timeout", TENTH..=5 * MINUTE),
     }
 }
+
+fn policies(reader: &mut Reader) -> Policies {
+    let solver = reader.text("policies.solver");
+    Policies {
+        dir: directory(reader, "policies.dir"),
+        tests: reader.choice("policies.tests", &REQUIREMENTS),
+        min_coverage: reader.number("policies.min_coverage", 0..=100),
+        proofs: reader.choice("policies.proofs", &REQUIREMENTS),
+        solver: (!solver.is_empty()).then(|| PathBuf::from(solver)),
+        manifest: reader.choice(
+            "policies.manifest",
+            &[("optional", false), ("required", true)],
+        ),
+        hold_widening: reader.choice("policies.widening", &[("free", false), ("approved", true)]),
+        check_timeout: reader.duration("policies.check_timeout", SECOND..=10 * MINUTE),
+    }
+}
+
+const REQUIREMENTS: [(&str, Requirement); 3] = [
+    ("auto", Requirement::Auto),
+    ("required", Requirement::Required),
+    ("off", Requirement::Off),
+];
 
 fn replay(reader: &mut Reader) -> Replay {
     let url = reader.parsed("replay.url", String::new(), |text| {

@@ -148,6 +148,24 @@ pub const METRICS: &[Metric] = {
         ),
         metric(
             Counter,
+            "charter_policies_reloads_total",
+            &["outcome"],
+            "Edits of the policy folder, taken or refused.",
+        ),
+        metric(
+            Gauge,
+            "charter_policies_degraded",
+            &[],
+            "1 while the policy folder is not what is in force; /readyz says why.",
+        ),
+        metric(
+            Gauge,
+            "charter_policies_warnings",
+            &[],
+            "What should be looked at in the policies in force; /readyz lists it.",
+        ),
+        metric(
+            Counter,
             "charter_authz_errored_forbids_total",
             &[],
             "Forbids that could not be evaluated; what they may forbid is denied. Mend the policy.",

@@ -17,6 +17,7 @@ mod policy_explain;
 mod policy_faults;
 mod policy_invariants;
 mod policy_matrix;
+mod policy_reload;
 mod policy_test_command;
 mod policy_world;
 mod readme;

@@ -27,7 +27,7 @@ fn policy(rng: &mut StdRng, number: usize) -> String {
     } else {
         "forbid"
     };
-    let principal = match rng.random_range(0..7) {
+    let principal = match rng.random_range(0..10) {
         0 => "principal".to_owned(),
         1 => format!(
             "principal in Role::\"{}\"",
@@ -43,6 +43,11 @@ fn policy(rng: &mut StdRng, number: usize) -> String {
             pick(rng, &["owner", "member"])
         ),
         5 => "principal == ServiceAccount::\"sa-00000000000000000000009999\"".to_owned(),
+        6 => "principal == ServiceAccount::\"sa-00000000000000000000000001\"".to_owned(),
+        7 => "principal in Organization::\"org-00000000000000000000000001\"".to_owned(),
+        8 => {
+            "principal is ServiceAccount in Account::\"acc-00000000000000000000000002\"".to_owned()
+        }
         _ => "principal in Account::\"acc-00000000000000000000000001\"".to_owned(),
     };
     // Both kinds of principals may ask for these, so no policy is impossible.
@@ -57,6 +62,13 @@ fn policy(rng: &mut StdRng, number: usize) -> String {
         ),
         _ => format!("action == Action::\"{}\"", pick(rng, &shared)),
     };
+    let resource = match rng.random_range(0..7) {
+        0 => "resource == Account::\"acc-00000000000000000000000001\"",
+        1 => "resource in Organization::\"org-00000000000000000000000001\"",
+        2 => "resource is Account in Organization::\"org-00000000000000000000000002\"",
+        3 => "resource is Account",
+        _ => "resource",
+    };
     let condition = match rng.random_range(0..7) {
         0 => "",
         1 => "when { principal.is_active }",
@@ -68,7 +80,7 @@ fn policy(rng: &mut StdRng, number: usize) -> String {
         5 => "when { context.now.toTime().toMilliseconds() + 9223372036854775807 > 0 }",
         _ => "when { resource has is_active && resource.is_active }",
     };
-    format!("@id(\"random.{number}\")\n{effect} ({principal}, {action}, resource) {condition};\n")
+    format!("@id(\"random.{number}\")\n{effect} ({principal}, {action}, {resource}) {condition};\n")
 }
 
 /// Random policies, beside the shipped ones or alone.

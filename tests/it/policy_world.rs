@@ -41,6 +41,20 @@ pub(crate) fn copy_of_shipped() -> TempDir {
     copy
 }
 
+/// A copy with invariants and examples.
+pub(crate) fn whole_copy_of_shipped() -> TempDir {
+    let copy = copy_of_shipped();
+    for below in ["invariants", "tests"] {
+        fs::create_dir(copy.path().join(below)).expect("a folder");
+        for entry in fs::read_dir(shipped().join(below)).expect("the shipped folder") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a file's name");
+            fs::copy(&path, copy.path().join(below).join(name)).expect("a copy");
+        }
+    }
+    copy
+}
+
 pub(crate) fn now() -> Timestamp {
     timestamp::parse("2025-09-30T12:00:00Z").expect("a time")
 }

@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::authz::snapshot::Snapshot;
+use crate::policy::gates;
+
 use super::super::Error;
 use super::FolderArgs;
 
@@ -15,19 +18,27 @@ pub(super) struct CheckArgs {
     folder: FolderArgs,
 }
 
-/// Prints the digest.
+/// Prints what it holds, and both digests: the one that decisions name, and the one that is approved.
 ///
 /// # Errors
 ///
 /// Every fault of the folder, with file, line and caret.
 pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let snapshot = args.folder.load()?;
+    let folder = args.folder.read()?;
+    let faulty = |error: crate::authz::fault::LoadError| Error::Policies(error.report());
+    let version = gates::check_manifest(&folder, false).map_err(faulty)?;
+    let snapshot = Snapshot::of(&folder).map_err(faulty)?;
+    let count = snapshot.policies().policies().count();
     writeln!(
         out,
-        "ok, {} policies, {} invariants, digest {}",
-        snapshot.policies().policies().count(),
+        "ok, {count} policies, {} invariants, {} files of examples",
         snapshot.invariants().len(),
-        snapshot.digest()
+        folder.tests().len()
     )?;
+    if let Some(version) = version {
+        writeln!(out, "manifest      version {version}")?;
+    }
+    writeln!(out, "digest        {}", snapshot.digest())?;
+    writeln!(out, "whole folder  {}", folder.whole_digest())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,9 +1,12 @@
 //! `charter policy`: what a security team does with a policy folder before it is in force.
 
+mod approve;
 mod check;
 mod diff;
 mod explain;
 mod fmt;
+mod gate;
+mod manifest;
 mod prove;
 mod solver;
 mod test;
@@ -30,6 +33,11 @@ pub struct PolicyArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::CheckArgs),
+    Manifest(manifest::ManifestArgs),
+    Approve(approve::ApproveArgs),
+    /// Lead a candidate through the gates; `serve` starts this
+    #[command(hide = true)]
+    Gate,
     Test(test::TestArgs),
     Explain(explain::ExplainArgs),
     Fmt(fmt::FmtArgs),
@@ -45,6 +53,9 @@ enum Command {
 pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match &args.command {
         Command::Check(args) => check::run(args, out),
+        Command::Manifest(args) => manifest::run(args, out),
+        Command::Approve(args) => approve::run(args, out),
+        Command::Gate => gate::run(out),
         Command::Test(args) => test::run(args, out),
         Command::Explain(args) => explain::run(args, out),
         Command::Fmt(args) => fmt::run(args, out),

@@ -8,6 +8,7 @@ mod persona;
 mod request;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use charter::app::serve::{Server, Serving};
@@ -57,16 +58,29 @@ impl Service {
         Self::with_all(database, more, "").await
     }
 
+    /// Starts with this in `[policies]`.
+    pub(crate) async fn with_policies(database: TestDatabase, policies: &str) -> Self {
+        Self::start(database, "", policies, "").await
+    }
+
     async fn with_all(database: TestDatabase, of_server: &str, more: &str) -> Self {
+        // What an edit must pass is tested where edits are.
+        let policies = format!(
+            "tests = \"off\"\nproofs = \"off\"\ndir = \"{}/policies\"",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        Self::start(database, of_server, &policies, more).await
+    }
+
+    async fn start(database: TestDatabase, of_server: &str, policies: &str, more: &str) -> Self {
         let directory = database.directory();
         let text = format!(
             "data_dir = \"{}\"\n{}\n[server]\nlisten = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\n{of_server}\n\
              [database]\nurl = \"{}\"\nmax_readers = 4\nacquire_timeout = \"10s\"\n\
-             statement_timeout = \"10s\"\n[policies]\ndir = \"{}/policies\"\n{more}",
+             statement_timeout = \"10s\"\n[policies]\n{policies}\n{more}",
             directory.display(),
             *keys::generate(&OsEntropy),
             database.url(),
-            env!("CARGO_MANIFEST_DIR"),
         );
         let settings = Settings::from_sources(&text, []).expect("settings");
         let clock = Arc::new(TestClock::default());
@@ -79,6 +93,7 @@ impl Service {
         let app = App::build(
             &settings,
             &server.base_url(),
+            Path::new(env!("CARGO_BIN_EXE_charter")),
             clock.clone(),
             entropy,
             recorder,

@@ -1,0 +1,22 @@
+//! `charter policy gate`: the process in which `serve` has a candidate checked. It takes the job
+//! from standard input and answers with the verdict, both as JSON.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::policy::{gates, limits};
+
+use super::super::Error;
+
+/// Checks one candidate.
+///
+/// # Errors
+///
+/// Standard input is no job.
+pub(super) fn run(out: &mut dyn Write) -> Result<ExitCode, Error> {
+    limits::confine();
+    let job: gates::Job = serde_json::from_reader(io::stdin().lock())?;
+    serde_json::to_writer(&mut *out, &gates::run(&job))?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,51 @@
+//! `charter policy manifest`: writes the list of a folder's files.
+
+use std::fs;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::policy::manifest::{self, Manifest};
+
+use super::super::Error;
+use super::FolderArgs;
+
+/// Write manifest.json: the folder's files, their digests, and a version one higher than before
+#[derive(Debug, Args)]
+pub(super) struct ManifestArgs {
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// The version, where it is not to be the next
+    #[arg(long, value_name = "NUMBER")]
+    version: Option<u64>,
+}
+
+/// Writes it, whole or not at all.
+///
+/// # Errors
+///
+/// The folder cannot be read, its policies are not valid, or the file cannot be written.
+pub(super) fn run(args: &ManifestArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    // A manifest says that the folder is meant as it is.
+    args.folder.load()?;
+    let folder = args.folder.read()?;
+    let before = Manifest::read(&folder).ok().flatten();
+    let next = before.map_or(1, |before| before.version.saturating_add(1));
+    let manifest = Manifest::of(&folder, args.version.unwrap_or(next));
+    let path = args.folder.dir.join(manifest::NAME);
+    let new = args.folder.dir.join(".manifest.json.new");
+    fs::write(
+        &new,
+        format!("{}\n", serde_json::to_string_pretty(&manifest)?),
+    )?;
+    fs::rename(new, &path)?;
+    writeln!(
+        out,
+        "{} lists {} files as version {}",
+        path.display(),
+        manifest.files.len(),
+        manifest.version
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
