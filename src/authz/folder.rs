@@ -104,6 +104,11 @@ impl Folder {
         &self.files
     }
 
+    /// The policies in force and the invariants.
+    pub fn policy_files(&self) -> impl Iterator<Item = &Source> {
+        self.policies.iter().chain(&self.invariants)
+    }
+
     /// `tests/*.json`, sorted by file name.
     #[must_use]
     pub fn tests(&self) -> &[Source] {

@@ -86,12 +86,12 @@ pub enum Error {
     /// A policy folder does not hold; the text is the whole report.
     #[error("{0}")]
     Policies(String),
-    /// A candidate could not be led through the gates.
-    #[error("the checks cannot be made: {0}")]
-    Gate(#[from] serde_json::Error),
     /// No solver can be asked.
     #[error(transparent)]
     Solver(#[from] SolverError),
+    /// A candidate could not be led through the gates.
+    #[error("the checks cannot be made: {0}")]
+    Gate(#[from] serde_json::Error),
     /// Logging could not be started.
     #[error(transparent)]
     Log(#[from] telemetry::log::Error),

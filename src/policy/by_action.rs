@@ -3,55 +3,44 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy::{ActionConstraint, Entities, Policy, Request};
+use cedar_policy::{Entities, Policy, Request};
 
-use super::conditions::evaluate::{Look, Value};
-use super::conditions::{Conditions, Variable};
+use super::conditions::{Conditions, ScopePart};
 
 /// A set's policies, grouped.
 #[derive(Debug)]
 pub(super) struct ByAction<'a> {
-    groups: Vec<Vec<&'a Policy>>,
+    groups: Vec<(Option<ScopePart>, Vec<&'a Policy>)>,
 }
 
 impl<'a> ByAction<'a> {
     pub(super) fn of(policies: impl Iterator<Item = &'a Policy>) -> Self {
-        let mut groups: BTreeMap<Vec<String>, Vec<&Policy>> = BTreeMap::new();
+        let mut groups = BTreeMap::new();
         for policy in policies {
-            // The words keep equality apart from membership.
-            let asked = match policy.action_constraint() {
-                ActionConstraint::Any => Vec::new(),
-                ActionConstraint::Eq(action) => vec!["==".to_owned(), action.to_string()],
-                ActionConstraint::In(actions) => actions.iter().map(ToString::to_string).collect(),
-            };
-            groups.entry(asked).or_default().push(policy);
+            let group: &mut Vec<&Policy> = groups
+                .entry(policy.as_ref().action_constraint())
+                .or_default();
+            group.push(policy);
         }
+        let asked = |policies: Vec<&'a Policy>| {
+            let first = policies.first().copied();
+            (first.and_then(Conditions::asked_of_action), policies)
+        };
         Self {
-            groups: groups.into_values().collect(),
+            groups: groups.into_values().map(asked).collect(),
         }
     }
 
     /// The policies whose scope takes the request's action.
     pub(super) fn taking(&self, request: &Request, entities: &Entities) -> Vec<&'a Policy> {
-        let takes = |policies: &&Vec<&Policy>| {
-            policies
-                .first()
-                .is_some_and(|policy| takes_action(policy, request, entities))
-        };
         self.groups
             .iter()
-            .filter(takes)
-            .flatten()
-            .copied()
+            .filter(|(asked, _)| {
+                asked
+                    .as_ref()
+                    .is_none_or(|asked| asked.part.is_true(request, entities))
+            })
+            .flat_map(|(_, policies)| policies.iter().copied())
             .collect()
     }
-}
-
-fn takes_action(policy: &Policy, request: &Request, entities: &Entities) -> bool {
-    let mut conditions = Conditions::of(policy);
-    conditions.clauses.clear();
-    conditions
-        .scope
-        .retain(|asked| asked.variable == Variable::Action);
-    conditions.evaluate(request, entities, Look::AsCedar).whole == Value::True
 }

@@ -5,6 +5,8 @@ mod by_action;
 pub mod conditions;
 pub mod counterexample;
 pub mod diff;
+pub mod explain;
+pub mod format;
 pub mod gates;
 pub mod limits;
 pub mod manifest;

@@ -41,7 +41,13 @@ impl Verdict {
             // Ids are unique within a snapshot: the only thing that could fail here.
             let _ = set.add(policy.clone());
         }
-        let response = Authorizer::new().is_authorized(request, &set, entities);
+        Self::of_set(&set, request, entities)
+    }
+
+    /// Asks a whole set.
+    #[must_use]
+    pub fn of_set(set: &PolicySet, request: &Request, entities: &Entities) -> Self {
+        let response = Authorizer::new().is_authorized(request, set, entities);
         let mut determining: Vec<String> = response
             .diagnostics()
             .reason()

@@ -6,11 +6,11 @@ use cedar_policy::{Context, Entities, EntityUid, Request, Schema};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::authz::fault::{Fault, Source};
+use crate::authz::fault::{Fault, LoadError, Source};
 
 /// A request, not yet held against the schema.
 #[derive(Debug, Deserialize)]
-pub struct WrittenRequest<'a> {
+pub(super) struct WrittenRequest<'a> {
     principal: String,
     action: String,
     resource: String,
@@ -18,9 +18,8 @@ pub struct WrittenRequest<'a> {
     context: &'a RawValue,
 }
 
-/// A request and the entities around it.
 #[derive(Debug, Deserialize)]
-pub struct WrittenQuestion<'a> {
+struct WrittenQuestion<'a> {
     #[serde(borrow)]
     request: WrittenRequest<'a>,
     #[serde(borrow)]
@@ -30,15 +29,17 @@ pub struct WrittenQuestion<'a> {
 /// Texts of entity files that may be named in place of entities, by file name.
 pub(super) type EntityFiles<'a> = BTreeMap<&'a str, &'a str>;
 
-impl WrittenQuestion<'_> {
-    /// The request in Cedar's form, if the schema lets it be asked.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it, in one sentence.
-    pub fn to_cedar(&self, schema: &Schema) -> Result<(Request, Entities), String> {
-        to_cedar(&self.request, self.entities, schema, &EntityFiles::new())
-    }
+/// Reads a request with its entities; what else is there, as in an example, is not looked at.
+///
+/// # Errors
+///
+/// The text does not have the form, or the schema does not let this be asked.
+pub fn read(source: &Source, schema: &Schema) -> Result<(Request, Entities), LoadError> {
+    let question: WrittenQuestion<'_> = serde_json::from_str(source.inner())
+        .map_err(|error| LoadError::new(vec![malformed(source, 0, &error)]))?;
+    let (request, entities) = (&question.request, question.entities);
+    to_cedar(request, entities, schema, &EntityFiles::new())
+        .map_err(|reason| LoadError::new(vec![Fault::new(reason)]))
 }
 
 pub(super) fn to_cedar(

@@ -3,6 +3,8 @@
 mod approve;
 mod check;
 mod diff;
+mod explain;
+mod fmt;
 mod gate;
 mod manifest;
 mod prove;
@@ -37,6 +39,8 @@ enum Command {
     #[command(hide = true)]
     Gate,
     Test(test::TestArgs),
+    Explain(explain::ExplainArgs),
+    Fmt(fmt::FmtArgs),
     Diff(diff::DiffArgs),
     Prove(prove::ProveArgs),
 }
@@ -53,6 +57,8 @@ pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::Approve(args) => approve::run(args, out),
         Command::Gate => gate::run(out),
         Command::Test(args) => test::run(args, out),
+        Command::Explain(args) => explain::run(args, out),
+        Command::Fmt(args) => fmt::run(args, out),
         Command::Diff(args) => diff::run(args, out),
         Command::Prove(args) => prove::run(args, out),
     }

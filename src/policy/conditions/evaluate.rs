@@ -85,6 +85,14 @@ impl Conditions {
     }
 }
 
+impl Part {
+    /// Whether the part is true by itself.
+    pub(in crate::policy) fn is_true(&self, request: &Request, entities: &Entities) -> bool {
+        let value = eval_expression(request, entities, &self.expression);
+        matches!(value, Ok(EvalResult::Bool(true)))
+    }
+}
+
 /// What is so far known gives way to the next value as long as the matter is open.
 fn continue_with(known: &mut Value, open: &Value, next: &Value) {
     if known == open {

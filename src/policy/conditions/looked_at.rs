@@ -2,7 +2,6 @@
 
 use cedar_policy::{Entities, EvalResult, Expression, Request, eval_expression};
 use cedar_policy_core::ast::{BinaryOp, Expr, ExprKind};
-use cedar_policy_core::parser::Loc;
 use serde::Serialize;
 
 use super::{Part, text};
@@ -32,7 +31,7 @@ impl Part {
         collect(self.expr(), false, &mut found);
         let mut seen: Vec<LookedAt> = Vec::new();
         for (expr, asks_parents) in found {
-            let expression = source(expr);
+            let expression = written(expr);
             if let Some(known) = seen.iter_mut().find(|known| known.expression == expression) {
                 if asks_parents && known.is_in.is_none() {
                     known.is_in = parents(expr, request, entities);
@@ -108,10 +107,20 @@ fn is_path(expr: &Expr) -> bool {
     }
 }
 
-fn source(expr: &Expr) -> String {
-    match expr.source_loc().and_then(Loc::snippet) {
-        Some(written) => text::one_line(written),
-        None => expr.to_string(),
+/// Cedar places a path at the whole of what is called on it, so it is written out here.
+fn written(path: &Expr) -> String {
+    match path.expr_kind() {
+        ExprKind::GetAttr { expr, attr } => {
+            let plain = attr
+                .chars()
+                .all(|character| character.is_ascii_alphanumeric() || character == '_');
+            if plain {
+                format!("{}.{attr}", written(expr))
+            } else {
+                format!("{}[\"{}\"]", written(expr), attr.escape_debug())
+            }
+        }
+        _ => path.to_string(),
     }
 }
 

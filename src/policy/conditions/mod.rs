@@ -7,11 +7,10 @@ pub mod evaluate;
 pub mod looked_at;
 mod text;
 
-use std::sync::Arc;
-
 use cedar_policy::{Effect, Expression, Policy, PolicyId};
 use cedar_policy_core::ast::{
-    ActionConstraint, Expr, ExprKind, PrincipalOrResourceConstraint, UnaryOp,
+    ActionConstraint, Expr, ExprKind, PrincipalConstraint, PrincipalOrResourceConstraint,
+    ResourceConstraint, UnaryOp,
 };
 use cedar_policy_core::parser::Loc;
 
@@ -89,8 +88,18 @@ pub enum Condition {
 #[derive(Debug, Clone)]
 pub struct Part {
     expression: Expression,
-    text: Option<Arc<str>>,
+    text: Text,
     loc: Option<Loc>,
+}
+
+/// Written out only when it is asked for: of thousands of policies few are shown.
+#[derive(Debug, Clone)]
+enum Text {
+    /// As it stands at its place.
+    Written,
+    Principal(PrincipalConstraint),
+    Action(ActionConstraint),
+    Resource(ResourceConstraint),
 }
 
 impl Conditions {
@@ -102,28 +111,20 @@ impl Conditions {
         let principal = ast.principal_constraint();
         if *principal.as_inner() != PrincipalOrResourceConstraint::Any {
             let loc = loc_of_constraint(principal.as_inner());
-            let part = Part::of_scope(principal.as_expr(), principal.to_string(), loc);
+            let expr = principal.as_expr();
             scope.push(ScopePart {
                 variable: Variable::Principal,
-                part,
+                part: Part::of_scope(expr, Text::Principal(principal), loc),
             });
         }
-        let action = ast.action_constraint();
-        if *action != ActionConstraint::Any {
-            let loc = action.iter_euids().find_map(|uid| uid.loc().cloned());
-            let part = Part::of_scope(action.as_expr(), action.to_string(), loc);
-            scope.push(ScopePart {
-                variable: Variable::Action,
-                part,
-            });
-        }
+        scope.extend(Self::asked_of_action(policy));
         let resource = ast.resource_constraint();
         if *resource.as_inner() != PrincipalOrResourceConstraint::Any {
             let loc = loc_of_constraint(resource.as_inner());
-            let part = Part::of_scope(resource.as_expr(), resource.to_string(), loc);
+            let expr = resource.as_expr();
             scope.push(ScopePart {
                 variable: Variable::Resource,
-                part,
+                part: Part::of_scope(expr, Text::Resource(resource), loc),
             });
         }
         let mut clauses = Vec::new();
@@ -136,6 +137,19 @@ impl Conditions {
             scope,
             clauses,
         }
+    }
+
+    /// What a policy's scope asks of the action.
+    pub(super) fn asked_of_action(policy: &Policy) -> Option<ScopePart> {
+        let action = policy.as_ref().action_constraint();
+        if *action == ActionConstraint::Any {
+            return None;
+        }
+        let loc = action.iter_euids().find_map(|uid| uid.loc().cloned());
+        Some(ScopePart {
+            variable: Variable::Action,
+            part: Part::of_scope(action.as_expr(), Text::Action(action.clone()), loc),
+        })
     }
 
     /// The single conditions of all clauses, in order, each with its clause's keyword.
@@ -195,14 +209,14 @@ impl Part {
         Self {
             loc: expr.source_loc().cloned(),
             expression: Expression::from(expr.clone()),
-            text: None,
+            text: Text::Written,
         }
     }
 
-    fn of_scope(expr: Expr, text: String, loc: Option<Loc>) -> Self {
+    fn of_scope(expr: Expr, text: Text, loc: Option<Loc>) -> Self {
         Self {
             expression: Expression::from(expr),
-            text: Some(text.into()),
+            text,
             loc,
         }
     }
@@ -212,9 +226,11 @@ impl Part {
     pub fn text(&self) -> String {
         let written = self.loc.as_ref().and_then(Loc::snippet);
         let text = match (&self.text, written) {
-            (Some(text), _) => text::one_line(text),
-            (None, Some(written)) => text::one_line(written),
-            (None, None) => self.expr().to_string(),
+            (Text::Written, Some(written)) => text::one_line(written),
+            (Text::Written, None) => self.expr().to_string(),
+            (Text::Principal(constraint), _) => constraint.to_string(),
+            (Text::Action(constraint), _) => constraint.to_string(),
+            (Text::Resource(constraint), _) => constraint.to_string(),
         };
         text::shortened(text, MAX_TEXT)
     }

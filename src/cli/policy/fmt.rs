@@ -1,0 +1,69 @@
+//! `charter policy fmt`: policy files in Cedar's own layout.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::super::Error;
+use super::FolderArgs;
+use crate::authz::fault::LoadError;
+use crate::authz::snapshot::Snapshot;
+use crate::policy::format;
+
+/// Lay out the policies and invariants as Cedar's own formatter does
+#[derive(Debug, Args)]
+pub(super) struct FmtArgs {
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// Change nothing, only name the files that would change
+    #[arg(long)]
+    check: bool,
+}
+
+/// Prints the names of the files that change. Exit code 1: with `--check`, there are some.
+///
+/// # Errors
+///
+/// The folder has a fault, a file would mean something else, or cannot be written.
+pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let faulty = |error: LoadError| Error::Policies(error.report());
+    let folder = args.folder.read()?;
+    // Only what loads is known to be shallow enough for a recursive formatter.
+    Snapshot::of(&folder).map_err(faulty)?;
+    let mut changes = Vec::new();
+    let mut faults = Vec::new();
+    for source in folder.policy_files() {
+        match format::formatted(source) {
+            Ok(Some(text)) => changes.push((PathBuf::from(source.name()), text)),
+            Ok(None) => {}
+            Err(more) => faults.extend(more),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faulty(LoadError::new(faults)));
+    }
+    for (file, text) in &changes {
+        if !args.check {
+            replace(file, text)?;
+        }
+        writeln!(out, "{}", file.display())?;
+    }
+    Ok(if args.check && !changes.is_empty() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// At once, so that a service that watches the folder never reads half a file.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let file = fs::canonicalize(file)?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let beside = file.with_file_name(format!(".{name}.new"));
+    fs::write(&beside, text)?;
+    fs::set_permissions(&beside, fs::metadata(&file)?.permissions())?;
+    fs::rename(&beside, &file)
+}

@@ -1,0 +1,179 @@
+//! Why a request is allowed or denied: which policies decided and what made them apply, or which
+//! permits came nearest and what kept them from it.
+//!
+//! The answer is about the snapshot that it is asked of.
+
+mod findings;
+mod nearest;
+mod seen;
+mod text;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use cedar_policy::{Effect, Entities, Policy, PolicyId, Request};
+use serde::Serialize;
+
+use super::by_action::ByAction;
+use super::conditions::Conditions;
+use super::conditions::evaluate::Look;
+use super::verdict::{Ruling, Verdict};
+use crate::authz::snapshot::Snapshot;
+
+pub use self::findings::Finding;
+pub use self::nearest::Nearest;
+pub use self::seen::{Seen, SeenEntity};
+pub use super::conditions::looked_at::LookedAt;
+
+/// So many policies are told of in each list; more are only counted.
+const MOST_TOLD: usize = 20;
+
+/// Why a request is allowed or denied.
+#[derive(Debug, Clone, Serialize)]
+pub struct Explanation {
+    /// The answer.
+    pub ruling: Ruling,
+    /// Of the policies that were asked.
+    pub policy_digest: String,
+    /// The request as the engine saw it.
+    #[serde(flatten)]
+    pub seen: Seen,
+    /// The policies that decided: permits of what is allowed, forbids of what is forbidden.
+    pub determining: Vec<Applied>,
+    /// The policies that could not be evaluated.
+    pub errors: Vec<Errored>,
+    /// Of what is not permitted: the permits that came nearest, at most three.
+    pub nearest: Vec<Nearest>,
+}
+
+/// A policy and its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Told {
+    /// Its `@id`.
+    pub policy: String,
+    /// The file that it is in.
+    pub file: String,
+    /// The line that it begins on.
+    pub line: usize,
+}
+
+/// A policy that decided.
+#[derive(Debug, Clone, Serialize)]
+pub struct Applied {
+    /// Which.
+    #[serde(flatten)]
+    pub told: Told,
+    /// What its single conditions came to; none if its scope alone decided.
+    pub conditions: Vec<Finding>,
+}
+
+/// A policy that could not be evaluated.
+#[derive(Debug, Clone, Serialize)]
+pub struct Errored {
+    /// Which.
+    #[serde(flatten)]
+    pub told: Told,
+    /// A forbid: what it may have forbidden is denied.
+    pub is_forbid: bool,
+    /// Cedar's reason.
+    pub message: String,
+}
+
+/// Explains what a snapshot answers to a request. Actions that the entities lack are added.
+#[must_use]
+pub fn explain(snapshot: &Snapshot, request: &Request, entities: &Entities) -> Explanation {
+    let entities = &with_actions(snapshot, request, entities);
+    let by_action = ByAction::of(snapshot.policies().policies());
+    let candidates = by_action.taking(request, entities);
+    // To make a set of most of the policies costs more than to ask the rest as well.
+    let verdict = if candidates.len() * 2 > snapshot.policies().num_of_policies() {
+        Verdict::of_set(snapshot.policies(), request, entities)
+    } else {
+        Verdict::of(candidates.iter().copied(), request, entities)
+    };
+    let applied = |id: &String| {
+        let conditions = snapshot
+            .policies()
+            .policy(&PolicyId::new(id))
+            .map(Conditions::of);
+        Applied {
+            told: told(snapshot, id),
+            conditions: conditions.map_or_else(Vec::new, |conditions| {
+                let evaluation = conditions.evaluate(request, entities, Look::AsCedar);
+                findings::of_clauses(&conditions, &evaluation, request, entities)
+            }),
+        }
+    };
+    let errored = |(id, message): &(String, String)| Errored {
+        told: told(snapshot, id),
+        is_forbid: snapshot
+            .policies()
+            .policy(&PolicyId::new(id))
+            .is_none_or(|policy| policy.effect() == Effect::Forbid),
+        message: message.clone(),
+    };
+    let nearest = if verdict.ruling == Ruling::NotPermitted {
+        let permits = candidates
+            .iter()
+            .copied()
+            .filter(|policy: &&Policy| policy.effect() == Effect::Permit);
+        nearest::of(permits, snapshot, request, entities)
+    } else {
+        Vec::new()
+    };
+    Explanation {
+        ruling: verdict.ruling,
+        policy_digest: snapshot.digest().to_string(),
+        seen: Seen::of(request, entities),
+        determining: verdict
+            .determining
+            .iter()
+            .take(MOST_TOLD)
+            .map(applied)
+            .collect(),
+        errors: verdict.errors.iter().take(MOST_TOLD).map(errored).collect(),
+        nearest,
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text::write(self, f)
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` ({}:{})", self.policy, self.file, self.line)
+    }
+}
+
+fn told(snapshot: &Snapshot, id: &str) -> Told {
+    let place = snapshot.place(id);
+    Told {
+        policy: id.to_owned(),
+        file: place.map(|place| place.file.clone()).unwrap_or_default(),
+        line: place.map_or(0, |place| place.line),
+    }
+}
+
+/// Without its own entity, no action is in a group.
+fn with_actions<'a>(
+    snapshot: &Snapshot,
+    request: &Request,
+    entities: &'a Entities,
+) -> Cow<'a, Entities> {
+    let is_there = request
+        .action()
+        .is_none_or(|action| entities.get(action).is_some());
+    if is_there {
+        return Cow::Borrowed(entities);
+    }
+    let Ok(actions) = snapshot.schema().action_entities() else {
+        return Cow::Borrowed(entities);
+    };
+    match entities.clone().upsert_entities(actions, None) {
+        Ok(with_actions) => Cow::Owned(with_actions),
+        Err(_) => Cow::Borrowed(entities),
+    }
+}

@@ -1,0 +1,110 @@
+//! The explanation for people.
+
+use std::fmt::{Formatter, Result};
+
+use super::super::conditions::{Keyword, Variable};
+use super::super::verdict::Ruling;
+use super::findings::{Finding, Of};
+use super::{Explanation, SeenEntity};
+
+pub(super) fn write(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
+    let answer = match explanation.ruling {
+        Ruling::Allowed => "allowed",
+        Ruling::Forbidden => "denied: a policy forbids it",
+        Ruling::NotPermitted => "denied: no policy permits it",
+    };
+    writeln!(f, "{answer}\n")?;
+    let seen = &explanation.seen;
+    entity(f, "principal", &seen.principal)?;
+    entity(f, "action   ", &seen.action)?;
+    entity(f, "resource ", &seen.resource)?;
+    for (number, (name, value)) in seen.context.iter().enumerate() {
+        let heading = if number == 0 { "context" } else { "" };
+        writeln!(f, "{heading:<10} {name} = {value}")?;
+    }
+    let heading = match explanation.ruling {
+        Ruling::Allowed => "allowed by",
+        Ruling::Forbidden | Ruling::NotPermitted => "forbidden by",
+    };
+    if !explanation.determining.is_empty() {
+        writeln!(f, "\n{heading}")?;
+    }
+    for applied in &explanation.determining {
+        writeln!(f, "  {}", applied.told)?;
+        for condition in &applied.conditions {
+            finding(f, condition)?;
+        }
+        if applied.conditions.is_empty() {
+            writeln!(f, "    its scope fits, and it has no conditions")?;
+        }
+    }
+    if explanation.ruling == Ruling::NotPermitted {
+        if explanation.nearest.is_empty() {
+            writeln!(f, "\nno permit is about this action")?;
+        } else {
+            writeln!(f, "\nnearest permits")?;
+        }
+    }
+    for nearest in &explanation.nearest {
+        writeln!(f, "  {}", nearest.told)?;
+        for failed in &nearest.failed {
+            finding(f, failed)?;
+        }
+    }
+    if !explanation.errors.is_empty() {
+        writeln!(f, "\ncould not be evaluated")?;
+    }
+    for errored in &explanation.errors {
+        let effect = if errored.is_forbid {
+            "a forbid, so what it may forbid is denied"
+        } else {
+            "a permit, so it permits nothing"
+        };
+        writeln!(f, "  {}, {effect}", errored.told)?;
+        writeln!(f, "    {}", errored.message)?;
+    }
+    Ok(())
+}
+
+fn entity(f: &mut Formatter<'_>, heading: &str, entity: &SeenEntity) -> Result {
+    writeln!(f, "{heading}  {}", entity.uid)?;
+    for parent in &entity.is_in {
+        writeln!(f, "             in {parent}")?;
+    }
+    for (name, value) in &entity.attributes {
+        writeln!(f, "             {name} = {value}")?;
+    }
+    Ok(())
+}
+
+fn finding(f: &mut Formatter<'_>, finding: &Finding) -> Result {
+    let of = match finding.of {
+        Of::Scope(Variable::Principal | Variable::Action | Variable::Resource) => "scope",
+        Of::Clause(Keyword::When) => "when",
+        Of::Clause(Keyword::Unless) => "unless",
+    };
+    write!(f, "    {of} `{}`", finding.text)?;
+    match &finding.error {
+        None => write!(f, " is {}", finding.value)?,
+        Some(error) => write!(f, " cannot be evaluated: {error}")?,
+    }
+    if let Some(line) = finding.line {
+        write!(f, " (line {line})")?;
+    }
+    writeln!(f)?;
+    // The three themselves stand above.
+    let is_above = |expression: &str| ["principal", "action", "resource"].contains(&expression);
+    for looked in &finding.looked_at {
+        if is_above(&looked.expression) {
+            continue;
+        }
+        writeln!(f, "      `{}` is `{}`", looked.expression, looked.value)?;
+        for parent in looked.is_in.iter().flatten() {
+            writeln!(f, "        in {parent}")?;
+        }
+        if looked.is_in.as_ref().is_some_and(Vec::is_empty) {
+            writeln!(f, "        in nothing")?;
+        }
+    }
+    Ok(())
+}
