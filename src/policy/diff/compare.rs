@@ -201,7 +201,7 @@ impl<'a> Question<'_, 'a> {
         let mut open = None;
         // Permits that only one side has, or has otherwise.
         for permits in self.to.changed_permits.chunks(PERMITS_AT_ONCE) {
-            let target = self.from.changed_permits.iter().copied().collect();
+            let target = self.from.changed_permits.clone();
             match self.implied(permits, target, session)? {
                 Some(Ok(example)) => return Ok(Some(Ok(example))),
                 Some(Err(reason)) => open = Some(Err(reason)),

@@ -132,7 +132,9 @@ fn subject(snapshot: &Snapshot, at_start: &[Invariant], solver_version: &str) ->
             part(&invariant.name);
             let policies = super::text(invariant);
             part(&policies.len().to_string());
-            policies.iter().for_each(|policy| part(policy));
+            for policy in &policies {
+                part(policy);
+            }
         }
     }
     to_hex(&hash.finalize())

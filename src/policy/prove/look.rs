@@ -1,5 +1,5 @@
-//! Looks at one kind of request: can a policy fail on it, and does whatever is allowed keep each
-//! invariant?
+//! Looks at one kind of request: which policies may match or fail on it, and does whatever is
+//! allowed keep each invariant?
 //!
 //! That the guards alone keep an invariant is one question, however many permits there are; only
 //! what stays open is asked of the permits, a few at a time.
@@ -15,7 +15,7 @@ use cedar_policy_symcc::{
 use super::{Claim, Finding, Subject, ToProve, Verdict, set};
 use crate::policy::counterexample::{self, Counterexample, lacks_something};
 use crate::policy::request_type::{RequestType, permit_all};
-use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, Session};
+use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, OUT_OF_TIME, Session};
 
 /// So many permits are asked about at once. Each entity that they name makes the question longer
 /// by as many pairs.
@@ -27,6 +27,8 @@ pub(super) struct Looked {
     pub(super) findings: Vec<Finding>,
     /// The policies that may match, by their number, and whether they always do.
     pub(super) matching: Vec<(usize, bool)>,
+    /// The policies that may fail.
+    pub(super) failing: Vec<usize>,
 }
 
 pub(super) fn look(
@@ -36,8 +38,19 @@ pub(super) fn look(
 ) -> Looked {
     let mut looked = Looked::default();
     for (index, policy) in subject.policies.iter().enumerate() {
+        if session.is_over() {
+            looked.findings.push(Finding {
+                claim: Claim::Everything,
+                request_type: Some(request_type.title()),
+                and_more: 0,
+                verdict: Verdict::NotProved {
+                    reason: OUT_OF_TIME.to_owned(),
+                },
+            });
+            return looked;
+        }
         if request_type.may_match(policy) {
-            look_at(subject, request_type, session, index, &mut looked);
+            look_at(subject, request_type, index, &mut looked);
         }
     }
     let matching: Vec<&Policy> = looked
@@ -77,63 +90,43 @@ fn claim(to_prove: &ToProve<'_>) -> Claim {
     }
 }
 
-/// Whether a policy may match, and whether it can fail.
+/// Whether a policy may match or fail, as far as that shows without the solver.
 fn look_at(
     subject: &Subject<'_>,
     request_type: &RequestType<'_>,
-    session: &mut Session<'_>,
     index: usize,
     looked: &mut Looked,
 ) {
     let Some(policy) = subject.policies.get(index) else {
         return;
     };
-    let verdict = match request_type.compile(policy) {
+    match request_type.compile(policy) {
         Ok(compiled) => {
             let never = never_matches_asserts(&compiled);
             if !never.asserts().iter().any(|term| *term == false.into()) {
                 let always = never.asserts().iter().all(|term| *term == true.into());
                 looked.matching.push((index, always));
             }
-            match session.never(&never_errors_asserts(&compiled)) {
-                Answer::Holds => None,
-                Answer::Open(reason) => Some(Verdict::NotProved { reason }),
-                Answer::Fails(env) => Some(fails(subject, policy, &env)),
+            let fails = never_errors_asserts(&compiled);
+            if !fails.asserts().iter().any(|term| *term == false.into()) {
+                looked.failing.push(index);
             }
         }
         Err(reason) => {
             looked.matching.push((index, false));
-            Some(Verdict::NotProved { reason })
+            looked.findings.push(Finding {
+                claim: Claim::NeverErrors {
+                    policy: subject.named(policy.id().as_ref()),
+                },
+                request_type: Some(request_type.title()),
+                and_more: 0,
+                verdict: Verdict::NotProved { reason },
+            });
         }
-    };
-    looked.findings.extend(verdict.map(|verdict| Finding {
-        claim: Claim::NeverErrors {
-            policy: subject.named(policy.id().as_ref()),
-        },
-        request_type: Some(request_type.title()),
-        and_more: 0,
-        verdict,
-    }));
+    }
 }
 
-/// Tries the request on which the policy fails.
-fn fails(subject: &Subject<'_>, policy: &Policy, env: &cedar_policy_symcc::Env) -> Verdict {
-    let Ok(alone) = set([policy]) else {
-        return not_reproduced();
-    };
-    let authorizer = Authorizer::new();
-    let shows = |request: &Request, entities: &Entities| {
-        let response = authorizer.is_authorized(request, &alone, entities);
-        response.diagnostics().errors().next().is_some() && !lacks_something(&response)
-    };
-    let world = counterexample::reproduce(env, subject.snapshot.schema(), &shows);
-    world.map_or_else(not_reproduced, |world| Verdict::Refuted {
-        counterexample: Box::new(Counterexample::new(&world, std::iter::once(policy))),
-        by: vec![subject.named(policy.id().as_ref())],
-    })
-}
-
-fn not_reproduced() -> Verdict {
+pub(super) fn not_reproduced() -> Verdict {
     Verdict::NotProved {
         reason: DOES_NOT_REPRODUCE.to_owned(),
     }
@@ -173,10 +166,10 @@ impl<'a> Allowed<'a> {
             None
         };
         Ok(Self {
-            whole,
             permits,
             forbids,
             guards,
+            whole,
             unguarded,
         })
     }

@@ -3,6 +3,7 @@
 
 mod alive;
 pub mod cache;
+mod fail;
 mod gate;
 mod look;
 mod report;
@@ -58,20 +59,6 @@ impl Proofs {
     pub const fn is_proved(&self) -> bool {
         self.findings.is_empty()
     }
-
-    /// A policy fails in the same way for every kind of request: one example is enough.
-    fn add(&mut self, finding: Finding) {
-        let same = self.findings.iter_mut().find(|known| {
-            matches!(known.claim, Claim::NeverErrors { .. })
-                && known.claim == finding.claim
-                && std::mem::discriminant(&known.verdict)
-                    == std::mem::discriminant(&finding.verdict)
-        });
-        match same {
-            Some(known) => known.and_more += 1,
-            None => self.findings.push(finding),
-        }
-    }
 }
 
 /// A claim that does not hold, or is open.
@@ -81,7 +68,7 @@ pub struct Finding {
     pub claim: Claim,
     /// For which kind of request; all of them if it is not said.
     pub request_type: Option<String>,
-    /// For how many more kinds of request the same is wrong.
+    /// For how many more kinds of request the same may be wrong.
     pub and_more: usize,
     /// What is wrong.
     pub verdict: Verdict,
@@ -188,10 +175,13 @@ fn prove_into(
     })?;
     proofs.questions += looked.questions;
     let looked = looked.results;
-    let alive = spread(budget, subject.policies.len(), |session, index| {
-        alive::alive(&subject, &types, &looked, index, session)
+    let each = spread(budget, subject.policies.len(), |session, index| {
+        [
+            fail::fail(&subject, &types, &looked, index, session),
+            alive::alive(&subject, &types, &looked, index, session),
+        ]
     })?;
-    proofs.questions += alive.questions;
+    proofs.questions += each.questions;
     if options.shadows {
         let shadows = spread(budget, subject.policies.len(), |session, index| {
             shadow::shadow(&subject, &types, &looked, index, session)
@@ -199,13 +189,11 @@ fn prove_into(
         proofs.questions += shadows.questions;
         proofs.shadows = shadows.results.into_iter().flatten().collect();
     }
-    let found = looked
+    proofs.findings = looked
         .into_iter()
         .flat_map(|looked| looked.findings)
-        .chain(alive.results.into_iter().flatten());
-    for finding in found {
-        proofs.add(finding);
-    }
+        .chain(each.results.into_iter().flatten().flatten())
+        .collect();
     // A policy that may fail first: if it is a forbid, what it guards is open.
     proofs.findings.sort_by_key(|finding| match finding.claim {
         Claim::NeverErrors { .. } => 0,

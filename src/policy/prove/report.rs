@@ -82,7 +82,11 @@ impl Finding {
             let _ = write!(text, "\n  when a {request_type}");
         }
         if self.and_more > 0 {
-            let _ = write!(text, ", and for {} more kinds of request", self.and_more);
+            let _ = write!(
+                text,
+                ", and perhaps for {} more kinds of request",
+                self.and_more
+            );
         }
         text.push('\n');
         match &self.verdict {

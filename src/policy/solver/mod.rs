@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) use pool::spread;
-pub(super) use session::{Answer, DOES_NOT_REPRODUCE, Session, at_once};
+pub(super) use session::{Answer, DOES_NOT_REPRODUCE, OUT_OF_TIME, Session, at_once};
 
 use crate::domain::clock::Clock;
 

@@ -46,6 +46,11 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Whether the time for all questions is over.
+    pub(in crate::policy) fn is_over(&self) -> bool {
+        self.budget.left().is_zero()
+    }
+
     /// Whether nothing makes these formulas true at once.
     pub(in crate::policy) fn never(&mut self, formulas: &WellFormedAsserts<'_>) -> Answer {
         if formulas.asserts().iter().any(|term| *term == false.into()) {
@@ -53,7 +58,7 @@ impl<'a> Session<'a> {
         }
         let left = self.budget.left();
         if left.is_zero() {
-            return Answer::Open("the time for all proofs is over".to_owned());
+            return Answer::Open(OUT_OF_TIME.to_owned());
         }
         if self.failures >= MAX_FAILURES {
             return Answer::Open("the solver failed too often".to_owned());
@@ -98,6 +103,9 @@ impl<'a> Session<'a> {
 /// What is said of a counterexample that is none.
 pub(in crate::policy) const DOES_NOT_REPRODUCE: &str =
     "the solver's counterexample does not reproduce";
+
+/// What is said of what was not asked in time.
+pub(in crate::policy) const OUT_OF_TIME: &str = "the time for all proofs is over";
 
 fn start(budget: &Budget<'_>, limit: Duration) -> Result<CedarSymCompiler<Process>, String> {
     let process = Process::start(&budget.solver.program, limit)

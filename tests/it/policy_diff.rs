@@ -1,0 +1,341 @@
+//! What an edit changes is told permission by permission, each with a request that both sets
+//! answer otherwise; what cannot be compared counts as wider.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use charter::authz::snapshot::Snapshot;
+use charter::domain::clock::SystemClock;
+use charter::domain::entropy::OsEntropy;
+use charter::policy::diff::{Diff, Direction, revision, widens};
+use charter::policy::solver::Solver;
+use tempfile::TempDir;
+
+use crate::endurance::charter::Home;
+use crate::policy_solver::{Edited, copy, limits, played, solver};
+use crate::policy_world::shipped;
+
+fn diff(old: &Snapshot, new: &Snapshot, solver: &Solver) -> Diff {
+    widens(old, new, solver, limits(), &SystemClock::start()).expect("a comparison")
+}
+
+fn from_shipped(edited: &Edited, solver: &Solver) -> Diff {
+    diff(&Edited::new().load(), &edited.load(), solver)
+}
+
+/// What is not equal.
+fn changed(diff: &Diff) -> Vec<(&str, Direction)> {
+    diff.permissions
+        .iter()
+        .map(|(name, permission)| (name.as_str(), permission.direction()))
+        .filter(|(_, direction)| *direction != Direction::Equal)
+        .collect()
+}
+
+#[test]
+fn what_says_the_same_otherwise_is_equal() {
+    let Some(solver) = solver() else { return };
+    let edited = Edited::new()
+        .replace(
+            "roles.cedar",
+            "unless { resource == Role::\"owner\" };",
+            "when { resource in [Role::\"admin\", Role::\"member\"] };",
+        )
+        .replace(
+            "guardrails.cedar",
+            "@id(\"guardrails.disabled-user\")",
+            "@id(\"disabled\")",
+        );
+    let diff = from_shipped(&edited, &solver);
+    assert!(diff.is_equal() && !diff.is_wider(), "{}", diff.report());
+    assert!(diff.questions > 0);
+    assert_eq!(diff.permissions.len(), 27);
+
+    let unchanged = from_shipped(&Edited::new(), &solver);
+    assert_eq!(unchanged.questions, 0, "what is alike needs no solver");
+}
+
+#[test]
+fn wider_narrower_and_both_are_told_apart_with_who_decided() {
+    let Some(solver) = solver() else { return };
+    let edited = Edited::new()
+        // Wider: another kind of principal.
+        .replace(
+            "normalization.cedar",
+            "principal is ServiceAccount in Permission::\"normalization:Normalize\"",
+            "principal is ServiceAccount",
+        )
+        // Narrower: one condition more.
+        .replace(
+            "decisions.cedar",
+            "  resource is Organization\n);",
+            "  resource is Organization\n) when { resource.plan_tier == \"pro\" };",
+        )
+        // Both: another permission.
+        .replace(
+            "accounts.cedar",
+            "principal is ServiceAccount in Permission::\"accounts:UpdateAccount\"",
+            "principal is ServiceAccount in Permission::\"accounts:GetAccount\"",
+        );
+    let diff = from_shipped(&edited, &solver);
+    assert_eq!(
+        changed(&diff),
+        [
+            ("accounts:UpdateAccount", Direction::Both),
+            ("decisions:GetDecision", Direction::Narrower),
+            ("normalization:Normalize", Direction::Wider),
+        ],
+        "{}",
+        diff.report()
+    );
+    assert!(diff.is_wider());
+    let report = diff.report();
+    insta::assert_snapshot!(report.split("wider normalization").last().expect("a part"), @r#"
+    :Normalize
+      now allowed when a ServiceAccount asks for normalization:Normalize about Organization
+        principal  ServiceAccount::"serviceaccount-a"
+        action     Action::"normalization:Normalize"
+        resource   Organization::"organization-a"
+        was denied by default, no policy permits it
+        is allowed by normalization:Normalize (normalization.cedar:5)
+    permissions: 1 wider, 1 wider and narrower, 1 narrower, 24 equal
+    "#);
+    assert!(
+        report.contains("was allowed by decisions:GetDecision (decisions.cedar:5)"),
+        "{report}"
+    );
+
+    // The other way round, wider is narrower.
+    let back = self::diff(&edited.load(), &Edited::new().load(), &solver);
+    assert_eq!(
+        changed(&back),
+        [
+            ("accounts:UpdateAccount", Direction::Both),
+            ("decisions:GetDecision", Direction::Wider),
+            ("normalization:Normalize", Direction::Narrower),
+        ]
+    );
+}
+
+#[test]
+fn a_forbid_that_is_gone_is_wider_where_something_is_permitted() {
+    let Some(solver) = solver() else { return };
+    let edited = Edited::new().replace(
+        "guardrails.cedar",
+        "when { !principal.is_active };",
+        "when { !principal.is_active && principal.email_verified };",
+    );
+    let diff = from_shipped(&edited, &solver);
+    let changed = changed(&diff);
+    assert!(changed.len() > 20, "{changed:?}");
+    assert!(
+        changed
+            .iter()
+            .all(|(_, direction)| *direction == Direction::Wider),
+        "{changed:?}"
+    );
+    // No user may ever do these two.
+    for never in ["decisions:GetDecision", "normalization:Normalize"] {
+        assert!(
+            changed.iter().all(|(name, _)| *name != never),
+            "{changed:?}"
+        );
+    }
+    let report = diff.report();
+    assert!(
+        report.contains("was denied by guardrails.disabled-user (guardrails.cedar:"),
+        "{report}"
+    );
+    assert!(report.contains("is_active: false"), "{report}");
+
+    let more = Edited::new().write(
+        "stop.cedar",
+        "@id(\"stop\") forbid (principal, action == Action::\"accounts:CreateAccount\", resource);",
+    );
+    let diff = from_shipped(&more, &solver);
+    assert_eq!(
+        diff.permissions["accounts:CreateAccount"].direction(),
+        Direction::Narrower
+    );
+    assert!(!diff.is_wider());
+}
+
+/// A permit that others cover already changes nothing, however many there are.
+#[test]
+fn what_other_permits_allow_already_is_not_wider() {
+    let Some(solver) = solver() else { return };
+    let edited = Edited::new().write(
+        "more.cedar",
+        "@id(\"more\")\npermit (principal is User, action == Action::\"accounts:GetAccount\", resource)\n\
+         when { principal in [Role::\"owner\", Role::\"admin\", Role::\"member\"] };",
+    );
+    let diff = from_shipped(&edited, &solver);
+    assert!(diff.is_equal(), "{}", diff.report());
+    assert!(diff.questions >= 3, "the others were put back one by one");
+}
+
+#[test]
+fn a_schema_that_differs_is_told_and_what_cannot_be_compared_is_wider() {
+    let Some(solver) = solver() else { return };
+    let added = Edited::new()
+        .replace(
+            "schema.cedarschema",
+            "entity Role enum [\"owner\", \"admin\", \"member\"];",
+            "entity Role enum [\"owner\", \"admin\", \"member\", \"auditor\"];",
+        )
+        .write(
+            "auditor.cedar",
+            "@id(\"auditor\")\npermit (principal in Role::\"auditor\", action in Action::\"reads\", resource);",
+        );
+    let diff = from_shipped(&added, &solver);
+    assert_eq!(diff.schema.added, ["role auditor"]);
+    assert!(diff.is_wider());
+    assert!(
+        changed(&diff)
+            .iter()
+            .all(|(_, direction)| *direction == Direction::Wider)
+    );
+    assert!(
+        diff.report()
+            .contains("only the new schema has role auditor"),
+        "{}",
+        diff.report()
+    );
+
+    // Taken away again: the old policy that names it does not fit.
+    let back = self::diff(&added.load(), &Edited::new().load(), &solver);
+    assert_eq!(back.schema.removed, ["role auditor"]);
+    assert_eq!(back.schema.unfit, ["auditor"]);
+    assert!(!back.is_wider(), "{}", back.report());
+    assert_eq!(
+        back.permissions["accounts:GetAccount"].direction(),
+        Direction::Narrower
+    );
+
+    // An action in another group: the words of the policies are the same, what they say is not.
+    let moved = Edited::new().replace(
+        "schema.cedarschema",
+        "action \"accounts:CreateAccount\" in [\"writes\"]",
+        "action \"accounts:CreateAccount\" in [\"reads\"]",
+    );
+    let diff = from_shipped(&moved, &solver);
+    assert_eq!(
+        changed(&diff),
+        [("accounts:CreateAccount", Direction::Both)]
+    );
+    assert!(diff.is_wider());
+    assert!(
+        diff.report().contains("in other groups now"),
+        "{}",
+        diff.report()
+    );
+}
+
+#[test]
+fn a_solver_that_does_not_tell_leaves_it_wider() {
+    let (solver, _dir) =
+        played("while read line; do case $line in *check-sat*) echo unknown;; esac; done");
+    let edited = Edited::new().replace(
+        "roles.cedar",
+        "unless { resource == Role::\"owner\" };",
+        "when { resource in [Role::\"admin\", Role::\"member\"] };",
+    );
+    let diff = from_shipped(&edited, &solver);
+    assert!(diff.is_wider());
+    assert!(
+        diff.report().contains("perhaps now allowed"),
+        "{}",
+        diff.report()
+    );
+    assert!(diff.report().contains("`unknown`"), "{}", diff.report());
+}
+
+fn git(dir: &Path, arguments: &[&str]) {
+    let output = Command::new("git")
+        .current_dir(dir)
+        .args(["-c", "user.name=Test", "-c", "user.email=test@example.com"])
+        .args(arguments)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_SYSTEM", "/dev/null")
+        .output()
+        .expect("git");
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// Two revisions of a repository, and an edit that is in none.
+#[test]
+fn revisions_are_compared_like_folders() {
+    if solver().is_none() {
+        return;
+    }
+    let repository = TempDir::new().expect("a temporary folder");
+    let dir = repository.path();
+    git(dir, &["init", "--quiet"]);
+    copy(&shipped(), &dir.join("policies"));
+    git(dir, &["add", "."]);
+    git(dir, &["commit", "--quiet", "-m", "one"]);
+    let file = dir.join("policies/normalization.cedar");
+    let text = fs::read_to_string(&file).expect("a file");
+    let wider = text.replace(" in Permission::\"normalization:Normalize\"", "");
+    fs::write(&file, wider).expect("a file");
+    git(dir, &["mv", "policies", "rules"]);
+    git(dir, &["commit", "--quiet", "-a", "-m", "two"]);
+    std::os::unix::fs::symlink("normalization.cedar", dir.join("rules/link.cedar"))
+        .expect("a link");
+    git(dir, &["add", "."]);
+    git(dir, &["commit", "--quiet", "-m", "three"]);
+    fs::remove_file(dir.join("rules/link.cedar")).expect("no link");
+
+    let run = |arguments: &[&str]| {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let arguments = [&["policy", "diff"], arguments].concat();
+        let output = Home::new()
+            .command(&arguments)
+            .env("PATH", path)
+            .current_dir(dir)
+            .output()
+            .expect("the command");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    };
+    let (code, out, err) = run(&["HEAD~2", "HEAD~1:rules"]);
+    assert_eq!(code, Some(3), "{out}{err}");
+    assert!(out.contains("wider normalization:Normalize"), "{out}");
+    let (code, out, err) = run(&["HEAD~2:policies", "HEAD~2"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let (code, out, err) = run(&["HEAD~1:rules", "rules", "--json"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let json: serde_json::Value = serde_json::from_str(&out).expect("one document");
+    assert_eq!(
+        json["permissions"]["accounts:GetAccount"]["direction"],
+        "equal"
+    );
+
+    for (arguments, told) in [
+        (["HEAD~9", "rules"], "neither a folder nor a revision"),
+        (["--", "-x"], "neither a folder nor a revision"),
+        (["HEAD:rules", "rules"], "has a link at `rules/link.cedar`"),
+        (
+            ["HEAD~2:nowhere", "rules"],
+            "has no policy folder `nowhere`",
+        ),
+        (["HEAD~2", "nowhere"], "neither a folder nor a revision"),
+    ] {
+        let (code, _, err) = run(&arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {err}");
+        assert!(err.contains(told), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn faults_of_a_revision_name_it() {
+    let broken = Edited::new().write("broken.cedar", "permit (principal");
+    let title = broken.path().display().to_string();
+    let error = revision::load(&title, &OsEntropy).expect_err("a fault");
+    assert!(error.to_string().contains("broken.cedar:1:"), "{error}");
+}

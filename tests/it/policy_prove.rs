@@ -1,0 +1,455 @@
+//! What must hold of the policies is proved over all requests; what does not hold is shown by a
+//! request, and what the solver leaves open is not proved.
+
+use std::time::Duration;
+
+use charter::domain::clock::{Clock as _, SystemClock};
+use charter::policy::counterexample::Counterexample;
+use charter::policy::prove::cache::ProofCache;
+use charter::policy::prove::{Claim, Finding, Options, Proofs, Verdict, prove, prove_for_gate};
+use charter::policy::solver::{Limits, Solver, SolverError};
+use secrecy::SecretSlice;
+use tempfile::TempDir;
+
+use crate::endurance::charter::Home;
+use crate::policy_solver::{Edited, limits, played, proofs, solver};
+
+fn invariant<'p>(proofs: &'p Proofs, wanted: &str) -> Vec<&'p Finding> {
+    let of_it = |finding: &&Finding| matches!(&finding.claim, Claim::Invariant { name, .. } if name == wanted);
+    proofs.findings.iter().filter(of_it).collect()
+}
+
+#[track_caller]
+fn refuted(finding: &Finding) -> (&Counterexample, Vec<String>) {
+    match &finding.verdict {
+        Verdict::Refuted { counterexample, by } => {
+            (counterexample, by.iter().map(ToString::to_string).collect())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn all_is_proved_of_the_shipped_policies() {
+    let Some(solver) = solver() else { return };
+    let proofs = proofs(&Edited::new().load(), &solver);
+    assert!(proofs.is_proved(), "{}", proofs.report());
+    assert_eq!(proofs.invariants.len(), 4);
+    assert!(
+        proofs.request_types >= 46 && proofs.questions > 40,
+        "{proofs:?}"
+    );
+}
+
+/// A forbid less: every kind of request about a tenant's thing shows it.
+#[test]
+fn a_missing_guard_opens_one_organization_to_another() {
+    let Some(solver) = solver() else { return };
+    let edited = Edited::new().replace(
+        "guardrails.cedar",
+        "  (resource has organization && resource.organization == principal.organization)",
+        "  resource has organization",
+    );
+    let proofs = proofs(&edited.load(), &solver);
+    let findings = invariant(&proofs, "tenant-isolation");
+    assert!(findings.len() > 10, "{}", proofs.report());
+    assert_eq!(findings.len(), proofs.findings.len(), "{}", proofs.report());
+    let about_account = findings
+        .iter()
+        .find(|finding| {
+            finding.request_type.as_deref()
+                == Some("User asks for accounts:GetAccount about Account")
+        })
+        .expect("a finding");
+    let (counterexample, by) = refuted(about_account);
+    assert_eq!(by.len(), 1, "{by:?}");
+    assert!(
+        by[0].starts_with("roles.") && by[0].contains("(roles.cedar:"),
+        "{by:?}"
+    );
+    let text = ["owner", "admin", "member"]
+        .iter()
+        .fold(counterexample.text(), |text, role| {
+            text.replace(&format!("Role::\"{role}\""), "[a role]")
+        });
+    insta::assert_snapshot!(text, @r#"
+      principal  User::"user-a" in [a role]
+                   organization: Organization::"organization-a"
+      action     Action::"accounts:GetAccount"
+      resource   Account::"account-a"
+                   organization: Organization::"organization-b"
+    "#);
+}
+
+#[test]
+fn each_invariant_names_who_breaks_it() {
+    let Some(solver) = solver() else { return };
+    let edits = [
+        (
+            "deactivated-organization",
+            "guardrails.cedar",
+            "unless { action in Action::\"reads\" };",
+            "unless { action in Action::\"reads\" || action == Action::\"accounts:CreateAccount\" };",
+            "accounts:CreateAccount",
+        ),
+        (
+            "deactivation",
+            "roles.cedar",
+            "    [Action::\"organizations:DeactivateOrganization\",\n",
+            "    [\n",
+            "roles.admin (roles.cedar:18)",
+        ),
+        (
+            "grants",
+            "normalization.cedar",
+            "principal is ServiceAccount in Permission::\"normalization:Normalize\"",
+            "principal is ServiceAccount",
+            "normalization:Normalize (normalization.cedar:5)",
+        ),
+    ];
+    for (name, file, from, to, culprit) in edits {
+        let edited = Edited::new().replace(file, from, to);
+        let proofs = proofs(&edited.load(), &solver);
+        let findings = invariant(&proofs, name);
+        assert!(!findings.is_empty(), "{name}: {}", proofs.report());
+        assert_eq!(findings.len(), proofs.findings.len(), "{}", proofs.report());
+        for finding in findings {
+            refuted(finding);
+            assert!(finding.text().contains(culprit), "{}", finding.text());
+            assert!(finding.text().contains(&format!("invariants/{name}.cedar")));
+        }
+    }
+}
+
+#[test]
+fn an_invariant_that_was_weakened_counts_until_the_restart() {
+    let Some(solver) = solver() else { return };
+    let before = Edited::new().load();
+    let edited = Edited::new()
+        .replace(
+            "roles.cedar",
+            "    [Action::\"organizations:DeactivateOrganization\",\n",
+            "    [\n",
+        )
+        .write(
+            "invariants/deactivation.cedar",
+            "@id(\"anything\") permit (principal, action, resource);",
+        );
+    let after = edited.load();
+    assert!(proofs(&after, &solver).is_proved());
+    let options = Options {
+        limits: limits(),
+        shadows: false,
+    };
+    let refused = prove_for_gate(
+        &after,
+        before.invariants(),
+        &solver,
+        &options,
+        None,
+        &SystemClock::start(),
+    )
+    .expect_err("a refusal");
+    assert_eq!(refused.proofs.findings.len(), 1, "{refused}");
+    assert!(
+        refused
+            .report
+            .contains("as it was when the service started"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_forbid_that_may_fail_is_found_first() {
+    let Some(solver) = solver() else { return };
+    let edited = Edited::new().write(
+        "late.cedar",
+        "@id(\"late\")\nforbid (principal, action, resource)\n\
+         when { context.now.offset(duration(\"1d\")) < datetime(\"2000-01-01\") };\n",
+    );
+    let proofs = proofs(&edited.load(), &solver);
+    let [finding] = proofs.findings.as_slice() else {
+        panic!("{}", proofs.report());
+    };
+    assert!(matches!(&finding.claim, Claim::NeverErrors { .. }));
+    assert_eq!(finding.and_more + 1, proofs.request_types);
+    assert_eq!(refuted(finding).1, ["late (late.cedar:1)"]);
+}
+
+#[test]
+fn a_policy_that_never_matches_is_found() {
+    let Some(solver) = solver() else { return };
+    let edited = Edited::new().write(
+        "dead.cedar",
+        "@id(\"dead.forbid\")\nforbid (principal is User, action, resource)\n\
+         when { principal.is_active && !principal.is_active };\n\
+         @id(\"dead.permit\")\npermit (principal is User, action, resource is Organization)\n\
+         when { resource.plan_tier == \"a\" && resource.plan_tier == \"b\" };\n\
+         @id(\"odd.but.alive\")\nforbid (principal is User, action, resource is Organization)\n\
+         when { resource.plan_tier like \"x*y\" && context.now < datetime(\"1999-01-01\") };\n",
+    );
+    let proofs = proofs(&edited.load(), &solver);
+    let dead: Vec<String> = proofs
+        .findings
+        .iter()
+        .map(|finding| finding.text().trim_end().to_owned())
+        .collect();
+    insta::assert_snapshot!(dead.join("\n"), @r"
+    dead: dead.forbid (dead.cedar:1) forbids nothing, no request matches it
+    dead: dead.permit (dead.cedar:4) permits nothing, no request matches it
+    ");
+}
+
+#[test]
+fn permits_that_make_no_difference_are_found_on_request() {
+    let Some(solver) = solver() else { return };
+    let edited = Edited::new().write(
+        "shadowed.cedar",
+        "@id(\"within\")\npermit (principal in Role::\"member\", action == Action::\"accounts:GetAccount\", \
+         resource) when { principal is User };\n\
+         @id(\"denied\")\npermit (principal is User, action == Action::\"accounts:GetAccount\", resource)\n\
+         when { resource.organization != principal.organization };\n",
+    );
+    let options = Options {
+        limits: limits(),
+        shadows: true,
+    };
+    let proofs = prove(
+        &edited.load(),
+        &[],
+        &solver,
+        &options,
+        &SystemClock::start(),
+    );
+    let report = proofs.report();
+    assert!(
+        report
+            .contains("within (shadowed.cedar:1) makes no difference: roles.member (roles.cedar:"),
+        "{report}"
+    );
+    assert!(
+        report.contains("denied (shadowed.cedar:3) makes no difference: forbids deny all of it"),
+        "{report}"
+    );
+    assert_eq!(proofs.shadows.len(), 2, "{report}");
+}
+
+/// Whatever a solver does but answer `unsat`, nothing is proved by it.
+#[test]
+fn only_a_plain_answer_proves() {
+    let short = Limits {
+        question: Duration::from_millis(200),
+        whole: Duration::from_secs(4),
+        workers: 2,
+    };
+    let snapshot = Edited::new().load();
+    let scripts = [
+        (
+            "while read line; do case $line in *check-sat*) echo unknown;; esac; done",
+            "`unknown`",
+        ),
+        ("exec sleep 60", "no answer in time"),
+        ("exit 3", "ended"),
+        (
+            "read line; echo '(error \"out of memory\")'; cat > /dev/null",
+            "out of memory",
+        ),
+        (
+            "while read line; do case $line in *check-sat*) echo unsatisfied;; esac; done",
+            "unrecognized",
+        ),
+        (
+            "while read line; do case $line in *check-sat*) echo sat;; \
+             *get-model*) printf '(\\n)\\n';; esac; done",
+            "does not reproduce",
+        ),
+        (
+            "while read line; do case $line in *check-sat*) echo sat;; \
+             *get-model*) printf '(\\n(define-fun t0 () Nonsense 7)\\n)\\n';; esac; done",
+            "",
+        ),
+    ];
+    let clock = SystemClock::start();
+    for (script, reason) in scripts {
+        let (solver, _dir) = played(script);
+        let options = Options {
+            limits: short,
+            shadows: false,
+        };
+        let started = clock.monotonic();
+        let proofs = prove(&snapshot, &[], &solver, &options, &clock);
+        assert!(
+            clock.monotonic() - started < Duration::from_secs(60),
+            "{script}"
+        );
+        assert!(!proofs.is_proved(), "{script}");
+        assert!(
+            proofs.report().contains(reason),
+            "{script}: {}",
+            proofs.report()
+        );
+        for finding in &proofs.findings {
+            assert!(
+                matches!(finding.verdict, Verdict::NotProved { .. }),
+                "{script}: {}",
+                finding.text()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_solver_that_is_not_there_is_told_with_its_package() {
+    let nowhere = std::path::Path::new("/nowhere/cvc5");
+    let error = Solver::find(Some(nowhere)).expect_err("no solver");
+    assert!(matches!(error, SolverError::Missing { .. }));
+    assert!(
+        error
+            .to_string()
+            .contains("install the Debian package `cvc5`"),
+        "{error}"
+    );
+    let other = Solver::find(Some(std::path::Path::new("/bin/echo"))).expect_err("no solver");
+    assert!(matches!(other, SolverError::Unfit { .. }), "{other}");
+}
+
+#[test]
+fn what_was_proved_needs_no_solver_again_unless_anything_changed() {
+    let Some(solver) = solver() else { return };
+    let dir = TempDir::new().expect("a temporary folder");
+    let cache = |key: u8| ProofCache {
+        dir: dir.path().join("proofs"),
+        key: SecretSlice::from(vec![key; 32]),
+    };
+    let clock = SystemClock::start();
+    let options = Options {
+        limits: limits(),
+        shadows: false,
+    };
+    let snapshot = Edited::new().load();
+    let gate = |snapshot, start, key| {
+        prove_for_gate(
+            snapshot,
+            start,
+            &solver,
+            &options,
+            Some(&cache(key)),
+            &clock,
+        )
+    };
+    let first = gate(&snapshot, &[], 1).expect("proofs");
+    assert!(!first.from_cache);
+    let again = gate(&snapshot, &[], 1).expect("proofs");
+    assert!(again.from_cache && again.questions == 0);
+    assert_eq!(again.invariants, first.invariants);
+
+    // Another key, other invariants at start, another solver, other policies: nothing is known.
+    assert!(cache(2).get(&snapshot, &[], solver.version()).is_none());
+    let at_start = snapshot.invariants();
+    assert!(
+        cache(1)
+            .get(&snapshot, at_start, solver.version())
+            .is_none()
+    );
+    assert!(cache(1).get(&snapshot, &[], "9.9").is_none());
+    let other = Edited::new().replace("roles.cedar", "// An owner does everything.", "// All.");
+    assert!(cache(1).get(&other.load(), &[], solver.version()).is_none());
+
+    // Cut anywhere, or changed anywhere, it is not there.
+    let entries = std::fs::read_dir(dir.path().join("proofs")).expect("the cache");
+    let files: Vec<_> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    let [file] = files.as_slice() else {
+        panic!("{files:?}");
+    };
+    let kept = std::fs::read(file).expect("an entry");
+    for position in 0..kept.len() {
+        let mut changed = kept.clone();
+        changed[position] ^= 1;
+        for forged in [&changed, &kept[..position]] {
+            std::fs::write(file, forged).expect("an entry");
+            assert!(
+                cache(1).get(&snapshot, &[], solver.version()).is_none(),
+                "{position}"
+            );
+        }
+    }
+    assert!(!gate(&snapshot, &[], 1).expect("proofs").from_cache);
+    assert!(gate(&snapshot, &[], 1).expect("proofs").from_cache);
+}
+
+#[test]
+fn what_is_not_proved_is_not_kept() {
+    let Some(solver) = solver() else { return };
+    let edited = Edited::new().replace(
+        "normalization.cedar",
+        "principal is ServiceAccount in Permission::\"normalization:Normalize\"",
+        "principal is ServiceAccount",
+    );
+    let dir = TempDir::new().expect("a temporary folder");
+    let cache = ProofCache {
+        dir: dir.path().to_owned(),
+        key: SecretSlice::from(vec![1; 32]),
+    };
+    let options = Options::default();
+    let snapshot = edited.load();
+    for _ in 0..2 {
+        prove_for_gate(
+            &snapshot,
+            &[],
+            &solver,
+            &options,
+            Some(&cache),
+            &SystemClock::start(),
+        )
+        .expect_err("a refusal");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).expect("the cache").count(), 0);
+}
+
+#[test]
+fn the_command_tells_by_its_exit_code() {
+    if solver().is_none() {
+        return;
+    }
+    let home = Home::new();
+    let good = Edited::new();
+    let dir = good.path().display().to_string();
+    let out = home.run(&["policy", "prove", &dir]).success();
+    assert!(out.starts_with("proved, "), "{out}");
+
+    let bad = Edited::new().replace(
+        "normalization.cedar",
+        "principal is ServiceAccount in Permission::\"normalization:Normalize\"",
+        "principal is ServiceAccount",
+    );
+    let outcome = home.run(&[
+        "policy",
+        "prove",
+        &bad.path().display().to_string(),
+        "--json",
+    ]);
+    assert_eq!(outcome.code, Some(1));
+    let json: serde_json::Value = serde_json::from_str(&outcome.out).expect("one document");
+    let finding = &json["findings"][0];
+    assert_eq!(finding["claim"]["name"], "grants");
+    assert_eq!(
+        finding["verdict"]["by"][0]["place"],
+        "normalization.cedar:5"
+    );
+    let request = &finding["verdict"]["counterexample"]["request"];
+    assert_eq!(request["action"], "Action::\"normalization:Normalize\"");
+
+    let broken = Edited::new().write("broken.cedar", "permit (principal");
+    let outcome = home.run(&["policy", "prove", &broken.path().display().to_string()]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.err.contains("broken.cedar:1:"), "{}", outcome.err);
+    let outcome = home.run(&["policy", "prove", &dir, "--solver", "/nowhere"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(
+        outcome.err.contains("install the Debian package `cvc5`"),
+        "{}",
+        outcome.err
+    );
+}
