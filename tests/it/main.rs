@@ -36,3 +36,4 @@ mod signing_docs;
 mod sources;
 mod store;
 mod surface;
+mod writing_policies;
