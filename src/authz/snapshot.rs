@@ -6,9 +6,10 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
+use cedar_policy::entities_errors::EntitiesError;
 use cedar_policy::{
-    AuthorizationError, Authorizer, Effect, Entities, EntityUid, PolicySet, Request, Response,
-    Schema,
+    AuthorizationError, Authorizer, Effect, Entities, Entity, EntityUid, PolicySet, Request,
+    Response, Schema,
 };
 
 use super::catalogue::Catalogue;
@@ -20,10 +21,22 @@ use super::folder::Folder;
 use super::groups::Groups;
 use super::load;
 use super::principal::Principal;
-use super::question::{Question, Resource};
+use super::question::{PrincipalKind, Question, Resource, ResourceKind};
+use crate::domain::permission::Permission;
 
 /// What Cedar wants to see.
 type Inputs<'a> = (Request, Cow<'a, Entities>);
+
+/// What Cedar was given for one question.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) request: Request,
+    /// `None` where they are those that were prepared for the principal.
+    pub(super) entities: Option<Entities>,
+}
+
+/// Cedar's answer, by which policies, and what it was given.
+type Answer<'a> = (Response, &'a PolicySet, Asked);
 
 /// Where a policy stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,9 +144,27 @@ impl Snapshot {
     /// Answers a question. Whatever goes wrong on the way is a denial.
     #[must_use]
     pub fn decide(&self, question: &Question<'_>) -> Decision {
+        self.decide_and_keep(question).0
+    }
+
+    /// The same, with what Cedar was given; `None` if the question could not be put.
+    pub(super) fn decide_and_keep(&self, question: &Question<'_>) -> (Decision, Option<Asked>) {
         match self.ask(question) {
-            Ok(Some((response, group))) => self.conclude(question, &response, group),
-            Ok(None) => self.denied(question),
+            Ok(Some((response, group, asked))) => {
+                let decision = self.conclude(question.permission, &response, group);
+                if response.decision() == cedar_policy::Decision::Allow && !decision.is_allowed() {
+                    metrics::counter!("charter_authz_errored_forbids_total").increment(1);
+                    tracing::error!(
+                        permission = %question.permission,
+                        principal = question.principal.caller().principal_id(),
+                        policies = ?decision.determining,
+                        errors = ?decision.errors,
+                        "a forbid could not be evaluated, what it may have forbidden is denied"
+                    );
+                }
+                (decision, Some(asked))
+            }
+            Ok(None) => (self.denied(question.permission), None),
             Err(error) => {
                 tracing::error!(
                     permission = %question.permission,
@@ -141,8 +172,53 @@ impl Snapshot {
                     error = error.as_ref() as &dyn Error,
                     "a question could not be put to the policies, it is denied"
                 );
-                self.denied(question)
+                (self.denied(question.permission), None)
             }
+        }
+    }
+
+    /// Answers a question again that was asked of this or another snapshot. `entities` are those
+    /// of [`Snapshot::with_actions`]. What this schema does not let be asked is denied.
+    #[must_use]
+    pub fn decide_again(
+        &self,
+        permission: Permission,
+        request: &Request,
+        entities: &Entities,
+    ) -> Decision {
+        let kind = self.kind_if_askable(permission, request);
+        match kind.and_then(|kind| self.groups.get(permission, kind)) {
+            Some(group) => {
+                let response = self.authorizer.is_authorized(request, group, entities);
+                self.conclude(permission, &response, group)
+            }
+            None => self.denied(permission),
+        }
+    }
+
+    /// Entities with this schema's actions and groups.
+    ///
+    /// # Errors
+    ///
+    /// They do not fit together.
+    pub fn with_actions(
+        &self,
+        entities: impl IntoIterator<Item = Entity>,
+    ) -> Result<Entities, Box<EntitiesError>> {
+        let actions = self.actions.clone();
+        actions.add_entities(entities, None).map_err(Box::new)
+    }
+
+    fn kind_if_askable(&self, permission: Permission, request: &Request) -> Option<PrincipalKind> {
+        let (principal, resource) = (request.principal()?, request.resource()?);
+        let kind = PrincipalKind::of_type(principal.type_name().basename())?;
+        let resource_kind = ResourceKind::of_type(resource.type_name().basename())?;
+        self.catalogue.action(permission, kind, resource_kind)?;
+        let name = resource.id().unescaped();
+        match resource_kind {
+            ResourceKind::Role => self.catalogue.role(name).map(|_| kind),
+            ResourceKind::Permission => self.catalogue.permission(name).map(|_| kind),
+            _ => Some(kind),
         }
     }
 
@@ -166,10 +242,7 @@ impl Snapshot {
         Ok(Some(response))
     }
 
-    fn ask(
-        &self,
-        question: &Question<'_>,
-    ) -> Result<Option<(Response, &PolicySet)>, Box<dyn Error>> {
+    fn ask(&self, question: &Question<'_>) -> Result<Option<Answer<'_>>, Box<dyn Error>> {
         let principal = self.prepared(question.principal);
         let Some((request, entities)) = self.inputs(&principal, question)? else {
             return Ok(None);
@@ -178,7 +251,11 @@ impl Snapshot {
             return Ok(None);
         };
         let response = self.authorizer.is_authorized(&request, group, &entities);
-        Ok(Some((response, group)))
+        let entities = match (entities, &principal) {
+            (Cow::Borrowed(_), Cow::Borrowed(_)) => None,
+            (entities, _) => Some(entities.into_owned()),
+        };
+        Ok(Some((response, group, Asked { request, entities })))
     }
 
     /// The principal in this snapshot's names.
@@ -245,22 +322,17 @@ impl Snapshot {
         .resource_uid(resource)
     }
 
-    fn denied(&self, question: &Question<'_>) -> Decision {
+    fn denied(&self, permission: Permission) -> Decision {
         Decision {
             outcome: Outcome::Deny(Denial::NotPermitted),
-            permission: question.permission,
+            permission,
             determining: Vec::new(),
             errors: Vec::new(),
             policy_digest: Arc::clone(&self.digest),
         }
     }
 
-    fn conclude(
-        &self,
-        question: &Question<'_>,
-        response: &Response,
-        group: &PolicySet,
-    ) -> Decision {
+    fn conclude(&self, permission: Permission, response: &Response, group: &PolicySet) -> Decision {
         let diagnostics = response.diagnostics();
         let mut determining: Vec<String> = diagnostics.reason().map(ToString::to_string).collect();
         determining.sort_unstable();
@@ -285,14 +357,6 @@ impl Snapshot {
             // Cedar skips what it cannot evaluate; a forbid that is skipped does not forbid.
             cedar_policy::Decision::Allow if !errored_forbids.is_empty() => {
                 errored_forbids.sort_unstable();
-                metrics::counter!("charter_authz_errored_forbids_total").increment(1);
-                tracing::error!(
-                    permission = %question.permission,
-                    principal = question.principal.caller().principal_id(),
-                    policies = ?errored_forbids,
-                    errors = ?errors,
-                    "a forbid could not be evaluated, what it may have forbidden is denied"
-                );
                 determining = errored_forbids;
                 Outcome::Deny(Denial::ForbiddenByPolicy)
             }
@@ -304,7 +368,7 @@ impl Snapshot {
         };
         Decision {
             outcome,
-            permission: question.permission,
+            permission,
             determining,
             errors,
             policy_digest: Arc::clone(&self.digest),

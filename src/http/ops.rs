@@ -14,6 +14,7 @@ use salvo::{Depot, Response, handler};
 use serde::Serialize;
 
 use crate::authn::replay;
+use crate::authz::decision_log;
 
 use super::error::ApiError;
 use super::openapi::headers;
@@ -106,6 +107,7 @@ struct Readiness {
     status: &'static str,
     database: Part,
     replay_guard: Part,
+    decision_log: Part,
     policies: Policies,
 }
 
@@ -144,7 +146,8 @@ impl Readiness {
         };
         let database = Part::from(database, "unavailable");
         let replay_guard = replay_guard(&state.replay.status());
-        let parts = [database.status, replay_guard.status];
+        let decision_log = decision_log(state.decisions.status());
+        let parts = [database.status, replay_guard.status, decision_log.status];
         let status = ["unavailable", "degraded"]
             .into_iter()
             .find(|status| parts.contains(status))
@@ -153,6 +156,7 @@ impl Readiness {
             status,
             database,
             replay_guard,
+            decision_log,
             policies: Policies {
                 status: "ok",
                 digest: state.engine.snapshot().digest().to_string(),
@@ -167,6 +171,22 @@ impl Readiness {
             StatusCode::OK
         }
     }
+}
+
+fn decision_log(status: Option<decision_log::Status>) -> Part {
+    let Some(status) = status else {
+        return Part {
+            status: "off",
+            reason: None,
+        };
+    };
+    if status.refuses {
+        let reason = status.writer.last_error;
+        let reason =
+            reason.unwrap_or_else(|| "decisions come faster than they can be written".to_owned());
+        return Part::from(Some(reason), "unavailable");
+    }
+    Part::from(status.writer.last_error, "degraded")
 }
 
 fn replay_guard(status: &replay::Status) -> Part {

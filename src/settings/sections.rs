@@ -11,7 +11,7 @@ use url::Url;
 use super::reader::Reader;
 use super::{
     Database, Log, LogFormat, Mail, Policies, Portal, RateLimit, RateLimits, Replay, ReplayStore,
-    Server, Settings, Signing, keys,
+    Server, Settings, Signing, decisions, keys,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -29,7 +29,11 @@ pub(super) fn read(reader: &mut Reader) -> Settings {
         database: database(reader, &data_dir),
         policies: Policies {
             dir: directory(reader, "policies.dir"),
+            shadow: reader.parsed("policies.shadow", None, |text| {
+                Ok((!text.is_empty()).then(|| PathBuf::from(text)))
+            }),
         },
+        decisions: decisions::read(reader, &data_dir),
         signing: Signing {
             max_skew: reader.duration("signing.max_skew", SECOND..=60 * MINUTE),
         },
