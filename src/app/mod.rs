@@ -114,6 +114,7 @@ impl App {
             ops_token: settings.server.ops_token.clone(),
             engine: Engine::new(snapshot),
             decisions: decisions::recorder(decisions.as_ref(), &entropy),
+            explain: None,
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,
             replay: replay.clone(),

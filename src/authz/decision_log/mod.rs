@@ -3,6 +3,7 @@
 //! A request hands its decision over and goes on; a thread of its own writes. What is not written
 //! is either not acted upon or counted, never silently lost (docs/decision-log.md).
 
+pub mod again;
 mod chain;
 mod counts;
 mod entry;
@@ -52,6 +53,9 @@ pub use read::{Record, RecordedError};
 pub use shadow::{Direction, Shadow};
 pub use verify::verify;
 pub use writer::WriterStatus;
+
+/// How long a search waits for the latest decisions to be written.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How the log is kept.
 #[derive(Debug)]
@@ -130,6 +134,9 @@ struct Shared {
     status: Arc<Mutex<WriterStatus>>,
     /// `None` where decisions are not logged.
     overflow: Option<Overflow>,
+    dir: PathBuf,
+    /// One at a time searches the files: it is work for a whole disk.
+    search: Mutex<()>,
 }
 
 impl Recorder {
@@ -140,6 +147,8 @@ impl Recorder {
             queue: Arc::new(Queue::new(0, Ids::new(entropy))),
             status: Arc::default(),
             overflow: None,
+            dir: PathBuf::new(),
+            search: Mutex::new(()),
         }))
     }
 
@@ -204,12 +213,30 @@ impl Recorder {
         self.0.overflow.is_none() || self.0.queue.flush(patience)
     }
 
+    /// Finds a decision of this process's log, the latest included; blocking. `None` if it is not
+    /// there, or no longer.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read.
+    pub fn find(&self, id: DecisionId) -> std::io::Result<Option<Record>> {
+        if self.0.overflow.is_none() {
+            return Ok(None);
+        }
+        // Where it cannot be written now, what was written before can still be found.
+        let _ = self.flush(PATIENCE);
+        let _one_at_a_time = self.0.search.lock();
+        find(&self.0.dir, id)
+    }
+
     /// How the writer is; `None` where decisions are not logged.
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         let overflow = self.0.overflow?;
         let writer = self.0.status.lock().clone();
-        let refuses = overflow == Overflow::Wait && self.0.queue.is_full();
+        // Requests are turned away before the queue is full; nearly full by load alone passes.
+        let is_stuck = writer.last_error.is_some() && !self.0.queue.has_room();
+        let refuses = overflow == Overflow::Wait && (is_stuck || self.0.queue.is_full());
         Some(Status { writer, refuses })
     }
 }
@@ -251,6 +278,8 @@ impl DecisionLog {
             queue: Arc::clone(&queue),
             status: Arc::clone(&status),
             overflow: Some(config.overflow),
+            dir: config.dir.clone(),
+            search: Mutex::new(()),
         }));
         let opened = open::open(config, &*clock)?;
         let writer = writer::Writer {

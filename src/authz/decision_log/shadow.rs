@@ -1,10 +1,11 @@
 //! Another policy set that is asked beside the one in force and decides nothing: what it would
 //! answer otherwise is counted, logged and marked in the line of the decision.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use cedar_policy::Entities;
+use cedar_policy::{Entities, EntityUid};
 use parking_lot::Mutex;
 
 use super::counts::Counts;
@@ -22,6 +23,11 @@ pub enum Direction {
     Narrower,
     /// It denies as well, for another reason.
     Reason,
+}
+
+/// The groups an action is in; `None` if there is no such action.
+fn groups<'a>(entities: &'a Entities, action: &EntityUid) -> Option<BTreeSet<&'a EntityUid>> {
+    Some(entities.ancestors(action)?.collect())
 }
 
 impl Direction {
@@ -121,10 +127,11 @@ impl Shadow {
         let actions =
             |entities: &Entities| entities.iter().filter(|it| is_action(&it.uid())).count();
         let same = actions(entities) == actions(other.actions())
-            && other
-                .actions()
-                .iter()
-                .all(|action| entities.get(&action.uid()) == Some(action));
+            && other.actions().iter().all(|action| {
+                let uid = action.uid();
+                // Entities are equal by name already; the groups are what may differ.
+                groups(entities, &uid) == groups(other.actions(), &uid)
+            });
         remembered.same_actions = Some((Arc::clone(live), Arc::clone(other.digest()), same));
         same
     }

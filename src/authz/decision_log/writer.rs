@@ -139,7 +139,9 @@ impl Writer {
         let dir = self.files.dir().to_owned();
         let number = self.files.current.number + 1;
         let next = LogFile::new(&dir, number, now.timestamp_millis());
-        let oldest = self.oldest_to_keep(&dir, number);
+        // What cannot be listed must not be taken for what is not there.
+        let (files, _) = self.insist(|_| files::list(&dir))?;
+        let oldest = self.oldest_to_keep(&files, number);
         let key = self.renderer.chain.id().to_owned();
         let body = FileBody {
             file: number,
@@ -178,11 +180,10 @@ impl Writer {
     }
 
     /// The number of the oldest file that stays beside `newest`.
-    fn oldest_to_keep(&self, dir: &Path, newest: u64) -> u64 {
+    fn oldest_to_keep(&self, files: &[LogFile], newest: u64) -> u64 {
         let by_number = newest.saturating_sub(self.limits.keep_files.saturating_sub(1));
         let kept_for = i64::try_from(self.limits.keep_for.as_millis()).unwrap_or(i64::MAX);
         let too_old = self.clock.now().timestamp_millis().saturating_sub(kept_for);
-        let files = files::list(dir).map(|(files, _)| files).unwrap_or_default();
         // What a file holds is as young as the beginning of the one behind it.
         let by_age = files
             .windows(2)
@@ -207,15 +208,15 @@ impl Writer {
         }
     }
 
-    fn insist(&mut self, work: impl Fn(&mut Self) -> io::Result<()>) -> Result<(), GaveUp> {
+    fn insist<T>(&mut self, work: impl Fn(&mut Self) -> io::Result<T>) -> Result<T, GaveUp> {
         let mut last_tries = 0;
         loop {
             match work(self) {
-                Ok(()) => {
+                Ok(done) => {
                     if self.status.lock().last_error.take().is_some() {
                         tracing::info!("the decision log is written again");
                     }
-                    return Ok(());
+                    return Ok(done);
                 }
                 Err(error) => {
                     let text = error.to_string();
