@@ -85,6 +85,9 @@ pub enum Error {
     /// A policy folder does not hold; the text is the whole report.
     #[error("{0}")]
     Policies(String),
+    /// A decision log cannot be read.
+    #[error("the decision log `{0}` cannot be read: {1}")]
+    DecisionLog(std::path::PathBuf, io::Error),
     /// Logging could not be started.
     #[error(transparent)]
     Log(#[from] telemetry::log::Error),

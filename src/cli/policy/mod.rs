@@ -1,6 +1,8 @@
 //! `charter policy`: what a security team does with a policy folder before it is in force.
 
 mod check;
+mod replay;
+mod verify_log;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -23,6 +25,8 @@ pub struct PolicyArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::CheckArgs),
+    Replay(replay::ReplayArgs),
+    VerifyLog(verify_log::VerifyLogArgs),
 }
 
 /// Runs the subcommand.
@@ -33,6 +37,8 @@ enum Command {
 pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match &args.command {
         Command::Check(args) => check::run(args, out),
+        Command::Replay(args) => replay::run(args, out),
+        Command::VerifyLog(args) => verify_log::run(args, out),
     }
 }
 
