@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::on_both_services;
 use crate::service::{Persona, Service};
+use crate::services::TestDatabase;
 
 const INFO: &str = "/organizations/info";
 
@@ -135,4 +136,30 @@ async fn every_question_of_a_request_is_a_line(service: &Service) {
     );
     assert_eq!(answer.json()["error"]["decision_id"], logged[2]["id"]);
     assert_eq!(logged[0]["request_id"], logged[2]["request_id"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_service_asks_is_a_line() {
+    let token = "0123456789abcdef0123456789abcdef";
+    let setting = format!("ops_token = \"{token}\"");
+    let service = Service::with_server(TestDatabase::sqlite(), &setting).await;
+    let acme = service.organization("acme").await;
+    let normalizer = acme.signer(&[Permission::Normalize]).await;
+    let organization = acme.organization.id.to_string();
+    let question = json!({
+        "subject": {"type": "ServiceAccount", "id": normalizer.id},
+        "action": {"name": "normalization:Normalize"},
+        "resource": {"type": "Organization", "id": organization},
+    });
+    let asked = service
+        .operator_side()
+        .post("/access/v1/evaluation", question)
+        .header("authorization", &format!("Bearer {token}"))
+        .await;
+    assert_eq!(asked.ok(), json!({"decision": true}));
+    let logged = service.logged();
+    assert_eq!(logged.len(), 1);
+    assert_eq!(logged[0]["principal"]["id"], json!(normalizer.id));
+    assert_eq!(logged[0]["decision"], "allow");
+    service.stop().await;
 }

@@ -1,6 +1,13 @@
 //! The decision log: what is written, what shows that it was changed, and what reads it.
 
+mod asked_again;
+mod chain;
+mod endpoint;
+mod kills;
 mod lines;
+mod overflow;
+mod shadow;
+mod stand_alone;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
