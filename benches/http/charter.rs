@@ -19,8 +19,13 @@ static NONCE: AtomicU64 = AtomicU64::new(0);
 
 impl Charter {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With these settings, as the environment gives them.
+    pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let (child, host) = spawn(directory.path());
+        let (child, host) = spawn_with(directory.path(), settings);
         let file = directory.path().join("demo.env");
         Self {
             host,
@@ -120,11 +125,16 @@ impl Drop for Stopped {
 }
 
 fn spawn(directory: &Path) -> (Child, String) {
+    spawn_with(directory, &[])
+}
+
+fn spawn_with(directory: &Path, settings: &[(&str, &str)]) -> (Child, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_charter"))
         .args(["serve", "--demo"])
         .env("CHARTER__DATA_DIR", directory)
         .env("CHARTER__SERVER__LISTEN", "127.0.0.1:0")
         .env("CHARTER__SERVER__OPS_LISTEN", "127.0.0.1:0")
+        .envs(settings.iter().copied())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

@@ -1,7 +1,8 @@
 //! Throughput and latency of the signed read against a bare Salvo handler with the same bytes,
 //! start-up time and memory, in one run on one machine.
 //!
-//! `cargo bench --bench http`: prints ratios; absolute numbers depend on the machine and its
+//! `cargo bench --bench http -- --decision-log` compares the signed read with the decision log on and
+//! off instead. `cargo bench --bench http`: prints ratios; absolute numbers depend on the machine and its
 //! neighbours, so both servers are measured in turns and compared.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
@@ -36,6 +37,13 @@ fn main() {
         return;
     }
     let requests = number("CHARTER_BENCH_REQUESTS", 40_000);
+    if arguments
+        .iter()
+        .any(|argument| argument == "--decision-log")
+    {
+        decision_log(requests);
+        return;
+    }
     let server = Charter::start();
     let body = server.answer_once();
     let bare = bare::start(&body);
@@ -77,6 +85,34 @@ fn main() {
     );
     drop(server);
     charter::start_up();
+}
+
+/// Both services run all the time and are measured in turns.
+fn decision_log(requests: usize) {
+    let on = Charter::start();
+    let off = Charter::start_with(&[("CHARTER__DECISIONS__ENABLED", "false")]);
+    let (mut of_on, mut of_off) = (Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        let signed_on = on.signed_requests(requests, &on.host);
+        let signed_off = off.signed_requests(requests, &off.host);
+        let round_off = load::run(&off.host, &signed_off, CONNECTIONS);
+        let round_on = load::run(&on.host, &signed_on, CONNECTIONS);
+        if round > 0 {
+            print_row("log off", &round_off);
+            print_row("log on", &round_on);
+            of_off.push(round_off);
+            of_on.push(round_on);
+        }
+    }
+    let (on, off) = (median(&of_on), median(&of_off));
+    println!(
+        "decision log on / off: {:.0} / {:.0} requests a second, ratio {:.3}; p99 {:?} / {:?}",
+        on.rate,
+        off.rate,
+        on.rate / off.rate,
+        on.p99,
+        off.p99
+    );
 }
 
 fn print_row(name: &str, measured: &Measured) {

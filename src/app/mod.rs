@@ -1,6 +1,7 @@
 //! The only place that builds things: settings in, a service that can be served out.
 
 pub mod background;
+pub mod decisions;
 pub mod demo;
 mod people;
 pub mod policies;
@@ -23,6 +24,7 @@ use crate::authn::rate_limit::{Rate, RateLimits};
 use crate::authn::replay::{self, ReplayGuard};
 use crate::authn::secrets::Sealer;
 use crate::authn::service_account::{Parts, ServiceAccounts};
+use crate::authz::decision_log::DecisionLog;
 use crate::authz::engine::Engine;
 use crate::authz::snapshot::Snapshot;
 use crate::domain::clock::Clock;
@@ -54,6 +56,8 @@ pub struct App {
     reloader: Mutex<Option<Reloader>>,
     /// Where the service's randomness comes from.
     pub entropy: Arc<dyn Entropy>,
+    /// The decision log, which must be closed; `None` where there is none.
+    pub decisions: Option<Arc<DecisionLog>>,
     /// What is counted.
     pub metrics: Recorder,
 }
@@ -85,6 +89,7 @@ impl App {
         // a missing journal could have held.
         let is_older = store.any_key_was_used().await?;
         let replay = open_replay_guard(settings, keys, is_older, Arc::clone(&clock))?;
+        let decisions = decisions::open(settings, keys, &clock, &entropy)?;
         let sealer = Arc::new(sealer(keys)?);
         let last_used = Arc::new(LastUsed::default());
         let limits = Arc::new(rate_limits(settings, &clock));
@@ -118,6 +123,8 @@ impl App {
             secure_cookie: !base.is_local(),
             ops_token: settings.server.ops_token.clone(),
             engine: Engine::new(started.snapshot),
+            decisions: decisions::recorder(decisions.as_ref(), &entropy),
+            explain: None,
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,
             replay: replay.clone(),
@@ -139,6 +146,7 @@ impl App {
             unverified_expire_after: settings.portal.unverified_expire_after,
             mail: Mutex::new(Some(mail)),
             entropy,
+            decisions,
             metrics,
         })
     }

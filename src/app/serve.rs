@@ -128,6 +128,10 @@ impl Serving {
         if let Err(error) = self.app.replay.clean_stop() {
             tracing::error!(%error, "the replay guard could not note the clean stop");
         }
+        if let Some(log) = self.app.decisions.clone() {
+            // It blocks until the last line is written.
+            let _ = tokio::task::spawn_blocking(move || log.close()).await;
+        }
         tracing::info!("stopped");
     }
 }

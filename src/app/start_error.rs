@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::authn::{access_token, password, password_pool, replay, secrets};
+use crate::authz::decision_log;
 use crate::domain::slug::SlugError;
 use crate::mail;
 use crate::settings::error::SettingsError;
@@ -33,6 +34,15 @@ pub enum StartError {
         "`replay.store` is `redis`, which this version does not have yet; set it to `memory` and run one replica"
     )]
     ReplayStore,
+    /// The decision log cannot be opened.
+    #[error("the decision log cannot be opened: {0}; see `decisions.dir`")]
+    DecisionLog(#[from] decision_log::OpenError),
+    /// What is to be masked in it is no part of a record.
+    #[error("`decisions.mask`: {0}")]
+    Mask(#[from] decision_log::UnknownField),
+    /// The folder of `policies.shadow` has faults.
+    #[error("the policies of `policies.shadow` cannot be loaded\n{0}")]
+    Shadow(String),
     /// A sealing key is missing.
     #[error(transparent)]
     Seal(#[from] secrets::SealError),

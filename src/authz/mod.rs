@@ -6,6 +6,7 @@
 pub mod catalogue;
 mod conformance;
 pub mod decision;
+pub mod decision_log;
 pub mod engine;
 mod entities;
 mod facts;

@@ -1,9 +1,10 @@
 //! A caller as policy sees it, prepared once and used for many questions.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cedar_policy::{Entities, EntityUid};
 
+use super::decision_log::fragments::OfPrincipal;
 use super::entities::Builder;
 use super::index::Entry;
 use super::question::PrincipalKind;
@@ -20,6 +21,8 @@ pub struct Principal {
     pub(super) digest: Arc<str>,
     /// `None` if they could not be built; then nothing is allowed.
     pub(super) prepared: Option<Prepared>,
+    /// Its part of a line of the decision log, written out at its first one.
+    pub(super) logged: OnceLock<OfPrincipal>,
 }
 
 /// The entities of a caller: itself, what it belongs to, and every action with its groups.
@@ -52,6 +55,7 @@ impl Principal {
             kind: kind(caller),
             digest: Arc::clone(snapshot.digest()),
             prepared,
+            logged: OnceLock::new(),
         }
     }
 

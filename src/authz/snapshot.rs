@@ -6,9 +6,10 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
+use cedar_policy::entities_errors::EntitiesError;
 use cedar_policy::{
-    AuthorizationError, Authorizer, Effect, Entities, EntityUid, PolicyId, PolicySet, Request,
-    Response, Schema,
+    AuthorizationError, Authorizer, Effect, Entities, Entity, EntityUid, PolicyId, PolicySet,
+    Request, Response, Schema,
 };
 
 use super::catalogue::Catalogue;
@@ -20,7 +21,8 @@ use super::folder::Folder;
 use super::index::{Entry, Index};
 use super::load;
 use super::principal::Principal;
-use super::question::{Question, Resource};
+use super::question::{PrincipalKind, Question, Resource, ResourceKind};
+use crate::domain::permission::Permission;
 
 /// What Cedar wants to see.
 struct Inputs<'a> {
@@ -28,6 +30,14 @@ struct Inputs<'a> {
     entities: Cow<'a, Entities>,
     /// The policies that name the principal or one of its ancestors.
     of_principal: Cow<'a, [Arc<Entry>]>,
+}
+
+/// What Cedar was given for one question.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) request: Request,
+    /// `None` where they are those that were prepared for the principal.
+    pub(super) entities: Option<Entities>,
 }
 
 /// Where a policy stands.
@@ -136,9 +146,28 @@ impl Snapshot {
     /// Answers a question. Whatever goes wrong on the way is a denial.
     #[must_use]
     pub fn decide(&self, question: &Question<'_>) -> Decision {
+        self.decide_and_keep(question).0
+    }
+
+    /// The same, with what Cedar was given; `None` if the question could not be put.
+    pub(super) fn decide_and_keep(&self, question: &Question<'_>) -> (Decision, Option<Asked>) {
         match self.ask(question) {
-            Ok(Some(answer)) => self.conclude(question, answer),
-            Ok(None) => self.denied(question),
+            Ok(Some((answer, asked))) => {
+                let is_permitted = answer.is_permitted();
+                let decision = self.conclude(question.permission, answer);
+                if is_permitted && !decision.is_allowed() {
+                    metrics::counter!("charter_authz_errored_forbids_total").increment(1);
+                    tracing::error!(
+                        permission = %question.permission,
+                        principal = question.principal.caller().principal_id(),
+                        policies = ?decision.determining,
+                        errors = ?decision.errors,
+                        "a forbid could not be evaluated, what it may have forbidden is denied"
+                    );
+                }
+                (decision, Some(asked))
+            }
+            Ok(None) => (self.denied(question.permission), None),
             Err(error) => {
                 tracing::error!(
                     permission = %question.permission,
@@ -146,9 +175,65 @@ impl Snapshot {
                     error = error.as_ref() as &dyn Error,
                     "a question could not be put to the policies, it is denied"
                 );
-                self.denied(question)
+                (self.denied(question.permission), None)
             }
         }
+    }
+
+    /// Answers a question again that was asked of this or another snapshot. `entities` are those
+    /// of [`Snapshot::with_actions`]. What this schema does not let be asked is denied.
+    #[must_use]
+    pub fn decide_again(
+        &self,
+        permission: Permission,
+        request: &Request,
+        entities: &Entities,
+    ) -> Decision {
+        let Some((kinds, principal, resource)) = self.askable(permission, request) else {
+            return self.denied(permission);
+        };
+        let of_principal = self.index.of_principal(principal, entities);
+        let candidates = self
+            .index
+            .candidates(kinds, &of_principal, resource, entities);
+        let answer = Answer::of(&self.authorizer, candidates, request, entities);
+        self.conclude(permission, answer)
+    }
+
+    /// Entities with this schema's actions and groups.
+    ///
+    /// # Errors
+    ///
+    /// They do not fit together.
+    pub fn with_actions(
+        &self,
+        entities: impl IntoIterator<Item = Entity>,
+    ) -> Result<Entities, Box<EntitiesError>> {
+        let actions = self.actions.clone();
+        actions.add_entities(entities, None).map_err(Box::new)
+    }
+
+    /// The kind of a question, its principal and its resource, if this schema lets it be asked.
+    fn askable<'a>(
+        &self,
+        permission: Permission,
+        request: &'a Request,
+    ) -> Option<(
+        (Permission, PrincipalKind, ResourceKind),
+        &'a EntityUid,
+        &'a EntityUid,
+    )> {
+        let (principal, resource) = (request.principal()?, request.resource()?);
+        let kind = PrincipalKind::of_type(principal.type_name().basename())?;
+        let resource_kind = ResourceKind::of_type(resource.type_name().basename())?;
+        self.catalogue.action(permission, kind, resource_kind)?;
+        let name = resource.id().unescaped();
+        match resource_kind {
+            ResourceKind::Role => drop(self.catalogue.role(name)?),
+            ResourceKind::Permission => drop(self.catalogue.permission(name)?),
+            _ => {}
+        }
+        Some(((permission, kind, resource_kind), principal, resource))
     }
 
     /// What the whole set answers to a question when each of its policies is evaluated: slow, and
@@ -171,7 +256,7 @@ impl Snapshot {
         Ok(Some(response))
     }
 
-    fn ask(&self, question: &Question<'_>) -> Result<Option<Answer>, Box<dyn Error>> {
+    fn ask(&self, question: &Question<'_>) -> Result<Option<(Answer, Asked)>, Box<dyn Error>> {
         let principal = self.prepared(question.principal);
         let Some(inputs) = self.inputs(&principal, question)? else {
             return Ok(None);
@@ -179,25 +264,26 @@ impl Snapshot {
         let Some(resource) = inputs.request.resource() else {
             return Ok(None);
         };
-        let candidates = self.index.candidates(
-            (
-                question.permission,
-                principal.kind,
-                question.resource.kind(),
-            ),
-            &inputs.of_principal,
-            resource,
+        let kinds = (
+            question.permission,
+            principal.kind,
+            question.resource.kind(),
+        );
+        let candidates =
+            self.index
+                .candidates(kinds, &inputs.of_principal, resource, &inputs.entities);
+        let answer = Answer::of(
+            &self.authorizer,
+            candidates,
+            &inputs.request,
             &inputs.entities,
         );
-        let mut answer = Answer::default();
-        for policies in candidates {
-            answer.add(
-                &self
-                    .authorizer
-                    .is_authorized(&inputs.request, policies, &inputs.entities),
-            );
-        }
-        Ok(Some(answer))
+        let entities = match (inputs.entities, &principal) {
+            (Cow::Borrowed(_), Cow::Borrowed(_)) => None,
+            (entities, _) => Some(entities.into_owned()),
+        };
+        let request = inputs.request;
+        Ok(Some((answer, Asked { request, entities })))
     }
 
     /// The principal in this snapshot's names.
@@ -282,17 +368,17 @@ impl Snapshot {
         .resource_uid(resource)
     }
 
-    fn denied(&self, question: &Question<'_>) -> Decision {
+    fn denied(&self, permission: Permission) -> Decision {
         Decision {
             outcome: Outcome::Deny(Denial::NotPermitted),
-            permission: question.permission,
+            permission,
             determining: Vec::new(),
             errors: Vec::new(),
             policy_digest: Arc::clone(&self.digest),
         }
     }
 
-    fn conclude(&self, question: &Question<'_>, mut answer: Answer) -> Decision {
+    fn conclude(&self, permission: Permission, mut answer: Answer) -> Decision {
         answer.errors.sort_unstable();
         let is_forbid = |error: &&EvaluationError| {
             self.policies
@@ -313,20 +399,12 @@ impl Snapshot {
             (Outcome::Allow, answer.permits)
         } else {
             // Cedar skips what it cannot evaluate; a forbid that is skipped does not forbid.
-            metrics::counter!("charter_authz_errored_forbids_total").increment(1);
-            tracing::error!(
-                permission = %question.permission,
-                principal = question.principal.caller().principal_id(),
-                policies = ?errored_forbids,
-                errors = ?answer.errors,
-                "a forbid could not be evaluated, what it may have forbidden is denied"
-            );
             (Outcome::Deny(Denial::ForbiddenByPolicy), errored_forbids)
         };
         determining.sort_unstable();
         Decision {
             outcome,
-            permission: question.permission,
+            permission,
             determining,
             errors: answer.errors,
             policy_digest: Arc::clone(&self.digest),
@@ -343,6 +421,24 @@ struct Answer {
 }
 
 impl Answer {
+    fn of<'a>(
+        authorizer: &Authorizer,
+        candidates: impl Iterator<Item = &'a PolicySet>,
+        request: &Request,
+        entities: &Entities,
+    ) -> Self {
+        let mut answer = Self::default();
+        for policies in candidates {
+            answer.add(&authorizer.is_authorized(request, policies, entities));
+        }
+        answer
+    }
+
+    /// Whether Cedar would allow it, errors or not.
+    const fn is_permitted(&self) -> bool {
+        self.forbids.is_empty() && !self.permits.is_empty()
+    }
+
     /// Cedar names as reasons the satisfied forbids, and the satisfied permits only where there is
     /// none.
     fn add(&mut self, response: &Response) {

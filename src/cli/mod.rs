@@ -92,6 +92,9 @@ pub enum Error {
     /// A candidate could not be led through the gates.
     #[error("the checks cannot be made: {0}")]
     Gate(#[from] serde_json::Error),
+    /// A decision log cannot be read.
+    #[error("the decision log `{0}` cannot be read: {1}")]
+    DecisionLog(std::path::PathBuf, io::Error),
     /// Logging could not be started.
     #[error(transparent)]
     Log(#[from] telemetry::log::Error),

@@ -135,6 +135,19 @@ typed_id!(
     /// A mail that is to be sent.
     MailId, "mail-"
 );
+typed_id!(
+    /// An answer of policy, as the decision log keeps it.
+    DecisionId, "dec-"
+);
+
+impl DecisionId {
+    /// When it was made, in milliseconds of Unix time.
+    #[must_use]
+    pub fn made_at_millis(self) -> i64 {
+        // RFC 9562 section 5.7: the first 48 bits.
+        i64::try_from(self.0.as_u128() >> 80).unwrap_or(i64::MAX)
+    }
+}
 
 #[cfg(test)]
 mod tests {

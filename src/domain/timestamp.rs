@@ -16,6 +16,12 @@ pub fn format(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
+/// Writes `YYYY-MM-DDTHH:MM:SS.mmmZ`, whole milliseconds.
+#[must_use]
+pub fn format_millis(at: Timestamp) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
 /// Reads `YYYY-MM-DDTHH:MM:SS[.f{1,9}]Z` and nothing else: no offset, no lowercase, no leap second.
 ///
 /// # Errors

@@ -49,6 +49,23 @@ impl<T: ToSchema> EndpointOutRegister for Found<T> {
     }
 }
 
+/// 200 with what never changes.
+pub struct Shown<T>(pub T);
+
+impl<T: Serialize + Send> Scribe for Shown<T> {
+    fn render(self, response: &mut Response) {
+        response.render(Json(self.0));
+    }
+}
+
+impl<T: ToSchema> EndpointOutRegister for Shown<T> {
+    fn register(components: &mut Components, operation: &mut Operation) {
+        let schema = T::to_schema(components);
+        let shown = headers::answer("OK").add_content("application/json", schema);
+        operation.responses.insert("200", shown);
+    }
+}
+
 /// 200 with what a write has made of the resource, and its new `etag`.
 pub struct Changed<T>(pub EntityTag, pub T);
 

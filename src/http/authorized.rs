@@ -18,7 +18,7 @@ use crate::store::Tenant;
 
 use super::answer::Found;
 use super::authenticate::authenticate;
-use super::authorizer::Authorizer;
+use super::authorizer::{self, Authorizer};
 use super::context::RequestContext;
 use super::error::{ApiError, Code};
 use super::etag::EntityTag;
@@ -187,6 +187,7 @@ async fn admit(
         context.body_limits,
     )
     .await?;
+    authorizer::wait_for_room(&state.decisions).await?;
     let snapshot = state.engine.snapshot();
     let principal = state.engine.prepare(&caller, &snapshot);
     let authorizer = Authorizer::new(
@@ -195,6 +196,7 @@ async fn admit(
         state.clock.now(),
         context.request_id.as_str().to_owned(),
         snapshot,
+        state.decisions.clone(),
     );
     Ok((state, Admitted { authorizer, body }))
 }

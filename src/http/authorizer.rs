@@ -3,10 +3,12 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::authz::decision::{Decision, Denial, Outcome};
+use crate::authz::decision::{Denial, Outcome};
+use crate::authz::decision_log::{Asker, Decided, NotRecorded, Recorder};
 use crate::authz::principal::Principal;
-use crate::authz::question::{Question, Resource};
+use crate::authz::question::Resource;
 use crate::authz::snapshot::Snapshot;
 use crate::domain::audit::Provenance;
 use crate::domain::caller::Caller;
@@ -14,6 +16,10 @@ use crate::domain::permission::Permission;
 use crate::domain::timestamp::Timestamp;
 
 use super::error::{ApiError, Code};
+
+/// Between looks whether the decision log has room again, and how many there are.
+const WAIT: Duration = Duration::from_millis(5);
+const WAITS: usize = 200;
 
 /// One request's way to policy. Cheap to clone into a write's own task.
 #[derive(Clone)]
@@ -23,6 +29,7 @@ pub struct Authorizer {
     now: Timestamp,
     request_id: String,
     snapshot: Arc<Snapshot>,
+    recorder: Recorder,
 }
 
 impl Authorizer {
@@ -34,6 +41,7 @@ impl Authorizer {
         now: Timestamp,
         request_id: String,
         snapshot: Arc<Snapshot>,
+        recorder: Recorder,
     ) -> Self {
         Self {
             principal,
@@ -41,6 +49,7 @@ impl Authorizer {
             now,
             request_id,
             snapshot,
+            recorder,
         }
     }
 
@@ -62,20 +71,23 @@ impl Authorizer {
         &self.snapshot
     }
 
-    /// Asks policy.
+    /// Asks policy, on record.
     ///
     /// # Errors
     ///
-    /// FORBIDDEN, telling "nothing permits it" from "a policy forbids it".
+    /// FORBIDDEN, telling "nothing permits it" from "a policy forbids it"; UNAVAILABLE where the
+    /// answer cannot be put on record and must be.
     pub fn require(&self, permission: Permission, resource: Resource<'_>) -> Result<(), ApiError> {
-        let decision = self.snapshot.decide(&Question {
+        let asker = Asker {
             principal: &self.principal,
-            permission,
-            resource,
             source_ip: self.source_ip,
             now: self.now,
-        });
-        refusal(&decision).map_or(Ok(()), Err)
+            request_id: &self.request_id,
+        };
+        let decided = self
+            .recorder
+            .decide(&self.snapshot, asker, permission, resource)?;
+        refusal(decided, permission).map_or(Ok(()), Err)
     }
 
     /// What an audit event records of this request.
@@ -93,17 +105,33 @@ impl Authorizer {
 }
 
 /// What a refused caller is told: one sentence and the missing permission, nothing of the policies.
-fn refusal(decision: &Decision) -> Option<ApiError> {
-    let permission = decision.permission;
-    match decision.outcome {
-        Outcome::Allow => None,
-        Outcome::Deny(Denial::NotPermitted) => Some(ApiError::forbidden(
-            Code::NotPermitted,
-            format!("no policy permits `{permission}` here"),
-        )),
-        Outcome::Deny(Denial::ForbiddenByPolicy) => Some(ApiError::forbidden(
-            Code::ForbiddenByPolicy,
-            format!("a policy forbids `{permission}` here"),
-        )),
+fn refusal(decided: Decided, permission: Permission) -> Option<ApiError> {
+    let (code, sentence) = match decided.outcome {
+        Outcome::Allow => return None,
+        Outcome::Deny(Denial::NotPermitted) => (Code::NotPermitted, "no policy permits"),
+        Outcome::Deny(Denial::ForbiddenByPolicy) => (Code::ForbiddenByPolicy, "a policy forbids"),
+    };
+    let message = format!("{sentence} `{permission}` here");
+    Some(ApiError::forbidden(code, message).with_decision(decided.id.to_string()))
+}
+
+impl From<NotRecorded> for ApiError {
+    fn from(error: NotRecorded) -> Self {
+        Self::unavailable(error, 1)
     }
+}
+
+/// Waits while the decision log is nearly full, so that requests slow down before any fails.
+///
+/// # Errors
+///
+/// UNAVAILABLE if that does not pass.
+pub(super) async fn wait_for_room(recorder: &Recorder) -> Result<(), ApiError> {
+    for _ in 0..WAITS {
+        if recorder.has_room() {
+            return Ok(());
+        }
+        tokio::time::sleep(WAIT).await;
+    }
+    Err(NotRecorded.into())
 }

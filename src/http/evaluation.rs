@@ -12,8 +12,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::authn::operator::Operator;
+use crate::authz::decision::Outcome;
+use crate::authz::decision_log;
 use crate::authz::principal::Principal;
-use crate::authz::question::{Question, Resource};
+use crate::authz::question::Resource;
 use crate::domain::access_key::AccessKey;
 use crate::domain::account::Account;
 use crate::domain::caller::{Caller, ServiceAccountCaller, UserCaller};
@@ -25,6 +27,7 @@ use crate::domain::user::User;
 use crate::store::{self, Location, Tenant, Thing};
 
 use super::authenticate::collect;
+use super::authorizer::wait_for_room;
 use super::body;
 use super::context::RequestContext;
 use super::error::{ApiError, echo};
@@ -48,7 +51,10 @@ pub async fn evaluate(request: &mut Request, depot: &mut Depot) -> Result<Json<A
     let asker = Asker { state, operator };
     let decision = match asker.subject(asked.subject).await? {
         Some(caller) => match asker.resource(asked.resource).await? {
-            Some(resource) => asker.decide(&caller, asked.permission, &resource, context),
+            Some(resource) => {
+                wait_for_room(&asker.state.decisions).await?;
+                asker.decide(&caller, asked.permission, &resource, context)?
+            }
             None => false,
         },
         None => false,
@@ -244,23 +250,25 @@ impl Asker {
         permission: Permission,
         resource: &Loaded,
         context: &RequestContext,
-    ) -> bool {
+    ) -> Result<bool, ApiError> {
         // No policy's matter: the API refuses it before policy is asked.
         if let Caller::User(person) = caller
             && !person.user.email_verified
             && !permission.only_reads()
         {
-            return false;
+            return Ok(false);
         }
         let snapshot = self.state.engine.snapshot();
-        let question = Question {
-            principal: &Principal::prepare(caller, &snapshot),
-            permission,
-            resource: resource.as_resource(),
+        let asker = decision_log::Asker {
+            principal: &Arc::new(Principal::prepare(caller, &snapshot)),
             source_ip: context.client_ip,
             now: self.state.clock.now(),
+            request_id: context.request_id.as_str(),
         };
-        snapshot.decide(&question).is_allowed()
+        let recorder = &self.state.decisions;
+        let resource = resource.as_resource();
+        let decided = recorder.decide(&snapshot, asker, permission, resource)?;
+        Ok(decided.outcome == Outcome::Allow)
     }
 }
 

@@ -11,7 +11,7 @@ use salvo::oapi::{
 };
 use salvo::routing::PathParams;
 
-use crate::domain::id::{AccessKeyId, AccountId, ServiceAccountId, UserId};
+use crate::domain::id::{AccessKeyId, AccountId, DecisionId, ServiceAccountId, UserId};
 
 use super::body;
 use super::error::{self, ApiError, ErrorType};
@@ -86,6 +86,11 @@ impl TypedId for AccountId {
 impl TypedId for ServiceAccountId {
     const PREFIX: &'static str = Self::PREFIX;
     const OF: &'static str = "The service account's id.";
+}
+
+impl TypedId for DecisionId {
+    const PREFIX: &'static str = Self::PREFIX;
+    const OF: &'static str = "The decision's id, as a 403 names it.";
 }
 
 impl TypedId for AccessKeyId {

@@ -14,6 +14,7 @@ use salvo::{Depot, Response, handler};
 use serde::Serialize;
 
 use crate::authn::replay;
+use crate::authz::decision_log;
 use crate::authz::engine::Engine;
 use crate::domain::timestamp;
 
@@ -108,6 +109,7 @@ struct Readiness {
     status: &'static str,
     database: Part,
     replay_guard: Part,
+    decision_log: Part,
     policies: Policies,
 }
 
@@ -181,7 +183,13 @@ impl Readiness {
         let database = Part::from(database, "unavailable");
         let replay_guard = replay_guard(&state.replay.status());
         let policies = Policies::of(&state.engine);
-        let parts = [database.status, replay_guard.status, policies.status];
+        let decision_log = decision_log(state.decisions.status());
+        let parts = [
+            database.status,
+            replay_guard.status,
+            decision_log.status,
+            policies.status,
+        ];
         let status = ["unavailable", "degraded"]
             .into_iter()
             .find(|status| parts.contains(status))
@@ -190,6 +198,7 @@ impl Readiness {
             status,
             database,
             replay_guard,
+            decision_log,
             policies,
         }
     }
@@ -201,6 +210,22 @@ impl Readiness {
             StatusCode::OK
         }
     }
+}
+
+fn decision_log(status: Option<decision_log::Status>) -> Part {
+    let Some(status) = status else {
+        return Part {
+            status: "off",
+            reason: None,
+        };
+    };
+    if status.refuses {
+        let reason = status.writer.last_error;
+        let reason =
+            reason.unwrap_or_else(|| "decisions come faster than they can be written".to_owned());
+        return Part::from(Some(reason), "unavailable");
+    }
+    Part::from(status.writer.last_error, "degraded")
 }
 
 fn replay_guard(status: &replay::Status) -> Part {

@@ -10,6 +10,8 @@ use crate::authn::mint::KeyMint;
 use crate::authn::portal_user::PortalUsers;
 use crate::authn::replay::ReplayGuard;
 use crate::authn::service_account::ServiceAccounts;
+use crate::authz::decision_log::Recorder;
+use crate::authz::decision_log::again::Explain;
 use crate::authz::engine::Engine;
 use crate::domain::clock::Clock;
 use crate::store::Store;
@@ -34,6 +36,10 @@ pub struct State {
     pub ops_token: Option<SecretString>,
     /// The policies.
     pub engine: Engine,
+    /// Where decisions are put on record.
+    pub decisions: Recorder,
+    /// Tells more about a decision than its record; `None` tells no more.
+    pub explain: Option<Box<dyn Explain>>,
     /// Makes access keys.
     pub mint: KeyMint,
     /// When keys were last used, as far as the store has not heard.

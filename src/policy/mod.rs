@@ -11,6 +11,7 @@ pub mod gates;
 pub mod limits;
 pub mod manifest;
 pub mod prove;
+pub mod replay;
 mod request_type;
 pub mod solver;
 pub mod test;

@@ -4,6 +4,7 @@
 //! these structs, and nothing here knows what the values are for. The keys and their defaults are
 //! documented in `config/default.toml`, which is also the lowest layer and the list of known keys.
 
+mod decisions;
 pub mod error;
 mod key_file;
 pub mod keys;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub database: Database,
     /// `[policies]`
     pub policies: Policies,
+    /// `[decisions]`
+    pub decisions: Decisions,
     /// `[signing]`
     pub signing: Signing,
     /// `[replay]`
@@ -111,6 +114,8 @@ pub struct Policies {
     pub hold_widening: bool,
     /// Time for the checks of one edit.
     pub check_timeout: Duration,
+    /// A folder that is asked beside it and decides nothing.
+    pub shadow: Option<PathBuf>,
 }
 
 /// Whether a check is made.
@@ -123,6 +128,40 @@ pub enum Requirement {
     Required,
     /// It is not.
     Off,
+}
+
+/// The decision log.
+#[derive(Debug)]
+pub struct Decisions {
+    /// Whether decisions are logged.
+    pub enabled: bool,
+    /// Where.
+    pub dir: PathBuf,
+    /// What happens when they come faster than they can be written.
+    pub overflow: DecisionOverflow,
+    /// Decisions that wait to be written, at most.
+    pub queue: usize,
+    /// Bytes in a file, beyond which another is begun.
+    pub rotate_bytes: u64,
+    /// Age of a file at which another is begun.
+    pub rotate_after: Duration,
+    /// Files that are kept.
+    pub keep_files: u64,
+    /// How long what a file holds is kept.
+    pub keep_for: Duration,
+    /// Parts of a record that are masked.
+    pub mask: Vec<String>,
+    /// Whether what is masked is replaced by a keyed hash, not by asterisks.
+    pub mask_with_hash: bool,
+}
+
+/// What happens when decisions come faster than they can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecisionOverflow {
+    /// Requests wait a moment, then fail.
+    Wait,
+    /// Decisions are dropped and counted.
+    Count,
 }
 
 /// Signed requests (contract section 3).

@@ -11,7 +11,7 @@ use url::Url;
 use super::reader::Reader;
 use super::{
     Database, Log, LogFormat, Mail, Policies, Portal, RateLimit, RateLimits, Replay, ReplayStore,
-    Requirement, Server, Settings, Signing, keys,
+    Requirement, Server, Settings, Signing, decisions, keys,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -29,6 +29,7 @@ pub(super) fn read(reader: &mut Reader) -> Settings {
         server: server(reader),
         database: database(reader, &data_dir),
         policies: policies(reader),
+        decisions: decisions::read(reader, &data_dir),
         signing: Signing {
             max_skew: reader.duration("signing.max_skew", SECOND..=60 * MINUTE),
         },
@@ -124,6 +125,9 @@ fn policies(reader: &mut Reader) -> Policies {
         ),
         hold_widening: reader.choice("policies.widening", &[("free", false), ("approved", true)]),
         check_timeout: reader.duration("policies.check_timeout", SECOND..=10 * MINUTE),
+        shadow: reader.parsed("policies.shadow", None, |text| {
+            Ok((!text.is_empty()).then(|| PathBuf::from(text)))
+        }),
     }
 }
 

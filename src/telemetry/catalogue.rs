@@ -171,6 +171,36 @@ pub const METRICS: &[Metric] = {
             "Forbids that could not be evaluated; what they may forbid is denied. Mend the policy.",
         ),
         metric(
+            Counter,
+            "charter_decision_log_lost_total",
+            &[],
+            "Decisions that are missing in the decision log because its queue was full.",
+        ),
+        metric(
+            Counter,
+            "charter_decision_log_refused_total",
+            &[],
+            "Requests refused because their decision could not be put on record.",
+        ),
+        metric(
+            Counter,
+            "charter_decision_log_errors_total",
+            &[],
+            "Tries to write the decision log that failed; what could not be written is tried again.",
+        ),
+        metric(
+            Counter,
+            "charter_shadow_decisions_total",
+            &[],
+            "Decisions that the shadow policies were asked for, too.",
+        ),
+        metric(
+            Counter,
+            "charter_shadow_differences_total",
+            &["permission", "direction"],
+            "Decisions that the shadow policies would take otherwise: wider, narrower, or for another reason.",
+        ),
+        metric(
             Gauge,
             "charter_policies_loaded",
             &["digest"],

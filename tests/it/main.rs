@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod commands;
+mod decisions;
 mod dependencies;
 mod edge;
 mod endurance;

@@ -8,8 +8,10 @@ mod fmt;
 mod gate;
 mod manifest;
 mod prove;
+mod replay;
 mod solver;
 mod test;
+mod verify_log;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -43,6 +45,8 @@ enum Command {
     Fmt(fmt::FmtArgs),
     Diff(diff::DiffArgs),
     Prove(prove::ProveArgs),
+    Replay(replay::ReplayArgs),
+    VerifyLog(verify_log::VerifyLogArgs),
 }
 
 /// Runs the subcommand.
@@ -61,6 +65,8 @@ pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::Fmt(args) => fmt::run(args, out),
         Command::Diff(args) => diff::run(args, out),
         Command::Prove(args) => prove::run(args, out),
+        Command::Replay(args) => replay::run(args, out),
+        Command::VerifyLog(args) => verify_log::run(args, out),
     }
 }
 

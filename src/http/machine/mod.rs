@@ -1,6 +1,7 @@
 //! The machine surface: programs that sign their requests (contract section 4).
 
 pub mod accounts;
+pub mod decisions;
 mod objects;
 pub mod organization;
 mod parse;
@@ -36,6 +37,7 @@ pub fn router() -> Router {
                 .post(service_accounts::create)
                 .push(one_service_account()),
         )
+        .push(Router::with_path("decisions/{id}").get(decisions::get))
 }
 
 fn one_service_account() -> Router {

@@ -44,7 +44,7 @@ const SIGNED: [(&str, &str, &str); 4] = [
 
 const BEARER: &str = "bearerToken";
 
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     ("organizations", "The caller's own organization."),
     (
         "sign-in",
@@ -65,6 +65,7 @@ const TAGS: [(&str, &str); 8] = [
         "keys",
         "What service accounts sign with. A secret is shown once.",
     ),
+    ("decisions", "What policy answered, and why."),
     ("service", "Pages for anybody, without credentials."),
 ];
 

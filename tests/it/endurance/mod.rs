@@ -23,15 +23,15 @@ pub(crate) mod wire;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Pseudo-random numbers for choices in tests: the same seed, the same choices.
-struct Choices(u64);
+pub(crate) struct Choices(u64);
 
 impl Choices {
-    const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Below `bound`.
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         // SplitMix64.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

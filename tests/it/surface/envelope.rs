@@ -58,6 +58,7 @@ async fn an_error_has_its_shape_and_nothing_else(service: &Service) {
         let error = whole["error"].as_object().expect("an object");
         let expected: &[&str] = match status {
             422 => &["code", "details", "message", "request_id", "type"],
+            403 => &["code", "decision_id", "message", "request_id", "type"],
             _ => &["code", "message", "request_id", "type"],
         };
         assert_eq!(members(error), expected);
@@ -179,7 +180,7 @@ async fn the_operations_listener_serves_no_tenant(service: &Service) {
     assert_eq!(anyone.get("/healthz").await.status, 200);
     let ready = anyone.get("/readyz").await;
     assert_eq!(ready.status, 200);
-    for part in ["database", "replay_guard", "policies"] {
+    for part in ["database", "replay_guard", "decision_log", "policies"] {
         assert_eq!(ready.json()[part]["status"], "ok", "{part}");
     }
     assert_eq!(anyone.get("/metrics").await.status, 200);

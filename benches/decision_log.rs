@@ -1,0 +1,169 @@
+//! What the decision log costs a decision, and how fast it is checked and replayed:
+//! `cargo bench --bench decision_log`.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "a benchmark that cannot prepare has nothing to measure, and measures real time"
+)]
+
+#[expect(dead_code, reason = "tests need more of it")]
+#[path = "../tests/it/policy_world.rs"]
+mod policy_world;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use charter::authz::decision_log::{
+    Asker, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder, verify,
+};
+use charter::authz::principal::Principal;
+use charter::authz::snapshot::Snapshot;
+use charter::domain::clock::{Clock, SystemClock};
+use charter::domain::entropy::OsEntropy;
+use charter::domain::permission::Permission;
+use charter::policy::replay::{Mode, replay};
+use policy_world::{Tenant, address, shipped};
+
+const DECISIONS: u32 = 300_000;
+const TENANTS: u32 = 200;
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn main() {
+    let clock = Arc::new(SystemClock::start());
+    let snapshot = Snapshot::load(&shipped()).expect("the shipped policies");
+    let home = tempfile::tempdir().expect("a directory");
+    let (dir, head) = (home.path().join("decisions"), home.path().join("head.json"));
+    let log = open(&dir, &head, &clock);
+    let off = Recorder::disabled(Arc::new(OsEntropy));
+    let principals = principals(&snapshot);
+    for recorder in [&off, log.recorder()] {
+        // Warms up, and writes each principal out once.
+        decide(recorder, &snapshot, &principals, &*clock, 10_000);
+        assert!(recorder.flush(PATIENCE), "written");
+    }
+    let (wall_off, cpu_off) = measured(&clock, || {
+        decide(&off, &snapshot, &principals, &*clock, DECISIONS);
+    });
+    let (wall_on, cpu_on) = measured(&clock, || {
+        decide(log.recorder(), &snapshot, &principals, &*clock, DECISIONS);
+        assert!(log.recorder().flush(PATIENCE), "written");
+    });
+    let each = |time: f64| time * 1e6 / f64::from(DECISIONS);
+    println!(
+        "processor time a decision: {:.2} µs without the log, {:.2} µs with it, {:.2} µs for it, writing included",
+        each(cpu_off),
+        each(cpu_on),
+        each(cpu_on - cpu_off)
+    );
+    println!(
+        "wall time a decision, one thread asking: {:.2} µs and {:.2} µs",
+        each(wall_off),
+        each(wall_on)
+    );
+    log.close();
+    let bytes: u64 = std::fs::read_dir(&dir)
+        .expect("the log")
+        .map(|entry| entry.and_then(|it| it.metadata()).map_or(0, |it| it.len()))
+        .sum();
+    let lines = f64::from(DECISIONS + 10_000);
+    println!("bytes a line: {:.0}", bytes as f64 / lines);
+    let (wall, _) = measured(&clock, || {
+        let report = verify(&dir, Some(&head), &[key()]).expect("readable");
+        assert!(report.findings.is_empty(), "{report:?}");
+    });
+    println!(
+        "verify-log: {:.0} decisions a second, one thread",
+        lines / wall
+    );
+    for threads in [1, 2] {
+        let (wall, _) = measured(&clock, || {
+            let outcome = replay(&dir, &snapshot, Mode::Reproduce, threads).expect("readable");
+            assert_eq!((outcome.flips, outcome.other_reasons), (0, 0));
+            assert_eq!(outcome.replayed, u64::from(DECISIONS + 10_000));
+        });
+        println!(
+            "replay: {:.0} decisions a second, {threads} threads",
+            lines / wall
+        );
+    }
+}
+
+fn key() -> LogKey {
+    LogKey {
+        id: "audit-1".to_owned(),
+        secret: [7; 32].to_vec().into(),
+    }
+}
+
+fn open(dir: &Path, head: &Path, clock: &Arc<SystemClock>) -> DecisionLog {
+    let config = Config {
+        dir: dir.to_owned(),
+        head: head.to_owned(),
+        keys: vec![key()],
+        overflow: Overflow::Wait,
+        queue: 1_000_000,
+        mask: Mask::parse(&[], MaskStyle::Hash).expect("nothing"),
+        limits: Limits {
+            rotate_bytes: 128 * 1024 * 1024,
+            rotate_after: Duration::from_hours(24),
+            keep_files: 64,
+            keep_for: Duration::from_hours(24),
+        },
+    };
+    DecisionLog::open(config, None, clock.clone(), Arc::new(OsEntropy)).expect("a log")
+}
+
+fn principals(snapshot: &Snapshot) -> Vec<Arc<Principal>> {
+    let program = |number| {
+        let tenant = Tenant::new(number);
+        let caller = tenant.program(&[], &["organizations:GetOrganization"]);
+        Arc::new(Principal::prepare(&caller, snapshot))
+    };
+    (1..=TENANTS).map(program).collect()
+}
+
+fn decide(
+    recorder: &Recorder,
+    snapshot: &Snapshot,
+    principals: &[Arc<Principal>],
+    clock: &dyn Clock,
+    count: u32,
+) {
+    for principal in principals.iter().cycle().take(count as usize) {
+        let by = Asker {
+            principal,
+            source_ip: address(),
+            now: clock.now(),
+            request_id: "01k6dyspfte23tskdzn1kqd65k",
+        };
+        let own =
+            charter::authz::question::Resource::Organization(principal.caller().organization());
+        recorder
+            .decide(snapshot, by, Permission::GetOrganization, own)
+            .expect("on record");
+    }
+}
+
+/// Wall time and processor time of this process, in seconds.
+fn measured(clock: &SystemClock, work: impl FnOnce()) -> (f64, f64) {
+    let (wall, cpu) = (clock.monotonic(), processor_seconds());
+    work();
+    let wall = clock.monotonic().saturating_sub(wall).as_secs_f64();
+    (wall, processor_seconds() - cpu)
+}
+
+fn processor_seconds() -> f64 {
+    // Fields 14 and 15, in hundredths of a second; the name before them ends with the last `)`.
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("this process");
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .expect("a name")
+        .1
+        .split_whitespace()
+        .collect();
+    let ticks = |at: usize| fields[at].parse::<f64>().expect("a number");
+    (ticks(11) + ticks(12)) / 100.0
+}

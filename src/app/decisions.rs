@@ -1,0 +1,82 @@
+//! Opens the decision log as the settings say.
+
+use std::sync::Arc;
+
+use crate::authz::decision_log::{
+    Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder,
+};
+use crate::authz::snapshot::Snapshot;
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
+use crate::settings::keys::Keys;
+use crate::settings::{DecisionOverflow, Settings};
+
+use super::StartError;
+
+/// The head of the decision log, within the data directory and outside of the log's own.
+const HEAD: &str = "decision-head.json";
+
+/// Opens the log; `None` where decisions are not logged.
+pub(super) fn open(
+    settings: &Settings,
+    keys: &Keys,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Option<Arc<DecisionLog>>, StartError> {
+    let decisions = &settings.decisions;
+    if !decisions.enabled {
+        return Ok(None);
+    }
+    let shadow = settings.policies.shadow.as_deref().map(Snapshot::load);
+    let shadow = shadow
+        .transpose()
+        .map_err(|error| StartError::Shadow(error.report()))?;
+    let style = if decisions.mask_with_hash {
+        MaskStyle::Hash
+    } else {
+        MaskStyle::Stars
+    };
+    let config = Config {
+        dir: decisions.dir.clone(),
+        head: decision_head(settings),
+        keys: log_keys(keys),
+        overflow: match decisions.overflow {
+            DecisionOverflow::Wait => Overflow::Wait,
+            DecisionOverflow::Count => Overflow::Count,
+        },
+        queue: decisions.queue,
+        mask: Mask::parse(&decisions.mask, style)?,
+        limits: Limits {
+            rotate_bytes: decisions.rotate_bytes,
+            rotate_after: decisions.rotate_after,
+            keep_files: decisions.keep_files,
+            keep_for: decisions.keep_for,
+        },
+    };
+    let log = DecisionLog::open(config, shadow, Arc::clone(clock), Arc::clone(entropy))?;
+    Ok(Some(Arc::new(log)))
+}
+
+/// Where decisions are handed over, logged or not.
+pub(super) fn recorder(log: Option<&Arc<DecisionLog>>, entropy: &Arc<dyn Entropy>) -> Recorder {
+    log.map_or_else(
+        || Recorder::disabled(Arc::clone(entropy)),
+        |log| log.recorder().clone(),
+    )
+}
+
+/// Where the head of the decision log is kept.
+#[must_use]
+pub fn decision_head(settings: &Settings) -> std::path::PathBuf {
+    settings.data_dir.join(HEAD)
+}
+
+/// The keys of the decision log, which are those of the audit trail.
+#[must_use]
+pub fn log_keys(keys: &Keys) -> Vec<LogKey> {
+    let key = |key: &crate::settings::keys::Key| LogKey {
+        id: key.id().to_owned(),
+        secret: key.expose().to_vec().into(),
+    };
+    keys.audit.iter().map(key).collect()
+}

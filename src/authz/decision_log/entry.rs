@@ -1,0 +1,58 @@
+//! A decision on its way from the request to the writer: what costs least to hand over.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::authz::decision::Decision;
+use crate::authz::principal::Principal;
+use crate::authz::question::Resource;
+use crate::authz::snapshot::Asked;
+use crate::domain::id::DecisionId;
+use crate::domain::timestamp::Timestamp;
+
+/// One decision, to be written.
+#[derive(Debug)]
+pub(in crate::authz) struct Entry {
+    pub(super) id: DecisionId,
+    pub(super) at: Timestamp,
+    pub(super) request_id: String,
+    pub(super) source_ip: IpAddr,
+    pub(super) principal: Arc<Principal>,
+    pub(super) subject: Subject,
+    pub(super) decision: Decision,
+}
+
+/// What was asked about.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are the large one, which is moved and not copied out to the heap"
+)]
+pub(super) enum Subject {
+    /// As Cedar was given it.
+    Asked(Asked),
+    /// What could not be asked: the resource's type and id.
+    Unaskable(&'static str, String),
+}
+
+impl Subject {
+    pub(super) fn new(asked: Option<Asked>, resource: &Resource<'_>) -> Self {
+        asked.map_or_else(
+            || Self::Unaskable(resource.kind().type_name(), resource_id(resource)),
+            Self::Asked,
+        )
+    }
+}
+
+fn resource_id(resource: &Resource<'_>) -> String {
+    match resource {
+        Resource::Organization(organization) => organization.id.to_string(),
+        Resource::Account { account, .. } => account.id.to_string(),
+        Resource::ServiceAccount {
+            service_account, ..
+        } => service_account.id.to_string(),
+        Resource::AccessKey { access_key, .. } => access_key.id.to_string(),
+        Resource::User { user, .. } => user.id.to_string(),
+        Resource::Role(name) | Resource::Permission(name) => (*name).to_owned(),
+    }
+}

@@ -1,0 +1,64 @@
+//! Finds one decision by its id, whose time says which files to look into.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader};
+use std::path::Path;
+
+use memchr::memmem;
+
+use super::files;
+use super::read::Record;
+use crate::domain::id::DecisionId;
+
+/// How long a decision may take from its id to its line, in milliseconds: requests end before that.
+const SLACK: i64 = 60_000;
+
+/// Finds a decision in the log of a directory, which another process may be writing. `None` if it
+/// is not there, or no longer.
+///
+/// # Errors
+///
+/// A file cannot be read.
+pub fn find(dir: &Path, id: DecisionId) -> io::Result<Option<Record>> {
+    let made_at = id.made_at_millis();
+    let (files, _) = match files::list(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        listed => listed?,
+    };
+    let wanted = format!("\"id\":\"{id}\"");
+    let finder = memmem::Finder::new(&wanted);
+    for (index, file) in files.iter().enumerate() {
+        let ends = files.get(index + 1).map_or(i64::MAX, |next| next.begun);
+        if file.begun > made_at.saturating_add(SLACK) || ends < made_at.saturating_sub(SLACK) {
+            continue;
+        }
+        let open = match File::open(&file.path) {
+            // Its time was over meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        if let Some(record) = find_in(open, &finder, id)? {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
+}
+
+fn find_in(file: File, finder: &memmem::Finder<'_>, id: DecisionId) -> io::Result<Option<Record>> {
+    let mut reader = BufReader::with_capacity(256 * 1024, file);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        reader.read_until(b'\n', &mut line)?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        // A client's text might contain the same: the record itself decides.
+        if finder.find(&line).is_some()
+            && let Ok(record) = serde_json::from_slice::<Record>(&line)
+            && record.id == id.to_string()
+        {
+            return Ok(Some(record));
+        }
+    }
+}

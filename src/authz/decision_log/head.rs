@@ -1,0 +1,75 @@
+//! The head of the log, kept beside it: the last line that was written. The files alone cannot
+//! show that their tail was cut off.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::chain;
+use super::line::Position;
+
+/// Of the one line: it is overwritten in place, so it must not change its length.
+const LENGTH: usize = 128;
+
+/// The head, as its file has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    pub(super) file: u64,
+    pub(super) sequence: u64,
+    mac: String,
+}
+
+impl Head {
+    pub(super) fn new(file: u64, position: Position) -> Self {
+        Self {
+            file,
+            sequence: position.sequence,
+            mac: chain::encode(&position.mac),
+        }
+    }
+
+    pub(super) fn mac(&self) -> Option<chain::Mac> {
+        chain::decode(&self.mac)
+    }
+
+    /// Reads a head; `None` where there is none, `Err` text where it is no head.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub(super) fn read(path: &Path) -> io::Result<Option<Result<Self, String>>> {
+        match std::fs::read(path) {
+            Ok(bytes) => Ok(Some(
+                serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
+            )),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The file, open to be overwritten.
+pub(super) struct HeadFile(File);
+
+impl HeadFile {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let mut open = OpenOptions::new();
+        open.write(true).create(true).truncate(false).mode(0o600);
+        Ok(Self(open.open(path)?))
+    }
+
+    /// One write of one length: a reader sees the old head or the new one.
+    pub(super) fn write(&self, head: &Head) -> io::Result<()> {
+        let mut line = serde_json::to_vec(head)?;
+        line.resize(LENGTH - 1, b' ');
+        line.push(b'\n');
+        self.0.write_all_at(&line, 0)
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}

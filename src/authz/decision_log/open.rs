@@ -1,0 +1,182 @@
+//! Opening the log: what the last run left behind, and where the chain goes on.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::chain::{Chain, ORIGIN};
+use super::files::{self, LogFile, Tail};
+use super::head::{Head, HeadFile};
+use super::line::{FileBody, Position, Renderer};
+use super::writer::Files;
+use super::{Config, Limits};
+use crate::domain::clock::Clock;
+
+/// Why the log cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory, or a file in it.
+    #[error("`{path}` cannot be used: {source}")]
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process writes it.
+    #[error("another process uses the directory `{0}`")]
+    Locked(PathBuf),
+    /// There is no key.
+    #[error("no audit key is set")]
+    NoKey,
+    /// The writer cannot be started.
+    #[error("its thread cannot be started: {0}")]
+    Thread(io::Error),
+}
+
+pub(super) struct Opened {
+    pub(super) limits: Limits,
+    pub(super) renderer: Renderer,
+    pub(super) files: Files,
+    pub(super) lock: File,
+}
+
+/// What the last run left behind.
+struct Left {
+    position: Position,
+    /// The newest file and its length, if the chain can go on in it.
+    reopen: Option<(LogFile, u64)>,
+    newest: u64,
+    oldest: Option<u64>,
+    unreadable_bytes: u64,
+    missing_through: Option<u64>,
+}
+
+pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| OpenError::Io { path, source }
+    };
+    let dir = &config.dir;
+    files::create(dir).map_err(failed(dir))?;
+    let lock = lock(dir)?;
+    let chains: Vec<Chain> = config.keys.iter().filter_map(Chain::new).collect();
+    let chain = chains.first().cloned().ok_or(OpenError::NoKey)?;
+    let left = left(&config, &chains, chain.id()).map_err(failed(dir))?;
+    report(&left);
+    let mut renderer = Renderer::new(chain, left.position, config.mask);
+    let (current, open, length) = if let Some((file, length)) = left.reopen {
+        let open = files::append(&file.path).map_err(failed(&file.path))?;
+        (file, open, length)
+    } else {
+        let now = clock.now();
+        let number = left.newest + 1;
+        let file = LogFile::new(dir, number, now.timestamp_millis());
+        let key = renderer.chain.id().to_owned();
+        let body = FileBody {
+            file: number,
+            oldest: left.oldest.unwrap_or(number),
+            key: &key,
+            version: env!("CARGO_PKG_VERSION"),
+            unreadable_bytes: left.unreadable_bytes,
+            missing_through: left.missing_through,
+        };
+        let mut line = Vec::new();
+        renderer.file(now, body, &mut line);
+        let open = files::begin(&file, &line).map_err(failed(&file.path))?;
+        (file, open, line.len() as u64)
+    };
+    let head = HeadFile::open(&config.head).map_err(failed(&config.head))?;
+    head.write(&Head::new(current.number, renderer.position))
+        .map_err(failed(&config.head))?;
+    Ok(Opened {
+        limits: config.limits,
+        files: Files {
+            current,
+            open,
+            length,
+            head,
+            pending: Vec::new(),
+        },
+        renderer,
+        lock,
+    })
+}
+
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join(files::LOCK);
+    let failed = |source| OpenError::Io {
+        path: path.clone(),
+        source,
+    };
+    let lock = File::create(&path).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(dir.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
+    let (files, _) = files::list(&config.dir)?;
+    let head = Head::read(&config.head)?.and_then(Result::ok);
+    let mut left = Left {
+        position: Position {
+            sequence: 0,
+            mac: ORIGIN,
+        },
+        reopen: None,
+        newest: files.last().map_or(0, |file| file.number),
+        oldest: files.first().map(|file| file.number),
+        unreadable_bytes: 0,
+        missing_through: None,
+    };
+    let mut last = None;
+    if let Some(newest) = files.last() {
+        let Tail {
+            last: found,
+            unreadable_bytes,
+            length,
+        } = files::tail(&newest.path, chains)?;
+        left.unreadable_bytes = unreadable_bytes;
+        last = found;
+        if last.is_some() && unreadable_bytes == 0 {
+            left.reopen = Some((newest.clone(), length));
+        }
+    }
+    if let Some((position, under)) = &last {
+        left.position = *position;
+        if under != key {
+            left.reopen = None;
+        }
+    }
+    if let Some(head) = head
+        && head.sequence > left.position.sequence
+    {
+        // Nothing may stand twice under one number, so the chain goes on behind what is missing.
+        left.missing_through = Some(head.sequence);
+        left.position = Position {
+            sequence: head.sequence,
+            mac: head.mac().unwrap_or(left.position.mac),
+        };
+        left.newest = left.newest.max(head.file);
+        left.reopen = None;
+    }
+    Ok(left)
+}
+
+fn report(left: &Left) {
+    if left.unreadable_bytes > 0 {
+        tracing::warn!(
+            bytes = left.unreadable_bytes,
+            sequence = left.position.sequence,
+            "the newest decision file ends in the middle of a line; the log goes on in another file"
+        );
+    }
+    if let Some(through) = left.missing_through {
+        tracing::error!(
+            through,
+            "the decision log was longer than it is now: lines are missing, `charter policy verify-log` says which"
+        );
+    }
+}

@@ -1,0 +1,86 @@
+//! Reads lines of the log.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::fragments::Uid;
+
+/// What every line says, and what the first of a file adds; the rest is not looked at.
+#[derive(Debug, Deserialize)]
+pub(super) struct Meta {
+    pub(super) v: u8,
+    pub(super) sequence: u64,
+    pub(super) kind: Kind,
+    pub(super) prev: String,
+    pub(super) file: Option<u64>,
+    pub(super) oldest: Option<u64>,
+    pub(super) key: Option<String>,
+    pub(super) unreadable_bytes: Option<u64>,
+    pub(super) missing_through: Option<u64>,
+    pub(super) lost: Option<u64>,
+}
+
+/// What a line is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    File,
+    Decision,
+    Gap,
+}
+
+/// A recorded decision.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Record {
+    /// `dec-…`
+    pub id: String,
+    /// When it was asked for.
+    pub at: String,
+    /// The request's id.
+    pub request_id: String,
+    /// The principal's organization, `org-…`.
+    pub organization: String,
+    /// The digest of the policies that decided.
+    pub policy_digest: String,
+    /// Who asked.
+    pub principal: Uid,
+    /// For what.
+    pub action: Uid,
+    /// About what.
+    pub resource: Uid,
+    /// The facts around it; `None` where the question could not be put.
+    pub context: Option<Box<RawValue>>,
+    /// The entities that were used, without those that the schema brings.
+    pub entities: Box<RawValue>,
+    /// `allow` or `deny`.
+    pub decision: String,
+    /// `not_permitted` or `forbidden`, of a denial.
+    pub reason: Option<String>,
+    /// The `@id`s of the policies that decided.
+    pub determining: Vec<String>,
+    /// Policies that could not be evaluated.
+    pub errors: Vec<RecordedError>,
+    /// What is masked.
+    #[serde(default)]
+    pub masked: Vec<String>,
+}
+
+/// A policy that could not be evaluated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedError {
+    /// Its `@id`.
+    pub policy: String,
+    /// What went wrong.
+    pub message: String,
+}
+
+/// The first line of a file; `None` if there is no whole one that says what first lines say.
+pub(super) fn first_line(path: &Path) -> io::Result<Option<Meta>> {
+    let mut line = Vec::new();
+    BufReader::new(File::open(path)?).read_until(b'\n', &mut line)?;
+    Ok(serde_json::from_slice(&line).ok())
+}

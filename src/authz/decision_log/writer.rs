@@ -1,0 +1,269 @@
+//! The thread that writes: takes what has gathered, writes it with one call, begins a new file
+//! when it is time, and holds on to what it cannot write until it can.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::Limits;
+use super::counts::Counts;
+use super::entry::Entry;
+use super::files::{self, LogFile};
+use super::head::{Head, HeadFile};
+use super::line::{FileBody, Renderer};
+use super::queue::{Lost, Queue};
+use super::shadow::Shadow;
+use crate::domain::clock::Clock;
+
+/// Between tries to write.
+const RETRY: Duration = Duration::from_millis(200);
+/// How often a stopping writer tries.
+const LAST_TRIES: usize = 5;
+/// Written at once: what is rendered of a large batch is not all held in memory.
+const CHUNK: usize = 256 * 1024;
+
+/// What operators see of the writer.
+#[derive(Debug, Clone, Default)]
+pub struct WriterStatus {
+    /// Why nothing is written now.
+    pub last_error: Option<String>,
+    /// Decisions that were lost since the start.
+    pub lost: u64,
+}
+
+pub(super) struct Writer {
+    pub(super) queue: Arc<Queue>,
+    pub(super) status: Arc<Mutex<WriterStatus>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) limits: Limits,
+    pub(super) renderer: Renderer,
+    pub(super) files: Files,
+    pub(super) shadow: Arc<Shadow>,
+    pub(super) counts: Counts,
+}
+
+/// The file that is written and what surrounds it.
+pub(super) struct Files {
+    pub(super) current: LogFile,
+    pub(super) open: File,
+    pub(super) length: u64,
+    pub(super) head: HeadFile,
+    /// Rendered, and not yet in the file.
+    pub(super) pending: Vec<u8>,
+}
+
+/// The writer was told to stop and cannot write.
+struct GaveUp;
+
+impl Writer {
+    /// Runs until it is told to stop.
+    pub(super) fn run(mut self) {
+        let mut batch = Vec::new();
+        loop {
+            let work = self.queue.take(&mut batch);
+            let taken = batch.len();
+            let done = self.write(&mut batch, work.lost);
+            self.counts.publish();
+            if done.is_err() {
+                let left = self.files.pending.len();
+                tracing::error!(
+                    bytes = left,
+                    "the decision log stops without its last lines"
+                );
+                break;
+            }
+            self.queue.wrote(taken);
+            if work.stop && taken == 0 {
+                break;
+            }
+            if taken == 0 {
+                self.prune();
+            }
+        }
+        self.queue.end();
+        if let Err(error) = self.files.sync() {
+            tracing::error!(%error, "the decision log could not be synced");
+        }
+    }
+
+    fn write(&mut self, batch: &mut Vec<Entry>, lost: Option<Lost>) -> Result<(), GaveUp> {
+        let mut unwritable = 0;
+        for entry in batch.drain(..) {
+            if self.is_time_for_a_new_file(&entry) {
+                self.flush()?;
+                self.rotate()?;
+            }
+            let decision = &entry.decision;
+            self.counts.decision(decision.permission, decision.outcome);
+            let other = self.shadow.differs(&entry, &mut self.counts);
+            let pending = &mut self.files.pending;
+            if let Err(error) = self.renderer.decision(&entry, other.as_ref(), pending) {
+                tracing::error!(decision = %entry.id, %error, "a decision cannot be written down");
+                unwritable += 1;
+            }
+            if self.files.pending.len() >= CHUNK {
+                self.flush()?;
+            }
+        }
+        let now = self.clock.now();
+        let unwritable = (unwritable > 0).then_some(Lost {
+            count: unwritable,
+            since: now,
+            until: now,
+        });
+        for lost in lost.into_iter().chain(unwritable) {
+            self.status.lock().lost += lost.count;
+            tracing::error!(
+                decisions = lost.count,
+                "decisions are missing in the decision log"
+            );
+            self.renderer.gap(now, lost, &mut self.files.pending);
+        }
+        self.flush()
+    }
+
+    /// Writes what is pending, however long that takes.
+    fn flush(&mut self) -> Result<(), GaveUp> {
+        let head = Head::new(self.files.current.number, self.renderer.position);
+        self.insist(|writer| writer.files.write(&head))
+    }
+
+    /// Begins the next file.
+    fn rotate(&mut self) -> Result<(), GaveUp> {
+        self.insist(|writer| writer.files.sync())?;
+        let now = self.clock.now();
+        let dir = self.files.dir().to_owned();
+        let number = self.files.current.number + 1;
+        let next = LogFile::new(&dir, number, now.timestamp_millis());
+        // What cannot be listed must not be taken for what is not there.
+        let (files, _) = self.insist(|_| files::list(&dir))?;
+        let oldest = self.oldest_to_keep(&files, number);
+        let key = self.renderer.chain.id().to_owned();
+        let body = FileBody {
+            file: number,
+            oldest,
+            key: &key,
+            version: env!("CARGO_PKG_VERSION"),
+            unreadable_bytes: 0,
+            missing_through: None,
+        };
+        let mut line = Vec::new();
+        self.renderer.file(now, body, &mut line);
+        self.insist(|writer| {
+            writer.files.open = files::begin(&next, &line)?;
+            Ok(())
+        })?;
+        let position = self.renderer.position;
+        tracing::info!(
+            target: "decisions",
+            file = next.name(),
+            sequence = position.sequence,
+            mac = super::chain::encode(&position.mac),
+            "the decision log goes on in another file"
+        );
+        self.files.current = next;
+        self.files.length = line.len() as u64;
+        self.prune();
+        self.flush()
+    }
+
+    fn is_time_for_a_new_file(&self, entry: &Entry) -> bool {
+        let written = self.files.length + self.files.pending.len() as u64;
+        let age = entry.at.timestamp_millis() - self.files.current.begun;
+        let is_old =
+            u128::try_from(age).is_ok_and(|age| age >= self.limits.rotate_after.as_millis());
+        written >= self.limits.rotate_bytes || is_old
+    }
+
+    /// The number of the oldest file that stays beside `newest`.
+    fn oldest_to_keep(&self, files: &[LogFile], newest: u64) -> u64 {
+        let by_number = newest.saturating_sub(self.limits.keep_files.saturating_sub(1));
+        let kept_for = i64::try_from(self.limits.keep_for.as_millis()).unwrap_or(i64::MAX);
+        let too_old = self.clock.now().timestamp_millis().saturating_sub(kept_for);
+        // What a file holds is as young as the beginning of the one behind it.
+        let by_age = files
+            .windows(2)
+            .filter_map(|pair| pair.get(1))
+            .find(|next| next.begun >= too_old)
+            .map_or(newest.saturating_sub(1), |next| next.number - 1);
+        let present = files.first().map_or(newest, |file| file.number);
+        by_number.max(by_age).max(present).min(newest)
+    }
+
+    /// Removes files that the newest one's first line does not count any more.
+    fn prune(&mut self) {
+        let dir = self.files.dir();
+        let Ok((files, _)) = files::list(dir) else {
+            return;
+        };
+        let oldest = self.files.oldest(&files);
+        for file in files.iter().filter(|file| file.number < oldest) {
+            if let Err(error) = std::fs::remove_file(&file.path) {
+                tracing::warn!(file = file.name(), %error, "an old decision file cannot be removed");
+            }
+        }
+    }
+
+    fn insist<T>(&mut self, work: impl Fn(&mut Self) -> io::Result<T>) -> Result<T, GaveUp> {
+        let mut last_tries = 0;
+        loop {
+            match work(self) {
+                Ok(done) => {
+                    if self.status.lock().last_error.take().is_some() {
+                        tracing::info!("the decision log is written again");
+                    }
+                    return Ok(done);
+                }
+                Err(error) => {
+                    let text = error.to_string();
+                    metrics::counter!("charter_decision_log_errors_total").increment(1);
+                    let before = self.status.lock().last_error.replace(text);
+                    if before.is_none() {
+                        tracing::error!(%error, "the decision log cannot be written, it is tried again");
+                    }
+                    last_tries += usize::from(self.queue.pause(RETRY));
+                    if last_tries > LAST_TRIES {
+                        return Err(GaveUp);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Files {
+    fn dir(&self) -> &Path {
+        self.current.path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Goes on where it was interrupted, so that a full disk leaves no torn line behind.
+    fn write(&mut self, head: &Head) -> io::Result<()> {
+        while !self.pending.is_empty() {
+            let written = self.open.write(&self.pending)?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            self.pending.drain(..written);
+            self.length += written as u64;
+        }
+        self.head.write(head)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.open.sync_all()?;
+        self.head.sync()
+    }
+
+    /// What the first line of the current file says.
+    fn oldest(&self, files: &[LogFile]) -> u64 {
+        super::read::first_line(&self.current.path)
+            .ok()
+            .flatten()
+            .and_then(|line| line.oldest)
+            .unwrap_or_else(|| files.first().map_or(0, |file| file.number))
+    }
+}

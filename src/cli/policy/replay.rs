@@ -1,0 +1,154 @@
+//! `charter policy replay`: recorded decisions, asked again.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::app;
+use crate::authz::snapshot::Snapshot;
+use crate::policy::replay::{Mode, Outcome, replay};
+
+use super::super::Error;
+use super::super::operator::SettingsArgs;
+
+/// Nothing flips.
+const SAME: u8 = 0;
+/// Something flips, or is not reproduced.
+const FLIPS: u8 = 1;
+/// Not everything could be asked again.
+const INCOMPLETE: u8 = 2;
+
+/// Ask recorded decisions again: what would a candidate decide otherwise?
+///
+/// Without a candidate, the settings' policies must reproduce every decision that they took. Exit code 1: something
+/// flips; 2: something could not be asked again.
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// A file of a decision log, or its directory
+    #[arg(value_name = "LOG")]
+    log: PathBuf,
+    /// The candidate
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    json: bool,
+    /// Threads that work; one for each processor if left out
+    #[arg(long, value_name = "NUMBER")]
+    threads: Option<usize>,
+}
+
+/// Replays.
+///
+/// # Errors
+///
+/// The policies' or the settings' faults, or the log cannot be read.
+pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let (snapshot, mode) = match &args.policies {
+        Some(dir) => (
+            Snapshot::load(dir).map_err(|error| Error::Policies(error.report()))?,
+            Mode::Candidate,
+        ),
+        None => (
+            app::load_policies(&args.settings.load()?.policies.dir)?,
+            Mode::Reproduce,
+        ),
+    };
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = args.threads.unwrap_or_else(processors);
+    let outcome = replay(&args.log, &snapshot, mode, threads)
+        .map_err(|error| Error::argument("LOG", error))?;
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &outcome).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        print(&outcome, mode, out)?;
+    }
+    let differs = match mode {
+        Mode::Candidate => outcome.flips > 0,
+        Mode::Reproduce => outcome.flips + outcome.other_reasons > 0,
+    };
+    let incomplete = outcome.unreadable > 0
+        || (mode == Mode::Reproduce && (outcome.masked > 0 || !outcome.other_policies.is_empty()));
+    Ok(ExitCode::from(match (differs, incomplete) {
+        (true, _) => FLIPS,
+        (false, true) => INCOMPLETE,
+        (false, false) => SAME,
+    }))
+}
+
+fn print(outcome: &Outcome, mode: Mode, out: &mut dyn Write) -> Result<(), Error> {
+    for (flip, group) in &outcome.groups {
+        let becomes = match flip.direction {
+            "wider" => "denied, would be allowed",
+            "narrower" => "allowed, would be denied",
+            _ => "the same answer for another reason",
+        };
+        writeln!(out, "{}: {becomes}", flip.permission)?;
+        writeln!(out, "  {} times: {}", group.count, flip.principal)?;
+        for example in &group.examples {
+            writeln!(
+                out,
+                "    {} {} on {}: {}; now {}",
+                example.at, example.id, example.resource, example.recorded, example.now
+            )?;
+        }
+    }
+    for place in &outcome.unreadable_examples {
+        writeln!(out, "{place}")?;
+    }
+    let note = |out: &mut dyn Write, count: u64, what: &str| {
+        if count > 0 {
+            writeln!(out, "note: {count} {what}")
+        } else {
+            Ok(())
+        }
+    };
+    note(
+        out,
+        outcome.masked,
+        "records are masked: they cannot be asked again as they were",
+    )?;
+    note(
+        out,
+        outcome.unaskable,
+        "questions could not be put, and were denied",
+    )?;
+    note(
+        out,
+        outcome.unfinished,
+        "last lines are not whole: a process died, or is writing",
+    )?;
+    note(out, outcome.unreadable, "lines could not be read")?;
+    if mode == Mode::Reproduce {
+        for (digest, count) in &outcome.other_policies {
+            writeln!(
+                out,
+                "note: {count} decisions were taken by other policies, with the digest {digest}: name their folder with `--policies`"
+            )?;
+        }
+        writeln!(
+            out,
+            "{} of {} decisions asked again, {} not reproduced",
+            outcome.replayed,
+            outcome.decisions,
+            outcome.flips + outcome.other_reasons
+        )?;
+    } else {
+        note(
+            out,
+            outcome.other_reasons,
+            "decisions have the same answer for another reason, or by other policies",
+        )?;
+        writeln!(
+            out,
+            "{} of {} decisions asked again, {} would flip",
+            outcome.replayed, outcome.decisions, outcome.flips
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! One thread's share of a replay. What many records have in common is read once.
+
+use std::collections::HashMap;
+
+use cedar_policy::{Context, Entities};
+use serde::Deserialize;
+
+use crate::authz::decision::{Decision, Denial, Outcome as Answer};
+use crate::authz::decision_log::again::{context, entities};
+use crate::authz::decision_log::{Direction, Record, Uid};
+use crate::authz::snapshot::Snapshot;
+use crate::domain::permission::Permission;
+
+use super::source::Chunk;
+use super::{Example, Flip, Mode, Outcome};
+
+/// A bound on memory only.
+const MOST_REMEMBERED: usize = 8_192;
+
+type Fault = Box<dyn std::error::Error>;
+
+pub(super) struct Worker<'a> {
+    snapshot: &'a Snapshot,
+    mode: Mode,
+    entities: HashMap<String, Entities>,
+    contexts: HashMap<String, Context>,
+    pub(super) outcome: Outcome,
+}
+
+#[derive(Deserialize)]
+struct Kind<'a> {
+    #[serde(borrow)]
+    kind: &'a str,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot, mode: Mode) -> Self {
+        Self {
+            snapshot,
+            mode,
+            entities: HashMap::new(),
+            contexts: HashMap::new(),
+            outcome: Outcome::default(),
+        }
+    }
+
+    pub(super) fn replay(&mut self, chunk: &Chunk) {
+        let lines = chunk.text.split_inclusive(|byte| *byte == b'\n');
+        for (at, line) in (chunk.first_line..).zip(lines) {
+            match self.line(line) {
+                Ok(()) => {}
+                Err(_) if line.last() != Some(&b'\n') => self.outcome.unfinished += 1,
+                Err(error) => {
+                    let place = format!("{}:{at}: {error}", chunk.file);
+                    self.outcome.unreadable(place);
+                }
+            }
+        }
+    }
+
+    fn line(&mut self, line: &[u8]) -> Result<(), Fault> {
+        let record: Record = match serde_json::from_slice(line) {
+            Ok(record) => record,
+            // First lines and gaps say nothing of policies.
+            Err(error) => {
+                return match serde_json::from_slice(line) {
+                    Ok(Kind {
+                        kind: "file" | "gap",
+                    }) => Ok(()),
+                    _ => Err(error.into()),
+                };
+            }
+        };
+        self.outcome.decisions += 1;
+        if *record.policy_digest != **self.snapshot.digest() {
+            let others = &mut self.outcome.other_policies;
+            match others.get_mut(&record.policy_digest) {
+                Some(count) => *count += 1,
+                None => {
+                    others.insert(record.policy_digest.clone(), 1);
+                }
+            }
+            if self.mode == Mode::Reproduce {
+                return Ok(());
+            }
+        }
+        if !record.masked.is_empty() {
+            self.outcome.masked += 1;
+            return Ok(());
+        }
+        let recorded = record.outcome().ok_or("the answer is none")?;
+        let Some(decision) = self.ask(&record)? else {
+            self.outcome.unaskable += 1;
+            return match recorded {
+                Answer::Deny(Denial::NotPermitted) => Ok(()),
+                _ => Err("a question without a context is not denied".into()),
+            };
+        };
+        self.outcome.replayed += 1;
+        self.compare(record, recorded, &decision);
+        Ok(())
+    }
+
+    fn ask(&mut self, record: &Record) -> Result<Option<Decision>, Fault> {
+        let Some(facts) = &record.context else {
+            return Ok(None);
+        };
+        let permission: Permission = record.action.id.parse()?;
+        let (snapshot, facts, things) = (self.snapshot, facts.get(), record.entities.get());
+        let context = remember(&mut self.contexts, facts, || context(facts))?.clone();
+        let request = record.request(context)?;
+        let entities = remember(&mut self.entities, things, || entities(things, snapshot))?;
+        Ok(Some(snapshot.decide_again(permission, &request, entities)))
+    }
+
+    fn compare(&mut self, record: Record, recorded: Answer, decision: &Decision) {
+        let direction = Direction::between(recorded, decision.outcome);
+        let is_flip = matches!(direction, Some(Direction::Wider | Direction::Narrower));
+        let differs = !record.is(decision);
+        if is_flip {
+            self.outcome.flips += 1;
+        } else if differs {
+            self.outcome.other_reasons += 1;
+        }
+        if is_flip || (differs && self.mode == Mode::Reproduce) {
+            let direction = direction.unwrap_or(Direction::Reason);
+            let flip = Flip::new(record.action.id, direction, text(&record.principal));
+            self.outcome.flip(flip, || Example {
+                id: record.id,
+                at: record.at,
+                resource: text(&record.resource),
+                recorded: answer(recorded, &record.determining),
+                now: answer(decision.outcome, &decision.determining),
+            });
+        }
+    }
+}
+
+/// What was made of this text before, or is made of it now.
+fn remember<'a, T>(
+    known: &'a mut HashMap<String, T>,
+    text: &str,
+    make: impl FnOnce() -> Result<T, Fault>,
+) -> Result<&'a T, Fault> {
+    if !known.contains_key(text) {
+        if known.len() >= MOST_REMEMBERED {
+            known.clear();
+        }
+        known.insert(text.to_owned(), make()?);
+    }
+    known.get(text).ok_or_else(|| "nothing was made".into())
+}
+
+fn text(uid: &Uid) -> String {
+    format!("{}::\"{}\"", uid.of, uid.id)
+}
+
+fn answer(answer: Answer, policies: &[String]) -> String {
+    let by = policies
+        .iter()
+        .map(|policy| format!("`{policy}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    match answer {
+        Answer::Allow => format!("allowed by {by}"),
+        Answer::Deny(Denial::NotPermitted) => "not permitted".to_owned(),
+        Answer::Deny(Denial::ForbiddenByPolicy) => format!("forbidden by {by}"),
+    }
+}

@@ -1,0 +1,183 @@
+//! `charter policy replay`: recorded decisions, asked again.
+
+use std::fs;
+use std::io::Write as _;
+
+use charter::authz::question::Resource;
+use charter::authz::snapshot::Snapshot;
+use charter::domain::permission::Permission;
+use charter::policy::replay::{Mode, Outcome, replay};
+use serde_json::Value;
+
+use super::files;
+use super::stand_alone::Bench;
+use crate::endurance::charter::Home;
+use crate::policy_world::{Tenant, copy_of_shipped, shipped};
+
+/// A log of every permission asked by everybody about everything, here and elsewhere.
+fn everything() -> Bench {
+    let mut bench = Bench::new();
+    bench.limits.rotate_bytes = 200_000;
+    let (acme, other, closed) = (bench.acme.clone(), Tenant::new(2), Tenant::deactivated(3));
+    let log = bench.open();
+    for home in [&acme, &closed] {
+        let mut callers = vec![
+            home.program(&[], &[]),
+            home.program(&["owner"], &[]),
+            home.person("admin"),
+            home.person("member"),
+        ];
+        let all: Vec<&str> = Permission::ALL.iter().map(|it| it.as_str()).collect();
+        callers.push(home.program(&[], &all));
+        for caller in &callers {
+            for &permission in Permission::ALL {
+                for about in [home, &other] {
+                    for (_, resource) in about.resources(permission) {
+                        bench
+                            .decide_about(&log, caller, permission, resource)
+                            .expect("on record");
+                    }
+                }
+            }
+            bench
+                .decide_about(
+                    &log,
+                    caller,
+                    Permission::AssignTeamRole,
+                    Resource::Role("emperor"),
+                )
+                .expect("on record");
+            bench.clock.advance(1);
+        }
+    }
+    log.close();
+    bench.assert_intact();
+    bench
+}
+
+fn run(bench: &Bench, policies: &std::path::Path, mode: Mode) -> Outcome {
+    let snapshot = Snapshot::load(policies).expect("policies");
+    replay(&bench.dir(), &snapshot, mode, 2).expect("readable")
+}
+
+#[test]
+fn every_decision_is_reproduced() {
+    let bench = everything();
+    let outcome = run(&bench, &shipped(), Mode::Reproduce);
+    assert!(outcome.decisions > 500, "{outcome:?}");
+    assert_eq!(outcome.unaskable, 10 + people_only(&bench));
+    assert_eq!(outcome.replayed + outcome.unaskable, outcome.decisions);
+    assert_eq!(
+        (outcome.flips, outcome.other_reasons, outcome.unreadable),
+        (0, 0, 0)
+    );
+    assert!(outcome.groups.is_empty() && outcome.other_policies.is_empty());
+}
+
+/// Questions that the schema does not let a program, or a person, ask.
+fn people_only(bench: &Bench) -> u64 {
+    let logged = super::decisions(&bench.dir());
+    let cannot = |line: &&Value| line["context"].is_null() && line["resource"]["id"] != "emperor";
+    logged.iter().filter(cannot).count() as u64
+}
+
+#[test]
+fn what_a_candidate_would_flip_is_told_with_examples() {
+    let bench = everything();
+    let candidate = copy_of_shipped();
+    let roles = candidate.path().join("accounts.cedar");
+    let text = fs::read_to_string(&roles).expect("a file");
+    let narrower = text.replacen(
+        "principal is ServiceAccount in Permission::\"accounts:GetAccount\",",
+        "principal is ServiceAccount in Role::\"owner\",",
+        1,
+    );
+    assert_ne!(text, narrower);
+    fs::write(&roles, narrower).expect("written");
+    let outcome = run(&bench, candidate.path(), Mode::Candidate);
+    // Reading goes on in a deactivated organization.
+    assert_eq!(
+        (outcome.flips, outcome.groups.len()),
+        (2, 1),
+        "{outcome:#?}"
+    );
+    let (flip, group) = outcome.groups.iter().next().expect("a group");
+    assert_eq!(
+        (flip.permission.as_str(), flip.direction),
+        ("accounts:GetAccount", "narrower")
+    );
+    assert_eq!(
+        group.examples[0].recorded,
+        "allowed by `accounts:GetAccount`"
+    );
+    assert_eq!(group.examples[0].now, "not permitted");
+    // Asked to reproduce what others decided, it says that it cannot.
+    let outcome = run(&bench, candidate.path(), Mode::Reproduce);
+    assert_eq!((outcome.replayed, outcome.other_policies.len()), (0, 1));
+}
+
+#[test]
+fn a_log_cut_at_any_byte_is_read_as_far_as_it_goes() {
+    let bench = Bench::new();
+    let log = bench.open();
+    bench.fill(&log, 3);
+    log.close();
+    let file = files(&bench.dir()).remove(0);
+    let whole = fs::read(&file).expect("the file");
+    let snapshot = Snapshot::load(&shipped()).expect("policies");
+    for end in 0..whole.len() {
+        fs::write(&file, &whole[..end]).expect("cut");
+        let outcome = replay(&file, &snapshot, Mode::Reproduce, 1).expect("readable");
+        assert_eq!(
+            (outcome.flips, outcome.unreadable),
+            (0, 0),
+            "cut at {end}: {outcome:?}"
+        );
+        // A last line that lacks nothing but its line feed is whole to a reader.
+        let ends_whole = whole[..end].ends_with(b"}") && whole.get(end) == Some(&b'\n');
+        let is_torn = end > 0 && !whole[..end].ends_with(b"\n") && !ends_whole;
+        assert_eq!(outcome.unfinished, u64::from(is_torn), "cut at {end}");
+    }
+    fs::write(&file, &whole).expect("restored");
+    let mut garbage = fs::File::options()
+        .append(true)
+        .open(&file)
+        .expect("the file");
+    garbage.write_all(b"garbage\n").expect("written");
+    let outcome = replay(&file, &snapshot, Mode::Reproduce, 1).expect("readable");
+    assert_eq!((outcome.decisions, outcome.unreadable), (3, 1));
+    assert!(
+        outcome.unreadable_examples[0].contains(".jsonl:5: "),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn the_command_prints_and_its_exit_code_tells() {
+    let bench = everything();
+    let home = Home::new();
+    let log = bench.dir().display().to_string();
+    let same = home.run(&["policy", "replay", &log]);
+    assert_eq!(same.code, Some(0), "{same:?}");
+    assert!(same.out.contains(" 0 not reproduced"), "{same:?}");
+    let candidate = copy_of_shipped();
+    let closed = "@id(\"closed\")\nforbid (principal, action == Action::\"accounts:ListAccounts\", resource);\n";
+    fs::write(candidate.path().join("closed.cedar"), closed).expect("written");
+    let folder = candidate.path().display().to_string();
+    let flips = home.run(&["policy", "replay", &log, "--policies", &folder]);
+    assert_eq!(flips.code, Some(1), "{flips:?}");
+    assert!(
+        flips
+            .out
+            .contains("accounts:ListAccounts: allowed, would be denied"),
+        "{flips:?}"
+    );
+    assert!(flips.out.contains("now forbidden by `closed`"), "{flips:?}");
+    let json = home.run(&["policy", "replay", &log, "--policies", &folder, "--json"]);
+    let json: Value = serde_json::from_str(&json.out).expect("JSON");
+    assert_eq!(json["groups"][0]["permission"], "accounts:ListAccounts");
+    assert!(json["flips"].as_u64().is_some_and(|flips| flips > 0));
+    let nothing = home.run(&["policy", "replay", "nowhere"]);
+    assert_eq!(nothing.code, Some(2), "{nothing:?}");
+    assert!(nothing.err.contains("`nowhere`"), "{nothing:?}");
+}

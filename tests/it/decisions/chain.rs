@@ -1,0 +1,327 @@
+//! Whoever edits, cuts or rearranges the log is found out; whoever pulls the plug is not accused.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use charter::authz::decision_log::{Finding, LogKey, Mask, MaskStyle, verify};
+use charter::domain::permission::Permission;
+use tempfile::TempDir;
+
+use super::stand_alone::{Bench, keys};
+use super::{PATIENCE, decisions, files};
+use crate::endurance::Choices;
+
+/// A closed log of some files.
+fn small_log(rotate_bytes: u64, lines: usize) -> Bench {
+    let mut bench = Bench::new();
+    bench.limits.rotate_bytes = rotate_bytes;
+    let log = bench.open();
+    bench.fill(&log, lines);
+    log.close();
+    bench
+}
+
+/// A copy of a log's directory, to be tampered with.
+fn copy(dir: &Path) -> TempDir {
+    let copy = TempDir::new().expect("a directory");
+    for file in files(dir) {
+        let name = file.file_name().expect("a name");
+        fs::copy(&file, copy.path().join(name)).expect("a copy");
+    }
+    copy
+}
+
+fn split(file: &Path) -> Vec<Vec<u8>> {
+    let bytes = fs::read(file).expect("a file");
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    lines.map(<[u8]>::to_vec).collect()
+}
+
+#[test]
+fn an_untouched_log_has_no_findings() {
+    let bench = small_log(6_000, 30);
+    let report = bench.assert_intact();
+    assert!(report.files > 3, "{report:?}");
+    assert_eq!(report.decisions, 30);
+    assert_eq!(report.lines, 30 + report.files);
+    assert!(report.notes.is_empty(), "{report:?}");
+}
+
+/// Does something to a log; what it did, or `None` if that changed nothing.
+fn tamper(dir: &Path, choices: &mut Choices) -> Option<String> {
+    let files = files(dir);
+    let file: PathBuf = files[choices.below(files.len())].clone();
+    let mut lines = split(&file);
+    let at = choices.below(lines.len());
+    let what = match choices.below(7) {
+        0 => {
+            let byte = choices.below(lines[at].len());
+            let old = lines[at][byte];
+            lines[at][byte] = u8::try_from(choices.below(256)).expect("a byte");
+            (lines[at][byte] != old).then_some("a byte was changed")
+        }
+        1 => {
+            lines.remove(at);
+            Some("a line was deleted")
+        }
+        2 => {
+            let inserted = lines[choices.below(lines.len())].clone();
+            lines.insert(at, inserted);
+            Some("a line was repeated")
+        }
+        3 => {
+            let other = choices.below(lines.len());
+            lines.swap(at, other);
+            (at != other).then_some("two lines were swapped")
+        }
+        4 => {
+            fs::remove_file(&file).expect("removed");
+            return Some("a file was removed".to_owned());
+        }
+        5 => {
+            let whole = lines.concat();
+            let end = choices.below(whole.len());
+            lines = vec![whole[..end].to_vec()];
+            Some("an end was cut off")
+        }
+        _ => {
+            let other = split(&files[choices.below(files.len())]);
+            lines.insert(at, other[choices.below(other.len())].clone());
+            Some("another file's line was inserted")
+        }
+    };
+    fs::write(&file, lines.concat()).expect("written");
+    what.map(|what| format!("{what}: {}, line {}", file.display(), at + 1))
+}
+
+#[test]
+fn a_thousand_random_tamperings_are_found() {
+    let bench = small_log(6_000, 30);
+    let mut choices = Choices::new(11);
+    let mut done = 0;
+    while done < 1_000 {
+        let copy = copy(&bench.dir());
+        let Some(what) = tamper(copy.path(), &mut choices) else {
+            continue;
+        };
+        let report = verify(copy.path(), Some(&bench.head()), &keys()).expect("readable");
+        assert!(!report.findings.is_empty(), "{what}: not found");
+        done += 1;
+    }
+}
+
+#[test]
+fn a_log_cut_at_any_byte_is_told() {
+    let bench = small_log(1_000_000, 4);
+    let file = files(&bench.dir()).remove(0);
+    let whole = fs::read(&file).expect("the file");
+    for end in 0..whole.len() {
+        fs::write(&file, &whole[..end]).expect("cut");
+        let report = bench.verify();
+        assert!(!report.findings.is_empty(), "cut at {end}: {report:?}");
+    }
+    fs::write(&file, &whole).expect("restored");
+    bench.assert_intact();
+}
+
+#[test]
+fn a_service_that_starts_on_a_cut_log_goes_on_and_says_so() {
+    let bench = small_log(1_000_000, 4);
+    let head = fs::read(bench.head()).expect("the head");
+    let file = files(&bench.dir()).remove(0);
+    let whole = fs::read(&file).expect("the file");
+    for end in (0..whole.len()).step_by(211) {
+        for later in files(&bench.dir()).into_iter().skip(1) {
+            fs::remove_file(later).expect("removed");
+        }
+        fs::write(bench.head(), &head).expect("the head as it was");
+        fs::write(&file, &whole[..end]).expect("cut");
+        let log = bench.open();
+        bench.fill(&log, 2);
+        log.close();
+        let report = bench.verify();
+        let told = report.findings.iter();
+        let told = told.filter(|it| matches!(it.finding, Finding::MissingSinceRestart(5)));
+        assert_eq!(told.count(), 1, "cut at {end}: {report:#?}");
+    }
+}
+
+#[test]
+fn a_line_that_a_crash_tore_is_passed_over() {
+    let bench = small_log(1_000_000, 4);
+    let newest = files(&bench.dir()).remove(0);
+    let whole = fs::read(&newest).expect("the file");
+    // The head is written behind the lines, so it may lag.
+    let mut torn = whole.clone();
+    torn.extend_from_slice(br#"{"v":1,"sequence":6,"kind":"deci"#);
+    fs::write(&newest, torn).expect("torn");
+    let before = bench.assert_intact();
+    assert_eq!(before.notes.len(), 1, "{before:?}");
+    let log = bench.open();
+    bench.fill(&log, 3);
+    log.close();
+    let after = bench.assert_intact();
+    assert_eq!((after.files, after.decisions), (2, 7));
+    assert!(
+        after.notes[0].contains("in the middle of a line (32 bytes)"),
+        "{after:?}"
+    );
+    // Whoever tears further is found out all the same.
+    fs::write(&newest, &whole[..whole.len() - 5]).expect("cut");
+    assert!(!bench.verify().findings.is_empty());
+}
+
+#[test]
+fn a_clean_restart_goes_on_in_the_same_file() {
+    let bench = small_log(1_000_000, 3);
+    for _ in 0..3 {
+        let log = bench.open();
+        bench.fill(&log, 1);
+        log.close();
+    }
+    let report = bench.assert_intact();
+    assert_eq!((report.files, report.decisions), (1, 6));
+}
+
+#[test]
+fn who_has_no_key_cannot_check_and_other_files_are_named() {
+    let bench = small_log(1_000_000, 2);
+    let other = LogKey {
+        id: "audit-2".to_owned(),
+        secret: [8; 32].to_vec().into(),
+    };
+    let report = verify(&bench.dir(), None, &[other]).expect("readable");
+    assert!(
+        matches!(report.findings[0].finding, Finding::UnknownKey(_)),
+        "{report:?}"
+    );
+    fs::write(bench.dir().join("notes.txt"), "x").expect("written");
+    let report = bench.verify();
+    assert_eq!(report.findings.len(), 1, "{report:?}");
+    assert_eq!(
+        report.findings[0].to_string(),
+        "notes.txt: the file is not the log's"
+    );
+    fs::remove_file(bench.dir().join("notes.txt")).expect("removed");
+    fs::remove_file(bench.head()).expect("removed");
+    assert!(matches!(
+        bench.verify().findings[0].finding,
+        Finding::NoHead
+    ));
+}
+
+#[test]
+fn a_new_key_begins_a_new_file() {
+    let bench = small_log(1_000_000, 2);
+    let config = |keys| charter::authz::decision_log::Config {
+        dir: bench.dir(),
+        head: bench.head(),
+        keys,
+        overflow: bench.overflow,
+        queue: bench.queue,
+        mask: bench.mask.clone(),
+        limits: bench.limits,
+    };
+    let mut both = keys();
+    both.insert(
+        0,
+        LogKey {
+            id: "audit-2".to_owned(),
+            secret: [8; 32].to_vec().into(),
+        },
+    );
+    let entropy = std::sync::Arc::new(charter::domain::entropy::OsEntropy);
+    let log = charter::authz::decision_log::DecisionLog::open(
+        config(both),
+        None,
+        bench.clock.clone(),
+        entropy,
+    )
+    .expect("a log");
+    bench.fill(&log, 2);
+    log.close();
+    let mut both = keys();
+    both.push(LogKey {
+        id: "audit-2".to_owned(),
+        secret: [8; 32].to_vec().into(),
+    });
+    let report = verify(&bench.dir(), Some(&bench.head()), &both).expect("readable");
+    assert!(report.findings.is_empty(), "{report:?}");
+    assert_eq!((report.files, report.decisions), (2, 4));
+}
+
+#[test]
+fn old_files_go_and_lost_ones_are_missed() {
+    let mut bench = Bench::new();
+    bench.limits.rotate_bytes = 4_000;
+    bench.limits.keep_files = 3;
+    let log = bench.open();
+    bench.fill(&log, 40);
+    assert!(log.recorder().flush(PATIENCE));
+    assert_eq!(files(&bench.dir()).len(), 3);
+    log.close();
+    bench.assert_intact();
+    fs::remove_file(&files(&bench.dir())[0]).expect("removed");
+    let report = bench.verify();
+    assert!(
+        matches!(report.findings[0].finding, Finding::MissingFiles(_, _)),
+        "{report:?}"
+    );
+}
+
+#[test]
+fn a_file_is_kept_as_long_as_what_it_holds() {
+    let mut bench = Bench::new();
+    bench.limits.rotate_after = Duration::from_hours(1);
+    bench.limits.keep_for = Duration::from_hours(3);
+    let log = bench.open();
+    for _ in 0..8 {
+        bench.fill(&log, 1);
+        // Its hour has passed before the next one is decided.
+        assert!(log.recorder().flush(PATIENCE));
+        bench.clock.advance(3_600);
+    }
+    log.close();
+    let kept = files(&bench.dir()).len();
+    assert!((3..=5).contains(&kept), "{kept} files");
+    bench.assert_intact();
+}
+
+#[test]
+fn what_is_masked_is_not_to_be_read_and_says_so() {
+    for (style, shows) in [(MaskStyle::Hash, "masked:"), (MaskStyle::Stars, "***")] {
+        let mut bench = Bench::new();
+        let names = [
+            "principal",
+            "context.source_ip",
+            "request_id",
+            "entities.Organization.plan_tier",
+        ];
+        let names = names.map(str::to_owned);
+        bench.mask = Mask::parse(&names, style).expect("known");
+        let log = bench.open();
+        let reader = bench.acme.program(&[], &["organizations:GetOrganization"]);
+        let id = reader.principal_id();
+        let about = bench.acme.account();
+        bench
+            .decide_about(&log, &reader, Permission::GetAccount, about)
+            .expect("on record");
+        bench.fill(&log, 1);
+        log.close();
+        bench.assert_intact();
+        let records = decisions(&bench.dir());
+        for record in &records {
+            let text = record.to_string();
+            for hidden in [id.as_str(), "192.0.2.7", "r-1", "\"free\""] {
+                assert!(!text.contains(hidden), "{hidden}: {text}");
+            }
+            assert_eq!(record["masked"], serde_json::json!(names));
+            let shown = record["principal"]["id"].as_str().expect("text");
+            assert!(shown.starts_with(shows), "{shown}");
+            // What is equal stays equal, within a record as well.
+            assert!(record["entities"].to_string().contains(shown));
+        }
+        assert_eq!(records[0]["principal"], records[1]["principal"]);
+    }
+}

@@ -1,0 +1,125 @@
+//! `GET /decisions/{id}` (contract section 4).
+
+use charter::domain::id::DecisionId;
+use charter::domain::permission::Permission;
+use charter::domain::user::TeamRole;
+use serde_json::json;
+
+use crate::edge::client::Answer;
+use crate::on_both_services;
+use crate::service::{Persona, Service};
+
+const INFO: &str = "/organizations/info";
+
+on_both_services!(
+    a_denial_is_explained,
+    what_is_not_ones_own_is_not_there,
+    who_may_not_is_told_so,
+);
+
+/// The id that a 403 names.
+fn id_of(answer: &Answer) -> String {
+    answer.assert_refused(403, "NOT_PERMITTED");
+    let answer = answer.json();
+    answer["error"]["decision_id"]
+        .as_str()
+        .expect("an id")
+        .to_owned()
+}
+
+async fn a_denial_is_explained(service: &Service) {
+    let acme = service.organization("acme").await;
+    let nobody = acme.signer(&[]).await;
+    let auditor = acme.signer(&[Permission::GetDecision]).await;
+    let id = id_of(&nobody.get(INFO).header("x-request-id", "r-7").await);
+    let shown = auditor.get(&format!("/decisions/{id}")).await.ok();
+    assert_eq!(shown["id"], json!(id));
+    assert_eq!(shown["request_id"], "r-7");
+    assert_eq!(
+        shown["principal"],
+        json!({"type": "ServiceAccount", "id": nobody.id})
+    );
+    assert_eq!(shown["action"]["id"], "organizations:GetOrganization");
+    assert_eq!(
+        shown["resource"]["id"],
+        json!(acme.organization.id.to_string())
+    );
+    assert_eq!(
+        (&shown["decision"], &shown["reason"]),
+        (&json!("deny"), &json!("not_permitted"))
+    );
+    assert_eq!(
+        (&shown["policies"], &shown["errors"]),
+        (&json!([]), &json!([]))
+    );
+    assert_eq!(shown["entities"].as_array().map(Vec::len), Some(3));
+    assert!(
+        shown["context"]["source_ip"]
+            .to_string()
+            .contains("127.0.0.1")
+    );
+    assert!(shown["explanation"].is_null() && shown["masked"] == json!([]));
+    // An allowed one, with its policy's place: the auditor's own question.
+    let own = service.logged();
+    let own = own
+        .iter()
+        .rev()
+        .find(|it| it["action"]["id"] == "decisions:GetDecision");
+    let own = own.expect("its own question")["id"]
+        .as_str()
+        .expect("an id");
+    let shown = auditor.get(&format!("/decisions/{own}")).await.ok();
+    assert_eq!(shown["decision"], "allow");
+    let policy = &shown["policies"][0];
+    assert_eq!(
+        (&policy["id"], &policy["file"]),
+        (&json!("decisions:GetDecision"), &json!("decisions.cedar"))
+    );
+    assert!(
+        policy["line"].as_u64().is_some_and(|line| line > 1),
+        "{policy}"
+    );
+}
+
+async fn what_is_not_ones_own_is_not_there(service: &Service) {
+    let acme = service.organization("acme").await;
+    let other = service.organization("other").await;
+    let auditor = other.signer(&[Permission::GetDecision]).await;
+    let foreign = id_of(&acme.signer(&[]).await.get(INFO).await);
+    let unknown = DecisionId::generate(
+        charter::domain::clock::Clock::now(&*service.clock),
+        &charter::domain::entropy::OsEntropy,
+    )
+    .to_string();
+    let mut answers = Vec::new();
+    for id in [
+        foreign.as_str(),
+        &unknown,
+        "dec-nonsense",
+        "x",
+        &foreign.to_uppercase(),
+    ] {
+        let request = auditor.get(&format!("/decisions/{id}"));
+        let answer = request.header("x-request-id", "r-1").await;
+        answer.assert_refused(404, "NOT_FOUND");
+        answers.push(answer.body);
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1);
+}
+
+async fn who_may_not_is_told_so(service: &Service) {
+    let acme = service.organization("acme").await;
+    let nobody = acme.signer(&[]).await;
+    let id = id_of(&nobody.get(INFO).await);
+    let target = format!("/decisions/{id}");
+    id_of(&nobody.get(&target).await);
+    // No shipped role includes it.
+    let owner = acme.person(TeamRole::Owner).await;
+    id_of(&owner.get(&target).await);
+    service
+        .anonymous()
+        .get(&target)
+        .await
+        .assert_refused(401, "MISSING_CREDENTIALS");
+}

@@ -1,0 +1,165 @@
+//! What a line says.
+
+use charter::domain::permission::Permission;
+use serde_json::{Value, json};
+
+use crate::on_both_services;
+use crate::service::{Persona, Service};
+use crate::services::TestDatabase;
+
+const INFO: &str = "/organizations/info";
+
+on_both_services!(
+    an_allowed_request_is_a_line,
+    a_denial_names_its_line,
+    every_question_of_a_request_is_a_line,
+);
+
+/// The entity of that type in a record.
+fn entity<'a>(record: &'a Value, of: &str) -> &'a Value {
+    let entities = record["entities"].as_array().expect("entities");
+    let mut found = entities.iter().filter(|it| it["uid"]["type"] == of);
+    let entity = found.next().unwrap_or_else(|| panic!("no {of}: {record}"));
+    assert!(found.next().is_none(), "{record}");
+    entity
+}
+
+async fn an_allowed_request_is_a_line(service: &Service) {
+    let acme = service.organization("acme").await;
+    let reader = acme.signer(&[Permission::GetOrganization]).await;
+    let answer = reader.get(INFO).header("x-request-id", "r-1").await;
+    answer.ok();
+    let logged = service.logged();
+    let [record] = logged.as_slice() else {
+        panic!("{logged:?}")
+    };
+    let organization = acme.organization.id.to_string();
+    let now = record["at"].as_str().expect("a time");
+    assert_eq!(record["v"], 1);
+    assert_eq!(record["request_id"], "r-1");
+    assert_eq!(record["organization"], json!(organization));
+    assert_eq!(
+        record["policy_digest"],
+        json!(**service.state().engine.snapshot().digest())
+    );
+    assert_eq!(
+        record["principal"],
+        json!({"type": "ServiceAccount", "id": reader.id})
+    );
+    assert_eq!(
+        record["action"],
+        json!({"type": "Action", "id": "organizations:GetOrganization"})
+    );
+    assert_eq!(
+        record["resource"],
+        json!({"type": "Organization", "id": organization})
+    );
+    assert_eq!(
+        record["context"]["source_ip"],
+        json!({"__extn": {"fn": "ip", "arg": "127.0.0.1"}})
+    );
+    assert_eq!(
+        record["context"]["authentication"]["__entity"],
+        json!({"type": "AuthenticationMethod", "id": "signed-request"})
+    );
+    assert!(
+        record["context"]["now"].to_string().contains("datetime"),
+        "{record}"
+    );
+    assert!(now.ends_with('Z') && now.len() == 24, "{now}");
+    assert_eq!(record["entities"].as_array().map(Vec::len), Some(3));
+    assert_eq!(entity(record, "Organization")["attrs"]["is_active"], true);
+    let parents = entity(record, "ServiceAccount")["parents"].to_string();
+    assert!(
+        parents.contains("organizations:GetOrganization"),
+        "{parents}"
+    );
+    assert_eq!(record["decision"], "allow");
+    assert_eq!(record["reason"], Value::Null);
+    assert_eq!(
+        record["determining"],
+        json!(["organizations:GetOrganization"])
+    );
+    assert_eq!(record["errors"], json!([]));
+    assert!(record.get("masked").is_none() && record.get("shadow").is_none());
+}
+
+async fn a_denial_names_its_line(service: &Service) {
+    let acme = service.organization("acme").await;
+    let nobody = acme.signer(&[]).await;
+    let answer = nobody.get(INFO).await;
+    answer.assert_refused(403, "NOT_PERMITTED");
+    let id = answer.json()["error"]["decision_id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    assert!(id.starts_with("dec-"), "{id}");
+    let record = service.logged_as(&id);
+    assert_eq!(record["decision"], "deny");
+    assert_eq!(record["reason"], "not_permitted");
+    assert_eq!(record["determining"], json!([]));
+    // Nothing of the policies is told to who was refused.
+    assert_eq!(
+        answer.json()["error"]["message"],
+        "no policy permits `organizations:GetOrganization` here"
+    );
+}
+
+async fn every_question_of_a_request_is_a_line(service: &Service) {
+    let acme = service.organization("acme").await;
+    let manager = acme.manager().await;
+    let body = json!({"name": "x", "permissions": ["accounts:GetAccount", "team:ListMembers"]});
+    let answer = manager.post("/service-accounts", body).await;
+    answer.assert_refused(403, "NOT_PERMITTED");
+    let logged = service.logged();
+    let told: Vec<_> = logged
+        .iter()
+        .map(|it| {
+            let text = |of: &Value| of.as_str().expect("text").to_owned();
+            (
+                text(&it["action"]["id"]),
+                text(&it["resource"]["type"]),
+                text(&it["decision"]),
+            )
+        })
+        .collect();
+    let row = |action: &str, resource: &str, decision: &str| {
+        (action.to_owned(), resource.to_owned(), decision.to_owned())
+    };
+    assert_eq!(
+        told,
+        [
+            row("service-accounts:CreateServiceAccount", "Account", "allow"),
+            row("service-accounts:GrantPermission", "Permission", "allow"),
+            row("service-accounts:GrantPermission", "Permission", "deny"),
+        ]
+    );
+    assert_eq!(answer.json()["error"]["decision_id"], logged[2]["id"]);
+    assert_eq!(logged[0]["request_id"], logged[2]["request_id"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_service_asks_is_a_line() {
+    let token = "0123456789abcdef0123456789abcdef";
+    let setting = format!("ops_token = \"{token}\"");
+    let service = Service::with_server(TestDatabase::sqlite(), &setting).await;
+    let acme = service.organization("acme").await;
+    let normalizer = acme.signer(&[Permission::Normalize]).await;
+    let organization = acme.organization.id.to_string();
+    let question = json!({
+        "subject": {"type": "ServiceAccount", "id": normalizer.id},
+        "action": {"name": "normalization:Normalize"},
+        "resource": {"type": "Organization", "id": organization},
+    });
+    let asked = service
+        .operator_side()
+        .post("/access/v1/evaluation", question)
+        .header("authorization", &format!("Bearer {token}"))
+        .await;
+    assert_eq!(asked.ok(), json!({"decision": true}));
+    let logged = service.logged();
+    assert_eq!(logged.len(), 1);
+    assert_eq!(logged[0]["principal"]["id"], json!(normalizer.id));
+    assert_eq!(logged[0]["decision"], "allow");
+    service.stop().await;
+}

@@ -1,0 +1,69 @@
+//! The decision log: what is written, what shows that it was changed, and what reads it.
+
+mod asked_again;
+mod chain;
+mod endpoint;
+mod kills;
+mod lines;
+mod overflow;
+mod shadow;
+mod stand_alone;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::service::Service;
+
+/// Longer than any write takes: reaching it is a failure.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The files of a log, oldest first.
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).expect("the log's directory");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<PathBuf> = paths
+        .filter(|path| path.extension().is_some_and(|it| it == "jsonl"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// The lines of a log.
+fn lines(dir: &Path) -> Vec<Value> {
+    let read = |path: PathBuf| std::fs::read_to_string(path).expect("a file of the log");
+    let texts: Vec<String> = files(dir).into_iter().map(read).collect();
+    texts
+        .iter()
+        .flat_map(|text| text.lines())
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+/// The decisions among them.
+fn decisions(dir: &Path) -> Vec<Value> {
+    let mut lines = lines(dir);
+    lines.retain(|line| line["kind"] == "decision");
+    lines
+}
+
+impl Service {
+    /// Where its log is.
+    fn log_dir(&self) -> PathBuf {
+        self.directory().join("decisions")
+    }
+
+    /// The decisions that it has taken so far.
+    fn logged(&self) -> Vec<Value> {
+        assert!(self.state().decisions.flush(PATIENCE), "not written");
+        decisions(&self.log_dir())
+    }
+
+    /// The recorded decision of that id.
+    #[track_caller]
+    fn logged_as(&self, id: &str) -> Value {
+        let found = self.logged().into_iter().find(|line| line["id"] == id);
+        found.unwrap_or_else(|| panic!("`{id}` is not in the log"))
+    }
+}

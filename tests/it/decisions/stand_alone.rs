@@ -1,0 +1,136 @@
+//! A log without a service.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use charter::authz::decision_log::{
+    Asker, Config, Decided, DecisionLog, Limits, LogKey, Mask, MaskStyle, NotRecorded, Overflow,
+    Report, verify,
+};
+use charter::authz::principal::Principal;
+use charter::authz::question::Resource;
+use charter::authz::snapshot::Snapshot;
+use charter::domain::caller::Caller;
+use charter::domain::clock::Clock as _;
+use charter::domain::entropy::OsEntropy;
+use charter::domain::permission::Permission;
+use tempfile::TempDir;
+
+use crate::policy_world::{Tenant, address, shipped};
+use crate::service::TestClock;
+
+/// A directory with a log in it, its key, its policies and its clock.
+pub(super) struct Bench {
+    pub(super) home: TempDir,
+    pub(super) clock: Arc<TestClock>,
+    pub(super) snapshot: Snapshot,
+    pub(super) acme: Tenant,
+    pub(super) limits: Limits,
+    pub(super) overflow: Overflow,
+    pub(super) queue: usize,
+    pub(super) mask: Mask,
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        Self {
+            home: TempDir::new().expect("a directory"),
+            clock: Arc::default(),
+            snapshot: Snapshot::load(&shipped()).expect("the shipped policies"),
+            acme: Tenant::new(1),
+            limits: Limits {
+                rotate_bytes: 1_000_000,
+                rotate_after: Duration::from_hours(24),
+                keep_files: 1_000,
+                keep_for: Duration::from_hours(24),
+            },
+            overflow: Overflow::Wait,
+            queue: 10_000,
+            mask: Mask::parse(&[], MaskStyle::Hash).expect("nothing"),
+        }
+    }
+
+    pub(super) fn dir(&self) -> PathBuf {
+        self.home.path().join("decisions")
+    }
+
+    pub(super) fn head(&self) -> PathBuf {
+        self.home.path().join("head.json")
+    }
+
+    pub(super) fn open(&self) -> DecisionLog {
+        self.open_with(None)
+    }
+
+    pub(super) fn open_with(&self, shadow: Option<Snapshot>) -> DecisionLog {
+        let config = Config {
+            dir: self.dir(),
+            head: self.head(),
+            keys: keys(),
+            overflow: self.overflow,
+            queue: self.queue,
+            mask: self.mask.clone(),
+            limits: self.limits,
+        };
+        DecisionLog::open(config, shadow, self.clock.clone(), Arc::new(OsEntropy)).expect("a log")
+    }
+
+    /// A decision about the organization.
+    pub(super) fn decide(
+        &self,
+        log: &DecisionLog,
+        caller: &Caller,
+        permission: Permission,
+    ) -> Result<Decided, NotRecorded> {
+        self.decide_about(log, caller, permission, self.acme.organization())
+    }
+
+    pub(super) fn decide_about(
+        &self,
+        log: &DecisionLog,
+        caller: &Caller,
+        permission: Permission,
+        resource: Resource<'_>,
+    ) -> Result<Decided, NotRecorded> {
+        let by = Asker {
+            principal: &Arc::new(Principal::prepare(caller, &self.snapshot)),
+            source_ip: address(),
+            now: self.clock.now(),
+            request_id: "r-1",
+        };
+        log.recorder()
+            .decide(&self.snapshot, by, permission, resource)
+    }
+
+    /// So many reads, every other one allowed, each a second after the other.
+    pub(super) fn fill(&self, log: &DecisionLog, count: usize) {
+        let reader = self.acme.program(&[], &["organizations:GetOrganization"]);
+        let nobody = self.acme.program(&[], &[]);
+        for index in 0..count {
+            let caller = if index % 2 == 0 { &reader } else { &nobody };
+            let decided = self.decide(log, caller, Permission::GetOrganization);
+            decided.expect("on record");
+            self.clock.advance(1);
+        }
+    }
+
+    pub(super) fn verify(&self) -> Report {
+        verify(&self.dir(), Some(&self.head()), &keys()).expect("readable")
+    }
+
+    #[track_caller]
+    pub(super) fn assert_intact(&self) -> Report {
+        let report = self.verify();
+        assert!(report.findings.is_empty(), "{report:#?}");
+        report
+    }
+}
+
+pub(super) fn keys() -> Vec<LogKey> {
+    let secret = [7; 32].to_vec().into();
+    vec![LogKey {
+        id: "audit-1".to_owned(),
+        secret,
+    }]
+}
