@@ -29,10 +29,10 @@ pub(super) struct FmtArgs {
 ///
 /// The folder has a fault, a file would mean something else, or cannot be written.
 pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let faulty = |error: LoadError| Error::Policies(error.report());
+    let told = |error: LoadError| Error::Policies(error.report());
     let folder = args.folder.read()?;
     // Only what loads is known to be shallow enough for a recursive formatter.
-    Snapshot::of(&folder).map_err(faulty)?;
+    Snapshot::of(&folder).map_err(told)?;
     let mut changes = Vec::new();
     let mut faults = Vec::new();
     for source in folder.policy_files() {
@@ -43,7 +43,7 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
         }
     }
     if !faults.is_empty() {
-        return Err(faulty(LoadError::new(faults)));
+        return Err(told(LoadError::new(faults)));
     }
     for (file, text) in &changes {
         if !args.check {
