@@ -74,6 +74,11 @@ impl Charter {
         answer.split_once("\r\n\r\n").expect("a body").1.to_owned()
     }
 
+    /// What it wrote to its log.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
     pub(crate) fn resident_kib(&self) -> u64 {
         resident_kib(self.child.id())
     }
@@ -129,6 +134,7 @@ fn spawn(directory: &Path) -> (Child, String) {
 }
 
 fn spawn_with(directory: &Path, settings: &[(&str, &str)]) -> (Child, String) {
+    let log = std::fs::File::create(directory.join("log")).expect("a file");
     let mut child = Command::new(env!("CARGO_BIN_EXE_charter"))
         .args(["serve", "--demo"])
         .env("CHARTER__DATA_DIR", directory)
@@ -136,7 +142,7 @@ fn spawn_with(directory: &Path, settings: &[(&str, &str)]) -> (Child, String) {
         .env("CHARTER__SERVER__OPS_LISTEN", "127.0.0.1:0")
         .envs(settings.iter().copied())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(log)
         .spawn()
         .expect("charter starts");
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();

@@ -105,10 +105,12 @@ fn exchange(folder: &Path) {
         .map(|run| run.p99.as_secs_f64() * 1e3)
         .fold(0.0, f64::max);
     let odd: usize = during.iter().map(|run| run.unexpected).sum();
+    let p50 = before[before.len() / 2].p50;
     let (before, during) = (p99(&before), p99(&during));
     println!(
-        "p99 while 10,000 policies are exchanged / before: {during:.2} / {before:.2} ms, ratio \
+        "p50 before {:.2?}; p99 while 10,000 policies are exchanged / before: {during:.2} / {before:.2} ms, ratio \
          {:.2} (worst of the runs {:.2}); taken after {taken:.1?} under full load; other answers: {odd}",
+        p50,
         during / before,
         worst / before
     );

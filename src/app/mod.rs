@@ -32,6 +32,7 @@ use crate::domain::entropy::Entropy;
 use crate::http::state::State;
 use crate::http::tasks::Tasks;
 use crate::mail;
+use crate::policy::explain::Explainer;
 use crate::settings::keys::{Key, Keys};
 use crate::settings::{RateLimit, ReplayStore, Settings};
 use crate::store::{self, AuditKey, Store};
@@ -124,7 +125,7 @@ impl App {
             ops_token: settings.server.ops_token.clone(),
             engine: Engine::new(started.snapshot),
             decisions: decisions::recorder(decisions.as_ref(), &entropy),
-            explain: None,
+            explain: Box::new(Explainer),
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,
             replay: replay.clone(),
@@ -137,7 +138,8 @@ impl App {
         };
         state.engine.report(started.health);
         let state = Arc::new(state);
-        let reloader = Reloader::new(policies, Arc::clone(&state), &started.folder);
+        let shadow = decisions.as_ref().map(|log| Arc::clone(log.shadow()));
+        let reloader = Reloader::new(policies, shadow, Arc::clone(&state), &started.folder);
         Ok(Self {
             reloader: Mutex::new(Some(reloader)),
             state,

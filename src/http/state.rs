@@ -39,7 +39,7 @@ pub struct State {
     /// Where decisions are put on record.
     pub decisions: Recorder,
     /// Tells more about a decision than its record; `None` tells no more.
-    pub explain: Option<Box<dyn Explain>>,
+    pub explain: Box<dyn Explain>,
     /// Makes access keys.
     pub mint: KeyMint,
     /// When keys were last used, as far as the store has not heard.

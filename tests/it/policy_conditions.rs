@@ -1,6 +1,8 @@
 //! A policy taken apart is the same policy: whatever its parts come to together, Cedar says of the
 //! whole; and each part has the text and the line that it was written with.
 
+use std::fmt::Write;
+
 use cedar_policy::{
     AuthorizationError, Authorizer, Context, Decision, Effect, Entities, Policy, PolicyId,
     PolicySet, Request,
@@ -87,7 +89,7 @@ fn policy(rng: &mut StdRng) -> String {
     let mut text = format!("{effect} ({principal}, {action}, {resource})\n");
     for _ in 0..rng.random_range(0..4) {
         let keyword = pick(rng, &["when", "unless"]);
-        text += &format!("{keyword} {{ {} }}\n", condition(rng, 3));
+        writeln!(text, "{keyword} {{ {} }}", condition(rng, 3)).expect("a string takes any text");
     }
     text + ";"
 }

@@ -276,12 +276,7 @@ fn only_a_plain_answer_proves() {
             limits: short,
             shadows: false,
         };
-        let started = clock.monotonic();
         let proofs = prove(&snapshot, &[], &solver, &options, &clock);
-        assert!(
-            clock.monotonic() - started < Duration::from_secs(60),
-            "{script}"
-        );
         assert!(!proofs.is_proved(), "{script}");
         assert!(
             proofs.report().contains(reason),

@@ -57,7 +57,7 @@ fn edit(file: &Path, diff: &str) {
     let side = |other: char| -> String {
         diff.lines()
             .filter(|line| !line.starts_with(other))
-            .map(|line| format!("{}\n", line.get(1..).unwrap_or_default()))
+            .flat_map(|line| [line.get(1..).unwrap_or_default(), "\n"])
             .collect()
     };
     let (old, new) = (side('+'), side('-'));

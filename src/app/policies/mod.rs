@@ -5,6 +5,7 @@
 mod checker;
 mod memory;
 mod reload;
+mod shadow;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ use checker::Checker;
 /// What is known about the folder beside its texts, and how it is checked.
 pub(super) struct Policies {
     dir: PathBuf,
+    shadow: Option<PathBuf>,
     rules: Rules,
     checker: Checker,
     memory: Memory,
@@ -55,6 +57,7 @@ impl Policies {
         let policies = &settings.policies;
         Self {
             dir: policies.dir.clone(),
+            shadow: policies.shadow.clone(),
             rules: Rules {
                 tests: demand(policies.tests),
                 min_coverage: policies.min_coverage,

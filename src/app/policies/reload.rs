@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use crate::authz::decision_log::Shadow;
 use crate::authz::engine::{Health, Refused};
 use crate::authz::folder::{Files, Folder};
 use crate::authz::snapshot::Snapshot;
@@ -15,6 +16,7 @@ use crate::http::state::State;
 use crate::policy::gates::{Gate, Verdict};
 use crate::policy::limits;
 
+use super::shadow::ShadowFolder;
 use super::watch::Watch;
 use super::{Policies, SETTLE, health, warn_of_unknown_names};
 
@@ -30,6 +32,7 @@ const MAX_REASON_BYTES: usize = 8_000;
 /// The work of taking edits.
 pub(crate) struct Reloader {
     policies: Policies,
+    shadow: Option<ShadowFolder>,
     state: Arc<State>,
     /// What is in force.
     live: Files,
@@ -52,7 +55,13 @@ struct Judged {
 }
 
 impl Reloader {
-    pub(crate) fn new(policies: Policies, state: Arc<State>, folder: &Folder) -> Self {
+    /// `shadow` is what is asked beside the policies in force.
+    pub(crate) fn new(
+        policies: Policies,
+        shadow: Option<Arc<Shadow>>,
+        state: Arc<State>,
+        folder: &Folder,
+    ) -> Self {
         let files = folder.files().clone();
         Self {
             judged: Some(Judged {
@@ -63,6 +72,11 @@ impl Reloader {
                     .iter()
                     .any(|digest| **digest == **folder.whole_digest()),
             }),
+            shadow: policies
+                .shadow
+                .clone()
+                .zip(shadow)
+                .map(|(dir, shadow)| ShadowFolder::new(dir, shadow)),
             policies,
             state,
             live: files.clone(),
@@ -109,6 +123,12 @@ impl Reloader {
             tokio::select! {
                 looked = self.look() => if looked { watch.arm(&self.policies.dir) },
                 () = stop.cancelled() => break,
+            }
+            if let Some(shadow) = &mut self.shadow {
+                tokio::select! {
+                    () = shadow.look(&self.policies.checker) => {}
+                    () = stop.cancelled() => break,
+                }
             }
         }
     }
@@ -277,7 +297,7 @@ impl Read {
     }
 }
 
-async fn load(folder: &Folder) -> Result<Snapshot, String> {
+pub(super) async fn load(folder: &Folder) -> Result<Snapshot, String> {
     let folder = folder.clone();
     let loaded = aside(move || Snapshot::of(&folder).map_err(|error| error.report()));
     loaded.await.ok_or("the policies could not be loaded")?
@@ -285,7 +305,9 @@ async fn load(folder: &Folder) -> Result<Snapshot, String> {
 
 /// Does work that may take seconds on a thread that lets requests go first. Its priority could not
 /// be raised again, so the thread ends with it.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     let (done, result) = oneshot::channel();
     thread::Builder::new()
         .name("policy-load".to_owned())

@@ -1,29 +1,46 @@
-//! `charter policy explain`: why a request is allowed or denied.
+//! `charter policy explain`: why a request is, or was, allowed or denied.
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use cedar_policy::{Entities, Request};
 use clap::Args;
 use miette::NamedSource;
+use serde_json::json;
 
 use super::super::Error;
+use super::super::operator::SettingsArgs;
+use crate::authz::decision_log::{self, Record};
 use crate::authz::fault::LoadError;
 use crate::authz::snapshot::Snapshot;
-use crate::policy::explain::explain;
+use crate::domain::id::DecisionId;
+use crate::policy::explain::{Explanation, explain};
 use crate::policy::written_request;
 
 /// Say why a request is allowed or denied: which policies decided, or came nearest, and by what
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
+    /// The id of a decision, `dec-…`, as a refusal names it
+    #[arg(
+        value_name = "ID",
+        required_unless_present = "request",
+        conflicts_with = "request"
+    )]
+    id: Option<String>,
     /// A request with its entities, as in an example of `charter policy test`
     #[arg(long, value_name = "FILE")]
-    request: PathBuf,
-    /// The policy folder that is asked
-    #[arg(long, value_name = "DIR", default_value = "policies")]
-    policies: PathBuf,
+    request: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// The policy folder that is asked; the settings' if left out
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+    /// The decision log's directory; the settings' if left out
+    #[arg(long, value_name = "DIR")]
+    decisions: Option<PathBuf>,
     /// Print the explanation as JSON
     #[arg(long)]
     json: bool,
@@ -33,23 +50,127 @@ pub(super) struct ExplainArgs {
 ///
 /// # Errors
 ///
-/// The folder or the request has a fault.
+/// The folder or the request has a fault, or the log does not have the decision.
 pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let faulty = |error: LoadError| Error::Policies(error.report());
-    let snapshot = Snapshot::load(&args.policies).map_err(faulty)?;
-    let text = fs::read_to_string(&args.request).map_err(|error| {
-        let rule = format!("cannot be read from `{}`: {error}", args.request.display());
-        Error::argument("--request", rule)
-    })?;
-    let name = args.request.display().to_string();
-    let source = Arc::new(NamedSource::new(name, Arc::from(text)));
-    let (request, entities) = written_request::read(&source, snapshot.schema()).map_err(faulty)?;
+    let settings = args.settings.load()?;
+    let policies = args.policies.as_ref().unwrap_or(&settings.policies.dir);
+    let decisions = args.decisions.as_ref().unwrap_or(&settings.decisions.dir);
+    let snapshot = Snapshot::load(policies).map_err(faulty)?;
+    let (record, (request, entities)) = match (&args.id, &args.request) {
+        (Some(id), _) => {
+            let record = recorded(decisions, id)?;
+            let inputs = inputs(&record, &snapshot)?;
+            (Some(record), inputs)
+        }
+        (None, Some(file)) => (None, written(file, &snapshot)?),
+        (None, None) => return Err(Error::argument("ID", "or `--request` must be given")),
+    };
     let explanation = explain(&snapshot, &request, &entities);
+    let notes = record
+        .as_ref()
+        .map_or_else(Vec::new, |record| notes(record, &explanation));
     if args.json {
-        serde_json::to_writer_pretty(&mut *out, &explanation).map_err(std::io::Error::from)?;
+        let record = record.map(|record| {
+            json!({
+                "id": record.id, "at": record.at, "request_id": record.request_id,
+                "policy_digest": record.policy_digest, "decision": record.decision,
+                "reason": record.reason, "determining": record.determining,
+            })
+        });
+        let document = match record {
+            Some(record) => json!({"recorded": record, "notes": notes, "explanation": explanation}),
+            None => json!(explanation),
+        };
+        serde_json::to_writer_pretty(&mut *out, &document).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
+        if let Some(record) = &record {
+            writeln!(
+                out,
+                "{} of {}, request {}",
+                record.id, record.at, record.request_id
+            )?;
+        }
+        for note in &notes {
+            writeln!(out, "note: {note}")?;
+        }
         write!(out, "{explanation}")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn faulty(error: LoadError) -> Error {
+    Error::Policies(error.report())
+}
+
+fn recorded(dir: &Path, id: &str) -> Result<Record, Error> {
+    let parsed: DecisionId = id
+        .parse()
+        .map_err(|_| Error::argument("ID", "is `dec-` and 26 characters"))?;
+    decision_log::find(dir, parsed)
+        .map_err(|error| Error::DecisionLog(dir.to_owned(), error))?
+        .ok_or_else(|| {
+            let rule = format!(
+                "is not in the decision log of `{}`, or no longer",
+                dir.display()
+            );
+            Error::argument("ID", rule)
+        })
+}
+
+fn inputs(record: &Record, snapshot: &Snapshot) -> Result<(Request, Entities), Error> {
+    if !record.masked.is_empty() {
+        let rule = format!(
+            "has masked parts ({}), and can't be asked again",
+            record.masked.join(", ")
+        );
+        return Err(Error::argument("ID", rule));
+    }
+    let inputs = record
+        .inputs(snapshot)
+        .map_err(|error| {
+            Error::argument("ID", format!("can't be asked of these policies: {error}"))
+        })?
+        .ok_or_else(|| {
+            Error::argument(
+                "ID",
+                "was denied unasked: the schema did not have the question",
+            )
+        })?;
+    Ok((inputs.request, inputs.entities))
+}
+
+/// What keeps the explanation from being one of the recorded decision.
+fn notes(record: &Record, explanation: &Explanation) -> Vec<String> {
+    let mut notes = Vec::new();
+    if record.policy_digest != explanation.policy_digest {
+        notes.push(format!(
+            "other policies decided then: {} at that time, {} now",
+            record.policy_digest, explanation.policy_digest
+        ));
+    }
+    let determining: Vec<&str> = explanation
+        .determining
+        .iter()
+        .map(|applied| applied.told.policy.as_str())
+        .collect();
+    if determining != record.determining {
+        notes.push(format!(
+            "decided then by: {}",
+            record.determining.join(", ")
+        ));
+    }
+    notes
+}
+
+fn written(file: &Path, snapshot: &Snapshot) -> Result<(Request, Entities), Error> {
+    let text = fs::read_to_string(file).map_err(|error| {
+        let rule = format!("cannot be read from `{}`: {error}", file.display());
+        Error::argument("--request", rule)
+    })?;
+    let source = Arc::new(NamedSource::new(
+        file.display().to_string(),
+        Arc::from(text),
+    ));
+    written_request::read(&source, snapshot.schema()).map_err(faulty)
 }

@@ -39,24 +39,28 @@ impl Operation for GetDecision {
 pub async fn get(request: Authorized<GetDecision>) -> Result<Shown<DecisionBody>, ApiError> {
     let PathId(id) = request.input;
     let id = id.ok_or_else(ApiError::not_found)?;
-    let recorder = request.state.decisions.clone();
-    let found = tokio::task::spawn_blocking(move || recorder.find(id)).await;
-    let found = found
+    let state = Arc::clone(&request.state);
+    let own = request.caller().organization().id.to_string();
+    let looked = tokio::task::spawn_blocking(move || look_up(&state, id, &own)).await;
+    let body = looked
         .map_err(ApiError::internal)?
         .map_err(|error| ApiError::unavailable(error, 1))?;
-    let own = request.caller().organization().id.to_string();
-    let record = found.filter(|record| record.organization == own);
-    let record = record.ok_or_else(ApiError::not_found)?;
-    let snapshot = snapshot_of(&request.state, &record);
-    let explain = request.state.explain.as_deref();
-    let explanation = explain
-        .zip(snapshot.as_deref())
-        .and_then(|(explain, snapshot)| record.explanation(explain, snapshot));
-    Ok(Shown(DecisionBody::new(
-        record,
-        snapshot.as_deref(),
-        explanation,
-    )))
+    body.map(Shown).ok_or_else(ApiError::not_found)
+}
+
+/// Finds a decision about that organization, and what can be said of it. It reads files and asks
+/// policies, which may take a while.
+fn look_up(state: &State, id: DecisionId, own: &str) -> std::io::Result<Option<DecisionBody>> {
+    let found = state.decisions.find(id)?;
+    Ok(found
+        .filter(|record| record.organization == own)
+        .map(|record| {
+            let snapshot = snapshot_of(state, &record);
+            let explanation = snapshot
+                .as_deref()
+                .and_then(|snapshot| record.explanation(&*state.explain, snapshot));
+            DecisionBody::new(record, snapshot.as_deref(), explanation)
+        }))
 }
 
 /// The policies that took the decision, if they are still in force.

@@ -18,6 +18,7 @@ use super::by_action::ByAction;
 use super::conditions::Conditions;
 use super::conditions::evaluate::Look;
 use super::verdict::{Ruling, Verdict};
+use crate::authz::decision_log::again::Explain;
 use crate::authz::snapshot::Snapshot;
 
 pub use self::findings::Finding;
@@ -175,5 +176,20 @@ fn with_actions<'a>(
     match entities.clone().upsert_entities(actions, None) {
         Ok(with_actions) => Cow::Owned(with_actions),
         Err(_) => Cow::Borrowed(entities),
+    }
+}
+
+/// Explains recorded decisions to who may read them.
+#[derive(Debug, Clone, Copy)]
+pub struct Explainer;
+
+impl Explain for Explainer {
+    fn explain(
+        &self,
+        snapshot: &Snapshot,
+        request: &Request,
+        entities: &Entities,
+    ) -> Option<serde_json::Value> {
+        serde_json::to_value(explain(snapshot, request, entities)).ok()
     }
 }
