@@ -279,7 +279,7 @@ fn only_a_plain_answer_proves() {
         let started = clock.monotonic();
         let proofs = prove(&snapshot, &[], &solver, &options, &clock);
         assert!(
-            clock.monotonic() - started < Duration::from_secs(60),
+            clock.monotonic() < started + Duration::from_mins(1),
             "{script}"
         );
         assert!(!proofs.is_proved(), "{script}");
