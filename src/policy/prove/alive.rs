@@ -13,7 +13,7 @@ use super::look::Looked;
 use super::{Claim, Finding, Subject, Verdict, set};
 use crate::policy::counterexample::{self, World, lacks_something};
 use crate::policy::request_type::RequestType;
-use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, Session};
+use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, OUT_OF_TIME, Session};
 
 /// A finding if the policy never matches, or if that is not known.
 pub(super) fn alive(
@@ -63,7 +63,8 @@ fn never_matches(
         let response = authorizer.is_authorized(request, &alone, entities);
         response.diagnostics().reason().next().is_some() && !lacks_something(&response)
     };
-    let mut open = None;
+    let is_whole = looked.iter().all(|looked| looked.is_whole);
+    let mut open = (!is_whole).then(|| OUT_OF_TIME.to_owned());
     for request_type in possible {
         let plain = request_type.plain_world();
         let witnesses = plain.iter().flat_map(|plain| suited(plain, policy));

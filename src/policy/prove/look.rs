@@ -29,6 +29,8 @@ pub(super) struct Looked {
     pub(super) matching: Vec<(usize, bool)>,
     /// The policies that may fail.
     pub(super) failing: Vec<usize>,
+    /// Whether the time was enough to look at all policies.
+    pub(super) is_whole: bool,
 }
 
 pub(super) fn look(
@@ -53,6 +55,7 @@ pub(super) fn look(
             look_at(subject, request_type, index, &mut looked);
         }
     }
+    looked.is_whole = true;
     let matching: Vec<&Policy> = looked
         .matching
         .iter()

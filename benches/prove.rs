@@ -1,0 +1,228 @@
+//! What proofs and diffs cost, from the shipped policies to 1,000: `cargo bench --bench prove`.
+//!
+//! Needs the solver. Absolute times are this machine's.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+#![expect(
+    clippy::expect_used,
+    reason = "a benchmark that cannot prepare its input has nothing to measure"
+)]
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use charter::authz::snapshot::Snapshot;
+use charter::domain::clock::{Clock, SystemClock};
+use charter::domain::permission::Permission;
+use charter::policy::diff::widens;
+use charter::policy::prove::{Options, prove};
+use charter::policy::solver::{Limits, Solver};
+use tempfile::TempDir;
+
+const ROUNDS: usize = 3;
+
+fn main() {
+    let clock = SystemClock::start();
+    let solver = Solver::find(None).expect("the solver; Debian's package is `cvc5`");
+    println!("cvc5 {}, medians of {ROUNDS}, seconds", solver.version());
+    println!(
+        "{:<44} {:>8} {:>10} {:>10}",
+        "proofs", "seconds", "questions", "findings"
+    );
+    let row = |title: &str, dir: &Path, shadows: bool| {
+        let snapshot = Snapshot::load(dir).expect("a good folder");
+        let options = Options {
+            limits: Limits::default(),
+            shadows,
+        };
+        let (seconds, proofs) = time(&clock, || prove(&snapshot, &[], &solver, &options, &clock));
+        println!(
+            "{title:<44} {seconds:>8.2} {:>10} {:>10}",
+            proofs.questions,
+            proofs.findings.len()
+        );
+    };
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    row("shipped, 4 invariants", &shipped, false);
+    row("shipped, with shadows", &shipped, true);
+    for size in [100, 1_000] {
+        let folder = generated(size, Grants::ToPrincipals);
+        row(
+            &format!("{size} to principals, 3 invariants"),
+            folder.path(),
+            false,
+        );
+        let folder = generated(size, Grants::ByPermission);
+        row(
+            &format!("{size} by permission, 4 invariants"),
+            folder.path(),
+            false,
+        );
+    }
+    println!("{:<44} {:>8} {:>10}", "diffs", "seconds", "questions");
+    let old = Snapshot::load(&shipped).expect("a good folder");
+    let edited = copy(&shipped);
+    edit(
+        edited.path(),
+        "roles.cedar",
+        "resource == Role::\"owner\"",
+        "resource == Role::\"admin\"",
+    );
+    compare(
+        "shipped, a role swapped",
+        &clock,
+        &solver,
+        &old,
+        edited.path(),
+    );
+    for grants in [Grants::ToPrincipals, Grants::ByPermission] {
+        let folder = generated(1_000, grants);
+        let old = Snapshot::load(folder.path()).expect("a good folder");
+        edit(
+            folder.path(),
+            "grants.cedar",
+            "@id(\"grant.500\")\npermit",
+            "@id(\"grant.500\")\nforbid",
+        );
+        edit(
+            folder.path(),
+            "grants.cedar",
+            "\"sa-00000000000000000000000400\"",
+            "\"sa-00000000000000000000000007\"",
+        );
+        edit(
+            folder.path(),
+            "grants.cedar",
+            "\"203.0.113.44/32\"",
+            "\"203.0.113.0/24\"",
+        );
+        compare(
+            &format!("1,000 {grants:?}, permits edited"),
+            &clock,
+            &solver,
+            &old,
+            folder.path(),
+        );
+        edit(
+            folder.path(),
+            "guardrails.cedar",
+            "!principal.is_active ||",
+            "",
+        );
+        compare(
+            &format!("1,000 {grants:?}, and a guard"),
+            &clock,
+            &solver,
+            &old,
+            folder.path(),
+        );
+    }
+}
+
+fn compare(title: &str, clock: &SystemClock, solver: &Solver, old: &Snapshot, new: &Path) {
+    let new = Snapshot::load(new).expect("a good folder");
+    let (seconds, diff) = time(clock, || {
+        widens(old, &new, solver, Limits::default(), clock).expect("a comparison")
+    });
+    println!(
+        "{title:<44} {seconds:>8.2} {:>10}   {}",
+        diff.questions,
+        diff.summary().trim_end()
+    );
+}
+
+/// The median, and the last result.
+fn time<T>(clock: &SystemClock, mut work: impl FnMut() -> T) -> (f64, T) {
+    let mut once = || {
+        let started = clock.monotonic();
+        let result = work();
+        (clock.monotonic().saturating_sub(started), result)
+    };
+    let mut runs: Vec<(Duration, T)> = (0..ROUNDS).map(|_| once()).collect();
+    runs.sort_by_key(|(duration, _)| *duration);
+    let (median, result) = runs.swap_remove(ROUNDS / 2);
+    (median.as_secs_f64(), result)
+}
+
+/// Replaces what is there, if it is.
+fn edit(dir: &Path, file: &str, from: &str, to: &str) {
+    let path = dir.join(file);
+    let text = fs::read_to_string(&path).expect("a file");
+    fs::write(path, text.replace(from, to)).expect("a file");
+}
+
+fn copy(from: &Path) -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    fs::create_dir(folder.path().join("invariants")).expect("a folder");
+    for below in ["", "invariants"] {
+        for entry in fs::read_dir(from.join(below)).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a name");
+            if path.is_file() {
+                fs::copy(&path, folder.path().join(below).join(name)).expect("a copy");
+            }
+        }
+    }
+    folder
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Grants {
+    /// Each to a service account of its own. What nobody was given by name is then allowed, so
+    /// that the invariant about grants is left out.
+    ToPrincipals,
+    /// Each by the permission of its action, from a network of its own.
+    ByPermission,
+}
+
+/// The guardrails, the invariants, and so many grants spread over the actions.
+fn generated(size: usize, grants: Grants) -> TempDir {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let folder = copy(&shipped);
+    for entry in fs::read_dir(folder.path()).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let is_policies = path
+            .extension()
+            .is_some_and(|extension| extension == "cedar");
+        if is_policies && !path.ends_with("guardrails.cedar") {
+            fs::remove_file(path).expect("a file less");
+        }
+    }
+    if matches!(grants, Grants::ToPrincipals) {
+        fs::remove_file(folder.path().join("invariants/grants.cedar")).expect("a file less");
+    }
+    let actions: Vec<&str> = Permission::ALL
+        .iter()
+        .map(|permission| permission.as_str())
+        .filter(|name| {
+            !name.starts_with("team:")
+                && !name.ends_with("Settings")
+                && !name.ends_with("Role")
+                && !name.ends_with("GrantPermission")
+                && !name.contains("Deactivate")
+        })
+        .collect();
+    let mut text = String::new();
+    for number in 0..size.saturating_sub(4) {
+        let action = actions.get(number % actions.len()).expect("an action");
+        let written = match grants {
+            Grants::ToPrincipals => writeln!(
+                text,
+                "@id(\"grant.{number}\")\npermit (principal == \
+                 ServiceAccount::\"sa-{number:026}\", action == Action::\"{action}\", resource);"
+            ),
+            Grants::ByPermission => writeln!(
+                text,
+                "@id(\"grant.{number}\")\npermit (principal is ServiceAccount in \
+                 Permission::\"{action}\", action == Action::\"{action}\", resource)\n\
+                 when {{ context.source_ip.isInRange(ip(\"203.0.{}.{}/32\")) }};",
+                113 + number / 250,
+                number % 250
+            ),
+        };
+        written.expect("a string takes any text");
+    }
+    fs::write(folder.path().join("grants.cedar"), text).expect("a written file");
+    folder
+}
