@@ -136,6 +136,19 @@ pub struct Finding {
     pub report: String,
 }
 
+impl Finding {
+    /// The report, after the gate's name where the report does not show by itself what it is.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let report = self.report.trim_end();
+        match self.gate {
+            Gate::Folder | Gate::Validation => report.to_owned(),
+            gate if report.contains('\n') => format!("{gate}:\n{report}"),
+            gate => format!("{gate}: {report}"),
+        }
+    }
+}
+
 impl Verdict {
     /// A verdict with one refusal.
     #[must_use]
@@ -158,11 +171,7 @@ impl Verdict {
     /// Every refusal, in plain text; `None` if there is none.
     #[must_use]
     pub fn report(&self) -> Option<String> {
-        let reports: Vec<String> = self
-            .refusals
-            .iter()
-            .map(|finding| format!("{}: {}", finding.gate, finding.report.trim_end()))
-            .collect();
+        let reports: Vec<String> = self.refusals.iter().map(Finding::text).collect();
         (!reports.is_empty()).then(|| reports.join("\n"))
     }
 }

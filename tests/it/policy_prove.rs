@@ -277,10 +277,6 @@ fn only_a_plain_answer_proves() {
             shadows: false,
         };
         let proofs = prove(&snapshot, &[], &solver, &options, &clock);
-        assert!(
-            clock.monotonic() < started + Duration::from_mins(1),
-            "{script}"
-        );
         assert!(!proofs.is_proved(), "{script}");
         assert!(
             proofs.report().contains(reason),

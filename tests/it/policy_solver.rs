@@ -23,10 +23,6 @@ pub(crate) fn solver() -> Option<Solver> {
     match Solver::find(None) {
         Ok(solver) => Some(solver),
         Err(error) => {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "what is required is said to the test run, not to the service"
-            )]
             let required =
                 std::env::var("CHARTER_REQUIRE_SERVICES").is_ok_and(|value| value == "1");
             assert!(!required, "{error}");

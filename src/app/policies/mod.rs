@@ -158,11 +158,10 @@ fn load(dir: &Path) -> Result<Folder, StartError> {
 }
 
 fn health(verdict: &Verdict) -> Health {
-    let warning = |finding: &gates::Finding| format!("{}: {}", finding.gate, finding.report);
     let not_run = |(gate, reason): (&gates::Gate, &String)| format!("{gate}: {reason}");
     Health {
         refused: None,
-        warnings: verdict.warnings.iter().map(warning).collect(),
+        warnings: verdict.warnings.iter().map(gates::Finding::text).collect(),
         not_run: verdict.not_run.iter().map(not_run).collect(),
     }
 }
