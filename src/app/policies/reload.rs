@@ -105,7 +105,10 @@ impl Reloader {
             };
             tokio::select! {
                 _ = poll.tick() => {}
-                () = changed.notified() => {}
+                () = changed.notified() => {
+                    // Changes come in bursts; one look is enough for all of them.
+                    tokio::time::sleep(SETTLE).await;
+                }
                 _ = asked => {
                     tracing::info!("SIGHUP: the policies are looked at anew");
                     self.judged = None;

@@ -58,7 +58,13 @@ async fn a_denial_is_explained(service: &Service) {
             .to_string()
             .contains("127.0.0.1")
     );
-    assert!(shown["explanation"].is_null() && shown["masked"] == json!([]));
+    assert_eq!(shown["masked"], json!([]));
+    let nearest = &shown["explanation"]["nearest"][0];
+    assert_eq!(
+        nearest["policy"], "organizations:GetOrganization",
+        "{}",
+        shown["explanation"]
+    );
     // An allowed one, with its policy's place: the auditor's own question.
     let own = service.logged();
     let own = own
