@@ -79,6 +79,17 @@ impl Charter {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
+    /// Processor time that it has used, all its threads together, in seconds.
+    pub(crate) fn processor_seconds(&self) -> f64 {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = std::fs::read_to_string(path).expect("a live process");
+        let (_, fields) = stat.rsplit_once(')').expect("a name");
+        // Fields 14 and 15, in hundredths of a second; the name is the second.
+        let used = fields.split_whitespace().skip(11).take(2);
+        let ticks: f64 = used.filter_map(|it| it.parse::<f64>().ok()).sum();
+        ticks / 100.0
+    }
+
     pub(crate) fn resident_kib(&self) -> u64 {
         resident_kib(self.child.id())
     }

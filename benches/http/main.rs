@@ -92,18 +92,31 @@ fn decision_log(requests: usize) {
     let on = Charter::start();
     let off = Charter::start_with(&[("CHARTER__DECISIONS__ENABLED", "false")]);
     let (mut of_on, mut of_off) = (Vec::new(), Vec::new());
+    let (mut used_on, mut used_off) = (Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
         let signed_on = on.signed_requests(requests, &on.host);
         let signed_off = off.signed_requests(requests, &off.host);
+        let before = [&off, &on].map(Charter::processor_seconds);
         let round_off = load::run(&off.host, &signed_off, CONNECTIONS);
         let round_on = load::run(&on.host, &signed_on, CONNECTIONS);
         if round > 0 {
+            used_off.push(off.processor_seconds() - before[0]);
+            used_on.push(on.processor_seconds() - before[1]);
             print_row("log off", &round_off);
             print_row("log on", &round_on);
             of_off.push(round_off);
             of_on.push(round_on);
         }
     }
+    for used in [&mut used_on, &mut used_off] {
+        used.sort_by(f64::total_cmp);
+    }
+    let each = |used: &[f64]| used[used.len() / 2] * 1e6 / requests as f64;
+    let (each_on, each_off) = (each(&used_on), each(&used_off));
+    println!(
+        "processor time a request, of the service alone: {each_on:.1} µs with the log, {each_off:.1} µs without, ratio {:.3}",
+        each_on / each_off
+    );
     let (on, off) = (median(&of_on), median(&of_off));
     println!(
         "decision log on / off: {:.0} / {:.0} requests a second, ratio {:.3}; p99 {:?} / {:?}",

@@ -134,7 +134,7 @@ impl Writer {
 
     /// Begins the next file.
     fn rotate(&mut self) -> Result<(), GaveUp> {
-        self.insist(|writer| writer.files.sync())?;
+        self.files.sync_apart();
         let now = self.clock.now();
         let dir = self.files.dir().to_owned();
         let number = self.files.current.number + 1;
@@ -251,6 +251,24 @@ impl Files {
             self.length += written as u64;
         }
         self.head.write(head)
+    }
+
+    /// Syncs the file that is finished on a thread of its own: that takes as long as the disk
+    /// likes, and meanwhile the queue would fill up and requests would wait.
+    fn sync_apart(&self) {
+        let name = self.current.name();
+        let synced = self.open.try_clone().and_then(|file| {
+            std::thread::Builder::new()
+                .name("decision-log-sync".to_owned())
+                .spawn(move || {
+                    if let Err(error) = file.sync_all() {
+                        tracing::error!(file = name, %error, "a finished decision file could not be synced");
+                    }
+                })
+        });
+        if let Err(error) = synced {
+            tracing::error!(%error, "a finished decision file is not synced");
+        }
     }
 
     fn sync(&self) -> io::Result<()> {
