@@ -31,14 +31,15 @@ impl Checker {
         self.timeout
     }
 
-    /// Leads a candidate through the gates. A check that does not come to its end is a refusal.
+    /// Leads a candidate through the gates, for as long as the job may take. A check that does not
+    /// come to its end is a refusal.
     pub(super) async fn check(&self, job: &Job) -> Verdict {
-        match tokio::time::timeout(self.timeout, self.run(job)).await {
+        match tokio::time::timeout(job.time, self.run(job)).await {
             Ok(Ok(verdict)) => verdict,
             Ok(Err(reason)) => unfinished(reason),
             Err(_elapsed) => unfinished(format!(
                 "the check took longer than {:?} (`policies.check_timeout`) and was ended",
-                self.timeout
+                job.time
             )),
         }
     }

@@ -79,7 +79,12 @@ impl Policies {
     pub(super) async fn start(&self) -> Result<Started, StartError> {
         let folder = load(&self.dir)?;
         let version = self.check_version(&folder).map_err(StartError::Policies)?;
-        let job = self.job(&folder);
+        // Nobody is served worse by a start that takes longer, as on a busy machine.
+        let time = self.checker.timeout().max(START_TIMEOUT);
+        let job = Job {
+            time,
+            ..self.job(&folder)
+        };
         let mut verdict = Verdict::default();
         if job.tests != Demand::No || job.proofs != Demand::No {
             verdict = self.checker.check(&job).await;
@@ -193,5 +198,7 @@ pub(super) async fn warn_of_unknown_names(store: &Store, snapshot: &Snapshot, he
     }
 }
 
+/// Time for the checks at start, at least.
+const START_TIMEOUT: Duration = Duration::from_mins(5);
 /// How long a change must have rested before it is looked at.
 const SETTLE: Duration = Duration::from_millis(100);

@@ -54,7 +54,7 @@ impl ShadowFolder {
     }
 
     async fn load(&self, folder: Folder, checker: &Checker) -> Result<(), String> {
-        let verdict = checker.check(&self.job(&folder)).await;
+        let verdict = checker.check(&self.job(&folder, checker)).await;
         if let Some(reason) = verdict.report() {
             return Err(reason);
         }
@@ -66,7 +66,7 @@ impl ShadowFolder {
         Ok(())
     }
 
-    fn job(&self, folder: &Folder) -> Job {
+    fn job(&self, folder: &Folder, checker: &Checker) -> Job {
         Job {
             dir: self.dir.clone(),
             candidate: folder.files().clone(),
@@ -78,7 +78,7 @@ impl ShadowFolder {
             solver: None,
             proofs_kept: None,
             hold_widening: false,
-            time: std::time::Duration::ZERO,
+            time: checker.timeout(),
         }
     }
 }
