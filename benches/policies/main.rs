@@ -45,6 +45,8 @@ fn serve(policies: &Path) -> Charter {
         ("CHARTER__POLICIES__DIR", dir),
         ("CHARTER__POLICIES__PROOFS", "off"),
         ("CHARTER__POLICIES__CHECK_TIMEOUT", "5m"),
+        ("CHARTER__RATE_LIMITS__KEY_RATE", "0"),
+        ("CHARTER__RATE_LIMITS__ORGANIZATION_RATE", "0"),
     ])
 }
 

@@ -330,7 +330,7 @@ fn shortened(mut reason: String) -> String {
             .rev()
             .find(|&end| reason.is_char_boundary(end));
         reason.truncate(end.unwrap_or(0));
-        reason.push_str("\n… `charter policy check` shows the rest");
+        reason.push_str("\n… `charter policy check`, `test` and `prove` show the rest");
     }
     reason
 }

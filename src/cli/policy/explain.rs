@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use cedar_policy::{Entities, Request};
 use clap::Args;
@@ -45,6 +47,10 @@ pub(super) struct ExplainArgs {
     #[arg(long)]
     json: bool,
 }
+
+/// A decision is in the log within a second.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Prints the explanation.
 ///
@@ -107,15 +113,25 @@ fn recorded(dir: &Path, id: &str) -> Result<Record, Error> {
     let parsed: DecisionId = id
         .parse()
         .map_err(|_| Error::argument("ID", "is `dec-` and 26 characters"))?;
-    decision_log::find(dir, parsed)
-        .map_err(|error| Error::DecisionLog(dir.to_owned(), error))?
-        .ok_or_else(|| {
-            let rule = format!(
-                "is not in the decision log of `{}`, or no longer",
-                dir.display()
-            );
-            Error::argument("ID", rule)
-        })
+    let find = || {
+        decision_log::find(dir, parsed).map_err(|error| Error::DecisionLog(dir.to_owned(), error))
+    };
+    let mut found = find()?;
+    for _ in 0..TRIES {
+        if found.is_some() {
+            break;
+        }
+        // The service may still have to write it.
+        thread::sleep(PAUSE);
+        found = find()?;
+    }
+    found.ok_or_else(|| {
+        let rule = format!(
+            "is not in the decision log of `{}`, or no longer",
+            dir.display()
+        );
+        Error::argument("ID", rule)
+    })
 }
 
 fn inputs(record: &Record, snapshot: &Snapshot) -> Result<(Request, Entities), Error> {
