@@ -100,6 +100,11 @@ impl World {
         }
     }
 
+    /// Every value of the context that this function makes.
+    pub(in crate::policy) fn set_every(&mut self, function: &str, argument: &str) {
+        set_calls(&mut self.context, function, argument);
+    }
+
     /// Every truth value that an entity has.
     pub(in crate::policy) fn set_every_flag(&mut self, to: bool) {
         let attributes = self
@@ -111,6 +116,26 @@ impl World {
                 *value = Value::Bool(to);
             }
         }
+    }
+}
+
+/// Puts one argument into each call of a function, wherever it is.
+fn set_calls(value: &mut Value, function: &str, argument: &str) {
+    let called = value.pointer("/__extn/fn").and_then(Value::as_str);
+    // A time may be written as one that another is moved to.
+    let makes_it = called == Some(function) || (called == Some("offset") && function == "datetime");
+    if makes_it {
+        *value = json!({"__extn": {"fn": function, "arg": argument}});
+        return;
+    }
+    match value {
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| set_calls(item, function, argument)),
+        Value::Object(fields) => fields
+            .values_mut()
+            .for_each(|field| set_calls(field, function, argument)),
+        _ => {}
     }
 }
 

@@ -15,6 +15,9 @@ use crate::policy::counterexample::{self, World, lacks_something};
 use crate::policy::request_type::RequestType;
 use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, OUT_OF_TIME, Session};
 
+/// So many values of a kind are tried before the solver is asked.
+const MAX_TRIES: usize = 4;
+
 /// A finding if the policy never matches, or if that is not known.
 pub(super) fn alive(
     subject: &Subject<'_>,
@@ -116,12 +119,26 @@ fn suited(plain: &World, policy: &Policy) -> Vec<World> {
     if let Some(uid) = within {
         world.put_in(&world.resource.clone(), &uid);
     }
-    [true, false]
-        .into_iter()
-        .map(|flag| {
-            let mut world = world.clone();
-            world.set_every_flag(flag);
-            world
-        })
-        .collect()
+    let mut worlds = Vec::new();
+    for flag in [true, false] {
+        world.set_every_flag(flag);
+        worlds.push(world.clone());
+    }
+    // Where a condition compares with a value, that value often fits.
+    let text = policy.to_cedar().unwrap_or_default();
+    for function in ["ip", "datetime"] {
+        for argument in arguments(&text, function).take(MAX_TRIES) {
+            world.set_every_flag(true);
+            world.set_every(function, argument.split('/').next().unwrap_or(argument));
+            worlds.push(world.clone());
+        }
+    }
+    worlds
+}
+
+/// As in `ip("…")`.
+fn arguments<'t>(text: &'t str, function: &str) -> impl Iterator<Item = &'t str> {
+    let opening = format!("{function}(\"");
+    let calls: Vec<&str> = text.split(&opening).skip(1).collect();
+    calls.into_iter().filter_map(|rest| rest.split('"').next())
 }

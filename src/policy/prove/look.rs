@@ -1,16 +1,19 @@
 //! Looks at one kind of request: which policies may match or fail on it, and does whatever is
 //! allowed keep each invariant?
 //!
-//! That the guards alone keep an invariant is one question, however many permits there are; only
-//! what stays open is asked of the permits, a few at a time.
+//! That the guards alone keep an invariant is one question, however many permits there are. What
+//! stays open is asked of the permits' scopes, and of the permits at last, a few at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{
-    Authorizer, Decision, Effect, Entities, Policy, PolicySet, PrincipalConstraint, Request,
-    ResourceConstraint,
+    Authorizer, Decision, Effect, Entities, Policy, PolicyId, PolicySet, PrincipalConstraint,
+    Request, ResourceConstraint,
 };
 use cedar_policy_symcc::{
     CompiledPolicySet, implies_asserts, never_errors_asserts, never_matches_asserts,
 };
+use serde_json::Value;
 
 use super::{Claim, Finding, Subject, ToProve, Verdict, set};
 use crate::policy::counterexample::{self, Counterexample, lacks_something};
@@ -143,8 +146,16 @@ struct Allowed<'a> {
     guards: Vec<&'a Policy>,
     /// All whose scope fits, what cannot match included: it needs its entities, too.
     whole: PolicySet,
-    /// Everything that the guards let through.
+    /// With many permits: everything that the guards let through.
     unguarded: Option<CompiledPolicySet>,
+    /// With many permits: their scopes without their conditions, each once.
+    scopes: Vec<Scope<'a>>,
+}
+
+/// A scope, and the permits that have it.
+struct Scope<'a> {
+    bare: Policy,
+    permits: Vec<&'a Policy>,
 }
 
 impl<'a> Allowed<'a> {
@@ -168,14 +179,43 @@ impl<'a> Allowed<'a> {
         } else {
             None
         };
+        let scopes = if unguarded.is_some() {
+            scopes(&permits)
+        } else {
+            Vec::new()
+        };
         Ok(Self {
             permits,
             forbids,
             guards,
             whole,
             unguarded,
+            scopes,
         })
     }
+}
+
+/// The scopes of some permits. A condition only takes away: what the scope alone keeps, the permit
+/// keeps.
+fn scopes<'a>(permits: &[&'a Policy]) -> Vec<Scope<'a>> {
+    let mut scopes: BTreeMap<String, Scope<'a>> = BTreeMap::new();
+    for permit in permits {
+        let Ok(mut json) = permit.to_json() else {
+            continue;
+        };
+        if let Some(fields) = json.as_object_mut() {
+            fields.insert("conditions".to_owned(), Value::Array(Vec::new()));
+            fields.remove("annotations");
+        }
+        let key = json.to_string();
+        if let Some(known) = scopes.get_mut(&key) {
+            known.permits.push(permit);
+        } else if let Ok(bare) = Policy::from_json(Some(permit.id().clone()), json) {
+            let permits = vec![*permit];
+            scopes.insert(key, Scope { bare, permits });
+        }
+    }
+    scopes.into_values().collect()
 }
 
 fn is_guard(forbid: &Policy) -> bool {
@@ -210,8 +250,11 @@ fn keeps(
     {
         return Ok(None);
     }
+    let kept = kept_by_scope(request_type, session, allowed, &compiled)?;
+    let is_open = |permit: &&Policy| !kept.contains(permit.id());
+    let permits: Vec<&Policy> = allowed.permits.iter().copied().filter(is_open).collect();
     let mut open = None;
-    for permits in allowed.permits.chunks(PERMITS_AT_ONCE) {
+    for permits in permits.chunks(PERMITS_AT_ONCE) {
         let mut forbids = [&allowed.guards, &allowed.forbids].into_iter().peekable();
         if allowed.forbids.len() <= PERMITS_AT_ONCE {
             forbids.next();
@@ -239,6 +282,29 @@ fn keeps(
         }
     }
     Ok(open)
+}
+
+/// The permits that keep the invariant by their scope alone.
+fn kept_by_scope(
+    request_type: &RequestType<'_>,
+    session: &mut Session<'_>,
+    allowed: &Allowed<'_>,
+    invariant: &CompiledPolicySet,
+) -> Result<BTreeSet<PolicyId>, String> {
+    let mut kept = BTreeSet::new();
+    for scopes in allowed.scopes.chunks(PERMITS_AT_ONCE) {
+        let bare = scopes.iter().map(|scope| &scope.bare);
+        let bare = set(bare.chain(allowed.guards.iter().copied()))?;
+        let bare = request_type.compile_set(&bare)?;
+        if matches!(
+            session.never(&implies_asserts(&bare, invariant)),
+            Answer::Holds
+        ) {
+            let permits = scopes.iter().flat_map(|scope| &scope.permits);
+            kept.extend(permits.map(|permit| permit.id().clone()));
+        }
+    }
+    Ok(kept)
 }
 
 /// Tries the request that is allowed though the invariant does not allow it.
