@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use charter::domain::clock::{Clock as _, SystemClock};
+use charter::domain::clock::SystemClock;
 use charter::policy::counterexample::Counterexample;
 use charter::policy::prove::cache::ProofCache;
 use charter::policy::prove::{Claim, Finding, Options, Proofs, Verdict, prove, prove_for_gate};
