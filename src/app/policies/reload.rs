@@ -228,17 +228,16 @@ impl Reloader {
         verdict: &Verdict,
         approved: bool,
     ) {
+        let mut health = health(verdict);
+        warn_of_unknown_names(&self.state.store, &snapshot, &mut health).await;
         tracing::info!(digest = %snapshot.digest(), "other policies are in force");
         metrics::counter!("charter_policies_reloads_total", "outcome" => "taken").increment(1);
         self.retired.push(self.state.engine.replace(snapshot));
+        self.state.engine.report(health);
         self.live.clone_from(folder.files());
         if approved {
             self.baseline.clone_from(folder.files());
         }
-        let mut health = health(verdict);
-        let snapshot = self.state.engine.snapshot();
-        warn_of_unknown_names(&self.state.store, &snapshot, &mut health).await;
-        self.state.engine.report(health);
     }
 
     /// The folder is back to what is in force.

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use cedar_policy::{Entities, Request};
 use clap::Args;
 use miette::NamedSource;
 use serde_json::json;
@@ -19,8 +18,7 @@ use crate::authz::decision_log::{self, Record};
 use crate::authz::fault::LoadError;
 use crate::authz::snapshot::Snapshot;
 use crate::domain::id::DecisionId;
-use crate::policy::explain::{Explanation, explain};
-use crate::policy::written_request;
+use crate::policy::explain::{self, Explanation};
 
 /// Say why a request is allowed or denied: which policies decided, or came nearest, and by what
 #[derive(Debug, Args)]
@@ -62,16 +60,16 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
     let policies = args.policies.as_ref().unwrap_or(&settings.policies.dir);
     let decisions = args.decisions.as_ref().unwrap_or(&settings.decisions.dir);
     let snapshot = Snapshot::load(policies).map_err(faulty)?;
-    let (record, (request, entities)) = match (&args.id, &args.request) {
+    let (record, explanation) = match (&args.id, &args.request) {
         (Some(id), _) => {
             let record = recorded(decisions, id)?;
-            let inputs = inputs(&record, &snapshot)?;
-            (Some(record), inputs)
+            let explanation = explain::recorded(&snapshot, &record)
+                .map_err(|rule| Error::argument("ID", rule))?;
+            (Some(record), explanation)
         }
         (None, Some(file)) => (None, written(file, &snapshot)?),
         (None, None) => return Err(Error::argument("ID", "or `--request` must be given")),
     };
-    let explanation = explain(&snapshot, &request, &entities);
     let notes = record
         .as_ref()
         .map_or_else(Vec::new, |record| notes(record, &explanation));
@@ -134,28 +132,6 @@ fn recorded(dir: &Path, id: &str) -> Result<Record, Error> {
     })
 }
 
-fn inputs(record: &Record, snapshot: &Snapshot) -> Result<(Request, Entities), Error> {
-    if !record.masked.is_empty() {
-        let rule = format!(
-            "has masked parts ({}), and can't be asked again",
-            record.masked.join(", ")
-        );
-        return Err(Error::argument("ID", rule));
-    }
-    let inputs = record
-        .inputs(snapshot)
-        .map_err(|error| {
-            Error::argument("ID", format!("can't be asked of these policies: {error}"))
-        })?
-        .ok_or_else(|| {
-            Error::argument(
-                "ID",
-                "was denied unasked: the schema did not have the question",
-            )
-        })?;
-    Ok((inputs.request, inputs.entities))
-}
-
 /// What keeps the explanation from being one of the recorded decision.
 fn notes(record: &Record, explanation: &Explanation) -> Vec<String> {
     let mut notes = Vec::new();
@@ -179,14 +155,12 @@ fn notes(record: &Record, explanation: &Explanation) -> Vec<String> {
     notes
 }
 
-fn written(file: &Path, snapshot: &Snapshot) -> Result<(Request, Entities), Error> {
+fn written(file: &Path, snapshot: &Snapshot) -> Result<Explanation, Error> {
     let text = fs::read_to_string(file).map_err(|error| {
         let rule = format!("cannot be read from `{}`: {error}", file.display());
         Error::argument("--request", rule)
     })?;
-    let source = Arc::new(NamedSource::new(
-        file.display().to_string(),
-        Arc::from(text),
-    ));
-    written_request::read(&source, snapshot.schema()).map_err(faulty)
+    let name = file.display().to_string();
+    let source = Arc::new(NamedSource::new(name, Arc::from(text)));
+    explain::written(snapshot, &source).map_err(faulty)
 }

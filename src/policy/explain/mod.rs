@@ -18,7 +18,10 @@ use super::by_action::ByAction;
 use super::conditions::Conditions;
 use super::conditions::evaluate::Look;
 use super::verdict::{Ruling, Verdict};
+use super::written_request;
+use crate::authz::decision_log::Record;
 use crate::authz::decision_log::again::Explain;
+use crate::authz::fault::{LoadError, Source};
 use crate::authz::snapshot::Snapshot;
 
 pub use self::findings::Finding;
@@ -176,6 +179,35 @@ fn with_actions<'a>(
     match entities.clone().upsert_entities(actions, None) {
         Ok(with_actions) => Cow::Owned(with_actions),
         Err(_) => Cow::Borrowed(entities),
+    }
+}
+
+/// Explains a request that is written down as an example is.
+///
+/// # Errors
+///
+/// What is wrong with its form, with file, line and caret.
+pub fn written(snapshot: &Snapshot, source: &Source) -> Result<Explanation, LoadError> {
+    let (request, entities) = written_request::read(source, snapshot.schema())?;
+    Ok(explain(snapshot, &request, &entities))
+}
+
+/// Explains a recorded decision, as these policies would take it.
+///
+/// # Errors
+///
+/// Why it cannot be asked again.
+pub fn recorded(snapshot: &Snapshot, record: &Record) -> Result<Explanation, String> {
+    if !record.masked.is_empty() {
+        let masked = record.masked.join(", ");
+        return Err(format!(
+            "has masked parts ({masked}) and cannot be asked again"
+        ));
+    }
+    match record.inputs(snapshot) {
+        Ok(Some(inputs)) => Ok(explain(snapshot, &inputs.request, &inputs.entities)),
+        Ok(None) => Err("was denied unasked: the schema did not have the question".to_owned()),
+        Err(error) => Err(format!("cannot be asked of these policies: {error}")),
     }
 }
 
