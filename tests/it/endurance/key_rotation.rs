@@ -48,6 +48,9 @@ fn set_token_keys(home: &Home, entries: &[&str]) {
     fs::write(&file, lines.join("\n") + "\n").expect("written");
 }
 
+/// Sessions that each of four clients holds open.
+const TOKENS: usize = 8;
+
 /// What a balancer knows: which replicas take requests.
 type Replicas = Arc<RwLock<Vec<SocketAddr>>>;
 
@@ -75,6 +78,10 @@ async fn use_tokens(
                 .expect("a token")
                 .to_owned();
             tokens.push(token);
+            // A person's oldest sessions end when there are more than fifty.
+            if tokens.len() > TOKENS {
+                tokens.remove(0);
+            }
         }
         // Old ones and new ones.
         let token = &tokens[turn % tokens.len()];
