@@ -206,9 +206,18 @@ pub fn run(job: &Job, clock: &dyn Clock) -> Verdict {
         Ok(loaded) => loaded,
         Err(error) => return Verdict::refused(Gate::Validation, error.report()),
     };
-    // Both were checked when they were taken.
-    let earlier = |files: &Option<Files>| Loaded::of(job, files.as_ref()?).ok();
-    let live = earlier(&job.live);
+    // Both were in force. Without them what they promise could not be held against the candidate.
+    let earlier = |files: &Option<Files>| {
+        let loaded = files.as_ref().map(|files| Loaded::of(job, files));
+        loaded.transpose().map_err(|error| {
+            let report = format!("what is in force cannot be read again\n{}", error.report());
+            Verdict::refused(Gate::Validation, report)
+        })
+    };
+    let (live, at_start) = match (earlier(&job.live), earlier(&job.baseline)) {
+        (Ok(live), Ok(at_start)) => (live, at_start),
+        (Err(refused), _) | (_, Err(refused)) => return refused,
+    };
     let mut gates = Gates {
         verdict: Verdict::default(),
         only_forbids: live
@@ -216,7 +225,6 @@ pub fn run(job: &Job, clock: &dyn Clock) -> Verdict {
             .is_some_and(|live| candidate.only_adds_forbids_to(live)),
     };
     gates.tests(job, &candidate);
-    let at_start = earlier(&job.baseline);
     let at_start = at_start.as_ref().map(|loaded| loaded.snapshot.invariants());
     gates.proofs(job, &candidate, at_start.unwrap_or_default(), clock);
     if let Some(live) = &live {

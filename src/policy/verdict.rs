@@ -1,9 +1,11 @@
-//! What the service makes of Cedar's response, for a request that is at hand in Cedar's own form.
+//! What the service decides about a request that is at hand in Cedar's own form.
 
-use cedar_policy::{
-    AuthorizationError, Authorizer, Decision, Effect, Entities, Policy, PolicySet, Request,
-};
+use cedar_policy::{Entities, Request};
 use serde::Serialize;
+
+use crate::authz::decision::{Denial, EvaluationError, Outcome};
+use crate::authz::snapshot::Snapshot;
+use crate::domain::permission::Permission;
 
 /// The answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -17,6 +19,16 @@ pub enum Ruling {
     NotPermitted,
 }
 
+impl From<Outcome> for Ruling {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Allow => Self::Allowed,
+            Outcome::Deny(Denial::ForbiddenByPolicy) => Self::Forbidden,
+            Outcome::Deny(Denial::NotPermitted) => Self::NotPermitted,
+        }
+    }
+}
+
 /// The answer, and the policies that made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
@@ -24,64 +36,29 @@ pub struct Verdict {
     pub ruling: Ruling,
     /// The `@id`s of the policies that decided, sorted.
     pub determining: Vec<String>,
-    /// The `@id`s of the policies that could not be evaluated, sorted, each with Cedar's reason.
-    pub errors: Vec<(String, String)>,
+    /// The policies that could not be evaluated, sorted by `@id`.
+    pub errors: Vec<EvaluationError>,
 }
 
 impl Verdict {
-    /// Asks policies, all of which are evaluated.
+    /// Asks a snapshot, as the service does. `entities` have the actions and their groups. What the
+    /// schema does not let be asked is not permitted.
     #[must_use]
-    pub fn of<'a>(
-        policies: impl IntoIterator<Item = &'a Policy>,
-        request: &Request,
-        entities: &Entities,
-    ) -> Self {
-        let mut set = PolicySet::new();
-        for policy in policies {
-            // Ids are unique within a snapshot: the only thing that could fail here.
-            let _ = set.add(policy.clone());
-        }
-        Self::of_set(&set, request, entities)
-    }
-
-    /// Asks a whole set.
-    #[must_use]
-    pub fn of_set(set: &PolicySet, request: &Request, entities: &Entities) -> Self {
-        let response = Authorizer::new().is_authorized(request, set, entities);
-        let mut determining: Vec<String> = response
-            .diagnostics()
-            .reason()
-            .map(ToString::to_string)
-            .collect();
-        let mut errors = Vec::new();
-        let mut errored_forbids = Vec::new();
-        for error in response.diagnostics().errors() {
-            let AuthorizationError::PolicyEvaluationError(error) = error;
-            let id = error.policy_id();
-            let permits = set
-                .policy(id)
-                .is_some_and(|policy| policy.effect() == Effect::Permit);
-            if !permits {
-                errored_forbids.push(id.to_string());
-            }
-            errors.push((id.to_string(), error.inner().to_string()));
-        }
-        let ruling = match response.decision() {
-            // Cedar skips what it cannot evaluate; the service denies what it may have forbidden.
-            Decision::Allow if !errored_forbids.is_empty() => {
-                determining = errored_forbids;
-                Ruling::Forbidden
-            }
-            Decision::Allow => Ruling::Allowed,
-            Decision::Deny if determining.is_empty() => Ruling::NotPermitted,
-            Decision::Deny => Ruling::Forbidden,
+    pub fn of(snapshot: &Snapshot, request: &Request, entities: &Entities) -> Self {
+        let action = request.action().map(|action| action.id().unescaped());
+        let permission = action.and_then(|name| name.parse::<Permission>().ok());
+        let Some(permission) = permission else {
+            return Self {
+                ruling: Ruling::NotPermitted,
+                determining: Vec::new(),
+                errors: Vec::new(),
+            };
         };
-        determining.sort_unstable();
-        errors.sort_unstable();
+        let decision = snapshot.decide_again(permission, request, entities);
         Self {
-            ruling,
-            determining,
-            errors,
+            ruling: decision.outcome.into(),
+            determining: decision.determining,
+            errors: decision.errors,
         }
     }
 }

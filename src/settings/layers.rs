@@ -3,6 +3,7 @@
 //! A layer may only set keys that the embedded defaults have.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 
 use config::{Environment, File, FileFormat, Map, Source, Value, ValueKind};
@@ -20,6 +21,15 @@ pub(super) struct Sources {
     config_file: Option<(String, String)>,
     environment: Vec<(String, String)>,
     unreadable: Vec<Fault>,
+}
+
+/// Where the machine's programs are.
+pub(super) fn search_path() -> Option<OsString> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the environment"
+    )]
+    std::env::var_os("PATH")
 }
 
 /// A value and who set it; `None` for the embedded default.

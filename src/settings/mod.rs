@@ -14,6 +14,7 @@ mod sections;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -108,6 +109,8 @@ pub struct Policies {
     pub proofs: Requirement,
     /// The solver's program; `None` looks for it on the path.
     pub solver: Option<PathBuf>,
+    /// Where programs are looked for; `None` is the system's own choice.
+    pub search_path: Option<OsString>,
     /// Whether a folder must have a manifest.
     pub manifest: bool,
     /// Whether an edit that allows more waits for an approval.
@@ -269,18 +272,16 @@ impl Settings {
     /// Every fault of every layer. With `demo` also a listener that others could reach.
     pub fn load(config_file: Option<&Path>, demo: bool) -> Result<Self, SettingsError> {
         let mut sources = Sources::from_environment_and(config_file)?;
-        let settings = Self::resolve(&sources, demo)?;
-        if settings.keys.is_some() {
-            return Ok(settings);
-        }
-        let made_by = demo.then_some(&OsEntropy as _);
-        match key_file::open(&settings.data_dir, made_by)? {
-            Some(text) => {
+        let mut settings = Self::resolve(&sources, demo)?;
+        if settings.keys.is_none() {
+            let made_by = demo.then_some(&OsEntropy as _);
+            if let Some(text) = key_file::open(&settings.data_dir, made_by)? {
                 sources.key_file = Some(text);
-                Self::resolve(&sources, demo)
+                settings = Self::resolve(&sources, demo)?;
             }
-            None => Ok(settings),
         }
+        settings.policies.search_path = layers::search_path();
+        Ok(settings)
     }
 
     /// The same from values, touching neither file nor environment. For tests.

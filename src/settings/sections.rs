@@ -119,6 +119,7 @@ fn policies(reader: &mut Reader) -> Policies {
         min_coverage: reader.number("policies.min_coverage", 0..=100),
         proofs: reader.choice("policies.proofs", &REQUIREMENTS),
         solver: (!solver.is_empty()).then(|| PathBuf::from(solver)),
+        search_path: None,
         manifest: reader.choice(
             "policies.manifest",
             &[("optional", false), ("required", true)],

@@ -13,8 +13,8 @@ use charter::policy::solver::Solver;
 use tempfile::TempDir;
 
 use crate::endurance::charter::Home;
-use crate::policy_solver::{Edited, copy, limits, played, solver};
-use crate::policy_world::shipped;
+use crate::policy_solver::{Edited, limits, played, solver};
+use crate::policy_world::{copy, shipped};
 
 fn diff(old: &Snapshot, new: &Snapshot, solver: &Solver) -> Diff {
     widens(old, new, solver, limits(), &SystemClock::start()).expect("a comparison")

@@ -11,7 +11,7 @@ use charter::policy::prove::{Options, Proofs, prove};
 use charter::policy::solver::{Limits, Solver};
 use tempfile::TempDir;
 
-use crate::policy_world::shipped;
+use crate::policy_world::whole_copy_of_shipped;
 
 /// The installed solver; `None` where there is none, said aloud. With
 /// `CHARTER_REQUIRE_SERVICES=1` that is a failure.
@@ -52,9 +52,9 @@ pub(crate) struct Edited {
 
 impl Edited {
     pub(crate) fn new() -> Self {
-        let dir = TempDir::new().expect("a temporary folder");
-        copy(&shipped(), dir.path());
-        Self { dir }
+        Self {
+            dir: whole_copy_of_shipped(),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -82,19 +82,6 @@ impl Edited {
     #[track_caller]
     pub(crate) fn load(&self) -> Snapshot {
         Snapshot::load(self.path()).unwrap_or_else(|error| panic!("{error}"))
-    }
-}
-
-pub(crate) fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder");
-    for entry in fs::read_dir(from).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, target).expect("a copy");
-        }
     }
 }
 

@@ -43,16 +43,23 @@ pub(crate) fn copy_of_shipped() -> TempDir {
 
 /// A copy with invariants and examples.
 pub(crate) fn whole_copy_of_shipped() -> TempDir {
-    let copy = copy_of_shipped();
-    for below in ["invariants", "tests"] {
-        fs::create_dir(copy.path().join(below)).expect("a folder");
-        for entry in fs::read_dir(shipped().join(below)).expect("the shipped folder") {
-            let path = entry.expect("an entry").path();
-            let name = path.file_name().expect("a file's name");
-            fs::copy(&path, copy.path().join(below).join(name)).expect("a copy");
+    let folder = TempDir::new().expect("a temporary folder");
+    copy(&shipped(), folder.path());
+    folder
+}
+
+/// Copies a folder with all that is in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, target).expect("a copy");
         }
     }
-    copy
 }
 
 pub(crate) fn now() -> Timestamp {

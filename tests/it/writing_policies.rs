@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::policy_world::copy;
 use crate::signing_docs::is_installed;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_charter");
@@ -37,19 +38,6 @@ fn blocks(document: &str) -> Vec<Block<'_>> {
         rest = after;
     }
     blocks
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder");
-    for entry in fs::read_dir(from).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).expect("a copy");
-        }
-    }
 }
 
 /// The lines with ` ` and `-` must be there once; they become those with ` ` and `+`.

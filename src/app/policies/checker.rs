@@ -1,6 +1,7 @@
 //! Runs the gates in a process of its own: a policy can overflow its parser's stack, which ends the
 //! process that parses it.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -16,13 +17,16 @@ const MAX_VERDICT_BYTES: u64 = 4 * 1024 * 1024;
 /// This program, as the one that checks.
 pub(super) struct Checker {
     program: PathBuf,
+    search_path: Option<OsString>,
     timeout: Duration,
 }
 
 impl Checker {
-    pub(super) fn new(program: &Path, timeout: Duration) -> Self {
+    /// `search_path` is where the solver is looked for.
+    pub(super) fn new(program: &Path, search_path: Option<OsString>, timeout: Duration) -> Self {
         Self {
             program: program.to_owned(),
+            search_path,
             timeout,
         }
     }
@@ -51,7 +55,9 @@ impl Checker {
         let job = serde_json::to_vec(job).map_err(|error| told("be described", &error))?;
         let mut child = Command::new(&self.program)
             .args(["policy", "gate"])
+            // Settings may stand in the environment, keys among them: not the solver's business.
             .env_clear()
+            .envs(self.search_path.iter().map(|path| ("PATH", path)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

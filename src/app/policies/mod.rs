@@ -66,7 +66,11 @@ impl Policies {
                 manifest: policies.manifest,
                 hold_widening: policies.hold_widening,
             },
-            checker: Checker::new(program, policies.check_timeout),
+            checker: Checker::new(
+                program,
+                policies.search_path.clone(),
+                policies.check_timeout,
+            ),
             memory: Memory::of(&settings.data_dir, keys),
         }
     }

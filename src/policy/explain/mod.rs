@@ -19,6 +19,7 @@ use super::conditions::Conditions;
 use super::conditions::evaluate::Look;
 use super::verdict::{Ruling, Verdict};
 use super::written_request;
+use crate::authz::decision::EvaluationError;
 use crate::authz::decision_log::Record;
 use crate::authz::decision_log::again::Explain;
 use crate::authz::fault::{LoadError, Source};
@@ -89,12 +90,7 @@ pub fn explain(snapshot: &Snapshot, request: &Request, entities: &Entities) -> E
     let entities = &with_actions(snapshot, request, entities);
     let by_action = ByAction::of(snapshot.policies().policies());
     let candidates = by_action.taking(request, entities);
-    // To make a set of most of the policies costs more than to ask the rest as well.
-    let verdict = if candidates.len() * 2 > snapshot.policies().num_of_policies() {
-        Verdict::of_set(snapshot.policies(), request, entities)
-    } else {
-        Verdict::of(candidates.iter().copied(), request, entities)
-    };
+    let verdict = Verdict::of(snapshot, request, entities);
     let applied = |id: &String| {
         let conditions = snapshot
             .policies()
@@ -108,13 +104,13 @@ pub fn explain(snapshot: &Snapshot, request: &Request, entities: &Entities) -> E
             }),
         }
     };
-    let errored = |(id, message): &(String, String)| Errored {
-        told: told(snapshot, id),
+    let errored = |error: &EvaluationError| Errored {
+        told: told(snapshot, &error.policy),
         is_forbid: snapshot
             .policies()
-            .policy(&PolicyId::new(id))
+            .policy(&PolicyId::new(&error.policy))
             .is_none_or(|policy| policy.effect() == Effect::Forbid),
-        message: message.clone(),
+        message: error.message.clone(),
     };
     let nearest = if verdict.ruling == Ruling::NotPermitted {
         let permits = candidates

@@ -66,7 +66,7 @@ fn run_case(
         Err(reason) => return Some(reason),
     };
     let candidates = by_action.taking(&request, &entities);
-    let verdict = Verdict::of(candidates.iter().copied(), &request, &entities);
+    let verdict = Verdict::of(snapshot, &request, &entities);
     tracker.see(&candidates, &request, &entities, &verdict);
     compare(case, &verdict, snapshot)
 }
@@ -108,7 +108,7 @@ fn compare(case: &Case<'_>, verdict: &Verdict, snapshot: &Snapshot) -> Option<St
             verdict.errors.len()
         ));
         let told = verdict.errors.iter();
-        failures.extend(told.map(|(id, error)| format!("`{id}`: {error}")));
+        failures.extend(told.map(|error| format!("`{}`: {}", error.policy, error.message)));
     }
     (!failures.is_empty()).then(|| failures.join("; "))
 }

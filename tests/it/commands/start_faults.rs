@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use crate::endurance::charter::{Home, Outcome};
+use crate::policy_solver::played;
 use crate::policy_world::copy_of_shipped;
 
 /// The paragraph, without this machine's paths. Nothing is printed on standard output.
@@ -83,6 +84,17 @@ fn a_broken_policy_is_shown_with_file_line_and_caret() {
     let path = folder.path().display().to_string();
     let said = demo_with(&[("CHARTER__POLICIES__DIR", &path)]);
     insta::assert_snapshot!(said.replace(&path, "POLICIES"));
+}
+
+#[test]
+fn the_solver_is_looked_for_on_the_path() {
+    let (_, dir) = played("exit 3");
+    let said = demo_with(&[("PATH", &dir.path().display().to_string())]);
+    // That one proves nothing.
+    assert!(
+        said.contains("proofs:") && said.contains("cvc5 9.9"),
+        "{said}"
+    );
 }
 
 #[test]

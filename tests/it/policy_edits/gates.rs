@@ -12,44 +12,12 @@ use charter::authz::folder::Folder;
 use crate::policy_solver::solver;
 use crate::policy_world::whole_copy_of_shipped;
 use crate::service::Service;
-use crate::services::TestDatabase;
 
-/// Longer than any check takes on a busy machine; only a failing test waits that long.
-const PATIENCE: Duration = Duration::from_mins(2);
-
-async fn serve(dir: &Path, more: &str) -> Service {
-    let policies = format!(
-        "dir = \"{}\"\ncheck_timeout = \"100s\"\n{more}",
-        dir.display()
-    );
-    Service::with_policies(TestDatabase::sqlite(), &policies).await
-}
-
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    tokio::time::timeout(PATIENCE, async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await
-    .unwrap_or_else(|_| panic!("never: {what}"));
-}
-
-fn in_force(service: &Service) -> Arc<str> {
-    Arc::clone(service.state().engine.snapshot().digest())
-}
-
-async fn live(service: &Service, dir: &Path, what: &str) {
-    let wanted = Arc::clone(Folder::read(dir).expect("a whole folder").digest());
-    until(what, || in_force(service) == wanted).await;
-    let engine = &service.state().engine;
-    // The health is told just after.
-    until(what, || engine.health().refused.is_none()).await;
-}
+use super::{in_force, live, serve, sound, until};
 
 /// Why the folder as it is now is refused.
 async fn reason(service: &Service, dir: &Path) -> String {
-    let wanted = Folder::read(dir).expect("a folder").whole_digest().clone();
+    let wanted = whole_digest(dir);
     let engine = &service.state().engine;
     let refused = || {
         engine
@@ -60,6 +28,10 @@ async fn reason(service: &Service, dir: &Path) -> String {
     };
     until("refused", || refused().is_some()).await;
     refused().expect("refused").reason
+}
+
+fn whole_digest(dir: &Path) -> Arc<str> {
+    Arc::clone(Folder::read(dir).expect("a folder").whole_digest())
 }
 
 fn replace(file: &Path, from: &str, to: &str) {
@@ -97,10 +69,7 @@ async fn an_edit_that_opens_one_tenant_to_another_is_refused_with_an_example() {
     }
     assert_eq!(in_force(&service), before);
     fs::write(&guardrails, good).expect("taken back");
-    until("sound again", || {
-        service.state().engine.health().refused.is_none()
-    })
-    .await;
+    sound(&service, "sound again").await;
     service.stop().await;
 }
 
@@ -127,10 +96,7 @@ async fn what_was_promised_at_start_goes_only_with_an_approval() {
     );
     assert_eq!(in_force(&service), before);
 
-    let digest = Folder::read(dir)
-        .expect("a folder")
-        .whole_digest()
-        .to_string();
+    let digest = whole_digest(dir).to_string();
     approve(&service, &digest);
     live(&service, dir, "approved").await;
     assert_ne!(in_force(&service), before);
@@ -177,10 +143,7 @@ async fn what_allows_more_waits_for_an_approval_where_that_is_demanded() {
     );
     assert_eq!(in_force(&service), before);
     // Somebody without the key cannot approve.
-    let digest = Folder::read(dir)
-        .expect("a folder")
-        .whole_digest()
-        .to_string();
+    let digest = whole_digest(dir).to_string();
     let forged = format!(
         "{{\"note\":\"{{\\\"digest\\\":\\\"{digest}\\\",\\\"at\\\":\\\"2026-01-01T00:00:00Z\\\"}}\",\"mac\":\"AAAA\"}}\n"
     );

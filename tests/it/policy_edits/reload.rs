@@ -4,9 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use charter::authz::engine::Health;
 use charter::authz::folder::Folder;
@@ -16,43 +14,13 @@ use tempfile::TempDir;
 
 use crate::policy_world::whole_copy_of_shipped;
 use crate::service::Service;
-use crate::services::TestDatabase;
 
-/// Longer than any edit takes on a busy machine; only a failing test waits that long.
-const PATIENCE: Duration = Duration::from_mins(1);
+use super::{in_force, live, serve, sound, until};
 
 const STOP: &str =
     "\n// Nobody does anything.\n@id(\"stop\")\nforbid (principal, action, resource);\n";
 
-async fn serve(dir: &Path, more: &str) -> Service {
-    let policies = format!("dir = \"{}\"\n{more}", dir.display());
-    Service::with_policies(TestDatabase::sqlite(), &policies).await
-}
-
 const NO_GATES: &str = "tests = \"off\"\nproofs = \"off\"";
-
-fn digest_of(dir: &Path) -> Arc<str> {
-    Arc::clone(Folder::read(dir).expect("a whole folder").digest())
-}
-
-fn in_force(service: &Service) -> Arc<str> {
-    Arc::clone(service.state().engine.snapshot().digest())
-}
-
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    tokio::time::timeout(PATIENCE, async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await
-    .unwrap_or_else(|_| panic!("never: {what}"));
-}
-
-async fn live(service: &Service, dir: &Path, what: &str) {
-    let wanted = digest_of(dir);
-    until(what, || in_force(service) == wanted).await;
-}
 
 async fn refused(service: &Service, what: &str) -> Arc<Health> {
     let engine = &service.state().engine;
@@ -161,7 +129,7 @@ async fn what_is_wrong_with_an_edit_is_told_and_changes_nothing() {
         assert!(reason.contains(told), "{what}: {reason}");
         assert_eq!(in_force(&service), before, "{what}");
         fs::remove_file(&edit).expect("taken back");
-        until(what, || service.state().engine.health().refused.is_none()).await;
+        sound(&service, what).await;
     }
 
     let undo_edit = || fs::remove_file(&edit).expect("taken back");
@@ -219,7 +187,7 @@ async fn told(service: &Service, what: &str, told: &str, undo: impl FnOnce()) {
     assert!(reason.contains(told), "{what}: {reason}");
     assert_eq!(in_force(service), before, "{what}");
     undo();
-    until(what, || service.state().engine.health().refused.is_none()).await;
+    sound(service, what).await;
 }
 
 #[test]
