@@ -81,7 +81,7 @@ impl App {
     ) -> Result<Self, StartError> {
         let keys = settings.require_keys()?;
         let policies = Policies::new(settings, keys, program);
-        let mut started = policies.start().await?;
+        let mut started = policies.start(clock.now()).await?;
         let store = open_store(settings, keys, Arc::clone(&clock), Arc::clone(&entropy)).await?;
         let store = Arc::new(store);
         store.migrate_up().await?;
@@ -139,7 +139,7 @@ impl App {
         state.engine.report(started.health);
         let state = Arc::new(state);
         let shadow = decisions.as_ref().map(|log| Arc::clone(log.shadow()));
-        let reloader = Reloader::new(policies, shadow, Arc::clone(&state), &started.folder);
+        let reloader = Reloader::new(policies, shadow, Arc::clone(&state), &started.taken);
         Ok(Self {
             reloader: Mutex::new(Some(reloader)),
             state,

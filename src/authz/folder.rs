@@ -35,6 +35,8 @@ pub type Files = BTreeMap<String, Arc<str>>;
 #[derive(Debug, Clone)]
 pub struct Folder {
     files: Files,
+    /// What every user of the machine may write.
+    open_to_all: Vec<PathBuf>,
     /// The schema.
     pub(super) schema: Source,
     /// The policies in force, sorted by file name.
@@ -54,8 +56,12 @@ impl Folder {
     ///
     /// Every file that cannot be read, is too large or is not the folder's own.
     pub fn read(dir: &Path) -> Result<Self, LoadError> {
-        let files = read(dir).map_err(LoadError::new)?;
-        Self::of_files(dir, files)
+        let (files, open_to_all) = read(dir).map_err(LoadError::new)?;
+        let folder = Self::of_files(dir, files)?;
+        Ok(Self {
+            open_to_all,
+            ..folder
+        })
     }
 
     /// A folder of texts that were read before, from `dir`.
@@ -76,7 +82,6 @@ impl Folder {
         let Some(schema) = files.get_key_value(SCHEMA).map(named) else {
             return fault(Fault::new(format!("`{}` has no `{SCHEMA}`", dir.display())));
         };
-        let is_policy = |name: &str| !name.contains('/') && has_extension(name, "cedar");
         let policies = part(&is_policy);
         if policies.is_empty() {
             return fault(
@@ -95,7 +100,18 @@ impl Folder {
             digest: digest(files.iter().filter(|(name, _)| in_force(name))).into(),
             whole_digest: digest(files.iter().filter(|(name, _)| *name != MANIFEST)).into(),
             files,
+            open_to_all: Vec::new(),
         })
+    }
+
+    /// Logs what every user of this machine may change: who may write here decides who may do what.
+    pub fn warn_if_anybody_may_write(&self) {
+        for path in &self.open_to_all {
+            tracing::warn!(
+                path = %path.display(),
+                "every user of this machine may change the policies, take that right away"
+            );
+        }
     }
 
     /// Every file that was read.
@@ -141,12 +157,18 @@ fn has_extension(name: impl AsRef<Path>, extension: &str) -> bool {
         .is_some_and(|found| found == extension)
 }
 
+/// Whether a file of this name within the folder holds policies that are in force.
+#[must_use]
+pub fn is_policy(name: &str) -> bool {
+    !name.contains('/') && has_extension(name, "cedar")
+}
+
 fn is_below(name: &str, folder: &str) -> bool {
     name.strip_prefix(folder)
         .is_some_and(|rest| rest.starts_with('/'))
 }
 
-fn read(dir: &Path) -> Result<Files, Vec<Fault>> {
+fn read(dir: &Path) -> Result<(Files, Vec<PathBuf>), Vec<Fault>> {
     let root = fs::canonicalize(dir).map_err(|error| {
         vec![
             Fault::new(format!(
@@ -156,7 +178,6 @@ fn read(dir: &Path) -> Result<Files, Vec<Fault>> {
             .help("name an existing folder with the setting `policies.dir`"),
         ]
     })?;
-    warn_if_anybody_may_write(&root);
     let mut names = vec![SCHEMA.to_owned()];
     names.extend(list(dir, "cedar")?);
     if fs::symlink_metadata(dir.join(MANIFEST)).is_ok() {
@@ -167,13 +188,17 @@ fn read(dir: &Path) -> Result<Files, Vec<Fault>> {
         root: &root,
         total: 0,
         files: Files::new(),
+        open_to_all: open_to_all(&root)
+            .then(|| root.clone())
+            .into_iter()
+            .collect(),
         faults: Vec::new(),
     };
     reader.read_all("", names);
     reader.read_below(INVARIANTS, "cedar");
     reader.read_below(TESTS, "json");
     if reader.faults.is_empty() {
-        Ok(reader.files)
+        Ok((reader.files, reader.open_to_all))
     } else {
         Err(reader.faults)
     }
@@ -185,6 +210,7 @@ struct Reader<'a> {
     root: &'a Path,
     total: usize,
     files: Files,
+    open_to_all: Vec<PathBuf>,
     faults: Vec<Fault>,
 }
 
@@ -207,9 +233,10 @@ impl Reader<'_> {
         for name in names {
             let name = format!("{prefix}{name}");
             match read_file(self.dir, self.root, &name) {
-                Ok(text) => {
+                Ok((text, real)) => {
                     self.total = self.total.saturating_add(text.len());
                     self.files.insert(name, text.into());
+                    self.open_to_all.extend(open_to_all(&real).then_some(real));
                 }
                 Err(fault) => self.faults.push(fault),
             }
@@ -255,7 +282,8 @@ fn list(dir: &Path, extension: &str) -> Result<Vec<String>, Vec<Fault>> {
     Ok(names)
 }
 
-fn read_file(dir: &Path, root: &Path, name: &str) -> Result<String, Fault> {
+/// The text, and the file that it stands in.
+fn read_file(dir: &Path, root: &Path, name: &str) -> Result<(String, PathBuf), Fault> {
     let path = dir.join(name);
     let unreadable =
         |error: std::io::Error| Fault::new(format!("cannot read `{}`: {error}", path.display()));
@@ -278,7 +306,6 @@ fn read_file(dir: &Path, root: &Path, name: &str) -> Result<String, Fault> {
     } else {
         MAX_FILE_BYTES
     };
-    warn_if_anybody_may_write(&real);
     let mut bytes = Vec::new();
     File::open(&real)
         .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
@@ -290,25 +317,21 @@ fn read_file(dir: &Path, root: &Path, name: &str) -> Result<String, Fault> {
         );
     }
     String::from_utf8(bytes)
+        .map(|text| (text, real))
         .map_err(|error| Fault::new(format!("`{}` is not UTF-8: {error}", path.display())))
 }
 
-/// Whoever may write here decides who may do what.
 #[cfg(unix)]
-fn warn_if_anybody_may_write(path: &Path) {
+fn open_to_all(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
 
-    let anybody = fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o002 != 0);
-    if anybody {
-        tracing::warn!(
-            path = %path.display(),
-            "every user of this machine may change the policies, take that right away"
-        );
-    }
+    fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o002 != 0)
 }
 
 #[cfg(not(unix))]
-const fn warn_if_anybody_may_write(_: &Path) {}
+const fn open_to_all(_: &Path) -> bool {
+    false
+}
 
 /// Lengths go in front, so that no two folders have the same bytes to hash.
 fn digest<'a>(files: impl Iterator<Item = (&'a String, &'a Arc<str>)>) -> String {

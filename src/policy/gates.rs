@@ -13,7 +13,7 @@ use crate::authz::folder::{self, Files, Folder};
 use crate::authz::snapshot::{Invariant, Snapshot};
 use crate::domain::clock::Clock;
 
-use super::manifest::Manifest;
+use super::manifest::{self, Manifest};
 use super::prove::cache::ProofCache;
 use super::prove::{self, prove_for_gate};
 use super::solver::{self, Solver};
@@ -90,6 +90,8 @@ pub struct Job {
     pub proofs_kept: Option<Kept>,
     /// Whether a candidate that allows more needs an approval.
     pub hold_widening: bool,
+    /// Whether this very folder was taken as an emergency stop before.
+    pub is_stop: bool,
     /// Time for proofs and comparison, each.
     pub time: Duration,
 }
@@ -122,6 +124,9 @@ pub struct Verdict {
     pub not_run: BTreeMap<Gate, String>,
     /// Whether the invariants were proved now.
     pub proved: bool,
+    /// Whether it is an emergency stop that did not pass every gate.
+    #[serde(default)]
+    pub is_stop: bool,
     /// Whether the check did not come to its end, so that another try may end otherwise.
     #[serde(default)]
     pub unfinished: bool,
@@ -220,9 +225,10 @@ pub fn run(job: &Job, clock: &dyn Clock) -> Verdict {
     };
     let mut gates = Gates {
         verdict: Verdict::default(),
-        only_forbids: live
-            .as_ref()
-            .is_some_and(|live| candidate.only_adds_forbids_to(live)),
+        only_forbids: job.is_stop
+            || live
+                .as_ref()
+                .is_some_and(|live| candidate.only_adds_forbids_to(live)),
     };
     gates.tests(job, &candidate);
     let at_start = at_start.as_ref().map(|loaded| loaded.snapshot.invariants());
@@ -267,11 +273,15 @@ impl Gates {
         }
         let solver = match Solver::find(job.solver.as_deref()) {
             Ok(solver) => solver,
-            Err(error) if job.proofs == Demand::IfPossible => {
+            Err(error) if job.proofs == Demand::IfPossible && error.is_absent() => {
                 self.verdict.not_run.insert(Gate::Proofs, error.to_string());
                 return;
             }
-            Err(error) => return self.hold_unless_it_stops(Gate::Proofs, error.to_string()),
+            // It may be there and not answer now.
+            Err(error) => {
+                self.verdict.unfinished = true;
+                return self.hold_unless_it_stops(Gate::Proofs, error.to_string());
+            }
         };
         let cache = job.proofs_kept.as_ref().map(|kept| ProofCache {
             dir: kept.dir.clone(),
@@ -288,7 +298,7 @@ impl Gates {
             Err(unproved)
                 if self.only_forbids && !unproved.proofs.findings.iter().any(can_fail) =>
             {
-                self.verdict.warn(Gate::Proofs, unproved.report);
+                self.hold_unless_it_stops(Gate::Proofs, unproved.report);
             }
             Err(unproved) => {
                 let mut report = unproved.report;
@@ -323,6 +333,7 @@ impl Gates {
 
     fn hold_unless_it_stops(&mut self, gate: Gate, report: impl Into<String>) {
         if self.only_forbids {
+            self.verdict.is_stop = true;
             self.verdict.warn(gate, report);
         } else {
             self.verdict.refuse(gate, report);
@@ -369,9 +380,14 @@ impl Loaded {
         Ok(Self { folder, snapshot })
     }
 
-    /// Whether all that is in force stays as it is, and what is new forbids.
+    /// Whether all that is in force stays as it is, down to the examples, and what is new forbids.
     fn only_adds_forbids_to(&self, live: &Self) -> bool {
-        let schema = |loaded: &Self| loaded.folder.files().get(folder::SCHEMA).cloned();
+        let beside_policies = |loaded: &Self| -> Files {
+            let is_policy = |name: &str| folder::is_policy(name) || name == manifest::NAME;
+            let mut files = loaded.folder.files().clone();
+            files.retain(|name, _| !is_policy(name));
+            files
+        };
         let policies = |loaded: &Self| -> BTreeMap<String, (Effect, String)> {
             let policies = loaded.snapshot.policies().policies();
             policies
@@ -387,8 +403,13 @@ impl Loaded {
         let kept = before
             .iter()
             .all(|(id, policy)| now.get(id) == Some(policy));
-        let mut added = now.iter().filter(|(id, _)| !before.contains_key(*id));
-        kept && schema(live) == schema(self)
-            && added.all(|(_, (effect, _))| *effect == Effect::Forbid)
+        let added: Vec<&Effect> = now
+            .iter()
+            .filter(|(id, _)| !before.contains_key(*id))
+            .map(|(_, (effect, _))| effect)
+            .collect();
+        kept && !added.is_empty()
+            && added.iter().all(|effect| **effect == Effect::Forbid)
+            && beside_policies(live) == beside_policies(self)
     }
 }

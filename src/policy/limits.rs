@@ -1,6 +1,8 @@
 //! Bounds on the process that checks candidates: what a policy can make it use.
 
-use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
+use std::io;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 
 const MAX_MEMORY_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 const MAX_CPU_SECONDS: u64 = 600;
@@ -8,23 +10,30 @@ const MAX_CPU_SECONDS: u64 = 600;
 const NICENESS: i32 = 10;
 
 /// Confines this process and those that it starts: no more memory than a large folder needs, no
-/// endless work, no core dump of policies. Where that is refused it goes on: its parent waits only so long.
-pub fn confine() {
+/// endless work, no core dump of policies.
+///
+/// # Errors
+///
+/// The operating system refuses.
+pub fn confine() -> io::Result<()> {
     let limits = [
         (Resource::As, MAX_MEMORY_BYTES),
         (Resource::Cpu, MAX_CPU_SECONDS),
         (Resource::Core, 0),
     ];
     for (resource, most) in limits {
+        // Somebody may have set a lower one, which cannot be raised.
+        if getrlimit(resource).maximum.is_some_and(|set| set <= most) {
+            continue;
+        }
         let limit = Rlimit {
             current: Some(most),
             maximum: Some(most),
         };
-        if let Err(error) = setrlimit(resource, limit) {
-            tracing::warn!(%error, "the check of the policies cannot be confined");
-        }
+        setrlimit(resource, limit)?;
     }
     step_back();
+    Ok(())
 }
 
 /// Lets requests go before what this thread, and those that it starts, do from now on.

@@ -48,7 +48,7 @@ impl Manifest {
         let text: &str = source.inner();
         serde_json::from_str(text).map(Some).map_err(|error| {
             Fault::new(format!("the manifest cannot be read: {error}"))
-                .help("write it with `charter policy manifest`, last of all files")
+                .help("write it with `charter policy manifest --version NUMBER`, last of all files")
                 .at(source, offset(text, error.line(), error.column()), 0)
         })
     }

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use crate::policy::gates::{Gate, Job, Verdict};
 
 /// A verdict is a few reports.
 const MAX_VERDICT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What a process says when it dies is a line or two.
+const MAX_COMPLAINT_BYTES: u64 = 2_000;
 
 /// This program, as the one that checks.
 pub(super) struct Checker {
@@ -60,11 +63,11 @@ impl Checker {
             .envs(self.search_path.iter().map(|path| ("PATH", path)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| told("be started", &error))?;
-        let answer = talk(&mut child, &job)
+        let (answer, complaint) = talk(&mut child, &job)
             .await
             .map_err(|error| told("be heard", &error))?;
         let status = child
@@ -72,8 +75,11 @@ impl Checker {
             .await
             .map_err(|error| told("be waited for", &error))?;
         if !status.success() {
+            let complaint = String::from_utf8_lossy(&complaint);
             return Err(format!(
-                "the check of the policies died ({status}): they are nested too deeply, or too large"
+                "the check of the policies ended early ({status}), as when they are nested too deeply \
+                 or too large {}",
+                complaint.trim()
             ));
         }
         serde_json::from_slice(&answer).map_err(|error| told("be understood", &error))
@@ -87,28 +93,28 @@ fn unfinished(reason: String) -> Verdict {
     }
 }
 
-async fn talk(child: &mut Child, job: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut answer = Vec::new();
+/// What it answers, and what it complains of.
+async fn talk(child: &mut Child, job: &[u8]) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
     let stdin = child.stdin.take();
-    let stdout = child.stdout.take();
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let write = async {
         if let Some(mut stdin) = stdin {
             // A checker that died has closed it; its end tells more than this error.
             let _ = stdin.write_all(job).await;
         }
     };
-    let read = async {
-        match stdout {
-            Some(stdout) => {
-                stdout
-                    .take(MAX_VERDICT_BYTES)
-                    .read_to_end(&mut answer)
-                    .await
-            }
-            None => Ok(0),
-        }
-    };
-    let ((), read) = tokio::join!(write, read);
-    read?;
-    Ok(answer)
+    let ((), answer, complaint) = tokio::join!(
+        write,
+        read(stdout, MAX_VERDICT_BYTES),
+        read(stderr, MAX_COMPLAINT_BYTES)
+    );
+    Ok((answer?, complaint?))
+}
+
+async fn read(from: Option<impl AsyncRead + Unpin>, most: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(from) = from {
+        from.take(most).read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
 }

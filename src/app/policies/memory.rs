@@ -1,20 +1,25 @@
-//! What must be known of policies beyond a restart: the version that was in force, and who approved
-//! what. Each line carries a MAC, since whoever could write here could approve.
+//! What must be known of policies beyond a restart: which were in force, and which somebody approved.
+//! Each note carries a MAC, since whoever could write here could approve.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
+use crate::authz::folder::Files;
 use crate::domain::timestamp::Timestamp;
 use crate::settings::keys::Keys;
 
+/// The file with what was in force.
+const ACCEPTED: &str = "accepted.json";
 /// Parts of the key's purpose: nothing else is made with it.
 const LABEL: &[u8] = b"charter policies v1";
 
@@ -23,22 +28,49 @@ pub struct Memory {
     dir: PathBuf,
     /// The audit keys' derivatives: the first writes, all read.
     keys: Vec<[u8; 32]>,
+    /// What this process noted last, whether it could be written or not.
+    last: Mutex<Option<Last>>,
 }
 
-/// The newest version that was in force.
-#[derive(Debug, Serialize, Deserialize)]
-struct Accepted {
-    version: u64,
-    digest: String,
-}
-
-/// Somebody answers for a folder.
+/// What was in force last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Approval {
+pub(super) struct Accepted {
+    /// The manifest's version, if there was one.
+    pub(super) version: Option<u64>,
     /// The folder's digest, invariants and examples included.
-    pub digest: String,
-    /// When.
-    pub at: Timestamp,
+    pub(super) digest: String,
+    /// Since when.
+    pub(super) at: Timestamp,
+    /// Whether it was taken as an emergency stop, with gates that it did not pass.
+    pub(super) is_stop: bool,
+    /// All of it, to compare with what is found after a restart.
+    pub(super) files: Files,
+    /// What was in force before, so that no two notes are ever the same.
+    pub(super) after: Mark,
+}
+
+/// What is known of what was in force last.
+#[derive(Debug, Clone)]
+pub(super) enum Last {
+    /// Nothing ever was, as far as this directory knows.
+    None,
+    /// There is a note that nobody here wrote, or that is damaged.
+    Broken(Mark),
+    Known(Arc<Accepted>, Mark),
+}
+
+/// Names one note of what was in force: the digest of its text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Mark(String);
+
+/// Somebody answers for a folder in the place of what was in force then, and of nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Approval {
+    /// The folder's digest, invariants and examples included.
+    digest: String,
+    at: Timestamp,
+    after: Mark,
 }
 
 /// What is written: a note and its MAC.
@@ -46,6 +78,45 @@ pub struct Approval {
 struct Sealed {
     note: String,
     mac: String,
+}
+
+impl Mark {
+    fn of(text: &str) -> Self {
+        Self(BASE64_STANDARD.encode(Sha256::digest(text.trim_end())))
+    }
+}
+
+impl Last {
+    pub(super) fn mark(&self) -> Mark {
+        match self {
+            Self::None => Mark::default(),
+            Self::Broken(mark) | Self::Known(_, mark) => mark.clone(),
+        }
+    }
+
+    /// Whether a folder may follow it.
+    pub(super) fn check_version(&self, digest: &str, version: Option<u64>) -> Result<(), String> {
+        let Self::Known(last, _) = self else {
+            return Ok(());
+        };
+        let Some(before) = last.version else {
+            return Ok(());
+        };
+        let held = "write a newer one with `charter policy manifest`; to go back, restore the \
+                    older files and list them under a newer version";
+        match version {
+            Some(version) if version < before => Err(format!(
+                "the manifest has version {version}, and version {before} was in force: {held}"
+            )),
+            Some(version) if version == before && digest != last.digest => Err(format!(
+                "the manifest still has version {version}, and the files are others: {held}"
+            )),
+            Some(_) => Ok(()),
+            None => Err(format!(
+                "the manifest is gone, version {before} was in force: {held}"
+            )),
+        }
+    }
 }
 
 impl Memory {
@@ -56,6 +127,7 @@ impl Memory {
         Self {
             dir: data_dir.join("policies"),
             keys: keys.audit.iter().map(|key| derive(key.expose())).collect(),
+            last: Mutex::new(None),
         }
     }
 
@@ -72,72 +144,75 @@ impl Memory {
         &self.dir
     }
 
-    /// Whether a folder may follow what was in force.
-    pub(super) fn check_version(&self, digest: &str, version: Option<u64>) -> Result<(), String> {
-        let text = match fs::read_to_string(self.dir.join("accepted.json")) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(format!("the version in force cannot be read: {error}")),
-        };
-        // Broken or forged, it must not hold anything up for good: it only guards against mistakes
-        // and against those who cannot write here.
-        let Some(accepted) = self.open::<Accepted>(text.trim_end()) else {
-            tracing::error!("the note of the policies' version is broken, it is made anew");
-            return Ok(());
-        };
-        let held = "write a newer one with `charter policy manifest`; to go back, restore the \
-                    older files and list them under a newer version";
-        match version {
-            Some(version) if version < accepted.version => Err(format!(
-                "the manifest has version {version}, and version {} was in force: {held}",
-                accepted.version
-            )),
-            Some(version) if version == accepted.version && digest != accepted.digest => {
-                Err(format!(
-                    "the manifest still has version {version}, and the files are others: {held}"
-                ))
-            }
-            Some(_) => Ok(()),
-            None => Err(format!(
-                "the manifest is gone, version {} was in force: {held}",
-                accepted.version
-            )),
+    /// What was in force last.
+    pub(super) fn last(&self) -> Result<Last, String> {
+        if let Some(last) = self.last.lock().as_ref() {
+            return Ok(last.clone());
         }
+        let text = match fs::read_to_string(self.dir.join(ACCEPTED)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Last::None),
+            Err(error) => {
+                let path = self.dir.join(ACCEPTED);
+                return Err(format!(
+                    "what was in force cannot be read from `{}`: {error}",
+                    path.display()
+                ));
+            }
+        };
+        let mark = Mark::of(&text);
+        Ok(match self.open(text.trim_end()) {
+            Some(accepted) => Last::Known(Arc::new(accepted), mark),
+            None => Last::Broken(mark),
+        })
     }
 
-    pub(super) fn accept(&self, digest: &str, version: u64) -> io::Result<()> {
+    pub(super) fn accept(&self, accepted: Accepted) -> io::Result<()> {
+        let text = self.seal(&accepted)?;
+        *self.last.lock() = Some(Last::Known(Arc::new(accepted), Mark::of(&text)));
         self.make_dir()?;
-        let accepted = Accepted {
-            version,
-            digest: digest.to_owned(),
-        };
         let new = self.dir.join("accepted.json.new");
         let mut file = private().truncate(true).open(&new)?;
-        writeln!(file, "{}", self.seal(&accepted)?)?;
+        writeln!(file, "{text}")?;
         file.sync_all()?;
-        fs::rename(new, self.dir.join("accepted.json"))
+        fs::rename(new, self.dir.join(ACCEPTED))
     }
 
-    /// Notes that somebody answers for a folder.
+    /// Notes that somebody answers for a folder, by its whole digest, in the place of what is in
+    /// force now.
     ///
     /// # Errors
     ///
-    /// It cannot be written.
-    pub fn approve(&self, approval: &Approval) -> io::Result<()> {
+    /// What is in force cannot be read, or the note cannot be written.
+    pub fn approve(&self, digest: &str, at: Timestamp) -> io::Result<()> {
+        let approval = Approval {
+            digest: digest.to_owned(),
+            at,
+            after: self.last().map_err(io::Error::other)?.mark(),
+        };
         self.make_dir()?;
         let mut file = private().append(true).open(self.approvals())?;
         // One write, so that nobody reads half a line.
-        file.write_all(format!("{}\n", self.seal(approval)?).as_bytes())?;
+        file.write_all(format!("{}\n", self.seal(&approval)?).as_bytes())?;
         file.sync_all()
     }
 
-    /// The digests that were approved. Lines that nobody here wrote count for nothing.
-    pub(super) fn approved(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.approvals()).unwrap_or_default();
+    /// Whether somebody answers for this folder in the place of what is in force.
+    pub(super) fn is_approved(&self, digest: &str, last: &Last) -> bool {
+        let text = match fs::read_to_string(self.approvals()) {
+            Ok(text) => text,
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    let path = self.approvals();
+                    tracing::error!(%error, path = %path.display(), "approvals cannot be read, nothing is approved; make the file the service's own");
+                }
+                return false;
+            }
+        };
+        let mark = last.mark();
         text.lines()
             .filter_map(|line| self.open::<Approval>(line))
-            .map(|approval| approval.digest)
-            .collect()
+            .any(|approval| approval.digest == digest && approval.after == mark)
     }
 
     fn approvals(&self) -> PathBuf {

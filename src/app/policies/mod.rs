@@ -14,12 +14,15 @@ use std::time::Duration;
 use crate::authz::engine::Health;
 use crate::authz::folder::Folder;
 use crate::authz::snapshot::Snapshot;
+use crate::domain::timestamp::Timestamp;
 use crate::policy::gates::{self, Demand, Job, Kept, Verdict};
 use crate::settings::keys::Keys;
 use crate::settings::{Requirement, Settings};
 use crate::store::Store;
 
-pub use memory::{Approval, Memory};
+pub use memory::Memory;
+use memory::{Accepted, Last};
+use reload::Read;
 pub(super) use reload::Reloader;
 
 use super::StartError;
@@ -48,7 +51,14 @@ struct Rules {
 pub(super) struct Started {
     pub(super) snapshot: Snapshot,
     pub(super) health: Health,
-    pub(super) folder: Folder,
+    pub(super) taken: Taken,
+}
+
+/// The folder that was taken at start.
+pub(super) struct Taken {
+    folder: Folder,
+    /// Whether the solver proved it.
+    proved: bool,
 }
 
 impl Policies {
@@ -80,17 +90,16 @@ impl Policies {
     /// # Errors
     ///
     /// Whatever is wrong with it.
-    pub(super) async fn start(&self) -> Result<Started, StartError> {
+    pub(super) async fn start(&self, now: Timestamp) -> Result<Started, StartError> {
         let folder = load(&self.dir)?;
-        let version = self.check_version(&folder).map_err(StartError::Policies)?;
-        // Nobody is served worse by a start that takes longer, as on a busy machine.
-        let time = self.checker.timeout().max(START_TIMEOUT);
-        let job = Job {
-            time,
-            ..self.job(&folder)
-        };
+        folder.warn_if_anybody_may_write();
+        let last = self.memory.last().map_err(StartError::Policies)?;
+        let version = self
+            .check_version(&folder, &last)
+            .map_err(StartError::Policies)?;
+        let job = self.job_at_start(&folder, &last)?;
         let mut verdict = Verdict::default();
-        if job.tests != Demand::No || job.proofs != Demand::No {
+        if job.tests != Demand::No || job.proofs != Demand::No || job.hold_widening {
             verdict = self.checker.check(&job).await;
             if let Some(report) = verdict.report() {
                 return Err(StartError::Policies(report));
@@ -98,12 +107,88 @@ impl Policies {
         }
         let snapshot =
             Snapshot::of(&folder).map_err(|error| StartError::Policies(error.report()))?;
-        self.accepted(&folder, version, &verdict);
+        // The same folder is in force since it was first.
+        let is_news = match &last {
+            Last::Known(last, _) => {
+                *last.digest != **folder.whole_digest() || last.version != version
+            }
+            Last::None | Last::Broken(_) => true,
+        };
+        tell(&verdict);
+        if is_news {
+            self.note(&folder, version, &verdict, &last, now);
+        }
         Ok(Started {
             snapshot,
             health: health(&verdict),
-            folder,
+            taken: Taken {
+                folder,
+                proved: verdict.proved,
+            },
         })
+    }
+
+    /// Reads the folder, and what is known of it. Blocking.
+    fn read(&self) -> Read {
+        let folder = Folder::read(&self.dir).map_err(|error| error.report());
+        let last = self.memory.last();
+        let is_approved =
+            |folder: &Folder, last: &Last| self.memory.is_approved(folder.whole_digest(), last);
+        match (folder, last) {
+            (Ok(folder), Ok(last)) => Read {
+                approved: is_approved(&folder, &last),
+                folder: Ok(folder),
+                last,
+            },
+            (Err(reason), _) | (_, Err(reason)) => Read {
+                folder: Err(reason),
+                last: Last::None,
+                approved: false,
+            },
+        }
+    }
+
+    /// A check of the folder in the light of what was in force before the stop. Its invariants count
+    /// no more: restarting is how they are taken back.
+    fn job_at_start(&self, folder: &Folder, last: &Last) -> Result<Job, StartError> {
+        let digest = folder.whole_digest();
+        let mut job = Job {
+            // Nobody is served worse by a start that takes longer, as on a busy machine.
+            time: self.checker.timeout().max(START_TIMEOUT),
+            ..self.job(folder)
+        };
+        let before = match last {
+            Last::None => {
+                job.hold_widening = false;
+                return Ok(job);
+            }
+            Last::Known(last, _) if *last.digest == **digest => {
+                job.hold_widening = false;
+                job.is_stop = last.is_stop;
+                return Ok(job);
+            }
+            Last::Known(last, _) => Some(last.files.clone()),
+            Last::Broken(_) => {
+                tracing::error!("the note of the policies that were in force before is broken");
+                None
+            }
+        };
+        let is_approved = self.memory.is_approved(digest, last);
+        job.hold_widening &= !is_approved;
+        // Another version of this program may not be able to read it any more.
+        job.live = before.filter(|files| {
+            let folder = Folder::of_files(&self.dir, files.clone());
+            folder.and_then(|folder| Snapshot::of(&folder)).is_ok()
+        });
+        let is_held = job.hold_widening && job.live.is_none();
+        let may_be_older = self.rules.manifest && matches!(last, Last::Broken(_));
+        if !is_approved && (is_held || may_be_older) {
+            return Err(StartError::Policies(format!(
+                "what was in force before is not known any more, so the policies cannot be held against \
+                 it\nif they are meant: charter policy approve {digest}"
+            )));
+        }
+        Ok(job)
     }
 
     /// A check of the folder for itself.
@@ -122,34 +207,39 @@ impl Policies {
                 key: self.memory.key_for(b"proofs"),
             }),
             hold_widening: self.rules.hold_widening,
+            is_stop: false,
             time: self.checker.timeout(),
         }
     }
 
     /// The manifest's version, if it has one; the report if it is not whole, or older than what was
     /// in force before.
-    fn check_version(&self, folder: &Folder) -> Result<Option<u64>, String> {
+    fn check_version(&self, folder: &Folder, last: &Last) -> Result<Option<u64>, String> {
         let version =
             gates::check_manifest(folder, self.rules.manifest).map_err(|error| error.report())?;
-        self.memory.check_version(folder.whole_digest(), version)?;
+        last.check_version(folder.whole_digest(), version)?;
         Ok(version)
     }
 
-    fn accepted(&self, folder: &Folder, version: Option<u64>, verdict: &Verdict) {
-        for finding in &verdict.warnings {
-            tracing::warn!(gate = finding.gate.as_str(), "{}", finding.report);
-        }
-        for (gate, reason) in &verdict.not_run {
-            tracing::warn!(
-                gate = gate.as_str(),
-                reason,
-                "a check of the policies was not run"
-            );
-        }
-        if let Some(version) = version
-            && let Err(error) = self.memory.accept(folder.whole_digest(), version)
-        {
-            tracing::error!(%error, "the manifest's version could not be noted, a folder with an older one would be taken after a restart");
+    /// Notes that the folder is in force from a time on, in the place of another. Blocking.
+    fn note(
+        &self,
+        folder: &Folder,
+        version: Option<u64>,
+        verdict: &Verdict,
+        before: &Last,
+        at: Timestamp,
+    ) {
+        let accepted = Accepted {
+            version,
+            digest: folder.whole_digest().to_string(),
+            at,
+            is_stop: verdict.is_stop,
+            files: folder.files().clone(),
+            after: before.mark(),
+        };
+        if let Err(error) = self.memory.accept(accepted) {
+            tracing::error!(%error, "it could not be noted which policies are in force, after a restart an older manifest or a wider edit would be taken");
         }
     }
 }
@@ -164,6 +254,20 @@ fn demand(requirement: Requirement) -> Demand {
 
 fn load(dir: &Path) -> Result<Folder, StartError> {
     Folder::read(dir).map_err(|error| StartError::Policies(error.report()))
+}
+
+/// Logs what was found beside refusals.
+fn tell(verdict: &Verdict) {
+    for finding in &verdict.warnings {
+        tracing::warn!(gate = finding.gate.as_str(), "{}", finding.report);
+    }
+    for (gate, reason) in &verdict.not_run {
+        tracing::warn!(
+            gate = gate.as_str(),
+            reason,
+            "a check of the policies was not run"
+        );
+    }
 }
 
 fn health(verdict: &Verdict) -> Health {

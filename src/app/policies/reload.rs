@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::authz::decision_log::Shadow;
@@ -13,15 +13,16 @@ use crate::authz::engine::{Health, Refused};
 use crate::authz::folder::{Files, Folder};
 use crate::authz::snapshot::Snapshot;
 use crate::http::state::State;
-use crate::policy::gates::{Gate, Verdict};
+use crate::policy::gates::{Demand, Gate, Job, Verdict};
 use crate::policy::limits;
 
+use super::memory::Last;
 use super::shadow::ShadowFolder;
 use super::watch::Watch;
-use super::{Policies, SETTLE, health, warn_of_unknown_names};
+use super::{Policies, SETTLE, Taken, health, tell, warn_of_unknown_names};
 
 /// How often the folder is looked at whatever was heard of it.
-const POLL: Duration = Duration::from_secs(1);
+pub(super) const POLL: Duration = Duration::from_secs(1);
 /// How often a folder that keeps changing is read again before the next poll.
 const TRIES: usize = 10;
 /// When a check that did not come to its end is tried again.
@@ -31,13 +32,15 @@ const MAX_REASON_BYTES: usize = 8_000;
 
 /// The work of taking edits.
 pub(crate) struct Reloader {
-    policies: Policies,
+    policies: Arc<Policies>,
     shadow: Option<ShadowFolder>,
     state: Arc<State>,
     /// What is in force.
     live: Files,
     /// Whose invariants a candidate must keep, beside its own.
     baseline: Files,
+    /// Whether the solver answered before: then it is no more excused.
+    can_prove: bool,
     /// What was judged last.
     judged: Option<Judged>,
     /// When to judge the same folder again, on the clock that never steps back.
@@ -60,27 +63,25 @@ impl Reloader {
         policies: Policies,
         shadow: Option<Arc<Shadow>>,
         state: Arc<State>,
-        folder: &Folder,
+        started: &Taken,
     ) -> Self {
-        let files = folder.files().clone();
+        let files = started.folder.files().clone();
+        let policies = Arc::new(policies);
         Self {
-            judged: Some(Judged {
-                read: Ok(files.clone()),
-                approved: policies
-                    .memory
-                    .approved()
-                    .iter()
-                    .any(|digest| **digest == **folder.whole_digest()),
-            }),
             shadow: policies
                 .shadow
                 .clone()
                 .zip(shadow)
-                .map(|(dir, shadow)| ShadowFolder::new(dir, shadow)),
+                .map(|(dir, shadow)| ShadowFolder::new(dir, shadow, Arc::clone(&policies))),
             policies,
             state,
             live: files.clone(),
+            judged: Some(Judged {
+                read: Ok(files.clone()),
+                approved: false,
+            }),
             baseline: files,
+            can_prove: started.proved,
             retry_at: None,
             retired: Vec::new(),
         }
@@ -88,6 +89,20 @@ impl Reloader {
 
     /// Runs until it is told to stop.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let shadow = self.shadow.take();
+        let beside = async {
+            if let Some(shadow) = shadow {
+                shadow.run().await;
+            }
+        };
+        // A stop does not wait for a proof.
+        tokio::select! {
+            ((), ()) = async { tokio::join!(self.follow(), beside) } => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    async fn follow(&mut self) {
         let mut watch = Watch::new();
         watch.arm(&self.policies.dir);
         let changed = watch.changed();
@@ -113,7 +128,6 @@ impl Reloader {
                     tracing::info!("SIGHUP: the policies are looked at anew");
                     self.judged = None;
                 }
-                () = stop.cancelled() => break,
             }
             self.drop_retired().await;
             if self
@@ -122,38 +136,25 @@ impl Reloader {
             {
                 self.judged = None;
             }
-            // A stop does not wait for a proof.
-            tokio::select! {
-                looked = self.look() => if looked { watch.arm(&self.policies.dir) },
-                () = stop.cancelled() => break,
-            }
-            if let Some(shadow) = &mut self.shadow {
-                tokio::select! {
-                    () = shadow.look(&self.policies.checker) => {}
-                    () = stop.cancelled() => break,
-                }
+            if self.look(&changed).await {
+                watch.arm(&self.policies.dir);
             }
         }
     }
 
     /// Looks at the folder; says whether there was something new.
-    async fn look(&mut self) -> bool {
+    async fn look(&mut self, changed: &Notify) -> bool {
         let mut read = self.read().await;
-        if self.judged.as_ref().is_some_and(|judged| {
-            judged.read == read.files() && judged.approved == self.is_approved(&read)
-        }) {
+        if self.judged.as_ref() == Some(&read.judged()) {
             return false;
         }
         for _ in 0..TRIES {
             tokio::time::sleep(SETTLE).await;
             let again = self.read().await;
-            if again.files() == read.files() {
-                let judged = Judged {
-                    read: read.files(),
-                    approved: self.is_approved(&read),
-                };
-                self.judge(read, judged.approved).await;
-                self.judged = Some(judged);
+            if again.judged() == read.judged() {
+                let judged = read.judged();
+                let is_judged = self.judge(read, changed).await;
+                self.judged = is_judged.then_some(judged);
                 return true;
             }
             read = again;
@@ -163,81 +164,119 @@ impl Reloader {
     }
 
     async fn read(&self) -> Read {
-        let dir = self.policies.dir.clone();
-        let read = tokio::task::spawn_blocking(move || Folder::read(&dir)).await;
-        match read {
-            Ok(Ok(folder)) => Read::Whole(Box::new(folder)),
-            Ok(Err(error)) => Read::Broken(error.report()),
-            Err(error) => Read::Broken(error.to_string()),
+        let policies = Arc::clone(&self.policies);
+        let read = tokio::task::spawn_blocking(move || policies.read()).await;
+        read.unwrap_or_else(|error| Read {
+            folder: Err(error.to_string()),
+            last: Last::None,
+            approved: false,
+        })
+    }
+
+    /// Returns when the folder is no more what was read: there is something newer to look at.
+    async fn overtaken(&self, read: &Judged, changed: &Notify) {
+        loop {
+            tokio::select! {
+                () = changed.notified() => tokio::time::sleep(SETTLE).await,
+                () = tokio::time::sleep(POLL) => {}
+            }
+            if self.read().await.judged() != *read {
+                return;
+            }
         }
     }
 
-    fn is_approved(&self, read: &Read) -> bool {
-        let Read::Whole(folder) = read else {
-            return false;
-        };
-        let approved = self.policies.memory.approved();
-        approved
-            .iter()
-            .any(|digest| **digest == **folder.whole_digest())
-    }
-
-    async fn judge(&mut self, read: Read, approved: bool) {
+    /// Takes or refuses what was read; says whether it came to an end.
+    async fn judge(&mut self, read: Read, changed: &Notify) -> bool {
         self.retry_at = None;
-        let folder = match read {
-            Read::Whole(folder) => folder,
-            Read::Broken(reason) => {
-                return self.refuse(None, &Verdict::refused(Gate::Folder, reason));
+        let judged = read.judged();
+        let folder = match read.folder {
+            Ok(folder) => folder,
+            Err(reason) => {
+                self.refuse(None, &Verdict::refused(Gate::Folder, reason));
+                return true;
             }
         };
         let digest = Some(Arc::clone(folder.whole_digest()));
-        let version = match self.policies.check_version(&folder) {
+        let version = match self.policies.check_version(&folder, &read.last) {
             Ok(version) => version,
-            Err(reason) => return self.refuse(digest, &Verdict::refused(Gate::Folder, reason)),
+            Err(reason) => {
+                self.refuse(digest, &Verdict::refused(Gate::Folder, reason));
+                return true;
+            }
         };
         if *folder.files() == self.live {
-            return self.healthy(&folder);
+            self.healthy(&folder);
+            return true;
         }
-        let mut job = self.policies.job(&folder);
+        let job = self.job(&folder, read.approved);
+        let verdict = tokio::select! {
+            verdict = self.policies.checker.check(&job) => verdict,
+            () = self.overtaken(&judged, changed) => return false,
+        };
+        if verdict.unfinished {
+            self.retry_at = Some(self.state.clock.monotonic() + RETRY);
+        }
+        if !verdict.refusals.is_empty() {
+            self.refuse(digest, &verdict);
+            return true;
+        }
+        let snapshot = match load(&folder).await {
+            Ok(snapshot) => snapshot,
+            Err(reason) => {
+                self.refuse(digest, &Verdict::refused(Gate::Validation, reason));
+                return true;
+            }
+        };
+        let edit = Edit {
+            folder,
+            version,
+            verdict,
+            before: read.last,
+            approved: read.approved,
+        };
+        self.take(edit, snapshot).await;
+        true
+    }
+
+    fn job(&self, folder: &Folder, approved: bool) -> Job {
+        let mut job = self.policies.job(folder);
         job.live = Some(self.live.clone());
         if approved {
             job.hold_widening = false;
         } else {
             job.baseline = Some(self.baseline.clone());
         }
-        let verdict = self.policies.checker.check(&job).await;
-        if verdict.unfinished {
-            self.retry_at = Some(self.state.clock.monotonic() + RETRY);
+        if self.can_prove && job.proofs == Demand::IfPossible {
+            job.proofs = Demand::Must;
         }
-        if !verdict.refusals.is_empty() {
-            return self.refuse(digest, &verdict);
-        }
-        match load(&folder).await {
-            Ok(snapshot) => {
-                self.policies.accepted(&folder, version, &verdict);
-                self.take(&folder, snapshot, &verdict, approved).await;
-            }
-            Err(reason) => self.refuse(digest, &Verdict::refused(Gate::Validation, reason)),
-        }
+        job
     }
 
-    async fn take(
-        &mut self,
-        folder: &Folder,
-        snapshot: Snapshot,
-        verdict: &Verdict,
-        approved: bool,
-    ) {
-        let mut health = health(verdict);
-        warn_of_unknown_names(&self.state.store, &snapshot, &mut health).await;
+    async fn take(&mut self, edit: Edit, snapshot: Snapshot) {
         tracing::info!(digest = %snapshot.digest(), "other policies are in force");
         metrics::counter!("charter_policies_reloads_total", "outcome" => "taken").increment(1);
         self.retired.push(self.state.engine.replace(snapshot));
-        self.state.engine.report(health);
-        self.live.clone_from(folder.files());
-        if approved {
-            self.baseline.clone_from(folder.files());
+        let mut health = health(&edit.verdict);
+        self.state.engine.report(health.clone());
+        edit.folder.warn_if_anybody_may_write();
+        tell(&edit.verdict);
+        self.live.clone_from(edit.folder.files());
+        if edit.approved {
+            self.baseline.clone_from(edit.folder.files());
         }
+        self.can_prove |= edit.verdict.proved;
+        // The note and the names may take a while; what is in force does not wait for them.
+        let (policies, now) = (Arc::clone(&self.policies), self.state.clock.now());
+        let noted = tokio::task::spawn_blocking(move || {
+            policies.note(&edit.folder, edit.version, &edit.verdict, &edit.before, now);
+        });
+        if let Err(error) = noted.await {
+            tracing::error!(%error, "it could not be noted which policies are in force");
+        }
+        let snapshot = self.state.engine.snapshot();
+        warn_of_unknown_names(&self.state.store, &snapshot, &mut health).await;
+        self.state.engine.report(health);
     }
 
     /// The folder is back to what is in force.
@@ -284,17 +323,30 @@ impl Reloader {
     }
 }
 
-/// What was found in the folder.
-enum Read {
-    Whole(Box<Folder>),
-    Broken(String),
+/// What passed all gates.
+struct Edit {
+    folder: Folder,
+    /// The manifest's.
+    version: Option<u64>,
+    verdict: Verdict,
+    /// What it takes the place of.
+    before: Last,
+    approved: bool,
+}
+
+/// What was found in the folder, and what is known of it.
+pub(super) struct Read {
+    pub(super) folder: Result<Folder, String>,
+    pub(super) last: Last,
+    pub(super) approved: bool,
 }
 
 impl Read {
-    fn files(&self) -> Result<Files, String> {
-        match self {
-            Self::Whole(folder) => Ok(folder.files().clone()),
-            Self::Broken(reason) => Err(reason.clone()),
+    fn judged(&self) -> Judged {
+        let files = self.folder.as_ref().map(|folder| folder.files().clone());
+        Judged {
+            read: files.map_err(Clone::clone),
+            approved: self.approved,
         }
     }
 }
@@ -307,9 +359,7 @@ pub(super) async fn load(folder: &Folder) -> Result<Snapshot, String> {
 
 /// Does work that may take seconds on a thread that lets requests go first. Its priority could not
 /// be raised again, so the thread ends with it.
-pub(super) async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (done, result) = oneshot::channel();
     thread::Builder::new()
         .name("policy-load".to_owned())

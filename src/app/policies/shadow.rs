@@ -7,30 +7,43 @@ use crate::authz::decision_log::Shadow;
 use crate::authz::folder::{Files, Folder};
 use crate::policy::gates::{Demand, Job};
 
-use super::checker::Checker;
-use super::reload::{aside, load};
+use super::Policies;
+use super::reload::{POLL, load};
 
 /// The shadow's folder, and what is known of it.
 pub(super) struct ShadowFolder {
     dir: PathBuf,
     shadow: Arc<Shadow>,
+    policies: Arc<Policies>,
     judged: Option<Result<Files, String>>,
 }
 
 impl ShadowFolder {
-    pub(super) const fn new(dir: PathBuf, shadow: Arc<Shadow>) -> Self {
+    pub(super) const fn new(dir: PathBuf, shadow: Arc<Shadow>, policies: Arc<Policies>) -> Self {
         Self {
             dir,
             shadow,
+            policies,
             judged: None,
         }
     }
 
+    /// Looks at it each second, for ever.
+    pub(super) async fn run(mut self) {
+        let mut poll = tokio::time::interval(POLL);
+        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            poll.tick().await;
+            self.look().await;
+        }
+    }
+
     /// Takes the folder as it is now. It decides nothing, so that it parses is all it must do.
-    pub(super) async fn look(&mut self, checker: &Checker) {
+    async fn look(&mut self) {
         let dir = self.dir.clone();
-        let read = aside(move || Folder::read(&dir).map_err(|error| error.report())).await;
-        let Some(read) = read else {
+        let read =
+            tokio::task::spawn_blocking(move || Folder::read(&dir).map_err(|error| error.report()));
+        let Ok(read) = read.await else {
             return;
         };
         let files = read.as_ref().map(|folder| folder.files().clone());
@@ -39,7 +52,7 @@ impl ShadowFolder {
             return;
         }
         let loaded = match read {
-            Ok(folder) => self.load(folder, checker).await,
+            Ok(folder) => self.load(folder).await,
             Err(reason) => Err(reason),
         };
         match loaded {
@@ -53,8 +66,8 @@ impl ShadowFolder {
         self.judged = Some(files);
     }
 
-    async fn load(&self, folder: Folder, checker: &Checker) -> Result<(), String> {
-        let verdict = checker.check(&self.job(&folder, checker)).await;
+    async fn load(&self, folder: Folder) -> Result<(), String> {
+        let verdict = self.policies.checker.check(&self.job(&folder)).await;
         if let Some(reason) = verdict.report() {
             return Err(reason);
         }
@@ -66,19 +79,14 @@ impl ShadowFolder {
         Ok(())
     }
 
-    fn job(&self, folder: &Folder, checker: &Checker) -> Job {
+    /// No gate but loading.
+    fn job(&self, folder: &Folder) -> Job {
         Job {
             dir: self.dir.clone(),
-            candidate: folder.files().clone(),
-            live: None,
-            baseline: None,
             tests: Demand::No,
-            min_coverage: 0,
             proofs: Demand::No,
-            solver: None,
-            proofs_kept: None,
             hold_widening: false,
-            time: checker.timeout(),
+            ..self.policies.job(folder)
         }
     }
 }

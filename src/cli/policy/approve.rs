@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::app::StartError;
-use crate::app::policies::{Approval, Memory};
+use crate::app::policies::Memory;
 use crate::domain::clock::{Clock, SystemClock};
 
 use super::super::Error;
@@ -38,10 +38,7 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
     }
     let settings = args.settings.load()?;
     let keys = settings.require_keys().map_err(StartError::from)?;
-    Memory::of(&settings.data_dir, keys).approve(&Approval {
-        digest: digest.to_owned(),
-        at: SystemClock::start().now(),
-    })?;
+    Memory::of(&settings.data_dir, keys).approve(digest, SystemClock::start().now())?;
     writeln!(out, "approved {digest}")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -147,10 +147,11 @@ fn notes(record: &Record, explanation: &Explanation) -> Vec<String> {
         .map(|applied| applied.told.policy.as_str())
         .collect();
     if determining != record.determining {
-        notes.push(format!(
-            "decided then by: {}",
-            record.determining.join(", ")
-        ));
+        let by = match record.determining.as_slice() {
+            [] => "no policy".to_owned(),
+            ids => ids.join(", "),
+        };
+        notes.push(format!("decided then by {by}"));
     }
     notes
 }

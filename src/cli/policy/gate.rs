@@ -13,9 +13,9 @@ use super::super::Error;
 ///
 /// # Errors
 ///
-/// Standard input is no job.
+/// Standard input is no job, or the process cannot be confined.
 pub(super) fn run(out: &mut dyn Write) -> Result<ExitCode, Error> {
-    limits::confine();
+    limits::confine()?;
     let job: gates::Job = serde_json::from_reader(io::stdin().lock())?;
     serde_json::to_writer(&mut *out, &gates::run(&job, &SystemClock::start()))?;
     out.flush()?;

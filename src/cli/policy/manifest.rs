@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::authz::fault::LoadError;
+use crate::authz::snapshot::Snapshot;
 use crate::policy::manifest::{self, Manifest};
 
 use super::super::Error;
@@ -27,12 +29,17 @@ pub(super) struct ManifestArgs {
 ///
 /// The folder cannot be read, its policies are not valid, or the file cannot be written.
 pub(super) fn run(args: &ManifestArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    // A manifest says that the folder is meant as it is.
-    args.folder.load()?;
+    let faulty = |error: LoadError| Error::Policies(error.report());
     let folder = args.folder.read()?;
-    let before = Manifest::read(&folder).ok().flatten();
-    let next = before.map_or(1, |before| before.version.saturating_add(1));
-    let manifest = Manifest::of(&folder, args.version.unwrap_or(next));
+    // A manifest says that the folder is meant as it is.
+    Snapshot::of(&folder).map_err(faulty)?;
+    let version = match args.version {
+        Some(version) => version,
+        None => Manifest::read(&folder)
+            .map_err(|fault| faulty(LoadError::new(vec![fault])))?
+            .map_or(1, |before| before.version.saturating_add(1)),
+    };
+    let manifest = Manifest::of(&folder, version);
     let path = args.folder.dir.join(manifest::NAME);
     let new = args.folder.dir.join(".manifest.json.new");
     fs::write(

@@ -18,6 +18,9 @@ use crate::domain::clock::Clock;
 /// How long the solver may take to tell its version.
 const PATIENCE_FOR_VERSION: Duration = Duration::from_secs(5);
 
+/// What is looked for where none is named.
+const PROGRAM: &str = "cvc5";
+
 /// A solver that is installed.
 #[derive(Debug, Clone)]
 pub struct Solver {
@@ -46,6 +49,18 @@ pub enum SolverError {
     },
 }
 
+impl SolverError {
+    /// Whether this machine has none, where none was named: not one that does not answer.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing { program, source }
+                if source.kind() == std::io::ErrorKind::NotFound && program == Path::new(PROGRAM)
+        )
+    }
+}
+
 impl Solver {
     /// The named program, or `cvc5` on the search path.
     ///
@@ -53,7 +68,7 @@ impl Solver {
     ///
     /// It is not there, or is something else.
     pub fn find(program: Option<&Path>) -> Result<Self, SolverError> {
-        let program = program.unwrap_or_else(|| Path::new("cvc5")).to_owned();
+        let program = program.unwrap_or_else(|| Path::new(PROGRAM)).to_owned();
         let answer = process::first_line(&program, &["--version"], PATIENCE_FOR_VERSION).map_err(
             |source| SolverError::Missing {
                 program: program.clone(),

@@ -98,6 +98,15 @@ fn the_solver_is_looked_for_on_the_path() {
 }
 
 #[test]
+fn a_solver_that_was_named_must_be_there() {
+    let said = demo_with(&[("CHARTER__POLICIES__SOLVER", "/nowhere/cvc5")]);
+    assert!(
+        said.contains("proofs: cannot start the solver `/nowhere/cvc5`"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_missing_policy_folder_is_named() {
     insta::assert_snapshot!(demo_with(&[("CHARTER__POLICIES__DIR", "nowhere")]));
 }

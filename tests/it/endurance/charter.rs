@@ -139,6 +139,30 @@ impl Home {
         }
     }
 
+    /// Runs `charter serve --demo`, which must not start.
+    #[track_caller]
+    pub(crate) fn refused(&self) -> Outcome {
+        let mut child = self
+            .command(&["serve", "--demo"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("charter starts");
+        let mut out = String::new();
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        output.read_line(&mut out).expect("text");
+        if !out.is_empty() {
+            child.kill().expect("it can be stopped");
+        }
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(out, "", "it started");
+        Outcome {
+            code: output.status.code(),
+            out,
+            err: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+
     /// The audit log must be intact.
     #[track_caller]
     pub(crate) fn verify_audit(&self) -> Outcome {

@@ -155,8 +155,13 @@ async fn what_allows_more_waits_for_an_approval_where_that_is_demanded() {
     approve(&service, &digest);
     live(&service, dir, "approved").await;
     // What allows less needs nobody.
-    fs::write(&roles, text).expect("taken back");
+    fs::write(&roles, &text).expect("taken back");
     live(&service, dir, "narrower").await;
+    assert_eq!(in_force(&service), before);
+    // The approval was for that one step.
+    fs::write(&roles, format!("{text}{wider}")).expect("the same again");
+    let told = reason(&service, dir).await;
+    assert!(told.contains("charter policy approve"), "{told}");
     assert_eq!(in_force(&service), before);
     service.stop().await;
 }
@@ -180,6 +185,25 @@ async fn an_emergency_stop_is_not_held_up() {
     let told = reason(&service, dir).await;
     assert!(told.contains("tests:"), "{told}");
     assert_eq!(in_force(&service), before);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_than_forbids_is_excused() {
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    let service = serve(dir, "tests = \"required\"\nproofs = \"off\"").await;
+    let examples = dir.join("tests");
+    fs::rename(&examples, dir.join("away")).expect("moved away");
+    let told = reason(&service, dir).await;
+    assert!(told.contains("no examples"), "{told}");
+    // Nor beside a forbid.
+    let stop = "@id(\"stop\")\nforbid (principal, action, resource);\n";
+    fs::write(dir.join("stop.cedar"), stop).expect("an edit");
+    let told = reason(&service, dir).await;
+    assert!(told.contains("no examples"), "{told}");
+    fs::rename(dir.join("away"), &examples).expect("brought back");
+    live(&service, dir, "the stop alone").await;
     service.stop().await;
 }
 

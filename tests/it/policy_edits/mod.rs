@@ -2,6 +2,7 @@
 
 mod gates;
 mod reload;
+mod restart;
 
 use std::path::Path;
 use std::sync::Arc;
