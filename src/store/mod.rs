@@ -40,6 +40,7 @@ mod registration;
 mod resealing;
 mod rotation;
 mod service_accounts;
+mod session_rotation;
 mod session_upkeep;
 mod sessions;
 mod sign_in;
@@ -61,7 +62,8 @@ pub use organizations::NewOrganization;
 pub use outbox::{NewMail, PendingMail};
 pub use registration::Registration;
 pub use service_accounts::{NewServiceAccount, ServiceAccountFilter};
-pub use sessions::{Ending, NewSession, Rotation, SessionRow};
+pub use session_rotation::{NewRotation, Rotation};
+pub use sessions::{Ending, NewSession, SessionRow};
 pub use sign_in::{Login, VerifiedLogin};
 pub use users::NewUser;
 
@@ -104,6 +106,7 @@ pub struct Store {
     epoch: AtomicU64,
     find_credential: String,
     find_sessions: Vec<(String, usize)>,
+    rotate_sessions: Vec<(String, usize)>,
     patience: Duration,
     gates: gates::Gates,
 }
@@ -121,8 +124,10 @@ impl Store {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Error> {
         let pools = connect::connect(&config).await?;
-        let find_credential = credentials::statement(pools.reader.get_database_backend());
-        let find_sessions = sessions::statements(pools.reader.get_database_backend());
+        let backend = pools.reader.get_database_backend();
+        let find_credential = credentials::statement(backend);
+        let find_sessions = sessions::statements(backend, sessions::statement);
+        let rotate_sessions = sessions::statements(backend, session_rotation::statement);
         let audit = audit::Log::open(config.audit_keys, config.audit_heads.as_deref())?;
         Ok(Self {
             reader: pools.reader,
@@ -133,6 +138,7 @@ impl Store {
             epoch: AtomicU64::new(0),
             find_credential,
             find_sessions,
+            rotate_sessions,
             patience: config.acquire_timeout,
             gates: gates::Gates::default(),
         })

@@ -1,9 +1,6 @@
-//! Sessions: read at every request with a bearer token, refreshed by one guarded statement, ended.
+//! Sessions: read at every request with a bearer token, and ended.
 //!
-//! A session's row holds the hash of its one valid refresh token. Rotating replaces it where it is
-//! still the presented one, so of any number of parallel refreshes one succeeds; the spent hash is
-//! remembered, so that a later use is told apart from a stranger's guess. Whatever ends a session
-//! writes the same row, and so comes before a rotation or after it.
+//! Whatever ends a session writes its row, and so comes before a refresh or after it.
 
 use std::net::IpAddr;
 
@@ -74,30 +71,8 @@ impl Ending {
     }
 }
 
-/// What came of presenting a refresh token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rotation {
-    /// It was the current one, and its successor is now.
-    Rotated(SessionRow),
-    /// It was used before.
-    Spent {
-        /// Whose it was.
-        session: SessionRow,
-        /// Which key its successor was derived with.
-        key_id: String,
-        /// When it was used.
-        spent_at: Timestamp,
-        /// Whether the session can be refreshed at all.
-        is_refreshable: bool,
-    },
-    /// Nobody's, or one of a session that is over.
-    Void,
-}
-
-const LONGEST_LIST: usize = 64;
-/// Refreshes of one session; its person signs in again after that. At one in fifteen minutes it is a
-/// year and a half, and nobody can fill the table of spent tokens from one session.
-const MOST_GENERATIONS: i64 = 50_000;
+/// Sessions in one statement.
+pub(super) const LONGEST_LIST: usize = 64;
 const SESSION: &str = "s_id";
 const USER: &str = "u_";
 const ORGANIZATION: &str = "o_";
@@ -129,55 +104,6 @@ impl Store {
             }
         }
         Ok(found)
-    }
-
-    /// Replaces a refresh token by its successor, if it is the current one of a session that can be
-    /// refreshed; else says what it is. It is one statement: the schema's trigger remembers the spent
-    /// token within it.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
-    pub async fn rotate(
-        &self,
-        presented: TokenHash,
-        successor: TokenHash,
-        key_id: &str,
-        now: Timestamp,
-        expires_at: Timestamp,
-    ) -> Result<Rotation, Error> {
-        use session::Column;
-        let now = stored_time(now);
-        let rotated = session::Entity::update_many()
-            .col_expr(Column::RefreshHash, Expr::value(successor.to_vec()))
-            .col_expr(Column::Generation, Expr::col(Column::Generation).add(1))
-            .col_expr(
-                Column::RefreshExpiresAt,
-                Expr::value(stored_time(expires_at)),
-            )
-            .col_expr(Column::RotatedAt, Expr::value(now))
-            .col_expr(Column::RotationKeyId, Expr::value(key_id))
-            .filter(Column::RefreshHash.eq(presented.to_vec()))
-            .filter(Column::Generation.lt(MOST_GENERATIONS))
-            .filter(Column::RefreshExpiresAt.gt(now))
-            .filter(Column::RefreshRevokedAt.is_null())
-            .filter(Column::EndedAt.is_null())
-            .exec_with_returning(&self.writer)
-            .await?;
-        if let Some(row) = rotated.first() {
-            return Ok(Rotation::Rotated(SessionRow::from(row)));
-        }
-        let spent = find_spent(&self.reader, presented).await?;
-        Ok(
-            spent.map_or(Rotation::Void, |(spent, session)| Rotation::Spent {
-                session: SessionRow::from(&session),
-                key_id: spent.key_id,
-                spent_at: spent.spent_at,
-                is_refreshable: session.ended_at.is_none()
-                    && session.refresh_revoked_at.is_none()
-                    && session.refresh_expires_at > now,
-            }),
-        )
     }
 
     /// The session whose refresh token that is or was, ended or not.
@@ -250,7 +176,7 @@ fn caller(id: SessionId, row: &QueryResult) -> Result<UserCaller, Error> {
 }
 
 /// A spent token together with its session.
-async fn find_spent(
+pub(super) async fn find_spent(
     connection: &impl ConnectionTrait,
     hash: TokenHash,
 ) -> Result<Option<(spent_refresh_token::Model, session::Model)>, Error> {
@@ -303,24 +229,31 @@ pub(super) async fn end_all(write: &Write<'_>, user: UserId) -> Result<(), Error
     Ok(())
 }
 
-/// The texts of the query behind [`Store::find_sessions`], for lists of 1, 2, 4 … 64 sessions, so
-/// that the database prepares few of them; they are built once.
-pub(super) fn statements(backend: DbBackend) -> Vec<(String, usize)> {
+/// The texts of a statement for lists of 1, 2, 4 … 64 sessions, so that the database prepares few of
+/// them; they are built once.
+pub(super) fn statements(
+    backend: DbBackend,
+    of_length: impl Fn(DbBackend, usize) -> String,
+) -> Vec<(String, usize)> {
     let lengths = std::iter::successors(Some(1), |length| Some(length * 2));
     lengths
         .take_while(|length| *length <= LONGEST_LIST)
-        .map(|length| (statement(backend, length), length))
+        .map(|length| (of_length(backend, length), length))
         .collect()
 }
 
 /// The shortest list that has room for so many.
-fn statement_for(statements: &[(String, usize)], count: usize) -> Option<&(String, usize)> {
+pub(super) fn statement_for(
+    statements: &[(String, usize)],
+    count: usize,
+) -> Option<&(String, usize)> {
     statements
         .iter()
         .find(|(_, length)| count > 0 && *length >= count)
 }
 
-fn statement(backend: DbBackend, length: usize) -> String {
+/// The text of the query behind [`Store::find_sessions`].
+pub(super) fn statement(backend: DbBackend, length: usize) -> String {
     let mut query = Query::select();
     let id = Expr::col((session::Entity, session::Column::Id));
     query.expr_as(id, Alias::new(SESSION));

@@ -3,10 +3,12 @@
 //! Each of its files is one part of that; all end in the store's transactions. It knows nothing of
 //! cookies and status codes.
 
+mod batches;
 mod bearer;
 mod invitation;
 mod recovery;
 mod registration;
+mod rotations;
 mod session_reads;
 mod sign_in;
 
@@ -33,6 +35,7 @@ use super::rate_limit::RateLimits;
 use super::secrets::Sealer;
 
 pub use registration::NewOwner;
+use rotations::Rotations;
 use session_reads::SessionReads;
 
 /// What people's affairs are made with.
@@ -76,7 +79,7 @@ pub struct Limits {
 }
 
 /// People's affairs.
-pub struct PortalUsers(Parts, SessionReads);
+pub struct PortalUsers(Parts, SessionReads, Rotations);
 
 /// Who asks, as far as anybody knows.
 #[derive(Debug, Clone)]
@@ -155,7 +158,8 @@ impl PortalUsers {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let reads = SessionReads::new(Arc::clone(&parts.store));
-        Self(parts, reads)
+        let rotations = Rotations::new(Arc::clone(&parts.store));
+        Self(parts, reads, rotations)
     }
 
     fn now(&self) -> Timestamp {

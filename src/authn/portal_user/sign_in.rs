@@ -12,7 +12,7 @@ use crate::domain::email::EmailAddress;
 use crate::domain::id::SessionId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::User;
-use crate::store::{self, Ending, NewSession, Rotation, SessionRow, VerifiedLogin};
+use crate::store::{self, Ending, NewRotation, NewSession, Rotation, SessionRow, VerifiedLogin};
 
 use super::{PortalUsers, Refusal, SignedIn, Stranger, internal};
 
@@ -98,18 +98,19 @@ impl PortalUsers {
         stranger: &Stranger,
     ) -> Result<SignedIn, Refusal> {
         let now = self.now();
-        let hash = presented.hash();
         let (successor, key_id) = self
             .0
             .successors
             .next(presented)
             .ok_or_else(|| internal("no refresh key is configured"))?;
-        let rotation = self
-            .0
-            .store
-            .rotate(hash, successor.hash(), key_id, now, now + REFRESH_LIFETIME)
-            .await?;
-        match rotation {
+        let rotation = NewRotation {
+            presented: presented.hash(),
+            successor: successor.hash(),
+            key_id: key_id.to_owned(),
+            at: now,
+            expires_at: now + REFRESH_LIFETIME,
+        };
+        match self.2.rotate(rotation).await? {
             Rotation::Rotated(session) => self.signed_in(session, successor),
             Rotation::Void => Err(Refusal::InvalidToken),
             Rotation::Spent {

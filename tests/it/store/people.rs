@@ -7,7 +7,7 @@ use charter::domain::entropy::{Entropy as _, OsEntropy};
 use charter::domain::id::{SessionId, UserId};
 use charter::domain::session::TokenHash;
 use charter::domain::user::User;
-use charter::store::{Error, NewSession, NewUser, Rotation, VerifiedLogin};
+use charter::store::{Ending, Error, NewRotation, NewSession, NewUser, Rotation, VerifiedLogin};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 
 use super::world::{Organized, World, noon};
@@ -16,6 +16,7 @@ use crate::services::{TestDatabase, connect};
 crate::on_both_engines![
     the_oldest_session_ends_when_there_are_too_many,
     a_person_goes_a_handful_at_a_time,
+    tokens_that_are_presented_together_are_each_told_what_became_of_it,
 ];
 
 const MONTH: Duration = Duration::from_hours(30 * 24);
@@ -24,6 +25,16 @@ fn hash() -> TokenHash {
     let mut hash = [0; 32];
     OsEntropy.fill(&mut hash);
     hash
+}
+
+fn rotation(presented: TokenHash, successor: TokenHash) -> NewRotation {
+    NewRotation {
+        presented,
+        successor,
+        key_id: "k".to_owned(),
+        at: noon(),
+        expires_at: noon() + MONTH,
+    }
 }
 
 pub(super) async fn person(world: &World, of: &Organized, email: &str, role: &str) -> User {
@@ -123,9 +134,8 @@ async fn a_person_goes_a_handful_at_a_time(database: TestDatabase) {
     let mut token = sign_in(&world, &ada).await.refresh_hash;
     for _ in 0..600 {
         let next = hash();
-        let until = noon() + MONTH;
-        let rotated = world.store.rotate(token, next, "k", noon(), until).await;
-        assert!(matches!(rotated, Ok(Rotation::Rotated(_))));
+        let rotated = world.store.rotate(&[rotation(token, next)]).await;
+        assert!(matches!(rotated.as_deref(), Ok([Rotation::Rotated(_)])));
         token = next;
     }
     let raw = connect(world.database.url()).await;
@@ -142,4 +152,85 @@ async fn a_person_goes_a_handful_at_a_time(database: TestDatabase) {
         assert_eq!(left, "0", "{table}");
     }
     assert_eq!(world.audit().await.findings, []);
+}
+
+async fn tokens_that_are_presented_together_are_each_told_what_became_of_it(
+    database: TestDatabase,
+) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let (mut sessions, mut expected) = (Vec::new(), Vec::new());
+    let mut asked = Vec::new();
+    // More than one statement's worth, and one of each kind in between.
+    for n in 0..70 {
+        let email = format!("p{n}@acme.example");
+        let user = person(&world, &acme, &email, "member").await;
+        let session = sign_in(&world, &user).await;
+        let mut rotation = rotation(session.refresh_hash, hash());
+        rotation.key_id = format!("k{n}");
+        let outcome = match n {
+            // A stranger's guess.
+            11 => {
+                rotation.presented = hash();
+                "void"
+            }
+            // It is over, to the microsecond.
+            12 => {
+                rotation.at = session.refresh_expires_at;
+                "void"
+            }
+            13 => {
+                let row = world
+                    .store
+                    .find_session_of_refresh_token(session.refresh_hash);
+                let row = row.await.expect("an answer").expect("a session");
+                let by = world.by();
+                let ended = world.store.end_session(row, Ending::SignOut, &by);
+                ended.await.expect("ended");
+                "void"
+            }
+            14 => {
+                let before = world.store.rotate(&[rotation.clone()]).await;
+                assert!(matches!(before.as_deref(), Ok([Rotation::Rotated(_)])));
+                rotation.successor = hash();
+                "spent"
+            }
+            _ => "rotated",
+        };
+        sessions.push(session.id);
+        expected.push(outcome);
+        asked.push(rotation);
+    }
+    let outcomes = world.store.rotate(&asked).await.expect("an answer");
+    for (n, outcome) in outcomes.iter().enumerate() {
+        let told = match outcome {
+            Rotation::Rotated(row) => {
+                assert_eq!(row.id, sessions[n]);
+                "rotated"
+            }
+            Rotation::Spent {
+                session, key_id, ..
+            } => {
+                assert_eq!((session.id, key_id.as_str()), (sessions[n], "k14"));
+                "spent"
+            }
+            Rotation::Void => "void",
+        };
+        assert_eq!(told, expected[n], "{n}");
+    }
+    // Each that was used is known with its own key, and its successor is the one that is valid.
+    let again = world.store.rotate(&asked).await.expect("an answer");
+    for (n, outcome) in again.iter().enumerate() {
+        match outcome {
+            Rotation::Spent {
+                key_id, session, ..
+            } => {
+                assert_eq!((key_id, session.id), (&format!("k{n}"), sessions[n]));
+            }
+            other => assert_eq!((other, expected[n]), (&Rotation::Void, "void"), "{n}"),
+        }
+    }
+    let next = rotation(asked[69].successor, hash());
+    let next = world.store.rotate(&[next]).await;
+    assert!(matches!(next.as_deref(), Ok([Rotation::Rotated(_)])));
 }
