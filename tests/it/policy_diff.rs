@@ -232,6 +232,36 @@ fn a_schema_that_differs_is_told_and_what_cannot_be_compared_is_wider() {
     );
 }
 
+/// A permit that says the same in both sets allows more once somebody else may ask.
+#[test]
+fn who_may_ask_now_is_wider_and_who_no_longer_may_is_narrower() {
+    let Some(solver) = solver() else { return };
+    let asked = [
+        "organizations:DeactivateOrganization",
+        "organizations:UpdateSettings",
+    ];
+    let more = Edited::new().replace(
+        "schema.cedarschema",
+        "action \"organizations:UpdateSettings\", \"organizations:DeactivateOrganization\" in [\"writes\"] appliesTo {\n  principal: [User],",
+        "action \"organizations:UpdateSettings\", \"organizations:DeactivateOrganization\" in [\"writes\"] appliesTo {\n  principal: [ServiceAccount, User],",
+    );
+    let diff = from_shipped(&more, &solver);
+    let wider = asked.map(|name| (name, Direction::Wider));
+    assert_eq!(changed(&diff), wider, "{}", diff.report());
+    let [change] = diff.permissions[asked[0]].wider.as_slice() else {
+        panic!("{}", diff.report());
+    };
+    let example = change.example.as_ref().expect("a request that shows it");
+    assert!(example.old.is_empty(), "nobody could ask: {example:?}");
+    let by: Vec<String> = example.new.iter().map(ToString::to_string).collect();
+    assert!(by.len() == 1 && by[0].starts_with("roles.owner"), "{by:?}");
+
+    let back = self::diff(&more.load(), &Edited::new().load(), &solver);
+    let narrower = asked.map(|name| (name, Direction::Narrower));
+    assert_eq!(changed(&back), narrower, "{}", back.report());
+    assert!(!back.is_wider());
+}
+
 #[test]
 fn a_solver_that_does_not_tell_leaves_it_wider() {
     let (solver, _dir) =

@@ -69,7 +69,8 @@ impl<'a> Sides<'a> {
         session: &mut Session<'_>,
     ) -> Compared {
         let new: Vec<&Policy> = relevant(&self.new.policies, request_type);
-        let is_alike = |policy: &&Policy| self.alike.contains(policy.id());
+        let alike = self.alike(old, &new);
+        let is_alike = |policy: &&Policy| alike.contains(policy.id());
         if old.len() == new.len() && old.iter().all(is_alike) && new.iter().all(is_alike) {
             return Compared::default();
         }
@@ -84,8 +85,9 @@ impl<'a> Sides<'a> {
                 sides: self,
                 request_type,
                 widening,
-                from: Half::new(from, &self.alike),
-                to: Half::new(to, &self.alike),
+                from: Half::new(from, &alike),
+                to: Half::new(to, &alike),
+                alike: &alike,
             };
             let change = question.ask(session).map(|found| Change {
                 request_type: request_type.title(),
@@ -99,6 +101,18 @@ impl<'a> Sides<'a> {
             }
         }
         compared
+    }
+
+    /// What both have a say in, word for word. Where only one side may be asked, that is nothing,
+    /// though the policies be the same.
+    fn alike(&self, old: &[&Policy], new: &[&Policy]) -> BTreeSet<PolicyId> {
+        let ids = |policies: &[&Policy]| -> BTreeSet<PolicyId> {
+            policies.iter().map(|policy| policy.id().clone()).collect()
+        };
+        let (old, new) = (ids(old), ids(new));
+        old.into_iter()
+            .filter(|id| new.contains(id) && self.alike.contains(id))
+            .collect()
     }
 }
 
@@ -182,6 +196,8 @@ struct Question<'q, 'a> {
     request_type: &'q RequestType<'q>,
     /// Whether `to` is the new set.
     widening: bool,
+    /// What both halves have, word for word.
+    alike: &'q BTreeSet<PolicyId>,
     from: Half<'a>,
     to: Half<'a>,
 }
@@ -281,7 +297,7 @@ impl<'a> Question<'_, 'a> {
     /// What both sides have of these.
     fn shared(&self, some: &[&Policy]) -> Vec<&'a Policy> {
         let wanted = |policy: &&Policy| {
-            self.sides.alike.contains(policy.id()) && some.iter().any(|p| p.id() == policy.id())
+            self.alike.contains(policy.id()) && some.iter().any(|p| p.id() == policy.id())
         };
         self.to.all.iter().copied().filter(wanted).collect()
     }
@@ -312,9 +328,8 @@ impl<'a> Question<'_, 'a> {
             .chain(new.diagnostics().reason())
             .collect();
         let concerned = self.from.all.iter().chain(&self.to.all).copied();
-        let concerned = concerned.filter(|policy| {
-            deciding.contains(policy.id()) || !self.sides.alike.contains(policy.id())
-        });
+        let concerned = concerned
+            .filter(|policy| deciding.contains(policy.id()) || !self.alike.contains(policy.id()));
         Some(Example {
             request: Counterexample::new(&world, concerned),
             is_allowed: self.widening,
