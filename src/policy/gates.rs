@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authz::fault::{Fault, LoadError};
 use crate::authz::folder::{self, Files, Folder};
-use crate::authz::snapshot::{Invariant, Snapshot};
+use crate::authz::snapshot::Snapshot;
 use crate::domain::clock::Clock;
 
 use super::manifest::Manifest;
@@ -225,8 +225,8 @@ pub fn run(job: &Job, clock: &dyn Clock) -> Verdict {
             .is_some_and(|live| candidate.only_adds_forbids_to(live)),
     };
     gates.tests(job, &candidate);
-    let at_start = at_start.as_ref().map(|loaded| loaded.snapshot.invariants());
-    gates.proofs(job, &candidate, at_start.unwrap_or_default(), clock);
+    let at_start = at_start.as_ref().map(|loaded| &loaded.snapshot);
+    gates.proofs(job, &candidate, at_start, clock);
     if let Some(live) = &live {
         gates.widening(job, live, &candidate, clock);
     }
@@ -261,7 +261,13 @@ impl Gates {
         }
     }
 
-    fn proofs(&mut self, job: &Job, candidate: &Loaded, at_start: &[Invariant], clock: &dyn Clock) {
+    fn proofs(
+        &mut self,
+        job: &Job,
+        candidate: &Loaded,
+        at_start: Option<&Snapshot>,
+        clock: &dyn Clock,
+    ) {
         if job.proofs == Demand::No {
             return;
         }

@@ -11,8 +11,8 @@ use secrecy::{ExposeSecret, SecretSlice};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Proofs;
-use crate::authz::snapshot::{Invariant, Snapshot};
+use super::{Proofs, moved};
+use crate::authz::snapshot::Snapshot;
 
 const MAX_BYTES: u64 = 64 * 1024;
 
@@ -40,7 +40,7 @@ impl ProofCache {
     pub fn get(
         &self,
         snapshot: &Snapshot,
-        at_start: &[Invariant],
+        at_start: Option<&Snapshot>,
         solver_version: &str,
     ) -> Option<Proofs> {
         let subject = subject(snapshot, at_start, solver_version);
@@ -65,7 +65,7 @@ impl ProofCache {
     }
 
     /// Keeps what was proved. A failure to write costs the next start its proofs, no more.
-    pub fn put(&self, snapshot: &Snapshot, at_start: &[Invariant], proofs: &Proofs) {
+    pub fn put(&self, snapshot: &Snapshot, at_start: Option<&Snapshot>, proofs: &Proofs) {
         if !proofs.is_proved() || proofs.from_cache {
             return;
         }
@@ -81,7 +81,7 @@ impl ProofCache {
     fn write(
         &self,
         snapshot: &Snapshot,
-        at_start: &[Invariant],
+        at_start: Option<&Snapshot>,
         proofs: &Proofs,
     ) -> std::io::Result<()> {
         let subject = subject(snapshot, at_start, &proofs.solver);
@@ -117,7 +117,7 @@ impl ProofCache {
 }
 
 /// Names all that a proof depends on.
-fn subject(snapshot: &Snapshot, at_start: &[Invariant], solver_version: &str) -> String {
+fn subject(snapshot: &Snapshot, at_start: Option<&Snapshot>, solver_version: &str) -> String {
     let mut hash = Sha256::new();
     let mut part = |text: &str| {
         hash.update((text.len() as u64).to_be_bytes());
@@ -126,7 +126,8 @@ fn subject(snapshot: &Snapshot, at_start: &[Invariant], solver_version: &str) ->
     part(env!("CARGO_PKG_VERSION"));
     part(solver_version);
     part(snapshot.digest());
-    for (of, invariants) in [("own", snapshot.invariants()), ("at start", at_start)] {
+    let promised = at_start.map_or(&[][..], Snapshot::invariants);
+    for (of, invariants) in [("own", snapshot.invariants()), ("at start", promised)] {
         for invariant in invariants {
             part(of);
             part(&invariant.name);
@@ -135,6 +136,16 @@ fn subject(snapshot: &Snapshot, at_start: &[Invariant], solver_version: &str) ->
             for policy in &policies {
                 part(policy);
             }
+        }
+    }
+    // That there are none is as good as not known: then nothing is proved, and nothing kept.
+    let groups = at_start.map(|at_start| moved::groups(at_start.schema()).unwrap_or_default());
+    for (action, groups) in groups.iter().flatten() {
+        part("action at start");
+        part(&action.to_string());
+        part(&groups.len().to_string());
+        for group in groups {
+            part(&group.to_string());
         }
     }
     to_hex(&hash.finalize())

@@ -2,7 +2,7 @@
 
 use super::cache::ProofCache;
 use super::{Options, Proofs, prove};
-use crate::authz::snapshot::{Invariant, Snapshot};
+use crate::authz::snapshot::Snapshot;
 use crate::domain::clock::Clock;
 use crate::policy::solver::Solver;
 
@@ -30,7 +30,7 @@ impl std::error::Error for NotProved {}
 /// Something does not hold, or could not be proved.
 pub fn prove_for_gate(
     snapshot: &Snapshot,
-    at_start: &[Invariant],
+    at_start: Option<&Snapshot>,
     solver: &Solver,
     options: &Options,
     cache: Option<&ProofCache>,

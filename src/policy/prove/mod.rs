@@ -6,6 +6,7 @@ pub mod cache;
 mod fail;
 mod gate;
 mod look;
+mod moved;
 mod report;
 mod shadow;
 
@@ -121,18 +122,19 @@ pub enum Verdict {
     },
 }
 
-/// Proves all there is to prove of a snapshot, its own invariants and those given, which are the
-/// ones that were in force at start. It takes threads of its own and waits for them.
+/// Proves all there is to prove of a snapshot: its own invariants, and those of what was in force
+/// at start, which must also mean what they meant. It takes threads of its own and waits for them.
 #[must_use]
 pub fn prove(
     snapshot: &Snapshot,
-    at_start: &[Invariant],
+    at_start: Option<&Snapshot>,
     solver: &Solver,
     options: &Options,
     clock: &dyn Clock,
 ) -> Proofs {
     let budget = Budget::start(solver, options.limits, clock);
-    let invariants = to_prove(snapshot.invariants(), at_start);
+    let promised = at_start.map_or(&[][..], Snapshot::invariants);
+    let invariants = to_prove(snapshot.invariants(), promised);
     let mut proofs = Proofs {
         findings: Vec::new(),
         shadows: Vec::new(),
@@ -146,7 +148,10 @@ pub fn prove(
         solver: solver.version().to_owned(),
         from_cache: false,
     };
-    if let Err(reason) = prove_into(&mut proofs, snapshot, &invariants, &budget, options) {
+    let proved = prove_into(&mut proofs, snapshot, &invariants, &budget, options);
+    let moved = at_start.map_or(Ok(Vec::new()), |at_start| moved::moved(at_start, snapshot));
+    let moved = proved.and(moved).map(|moved| proofs.findings.extend(moved));
+    if let Err(reason) = moved {
         proofs.findings.push(Finding {
             claim: Claim::Everything,
             request_type: None,
