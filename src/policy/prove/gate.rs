@@ -36,7 +36,7 @@ pub fn prove_for_gate(
     cache: Option<&ProofCache>,
     clock: &dyn Clock,
 ) -> Result<Proofs, NotProved> {
-    if let Some(known) = cache.and_then(|cache| cache.get(snapshot, at_start, solver.version())) {
+    if let Some(known) = cache.and_then(|cache| cache.get(snapshot, at_start, solver)) {
         return Ok(known);
     }
     let proofs = prove(snapshot, at_start, solver, options, clock);
@@ -47,7 +47,7 @@ pub fn prove_for_gate(
         });
     }
     if let Some(cache) = cache {
-        cache.put(snapshot, at_start, &proofs);
+        cache.put(snapshot, at_start, solver, &proofs);
     }
     Ok(proofs)
 }

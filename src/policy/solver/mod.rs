@@ -5,16 +5,22 @@
 
 mod pool;
 mod process;
+mod program;
 mod session;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 pub(super) use pool::spread;
+pub use program::on_path;
+pub(super) use program::to_hex;
 pub(super) use session::{Answer, DOES_NOT_REPRODUCE, OUT_OF_TIME, Session, at_once};
 
 use crate::domain::clock::Clock;
 
+/// Its name on the search path.
+pub const PROGRAM: &str = "cvc5";
 /// How long the solver may take to tell its version.
 const PATIENCE_FOR_VERSION: Duration = Duration::from_secs(5);
 
@@ -23,6 +29,7 @@ const PATIENCE_FOR_VERSION: Duration = Duration::from_secs(5);
 pub struct Solver {
     program: PathBuf,
     version: String,
+    digest: OnceLock<Option<String>>,
 }
 
 /// Why no solver can be asked.
@@ -53,7 +60,7 @@ impl Solver {
     ///
     /// It is not there, or is something else.
     pub fn find(program: Option<&Path>) -> Result<Self, SolverError> {
-        let program = program.unwrap_or_else(|| Path::new("cvc5")).to_owned();
+        let program = program.unwrap_or_else(|| Path::new(PROGRAM)).to_owned();
         let answer = process::first_line(&program, &["--version"], PATIENCE_FOR_VERSION).map_err(
             |source| SolverError::Missing {
                 program: program.clone(),
@@ -69,6 +76,7 @@ impl Solver {
             Some(version) if !version.is_empty() => Ok(Self {
                 version: version.to_owned(),
                 program,
+                digest: OnceLock::new(),
             }),
             _ => Err(SolverError::Unfit { program }),
         }
@@ -78,6 +86,15 @@ impl Solver {
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// SHA-256 of its file, in lowercase hex: two programs may tell the same version. `None` if it
+    /// cannot be read, or was named without its place. Libraries that it loads are not in it.
+    #[must_use]
+    pub fn digest(&self) -> Option<&str> {
+        self.digest
+            .get_or_init(|| program::digest(&self.program))
+            .as_deref()
     }
 }
 
