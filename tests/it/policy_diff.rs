@@ -4,12 +4,13 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use charter::authz::snapshot::Snapshot;
 use charter::domain::clock::SystemClock;
 use charter::domain::entropy::OsEntropy;
 use charter::policy::diff::{Diff, Direction, revision, widens};
-use charter::policy::solver::Solver;
+use charter::policy::solver::{Limits, Solver};
 use tempfile::TempDir;
 
 use crate::endurance::charter::Home;
@@ -279,6 +280,49 @@ fn a_solver_that_does_not_tell_leaves_it_wider() {
         diff.report()
     );
     assert!(diff.report().contains("`unknown`"), "{}", diff.report());
+    assert!(!diff.is_unfinished(), "{}", diff.report());
+}
+
+#[test]
+fn only_time_or_a_solver_that_stopped_leave_it_unfinished() {
+    let role = |edited: Edited| {
+        edited.replace(
+            "roles.cedar",
+            "unless { resource == Role::\"owner\" };",
+            "when { resource in [Role::\"admin\", Role::\"member\"] };",
+        )
+    };
+    let (stopped, _dir) = played("exit 3");
+    let diff = from_shipped(&role(Edited::new()), &stopped);
+    assert!(diff.is_wider() && diff.is_unfinished(), "{}", diff.report());
+
+    let no_time = Limits {
+        whole: Duration::ZERO,
+        ..limits()
+    };
+    let (old, new) = (Edited::new().load(), role(Edited::new()).load());
+    let diff = widens(&old, &new, &stopped, no_time, &SystemClock::start()).expect("a comparison");
+    assert!(diff.is_wider() && diff.is_unfinished(), "{}", diff.report());
+
+    let same = from_shipped(&Edited::new(), &stopped);
+    assert!(
+        !same.is_wider() && !same.is_unfinished(),
+        "{}",
+        same.report()
+    );
+
+    // That one cannot be compared takes no solver.
+    let regrouped = role(Edited::new()).replace(
+        "schema.cedarschema",
+        "action \"accounts:CreateAccount\" in [\"writes\"]",
+        "action \"accounts:CreateAccount\" in [\"reads\"]",
+    );
+    let diff = from_shipped(&regrouped, &stopped);
+    assert!(
+        diff.is_wider() && !diff.is_unfinished(),
+        "{}",
+        diff.report()
+    );
 }
 
 fn git(dir: &Path, arguments: &[&str]) {

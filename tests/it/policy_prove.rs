@@ -295,30 +295,35 @@ fn only_a_plain_answer_proves() {
         (
             "while read line; do case $line in *check-sat*) echo unknown;; esac; done",
             "`unknown`",
+            false,
         ),
-        ("exec sleep 60", "no answer in time"),
-        ("exit 3", "ended"),
+        ("exec sleep 60", "no answer in time", true),
+        ("exit 3", "ended", true),
         (
             "read line; echo '(error \"out of memory\")'; cat > /dev/null",
             "out of memory",
+            false,
         ),
         (
             "while read line; do case $line in *check-sat*) echo unsatisfied;; esac; done",
             "unrecognized",
+            false,
         ),
         (
             "while read line; do case $line in *check-sat*) echo sat;; \
              *get-model*) printf '(\\n)\\n';; esac; done",
             "does not reproduce",
+            false,
         ),
         (
             "while read line; do case $line in *check-sat*) echo sat;; \
              *get-model*) printf '(\\n(define-fun t0 () Nonsense 7)\\n)\\n';; esac; done",
             "",
+            false,
         ),
     ];
     let clock = SystemClock::start();
-    for (script, reason) in scripts {
+    for (script, reason, is_unfinished) in scripts {
         let (solver, _dir) = played(script);
         let options = Options {
             limits: short,
@@ -326,6 +331,7 @@ fn only_a_plain_answer_proves() {
         };
         let proofs = prove(&snapshot, None, &solver, &options, &clock);
         assert!(!proofs.is_proved(), "{script}");
+        assert_eq!(proofs.is_unfinished(), is_unfinished, "{script}");
         assert!(
             proofs.report().contains(reason),
             "{script}: {}",
@@ -339,6 +345,29 @@ fn only_a_plain_answer_proves() {
             );
         }
     }
+}
+
+#[test]
+fn what_is_wrong_without_a_solver_is_not_a_matter_of_time() {
+    let (stopped, _dir) = played("exit 3");
+    let at_start = Edited::new().load();
+    let gate = |snapshot: &Snapshot| {
+        let options = Options {
+            limits: limits(),
+            shadows: false,
+        };
+        let clock = SystemClock::start();
+        prove_for_gate(snapshot, Some(&at_start), &stopped, &options, None, &clock)
+            .expect_err("nothing is proved")
+    };
+    assert!(gate(&at_start).is_unfinished());
+    let regrouped = Edited::new().replace(
+        "schema.cedarschema",
+        "action \"organizations:UpdateOrganization\" in [\"writes\"]",
+        "action \"organizations:UpdateOrganization\" in [\"reads\"]",
+    );
+    let refused = gate(&regrouped.load());
+    assert!(!refused.is_unfinished(), "{refused}");
 }
 
 #[test]

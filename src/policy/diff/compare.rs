@@ -14,7 +14,7 @@ use super::{Change, Example};
 use crate::authz::snapshot::Snapshot;
 use crate::policy::counterexample::{self, Counterexample, Named, lacks_something};
 use crate::policy::request_type::{RequestType, permit_all};
-use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, Session};
+use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, Reason, Session};
 
 /// So many permits are asked about at once.
 const PERMITS_AT_ONCE: usize = 16;
@@ -203,24 +203,24 @@ struct Question<'q, 'a> {
 }
 
 /// An example, or why there may be one.
-type Found = Result<Example, String>;
+type Found = Result<Example, Reason>;
 
 impl<'a> Question<'_, 'a> {
     /// `None` if it certainly does not.
     fn ask(&self, session: &mut Session<'_>) -> Option<Found> {
         self.try_to_ask(session)
-            .unwrap_or_else(|reason| Some(Err(reason)))
+            .unwrap_or_else(|reason| Some(Err(reason.into())))
     }
 
     fn try_to_ask(&self, session: &mut Session<'_>) -> Result<Option<Found>, String> {
         let everything = permit_all()?;
-        let mut open = None;
+        let mut open: Option<Reason> = None;
         // Permits that only one side has, or has otherwise.
         for permits in self.to.changed_permits.chunks(PERMITS_AT_ONCE) {
             let target = self.from.changed_permits.clone();
             match self.implied(permits, target, session)? {
                 Some(Ok(example)) => return Ok(Some(Ok(example))),
-                Some(Err(reason)) => open = Some(Err(reason)),
+                Some(Err(reason)) => open = Some(reason.or(open)),
                 None => {}
             }
         }
@@ -233,13 +233,13 @@ impl<'a> Question<'_, 'a> {
                 for permits in self.to.other_permits.chunks(PERMITS_AT_ONCE) {
                     match self.implied(permits, vec![&everything], session)? {
                         Some(Ok(example)) => return Ok(Some(Ok(example))),
-                        Some(Err(reason)) => open = Some(Err(reason)),
+                        Some(Err(reason)) => open = Some(reason.or(open)),
                         None => {}
                     }
                 }
             }
         }
-        Ok(open)
+        Ok(open.map(Err))
     }
 
     fn compiled(
@@ -288,10 +288,10 @@ impl<'a> Question<'_, 'a> {
                 put_back(&mut target, &self.from.all, &in_from);
             }
             if before == (target.len(), shared.len()) {
-                return Ok(Some(Err(DOES_NOT_REPRODUCE.to_owned())));
+                return Ok(Some(Err(DOES_NOT_REPRODUCE.into())));
             }
         }
-        Ok(Some(Err("too many policies have a say in it".to_owned())))
+        Ok(Some(Err("too many policies have a say in it".into())))
     }
 
     /// What both sides have of these.

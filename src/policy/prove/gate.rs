@@ -15,6 +15,14 @@ pub struct NotProved {
     pub proofs: Box<Proofs>,
 }
 
+impl NotProved {
+    /// Whether only time was missing, or a solver that goes on: another try may prove it.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.proofs.is_unfinished()
+    }
+}
+
 impl std::fmt::Display for NotProved {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.report)

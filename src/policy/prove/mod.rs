@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::counterexample::{Counterexample, Named};
 use super::request_type::RequestType;
-use super::solver::{Budget, Limits, Solver, spread};
+use super::solver::{Budget, Limits, Reason, Solver, spread};
 use crate::authz::snapshot::{Invariant, Snapshot};
 use crate::domain::clock::Clock;
 
@@ -59,6 +59,22 @@ impl Proofs {
     #[must_use]
     pub const fn is_proved(&self) -> bool {
         self.findings.is_empty()
+    }
+
+    /// Whether nothing was found wrong, but there was too little time, or the solver stopped:
+    /// another try may prove it.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        !self.is_proved() && self.findings.iter().all(Finding::is_unfinished)
+    }
+}
+
+impl Finding {
+    const fn is_unfinished(&self) -> bool {
+        match &self.verdict {
+            Verdict::NotProved { reason } => reason.is_unfinished(),
+            Verdict::Refuted { .. } | Verdict::Never => false,
+        }
     }
 }
 
@@ -118,7 +134,7 @@ pub enum Verdict {
     /// Not known, which is as bad.
     NotProved {
         /// Why.
-        reason: String,
+        reason: Reason,
     },
 }
 
@@ -168,7 +184,7 @@ fn prove_into(
     invariants: &[ToProve<'_>],
     budget: &Budget<'_>,
     options: &Options,
-) -> Result<(), String> {
+) -> Result<(), Reason> {
     let types = RequestType::all(snapshot.schema())?;
     proofs.request_types = types.len();
     let subject = Subject::new(snapshot, invariants);

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{Claim, Finding, Verdict};
 use crate::authz::snapshot::{Invariant, Snapshot};
+use crate::policy::solver::Reason;
 
 /// Each action and the groups that it is in, at whatever distance.
 type Groups = BTreeMap<EntityUid, BTreeSet<EntityUid>>;
@@ -28,7 +29,7 @@ pub(super) fn groups(schema: &Schema) -> Result<Groups, String> {
 }
 
 /// A finding for each invariant of `at_start` that speaks of a group which an action left or joined.
-pub(super) fn moved(at_start: &Snapshot, now: &Snapshot) -> Result<Vec<Finding>, String> {
+pub(super) fn moved(at_start: &Snapshot, now: &Snapshot) -> Result<Vec<Finding>, Reason> {
     let (before, after) = (groups(at_start.schema())?, groups(now.schema())?);
     let moves: Vec<Move<'_>> = before
         .iter()
@@ -57,7 +58,8 @@ pub(super) fn moved(at_start: &Snapshot, now: &Snapshot) -> Result<Vec<Finding>,
                     "{}; it no longer says what it said, which takes an approval \
                      (`charter policy approve`)",
                     told.join("; ")
-                ),
+                )
+                .into(),
             },
         })
     };

@@ -6,6 +6,7 @@
 mod pool;
 mod process;
 mod program;
+mod reason;
 mod session;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +16,8 @@ use std::time::Duration;
 pub(super) use pool::spread;
 pub use program::on_path;
 pub(super) use program::to_hex;
-pub(super) use session::{Answer, DOES_NOT_REPRODUCE, OUT_OF_TIME, Session, at_once};
+pub use reason::Reason;
+pub(super) use session::{Answer, DOES_NOT_REPRODUCE, Session, at_once, out_of_time};
 
 use crate::domain::clock::Clock;
 
