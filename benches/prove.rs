@@ -36,7 +36,7 @@ fn main() {
             limits: Limits::default(),
             shadows,
         };
-        let (seconds, proofs) = time(&clock, || prove(&snapshot, &[], &solver, &options, &clock));
+        let (seconds, proofs) = time(&clock, || prove(&snapshot, None, &solver, &options, &clock));
         println!(
             "{title:<44} {seconds:>8.2} {:>10} {:>10}",
             proofs.questions,

@@ -236,6 +236,20 @@ impl Snapshot {
         Some(((permission, kind, resource_kind), principal, resource))
     }
 
+    /// What Cedar is given for a question; `None` if the schema does not let it be asked.
+    ///
+    /// # Errors
+    ///
+    /// The question's inputs could not be built.
+    pub fn given(
+        &self,
+        question: &Question<'_>,
+    ) -> Result<Option<(Request, Entities)>, Box<dyn Error>> {
+        let principal = self.prepared(question.principal);
+        let inputs = self.inputs(&principal, question)?;
+        Ok(inputs.map(|inputs| (inputs.request, inputs.entities.into_owned())))
+    }
+
     /// What the whole set answers to a question when each of its policies is evaluated: slow, and
     /// by definition right. `None` if the schema does not let the question be asked.
     ///

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authz::fault::{Fault, LoadError};
 use crate::authz::folder::{self, Files, Folder};
-use crate::authz::snapshot::{Invariant, Snapshot};
+use crate::authz::snapshot::Snapshot;
 use crate::domain::clock::Clock;
 
 use super::manifest::{self, Manifest};
@@ -225,23 +225,28 @@ pub fn run(job: &Job, clock: &dyn Clock) -> Verdict {
     };
     let mut gates = Gates {
         verdict: Verdict::default(),
+        unfinished: 0,
         only_forbids: job.is_stop
             || live
                 .as_ref()
                 .is_some_and(|live| candidate.only_adds_forbids_to(live)),
     };
     gates.tests(job, &candidate);
-    let at_start = at_start.as_ref().map(|loaded| loaded.snapshot.invariants());
-    gates.proofs(job, &candidate, at_start.unwrap_or_default(), clock);
+    let at_start = at_start.as_ref().map(|loaded| &loaded.snapshot);
+    gates.proofs(job, &candidate, at_start, clock);
     if let Some(live) = &live {
         gates.widening(job, live, &candidate, clock);
     }
+    let refusals = gates.verdict.refusals.len();
+    gates.verdict.unfinished = refusals > 0 && gates.unfinished == refusals;
     gates.verdict
 }
 
 /// On the way through the gates.
 struct Gates {
     verdict: Verdict,
+    /// How many refusals are for lack of time, or of a solver that answers.
+    unfinished: usize,
     /// The edit is an emergency stop: it can only take away, and must not be held up.
     only_forbids: bool,
 }
@@ -267,7 +272,13 @@ impl Gates {
         }
     }
 
-    fn proofs(&mut self, job: &Job, candidate: &Loaded, at_start: &[Invariant], clock: &dyn Clock) {
+    fn proofs(
+        &mut self,
+        job: &Job,
+        candidate: &Loaded,
+        at_start: Option<&Snapshot>,
+        clock: &dyn Clock,
+    ) {
         if job.proofs == Demand::No {
             return;
         }
@@ -279,7 +290,7 @@ impl Gates {
             }
             // It may be there and not answer now.
             Err(error) => {
-                self.verdict.unfinished = true;
+                self.unfinished += usize::from(!self.only_forbids);
                 return self.hold_unless_it_stops(Gate::Proofs, error.to_string());
             }
         };
@@ -301,6 +312,7 @@ impl Gates {
                 self.hold_unless_it_stops(Gate::Proofs, unproved.report);
             }
             Err(unproved) => {
+                self.unfinished += usize::from(unproved.is_unfinished());
                 let mut report = unproved.report;
                 if unproved.proofs.findings.iter().any(was_promised_at_start) {
                     report.push_str(&how_to_approve(candidate));
@@ -315,18 +327,18 @@ impl Gates {
         if !job.hold_widening || self.only_forbids || !self.verdict.refusals.is_empty() {
             return;
         }
-        let compared = Solver::find(job.solver.as_deref())
-            .map_err(|error| error.to_string())
-            .and_then(|solver| {
+        let (report, is_unfinished) = match Solver::find(job.solver.as_deref()) {
+            Err(error) => (error.to_string(), !error.is_absent()),
+            Ok(solver) => {
                 let (live, candidate) = (&live.snapshot, &candidate.snapshot);
-                diff::widens(live, candidate, &solver, limits_of(job), clock)
-                    .map_err(|error| error.to_string())
-            });
-        let report = match compared {
-            Ok(diff) if !diff.is_wider() => return,
-            Ok(diff) => diff.report(),
-            Err(error) => error,
+                match diff::widens(live, candidate, &solver, limits_of(job), clock) {
+                    Ok(diff) if !diff.is_wider() => return,
+                    Ok(diff) => (diff.report(), diff.is_unfinished()),
+                    Err(error) => (error.to_string(), error.is_unfinished()),
+                }
+            }
         };
+        self.unfinished += usize::from(is_unfinished);
         let report = report + &how_to_approve(candidate);
         self.verdict.refuse(Gate::Widening, report);
     }

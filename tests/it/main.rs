@@ -22,6 +22,7 @@ mod policy_invariants;
 mod policy_matrix;
 mod policy_mutations;
 mod policy_prove;
+mod policy_prove_cache;
 mod policy_solver;
 mod policy_swaps;
 mod policy_test_command;

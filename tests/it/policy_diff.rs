@@ -4,12 +4,13 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use charter::authz::snapshot::Snapshot;
 use charter::domain::clock::SystemClock;
 use charter::domain::entropy::OsEntropy;
 use charter::policy::diff::{Diff, Direction, revision, widens};
-use charter::policy::solver::Solver;
+use charter::policy::solver::{Limits, Solver};
 use tempfile::TempDir;
 
 use crate::endurance::charter::Home;
@@ -232,6 +233,36 @@ fn a_schema_that_differs_is_told_and_what_cannot_be_compared_is_wider() {
     );
 }
 
+/// A permit that says the same in both sets allows more once somebody else may ask.
+#[test]
+fn who_may_ask_now_is_wider_and_who_no_longer_may_is_narrower() {
+    let Some(solver) = solver() else { return };
+    let asked = [
+        "organizations:DeactivateOrganization",
+        "organizations:UpdateSettings",
+    ];
+    let more = Edited::new().replace(
+        "schema.cedarschema",
+        "action \"organizations:UpdateSettings\", \"organizations:DeactivateOrganization\" in [\"writes\"] appliesTo {\n  principal: [User],",
+        "action \"organizations:UpdateSettings\", \"organizations:DeactivateOrganization\" in [\"writes\"] appliesTo {\n  principal: [ServiceAccount, User],",
+    );
+    let diff = from_shipped(&more, &solver);
+    let wider = asked.map(|name| (name, Direction::Wider));
+    assert_eq!(changed(&diff), wider, "{}", diff.report());
+    let [change] = diff.permissions[asked[0]].wider.as_slice() else {
+        panic!("{}", diff.report());
+    };
+    let example = change.example.as_ref().expect("a request that shows it");
+    assert!(example.old.is_empty(), "nobody could ask: {example:?}");
+    let by: Vec<String> = example.new.iter().map(ToString::to_string).collect();
+    assert!(by.len() == 1 && by[0].starts_with("roles.owner"), "{by:?}");
+
+    let back = self::diff(&more.load(), &Edited::new().load(), &solver);
+    let narrower = asked.map(|name| (name, Direction::Narrower));
+    assert_eq!(changed(&back), narrower, "{}", back.report());
+    assert!(!back.is_wider());
+}
+
 #[test]
 fn a_solver_that_does_not_tell_leaves_it_wider() {
     let (solver, _dir) =
@@ -249,6 +280,49 @@ fn a_solver_that_does_not_tell_leaves_it_wider() {
         diff.report()
     );
     assert!(diff.report().contains("`unknown`"), "{}", diff.report());
+    assert!(!diff.is_unfinished(), "{}", diff.report());
+}
+
+#[test]
+fn only_time_or_a_solver_that_stopped_leave_it_unfinished() {
+    let role = |edited: Edited| {
+        edited.replace(
+            "roles.cedar",
+            "unless { resource == Role::\"owner\" };",
+            "when { resource in [Role::\"admin\", Role::\"member\"] };",
+        )
+    };
+    let (stopped, _dir) = played("exit 3");
+    let diff = from_shipped(&role(Edited::new()), &stopped);
+    assert!(diff.is_wider() && diff.is_unfinished(), "{}", diff.report());
+
+    let no_time = Limits {
+        whole: Duration::ZERO,
+        ..limits()
+    };
+    let (old, new) = (Edited::new().load(), role(Edited::new()).load());
+    let diff = widens(&old, &new, &stopped, no_time, &SystemClock::start()).expect("a comparison");
+    assert!(diff.is_wider() && diff.is_unfinished(), "{}", diff.report());
+
+    let same = from_shipped(&Edited::new(), &stopped);
+    assert!(
+        !same.is_wider() && !same.is_unfinished(),
+        "{}",
+        same.report()
+    );
+
+    // That one cannot be compared takes no solver.
+    let regrouped = role(Edited::new()).replace(
+        "schema.cedarschema",
+        "action \"accounts:CreateAccount\" in [\"writes\"]",
+        "action \"accounts:CreateAccount\" in [\"reads\"]",
+    );
+    let diff = from_shipped(&regrouped, &stopped);
+    assert!(
+        diff.is_wider() && !diff.is_unfinished(),
+        "{}",
+        diff.report()
+    );
 }
 
 fn git(dir: &Path, arguments: &[&str]) {

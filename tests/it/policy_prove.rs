@@ -3,13 +3,11 @@
 
 use std::time::Duration;
 
+use charter::authz::snapshot::Snapshot;
 use charter::domain::clock::SystemClock;
 use charter::policy::counterexample::Counterexample;
-use charter::policy::prove::cache::ProofCache;
 use charter::policy::prove::{Claim, Finding, Options, Proofs, Verdict, prove, prove_for_gate};
 use charter::policy::solver::{Limits, Solver, SolverError};
-use secrecy::SecretSlice;
-use tempfile::TempDir;
 
 use crate::endurance::charter::Home;
 use crate::policy_solver::{Edited, limits, played, proofs, solver};
@@ -143,7 +141,7 @@ fn an_invariant_that_was_weakened_counts_until_the_restart() {
     };
     let refused = prove_for_gate(
         &after,
-        before.invariants(),
+        Some(&before),
         &solver,
         &options,
         None,
@@ -157,6 +155,56 @@ fn an_invariant_that_was_weakened_counts_until_the_restart() {
             .contains("as it was when the service started"),
         "{refused}"
     );
+}
+
+/// The invariant's own words say what they said; that its group has grown is a weaker promise.
+#[test]
+fn an_action_in_another_group_weakens_what_was_promised() {
+    let Some(solver) = solver() else { return };
+    let declared = "action \"organizations:UpdateOrganization\" in [\"writes\"]";
+    let before = Edited::new().load();
+    let moved = |to: &str| {
+        let edited = Edited::new().replace("schema.cedarschema", declared, to);
+        edited.load()
+    };
+    let options = Options {
+        limits: limits(),
+        shadows: false,
+    };
+    let against = |after: &Snapshot, before: &Snapshot| {
+        let clock = SystemClock::start();
+        prove(after, Some(before), &solver, &options, &clock)
+    };
+    let after = moved("action \"organizations:UpdateOrganization\" in [\"reads\"]");
+    assert!(proofs(&after, &solver).is_proved(), "by its own schema");
+    let proofs = against(&after, &before);
+    let [finding] = proofs.findings.as_slice() else {
+        panic!("{}", proofs.report());
+    };
+    assert!(matches!(
+        &finding.claim,
+        Claim::Invariant { name, at_start: true } if name == "deactivated-organization"
+    ));
+    insta::assert_snapshot!(finding.text(), @r"
+    not proved: invariant `deactivated-organization` as it was when the service started
+      `organizations:UpdateOrganization` was in `writes`, is in `reads` now; it no longer says what it said, which takes an approval (`charter policy approve`)
+    ");
+
+    // A group that no promise speaks of changes none.
+    let grouped = moved(
+        "action \"own\";\naction \"organizations:UpdateOrganization\" in [\"writes\", \"own\"]",
+    );
+    let proofs = against(&grouped, &before);
+    assert!(proofs.is_proved(), "{}", proofs.report());
+
+    // Without naming the group, this one asks whether the action is one.
+    let asks = Edited::new().write(
+        "invariants/odd.cedar",
+        "@id(\"odd\") permit (principal, action, resource) unless \
+         { Action::\"organizations:UpdateOrganization\" in [action, Action::\"writes\"] && false };",
+    );
+    let proofs = against(&grouped, &asks.load());
+    assert_eq!(invariant(&proofs, "odd").len(), 1, "{}", proofs.report());
 }
 
 #[test]
@@ -216,7 +264,7 @@ fn permits_that_make_no_difference_are_found_on_request() {
     };
     let proofs = prove(
         &edited.load(),
-        &[],
+        None,
         &solver,
         &options,
         &SystemClock::start(),
@@ -247,37 +295,43 @@ fn only_a_plain_answer_proves() {
         (
             "while read line; do case $line in *check-sat*) echo unknown;; esac; done",
             "`unknown`",
+            false,
         ),
-        ("exec sleep 60", "no answer in time"),
-        ("exit 3", "ended"),
+        ("exec sleep 60", "no answer in time", true),
+        ("exit 3", "ended", true),
         (
             "read line; echo '(error \"out of memory\")'; cat > /dev/null",
             "out of memory",
+            false,
         ),
         (
             "while read line; do case $line in *check-sat*) echo unsatisfied;; esac; done",
             "unrecognized",
+            false,
         ),
         (
             "while read line; do case $line in *check-sat*) echo sat;; \
              *get-model*) printf '(\\n)\\n';; esac; done",
             "does not reproduce",
+            false,
         ),
         (
             "while read line; do case $line in *check-sat*) echo sat;; \
              *get-model*) printf '(\\n(define-fun t0 () Nonsense 7)\\n)\\n';; esac; done",
             "",
+            false,
         ),
     ];
     let clock = SystemClock::start();
-    for (script, reason) in scripts {
+    for (script, reason, is_unfinished) in scripts {
         let (solver, _dir) = played(script);
         let options = Options {
             limits: short,
             shadows: false,
         };
-        let proofs = prove(&snapshot, &[], &solver, &options, &clock);
+        let proofs = prove(&snapshot, None, &solver, &options, &clock);
         assert!(!proofs.is_proved(), "{script}");
+        assert_eq!(proofs.is_unfinished(), is_unfinished, "{script}");
         assert!(
             proofs.report().contains(reason),
             "{script}: {}",
@@ -294,6 +348,29 @@ fn only_a_plain_answer_proves() {
 }
 
 #[test]
+fn what_is_wrong_without_a_solver_is_not_a_matter_of_time() {
+    let (stopped, _dir) = played("exit 3");
+    let at_start = Edited::new().load();
+    let gate = |snapshot: &Snapshot| {
+        let options = Options {
+            limits: limits(),
+            shadows: false,
+        };
+        let clock = SystemClock::start();
+        prove_for_gate(snapshot, Some(&at_start), &stopped, &options, None, &clock)
+            .expect_err("nothing is proved")
+    };
+    assert!(gate(&at_start).is_unfinished());
+    let regrouped = Edited::new().replace(
+        "schema.cedarschema",
+        "action \"organizations:UpdateOrganization\" in [\"writes\"]",
+        "action \"organizations:UpdateOrganization\" in [\"reads\"]",
+    );
+    let refused = gate(&regrouped.load());
+    assert!(!refused.is_unfinished(), "{refused}");
+}
+
+#[test]
 fn a_solver_that_is_not_there_is_told_with_its_package() {
     let nowhere = std::path::Path::new("/nowhere/cvc5");
     let error = Solver::find(Some(nowhere)).expect_err("no solver");
@@ -306,101 +383,6 @@ fn a_solver_that_is_not_there_is_told_with_its_package() {
     );
     let other = Solver::find(Some(std::path::Path::new("/bin/echo"))).expect_err("no solver");
     assert!(matches!(other, SolverError::Unfit { .. }), "{other}");
-}
-
-#[test]
-fn what_was_proved_needs_no_solver_again_unless_anything_changed() {
-    let Some(solver) = solver() else { return };
-    let dir = TempDir::new().expect("a temporary folder");
-    let cache = |key: u8| ProofCache {
-        dir: dir.path().join("proofs"),
-        key: SecretSlice::from(vec![key; 32]),
-    };
-    let clock = SystemClock::start();
-    let options = Options {
-        limits: limits(),
-        shadows: false,
-    };
-    let snapshot = Edited::new().load();
-    let gate = |snapshot, start, key| {
-        prove_for_gate(
-            snapshot,
-            start,
-            &solver,
-            &options,
-            Some(&cache(key)),
-            &clock,
-        )
-    };
-    let first = gate(&snapshot, &[], 1).expect("proofs");
-    assert!(!first.from_cache);
-    let again = gate(&snapshot, &[], 1).expect("proofs");
-    assert!(again.from_cache && again.questions == 0);
-    assert_eq!(again.invariants, first.invariants);
-
-    // Another key, other invariants at start, another solver, other policies: nothing is known.
-    assert!(cache(2).get(&snapshot, &[], solver.version()).is_none());
-    let at_start = snapshot.invariants();
-    assert!(
-        cache(1)
-            .get(&snapshot, at_start, solver.version())
-            .is_none()
-    );
-    assert!(cache(1).get(&snapshot, &[], "9.9").is_none());
-    let other = Edited::new().replace("roles.cedar", "// An owner does everything.", "// All.");
-    assert!(cache(1).get(&other.load(), &[], solver.version()).is_none());
-
-    // Cut anywhere, or changed anywhere, it is not there.
-    let entries = std::fs::read_dir(dir.path().join("proofs")).expect("the cache");
-    let files: Vec<_> = entries
-        .map(|entry| entry.expect("an entry").path())
-        .collect();
-    let [file] = files.as_slice() else {
-        panic!("{files:?}");
-    };
-    let kept = std::fs::read(file).expect("an entry");
-    for position in 0..kept.len() {
-        let mut changed = kept.clone();
-        changed[position] ^= 1;
-        for forged in [&changed, &kept[..position]] {
-            std::fs::write(file, forged).expect("an entry");
-            assert!(
-                cache(1).get(&snapshot, &[], solver.version()).is_none(),
-                "{position}"
-            );
-        }
-    }
-    assert!(!gate(&snapshot, &[], 1).expect("proofs").from_cache);
-    assert!(gate(&snapshot, &[], 1).expect("proofs").from_cache);
-}
-
-#[test]
-fn what_is_not_proved_is_not_kept() {
-    let Some(solver) = solver() else { return };
-    let edited = Edited::new().replace(
-        "normalization.cedar",
-        "principal is ServiceAccount in Permission::\"normalization:Normalize\"",
-        "principal is ServiceAccount",
-    );
-    let dir = TempDir::new().expect("a temporary folder");
-    let cache = ProofCache {
-        dir: dir.path().to_owned(),
-        key: SecretSlice::from(vec![1; 32]),
-    };
-    let options = Options::default();
-    let snapshot = edited.load();
-    for _ in 0..2 {
-        prove_for_gate(
-            &snapshot,
-            &[],
-            &solver,
-            &options,
-            Some(&cache),
-            &SystemClock::start(),
-        )
-        .expect_err("a refusal");
-    }
-    assert_eq!(std::fs::read_dir(dir.path()).expect("the cache").count(), 0);
 }
 
 #[test]

@@ -98,5 +98,5 @@ pub(crate) fn proofs(snapshot: &Snapshot, solver: &Solver) -> Proofs {
         limits: limits(),
         shadows: false,
     };
-    prove(snapshot, &[], solver, &options, &SystemClock::start())
+    prove(snapshot, None, solver, &options, &SystemClock::start())
 }

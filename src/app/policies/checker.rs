@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use crate::policy::gates::{Gate, Job, Verdict};
+use crate::policy::solver;
 
 /// A verdict is a few reports.
 const MAX_VERDICT_BYTES: u64 = 4 * 1024 * 1024;
@@ -36,6 +37,16 @@ impl Checker {
 
     pub(super) const fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// The solver's program where it is found now. What is not found stays as it was named, if it
+    /// was.
+    pub(super) fn solver(&self, named: Option<&Path>) -> Option<PathBuf> {
+        let program = named.unwrap_or(Path::new(solver::PROGRAM));
+        let search_path = self.search_path.as_deref();
+        search_path
+            .and_then(|search_path| solver::on_path(program, search_path))
+            .or_else(|| named.map(Path::to_owned))
     }
 
     /// Leads a candidate through the gates, for as long as the job may take. A check that does not

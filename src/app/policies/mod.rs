@@ -201,7 +201,7 @@ impl Policies {
             tests: self.rules.tests,
             min_coverage: self.rules.min_coverage,
             proofs: self.rules.proofs,
-            solver: self.rules.solver.clone(),
+            solver: self.checker.solver(self.rules.solver.as_deref()),
             proofs_kept: Some(Kept {
                 dir: self.memory.dir().join("proofs"),
                 key: self.memory.key_for(b"proofs"),

@@ -26,7 +26,7 @@ pub(super) const POLL: Duration = Duration::from_secs(1);
 /// How often a folder that keeps changing is read again before the next poll.
 const TRIES: usize = 10;
 /// When a check that did not come to its end is tried again.
-const RETRY: Duration = Duration::from_secs(30);
+pub(super) const RETRY: Duration = Duration::from_secs(30);
 /// A log line or `/readyz` is not the place for more.
 const MAX_REASON_BYTES: usize = 8_000;
 

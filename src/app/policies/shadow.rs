@@ -8,7 +8,7 @@ use crate::authz::folder::{Files, Folder};
 use crate::policy::gates::{Demand, Job};
 
 use super::Policies;
-use super::reload::{POLL, load};
+use super::reload::{POLL, RETRY, load};
 
 /// The shadow's folder, and what is known of it.
 pub(super) struct ShadowFolder {
@@ -51,9 +51,15 @@ impl ShadowFolder {
         if self.judged.as_ref() == Some(&files) {
             return;
         }
-        let loaded = match read {
-            Ok(folder) => self.load(folder).await,
-            Err(reason) => Err(reason),
+        let (loaded, unfinished) = match read {
+            Ok(folder) => {
+                let verdict = self.policies.checker.check(&self.job(&folder)).await;
+                match verdict.report() {
+                    None => (self.load(&folder).await, false),
+                    Some(reason) => (Err(reason), verdict.unfinished),
+                }
+            }
+            Err(reason) => (Err(reason), false),
         };
         match loaded {
             Ok(()) => tracing::info!("other policies are asked beside those in force"),
@@ -63,15 +69,15 @@ impl ShadowFolder {
                 );
             }
         }
-        self.judged = Some(files);
+        if unfinished {
+            tokio::time::sleep(RETRY).await;
+        } else {
+            self.judged = Some(files);
+        }
     }
 
-    async fn load(&self, folder: Folder) -> Result<(), String> {
-        let verdict = self.policies.checker.check(&self.job(&folder)).await;
-        if let Some(reason) = verdict.report() {
-            return Err(reason);
-        }
-        let snapshot = load(&folder).await?;
+    async fn load(&self, folder: &Folder) -> Result<(), String> {
+        let snapshot = load(folder).await?;
         let known = self.shadow.snapshot();
         if known.is_none_or(|known| known.digest() != snapshot.digest()) {
             self.shadow.replace(Some(snapshot));

@@ -44,7 +44,6 @@ pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Err
         .map(Snapshot::load)
         .transpose()
         .map_err(|error| Error::Policies(error.report()))?;
-    let invariants = against.as_ref().map_or(&[][..], Snapshot::invariants);
     let solver = args.solver.find()?;
     let options = Options {
         limits: args.solver.limits(),
@@ -52,7 +51,7 @@ pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Err
     };
     let proofs = prove(
         &snapshot,
-        invariants,
+        against.as_ref(),
         &solver,
         &options,
         &SystemClock::start(),

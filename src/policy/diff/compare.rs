@@ -14,7 +14,7 @@ use super::{Change, Example};
 use crate::authz::snapshot::Snapshot;
 use crate::policy::counterexample::{self, Counterexample, Named, lacks_something};
 use crate::policy::request_type::{RequestType, permit_all};
-use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, Session};
+use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, Reason, Session};
 
 /// So many permits are asked about at once.
 const PERMITS_AT_ONCE: usize = 16;
@@ -69,7 +69,8 @@ impl<'a> Sides<'a> {
         session: &mut Session<'_>,
     ) -> Compared {
         let new: Vec<&Policy> = relevant(&self.new.policies, request_type);
-        let is_alike = |policy: &&Policy| self.alike.contains(policy.id());
+        let alike = self.alike(old, &new);
+        let is_alike = |policy: &&Policy| alike.contains(policy.id());
         if old.len() == new.len() && old.iter().all(is_alike) && new.iter().all(is_alike) {
             return Compared::default();
         }
@@ -84,8 +85,9 @@ impl<'a> Sides<'a> {
                 sides: self,
                 request_type,
                 widening,
-                from: Half::new(from, &self.alike),
-                to: Half::new(to, &self.alike),
+                from: Half::new(from, &alike),
+                to: Half::new(to, &alike),
+                alike: &alike,
             };
             let change = question.ask(session).map(|found| Change {
                 request_type: request_type.title(),
@@ -99,6 +101,18 @@ impl<'a> Sides<'a> {
             }
         }
         compared
+    }
+
+    /// What both have a say in, word for word. Where only one side may be asked, that is nothing,
+    /// though the policies be the same.
+    fn alike(&self, old: &[&Policy], new: &[&Policy]) -> BTreeSet<PolicyId> {
+        let ids = |policies: &[&Policy]| -> BTreeSet<PolicyId> {
+            policies.iter().map(|policy| policy.id().clone()).collect()
+        };
+        let (old, new) = (ids(old), ids(new));
+        old.into_iter()
+            .filter(|id| new.contains(id) && self.alike.contains(id))
+            .collect()
     }
 }
 
@@ -182,29 +196,31 @@ struct Question<'q, 'a> {
     request_type: &'q RequestType<'q>,
     /// Whether `to` is the new set.
     widening: bool,
+    /// What both halves have, word for word.
+    alike: &'q BTreeSet<PolicyId>,
     from: Half<'a>,
     to: Half<'a>,
 }
 
 /// An example, or why there may be one.
-type Found = Result<Example, String>;
+type Found = Result<Example, Reason>;
 
 impl<'a> Question<'_, 'a> {
     /// `None` if it certainly does not.
     fn ask(&self, session: &mut Session<'_>) -> Option<Found> {
         self.try_to_ask(session)
-            .unwrap_or_else(|reason| Some(Err(reason)))
+            .unwrap_or_else(|reason| Some(Err(reason.into())))
     }
 
     fn try_to_ask(&self, session: &mut Session<'_>) -> Result<Option<Found>, String> {
         let everything = permit_all()?;
-        let mut open = None;
+        let mut open: Option<Reason> = None;
         // Permits that only one side has, or has otherwise.
         for permits in self.to.changed_permits.chunks(PERMITS_AT_ONCE) {
             let target = self.from.changed_permits.clone();
             match self.implied(permits, target, session)? {
                 Some(Ok(example)) => return Ok(Some(Ok(example))),
-                Some(Err(reason)) => open = Some(Err(reason)),
+                Some(Err(reason)) => open = Some(reason.or(open)),
                 None => {}
             }
         }
@@ -217,13 +233,13 @@ impl<'a> Question<'_, 'a> {
                 for permits in self.to.other_permits.chunks(PERMITS_AT_ONCE) {
                     match self.implied(permits, vec![&everything], session)? {
                         Some(Ok(example)) => return Ok(Some(Ok(example))),
-                        Some(Err(reason)) => open = Some(Err(reason)),
+                        Some(Err(reason)) => open = Some(reason.or(open)),
                         None => {}
                     }
                 }
             }
         }
-        Ok(open)
+        Ok(open.map(Err))
     }
 
     fn compiled(
@@ -272,16 +288,16 @@ impl<'a> Question<'_, 'a> {
                 put_back(&mut target, &self.from.all, &in_from);
             }
             if before == (target.len(), shared.len()) {
-                return Ok(Some(Err(DOES_NOT_REPRODUCE.to_owned())));
+                return Ok(Some(Err(DOES_NOT_REPRODUCE.into())));
             }
         }
-        Ok(Some(Err("too many policies have a say in it".to_owned())))
+        Ok(Some(Err("too many policies have a say in it".into())))
     }
 
     /// What both sides have of these.
     fn shared(&self, some: &[&Policy]) -> Vec<&'a Policy> {
         let wanted = |policy: &&Policy| {
-            self.sides.alike.contains(policy.id()) && some.iter().any(|p| p.id() == policy.id())
+            self.alike.contains(policy.id()) && some.iter().any(|p| p.id() == policy.id())
         };
         self.to.all.iter().copied().filter(wanted).collect()
     }
@@ -312,9 +328,8 @@ impl<'a> Question<'_, 'a> {
             .chain(new.diagnostics().reason())
             .collect();
         let concerned = self.from.all.iter().chain(&self.to.all).copied();
-        let concerned = concerned.filter(|policy| {
-            deciding.contains(policy.id()) || !self.sides.alike.contains(policy.id())
-        });
+        let concerned = concerned
+            .filter(|policy| deciding.contains(policy.id()) || !self.alike.contains(policy.id()));
         Some(Example {
             request: Counterexample::new(&world, concerned),
             is_allowed: self.widening,

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::counterexample::{Counterexample, Named};
 use super::request_type::RequestType;
-use super::solver::{Budget, Limits, Solver, spread};
+use super::solver::{Budget, Limits, Reason, Solver, spread};
 use crate::authz::snapshot::Snapshot;
 use crate::domain::clock::Clock;
 
@@ -62,7 +62,7 @@ pub struct Change {
     /// A request that shows it; `None` if it could not be decided, which counts as a change.
     pub example: Option<Example>,
     /// Why there is no example.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
 }
 
 /// A request that the two sets answer differently. Both were tried.
@@ -83,6 +83,14 @@ impl Diff {
     #[must_use]
     pub fn is_wider(&self) -> bool {
         self.permissions.values().any(|p| !p.wider.is_empty())
+    }
+
+    /// Whether it only counts as wider because there was too little time, or the solver stopped:
+    /// another try may find that it is not.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        let mut wider = self.permissions.values().flat_map(|p| &p.wider);
+        self.is_wider() && wider.all(Change::is_unfinished)
     }
 
     /// The whole as one JSON document, each permission with its direction.
@@ -113,6 +121,13 @@ impl Diff {
     }
 }
 
+impl Change {
+    fn is_unfinished(&self) -> bool {
+        let reason = self.reason.as_ref();
+        self.example.is_none() && reason.is_some_and(Reason::is_unfinished)
+    }
+}
+
 impl Permission {
     /// How it changes.
     #[must_use]
@@ -140,7 +155,7 @@ pub fn widens(
 ) -> Result<Diff, DiffError> {
     let budget = Budget::start(solver, limits, clock);
     let common = schemas::Common::of(old, new)?;
-    let types = RequestType::all(common.schema).map_err(DiffError)?;
+    let types = RequestType::all(common.schema)?;
     let sides = compare::Sides::new(old, new, common.schema);
     let spread = spread(&budget, types.len(), |session, index| {
         let request_type = types.get(index)?;
@@ -170,4 +185,18 @@ pub fn widens(
 /// Why two sets could not be compared.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the policy sets cannot be compared: {0}")]
-pub struct DiffError(String);
+pub struct DiffError(Reason);
+
+impl DiffError {
+    /// Whether another try may succeed.
+    #[must_use]
+    pub const fn is_unfinished(&self) -> bool {
+        self.0.is_unfinished()
+    }
+}
+
+impl From<String> for DiffError {
+    fn from(reason: String) -> Self {
+        Self(reason.into())
+    }
+}

@@ -97,7 +97,8 @@ fn write_changes(out: &mut String, is: &str, changes: &[Change]) {
             write_example(out, example);
         }
         (None, reason) => {
-            let reason = reason.as_deref().unwrap_or_default();
+            let reason = reason.as_ref().map(ToString::to_string);
+            let reason = reason.unwrap_or_default();
             put!(
                 out,
                 "  perhaps {is} allowed when a {}{more}",

@@ -12,7 +12,7 @@ use super::compare::{Compared, Sides, relevant};
 use super::{Change, DiffError};
 use crate::authz::snapshot::Snapshot;
 use crate::policy::request_type::RequestType;
-use crate::policy::solver::Session;
+use crate::policy::solver::{Reason, Session};
 
 /// Names that only one of two schemas has, as in `action accounts:GetAccount`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -41,8 +41,8 @@ pub(super) struct Common<'a> {
 
 impl<'a> Common<'a> {
     pub(super) fn of(old: &Snapshot, new: &'a Snapshot) -> Result<Self, DiffError> {
-        let old_types = RequestType::all(old.schema()).map_err(DiffError)?;
-        let new_types = RequestType::all(new.schema()).map_err(DiffError)?;
+        let old_types = RequestType::all(old.schema())?;
+        let new_types = RequestType::all(new.schema())?;
         let kept: BTreeSet<Key> = new_types.iter().map(RequestType::key).collect();
         let mut gone = Vec::new();
         let old_policies: Vec<&Policy> = old.policies().policies().collect();
@@ -104,10 +104,13 @@ impl<'a> Common<'a> {
         // Left out, a permit makes the old set look smaller and a forbid makes it look larger.
         for policy in unfit {
             let reason = format!("the old `{}` does not fit the new schema", policy.id());
-            let change = Some(unknown(request_type, &reason));
-            match policy.effect() {
-                Effect::Permit => compared.narrower = compared.narrower.or(change),
-                Effect::Forbid => compared.wider = compared.wider.or(change),
+            let change = match policy.effect() {
+                Effect::Permit => &mut compared.narrower,
+                Effect::Forbid => &mut compared.wider,
+            };
+            // Time alone would not settle it.
+            if change.as_ref().is_none_or(Change::is_unfinished) {
+                *change = Some(unknown(request_type, &reason));
             }
         }
         compared
@@ -118,7 +121,7 @@ fn unknown(request_type: &RequestType<'_>, reason: &str) -> Change {
     Change {
         request_type: request_type.title(),
         example: None,
-        reason: Some(reason.to_owned()),
+        reason: Some(Reason::from(reason)),
     }
 }
 

@@ -13,7 +13,7 @@ use super::look::Looked;
 use super::{Claim, Finding, Subject, Verdict, set};
 use crate::policy::counterexample::{self, World, lacks_something};
 use crate::policy::request_type::RequestType;
-use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, OUT_OF_TIME, Session};
+use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, Reason, Session, out_of_time};
 
 /// So many values of a kind are tried before the solver is asked.
 const MAX_TRIES: usize = 4;
@@ -50,7 +50,7 @@ fn never_matches(
     index: usize,
     policy: &Policy,
     session: &mut Session<'_>,
-) -> Result<bool, String> {
+) -> Result<bool, Reason> {
     let schema = subject.snapshot.schema();
     let mut possible = Vec::new();
     for (request_type, looked) in types.iter().zip(looked) {
@@ -67,7 +67,7 @@ fn never_matches(
         response.diagnostics().reason().next().is_some() && !lacks_something(&response)
     };
     let is_whole = looked.iter().all(|looked| looked.is_whole);
-    let mut open = (!is_whole).then(|| OUT_OF_TIME.to_owned());
+    let mut open = (!is_whole).then(out_of_time);
     for request_type in possible {
         let plain = request_type.plain_world();
         let witnesses = plain.iter().flat_map(|plain| suited(plain, policy));
@@ -82,12 +82,12 @@ fn never_matches(
         let compiled = request_type.compile(policy)?;
         match session.never(&never_matches_asserts(&compiled)) {
             Answer::Holds => {}
-            Answer::Open(reason) => open = Some(reason),
+            Answer::Open(reason) => open = Some(reason.or(open)),
             Answer::Fails(env) => {
                 if counterexample::reproduce(&env, schema, &matches).is_some() {
                     return Ok(false);
                 }
-                open = Some(DOES_NOT_REPRODUCE.to_owned());
+                open = Some(Reason::from(DOES_NOT_REPRODUCE).or(open));
             }
         }
     }

@@ -2,7 +2,6 @@
 //! write the files must not be able to prove by writing: each has a MAC, and one whose MAC is
 //! wrong is not there.
 
-use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
@@ -11,10 +10,15 @@ use secrecy::{ExposeSecret, SecretSlice};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Proofs;
-use crate::authz::snapshot::{Invariant, Snapshot};
+use super::{Proofs, moved};
+use crate::authz::snapshot::Snapshot;
+use crate::policy::solver::{Solver, to_hex};
 
 const MAX_BYTES: u64 = 64 * 1024;
+
+/// To be raised with every change of what is proved, or how: what an earlier prover found is not
+/// what this one would find.
+const PROVER_REVISION: u32 = 1;
 
 /// Where proofs are kept, and the key that vouches for them.
 #[derive(Debug, Clone)]
@@ -40,10 +44,10 @@ impl ProofCache {
     pub fn get(
         &self,
         snapshot: &Snapshot,
-        at_start: &[Invariant],
-        solver_version: &str,
+        at_start: Option<&Snapshot>,
+        solver: &Solver,
     ) -> Option<Proofs> {
-        let subject = subject(snapshot, at_start, solver_version);
+        let subject = subject(snapshot, at_start, solver);
         let path = self.path(&subject);
         let is_small = fs::metadata(&path).is_ok_and(|found| found.len() <= MAX_BYTES);
         let text = is_small.then(|| fs::read_to_string(&path).ok())??;
@@ -65,11 +69,17 @@ impl ProofCache {
     }
 
     /// Keeps what was proved. A failure to write costs the next start its proofs, no more.
-    pub fn put(&self, snapshot: &Snapshot, at_start: &[Invariant], proofs: &Proofs) {
+    pub fn put(
+        &self,
+        snapshot: &Snapshot,
+        at_start: Option<&Snapshot>,
+        solver: &Solver,
+        proofs: &Proofs,
+    ) {
         if !proofs.is_proved() || proofs.from_cache {
             return;
         }
-        if let Err(error) = self.write(snapshot, at_start, proofs) {
+        if let Err(error) = self.write(snapshot, at_start, solver, proofs) {
             tracing::warn!(
                 dir = %self.dir.display(),
                 error = &error as &dyn std::error::Error,
@@ -81,10 +91,11 @@ impl ProofCache {
     fn write(
         &self,
         snapshot: &Snapshot,
-        at_start: &[Invariant],
+        at_start: Option<&Snapshot>,
+        solver: &Solver,
         proofs: &Proofs,
     ) -> std::io::Result<()> {
-        let subject = subject(snapshot, at_start, &proofs.solver);
+        let subject = subject(snapshot, at_start, solver);
         let body = serde_json::to_string(&Kept {
             request_types: proofs.request_types,
             policies: proofs.policies,
@@ -117,16 +128,19 @@ impl ProofCache {
 }
 
 /// Names all that a proof depends on.
-fn subject(snapshot: &Snapshot, at_start: &[Invariant], solver_version: &str) -> String {
+fn subject(snapshot: &Snapshot, at_start: Option<&Snapshot>, solver: &Solver) -> String {
     let mut hash = Sha256::new();
     let mut part = |text: &str| {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());
     };
     part(env!("CARGO_PKG_VERSION"));
-    part(solver_version);
+    part(&PROVER_REVISION.to_string());
+    part(solver.version());
+    part(solver.digest().unwrap_or_default());
     part(snapshot.digest());
-    for (of, invariants) in [("own", snapshot.invariants()), ("at start", at_start)] {
+    let promised = at_start.map_or(&[][..], Snapshot::invariants);
+    for (of, invariants) in [("own", snapshot.invariants()), ("at start", promised)] {
         for invariant in invariants {
             part(of);
             part(&invariant.name);
@@ -137,17 +151,17 @@ fn subject(snapshot: &Snapshot, at_start: &[Invariant], solver_version: &str) ->
             }
         }
     }
+    // That there are none is as good as not known: then nothing is proved, and nothing kept.
+    let groups = at_start.map(|at_start| moved::groups(at_start.schema()).unwrap_or_default());
+    for (action, groups) in groups.iter().flatten() {
+        part("action at start");
+        part(&action.to_string());
+        part(&groups.len().to_string());
+        for group in groups {
+            part(&group.to_string());
+        }
+    }
     to_hex(&hash.finalize())
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {

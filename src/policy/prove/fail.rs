@@ -4,7 +4,7 @@
 use cedar_policy::{Authorizer, Entities, Policy, Request};
 use cedar_policy_symcc::{Env, never_errors_asserts};
 
-use super::look::{Looked, not_reproduced};
+use super::look::{Looked, not_proved, not_reproduced};
 use super::{Claim, Finding, Subject, Verdict, set};
 use crate::policy::counterexample::{self, Counterexample, lacks_something};
 use crate::policy::request_type::RequestType;
@@ -43,10 +43,16 @@ pub(super) fn fail(
             finding.and_more = possible.count();
             return Some(finding);
         }
-        match &mut open {
-            Some(open) => open.and_more += 1,
-            None => open = Some(finding),
-        }
+        open = Some(match open {
+            None => finding,
+            Some(earlier) => {
+                let and_more = earlier.and_more + 1;
+                // Shown is the one that another try would not remove.
+                let is_clearer = earlier.is_unfinished() && !finding.is_unfinished();
+                let shown = if is_clearer { finding } else { earlier };
+                Finding { and_more, ..shown }
+            }
+        });
     }
     open
 }
@@ -59,11 +65,11 @@ fn verdict(
 ) -> Option<Verdict> {
     let compiled = match request_type.compile(policy) {
         Ok(compiled) => compiled,
-        Err(reason) => return Some(Verdict::NotProved { reason }),
+        Err(reason) => return Some(not_proved(reason)),
     };
     match session.never(&never_errors_asserts(&compiled)) {
         Answer::Holds => None,
-        Answer::Open(reason) => Some(Verdict::NotProved { reason }),
+        Answer::Open(reason) => Some(not_proved(reason)),
         Answer::Fails(env) => Some(tried(subject, policy, &env)),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::cache::ProofCache;
 use super::{Options, Proofs, prove};
-use crate::authz::snapshot::{Invariant, Snapshot};
+use crate::authz::snapshot::Snapshot;
 use crate::domain::clock::Clock;
 use crate::policy::solver::Solver;
 
@@ -13,6 +13,14 @@ pub struct NotProved {
     pub report: String,
     /// The same, in parts.
     pub proofs: Box<Proofs>,
+}
+
+impl NotProved {
+    /// Whether only time was missing, or a solver that goes on: another try may prove it.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.proofs.is_unfinished()
+    }
 }
 
 impl std::fmt::Display for NotProved {
@@ -30,13 +38,13 @@ impl std::error::Error for NotProved {}
 /// Something does not hold, or could not be proved.
 pub fn prove_for_gate(
     snapshot: &Snapshot,
-    at_start: &[Invariant],
+    at_start: Option<&Snapshot>,
     solver: &Solver,
     options: &Options,
     cache: Option<&ProofCache>,
     clock: &dyn Clock,
 ) -> Result<Proofs, NotProved> {
-    if let Some(known) = cache.and_then(|cache| cache.get(snapshot, at_start, solver.version())) {
+    if let Some(known) = cache.and_then(|cache| cache.get(snapshot, at_start, solver)) {
         return Ok(known);
     }
     let proofs = prove(snapshot, at_start, solver, options, clock);
@@ -47,7 +55,7 @@ pub fn prove_for_gate(
         });
     }
     if let Some(cache) = cache {
-        cache.put(snapshot, at_start, &proofs);
+        cache.put(snapshot, at_start, solver, &proofs);
     }
     Ok(proofs)
 }

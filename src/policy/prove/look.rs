@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::{Claim, Finding, Subject, ToProve, Verdict, set};
 use crate::policy::counterexample::{self, Counterexample, lacks_something};
 use crate::policy::request_type::{RequestType, permit_all};
-use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, OUT_OF_TIME, Session};
+use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, Reason, Session, out_of_time};
 
 /// So many permits are asked about at once. Each entity that they name makes the question longer
 /// by as many pairs.
@@ -48,9 +48,7 @@ pub(super) fn look(
                 claim: Claim::Everything,
                 request_type: Some(request_type.title()),
                 and_more: 0,
-                verdict: Verdict::NotProved {
-                    reason: OUT_OF_TIME.to_owned(),
-                },
+                verdict: not_proved(out_of_time()),
             });
             return looked;
         }
@@ -70,7 +68,7 @@ pub(super) fn look(
         Ok(mut allowed) => {
             for invariant in subject.invariants {
                 let verdict = keeps(subject, request_type, session, &mut allowed, invariant)
-                    .unwrap_or_else(|reason| Some(Verdict::NotProved { reason }));
+                    .unwrap_or_else(|reason| Some(not_proved(reason)));
                 looked.findings.extend(verdict.map(|verdict| Finding {
                     claim: claim(invariant),
                     request_type: Some(request_type.title()),
@@ -83,7 +81,7 @@ pub(super) fn look(
             claim: Claim::Everything,
             request_type: Some(request_type.title()),
             and_more: 0,
-            verdict: Verdict::NotProved { reason },
+            verdict: not_proved(reason),
         }),
     }
     looked
@@ -126,16 +124,20 @@ fn look_at(
                 },
                 request_type: Some(request_type.title()),
                 and_more: 0,
-                verdict: Verdict::NotProved { reason },
+                verdict: not_proved(reason),
             });
         }
     }
 }
 
-pub(super) fn not_reproduced() -> Verdict {
+pub(super) fn not_proved(reason: impl Into<Reason>) -> Verdict {
     Verdict::NotProved {
-        reason: DOES_NOT_REPRODUCE.to_owned(),
+        reason: reason.into(),
     }
+}
+
+pub(super) fn not_reproduced() -> Verdict {
+    not_proved(DOES_NOT_REPRODUCE)
 }
 
 /// What is allowed of one kind of request.
@@ -253,7 +255,7 @@ fn keeps(
     let kept = kept_by_scope(request_type, session, allowed, &compiled)?;
     let is_open = |permit: &&Policy| !kept.contains(permit.id());
     let permits: Vec<&Policy> = allowed.permits.iter().copied().filter(is_open).collect();
-    let mut open = None;
+    let mut open: Option<Reason> = None;
     for permits in permits.chunks(PERMITS_AT_ONCE) {
         let mut forbids = [&allowed.guards, &allowed.forbids].into_iter().peekable();
         if allowed.forbids.len() <= PERMITS_AT_ONCE {
@@ -270,18 +272,18 @@ fn keeps(
                         return Ok(refuted);
                     }
                     if forbids.peek().is_none() {
-                        open = Some(not_reproduced());
+                        open = Some(Reason::from(DOES_NOT_REPRODUCE).or(open));
                     }
                 }
                 Answer::Open(reason) => {
                     if forbids.peek().is_none() {
-                        open = Some(Verdict::NotProved { reason });
+                        open = Some(reason.or(open));
                     }
                 }
             }
         }
     }
-    Ok(open)
+    Ok(open.map(not_proved))
 }
 
 /// The permits that keep the invariant by their scope alone.

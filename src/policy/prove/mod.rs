@@ -6,6 +6,7 @@ pub mod cache;
 mod fail;
 mod gate;
 mod look;
+mod moved;
 mod report;
 mod shadow;
 
@@ -16,7 +17,7 @@ use serde::Serialize;
 
 use super::counterexample::{Counterexample, Named};
 use super::request_type::RequestType;
-use super::solver::{Budget, Limits, Solver, spread};
+use super::solver::{Budget, Limits, Reason, Solver, spread};
 use crate::authz::snapshot::{Invariant, Snapshot};
 use crate::domain::clock::Clock;
 
@@ -58,6 +59,22 @@ impl Proofs {
     #[must_use]
     pub const fn is_proved(&self) -> bool {
         self.findings.is_empty()
+    }
+
+    /// Whether nothing was found wrong, but there was too little time, or the solver stopped:
+    /// another try may prove it.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        !self.is_proved() && self.findings.iter().all(Finding::is_unfinished)
+    }
+}
+
+impl Finding {
+    const fn is_unfinished(&self) -> bool {
+        match &self.verdict {
+            Verdict::NotProved { reason } => reason.is_unfinished(),
+            Verdict::Refuted { .. } | Verdict::Never => false,
+        }
     }
 }
 
@@ -117,22 +134,23 @@ pub enum Verdict {
     /// Not known, which is as bad.
     NotProved {
         /// Why.
-        reason: String,
+        reason: Reason,
     },
 }
 
-/// Proves all there is to prove of a snapshot, its own invariants and those given, which are the
-/// ones that were in force at start. It takes threads of its own and waits for them.
+/// Proves all there is to prove of a snapshot: its own invariants, and those of what was in force
+/// at start, which must also mean what they meant. It takes threads of its own and waits for them.
 #[must_use]
 pub fn prove(
     snapshot: &Snapshot,
-    at_start: &[Invariant],
+    at_start: Option<&Snapshot>,
     solver: &Solver,
     options: &Options,
     clock: &dyn Clock,
 ) -> Proofs {
     let budget = Budget::start(solver, options.limits, clock);
-    let invariants = to_prove(snapshot.invariants(), at_start);
+    let promised = at_start.map_or(&[][..], Snapshot::invariants);
+    let invariants = to_prove(snapshot.invariants(), promised);
     let mut proofs = Proofs {
         findings: Vec::new(),
         shadows: Vec::new(),
@@ -146,7 +164,10 @@ pub fn prove(
         solver: solver.version().to_owned(),
         from_cache: false,
     };
-    if let Err(reason) = prove_into(&mut proofs, snapshot, &invariants, &budget, options) {
+    let proved = prove_into(&mut proofs, snapshot, &invariants, &budget, options);
+    let moved = at_start.map_or(Ok(Vec::new()), |at_start| moved::moved(at_start, snapshot));
+    let moved = proved.and(moved).map(|moved| proofs.findings.extend(moved));
+    if let Err(reason) = moved {
         proofs.findings.push(Finding {
             claim: Claim::Everything,
             request_type: None,
@@ -163,7 +184,7 @@ fn prove_into(
     invariants: &[ToProve<'_>],
     budget: &Budget<'_>,
     options: &Options,
-) -> Result<(), String> {
+) -> Result<(), Reason> {
     let types = RequestType::all(snapshot.schema())?;
     proofs.request_types = types.len();
     let subject = Subject::new(snapshot, invariants);

@@ -5,27 +5,33 @@
 
 mod pool;
 mod process;
+mod program;
+mod reason;
 mod session;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 pub(super) use pool::spread;
-pub(super) use session::{Answer, DOES_NOT_REPRODUCE, OUT_OF_TIME, Session, at_once};
+pub use program::on_path;
+pub(super) use program::to_hex;
+pub use reason::Reason;
+pub(super) use session::{Answer, DOES_NOT_REPRODUCE, Session, at_once, out_of_time};
 
 use crate::domain::clock::Clock;
 
+/// What is looked for on the search path where none is named.
+pub const PROGRAM: &str = "cvc5";
 /// How long the solver may take to tell its version.
 const PATIENCE_FOR_VERSION: Duration = Duration::from_secs(5);
-
-/// What is looked for where none is named.
-const PROGRAM: &str = "cvc5";
 
 /// A solver that is installed.
 #[derive(Debug, Clone)]
 pub struct Solver {
     program: PathBuf,
     version: String,
+    digest: OnceLock<Option<String>>,
 }
 
 /// Why no solver can be asked.
@@ -84,6 +90,7 @@ impl Solver {
             Some(version) if !version.is_empty() => Ok(Self {
                 version: version.to_owned(),
                 program,
+                digest: OnceLock::new(),
             }),
             _ => Err(SolverError::Unfit { program }),
         }
@@ -93,6 +100,15 @@ impl Solver {
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// SHA-256 of its file, in lowercase hex: two programs may tell the same version. `None` if it
+    /// cannot be read, or was named without its place. Libraries that it loads are not in it.
+    #[must_use]
+    pub fn digest(&self) -> Option<&str> {
+        self.digest
+            .get_or_init(|| program::digest(&self.program))
+            .as_deref()
     }
 }
 

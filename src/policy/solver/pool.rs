@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::{Budget, Session};
+use super::{Budget, Reason, Session};
 
 /// Cedar's typechecker and compiler recurse.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
@@ -25,7 +25,7 @@ pub(in crate::policy) fn spread<T: Send>(
     budget: &Budget<'_>,
     count: usize,
     work: impl Fn(&mut Session<'_>, usize) -> T + Sync,
-) -> Result<Spread<T>, String> {
+) -> Result<Spread<T>, Reason> {
     let next = AtomicUsize::new(0);
     let one = || {
         let mut session = Session::new(*budget);
@@ -46,15 +46,15 @@ pub(in crate::policy) fn spread<T: Send>(
                     .name("proofs".to_owned())
                     .stack_size(STACK_BYTES)
                     .spawn_scoped(scope, one)
-                    .map_err(|error| format!("cannot start a thread: {error}"))
+                    .map_err(|error| Reason::unfinished(format!("cannot start a thread: {error}")))
             })
             .collect();
-        let parts: Vec<Result<_, String>> = running
+        let parts: Vec<Result<_, Reason>> = running
             .into_iter()
             .map(|thread| {
                 thread?
                     .join()
-                    .map_err(|_| "proving broke down unexpectedly".to_owned())
+                    .map_err(|_| Reason::from("proving broke down unexpectedly"))
             })
             .collect();
         parts.into_iter().collect::<Result<Vec<_>, _>>()

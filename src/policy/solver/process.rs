@@ -115,7 +115,8 @@ impl Solver for Process {
                         return Ok(DecisionWithModel::Sat { model });
                     }
                     if model.len() > MAX_MODEL_BYTES {
-                        return Err(SolverError::Solver("its model is too long".to_owned()));
+                        let what = "its model is too long".to_owned();
+                        return Err(SolverError::UnrecognizedSolverOutput(what));
                     }
                 }
             }
