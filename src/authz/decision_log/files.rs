@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::chain::{self, Chain, Mac};
 use super::line::Position;
+use crate::domain::timestamp;
 
 const PREFIX: &str = "decisions-";
 const EXTENSION: &str = ".jsonl";
@@ -50,6 +51,11 @@ impl LogFile {
         let (number, begun) = inner.split_once('-')?;
         let file = Self::new(path.parent()?, number.parse().ok()?, begun.parse().ok()?);
         (file.path == path).then_some(file)
+    }
+
+    /// Whether its name has the time that its first line has, in that line's form.
+    pub(super) fn is_begun_at(&self, at: &str) -> bool {
+        timestamp::parse(at).is_ok_and(|at| at.timestamp_millis() == self.begun)
     }
 
     /// Its name without the directory's.

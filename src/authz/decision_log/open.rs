@@ -8,6 +8,7 @@ use super::chain::{Chain, ORIGIN};
 use super::files::{self, LogFile, Tail};
 use super::head::{Head, HeadFile};
 use super::line::{FileBody, Position, Renderer};
+use super::read::authentic_first_line;
 use super::writer::Files;
 use super::{Config, Limits};
 use crate::domain::clock::Clock;
@@ -47,6 +48,7 @@ struct Left {
     /// The newest file and its length, if the chain can go on in it.
     reopen: Option<(LogFile, u64)>,
     newest: u64,
+    /// The number of the oldest file that is kept, there or not.
     oldest: Option<u64>,
     unreadable_bytes: u64,
     missing_through: Option<u64>,
@@ -65,6 +67,7 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
     let left = left(&config, &chains, chain.id()).map_err(failed(dir))?;
     report(&left);
     let mut renderer = Renderer::new(chain, left.position, config.mask);
+    let oldest = left.oldest.unwrap_or(left.newest + 1);
     let (current, open, length) = if let Some((file, length)) = left.reopen {
         let open = files::append(&file.path).map_err(failed(&file.path))?;
         (file, open, length)
@@ -75,7 +78,7 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
         let key = renderer.chain.id().to_owned();
         let body = FileBody {
             file: number,
-            oldest: left.oldest.unwrap_or(number),
+            oldest,
             key: &key,
             version: env!("CARGO_PKG_VERSION"),
             unreadable_bytes: left.unreadable_bytes,
@@ -95,6 +98,7 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
             current,
             open,
             length,
+            oldest,
             head,
             pending: Vec::new(),
         },
@@ -140,6 +144,9 @@ fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
         } = files::tail(&newest.path, chains)?;
         left.unreadable_bytes = unreadable_bytes;
         last = found;
+        // A file that is gone and should not be must not be forgotten.
+        let told = authentic_first_line(&newest.path, chains)?.and_then(|line| line.oldest);
+        left.oldest = told.or(left.oldest);
         if last.is_some() && unreadable_bytes == 0 {
             left.reopen = Some((newest.clone(), length));
         }

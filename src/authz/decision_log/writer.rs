@@ -51,6 +51,8 @@ pub(super) struct Files {
     pub(super) current: LogFile,
     pub(super) open: File,
     pub(super) length: u64,
+    /// The number of the oldest file that is kept, as the first line of the current one says.
+    pub(super) oldest: u64,
     pub(super) head: HeadFile,
     /// Rendered, and not yet in the file.
     pub(super) pending: Vec<u8>,
@@ -166,6 +168,7 @@ impl Writer {
             "the decision log goes on in another file"
         );
         self.files.current = next;
+        self.files.oldest = oldest;
         self.files.length = line.len() as u64;
         self.prune();
         self.flush()
@@ -184,14 +187,14 @@ impl Writer {
         let by_number = newest.saturating_sub(self.limits.keep_files.saturating_sub(1));
         let kept_for = i64::try_from(self.limits.keep_for.as_millis()).unwrap_or(i64::MAX);
         let too_old = self.clock.now().timestamp_millis().saturating_sub(kept_for);
-        // What a file holds is as young as the beginning of the one behind it.
-        let by_age = files
-            .windows(2)
-            .filter_map(|pair| pair.get(1))
-            .find(|next| next.begun >= too_old)
-            .map_or(newest.saturating_sub(1), |next| next.number - 1);
-        let present = files.first().map_or(newest, |file| file.number);
-        by_number.max(by_age).max(present).min(newest)
+        // What a file holds is as young as the beginning of the one behind it. What is in front of
+        // the first one that is there was removed when its time was over, or is missed.
+        let by_age = match files.iter().position(|file| file.begun >= too_old) {
+            Some(0) => 0,
+            Some(at) => files.get(at).map_or(0, |file| file.number - 1),
+            None => newest.saturating_sub(1),
+        };
+        by_number.max(by_age).max(self.files.oldest).min(newest)
     }
 
     /// Removes files that the newest one's first line does not count any more.
@@ -200,7 +203,7 @@ impl Writer {
         let Ok((files, _)) = files::list(dir) else {
             return;
         };
-        let oldest = self.files.oldest(&files);
+        let oldest = self.files.oldest;
         for file in files.iter().filter(|file| file.number < oldest) {
             if let Err(error) = std::fs::remove_file(&file.path) {
                 tracing::warn!(file = file.name(), %error, "an old decision file cannot be removed");
@@ -274,14 +277,5 @@ impl Files {
     fn sync(&self) -> io::Result<()> {
         self.open.sync_all()?;
         self.head.sync()
-    }
-
-    /// What the first line of the current file says.
-    fn oldest(&self, files: &[LogFile]) -> u64 {
-        super::read::first_line(&self.current.path)
-            .ok()
-            .flatten()
-            .and_then(|line| line.oldest)
-            .unwrap_or_else(|| files.first().map_or(0, |file| file.number))
     }
 }
