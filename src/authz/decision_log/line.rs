@@ -38,6 +38,8 @@ struct DecisionBody<'a> {
     at: &'a str,
     id: Display,
     request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<&'static str>,
     organization: &'a str,
     policy_digest: &'a str,
     principal: &'a RawValue,
@@ -271,6 +273,7 @@ impl Renderer {
             at: millis(&mut self.second, entry.at),
             id: Display(entry.id),
             request_id,
+            via: entry.via.name(),
             organization: &of_principal.organization,
             policy_digest: &decision.policy_digest,
             principal: principal_part,

@@ -103,6 +103,25 @@ pub enum Overflow {
 #[error("the decision log cannot take another decision")]
 pub struct NotRecorded;
 
+/// Through what policy is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// Somebody who is about to act.
+    Request,
+    /// The evaluation endpoint: nothing is done here upon the answer.
+    Evaluation,
+}
+
+impl Via {
+    /// What a line says of it; nothing of what is asked in order to act.
+    pub(super) const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Request => None,
+            Self::Evaluation => Some("evaluation"),
+        }
+    }
+}
+
 /// The facts around a request that is decided.
 #[derive(Debug, Clone, Copy)]
 pub struct Asker<'a> {
@@ -114,6 +133,8 @@ pub struct Asker<'a> {
     pub now: Timestamp,
     /// Its id.
     pub request_id: &'a str,
+    /// Through what it asks.
+    pub via: Via,
 }
 
 /// An answer that is on record.
@@ -180,6 +201,7 @@ impl Recorder {
             id,
             at: by.now,
             request_id: by.request_id.to_owned(),
+            via: by.via,
             source_ip: by.source_ip,
             principal: Arc::clone(by.principal),
             subject: Subject::new(asked, &resource),

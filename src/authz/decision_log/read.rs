@@ -47,6 +47,9 @@ pub struct Record {
     pub at: String,
     /// The request's id.
     pub request_id: String,
+    /// `evaluation` where it was only asked about; `None` where somebody was about to act.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
     /// The principal's organization, `org-…`.
     pub organization: String,
     /// The digest of the policies that decided.

@@ -89,7 +89,11 @@ fn print(outcome: &Outcome, mode: Mode, out: &mut dyn Write) -> Result<(), Error
             _ => "the same answer for another reason",
         };
         writeln!(out, "{}: {becomes}", flip.permission)?;
-        writeln!(out, "  {} times: {}", group.count, flip.principal)?;
+        let asked = match &flip.via {
+            Some(via) => format!(" (asked through: {via})"),
+            None => String::new(),
+        };
+        writeln!(out, "  {} times: {}{asked}", group.count, flip.principal)?;
         for example in &group.examples {
             writeln!(
                 out,
@@ -108,6 +112,13 @@ fn print(outcome: &Outcome, mode: Mode, out: &mut dyn Write) -> Result<(), Error
             Ok(())
         }
     };
+    if outcome.evaluations > 0 {
+        writeln!(
+            out,
+            "note: {} of the decisions were only asked about, through the evaluation endpoint; {} of them flip",
+            outcome.evaluations, outcome.evaluation_flips
+        )?;
+    }
     note(
         out,
         outcome.masked,

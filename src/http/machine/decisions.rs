@@ -75,6 +75,7 @@ fn snapshot_of(state: &State, record: &Record) -> Option<Arc<Snapshot>> {
     "id": "dec-01k6dyspfte23tskdzn1kqd65k",
     "at": "2025-09-30T12:00:00.000Z",
     "request_id": "01k6dyspfte23tskdzn1kqd65k",
+    "via": null,
     "principal": {"type": "ServiceAccount", "id": "sa-01k6dyspfte23tskdzn1kqd65k"},
     "action": {"type": "Action", "id": "organizations:GetOrganization"},
     "resource": {"type": "Organization", "id": "org-01k6dyspfte23tskdzn1kqd65k"},
@@ -105,6 +106,10 @@ pub struct DecisionBody {
     /// The request in whose course it was taken.
     #[salvo(schema(example = "01k6dyspfte23tskdzn1kqd65k"))]
     request_id: String,
+    /// `evaluation` where it was only asked about, through the evaluation endpoint; null where
+    /// somebody was about to act.
+    #[salvo(schema(example = "evaluation"))]
+    via: Option<String>,
     principal: EntityName,
     action: EntityName,
     resource: EntityName,
@@ -193,6 +198,7 @@ impl DecisionBody {
             id: record.id,
             at: record.at,
             request_id: record.request_id,
+            via: record.via,
             principal: record.principal.into(),
             action: record.action.into(),
             resource: record.resource.into(),

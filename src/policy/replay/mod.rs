@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::authz::decision_log::Direction;
 use crate::authz::snapshot::Snapshot;
 
 use source::Source;
@@ -35,10 +34,14 @@ pub enum Mode {
 pub struct Outcome {
     /// Recorded decisions that were read.
     pub decisions: u64,
+    /// Those that were only asked about, through the evaluation endpoint.
+    pub evaluations: u64,
     /// Those that were asked again.
     pub replayed: u64,
     /// Those with another answer.
     pub flips: u64,
+    /// Those of them that were only asked about.
+    pub evaluation_flips: u64,
     /// Those with the same answer, for another reason or by other policies; flips when reproducing.
     pub other_reasons: u64,
     /// Masked records: they cannot be asked again as they were.
@@ -67,6 +70,9 @@ pub struct Flip {
     pub direction: &'static str,
     /// Who asked.
     pub principal: String,
+    /// `evaluation` where it was only asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
 }
 
 /// Flips with much in common.
@@ -148,8 +154,10 @@ pub fn replay(
 impl Outcome {
     fn add(&mut self, part: Self) {
         self.decisions += part.decisions;
+        self.evaluations += part.evaluations;
         self.replayed += part.replayed;
         self.flips += part.flips;
+        self.evaluation_flips += part.evaluation_flips;
         self.other_reasons += part.other_reasons;
         self.masked += part.masked;
         self.unaskable += part.unaskable;
@@ -182,16 +190,6 @@ impl Outcome {
         self.unreadable += 1;
         if self.unreadable_examples.len() < EXAMPLES {
             self.unreadable_examples.push(place);
-        }
-    }
-}
-
-impl Flip {
-    fn new(permission: String, direction: Direction, principal: String) -> Self {
-        Self {
-            permission,
-            direction: direction.as_str(),
-            principal,
         }
     }
 }

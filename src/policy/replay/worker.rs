@@ -72,6 +72,7 @@ impl<'a> Worker<'a> {
             }
         };
         self.outcome.decisions += 1;
+        self.outcome.evaluations += u64::from(record.via.is_some());
         if *record.policy_digest != **self.snapshot.digest() {
             let others = &mut self.outcome.other_policies;
             match others.get_mut(&record.policy_digest) {
@@ -119,12 +120,18 @@ impl<'a> Worker<'a> {
         let differs = !record.is(decision);
         if is_flip {
             self.outcome.flips += 1;
+            self.outcome.evaluation_flips += u64::from(record.via.is_some());
         } else if differs {
             self.outcome.other_reasons += 1;
         }
         if is_flip || (differs && self.mode == Mode::Reproduce) {
             let direction = direction.unwrap_or(Direction::Reason);
-            let flip = Flip::new(record.action.id, direction, text(&record.principal));
+            let flip = Flip {
+                permission: record.action.id,
+                direction: direction.as_str(),
+                principal: text(&record.principal),
+                via: record.via,
+            };
             self.outcome.flip(flip, || Example {
                 id: record.id,
                 at: record.at,

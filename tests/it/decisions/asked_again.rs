@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 
+use charter::authz::decision_log::Via;
 use charter::authz::question::Resource;
 use charter::authz::snapshot::Snapshot;
 use charter::domain::permission::Permission;
@@ -114,6 +115,37 @@ fn what_a_candidate_would_flip_is_told_with_examples() {
     // Asked to reproduce what others decided, it says that it cannot.
     let outcome = run(&bench, candidate.path(), Mode::Reproduce);
     assert_eq!((outcome.replayed, outcome.other_policies.len()), (0, 1));
+}
+
+#[test]
+fn what_was_only_asked_about_is_counted_apart() {
+    let mut bench = Bench::new();
+    let log = bench.open();
+    bench.fill(&log, 2);
+    bench.via = Via::Evaluation;
+    bench.fill(&log, 4);
+    log.close();
+    let candidate = copy_of_shipped();
+    let closed = "@id(\"closed\")\nforbid (principal, action == Action::\"organizations:GetOrganization\", resource);\n";
+    fs::write(candidate.path().join("closed.cedar"), closed).expect("written");
+    let outcome = run(&bench, candidate.path(), Mode::Candidate);
+    assert_eq!((outcome.decisions, outcome.evaluations), (6, 4));
+    assert_eq!((outcome.flips, outcome.evaluation_flips), (3, 2));
+    let told: Vec<_> = outcome
+        .groups
+        .iter()
+        .map(|(flip, group)| (flip.via.as_deref(), group.count))
+        .collect();
+    assert_eq!(told, [(None, 1), (Some("evaluation"), 2)]);
+    let (log, folder) = (bench.dir(), candidate.path());
+    let (log, folder) = (log.display().to_string(), folder.display().to_string());
+    let printed = Home::new().run(&["policy", "replay", &log, "--policies", &folder]);
+    assert!(
+        printed
+            .out
+            .contains("4 of the decisions were only asked about"),
+        "{printed:?}"
+    );
 }
 
 #[test]

@@ -161,5 +161,13 @@ async fn what_another_service_asks_is_a_line() {
     assert_eq!(logged.len(), 1);
     assert_eq!(logged[0]["principal"]["id"], json!(normalizer.id));
     assert_eq!(logged[0]["decision"], "allow");
+    // It is not taken for something that was done.
+    assert_eq!(logged[0]["via"], "evaluation");
+    let id = logged[0]["id"].as_str().expect("an id");
+    let auditor = acme.signer(&[Permission::GetDecision]).await;
+    let shown = auditor.get(&format!("/decisions/{id}")).await.ok();
+    assert_eq!(shown["via"], "evaluation");
+    let own = service.logged().pop().expect("the auditor's own question");
+    assert!(own.get("via").is_none(), "{own}");
     service.stop().await;
 }

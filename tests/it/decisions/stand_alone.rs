@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use charter::authz::decision_log::{
     Asker, Config, Decided, DecisionLog, Limits, LogKey, Mask, MaskStyle, NotRecorded, Overflow,
-    Report, verify,
+    Report, Via, verify,
 };
 use charter::authz::principal::Principal;
 use charter::authz::question::Resource;
@@ -30,6 +30,7 @@ pub(super) struct Bench {
     pub(super) overflow: Overflow,
     pub(super) queue: usize,
     pub(super) mask: Mask,
+    pub(super) via: Via,
 }
 
 impl Bench {
@@ -48,6 +49,7 @@ impl Bench {
             overflow: Overflow::Wait,
             queue: 10_000,
             mask: Mask::parse(&[], MaskStyle::Hash).expect("nothing"),
+            via: Via::Request,
         }
     }
 
@@ -98,6 +100,7 @@ impl Bench {
             source_ip: address(),
             now: self.clock.now(),
             request_id: "r-1",
+            via: self.via,
         };
         log.recorder()
             .decide(&self.snapshot, by, permission, resource)
