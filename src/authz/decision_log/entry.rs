@@ -46,6 +46,19 @@ impl Subject {
     }
 }
 
+impl Subject {
+    /// Whether the resource has that id.
+    pub(super) fn is_about(&self, id: &str) -> bool {
+        match self {
+            Self::Unaskable(_, about) => about == id,
+            Self::Asked(asked) => asked
+                .request
+                .resource()
+                .is_some_and(|uid| uid.id().unescaped() == id),
+        }
+    }
+}
+
 fn resource_id(resource: &Resource<'_>) -> String {
     match resource {
         Resource::Organization(organization) => organization.id.to_string(),

@@ -1,5 +1,7 @@
 //! What a line says, in the order in which it says it (docs/decision-log.md).
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
@@ -76,7 +78,7 @@ struct Action<'a> {
 #[derive(Serialize)]
 struct ErrorBody<'a> {
     policy: &'a str,
-    message: &'a str,
+    message: Cow<'a, str>,
 }
 
 /// What the shadow set answers where it answers something else.
@@ -156,6 +158,18 @@ impl Renderer {
         written?;
         self.close(start, out);
         Ok(())
+    }
+
+    /// Who asked, for the service's log: it is as masked there as here.
+    pub(super) fn principal(&self, entry: &Entry) -> String {
+        let id = entry.principal.caller().principal_id();
+        let is_resource = entry.subject.is_about(&id);
+        self.mask.principal(id, is_resource, &self.chain)
+    }
+
+    /// An error of writing an entry down, for the service's log.
+    pub(super) fn fault<'a>(&self, fault: &'a str) -> Cow<'a, str> {
+        self.mask.message(fault, &self.chain)
     }
 
     /// Appends the first line of a file.
@@ -266,6 +280,8 @@ impl Renderer {
         }
         let decision = &entry.decision;
         let (answer, reason) = words(decision.outcome);
+        let told = |error| told(error, &self.mask, &self.chain);
+        let errors = decision.errors.iter().map(told).collect();
         let line = DecisionBody {
             v: VERSION,
             sequence: self.position.sequence + 1,
@@ -287,7 +303,7 @@ impl Renderer {
             decision: answer,
             reason,
             determining: &decision.determining,
-            errors: decision.errors.iter().map(error).collect(),
+            errors,
             shadow: shadow.map(of_shadow),
             masked: self.mask.names().collect(),
             prev: &chain::encode(&self.position.mac),
@@ -324,10 +340,10 @@ fn masked(mut parts: Parts, mask: &Mask, chain: &Chain) -> Result<MaskedParts, F
     })
 }
 
-fn error(error: &EvaluationError) -> ErrorBody<'_> {
+fn told<'a>(error: &'a EvaluationError, mask: &Mask, chain: &Chain) -> ErrorBody<'a> {
     ErrorBody {
         policy: &error.policy,
-        message: &error.message,
+        message: mask.message(&error.message, chain),
     }
 }
 

@@ -101,9 +101,12 @@ impl Writer {
             }
             let decision = &entry.decision;
             self.counts.decision(decision.permission, decision.outcome);
-            let other = self.shadow.differs(&entry, &mut self.counts);
+            let principal = || self.renderer.principal(&entry);
+            let other = self.shadow.differs(&entry, &mut self.counts, principal);
             let pending = &mut self.files.pending;
             if let Err(error) = self.renderer.decision(&entry, other.as_ref(), pending) {
+                let error = error.to_string();
+                let error = self.renderer.fault(&error);
                 tracing::error!(decision = %entry.id, %error, "a decision cannot be written down");
                 unwritable += 1;
             }

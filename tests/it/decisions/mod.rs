@@ -6,6 +6,7 @@ mod endpoint;
 mod forged;
 mod kills;
 mod lines;
+mod masked;
 mod overflow;
 mod shadow;
 mod stand_alone;

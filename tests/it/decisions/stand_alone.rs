@@ -1,5 +1,6 @@
 //! A log without a service.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub(super) struct Bench {
     pub(super) queue: usize,
     pub(super) mask: Mask,
     pub(super) via: Via,
+    pub(super) source_ip: IpAddr,
+    pub(super) request_id: &'static str,
 }
 
 impl Bench {
@@ -50,6 +53,8 @@ impl Bench {
             queue: 10_000,
             mask: Mask::parse(&[], MaskStyle::Hash).expect("nothing"),
             via: Via::Request,
+            source_ip: address(),
+            request_id: "r-1",
         }
     }
 
@@ -97,9 +102,9 @@ impl Bench {
     ) -> Result<Decided, NotRecorded> {
         let by = Asker {
             principal: &Arc::new(Principal::prepare(caller, &self.snapshot)),
-            source_ip: address(),
+            source_ip: self.source_ip,
             now: self.clock.now(),
-            request_id: "r-1",
+            request_id: self.request_id,
             via: self.via,
         };
         log.recorder()
