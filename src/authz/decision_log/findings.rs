@@ -98,6 +98,11 @@ pub enum Finding {
     /// Lines were missing when the service started.
     #[error("lines up to {0} were missing when the service started here")]
     MissingSinceRestart(u64),
+    /// The head was gone or another one when the service started.
+    #[error(
+        "when the service started here, the head was missing, broken or not this log's: what was cut off before it does not show"
+    )]
+    HeadLost,
     /// The head attests another line.
     #[error("line {0} of the chain is not the one that the head attests")]
     OtherHead(u64),

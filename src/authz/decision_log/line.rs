@@ -103,6 +103,9 @@ pub(super) struct FileBody<'a> {
     /// The last sequence that a head attests and that no file has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) missing_through: Option<u64>,
+    /// There was no head to hold the files before against, or not theirs.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) head_lost: bool,
 }
 
 /// Decisions that were not written.

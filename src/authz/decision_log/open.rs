@@ -1,5 +1,6 @@
 //! Opening the log: what the last run left behind, and where the chain goes on.
 
+use std::cmp::Ordering;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,7 @@ struct Left {
     oldest: Option<u64>,
     unreadable_bytes: u64,
     missing_through: Option<u64>,
+    head_lost: bool,
 }
 
 pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenError> {
@@ -66,6 +68,11 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
     let chain = chains.first().cloned().ok_or(OpenError::NoKey)?;
     let left = left(&config, &chains, chain.id()).map_err(failed(dir))?;
     report(&left);
+    let head = HeadFile::open(&config.head).map_err(failed(&config.head))?;
+    if left.newest == 0 && !left.head_lost && left.missing_through.is_none() {
+        // Before there is a file: one without a head would look like one whose head is lost.
+        head.write(&Head::origin()).map_err(failed(&config.head))?;
+    }
     let mut renderer = Renderer::new(chain, left.position, config.mask);
     let oldest = left.oldest.unwrap_or(left.newest + 1);
     let (current, open, length) = if let Some((file, length)) = left.reopen {
@@ -83,13 +90,13 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
             version: env!("CARGO_PKG_VERSION"),
             unreadable_bytes: left.unreadable_bytes,
             missing_through: left.missing_through,
+            head_lost: left.head_lost,
         };
         let mut line = Vec::new();
         renderer.file(now, body, &mut line);
         let open = files::begin(&file, &line).map_err(failed(&file.path))?;
         (file, open, line.len() as u64)
     };
-    let head = HeadFile::open(&config.head).map_err(failed(&config.head))?;
     head.write(&Head::new(current.number, renderer.position))
         .map_err(failed(&config.head))?;
     Ok(Opened {
@@ -123,7 +130,9 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
 
 fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
     let (files, _) = files::list(&config.dir)?;
-    let head = Head::read(&config.head)?.and_then(Result::ok);
+    let head = Head::read(&config.head)?;
+    let is_first_start = files.is_empty() && head.is_none();
+    let head = head.and_then(Result::ok);
     let mut left = Left {
         position: Position {
             sequence: 0,
@@ -134,6 +143,7 @@ fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
         oldest: files.first().map(|file| file.number),
         unreadable_bytes: 0,
         missing_through: None,
+        head_lost: false,
     };
     let mut last = None;
     if let Some(newest) = files.last() {
@@ -157,6 +167,14 @@ fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
             left.reopen = None;
         }
     }
+    let fits = match &head {
+        Some(head) => fits(head, left.position, &files)?,
+        None => is_first_start,
+    };
+    if !fits {
+        left.head_lost = true;
+        left.reopen = None;
+    }
     if let Some(head) = head
         && head.sequence > left.position.sequence
     {
@@ -172,7 +190,30 @@ fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
     Ok(left)
 }
 
+/// Whether the head may be what this log left behind: it attests one of its lines, or more lines
+/// than there are.
+fn fits(head: &Head, last: Position, files: &[LogFile]) -> io::Result<bool> {
+    if head.is_origin() {
+        // The process died when it had begun the first file, or before.
+        return Ok(last.sequence <= 1);
+    }
+    match head.sequence.cmp(&last.sequence) {
+        Ordering::Greater => Ok(true),
+        Ordering::Equal => Ok(head.mac() == Some(last.mac)),
+        // It is written behind the lines, so it lags after a crash.
+        Ordering::Less => match files.iter().find(|file| file.number == head.file) {
+            Some(file) => file.has_line(head),
+            None => Ok(false),
+        },
+    }
+}
+
 fn report(left: &Left) {
+    if left.head_lost {
+        tracing::error!(
+            "the head of the decision log is missing, broken or of another log: a cut end would not show; the log goes on in another file that says so"
+        );
+    }
     if left.unreadable_bytes > 0 {
         tracing::warn!(
             bytes = left.unreadable_bytes,

@@ -26,6 +26,7 @@ pub(super) struct Meta {
     pub(super) key: Option<String>,
     pub(super) unreadable_bytes: Option<u64>,
     pub(super) missing_through: Option<u64>,
+    pub(super) head_lost: Option<bool>,
     pub(super) lost: Option<u64>,
 }
 

@@ -220,6 +220,10 @@ impl Verifier {
                 self.chain = Some((sequence, Some(mac)));
             }
         }
+        if meta.head_lost == Some(true) {
+            let name = file.name();
+            self.report.add(&name, Some(1), Finding::HeadLost);
+        }
         if let Some(through) = meta.missing_through {
             let finding = Finding::MissingSinceRestart(through);
             self.report.add(&file.name(), Some(1), finding);
@@ -330,7 +334,11 @@ impl Verifier {
 
     fn end(&mut self, files: &[LogFile]) {
         self.settle();
-        let Some(head) = self.head.take().filter(|_| !self.head_seen) else {
+        let is_seen = self.head_seen;
+        // The head of an empty log: the process died when it had begun the first file.
+        let is_origin =
+            |head: &Head| head.is_origin() && self.chain.is_none_or(|(last, _)| last <= 1);
+        let Some(head) = self.head.take().filter(|head| !is_seen && !is_origin(head)) else {
             return;
         };
         let last = self.chain.map_or(0, |(sequence, _)| sequence);

@@ -155,6 +155,7 @@ impl Writer {
             version: env!("CARGO_PKG_VERSION"),
             unreadable_bytes: 0,
             missing_through: None,
+            head_lost: false,
         };
         let mut line = Vec::new();
         self.renderer.file(now, body, &mut line);

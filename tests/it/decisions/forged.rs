@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use charter::authz::decision_log::Finding;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::chain::{split, torn_log};
 use super::files;
@@ -159,6 +159,90 @@ fn oldest_files_that_somebody_removed_are_missed_after_a_rotation_and_a_restart(
         assert!(files(&bench.dir()).pop().expect("a file") > newest);
         missed(&bench);
     }
+}
+
+#[test]
+fn a_head_that_was_lost_is_told_for_good() {
+    let older = |bench: &Bench| {
+        let lines = split(&files(&bench.dir())[0]);
+        let line: Value = serde_json::from_slice(&lines[2]).expect("a line");
+        json!({"file": 1, "sequence": 3, "mac": line["mac"]}).to_string()
+    };
+    type Lose<'a> = &'a dyn Fn(&Bench) -> Option<String>;
+    let none = "A".repeat(43) + "=";
+    let head = |file: u64, sequence: u64| {
+        Some(json!({"file": file, "sequence": sequence, "mac": none}).to_string())
+    };
+    let ways: [(&str, Lose<'_>); 7] = [
+        ("removed", &|_| None),
+        ("emptied", &|_| Some(String::new())),
+        ("broken", &|_| Some("{".to_owned())),
+        ("of no line", &|_| head(0, 0)),
+        ("of another log's line in the middle", &|_| head(1, 3)),
+        ("of another log's last line", &|_| head(1, 11)),
+        ("beyond all numbers", &|_| head(1, u64::MAX)),
+    ];
+    for (what, lose) in ways {
+        let bench = torn_log(1, 0);
+        match lose(&bench) {
+            Some(text) => fs::write(bench.head(), text).expect("written"),
+            None => fs::remove_file(bench.head()).expect("removed"),
+        }
+        for _ in 0..2 {
+            let log = bench.open();
+            bench.fill(&log, 1);
+            log.close();
+            drop(log);
+            assert_eq!(findings(&bench), [Finding::HeadLost], "{what}");
+        }
+        assert_eq!(files(&bench.dir()).len(), 2, "{what}");
+    }
+    // One that lags is what a crash leaves.
+    let bench = torn_log(1, 0);
+    fs::write(bench.head(), older(&bench)).expect("written");
+    let log = bench.open();
+    bench.fill(&log, 1);
+    log.close();
+    assert_eq!(bench.assert_intact().files, 1);
+}
+
+#[test]
+fn a_first_start_that_was_killed_needs_no_head() {
+    let origin = json!({"file": 0, "sequence": 0, "mac": "A".repeat(43) + "="}).to_string();
+    for (head, has_file) in [
+        (None, false),
+        (Some(""), false),
+        (Some(origin.as_str()), false),
+        (Some(origin.as_str()), true),
+    ] {
+        let bench = torn_log(1, 0);
+        let file = files(&bench.dir()).remove(0);
+        fs::remove_file(bench.head()).expect("removed");
+        if has_file {
+            fs::write(&file, &split(&file)[0]).expect("its first line");
+        } else {
+            fs::remove_file(&file).expect("removed");
+        }
+        if let Some(text) = head {
+            fs::write(bench.head(), text).expect("written");
+        }
+        bench.assert_intact();
+        let log = bench.open();
+        bench.fill(&log, 1);
+        log.close();
+        let report = bench.assert_intact();
+        assert_eq!(
+            (report.files, report.decisions, report.notes.len()),
+            (1, 1, 0)
+        );
+    }
+    // Whoever takes the files and breaks the head does not make a first start of it.
+    let bench = torn_log(1, 0);
+    fs::remove_file(files(&bench.dir()).remove(0)).expect("removed");
+    fs::write(bench.head(), "{").expect("written");
+    let log = bench.open();
+    log.close();
+    assert_eq!(findings(&bench), [Finding::HeadLost]);
 }
 
 #[test]
