@@ -211,7 +211,14 @@ impl Recorder {
             (Ok(()), _) => {}
             (Err(queue::Full), Overflow::Count) => {
                 metrics::counter!("charter_decision_log_lost_total").increment(1);
-                self.0.queue.lose(by.now);
+                if !self.0.queue.lose(by.now) {
+                    self.0.status.lock().lost += 1;
+                    tracing::error!(
+                        decision_id = %id,
+                        %permission,
+                        "a decision is missing in the decision log: its writer has ended"
+                    );
+                }
             }
             (Err(queue::Full), Overflow::Wait) => {
                 metrics::counter!("charter_decision_log_refused_total").increment(1);
@@ -257,6 +264,7 @@ impl Recorder {
         let overflow = self.0.overflow?;
         let writer = self.0.status.lock().clone();
         // Requests are turned away before the queue is full; nearly full by load alone passes.
+        // Of a writer that has ended, the queue stays full.
         let is_stuck = writer.last_error.is_some() && !self.0.queue.has_room();
         let refuses = overflow == Overflow::Wait && (is_stuck || self.0.queue.is_full());
         Some(Status { writer, refuses })
@@ -313,6 +321,7 @@ impl DecisionLog {
             files: opened.files,
             shadow: Arc::clone(&shadow),
             counts: counts::Counts::default(),
+            taken: 0,
         };
         let thread = std::thread::Builder::new()
             .name("decision-log".to_owned())
@@ -341,10 +350,9 @@ impl DecisionLog {
     /// Writes what is left and ends the writer, blocking.
     pub fn close(&self) {
         self.recorder.0.queue.stop();
-        if let Some(thread) = self.thread.lock().take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the writer of the decision log has failed");
+        if let Some(thread) = self.thread.lock().take() {
+            // Whether it failed was said when it did.
+            let _ = thread.join();
         }
     }
 }

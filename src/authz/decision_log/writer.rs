@@ -15,7 +15,7 @@ use super::entry::Entry;
 use super::files::{self, LogFile};
 use super::head::{Head, HeadFile};
 use super::line::{FileBody, Renderer};
-use super::queue::{Lost, Queue};
+use super::queue::{Lost, Queue, Unwritten};
 use super::shadow::Shadow;
 use crate::domain::clock::Clock;
 
@@ -44,6 +44,39 @@ pub(super) struct Writer {
     pub(super) files: Files,
     pub(super) shadow: Arc<Shadow>,
     pub(super) counts: Counts,
+    /// Entries that were rendered, or told of in a gap, since the last flush.
+    pub(super) taken: usize,
+}
+
+/// Whatever ends the writer, a panic among it: nobody is left to believe that it still writes.
+struct Ending {
+    queue: Arc<Queue>,
+    status: Arc<Mutex<WriterStatus>>,
+    /// It stops because it was told to, and has written everything.
+    is_orderly: bool,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let Unwritten { entries, untold } = self.queue.end();
+        let mut status = self.status.lock();
+        if !self.is_orderly {
+            let before = status.last_error.take();
+            let why = before.map_or_else(String::new, |before| format!(" ({before})"));
+            let text = format!("its writer has ended{why}: the service must be started again");
+            status.last_error = Some(text);
+        }
+        status.lost += entries + untold;
+        drop(status);
+        // What was dropped because the queue was full was counted then.
+        metrics::counter!("charter_decision_log_lost_total").increment(entries);
+        if !self.is_orderly || entries + untold > 0 {
+            tracing::error!(
+                decisions = entries + untold,
+                "the decision log has ended without its last lines; so many decisions are missing, or were only written in part"
+            );
+        }
+    }
 }
 
 /// The file that is written and what surrounds it.
@@ -64,36 +97,39 @@ struct GaveUp;
 impl Writer {
     /// Runs until it is told to stop.
     pub(super) fn run(mut self) {
+        let mut ending = Ending {
+            queue: Arc::clone(&self.queue),
+            status: Arc::clone(&self.status),
+            is_orderly: false,
+        };
         let mut batch = Vec::new();
         loop {
             let work = self.queue.take(&mut batch);
-            let taken = batch.len();
+            let was_idle = batch.is_empty();
             let done = self.write(&mut batch, work.lost);
             self.counts.publish();
             if done.is_err() {
-                let left = self.files.pending.len();
-                tracing::error!(
-                    bytes = left,
-                    "the decision log stops without its last lines"
-                );
                 break;
             }
-            self.queue.wrote(taken);
-            if work.stop && taken == 0 {
+            if work.stop && was_idle {
+                ending.is_orderly = true;
                 break;
             }
-            if taken == 0 {
+            if was_idle {
                 self.prune();
             }
         }
-        self.queue.end();
+        drop(ending);
         if let Err(error) = self.files.sync() {
             tracing::error!(%error, "the decision log could not be synced");
         }
     }
 
     fn write(&mut self, batch: &mut Vec<Entry>, lost: Option<Lost>) -> Result<(), GaveUp> {
-        let mut unwritable = 0;
+        if let Some(lost) = lost {
+            self.lost(lost);
+        }
+        let mut unwritable: usize = 0;
         for entry in batch.drain(..) {
             if self.is_time_for_a_new_file(&entry) {
                 self.flush()?;
@@ -104,37 +140,50 @@ impl Writer {
             let principal = || self.renderer.principal(&entry);
             let other = self.shadow.differs(&entry, &mut self.counts, principal);
             let pending = &mut self.files.pending;
-            if let Err(error) = self.renderer.decision(&entry, other.as_ref(), pending) {
-                let error = error.to_string();
-                let error = self.renderer.fault(&error);
-                tracing::error!(decision = %entry.id, %error, "a decision cannot be written down");
-                unwritable += 1;
+            match self.renderer.decision(&entry, other.as_ref(), pending) {
+                Ok(()) => self.taken += 1,
+                Err(error) => {
+                    let error = error.to_string();
+                    let error = self.renderer.fault(&error);
+                    tracing::error!(decision = %entry.id, %error, "a decision cannot be written down");
+                    unwritable += 1;
+                }
             }
             if self.files.pending.len() >= CHUNK {
                 self.flush()?;
             }
         }
-        let now = self.clock.now();
-        let unwritable = (unwritable > 0).then_some(Lost {
-            count: unwritable,
-            since: now,
-            until: now,
-        });
-        for lost in lost.into_iter().chain(unwritable) {
-            self.status.lock().lost += lost.count;
-            tracing::error!(
-                decisions = lost.count,
-                "decisions are missing in the decision log"
-            );
-            self.renderer.gap(now, lost, &mut self.files.pending);
+        if unwritable > 0 {
+            metrics::counter!("charter_decision_log_lost_total").increment(unwritable as u64);
+            let now = self.clock.now();
+            let lost = Lost {
+                count: unwritable as u64,
+                since: now,
+                until: now,
+            };
+            self.lost(lost);
+            self.taken += unwritable;
         }
         self.flush()
+    }
+
+    /// Says that decisions are missing, here and in the service's log.
+    fn lost(&mut self, lost: Lost) {
+        self.status.lock().lost += lost.count;
+        tracing::error!(
+            decisions = lost.count,
+            "decisions are missing in the decision log"
+        );
+        let now = self.clock.now();
+        self.renderer.gap(now, lost, &mut self.files.pending);
     }
 
     /// Writes what is pending, however long that takes.
     fn flush(&mut self) -> Result<(), GaveUp> {
         let head = Head::new(self.files.current.number, self.renderer.position);
-        self.insist(|writer| writer.files.write(&head))
+        self.insist(|writer| writer.files.write(&head))?;
+        self.queue.wrote(std::mem::take(&mut self.taken));
+        Ok(())
     }
 
     /// Begins the next file.

@@ -161,6 +161,9 @@ fn oldest_files_that_somebody_removed_are_missed_after_a_rotation_and_a_restart(
     }
 }
 
+/// What becomes of a head.
+type Lose<'a> = &'a dyn Fn(&Bench) -> Option<String>;
+
 #[test]
 fn a_head_that_was_lost_is_told_for_good() {
     let older = |bench: &Bench| {
@@ -168,7 +171,6 @@ fn a_head_that_was_lost_is_told_for_good() {
         let line: Value = serde_json::from_slice(&lines[2]).expect("a line");
         json!({"file": 1, "sequence": 3, "mac": line["mac"]}).to_string()
     };
-    type Lose<'a> = &'a dyn Fn(&Bench) -> Option<String>;
     let none = "A".repeat(43) + "=";
     let head = |file: u64, sequence: u64| {
         Some(json!({"file": file, "sequence": sequence, "mac": none}).to_string())
