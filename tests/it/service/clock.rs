@@ -24,6 +24,16 @@ impl TestClock {
         self.advance_milliseconds(seconds * 1_000);
     }
 
+    /// Somebody sets the clock.
+    pub(crate) fn set_back(&self, seconds: i64) {
+        assert!(
+            self.milliseconds.load(Ordering::SeqCst) >= seconds * 1_000,
+            "it starts at noon"
+        );
+        self.milliseconds
+            .fetch_sub(seconds * 1_000, Ordering::SeqCst);
+    }
+
     pub(crate) fn advance_milliseconds(&self, milliseconds: i64) {
         assert!(milliseconds >= 0, "time does not run backwards");
         self.milliseconds.fetch_add(milliseconds, Ordering::SeqCst);
