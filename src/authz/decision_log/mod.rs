@@ -156,8 +156,6 @@ struct Shared {
     /// `None` where decisions are not logged.
     overflow: Option<Overflow>,
     dir: PathBuf,
-    /// One at a time searches the files: it is work for a whole disk.
-    search: Mutex<()>,
 }
 
 impl Recorder {
@@ -169,7 +167,6 @@ impl Recorder {
             status: Arc::default(),
             overflow: None,
             dir: PathBuf::new(),
-            search: Mutex::new(()),
         }))
     }
 
@@ -243,7 +240,7 @@ impl Recorder {
     }
 
     /// Finds a decision of this process's log, the latest included; blocking. `None` if it is not
-    /// there, or no longer.
+    /// there, or no longer. It is work for a whole disk: one at a time should do it.
     ///
     /// # Errors
     ///
@@ -254,7 +251,6 @@ impl Recorder {
         }
         // Where it cannot be written now, what was written before can still be found.
         let _ = self.flush(PATIENCE);
-        let _one_at_a_time = self.0.search.lock();
         find(&self.0.dir, id)
     }
 
@@ -309,7 +305,6 @@ impl DecisionLog {
             status: Arc::clone(&status),
             overflow: Some(config.overflow),
             dir: config.dir.clone(),
-            search: Mutex::new(()),
         }));
         let opened = open::open(config, &*clock)?;
         let writer = writer::Writer {

@@ -41,7 +41,14 @@ pub async fn get(request: Authorized<GetDecision>) -> Result<Shown<DecisionBody>
     let id = id.ok_or_else(ApiError::not_found)?;
     let state = Arc::clone(&request.state);
     let own = request.caller().organization().id.to_string();
-    let looked = tokio::task::spawn_blocking(move || look_up(&state, id, &own)).await;
+    let crowded = |error| ApiError::unavailable(error, 1);
+    let permit = state.searches.permit().await.map_err(crowded)?;
+    let looked = tokio::task::spawn_blocking(move || {
+        // Whether the client still waits or not.
+        let _until_it_is_done = permit;
+        look_up(&state, id, &own)
+    })
+    .await;
     let body = looked
         .map_err(ApiError::internal)?
         .map_err(|error| ApiError::unavailable(error, 1))?;
