@@ -46,8 +46,11 @@ pub struct Outcome {
     pub other_reasons: u64,
     /// Masked records: they cannot be asked again as they were.
     pub masked: u64,
-    /// Questions that could not be put and are denied by that.
+    /// Questions that could not be put, then or now, and are denied by that.
     pub unaskable: u64,
+    /// Questions that cannot be put as they were: the schema does not know their types or names,
+    /// or lets them be asked now and their facts are not on record.
+    pub unasked: u64,
     /// Decisions of other policies, by digest; not asked again when reproducing.
     pub other_policies: BTreeMap<String, u64>,
     /// Lines, or parts of them, that could not be read, the first few with their place.
@@ -161,6 +164,7 @@ impl Outcome {
         self.other_reasons += part.other_reasons;
         self.masked += part.masked;
         self.unaskable += part.unaskable;
+        self.unasked += part.unasked;
         self.unreadable += part.unreadable;
         self.unfinished += part.unfinished;
         self.unreadable_examples.extend(part.unreadable_examples);
