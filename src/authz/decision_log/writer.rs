@@ -58,8 +58,9 @@ struct Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let Unwritten { entries, untold } = self.queue.end();
+        // Who sees that it has ended sees why.
         let mut status = self.status.lock();
+        let Unwritten { entries, untold } = self.queue.end();
         if !self.is_orderly {
             let before = status.last_error.take();
             let why = before.map_or_else(String::new, |before| format!(" ({before})"));
@@ -182,6 +183,8 @@ impl Writer {
     fn flush(&mut self) -> Result<(), GaveUp> {
         let head = Head::new(self.files.current.number, self.renderer.position);
         self.insist(|writer| writer.files.write(&head))?;
+        // Who waited for the lines finds them counted.
+        self.counts.publish();
         self.queue.wrote(std::mem::take(&mut self.taken));
         Ok(())
     }
