@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use charter::authz::decision_log::{
-    Asker, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder, verify,
+    Asker, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder, Via, verify,
 };
 use charter::authz::principal::Principal;
 use charter::authz::snapshot::Snapshot;
@@ -144,6 +144,7 @@ fn decide(
             source_ip: address(),
             now: clock.now(),
             request_id: "01k6dyspfte23tskdzn1kqd65k",
+            via: Via::Request,
         };
         let own =
             charter::authz::question::Resource::Organization(principal.caller().organization());

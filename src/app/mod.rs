@@ -29,6 +29,7 @@ use crate::authz::engine::Engine;
 use crate::authz::snapshot::Snapshot;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
+use crate::http::searches::Searches;
 use crate::http::state::State;
 use crate::http::tasks::Tasks;
 use crate::mail;
@@ -125,6 +126,7 @@ impl App {
             ops_token: settings.server.ops_token.clone(),
             engine: Engine::new(started.snapshot),
             decisions: decisions::recorder(decisions.as_ref(), &entropy),
+            searches: Searches::default(),
             explain: Box::new(Explainer),
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,

@@ -213,6 +213,12 @@ impl Snapshot {
         actions.add_entities(entities, None).map_err(Box::new)
     }
 
+    /// Whether this schema lets the question be asked; the service denies what it does not.
+    #[must_use]
+    pub fn can_ask(&self, permission: Permission, request: &Request) -> bool {
+        self.askable(permission, request).is_some()
+    }
+
     /// The kind of a question, its principal and its resource, if this schema lets it be asked.
     fn askable<'a>(
         &self,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::authz::decision::{Denial, Outcome};
-use crate::authz::decision_log::{Asker, Decided, NotRecorded, Recorder};
+use crate::authz::decision_log::{Asker, Decided, NotRecorded, Recorder, Via};
 use crate::authz::principal::Principal;
 use crate::authz::question::Resource;
 use crate::authz::snapshot::Snapshot;
@@ -83,6 +83,7 @@ impl Authorizer {
             source_ip: self.source_ip,
             now: self.now,
             request_id: &self.request_id,
+            via: Via::Request,
         };
         let decided = self
             .recorder

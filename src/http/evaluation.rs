@@ -264,6 +264,7 @@ impl Asker {
             source_ip: context.client_ip,
             now: self.state.clock.now(),
             request_id: context.request_id.as_str(),
+            via: decision_log::Via::Evaluation,
         };
         let recorder = &self.state.decisions;
         let resource = resource.as_resource();

@@ -31,6 +31,7 @@ pub mod portal;
 pub mod query;
 pub mod request_id;
 pub mod router;
+pub mod searches;
 pub mod service;
 pub mod state;
 pub mod target;

@@ -18,6 +18,7 @@ use crate::store::Store;
 
 use super::error::ApiError;
 use super::origin::Origins;
+use super::searches::Searches;
 use super::tasks::Tasks;
 
 /// What the handlers share.
@@ -38,6 +39,8 @@ pub struct State {
     pub engine: Engine,
     /// Where decisions are put on record.
     pub decisions: Recorder,
+    /// Who may search the record now.
+    pub searches: Searches,
     /// Tells more about a decision than its record; `None` tells no more.
     pub explain: Box<dyn Explain>,
     /// Makes access keys.

@@ -174,7 +174,7 @@ pub const METRICS: &[Metric] = {
             Counter,
             "charter_decision_log_lost_total",
             &[],
-            "Decisions that are missing in the decision log because its queue was full.",
+            "Decisions that are missing in the decision log: its queue was full, or its writer ended before they were written.",
         ),
         metric(
             Counter,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::Via;
 use crate::authz::decision::Decision;
 use crate::authz::principal::Principal;
 use crate::authz::question::Resource;
@@ -16,6 +17,7 @@ pub(in crate::authz) struct Entry {
     pub(super) id: DecisionId,
     pub(super) at: Timestamp,
     pub(super) request_id: String,
+    pub(super) via: Via,
     pub(super) source_ip: IpAddr,
     pub(super) principal: Arc<Principal>,
     pub(super) subject: Subject,
@@ -41,6 +43,19 @@ impl Subject {
             || Self::Unaskable(resource.kind().type_name(), resource_id(resource)),
             Self::Asked,
         )
+    }
+}
+
+impl Subject {
+    /// Whether the resource has that id.
+    pub(super) fn is_about(&self, id: &str) -> bool {
+        match self {
+            Self::Unaskable(_, about) => about == id,
+            Self::Asked(asked) => asked
+                .request
+                .resource()
+                .is_some_and(|uid| uid.id().unescaped() == id),
+        }
     }
 }
 

@@ -4,14 +4,16 @@
 //! time say when the file was begun.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::chain::{self, Chain, Mac};
+use super::head::Head;
 use super::line::Position;
+use crate::domain::timestamp;
 
 const PREFIX: &str = "decisions-";
 const EXTENSION: &str = ".jsonl";
@@ -50,6 +52,29 @@ impl LogFile {
         let (number, begun) = inner.split_once('-')?;
         let file = Self::new(path.parent()?, number.parse().ok()?, begun.parse().ok()?);
         (file.path == path).then_some(file)
+    }
+
+    /// Whether its name has the time that its first line has, in that line's form.
+    pub(super) fn is_begun_at(&self, at: &str) -> bool {
+        timestamp::parse(at).is_ok_and(|at| at.timestamp_millis() == self.begun)
+    }
+
+    /// Whether it has the line that a head attests.
+    pub(super) fn has_line(&self, head: &Head) -> io::Result<bool> {
+        let mut reader = BufReader::with_capacity(256 * 1024, File::open(&self.path)?);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            (&mut reader).take(TAIL).read_until(b'\n', &mut line)?;
+            if line.is_empty() {
+                return Ok(false);
+            }
+            line.pop_if(|last| *last == b'\n');
+            let is_it = chain::split(&line).is_some_and(|(_, mac)| head.mac() == Some(mac));
+            if is_it && let Ok(Numbered { sequence }) = serde_json::from_slice(&line) {
+                return Ok(sequence == head.sequence);
+            }
+        }
     }
 
     /// Its name without the directory's.

@@ -1,4 +1,4 @@
-//! Finds one decision by its id, whose time says which files to look into.
+//! Finds one decision by its id, whose time says which files to look into first.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
@@ -6,11 +6,11 @@ use std::path::Path;
 
 use memchr::memmem;
 
-use super::files;
+use super::files::{self, LogFile};
 use super::read::Record;
 use crate::domain::id::DecisionId;
 
-/// How long a decision may take from its id to its line, in milliseconds: requests end before that.
+/// How long nearly all decisions take at most from their ids to their lines, in milliseconds.
 const SLACK: i64 = 60_000;
 
 /// Finds a decision in the log of a directory, which another process may be writing. `None` if it
@@ -27,11 +27,16 @@ pub fn find(dir: &Path, id: DecisionId) -> io::Result<Option<Record>> {
     };
     let wanted = format!("\"id\":\"{id}\"");
     let finder = memmem::Finder::new(&wanted);
-    for (index, file) in files.iter().enumerate() {
-        let ends = files.get(index + 1).map_or(i64::MAX, |next| next.begun);
-        if file.begun > made_at.saturating_add(SLACK) || ends < made_at.saturating_sub(SLACK) {
-            continue;
-        }
+    let ends = |index: usize| files.get(index + 1).map_or(i64::MAX, |next| next.begun);
+    let is_likely = |index: usize, file: &LogFile| {
+        file.begun <= made_at.saturating_add(SLACK) && ends(index) >= made_at.saturating_sub(SLACK)
+    };
+    let (likely, others): (Vec<_>, Vec<_>) = files
+        .iter()
+        .enumerate()
+        .partition(|(index, file)| is_likely(*index, file));
+    // The queue may have been long, or the clock set: it may be in any other file as well.
+    for (_, file) in likely.into_iter().chain(others.into_iter().rev()) {
         let open = match File::open(&file.path) {
             // Its time was over meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,

@@ -61,6 +61,11 @@ pub enum Finding {
     /// The end of a file is no whole line, and no later file tells of it.
     #[error("the file ends in the middle of a line ({0} bytes), which no later file tells of")]
     Torn(u64),
+    /// The end of the file before is not the one that the service found when it started.
+    #[error(
+        "the file before ended with {0} bytes that are no line when the service started here; now they are {1}"
+    )]
+    OtherEnd(u64, u64),
     /// The format is of another version.
     #[error("the format's version {0} is not known")]
     UnknownVersion(u8),
@@ -69,6 +74,9 @@ pub enum Finding {
         "the file is under the key `{0}`, which the settings do not have: its lines cannot be checked"
     )]
     UnknownKey(String),
+    /// The first line names no key.
+    #[error("the file does not say under which key it is: its lines cannot be checked")]
+    NoKey,
     /// Files are not there.
     #[error("files {0} to {1} are missing")]
     MissingFiles(u64, u64),
@@ -90,6 +98,11 @@ pub enum Finding {
     /// Lines were missing when the service started.
     #[error("lines up to {0} were missing when the service started here")]
     MissingSinceRestart(u64),
+    /// The head was gone or another one when the service started.
+    #[error(
+        "when the service started here, the head was missing, broken or not this log's: what was cut off before it does not show"
+    )]
+    HeadLost,
     /// The head attests another line.
     #[error("line {0} of the chain is not the one that the head attests")]
     OtherHead(u64),

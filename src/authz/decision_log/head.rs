@@ -14,6 +14,9 @@ use super::line::Position;
 /// Of the one line: it is overwritten in place, so it must not change its length.
 const LENGTH: usize = 128;
 
+/// No log has so many files or lines: the chain must be able to go on behind them.
+const MOST: u64 = 1 << 53;
+
 /// The head, as its file has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Head {
@@ -31,8 +34,26 @@ impl Head {
         }
     }
 
+    /// Of a log that has no line yet.
+    pub(super) fn origin() -> Self {
+        let mac = chain::ORIGIN;
+        Self::new(0, Position { sequence: 0, mac })
+    }
+
+    pub(super) fn is_origin(&self) -> bool {
+        *self == Self::origin()
+    }
+
     pub(super) fn mac(&self) -> Option<chain::Mac> {
         chain::decode(&self.mac)
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let head: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if head.file.max(head.sequence) > MOST {
+            return Err("its numbers are beyond those of any log".to_owned());
+        }
+        Ok(head)
     }
 
     /// Reads a head; `None` where there is none, `Err` text where it is no head.
@@ -42,9 +63,9 @@ impl Head {
     /// The file cannot be read.
     pub(super) fn read(path: &Path) -> io::Result<Option<Result<Self, String>>> {
         match std::fs::read(path) {
-            Ok(bytes) => Ok(Some(
-                serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
-            )),
+            // It was made and never written: the process died at its first start.
+            Ok(bytes) if bytes.is_empty() => Ok(None),
+            Ok(bytes) => Ok(Some(Self::parse(&bytes))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

@@ -1,5 +1,7 @@
 //! What a line says, in the order in which it says it (docs/decision-log.md).
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
@@ -38,6 +40,8 @@ struct DecisionBody<'a> {
     at: &'a str,
     id: Display,
     request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<&'static str>,
     organization: &'a str,
     policy_digest: &'a str,
     principal: &'a RawValue,
@@ -74,7 +78,7 @@ struct Action<'a> {
 #[derive(Serialize)]
 struct ErrorBody<'a> {
     policy: &'a str,
-    message: &'a str,
+    message: Cow<'a, str>,
 }
 
 /// What the shadow set answers where it answers something else.
@@ -99,6 +103,9 @@ pub(super) struct FileBody<'a> {
     /// The last sequence that a head attests and that no file has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) missing_through: Option<u64>,
+    /// There was no head to hold the files before against, or not theirs.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) head_lost: bool,
 }
 
 /// Decisions that were not written.
@@ -154,6 +161,18 @@ impl Renderer {
         written?;
         self.close(start, out);
         Ok(())
+    }
+
+    /// Who asked, for the service's log: it is as masked there as here.
+    pub(super) fn principal(&self, entry: &Entry) -> String {
+        let id = entry.principal.caller().principal_id();
+        let is_resource = entry.subject.is_about(&id);
+        self.mask.principal(id, is_resource, &self.chain)
+    }
+
+    /// An error of writing an entry down, for the service's log.
+    pub(super) fn fault<'a>(&self, fault: &'a str) -> Cow<'a, str> {
+        self.mask.message(fault, &self.chain)
     }
 
     /// Appends the first line of a file.
@@ -264,6 +283,8 @@ impl Renderer {
         }
         let decision = &entry.decision;
         let (answer, reason) = words(decision.outcome);
+        let told = |error| told(error, &self.mask, &self.chain);
+        let errors = decision.errors.iter().map(told).collect();
         let line = DecisionBody {
             v: VERSION,
             sequence: self.position.sequence + 1,
@@ -271,6 +292,7 @@ impl Renderer {
             at: millis(&mut self.second, entry.at),
             id: Display(entry.id),
             request_id,
+            via: entry.via.name(),
             organization: &of_principal.organization,
             policy_digest: &decision.policy_digest,
             principal: principal_part,
@@ -284,7 +306,7 @@ impl Renderer {
             decision: answer,
             reason,
             determining: &decision.determining,
-            errors: decision.errors.iter().map(error).collect(),
+            errors,
             shadow: shadow.map(of_shadow),
             masked: self.mask.names().collect(),
             prev: &chain::encode(&self.position.mac),
@@ -321,10 +343,10 @@ fn masked(mut parts: Parts, mask: &Mask, chain: &Chain) -> Result<MaskedParts, F
     })
 }
 
-fn error(error: &EvaluationError) -> ErrorBody<'_> {
+fn told<'a>(error: &'a EvaluationError, mask: &Mask, chain: &Chain) -> ErrorBody<'a> {
     ErrorBody {
         policy: &error.policy,
-        message: &error.message,
+        message: mask.message(&error.message, chain),
     }
 }
 

@@ -1,8 +1,13 @@
 //! Which parts of a record are not to be read, and what stands in their place.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::chain::Chain;
+
+/// Shorter texts are only replaced where they are all of a string.
+const TELLING: usize = 8;
 
 /// A part that is masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,10 +79,15 @@ impl Mask {
             };
             Ok((name.clone(), field))
         });
-        Ok(Self {
-            fields: fields.collect::<Result<_, _>>()?,
-            style,
-        })
+        let mut fields: Vec<(String, Field)> = fields.collect::<Result<_, _>>()?;
+        // What is masked twice would no longer be equal to what is masked once.
+        let mut known = Vec::new();
+        fields.retain(|(_, field)| {
+            let is_new = !known.contains(field);
+            known.push(field.clone());
+            is_new
+        });
+        Ok(Self { fields, style })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -89,21 +99,46 @@ impl Mask {
         self.fields.iter().map(|(name, _)| name.as_str())
     }
 
-    pub(super) fn apply(&self, parts: &mut Parts, chain: &Chain) {
-        let hidden = |text: &str| match self.style {
+    fn has(&self, wanted: &Field) -> bool {
+        self.fields.iter().any(|(_, field)| field == wanted)
+    }
+
+    /// What stands in place of a text.
+    fn hidden(&self, text: &str, chain: &Chain) -> String {
+        match self.style {
             MaskStyle::Hash => chain.masked(text),
             MaskStyle::Stars => "***".to_owned(),
-        };
+        }
+    }
+
+    /// What Cedar says of a policy's error. It may cite anything that the policy looked at, or
+    /// what it worked out of it, so it is masked as soon as a part of that is.
+    pub(super) fn message<'a>(&self, message: &'a str, chain: &Chain) -> Cow<'a, str> {
+        let is_asked = |field: &Field| *field != Field::RequestId;
+        if self.fields.iter().any(|(_, field)| is_asked(field)) {
+            Cow::Owned(self.hidden(message, chain))
+        } else {
+            Cow::Borrowed(message)
+        }
+    }
+
+    /// The principal's id, for the service's log; `is_resource` where it asks about itself.
+    pub(super) fn principal(&self, id: String, is_resource: bool, chain: &Chain) -> String {
+        if self.has(&Field::Principal) || (is_resource && self.has(&Field::Resource)) {
+            self.hidden(&id, chain)
+        } else {
+            id
+        }
+    }
+
+    pub(super) fn apply(&self, parts: &mut Parts, chain: &Chain) {
+        let hidden = |text: &str| self.hidden(text, chain);
+        // Both before either is replaced: they may be the same.
+        let (principal, resource) = (id_of(&parts.principal), id_of(&parts.resource));
         for (_, field) in &self.fields {
             match field {
-                Field::Principal => {
-                    let id = id_of(&parts.principal);
-                    parts.hide_everywhere(&id, &hidden(&id));
-                }
-                Field::Resource => {
-                    let id = id_of(&parts.resource);
-                    parts.hide_everywhere(&id, &hidden(&id));
-                }
+                Field::Principal => parts.hide_everywhere(&principal, &hidden(&principal)),
+                Field::Resource => parts.hide_everywhere(&resource, &hidden(&resource)),
                 Field::RequestId => parts.request_id = hidden(&parts.request_id),
                 Field::Context => hide(Some(&mut parts.context), hidden),
                 Field::ContextAttribute(name) => hide(parts.context.get_mut(name), hidden),
@@ -123,9 +158,14 @@ impl Mask {
 
 impl Parts {
     fn hide_everywhere(&mut self, id: &str, by: &str) {
-        for part in [&mut self.principal, &mut self.resource, &mut self.entities] {
-            replace(part, id, by);
+        // Types are not ids, whatever they are called.
+        for named in [&mut self.principal, &mut self.resource] {
+            if let Some(own) = named.get_mut("id") {
+                replace(own, id, by);
+            }
         }
+        replace(&mut self.context, id, by);
+        replace(&mut self.entities, id, by);
     }
 }
 
@@ -140,9 +180,13 @@ fn hide(value: Option<&mut Value>, hidden: impl Fn(&str) -> String) {
     }
 }
 
+/// Replaces a text wherever it is a string, or in one if it is long enough to be told from chance.
 fn replace(value: &mut Value, text: &str, by: &str) {
     match value {
         Value::String(found) if found == text => by.clone_into(found),
+        Value::String(found) if text.len() >= TELLING && found.contains(text) => {
+            *found = found.replace(text, by);
+        }
         Value::Array(values) => values.iter_mut().for_each(|it| replace(it, text, by)),
         Value::Object(members) => members.values_mut().for_each(|it| replace(it, text, by)),
         _ => {}
@@ -151,6 +195,8 @@ fn replace(value: &mut Value, text: &str, by: &str) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -173,5 +219,46 @@ mod tests {
         ] {
             assert!(read(name).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn who_asks_about_itself_is_masked_once() {
+        let chain = Chain::new(&super::super::LogKey {
+            id: "audit-1".to_owned(),
+            secret: vec![7; 32].into(),
+        })
+        .expect("a key");
+        let masked = |names: &[&str], resource: &str| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let mask = Mask::parse(&names, MaskStyle::Hash).expect("known");
+            let mut parts = Parts {
+                request_id: "r-1".to_owned(),
+                principal: json!({"type": "User", "id": "user-0123"}),
+                resource: json!({"type": "User", "id": resource}),
+                context: json!({"asked": "by user-0123"}),
+                entities: json!([{"uid": {"type": "User", "id": "user-0123"}}]),
+            };
+            mask.apply(&mut parts, &chain);
+            parts
+        };
+        let hidden = json!(chain.masked("user-0123"));
+        let all = [
+            "principal",
+            "resource",
+            "principal",
+            "request_id",
+            "request_id",
+        ];
+        for names in [&all[..], &all[..1], &all[1..2]] {
+            let parts = masked(names, "user-0123");
+            assert_eq!(parts.principal["id"], hidden);
+            assert_eq!(parts.resource["id"], hidden);
+            assert_eq!(parts.entities[0]["uid"]["id"], hidden);
+            assert!(!parts.context.to_string().contains("user-0123"));
+        }
+        let other = masked(&all, "user-4567");
+        assert_eq!(other.principal["id"], hidden);
+        assert_eq!(other.resource["id"], json!(chain.masked("user-4567")));
+        assert_eq!(other.request_id, chain.masked("r-1"));
     }
 }

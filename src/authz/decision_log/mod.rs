@@ -103,6 +103,25 @@ pub enum Overflow {
 #[error("the decision log cannot take another decision")]
 pub struct NotRecorded;
 
+/// Through what policy is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// Somebody who is about to act.
+    Request,
+    /// The evaluation endpoint: nothing is done here upon the answer.
+    Evaluation,
+}
+
+impl Via {
+    /// What a line says of it; nothing of what is asked in order to act.
+    pub(super) const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Request => None,
+            Self::Evaluation => Some("evaluation"),
+        }
+    }
+}
+
 /// The facts around a request that is decided.
 #[derive(Debug, Clone, Copy)]
 pub struct Asker<'a> {
@@ -114,6 +133,8 @@ pub struct Asker<'a> {
     pub now: Timestamp,
     /// Its id.
     pub request_id: &'a str,
+    /// Through what it asks.
+    pub via: Via,
 }
 
 /// An answer that is on record.
@@ -135,8 +156,6 @@ struct Shared {
     /// `None` where decisions are not logged.
     overflow: Option<Overflow>,
     dir: PathBuf,
-    /// One at a time searches the files: it is work for a whole disk.
-    search: Mutex<()>,
 }
 
 impl Recorder {
@@ -148,7 +167,6 @@ impl Recorder {
             status: Arc::default(),
             overflow: None,
             dir: PathBuf::new(),
-            search: Mutex::new(()),
         }))
     }
 
@@ -180,6 +198,7 @@ impl Recorder {
             id,
             at: by.now,
             request_id: by.request_id.to_owned(),
+            via: by.via,
             source_ip: by.source_ip,
             principal: Arc::clone(by.principal),
             subject: Subject::new(asked, &resource),
@@ -189,7 +208,14 @@ impl Recorder {
             (Ok(()), _) => {}
             (Err(queue::Full), Overflow::Count) => {
                 metrics::counter!("charter_decision_log_lost_total").increment(1);
-                self.0.queue.lose(by.now);
+                if !self.0.queue.lose(by.now) {
+                    self.0.status.lock().lost += 1;
+                    tracing::error!(
+                        decision_id = %id,
+                        %permission,
+                        "a decision is missing in the decision log: its writer has ended"
+                    );
+                }
             }
             (Err(queue::Full), Overflow::Wait) => {
                 metrics::counter!("charter_decision_log_refused_total").increment(1);
@@ -214,7 +240,7 @@ impl Recorder {
     }
 
     /// Finds a decision of this process's log, the latest included; blocking. `None` if it is not
-    /// there, or no longer.
+    /// there, or no longer. It is work for a whole disk: one at a time should do it.
     ///
     /// # Errors
     ///
@@ -225,7 +251,6 @@ impl Recorder {
         }
         // Where it cannot be written now, what was written before can still be found.
         let _ = self.flush(PATIENCE);
-        let _one_at_a_time = self.0.search.lock();
         find(&self.0.dir, id)
     }
 
@@ -235,6 +260,7 @@ impl Recorder {
         let overflow = self.0.overflow?;
         let writer = self.0.status.lock().clone();
         // Requests are turned away before the queue is full; nearly full by load alone passes.
+        // Of a writer that has ended, the queue stays full.
         let is_stuck = writer.last_error.is_some() && !self.0.queue.has_room();
         let refuses = overflow == Overflow::Wait && (is_stuck || self.0.queue.is_full());
         Some(Status { writer, refuses })
@@ -279,7 +305,6 @@ impl DecisionLog {
             status: Arc::clone(&status),
             overflow: Some(config.overflow),
             dir: config.dir.clone(),
-            search: Mutex::new(()),
         }));
         let opened = open::open(config, &*clock)?;
         let writer = writer::Writer {
@@ -291,6 +316,7 @@ impl DecisionLog {
             files: opened.files,
             shadow: Arc::clone(&shadow),
             counts: counts::Counts::default(),
+            taken: 0,
         };
         let thread = std::thread::Builder::new()
             .name("decision-log".to_owned())
@@ -319,10 +345,9 @@ impl DecisionLog {
     /// Writes what is left and ends the writer, blocking.
     pub fn close(&self) {
         self.recorder.0.queue.stop();
-        if let Some(thread) = self.thread.lock().take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the writer of the decision log has failed");
+        if let Some(thread) = self.thread.lock().take() {
+            // Whether it failed was said when it did.
+            let _ = thread.join();
         }
     }
 }

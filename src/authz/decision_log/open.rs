@@ -1,5 +1,6 @@
 //! Opening the log: what the last run left behind, and where the chain goes on.
 
+use std::cmp::Ordering;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use super::chain::{Chain, ORIGIN};
 use super::files::{self, LogFile, Tail};
 use super::head::{Head, HeadFile};
 use super::line::{FileBody, Position, Renderer};
+use super::read::authentic_first_line;
 use super::writer::Files;
 use super::{Config, Limits};
 use crate::domain::clock::Clock;
@@ -47,9 +49,11 @@ struct Left {
     /// The newest file and its length, if the chain can go on in it.
     reopen: Option<(LogFile, u64)>,
     newest: u64,
+    /// The number of the oldest file that is kept, there or not.
     oldest: Option<u64>,
     unreadable_bytes: u64,
     missing_through: Option<u64>,
+    head_lost: bool,
 }
 
 pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenError> {
@@ -64,7 +68,13 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
     let chain = chains.first().cloned().ok_or(OpenError::NoKey)?;
     let left = left(&config, &chains, chain.id()).map_err(failed(dir))?;
     report(&left);
+    let head = HeadFile::open(&config.head).map_err(failed(&config.head))?;
+    if left.newest == 0 && !left.head_lost && left.missing_through.is_none() {
+        // Before there is a file: one without a head would look like one whose head is lost.
+        head.write(&Head::origin()).map_err(failed(&config.head))?;
+    }
     let mut renderer = Renderer::new(chain, left.position, config.mask);
+    let oldest = left.oldest.unwrap_or(left.newest + 1);
     let (current, open, length) = if let Some((file, length)) = left.reopen {
         let open = files::append(&file.path).map_err(failed(&file.path))?;
         (file, open, length)
@@ -75,18 +85,18 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
         let key = renderer.chain.id().to_owned();
         let body = FileBody {
             file: number,
-            oldest: left.oldest.unwrap_or(number),
+            oldest,
             key: &key,
             version: env!("CARGO_PKG_VERSION"),
             unreadable_bytes: left.unreadable_bytes,
             missing_through: left.missing_through,
+            head_lost: left.head_lost,
         };
         let mut line = Vec::new();
         renderer.file(now, body, &mut line);
         let open = files::begin(&file, &line).map_err(failed(&file.path))?;
         (file, open, line.len() as u64)
     };
-    let head = HeadFile::open(&config.head).map_err(failed(&config.head))?;
     head.write(&Head::new(current.number, renderer.position))
         .map_err(failed(&config.head))?;
     Ok(Opened {
@@ -95,6 +105,7 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
             current,
             open,
             length,
+            oldest,
             head,
             pending: Vec::new(),
         },
@@ -119,7 +130,9 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
 
 fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
     let (files, _) = files::list(&config.dir)?;
-    let head = Head::read(&config.head)?.and_then(Result::ok);
+    let head = Head::read(&config.head)?;
+    let is_first_start = files.is_empty() && head.is_none();
+    let head = head.and_then(Result::ok);
     let mut left = Left {
         position: Position {
             sequence: 0,
@@ -130,6 +143,7 @@ fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
         oldest: files.first().map(|file| file.number),
         unreadable_bytes: 0,
         missing_through: None,
+        head_lost: false,
     };
     let mut last = None;
     if let Some(newest) = files.last() {
@@ -140,6 +154,9 @@ fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
         } = files::tail(&newest.path, chains)?;
         left.unreadable_bytes = unreadable_bytes;
         last = found;
+        // A file that is gone and should not be must not be forgotten.
+        let told = authentic_first_line(&newest.path, chains)?.and_then(|line| line.oldest);
+        left.oldest = told.or(left.oldest);
         if last.is_some() && unreadable_bytes == 0 {
             left.reopen = Some((newest.clone(), length));
         }
@@ -149,6 +166,14 @@ fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
         if under != key {
             left.reopen = None;
         }
+    }
+    let fits = match &head {
+        Some(head) => fits(head, left.position, &files)?,
+        None => is_first_start,
+    };
+    if !fits {
+        left.head_lost = true;
+        left.reopen = None;
     }
     if let Some(head) = head
         && head.sequence > left.position.sequence
@@ -165,7 +190,30 @@ fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
     Ok(left)
 }
 
+/// Whether the head may be what this log left behind: it attests one of its lines, or more lines
+/// than there are.
+fn fits(head: &Head, last: Position, files: &[LogFile]) -> io::Result<bool> {
+    if head.is_origin() {
+        // The process died when it had begun the first file, or before.
+        return Ok(last.sequence <= 1);
+    }
+    match head.sequence.cmp(&last.sequence) {
+        Ordering::Greater => Ok(true),
+        Ordering::Equal => Ok(head.mac() == Some(last.mac)),
+        // It is written behind the lines, so it lags after a crash.
+        Ordering::Less => match files.iter().find(|file| file.number == head.file) {
+            Some(file) => file.has_line(head),
+            None => Ok(false),
+        },
+    }
+}
+
 fn report(left: &Left) {
+    if left.head_lost {
+        tracing::error!(
+            "the head of the decision log is missing, broken or of another log: a cut end would not show; the log goes on in another file that says so"
+        );
+    }
     if left.unreadable_bytes > 0 {
         tracing::warn!(
             bytes = left.unreadable_bytes,

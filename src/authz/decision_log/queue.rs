@@ -59,7 +59,16 @@ pub(super) struct Lost {
     pub(super) until: Timestamp,
 }
 
-/// The queue is full.
+/// What a writer leaves behind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unwritten {
+    /// Entries that are not known to stand in a file.
+    pub(super) entries: u64,
+    /// Dropped decisions that no line tells of.
+    pub(super) untold: u64,
+}
+
+/// The queue is full, or nobody takes from it any more.
 #[derive(Debug)]
 pub(super) struct Full;
 
@@ -103,7 +112,8 @@ impl Queue {
     ) -> (DecisionId, Result<(), Full>) {
         let mut inner = self.inner.lock();
         let id = inner.ids.next(at);
-        if inner.entries.len() >= self.capacity || inner.phase == Phase::Ended {
+        // Once it is to end, the writer may have taken its last entries.
+        if inner.entries.len() >= self.capacity || inner.phase != Phase::Running {
             return (id, Err(Full));
         }
         inner.entries.push(entry(id));
@@ -124,8 +134,8 @@ impl Queue {
         self.inner.lock().ids.next(at)
     }
 
-    /// Counts a decision that was dropped.
-    pub(super) fn lose(&self, at: Timestamp) {
+    /// Counts a decision that was dropped. False if no line will say so, because the writer ended.
+    pub(super) fn lose(&self, at: Timestamp) -> bool {
         let mut inner = self.inner.lock();
         let lost = inner.lost.get_or_insert(Lost {
             count: 0,
@@ -134,6 +144,7 @@ impl Queue {
         });
         lost.count += 1;
         lost.until = at;
+        inner.phase != Phase::Ended
     }
 
     /// Whether there is room to spare.
@@ -185,9 +196,19 @@ impl Queue {
     }
 
     /// For the writer: nobody takes entries any more.
-    pub(super) fn end(&self) {
-        self.inner.lock().phase = Phase::Ended;
+    pub(super) fn end(&self) -> Unwritten {
+        let mut inner = self.inner.lock();
+        inner.phase = Phase::Ended;
+        inner.entries.clear();
+        // There is no room any more, for who only looks at that.
+        self.depth.store(self.capacity, Ordering::Relaxed);
+        let unwritten = Unwritten {
+            entries: inner.pushed - inner.written,
+            untold: inner.lost.map_or(0, |lost| lost.count),
+        };
+        drop(inner);
         self.done.notify_all();
+        unwritten
     }
 
     /// Waits until everything that was handed over before is written. False if that took too long.

@@ -1,13 +1,17 @@
 //! Reads lines of the log.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::chain::{self, Chain};
 use super::fragments::Uid;
+
+/// No first line is longer.
+const LONGEST: u64 = 64 * 1024;
 
 /// What every line says, and what the first of a file adds; the rest is not looked at.
 #[derive(Debug, Deserialize)]
@@ -15,12 +19,14 @@ pub(super) struct Meta {
     pub(super) v: u8,
     pub(super) sequence: u64,
     pub(super) kind: Kind,
+    pub(super) at: String,
     pub(super) prev: String,
     pub(super) file: Option<u64>,
     pub(super) oldest: Option<u64>,
     pub(super) key: Option<String>,
     pub(super) unreadable_bytes: Option<u64>,
     pub(super) missing_through: Option<u64>,
+    pub(super) head_lost: Option<bool>,
     pub(super) lost: Option<u64>,
 }
 
@@ -42,6 +48,9 @@ pub struct Record {
     pub at: String,
     /// The request's id.
     pub request_id: String,
+    /// `evaluation` where it was only asked about; `None` where somebody was about to act.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
     /// The principal's organization, `org-…`.
     pub organization: String,
     /// The digest of the policies that decided.
@@ -80,7 +89,21 @@ pub struct RecordedError {
 
 /// The first line of a file; `None` if there is no whole one that says what first lines say.
 pub(super) fn first_line(path: &Path) -> io::Result<Option<Meta>> {
+    Ok(serde_json::from_slice(&first_bytes(path)?).ok())
+}
+
+/// The same, only if one of the keys made it.
+pub(super) fn authentic_first_line(path: &Path, keys: &[Chain]) -> io::Result<Option<Meta>> {
+    let mut line = first_bytes(path)?;
+    line.pop_if(|last| *last == b'\n');
+    let by = |(body, mac): (&[u8], chain::Mac)| keys.iter().any(|key| key.mac(body) == mac);
+    Ok(chain::split(&line)
+        .filter(|parts| by(*parts))
+        .and_then(|_| serde_json::from_slice(&line).ok()))
+}
+
+fn first_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
-    BufReader::new(File::open(path)?).read_until(b'\n', &mut line)?;
-    Ok(serde_json::from_slice(&line).ok())
+    BufReader::new(File::open(path)?.take(LONGEST)).read_until(b'\n', &mut line)?;
+    Ok(line)
 }

@@ -89,7 +89,13 @@ impl Shadow {
     }
 
     /// What the other set answers, if that is something else.
-    pub(super) fn differs(&self, entry: &Entry, counts: &mut Counts) -> Option<Decision> {
+    /// `principal` is what the service's log may say of who asked.
+    pub(super) fn differs(
+        &self,
+        entry: &Entry,
+        counts: &mut Counts,
+        principal: impl FnOnce() -> String,
+    ) -> Option<Decision> {
         let snapshot = self.snapshot.load();
         let snapshot = snapshot.as_ref()?;
         let Subject::Asked(asked) = &entry.subject else {
@@ -112,7 +118,7 @@ impl Shadow {
         counts.compared();
         let direction = Direction::between(entry.decision.outcome, decision.outcome)?;
         counts.difference(permission, direction);
-        self.log(entry, &decision, direction);
+        self.log(entry, &decision, direction, principal);
         Some(decision)
     }
 
@@ -137,7 +143,13 @@ impl Shadow {
     }
 
     /// One line a second.
-    fn log(&self, entry: &Entry, other: &Decision, direction: Direction) {
+    fn log(
+        &self,
+        entry: &Entry,
+        other: &Decision,
+        direction: Direction,
+        principal: impl FnOnce() -> String,
+    ) {
         let second = entry.at.timestamp();
         let mut remembered = self.remembered.lock();
         if remembered.logged.0 == second {
@@ -150,7 +162,7 @@ impl Shadow {
         tracing::warn!(
             decision_id = %entry.id,
             permission = %other.permission,
-            principal = entry.principal.caller().principal_id(),
+            principal = principal(),
             direction = direction.as_str(),
             determining = ?other.determining,
             shadow = %other.policy_digest,

@@ -30,8 +30,8 @@ pub fn verify(dir: &Path, head: Option<&Path>, keys: &[LogKey]) -> io::Result<Re
         chain: None,
         head: None,
         head_seen: false,
+        end: End::default(),
         doubtful: Vec::new(),
-        doubtful_bytes: 0,
     };
     for name in foreign {
         verifier.report.add(&name, None, Finding::Foreign);
@@ -60,10 +60,41 @@ struct Verifier {
     chain: Option<(u64, Option<Mac>)>,
     head: Option<Head>,
     head_seen: bool,
-    /// Findings behind the last authentic line of a file: a crash leaves such an end, and the next
-    /// file's first line then says how long it is.
+    /// How the file that is read ends so far, or the one before did.
+    end: End,
+    /// Findings behind its last authentic line: a crash leaves such an end, and the next file's
+    /// first line then says how long it is.
     doubtful: Vec<Located>,
-    doubtful_bytes: u64,
+}
+
+/// The end of a file, as far as it can be trusted.
+#[derive(Default)]
+struct End {
+    /// The file's number.
+    file: u64,
+    /// The last line that is authentic. None is in a file whose first line is not.
+    authentic: Option<(u64, Mac)>,
+    /// Bytes behind it.
+    behind: u64,
+}
+
+/// What the lines of a file are checked with.
+enum Checks {
+    /// The key is not known, or not to be told.
+    Nothing,
+    /// Its codes, but who forged the first line may have made the others mean something else.
+    Codes(Chain),
+    /// Its codes, and what they attest counts.
+    Authentic(Chain),
+}
+
+impl Checks {
+    const fn key(&self) -> Option<&Chain> {
+        match self {
+            Self::Nothing => None,
+            Self::Codes(key) | Self::Authentic(key) => Some(key),
+        }
+    }
 }
 
 impl Verifier {
@@ -94,14 +125,16 @@ impl Verifier {
             Ok(open) => open,
             // Its time was over meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.settle();
                 self.chain = None;
+                self.end = End::default();
                 return Ok(());
             }
             Err(error) => return Err(error),
         };
         self.report.files += 1;
         let mut reader = BufReader::with_capacity(256 * 1024, open);
-        let mut key = None;
+        let mut checks = Checks::Nothing;
         let mut line = Vec::new();
         for number in 1_usize.. {
             line.clear();
@@ -110,20 +143,24 @@ impl Verifier {
                 .read_until(b'\n', &mut line)?;
             if line.is_empty() {
                 if number == 1 {
-                    self.doubt(file, 1, 0, Finding::NoFirstLine);
+                    self.begin(file, &line);
+                    self.report.add(&file.name(), Some(1), Finding::NoFirstLine);
                 }
                 break;
             }
             let length = line.len() as u64;
             if line.pop_if(|last| *last == b'\n').is_none() {
+                if number == 1 {
+                    self.begin(file, &line);
+                }
                 self.unfinished(file, number, length, is_newest);
                 break;
             }
             self.report.lines += 1;
             if number == 1 {
-                key = self.begin(file, &line);
+                checks = self.begin(file, &line);
             }
-            self.line(file, number, &line, key.as_ref());
+            self.line(file, number, &line, &checks);
         }
         if is_newest {
             self.settle();
@@ -132,7 +169,7 @@ impl Verifier {
     }
 
     /// The first line of a file: under which key it is, and what it says of the file before.
-    fn begin(&mut self, file: &LogFile, line: &[u8]) -> Option<Chain> {
+    fn begin(&mut self, file: &LogFile, line: &[u8]) -> Checks {
         let meta: Option<Meta> = serde_json::from_slice(line).ok();
         let named = meta.as_ref().and_then(|meta| meta.key.clone());
         let key = self
@@ -142,54 +179,93 @@ impl Verifier {
             .cloned();
         let authentic =
             |key: &Chain| chain::split(line).is_some_and(|(body, mac)| key.mac(body) == mac);
-        if let Some(meta) = meta.filter(|_| key.as_ref().is_some_and(authentic)) {
-            let told = meta.unreadable_bytes.unwrap_or(0);
-            if told > 0 && told == self.doubtful_bytes {
-                let bytes = self.doubtful_bytes;
-                self.report.note(&file.name(), 1, Note::TornBefore(bytes));
-                self.doubtful.clear();
+        let checks = match (key, meta) {
+            (Some(key), Some(meta)) if authentic(&key) => {
+                self.told(file, &meta);
+                Checks::Authentic(key)
             }
-            if let Some(through) = meta.missing_through {
-                let finding = Finding::MissingSinceRestart(through);
-                self.report.add(&file.name(), Some(1), finding);
-                // What is missing there is told once.
-                self.chain = Some((through, None));
+            (Some(key), _) => Checks::Codes(key),
+            (None, meta) => {
+                let finding = match named {
+                    Some(named) => Some(Finding::UnknownKey(named)),
+                    None => meta.map(|_| Finding::NoKey),
+                };
+                if let Some(finding) = finding {
+                    self.report.add(&file.name(), Some(1), finding);
+                }
+                Checks::Nothing
             }
-        } else if let Some(named) = named.filter(|_| key.is_none()) {
-            let finding = Finding::UnknownKey(named);
-            self.report.add(&file.name(), Some(1), finding);
-        }
+        };
         self.settle();
-        key
+        self.end = End {
+            file: file.number,
+            ..End::default()
+        };
+        checks
     }
 
-    fn line(&mut self, file: &LogFile, number: usize, line: &[u8], key: Option<&Chain>) {
+    /// What an authentic first line says of what was there when the service started.
+    fn told(&mut self, file: &LogFile, meta: &Meta) {
+        let told = meta.unreadable_bytes.unwrap_or(0);
+        let is_next = self.end.file != 0 && self.end.file + 1 == file.number;
+        if told > 0 && is_next {
+            let behind = self.end.behind;
+            if told != behind {
+                let finding = Finding::OtherEnd(told, behind);
+                self.report.add(&file.name(), Some(1), finding);
+            } else if let Some((sequence, mac)) = self.end.authentic {
+                self.report.note(&file.name(), 1, Note::TornBefore(told));
+                self.doubtful.clear();
+                // The end is excused, and nothing else: this line must follow what is in front.
+                self.chain = Some((sequence, Some(mac)));
+            }
+        }
+        if meta.head_lost == Some(true) {
+            let name = file.name();
+            self.report.add(&name, Some(1), Finding::HeadLost);
+        }
+        if let Some(through) = meta.missing_through {
+            let finding = Finding::MissingSinceRestart(through);
+            self.report.add(&file.name(), Some(1), finding);
+            // What is missing there is told once.
+            self.chain = Some((through, None));
+        }
+    }
+
+    fn line(&mut self, file: &LogFile, number: usize, line: &[u8], checks: &Checks) {
         let length = line.len() as u64 + 1;
         let parsed: Result<Meta, _> = serde_json::from_slice(line);
         let (Some((body, mac)), Ok(meta)) = (chain::split(line), parsed) else {
+            // The chain stays where it is: what would have stood here is missing.
             self.doubt(file, number, length, Finding::Malformed);
-            self.chain = self.chain.map(|(sequence, _)| (sequence + 1, None));
             return;
         };
-        let is_authentic = key.is_none_or(|key| key.mac(body) == mac);
-        if is_authentic && key.is_some() {
+        let is_sound = checks.key().is_none_or(|key| key.mac(body) == mac);
+        if is_sound && matches!(checks, Checks::Authentic(_)) {
             // What stood in doubt before it is no torn end.
             self.settle();
+            self.end.authentic = Some((meta.sequence, mac));
+            self.end.behind = 0;
+        } else {
+            self.end.behind += length;
         }
         let mut found = Vec::new();
-        if !is_authentic {
+        if !is_sound {
             found.push(Finding::Altered(meta.sequence));
         }
         if meta.v != VERSION {
             found.push(Finding::UnknownVersion(meta.v));
         }
         let is_first = number == 1;
-        if is_first != (meta.kind == Kind::File) || (is_first && meta.file != Some(file.number)) {
+        let is_files = meta.file == Some(file.number) && file.is_begun_at(&meta.at);
+        if is_first != (meta.kind == Kind::File) || (is_first && !is_files) {
             found.push(Finding::WrongFile);
         }
         found.extend(self.out_of_place(file, &meta));
+        // A crash leaves pieces of lines, never a whole one with another's code.
+        self.settle();
         for finding in found {
-            self.doubt(file, number, if is_authentic { 0 } else { length }, finding);
+            self.report.add(&file.name(), Some(number), finding);
         }
         match meta.kind {
             Kind::Decision => self.report.decisions += 1,
@@ -237,31 +313,32 @@ impl Verifier {
         }
     }
 
-    /// Remembers a finding until it is clear whether a crash explains it.
+    /// Remembers a finding until it is clear whether a crash explains it. It explains nothing in
+    /// a file that has no authentic line to begin with.
     fn doubt(&mut self, file: &LogFile, number: usize, bytes: u64, finding: Finding) {
-        let (file, line) = (file.name(), Some(number));
-        let located = Located {
-            file,
-            line,
-            finding,
-        };
-        if bytes == 0 {
-            self.settle();
-            self.report.findings.push(located);
-        } else {
-            self.doubtful.push(located);
-            self.doubtful_bytes += bytes;
+        self.end.behind += bytes;
+        if self.end.authentic.is_none() {
+            self.report.add(&file.name(), Some(number), finding);
+            return;
         }
+        self.doubtful.push(Located {
+            file: file.name(),
+            line: Some(number),
+            finding,
+        });
     }
 
     fn settle(&mut self) {
         self.report.findings.append(&mut self.doubtful);
-        self.doubtful_bytes = 0;
     }
 
     fn end(&mut self, files: &[LogFile]) {
         self.settle();
-        let Some(head) = self.head.take().filter(|_| !self.head_seen) else {
+        let is_seen = self.head_seen;
+        // The head of an empty log: the process died when it had begun the first file.
+        let is_origin =
+            |head: &Head| head.is_origin() && self.chain.is_none_or(|(last, _)| last <= 1);
+        let Some(head) = self.head.take().filter(|head| !is_seen && !is_origin(head)) else {
             return;
         };
         let last = self.chain.map_or(0, |(sequence, _)| sequence);

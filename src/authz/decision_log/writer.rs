@@ -15,7 +15,7 @@ use super::entry::Entry;
 use super::files::{self, LogFile};
 use super::head::{Head, HeadFile};
 use super::line::{FileBody, Renderer};
-use super::queue::{Lost, Queue};
+use super::queue::{Lost, Queue, Unwritten};
 use super::shadow::Shadow;
 use crate::domain::clock::Clock;
 
@@ -44,6 +44,40 @@ pub(super) struct Writer {
     pub(super) files: Files,
     pub(super) shadow: Arc<Shadow>,
     pub(super) counts: Counts,
+    /// Entries that were rendered, or told of in a gap, since the last flush.
+    pub(super) taken: usize,
+}
+
+/// Whatever ends the writer, a panic among it: nobody is left to believe that it still writes.
+struct Ending {
+    queue: Arc<Queue>,
+    status: Arc<Mutex<WriterStatus>>,
+    /// It stops because it was told to, and has written everything.
+    is_orderly: bool,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // Who sees that it has ended sees why.
+        let mut status = self.status.lock();
+        let Unwritten { entries, untold } = self.queue.end();
+        if !self.is_orderly {
+            let before = status.last_error.take();
+            let why = before.map_or_else(String::new, |before| format!(" ({before})"));
+            let text = format!("its writer has ended{why}: the service must be started again");
+            status.last_error = Some(text);
+        }
+        status.lost += entries + untold;
+        drop(status);
+        // What was dropped because the queue was full was counted then.
+        metrics::counter!("charter_decision_log_lost_total").increment(entries);
+        if !self.is_orderly || entries + untold > 0 {
+            tracing::error!(
+                decisions = entries + untold,
+                "the decision log has ended without its last lines; so many decisions are missing, or were only written in part"
+            );
+        }
+    }
 }
 
 /// The file that is written and what surrounds it.
@@ -51,6 +85,8 @@ pub(super) struct Files {
     pub(super) current: LogFile,
     pub(super) open: File,
     pub(super) length: u64,
+    /// The number of the oldest file that is kept, as the first line of the current one says.
+    pub(super) oldest: u64,
     pub(super) head: HeadFile,
     /// Rendered, and not yet in the file.
     pub(super) pending: Vec<u8>,
@@ -62,36 +98,39 @@ struct GaveUp;
 impl Writer {
     /// Runs until it is told to stop.
     pub(super) fn run(mut self) {
+        let mut ending = Ending {
+            queue: Arc::clone(&self.queue),
+            status: Arc::clone(&self.status),
+            is_orderly: false,
+        };
         let mut batch = Vec::new();
         loop {
             let work = self.queue.take(&mut batch);
-            let taken = batch.len();
+            let was_idle = batch.is_empty();
             let done = self.write(&mut batch, work.lost);
             self.counts.publish();
             if done.is_err() {
-                let left = self.files.pending.len();
-                tracing::error!(
-                    bytes = left,
-                    "the decision log stops without its last lines"
-                );
                 break;
             }
-            self.queue.wrote(taken);
-            if work.stop && taken == 0 {
+            if work.stop && was_idle {
+                ending.is_orderly = true;
                 break;
             }
-            if taken == 0 {
+            if was_idle {
                 self.prune();
             }
         }
-        self.queue.end();
+        drop(ending);
         if let Err(error) = self.files.sync() {
             tracing::error!(%error, "the decision log could not be synced");
         }
     }
 
     fn write(&mut self, batch: &mut Vec<Entry>, lost: Option<Lost>) -> Result<(), GaveUp> {
-        let mut unwritable = 0;
+        if let Some(lost) = lost {
+            self.lost(lost);
+        }
+        let mut unwritable: usize = 0;
         for entry in batch.drain(..) {
             if self.is_time_for_a_new_file(&entry) {
                 self.flush()?;
@@ -99,37 +138,55 @@ impl Writer {
             }
             let decision = &entry.decision;
             self.counts.decision(decision.permission, decision.outcome);
-            let other = self.shadow.differs(&entry, &mut self.counts);
+            let principal = || self.renderer.principal(&entry);
+            let other = self.shadow.differs(&entry, &mut self.counts, principal);
             let pending = &mut self.files.pending;
-            if let Err(error) = self.renderer.decision(&entry, other.as_ref(), pending) {
-                tracing::error!(decision = %entry.id, %error, "a decision cannot be written down");
-                unwritable += 1;
+            match self.renderer.decision(&entry, other.as_ref(), pending) {
+                Ok(()) => self.taken += 1,
+                Err(error) => {
+                    let error = error.to_string();
+                    let error = self.renderer.fault(&error);
+                    tracing::error!(decision = %entry.id, %error, "a decision cannot be written down");
+                    unwritable += 1;
+                }
             }
             if self.files.pending.len() >= CHUNK {
                 self.flush()?;
             }
         }
-        let now = self.clock.now();
-        let unwritable = (unwritable > 0).then_some(Lost {
-            count: unwritable,
-            since: now,
-            until: now,
-        });
-        for lost in lost.into_iter().chain(unwritable) {
-            self.status.lock().lost += lost.count;
-            tracing::error!(
-                decisions = lost.count,
-                "decisions are missing in the decision log"
-            );
-            self.renderer.gap(now, lost, &mut self.files.pending);
+        if unwritable > 0 {
+            metrics::counter!("charter_decision_log_lost_total").increment(unwritable as u64);
+            let now = self.clock.now();
+            let lost = Lost {
+                count: unwritable as u64,
+                since: now,
+                until: now,
+            };
+            self.lost(lost);
+            self.taken += unwritable;
         }
         self.flush()
+    }
+
+    /// Says that decisions are missing, here and in the service's log.
+    fn lost(&mut self, lost: Lost) {
+        self.status.lock().lost += lost.count;
+        tracing::error!(
+            decisions = lost.count,
+            "decisions are missing in the decision log"
+        );
+        let now = self.clock.now();
+        self.renderer.gap(now, lost, &mut self.files.pending);
     }
 
     /// Writes what is pending, however long that takes.
     fn flush(&mut self) -> Result<(), GaveUp> {
         let head = Head::new(self.files.current.number, self.renderer.position);
-        self.insist(|writer| writer.files.write(&head))
+        self.insist(|writer| writer.files.write(&head))?;
+        // Who waited for the lines finds them counted.
+        self.counts.publish();
+        self.queue.wrote(std::mem::take(&mut self.taken));
+        Ok(())
     }
 
     /// Begins the next file.
@@ -150,6 +207,7 @@ impl Writer {
             version: env!("CARGO_PKG_VERSION"),
             unreadable_bytes: 0,
             missing_through: None,
+            head_lost: false,
         };
         let mut line = Vec::new();
         self.renderer.file(now, body, &mut line);
@@ -166,6 +224,7 @@ impl Writer {
             "the decision log goes on in another file"
         );
         self.files.current = next;
+        self.files.oldest = oldest;
         self.files.length = line.len() as u64;
         self.prune();
         self.flush()
@@ -184,14 +243,14 @@ impl Writer {
         let by_number = newest.saturating_sub(self.limits.keep_files.saturating_sub(1));
         let kept_for = i64::try_from(self.limits.keep_for.as_millis()).unwrap_or(i64::MAX);
         let too_old = self.clock.now().timestamp_millis().saturating_sub(kept_for);
-        // What a file holds is as young as the beginning of the one behind it.
-        let by_age = files
-            .windows(2)
-            .filter_map(|pair| pair.get(1))
-            .find(|next| next.begun >= too_old)
-            .map_or(newest.saturating_sub(1), |next| next.number - 1);
-        let present = files.first().map_or(newest, |file| file.number);
-        by_number.max(by_age).max(present).min(newest)
+        // What a file holds is as young as the beginning of the one behind it. What is in front of
+        // the first one that is there was removed when its time was over, or is missed.
+        let by_age = match files.iter().position(|file| file.begun >= too_old) {
+            Some(0) => 0,
+            Some(at) => files.get(at).map_or(0, |file| file.number - 1),
+            None => newest.saturating_sub(1),
+        };
+        by_number.max(by_age).max(self.files.oldest).min(newest)
     }
 
     /// Removes files that the newest one's first line does not count any more.
@@ -200,7 +259,7 @@ impl Writer {
         let Ok((files, _)) = files::list(dir) else {
             return;
         };
-        let oldest = self.files.oldest(&files);
+        let oldest = self.files.oldest;
         for file in files.iter().filter(|file| file.number < oldest) {
             if let Err(error) = std::fs::remove_file(&file.path) {
                 tracing::warn!(file = file.name(), %error, "an old decision file cannot be removed");
@@ -274,14 +333,5 @@ impl Files {
     fn sync(&self) -> io::Result<()> {
         self.open.sync_all()?;
         self.head.sync()
-    }
-
-    /// What the first line of the current file says.
-    fn oldest(&self, files: &[LogFile]) -> u64 {
-        super::read::first_line(&self.current.path)
-            .ok()
-            .flatten()
-            .and_then(|line| line.oldest)
-            .unwrap_or_else(|| files.first().map_or(0, |file| file.number))
     }
 }

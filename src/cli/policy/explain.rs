@@ -77,6 +77,7 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
         let record = record.map(|record| {
             json!({
                 "id": record.id, "at": record.at, "request_id": record.request_id,
+                "via": record.via,
                 "policy_digest": record.policy_digest, "decision": record.decision,
                 "reason": record.reason, "determining": record.determining,
             })
@@ -135,6 +136,9 @@ fn recorded(dir: &Path, id: &str) -> Result<Record, Error> {
 /// What keeps the explanation from being one of the recorded decision.
 fn notes(record: &Record, explanation: &Explanation) -> Vec<String> {
     let mut notes = Vec::new();
+    if let Some(via) = &record.via {
+        notes.push(format!("asked through: {via}; nobody acted upon it here"));
+    }
     if record.policy_digest != explanation.policy_digest {
         notes.push(format!(
             "other policies decided then: {} at that time, {} now",

@@ -23,7 +23,7 @@ const INCOMPLETE: u8 = 2;
 /// Ask recorded decisions again: what would a candidate decide otherwise?
 ///
 /// Without a candidate, the settings' policies must reproduce every decision that they took. Exit code 1: something
-/// flips; 2: something could not be asked again.
+/// flips; 2: something could not be asked again. It believes what the log says: run `verify-log` first.
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
     #[command(flatten)]
@@ -72,8 +72,8 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         Mode::Candidate => outcome.flips > 0,
         Mode::Reproduce => outcome.flips + outcome.other_reasons > 0,
     };
-    let incomplete = outcome.unreadable > 0
-        || (mode == Mode::Reproduce && (outcome.masked > 0 || !outcome.other_policies.is_empty()));
+    let incomplete = outcome.unreadable + outcome.masked + outcome.unasked > 0
+        || (mode == Mode::Reproduce && !outcome.other_policies.is_empty());
     Ok(ExitCode::from(match (differs, incomplete) {
         (true, _) => FLIPS,
         (false, true) => INCOMPLETE,
@@ -89,7 +89,11 @@ fn print(outcome: &Outcome, mode: Mode, out: &mut dyn Write) -> Result<(), Error
             _ => "the same answer for another reason",
         };
         writeln!(out, "{}: {becomes}", flip.permission)?;
-        writeln!(out, "  {} times: {}", group.count, flip.principal)?;
+        let asked = match &flip.via {
+            Some(via) => format!(" (asked through: {via})"),
+            None => String::new(),
+        };
+        writeln!(out, "  {} times: {}{asked}", group.count, flip.principal)?;
         for example in &group.examples {
             writeln!(
                 out,
@@ -108,6 +112,13 @@ fn print(outcome: &Outcome, mode: Mode, out: &mut dyn Write) -> Result<(), Error
             Ok(())
         }
     };
+    if outcome.evaluations > 0 {
+        writeln!(
+            out,
+            "note: {} of the decisions were only asked about, through the evaluation endpoint; {} of them flip",
+            outcome.evaluations, outcome.evaluation_flips
+        )?;
+    }
     note(
         out,
         outcome.masked,
@@ -117,6 +128,11 @@ fn print(outcome: &Outcome, mode: Mode, out: &mut dyn Write) -> Result<(), Error
         out,
         outcome.unaskable,
         "questions could not be put, and were denied",
+    )?;
+    note(
+        out,
+        outcome.unasked,
+        "questions cannot be put as they were: the schema does not know their types or names, or their facts are not on record",
     )?;
     note(
         out,

@@ -41,7 +41,14 @@ pub async fn get(request: Authorized<GetDecision>) -> Result<Shown<DecisionBody>
     let id = id.ok_or_else(ApiError::not_found)?;
     let state = Arc::clone(&request.state);
     let own = request.caller().organization().id.to_string();
-    let looked = tokio::task::spawn_blocking(move || look_up(&state, id, &own)).await;
+    let crowded = |error| ApiError::unavailable(error, 1);
+    let permit = state.searches.permit().await.map_err(crowded)?;
+    let looked = tokio::task::spawn_blocking(move || {
+        // Whether the client still waits or not.
+        let _until_it_is_done = permit;
+        look_up(&state, id, &own)
+    })
+    .await;
     let body = looked
         .map_err(ApiError::internal)?
         .map_err(|error| ApiError::unavailable(error, 1))?;
@@ -75,6 +82,7 @@ fn snapshot_of(state: &State, record: &Record) -> Option<Arc<Snapshot>> {
     "id": "dec-01k6dyspfte23tskdzn1kqd65k",
     "at": "2025-09-30T12:00:00.000Z",
     "request_id": "01k6dyspfte23tskdzn1kqd65k",
+    "via": null,
     "principal": {"type": "ServiceAccount", "id": "sa-01k6dyspfte23tskdzn1kqd65k"},
     "action": {"type": "Action", "id": "organizations:GetOrganization"},
     "resource": {"type": "Organization", "id": "org-01k6dyspfte23tskdzn1kqd65k"},
@@ -105,6 +113,10 @@ pub struct DecisionBody {
     /// The request in whose course it was taken.
     #[salvo(schema(example = "01k6dyspfte23tskdzn1kqd65k"))]
     request_id: String,
+    /// `evaluation` where it was only asked about, through the evaluation endpoint; null where
+    /// somebody was about to act.
+    #[salvo(schema(example = "evaluation"))]
+    via: Option<String>,
     principal: EntityName,
     action: EntityName,
     resource: EntityName,
@@ -193,6 +205,7 @@ impl DecisionBody {
             id: record.id,
             at: record.at,
             request_id: record.request_id,
+            via: record.via,
             principal: record.principal.into(),
             action: record.action.into(),
             resource: record.resource.into(),

@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::authz::decision_log::Direction;
 use crate::authz::snapshot::Snapshot;
 
 use source::Source;
@@ -35,16 +34,23 @@ pub enum Mode {
 pub struct Outcome {
     /// Recorded decisions that were read.
     pub decisions: u64,
+    /// Those that were only asked about, through the evaluation endpoint.
+    pub evaluations: u64,
     /// Those that were asked again.
     pub replayed: u64,
     /// Those with another answer.
     pub flips: u64,
+    /// Those of them that were only asked about.
+    pub evaluation_flips: u64,
     /// Those with the same answer, for another reason or by other policies; flips when reproducing.
     pub other_reasons: u64,
     /// Masked records: they cannot be asked again as they were.
     pub masked: u64,
-    /// Questions that could not be put and are denied by that.
+    /// Questions that could not be put, then or now, and are denied by that.
     pub unaskable: u64,
+    /// Questions that cannot be put as they were: the schema does not know their types or names,
+    /// or lets them be asked now and their facts are not on record.
+    pub unasked: u64,
     /// Decisions of other policies, by digest; not asked again when reproducing.
     pub other_policies: BTreeMap<String, u64>,
     /// Lines, or parts of them, that could not be read, the first few with their place.
@@ -67,6 +73,9 @@ pub struct Flip {
     pub direction: &'static str,
     /// Who asked.
     pub principal: String,
+    /// `evaluation` where it was only asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
 }
 
 /// Flips with much in common.
@@ -148,11 +157,14 @@ pub fn replay(
 impl Outcome {
     fn add(&mut self, part: Self) {
         self.decisions += part.decisions;
+        self.evaluations += part.evaluations;
         self.replayed += part.replayed;
         self.flips += part.flips;
+        self.evaluation_flips += part.evaluation_flips;
         self.other_reasons += part.other_reasons;
         self.masked += part.masked;
         self.unaskable += part.unaskable;
+        self.unasked += part.unasked;
         self.unreadable += part.unreadable;
         self.unfinished += part.unfinished;
         self.unreadable_examples.extend(part.unreadable_examples);
@@ -182,16 +194,6 @@ impl Outcome {
         self.unreadable += 1;
         if self.unreadable_examples.len() < EXAMPLES {
             self.unreadable_examples.push(place);
-        }
-    }
-}
-
-impl Flip {
-    fn new(permission: String, direction: Direction, principal: String) -> Self {
-        Self {
-            permission,
-            direction: direction.as_str(),
-            principal,
         }
     }
 }

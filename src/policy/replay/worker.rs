@@ -33,6 +33,15 @@ struct Kind<'a> {
     kind: &'a str,
 }
 
+/// What comes of asking again.
+enum Asked {
+    Decided(Decision),
+    /// The question could not be put then, and cannot now.
+    DeniedAgain,
+    /// It cannot be put as it was.
+    Impossible,
+}
+
 impl<'a> Worker<'a> {
     pub(super) fn new(snapshot: &'a Snapshot, mode: Mode) -> Self {
         Self {
@@ -72,6 +81,7 @@ impl<'a> Worker<'a> {
             }
         };
         self.outcome.decisions += 1;
+        self.outcome.evaluations += u64::from(record.via.is_some());
         if *record.policy_digest != **self.snapshot.digest() {
             let others = &mut self.outcome.other_policies;
             match others.get_mut(&record.policy_digest) {
@@ -89,28 +99,49 @@ impl<'a> Worker<'a> {
             return Ok(());
         }
         let recorded = record.outcome().ok_or("the answer is none")?;
-        let Some(decision) = self.ask(&record)? else {
-            self.outcome.unaskable += 1;
-            return match recorded {
-                Answer::Deny(Denial::NotPermitted) => Ok(()),
-                _ => Err("a question without a context is not denied".into()),
-            };
+        if record.context.is_none() && recorded != Answer::Deny(Denial::NotPermitted) {
+            return Err("a question without a context is not denied".into());
+        }
+        let decision = match self.ask(&record)? {
+            Asked::Decided(decision) => decision,
+            Asked::DeniedAgain => {
+                self.outcome.unaskable += 1;
+                return Ok(());
+            }
+            Asked::Impossible => {
+                self.outcome.unasked += 1;
+                return Ok(());
+            }
         };
         self.outcome.replayed += 1;
         self.compare(record, recorded, &decision);
         Ok(())
     }
 
-    fn ask(&mut self, record: &Record) -> Result<Option<Decision>, Fault> {
-        let Some(facts) = &record.context else {
-            return Ok(None);
+    fn ask(&mut self, record: &Record) -> Result<Asked, Fault> {
+        let snapshot = self.snapshot;
+        let Ok(permission) = record.action.id.parse::<Permission>() else {
+            return Ok(Asked::Impossible);
         };
-        let permission: Permission = record.action.id.parse()?;
-        let (snapshot, facts, things) = (self.snapshot, facts.get(), record.entities.get());
+        let can_ask = snapshot.can_ask(permission, &record.request(Context::empty())?);
+        let Some(facts) = &record.context else {
+            // The policies that decided denied it by that, whatever kept the question from them.
+            let is_denied = !can_ask || self.mode == Mode::Reproduce;
+            return Ok(if is_denied {
+                Asked::DeniedAgain
+            } else {
+                Asked::Impossible
+            });
+        };
+        if !can_ask {
+            return Ok(Asked::Impossible);
+        }
+        let (facts, things) = (facts.get(), record.entities.get());
         let context = remember(&mut self.contexts, facts, || context(facts))?.clone();
         let request = record.request(context)?;
         let entities = remember(&mut self.entities, things, || entities(things, snapshot))?;
-        Ok(Some(snapshot.decide_again(permission, &request, entities)))
+        let decision = snapshot.decide_again(permission, &request, entities);
+        Ok(Asked::Decided(decision))
     }
 
     fn compare(&mut self, record: Record, recorded: Answer, decision: &Decision) {
@@ -119,12 +150,18 @@ impl<'a> Worker<'a> {
         let differs = !record.is(decision);
         if is_flip {
             self.outcome.flips += 1;
+            self.outcome.evaluation_flips += u64::from(record.via.is_some());
         } else if differs {
             self.outcome.other_reasons += 1;
         }
         if is_flip || (differs && self.mode == Mode::Reproduce) {
             let direction = direction.unwrap_or(Direction::Reason);
-            let flip = Flip::new(record.action.id, direction, text(&record.principal));
+            let flip = Flip {
+                permission: record.action.id,
+                direction: direction.as_str(),
+                principal: text(&record.principal),
+                via: record.via,
+            };
             self.outcome.flip(flip, || Example {
                 id: record.id,
                 at: record.at,

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 
+use charter::authz::decision_log::{Mask, MaskStyle, Via};
 use charter::authz::question::Resource;
 use charter::authz::snapshot::Snapshot;
 use charter::domain::permission::Permission;
@@ -114,6 +115,112 @@ fn what_a_candidate_would_flip_is_told_with_examples() {
     // Asked to reproduce what others decided, it says that it cannot.
     let outcome = run(&bench, candidate.path(), Mode::Reproduce);
     assert_eq!((outcome.replayed, outcome.other_policies.len()), (0, 1));
+}
+
+#[test]
+fn what_was_only_asked_about_is_counted_apart() {
+    let mut bench = Bench::new();
+    let log = bench.open();
+    bench.fill(&log, 2);
+    bench.via = Via::Evaluation;
+    bench.fill(&log, 4);
+    log.close();
+    let candidate = copy_of_shipped();
+    let closed = "@id(\"closed\")\nforbid (principal, action == Action::\"organizations:GetOrganization\", resource);\n";
+    fs::write(candidate.path().join("closed.cedar"), closed).expect("written");
+    let outcome = run(&bench, candidate.path(), Mode::Candidate);
+    assert_eq!((outcome.decisions, outcome.evaluations), (6, 4));
+    assert_eq!((outcome.flips, outcome.evaluation_flips), (3, 2));
+    let told: Vec<_> = outcome
+        .groups
+        .iter()
+        .map(|(flip, group)| (flip.via.as_deref(), group.count))
+        .collect();
+    assert_eq!(told, [(None, 1), (Some("evaluation"), 2)]);
+    let (log, folder) = (bench.dir(), candidate.path());
+    let (log, folder) = (log.display().to_string(), folder.display().to_string());
+    let printed = Home::new().run(&["policy", "replay", &log, "--policies", &folder]);
+    assert!(
+        printed
+            .out
+            .contains("4 of the decisions were only asked about"),
+        "{printed:?}"
+    );
+}
+
+/// The exit code and output of a replay of this log against a candidate.
+fn replayed(bench: &Bench, candidate: &std::path::Path) -> crate::endurance::charter::Outcome {
+    let (log, folder) = (bench.dir(), candidate.display().to_string());
+    let log = log.display().to_string();
+    Home::new().run(&["policy", "replay", &log, "--policies", &folder])
+}
+
+#[test]
+fn a_candidate_that_cannot_be_asked_everything_is_no_success() {
+    let candidate = copy_of_shipped();
+    let mut bench = Bench::new();
+    bench.mask = Mask::parse(&["request_id".to_owned()], MaskStyle::Hash).expect("known");
+    let log = bench.open();
+    bench.fill(&log, 3);
+    log.close();
+    let masked = replayed(&bench, candidate.path());
+    assert_eq!(masked.code, Some(2), "{masked:?}");
+    assert!(
+        masked.out.contains("note: 3 records are masked"),
+        "{masked:?}"
+    );
+
+    let bench = Bench::new();
+    let owner = bench.acme.person("owner");
+    let log = bench.open();
+    for role in ["emperor", "member"] {
+        bench
+            .decide_about(
+                &log,
+                &owner,
+                Permission::AssignTeamRole,
+                Resource::Role(role),
+            )
+            .expect("on record");
+    }
+    log.close();
+    // Nobody is an emperor, then or now.
+    let same = replayed(&bench, candidate.path());
+    assert_eq!(same.code, Some(0), "{same:?}");
+    let schema = candidate.path().join("schema.cedarschema");
+    let text = fs::read_to_string(&schema).expect("the schema");
+    let roles = "entity Role enum [\"owner\", \"admin\", \"member\"";
+    let more = text.replacen(roles, &format!("{roles}, \"emperor\""), 1);
+    assert_ne!(text, more);
+    fs::write(&schema, more).expect("written");
+    let later = replayed(&bench, candidate.path());
+    assert_eq!(later.code, Some(2), "{later:?}");
+    assert!(
+        later.out.contains("note: 1 questions cannot be put"),
+        "{later:?}"
+    );
+    fs::write(&schema, text).expect("written");
+
+    // A name that this schema does not know, of an allowed question.
+    let file = files(&bench.dir()).remove(0);
+    let text = fs::read_to_string(&file).expect("a file");
+    let other = text.replace(
+        "\"type\":\"Role\",\"id\":\"member\"}",
+        "\"type\":\"Role\",\"id\":\"serf\"}",
+    );
+    assert_ne!(text, other);
+    fs::write(&file, other).expect("written");
+    let unknown = replayed(&bench, candidate.path());
+    assert_eq!(unknown.code, Some(2), "{unknown:?}");
+    assert!(
+        unknown.out.contains("note: 1 questions cannot be put"),
+        "{unknown:?}"
+    );
+    let json = run(&bench, candidate.path(), Mode::Candidate);
+    assert_eq!(
+        (json.unasked, json.unaskable, json.replayed, json.flips),
+        (1, 1, 0, 0)
+    );
 }
 
 #[test]

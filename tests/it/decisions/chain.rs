@@ -22,17 +22,39 @@ fn small_log(rotate_bytes: u64, lines: usize) -> Bench {
     bench
 }
 
+/// A closed log of ten decisions a file, each file but the last torn by so many bytes.
+pub(super) fn torn_log(files_in_all: usize, torn: usize) -> Bench {
+    let bench = Bench::new();
+    for _ in 1..files_in_all {
+        let log = bench.open();
+        bench.fill(&log, 10);
+        log.close();
+        let newest = files(&bench.dir()).pop().expect("a file");
+        let mut whole = fs::read(&newest).expect("a file");
+        whole.extend(vec![b'{'; torn]);
+        fs::write(&newest, whole).expect("torn");
+    }
+    let log = bench.open();
+    bench.fill(&log, 10);
+    log.close();
+    bench
+}
+
 /// A copy of a log's directory, to be tampered with.
 fn copy(dir: &Path) -> TempDir {
     let copy = TempDir::new().expect("a directory");
-    for file in files(dir) {
-        let name = file.file_name().expect("a name");
-        fs::copy(&file, copy.path().join(name)).expect("a copy");
-    }
+    copy_to(dir, copy.path());
     copy
 }
 
-fn split(file: &Path) -> Vec<Vec<u8>> {
+fn copy_to(dir: &Path, to: &Path) {
+    for file in files(dir) {
+        let name = file.file_name().expect("a name");
+        fs::copy(&file, to.join(name)).expect("a copy");
+    }
+}
+
+pub(super) fn split(file: &Path) -> Vec<Vec<u8>> {
     let bytes = fs::read(file).expect("a file");
     let lines = bytes.split_inclusive(|byte| *byte == b'\n');
     lines.map(<[u8]>::to_vec).collect()
@@ -57,6 +79,10 @@ fn tamper(dir: &Path, choices: &mut Choices) -> Option<String> {
     let what = match choices.below(7) {
         0 => {
             let byte = choices.below(lines[at].len());
+            // What a crash left of a line says nothing, and only its length is on record.
+            if !lines[at].ends_with(b"\n") {
+                return None;
+            }
             let old = lines[at][byte];
             lines[at][byte] = u8::try_from(choices.below(256)).expect("a byte");
             (lines[at][byte] != old).then_some("a byte was changed")
@@ -97,17 +123,19 @@ fn tamper(dir: &Path, choices: &mut Choices) -> Option<String> {
 
 #[test]
 fn a_thousand_random_tamperings_are_found() {
-    let bench = small_log(6_000, 30);
-    let mut choices = Choices::new(11);
-    let mut done = 0;
-    while done < 1_000 {
-        let copy = copy(&bench.dir());
-        let Some(what) = tamper(copy.path(), &mut choices) else {
-            continue;
-        };
-        let report = verify(copy.path(), Some(&bench.head()), &keys()).expect("readable");
-        assert!(!report.findings.is_empty(), "{what}: not found");
-        done += 1;
+    for (bench, seed) in [(small_log(6_000, 30), 11), (torn_log(3, 33), 12)] {
+        bench.assert_intact();
+        let mut choices = Choices::new(seed);
+        let mut done = 0;
+        while done < 1_000 {
+            let copy = copy(&bench.dir());
+            let Some(what) = tamper(copy.path(), &mut choices) else {
+                continue;
+            };
+            let report = verify(copy.path(), Some(&bench.head()), &keys()).expect("readable");
+            assert!(!report.findings.is_empty(), "{what}: not found");
+            done += 1;
+        }
     }
 }
 
@@ -170,6 +198,50 @@ fn a_line_that_a_crash_tore_is_passed_over() {
     // Whoever tears further is found out all the same.
     fs::write(&newest, &whole[..whole.len() - 5]).expect("cut");
     assert!(!bench.verify().findings.is_empty());
+}
+
+#[test]
+fn a_process_that_died_at_any_byte_is_no_forger() {
+    let bench = small_log(3_000, 4);
+    let head = fs::read(bench.head()).expect("the head");
+    let before = copy(&bench.dir());
+    // What it wrote behind the last head that it could write, another file among it.
+    let log = bench.open();
+    bench.fill(&log, 3);
+    log.close();
+    drop(log);
+    let after = files(&bench.dir());
+    assert!(after.len() > files(before.path()).len(), "{after:?}");
+    for file in &after {
+        let whole = fs::read(file).expect("a file");
+        let known = fs::read(before.path().join(file.file_name().expect("a name")));
+        let known = known.map_or(0, |known| known.len());
+        // A file is begun with its first line, whole.
+        let first = if known == 0 {
+            split(file)[0].len()
+        } else {
+            known
+        };
+        for end in (first..whole.len()).step_by(61) {
+            let crashed = Bench::new();
+            fs::create_dir(crashed.dir()).expect("a directory");
+            copy_to(&bench.dir(), &crashed.dir());
+            fs::write(crashed.head(), &head).expect("the head as it was");
+            for later in files(&crashed.dir()) {
+                let name = later.file_name().expect("a name");
+                if later.file_name() == file.file_name() {
+                    fs::write(&later, &whole[..end]).expect("cut");
+                } else if Some(name) > file.file_name() {
+                    fs::remove_file(later).expect("removed");
+                }
+            }
+            crashed.assert_intact();
+            let log = crashed.open();
+            crashed.fill(&log, 1);
+            log.close();
+            crashed.assert_intact();
+        }
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ on_both_services!(
     a_denial_is_explained,
     what_is_not_ones_own_is_not_there,
     who_may_not_is_told_so,
+    a_crowd_of_searches_is_bounded,
 );
 
 /// The id that a 403 names.
@@ -112,6 +113,27 @@ async fn what_is_not_ones_own_is_not_there(service: &Service) {
     }
     answers.dedup();
     assert_eq!(answers.len(), 1);
+}
+
+async fn a_crowd_of_searches_is_bounded(service: &Service) {
+    let acme = service.organization("acme").await;
+    let auditor = acme.signer(&[Permission::GetDecision]).await;
+    let id = id_of(&acme.signer(&[]).await.get(INFO).await);
+    let target = format!("/decisions/{id}");
+    // Somebody searches for as long as this is held.
+    let permit = service
+        .state()
+        .searches
+        .permit()
+        .await
+        .expect("nobody else");
+    let crowd = futures_util::future::join_all((0..20).map(|_| auditor.get(&target).into_future()));
+    for answer in crowd.await {
+        answer.assert_refused(503, "UNAVAILABLE");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    drop(permit);
+    auditor.get(&target).await.ok();
 }
 
 async fn who_may_not_is_told_so(service: &Service) {

@@ -1,8 +1,12 @@
 //! What a line says.
 
+use std::time::Duration;
+
 use charter::domain::permission::Permission;
 use serde_json::{Value, json};
 
+use super::stand_alone::Bench;
+use super::{PATIENCE, files};
 use crate::on_both_services;
 use crate::service::{Persona, Service};
 use crate::services::TestDatabase;
@@ -138,6 +142,35 @@ async fn every_question_of_a_request_is_a_line(service: &Service) {
     assert_eq!(logged[0]["request_id"], logged[2]["request_id"]);
 }
 
+#[test]
+fn a_decision_is_found_whenever_it_was_written() {
+    let mut bench = Bench::new();
+    bench.limits.rotate_bytes = 3_000;
+    bench.limits.keep_for = Duration::from_hours(10_000);
+    bench.clock.advance(10 * 86_400);
+    let log = bench.open();
+    let reader = bench.acme.program(&[], &["organizations:GetOrganization"]);
+    let decide = || {
+        let decided = bench.decide(&log, &reader, Permission::GetOrganization);
+        assert!(log.recorder().flush(PATIENCE));
+        decided.expect("on record").id
+    };
+    let mut ids = Vec::new();
+    for step in 0..12 {
+        ids.push(decide());
+        // Hours on, and every third time a day back.
+        bench.clock.set_back(if step % 3 == 2 { 86_400 } else { 0 });
+        bench.clock.advance(7_200);
+    }
+    assert!(files(&bench.dir()).len() > 5);
+    for id in ids {
+        let found = log.recorder().find(id).expect("readable");
+        assert_eq!(found.expect("it is there").id, id.to_string());
+    }
+    log.close();
+    bench.assert_intact();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_another_service_asks_is_a_line() {
     let token = "0123456789abcdef0123456789abcdef";
@@ -161,5 +194,13 @@ async fn what_another_service_asks_is_a_line() {
     assert_eq!(logged.len(), 1);
     assert_eq!(logged[0]["principal"]["id"], json!(normalizer.id));
     assert_eq!(logged[0]["decision"], "allow");
+    // It is not taken for something that was done.
+    assert_eq!(logged[0]["via"], "evaluation");
+    let id = logged[0]["id"].as_str().expect("an id");
+    let auditor = acme.signer(&[Permission::GetDecision]).await;
+    let shown = auditor.get(&format!("/decisions/{id}")).await.ok();
+    assert_eq!(shown["via"], "evaluation");
+    let own = service.logged().pop().expect("the auditor's own question");
+    assert!(own.get("via").is_none(), "{own}");
     service.stop().await;
 }

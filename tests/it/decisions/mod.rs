@@ -3,8 +3,10 @@
 mod asked_again;
 mod chain;
 mod endpoint;
+mod forged;
 mod kills;
 mod lines;
+mod masked;
 mod overflow;
 mod shadow;
 mod stand_alone;

@@ -1,6 +1,7 @@
 //! What happens when the log cannot be written: nothing is lost in silence.
 
 use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use charter::authz::decision_log::{NotRecorded, Overflow};
 use charter::domain::permission::Permission;
@@ -97,6 +98,109 @@ fn with_count_the_log_says_how_many_are_missing() {
         report.notes[0].contains("decisions were not recorded"),
         "{report:?}"
     );
+}
+
+#[test]
+fn what_is_decided_while_it_closes_is_recorded_or_refused() {
+    for overflow in [Overflow::Wait, Overflow::Count] {
+        let mut bench = Bench::new();
+        bench.overflow = overflow;
+        let log = bench.open();
+        let reader = bench.acme.program(&[], &["organizations:GetOrganization"]);
+        let (decided, refused) = (AtomicU64::new(0), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..400 {
+                        let answer = bench.decide(&log, &reader, Permission::GetOrganization);
+                        let count = if answer.is_ok() { &decided } else { &refused };
+                        count.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+            }
+            wait_until(|| decided.load(Ordering::SeqCst) > 100);
+            log.close();
+        });
+        let logged = bench.assert_intact().decisions;
+        let lost = log.recorder().status().expect("on").writer.lost;
+        assert_eq!(logged + lost, decided.into_inner());
+        match overflow {
+            Overflow::Wait => assert!(lost == 0 && refused.into_inner() > 0),
+            Overflow::Count => assert!(lost > 0),
+        }
+    }
+}
+
+#[test]
+fn what_it_cannot_write_at_the_end_is_counted() {
+    let bench = stuck(Overflow::Wait);
+    let log = bench.open();
+    let reader = bench.acme.program(&[], &["organizations:GetOrganization"]);
+    fs::rename(bench.dir(), bench.home.path().join("away")).expect("moved away");
+    for _ in 0..5 {
+        bench
+            .decide(&log, &reader, Permission::GetOrganization)
+            .expect("on its way");
+    }
+    log.close();
+    let status = log.recorder().status().expect("on");
+    assert_eq!(status.writer.lost, 5);
+    let why = status.writer.last_error.expect("an error");
+    assert!(why.contains("its writer has ended"), "{why}");
+    assert!(status.refuses);
+}
+
+#[test]
+fn a_writer_that_panics_is_missed() {
+    for overflow in [Overflow::Wait, Overflow::Count] {
+        let bench = stuck(overflow);
+        let log = bench.open();
+        let recorder = log.recorder();
+        bench.clock.break_writer();
+        let reader = bench.acme.program(&[], &["organizations:GetOrganization"]);
+        let decide = || bench.decide(&log, &reader, Permission::GetOrganization);
+        decide().expect("on its way");
+        assert!(!recorder.flush(PATIENCE));
+        let status = recorder.status().expect("on");
+        assert_eq!(status.writer.lost, 1);
+        let why = status.writer.last_error.expect("an error");
+        assert!(why.contains("its writer has ended"), "{why}");
+        match overflow {
+            Overflow::Wait => {
+                assert!(status.refuses && !recorder.has_room());
+                assert_eq!(decide(), Err(NotRecorded));
+            }
+            Overflow::Count => {
+                assert!(!status.refuses && recorder.has_room());
+                decide().expect("it goes on");
+                assert_eq!(recorder.status().expect("on").writer.lost, 2);
+            }
+        }
+        log.close();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_whose_writer_panicked_is_not_ready() {
+    let settings = "[decisions]\nrotate_bytes = 4096";
+    let service = Service::with(TestDatabase::sqlite(), settings).await;
+    let acme = service.organization("acme").await;
+    let reader = acme.signer(&[Permission::GetOrganization]).await;
+    service.clock.break_writer();
+    let refused = loop {
+        let answer = reader.get("/organizations/info").await;
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    refused.assert_refused(503, "UNAVAILABLE");
+    let ready = service.operator_side().get("/readyz").await;
+    assert_eq!(ready.status, 503);
+    let part = &ready.json()["decision_log"];
+    assert_eq!(part["status"], "unavailable", "{part}");
+    let reason = part["reason"].as_str().expect("a reason");
+    assert!(reason.contains("its writer has ended"), "{reason}");
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

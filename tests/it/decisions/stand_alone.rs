@@ -1,12 +1,13 @@
 //! A log without a service.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use charter::authz::decision_log::{
     Asker, Config, Decided, DecisionLog, Limits, LogKey, Mask, MaskStyle, NotRecorded, Overflow,
-    Report, verify,
+    Report, Via, verify,
 };
 use charter::authz::principal::Principal;
 use charter::authz::question::Resource;
@@ -30,6 +31,9 @@ pub(super) struct Bench {
     pub(super) overflow: Overflow,
     pub(super) queue: usize,
     pub(super) mask: Mask,
+    pub(super) via: Via,
+    pub(super) source_ip: IpAddr,
+    pub(super) request_id: &'static str,
 }
 
 impl Bench {
@@ -48,6 +52,9 @@ impl Bench {
             overflow: Overflow::Wait,
             queue: 10_000,
             mask: Mask::parse(&[], MaskStyle::Hash).expect("nothing"),
+            via: Via::Request,
+            source_ip: address(),
+            request_id: "r-1",
         }
     }
 
@@ -95,9 +102,10 @@ impl Bench {
     ) -> Result<Decided, NotRecorded> {
         let by = Asker {
             principal: &Arc::new(Principal::prepare(caller, &self.snapshot)),
-            source_ip: address(),
+            source_ip: self.source_ip,
             now: self.clock.now(),
-            request_id: "r-1",
+            request_id: self.request_id,
+            via: self.via,
         };
         log.recorder()
             .decide(&self.snapshot, by, permission, resource)

@@ -1,6 +1,6 @@
 //! Time that moves when a test says so.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use charter::domain::clock::Clock;
@@ -10,12 +10,28 @@ use charter::domain::timestamp::{self, Timestamp};
 #[derive(Debug, Default)]
 pub(crate) struct TestClock {
     milliseconds: AtomicI64,
+    breaks_writer: AtomicBool,
 }
 
 impl TestClock {
+    /// From now on the writer of the decision log panics when it looks.
+    pub(crate) fn break_writer(&self) {
+        self.breaks_writer.store(true, Ordering::SeqCst);
+    }
+
     /// Moves on.
     pub(crate) fn advance(&self, seconds: i64) {
         self.advance_milliseconds(seconds * 1_000);
+    }
+
+    /// Somebody sets the clock.
+    pub(crate) fn set_back(&self, seconds: i64) {
+        assert!(
+            self.milliseconds.load(Ordering::SeqCst) >= seconds * 1_000,
+            "it starts at noon"
+        );
+        self.milliseconds
+            .fetch_sub(seconds * 1_000, Ordering::SeqCst);
     }
 
     pub(crate) fn advance_milliseconds(&self, milliseconds: i64) {
@@ -36,6 +52,11 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
+        let is_writer = || std::thread::current().name() == Some("decision-log");
+        assert!(
+            !(self.breaks_writer.load(Ordering::SeqCst) && is_writer()),
+            "the clock is broken"
+        );
         timestamp::parse("2025-09-30T12:00:00Z").expect("a time") + self.elapsed()
     }
 
