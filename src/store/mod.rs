@@ -63,7 +63,7 @@ pub use outbox::{NewMail, PendingMail};
 pub use registration::Registration;
 pub use service_accounts::{NewServiceAccount, ServiceAccountFilter};
 pub use session_rotation::{NewRotation, Rotation};
-pub use sessions::{Ending, NewSession, SessionRow};
+pub use sessions::{Ending, MOST_AT_ONCE, NewSession, SessionRow};
 pub use sign_in::{Login, VerifiedLogin};
 pub use users::NewUser;
 
@@ -167,6 +167,12 @@ impl Store {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
+    }
+
+    /// How long a request may wait for the database.
+    #[must_use]
+    pub const fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// The part of the store that one tenant may see.

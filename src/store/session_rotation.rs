@@ -60,33 +60,39 @@ impl Store {
     }
 
     /// Replaces refresh tokens by their successors, each if it is the current one of a session that
-    /// can be refreshed; else says what it is. One statement for each 64 of them, all or nothing: the
-    /// schema's trigger remembers the spent tokens within it. No token may be presented twice.
+    /// can be refreshed; else says what it is. It is one statement, all or nothing: the schema's
+    /// trigger remembers the spent tokens within it. No token may be presented twice, and not more
+    /// than [`super::MOST_AT_ONCE`].
     ///
     /// # Errors
     ///
-    /// Those of the database.
-    pub async fn rotate(&self, rotations: &[NewRotation]) -> Result<Vec<Rotation>, Error> {
+    /// Those of the database, and then nothing was rotated; of one, that it could not be looked up.
+    pub async fn rotate(
+        &self,
+        rotations: &[NewRotation],
+    ) -> Result<Vec<Result<Rotation, Error>>, Error> {
+        let rotated = self.rotate_all(rotations).await?;
         let mut outcomes = Vec::with_capacity(rotations.len());
-        for rotations in rotations.chunks(super::sessions::LONGEST_LIST) {
-            let rotated = self.rotate_chunk(rotations).await?;
-            for rotation in rotations {
-                let is_its = |(hash, _): &&(Vec<u8>, _)| **hash == rotation.successor;
-                outcomes.push(match rotated.iter().find(is_its) {
-                    Some((_, session)) => Rotation::Rotated(*session),
-                    None => self.not_rotated(rotation).await?,
-                });
-            }
+        for rotation in rotations {
+            let is_its = |(hash, _): &&(Vec<u8>, _)| **hash == rotation.successor;
+            outcomes.push(match rotated.iter().find(is_its) {
+                Some((_, session)) => Ok(Rotation::Rotated(*session)),
+                None => self.not_rotated(rotation).await,
+            });
         }
         Ok(outcomes)
     }
 
-    async fn rotate_chunk(
+    async fn rotate_all(
         &self,
         rotations: &[NewRotation],
     ) -> Result<Vec<(Vec<u8>, SessionRow)>, Error> {
-        let Some((text, length)) = statement_for(&self.rotate_sessions, rotations.len()) else {
+        if rotations.is_empty() {
             return Ok(Vec::new());
+        }
+        let Some((text, length)) = statement_for(&self.rotate_sessions, rotations.len()) else {
+            let too_many = format!("{} tokens are presented at once", rotations.len());
+            return Err(Error::Setup(too_many));
         };
         // A list is filled up with what is in it already: a row is changed once.
         let values = rotations.iter().cycle().take(*length).flat_map(|rotation| {

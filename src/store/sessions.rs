@@ -72,7 +72,7 @@ impl Ending {
 }
 
 /// Sessions in one statement.
-pub(super) const LONGEST_LIST: usize = 64;
+pub const MOST_AT_ONCE: usize = 64;
 const SESSION: &str = "s_id";
 const USER: &str = "u_";
 const ORGANIZATION: &str = "o_";
@@ -89,7 +89,7 @@ impl Store {
         ids: &[SessionId],
     ) -> Result<Vec<(SessionId, Result<UserCaller, Error>)>, Error> {
         let mut found = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(LONGEST_LIST) {
+        for ids in ids.chunks(MOST_AT_ONCE) {
             let Some(text) = statement_for(&self.find_sessions, ids.len()) else {
                 continue;
             };
@@ -237,7 +237,7 @@ pub(super) fn statements(
 ) -> Vec<(String, usize)> {
     let lengths = std::iter::successors(Some(1), |length| Some(length * 2));
     lengths
-        .take_while(|length| *length <= LONGEST_LIST)
+        .take_while(|length| *length <= MOST_AT_ONCE)
         .map(|length| (of_length(backend, length), length))
         .collect()
 }

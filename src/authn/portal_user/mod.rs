@@ -157,8 +157,8 @@ impl PortalUsers {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let reads = SessionReads::new(Arc::clone(&parts.store));
-        let rotations = Rotations::new(Arc::clone(&parts.store));
+        let reads = SessionReads::new(Arc::clone(&parts.store), Arc::clone(&parts.clock));
+        let rotations = Rotations::new(Arc::clone(&parts.store), Arc::clone(&parts.clock));
         Self(parts, reads, rotations)
     }
 

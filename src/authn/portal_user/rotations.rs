@@ -5,54 +5,90 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::domain::clock::Clock;
+use crate::domain::session::TokenHash;
 use crate::store::{self, NewRotation, Rotation, Store};
 
 use super::batches::{Answerer, Batches};
+use super::sign_in::REFRESH_LIFETIME;
+
+/// A refresh token that is presented, and its successor.
+#[derive(Debug, Clone)]
+pub(super) struct Presented {
+    pub(super) hash: TokenHash,
+    pub(super) successor: TokenHash,
+    /// Which key the successor was derived with.
+    pub(super) key_id: String,
+}
 
 /// Rotates refresh tokens.
 pub(super) struct Rotations {
-    store: Arc<Store>,
+    rotator: Rotator,
     batches: Batches<Rotator>,
 }
 
-struct Rotator(Arc<Store>);
+#[derive(Clone)]
+struct Rotator {
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+}
 
 impl Rotations {
-    pub(super) fn new(store: Arc<Store>) -> Self {
-        Self {
-            batches: Batches::new(Rotator(Arc::clone(&store))),
+    pub(super) fn new(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
+        let patience = store.patience();
+        let rotator = Rotator {
             store,
+            clock: Arc::clone(&clock),
+        };
+        Self {
+            batches: Batches::new(rotator.clone(), patience, clock),
+            rotator,
         }
     }
 
     /// What comes of presenting a refresh token.
-    pub(super) async fn rotate(&self, rotation: NewRotation) -> Result<Rotation, store::Error> {
+    pub(super) async fn rotate(&self, presented: Presented) -> Result<Rotation, store::Error> {
         // With several connections a row that is locked must hold up its own session only.
-        if !self.store.has_one_writer() {
-            return rotate_one(&self.store, rotation).await;
+        if !self.rotator.store.has_one_writer() {
+            return self.rotator.rotate_one(&presented).await;
         }
-        let outcome = self.batches.ask(rotation).await.unwrap_or_else(|| {
-            let gone = "a refresh was given up".to_owned();
-            Err(Arc::new(store::Error::Setup(gone)))
-        });
-        outcome.map_err(|error| {
+        self.batches.ask(presented).await?.map_err(|error| {
             Arc::try_unwrap(error)
                 .unwrap_or_else(|shared| store::Error::Unavailable(Box::new(shared)))
         })
     }
 }
 
+impl Rotator {
+    /// It happens when it is written, not when the request came: it may have waited.
+    fn stamped(&self, presented: &Presented) -> NewRotation {
+        let at = self.clock.now();
+        NewRotation {
+            presented: presented.hash,
+            successor: presented.successor,
+            key_id: presented.key_id.clone(),
+            at,
+            expires_at: at + REFRESH_LIFETIME,
+        }
+    }
+
+    async fn rotate_one(&self, presented: &Presented) -> Result<Rotation, store::Error> {
+        let outcome = self.store.rotate(&[self.stamped(presented)]).await?.pop();
+        outcome.unwrap_or(Ok(Rotation::Void))
+    }
+}
+
 impl Answerer for Rotator {
-    type Question = NewRotation;
+    type Question = Presented;
     type Answer = Result<Rotation, Arc<store::Error>>;
 
-    async fn answer(&self, asked: Vec<NewRotation>) -> Vec<Self::Answer> {
+    async fn answer(&self, asked: Vec<Presented>) -> Vec<Self::Answer> {
         // Of two tabs that present the same token, the second is told what the first one did.
         let mut seen = HashSet::new();
-        let firsts = asked.iter().filter(|it| seen.insert(it.presented));
-        let firsts: Vec<NewRotation> = firsts.cloned().collect();
+        let firsts = asked.iter().filter(|it| seen.insert(it.hash));
+        let firsts: Vec<NewRotation> = firsts.map(|it| self.stamped(it)).collect();
         let mut together = HashMap::new();
-        match self.0.rotate(&firsts).await {
+        match self.store.rotate(&firsts).await {
             Ok(outcomes) => {
                 together.extend(firsts.iter().map(|it| it.presented).zip(outcomes));
             }
@@ -65,17 +101,13 @@ impl Answerer for Rotator {
             }
         }
         let mut answers = Vec::with_capacity(asked.len());
-        for rotation in asked {
-            answers.push(match together.remove(&rotation.presented) {
-                Some(outcome) => Ok(outcome),
-                None => rotate_one(&self.0, rotation).await.map_err(Arc::new),
-            });
+        for presented in &asked {
+            let outcome = match together.remove(&presented.hash) {
+                Some(outcome) => outcome,
+                None => self.rotate_one(presented).await,
+            };
+            answers.push(outcome.map_err(Arc::new));
         }
         answers
     }
-}
-
-async fn rotate_one(store: &Store, rotation: NewRotation) -> Result<Rotation, store::Error> {
-    let outcome = store.rotate(&[rotation]).await?.pop();
-    Ok(outcome.unwrap_or(Rotation::Void))
 }

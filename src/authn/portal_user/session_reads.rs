@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::caller::UserCaller;
+use crate::domain::clock::Clock;
 use crate::domain::id::SessionId;
 use crate::store::{self, Store};
 
@@ -21,16 +22,15 @@ pub(super) struct SessionReads(Batches<Reader>);
 struct Reader(Arc<Store>);
 
 impl SessionReads {
-    pub(super) fn new(store: Arc<Store>) -> Self {
-        Self(Batches::new(Reader(store)))
+    pub(super) fn new(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
+        let patience = store.patience();
+        Self(Batches::new(Reader(store), patience, clock))
     }
 
     /// The person and the organization behind a session, by a read that begins now or later.
     pub(super) async fn find(&self, session: SessionId) -> Found {
-        self.0.ask(session).await.unwrap_or_else(|| {
-            let gone = store::Error::Setup("a read of sessions was given up".to_owned());
-            Err(Arc::new(gone))
-        })
+        let found = self.0.ask(session).await;
+        found.unwrap_or_else(|unanswered| Err(Arc::new(unanswered.into())))
     }
 }
 

@@ -12,12 +12,13 @@ use crate::domain::email::EmailAddress;
 use crate::domain::id::SessionId;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::User;
-use crate::store::{self, Ending, NewRotation, NewSession, Rotation, SessionRow, VerifiedLogin};
+use crate::store::{self, Ending, NewSession, Rotation, SessionRow, VerifiedLogin};
 
+use super::rotations::Presented;
 use super::{PortalUsers, Refusal, SignedIn, Stranger, internal};
 
 /// How long a refresh token is valid, from each use on (contract section 5).
-const REFRESH_LIFETIME: Duration = Duration::from_hours(30 * 24);
+pub(super) const REFRESH_LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// For how long a spent refresh token gets the same successor again (contract section 5).
 const GRACE: Duration = Duration::from_secs(10);
 /// How long a sign-in waits for its turn among others of the same network or account.
@@ -103,14 +104,12 @@ impl PortalUsers {
             .successors
             .next(presented)
             .ok_or_else(|| internal("no refresh key is configured"))?;
-        let rotation = NewRotation {
-            presented: presented.hash(),
+        let rotation = self.2.rotate(Presented {
+            hash: presented.hash(),
             successor: successor.hash(),
             key_id: key_id.to_owned(),
-            at: now,
-            expires_at: now + REFRESH_LIFETIME,
-        };
-        match self.2.rotate(rotation).await? {
+        });
+        match rotation.await? {
             Rotation::Rotated(session) => self.signed_in(session, successor),
             Rotation::Void => Err(Refusal::InvalidToken),
             Rotation::Spent {

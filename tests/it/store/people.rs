@@ -7,7 +7,9 @@ use charter::domain::entropy::{Entropy as _, OsEntropy};
 use charter::domain::id::{SessionId, UserId};
 use charter::domain::session::TokenHash;
 use charter::domain::user::User;
-use charter::store::{Ending, Error, NewRotation, NewSession, NewUser, Rotation, VerifiedLogin};
+use charter::store::{
+    Ending, Error, MOST_AT_ONCE, NewRotation, NewSession, NewUser, Rotation, VerifiedLogin,
+};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 
 use super::world::{Organized, World, noon};
@@ -135,7 +137,7 @@ async fn a_person_goes_a_handful_at_a_time(database: TestDatabase) {
     for _ in 0..600 {
         let next = hash();
         let rotated = world.store.rotate(&[rotation(token, next)]).await;
-        assert!(matches!(rotated.as_deref(), Ok([Rotation::Rotated(_)])));
+        assert!(matches!(rotated.as_deref(), Ok([Ok(Rotation::Rotated(_))])));
         token = next;
     }
     let raw = connect(world.database.url()).await;
@@ -161,8 +163,8 @@ async fn tokens_that_are_presented_together_are_each_told_what_became_of_it(
     let acme = world.organization("acme").await;
     let (mut sessions, mut expected) = (Vec::new(), Vec::new());
     let mut asked = Vec::new();
-    // More than one statement's worth, and one of each kind in between.
-    for n in 0..70 {
+    // As many as one statement takes, and one of each kind in between.
+    for n in 0..MOST_AT_ONCE {
         let email = format!("p{n}@acme.example");
         let user = person(&world, &acme, &email, "member").await;
         let session = sign_in(&world, &user).await;
@@ -191,7 +193,7 @@ async fn tokens_that_are_presented_together_are_each_told_what_became_of_it(
             }
             14 => {
                 let before = world.store.rotate(&[rotation.clone()]).await;
-                assert!(matches!(before.as_deref(), Ok([Rotation::Rotated(_)])));
+                assert!(matches!(before.as_deref(), Ok([Ok(Rotation::Rotated(_))])));
                 rotation.successor = hash();
                 "spent"
             }
@@ -203,7 +205,7 @@ async fn tokens_that_are_presented_together_are_each_told_what_became_of_it(
     }
     let outcomes = world.store.rotate(&asked).await.expect("an answer");
     for (n, outcome) in outcomes.iter().enumerate() {
-        let told = match outcome {
+        let told = match outcome.as_ref().expect("an answer") {
             Rotation::Rotated(row) => {
                 assert_eq!(row.id, sessions[n]);
                 "rotated"
@@ -221,7 +223,7 @@ async fn tokens_that_are_presented_together_are_each_told_what_became_of_it(
     // Each that was used is known with its own key, and its successor is the one that is valid.
     let again = world.store.rotate(&asked).await.expect("an answer");
     for (n, outcome) in again.iter().enumerate() {
-        match outcome {
+        match outcome.as_ref().expect("an answer") {
             Rotation::Spent {
                 key_id, session, ..
             } => {
@@ -230,7 +232,15 @@ async fn tokens_that_are_presented_together_are_each_told_what_became_of_it(
             other => assert_eq!((other, expected[n]), (&Rotation::Void, "void"), "{n}"),
         }
     }
-    let next = rotation(asked[69].successor, hash());
+    let more: Vec<_> = (0..=MOST_AT_ONCE)
+        .map(|_| rotation(hash(), hash()))
+        .collect();
+    assert!(matches!(
+        world.store.rotate(&more).await,
+        Err(Error::Setup(_))
+    ));
+    assert_eq!(world.store.rotate(&[]).await.expect("an answer").len(), 0);
+    let next = rotation(asked[MOST_AT_ONCE - 1].successor, hash());
     let next = world.store.rotate(&[next]).await;
-    assert!(matches!(next.as_deref(), Ok([Rotation::Rotated(_)])));
+    assert!(matches!(next.as_deref(), Ok([Ok(Rotation::Rotated(_))])));
 }
