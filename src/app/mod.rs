@@ -117,6 +117,7 @@ impl App {
         };
         let mail = people::mail_sender(settings, &base, shared)?;
         let portal_users = people::portal_users(settings, keys, &base, shared)?;
+        policies.note_start(&started.taken)?;
         let state = State {
             store,
             service_accounts,

@@ -19,6 +19,9 @@ use super::prove::{self, prove_for_gate};
 use super::solver::{self, Solver};
 use super::{diff, test};
 
+/// How long an emergency stop may be looked at by the solver.
+const MOST_FOR_A_STOP: Duration = Duration::from_secs(2);
+
 /// A check that a candidate passes or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -300,7 +303,7 @@ impl Gates {
         });
         let snapshot = &candidate.snapshot;
         let options = prove::Options {
-            limits: limits_of(job),
+            limits: self.limits_of(job),
             shadows: false,
         };
         match prove_for_gate(snapshot, at_start, &solver, &options, cache.as_ref(), clock) {
@@ -341,6 +344,15 @@ impl Gates {
         self.unfinished += usize::from(is_unfinished);
         let report = report + &how_to_approve(candidate);
         self.verdict.refuse(Gate::Widening, report);
+    }
+
+    /// A stop is not held up by what may be told of it later.
+    fn limits_of(&self, job: &Job) -> solver::Limits {
+        let mut limits = limits_of(job);
+        if self.only_forbids {
+            limits.whole = limits.whole.min(MOST_FOR_A_STOP);
+        }
+        limits
     }
 
     fn hold_unless_it_stops(&mut self, gate: Gate, report: impl Into<String>) {

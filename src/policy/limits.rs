@@ -2,7 +2,9 @@
 
 use std::io;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, setpriority_process, setrlimit,
+};
 
 const MAX_MEMORY_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 const MAX_CPU_SECONDS: u64 = 600;
@@ -34,6 +36,13 @@ pub fn confine() -> io::Result<()> {
     }
     step_back();
     Ok(())
+}
+
+/// Ends a process that leads a group of its own, with all that it started.
+pub fn end_group(leader: u32) {
+    let leader = i32::try_from(leader).ok().and_then(Pid::from_raw);
+    // One that is over needs no end.
+    let _ = leader.map(|leader| kill_process_group(leader, Signal::KILL));
 }
 
 /// Lets requests go before what this thread, and those that it starts, do from now on.

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use crate::policy::gates::{Gate, Job, Verdict};
-use crate::policy::solver;
+use crate::policy::{limits, solver};
 
 /// A verdict is a few reports.
 const MAX_VERDICT_BYTES: u64 = 4 * 1024 * 1024;
@@ -75,9 +75,11 @@ impl Checker {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| told("be started", &error))?;
+        let mut group = Group(child.id());
         let (answer, complaint) = talk(&mut child, &job)
             .await
             .map_err(|error| told("be heard", &error))?;
@@ -93,7 +95,21 @@ impl Checker {
                 complaint.trim()
             ));
         }
+        // It ended all that it started.
+        group.0 = None;
         serde_json::from_slice(&answer).map_err(|error| told("be understood", &error))
+    }
+}
+
+/// The checker and the solvers that it started. They end together, however the check does: a solver
+/// whose checker was killed would go on for minutes.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            limits::end_group(leader);
+        }
     }
 }
 
@@ -128,4 +144,62 @@ async fn read(from: Option<impl AsyncRead + Unpin>, most: u64) -> std::io::Resul
         from.take(most).read_to_end(&mut bytes).await?;
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::authz::folder::Files;
+    use crate::policy::gates::Demand;
+
+    /// Whether it runs: who was killed may be there for a while, as nobody's zombie.
+    fn runs(process: &str) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        let state = stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned());
+        state.is_some_and(|state| !state.starts_with(['Z', 'X']))
+    }
+
+    #[tokio::test]
+    async fn a_check_that_takes_too_long_leaves_no_process_behind() {
+        let dir = tempfile::TempDir::new().expect("a directory");
+        let (program, told) = (dir.path().join("slow"), dir.path().join("told"));
+        let script = format!(
+            "#!/bin/sh\nsleep 600 &\necho $! > '{0}.new'\nmv '{0}.new' '{0}'\nwait\n",
+            told.display()
+        );
+        fs::write(&program, script).expect("a script");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+        let time = Duration::from_secs(3);
+        let job = Job {
+            dir: dir.path().to_owned(),
+            candidate: Files::default(),
+            live: None,
+            baseline: None,
+            tests: Demand::No,
+            min_coverage: 0,
+            proofs: Demand::No,
+            solver: None,
+            proofs_kept: None,
+            hold_widening: false,
+            is_stop: false,
+            time,
+        };
+        let checker = Checker::new(&program, Some("/usr/bin:/bin".into()), time);
+        let started = async {
+            loop {
+                if let Ok(process) = fs::read_to_string(&told) {
+                    break process.trim().to_owned();
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let (process, verdict) = tokio::join!(started, checker.check(&job));
+        assert!(verdict.unfinished, "{verdict:?}");
+        while runs(&process) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
 }

@@ -30,6 +30,8 @@ pub struct Memory {
     keys: Vec<[u8; 32]>,
     /// What this process noted last, whether it could be written or not.
     last: Mutex<Option<Last>>,
+    /// The same as text, where it could not be written.
+    unwritten: Mutex<Option<String>>,
 }
 
 /// What was in force last.
@@ -128,6 +130,7 @@ impl Memory {
             dir: data_dir.join("policies"),
             keys: keys.audit.iter().map(|key| derive(key.expose())).collect(),
             last: Mutex::new(None),
+            unwritten: Mutex::new(None),
         }
     }
 
@@ -167,15 +170,41 @@ impl Memory {
         })
     }
 
+    /// That is in force since an earlier start, whatever others write into this directory.
+    pub(super) fn remember(&self, last: &Last) {
+        *self.last.lock() = Some(last.clone());
+    }
+
+    /// Notes what is in force. What cannot be written counts for this process, and is kept for
+    /// another try.
     pub(super) fn accept(&self, accepted: Accepted) -> io::Result<()> {
         let text = self.seal(&accepted)?;
         *self.last.lock() = Some(Last::Known(Arc::new(accepted), Mark::of(&text)));
+        *self.unwritten.lock() = Some(text);
+        self.write()
+    }
+
+    /// Whether there is a note that could not be written.
+    pub(super) fn is_behind(&self) -> bool {
+        self.unwritten.lock().is_some()
+    }
+
+    /// Writes what is not written yet.
+    pub(super) fn write(&self) -> io::Result<()> {
+        let Some(text) = self.unwritten.lock().clone() else {
+            return Ok(());
+        };
         self.make_dir()?;
         let new = self.dir.join("accepted.json.new");
         let mut file = private().truncate(true).open(&new)?;
         writeln!(file, "{text}")?;
         file.sync_all()?;
-        fs::rename(new, self.dir.join(ACCEPTED))
+        fs::rename(new, self.dir.join(ACCEPTED))?;
+        fs::File::open(&self.dir)?.sync_all()?;
+        self.unwritten
+            .lock()
+            .take_if(|unwritten| *unwritten == text);
+        Ok(())
     }
 
     /// Notes that somebody answers for a folder, by its whole digest, in the place of what is in

@@ -59,6 +59,8 @@ pub(super) struct Taken {
     folder: Folder,
     /// Whether the solver proved it.
     proved: bool,
+    /// What is to be noted, if it was not in force before.
+    note: Option<Accepted>,
 }
 
 impl Policies {
@@ -115,16 +117,33 @@ impl Policies {
             Last::None | Last::Broken(_) => true,
         };
         tell(&verdict);
-        if is_news {
-            self.note(&folder, version, &verdict, &last, now);
-        }
+        self.memory.remember(&last);
+        let note = is_news.then(|| accepted(&folder, version, &verdict, &last, now));
         Ok(Started {
             snapshot,
             health: health(&verdict),
             taken: Taken {
                 folder,
                 proved: verdict.proved,
+                note,
             },
+        })
+    }
+
+    /// Notes what was taken at start, once nothing else keeps the service from starting.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub(super) fn note_start(&self, taken: &Taken) -> Result<(), StartError> {
+        let Some(note) = &taken.note else {
+            return Ok(());
+        };
+        self.memory.accept(note.clone()).map_err(|error| {
+            let dir = self.memory.dir().display();
+            StartError::Policies(format!(
+                "it cannot be noted in `{dir}` which policies are in force: {error}\nmake the directory the service's own"
+            ))
         })
     }
 
@@ -220,27 +239,23 @@ impl Policies {
         last.check_version(folder.whole_digest(), version)?;
         Ok(version)
     }
+}
 
-    /// Notes that the folder is in force from a time on, in the place of another. Blocking.
-    fn note(
-        &self,
-        folder: &Folder,
-        version: Option<u64>,
-        verdict: &Verdict,
-        before: &Last,
-        at: Timestamp,
-    ) {
-        let accepted = Accepted {
-            version,
-            digest: folder.whole_digest().to_string(),
-            at,
-            is_stop: verdict.is_stop,
-            files: folder.files().clone(),
-            after: before.mark(),
-        };
-        if let Err(error) = self.memory.accept(accepted) {
-            tracing::error!(%error, "it could not be noted which policies are in force, after a restart an older manifest or a wider edit would be taken");
-        }
+/// What is noted of a folder that is in force from a time on, in the place of another.
+fn accepted(
+    folder: &Folder,
+    version: Option<u64>,
+    verdict: &Verdict,
+    before: &Last,
+    at: Timestamp,
+) -> Accepted {
+    Accepted {
+        version,
+        digest: folder.whole_digest().to_string(),
+        at,
+        is_stop: verdict.is_stop,
+        files: folder.files().clone(),
+        after: before.mark(),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::policy::limits;
 use super::memory::Last;
 use super::shadow::ShadowFolder;
 use super::watch::Watch;
-use super::{Policies, SETTLE, Taken, health, tell, warn_of_unknown_names};
+use super::{Policies, SETTLE, Taken, accepted, health, tell, warn_of_unknown_names};
 
 /// How often the folder is looked at whatever was heard of it.
 pub(super) const POLL: Duration = Duration::from_secs(1);
@@ -27,6 +27,10 @@ pub(super) const POLL: Duration = Duration::from_secs(1);
 const TRIES: usize = 10;
 /// When a check that did not come to its end is tried again.
 pub(super) const RETRY: Duration = Duration::from_secs(30);
+/// What `/readyz` says for as long as it is so.
+const NOT_NOTED: &str = "notes: it could not be written down which policies are in force, it is tried \
+    again each second; until then nothing can be approved, and a restart would compare with what was \
+    in force before";
 /// A log line or `/readyz` is not the place for more.
 const MAX_REASON_BYTES: usize = 8_000;
 
@@ -130,6 +134,7 @@ impl Reloader {
                 }
             }
             self.drop_retired().await;
+            self.note_again().await;
             if self
                 .retry_at
                 .is_some_and(|at| self.state.clock.monotonic() >= at)
@@ -269,14 +274,31 @@ impl Reloader {
         // The note and the names may take a while; what is in force does not wait for them.
         let (policies, now) = (Arc::clone(&self.policies), self.state.clock.now());
         let noted = tokio::task::spawn_blocking(move || {
-            policies.note(&edit.folder, edit.version, &edit.verdict, &edit.before, now);
+            let note = accepted(&edit.folder, edit.version, &edit.verdict, &edit.before, now);
+            policies.memory.accept(note)
         });
-        if let Err(error) = noted.await {
-            tracing::error!(%error, "it could not be noted which policies are in force");
+        if let Err(error) = noted.await.unwrap_or_else(|error| Err(error.into())) {
+            tracing::error!(%error, "{NOT_NOTED}");
+            health.warnings.push(NOT_NOTED.to_owned());
         }
         let snapshot = self.state.engine.snapshot();
         warn_of_unknown_names(&self.state.store, &snapshot, &mut health).await;
         self.state.engine.report(health);
+    }
+
+    /// Tries again to note what is in force.
+    async fn note_again(&self) {
+        if !self.policies.memory.is_behind() {
+            return;
+        }
+        let policies = Arc::clone(&self.policies);
+        let noted = tokio::task::spawn_blocking(move || policies.memory.write()).await;
+        if let Ok(Ok(())) = noted {
+            tracing::info!("it is noted again which policies are in force");
+            let mut health = (*self.state.engine.health()).clone();
+            health.warnings.retain(|warning| warning != NOT_NOTED);
+            self.state.engine.report(health);
+        }
     }
 
     /// The folder is back to what is in force.

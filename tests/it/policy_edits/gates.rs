@@ -167,6 +167,38 @@ async fn what_allows_more_waits_for_an_approval_where_that_is_demanded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_note_that_cannot_be_written_is_told_and_tried_again() {
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    let service = serve(dir, "tests = \"off\"\nproofs = \"off\"").await;
+    let notes = service.directory().join("policies");
+    let away = service.directory().join("away");
+    fs::rename(&notes, &away).expect("moved away");
+    fs::write(&notes, "in the way").expect("a file");
+    fs::write(
+        dir.join("more.cedar"),
+        "@id(\"more\")\nforbid (principal, action, resource) when { principal == resource };\n",
+    )
+    .expect("an edit");
+    let engine = &service.state().engine;
+    let is_told = || {
+        engine
+            .health()
+            .warnings
+            .iter()
+            .any(|warning| warning.starts_with("notes:"))
+    };
+    until("told", is_told).await;
+    live(&service, dir, "in force all the same").await;
+    fs::remove_file(&notes).expect("out of the way");
+    fs::rename(&away, &notes).expect("moved back");
+    until("noted", || !is_told()).await;
+    let note = fs::read_to_string(notes.join("accepted.json")).expect("a note");
+    assert!(note.contains("more.cedar"));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_emergency_stop_is_not_held_up() {
     let folder = whole_copy_of_shipped();
     let dir = folder.path();
