@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::authn::mint::KeyMint;
-use crate::authn::password;
+use crate::authn::password::{self, Workspace};
 use crate::domain::account::Account;
 use crate::domain::audit::Provenance;
 use crate::domain::caller::Scope;
@@ -169,7 +169,7 @@ impl Demo<'_> {
         let new = NewUser {
             id: UserId::generate(self.by.at, entropy),
             email: EmailAddress::from_stored(OWNER_EMAIL.to_owned()),
-            password_hash: password::hash(&password, entropy)?,
+            password_hash: password::hash(&password, entropy, &mut Workspace::default())?,
             role: "owner".to_owned(),
             email_verified_at: Some(self.by.at),
         };

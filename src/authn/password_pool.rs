@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::domain::entropy::Entropy;
 
-use super::password::{self, HashError, Verdict};
+use super::password::{self, HashError, Verdict, Workspace};
 
 /// Why there was no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +57,10 @@ const NICENESS: i32 = 10;
 /// Hashes with a bounded number of permits, one for each of its threads.
 pub struct PasswordPool {
     permits: Arc<Semaphore>,
-    line: Semaphore,
+    line: Arc<Semaphore>,
+    /// Memory that those in line will need again; not more than one for each permit.
+    spare: Arc<Mutex<Vec<Workspace>>>,
+    longest_line: usize,
     jobs: Sender<Job>,
     patience: Duration,
     entropy: Arc<dyn Entropy>,
@@ -80,6 +83,7 @@ impl PasswordPool {
         patience: Duration,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, PoolError> {
+        let longest_line = at_once.saturating_mul(LONGEST_LINE);
         let (jobs, queue) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..at_once {
@@ -96,10 +100,16 @@ impl PasswordPool {
             .collect::<String>();
         Ok(Self {
             permits: Arc::new(Semaphore::new(at_once)),
-            line: Semaphore::new(at_once.saturating_mul(LONGEST_LINE)),
+            line: Arc::new(Semaphore::new(longest_line)),
+            spare: Arc::default(),
+            longest_line,
             jobs,
             patience,
-            decoy: password::hash(&SecretString::from(nobodys), &*entropy)?,
+            decoy: password::hash(
+                &SecretString::from(nobodys),
+                &*entropy,
+                &mut Workspace::default(),
+            )?,
             entropy,
         })
     }
@@ -129,8 +139,10 @@ impl PasswordPool {
     /// [`PoolError`].
     pub async fn hash(&self, permit: Permit, password: SecretString) -> Result<String, PoolError> {
         let entropy = Arc::clone(&self.entropy);
-        self.run(permit, move || password::hash(&password, &*entropy))
-            .await
+        self.run(permit, move |workspace| {
+            password::hash(&password, &*entropy, workspace)
+        })
+        .await
     }
 
     /// Checks a password against a stored hash. With `None` the same work is done for nothing, and
@@ -148,10 +160,10 @@ impl PasswordPool {
         let is_anybodys = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.decoy.clone());
         let entropy = Arc::clone(&self.entropy);
-        self.run(permit, move || {
-            match password::verify(&password, &stored)? {
+        self.run(permit, move |workspace| {
+            match password::verify(&password, &stored, workspace)? {
                 Verdict::Right { is_weak } if is_anybodys => {
-                    let anew = || password::hash(&password, &*entropy);
+                    let anew = || password::hash(&password, &*entropy, workspace);
                     let rehashed = is_weak.then(anew).transpose()?;
                     Ok(Checked::Right { rehashed })
                 }
@@ -164,11 +176,20 @@ impl PasswordPool {
     async fn run<T: Send + 'static>(
         &self,
         permit: Permit,
-        work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
+        work: impl FnOnce(&mut Workspace) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, PoolError> {
         let (answer, result) = oneshot::channel();
+        let (line, spare) = (Arc::clone(&self.line), Arc::clone(&self.spare));
+        let nobody_waits = self.longest_line;
         let job = move || {
-            let result = work();
+            let mut workspace = spare.lock().pop().unwrap_or_default();
+            let result = work(&mut workspace);
+            if line.available_permits() == nobody_waits {
+                spare.lock().clear();
+                drop(workspace);
+            } else {
+                spare.lock().push(workspace);
+            }
             drop(permit);
             // Whoever asked may be gone.
             let _ = answer.send(result);

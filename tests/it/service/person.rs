@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use charter::authn::access_token::AccessTokens;
 use charter::authn::opaque_token::OpaqueToken;
+use charter::authn::password::{self, Workspace};
 use charter::domain::audit::Provenance;
 use charter::domain::clock::Clock as _;
 use charter::domain::email::EmailAddress;
@@ -221,7 +222,7 @@ impl Tenant<'_> {
 fn hashed() -> &'static str {
     static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     HASH.get_or_init(|| {
-        charter::authn::password::hash(&PASSWORD.into(), &OsEntropy).expect("hashed")
+        password::hash(&PASSWORD.into(), &OsEntropy, &mut Workspace::default()).expect("hashed")
     })
 }
 
