@@ -2,6 +2,7 @@
 //! requests.
 
 mod compare;
+mod grouping;
 mod report;
 pub mod revision;
 mod schemas;

@@ -9,7 +9,7 @@ use cedar_policy::{Effect, EntityUid, Policy, PolicyId, Schema, ValidationMode, 
 use serde::Serialize;
 
 use super::compare::{Compared, Sides, relevant};
-use super::{Change, DiffError};
+use super::{Change, DiffError, grouping};
 use crate::authz::snapshot::Snapshot;
 use crate::policy::request_type::RequestType;
 use crate::policy::solver::{Reason, Session};
@@ -37,6 +37,8 @@ pub(super) struct Common<'a> {
     /// The action and groups of each old kind of request.
     old_groups: BTreeMap<Key, BTreeSet<EntityUid>>,
     unfit: BTreeSet<PolicyId>,
+    /// Old policies that say something else under the new schema.
+    regrouped: BTreeSet<PolicyId>,
 }
 
 impl<'a> Common<'a> {
@@ -75,6 +77,7 @@ impl<'a> Common<'a> {
                 .map(|request_type| (request_type.key(), request_type.actions().clone()))
                 .collect(),
             unfit,
+            regrouped: grouping::noticing(old.policies(), old.schema(), new.schema())?,
         })
     }
 
@@ -90,13 +93,18 @@ impl<'a> Common<'a> {
             None => return sides.compare(request_type, &[], session),
             Some(groups) if groups != request_type.actions() => {
                 let reason = "its action is in other groups now, the sets cannot be compared";
-                return Compared {
-                    wider: Some(unknown(request_type, reason)),
-                    narrower: Some(unknown(request_type, reason)),
-                };
+                return incomparable(request_type, reason);
             }
             Some(_) => relevant(&sides.old.policies, request_type),
         };
+        let mut ids = old.iter().map(|policy| policy.id());
+        if let Some(id) = ids.find(|id| self.regrouped.contains(*id)) {
+            let reason = format!(
+                "`{id}` looks for actions in groups, and these are others now, the sets cannot be \
+                 compared"
+            );
+            return incomparable(request_type, &reason);
+        }
         let (unfit, fit): (Vec<&'s Policy>, Vec<&'s Policy>) = old
             .into_iter()
             .partition(|policy| self.unfit.contains(policy.id()));
@@ -114,6 +122,14 @@ impl<'a> Common<'a> {
             }
         }
         compared
+    }
+}
+
+/// Perhaps wider, perhaps narrower.
+fn incomparable(request_type: &RequestType<'_>, reason: &str) -> Compared {
+    Compared {
+        wider: Some(unknown(request_type, reason)),
+        narrower: Some(unknown(request_type, reason)),
     }
 }
 

@@ -1,0 +1,88 @@
+//! Policies may keep their words and say something else: because actions are grouped otherwise,
+//! because there are names that were not there, or because a forbid that failed is gone.
+
+use charter::authz::snapshot::Snapshot;
+use charter::policy::diff::{Diff, Direction};
+use charter::policy::solver::Solver;
+
+use crate::policy_diff::{changed, diff};
+use crate::policy_solver::{Edited, solver};
+
+const READS_AND_WRITES: &str = "action \"reads\", \"writes\";";
+
+/// One grouping against another, with the same policies besides.
+fn regrouped(old: &Edited, new: &Edited, policy: &str, solver: &Solver) -> Diff {
+    let load = |edited: &Edited| -> Snapshot {
+        std::fs::write(edited.file("more.cedar"), policy).expect("a file");
+        edited.load()
+    };
+    diff(&load(old), &load(new), solver)
+}
+
+/// A condition may ask for the group of an action that is not the request's.
+#[test]
+fn another_action_in_other_groups_counts_as_wider_where_a_condition_looks_for_it() {
+    let Some(solver) = solver() else { return };
+    let grouped = |groups: &str| {
+        Edited::new()
+            .replace("schema.cedarschema", READS_AND_WRITES, groups)
+            .replace(
+                "schema.cedarschema",
+                "action \"accounts:GetAccount\" in [\"reads\"]",
+                "action \"accounts:GetAccount\" in [\"reads\", \"g0\", \"g1\"]",
+            )
+    };
+    let apart = grouped("action \"reads\", \"writes\", \"g0\", \"g1\";");
+    let nested = grouped("action \"reads\", \"writes\", \"g0\"; action \"g1\" in [\"g0\"];");
+    for condition in [
+        "Action::\"g1\" in Action::\"g0\"",
+        "(if resource.is_active then action else Action::\"g1\") in [Action::\"g0\"]",
+    ] {
+        let policy = format!(
+            "@id(\"x\")\npermit (principal in Role::\"member\", action == \
+             Action::\"accounts:CreateAccount\", resource)\nwhen {{ principal in Role::\"owner\" || \
+             {condition} }};"
+        );
+        for (old, new) in [(&apart, &nested), (&nested, &apart)] {
+            let diff = regrouped(old, new, &policy, &solver);
+            assert!(diff.is_wider(), "{}", diff.report());
+            let only = [("accounts:CreateAccount", Direction::Both)];
+            assert_eq!(changed(&diff), only, "{}", diff.report());
+            let told = "`x` looks for actions in groups, and these are others now";
+            assert!(diff.report().contains(told), "{}", diff.report());
+        }
+    }
+
+    // Neither is asked whether it is in a group: the request's own action is, and it did not move.
+    let unmoved = "@id(\"x\")\npermit (principal in Role::\"member\", action == \
+                   Action::\"accounts:CreateAccount\", resource)\nwhen { principal in \
+                   Role::\"owner\" || action in [Action::\"g0\", Action::\"g1\"] };";
+    let diff = regrouped(&apart, &nested, unmoved, &solver);
+    assert!(diff.is_equal(), "{}", diff.report());
+    assert_eq!(diff.questions, 0, "what is alike needs no solver");
+}
+
+#[test]
+fn an_action_that_moved_is_noticed_from_other_actions() {
+    let Some(solver) = solver() else { return };
+    let moved = Edited::new().replace(
+        "schema.cedarschema",
+        "action \"accounts:CreateAccount\" in [\"writes\"]",
+        "action \"accounts:CreateAccount\" in [\"reads\"]",
+    );
+    let policy = "@id(\"x\")\npermit (principal is User, action == \
+                  Action::\"accounts:GetAccount\", resource)\nwhen { principal in \
+                  Role::\"owner\" || Action::\"accounts:CreateAccount\" in Action::\"reads\" };";
+    let diff = regrouped(&Edited::new(), &moved, policy, &solver);
+    assert_eq!(
+        changed(&diff),
+        [
+            ("accounts:CreateAccount", Direction::Both),
+            ("accounts:GetAccount", Direction::Both)
+        ],
+        "{}",
+        diff.report()
+    );
+    let get = &diff.permissions["accounts:GetAccount"].wider;
+    assert_eq!(get.len(), 1, "a program's request does not concern it");
+}
