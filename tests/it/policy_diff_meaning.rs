@@ -5,7 +5,7 @@ use charter::authz::snapshot::Snapshot;
 use charter::policy::diff::{Diff, Direction};
 use charter::policy::solver::Solver;
 
-use crate::policy_diff::{changed, diff};
+use crate::policy_diff::{changed, diff, from_shipped};
 use crate::policy_solver::{Edited, solver};
 
 const READS_AND_WRITES: &str = "action \"reads\", \"writes\";";
@@ -85,4 +85,48 @@ fn an_action_that_moved_is_noticed_from_other_actions() {
     );
     let get = &diff.permissions["accounts:GetAccount"].wider;
     assert_eq!(get.len(), 1, "a program's request does not concern it");
+}
+
+/// Nothing could be asked about a role that was not there, so it was denied to give it away.
+#[test]
+fn a_new_role_is_wider_for_who_gives_roles_away() {
+    let Some(solver) = solver() else { return };
+    let added = Edited::new().replace(
+        "schema.cedarschema",
+        "entity Role enum [\"owner\", \"admin\", \"member\"];",
+        "entity Role enum [\"owner\", \"admin\", \"member\", \"auditor\", \"guest\"];",
+    );
+    let diff = from_shipped(&added, &solver);
+    let asked = ["service-accounts:AssignRole", "team:AssignRole"];
+    let wider = asked.map(|name| (name, Direction::Wider));
+    assert_eq!(changed(&diff), wider, "{}", diff.report());
+    let [change] = diff.permissions[asked[1]].wider.as_slice() else {
+        panic!("{}", diff.report());
+    };
+    let example = change.example.as_ref().expect("a request that shows it");
+    let new = [r#"Role::"auditor""#, r#"Role::"guest""#];
+    assert!(new.contains(&example.request.resource.as_str()));
+    assert!(
+        diff.report().contains(&format!(
+            "was denied by lack of {} (old schema)",
+            example.request.resource
+        )),
+        "{}",
+        diff.report()
+    );
+
+    // Taken away again, it is narrower for them.
+    let back = self::diff(&added.load(), &Edited::new().load(), &solver);
+    let narrower = asked.map(|name| (name, Direction::Narrower));
+    assert_eq!(changed(&back), narrower, "{}", back.report());
+    assert!(!back.is_wider());
+
+    // Nobody may give away what a forbid keeps.
+    let kept = added.write(
+        "kept.cedar",
+        "@id(\"kept\")\nforbid (principal, action, resource is Role)\nwhen { \
+         resource == Role::\"auditor\" || resource == Role::\"guest\" };",
+    );
+    let diff = from_shipped(&kept, &solver);
+    assert!(diff.is_equal(), "{}", diff.report());
 }

@@ -135,8 +135,13 @@ impl<'a> Side<'a> {
         }
     }
 
-    pub(super) fn named(&self, policy: &str) -> Named {
-        Named::new(policy, self.snapshot.place(policy))
+    /// What the old side has beside its policies comes from its schema.
+    fn named(&self, policy: &str) -> Named {
+        let mut named = Named::new(policy, self.snapshot.place(policy));
+        if self.snapshot.place(policy).is_none() {
+            "old schema".clone_into(&mut named.place);
+        }
+        named
     }
 
     fn deciding(&self, response: &Response) -> Vec<Named> {

@@ -3,6 +3,7 @@
 
 mod compare;
 mod grouping;
+mod missing;
 mod report;
 pub mod revision;
 mod schemas;
