@@ -130,3 +130,69 @@ fn a_new_role_is_wider_for_who_gives_roles_away() {
     let diff = from_shipped(&kept, &solver);
     assert!(diff.is_equal(), "{}", diff.report());
 }
+
+/// Cedar skips a forbid that fails; the service denies.
+#[test]
+fn a_forbid_that_fails_denies_on_both_sides() {
+    let Some(solver) = solver() else { return };
+    let asked = "accounts:CreateAccount";
+    let forbid = |id: &str, action: &str, condition: &str| {
+        format!(
+            "@id(\"{id}\")\nforbid (principal is User in Role::\"owner\", action == \
+             Action::\"{action}\", resource)\nwhen {{ {condition} }};"
+        )
+    };
+    // It never matches, but by then it may have failed.
+    let fails = "context.now.offset(duration(\"1ms\")) < context.now";
+    let with = |text: &str| Edited::new().write("more.cedar", text);
+    let failing = with(&forbid("x", asked, fails));
+
+    let gone = diff(&failing.load(), &Edited::new().load(), &solver);
+    assert_eq!(
+        changed(&gone),
+        [(asked, Direction::Wider)],
+        "{}",
+        gone.report()
+    );
+    let report = gone.report();
+    assert!(
+        report.contains("was denied by x (more.cedar:1)"),
+        "{report}"
+    );
+    assert!(
+        report.contains("is allowed by roles.owner (roles.cedar:"),
+        "{report}"
+    );
+
+    let added = from_shipped(&failing, &solver);
+    assert_eq!(
+        changed(&added),
+        [(asked, Direction::Narrower)],
+        "{}",
+        added.report()
+    );
+
+    // The same with another name, or in another order of lines.
+    let same = with(&forbid("y", asked, &fails.replace(" < ", "\n  <\n  ")));
+    let same = diff(&failing.load(), &same.load(), &solver);
+    assert!(same.is_equal(), "{}", same.report());
+
+    // In its place one that cannot fail and covers that.
+    let covered = with(&forbid(
+        "x",
+        asked,
+        "context.now >= datetime(\"2026-01-01\")",
+    ));
+    let covered = diff(&failing.load(), &covered.load(), &solver);
+    assert_eq!(
+        changed(&covered),
+        [(asked, Direction::Narrower)],
+        "{}",
+        covered.report()
+    );
+
+    // Where nobody may ask anyway, nothing is wider.
+    let never = with(&forbid("x", "decisions:GetDecision", fails));
+    let never = diff(&never.load(), &Edited::new().load(), &solver);
+    assert!(never.is_equal(), "{}", never.report());
+}

@@ -2,6 +2,7 @@
 //! requests.
 
 mod compare;
+mod failing;
 mod grouping;
 mod missing;
 mod report;
