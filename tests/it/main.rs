@@ -14,6 +14,7 @@ mod metric_names;
 mod policies;
 mod policy_conditions;
 mod policy_diff;
+mod policy_diff_meaning;
 mod policy_differential;
 mod policy_edits;
 mod policy_explain;

@@ -17,16 +17,16 @@ use crate::endurance::charter::Home;
 use crate::policy_solver::{Edited, limits, played, solver};
 use crate::policy_world::{copy, shipped};
 
-fn diff(old: &Snapshot, new: &Snapshot, solver: &Solver) -> Diff {
+pub(crate) fn diff(old: &Snapshot, new: &Snapshot, solver: &Solver) -> Diff {
     widens(old, new, solver, limits(), &SystemClock::start()).expect("a comparison")
 }
 
-fn from_shipped(edited: &Edited, solver: &Solver) -> Diff {
+pub(crate) fn from_shipped(edited: &Edited, solver: &Solver) -> Diff {
     diff(&Edited::new().load(), &edited.load(), solver)
 }
 
 /// What is not equal.
-fn changed(diff: &Diff) -> Vec<(&str, Direction)> {
+pub(crate) fn changed(diff: &Diff) -> Vec<(&str, Direction)> {
     diff.permissions
         .iter()
         .map(|(name, permission)| (name.as_str(), permission.direction()))

@@ -10,6 +10,7 @@ use cedar_policy::{
 };
 use cedar_policy_symcc::{Env, implies_asserts};
 
+use super::failing::{self, Served};
 use super::{Change, Example};
 use crate::authz::snapshot::Snapshot;
 use crate::policy::counterexample::{self, Counterexample, Named, lacks_something};
@@ -135,13 +136,17 @@ impl<'a> Side<'a> {
         }
     }
 
-    pub(super) fn named(&self, policy: &str) -> Named {
-        Named::new(policy, self.snapshot.place(policy))
+    /// What the old side has beside its policies comes from its schema.
+    fn named(&self, policy: &str) -> Named {
+        let mut named = Named::new(policy, self.snapshot.place(policy));
+        if self.snapshot.place(policy).is_none() {
+            "old schema".clone_into(&mut named.place);
+        }
+        named
     }
 
-    fn deciding(&self, response: &Response) -> Vec<Named> {
-        let reasons = response.diagnostics().reason();
-        let mut deciding: Vec<Named> = reasons.map(|id| self.named(id.as_ref())).collect();
+    fn deciding(&self, served: &Served) -> Vec<Named> {
+        let mut deciding: Vec<Named> = served.by.iter().map(|id| self.named(id.as_ref())).collect();
         deciding.sort();
         deciding
     }
@@ -160,6 +165,7 @@ struct Half<'a> {
     changed_permits: Vec<&'a Policy>,
     other_permits: Vec<&'a Policy>,
     changed_forbids: Vec<&'a Policy>,
+    other_forbids: Vec<&'a Policy>,
 }
 
 impl<'a> Half<'a> {
@@ -178,6 +184,7 @@ impl<'a> Half<'a> {
             changed_permits: of(Effect::Permit, true),
             other_permits: of(Effect::Permit, false),
             changed_forbids: of(Effect::Forbid, true),
+            other_forbids: of(Effect::Forbid, false),
         }
     }
 
@@ -238,6 +245,50 @@ impl<'a> Question<'_, 'a> {
                     }
                 }
             }
+        }
+        // Forbids that fail deny, too.
+        for forbid in &self.from.changed_forbids {
+            match self.never_fails(forbid, session)? {
+                Some(Ok(example)) => return Ok(Some(Ok(example))),
+                Some(Err(reason)) => open = Some(reason.or(open)),
+                None => {}
+            }
+        }
+        Ok(open.map(Err))
+    }
+
+    /// `None` if this forbid of `from` fails on nothing that `to` allows. Those that both sides
+    /// have fail on both.
+    fn never_fails(
+        &self,
+        forbid: &Policy,
+        session: &mut Session<'_>,
+    ) -> Result<Option<Found>, String> {
+        let Some(sound) = failing::where_it_does_not_fail(forbid, self.request_type)? else {
+            return Ok(None);
+        };
+        let mut others = self.to.changed_forbids.iter();
+        if others.any(|other| failing::ask_the_same(forbid, other)) {
+            return Ok(None);
+        }
+        let sound = self.compiled(&[&sound], &[])?;
+        let (whole_from, whole_to) = (self.from.set()?, self.to.set()?);
+        let permits = [&self.to.changed_permits[..], &self.to.other_permits].concat();
+        let forbids = [&self.to.changed_forbids[..], &self.to.other_forbids].concat();
+        let mut open: Option<Reason> = None;
+        for permits in permits.chunks(PERMITS_AT_ONCE) {
+            let to = self.compiled(permits, &forbids)?;
+            let reason = match session.never(&implies_asserts(&to, &sound)) {
+                Answer::Holds => continue,
+                Answer::Open(reason) => reason,
+                Answer::Fails(env) => {
+                    if let Some(example) = self.example(&env, &whole_from, &whole_to) {
+                        return Ok(Some(Ok(example)));
+                    }
+                    format!("`{}` may fail, which denies", forbid.id()).into()
+                }
+            };
+            open = Some(reason.or(open));
         }
         Ok(open.map(Err))
     }
@@ -308,8 +359,8 @@ impl<'a> Question<'_, 'a> {
         let differs = |request: &Request, entities: &Entities| {
             let in_to = authorizer.is_authorized(request, to, entities);
             let in_from = authorizer.is_authorized(request, from, entities);
-            in_to.decision() == Decision::Allow
-                && in_from.decision() == Decision::Deny
+            Served::of(&in_to, to).is_allowed
+                && !Served::of(&in_from, from).is_allowed
                 && !lacks_something(&in_to)
                 && !lacks_something(&in_from)
         };
@@ -320,13 +371,9 @@ impl<'a> Question<'_, 'a> {
         } else {
             (to, from)
         };
-        let old = authorizer.is_authorized(&request, old, &entities);
-        let new = authorizer.is_authorized(&request, new, &entities);
-        let deciding: BTreeSet<&PolicyId> = old
-            .diagnostics()
-            .reason()
-            .chain(new.diagnostics().reason())
-            .collect();
+        let served = |set| Served::of(&authorizer.is_authorized(&request, set, &entities), set);
+        let (old, new) = (served(old), served(new));
+        let deciding: BTreeSet<&PolicyId> = old.by.union(&new.by).collect();
         let concerned = self.from.all.iter().chain(&self.to.all).copied();
         let concerned = concerned
             .filter(|policy| deciding.contains(policy.id()) || !self.alike.contains(policy.id()));

@@ -2,6 +2,9 @@
 //! requests.
 
 mod compare;
+mod failing;
+mod grouping;
+mod missing;
 mod report;
 pub mod revision;
 mod schemas;

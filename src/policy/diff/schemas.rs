@@ -9,7 +9,7 @@ use cedar_policy::{Effect, EntityUid, Policy, PolicyId, Schema, ValidationMode, 
 use serde::Serialize;
 
 use super::compare::{Compared, Sides, relevant};
-use super::{Change, DiffError};
+use super::{Change, DiffError, grouping, missing};
 use crate::authz::snapshot::Snapshot;
 use crate::policy::request_type::RequestType;
 use crate::policy::solver::{Reason, Session};
@@ -37,6 +37,11 @@ pub(super) struct Common<'a> {
     /// The action and groups of each old kind of request.
     old_groups: BTreeMap<Key, BTreeSet<EntityUid>>,
     unfit: BTreeSet<PolicyId>,
+    /// Old policies that say something else under the new schema.
+    regrouped: BTreeSet<PolicyId>,
+    /// What the service does where a thing is not in the old schema, or not in the new one.
+    not_in_old: Vec<Policy>,
+    not_in_new: Vec<(EntityUid, Policy)>,
 }
 
 impl<'a> Common<'a> {
@@ -75,12 +80,21 @@ impl<'a> Common<'a> {
                 .map(|request_type| (request_type.key(), request_type.actions().clone()))
                 .collect(),
             unfit,
+            regrouped: grouping::noticing(old.policies(), old.schema(), new.schema())?,
+            not_in_old: missing::missing(new, old)?
+                .iter()
+                .map(missing::denial)
+                .collect::<Result<_, _>>()?,
+            not_in_new: missing::missing(old, new)?
+                .into_iter()
+                .map(|uid| missing::denial(&uid).map(|denial| (uid, denial)))
+                .collect::<Result<_, _>>()?,
         })
     }
 
     /// What becomes of one kind of request that the new schema has.
     pub(super) fn compare<'s>(
-        &self,
+        &'s self,
         sides: &Sides<'s>,
         request_type: &RequestType<'_>,
         session: &mut Session<'_>,
@@ -90,17 +104,33 @@ impl<'a> Common<'a> {
             None => return sides.compare(request_type, &[], session),
             Some(groups) if groups != request_type.actions() => {
                 let reason = "its action is in other groups now, the sets cannot be compared";
-                return Compared {
-                    wider: Some(unknown(request_type, reason)),
-                    narrower: Some(unknown(request_type, reason)),
-                };
+                return incomparable(request_type, reason);
             }
             Some(_) => relevant(&sides.old.policies, request_type),
         };
-        let (unfit, fit): (Vec<&'s Policy>, Vec<&'s Policy>) = old
+        let mut ids = old.iter().map(|policy| policy.id());
+        if let Some(id) = ids.find(|id| self.regrouped.contains(*id)) {
+            let reason = format!(
+                "`{id}` looks for actions in groups, and these are others now, the sets cannot be \
+                 compared"
+            );
+            return incomparable(request_type, &reason);
+        }
+        let could_permit = old.iter().any(|policy| policy.effect() == Effect::Permit);
+        let (unfit, mut fit): (Vec<&'s Policy>, Vec<&'s Policy>) = old
             .into_iter()
             .partition(|policy| self.unfit.contains(policy.id()));
+        let new_things = self.not_in_old.iter();
+        fit.extend(new_things.filter(|denial| request_type.may_match(denial)));
         let mut compared = sides.compare(request_type, &fit, session);
+        let mut gone = self.not_in_new.iter();
+        if let Some((uid, _)) = gone.find(|(_, denial)| request_type.may_match(denial))
+            && could_permit
+            && compared.narrower.as_ref().is_none_or(Change::is_unfinished)
+        {
+            let reason = format!("nothing can be asked about {uid} any more");
+            compared.narrower = Some(unknown(request_type, &reason));
+        }
         // Left out, a permit makes the old set look smaller and a forbid makes it look larger.
         for policy in unfit {
             let reason = format!("the old `{}` does not fit the new schema", policy.id());
@@ -114,6 +144,14 @@ impl<'a> Common<'a> {
             }
         }
         compared
+    }
+}
+
+/// Perhaps wider, perhaps narrower.
+fn incomparable(request_type: &RequestType<'_>, reason: &str) -> Compared {
+    Compared {
+        wider: Some(unknown(request_type, reason)),
+        narrower: Some(unknown(request_type, reason)),
     }
 }
 

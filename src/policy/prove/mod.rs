@@ -6,7 +6,7 @@ pub mod cache;
 mod fail;
 mod gate;
 mod look;
-mod moved;
+pub(super) mod moved;
 mod report;
 mod shadow;
 

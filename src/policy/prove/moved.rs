@@ -14,10 +14,10 @@ use crate::authz::snapshot::{Invariant, Snapshot};
 use crate::policy::solver::Reason;
 
 /// Each action and the groups that it is in, at whatever distance.
-type Groups = BTreeMap<EntityUid, BTreeSet<EntityUid>>;
+pub(in crate::policy) type Groups = BTreeMap<EntityUid, BTreeSet<EntityUid>>;
 
 /// Each action of a schema with its groups.
-pub(super) fn groups(schema: &Schema) -> Result<Groups, String> {
+pub(in crate::policy) fn groups(schema: &Schema) -> Result<Groups, String> {
     let actions = schema
         .action_entities()
         .map_err(|error| error.to_string())?;
@@ -128,7 +128,8 @@ fn asks_for_members_of_the_action(json: &Value) -> bool {
     })
 }
 
-fn any_field(json: &Value, wanted: &dyn Fn(&str, &Value) -> bool) -> bool {
+/// Whether a field like this is anywhere in it.
+pub(in crate::policy) fn any_field(json: &Value, wanted: &dyn Fn(&str, &Value) -> bool) -> bool {
     match json {
         Value::Object(fields) => fields
             .iter()
