@@ -224,6 +224,10 @@ impl Verifier {
             let name = file.name();
             self.report.add(&name, Some(1), Finding::HeadLost);
         }
+        if meta.first_line_lost == Some(true) {
+            let name = file.name();
+            self.report.add(&name, Some(1), Finding::FirstLineLost);
+        }
         if let Some(through) = meta.missing_through {
             let finding = Finding::MissingSinceRestart(through);
             self.report.add(&file.name(), Some(1), finding);

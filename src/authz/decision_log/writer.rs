@@ -208,6 +208,7 @@ impl Writer {
             unreadable_bytes: 0,
             missing_through: None,
             head_lost: false,
+            first_line_lost: false,
         };
         let mut line = Vec::new();
         self.renderer.file(now, body, &mut line);

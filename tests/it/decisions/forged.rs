@@ -12,7 +12,7 @@ use super::stand_alone::Bench;
 
 const TORN: usize = 33;
 
-fn findings(bench: &Bench) -> Vec<Finding> {
+pub(super) fn findings(bench: &Bench) -> Vec<Finding> {
     let findings = bench.verify().findings.into_iter();
     findings.map(|located| located.finding).collect()
 }
@@ -34,7 +34,7 @@ fn forge(line: &[u8], mac: Option<&str>) -> Vec<u8> {
     format!("{body},\"mac\":\"{mac}\"}}\n").into_bytes()
 }
 
-fn first(file: &Path) -> Value {
+pub(super) fn first(file: &Path) -> Value {
     serde_json::from_slice(&split(file)[0]).expect("a line")
 }
 

@@ -1,0 +1,84 @@
+//! Whoever takes files away is found out, whatever else they change meanwhile.
+
+use std::fs;
+use std::path::PathBuf;
+
+use charter::authz::decision_log::Finding;
+
+use super::chain::split;
+use super::forged::{findings, first};
+use super::stand_alone::Bench;
+use super::{files, lines};
+
+/// A log of at least four files, and those.
+fn log_of_files(keep_files: u64) -> (Bench, Vec<PathBuf>) {
+    let mut bench = Bench::new();
+    bench.limits.rotate_bytes = 4_000;
+    bench.limits.keep_files = keep_files;
+    let log = bench.open();
+    bench.fill(&log, 16);
+    log.close();
+    drop(log);
+    let files = files(&bench.dir());
+    assert!(files.len() > 3, "{files:?}");
+    (bench, files)
+}
+
+#[test]
+fn old_files_that_were_erased_while_the_newest_did_not_tell_of_them() {
+    // What stands first in the newest file when the service starts.
+    for way in ["changed", "second", "earlier"] {
+        let (bench, mut all) = log_of_files(1_000);
+        let newest = all.pop().expect("a file");
+        let whole = fs::read(&newest).expect("the newest file");
+        let mut lines = split(&newest);
+        let another = match way {
+            "changed" => {
+                let text = String::from_utf8(lines[0].clone()).expect("text");
+                text.replace("\"oldest\":1", "\"oldest\":2").into_bytes()
+            }
+            "second" => lines[1].clone(),
+            _ => split(&all[1])[0].clone(),
+        };
+        assert_ne!(lines[0], another);
+        lines[0] = another;
+        fs::write(&newest, lines.concat()).expect("changed");
+        for file in &all {
+            fs::remove_file(file).expect("removed");
+        }
+        let log = bench.open();
+        log.close();
+        drop(log);
+        fs::write(&newest, &whole).expect("as it was");
+        for _ in 0..2 {
+            let found = findings(&bench);
+            let missing = Finding::MissingFiles(1, all.len() as u64);
+            assert!(found.contains(&missing), "{way}: {found:?}");
+            assert!(found.contains(&Finding::FirstLineLost), "{way}: {found:?}");
+            assert_eq!(found.len(), 2, "{way}: {found:?}");
+            let log = bench.open();
+            bench.fill(&log, 8);
+            log.close();
+        }
+    }
+}
+
+#[test]
+fn the_oldest_file_is_the_one_that_the_file_before_tells_of() {
+    let (bench, all) = log_of_files(4);
+    let [.., before, newest] = &*all else {
+        panic!("{all:?}");
+    };
+    let before = first(before);
+    let mut whole = fs::read(newest).expect("the newest file");
+    whole[20] ^= 1;
+    fs::write(newest, &whole).expect("changed");
+    let log = bench.open();
+    log.close();
+    drop(log);
+    whole[20] ^= 1;
+    fs::write(newest, &whole).expect("as it was");
+    let told = lines(&bench.dir()).pop().expect("a line");
+    assert_eq!(told["first_line_lost"], true);
+    assert_eq!(told["oldest"], before["oldest"]);
+}
