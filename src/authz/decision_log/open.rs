@@ -110,6 +110,7 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
             length,
             oldest,
             head,
+            keys: chains,
             pending: Vec::new(),
         },
         renderer,

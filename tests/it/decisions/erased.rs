@@ -1,7 +1,7 @@
 //! Whoever takes files away is found out, whatever else they change meanwhile.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use charter::authz::decision_log::Finding;
 
@@ -81,4 +81,64 @@ fn the_oldest_file_is_the_one_that_the_file_before_tells_of() {
     let told = lines(&bench.dir()).pop().expect("a line");
     assert_eq!(told["first_line_lost"], true);
     assert_eq!(told["oldest"], before["oldest"]);
+}
+
+/// The part of a file's name that holds its number.
+fn number_of(file: &Path) -> String {
+    let name = file.file_name().expect("a name").to_string_lossy();
+    name.rsplit_once('-').expect("a time").0.to_owned()
+}
+
+/// Gives a file another time in its name.
+fn rename(file: &Path, begun: u64) {
+    let other = file.with_file_name(format!("{}-{begun:013}.jsonl", number_of(file)));
+    fs::rename(file, other).expect("renamed");
+}
+
+#[test]
+fn a_file_is_as_old_as_its_first_line_says_and_not_its_name() {
+    let (bench, all) = log_of_files(1_000);
+    for file in &all {
+        rename(file, 1);
+    }
+    let log = bench.open();
+    bench.fill(&log, 8);
+    log.close();
+    drop(log);
+    let after = files(&bench.dir());
+    assert!(after.len() > all.len());
+    assert_eq!(number_of(&after[0]), "decisions-0000000001");
+    // Nor is it younger.
+    for file in &after {
+        rename(file, 9_999_999_999_999);
+    }
+    bench.clock.advance(2 * 86_400);
+    let log = bench.open();
+    bench.fill(&log, 8);
+    log.close();
+    let left = files(&bench.dir());
+    let gone = |file: &PathBuf| !left.iter().any(|it| number_of(it) == number_of(file));
+    assert!(after[..after.len() - 1].iter().all(gone), "{left:?}");
+}
+
+#[test]
+fn a_file_of_unknown_age_goes_when_there_are_too_many() {
+    let (mut bench, all) = log_of_files(1_000);
+    let mut whole = fs::read(&all[1]).expect("a file");
+    whole[20] ^= 1;
+    fs::write(&all[1], whole).expect("changed");
+    bench.clock.advance(2 * 86_400);
+    let begin_another = |bench: &Bench| {
+        let log = bench.open();
+        bench.fill(&log, 8);
+        log.close();
+        files(&bench.dir())
+    };
+    let after = begin_another(&bench);
+    assert!(after.len() > all.len());
+    assert_eq!(after[..2], all[..2]);
+    bench.limits.keep_files = 3;
+    let after = begin_another(&bench);
+    assert_eq!(after.len(), 3);
+    assert!(!after.contains(&all[1]));
 }
