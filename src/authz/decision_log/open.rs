@@ -100,6 +100,8 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
         let open = files::begin(&file, &line).map_err(failed(&file.path))?;
         (file, open, line.len() as u64)
     };
+    // Only now is it told in the log that the head was broken: it must not heal before.
+    head.shorten().map_err(failed(&config.head))?;
     head.write(&Head::new(current.number, renderer.position))
         .map_err(failed(&config.head))?;
     Ok(Opened {

@@ -175,10 +175,15 @@ fn a_head_that_was_lost_is_told_for_good() {
     let head = |file: u64, sequence: u64| {
         Some(json!({"file": file, "sequence": sequence, "mac": none}).to_string())
     };
-    let ways: [(&str, Lose<'_>); 7] = [
+    let longer = |bench: &Bench| {
+        let head = fs::read_to_string(bench.head()).expect("a head");
+        Some(format!("{head}x\n"))
+    };
+    let ways: [(&str, Lose<'_>); 8] = [
         ("removed", &|_| None),
         ("emptied", &|_| Some(String::new())),
         ("broken", &|_| Some("{".to_owned())),
+        ("followed by something", &longer),
         ("of no line", &|_| head(0, 0)),
         ("of another log's line in the middle", &|_| head(1, 3)),
         ("of another log's last line", &|_| head(1, 11)),
