@@ -89,12 +89,7 @@ pub struct RecordedError {
     pub message: String,
 }
 
-/// The first line of a file; `None` if there is no whole one that says what first lines say.
-pub(super) fn first_line(path: &Path) -> io::Result<Option<Meta>> {
-    Ok(serde_json::from_slice(&first_bytes(path)?).ok())
-}
-
-/// The same, only if one of the keys made it, as the first line of this very file.
+/// The first line of a file; `None` if none of the keys made it, as the first of this very file.
 pub(super) fn authentic_first_line(file: &LogFile, keys: &[Chain]) -> io::Result<Option<Meta>> {
     let mut line = first_bytes(&file.path)?;
     line.pop_if(|last| *last == b'\n');

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use charter::authz::decision_log::Finding;
+use charter::authz::decision_log::{Finding, Report};
 
 use super::chain::split;
 use super::forged::{findings, first};
@@ -141,4 +142,95 @@ fn a_file_of_unknown_age_goes_when_there_are_too_many() {
     let after = begin_another(&bench);
     assert_eq!(after.len(), 3);
     assert!(!after.contains(&all[1]));
+}
+
+/// Whether this process reads a file.
+fn is_read(file: &Path) -> bool {
+    let open = fs::read_dir("/proc/self/fd").expect("what is open");
+    let mut paths = open.filter_map(|it| fs::read_link(it.ok()?.path()).ok());
+    paths.any(|path| path == file)
+}
+
+/// What is found if something is done once the first file is read.
+fn verify_meanwhile(bench: &Bench, work: impl Fn() + Sync) -> Report {
+    let first = fs::canonicalize(&files(&bench.dir())[0]).expect("a path");
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_read(&first) && !is_done.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            work();
+        });
+        let report = bench.verify();
+        is_done.store(true, Ordering::SeqCst);
+        report
+    })
+}
+
+/// What is found if a file vanishes meanwhile.
+fn verify_without(bench: &Bench, file: &Path) -> Vec<Finding> {
+    let all = files(&bench.dir()).len() as u64;
+    let aside = bench.home.path().join("aside");
+    for _ in 0..50 {
+        let vanish = || fs::rename(file, &aside).expect("moved away");
+        let report = verify_meanwhile(bench, vanish);
+        fs::rename(&aside, file).expect("moved back");
+        // Unless it was moved too late.
+        if report.files < all {
+            return report.findings.into_iter().map(|it| it.finding).collect();
+        }
+    }
+    panic!("the first file is read too fast");
+}
+
+#[test]
+fn only_files_that_went_in_their_time_may_vanish_while_the_log_is_read() {
+    let mut bench = Bench::new();
+    bench.limits.rotate_bytes = 600_000;
+    let log = bench.open();
+    bench.fill(&log, 1_100);
+    log.close();
+    drop(log);
+    let all = files(&bench.dir());
+    assert!(all.len() > 3, "{all:?}");
+    let saved: Vec<_> = all[..2]
+        .iter()
+        .map(|it| fs::read(it).expect("a file"))
+        .collect();
+    let found = verify_without(&bench, &all[1]);
+    assert!(found.contains(&Finding::MissingFiles(2, 2)), "{found:?}");
+    // The service removes the first two.
+    bench.limits.keep_files = all.len() as u64 - 1;
+    let log = bench.open();
+    bench.fill(&log, 400);
+    log.close();
+    drop(log);
+    assert_eq!(files(&bench.dir())[0], all[2]);
+    for (file, bytes) in all.iter().zip(saved) {
+        fs::write(file, bytes).expect("it is there again");
+    }
+    bench.assert_intact();
+    let found = verify_without(&bench, &all[1]);
+    assert!(found.is_empty(), "{found:?}");
+    let found = verify_without(&bench, &all[2]);
+    assert!(found.contains(&Finding::MissingFiles(3, 3)), "{found:?}");
+}
+
+#[test]
+fn a_first_line_that_is_put_back_while_the_log_is_read() {
+    let mut bench = Bench::new();
+    bench.limits.rotate_bytes = 600_000;
+    let log = bench.open();
+    bench.fill(&log, 1_100);
+    log.close();
+    let all = files(&bench.dir());
+    let newest = all.last().expect("a file");
+    fs::remove_file(&all[0]).expect("removed");
+    let whole = fs::read_to_string(newest).expect("the newest file");
+    let changed = whole.replacen("\"oldest\":1", "\"oldest\":2", 1);
+    assert_ne!(whole, changed);
+    fs::write(newest, changed).expect("changed");
+    let report = verify_meanwhile(&bench, || fs::write(newest, &whole).expect("as it was"));
+    assert!(!report.findings.is_empty(), "{report:?}");
 }
