@@ -22,7 +22,7 @@ pub(super) const TEMPORARY: &str = "decisions.new";
 /// Held by the one process that writes.
 pub(super) const LOCK: &str = "lock";
 /// How much of a file's end is looked at for its last line, more than any line has.
-const TAIL: u64 = 4 * 1024 * 1024;
+pub(super) const TAIL: u64 = 4 * 1024 * 1024;
 
 /// A file of the log.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

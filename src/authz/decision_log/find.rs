@@ -1,12 +1,12 @@
 //! Finds one decision by its id, whose time says which files to look into first.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 use memchr::memmem;
 
-use super::files::{self, LogFile};
+use super::files::{self, LogFile, TAIL};
 use super::read::Record;
 use crate::domain::id::DecisionId;
 
@@ -53,13 +53,16 @@ fn find_in(file: File, finder: &memmem::Finder<'_>, id: DecisionId) -> io::Resul
     let mut reader = BufReader::with_capacity(256 * 1024, file);
     let mut line = Vec::new();
     loop {
+        // What is longer is read in pieces, and only the first is where a line begins.
+        let begins = line.last().is_none_or(|last| *last == b'\n');
         line.clear();
-        reader.read_until(b'\n', &mut line)?;
+        (&mut reader).take(TAIL).read_until(b'\n', &mut line)?;
         if line.is_empty() {
             return Ok(None);
         }
         // A client's text might contain the same: the record itself decides.
-        if finder.find(&line).is_some()
+        if begins
+            && finder.find(&line).is_some()
             && let Ok(record) = serde_json::from_slice::<Record>(&line)
             && record.id == id.to_string()
         {

@@ -103,6 +103,11 @@ pub enum Finding {
         "when the service started here, the head was missing, broken or not this log's: what was cut off before it does not show"
     )]
     HeadLost,
+    /// The newest file's first line was another one when the service started.
+    #[error(
+        "when the service started here, the first line of the file before was not as it was written: which files were kept then is taken from an earlier one"
+    )]
+    FirstLineLost,
     /// The head attests another line.
     #[error("line {0} of the chain is not the one that the head attests")]
     OtherHead(u64),

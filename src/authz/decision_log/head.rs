@@ -90,6 +90,14 @@ impl HeadFile {
         self.0.write_all_at(&line, 0)
     }
 
+    /// Removes what stands behind the one line: no write would.
+    pub(super) fn shorten(&self) -> io::Result<()> {
+        if self.0.metadata()?.len() > LENGTH as u64 {
+            self.0.set_len(LENGTH as u64)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn sync(&self) -> io::Result<()> {
         self.0.sync_all()
     }

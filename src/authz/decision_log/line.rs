@@ -106,6 +106,9 @@ pub(super) struct FileBody<'a> {
     /// There was no head to hold the files before against, or not theirs.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) head_lost: bool,
+    /// The first line of the file before was not authentic, so another one said what is kept.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) first_line_lost: bool,
 }
 
 /// Decisions that were not written.

@@ -54,6 +54,8 @@ struct Left {
     unreadable_bytes: u64,
     missing_through: Option<u64>,
     head_lost: bool,
+    /// The newest file does not say which one is the oldest.
+    first_line_lost: bool,
 }
 
 pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenError> {
@@ -91,12 +93,15 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
             unreadable_bytes: left.unreadable_bytes,
             missing_through: left.missing_through,
             head_lost: left.head_lost,
+            first_line_lost: left.first_line_lost,
         };
         let mut line = Vec::new();
         renderer.file(now, body, &mut line);
         let open = files::begin(&file, &line).map_err(failed(&file.path))?;
         (file, open, line.len() as u64)
     };
+    // Only now is it told in the log that the head was broken: it must not heal before.
+    head.shorten().map_err(failed(&config.head))?;
     head.write(&Head::new(current.number, renderer.position))
         .map_err(failed(&config.head))?;
     Ok(Opened {
@@ -107,6 +112,7 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
             length,
             oldest,
             head,
+            keys: chains,
             pending: Vec::new(),
         },
         renderer,
@@ -140,10 +146,11 @@ fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
         },
         reopen: None,
         newest: files.last().map_or(0, |file| file.number),
-        oldest: files.first().map(|file| file.number),
+        oldest: None,
         unreadable_bytes: 0,
         missing_through: None,
         head_lost: false,
+        first_line_lost: false,
     };
     let mut last = None;
     if let Some(newest) = files.last() {
@@ -155,9 +162,10 @@ fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
         left.unreadable_bytes = unreadable_bytes;
         last = found;
         // A file that is gone and should not be must not be forgotten.
-        let told = authentic_first_line(&newest.path, chains)?.and_then(|line| line.oldest);
-        left.oldest = told.or(left.oldest);
-        if last.is_some() && unreadable_bytes == 0 {
+        let (oldest, is_told) = oldest(&files, chains)?;
+        left.oldest = Some(oldest);
+        left.first_line_lost = !is_told;
+        if is_told && last.is_some() && unreadable_bytes == 0 {
             left.reopen = Some((newest.clone(), length));
         }
     }
@@ -190,6 +198,18 @@ fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
     Ok(left)
 }
 
+/// The number of the oldest file that is to be there, and whether the newest one tells it.
+/// Otherwise it is an earlier one's, as low as it was then: what is there proves nothing.
+fn oldest(files: &[LogFile], chains: &[Chain]) -> io::Result<(u64, bool)> {
+    for (age, file) in files.iter().rev().enumerate() {
+        let told = authentic_first_line(file, chains)?.and_then(|line| line.oldest);
+        if let Some(oldest) = told {
+            return Ok((oldest, age == 0));
+        }
+    }
+    Ok((1, false))
+}
+
 /// Whether the head may be what this log left behind: it attests one of its lines, or more lines
 /// than there are.
 fn fits(head: &Head, last: Position, files: &[LogFile]) -> io::Result<bool> {
@@ -212,6 +232,12 @@ fn report(left: &Left) {
     if left.head_lost {
         tracing::error!(
             "the head of the decision log is missing, broken or of another log: a cut end would not show; the log goes on in another file that says so"
+        );
+    }
+    if left.first_line_lost {
+        tracing::error!(
+            oldest = left.oldest,
+            "the first line of the newest decision file is not as it was written: an earlier one says which files are kept; the log goes on in another file that says so"
         );
     }
     if left.unreadable_bytes > 0 {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::chain::{self, Chain};
+use super::files::LogFile;
 use super::fragments::Uid;
 
 /// No first line is longer.
@@ -27,6 +28,7 @@ pub(super) struct Meta {
     pub(super) unreadable_bytes: Option<u64>,
     pub(super) missing_through: Option<u64>,
     pub(super) head_lost: Option<bool>,
+    pub(super) first_line_lost: Option<bool>,
     pub(super) lost: Option<u64>,
 }
 
@@ -87,19 +89,16 @@ pub struct RecordedError {
     pub message: String,
 }
 
-/// The first line of a file; `None` if there is no whole one that says what first lines say.
-pub(super) fn first_line(path: &Path) -> io::Result<Option<Meta>> {
-    Ok(serde_json::from_slice(&first_bytes(path)?).ok())
-}
-
-/// The same, only if one of the keys made it.
-pub(super) fn authentic_first_line(path: &Path, keys: &[Chain]) -> io::Result<Option<Meta>> {
-    let mut line = first_bytes(path)?;
+/// The first line of a file; `None` if none of the keys made it, as the first of this very file.
+pub(super) fn authentic_first_line(file: &LogFile, keys: &[Chain]) -> io::Result<Option<Meta>> {
+    let mut line = first_bytes(&file.path)?;
     line.pop_if(|last| *last == b'\n');
     let by = |(body, mac): (&[u8], chain::Mac)| keys.iter().any(|key| key.mac(body) == mac);
+    let is_its = |meta: &Meta| meta.kind == Kind::File && meta.file == Some(file.number);
     Ok(chain::split(&line)
         .filter(|parts| by(*parts))
-        .and_then(|_| serde_json::from_slice(&line).ok()))
+        .and_then(|_| serde_json::from_slice(&line).ok())
+        .filter(is_its))
 }
 
 fn first_bytes(path: &Path) -> io::Result<Vec<u8>> {

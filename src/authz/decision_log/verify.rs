@@ -10,10 +10,13 @@ use super::files::{self, LogFile};
 use super::findings::{Finding, Located, Note, Report};
 use super::head::Head;
 use super::line::VERSION;
-use super::read::{Kind, Meta, first_line};
+use super::read::{Kind, Meta, authentic_first_line};
 
 /// No line is longer.
 const LONGEST_LINE: u64 = 64 * 1024 * 1024;
+
+/// No log goes on in so many files while its newest one is looked for.
+const LISTED_AT_MOST: usize = 10;
 
 /// Checks the log of a directory. `head` is the file of the head, if it is known.
 ///
@@ -25,6 +28,11 @@ pub fn verify(dir: &Path, head: Option<&Path>, keys: &[LogKey]) -> io::Result<Re
     let attested = head.map(Head::read).transpose()?.flatten();
     let (files, foreign) = files::list(dir)?;
     let mut verifier = Verifier {
+        dir,
+        listed: files
+            .first()
+            .zip(files.last())
+            .map(|(first, last)| (first.number, last.number)),
         keys: keys.iter().filter_map(Chain::new).collect(),
         report: Report::default(),
         chain: None,
@@ -45,7 +53,7 @@ pub fn verify(dir: &Path, head: Option<&Path>, keys: &[LogKey]) -> io::Result<Re
             None => {}
         }
     }
-    verifier.missing_files(&files)?;
+    verifier.missing_files(&files);
     for (index, file) in files.iter().enumerate() {
         verifier.file(file, index + 1 == files.len())?;
     }
@@ -53,7 +61,10 @@ pub fn verify(dir: &Path, head: Option<&Path>, keys: &[LogKey]) -> io::Result<Re
     Ok(verifier.report)
 }
 
-struct Verifier {
+struct Verifier<'a> {
+    dir: &'a Path,
+    /// The numbers of the oldest file and the newest.
+    listed: Option<(u64, u64)>,
     keys: Vec<Chain>,
     report: Report,
     /// The line before: its number, and its code if it could be read.
@@ -97,17 +108,8 @@ impl Checks {
     }
 }
 
-impl Verifier {
-    fn missing_files(&mut self, files: &[LogFile]) -> io::Result<()> {
-        let (Some(first), Some(newest)) = (files.first(), files.last()) else {
-            return Ok(());
-        };
-        let oldest = first_line(&newest.path)?.and_then(|line| line.oldest);
-        if let Some(oldest) = oldest.filter(|oldest| *oldest < first.number) {
-            let through = first.number - 1;
-            let finding = Finding::MissingFiles(oldest, through);
-            self.report.add(&newest.name(), Some(1), finding);
-        }
+impl Verifier<'_> {
+    fn missing_files(&mut self, files: &[LogFile]) {
         for pair in files.windows(2) {
             let [before, after] = pair else { continue };
             if after.number == before.number {
@@ -117,15 +119,39 @@ impl Verifier {
                 self.report.add(&after.name(), Some(1), finding);
             }
         }
-        Ok(())
+    }
+
+    /// Whether a file that vanished is one that the service removes: the log's newest file, as it
+    /// is now, does not count it any more.
+    fn is_over(&self, file: &LogFile) -> io::Result<bool> {
+        for _ in 0..LISTED_AT_MOST {
+            let (files, _) = files::list(self.dir)?;
+            let Some(newest) = files.last() else {
+                return Ok(false);
+            };
+            match authentic_first_line(newest, &self.keys) {
+                // There is a newer one already.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                told => {
+                    let oldest = told?.and_then(|line| line.oldest);
+                    return Ok(oldest.is_some_and(|oldest| oldest > file.number));
+                }
+            }
+        }
+        Ok(false)
     }
 
     fn file(&mut self, file: &LogFile, is_newest: bool) -> io::Result<()> {
         let open = match File::open(&file.path) {
             Ok(open) => open,
-            // Its time was over meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.settle();
+                if !self.is_over(file)? {
+                    let finding = Finding::MissingFiles(file.number, file.number);
+                    self.report.add(&file.name(), None, finding);
+                    return Ok(());
+                }
+                // Its time was over meanwhile.
                 self.chain = None;
                 self.end = End::default();
                 return Ok(());
@@ -171,6 +197,7 @@ impl Verifier {
     /// The first line of a file: under which key it is, and what it says of the file before.
     fn begin(&mut self, file: &LogFile, line: &[u8]) -> Checks {
         let meta: Option<Meta> = serde_json::from_slice(line).ok();
+        self.missing_before(file, meta.as_ref());
         let named = meta.as_ref().and_then(|meta| meta.key.clone());
         let key = self
             .keys
@@ -204,6 +231,19 @@ impl Verifier {
         checks
     }
 
+    /// What the newest file says of the oldest one. It is taken from the line that is checked: what
+    /// is read twice may be two things.
+    fn missing_before(&mut self, file: &LogFile, line: Option<&Meta>) {
+        let Some((first, newest)) = self.listed else {
+            return;
+        };
+        let oldest = line.and_then(|line| line.oldest);
+        if let Some(oldest) = oldest.filter(|oldest| file.number == newest && *oldest < first) {
+            let finding = Finding::MissingFiles(oldest, first - 1);
+            self.report.add(&file.name(), Some(1), finding);
+        }
+    }
+
     /// What an authentic first line says of what was there when the service started.
     fn told(&mut self, file: &LogFile, meta: &Meta) {
         let told = meta.unreadable_bytes.unwrap_or(0);
@@ -223,6 +263,10 @@ impl Verifier {
         if meta.head_lost == Some(true) {
             let name = file.name();
             self.report.add(&name, Some(1), Finding::HeadLost);
+        }
+        if meta.first_line_lost == Some(true) {
+            let name = file.name();
+            self.report.add(&name, Some(1), Finding::FirstLineLost);
         }
         if let Some(through) = meta.missing_through {
             let finding = Finding::MissingSinceRestart(through);

@@ -10,14 +10,17 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::Limits;
+use super::chain::Chain;
 use super::counts::Counts;
 use super::entry::Entry;
 use super::files::{self, LogFile};
 use super::head::{Head, HeadFile};
 use super::line::{FileBody, Renderer};
 use super::queue::{Lost, Queue, Unwritten};
+use super::read::authentic_first_line;
 use super::shadow::Shadow;
 use crate::domain::clock::Clock;
+use crate::domain::timestamp;
 
 /// Between tries to write.
 const RETRY: Duration = Duration::from_millis(200);
@@ -88,6 +91,8 @@ pub(super) struct Files {
     /// The number of the oldest file that is kept, as the first line of the current one says.
     pub(super) oldest: u64,
     pub(super) head: HeadFile,
+    /// All that are known, to tell which first lines are authentic.
+    pub(super) keys: Vec<Chain>,
     /// Rendered, and not yet in the file.
     pub(super) pending: Vec<u8>,
 }
@@ -208,6 +213,7 @@ impl Writer {
             unreadable_bytes: 0,
             missing_through: None,
             head_lost: false,
+            first_line_lost: false,
         };
         let mut line = Vec::new();
         self.renderer.file(now, body, &mut line);
@@ -244,12 +250,15 @@ impl Writer {
         let kept_for = i64::try_from(self.limits.keep_for.as_millis()).unwrap_or(i64::MAX);
         let too_old = self.clock.now().timestamp_millis().saturating_sub(kept_for);
         // What a file holds is as young as the beginning of the one behind it. What is in front of
-        // the first one that is there was removed when its time was over, or is missed.
-        let by_age = match files.iter().position(|file| file.begun >= too_old) {
-            Some(0) => 0,
-            Some(at) => files.get(at).map_or(0, |file| file.number - 1),
-            None => newest.saturating_sub(1),
+        // the first one that is there was removed when its time was over, or is missed. Names are
+        // not believed: whoever renames files must not have them removed.
+        let is_kept = |file: &LogFile| {
+            let begun = begun(file, &self.files.keys);
+            begun.is_none_or(|begun| begun >= too_old)
         };
+        let first_kept = files.iter().position(is_kept).unwrap_or(files.len());
+        let before = first_kept.checked_sub(1).and_then(|at| files.get(at));
+        let by_age = before.map_or(0, |file| file.number);
         by_number.max(by_age).max(self.files.oldest).min(newest)
     }
 
@@ -292,6 +301,12 @@ impl Writer {
             }
         }
     }
+}
+
+/// When a file was begun, in milliseconds of Unix time; `None` if no key of ours says so.
+fn begun(file: &LogFile, keys: &[Chain]) -> Option<i64> {
+    let first_line = authentic_first_line(file, keys).ok()??;
+    Some(timestamp::parse(&first_line.at).ok()?.timestamp_millis())
 }
 
 impl Files {

@@ -12,7 +12,7 @@ use super::stand_alone::Bench;
 
 const TORN: usize = 33;
 
-fn findings(bench: &Bench) -> Vec<Finding> {
+pub(super) fn findings(bench: &Bench) -> Vec<Finding> {
     let findings = bench.verify().findings.into_iter();
     findings.map(|located| located.finding).collect()
 }
@@ -34,7 +34,7 @@ fn forge(line: &[u8], mac: Option<&str>) -> Vec<u8> {
     format!("{body},\"mac\":\"{mac}\"}}\n").into_bytes()
 }
 
-fn first(file: &Path) -> Value {
+pub(super) fn first(file: &Path) -> Value {
     serde_json::from_slice(&split(file)[0]).expect("a line")
 }
 
@@ -175,10 +175,15 @@ fn a_head_that_was_lost_is_told_for_good() {
     let head = |file: u64, sequence: u64| {
         Some(json!({"file": file, "sequence": sequence, "mac": none}).to_string())
     };
-    let ways: [(&str, Lose<'_>); 7] = [
+    let longer = |bench: &Bench| {
+        let head = fs::read_to_string(bench.head()).expect("a head");
+        Some(format!("{head}x\n"))
+    };
+    let ways: [(&str, Lose<'_>); 8] = [
         ("removed", &|_| None),
         ("emptied", &|_| Some(String::new())),
         ("broken", &|_| Some("{".to_owned())),
+        ("followed by something", &longer),
         ("of no line", &|_| head(0, 0)),
         ("of another log's line in the middle", &|_| head(1, 3)),
         ("of another log's last line", &|_| head(1, 11)),

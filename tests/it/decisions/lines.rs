@@ -204,3 +204,30 @@ async fn what_another_service_asks_is_a_line() {
     assert!(own.get("via").is_none(), "{own}");
     service.stop().await;
 }
+
+/// The most memory that this process has had, in KiB.
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("the process's state");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    number.and_then(|it| it.parse().ok()).expect("a number")
+}
+
+#[test]
+fn a_search_takes_little_memory_whatever_the_files_hold() {
+    let (bench, other) = (Bench::new(), Bench::new());
+    let (log, others) = (bench.open(), other.open());
+    bench.fill(&log, 1);
+    log.close();
+    let reader = other.acme.program(&[], &[]);
+    let decided = other.decide(&others, &reader, Permission::GetOrganization);
+    let id = decided.expect("on record").id;
+    let newest = files(&bench.dir()).remove(0);
+    let file = std::fs::OpenOptions::new().write(true).open(newest);
+    let before = most_memory();
+    // A line of zeros that take no room on the disk.
+    file.expect("a file").set_len(512 << 20).expect("longer");
+    assert!(log.recorder().find(id).expect("readable").is_none());
+    let taken = most_memory() - before;
+    assert!(taken < 64 << 10, "{taken} KiB");
+}

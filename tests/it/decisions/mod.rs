@@ -3,6 +3,7 @@
 mod asked_again;
 mod chain;
 mod endpoint;
+mod erased;
 mod forged;
 mod kills;
 mod lines;
