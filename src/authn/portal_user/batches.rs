@@ -127,8 +127,7 @@ async fn ask_all<T: Answerer>(
 ) {
     let mut asking = Asking(queue);
     loop {
-        // Whatever else is ready runs first, and what of it has a question shares this batch.
-        tokio::task::yield_now().await;
+        asking.gather().await;
         let Some(batch) = asking.next(clock.monotonic()) else {
             break;
         };
@@ -146,6 +145,20 @@ async fn ask_all<T: Answerer>(
 struct Asking<Q, A>(Arc<Mutex<Queue<Q, A>>>);
 
 impl<Q, A> Asking<Q, A> {
+    /// Whatever else is ready runs first, and what of it has a question shares this batch: until a
+    /// round brings nobody more.
+    async fn gather(&self) {
+        let mut before = 0;
+        loop {
+            tokio::task::yield_now().await;
+            let now = self.0.lock().waiting.len();
+            if now == before || now >= AT_ONCE {
+                return;
+            }
+            before = now;
+        }
+    }
+
     /// What is waited for now; `None` once nobody does, and then the right is given back in the same
     /// moment. Who waited too long is told so.
     fn next(&mut self, now: Duration) -> Option<Vec<Waiting<Q, A>>> {
