@@ -1,5 +1,6 @@
 //! Takes an edit of the folder while requests are served, or says why not.
 
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -170,9 +171,9 @@ impl Reloader {
 
     async fn read(&self) -> Read {
         let policies = Arc::clone(&self.policies);
-        let read = tokio::task::spawn_blocking(move || policies.read()).await;
-        read.unwrap_or_else(|error| Read {
-            folder: Err(error.to_string()),
+        let read = aside(move || policies.read()).await;
+        read.unwrap_or_else(|| Read {
+            folder: Err("the policy folder could not be read".to_owned()),
             last: Last::None,
             approved: false,
         })
@@ -273,11 +274,12 @@ impl Reloader {
         self.can_prove |= edit.verdict.proved;
         // The note and the names may take a while; what is in force does not wait for them.
         let (policies, now) = (Arc::clone(&self.policies), self.state.clock.now());
-        let noted = tokio::task::spawn_blocking(move || {
+        let noted = aside(move || {
             let note = accepted(&edit.folder, edit.version, &edit.verdict, &edit.before, now);
             policies.memory.accept(note)
         });
-        if let Err(error) = noted.await.unwrap_or_else(|error| Err(error.into())) {
+        let noted = noted.await;
+        if let Err(error) = noted.unwrap_or_else(|| Err(io::Error::other("it was given up"))) {
             tracing::error!(%error, "{NOT_NOTED}");
             health.warnings.push(NOT_NOTED.to_owned());
         }
