@@ -303,7 +303,7 @@ impl Gates {
         });
         let snapshot = &candidate.snapshot;
         let options = prove::Options {
-            limits: self.limits_of(job),
+            limits: self.limits(job),
             shadows: false,
         };
         match prove_for_gate(snapshot, at_start, &solver, &options, cache.as_ref(), clock) {
@@ -334,7 +334,7 @@ impl Gates {
             Err(error) => (error.to_string(), !error.is_absent()),
             Ok(solver) => {
                 let (live, candidate) = (&live.snapshot, &candidate.snapshot);
-                match diff::widens(live, candidate, &solver, limits_of(job), clock) {
+                match diff::widens(live, candidate, &solver, self.limits(job), clock) {
                     Ok(diff) if !diff.is_wider() => return,
                     Ok(diff) => (diff.report(), diff.is_unfinished()),
                     Err(error) => (error.to_string(), error.is_unfinished()),
@@ -347,12 +347,15 @@ impl Gates {
     }
 
     /// A stop is not held up by what may be told of it later.
-    fn limits_of(&self, job: &Job) -> solver::Limits {
-        let mut limits = limits_of(job);
+    fn limits(&self, job: &Job) -> solver::Limits {
+        let mut whole = job.time * 2 / 5;
         if self.only_forbids {
-            limits.whole = limits.whole.min(MOST_FOR_A_STOP);
+            whole = whole.min(MOST_FOR_A_STOP);
         }
-        limits
+        solver::Limits {
+            whole,
+            ..solver::Limits::default()
+        }
     }
 
     fn hold_unless_it_stops(&mut self, gate: Gate, report: impl Into<String>) {
@@ -362,13 +365,6 @@ impl Gates {
         } else {
             self.verdict.refuse(gate, report);
         }
-    }
-}
-
-fn limits_of(job: &Job) -> solver::Limits {
-    solver::Limits {
-        whole: job.time * 2 / 5,
-        ..solver::Limits::default()
     }
 }
 

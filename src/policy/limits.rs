@@ -2,6 +2,7 @@
 
 use std::io;
 
+use rustix::io::Errno;
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, setpriority_process, setrlimit,
 };
@@ -40,9 +41,16 @@ pub fn confine() -> io::Result<()> {
 
 /// Ends a process that leads a group of its own, with all that it started.
 pub fn end_group(leader: u32) {
-    let leader = i32::try_from(leader).ok().and_then(Pid::from_raw);
-    // One that is over needs no end.
-    let _ = leader.map(|leader| kill_process_group(leader, Signal::KILL));
+    let Some(leader) = i32::try_from(leader).ok().and_then(Pid::from_raw) else {
+        return;
+    };
+    match kill_process_group(leader, Signal::KILL) {
+        // One that is over needs no end.
+        Ok(()) | Err(Errno::SRCH) => {}
+        Err(error) => {
+            tracing::warn!(%error, "a check of the policies goes on though it was given up");
+        }
+    }
 }
 
 /// Lets requests go before what this thread, and those that it starts, do from now on.

@@ -13,7 +13,7 @@ use crate::policy_solver::solver;
 use crate::policy_world::whole_copy_of_shipped;
 use crate::service::Service;
 
-use super::{in_force, live, serve, sound, until};
+use super::{STOP, WIDER, in_force, live, serve, sound, until};
 
 /// Why the folder as it is now is refused.
 async fn reason(service: &Service, dir: &Path) -> String {
@@ -133,9 +133,8 @@ async fn what_allows_more_waits_for_an_approval_where_that_is_demanded() {
     .await;
     let before = in_force(&service);
     let roles = dir.join("roles.cedar");
-    let wider = "\n// Members invite.\n@id(\"roles.member.invite\")\npermit (\n  principal in Role::\"member\",\n  action == Action::\"team:InviteMember\",\n  resource is Organization\n);\n";
     let text = fs::read_to_string(&roles).expect("a file");
-    fs::write(&roles, format!("{text}{wider}")).expect("an edit");
+    fs::write(&roles, format!("{text}{WIDER}")).expect("an edit");
     let told = reason(&service, dir).await;
     assert!(
         told.contains("team:InviteMember") && told.contains("charter policy approve"),
@@ -159,7 +158,7 @@ async fn what_allows_more_waits_for_an_approval_where_that_is_demanded() {
     live(&service, dir, "narrower").await;
     assert_eq!(in_force(&service), before);
     // The approval was for that one step.
-    fs::write(&roles, format!("{text}{wider}")).expect("the same again");
+    fs::write(&roles, format!("{text}{WIDER}")).expect("the same again");
     let told = reason(&service, dir).await;
     assert!(told.contains("charter policy approve"), "{told}");
     assert_eq!(in_force(&service), before);
@@ -230,8 +229,7 @@ async fn no_more_than_forbids_is_excused() {
     let told = reason(&service, dir).await;
     assert!(told.contains("no examples"), "{told}");
     // Nor beside a forbid.
-    let stop = "@id(\"stop\")\nforbid (principal, action, resource);\n";
-    fs::write(dir.join("stop.cedar"), stop).expect("an edit");
+    fs::write(dir.join("stop.cedar"), STOP).expect("an edit");
     let told = reason(&service, dir).await;
     assert!(told.contains("no examples"), "{told}");
     fs::rename(dir.join("away"), &examples).expect("brought back");

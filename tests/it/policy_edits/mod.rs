@@ -13,6 +13,11 @@ use charter::authz::folder::Folder;
 use crate::service::Service;
 use crate::services::TestDatabase;
 
+/// An emergency stop.
+const STOP: &str = "@id(\"stop\")\nforbid (principal, action, resource);\n";
+/// Members may invite: they may not as shipped.
+const WIDER: &str = "@id(\"wider\")\npermit (principal in Role::\"member\", action == Action::\"team:InviteMember\", resource is Organization);\n";
+
 /// Longer than any check takes on a busy machine; only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_mins(2);
 

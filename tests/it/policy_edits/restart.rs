@@ -9,10 +9,7 @@ use crate::endurance::charter::Home;
 use crate::policy_solver::solver;
 use crate::policy_world::whole_copy_of_shipped;
 
-use super::until;
-
-const STOP: &str = "@id(\"stop\")\nforbid (principal, action, resource);\n";
-const WIDER: &str = "@id(\"wider\")\npermit (principal in Role::\"member\", action == Action::\"team:InviteMember\", resource is Organization);\n";
+use super::{STOP, WIDER, until};
 
 fn home(dir: &Path, settings: &[(&str, &str)]) -> Home {
     let mut home = Home::new().with("CHARTER__POLICIES__DIR", &dir.display().to_string());
