@@ -17,11 +17,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use charter::authz::decision_log::{
-    Asker, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder, Via, verify,
+    Asker, Clocks, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder, Via,
+    verify,
 };
 use charter::authz::principal::Principal;
 use charter::authz::snapshot::Snapshot;
 use charter::domain::clock::{Clock, SystemClock};
+use charter::domain::confirmed_clock::ConfirmedClock;
 use charter::domain::entropy::OsEntropy;
 use charter::domain::permission::Permission;
 use charter::policy::replay::{Mode, replay};
@@ -115,7 +117,11 @@ fn open(dir: &Path, head: &Path, clock: &Arc<SystemClock>) -> DecisionLog {
             keep_for: Duration::from_hours(24),
         },
     };
-    DecisionLog::open(config, None, clock.clone(), Arc::new(OsEntropy)).expect("a log")
+    let clocks = Clocks {
+        now: clock.clone(),
+        confirmed: Arc::new(ConfirmedClock::new(clock.clone())),
+    };
+    DecisionLog::open(config, None, clocks, Arc::new(OsEntropy)).expect("a log")
 }
 
 fn principals(snapshot: &Snapshot) -> Vec<Arc<Principal>> {

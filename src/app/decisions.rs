@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::authz::decision_log::{
-    Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder,
+    Clocks, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder,
 };
 use crate::authz::snapshot::Snapshot;
 use crate::domain::clock::Clock;
+use crate::domain::confirmed_clock::ConfirmedClock;
 use crate::domain::entropy::Entropy;
 use crate::settings::keys::Keys;
 use crate::settings::{DecisionOverflow, Settings};
@@ -20,7 +21,7 @@ const HEAD: &str = "decision-head.json";
 pub(super) fn open(
     settings: &Settings,
     keys: &Keys,
-    clock: &Arc<dyn Clock>,
+    (clock, confirmed): (&Arc<dyn Clock>, &Arc<ConfirmedClock>),
     entropy: &Arc<dyn Entropy>,
 ) -> Result<Option<Arc<DecisionLog>>, StartError> {
     let decisions = &settings.decisions;
@@ -53,7 +54,11 @@ pub(super) fn open(
             keep_for: decisions.keep_for,
         },
     };
-    let log = DecisionLog::open(config, shadow, Arc::clone(clock), Arc::clone(entropy))?;
+    let clocks = Clocks {
+        now: Arc::clone(clock),
+        confirmed: Arc::clone(confirmed),
+    };
+    let log = DecisionLog::open(config, shadow, clocks, Arc::clone(entropy))?;
     Ok(Some(Arc::new(log)))
 }
 

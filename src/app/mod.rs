@@ -28,6 +28,7 @@ use crate::authz::decision_log::DecisionLog;
 use crate::authz::engine::Engine;
 use crate::authz::snapshot::Snapshot;
 use crate::domain::clock::Clock;
+use crate::domain::confirmed_clock::ConfirmedClock;
 use crate::domain::entropy::Entropy;
 use crate::http::searches::Searches;
 use crate::http::state::State;
@@ -37,6 +38,7 @@ use crate::policy::explain::Explainer;
 use crate::settings::keys::{Key, Keys};
 use crate::settings::{RateLimit, ReplayStore, Settings};
 use crate::store::{self, AuditKey, Store};
+use crate::system::private;
 use crate::telemetry::metrics::Recorder;
 
 use policies::{Policies, Reloader};
@@ -52,6 +54,10 @@ pub struct App {
     pub limits: Arc<RateLimits>,
     /// How long a registration is kept that nobody verifies.
     unverified_expire_after: Duration,
+    /// How soon the heads of the audit chains are on the disk.
+    sync_within: Duration,
+    /// What is deleted for its age is deleted by this clock.
+    confirmed: Arc<ConfirmedClock>,
     /// What sends mail, until it is started.
     mail: Mutex<Option<mail::Sender>>,
     /// What takes edits of the policies, until it is started.
@@ -81,6 +87,7 @@ impl App {
         metrics: Recorder,
     ) -> Result<Self, StartError> {
         let keys = settings.require_keys()?;
+        let confirmed = Arc::new(ConfirmedClock::new(Arc::clone(&clock)));
         let policies = Policies::new(settings, keys, program);
         let mut started = policies.start(clock.now()).await?;
         let store = open_store(settings, keys, Arc::clone(&clock), Arc::clone(&entropy)).await?;
@@ -91,7 +98,7 @@ impl App {
         // a missing journal could have held.
         let is_older = store.any_key_was_used().await?;
         let replay = open_replay_guard(settings, keys, is_older, Arc::clone(&clock))?;
-        let decisions = decisions::open(settings, keys, &clock, &entropy)?;
+        let decisions = decisions::open(settings, keys, (&clock, &confirmed), &entropy)?;
         let sealer = Arc::new(sealer(keys)?);
         let last_used = Arc::new(LastUsed::default());
         let limits = Arc::new(rate_limits(settings, &clock));
@@ -113,6 +120,7 @@ impl App {
             outbox: &outbox,
             rates: &limits,
             clock: &clock,
+            confirmed: &confirmed,
             entropy: &entropy,
         };
         let mail = people::mail_sender(settings, &base, shared)?;
@@ -149,11 +157,23 @@ impl App {
             replay,
             limits,
             unverified_expire_after: settings.portal.unverified_expire_after,
+            sync_within: settings.sync_within,
+            confirmed,
             mail: Mutex::new(Some(mail)),
             entropy,
             decisions,
             metrics,
         })
+    }
+
+    /// What drops things for their age.
+    #[must_use]
+    pub fn expiry(&self) -> background::Expiry {
+        background::Expiry {
+            state: Arc::clone(&self.state),
+            clock: Arc::clone(&self.confirmed),
+            unverified_expire_after: self.unverified_expire_after,
+        }
     }
 }
 
@@ -178,7 +198,7 @@ pub async fn open_store(
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 ) -> Result<Store, StartError> {
-    create_private_dir(&settings.data_dir)?;
+    private::prepare_data_dir(&settings.data_dir)?;
     let config = store::Config {
         url: settings.database.url.expose_secret().to_owned(),
         max_readers: settings.database.max_readers,
@@ -241,15 +261,6 @@ fn rate_limits(settings: &Settings, clock: &Arc<dyn Clock>) -> RateLimits {
     };
     let limits = &settings.rate_limits;
     RateLimits::new(rate(limits.key), rate(limits.organization), clock)
-}
-
-fn create_private_dir(dir: &Path) -> Result<(), StartError> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|error| StartError::DataDir(dir.to_owned(), error))
 }
 
 /// The API's description, as `/openapi.json` serves it.

@@ -16,6 +16,7 @@ use crate::authn::portal_user::{Limits, Parts, PortalUsers};
 use crate::authn::rate_limit::RateLimits;
 use crate::authn::secrets::Sealer;
 use crate::domain::clock::Clock;
+use crate::domain::confirmed_clock::ConfirmedClock;
 use crate::domain::entropy::Entropy;
 use crate::http::origin::Origins;
 use crate::mail::{Composer, Sender, Transport};
@@ -82,6 +83,7 @@ pub(super) struct Shared<'a> {
     pub(super) outbox: &'a Arc<Notify>,
     pub(super) rates: &'a Arc<RateLimits>,
     pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) confirmed: &'a Arc<ConfirmedClock>,
     pub(super) entropy: &'a Arc<dyn Entropy>,
 }
 
@@ -151,5 +153,6 @@ pub(super) fn mail_sender(
         transport,
         changed: Arc::clone(shared.outbox),
         clock: Arc::clone(shared.clock),
+        confirmed: Arc::clone(shared.confirmed),
     })
 }

@@ -43,6 +43,12 @@ pub fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         for finding in &report.findings {
             writeln!(out, "{finding}")?;
         }
+        for line in &report.torn_heads {
+            writeln!(
+                out,
+                "note: line {line} of the file of heads begins with one that a full disk or a crash cut short"
+            )?;
+        }
         writeln!(
             out,
             "{} organizations, {} events and {} heads checked, {} findings",

@@ -14,6 +14,7 @@ use crate::app::{App, demo};
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::OsEntropy;
 use crate::settings::{LogFormat, Settings};
+use crate::system::hardening;
 use crate::telemetry;
 use crate::telemetry::log::Format;
 
@@ -39,6 +40,9 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = Settings::load(args.config.as_deref(), args.demo)?;
     let _log = telemetry::log::start(log_format(settings.log.format), &settings.log.level)?;
     let metrics = telemetry::metrics::Recorder::install()?;
+    if let Err(error) = hardening::forbid_core_dumps() {
+        tracing::warn!(%error, "core dumps cannot be forbidden: one would hold every key");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

@@ -108,6 +108,7 @@ pub async fn readyz(depot: &mut Depot, response: &mut Response) -> Result<(), Ap
 struct Readiness {
     status: &'static str,
     database: Part,
+    audit_heads: Part,
     replay_guard: Part,
     decision_log: Part,
     policies: Policies,
@@ -184,8 +185,10 @@ impl Readiness {
         let replay_guard = replay_guard(&state.replay.status());
         let policies = Policies::of(&state.engine);
         let decision_log = decision_log(state.decisions.status());
+        let audit_heads = Part::from(state.store.audit_heads_fault(), "degraded");
         let parts = [
             database.status,
+            audit_heads.status,
             replay_guard.status,
             decision_log.status,
             policies.status,
@@ -197,6 +200,7 @@ impl Readiness {
         Self {
             status,
             database,
+            audit_heads,
             replay_guard,
             decision_log,
             policies,

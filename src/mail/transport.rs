@@ -7,6 +7,7 @@ use lettre::transport::smtp;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use crate::domain::id::MailId;
+use crate::system::private;
 
 /// A message did not get away.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +60,7 @@ impl Transport {
             }
             Self::Files(directory) => {
                 let file = directory.join(format!("{}.eml", id.uuid()));
-                let written = write(directory, &file, &message.formatted()).await;
+                let written = write(directory, &file, message.formatted()).await;
                 written.map_err(|error| TransportError::File(file, error))
             }
         }
@@ -67,19 +68,11 @@ impl Transport {
 }
 
 /// Whole or not at all, as who reads the directory sees it.
-async fn write(directory: &Path, file: &Path, content: &[u8]) -> io::Result<()> {
-    use tokio::fs;
-    use tokio::io::AsyncWriteExt as _;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .await?;
-    let draft = file.with_extension("new");
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut written = options.open(&draft).await?;
-    written.write_all(content).await?;
-    written.flush().await?;
-    fs::rename(&draft, file).await
+async fn write(directory: &Path, file: &Path, content: Vec<u8>) -> io::Result<()> {
+    let (directory, file) = (directory.to_owned(), file.to_owned());
+    let written = tokio::task::spawn_blocking(move || {
+        private::create_dir(&directory)?;
+        private::replace(&file, &file.with_extension("new"), &content)
+    });
+    written.await.map_err(io::Error::other)?
 }

@@ -36,6 +36,8 @@ pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 pub struct Settings {
     /// Where what must outlive a restart is kept, beside the database.
     pub data_dir: PathBuf,
+    /// How soon lines of the audit heads and of the decision log are written through to the disk.
+    pub sync_within: Duration,
     /// `[server]`
     pub server: Server,
     /// `[database]`

@@ -46,6 +46,7 @@ pub(super) fn read(reader: &mut Reader) -> Settings {
         log: log(reader),
         portal: portal(reader),
         mail: mail(reader),
+        sync_within: reader.duration("sync_within", TENTH..=5 * MINUTE),
         data_dir,
     }
 }

@@ -2,6 +2,7 @@
 //! one before it. `audit_verify` checks it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac as _};
 use sea_orm::{
@@ -17,6 +18,7 @@ use super::Error;
 use super::audit_heads::{Head, HeadsFile};
 use super::entity::{audit_event, stored_time};
 use crate::domain::audit::Provenance;
+use crate::domain::clock::Clock;
 use crate::domain::id::OrganizationId;
 use crate::domain::permission::Permission;
 
@@ -101,7 +103,11 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn open(keys: Vec<AuditKey>, heads: Option<&Path>) -> Result<Self, Error> {
+    pub(super) fn open(
+        keys: Vec<AuditKey>,
+        heads: Option<&Path>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
         if keys.is_empty() {
             return Err(Error::Setup("no audit key is set".to_owned()));
         }
@@ -114,7 +120,7 @@ impl Log {
                 short.id
             )));
         }
-        let heads = HeadsFile::open(heads)?;
+        let heads = HeadsFile::open(heads, clock)?;
         Ok(Self { keys, heads })
     }
 
@@ -182,6 +188,11 @@ impl Log {
         for head in heads {
             self.heads.append(head);
         }
+    }
+
+    /// The file of heads.
+    pub(super) const fn heads(&self) -> &HeadsFile {
+        &self.heads
     }
 }
 

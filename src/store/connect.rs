@@ -2,6 +2,7 @@
 //!
 //! SQLite has one writer, so that writes queue here and not at the file's lock.
 
+use std::fs::OpenOptions;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use sea_orm::sqlx::{self, ConnectOptions, Connection, Executor};
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
 
 use super::{Config, Error};
+use crate::system::private;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
@@ -177,11 +179,7 @@ async fn prepare_file(options: &SqliteConnectOptions) -> Result<(), Error> {
 
 fn create_private(path: &Path) -> std::io::Result<()> {
     use std::io::ErrorKind::AlreadyExists;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
+    match private::open(path, OpenOptions::new().write(true).create_new(true)) {
         Err(error) if error.kind() != AlreadyExists => Err(error),
         _ => Ok(()),
     }

@@ -128,7 +128,11 @@ impl Store {
         let find_credential = credentials::statement(backend);
         let find_sessions = sessions::statements(backend, sessions::statement);
         let rotate_sessions = sessions::statements(backend, session_rotation::statement);
-        let audit = audit::Log::open(config.audit_keys, config.audit_heads.as_deref())?;
+        let audit = audit::Log::open(
+            config.audit_keys,
+            config.audit_heads.as_deref(),
+            Arc::clone(&clock),
+        )?;
         Ok(Self {
             reader: pools.reader,
             writer: pools.writer,
@@ -167,6 +171,17 @@ impl Store {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Writes the heads of the audit chains through to the disk; blocking.
+    pub fn sync_audit_heads(&self) {
+        self.audit.heads().sync();
+    }
+
+    /// What is wrong with the file of audit heads.
+    #[must_use]
+    pub fn audit_heads_fault(&self) -> Option<String> {
+        self.audit.heads().fault()
     }
 
     /// How long a request may wait for the database.

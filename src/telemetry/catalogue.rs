@@ -190,6 +190,12 @@ pub const METRICS: &[Metric] = {
         ),
         metric(
             Counter,
+            "charter_log_files_missed_total",
+            &["file"],
+            "Files of the decision log or of the audit heads that vanished under the running service; others were begun.",
+        ),
+        metric(
+            Counter,
             "charter_shadow_decisions_total",
             &[],
             "Decisions that the shadow policies were asked for, too.",

@@ -54,11 +54,15 @@ async fn serve(address: SocketAddr, mails: Mails) {
 
 /// How often sending failed, as far as this process knows.
 async fn failures(service: &Service) -> u64 {
+    outcomes(service, "failed").await
+}
+
+async fn outcomes(service: &Service, outcome: &str) -> u64 {
     let metrics = service.operator_side().get("/metrics").await.body;
     let metrics = String::from_utf8(metrics).expect("text");
-    let failed = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix("charter_mails_total{outcome=\"failed\"} "));
+    let failed = metrics.lines().find_map(|line| {
+        line.strip_prefix(&format!("charter_mails_total{{outcome=\"{outcome}\"}} "))
+    });
     failed.map_or(0, |count| count.parse().expect("a number"))
 }
 
@@ -171,5 +175,43 @@ async fn a_mail_whose_link_is_withdrawn_is_not_sent() {
         .iter()
         .filter(|mail| mail.contains("To: grace@example.com"));
     assert_eq!((mails.len(), to_grace.count()), (2, 1), "{mails:?}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_outlives_a_clock_that_is_ahead_for_a_while() {
+    let address = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        listener.local_addr().expect("an address")
+    };
+    let settings = format!(
+        "[mail]\nsmtp_url = \"smtp://{address}\"\nfrom = \"Charter <no-reply@example.com>\""
+    );
+    let service = Service::with(TestDatabase::sqlite(), &settings).await;
+    let tried = async |count: u64| {
+        while failures(&service).await < count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let failed = failures(&service).await;
+    service.register("zoo").await;
+    tried(failed + 1).await;
+    service.clock.set_wall(70 * 86_400);
+    // Any mail wakes the sender.
+    let kept = outcomes(&service, "kept").await;
+    service.register("other").await;
+    while outcomes(&service, "kept").await <= kept {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tried(failed + 2).await;
+    service.clock.set_wall(-70 * 86_400);
+    let mails = Mails::default();
+    let mut sink = JoinSet::new();
+    sink.spawn(serve(address, Arc::clone(&mails)));
+    service.register("another").await;
+    while service.waiting_mails().await > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(mails.lock().len(), 3);
     service.stop().await;
 }

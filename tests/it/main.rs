@@ -3,6 +3,7 @@
 //! Each module answers for one promise of the contract or of the house.
 #![cfg(test)]
 
+mod clock_jumps;
 mod commands;
 mod decisions;
 mod dependencies;
@@ -28,6 +29,7 @@ mod policy_solver;
 mod policy_swaps;
 mod policy_test_command;
 mod policy_world;
+mod private_files;
 mod readme;
 mod replay;
 mod request_command;

@@ -1,9 +1,8 @@
 //! What must be known of policies beyond a restart: which were in force, and which somebody approved.
 //! Each note carries a MAC, since whoever could write here could approve.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +16,8 @@ use sha2::{Digest, Sha256};
 use crate::authz::folder::Files;
 use crate::domain::timestamp::Timestamp;
 use crate::settings::keys::Keys;
+use crate::system::lines::LineFile;
+use crate::system::private;
 
 /// The file with what was in force.
 const ACCEPTED: &str = "accepted.json";
@@ -196,11 +197,8 @@ impl Memory {
         };
         self.make_dir()?;
         let new = self.dir.join("accepted.json.new");
-        let mut file = private().truncate(true).open(&new)?;
-        writeln!(file, "{text}")?;
-        file.sync_all()?;
-        fs::rename(new, self.dir.join(ACCEPTED))?;
-        fs::File::open(&self.dir)?.sync_all()?;
+        let line = format!("{text}\n");
+        private::replace(&self.dir.join(ACCEPTED), &new, line.as_bytes())?;
         self.unwritten
             .lock()
             .take_if(|unwritten| *unwritten == text);
@@ -220,10 +218,10 @@ impl Memory {
             after: self.last().map_err(io::Error::other)?.mark(),
         };
         self.make_dir()?;
-        let mut file = private().append(true).open(self.approvals())?;
-        // One write, so that nobody reads half a line.
-        file.write_all(format!("{}\n", self.seal(&approval)?).as_bytes())?;
-        file.sync_all()
+        let line = format!("{}\n", self.seal(&approval)?);
+        let mut file = LineFile::open(&self.approvals())?;
+        file.append(line.as_bytes()).map_err(|error| error.source)?;
+        file.sync()
     }
 
     /// Whether somebody answers for this folder in the place of what is in force.
@@ -249,10 +247,7 @@ impl Memory {
     }
 
     fn make_dir(&self) -> io::Result<()> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.dir)
+        private::create_dir(&self.dir)
     }
 
     fn seal(&self, note: &impl Serialize) -> io::Result<String> {
@@ -273,12 +268,6 @@ impl Memory {
         });
         made_here.then(|| serde_json::from_str(&sealed.note).ok())?
     }
-}
-
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.create(true).write(true).mode(0o600);
-    options
 }
 
 /// HMAC-SHA-256 takes keys of every length.

@@ -11,6 +11,7 @@ use super::OpenError;
 use super::fingerprint::Fingerprints;
 use super::half_minute::HalfMinute;
 use super::journal::{Journal, ReadError, Record};
+use crate::system::private::{self, DirLock};
 
 const STATE: &str = "state.json";
 const LOCK: &str = "lock";
@@ -39,7 +40,7 @@ pub(super) struct Directory {
     /// To sync the names in it.
     handle: File,
     /// Held as long as it is open.
-    _lock: File,
+    _lock: DirLock,
 }
 
 impl Directory {
@@ -49,7 +50,7 @@ impl Directory {
             path: path.to_owned(),
             source,
         };
-        std::fs::create_dir_all(path).map_err(failed)?;
+        private::create_dir(path).map_err(failed)?;
         // The directory's own name must outlive the machine as well.
         if let Some(parent) = path
             .parent()
@@ -57,12 +58,11 @@ impl Directory {
         {
             sync_names(parent).map_err(failed)?;
         }
-        let lock = File::create(path.join(LOCK)).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
+        let lock = match private::lock_dir(path, LOCK) {
+            Ok(lock) => lock,
             Err(TryLockError::WouldBlock) => return Err(OpenError::Locked(path.to_owned())),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
+        };
         Ok(Self {
             path: path.to_owned(),
             handle: File::open(path).map_err(failed)?,
@@ -88,7 +88,7 @@ impl Directory {
     /// Replaces the state, durably and as a whole.
     pub(super) fn write_state(&self, state: &State) -> io::Result<()> {
         let temporary = self.path.join(TEMPORARY);
-        let mut file = File::create(&temporary)?;
+        let mut file = private::create(&temporary)?;
         file.write_all(&serde_json::to_vec(state)?)?;
         file.sync_all()?;
         std::fs::rename(&temporary, self.path.join(STATE))?;

@@ -4,8 +4,7 @@
 //! time say when the file was begun.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -14,12 +13,13 @@ use super::chain::{self, Chain, Mac};
 use super::head::Head;
 use super::line::Position;
 use crate::domain::timestamp;
+use crate::system::private;
 
 const PREFIX: &str = "decisions-";
 const EXTENSION: &str = ".jsonl";
 /// A file that is being begun.
 pub(super) const TEMPORARY: &str = "decisions.new";
-/// Held by the one process that writes.
+/// Held by the one process that wrote, before the directory itself was locked.
 pub(super) const LOCK: &str = "lock";
 /// How much of a file's end is looked at for its last line, more than any line has.
 pub(super) const TAIL: u64 = 4 * 1024 * 1024;
@@ -108,28 +108,16 @@ pub(super) fn list(dir: &Path) -> io::Result<(Vec<LogFile>, Vec<String>)> {
     Ok((files, foreign))
 }
 
-/// Makes the directory, for its owner only.
-pub(super) fn create(dir: &Path) -> io::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-}
-
 /// Begins a file with its first line, whole or not at all.
 pub(super) fn begin(file: &LogFile, first_line: &[u8]) -> io::Result<File> {
     let dir = file.path.parent().unwrap_or(Path::new("."));
-    let temporary = dir.join(TEMPORARY);
-    let mut open = OpenOptions::new();
-    open.write(true).create(true).truncate(true).mode(0o600);
-    open.open(&temporary)?.write_all(first_line)?;
-    fs::rename(&temporary, &file.path)?;
+    private::replace(&file.path, &dir.join(TEMPORARY), first_line)?;
     append(&file.path)
 }
 
 /// Opens a file to go on with it.
 pub(super) fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).open(path)
+    private::open(path, OpenOptions::new().append(true))
 }
 
 /// How the newest file ends.

@@ -3,13 +3,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::chain;
 use super::line::Position;
+use crate::system::private;
 
 /// Of the one line: it is overwritten in place, so it must not change its length.
 const LENGTH: usize = 128;
@@ -77,9 +78,9 @@ pub(super) struct HeadFile(File);
 
 impl HeadFile {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let mut open = OpenOptions::new();
-        open.write(true).create(true).truncate(false).mode(0o600);
-        Ok(Self(open.open(path)?))
+        let mut how = OpenOptions::new();
+        how.write(true).create(true).truncate(false);
+        Ok(Self(private::open(path, &mut how)?))
     }
 
     /// One write of one length: a reader sees the old head or the new one.

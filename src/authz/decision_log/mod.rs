@@ -35,10 +35,12 @@ use super::principal::Principal;
 use super::question::{Question, Resource};
 use super::snapshot::Snapshot;
 use crate::domain::clock::Clock;
+use crate::domain::confirmed_clock::ConfirmedClock;
 use crate::domain::entropy::Entropy;
 use crate::domain::id::DecisionId;
 use crate::domain::permission::Permission;
 use crate::domain::timestamp::Timestamp;
+use crate::system::private::DirLock;
 use entry::{Entry, Subject};
 use ids::Ids;
 use queue::Queue;
@@ -74,6 +76,15 @@ pub struct Config {
     pub mask: Mask,
     /// When another file is begun, and how long files are kept.
     pub limits: Limits,
+}
+
+/// By which clocks the log is written, and old files go.
+#[derive(Clone)]
+pub struct Clocks {
+    /// What lines say.
+    pub now: Arc<dyn Clock>,
+    /// What files are deleted by.
+    pub confirmed: Arc<ConfirmedClock>,
 }
 
 /// When another file is begun, and how long files are kept.
@@ -282,7 +293,7 @@ pub struct DecisionLog {
     shadow: Arc<Shadow>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Held as long as it is open.
-    _lock: std::fs::File,
+    _lock: DirLock,
 }
 
 impl DecisionLog {
@@ -294,7 +305,7 @@ impl DecisionLog {
     pub fn open(
         config: Config,
         shadow: Option<Snapshot>,
-        clock: Arc<dyn Clock>,
+        clocks: Clocks,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, OpenError> {
         let queue = Arc::new(Queue::new(config.queue, Ids::new(entropy)));
@@ -306,11 +317,12 @@ impl DecisionLog {
             overflow: Some(config.overflow),
             dir: config.dir.clone(),
         }));
-        let opened = open::open(config, &*clock)?;
+        let opened = open::open(config, &*clocks.now)?;
         let writer = writer::Writer {
             queue,
             status,
-            clock,
+            clock: clocks.now,
+            confirmed: clocks.confirmed,
             limits: opened.limits,
             renderer: opened.renderer,
             files: opened.files,

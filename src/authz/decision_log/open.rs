@@ -1,7 +1,7 @@
 //! Opening the log: what the last run left behind, and where the chain goes on.
 
 use std::cmp::Ordering;
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use super::read::authentic_first_line;
 use super::writer::Files;
 use super::{Config, Limits};
 use crate::domain::clock::Clock;
+use crate::system::private::{self, DirLock};
 
 /// Why the log cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +41,7 @@ pub(super) struct Opened {
     pub(super) limits: Limits,
     pub(super) renderer: Renderer,
     pub(super) files: Files,
-    pub(super) lock: File,
+    pub(super) lock: DirLock,
 }
 
 /// What the last run left behind.
@@ -64,7 +65,7 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
         move |source| OpenError::Io { path, source }
     };
     let dir = &config.dir;
-    files::create(dir).map_err(failed(dir))?;
+    private::create_dir(dir).map_err(failed(dir))?;
     let lock = lock(dir)?;
     let chains: Vec<Chain> = config.keys.iter().filter_map(Chain::new).collect();
     let chain = chains.first().cloned().ok_or(OpenError::NoKey)?;
@@ -120,18 +121,12 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
     })
 }
 
-fn lock(dir: &Path) -> Result<File, OpenError> {
-    let path = dir.join(files::LOCK);
-    let failed = |source| OpenError::Io {
-        path: path.clone(),
-        source,
-    };
-    let lock = File::create(&path).map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(dir.to_owned())),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
+pub(super) fn lock(dir: &Path) -> Result<DirLock, OpenError> {
+    let path = dir.to_owned();
+    private::lock_dir(dir, files::LOCK).map_err(|error| match error {
+        TryLockError::WouldBlock => OpenError::Locked(path),
+        TryLockError::Error(source) => OpenError::Io { path, source },
+    })
 }
 
 fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {

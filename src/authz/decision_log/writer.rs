@@ -20,6 +20,7 @@ use super::queue::{Lost, Queue, Unwritten};
 use super::read::authentic_first_line;
 use super::shadow::Shadow;
 use crate::domain::clock::Clock;
+use crate::domain::confirmed_clock::ConfirmedClock;
 use crate::domain::timestamp;
 
 /// Between tries to write.
@@ -42,6 +43,7 @@ pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     pub(super) status: Arc<Mutex<WriterStatus>>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) confirmed: Arc<ConfirmedClock>,
     pub(super) limits: Limits,
     pub(super) renderer: Renderer,
     pub(super) files: Files,
@@ -247,8 +249,30 @@ impl Writer {
     /// The number of the oldest file that stays beside `newest`.
     fn oldest_to_keep(&self, files: &[LogFile], newest: u64) -> u64 {
         let by_number = newest.saturating_sub(self.limits.keep_files.saturating_sub(1));
+        let by_age = self.first_young_enough(files);
+        let oldest = by_number.max(by_age).max(self.files.oldest).min(newest);
+        for file in files.iter().filter(|file| file.number < oldest) {
+            let reason = if file.number < by_number {
+                "there are more than `decisions.keep_files`"
+            } else if file.number < by_age {
+                "its latest line is older than `decisions.keep_for`"
+            } else {
+                "the file before does not count it any more"
+            };
+            tracing::info!(target: "decisions", file = file.name(), reason, "a decision file is to be deleted");
+        }
+        oldest
+    }
+
+    /// The number of the first file that is not too old; 0 if none is, or nobody can tell.
+    fn first_young_enough(&self, files: &[LogFile]) -> u64 {
         let kept_for = i64::try_from(self.limits.keep_for.as_millis()).unwrap_or(i64::MAX);
-        let too_old = self.clock.now().timestamp_millis().saturating_sub(kept_for);
+        let confirmed = self.confirmed.now();
+        let now = match confirmed {
+            Ok(now) => now,
+            Err(_) => self.clock.now(),
+        };
+        let too_old = now.timestamp_millis().saturating_sub(kept_for);
         // What a file holds is as young as the beginning of the one behind it. What is in front of
         // the first one that is there was removed when its time was over, or is missed. Names are
         // not believed: whoever renames files must not have them removed.
@@ -259,7 +283,15 @@ impl Writer {
         let first_kept = files.iter().position(is_kept).unwrap_or(files.len());
         let before = first_kept.checked_sub(1).and_then(|at| files.get(at));
         let by_age = before.map_or(0, |file| file.number);
-        by_number.max(by_age).max(self.files.oldest).min(newest)
+        match confirmed {
+            Ok(_) => by_age,
+            Err(error) => {
+                if files.first().is_some_and(|file| file.number < by_age) {
+                    tracing::warn!(target: "decisions", %error, "decision files seem to be too old, they are kept until that is certain");
+                }
+                0
+            }
+        }
     }
 
     /// Removes files that the newest one's first line does not count any more.
@@ -270,8 +302,13 @@ impl Writer {
         };
         let oldest = self.files.oldest;
         for file in files.iter().filter(|file| file.number < oldest) {
-            if let Err(error) = std::fs::remove_file(&file.path) {
-                tracing::warn!(file = file.name(), %error, "an old decision file cannot be removed");
+            match std::fs::remove_file(&file.path) {
+                Ok(()) => {
+                    tracing::info!(target: "decisions", file = file.name(), oldest, "an old decision file was deleted");
+                }
+                Err(error) => {
+                    tracing::warn!(file = file.name(), %error, "an old decision file cannot be deleted");
+                }
             }
         }
     }

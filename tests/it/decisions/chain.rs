@@ -307,7 +307,7 @@ fn a_new_key_begins_a_new_file() {
     let log = charter::authz::decision_log::DecisionLog::open(
         config(both),
         None,
-        bench.clock.clone(),
+        bench.clocks(),
         entropy,
     )
     .expect("a log");
@@ -357,6 +357,36 @@ fn a_file_is_kept_as_long_as_what_it_holds() {
     log.close();
     let kept = files(&bench.dir()).len();
     assert!((3..=5).contains(&kept), "{kept} files");
+    bench.assert_intact();
+}
+
+#[test]
+fn no_file_goes_for_its_age_by_a_clock_that_is_ahead_for_a_moment() {
+    let mut bench = Bench::new();
+    bench.limits.keep_for = Duration::from_hours(90 * 24);
+    let log = bench.open();
+    let decide = |seconds_ahead: i64| {
+        bench.clock.set_wall(seconds_ahead);
+        bench.fill(&log, 1);
+        assert!(log.recorder().flush(PATIENCE));
+    };
+    bench.clock.advance(86_400);
+    decide(0);
+    // Another file is begun, as the old one seems to be old.
+    decide(91 * 86_400);
+    assert_eq!(files(&bench.dir()).len(), 3);
+    decide(-91 * 86_400);
+    bench.clock.advance(91 * 86_400);
+    decide(0);
+    // That it is right again is noticed, and believed a day later.
+    for _ in 0..2 {
+        bench.clock.advance(86_400);
+        decide(0);
+    }
+    log.close();
+    // What is old by then goes: its clock has gone evenly for long enough.
+    let first = &super::lines(&bench.dir())[0];
+    assert!(first["file"].as_u64() > Some(1), "{first}");
     bench.assert_intact();
 }
 

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use charter::authz::decision_log::{
-    Asker, Config, Decided, DecisionLog, Limits, LogKey, Mask, MaskStyle, NotRecorded, Overflow,
-    Report, Via, verify,
+    Asker, Clocks, Config, Decided, DecisionLog, Limits, LogKey, Mask, MaskStyle, NotRecorded,
+    Overflow, Report, Via, verify,
 };
 use charter::authz::principal::Principal;
 use charter::authz::question::Resource;
 use charter::authz::snapshot::Snapshot;
 use charter::domain::caller::Caller;
 use charter::domain::clock::Clock as _;
+use charter::domain::confirmed_clock::ConfirmedClock;
 use charter::domain::entropy::OsEntropy;
 use charter::domain::permission::Permission;
 use tempfile::TempDir;
@@ -80,7 +81,14 @@ impl Bench {
             mask: self.mask.clone(),
             limits: self.limits,
         };
-        DecisionLog::open(config, shadow, self.clock.clone(), Arc::new(OsEntropy)).expect("a log")
+        DecisionLog::open(config, shadow, self.clocks(), Arc::new(OsEntropy)).expect("a log")
+    }
+
+    pub(super) fn clocks(&self) -> Clocks {
+        Clocks {
+            now: self.clock.clone(),
+            confirmed: Arc::new(ConfirmedClock::new(self.clock.clone())),
+        }
     }
 
     /// A decision about the organization.

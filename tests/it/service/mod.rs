@@ -135,6 +135,11 @@ impl Service {
         &self.serving.app().replay
     }
 
+    /// What drops things for their age, for tests that do not wait for its own rounds.
+    pub(crate) fn expiry(&self) -> charter::app::background::Expiry {
+        self.serving.app().expiry()
+    }
+
     pub(crate) fn operator(&self) -> Provenance {
         provision::operator(&*self.clock)
     }
