@@ -154,7 +154,7 @@ async fn an_organization_that_has_used_up_its_searches_waits_alone() {
         service.organization("globex").await,
     );
     let auditor = acme.signer(&[Permission::GetDecision]).await;
-    let nowhere = DecisionId::from_uuid(uuid::Uuid::now_v7());
+    let nowhere = DecisionId::from_uuid(uuid::Uuid::from_u128(7));
     let target = format!("/decisions/{nowhere}");
     for _ in 0..2 {
         auditor.get(&target).await.assert_refused(404, "NOT_FOUND");
