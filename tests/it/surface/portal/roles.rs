@@ -67,7 +67,10 @@ async fn a_role_of_the_schema_is_given_to_people(database: TestDatabase) {
             owner.post(&path, body)
         };
         let refused = request.await;
-        assert!(refused.json().to_string().contains("`auditor`"), "{refused:?}");
+        assert!(
+            refused.json().to_string().contains("`auditor`"),
+            "{refused:?}"
+        );
         assert_eq!(refused.broken_on_portal(), ["/role"]);
     }
 
