@@ -25,6 +25,13 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
     if let Some(reloader) = app.reloader.lock().take() {
         tracker.spawn(reloader.run(stop.clone()));
     }
+    let watch = Arc::clone(&app.near_budgets);
+    tracker.spawn(watch.run(
+        Arc::clone(&app.state.budgets),
+        Arc::clone(&app.state.store),
+        Arc::clone(&app.state.clock),
+        stop.clone(),
+    ));
     tracker.spawn(forget(app.expiry(), stop.clone()));
     tracker.spawn(sync_heads(
         Arc::clone(&app.state),
