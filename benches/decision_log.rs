@@ -22,6 +22,7 @@ use charter::authz::decision_log::{
 };
 use charter::authz::principal::Principal;
 use charter::authz::snapshot::Snapshot;
+use charter::budgets::Budgets;
 use charter::domain::clock::{Clock, SystemClock};
 use charter::domain::confirmed_clock::ConfirmedClock;
 use charter::domain::entropy::OsEntropy;
@@ -116,6 +117,9 @@ fn open(dir: &Path, head: &Path, clock: &Arc<SystemClock>) -> DecisionLog {
             keep_files: 64,
             keep_for: Duration::from_hours(24),
         },
+        allowed_per_second: 0,
+        sync_within: Duration::from_secs(1),
+        budgets: Arc::new(Budgets::unlimited(clock.clone())),
     };
     let clocks = Clocks {
         now: clock.clone(),
@@ -151,6 +155,7 @@ fn decide(
             now: clock.now(),
             request_id: "01k6dyspfte23tskdzn1kqd65k",
             via: Via::Request,
+            tells_id: false,
         };
         let own =
             charter::authz::question::Resource::Organization(principal.caller().organization());

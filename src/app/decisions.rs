@@ -6,6 +6,7 @@ use crate::authz::decision_log::{
     Clocks, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder,
 };
 use crate::authz::snapshot::Snapshot;
+use crate::budgets::Budgets;
 use crate::domain::clock::Clock;
 use crate::domain::confirmed_clock::ConfirmedClock;
 use crate::domain::entropy::Entropy;
@@ -22,7 +23,7 @@ pub(super) fn open(
     settings: &Settings,
     keys: &Keys,
     (clock, confirmed): (&Arc<dyn Clock>, &Arc<ConfirmedClock>),
-    entropy: &Arc<dyn Entropy>,
+    (budgets, entropy): (&Arc<Budgets>, &Arc<dyn Entropy>),
 ) -> Result<Option<Arc<DecisionLog>>, StartError> {
     let decisions = &settings.decisions;
     if !decisions.enabled {
@@ -53,6 +54,9 @@ pub(super) fn open(
             keep_files: decisions.keep_files,
             keep_for: decisions.keep_for,
         },
+        allowed_per_second: decisions.allowed_per_second,
+        sync_within: settings.sync_within,
+        budgets: Arc::clone(budgets),
     };
     let clocks = Clocks {
         now: Arc::clone(clock),

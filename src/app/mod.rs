@@ -101,11 +101,12 @@ impl App {
         // a missing journal could have held.
         let is_older = store.any_key_was_used().await?;
         let replay = open_replay_guard(settings, keys, is_older, Arc::clone(&clock))?;
-        let decisions = decisions::open(settings, keys, (&clock, &confirmed), &entropy)?;
+        let budgets = Arc::new(budgets::from_settings(&settings.budgets, &clock));
+        let decisions =
+            decisions::open(settings, keys, (&clock, &confirmed), (&budgets, &entropy))?;
         let sealer = Arc::new(sealer(keys)?);
         let last_used = Arc::new(LastUsed::default());
         let limits = Arc::new(rate_limits(settings, &clock));
-        let budgets = Arc::new(budgets::from_settings(&settings.budgets, &clock));
         let near_budgets = Arc::new(budgets::Watch::default());
         let parts = Parts {
             store: Arc::clone(&store),

@@ -187,6 +187,7 @@ async fn admit(
         context.body_limits,
     )
     .await?;
+    state.decisions.check_share(caller.organization().id)?;
     authorizer::wait_for_room(&state.decisions).await?;
     let snapshot = state.engine.snapshot();
     let principal = state.engine.prepare(&caller, &snapshot);

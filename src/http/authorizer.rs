@@ -84,6 +84,7 @@ impl Authorizer {
             now: self.now,
             request_id: &self.request_id,
             via: Via::Request,
+            tells_id: false,
         };
         let decided = self
             .recorder

@@ -265,6 +265,7 @@ impl Asker {
             now: self.state.clock.now(),
             request_id: context.request_id.as_str(),
             via: decision_log::Via::Evaluation,
+            tells_id: false,
         };
         let recorder = &self.state.decisions;
         let resource = resource.as_resource();

@@ -229,7 +229,15 @@ fn decision_log(status: Option<decision_log::Status>) -> Part {
             reason.unwrap_or_else(|| "decisions come faster than they can be written".to_owned());
         return Part::from(Some(reason), "unavailable");
     }
-    Part::from(status.writer.last_error, "degraded")
+    let missed = status.missed.then(|| {
+        "a file of it was moved or removed under the running service, another was begun".to_owned()
+    });
+    let unsynced = status
+        .writer
+        .sync_error
+        .map(|error| format!("it could not be synced: {error}"));
+    let fault = status.writer.last_error.or(unsynced).or(missed);
+    Part::from(fault, "degraded")
 }
 
 fn replay_guard(status: &replay::Status) -> Part {

@@ -158,6 +158,8 @@ pub struct Decisions {
     pub keep_files: u64,
     /// How long what a file holds is kept.
     pub keep_for: Duration,
+    /// Allowed decisions of one kind that are written in a second; 0 for all.
+    pub allowed_per_second: u64,
     /// Parts of a record that are masked.
     pub mask: Vec<String>,
     /// Whether what is masked is replaced by a keyed hash, not by asterisks.

@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::private;
@@ -115,7 +115,7 @@ impl LineFile {
     }
 
     fn write_pending(&mut self) -> io::Result<Appended> {
-        let moved = !is_at(&self.file, &self.path)?;
+        let moved = !private::is_at(&self.file, &self.path)?;
         if moved {
             if let Some(parent) = self.path.parent().filter(|it| !it.as_os_str().is_empty()) {
                 private::create_dir(parent)?;
@@ -149,20 +149,6 @@ fn open(path: &Path) -> io::Result<File> {
         private::sync_dir_of(path)?;
     }
     Ok(file)
-}
-
-/// Whether a path still names an open file.
-///
-/// # Errors
-///
-/// Nobody can tell.
-pub fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    let open = file.metadata()?;
-    match std::fs::metadata(path) {
-        Ok(found) => Ok((found.dev(), found.ino()) == (open.dev(), open.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 /// Removes what stands behind the last line feed: a write that failed, or a crash, left it.

@@ -50,8 +50,12 @@ pub fn create_dir(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
+    let made = fs::metadata(path)?;
+    if !made.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
     // The umask may have taken the owner's own permissions.
-    tighten(path, &fs::metadata(path)?)?;
+    tighten(path, &made)?;
     sync_dir_of(path)
 }
 
@@ -135,7 +139,7 @@ pub fn lock_dir(path: &Path, old: &str) -> Result<DirLock, TryLockError> {
         _ => None,
     };
     Ok(DirLock {
-        _directory: directory,
+        directory,
         _file: file,
     })
 }
@@ -143,8 +147,33 @@ pub fn lock_dir(path: &Path, old: &str) -> Result<DirLock, TryLockError> {
 /// A lock of a directory.
 #[derive(Debug)]
 pub struct DirLock {
-    _directory: File,
+    directory: File,
     _file: Option<File>,
+}
+
+impl DirLock {
+    /// Whether that path still names the directory that is locked.
+    ///
+    /// # Errors
+    ///
+    /// Nobody can tell.
+    pub fn is_of(&self, path: &Path) -> io::Result<bool> {
+        is_at(&self.directory, path)
+    }
+}
+
+/// Whether a path still names an open file or directory.
+///
+/// # Errors
+///
+/// Nobody can tell.
+pub fn is_at(open: &File, path: &Path) -> io::Result<bool> {
+    let open = open.metadata()?;
+    match fs::metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes the directory that holds secrets, if it is missing, and takes from others what they could

@@ -202,6 +202,12 @@ pub const METRICS: &[Metric] = {
         ),
         metric(
             Counter,
+            "charter_decision_log_counted_total",
+            &[],
+            "Allowed decisions that are counted in the decision log and not written one by one (`decisions.allowed_per_second`).",
+        ),
+        metric(
+            Counter,
             "charter_log_files_missed_total",
             &["file"],
             "Files of the decision log or of the audit heads that vanished under the running service; others were begun.",

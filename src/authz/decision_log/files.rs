@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::chain::{self, Chain, Mac};
+use super::chain::{self, Chain};
 use super::head::Head;
+use super::index::Index;
 use super::line::Position;
 use crate::domain::timestamp;
 use crate::system::private;
@@ -70,7 +71,7 @@ impl LogFile {
                 return Ok(false);
             }
             line.pop_if(|last| *last == b'\n');
-            let is_it = chain::split(&line).is_some_and(|(_, mac)| head.mac() == Some(mac));
+            let is_it = chain::split(&line).is_some_and(|(_, code)| head.mac() == Some(code.mac()));
             if is_it && let Ok(Numbered { sequence }) = serde_json::from_slice(&line) {
                 return Ok(sequence == head.sequence);
             }
@@ -97,7 +98,7 @@ pub(super) fn list(dir: &Path) -> io::Result<(Vec<LogFile>, Vec<String>)> {
             Some(file) if path.is_file() => files.push(file),
             _ => {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
-                if name != LOCK && name != TEMPORARY {
+                if name != LOCK && name != TEMPORARY && !Index::is_of_log(&path) {
                     foreign.push(name.into_owned());
                 }
             }
@@ -164,8 +165,9 @@ pub(super) fn tail(path: &Path, keys: &[Chain]) -> io::Result<Tail> {
 
 /// Where a line stands in the chain, if one of the keys made it, and which.
 fn authentic(line: &[u8], keys: &[Chain]) -> Option<(Position, String)> {
-    let (body, mac): (&[u8], Mac) = chain::split(line)?;
-    let key = keys.iter().find(|key| key.mac(body) == mac)?;
+    let (body, code) = chain::split(line)?;
+    let key = keys.iter().find(|key| key.made(body, code))?;
     let Numbered { sequence } = serde_json::from_slice(line).ok()?;
+    let mac = code.mac();
     Some((Position { sequence, mac }, key.id().to_owned()))
 }

@@ -294,6 +294,9 @@ fn a_new_key_begins_a_new_file() {
         queue: bench.queue,
         mask: bench.mask.clone(),
         limits: bench.limits,
+        allowed_per_second: 0,
+        sync_within: Duration::from_secs(1),
+        budgets: std::sync::Arc::clone(&bench.budgets),
     };
     let mut both = keys();
     both.insert(

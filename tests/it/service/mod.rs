@@ -83,7 +83,13 @@ impl Service {
             *keys::generate(&OsEntropy),
             database.url(),
         );
-        let settings = Settings::from_sources(&text, []).expect("settings");
+        // Every decision a line, unless the test is about just that.
+        let all = (
+            "CHARTER__DECISIONS__ALLOWED_PER_SECOND".to_owned(),
+            "0".to_owned(),
+        );
+        let all = Some(all).filter(|_| !more.contains("allowed_per_second"));
+        let settings = Settings::from_sources(&text, all).expect("settings");
         let clock = Arc::new(TestClock::default());
         let recorder = Recorder::install().expect("a recorder");
         let token_keys = &settings.require_keys().expect("keys").token;
