@@ -35,7 +35,8 @@ impl Indexes {
     /// Another file is written from now on; the one before is finished.
     pub(super) fn begin(&self, file: &Path, index: Index) {
         let before = self.current.lock().replace((file.to_owned(), index));
-        if let Some((file, index)) = before {
+        // One that somebody took away needs none.
+        if let Some((file, index)) = before.filter(|(file, _)| file.exists()) {
             if let Err(error) = index.save(&file) {
                 tracing::warn!(file = %file.display(), %error, "the index of a decision file cannot be kept, it will be made again");
             }

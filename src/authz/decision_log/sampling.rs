@@ -106,6 +106,14 @@ impl Sampler {
         }
     }
 
+    /// An entry of that kind could not be written: the next one is, and says the same.
+    pub(super) fn put_back(&mut self, kind: Option<u64>, rest: u64) {
+        if let Some(kind) = kind.and_then(|kind| self.kinds.get_mut(&kind)) {
+            kind.rest += rest;
+            kind.written = 0;
+        }
+    }
+
     /// What is to be told of kinds that have come to rest, which are forgotten.
     pub(super) fn due(&mut self, now: Timestamp) -> Vec<Rest> {
         let second = now.timestamp();

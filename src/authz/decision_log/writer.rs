@@ -180,10 +180,8 @@ impl Writer {
         }
         let rests = if is_last {
             self.sampler.all()
-        } else if self.sampler.is_waiting() {
-            self.sampler.due(self.clock.now())
         } else {
-            Vec::new()
+            self.sampler.due(self.clock.now())
         };
         self.tell_rests(rests);
         self.flush()
@@ -205,7 +203,8 @@ impl Writer {
         let before = pending.len();
         let case = self
             .renderer
-            .decision(entry, other.as_ref(), rest, pending)?;
+            .decision(entry, other.as_ref(), rest, pending)
+            .inspect_err(|_| self.sampler.put_back(kind, rest))?;
         if entry.via == Via::Request {
             let organization = entry.principal.caller().organization().id;
             let bytes = (pending.len() - before) as u64;

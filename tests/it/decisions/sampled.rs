@@ -31,6 +31,7 @@ fn one_of_a_kind_and_second_is_written_and_says_how_many_more_there_were() {
             decide(&reader).expect("counted");
             decide(&nobody).expect("on record");
         }
+        assert!(log.recorder().flush(PATIENCE));
         bench.clock.advance(1);
     }
     log.close();
