@@ -17,6 +17,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretBox};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::authn::last_used::LastUsed;
 use crate::authn::mint::KeyMint;
@@ -138,6 +139,7 @@ impl App {
             },
             clock,
             tasks: Tasks::new(),
+            stopping: CancellationToken::new(),
         };
         state.engine.report(started.health);
         let state = Arc::new(state);
