@@ -136,7 +136,7 @@ impl Definitions {
     pub fn read(&self, line: &[u8]) -> Result<Line, Fault> {
         let head: Head<'_> = serde_json::from_slice(line)?;
         match head.kind {
-            None => Ok(self.decision(serde_json::from_slice(line)?)?),
+            None => self.decision(serde_json::from_slice(line)?),
             // Of a file of version 1, where each line says all.
             Some("decision") => Ok(Line::Decision(serde_json::from_slice(line)?)),
             Some("rest") => Ok(Line::Rest(head.count.unwrap_or(0))),

@@ -158,17 +158,18 @@ fn gather(
     let Ok((case, context)) = Definitions::case_of(line) else {
         return Ok(());
     };
-    let mut define = |definitions: &mut Definitions, defined: Defined, number: u32| {
-        let Some(stretch) = index.definition(defined, number) else {
-            return Ok(());
+    let mut define =
+        |definitions: &mut Definitions, defined: Defined, number: u32| -> Result<(), Fault> {
+            let Some(stretch) = index.definition(defined, number) else {
+                return Ok(());
+            };
+            let wanted = format!("\"kind\":\"{}\",\"number\":{number},", defined.kind());
+            let found = first_of(open, stretch, |line| {
+                let start = line.get(..128).unwrap_or(line);
+                memmem::find(start, wanted.as_bytes()).map(|_| line.to_vec())
+            })?;
+            found.map_or(Ok(()), |line| definitions.define(&line))
         };
-        let wanted = format!("\"kind\":\"{}\",\"number\":{number},", defined.kind());
-        let found = first_of(open, stretch, |line| {
-            let start = line.get(..128).unwrap_or(line);
-            memmem::find(start, wanted.as_bytes()).map(|_| line.to_vec())
-        })?;
-        found.map_or(Ok(()), |line| definitions.define(&line))
-    };
     define(definitions, Defined::Case, case)?;
     if let Some(context) = context {
         define(definitions, Defined::Context, context)?;

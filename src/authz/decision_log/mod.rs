@@ -41,6 +41,7 @@ use crate::budgets::Budgets;
 use crate::domain::clock::Clock;
 use crate::domain::confirmed_clock::ConfirmedClock;
 use crate::domain::entropy::Entropy;
+use find::Indexes;
 use ids::Ids;
 use index::Index;
 use placed::Syncer;

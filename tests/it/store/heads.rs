@@ -51,6 +51,23 @@ fn a_torn_line_is_cut_off_before_the_next_one() {
 }
 
 #[test]
+fn what_is_appended_is_to_be_synced_until_it_is() {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut file = LineFile::open(&home.path().join("lines")).expect("open");
+    let is_to_be_synced = |file: &mut LineFile| {
+        let (_, open) = file.to_sync().expect("nothing is pending");
+        open.is_some()
+    };
+    for _ in 0..2 {
+        file.append(b"line\n").expect("appended");
+        assert!(is_to_be_synced(&mut file));
+        assert!(!is_to_be_synced(&mut file));
+        file.is_not_synced();
+        assert!(is_to_be_synced(&mut file));
+    }
+}
+
+#[test]
 fn several_processes_append_whole_lines() {
     let home = tempfile::tempdir().expect("a directory");
     let path = home.path().join("lines");
