@@ -17,16 +17,30 @@ use serde_json::Value;
 
 use super::catalogue::Catalogue;
 use super::conformance;
+use super::expressions;
 use super::facts::FactsCache;
+use super::failures::Failures;
 use super::fault::{Fault, Source};
 use super::folder::Folder;
 use super::index::Index;
 use super::limits::{self, Language};
 use super::snapshot::{Invariant, Place, Snapshot};
+use super::trial;
 
 /// Cedar's parser and validator recurse; `limits` keeps them shallow, this is the second wall.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 const MAX_ID_BYTES: usize = 128;
+/// How many entities may lie upon each other in a path like `principal.account.organization.plan_tier`:
+/// more than there are. Cedar's level validation (its RFC 76) refuses at every level what is asked
+/// of an entity that is written out, such as `User::"…".is_active`.
+const MAX_LEVEL: u32 = 1_000;
+
+/// Part of Cedar's message, and what to do about it.
+const LITERALS: (&str, &str) = (
+    "entity literals cannot be dereferenced",
+    "only the entities of the request have attributes, tags and parents; compare with the literal \
+     instead, as in `principal == …` or `resource in …`",
+);
 
 /// Checks what was read of a policy folder.
 ///
@@ -68,12 +82,23 @@ fn check(folder: &Folder) -> Result<Snapshot, Vec<Fault>> {
     if !faults.is_empty() {
         return Err(faults);
     }
-    conformance::check(&folder.schema, &schema, &catalogue)?;
     let whole = |error: &dyn std::error::Error| vec![Fault::new(error.to_string())];
     let actions = schema.action_entities().map_err(|error| whole(&error))?;
+    let examples = conformance::check(&folder.schema, &schema, &catalogue, &actions)?;
+    let too_deep = trial::too_deep(policies.set.policies(), &examples);
+    faults.extend(
+        too_deep
+            .map_err(|error| whole(&error))?
+            .into_iter()
+            .filter_map(|(policy, message)| policies.fault(policy, message)),
+    );
+    if !faults.is_empty() {
+        return Err(faults);
+    }
     let index = Index::new(&policies.set, &catalogue, &actions).map_err(|error| whole(&error))?;
     Ok(Snapshot {
         schema,
+        schema_digest: folder.schema_digest().into(),
         places: places(&policies),
         invariants,
         policies: policies.set,
@@ -82,6 +107,7 @@ fn check(folder: &Folder) -> Result<Snapshot, Vec<Fault>> {
         actions,
         digest: Arc::clone(folder.digest()),
         facts: FactsCache::new(),
+        failures: Failures::default(),
         authorizer: Authorizer::new(),
     })
 }
@@ -181,6 +207,7 @@ impl Policies {
         }
         for (start, policy) in in_order {
             let (start, length) = first_line(source, Some(start));
+            faults.extend(expressions::check(policy, source, (start, length)));
             let id = self.id_of(policy).unwrap_or_else(|fault| {
                 faults.push(fault.at(source, start, length));
                 // It is refused, but what else is wrong with it is to be told, too.
@@ -191,6 +218,14 @@ impl Policies {
             }
             self.files.insert(id, source.clone());
         }
+    }
+
+    /// A fault of a policy as a whole.
+    fn fault(&self, policy: &Policy, message: String) -> Option<Fault> {
+        let source = self.files.get(policy.id())?;
+        let start = policy.as_ref().loc().map(|loc| loc.span.offset());
+        let (start, length) = first_line(source, start);
+        Some(Fault::new(message).at(source, start, length))
     }
 
     fn id_of(&self, policy: &Policy) -> Result<PolicyId, Fault> {
@@ -223,7 +258,8 @@ impl Policies {
 
 /// Strict validation; what Cedar calls a warning is a fault here.
 fn validate(schema: &Schema, policies: &Policies, faults: &mut Vec<Fault>) {
-    let result = Validator::new(schema.clone()).validate(&policies.set, ValidationMode::Strict);
+    let validator = Validator::new(schema.clone());
+    let result = validator.validate_with_level(&policies.set, ValidationMode::Strict, MAX_LEVEL);
     let errors = result
         .validation_errors()
         .map(|error| (error.policy_id(), error as &dyn miette::Diagnostic));
@@ -244,7 +280,9 @@ fn validate(schema: &Schema, policies: &Policies, faults: &mut Vec<Fault>) {
                 .labels()
                 .and_then(|mut labels| labels.next())
                 .map_or(0, |label| label.offset());
-            Some((source.name(), start, Fault::from_cedar(source, reported)))
+            let faults = Fault::from_cedar(source, reported).into_iter();
+            let faults = faults.map(|fault| fault.help_with(LITERALS));
+            Some((source.name(), start, faults.collect()))
         })
         .collect();
     // Cedar's own order changes from run to run.
