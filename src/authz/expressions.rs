@@ -48,6 +48,16 @@ pub(super) fn check(policy: &Policy, source: &Source, start: (usize, usize)) -> 
     faults
 }
 
+/// Whether a condition writes an entity out, other than an action.
+pub(super) fn names_an_entity(policy: &Policy) -> bool {
+    let condition = policy.as_ref().non_scope_constraints();
+    let mut expressions = condition.into_iter().flat_map(Expr::subexpressions);
+    expressions.any(|expr| match expr.expr_kind() {
+        ExprKind::Lit(Literal::EntityUID(uid)) => !uid.is_action(),
+        _ => false,
+    })
+}
+
 /// How many calls of the evaluator lie upon each other at most, and the expression at the bottom.
 /// Not by recursion: the expression may be deeper than this stack.
 pub(super) fn depth(whole: &Expr) -> (usize, &Expr) {
