@@ -9,8 +9,7 @@ use charter::authz::snapshot::Snapshot;
 use charter::domain::permission::Permission;
 
 use crate::policy_world::{Tenant, ask, copy_of_shipped, now, whole_copy_of_shipped};
-use crate::service::Service;
-use crate::service::persona::Persona as _;
+use crate::service::{Persona as _, Service};
 use crate::services::TestDatabase;
 
 fn load(file: &str, text: &str) -> Result<Snapshot, String> {
