@@ -308,17 +308,25 @@ fn validate(schema: &Schema, policies: &Policies, faults: &mut Vec<Fault>) {
 
 /// Where each policy begins.
 fn places(policies: &Policies) -> BTreeMap<String, Place> {
-    let place = |(id, source): (&PolicyId, &Source)| {
-        let policy = policies.set.policy(id)?;
+    // Once for each file: a file may hold thousands.
+    let mut line_ends: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut places = BTreeMap::new();
+    for (id, source) in &policies.files {
+        let Some(policy) = policies.set.policy(id) else {
+            continue;
+        };
+        let ends = line_ends.entry(source.name()).or_insert_with(|| {
+            let ends = source.inner().match_indices('\n');
+            ends.map(|(at, _)| at).collect()
+        });
         let start = policy.as_ref().loc().map_or(0, |loc| loc.span.offset());
-        let before = source.inner().get(..start).unwrap_or_default();
         let place = Place {
             file: file_name(source).into_owned(),
-            line: before.matches('\n').count() + 1,
+            line: ends.partition_point(|end| *end < start) + 1,
         };
-        Some((id.to_string(), place))
-    };
-    policies.files.iter().filter_map(place).collect()
+        places.insert(id.to_string(), place);
+    }
+    places
 }
 
 fn file_name(source: &Source) -> Cow<'_, str> {
