@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread;
 
 use cedar_policy::{
-    Authorizer, Policy, PolicyId, PolicySet, Schema, SchemaFragment, ValidationError,
+    Authorizer, EntityUid, Policy, PolicyId, PolicySet, Schema, SchemaFragment, ValidationError,
     ValidationMode, ValidationResult, Validator,
 };
 use serde_json::Value;
@@ -273,15 +273,15 @@ fn validate(schema: &Schema, policies: &Policies, faults: &mut Vec<Fault>) {
         validator.validate(&others, ValidationMode::Strict),
         validator.validate_with_level(&named, ValidationMode::Strict, MAX_LEVEL),
     ];
-    let errors = results
+    let errors: Vec<&ValidationError> = results
         .iter()
         .flat_map(ValidationResult::validation_errors)
-        .map(|error| (error.policy_id(), error as &dyn miette::Diagnostic));
-    let erroneous: BTreeSet<&PolicyId> = results
-        .iter()
-        .flat_map(ValidationResult::validation_errors)
-        .map(ValidationError::policy_id)
+        .filter(|error| !is_about_an_action(error, policies))
         .collect();
+    let erroneous: BTreeSet<&PolicyId> = errors.iter().map(|error| error.policy_id()).collect();
+    let errors = errors
+        .into_iter()
+        .map(|error| (error.policy_id(), error as &dyn miette::Diagnostic));
     // A policy that names something unknown is impossible, too; that needs no second fault.
     let warnings = results
         .iter()
@@ -304,6 +304,22 @@ fn validate(schema: &Schema, policies: &Policies, faults: &mut Vec<Fault>) {
     // Cedar's own order changes from run to run.
     found.sort_by_cached_key(|(name, start, faults)| (*name, *start, format!("{faults:?}")));
     faults.extend(found.into_iter().flat_map(|(_, _, faults)| faults));
+}
+
+/// Whether what is asked of an entity that is written out is asked of an action: the schema's actions
+/// and their groups are there for each request.
+fn is_about_an_action(error: &ValidationError, policies: &Policies) -> bool {
+    if !matches!(error, ValidationError::EntityDerefLevelViolation(_)) {
+        return false;
+    }
+    let source = policies.files.get(error.policy_id());
+    let label = miette::Diagnostic::labels(error).and_then(|mut labels| labels.next());
+    let written = source.zip(label).and_then(|(source, label)| {
+        let end = label.offset().saturating_add(label.len());
+        source.inner().get(label.offset()..end)
+    });
+    let literal = written.and_then(|text| EntityUid::from_str(text).ok());
+    literal.is_some_and(|uid| uid.type_name().basename() == "Action")
 }
 
 /// Where each policy begins.

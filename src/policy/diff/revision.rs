@@ -69,7 +69,11 @@ pub fn load_from(dir: &Path, spec: &str, entropy: &dyn Entropy) -> Result<Snapsh
         return of(&on_disk, spec);
     }
     let (revision, path) = spec.split_once(':').unwrap_or((spec, USUAL_PATH));
-    let path = path.strip_suffix('/').unwrap_or(path);
+    // To git `./` is a path and `.` is none.
+    let path = match path.strip_suffix('/') {
+        Some(stripped) if !stripped.ends_with('.') => stripped,
+        _ => path,
+    };
     let copy = TemporaryFolder::new(entropy)?;
     check_out(dir, spec, revision, path, &copy.path)?;
     of(&copy.path, &format!("{revision}:{path}"))

@@ -86,7 +86,13 @@ impl<'a> Session<'a> {
         let asked = self.budget.clock.monotonic();
         let patience = limit.saturating_add(GRACE).min(left);
         let Some(answer) = asker.ask(question, patience, patience.saturating_add(GRACE)) else {
-            return self.failed(Reason::unfinished(TOO_LARGE));
+            // With all of its time another try would end alike.
+            let had_its_time = patience > limit;
+            return self.failed(if had_its_time {
+                TOO_LARGE.into()
+            } else {
+                Reason::unfinished(TOO_LARGE)
+            });
         };
         self.asker = Some(asker);
         let took = self.budget.clock.monotonic().saturating_sub(asked);
