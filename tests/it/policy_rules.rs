@@ -39,7 +39,14 @@ fn chain(levels: usize) -> String {
 
 #[test]
 fn a_chain_that_is_too_long_for_the_evaluator_is_refused() {
-    insta::assert_snapshot!(refused(&forbid(&chain(500)).replace(" || ", "\n|| ")), @"");
+    let report = refused(&forbid(&chain(500)).replace(" || ", "\n|| "));
+    for told in [
+        "an expression of 506 levels, at most 200 can be evaluated",
+        "policies/extra.cedar:4:9",
+        "write alternatives as a set",
+    ] {
+        assert!(report.contains(told), "{report}");
+    }
 }
 
 #[test]
@@ -101,7 +108,14 @@ fn the_deepest_policy_that_is_taken_can_be_evaluated() {
 #[test]
 fn what_is_asked_of_an_entity_that_is_written_out_is_refused() {
     let user = "User::\"user-00000000000000000000000009\"";
-    insta::assert_snapshot!(refused(&forbid(&format!("{user}.is_active == false"))), @"");
+    let report = refused(&forbid(&format!("{user}.is_active == false")));
+    for told in [
+        "entity literals cannot be dereferenced at any level",
+        "policies/extra.cedar:3:8",
+        "compare with the literal instead",
+    ] {
+        assert!(report.contains(told), "{report}");
+    }
     for condition in [
         format!("(if principal.is_active then {user} else principal).is_active"),
         format!("{{a: {user}}}.a.is_active"),
@@ -145,12 +159,16 @@ fn comparing_with_an_entity_that_is_written_out_is_taken() {
 
 #[test]
 fn an_id_that_cannot_exist_is_refused() {
-    insta::assert_snapshot!(
-        refused(
-            "@id(\"extra\")\nforbid (principal == ServiceAccount::\"SA-01K6D3M0E8F7S9T2V4W6X8Y0ZA\", action, resource);\n"
-        ),
-        @""
+    let report = refused(
+        "@id(\"extra\")\nforbid (principal == ServiceAccount::\"SA-01K6D3M0E8F7S9T2V4W6X8Y0ZA\", action, resource);\n",
     );
+    for told in [
+        "no ServiceAccount can have the id `SA-01K6D3M0E8F7S9T2V4W6X8Y0ZA`",
+        "policies/extra.cedar:2:22",
+        "write `ServiceAccount::\"sa-01k6d3m0e8f7s9t2v4w6x8y0za\"`",
+    ] {
+        assert!(report.contains(told), "{report}");
+    }
     let sa = "sa-00000000000000000000000002";
     for (type_name, id, help) in [
         (
