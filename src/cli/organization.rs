@@ -72,9 +72,18 @@ pub fn run(args: &OrganizationArgs, out: &mut dyn Write) -> Result<ExitCode, Err
                 writeln!(out, "{}", with_account(&organization, &account))?;
             }
             Command::List => {
-                for organization in store.list_organizations().await? {
-                    writeln!(out, "{}", shown(&organization))?;
+                let mut code = ExitCode::SUCCESS;
+                for (id, organization) in store.list_organizations().await? {
+                    let line = organization.as_ref().map_or_else(
+                        |error| {
+                            code = ExitCode::FAILURE;
+                            json!({"id": id.to_string(), "unreadable": error.to_string()})
+                        },
+                        shown,
+                    );
+                    writeln!(out, "{line}")?;
                 }
+                return Ok(code);
             }
             Command::Show { organization } => {
                 writeln!(

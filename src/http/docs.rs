@@ -3,7 +3,10 @@
 
 use std::sync::LazyLock;
 
-use salvo::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use salvo::http::StatusCode;
+use salvo::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION,
+};
 use salvo::oapi::{
     BasicType, Components, Content, EndpointOutRegister, Object, Operation, endpoint,
 };
@@ -14,6 +17,9 @@ use salvo_oapi::swagger_ui::{self, Config};
 use super::error::ApiError;
 use super::openapi::{self, headers};
 use super::origin::vary_by_origin;
+
+/// Where the page is.
+const PAGE: &str = "/docs";
 
 const INDEX: &str = r#"<!doctype html>
 <html lang="en">
@@ -109,6 +115,20 @@ impl EndpointOutRegister for Page {
         );
         operation.responses.insert("200", page);
     }
+}
+
+/// `GET /`: to where a person can read on.
+#[handler]
+pub async fn front_door(response: &mut Response) {
+    lead(response);
+}
+
+/// Sends a person to the page.
+pub(super) fn lead(response: &mut Response) {
+    response.status_code(StatusCode::FOUND);
+    response
+        .headers_mut()
+        .insert(LOCATION, HeaderValue::from_static(PAGE));
 }
 
 /// `GET /docs/{file}`: the files that the page needs.

@@ -21,12 +21,16 @@ use super::body::BodyLimits;
 use super::client_ip;
 use super::context::RequestContext;
 use super::counted::Counted;
+use super::docs;
 use super::error::ApiError;
 use super::origin::Origins;
 use super::request_id::{RequestId, RequestIds};
 use super::target;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
+
+/// How people type `/docs`; the one path with another spelling that is answered.
+const DOCS_AS_A_FOLDER: &str = "/docs/";
 
 /// Limits and trust of the edge, as plain values.
 #[derive(Debug, Clone)]
@@ -148,7 +152,11 @@ impl Handler for Edge {
         let client_ip = context.client_ip;
         depot.insert_typed(context);
 
-        if let Err(error) = target::check(request.version(), request.uri(), request.headers()) {
+        if request.method().is_safe() && request.uri().path() == DOCS_AS_A_FOLDER {
+            flow.skip_rest();
+            docs::lead(response);
+        } else if let Err(error) = target::check(request.version(), request.uri(), request.headers())
+        {
             flow.skip_rest();
             error.render(request_id.as_str(), response);
         } else {

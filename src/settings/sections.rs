@@ -54,7 +54,7 @@ fn server(reader: &mut Reader) -> Server {
     let server = Server {
         listen: address(reader, "server.listen"),
         ops_listen: address(reader, "server.ops_listen"),
-        trusted_proxies: reader.parsed_list("server.trusted_proxies", network),
+        trusted_proxies: reader.parsed_list("server.trusted_proxies", proxies),
         max_connections: reader.number("server.max_connections", 1..=1_000_000),
         body_limit: reader.number("server.body_limit", 1024..=16 * 1024 * 1024),
         body_deadline: reader.duration("server.body_deadline", TENTH..=5 * MINUTE),
@@ -275,6 +275,16 @@ fn address(reader: &mut Reader, key: &str) -> SocketAddr {
             format!("`{text}` is not an ip address and port: write one such as `127.0.0.1:8080`")
         })
     })
+}
+
+/// Whoever is trusted names the client's address: the whole internet cannot be.
+fn proxies(text: &str) -> Result<IpNet, String> {
+    match network(text)? {
+        all if all.prefix_len() == 0 => Err(format!(
+            "`{text}` is every address, so that each client could name its own: list the proxies"
+        )),
+        network => Ok(network),
+    }
 }
 
 fn network(text: &str) -> Result<IpNet, String> {

@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Quer
 use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
-use super::entity::{access_key, invitation, metadata_to_row, organization, session, stored_time};
+use super::entity::{MaybeReadable, access_key, invitation, organization, session, stored_time};
 use super::write::{Write, check_version, one_row};
 use super::{Error, Store, Tenant, accounts, codes, is_duplicate};
 use crate::domain::account::Account;
@@ -107,20 +107,25 @@ impl Store {
         Ok((organization, account))
     }
 
-    /// Every organization, oldest first.
+    /// Every organization, oldest first; of one whose row cannot be read, why.
     ///
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn list_organizations(&self) -> Result<Vec<Organization>, Error> {
-        organization::Entity::find()
+    pub async fn list_organizations(
+        &self,
+    ) -> Result<Vec<(OrganizationId, Result<Organization, Error>)>, Error> {
+        let rows = organization::Entity::find()
             .order_by_asc(organization::Column::CreatedAt)
             .order_by_asc(organization::Column::Id)
+            .into_model::<MaybeReadable<organization::Model>>()
             .all(&self.reader)
-            .await?
-            .into_iter()
-            .map(Organization::try_from)
-            .collect()
+            .await?;
+        let read = |MaybeReadable { id, row }| {
+            let organization = row.and_then(Organization::try_from);
+            (OrganizationId::from_uuid(id), organization)
+        };
+        Ok(rows.into_iter().map(read).collect())
     }
 
     /// The organization with that id (`org-…`), code or slug.
@@ -238,9 +243,15 @@ impl Tenant<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::OrganizationInactive`] if it is already, and those of the database.
-    pub async fn deactivate_organization(&self, by: &Provenance) -> Result<Organization, Error> {
+    /// [`Error::Stale`] if `expected` is not the current version; [`Error::OrganizationInactive`] if
+    /// it is inactive already, and those of the database.
+    pub async fn deactivate_organization(
+        &self,
+        expected: Option<i64>,
+        by: &Provenance,
+    ) -> Result<Organization, Error> {
         let (write, before) = self.begin(by).await?;
+        check_version(expected, before.version)?;
         let of_organization = access_key::Column::OrganizationId.eq(before.id.uuid());
         write.revoke_keys(of_organization).await?;
         session::Entity::update_many()
@@ -325,7 +336,7 @@ fn view(organization: &Organization) -> Value {
         "monthly_doc_limit": organization.monthly_doc_limit,
         "is_active": organization.is_active,
         "deactivated_at": organization.deactivated_at.map(|at| timestamp::format(stored_time(at))),
-        "metadata": metadata_to_row(&organization.metadata),
+        "metadata": organization.metadata.as_object(),
         "version": organization.version,
     })
 }
