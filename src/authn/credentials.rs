@@ -132,11 +132,7 @@ impl<'a> Credentials<'a> {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
             .map(|(_, token)| token.trim_start_matches(' '))
             .filter(|token| !token.is_empty() && token.bytes().all(is_of_token))
-            .ok_or_else(|| {
-                Rejection::MalformedAuthorization(
-                    "write `Bearer {token}`".to_owned(),
-                )
-            })
+            .ok_or_else(|| Rejection::MalformedAuthorization("write `Bearer {token}`".to_owned()))
     }
 
     /// The signing headers, each sent once and in its one form.

@@ -120,12 +120,22 @@ fn is_visible(character: char) -> bool {
     };
     let has_a_glyph = !matches!(
         character.general_category(),
-        Control | Format | LineSeparator | ParagraphSeparator | SpaceSeparator | Surrogate
-            | Unassigned | NonspacingMark | EnclosingMark
+        Control
+            | Format
+            | LineSeparator
+            | ParagraphSeparator
+            | SpaceSeparator
+            | Surrogate
+            | Unassigned
+            | NonspacingMark
+            | EnclosingMark
     );
     // Fillers of Hangul and the blank pattern of Braille: letters and a symbol by category only.
     has_a_glyph
-        && !matches!(character, '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}' | '\u{2800}')
+        && !matches!(
+            character,
+            '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}' | '\u{2800}'
+        )
 }
 
 #[cfg(test)]
@@ -148,10 +158,24 @@ mod tests {
         assert!(Name::parse(&"𝕏".repeat(200)).is_ok());
         assert_eq!(Name::parse("  "), Err(TextError::Empty));
         for invisible in [
-            "\u{200B}", "\u{2060}\u{FEFF}", "\u{3164}", "\u{2800} \u{2800}", "\u{AD}", "\u{E0041}",
-            "\u{301}", "\u{FE0F}", "\u{115F}\u{1160}", "\u{FFA0}", "\u{180E}", "\u{E01EF}",
+            "\u{200B}",
+            "\u{2060}\u{FEFF}",
+            "\u{3164}",
+            "\u{2800} \u{2800}",
+            "\u{AD}",
+            "\u{E0041}",
+            "\u{301}",
+            "\u{FE0F}",
+            "\u{115F}\u{1160}",
+            "\u{FFA0}",
+            "\u{180E}",
+            "\u{E01EF}",
         ] {
-            assert_eq!(Name::parse(invisible), Err(TextError::Invisible), "{invisible:?}");
+            assert_eq!(
+                Name::parse(invisible),
+                Err(TextError::Invisible),
+                "{invisible:?}"
+            );
         }
         for visible in ["a\u{200B}", "☂", "👩‍👩‍👧", "क्ष", "-", "\u{3164}x"] {
             assert!(Name::parse(visible).is_ok(), "{visible:?}");

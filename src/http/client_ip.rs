@@ -43,9 +43,12 @@ fn address(hop: &[u8]) -> Option<IpAddr> {
     let bare = hop
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));
-    bare.map_or_else(|| hop.parse().ok(), |v6| v6.parse::<Ipv6Addr>().ok().map(IpAddr::V6))
-        .or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
-        .filter(|address| !address.is_unspecified())
+    bare.map_or_else(
+        || hop.parse().ok(),
+        |v6| v6.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+    )
+    .or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
+    .filter(|address| !address.is_unspecified())
 }
 
 #[cfg(test)]
@@ -96,7 +99,11 @@ mod tests {
             ("10.0.0.1", &["fe80::1%eth0"], "::"),
             ("10.0.0.1", &["[198.51.100.1]"], "::"),
             ("10.0.0.1", &["198.51.100.1:443"], "198.51.100.1"),
-            ("10.0.0.1", &["198.51.100.1:443, 10.9.9.9:80"], "198.51.100.1"),
+            (
+                "10.0.0.1",
+                &["198.51.100.1:443, 10.9.9.9:80"],
+                "198.51.100.1",
+            ),
             ("10.0.0.1", &["[2001:db8::1]:443"], "2001:db8::1"),
             ("10.0.0.1", &["[2001:db8::1]"], "2001:db8::1"),
             ("10.0.0.1", &["[::ffff:198.51.100.1]:443"], "198.51.100.1"),

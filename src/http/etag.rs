@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use salvo::Response;
-use salvo::http::{HeaderMap, Method, StatusCode};
 use salvo::http::header::{ETAG, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
+use salvo::http::{HeaderMap, Method, StatusCode};
 
 use super::error::{ApiError, Code};
 use crate::domain::timestamp::Timestamp;
@@ -124,7 +124,9 @@ fn check_if_match(current: Option<&EntityTag>, headers: &HeaderMap) -> Result<()
                 .any(|tag| !tag.weak && current.is_same_version(&tag.opaque))
         }),
     };
-    holds.then_some(()).ok_or_else(ApiError::precondition_failed)
+    holds
+        .then_some(())
+        .ok_or_else(ApiError::precondition_failed)
 }
 
 fn check_write(current: Option<&EntityTag>, headers: &HeaderMap) -> Result<(), ApiError> {
@@ -132,10 +134,8 @@ fn check_write(current: Option<&EntityTag>, headers: &HeaderMap) -> Result<(), A
     let matches = match Condition::read(headers, &IF_NONE_MATCH)? {
         None => false,
         Some(Condition::Any) => true,
-        Some(Condition::Tags(tags)) => current.is_some_and(|current| {
-            tags.iter()
-                .any(|tag| current.is_same_version(&tag.opaque))
-        }),
+        Some(Condition::Tags(tags)) => current
+            .is_some_and(|current| tags.iter().any(|tag| current.is_same_version(&tag.opaque))),
     };
     if matches {
         return Err(ApiError::precondition_failed());
@@ -275,9 +275,17 @@ mod tests {
     #[test]
     fn a_use_changes_the_tag_and_spoils_no_write() {
         let at = |second| Timestamp::from_timestamp(second, 0);
-        let (unused, used) = (EntityTag::new("sa-1", 7), EntityTag::new("sa-1", 7).with_last_use(at(60)));
+        let (unused, used) = (
+            EntityTag::new("sa-1", 7),
+            EntityTag::new("sa-1", 7).with_last_use(at(60)),
+        );
         let later = EntityTag::new("sa-1", 7).with_last_use(at(120));
-        for (shown, now) in [(&unused, &used), (&used, &later), (&used, &used), (&later, &unused)] {
+        for (shown, now) in [
+            (&unused, &used),
+            (&used, &later),
+            (&used, &used),
+            (&later, &unused),
+        ] {
             let sent = [shown.opaque()];
             let sent: Vec<_> = sent.iter().map(String::as_str).collect();
             assert_eq!(now.check_write(&headers(&IF_MATCH, &sent)), Ok(()));
@@ -292,7 +300,12 @@ mod tests {
     #[test]
     fn a_write_is_refused_where_if_none_match_matches() {
         let tag = EntityTag::new("org-1", 7);
-        for (line, refused) in [("*", true), ("\"org-1.7\"", true), ("W/\"org-1.7\"", true), ("\"org-1.6\"", false)] {
+        for (line, refused) in [
+            ("*", true),
+            ("\"org-1.7\"", true),
+            ("W/\"org-1.7\"", true),
+            ("\"org-1.6\"", false),
+        ] {
             let headers = headers(&IF_NONE_MATCH, &[line]);
             assert_eq!(tag.check_write(&headers).is_err(), refused, "{line}");
             let untagged = check_untagged(&Method::POST, &headers);
@@ -302,7 +315,10 @@ mod tests {
         let stale = headers(&IF_MATCH, &["\"org-1.6\""]);
         assert!(check_untagged(&Method::GET, &stale).is_err());
         assert!(check_untagged(&Method::POST, &stale).is_err());
-        assert_eq!(check_untagged(&Method::POST, &headers(&IF_MATCH, &["*"])), Ok(()));
+        assert_eq!(
+            check_untagged(&Method::POST, &headers(&IF_MATCH, &["*"])),
+            Ok(())
+        );
     }
 
     #[test]

@@ -155,7 +155,8 @@ impl Handler for Edge {
         if request.method().is_safe() && request.uri().path() == DOCS_AS_A_FOLDER {
             flow.skip_rest();
             docs::lead(response);
-        } else if let Err(error) = target::check(request.version(), request.uri(), request.headers())
+        } else if let Err(error) =
+            target::check(request.version(), request.uri(), request.headers())
         {
             flow.skip_rest();
             error.render(request_id.as_str(), response);

@@ -58,7 +58,12 @@ fn check_transfer_coding(headers: &HeaderMap) -> Result<(), ApiError> {
     let mut lines = headers.get_all(TRANSFER_ENCODING).into_iter();
     match (lines.next(), lines.next()) {
         (None, _) => Ok(()),
-        (Some(coding), None) if coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => {
+        (Some(coding), None)
+            if coding
+                .as_bytes()
+                .trim_ascii()
+                .eq_ignore_ascii_case(b"chunked") =>
+        {
             Ok(())
         }
         _ => Err(ApiError::unsupported_transfer_coding()),

@@ -4,7 +4,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Select};
 use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
-use super::entity::{account};
+use super::entity::account;
 use super::listing::{self, Sort};
 use super::write::{Write, check_version, one_row};
 use super::{Error, Tenant, codes};

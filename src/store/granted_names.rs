@@ -24,9 +24,9 @@ struct Granted(Result<(Texts, Texts), DbErr>);
 impl FromQueryResult for Granted {
     fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
         let read = |column| row.try_get::<Texts>(prefix, column);
-        Ok(Self(read("roles").and_then(|roles| {
-            Ok((roles, read("permissions")?))
-        })))
+        Ok(Self(
+            read("roles").and_then(|roles| Ok((roles, read("permissions")?))),
+        ))
     }
 }
 

@@ -36,10 +36,22 @@ fn illegal_bytes_in_a_target_are_marked() {
 #[test]
 fn a_bare_line_feed_in_a_head_is_marked() {
     for (input, expected) in [
-        ("GET / HTTP/1.1\nA: b\r\n\r\n", "GET / HTTP/1.1\0A: b\r\n\r\n"),
-        ("GET / HTTP/1.1\r\nA: b\nC: d\r\n\r\n", "GET / HTTP/1.1\r\nA: b\0C: d\r\n\r\n"),
-        ("GET / HTTP/1.1\r\nA: b\r\n\n", "GET / HTTP/1.1\r\nA: b\r\n\0"),
-        ("GET / HTTP/1.1\r\nA\n: b\r\n\r\n", "GET / HTTP/1.1\r\nA\0: b\r\n\r\n"),
+        (
+            "GET / HTTP/1.1\nA: b\r\n\r\n",
+            "GET / HTTP/1.1\0A: b\r\n\r\n",
+        ),
+        (
+            "GET / HTTP/1.1\r\nA: b\nC: d\r\n\r\n",
+            "GET / HTTP/1.1\r\nA: b\0C: d\r\n\r\n",
+        ),
+        (
+            "GET / HTTP/1.1\r\nA: b\r\n\n",
+            "GET / HTTP/1.1\r\nA: b\r\n\0",
+        ),
+        (
+            "GET / HTTP/1.1\r\nA\n: b\r\n\r\n",
+            "GET / HTTP/1.1\r\nA\0: b\r\n\r\n",
+        ),
         ("GET /\nHTTP/1.1\r\n\r\n", "GET /\0HTTP/1.1\r\n\r\n"),
         ("\nGET / HTTP/1.1\r\n\r\n", "\0GET / HTTP/1.1\r\n\r\n"),
         (

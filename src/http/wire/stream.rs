@@ -121,7 +121,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WireStream<S> {
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_outgoing(context))?;
-        if let Some(replaced) = replace_bare_error(buffer, self.scanner.has_other_coding(), &self.request_ids) {
+        if let Some(replaced) =
+            replace_bare_error(buffer, self.scanner.has_other_coding(), &self.request_ids)
+        {
             self.outgoing = replaced.into();
             return Poll::Ready(Ok(buffer.len()));
         }

@@ -114,7 +114,11 @@ async fn another_transfer_coding_than_chunked_is_not_implemented() {
             "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
              transfer-encoding:{coding}\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"
         );
-        assert_eq!(send(server.address, request).await.status, 200, "`{coding}`");
+        assert_eq!(
+            send(server.address, request).await.status,
+            200,
+            "`{coding}`"
+        );
     }
     server.stop().await;
 }

@@ -32,7 +32,14 @@ async fn the_schema_goes_down_and_up_again(database: TestDatabase) {
     world.store.migrate_up().await.expect("up again");
     world.store.migrate_up().await.expect("nothing to do");
     assert_eq!(applied(&world.store).await, [true, true, true, true]);
-    assert!(world.store.list_organizations().await.expect("a list").is_empty());
+    assert!(
+        world
+            .store
+            .list_organizations()
+            .await
+            .expect("a list")
+            .is_empty()
+    );
     world.organization("acme").await;
 }
 

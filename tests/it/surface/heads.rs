@@ -63,15 +63,27 @@ async fn every_get_is_a_head(service: &Service) {
     }
     let operator = service.operator_side();
     for target in ["/healthz", "/readyz"] {
-        let (head, get) = (operator.ask("HEAD", target).await, operator.get(target).await);
-        assert!(head.status == get.status && head.body.is_empty(), "{head:?}");
+        let (head, get) = (
+            operator.ask("HEAD", target).await,
+            operator.get(target).await,
+        );
+        assert!(
+            head.status == get.status && head.body.is_empty(),
+            "{head:?}"
+        );
     }
     assert_eq!(operator.ask("HEAD", "/metrics").await.status, 200);
     let refused = anyone.ask("HEAD", "/api/auth/login").await;
-    assert_eq!((refused.status, refused.header("allow")), (405, Some("POST")));
+    assert_eq!(
+        (refused.status, refused.header("allow")),
+        (405, Some("POST"))
+    );
     let refused = anyone.ask("PUT", "/accounts").await;
     let allow = refused.header("allow").expect("the methods");
-    assert!(["GET", "HEAD", "POST"].iter().all(|it| allow.contains(it)), "{allow}");
+    assert!(
+        ["GET", "HEAD", "POST"].iter().all(|it| allow.contains(it)),
+        "{allow}"
+    );
 }
 
 async fn a_head_is_signed_as_head(service: &Service) {
@@ -85,7 +97,10 @@ async fn a_head_is_signed_as_head(service: &Service) {
 async fn people_are_led_to_the_page(service: &Service) {
     for door in ["/", "/docs/"] {
         let answer = service.anonymous().get(door).await;
-        assert_eq!((answer.status, answer.header("location")), (302, Some("/docs")));
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (302, Some("/docs"))
+        );
     }
     let posted = service.anonymous().ask("POST", "/docs/").await;
     posted.assert_refused(400, "NON_CANONICAL_TARGET");

@@ -160,7 +160,10 @@ pub async fn update(
     let (_, Body(patch)) = request.input.clone();
     let id = request.object.service_account.id;
     let current = &request.object.service_account;
-    let expected = request.expected_version(&body::etag(current, &request.state.last_used), current.version)?;
+    let expected = request.expected_version(
+        &body::etag(current, &request.state.last_used),
+        current.version,
+    )?;
     let service_account = request
         .write(move |write| async move {
             // Judged on the locked row: what is added is added to what is there now.
@@ -176,7 +179,10 @@ pub async fn update(
         })
         .await?;
     let shown = ServiceAccountBody::new(&service_account, &request.state.last_used);
-    Ok(Changed(body::etag(&service_account, &request.state.last_used), shown))
+    Ok(Changed(
+        body::etag(&service_account, &request.state.last_used),
+        shown,
+    ))
 }
 
 /// `DELETE /service-accounts/{id}`
@@ -198,7 +204,10 @@ impl Operation for DeleteServiceAccount {
 pub async fn delete(request: Authorized<DeleteServiceAccount>) -> Result<NoContent, ApiError> {
     let id = request.object.service_account.id;
     let current = &request.object.service_account;
-    let expected = request.expected_version(&body::etag(current, &request.state.last_used), current.version)?;
+    let expected = request.expected_version(
+        &body::etag(current, &request.state.last_used),
+        current.version,
+    )?;
     request
         .write(move |write| async move {
             let by = write.provenance();

@@ -42,7 +42,9 @@ async fn a_write_whose_if_none_match_matches_is_refused(service: &Service) {
     ] {
         let asked = manager.ask(method, &target);
         let asked = match method {
-            "POST" if target.ends_with("rotate") || target.ends_with("keys") => asked.json(&json!({})),
+            "POST" if target.ends_with("rotate") || target.ends_with("keys") => {
+                asked.json(&json!({}))
+            }
             "DELETE" => asked,
             _ => asked.json(&json!({"name": "No"})),
         };
@@ -59,7 +61,14 @@ async fn a_stale_if_match_is_refused_on_every_method(service: &Service) {
     let acme = service.organization("acme").await;
     let manager = acme.manager().await;
     let account = format!("/accounts/{}", acme.account.id);
-    for target in [INFO, "/accounts", "/service-accounts", &account, &manager.path(), &manager.keys()] {
+    for target in [
+        INFO,
+        "/accounts",
+        "/service-accounts",
+        &account,
+        &manager.path(),
+        &manager.keys(),
+    ] {
         for method in ["GET", "HEAD"] {
             let asked = manager.ask(method, target).header("if-match", STALE).await;
             assert_eq!(asked.status, 412, "{method} {target}");
@@ -72,7 +81,10 @@ async fn a_stale_if_match_is_refused_on_every_method(service: &Service) {
     let made = manager.post("/accounts", json!({"name": "No"}));
     let made = made.header("if-match", STALE).await;
     made.assert_refused(412, "PRECONDITION_FAILED");
-    let revoked = manager.delete(&manager.key()).header("if-match", STALE).await;
+    let revoked = manager
+        .delete(&manager.key())
+        .header("if-match", STALE)
+        .await;
     revoked.assert_refused(412, "PRECONDITION_FAILED");
     let owner = acme.person("owner").await;
     let portal = "/api/portal/organization";
@@ -92,10 +104,16 @@ async fn a_use_changes_the_tag_and_spoils_no_write(service: &Service) {
     let before = manager.get(&used.path()).await;
     service.clock.advance(120);
     used.get("/accounts").await.ok();
-    let after = manager.get(&used.path()).header("if-none-match", &before.etag()).await;
+    let after = manager
+        .get(&used.path())
+        .header("if-none-match", &before.etag())
+        .await;
     assert_ne!(after.ok()["last_used_at"], before.ok()["last_used_at"]);
     assert_ne!(after.etag(), before.etag());
-    let unchanged = manager.get(&used.path()).header("if-none-match", &after.etag()).await;
+    let unchanged = manager
+        .get(&used.path())
+        .header("if-none-match", &after.etag())
+        .await;
     assert_eq!(unchanged.status, 304);
     let patch = manager.patch(&used.path(), json!({"name": "Renamed"}));
     let patched = patch.header("if-match", &before.etag()).await;

@@ -90,8 +90,12 @@ async fn a_client_can_compare_what_was_to_be_signed(service: &Service) {
     let manager = service.organization("acme").await.manager().await;
     for over_h2 in [false, true] {
         let body = r#"{"name":"Ümläut"}"#;
-        let asked = manager.ask("PATCH", "/organizations/info?a=%20b&c").body(body);
-        let asked = asked.dated("2025-09-30T12:00:00.5Z").nonce("nonce-compared");
+        let asked = manager
+            .ask("PATCH", "/organizations/info?a=%20b&c")
+            .body(body);
+        let asked = asked
+            .dated("2025-09-30T12:00:00.5Z")
+            .nonce("nonce-compared");
         let signed = asked.write().with("x-unsigned", "1");
         let signed = if over_h2 { signed.over_h2() } else { signed };
         let hash = signed.header("x-content-sha256").to_owned();
