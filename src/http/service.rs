@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use ipnet::IpNet;
 use salvo::http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
 use salvo::http::{Method, StatusCode, Version};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, Service, async_trait};
@@ -183,6 +183,7 @@ impl Handler for Edge {
         }
 
         give_error_its_shape(request_id.as_str(), response);
+        let length = response.body.size().filter(|&length| length > 0);
         let headers = response.headers_mut();
         if let Some(origins) = &self.origins {
             origins.complete(request.headers(), headers);
@@ -196,6 +197,12 @@ impl Handler for Edge {
             headers.remove(CONNECTION);
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if request.method() == Method::HEAD
+            && let Some(length) = length
+        {
+            // The body itself is left out behind this.
+            headers.entry(CONTENT_LENGTH).or_insert(length.into());
+        }
 
         let status = response.status_code.unwrap_or(StatusCode::OK);
         let took = self.clock.monotonic().saturating_sub(started);

@@ -108,7 +108,8 @@ impl Scanner {
         self.is_in_head() || matches!(self.state, State::Start | State::Preface(0))
     }
 
-    /// Whether the head at hand names a transfer coding other than `chunked`.
+    /// Whether some head named a transfer coding other than `chunked`: the answer to that one ends
+    /// the connection.
     pub(super) const fn has_other_coding(&self) -> bool {
         self.other_coding
     }
@@ -305,7 +306,6 @@ impl Scanner {
     fn next_request(&mut self) -> State {
         self.length = None;
         self.chunked = false;
-        self.other_coding = false;
         State::Start
     }
 }

@@ -323,7 +323,6 @@ async fn strangers_are_not_found(service: &Service) {
         &*foreign.id,
         missing,
         "nonsense",
-        &owner.id.to_uppercase(),
         &owner.id.replace('-', ""),
     ] {
         owner
