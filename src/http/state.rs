@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 
 use crate::authn::last_used::LastUsed;
 use crate::authn::mint::KeyMint;
@@ -13,6 +14,7 @@ use crate::authn::service_account::ServiceAccounts;
 use crate::authz::decision_log::Recorder;
 use crate::authz::decision_log::again::Explain;
 use crate::authz::engine::Engine;
+use crate::budgets::Budgets;
 use crate::domain::clock::Clock;
 use crate::store::Store;
 
@@ -39,6 +41,8 @@ pub struct State {
     pub engine: Engine,
     /// Where decisions are put on record.
     pub decisions: Recorder,
+    /// What each organization may use of what everybody pays for.
+    pub budgets: Arc<Budgets>,
     /// Who may search the record now.
     pub searches: Searches,
     /// Tells more about a decision than its record; `None` tells no more.
@@ -55,6 +59,8 @@ pub struct State {
     pub render_metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// Writes that outlive their connections.
     pub tasks: Tasks,
+    /// Cancelled when the service begins to stop: it is not ready from then on.
+    pub stopping: CancellationToken,
 }
 
 impl State {

@@ -15,11 +15,14 @@ const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 /// The longest target, in bytes.
 pub const MAX_TARGET: usize = 8 * 1024;
 
-/// Checks version, target and host of a request, in this order.
+/// The most parameters of a query.
+pub const MAX_PARAMETERS: usize = 16;
+
+/// Checks version, target, host and the number of query parameters, in this order.
 ///
 /// # Errors
 ///
-/// `INVALID_REQUEST`, `NON_CANONICAL_TARGET` or `BAD_HOST`.
+/// `INVALID_REQUEST`, `NON_CANONICAL_TARGET`, `BAD_HOST` or `BAD_PARAMETER`.
 pub fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
     let is_health_check = HEALTH.contains(&uri.path());
     let is_served = match version {
@@ -50,7 +53,20 @@ pub fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Api
         return Ok(());
     }
     check_host(version, uri.authority(), headers)
-        .map_err(|reason| ApiError::invalid(Code::BadHost, reason))
+        .map_err(|reason| ApiError::invalid(Code::BadHost, reason))?;
+    check_parameter_count(uri.query().unwrap_or_default())
+}
+
+/// Counts parameters before anything decodes or compares them, on every route: what a query may
+/// cost is bounded before anybody is known.
+fn check_parameter_count(query: &str) -> Result<(), ApiError> {
+    if memchr::memchr_iter(b'&', query.as_bytes()).count() < MAX_PARAMETERS {
+        return Ok(());
+    }
+    Err(ApiError::invalid(
+        Code::BadParameter,
+        format!("the query may have at most {MAX_PARAMETERS} parameters"),
+    ))
 }
 
 /// The library would decode the last coding and pass on what is left of the others.

@@ -81,9 +81,39 @@ pub const METRICS: &[Metric] = {
         ),
         metric(
             Counter,
+            "charter_http_connections_refused_total",
+            &[],
+            "Connections closed at once because their client network has its share already.",
+        ),
+        metric(
+            Counter,
+            "charter_http_unread_answers_total",
+            &[],
+            "Answers whose connection was closed because nobody read them.",
+        ),
+        metric(
+            Counter,
+            "charter_http_overloaded_total",
+            &["memory"],
+            "Requests refused because bodies, or unread answers, take all the memory they may.",
+        ),
+        metric(
+            Counter,
             "charter_http_rate_limited_total",
             &[],
             "Requests over a limit: of a key, an organization, a network or an account.",
+        ),
+        metric(
+            Counter,
+            "charter_budget_exhausted_total",
+            &["resource"],
+            "Requests refused because their organization had used up its budget.",
+        ),
+        metric(
+            Gauge,
+            "charter_budget_used_ratio",
+            &["resource", "organization"],
+            "How much of its budget an organization has used; only those above 0.8, and of each resource the first five.",
         ),
         metric(
             Counter,

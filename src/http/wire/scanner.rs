@@ -74,6 +74,7 @@ pub(super) struct Scanner {
     other_coding: bool,
     /// Whether the byte before was a carriage return.
     after_return: bool,
+    http2: bool,
 }
 
 impl Scanner {
@@ -85,6 +86,7 @@ impl Scanner {
             conflict: false,
             other_coding: false,
             after_return: false,
+            http2: false,
         }
     }
 
@@ -117,6 +119,11 @@ impl Scanner {
     /// Whether all that the client sent so far were whole requests.
     pub(super) fn is_between_requests(&self) -> bool {
         matches!(self.state, State::Start | State::Preface(0))
+    }
+
+    /// Whether the connection began with the preface of HTTP/2.
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2
     }
 
     /// Looks at the next bytes, in the order they came, and marks in place.
@@ -208,6 +215,7 @@ impl Scanner {
     fn preface(&mut self, seen: usize, byte: &mut u8) -> State {
         if PREFACE.get(seen) == Some(byte) {
             return if seen + 1 == PREFACE.len() {
+                self.http2 = true;
                 State::Opaque
             } else {
                 State::Preface(seen + 1)
