@@ -150,7 +150,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WireStream<S> {
         match (pieces.next(), pieces.next()) {
             (Some(only), None) => self.poll_write(context, only),
             // It overtook the rest of an earlier answer, which nobody could tell from it.
-            (Some(head), Some(_)) if replace_bare_error(head, &self.request_ids).is_some() => {
+            (Some(head), Some(_))
+                if replace_bare_error(head, self.scanner.has_other_coding(), &self.request_ids)
+                    .is_some() =>
+            {
                 Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
             }
             _ => Pin::new(&mut self.inner).poll_write_vectored(context, buffers),
