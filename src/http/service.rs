@@ -202,7 +202,12 @@ impl Handler for Edge {
         }
 
         give_error_its_shape(request_id.as_str(), response);
-        let length = response.body.size().filter(|&length| length > 0);
+        let length = response.body.size().filter(|_| {
+            !matches!(
+                response.status_code,
+                Some(StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            )
+        });
         let limits = AnswerLimits {
             stall: self.config.write_stall_timeout,
             request_id: request_id.as_str(),
