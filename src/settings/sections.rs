@@ -108,6 +108,7 @@ fn database(reader: &mut Reader, data_dir: &Path) -> Database {
         max_readers: reader.number("database.max_readers", 1..=64),
         acquire_timeout: reader.duration("database.acquire_timeout", TENTH..=MINUTE),
         statement_timeout: reader.duration("database.statement_timeout", TENTH..=5 * MINUTE),
+        start_timeout: reader.duration("database.start_timeout", Duration::ZERO..=60 * MINUTE),
     }
 }
 
