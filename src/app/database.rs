@@ -8,6 +8,7 @@ use backon::{ExponentialBuilder, Retryable as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::ExposeSecret as _;
 use sha2::Sha256;
+use tokio::time::Instant;
 
 use super::{StartError, create_private_dir, sealer};
 use crate::authn::secrets::Binding;
@@ -52,19 +53,21 @@ pub(super) async fn wait_for_store(
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
 ) -> Result<Store, StartError> {
+    let limit = settings.database.start_timeout;
+    let end = Instant::now() + limit;
     let pauses = ExponentialBuilder::default()
         .with_min_delay(FIRST_PAUSE)
         .with_max_delay(LONGEST_PAUSE)
         .without_max_times()
-        .with_total_delay(Some(settings.database.start_timeout));
+        .with_total_delay(Some(limit));
     let attempt = || open(settings, keys, clock, entropy, true);
     attempt
         .retry(pauses)
-        .when(|error| matches!(error, StartError::Database(store::Error::Unavailable(_))))
-        .notify(|error, _pause| {
-            let limit = settings.database.start_timeout;
-            tracing::warn!(%error, ?limit, "waiting for the database");
+        .when(|error| {
+            let may_come_up = matches!(error, StartError::Database(store::Error::Unavailable(_)));
+            may_come_up && Instant::now() < end
         })
+        .notify(|error, _pause| tracing::warn!(%error, ?limit, "waiting for the database"))
         .await
 }
 

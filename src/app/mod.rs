@@ -1,8 +1,8 @@
 //! The only place that builds things: settings in, a service that can be served out.
 
 pub mod background;
-mod database;
 mod budgets;
+mod database;
 pub mod decisions;
 pub mod demo;
 mod people;
@@ -38,7 +38,6 @@ use crate::mail;
 use crate::policy::explain::Explainer;
 use crate::settings::keys::Keys;
 use crate::settings::{RateLimit, ReplayStore, Settings};
-use crate::store::Store;
 use crate::telemetry::metrics::Recorder;
 
 pub use database::{check_keys, open_store};

@@ -181,6 +181,22 @@ fn classify_sqlite(code: &str) -> Class {
     }
 }
 
+/// Whether SQLite could not read or write its files, or found them damaged: IOERR, CORRUPT, FULL,
+/// NOTADB. A transaction in which it happened may be rolled back by then.
+pub(super) fn is_disk_failure(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source))) =
+        error
+    else {
+        return false;
+    };
+    let sqlite = source
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<sqlx::sqlite::SqliteError>());
+    let code = sqlite.and_then(|error| sqlx::error::DatabaseError::code(error));
+    code.and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|extended| matches!(extended & 0xff, 10 | 11 | 13 | 26))
+}
+
 /// By SQLSTATE (PostgreSQL manual, appendix A).
 fn classify_postgres(code: &str) -> Class {
     match code {

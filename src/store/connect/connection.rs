@@ -12,6 +12,10 @@ use sea_orm::{
 
 use super::{Health, Transaction};
 use crate::store::Error;
+use crate::store::error::is_disk_failure;
+
+/// How long a connection in use may take to come back before it is left to itself.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// Runs single statements, each on some connection of the pool, and begins transactions.
 pub(in crate::store) struct Connection {
@@ -66,9 +70,13 @@ impl Connection {
         self.health.fault()
     }
 
-    /// Closes all connections.
+    /// Closes all connections, except one that never comes back.
     pub(in crate::store) async fn close(&self) -> Result<(), DbErr> {
-        DatabaseConnection::clone(&self.pool.load()).close().await
+        let closed = DatabaseConnection::clone(&self.pool.load()).close();
+        match tokio::time::timeout(CLOSING, closed).await {
+            Ok(closed) => closed,
+            Err(elapsed) => Err(DbErr::Conn(RuntimeErr::Internal(elapsed.to_string()))),
+        }
     }
 
     /// The driver waits for an answer, without a deadline of its own, whenever a connection is given
@@ -90,6 +98,7 @@ impl Connection {
         let answer = within(self.deadline(), &self.health, statement).await;
         match &answer {
             Ok(_) => self.health.works(),
+            Err(error) if is_disk_failure(error) => self.health.distrust(error),
             Err(error) => self.replace_if_stuck(error),
         }
         answer

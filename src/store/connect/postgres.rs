@@ -28,6 +28,7 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
         // A pooler takes no startup parameter that it does not know.
         .extra_float_digits(None)
         .disable_statement_logging();
+    reach(&options, config.acquire_timeout).await?;
     let writer = Pool::new(config, WRITERS, "", Checked::ByRollback);
     let reader = Pool::new(
         config,
@@ -40,6 +41,14 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
         reader: reader.open(options).await?,
         presence: Presence::Sessions,
     })
+}
+
+/// A pool only says that it has waited; a connection says what is wrong.
+async fn reach(options: &PgConnectOptions, patience: Duration) -> Result<(), Error> {
+    match tokio::time::timeout(patience, options.connect()).await {
+        Ok(connection) => Ok(connection?.close().await?),
+        Err(elapsed) => Err(Error::unavailable(elapsed)),
+    }
 }
 
 /// How a connection is asked whether it still lives.

@@ -11,6 +11,7 @@ use sea_orm::{
 use super::Health;
 use super::connection::within;
 use crate::store::Error;
+use crate::store::error::is_disk_failure;
 
 /// A transaction; one that is dropped is rolled back.
 pub(in crate::store) struct Transaction {
@@ -80,7 +81,12 @@ impl Transaction {
         let answer = within(self.deadline, &self.health, statement).await;
         match &answer {
             Ok(_) => self.health.answers(),
-            Err(_) => self.has_failed.store(true, Ordering::Release),
+            Err(error) => {
+                self.has_failed.store(true, Ordering::Release);
+                if is_disk_failure(error) {
+                    self.health.distrust(error);
+                }
+            }
         }
         answer
     }

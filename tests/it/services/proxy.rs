@@ -9,14 +9,18 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::TestDatabase;
 
 /// What happens to the connections that are open.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Faults {
     silence: CancellationToken,
     cut: CancellationToken,
+    /// Those through which something still comes.
+    open: TaskTracker,
 }
 
 /// Gone when dropped, with its connections.
@@ -78,38 +82,42 @@ impl Proxy {
     }
 
     /// Ends all open connections, as a restart of the server does.
-    pub(crate) fn cut(&self) {
-        std::mem::take(&mut *self.faults.lock()).cut.cancel();
+    pub(crate) async fn cut(&self) {
+        let faults = std::mem::take(&mut *self.faults.lock());
+        faults.cut.cancel();
+        faults.open.close();
+        faults.open.wait().await;
     }
 
     /// From now on nothing comes through the connections that are open, and they stay open.
-    pub(crate) fn silence(&self) {
-        std::mem::take(&mut *self.faults.lock()).silence.cancel();
+    pub(crate) async fn silence(&self) {
+        let faults = std::mem::take(&mut *self.faults.lock());
+        faults.silence.cancel();
+        faults.open.close();
+        faults.open.wait().await;
     }
 }
 
 async fn accept(listener: TcpListener, server: PathBuf, faults: Arc<Mutex<Faults>>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        let (silence, cut) = {
+        let (faults, open) = {
             let faults = faults.lock();
-            (faults.silence.clone(), faults.cut.clone())
+            (faults.clone(), faults.open.token())
         };
-        connections.spawn(carry(client, server.clone(), silence, cut));
+        connections.spawn(carry(client, server.clone(), faults, open));
     }
 }
 
-async fn carry(
-    mut client: TcpStream,
-    server: PathBuf,
-    silence: CancellationToken,
-    cut: CancellationToken,
-) {
+async fn carry(mut client: TcpStream, server: PathBuf, faults: Faults, open: TaskTrackerToken) {
     let mut server = UnixStream::connect(server).await.expect("the server");
     tokio::select! {
         // Either side has hung up.
-        _ = copy_bidirectional(&mut client, &mut server) => {}
-        () = cut.cancelled() => {}
-        () = silence.cancelled() => cut.cancelled().await,
+        _ = copy_bidirectional(&mut client, &mut server) => return,
+        () = faults.cut.cancelled() => return,
+        () = faults.silence.cancelled() => {}
     }
+    drop(open);
+    // Until the proxy is gone.
+    std::future::pending::<()>().await;
 }

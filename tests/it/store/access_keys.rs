@@ -291,9 +291,11 @@ async fn a_write_whose_account_or_time_ended_meanwhile_does_not_happen(database:
         expires_at: Some(noon() + Duration::from_secs(60)),
         ..world.new_key()
     };
-    let made = tenant.create_key(signer, &world.by(), new, |_| Ok::<_, Error>(()));
+    let made = tenant
+        .create_key(signer, &world.by(), new, |_| Ok::<_, Error>(()))
+        .await;
     let by = Provenance {
-        access_key: Some(made.await.expect("a key").id),
+        access_key: Some(made.expect("a key").id),
         ..world.by()
     };
     let rename = async |to: &'static str| {

@@ -58,6 +58,9 @@ async fn a_slug_is_nobodys_code(database: TestDatabase) {
     assert_eq!(world.audit().await.findings, []);
 }
 
+/// How often randomness is asked for: once for an id, then for each letter.
+const AN_ID_AND_A_CODE: usize = 1 + 6;
+
 /// Nothing but zeros for a while.
 struct Zeros(AtomicUsize);
 
@@ -77,8 +80,7 @@ impl Entropy for Zeros {
 }
 
 async fn a_code_is_nobodys_slug(database: TestDatabase) {
-    // An id and a code are drawn from zeros.
-    let zeros = Arc::new(Zeros(AtomicUsize::new(2)));
+    let zeros = Arc::new(Zeros(AtomicUsize::new(AN_ID_AND_A_CODE)));
     let world = World::with_entropy(database, zeros.clone()).await;
     let first = create(&world, "first").await.expect("made");
     assert_eq!(first.code.as_str(), "000000", "what is drawn of zeros");
@@ -90,7 +92,7 @@ async fn a_code_is_nobodys_slug(database: TestDatabase) {
         raw.execute_unprepared(statement).await.expect(statement);
     }
     create(&world, "000000").await.expect("a slug now");
-    zeros.0.store(2, Ordering::SeqCst);
+    zeros.0.store(AN_ID_AND_A_CODE, Ordering::SeqCst);
     // The id is drawn anew, not to be the first one's.
     world.clock.advance(1);
     let next = create(&world, "next").await.expect("made");

@@ -10,6 +10,8 @@ use charter::domain::organization::Organization;
 use charter::store::{Config, Error, NewAccount, Store};
 use sea_orm::{ConnectionTrait as _, Statement, TransactionTrait as _};
 
+use tokio::runtime::Handle;
+
 use super::world::{World, name};
 use crate::endurance::charter::Home;
 use crate::services::pgbouncer::Pooler;
@@ -66,7 +68,7 @@ async fn a_server_that_was_restarted_costs_nobody_an_answer() {
     for _ in 0..3 {
         read_on_all(&store).await;
         write(&world, &store, &acme).await.expect("written");
-        proxy.cut();
+        proxy.cut().await;
     }
     read_on_all(&store).await;
     write(&world, &store, &acme).await.expect("written");
@@ -80,7 +82,7 @@ async fn a_connection_that_fell_silent_is_closed_and_another_used() {
     };
     read_on_all(&store).await;
     write(&world, &store, &acme).await.expect("written");
-    proxy.silence();
+    proxy.silence().await;
     read_on_all(&store).await;
     write(&world, &store, &acme).await.expect("written");
     assert_eq!(store.fault(), None);
@@ -91,7 +93,7 @@ async fn a_connection_that_fell_silent_is_closed_and_another_used() {
 async fn an_answer_that_does_not_come_is_not_waited_for() {
     let hasty = |config: &mut Config| {
         config.acquire_timeout = Duration::from_millis(500);
-        config.statement_timeout = Duration::from_secs(1);
+        config.statement_timeout = Duration::from_secs(2);
     };
     let Some((world, proxy, store, acme)) = behind_a_proxy(hasty).await else {
         return;
@@ -110,7 +112,7 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
             .expect("a look")
             .is_none()
         {}
-        proxy.silence();
+        proxy.silence().await;
     });
     assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
     let fault = store.fault().expect("it is told");
@@ -123,19 +125,22 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_never_come_back_are_left_to_themselves() {
     let hasty = |config: &mut Config| {
-        config.acquire_timeout = Duration::from_millis(200);
-        config.statement_timeout = Duration::from_millis(300);
+        config.acquire_timeout = Duration::from_millis(500);
+        config.statement_timeout = Duration::from_secs(1);
     };
     let Some((world, proxy, store, acme)) = behind_a_proxy(hasty).await else {
         return;
     };
-    let scope = charter::domain::caller::Scope::of_operator(acme.id);
-    // Each is given back with a rollback that nobody answers.
-    for _ in 0..8 {
+    // Each is given back with a rollback that nobody answers. The server goes on holding the lock, so
+    // each is another organization's.
+    for number in 0..8 {
+        let other = world.organization(&format!("other-{number}")).await;
+        let scope = charter::domain::caller::Scope::of_operator(other.organization.id);
         let silenced = store
             .within(scope)
             .update_organization(None, &world.by(), |_| {
-                proxy.silence();
+                let silence = || Handle::current().block_on(proxy.silence());
+                tokio::task::block_in_place(silence);
                 Err::<(), _>(Error::Stale)
             })
             .await;

@@ -44,8 +44,9 @@ async fn write(tenant: &Tenant<'_>, metadata: Metadata) -> Result<String, Error>
 /// A transaction that ends in a rollback, as it should.
 async fn roll_back(tenant: &Tenant<'_>) {
     let nothing = |_: &mut Organization| Ok::<_, Error>(());
-    let stale = tenant.update_organization(Some(99), &by_child(), nothing);
-    let stale = stale.await;
+    let stale = tenant
+        .update_organization(Some(99), &by_child(), nothing)
+        .await;
     assert!(matches!(stale, Err(Error::Stale)), "{stale:?}");
 }
 
