@@ -24,6 +24,9 @@ pub struct Server {
     base_url: Option<String>,
 }
 
+/// Times of last use are written, and database connections closed, in so much more than the grace.
+const LAST_WORK: Duration = Duration::from_secs(2);
+
 /// A running service.
 pub struct Serving {
     app: App,
@@ -137,16 +140,17 @@ impl Serving {
 
     /// Waits for the end after `stop` was cancelled: requests under way, then writes that outlived
     /// their connections, then what is still pending. One deadline holds for all of them, whatever
-    /// the database does.
+    /// the database does, and [`LAST_WORK`] is left for what comes after requests that used it up.
     pub async fn stopped(self) {
         let deadline = Instant::now() + self.grace;
+        let end = deadline + LAST_WORK;
         self.listeners.close();
         by(deadline, "requests were", self.listeners.wait()).await;
         let tasks = self.app.state.tasks.close_and_wait();
         by(deadline, "writes were", tasks).await;
         self.stop_background.cancel();
         self.background.close();
-        by(deadline, "background work was", self.background.wait()).await;
+        by(end, "background work was", self.background.wait()).await;
         if let Err(error) = self.app.replay.clean_stop() {
             tracing::error!(%error, "the replay guard could not note the clean stop");
         }
@@ -155,7 +159,7 @@ impl Serving {
             let _ = tokio::task::spawn_blocking(move || log.close()).await;
         }
         let closed = self.app.state.store.close();
-        by(deadline, "database connections were", closed).await;
+        by(end, "database connections were", closed).await;
         tracing::info!("stopped");
     }
 }

@@ -102,11 +102,13 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
     let holder = raw.begin().await.expect("a transaction");
     let lock = "SELECT * FROM organizations FOR UPDATE";
     holder.execute_unprepared(lock).await.expect("a lock");
+    // Within a transaction what others do is seen once.
+    let outside = connect(world.database.url()).await;
     let (refused, ()) = tokio::join!(write(&world, &store, &acme), async {
         let waits = "SELECT 1 FROM pg_stat_activity \
                      WHERE wait_event_type = 'Lock' AND datname = current_database()";
-        let waits = Statement::from_string(holder.get_database_backend(), waits);
-        while holder
+        let waits = Statement::from_string(outside.get_database_backend(), waits);
+        while outside
             .query_one_raw(waits.clone())
             .await
             .expect("a look")
