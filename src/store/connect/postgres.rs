@@ -94,7 +94,8 @@ impl Pool {
                     }
                     let check = is_well(connection, &known, checked);
                     if let Ok(checked) = tokio::time::timeout(patience, check).await {
-                        return checked;
+                        // One whose other end has gone is closed, as after a restart.
+                        return Ok(checked.unwrap_or(false));
                     }
                     health.distrust("a connection to the database did not answer");
                     Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into()))
