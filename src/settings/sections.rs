@@ -141,6 +141,8 @@ fn policies(reader: &mut Reader) -> Policies {
         ),
         hold_widening: reader.choice("policies.widening", &[("free", false), ("approved", true)]),
         check_timeout: reader.duration("policies.check_timeout", SECOND..=10 * MINUTE),
+        check_timeout_per_policy: reader
+            .duration("policies.check_timeout_per_policy", Duration::ZERO..=SECOND),
         shadow: reader.parsed("policies.shadow", None, |text| {
             Ok((!text.is_empty()).then(|| PathBuf::from(text)))
         }),

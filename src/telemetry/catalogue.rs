@@ -202,6 +202,12 @@ pub const METRICS: &[Metric] = {
         ),
         metric(
             Counter,
+            "charter_authz_evaluation_errors_total",
+            &[],
+            "Policies, permits included, that could not be evaluated for a question; /readyz names them.",
+        ),
+        metric(
+            Counter,
             "charter_decision_log_lost_total",
             &[],
             "Decisions that are missing in the decision log: its queue was full, or its writer ended before they were written.",
