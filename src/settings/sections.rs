@@ -122,6 +122,7 @@ fn database(reader: &mut Reader, data_dir: &Path) -> Database {
         max_readers: reader.number("database.max_readers", 1..=64),
         acquire_timeout: reader.duration("database.acquire_timeout", TENTH..=MINUTE),
         statement_timeout: reader.duration("database.statement_timeout", TENTH..=5 * MINUTE),
+        start_timeout: reader.duration("database.start_timeout", Duration::ZERO..=60 * MINUTE),
     }
 }
 
@@ -140,6 +141,8 @@ fn policies(reader: &mut Reader) -> Policies {
         ),
         hold_widening: reader.choice("policies.widening", &[("free", false), ("approved", true)]),
         check_timeout: reader.duration("policies.check_timeout", SECOND..=10 * MINUTE),
+        check_timeout_per_policy: reader
+            .duration("policies.check_timeout_per_policy", Duration::ZERO..=SECOND),
         shadow: reader.parsed("policies.shadow", None, |text| {
             Ok((!text.is_empty()).then(|| PathBuf::from(text)))
         }),

@@ -47,7 +47,7 @@ impl Store {
         before: &SealedSecret,
         after: SealedSecret,
     ) -> Result<(), Error> {
-        let write = self.begin_transaction().await?;
+        let write = self.writer.begin().await?;
         let updated = access_key::Entity::update_many()
             .set(access_key::resealed(after))
             .filter(access_key::Column::Id.eq(id.uuid()))

@@ -19,7 +19,6 @@ crate::on_both_engines![
     a_slug_belongs_to_one_organization,
     an_error_inside_leaves_nothing,
     a_deactivated_organization_takes_no_writes,
-    a_code_that_is_a_slug_too_is_ambiguous,
     no_key_outlives_a_racing_deactivation,
 ];
 
@@ -277,16 +276,6 @@ async fn a_deactivated_organization_takes_no_writes(database: TestDatabase) {
         .organization()
         .await;
     assert!(matches!(unknown, Err(Error::NotFound)));
-}
-
-async fn a_code_that_is_a_slug_too_is_ambiguous(database: TestDatabase) {
-    let world = World::on(database).await;
-    let acme = world.organization("acme").await.organization;
-    world.organization(acme.code.as_str()).await;
-    let found = world.store.find_organization(acme.code.as_str()).await;
-    assert!(matches!(found, Err(Error::Ambiguous(_))), "{found:?}");
-    let found = world.store.find_organization("nobody").await;
-    assert!(matches!(found, Err(Error::NotFound)), "{found:?}");
 }
 
 async fn no_key_outlives_a_racing_deactivation(database: TestDatabase) {
