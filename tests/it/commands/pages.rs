@@ -19,8 +19,16 @@ fn every_command_has_a_manual_page() {
     let pages = tempfile::tempdir().expect("a directory");
     let dir = pages.path().display().to_string();
     home.run(&["man", &dir]).success();
-    for page in ["charter.1", "charter-serve.1", "charter-policy-prove.1", "charter-key-list.1"] {
+    for page in [
+        "charter.1",
+        "charter-serve.1",
+        "charter-policy-prove.1",
+        "charter-key-list.1",
+    ] {
         let text = std::fs::read_to_string(pages.path().join(page)).expect(page);
-        assert!(text.contains(".SH NAME") && text.contains("charter"), "{page}");
+        assert!(
+            text.contains(".SH NAME") && text.contains("charter"),
+            "{page}"
+        );
     }
 }

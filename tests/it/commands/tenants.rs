@@ -134,7 +134,7 @@ async fn a_key_that_an_operator_issues_works_at_once_and_until_it_is_revoked() {
         "audit",
         "list",
         "acme",
-        "--action=service-accounts:RevokeKey",
+        "--action=operator.service-accounts:RevokeKey",
     ];
     let revocation = installation.json(&revocations);
     assert_eq!(
