@@ -27,6 +27,7 @@ mod error;
 mod expiry;
 mod gates;
 mod granted_names;
+mod invitation_budget;
 mod invitations;
 mod last_used;
 mod links;

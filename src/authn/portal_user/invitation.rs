@@ -14,6 +14,16 @@ use crate::store::{NewInvitation, NewUser};
 
 use super::{PortalUsers, Refusal, SignedIn, Stranger, invalid_link};
 
+/// What a mail calls an organization: mail programs make links of names that read as addresses, and
+/// the mail comes from this server.
+fn name_in_mail(organization: &Organization) -> &str {
+    if organization.name.reads_as_address() {
+        &organization.slug
+    } else {
+        organization.name.as_str()
+    }
+}
+
 /// How long an invitation is valid (contract section 5).
 const LIFETIME: Duration = Duration::from_hours(48);
 
@@ -22,22 +32,23 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`] mails to that address or of that organization; [`Refusal::Internal`] if the mail cannot be sealed.
+    /// [`Refusal::TooMany`] mails to that address; [`Refusal::Internal`] if the mail cannot be sealed.
     pub fn prepare_invitation(
         &self,
         email: EmailAddress,
         role: TeamRole,
         into: &Organization,
     ) -> Result<NewInvitation, Refusal> {
-        self.0.limits.mails.count(email.clone())?;
-        self.0.limits.invitations.count(into.id)?;
+        let limits = &self.0.limits;
+        limits.invitation_mails.count((into.id, email.clone()))?;
+        limits.invitation_mails_in_all.count(email.clone())?;
         let now = self.now();
         let expires_at = now + LIFETIME;
         let token = OpaqueToken::generate(&*self.0.entropy);
         let letter = |link| Letter {
             to: email.to_string(),
             matter: Matter::Invitation {
-                organization: into.name.as_str().to_owned(),
+                organization: name_in_mail(into).to_owned(),
                 role: role.as_str().to_owned(),
             },
             link,

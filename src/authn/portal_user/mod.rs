@@ -5,12 +5,15 @@
 
 mod batches;
 mod bearer;
+mod guess;
 mod invitation;
 mod recovery;
+mod refresh;
 mod registration;
 mod rotations;
 mod session_reads;
 mod sign_in;
+mod verification;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -37,6 +40,7 @@ use super::secrets::Sealer;
 pub use registration::NewOwner;
 use rotations::Rotations;
 use session_reads::SessionReads;
+pub use verification::Proof;
 
 /// What people's affairs are made with.
 pub struct Parts {
@@ -58,6 +62,8 @@ pub struct Parts {
     pub outbox: Arc<Notify>,
     /// Where links lead, without a slash at its end.
     pub base_url: String,
+    /// Whether anybody may register an organization.
+    pub registration_is_open: bool,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -72,10 +78,14 @@ pub struct Limits {
     pub sign_in: SignInAttempts,
     /// Asking for a link that resets a password, for each network.
     pub forgot: NetworkLimit,
-    /// Mails to one address that others ask for.
-    pub mails: SlidingLimit<EmailAddress>,
-    /// Invitations of one organization.
-    pub invitations: SlidingLimit<OrganizationId>,
+    /// Mails that reset a password, to one address.
+    pub reset_mails: SlidingLimit<EmailAddress>,
+    /// Mails that verify an address, to one person beyond the first.
+    pub verification_mails: SlidingLimit<UserId>,
+    /// Invitations to one address from one organization.
+    pub invitation_mails: SlidingLimit<(OrganizationId, EmailAddress)>,
+    /// Invitations to one address, whoever invites.
+    pub invitation_mails_in_all: SlidingLimit<EmailAddress>,
 }
 
 /// People's affairs.
@@ -108,9 +118,12 @@ pub enum Refusal {
     /// The refresh token is nobody's (any more).
     #[error("the refresh token is not valid")]
     InvalidToken,
-    /// The link is unknown, used or expired.
+    /// The link is unknown, used or expired, or who follows it has not shown to be its person.
     #[error("the link is not valid")]
     InvalidLink,
+    /// Nobody may register by itself.
+    #[error("registration is closed")]
+    RegistrationClosed,
     /// Too many tries.
     #[error("too many tries")]
     TooMany(Exceeded),

@@ -39,7 +39,7 @@ impl PortalUsers {
         let Some(login) = found.filter(|login| login.user.is_active) else {
             return Ok(());
         };
-        self.0.limits.mails.count(email.clone())?;
+        self.0.limits.reset_mails.count(email.clone())?;
         let user = login.user;
         let link = self.link(Purpose::ResetPassword, email)?;
         match self

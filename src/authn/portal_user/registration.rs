@@ -1,4 +1,4 @@
-//! Registering an organization with its first owner, and verifying that owner's address.
+//! Registering an organization with its first owner, and the links that mails carry.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::domain::letter::{Letter, Matter};
 use crate::domain::user::TeamRole;
 use crate::store::{NewLink, NewOrganization, NewUser, Purpose, Registration};
 
-use super::{PortalUsers, Refusal, Stranger, invalid_link};
+use super::{PortalUsers, Refusal, Stranger};
 
 /// How long the link is valid (contract section 5).
 const LINK_LIFETIME: Duration = Duration::from_hours(24);
@@ -31,13 +31,16 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`], [`Refusal::Busy`]; the store's `SlugTaken` and `EmailTaken`, and others.
+    /// [`Refusal::RegistrationClosed`], [`Refusal::TooMany`], [`Refusal::Busy`]; the store's `SlugTaken` and `EmailTaken`, and others.
     pub async fn register(
         &self,
         organization: NewOrganization,
         owner: NewOwner,
         stranger: &Stranger,
     ) -> Result<(OrganizationId, UserId), Refusal> {
+        if !self.0.registration_is_open {
+            return Err(Refusal::RegistrationClosed);
+        }
         self.0.limits.register.count(network(stranger.client))?;
         let password_hash = self.hash(owner.password).await?;
         let now = self.now();
@@ -57,29 +60,6 @@ impl PortalUsers {
         let (organization, user) = self.0.store.register(registration, &by).await?;
         self.0.outbox.notify_one();
         Ok((organization.id, user.id))
-    }
-
-    /// Verifies the address that a link was sent to.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::InvalidLink`], and the store's.
-    pub async fn verify_email(&self, token: &str, stranger: &Stranger) -> Result<(), Refusal> {
-        let hash = OpaqueToken::parse(token)
-            .ok_or(Refusal::InvalidLink)?
-            .hash();
-        let found = self
-            .0
-            .store
-            .find_link(hash, Purpose::VerifyEmail, self.now())
-            .await?;
-        let user = found.ok_or(Refusal::InvalidLink)?;
-        let by = self.by(user.id, stranger);
-        self.0
-            .store
-            .verify_email(&user, hash, &by)
-            .await
-            .map_err(invalid_link)
     }
 
     /// A link of that kind with its mail to that address.

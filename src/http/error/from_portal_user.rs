@@ -21,6 +21,10 @@ impl From<Refusal> for ApiError {
                 "the refresh token is not valid (any more), sign in again",
             ),
             Refusal::InvalidLink => store::Error::InvalidLink.into(),
+            Refusal::RegistrationClosed => Self::forbidden(
+                Code::Forbidden,
+                "registration is closed here; ask to be invited, or ask the operator for an organization",
+            ),
             Refusal::TooMany(exceeded) => Self::rate_limited(
                 "too many tries, wait for as long as `retry-after` says",
                 exceeded.limit,

@@ -163,6 +163,15 @@ pub fn require_bearer(operation: &mut Operation) {
     operation.securities = Some(vec![SecurityRequirement::new(BEARER, none)]);
 }
 
+/// Says that an operation takes a bearer token or none.
+pub fn allow_bearer(operation: &mut Operation) {
+    let none = [(); 0].map(|()| String::new());
+    operation.securities = Some(vec![
+        SecurityRequirement::default(),
+        SecurityRequirement::new(BEARER, none),
+    ]);
+}
+
 /// Adds `if-match` or `if-none-match` to an operation.
 pub fn describe_condition(operation: &mut Operation, name: &str, description: &str) {
     let parameter = Parameter::new(name)

@@ -4,12 +4,14 @@ pub mod answer;
 pub mod cookie;
 pub mod jwks;
 pub mod organization;
+mod own;
 mod parse;
 pub mod recovery;
 pub mod registration;
 pub mod settings;
 pub mod sign_in;
 pub mod team;
+pub mod verification;
 
 use salvo::Router;
 
@@ -45,7 +47,8 @@ pub fn router() -> Router {
 pub fn sign_in_router() -> Router {
     Router::with_path("api/auth")
         .push(Router::with_path("register").post(registration::register))
-        .push(Router::with_path("verify-email").post(registration::verify_email))
+        .push(Router::with_path("verify-email").post(verification::verify_email))
+        .push(Router::with_path("resend-verification").post(verification::resend))
         .push(Router::with_path("login").post(sign_in::login))
         .push(Router::with_path("refresh").post(sign_in::refresh))
         .push(Router::with_path("logout").post(sign_in::logout))
