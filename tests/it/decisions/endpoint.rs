@@ -1,8 +1,8 @@
 //! `GET /decisions/{id}` (contract section 4).
 
+use crate::service::TeamRole;
 use charter::domain::id::DecisionId;
 use charter::domain::permission::Permission;
-use charter::domain::user::TeamRole;
 use serde_json::json;
 
 use crate::edge::client::Answer;
