@@ -10,6 +10,7 @@ use url::{Host, Url};
 
 use crate::authn::access_token::AccessTokens;
 use crate::authn::attempts::{SignInAttempts, SlidingLimit};
+use crate::authn::device::DeviceKeys;
 use crate::authn::opaque_token::SuccessorKeys;
 use crate::authn::password_pool::PasswordPool;
 use crate::authn::portal_user::{Limits, Parts, PortalUsers};
@@ -126,6 +127,7 @@ pub(super) fn portal_users(
     Ok(PortalUsers::new(Parts {
         store: Arc::clone(shared.store),
         tokens: AccessTokens::new(materials(&keys.token), base_url.text.clone())?,
+        devices: DeviceKeys::new(keys.refresh.iter().map(|key| *key.expose())),
         successors: SuccessorKeys::new(materials(&keys.refresh)),
         passwords: PasswordPool::new(at_once, PATIENCE, Arc::clone(shared.entropy))?,
         sealer: Arc::clone(shared.sealer),

@@ -5,6 +5,7 @@
 pub mod access_token;
 pub mod attempts;
 pub mod credentials;
+pub mod device;
 mod key_cache;
 pub mod last_used;
 pub mod mint;

@@ -5,7 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use salvo::extract::{Extractible, Metadata};
-use salvo::http::header::AUTHORIZATION;
+use salvo::http::HeaderMap;
+use salvo::http::header::{AUTHORIZATION, USER_AGENT};
 use salvo::hyper::body::Bytes;
 use salvo::oapi::{Components, EndpointArgRegister, Operation as OpenApiOperation};
 use salvo::{Depot, Request};
@@ -24,6 +25,9 @@ use super::operation::{Accepts, Input};
 use super::portal::cookie;
 use super::query::Query;
 use super::state::State;
+
+/// Characters of a `user-agent` that are kept.
+const MAX_USER_AGENT: usize = 256;
 
 /// A request of somebody who shows no access token.
 pub struct Anonymous<I> {
@@ -68,7 +72,7 @@ impl<I: Input> Anonymous<I> {
         Self::read(request, state, &context, body)
     }
 
-    fn read(
+    pub(super) fn read(
         request: &Request,
         state: Arc<State>,
         context: &RequestContext,
@@ -88,6 +92,8 @@ impl<I: Input> Anonymous<I> {
             stranger: Stranger {
                 client: context.client_ip,
                 request_id: context.request_id.as_str().to_owned(),
+                user_agent: user_agent(request.headers()),
+                device_cookies: cookie::devices(request.headers()),
             },
             state,
         })
@@ -108,6 +114,13 @@ impl<I: Input> Anonymous<I> {
         let tasks = self.state.tasks.clone();
         tasks.run(work(self.state, self.input, self.stranger)).await
     }
+}
+
+/// What the browser calls itself, for its person to recognise: visible ASCII, cut short.
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(USER_AGENT)?.to_str().ok()?;
+    let text: String = text.chars().take(MAX_USER_AGENT).collect();
+    Some(text).filter(|text| !text.is_empty())
 }
 
 fn origin_checked(
@@ -223,7 +236,7 @@ impl<I: Input> EndpointArgRegister for PerhapsSignedIn<I> {
     }
 }
 
-async fn authenticate_person(
+pub(super) async fn authenticate_person(
     request: &mut Request,
     state: &State,
     context: &RequestContext,

@@ -22,7 +22,10 @@ fn public() -> Router {
         .push(Router::with_path("docs").get(docs::index))
         .push(Router::with_path("healthz").get(ops::healthz))
         .push(Router::with_path("readyz").get(ops::readyz_bare));
-    Router::new().push(portal::sign_in_router()).push(pages)
+    Router::new()
+        .push(portal::sign_in_router())
+        .push(portal::own_router())
+        .push(pages)
 }
 
 /// What the OpenAPI document describes.

@@ -147,7 +147,7 @@ impl Write<'_> {
 
     /// The person may have been demoted, disabled, removed or signed out since policy was asked.
     /// What changes a role or ends a session locks the organization too.
-    async fn require_standing(
+    pub(super) async fn require_standing(
         &self,
         organization: OrganizationId,
         standing: &Standing,

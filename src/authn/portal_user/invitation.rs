@@ -5,11 +5,12 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::authn::opaque_token::OpaqueToken;
+use crate::authn::password_pool::Waiter;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{InvitationId, UserId};
 use crate::domain::letter::{Letter, Matter};
 use crate::domain::organization::Organization;
-use crate::store::{NewInvitation, NewUser};
+use crate::store::{NewInvitation, NewUser, SessionRow};
 
 use super::{PortalUsers, Refusal, SignedIn, Stranger, invalid_link};
 
@@ -85,7 +86,9 @@ impl PortalUsers {
             .hash();
         let found = self.0.store.find_invitation(hash, self.now()).await?;
         let invitation = found.ok_or(Refusal::InvalidLink)?;
-        let password_hash = self.hash(password).await?;
+        // Who has the link is no stranger any more.
+        let waiter = Waiter::Known(invitation.id.uuid().into_bytes());
+        let password_hash = self.hash(password, waiter).await?;
         let now = self.now();
         let new = NewUser {
             id: UserId::generate(now, &*self.0.entropy),
@@ -95,13 +98,18 @@ impl PortalUsers {
             email_verified_at: Some(now),
         };
         let by = self.by(new.id, stranger);
-        let beginning = self.begin_session();
-        let user = self
-            .0
+        let device = self.device_cookie(None, new.id, &new.password_hash);
+        let (session, token) = self.begin_session(stranger);
+        let row = SessionRow {
+            id: session.id,
+            user: new.id,
+            organization: invitation.organization_id,
+        };
+        self.0
             .store
-            .accept_invitation(&invitation, hash, new, beginning.session, &by)
+            .accept_invitation(&invitation, hash, new, session, &by)
             .await
             .map_err(invalid_link)?;
-        self.begun(beginning, &user)
+        self.signed_in(row, token, device)
     }
 }

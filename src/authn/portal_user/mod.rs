@@ -7,6 +7,7 @@ mod batches;
 mod bearer;
 mod guess;
 mod invitation;
+mod password_change;
 mod recovery;
 mod refresh;
 mod registration;
@@ -32,8 +33,9 @@ use crate::store::{self, NewMail, Store};
 
 use super::access_token::AccessTokens;
 use super::attempts::{Exceeded, NetworkLimit, NoPlace, SignInAttempts, SlidingLimit};
+use super::device::DeviceKeys;
 use super::opaque_token::{OpaqueToken, SuccessorKeys};
-use super::password_pool::{PasswordPool, PoolError};
+use super::password_pool::{PasswordPool, PoolError, Waiter};
 use super::rate_limit::RateLimits;
 use super::secrets::Sealer;
 
@@ -50,6 +52,8 @@ pub struct Parts {
     pub tokens: AccessTokens,
     /// Derives successors of refresh tokens.
     pub successors: SuccessorKeys,
+    /// Makes and reads device cookies.
+    pub devices: DeviceKeys,
     /// Hashes passwords.
     pub passwords: PasswordPool,
     /// Seals mails until they are sent.
@@ -98,6 +102,10 @@ pub struct Stranger {
     pub client: IpAddr,
     /// The request, for the audit log.
     pub request_id: String,
+    /// What the browser calls itself.
+    pub user_agent: Option<String>,
+    /// The device cookies that it shows.
+    pub device_cookies: Vec<SecretString>,
 }
 
 /// What a person is signed in with.
@@ -107,6 +115,8 @@ pub struct SignedIn {
     pub access_token: SecretString,
     /// For the cookie.
     pub refresh_token: OpaqueToken,
+    /// For the other cookie, where a password was shown.
+    pub device: Option<SecretString>,
 }
 
 /// Why a person's affair came to nothing.
@@ -115,6 +125,9 @@ pub enum Refusal {
     /// Unknown, disabled and wrong are not told apart.
     #[error("the e-mail address or the password is wrong")]
     InvalidLogin,
+    /// The password that a signed-in person gave is not its own.
+    #[error("the password is wrong")]
+    WrongPassword,
     /// The refresh token is nobody's (any more).
     #[error("the refresh token is not valid")]
     InvalidToken,
@@ -226,8 +239,8 @@ impl PortalUsers {
         })
     }
 
-    async fn hash(&self, password: SecretString) -> Result<String, Refusal> {
-        let permit = self.0.passwords.permit().await?;
+    async fn hash(&self, password: SecretString, waiter: Waiter) -> Result<String, Refusal> {
+        let permit = self.0.passwords.permit(waiter).await?;
         Ok(self.0.passwords.hash(permit, password).await?)
     }
 }

@@ -6,6 +6,7 @@ use secrecy::SecretString;
 
 use crate::authn::attempts::network;
 use crate::authn::opaque_token::OpaqueToken;
+use crate::authn::password_pool::Waiter;
 use crate::domain::email::EmailAddress;
 use crate::store::{self, Purpose};
 
@@ -78,7 +79,9 @@ impl PortalUsers {
             .find_link(hash, Purpose::ResetPassword, self.now())
             .await?;
         let user = found.ok_or(Refusal::InvalidLink)?;
-        let password_hash = self.hash(password).await?;
+        // Who has the link is no stranger any more.
+        let waiter = Waiter::Known(user.id.uuid().into_bytes());
+        let password_hash = self.hash(password, waiter).await?;
         let by = self.by(user.id, stranger);
         self.0
             .store

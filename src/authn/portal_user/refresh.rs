@@ -71,9 +71,9 @@ impl PortalUsers {
             key_id: key_id.to_owned(),
         });
         match rotation.await? {
-            Rotation::Rotated(session) => {
-                Ok(Refreshed::SignedIn(self.signed_in(session, successor)?))
-            }
+            Rotation::Rotated(session) => Ok(Refreshed::SignedIn(
+                self.signed_in(session, successor, None)?,
+            )),
             Rotation::Spent {
                 session, spent_at, ..
             } if !is_within_grace(spent_at, now) => Ok(Refreshed::Reused(session)),
@@ -83,7 +83,7 @@ impl PortalUsers {
                 is_refreshable: true,
                 ..
             } => match self.0.successors.again(presented, &key_id) {
-                Some(again) => Ok(Refreshed::SignedIn(self.signed_in(session, again)?)),
+                Some(again) => Ok(Refreshed::SignedIn(self.signed_in(session, again, None)?)),
                 None => Ok(Refreshed::Void),
             },
             Rotation::Spent { .. } | Rotation::Void => Ok(Refreshed::Void),

@@ -12,6 +12,7 @@ use crate::domain::letter::{Letter, Matter};
 use crate::domain::user::OWNER;
 use crate::store::{NewLink, NewOrganization, NewUser, Purpose, Registration};
 
+use super::guess::of_stranger;
 use super::{PortalUsers, Refusal, Stranger};
 
 /// How long the link is valid (contract section 5).
@@ -42,7 +43,7 @@ impl PortalUsers {
             return Err(Refusal::RegistrationClosed);
         }
         self.0.limits.register.count(network(stranger.client))?;
-        let password_hash = self.hash(owner.password).await?;
+        let password_hash = self.hash(owner.password, of_stranger(stranger)).await?;
         let now = self.now();
         let id = UserId::generate(now, &*self.0.entropy);
         let registration = Registration {

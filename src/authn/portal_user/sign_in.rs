@@ -1,27 +1,21 @@
 //! Signing in and signing out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
 use crate::authn::opaque_token::OpaqueToken;
-use crate::domain::caller::UserCaller;
+use crate::domain::caller::{Caller, UserCaller};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::SessionId;
-use crate::domain::user::User;
 use crate::store::{self, Ending, NewSession, SessionRow};
 
-use super::guess::Guess;
+use super::guess::{Guess, RightGuess};
 use super::{PortalUsers, Refusal, SignedIn, Stranger, internal};
 
 /// How long a refresh token is valid, from each use on (contract section 5).
 pub(super) const REFRESH_LIFETIME: Duration = Duration::from_hours(30 * 24);
-
-/// A session about to begin.
-pub(super) struct Beginning {
-    token: OpaqueToken,
-    pub(super) session: NewSession,
-}
 
 impl PortalUsers {
     /// Signs a person in. Unknown, disabled and wrong cost the same work and have one answer; so has
@@ -53,13 +47,26 @@ impl PortalUsers {
             None => None,
         };
         let guessed = self.make_guess(guess, login, password).await?;
-        let (attempt, verified) = guessed.ok_or(Refusal::InvalidLogin)?.into_parts();
-        let (user, beginning) = (verified.login.user.clone(), self.begin_session());
+        let RightGuess {
+            attempt,
+            login: verified,
+            device,
+        } = guessed.ok_or(Refusal::InvalidLogin)?;
+        let user = &verified.login.user;
+        let (session, token) = self.begin_session(stranger);
+        let row = SessionRow {
+            id: session.id,
+            user: user.id,
+            organization: user.organization_id,
+        };
+        let stored = &verified.login.password_hash;
+        let stored = verified.rehashed.as_ref().unwrap_or(stored);
+        let device = self.device_cookie(device, user.id, stored);
         let by = self.by(user.id, stranger);
-        match self.0.store.sign_in(verified, beginning.session, &by).await {
+        match self.0.store.sign_in(verified, session, &by).await {
             Ok(()) => {
                 attempt.succeeded();
-                self.begun(beginning, &user)
+                self.signed_in(row, token, device)
             }
             Err(store::Error::SignInVoid | store::Error::NotFound) => {
                 attempt.failed();
@@ -106,32 +113,41 @@ impl PortalUsers {
         Ok(())
     }
 
-    pub(super) fn begin_session(&self) -> Beginning {
-        let now = self.now();
-        let token = OpaqueToken::generate(&*self.0.entropy);
-        Beginning {
-            session: NewSession {
-                id: SessionId::generate(now, &*self.0.entropy),
-                refresh_hash: token.hash(),
-                refresh_expires_at: now + REFRESH_LIFETIME,
-            },
-            token,
-        }
+    /// Ends one of a person's own sessions.
+    ///
+    /// # Errors
+    ///
+    /// The store's `NotFound` for one that is somebody else's or has ended, and others.
+    pub async fn end_session(
+        &self,
+        person: &Arc<UserCaller>,
+        id: SessionId,
+        stranger: &Stranger,
+    ) -> Result<(), Refusal> {
+        let by = self.by(person.user.id, stranger);
+        let scope = Caller::User(Arc::clone(person)).scope();
+        let tenant = self.0.store.within(scope);
+        Ok(tenant.end_open_session(person.user.id, id, &by).await?)
     }
 
-    pub(super) fn begun(&self, beginning: Beginning, user: &User) -> Result<SignedIn, Refusal> {
-        let row = SessionRow {
-            id: beginning.session.id,
-            user: user.id,
-            organization: user.organization_id,
+    /// A session about to begin, and its refresh token.
+    pub(super) fn begin_session(&self, stranger: &Stranger) -> (NewSession, OpaqueToken) {
+        let now = self.now();
+        let token = OpaqueToken::generate(&*self.0.entropy);
+        let session = NewSession {
+            id: SessionId::generate(now, &*self.0.entropy),
+            refresh_hash: token.hash(),
+            refresh_expires_at: now + REFRESH_LIFETIME,
+            user_agent: stranger.user_agent.clone(),
         };
-        self.signed_in(row, beginning.token)
+        (session, token)
     }
 
     pub(super) fn signed_in(
         &self,
         session: SessionRow,
         refresh_token: OpaqueToken,
+        device: Option<SecretString>,
     ) -> Result<SignedIn, Refusal> {
         let SessionRow {
             id,
@@ -146,6 +162,7 @@ impl PortalUsers {
         Ok(SignedIn {
             access_token: SecretString::from(token),
             refresh_token,
+            device,
         })
     }
 }

@@ -67,9 +67,9 @@ impl PortalUsers {
         let guess = self.begin_guess(Some(&account), stranger).await?;
         let login = self.0.store.find_login(&account).await?;
         let guessed = self.make_guess(guess, login, password).await?;
-        let (attempt, verified) = guessed.ok_or(Refusal::InvalidLink)?.into_parts();
-        attempt.succeeded();
-        Ok(verified.login.password_hash)
+        let right = guessed.ok_or(Refusal::InvalidLink)?;
+        right.attempt.succeeded();
+        Ok(right.login.login.password_hash)
     }
 
     /// Sends the link again to a person who has not verified its address; nothing to any other.

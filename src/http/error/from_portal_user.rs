@@ -4,7 +4,7 @@ use crate::authn::portal_user::Refusal;
 use crate::http::authenticate::whole_seconds;
 use crate::store;
 
-use super::{ApiError, Code};
+use super::{ApiError, Code, Detail};
 
 /// What a client is told to wait when too many passwords are to be hashed, in seconds.
 const RETRY_AFTER_BUSY: u64 = 2;
@@ -16,6 +16,10 @@ impl From<Refusal> for ApiError {
                 Code::InvalidLogin,
                 "the e-mail address or the password is wrong",
             ),
+            Refusal::WrongPassword => Self::validation_failed_on_portal(vec![Detail::new(
+                "/currentPassword",
+                "is not your password",
+            )]),
             Refusal::InvalidToken => Self::unauthorized(
                 Code::InvalidToken,
                 "the refresh token is not valid (any more), sign in again",

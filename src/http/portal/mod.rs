@@ -2,12 +2,14 @@
 
 pub mod answer;
 pub mod cookie;
+pub mod invitations;
 pub mod jwks;
+pub mod me;
 pub mod organization;
-mod own;
 mod parse;
 pub mod recovery;
 pub mod registration;
+pub mod sessions;
 pub mod settings;
 pub mod sign_in;
 pub mod team;
@@ -15,8 +17,8 @@ pub mod verification;
 
 use salvo::Router;
 
-/// No person's path, though it looks like one.
-const INVITE: &str = "/api/portal/team/invite";
+/// No person's paths, though they look like one.
+const NO_PERSON: [&str; 2] = ["/api/portal/team/invite", "/api/portal/team/invitations"];
 
 /// Its operations, each decided by policy.
 #[must_use]
@@ -34,11 +36,28 @@ pub fn router() -> Router {
                 .get(team::list)
                 .push(Router::with_path("invite").post(team::invite))
                 .push(
-                    Router::with_filter_fn(|request, _| request.uri().path() != INVITE)
+                    Router::with_path("invitations")
+                        .get(invitations::list)
+                        .push(Router::with_path("{id}").delete(invitations::withdraw)),
+                )
+                .push(
+                    Router::with_filter_fn(|request, _| !NO_PERSON.contains(&request.uri().path()))
                         .path("{userId}")
                         .delete(team::remove)
                         .push(Router::with_path("role").put(team::change_role)),
                 ),
+        )
+}
+
+/// What concerns nobody but the person who asks; no policy decides these.
+#[must_use]
+pub fn own_router() -> Router {
+    Router::with_path("api/portal")
+        .push(Router::with_path("me").get(me::get))
+        .push(
+            Router::with_path("sessions")
+                .get(sessions::list)
+                .push(Router::with_path("{id}").delete(sessions::end)),
         )
 }
 
@@ -52,6 +71,7 @@ pub fn sign_in_router() -> Router {
         .push(Router::with_path("login").post(sign_in::login))
         .push(Router::with_path("refresh").post(sign_in::refresh))
         .push(Router::with_path("logout").post(sign_in::logout))
+        .push(Router::with_path("change-password").post(recovery::change_password))
         .push(Router::with_path("forgot-password").post(recovery::forgot_password))
         .push(Router::with_path("reset-password").post(recovery::reset_password))
         .push(Router::with_path("accept-invitation").post(registration::accept_invitation))

@@ -9,9 +9,9 @@ use crate::http::anonymous::{PerhapsSignedIn, SignedInPerson};
 use crate::http::error::{ApiError, Code, ErrorType};
 use crate::http::fields::Fields;
 use crate::http::input::{Body, BodyInput};
+use crate::http::own_person::require_active;
 
 use super::answer::Done;
-use super::own::require_active;
 use super::parse;
 use super::sign_in::Nothing;
 
