@@ -30,7 +30,7 @@ use super::StartError;
 const HOUR: Duration = Duration::from_hours(1);
 const QUARTER_HOUR: Duration = Duration::from_mins(15);
 /// Mails to one address in an hour that others ask for: so many that reset its password, and so many
-/// invitations from one organization. What an organization sends in a day is counted in the store.
+/// invitations from one organization. What an organization sends in a day has a budget of its own.
 const MAILS_PER_HOUR: usize = 10;
 /// Invitations to one address in an hour, from whatever organizations.
 const INVITATIONS_PER_HOUR: usize = 30;
@@ -98,7 +98,6 @@ pub(super) struct Shared<'a> {
     pub(super) sealer: &'a Arc<Sealer>,
     pub(super) outbox: &'a Arc<Notify>,
     pub(super) rates: &'a Arc<RateLimits>,
-    #[expect(dead_code, reason = "mails and hashing are charged next")]
     pub(super) budgets: &'a Arc<Budgets>,
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) entropy: &'a Arc<dyn Entropy>,
@@ -136,6 +135,7 @@ pub(super) fn portal_users(
         sealer: Arc::clone(shared.sealer),
         limits,
         rates: Arc::clone(shared.rates),
+        budgets: Arc::clone(shared.budgets),
         outbox: Arc::clone(shared.outbox),
         base_url: base_url.text.clone(),
         registration_is_open: portal.registration_is_open,

@@ -38,14 +38,6 @@ pub enum Error {
     /// An owner is made something else before it is removed.
     #[error("an owner cannot be removed")]
     OwnerNotRemovable,
-    /// The organization has sent as many invitations as it may in a day.
-    #[error("the organization has sent {limit} invitations in a day")]
-    TooManyInvitations {
-        /// How many there may be.
-        limit: u64,
-        /// When there may be another.
-        retry_after: std::time::Duration,
-    },
     /// The link's token is unknown, used, expired or withdrawn: not told apart.
     #[error("the link is not valid")]
     InvalidLink,

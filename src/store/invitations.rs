@@ -12,7 +12,7 @@ use super::entity::{invitation, stored_time, user};
 use super::outbox::{self, NewMail};
 use super::sessions::{self, NewSession};
 use super::write::Write;
-use super::{Error, NewUser, Store, Tenant, expiry, invitation_budget, users};
+use super::{Error, NewUser, Store, Tenant, expiry, users};
 use crate::domain::audit::Provenance;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{InvitationId, UserId};
@@ -48,8 +48,8 @@ impl Tenant<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::AlreadyMember`], [`Error::TooManyInvitations`], [`Error::OrganizationInactive`], those
-    /// about the caller, and those of the database.
+    /// [`Error::AlreadyMember`], [`Error::OrganizationInactive`], those about the caller, and those of
+    /// the database.
     pub async fn invite(&self, new: NewInvitation, by: &Provenance) -> Result<Invitation, Error> {
         let (mut write, organization) = self.begin(by).await?;
         let members = user::Entity::find()
@@ -60,7 +60,6 @@ impl Tenant<'_> {
         if members > 0 {
             return Err(Error::AlreadyMember);
         }
-        invitation_budget::count(&write, &organization, new.id).await?;
         let row = invitation::Model {
             id: new.id.uuid(),
             organization_id: organization.id.uuid(),

@@ -27,7 +27,6 @@ mod error;
 mod expiry;
 mod gates;
 mod granted_names;
-mod invitation_budget;
 mod invitations;
 mod last_used;
 mod links;

@@ -8,7 +8,7 @@ use crate::authn::attempts::{Attempt, KnownClient, site};
 use crate::authn::device::Device;
 use crate::authn::password_pool::{Checked, Permit, Waiter};
 use crate::domain::email::EmailAddress;
-use crate::domain::id::{SessionId, UserId};
+use crate::domain::id::{OrganizationId, SessionId, UserId};
 use crate::store::{Login, VerifiedLogin};
 
 use super::{PortalUsers, Refusal, Stranger};
@@ -48,7 +48,8 @@ impl PortalUsers {
             Some(account) => self.device_of(account, stranger).await?,
             None => None,
         };
-        if let (Some(account), Some(device)) = (account, known) {
+        if let (Some(account), Some((device, organization))) = (account, known) {
+            self.charge_hash(organization)?;
             let known = KnownClient::Device(device.id());
             return self
                 .begin_known(account, known, Some(device), stranger)
@@ -101,13 +102,13 @@ impl PortalUsers {
         })
     }
 
-    /// The browser that somebody signed in to the account with, under the password it has now. The
-    /// store is asked only about cookies that this service made.
+    /// The browser that somebody signed in to the account with, under the password it has now, and the
+    /// account's organization. The store is asked only about cookies that this service made.
     async fn device_of(
         &self,
         account: &EmailAddress,
         stranger: &Stranger,
-    ) -> Result<Option<Device>, Refusal> {
+    ) -> Result<Option<(Device, OrganizationId)>, Refusal> {
         let read = |value: &SecretString| self.0.devices.read(value.expose_secret());
         let devices: Vec<_> = stranger.device_cookies.iter().filter_map(read).collect();
         if devices.is_empty() {
@@ -116,7 +117,8 @@ impl PortalUsers {
         let login = self.0.store.find_login(account).await?;
         Ok(login.and_then(|login| {
             let is_its = |device: &Device| device.is_of(login.user.id, &login.password_hash);
-            devices.into_iter().find(is_its)
+            let device = devices.into_iter().find(is_its);
+            device.map(|device| (device, login.user.organization_id))
         }))
     }
 

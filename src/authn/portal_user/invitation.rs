@@ -6,6 +6,7 @@ use secrecy::SecretString;
 
 use crate::authn::opaque_token::OpaqueToken;
 use crate::authn::password_pool::Waiter;
+use crate::budgets::Resource;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{InvitationId, UserId};
 use crate::domain::letter::{Letter, Matter};
@@ -24,6 +25,8 @@ fn name_in_mail(organization: &Organization) -> &str {
     }
 }
 
+/// An organization that young may have been made in order to send mail (contract section 5).
+const FIRST_DAY: Duration = Duration::from_hours(24);
 /// How long an invitation is valid (contract section 5).
 const LIFETIME: Duration = Duration::from_hours(48);
 
@@ -32,17 +35,23 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`] mails to that address; [`Refusal::Internal`] if the mail cannot be sealed.
+    /// [`Refusal::TooMany`] mails to that address, [`Refusal::Exhausted`]; [`Refusal::Internal`] if the mail cannot be sealed.
     pub fn prepare_invitation(
         &self,
         email: EmailAddress,
         role: String,
         into: &Organization,
     ) -> Result<NewInvitation, Refusal> {
+        let now = self.now();
+        let budget = if now < into.created_at + FIRST_DAY {
+            Resource::InvitationsFirstDay
+        } else {
+            Resource::Invitations
+        };
+        self.0.budgets.charge(budget, into.id, 1)?;
         let limits = &self.0.limits;
         limits.invitation_mails.count((into.id, email.clone()))?;
         limits.invitation_mails_in_all.count(email.clone())?;
-        let now = self.now();
         let expires_at = now + LIFETIME;
         let token = OpaqueToken::generate(&*self.0.entropy);
         let letter = |link| Letter {
@@ -86,6 +95,7 @@ impl PortalUsers {
             .hash();
         let found = self.0.store.find_invitation(hash, self.now()).await?;
         let invitation = found.ok_or(Refusal::InvalidLink)?;
+        self.charge_hash(invitation.organization_id)?;
         // Who has the link is no stranger any more.
         let waiter = Waiter::Known(invitation.id.uuid().into_bytes());
         let password_hash = self.hash(password, waiter).await?;

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
+use crate::budgets::{Budgets, Exhausted, Resource};
 use crate::domain::audit::Provenance;
 use crate::domain::clock::Clock;
 use crate::domain::email::EmailAddress;
@@ -62,6 +63,8 @@ pub struct Parts {
     pub limits: Limits,
     /// How often people may ask.
     pub rates: Arc<RateLimits>,
+    /// What organizations use of what everybody pays for.
+    pub budgets: Arc<Budgets>,
     /// Told when a mail was put into the outbox.
     pub outbox: Arc<Notify>,
     /// Where links lead, without a slash at its end.
@@ -140,6 +143,9 @@ pub enum Refusal {
     /// Too many tries.
     #[error("too many tries")]
     TooMany(Exceeded),
+    /// The organization sends or hashes too much.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
     /// Too much is going on.
     #[error("too many others wait to sign in")]
     Busy,
@@ -237,6 +243,13 @@ impl PortalUsers {
             link: token.hash(),
             expires_at,
         })
+    }
+
+    /// Counts a password that is about to be hashed for somebody whose organization is known to have
+    /// asked for it: never a stranger's guess, which would use up others' budget.
+    fn charge_hash(&self, organization: OrganizationId) -> Result<(), Refusal> {
+        let budgets = &self.0.budgets;
+        Ok(budgets.charge(Resource::PasswordHashes, organization, 1)?)
     }
 
     async fn hash(&self, password: SecretString, waiter: Waiter) -> Result<String, Refusal> {

@@ -30,6 +30,9 @@ impl PortalUsers {
             .session
             .ok_or_else(|| internal("a signed-in person has no session"))?;
         let account = EmailAddress::from_stored(person.user.email.clone());
+        // One is checked, and one is made.
+        self.charge_hash(person.organization.id)?;
+        self.charge_hash(person.organization.id)?;
         let guess = self
             .begin_guess_in_session(&account, session, stranger)
             .await?;

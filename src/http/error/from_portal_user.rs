@@ -35,6 +35,7 @@ impl From<Refusal> for ApiError {
                 0,
                 whole_seconds(exceeded.retry_after),
             ),
+            Refusal::Exhausted(exhausted) => exhausted.into(),
             Refusal::Busy => Self::unavailable(refusal, RETRY_AFTER_BUSY),
             Refusal::Store(error) => error.into(),
             Refusal::Internal(cause) => Self::internal(cause),

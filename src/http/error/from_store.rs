@@ -1,6 +1,5 @@
 //! The store's failures as answers.
 
-use crate::http::authenticate::whole_seconds;
 use crate::store;
 
 use super::{ApiError, Code, Detail};
@@ -35,12 +34,6 @@ impl From<store::Error> for ApiError {
             Error::OwnerNotRemovable => Self::invalid(
                 Code::TargetIsOwner,
                 "an owner cannot be removed, give them another role first",
-            ),
-            Error::TooManyInvitations { limit, retry_after } => Self::rate_limited(
-                "your organization has sent as many invitations as it may in a day",
-                limit,
-                0,
-                whole_seconds(retry_after),
             ),
             Error::InvalidLink => Self::invalid(
                 Code::InvalidLink,

@@ -15,7 +15,6 @@ pub(super) mod invitation;
 pub(super) mod one_time_token;
 pub(super) mod organization;
 pub(super) mod outgoing_mail;
-pub(super) mod sent_invitation;
 pub(super) mod service_account;
 pub(super) mod session;
 pub(super) mod spent_refresh_token;
