@@ -87,7 +87,11 @@ async fn permissions_are_what_policy_allows(service: &Service) {
         assert_eq!(found, may, "{name}");
     }
     owner.ask("POST", DEACTIVATE).await.ok();
-    assert_eq!(permissions(&owner).await, of_reader, "reading goes on");
+    let left = permissions(&owner).await;
+    assert!(has(&left, "organizations:GetOrganization"), "{left:?}");
+    for gone in ["organizations:UpdateSettings", "team:InviteMember"] {
+        assert!(!has(&left, gone), "{left:?}");
+    }
 }
 
 async fn sessions_are_listed_and_ended(service: &Service) {
