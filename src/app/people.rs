@@ -11,6 +11,7 @@ use url::{Host, Url};
 use crate::authn::access_token::AccessTokens;
 use crate::authn::attempts::{SignInAttempts, SlidingLimit};
 use crate::authn::device::DeviceKeys;
+use crate::authn::link_mails::LinkMails;
 use crate::authn::opaque_token::SuccessorKeys;
 use crate::authn::password_pool::PasswordPool;
 use crate::authn::portal_user::{Limits, Parts, PortalUsers};
@@ -132,12 +133,16 @@ pub(super) fn portal_users(
         devices: DeviceKeys::new(keys.refresh.iter().map(|key| *key.expose())),
         successors: SuccessorKeys::new(materials(&keys.refresh)),
         passwords: PasswordPool::new(at_once, PATIENCE, Arc::clone(shared.entropy))?,
-        sealer: Arc::clone(shared.sealer),
+        links: LinkMails {
+            sealer: Arc::clone(shared.sealer),
+            base_url: base_url.text.clone(),
+            clock: clock(),
+            entropy: Arc::clone(shared.entropy),
+        },
         limits,
         rates: Arc::clone(shared.rates),
         budgets: Arc::clone(shared.budgets),
         outbox: Arc::clone(shared.outbox),
-        base_url: base_url.text.clone(),
         registration_is_open: portal.registration_is_open,
         clock: clock(),
         entropy: Arc::clone(shared.entropy),

@@ -8,27 +8,14 @@ use crate::authn::opaque_token::OpaqueToken;
 use crate::authn::password_pool::Waiter;
 use crate::budgets::Resource;
 use crate::domain::email::EmailAddress;
-use crate::domain::id::{InvitationId, UserId};
-use crate::domain::letter::{Letter, Matter};
+use crate::domain::id::UserId;
 use crate::domain::organization::Organization;
 use crate::store::{NewInvitation, NewUser, SessionRow};
 
 use super::{PortalUsers, Refusal, SignedIn, Stranger, invalid_link};
 
-/// What a mail calls an organization: mail programs make links of names that read as addresses, and
-/// the mail comes from this server.
-fn name_in_mail(organization: &Organization) -> &str {
-    if organization.name.reads_as_address() {
-        &organization.slug
-    } else {
-        organization.name.as_str()
-    }
-}
-
 /// An organization that young may have been made in order to send mail (contract section 5).
 const FIRST_DAY: Duration = Duration::from_hours(24);
-/// How long an invitation is valid (contract section 5).
-const LIFETIME: Duration = Duration::from_hours(48);
 
 impl PortalUsers {
     /// An invitation with its mail, not stored yet.
@@ -52,24 +39,7 @@ impl PortalUsers {
         let limits = &self.0.limits;
         limits.invitation_mails.count((into.id, email.clone()))?;
         limits.invitation_mails_in_all.count(email.clone())?;
-        let expires_at = now + LIFETIME;
-        let token = OpaqueToken::generate(&*self.0.entropy);
-        let letter = |link| Letter {
-            to: email.to_string(),
-            matter: Matter::Invitation {
-                organization: name_in_mail(into).to_owned(),
-                role: role.clone(),
-            },
-            link,
-        };
-        Ok(NewInvitation {
-            id: InvitationId::generate(now, &*self.0.entropy),
-            hash: token.hash(),
-            expires_at,
-            mail: self.mail(&token, "accept-invitation", letter, expires_at)?,
-            role,
-            email,
-        })
+        Ok(self.0.links.invitation(email, role, into)?)
     }
 
     /// To be called once an invitation is stored: its mail can be sent.

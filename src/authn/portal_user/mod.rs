@@ -27,18 +27,17 @@ use crate::domain::audit::Provenance;
 use crate::domain::clock::Clock;
 use crate::domain::email::EmailAddress;
 use crate::domain::entropy::Entropy;
-use crate::domain::id::{MailId, OrganizationId, UserId};
-use crate::domain::letter::Letter;
+use crate::domain::id::{OrganizationId, UserId};
 use crate::domain::timestamp::Timestamp;
-use crate::store::{self, NewMail, Store};
+use crate::store::{self, Store};
 
 use super::access_token::AccessTokens;
 use super::attempts::{Exceeded, NetworkLimit, NoPlace, SignInAttempts, SlidingLimit};
 use super::device::DeviceKeys;
+use super::link_mails::{LinkMails, NotSealed};
 use super::opaque_token::{OpaqueToken, SuccessorKeys};
 use super::password_pool::{PasswordPool, PoolError, Waiter};
 use super::rate_limit::RateLimits;
-use super::secrets::Sealer;
 
 pub use registration::NewOwner;
 use rotations::Rotations;
@@ -57,8 +56,8 @@ pub struct Parts {
     pub devices: DeviceKeys,
     /// Hashes passwords.
     pub passwords: PasswordPool,
-    /// Seals mails until they are sent.
-    pub sealer: Arc<Sealer>,
+    /// Makes links that are mailed.
+    pub links: LinkMails,
     /// How often strangers may try.
     pub limits: Limits,
     /// How often people may ask.
@@ -67,8 +66,6 @@ pub struct Parts {
     pub budgets: Arc<Budgets>,
     /// Told when a mail was put into the outbox.
     pub outbox: Arc<Notify>,
-    /// Where links lead, without a slash at its end.
-    pub base_url: String,
     /// Whether anybody may register an organization.
     pub registration_is_open: bool,
     /// Time.
@@ -181,6 +178,12 @@ impl From<PoolError> for Refusal {
     }
 }
 
+impl From<NotSealed> for Refusal {
+    fn from(error: NotSealed) -> Self {
+        internal(error)
+    }
+}
+
 fn internal(error: impl std::fmt::Display) -> Refusal {
     Refusal::Internal(error.to_string())
 }
@@ -217,32 +220,6 @@ impl PortalUsers {
             policy_digest: None,
             at: self.now(),
         }
-    }
-
-    /// A mail with a link that carries the token, sealed for the outbox.
-    fn mail(
-        &self,
-        token: &OpaqueToken,
-        page: &str,
-        letter: impl FnOnce(String) -> Letter,
-        expires_at: Timestamp,
-    ) -> Result<NewMail, Refusal> {
-        let entropy = &*self.0.entropy;
-        let link = format!("{}/{page}?token={}", self.0.base_url, token.expose());
-        let content = serde_json::to_vec(&letter(link)).map_err(internal)?;
-        let id = MailId::generate(self.now(), entropy);
-        let sealed = self
-            .0
-            .sealer
-            .seal_mail(&content, id, entropy)
-            .map_err(internal)?;
-        Ok(NewMail {
-            id,
-            content: sealed.bytes,
-            sealing_key_id: sealed.sealing_key_id,
-            link: token.hash(),
-            expires_at,
-        })
     }
 
     /// Counts a password that is about to be hashed for somebody whose organization is known to have

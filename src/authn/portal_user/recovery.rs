@@ -1,7 +1,5 @@
 //! Getting back in without the password: a link by mail, then another password.
 
-use std::time::Duration;
-
 use secrecy::SecretString;
 
 use crate::authn::attempts::network;
@@ -11,9 +9,6 @@ use crate::domain::email::EmailAddress;
 use crate::store::{self, Purpose};
 
 use super::{PortalUsers, Refusal, Stranger, invalid_link};
-
-/// How long the link is valid (contract section 5).
-pub(super) const LINK_LIFETIME: Duration = Duration::from_hours(1);
 
 impl PortalUsers {
     /// Counts a request for a link, whomever it is for.
@@ -42,7 +37,7 @@ impl PortalUsers {
         };
         self.0.limits.reset_mails.count(email.clone())?;
         let user = login.user;
-        let link = self.link(Purpose::ResetPassword, email)?;
+        let link = self.0.links.link(Purpose::ResetPassword, email)?;
         match self
             .0
             .store

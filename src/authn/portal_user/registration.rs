@@ -1,22 +1,15 @@
-//! Registering an organization with its first owner, and the links that mails carry.
-
-use std::time::Duration;
+//! Registering an organization with its first owner.
 
 use secrecy::SecretString;
 
 use crate::authn::attempts::network;
-use crate::authn::opaque_token::OpaqueToken;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{OrganizationId, UserId};
-use crate::domain::letter::{Letter, Matter};
 use crate::domain::user::OWNER;
-use crate::store::{NewLink, NewOrganization, NewUser, Purpose, Registration};
+use crate::store::{NewOrganization, NewUser, Purpose, Registration};
 
 use super::guess::of_stranger;
 use super::{PortalUsers, Refusal, Stranger};
-
-/// How long the link is valid (contract section 5).
-const LINK_LIFETIME: Duration = Duration::from_hours(24);
 
 /// Who registers.
 #[derive(Debug)]
@@ -48,7 +41,7 @@ impl PortalUsers {
         let id = UserId::generate(now, &*self.0.entropy);
         let registration = Registration {
             organization,
-            link: self.link(Purpose::VerifyEmail, &owner.email)?,
+            link: self.0.links.link(Purpose::VerifyEmail, &owner.email)?,
             owner: NewUser {
                 id,
                 email: owner.email,
@@ -61,30 +54,5 @@ impl PortalUsers {
         let (organization, user) = self.0.store.register(registration, &by).await?;
         self.0.outbox.notify_one();
         Ok((organization.id, user.id))
-    }
-
-    /// A link of that kind with its mail to that address.
-    pub(super) fn link(&self, purpose: Purpose, to: &EmailAddress) -> Result<NewLink, Refusal> {
-        let (page, lifetime, matter) = match purpose {
-            Purpose::VerifyEmail => ("verify-email", LINK_LIFETIME, Matter::VerifyEmail),
-            Purpose::ResetPassword => (
-                "reset-password",
-                super::recovery::LINK_LIFETIME,
-                Matter::ResetPassword,
-            ),
-        };
-        let expires_at = self.now() + lifetime;
-        let token = OpaqueToken::generate(&*self.0.entropy);
-        let letter = |link| Letter {
-            to: to.to_string(),
-            matter,
-            link,
-        };
-        Ok(NewLink {
-            purpose,
-            hash: token.hash(),
-            expires_at,
-            mail: self.mail(&token, page, letter, expires_at)?,
-        })
     }
 }

@@ -87,7 +87,7 @@ impl PortalUsers {
         }
         self.0.limits.verification_mails.count(person.user.id)?;
         let email = EmailAddress::from_stored(person.user.email.clone());
-        let link = self.link(Purpose::VerifyEmail, &email)?;
+        let link = self.0.links.link(Purpose::VerifyEmail, &email)?;
         let by = self.by(person.user.id, stranger);
         let made = self
             .0

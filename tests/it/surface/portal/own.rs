@@ -106,11 +106,8 @@ async fn sessions_are_listed_and_ended(service: &Service) {
     service.clock.advance(60);
     let second = service.person(&second.email, &second.refresh().await);
     let id = |person: &Person| {
-        let sid = claims(&person.token)["sid"]
-            .as_str()
-            .expect("a session")
-            .to_owned();
-        sid
+        let sid = &claims(&person.token)["sid"];
+        sid.as_str().expect("a session").to_owned()
     };
     let listed = sessions(&second).await;
     let user_agent = format!("Browser/1.0 {}", "x".repeat(300))[..256].to_owned();
