@@ -28,6 +28,9 @@ use super::state::State;
 
 /// Characters of a `user-agent` that are kept.
 const MAX_USER_AGENT: usize = 256;
+/// The largest body of a request that anybody may send, in bytes. The longest password, written in
+/// escapes, needs 3 KiB.
+const MAX_BODY: usize = 4 * 1024;
 
 /// A request of somebody who shows no access token.
 pub struct Anonymous<I> {
@@ -68,7 +71,7 @@ pub struct PerhapsSignedIn<I> {
 impl<I: Input> Anonymous<I> {
     async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
         let (state, context) = origin_checked(request, depot)?;
-        let body = body::read(request, context.body_limits).await?;
+        let body = body::read(request, &context.body_limits).await?;
         Self::read(request, state, &context, body)
     }
 
@@ -128,9 +131,10 @@ fn origin_checked(
     depot: &Depot,
 ) -> Result<(Arc<State>, RequestContext), ApiError> {
     let state = State::of(depot)?;
-    let context = RequestContext::of(depot)
+    let mut context = RequestContext::of(depot)
         .cloned()
         .ok_or_else(|| ApiError::internal("the router was built without its edge"))?;
+    context.body_limits = context.body_limits.at_most(MAX_BODY);
     state.origins.check(request.headers())?;
     Ok((state, context))
 }
@@ -165,7 +169,7 @@ impl<'ex, I: Input> Extractible<'ex> for CookieHolder<I> {
         let (state, context) = origin_checked(request, depot)?;
         // Before the body, as every credential.
         let tokens = cookie::require_refresh_tokens(request.headers())?;
-        let body = body::read(request, context.body_limits).await?;
+        let body = body::read(request, &context.body_limits).await?;
         Ok(Self {
             tokens,
             request: Anonymous::read(request, state, &context, body)?,
@@ -219,7 +223,7 @@ impl<'ex, I: Input> Extractible<'ex> for PerhapsSignedIn<I> {
             let (person, body) = authenticate_person(request, &state, &context).await?;
             (Some(person), body)
         } else {
-            (None, body::read(request, context.body_limits).await?)
+            (None, body::read(request, &context.body_limits).await?)
         };
         Ok(Self {
             person,
@@ -241,7 +245,7 @@ pub(super) async fn authenticate_person(
     state: &State,
     context: &RequestContext,
 ) -> Result<(Arc<UserCaller>, Bytes), ApiError> {
-    let (ip, limits) = (context.client_ip, context.body_limits);
+    let (ip, limits) = (context.client_ip, &context.body_limits);
     match authenticate(request, state, Accepts::Bearer, ip, limits).await? {
         (Caller::User(person), body) => Ok((person, body)),
         (Caller::ServiceAccount(_), _) => {
