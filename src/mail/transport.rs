@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use lettre::transport::smtp;
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-
 use url::Host;
 
+use super::smtp_url;
 use crate::domain::id::MailId;
 
 /// A message did not get away.
@@ -17,6 +17,9 @@ pub enum TransportError {
     /// The mail server's.
     #[error("the mail server: {0}")]
     Smtp(#[from] smtp::Error),
+    /// The mail server's URL is not one.
+    #[error("{0}")]
+    Url(String),
     /// A file could not be written.
     #[error("`{0}` cannot be written: {1}")]
     File(PathBuf, io::Error),
@@ -36,7 +39,8 @@ impl Transport {
     ///
     /// # Errors
     ///
-    /// [`TransportError::Smtp`] for a URL that it does not understand.
+    /// [`TransportError::Url`] for a URL that it does not understand, [`TransportError::Smtp`] where TLS
+    /// cannot be set up.
     pub fn smtp(url: &str, name: Option<Host<String>>) -> Result<Self, TransportError> {
         let name = match name {
             Some(Host::Domain(domain)) => ClientId::Domain(domain),
@@ -44,8 +48,8 @@ impl Transport {
             Some(Host::Ipv6(ip)) => ClientId::Ipv6(ip),
             None => ClientId::default(),
         };
-        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)?.hello_name(name);
-        Ok(Self::Smtp(Box::new(transport.build())))
+        let transport = smtp_url::builder(url, name)?.build();
+        Ok(Self::Smtp(Box::new(transport)))
     }
 
     /// Into that directory.

@@ -17,8 +17,10 @@ pub mod verification;
 
 use salvo::Router;
 
-/// No person's paths, though they look like one.
-const NO_PERSON: [&str; 2] = ["/api/portal/team/invite", "/api/portal/team/invitations"];
+use super::methods::{NotNamed, Reads as _};
+
+/// What stands beside `{userId}`, and is no person's id.
+const BESIDE_MEMBERS: NotNamed = NotNamed(&["invite", "invitations"]);
 
 /// Its operations, each decided by policy.
 #[must_use]
@@ -26,22 +28,22 @@ pub fn router() -> Router {
     Router::with_path("api/portal")
         .push(
             Router::with_path("organization")
-                .get(organization::get)
+                .reads(organization::get)
                 .put(organization::update)
                 .push(Router::with_path("settings").put(settings::update))
                 .push(Router::with_path("deactivate").post(organization::deactivate)),
         )
         .push(
             Router::with_path("team")
-                .get(team::list)
+                .reads(team::list)
                 .push(Router::with_path("invite").post(team::invite))
                 .push(
                     Router::with_path("invitations")
-                        .get(invitations::list)
+                        .reads(invitations::list)
                         .push(Router::with_path("{id}").delete(invitations::withdraw)),
                 )
                 .push(
-                    Router::with_filter_fn(|request, _| !NO_PERSON.contains(&request.uri().path()))
+                    Router::with_filter(BESIDE_MEMBERS)
                         .path("{userId}")
                         .delete(team::remove)
                         .push(Router::with_path("role").put(team::change_role)),
@@ -53,10 +55,10 @@ pub fn router() -> Router {
 #[must_use]
 pub fn own_router() -> Router {
     Router::with_path("api/portal")
-        .push(Router::with_path("me").get(me::get))
+        .push(Router::with_path("me").reads(me::get))
         .push(
             Router::with_path("sessions")
-                .get(sessions::list)
+                .reads(sessions::list)
                 .push(Router::with_path("{id}").delete(sessions::end)),
         )
 }
