@@ -138,17 +138,29 @@ pub fn lock_dir(path: &Path, old: &str) -> Result<DirLock, TryLockError> {
         // Another user's must not decide whether the service starts.
         _ => None,
     };
-    Ok(DirLock {
-        directory,
-        _file: file,
-    })
+    Ok(DirLock { directory, file })
 }
 
 /// A lock of a directory.
 #[derive(Debug)]
 pub struct DirLock {
     directory: File,
-    _file: Option<File>,
+    file: Option<File>,
+}
+
+/// Lets go of the lock itself, not of this process's end of it alone: a child that is being started
+/// holds a copy of every open file until it runs its own program.
+impl Drop for DirLock {
+    fn drop(&mut self) {
+        for file in [Some(&self.directory), self.file.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            if let Err(error) = file.unlock() {
+                tracing::warn!(%error, "the lock of a directory could not be let go of");
+            }
+        }
+    }
 }
 
 impl DirLock {
@@ -253,4 +265,26 @@ fn tell(path: &Path, found: &fs::Metadata) {
 
 fn is_ours(found: &fs::Metadata) -> bool {
     found.uid() == rustix::process::geteuid().as_raw()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_goes_with_who_took_it_though_a_child_still_holds_a_copy_of_the_file() {
+        let place = tempfile::tempdir().expect("a directory");
+        File::create(place.path().join("lock")).expect("one from before");
+        let lock = lock_dir(place.path(), "lock").expect("free");
+        let refused = lock_dir(place.path(), "lock");
+        assert!(matches!(refused, Err(TryLockError::WouldBlock)));
+        // What a fork does to every open file.
+        let copies = (
+            lock.directory.try_clone().expect("a copy"),
+            lock.file.as_ref().map(File::try_clone),
+        );
+        drop(lock);
+        lock_dir(place.path(), "lock").expect("free again");
+        drop(copies);
+    }
 }

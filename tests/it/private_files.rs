@@ -63,8 +63,8 @@ async fn be_busy(charter: &Charter) {
         client.send(&request).await;
     }
     let registered = json!({
-        "email": "owner@busy.example", "password": "correct horse battery staple",
-        "organizationName": "Busy", "organizationSlug": "busy",
+        "orgName": "Busy", "orgSlug": "busy",
+        "ownerEmail": "owner@busy.example", "ownerPassword": "correct horse battery staple",
     });
     let anonymous = Anonymous::at(charter.main);
     anonymous.post("/api/auth/register", registered).await;
