@@ -125,7 +125,7 @@ impl Tenant<'_> {
         id: AccessKeyId,
         by: &Provenance,
     ) -> Result<(), Error> {
-        let (mut write, _) = self.begin(by).await?;
+        let (mut write, _) = self.begin_always(by).await?;
         self.lock_service_account(&write, service_account).await?;
         let before = self.lock_key(&write, service_account, id).await?;
         if before.revoked_at.is_some() {

@@ -268,7 +268,7 @@ impl Tenant<'_> {
     ///
     /// [`Error::OrganizationInactive`] if it is already, and those of the database.
     pub async fn deactivate_organization(&self, by: &Provenance) -> Result<Organization, Error> {
-        let (write, before) = self.begin(by).await?;
+        let (write, before) = self.begin_always(by).await?;
         let of_organization = access_key::Column::OrganizationId.eq(before.id.uuid());
         write.revoke_keys(of_organization).await?;
         session::Entity::update_many()
