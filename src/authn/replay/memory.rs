@@ -253,7 +253,8 @@ mod tests {
         let clock = Arc::new(SystemClock::start());
         let (now, key) = (clock.now(), AccessKeyId::generate(clock.now(), &OsEntropy));
         let acme = OrganizationId::generate(now, &OsEntropy);
-        let memory = recovery::open(&config, clock).expect("a guard");
+        let found = recovery::find(&config).expect("a directory");
+        let memory = recovery::open(&config, clock, found, None).expect("a guard");
         let bucket = memory
             .buckets
             .get(&HalfMinute::of(now))
