@@ -47,7 +47,7 @@ impl World {
     async fn open(&self, directory: &Path, lease: Duration) -> Result<ReplayGuard, OpenError> {
         let pending = Pending::wait(&self.store, config(directory), lease).await?;
         let run = format!("run-{}", self.starts.fetch_add(1, Ordering::Relaxed));
-        pending.open(self.clock.clone(), run, true).await
+        pending.open(self.clock.clone(), run, false).await
     }
 
     async fn claim(&self, guard: &ReplayGuard, nonce: &str) -> Result<(), Refusal> {

@@ -15,23 +15,28 @@ crate::on_both_engines![
     a_database_ahead_of_the_program_is_left_alone,
 ];
 
-async fn applied(store: &Store) -> Vec<bool> {
+/// How many are applied, and how many are not; the applied ones come first.
+async fn applied(store: &Store) -> (usize, usize) {
     let status = store.migration_status().await.expect("a status");
-    status.iter().map(|migration| migration.applied).collect()
+    let first_pending = status.partition_point(|migration| migration.applied);
+    let (applied, pending) = status.split_at(first_pending);
+    assert!(pending.iter().all(|migration| !migration.applied));
+    (applied.len(), pending.len())
 }
 
 async fn the_schema_goes_down_and_up_again(database: TestDatabase) {
     let world = World::on(database).await;
-    assert_eq!(applied(&world.store).await, [true, true, true, true]);
+    let (all, pending) = applied(&world.store).await;
+    assert!(all >= 4 && pending == 0);
     world.organization("acme").await;
     world.store.migrate_down(1).await.expect("one down");
-    assert_eq!(applied(&world.store).await, [true, true, true, false]);
+    assert_eq!(applied(&world.store).await, (all - 1, 1));
     world.store.migrate_down(9).await.expect("all down");
-    assert_eq!(applied(&world.store).await, [false, false, false, false]);
+    assert_eq!(applied(&world.store).await, (0, all));
     world.store.migrate_down(1).await.expect("nothing is left");
     world.store.migrate_up().await.expect("up again");
     world.store.migrate_up().await.expect("nothing to do");
-    assert_eq!(applied(&world.store).await, [true, true, true, true]);
+    assert_eq!(applied(&world.store).await, (all, 0));
     assert_eq!(world.store.list_organizations().await.expect("a list"), []);
     world.organization("acme").await;
 }
@@ -43,7 +48,7 @@ async fn a_database_ahead_of_the_program_is_left_alone(database: TestDatabase) {
         .await
         .expect("a later migration");
     world.store.migrate_up().await.expect("nothing to do");
-    assert_eq!(applied(&world.store).await, [true, true, true, true]);
+    assert_eq!(applied(&world.store).await.1, 0);
     world.organization("acme").await;
 }
 
@@ -55,12 +60,13 @@ async fn a_new_database_says_that_all_is_pending() {
         let clock = Arc::new(SystemClock::start());
         let store = Store::open(database.config(), clock, Arc::new(OsEntropy)).await;
         let store = store.expect("an open store");
-        assert_eq!(applied(&store).await, [false, false, false, false]);
+        let (none, all) = applied(&store).await;
+        assert_eq!(none, 0);
         store.ping().await.expect("an answer");
         // Side by side within one process, too.
         let (one, two) = tokio::join!(store.migrate_up(), store.migrate_up());
         one.and(two).expect("migrated");
-        assert_eq!(applied(&store).await, [true, true, true, true]);
+        assert_eq!(applied(&store).await, (all, 0));
         store.close().await;
     }
 }

@@ -40,7 +40,7 @@ async fn a_small_change_of_large_metadata_is_a_small_event(service: &Service) {
     assert!(changes.to_string().len() < 700, "{changes}");
     let report = service.state().store.verify_audit(None).await;
     let report = report.expect("a report");
-    assert_eq!(report.findings, []);
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -68,7 +68,7 @@ async fn an_organization_that_has_used_up_its_nonces_waits_alone() {
             "{message}"
         );
     }
-    for _ in 0..5 {
+    for _ in 0..4 {
         other.get(INFO).await.ok();
     }
     let ready = service.operator_side().get("/readyz").await.ok();
