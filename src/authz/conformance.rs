@@ -5,6 +5,7 @@ use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr};
 
 use cedar_policy::{Entities, Entity, Request, Schema};
+use serde_json::Value;
 
 use super::catalogue::{Catalogue, Types, uid};
 use super::facts::FactsCache;
@@ -12,6 +13,7 @@ use super::fault::{Fault, Source};
 use super::names::locate;
 use super::question::ResourceKind;
 use super::shapes::{self, BuildError};
+use super::unfilled;
 use crate::domain::timestamp::Timestamp;
 
 /// Builds one entity of each type and every kind of request that the schema allows.
@@ -22,15 +24,17 @@ use crate::domain::timestamp::Timestamp;
 pub(super) fn check(
     source: &Source,
     schema: &Schema,
+    json: &Value,
     catalogue: &Catalogue,
 ) -> Result<(), Vec<Fault>> {
     let specimens = specimens(catalogue).map_err(|error| refuse(source, "entity ", &error))?;
-    for specimen in specimens {
+    for specimen in &specimens {
         let declaration = format!("entity {} ", specimen.uid().type_name());
-        Entities::from_entities([specimen], Some(schema))
+        Entities::from_entities([specimen.clone()], Some(schema))
             .map_err(|error| refuse(source, &declaration, &error))?;
     }
     let facts = FactsCache::new();
+    let mut facts_of_one = None;
     for (action, principal, resource) in catalogue.questions() {
         let refuse = |error: &dyn Error| {
             let declaration = format!("action \"{}\"", action.id().unescaped());
@@ -44,6 +48,7 @@ pub(super) fn check(
                 catalogue.method(principal),
             )
             .map_err(|error| refuse(&error))?;
+        facts_of_one.get_or_insert_with(|| context.clone());
         // Enumerated types have only their own names.
         let resource = match resource {
             ResourceKind::Role => catalogue.all_roles().next(),
@@ -55,7 +60,15 @@ pub(super) fn check(
         Request::new(principal, action.clone(), resource, context, Some(schema))
             .map_err(|error| refuse(&error))?;
     }
-    Ok(())
+    // Each question's context has the same facts.
+    let unfilled = facts_of_one.map_or_else(Vec::new, |context| {
+        unfilled::check(source, json, &specimens, &context)
+    });
+    if unfilled.is_empty() {
+        Ok(())
+    } else {
+        Err(unfilled)
+    }
 }
 
 fn refuse(source: &Source, declaration: &str, error: &dyn Error) -> Vec<Fault> {

@@ -22,6 +22,7 @@ use super::fault::{Fault, Source};
 use super::folder::Folder;
 use super::index::Index;
 use super::limits::{self, Language};
+use super::refusal;
 use super::snapshot::{Invariant, Place, Snapshot};
 
 /// Cedar's parser and validator recurse; `limits` keeps them shallow, this is the second wall.
@@ -68,7 +69,7 @@ fn check(folder: &Folder) -> Result<Snapshot, Vec<Fault>> {
     if !faults.is_empty() {
         return Err(faults);
     }
-    conformance::check(&folder.schema, &schema, &catalogue)?;
+    conformance::check(&folder.schema, &schema, &json, &catalogue)?;
     let whole = |error: &dyn std::error::Error| vec![Fault::new(error.to_string())];
     let actions = schema.action_entities().map_err(|error| whole(&error))?;
     let index = Index::new(&policies.set, &catalogue, &actions).map_err(|error| whole(&error))?;
@@ -186,6 +187,8 @@ impl Policies {
                 // It is refused, but what else is wrong with it is to be told, too.
                 PolicyId::new(format!("{}@{start}", file_name(source)))
             });
+            let annotated = refusal::check(policy).into_iter();
+            faults.extend(annotated.map(|fault| fault.at(source, start, length)));
             if let Err(error) = self.set.add(policy.new_id(id.clone())) {
                 faults.push(Fault::new(error.to_string()).at(source, start, length));
             }

@@ -19,5 +19,7 @@ mod names;
 pub mod principal;
 mod principals;
 pub mod question;
+pub mod refusal;
 mod shapes;
 pub mod snapshot;
+mod unfilled;

@@ -22,6 +22,7 @@ use super::index::{Entry, Index};
 use super::load;
 use super::principal::Principal;
 use super::question::{PrincipalKind, Question, Resource, ResourceKind};
+use super::refusal::Refusal;
 use crate::domain::permission::Permission;
 
 /// What Cedar wants to see.
@@ -391,6 +392,7 @@ impl Snapshot {
     fn denied(&self, permission: Permission) -> Decision {
         Decision {
             outcome: Outcome::Deny(Denial::NotPermitted),
+            refusal: None,
             permission,
             determining: Vec::new(),
             errors: Vec::new(),
@@ -400,6 +402,8 @@ impl Snapshot {
 
     fn conclude(&self, permission: Permission, mut answer: Answer) -> Decision {
         answer.errors.sort_unstable();
+        answer.forbids.sort_unstable();
+        let refusal = Refusal::of(&self.policies, &answer.forbids);
         let is_forbid = |error: &&EvaluationError| {
             self.policies
                 .policy(&PolicyId::new(&error.policy))
@@ -424,6 +428,7 @@ impl Snapshot {
         determining.sort_unstable();
         Decision {
             outcome,
+            refusal,
             permission,
             determining,
             errors: answer.errors,

@@ -3,10 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::entity::{Texts, invitation, service_account, user};
+use super::write::Write;
 use super::{Error, Store};
+use crate::domain::account::Account;
+use service_account::Column;
 
 /// Names as they are stored.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -25,20 +29,7 @@ impl Store {
     ///
     /// Those of the database.
     pub async fn granted_names(&self) -> Result<GrantedNames, Error> {
-        use service_account::Column;
-        let mut names = GrantedNames::default();
-        let granted: Vec<(Texts, Texts)> = service_account::Entity::find()
-            .select_only()
-            .columns([Column::Roles, Column::Permissions])
-            .filter(Column::DeletedAt.is_null())
-            .distinct()
-            .into_tuple()
-            .all(&self.reader)
-            .await?;
-        for (roles, permissions) in granted {
-            names.roles.extend(roles.0);
-            names.permissions.extend(permissions.0);
-        }
+        let mut names = of_service_accounts(&self.reader, Column::DeletedAt.is_null()).await?;
         let roles: Vec<String> = user::Entity::find()
             .select_only()
             .column(user::Column::Role)
@@ -59,4 +50,37 @@ impl Store {
         names.roles.extend(promised);
         Ok(names)
     }
+}
+
+/// All names that the service accounts have which are disabled by nothing but their account.
+pub(super) async fn of_account(
+    write: &Write<'_>,
+    account: &Account,
+) -> Result<GrantedNames, Error> {
+    let which = Column::OrganizationId
+        .eq(account.organization_id.uuid())
+        .and(Column::AccountId.eq(account.id.uuid()))
+        .and(Column::IsActive.eq(true))
+        .and(Column::DeletedAt.is_null());
+    of_service_accounts(&write.transaction, which).await
+}
+
+async fn of_service_accounts(
+    connection: &impl ConnectionTrait,
+    which: Expr,
+) -> Result<GrantedNames, Error> {
+    let granted: Vec<(Texts, Texts)> = service_account::Entity::find()
+        .select_only()
+        .columns([Column::Roles, Column::Permissions])
+        .filter(which)
+        .distinct()
+        .into_tuple()
+        .all(connection)
+        .await?;
+    let mut names = GrantedNames::default();
+    for (roles, permissions) in granted {
+        names.roles.extend(roles.0);
+        names.permissions.extend(permissions.0);
+    }
+    Ok(names)
 }

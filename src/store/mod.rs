@@ -47,7 +47,7 @@ mod sign_in;
 mod users;
 mod write;
 
-pub use access_keys::NewKey;
+pub use access_keys::{KeyToMake, NewKey};
 pub use accounts::NewAccount;
 pub use audit::AuditKey;
 pub use credentials::Credential;

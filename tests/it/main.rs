@@ -24,6 +24,7 @@ mod policy_matrix;
 mod policy_mutations;
 mod policy_prove;
 mod policy_prove_cache;
+mod policy_refusals;
 mod policy_solver;
 mod policy_swaps;
 mod policy_test_command;

@@ -240,8 +240,8 @@ async fn a_refused_check_makes_no_key(database: TestDatabase) {
     let tenant = world.tenant(&acme.organization);
     let (before, epoch) = (world.audit().await, world.store.epoch());
     let refused = tenant
-        .create_key(of.id, &world.by(), world.new_key(), |owner| {
-            assert_eq!(*owner, of);
+        .create_key(of.id, &world.by(), world.new_key(), |key| {
+            assert_eq!((key.owner, key.signer), (&of, None));
             Err(Error::Stale)
         })
         .await;

@@ -27,10 +27,16 @@ async fn no_finder_and_no_change_crosses_the_tenants_border(database: TestDataba
     hidden(tenant.account(acme.account.id).await.map(drop));
     hidden(
         tenant
-            .update_account(acme.account.id, None, &by, |account| {
-                account.name = name("Taken over");
-                Ok::<_, Error>(())
-            })
+            .update_account(
+                acme.account.id,
+                None,
+                &by,
+                |account| {
+                    account.name = name("Taken over");
+                    Ok::<_, Error>(())
+                },
+                |_| Ok(()),
+            )
             .await
             .map(drop),
     );
