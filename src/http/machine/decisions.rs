@@ -41,8 +41,10 @@ pub async fn get(request: Authorized<GetDecision>) -> Result<Shown<DecisionBody>
     let id = id.ok_or_else(ApiError::not_found)?;
     let state = Arc::clone(&request.state);
     let own = request.caller().organization().id.to_string();
-    let crowded = |error| ApiError::unavailable(error, 1);
-    let permit = state.searches.permit().await.map_err(crowded)?;
+    let permit = state
+        .searches
+        .permit(request.caller().organization().id)
+        .await?;
     let looked = tokio::task::spawn_blocking(move || {
         // Whether the client still waits or not.
         let _until_it_is_done = permit;
