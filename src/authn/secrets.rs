@@ -300,6 +300,17 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_in_the_older_form_opens_as_it_was_shown() {
+        let vault = Sealer::new([("a".to_owned(), [7; 32])]).expect("a key");
+        let older = SecretString::from(format!("sk_live_{}", "A".repeat(43)));
+        let sealed = vault
+            .seal(&older, binding(1, 1), &Counting)
+            .expect("sealed");
+        let opened = vault.open(&sealed, binding(1, 1)).expect("opened");
+        assert_eq!(opened.expose_secret(), older.expose_secret());
+    }
+
+    #[test]
     fn a_checksum_is_crc32_in_six_digits() {
         // Computed with zlib.
         assert_eq!(checksum(""), "000000");

@@ -92,10 +92,13 @@ impl ErrorType {
     fn described(self) -> String {
         let codes: Vec<_> = self.codes().iter().map(|code| code.as_str()).collect();
         if codes == [self.as_str()] {
-            self.as_str().to_owned()
-        } else {
-            format!("{}: {}", self.as_str(), codes.join(", "))
+            return self.as_str().to_owned();
         }
+        let policies = match self {
+            Self::Forbidden => ", or the code that the policy gives which refuses",
+            _ => "",
+        };
+        format!("{}: {}{policies}", self.as_str(), codes.join(", "))
     }
 }
 
