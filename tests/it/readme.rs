@@ -18,7 +18,7 @@ const FIVE_MINUTES: [&str; 10] = [
     "REPLAYED_NONCE",
     r#""secret_key":"charter_sk_"#,
     "403 FORBIDDEN NOT_PERMITTED",
-    "no policy permits `service-accounts:GrantPermission` here",
+    "no policy permits `service-accounts:GrantPermission` of the permission `decisions:GetDecision` here",
     ", 0 findings",
 ];
 
