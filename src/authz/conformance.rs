@@ -13,10 +13,12 @@ use super::fault::{Fault, Source};
 use super::names::locate;
 use super::question::ResourceKind;
 use super::shapes::{self, BuildError};
+use super::trial::Examples;
 use super::unfilled;
 use crate::domain::timestamp::Timestamp;
 
-/// Builds one entity of each type and every kind of request that the schema allows.
+/// Builds one entity of each type and every kind of request that the schema allows. They come back
+/// as examples, with the schema's actions.
 ///
 /// # Errors
 ///
@@ -26,13 +28,19 @@ pub(super) fn check(
     schema: &Schema,
     json: &Value,
     catalogue: &Catalogue,
-) -> Result<(), Vec<Fault>> {
+    actions: &Entities,
+) -> Result<Examples, Vec<Fault>> {
     let specimens = specimens(catalogue).map_err(|error| refuse(source, "entity ", &error))?;
     for specimen in &specimens {
         let declaration = format!("entity {} ", specimen.uid().type_name());
         Entities::from_entities([specimen.clone()], Some(schema))
             .map_err(|error| refuse(source, &declaration, &error))?;
     }
+    let entities = actions
+        .clone()
+        .add_entities(specimens.clone(), None)
+        .map_err(|error| refuse(source, "entity ", &error))?;
+    let mut requests = Vec::new();
     let facts = FactsCache::new();
     let mut facts_of_one = None;
     for (action, principal, resource) in catalogue.questions() {
@@ -57,15 +65,16 @@ pub(super) fn check(
         }
         .unwrap_or_else(|| uid(catalogue.types.of_resource(resource), SPECIMEN));
         let principal = uid(catalogue.types.of_principal(principal), SPECIMEN);
-        Request::new(principal, action.clone(), resource, context, Some(schema))
+        let request = Request::new(principal, action.clone(), resource, context, Some(schema))
             .map_err(|error| refuse(&error))?;
+        requests.push(request);
     }
     // Each question's context has the same facts.
     let unfilled = facts_of_one.map_or_else(Vec::new, |context| {
         unfilled::check(source, json, &specimens, &context)
     });
     if unfilled.is_empty() {
-        Ok(())
+        Ok(Examples { requests, entities })
     } else {
         Err(unfilled)
     }

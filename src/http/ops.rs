@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::authn::replay;
 use crate::authz::decision_log;
 use crate::authz::engine::Engine;
-use crate::domain::timestamp;
+use crate::domain::timestamp::{self, Timestamp};
 
 use super::error::ApiError;
 use super::openapi::headers;
@@ -34,7 +34,11 @@ pub async fn healthz() -> Result<Health, ApiError> {
 /// Whether requests can be served, and nothing of the inside.
 #[endpoint(operation_id = "getReadiness", tags("service"))]
 pub async fn readyz_bare(depot: &mut Depot) -> Result<Ready, ApiError> {
-    let readiness = Readiness::of(&*State::of(depot)?).await;
+    let state = State::of(depot)?;
+    if state.stopping.is_cancelled() {
+        return Ok(Ready(StatusCode::SERVICE_UNAVAILABLE, "unavailable"));
+    }
+    let readiness = Readiness::of(&state).await;
     Ok(Ready(readiness.status_code(), readiness.status))
 }
 
@@ -107,6 +111,9 @@ pub async fn readyz(depot: &mut Depot, response: &mut Response) -> Result<(), Ap
 #[derive(Serialize)]
 struct Readiness {
     status: &'static str,
+    /// There only while the service stops.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop: Option<Part>,
     database: Part,
     replay_guard: Part,
     decision_log: Part,
@@ -120,15 +127,26 @@ struct Part {
     reason: Option<String>,
 }
 
-/// What is in force, and a newer folder that was not taken.
+/// What is in force, what of it could not be evaluated, and a newer folder that was not taken.
 #[derive(Serialize)]
 struct Policies {
     status: &'static str,
     digest: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failing: Vec<FailingPolicy>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<RefusedFolder>,
     warnings: Vec<String>,
     not_run: Vec<String>,
+}
+
+/// A policy that could not be evaluated in the last quarter of an hour.
+#[derive(Serialize)]
+struct FailingPolicy {
+    policy: String,
+    error: String,
+    count: u64,
+    last: String,
 }
 
 #[derive(Serialize)]
@@ -140,15 +158,26 @@ struct RefusedFolder {
 }
 
 impl Policies {
-    fn of(engine: &Engine) -> Self {
+    fn of(engine: &Engine, now: Timestamp) -> Self {
         let health = engine.health();
+        let snapshot = engine.snapshot();
+        let failing = snapshot.failures(now).into_iter();
+        let failing: Vec<FailingPolicy> = failing
+            .map(|failure| FailingPolicy {
+                policy: failure.policy,
+                error: failure.message,
+                count: failure.count,
+                last: timestamp::format(failure.last),
+            })
+            .collect();
         Self {
-            status: if health.refused.is_some() {
+            status: if health.refused.is_some() || !failing.is_empty() {
                 "degraded"
             } else {
                 "ok"
             },
-            digest: engine.snapshot().digest().to_string(),
+            digest: snapshot.digest().to_string(),
+            failing,
             refused: health.refused.as_ref().map(|refused| RefusedFolder {
                 digest: refused.digest.as_deref().map(str::to_owned),
                 reason: refused.reason.clone(),
@@ -182,9 +211,14 @@ impl Readiness {
         };
         let database = Part::from(database, "unavailable");
         let replay_guard = replay_guard(&state.replay.status());
-        let policies = Policies::of(&state.engine);
+        let policies = Policies::of(&state.engine, state.clock.now());
         let decision_log = decision_log(state.decisions.status());
+        let stop = state.stopping.is_cancelled().then(|| Part {
+            status: "unavailable",
+            reason: Some("the service is stopping".to_owned()),
+        });
         let parts = [
+            stop.as_ref().map_or("ok", |stop| stop.status),
             database.status,
             replay_guard.status,
             decision_log.status,
@@ -196,6 +230,7 @@ impl Readiness {
             .unwrap_or("ok");
         Self {
             status,
+            stop,
             database,
             replay_guard,
             decision_log,

@@ -81,6 +81,24 @@ pub const METRICS: &[Metric] = {
         ),
         metric(
             Counter,
+            "charter_http_connections_refused_total",
+            &[],
+            "Connections closed at once because their client network has its share already.",
+        ),
+        metric(
+            Counter,
+            "charter_http_unread_answers_total",
+            &[],
+            "Answers whose connection was closed because nobody read them.",
+        ),
+        metric(
+            Counter,
+            "charter_http_overloaded_total",
+            &["memory"],
+            "Requests refused because bodies, or unread answers, take all the memory they may.",
+        ),
+        metric(
+            Counter,
             "charter_http_rate_limited_total",
             &[],
             "Requests over a limit: of a key, an organization, a network or an account.",
@@ -181,6 +199,12 @@ pub const METRICS: &[Metric] = {
             "charter_authz_errored_forbids_total",
             &[],
             "Forbids that could not be evaluated; what they may forbid is denied. Mend the policy.",
+        ),
+        metric(
+            Counter,
+            "charter_authz_evaluation_errors_total",
+            &[],
+            "Policies, permits included, that could not be evaluated for a question; /readyz names them.",
         ),
         metric(
             Counter,
