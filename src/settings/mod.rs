@@ -110,6 +110,8 @@ pub struct Database {
     pub acquire_timeout: Duration,
     /// Time for one statement.
     pub statement_timeout: Duration,
+    /// Time to wait at start for a database that is not up yet.
+    pub start_timeout: Duration,
 }
 
 /// The policy folder.

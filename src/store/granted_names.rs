@@ -4,7 +4,10 @@
 use std::collections::BTreeSet;
 
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryResult,
+    QuerySelect,
+};
 
 use super::entity::{Texts, invitation, service_account, user};
 use super::write::Write;
@@ -21,6 +24,24 @@ pub struct GrantedNames {
     pub permissions: BTreeSet<String>,
 }
 
+impl GrantedNames {
+    fn extend(&mut self, (roles, permissions): (Texts, Texts)) {
+        self.roles.extend(roles.0);
+        self.permissions.extend(permissions.0);
+    }
+}
+
+struct Granted(Result<(Texts, Texts), DbErr>);
+
+impl FromQueryResult for Granted {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        let read = |column| row.try_get::<Texts>(prefix, column);
+        Ok(Self(
+            read("roles").and_then(|roles| Ok((roles, read("permissions")?))),
+        ))
+    }
+}
+
 impl Store {
     /// All names that are given to somebody who is not deleted. Reads the whole tables: for
     /// start-up and edits of the policies, not for requests.
@@ -29,7 +50,17 @@ impl Store {
     ///
     /// Those of the database.
     pub async fn granted_names(&self) -> Result<GrantedNames, Error> {
-        let mut names = of_service_accounts(&self.reader, Column::DeletedAt.is_null()).await?;
+        let mut names = GrantedNames::default();
+        let granted = of_service_accounts(&self.reader, Column::DeletedAt.is_null()).await?;
+        for Granted(granted) in granted {
+            match granted {
+                Ok(granted) => names.extend(granted),
+                // One tenant's row never stops the others'.
+                Err(error) => {
+                    tracing::warn!(%error, "roles or permissions of a service account cannot be read");
+                }
+            }
+        }
         let roles: Vec<String> = user::Entity::find()
             .select_only()
             .column(user::Column::Role)
@@ -62,25 +93,23 @@ pub(super) async fn of_account(
         .and(Column::AccountId.eq(account.id.uuid()))
         .and(Column::IsActive.eq(true))
         .and(Column::DeletedAt.is_null());
-    of_service_accounts(&write.transaction, which).await
+    let mut names = GrantedNames::default();
+    for Granted(granted) in of_service_accounts(&write.transaction, which).await? {
+        names.extend(granted?);
+    }
+    Ok(names)
 }
 
 async fn of_service_accounts(
     connection: &impl ConnectionTrait,
     which: Expr,
-) -> Result<GrantedNames, Error> {
-    let granted: Vec<(Texts, Texts)> = service_account::Entity::find()
+) -> Result<Vec<Granted>, Error> {
+    Ok(service_account::Entity::find()
         .select_only()
         .columns([Column::Roles, Column::Permissions])
         .filter(which)
         .distinct()
-        .into_tuple()
+        .into_model::<Granted>()
         .all(connection)
-        .await?;
-    let mut names = GrantedNames::default();
-    for (roles, permissions) in granted {
-        names.roles.extend(roles.0);
-        names.permissions.extend(permissions.0);
-    }
-    Ok(names)
+        .await?)
 }
