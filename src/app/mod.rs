@@ -169,6 +169,20 @@ impl App {
     }
 }
 
+/// Checks whom mail is from and the mail server's address, as a start does.
+///
+/// # Errors
+///
+/// One of them cannot be used.
+pub fn check_mail(settings: &Settings) -> Result<(), StartError> {
+    let base_url = match &settings.portal.base_url {
+        Some(base_url) => base_url.clone(),
+        None => format!("http://{}", settings.server.listen),
+    };
+    people::mail(settings, &people::BaseUrl::parse(&base_url)?)?;
+    Ok(())
+}
+
 /// Reads and checks the policy folder.
 ///
 /// # Errors

@@ -266,7 +266,7 @@ fn validate(schema: &Schema, policies: &Policies, faults: &mut Vec<Fault>) {
     let set = |named: bool| {
         let policies = policies.set.policies();
         let wanted = policies.filter(|policy| expressions::names_an_entity(policy) == named);
-        PolicySet::from_policies(wanted.cloned())
+        PolicySet::from_policies(wanted.cloned()).map_err(Box::new)
     };
     let (named, others) = match (set(true), set(false)) {
         (Ok(named), Ok(others)) => (named, others),

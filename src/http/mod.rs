@@ -30,6 +30,7 @@ pub mod openapi;
 pub mod operation;
 pub mod ops;
 pub mod origin;
+pub mod own_person;
 pub mod portal;
 pub mod query;
 pub mod request_id;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use secrecy::SecretString;
-use url::Url;
+use url::{Host, Url};
 
 use super::reader::Reader;
 use super::{
@@ -226,6 +226,8 @@ fn portal(reader: &mut Reader) -> Portal {
                 Err(format!("`{text}` is not an origin: write `{origin}`"))
             }
         }),
+        registration_is_open: reader
+            .choice("portal.registration", &[("open", true), ("closed", false)]),
         register_per_hour: reader.number("portal.register_per_hour", 0..=MOST_TRIES),
         failed_logins_per_quarter_hour: reader
             .number("portal.failed_logins_per_quarter_hour", 0..=MOST_TRIES),
@@ -247,7 +249,24 @@ fn mail(reader: &mut Reader) -> Mail {
             "is needed when `mail.smtp_url` is set: give an address that the server may send from",
         );
     }
-    Mail { from, smtp_url }
+    let helo = reader.parsed("mail.helo", None, |text| match text {
+        "" => Ok(None),
+        text => host_name(text).map(Some),
+    });
+    Mail {
+        from,
+        helo,
+        smtp_url,
+    }
+}
+
+fn host_name(text: &str) -> Result<String, String> {
+    match Host::parse(text) {
+        Ok(Host::Domain(name)) => Ok(name),
+        Ok(Host::Ipv4(_) | Host::Ipv6(_)) | Err(_) => Err(format!(
+            "`{text}` is not the name of a host: write one such as `charter.example.com`"
+        )),
+    }
 }
 
 /// Under TLS from the start, or under a STARTTLS that nobody can strip; without only to this machine.

@@ -301,8 +301,23 @@ impl Tenant<'_> {
 }
 
 /// Writes what changed and its audit event, and commits.
-pub(super) async fn save(
+async fn save(
     mut write: Write<'_>,
+    action: Action,
+    before: Organization,
+    after: Organization,
+) -> Result<Organization, Error> {
+    let version = before.version;
+    let after = put(&mut write, action, before, after).await?;
+    if after.version != version {
+        write.commit().await?;
+    }
+    Ok(after)
+}
+
+/// Writes what changed and its audit event, within the transaction.
+pub(super) async fn put(
+    write: &mut Write<'_>,
     action: Action,
     before: Organization,
     after: Organization,
@@ -338,7 +353,6 @@ pub(super) async fn save(
         changes: Changes::between(view(&before), view(&after)),
     };
     write.record(before.id, entry).await?;
-    write.commit().await?;
     Ok(after)
 }
 

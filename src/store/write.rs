@@ -90,7 +90,12 @@ impl Write<'_> {
         stored_time(self.by.at)
     }
 
-    async fn lock_organization(&self, id: OrganizationId) -> Result<Organization, Error> {
+    /// Locks an organization. Beside the one that the write began with only one that nobody else
+    /// could be writing to on its way to that one: an unverified registration.
+    pub(super) async fn lock_organization(
+        &self,
+        id: OrganizationId,
+    ) -> Result<Organization, Error> {
         organization::Entity::find_by_id(id.uuid())
             .lock_exclusive()
             .one(&self.transaction)

@@ -72,7 +72,9 @@ impl<'a> Known<'a> {
         hash.update(self.base);
         hash.update((claim.len() as u64).to_be_bytes());
         hash.update(claim.as_bytes());
-        parts.iter().for_each(|part| hash.update(part));
+        for part in parts {
+            hash.update(part);
+        }
         shortened(&hash.finalize())
     }
 
