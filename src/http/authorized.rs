@@ -1,13 +1,13 @@
 //! The argument of every handler: a caller that policy allows to do this, with the input parsed
 //! and the object loaded. Extracting it is the whole way from request to permission, in the
-//! contract's order: authentication, body, deactivation, policy (ADR 0001).
+//! contract's order: authentication, body, object, policy (ADR 0001).
 
 use std::future::Future;
 use std::sync::Arc;
 
 use salvo::extract::{Extractible, Metadata};
+use salvo::http::HeaderMap;
 use salvo::http::header::{IF_MATCH, IF_NONE_MATCH};
-use salvo::http::{HeaderMap, Method};
 use salvo::oapi::{Components, EndpointArgRegister, Operation as OpenApiOperation};
 use salvo::{Depot, Request};
 
@@ -20,8 +20,8 @@ use super::answer::Found;
 use super::authenticate::authenticate;
 use super::authorizer::{self, Authorizer};
 use super::context::RequestContext;
-use super::error::{ApiError, Code};
-use super::etag::EntityTag;
+use super::error::ApiError;
+use super::etag::{self, EntityTag};
 use super::input::RequestInput;
 use super::openapi;
 use super::operation::{Input, Object, Operation};
@@ -48,12 +48,14 @@ impl<O: Operation> Authorized<O> {
         let mut raw = admitted.raw_input(request)?;
         let input = O::Input::read(&mut raw)?;
         raw.query.finish()?;
-        refuse_writes(request.method(), admitted.authorizer.caller())?;
         let caller = admitted.authorizer.caller();
         let object = O::Object::load(&state, caller, O::object(&input)).await?;
         admitted
             .authorizer
             .require(O::PERMISSION, object.as_resource(caller))?;
+        if !O::HAS_ETAG {
+            etag::check_untagged(request.method(), request.headers())?;
+        }
         Ok(Self {
             input,
             object,
@@ -79,8 +81,10 @@ impl<O: Operation> Authorized<O> {
     ///
     /// # Errors
     ///
-    /// `BAD_PARAMETER` for a malformed `if-none-match`.
+    /// `PRECONDITION_FAILED` if `if-match` names another, `BAD_PARAMETER` for a malformed condition.
     pub fn found<T>(&self, etag: EntityTag, body: T) -> Result<Found<T>, ApiError> {
+        const { assert!(O::HAS_ETAG, "the operation must declare its entity tag") };
+        etag.check_if_match(&self.conditions)?;
         if etag.is_known_to(&self.conditions)? {
             return Ok(Found::NotModified(etag));
         }
@@ -92,19 +96,14 @@ impl<O: Operation> Authorized<O> {
     ///
     /// # Errors
     ///
-    /// `PRECONDITION_FAILED` if `if-match` names another.
+    /// `PRECONDITION_FAILED` if `if-match` names another, or `if-none-match` this one.
     pub fn expected_version(
         &self,
         etag: &EntityTag,
         current: i64,
     ) -> Result<Option<i64>, ApiError> {
-        const {
-            assert!(
-                O::IF_MATCH,
-                "the operation must declare that it honours if-match"
-            );
-        };
-        etag.check_if_match(&self.conditions)?;
+        const { assert!(O::HAS_ETAG, "the operation must declare its entity tag") };
+        etag.check_write(&self.conditions)?;
         Ok(self.conditions.contains_key(IF_MATCH).then_some(current))
     }
 
@@ -201,24 +200,6 @@ async fn admit(
     Ok((state, Admitted { authorizer, body }))
 }
 
-/// What policy is not even asked: writes in a deactivated organization, and by people who have not
-/// shown that the address is theirs.
-fn refuse_writes(method: &Method, caller: &Caller) -> Result<(), ApiError> {
-    if method == Method::GET {
-        return Ok(());
-    }
-    if !caller.organization().is_active {
-        return Err(ApiError::organization_deactivated());
-    }
-    match caller {
-        Caller::User(person) if !person.user.email_verified => Err(ApiError::forbidden(
-            Code::EmailNotVerified,
-            "verify your e-mail address first: follow the link in the mail that was sent to it",
-        )),
-        Caller::User(_) | Caller::ServiceAccount(_) => Ok(()),
-    }
-}
-
 fn conditions(headers: &HeaderMap) -> HeaderMap {
     let mut conditions = HeaderMap::new();
     for name in [IF_MATCH, IF_NONE_MATCH] {
@@ -247,7 +228,7 @@ impl<O: Operation> EndpointArgRegister for Authorized<O> {
         let declared = openapi::Declared {
             permission: O::PERMISSION,
             accepts: O::ACCEPTS,
-            if_match: O::IF_MATCH,
+            has_etag: O::HAS_ETAG,
             refuses: O::REFUSES,
         };
         openapi::describe_authorized(components, operation, declared);

@@ -206,11 +206,14 @@ impl Readiness {
     async fn of(state: &State) -> Self {
         let ping = tokio::time::timeout(PING_DEADLINE, state.store.ping()).await;
         let database = match ping {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_elapsed) => Some(format!("no answer within {} s", PING_DEADLINE.as_secs())),
+            // Reads are served; the next write shows whether it is over.
+            Ok(Ok(())) => Part::from(state.store.fault(), "degraded"),
+            Ok(Err(error)) => Part::from(Some(error.to_string()), "unavailable"),
+            Err(_elapsed) => {
+                let late = format!("no answer within {} s", PING_DEADLINE.as_secs());
+                Part::from(Some(late), "unavailable")
+            }
         };
-        let database = Part::from(database, "unavailable");
         let replay_guard = replay_guard::part(&state.replay.status());
         let policies = Policies::of(&state.engine, state.clock.now());
         let decision_log = decision_log(state.decisions.status());

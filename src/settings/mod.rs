@@ -110,6 +110,8 @@ pub struct Database {
     pub acquire_timeout: Duration,
     /// Time for one statement.
     pub statement_timeout: Duration,
+    /// Time to wait at start for a database that is not up yet.
+    pub start_timeout: Duration,
 }
 
 /// The policy folder.
@@ -262,6 +264,8 @@ pub struct Portal {
     pub base_url: Option<String>,
     /// Other web origins that may call with credentials, in their serialized form (RFC 6454).
     pub origins: Vec<String>,
+    /// Whether anybody may register an organization; else only operators make them.
+    pub registration_is_open: bool,
     /// Registrations of one client network an hour; 0 is no limit.
     pub register_per_hour: usize,
     /// Failed sign-ins of one client network in 15 minutes; 0 is no limit.
@@ -279,6 +283,9 @@ pub struct Portal {
 pub struct Mail {
     /// Whom it is from.
     pub from: String,
+    /// What the service calls itself towards the mail server; `None` takes the host of
+    /// `portal.base_url` or the machine's name.
+    pub helo: Option<String>,
     /// `smtps://…` or `smtp://…`, may hold a password; `None` writes files instead.
     pub smtp_url: Option<SecretString>,
 }

@@ -256,6 +256,12 @@ pub const METRICS: &[Metric] = {
         ),
         metric(
             Counter,
+            "charter_store_connections_distrusted_total",
+            &[],
+            "Times that database connections were closed because one failed or did not answer.",
+        ),
+        metric(
+            Counter,
             "charter_audit_events_total",
             &[],
             "Audit events written.",

@@ -5,6 +5,7 @@
 
 mod code;
 mod from_budgets;
+mod from_policy;
 mod from_portal_user;
 mod from_store;
 mod openapi;
@@ -59,9 +60,12 @@ pub struct ApiError(Box<Inner>);
 struct Inner {
     error_type: ErrorType,
     code: Code,
+    /// The code that a policy's `@code` gives in place of `code`.
+    policy_code: Option<String>,
     message: Cow<'static, str>,
     details: Vec<Detail>,
     decision_id: Option<String>,
+    string_to_sign: Option<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
     /// For the log, never for the client.
     cause: Option<String>,
@@ -75,13 +79,15 @@ struct Envelope<'a> {
 #[derive(Serialize)]
 struct Body<'a> {
     r#type: &'static str,
-    code: &'static str,
+    code: &'a str,
     message: &'a str,
     request_id: &'a str,
     #[serde(skip_serializing_if = "<[Detail]>::is_empty")]
     details: &'a [Detail],
     #[serde(skip_serializing_if = "Option::is_none")]
     decision_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    string_to_sign: Option<&'a str>,
 }
 
 impl ApiError {
@@ -91,9 +97,11 @@ impl ApiError {
         Self(Box::new(Inner {
             error_type,
             code,
+            policy_code: None,
             message: message.into(),
             details: Vec::new(),
             decision_id: None,
+            string_to_sign: None,
             headers: Vec::new(),
             cause: None,
         }))
@@ -160,7 +168,7 @@ impl ApiError {
         Self::new(
             ErrorType::PreconditionFailed,
             Code::PreconditionFailed,
-            "the resource has changed since `if-match` was read; get it again",
+            "the resource is not as `if-match` or `if-none-match` demands; get it again",
         )
     }
 
@@ -245,6 +253,17 @@ impl ApiError {
         error
     }
 
+    /// 501. How long the body is cannot be known, so the connection ends.
+    #[must_use]
+    pub fn unsupported_transfer_coding() -> Self {
+        Self::new(
+            ErrorType::NotImplemented,
+            Code::NotImplemented,
+            "the only transfer coding that is served is `chunked`",
+        )
+        .closing()
+    }
+
     /// 503: something that the request needs is down. The cause goes to the log.
     #[must_use]
     pub fn unavailable(cause: impl Display, retry_after_seconds: u64) -> Self {
@@ -262,6 +281,13 @@ impl ApiError {
     #[must_use]
     pub fn with_decision(mut self, decision_id: impl Into<String>) -> Self {
         self.0.decision_id = Some(decision_id.into());
+        self
+    }
+
+    /// Shows what the signature must cover (contract section 2, INVALID_SIGNATURE).
+    #[must_use]
+    pub fn with_string_to_sign(mut self, text: String) -> Self {
+        self.0.string_to_sign = Some(text);
         self
     }
 
@@ -296,13 +322,20 @@ impl ApiError {
         self.0.code
     }
 
+    /// The code as a client sees it: a policy may give its own.
+    #[must_use]
+    pub fn code_text(&self) -> &str {
+        let own = self.0.policy_code.as_deref();
+        own.unwrap_or_else(|| self.0.code.as_str())
+    }
+
     /// The sentence for the client.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The broken values, where the error is about validation.
+    /// The broken or refused values, where there are some.
     #[must_use]
     pub fn details(&self) -> &[Detail] {
         &self.0.details
@@ -333,11 +366,12 @@ impl ApiError {
         let envelope = Envelope {
             error: Body {
                 r#type: self.0.error_type.as_str(),
-                code: self.0.code.as_str(),
+                code: self.code_text(),
                 message: &self.0.message,
                 request_id,
                 details: &self.0.details,
                 decision_id: self.0.decision_id.as_deref(),
+                string_to_sign: self.0.string_to_sign.as_deref(),
             },
         };
         // Serialising strings into memory cannot fail; an empty body would still be an answer.
@@ -360,12 +394,7 @@ impl ApiError {
     /// Writes status, headers and body, and logs what the client may not see.
     pub(super) fn render(self, request_id: &str, response: &mut Response) {
         if let Some(cause) = &self.0.cause {
-            tracing::error!(
-                request_id,
-                cause,
-                code = self.0.code.as_str(),
-                "request failed"
-            );
+            tracing::error!(request_id, cause, code = self.code_text(), "request failed");
         }
         self.count();
         let body = self.to_json(request_id);
@@ -395,9 +424,14 @@ impl Writer for ApiError {
 /// A client's text as a message may repeat it: in backticks, bounded, without control characters.
 #[must_use]
 pub fn echo(text: &str) -> String {
-    let printable: String = text
+    let head: String = text.chars().take(MAX_ECHO + 1).collect();
+    format!("`{}`", cut(&printable(&head), MAX_ECHO))
+}
+
+/// A text that may hold a client's, without control characters and of a detail's length.
+pub(super) fn printable(text: &str) -> String {
+    let text: String = text
         .chars()
-        .take(MAX_ECHO + 1)
         .map(|character| {
             if crate::domain::text::is_forbidden(character) {
                 '\u{FFFD}'
@@ -406,7 +440,7 @@ pub fn echo(text: &str) -> String {
             }
         })
         .collect();
-    format!("`{}`", cut(&printable, MAX_ECHO))
+    cut(&text, MAX_DETAIL)
 }
 
 fn cut(text: &str, characters: usize) -> String {

@@ -72,7 +72,9 @@ impl<'a> Known<'a> {
         hash.update(self.base);
         hash.update((claim.len() as u64).to_be_bytes());
         hash.update(claim.as_bytes());
-        parts.iter().for_each(|part| hash.update(part));
+        for part in parts {
+            hash.update(part);
+        }
         shortened(&hash.finalize())
     }
 
@@ -132,7 +134,7 @@ impl<'a> Known<'a> {
         if is_whole {
             entries.retain(|_, entry| entry.age <= MAX_AGE);
         }
-        for (key, entry) in entries.iter_mut() {
+        for (key, entry) in &*entries {
             let value = to_hex(&entry.value);
             // Writing to a string cannot fail.
             let _ = writeln!(body, "{} {} {value}", entry.age, to_hex(key));

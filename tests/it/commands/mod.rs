@@ -3,6 +3,7 @@
 
 mod audit;
 mod documents;
+mod pages;
 mod schema;
 mod start_faults;
 mod tenants;

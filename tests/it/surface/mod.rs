@@ -6,6 +6,7 @@ mod budgets;
 mod credentials;
 mod documents;
 mod envelope;
+mod heads;
 mod order;
 mod organizations;
 pub(crate) mod portal;
