@@ -203,8 +203,6 @@ pub fn sealer(keys: &Keys) -> Result<Sealer, StartError> {
     Ok(Sealer::new(keys)?)
 }
 
-}
-
 fn rate_limits(settings: &Settings, clock: &Arc<dyn Clock>) -> RateLimits {
     let rate = |limit: Option<RateLimit>| {
         limit.and_then(|limit| {
