@@ -71,6 +71,10 @@ pub(super) struct CaseBody<'a> {
     pub(super) entities: Entities<'a>,
     pub(super) decision: &'static str,
     pub(super) reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) message: Option<&'a str>,
     pub(super) determining: &'a [String],
     pub(super) errors: Vec<ErrorBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -45,6 +45,10 @@ struct Case {
     entities: OneOrMany,
     decision: String,
     reason: Option<String>,
+    #[serde(default)]
+    code: Option<String>,
+    #[serde(default)]
+    message: Option<String>,
     determining: Vec<String>,
     errors: Vec<RecordedError>,
     #[serde(default)]
@@ -195,6 +199,8 @@ impl Definitions {
             entities: self.entities(&case.entities)?,
             decision: case.decision.clone(),
             reason: case.reason.clone(),
+            code: case.code.clone(),
+            message: case.message.clone(),
             determining: case.determining.clone(),
             errors: case.errors.clone(),
             shadow: case.shadow.clone(),

@@ -198,6 +198,7 @@ impl Renderer {
     ) -> Result<u32, Fault> {
         let decision = &entry.decision;
         let (answer, reason) = words(decision.outcome);
+        let refusal = decision.refusal.as_ref();
         let told = |error| ErrorBody::new(error, &self.mask, &self.chain);
         let body = CaseBody {
             via: entry.via.name(),
@@ -212,6 +213,8 @@ impl Renderer {
             entities,
             decision: answer,
             reason,
+            code: refusal.and_then(|refusal| refusal.code.as_deref()),
+            message: refusal.and_then(|refusal| refusal.message.as_deref()),
             determining: &decision.determining,
             errors: decision.errors.iter().map(told).collect(),
             shadow: shadow.map(Into::into),

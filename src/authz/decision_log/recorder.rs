@@ -17,6 +17,7 @@ use super::{NotRecorded, Overflow, Via};
 use crate::authz::decision::Outcome;
 use crate::authz::principal::Principal;
 use crate::authz::question::{Question, Resource};
+use crate::authz::refusal::Refusal;
 use crate::authz::snapshot::Snapshot;
 use crate::budgets::{Budgets, Exhausted, Resource as Budget};
 use crate::domain::clock::Clock;
@@ -48,12 +49,14 @@ pub struct Asker<'a> {
 }
 
 /// An answer that is on record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
     /// What finds it in the log.
     pub id: DecisionId,
     /// The answer.
     pub outcome: Outcome,
+    /// What the forbid that refuses says of it.
+    pub refusal: Option<Refusal>,
 }
 
 /// Where decisions are handed over. Cheap to clone.
@@ -115,10 +118,14 @@ impl Recorder {
             source_ip: by.source_ip,
             now: by.now,
         });
-        let outcome = decision.outcome;
+        let (outcome, refusal) = (decision.outcome, decision.refusal.clone());
         let Some(log) = &self.log else {
             let id = self.queue.next_id(by.now);
-            return Ok(Decided { id, outcome });
+            return Ok(Decided {
+                id,
+                outcome,
+                refusal,
+            });
         };
         let (id, pushed) = self.queue.push(by.now, |id| Entry {
             id,
@@ -149,7 +156,11 @@ impl Recorder {
                 return Err(NotRecorded);
             }
         }
-        Ok(Decided { id, outcome })
+        Ok(Decided {
+            id,
+            outcome,
+            refusal,
+        })
     }
 
     /// Whether an organization's share of the log allows another decision.
