@@ -4,6 +4,7 @@ pub mod background;
 mod budgets;
 pub mod decisions;
 pub mod demo;
+mod open_files;
 mod people;
 pub mod policies;
 pub mod provision;

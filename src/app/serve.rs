@@ -10,17 +10,22 @@ use tokio_util::task::TaskTracker;
 
 use crate::http::body::{BodyLimits, BodyMemory};
 use crate::http::listen::{self, Bound};
+use crate::http::request_log::RequestLog;
 use crate::http::router;
 use crate::http::service::{Edge, EdgeConfig};
-use crate::settings::Settings;
+use crate::settings::{LoggedRequests, Settings};
 
-use super::{App, StartError, background};
+use super::{App, StartError, background, open_files};
+
+/// Connections at once on the operations listener.
+const OPERATOR_CONNECTIONS: usize = 256;
 
 /// Both listeners, bound but not yet answering.
 pub struct Server {
     main: Bound,
     operations: Bound,
     base_url: Option<String>,
+    max_connections: usize,
 }
 
 /// A running service.
@@ -45,6 +50,7 @@ impl Server {
             main: bind(settings.server.listen).await?,
             operations: bind(settings.server.ops_listen).await?,
             base_url: settings.portal.base_url.clone(),
+            max_connections: open_files::fit_connections(settings.server.max_connections),
         })
     }
 
@@ -77,7 +83,10 @@ impl Server {
         let main = listen::serve(
             self.main,
             router::main(Arc::clone(state)),
-            edge(edge_config(settings)),
+            edge(EdgeConfig {
+                max_connections: self.max_connections,
+                ..edge_config(settings)
+            }),
             Some(state.origins.clone()),
             {
                 let (stop, stopping) = (stop.clone(), state.stopping.clone());
@@ -93,6 +102,8 @@ impl Server {
             router::operations_listener(Arc::clone(state)),
             edge(EdgeConfig {
                 drain: Duration::ZERO,
+                max_connections: OPERATOR_CONNECTIONS,
+                max_connections_per_peer: OPERATOR_CONNECTIONS,
                 ..edge_config(settings)
             }),
             None,
@@ -185,6 +196,12 @@ fn edge_config(settings: &Settings) -> EdgeConfig {
         request_deadline: server.request_deadline,
         drain: server.shutdown_drain,
         graceful_timeout: server.shutdown_grace,
+        requests: match settings.log.requests {
+            LoggedRequests::None => RequestLog::None,
+            LoggedRequests::Failed => RequestLog::Failed,
+            LoggedRequests::All => RequestLog::All,
+        },
+        traces: settings.telemetry.otlp_endpoint.is_some(),
         ..EdgeConfig::default()
     }
 }

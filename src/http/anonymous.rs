@@ -219,8 +219,7 @@ impl<'ex, I: Input> Extractible<'ex> for SignedInPerson<I> {
     #[expect(refining_impl_trait, reason = "the error is this service's own")]
     async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
         let (state, context) = origin_checked(request, depot)?;
-        let (ip, limits) = (context.client_ip, &context.body_limits);
-        let (caller, body) = authenticate(request, &state, Accepts::Bearer, ip, limits).await?;
+        let (caller, body) = authenticate(request, &state, Accepts::Bearer, &context).await?;
         let Caller::User(person) = caller else {
             return Err(ApiError::internal("a bearer token belongs to no person"));
         };
