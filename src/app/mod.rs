@@ -2,6 +2,7 @@
 
 pub mod background;
 mod budgets;
+mod database;
 pub mod decisions;
 pub mod demo;
 mod open_files;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use secrecy::{ExposeSecret, SecretBox};
+use secrecy::SecretBox;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -37,11 +38,11 @@ use crate::http::state::State;
 use crate::http::tasks::Tasks;
 use crate::mail;
 use crate::policy::explain::Explainer;
-use crate::settings::keys::{Key, Keys};
+use crate::settings::keys::Keys;
 use crate::settings::{RateLimit, ReplayStore, Settings};
-use crate::store::{self, AuditKey, Store};
 use crate::telemetry::metrics::Recorder;
 
+pub use database::{check_keys, open_store};
 use policies::{Policies, Reloader};
 pub use start_error::StartError;
 
@@ -88,9 +89,10 @@ impl App {
         let keys = settings.require_keys()?;
         let policies = Policies::new(settings, keys, program);
         let mut started = policies.start(clock.now()).await?;
-        let store = open_store(settings, keys, Arc::clone(&clock), Arc::clone(&entropy)).await?;
+        let store = database::wait_for_store(settings, keys, &clock, &entropy).await?;
         let store = Arc::new(store);
         store.migrate_up().await?;
+        database::note_keys(&store, keys).await?;
         policies::warn_of_unknown_names(&store, &started.snapshot, &mut started.health).await;
         // Where no key was ever used, as when operators made all there is, there is no nonce that
         // a missing journal could have held.
@@ -168,6 +170,20 @@ impl App {
     }
 }
 
+/// Checks whom mail is from and the mail server's address, as a start does.
+///
+/// # Errors
+///
+/// One of them cannot be used.
+pub fn check_mail(settings: &Settings) -> Result<(), StartError> {
+    let base_url = match &settings.portal.base_url {
+        Some(base_url) => base_url.clone(),
+        None => format!("http://{}", settings.server.listen),
+    };
+    people::mail(settings, &people::BaseUrl::parse(&base_url)?)?;
+    Ok(())
+}
+
 /// Reads and checks the policy folder.
 ///
 /// # Errors
@@ -175,30 +191,6 @@ impl App {
 /// Every fault of the folder, with file, line and caret.
 pub fn load_policies(dir: &Path) -> Result<Snapshot, StartError> {
     Snapshot::load(dir).map_err(|error| StartError::Policies(error.report()))
-}
-
-/// Connects to the database, without migrating it; the data directory, which holds the heads of the
-/// audit chains whatever the database is, is made if it is missing.
-///
-/// # Errors
-///
-/// [`StartError::DataDir`] and [`StartError::Database`].
-pub async fn open_store(
-    settings: &Settings,
-    keys: &Keys,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-) -> Result<Store, StartError> {
-    create_private_dir(&settings.data_dir)?;
-    let config = store::Config {
-        url: settings.database.url.expose_secret().to_owned(),
-        max_readers: settings.database.max_readers,
-        acquire_timeout: settings.database.acquire_timeout,
-        statement_timeout: settings.database.statement_timeout,
-        audit_keys: keys.audit.iter().map(audit_key).collect(),
-        audit_heads: Some(settings.data_dir.join("audit-heads.jsonl")),
-    };
-    Ok(Store::open(config, clock, entropy).await?)
 }
 
 /// The sealer of access-key secrets.
@@ -212,13 +204,6 @@ pub fn sealer(keys: &Keys) -> Result<Sealer, StartError> {
         .iter()
         .map(|key| (key.id().to_owned(), *key.expose()));
     Ok(Sealer::new(keys)?)
-}
-
-fn audit_key(key: &Key) -> AuditKey {
-    AuditKey {
-        id: key.id().to_owned(),
-        secret: key.expose().to_vec().into(),
-    }
 }
 
 fn open_replay_guard(

@@ -110,7 +110,10 @@ impl ServiceAccounts {
         self.check_date(signed.date)?;
         let Some(known) = self.find_signer(&signed).await? else {
             tokio::time::sleep_until(arrived + AGE_OF_A_REFUSAL).await;
-            return Err(Rejection::InvalidSignature.into());
+            return Err(Rejection::InvalidSignature {
+                string_to_sign: signed.text.to_string(),
+            }
+            .into());
         };
         let verified = Verified {
             known,

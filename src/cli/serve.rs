@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::serve::Server;
 use crate::app::{App, demo};
+use crate::authz::engine::STACK_BYTES;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::OsEntropy;
 use crate::settings::{LogFormat, Settings};
@@ -50,6 +51,7 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let _log = telemetry::log::start(format, &settings.log.level, traces.as_ref())?;
     let metrics = telemetry::metrics::Recorder::install()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()?;
     let ended = runtime.block_on(async {

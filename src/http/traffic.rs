@@ -108,7 +108,8 @@ impl Traffic {
         let ResBody::Once(bytes) = &mut response.body else {
             return;
         };
-        if request.version() != Version::HTTP_2 && bytes.len() <= SMALL_ANSWER {
+        let is_small = request.version() != Version::HTTP_2 && bytes.len() <= SMALL_ANSWER;
+        if is_small || *request.method() == Method::HEAD {
             return;
         }
         let own = if bytes.is_unique() { bytes.len() } else { 0 };
@@ -116,7 +117,7 @@ impl Traffic {
         let now = Instant::now();
         let until = now + limits.stall + Duration::from_secs(seconds);
         let share = self.answers.open(connection.clone(), now, Some(until));
-        if !share.grow(own, now) && matches!(*request.method(), Method::GET | Method::HEAD) {
+        if !share.grow(own, now) && *request.method() == Method::GET {
             metrics::counter!("charter_http_overloaded_total", "memory" => "answers").increment(1);
             *response = Response::new();
             ApiError::unavailable("unread answers take all the memory they may", 1)

@@ -4,8 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use lettre::transport::smtp;
+use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use url::Host;
 
+use super::smtp_url;
 use crate::domain::id::MailId;
 
 /// A message did not get away.
@@ -14,6 +17,9 @@ pub enum TransportError {
     /// The mail server's.
     #[error("the mail server: {0}")]
     Smtp(#[from] smtp::Error),
+    /// The mail server's URL is not one.
+    #[error("{0}")]
+    Url(String),
     /// A file could not be written.
     #[error("`{0}` cannot be written: {1}")]
     File(PathBuf, io::Error),
@@ -28,13 +34,21 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// To the mail server of that URL.
+    /// To the mail server of that URL. `name` is what this machine calls itself in EHLO (RFC 5321
+    /// section 4.1.1.1); without one it is the machine's own name.
     ///
     /// # Errors
     ///
-    /// [`TransportError::Smtp`] for a URL that it does not understand.
-    pub fn smtp(url: &str) -> Result<Self, TransportError> {
-        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)?.build();
+    /// [`TransportError::Url`] for a URL that it does not understand, [`TransportError::Smtp`] where TLS
+    /// cannot be set up.
+    pub fn smtp(url: &str, name: Option<Host<String>>) -> Result<Self, TransportError> {
+        let name = match name {
+            Some(Host::Domain(domain)) => ClientId::Domain(domain),
+            Some(Host::Ipv4(ip)) => ClientId::Ipv4(ip),
+            Some(Host::Ipv6(ip)) => ClientId::Ipv6(ip),
+            None => ClientId::default(),
+        };
+        let transport = smtp_url::builder(url, name)?.build();
         Ok(Self::Smtp(Box::new(transport)))
     }
 

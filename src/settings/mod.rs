@@ -112,6 +112,8 @@ pub struct Database {
     pub acquire_timeout: Duration,
     /// Time for one statement.
     pub statement_timeout: Duration,
+    /// Time to wait at start for a database that is not up yet.
+    pub start_timeout: Duration,
 }
 
 /// The policy folder.
@@ -135,6 +137,8 @@ pub struct Policies {
     pub hold_widening: bool,
     /// Time for the checks of one edit.
     pub check_timeout: Duration,
+    /// So much more for each policy.
+    pub check_timeout_per_policy: Duration,
     /// A folder that is asked beside it and decides nothing.
     pub shadow: Option<PathBuf>,
 }
@@ -283,6 +287,8 @@ pub struct Portal {
     pub base_url: Option<String>,
     /// Other web origins that may call with credentials, in their serialized form (RFC 6454).
     pub origins: Vec<String>,
+    /// Whether anybody may register an organization; else only operators make them.
+    pub registration_is_open: bool,
     /// Registrations of one client network an hour; 0 is no limit.
     pub register_per_hour: usize,
     /// Failed sign-ins of one client network in 15 minutes; 0 is no limit.
@@ -300,6 +306,9 @@ pub struct Portal {
 pub struct Mail {
     /// Whom it is from.
     pub from: String,
+    /// What the service calls itself towards the mail server; `None` takes the host of
+    /// `portal.base_url` or the machine's name.
+    pub helo: Option<String>,
     /// `smtps://…` or `smtp://…`, may hold a password; `None` writes files instead.
     pub smtp_url: Option<SecretString>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use secrecy::SecretString;
-use url::Url;
+use url::{Host, Url};
 
 use super::reader::Reader;
 use super::{
@@ -58,7 +58,7 @@ fn server(reader: &mut Reader) -> Server {
     let server = Server {
         listen: address(reader, "server.listen"),
         ops_listen: address(reader, "server.ops_listen"),
-        trusted_proxies: reader.parsed_list("server.trusted_proxies", network),
+        trusted_proxies: reader.parsed_list("server.trusted_proxies", proxies),
         max_connections: reader.number("server.max_connections", 1..=1_000_000),
         max_connections_per_peer: reader.number("server.max_connections_per_peer", 1..=1_000_000),
         max_streams: reader.number("server.max_streams", 1..=1_000),
@@ -124,6 +124,7 @@ fn database(reader: &mut Reader, data_dir: &Path) -> Database {
         max_readers: reader.number("database.max_readers", 1..=64),
         acquire_timeout: reader.duration("database.acquire_timeout", TENTH..=MINUTE),
         statement_timeout: reader.duration("database.statement_timeout", TENTH..=5 * MINUTE),
+        start_timeout: reader.duration("database.start_timeout", Duration::ZERO..=60 * MINUTE),
     }
 }
 
@@ -142,6 +143,8 @@ fn policies(reader: &mut Reader) -> Policies {
         ),
         hold_widening: reader.choice("policies.widening", &[("free", false), ("approved", true)]),
         check_timeout: reader.duration("policies.check_timeout", SECOND..=10 * MINUTE),
+        check_timeout_per_policy: reader
+            .duration("policies.check_timeout_per_policy", Duration::ZERO..=SECOND),
         shadow: reader.parsed("policies.shadow", None, |text| {
             Ok((!text.is_empty()).then(|| PathBuf::from(text)))
         }),
@@ -269,6 +272,8 @@ fn portal(reader: &mut Reader) -> Portal {
                 Err(format!("`{text}` is not an origin: write `{origin}`"))
             }
         }),
+        registration_is_open: reader
+            .choice("portal.registration", &[("open", true), ("closed", false)]),
         register_per_hour: reader.number("portal.register_per_hour", 0..=MOST_TRIES),
         failed_logins_per_quarter_hour: reader
             .number("portal.failed_logins_per_quarter_hour", 0..=MOST_TRIES),
@@ -290,7 +295,24 @@ fn mail(reader: &mut Reader) -> Mail {
             "is needed when `mail.smtp_url` is set: give an address that the server may send from",
         );
     }
-    Mail { from, smtp_url }
+    let helo = reader.parsed("mail.helo", None, |text| match text {
+        "" => Ok(None),
+        text => host_name(text).map(Some),
+    });
+    Mail {
+        from,
+        helo,
+        smtp_url,
+    }
+}
+
+fn host_name(text: &str) -> Result<String, String> {
+    match Host::parse(text) {
+        Ok(Host::Domain(name)) => Ok(name),
+        Ok(Host::Ipv4(_) | Host::Ipv6(_)) | Err(_) => Err(format!(
+            "`{text}` is not the name of a host: write one such as `charter.example.com`"
+        )),
+    }
 }
 
 /// Under TLS from the start, or under a STARTTLS that nobody can strip; without only to this machine.
@@ -335,6 +357,16 @@ fn address(reader: &mut Reader, key: &str) -> SocketAddr {
             format!("`{text}` is not an ip address and port: write one such as `127.0.0.1:8080`")
         })
     })
+}
+
+/// Whoever is trusted names the client's address: the whole internet cannot be.
+fn proxies(text: &str) -> Result<IpNet, String> {
+    match network(text)? {
+        all if all.prefix_len() == 0 => Err(format!(
+            "`{text}` is every address, so that each client could name its own: list the proxies"
+        )),
+        network => Ok(network),
+    }
 }
 
 fn network(text: &str) -> Result<IpNet, String> {

@@ -1,7 +1,8 @@
 //! Access keys of one service account: listed, made, revoked. `rotation` replaces them.
 
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, Select,
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
 };
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ use super::audit::{Action, Changes, Entry};
 use super::entity::{access_key, stored_time};
 use super::listing::{self, Sort};
 use super::write::{Write, one_row};
-use super::{Error, Tenant};
+use super::{Error, Store, Tenant};
 use crate::domain::access_key::{AccessKey, MAX_ACTIVE_KEYS, SealedSecret};
 use crate::domain::audit::Provenance;
 use crate::domain::id::{AccessKeyId, ServiceAccountId};
@@ -35,6 +36,23 @@ pub struct NewKey {
     pub ip_allowlist: IpAllowlist,
     /// From then on it is refused.
     pub expires_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// For operators: the key with that text or id, revoked and expired ones too.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn find_access_key(&self, named: &str) -> Result<Option<AccessKey>, Error> {
+        let condition = match named.parse::<AccessKeyId>() {
+            Ok(id) => access_key::Column::Id.eq(id.uuid()),
+            Err(_) => access_key::Column::AccessKey.eq(named),
+        };
+        let found = access_key::Entity::find().filter(condition);
+        let found = found.one(&self.reader).await?;
+        found.map(AccessKey::try_from).transpose()
+    }
 }
 
 impl Tenant<'_> {
@@ -70,6 +88,23 @@ impl Tenant<'_> {
             nulls_are_earliest,
         };
         listing::page(self.store, query, &page, sort, access_key::Column::Id).await
+    }
+
+    /// Every key of the organization, newest first: for operators.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn all_keys(&self, include_inactive: bool) -> Result<Vec<AccessKey>, Error> {
+        let mut query = access_key::Entity::find()
+            .filter(access_key::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
+            .order_by_desc(access_key::Column::CreatedAt)
+            .order_by_desc(access_key::Column::Id);
+        if !include_inactive {
+            query = query.filter(is_active(stored_time(self.store.clock.now())));
+        }
+        let rows = query.all(&self.store.reader).await?;
+        rows.into_iter().map(AccessKey::try_from).collect()
     }
 
     /// One key of a service account.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::domain::caller::Scope;
 use crate::domain::clock::Clock;
@@ -18,6 +18,7 @@ mod access_keys;
 mod accounts;
 mod audit;
 mod audit_heads;
+mod audit_list;
 pub mod audit_verify;
 mod codes;
 mod connect;
@@ -28,14 +29,20 @@ mod expiry;
 mod gates;
 mod granted_names;
 mod invitations;
+mod key_checks;
 mod last_used;
 mod links;
 mod listing;
+mod liveness;
 mod locate;
 mod members;
 mod migrate;
+mod names;
+mod open_invitations;
 mod organizations;
 mod outbox;
+mod own_sessions;
+mod password;
 mod registration;
 mod resealing;
 mod rotation;
@@ -50,16 +57,19 @@ mod write;
 pub use access_keys::NewKey;
 pub use accounts::NewAccount;
 pub use audit::AuditKey;
+pub use audit_list::{AuditEvent, AuditFilter};
 pub use credentials::Credential;
 pub use error::Error;
 use error::is_duplicate;
 pub use granted_names::GrantedNames;
 pub use invitations::NewInvitation;
+pub use key_checks::KeyCheck;
 pub use links::{NewLink, Purpose};
 pub use locate::{Location, Thing};
 pub use migrate::MigrationStatus;
 pub use organizations::NewOrganization;
 pub use outbox::{NewMail, PendingMail};
+pub use own_sessions::OpenSession;
 pub use registration::Registration;
 pub use service_accounts::{NewServiceAccount, ServiceAccountFilter};
 pub use session_rotation::{NewRotation, Rotation};
@@ -77,6 +87,10 @@ pub struct Config {
     pub acquire_timeout: Duration,
     /// How long one statement may take; on PostgreSQL.
     pub statement_timeout: Duration,
+    /// How long a connection may have been idle and still be used unasked; on PostgreSQL.
+    pub ping_after_idle: Duration,
+    /// Whether a server runs on this store: nobody takes its schema back while it is open.
+    pub is_server: bool,
     /// Keys of the audit chain: the first writes, all verify.
     pub audit_keys: Vec<AuditKey>,
     /// Where each new head of a chain is written too, one JSON object a line.
@@ -90,6 +104,8 @@ impl std::fmt::Debug for Config {
             .field("max_readers", &self.max_readers)
             .field("acquire_timeout", &self.acquire_timeout)
             .field("statement_timeout", &self.statement_timeout)
+            .field("ping_after_idle", &self.ping_after_idle)
+            .field("is_server", &self.is_server)
             .field("audit_keys", &self.audit_keys)
             .field("audit_heads", &self.audit_heads)
             .finish_non_exhaustive()
@@ -98,8 +114,8 @@ impl std::fmt::Debug for Config {
 
 /// The database.
 pub struct Store {
-    reader: DatabaseConnection,
-    writer: DatabaseConnection,
+    reader: connect::Connection,
+    writer: connect::Connection,
     audit: audit::Log,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -109,6 +125,7 @@ pub struct Store {
     rotate_sessions: Vec<(String, usize)>,
     patience: Duration,
     gates: gates::Gates,
+    presence: connect::Presence,
 }
 
 impl Store {
@@ -141,6 +158,7 @@ impl Store {
             rotate_sessions,
             patience: config.acquire_timeout,
             gates: gates::Gates::default(),
+            presence: pools.presence,
         })
     }
 
@@ -181,9 +199,25 @@ impl Store {
         Tenant { store: self, scope }
     }
 
-    /// Closes all connections; on SQLite this folds the write-ahead log into the file.
-    pub async fn close(self) {
-        for pool in [self.reader, self.writer] {
+    /// What went wrong between the store and the database, until something has worked since.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.writer.fault().or_else(|| self.reader.fault())
+    }
+
+    /// Closes all connections; nothing can be asked of the store any more. On SQLite the write-ahead
+    /// log is folded into the file, so that the file alone is the database: as far as that goes without
+    /// making another process wait, and whole if none has it open.
+    pub async fn close(&self) {
+        if self.writer.get_database_backend() == DbBackend::Sqlite {
+            let folded = self
+                .writer
+                .execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)");
+            if let Err(error) = folded.await {
+                tracing::warn!(%error, "the write-ahead log could not be folded into the database");
+            }
+        }
+        for pool in [&self.reader, &self.writer] {
             // Nothing can be done about a connection that does not close; the process ends.
             if let Err(error) = pool.close().await {
                 tracing::warn!(%error, "a database pool did not close cleanly");

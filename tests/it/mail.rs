@@ -19,6 +19,7 @@ type Mails = Arc<Mutex<Vec<String>>>;
 async fn receive(stream: TcpStream, mails: Mails) -> Option<()> {
     let mut stream = BufReader::new(stream);
     stream.write_all(b"220 sink\r\n").await.ok()?;
+    let mut said = String::new();
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line).await.ok()? == 0 {
@@ -26,11 +27,13 @@ async fn receive(stream: TcpStream, mails: Mails) -> Option<()> {
         }
         let command = line.get(..4).unwrap_or_default().to_ascii_uppercase();
         if command != "DATA" {
+            said.push_str(&line);
             stream.write_all(b"250 ok\r\n").await.ok()?;
             continue;
         }
         stream.write_all(b"354 go on\r\n").await.ok()?;
-        let mut mail = String::new();
+        // Its envelope first.
+        let mut mail = std::mem::take(&mut said);
         loop {
             let mut line = String::new();
             stream.read_line(&mut line).await.ok()?;
@@ -172,4 +175,60 @@ async fn a_mail_whose_link_is_withdrawn_is_not_sent() {
         .filter(|mail| mail.contains("To: grace@example.com"));
     assert_eq!((mails.len(), to_grace.count()), (2, 1), "{mails:?}");
     service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_service_names_itself_and_writes_to_international_domains() {
+    for (more, portal, name) in [
+        (
+            "helo = \"charter.example.net\"\n",
+            "",
+            "charter.example.net",
+        ),
+        (
+            "",
+            "[portal]\nbase_url = \"https://portal.bücher.example\"\n",
+            "portal.xn--bcher-kva.example",
+        ),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let mails = Mails::default();
+        let mut sink = JoinSet::new();
+        let taken = Arc::clone(&mails);
+        sink.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(receive(stream, Arc::clone(&taken)));
+            }
+        });
+        let settings = format!(
+            "[mail]\nsmtp_url = \"smtp://{address}\"\nfrom = \"Bücher <no-reply@bücher.example>\"\n{more}{portal}"
+        );
+        let service = Service::with(TestDatabase::sqlite(), &settings).await;
+        let body = json!({
+            "orgName": "Zoo", "orgSlug": "zoo",
+            "ownerEmail": "ada@münchen.example", "ownerPassword": PASSWORD,
+        });
+        service
+            .anonymous()
+            .post("/api/auth/register", body)
+            .await
+            .ok();
+        while mails.lock().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let mail = mails.lock().pop().expect("a mail");
+        for part in [
+            format!("EHLO {name}\r\n").as_str(),
+            "MAIL FROM:<no-reply@xn--bcher-kva.example>",
+            "RCPT TO:<ada@xn--mnchen-3ya.example>",
+            "To: ada@xn--mnchen-3ya.example",
+            "<no-reply@xn--bcher-kva.example>",
+        ] {
+            assert!(mail.contains(part), "no `{part}` in\n{mail}");
+        }
+        assert!(!mail.contains("SMTPUTF8"), "{mail}");
+        service.stop().await;
+    }
 }

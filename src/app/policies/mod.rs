@@ -82,6 +82,7 @@ impl Policies {
                 program,
                 policies.search_path.clone(),
                 policies.check_timeout,
+                policies.check_timeout_per_policy,
             ),
             memory: Memory::of(&settings.data_dir, keys),
         }
@@ -171,11 +172,9 @@ impl Policies {
     /// no more: restarting is how they are taken back.
     fn job_at_start(&self, folder: &Folder, last: &Last) -> Result<Job, StartError> {
         let digest = folder.whole_digest();
-        let mut job = Job {
-            // Nobody is served worse by a start that takes longer, as on a busy machine.
-            time: self.checker.timeout().max(START_TIMEOUT),
-            ..self.job(folder)
-        };
+        let mut job = self.job(folder);
+        // Nobody is served worse by a start that takes longer, as on a busy machine.
+        job.time = job.time.max(START_TIMEOUT);
         let before = match last {
             Last::None => {
                 job.hold_widening = false;
@@ -227,7 +226,7 @@ impl Policies {
             }),
             hold_widening: self.rules.hold_widening,
             is_stop: false,
-            time: self.checker.timeout(),
+            time: self.checker.timeout(folder),
         }
     }
 

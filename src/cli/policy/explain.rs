@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;
+use super::broken;
 use crate::authz::decision_log::{self, Record};
 use crate::authz::fault::LoadError;
 use crate::authz::snapshot::Snapshot;
@@ -59,7 +60,10 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
     let settings = args.settings.load()?;
     let policies = args.policies.as_ref().unwrap_or(&settings.policies.dir);
     let decisions = args.decisions.as_ref().unwrap_or(&settings.decisions.dir);
-    let snapshot = Snapshot::load(policies).map_err(faulty)?;
+    let snapshot = match Snapshot::load(policies) {
+        Ok(snapshot) => snapshot,
+        Err(error) => return broken::report(&error, args.json, out),
+    };
     let (record, explanation) = match (&args.id, &args.request) {
         (Some(id), _) => {
             let record = recorded(decisions, id)?;

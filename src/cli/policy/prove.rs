@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::super::Error;
-use super::{FolderArgs, SolverArgs};
+use super::{FolderArgs, SolverArgs, broken};
 use crate::authz::snapshot::Snapshot;
 use crate::domain::clock::SystemClock;
 use crate::policy::prove::{Options, prove};
@@ -37,14 +37,13 @@ pub(super) struct ProveArgs {
 ///
 /// A bad folder, or no solver.
 pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let snapshot = args.folder.load()?;
-    let against = args
-        .against
-        .as_deref()
-        .map(Snapshot::load)
-        .transpose()
-        .map_err(|error| Error::Policies(error.report()))?;
-    let solver = args.solver.find()?;
+    let (dir, settings) = args.folder.resolve()?;
+    let against = args.against.as_deref().map(Snapshot::load).transpose();
+    let (snapshot, against) = match (Snapshot::load(&dir), against) {
+        (Ok(snapshot), Ok(against)) => (snapshot, against),
+        (Err(error), _) | (_, Err(error)) => return broken::report(&error, args.json, out),
+    };
+    let solver = args.solver.find(&settings)?;
     let options = Options {
         limits: args.solver.limits(),
         shadows: args.shadows,
@@ -57,10 +56,12 @@ pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Err
         &SystemClock::start(),
     );
     if args.json {
-        serde_json::to_writer_pretty(&mut *out, &proofs).map_err(std::io::Error::from)?;
+        let document = super::document(&dir, &snapshot, &proofs)?;
+        serde_json::to_writer_pretty(&mut *out, &document).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
         write!(out, "{}", proofs.report())?;
+        super::name(&dir, &snapshot, out)?;
     }
     Ok(if proofs.is_proved() {
         ExitCode::SUCCESS

@@ -12,6 +12,7 @@ use crate::policy::replay::{Mode, Outcome, replay};
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;
+use super::broken;
 
 /// Nothing flips.
 const SAME: u8 = 0;
@@ -49,10 +50,10 @@ pub(super) struct ReplayArgs {
 /// The policies' or the settings' faults, or the log cannot be read.
 pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let (snapshot, mode) = match &args.policies {
-        Some(dir) => (
-            Snapshot::load(dir).map_err(|error| Error::Policies(error.report()))?,
-            Mode::Candidate,
-        ),
+        Some(dir) => match Snapshot::load(dir) {
+            Ok(snapshot) => (snapshot, Mode::Candidate),
+            Err(error) => return broken::report(&error, args.json, out),
+        },
         None => (
             app::load_policies(&args.settings.load()?.policies.dir)?,
             Mode::Reproduce,

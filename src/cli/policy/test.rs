@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::super::Error;
-use super::FolderArgs;
+use super::{FolderArgs, broken};
+use crate::authz::folder::Folder;
 use crate::authz::snapshot::Snapshot;
 use crate::policy::test;
 
@@ -20,14 +21,13 @@ pub(super) struct TestArgs {
     /// Also write the results as `JUnit` XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Fail if less is covered
+    /// Fail if less is covered; if left out, `policies.min_coverage` of the settings
     #[arg(
         long,
         value_name = "PERCENT",
-        default_value_t = 0,
         value_parser = clap::value_parser!(u8).range(0..=100)
     )]
-    min_coverage: u8,
+    min_coverage: Option<u8>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -39,26 +39,37 @@ pub(super) struct TestArgs {
 ///
 /// The folder has a fault, or the report cannot be written.
 pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let folder = args.folder.read()?;
-    let faulty = |error: crate::authz::fault::LoadError| Error::Policies(error.report());
-    let snapshot = Snapshot::of(&folder).map_err(faulty)?;
-    let report = test::run(&folder, &snapshot).map_err(faulty)?;
+    let (dir, settings) = args.folder.resolve()?;
+    let min_coverage = args.min_coverage.unwrap_or(settings.min_coverage);
+    let report = Folder::read(&dir).and_then(|folder| {
+        let snapshot = Snapshot::of(&folder)?;
+        Ok((test::run(&folder, &snapshot)?, snapshot))
+    });
+    let junit = match &report {
+        Ok((report, _)) => report.junit(),
+        Err(error) => test::junit_of_faults(error),
+    };
     if let Some(file) = &args.junit {
-        let junit = report
-            .junit()
+        let junit = junit
             .map_err(|error| Error::argument("--junit", format!("cannot be written: {error}")))?;
         fs::write(file, junit).map_err(|error| {
             let rule = format!("cannot be written to `{}`: {error}", file.display());
             Error::argument("--junit", rule)
         })?;
     }
+    let (report, snapshot) = match report {
+        Ok(report) => report,
+        Err(error) => return broken::report(&error, args.json, out),
+    };
     if args.json {
-        serde_json::to_writer_pretty(&mut *out, &report).map_err(std::io::Error::from)?;
+        let document = super::document(&dir, &snapshot, &report)?;
+        serde_json::to_writer_pretty(&mut *out, &document).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
-        write!(out, "{}", report.text(args.min_coverage))?;
+        write!(out, "{}", report.text(min_coverage))?;
+        super::name(&dir, &snapshot, out)?;
     }
-    Ok(if report.holds(args.min_coverage) {
+    Ok(if report.holds(min_coverage) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

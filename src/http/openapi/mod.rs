@@ -44,7 +44,7 @@ const SIGNED: [(&str, &str, &str); 4] = [
 
 const BEARER: &str = "bearerToken";
 
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("organizations", "The caller's own organization."),
     (
         "sign-in",
@@ -54,6 +54,10 @@ const TAGS: [(&str, &str); 9] = [
     (
         "portal",
         "A person's own organization, as the portal shows it.",
+    ),
+    (
+        "me",
+        "The person who asks, and where it is signed in. No policy decides these.",
     ),
     ("team", "The people of the organization and their roles."),
     ("accounts", "Workspaces inside the organization."),
@@ -112,8 +116,8 @@ pub struct Declared {
     pub permission: Permission,
     /// Which credentials it takes.
     pub accepts: Accepts,
-    /// Whether it honours `if-match`.
-    pub if_match: bool,
+    /// Whether what it is about has an entity tag, so that conditions on it are honoured.
+    pub has_etag: bool,
     /// Refusals of its own.
     pub refuses: &'static [ErrorType],
 }
@@ -139,7 +143,7 @@ pub fn describe_authorized(
         Accepts::Bearer => vec![SecurityRequirement::new(BEARER, none.clone())],
         Accepts::SignedOrBearer => vec![signed, SecurityRequirement::new(BEARER, none.clone())],
     });
-    if declared.if_match {
+    if declared.has_etag {
         describe_condition(
             operation,
             "if-match",
@@ -161,6 +165,15 @@ pub fn describe_authorized(
 pub fn require_bearer(operation: &mut Operation) {
     let none = [(); 0].map(|()| String::new());
     operation.securities = Some(vec![SecurityRequirement::new(BEARER, none)]);
+}
+
+/// Says that an operation takes a bearer token or none.
+pub fn allow_bearer(operation: &mut Operation) {
+    let none = [(); 0].map(|()| String::new());
+    operation.securities = Some(vec![
+        SecurityRequirement::default(),
+        SecurityRequirement::new(BEARER, none),
+    ]);
 }
 
 /// Adds `if-match` or `if-none-match` to an operation.

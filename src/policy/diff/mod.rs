@@ -2,12 +2,12 @@
 //! requests.
 
 mod compare;
-mod failing;
 mod grouping;
 mod missing;
 mod report;
 pub mod revision;
 mod schemas;
+mod tree;
 
 use std::collections::BTreeMap;
 

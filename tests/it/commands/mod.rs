@@ -3,6 +3,7 @@
 
 mod audit;
 mod documents;
+mod pages;
 mod request_lines;
 mod schema;
 mod serving;

@@ -70,14 +70,14 @@ async fn a_request_is_a_span_of_the_trace_that_its_client_names() {
     let home = exporting_to(address);
     let charter = home.serve();
     let request = charter
-        .reader()
+        .manager()
         .sign("GET", "/accounts?page=7654321", "")
         .bytes();
     let request = String::from_utf8(request).expect("text");
     let parent = format!("\r\ntraceparent: 00-{TRACE_ID}-00f067aa0ba902b7-01\r\n\r\n");
     let answer = send(charter.main, request.replacen("\r\n\r\n", &parent, 1)).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    let secret = charter.reader().secret_key;
+    let secret = charter.manager().secret_key;
     charter.stop();
 
     // All that was exported, since it has ended.
