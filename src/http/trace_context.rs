@@ -55,7 +55,7 @@ pub(super) fn request_span(request: &Request, request_id: &str, method: &str, ro
         http.route = route,
         http.response.status_code = tracing::field::Empty,
         url.path = request.uri().path(),
-        error.type = tracing::field::Empty,
+        "error.type" = tracing::field::Empty,
         charter.request_id = request_id,
         charter.organization = tracing::field::Empty,
         charter.principal = tracing::field::Empty,

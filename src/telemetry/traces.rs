@@ -2,10 +2,9 @@
 //! their own. A collector that is slow or dead costs spans, never a request or the stop.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
@@ -134,15 +133,9 @@ impl fmt::Debug for Client {
     }
 }
 
+#[async_trait]
 impl HttpClient for Client {
-    fn send_bytes<'a, 'sent>(
-        &'a self,
-        request: Request<Bytes>,
-    ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'sent>>
-    where
-        'a: 'sent,
-        Self: 'sent,
-    {
-        Box::pin(async move { self.send(request) })
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        self.send(request)
     }
 }
