@@ -9,6 +9,7 @@ mod open_files;
 mod people;
 pub mod policies;
 pub mod provision;
+mod replay;
 pub mod serve;
 mod start_error;
 
@@ -18,14 +19,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use secrecy::SecretBox;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::authn::last_used::LastUsed;
 use crate::authn::mint::KeyMint;
 use crate::authn::rate_limit::{Rate, RateLimits};
-use crate::authn::replay::{self, ReplayGuard};
+use crate::authn::replay::ReplayGuard;
 use crate::authn::secrets::Sealer;
 use crate::authn::service_account::{Parts, ServiceAccounts};
 use crate::authz::decision_log::DecisionLog;
@@ -39,7 +39,7 @@ use crate::http::tasks::Tasks;
 use crate::mail;
 use crate::policy::explain::Explainer;
 use crate::settings::keys::Keys;
-use crate::settings::{RateLimit, ReplayStore, Settings};
+use crate::settings::{RateLimit, Settings};
 use crate::telemetry::metrics::Recorder;
 
 pub use database::{check_keys, open_store};
@@ -90,19 +90,17 @@ impl App {
         let policies = Policies::new(settings, keys, program);
         let mut started = policies.start(clock.now()).await?;
         let store = database::wait_for_store(settings, keys, &clock, &entropy).await?;
-        let store = Arc::new(store);
+        let budgets = Arc::new(budgets::from_settings(&settings.budgets, &clock));
+        let store = Arc::new(store.with_budgets(Arc::clone(&budgets)));
+        let pending = replay::wait_for_turn(settings, keys, &store).await?;
         store.migrate_up().await?;
         database::note_keys(&store, keys).await?;
         policies::warn_of_unknown_names(&store, &started.snapshot, &mut started.health).await;
-        // Where no key was ever used, as when operators made all there is, there is no nonce that
-        // a missing journal could have held.
-        let is_older = store.any_key_was_used().await?;
-        let replay = open_replay_guard(settings, keys, is_older, Arc::clone(&clock))?;
+        let replay = replay::open(pending, &store, &clock, &*entropy).await?;
         let decisions = decisions::open(settings, keys, &clock, &entropy)?;
         let sealer = Arc::new(sealer(keys)?);
         let last_used = Arc::new(LastUsed::default());
         let limits = Arc::new(rate_limits(settings, &clock));
-        let budgets = Arc::new(budgets::from_settings(&settings.budgets, &clock));
         let near_budgets = Arc::new(budgets::Watch::default());
         let parts = Parts {
             store: Arc::clone(&store),
@@ -204,26 +202,6 @@ pub fn sealer(keys: &Keys) -> Result<Sealer, StartError> {
         .iter()
         .map(|key| (key.id().to_owned(), *key.expose()));
     Ok(Sealer::new(keys)?)
-}
-
-fn open_replay_guard(
-    settings: &Settings,
-    keys: &Keys,
-    installation_is_older: bool,
-    clock: Arc<dyn Clock>,
-) -> Result<ReplayGuard, StartError> {
-    if !matches!(settings.replay.store, ReplayStore::Memory) {
-        return Err(StartError::ReplayStore);
-    }
-    let config = replay::Config {
-        window: settings.signing.max_skew,
-        per_key_quota: settings.replay.per_key_quota,
-        total: settings.replay.total,
-        directory: settings.data_dir.join("replay"),
-        hash_key: SecretBox::new(Box::new(*keys.replay.expose())),
-        installation_is_older,
-    };
-    Ok(ReplayGuard::open(&config, clock)?)
 }
 
 fn rate_limits(settings: &Settings, clock: &Arc<dyn Clock>) -> RateLimits {

@@ -162,7 +162,7 @@ impl Serving {
         self.stop_background.cancel();
         self.background.close();
         by(end, "background work was", self.background.wait()).await;
-        if let Err(error) = self.app.replay.clean_stop() {
+        if let Err(error) = self.app.replay.clean_stop().await {
             tracing::error!(%error, "the replay guard could not note the clean stop");
         }
         if let Some(log) = self.app.decisions.clone() {

@@ -144,7 +144,12 @@ impl ServiceAccounts {
         } = &*verified.known;
         self.parts
             .replay
-            .claim(access_key.id, &verified.nonce, verified.date)
+            .claim(
+                access_key.id,
+                caller.organization.id,
+                &verified.nonce,
+                verified.date,
+            )
             .await
             .map_err(|refusal| self.rejection(refusal))?;
         self.parts.last_used.note(
@@ -246,12 +251,13 @@ impl ServiceAccounts {
     fn rejection(&self, refusal: Refusal) -> Rejection {
         match refusal {
             Refusal::Replayed => Rejection::ReplayedNonce,
-            Refusal::BelowFloor | Refusal::OutsideWindow => Rejection::ClockSkew {
+            Refusal::Forgotten | Refusal::OutsideWindow => Rejection::ClockSkew {
                 server_time: self.parts.clock.now(),
             },
             Refusal::KeyQuota { limit, retry_after } => {
                 Rejection::TooManyRequests { limit, retry_after }
             }
+            Refusal::Budget(exhausted) => Rejection::Exhausted(exhausted),
             Refusal::Full { retry_after } => Rejection::Unavailable {
                 cause: "the replay guard is full".to_owned(),
                 retry_after,
@@ -259,6 +265,10 @@ impl ServiceAccounts {
             Refusal::Closed { retry_after } => Rejection::Unavailable {
                 cause: "the replay guard may have forgotten nonces of this time".to_owned(),
                 retry_after,
+            },
+            Refusal::NotHeld(_) | Refusal::NotGranted => Rejection::Unavailable {
+                cause: refusal.to_string(),
+                retry_after: STORE_RETRY_AFTER,
             },
             Refusal::Unavailable(error) => Rejection::Unavailable {
                 cause: format!("the replay guard cannot remember: {error}"),

@@ -24,6 +24,7 @@ use super::fault::{Fault, Source};
 use super::folder::Folder;
 use super::index::Index;
 use super::limits::{self, Language};
+use super::refusal;
 use super::snapshot::{Invariant, Place, Snapshot};
 use super::trial;
 
@@ -84,7 +85,7 @@ fn check(folder: &Folder) -> Result<Snapshot, Vec<Fault>> {
     }
     let whole = |error: &dyn std::error::Error| vec![Fault::new(error.to_string())];
     let actions = schema.action_entities().map_err(|error| whole(&error))?;
-    let examples = conformance::check(&folder.schema, &schema, &catalogue, &actions)?;
+    let examples = conformance::check(&folder.schema, &schema, &json, &catalogue, &actions)?;
     let too_deep = trial::too_deep(policies.set.policies(), &examples);
     faults.extend(
         too_deep
@@ -213,6 +214,8 @@ impl Policies {
                 // It is refused, but what else is wrong with it is to be told, too.
                 PolicyId::new(format!("{}@{start}", file_name(source)))
             });
+            let annotated = refusal::check(policy).into_iter();
+            faults.extend(annotated.map(|fault| fault.at(source, start, length)));
             if let Err(error) = self.set.add(policy.new_id(id.clone())) {
                 faults.push(Fault::new(error.to_string()).at(source, start, length));
             }

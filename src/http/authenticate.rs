@@ -134,6 +134,7 @@ impl From<Rejection> for ApiError {
                 0,
                 whole_seconds(retry_after),
             ),
+            Rejection::Exhausted(exhausted) => exhausted.into(),
             Rejection::Unavailable { cause, retry_after } => {
                 Self::unavailable(cause, whole_seconds(retry_after))
             }

@@ -1,5 +1,7 @@
 //! What operators ask: is the process alive, can it serve, how is it doing (contract section 6).
 
+mod replay_guard;
+
 use std::time::Duration;
 
 use salvo::http::StatusCode;
@@ -13,7 +15,6 @@ use salvo::writing::Scribe;
 use salvo::{Depot, Response, handler};
 use serde::Serialize;
 
-use crate::authn::replay;
 use crate::authz::decision_log;
 use crate::authz::engine::Engine;
 use crate::domain::timestamp::{self, Timestamp};
@@ -120,7 +121,7 @@ struct Readiness {
     policies: Policies,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 struct Part {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -213,7 +214,7 @@ impl Readiness {
                 Part::from(Some(late), "unavailable")
             }
         };
-        let replay_guard = replay_guard(&state.replay.status());
+        let replay_guard = replay_guard::part(&state.replay.status());
         let policies = Policies::of(&state.engine, state.clock.now());
         let decision_log = decision_log(state.decisions.status());
         let stop = state.stopping.is_cancelled().then(|| Part {
@@ -264,16 +265,6 @@ fn decision_log(status: Option<decision_log::Status>) -> Part {
         return Part::from(Some(reason), "unavailable");
     }
     Part::from(status.writer.last_error, "degraded")
-}
-
-fn replay_guard(status: &replay::Status) -> Part {
-    if let Some(fault) = &status.last_error {
-        return Part::from(Some(fault.clone()), "unavailable");
-    }
-    let closed = status.closed_until.map(|until| {
-        format!("may have forgotten nonces: requests dated before {until} are refused")
-    });
-    Part::from(closed, "unavailable")
 }
 
 /// `GET /metrics`: Prometheus' text format.

@@ -13,6 +13,7 @@ use crate::domain::caller::UserCaller;
 use super::anonymous::{Anonymous, authenticate_person};
 use super::context::RequestContext;
 use super::error::{self, ApiError, Code, ErrorType};
+use super::etag;
 use super::openapi;
 use super::operation::Input;
 use super::state::State;
@@ -63,12 +64,16 @@ impl<'ex, I: Input> Extractible<'ex> for OwnPerson<I> {
             .ok_or_else(|| ApiError::internal("the router was built without its edge"))?;
         let (person, body) = authenticate_person(request, &state, &context).await?;
         let changes_something = !matches!(*request.method(), Method::GET | Method::HEAD);
-        let request = Anonymous::read(request, state, &context, body)?;
+        let own = Anonymous::read(request, state, &context, body)?;
         if changes_something {
             require_active(&person)?;
             require_verified(&person)?;
         }
-        Ok(Self { person, request })
+        etag::check_untagged(request.method(), request.headers())?;
+        Ok(Self {
+            person,
+            request: own,
+        })
     }
 }
 

@@ -205,6 +205,8 @@ pub struct Replay {
     pub per_key_quota: usize,
     /// Nonces remembered in all.
     pub total: usize,
+    /// How long another process waits for a sign of this one before it takes the database over.
+    pub lease: Duration,
 }
 
 /// Where used nonces are remembered.

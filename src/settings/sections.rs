@@ -185,6 +185,7 @@ fn replay(reader: &mut Reader) -> Replay {
         },
         per_key_quota: reader.number("replay.per_key_quota", 1..=100_000_000),
         total: reader.number("replay.total", 1..=1_000_000_000),
+        lease: reader.duration("replay.lease", SECOND..=5 * MINUTE),
     }
 }
 

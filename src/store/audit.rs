@@ -25,6 +25,8 @@ pub(super) type Mac = [u8; 32];
 pub(super) const ORIGIN: Mac = [0; 32];
 
 const MIN_KEY_BYTES: usize = 32;
+/// What an event takes beside its changes, with the index over it: about that much.
+const EVENT_BYTES: u64 = 512;
 
 /// A key of the audit chain.
 #[derive(Debug)]
@@ -69,14 +71,15 @@ impl Changes {
 
     pub(super) fn between(before: Value, after: Value) -> Self {
         let (mut before, mut after) = (object(before), object(after));
-        before.retain(|field, old| match after.get(field) {
-            Some(new) if new == old => {
-                after.remove(field);
-                false
-            }
-            _ => true,
-        });
+        keep_changed(&mut before, &mut after);
         Self { before, after }
+    }
+
+    /// What it takes to store them: in the event, and about as much in the row that was changed.
+    fn bytes(text: &str) -> u64 {
+        u64::try_from(text.len())
+            .unwrap_or(u64::MAX)
+            .saturating_mul(2)
     }
 
     fn to_text(&self) -> String {
@@ -84,6 +87,22 @@ impl Changes {
         changes.sort_all_objects();
         changes.to_string()
     }
+}
+
+/// Takes out of both what is the same in both, down to the members of members: a change of one key
+/// of large metadata is a small event.
+fn keep_changed(before: &mut Map<String, Value>, after: &mut Map<String, Value>) {
+    before.retain(|field, old| match (old, after.get_mut(field)) {
+        (old, Some(new)) if *old == *new => {
+            after.remove(field);
+            false
+        }
+        (Value::Object(old), Some(Value::Object(new))) => {
+            keep_changed(old, new);
+            true
+        }
+        _ => true,
+    });
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -116,14 +135,15 @@ impl Log {
         Ok(Self { keys, heads })
     }
 
-    /// Writes the next event. The caller holds the organization's lock.
+    /// Writes the next event; its head, and how many bytes the change adds to the database. The
+    /// caller holds the organization's lock.
     pub(super) async fn append(
         &self,
         transaction: &Transaction,
         organization: OrganizationId,
         by: &Provenance,
         entry: Entry,
-    ) -> Result<Head, Error> {
+    ) -> Result<(Head, u64), Error> {
         let key = self
             .keys
             .first()
@@ -155,10 +175,11 @@ impl Log {
         };
         event.mac = compute(key, &previous, &event)?.to_vec();
         let head = Head::of(&event);
+        let bytes = EVENT_BYTES.saturating_add(Changes::bytes(&event.changes));
         audit_event::Entity::insert(event.into_active_model())
             .exec_without_returning(transaction)
             .await?;
-        Ok(head)
+        Ok((head, bytes))
     }
 
     /// The event's code as it ought to be; `None` for an event of an unknown key.
@@ -251,6 +272,18 @@ mod tests {
         assert_eq!(
             changes.to_text(),
             r#"{"after":{"name":"b","roles":[1,2]},"before":{"name":"a","roles":[1]}}"#
+        );
+        assert_eq!(
+            Changes::between(
+                json!({"metadata": {"same": {"x": [1]}, "a": {"b": 1, "c": 2}, "gone": 1}}),
+                json!({"metadata": {"same": {"x": [1]}, "a": {"b": 1, "c": 3}, "new": {"d": 4}}}),
+            )
+            .to_text(),
+            r#"{"after":{"metadata":{"a":{"c":3},"new":{"d":4}}},"before":{"metadata":{"a":{"c":2},"gone":1}}}"#
+        );
+        assert_eq!(
+            Changes::between(json!({"a": {}, "b": {"c": 1}}), json!({"a": 1, "b": {}})).to_text(),
+            r#"{"after":{"a":1,"b":{}},"before":{"a":{},"b":{"c":1}}}"#
         );
         assert_eq!(
             Changes::created(json!({"b": 1, "a": null})).to_text(),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbBackend};
 
+use crate::budgets::Budgets;
 use crate::domain::caller::Scope;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
@@ -28,6 +29,7 @@ mod error;
 mod expiry;
 mod gates;
 mod granted_names;
+mod guard_lease;
 mod invitations;
 mod key_checks;
 mod last_used;
@@ -54,7 +56,7 @@ mod sign_in;
 mod users;
 mod write;
 
-pub use access_keys::NewKey;
+pub use access_keys::{KeyToMake, NewKey};
 pub use accounts::NewAccount;
 pub use audit::AuditKey;
 pub use audit_list::{AuditEvent, AuditFilter};
@@ -62,6 +64,7 @@ pub use credentials::Credential;
 pub use error::Error;
 use error::is_duplicate;
 pub use granted_names::GrantedNames;
+pub use guard_lease::GuardLease;
 pub use invitations::NewInvitation;
 pub use key_checks::KeyCheck;
 pub use links::{NewLink, Purpose};
@@ -125,6 +128,7 @@ pub struct Store {
     rotate_sessions: Vec<(String, usize)>,
     patience: Duration,
     gates: gates::Gates,
+    budgets: Arc<Budgets>,
     presence: connect::Presence,
 }
 
@@ -146,6 +150,7 @@ impl Store {
         let find_sessions = sessions::statements(backend, sessions::statement);
         let rotate_sessions = sessions::statements(backend, session_rotation::statement);
         let audit = audit::Log::open(config.audit_keys, config.audit_heads.as_deref())?;
+        let budgets = Arc::new(Budgets::unlimited(Arc::clone(&clock)));
         Ok(Self {
             reader: pools.reader,
             writer: pools.writer,
@@ -158,8 +163,16 @@ impl Store {
             rotate_sessions,
             patience: config.acquire_timeout,
             gates: gates::Gates::default(),
+            budgets,
             presence: pools.presence,
         })
+    }
+
+    /// Bounds what each organization may change and store. Without it nothing is bounded, as for
+    /// operators' commands.
+    #[must_use]
+    pub fn with_budgets(self, budgets: Arc<Budgets>) -> Self {
+        Self { budgets, ..self }
     }
 
     /// Whether the database answers, within the time there is to get a connection.

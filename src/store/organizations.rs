@@ -271,7 +271,7 @@ impl Tenant<'_> {
         expected: Option<i64>,
         by: &Provenance,
     ) -> Result<Organization, Error> {
-        let (write, before) = self.begin(by).await?;
+        let (write, before) = self.begin_always(by).await?;
         check_version(expected, before.version)?;
         let of_organization = access_key::Column::OrganizationId.eq(before.id.uuid());
         write.revoke_keys(of_organization).await?;

@@ -137,10 +137,10 @@ assert me["organization"] == organization and "team:InviteMember" in me["permiss
 step("change the password", call("POST", "/api/auth/change-password", {"currentPassword": PASSWORD, "newPassword": PASSWORD + "?"}, token))
 (session,), _ = step("sessions", call("GET", "/api/portal/sessions", token=token))
 assert session["current"] and session["userAgent"].startswith("Python-urllib/")
-step("invite", call("POST", "/api/portal/team/invite", {"email": grace, "role": "member"}, token))
+step("invite", call("POST", "/api/portal/team/invite", {"email": f"alan@{slug}.example", "role": "admin"}, token))
 (invitation,), _ = step("invitations", call("GET", "/api/portal/team/invitations", token=token))
 step("withdraw it", call("DELETE", f"/api/portal/team/invitations/{invitation['id']}", token=token))
-step("invite again", call("POST", "/api/portal/team/invite", {"email": grace, "role": "member"}, token))
+step("invite another", call("POST", "/api/portal/team/invite", {"email": grace, "role": "member"}, token))
 acceptance = {"token": link("accept-invitation", grace), "password": PASSWORD}
 member, _ = step("accept the invitation", call("POST", "/api/auth/accept-invitation", acceptance))
 member = member["access_token"]

@@ -27,6 +27,7 @@ mod policy_mutations;
 mod policy_prove;
 mod policy_prove_cache;
 mod policy_prove_requests;
+mod policy_refusals;
 mod policy_rules;
 mod policy_solver;
 mod policy_swaps;

@@ -5,33 +5,16 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use super::OpenError;
 use super::fingerprint::Fingerprints;
 use super::half_minute::HalfMinute;
 use super::journal::{Journal, ReadError, Record};
+use super::state::{FileId, Left, State};
 
 const STATE: &str = "state.json";
 const LOCK: &str = "lock";
 const TEMPORARY: &str = "new";
 const EXTENSION: &str = "journal";
-
-/// What one run leaves for the next. Whatever is missing here is taken for lost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct State {
-    /// The boot that wrote it; `None` where the system tells none, which never counts as the same.
-    pub(super) boot_id: Option<String>,
-    /// Whether everything was synced and nothing accepted since.
-    pub(super) clean_stop: bool,
-    /// The newest half minute that was forgotten.
-    pub(super) floor: Option<HalfMinute>,
-    /// Everything up to here may have been forgotten.
-    pub(super) closed_through: Option<HalfMinute>,
-    /// These may have been forgotten.
-    pub(super) closed: BTreeSet<HalfMinute>,
-}
 
 /// A directory that this process alone uses.
 pub(super) struct Directory {
@@ -79,26 +62,33 @@ impl Directory {
         })
     }
 
-    /// The last run's state; `None` when there is none that can be understood.
-    pub(super) fn read_state(&self) -> io::Result<Option<State>> {
+    /// What the last run left; `None` when there is nothing that can be understood.
+    pub(super) fn read_state(&self) -> io::Result<Option<Left>> {
         let path = self.path.join(STATE);
-        match std::fs::read(&path) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes)
-                .inspect_err(|error| {
-                    let path = path.display();
-                    tracing::error!(%path, %error, "the replay guard's state is damaged");
-                })
-                .ok()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        let (bytes, file) = match File::open(&path) {
+            Ok(file) => (io::read_to_string(&file)?, FileId::of(&file)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let left = Left::read(&bytes, &file).inspect_err(|error| {
+            let path = path.display();
+            tracing::error!(%path, %error, "the replay guard's state is damaged");
+        });
+        Ok(left.ok())
     }
 
     /// Replaces the state, durably and as a whole.
     pub(super) fn write_state(&self, state: &State) -> io::Result<()> {
         let temporary = self.path.join(TEMPORARY);
-        let mut file = File::create(&temporary)?;
-        file.write_all(&serde_json::to_vec(state)?)?;
+        // Anew, so that it is another file than any that was copied from here.
+        if let Err(error) = std::fs::remove_file(&temporary)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        let mut file = File::create_new(&temporary)?;
+        let id = FileId::of(&file)?;
+        file.write_all(&state.to_json(&id)?)?;
         file.sync_all()?;
         std::fs::rename(&temporary, self.path.join(STATE))?;
         self.handle.sync_all()

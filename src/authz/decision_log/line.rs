@@ -51,6 +51,10 @@ struct DecisionBody<'a> {
     entities: &'a RawValue,
     decision: &'static str,
     reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
     determining: &'a [String],
     errors: Vec<ErrorBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -286,6 +290,7 @@ impl Renderer {
         }
         let decision = &entry.decision;
         let (answer, reason) = words(decision.outcome);
+        let refusal = decision.refusal.as_ref();
         let told = |error| told(error, &self.mask, &self.chain);
         let errors = decision.errors.iter().map(told).collect();
         let line = DecisionBody {
@@ -308,6 +313,8 @@ impl Renderer {
             entities: entities_part,
             decision: answer,
             reason,
+            code: refusal.and_then(|refusal| refusal.code.as_deref()),
+            message: refusal.and_then(|refusal| refusal.message.as_deref()),
             determining: &decision.determining,
             errors,
             shadow: shadow.map(of_shadow),

@@ -33,6 +33,7 @@ use parking_lot::Mutex;
 use super::decision::Outcome;
 use super::principal::Principal;
 use super::question::{Question, Resource};
+use super::refusal::Refusal;
 use super::snapshot::Snapshot;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
@@ -138,12 +139,14 @@ pub struct Asker<'a> {
 }
 
 /// An answer that is on record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
     /// What finds it in the log.
     pub id: DecisionId,
     /// The answer.
     pub outcome: Outcome,
+    /// What the forbid that refuses says of it.
+    pub refusal: Option<Refusal>,
 }
 
 /// Where decisions are handed over. Cheap to clone.
@@ -189,10 +192,14 @@ impl Recorder {
             source_ip: by.source_ip,
             now: by.now,
         });
-        let outcome = decision.outcome;
+        let (outcome, refusal) = (decision.outcome, decision.refusal.clone());
         let Some(overflow) = self.0.overflow else {
             let id = self.0.queue.next_id(by.now);
-            return Ok(Decided { id, outcome });
+            return Ok(Decided {
+                id,
+                outcome,
+                refusal,
+            });
         };
         let (id, pushed) = self.0.queue.push(by.now, |id| Entry {
             id,
@@ -222,7 +229,11 @@ impl Recorder {
                 return Err(NotRecorded);
             }
         }
-        Ok(Decided { id, outcome })
+        Ok(Decided {
+            id,
+            outcome,
+            refusal,
+        })
     }
 
     /// Whether a request that is to be decided may go on. Where it may not, it should wait a

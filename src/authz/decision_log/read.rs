@@ -71,6 +71,12 @@ pub struct Record {
     pub decision: String,
     /// `not_permitted` or `forbidden`, of a denial.
     pub reason: Option<String>,
+    /// The error's code that the forbid that refuses gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The error's sentence that the forbid that refuses gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// The `@id`s of the policies that decided.
     pub determining: Vec<String>,
     /// Policies that could not be evaluated.

@@ -131,6 +131,8 @@ async fn sessions_are_listed_and_ended(service: &Service) {
         ]
     );
     let path = format!("{SESSIONS}/{}", id(&first));
+    let conditional = second.delete(&path).header("if-none-match", "*").await;
+    conditional.assert_refused(412, "PRECONDITION_FAILED");
     assert_eq!(second.delete(&path).await.ok(), json!({}));
     first.get(ME).await.assert_refused(401, "INVALID_TOKEN");
     first.refresh().await.assert_refused(401, "INVALID_TOKEN");

@@ -131,7 +131,9 @@ async fn an_unverified_person_reads_but_does_not_write(service: &Service) {
         owner.post("/service-accounts", name.clone()),
         owner.post("/accounts", name),
     ] {
-        request.await.assert_refused(403, "EMAIL_NOT_VERIFIED");
+        let refused = request.await;
+        refused.assert_refused(403, "EMAIL_NOT_VERIFIED");
+        assert!(refused.json()["error"]["decision_id"].is_string());
     }
     owner
         .put(SETTINGS, json!({"x": 1}))
