@@ -5,6 +5,7 @@ mod budgets;
 mod database;
 pub mod decisions;
 pub mod demo;
+mod open_files;
 mod people;
 pub mod policies;
 pub mod provision;

@@ -62,6 +62,32 @@ pub struct Verified {
     date: Timestamp,
 }
 
+/// Why a signed request is refused, and who signed it, once the signature has proved that.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why.
+    pub rejection: Rejection,
+    /// Who; for the log, never for the client.
+    pub signer: Option<Caller>,
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        Self {
+            rejection,
+            signer: None,
+        }
+    }
+}
+
+impl Verified {
+    /// Who signed.
+    #[must_use]
+    pub fn signer(&self) -> Caller {
+        Caller::ServiceAccount(Arc::clone(&self.known.caller))
+    }
+}
+
 impl ServiceAccounts {
     /// Puts the parts together.
     #[must_use]
@@ -78,7 +104,7 @@ impl ServiceAccounts {
     /// # Errors
     ///
     /// The first check that fails, in the contract's order.
-    pub async fn verify(&self, credentials: &Credentials<'_>) -> Result<Verified, Rejection> {
+    pub async fn verify(&self, credentials: &Credentials<'_>) -> Result<Verified, Refused> {
         let arrived = tokio::time::Instant::now();
         let signed = credentials.signed()?;
         self.check_date(signed.date)?;
@@ -86,16 +112,22 @@ impl ServiceAccounts {
             tokio::time::sleep_until(arrived + AGE_OF_A_REFUSAL).await;
             return Err(Rejection::InvalidSignature {
                 string_to_sign: signed.text.to_string(),
-            });
+            }
+            .into());
         };
-        self.check_state(&known, credentials)?;
-        self.count(&known)?;
-        Ok(Verified {
+        let verified = Verified {
             known,
             content_sha256: signed.content_sha256.to_owned(),
             nonce: signed.nonce.to_owned(),
             date: signed.date,
-        })
+        };
+        self.check_state(&verified.known, credentials)
+            .and_then(|()| self.count(&verified.known))
+            .map_err(|rejection| Refused {
+                rejection,
+                signer: Some(verified.signer()),
+            })?;
+        Ok(verified)
     }
 
     /// What remains once the body was read: its hash, and the nonce.

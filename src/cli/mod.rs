@@ -121,6 +121,9 @@ pub enum Error {
     /// Metrics could not be started.
     #[error(transparent)]
     Metrics(#[from] telemetry::metrics::Error),
+    /// Spans could not be exported.
+    #[error(transparent)]
+    Traces(#[from] telemetry::traces::Error),
     /// The value of an argument breaks a rule.
     #[error("`{name}` {rule}")]
     Argument {

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,6 +19,7 @@ use crate::settings::{LogFormat, Settings};
 use crate::system::hardening;
 use crate::telemetry;
 use crate::telemetry::log::Format;
+use crate::telemetry::traces::{self, Traces};
 
 use super::Error;
 
@@ -32,14 +34,22 @@ pub struct ServeArgs {
     config: Option<PathBuf>,
 }
 
-/// Runs until SIGTERM or SIGINT, then stops gracefully.
+/// What a shell reports of a program that SIGINT has ended.
+const CUT_OFF: u8 = 130;
+
+/// For threads that are still at work when all has stopped.
+const LAST_WORK: Duration = Duration::from_secs(1);
+
+/// Runs until SIGTERM or SIGINT, then stops gracefully; a second signal ends it at once.
 ///
 /// # Errors
 ///
 /// What kept the service from starting.
 pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = Settings::load(args.config.as_deref(), args.demo)?;
-    let _log = telemetry::log::start(log_format(settings.log.format), &settings.log.level)?;
+    let traces = traces(&settings)?;
+    let format = log_format(settings.log.format);
+    let _log = telemetry::log::start(format, &settings.log.level, traces.as_ref())?;
     let metrics = telemetry::metrics::Recorder::install()?;
     if let Err(error) = hardening::forbid_core_dumps() {
         tracing::warn!(%error, "core dumps cannot be forbidden: one would hold every key");
@@ -48,7 +58,7 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let entropy = Arc::new(OsEntropy);
         let clock = Arc::new(SystemClock::start());
         let server = Server::bind(&settings).await?;
@@ -78,11 +88,19 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         }
         out.flush()?;
         signals.wait().await;
-        tracing::info!("stopping: requests under way may finish");
+        tracing::info!("stopping: requests under way may finish; a second signal ends at once");
         stop.cancel();
-        serving.stopped().await;
-        Ok(ExitCode::SUCCESS)
-    })
+        tokio::select! {
+            () = serving.stopped() => Ok(ExitCode::SUCCESS),
+            () = signals.wait() => {
+                tracing::warn!("told to stop twice: what was under way is cut off");
+                Ok(ExitCode::from(CUT_OFF))
+            }
+        }
+    });
+    // Nothing that still blocks a thread holds the process.
+    runtime.shutdown_timeout(LAST_WORK);
+    ended
 }
 
 /// This very program, also after its file was replaced by another version.
@@ -93,6 +111,18 @@ fn this_program() -> std::io::Result<PathBuf> {
     } else {
         std::env::current_exe()
     }
+}
+
+fn traces(settings: &Settings) -> Result<Option<Traces>, Error> {
+    let telemetry = &settings.telemetry;
+    let Some(endpoint) = telemetry.otlp_endpoint.clone() else {
+        return Ok(None);
+    };
+    let config = traces::Config {
+        endpoint,
+        ratio: telemetry.sampling_ratio,
+    };
+    Ok(Some(Traces::start(&config)?))
 }
 
 fn log_format(format: LogFormat) -> Format {

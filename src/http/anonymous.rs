@@ -245,8 +245,7 @@ pub(super) async fn authenticate_person(
     state: &State,
     context: &RequestContext,
 ) -> Result<(Arc<UserCaller>, Bytes), ApiError> {
-    let (ip, limits) = (context.client_ip, &context.body_limits);
-    match authenticate(request, state, Accepts::Bearer, ip, limits).await? {
+    match authenticate(request, state, Accepts::Bearer, context).await? {
         (Caller::User(person), body) => Ok((person, body)),
         (Caller::ServiceAccount(_), _) => {
             Err(ApiError::internal("a bearer token belongs to no person"))

@@ -178,14 +178,7 @@ async fn admit(
     let state = State::of(depot)?;
     let context = RequestContext::of(depot)
         .ok_or_else(|| ApiError::internal("the router was built without its edge"))?;
-    let (caller, body) = authenticate(
-        request,
-        &state,
-        accepts,
-        context.client_ip,
-        &context.body_limits,
-    )
-    .await?;
+    let (caller, body) = authenticate(request, &state, accepts, context).await?;
     state.decisions.check_share(caller.organization().id)?;
     authorizer::wait_for_room(&state.decisions).await?;
     let snapshot = state.engine.snapshot();
@@ -197,6 +190,7 @@ async fn admit(
         context.request_id.as_str().to_owned(),
         snapshot,
         state.decisions.clone(),
+        context.facts.clone(),
     );
     Ok((state, Admitted { authorizer, body }))
 }

@@ -16,6 +16,7 @@ use crate::domain::permission::Permission;
 use crate::domain::timestamp::Timestamp;
 
 use super::error::{ApiError, Code, Detail, echo};
+use super::request_log::RequestFacts;
 
 /// Between looks whether the decision log has room again, and how many there are.
 const WAIT: Duration = Duration::from_millis(5);
@@ -30,6 +31,7 @@ pub struct Authorizer {
     request_id: String,
     snapshot: Arc<Snapshot>,
     recorder: Recorder,
+    facts: RequestFacts,
 }
 
 impl Authorizer {
@@ -42,6 +44,7 @@ impl Authorizer {
         request_id: String,
         snapshot: Arc<Snapshot>,
         recorder: Recorder,
+        facts: RequestFacts,
     ) -> Self {
         Self {
             principal,
@@ -50,6 +53,7 @@ impl Authorizer {
             request_id,
             snapshot,
             recorder,
+            facts,
         }
     }
 
@@ -103,6 +107,7 @@ impl Authorizer {
         let decided = self
             .recorder
             .decide(&self.snapshot, asker, permission, resource)?;
+        self.facts.note_decision(decided.id);
         match refusal(decided, permission, resource) {
             None => Ok(()),
             Some(error) => Err(error.with_details(details())),

@@ -60,6 +60,8 @@ pub struct Settings {
     pub keys: Option<Keys>,
     /// `[log]`
     pub log: Log,
+    /// `[telemetry]`
+    pub telemetry: Telemetry,
     /// `[portal]`
     pub portal: Portal,
     /// `[mail]`
@@ -248,6 +250,29 @@ pub struct Log {
     pub format: LogFormat,
     /// A level or filter directives; `telemetry` reads them.
     pub level: String,
+    /// Which requests have a line.
+    pub requests: LoggedRequests,
+}
+
+/// Which requests have a line in the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LoggedRequests {
+    /// None.
+    None,
+    /// Those that were refused or failed.
+    #[default]
+    Failed,
+    /// All.
+    All,
+}
+
+/// Spans for an OpenTelemetry collector.
+#[derive(Debug)]
+pub struct Telemetry {
+    /// The collector's base address; `None` exports nothing.
+    pub otlp_endpoint: Option<String>,
+    /// The share of requests that are exported, from 0 to 1.
+    pub sampling_ratio: f64,
 }
 
 /// The form of a log line.

@@ -10,8 +10,9 @@ use url::{Host, Url};
 
 use super::reader::Reader;
 use super::{
-    Database, Log, LogFormat, Mail, Policies, Portal, RateLimit, RateLimits, Replay, ReplayStore,
-    Requirement, Server, Settings, Signing, budgets, decisions, keys,
+    Database, Log, LogFormat, LoggedRequests, Mail, Policies, Portal, RateLimit, RateLimits,
+    Replay, ReplayStore, Requirement, Server, Settings, Signing, Telemetry, budgets, decisions,
+    keys,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -46,6 +47,7 @@ pub(super) fn read(reader: &mut Reader) -> Settings {
         budgets: budgets::read(reader),
         keys: keys::read(reader),
         log: log(reader),
+        telemetry: telemetry(reader),
         portal: portal(reader),
         mail: mail(reader),
         sync_within: reader.duration("sync_within", TENTH..=5 * MINUTE),
@@ -209,9 +211,53 @@ fn log(reader: &mut Reader) -> Log {
         }),
         level: reader.parsed("log.level", String::new(), |text| match text {
             "" => Err("is empty: give a level such as `info`".to_owned()),
-            level => Ok(level.to_owned()),
+            directives => log_directives(directives),
+        }),
+        requests: reader.choice(
+            "log.requests",
+            &[
+                ("failed", LoggedRequests::Failed),
+                ("none", LoggedRequests::None),
+                ("all", LoggedRequests::All),
+            ],
+        ),
+    }
+}
+
+fn telemetry(reader: &mut Reader) -> Telemetry {
+    Telemetry {
+        otlp_endpoint: reader.parsed("telemetry.otlp_endpoint", None, |text| match text {
+            "" => Ok(None),
+            text => web_address(text).map(|_| Some(text.to_owned())),
+        }),
+        sampling_ratio: reader.parsed("telemetry.sampling_ratio", 1.0, |text| {
+            text.parse::<f64>()
+                .ok()
+                .filter(|ratio| (0.0..=1.0).contains(ratio))
+                .ok_or_else(|| format!("`{text}` is no share: give a number from 0 to 1"))
         }),
     }
+}
+
+/// A level, or `target=level` pairs. A word alone that is no level would be read as the name of the
+/// one target that is logged, and silence everything else.
+fn log_directives(text: &str) -> Result<String, String> {
+    for directive in text.split(',') {
+        let level = directive
+            .rsplit_once('=')
+            .map_or(directive, |(_, level)| level);
+        if level
+            .trim()
+            .parse::<tracing::level_filters::LevelFilter>()
+            .is_err()
+        {
+            return Err(format!(
+                "`{text}`: `{level}` is not a level: give `error`, `warn`, `info`, `debug`, `trace` or \
+                 `off`, or pairs such as `warn,charter=debug`"
+            ));
+        }
+    }
+    Ok(text.to_owned())
 }
 
 fn portal(reader: &mut Reader) -> Portal {

@@ -57,6 +57,12 @@ pub const METRICS: &[Metric] = {
         ),
         metric(
             Counter,
+            "charter_log_lines_dropped_total",
+            &[],
+            "Log lines that are missing: standard error was not read fast enough.",
+        ),
+        metric(
+            Counter,
             "charter_http_requests_total",
             &["method", "route", "status"],
             "Answered requests.",

@@ -399,6 +399,8 @@ impl ApiError {
         self.count();
         let body = self.to_json(request_id);
         response.status_code(self.status());
+        // For the request's line in the log.
+        response.extensions.insert(self.code());
         let headers = response.headers_mut();
         headers.insert(
             CONTENT_TYPE,
