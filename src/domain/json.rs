@@ -133,4 +133,13 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn numbers_are_the_nearest_double() {
+        for text in ["117.63331139400017", "123456789.12345679", "5e-324", "0.1"] {
+            let read = from_slice(text.as_bytes()).expect("JSON");
+            let nearest: f64 = text.parse().expect("a double");
+            assert_eq!(read.as_f64().map(f64::to_bits), Some(nearest.to_bits()));
+        }
+    }
 }

@@ -97,7 +97,8 @@ async fn keys_of_a_parser_are_keys_like_any_other(service: &Service) {
             r#""oops""#,
             r#""{\"a\":[1]}""#,
             r#""117.63331139400017""#,
-            "0.5",
+            "117.63331139400017",
+            "123456789.12345679",
             r#"{"x":{"y":"z"}}"#,
         ] {
             // The test's own parser would give the key its meaning, so texts are compared.
