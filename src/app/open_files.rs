@@ -5,7 +5,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// For all that is no client: the database, journals, the decision log, operators, mail.
 const RESERVED: u64 = 512;
 
-/// How many connections may be held, at most `wanted`: the soft limit of open files (RLIMIT_NOFILE) is
+/// How many connections may be held, at most `wanted`: the soft limit of open files (`RLIMIT_NOFILE`) is
 /// raised as far as it must and may be; where that is not enough, there are fewer, with a warning.
 pub(super) fn fit_connections(wanted: usize) -> usize {
     let needed = RESERVED.saturating_add(wanted as u64);

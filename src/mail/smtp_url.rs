@@ -103,8 +103,7 @@ mod tests {
             "smtp:user:hunter2",
         ] {
             let refused = builder(bad, ClientId::default())
-                .err()
-                .expect(bad)
+                .expect_err(bad)
                 .to_string();
             assert!(!refused.contains("hunter2"), "{refused}");
         }

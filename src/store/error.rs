@@ -197,7 +197,7 @@ pub(super) fn is_disk_failure(error: &DbErr) -> bool {
     let sqlite = source
         .as_database_error()
         .and_then(|error| error.try_downcast_ref::<sqlx::sqlite::SqliteError>());
-    let code = sqlite.and_then(|error| sqlx::error::DatabaseError::code(error));
+    let code = sqlite.and_then(sqlx::error::DatabaseError::code);
     code.and_then(|code| code.parse::<u32>().ok())
         .is_some_and(|extended| matches!(extended & 0xff, 10 | 11 | 13 | 26))
 }

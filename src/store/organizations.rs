@@ -336,8 +336,8 @@ pub(super) async fn put(
     after.version = before.version.saturating_add(1);
     after.updated_at = write.at();
     if after.slug != before.slug {
-        names::claim_slug(&write, before.id, &after.slug).await?;
-        names::release_slug(&write, &before).await?;
+        names::claim_slug(write, before.id, &after.slug).await?;
+        names::release_slug(write, &before).await?;
     }
     let updated = organization::Entity::update_many()
         .set(organization::changeable(&after))

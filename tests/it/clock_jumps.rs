@@ -1,6 +1,6 @@
 //! A wall clock that is wrong for a while deletes nothing.
 
-use charter::domain::user::TeamRole;
+use crate::service::TeamRole;
 
 use crate::on_both_services;
 use crate::service::Service;

@@ -213,7 +213,7 @@ mod tests {
     use std::future::Future;
     use std::pin::Pin;
 
-    use futures_util::FutureExt as _;
+    use futures_util::FutureExt;
 
     use super::*;
 
@@ -238,19 +238,19 @@ mod tests {
 
     /// In which order they have their turns, one at a time, by their places in `waiting`.
     fn order(held: Turn, mut waiting: Vec<Option<Waiting>>) -> Vec<usize> {
-        let (mut held, mut order) = (Some(held), Vec::new());
+        let (mut held, mut order) = (vec![held], Vec::new());
         while waiting.iter().any(Option::is_some) {
-            held = None;
+            held.clear();
             for (at, place) in waiting.iter_mut().enumerate() {
                 let turn = place.as_mut().and_then(FutureExt::now_or_never);
                 if let Some(turn) = turn {
-                    assert!(held.is_none(), "two at once");
-                    held = Some(turn.expect("a turn"));
+                    assert!(held.is_empty(), "two at once");
+                    held.push(turn.expect("a turn"));
                     order.push(at);
                     *place = None;
                 }
             }
-            assert!(held.is_some(), "nobody has the turn");
+            assert_eq!(held.len(), 1, "nobody has the turn");
         }
         order
     }

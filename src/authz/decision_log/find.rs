@@ -52,7 +52,7 @@ impl Indexes {
     }
 
     /// Makes the missing ones of finished files, as after an update.
-    pub(super) fn make(&self, files: &[LogFile]) {
+    pub(super) fn make(files: &[LogFile]) {
         for file in files {
             let made = Index::build(&file.path).and_then(|index| index.save(&file.path));
             if let Err(error) = made {
@@ -81,13 +81,12 @@ impl Indexes {
         if let Some(known) = known {
             return Ok(known);
         }
-        let index = match Index::load(file) {
-            Some(index) => index,
+        let index = if let Some(index) = Index::load(file) {
+            index
+        } else {
             // It is being made, or the file is that of another process.
-            None => {
-                let _making = self.making.lock();
-                Index::build(file)?
-            }
+            let _making = self.making.lock();
+            Index::build(file)?
         };
         Ok(self.remember(file.to_owned(), index))
     }

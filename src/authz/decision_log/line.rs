@@ -104,11 +104,7 @@ impl Renderer {
         let masked_context;
         let context = match written.context {
             None => None,
-            Some(Context::Masked(context)) => {
-                masked_context = context;
-                Some(Facts::Whole(&masked_context))
-            }
-            Some(Context::Known(Known::Whole(context))) => {
+            Some(Context::Masked(context) | Context::Known(Known::Whole(context))) => {
                 masked_context = context;
                 Some(Facts::Whole(&masked_context))
             }

@@ -172,7 +172,7 @@ impl DecisionLog {
         let syncer = Syncer::new(config.sync_within, Arc::clone(&status));
         let opened = open::open(config, &*clocks.now)?;
         let indexes = Arc::new(opened.indexes);
-        index_in_background(&dir, &opened.files.current.path, &indexes)?;
+        index_in_background(&dir, &opened.files.current.path)?;
         let log = Log {
             status: Arc::clone(&status),
             overflow,
@@ -232,11 +232,7 @@ impl DecisionLog {
 }
 
 /// Makes the indexes that finished files lack, as after an update, beside the requests.
-fn index_in_background(
-    dir: &Path,
-    current: &Path,
-    indexes: &Arc<Indexes>,
-) -> Result<(), OpenError> {
+fn index_in_background(dir: &Path, current: &Path) -> Result<(), OpenError> {
     let failed = |source| OpenError::Io {
         path: dir.to_owned(),
         source,
@@ -246,9 +242,8 @@ fn index_in_background(
     if finished.is_empty() {
         return Ok(());
     }
-    let indexes = Arc::clone(indexes);
     let thread = std::thread::Builder::new().name("decision-log-index".to_owned());
-    let indexing = thread.spawn(move || indexes.make(&finished));
+    let indexing = thread.spawn(move || Indexes::make(&finished));
     indexing.map(drop).map_err(OpenError::Thread)
 }
 

@@ -422,5 +422,5 @@ impl Writer {
 /// When a file was begun, in milliseconds of Unix time; `None` if no key of ours says so.
 fn begun(file: &LogFile, keys: &[Chain]) -> Option<i64> {
     let first_line = authentic_first_line(file, keys).ok()??;
-    Some(timestamp::parse(&first_line.at).ok()?.timestamp_millis())
+    Some(timestamp::parse(&first_line.at?).ok()?.timestamp_millis())
 }

@@ -284,7 +284,7 @@ impl ApiError {
         self
     }
 
-    /// Shows what the signature must cover (contract section 2, INVALID_SIGNATURE).
+    /// Shows what the signature must cover (contract section 2, `INVALID_SIGNATURE`).
     #[must_use]
     pub fn with_string_to_sign(mut self, text: String) -> Self {
         self.0.string_to_sign = Some(text);

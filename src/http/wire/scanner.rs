@@ -66,6 +66,10 @@ enum State {
 
 /// The scanner of one connection.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about one connection"
+)]
 pub(super) struct Scanner {
     state: State,
     length: Option<u64>,

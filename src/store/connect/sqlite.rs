@@ -79,7 +79,7 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
 
 /// Whether the next transaction on this connection would be one of its own.
 ///
-/// SQLite rolls back by itself when a commit or a write fails (sqlite.org/lang_transaction.html,
+/// SQLite rolls back by itself when a commit or a write fails (`sqlite.org/lang_transaction.html`,
 /// section 2.3). The driver, whose own rollback then fails, goes on counting the transaction, and
 /// turns the next one into a savepoint that nobody ever commits. So SQLite is asked: `BEGIN` fails
 /// inside a transaction, and takes no lock outside of one. The counter is read afterwards, when

@@ -129,8 +129,11 @@ async fn a_closed_store_is_one_file() {
     let copies = TestDatabase::sqlite();
     let copy = copies.directory().join("charter.db");
     std::fs::copy(place.join("charter.db"), copy).expect("a copy");
-    let copied = World::on_existing(&copies).await;
-    copied.find_organization("acme").await.expect("it is there");
+    let reopened = World::on_existing(&copies).await;
+    reopened
+        .find_organization("acme")
+        .await
+        .expect("it is there");
     other.close().await;
     for gone in ["charter.db-wal", "charter.db-shm"] {
         assert!(!place.join(gone).exists(), "{gone}");

@@ -69,8 +69,8 @@ async fn a_key_makes_none_that_lives_longer_or_works_from_more_places(service: &
         }
         assert_eq!(bound.get(&of.keys()).await.ok()["total"], 1);
         // Together the two halves are the whole.
-        let made = make(key(json!(END), &["127.0.0.0/8"])).await.created();
-        assert_eq!(made["expires_at"], END);
+        let whole = make(key(json!(END), &["127.0.0.0/8"])).await.created();
+        assert_eq!(whole["expires_at"], END);
         make(key(json!("2025-09-30T12:30:00Z"), &["127.0.0.1"]))
             .await
             .created();
