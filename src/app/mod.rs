@@ -29,6 +29,7 @@ use crate::authz::engine::Engine;
 use crate::authz::snapshot::Snapshot;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
+use crate::http::revisions::Revisions;
 use crate::http::searches::Searches;
 use crate::http::state::State;
 use crate::http::tasks::Tasks;
@@ -81,12 +82,19 @@ impl App {
         metrics: Recorder,
     ) -> Result<Self, StartError> {
         let keys = settings.require_keys()?;
-        let policies = Policies::new(settings, keys, program);
-        let mut started = policies.start(clock.now()).await?;
         let store = open_store(settings, keys, Arc::clone(&clock), Arc::clone(&entropy)).await?;
         let store = Arc::new(store);
         store.migrate_up().await?;
-        policies::warn_of_unknown_names(&store, &started.snapshot, &mut started.health).await;
+        let policies = Policies::new(
+            settings,
+            keys,
+            program,
+            Arc::clone(&store),
+            Arc::clone(&clock),
+        );
+        let mut started = policies.start(clock.now()).await?;
+        let names = policies::warn_of_unknown_names(&store, &started.snapshot).await;
+        started.health.warnings.extend(names.into_iter().flatten());
         // Where no key was ever used, as when operators made all there is, there is no nonce that
         // a missing journal could have held.
         let is_older = store.any_key_was_used().await?;
@@ -117,7 +125,7 @@ impl App {
         };
         let mail = people::mail_sender(settings, &base, shared)?;
         let portal_users = people::portal_users(settings, keys, &base, shared)?;
-        policies.note_start(&started.taken)?;
+        policies.record_start(&started.taken).await?;
         let state = State {
             store,
             service_accounts,
@@ -128,6 +136,7 @@ impl App {
             engine: Engine::new(started.snapshot),
             decisions: decisions::recorder(decisions.as_ref(), &entropy),
             searches: Searches::default(),
+            revisions: Revisions::default(),
             explain: Box::new(Explainer),
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,

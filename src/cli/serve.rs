@@ -36,30 +36,27 @@ pub struct ServeArgs {
 ///
 /// What kept the service from starting.
 pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let settings = Settings::load(args.config.as_deref(), args.demo)?;
-    let _log = telemetry::log::start(log_format(settings.log.format), &settings.log.level)?;
-    let metrics = telemetry::metrics::Recorder::install()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
+    // Before anything slow: a signal without a handler ends the process.
+    let mut signals = {
+        let _within = runtime.enter();
+        Signals::listen()?
+    };
+    let settings = Settings::load(args.config.as_deref(), args.demo)?;
+    let _log = telemetry::log::start(log_format(settings.log.format), &settings.log.level)?;
+    let metrics = telemetry::metrics::Recorder::install()?;
     runtime.block_on(async {
-        let entropy = Arc::new(OsEntropy);
-        let clock = Arc::new(SystemClock::start());
-        let server = Server::bind(&settings).await?;
-        let app = App::build(
-            &settings,
-            &server.base_url(),
-            &this_program()?,
-            clock,
-            entropy,
-            metrics,
-        )
-        .await?;
-        if args.demo {
-            demo::prepare(&app, &OsEntropy, &settings.data_dir, &server.base_url()).await?;
-        }
-        // Before anybody is told that it runs: whoever knows may stop it, and it stops gracefully.
-        let mut signals = Signals::listen()?;
+        let starting = start(args, &settings, metrics);
+        let (server, app) = tokio::select! {
+            biased;
+            started = starting => started?,
+            () = signals.asked_to_stop() => {
+                tracing::info!("stopped before the start was complete");
+                return Ok(ExitCode::SUCCESS);
+            }
+        };
         let stop = CancellationToken::new();
         let serving = server.start(app, &settings, &stop);
         let (main, operations) = (serving.main_address(), serving.operations_address());
@@ -71,12 +68,34 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             writeln!(out, "{}", demo::what_to_try(&settings.data_dir))?;
         }
         out.flush()?;
-        signals.wait().await;
+        signals.asked_to_stop().await;
         tracing::info!("stopping: requests under way may finish");
         stop.cancel();
         serving.stopped().await;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Everything up to the first answer.
+async fn start(
+    args: &ServeArgs,
+    settings: &Settings,
+    metrics: telemetry::metrics::Recorder,
+) -> Result<(Server, App), Error> {
+    let server = Server::bind(settings).await?;
+    let app = App::build(
+        settings,
+        &server.base_url(),
+        &this_program()?,
+        Arc::new(SystemClock::start()),
+        Arc::new(OsEntropy),
+        metrics,
+    )
+    .await?;
+    if args.demo {
+        demo::prepare(&app, &OsEntropy, &settings.data_dir, &server.base_url()).await?;
+    }
+    Ok((server, app))
 }
 
 /// This very program, also after its file was replaced by another version.
@@ -97,10 +116,13 @@ fn log_format(format: LogFormat) -> Format {
     }
 }
 
-/// What asks the service to stop.
+/// The signals that a service may get. Each that is listened to no longer ends the process by
+/// itself.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// What is sent to have policies or logs reopened. The reloader listens to SIGHUP on its own.
+    _without_effect: [Signal; 3],
 }
 
 impl Signals {
@@ -108,10 +130,15 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            _without_effect: [
+                signal(SignalKind::hangup())?,
+                signal(SignalKind::user_defined1())?,
+                signal(SignalKind::user_defined2())?,
+            ],
         })
     }
 
-    async fn wait(&mut self) {
+    async fn asked_to_stop(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -30,6 +30,7 @@ pub mod origin;
 pub mod portal;
 pub mod query;
 pub mod request_id;
+pub mod revisions;
 pub mod router;
 pub mod searches;
 pub mod service;

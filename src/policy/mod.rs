@@ -14,6 +14,7 @@ pub mod prove;
 pub mod replay;
 mod request_type;
 pub mod solver;
+pub mod stop;
 pub mod test;
 pub mod verdict;
 pub mod written_request;

@@ -10,8 +10,8 @@ use url::Url;
 
 use super::reader::Reader;
 use super::{
-    Database, Log, LogFormat, Mail, Policies, Portal, RateLimit, RateLimits, Replay, ReplayStore,
-    Requirement, Server, Settings, Signing, decisions, keys,
+    Database, Log, LogFormat, Mail, Policies, PolicyStart, Portal, RateLimit, RateLimits, Replay,
+    ReplayStore, Requirement, Server, Settings, Signing, decisions, keys,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -125,6 +125,15 @@ fn policies(reader: &mut Reader) -> Policies {
             &[("optional", false), ("required", true)],
         ),
         hold_widening: reader.choice("policies.widening", &[("free", false), ("approved", true)]),
+        operator: None,
+        approvals: reader.number("policies.approvals", 1..=2),
+        start: reader.choice(
+            "policies.start",
+            &[
+                ("last-accepted", PolicyStart::LastAccepted),
+                ("strict", PolicyStart::Strict),
+            ],
+        ),
         check_timeout: reader.duration("policies.check_timeout", SECOND..=10 * MINUTE),
         shadow: reader.parsed("policies.shadow", None, |text| {
             Ok((!text.is_empty()).then(|| PathBuf::from(text)))

@@ -13,7 +13,8 @@ use miette::NamedSource;
 use serde_json::json;
 
 use super::super::Error;
-use super::super::operator::SettingsArgs;
+use super::super::operator::{SettingsArgs, block_on};
+use super::revision;
 use crate::authz::decision_log::{self, Record};
 use crate::authz::fault::LoadError;
 use crate::authz::snapshot::Snapshot;
@@ -35,7 +36,8 @@ pub(super) struct ExplainArgs {
     request: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingsArgs,
-    /// The policy folder that is asked; the settings' if left out
+    /// The policy folder that is asked. If left out: of a decision, the policies that took it; else the
+    /// settings' folder
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
     /// The decision log's directory; the settings' if left out
@@ -57,17 +59,23 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// The folder or the request has a fault, or the log does not have the decision.
 pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = args.settings.load()?;
-    let policies = args.policies.as_ref().unwrap_or(&settings.policies.dir);
     let decisions = args.decisions.as_ref().unwrap_or(&settings.decisions.dir);
-    let snapshot = Snapshot::load(policies).map_err(faulty)?;
+    let folder = || {
+        let policies = args.policies.as_ref().unwrap_or(&settings.policies.dir);
+        Snapshot::load(policies).map_err(faulty)
+    };
     let (record, explanation) = match (&args.id, &args.request) {
         (Some(id), _) => {
             let record = recorded(decisions, id)?;
+            let snapshot = match args.policies {
+                Some(_) => folder()?,
+                None => in_force_then(&args.settings, &record)?,
+            };
             let explanation = explain::recorded(&snapshot, &record)
                 .map_err(|rule| Error::argument("ID", rule))?;
             (Some(record), explanation)
         }
-        (None, Some(file)) => (None, written(file, &snapshot)?),
+        (None, Some(file)) => (None, written(file, &folder()?)?),
         (None, None) => return Err(Error::argument("ID", "or `--request` must be given")),
     };
     let notes = record
@@ -102,6 +110,24 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
         write!(out, "{explanation}")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The policies that took the decision, as the database keeps them.
+fn in_force_then(settings: &SettingsArgs, record: &Record) -> Result<Snapshot, Error> {
+    let known = block_on(async {
+        let operator = settings.connect_migrated().await?;
+        revision::of_digest(&operator, &record.policy_digest).await
+    })?;
+    known.ok_or_else(|| {
+        let digest = &record.policy_digest;
+        Error::argument(
+            "ID",
+            format!(
+                "was decided by policies that are not known here any more, with the digest {digest}: name \
+                 their folder with `--policies`"
+            ),
+        )
+    })
 }
 
 fn faulty(error: LoadError) -> Error {
@@ -141,7 +167,7 @@ fn notes(record: &Record, explanation: &Explanation) -> Vec<String> {
     }
     if record.policy_digest != explanation.policy_digest {
         notes.push(format!(
-            "other policies decided then: {} at that time, {} now",
+            "other policies decided then: {} at that time, {} here",
             record.policy_digest, explanation.policy_digest
         ));
     }

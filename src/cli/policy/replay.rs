@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::app;
 use crate::authz::snapshot::Snapshot;
-use crate::policy::replay::{Mode, Outcome, replay};
+use crate::policy::replay::{Earlier, Mode, Outcome, replay};
 
 use super::super::Error;
-use super::super::operator::SettingsArgs;
+use super::super::operator::{SettingsArgs, block_on};
+use super::revision;
 
 /// Nothing flips.
 const SAME: u8 = 0;
@@ -22,7 +22,7 @@ const INCOMPLETE: u8 = 2;
 
 /// Ask recorded decisions again: what would a candidate decide otherwise?
 ///
-/// Without a candidate, the settings' policies must reproduce every decision that they took. Exit code 1: something
+/// Without a candidate, the policies that took each decision must reproduce it. Exit code 1: something
 /// flips; 2: something could not be asked again. It believes what the log says: run `verify-log` first.
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
@@ -48,20 +48,25 @@ pub(super) struct ReplayArgs {
 ///
 /// The policies' or the settings' faults, or the log cannot be read.
 pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let (snapshot, mode) = match &args.policies {
-        Some(dir) => (
-            Snapshot::load(dir).map_err(|error| Error::Policies(error.report()))?,
-            Mode::Candidate,
-        ),
-        None => (
-            app::load_policies(&args.settings.load()?.policies.dir)?,
-            Mode::Reproduce,
-        ),
+    let settings = args.settings.load()?;
+    let (dir, mode) = match &args.policies {
+        Some(dir) => (dir, Mode::Candidate),
+        None => (&settings.policies.dir, Mode::Reproduce),
     };
+    let snapshot = Snapshot::load(dir).map_err(|error| Error::Policies(error.report()))?;
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = args.threads.unwrap_or_else(processors);
-    let outcome = replay(&args.log, &snapshot, mode, threads)
-        .map_err(|error| Error::argument("LOG", error))?;
+    let ask = |earlier: &Earlier| {
+        replay(&args.log, &snapshot, earlier, mode, threads)
+            .map_err(|error| Error::argument("LOG", error))
+    };
+    let mut outcome = ask(&Earlier::new())?;
+    if mode == Mode::Reproduce && !outcome.other_policies.is_empty() {
+        let earlier = earlier(&args.settings, &outcome)?;
+        if !earlier.is_empty() {
+            outcome = ask(&earlier)?;
+        }
+    }
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &outcome).map_err(std::io::Error::from)?;
         writeln!(out)?;
@@ -79,6 +84,20 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         (false, true) => INCOMPLETE,
         (false, false) => SAME,
     }))
+}
+
+/// The policies that took decisions of the log and are known from the database.
+fn earlier(settings: &SettingsArgs, outcome: &Outcome) -> Result<Earlier, Error> {
+    block_on(async {
+        let operator = settings.connect_migrated().await?;
+        let mut earlier = Earlier::new();
+        for digest in outcome.other_policies.keys() {
+            if let Some(snapshot) = revision::of_digest(&operator, digest).await? {
+                earlier.insert(digest.clone(), snapshot);
+            }
+        }
+        Ok(earlier)
+    })
 }
 
 fn print(outcome: &Outcome, mode: Mode, out: &mut dyn Write) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 mod audit;
 mod documents;
 mod schema;
+mod signals;
 mod start_faults;
 mod tenants;
 
