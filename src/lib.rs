@@ -5,6 +5,7 @@
 pub mod app;
 pub mod authn;
 pub mod authz;
+pub mod budgets;
 pub mod cli;
 pub mod domain;
 pub mod http;

@@ -24,6 +24,13 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
     if let Some(reloader) = app.reloader.lock().take() {
         tracker.spawn(reloader.run(stop.clone()));
     }
+    let watch = Arc::clone(&app.near_budgets);
+    tracker.spawn(watch.run(
+        Arc::clone(&app.state.budgets),
+        Arc::clone(&app.state.store),
+        Arc::clone(&app.state.clock),
+        stop.clone(),
+    ));
     let expire_after = app.unverified_expire_after;
     tracker.spawn(forget(Arc::clone(&app.state), expire_after, stop.clone()));
     let state = Arc::clone(&app.state);

@@ -1,6 +1,7 @@
 //! The only place that builds things: settings in, a service that can be served out.
 
 pub mod background;
+mod budgets;
 pub mod decisions;
 pub mod demo;
 mod people;
@@ -51,6 +52,8 @@ pub struct App {
     pub replay: ReplayGuard,
     /// The shares of keys and organizations, which must be tidied.
     pub limits: Arc<RateLimits>,
+    /// Who is near its share of something.
+    near_budgets: Arc<budgets::Watch>,
     /// How long a registration is kept that nobody verifies.
     unverified_expire_after: Duration,
     /// What sends mail, until it is started.
@@ -103,6 +106,8 @@ impl App {
         let sealer = Arc::new(sealer(keys)?);
         let last_used = Arc::new(LastUsed::default());
         let limits = Arc::new(rate_limits(settings, &clock));
+        let budgets = Arc::new(budgets::from_settings(&settings.budgets, &clock));
+        let near_budgets = Arc::new(budgets::Watch::default());
         let parts = Parts {
             store: Arc::clone(&store),
             sealer: Arc::clone(&sealer),
@@ -120,6 +125,7 @@ impl App {
             sealer: &sealer,
             outbox: &outbox,
             rates: &limits,
+            budgets: &budgets,
             clock: &clock,
             entropy: &entropy,
         };
@@ -135,16 +141,17 @@ impl App {
             ops_token: settings.server.ops_token.clone(),
             engine: Engine::new(started.snapshot),
             decisions: decisions::recorder(decisions.as_ref(), &entropy),
-            searches: Searches::default(),
+            searches: Searches::new(Arc::clone(&budgets)),
             revisions: Revisions::default(),
             explain: Box::new(Explainer),
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,
             replay: replay.clone(),
             render_metrics: {
-                let metrics = metrics.clone();
-                Box::new(move || metrics.render())
+                let (metrics, near) = (metrics.clone(), Arc::clone(&near_budgets));
+                Box::new(move || metrics.render() + &near.render())
             },
+            budgets: Arc::clone(&budgets),
             clock,
             tasks: Tasks::new(),
         };
@@ -157,6 +164,7 @@ impl App {
             state,
             replay,
             limits,
+            near_budgets,
             unverified_expire_after: settings.portal.unverified_expire_after,
             mail: Mutex::new(Some(mail)),
             entropy,

@@ -15,6 +15,7 @@ use crate::authn::password_pool::PasswordPool;
 use crate::authn::portal_user::{Limits, Parts, PortalUsers};
 use crate::authn::rate_limit::RateLimits;
 use crate::authn::secrets::Sealer;
+use crate::budgets::Budgets;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::http::origin::Origins;
@@ -81,6 +82,8 @@ pub(super) struct Shared<'a> {
     pub(super) sealer: &'a Arc<Sealer>,
     pub(super) outbox: &'a Arc<Notify>,
     pub(super) rates: &'a Arc<RateLimits>,
+    #[expect(dead_code, reason = "mails and hashing are charged next")]
+    pub(super) budgets: &'a Arc<Budgets>,
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) entropy: &'a Arc<dyn Entropy>,
 }

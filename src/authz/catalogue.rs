@@ -10,9 +10,10 @@ use super::fault::{Fault, Source};
 use super::names::{compare, enumerated, need};
 use super::question::{PrincipalKind, ResourceKind};
 use crate::domain::permission::Permission;
+use crate::domain::user::OWNER;
 
-/// The roles that the service itself hands out: the first user becomes an owner, and so on.
-pub const NEEDED_ROLES: [&str; 3] = ["owner", "admin", "member"];
+/// The roles that the service itself gives; all others are the policy folder's own.
+pub const NEEDED_ROLES: [&str; 1] = [OWNER];
 
 /// How callers authenticate.
 const METHODS: [&str; 2] = ["signed-request", "bearer-token"];

@@ -3,36 +3,10 @@
 use super::id::{OrganizationId, UserId};
 use super::timestamp::Timestamp;
 
-/// What a person may be made (contract section 5). What each may do is policy's business.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TeamRole {
-    /// Everything; there is always at least one.
-    Owner,
-    /// Everything but deactivating, and no say over owners.
-    Admin,
-    /// Reads.
-    Member,
-}
-
-impl TeamRole {
-    /// Its name, in the API, the store and policies.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::Admin => "admin",
-            Self::Member => "member",
-        }
-    }
-
-    /// Reads a name.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Owner, Self::Admin, Self::Member]
-            .into_iter()
-            .find(|role| role.as_str() == text)
-    }
-}
+/// The role that the service itself gives and counts: who registers an organization becomes its
+/// owner, and an organization keeps one (contract section 5). Every other role is a name that the
+/// policy folder's schema declares.
+pub const OWNER: &str = "owner";
 
 /// A user as it is stored, without what proves who it is.
 #[derive(Debug, Clone, PartialEq)]

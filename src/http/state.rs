@@ -13,6 +13,7 @@ use crate::authn::service_account::ServiceAccounts;
 use crate::authz::decision_log::Recorder;
 use crate::authz::decision_log::again::Explain;
 use crate::authz::engine::Engine;
+use crate::budgets::Budgets;
 use crate::domain::clock::Clock;
 use crate::store::Store;
 
@@ -40,6 +41,8 @@ pub struct State {
     pub engine: Engine,
     /// Where decisions are put on record.
     pub decisions: Recorder,
+    /// What each organization may use of what everybody pays for.
+    pub budgets: Arc<Budgets>,
     /// Who may search the record now.
     pub searches: Searches,
     /// The policies that took earlier ones.

@@ -4,6 +4,7 @@
 //! these structs, and nothing here knows what the values are for. The keys and their defaults are
 //! documented in `config/default.toml`, which is also the lowest layer and the list of known keys.
 
+mod budgets;
 mod decisions;
 pub mod error;
 mod key_file;
@@ -23,6 +24,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use crate::domain::entropy::OsEntropy;
+pub use budgets::Budgets;
 use error::{Fault, SettingsError};
 use keys::Keys;
 use layers::Sources;
@@ -50,6 +52,8 @@ pub struct Settings {
     pub replay: Replay,
     /// `[rate_limits]`
     pub rate_limits: RateLimits,
+    /// `[budgets]`
+    pub budgets: Budgets,
     /// `[keys]`; `None` where nobody set any. What serves needs them: [`Settings::require_keys`].
     pub keys: Option<Keys>,
     /// `[log]`

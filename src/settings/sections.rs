@@ -11,7 +11,7 @@ use url::Url;
 use super::reader::Reader;
 use super::{
     Database, Log, LogFormat, Mail, Policies, PolicyStart, Portal, RateLimit, RateLimits, Replay,
-    ReplayStore, Requirement, Server, Settings, Signing, decisions, keys,
+    ReplayStore, Requirement, Server, Settings, Signing, budgets, decisions, keys,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -42,6 +42,7 @@ pub(super) fn read(reader: &mut Reader) -> Settings {
                 "rate_limits.organization_burst",
             ),
         },
+        budgets: budgets::read(reader),
         keys: keys::read(reader),
         log: log(reader),
         portal: portal(reader),

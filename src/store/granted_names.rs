@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
-use super::entity::{Texts, service_account, user};
+use super::entity::{Texts, invitation, service_account, user};
 use super::{Error, Store};
 
 /// Names as they are stored.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct GrantedNames {
-    /// Of service accounts and people.
+    /// Of service accounts, people and open invitations.
     pub roles: BTreeSet<String>,
     /// Of service accounts.
     pub permissions: BTreeSet<String>,
@@ -47,6 +47,16 @@ impl Store {
             .all(&self.reader)
             .await?;
         names.roles.extend(roles);
+        let promised: Vec<String> = invitation::Entity::find()
+            .select_only()
+            .column(invitation::Column::Role)
+            .filter(invitation::Column::AcceptedAt.is_null())
+            .filter(invitation::Column::RevokedAt.is_null())
+            .distinct()
+            .into_tuple()
+            .all(&self.reader)
+            .await?;
+        names.roles.extend(promised);
         Ok(names)
     }
 }

@@ -18,7 +18,7 @@ use crate::domain::invitation::Invitation;
 use crate::domain::permission::Permission;
 use crate::domain::session::TokenHash;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::user::{TeamRole, User};
+use crate::domain::user::User;
 use invitation::Column;
 
 /// An invitation to be made, with the mail that carries it.
@@ -29,7 +29,7 @@ pub struct NewInvitation {
     /// Whom it is sent to.
     pub email: EmailAddress,
     /// The role that accepting it gives.
-    pub role: TeamRole,
+    pub role: String,
     /// Of its token.
     pub hash: TokenHash,
     /// From then on it is void.
@@ -62,7 +62,7 @@ impl Tenant<'_> {
             id: new.id.uuid(),
             organization_id: organization.id.uuid(),
             email: new.email.to_string(),
-            role: new.role.as_str().to_owned(),
+            role: new.role,
             invited_by: by.standing.as_ref().map(|inviter| inviter.user.uuid()),
             hash: new.hash.to_vec(),
             expires_at: stored_time(new.expires_at),

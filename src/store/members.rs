@@ -17,7 +17,7 @@ use super::{Error, Tenant};
 use crate::domain::audit::Provenance;
 use crate::domain::id::UserId;
 use crate::domain::permission::Permission;
-use crate::domain::user::{TeamRole, User};
+use crate::domain::user::{OWNER, User};
 
 impl Tenant<'_> {
     fn users(&self) -> Select<user::Entity> {
@@ -63,7 +63,7 @@ impl Tenant<'_> {
     pub async fn change_role<E: From<Error>>(
         &self,
         id: UserId,
-        role: TeamRole,
+        role: &str,
         by: &Provenance,
         check: impl FnOnce(&User) -> Result<(), E> + Send,
     ) -> Result<User, E> {
@@ -71,7 +71,7 @@ impl Tenant<'_> {
         let before = self.lock_member(&write, id).await?;
         check(&before)?;
         let after = User {
-            role: role.as_str().to_owned(),
+            role: role.to_owned(),
             ..before.clone()
         };
         if after == before {
@@ -79,7 +79,7 @@ impl Tenant<'_> {
         }
         self.require_another_owner(&write, &before).await?;
         withdraw_all_of(&write, id).await?;
-        let column = (user::Column::Role, Expr::value(role.as_str()));
+        let column = (user::Column::Role, Expr::value(role));
         self.set(&write, id, column).await?;
         let action = Action::Permission(Permission::ChangeRole);
         record(&mut write, action, &before, view(&after)).await?;
@@ -102,13 +102,13 @@ impl Tenant<'_> {
         check: impl FnOnce(&User) -> Result<(), E> + Send,
     ) -> Result<(), E> {
         let found = self.member(id).await?;
-        if found.role != TeamRole::Owner.as_str() {
+        if found.role != OWNER {
             self.store.forget_traces_of(id, by.at).await?;
         }
         let (mut write, organization) = self.begin(by).await?;
         let before = self.lock_member(&write, id).await?;
         check(&before)?;
-        if before.role == TeamRole::Owner.as_str() {
+        if before.role == OWNER {
             return Err(Error::OwnerNotRemovable.into());
         }
         withdraw_all_of(&write, id).await?;
@@ -173,13 +173,12 @@ impl Tenant<'_> {
 
     /// There is an active owner beside this one, if this is one.
     async fn require_another_owner(&self, write: &Write<'_>, user: &User) -> Result<(), Error> {
-        let owner = TeamRole::Owner.as_str();
-        if user.role != owner {
+        if user.role != OWNER {
             return Ok(());
         }
         let others = self
             .users()
-            .filter(user::Column::Role.eq(owner))
+            .filter(user::Column::Role.eq(OWNER))
             .filter(user::Column::IsActive.eq(true))
             .filter(user::Column::Id.ne(user.id.uuid()))
             .count(&write.transaction)

@@ -1,5 +1,8 @@
 //! Organizations: for a tenant its own, for operators all of them.
 
+use std::collections::HashMap;
+
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Value, json};
@@ -105,6 +108,31 @@ impl Store {
         )
         .await?;
         Ok((organization, account))
+    }
+
+    /// The codes of those organizations; of what does not exist nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn organization_codes(
+        &self,
+        ids: &[OrganizationId],
+    ) -> Result<HashMap<OrganizationId, String>, Error> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows: Vec<(Uuid, String)> = organization::Entity::find()
+            .select_only()
+            .columns([organization::Column::Id, organization::Column::Code])
+            .filter(organization::Column::Id.is_in(ids.iter().map(|id| id.uuid())))
+            .into_tuple()
+            .all(&self.reader)
+            .await?;
+        let codes = rows.into_iter();
+        Ok(codes
+            .map(|(id, code)| (OrganizationId::from_uuid(id), code))
+            .collect())
     }
 
     /// Every organization, oldest first.

@@ -23,7 +23,7 @@ pub struct NewUser {
     pub email: EmailAddress,
     /// An argon2id hash in PHC form.
     pub password_hash: String,
-    /// `owner`, `admin` or `member`.
+    /// A role's name.
     pub role: String,
     /// When the address was verified.
     pub email_verified_at: Option<Timestamp>,

@@ -87,6 +87,18 @@ pub const METRICS: &[Metric] = {
         ),
         metric(
             Counter,
+            "charter_budget_exhausted_total",
+            &["resource"],
+            "Requests refused because their organization had used up its budget.",
+        ),
+        metric(
+            Gauge,
+            "charter_budget_used_ratio",
+            &["resource", "organization"],
+            "How much of its budget an organization has used; only those above 0.8, and of each resource the first five.",
+        ),
+        metric(
+            Counter,
             "charter_authn_rejections_total",
             &["code"],
             "Requests whose credentials were refused.",

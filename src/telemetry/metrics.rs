@@ -53,18 +53,25 @@ impl Recorder {
     }
 }
 
+/// What `record` records, in the Prometheus text format: of this moment, and forgotten with it. For
+/// labels that would pile up otherwise.
+pub fn momentary(record: impl FnOnce()) -> String {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    ::metrics::with_local_recorder(&recorder, || {
+        describe_all();
+        record();
+    });
+    recorder.handle().render()
+}
+
 fn build_and_install() -> Result<PrometheusHandle, Box<dyn std::error::Error>> {
     let recorder = PrometheusBuilder::new()
         .set_buckets(BUCKETS)?
         .build_recorder();
     let handle = recorder.handle();
     ::metrics::set_global_recorder(recorder)?;
+    describe_all();
     for metric in METRICS {
-        match metric.kind {
-            Kind::Counter => describe_counter!(metric.name, metric.help),
-            Kind::Gauge => describe_gauge!(metric.name, metric.help),
-            Kind::Histogram => describe_histogram!(metric.name, Unit::Seconds, metric.help),
-        }
         // An alarm on a counter needs to see it at 0 first.
         if metric.kind == Kind::Counter && metric.labels.is_empty() {
             counter!(metric.name).increment(0);
@@ -72,6 +79,16 @@ fn build_and_install() -> Result<PrometheusHandle, Box<dyn std::error::Error>> {
     }
     gauge!("charter_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
     Ok(handle)
+}
+
+fn describe_all() {
+    for metric in METRICS {
+        match metric.kind {
+            Kind::Counter => describe_counter!(metric.name, metric.help),
+            Kind::Gauge => describe_gauge!(metric.name, metric.help),
+            Kind::Histogram => describe_histogram!(metric.name, Unit::Seconds, metric.help),
+        }
+    }
 }
 
 /// Where the system tells (Linux); elsewhere these metrics are absent.
@@ -115,5 +132,20 @@ mod tests {
         ] {
             assert!(text.contains(line), "`{line}` not in:\n{text}");
         }
+    }
+
+    #[test]
+    fn what_is_of_a_moment_is_rendered_once_and_forgotten() {
+        let record = || {
+            gauge!("charter_budget_used_ratio", "resource" => "writes", "organization" => "abc123")
+                .set(0.9);
+        };
+        let text = momentary(record);
+        let line = "charter_budget_used_ratio{resource=\"writes\",organization=\"abc123\"} 0.9";
+        assert!(text.contains(line), "{text}");
+        assert!(text.contains("# HELP charter_budget_used_ratio"), "{text}");
+        assert_eq!(momentary(|| ()), "");
+        let all = Recorder::install().expect("the same one").render();
+        assert!(!all.contains("abc123"), "{all}");
     }
 }

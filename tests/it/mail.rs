@@ -144,7 +144,7 @@ async fn a_mail_whose_link_is_withdrawn_is_not_sent() {
     );
     let service = Service::with(TestDatabase::sqlite(), &settings).await;
     let acme = service.organization("acme").await;
-    let owner = acme.person(charter::domain::user::TeamRole::Owner).await;
+    let owner = acme.person(crate::service::TeamRole::Owner).await;
     let before = failures(&service).await;
     let invite = |role: &str| {
         let body = json!({"email": "grace@example.com", "role": role});

@@ -190,7 +190,7 @@ fn a_role_that_the_service_needs_must_exist() {
             folder,
             "schema.cedarschema",
             "\"owner\", \"admin\", \"member\"",
-            "\"owner\", \"member\", \"auditor\"",
+            "\"admin\", \"member\", \"auditor\"",
         );
         fs::remove_file(folder.join("roles.cedar")).expect("a removed file");
     }));

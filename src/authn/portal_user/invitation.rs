@@ -9,7 +9,6 @@ use crate::domain::email::EmailAddress;
 use crate::domain::id::{InvitationId, UserId};
 use crate::domain::letter::{Letter, Matter};
 use crate::domain::organization::Organization;
-use crate::domain::user::TeamRole;
 use crate::store::{NewInvitation, NewUser};
 
 use super::{PortalUsers, Refusal, SignedIn, Stranger, invalid_link};
@@ -26,7 +25,7 @@ impl PortalUsers {
     pub fn prepare_invitation(
         &self,
         email: EmailAddress,
-        role: TeamRole,
+        role: String,
         into: &Organization,
     ) -> Result<NewInvitation, Refusal> {
         self.0.limits.mails.count(email.clone())?;
@@ -38,16 +37,16 @@ impl PortalUsers {
             to: email.to_string(),
             matter: Matter::Invitation {
                 organization: into.name.as_str().to_owned(),
-                role: role.as_str().to_owned(),
+                role: role.clone(),
             },
             link,
         };
         Ok(NewInvitation {
             id: InvitationId::generate(now, &*self.0.entropy),
-            role,
             hash: token.hash(),
             expires_at,
             mail: self.mail(&token, "accept-invitation", letter, expires_at)?,
+            role,
             email,
         })
     }

@@ -9,7 +9,7 @@ use crate::authn::opaque_token::OpaqueToken;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{OrganizationId, UserId};
 use crate::domain::letter::{Letter, Matter};
-use crate::domain::user::TeamRole;
+use crate::domain::user::OWNER;
 use crate::store::{NewLink, NewOrganization, NewUser, Purpose, Registration};
 
 use super::{PortalUsers, Refusal, Stranger, invalid_link};
@@ -49,7 +49,7 @@ impl PortalUsers {
                 id,
                 email: owner.email,
                 password_hash,
-                role: TeamRole::Owner.as_str().to_owned(),
+                role: OWNER.to_owned(),
                 email_verified_at: None,
             },
         };

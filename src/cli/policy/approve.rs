@@ -52,7 +52,10 @@ pub(super) struct PersonArgs {
 
 impl PersonArgs {
     pub(super) fn name(&self, operator: &Operator) -> Result<String, Error> {
-        let name = self.by.as_ref().or(operator.settings.policies.operator.as_ref());
+        let name = self
+            .by
+            .as_ref()
+            .or(operator.settings.policies.operator.as_ref());
         let name = name.map(|name| name.trim()).unwrap_or_default();
         if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
             return Err(Error::argument(
@@ -103,7 +106,10 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
         show(&operator, &folder, &last, out)?;
         let (base, needed) = (last.sequence(), operator.settings.policies.approvals);
         let name = args.person.name(&operator)?;
-        let before = operator.store.approvals_of(folder.whole_digest(), base).await?;
+        let before = operator
+            .store
+            .approvals_of(folder.whole_digest(), base)
+            .await?;
         if before.iter().any(|approval| approval.approved_by == name) {
             return Err(Error::argument(
                 "DIGEST",
@@ -156,9 +162,16 @@ fn show(
     let dir = &operator.settings.policies.dir;
     writeln!(out, "folder      {}", dir.display())?;
     let LastRevision::Known(revision, files) = last else {
-        writeln!(out, "in force    nothing is known of it: all of the folder is new")?;
+        writeln!(
+            out,
+            "in force    nothing is known of it: all of the folder is new"
+        )?;
         let nothing = Files::new();
-        write!(out, "{}", diff::texts((&nothing, None), (folder.files(), None)))?;
+        write!(
+            out,
+            "{}",
+            diff::texts((&nothing, None), (folder.files(), None))
+        )?;
         return Ok(());
     };
     writeln!(
@@ -170,14 +183,23 @@ fn show(
     let changes = diff::texts((files, before.as_ref().ok()), (folder.files(), Some(&new)));
     write!(out, "{changes}")?;
     let Ok(before) = before else {
-        writeln!(out, "note: this version cannot read what is in force, so meanings are not compared")?;
+        writeln!(
+            out,
+            "note: this version cannot read what is in force, so meanings are not compared"
+        )?;
         return Ok(());
     };
     let compared = Solver::find(operator.settings.policies.solver.as_deref())
         .map_err(|error| error.to_string())
         .and_then(|solver| {
-            diff::widens(&before, &new, &solver, Limits::default(), &SystemClock::start())
-                .map_err(|error| error.to_string())
+            diff::widens(
+                &before,
+                &new,
+                &solver,
+                Limits::default(),
+                &SystemClock::start(),
+            )
+            .map_err(|error| error.to_string())
         });
     match compared {
         Ok(diff) => write!(out, "{}", diff.report())?,

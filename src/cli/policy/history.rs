@@ -96,7 +96,10 @@ pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitC
         let store = &operator.store;
         let revision = find(store, args.revision.trim()).await?;
         let files = store.policy_files(&revision).await?.ok_or_else(|| {
-            Error::argument("REVISION", "is not whole: a text of it is missing in the database")
+            Error::argument(
+                "REVISION",
+                "is not whole: a text of it is missing in the database",
+            )
         })?;
         let dir = &operator.settings.policies.dir;
         let in_force = store.policy_revisions(1).await?;
@@ -106,7 +109,11 @@ pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitC
         let now = now.unwrap_or_default();
         let files = with_manifest(dir, &files, &now, version)?;
         writeln!(out, "folder      {}", dir.display())?;
-        writeln!(out, "revision    {}, {}", revision.sequence, revision.whole_digest)?;
+        writeln!(
+            out,
+            "revision    {}, {}",
+            revision.sequence, revision.whole_digest
+        )?;
         write!(out, "{}", diff::texts((&now, None), (&files, None)))?;
         if !args.yes {
             writeln!(out, "nothing is written: say `--yes`")?;
@@ -126,9 +133,9 @@ async fn find(store: &Store, named: &str) -> Result<PolicyRevision, Error> {
     };
     let revisions = store.policy_revisions(MOST_SHOWN).await?;
     let found: Vec<PolicyRevision> = revisions.into_iter().filter(is_it).collect();
-    let is_one = found
-        .iter()
-        .all(|revision| Some(&revision.whole_digest) == found.first().map(|first| &first.whole_digest));
+    let is_one = found.iter().all(|revision| {
+        Some(&revision.whole_digest) == found.first().map(|first| &first.whole_digest)
+    });
     found.into_iter().next().filter(|_| is_one).ok_or_else(|| {
         Error::argument(
             "REVISION",
@@ -148,14 +155,17 @@ fn with_manifest(
     let had = files.remove(manifest::NAME).is_some();
     let read = |files: &Files| {
         let folder = Folder::of_files(dir, files.clone()).ok()?;
-        Manifest::read(&folder).ok().flatten().map(|manifest| manifest.version)
+        Manifest::read(&folder)
+            .ok()
+            .flatten()
+            .map(|manifest| manifest.version)
     };
     let newest = in_force.max(read(now));
     if !had && newest.is_none() {
         return Ok(files);
     }
-    let folder = Folder::of_files(dir, files.clone())
-        .map_err(|error| Error::Policies(error.report()))?;
+    let folder =
+        Folder::of_files(dir, files.clone()).map_err(|error| Error::Policies(error.report()))?;
     let version = newest.map_or(1, |version| version.saturating_add(1));
     let manifest = Manifest::of(&folder, version);
     let text = format!("{}\n", serde_json::to_string_pretty(&manifest)?);

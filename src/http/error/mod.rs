@@ -4,6 +4,7 @@
 //! It must not know what any floor below calls its failures beyond the `From` conversions.
 
 mod code;
+mod from_budgets;
 mod from_portal_user;
 mod from_store;
 mod openapi;

@@ -12,10 +12,10 @@ use crate::domain::id::UserId;
 use crate::domain::organization::Organization;
 use crate::domain::permission::Permission;
 use crate::domain::timestamp;
-use crate::domain::user::{TeamRole, User};
+use crate::domain::user::User;
 use crate::http::authorized::{Authorized, Write};
 use crate::http::authorizer::Authorizer;
-use crate::http::error::{ApiError, Code, ErrorType};
+use crate::http::error::{ApiError, Code, Detail, ErrorType, echo};
 use crate::http::fields::Fields;
 use crate::http::input::{Body, BodyInput, PathUserId};
 use crate::http::objects::{Member, OwnOrganization};
@@ -62,7 +62,7 @@ impl Operation for InviteMember {
 #[endpoint(operation_id = "inviteMember", tags("team"))]
 pub async fn invite(request: Authorized<InviteMember>) -> Result<Shown<InvitationBody>, ApiError> {
     let Body(Invite { email, role }) = request.input.clone();
-    require_role(&request.authorizer, role)?;
+    require_role(&request.authorizer, &role)?;
     let invitation = request
         .write(move |write| async move {
             let into = write.authorizer.caller().organization();
@@ -98,7 +98,7 @@ impl Operation for ChangeRole {
 #[endpoint(operation_id = "changeRole", tags("team"))]
 pub async fn change_role(request: Authorized<ChangeRole>) -> Result<Shown<MemberBody>, ApiError> {
     let (_, Body(RoleChange { role })) = request.input.clone();
-    require_role(&request.authorizer, role)?;
+    require_role(&request.authorizer, &role)?;
     let id = request.object.0.id;
     if id.to_string() == request.caller().principal_id() {
         return Err(ApiError::invalid(
@@ -110,7 +110,7 @@ pub async fn change_role(request: Authorized<ChangeRole>) -> Result<Shown<Member
         .write(move |write| async move {
             let check = |member: &User| require_on(&write, Permission::ChangeRole, member);
             let by = write.provenance();
-            write.tenant().change_role(id, role, &by, check).await
+            write.tenant().change_role(id, &role, &by, check).await
         })
         .await?;
     Ok(Shown(MemberBody::from(&member)))
@@ -144,8 +144,20 @@ pub async fn remove(request: Authorized<RemoveMember>) -> Result<Done, ApiError>
     Ok(Done::plain())
 }
 
-fn require_role(authorizer: &Authorizer, role: TeamRole) -> Result<(), ApiError> {
-    authorizer.require(Permission::AssignTeamRole, Resource::Role(role.as_str()))
+/// Asks whether the caller may give the role, which the schema in force must have.
+fn require_role(authorizer: &Authorizer, role: &str) -> Result<(), ApiError> {
+    let catalogue = authorizer.snapshot().catalogue();
+    if !catalogue.has_role(role) {
+        let known: Vec<_> = catalogue.roles().collect();
+        let message = format!(
+            "there is no role {}; there are `{}`",
+            echo(role),
+            known.join("`, `")
+        );
+        let broken = Detail::new("/role", message);
+        return Err(ApiError::validation_failed_on_portal(vec![broken]));
+    }
+    authorizer.require(Permission::AssignTeamRole, Resource::Role(role))
 }
 
 /// Asks again about the locked row: the member may have become an owner since.
@@ -162,7 +174,7 @@ fn require_on(write: &Write, permission: Permission, member: &User) -> Result<()
 #[derive(Debug, Clone)]
 pub struct Invite {
     email: EmailAddress,
-    role: TeamRole,
+    role: String,
 }
 
 impl BodyInput for Invite {
@@ -186,8 +198,8 @@ impl BodyInput for Invite {
 pub struct InviteBody {
     #[salvo(schema(format = "email", example = "grace@example.com"))]
     email: String,
-    /// `admin` or `member`.
-    #[salvo(schema(pattern = "^(admin|member)$", example = "member"))]
+    /// Any role of the policies' schema but `owner`; as shipped `admin` or `member`.
+    #[salvo(schema(example = "member"))]
     role: String,
 }
 
@@ -206,9 +218,9 @@ pub struct InvitationBody {
 }
 
 /// What somebody becomes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct RoleChange {
-    role: TeamRole,
+    role: String,
 }
 
 impl BodyInput for RoleChange {
@@ -226,8 +238,8 @@ impl BodyInput for RoleChange {
 #[salvo(schema(name = "RoleChange"))]
 #[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
 pub struct RoleChangeBody {
-    /// `owner`, `admin` or `member`.
-    #[salvo(schema(pattern = "^(owner|admin|member)$", example = "admin"))]
+    /// Any role of the policies' schema; as shipped `owner`, `admin` or `member`.
+    #[salvo(schema(example = "admin"))]
     role: String,
 }
 
@@ -240,7 +252,7 @@ pub struct MemberBody {
     id: String,
     #[salvo(schema(example = "ada@example.com"))]
     email: String,
-    /// `owner`, `admin` or `member`.
+    /// A role of the policies' schema; as shipped `owner`, `admin` or `member`.
     #[salvo(schema(example = "owner"))]
     role: String,
     /// False while an operator has disabled it.

@@ -19,7 +19,9 @@ pub fn texts(old: (&Files, Option<&Snapshot>), new: (&Files, Option<&Snapshot>))
             .map(|(name, text)| (name.clone(), text.to_string()))
             .collect()
     };
-    write(&mut out, "file", &files(old.0), &files(new.0), |name| name.to_owned());
+    write(&mut out, "file", &files(old.0), &files(new.0), |name| {
+        name.to_owned()
+    });
     if let (Some(old), Some(new)) = (old.1, new.1) {
         let named = |name: &str| {
             let snapshot = if new.place(name).is_some() { new } else { old };

@@ -1,13 +1,14 @@
 //! `GET /decisions/{id}` (contract section 4).
 
+use crate::service::TeamRole;
 use charter::domain::id::DecisionId;
 use charter::domain::permission::Permission;
-use charter::domain::user::TeamRole;
 use serde_json::json;
 
 use crate::edge::client::Answer;
 use crate::on_both_services;
 use crate::service::{Persona, Service};
+use crate::services::TestDatabase;
 
 const INFO: &str = "/organizations/info";
 
@@ -116,24 +117,64 @@ async fn what_is_not_ones_own_is_not_there(service: &Service) {
 }
 
 async fn a_crowd_of_searches_is_bounded(service: &Service) {
-    let acme = service.organization("acme").await;
+    let (acme, globex) = (
+        service.organization("acme").await,
+        service.organization("globex").await,
+    );
     let auditor = acme.signer(&[Permission::GetDecision]).await;
     let id = id_of(&acme.signer(&[]).await.get(INFO).await);
     let target = format!("/decisions/{id}");
     // Somebody searches for as long as this is held.
-    let permit = service
-        .state()
-        .searches
-        .permit()
-        .await
-        .expect("nobody else");
+    let searches = &service.state().searches;
+    let permit = searches.permit(globex.organization.id).await;
+    let permit = permit.expect("nobody else");
     let crowd = futures_util::future::join_all((0..20).map(|_| auditor.get(&target).into_future()));
+    let mut waited = 0;
     for answer in crowd.await {
-        answer.assert_refused(503, "UNAVAILABLE");
+        if answer.status == 503 {
+            answer.assert_refused(503, "UNAVAILABLE");
+            waited += 1;
+        } else {
+            answer.assert_refused(429, "RATE_LIMIT_EXCEEDED");
+            assert_eq!(answer.header("x-ratelimit-limit"), Some("4"));
+        }
         assert_eq!(answer.header("retry-after"), Some("1"));
     }
+    assert_eq!(waited, 4, "its share of those who may wait");
     drop(permit);
     auditor.get(&target).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_organization_that_has_used_up_its_searches_waits_alone() {
+    let settings = "[budgets]\nsearches_per_minute = 2\n";
+    let service = Service::with(TestDatabase::sqlite(), settings).await;
+    let (acme, globex) = (
+        service.organization("acme").await,
+        service.organization("globex").await,
+    );
+    let auditor = acme.signer(&[Permission::GetDecision]).await;
+    let nowhere = DecisionId::from_uuid(uuid::Uuid::from_u128(7));
+    let target = format!("/decisions/{nowhere}");
+    for _ in 0..2 {
+        auditor.get(&target).await.assert_refused(404, "NOT_FOUND");
+    }
+    let refused = auditor.get(&target).await;
+    refused.assert_refused(429, "RATE_LIMIT_EXCEEDED");
+    let headers = ["limit", "remaining", "reset"]
+        .map(|name| refused.header(&format!("x-ratelimit-{name}")).expect(name));
+    assert_eq!(headers, ["2", "0", "30"]);
+    assert_eq!(refused.header("retry-after"), Some("30"));
+    let message = &refused.json()["error"]["message"];
+    assert_eq!(
+        message,
+        "the organization has used up its share of searches; try again in 30 s"
+    );
+    let other = globex.signer(&[Permission::GetDecision]).await;
+    other.get(&target).await.assert_refused(404, "NOT_FOUND");
+    service.clock.advance(30);
+    auditor.get(&target).await.assert_refused(404, "NOT_FOUND");
+    service.stop().await;
 }
 
 async fn who_may_not_is_told_so(service: &Service) {

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::service::TeamRole;
 use charter::domain::clock::{Clock as _, SystemClock};
-use charter::domain::user::TeamRole;
 
 use super::Choices;
 use super::charter::Home;

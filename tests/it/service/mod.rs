@@ -28,7 +28,7 @@ use crate::services::TestDatabase;
 
 pub(crate) use answer::members;
 pub(crate) use clock::TestClock;
-pub(crate) use person::{PASSWORD, Person, claims, cookie_of};
+pub(crate) use person::{PASSWORD, Person, TeamRole, claims, cookie_of};
 pub(crate) use persona::{Anonymous, Grants, Persona, Signer, Tenant, everything, everything_but};
 pub(crate) use request::{Request, Signature, all_at_once, new_nonce};
 

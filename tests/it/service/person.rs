@@ -10,7 +10,6 @@ use charter::domain::clock::Clock as _;
 use charter::domain::email::EmailAddress;
 use charter::domain::entropy::OsEntropy;
 use charter::domain::id::{SessionId, UserId};
-use charter::domain::user::TeamRole;
 use charter::store::{NewSession, NewUser, VerifiedLogin};
 use serde_json::{Value, json};
 
@@ -191,27 +190,45 @@ impl Service {
     }
 }
 
+/// The roles of the shipped policy folder.
+#[derive(Clone, Copy)]
+pub(crate) enum TeamRole {
+    Owner,
+    Admin,
+    Member,
+}
+
+impl AsRef<str> for TeamRole {
+    fn as_ref(&self) -> &str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::Member => "member",
+        }
+    }
+}
+
 impl Tenant<'_> {
     /// A person with that role and a verified address, signed in.
-    pub(crate) async fn person(&self, role: TeamRole) -> Person {
-        let name = role.as_str();
-        self.person_named(&format!("{name}@{}.example", self.organization.slug), role)
+    pub(crate) async fn person(&self, role: impl AsRef<str>) -> Person {
+        let name = role.as_ref();
+        self.person_named(&format!("{name}@{}.example", self.organization.slug), name)
             .await
     }
 
-    pub(crate) async fn person_named(&self, email: &str, role: TeamRole) -> Person {
+    pub(crate) async fn person_named(&self, email: &str, role: impl AsRef<str>) -> Person {
         let by = self.service.operator();
         self.user(email, role, &by).await;
         self.service.sign_in(email, PASSWORD).await
     }
 
     /// A person with that role and a verified address, whose password is [`PASSWORD`].
-    pub(crate) async fn user(&self, email: &str, role: TeamRole, by: &Provenance) {
+    pub(crate) async fn user(&self, email: &str, role: impl AsRef<str>, by: &Provenance) {
         let new = NewUser {
             id: UserId::generate(by.at, &OsEntropy),
             email: EmailAddress::parse(email).expect("an address"),
             password_hash: hashed().to_owned(),
-            role: role.as_str().to_owned(),
+            role: role.as_ref().to_owned(),
             email_verified_at: Some(by.at),
         };
         self.stored().create_user(new, by).await.expect("a user");

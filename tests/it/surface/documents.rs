@@ -6,9 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::service::TeamRole;
 use charter::app;
 use charter::domain::permission::Permission;
-use charter::domain::user::TeamRole;
 use charter::http::router;
 use salvo::Router;
 use salvo::routing::FilterInfo;

@@ -1,6 +1,6 @@
 //! Deactivation: one transaction that nothing slips through, and its undoing by an operator.
 
-use charter::domain::user::TeamRole;
+use crate::service::TeamRole;
 use serde_json::json;
 
 use super::{DEACTIVATE, ORGANIZATION, SETTINGS, TEAM};

@@ -1,7 +1,7 @@
 //! `POST /access/v1/evaluation` on the operations listener (contract section 6).
 
+use crate::service::TeamRole;
 use charter::domain::permission::Permission;
-use charter::domain::user::TeamRole;
 use serde_json::{Value, json};
 
 use super::DEACTIVATE;

@@ -1,6 +1,6 @@
 //! How often strangers may try (contract section 5).
 
-use charter::domain::user::TeamRole;
+use crate::service::TeamRole;
 use serde_json::{Value, json};
 
 use crate::edge::client::Answer;

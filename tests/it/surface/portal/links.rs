@@ -1,7 +1,7 @@
 //! Tokens in links: single use, hashed at rest, expired and reused ones answer alike; forgotten
 //! passwords.
 
-use charter::domain::user::TeamRole;
+use crate::service::TeamRole;
 use serde_json::json;
 
 use super::ORGANIZATION;

@@ -1,7 +1,7 @@
 //! People on the machine surface: accounts, service accounts and keys with a bearer token, as policy
 //! allows.
 
-use charter::domain::user::TeamRole;
+use crate::service::TeamRole;
 use serde_json::{Value, json};
 
 use crate::on_both_services;

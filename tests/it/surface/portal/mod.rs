@@ -10,6 +10,7 @@ mod organization;
 mod origin;
 pub(crate) mod refresh;
 mod registration;
+mod roles;
 mod settings;
 mod sign_in;
 mod team;

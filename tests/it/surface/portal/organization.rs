@@ -1,6 +1,6 @@
 //! `/api/portal/organization`
 
-use charter::domain::user::TeamRole;
+use crate::service::TeamRole;
 use serde_json::json;
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! Cross-site requests: what another origin's page sends is refused and changes nothing; CORS lets
 //! the listed origins in, with credentials, and nobody else.
 
-use charter::domain::user::TeamRole;
+use crate::service::TeamRole;
 use serde_json::json;
 
 use super::ORGANIZATION;

@@ -1,6 +1,6 @@
 //! `/api/auth/refresh`: one successor for each token, however many ask; reuse ends the session.
 
-use charter::domain::user::TeamRole;
+use crate::service::TeamRole;
 use tokio::task::JoinSet;
 
 use super::ORGANIZATION;

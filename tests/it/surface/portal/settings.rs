@@ -1,7 +1,7 @@
 //! `/api/portal/organization/settings`: every combination of the three fields against every stored
 //! state keeps the rules or changes nothing.
 
-use charter::domain::user::TeamRole;
+use crate::service::TeamRole;
 use serde_json::{Value, json};
 
 use super::{ORGANIZATION, SETTINGS};

@@ -1,6 +1,6 @@
 //! `/api/auth/login` and `/api/auth/logout`
 
-use charter::domain::user::TeamRole;
+use crate::service::TeamRole;
 use serde_json::{Value, json};
 
 use super::{ORGANIZATION, TEAM};

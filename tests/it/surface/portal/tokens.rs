@@ -1,9 +1,9 @@
 //! Access tokens that are not exactly as we write them (hazards of JWTs: RFC 8725): each is refused,
 //! and each is one change away from a token that is taken.
 
+use crate::service::TeamRole;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use charter::domain::user::TeamRole;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! What is remembered is bounded, and nothing is forgotten for it: 429 for the one key, 503 for all.
 
-use charter::domain::user::TeamRole;
+use crate::service::TeamRole;
 
 use super::INFO;
 use crate::service::{Persona, Service};

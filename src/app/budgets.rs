@@ -1,0 +1,142 @@
+//! The shares of organizations: from settings, and who is near its own, for metrics and log.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::gauge;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::budgets::{Budgets, Near, Resource, Share};
+use crate::domain::clock::Clock;
+use crate::domain::id::OrganizationId;
+use crate::settings;
+use crate::store::Store;
+use crate::telemetry::metrics::momentary;
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+/// How often it is looked who is near its share.
+const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+/// How long the log says nothing more of the same organization and resource.
+const SILENCE: Duration = Duration::from_mins(10);
+
+/// The shares that the settings give.
+pub(super) fn from_settings(settings: &settings::Budgets, clock: &Arc<dyn Clock>) -> Budgets {
+    let per_time = |amount, per| (amount > 0).then_some(Share::PerTime { amount, per });
+    let at_once = |amount| (amount > 0).then_some(Share::AtOnce(amount));
+    let shares = [
+        (
+            Resource::DecisionLogBytes,
+            per_time(settings.decision_log_bytes_per_hour, HOUR),
+        ),
+        (
+            Resource::StoredBytes,
+            per_time(settings.stored_bytes_per_day, DAY),
+        ),
+        (Resource::Writes, per_time(settings.writes_per_hour, HOUR)),
+        (
+            Resource::InvitationsFirstDay,
+            per_time(settings.invitations_first_day, DAY),
+        ),
+        (
+            Resource::Invitations,
+            per_time(settings.invitations_per_day, DAY),
+        ),
+        (
+            Resource::Searches,
+            per_time(settings.searches_per_minute, MINUTE),
+        ),
+        (Resource::SearchesAtOnce, at_once(settings.searches_at_once)),
+        (
+            Resource::PasswordHashes,
+            per_time(settings.password_hashes_per_minute, MINUTE),
+        ),
+    ];
+    let given = shares
+        .into_iter()
+        .filter_map(|(resource, share)| Some((resource, share?)));
+    Budgets::new(given, Arc::clone(clock))
+}
+
+/// Who is near its share, with the organization's code.
+#[derive(Debug, Default)]
+pub(super) struct Watch(Mutex<Vec<(Near, String)>>);
+
+impl Watch {
+    /// As of the last look, in the Prometheus text format. The organizations are the label of a
+    /// moment: those that are not near their share any more are not in it.
+    pub(super) fn render(&self) -> String {
+        momentary(|| {
+            for (near, code) in &*self.0.lock() {
+                let percent = f64::from(u32::try_from(near.percent()).unwrap_or(u32::MAX));
+                let resource = near.resource.name();
+                let organization = code.clone();
+                gauge!("charter_budget_used_ratio", "resource" => resource, "organization" => organization)
+                    .set(percent / 100.0);
+            }
+        })
+    }
+
+    /// Looks every few seconds until `stop`.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        budgets: Arc<Budgets>,
+        store: Arc<Store>,
+        clock: Arc<dyn Clock>,
+        stop: CancellationToken,
+    ) {
+        let looks = async {
+            let mut said = HashMap::new();
+            loop {
+                budgets.forget_idle();
+                let near = with_codes(budgets.near(), &store).await;
+                say(&near, &mut said, clock.monotonic());
+                *self.0.lock() = near;
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
+        };
+        stop.run_until_cancelled(looks).await;
+    }
+}
+
+/// The ids stand in where the database does not answer.
+async fn with_codes(near: Vec<Near>, store: &Store) -> Vec<(Near, String)> {
+    let ids: Vec<OrganizationId> = near.iter().map(|near| near.organization).collect();
+    let codes = match store.organization_codes(&ids).await {
+        Ok(codes) => codes,
+        Err(error) => {
+            tracing::debug!(%error, "the codes of organizations near their budgets are not known");
+            HashMap::new()
+        }
+    };
+    let named = near.into_iter().map(|near| {
+        let code = codes.get(&near.organization).cloned();
+        (near, code.unwrap_or_else(|| near.organization.to_string()))
+    });
+    named.collect()
+}
+
+fn say(
+    near: &[(Near, String)],
+    said: &mut HashMap<(Resource, OrganizationId), Duration>,
+    now: Duration,
+) {
+    said.retain(|_, at| now.saturating_sub(*at) < SILENCE);
+    for (near, organization) in near {
+        let key = (near.resource, near.organization);
+        if let Entry::Vacant(entry) = said.entry(key) {
+            entry.insert(now);
+            tracing::warn!(
+                organization,
+                resource = near.resource.name(),
+                percent = near.percent(),
+                limit = near.limit,
+                "an organization is near its budget; beyond it its requests are answered 429"
+            );
+        }
+    }
+}

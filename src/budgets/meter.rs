@@ -1,0 +1,108 @@
+//! How much of one share is used: a token bucket counted from below.
+//!
+//! Not governor's: its cells are `u32`, cannot be overdrawn, and cannot be looked at without using
+//! one, which telling operators who is near its share needs.
+
+use std::time::Duration;
+
+use super::Share;
+
+/// What is used of a share; nothing at first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Meter {
+    used: u64,
+    /// When `used` was right, on the monotonic clock.
+    at: Duration,
+}
+
+impl Meter {
+    /// What is used at `now`.
+    pub(super) fn used(&self, share: Share, now: Duration) -> u64 {
+        let mut then = self.clone();
+        then.refill(share, now);
+        then.used
+    }
+
+    /// Uses `amount`; fails with the time until it may be used.
+    pub(super) fn charge(
+        &mut self,
+        share: Share,
+        amount: u64,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        self.refill(share, now);
+        // An amount above the whole share would never pass: it passes when nothing is used.
+        let wanted = self.used.saturating_add(amount.min(share.amount()));
+        let over = wanted.saturating_sub(share.amount());
+        if over > 0 {
+            return Err(self.time_until_refilled(share, over, now));
+        }
+        self.used = self.used.saturating_add(amount);
+        Ok(())
+    }
+
+    /// Uses `amount` whatever is left.
+    pub(super) fn spend(&mut self, share: Share, amount: u64, now: Duration) {
+        self.refill(share, now);
+        self.used = self.used.saturating_add(amount);
+    }
+
+    pub(super) fn give_back(&mut self, amount: u64) {
+        self.used = self.used.saturating_sub(amount);
+    }
+
+    /// Takes off what has been refilled since, in whole units; the rest of the time counts on.
+    fn refill(&mut self, share: Share, now: Duration) {
+        let Share::PerTime { amount, per } = share else {
+            return;
+        };
+        let elapsed = now.saturating_sub(self.at).as_nanos();
+        let refilled = elapsed.saturating_mul(amount.into()) / per.as_nanos().max(1);
+        let refilled = u64::try_from(refilled).unwrap_or(u64::MAX);
+        if refilled >= self.used {
+            (self.used, self.at) = (0, now);
+        } else {
+            self.used = self.used.saturating_sub(refilled);
+            self.at = self.at.saturating_add(time_of(refilled, amount, per));
+        }
+    }
+
+    fn time_until_refilled(&self, share: Share, amount: u64, now: Duration) -> Duration {
+        match share {
+            Share::PerTime { amount: all, per } => {
+                let since = now.saturating_sub(self.at);
+                time_of(amount, all, per).saturating_sub(since)
+            }
+            // Nobody knows when something is given back.
+            Share::AtOnce(_) => Duration::from_secs(1),
+        }
+    }
+}
+
+/// The time in which `amount` of `all` is refilled, rounded up to a nanosecond.
+fn time_of(amount: u64, all: u64, per: Duration) -> Duration {
+    let nanos = u128::from(amount)
+        .saturating_mul(per.as_nanos())
+        .div_ceil(u128::from(all.max(1)));
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_small_steps_refill_as_much_as_a_large_one() {
+        let share = Share::PerTime {
+            amount: 7,
+            per: Duration::from_secs(10),
+        };
+        let mut meter = Meter::default();
+        meter.spend(share, 70, Duration::ZERO);
+        for step in 1..=1_000 {
+            let now = Duration::from_millis(50 * step);
+            meter.spend(share, 0, now);
+        }
+        assert_eq!(meter.used(share, Duration::from_secs(50)), 35);
+    }
+}
