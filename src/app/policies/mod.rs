@@ -29,7 +29,7 @@ use crate::store::{NewPolicyRevision, Store, TakenAs};
 
 use accepted::{AcceptedStore, Last};
 pub(super) use reload::Reloader;
-pub(super) use start::{Started, Taken};
+use start::Taken;
 
 use checker::Checker;
 

@@ -217,7 +217,7 @@ impl Reloader {
     }
 
     /// `None` while it is not known what was in force.
-    async fn read(&self) -> Option<Read> {
+    async fn read(&mut self) -> Option<Read> {
         let read = self.policies.read(&self.live).await;
         read.inspect_err(|reason| tracing::warn!("{reason}")).ok()
     }

@@ -83,7 +83,7 @@ impl Reloader {
 
     /// What is in force, with these files as they are now; without those of them that do not fit.
     async fn with_stops(
-        &self,
+        &mut self,
         now: &Files,
         names: BTreeSet<String>,
         whole: &Files,

@@ -107,7 +107,7 @@ impl Reloader {
             .await;
     }
 
-    const fn holds_widening(&self, approved: bool) -> bool {
+    fn holds_widening(&self, approved: bool) -> bool {
         self.policies.rules.hold_widening && !approved
     }
 
@@ -196,7 +196,7 @@ impl Reloader {
     }
 
     /// Tries again to record what is in force.
-    pub(super) async fn record_again(&self) {
+    pub(super) async fn record_again(&mut self) {
         if !self.policies.accepted.is_behind() {
             return;
         }

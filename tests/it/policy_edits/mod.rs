@@ -3,6 +3,8 @@
 mod gates;
 mod reload;
 mod restart;
+mod shadow;
+mod stops;
 
 use std::path::Path;
 use std::sync::Arc;

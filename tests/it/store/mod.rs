@@ -12,6 +12,7 @@ mod lists;
 mod migrations;
 mod organizations;
 mod people;
+mod policies;
 mod process;
 mod service_accounts;
 mod transcript;
