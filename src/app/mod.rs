@@ -18,6 +18,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretBox};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::authn::last_used::LastUsed;
 use crate::authn::mint::KeyMint;
@@ -154,6 +155,7 @@ impl App {
             budgets: Arc::clone(&budgets),
             clock,
             tasks: Tasks::new(),
+            stopping: CancellationToken::new(),
         };
         state.engine.report(started.health);
         let state = Arc::new(state);

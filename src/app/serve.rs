@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::http::body::BodyLimits;
+use crate::http::body::{BodyLimits, BodyMemory};
 use crate::http::listen::{self, Bound};
 use crate::http::router;
 use crate::http::service::{Edge, EdgeConfig};
@@ -79,16 +79,36 @@ impl Server {
             router::main(Arc::clone(state)),
             edge(edge_config(settings)),
             Some(state.origins.clone()),
-            stop.clone().cancelled_owned(),
+            {
+                let (stop, stopping) = (stop.clone(), state.stopping.clone());
+                async move {
+                    stop.cancelled().await;
+                    stopping.cancel();
+                }
+            },
         );
-        listeners.spawn(report(main));
+        let main_ended = CancellationToken::new();
         let operations = listen::serve(
             self.operations,
             router::operations_listener(Arc::clone(state)),
-            edge(edge_config(settings)),
+            edge(EdgeConfig {
+                drain: Duration::ZERO,
+                ..edge_config(settings)
+            }),
             None,
-            stop.clone().cancelled_owned(),
+            {
+                // Operators see that it stops, for as long as clients are served.
+                let (stop, main_ended) = (stop.clone(), main_ended.clone());
+                async move {
+                    stop.cancelled().await;
+                    main_ended.cancelled().await;
+                }
+            },
         );
+        listeners.spawn(async move {
+            report(main).await;
+            main_ended.cancel();
+        });
         listeners.spawn(report(operations));
         background::start(&serving.app, &serving.background, &stop_background);
         serving
@@ -153,11 +173,17 @@ fn edge_config(settings: &Settings) -> EdgeConfig {
     EdgeConfig {
         trusted_proxies: server.trusted_proxies.clone(),
         max_connections: server.max_connections,
+        max_connections_per_peer: server.max_connections_per_peer,
+        max_streams: server.max_streams,
+        idle_timeout: server.idle_timeout,
         body: BodyLimits {
             max_bytes: server.body_limit,
             deadline: server.body_deadline,
+            memory: BodyMemory::new(server.body_memory),
         },
+        answer_memory: server.answer_memory,
         request_deadline: server.request_deadline,
+        drain: server.shutdown_drain,
         graceful_timeout: server.shutdown_grace,
         ..EdgeConfig::default()
     }

@@ -25,6 +25,10 @@ use super::portal::cookie::REFRESH_TOKEN;
 use super::query::Query;
 use super::state::State;
 
+/// The largest body of a request that anybody may send, in bytes. The longest password, written in
+/// escapes, needs 3 KiB.
+const MAX_BODY: usize = 4 * 1024;
+
 /// A request of somebody who shows no access token.
 pub struct Anonymous<I> {
     /// What it says.
@@ -63,7 +67,7 @@ enum RefreshCookie {
 impl<I: Input> Anonymous<I> {
     async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
         let (state, context) = origin_checked(request, depot)?;
-        let body = body::read(request, context.body_limits).await?;
+        let body = body::read(request, &context.body_limits).await?;
         Self::read(request, state, &context, body)
     }
 
@@ -153,9 +157,10 @@ fn origin_checked(
     depot: &Depot,
 ) -> Result<(Arc<State>, RequestContext), ApiError> {
     let state = State::of(depot)?;
-    let context = RequestContext::of(depot)
+    let mut context = RequestContext::of(depot)
         .cloned()
         .ok_or_else(|| ApiError::internal("the router was built without its edge"))?;
+    context.body_limits = context.body_limits.at_most(MAX_BODY);
     state.origins.check(request.headers())?;
     Ok((state, context))
 }
@@ -190,7 +195,7 @@ impl<'ex, I: Input> Extractible<'ex> for CookieHolder<I> {
         let (state, context) = origin_checked(request, depot)?;
         // Before the body, as every credential.
         let token = RefreshCookie::of(request.headers()).require()?;
-        let body = body::read(request, context.body_limits).await?;
+        let body = body::read(request, &context.body_limits).await?;
         Ok(Self {
             token,
             request: Anonymous::read(request, state, &context, body)?,
@@ -214,7 +219,7 @@ impl<'ex, I: Input> Extractible<'ex> for SignedInPerson<I> {
     #[expect(refining_impl_trait, reason = "the error is this service's own")]
     async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
         let (state, context) = origin_checked(request, depot)?;
-        let (ip, limits) = (context.client_ip, context.body_limits);
+        let (ip, limits) = (context.client_ip, &context.body_limits);
         let (caller, body) = authenticate(request, &state, Accepts::Bearer, ip, limits).await?;
         let Caller::User(person) = caller else {
             return Err(ApiError::internal("a bearer token belongs to no person"));

@@ -27,7 +27,7 @@ pub async fn authenticate(
     state: &State,
     accepts: Accepts,
     source_ip: IpAddr,
-    limits: BodyLimits,
+    limits: &BodyLimits,
 ) -> Result<(Caller, Bytes), ApiError> {
     let credentials = collect(request, source_ip);
     match (credentials.scheme()?, accepts) {

@@ -184,7 +184,7 @@ async fn admit(
         &state,
         accepts,
         context.client_ip,
-        context.body_limits,
+        &context.body_limits,
     )
     .await?;
     authorizer::wait_for_room(&state.decisions).await?;

@@ -1,5 +1,6 @@
 //! Reading a request's body: within a size, within a total time, as JSON (contract section 2).
 
+use std::future::pending;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -7,16 +8,67 @@ use salvo::Request;
 use salvo::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use salvo::http::{HeaderMap, Method, Mime};
 use salvo::hyper::body::Bytes;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use super::budget::{Budget, Share};
 use super::error::{ApiError, Code};
 
 /// How much of a body is read, and for how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct BodyLimits {
     /// Bytes.
     pub max_bytes: usize,
     /// For the whole body, from its first read.
     pub deadline: Duration,
+    /// What all bodies together may take.
+    pub memory: BodyMemory,
+}
+
+impl BodyLimits {
+    /// The same for a route whose bodies are short.
+    #[must_use]
+    pub fn at_most(mut self, max_bytes: usize) -> Self {
+        self.max_bytes = self.max_bytes.min(max_bytes);
+        self
+    }
+}
+
+/// What all bodies that are held at one time may take together. When it runs short, the one that
+/// has been arriving for longest is refused.
+#[derive(Debug, Clone)]
+pub struct BodyMemory(Budget<CancellationToken>);
+
+impl BodyMemory {
+    /// So many bytes.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        Self(Budget::new(bytes))
+    }
+}
+
+/// A body, and its part of the memory of all.
+struct HeldBody {
+    bytes: Vec<u8>,
+    share: Share<CancellationToken>,
+    give_way: CancellationToken,
+}
+
+impl HeldBody {
+    fn new(memory: &BodyMemory) -> Self {
+        let give_way = CancellationToken::new();
+        Self {
+            bytes: Vec::new(),
+            share: memory.0.open(give_way.clone(), Instant::now(), None),
+            give_way,
+        }
+    }
+}
+
+impl AsRef<[u8]> for HeldBody {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// Reads the whole body.
@@ -24,8 +76,9 @@ pub struct BodyLimits {
 /// # Errors
 ///
 /// `PAYLOAD_TOO_LARGE`, at once where `content-length` says so; `INVALID_REQUEST` when it takes
-/// too long or breaks off. All of them end the connection, since what follows is unread.
-pub async fn read(request: &mut Request, limits: BodyLimits) -> Result<Bytes, ApiError> {
+/// too long or breaks off; `UNAVAILABLE` when the bodies of all requests take too much memory. All
+/// of them end the connection, since what follows is unread.
+pub async fn read(request: &mut Request, limits: &BodyLimits) -> Result<Bytes, ApiError> {
     let declared = request
         .headers()
         .get(CONTENT_LENGTH)
@@ -33,7 +86,7 @@ pub async fn read(request: &mut Request, limits: BodyLimits) -> Result<Bytes, Ap
     if declared.is_some_and(|length| length > limits.max_bytes as u64) {
         return Err(ApiError::payload_too_large(limits.max_bytes));
     }
-    match tokio::time::timeout(limits.deadline, collect(request, limits.max_bytes)).await {
+    match tokio::time::timeout(limits.deadline, collect(request, limits)).await {
         Ok(result) => result,
         Err(_elapsed) => Err(ApiError::invalid(
             Code::InvalidRequest,
@@ -46,11 +99,18 @@ pub async fn read(request: &mut Request, limits: BodyLimits) -> Result<Bytes, Ap
     }
 }
 
-async fn collect(request: &mut Request, max_bytes: usize) -> Result<Bytes, ApiError> {
+async fn collect(request: &mut Request, limits: &BodyLimits) -> Result<Bytes, ApiError> {
     let mut stream = request.take_body();
-    let mut whole: Vec<u8> = Vec::new();
-    let mut first: Option<Bytes> = None;
-    while let Some(frame) = stream.next().await {
+    let mut whole: Option<HeldBody> = None;
+    loop {
+        let frame = tokio::select! {
+            biased;
+            frame = stream.next() => frame,
+            () = told_to_give_way(whole.as_ref()) => return Err(no_memory()),
+        };
+        let Some(frame) = frame else {
+            break;
+        };
         let frame = frame.map_err(|_| {
             ApiError::invalid(Code::InvalidRequest, "the body broke off or is malformed").closing()
         })?;
@@ -58,21 +118,33 @@ async fn collect(request: &mut Request, max_bytes: usize) -> Result<Bytes, ApiEr
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        let so_far = first.as_ref().map_or(whole.len(), Bytes::len);
-        if so_far.saturating_add(data.len()) > max_bytes {
-            return Err(ApiError::payload_too_large(max_bytes));
+        let so_far = whole.as_ref().map_or(0, |whole| whole.bytes.len());
+        if so_far.saturating_add(data.len()) > limits.max_bytes {
+            return Err(ApiError::payload_too_large(limits.max_bytes));
         }
-        // Most bodies come as one piece, which needs no copy.
-        if so_far == 0 {
-            first = Some(data);
-        } else {
-            if let Some(first) = first.take() {
-                whole.extend_from_slice(&first);
-            }
-            whole.extend_from_slice(&data);
+        let whole = whole.get_or_insert_with(|| HeldBody::new(&limits.memory));
+        if !whole.share.grow(data.len(), Instant::now()) {
+            return Err(no_memory());
         }
+        // Copied: a piece as it came keeps the whole buffer alive that it was read into.
+        whole.bytes.extend_from_slice(&data);
     }
-    Ok(first.unwrap_or_else(|| whole.into()))
+    Ok(whole.map_or_else(Bytes::new, |whole| {
+        whole.share.settle();
+        Bytes::from_owner(whole)
+    }))
+}
+
+async fn told_to_give_way(body: Option<&HeldBody>) {
+    match body {
+        Some(body) => body.give_way.cancelled().await,
+        None => pending().await,
+    }
+}
+
+fn no_memory() -> ApiError {
+    metrics::counter!("charter_http_overloaded_total", "memory" => "bodies").increment(1);
+    ApiError::unavailable("request bodies take all the memory they may", 1).closing()
 }
 
 /// Refuses every media type but JSON's; PATCH also takes a merge patch (RFC 7396).

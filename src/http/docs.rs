@@ -1,9 +1,12 @@
 //! The API's description: `/openapi.json` and, for people, `/docs`. Swagger UI is built into the
 //! binary, so the page needs nothing from outside.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use salvo::http::ResBody;
 use salvo::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use salvo::hyper::body::Bytes;
 use salvo::oapi::{
     BasicType, Components, Content, EndpointOutRegister, Object, Operation, endpoint,
 };
@@ -50,6 +53,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 static DOCUMENT: LazyLock<String> =
     LazyLock::new(|| openapi::document().to_pretty_json().unwrap_or_default());
 
+/// The page's style and script, unpacked once: all answers share their bytes.
+static STYLE: LazyLock<Option<Bytes>> = LazyLock::new(|| embedded("swagger-ui.css"));
+static SCRIPT: LazyLock<Option<Bytes>> = LazyLock::new(|| embedded("swagger-ui-bundle.js"));
+
 /// The document's text.
 #[must_use]
 pub fn document_text() -> &'static str {
@@ -67,7 +74,8 @@ pub struct Document;
 
 impl Scribe for Document {
     fn render(self, response: &mut Response) {
-        send(response, "application/json", DOCUMENT.clone().into_bytes());
+        let document = Bytes::from_static(DOCUMENT.as_bytes());
+        send(response, "application/json", document);
     }
 }
 
@@ -93,7 +101,8 @@ pub struct Page;
 
 impl Scribe for Page {
     fn render(self, response: &mut Response) {
-        send(response, "text/html; charset=utf-8", INDEX.into());
+        let page = Bytes::from_static(INDEX.as_bytes());
+        send(response, "text/html; charset=utf-8", page);
         let_be_cached(response);
         response
             .headers_mut()
@@ -115,29 +124,38 @@ impl EndpointOutRegister for Page {
 #[handler]
 pub async fn asset(request: &mut Request, response: &mut Response) -> Result<(), ApiError> {
     let (content_type, bytes) = match request.param::<&str>("file").unwrap_or_default() {
-        "start.js" => ("text/javascript; charset=utf-8", START.into()),
-        file @ "swagger-ui.css" => ("text/css; charset=utf-8", embedded(file)?),
-        file @ "swagger-ui-bundle.js" => ("text/javascript; charset=utf-8", embedded(file)?),
+        "start.js" => (
+            "text/javascript; charset=utf-8",
+            Some(Bytes::from_static(START.as_bytes())),
+        ),
+        "swagger-ui.css" => ("text/css; charset=utf-8", STYLE.clone()),
+        "swagger-ui-bundle.js" => ("text/javascript; charset=utf-8", SCRIPT.clone()),
         _ => return Err(ApiError::not_found()),
     };
-    send(response, content_type, bytes);
+    send(
+        response,
+        content_type,
+        bytes.ok_or_else(ApiError::not_found)?,
+    );
     let_be_cached(response);
     Ok(())
 }
 
-fn embedded(file: &str) -> Result<Vec<u8>, ApiError> {
-    swagger_ui::serve(file, "", "", "", &Config::default())
+fn embedded(file: &str) -> Option<Bytes> {
+    let file = swagger_ui::serve(file, "", "", "", &Config::default())
         .ok()
-        .flatten()
-        .map(|file| file.bytes.into_owned())
-        .ok_or_else(ApiError::not_found)
+        .flatten()?;
+    Some(match file.bytes {
+        Cow::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    })
 }
 
-fn send(response: &mut Response, content_type: &'static str, body: Vec<u8>) {
+fn send(response: &mut Response, content_type: &'static str, body: Bytes) {
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.body(body);
+    response.body(ResBody::Once(body));
 }
 
 /// The page, its files and the public keys, unlike every other answer (contract section 2).

@@ -44,7 +44,7 @@ pub async fn evaluate(request: &mut Request, depot: &mut Depot) -> Result<Json<A
         .ok_or_else(|| ApiError::internal("the router was built without its edge"))?;
     let credentials = collect(request, context.client_ip);
     let operator = Operator::authenticate(&credentials, state.ops_token.as_ref())?;
-    let body = body::read(request, context.body_limits).await?;
+    let body = body::read(request, &context.body_limits).await?;
     NoParameters::check(request)?;
     body::require_json(request.method(), request.headers())?;
     let asked = Asked::read(Fields::new(json::parse_object(&body)?))?;

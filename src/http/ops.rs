@@ -34,7 +34,11 @@ pub async fn healthz() -> Result<Health, ApiError> {
 /// Whether requests can be served, and nothing of the inside.
 #[endpoint(operation_id = "getReadiness", tags("service"))]
 pub async fn readyz_bare(depot: &mut Depot) -> Result<Ready, ApiError> {
-    let readiness = Readiness::of(&*State::of(depot)?).await;
+    let state = State::of(depot)?;
+    if state.stopping.is_cancelled() {
+        return Ok(Ready(StatusCode::SERVICE_UNAVAILABLE, "unavailable"));
+    }
+    let readiness = Readiness::of(&state).await;
     Ok(Ready(readiness.status_code(), readiness.status))
 }
 
@@ -107,6 +111,9 @@ pub async fn readyz(depot: &mut Depot, response: &mut Response) -> Result<(), Ap
 #[derive(Serialize)]
 struct Readiness {
     status: &'static str,
+    /// There only while the service stops.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop: Option<Part>,
     database: Part,
     replay_guard: Part,
     decision_log: Part,
@@ -199,7 +206,12 @@ impl Readiness {
         let replay_guard = replay_guard(&state.replay.status());
         let policies = Policies::of(&state.engine);
         let decision_log = decision_log(state.decisions.status());
+        let stop = state.stopping.is_cancelled().then(|| Part {
+            status: "unavailable",
+            reason: Some("the service is stopping".to_owned()),
+        });
         let parts = [
+            stop.as_ref().map_or("ok", |stop| stop.status),
             database.status,
             replay_guard.status,
             decision_log.status,
@@ -211,6 +223,7 @@ impl Readiness {
             .unwrap_or("ok");
         Self {
             status,
+            stop,
             database,
             replay_guard,
             decision_log,

@@ -17,14 +17,14 @@ use salvo::http::{Method, StatusCode, Version};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, Service, async_trait};
 use tracing::Instrument;
 
-use super::body::BodyLimits;
+use super::body::{BodyLimits, BodyMemory};
 use super::client_ip;
 use super::context::RequestContext;
-use super::counted::Counted;
 use super::error::ApiError;
 use super::origin::Origins;
 use super::request_id::{RequestId, RequestIds};
 use super::target;
+use super::traffic::{AnswerLimits, Traffic};
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 
@@ -43,12 +43,20 @@ pub struct EdgeConfig {
     pub request_deadline: Duration,
     /// A connection without a byte either way.
     pub idle_timeout: Duration,
-    /// A client that does not read its answer.
+    /// A client that does not read its answer. Longer ones have more time, see [`super::traffic`].
     pub write_stall_timeout: Duration,
+    /// Bytes of answers, in all, that clients have yet to read.
+    pub answer_memory: usize,
+    /// Concurrent requests on one HTTP/2 connection.
+    pub max_streams: u32,
     /// How long what follows a refused request is read and thrown away.
     pub linger: Duration,
     /// Connections at once; more wait in the operating system's queue.
     pub max_connections: usize,
+    /// Connections at once from one client network; more are closed. Trusted proxies have no such limit.
+    pub max_connections_per_peer: usize,
+    /// After a stop was asked for, how long connections are still served and told to close.
+    pub drain: Duration,
     /// For requests under way when the server stops.
     pub graceful_timeout: Duration,
     /// Networks of proxies whose `x-forwarded-for` is believed.
@@ -61,6 +69,7 @@ impl Default for EdgeConfig {
             body: BodyLimits {
                 max_bytes: 64 * 1024,
                 deadline: Duration::from_secs(15),
+                memory: BodyMemory::new(64 * 1024 * 1024),
             },
             max_head_bytes: 16 * 1024,
             max_headers: 64,
@@ -68,8 +77,12 @@ impl Default for EdgeConfig {
             request_deadline: Duration::from_secs(30),
             idle_timeout: Duration::from_mins(1),
             write_stall_timeout: Duration::from_secs(30),
+            answer_memory: 128 * 1024 * 1024,
+            max_streams: 64,
             linger: Duration::from_secs(2),
             max_connections: 10_000,
+            max_connections_per_peer: 1_000,
+            drain: Duration::from_secs(2),
             graceful_timeout: Duration::from_secs(20),
             trusted_proxies: Vec::new(),
         }
@@ -83,6 +96,7 @@ pub struct Edge {
     clock: Arc<dyn Clock>,
     request_ids: Arc<RequestIds>,
     origins: Option<Origins>,
+    traffic: Arc<Traffic>,
 }
 
 impl Edge {
@@ -90,6 +104,7 @@ impl Edge {
     #[must_use]
     pub fn new(config: EdgeConfig, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Self {
         Self {
+            traffic: Arc::new(Traffic::new(config.answer_memory)),
             config,
             clock,
             request_ids: Arc::new(RequestIds::new(entropy)),
@@ -99,6 +114,10 @@ impl Edge {
 
     pub(super) const fn config(&self) -> &EdgeConfig {
         &self.config
+    }
+
+    pub(super) fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.traffic)
     }
 
     pub(super) fn request_ids(&self) -> Arc<RequestIds> {
@@ -127,7 +146,7 @@ impl Edge {
         RequestContext {
             request_id: RequestId::choose(request.headers(), &self.request_ids),
             client_ip: client_ip::resolve(peer, request.headers(), &self.config.trusted_proxies),
-            body_limits: self.config.body,
+            body_limits: self.config.body.clone(),
         }
     }
 }
@@ -142,7 +161,7 @@ impl Handler for Edge {
         flow: &mut FlowCtrl,
     ) {
         let started = self.clock.monotonic();
-        let _in_flight = Counted::new("charter_http_requests_in_flight");
+        let _in_flight = self.traffic.enter();
         let context = self.context(request);
         let request_id = context.request_id.clone();
         let client_ip = context.client_ip;
@@ -174,6 +193,11 @@ impl Handler for Edge {
         }
 
         give_error_its_shape(request_id.as_str(), response);
+        let limits = AnswerLimits {
+            stall: self.config.write_stall_timeout,
+            request_id: request_id.as_str(),
+        };
+        self.traffic.hold(request, response, flow.conn(), limits);
         let headers = response.headers_mut();
         if let Some(origins) = &self.origins {
             origins.complete(request.headers(), headers);
@@ -185,6 +209,11 @@ impl Handler for Edge {
         if request.version() == Version::HTTP_2 {
             // Connections do not end with a request there (RFC 9113 section 8.2.2).
             headers.remove(CONNECTION);
+            if self.traffic.is_draining() {
+                flow.conn().graceful_shutdown();
+            }
+        } else if self.traffic.is_draining() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 
 use crate::authn::last_used::LastUsed;
 use crate::authn::mint::KeyMint;
@@ -61,6 +62,8 @@ pub struct State {
     pub render_metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// Writes that outlive their connections.
     pub tasks: Tasks,
+    /// Cancelled when the service begins to stop: it is not ready from then on.
+    pub stopping: CancellationToken,
 }
 
 impl State {

@@ -11,11 +11,14 @@ use super::error::{ApiError, Code};
 /// The longest target, in bytes.
 pub const MAX_TARGET: usize = 8 * 1024;
 
-/// Checks version, target and host of a request, in this order.
+/// The most parameters of a query.
+pub const MAX_PARAMETERS: usize = 16;
+
+/// Checks version, target, host and the number of query parameters, in this order.
 ///
 /// # Errors
 ///
-/// `INVALID_REQUEST`, `NON_CANONICAL_TARGET` or `BAD_HOST`.
+/// `INVALID_REQUEST`, `NON_CANONICAL_TARGET`, `BAD_HOST` or `BAD_PARAMETER`.
 pub fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
     if !matches!(version, Version::HTTP_11 | Version::HTTP_2) {
         return Err(
@@ -36,7 +39,20 @@ pub fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Api
         check_query(query.as_bytes()).map_err(non_canonical)?;
     }
     check_host(version, uri.authority(), headers)
-        .map_err(|reason| ApiError::invalid(Code::BadHost, reason))
+        .map_err(|reason| ApiError::invalid(Code::BadHost, reason))?;
+    check_parameter_count(uri.query().unwrap_or_default())
+}
+
+/// Counts parameters before anything decodes or compares them, on every route: what a query may
+/// cost is bounded before anybody is known.
+fn check_parameter_count(query: &str) -> Result<(), ApiError> {
+    if memchr::memchr_iter(b'&', query.as_bytes()).count() < MAX_PARAMETERS {
+        return Ok(());
+    }
+    Err(ApiError::invalid(
+        Code::BadParameter,
+        format!("the query may have at most {MAX_PARAMETERS} parameters"),
+    ))
 }
 
 fn non_canonical(reason: &'static str) -> ApiError {

@@ -75,13 +75,25 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     /// Connections held at once on the clients' listener.
     pub max_connections: usize,
+    /// Of these, from one client network.
+    pub max_connections_per_peer: usize,
+    /// Requests at once on one HTTP/2 connection.
+    pub max_streams: u32,
+    /// How long a connection is kept open without a request.
+    pub idle_timeout: Duration,
     /// Largest request body, in bytes.
     pub body_limit: usize,
+    /// Bytes of request bodies held at once.
+    pub body_memory: usize,
+    /// Bytes of unread answers held at once.
+    pub answer_memory: usize,
     /// Time for a whole body to arrive.
     pub body_deadline: Duration,
     /// Time for a whole request.
     pub request_deadline: Duration,
-    /// Time for requests under way to finish after a stop signal.
+    /// Time during which clients are still served and told to close, after a stop signal.
+    pub shutdown_drain: Duration,
+    /// Time for requests under way to finish after that.
     pub shutdown_grace: Duration,
     /// What operators' programs show to ask about permissions; `None` lets nobody ask.
     pub ops_token: Option<SecretString>,

@@ -16,6 +16,7 @@ use super::{
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
+const MEBIBYTE: usize = 1024 * 1024;
 const DAY: Duration = Duration::from_hours(24);
 /// A bound for limits on strangers.
 const MOST_TRIES: usize = 10_000;
@@ -57,9 +58,15 @@ fn server(reader: &mut Reader) -> Server {
         ops_listen: address(reader, "server.ops_listen"),
         trusted_proxies: reader.parsed_list("server.trusted_proxies", network),
         max_connections: reader.number("server.max_connections", 1..=1_000_000),
-        body_limit: reader.number("server.body_limit", 1024..=16 * 1024 * 1024),
+        max_connections_per_peer: reader.number("server.max_connections_per_peer", 1..=1_000_000),
+        max_streams: reader.number("server.max_streams", 1..=1_000),
+        idle_timeout: reader.duration("server.idle_timeout", SECOND..=60 * MINUTE),
+        body_limit: reader.number("server.body_limit", 1024..=16 * MEBIBYTE),
+        body_memory: reader.number("server.body_memory", MEBIBYTE..=1024 * 1024 * MEBIBYTE),
+        answer_memory: reader.number("server.answer_memory", MEBIBYTE..=1024 * 1024 * MEBIBYTE),
         body_deadline: reader.duration("server.body_deadline", TENTH..=5 * MINUTE),
         request_deadline: reader.duration("server.request_deadline", TENTH..=10 * MINUTE),
+        shutdown_drain: reader.duration("server.shutdown_drain", Duration::ZERO..=10 * MINUTE),
         shutdown_grace: reader.duration("server.shutdown_grace", Duration::ZERO..=10 * MINUTE),
         ops_token: ops_token(reader),
     };
@@ -67,6 +74,12 @@ fn server(reader: &mut Reader) -> Server {
         reader.disagreement(
             "server.request_deadline",
             "is shorter than `server.body_deadline`, which is a part of it: give at least as much",
+        );
+    }
+    if server.body_memory < server.body_limit {
+        reader.disagreement(
+            "server.body_memory",
+            "is less than `server.body_limit`, one body: give at least as much",
         );
     }
     if server.listen == server.ops_listen && server.listen.port() != 0 {

@@ -81,6 +81,24 @@ pub const METRICS: &[Metric] = {
         ),
         metric(
             Counter,
+            "charter_http_connections_refused_total",
+            &[],
+            "Connections closed at once because their client network has its share already.",
+        ),
+        metric(
+            Counter,
+            "charter_http_unread_answers_total",
+            &[],
+            "Answers whose connection was closed because nobody read them.",
+        ),
+        metric(
+            Counter,
+            "charter_http_overloaded_total",
+            &["memory"],
+            "Requests refused because bodies, or unread answers, take all the memory they may.",
+        ),
+        metric(
+            Counter,
             "charter_http_rate_limited_total",
             &[],
             "Requests over a limit: of a key, an organization, a network or an account.",

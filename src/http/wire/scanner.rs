@@ -63,6 +63,7 @@ pub(super) struct Scanner {
     length: Option<u64>,
     chunked: bool,
     conflict: bool,
+    http2: bool,
 }
 
 impl Scanner {
@@ -72,6 +73,7 @@ impl Scanner {
             length: None,
             chunked: false,
             conflict: false,
+            http2: false,
         }
     }
 
@@ -92,6 +94,11 @@ impl Scanner {
     /// Whether all that the client sent so far were whole requests.
     pub(super) fn is_between_requests(&self) -> bool {
         matches!(self.state, State::Start | State::Preface(0))
+    }
+
+    /// Whether the connection began with the preface of HTTP/2.
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2
     }
 
     /// Looks at the next bytes, in the order they came, and marks in place.
@@ -172,6 +179,7 @@ impl Scanner {
     fn preface(&mut self, seen: usize, byte: &mut u8) -> State {
         if PREFACE.get(seen) == Some(byte) {
             return if seen + 1 == PREFACE.len() {
+                self.http2 = true;
                 State::Opaque
             } else {
                 State::Preface(seen + 1)

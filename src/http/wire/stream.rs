@@ -3,7 +3,7 @@
 //! It also bounds the time a head may take, puts the one error shape in place of the library's
 //! bare answers, and lingers at the end so that a last answer is not lost to a reset.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::scanner::Scanner;
-use crate::http::counted::Counted;
+use crate::http::connections::OpenConnection;
 use crate::http::error::{ApiError, Code};
 use crate::http::request_id::RequestIds;
 
@@ -44,11 +44,16 @@ pub(crate) struct WireStream<S> {
     linger_bytes: usize,
     /// Taken from the library as written, but not yet on the wire.
     outgoing: Bytes,
-    _alive: Counted,
+    open: OpenConnection,
 }
 
 impl<S> WireStream<S> {
-    pub(crate) fn new(inner: S, limits: WireLimits, request_ids: Arc<RequestIds>) -> Self {
+    pub(in crate::http) fn new(
+        inner: S,
+        open: OpenConnection,
+        limits: WireLimits,
+        request_ids: Arc<RequestIds>,
+    ) -> Self {
         Self {
             inner,
             scanner: Scanner::new(),
@@ -58,7 +63,7 @@ impl<S> WireStream<S> {
             linger_deadline: None,
             linger_bytes: LINGER_BYTES,
             outgoing: Bytes::new(),
-            _alive: Counted::new("charter_http_connections"),
+            open,
         }
     }
 
@@ -96,6 +101,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for WireStream<S> {
         {
             self.scanner.scan(new);
             self.follow_head();
+            if self.scanner.is_http2() {
+                self.open.is_http2();
+            }
         }
         result
     }
@@ -126,6 +134,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WireStream<S> {
             return Poll::Ready(Ok(buffer.len()));
         }
         Pin::new(&mut self.inner).poll_write(context, buffer)
+    }
+
+    /// A head and its body go out together, and the body is never copied. The library says in one
+    /// piece what it cannot parse.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_outgoing(context))?;
+        let mut pieces = buffers.iter().filter(|buffer| !buffer.is_empty());
+        match (pieces.next(), pieces.next()) {
+            (Some(only), None) => self.poll_write(context, only),
+            // It overtook the rest of an earlier answer, which nobody could tell from it.
+            (Some(head), Some(_)) if replace_bare_error(head, &self.request_ids).is_some() => {
+                Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
+            }
+            _ => Pin::new(&mut self.inner).poll_write_vectored(context, buffers),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

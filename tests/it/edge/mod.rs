@@ -3,7 +3,9 @@
 
 pub(crate) mod client;
 mod limits;
+mod memory;
 mod routing;
+mod stopping;
 mod target;
 mod wire;
 
@@ -13,7 +15,7 @@ use std::time::Duration;
 
 use charter::domain::clock::SystemClock;
 use charter::domain::entropy::OsEntropy;
-use charter::http::body::{self, BodyLimits};
+use charter::http::body::{self, BodyLimits, BodyMemory};
 use charter::http::context::RequestContext;
 use charter::http::error::ApiError;
 use charter::http::fields::Fields;
@@ -76,10 +78,12 @@ fn test_config() -> EdgeConfig {
         body: BodyLimits {
             max_bytes: 1_000,
             deadline: Duration::from_millis(400),
+            memory: BodyMemory::new(1 << 20),
         },
         head_timeout: Duration::from_millis(400),
         request_deadline: Duration::from_secs(5),
         linger: Duration::from_millis(300),
+        drain: Duration::ZERO,
         graceful_timeout: Duration::from_secs(5),
         ..EdgeConfig::default()
     }
@@ -98,6 +102,7 @@ fn router(gate: Gate) -> Router {
         .push(Router::with_path("gate").get(gate))
         .push(Router::with_path("html").get(html))
         .push(Router::with_path("large").get(large))
+        .push(Router::with_path("mebibyte").get(mebibyte).post(mebibyte))
 }
 
 #[handler]
@@ -133,8 +138,9 @@ async fn change(
 ) -> Result<(), ApiError> {
     let limits = RequestContext::of(depot)
         .expect("the edge put it there")
-        .body_limits;
-    let bytes = body::read(request, limits).await?;
+        .body_limits
+        .clone();
+    let bytes = body::read(request, &limits).await?;
     body::require_json(request.method(), request.headers())?;
     EntityTag::new("org-1", 1).check_if_match(request.headers())?;
     let mut fields = Fields::new(json::parse_object(&bytes)?);
@@ -182,6 +188,12 @@ impl Gate {
 #[handler]
 async fn large(response: &mut Response) {
     response.write_body(vec![b'x'; 64 << 20]).expect("a body");
+}
+
+/// Of one answer alone, as a list is.
+#[handler]
+async fn mebibyte(response: &mut Response) {
+    response.write_body(vec![b'x'; 1 << 20]).expect("a body");
 }
 
 #[handler]

@@ -233,3 +233,30 @@ async fn a_bad_target_is_found_however_it_arrives() {
     assert_eq!(client.answer().await.expect("the fourth").status, 200);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_query_has_at_most_sixteen_parameters_on_every_route() {
+    let server = Server::start().await;
+    let query = |piece: &str, count: usize| vec![piece; count].join("&");
+    for route in ["/organizations/info", "/things/1", "/nowhere", "/panic"] {
+        for piece in ["a=1", "a=%zz", "a", ""] {
+            let target = format!("{route}?{}", query(piece, 17));
+            get(server.address, &target)
+                .await
+                .assert_refused(400, "BAD_PARAMETER");
+        }
+    }
+    let many = format!("/nowhere?{}", query("x=1", 2_000));
+    get(server.address, many)
+        .await
+        .assert_refused(400, "BAD_PARAMETER");
+    get(server.address, format!("/nowhere?{}", query("x=1", 16)))
+        .await
+        .assert_refused(404, "NOT_FOUND");
+    let request = Request::get(format!("http://a/nowhere?{}", query("x=1", 17)));
+    let answer = get_h2(server.address, request.body(()).expect("a request")).await;
+    answer
+        .expect("an answer")
+        .assert_refused(400, "BAD_PARAMETER");
+    server.stop().await;
+}
