@@ -11,6 +11,7 @@ use sha2::Sha256;
 
 use crate::authz::folder::Files;
 use crate::domain::clock::Clock;
+use crate::domain::timestamp::Timestamp;
 use crate::settings::keys::Keys;
 use crate::store::{Error, LastRevision, NewPolicyRevision, Store, TakenAs};
 
@@ -58,6 +59,8 @@ pub(super) struct Accepted {
     pub(super) version: Option<u64>,
     /// Of the whole folder.
     pub(super) digest: String,
+    /// Since when it is in force.
+    pub(super) since: Timestamp,
     /// Whether it was taken as an emergency stop, which some gates may not let pass.
     pub(super) is_stop: bool,
     /// All of it.
@@ -74,6 +77,7 @@ impl From<LastRevision> for Last {
                 LastRevision::Known(revision, files) => Known::Revision(Accepted {
                     version: revision.manifest_version,
                     digest: revision.whole_digest,
+                    since: revision.in_force_from,
                     is_stop: revision.taken_as == TakenAs::Stop,
                     files,
                 }),
@@ -163,6 +167,7 @@ impl AcceptedStore {
         let accepted = Accepted {
             version: new.manifest_version,
             digest: new.whole_digest.clone(),
+            since: new.in_force_from,
             is_stop: new.taken_as == TakenAs::Stop,
             files: new.files.clone(),
         };

@@ -160,10 +160,18 @@ fn log_findings(verdict: &Verdict) {
     }
 }
 
+/// What the gates found beside refusals. Of an emergency stop, it would have held any other edit up.
 fn health(verdict: &Verdict) -> Health {
     let not_run = |(gate, reason): (&gates::Gate, &String)| format!("{gate}: {reason}");
+    let found = verdict.warnings.iter().map(gates::Finding::text).collect();
+    let (failed_checks, warnings) = if verdict.is_stop {
+        (found, Vec::new())
+    } else {
+        (Vec::new(), found)
+    };
     Health {
-        warnings: verdict.warnings.iter().map(gates::Finding::text).collect(),
+        failed_checks,
+        warnings,
         not_run: verdict.not_run.iter().map(not_run).collect(),
         ..Health::default()
     }

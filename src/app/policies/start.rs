@@ -135,11 +135,13 @@ impl Policies {
             snapshot,
             health: Health {
                 whole_digest: Some(Arc::clone(folder.whole_digest())),
-                since: Some(now),
+                since: Some(same.map_or(now, |last| last.since)),
                 ..health(&verdict)
             },
             taken: Taken {
-                new: is_news.then(|| revision(&folder, version, taken_as, now)),
+                new: same
+                    .is_none()
+                    .then(|| revision(&folder, version, taken_as, now)),
                 proved: verdict.proved,
                 judged: Some(judged),
                 folder,
@@ -179,7 +181,7 @@ impl Policies {
             snapshot,
             health: Health {
                 whole_digest: Some(Arc::clone(folder.whole_digest())),
-                since: Some(now),
+                since: Some(revision.since),
                 refused: Some(Refused {
                     digest: unfit.digest,
                     reason: shortened(unfit.reason),

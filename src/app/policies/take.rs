@@ -174,14 +174,9 @@ impl Reloader {
         self.can_prove |= verdict.proved;
         log_findings(verdict);
         let found = health(verdict);
-        let failing: Vec<String> = if verdict.is_stop {
-            // What holds any other edit up.
-            let refusals = verdict.refusals.iter().map(Finding::text);
-            refusals.chain(found.warnings).collect()
-        } else {
-            verdict.refusals.iter().map(Finding::text).collect()
-        };
-        let failing: Vec<String> = failing.into_iter().map(shortened).collect();
+        let failing = verdict.refusals.iter().map(Finding::text);
+        let failing = failing.chain(found.failed_checks);
+        let failing: Vec<String> = failing.map(shortened).collect();
         if !failing.is_empty() {
             tracing::error!(
                 "policies that only forbid more are in force and do not pass their checks\n{}",
@@ -190,6 +185,9 @@ impl Reloader {
         }
         self.state.engine.update(|health| {
             health.failed_checks.clone_from(&failing);
+            for warning in &found.warnings {
+                note(&mut health.warnings, warning, true);
+            }
             health.not_run.clone_from(&found.not_run);
             note(&mut health.warnings, NOT_CHECKED, verdict.unfinished);
         });
@@ -219,10 +217,10 @@ impl Reloader {
         let mut reason = shortened(verdict.report().unwrap_or_default());
         if verdict.unfinished {
             let time = self.policies.checker.timeout();
-            reason.push_str(&format!(
+            reason += &format!(
                 "\nthe check did not come to its end and is tried again in {RETRY:?}; it has {time:?}, which \
                  `policies.check_timeout` raises"
-            ));
+            );
         }
         metrics::counter!("charter_policies_reloads_total", "outcome" => "refused").increment(1);
         tracing::error!(

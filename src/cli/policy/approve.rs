@@ -103,6 +103,11 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
             ));
         }
         let last = operator.store.last_policy_revision().await?;
+        if let LastRevision::Known(revision, _) = &last
+            && *revision.whole_digest == **folder.whole_digest()
+        {
+            return Err(Error::argument("DIGEST", "is in force already"));
+        }
         show(&operator, &folder, &last, out)?;
         let (base, needed) = (last.sequence(), operator.settings.policies.approvals);
         let name = args.person.name(&operator)?;

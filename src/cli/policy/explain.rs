@@ -17,6 +17,7 @@ use super::super::operator::{SettingsArgs, block_on};
 use super::revision;
 use crate::authz::decision_log::{self, Record};
 use crate::authz::fault::LoadError;
+use crate::authz::folder::Folder;
 use crate::authz::snapshot::Snapshot;
 use crate::domain::id::DecisionId;
 use crate::policy::explain::{self, Explanation};
@@ -69,7 +70,7 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
             let record = recorded(decisions, id)?;
             let snapshot = match args.policies {
                 Some(_) => folder()?,
-                None => in_force_then(&args.settings, &record)?,
+                None => in_force_then(&args.settings, &settings.policies.dir, &record)?,
             };
             let explanation = explain::recorded(&snapshot, &record)
                 .map_err(|rule| Error::argument("ID", rule))?;
@@ -112,8 +113,13 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
     Ok(ExitCode::SUCCESS)
 }
 
-/// The policies that took the decision, as the database keeps them.
-fn in_force_then(settings: &SettingsArgs, record: &Record) -> Result<Snapshot, Error> {
+/// The policies that took the decision: the folder, if it is still the same, or as the database
+/// keeps them.
+fn in_force_then(settings: &SettingsArgs, dir: &Path, record: &Record) -> Result<Snapshot, Error> {
+    let folder = Folder::read(dir).ok();
+    if let Some(folder) = folder.filter(|folder| **folder.digest() == *record.policy_digest) {
+        return Snapshot::of(&folder).map_err(faulty);
+    }
     let known = block_on(async {
         let operator = settings.connect_migrated().await?;
         revision::of_digest(&operator, &record.policy_digest).await

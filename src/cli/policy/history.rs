@@ -61,11 +61,12 @@ pub(super) fn history(args: &HistoryArgs, out: &mut dyn Write) -> Result<ExitCod
             let from = timestamp::format(revision.in_force_from);
             let version = revision.manifest_version;
             let version = version.map_or(String::new(), |version| format!(" version {version}"));
-            let approved: Vec<&str> = approvals
+            let mut approved: Vec<&str> = approvals
                 .iter()
                 .filter(|approval| approval.used_by == Some(revision.sequence))
                 .map(|approval| approval.approved_by.as_str())
                 .collect();
+            approved.sort_unstable();
             let approved = if approved.is_empty() {
                 String::new()
             } else {

@@ -53,7 +53,12 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         Some(dir) => (dir, Mode::Candidate),
         None => (&settings.policies.dir, Mode::Reproduce),
     };
-    let snapshot = Snapshot::load(dir).map_err(|error| Error::Policies(error.report()))?;
+    let snapshot = match Snapshot::load(dir) {
+        Ok(snapshot) => snapshot,
+        // A folder that is being edited is not what decided.
+        Err(_) if mode == Mode::Reproduce => in_force(&args.settings)?,
+        Err(error) => return Err(Error::Policies(error.report())),
+    };
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = args.threads.unwrap_or_else(processors);
     let ask = |earlier: &Earlier| {
@@ -84,6 +89,17 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         (false, true) => INCOMPLETE,
         (false, false) => SAME,
     }))
+}
+
+fn in_force(settings: &SettingsArgs) -> Result<Snapshot, Error> {
+    let known = block_on(async {
+        let operator = settings.connect_migrated().await?;
+        revision::in_force(&operator).await
+    })?;
+    known.ok_or_else(|| {
+        let told = "the policy folder has a fault, and the database does not say what is in force";
+        Error::Policies(told.to_owned())
+    })
 }
 
 /// The policies that took decisions of the log and are known from the database.

@@ -1,13 +1,14 @@
 //! Policies of an earlier time, from the database.
 
-use crate::authz::folder::Folder;
+use crate::authz::fault::LoadError;
+use crate::authz::folder::{Files, Folder};
 use crate::authz::snapshot::Snapshot;
+use crate::store::LastRevision;
 
 use super::super::Error;
 use super::super::operator::Operator;
 
-/// The policies of that digest, as decisions name it; the folder on disk, if it is that; `None` if
-/// neither is known.
+/// The policies of that digest, as decisions name it; `None` if they are not known.
 ///
 /// # Errors
 ///
@@ -16,17 +17,26 @@ pub(super) async fn of_digest(
     operator: &Operator,
     policy_digest: &str,
 ) -> Result<Option<Snapshot>, Error> {
-    let dir = &operator.settings.policies.dir;
     let known = operator.store.policies_of_digest(policy_digest).await?;
-    let folder = match known {
-        Some((_, files)) => Folder::of_files(dir, files).map(Some),
-        None => Ok(Folder::read(dir)
-            .ok()
-            .filter(|folder| **folder.digest() == *policy_digest)),
-    };
-    let faulty = |error: crate::authz::fault::LoadError| Error::Policies(error.report());
-    folder
-        .map_err(faulty)?
-        .map(|folder| Snapshot::of(&folder).map_err(faulty))
+    known
+        .map(|(_, files)| snapshot(operator, files))
         .transpose()
+}
+
+/// What is in force; `None` if it is not known.
+///
+/// # Errors
+///
+/// The same.
+pub(super) async fn in_force(operator: &Operator) -> Result<Option<Snapshot>, Error> {
+    match operator.store.last_policy_revision().await? {
+        LastRevision::Known(_, files) => snapshot(operator, files).map(Some),
+        LastRevision::None | LastRevision::Unknown(_) => Ok(None),
+    }
+}
+
+fn snapshot(operator: &Operator, files: Files) -> Result<Snapshot, Error> {
+    let faulty = |error: LoadError| Error::Policies(error.report());
+    let folder = Folder::of_files(&operator.settings.policies.dir, files).map_err(faulty)?;
+    Snapshot::of(&folder).map_err(faulty)
 }

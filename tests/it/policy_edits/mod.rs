@@ -1,5 +1,6 @@
 //! Edits of the policy folder while requests are served.
 
+mod explained;
 mod gates;
 mod reload;
 mod restart;

@@ -35,7 +35,7 @@ async fn an_emergency_stop_outlives_a_restart() {
     let service = home.serve();
     fs::write(dir.join("stop.cedar"), STOP).expect("an edit");
     until("stopped", || {
-        home.log().contains("other policies are in force")
+        home.log().contains("that only forbid more are in force")
     })
     .await;
     // The record follows; killed before it, the stop would be an edit like others.
@@ -178,7 +178,7 @@ fn a_restart_approves_nothing() {
     fs::write(dir.join("wider.cedar"), WIDER).expect("again");
     assert_eq!(home.refused().code, Some(2));
     // The data directory holds nothing of it.
-    fs::remove_dir_all(home.data().join("policies")).expect("removed");
+    let _ = fs::remove_dir_all(home.data().join("policies"));
     let refused = home.refused();
     assert!(refused.err.contains("team:InviteMember"), "{}", refused.err);
 }

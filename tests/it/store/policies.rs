@@ -76,10 +76,7 @@ impl World {
 async fn a_revision_comes_back_with_its_texts(database: TestDatabase) {
     let world = World::on(database).await;
     assert_eq!(world.last().await, LastRevision::None);
-    let (first, second) = (
-        revision("permit-\0-odd", Some(u64::MAX)),
-        revision("b", None),
-    );
+    let (first, second) = (revision("permit\0odd", Some(u64::MAX)), revision("b", None));
     assert_eq!(world.accept(&first).await, 1);
     // The same again is no other one.
     assert_eq!(world.accept(&first).await, 1);
