@@ -11,6 +11,7 @@ mod m20260901_000001_tenants;
 mod m20260901_000002_audit;
 mod m20261125_000003_portal;
 mod m20261125_000004_portal_upkeep;
+mod m20261128_000005_names_and_keys;
 mod m20261128_000008_policy_revisions;
 
 /// Every migration, oldest first.
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260901_000002_audit::Migration),
             Box::new(m20261125_000003_portal::Migration),
             Box::new(m20261125_000004_portal_upkeep::Migration),
+            Box::new(m20261128_000005_names_and_keys::Migration),
             Box::new(m20261128_000008_policy_revisions::Migration),
         ]
     }

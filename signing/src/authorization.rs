@@ -35,16 +35,17 @@ impl<'a> Authorization<'a> {
         }
     }
 
-    /// Reads a header's value: one space, one colon, nothing around them.
+    /// Reads a header's value: the scheme in either case, one or more spaces (RFC 9110 section
+    /// 11.4), then the access key and the signature around one colon.
     ///
     /// # Errors
     ///
     /// [`Malformed::Authorization`], [`Malformed::AccessKey`] or [`Malformed::Signature`].
     pub fn parse(value: &'a str) -> Result<Self, Malformed> {
         let (access_key, signature) = value
-            .strip_prefix(SCHEME)
-            .and_then(|rest| rest.strip_prefix(' '))
-            .and_then(|rest| rest.split_once(':'))
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(SCHEME))
+            .and_then(|(_, rest)| rest.trim_start_matches(' ').split_once(':'))
             .ok_or(Malformed::Authorization)?;
         Self::new(access_key, signature.parse()?)
     }

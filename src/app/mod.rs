@@ -2,6 +2,7 @@
 
 pub mod background;
 mod budgets;
+mod database;
 pub mod decisions;
 pub mod demo;
 mod people;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use secrecy::{ExposeSecret, SecretBox};
+use secrecy::SecretBox;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -37,11 +38,11 @@ use crate::http::state::State;
 use crate::http::tasks::Tasks;
 use crate::mail;
 use crate::policy::explain::Explainer;
-use crate::settings::keys::{Key, Keys};
+use crate::settings::keys::Keys;
 use crate::settings::{RateLimit, ReplayStore, Settings};
-use crate::store::{self, AuditKey, Store};
 use crate::telemetry::metrics::Recorder;
 
+pub use database::{check_keys, open_store};
 use policies::{Policies, Reloader};
 pub use start_error::StartError;
 
@@ -86,9 +87,10 @@ impl App {
         metrics: Recorder,
     ) -> Result<Self, StartError> {
         let keys = settings.require_keys()?;
-        let store = open_store(settings, keys, Arc::clone(&clock), Arc::clone(&entropy)).await?;
+        let store = database::wait_for_store(settings, keys, &clock, &entropy).await?;
         let store = Arc::new(store);
         store.migrate_up().await?;
+        database::note_keys(&store, keys).await?;
         let policies = Policies::new(
             settings,
             keys,
@@ -185,30 +187,6 @@ pub fn load_policies(dir: &Path) -> Result<Snapshot, StartError> {
     Snapshot::load(dir).map_err(|error| StartError::Policies(error.report()))
 }
 
-/// Connects to the database, without migrating it; the data directory, which holds the heads of the
-/// audit chains whatever the database is, is made if it is missing.
-///
-/// # Errors
-///
-/// [`StartError::DataDir`] and [`StartError::Database`].
-pub async fn open_store(
-    settings: &Settings,
-    keys: &Keys,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-) -> Result<Store, StartError> {
-    create_private_dir(&settings.data_dir)?;
-    let config = store::Config {
-        url: settings.database.url.expose_secret().to_owned(),
-        max_readers: settings.database.max_readers,
-        acquire_timeout: settings.database.acquire_timeout,
-        statement_timeout: settings.database.statement_timeout,
-        audit_keys: keys.audit.iter().map(audit_key).collect(),
-        audit_heads: Some(settings.data_dir.join("audit-heads.jsonl")),
-    };
-    Ok(Store::open(config, clock, entropy).await?)
-}
-
 /// The sealer of access-key secrets.
 ///
 /// # Errors
@@ -220,13 +198,6 @@ pub fn sealer(keys: &Keys) -> Result<Sealer, StartError> {
         .iter()
         .map(|key| (key.id().to_owned(), *key.expose()));
     Ok(Sealer::new(keys)?)
-}
-
-fn audit_key(key: &Key) -> AuditKey {
-    AuditKey {
-        id: key.id().to_owned(),
-        secret: key.expose().to_vec().into(),
-    }
 }
 
 fn open_replay_guard(

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,6 +23,9 @@ pub struct Server {
     operations: Bound,
     base_url: Option<String>,
 }
+
+/// Times of last use are written, and database connections closed, in so much more than the grace.
+const LAST_WORK: Duration = Duration::from_secs(2);
 
 /// A running service.
 pub struct Serving {
@@ -135,16 +139,18 @@ impl Serving {
     }
 
     /// Waits for the end after `stop` was cancelled: requests under way, then writes that outlived
-    /// their connections, then what is still pending.
+    /// their connections, then what is still pending. One deadline holds for all of them, whatever
+    /// the database does, and [`LAST_WORK`] is left for what comes after requests that used it up.
     pub async fn stopped(self) {
+        let deadline = Instant::now() + self.grace;
+        let end = deadline + LAST_WORK;
         self.listeners.close();
-        self.listeners.wait().await;
-        if !self.app.state.tasks.close_and_wait(self.grace).await {
-            tracing::error!("writes were still under way when the grace was over");
-        }
+        by(deadline, "requests were", self.listeners.wait()).await;
+        let tasks = self.app.state.tasks.close_and_wait();
+        by(deadline, "writes were", tasks).await;
         self.stop_background.cancel();
         self.background.close();
-        self.background.wait().await;
+        by(end, "background work was", self.background.wait()).await;
         if let Err(error) = self.app.replay.clean_stop() {
             tracing::error!(%error, "the replay guard could not note the clean stop");
         }
@@ -152,7 +158,16 @@ impl Serving {
             // It blocks until the last line is written.
             let _ = tokio::task::spawn_blocking(move || log.close()).await;
         }
+        let closed = self.app.state.store.close();
+        by(end, "database connections were", closed).await;
         tracing::info!("stopped");
+    }
+}
+
+/// Waits for it until the grace is over.
+async fn by(deadline: Instant, what: &'static str, end: impl Future<Output = ()>) {
+    if tokio::time::timeout_at(deadline, end).await.is_err() {
+        tracing::error!("{what} still under way when the grace was over");
     }
 }
 

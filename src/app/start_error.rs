@@ -26,6 +26,12 @@ pub enum StartError {
         with_causes(.0)
     )]
     Database(#[from] store::Error),
+    /// The keys of the settings are not those that the database was made with.
+    #[error(
+        "these keys are not this database's: of `keys.{0}`, {1}; put the right ones into the settings, \
+         or set `database.url` to their database"
+    )]
+    ForeignKeys(&'static str, String),
     /// The replay guard cannot be opened.
     #[error("the replay guard cannot be opened: {0}")]
     Replay(#[from] replay::OpenError),

@@ -58,7 +58,7 @@ pub struct Credentials<'a> {
     pub nonce: Header<'a>,
     /// `x-content-sha256`
     pub content_sha256: Header<'a>,
-    /// The client's address, trusted proxies already looked through.
+    /// The client's address, seen through trusted proxies; unspecified (`::`) where one of these sent none.
     pub source_ip: IpAddr,
 }
 
@@ -118,7 +118,8 @@ impl<'a> Credentials<'a> {
         }
     }
 
-    /// The access token: `Bearer`, one space, the token (RFC 6750 section 2.1).
+    /// The access token: `Bearer` in either case, one or more spaces, the token (RFC 9110 section
+    /// 11.4, RFC 6750 section 2.1).
     ///
     /// # Errors
     ///
@@ -129,13 +130,9 @@ impl<'a> Credentials<'a> {
         value
             .split_once(' ')
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
-            .map(|(_, token)| token)
+            .map(|(_, token)| token.trim_start_matches(' '))
             .filter(|token| !token.is_empty() && token.bytes().all(is_of_token))
-            .ok_or_else(|| {
-                Rejection::MalformedAuthorization(
-                    "write `Bearer {token}`, with one space".to_owned(),
-                )
-            })
+            .ok_or_else(|| Rejection::MalformedAuthorization("write `Bearer {token}`".to_owned()))
     }
 
     /// The signing headers, each sent once and in its one form.

@@ -35,7 +35,10 @@ pub enum Rejection {
     },
     /// Unknown key, wrong secret or tampered request: not told apart.
     #[error("the signature does not verify")]
-    InvalidSignature,
+    InvalidSignature {
+        /// What the signature must cover, from the request alone, for the client to compare.
+        string_to_sign: String,
+    },
     /// The bearer token is not one of ours, or what it points to is gone.
     #[error("the token is not valid")]
     InvalidToken,

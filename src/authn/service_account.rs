@@ -84,7 +84,9 @@ impl ServiceAccounts {
         self.check_date(signed.date)?;
         let Some(known) = self.find_signer(&signed).await? else {
             tokio::time::sleep_until(arrived + AGE_OF_A_REFUSAL).await;
-            return Err(Rejection::InvalidSignature);
+            return Err(Rejection::InvalidSignature {
+                string_to_sign: signed.text.to_string(),
+            });
         };
         self.check_state(&known, credentials)?;
         self.count(&known)?;

@@ -15,8 +15,20 @@ use crate::domain::user::OWNER;
 /// The roles that the service itself gives; all others are the policy folder's own.
 pub const NEEDED_ROLES: [&str; 1] = [OWNER];
 
+const SIGNED_REQUEST: &str = "signed-request";
+const BEARER_TOKEN: &str = "bearer-token";
 /// How callers authenticate.
-const METHODS: [&str; 2] = ["signed-request", "bearer-token"];
+const METHODS: [&str; 2] = [SIGNED_REQUEST, BEARER_TOKEN];
+
+/// How principals of this type authenticate, by the name of the enumerated entity; `None` for a type
+/// that is no principal.
+#[must_use]
+pub fn method_of(principal_type: &str) -> Option<&'static str> {
+    PrincipalKind::of_type(principal_type).map(|kind| match kind {
+        PrincipalKind::ServiceAccount => SIGNED_REQUEST,
+        PrincipalKind::User => BEARER_TOKEN,
+    })
+}
 
 /// The names of a schema, ready to be used in a request.
 #[derive(Debug)]
@@ -237,8 +249,8 @@ impl Catalogue {
             permissions: named(&types.permission, permissions),
             actions,
             methods: Methods {
-                signed_request: uid(&method, "signed-request"),
-                bearer_token: uid(&method, "bearer-token"),
+                signed_request: uid(&method, SIGNED_REQUEST),
+                bearer_token: uid(&method, BEARER_TOKEN),
             },
             types,
         })

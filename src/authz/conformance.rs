@@ -12,9 +12,11 @@ use super::fault::{Fault, Source};
 use super::names::locate;
 use super::question::ResourceKind;
 use super::shapes::{self, BuildError};
+use super::trial::Examples;
 use crate::domain::timestamp::Timestamp;
 
-/// Builds one entity of each type and every kind of request that the schema allows.
+/// Builds one entity of each type and every kind of request that the schema allows. They come back
+/// as examples, with the schema's actions.
 ///
 /// # Errors
 ///
@@ -23,13 +25,19 @@ pub(super) fn check(
     source: &Source,
     schema: &Schema,
     catalogue: &Catalogue,
-) -> Result<(), Vec<Fault>> {
+    actions: &Entities,
+) -> Result<Examples, Vec<Fault>> {
     let specimens = specimens(catalogue).map_err(|error| refuse(source, "entity ", &error))?;
-    for specimen in specimens {
+    for specimen in &specimens {
         let declaration = format!("entity {} ", specimen.uid().type_name());
-        Entities::from_entities([specimen], Some(schema))
+        Entities::from_entities([specimen.clone()], Some(schema))
             .map_err(|error| refuse(source, &declaration, &error))?;
     }
+    let entities = actions
+        .clone()
+        .add_entities(specimens, None)
+        .map_err(|error| refuse(source, "entity ", &error))?;
+    let mut requests = Vec::new();
     let facts = FactsCache::new();
     for (action, principal, resource) in catalogue.questions() {
         let refuse = |error: &dyn Error| {
@@ -52,10 +60,11 @@ pub(super) fn check(
         }
         .unwrap_or_else(|| uid(catalogue.types.of_resource(resource), SPECIMEN));
         let principal = uid(catalogue.types.of_principal(principal), SPECIMEN);
-        Request::new(principal, action.clone(), resource, context, Some(schema))
+        let request = Request::new(principal, action.clone(), resource, context, Some(schema))
             .map_err(|error| refuse(&error))?;
+        requests.push(request);
     }
-    Ok(())
+    Ok(Examples { requests, entities })
 }
 
 fn refuse(source: &Source, declaration: &str, error: &dyn Error) -> Vec<Fault> {

@@ -1,7 +1,7 @@
 //! What is wrong with a policy folder, shown the way compilers do: file, line and caret.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use miette::{
@@ -10,6 +10,9 @@ use miette::{
 
 /// Longer lines are not shown: a report is for reading.
 const MAX_LINE_BYTES: usize = 400;
+/// So many faults are written out, the rest are counted: who made one mistake a thousand times sees
+/// it in a hundred.
+const MAX_WRITTEN: usize = 100;
 
 /// A file's text under the name that people know it by.
 pub type Source = Arc<NamedSource<Arc<str>>>;
@@ -39,6 +42,15 @@ impl Fault {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Says what to do where the message has this text and Cedar has no advice.
+    #[must_use]
+    pub(super) fn help_with(self, (text, help): (&str, &str)) -> Self {
+        if self.help.is_none() && self.message.contains(text) {
+            return self.help(help);
+        }
         self
     }
 
@@ -97,13 +109,7 @@ impl Fault {
         if longest.is_none_or(|length| length <= MAX_LINE_BYTES) {
             return Cow::Borrowed(self);
         }
-        let before = source.inner().get(..label.offset()).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let column = before
-            .rsplit('\n')
-            .next()
-            .map_or(0, |text| text.chars().count())
-            + 1;
+        let (line, column) = line_and_column(source, label.offset());
         Cow::Owned(Self {
             message: format!("{}:{line}:{column}: {}", source.name(), self.message),
             help: self.help.clone(),
@@ -111,6 +117,35 @@ impl Fault {
             labels: Vec::new(),
         })
     }
+}
+
+impl Fault {
+    fn document(&self) -> serde_json::Value {
+        let place = self.source.as_ref().zip(self.labels.first());
+        let place = place.map(|(source, label)| {
+            let (line, column) = line_and_column(source, label.offset());
+            (source.name(), line, column)
+        });
+        serde_json::json!({
+            "message": self.message,
+            "help": self.help,
+            "file": place.map(|(file, _, _)| file),
+            "line": place.map(|(_, line, _)| line),
+            "column": place.map(|(_, _, column)| column),
+        })
+    }
+}
+
+/// From 1.
+fn line_and_column(source: &Source, offset: usize) -> (usize, usize) {
+    let before = source.inner().get(..offset).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .map_or(0, |text| text.chars().count())
+        + 1;
+    (line, column)
 }
 
 impl fmt::Display for Fault {
@@ -156,6 +191,25 @@ impl LoadError {
         Self { faults }
     }
 
+    /// The same about a folder that people know by another name.
+    #[must_use]
+    pub fn renamed(mut self, from: &str, to: &str) -> Self {
+        for fault in &mut self.faults {
+            fault.message = fault.message.replace(from, to);
+        }
+        self
+    }
+
+    /// The first of the faults as JSON, each with its file, line and column, and how many there are.
+    #[must_use]
+    pub fn document(&self) -> serde_json::Value {
+        let faults = self.faults.iter().take(MAX_WRITTEN);
+        serde_json::json!({
+            "faults": faults.map(Fault::document).collect::<Vec<_>>(),
+            "count": self.faults.len(),
+        })
+    }
+
     /// The faults, in the order of the files.
     #[must_use]
     pub fn faults(&self) -> &[Fault] {
@@ -170,7 +224,8 @@ impl LoadError {
             .with_links(false)
             .without_cause_chain();
         let mut report = String::new();
-        for fault in self.faults.iter().map(Fault::printable) {
+        let written = self.faults.iter().take(MAX_WRITTEN);
+        for fault in written.map(Fault::printable) {
             if !report.is_empty() {
                 report.push('\n');
             }
@@ -178,8 +233,38 @@ impl LoadError {
                 report.push_str(&fault.message);
             }
         }
-        report
+        let more = self.faults.len().saturating_sub(MAX_WRITTEN);
+        if more > 0 {
+            let faults = if more == 1 { "fault" } else { "faults" };
+            // Writing to a string cannot fail.
+            let _ = writeln!(report, "\n… and {more} more {faults}");
+        }
+        escaped(&report).into_owned()
     }
+}
+
+/// A text without what a terminal would obey, or show in another order: control characters but for
+/// line ends and tabs, and those that change the direction of text. They are written as `\u001b`,
+/// which JSON reads back.
+#[must_use]
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    let is_obeyed = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\t'))
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_obeyed(c) {
+            // Writing to a string cannot fail.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
 }
 
 impl fmt::Display for LoadError {

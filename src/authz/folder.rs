@@ -12,6 +12,7 @@ use miette::NamedSource;
 use sha2::{Digest, Sha256};
 
 use super::fault::{Fault, LoadError, Source};
+use super::stray;
 
 /// The schema's file name.
 pub const SCHEMA: &str = "schema.cedarschema";
@@ -21,9 +22,9 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 const MAX_TOTAL_BYTES: usize = 16 * 1024 * 1024;
 
 /// Below the folder: what must hold whatever anybody edits.
-const INVARIANTS: &str = "invariants";
+pub(super) const INVARIANTS: &str = "invariants";
 /// Below the folder: requests with the answer that is expected.
-const TESTS: &str = "tests";
+pub(super) const TESTS: &str = "tests";
 
 /// Whoever wants to be sure that a folder is whole puts a list of its files in.
 const MANIFEST: &str = "manifest.json";
@@ -125,6 +126,13 @@ impl Folder {
         self.policies.iter().chain(&self.invariants)
     }
 
+    /// About how many policies are in force, without parsing them: each has an `@id`.
+    #[must_use]
+    pub fn policy_count(&self) -> usize {
+        let count = |source: &Source| source.inner().matches("@id(").count();
+        self.policies.iter().map(count).sum()
+    }
+
     /// `tests/*.json`, sorted by file name.
     #[must_use]
     pub fn tests(&self) -> &[Source] {
@@ -142,6 +150,11 @@ impl Folder {
     #[must_use]
     pub const fn digest(&self) -> &Arc<str> {
         &self.digest
+    }
+
+    /// The same over the schema alone.
+    pub(super) fn schema_digest(&self) -> String {
+        digest(self.files.get_key_value(SCHEMA).into_iter())
     }
 
     /// The same over invariants and examples, too: what a verdict about the folder is about.
@@ -203,6 +216,7 @@ fn read(dir: &Path) -> Result<(Files, Vec<PathBuf>), Vec<Fault>> {
     reader.read_all("", names);
     reader.read_below(INVARIANTS, "cedar");
     reader.read_below(TESTS, "json");
+    reader.faults.extend(stray::faults(dir));
     if reader.faults.is_empty() {
         Ok((reader.files, reader.open_to_all))
     } else {

@@ -19,6 +19,9 @@ pub(super) enum Language {
 
 /// Finds what is too deep or too long to be given to the parser.
 pub(super) fn check(source: &Source, language: Language) -> Vec<Fault> {
+    if let Some(fault) = unreadable(source) {
+        return vec![fault];
+    }
     let mut scan = Scan {
         source,
         language,
@@ -30,6 +33,28 @@ pub(super) fn check(source: &Source, language: Language) -> Vec<Fault> {
     };
     scan.run();
     scan.faults
+}
+
+/// What editors do not show and the parser takes otherwise than people read it.
+fn unreadable(source: &Source) -> Option<Fault> {
+    let text = source.inner();
+    if text.starts_with('\u{feff}') {
+        let fault = Fault::new("the file begins with a byte order mark");
+        let help = "save it as UTF-8 without one";
+        return Some(fault.help(help).at(source, 0, '\u{feff}'.len_utf8()));
+    }
+    let bytes = text.as_bytes();
+    let lone = bytes
+        .iter()
+        .enumerate()
+        .position(|(at, byte)| *byte == b'\r' && bytes.get(at + 1) != Some(&b'\n'))?;
+    let line = text.get(..lone).unwrap_or_default().matches('\n').count() + 1;
+    let fault = Fault::new(format!(
+        "`{}` has a carriage return without a line feed in line {line}: it ends a comment, and editors \
+         show it as the same line",
+        source.name()
+    ));
+    Some(fault.help("end lines with a line feed, or with both"))
 }
 
 struct Scan<'a> {
@@ -181,13 +206,25 @@ mod tests {
             assert!(faults(&text, Language::Policies).is_empty(), "{text}");
         }
         for text in [
-            format!("// comment\r{many}"),
             format!("\"//\"{many}"),
             format!("\"\\\\\"{many}"),
             format!("/ /{many}"),
         ] {
             assert_eq!(faults(&text, Language::Policies).len(), 1, "{text}");
         }
+    }
+
+    #[test]
+    fn marks_that_nobody_sees_are_refused() {
+        let policy = "permit (principal, action, resource);";
+        for text in [
+            format!("\u{feff}{policy}"),
+            format!("// comment\r{policy}"),
+            format!("{policy}\r"),
+        ] {
+            assert_eq!(faults(&text, Language::Policies).len(), 1, "{text:?}");
+        }
+        assert!(faults(&format!("// comment\r\n{policy}\r\n"), Language::Policies).is_empty());
     }
 
     #[test]

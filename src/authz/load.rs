@@ -10,23 +10,37 @@ use std::sync::Arc;
 use std::thread;
 
 use cedar_policy::{
-    Authorizer, Policy, PolicyId, PolicySet, Schema, SchemaFragment, ValidationError,
-    ValidationMode, Validator,
+    Authorizer, EntityUid, Policy, PolicyId, PolicySet, Schema, SchemaFragment, ValidationError,
+    ValidationMode, ValidationResult, Validator,
 };
 use serde_json::Value;
 
 use super::catalogue::Catalogue;
 use super::conformance;
+use super::expressions;
 use super::facts::FactsCache;
+use super::failures::Failures;
 use super::fault::{Fault, Source};
 use super::folder::Folder;
 use super::index::Index;
 use super::limits::{self, Language};
 use super::snapshot::{Invariant, Place, PolicyFile, Snapshot};
+use super::trial;
 
 /// Cedar's parser and validator recurse; `limits` keeps them shallow, this is the second wall.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 const MAX_ID_BYTES: usize = 128;
+/// How many entities may lie upon each other in a path like `principal.account.organization.plan_tier`:
+/// more than there are. Cedar's level validation (its RFC 76) refuses at every level what is asked
+/// of an entity that is written out, such as `User::"…".is_active`.
+const MAX_LEVEL: u32 = 1_000;
+
+/// Part of Cedar's message, and what to do about it.
+const LITERALS: (&str, &str) = (
+    "entity literals cannot be dereferenced",
+    "only the entities of the request have attributes, tags and parents; compare with the literal \
+     instead, as in `principal == …` or `resource in …`",
+);
 
 /// Checks what was read of a policy folder.
 ///
@@ -56,11 +70,13 @@ fn check(folder: &Folder, known: &Known<'_>) -> Result<Snapshot, Vec<Fault>> {
     let Some((schema, json)) = schema else {
         return Err(faults);
     };
-    if known.vouches_under(&folder.schema) {
-        validate(&schema, &policies.news, &policies.files, &mut faults);
-    } else if !matches!(known, Known::Itself) {
-        validate(&schema, &policies.set, &policies.files, &mut faults);
-    }
+    let nothing = PolicySet::new();
+    let unchecked = match known {
+        Known::Itself => &nothing,
+        _ if known.vouches_under(&folder.schema) => &policies.news,
+        _ => &policies.set,
+    };
+    validate(&schema, unchecked, &policies.files, &mut faults);
     let invariants = invariants(folder, &schema, &mut faults);
     let catalogue = match Catalogue::read(&folder.schema, &schema, &json) {
         Ok(catalogue) => catalogue,
@@ -72,13 +88,24 @@ fn check(folder: &Folder, known: &Known<'_>) -> Result<Snapshot, Vec<Fault>> {
     if !faults.is_empty() {
         return Err(faults);
     }
-    conformance::check(&folder.schema, &schema, &catalogue)?;
     let whole = |error: &dyn std::error::Error| vec![Fault::new(error.to_string())];
     let actions = schema.action_entities().map_err(|error| whole(&error))?;
+    let examples = conformance::check(&folder.schema, &schema, &catalogue, &actions)?;
+    let too_deep = trial::too_deep(unchecked.policies(), &examples);
+    faults.extend(
+        too_deep
+            .map_err(|error| whole(&error))?
+            .into_iter()
+            .filter_map(|(policy, message)| policies.fault(policy, message)),
+    );
+    if !faults.is_empty() {
+        return Err(faults);
+    }
     let index = Index::new(&policies.set, &catalogue, &actions).map_err(|error| whole(&error))?;
     Ok(Snapshot {
         schema,
         schema_source: Arc::clone(&folder.schema),
+        schema_digest: folder.schema_digest().into(),
         places: places(&policies),
         sources: sources(&policies),
         invariants,
@@ -88,6 +115,7 @@ fn check(folder: &Folder, known: &Known<'_>) -> Result<Snapshot, Vec<Fault>> {
         actions,
         digest: Arc::clone(folder.digest()),
         facts: FactsCache::new(),
+        failures: Failures::default(),
         authorizer: Authorizer::new(),
     })
 }
@@ -256,6 +284,7 @@ impl Policies {
         }
         for (start, policy) in in_order {
             let (start, length) = first_line(source, Some(start));
+            faults.extend(expressions::check(policy, source, (start, length)));
             let id = self.id_of(policy).unwrap_or_else(|fault| {
                 faults.push(fault.at(source, start, length));
                 // It is refused, but what else is wrong with it is to be told, too.
@@ -271,6 +300,14 @@ impl Policies {
             }
             self.files.insert(id, source.clone());
         }
+    }
+
+    /// A fault of a policy as a whole.
+    fn fault(&self, policy: &Policy, message: String) -> Option<Fault> {
+        let source = self.files.get(policy.id())?;
+        let start = policy.as_ref().loc().map(|loc| loc.span.offset());
+        let (start, length) = first_line(source, start);
+        Some(Fault::new(message).at(source, start, length))
     }
 
     fn id_of(&self, policy: &Policy) -> Result<PolicyId, Fault> {
@@ -308,17 +345,34 @@ fn validate(
     files: &BTreeMap<PolicyId, Source>,
     faults: &mut Vec<Fault>,
 ) {
-    let result = Validator::new(schema.clone()).validate(policies, ValidationMode::Strict);
-    let errors = result
-        .validation_errors()
-        .map(|error| (error.policy_id(), error as &dyn miette::Diagnostic));
-    let erroneous: BTreeSet<&PolicyId> = result
-        .validation_errors()
-        .map(ValidationError::policy_id)
+    let validator = Validator::new(schema.clone());
+    // Level validation takes as long again, and most policies have nothing for it to find.
+    let set = |named: bool| {
+        let policies = policies.policies();
+        let wanted = policies.filter(|policy| expressions::names_an_entity(policy) == named);
+        PolicySet::from_policies(wanted.cloned())
+    };
+    let (named, others) = match (set(true), set(false)) {
+        (Ok(named), Ok(others)) => (named, others),
+        (Err(error), _) | (_, Err(error)) => return faults.push(Fault::new(error.to_string())),
+    };
+    let results = [
+        validator.validate(&others, ValidationMode::Strict),
+        validator.validate_with_level(&named, ValidationMode::Strict, MAX_LEVEL),
+    ];
+    let errors: Vec<&ValidationError> = results
+        .iter()
+        .flat_map(ValidationResult::validation_errors)
+        .filter(|error| !is_about_an_action(error, files))
         .collect();
+    let erroneous: BTreeSet<&PolicyId> = errors.iter().map(|error| error.policy_id()).collect();
+    let errors = errors
+        .into_iter()
+        .map(|error| (error.policy_id(), error as &dyn miette::Diagnostic));
     // A policy that names something unknown is impossible, too; that needs no second fault.
-    let warnings = result
-        .validation_warnings()
+    let warnings = results
+        .iter()
+        .flat_map(ValidationResult::validation_warnings)
         .filter(|warning| !erroneous.contains(warning.policy_id()))
         .map(|warning| (warning.policy_id(), warning as &dyn miette::Diagnostic));
     let mut found: Vec<(&str, usize, Vec<Fault>)> = errors
@@ -329,7 +383,9 @@ fn validate(
                 .labels()
                 .and_then(|mut labels| labels.next())
                 .map_or(0, |label| label.offset());
-            Some((source.name(), start, Fault::from_cedar(source, reported)))
+            let faults = Fault::from_cedar(source, reported).into_iter();
+            let faults = faults.map(|fault| fault.help_with(LITERALS));
+            Some((source.name(), start, faults.collect()))
         })
         .collect();
     // Cedar's own order changes from run to run.
@@ -337,27 +393,41 @@ fn validate(
     faults.extend(found.into_iter().flat_map(|(_, _, faults)| faults));
 }
 
+/// Whether what is asked of an entity that is written out is asked of an action: the schema's actions
+/// and their groups are there for each request.
+fn is_about_an_action(error: &ValidationError, files: &BTreeMap<PolicyId, Source>) -> bool {
+    if !matches!(error, ValidationError::EntityDerefLevelViolation(_)) {
+        return false;
+    }
+    let source = files.get(error.policy_id());
+    let label = miette::Diagnostic::labels(error).and_then(|mut labels| labels.next());
+    let written = source.zip(label).and_then(|(source, label)| {
+        let end = label.offset().saturating_add(label.len());
+        source.inner().get(label.offset()..end)
+    });
+    let literal = written.and_then(|text| EntityUid::from_str(text).ok());
+    literal.is_some_and(|uid| uid.type_name().basename() == "Action")
+}
+
 /// Where each policy begins.
 fn places(policies: &Policies) -> BTreeMap<String, Place> {
-    let mut by_file: BTreeMap<&str, Vec<(usize, &PolicyId, &Source)>> = BTreeMap::new();
-    for (id, source) in &policies.files {
-        if let Some(policy) = policies.set.policy(id) {
-            let start = policy.as_ref().loc().map_or(0, |loc| loc.span.offset());
-            let places = by_file.entry(source.name()).or_default();
-            places.push((start, id, source));
-        }
-    }
+    // Once for each file: a file may hold thousands.
+    let mut line_ends: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     let mut places = BTreeMap::new();
-    for mut found in by_file.into_values() {
-        found.sort_unstable_by_key(|(start, ..)| *start);
-        let (mut line, mut counted) = (1, 0);
-        for (start, id, source) in found {
-            let between = source.inner().get(counted..start).unwrap_or_default();
-            line += between.matches('\n').count();
-            counted = start;
-            let file = file_name(source).into_owned();
-            places.insert(id.to_string(), Place { file, line });
-        }
+    for (id, source) in &policies.files {
+        let Some(policy) = policies.set.policy(id) else {
+            continue;
+        };
+        let ends = line_ends.entry(source.name()).or_insert_with(|| {
+            let ends = source.inner().match_indices('\n');
+            ends.map(|(at, _)| at).collect()
+        });
+        let start = policy.as_ref().loc().map_or(0, |loc| loc.span.offset());
+        let place = Place {
+            file: file_name(source).into_owned(),
+            line: ends.partition_point(|end| *end < start) + 1,
+        };
+        places.insert(id.to_string(), place);
     }
     places
 }

@@ -3,13 +3,17 @@
 //! The only place, with `policy`, that names Cedar. It knows nothing of HTTP, of the store or of
 //! how the caller proved who it is; it is given facts and gives a [`decision::Decision`].
 
+mod answer;
 pub mod catalogue;
 mod conformance;
 pub mod decision;
 pub mod decision_log;
 pub mod engine;
 mod entities;
+mod entity_ids;
+mod expressions;
 mod facts;
+mod failures;
 pub mod fault;
 pub mod folder;
 mod index;
@@ -21,3 +25,5 @@ mod principals;
 pub mod question;
 mod shapes;
 pub mod snapshot;
+mod stray;
+mod trial;

@@ -8,14 +8,16 @@ use std::sync::Arc;
 
 use cedar_policy::entities_errors::EntitiesError;
 use cedar_policy::{
-    AuthorizationError, Authorizer, Effect, Entities, Entity, EntityUid, PolicyId, PolicySet,
-    Request, Response, Schema,
+    Authorizer, Entities, Entity, EntityUid, PolicyId, PolicySet, Request, Response, Schema,
 };
 
+use super::answer::Answer;
 use super::catalogue::Catalogue;
-use super::decision::{Decision, Denial, EvaluationError, Outcome};
+use super::decision::{Decision, Denial, Outcome};
 use super::entities::Builder;
 use super::facts::FactsCache;
+pub use super::failures::Failure;
+use super::failures::Failures;
 use super::fault::{LoadError, Source};
 use super::folder::Folder;
 use super::index::{Entry, Index};
@@ -23,6 +25,7 @@ use super::load::{self, Known};
 use super::principal::Principal;
 use super::question::{PrincipalKind, Question, Resource, ResourceKind};
 use crate::domain::permission::Permission;
+use crate::domain::timestamp::Timestamp;
 
 /// What Cedar wants to see.
 struct Inputs<'a> {
@@ -79,6 +82,7 @@ pub struct Invariant {
 pub struct Snapshot {
     pub(super) schema: Schema,
     pub(super) schema_source: Source,
+    pub(super) schema_digest: Arc<str>,
     /// By file name.
     pub(super) sources: BTreeMap<String, PolicyFile>,
     pub(super) policies: PolicySet,
@@ -91,6 +95,7 @@ pub struct Snapshot {
     pub(super) actions: Entities,
     pub(super) digest: Arc<str>,
     pub(super) facts: FactsCache,
+    pub(super) failures: Failures,
     pub(super) authorizer: Authorizer,
 }
 
@@ -162,6 +167,12 @@ impl Snapshot {
         &self.schema
     }
 
+    /// SHA-256 of the schema's text, in lowercase hex.
+    #[must_use]
+    pub fn schema_digest(&self) -> &str {
+        &self.schema_digest
+    }
+
     /// The whole set, for the security team's tools.
     #[must_use]
     pub const fn policies(&self) -> &PolicySet {
@@ -188,8 +199,9 @@ impl Snapshot {
     pub(super) fn decide_and_keep(&self, question: &Question<'_>) -> (Decision, Option<Asked>) {
         match self.ask(question) {
             Ok(Some((answer, asked))) => {
+                self.note_failures(question, &answer);
                 let is_permitted = answer.is_permitted();
-                let decision = self.conclude(question.permission, answer);
+                let decision = answer.conclude(self, question.permission);
                 if is_permitted && !decision.is_allowed() {
                     metrics::counter!("charter_authz_errored_forbids_total").increment(1);
                     tracing::error!(
@@ -215,6 +227,29 @@ impl Snapshot {
         }
     }
 
+    /// The policies that could not be evaluated lately for a question of this service.
+    #[must_use]
+    pub fn failures(&self, now: Timestamp) -> Vec<Failure> {
+        self.failures.recent(now)
+    }
+
+    fn note_failures(&self, question: &Question<'_>, answer: &Answer) {
+        if answer.errors.is_empty() {
+            return;
+        }
+        metrics::counter!("charter_authz_evaluation_errors_total")
+            .increment(answer.errors.len() as u64);
+        let news = self.failures.note(&answer.errors, question.now);
+        if !news.is_empty() {
+            tracing::error!(
+                permission = %question.permission,
+                policies = ?news,
+                errors = ?answer.errors,
+                "policies could not be evaluated: a permit counts for nothing, a forbid denies"
+            );
+        }
+    }
+
     /// Answers a question again that was asked of this or another snapshot. `entities` are those
     /// of [`Snapshot::with_actions`]. What this schema does not let be asked is denied.
     #[must_use]
@@ -232,7 +267,7 @@ impl Snapshot {
             .index
             .candidates(kinds, &of_principal, resource, entities);
         let answer = Answer::of(&self.authorizer, candidates, request, entities);
-        self.conclude(permission, answer)
+        answer.conclude(self, permission)
     }
 
     /// Entities with this schema's actions and groups.
@@ -431,84 +466,5 @@ impl Snapshot {
             errors: Vec::new(),
             policy_digest: Arc::clone(&self.digest),
         }
-    }
-
-    fn conclude(&self, permission: Permission, mut answer: Answer) -> Decision {
-        answer.errors.sort_unstable();
-        let is_forbid = |error: &&EvaluationError| {
-            self.policies
-                .policy(&PolicyId::new(&error.policy))
-                .is_none_or(|policy| policy.effect() == Effect::Forbid)
-        };
-        let errored_forbids: Vec<String> = answer
-            .errors
-            .iter()
-            .filter(is_forbid)
-            .map(|error| error.policy.clone())
-            .collect();
-        let (outcome, mut determining) = if !answer.forbids.is_empty() {
-            (Outcome::Deny(Denial::ForbiddenByPolicy), answer.forbids)
-        } else if answer.permits.is_empty() {
-            (Outcome::Deny(Denial::NotPermitted), Vec::new())
-        } else if errored_forbids.is_empty() {
-            (Outcome::Allow, answer.permits)
-        } else {
-            // Cedar skips what it cannot evaluate; a forbid that is skipped does not forbid.
-            (Outcome::Deny(Denial::ForbiddenByPolicy), errored_forbids)
-        };
-        determining.sort_unstable();
-        Decision {
-            outcome,
-            permission,
-            determining,
-            errors: answer.errors,
-            policy_digest: Arc::clone(&self.digest),
-        }
-    }
-}
-
-/// What the candidate sets answered, together what their union would answer.
-#[derive(Default)]
-struct Answer {
-    permits: Vec<String>,
-    forbids: Vec<String>,
-    errors: Vec<EvaluationError>,
-}
-
-impl Answer {
-    fn of<'a>(
-        authorizer: &Authorizer,
-        candidates: impl Iterator<Item = &'a PolicySet>,
-        request: &Request,
-        entities: &Entities,
-    ) -> Self {
-        let mut answer = Self::default();
-        for policies in candidates {
-            answer.add(&authorizer.is_authorized(request, policies, entities));
-        }
-        answer
-    }
-
-    /// Whether Cedar would allow it, errors or not.
-    const fn is_permitted(&self) -> bool {
-        self.forbids.is_empty() && !self.permits.is_empty()
-    }
-
-    /// Cedar names as reasons the satisfied forbids, and the satisfied permits only where there is
-    /// none.
-    fn add(&mut self, response: &Response) {
-        let diagnostics = response.diagnostics();
-        let reasons = diagnostics.reason().map(ToString::to_string);
-        match response.decision() {
-            cedar_policy::Decision::Allow => self.permits.extend(reasons),
-            cedar_policy::Decision::Deny => self.forbids.extend(reasons),
-        }
-        self.errors.extend(diagnostics.errors().map(|error| {
-            let AuthorizationError::PolicyEvaluationError(error) = error;
-            EvaluationError {
-                policy: error.policy_id().to_string(),
-                message: error.inner().to_string(),
-            }
-        }));
     }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::Error;
-use super::operator::{SettingsArgs, block_on};
+use super::operator::SettingsArgs;
 
 /// Verify the audit trail
 #[derive(Debug, Args)]
@@ -34,8 +34,7 @@ enum Command {
 ///
 /// The settings' or the database's faults, or the heads cannot be read.
 pub fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    block_on(async {
-        let operator = args.settings.connect_migrated().await?;
+    args.settings.operate(async |operator| {
         let Command::Verify { heads } = &args.command;
         let default = operator.settings.data_dir.join("audit-heads.jsonl");
         let heads = heads.as_deref().unwrap_or(&default);

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::app::{self, StartError};
 
 use super::Error;
-use super::operator::{SettingsArgs, block_on};
+use super::operator::SettingsArgs;
 
 /// Check settings, policies and database, and exit
 #[derive(Debug, Args)]
@@ -23,13 +23,13 @@ pub struct CheckArgs {
 ///
 /// The first part that is not well.
 pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    block_on(async {
-        let settings = args.settings.load()?;
-        settings.require_keys().map_err(StartError::from)?;
-        writeln!(out, "settings  ok")?;
-        let policies = app::load_policies(&settings.policies.dir)?;
-        writeln!(out, "policies  ok, digest {}", policies.digest())?;
-        let store = args.settings.connect().await?.store;
+    let settings = args.settings.load()?;
+    settings.require_keys().map_err(StartError::from)?;
+    writeln!(out, "settings  ok")?;
+    let policies = app::load_policies(&settings.policies.dir)?;
+    writeln!(out, "policies  ok, digest {}", policies.digest())?;
+    args.settings.operate_on_any_schema(async |operator| {
+        let store = &operator.store;
         store.ping().await?;
         let pending = store
             .migration_status()
@@ -38,6 +38,11 @@ pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             .filter(|m| !m.applied)
             .count();
         writeln!(out, "database  ok, {pending} migrations pending")?;
+        if pending == 0 {
+            let keys = settings.require_keys().map_err(StartError::from)?;
+            app::check_keys(store, keys).await?;
+            writeln!(out, "keys      ok")?;
+        }
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -17,7 +17,7 @@ use crate::domain::timestamp;
 use crate::store;
 
 use super::Error;
-use super::operator::{Operator, SettingsArgs, block_on};
+use super::operator::{Operator, SettingsArgs};
 
 /// Issue and revoke access keys, straight on the database
 #[derive(Debug, Args)]
@@ -67,8 +67,7 @@ enum Command {
 ///
 /// The settings', the values' or the database's faults.
 pub fn run(args: &KeyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    block_on(async {
-        let operator = args.settings.connect_migrated().await?;
+    args.settings.operate(async |operator| {
         match &args.command {
             Command::Issue {
                 organization,
@@ -82,7 +81,7 @@ pub fn run(args: &KeyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
                     name: name.as_deref(),
                     permissions,
                 };
-                issue(&operator, organization, &owner, expires_at.as_deref(), out).await?;
+                issue(operator, organization, &owner, expires_at.as_deref(), out).await?;
             }
             Command::Revoke {
                 organization,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::Error;
-use super::operator::{SettingsArgs, block_on};
+use super::operator::SettingsArgs;
 
 /// Migrate the database's schema
 #[derive(Debug, Args)]
@@ -26,6 +26,9 @@ enum Command {
         /// How many
         #[arg(default_value_t = 1)]
         steps: u32,
+        /// Yes, the data goes with them
+        #[arg(long)]
+        yes: bool,
     },
     /// Show which are applied
     Status,
@@ -37,11 +40,12 @@ enum Command {
 ///
 /// The settings' or the database's faults.
 pub fn run(args: &MigrateArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    block_on(async {
-        let store = args.settings.connect().await?.store;
+    args.settings.operate_on_any_schema(async |operator| {
+        let store = &operator.store;
         match args.command {
             Command::Up => store.migrate_up().await?,
-            Command::Down { steps } => store.migrate_down(steps).await?,
+            Command::Down { steps, yes: true } => store.migrate_down(steps).await?,
+            Command::Down { yes: false, .. } => return Err(Error::Unconfirmed),
             Command::Status => {}
         }
         for migration in store.migration_status().await? {

@@ -69,6 +69,11 @@ pub enum Error {
     /// The schema is not this program's.
     #[error("the database's schema is not up to date: run `charter migrate up` first")]
     NotMigrated,
+    /// Data would be destroyed that nobody said may go.
+    #[error(
+        "`migrate down` drops tables with all their data: make a copy of the database, then say `--yes`"
+    )]
+    Unconfirmed,
     /// An argument names an organization that is not there.
     #[error("there is no organization `{0}`; `charter organization list` shows all")]
     NoSuchOrganization(String),

@@ -47,43 +47,60 @@ impl SettingsArgs {
         Ok(Settings::load(self.config.as_deref(), self.demo)?)
     }
 
-    /// Connects to a database whose schema is up to date.
+    /// Does an operator's work on a database whose schema is up to date.
     ///
     /// # Errors
     ///
-    /// The settings' faults, the database's, or migrations are pending.
-    pub(super) async fn connect_migrated(&self) -> Result<Operator, Error> {
-        let operator = self.connect().await?;
-        let status = operator.store.migration_status().await?;
-        if status.iter().all(|migration| migration.applied) {
-            Ok(operator)
-        } else {
-            Err(Error::NotMigrated)
-        }
+    /// The settings' faults, the database's, migrations are pending, the keys are another
+    /// database's, or the work's own.
+    pub(super) fn operate<T>(
+        &self,
+        work: impl AsyncFnOnce(&Operator) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.operate_on_any_schema(async |operator| {
+            let status = operator.store.migration_status().await?;
+            if !status.iter().all(|migration| migration.applied) {
+                return Err(Error::NotMigrated);
+            }
+            let keys = operator.settings.require_keys().map_err(StartError::from)?;
+            app::check_keys(&operator.store, keys).await?;
+            work(operator).await
+        })
     }
 
-    /// Connects to the database, without migrating it.
+    /// Does an operator's work on the database as it is, and leaves it in one file where it is one.
     ///
     /// # Errors
     ///
-    /// The settings' faults, or the database's.
-    pub(super) async fn connect(&self) -> Result<Operator, Error> {
+    /// The settings' faults, the database's, or the work's own.
+    pub(super) fn operate_on_any_schema<T>(
+        &self,
+        work: impl AsyncFnOnce(&Operator) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let settings = self.load()?;
+        block_on(async {
+            let operator = Operator::connect(settings).await?;
+            let outcome = work(&operator).await;
+            operator.store.close().await;
+            outcome
+        })
+    }
+}
+
+impl Operator {
+    async fn connect(settings: Settings) -> Result<Self, Error> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
         let keys = settings.require_keys().map_err(StartError::from)?;
-        let store =
-            app::open_store(&settings, keys, Arc::clone(&clock), Arc::clone(&entropy)).await?;
-        Ok(Operator {
+        let store = app::open_store(&settings, keys, &clock, &entropy).await?;
+        Ok(Self {
             settings,
             store,
             clock,
             entropy,
         })
     }
-}
 
-impl Operator {
     /// The organization that an argument names by id, code or slug.
     ///
     /// # Errors
@@ -123,7 +140,7 @@ impl Operator {
 /// # Errors
 ///
 /// The work's own, or no runtime could be made.
-pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?

@@ -14,7 +14,7 @@ use crate::domain::timestamp;
 use crate::store::NewOrganization;
 
 use super::Error;
-use super::operator::{SettingsArgs, block_on};
+use super::operator::SettingsArgs;
 
 /// Make, list, show and reactivate organizations, straight on the database
 #[derive(Debug, Args)]
@@ -56,8 +56,7 @@ enum Command {
 ///
 /// The settings', the values' or the database's faults.
 pub fn run(args: &OrganizationArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    block_on(async {
-        let operator = args.settings.connect_migrated().await?;
+    args.settings.operate(async |operator| {
         let store = &operator.store;
         let by = operator.provenance();
         match &args.command {
@@ -72,9 +71,18 @@ pub fn run(args: &OrganizationArgs, out: &mut dyn Write) -> Result<ExitCode, Err
                 writeln!(out, "{}", with_account(&organization, &account))?;
             }
             Command::List => {
-                for organization in store.list_organizations().await? {
-                    writeln!(out, "{}", shown(&organization))?;
+                let mut code = ExitCode::SUCCESS;
+                for (id, organization) in store.list_organizations().await? {
+                    let line = organization.as_ref().map_or_else(
+                        |error| {
+                            code = ExitCode::FAILURE;
+                            json!({"id": id.to_string(), "unreadable": error.to_string()})
+                        },
+                        shown,
+                    );
+                    writeln!(out, "{line}")?;
                 }
+                return Ok(code);
             }
             Command::Show { organization } => {
                 writeln!(

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::serve::Server;
 use crate::app::{App, demo};
+use crate::authz::engine::STACK_BYTES;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::OsEntropy;
 use crate::settings::{LogFormat, Settings};
@@ -37,6 +38,7 @@ pub struct ServeArgs {
 /// What kept the service from starting.
 pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()?;
     // Before anything slow: a signal without a handler ends the process.

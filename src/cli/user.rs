@@ -12,7 +12,7 @@ use crate::domain::timestamp;
 use crate::domain::user::User;
 
 use super::Error;
-use super::operator::{Operator, SettingsArgs, block_on};
+use super::operator::{Operator, SettingsArgs};
 
 /// List, disable and enable people, straight on the database
 #[derive(Debug, Args)]
@@ -48,8 +48,7 @@ enum Command {
 ///
 /// The settings', the values' or the database's faults.
 pub fn run(args: &UserArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    block_on(async {
-        let operator = args.settings.connect_migrated().await?;
+    args.settings.operate(async |operator| {
         match &args.command {
             Command::List { organization } => {
                 let organization = operator.organization(organization).await?;
@@ -58,8 +57,8 @@ pub fn run(args: &UserArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
                     writeln!(out, "{}", shown(&user))?;
                 }
             }
-            Command::Disable { email } => set_active(&operator, email, false, out).await?,
-            Command::Enable { email } => set_active(&operator, email, true, out).await?,
+            Command::Disable { email } => set_active(operator, email, false, out).await?,
+            Command::Enable { email } => set_active(operator, email, true, out).await?,
         }
         Ok(ExitCode::SUCCESS)
     })

@@ -71,7 +71,10 @@ macro_rules! typed_id {
             pub fn parse_uuid(text: &str) -> Option<Self> {
                 let uuid: Uuid = text.parse().ok()?;
                 // The parser takes other spellings too; one thing must have one.
-                (uuid.hyphenated().to_string() == text).then_some(Self(uuid))
+                uuid.hyphenated()
+                    .to_string()
+                    .eq_ignore_ascii_case(text)
+                    .then_some(Self(uuid))
             }
 
             /// The UUID, as the store keeps it and the portal shows it.

@@ -43,11 +43,14 @@ impl IpAllowlist {
             .map(Self)
     }
 
-    /// Whether a client at this address may use the key. IPv4-mapped addresses count as IPv4.
+    /// Whether a client at this address may use the key. IPv4-mapped addresses count as IPv4. An
+    /// unspecified address stands for one that is not known, and is on no list.
     #[must_use]
     pub fn admits(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.0.is_empty() || self.0.iter().any(|network| network.contains(&address))
+        let is_listed =
+            || !address.is_unspecified() && self.0.iter().any(|network| network.contains(&address));
+        self.0.is_empty() || is_listed()
     }
 
     /// The entries as text; a single host is written as a bare address.
@@ -111,6 +114,16 @@ mod tests {
         }
         assert!(IpAllowlist::parse(&vec!["10.0.0.1"; 50]).is_ok());
         assert!(IpAllowlist::parse(&vec!["10.0.0.1"; 51]).is_err());
+    }
+
+    #[test]
+    fn an_unknown_address_is_on_no_list() {
+        let list = IpAllowlist::parse(&["::/0", "0.0.0.0/0"]).expect("good entries");
+        for unknown in ["::", "0.0.0.0", "::ffff:0.0.0.0"] {
+            let unknown = unknown.parse().expect("an address");
+            assert!(!list.admits(unknown));
+            assert!(IpAllowlist::default().admits(unknown));
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod entropy;
 pub mod id;
 pub mod invitation;
 pub mod ip_allowlist;
+pub mod json;
 pub mod letter;
 pub mod metadata;
 pub mod organization;

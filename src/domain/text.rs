@@ -2,6 +2,7 @@
 //! bidirectional-control characters (contract section 1).
 
 use unicode_normalization::UnicodeNormalization;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 /// Why a text was refused; the sentence is for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,6 +10,9 @@ pub enum TextError {
     /// Nothing is left after trimming.
     #[error("must not be empty")]
     Empty,
+    /// Nothing but spaces, format characters and the like.
+    #[error("must have a visible character")]
+    Invisible,
     /// Over the limit of characters.
     #[error("must have at most {0} characters")]
     TooManyCharacters(usize),
@@ -34,6 +38,8 @@ impl Name {
         let name = clean(text, 200, 800)?;
         if name.is_empty() {
             Err(TextError::Empty)
+        } else if !name.chars().any(is_visible) {
+            Err(TextError::Invisible)
         } else {
             Ok(Self(name))
         }
@@ -106,6 +112,32 @@ pub fn is_forbidden(character: char) -> bool {
             | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Whether a reader sees something of it, on its own.
+fn is_visible(character: char) -> bool {
+    use GeneralCategory::{
+        Control, EnclosingMark, Format, LineSeparator, NonspacingMark, ParagraphSeparator,
+        SpaceSeparator, Surrogate, Unassigned,
+    };
+    let has_a_glyph = !matches!(
+        character.general_category(),
+        Control
+            | Format
+            | LineSeparator
+            | ParagraphSeparator
+            | SpaceSeparator
+            | Surrogate
+            | Unassigned
+            | NonspacingMark
+            | EnclosingMark
+    );
+    // Fillers of Hangul and the blank pattern of Braille: letters and a symbol by category only.
+    has_a_glyph
+        && !matches!(
+            character,
+            '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}' | '\u{2800}'
+        )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +157,29 @@ mod tests {
         );
         assert!(Name::parse(&"𝕏".repeat(200)).is_ok());
         assert_eq!(Name::parse("  "), Err(TextError::Empty));
+        for invisible in [
+            "\u{200B}",
+            "\u{2060}\u{FEFF}",
+            "\u{3164}",
+            "\u{2800} \u{2800}",
+            "\u{AD}",
+            "\u{E0041}",
+            "\u{301}",
+            "\u{FE0F}",
+            "\u{115F}\u{1160}",
+            "\u{FFA0}",
+            "\u{180E}",
+            "\u{E01EF}",
+        ] {
+            assert_eq!(
+                Name::parse(invisible),
+                Err(TextError::Invisible),
+                "{invisible:?}"
+            );
+        }
+        for visible in ["a\u{200B}", "☂", "👩‍👩‍👧", "क्ष", "-", "\u{3164}x"] {
+            assert!(Name::parse(visible).is_ok(), "{visible:?}");
+        }
         for hidden in [
             '\0', '\n', '\u{7f}', '\u{85}', '\u{202E}', '\u{2066}', '\u{200F}', '\u{061C}',
         ] {

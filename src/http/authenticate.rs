@@ -83,10 +83,12 @@ impl From<Rejection> for ApiError {
                     timestamp::format(server_time)
                 ),
             ),
-            Rejection::InvalidSignature => unauthorized(
+            Rejection::InvalidSignature { string_to_sign } => unauthorized(
                 Code::InvalidSignature,
-                "the signature does not fit this request and access key",
-            ),
+                "the signature does not fit this request and access key; compare `string_to_sign` \
+                 with what was signed",
+            )
+            .with_string_to_sign(string_to_sign),
             Rejection::InvalidToken => unauthorized(
                 Code::InvalidToken,
                 "the access token is not valid, sign in again",

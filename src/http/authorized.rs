@@ -21,7 +21,7 @@ use super::authenticate::authenticate;
 use super::authorizer::{self, Authorizer};
 use super::context::RequestContext;
 use super::error::{ApiError, Code};
-use super::etag::EntityTag;
+use super::etag::{self, EntityTag};
 use super::input::RequestInput;
 use super::openapi;
 use super::operation::{Input, Object, Operation};
@@ -54,6 +54,9 @@ impl<O: Operation> Authorized<O> {
         admitted
             .authorizer
             .require(O::PERMISSION, object.as_resource(caller))?;
+        if !O::HAS_ETAG {
+            etag::check_untagged(request.method(), request.headers())?;
+        }
         Ok(Self {
             input,
             object,
@@ -79,8 +82,10 @@ impl<O: Operation> Authorized<O> {
     ///
     /// # Errors
     ///
-    /// `BAD_PARAMETER` for a malformed `if-none-match`.
+    /// `PRECONDITION_FAILED` if `if-match` names another, `BAD_PARAMETER` for a malformed condition.
     pub fn found<T>(&self, etag: EntityTag, body: T) -> Result<Found<T>, ApiError> {
+        const { assert!(O::HAS_ETAG, "the operation must declare its entity tag") };
+        etag.check_if_match(&self.conditions)?;
         if etag.is_known_to(&self.conditions)? {
             return Ok(Found::NotModified(etag));
         }
@@ -92,19 +97,14 @@ impl<O: Operation> Authorized<O> {
     ///
     /// # Errors
     ///
-    /// `PRECONDITION_FAILED` if `if-match` names another.
+    /// `PRECONDITION_FAILED` if `if-match` names another, or `if-none-match` this one.
     pub fn expected_version(
         &self,
         etag: &EntityTag,
         current: i64,
     ) -> Result<Option<i64>, ApiError> {
-        const {
-            assert!(
-                O::IF_MATCH,
-                "the operation must declare that it honours if-match"
-            );
-        };
-        etag.check_if_match(&self.conditions)?;
+        const { assert!(O::HAS_ETAG, "the operation must declare its entity tag") };
+        etag.check_write(&self.conditions)?;
         Ok(self.conditions.contains_key(IF_MATCH).then_some(current))
     }
 
@@ -204,7 +204,7 @@ async fn admit(
 /// What policy is not even asked: writes in a deactivated organization, and by people who have not
 /// shown that the address is theirs.
 fn refuse_writes(method: &Method, caller: &Caller) -> Result<(), ApiError> {
-    if method == Method::GET {
+    if method.is_safe() {
         return Ok(());
     }
     if !caller.organization().is_active {
@@ -247,7 +247,7 @@ impl<O: Operation> EndpointArgRegister for Authorized<O> {
         let declared = openapi::Declared {
             permission: O::PERMISSION,
             accepts: O::ACCEPTS,
-            if_match: O::IF_MATCH,
+            has_etag: O::HAS_ETAG,
             refuses: O::REFUSES,
         };
         openapi::describe_authorized(components, operation, declared);

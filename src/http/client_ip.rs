@@ -1,6 +1,6 @@
 //! Which address a request comes from, seen through trusted proxies only.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 use salvo::http::HeaderMap;
@@ -8,11 +8,14 @@ use salvo::http::header::HeaderName;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
+/// Stands for a client whose proxy sent no address: no list of addresses admits it.
+pub const UNKNOWN: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
 /// The socket's peer, unless that is a trusted proxy: then the rightmost hop of all
 /// `x-forwarded-for` lines that is not one. What stands further left is the client's own claim.
 ///
-/// A hop that is not an address ends the walk at the proxy that sent it. IPv4-mapped addresses
-/// count as IPv4.
+/// Ports and brackets are dropped, IPv4-mapped addresses count as IPv4. A hop that a trusted proxy
+/// sent and that is no address (`unknown`, `_hidden`) is [`UNKNOWN`], never the proxy's own.
 #[must_use]
 pub fn resolve(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut current = peer.to_canonical();
@@ -26,15 +29,26 @@ pub fn resolve(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
         if !is_proxy(current) {
             break;
         }
-        let address = std::str::from_utf8(hop)
-            .ok()
-            .and_then(|hop| hop.trim_matches([' ', '\t']).parse::<IpAddr>().ok());
-        match address {
+        match address(hop) {
             Some(address) => current = address.to_canonical(),
-            None => break,
+            None => return UNKNOWN,
         }
     }
     current
+}
+
+/// `address`, `address:port`, `[address]` or `[address]:port`.
+fn address(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim_matches([' ', '\t']);
+    let bare = hop
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    bare.map_or_else(
+        || hop.parse().ok(),
+        |v6| v6.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+    )
+    .or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
+    .filter(|address| !address.is_unspecified())
 }
 
 #[cfg(test)]
@@ -74,11 +88,25 @@ mod tests {
             ),
             ("10.0.0.1", &["198.51.100.1", "10.9.9.9"], "198.51.100.1"),
             ("10.0.0.1", &["10.1.1.1, 10.2.2.2"], "10.1.1.1"),
-            ("10.0.0.1", &["198.51.100.1, unknown"], "10.0.0.1"),
-            ("10.0.0.1", &["198.51.100.1, unknown, 10.2.2.2"], "10.2.2.2"),
-            ("10.0.0.1", &["198.51.100.1,"], "10.0.0.1"),
-            ("10.0.0.1", &[""], "10.0.0.1"),
-            ("10.0.0.1", &["198.51.100.1:443"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1, unknown"], "::"),
+            ("10.0.0.1", &["198.51.100.1, unknown, 10.2.2.2"], "::"),
+            ("10.0.0.1", &["198.51.100.1,"], "::"),
+            ("10.0.0.1", &[""], "::"),
+            ("10.0.0.1", &["_hidden"], "::"),
+            ("10.0.0.1", &["0.0.0.0"], "::"),
+            ("10.0.0.1", &["\"198.51.100.1\""], "::"),
+            ("10.0.0.1", &["198.51.100.1:99999"], "::"),
+            ("10.0.0.1", &["fe80::1%eth0"], "::"),
+            ("10.0.0.1", &["[198.51.100.1]"], "::"),
+            ("10.0.0.1", &["198.51.100.1:443"], "198.51.100.1"),
+            (
+                "10.0.0.1",
+                &["198.51.100.1:443, 10.9.9.9:80"],
+                "198.51.100.1",
+            ),
+            ("10.0.0.1", &["[2001:db8::1]:443"], "2001:db8::1"),
+            ("10.0.0.1", &["[2001:db8::1]"], "2001:db8::1"),
+            ("10.0.0.1", &["[::ffff:198.51.100.1]:443"], "198.51.100.1"),
             ("::ffff:10.0.0.1", &["::ffff:198.51.100.1"], "198.51.100.1"),
             ("::ffff:203.0.113.9", &["198.51.100.1"], "203.0.113.9"),
             ("fd00::1", &["2001:db8::7"], "2001:db8::7"),

@@ -12,7 +12,8 @@ use super::request_id::RequestId;
 pub struct RequestContext {
     /// Its id, in both response headers and every log line.
     pub request_id: RequestId,
-    /// Who is at the other end, trusted proxies seen through.
+    /// Who is at the other end, trusted proxies seen through; [`super::client_ip::UNKNOWN`] if one of
+    /// these sent no address.
     pub client_ip: IpAddr,
     /// How much of a body is read, and for how long.
     pub body_limits: BodyLimits,

@@ -4,8 +4,10 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use salvo::http::ResBody;
-use salvo::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use salvo::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION,
+};
+use salvo::http::{ResBody, StatusCode};
 use salvo::hyper::body::Bytes;
 use salvo::oapi::{
     BasicType, Components, Content, EndpointOutRegister, Object, Operation, endpoint,
@@ -17,6 +19,9 @@ use salvo_oapi::swagger_ui::{self, Config};
 use super::error::ApiError;
 use super::openapi::{self, headers};
 use super::origin::vary_by_origin;
+
+/// Where the page is.
+const PAGE: &str = "/docs";
 
 const INDEX: &str = r#"<!doctype html>
 <html lang="en">
@@ -118,6 +123,20 @@ impl EndpointOutRegister for Page {
         );
         operation.responses.insert("200", page);
     }
+}
+
+/// `GET /`: to where a person can read on.
+#[handler]
+pub async fn front_door(response: &mut Response) {
+    lead(response);
+}
+
+/// Sends a person to the page.
+pub(super) fn lead(response: &mut Response) {
+    response.status_code(StatusCode::FOUND);
+    response
+        .headers_mut()
+        .insert(LOCATION, HeaderValue::from_static(PAGE));
 }
 
 /// `GET /docs/{file}`: the files that the page needs.

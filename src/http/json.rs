@@ -3,13 +3,10 @@
 //! Doubled keys anywhere, a byte order mark, trailing data, invalid UTF-8, lone surrogates and
 //! nesting deeper than 127 are `MALFORMED_JSON`; all but the first are the library's own rules.
 
-use std::fmt;
+use serde_json::{Map, Value};
 
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
-
-use super::error::{ApiError, Code, echo};
+use super::error::{ApiError, Code, printable};
+use crate::domain::json;
 
 /// Reads a body that must be one JSON object.
 ///
@@ -35,88 +32,14 @@ pub fn parse(body: &[u8]) -> Result<Value, ApiError> {
     if body.is_empty() {
         return Err(malformed("the body is empty, a JSON object is needed"));
     }
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    Unambiguous
-        .deserialize(&mut reader)
-        .and_then(|value| reader.end().map(|()| value))
-        .map_err(|error| malformed(format!("the body is not valid JSON: {error}")))
+    json::from_slice(body).map_err(|error| {
+        let fault = printable(&error.to_string());
+        malformed(format!("the body is not valid JSON: {fault}"))
+    })
 }
 
 fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
     ApiError::invalid(Code::MalformedJson, message)
-}
-
-/// A `Value`, but for objects with the same key twice.
-#[derive(Clone, Copy)]
-struct Unambiguous;
-
-impl<'de> DeserializeSeed<'de> for Unambiguous {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Unambiguous {
-    type Value = Value;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("number out of range"))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut array = Vec::new();
-        while let Some(item) = items.next_element_seed(self)? {
-            array.push(item);
-        }
-        Ok(Value::Array(array))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
-        while let Some(key) = members.next_key::<String>()? {
-            if object.contains_key(&key) {
-                return Err(A::Error::custom(format_args!(
-                    "the key {} is there twice",
-                    echo(&key)
-                )));
-            }
-            let value = members.next_value_seed(self)?;
-            object.insert(key, value);
-        }
-        Ok(Value::Object(object))
-    }
 }
 
 #[cfg(test)]

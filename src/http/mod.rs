@@ -24,6 +24,7 @@ pub mod json;
 pub mod list;
 pub mod listen;
 pub mod machine;
+mod methods;
 pub mod objects;
 pub mod openapi;
 pub mod operation;

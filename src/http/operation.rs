@@ -30,8 +30,9 @@ pub trait Operation: Send + Sync + 'static {
     const PERMISSION: Permission;
     /// Who may knock.
     const ACCEPTS: Accepts = Accepts::SignedOrBearer;
-    /// Whether it honours `if-match`; only then may its handler ask for the expected version.
-    const IF_MATCH: bool = false;
+    /// Whether what the request names has an entity tag. Its handler then holds `if-match` and
+    /// `if-none-match` against it: by `found`, or by `expected_version` for a write.
+    const HAS_ETAG: bool = false;
     /// How it may refuse beyond what its input and its credentials bring with them.
     const REFUSES: &'static [ErrorType] = &[];
 

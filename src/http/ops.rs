@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::authn::replay;
 use crate::authz::decision_log;
 use crate::authz::engine::Engine;
-use crate::domain::timestamp;
+use crate::domain::timestamp::{self, Timestamp};
 
 use super::error::ApiError;
 use super::openapi::headers;
@@ -127,7 +127,7 @@ struct Part {
     reason: Option<String>,
 }
 
-/// What is in force, and a newer folder that was not taken.
+/// What is in force, what of it could not be evaluated, and a newer folder that was not taken.
 #[derive(Serialize)]
 struct Policies {
     status: &'static str,
@@ -143,10 +143,21 @@ struct Policies {
     /// Why the folder that is asked beside it cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     shadow: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failing: Vec<FailingPolicy>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<RefusedFolder>,
     warnings: Vec<String>,
     not_run: Vec<String>,
+}
+
+/// A policy that could not be evaluated in the last quarter of an hour.
+#[derive(Serialize)]
+struct FailingPolicy {
+    policy: String,
+    error: String,
+    count: u64,
+    last: String,
 }
 
 #[derive(Serialize)]
@@ -158,19 +169,30 @@ struct RefusedFolder {
 }
 
 impl Policies {
-    fn of(engine: &Engine) -> Self {
+    fn of(engine: &Engine, now: Timestamp) -> Self {
         let health = engine.health();
+        let snapshot = engine.snapshot();
+        let failing = snapshot.failures(now).into_iter();
+        let failing: Vec<FailingPolicy> = failing
+            .map(|failure| FailingPolicy {
+                policy: failure.policy,
+                error: failure.message,
+                count: failure.count,
+                last: timestamp::format(failure.last),
+            })
+            .collect();
         Self {
-            status: if health.is_degraded() {
+            status: if health.is_degraded() || !failing.is_empty() {
                 "degraded"
             } else {
                 "ok"
             },
-            digest: engine.snapshot().digest().to_string(),
+            digest: snapshot.digest().to_string(),
             folder_digest: health.whole_digest.as_deref().map(str::to_owned),
             since: health.since.map(timestamp::format),
             failed_checks: health.failed_checks.clone(),
             shadow: health.shadow.clone(),
+            failing,
             refused: health.refused.as_ref().map(|refused| RefusedFolder {
                 digest: refused.digest.as_deref().map(str::to_owned),
                 reason: refused.reason.clone(),
@@ -198,13 +220,16 @@ impl Readiness {
     async fn of(state: &State) -> Self {
         let ping = tokio::time::timeout(PING_DEADLINE, state.store.ping()).await;
         let database = match ping {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_elapsed) => Some(format!("no answer within {} s", PING_DEADLINE.as_secs())),
+            // Reads are served; the next write shows whether it is over.
+            Ok(Ok(())) => Part::from(state.store.fault(), "degraded"),
+            Ok(Err(error)) => Part::from(Some(error.to_string()), "unavailable"),
+            Err(_elapsed) => {
+                let late = format!("no answer within {} s", PING_DEADLINE.as_secs());
+                Part::from(Some(late), "unavailable")
+            }
         };
-        let database = Part::from(database, "unavailable");
         let replay_guard = replay_guard(&state.replay.status());
-        let policies = Policies::of(&state.engine);
+        let policies = Policies::of(&state.engine, state.clock.now());
         let decision_log = decision_log(state.decisions.status());
         let stop = state.stopping.is_cancelled().then(|| Part {
             status: "unavailable",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use salvo::Router;
 
+use super::methods::Reads as _;
 use super::query::NoParameters;
 use super::state::{ProvideState, State};
 use super::{docs, evaluation, machine, ops, portal};
@@ -17,11 +18,11 @@ pub fn operations() -> Router {
 /// What no policy decides; a test keeps the list.
 fn public() -> Router {
     let pages = Router::with_hoop(NoParameters)
-        .push(Router::with_path(".well-known/jwks.json").get(portal::jwks::get))
-        .push(Router::with_path("openapi.json").get(docs::openapi_json))
-        .push(Router::with_path("docs").get(docs::index))
-        .push(Router::with_path("healthz").get(ops::healthz))
-        .push(Router::with_path("readyz").get(ops::readyz_bare));
+        .push(Router::with_path(".well-known/jwks.json").reads(portal::jwks::get))
+        .push(Router::with_path("openapi.json").reads(docs::openapi_json))
+        .push(Router::with_path("docs").reads(docs::index))
+        .push(Router::with_path("healthz").reads(ops::healthz))
+        .push(Router::with_path("readyz").reads(ops::readyz_bare));
     Router::new().push(portal::sign_in_router()).push(pages)
 }
 
@@ -37,16 +38,17 @@ pub fn main(state: Arc<State>) -> Router {
     Router::new()
         .hoop(ProvideState(state))
         .push(described())
-        .push(Router::with_path("docs/{file}").get(docs::asset))
+        .push(Router::with_path("docs/{file}").reads(docs::asset))
+        .reads(docs::front_door)
 }
 
 /// The operations listener (contract section 6).
 #[must_use]
 pub fn operations_listener(state: Arc<State>) -> Router {
     let pages = Router::with_hoop(NoParameters)
-        .push(Router::with_path("healthz").get(ops::healthz))
-        .push(Router::with_path("readyz").get(ops::readyz))
-        .push(Router::with_path("metrics").get(ops::metrics));
+        .push(Router::with_path("healthz").reads(ops::healthz))
+        .push(Router::with_path("readyz").reads(ops::readyz))
+        .push(Router::with_path("metrics").reads(ops::metrics));
     Router::new()
         .hoop(ProvideState(state))
         .push(pages)

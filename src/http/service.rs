@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use ipnet::IpNet;
 use salvo::http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
 use salvo::http::{Method, StatusCode, Version};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, Service, async_trait};
@@ -20,6 +20,7 @@ use tracing::Instrument;
 use super::body::{BodyLimits, BodyMemory};
 use super::client_ip;
 use super::context::RequestContext;
+use super::docs;
 use super::error::ApiError;
 use super::origin::Origins;
 use super::request_id::{RequestId, RequestIds};
@@ -27,6 +28,9 @@ use super::target;
 use super::traffic::{AnswerLimits, Traffic};
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
+
+/// How people type `/docs`; the one path with another spelling that is answered.
+const DOCS_AS_A_FOLDER: &str = "/docs/";
 
 /// Limits and trust of the edge, as plain values.
 #[derive(Debug, Clone)]
@@ -167,7 +171,12 @@ impl Handler for Edge {
         let client_ip = context.client_ip;
         depot.insert_typed(context);
 
-        if let Err(error) = target::check(request.version(), request.uri(), request.headers()) {
+        if request.method().is_safe() && request.uri().path() == DOCS_AS_A_FOLDER {
+            flow.skip_rest();
+            docs::lead(response);
+        } else if let Err(error) =
+            target::check(request.version(), request.uri(), request.headers())
+        {
             flow.skip_rest();
             error.render(request_id.as_str(), response);
         } else {
@@ -193,6 +202,12 @@ impl Handler for Edge {
         }
 
         give_error_its_shape(request_id.as_str(), response);
+        let length = response.body.size().filter(|_| {
+            !matches!(
+                response.status_code,
+                Some(StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            )
+        });
         let limits = AnswerLimits {
             stall: self.config.write_stall_timeout,
             request_id: request_id.as_str(),
@@ -216,6 +231,12 @@ impl Handler for Edge {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if request.method() == Method::HEAD
+            && let Some(length) = length
+        {
+            // The body itself is left out behind this.
+            headers.entry(CONTENT_LENGTH).or_insert(length.into());
+        }
 
         let status = response.status_code.unwrap_or(StatusCode::OK);
         let took = self.clock.monotonic().saturating_sub(started);

@@ -3,10 +3,14 @@
 //! The signed text holds the target's bytes as sent, and the router decodes them; refusing every
 //! second spelling keeps the two from ever disagreeing. Pure functions over bytes.
 
+use salvo::http::header::{HOST, TRANSFER_ENCODING};
 use salvo::http::uri::{Authority, Scheme, Uri};
 use salvo::http::{HeaderMap, Version};
 
 use super::error::{ApiError, Code};
+
+/// What load balancers ask, some of them in HTTP/1.0 without a host (contract section 6).
+const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
 /// The longest target, in bytes.
 pub const MAX_TARGET: usize = 8 * 1024;
@@ -20,7 +24,13 @@ pub const MAX_PARAMETERS: usize = 16;
 ///
 /// `INVALID_REQUEST`, `NON_CANONICAL_TARGET`, `BAD_HOST` or `BAD_PARAMETER`.
 pub fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
-    if !matches!(version, Version::HTTP_11 | Version::HTTP_2) {
+    let is_health_check = HEALTH.contains(&uri.path());
+    let is_served = match version {
+        Version::HTTP_11 | Version::HTTP_2 => true,
+        Version::HTTP_10 => is_health_check,
+        _ => false,
+    };
+    if !is_served {
         return Err(
             ApiError::invalid(Code::InvalidRequest, "only HTTP/1.1 and HTTP/2 are served")
                 .closing(),
@@ -33,10 +43,14 @@ pub fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Api
         )
         .closing());
     }
+    check_transfer_coding(headers)?;
     check_form(uri)?;
     check_path(uri.path().as_bytes()).map_err(non_canonical)?;
     if let Some(query) = uri.query() {
         check_query(query.as_bytes()).map_err(non_canonical)?;
+    }
+    if version == Version::HTTP_10 && !headers.contains_key(HOST) {
+        return Ok(());
     }
     check_host(version, uri.authority(), headers)
         .map_err(|reason| ApiError::invalid(Code::BadHost, reason))?;
@@ -53,6 +67,23 @@ fn check_parameter_count(query: &str) -> Result<(), ApiError> {
         Code::BadParameter,
         format!("the query may have at most {MAX_PARAMETERS} parameters"),
     ))
+}
+
+/// The library would decode the last coding and pass on what is left of the others.
+fn check_transfer_coding(headers: &HeaderMap) -> Result<(), ApiError> {
+    let mut lines = headers.get_all(TRANSFER_ENCODING).into_iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None)
+            if coding
+                .as_bytes()
+                .trim_ascii()
+                .eq_ignore_ascii_case(b"chunked") =>
+        {
+            Ok(())
+        }
+        _ => Err(ApiError::unsupported_transfer_coding()),
+    }
 }
 
 fn non_canonical(reason: &'static str) -> ApiError {
@@ -171,7 +202,7 @@ fn check_host(
     authority: Option<&Authority>,
     headers: &HeaderMap,
 ) -> Result<(), &'static str> {
-    let mut lines = headers.get_all(salvo::http::header::HOST).into_iter();
+    let mut lines = headers.get_all(HOST).into_iter();
     let host = match (lines.next(), lines.next()) {
         (None, _) if version == Version::HTTP_2 && authority.is_some() => None,
         (None, _) => return Err("the `host` header is missing"),

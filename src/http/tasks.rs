@@ -4,7 +4,6 @@
 //! task of its own, which goes on to its commit; only the answer is lost.
 
 use std::future::{Future, pending};
-use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -43,10 +42,10 @@ impl Tasks {
         self.0.spawn(work.in_current_span());
     }
 
-    /// Waits until all work is done. False when the time ran out first.
-    pub async fn close_and_wait(&self, timeout: Duration) -> bool {
+    /// Waits until all work is done.
+    pub async fn close_and_wait(&self) {
         self.0.close();
-        tokio::time::timeout(timeout, self.0.wait()).await.is_ok()
+        self.0.wait().await;
     }
 }
 
@@ -54,6 +53,7 @@ impl Tasks {
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
 
     use tokio::sync::Notify;
 
@@ -80,9 +80,10 @@ mod tests {
             () = tasks.run(work) => panic!("the caller was not dropped"),
             () = started.notified() => {}
         }
-        assert!(!tasks.close_and_wait(Duration::from_millis(1)).await);
+        let early = tokio::time::timeout(Duration::from_millis(1), tasks.close_and_wait());
+        assert!(early.await.is_err(), "it did not wait");
         go_on.notify_one();
-        assert!(tasks.close_and_wait(Duration::from_secs(5)).await);
+        tasks.close_and_wait().await;
         assert!(done.load(Ordering::SeqCst));
     }
 }

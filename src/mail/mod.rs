@@ -5,6 +5,7 @@
 
 mod message;
 mod sender;
+mod smtp_url;
 mod transport;
 
 pub use message::{ComposeError, Composer};

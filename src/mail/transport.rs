@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use lettre::transport::smtp;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
+use super::smtp_url;
 use crate::domain::id::MailId;
 
 /// A message did not get away.
@@ -14,6 +15,9 @@ pub enum TransportError {
     /// The mail server's.
     #[error("the mail server: {0}")]
     Smtp(#[from] smtp::Error),
+    /// The mail server's URL is not one.
+    #[error("{0}")]
+    Url(String),
     /// A file could not be written.
     #[error("`{0}` cannot be written: {1}")]
     File(PathBuf, io::Error),
@@ -32,9 +36,10 @@ impl Transport {
     ///
     /// # Errors
     ///
-    /// [`TransportError::Smtp`] for a URL that it does not understand.
+    /// [`TransportError::Url`] for a URL that it does not understand, [`TransportError::Smtp`] where TLS
+    /// cannot be set up.
     pub fn smtp(url: &str) -> Result<Self, TransportError> {
-        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)?.build();
+        let transport = smtp_url::builder(url)?.build();
         Ok(Self::Smtp(Box::new(transport)))
     }
 

@@ -157,6 +157,23 @@ impl Finding {
     }
 }
 
+/// A report is for reading, and must get through to whoever waits for it.
+const MAX_REPORT_BYTES: usize = 200_000;
+
+/// The beginning, up to the end of a line, and how much is missing.
+fn shortened(report: String) -> String {
+    let end = report.floor_char_boundary(MAX_REPORT_BYTES);
+    let Some((shown, _)) = report
+        .get(..end)
+        .filter(|shown| shown.len() < report.len())
+        .and_then(|shown| shown.rsplit_once('\n'))
+    else {
+        return report;
+    };
+    let more = report.lines().count() - shown.lines().count();
+    format!("{shown}\n… and {more} more lines")
+}
+
 impl Verdict {
     /// A verdict with one refusal.
     #[must_use]
@@ -167,12 +184,12 @@ impl Verdict {
     }
 
     fn refuse(&mut self, gate: Gate, report: impl Into<String>) {
-        let report = report.into();
+        let report = shortened(report.into());
         self.refusals.push(Finding { gate, report });
     }
 
     fn warn(&mut self, gate: Gate, report: impl Into<String>) {
-        let report = report.into();
+        let report = shortened(report.into());
         self.warnings.push(Finding { gate, report });
     }
 
@@ -224,10 +241,13 @@ pub fn run(job: &Job, clock: &dyn Clock) -> Verdict {
         Ok(loaded) => loaded,
         Err(error) => return Verdict::refused(Gate::Validation, error.report()),
     };
-    let at_start = job
-        .baseline
-        .as_ref()
-        .map(|files| Loaded::after(live.as_ref(), job, files));
+    // Often it is one folder; of thousands of policies each reading counts.
+    let at_start = match &job.baseline {
+        Some(files) if job.live.as_ref() != Some(files) => {
+            Some(Loaded::after(live.as_ref(), job, files))
+        }
+        _ => None,
+    };
     let at_start = match at_start.transpose() {
         Ok(at_start) => at_start,
         Err(error) => return unreadable(error),
@@ -241,7 +261,11 @@ pub fn run(job: &Job, clock: &dyn Clock) -> Verdict {
                 .is_some_and(|live| candidate.only_adds_forbids_to(live)),
     };
     gates.tests(job, &candidate);
-    let at_start = at_start.as_ref().map(|loaded| &loaded.snapshot);
+    let at_start = match &job.baseline {
+        Some(_) => at_start.as_ref().or(live.as_ref()),
+        None => None,
+    };
+    let at_start = at_start.map(|loaded| &loaded.snapshot);
     gates.proofs(job, &candidate, at_start, clock);
     if let Some(live) = &live {
         gates.widening(job, live, &candidate, clock);

@@ -2,7 +2,7 @@
 //! type of resource. A proof is one for each of them.
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use cedar_policy::{
     ActionConstraint, EntityUid, Policy, PolicySet, PrincipalConstraint, RequestEnv,
@@ -10,10 +10,12 @@ use cedar_policy::{
 };
 use cedar_policy_symcc::solver::WriterSolver;
 use cedar_policy_symcc::{
-    CedarSymCompiler, CompiledPolicy, CompiledPolicySet, SymEnv, always_denies_asserts,
+    CedarSymCompiler, CompiledPolicy, CompiledPolicySet, CompiledSchema, SymEnv,
+    always_denies_asserts,
 };
 
 use super::counterexample::World;
+use super::possible;
 use super::solver::at_once;
 
 /// One kind of request, ready to be asked about.
@@ -32,6 +34,7 @@ impl<'s> RequestType<'s> {
         let hierarchy = schema
             .action_entities()
             .map_err(|error| error.to_string())?;
+        let compiled = CompiledSchema::new(schema).map_err(|error| error.to_string())?;
         let mut all = schema
             .request_envs()
             .map(|env| {
@@ -43,7 +46,10 @@ impl<'s> RequestType<'s> {
                     .cloned()
                     .collect();
                 Ok(Self {
-                    symbols: SymEnv::new(schema, &env).map_err(|error| error.to_string())?,
+                    symbols: possible::restrict(
+                        compiled.sym_env(&env).map_err(|error| error.to_string())?,
+                        env.principal(),
+                    )?,
                     schema,
                     env,
                     actions,
@@ -109,23 +115,28 @@ impl<'s> RequestType<'s> {
             }
     }
 
-    pub(super) fn compile(&self, policy: &Policy) -> Result<CompiledPolicy, String> {
+    pub(super) fn compile(&self, policy: &Policy) -> Result<Arc<CompiledPolicy>, String> {
         CompiledPolicy::compile_with_custom_symenv(
             policy,
             &self.env,
             self.schema,
             self.symbols.clone(),
         )
+        .map(Arc::new)
         .map_err(|error| error.to_string())
     }
 
-    pub(super) fn compile_set(&self, policies: &PolicySet) -> Result<CompiledPolicySet, String> {
+    pub(super) fn compile_set(
+        &self,
+        policies: &PolicySet,
+    ) -> Result<Arc<CompiledPolicySet>, String> {
         CompiledPolicySet::compile_with_custom_symenv(
             policies,
             &self.env,
             self.schema,
             self.symbols.clone(),
         )
+        .map(Arc::new)
         .map_err(|error| error.to_string())
     }
 

@@ -110,6 +110,8 @@ pub struct Database {
     pub acquire_timeout: Duration,
     /// Time for one statement.
     pub statement_timeout: Duration,
+    /// Time to wait at start for a database that is not up yet.
+    pub start_timeout: Duration,
 }
 
 /// The policy folder.
@@ -139,6 +141,8 @@ pub struct Policies {
     pub start: PolicyStart,
     /// Time for the checks of one edit.
     pub check_timeout: Duration,
+    /// So much more for each policy.
+    pub check_timeout_per_policy: Duration,
     /// A folder that is asked beside it and decides nothing.
     pub shadow: Option<PathBuf>,
 }

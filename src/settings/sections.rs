@@ -56,7 +56,7 @@ fn server(reader: &mut Reader) -> Server {
     let server = Server {
         listen: address(reader, "server.listen"),
         ops_listen: address(reader, "server.ops_listen"),
-        trusted_proxies: reader.parsed_list("server.trusted_proxies", network),
+        trusted_proxies: reader.parsed_list("server.trusted_proxies", proxies),
         max_connections: reader.number("server.max_connections", 1..=1_000_000),
         max_connections_per_peer: reader.number("server.max_connections_per_peer", 1..=1_000_000),
         max_streams: reader.number("server.max_streams", 1..=1_000),
@@ -122,6 +122,7 @@ fn database(reader: &mut Reader, data_dir: &Path) -> Database {
         max_readers: reader.number("database.max_readers", 1..=64),
         acquire_timeout: reader.duration("database.acquire_timeout", TENTH..=MINUTE),
         statement_timeout: reader.duration("database.statement_timeout", TENTH..=5 * MINUTE),
+        start_timeout: reader.duration("database.start_timeout", Duration::ZERO..=60 * MINUTE),
     }
 }
 
@@ -149,6 +150,8 @@ fn policies(reader: &mut Reader) -> Policies {
             ],
         ),
         check_timeout: reader.duration("policies.check_timeout", SECOND..=10 * MINUTE),
+        check_timeout_per_policy: reader
+            .duration("policies.check_timeout_per_policy", Duration::ZERO..=SECOND),
         shadow: reader.parsed("policies.shadow", None, |text| {
             Ok((!text.is_empty()).then(|| PathBuf::from(text)))
         }),
@@ -298,6 +301,16 @@ fn address(reader: &mut Reader, key: &str) -> SocketAddr {
             format!("`{text}` is not an ip address and port: write one such as `127.0.0.1:8080`")
         })
     })
+}
+
+/// Whoever is trusted names the client's address: the whole internet cannot be.
+fn proxies(text: &str) -> Result<IpNet, String> {
+    match network(text)? {
+        all if all.prefix_len() == 0 => Err(format!(
+            "`{text}` is every address, so that each client could name its own: list the proxies"
+        )),
+        network => Ok(network),
+    }
 }
 
 fn network(text: &str) -> Result<IpNet, String> {

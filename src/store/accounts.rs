@@ -4,7 +4,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Select};
 use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
-use super::entity::{account, metadata_to_row};
+use super::entity::account;
 use super::listing::{self, Sort};
 use super::write::{Write, check_version, one_row};
 use super::{Error, Tenant, codes};
@@ -222,7 +222,7 @@ fn view(account: &Account) -> Value {
         "name": account.name.as_str(),
         "is_default": account.is_default,
         "is_active": account.is_active,
-        "metadata": metadata_to_row(&account.metadata),
+        "metadata": account.metadata.as_object(),
         "version": account.version,
     })
 }

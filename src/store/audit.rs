@@ -5,10 +5,7 @@ use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac as _};
 use sea_orm::prelude::Uuid;
-use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect,
-};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use secrecy::{ExposeSecret, SecretSlice};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -16,6 +13,7 @@ use sha2::Sha256;
 
 use super::Error;
 use super::audit_heads::{Head, HeadsFile};
+use super::connect::Transaction;
 use super::entity::{audit_event, stored_time};
 use crate::domain::audit::Provenance;
 use crate::domain::id::OrganizationId;
@@ -122,7 +120,7 @@ impl Log {
     /// Writes the next event. The caller holds the organization's lock.
     pub(super) async fn append(
         &self,
-        transaction: &DatabaseTransaction,
+        transaction: &Transaction,
         organization: OrganizationId,
         by: &Provenance,
         entry: Entry,

@@ -1,9 +1,10 @@
 //! Inserts rows that carry a code: draws until the code is new.
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, DatabaseTransaction, DbErr, EntityTrait, Insert, TryInsertResult};
+use sea_orm::{ActiveModelTrait, DbErr, EntityTrait, Insert, TryInsertResult};
 
 use super::Error;
+use super::connect::Transaction;
 use crate::domain::code::Code;
 use crate::domain::entropy::Entropy;
 
@@ -12,7 +13,7 @@ const MAX_DRAWS: usize = 64;
 
 /// Inserts the row that `row` makes of a drawn code, drawing again while the code is taken.
 pub(super) async fn insert<A>(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     entropy: &dyn Entropy,
     code: <A::Entity as EntityTrait>::Column,
     row: impl Fn(&Code) -> A,

@@ -20,9 +20,15 @@ pub enum Error {
     /// The organization is deactivated: nothing of it can be changed.
     #[error("the organization is deactivated")]
     OrganizationInactive,
-    /// The key that signed the request was revoked, or its service account switched off, since.
-    #[error("the caller's access key is not alive any more")]
+    /// The key that signed the request was revoked since, or its service account deleted.
+    #[error("the caller's access key is revoked")]
     CallerRevoked,
+    /// The key that signed the request has expired since.
+    #[error("the caller's access key has expired")]
+    CallerExpired,
+    /// The caller's service account was switched off since, or the account it is in.
+    #[error("the caller's service account or its account is inactive")]
+    CallerDisabled,
     /// Another organization has that slug.
     #[error("the slug is taken")]
     SlugTaken,
@@ -65,6 +71,14 @@ pub enum Error {
     /// A setting that the store cannot work with, or a database that is not set up as required.
     #[error("{0}")]
     Setup(String),
+    /// A newer version of this program has migrated the database.
+    #[error(
+        "the database's schema is newer than this program: it has `{0}`, run the version that made it"
+    )]
+    SchemaTooNew(String),
+    /// A server works on the database, so its schema cannot be taken back.
+    #[error("a server is running on this database, stop it first")]
+    InUse,
     /// The database is down, busy, full or too slow; the same request may succeed later.
     #[error("the database is unavailable")]
     Unavailable(#[source] Source),
@@ -81,6 +95,14 @@ impl Error {
     pub(super) fn unavailable(source: impl Into<Source>) -> Self {
         metrics::counter!("charter_store_unavailable_total").increment(1);
         Self::Unavailable(source.into())
+    }
+
+    /// With what lies behind it; for the log and for operators.
+    pub(super) fn with_cause(&self) -> String {
+        match self {
+            Self::Unavailable(cause) | Self::Unexpected(cause) => format!("{self}: {cause}"),
+            other => other.to_string(),
+        }
     }
 
     /// A stored value that does not read as what its column holds.
@@ -157,6 +179,22 @@ fn classify_sqlite(code: &str) -> Class {
         Ok(11 | 26) => Class::Corrupt,
         _ => Class::Unexpected,
     }
+}
+
+/// Whether SQLite could not read or write its files, or found them damaged: IOERR, CORRUPT, FULL,
+/// NOTADB. A transaction in which it happened may be rolled back by then.
+pub(super) fn is_disk_failure(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source))) =
+        error
+    else {
+        return false;
+    };
+    let sqlite = source
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<sqlx::sqlite::SqliteError>());
+    let code = sqlite.and_then(|error| sqlx::error::DatabaseError::code(error));
+    code.and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|extended| matches!(extended & 0xff, 10 | 11 | 13 | 26))
 }
 
 /// By SQLSTATE (PostgreSQL manual, appendix A).

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryResult, QuerySelect,
+};
 
 use super::entity::{Texts, invitation, service_account, user};
 use super::{Error, Store};
@@ -17,6 +19,17 @@ pub struct GrantedNames {
     pub permissions: BTreeSet<String>,
 }
 
+struct Granted(Result<(Texts, Texts), DbErr>);
+
+impl FromQueryResult for Granted {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        let read = |column| row.try_get::<Texts>(prefix, column);
+        Ok(Self(
+            read("roles").and_then(|roles| Ok((roles, read("permissions")?))),
+        ))
+    }
+}
+
 impl Store {
     /// All names that are given to somebody who is not deleted. Reads the whole tables: for
     /// start-up and edits of the policies, not for requests.
@@ -27,17 +40,25 @@ impl Store {
     pub async fn granted_names(&self) -> Result<GrantedNames, Error> {
         use service_account::Column;
         let mut names = GrantedNames::default();
-        let granted: Vec<(Texts, Texts)> = service_account::Entity::find()
+        let granted = service_account::Entity::find()
             .select_only()
             .columns([Column::Roles, Column::Permissions])
             .filter(Column::DeletedAt.is_null())
             .distinct()
-            .into_tuple()
+            .into_model::<Granted>()
             .all(&self.reader)
             .await?;
-        for (roles, permissions) in granted {
-            names.roles.extend(roles.0);
-            names.permissions.extend(permissions.0);
+        for Granted(granted) in granted {
+            match granted {
+                Ok((roles, permissions)) => {
+                    names.roles.extend(roles.0);
+                    names.permissions.extend(permissions.0);
+                }
+                // One tenant's row never stops the others'.
+                Err(error) => {
+                    tracing::warn!(%error, "roles or permissions of a service account cannot be read");
+                }
+            }
         }
         let roles: Vec<String> = user::Entity::find()
             .select_only()

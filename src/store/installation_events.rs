@@ -3,12 +3,13 @@
 
 use sea_orm::prelude::Uuid;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, IntoActiveModel,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::audit::{self, Entry, Mac, ORIGIN, to_mac};
 use super::audit_heads::Head;
+use super::connect::Transaction;
 use super::entity::{audit_event, installation_event};
 use super::write::Write;
 use super::{Error, Store};
@@ -24,7 +25,7 @@ impl audit::Log {
     /// Writes the next event of the installation. The caller holds its lock.
     pub(super) async fn append_for_installation(
         &self,
-        transaction: &DatabaseTransaction,
+        transaction: &Transaction,
         by: &Provenance,
         entry: Entry,
     ) -> Result<(i64, Head), Error> {

@@ -28,7 +28,7 @@ impl Store {
         // wait for each other.
         let service_accounts = latest(batch.iter().map(|(_, id, at)| (*id, *at)));
         let keys = latest(batch.iter().map(|(id, _, at)| (*id, *at)));
-        let transaction = self.begin_transaction().await?;
+        let transaction = self.writer.begin().await?;
         for (id, at) in service_accounts {
             use service_account::Column;
             service_account::Entity::update_many()

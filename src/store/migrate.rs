@@ -1,8 +1,9 @@
 //! Brings the schema up or down. Several processes may try at once: one works, the others wait.
 
 use migration::{Migrator, MigratorTrait as _};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
+use sea_orm::{ConnectionTrait, DbBackend};
 
+use super::connect::Transaction;
 use super::{Error, Store};
 
 /// Any number that nobody else locks: `charter` in ASCII.
@@ -18,30 +19,34 @@ pub struct MigrationStatus {
 }
 
 impl Store {
-    /// Applies all pending migrations, in one transaction. A database that is ahead of this
-    /// program (a newer version migrated it) is left as it is.
+    /// Applies all pending migrations, in one transaction.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] and [`Error::Unexpected`]; nothing is changed then.
+    /// [`Error::SchemaTooNew`], [`Error::Unavailable`] and [`Error::Unexpected`]; nothing is changed
+    /// then.
     pub async fn migrate_up(&self) -> Result<(), Error> {
         if self.migration_status().await?.iter().all(|one| one.applied) {
             return Ok(());
         }
         let transaction = self.begin_migration().await?;
-        Migrator::up(&transaction, None).await?;
+        Migrator::up(transaction.for_migrations(), None).await?;
         transaction.commit().await?;
         Ok(())
     }
 
-    /// Takes back the last `steps` migrations **with their data**, in one transaction.
+    /// Takes back the last `steps` migrations **with their data**, in one transaction. No server may
+    /// be running on the database, and none starts before it is done.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] and [`Error::Unexpected`]; nothing is changed then.
+    /// [`Error::InUse`], [`Error::SchemaTooNew`], [`Error::Unavailable`] and [`Error::Unexpected`];
+    /// nothing is changed then.
     pub async fn migrate_down(&self, steps: u32) -> Result<(), Error> {
+        self.migration_status().await?;
         let transaction = self.begin_migration().await?;
-        Migrator::down(&transaction, Some(steps)).await?;
+        let _alone = self.presence.require_nobody(&transaction).await?;
+        Migrator::down(transaction.for_migrations(), Some(steps)).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -50,10 +55,16 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] and [`Error::Unexpected`].
+    /// [`Error::SchemaTooNew`] if the database has others, too, [`Error::Unavailable`] and
+    /// [`Error::Unexpected`].
     pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, Error> {
-        let applied = self.applied_migrations().await?;
-        Ok(Migrator::migrations()
+        let mut applied = self.applied_migrations().await?;
+        let known = Migrator::migrations();
+        let is_known = |name: &String| known.iter().any(|one| one.name() == name);
+        if let Some(unknown) = applied.iter().position(|name| !is_known(name)) {
+            return Err(Error::SchemaTooNew(applied.swap_remove(unknown)));
+        }
+        Ok(known
             .iter()
             .map(|migration| MigrationStatus {
                 name: migration.name().to_owned(),
@@ -89,8 +100,8 @@ impl Store {
     }
 
     /// On SQLite the transaction itself is the lock.
-    async fn begin_migration(&self) -> Result<DatabaseTransaction, Error> {
-        let transaction = self.begin_transaction().await?;
+    async fn begin_migration(&self) -> Result<Transaction, Error> {
+        let transaction = self.writer.begin().await?.unhurried();
         if transaction.get_database_backend() == DbBackend::Postgres {
             for statement in [
                 "SET LOCAL lock_timeout = '60s'",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::domain::caller::Scope;
 use crate::domain::clock::Clock;
@@ -29,12 +29,15 @@ mod gates;
 mod granted_names;
 mod installation_events;
 mod invitations;
+mod key_checks;
 mod last_used;
 mod links;
 mod listing;
+mod liveness;
 mod locate;
 mod members;
 mod migrate;
+mod names;
 mod organizations;
 mod outbox;
 mod policy_approvals;
@@ -58,6 +61,7 @@ pub use error::Error;
 use error::is_duplicate;
 pub use granted_names::GrantedNames;
 pub use invitations::NewInvitation;
+pub use key_checks::KeyCheck;
 pub use links::{NewLink, Purpose};
 pub use locate::{Location, Thing};
 pub use migrate::MigrationStatus;
@@ -82,6 +86,10 @@ pub struct Config {
     pub acquire_timeout: Duration,
     /// How long one statement may take; on PostgreSQL.
     pub statement_timeout: Duration,
+    /// How long a connection may have been idle and still be used unasked; on PostgreSQL.
+    pub ping_after_idle: Duration,
+    /// Whether a server runs on this store: nobody takes its schema back while it is open.
+    pub is_server: bool,
     /// Keys of the audit chain: the first writes, all verify.
     pub audit_keys: Vec<AuditKey>,
     /// Where each new head of a chain is written too, one JSON object a line.
@@ -95,6 +103,8 @@ impl std::fmt::Debug for Config {
             .field("max_readers", &self.max_readers)
             .field("acquire_timeout", &self.acquire_timeout)
             .field("statement_timeout", &self.statement_timeout)
+            .field("ping_after_idle", &self.ping_after_idle)
+            .field("is_server", &self.is_server)
             .field("audit_keys", &self.audit_keys)
             .field("audit_heads", &self.audit_heads)
             .finish_non_exhaustive()
@@ -103,8 +113,8 @@ impl std::fmt::Debug for Config {
 
 /// The database.
 pub struct Store {
-    reader: DatabaseConnection,
-    writer: DatabaseConnection,
+    reader: connect::Connection,
+    writer: connect::Connection,
     audit: audit::Log,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -114,6 +124,7 @@ pub struct Store {
     rotate_sessions: Vec<(String, usize)>,
     patience: Duration,
     gates: gates::Gates,
+    presence: connect::Presence,
 }
 
 impl Store {
@@ -146,6 +157,7 @@ impl Store {
             rotate_sessions,
             patience: config.acquire_timeout,
             gates: gates::Gates::default(),
+            presence: pools.presence,
         })
     }
 
@@ -186,9 +198,25 @@ impl Store {
         Tenant { store: self, scope }
     }
 
-    /// Closes all connections; on SQLite this folds the write-ahead log into the file.
-    pub async fn close(self) {
-        for pool in [self.reader, self.writer] {
+    /// What went wrong between the store and the database, until something has worked since.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.writer.fault().or_else(|| self.reader.fault())
+    }
+
+    /// Closes all connections; nothing can be asked of the store any more. On SQLite the write-ahead
+    /// log is folded into the file, so that the file alone is the database: as far as that goes without
+    /// making another process wait, and whole if none has it open.
+    pub async fn close(&self) {
+        if self.writer.get_database_backend() == DbBackend::Sqlite {
+            let folded = self
+                .writer
+                .execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)");
+            if let Err(error) = folded.await {
+                tracing::warn!(%error, "the write-ahead log could not be folded into the database");
+            }
+        }
+        for pool in [&self.reader, &self.writer] {
             // Nothing can be done about a connection that does not close; the process ends.
             if let Err(error) = pool.close().await {
                 tracing::warn!(%error, "a database pool did not close cleanly");

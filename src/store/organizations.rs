@@ -4,16 +4,15 @@ use std::collections::HashMap;
 
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
-use super::entity::{access_key, invitation, metadata_to_row, organization, session, stored_time};
+use super::entity::{MaybeReadable, access_key, invitation, organization, session, stored_time};
 use super::write::{Write, check_version, one_row};
-use super::{Error, Store, Tenant, accounts, codes, is_duplicate};
+use super::{Error, Store, Tenant, accounts, is_duplicate, names};
 use crate::domain::account::Account;
 use crate::domain::audit::Provenance;
-use crate::domain::code::Code;
 use crate::domain::id::OrganizationId;
 use crate::domain::metadata::Metadata;
 use crate::domain::organization::{Organization, PlanTier};
@@ -62,11 +61,13 @@ impl Store {
     ) -> Result<(Organization, Account), Error> {
         let at = write.at();
         let id = OrganizationId::generate(at, &*self.entropy);
-        let draft = |code: &Code| Organization {
+        let code = names::draw_code(write, &*self.entropy, id).await?;
+        names::claim_slug(write, id, &new.slug.to_string()).await?;
+        let organization = Organization {
             id,
-            code: code.clone(),
+            code,
             slug: new.slug.to_string(),
-            name: new.name.clone(),
+            name: new.name,
             contact_email: None,
             default_region: None,
             allowed_regions: Region::ALL.map(|region| region.to_string()).to_vec(),
@@ -79,18 +80,10 @@ impl Store {
             created_at: at,
             updated_at: at,
         };
-        let code = codes::insert(
-            &write.transaction,
-            &*self.entropy,
-            organization::Column::Code,
-            |code| organization::ActiveModel::from(&draft(code)),
-        )
-        .await
-        .map_err(|error| match error {
-            codes::InsertError::Database(error) if is_duplicate(&error, "slug") => Error::SlugTaken,
-            other => other.into(),
-        })?;
-        let organization = draft(&code);
+        organization::Entity::insert(organization::ActiveModel::from(&organization))
+            .exec_without_returning(&write.transaction)
+            .await
+            .map_err(slug_taken)?;
         let entry = Entry {
             action,
             resource: organization.id.to_string(),
@@ -135,20 +128,25 @@ impl Store {
             .collect())
     }
 
-    /// Every organization, oldest first.
+    /// Every organization, oldest first; of one whose row cannot be read, why.
     ///
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn list_organizations(&self) -> Result<Vec<Organization>, Error> {
-        organization::Entity::find()
+    pub async fn list_organizations(
+        &self,
+    ) -> Result<Vec<(OrganizationId, Result<Organization, Error>)>, Error> {
+        let rows = organization::Entity::find()
             .order_by_asc(organization::Column::CreatedAt)
             .order_by_asc(organization::Column::Id)
+            .into_model::<MaybeReadable<organization::Model>>()
             .all(&self.reader)
-            .await?
-            .into_iter()
-            .map(Organization::try_from)
-            .collect()
+            .await?;
+        let read = |MaybeReadable { id, row }| {
+            let organization = row.and_then(Organization::try_from);
+            (OrganizationId::from_uuid(id), organization)
+        };
+        Ok(rows.into_iter().map(read).collect())
     }
 
     /// The organization with that id (`org-…`), code or slug.
@@ -266,9 +264,15 @@ impl Tenant<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::OrganizationInactive`] if it is already, and those of the database.
-    pub async fn deactivate_organization(&self, by: &Provenance) -> Result<Organization, Error> {
+    /// [`Error::Stale`] if `expected` is not the current version; [`Error::OrganizationInactive`] if
+    /// it is inactive already, and those of the database.
+    pub async fn deactivate_organization(
+        &self,
+        expected: Option<i64>,
+        by: &Provenance,
+    ) -> Result<Organization, Error> {
         let (write, before) = self.begin(by).await?;
+        check_version(expected, before.version)?;
         let of_organization = access_key::Column::OrganizationId.eq(before.id.uuid());
         write.revoke_keys(of_organization).await?;
         session::Entity::update_many()
@@ -316,19 +320,17 @@ pub(super) async fn save(
     }
     after.version = before.version.saturating_add(1);
     after.updated_at = write.at();
+    if after.slug != before.slug {
+        names::claim_slug(&write, before.id, &after.slug).await?;
+        names::release_slug(&write, &before).await?;
+    }
     let updated = organization::Entity::update_many()
         .set(organization::changeable(&after))
         .filter(organization::Column::Id.eq(before.id.uuid()))
         .filter(organization::Column::Version.eq(before.version))
         .exec(&write.transaction)
         .await
-        .map_err(|error| {
-            if is_duplicate(&error, "slug") {
-                Error::SlugTaken
-            } else {
-                error.into()
-            }
-        })?;
+        .map_err(slug_taken)?;
     one_row(updated.rows_affected)?;
     let entry = Entry {
         action,
@@ -338,6 +340,15 @@ pub(super) async fn save(
     write.record(before.id, entry).await?;
     write.commit().await?;
     Ok(after)
+}
+
+/// From before there was one name space a slug may be taken that is not found there.
+fn slug_taken(error: DbErr) -> Error {
+    if is_duplicate(&error, "slug") {
+        Error::SlugTaken
+    } else {
+        error.into()
+    }
 }
 
 /// What the audit log shows of an organization.
@@ -353,7 +364,7 @@ fn view(organization: &Organization) -> Value {
         "monthly_doc_limit": organization.monthly_doc_limit,
         "is_active": organization.is_active,
         "deactivated_at": organization.deactivated_at.map(|at| timestamp::format(stored_time(at))),
-        "metadata": metadata_to_row(&organization.metadata),
+        "metadata": organization.metadata.as_object(),
         "version": organization.version,
     })
 }

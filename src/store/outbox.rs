@@ -76,7 +76,7 @@ impl Store {
         let mut taken = Vec::new();
         for row in due {
             let attempts = u32::try_from(row.attempts).unwrap_or(u32::MAX);
-            let transaction = self.begin_transaction().await?;
+            let transaction = self.writer.begin().await?;
             let claimed = outgoing_mail::Entity::update_many()
                 .col_expr(
                     Column::NextAttemptAt,
@@ -129,7 +129,7 @@ impl Store {
     ///
     /// Those of the database.
     pub async fn mail_is_done(&self, id: MailId) -> Result<(), Error> {
-        let transaction = self.begin_transaction().await?;
+        let transaction = self.writer.begin().await?;
         outgoing_mail::Entity::delete_by_id(id.uuid())
             .exec(&transaction)
             .await?;

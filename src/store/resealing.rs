@@ -2,7 +2,7 @@
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::entity::access_key;
+use super::entity::{MaybeReadable, access_key};
 use super::{Error, Store};
 use crate::domain::access_key::{AccessKey, SealedSecret};
 use crate::domain::id::AccessKeyId;
@@ -19,15 +19,21 @@ impl Store {
         current: &str,
         limit: u64,
     ) -> Result<Vec<(AccessKey, SealedSecret)>, Error> {
-        access_key::Entity::find()
+        let rows = access_key::Entity::find()
             .filter(access_key::Column::SealingKeyId.ne(current))
             .order_by_asc(access_key::Column::Id)
             .limit(limit)
+            .into_model::<MaybeReadable<access_key::Model>>()
             .all(&self.reader)
-            .await?
-            .into_iter()
-            .map(<(AccessKey, SealedSecret)>::try_from)
-            .collect()
+            .await?;
+        let read = |MaybeReadable { id, row }: MaybeReadable<access_key::Model>| {
+            row.and_then(<(AccessKey, SealedSecret)>::try_from)
+                .inspect_err(|error| {
+                    tracing::error!(key = %id, %error, "a key cannot be read, so it is not resealed");
+                })
+                .ok()
+        };
+        Ok(rows.into_iter().filter_map(read).collect())
     }
 
     /// Replaces the sealed form of a key's secret; the secret itself stays, so no audit event.
@@ -41,7 +47,7 @@ impl Store {
         before: &SealedSecret,
         after: SealedSecret,
     ) -> Result<(), Error> {
-        let write = self.begin_transaction().await?;
+        let write = self.writer.begin().await?;
         let updated = access_key::Entity::update_many()
             .set(access_key::resealed(after))
             .filter(access_key::Column::Id.eq(id.uuid()))

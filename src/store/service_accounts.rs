@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, Sel
 use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
-use super::entity::{access_key, metadata_to_row, service_account, stored_time};
+use super::entity::{access_key, service_account, stored_time};
 use super::listing::{self, Sort};
 use super::write::{Write, check_version, one_row};
 use super::{Error, Tenant};
@@ -262,7 +262,7 @@ fn view(service_account: &ServiceAccount) -> Value {
         "is_active": service_account.is_active,
         "roles": service_account.roles,
         "permissions": service_account.permissions,
-        "metadata": metadata_to_row(&service_account.metadata),
+        "metadata": service_account.metadata.as_object(),
         "deleted_at": service_account.deleted_at.map(|at| timestamp::format(stored_time(at))),
         "version": service_account.version,
     })

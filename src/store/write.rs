@@ -8,25 +8,22 @@ use std::time::Duration;
 
 use sea_orm::prelude::{Expr, Uuid};
 use sea_orm::sea_query::ExprTrait as _;
-use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, SqliteTransactionMode, TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::audit::Entry;
 use super::audit_heads::Head;
-use super::entity::{access_key, organization, service_account, session, stored_time, user};
+use super::connect::Transaction;
+use super::entity::{access_key, organization, stored_time};
 use super::gates::Visit;
 use super::{Error, Store, Tenant};
 use crate::domain::audit::Provenance;
-use crate::domain::id::{AccessKeyId, OrganizationId};
+use crate::domain::id::OrganizationId;
 use crate::domain::organization::Organization;
-use crate::domain::session::Standing;
 use crate::domain::timestamp::Timestamp;
 
 pub(super) struct Write<'a> {
     store: &'a Store,
-    pub(super) transaction: DatabaseTransaction,
+    pub(super) transaction: Transaction,
     by: &'a Provenance,
     heads: Vec<Head>,
     started: Duration,
@@ -58,7 +55,7 @@ impl Store {
         visit: Option<Visit<'a>>,
     ) -> Result<Write<'a>, Error> {
         let started = self.clock.monotonic();
-        let transaction = self.begin_transaction().await?;
+        let transaction = self.writer.begin().await?;
         Ok(Write {
             store: self,
             transaction,
@@ -67,16 +64,6 @@ impl Store {
             started,
             _visit: visit,
         })
-    }
-
-    /// On SQLite the write lock is taken at once: a transaction that reads first and asks for it
-    /// later is refused without waiting.
-    pub(super) async fn begin_transaction(&self) -> Result<DatabaseTransaction, Error> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        Ok(self.writer.begin_with_options(options).await?)
     }
 }
 
@@ -91,12 +78,8 @@ impl Tenant<'_> {
         if !organization.is_active {
             return Err(Error::OrganizationInactive);
         }
-        if let Some(key) = by.access_key {
-            write.require_live_key(organization.id, key).await?;
-        }
-        if let Some(standing) = &by.standing {
-            write.require_standing(organization.id, standing).await?;
-        }
+        let now = self.store.clock.now();
+        write.require_live_caller(id, by, now).await?;
         Ok((write, organization))
     }
 }
@@ -114,54 +97,6 @@ impl Write<'_> {
             .await?
             .ok_or(Error::NotFound)?
             .try_into()
-    }
-
-    /// The key that signed the request may have been revoked since: then the write must not happen.
-    /// Revoking locks the organization too, so it comes before this write or after it.
-    async fn require_live_key(
-        &self,
-        organization: OrganizationId,
-        key: AccessKeyId,
-    ) -> Result<(), Error> {
-        let key = access_key::Entity::find_by_id(key.uuid())
-            .filter(access_key::Column::OrganizationId.eq(organization.uuid()))
-            .filter(access_key::Column::RevokedAt.is_null())
-            .one(&self.transaction)
-            .await?
-            .ok_or(Error::CallerRevoked)?;
-        let alive = service_account::Entity::find_by_id(key.service_account_id)
-            .filter(service_account::Column::DeletedAt.is_null())
-            .filter(service_account::Column::IsActive.eq(true))
-            .count(&self.transaction)
-            .await?;
-        if alive == 0 {
-            return Err(Error::CallerRevoked);
-        }
-        Ok(())
-    }
-
-    /// The person may have been demoted, disabled, removed or signed out since policy was asked.
-    /// What changes a role or ends a session locks the organization too.
-    async fn require_standing(
-        &self,
-        organization: OrganizationId,
-        standing: &Standing,
-    ) -> Result<(), Error> {
-        let live = session::Entity::find_by_id(standing.session.uuid())
-            .filter(session::Column::OrganizationId.eq(organization.uuid()))
-            .filter(session::Column::EndedAt.is_null())
-            .count(&self.transaction)
-            .await?;
-        let person = user::Entity::find_by_id(standing.user.uuid())
-            .filter(user::Column::OrganizationId.eq(organization.uuid()))
-            .filter(user::Column::IsActive.eq(true))
-            .one(&self.transaction)
-            .await?;
-        match person {
-            Some(person) if live == 1 && person.role == standing.role => Ok(()),
-            Some(_) if live == 1 => Err(Error::RoleChanged),
-            _ => Err(Error::SessionEnded),
-        }
     }
 
     /// Revokes the live ones of those keys. They are locked by id first, the order in which times of

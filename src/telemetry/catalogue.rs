@@ -202,6 +202,12 @@ pub const METRICS: &[Metric] = {
         ),
         metric(
             Counter,
+            "charter_authz_evaluation_errors_total",
+            &[],
+            "Policies, permits included, that could not be evaluated for a question; /readyz names them.",
+        ),
+        metric(
+            Counter,
             "charter_decision_log_lost_total",
             &[],
             "Decisions that are missing in the decision log: its queue was full, or its writer ended before they were written.",
@@ -247,6 +253,12 @@ pub const METRICS: &[Metric] = {
             "charter_store_unavailable_total",
             &[],
             "Requests refused because the database did not answer.",
+        ),
+        metric(
+            Counter,
+            "charter_store_connections_distrusted_total",
+            &[],
+            "Times that database connections were closed because one failed or did not answer.",
         ),
         metric(
             Counter,

@@ -246,7 +246,7 @@ fn deep_nesting_is_refused_and_the_process_lives() {
 #[test]
 fn a_long_policy_within_the_limits_is_decided_not_crashed() {
     let folder = copy_of_shipped();
-    let condition = "principal.is_active && ".repeat(400);
+    let condition = "principal.is_active && ".repeat(190);
     write(
         folder.path(),
         "extra.cedar",

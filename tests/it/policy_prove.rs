@@ -213,7 +213,7 @@ fn a_forbid_that_may_fail_is_found_first() {
     let edited = Edited::new().write(
         "late.cedar",
         "@id(\"late\")\nforbid (principal, action, resource)\n\
-         when { context.now.offset(duration(\"1d\")) < datetime(\"2000-01-01\") };\n",
+         when { context.now.offset(duration(\"106751991100d\")) > datetime(\"2000-01-01\") };\n",
     );
     let proofs = proofs(&edited.load(), &solver);
     let [finding] = proofs.findings.as_slice() else {

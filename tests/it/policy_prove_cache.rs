@@ -56,6 +56,7 @@ fn what_was_proved_needs_no_solver_again_unless_anything_changed() {
     let entries = std::fs::read_dir(dir.path().join("proofs")).expect("the cache");
     let files: Vec<_> = entries
         .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some())
         .collect();
     let [file] = files.as_slice() else {
         panic!("{files:?}");
@@ -149,5 +150,164 @@ fn what_is_not_proved_is_not_kept() {
         )
         .expect_err("a refusal");
     }
-    assert_eq!(std::fs::read_dir(dir.path()).expect("the cache").count(), 0);
+    let files = std::fs::read_dir(dir.path()).expect("the cache");
+    let names: Vec<_> = files
+        .map(|file| file.expect("a file").file_name())
+        .collect();
+    assert_eq!(names, ["claims"], "no folder is known to be proved");
+}
+
+/// One permit for each of some service accounts, each on a condition of its own.
+fn many(count: usize) -> String {
+    (0..count)
+        .map(|number| {
+            format!(
+                "@id(\"many-{number}\")\npermit (principal == ServiceAccount::\"sa-{number:026}\", \
+                 action in [Action::\"accounts:GetAccount\", Action::\"accounts:UpdateAccount\"], resource)\n\
+                 when {{ principal in Permission::\"accounts:GetAccount\" && principal in Permission::\"accounts:UpdateAccount\" && \
+                 resource.organization == principal.organization && context.source_ip.isInRange(ip(\"10.{}.{}.0/24\")) }};\n",
+                number / 200,
+                number % 200
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn an_edit_costs_what_it_changes() {
+    let Some(solver) = solver() else { return };
+    let dir = TempDir::new().expect("a temporary folder");
+    let cache = ProofCache {
+        dir: dir.path().to_owned(),
+        key: SecretSlice::from(vec![1; 32]),
+    };
+    let options = Options {
+        limits: limits(),
+        shadows: false,
+    };
+    let prove = |edited: &Edited| {
+        let clock = SystemClock::start();
+        let snapshot = edited.load();
+        prove_for_gate(&snapshot, None, &solver, &options, Some(&cache), &clock).expect("proofs")
+    };
+    let edited = Edited::new().write("many.cedar", &many(40));
+    let first = prove(&edited);
+    assert!(first.questions > 40, "{}", first.questions);
+    // Another permit, a changed one, one less, another guard.
+    let edited = edited.write("many.cedar", &many(41));
+    let one_more = prove(&edited).questions;
+    assert!((1..20).contains(&one_more), "{one_more}");
+    let edited = edited.replace("many.cedar", "10.0.7.0/24", "10.9.7.0/24");
+    let one_changed = prove(&edited).questions;
+    assert!((1..20).contains(&one_changed), "{one_changed}");
+    let edited = edited.write("many.cedar", &many(30));
+    assert_eq!(prove(&edited).questions, 0, "it was all proved before");
+    let edited = edited.write(
+        "stop.cedar",
+        "@id(\"stop\")\nforbid (principal is User, action, resource) when { !principal.email_verified };\n",
+    );
+    let another_guard = prove(&edited).questions;
+    assert!(another_guard < 20, "{another_guard}");
+
+    // What it took away may not be there any more: then it is asked anew, and found.
+    let open = edited.replace(
+        "guardrails.cedar",
+        "forbid (principal, action, resource)\nunless\n",
+        "forbid (principal is User, action, resource)\nunless\n",
+    );
+    let open = open.replace(
+        "many.cedar",
+        "resource.organization == principal.organization && context.source_ip.isInRange(ip(\"10.0.5.0/24\"))",
+        "context.source_ip.isInRange(ip(\"10.0.5.0/24\"))",
+    );
+    let snapshot = open.load();
+    let clock = SystemClock::start();
+    let refused = prove_for_gate(&snapshot, None, &solver, &options, Some(&cache), &clock)
+        .expect_err("a broken invariant");
+    assert!(refused.report.contains("many-5 (many.cedar:"), "{refused}");
+}
+
+/// A clock on which each look costs a moment, so that the time is over after so many.
+struct Passing(std::sync::atomic::AtomicU64);
+
+impl charter::domain::clock::Clock for Passing {
+    fn now(&self) -> charter::domain::timestamp::Timestamp {
+        crate::policy_world::now()
+    }
+
+    fn monotonic(&self) -> std::time::Duration {
+        let looks = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        std::time::Duration::from_millis(looks)
+    }
+}
+
+#[test]
+fn a_proof_that_runs_out_of_time_goes_on_where_it_stopped() {
+    let Some(solver) = solver() else { return };
+    let dir = TempDir::new().expect("a temporary folder");
+    let cache = ProofCache {
+        dir: dir.path().to_owned(),
+        key: SecretSlice::from(vec![1; 32]),
+    };
+    let options = Options {
+        limits: solver::Limits {
+            whole: std::time::Duration::from_millis(1_500),
+            ..limits()
+        },
+        shadows: false,
+    };
+    let snapshot = Edited::new().write("many.cedar", &many(20)).load();
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let clock = Passing(std::sync::atomic::AtomicU64::new(0));
+        match prove_for_gate(&snapshot, None, &solver, &options, Some(&cache), &clock) {
+            Ok(proofs) => break assert!(proofs.is_proved()),
+            Err(refused) => assert!(refused.is_unfinished(), "{refused}"),
+        }
+        assert!(tries < 100, "it never ends");
+    }
+    assert!(
+        tries > 1,
+        "the time was enough at once: the test shows nothing"
+    );
+}
+
+/// Writing the question down would take minutes.
+#[test]
+fn a_question_that_cannot_be_written_down_in_time_is_not_waited_for() {
+    let Some(solver) = solver() else { return };
+    let options = Options {
+        limits: solver::Limits {
+            question: std::time::Duration::from_secs(1),
+            ..limits()
+        },
+        shadows: false,
+    };
+    let overflowing = ".offset(duration(\"1d\"))".repeat(24);
+    let edited = Edited::new()
+        .write(
+            "extra.cedar",
+            &format!("@id(\"extra\")\nforbid (principal is User, action == Action::\"team:InviteMember\", resource)\nwhen {{ context.now{overflowing} < context.now }};\n"),
+        )
+        .replace(
+            "normalization.cedar",
+            "principal is ServiceAccount in Permission::\"normalization:Normalize\"",
+            "principal is ServiceAccount",
+        );
+    let clock = SystemClock::start();
+    let proofs = charter::policy::prove::prove(&edited.load(), None, &solver, &options, &clock);
+    let report = proofs.report();
+    assert!(
+        report.contains("not proved: that extra (extra.cedar:1) never fails"),
+        "{report}"
+    );
+    assert!(
+        report.contains("too large to be put to the solver in time"),
+        "{report}"
+    );
+    assert!(
+        report.contains("broken: invariant `grants`"),
+        "what else is wrong is found: {report}"
+    );
 }

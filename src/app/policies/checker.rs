@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
+use crate::authz::folder::Folder;
 use crate::policy::gates::{Gate, Job, Verdict};
 use crate::policy::stop::StopJob;
 use crate::policy::{limits, solver};
@@ -27,20 +28,31 @@ pub(super) struct Checker {
     program: PathBuf,
     search_path: Option<OsString>,
     timeout: Duration,
+    /// So much more for each policy.
+    per_policy: Duration,
 }
 
 impl Checker {
     /// `search_path` is where the solver is looked for.
-    pub(super) fn new(program: &Path, search_path: Option<OsString>, timeout: Duration) -> Self {
+    pub(super) fn new(
+        program: &Path,
+        search_path: Option<OsString>,
+        timeout: Duration,
+        per_policy: Duration,
+    ) -> Self {
         Self {
             program: program.to_owned(),
             search_path,
             timeout,
+            per_policy,
         }
     }
 
-    pub(super) const fn timeout(&self) -> Duration {
+    /// Time for the checks of this folder.
+    pub(super) fn timeout(&self, folder: &Folder) -> Duration {
+        let policies = u32::try_from(folder.policy_count()).unwrap_or(u32::MAX);
         self.timeout
+            .saturating_add(self.per_policy.saturating_mul(policies))
     }
 
     /// The solver's program where it is found now. What is not found stays as it was named, if it
@@ -75,7 +87,10 @@ impl Checker {
     ) -> Result<T, String> {
         match tokio::time::timeout(time, self.run(arguments, job)).await {
             Ok(answer) => answer,
-            Err(_elapsed) => Err(format!("the check took longer than {time:?} and was ended")),
+            Err(_elapsed) => Err(format!(
+                "the check took longer than {time:?} and was ended; raise `policies.check_timeout` or \
+                 `policies.check_timeout_per_policy`"
+            )),
         }
     }
 
@@ -209,7 +224,8 @@ mod tests {
             is_stop: false,
             time,
         };
-        let checker = Checker::new(&program, Some("/usr/bin:/bin".into()), time);
+        let search_path = Some("/usr/bin:/bin".into());
+        let checker = Checker::new(&program, search_path, time, Duration::ZERO);
         let started = async {
             loop {
                 if let Ok(process) = fs::read_to_string(&told) {

@@ -79,6 +79,7 @@ impl Policies {
                 program,
                 policies.search_path.clone(),
                 policies.check_timeout,
+                policies.check_timeout_per_policy,
             ),
             accepted: AcceptedStore::new(
                 &settings.data_dir,
@@ -107,7 +108,7 @@ impl Policies {
             }),
             hold_widening: self.rules.hold_widening,
             is_stop: false,
-            time: self.checker.timeout(),
+            time: self.checker.timeout(folder),
         }
     }
 

@@ -225,11 +225,9 @@ impl Policies {
         last: &Last,
         approved: bool,
     ) -> Result<Job, String> {
-        let mut job = Job {
-            // Nobody is served worse by a start that takes longer, as on a busy machine.
-            time: self.checker.timeout().max(START_TIMEOUT),
-            ..self.job(folder)
-        };
+        let mut job = self.job(folder);
+        // Nobody is served worse by a start that takes longer, as on a busy machine.
+        job.time = job.time.max(START_TIMEOUT);
         let before = last.revision();
         if let Some(before) = before
             && *before.digest == **folder.whole_digest()

@@ -216,10 +216,9 @@ impl Reloader {
     pub(super) fn refuse(&self, digest: Option<Arc<str>>, verdict: &Verdict) {
         let mut reason = shortened(verdict.report().unwrap_or_default());
         if verdict.unfinished {
-            let time = self.policies.checker.timeout();
             reason += &format!(
-                "\nthe check did not come to its end and is tried again in {RETRY:?}; it has {time:?}, which \
-                 `policies.check_timeout` raises"
+                "\nthe check did not come to its end and is tried again in {RETRY:?}; \
+                 `policies.check_timeout` and `policies.check_timeout_per_policy` give it more time"
             );
         }
         metrics::counter!("charter_policies_reloads_total", "outcome" => "refused").increment(1);

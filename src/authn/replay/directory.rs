@@ -38,8 +38,17 @@ pub(super) struct Directory {
     path: PathBuf,
     /// To sync the names in it.
     handle: File,
-    /// Held as long as it is open.
-    _lock: File,
+    lock: File,
+}
+
+/// Lets go of the lock itself, not of this process's end of it alone: a child that is being started
+/// holds a copy of every open file until it runs its own program.
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the replay journal's lock could not be let go of");
+        }
+    }
 }
 
 impl Directory {
@@ -66,7 +75,7 @@ impl Directory {
         Ok(Self {
             path: path.to_owned(),
             handle: File::open(path).map_err(failed)?,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -148,4 +157,22 @@ impl Directory {
 /// Makes the names in a directory durable.
 fn sync_names(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_goes_with_the_directory_though_a_child_still_holds_a_copy_of_the_file() {
+        let place = tempfile::tempdir().expect("a directory");
+        let directory = Directory::open(place.path()).expect("a directory");
+        let refused = Directory::open(place.path());
+        assert!(matches!(refused, Err(OpenError::Locked(_))));
+        // What a fork does to every open file.
+        let copy = directory.lock.try_clone().expect("a copy");
+        drop(directory);
+        Directory::open(place.path()).expect("free again");
+        drop(copy);
+    }
 }

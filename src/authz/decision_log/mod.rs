@@ -282,7 +282,7 @@ pub struct DecisionLog {
     shadow: Arc<Shadow>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Held as long as it is open.
-    _lock: std::fs::File,
+    _lock: open::Lock,
 }
 
 impl DecisionLog {

@@ -40,7 +40,7 @@ pub(super) struct Opened {
     pub(super) limits: Limits,
     pub(super) renderer: Renderer,
     pub(super) files: Files,
-    pub(super) lock: File,
+    pub(super) lock: Lock,
 }
 
 /// What the last run left behind.
@@ -120,7 +120,20 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
     })
 }
 
-fn lock(dir: &Path) -> Result<File, OpenError> {
+/// Keeps other processes out of the folder.
+pub(super) struct Lock(File);
+
+/// Lets go of the lock itself, not of this process's end of it alone: a child that is being started
+/// holds a copy of every open file until it runs its own program.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the decision log's lock could not be let go of");
+        }
+    }
+}
+
+fn lock(dir: &Path) -> Result<Lock, OpenError> {
     let path = dir.join(files::LOCK);
     let failed = |source| OpenError::Io {
         path: path.clone(),
@@ -128,7 +141,7 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     };
     let lock = File::create(&path).map_err(failed)?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) => Ok(Lock(lock)),
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked(dir.to_owned())),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::super::Error;
-use super::SolverArgs;
+use super::{SolverArgs, broken};
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::OsEntropy;
 use crate::policy::diff::revision::{self, RevisionError};
@@ -39,11 +39,14 @@ pub(super) struct DiffArgs {
 ///
 /// A folder or revision that cannot be read, or no solver.
 pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let load = |spec: &str| {
-        revision::load(spec, &OsEntropy)
-            .map_err(|error: RevisionError| Error::Policies(error.to_string()))
+    let load = |spec: &str| revision::load(spec, &OsEntropy);
+    let (old, new) = match (load(&args.old), load(&args.new)) {
+        (Ok(old), Ok(new)) => (old, new),
+        (Err(RevisionError::Policies(error)), _) | (_, Err(RevisionError::Policies(error))) => {
+            return broken::report(&error, args.json, out);
+        }
+        (Err(error), _) | (_, Err(error)) => return Err(Error::Policies(error.to_string())),
     };
-    let (old, new) = (load(&args.old)?, load(&args.new)?);
     let solver = args.solver.find()?;
     let limits = args.solver.limits();
     let diff = widens(&old, &new, &solver, limits, &SystemClock::start())

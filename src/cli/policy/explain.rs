@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::super::Error;
 use super::super::operator::{SettingsArgs, block_on};
-use super::revision;
+use super::{broken, revision};
 use crate::authz::decision_log::{self, Record};
 use crate::authz::fault::LoadError;
 use crate::authz::folder::Folder;
@@ -61,22 +61,25 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = args.settings.load()?;
     let decisions = args.decisions.as_ref().unwrap_or(&settings.decisions.dir);
-    let folder = || {
-        let policies = args.policies.as_ref().unwrap_or(&settings.policies.dir);
-        Snapshot::load(policies).map_err(faulty)
-    };
+    let policies = args.policies.as_ref().unwrap_or(&settings.policies.dir);
     let (record, explanation) = match (&args.id, &args.request) {
         (Some(id), _) => {
             let record = recorded(decisions, id)?;
-            let snapshot = match args.policies {
-                Some(_) => folder()?,
+            let snapshot = match &args.policies {
+                Some(policies) => match Snapshot::load(policies) {
+                    Ok(snapshot) => snapshot,
+                    Err(error) => return broken::report(&error, args.json, out),
+                },
                 None => in_force_then(&args.settings, &settings.policies.dir, &record)?,
             };
             let explanation = explain::recorded(&snapshot, &record)
                 .map_err(|rule| Error::argument("ID", rule))?;
             (Some(record), explanation)
         }
-        (None, Some(file)) => (None, written(file, &folder()?)?),
+        (None, Some(file)) => match Snapshot::load(policies) {
+            Ok(snapshot) => (None, written(file, &snapshot)?),
+            Err(error) => return broken::report(&error, args.json, out),
+        },
         (None, None) => return Err(Error::argument("ID", "or `--request` must be given")),
     };
     let notes = record

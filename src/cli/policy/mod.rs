@@ -2,6 +2,7 @@
 
 mod approvals;
 mod approve;
+mod broken;
 mod check;
 mod diff;
 mod explain;
@@ -9,6 +10,7 @@ mod fmt;
 mod gate;
 mod history;
 mod manifest;
+mod plain;
 mod prove;
 mod replay;
 mod revision;
@@ -22,6 +24,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use crate::authz::fault::LoadError;
 use crate::authz::folder::Folder;
 use crate::authz::snapshot::Snapshot;
 
@@ -62,6 +65,7 @@ enum Command {
 ///
 /// What kept it from its work. What it finds wrong with policies is its answer, and exit code 1.
 pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let out = &mut plain::Plain::new(out);
     match &args.command {
         Command::Check(args) => check::run(args, out),
         Command::Manifest(args) => manifest::run(args, out),
@@ -94,7 +98,7 @@ impl FolderArgs {
         Folder::read(&self.dir).map_err(|error| Error::Policies(error.report()))
     }
 
-    fn load(&self) -> Result<Snapshot, Error> {
-        Snapshot::of(&self.read()?).map_err(|error| Error::Policies(error.report()))
+    fn load(&self) -> Result<Snapshot, LoadError> {
+        Snapshot::load(&self.dir)
     }
 }

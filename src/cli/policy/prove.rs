@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::super::Error;
-use super::{FolderArgs, SolverArgs};
+use super::{FolderArgs, SolverArgs, broken};
 use crate::authz::snapshot::Snapshot;
 use crate::domain::clock::SystemClock;
 use crate::policy::prove::{Options, prove};
@@ -37,13 +37,11 @@ pub(super) struct ProveArgs {
 ///
 /// A bad folder, or no solver.
 pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let snapshot = args.folder.load()?;
-    let against = args
-        .against
-        .as_deref()
-        .map(Snapshot::load)
-        .transpose()
-        .map_err(|error| Error::Policies(error.report()))?;
+    let against = args.against.as_deref().map(Snapshot::load).transpose();
+    let (snapshot, against) = match (args.folder.load(), against) {
+        (Ok(snapshot), Ok(against)) => (snapshot, against),
+        (Err(error), _) | (_, Err(error)) => return broken::report(&error, args.json, out),
+    };
     let solver = args.solver.find()?;
     let options = Options {
         limits: args.solver.limits(),

@@ -11,7 +11,7 @@ use crate::policy::replay::{Earlier, Mode, Outcome, replay};
 
 use super::super::Error;
 use super::super::operator::{SettingsArgs, block_on};
-use super::revision;
+use super::{broken, revision};
 
 /// Nothing flips.
 const SAME: u8 = 0;
@@ -57,7 +57,7 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         Ok(snapshot) => snapshot,
         // A folder that is being edited is not what decided.
         Err(_) if mode == Mode::Reproduce => in_force(&args.settings)?,
-        Err(error) => return Err(Error::Policies(error.report())),
+        Err(error) => return broken::report(&error, args.json, out),
     };
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = args.threads.unwrap_or_else(processors);

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::super::Error;
-use super::FolderArgs;
+use super::{FolderArgs, broken};
+use crate::authz::folder::Folder;
 use crate::authz::snapshot::Snapshot;
 use crate::policy::test;
 
@@ -39,19 +40,24 @@ pub(super) struct TestArgs {
 ///
 /// The folder has a fault, or the report cannot be written.
 pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let folder = args.folder.read()?;
-    let faulty = |error: crate::authz::fault::LoadError| Error::Policies(error.report());
-    let snapshot = Snapshot::of(&folder).map_err(faulty)?;
-    let report = test::run(&folder, &snapshot).map_err(faulty)?;
+    let report = Folder::read(&args.folder.dir)
+        .and_then(|folder| test::run(&folder, &Snapshot::of(&folder)?));
+    let junit = match &report {
+        Ok(report) => report.junit(),
+        Err(error) => test::junit_of_faults(error),
+    };
     if let Some(file) = &args.junit {
-        let junit = report
-            .junit()
+        let junit = junit
             .map_err(|error| Error::argument("--junit", format!("cannot be written: {error}")))?;
         fs::write(file, junit).map_err(|error| {
             let rule = format!("cannot be written to `{}`: {error}", file.display());
             Error::argument("--junit", rule)
         })?;
     }
+    let report = match report {
+        Ok(report) => report,
+        Err(error) => return broken::report(&error, args.json, out),
+    };
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &report).map_err(std::io::Error::from)?;
         writeln!(out)?;

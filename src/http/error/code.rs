@@ -31,13 +31,15 @@ pub enum ErrorType {
     RateLimitExceeded,
     /// 500
     InternalError,
+    /// 501
+    NotImplemented,
     /// 503
     Unavailable,
 }
 
 impl ErrorType {
     /// Every type, in the contract's order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::InvalidRequest,
         Self::Unauthorized,
         Self::Forbidden,
@@ -51,6 +53,7 @@ impl ErrorType {
         Self::ValidationFailed,
         Self::RateLimitExceeded,
         Self::InternalError,
+        Self::NotImplemented,
         Self::Unavailable,
     ];
 
@@ -71,6 +74,7 @@ impl ErrorType {
             Self::ValidationFailed => "VALIDATION_FAILED",
             Self::RateLimitExceeded => "RATE_LIMIT_EXCEEDED",
             Self::InternalError => "INTERNAL_ERROR",
+            Self::NotImplemented => "NOT_IMPLEMENTED",
             Self::Unavailable => "UNAVAILABLE",
         }
     }
@@ -91,6 +95,7 @@ impl ErrorType {
             Self::ValidationFailed => StatusCode::UNPROCESSABLE_ENTITY,
             Self::RateLimitExceeded => StatusCode::TOO_MANY_REQUESTS,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -150,6 +155,7 @@ impl ErrorType {
             Self::ValidationFailed => &[Code::ValidationFailed],
             Self::RateLimitExceeded => &[Code::RateLimitExceeded],
             Self::InternalError => &[Code::InternalError],
+            Self::NotImplemented => &[Code::NotImplemented],
             Self::Unavailable => &[Code::Unavailable],
         }
     }
@@ -222,5 +228,6 @@ codes! {
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE",
     RateLimitExceeded = "RATE_LIMIT_EXCEEDED",
     InternalError = "INTERNAL_ERROR",
+    NotImplemented = "NOT_IMPLEMENTED",
     Unavailable = "UNAVAILABLE",
 }

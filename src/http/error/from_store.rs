@@ -1,5 +1,6 @@
 //! The store's failures as answers.
 
+use crate::authn::rejection::Rejection;
 use crate::store;
 
 use super::{ApiError, Code, Detail};
@@ -14,9 +15,10 @@ impl From<store::Error> for ApiError {
             Error::NotFound => Self::not_found(),
             Error::Stale => Self::precondition_failed(),
             Error::OrganizationInactive => Self::organization_deactivated(),
-            Error::CallerRevoked => {
-                Self::unauthorized(Code::KeyRevoked, "the access key is revoked")
-            }
+            // As authentication says it to the next request.
+            Error::CallerRevoked => Rejection::KeyRevoked.into(),
+            Error::CallerExpired => Rejection::KeyExpired.into(),
+            Error::CallerDisabled => Rejection::ServiceAccountDisabled.into(),
             Error::SessionEnded => {
                 Self::unauthorized(Code::InvalidToken, "the session has ended, sign in again")
             }
@@ -63,6 +65,8 @@ impl From<store::Error> for ApiError {
             Error::SignInVoid
             | Error::Ambiguous(_)
             | Error::Setup(_)
+            | Error::SchemaTooNew(_)
+            | Error::InUse
             | Error::Corrupt(_)
             | Error::Unexpected(_) => Self::internal(in_full(&error)),
         }

@@ -62,6 +62,7 @@ struct Inner {
     message: Cow<'static, str>,
     details: Vec<Detail>,
     decision_id: Option<String>,
+    string_to_sign: Option<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
     /// For the log, never for the client.
     cause: Option<String>,
@@ -82,6 +83,8 @@ struct Body<'a> {
     details: &'a [Detail],
     #[serde(skip_serializing_if = "Option::is_none")]
     decision_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    string_to_sign: Option<&'a str>,
 }
 
 impl ApiError {
@@ -94,6 +97,7 @@ impl ApiError {
             message: message.into(),
             details: Vec::new(),
             decision_id: None,
+            string_to_sign: None,
             headers: Vec::new(),
             cause: None,
         }))
@@ -160,7 +164,7 @@ impl ApiError {
         Self::new(
             ErrorType::PreconditionFailed,
             Code::PreconditionFailed,
-            "the resource has changed since `if-match` was read; get it again",
+            "the resource is not as `if-match` or `if-none-match` demands; get it again",
         )
     }
 
@@ -245,6 +249,17 @@ impl ApiError {
         error
     }
 
+    /// 501. How long the body is cannot be known, so the connection ends.
+    #[must_use]
+    pub fn unsupported_transfer_coding() -> Self {
+        Self::new(
+            ErrorType::NotImplemented,
+            Code::NotImplemented,
+            "the only transfer coding that is served is `chunked`",
+        )
+        .closing()
+    }
+
     /// 503: something that the request needs is down. The cause goes to the log.
     #[must_use]
     pub fn unavailable(cause: impl Display, retry_after_seconds: u64) -> Self {
@@ -262,6 +277,13 @@ impl ApiError {
     #[must_use]
     pub fn with_decision(mut self, decision_id: impl Into<String>) -> Self {
         self.0.decision_id = Some(decision_id.into());
+        self
+    }
+
+    /// Shows what the signature must cover (contract section 2, INVALID_SIGNATURE).
+    #[must_use]
+    pub fn with_string_to_sign(mut self, text: String) -> Self {
+        self.0.string_to_sign = Some(text);
         self
     }
 
@@ -338,6 +360,7 @@ impl ApiError {
                 request_id,
                 details: &self.0.details,
                 decision_id: self.0.decision_id.as_deref(),
+                string_to_sign: self.0.string_to_sign.as_deref(),
             },
         };
         // Serialising strings into memory cannot fail; an empty body would still be an answer.
@@ -395,9 +418,14 @@ impl Writer for ApiError {
 /// A client's text as a message may repeat it: in backticks, bounded, without control characters.
 #[must_use]
 pub fn echo(text: &str) -> String {
-    let printable: String = text
+    let head: String = text.chars().take(MAX_ECHO + 1).collect();
+    format!("`{}`", cut(&printable(&head), MAX_ECHO))
+}
+
+/// A text that may hold a client's, without control characters and of a detail's length.
+pub(super) fn printable(text: &str) -> String {
+    let text: String = text
         .chars()
-        .take(MAX_ECHO + 1)
         .map(|character| {
             if crate::domain::text::is_forbidden(character) {
                 '\u{FFFD}'
@@ -406,7 +434,7 @@ pub fn echo(text: &str) -> String {
             }
         })
         .collect();
-    format!("`{}`", cut(&printable, MAX_ECHO))
+    cut(&text, MAX_DETAIL)
 }
 
 fn cut(text: &str, characters: usize) -> String {

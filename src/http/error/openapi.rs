@@ -108,7 +108,12 @@ fn samples(error_type: ErrorType) -> Vec<ApiError> {
         ],
         ErrorType::Unauthorized => vec![
             Rejection::MissingCredentials.into(),
-            Rejection::InvalidSignature.into(),
+            Rejection::InvalidSignature {
+                string_to_sign: "GET\n/organizations/info\n\n2025-09-30T12:00:00Z\n3f1c0d6ab29e\n\
+                    e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+                    .to_owned(),
+            }
+            .into(),
             Rejection::ReplayedNonce.into(),
         ],
         ErrorType::Forbidden => vec![ApiError::forbidden(
@@ -135,6 +140,7 @@ fn samples(error_type: ErrorType) -> Vec<ApiError> {
             12,
         )],
         ErrorType::InternalError => vec![ApiError::internal("")],
+        ErrorType::NotImplemented => vec![ApiError::unsupported_transfer_coding()],
         ErrorType::Unavailable => vec![ApiError::unavailable("", 1)],
     }
 }
@@ -175,6 +181,10 @@ fn schema() -> Schema {
         .property(
             "decision_id",
             text().description("only where a policy decided"),
+        )
+        .property(
+            "string_to_sign",
+            text().description("only for INVALID_SIGNATURE: what the signature must cover"),
         );
     Schema::Object(Box::new(
         Object::new()

@@ -86,6 +86,7 @@ pub struct GetAccount;
 
 impl Operation for GetAccount {
     const PERMISSION: Permission = Permission::GetAccount;
+    const HAS_ETAG: bool = true;
     type Input = PathId<AccountId>;
     type Object = Account;
 
@@ -105,7 +106,7 @@ pub struct UpdateAccount;
 
 impl Operation for UpdateAccount {
     const PERMISSION: Permission = Permission::UpdateAccount;
-    const IF_MATCH: bool = true;
+    const HAS_ETAG: bool = true;
     type Input = (PathId<AccountId>, Body<AccountPatch>);
     type Object = Account;
 

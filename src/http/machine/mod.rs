@@ -10,6 +10,8 @@ pub mod service_accounts;
 
 use salvo::Router;
 
+use super::methods::Reads as _;
+
 use service_accounts::keys;
 
 /// Its routes.
@@ -18,36 +20,36 @@ pub fn router() -> Router {
     Router::new()
         .push(
             Router::with_path("organizations/info")
-                .get(organization::get)
+                .reads(organization::get)
                 .patch(organization::update),
         )
         .push(
             Router::with_path("accounts")
-                .get(accounts::list)
+                .reads(accounts::list)
                 .post(accounts::create)
                 .push(
                     Router::with_path("{id}")
-                        .get(accounts::get)
+                        .reads(accounts::get)
                         .patch(accounts::update),
                 ),
         )
         .push(
             Router::with_path("service-accounts")
-                .get(service_accounts::list)
+                .reads(service_accounts::list)
                 .post(service_accounts::create)
                 .push(one_service_account()),
         )
-        .push(Router::with_path("decisions/{id}").get(decisions::get))
+        .push(Router::with_path("decisions/{id}").reads(decisions::get))
 }
 
 fn one_service_account() -> Router {
     Router::with_path("{id}")
-        .get(service_accounts::get)
+        .reads(service_accounts::get)
         .patch(service_accounts::update)
         .delete(service_accounts::delete)
         .push(
             Router::with_path("keys")
-                .get(keys::list)
+                .reads(keys::list)
                 .post(keys::create)
                 .push(
                     Router::with_path("{key_id}")

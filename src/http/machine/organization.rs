@@ -27,6 +27,7 @@ pub struct GetOrganization;
 
 impl Operation for GetOrganization {
     const PERMISSION: Permission = Permission::GetOrganization;
+    const HAS_ETAG: bool = true;
     const ACCEPTS: Accepts = Accepts::Signed;
     type Input = ();
     type Object = OwnOrganization;
@@ -49,7 +50,7 @@ pub struct UpdateOrganization;
 impl Operation for UpdateOrganization {
     const PERMISSION: Permission = Permission::UpdateOrganization;
     const ACCEPTS: Accepts = Accepts::Signed;
-    const IF_MATCH: bool = true;
+    const HAS_ETAG: bool = true;
     type Input = Body<OrganizationPatch>;
     type Object = StoredOrganization;
 

@@ -112,8 +112,8 @@ pub struct Declared {
     pub permission: Permission,
     /// Which credentials it takes.
     pub accepts: Accepts,
-    /// Whether it honours `if-match`.
-    pub if_match: bool,
+    /// Whether what it is about has an entity tag, so that conditions on it are honoured.
+    pub has_etag: bool,
     /// Refusals of its own.
     pub refuses: &'static [ErrorType],
 }
@@ -139,7 +139,7 @@ pub fn describe_authorized(
         Accepts::Bearer => vec![SecurityRequirement::new(BEARER, none.clone())],
         Accepts::SignedOrBearer => vec![signed, SecurityRequirement::new(BEARER, none.clone())],
     });
-    if declared.if_match {
+    if declared.has_etag {
         describe_condition(
             operation,
             "if-match",

@@ -13,8 +13,10 @@ pub mod team;
 
 use salvo::Router;
 
-/// No person's path, though it looks like one.
-const INVITE: &str = "/api/portal/team/invite";
+use super::methods::{NotNamed, Reads as _};
+
+/// What stands beside `{userId}`, and is no person's id.
+const BESIDE_MEMBERS: NotNamed = NotNamed(&["invite"]);
 
 /// Its operations, each decided by policy.
 #[must_use]
@@ -22,17 +24,17 @@ pub fn router() -> Router {
     Router::with_path("api/portal")
         .push(
             Router::with_path("organization")
-                .get(organization::get)
+                .reads(organization::get)
                 .put(organization::update)
                 .push(Router::with_path("settings").put(settings::update))
                 .push(Router::with_path("deactivate").post(organization::deactivate)),
         )
         .push(
             Router::with_path("team")
-                .get(team::list)
+                .reads(team::list)
                 .push(Router::with_path("invite").post(team::invite))
                 .push(
-                    Router::with_filter_fn(|request, _| request.uri().path() != INVITE)
+                    Router::with_filter(BESIDE_MEMBERS)
                         .path("{userId}")
                         .delete(team::remove)
                         .push(Router::with_path("role").put(team::change_role)),

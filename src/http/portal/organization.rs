@@ -26,6 +26,7 @@ pub struct GetOrganization;
 
 impl Operation for GetOrganization {
     const PERMISSION: Permission = Permission::GetOrganization;
+    const HAS_ETAG: bool = true;
     const ACCEPTS: Accepts = Accepts::Bearer;
     type Input = ();
     type Object = OwnOrganization;
@@ -48,7 +49,7 @@ pub struct UpdateOrganization;
 impl Operation for UpdateOrganization {
     const PERMISSION: Permission = Permission::UpdateOrganization;
     const ACCEPTS: Accepts = Accepts::Bearer;
-    const IF_MATCH: bool = true;
+    const HAS_ETAG: bool = true;
     const REFUSES: &'static [ErrorType] = &[ErrorType::Conflict];
     type Input = Body<Profile>;
     type Object = StoredOrganization;
@@ -85,9 +86,10 @@ pub struct DeactivateOrganization;
 
 impl Operation for DeactivateOrganization {
     const PERMISSION: Permission = Permission::DeactivateOrganization;
+    const HAS_ETAG: bool = true;
     const ACCEPTS: Accepts = Accepts::Bearer;
     type Input = Body<Nothing>;
-    type Object = OwnOrganization;
+    type Object = StoredOrganization;
 
     fn object(_: &Self::Input) {}
 }
@@ -98,10 +100,15 @@ impl Operation for DeactivateOrganization {
 pub async fn deactivate(
     request: Authorized<DeactivateOrganization>,
 ) -> Result<Changed<PortalOrganization>, ApiError> {
+    let current = &request.object.0;
+    let expected = request.expected_version(&etag(current), current.version)?;
     let organization = request
         .write(move |write| async move {
             let by = write.provenance();
-            Ok(write.tenant().deactivate_organization(&by).await?)
+            Ok(write
+                .tenant()
+                .deactivate_organization(expected, &by)
+                .await?)
         })
         .await?;
     Ok(Changed(etag(&organization), (&organization).into()))

@@ -24,7 +24,7 @@ pub struct UpdateSettings;
 impl Operation for UpdateSettings {
     const PERMISSION: Permission = Permission::UpdateSettings;
     const ACCEPTS: Accepts = Accepts::Bearer;
-    const IF_MATCH: bool = true;
+    const HAS_ETAG: bool = true;
     type Input = Body<SettingsChange>;
     type Object = StoredOrganization;
 

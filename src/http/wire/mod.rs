@@ -10,6 +10,10 @@ use salvo::http::HeaderMap;
 
 pub(super) use stream::{WireLimits, WireStream};
 
+/// What the scanner makes of a bare line feed in a head (RFC 9112 section 2.2): a character that the
+/// library refuses anywhere.
+const NO_LINE_FEED: u8 = b'\0';
+
 /// What the scanner makes of the second of `content-length` and `transfer-encoding`.
 const CONFLICT_MARKS: [&str; 2] = ["content-lengt!", "transfer-encodin!"];
 

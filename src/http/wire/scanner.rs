@@ -6,13 +6,15 @@
 
 use memchr::memchr;
 
-use super::super::target::is_never_in_a_uri;
+use super::NO_LINE_FEED;
+use crate::http::target::is_never_in_a_uri;
 
 /// How an HTTP/2 connection starts (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 const CONTENT_LENGTH: &[u8] = b"content-length";
 const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
+const CHUNKED: &[u8] = b"chunked";
 
 /// Stands for each byte that no URI may have; [`super::super::target`] refuses it in turn.
 const MARK: u8 = b'^';
@@ -37,6 +39,12 @@ enum State {
     Length {
         value: Option<u64>,
         ended: bool,
+    },
+    /// In a `transfer-encoding` value: so many letters of `chunked` were seen, and whether anything
+    /// else was.
+    Coding {
+        at: usize,
+        other: bool,
     },
     /// In any other value.
     Value,
@@ -63,6 +71,9 @@ pub(super) struct Scanner {
     length: Option<u64>,
     chunked: bool,
     conflict: bool,
+    other_coding: bool,
+    /// Whether the byte before was a carriage return.
+    after_return: bool,
     http2: bool,
 }
 
@@ -73,6 +84,8 @@ impl Scanner {
             length: None,
             chunked: false,
             conflict: false,
+            other_coding: false,
+            after_return: false,
             http2: false,
         }
     }
@@ -86,9 +99,21 @@ impl Scanner {
             | State::Version
             | State::Name { .. }
             | State::Length { .. }
+            | State::Coding { .. }
             | State::Value => true,
             _ => false,
         }
+    }
+
+    /// Whether a line feed here would end a line of a head, or stand before one.
+    fn is_between_lines_of_a_head(&self) -> bool {
+        self.is_in_head() || matches!(self.state, State::Start | State::Preface(0))
+    }
+
+    /// Whether some head named a transfer coding other than `chunked`: the answer to that one ends
+    /// the connection.
+    pub(super) const fn has_other_coding(&self) -> bool {
+        self.other_coding
     }
 
     /// Whether all that the client sent so far were whole requests.
@@ -105,11 +130,21 @@ impl Scanner {
     pub(super) fn scan(&mut self, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
             let skipped = self.skip(bytes);
+            if let Some(last) = skipped.checked_sub(1).and_then(|last| bytes.get(last)) {
+                self.after_return = *last == b'\r';
+            }
             let Some((first, rest)) = bytes.get_mut(skipped..).and_then(<[u8]>::split_first_mut)
             else {
                 return;
             };
-            self.step(first);
+            let is_return = *first == b'\r';
+            if *first == b'\n' && !self.after_return && self.is_between_lines_of_a_head() {
+                *first = NO_LINE_FEED;
+                self.state = State::Opaque;
+            } else {
+                self.step(first);
+            }
+            self.after_return = is_return;
             bytes = rest;
         }
     }
@@ -157,6 +192,7 @@ impl Scanner {
                 may_be_encoding,
             } => self.name(at, may_be_length, may_be_encoding, byte),
             State::Length { value, ended } => self.length(value, ended, *byte),
+            State::Coding { at, other } => self.coding(at, other, *byte),
             State::Body(left) if left <= 1 => self.next_request(),
             State::Chunk(left) if left <= 1 => State::ChunkSize(0),
             State::ChunkSize(size) => chunk_size(size, *byte),
@@ -206,7 +242,10 @@ impl Scanner {
             },
             b':' if encoding && at == TRANSFER_ENCODING.len() => {
                 self.chunked = true;
-                State::Value
+                State::Coding {
+                    at: 0,
+                    other: false,
+                }
             }
             b':' => State::Value,
             _ => {
@@ -244,6 +283,21 @@ impl Scanner {
                 name()
             }
             _ => State::Opaque,
+        }
+    }
+
+    fn coding(&mut self, at: usize, other: bool, byte: u8) -> State {
+        let is_next = CHUNKED.get(at) == Some(&byte.to_ascii_lowercase());
+        match byte {
+            b'\n' => {
+                self.other_coding |= other || at < CHUNKED.len();
+                name()
+            }
+            b' ' | b'\t' | b'\r' if at == 0 || at == CHUNKED.len() => State::Coding { at, other },
+            _ => State::Coding {
+                at: at.saturating_add(usize::from(is_next)),
+                other: other || !is_next,
+            },
         }
     }
 

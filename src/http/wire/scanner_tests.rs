@@ -27,10 +27,42 @@ fn illegal_bytes_in_a_target_are_marked() {
         "GET /a^b?c^^^ HTTP/1.1\r\nhost: a#b\r\n\r\n",
     );
     assert_scanned(
-        b"\r\n\nPUT #x HTTP/1.1\nA:b\n\n",
-        "\r\n\nPUT ^x HTTP/1.1\nA:b\n\n",
+        b"\r\n\r\nPUT #x HTTP/1.1\r\nA:b\r\n\r\n",
+        "\r\n\r\nPUT ^x HTTP/1.1\r\nA:b\r\n\r\n",
     );
     assert_scanned(b"PRI /#x HTTP/1.1\r\n\r\n", "PRI /^x HTTP/1.1\r\n\r\n");
+}
+
+#[test]
+fn a_bare_line_feed_in_a_head_is_marked() {
+    for (input, expected) in [
+        (
+            "GET / HTTP/1.1\nA: b\r\n\r\n",
+            "GET / HTTP/1.1\0A: b\r\n\r\n",
+        ),
+        (
+            "GET / HTTP/1.1\r\nA: b\nC: d\r\n\r\n",
+            "GET / HTTP/1.1\r\nA: b\0C: d\r\n\r\n",
+        ),
+        (
+            "GET / HTTP/1.1\r\nA: b\r\n\n",
+            "GET / HTTP/1.1\r\nA: b\r\n\0",
+        ),
+        (
+            "GET / HTTP/1.1\r\nA\n: b\r\n\r\n",
+            "GET / HTTP/1.1\r\nA\0: b\r\n\r\n",
+        ),
+        ("GET /\nHTTP/1.1\r\n\r\n", "GET /\0HTTP/1.1\r\n\r\n"),
+        ("\nGET / HTTP/1.1\r\n\r\n", "\0GET / HTTP/1.1\r\n\r\n"),
+        (
+            "PUT / HTTP/1.1\r\ncontent-length: 1\n\r\nx",
+            "PUT / HTTP/1.1\r\ncontent-length: 1\0\r\nx",
+        ),
+    ] {
+        assert_scanned(input.as_bytes(), expected);
+    }
+    let body = "PUT / HTTP/1.1\r\ncontent-length: 4\r\n\r\na\nb\nGET / HTTP/1.1\r\n\r\n";
+    assert_scanned(body.as_bytes(), body);
 }
 
 #[test]

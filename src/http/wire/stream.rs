@@ -129,7 +129,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WireStream<S> {
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_outgoing(context))?;
-        if let Some(replaced) = replace_bare_error(buffer, &self.request_ids) {
+        if let Some(replaced) =
+            replace_bare_error(buffer, self.scanner.has_other_coding(), &self.request_ids)
+        {
             self.outgoing = replaced.into();
             return Poll::Ready(Ok(buffer.len()));
         }
@@ -148,7 +150,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WireStream<S> {
         match (pieces.next(), pieces.next()) {
             (Some(only), None) => self.poll_write(context, only),
             // It overtook the rest of an earlier answer, which nobody could tell from it.
-            (Some(head), Some(_)) if replace_bare_error(head, &self.request_ids).is_some() => {
+            (Some(head), Some(_))
+                if replace_bare_error(head, self.scanner.has_other_coding(), &self.request_ids)
+                    .is_some() =>
+            {
                 Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
             }
             _ => Pin::new(&mut self.inner).poll_write_vectored(context, buffers),
@@ -195,7 +200,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WireStream<S> {
 
 /// The library answers what it cannot parse with a status line and no body. It says so in one
 /// piece, as the last answer of a connection; ours all carry `x-request-id`.
-fn replace_bare_error(buffer: &[u8], request_ids: &RequestIds) -> Option<Vec<u8>> {
+fn replace_bare_error(
+    buffer: &[u8],
+    has_other_coding: bool,
+    request_ids: &RequestIds,
+) -> Option<Vec<u8>> {
     if !buffer.ends_with(b"\r\n\r\n") {
         return None;
     }
@@ -204,26 +213,29 @@ fn replace_bare_error(buffer: &[u8], request_ids: &RequestIds) -> Option<Vec<u8>
     if memmem::find(bare, b"x-request-id").is_some() {
         return None;
     }
-    let message = match bare.get(9..12)? {
-        b"400" => "the request is not well-formed HTTP/1.1",
-        b"414" => "the request target is too long",
-        b"431" => "the request head is too large",
+    let refused = |message| ApiError::invalid(Code::InvalidRequest, message);
+    let error = match bare.get(9..12)? {
+        b"400" if has_other_coding => ApiError::unsupported_transfer_coding(),
+        b"400" => refused("the request is not well-formed HTTP/1.1"),
+        b"414" => refused("the request target is too long"),
+        b"431" => refused("the request head is too large"),
         _ => return None,
     };
+    let (status, message) = (error.status(), error.message());
     let request_id = request_ids.next();
     let request_id = request_id.as_str();
     tracing::info!(
         request_id,
         message,
-        status = 400,
+        status = status.as_u16(),
         "request refused by the parser"
     );
     metrics::counter!("charter_http_requests_total",
-        "method" => "none", "route" => "none", "status" => "400")
+        "method" => "none", "route" => "none", "status" => status.as_str().to_owned())
     .increment(1);
-    let body = ApiError::invalid(Code::InvalidRequest, message).to_json(request_id);
+    let body = error.to_json(request_id);
     let head = format!(
-        "HTTP/1.1 400 Bad Request\r\n\
+        "HTTP/1.1 {status}\r\n\
          content-type: application/json; charset=utf-8\r\n\
          cache-control: no-store\r\n\
          x-content-type-options: nosniff\r\n\

@@ -7,7 +7,9 @@ use std::str::FromStr;
 use cedar_policy::{Entities, EntityId, EntityTypeName, EntityUid, Request, Schema};
 use serde_json::{Value, json};
 
-use super::world::{World, written};
+use super::world::{World, written as uid_value};
+use super::written;
+use crate::domain::timestamp::{self, Timestamp};
 
 /// Whether a request shows what it is to show.
 pub(in crate::policy) type Shows<'a> = &'a dyn Fn(&Request, &Entities) -> bool;
@@ -46,7 +48,7 @@ fn shrink(mut world: World, holds: &dyn Fn(&World) -> bool) -> World {
         let uid = entity.get("uid");
         let is_asked_about = [&world.principal, &world.resource]
             .iter()
-            .any(|asked| uid == Some(&written(asked)));
+            .any(|asked| uid == Some(&uid_value(asked)));
         if !is_asked_about && holds(&without) {
             world = without;
         } else {
@@ -58,10 +60,29 @@ fn shrink(mut world: World, holds: &dyn Fn(&World) -> bool) -> World {
         shrink_parents(&mut world, index, holds);
     }
     for index in 0..world.entities.len() {
-        each_value(&mut world, Some(index), holds);
+        without_tags(&mut world, index, holds);
+        each_value(&mut world, Some((index, "attrs")), holds);
+        each_value(&mut world, Some((index, "tags")), holds);
     }
     each_value(&mut world, None, holds);
     world
+}
+
+fn without_tags(world: &mut World, entity: usize, holds: &dyn Fn(&World) -> bool) {
+    let tags = fields(world, Some((entity, "tags"))).and_then(|tags| tags.as_object());
+    let names: Vec<String> = tags
+        .into_iter()
+        .flat_map(|tags| tags.keys().cloned())
+        .collect();
+    for name in names {
+        let mut without = world.clone();
+        if let Some(Value::Object(tags)) = fields(&mut without, Some((entity, "tags"))) {
+            tags.remove(&name);
+        }
+        if holds(&without) {
+            *world = without;
+        }
+    }
 }
 
 /// Makes one of two entities of a type, where that does not matter.
@@ -74,7 +95,7 @@ fn merge(world: &mut World, holds: &dyn Fn(&World) -> bool) {
                 continue;
             }
             let mut fewer = world.clone();
-            let name = written(merged);
+            let name = uid_value(merged);
             fewer
                 .entities
                 .retain(|entity| entity.get("uid") != Some(&name));
@@ -91,7 +112,7 @@ fn in_order(world: &World) -> Vec<EntityUid> {
     let mut uids = Vec::new();
     for asked in [&world.principal, &world.resource] {
         uids.push(asked.clone());
-        let name = written(asked);
+        let name = uid_value(asked);
         let own = world
             .entities
             .iter()
@@ -130,46 +151,75 @@ fn shrink_parents(world: &mut World, entity: usize, holds: &dyn Fn(&World) -> bo
     }
 }
 
-/// Tries a plainer value for each attribute of an entity, or for each field of the context.
-fn each_value(world: &mut World, entity: Option<usize>, holds: &dyn Fn(&World) -> bool) {
-    let names: Vec<String> = fields(world, entity)
+/// Tries plainer values for each attribute or tag of an entity, or for each field of the context.
+fn each_value(world: &mut World, part: Option<(usize, &str)>, holds: &dyn Fn(&World) -> bool) {
+    let names: Vec<String> = fields(world, part)
         .and_then(|fields| fields.as_object())
         .map(|fields| fields.keys().cloned().collect())
         .unwrap_or_default();
     for name in names {
-        let mut plainer = world.clone();
-        let Some(value) = fields(&mut plainer, entity).and_then(|fields| fields.get_mut(&name))
-        else {
-            continue;
-        };
-        let Some(plain) = plain(value) else { continue };
-        *value = plain;
-        if holds(&plainer) {
-            *world = plainer;
+        let value = fields(world, part).and_then(|fields| fields.get(&name));
+        let candidates = value.map(plainer).unwrap_or_default();
+        for candidate in candidates {
+            let mut plainer = world.clone();
+            if let Some(value) = fields(&mut plainer, part).and_then(|f| f.get_mut(&name)) {
+                *value = candidate;
+            }
+            if holds(&plainer) {
+                *world = plainer;
+                break;
+            }
         }
     }
 }
 
-fn fields(world: &mut World, entity: Option<usize>) -> Option<&mut Value> {
-    match entity {
+fn fields<'w>(world: &'w mut World, part: Option<(usize, &str)>) -> Option<&'w mut Value> {
+    match part {
         None => Some(&mut world.context),
-        Some(index) => world.entities.get_mut(index)?.get_mut("attrs"),
+        Some((index, of)) => world.entities.get_mut(index)?.get_mut(of),
     }
 }
 
-fn plain(value: &Value) -> Option<Value> {
+/// Values that are plainer than this one, the plainest first.
+fn plainer(value: &Value) -> Vec<Value> {
     let extension = value.pointer("/__extn/fn").and_then(Value::as_str);
     let plain = match (value, extension) {
-        (Value::Bool(_), _) => Value::Bool(true),
-        (Value::String(_), _) => json!(""),
-        (Value::Number(_), _) => json!(0),
-        (_, Some("ip")) => json!({"__extn": {"fn": "ip", "arg": "192.0.2.1"}}),
-        (_, Some("datetime" | "offset")) => {
-            json!({"__extn": {"fn": "datetime", "arg": "2025-01-01"}})
-        }
-        _ => return None,
+        (Value::Bool(_), _) => vec![Value::Bool(true)],
+        (Value::String(_), _) => vec![json!("")],
+        (Value::Number(_), _) => vec![json!(0)],
+        (_, Some("ip")) => vec![
+            written::address("192.0.2.1"),
+            written::address("2001:db8::1"),
+        ],
+        (_, Some("datetime" | "offset")) => times(value),
+        _ => Vec::new(),
     };
-    (plain != *value).then_some(plain)
+    plain
+        .into_iter()
+        .take_while(|plain| plain != value)
+        .collect()
+}
+
+/// The service tells whole seconds, and people like days.
+fn times(value: &Value) -> Vec<Value> {
+    let usual = timestamp::parse("2026-01-01T00:00:00Z").ok();
+    let at = written::milliseconds(value);
+    let rounded = |seconds: i64| {
+        let at = at?.timestamp().div_euclid(seconds).checked_mul(seconds)?;
+        Timestamp::from_timestamp(at, 0)
+    };
+    let candidates = [
+        usual,
+        rounded(24 * 3_600),
+        rounded(3_600),
+        rounded(60),
+        rounded(1),
+    ];
+    candidates
+        .into_iter()
+        .flatten()
+        .map(written::time)
+        .collect()
 }
 
 /// `Organization::"organization-a"` and the like, where the policies don't mind.

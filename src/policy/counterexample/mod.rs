@@ -4,6 +4,7 @@
 mod minimise;
 mod text;
 mod world;
+mod written;
 
 use cedar_policy::{Policy, Schema};
 use cedar_policy_symcc::Env;
@@ -43,6 +44,9 @@ pub struct Thing {
     pub parents: Vec<String>,
     /// Attributes, by name.
     pub attributes: Vec<(String, String)>,
+    /// Tags, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<(String, String)>,
 }
 
 /// A policy, and where it stands.

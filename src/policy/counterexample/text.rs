@@ -34,6 +34,8 @@ pub(super) fn thing(entity: &Value, words: &BTreeSet<String>) -> Option<Thing> {
             .map(|uid| uid.to_string())
             .collect(),
         attributes: fields(entity.get("attrs")?, words),
+        // A tag's name may be calculated.
+        tags: all_fields(entity.get("tags").unwrap_or(&Value::Null)),
     })
 }
 
@@ -44,8 +46,10 @@ pub(super) fn told(mut things: Vec<Thing>, asked_about: &[String]) -> Vec<Thing>
     while let Some(uid) = reached.pop() {
         if let Some(index) = things.iter().position(|thing| thing.uid == uid) {
             let thing = things.swap_remove(index);
-            reached.extend(thing.attributes.iter().map(|(_, value)| value.clone()));
-            if asked_about.contains(&uid) || !thing.attributes.is_empty() {
+            let values = thing.attributes.iter().chain(&thing.tags);
+            reached.extend(values.map(|(_, value)| value.clone()));
+            let is_bare = thing.attributes.is_empty() && thing.tags.is_empty();
+            if asked_about.contains(&uid) || !is_bare {
                 told.push(thing);
             }
         }
@@ -55,11 +59,16 @@ pub(super) fn told(mut things: Vec<Thing>, asked_about: &[String]) -> Vec<Thing>
 }
 
 pub(super) fn fields(object: &Value, words: &BTreeSet<String>) -> Vec<(String, String)> {
+    let mut fields = all_fields(object);
+    fields.retain(|(name, _)| words.contains(name));
+    fields
+}
+
+fn all_fields(object: &Value) -> Vec<(String, String)> {
     object
         .as_object()
         .into_iter()
         .flatten()
-        .filter(|(name, _)| words.contains(*name))
         .map(|(name, value)| (name.clone(), in_cedar(value)))
         .collect()
 }
@@ -145,5 +154,13 @@ fn line(
     out.push('\n');
     for (name, value) in &thing.attributes {
         let _ = writeln!(out, "  {:<10}   {name}: {value}", "");
+    }
+    for (name, value) in &thing.tags {
+        let _ = writeln!(
+            out,
+            "  {:<10}   tag {}: {value}",
+            "",
+            Value::from(name.as_str())
+        );
     }
 }

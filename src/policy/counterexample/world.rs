@@ -4,6 +4,8 @@ use cedar_policy::{Context, Entities, EntityUid, EvaluationError, Request, Respo
 use cedar_policy_symcc::Env;
 use serde_json::{Map, Value, json};
 
+use super::written::write_plainly;
+
 /// One request and what is known about everything in it.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::policy) struct World {
@@ -25,10 +27,13 @@ impl World {
         entities.retain(|entity| {
             entity.pointer("/uid/type").and_then(Value::as_str) != Some(actions.as_str())
         });
+        entities.iter_mut().for_each(write_plainly);
+        let mut context = env.request.context()?.to_json_value().ok()?;
+        write_plainly(&mut context);
         Some(Self {
             principal: env.request.principal()?.clone(),
             resource: env.request.resource()?.clone(),
-            context: env.request.context()?.to_json_value().ok()?,
+            context,
             action,
             entities,
         })

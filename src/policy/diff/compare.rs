@@ -4,17 +4,19 @@
 //! the harder claim. Only those that a counterexample shows to matter are put back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cedar_policy::{
     Authorizer, Decision, Effect, Entities, Policy, PolicyId, PolicySet, Request, Response, Schema,
 };
-use cedar_policy_symcc::{Env, implies_asserts};
+use cedar_policy_symcc::{CompiledPolicySet, Env};
 
-use super::failing::{self, Served};
 use super::{Change, Example};
 use crate::authz::snapshot::Snapshot;
 use crate::policy::counterexample::{self, Counterexample, Named, lacks_something};
 use crate::policy::request_type::{RequestType, permit_all};
+use crate::policy::served::{self, Served};
+use crate::policy::solver::Question::Implies;
 use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, Reason, Session};
 
 /// So many permits are asked about at once.
@@ -235,7 +237,7 @@ impl<'a> Question<'_, 'a> {
         if !self.from.changed_forbids.is_empty() && !self.to.other_permits.is_empty() {
             let unguarded = self.compiled(&[&everything], &self.to.changed_forbids)?;
             let target = self.compiled(&[&everything], &self.from.changed_forbids)?;
-            let never = session.never(&implies_asserts(&unguarded, &target));
+            let never = session.never(Implies(unguarded, target));
             if !matches!(never, Answer::Holds) {
                 for permits in self.to.other_permits.chunks(PERMITS_AT_ONCE) {
                     match self.implied(permits, vec![&everything], session)? {
@@ -264,11 +266,11 @@ impl<'a> Question<'_, 'a> {
         forbid: &Policy,
         session: &mut Session<'_>,
     ) -> Result<Option<Found>, String> {
-        let Some(sound) = failing::where_it_does_not_fail(forbid, self.request_type)? else {
+        let Some(sound) = served::where_it_does_not_fail(forbid, self.request_type)? else {
             return Ok(None);
         };
         let mut others = self.to.changed_forbids.iter();
-        if others.any(|other| failing::ask_the_same(forbid, other)) {
+        if others.any(|other| served::ask_the_same(forbid, other)) {
             return Ok(None);
         }
         let sound = self.compiled(&[&sound], &[])?;
@@ -278,7 +280,7 @@ impl<'a> Question<'_, 'a> {
         let mut open: Option<Reason> = None;
         for permits in permits.chunks(PERMITS_AT_ONCE) {
             let to = self.compiled(permits, &forbids)?;
-            let reason = match session.never(&implies_asserts(&to, &sound)) {
+            let reason = match session.never(Implies(to, Arc::clone(&sound))) {
                 Answer::Holds => continue,
                 Answer::Open(reason) => reason,
                 Answer::Fails(env) => {
@@ -297,7 +299,7 @@ impl<'a> Question<'_, 'a> {
         &self,
         permits: &[&Policy],
         forbids: &[&Policy],
-    ) -> Result<cedar_policy_symcc::CompiledPolicySet, String> {
+    ) -> Result<Arc<CompiledPolicySet>, String> {
         let both = permits.iter().chain(forbids).copied();
         self.request_type.compile_set(&set(both)?)
     }
@@ -321,7 +323,7 @@ impl<'a> Question<'_, 'a> {
             let some_shared: Vec<&'a Policy> = self.shared(&shared);
             let to = self.compiled(permits, &with(&self.to.changed_forbids, &some_shared))?;
             let from = self.compiled(&target, &with(&self.from.changed_forbids, &some_shared))?;
-            let env = match session.never(&implies_asserts(&to, &from)) {
+            let env = match session.never(Implies(to, from)) {
                 Answer::Holds => return Ok(None),
                 Answer::Open(reason) => return Ok(Some(Err(reason))),
                 Answer::Fails(env) => env,

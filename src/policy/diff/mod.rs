@@ -2,13 +2,13 @@
 //! requests.
 
 mod compare;
-mod failing;
 mod grouping;
 mod missing;
 mod report;
 pub mod revision;
 mod schemas;
 mod texts;
+mod tree;
 
 use std::collections::BTreeMap;
 

@@ -5,14 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::tree::Tree;
+use crate::authz::fault::LoadError;
 use crate::authz::folder::Folder;
 use crate::authz::snapshot::Snapshot;
 use crate::domain::entropy::Entropy;
 
 /// Where a bare revision has the folder.
 const USUAL_PATH: &str = "policies";
-/// What a policy folder consists of.
-const EXTENSIONS: [&str; 3] = ["cedar", "cedarschema", "json"];
 const MAX_FILES: usize = 10_000;
 const MAX_TOTAL_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -43,9 +43,9 @@ pub enum RevisionError {
     /// The temporary copy could not be written.
     #[error("cannot write a temporary copy: {0}")]
     Copy(#[from] io::Error),
-    /// What was read is no good policy folder; the text is the whole report.
-    #[error("{0}")]
-    Policies(String),
+    /// What was read is no good policy folder.
+    #[error(transparent)]
+    Policies(LoadError),
 }
 
 /// Loads `FOLDER`, `REVISION:FOLDER` or `REVISION`, which has it at `policies`. A folder that is
@@ -55,115 +55,99 @@ pub enum RevisionError {
 ///
 /// It cannot be found or read, or is no good policy folder.
 pub fn load(spec: &str, entropy: &dyn Entropy) -> Result<Snapshot, RevisionError> {
-    let on_disk = Path::new(spec);
+    load_from(Path::new("."), spec, entropy)
+}
+
+/// As [`load`], for somebody who works in this directory.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_from(dir: &Path, spec: &str, entropy: &dyn Entropy) -> Result<Snapshot, RevisionError> {
+    let on_disk = dir.join(spec);
     if on_disk.is_dir() {
-        return of(on_disk, spec);
+        return of(&on_disk, spec);
     }
     let (revision, path) = spec.split_once(':').unwrap_or((spec, USUAL_PATH));
-    let path = path.trim_end_matches('/');
+    // To git `./` is a path and `.` is none.
+    let path = match path.strip_suffix('/') {
+        Some(stripped) if !stripped.ends_with('.') => stripped,
+        _ => path,
+    };
     let copy = TemporaryFolder::new(entropy)?;
-    check_out(spec, revision, path, &copy.path)?;
+    check_out(dir, spec, revision, path, &copy.path)?;
     of(&copy.path, &format!("{revision}:{path}"))
 }
 
 /// Faults name the files as the caller knows them.
 fn of(dir: &Path, title: &str) -> Result<Snapshot, RevisionError> {
     Folder::read(dir)
+        .map_err(|error| error.renamed(&dir.display().to_string(), title))
+        .and_then(|folder| Folder::of_files(Path::new(title), folder.files().clone()))
         .and_then(|folder| Snapshot::of(&folder))
-        .map_err(|error| {
-            let report = error.report();
-            RevisionError::Policies(report.replace(&dir.display().to_string(), title))
-        })
+        .map_err(RevisionError::Policies)
 }
 
-fn check_out(spec: &str, revision: &str, path: &str, to: &Path) -> Result<(), RevisionError> {
+fn check_out(
+    dir: &Path,
+    spec: &str,
+    revision: &str,
+    path: &str,
+    to: &Path,
+) -> Result<(), RevisionError> {
+    let git = |arguments: &[&str]| git(dir, arguments);
     let unusable = |what: String| RevisionError::Unusable {
         revision: revision.to_owned(),
         what,
     };
+    let unknown = |git: String| RevisionError::Unknown {
+        spec: spec.to_owned(),
+        git,
+    };
     if revision.is_empty() || revision.starts_with('-') {
-        return Err(RevisionError::Unknown {
-            spec: spec.to_owned(),
-            git: "not a revision".to_owned(),
-        });
+        return Err(unknown("not a revision".to_owned()));
     }
-    let commit = format!("{revision}^{{commit}}");
-    let commit =
-        git(&["rev-parse", "--verify", &commit])?.map_err(|git| RevisionError::Unknown {
-            spec: spec.to_owned(),
-            git,
-        })?;
-    let commit = String::from_utf8_lossy(&commit).trim().to_owned();
-    let below = format!("{path}/");
-    let tree = [
-        "ls-tree",
-        "-r",
-        "-z",
-        "-l",
-        "--full-tree",
-        &commit,
-        "--",
-        &below,
-    ];
-    let tree = git(&tree)?.map_err(unusable)?;
-    let tree = String::from_utf8(tree)
+    let verify = |name: &str| git(&["rev-parse", "--verify", "--end-of-options", name]);
+    verify(&format!("{revision}^{{commit}}"))?.map_err(unknown)?;
+    // Git's own rules: from the top, or from here if it begins with `./`; nothing is the top itself.
+    let tree = verify(&format!("{revision}:{path}"))?
+        .map_err(|git| unusable(format!("has no policy folder `{path}`; git says: {git}")))?;
+    let tree = String::from_utf8_lossy(&tree).trim().to_owned();
+    let listed = git(&["ls-tree", "-r", "-z", "-l", "--full-tree", &tree])?
+        .map_err(|git| unusable(format!("has no folder at `{path}`; git says: {git}")))?;
+    let listed = String::from_utf8(listed)
         .map_err(|_| unusable(format!("has names that are not UTF-8 in `{path}`")))?;
-    let (mut files, mut bytes) = (0, 0);
-    for entry in tree.split('\0').filter(|entry| !entry.is_empty()) {
-        let Some((Entry { mode, object, size }, name)) = Entry::parse(entry, &below) else {
-            continue;
-        };
-        if mode == "120000" {
-            return Err(unusable(format!(
-                "has a link at `{below}{name}`, not a file"
-            )));
-        }
-        files += 1;
-        bytes += size;
-        if files > MAX_FILES || bytes > MAX_TOTAL_BYTES {
-            return Err(unusable(format!("has too much in `{path}`")));
-        }
-        let text = git(&["cat-file", "blob", object])?.map_err(unusable)?;
+    let mut tree = Tree::parse(&listed);
+    let text = |object: &str| git(&["cat-file", "blob", object])?.map_err(unusable);
+    for (object, target) in tree.links() {
+        *target = String::from_utf8(text(object)?).ok();
+    }
+    let files = tree.files().map_err(|link| {
+        unusable(format!(
+            "has a link at `{link}` in `{path}` that leads out of the folder, or nowhere"
+        ))
+    })?;
+    if files.is_empty() {
+        return Err(unusable(format!("has no policy folder `{path}`")));
+    }
+    let bytes: u64 = files.iter().map(|(_, entry)| entry.size).sum();
+    if files.len() > MAX_FILES || bytes > MAX_TOTAL_BYTES {
+        return Err(unusable(format!("has too much in `{path}`")));
+    }
+    for (name, entry) in files {
         let file = to.join(name);
         if let Some(parent) = file.parent() {
             fs::create_dir_all(parent)?;
         }
-        fs::write(file, text)?;
-    }
-    if files == 0 {
-        return Err(unusable(format!("has no policy folder `{path}`")));
+        fs::write(file, text(&entry.object)?)?;
     }
     Ok(())
 }
 
-/// A line of `git ls-tree -l`.
-struct Entry<'t> {
-    mode: &'t str,
-    object: &'t str,
-    size: u64,
-}
-
-impl<'t> Entry<'t> {
-    /// With its name in the folder; `None` if it does not belong to a policy folder.
-    fn parse(line: &'t str, below: &str) -> Option<(Self, &'t str)> {
-        let (entry, path) = line.split_once('\t')?;
-        let mut fields = entry.split_whitespace();
-        let (mode, kind) = (fields.next()?, fields.next()?);
-        let object = fields.next()?;
-        let size = fields.next()?.parse().ok()?;
-        let name = path.strip_prefix(below)?;
-        let extension = Path::new(name).extension()?.to_str()?;
-        let belongs = kind == "blob"
-            && EXTENSIONS.contains(&extension)
-            && name.split('/').count() <= 2
-            && name.split('/').all(|part| !part.starts_with('.'));
-        belongs.then_some((Self { mode, object, size }, name))
-    }
-}
-
 /// What git prints, or what it complains about.
-fn git(arguments: &[&str]) -> Result<Result<Vec<u8>, String>, RevisionError> {
+fn git(dir: &Path, arguments: &[&str]) -> Result<Result<Vec<u8>, String>, RevisionError> {
     let output = Command::new("git")
+        .current_dir(dir)
         .args(arguments)
         .env("GIT_OPTIONAL_LOCKS", "0")
         .output()

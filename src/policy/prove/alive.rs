@@ -3,17 +3,15 @@
 //!
 //! Most policies match a plain request made to their scope; only for the others it takes a solver.
 
+use super::look::{Looked, are_whole};
+use super::{Claim, Finding, Subject, Verdict, set};
+use crate::policy::counterexample::{self, World, lacks_something};
+use crate::policy::request_type::RequestType;
+use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, Question, Reason, Session, out_of_time};
 use cedar_policy::{
     Authorizer, Effect, Entities, EntityUid, Policy, PrincipalConstraint, Request,
     ResourceConstraint,
 };
-use cedar_policy_symcc::never_matches_asserts;
-
-use super::look::Looked;
-use super::{Claim, Finding, Subject, Verdict, set};
-use crate::policy::counterexample::{self, World, lacks_something};
-use crate::policy::request_type::RequestType;
-use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, Reason, Session, out_of_time};
 
 /// So many values of a kind are tried before the solver is asked.
 const MAX_TRIES: usize = 4;
@@ -27,8 +25,15 @@ pub(super) fn alive(
     session: &mut Session<'_>,
 ) -> Option<Finding> {
     let policy = subject.policies.get(index)?;
+    let known = subject.key_of("can match", index)?;
+    if subject.known.get(&known).is_some() {
+        return None;
+    }
     let verdict = match never_matches(subject, types, looked, index, policy, session) {
-        Ok(false) => return None,
+        Ok(false) => {
+            subject.known.put(known, Vec::new());
+            return None;
+        }
         Ok(true) => Verdict::Never,
         Err(reason) => Verdict::NotProved { reason },
     };
@@ -66,7 +71,7 @@ fn never_matches(
         let response = authorizer.is_authorized(request, &alone, entities);
         response.diagnostics().reason().next().is_some() && !lacks_something(&response)
     };
-    let is_whole = looked.iter().all(|looked| looked.is_whole);
+    let is_whole = are_whole(looked);
     let mut open = (!is_whole).then(out_of_time);
     for request_type in possible {
         let plain = request_type.plain_world();
@@ -80,7 +85,7 @@ fn never_matches(
             }
         }
         let compiled = request_type.compile(policy)?;
-        match session.never(&never_matches_asserts(&compiled)) {
+        match session.never(Question::NeverMatches(compiled)) {
             Answer::Holds => {}
             Answer::Open(reason) => open = Some(reason.or(open)),
             Answer::Fails(env) => {

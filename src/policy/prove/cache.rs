@@ -18,7 +18,7 @@ const MAX_BYTES: u64 = 64 * 1024;
 
 /// To be raised with every change of what is proved, or how: what an earlier prover found is not
 /// what this one would find.
-const PROVER_REVISION: u32 = 1;
+pub(super) const PROVER_REVISION: u32 = 2;
 
 /// Where proofs are kept, and the key that vouches for them.
 #[derive(Debug, Clone)]
@@ -164,7 +164,7 @@ fn subject(snapshot: &Snapshot, at_start: Option<&Snapshot>, solver: &Solver) ->
     to_hex(&hash.finalize())
 }
 
-fn from_hex(text: &str) -> Option<Vec<u8>> {
+pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
     if !text.is_ascii() {
         return None;
     }

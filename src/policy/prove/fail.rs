@@ -2,13 +2,13 @@
 //! not count does not forbid.
 
 use cedar_policy::{Authorizer, Entities, Policy, Request};
-use cedar_policy_symcc::{Env, never_errors_asserts};
+use cedar_policy_symcc::Env;
 
-use super::look::{Looked, not_proved, not_reproduced};
+use super::look::{Looked, are_whole, not_proved, not_reproduced};
 use super::{Claim, Finding, Subject, Verdict, set};
 use crate::policy::counterexample::{self, Counterexample, lacks_something};
 use crate::policy::request_type::RequestType;
-use crate::policy::solver::{Answer, Session};
+use crate::policy::solver::{Answer, Question, Session};
 
 /// A finding if the policy can fail, or if that is not known. It fails in the same way for every
 /// kind of request, so that one is looked for.
@@ -20,6 +20,10 @@ pub(super) fn fail(
     session: &mut Session<'_>,
 ) -> Option<Finding> {
     let policy = *subject.policies.get(index)?;
+    let known = subject.key_of("never errors", index);
+    if known.is_some_and(|key| subject.known.get(&key).is_some()) {
+        return None;
+    }
     let mut possible = types
         .iter()
         .zip(looked)
@@ -54,6 +58,9 @@ pub(super) fn fail(
             }
         });
     }
+    if let Some(key) = known.filter(|_| open.is_none() && are_whole(looked)) {
+        subject.known.put(key, Vec::new());
+    }
     open
 }
 
@@ -67,7 +74,7 @@ fn verdict(
         Ok(compiled) => compiled,
         Err(reason) => return Some(not_proved(reason)),
     };
-    match session.never(&never_errors_asserts(&compiled)) {
+    match session.never(Question::NeverErrors(compiled)) {
         Answer::Holds => None,
         Answer::Open(reason) => Some(not_proved(reason)),
         Answer::Fails(env) => Some(tried(subject, policy, &env)),

@@ -1,7 +1,7 @@
 //! The proofs as a gate before a policy set is served.
 
 use super::cache::ProofCache;
-use super::{Options, Proofs, prove};
+use super::{Options, Proofs, prove_with};
 use crate::authz::snapshot::Snapshot;
 use crate::domain::clock::Clock;
 use crate::policy::solver::Solver;
@@ -47,7 +47,7 @@ pub fn prove_for_gate(
     if let Some(known) = cache.and_then(|cache| cache.get(snapshot, at_start, solver)) {
         return Ok(known);
     }
-    let proofs = prove(snapshot, at_start, solver, options, clock);
+    let proofs = prove_with(snapshot, at_start, solver, options, cache, clock);
     if !proofs.is_proved() {
         return Err(NotProved {
             report: proofs.report(),

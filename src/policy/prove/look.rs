@@ -1,28 +1,23 @@
 //! Looks at one kind of request: which policies may match or fail on it, and does whatever is
 //! allowed keep each invariant?
-//!
-//! That the guards alone keep an invariant is one question, however many permits there are. What
-//! stays open is asked of the permits' scopes, and of the permits at last, a few at a time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use cedar_policy_symcc::{never_errors_asserts, never_matches_asserts};
 
-use cedar_policy::{
-    Authorizer, Decision, Effect, Entities, Policy, PolicyId, PolicySet, PrincipalConstraint,
-    Request, ResourceConstraint,
-};
-use cedar_policy_symcc::{
-    CompiledPolicySet, implies_asserts, never_errors_asserts, never_matches_asserts,
-};
-use serde_json::Value;
+use super::keep::{self, Allowed};
+use super::{Claim, Finding, Subject, ToProve, Verdict};
+use crate::policy::request_type::RequestType;
+use crate::policy::solver::{DOES_NOT_REPRODUCE, Reason, Session, out_of_time};
 
-use super::{Claim, Finding, Subject, ToProve, Verdict, set};
-use crate::policy::counterexample::{self, Counterexample, lacks_something};
-use crate::policy::request_type::{RequestType, permit_all};
-use crate::policy::solver::{Answer, DOES_NOT_REPRODUCE, Reason, Session, out_of_time};
+/// The claim under which is kept what was seen of a policy.
+pub(super) const SEEN: &str = "seen";
 
-/// So many permits are asked about at once. Each entity that they name makes the question longer
-/// by as many pairs.
-const PERMITS_AT_ONCE: usize = 16;
+/// What is seen of a policy on one kind of request, as it is kept.
+mod seen {
+    pub(super) const LOOKED: u8 = 1;
+    pub(super) const MAY_MATCH: u8 = 2;
+    pub(super) const ALWAYS_MATCHES: u8 = 4;
+    pub(super) const MAY_FAIL: u8 = 8;
+}
 
 /// What one kind of request shows.
 #[derive(Default)]
@@ -32,17 +27,33 @@ pub(super) struct Looked {
     pub(super) matching: Vec<(usize, bool)>,
     /// The policies that may fail.
     pub(super) failing: Vec<usize>,
+    /// The policies that could not be looked at.
+    unseen: Vec<usize>,
     /// Whether the time was enough to look at all policies.
-    pub(super) is_whole: bool,
+    is_whole: bool,
 }
 
+/// Whether all was seen that there is.
+pub(super) fn are_whole(looked: &[Looked]) -> bool {
+    looked
+        .iter()
+        .all(|looked| looked.is_whole && looked.unseen.is_empty())
+}
+
+/// `number` is the request type's.
 pub(super) fn look(
     subject: &Subject<'_>,
     request_type: &RequestType<'_>,
+    number: usize,
     session: &mut Session<'_>,
 ) -> Looked {
     let mut looked = Looked::default();
-    for (index, policy) in subject.policies.iter().enumerate() {
+    for index in 0..subject.policies.len() {
+        let seen = subject.seen.get(index).and_then(|seen| seen.get(number));
+        if let Some(seen) = seen.filter(|seen| **seen & seen::LOOKED != 0) {
+            looked.take(index, *seen);
+            continue;
+        }
         if session.is_over() {
             looked.findings.push(Finding {
                 claim: Claim::Everything,
@@ -52,39 +63,71 @@ pub(super) fn look(
             });
             return looked;
         }
-        if request_type.may_match(policy) {
-            look_at(subject, request_type, index, &mut looked);
-        }
+        look_at(subject, request_type, index, &mut looked);
     }
     looked.is_whole = true;
-    let matching: Vec<&Policy> = looked
-        .matching
-        .iter()
-        .filter_map(|(index, _)| subject.policies.get(*index).copied())
-        .collect();
-    let in_scope = subject.policies.iter().copied();
-    let in_scope = in_scope.filter(|policy| request_type.may_match(policy));
-    match set(in_scope).and_then(|whole| Allowed::new(request_type, &matching, whole)) {
-        Ok(mut allowed) => {
-            for invariant in subject.invariants {
-                let verdict = keeps(subject, request_type, session, &mut allowed, invariant)
-                    .unwrap_or_else(|reason| Some(not_proved(reason)));
-                looked.findings.extend(verdict.map(|verdict| Finding {
-                    claim: claim(invariant),
-                    request_type: Some(request_type.title()),
-                    and_more: 0,
-                    verdict,
-                }));
-            }
-        }
-        Err(reason) => looked.findings.push(Finding {
-            claim: Claim::Everything,
+    let mut allowed = Allowed::new(subject, request_type, &looked);
+    for invariant in subject.invariants {
+        let verdict = keep::keeps(subject, request_type, session, &mut allowed, invariant)
+            .unwrap_or_else(|reason| Some(not_proved(reason)));
+        looked.findings.extend(verdict.map(|verdict| Finding {
+            claim: claim(invariant),
             request_type: Some(request_type.title()),
             and_more: 0,
-            verdict: not_proved(reason),
-        }),
+            verdict,
+        }));
     }
     looked
+}
+
+/// Keeps what was seen of each policy, as far as all of it was.
+pub(super) fn keep_what_was_seen(subject: &Subject<'_>, looked: &[Looked]) {
+    let mut all = vec![vec![0_u8; looked.len()]; subject.policies.len()];
+    let mut mark = |policy: usize, number: usize, bits: u8| {
+        if let Some(seen) = all.get_mut(policy).and_then(|seen| seen.get_mut(number)) {
+            *seen |= bits;
+        }
+    };
+    for (number, looked) in looked.iter().enumerate() {
+        if !looked.is_whole {
+            continue;
+        }
+        (0..subject.policies.len()).for_each(|policy| mark(policy, number, seen::LOOKED));
+        for (policy, always) in &looked.matching {
+            let always = if *always { seen::ALWAYS_MATCHES } else { 0 };
+            mark(*policy, number, seen::MAY_MATCH | always);
+        }
+        for policy in &looked.failing {
+            mark(*policy, number, seen::MAY_FAIL);
+        }
+    }
+    for (number, looked) in looked.iter().enumerate() {
+        for policy in &looked.unseen {
+            if let Some(seen) = all.get_mut(*policy).and_then(|seen| seen.get_mut(number)) {
+                *seen = 0;
+            }
+        }
+    }
+    for (index, seen) in all.into_iter().enumerate() {
+        if subject.seen.get(index) != Some(&seen)
+            && let Some(key) = subject.key_of(SEEN, index)
+        {
+            subject.known.put(key, seen);
+        }
+    }
+}
+
+impl Looked {
+    /// Takes over what was seen of a policy.
+    fn take(&mut self, index: usize, seen: u8) {
+        if seen & seen::MAY_MATCH != 0 {
+            self.matching
+                .push((index, seen & seen::ALWAYS_MATCHES != 0));
+        }
+        if seen & seen::MAY_FAIL != 0 {
+            self.failing.push(index);
+        }
+    }
 }
 
 fn claim(to_prove: &ToProve<'_>) -> Claim {
@@ -104,20 +147,26 @@ fn look_at(
     let Some(policy) = subject.policies.get(index) else {
         return;
     };
+    if !request_type.may_match(policy) {
+        return;
+    }
     match request_type.compile(policy) {
         Ok(compiled) => {
+            let mut seen = seen::LOOKED;
             let never = never_matches_asserts(&compiled);
             if !never.asserts().iter().any(|term| *term == false.into()) {
                 let always = never.asserts().iter().all(|term| *term == true.into());
-                looked.matching.push((index, always));
+                seen |= seen::MAY_MATCH | if always { seen::ALWAYS_MATCHES } else { 0 };
             }
             let fails = never_errors_asserts(&compiled);
             if !fails.asserts().iter().any(|term| *term == false.into()) {
-                looked.failing.push(index);
+                seen |= seen::MAY_FAIL;
             }
+            looked.take(index, seen);
         }
         Err(reason) => {
             looked.matching.push((index, false));
+            looked.unseen.push(index);
             looked.findings.push(Finding {
                 claim: Claim::NeverErrors {
                     policy: subject.named(policy.id().as_ref()),
@@ -138,221 +187,4 @@ pub(super) fn not_proved(reason: impl Into<Reason>) -> Verdict {
 
 pub(super) fn not_reproduced() -> Verdict {
     not_proved(DOES_NOT_REPRODUCE)
-}
-
-/// What is allowed of one kind of request.
-struct Allowed<'a> {
-    permits: Vec<&'a Policy>,
-    forbids: Vec<&'a Policy>,
-    /// Those forbids that are about everybody and everything: few, however many grants there are.
-    guards: Vec<&'a Policy>,
-    /// All whose scope fits, what cannot match included: it needs its entities, too.
-    whole: PolicySet,
-    /// With many permits: everything that the guards let through.
-    unguarded: Option<CompiledPolicySet>,
-    /// With many permits: their scopes without their conditions, each once.
-    scopes: Vec<Scope<'a>>,
-}
-
-/// A scope, and the permits that have it.
-struct Scope<'a> {
-    bare: Policy,
-    permits: Vec<&'a Policy>,
-}
-
-impl<'a> Allowed<'a> {
-    fn new(
-        request_type: &RequestType<'_>,
-        matching: &[&'a Policy],
-        whole: PolicySet,
-    ) -> Result<Self, String> {
-        let of = |effect| {
-            let policies = matching.iter().copied();
-            policies.filter(move |policy| policy.effect() == effect)
-        };
-        let permits: Vec<&Policy> = of(Effect::Permit).collect();
-        let forbids: Vec<&Policy> = of(Effect::Forbid).collect();
-        let guards: Vec<&Policy> = forbids.iter().copied().filter(|f| is_guard(f)).collect();
-        // With few permits one question about all of them settles more.
-        let unguarded = if permits.len() > PERMITS_AT_ONCE {
-            let everything = permit_all()?;
-            let unguarded = set(guards.iter().copied().chain([&everything]))?;
-            Some(request_type.compile_set(&unguarded)?)
-        } else {
-            None
-        };
-        let scopes = if unguarded.is_some() {
-            scopes(&permits)
-        } else {
-            Vec::new()
-        };
-        Ok(Self {
-            permits,
-            forbids,
-            guards,
-            whole,
-            unguarded,
-            scopes,
-        })
-    }
-}
-
-/// The scopes of some permits. A condition only takes away: what the scope alone keeps, the permit
-/// keeps.
-fn scopes<'a>(permits: &[&'a Policy]) -> Vec<Scope<'a>> {
-    let mut scopes: BTreeMap<String, Scope<'a>> = BTreeMap::new();
-    for permit in permits {
-        let Ok(mut json) = permit.to_json() else {
-            continue;
-        };
-        if let Some(fields) = json.as_object_mut() {
-            fields.insert("conditions".to_owned(), Value::Array(Vec::new()));
-            fields.remove("annotations");
-        }
-        let key = json.to_string();
-        if let Some(known) = scopes.get_mut(&key) {
-            known.permits.push(permit);
-        } else if let Ok(bare) = Policy::from_json(Some(permit.id().clone()), json) {
-            let permits = vec![*permit];
-            scopes.insert(key, Scope { bare, permits });
-        }
-    }
-    scopes.into_values().collect()
-}
-
-fn is_guard(forbid: &Policy) -> bool {
-    matches!(
-        forbid.principal_constraint(),
-        PrincipalConstraint::Any | PrincipalConstraint::Is(_)
-    ) && matches!(
-        forbid.resource_constraint(),
-        ResourceConstraint::Any | ResourceConstraint::Is(_)
-    )
-}
-
-/// `None` if whatever is allowed, the invariant allows.
-fn keeps(
-    subject: &Subject<'_>,
-    request_type: &RequestType<'_>,
-    session: &mut Session<'_>,
-    allowed: &mut Allowed<'_>,
-    to_prove: &ToProve<'_>,
-) -> Result<Option<Verdict>, String> {
-    let invariant = &to_prove.invariant.policies;
-    let concerned = invariant
-        .policies()
-        .filter(|policy| request_type.may_match(policy));
-    let invariant_set = set(concerned)?;
-    let compiled = request_type.compile_set(&invariant_set)?;
-    if let Some(unguarded) = &allowed.unguarded
-        && matches!(
-            session.never(&implies_asserts(unguarded, &compiled)),
-            Answer::Holds
-        )
-    {
-        return Ok(None);
-    }
-    let kept = kept_by_scope(request_type, session, allowed, &compiled)?;
-    let is_open = |permit: &&Policy| !kept.contains(permit.id());
-    let permits: Vec<&Policy> = allowed.permits.iter().copied().filter(is_open).collect();
-    let mut open: Option<Reason> = None;
-    for permits in permits.chunks(PERMITS_AT_ONCE) {
-        let mut forbids = [&allowed.guards, &allowed.forbids].into_iter().peekable();
-        if allowed.forbids.len() <= PERMITS_AT_ONCE {
-            forbids.next();
-        }
-        while let Some(forbids_now) = forbids.next() {
-            let some = set(permits.iter().chain(forbids_now).copied())?;
-            let some = request_type.compile_set(&some)?;
-            match session.never(&implies_asserts(&some, &compiled)) {
-                Answer::Holds => break,
-                Answer::Fails(env) => {
-                    let refuted = broken(subject, allowed, invariant, &env);
-                    if refuted.is_some() {
-                        return Ok(refuted);
-                    }
-                    if forbids.peek().is_none() {
-                        open = Some(Reason::from(DOES_NOT_REPRODUCE).or(open));
-                    }
-                }
-                Answer::Open(reason) => {
-                    if forbids.peek().is_none() {
-                        open = Some(reason.or(open));
-                    }
-                }
-            }
-        }
-    }
-    Ok(open.map(not_proved))
-}
-
-/// The permits that keep the invariant by their scope alone.
-fn kept_by_scope(
-    request_type: &RequestType<'_>,
-    session: &mut Session<'_>,
-    allowed: &Allowed<'_>,
-    invariant: &CompiledPolicySet,
-) -> Result<BTreeSet<PolicyId>, String> {
-    let mut kept = BTreeSet::new();
-    for scopes in allowed.scopes.chunks(PERMITS_AT_ONCE) {
-        let bare = scopes.iter().map(|scope| &scope.bare);
-        let bare = set(bare.chain(allowed.guards.iter().copied()))?;
-        let bare = request_type.compile_set(&bare)?;
-        if matches!(
-            session.never(&implies_asserts(&bare, invariant)),
-            Answer::Holds
-        ) {
-            let permits = scopes.iter().flat_map(|scope| &scope.permits);
-            kept.extend(permits.map(|permit| permit.id().clone()));
-        }
-    }
-    Ok(kept)
-}
-
-/// Tries the request that is allowed though the invariant does not allow it.
-fn broken(
-    subject: &Subject<'_>,
-    allowed: &Allowed<'_>,
-    invariant: &PolicySet,
-    env: &cedar_policy_symcc::Env,
-) -> Option<Verdict> {
-    let authorizer = Authorizer::new();
-    let breaks = |set: &PolicySet, request: &Request, entities: &Entities| {
-        let response = authorizer.is_authorized(request, set, entities);
-        let kept = authorizer.is_authorized(request, invariant, entities);
-        response.decision() == Decision::Allow
-            && kept.decision() == Decision::Deny
-            && !lacks_something(&response)
-            && !lacks_something(&kept)
-    };
-    let schema = subject.snapshot.schema();
-    let world = counterexample::reproduce(env, schema, &|request, entities| {
-        breaks(&allowed.whole, request, entities)
-    })?;
-    let (request, entities) = world.checked(schema)?;
-    let everything = subject.snapshot.policies();
-    if !breaks(everything, &request, &entities) {
-        return None;
-    }
-    let response = authorizer.is_authorized(&request, everything, &entities);
-    let mut by: Vec<_> = response
-        .diagnostics()
-        .reason()
-        .map(|id| subject.named(id.as_ref()))
-        .collect();
-    by.sort();
-    let deciding = by
-        .iter()
-        .filter_map(|named| {
-            subject
-                .policies
-                .iter()
-                .find(|p| p.id().to_string() == named.policy)
-        })
-        .copied();
-    let concerned = invariant.policies().chain(deciding);
-    Some(Verdict::Refuted {
-        counterexample: Box::new(Counterexample::new(&world, concerned)),
-        by,
-    })
 }

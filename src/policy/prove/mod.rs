@@ -5,6 +5,8 @@ mod alive;
 pub mod cache;
 mod fail;
 mod gate;
+mod keep;
+mod known;
 mod look;
 pub(super) mod moved;
 mod report;
@@ -20,6 +22,9 @@ use super::request_type::RequestType;
 use super::solver::{Budget, Limits, Reason, Solver, spread};
 use crate::authz::snapshot::{Invariant, Snapshot};
 use crate::domain::clock::Clock;
+
+use cache::ProofCache;
+use known::{Key, Known};
 
 pub use gate::{NotProved, prove_for_gate};
 pub use shadow::Shadow;
@@ -148,6 +153,18 @@ pub fn prove(
     options: &Options,
     clock: &dyn Clock,
 ) -> Proofs {
+    prove_with(snapshot, at_start, solver, options, None, clock)
+}
+
+/// The same; what was proved before is not asked again, and what is proved now is kept.
+fn prove_with(
+    snapshot: &Snapshot,
+    at_start: Option<&Snapshot>,
+    solver: &Solver,
+    options: &Options,
+    cache: Option<&ProofCache>,
+    clock: &dyn Clock,
+) -> Proofs {
     let budget = Budget::start(solver, options.limits, clock);
     let promised = at_start.map_or(&[][..], Snapshot::invariants);
     let invariants = to_prove(snapshot.invariants(), promised);
@@ -164,7 +181,9 @@ pub fn prove(
         solver: solver.version().to_owned(),
         from_cache: false,
     };
-    let proved = prove_into(&mut proofs, snapshot, &invariants, &budget, options);
+    let known = Known::load(cache, snapshot, solver);
+    let proved = prove_into(&mut proofs, snapshot, &invariants, &known, &budget, options);
+    known.save(proved.is_ok() && !proofs.is_unfinished());
     let moved = at_start.map_or(Ok(Vec::new()), |at_start| moved::moved(at_start, snapshot));
     let moved = proved.and(moved).map(|moved| proofs.findings.extend(moved));
     if let Err(reason) = moved {
@@ -182,20 +201,24 @@ fn prove_into(
     proofs: &mut Proofs,
     snapshot: &Snapshot,
     invariants: &[ToProve<'_>],
+    known: &Known<'_>,
     budget: &Budget<'_>,
     options: &Options,
 ) -> Result<(), Reason> {
     let types = RequestType::all(snapshot.schema())?;
     proofs.request_types = types.len();
-    let subject = Subject::new(snapshot, invariants);
+    let subject = Subject::new(snapshot, invariants, known);
     let looked = spread(budget, types.len(), |session, index| {
         types
             .get(index)
-            .map(|request_type| look::look(&subject, request_type, session))
+            .map(|request_type| look::look(&subject, request_type, index, session))
             .unwrap_or_default()
     })?;
     proofs.questions += looked.questions;
     let looked = looked.results;
+    look::keep_what_was_seen(&subject, &looked);
+    // A process that checks may be ended in the middle.
+    known.save(false);
     let each = spread(budget, subject.policies.len(), |session, index| {
         [
             fail::fail(&subject, &types, &looked, index, session),
@@ -262,23 +285,53 @@ struct Subject<'a> {
     snapshot: &'a Snapshot,
     /// Forbids first, then by id.
     policies: Vec<&'a Policy>,
+    /// The name of each one's text.
+    texts: Vec<Key>,
+    /// What was seen of each before, for each kind of request.
+    seen: Vec<Vec<u8>>,
     invariants: &'a [ToProve<'a>],
+    known: &'a Known<'a>,
 }
 
 impl<'a> Subject<'a> {
-    fn new(snapshot: &'a Snapshot, invariants: &'a [ToProve<'a>]) -> Self {
+    fn new(snapshot: &'a Snapshot, invariants: &'a [ToProve<'a>], known: &'a Known<'a>) -> Self {
         let mut policies: Vec<&Policy> = snapshot.policies().policies().collect();
-        policies.sort_by_key(|policy| (policy.effect() == Effect::Permit, policy.id().to_string()));
+        policies.sort_by_cached_key(|policy| {
+            (policy.effect() == Effect::Permit, policy.id().to_string())
+        });
+        let texts: Vec<Key> = policies.iter().map(|policy| name_of(policy)).collect();
+        let seen = texts
+            .iter()
+            .map(|text| {
+                known
+                    .get(&known.key(look::SEEN, &[*text]))
+                    .unwrap_or_default()
+            })
+            .collect();
         Self {
             snapshot,
             policies,
+            texts,
+            seen,
             invariants,
+            known,
         }
+    }
+
+    /// The name of a claim about one policy.
+    fn key_of(&self, claim: &str, index: usize) -> Option<Key> {
+        let text = self.texts.get(index)?;
+        Some(self.known.key(claim, &[*text]))
     }
 
     fn named(&self, policy: &str) -> Named {
         Named::new(policy, self.snapshot.place(policy))
     }
+}
+
+/// The name of a policy's text.
+fn name_of(policy: &Policy) -> Key {
+    known::hash(&[&policy.to_cedar().unwrap_or_else(|| policy.to_string())])
 }
 
 /// A set of some policies.

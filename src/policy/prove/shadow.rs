@@ -1,15 +1,16 @@
 //! Which permits make no difference: whatever one allows, others allow, too, or a forbid denies.
 //! That is no danger, but the reader of such a policy is misled. It takes long with many policies.
 
+use std::sync::Arc;
+
 use cedar_policy::{Effect, Policy};
-use cedar_policy_symcc::{always_denies_asserts, implies_asserts};
 use serde::Serialize;
 
 use super::look::Looked;
 use super::{Subject, set};
 use crate::policy::counterexample::Named;
 use crate::policy::request_type::RequestType;
-use crate::policy::solver::{Answer, Session};
+use crate::policy::solver::{Answer, Question, Session};
 
 /// A permit that makes no difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -93,7 +94,7 @@ fn denied(
 ) -> Option<bool> {
     let guarded = set(of_effect(others, Effect::Forbid).chain([policy])).ok()?;
     let guarded = request_type.compile_set(&guarded).ok()?;
-    known(session.never(&always_denies_asserts(&guarded)))
+    known(session.never(Question::AlwaysDenies(guarded)))
 }
 
 /// The permits that allow, each alone or all together, whatever the policy and the forbids let
@@ -113,7 +114,7 @@ fn within(
         let mut implied = |permits: &[&Policy]| {
             let permits = set(permits.iter().copied()).ok()?;
             let permits = request_type.compile_set(&permits).ok()?;
-            known(session.never(&implies_asserts(&guarded, &permits)))
+            known(session.never(Question::Implies(Arc::clone(&guarded), permits)))
         };
         if !implied(&permits)? {
             return None;

@@ -3,9 +3,11 @@
 //! It is asked through `cedar-policy-symcc`. Only its plain `unsat` proves anything: silence,
 //! `unknown`, an error or a crash leave the claim open.
 
+mod asker;
 mod pool;
 mod process;
 mod program;
+mod question;
 mod reason;
 mod session;
 
@@ -16,6 +18,7 @@ use std::time::Duration;
 pub(super) use pool::spread;
 pub use program::on_path;
 pub(super) use program::to_hex;
+pub(super) use question::Question;
 pub use reason::Reason;
 pub(super) use session::{Answer, DOES_NOT_REPRODUCE, Session, at_once, out_of_time};
 

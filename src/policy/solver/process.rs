@@ -27,7 +27,8 @@ pub(super) struct Process {
 impl Process {
     pub(super) fn start(program: &Path, question: Duration) -> io::Result<Self> {
         let limit = format!("--tlimit-per={}", question.as_millis());
-        let mut child = spawn(program, &["--lang=smt", &limit])?;
+        // `like` needs string functions beyond the standard theory.
+        let mut child = spawn(program, &["--lang=smt", "--strings-exp", &limit])?;
         let (scripts, to_write) = mpsc::channel::<Vec<u8>>();
         if let Some(mut input) = child.stdin.take() {
             thread::Builder::new().spawn(move || {

@@ -5,11 +5,11 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
+use cedar_policy_symcc::Env;
 use cedar_policy_symcc::err::Error;
-use cedar_policy_symcc::{CedarSymCompiler, Env, WellFormedAsserts};
 
-use super::process::Process;
-use super::{Budget, Reason};
+use super::asker::{Asked, Asker, Failed};
+use super::{Budget, Question, Reason};
 
 /// So much longer than its own limit the solver is waited for.
 const GRACE: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ pub(in crate::policy) enum Answer {
 /// One solver process after the other.
 pub(in crate::policy) struct Session<'a> {
     budget: Budget<'a>,
-    compiler: Option<CedarSymCompiler<Process>>,
+    asker: Option<Asker>,
     failures: usize,
     /// Whether in one of them it answered what nobody understands.
     is_unfit: bool,
@@ -42,7 +42,7 @@ impl<'a> Session<'a> {
     pub(in crate::policy) const fn new(budget: Budget<'a>) -> Self {
         Self {
             budget,
-            compiler: None,
+            asker: None,
             failures: 0,
             is_unfit: false,
             questions: 0,
@@ -54,9 +54,9 @@ impl<'a> Session<'a> {
         self.budget.left().is_zero()
     }
 
-    /// Whether nothing makes these formulas true at once.
-    pub(in crate::policy) fn never(&mut self, formulas: &WellFormedAsserts<'_>) -> Answer {
-        if formulas.asserts().iter().any(|term| *term == false.into()) {
+    /// Whether a claim holds. It comes back in time, whatever the question takes.
+    pub(in crate::policy) fn never(&mut self, question: Question) -> Answer {
+        if question.is_trivial() {
             return Answer::Holds;
         }
         let left = self.budget.left();
@@ -72,45 +72,64 @@ impl<'a> Session<'a> {
             });
         }
         let limit = self.budget.limits.question;
-        let mut compiler = match self.compiler.take() {
-            Some(compiler) => compiler,
-            None => match start(&self.budget, limit) {
-                Ok(compiler) => compiler,
-                Err(reason) => return self.failed(reason),
+        let mut asker = match self.asker.take() {
+            Some(asker) => asker,
+            None => match Asker::start(&self.budget.solver.program, limit) {
+                Ok(asker) => asker,
+                Err(error) => {
+                    let text = format!("cannot start a thread: {error}");
+                    return self.failed(Reason::unfinished(text));
+                }
             },
         };
-        compiler.solver_mut().patience = limit.saturating_add(GRACE).min(left);
         self.questions += 1;
         let asked = self.budget.clock.monotonic();
-        match at_once(compiler.check_sat(formulas)) {
+        let patience = limit.saturating_add(GRACE).min(left);
+        let Some(answer) = asker.ask(question, patience, patience.saturating_add(GRACE)) else {
+            // With all of its time another try would end alike.
+            let had_its_time = patience > limit;
+            return self.failed(if had_its_time {
+                TOO_LARGE.into()
+            } else {
+                Reason::unfinished(TOO_LARGE)
+            });
+        };
+        self.asker = Some(asker);
+        let took = self.budget.clock.monotonic().saturating_sub(asked);
+        self.judge(answer, took >= limit)
+    }
+
+    fn judge(&mut self, answer: Asked, is_late: bool) -> Answer {
+        let error = match answer {
             Ok(found) => {
-                self.succeeded(compiler);
-                found.map_or(Answer::Holds, |env| Answer::Fails(Box::new(env)))
+                self.succeeded();
+                return found.map_or(Answer::Holds, |env| Answer::Fails(Box::new(env)));
             }
-            Err(Error::SolverUnknown) => {
-                self.succeeded(compiler);
+            Err(Failed::Start(reason)) => return self.failed(Reason::unfinished(reason)),
+            Err(Failed::Asked(error)) => *error,
+        };
+        match error {
+            Error::SolverUnknown => {
+                self.succeeded();
                 let text = "the solver answered `unknown`";
                 // It also says so when its time for a question is over.
-                let took = self.budget.clock.monotonic().saturating_sub(asked);
-                Answer::Open(if took >= limit {
+                Answer::Open(if is_late {
                     Reason::unfinished(text)
                 } else {
                     text.into()
                 })
             }
-            // It may be in the middle of an answer: the next question goes to another process.
-            Err(Error::SolverError(error)) => self.failed(Reason::of(&error)),
-            Err(Error::ModelInvalid { .. } | Error::DecodeModel(_) | Error::ConcretizeError(_)) => {
+            Error::SolverError(error) => self.failed(Reason::of(&error)),
+            Error::ModelInvalid { .. } | Error::DecodeModel(_) | Error::ConcretizeError(_) => {
                 Answer::Open(DOES_NOT_REPRODUCE.into())
             }
-            Err(error) => Answer::Open(error.to_string().into()),
+            error => Answer::Open(error.to_string().into()),
         }
     }
 
-    fn succeeded(&mut self, compiler: CedarSymCompiler<Process>) {
+    const fn succeeded(&mut self) {
         self.failures = 0;
         self.is_unfit = false;
-        self.compiler = Some(compiler);
     }
 
     fn failed(&mut self, reason: Reason) -> Answer {
@@ -120,6 +139,10 @@ impl<'a> Session<'a> {
     }
 }
 
+/// What is said of a question that was not even written down in time.
+const TOO_LARGE: &str = "a condition is too large to be put to the solver in time; shorten it, as a chain \
+    of `.offset(…)` to a single one";
+
 /// What is said of a counterexample that is none.
 pub(in crate::policy) const DOES_NOT_REPRODUCE: &str =
     "the solver's counterexample does not reproduce";
@@ -127,15 +150,6 @@ pub(in crate::policy) const DOES_NOT_REPRODUCE: &str =
 /// What is said of what was not asked in time.
 pub(in crate::policy) fn out_of_time() -> Reason {
     Reason::unfinished("the time for all proofs is over")
-}
-
-fn start(budget: &Budget<'_>, limit: Duration) -> Result<CedarSymCompiler<Process>, Reason> {
-    let process = Process::start(&budget.solver.program, limit)
-        .map_err(|error| Reason::unfinished(format!("cannot start the solver: {error}")))?;
-    CedarSymCompiler::new(process).map_err(|error| match error {
-        Error::SolverError(error) => Reason::of(&error),
-        error => error.to_string().into(),
-    })
 }
 
 /// Nothing in these futures waits: scripts are written to memory, the process is waited for in the

@@ -3,6 +3,19 @@
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use super::report::TestReport;
+use crate::authz::fault::LoadError;
+
+/// A folder that cannot be used is one test that could not be run.
+pub(super) fn of_faults(error: &LoadError) -> Result<String, SerializeError> {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_message("the folder has faults");
+    status.set_description(error.report());
+    let mut suite = TestSuite::new("policies");
+    suite.add_test_case(TestCase::new("the folder can be used", status));
+    let mut junit = Report::new("charter policy test");
+    junit.add_test_suite(suite);
+    junit.to_string()
+}
 
 pub(super) fn report(report: &TestReport) -> Result<String, SerializeError> {
     let mut junit = Report::new("charter policy test");

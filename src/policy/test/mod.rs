@@ -20,6 +20,15 @@ use super::verdict::{Ruling, Verdict};
 pub use self::coverage::{ConditionCoverage, Coverage, PolicyCoverage};
 pub use self::report::{CaseReport, FileReport, TestReport};
 
+/// The same form for a folder that cannot be used: one test that could not be run.
+///
+/// # Errors
+///
+/// As [`TestReport::junit`].
+pub fn junit_of_faults(error: &LoadError) -> Result<String, quick_junit::SerializeError> {
+    junit::of_faults(error)
+}
+
 /// Runs every example of the folder on the snapshot that was made of it.
 ///
 /// # Errors

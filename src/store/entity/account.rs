@@ -3,7 +3,7 @@
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 
-use super::{metadata_from_row, metadata_to_row};
+use super::StoredObject;
 use crate::domain::account::Account;
 use crate::domain::id::{AccountId, OrganizationId};
 use crate::domain::text::Name;
@@ -19,7 +19,7 @@ pub(in crate::store) struct Model {
     pub(in crate::store) name: String,
     pub(in crate::store) is_default: bool,
     pub(in crate::store) is_active: bool,
-    pub(in crate::store) metadata: Json,
+    pub(in crate::store) metadata: StoredObject,
     pub(in crate::store) version: i64,
     pub(in crate::store) created_at: ChronoDateTimeUtc,
     pub(in crate::store) updated_at: ChronoDateTimeUtc,
@@ -44,7 +44,7 @@ impl TryFrom<Model> for Account {
             name: Name::from_stored(row.name),
             is_default: row.is_default,
             is_active: row.is_active,
-            metadata: metadata_from_row(row.metadata)?,
+            metadata: row.metadata.into(),
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -70,7 +70,7 @@ pub(in crate::store) fn changeable(account: &Account) -> ActiveModel {
     ActiveModel {
         name: Set(account.name.as_str().to_owned()),
         is_active: Set(account.is_active),
-        metadata: Set(metadata_to_row(&account.metadata)),
+        metadata: Set((&account.metadata).into()),
         version: Set(account.version),
         updated_at: Set(account.updated_at),
         ..Default::default()

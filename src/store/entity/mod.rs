@@ -1,9 +1,10 @@
 //! One file for each table: its row, and the row as the domain's record and back.
 
-use sea_orm::FromJsonQueryResult;
-use sea_orm::prelude::Json;
+use sea_orm::prelude::Uuid;
+use sea_orm::{DbErr, FromJsonQueryResult, FromQueryResult, QueryResult};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::json::LiteralObject;
 use crate::domain::metadata::Metadata;
 use crate::domain::timestamp::Timestamp;
 use crate::store::Error;
@@ -13,8 +14,10 @@ pub(super) mod account;
 pub(super) mod audit_event;
 pub(super) mod installation_event;
 pub(super) mod invitation;
+pub(super) mod key_check;
 pub(super) mod one_time_token;
 pub(super) mod organization;
+pub(super) mod organization_name;
 pub(super) mod outgoing_mail;
 pub(super) mod policy_approval;
 pub(super) mod policy_revision;
@@ -28,14 +31,35 @@ pub(super) mod user;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
 pub(super) struct Texts(pub(super) Vec<String>);
 
-pub(super) fn metadata_to_row(metadata: &Metadata) -> Json {
-    Json::Object(metadata.as_object().clone())
+/// A JSON object that a tenant wrote, read literally.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+#[serde(transparent)]
+pub(super) struct StoredObject(LiteralObject);
+
+impl From<&Metadata> for StoredObject {
+    fn from(metadata: &Metadata) -> Self {
+        Self(LiteralObject(metadata.as_object().clone()))
+    }
 }
 
-pub(super) fn metadata_from_row(metadata: Json) -> Result<Metadata, Error> {
-    match metadata {
-        Json::Object(object) => Ok(Metadata::from_stored(object)),
-        other => Err(Error::corrupt("metadata is not an object", other)),
+impl From<StoredObject> for Metadata {
+    fn from(stored: StoredObject) -> Self {
+        Self::from_stored(stored.0.0)
+    }
+}
+
+/// A row of any tenant, or why it cannot be read: one tenant's rows never stop another's.
+pub(super) struct MaybeReadable<M> {
+    pub(super) id: Uuid,
+    pub(super) row: Result<M, Error>,
+}
+
+impl<M: FromQueryResult> FromQueryResult for MaybeReadable<M> {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        Ok(Self {
+            id: row.try_get(prefix, "id")?,
+            row: M::from_query_result(row, prefix).map_err(Error::from),
+        })
     }
 }
 

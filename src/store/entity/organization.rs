@@ -3,7 +3,7 @@
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 
-use super::{Texts, metadata_from_row, metadata_to_row};
+use super::{StoredObject, Texts};
 use crate::domain::id::OrganizationId;
 use crate::domain::organization::{Organization, PlanTier};
 use crate::domain::text::Name;
@@ -24,7 +24,7 @@ pub(in crate::store) struct Model {
     pub(in crate::store) monthly_doc_limit: i64,
     pub(in crate::store) is_active: bool,
     pub(in crate::store) deactivated_at: Option<ChronoDateTimeUtc>,
-    pub(in crate::store) metadata: Json,
+    pub(in crate::store) metadata: StoredObject,
     pub(in crate::store) version: i64,
     pub(in crate::store) created_at: ChronoDateTimeUtc,
     pub(in crate::store) updated_at: ChronoDateTimeUtc,
@@ -55,7 +55,7 @@ impl TryFrom<Model> for Organization {
             monthly_doc_limit: row.monthly_doc_limit,
             is_active: row.is_active,
             deactivated_at: row.deactivated_at,
-            metadata: metadata_from_row(row.metadata)?,
+            metadata: row.metadata.into(),
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -86,7 +86,7 @@ pub(in crate::store) fn changeable(organization: &Organization) -> ActiveModel {
         monthly_doc_limit: Set(organization.monthly_doc_limit),
         is_active: Set(organization.is_active),
         deactivated_at: Set(organization.deactivated_at),
-        metadata: Set(metadata_to_row(&organization.metadata)),
+        metadata: Set((&organization.metadata).into()),
         version: Set(organization.version),
         updated_at: Set(organization.updated_at),
         ..Default::default()

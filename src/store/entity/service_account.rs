@@ -3,7 +3,7 @@
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 
-use super::{Texts, metadata_from_row, metadata_to_row};
+use super::{StoredObject, Texts};
 use crate::domain::id::{AccountId, OrganizationId, ServiceAccountId};
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::text::{Description, Name};
@@ -21,7 +21,7 @@ pub(in crate::store) struct Model {
     pub(in crate::store) is_active: bool,
     pub(in crate::store) roles: Texts,
     pub(in crate::store) permissions: Texts,
-    pub(in crate::store) metadata: Json,
+    pub(in crate::store) metadata: StoredObject,
     pub(in crate::store) deleted_at: Option<ChronoDateTimeUtc>,
     pub(in crate::store) last_used_at: Option<ChronoDateTimeUtc>,
     pub(in crate::store) version: i64,
@@ -47,7 +47,7 @@ impl TryFrom<Model> for ServiceAccount {
             is_active: row.is_active,
             roles: row.roles.0,
             permissions: row.permissions.0,
-            metadata: metadata_from_row(row.metadata)?,
+            metadata: row.metadata.into(),
             deleted_at: row.deleted_at,
             last_used_at: row.last_used_at,
             version: row.version,
@@ -78,7 +78,7 @@ pub(in crate::store) fn changeable(service_account: &ServiceAccount) -> ActiveMo
         is_active: Set(service_account.is_active),
         roles: Set(Texts(service_account.roles.clone())),
         permissions: Set(Texts(service_account.permissions.clone())),
-        metadata: Set(metadata_to_row(&service_account.metadata)),
+        metadata: Set((&service_account.metadata).into()),
         deleted_at: Set(service_account.deleted_at),
         version: Set(service_account.version),
         updated_at: Set(service_account.updated_at),

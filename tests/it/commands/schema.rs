@@ -1,6 +1,9 @@
 //! `charter migrate` and `charter check`.
 
+use sea_orm::ConnectionTrait as _;
+
 use super::Installation;
+use crate::services::connect;
 
 #[test]
 fn the_schema_goes_up_and_down_and_tells_where_it_is() {
@@ -16,7 +19,11 @@ fn the_schema_goes_up_and_down_and_tells_where_it_is() {
     assert_eq!(up, pending.replace("pending", "applied"));
     // Once more changes nothing.
     assert_eq!(installation.run(&["migrate", "up"]).success(), up);
-    let down = installation.run(&["migrate", "down"]).success();
+    let unconfirmed = installation.run(&["migrate", "down"]);
+    assert_eq!(unconfirmed.code, Some(2));
+    assert!(unconfirmed.err.contains("`--yes`"), "{unconfirmed:?}");
+    assert_eq!(status(), up, "nothing happened");
+    let down = installation.run(&["migrate", "down", "--yes"]).success();
     assert_eq!(
         down.lines()
             .filter(|line| line.starts_with("pending"))
@@ -29,7 +36,9 @@ fn the_schema_goes_up_and_down_and_tells_where_it_is() {
     );
     let all = up.lines().count().to_string();
     assert_eq!(
-        installation.run(&["migrate", "down", &all]).success(),
+        installation
+            .run(&["migrate", "down", &all, "--yes"])
+            .success(),
         pending
     );
     assert_eq!(status(), pending);
@@ -84,4 +93,90 @@ fn operators_commands_ask_for_the_schema_first() {
             "charter: the database's schema is not up to date: run `charter migrate up` first\n"
         );
     }
+}
+
+#[test]
+fn a_command_and_a_stopped_service_leave_the_database_in_one_file() {
+    let installation = Installation::migrated();
+    let log = installation.home.data().join("charter.db-wal");
+    assert!(!log.exists(), "after `migrate up`");
+    let acme = ["organization", "create", "--name=Acme", "--slug=acme"];
+    installation.run(&acme).success();
+    assert!(!log.exists(), "after `organization create`");
+    let again = installation.run(&acme);
+    assert_eq!(again.code, Some(2), "{again:?}");
+    assert!(!log.exists(), "after a command that failed");
+    let service = installation.serve();
+    let other = ["organization", "create", "--name=Other", "--slug=other"];
+    installation.run(&other).success();
+    assert!(log.exists(), "the service has it open");
+    service.stop();
+    assert!(!log.exists(), "after the service");
+}
+
+#[test]
+fn the_schema_is_not_taken_from_under_a_server() {
+    let installation = Installation::migrated();
+    let service = installation.serve();
+    let down = ["migrate", "down", "--yes"];
+    let refused = installation.run(&down);
+    assert_eq!(refused.code, Some(2));
+    assert_eq!(
+        refused.err,
+        "charter: a server is running on this database, stop it first\n"
+    );
+    service.kill();
+    installation.run(&down).success();
+}
+
+#[test]
+fn a_schema_from_a_newer_version_is_refused_by_everything() {
+    let installation = Installation::migrated();
+    let insert = "INSERT INTO seaql_migrations VALUES ('m29990101_000001_later', 1)";
+    tokio::runtime::Runtime::new()
+        .expect("a runtime")
+        .block_on(async {
+            let raw = connect(&installation.home.database_url()).await;
+            raw.execute_unprepared(insert).await.expect("inserted");
+            raw.close().await.expect("closed");
+        });
+    for command in [
+        ["check"].as_slice(),
+        &["migrate", "status"],
+        &["migrate", "up"],
+        &["migrate", "down", "--yes"],
+        &["organization", "list"],
+        &["serve"],
+    ] {
+        let outcome = installation.run(command);
+        assert_eq!(outcome.code, Some(2), "{command:?}: {outcome:?}");
+        let said = "schema is newer than this program: it has `m29990101_000001_later`";
+        assert!(outcome.err.contains(said), "{command:?}: {outcome:?}");
+    }
+}
+
+#[test]
+fn keys_of_another_database_are_said_to_be_and_nothing_starts() {
+    let installation = Installation::migrated();
+    installation.serve().stop();
+    let others = Installation::new();
+    let config = &*others.config;
+    for command in [
+        ["serve", config].as_slice(),
+        &["check", config],
+        &[
+            "organization",
+            config,
+            "create",
+            "--name=Acme",
+            "--slug=acme",
+        ],
+    ] {
+        let refused = installation.home.run(command);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        let said = "these keys are not this database's";
+        assert_eq!(refused.err.matches(said).count(), 1, "{refused:?}");
+        assert!(refused.err.lines().count() <= 2, "{refused:?}");
+    }
+    installation.serve().stop();
 }

@@ -131,10 +131,13 @@ fn a_data_directory_that_cannot_be_made_is_named() {
 
 #[test]
 fn a_database_that_does_not_answer_is_told_without_its_password() {
-    let said = demo_with(&[(
-        "CHARTER__DATABASE__URL",
-        "postgres://charter:hunter22@127.0.0.1:1/none",
-    )]);
+    let said = demo_with(&[
+        (
+            "CHARTER__DATABASE__URL",
+            "postgres://charter:hunter22@127.0.0.1:1/none",
+        ),
+        ("CHARTER__DATABASE__START_TIMEOUT", "0s"),
+    ]);
     assert!(!said.contains("hunter22"), "{said}");
     insta::assert_snapshot!(said);
 }

@@ -151,8 +151,10 @@ impl Client {
 /// One request on a connection of its own.
 pub(crate) async fn send(address: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
     let mut client = Client::connect(address).await;
+    let is_head = request.as_ref().starts_with(b"HEAD ");
     client.write(request).await;
-    client.answer().await.expect("an answer")
+    let answer = client.answer_to(if is_head { "HEAD" } else { "GET" });
+    answer.await.expect("an answer")
 }
 
 /// A GET of this target.

@@ -53,8 +53,11 @@ async fn malformed_http_is_refused_in_the_one_shape() {
         "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-length: +3",
         "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-length: 3, 3",
         "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-length: -1",
-        "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ntransfer-encoding: xchunked",
-        "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked, gzip",
+        "GET /organizations/info HTTP/1.1\nhost: a",
+        "GET /organizations/info HTTP/1.1\r\nhost: a\nb: c",
+        "GET /organizations/info HTTP/1.1\r\nhost: a\r\nb: c\n",
+        "GET /organizations/info HTTP/1.1\r\nhost: a\r\nb\n: c",
+        "\nGET /organizations/info HTTP/1.1\r\nhost: a",
         "PATCH /organizations/info HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked",
     ] {
         let mut client = Client::connect(server.address).await;
@@ -80,6 +83,43 @@ async fn malformed_http_is_refused_in_the_one_shape() {
         .await
         .expect("the second")
         .assert_refused(400, "INVALID_REQUEST");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn another_transfer_coding_than_chunked_is_not_implemented() {
+    let server = Server::start().await;
+    for coding in [
+        "gzip",
+        "xchunked",
+        "chunked, gzip",
+        "gzip, chunked",
+        "chunked, chunked",
+        "identity",
+        "chunked;q=1",
+        "gzip\r\ntransfer-encoding: chunked",
+        "",
+    ] {
+        let mut client = Client::connect(server.address).await;
+        let head = "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ntransfer-encoding:";
+        client
+            .write(format!("{head} {coding}\r\n\r\n0\r\n\r\n"))
+            .await;
+        let answer = client.answer().await.expect("an answer");
+        answer.assert_refused(501, "NOT_IMPLEMENTED");
+        assert!(client.is_closed().await, "`{coding}`");
+    }
+    for coding in ["chunked", "CHUNKED", "\tChunked "] {
+        let request = format!(
+            "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+             transfer-encoding:{coding}\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"
+        );
+        assert_eq!(
+            send(server.address, request).await.status,
+            200,
+            "`{coding}`"
+        );
+    }
     server.stop().await;
 }
 

@@ -5,12 +5,14 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tempfile::TempDir;
 
 use super::wire::Credentials;
 use crate::services::TestDatabase;
+use crate::services::faults::{Fault, Faults};
 
 /// What outlives a restart: the data directory, the database, the settings.
 pub(crate) struct Home {
@@ -18,6 +20,7 @@ pub(crate) struct Home {
     settings: Vec<(String, String)>,
     /// Dropped with the home: the database goes with it.
     database: Option<TestDatabase>,
+    faults: Option<Arc<Faults>>,
 }
 
 impl Home {
@@ -28,7 +31,14 @@ impl Home {
             directory,
             settings: Vec::new(),
             database: None,
+            faults: None,
         }
+    }
+
+    /// Whose services run where calls can be made to fail.
+    pub(crate) fn with_faults(mut self, faults: Faults) -> Self {
+        self.faults = Some(Arc::new(faults));
+        self
     }
 
     /// On a database; its directory is not used.
@@ -102,8 +112,13 @@ impl Home {
             .append(true)
             .open(self.log_file())
             .expect("a log file");
-        let mut child = self
-            .command(arguments)
+        let command = self.command(arguments);
+        let mut command = match &self.faults {
+            Some(faults) => faults.around(&command),
+            None => command,
+        };
+        let mut child = command
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -130,6 +145,7 @@ impl Home {
             operations,
             demo: Demo::read(&self.data()),
             output: Some(rest),
+            faults: self.faults.clone(),
         }
     }
 
@@ -240,6 +256,7 @@ pub(crate) struct Charter {
     pub(crate) operations: SocketAddr,
     pub(crate) demo: Demo,
     output: Option<JoinHandle<String>>,
+    faults: Option<Arc<Faults>>,
 }
 
 impl Charter {
@@ -256,6 +273,12 @@ impl Charter {
     /// May do all that the machine surface offers.
     pub(crate) fn manager(&self) -> Credentials {
         self.demo.credentials("CHARTER_MANAGER")
+    }
+
+    /// Makes those calls fail until the answer is dropped.
+    pub(crate) fn fault(&self, name: &str) -> Fault<'_> {
+        let faults = self.faults.as_ref().expect("a home with faults");
+        faults.begin(self.child.id(), name)
     }
 
     /// `kill -9`, and its end.

@@ -47,6 +47,11 @@ impl Anonymous {
     pub(crate) const fn at(address: SocketAddr) -> Self {
         Self(address)
     }
+
+    /// The address that is called.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.0
+    }
 }
 
 impl Persona for Anonymous {

@@ -3,7 +3,10 @@
 use charter::store::Config;
 use tempfile::TempDir;
 
+pub(crate) mod faults;
+pub(crate) mod pgbouncer;
 mod postgres;
+pub(crate) mod proxy;
 
 /// An audit key for tests.
 pub(crate) const AUDIT_SECRET: [u8; 32] = [7; 32];
@@ -71,12 +74,26 @@ pub(crate) fn config(url: &str, directory: &std::path::Path) -> Config {
         max_readers: 3,
         acquire_timeout: std::time::Duration::from_secs(10),
         statement_timeout: std::time::Duration::from_secs(10),
+        ping_after_idle: std::time::Duration::ZERO,
+        is_server: false,
         audit_keys: vec![charter::store::AuditKey {
             id: "audit-1".to_owned(),
             secret: AUDIT_SECRET.to_vec().into(),
         }],
         audit_heads: Some(directory.join("audit-heads.jsonl")),
     }
+}
+
+/// Says loudly that something is not installed and what needs it is not tested; with
+/// `CHARTER_REQUIRE_SERVICES=1` that is a failure.
+fn left_out(what: &str) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "whether services are required is said to the test run, not to the service"
+    )]
+    let required = std::env::var("CHARTER_REQUIRE_SERVICES").is_ok_and(|value| value == "1");
+    assert!(!required, "{what} is required and not installed");
+    eprintln!("LEFT OUT: {what} is not installed, nothing was tested with it");
 }
 
 /// A bare connection to a test's database, for what the store does not do.

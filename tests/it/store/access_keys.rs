@@ -6,13 +6,14 @@ use charter::domain::access_key::{AccessKey, MAX_ACTIVE_KEYS};
 use charter::domain::audit::Provenance;
 use charter::domain::id::ServiceAccountId;
 use charter::domain::ip_allowlist::IpAllowlist;
+use charter::domain::metadata::Metadata;
 use charter::domain::organization::Organization;
 use charter::domain::page::KeyOrder;
 use charter::domain::service_account::ServiceAccount;
 use charter::domain::timestamp::{self, Timestamp};
-use charter::store::{Error, NewKey, Tenant};
+use charter::store::{Error, NewAccount, NewKey, Tenant};
 
-use super::world::{World, description, first_page, name, noon};
+use super::world::{Organized, World, description, first_page, name, noon};
 use crate::services::TestDatabase;
 
 crate::on_both_engines![
@@ -25,6 +26,7 @@ crate::on_both_engines![
     a_refused_check_makes_no_key,
     a_time_that_cannot_be_written_is_brought_forward,
     a_write_signed_with_a_key_that_died_meanwhile_does_not_happen,
+    a_write_whose_account_or_time_ended_meanwhile_does_not_happen,
 ];
 
 const DAY: Duration = Duration::from_hours(24);
@@ -271,6 +273,59 @@ async fn a_time_that_cannot_be_written_is_brought_forward(database: TestDatabase
     assert_eq!(tenant.key(of, key.id).await.expect("found"), key);
 }
 
+async fn a_write_whose_account_or_time_ended_meanwhile_does_not_happen(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let tenant = world.tenant(&acme.organization);
+    let new = NewAccount {
+        name: name("Side"),
+        metadata: Metadata::default(),
+    };
+    let account = tenant.create_account(new, &world.by()).await;
+    let side = Organized {
+        account: account.expect("an account"),
+        organization: acme.organization.clone(),
+    };
+    let signer = world.service_account(&side, "signer").await.id;
+    let new = NewKey {
+        expires_at: Some(noon() + Duration::from_secs(60)),
+        ..world.new_key()
+    };
+    let made = tenant
+        .create_key(signer, &world.by(), new, |_| Ok::<_, Error>(()))
+        .await;
+    let by = Provenance {
+        access_key: Some(made.expect("a key").id),
+        ..world.by()
+    };
+    let rename = async |to: &'static str| {
+        let change = |organization: &mut Organization| {
+            organization.name = name(to);
+            Ok::<_, Error>(())
+        };
+        tenant.update_organization(None, &by, change).await
+    };
+    let switch = async |is_active: bool| {
+        let by = world.by();
+        let switched = tenant.update_account(side.account.id, None, &by, |account| {
+            account.is_active = is_active;
+            Ok::<_, Error>(())
+        });
+        switched.await.expect("switched");
+    };
+    switch(false).await;
+    assert!(matches!(rename("Off").await, Err(Error::CallerDisabled)));
+    switch(true).await;
+    rename("On").await.expect("the account is on again");
+    world.clock.advance(59);
+    rename("In time").await.expect("the key has a second left");
+    // By the clock as it is now, not as it was when the request came.
+    world.clock.advance(1);
+    assert!(matches!(rename("Late").await, Err(Error::CallerExpired)));
+    let organization = tenant.organization().await.expect("there");
+    assert_eq!(organization.name, name("In time"));
+}
+
 async fn a_write_signed_with_a_key_that_died_meanwhile_does_not_happen(database: TestDatabase) {
     let world = World::on(database).await;
     let acme = world.organization("acme").await;
@@ -302,7 +357,7 @@ async fn a_write_signed_with_a_key_that_died_meanwhile_does_not_happen(database:
         switched.await.expect("switched");
     };
     switch(false).await;
-    assert!(matches!(rename("Off").await, Err(Error::CallerRevoked)));
+    assert!(matches!(rename("Off").await, Err(Error::CallerDisabled)));
     switch(true).await;
     rename("On again")
         .await

@@ -117,3 +117,22 @@ async fn everything_is_there_after_a_new_start() {
     let mode = std::fs::metadata(world.database.directory().join("charter.db"));
     assert_eq!(mode.expect("the file").permissions().mode() & 0o777, 0o600);
 }
+
+#[tokio::test]
+async fn a_closed_store_is_one_file() {
+    let world = World::on(TestDatabase::sqlite()).await;
+    world.organization("acme").await;
+    let place = world.database.directory();
+    // Another process has it open: the file holds everything all the same.
+    let other = World::on_existing(&world.database).await;
+    world.store.close().await;
+    let copies = TestDatabase::sqlite();
+    let copy = copies.directory().join("charter.db");
+    std::fs::copy(place.join("charter.db"), copy).expect("a copy");
+    let copied = World::on_existing(&copies).await;
+    copied.find_organization("acme").await.expect("it is there");
+    other.close().await;
+    for gone in ["charter.db-wal", "charter.db-shm"] {
+        assert!(!place.join(gone).exists(), "{gone}");
+    }
+}

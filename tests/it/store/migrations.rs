@@ -4,47 +4,99 @@ use std::sync::Arc;
 
 use charter::domain::clock::SystemClock;
 use charter::domain::entropy::OsEntropy;
-use charter::store::Store;
+use charter::store::{Config, Error, NewOrganization, Store};
 use sea_orm::ConnectionTrait as _;
 
-use super::world::World;
+use super::world::{World, name};
 use crate::services::{TestDatabase, connect};
 
 crate::on_both_engines![
     the_schema_goes_down_and_up_again,
-    a_database_ahead_of_the_program_is_left_alone,
+    a_database_ahead_of_the_program_is_refused,
+    a_schema_is_not_taken_back_beside_a_server,
+    names_of_organizations_from_before_are_kept,
 ];
 
-async fn applied(store: &Store) -> Vec<bool> {
+/// How many migrations are applied, and how many pending.
+async fn applied(store: &Store) -> (usize, usize) {
     let status = store.migration_status().await.expect("a status");
-    status.iter().map(|migration| migration.applied).collect()
+    let applied = status.iter().filter(|migration| migration.applied).count();
+    (applied, status.len() - applied)
 }
 
 async fn the_schema_goes_down_and_up_again(database: TestDatabase) {
     let world = World::on(database).await;
-    assert_eq!(applied(&world.store).await, [true, true, true, true]);
+    let (all, pending) = applied(&world.store).await;
+    assert_eq!(pending, 0);
     world.organization("acme").await;
     world.store.migrate_down(1).await.expect("one down");
-    assert_eq!(applied(&world.store).await, [true, true, true, false]);
-    world.store.migrate_down(9).await.expect("all down");
-    assert_eq!(applied(&world.store).await, [false, false, false, false]);
+    assert_eq!(applied(&world.store).await, (all - 1, 1));
+    world.store.migrate_down(99).await.expect("all down");
+    assert_eq!(applied(&world.store).await, (0, all));
     world.store.migrate_down(1).await.expect("nothing is left");
     world.store.migrate_up().await.expect("up again");
     world.store.migrate_up().await.expect("nothing to do");
-    assert_eq!(applied(&world.store).await, [true, true, true, true]);
-    assert_eq!(world.store.list_organizations().await.expect("a list"), []);
+    assert_eq!(applied(&world.store).await, (all, 0));
+    let organizations = world.store.list_organizations().await;
+    assert_eq!(organizations.expect("a list").len(), 0);
     world.organization("acme").await;
 }
 
-async fn a_database_ahead_of_the_program_is_left_alone(database: TestDatabase) {
+async fn a_database_ahead_of_the_program_is_refused(database: TestDatabase) {
     let world = World::on(database).await;
     let raw = connect(world.database.url()).await;
     raw.execute_unprepared("INSERT INTO seaql_migrations VALUES ('m29990101_000001_later', 1)")
         .await
         .expect("a later migration");
-    world.store.migrate_up().await.expect("nothing to do");
-    assert_eq!(applied(&world.store).await, [true, true, true, true]);
+    for refused in [
+        world.store.migrate_up().await,
+        world.store.migrate_down(1).await,
+        world.store.migration_status().await.map(drop),
+    ] {
+        let newer = matches!(&refused, Err(Error::SchemaTooNew(name)) if name.contains("later"));
+        assert!(newer, "{refused:?}");
+    }
     world.organization("acme").await;
+}
+
+async fn a_schema_is_not_taken_back_beside_a_server(database: TestDatabase) {
+    let world = World::on(database).await;
+    let server = Config {
+        is_server: true,
+        ..world.database.config()
+    };
+    let open = Store::open(server, world.clock.clone(), Arc::new(OsEntropy));
+    let server = open.await.expect("an open store");
+    let refused = world.store.migrate_down(1).await;
+    assert!(matches!(refused, Err(Error::InUse)), "{refused:?}");
+    assert_eq!(applied(&world.store).await.1, 0);
+    server.close().await;
+    drop(server);
+    world.store.migrate_down(1).await.expect("nobody is there");
+}
+
+async fn names_of_organizations_from_before_are_kept(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await.organization;
+    let raw = connect(world.database.url()).await;
+    // As it was before there was one name space.
+    for statement in [
+        "DROP TABLE organization_names".to_owned(),
+        "DROP TABLE key_checks".to_owned(),
+        "DELETE FROM seaql_migrations WHERE version LIKE '%names_and_keys'".to_owned(),
+    ] {
+        let done = raw.execute_unprepared(&statement).await;
+        done.unwrap_or_else(|error| panic!("`{statement}`: {error}"));
+    }
+    world.store.migrate_up().await.expect("migrated");
+    for taken in ["acme", acme.code.as_str()] {
+        let new = NewOrganization {
+            name: name("Other"),
+            slug: taken.parse().expect("a slug"),
+        };
+        let refused = world.store.create_organization(new, &world.by()).await;
+        assert!(matches!(refused, Err(Error::SlugTaken)), "{refused:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,12 +107,12 @@ async fn a_new_database_says_that_all_is_pending() {
         let clock = Arc::new(SystemClock::start());
         let store = Store::open(database.config(), clock, Arc::new(OsEntropy)).await;
         let store = store.expect("an open store");
-        assert_eq!(applied(&store).await, [false, false, false, false]);
+        assert_eq!(applied(&store).await.0, 0);
         store.ping().await.expect("an answer");
         // Side by side within one process, too.
         let (one, two) = tokio::join!(store.migrate_up(), store.migrate_up());
         one.and(two).expect("migrated");
-        assert_eq!(applied(&store).await, [true, true, true, true]);
+        assert_eq!(applied(&store).await.1, 0);
         store.close().await;
     }
 }

@@ -19,7 +19,6 @@ crate::on_both_engines![
     a_slug_belongs_to_one_organization,
     an_error_inside_leaves_nothing,
     a_deactivated_organization_takes_no_writes,
-    a_code_that_is_a_slug_too_is_ambiguous,
     no_key_outlives_a_racing_deactivation,
 ];
 
@@ -60,10 +59,9 @@ async fn what_is_written_comes_back(database: TestDatabase) {
         let found = world.store.find_organization(&text).await.expect("found");
         assert_eq!(found, changed, "`{text}`");
     }
-    assert_eq!(
-        world.store.list_organizations().await.expect("a list"),
-        [changed]
-    );
+    let list = world.store.list_organizations().await.expect("a list");
+    let list: Vec<_> = list.into_iter().filter_map(|(_, it)| it.ok()).collect();
+    assert_eq!(list, [changed]);
 }
 
 async fn a_stale_version_is_refused(database: TestDatabase) {
@@ -221,7 +219,7 @@ async fn a_deactivated_organization_takes_no_writes(database: TestDatabase) {
     let key = world.key(&acme.organization, service_account.id).await;
     let tenant = world.tenant(&acme.organization);
     let gone = tenant
-        .deactivate_organization(&world.by())
+        .deactivate_organization(None, &world.by())
         .await
         .expect("deactivated");
     assert!(!gone.is_active);
@@ -238,7 +236,7 @@ async fn a_deactivated_organization_takes_no_writes(database: TestDatabase) {
             "{result:?}"
         );
     };
-    inactive(tenant.deactivate_organization(&by).await.map(drop));
+    inactive(tenant.deactivate_organization(None, &by).await.map(drop));
     inactive(
         tenant
             .update_organization(Some(99), &by, |_| Ok::<_, Error>(()))
@@ -280,16 +278,6 @@ async fn a_deactivated_organization_takes_no_writes(database: TestDatabase) {
     assert!(matches!(unknown, Err(Error::NotFound)));
 }
 
-async fn a_code_that_is_a_slug_too_is_ambiguous(database: TestDatabase) {
-    let world = World::on(database).await;
-    let acme = world.organization("acme").await.organization;
-    world.organization(acme.code.as_str()).await;
-    let found = world.store.find_organization(acme.code.as_str()).await;
-    assert!(matches!(found, Err(Error::Ambiguous(_))), "{found:?}");
-    let found = world.store.find_organization("nobody").await;
-    assert!(matches!(found, Err(Error::NotFound)), "{found:?}");
-}
-
 async fn no_key_outlives_a_racing_deactivation(database: TestDatabase) {
     let world = World::on(database).await;
     let (mut made, mut refused) = (0, 0);
@@ -304,7 +292,7 @@ async fn no_key_outlives_a_racing_deactivation(database: TestDatabase) {
             for _ in 0..round {
                 tokio::task::yield_now().await;
             }
-            tenant.deactivate_organization(&by).await
+            tenant.deactivate_organization(None, &by).await
         };
         let (one, gone, two) = tokio::join!(create(), deactivate, create());
         gone.expect("deactivated");

@@ -23,10 +23,11 @@ const DIRECTORY: &str = "CHARTER_TEST_CHILD_DIRECTORY";
 
 crate::on_both_engines![what_was_acknowledged_outlives_a_kill];
 
-fn child(test: &str, database: &TestDatabase) -> Command {
+/// An ignored test of this binary, to be run beside this one.
+pub(super) fn child(test: &str, database: &TestDatabase) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this binary"));
     command
-        .args(["--exact", &format!("store::process::{test}")])
+        .args(["--exact", &format!("store::{test}")])
         .args(["--ignored", "--nocapture", "--test-threads=1"])
         .env(URL, database.url())
         .env(DIRECTORY, database.directory())
@@ -35,8 +36,24 @@ fn child(test: &str, database: &TestDatabase) -> Command {
     command
 }
 
+/// The same, run by a shell that has done this before: limits that the child inherits.
+pub(super) fn child_after(setup: &str, test: &str, database: &TestDatabase) -> Command {
+    let inner = child(test, database);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("{setup}; exec \"$@\""), "sh"])
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .envs(
+            inner
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+    command
+}
+
 /// The parent's database; `None` when the ignored tests are run by hand.
-async fn in_child() -> Option<Store> {
+pub(super) async fn in_child() -> Option<(Store, PathBuf)> {
     #[expect(
         clippy::disallowed_methods,
         reason = "a parent and its child process have no other way to talk"
@@ -47,10 +64,10 @@ async fn in_child() -> Option<Store> {
     );
     let clock = Arc::new(SystemClock::start());
     let store = Store::open(config(&url, &directory), clock, Arc::new(OsEntropy)).await;
-    Some(store.expect("an open store"))
+    Some((store.expect("an open store"), directory))
 }
 
-fn by_child() -> Provenance {
+pub(super) fn by_child() -> Provenance {
     Provenance {
         actor: "sa-child".to_owned(),
         access_key: None,
@@ -80,7 +97,7 @@ async fn write_on(store: &Store) -> Error {
 #[tokio::test]
 #[ignore = "run by other tests, as a process of its own"]
 async fn migrates() {
-    if let Some(store) = in_child().await {
+    if let Some((store, _)) = in_child().await {
         store.migrate_up().await.expect("migrated");
         store.ping().await.expect("an answer");
         store.close().await;
@@ -90,7 +107,7 @@ async fn migrates() {
 #[tokio::test]
 #[ignore = "run by other tests, as a process of its own"]
 async fn writes_until_killed() {
-    if let Some(store) = in_child().await {
+    if let Some((store, _)) = in_child().await {
         panic!("{}", write_on(&store).await);
     }
 }
@@ -98,7 +115,7 @@ async fn writes_until_killed() {
 #[tokio::test]
 #[ignore = "run by other tests, as a process of its own"]
 async fn writes_until_the_disk_is_full() {
-    if let Some(store) = in_child().await {
+    if let Some((store, _)) = in_child().await {
         let error = write_on(&store).await;
         assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
         store.ping().await.expect("reads go on");
@@ -109,7 +126,11 @@ async fn writes_until_the_disk_is_full() {
 
 async fn start_side_by_side(database: &TestDatabase) {
     let children: Vec<_> = (0..3)
-        .map(|_| child("migrates", database).spawn().expect("a child"))
+        .map(|_| {
+            child("process::migrates", database)
+                .spawn()
+                .expect("a child")
+        })
         .collect();
     for child in children {
         let output = child.wait_with_output().expect("its end");
@@ -146,7 +167,7 @@ async fn what_was_acknowledged_outlives_a_kill(database: TestDatabase) {
     let tenant = world.tenant(&acme.organization);
     let mut acknowledged = 0;
     for round in 1..=5 {
-        let mut child = child("writes_until_killed", &world.database)
+        let mut child = child("process::writes_until_killed", &world.database)
             .spawn()
             .expect("a child");
         let output = BufReader::new(child.stdout.take().expect("its output"));
@@ -193,18 +214,10 @@ async fn a_full_disk_refuses_writes_and_loses_nothing() {
     let world = World::on(TestDatabase::sqlite()).await;
     let acme = world.organization("acme").await;
     // No file of the child may grow beyond 1 MiB; without the signal the write just fails.
-    let inner = child("writes_until_the_disk_is_full", &world.database);
-    let output = Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$@\"", "sh"])
-        .arg(inner.get_program())
-        .args(inner.get_args())
-        .envs(
-            inner
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
-        .output()
-        .expect("a child");
+    let limits = "trap '' XFSZ; ulimit -f 2048";
+    let test = "process::writes_until_the_disk_is_full";
+    let output = child_after(limits, test, &world.database).output();
+    let output = output.expect("a child");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success(),

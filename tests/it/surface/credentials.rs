@@ -9,6 +9,7 @@ on_both_services!(
     no_authorization_is_missing_credentials,
     two_credentials_are_ambiguous,
     another_scheme_is_malformed,
+    a_scheme_is_read_in_either_case_after_any_spaces,
     a_signed_only_route_takes_no_bearer_token,
     each_signing_header_is_there_once_and_well_formed,
     cookies_are_no_credentials,
@@ -75,6 +76,22 @@ async fn another_scheme_is_malformed(service: &Service) {
         answer.assert_refused(401, "MALFORMED_AUTHORIZATION");
     }
     signed.send().await.ok();
+}
+
+async fn a_scheme_is_read_in_either_case_after_any_spaces(service: &Service) {
+    let acme = service.organization("acme").await;
+    let manager = acme.manager().await;
+    for scheme in ["hmac ", "Hmac   ", "HMAC  "] {
+        let signed = manager.get(INFO).write();
+        let spelled = signed.header("authorization").replacen("HMAC ", scheme, 1);
+        signed.instead("authorization", &spelled).send().await.ok();
+    }
+    let person = acme.person("owner").await;
+    for scheme in ["bearer ", "BEARER  "] {
+        let asked = service.anonymous().get("/accounts");
+        let authorization = format!("{scheme}{}", person.token);
+        asked.header("authorization", &authorization).await.ok();
+    }
 }
 
 async fn a_signed_only_route_takes_no_bearer_token(service: &Service) {
@@ -197,8 +214,8 @@ fn malformed_authorizations(own: &str) -> Vec<String> {
     vec![
         "HMAC".to_owned(),
         "HMAC ".to_owned(),
-        format!("HMAC  {}", own.trim_start_matches("HMAC ")),
         own.replacen(' ', "\t", 1),
+        own.replacen(' ', " \t", 1),
         scheme_and_key.to_owned(),
         format!("{scheme_and_key}:"),
         format!("HMAC :{signature}"),

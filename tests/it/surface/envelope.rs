@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::edge::client::Client;
 use crate::on_both_services;
 use crate::service::{Persona, Service, members};
 
@@ -13,7 +14,29 @@ on_both_services!(
     what_is_private_is_not_stored,
     public_pages_need_no_credentials,
     the_operations_listener_serves_no_tenant,
+    health_is_told_to_old_load_balancers,
 );
+
+/// HAProxy's `option httpchk` sends HTTP/1.0, without a host.
+async fn health_is_told_to_old_load_balancers(service: &Service) {
+    for listener in [service.address(), service.operator_side().address()] {
+        for page in ["/healthz", "/readyz"] {
+            for (method, host) in [("GET", ""), ("HEAD", ""), ("GET", "host: a\r\n")] {
+                let mut client = Client::connect(listener).await;
+                client
+                    .write(format!("{method} {page} HTTP/1.0\r\n{host}\r\n"))
+                    .await;
+                let answer = client.answer_to(method).await.expect("an answer");
+                assert_eq!(answer.status, 200, "{method} {page} {host}");
+                assert!(client.is_closed().await, "{method} {page}");
+            }
+        }
+        let mut client = Client::connect(listener).await;
+        client.write("GET /metrics HTTP/1.0\r\n\r\n").await;
+        let refused = client.answer().await.expect("an answer");
+        refused.assert_refused(400, "INVALID_REQUEST");
+    }
+}
 
 async fn an_error_has_its_shape_and_nothing_else(service: &Service) {
     let acme = service.organization("acme").await;

@@ -5,6 +5,7 @@ mod accounts;
 mod credentials;
 mod documents;
 mod envelope;
+mod heads;
 mod order;
 mod organizations;
 pub(crate) mod portal;

@@ -84,6 +84,8 @@ impl ServiceAccountBody {
     }
 }
 
-pub(super) fn etag(service_account: &ServiceAccount) -> EntityTag {
-    EntityTag::new(service_account.id, service_account.version)
+/// The tag of the body above: its last use is part of it.
+pub(super) fn etag(service_account: &ServiceAccount, last_used: &LastUsed) -> EntityTag {
+    let last_use = last_used.of_service_account(service_account.id, service_account.last_used_at);
+    EntityTag::new(service_account.id, service_account.version).with_last_use(last_use)
 }

@@ -108,7 +108,7 @@ pub async fn create(
         .await?;
     Ok(Created {
         location: format!("/service-accounts/{}", service_account.id),
-        etag: Some(body::etag(&service_account)),
+        etag: Some(body::etag(&service_account, &request.state.last_used)),
         body: ServiceAccountBody::new(&service_account, &request.state.last_used),
     })
 }
@@ -118,6 +118,7 @@ pub struct GetServiceAccount;
 
 impl Operation for GetServiceAccount {
     const PERMISSION: Permission = Permission::GetServiceAccount;
+    const HAS_ETAG: bool = true;
     type Input = PathId<ServiceAccountId>;
     type Object = ServiceAccountObject;
 
@@ -133,7 +134,7 @@ pub async fn get(
 ) -> Result<Found<ServiceAccountBody>, ApiError> {
     let service_account = &request.object.service_account;
     let shown = ServiceAccountBody::new(service_account, &request.state.last_used);
-    request.found(body::etag(service_account), shown)
+    request.found(body::etag(service_account, &request.state.last_used), shown)
 }
 
 /// `PATCH /service-accounts/{id}`
@@ -141,7 +142,7 @@ pub struct UpdateServiceAccount;
 
 impl Operation for UpdateServiceAccount {
     const PERMISSION: Permission = Permission::UpdateServiceAccount;
-    const IF_MATCH: bool = true;
+    const HAS_ETAG: bool = true;
     type Input = (PathId<ServiceAccountId>, Body<ServiceAccountPatch>);
     type Object = ServiceAccountObject;
 
@@ -159,7 +160,10 @@ pub async fn update(
     let (_, Body(patch)) = request.input.clone();
     let id = request.object.service_account.id;
     let current = &request.object.service_account;
-    let expected = request.expected_version(&body::etag(current), current.version)?;
+    let expected = request.expected_version(
+        &body::etag(current, &request.state.last_used),
+        current.version,
+    )?;
     let service_account = request
         .write(move |write| async move {
             // Judged on the locked row: what is added is added to what is there now.
@@ -175,7 +179,10 @@ pub async fn update(
         })
         .await?;
     let shown = ServiceAccountBody::new(&service_account, &request.state.last_used);
-    Ok(Changed(body::etag(&service_account), shown))
+    Ok(Changed(
+        body::etag(&service_account, &request.state.last_used),
+        shown,
+    ))
 }
 
 /// `DELETE /service-accounts/{id}`
@@ -183,7 +190,7 @@ pub struct DeleteServiceAccount;
 
 impl Operation for DeleteServiceAccount {
     const PERMISSION: Permission = Permission::DeleteServiceAccount;
-    const IF_MATCH: bool = true;
+    const HAS_ETAG: bool = true;
     type Input = PathId<ServiceAccountId>;
     type Object = ServiceAccountObject;
 
@@ -197,7 +204,10 @@ impl Operation for DeleteServiceAccount {
 pub async fn delete(request: Authorized<DeleteServiceAccount>) -> Result<NoContent, ApiError> {
     let id = request.object.service_account.id;
     let current = &request.object.service_account;
-    let expected = request.expected_version(&body::etag(current), current.version)?;
+    let expected = request.expected_version(
+        &body::etag(current, &request.state.last_used),
+        current.version,
+    )?;
     request
         .write(move |write| async move {
             let by = write.provenance();

@@ -9,6 +9,7 @@ use crate::service::{Persona, Service, Signer};
 on_both_services!(
     metadata_is_merged,
     metadata_comes_back_as_it_was_sent,
+    keys_of_a_parser_are_keys_like_any_other,
     the_limits_hold_at_their_edges,
     the_limits_are_of_the_result,
 );
@@ -72,6 +73,56 @@ async fn metadata_comes_back_as_it_was_sent(service: &Service) {
     editor.patch(INFO, json!({"metadata": null})).await.ok();
     let shown = editor.ask("PATCH", INFO).body(spelled).await.ok();
     assert_eq!(shown["metadata"].to_string(), r#"{"a":1,"b":100,"c":0}"#);
+}
+
+/// Whatever meaning some parser gives to it: stored and returned literally, on every object.
+async fn keys_of_a_parser_are_keys_like_any_other(service: &Service) {
+    let acme = service.organization("acme").await;
+    let manager = acme.manager().await;
+    let made = manager
+        .post("/service-accounts", json!({"name": "Holder"}))
+        .await;
+    let holder = made.header("location").expect("a location").to_owned();
+    let account = format!("/accounts/{}", acme.account.id);
+    for key in [
+        "$serde_json::private::RawValue",
+        "$serde_json::private::Number",
+        "$__toml_private_datetime",
+        "__entity",
+        "__extn",
+        "$ref",
+        "__proto__",
+    ] {
+        for value in [
+            r#""oops""#,
+            r#""{\"a\":[1]}""#,
+            r#""117.63331139400017""#,
+            "0.5",
+            r#"{"x":{"y":"z"}}"#,
+        ] {
+            // The test's own parser would give the key its meaning, so texts are compared.
+            let metadata = format!(r#""metadata":{{"a":{{"{key}":{value}}}}}"#);
+            for target in [INFO, &*account, &*holder] {
+                let clear = manager.ask("PATCH", target).body(r#"{"metadata":null}"#);
+                assert_eq!(clear.await.status, 200);
+                let patch = manager.ask("PATCH", target).body(format!("{{{metadata}}}"));
+                for answer in [patch.await, manager.get(target).await] {
+                    let text = String::from_utf8(answer.body).expect("text");
+                    assert!(
+                        answer.status == 200 && text.contains(&metadata),
+                        "{key}: {text}"
+                    );
+                }
+            }
+        }
+    }
+    // It stops nobody: not its own people, not operators, not the audit log.
+    acme.person("owner").await;
+    let store = &service.state().store;
+    let all = store.list_organizations().await.expect("a list");
+    assert!(all.iter().all(|(_, organization)| organization.is_ok()));
+    let report = store.verify_audit(None).await.expect("a report");
+    assert_eq!(report.findings, []);
 }
 
 fn keys(count: usize) -> Value {

@@ -14,6 +14,7 @@ on_both_services!(
     who_may_invite,
     who_may_change_whom,
     who_may_remove_whom,
+    a_members_id_is_read_in_either_case,
     there_is_always_an_owner,
     strangers_are_not_found,
     a_role_changes_at_once,
@@ -241,6 +242,32 @@ async fn who_may_remove_whom(service: &Service) {
     owner.post(&format!("{TEAM}/invite"), body).await.ok();
 }
 
+async fn a_members_id_is_read_in_either_case(service: &Service) {
+    let acme = service.organization("acme").await;
+    let (owner, reader) = (acme.person("owner").await, acme.person("member").await);
+    let upper = format!("{TEAM}/{}/role", reader.id.to_uppercase());
+    owner.put(&upper, json!({"role": "admin"})).await.ok();
+    for other in [
+        reader.id.replace('-', ""),
+        format!("{{{}}}", reader.id),
+        format!("urn:uuid:{}", reader.id),
+    ] {
+        let target = format!(
+            "{TEAM}/{}/role",
+            other.replace('{', "%7B").replace('}', "%7D")
+        );
+        let refused = owner.put(&target, json!({"role": "member"})).await;
+        refused.assert_refused(404, "NOT_FOUND");
+    }
+    let path = format!("{TEAM}/{}", reader.id.to_uppercase());
+    for method in ["GET", "PUT", "POST", "PATCH"] {
+        let refused = owner.ask(method, &path).await;
+        refused.assert_refused(405, "METHOD_NOT_ALLOWED");
+        assert_eq!(refused.header("allow"), Some("DELETE"), "{method}");
+    }
+    owner.delete(&path).await.ok();
+}
+
 async fn there_is_always_an_owner(service: &Service) {
     let acme = service.organization("acme").await;
     let one = acme.person(TeamRole::Owner).await;
@@ -296,7 +323,6 @@ async fn strangers_are_not_found(service: &Service) {
         &*foreign.id,
         missing,
         "nonsense",
-        &owner.id.to_uppercase(),
         &owner.id.replace('-', ""),
     ] {
         owner

@@ -3,12 +3,14 @@
 use serde_json::json;
 
 use super::INFO;
+use crate::edge::client::Answer;
 use crate::on_both_services;
 use crate::service::{Persona, Service, new_nonce};
 
 on_both_services!(
     whatever_is_signed_cannot_be_changed,
     strangers_are_all_told_the_same,
+    a_client_can_compare_what_was_to_be_signed,
     the_target_is_signed_as_it_is_sent,
     the_body_is_the_one_that_was_signed,
     the_hash_is_asked_after_the_keys_state,
@@ -71,9 +73,44 @@ async fn strangers_are_all_told_the_same(service: &Service) {
         &guesser,
     ] {
         let answer = stranger.get(INFO).await;
-        assert_eq!(answer.without_request_id(), first.without_request_id());
+        assert_eq!(alike(&answer), alike(&first));
     }
     revoked.get(INFO).await.assert_refused(401, "KEY_REVOKED");
+}
+
+/// An INVALID_SIGNATURE, less what is of this one request: its id and the text to sign.
+fn alike(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
+    let text = answer.json()["error"]["string_to_sign"].to_string();
+    let (status, mut headers, body) = answer.without_request_id();
+    headers.retain(|(name, _)| name != "content-length");
+    (status, headers, body.replace(&text, "…"))
+}
+
+async fn a_client_can_compare_what_was_to_be_signed(service: &Service) {
+    let manager = service.organization("acme").await.manager().await;
+    for over_h2 in [false, true] {
+        let body = r#"{"name":"Ümläut"}"#;
+        let asked = manager
+            .ask("PATCH", "/organizations/info?a=%20b&c")
+            .body(body);
+        let asked = asked
+            .dated("2025-09-30T12:00:00.5Z")
+            .nonce("nonce-compared");
+        let signed = asked.write().with("x-unsigned", "1");
+        let signed = if over_h2 { signed.over_h2() } else { signed };
+        let hash = signed.header("x-content-sha256").to_owned();
+        let tampered = signed.instead("x-nonce", "nonce-exchanged").send().await;
+        tampered.assert_refused(401, "INVALID_SIGNATURE");
+        assert_eq!(
+            tampered.json()["error"]["string_to_sign"],
+            format!(
+                "PATCH\n/organizations/info\na=%20b&c\n2025-09-30T12:00:00.5Z\nnonce-exchanged\n{hash}"
+            )
+        );
+    }
+    // Of who has proved nothing, and of nobody else.
+    let missing = service.anonymous().get(INFO).await;
+    assert!(missing.json()["error"]["string_to_sign"].is_null());
 }
 
 async fn the_target_is_signed_as_it_is_sent(service: &Service) {

@@ -1,27 +1,21 @@
-//! Opens the two pools: readers, and the writers that run transactions.
-//!
-//! SQLite has one writer, so that writes queue here and not at the file's lock.
+//! SQLite: one writer, so that writes queue here and not at the file's lock.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sea_orm::SqlxSqliteConnector;
 use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sea_orm::sqlx::{self, ConnectOptions, Connection, Executor};
-use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
+use sea_orm::sqlx::{self, ConnectOptions, Connection as _, Executor as _};
 
-use super::{Config, Error};
+use super::{Connection, Health, Pools, Presence};
+use crate::store::{Config, Error};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
-const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
-/// Enough for transactions of different tenants at once; those of one tenant queue anyway.
-const POSTGRES_WRITERS: u32 = 8;
-const PING_AFTER_IDLE: Duration = Duration::from_secs(5);
 
-/// What every SQLite connection must say when asked (sqlite.org/pragma.html).
+/// What every connection must say when asked (sqlite.org/pragma.html).
 const REQUIRED_PRAGMAS: [(&str, &str); 5] = [
     ("journal_mode", "wal"),
     ("synchronous", "2"),
@@ -30,78 +24,7 @@ const REQUIRED_PRAGMAS: [(&str, &str); 5] = [
     ("trusted_schema", "0"),
 ];
 
-pub(super) struct Pools {
-    pub(super) reader: DatabaseConnection,
-    pub(super) writer: DatabaseConnection,
-}
-
 pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
-    let scheme = config.url.split(':').next().unwrap_or_default();
-    match scheme {
-        "sqlite" => connect_sqlite(config).await,
-        "postgres" | "postgresql" => connect_postgres(config).await,
-        // The URL may hold a password: only its scheme is repeated.
-        other => Err(Error::Setup(format!(
-            "the database url starts with `{other}`, expected `sqlite://` or `postgres://`"
-        ))),
-    }
-}
-
-async fn connect_postgres(config: &Config) -> Result<Pools, Error> {
-    let options: PgConnectOptions = config
-        .url
-        .parse()
-        .map_err(|error| Error::Setup(format!("the database url is malformed: {error}")))?;
-    let options = options
-        .application_name("charter")
-        .options([
-            ("statement_timeout", milliseconds(config.statement_timeout)),
-            ("lock_timeout", milliseconds(LOCK_TIMEOUT)),
-            (
-                "idle_in_transaction_session_timeout",
-                milliseconds(IDLE_IN_TRANSACTION_TIMEOUT),
-            ),
-            // The ROLLBACK below warns when there is nothing to roll back, which is the rule.
-            ("client_min_messages", "error".to_owned()),
-        ])
-        .disable_statement_logging();
-    let pool = || {
-        PgPoolOptions::new()
-            .acquire_timeout(config.acquire_timeout)
-            .test_before_acquire(false)
-    };
-    let writer = pool()
-        .max_connections(POSTGRES_WRITERS)
-        // A transaction whose begin was cancelled is still open on the server, and the driver
-        // does not know: without this, later writes would end up in it and be lost.
-        .before_acquire(|connection, _| {
-            Box::pin(async move { connection.execute("ROLLBACK").await.map(|_| true) })
-        })
-        .connect_with(options.clone())
-        .await?;
-    let reader = pool()
-        .max_connections(config.max_readers)
-        .before_acquire(|connection, state| {
-            Box::pin(async move {
-                if state.idle_for >= PING_AFTER_IDLE {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-        .connect_with(options.options([("default_transaction_read_only", "on")]))
-        .await?;
-    Ok(Pools {
-        reader: SqlxPostgresConnector::from_sqlx_postgres_pool(reader),
-        writer: SqlxPostgresConnector::from_sqlx_postgres_pool(writer),
-    })
-}
-
-fn milliseconds(duration: Duration) -> String {
-    format!("{}ms", duration.as_millis())
-}
-
-async fn connect_sqlite(config: &Config) -> Result<Pools, Error> {
     let options: SqliteConnectOptions = config
         .url
         .parse()
@@ -112,7 +35,7 @@ async fn connect_sqlite(config: &Config) -> Result<Pools, Error> {
         .foreign_keys(true)
         .pragma("trusted_schema", "OFF")
         .disable_statement_logging();
-    prepare_file(&options).await?;
+    let presence = prepare_file(&options, config.is_server).await?;
     let pool = || {
         SqlitePoolOptions::new()
             .acquire_timeout(config.acquire_timeout)
@@ -121,9 +44,20 @@ async fn connect_sqlite(config: &Config) -> Result<Pools, Error> {
             .max_lifetime(None)
             .after_connect(|connection, _| Box::pin(read_back(connection)))
     };
+    let health = Arc::new(Health::default());
+    let (at_acquire, at_release) = (Arc::clone(&health), Arc::clone(&health));
     let writer = pool()
         .max_connections(1)
         .min_connections(1)
+        .before_acquire(move |connection, known| {
+            let health = Arc::clone(&at_acquire);
+            Box::pin(async move { Ok(may_be_used(connection, known.age, &health).await) })
+        })
+        // Here too, so that nobody waits for the lock of a transaction that will never end.
+        .after_release(move |connection, known| {
+            let health = Arc::clone(&at_release);
+            Box::pin(async move { Ok(may_be_used(connection, known.age, &health).await) })
+        })
         .connect_with(options.clone())
         .await
         .map_err(refused)?;
@@ -132,15 +66,41 @@ async fn connect_sqlite(config: &Config) -> Result<Pools, Error> {
         .connect_with(options.pragma("query_only", "ON"))
         .await
         .map_err(refused)?;
+    let reader = SqlxSqliteConnector::from_sqlx_sqlite_pool(reader);
+    let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
     Ok(Pools {
-        reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
-        writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
+        reader: Connection::new(reader, Arc::default(), None),
+        writer: Connection::new(writer, health, None),
+        presence,
     })
+}
+
+/// Whether the next transaction on this connection would be one of its own.
+///
+/// SQLite rolls back by itself when a commit or a write fails (sqlite.org/lang_transaction.html,
+/// section 2.3). The driver, whose own rollback then fails, goes on counting the transaction, and
+/// turns the next one into a savepoint that nobody ever commits. So SQLite is asked: `BEGIN` fails
+/// inside a transaction, and takes no lock outside of one. The counter is read afterwards, when
+/// everything that was queued is done.
+async fn may_be_used(connection: &mut SqliteConnection, age: Duration, health: &Health) -> bool {
+    let outside = connection.execute("BEGIN DEFERRED; ROLLBACK").await;
+    let fault = match outside {
+        Err(error) => format!("a connection was inside a transaction: {error}"),
+        Ok(_) if connection.is_in_transaction() => {
+            "a transaction was rolled back by SQLite".to_owned()
+        }
+        Ok(_) => return health.trusts(age),
+    };
+    // A commit that failed has said so already, with its reason.
+    if health.trusts(age) {
+        health.distrust(fault);
+    }
+    false
 }
 
 /// Creates the file for its owner alone and switches it to WAL, one process at a time: the switch
 /// needs the file to itself and does not wait for it, whatever the busy timeout says.
-async fn prepare_file(options: &SqliteConnectOptions) -> Result<(), Error> {
+async fn prepare_file(options: &SqliteConnectOptions, is_server: bool) -> Result<Presence, Error> {
     let path = options.get_filename().to_owned();
     if path.to_string_lossy().starts_with("file:") {
         return Err(Error::Setup(
@@ -154,13 +114,15 @@ async fn prepare_file(options: &SqliteConnectOptions) -> Result<(), Error> {
     let setup = |what: &str, at: &Path, error: std::io::Error| {
         Error::Setup(format!("cannot {what} `{}`: {error}", at.display()))
     };
-    let lock = tokio::task::spawn_blocking(move || {
+    let (lock, presence) = tokio::task::spawn_blocking(move || {
         // The directory is locked, not the file: closing a file drops SQLite's own locks on it.
         let lock = std::fs::File::open(&directory)
             .and_then(|lock| lock.lock().map(|()| lock))
             .map_err(|error| setup("open the database's directory", &directory, error))?;
         create_private(&path).map_err(|error| setup("create the database", &path, error))?;
-        Ok::<_, Error>(lock)
+        let presence = Presence::beside(&path, is_server)
+            .map_err(|error| setup("lock what stands beside", &path, error))?;
+        Ok::<_, Error>((lock, presence))
     })
     .await
     .map_err(|error| Error::Unexpected(error.into()))??;
@@ -172,7 +134,7 @@ async fn prepare_file(options: &SqliteConnectOptions) -> Result<(), Error> {
     read_back(&mut connection).await.map_err(refused)?;
     connection.close().await?;
     drop(lock);
-    Ok(())
+    Ok(presence)
 }
 
 fn create_private(path: &Path) -> std::io::Result<()> {

@@ -1,12 +1,13 @@
-//! What the service makes of a forbid that fails: it denies, where Cedar would skip it.
+//! What the service makes of Cedar's answer: a forbid that fails denies, where Cedar would skip it.
 
 use std::collections::BTreeSet;
 
 use cedar_policy::{AuthorizationError, Decision, Effect, Policy, PolicyId, PolicySet, Response};
 use cedar_policy_core::ast;
 use cedar_policy_symcc::never_errors_asserts;
+use serde_json::Value;
 
-use crate::policy::request_type::RequestType;
+use super::request_type::RequestType;
 
 /// What the service answers where Cedar answers this.
 pub(super) struct Served {
@@ -66,4 +67,29 @@ pub(super) fn ask_the_same(one: &Policy, other: &Policy) -> bool {
 fn condition(policy: &Policy) -> String {
     let policy: &ast::Policy = policy.as_ref();
     policy.condition().to_string()
+}
+
+/// The same permits, where none of these forbids fails: what is left of them as the service decides.
+pub(super) fn where_these_do_not_fail(
+    permits: &[&Policy],
+    forbids: &[&Policy],
+    request_type: &RequestType<'_>,
+) -> Result<Vec<Policy>, String> {
+    let mut clauses = Vec::new();
+    for forbid in forbids {
+        if let Some(sound) = where_it_does_not_fail(forbid, request_type)? {
+            let json = sound.to_json().map_err(|error| error.to_string())?;
+            let conditions = json.get("conditions").and_then(Value::as_array);
+            clauses.extend(conditions.into_iter().flatten().cloned());
+        }
+    }
+    let guarded = |permit: &&Policy| {
+        let mut json = permit.to_json().map_err(|error| error.to_string())?;
+        let conditions = json.get_mut("conditions").and_then(Value::as_array_mut);
+        conditions
+            .ok_or("a policy without conditions")?
+            .extend(clauses.iter().cloned());
+        Policy::from_json(Some(permit.id().clone()), json).map_err(|error| error.to_string())
+    };
+    permits.iter().map(guarded).collect()
 }

@@ -1,0 +1,210 @@
+//! The database at start: waited for if it is not up yet, and asked whether the keys are its own.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable as _};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::ExposeSecret as _;
+use sha2::Sha256;
+use tokio::time::Instant;
+
+use super::{StartError, create_private_dir, sealer};
+use crate::authn::secrets::Binding;
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
+use crate::settings::Settings;
+use crate::settings::keys::{Key, Keys};
+use crate::store::{self, AuditKey, KeyCheck, Store};
+
+/// A server does not restart faster, so that what was used since then is the present server's.
+const PING_AFTER_IDLE: Duration = Duration::from_millis(100);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What the keys of a database are for: without them it cannot be read, or not be verified.
+const SEALING: &str = "sealing";
+const AUDIT: &str = "audit";
+
+/// Connects to the database for an operator's command, without migrating it; the data directory,
+/// which holds the heads of the audit chains whatever the database is, is made if it is missing.
+///
+/// # Errors
+///
+/// [`StartError::DataDir`] and [`StartError::Database`].
+pub async fn open_store(
+    settings: &Settings,
+    keys: &Keys,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Store, StartError> {
+    open(settings, keys, clock, entropy, false).await
+}
+
+/// Connects as a server does, which waits for a database that is not up yet.
+///
+/// # Errors
+///
+/// As [`open_store`].
+pub(super) async fn wait_for_store(
+    settings: &Settings,
+    keys: &Keys,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Store, StartError> {
+    let limit = settings.database.start_timeout;
+    let end = Instant::now() + limit;
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_delay(LONGEST_PAUSE)
+        .without_max_times()
+        .with_total_delay(Some(limit));
+    let attempt = || open(settings, keys, clock, entropy, true);
+    attempt
+        .retry(pauses)
+        .when(|error| {
+            let may_come_up = matches!(error, StartError::Database(store::Error::Unavailable(_)));
+            may_come_up && Instant::now() < end
+        })
+        .notify(|error, _pause| tracing::warn!(%error, ?limit, "waiting for the database"))
+        .await
+}
+
+async fn open(
+    settings: &Settings,
+    keys: &Keys,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+    is_server: bool,
+) -> Result<Store, StartError> {
+    create_private_dir(&settings.data_dir)?;
+    let config = store::Config {
+        url: settings.database.url.expose_secret().to_owned(),
+        max_readers: settings.database.max_readers,
+        acquire_timeout: settings.database.acquire_timeout,
+        statement_timeout: settings.database.statement_timeout,
+        ping_after_idle: PING_AFTER_IDLE,
+        is_server,
+        audit_keys: keys.audit.iter().map(audit_key).collect(),
+        audit_heads: Some(audit_heads(&settings.data_dir)),
+    };
+    Ok(Store::open(config, Arc::clone(clock), Arc::clone(entropy)).await?)
+}
+
+fn audit_heads(data_dir: &Path) -> std::path::PathBuf {
+    data_dir.join("audit-heads.jsonl")
+}
+
+fn audit_key(key: &Key) -> AuditKey {
+    AuditKey {
+        id: key.id().to_owned(),
+        secret: key.expose().to_vec().into(),
+    }
+}
+
+/// Refuses keys that are not this database's, and remembers those that are.
+///
+/// # Errors
+///
+/// As [`check_keys`].
+pub(super) async fn note_keys(store: &Store, keys: &Keys) -> Result<(), StartError> {
+    let new = check_keys(store, keys).await?;
+    if !new.is_empty() {
+        store.note_keys(new).await?;
+    }
+    Ok(())
+}
+
+/// Whether the keys are this database's: each has the value that it had before, and one of each list
+/// was in use before. The answer is those that are new to it.
+///
+/// # Errors
+///
+/// [`StartError::ForeignKeys`], and the database's.
+pub async fn check_keys(store: &Store, keys: &Keys) -> Result<Vec<KeyCheck>, StartError> {
+    let known = store.key_checks().await?;
+    let mut new = Vec::new();
+    for (purpose, keys) in [(SEALING, &keys.sealing), (AUDIT, &keys.audit)] {
+        let known: Vec<_> = known
+            .iter()
+            .filter(|known| known.purpose == purpose)
+            .collect();
+        let mut is_one_known = known.is_empty();
+        for key in keys {
+            let check = check(purpose, key)?;
+            match known.iter().find(|known| known.key_id == check.key_id) {
+                Some(known) if **known == check => is_one_known = true,
+                Some(_) => {
+                    let key = key.id();
+                    return Err(foreign(purpose, format!("`{key}` was another key here")));
+                }
+                None => new.push(check),
+            }
+        }
+        if !is_one_known {
+            let ids: Vec<_> = known.iter().map(|known| &*known.key_id).collect();
+            let ids = ids.join("`, `");
+            return Err(foreign(purpose, format!("it was used with `{ids}`")));
+        }
+    }
+    if known.is_empty() {
+        check_by_rows(store, keys).await?;
+    }
+    Ok(new)
+}
+
+/// For a database from before its keys were remembered: by what they have made.
+async fn check_by_rows(store: &Store, keys: &Keys) -> Result<(), StartError> {
+    let sealer = sealer(keys)?;
+    let mut opened = !store.has_secrets().await?;
+    for key in &keys.sealing {
+        if let Some((row, secret)) = store.sealed_by(key.id()).await? {
+            let binding = Binding {
+                key: row.id,
+                organization: row.organization_id,
+            };
+            if sealer.open(&secret, binding).is_err() {
+                let why = format!("`{}` does not open what it sealed", key.id());
+                return Err(foreign(SEALING, why));
+            }
+            opened = true;
+        }
+    }
+    if !opened {
+        let why = "none of them sealed any of its secrets";
+        return Err(foreign(SEALING, why.to_owned()));
+    }
+    let mut verified = !store.has_audit_events().await?;
+    for key in &keys.audit {
+        match store.audit_key_fits(key.id()).await? {
+            Some(true) => verified = true,
+            Some(false) => {
+                let why = format!("`{}` does not verify what it chained", key.id());
+                return Err(foreign(AUDIT, why));
+            }
+            None => {}
+        }
+    }
+    if !verified {
+        let why = "none of them chained any of its events";
+        return Err(foreign(AUDIT, why.to_owned()));
+    }
+    Ok(())
+}
+
+fn check(purpose: &'static str, key: &Key) -> Result<KeyCheck, StartError> {
+    let text = format!("charter key check 1\n{purpose}\n{}", key.id());
+    // It takes keys of any length.
+    let mac = Hmac::<Sha256>::new_from_slice(key.expose())
+        .map_err(|error| foreign(purpose, error.to_string()))?;
+    Ok(KeyCheck {
+        purpose: purpose.to_owned(),
+        key_id: key.id().to_owned(),
+        value: mac.chain_update(text).finalize().into_bytes().into(),
+    })
+}
+
+const fn foreign(purpose: &'static str, why: String) -> StartError {
+    StartError::ForeignKeys(purpose, why)
+}

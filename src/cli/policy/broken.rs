@@ -1,0 +1,28 @@
+//! A folder that cannot be used, in the form that was asked for.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use super::super::Error;
+use crate::authz::fault::LoadError;
+
+/// As for every error that kept a command from its work.
+const CANNOT_WORK: u8 = 2;
+
+/// Prints the faults as one JSON document if that was asked for; else they are the error.
+///
+/// # Errors
+///
+/// The faults, or they cannot be written.
+pub(super) fn report(
+    error: &LoadError,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<ExitCode, Error> {
+    if !json {
+        return Err(Error::Policies(error.report()));
+    }
+    serde_json::to_writer_pretty(&mut *out, &error.document()).map_err(std::io::Error::from)?;
+    writeln!(out)?;
+    Ok(ExitCode::from(CANNOT_WORK))
+}

@@ -1,0 +1,35 @@
+//! Opens the two pools: readers, and the writers that run transactions. Whatever is asked of the
+//! database passes a [`Connection`] or a [`Transaction`]: there are no other doors.
+
+mod connection;
+mod health;
+mod postgres;
+mod postgres_url;
+mod presence;
+mod sqlite;
+mod transaction;
+
+pub(super) use connection::Connection;
+use health::Health;
+pub(super) use presence::Presence;
+pub(super) use transaction::Transaction;
+
+use super::{Config, Error};
+
+pub(super) struct Pools {
+    pub(super) reader: Connection,
+    pub(super) writer: Connection,
+    pub(super) presence: Presence,
+}
+
+pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
+    let scheme = config.url.split(':').next().unwrap_or_default();
+    match scheme {
+        "sqlite" => sqlite::connect(config).await,
+        "postgres" | "postgresql" => postgres::connect(config).await,
+        // The URL may hold a password: only its scheme is repeated.
+        other => Err(Error::Setup(format!(
+            "the database url starts with `{other}`, expected `sqlite://` or `postgres://`"
+        ))),
+    }
+}
