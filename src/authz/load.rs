@@ -23,8 +23,9 @@ use super::failures::Failures;
 use super::fault::{Fault, Source};
 use super::folder::Folder;
 use super::index::Index;
+use super::known::{self, Known};
 use super::limits::{self, Language};
-use super::snapshot::{Invariant, Place, PolicyFile, Snapshot};
+use super::snapshot::{Invariant, Place, Snapshot};
 use super::trial;
 
 /// Cedar's parser and validator recurse; `limits` keeps them shallow, this is the second wall.
@@ -107,7 +108,7 @@ fn check(folder: &Folder, known: &Known<'_>) -> Result<Snapshot, Vec<Fault>> {
         schema_source: Arc::clone(&folder.schema),
         schema_digest: folder.schema_digest().into(),
         places: places(&policies),
-        sources: sources(&policies),
+        sources: known::sources(&policies.files),
         invariants,
         policies: policies.set,
         index,
@@ -157,46 +158,6 @@ fn invariants(folder: &Folder, schema: &Schema, faults: &mut Vec<Fault>) -> Vec<
         });
     }
     invariants
-}
-
-/// What was checked before and need not be again.
-pub(super) enum Known<'a> {
-    /// Nothing.
-    Nothing,
-    /// These files, and these policies under the same schema.
-    Checked(&'a Snapshot),
-    /// The folder itself was in force in this program: it is only parsed.
-    Itself,
-}
-
-impl Known<'_> {
-    /// The policies of a file, if it is known word for word.
-    fn policies(&self, source: &Source) -> Option<Vec<&Policy>> {
-        let Self::Checked(snapshot) = self else {
-            return None;
-        };
-        let name = file_name(source);
-        let file = snapshot.sources.get(&*name)?;
-        if file.source.inner() != source.inner() {
-            return None;
-        }
-        let policies = file.policies.iter();
-        policies.map(|id| snapshot.policies.policy(id)).collect()
-    }
-
-    /// Whether it has that policy word for word.
-    fn has(&self, policy: &Policy) -> bool {
-        let Self::Checked(snapshot) = self else {
-            return false;
-        };
-        let known = snapshot.policies.policy(policy.id());
-        known.is_some_and(|known| known.to_cedar() == policy.to_cedar())
-    }
-
-    /// Whether what it has is valid under this schema.
-    fn vouches_under(&self, schema: &Source) -> bool {
-        matches!(self, Self::Checked(snapshot) if snapshot.schema_source.inner() == schema.inner())
-    }
 }
 
 /// The policies of all files, and the file of each.
@@ -432,22 +393,7 @@ fn places(policies: &Policies) -> BTreeMap<String, Place> {
     places
 }
 
-/// The policy files by name, each with the ids of its policies.
-fn sources(policies: &Policies) -> BTreeMap<String, PolicyFile> {
-    let mut files: BTreeMap<String, PolicyFile> = BTreeMap::new();
-    for (id, source) in &policies.files {
-        let file = files
-            .entry(file_name(source).into_owned())
-            .or_insert_with(|| PolicyFile {
-                source: Arc::clone(source),
-                policies: Vec::new(),
-            });
-        file.policies.push(id.clone());
-    }
-    files
-}
-
-fn file_name(source: &Source) -> Cow<'_, str> {
+pub(super) fn file_name(source: &Source) -> Cow<'_, str> {
     Path::new(source.name())
         .file_name()
         .unwrap_or_default()
