@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use cedar_policy::{Entities, EvalResult, Expression, Policy, Request, eval_expression};
+use cedar_policy::{Entities, EvaluationError, Expression, Policy, Request, eval_expression};
 
 use super::engine::STACK_BYTES;
 use super::expressions::depth;
@@ -60,7 +60,7 @@ pub(super) fn too_deep<'p>(
 /// Other failures may be the example's: it has no tags, and the plainest values.
 fn runs_out(request: &Request, entities: &Entities, condition: &Expression) -> Option<String> {
     match eval_expression(request, entities, condition) {
-        Err(error @ cedar_policy::EvaluationError::RecursionLimit(_)) => Some(error.to_string()),
-        Ok(EvalResult::Bool(_)) | Ok(_) | Err(_) => None,
+        Err(error @ EvaluationError::RecursionLimit(_)) => Some(error.to_string()),
+        Ok(_) | Err(_) => None,
     }
 }

@@ -90,10 +90,10 @@ fn address_of(text: &str) -> Option<String> {
         .split_once('/')
         .map_or((text, None), |(a, p)| (a, Some(p)));
     let address: IpAddr = address.parse().ok()?;
-    let is_single = match (address, prefix) {
-        (_, None) | (IpAddr::V4(_), Some("32")) | (IpAddr::V6(_), Some("128")) => true,
-        _ => false,
-    };
+    let is_single = matches!(
+        (address, prefix),
+        (_, None) | (IpAddr::V4(_), Some("32")) | (IpAddr::V6(_), Some("128"))
+    );
     let written = address.to_string();
     // Cedar does not read IPv4 within IPv6.
     let is_read = !(address.is_ipv6() && written.contains('.'));

@@ -124,18 +124,27 @@ fn suited(plain: &World, policy: &Policy) -> Vec<World> {
     if let Some(uid) = within {
         world.put_in(&world.resource.clone(), &uid);
     }
-    let mut worlds = Vec::new();
-    for flag in [true, false] {
-        world.set_every_flag(flag);
-        worlds.push(world.clone());
+    // Whoever a condition asks to have some role or permission has them all.
+    let mut member = world.clone();
+    for uid in policy.entity_literals() {
+        if ["Role", "Permission"].contains(&uid.type_name().basename()) {
+            member.put_in(&world.principal, &uid);
+        }
     }
-    // Where a condition compares with a value, that value often fits.
     let text = policy.to_cedar().unwrap_or_default();
-    for function in ["ip", "datetime"] {
-        for argument in arguments(&text, function).take(MAX_TRIES) {
-            world.set_every_flag(true);
-            world.set_every(function, argument.split('/').next().unwrap_or(argument));
+    let mut worlds = Vec::new();
+    for mut world in [member, world] {
+        for flag in [true, false] {
+            world.set_every_flag(flag);
             worlds.push(world.clone());
+        }
+        // Where a condition compares with a value, that value often fits.
+        for function in ["ip", "datetime"] {
+            for argument in arguments(&text, function).take(MAX_TRIES) {
+                world.set_every_flag(true);
+                world.set_every(function, argument.split('/').next().unwrap_or(argument));
+                worlds.push(world.clone());
+            }
         }
     }
     worlds

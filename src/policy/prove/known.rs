@@ -132,7 +132,7 @@ impl<'a> Known<'a> {
         if is_whole {
             entries.retain(|_, entry| entry.age <= MAX_AGE);
         }
-        for (key, entry) in entries.iter_mut() {
+        for (key, entry) in &*entries {
             let value = to_hex(&entry.value);
             // Writing to a string cannot fail.
             let _ = writeln!(body, "{} {} {value}", entry.age, to_hex(key));
