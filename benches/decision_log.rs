@@ -17,11 +17,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use charter::authz::decision_log::{
-    Asker, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder, Via, verify,
+    Asker, Clocks, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder, Via,
+    verify,
 };
 use charter::authz::principal::Principal;
 use charter::authz::snapshot::Snapshot;
+use charter::budgets::Budgets;
 use charter::domain::clock::{Clock, SystemClock};
+use charter::domain::confirmed_clock::ConfirmedClock;
 use charter::domain::entropy::OsEntropy;
 use charter::domain::permission::Permission;
 use charter::policy::replay::{Earlier, Mode, replay};
@@ -115,8 +118,15 @@ fn open(dir: &Path, head: &Path, clock: &Arc<SystemClock>) -> DecisionLog {
             keep_files: 64,
             keep_for: Duration::from_hours(24),
         },
+        allowed_per_second: 0,
+        sync_within: Duration::from_secs(1),
+        budgets: Arc::new(Budgets::unlimited(clock.clone())),
     };
-    DecisionLog::open(config, None, clock.clone(), Arc::new(OsEntropy)).expect("a log")
+    let clocks = Clocks {
+        now: clock.clone(),
+        confirmed: Arc::new(ConfirmedClock::new(clock.clone())),
+    };
+    DecisionLog::open(config, None, clocks, Arc::new(OsEntropy)).expect("a log")
 }
 
 fn principals(snapshot: &Snapshot) -> Vec<Arc<Principal>> {
@@ -146,6 +156,7 @@ fn decide(
             now: clock.now(),
             request_id: "01k6dyspfte23tskdzn1kqd65k",
             via: Via::Request,
+            tells_id: false,
         };
         let own =
             charter::authz::question::Resource::Organization(principal.caller().organization());

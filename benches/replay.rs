@@ -14,7 +14,7 @@ use std::time::Duration;
 use charter::authn::replay::{Config, ReplayGuard};
 use charter::domain::clock::{Clock, SystemClock};
 use charter::domain::entropy::OsEntropy;
-use charter::domain::id::AccessKeyId;
+use charter::domain::id::{AccessKeyId, OrganizationId};
 use secrecy::SecretBox;
 use tokio::runtime::Runtime;
 
@@ -91,6 +91,7 @@ fn open(directory: &Path, clock: &Arc<SystemClock>) -> ReplayGuard {
     let config = Config {
         window: Duration::from_mins(5),
         per_key_quota: 4 * NONCES,
+        per_organization: 4 * NONCES,
         total: 4 * NONCES,
         directory: directory.to_owned(),
         hash_key: SecretBox::new(Box::new([7; 32])),
@@ -104,6 +105,11 @@ fn key(clock: &Arc<SystemClock>) -> AccessKeyId {
     AccessKeyId::generate(clock.now(), &OsEntropy)
 }
 
+/// The bounds are those of one key, so all may be one organization's.
+fn organization() -> OrganizationId {
+    OrganizationId::from_uuid(uuid::Uuid::from_u128(1))
+}
+
 fn claim(
     runtime: &Runtime,
     guard: &ReplayGuard,
@@ -111,7 +117,7 @@ fn claim(
     nonce: &str,
     date: charter::domain::timestamp::Timestamp,
 ) {
-    let claimed = runtime.block_on(guard.claim(key, nonce, date));
+    let claimed = runtime.block_on(guard.claim(key, organization(), nonce, date));
     claimed.expect("a fresh nonce");
 }
 

@@ -13,4 +13,5 @@ pub mod mail;
 pub mod policy;
 pub mod settings;
 pub mod store;
+pub mod system;
 pub mod telemetry;

@@ -12,6 +12,8 @@ mod m20260901_000002_audit;
 mod m20261125_000003_portal;
 mod m20261125_000004_portal_upkeep;
 mod m20261128_000005_names_and_keys;
+mod m20261128_000006_guard_lease;
+mod m20261128_000007_portal_accounts;
 mod m20261128_000008_policy_revisions;
 
 /// Every migration, oldest first.
@@ -26,6 +28,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000003_portal::Migration),
             Box::new(m20261125_000004_portal_upkeep::Migration),
             Box::new(m20261128_000005_names_and_keys::Migration),
+            Box::new(m20261128_000006_guard_lease::Migration),
+            Box::new(m20261128_000007_portal_accounts::Migration),
             Box::new(m20261128_000008_policy_revisions::Migration),
         ]
     }

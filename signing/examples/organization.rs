@@ -17,7 +17,7 @@ pub struct Client {
     pub base_url: String,
     /// `sa_…`
     pub access_key: String,
-    /// Made of `sk_live_…`.
+    /// Made of `charter_sk_…`.
     pub key: Key,
 }
 

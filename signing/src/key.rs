@@ -20,7 +20,7 @@ const SIGNATURE_TEXT_LENGTH: usize = 44;
 pub struct Key(Hmac<Sha256>);
 
 impl Key {
-    /// Takes the secret as it was shown (`sk_live_…`): its bytes, prefix included, are the key.
+    /// Takes the secret as it was shown (`charter_sk_…`, or in whatever form): its bytes, prefix included, are the key.
     #[must_use]
     pub fn new(secret_key: &str) -> Self {
         // HMAC takes a key of any length, so this only ever takes the first branch.

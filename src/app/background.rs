@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::domain::confirmed_clock::{ConfirmedClock, Unconfirmed};
 use crate::http::state::State;
 
 use super::{App, FLUSH_INTERVAL, provision};
@@ -27,15 +28,21 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
     let watch = Arc::clone(&app.near_budgets);
     tracker.spawn(watch.run(
         Arc::clone(&app.state.budgets),
+        app.replay.clone(),
         Arc::clone(&app.state.store),
         Arc::clone(&app.state.clock),
         stop.clone(),
     ));
-    let expire_after = app.unverified_expire_after;
-    tracker.spawn(forget(Arc::clone(&app.state), expire_after, stop.clone()));
+    tracker.spawn(forget(app.expiry(), stop.clone()));
+    tracker.spawn(sync_heads(
+        Arc::clone(&app.state),
+        app.sync_within,
+        stop.clone(),
+    ));
     let state = Arc::clone(&app.state);
     let metrics = app.metrics.clone();
     let limits = Arc::clone(&app.limits);
+    let confirmed = Arc::clone(&app.confirmed);
     let stop = stop.clone();
     tracker.spawn(async move {
         let mut ticks = tokio::time::interval(FLUSH_INTERVAL);
@@ -46,6 +53,8 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
                     flush(&state).await;
                     metrics.upkeep();
                     limits.forget_idle();
+                    // A jump is to be noticed when it happens.
+                    let _ = confirmed.now();
                 }
                 () = stop.cancelled() => break,
             }
@@ -54,17 +63,38 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
     });
 }
 
-/// Now and then, drops what nobody can use any more.
-async fn forget(state: Arc<State>, expire_after: Duration, stop: CancellationToken) {
-    loop {
-        let long_ago = state.clock.now() - KEPT;
-        if let Err(error) = state.store.forget_sessions_before(long_ago).await {
-            tracing::warn!(%error, "sessions and links that are over could not be dropped, they are kept for the next try");
+/// Drops what nobody can use any more.
+pub struct Expiry {
+    /// Where it is dropped.
+    pub state: Arc<State>,
+    /// By whose time.
+    pub clock: Arc<ConfirmedClock>,
+    /// How long a registration is kept that nobody verifies.
+    pub unverified_expire_after: Duration,
+}
+
+impl Expiry {
+    /// One round. What fails is logged and left to the next one.
+    ///
+    /// # Errors
+    ///
+    /// [`Unconfirmed`]: nothing was dropped.
+    pub async fn run(&self) -> Result<(), Unconfirmed> {
+        let now = self.clock.now()?;
+        let store = &self.state.store;
+        match store.forget_sessions_before(now - KEPT).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(
+                rows,
+                days = KEPT.as_secs() / 86_400,
+                "sessions, links and invitations were dropped: they have been over for so many days"
+            ),
+            Err(error) => {
+                tracing::warn!(%error, "sessions and links that are over could not be dropped, they are kept for the next try");
+            }
         }
-        let by = provision::system(&*state.clock);
-        let expired = state
-            .store
-            .expire_registrations_before(by.at - expire_after, &by);
+        let by = provision::system(&*self.state.clock);
+        let expired = store.expire_registrations_before(now - self.unverified_expire_after, &by);
         match expired.await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "registrations that nobody verified have expired"),
@@ -72,9 +102,35 @@ async fn forget(state: Arc<State>, expire_after: Duration, stop: CancellationTok
                 tracing::warn!(%error, "registrations that nobody verified could not be ended, they are kept for the next try");
             }
         }
+        Ok(())
+    }
+}
+
+/// Now and then, drops what nobody can use any more.
+async fn forget(expiry: Expiry, stop: CancellationToken) {
+    loop {
+        let pause = match expiry.run().await {
+            Ok(()) => FORGET_INTERVAL,
+            Err(Unconfirmed { left }) => left,
+        };
         tokio::select! {
-            () = tokio::time::sleep(FORGET_INTERVAL) => {}
+            () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => break,
+        }
+    }
+}
+
+/// Keeps the heads of the audit chains on the disk, and tries again what could not be written.
+async fn sync_heads(state: Arc<State>, within: Duration, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(within) => {}
+            () = stop.cancelled() => break,
+        }
+        let state = Arc::clone(&state);
+        let synced = tokio::task::spawn_blocking(move || state.store.sync_audit_heads());
+        if let Err(error) = synced.await {
+            tracing::error!(%error, "the audit heads could not be synced");
         }
     }
 }

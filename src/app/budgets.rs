@@ -9,7 +9,8 @@ use metrics::gauge;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::budgets::{Budgets, Near, Resource, Share};
+use crate::authn::replay::ReplayGuard;
+use crate::budgets::{Budgets, Near, Resource, Share, nearest};
 use crate::domain::clock::Clock;
 use crate::domain::id::OrganizationId;
 use crate::settings;
@@ -85,6 +86,7 @@ impl Watch {
     pub(super) async fn run(
         self: Arc<Self>,
         budgets: Arc<Budgets>,
+        replay: ReplayGuard,
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
         stop: CancellationToken,
@@ -93,7 +95,9 @@ impl Watch {
             let mut said = HashMap::new();
             loop {
                 budgets.forget_idle();
-                let near = with_codes(budgets.near(), &store).await;
+                let mut near = budgets.near();
+                near.extend(nearest(replay.near()));
+                let near = with_codes(near, &store).await;
                 say(&near, &mut said, clock.monotonic());
                 *self.0.lock() = near;
                 tokio::time::sleep(LOOK_INTERVAL).await;

@@ -10,13 +10,14 @@ use secrecy::ExposeSecret as _;
 use sha2::Sha256;
 use tokio::time::Instant;
 
-use super::{StartError, create_private_dir, sealer};
+use super::{StartError, sealer};
 use crate::authn::secrets::Binding;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::settings::Settings;
 use crate::settings::keys::{Key, Keys};
 use crate::store::{self, AuditKey, KeyCheck, Store};
+use crate::system::private;
 
 /// A server does not restart faster, so that what was used since then is the present server's.
 const PING_AFTER_IDLE: Duration = Duration::from_millis(100);
@@ -78,7 +79,7 @@ async fn open(
     entropy: &Arc<dyn Entropy>,
     is_server: bool,
 ) -> Result<Store, StartError> {
-    create_private_dir(&settings.data_dir)?;
+    private::prepare_data_dir(&settings.data_dir)?;
     let config = store::Config {
         url: settings.database.url.expose_secret().to_owned(),
         max_readers: settings.database.max_readers,

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use crate::authz::decision_log::{
-    Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder,
+    Clocks, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder,
 };
 use crate::authz::snapshot::Snapshot;
+use crate::budgets::Budgets;
 use crate::domain::clock::Clock;
+use crate::domain::confirmed_clock::ConfirmedClock;
 use crate::domain::entropy::Entropy;
 use crate::settings::keys::Keys;
 use crate::settings::{DecisionOverflow, Settings};
@@ -20,8 +22,8 @@ const HEAD: &str = "decision-head.json";
 pub(super) fn open(
     settings: &Settings,
     keys: &Keys,
-    clock: &Arc<dyn Clock>,
-    entropy: &Arc<dyn Entropy>,
+    (clock, confirmed): (&Arc<dyn Clock>, &Arc<ConfirmedClock>),
+    (budgets, entropy): (&Arc<Budgets>, &Arc<dyn Entropy>),
 ) -> Result<Option<Arc<DecisionLog>>, StartError> {
     let decisions = &settings.decisions;
     if !decisions.enabled {
@@ -52,8 +54,15 @@ pub(super) fn open(
             keep_files: decisions.keep_files,
             keep_for: decisions.keep_for,
         },
+        allowed_per_second: decisions.allowed_per_second,
+        sync_within: settings.sync_within,
+        budgets: Arc::clone(budgets),
     };
-    let log = DecisionLog::open(config, shadow, Arc::clone(clock), Arc::clone(entropy))?;
+    let clocks = Clocks {
+        now: Arc::clone(clock),
+        confirmed: Arc::clone(confirmed),
+    };
+    let log = DecisionLog::open(config, shadow, clocks, Arc::clone(entropy))?;
     Ok(Some(Arc::new(log)))
 }
 

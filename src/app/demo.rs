@@ -1,10 +1,8 @@
 //! The demo: an organization with service accounts, keys and an owner, made once, so that a
 //! newcomer has something to call.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -21,6 +19,7 @@ use crate::domain::organization::Organization;
 use crate::domain::permission::Permission;
 use crate::domain::text::Name;
 use crate::store::{NewOrganization, NewUser, Store};
+use crate::system::private;
 
 use super::provision;
 use super::{App, StartError};
@@ -62,24 +61,14 @@ pub async fn prepare(
         Err(error) => return Err(StartError::Write(file, error)),
     };
     let text = format!("export {BASE_URL}='{base_url}'\n{values}");
-    write_private(&file, &text).map_err(|error| StartError::Write(file, error))
+    let draft = file.with_extension("env.new");
+    private::replace(&file, &draft, text.as_bytes()).map_err(|error| StartError::Write(file, error))
 }
 
 fn without_base_url(text: &str) -> String {
     text.split_inclusive('\n')
         .filter(|line| !line.contains(BASE_URL))
         .collect()
-}
-
-/// Replaces the file as a whole, readable by its owner only.
-fn write_private(file: &Path, text: &str) -> io::Result<()> {
-    let draft = file.with_extension("env.new");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut written = options.open(&draft)?;
-    written.write_all(text.as_bytes())?;
-    written.sync_all()?;
-    fs::rename(&draft, file)
 }
 
 async fn make(

@@ -5,9 +5,11 @@ mod budgets;
 mod database;
 pub mod decisions;
 pub mod demo;
+mod open_files;
 mod people;
 pub mod policies;
 pub mod provision;
+mod replay;
 pub mod serve;
 mod start_error;
 
@@ -17,20 +19,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use secrecy::SecretBox;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::authn::last_used::LastUsed;
 use crate::authn::mint::KeyMint;
 use crate::authn::rate_limit::{Rate, RateLimits};
-use crate::authn::replay::{self, ReplayGuard};
+use crate::authn::replay::ReplayGuard;
 use crate::authn::secrets::Sealer;
 use crate::authn::service_account::{Parts, ServiceAccounts};
 use crate::authz::decision_log::DecisionLog;
 use crate::authz::engine::Engine;
 use crate::authz::snapshot::Snapshot;
 use crate::domain::clock::Clock;
+use crate::domain::confirmed_clock::ConfirmedClock;
 use crate::domain::entropy::Entropy;
 use crate::http::revisions::Revisions;
 use crate::http::searches::Searches;
@@ -39,7 +41,7 @@ use crate::http::tasks::Tasks;
 use crate::mail;
 use crate::policy::explain::Explainer;
 use crate::settings::keys::Keys;
-use crate::settings::{RateLimit, ReplayStore, Settings};
+use crate::settings::{RateLimit, Settings};
 use crate::telemetry::metrics::Recorder;
 
 pub use database::{check_keys, open_store};
@@ -58,6 +60,10 @@ pub struct App {
     near_budgets: Arc<budgets::Watch>,
     /// How long a registration is kept that nobody verifies.
     unverified_expire_after: Duration,
+    /// How soon the heads of the audit chains are on the disk.
+    sync_within: Duration,
+    /// What is deleted for its age is deleted by this clock.
+    confirmed: Arc<ConfirmedClock>,
     /// What sends mail, until it is started.
     mail: Mutex<Option<mail::Sender>>,
     /// What takes edits of the policies, until it is started.
@@ -87,8 +93,11 @@ impl App {
         metrics: Recorder,
     ) -> Result<Self, StartError> {
         let keys = settings.require_keys()?;
+        let confirmed = Arc::new(ConfirmedClock::new(Arc::clone(&clock)));
         let store = database::wait_for_store(settings, keys, &clock, &entropy).await?;
-        let store = Arc::new(store);
+        let budgets = Arc::new(budgets::from_settings(&settings.budgets, &clock));
+        let store = Arc::new(store.with_budgets(Arc::clone(&budgets)));
+        let pending = replay::wait_for_turn(settings, keys, &store).await?;
         store.migrate_up().await?;
         database::note_keys(&store, keys).await?;
         let policies = Policies::new(
@@ -101,15 +110,12 @@ impl App {
         let mut started = policies.start(clock.now()).await?;
         let names = policies::warn_of_unknown_names(&store, &started.snapshot).await;
         started.health.warnings.extend(names.into_iter().flatten());
-        // Where no key was ever used, as when operators made all there is, there is no nonce that
-        // a missing journal could have held.
-        let is_older = store.any_key_was_used().await?;
-        let replay = open_replay_guard(settings, keys, is_older, Arc::clone(&clock))?;
-        let decisions = decisions::open(settings, keys, &clock, &entropy)?;
+        let replay = replay::open(pending, &store, &clock, &*entropy).await?;
+        let decisions =
+            decisions::open(settings, keys, (&clock, &confirmed), (&budgets, &entropy))?;
         let sealer = Arc::new(sealer(keys)?);
         let last_used = Arc::new(LastUsed::default());
         let limits = Arc::new(rate_limits(settings, &clock));
-        let budgets = Arc::new(budgets::from_settings(&settings.budgets, &clock));
         let near_budgets = Arc::new(budgets::Watch::default());
         let parts = Parts {
             store: Arc::clone(&store),
@@ -130,6 +136,7 @@ impl App {
             rates: &limits,
             budgets: &budgets,
             clock: &clock,
+            confirmed: &confirmed,
             entropy: &entropy,
         };
         let mail = people::mail_sender(settings, &base, shared)?;
@@ -170,12 +177,38 @@ impl App {
             limits,
             near_budgets,
             unverified_expire_after: settings.portal.unverified_expire_after,
+            sync_within: settings.sync_within,
+            confirmed,
             mail: Mutex::new(Some(mail)),
             entropy,
             decisions,
             metrics,
         })
     }
+
+    /// What drops things for their age.
+    #[must_use]
+    pub fn expiry(&self) -> background::Expiry {
+        background::Expiry {
+            state: Arc::clone(&self.state),
+            clock: Arc::clone(&self.confirmed),
+            unverified_expire_after: self.unverified_expire_after,
+        }
+    }
+}
+
+/// Checks whom mail is from and the mail server's address, as a start does.
+///
+/// # Errors
+///
+/// One of them cannot be used.
+pub fn check_mail(settings: &Settings) -> Result<(), StartError> {
+    let base_url = match &settings.portal.base_url {
+        Some(base_url) => base_url.clone(),
+        None => format!("http://{}", settings.server.listen),
+    };
+    people::mail(settings, &people::BaseUrl::parse(&base_url)?)?;
+    Ok(())
 }
 
 /// Reads and checks the policy folder.
@@ -200,26 +233,6 @@ pub fn sealer(keys: &Keys) -> Result<Sealer, StartError> {
     Ok(Sealer::new(keys)?)
 }
 
-fn open_replay_guard(
-    settings: &Settings,
-    keys: &Keys,
-    installation_is_older: bool,
-    clock: Arc<dyn Clock>,
-) -> Result<ReplayGuard, StartError> {
-    if !matches!(settings.replay.store, ReplayStore::Memory) {
-        return Err(StartError::ReplayStore);
-    }
-    let config = replay::Config {
-        window: settings.signing.max_skew,
-        per_key_quota: settings.replay.per_key_quota,
-        total: settings.replay.total,
-        directory: settings.data_dir.join("replay"),
-        hash_key: SecretBox::new(Box::new(*keys.replay.expose())),
-        installation_is_older,
-    };
-    Ok(ReplayGuard::open(&config, clock)?)
-}
-
 fn rate_limits(settings: &Settings, clock: &Arc<dyn Clock>) -> RateLimits {
     let rate = |limit: Option<RateLimit>| {
         limit.and_then(|limit| {
@@ -231,15 +244,6 @@ fn rate_limits(settings: &Settings, clock: &Arc<dyn Clock>) -> RateLimits {
     };
     let limits = &settings.rate_limits;
     RateLimits::new(rate(limits.key), rate(limits.organization), clock)
-}
-
-fn create_private_dir(dir: &Path) -> Result<(), StartError> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|error| StartError::DataDir(dir.to_owned(), error))
 }
 
 /// The API's description, as `/openapi.json` serves it.

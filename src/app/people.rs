@@ -10,6 +10,8 @@ use url::{Host, Url};
 
 use crate::authn::access_token::AccessTokens;
 use crate::authn::attempts::{SignInAttempts, SlidingLimit};
+use crate::authn::device::DeviceKeys;
+use crate::authn::link_mails::LinkMails;
 use crate::authn::opaque_token::SuccessorKeys;
 use crate::authn::password_pool::PasswordPool;
 use crate::authn::portal_user::{Limits, Parts, PortalUsers};
@@ -17,6 +19,7 @@ use crate::authn::rate_limit::RateLimits;
 use crate::authn::secrets::Sealer;
 use crate::budgets::Budgets;
 use crate::domain::clock::Clock;
+use crate::domain::confirmed_clock::ConfirmedClock;
 use crate::domain::entropy::Entropy;
 use crate::http::origin::Origins;
 use crate::mail::{Composer, Sender, Transport};
@@ -28,10 +31,13 @@ use super::StartError;
 
 const HOUR: Duration = Duration::from_hours(1);
 const QUARTER_HOUR: Duration = Duration::from_mins(15);
-/// Mails to one address in an hour that others ask for: resets of a password, and invitations.
+/// Mails to one address in an hour that others ask for: so many that reset its password, and so many
+/// invitations from one organization. What an organization sends in a day has a budget of its own.
 const MAILS_PER_HOUR: usize = 10;
-/// Invitations of one organization in an hour: beyond that it is no team but a mailing.
-const INVITATIONS_PER_HOUR: usize = 300;
+/// Invitations to one address in an hour, from whatever organizations.
+const INVITATIONS_PER_HOUR: usize = 30;
+/// Mails that verify an address, to one person beyond the first (contract section 5).
+const VERIFICATIONS_PER_HOUR: usize = 3;
 /// How long a password waits to be hashed; with the wait for its turn, less than a request may take.
 const PATIENCE: Duration = Duration::from_secs(14);
 
@@ -69,6 +75,18 @@ impl BaseUrl {
         self.url.scheme() == "http" && is_here
     }
 
+    /// The host that mail comes from; none where other machines would not find it.
+    fn mail_name(&self) -> Option<Host<String>> {
+        self.url
+            .host()
+            .map(|host| host.to_owned())
+            .filter(|host| match host {
+                Host::Domain(name) => name.contains('.'),
+                Host::Ipv4(ip) => !ip.is_loopback() && !ip.is_unspecified(),
+                Host::Ipv6(ip) => !ip.is_loopback() && !ip.is_unspecified(),
+            })
+    }
+
     pub(super) fn origins(&self, more: &[String]) -> Origins {
         let own = self.url.origin().ascii_serialization();
         Origins::new(more.iter().cloned().chain([own]).collect())
@@ -82,9 +100,9 @@ pub(super) struct Shared<'a> {
     pub(super) sealer: &'a Arc<Sealer>,
     pub(super) outbox: &'a Arc<Notify>,
     pub(super) rates: &'a Arc<RateLimits>,
-    #[expect(dead_code, reason = "mails and hashing are charged next")]
     pub(super) budgets: &'a Arc<Budgets>,
     pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) confirmed: &'a Arc<ConfirmedClock>,
     pub(super) entropy: &'a Arc<dyn Entropy>,
 }
 
@@ -100,8 +118,10 @@ pub(super) fn portal_users(
         register: SlidingLimit::new(portal.register_per_hour, HOUR, clock()),
         sign_in: SignInAttempts::new(portal.failed_logins_per_quarter_hour, QUARTER_HOUR, clock()),
         forgot: SlidingLimit::new(portal.forgot_password_per_hour, HOUR, clock()),
-        mails: SlidingLimit::new(MAILS_PER_HOUR, HOUR, clock()),
-        invitations: SlidingLimit::new(INVITATIONS_PER_HOUR, HOUR, clock()),
+        reset_mails: SlidingLimit::new(MAILS_PER_HOUR, HOUR, clock()),
+        verification_mails: SlidingLimit::new(VERIFICATIONS_PER_HOUR, HOUR, clock()),
+        invitation_mails: SlidingLimit::new(MAILS_PER_HOUR, HOUR, clock()),
+        invitation_mails_in_all: SlidingLimit::new(INVITATIONS_PER_HOUR, HOUR, clock()),
     };
     let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let at_once = match portal.hashes_at_once {
@@ -112,13 +132,20 @@ pub(super) fn portal_users(
     Ok(PortalUsers::new(Parts {
         store: Arc::clone(shared.store),
         tokens: AccessTokens::new(materials(&keys.token), base_url.text.clone())?,
+        devices: DeviceKeys::new(keys.refresh.iter().map(|key| *key.expose())),
         successors: SuccessorKeys::new(materials(&keys.refresh)),
         passwords: PasswordPool::new(at_once, PATIENCE, Arc::clone(shared.entropy))?,
-        sealer: Arc::clone(shared.sealer),
+        links: LinkMails {
+            sealer: Arc::clone(shared.sealer),
+            base_url: base_url.text.clone(),
+            clock: clock(),
+            entropy: Arc::clone(shared.entropy),
+        },
         limits,
         rates: Arc::clone(shared.rates),
+        budgets: Arc::clone(shared.budgets),
         outbox: Arc::clone(shared.outbox),
-        base_url: base_url.text.clone(),
+        registration_is_open: portal.registration_is_open,
         clock: clock(),
         entropy: Arc::clone(shared.entropy),
     }))
@@ -134,8 +161,31 @@ pub(super) fn mail_sender(
     base_url: &BaseUrl,
     shared: Shared<'_>,
 ) -> Result<Sender, StartError> {
+    let (composer, transport) = mail(settings, base_url)?;
+    Ok(Sender {
+        store: Arc::clone(shared.store),
+        sealer: Arc::clone(shared.sealer),
+        composer,
+        transport,
+        changed: Arc::clone(shared.outbox),
+        clock: Arc::clone(shared.clock),
+        confirmed: Arc::clone(shared.confirmed),
+    })
+}
+
+/// How mails are written and sent, by these settings.
+///
+/// # Errors
+///
+/// A sender's address or a mail server that cannot be used.
+pub(super) fn mail(
+    settings: &Settings,
+    base_url: &BaseUrl,
+) -> Result<(Composer, Transport), StartError> {
+    let composer = Composer::new(&settings.mail.from)?;
     let transport = if let Some(url) = &settings.mail.smtp_url {
-        Transport::smtp(url.expose_secret())?
+        let name = settings.mail.helo.clone().map(Host::Domain);
+        Transport::smtp(url.expose_secret(), name.or_else(|| base_url.mail_name()))?
     } else {
         let directory = settings.data_dir.join("mail");
         // Beyond this machine nobody would find them.
@@ -147,12 +197,5 @@ pub(super) fn mail_sender(
         }
         Transport::files(directory)
     };
-    Ok(Sender {
-        store: Arc::clone(shared.store),
-        sealer: Arc::clone(shared.sealer),
-        composer: Composer::new(&settings.mail.from)?,
-        transport,
-        changed: Arc::clone(shared.outbox),
-        clock: Arc::clone(shared.clock),
-    })
+    Ok((composer, transport))
 }

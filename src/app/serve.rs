@@ -11,17 +11,22 @@ use tokio_util::task::TaskTracker;
 
 use crate::http::body::{BodyLimits, BodyMemory};
 use crate::http::listen::{self, Bound};
+use crate::http::request_log::RequestLog;
 use crate::http::router;
 use crate::http::service::{Edge, EdgeConfig};
-use crate::settings::Settings;
+use crate::settings::{LoggedRequests, Settings};
 
-use super::{App, StartError, background};
+use super::{App, StartError, background, open_files};
+
+/// Connections at once on the operations listener.
+const OPERATOR_CONNECTIONS: usize = 256;
 
 /// Both listeners, bound but not yet answering.
 pub struct Server {
     main: Bound,
     operations: Bound,
     base_url: Option<String>,
+    max_connections: usize,
 }
 
 /// Times of last use are written, and database connections closed, in so much more than the grace.
@@ -49,6 +54,7 @@ impl Server {
             main: bind(settings.server.listen).await?,
             operations: bind(settings.server.ops_listen).await?,
             base_url: settings.portal.base_url.clone(),
+            max_connections: open_files::fit_connections(settings.server.max_connections),
         })
     }
 
@@ -70,7 +76,7 @@ impl Server {
             stop_background: stop_background.clone(),
             listeners: listeners.clone(),
             background: TaskTracker::new(),
-            grace: settings.server.shutdown_grace,
+            grace: settings.server.shutdown_drain + settings.server.shutdown_grace,
             app,
         };
         let state = &serving.app.state;
@@ -81,7 +87,10 @@ impl Server {
         let main = listen::serve(
             self.main,
             router::main(Arc::clone(state)),
-            edge(edge_config(settings)),
+            edge(EdgeConfig {
+                max_connections: self.max_connections,
+                ..edge_config(settings)
+            }),
             Some(state.origins.clone()),
             {
                 let (stop, stopping) = (stop.clone(), state.stopping.clone());
@@ -97,6 +106,8 @@ impl Server {
             router::operations_listener(Arc::clone(state)),
             edge(EdgeConfig {
                 drain: Duration::ZERO,
+                max_connections: OPERATOR_CONNECTIONS,
+                max_connections_per_peer: OPERATOR_CONNECTIONS,
                 ..edge_config(settings)
             }),
             None,
@@ -151,7 +162,7 @@ impl Serving {
         self.stop_background.cancel();
         self.background.close();
         by(end, "background work was", self.background.wait()).await;
-        if let Err(error) = self.app.replay.clean_stop() {
+        if let Err(error) = self.app.replay.clean_stop().await {
             tracing::error!(%error, "the replay guard could not note the clean stop");
         }
         if let Some(log) = self.app.decisions.clone() {
@@ -200,6 +211,12 @@ fn edge_config(settings: &Settings) -> EdgeConfig {
         request_deadline: server.request_deadline,
         drain: server.shutdown_drain,
         graceful_timeout: server.shutdown_grace,
+        requests: match settings.log.requests {
+            LoggedRequests::None => RequestLog::None,
+            LoggedRequests::Failed => RequestLog::Failed,
+            LoggedRequests::All => RequestLog::All,
+        },
+        traces: settings.telemetry.otlp_endpoint.is_some(),
         ..EdgeConfig::default()
     }
 }

@@ -10,6 +10,7 @@ use crate::domain::slug::SlugError;
 use crate::mail;
 use crate::settings::error::SettingsError;
 use crate::store;
+use crate::system::private::Unfit;
 
 /// Why the service, or an operator's command, did not start: one paragraph for a person.
 #[derive(Debug, thiserror::Error)]
@@ -73,11 +74,9 @@ pub enum StartError {
     /// The demo's slug is not one: a mistake in this program.
     #[error("the demo's slug {0}")]
     DemoSlug(SlugError),
-    /// The data directory cannot be made.
-    #[error(
-        "the data directory `{0}` cannot be made: {1}; set `data_dir` to one that the service may write"
-    )]
-    DataDir(PathBuf, io::Error),
+    /// The data directory cannot be made, or others can write it.
+    #[error("the data directory cannot be used: {0}; see `data_dir`")]
+    DataDir(#[from] Unfit),
     /// A file in the data directory cannot be written.
     #[error("`{0}` cannot be written: {1}")]
     Write(PathBuf, io::Error),

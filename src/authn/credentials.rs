@@ -160,6 +160,13 @@ impl<'a> Credentials<'a> {
             content_sha256,
         })
     }
+
+    /// The access key that a signed request names, well-formed but not verified; for the log.
+    #[must_use]
+    pub fn claimed_access_key(&self) -> Option<&'a str> {
+        let value = self.authorization.text("authorization").ok()?;
+        Some(Authorization::parse(value).ok()?.access_key())
+    }
 }
 
 /// The signing headers of one request, well-formed but not yet verified.

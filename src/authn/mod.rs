@@ -5,8 +5,10 @@
 pub mod access_token;
 pub mod attempts;
 pub mod credentials;
+pub mod device;
 mod key_cache;
 pub mod last_used;
+pub mod link_mails;
 pub mod mint;
 pub mod opaque_token;
 pub mod operator;

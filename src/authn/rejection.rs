@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::budgets;
 use crate::domain::timestamp::Timestamp;
 
 use super::rate_limit::Exceeded;
@@ -71,6 +72,9 @@ pub enum Rejection {
         /// When it is worth asking again.
         retry_after: Duration,
     },
+    /// Its organization has used up a budget.
+    #[error(transparent)]
+    Exhausted(budgets::Exhausted),
     /// Something that is needed to decide is down or may have forgotten.
     #[error("authentication is unavailable: {cause}")]
     Unavailable {

@@ -62,6 +62,32 @@ pub struct Verified {
     date: Timestamp,
 }
 
+/// Why a signed request is refused, and who signed it, once the signature has proved that.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why.
+    pub rejection: Rejection,
+    /// Who; for the log, never for the client.
+    pub signer: Option<Caller>,
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        Self {
+            rejection,
+            signer: None,
+        }
+    }
+}
+
+impl Verified {
+    /// Who signed.
+    #[must_use]
+    pub fn signer(&self) -> Caller {
+        Caller::ServiceAccount(Arc::clone(&self.known.caller))
+    }
+}
+
 impl ServiceAccounts {
     /// Puts the parts together.
     #[must_use]
@@ -78,7 +104,7 @@ impl ServiceAccounts {
     /// # Errors
     ///
     /// The first check that fails, in the contract's order.
-    pub async fn verify(&self, credentials: &Credentials<'_>) -> Result<Verified, Rejection> {
+    pub async fn verify(&self, credentials: &Credentials<'_>) -> Result<Verified, Refused> {
         let arrived = tokio::time::Instant::now();
         let signed = credentials.signed()?;
         self.check_date(signed.date)?;
@@ -86,16 +112,22 @@ impl ServiceAccounts {
             tokio::time::sleep_until(arrived + AGE_OF_A_REFUSAL).await;
             return Err(Rejection::InvalidSignature {
                 string_to_sign: signed.text.to_string(),
-            });
+            }
+            .into());
         };
-        self.check_state(&known, credentials)?;
-        self.count(&known)?;
-        Ok(Verified {
+        let verified = Verified {
             known,
             content_sha256: signed.content_sha256.to_owned(),
             nonce: signed.nonce.to_owned(),
             date: signed.date,
-        })
+        };
+        self.check_state(&verified.known, credentials)
+            .and_then(|()| self.count(&verified.known))
+            .map_err(|rejection| Refused {
+                rejection,
+                signer: Some(verified.signer()),
+            })?;
+        Ok(verified)
     }
 
     /// What remains once the body was read: its hash, and the nonce.
@@ -112,7 +144,12 @@ impl ServiceAccounts {
         } = &*verified.known;
         self.parts
             .replay
-            .claim(access_key.id, &verified.nonce, verified.date)
+            .claim(
+                access_key.id,
+                caller.organization.id,
+                &verified.nonce,
+                verified.date,
+            )
             .await
             .map_err(|refusal| self.rejection(refusal))?;
         self.parts.last_used.note(
@@ -214,12 +251,13 @@ impl ServiceAccounts {
     fn rejection(&self, refusal: Refusal) -> Rejection {
         match refusal {
             Refusal::Replayed => Rejection::ReplayedNonce,
-            Refusal::BelowFloor | Refusal::OutsideWindow => Rejection::ClockSkew {
+            Refusal::Forgotten | Refusal::OutsideWindow => Rejection::ClockSkew {
                 server_time: self.parts.clock.now(),
             },
             Refusal::KeyQuota { limit, retry_after } => {
                 Rejection::TooManyRequests { limit, retry_after }
             }
+            Refusal::Budget(exhausted) => Rejection::Exhausted(exhausted),
             Refusal::Full { retry_after } => Rejection::Unavailable {
                 cause: "the replay guard is full".to_owned(),
                 retry_after,
@@ -227,6 +265,10 @@ impl ServiceAccounts {
             Refusal::Closed { retry_after } => Rejection::Unavailable {
                 cause: "the replay guard may have forgotten nonces of this time".to_owned(),
                 retry_after,
+            },
+            Refusal::NotHeld(_) | Refusal::NotGranted => Rejection::Unavailable {
+                cause: refusal.to_string(),
+                retry_after: STORE_RETRY_AFTER,
             },
             Refusal::Unavailable(error) => Rejection::Unavailable {
                 cause: format!("the replay guard cannot remember: {error}"),

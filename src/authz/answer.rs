@@ -7,6 +7,7 @@ use cedar_policy::{
 };
 
 use super::decision::{Decision, Denial, EvaluationError, Outcome};
+use super::refusal::Refusal;
 use super::snapshot::Snapshot;
 use crate::domain::permission::Permission;
 
@@ -58,6 +59,8 @@ impl Answer {
     /// The decision: a forbid that fails denies what a permit allows.
     pub(super) fn conclude(mut self, snapshot: &Snapshot, permission: Permission) -> Decision {
         self.errors.sort_unstable();
+        self.forbids.sort_unstable();
+        let refusal = Refusal::of(&snapshot.policies, &self.forbids);
         let is_forbid = |error: &&EvaluationError| {
             snapshot
                 .policies
@@ -83,6 +86,7 @@ impl Answer {
         determining.sort_unstable();
         Decision {
             outcome,
+            refusal,
             permission,
             determining,
             errors: self.errors,

@@ -7,7 +7,7 @@ use cedar_policy::{EntityId, EntityTypeName, EntityUid, Schema};
 use serde_json::Value;
 
 use super::fault::{Fault, Source};
-use super::names::{compare, enumerated, need};
+use super::names::{check_groups, compare, enumerated, need};
 use super::question::{PrincipalKind, ResourceKind};
 use crate::domain::permission::Permission;
 use crate::domain::user::OWNER;
@@ -192,6 +192,7 @@ impl Catalogue {
             .collect();
         let names = actions.iter().map(|uid| uid.id().unescaped()).collect();
         compare(&names, "action", source, &mut faults);
+        check_groups(schema, &actions, source, &mut faults);
         let roles = enumerated(json, "Role");
         need(&NEEDED_ROLES, &roles, "Role", source, &mut faults);
         let methods = enumerated(json, "AuthenticationMethod");

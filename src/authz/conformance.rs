@@ -5,6 +5,7 @@ use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr};
 
 use cedar_policy::{Entities, Entity, Request, Schema};
+use serde_json::Value;
 
 use super::catalogue::{Catalogue, Types, uid};
 use super::facts::FactsCache;
@@ -13,6 +14,7 @@ use super::names::locate;
 use super::question::ResourceKind;
 use super::shapes::{self, BuildError};
 use super::trial::Examples;
+use super::unfilled;
 use crate::domain::timestamp::Timestamp;
 
 /// Builds one entity of each type and every kind of request that the schema allows. They come back
@@ -24,6 +26,7 @@ use crate::domain::timestamp::Timestamp;
 pub(super) fn check(
     source: &Source,
     schema: &Schema,
+    json: &Value,
     catalogue: &Catalogue,
     actions: &Entities,
 ) -> Result<Examples, Vec<Fault>> {
@@ -35,10 +38,11 @@ pub(super) fn check(
     }
     let entities = actions
         .clone()
-        .add_entities(specimens, None)
+        .add_entities(specimens.clone(), None)
         .map_err(|error| refuse(source, "entity ", &error))?;
     let mut requests = Vec::new();
     let facts = FactsCache::new();
+    let mut facts_of_one = None;
     for (action, principal, resource) in catalogue.questions() {
         let refuse = |error: &dyn Error| {
             let declaration = format!("action \"{}\"", action.id().unescaped());
@@ -52,6 +56,7 @@ pub(super) fn check(
                 catalogue.method(principal),
             )
             .map_err(|error| refuse(&error))?;
+        facts_of_one.get_or_insert_with(|| context.clone());
         // Enumerated types have only their own names.
         let resource = match resource {
             ResourceKind::Role => catalogue.all_roles().next(),
@@ -64,7 +69,15 @@ pub(super) fn check(
             .map_err(|error| refuse(&error))?;
         requests.push(request);
     }
-    Ok(Examples { requests, entities })
+    // Each question's context has the same facts.
+    let unfilled = facts_of_one.map_or_else(Vec::new, |context| {
+        unfilled::check(source, json, &specimens, &context)
+    });
+    if unfilled.is_empty() {
+        Ok(Examples { requests, entities })
+    } else {
+        Err(unfilled)
+    }
 }
 
 fn refuse(source: &Source, declaration: &str, error: &dyn Error) -> Vec<Fault> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::refusal::Refusal;
 use crate::domain::permission::Permission;
 
 /// An answer, with all that an audit or a log needs to explain it.
@@ -9,6 +10,8 @@ use crate::domain::permission::Permission;
 pub struct Decision {
     /// The answer.
     pub outcome: Outcome,
+    /// What the forbid that refuses says of it; nothing where a forbid could not be evaluated.
+    pub refusal: Option<Refusal>,
     /// What was asked for.
     pub permission: Permission,
     /// The `@id`s of the policies that decided, sorted; none if no policy spoke for it.

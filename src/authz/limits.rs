@@ -44,11 +44,16 @@ fn unreadable(source: &Source) -> Option<Fault> {
         return Some(fault.help(help).at(source, 0, '\u{feff}'.len_utf8()));
     }
     let bytes = text.as_bytes();
-    let lone = bytes
+    let position = bytes
         .iter()
         .enumerate()
         .position(|(at, byte)| *byte == b'\r' && bytes.get(at + 1) != Some(&b'\n'))?;
-    let line = text.get(..lone).unwrap_or_default().matches('\n').count() + 1;
+    let line = text
+        .get(..position)
+        .unwrap_or_default()
+        .matches('\n')
+        .count()
+        + 1;
     let fault = Fault::new(format!(
         "`{}` has a carriage return without a line feed in line {line}: it ends a comment, and editors \
          show it as the same line",

@@ -25,6 +25,7 @@ use super::folder::Folder;
 use super::index::Index;
 use super::known::{self, Known};
 use super::limits::{self, Language};
+use super::refusal;
 use super::snapshot::{Invariant, Place, Snapshot};
 use super::trial;
 
@@ -91,7 +92,7 @@ fn check(folder: &Folder, known: &Known<'_>) -> Result<Snapshot, Vec<Fault>> {
     }
     let whole = |error: &dyn std::error::Error| vec![Fault::new(error.to_string())];
     let actions = schema.action_entities().map_err(|error| whole(&error))?;
-    let examples = conformance::check(&folder.schema, &schema, &catalogue, &actions)?;
+    let examples = conformance::check(&folder.schema, &schema, &json, &catalogue, &actions)?;
     let too_deep = trial::too_deep(unchecked.policies(), &examples);
     faults.extend(
         too_deep
@@ -251,6 +252,8 @@ impl Policies {
                 // It is refused, but what else is wrong with it is to be told, too.
                 PolicyId::new(format!("{}@{start}", file_name(source)))
             });
+            let annotated = refusal::check(policy).into_iter();
+            faults.extend(annotated.map(|fault| fault.at(source, start, length)));
             let policy = policy.new_id(id.clone());
             if !known.has(&policy) {
                 // What cannot be added here cannot be added below, which tells.
@@ -311,7 +314,7 @@ fn validate(
     let set = |named: bool| {
         let policies = policies.policies();
         let wanted = policies.filter(|policy| expressions::names_an_entity(policy) == named);
-        PolicySet::from_policies(wanted.cloned())
+        PolicySet::from_policies(wanted.cloned()).map_err(Box::new)
     };
     let (named, others) = match (set(true), set(false)) {
         (Ok(named), Ok(others)) => (named, others),

@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use cedar_policy::{EntityId, EntityUid, Schema};
 use serde_json::Value;
 
 use super::fault::{Fault, Source};
 use crate::domain::permission::Permission;
+
+/// The groups of actions by which policies tell what changes nothing.
+const GROUPS: [&str; 2] = ["reads", "writes"];
 
 /// The ids of an enumerated entity type, from the schema's JSON form: the typed API does not give
 /// them.
@@ -52,6 +56,38 @@ pub(super) fn compare(
                     &format!("\"{name}\""),
                 )
                 .help("remove it, or correct its spelling"),
+            );
+        }
+    }
+}
+
+/// Reports actions that policies cannot tell by their groups: each is a read or a write.
+pub(super) fn check_groups(
+    schema: &Schema,
+    actions: &[&EntityUid],
+    source: &Source,
+    faults: &mut Vec<Fault>,
+) {
+    let Ok(entities) = schema.action_entities() else {
+        return;
+    };
+    for action in actions {
+        let is_in = |group: &&str| {
+            let group =
+                EntityUid::from_type_name_and_id(action.type_name().clone(), EntityId::new(group));
+            entities.is_ancestor_of(&group, action)
+        };
+        let groups = GROUPS.iter().filter(|group| is_in(group)).count();
+        if groups != 1 {
+            let name = action.id().unescaped();
+            let found = if groups == 0 { "neither" } else { "both" };
+            faults.push(
+                locate(
+                    format!("the action `{name}` is in {found} of the groups `reads` and `writes`"),
+                    source,
+                    &format!("action \"{name}\""),
+                )
+                .help("put it into one: policies tell by them what changes nothing"),
             );
         }
     }

@@ -462,6 +462,7 @@ impl Snapshot {
     fn denied(&self, permission: Permission) -> Decision {
         Decision {
             outcome: Outcome::Deny(Denial::NotPermitted),
+            refusal: None,
             permission,
             determining: Vec::new(),
             errors: Vec::new(),

@@ -17,7 +17,7 @@ use crate::domain::clock::Clock;
 use crate::domain::id::OrganizationId;
 
 use meter::Meter;
-pub use near::Near;
+pub use near::{Near, nearest};
 pub use resource::Resource;
 
 const SHARDS: usize = 16;
@@ -167,7 +167,8 @@ impl Budgets {
         }
     }
 
-    /// Those that have used most of their share, the nearest first; a few of each resource.
+    /// Those that have used most of their share, the nearest first; a few of each resource. Not of
+    /// nonces, which the replay guard counts.
     #[must_use]
     pub fn near(&self) -> Vec<Near> {
         let now = self.clock.monotonic();
@@ -186,7 +187,7 @@ impl Budgets {
                 }));
             }
         }
-        near::nearest(all)
+        nearest(all)
     }
 
     fn with_meter<T>(

@@ -50,7 +50,8 @@ impl Near {
 }
 
 /// The nearest first, a few of each resource.
-pub(super) fn nearest(mut all: Vec<Near>) -> Vec<Near> {
+#[must_use]
+pub fn nearest(mut all: Vec<Near>) -> Vec<Near> {
     all.sort_unstable_by_key(|near| (near.resource.index(), Reverse(near.percent())));
     let mut named = [0; Resource::ALL.len()];
     all.retain(|near| {

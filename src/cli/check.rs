@@ -25,6 +25,7 @@ pub struct CheckArgs {
 pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = args.settings.load()?;
     settings.require_keys().map_err(StartError::from)?;
+    app::check_mail(&settings)?;
     writeln!(out, "settings  ok")?;
     let policies = app::load_policies(&settings.policies.dir)?;
     writeln!(out, "policies  ok, digest {}", policies.digest())?;

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use clap::{ArgGroup, Args, Subcommand};
 use secrecy::ExposeSecret;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::provision;
+use crate::domain::access_key::AccessKey;
 use crate::domain::caller::Scope;
-use crate::domain::id::{AccessKeyId, ServiceAccountId};
+use crate::domain::id::ServiceAccountId;
 use crate::domain::permission::Permission;
 use crate::domain::text::Name;
 use crate::domain::timestamp;
@@ -19,7 +20,7 @@ use crate::store;
 use super::Error;
 use super::operator::{Operator, SettingsArgs};
 
-/// Issue and revoke access keys, straight on the database
+/// Issue, list and revoke access keys, straight on the database
 #[derive(Debug, Args)]
 pub struct KeyArgs {
     #[command(flatten)]
@@ -48,16 +49,19 @@ enum Command {
         #[arg(long, value_name = "TIME")]
         expires_at: Option<String>,
     },
-    /// Revoke a key, for good; once more does no harm
-    Revoke {
+    /// List the keys of an organization, newest first, never their secrets
+    List {
         /// The organization's id, code or slug
         organization: String,
-        /// The service account's id
-        #[arg(long, value_name = "ID")]
-        service_account: ServiceAccountId,
-        /// The key's id
-        #[arg(long, value_name = "ID")]
-        key: AccessKeyId,
+        /// Also those that are revoked or expired
+        #[arg(long)]
+        include_inactive: bool,
+    },
+    /// Revoke a key, for good; once more does no harm
+    Revoke {
+        /// The access key, `sa_…`, or its id, `key-…`
+        #[arg(value_name = "ACCESS_KEY")]
+        key: String,
     },
 }
 
@@ -83,17 +87,28 @@ pub fn run(args: &KeyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
                 };
                 issue(operator, organization, &owner, expires_at.as_deref(), out).await?;
             }
-            Command::Revoke {
+            Command::List {
                 organization,
-                service_account,
-                key,
+                include_inactive,
             } => {
                 let found = operator.organization(organization).await?;
                 let tenant = operator.store.within(Scope::of_operator(found.id));
+                for key in tenant.all_keys(*include_inactive).await? {
+                    writeln!(out, "{}", shown(&key))?;
+                }
+            }
+            Command::Revoke { key: named } => {
+                let found = operator.store.find_access_key(named).await?;
+                let key = found.ok_or_else(|| Error::NoSuchKey(named.clone()))?;
+                let tenant = operator
+                    .store
+                    .within(Scope::of_operator(key.organization_id));
+                let by = operator.provenance();
                 tenant
-                    .revoke_key(*service_account, *key, &operator.provenance())
-                    .await
-                    .map_err(|error| not_in(organization, "key of that service account", error))?;
+                    .revoke_key(key.service_account_id, key.id, &by)
+                    .await?;
+                let key = tenant.key(key.service_account_id, key.id).await?;
+                writeln!(out, "{}", shown(&key))?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -156,6 +171,21 @@ async fn issue(
     });
     writeln!(out, "{printed}")?;
     Ok(())
+}
+
+fn shown(key: &AccessKey) -> Value {
+    json!({
+        "id": key.id.to_string(),
+        "access_key": key.access_key,
+        "organization_id": key.organization_id.to_string(),
+        "service_account_id": key.service_account_id.to_string(),
+        "description": key.description.as_str(),
+        "ip_allowlist": key.ip_allowlist.to_texts(),
+        "created_at": timestamp::format(key.created_at),
+        "expires_at": key.expires_at.map(timestamp::format),
+        "last_used_at": key.last_used_at.map(timestamp::format),
+        "revoked_at": key.revoked_at.map(timestamp::format),
+    })
 }
 
 fn not_in(organization: &str, what: &'static str, error: store::Error) -> Error {

@@ -16,9 +16,10 @@ pub mod serve;
 pub mod user;
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::app::StartError;
 use crate::domain::clock::SystemClock;
@@ -49,6 +50,17 @@ enum Command {
     Policy(policy::PolicyArgs),
     /// Print the API's description, as `/openapi.json` serves it
     Openapi,
+    /// Print what a shell needs to complete this command's arguments
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages, one for each command
+    Man {
+        /// The directory, such as /usr/local/share/man/man1
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
 }
 
 /// Why a command could not do its work; its text is one paragraph that says what to do.
@@ -80,6 +92,9 @@ pub enum Error {
     /// An argument names a person who is not there.
     #[error("nobody has the address `{0}`; `charter user list ORGANIZATION` shows all of one")]
     NoSuchUser(String),
+    /// An argument names a key that is not there.
+    #[error("there is no access key `{0}`; `charter key list ORGANIZATION` shows all of one")]
+    NoSuchKey(String),
     /// An argument names something that the organization does not have.
     #[error("organization `{organization}` has no such {what}")]
     NotInOrganization {
@@ -106,6 +121,9 @@ pub enum Error {
     /// Metrics could not be started.
     #[error(transparent)]
     Metrics(#[from] telemetry::metrics::Error),
+    /// Spans could not be exported.
+    #[error(transparent)]
+    Traces(#[from] telemetry::traces::Error),
     /// The value of an argument breaks a rule.
     #[error("`{name}` {rule}")]
     Argument {
@@ -156,13 +174,20 @@ pub fn run() -> Result<ExitCode, Error> {
         Command::Audit(args) => audit::run(args, out),
         Command::Policy(args) => policy::run(args, out),
         Command::Openapi => openapi::run(out),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "charter", out);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man { dir } => {
+            std::fs::create_dir_all(dir)?;
+            clap_mangen::generate_to(Cli::command(), dir)?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

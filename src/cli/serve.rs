@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,8 +16,10 @@ use crate::authz::engine::STACK_BYTES;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::OsEntropy;
 use crate::settings::{LogFormat, Settings};
+use crate::system::hardening;
 use crate::telemetry;
 use crate::telemetry::log::Format;
+use crate::telemetry::traces::{self, Traces};
 
 use super::Error;
 
@@ -31,7 +34,13 @@ pub struct ServeArgs {
     config: Option<PathBuf>,
 }
 
-/// Runs until SIGTERM or SIGINT, then stops gracefully.
+/// What a shell reports of a program that SIGINT has ended.
+const CUT_OFF: u8 = 130;
+
+/// For threads that are still at work when all has stopped.
+const LAST_WORK: Duration = Duration::from_secs(1);
+
+/// Runs until SIGTERM or SIGINT, then stops gracefully; a second signal ends it at once.
 ///
 /// # Errors
 ///
@@ -47,14 +56,18 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         Signals::listen()?
     };
     let settings = Settings::load(args.config.as_deref(), args.demo)?;
-    let _log = telemetry::log::start(log_format(settings.log.format), &settings.log.level)?;
+    let traces = traces(&settings)?;
+    let format = log_format(settings.log.format);
+    let _log = telemetry::log::start(format, &settings.log.level, traces.as_ref())?;
     let metrics = telemetry::metrics::Recorder::install()?;
-    runtime.block_on(async {
-        let starting = start(args, &settings, metrics);
+    if let Err(error) = hardening::forbid_core_dumps() {
+        tracing::warn!(%error, "core dumps cannot be forbidden: one would hold every key");
+    }
+    let ended = runtime.block_on(async {
         let (server, app) = tokio::select! {
             biased;
-            started = starting => started?,
-            () = signals.asked_to_stop() => {
+            started = start(args, &settings, metrics) => started?,
+            () = signals.wait() => {
                 tracing::info!("stopped before the start was complete");
                 return Ok(ExitCode::SUCCESS);
             }
@@ -70,12 +83,20 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             writeln!(out, "{}", demo::what_to_try(&settings.data_dir))?;
         }
         out.flush()?;
-        signals.asked_to_stop().await;
-        tracing::info!("stopping: requests under way may finish");
+        signals.wait().await;
+        tracing::info!("stopping: requests under way may finish; a second signal ends at once");
         stop.cancel();
-        serving.stopped().await;
-        Ok(ExitCode::SUCCESS)
-    })
+        tokio::select! {
+            () = serving.stopped() => Ok(ExitCode::SUCCESS),
+            () = signals.wait() => {
+                tracing::warn!("told to stop twice: what was under way is cut off");
+                Ok(ExitCode::from(CUT_OFF))
+            }
+        }
+    });
+    // Nothing that still blocks a thread holds the process.
+    runtime.shutdown_timeout(LAST_WORK);
+    ended
 }
 
 /// Everything up to the first answer.
@@ -110,6 +131,18 @@ fn this_program() -> std::io::Result<PathBuf> {
     }
 }
 
+fn traces(settings: &Settings) -> Result<Option<Traces>, Error> {
+    let telemetry = &settings.telemetry;
+    let Some(endpoint) = telemetry.otlp_endpoint.clone() else {
+        return Ok(None);
+    };
+    let config = traces::Config {
+        endpoint,
+        ratio: telemetry.sampling_ratio,
+    };
+    Ok(Some(Traces::start(&config)?))
+}
+
 fn log_format(format: LogFormat) -> Format {
     match format {
         LogFormat::Human => Format::Human,
@@ -140,7 +173,7 @@ impl Signals {
         })
     }
 
-    async fn asked_to_stop(&mut self) {
+    async fn wait(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -1,7 +1,7 @@
 //! Invitations into an organization (contract section 5).
 
 use super::email::EmailAddress;
-use super::id::{InvitationId, OrganizationId};
+use super::id::{InvitationId, OrganizationId, UserId};
 use super::timestamp::Timestamp;
 
 /// An invitation as it is stored, without what proves that somebody got it.
@@ -15,6 +15,10 @@ pub struct Invitation {
     pub email: EmailAddress,
     /// The role that its accepting gives.
     pub role: String,
+    /// Who invites; `None` for an operator.
+    pub invited_by: Option<UserId>,
+    /// When it was sent.
+    pub created_at: Timestamp,
     /// From then on it is void.
     pub expires_at: Timestamp,
 }

@@ -53,6 +53,18 @@ impl IpAllowlist {
         self.0.is_empty() || is_listed()
     }
 
+    /// Whether it admits nothing that the other one refuses.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        if other.0.is_empty() {
+            return true;
+        }
+        // Neighbouring networks of the other one may cover one of these only together.
+        let admitted = IpNet::aggregate(&other.0);
+        let covered = |network| admitted.iter().any(|wider| wider.contains(network));
+        !self.0.is_empty() && self.0.iter().all(covered)
+    }
+
     /// The entries as text; a single host is written as a bare address.
     #[must_use]
     pub fn to_texts(&self) -> Vec<String> {
@@ -114,6 +126,28 @@ mod tests {
         }
         assert!(IpAllowlist::parse(&vec!["10.0.0.1"; 50]).is_ok());
         assert!(IpAllowlist::parse(&vec!["10.0.0.1"; 51]).is_err());
+    }
+
+    #[test]
+    fn one_list_is_within_another_if_it_admits_nothing_more() {
+        let list = |entries: &[&str]| IpAllowlist::parse(entries).expect("good entries");
+        let office = list(&["10.0.0.0/9", "10.128.0.0/9", "2001:db8::/32"]);
+        for within in [
+            &["10.0.0.0/8"][..],
+            &["10.1.2.3", "2001:db8::1"],
+            &["10.128.0.0/16"],
+        ] {
+            assert!(list(within).is_within(&office), "{within:?}");
+        }
+        for beyond in [
+            &[][..],
+            &["10.0.0.0/7"],
+            &["10.1.2.3", "192.0.2.7"],
+            &["::/0"],
+        ] {
+            assert!(!list(beyond).is_within(&office), "{beyond:?}");
+            assert!(list(beyond).is_within(&list(&[])), "{beyond:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod caller;
 pub mod clock;
 pub mod code;
+pub mod confirmed_clock;
 pub mod email;
 pub mod entropy;
 pub mod id;

@@ -50,6 +50,7 @@ permissions! {
     CreateKey = "service-accounts:CreateKey",
     RotateKey = "service-accounts:RotateKey",
     RevokeKey = "service-accounts:RevokeKey",
+    ExtendKey = "service-accounts:ExtendKey",
     AssignServiceAccountRole = "service-accounts:AssignRole",
     GrantPermission = "service-accounts:GrantPermission",
     GetDecision = "decisions:GetDecision",
@@ -66,23 +67,6 @@ impl Permission {
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
-    }
-
-    /// Whether it changes nothing: then a person may use it before its address is verified.
-    #[must_use]
-    pub const fn only_reads(self) -> bool {
-        matches!(
-            self,
-            Self::GetOrganization
-                | Self::ListAccounts
-                | Self::GetAccount
-                | Self::ListServiceAccounts
-                | Self::GetServiceAccount
-                | Self::ListDeletedServiceAccounts
-                | Self::ListKeys
-                | Self::GetDecision
-                | Self::ListMembers
-        )
     }
 }
 

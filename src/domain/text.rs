@@ -56,6 +56,21 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether a mail program could make a link of it: `://`, `www.`, or a dot between letters
+    /// (contract section 5). Compatibility forms such as the ideographic full stop count as what
+    /// browsers take them for (UTS #46).
+    #[must_use]
+    pub fn reads_as_address(&self) -> bool {
+        let text: String = self.0.nfkc().collect();
+        let text = text.to_lowercase().replace('\u{3002}', ".");
+        let characters: Vec<char> = text.chars().collect();
+        let has_inner_dot = characters.windows(3).any(|window| match window {
+            [before, '.', after] => before.is_alphanumeric() && after.is_alphabetic(),
+            _ => false,
+        });
+        has_inner_dot || text.contains("://") || text.contains("www.")
+    }
 }
 
 /// A description: at most 1,000 characters and 4,000 bytes, possibly empty.
@@ -146,6 +161,38 @@ mod tests {
     fn a_name_is_trimmed_and_composed() {
         let name = Name::parse("  Ac\u{327}a\u{303}o Ltda ☂ ").expect("a good name");
         assert_eq!(name.as_str(), "A\u{e7}\u{e3}o Ltda ☂");
+    }
+
+    #[test]
+    fn a_name_that_reads_as_an_address_is_told_from_others() {
+        for address in [
+            "evil.example",
+            "Prize! Claim at evil.example/now",
+            "https://x",
+            "HTTPS：//x",
+            "WWW. example",
+            "web3.zone",
+            "evil。example",
+            "evil．example",
+            "evil\u{2024}example",
+            "bücher.example",
+            "пример.рф",
+            "a@b.example",
+        ] {
+            let name = Name::parse(address).expect("a name");
+            assert!(name.reads_as_address(), "{address}");
+        }
+        for plain in [
+            "Acme Corp.",
+            "Acme Inc. of Ohio",
+            "No. 5",
+            "Größe & Söhne",
+            "Web 2.0",
+            "…",
+        ] {
+            let name = Name::parse(plain).expect("a name");
+            assert!(!name.reads_as_address(), "{plain}");
+        }
     }
 
     #[test]

@@ -6,25 +6,28 @@ use std::sync::Arc;
 
 use salvo::extract::{Extractible, Metadata};
 use salvo::http::HeaderMap;
-use salvo::http::header::COOKIE;
+use salvo::http::header::{AUTHORIZATION, USER_AGENT};
+use salvo::hyper::body::Bytes;
 use salvo::oapi::{Components, EndpointArgRegister, Operation as OpenApiOperation};
 use salvo::{Depot, Request};
 
 use crate::authn::opaque_token::OpaqueToken;
-use crate::authn::portal_user::{Refusal, Stranger};
+use crate::authn::portal_user::Stranger;
 use crate::domain::caller::{Caller, UserCaller};
 
 use super::authenticate::authenticate;
 use super::body;
 use super::context::RequestContext;
-use super::error::{self, ApiError, Code, ErrorType};
+use super::error::{self, ApiError, ErrorType};
 use super::input::RequestInput;
 use super::openapi;
 use super::operation::{Accepts, Input};
-use super::portal::cookie::REFRESH_TOKEN;
+use super::portal::cookie;
 use super::query::Query;
 use super::state::State;
 
+/// Characters of a `user-agent` that are kept.
+const MAX_USER_AGENT: usize = 256;
 /// The largest body of a request that anybody may send, in bytes. The longest password, written in
 /// escapes, needs 3 KiB.
 const MAX_BODY: usize = 4 * 1024;
@@ -39,10 +42,10 @@ pub struct Anonymous<I> {
     pub state: Arc<State>,
 }
 
-/// A request of somebody who shows a refresh token.
+/// A request of somebody who shows refresh tokens.
 pub struct CookieHolder<I> {
-    /// The token.
-    pub token: OpaqueToken,
+    /// The tokens, at least one: a browser may hold cookies of one name for several paths.
+    pub tokens: Vec<OpaqueToken>,
     /// The rest.
     pub request: Anonymous<I>,
 }
@@ -51,17 +54,18 @@ pub struct CookieHolder<I> {
 pub struct SignedInPerson<I> {
     /// The person.
     pub person: Arc<UserCaller>,
-    /// The refresh token that came with it, if it can be one.
-    pub cookie: Option<OpaqueToken>,
+    /// The refresh tokens that came with it.
+    pub cookies: Vec<OpaqueToken>,
     /// The rest.
     pub request: Anonymous<I>,
 }
 
-/// The refresh cookie as it came.
-enum RefreshCookie {
-    Missing,
-    Malformed,
-    Token(OpaqueToken),
+/// A request of somebody who may show an access token; one that is shown must be good.
+pub struct PerhapsSignedIn<I> {
+    /// The person, if there is a token.
+    pub person: Option<Arc<UserCaller>>,
+    /// The rest.
+    pub request: Anonymous<I>,
 }
 
 impl<I: Input> Anonymous<I> {
@@ -71,11 +75,11 @@ impl<I: Input> Anonymous<I> {
         Self::read(request, state, &context, body)
     }
 
-    fn read(
+    pub(super) fn read(
         request: &Request,
         state: Arc<State>,
         context: &RequestContext,
-        body: salvo::hyper::body::Bytes,
+        body: Bytes,
     ) -> Result<Self, ApiError> {
         let mut raw = RequestInput {
             method: request.method(),
@@ -91,6 +95,8 @@ impl<I: Input> Anonymous<I> {
             stranger: Stranger {
                 client: context.client_ip,
                 request_id: context.request_id.as_str().to_owned(),
+                user_agent: user_agent(request.headers()),
+                device_cookies: cookie::devices(request.headers()),
             },
             state,
         })
@@ -113,43 +119,11 @@ impl<I: Input> Anonymous<I> {
     }
 }
 
-impl RefreshCookie {
-    fn of(headers: &HeaderMap) -> Self {
-        let mut values = headers
-            .get_all(COOKIE)
-            .into_iter()
-            // Other cookies may hold any bytes; ours is plain.
-            .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
-            .filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='))
-            .filter(|(name, _)| *name == REFRESH_TOKEN);
-        match (values.next(), values.next()) {
-            (None, _) => Self::Missing,
-            (Some((_, value)), None) => {
-                OpaqueToken::parse(value).map_or(Self::Malformed, Self::Token)
-            }
-            (Some(_), Some(_)) => Self::Malformed,
-        }
-    }
-
-    /// `MISSING_CREDENTIALS` without the cookie; `INVALID_TOKEN` if it is there twice, or cannot be
-    /// one of ours.
-    fn require(self) -> Result<OpaqueToken, ApiError> {
-        match self {
-            Self::Token(token) => Ok(token),
-            Self::Missing => Err(ApiError::unauthorized(
-                Code::MissingCredentials,
-                "send the cookie `refresh_token` that the sign-in set",
-            )),
-            Self::Malformed => Err(Refusal::InvalidToken.into()),
-        }
-    }
-
-    fn token(self) -> Option<OpaqueToken> {
-        match self {
-            Self::Token(token) => Some(token),
-            Self::Missing | Self::Malformed => None,
-        }
-    }
+/// What the browser calls itself, for its person to recognise: visible ASCII, cut short.
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(USER_AGENT)?.to_str().ok()?;
+    let text: String = text.chars().take(MAX_USER_AGENT).collect();
+    Some(text).filter(|text| !text.is_empty())
 }
 
 fn origin_checked(
@@ -194,10 +168,10 @@ impl<'ex, I: Input> Extractible<'ex> for CookieHolder<I> {
     async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
         let (state, context) = origin_checked(request, depot)?;
         // Before the body, as every credential.
-        let token = RefreshCookie::of(request.headers()).require()?;
+        let tokens = cookie::require_refresh_tokens(request.headers())?;
         let body = body::read(request, &context.body_limits).await?;
         Ok(Self {
-            token,
+            tokens,
             request: Anonymous::read(request, state, &context, body)?,
         })
     }
@@ -219,14 +193,10 @@ impl<'ex, I: Input> Extractible<'ex> for SignedInPerson<I> {
     #[expect(refining_impl_trait, reason = "the error is this service's own")]
     async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
         let (state, context) = origin_checked(request, depot)?;
-        let (ip, limits) = (context.client_ip, &context.body_limits);
-        let (caller, body) = authenticate(request, &state, Accepts::Bearer, ip, limits).await?;
-        let Caller::User(person) = caller else {
-            return Err(ApiError::internal("a bearer token belongs to no person"));
-        };
+        let (person, body) = authenticate_person(request, &state, &context).await?;
         Ok(Self {
             person,
-            cookie: RefreshCookie::of(request.headers()).token(),
+            cookies: cookie::refresh_tokens(request.headers()),
             request: Anonymous::read(request, state, &context, body)?,
         })
     }
@@ -237,5 +207,48 @@ impl<I: Input> EndpointArgRegister for SignedInPerson<I> {
         Anonymous::<I>::register(components, operation, name);
         openapi::require_bearer(operation);
         error::describe(components, operation, ErrorType::Unauthorized);
+    }
+}
+
+impl<'ex, I: Input> Extractible<'ex> for PerhapsSignedIn<I> {
+    fn metadata() -> &'static Metadata {
+        static METADATA: Metadata = Metadata::new("");
+        &METADATA
+    }
+
+    #[expect(refining_impl_trait, reason = "the error is this service's own")]
+    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
+        let (state, context) = origin_checked(request, depot)?;
+        let (person, body) = if request.headers().contains_key(AUTHORIZATION) {
+            let (person, body) = authenticate_person(request, &state, &context).await?;
+            (Some(person), body)
+        } else {
+            (None, body::read(request, &context.body_limits).await?)
+        };
+        Ok(Self {
+            person,
+            request: Anonymous::read(request, state, &context, body)?,
+        })
+    }
+}
+
+impl<I: Input> EndpointArgRegister for PerhapsSignedIn<I> {
+    fn register(components: &mut Components, operation: &mut OpenApiOperation, name: &str) {
+        Anonymous::<I>::register(components, operation, name);
+        openapi::allow_bearer(operation);
+        error::describe(components, operation, ErrorType::Unauthorized);
+    }
+}
+
+pub(super) async fn authenticate_person(
+    request: &mut Request,
+    state: &State,
+    context: &RequestContext,
+) -> Result<(Arc<UserCaller>, Bytes), ApiError> {
+    match authenticate(request, state, Accepts::Bearer, context).await? {
+        (Caller::User(person), body) => Ok((person, body)),
+        (Caller::ServiceAccount(_), _) => {
+            Err(ApiError::internal("a bearer token belongs to no person"))
+        }
     }
 }

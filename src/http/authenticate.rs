@@ -12,7 +12,8 @@ use crate::authn::rejection::Rejection;
 use crate::domain::caller::Caller;
 use crate::domain::timestamp;
 
-use super::body::{self, BodyLimits};
+use super::body;
+use super::context::RequestContext;
 use super::error::{ApiError, Code};
 use super::operation::Accepts;
 use super::state::State;
@@ -26,10 +27,10 @@ pub async fn authenticate(
     request: &mut Request,
     state: &State,
     accepts: Accepts,
-    source_ip: IpAddr,
-    limits: &BodyLimits,
+    context: &RequestContext,
 ) -> Result<(Caller, Bytes), ApiError> {
-    let credentials = collect(request, source_ip);
+    let (limits, facts) = (&context.body_limits, &context.facts);
+    let credentials = collect(request, context.client_ip);
     match (credentials.scheme()?, accepts) {
         (Scheme::Hmac, Accepts::Bearer) => {
             return Err(malformed("this operation takes a bearer token only"));
@@ -40,10 +41,22 @@ pub async fn authenticate(
         }
         (Scheme::Bearer, Accepts::Bearer | Accepts::SignedOrBearer) => {
             let caller = state.portal_users.authenticate(&credentials).await?;
+            facts.note_caller(&caller);
             return Ok((caller, body::read(request, limits).await?));
         }
     }
-    let verified = state.service_accounts.verify(&credentials).await?;
+    let verified = match state.service_accounts.verify(&credentials).await {
+        Ok(verified) => verified,
+        Err(refused) => {
+            match (&refused.signer, credentials.claimed_access_key()) {
+                (Some(signer), _) => facts.note_caller(signer),
+                (None, Some(access_key)) => facts.note_claimed_key(access_key),
+                (None, None) => {}
+            }
+            return Err(refused.rejection.into());
+        }
+    };
+    facts.note_caller(&verified.signer());
     let body = body::read(request, limits).await?;
     let caller = state.service_accounts.admit(verified, &body).await?;
     Ok((caller, body))
@@ -121,6 +134,7 @@ impl From<Rejection> for ApiError {
                 0,
                 whole_seconds(retry_after),
             ),
+            Rejection::Exhausted(exhausted) => exhausted.into(),
             Rejection::Unavailable { cause, retry_after } => {
                 Self::unavailable(cause, whole_seconds(retry_after))
             }

@@ -1,13 +1,13 @@
 //! The argument of every handler: a caller that policy allows to do this, with the input parsed
 //! and the object loaded. Extracting it is the whole way from request to permission, in the
-//! contract's order: authentication, body, deactivation, policy (ADR 0001).
+//! contract's order: authentication, body, object, policy (ADR 0001).
 
 use std::future::Future;
 use std::sync::Arc;
 
 use salvo::extract::{Extractible, Metadata};
+use salvo::http::HeaderMap;
 use salvo::http::header::{IF_MATCH, IF_NONE_MATCH};
-use salvo::http::{HeaderMap, Method};
 use salvo::oapi::{Components, EndpointArgRegister, Operation as OpenApiOperation};
 use salvo::{Depot, Request};
 
@@ -20,7 +20,7 @@ use super::answer::Found;
 use super::authenticate::authenticate;
 use super::authorizer::{self, Authorizer};
 use super::context::RequestContext;
-use super::error::{ApiError, Code};
+use super::error::ApiError;
 use super::etag::{self, EntityTag};
 use super::input::RequestInput;
 use super::openapi;
@@ -48,7 +48,6 @@ impl<O: Operation> Authorized<O> {
         let mut raw = admitted.raw_input(request)?;
         let input = O::Input::read(&mut raw)?;
         raw.query.finish()?;
-        refuse_writes(request.method(), admitted.authorizer.caller())?;
         let caller = admitted.authorizer.caller();
         let object = O::Object::load(&state, caller, O::object(&input)).await?;
         admitted
@@ -179,14 +178,8 @@ async fn admit(
     let state = State::of(depot)?;
     let context = RequestContext::of(depot)
         .ok_or_else(|| ApiError::internal("the router was built without its edge"))?;
-    let (caller, body) = authenticate(
-        request,
-        &state,
-        accepts,
-        context.client_ip,
-        &context.body_limits,
-    )
-    .await?;
+    let (caller, body) = authenticate(request, &state, accepts, context).await?;
+    state.decisions.check_share(caller.organization().id)?;
     authorizer::wait_for_room(&state.decisions).await?;
     let snapshot = state.engine.snapshot();
     let principal = state.engine.prepare(&caller, &snapshot);
@@ -197,26 +190,9 @@ async fn admit(
         context.request_id.as_str().to_owned(),
         snapshot,
         state.decisions.clone(),
+        context.facts.clone(),
     );
     Ok((state, Admitted { authorizer, body }))
-}
-
-/// What policy is not even asked: writes in a deactivated organization, and by people who have not
-/// shown that the address is theirs.
-fn refuse_writes(method: &Method, caller: &Caller) -> Result<(), ApiError> {
-    if method.is_safe() {
-        return Ok(());
-    }
-    if !caller.organization().is_active {
-        return Err(ApiError::organization_deactivated());
-    }
-    match caller {
-        Caller::User(person) if !person.user.email_verified => Err(ApiError::forbidden(
-            Code::EmailNotVerified,
-            "verify your e-mail address first: follow the link in the mail that was sent to it",
-        )),
-        Caller::User(_) | Caller::ServiceAccount(_) => Ok(()),
-    }
 }
 
 fn conditions(headers: &HeaderMap) -> HeaderMap {

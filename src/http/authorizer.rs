@@ -15,7 +15,8 @@ use crate::domain::caller::Caller;
 use crate::domain::permission::Permission;
 use crate::domain::timestamp::Timestamp;
 
-use super::error::{ApiError, Code};
+use super::error::{ApiError, Code, Detail, echo};
+use super::request_log::RequestFacts;
 
 /// Between looks whether the decision log has room again, and how many there are.
 const WAIT: Duration = Duration::from_millis(5);
@@ -30,6 +31,7 @@ pub struct Authorizer {
     request_id: String,
     snapshot: Arc<Snapshot>,
     recorder: Recorder,
+    facts: RequestFacts,
 }
 
 impl Authorizer {
@@ -42,6 +44,7 @@ impl Authorizer {
         request_id: String,
         snapshot: Arc<Snapshot>,
         recorder: Recorder,
+        facts: RequestFacts,
     ) -> Self {
         Self {
             principal,
@@ -50,6 +53,7 @@ impl Authorizer {
             request_id,
             snapshot,
             recorder,
+            facts,
         }
     }
 
@@ -78,17 +82,36 @@ impl Authorizer {
     /// FORBIDDEN, telling "nothing permits it" from "a policy forbids it"; UNAVAILABLE where the
     /// answer cannot be put on record and must be.
     pub fn require(&self, permission: Permission, resource: Resource<'_>) -> Result<(), ApiError> {
+        self.require_about(permission, resource, Vec::new)
+    }
+
+    /// The same; a refusal shows `details`, of which the sentence says nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Authorizer::require`].
+    pub fn require_about(
+        &self,
+        permission: Permission,
+        resource: Resource<'_>,
+        details: impl FnOnce() -> Vec<Detail>,
+    ) -> Result<(), ApiError> {
         let asker = Asker {
             principal: &self.principal,
             source_ip: self.source_ip,
             now: self.now,
             request_id: &self.request_id,
             via: Via::Request,
+            tells_id: false,
         };
         let decided = self
             .recorder
             .decide(&self.snapshot, asker, permission, resource)?;
-        refusal(decided, permission).map_or(Ok(()), Err)
+        self.facts.note_decision(decided.id);
+        match refusal(decided, permission, resource) {
+            None => Ok(()),
+            Some(error) => Err(error.with_details(details())),
+        }
     }
 
     /// What an audit event records of this request.
@@ -105,15 +128,25 @@ impl Authorizer {
     }
 }
 
-/// What a refused caller is told: one sentence and the missing permission, nothing of the policies.
-fn refusal(decided: Decided, permission: Permission) -> Option<ApiError> {
-    let (code, sentence) = match decided.outcome {
-        Outcome::Allow => return None,
-        Outcome::Deny(Denial::NotPermitted) => (Code::NotPermitted, "no policy permits"),
-        Outcome::Deny(Denial::ForbiddenByPolicy) => (Code::ForbiddenByPolicy, "a policy forbids"),
+/// What a refused caller is told: code and sentence of the policy that refuses, or else one
+/// sentence and the missing permission, nothing of the policies.
+fn refusal(decided: Decided, permission: Permission, resource: Resource<'_>) -> Option<ApiError> {
+    let about = match resource {
+        Resource::Role(name) => format!(" of the role {}", echo(name)),
+        Resource::Permission(name) => format!(" of the permission {}", echo(name)),
+        _ => String::new(),
     };
-    let message = format!("{sentence} `{permission}` here");
-    Some(ApiError::forbidden(code, message).with_decision(decided.id.to_string()))
+    let sentence = |verdict| format!("{verdict} `{permission}`{about} here");
+    let error = match decided.outcome {
+        Outcome::Allow => return None,
+        Outcome::Deny(Denial::NotPermitted) => {
+            ApiError::forbidden(Code::NotPermitted, sentence("no policy permits"))
+        }
+        Outcome::Deny(Denial::ForbiddenByPolicy) => {
+            ApiError::forbidden_by_policy(decided.refusal, sentence("a policy forbids"))
+        }
+    };
+    Some(error.with_decision(decided.id.to_string()))
 }
 
 impl From<NotRecorded> for ApiError {

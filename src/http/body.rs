@@ -11,8 +11,8 @@ use salvo::hyper::body::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::budget::{Budget, Share};
 use super::error::{ApiError, Code};
+use super::memory_budget::{MemoryBudget, Share};
 
 /// How much of a body is read, and for how long.
 #[derive(Debug, Clone)]
@@ -37,13 +37,13 @@ impl BodyLimits {
 /// What all bodies that are held at one time may take together. When it runs short, the one that
 /// has been arriving for longest is refused.
 #[derive(Debug, Clone)]
-pub struct BodyMemory(Budget<CancellationToken>);
+pub struct BodyMemory(MemoryBudget<CancellationToken>);
 
 impl BodyMemory {
     /// So many bytes.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        Self(Budget::new(bytes))
+        Self(MemoryBudget::new(bytes))
     }
 }
 

@@ -6,6 +6,7 @@ use salvo::Depot;
 
 use super::body::BodyLimits;
 use super::request_id::RequestId;
+use super::request_log::RequestFacts;
 
 /// Facts about the request at hand, put into the depot by [`super::service::Edge`].
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub struct RequestContext {
     pub client_ip: IpAddr,
     /// How much of a body is read, and for how long.
     pub body_limits: BodyLimits,
+    /// What is learnt about it on its way, for the log.
+    pub facts: RequestFacts,
 }
 
 impl RequestContext {

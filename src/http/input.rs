@@ -11,7 +11,9 @@ use salvo::oapi::{
 };
 use salvo::routing::PathParams;
 
-use crate::domain::id::{AccessKeyId, AccountId, DecisionId, ServiceAccountId, UserId};
+use crate::domain::id::{
+    AccessKeyId, AccountId, DecisionId, InvitationId, ServiceAccountId, SessionId, UserId,
+};
 
 use super::body;
 use super::error::{self, ApiError, ErrorType};
@@ -57,16 +59,65 @@ impl Input for PathUserId {
     }
 
     fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
-        let schema = Object::with_type(BasicType::String)
-            .format(SchemaFormat::KnownFormat(KnownFormat::Uuid))
-            .examples(["01980f3a-7b1c-7def-8a12-3456789abcde"]);
-        let parameter = Parameter::new("userId")
-            .location(ParameterIn::Path)
-            .required(Required::True)
-            .description("The member's id.")
-            .schema(schema);
-        operation.parameters.insert(parameter);
-        error::describe(components, operation, ErrorType::NotFound);
+        describe_uuid(components, operation, "userId", "The member's id.");
+    }
+}
+
+fn describe_uuid(
+    components: &mut Components,
+    operation: &mut OpenApiOperation,
+    name: &str,
+    of: &str,
+) {
+    let schema = Object::with_type(BasicType::String)
+        .format(SchemaFormat::KnownFormat(KnownFormat::Uuid))
+        .examples(["01980f3a-7b1c-7def-8a12-3456789abcde"]);
+    let parameter = Parameter::new(name)
+        .location(ParameterIn::Path)
+        .required(Required::True)
+        .description(of)
+        .schema(schema);
+    operation.parameters.insert(parameter);
+    error::describe(components, operation, ErrorType::NotFound);
+}
+
+/// `{id}` of the path, a UUID as the portal shows it; `None` if it is malformed.
+#[derive(Debug, Clone, Copy)]
+pub struct PathUuid<Id>(pub Option<Id>);
+
+/// An id that the portal shows as a UUID.
+pub trait PortalId: Sized + Send + Sync {
+    /// Whose it is, for the OpenAPI document.
+    const OF: &'static str;
+
+    /// Reads it.
+    fn read(text: &str) -> Option<Self>;
+}
+
+impl PortalId for SessionId {
+    const OF: &'static str = "The session's id.";
+
+    fn read(text: &str) -> Option<Self> {
+        Self::parse_uuid(text)
+    }
+}
+
+impl PortalId for InvitationId {
+    const OF: &'static str = "The invitation's id.";
+
+    fn read(text: &str) -> Option<Self> {
+        Self::parse_uuid(text)
+    }
+}
+
+impl<Id: PortalId> Input for PathUuid<Id> {
+    fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
+        let text = request.path.get("id").map_or("", String::as_str);
+        Ok(Self(Id::read(text)))
+    }
+
+    fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
+        describe_uuid(components, operation, "id", Id::OF);
     }
 }
 

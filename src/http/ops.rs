@@ -1,5 +1,7 @@
 //! What operators ask: is the process alive, can it serve, how is it doing (contract section 6).
 
+mod replay_guard;
+
 use std::time::Duration;
 
 use salvo::http::StatusCode;
@@ -13,7 +15,6 @@ use salvo::writing::Scribe;
 use salvo::{Depot, Response, handler};
 use serde::Serialize;
 
-use crate::authn::replay;
 use crate::authz::decision_log;
 use crate::authz::engine::Engine;
 use crate::domain::timestamp::{self, Timestamp};
@@ -115,12 +116,13 @@ struct Readiness {
     #[serde(skip_serializing_if = "Option::is_none")]
     stop: Option<Part>,
     database: Part,
+    audit_heads: Part,
     replay_guard: Part,
     decision_log: Part,
     policies: Policies,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 struct Part {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -228,9 +230,10 @@ impl Readiness {
                 Part::from(Some(late), "unavailable")
             }
         };
-        let replay_guard = replay_guard(&state.replay.status());
+        let replay_guard = replay_guard::part(&state.replay.status());
         let policies = Policies::of(&state.engine, state.clock.now());
         let decision_log = decision_log(state.decisions.status());
+        let audit_heads = Part::from(state.store.audit_heads_fault(), "degraded");
         let stop = state.stopping.is_cancelled().then(|| Part {
             status: "unavailable",
             reason: Some("the service is stopping".to_owned()),
@@ -238,6 +241,7 @@ impl Readiness {
         let parts = [
             stop.as_ref().map_or("ok", |stop| stop.status),
             database.status,
+            audit_heads.status,
             replay_guard.status,
             decision_log.status,
             policies.status,
@@ -250,6 +254,7 @@ impl Readiness {
             status,
             stop,
             database,
+            audit_heads,
             replay_guard,
             decision_log,
             policies,
@@ -278,17 +283,15 @@ fn decision_log(status: Option<decision_log::Status>) -> Part {
             reason.unwrap_or_else(|| "decisions come faster than they can be written".to_owned());
         return Part::from(Some(reason), "unavailable");
     }
-    Part::from(status.writer.last_error, "degraded")
-}
-
-fn replay_guard(status: &replay::Status) -> Part {
-    if let Some(fault) = &status.last_error {
-        return Part::from(Some(fault.clone()), "unavailable");
-    }
-    let closed = status.closed_until.map(|until| {
-        format!("may have forgotten nonces: requests dated before {until} are refused")
+    let missed = status.missed.then(|| {
+        "a file of it was moved or removed under the running service, another was begun".to_owned()
     });
-    Part::from(closed, "unavailable")
+    let unsynced = status
+        .writer
+        .sync_error
+        .map(|error| format!("it could not be synced: {error}"));
+    let fault = status.writer.last_error.or(unsynced).or(missed);
+    Part::from(fault, "degraded")
 }
 
 /// `GET /metrics`: Prometheus' text format.

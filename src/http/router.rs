@@ -23,7 +23,10 @@ fn public() -> Router {
         .push(Router::with_path("docs").reads(docs::index))
         .push(Router::with_path("healthz").reads(ops::healthz))
         .push(Router::with_path("readyz").reads(ops::readyz_bare));
-    Router::new().push(portal::sign_in_router()).push(pages)
+    Router::new()
+        .push(portal::sign_in_router())
+        .push(portal::own_router())
+        .push(pages)
 }
 
 /// What the OpenAPI document describes.

@@ -15,17 +15,18 @@ use salvo::http::header::{
 };
 use salvo::http::{Method, StatusCode, Version};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, Service, async_trait};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::body::{BodyLimits, BodyMemory};
 use super::client_ip;
 use super::context::RequestContext;
 use super::docs;
-use super::error::ApiError;
+use super::error::{ApiError, Code};
 use super::origin::Origins;
 use super::request_id::{RequestId, RequestIds};
-use super::target;
+use super::request_log::{Answered, RequestFacts, RequestLog};
 use super::traffic::{AnswerLimits, Traffic};
+use super::{target, trace_context};
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 
@@ -63,6 +64,10 @@ pub struct EdgeConfig {
     pub drain: Duration,
     /// For requests under way when the server stops.
     pub graceful_timeout: Duration,
+    /// Which requests have a line in the log.
+    pub requests: RequestLog,
+    /// Whether each request is a span that somebody exports.
+    pub traces: bool,
     /// Networks of proxies whose `x-forwarded-for` is believed.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -88,6 +93,8 @@ impl Default for EdgeConfig {
             max_connections_per_peer: 1_000,
             drain: Duration::from_secs(2),
             graceful_timeout: Duration::from_secs(20),
+            requests: RequestLog::Failed,
+            traces: false,
             trusted_proxies: Vec::new(),
         }
     }
@@ -151,6 +158,9 @@ impl Edge {
             request_id: RequestId::choose(request.headers(), &self.request_ids),
             client_ip: client_ip::resolve(peer, request.headers(), &self.config.trusted_proxies),
             body_limits: self.config.body.clone(),
+            facts: RequestFacts::new(
+                self.config.requests != RequestLog::None || self.config.traces,
+            ),
         }
     }
 }
@@ -168,8 +178,18 @@ impl Handler for Edge {
         let _in_flight = self.traffic.enter();
         let context = self.context(request);
         let request_id = context.request_id.clone();
-        let client_ip = context.client_ip;
+        let (client_ip, facts) = (context.client_ip, context.facts.clone());
         depot.insert_typed(context);
+        let route = match request.matched_path() {
+            "" => "none".to_owned(),
+            path => format!("/{}", path.trim_start_matches('/')),
+        };
+        let method = method_label(request.method());
+        let traced = if self.config.traces {
+            trace_context::request_span(request, request_id.as_str(), method, &route)
+        } else {
+            Span::none()
+        };
 
         if request.method().is_safe() && request.uri().path() == DOCS_AS_A_FOLDER {
             flow.skip_rest();
@@ -183,7 +203,9 @@ impl Handler for Edge {
             let span = tracing::debug_span!("request", request_id = request_id.as_str());
             let rest = tokio::time::timeout(
                 self.config.request_deadline,
-                flow.call_next(request, depot, response).instrument(span),
+                flow.call_next(request, depot, response)
+                    .instrument(span)
+                    .instrument(traced.clone()),
             );
             // What a panic leaves behind is the response, and that is replaced.
             let failure = match AssertUnwindSafe(rest).catch_unwind().await {
@@ -238,9 +260,20 @@ impl Handler for Edge {
             headers.entry(CONTENT_LENGTH).or_insert(length.into());
         }
 
-        let status = response.status_code.unwrap_or(StatusCode::OK);
-        let took = self.clock.monotonic().saturating_sub(started);
-        report(request, status, took, request_id.as_str(), client_ip);
+        let answered = Answered {
+            request_id: request_id.as_str(),
+            method,
+            route,
+            path: request.uri().path(),
+            headers: request.headers(),
+            client_ip,
+            facts: &facts,
+            span: &traced,
+            status: response.status_code.unwrap_or(StatusCode::OK),
+            code: response.extensions.get::<Code>().copied(),
+            took: self.clock.monotonic().saturating_sub(started),
+        };
+        answered.record(self.config.requests);
     }
 }
 
@@ -259,41 +292,6 @@ fn give_error_its_shape(request_id: &str, response: &mut Response) {
     if !is_json || response.body.is_none() || response.body.is_error() {
         ApiError::from_status(status).render(request_id, response);
     }
-}
-
-fn report(request: &Request, status: StatusCode, took: Duration, request_id: &str, ip: IpAddr) {
-    let route = match request.matched_path() {
-        "" => "none".to_owned(),
-        path => format!("/{}", path.trim_start_matches('/')),
-    };
-    let method = method_label(request.method());
-    // One macro call for each level: a level is part of where a line comes from. What went well is
-    // counted by the metrics, and is a line at `debug` only; see docs/performance.md.
-    macro_rules! line {
-        ($level:ident) => {
-            tracing::$level!(
-                request_id,
-                method,
-                route,
-                path = request.uri().path(),
-                status = status.as_u16(),
-                duration_ms = took.as_secs_f64() * 1_000.0,
-                client_ip = %ip,
-                "request"
-            )
-        };
-    }
-    if status.is_client_error() || status.is_server_error() {
-        line!(info);
-    } else {
-        line!(debug);
-    }
-    let (requested, status) = (route.clone(), status.as_str().to_owned());
-    metrics::counter!("charter_http_requests_total",
-        "method" => method, "route" => requested, "status" => status)
-    .increment(1);
-    metrics::histogram!("charter_http_request_seconds", "route" => route)
-        .record(took.as_secs_f64());
 }
 
 /// Methods that nobody registered share one label, so that clients cannot make new series.

@@ -10,9 +10,9 @@ use salvo::hyper::body::Bytes;
 use salvo::{Request, Response};
 use tokio::time::Instant;
 
-use super::budget::{Budget, Share};
 use super::counted::Counted;
 use super::error::ApiError;
+use super::memory_budget::{MemoryBudget, Share};
 
 /// What is smaller may wait in an HTTP/1.1 connection uncounted: there is one of it at a time, and
 /// the time that a write may take is bounded.
@@ -26,7 +26,7 @@ const SLOWEST_READER: usize = 4 * 1024;
 pub(super) struct Traffic {
     in_flight: AtomicUsize,
     is_draining: AtomicBool,
-    answers: Budget<ConnCtrl>,
+    answers: MemoryBudget<ConnCtrl>,
 }
 
 /// How an answer is held until it was read.
@@ -60,7 +60,7 @@ impl Traffic {
         Self {
             in_flight: AtomicUsize::new(0),
             is_draining: AtomicBool::new(false),
-            answers: Budget::new(answer_memory),
+            answers: MemoryBudget::new(answer_memory),
         }
     }
 
@@ -108,7 +108,8 @@ impl Traffic {
         let ResBody::Once(bytes) = &mut response.body else {
             return;
         };
-        if request.version() != Version::HTTP_2 && bytes.len() <= SMALL_ANSWER {
+        let is_small = request.version() != Version::HTTP_2 && bytes.len() <= SMALL_ANSWER;
+        if is_small || *request.method() == Method::HEAD {
             return;
         }
         let own = if bytes.is_unique() { bytes.len() } else { 0 };
@@ -116,7 +117,7 @@ impl Traffic {
         let now = Instant::now();
         let until = now + limits.stall + Duration::from_secs(seconds);
         let share = self.answers.open(connection.clone(), now, Some(until));
-        if !share.grow(own, now) && matches!(*request.method(), Method::GET | Method::HEAD) {
+        if !share.grow(own, now) && *request.method() == Method::GET {
             metrics::counter!("charter_http_overloaded_total", "memory" => "answers").increment(1);
             *response = Response::new();
             ApiError::unavailable("unread answers take all the memory they may", 1)

@@ -1,9 +1,10 @@
 //! Words for a letter, and the message they make: text and HTML (RFC 2046 section 5.1.4).
 
-use lettre::Message;
 use lettre::message::header::{ContentTransferEncoding, ContentType};
 use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
+use lettre::{Address, Message};
 use minijinja::{Environment, context};
+use url::Host;
 
 use crate::domain::id::MailId;
 use crate::domain::letter::{Letter, Matter};
@@ -21,6 +22,9 @@ pub enum ComposeError {
     /// The sender's address in the settings.
     #[error("`mail.from` is not an address such as `Charter <no-reply@example.com>`: {0}")]
     From(lettre::address::AddressError),
+    /// What only a mail server with SMTPUTF8 (RFC 6531) would take.
+    #[error("`mail.from` must have only ASCII characters before the `@`")]
+    FromNotAscii,
     /// The recipient's address.
     #[error("the recipient's address cannot be written to: {0}")]
     To(lettre::address::AddressError),
@@ -61,7 +65,7 @@ impl Composer {
         templates.add_template(TEXT, include_str!("letter.txt"))?;
         templates.add_template(HTML, include_str!("letter.html"))?;
         Ok(Self {
-            from: from.parse().map_err(ComposeError::From)?,
+            from: sender(from)?,
             templates,
         })
     }
@@ -104,6 +108,20 @@ impl Composer {
     }
 }
 
+/// Reads `mail.from`; an international domain becomes A-labels (UTS #46), which every mail server takes.
+fn sender(text: &str) -> Result<Mailbox, ComposeError> {
+    let mailbox: Mailbox = text.parse().map_err(ComposeError::From)?;
+    if !mailbox.email.user().is_ascii() {
+        return Err(ComposeError::FromNotAscii);
+    }
+    let Ok(Host::Domain(domain)) = Host::parse(mailbox.email.domain()) else {
+        // An address literal is ASCII already.
+        return Ok(mailbox);
+    };
+    let address = Address::new(mailbox.email.user(), domain).map_err(ComposeError::From)?;
+    Ok(Mailbox::new(mailbox.name, address))
+}
+
 /// As it is where it can be (RFC 5322 section 2.1.1), so that a person who reads the file finds the
 /// link in one piece; the library would fold lines of more than 76 characters.
 fn plain(text: String) -> SinglePart {
@@ -126,8 +144,8 @@ fn words(matter: &Matter) -> Words {
             subject: "Verify your e-mail address".to_owned(),
             text:
                 "Somebody, probably you, registered an organization with this address. Follow the \
-                   link to show that the address is yours; until then you can look, but not change \
-                   anything."
+                   link and enter the password that you chose, to show that the address is yours; \
+                   until then you can look, but not change anything."
                     .to_owned(),
             action: "Verify the address",
             note: "The link can be used once, for 24 hours. If it was not you, ignore this mail.",
@@ -204,10 +222,26 @@ mod tests {
         for matter in [Matter::VerifyEmail, Matter::ResetPassword] {
             assert!(composed(matter, "").contains("From: Charter <charter@localhost>"));
         }
-        let refused = Composer::new("nobody")
-            .err()
-            .expect("no address")
-            .to_string();
-        assert!(refused.contains("mail.from"), "{refused}");
+        for bad in [
+            "nobody",
+            "Charter <>",
+            "a b@example.com",
+            "Ада <ада@example.com>",
+        ] {
+            let refused = Composer::new(bad).err().expect("no address").to_string();
+            assert!(refused.contains("mail.from"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn an_international_sender_is_written_in_ascii() {
+        let text = composed(Matter::VerifyEmail, "Bücher <No-Reply@Bücher.example>");
+        for part in [
+            "<No-Reply@xn--bcher-kva.example>",
+            "@xn--bcher-kva.example>",
+        ] {
+            assert!(text.contains(part), "no `{part}` in\n{text}");
+        }
+        assert!(text.is_ascii(), "{text}");
     }
 }

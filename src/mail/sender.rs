@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::authn::secrets::Sealer;
 use crate::domain::access_key::SealedSecret;
 use crate::domain::clock::Clock;
+use crate::domain::confirmed_clock::ConfirmedClock;
 use crate::domain::id::MailId;
 use crate::domain::letter::Letter;
 use crate::store::{PendingMail, Store};
@@ -42,6 +43,8 @@ pub struct Sender {
     pub changed: Arc<Notify>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// What is dropped for its age is dropped by this clock.
+    pub confirmed: Arc<ConfirmedClock>,
 }
 
 impl Sender {
@@ -70,7 +73,13 @@ impl Sender {
         let now = self.clock.now();
         // Until then nobody else takes it, whether this try fails or this process ends.
         let lease = |attempts: u32| now + PATIENCE + pause_after(attempts);
-        let due = match self.store.take_due_mails(now, AT_ONCE, lease).await {
+        // Nothing rests longer: such a time was written by a clock that was ahead.
+        let horizon = lease(u32::MAX);
+        let due = match self
+            .store
+            .take_due_mails((now, horizon), AT_ONCE, lease)
+            .await
+        {
             Ok(due) => due,
             Err(error) => {
                 tracing::warn!(%error, "the outbox cannot be read, it is tried again");
@@ -86,6 +95,11 @@ impl Sender {
     async fn deal_with(&self, mail: PendingMail) {
         let (id, attempts) = (mail.id, mail.attempts);
         if mail.expires_at <= self.clock.now() {
+            if let Err(error) = self.confirmed.now() {
+                metrics::counter!("charter_mails_total", "outcome" => "kept").increment(1);
+                tracing::warn!(mail = %id, %error, "the link of a mail seems to be void, the mail is kept until that is certain");
+                return;
+            }
             tracing::error!(mail = %id, attempts, "a mail was not sent before its link was void, it is dropped");
             metrics::counter!("charter_mails_total", "outcome" => "dropped").increment(1);
             return self.done(id).await;

@@ -15,8 +15,12 @@ const SMTP: u16 = 25;
 const SUBMISSION: u16 = 587;
 const SUBMISSIONS: u16 = 465;
 
-/// What sends to that server. No error repeats the text, which may hold a password.
-pub(super) fn builder(text: &str) -> Result<AsyncSmtpTransportBuilder, TransportError> {
+/// What sends to that server, calling itself `hello` where the URL's path has no name. No error repeats
+/// the text, which may hold a password.
+pub(super) fn builder(
+    text: &str,
+    hello: ClientId,
+) -> Result<AsyncSmtpTransportBuilder, TransportError> {
     let url = Url::parse(text).map_err(|error| refused(error.to_string()))?;
     let host = match url.host() {
         // A URL has it in brackets, which are no part of it.
@@ -52,6 +56,7 @@ pub(super) fn builder(text: &str) -> Result<AsyncSmtpTransportBuilder, Transport
     };
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&host)
         .port(url.port().unwrap_or(port))
+        .hello_name(hello)
         .tls(tls);
     let name = url.path().trim_matches('/');
     if !name.is_empty() {
@@ -87,7 +92,7 @@ mod tests {
             "smtps://[2001:db8::7]",
             "smtp://mail.example?tls=opportunistic",
         ] {
-            builder(good).expect(good);
+            builder(good, ClientId::default()).expect(good);
         }
         for bad in [
             "smtp://user:hunter2@mail.example?TLS=required",
@@ -97,7 +102,10 @@ mod tests {
             "http://user:hunter2@mail.example",
             "smtp:user:hunter2",
         ] {
-            let refused = builder(bad).err().expect(bad).to_string();
+            let refused = builder(bad, ClientId::default())
+                .err()
+                .expect(bad)
+                .to_string();
             assert!(!refused.contains("hunter2"), "{refused}");
         }
     }
@@ -109,7 +117,8 @@ mod tests {
             return;
         };
         let port = listener.local_addr().expect("an address").port();
-        let builder = builder(&format!("smtp://[::1]:{port}")).expect("a builder");
+        let builder =
+            builder(&format!("smtp://[::1]:{port}"), ClientId::default()).expect("a builder");
         let transport = builder.build::<Tokio1Executor>();
         let (reached, _) = tokio::join!(
             async {

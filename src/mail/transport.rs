@@ -4,10 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use lettre::transport::smtp;
+use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use url::Host;
 
 use super::smtp_url;
 use crate::domain::id::MailId;
+use crate::system::private;
 
 /// A message did not get away.
 #[derive(Debug, thiserror::Error)]
@@ -32,14 +35,21 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// To the mail server of that URL.
+    /// To the mail server of that URL. `name` is what this machine calls itself in EHLO (RFC 5321
+    /// section 4.1.1.1); without one it is the machine's own name.
     ///
     /// # Errors
     ///
     /// [`TransportError::Url`] for a URL that it does not understand, [`TransportError::Smtp`] where TLS
     /// cannot be set up.
-    pub fn smtp(url: &str) -> Result<Self, TransportError> {
-        let transport = smtp_url::builder(url)?.build();
+    pub fn smtp(url: &str, name: Option<Host<String>>) -> Result<Self, TransportError> {
+        let name = match name {
+            Some(Host::Domain(domain)) => ClientId::Domain(domain),
+            Some(Host::Ipv4(ip)) => ClientId::Ipv4(ip),
+            Some(Host::Ipv6(ip)) => ClientId::Ipv6(ip),
+            None => ClientId::default(),
+        };
+        let transport = smtp_url::builder(url, name)?.build();
         Ok(Self::Smtp(Box::new(transport)))
     }
 
@@ -64,7 +74,7 @@ impl Transport {
             }
             Self::Files(directory) => {
                 let file = directory.join(format!("{}.eml", id.uuid()));
-                let written = write(directory, &file, &message.formatted()).await;
+                let written = write(directory, &file, message.formatted()).await;
                 written.map_err(|error| TransportError::File(file, error))
             }
         }
@@ -72,19 +82,11 @@ impl Transport {
 }
 
 /// Whole or not at all, as who reads the directory sees it.
-async fn write(directory: &Path, file: &Path, content: &[u8]) -> io::Result<()> {
-    use tokio::fs;
-    use tokio::io::AsyncWriteExt as _;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .await?;
-    let draft = file.with_extension("new");
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut written = options.open(&draft).await?;
-    written.write_all(content).await?;
-    written.flush().await?;
-    fs::rename(&draft, file).await
+async fn write(directory: &Path, file: &Path, content: Vec<u8>) -> io::Result<()> {
+    let (directory, file) = (directory.to_owned(), file.to_owned());
+    let written = tokio::task::spawn_blocking(move || {
+        private::create_dir(&directory)?;
+        private::replace(&file, &file.with_extension("new"), &content)
+    });
+    written.await.map_err(io::Error::other)?
 }

@@ -4,6 +4,7 @@ use cedar_policy::{Entities, Request};
 use serde::Serialize;
 
 use crate::authz::decision::{Denial, EvaluationError, Outcome};
+use crate::authz::refusal::{self, Refusal};
 use crate::authz::snapshot::Snapshot;
 use crate::domain::permission::Permission;
 
@@ -34,6 +35,10 @@ impl From<Outcome> for Ruling {
 pub struct Verdict {
     /// The answer.
     pub ruling: Ruling,
+    /// The error's code that a client is told; `None` of what is allowed.
+    pub code: Option<String>,
+    /// The error's sentence, where the policy that forbids it gives one.
+    pub message: Option<String>,
     /// The `@id`s of the policies that decided, sorted.
     pub determining: Vec<String>,
     /// The policies that could not be evaluated, sorted by `@id`.
@@ -50,6 +55,8 @@ impl Verdict {
         let Some(permission) = permission else {
             return Self {
                 ruling: Ruling::NotPermitted,
+                code: code(NOT_PERMITTED, None),
+                message: None,
                 determining: Vec::new(),
                 errors: Vec::new(),
             };
@@ -57,8 +64,16 @@ impl Verdict {
         let decision = snapshot.decide_again(permission, request, entities);
         Self {
             ruling: decision.outcome.into(),
+            code: code(decision.outcome, decision.refusal.as_ref()),
+            message: decision.refusal.and_then(|refusal| refusal.message),
             determining: decision.determining,
             errors: decision.errors,
         }
     }
+}
+
+const NOT_PERMITTED: Outcome = Outcome::Deny(Denial::NotPermitted);
+
+fn code(outcome: Outcome, refusal: Option<&Refusal>) -> Option<String> {
+    refusal::code(outcome, refusal).map(ToOwned::to_owned)
 }

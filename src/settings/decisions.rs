@@ -34,6 +34,7 @@ pub(super) fn read(reader: &mut Reader, data_dir: &Path) -> Decisions {
         rotate_after: reader.duration("decisions.rotate_after", MINUTE..=400 * DAY),
         keep_files: reader.number("decisions.keep_files", 1..=1_000_000),
         keep_for: reader.duration("decisions.keep_for", MINUTE..=40_000 * DAY),
+        allowed_per_second: reader.number("decisions.allowed_per_second", 0..=1_000_000),
         mask: reader.list("decisions.mask"),
         mask_with_hash: reader.parsed("decisions.mask_with", true, |text| match text {
             "hash" => Ok(true),

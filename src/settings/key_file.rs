@@ -1,13 +1,14 @@
 //! The keys that the demo makes for itself, kept in its data directory for later starts.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::error::{Fault, SettingsError};
 use super::keys;
 use crate::domain::entropy::Entropy;
+use crate::system::private;
 
 const FILE_NAME: &str = "keys.toml";
 
@@ -60,22 +61,15 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 fn make(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(data_dir)?;
+    private::create_dir(data_dir)?;
     // Exclusive: of two first starts at once, the second finds the file and must not replace it.
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = private::open(path, OpenOptions::new().write(true).create_new(true))?;
     let heading = "# Made by `charter serve --demo`. Without these keys the database beside it cannot be read.\n";
     let written = file
         .write_all(heading.as_bytes())
         .and_then(|()| file.write_all(keys::generate(entropy).as_bytes()))
         .and_then(|()| file.sync_all())
-        .and_then(|()| fs::File::open(data_dir)?.sync_all());
+        .and_then(|()| private::sync_dir_of(path));
     if written.is_err() {
         // Half a file would be taken for the keys of an existing database at the next start.
         fs::remove_file(path)?;

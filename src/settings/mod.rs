@@ -38,6 +38,8 @@ pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 pub struct Settings {
     /// Where what must outlive a restart is kept, beside the database.
     pub data_dir: PathBuf,
+    /// How soon lines of the audit heads and of the decision log are written through to the disk.
+    pub sync_within: Duration,
     /// `[server]`
     pub server: Server,
     /// `[database]`
@@ -58,6 +60,8 @@ pub struct Settings {
     pub keys: Option<Keys>,
     /// `[log]`
     pub log: Log,
+    /// `[telemetry]`
+    pub telemetry: Telemetry,
     /// `[portal]`
     pub portal: Portal,
     /// `[mail]`
@@ -188,6 +192,8 @@ pub struct Decisions {
     pub keep_files: u64,
     /// How long what a file holds is kept.
     pub keep_for: Duration,
+    /// Allowed decisions of one kind that are written in a second; 0 for all.
+    pub allowed_per_second: u64,
     /// Parts of a record that are masked.
     pub mask: Vec<String>,
     /// Whether what is masked is replaced by a keyed hash, not by asterisks.
@@ -219,6 +225,8 @@ pub struct Replay {
     pub per_key_quota: usize,
     /// Nonces remembered in all.
     pub total: usize,
+    /// How long another process waits for a sign of this one before it takes the database over.
+    pub lease: Duration,
 }
 
 /// Where used nonces are remembered.
@@ -258,6 +266,29 @@ pub struct Log {
     pub format: LogFormat,
     /// A level or filter directives; `telemetry` reads them.
     pub level: String,
+    /// Which requests have a line.
+    pub requests: LoggedRequests,
+}
+
+/// Which requests have a line in the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LoggedRequests {
+    /// None.
+    None,
+    /// Those that were refused or failed.
+    #[default]
+    Failed,
+    /// All.
+    All,
+}
+
+/// Spans for an OpenTelemetry collector.
+#[derive(Debug)]
+pub struct Telemetry {
+    /// The collector's base address; `None` exports nothing.
+    pub otlp_endpoint: Option<String>,
+    /// The share of requests that are exported, from 0 to 1.
+    pub sampling_ratio: f64,
 }
 
 /// The form of a log line.
@@ -278,6 +309,8 @@ pub struct Portal {
     pub base_url: Option<String>,
     /// Other web origins that may call with credentials, in their serialized form (RFC 6454).
     pub origins: Vec<String>,
+    /// Whether anybody may register an organization; else only operators make them.
+    pub registration_is_open: bool,
     /// Registrations of one client network an hour; 0 is no limit.
     pub register_per_hour: usize,
     /// Failed sign-ins of one client network in 15 minutes; 0 is no limit.
@@ -295,6 +328,9 @@ pub struct Portal {
 pub struct Mail {
     /// Whom it is from.
     pub from: String,
+    /// What the service calls itself towards the mail server; `None` takes the host of
+    /// `portal.base_url` or the machine's name.
+    pub helo: Option<String>,
     /// `smtps://…` or `smtp://…`, may hold a password; `None` writes files instead.
     pub smtp_url: Option<SecretString>,
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use secrecy::SecretString;
-use url::Url;
+use url::{Host, Url};
 
 use super::reader::Reader;
 use super::{
-    Database, Log, LogFormat, Mail, Policies, PolicyStart, Portal, RateLimit, RateLimits, Replay,
-    ReplayStore, Requirement, Server, Settings, Signing, budgets, decisions, keys,
+    Database, Log, LogFormat, LoggedRequests, Mail, Policies, PolicyStart, Portal, RateLimit,
+    RateLimits, Replay, ReplayStore, Requirement, Server, Settings, Signing, Telemetry, budgets,
+    decisions, keys,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -46,8 +47,10 @@ pub(super) fn read(reader: &mut Reader) -> Settings {
         budgets: budgets::read(reader),
         keys: keys::read(reader),
         log: log(reader),
+        telemetry: telemetry(reader),
         portal: portal(reader),
         mail: mail(reader),
+        sync_within: reader.duration("sync_within", TENTH..=5 * MINUTE),
         data_dir,
     }
 }
@@ -192,6 +195,7 @@ fn replay(reader: &mut Reader) -> Replay {
         },
         per_key_quota: reader.number("replay.per_key_quota", 1..=100_000_000),
         total: reader.number("replay.total", 1..=1_000_000_000),
+        lease: reader.duration("replay.lease", SECOND..=5 * MINUTE),
     }
 }
 
@@ -216,9 +220,53 @@ fn log(reader: &mut Reader) -> Log {
         }),
         level: reader.parsed("log.level", String::new(), |text| match text {
             "" => Err("is empty: give a level such as `info`".to_owned()),
-            level => Ok(level.to_owned()),
+            directives => log_directives(directives),
+        }),
+        requests: reader.choice(
+            "log.requests",
+            &[
+                ("failed", LoggedRequests::Failed),
+                ("none", LoggedRequests::None),
+                ("all", LoggedRequests::All),
+            ],
+        ),
+    }
+}
+
+fn telemetry(reader: &mut Reader) -> Telemetry {
+    Telemetry {
+        otlp_endpoint: reader.parsed("telemetry.otlp_endpoint", None, |text| match text {
+            "" => Ok(None),
+            text => web_address(text).map(|_| Some(text.to_owned())),
+        }),
+        sampling_ratio: reader.parsed("telemetry.sampling_ratio", 1.0, |text| {
+            text.parse::<f64>()
+                .ok()
+                .filter(|ratio| (0.0..=1.0).contains(ratio))
+                .ok_or_else(|| format!("`{text}` is no share: give a number from 0 to 1"))
         }),
     }
+}
+
+/// A level, or `target=level` pairs. A word alone that is no level would be read as the name of the
+/// one target that is logged, and silence everything else.
+fn log_directives(text: &str) -> Result<String, String> {
+    for directive in text.split(',') {
+        let level = directive
+            .rsplit_once('=')
+            .map_or(directive, |(_, level)| level);
+        if level
+            .trim()
+            .parse::<tracing::level_filters::LevelFilter>()
+            .is_err()
+        {
+            return Err(format!(
+                "`{text}`: `{level}` is not a level: give `error`, `warn`, `info`, `debug`, `trace` or \
+                 `off`, or pairs such as `warn,charter=debug`"
+            ));
+        }
+    }
+    Ok(text.to_owned())
 }
 
 fn portal(reader: &mut Reader) -> Portal {
@@ -235,6 +283,8 @@ fn portal(reader: &mut Reader) -> Portal {
                 Err(format!("`{text}` is not an origin: write `{origin}`"))
             }
         }),
+        registration_is_open: reader
+            .choice("portal.registration", &[("open", true), ("closed", false)]),
         register_per_hour: reader.number("portal.register_per_hour", 0..=MOST_TRIES),
         failed_logins_per_quarter_hour: reader
             .number("portal.failed_logins_per_quarter_hour", 0..=MOST_TRIES),
@@ -256,7 +306,24 @@ fn mail(reader: &mut Reader) -> Mail {
             "is needed when `mail.smtp_url` is set: give an address that the server may send from",
         );
     }
-    Mail { from, smtp_url }
+    let helo = reader.parsed("mail.helo", None, |text| match text {
+        "" => Ok(None),
+        text => host_name(text).map(Some),
+    });
+    Mail {
+        from,
+        helo,
+        smtp_url,
+    }
+}
+
+fn host_name(text: &str) -> Result<String, String> {
+    match Host::parse(text) {
+        Ok(Host::Domain(name)) => Ok(name),
+        Ok(Host::Ipv4(_) | Host::Ipv6(_)) | Err(_) => Err(format!(
+            "`{text}` is not the name of a host: write one such as `charter.example.com`"
+        )),
+    }
 }
 
 /// Under TLS from the start, or under a STARTTLS that nobody can strip; without only to this machine.

@@ -39,6 +39,34 @@ fn the_defaults_are_complete_and_without_keys() {
 }
 
 #[test]
+fn a_log_level_that_is_none_is_refused_with_those_that_are() {
+    for level in [
+        "info",
+        "WARN",
+        "off",
+        "warn,charter=debug",
+        "charter[request]=trace",
+    ] {
+        let text = format!("[log]\nlevel = '{level}'");
+        assert_eq!(read(&text, &[]).expect(level).log.level, level);
+    }
+    for level in [
+        "",
+        "verbose",
+        "info,verbose",
+        "charter=verbose",
+        "warn,",
+        "charter=",
+    ] {
+        let refused = message(&format!("[log]\nlevel = '{level}'"), &[]);
+        assert!(
+            refused.contains("log.level") && refused.contains("`info`"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
 fn every_default_is_explained() {
     let mut previous = "";
     for line in super::DEFAULTS.lines() {

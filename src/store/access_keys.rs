@@ -1,7 +1,8 @@
 //! Access keys of one service account: listed, made, revoked. `rotation` replaces them.
 
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, Select,
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
 };
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ use super::audit::{Action, Changes, Entry};
 use super::entity::{access_key, stored_time};
 use super::listing::{self, Sort};
 use super::write::{Write, one_row};
-use super::{Error, Tenant};
+use super::{Error, Store, Tenant};
 use crate::domain::access_key::{AccessKey, MAX_ACTIVE_KEYS, SealedSecret};
 use crate::domain::audit::Provenance;
 use crate::domain::id::{AccessKeyId, ServiceAccountId};
@@ -35,6 +36,36 @@ pub struct NewKey {
     pub ip_allowlist: IpAllowlist,
     /// From then on it is refused.
     pub expires_at: Option<Timestamp>,
+}
+
+/// What a check sees of a key that is about to be made, all of it locked.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyToMake<'a> {
+    /// Who will sign with it.
+    pub owner: &'a ServiceAccount,
+    /// The key that signed the request; `None` where a person or an operator asks.
+    pub signer: Option<&'a AccessKey>,
+    /// Where it may be used from.
+    pub ip_allowlist: &'a IpAllowlist,
+    /// From then on it is refused.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// For operators: the key with that text or id, revoked and expired ones too.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn find_access_key(&self, named: &str) -> Result<Option<AccessKey>, Error> {
+        let condition = match named.parse::<AccessKeyId>() {
+            Ok(id) => access_key::Column::Id.eq(id.uuid()),
+            Err(_) => access_key::Column::AccessKey.eq(named),
+        };
+        let found = access_key::Entity::find().filter(condition);
+        let found = found.one(&self.reader).await?;
+        found.map(AccessKey::try_from).transpose()
+    }
 }
 
 impl Tenant<'_> {
@@ -72,6 +103,23 @@ impl Tenant<'_> {
         listing::page(self.store, query, &page, sort, access_key::Column::Id).await
     }
 
+    /// Every key of the organization, newest first: for operators.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn all_keys(&self, include_inactive: bool) -> Result<Vec<AccessKey>, Error> {
+        let mut query = access_key::Entity::find()
+            .filter(access_key::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
+            .order_by_desc(access_key::Column::CreatedAt)
+            .order_by_desc(access_key::Column::Id);
+        if !include_inactive {
+            query = query.filter(is_active(stored_time(self.store.clock.now())));
+        }
+        let rows = query.all(&self.store.reader).await?;
+        rows.into_iter().map(AccessKey::try_from).collect()
+    }
+
     /// One key of a service account.
     ///
     /// # Errors
@@ -92,7 +140,7 @@ impl Tenant<'_> {
             .try_into()
     }
 
-    /// Makes a key. `check` sees the service account, locked, and its error ends the transaction.
+    /// Makes a key. `check` sees what it is to be, and its error ends the transaction.
     ///
     /// # Errors
     ///
@@ -103,11 +151,17 @@ impl Tenant<'_> {
         service_account: ServiceAccountId,
         by: &Provenance,
         new: NewKey,
-        check: impl FnOnce(&ServiceAccount) -> Result<(), E> + Send,
+        check: impl FnOnce(&KeyToMake<'_>) -> Result<(), E> + Send,
     ) -> Result<AccessKey, E> {
         let (mut write, _) = self.begin(by).await?;
         let owner = self.lock_service_account(&write, service_account).await?;
-        check(&owner)?;
+        let signer = self.signing_key(&write, by).await?;
+        check(&KeyToMake {
+            owner: &owner,
+            signer: signer.as_ref(),
+            ip_allowlist: &new.ip_allowlist,
+            expires_at: new.expires_at.map(stored_time),
+        })?;
         self.check_room(&write, service_account, None).await?;
         let key = insert(&mut write, &owner, new, Permission::CreateKey).await?;
         write.commit().await?;
@@ -125,7 +179,7 @@ impl Tenant<'_> {
         id: AccessKeyId,
         by: &Provenance,
     ) -> Result<(), Error> {
-        let (mut write, _) = self.begin(by).await?;
+        let (mut write, _) = self.begin_always(by).await?;
         self.lock_service_account(&write, service_account).await?;
         let before = self.lock_key(&write, service_account, id).await?;
         if before.revoked_at.is_some() {
@@ -137,6 +191,22 @@ impl Tenant<'_> {
         };
         update(&mut write, Permission::RevokeKey, &before, &after).await?;
         write.commit().await
+    }
+
+    /// The key that signed the request, as it is now: it may have been rotated since.
+    pub(super) async fn signing_key(
+        &self,
+        write: &Write<'_>,
+        by: &Provenance,
+    ) -> Result<Option<AccessKey>, Error> {
+        let Some(id) = by.access_key else {
+            return Ok(None);
+        };
+        let row = access_key::Entity::find_by_id(id.uuid())
+            .filter(access_key::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
+            .one(&write.transaction)
+            .await?;
+        Ok(Some(row.ok_or(Error::CallerRevoked)?.try_into()?))
     }
 
     pub(super) async fn lock_key(

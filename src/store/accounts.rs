@@ -7,7 +7,7 @@ use super::audit::{Action, Changes, Entry};
 use super::entity::account;
 use super::listing::{self, Sort};
 use super::write::{Write, check_version, one_row};
-use super::{Error, Tenant, codes};
+use super::{Error, GrantedNames, Tenant, codes, granted_names};
 use crate::domain::account::Account;
 use crate::domain::audit::Provenance;
 use crate::domain::code::Code;
@@ -108,11 +108,13 @@ impl Tenant<'_> {
     }
 
     /// Changes an account's name, metadata or activity: `change` sees the current one, locked,
-    /// and its error ends the transaction. What is left as it was writes nothing.
+    /// and its error ends the transaction; so does that of `wake`, which sees what the account's
+    /// service accounts have, where they come to life again with it. What is left as it was writes
+    /// nothing.
     ///
     /// # Errors
     ///
-    /// Those of `change`; [`Error::NotFound`]; [`Error::Stale`] if `expected` is not the current
+    /// Those of `change` and `wake`; [`Error::NotFound`]; [`Error::Stale`] if `expected` is not the current
     /// version; [`Error::DefaultAccount`] if it would go inactive;
     /// [`Error::OrganizationInactive`]; and those of the database.
     pub async fn update_account<E: From<Error>>(
@@ -121,12 +123,16 @@ impl Tenant<'_> {
         expected: Option<i64>,
         by: &Provenance,
         change: impl FnOnce(&mut Account) -> Result<(), E> + Send,
+        wake: impl FnOnce(&GrantedNames) -> Result<(), E> + Send,
     ) -> Result<Account, E> {
         let (write, _) = self.begin(by).await?;
         let before = self.lock_account(&write, id).await?;
         check_version(expected, before.version)?;
         let mut after = before.clone();
         change(&mut after)?;
+        if after.is_active && !before.is_active {
+            wake(&granted_names::of_account(&write, &before).await?)?;
+        }
         Ok(save(write, before, after).await?)
     }
 

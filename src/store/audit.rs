@@ -2,6 +2,7 @@
 //! one before it. `audit_verify` checks it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac as _};
 use sea_orm::prelude::Uuid;
@@ -16,6 +17,7 @@ use super::audit_heads::{Head, HeadsFile};
 use super::connect::Transaction;
 use super::entity::{audit_event, stored_time};
 use crate::domain::audit::Provenance;
+use crate::domain::clock::Clock;
 use crate::domain::id::OrganizationId;
 use crate::domain::permission::Permission;
 
@@ -26,6 +28,8 @@ pub(super) type Mac = [u8; 32];
 pub(super) const ORIGIN: Mac = [0; 32];
 
 const MIN_KEY_BYTES: usize = 32;
+/// What an event takes beside its changes, with the index over it: about that much.
+const EVENT_BYTES: u64 = 512;
 
 /// A key of the audit chain.
 #[derive(Debug)]
@@ -70,14 +74,15 @@ impl Changes {
 
     pub(super) fn between(before: Value, after: Value) -> Self {
         let (mut before, mut after) = (object(before), object(after));
-        before.retain(|field, old| match after.get(field) {
-            Some(new) if new == old => {
-                after.remove(field);
-                false
-            }
-            _ => true,
-        });
+        keep_changed(&mut before, &mut after);
         Self { before, after }
+    }
+
+    /// What it takes to store them: in the event, and about as much in the row that was changed.
+    fn bytes(text: &str) -> u64 {
+        u64::try_from(text.len())
+            .unwrap_or(u64::MAX)
+            .saturating_mul(2)
     }
 
     pub(super) fn to_text(&self) -> String {
@@ -85,6 +90,22 @@ impl Changes {
         changes.sort_all_objects();
         changes.to_string()
     }
+}
+
+/// Takes out of both what is the same in both, down to the members of members: a change of one key
+/// of large metadata is a small event.
+fn keep_changed(before: &mut Map<String, Value>, after: &mut Map<String, Value>) {
+    before.retain(|field, old| match (old, after.get_mut(field)) {
+        (old, Some(new)) if *old == *new => {
+            after.remove(field);
+            false
+        }
+        (Value::Object(old), Some(Value::Object(new))) => {
+            keep_changed(old, new);
+            true
+        }
+        _ => true,
+    });
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -100,7 +121,11 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn open(keys: Vec<AuditKey>, heads: Option<&Path>) -> Result<Self, Error> {
+    pub(super) fn open(
+        keys: Vec<AuditKey>,
+        heads: Option<&Path>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
         if keys.is_empty() {
             return Err(Error::Setup("no audit key is set".to_owned()));
         }
@@ -113,18 +138,19 @@ impl Log {
                 short.id
             )));
         }
-        let heads = HeadsFile::open(heads)?;
+        let heads = HeadsFile::open(heads, clock)?;
         Ok(Self { keys, heads })
     }
 
-    /// Writes the next event. The caller holds the organization's lock.
+    /// Writes the next event; its head, and how many bytes the change adds to the database. The
+    /// caller holds the organization's lock.
     pub(super) async fn append(
         &self,
         transaction: &Transaction,
         organization: OrganizationId,
         by: &Provenance,
         entry: Entry,
-    ) -> Result<Head, Error> {
+    ) -> Result<(Head, u64), Error> {
         let last: Option<(i64, Vec<u8>)> = audit_event::Entity::find()
             .select_only()
             .columns([audit_event::Column::Sequence, audit_event::Column::Mac])
@@ -139,10 +165,11 @@ impl Log {
         };
         let event = self.event(organization.uuid(), sequence, &previous, by, entry)?;
         let head = Head::of(&event);
+        let bytes = EVENT_BYTES.saturating_add(Changes::bytes(&event.changes));
         audit_event::Entity::insert(event.into_active_model())
             .exec_without_returning(transaction)
             .await?;
-        Ok(head)
+        Ok((head, bytes))
     }
 
     /// The event that follows `previous` in a chain.
@@ -194,6 +221,11 @@ impl Log {
         for head in heads {
             self.heads.append(head);
         }
+    }
+
+    /// The file of heads.
+    pub(super) const fn heads(&self) -> &HeadsFile {
+        &self.heads
     }
 }
 
@@ -265,6 +297,18 @@ mod tests {
         assert_eq!(
             changes.to_text(),
             r#"{"after":{"name":"b","roles":[1,2]},"before":{"name":"a","roles":[1]}}"#
+        );
+        assert_eq!(
+            Changes::between(
+                json!({"metadata": {"same": {"x": [1]}, "a": {"b": 1, "c": 2}, "gone": 1}}),
+                json!({"metadata": {"same": {"x": [1]}, "a": {"b": 1, "c": 3}, "new": {"d": 4}}}),
+            )
+            .to_text(),
+            r#"{"after":{"metadata":{"a":{"c":3},"new":{"d":4}}},"before":{"metadata":{"a":{"c":2},"gone":1}}}"#
+        );
+        assert_eq!(
+            Changes::between(json!({"a": {}, "b": {"c": 1}}), json!({"a": 1, "b": {}})).to_text(),
+            r#"{"after":{"a":1,"b":{}},"before":{"a":{},"b":{"c":1}}}"#
         );
         assert_eq!(
             Changes::created(json!({"b": 1, "a": null})).to_text(),

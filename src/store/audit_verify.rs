@@ -12,7 +12,7 @@ use sea_orm::{
 };
 
 use super::audit::{Mac, ORIGIN, to_mac};
-use super::audit_heads::Head;
+use super::audit_heads::{Head, Torn};
 use super::entity::{audit_event, organization};
 use super::{Error, Store};
 use crate::domain::id::OrganizationId;
@@ -30,6 +30,9 @@ pub struct Report {
     pub heads: u64,
     /// What is wrong, in the order it was found; empty for an intact log.
     pub findings: Vec<Finding>,
+    /// Lines of the file of heads, from 1, that begin with a torn one: a full disk or a crash cut it.
+    /// Nothing is wrong with the log.
+    pub torn_heads: Vec<usize>,
 }
 
 /// Something that an untouched log does not show.
@@ -309,17 +312,21 @@ fn read_heads(path: &Path, report: &mut Report) -> Result<Heads, Error> {
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut heads = Heads::new();
     for (index, line) in std::io::BufReader::new(file).lines().enumerate() {
-        match Head::parse(&line.map_err(unreadable)?) {
-            Some((organization, sequence, mac)) => {
-                report.heads += 1;
-                heads
-                    .entry(organization.uuid())
-                    .or_default()
-                    .push((sequence, mac));
+        let (text, line) = (line.map_err(unreadable)?, index + 1);
+        let attested = Head::parse(&text).or_else(|| match Torn::of(&text) {
+            Torn::Head(behind) => {
+                report.torn_heads.push(line);
+                behind
             }
-            None => report
-                .findings
-                .push(Finding::MalformedHead { line: index + 1 }),
+            Torn::No => {
+                report.findings.push(Finding::MalformedHead { line });
+                None
+            }
+        });
+        if let Some((organization, sequence, mac)) = attested {
+            report.heads += 1;
+            let heads = heads.entry(organization.uuid()).or_default();
+            heads.push((sequence, mac));
         }
     }
     // Appended after the commits, not in their order.

@@ -5,6 +5,8 @@
 use sea_orm::sqlx;
 use sea_orm::{DbErr, RuntimeErr};
 
+use crate::budgets::Exhausted;
+
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why the store did not do what was asked. Nothing was changed, except where the answer to a
@@ -35,6 +37,9 @@ pub enum Error {
     /// Another user, of any organization, has that address.
     #[error("the e-mail address is taken")]
     EmailTaken,
+    /// The organization has used up its budget of changes or of stored bytes.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
     /// Another user of this organization has that address.
     #[error("the address is a member's already")]
     AlreadyMember,

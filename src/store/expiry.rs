@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{outgoing_mail, service_account, stored_time, user};
+use super::write::Write;
 use super::{Error, Store, organizations, users};
 use crate::domain::audit::Provenance;
 use crate::domain::id::{OrganizationId, UserId};
@@ -57,38 +58,53 @@ impl Store {
             return Ok(false);
         }
         self.forget_traces_of(owner.id, by.at).await?;
-        let (mut write, before) = self.begin_within(owner.organization_id, by).await?;
-        let unverified = user::Entity::find_by_id(owner.id.uuid())
-            .filter(user::Column::EmailVerifiedAt.is_null())
-            .lock_exclusive()
-            .one(&write.transaction)
-            .await?;
-        if unverified.is_none() || !is_alone(&write.transaction, before.id, owner.id).await? {
-            return Ok(false);
+        let mut write = self.begin_within(owner.organization_id, by).await?.0;
+        let ended = end_registration(&mut write, &owner, ACTION).await?;
+        if ended {
+            write.commit().await?;
         }
-        outgoing_mail::Entity::delete_many()
-            .filter(outgoing_mail::Column::OrganizationId.eq(before.id.uuid()))
-            .exec(&write.transaction)
-            .await?;
-        user::Entity::delete_by_id(owner.id.uuid())
-            .exec(&write.transaction)
-            .await?;
-        let entry = Entry {
-            action: ACTION,
-            resource: owner.id.to_string(),
-            changes: Changes::between(users::view(&owner), Value::Null),
-        };
-        write.record(before.id, entry).await?;
-        let after = Organization {
-            // Two hyphens in a row are in no slug that anybody may choose.
-            slug: format!("expired--{}", before.code.as_str()),
-            is_active: false,
-            deactivated_at: Some(write.at()),
-            ..before.clone()
-        };
-        organizations::save(write, ACTION, before, after).await?;
-        Ok(true)
+        Ok(ended)
     }
+}
+
+/// Ends a registration within a transaction, which then holds a lock on its organization; false for
+/// what has become more than a registration.
+pub(super) async fn end_registration(
+    write: &mut Write<'_>,
+    owner: &User,
+    action: Action,
+) -> Result<bool, Error> {
+    let before = write.lock_organization(owner.organization_id).await?;
+    let unverified = user::Entity::find_by_id(owner.id.uuid())
+        .filter(user::Column::EmailVerifiedAt.is_null())
+        .lock_exclusive()
+        .one(&write.transaction)
+        .await?;
+    if unverified.is_none() || !is_alone(&write.transaction, before.id, owner.id).await? {
+        return Ok(false);
+    }
+    outgoing_mail::Entity::delete_many()
+        .filter(outgoing_mail::Column::OrganizationId.eq(before.id.uuid()))
+        .exec(&write.transaction)
+        .await?;
+    user::Entity::delete_by_id(owner.id.uuid())
+        .exec(&write.transaction)
+        .await?;
+    let entry = Entry {
+        action,
+        resource: owner.id.to_string(),
+        changes: Changes::between(users::view(owner), Value::Null),
+    };
+    write.record(before.id, entry).await?;
+    let after = Organization {
+        // Two hyphens in a row are in no slug that anybody may choose.
+        slug: format!("expired--{}", before.code.as_str()),
+        is_active: false,
+        deactivated_at: Some(write.at()),
+        ..before.clone()
+    };
+    organizations::put(write, action, before, after).await?;
+    Ok(true)
 }
 
 /// Nobody and nothing acts in the organization beside that person.

@@ -3,12 +3,17 @@
 
 use std::collections::BTreeSet;
 
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryResult, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryResult,
+    QuerySelect,
 };
 
 use super::entity::{Texts, invitation, service_account, user};
+use super::write::Write;
 use super::{Error, Store};
+use crate::domain::account::Account;
+use service_account::Column;
 
 /// Names as they are stored.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -17,6 +22,13 @@ pub struct GrantedNames {
     pub roles: BTreeSet<String>,
     /// Of service accounts.
     pub permissions: BTreeSet<String>,
+}
+
+impl GrantedNames {
+    fn extend(&mut self, (roles, permissions): (Texts, Texts)) {
+        self.roles.extend(roles.0);
+        self.permissions.extend(permissions.0);
+    }
 }
 
 struct Granted(Result<(Texts, Texts), DbErr>);
@@ -38,22 +50,11 @@ impl Store {
     ///
     /// Those of the database.
     pub async fn granted_names(&self) -> Result<GrantedNames, Error> {
-        use service_account::Column;
         let mut names = GrantedNames::default();
-        let granted = service_account::Entity::find()
-            .select_only()
-            .columns([Column::Roles, Column::Permissions])
-            .filter(Column::DeletedAt.is_null())
-            .distinct()
-            .into_model::<Granted>()
-            .all(&self.reader)
-            .await?;
+        let granted = of_service_accounts(&self.reader, Column::DeletedAt.is_null()).await?;
         for Granted(granted) in granted {
             match granted {
-                Ok((roles, permissions)) => {
-                    names.roles.extend(roles.0);
-                    names.permissions.extend(permissions.0);
-                }
+                Ok(granted) => names.extend(granted),
                 // One tenant's row never stops the others'.
                 Err(error) => {
                     tracing::warn!(%error, "roles or permissions of a service account cannot be read");
@@ -80,4 +81,35 @@ impl Store {
         names.roles.extend(promised);
         Ok(names)
     }
+}
+
+/// All names that the service accounts have which are disabled by nothing but their account.
+pub(super) async fn of_account(
+    write: &Write<'_>,
+    account: &Account,
+) -> Result<GrantedNames, Error> {
+    let which = Column::OrganizationId
+        .eq(account.organization_id.uuid())
+        .and(Column::AccountId.eq(account.id.uuid()))
+        .and(Column::IsActive.eq(true))
+        .and(Column::DeletedAt.is_null());
+    let mut names = GrantedNames::default();
+    for Granted(granted) in of_service_accounts(&write.transaction, which).await? {
+        names.extend(granted?);
+    }
+    Ok(names)
+}
+
+async fn of_service_accounts(
+    connection: &impl ConnectionTrait,
+    which: Expr,
+) -> Result<Vec<Granted>, Error> {
+    Ok(service_account::Entity::find()
+        .select_only()
+        .columns([Column::Roles, Column::Permissions])
+        .filter(which)
+        .distinct()
+        .into_model::<Granted>()
+        .all(connection)
+        .await?)
 }

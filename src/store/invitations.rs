@@ -2,7 +2,9 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, Iterable, PaginatorTrait, QueryFilter};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, Iterable, PaginatorTrait, QueryFilter,
+};
 use serde_json::json;
 
 use super::audit::{Action, Changes, Entry};
@@ -10,7 +12,7 @@ use super::entity::{invitation, stored_time, user};
 use super::outbox::{self, NewMail};
 use super::sessions::{self, NewSession};
 use super::write::Write;
-use super::{Error, NewUser, Store, Tenant, users};
+use super::{Error, NewUser, Store, Tenant, expiry, users};
 use crate::domain::audit::Provenance;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{InvitationId, UserId};
@@ -110,7 +112,8 @@ impl Store {
         Ok(found.map(Invitation::from))
     }
 
-    /// Uses an invitation up: its person becomes a member, and is signed in.
+    /// Uses an invitation up: its person becomes a member, and is signed in. A registration of the
+    /// same address that nobody verified gives way, if it stands alone in its organization.
     ///
     /// # Errors
     ///
@@ -125,6 +128,9 @@ impl Store {
         by: &Provenance,
     ) -> Result<User, Error> {
         let into = invitation.organization_id;
+        if let Some(registered) = unverified(&self.reader, &new.email).await? {
+            self.forget_traces_of(registered.id, by.at).await?;
+        }
         let (mut write, organization) = self.begin_within(into, by).await?;
         if !organization.is_active {
             return Err(Error::InvalidLink);
@@ -136,6 +142,10 @@ impl Store {
             .await?;
         if accepted.rows_affected != 1 {
             return Err(Error::InvalidLink);
+        }
+        if let Some(registered) = unverified(&write.transaction, &new.email).await? {
+            let action = Action::Person("ReplaceRegistration");
+            expiry::end_registration(&mut write, &registered, action).await?;
         }
         let action = Action::Person("AcceptInvitation");
         let user = users::insert(&mut write, organization.id, new, action)
@@ -154,6 +164,19 @@ impl Store {
         write.commit().await?;
         Ok(user)
     }
+}
+
+/// Who registered with that address and has not verified it.
+async fn unverified(
+    connection: &impl ConnectionTrait,
+    email: &EmailAddress,
+) -> Result<Option<User>, Error> {
+    let found = user::Entity::find()
+        .filter(user::Column::Email.eq(email.as_str()))
+        .filter(user::Column::EmailVerifiedAt.is_null())
+        .one(connection)
+        .await?;
+    Ok(found.map(User::from))
 }
 
 /// Withdraws the open invitations of somebody who has lost the role it gave them with.

@@ -106,23 +106,30 @@ impl Store {
         Ok(person.map(User::from))
     }
 
-    /// Uses a link up: the address of its person is verified.
+    /// Uses a link up: the address of its person is verified, and no session is left that was opened
+    /// before. `proved` is the hash that the person's password was checked against.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidLink`], and those of the database.
+    /// [`Error::InvalidLink`], also if the password is another one by now; and those of the database.
     pub async fn verify_email(
         &self,
         user: &User,
         hash: TokenHash,
+        proved: Option<String>,
         by: &Provenance,
     ) -> Result<(), Error> {
         let (mut write, _) = self.begin_within(user.organization_id, by).await?;
         let person = follow(&write, user, hash, Purpose::VerifyEmail).await?;
+        if proved.is_some_and(|proved| proved != person.password_hash) {
+            return Err(Error::InvalidLink);
+        }
         let verified_at = person.email_verified_at.unwrap_or_else(|| write.at());
         let update = user::Entity::update_many()
             .col_expr(user::Column::EmailVerifiedAt, Expr::value(verified_at));
         change(&write, update, user).await?;
+        end_all(&write, user.id).await?;
+        use_up_all(&write, user.id, Purpose::VerifyEmail).await?;
         record(&mut write, "VerifyEmail", &person).await?;
         write.commit().await
     }
@@ -148,13 +155,7 @@ impl Store {
             .col_expr(user::Column::EmailVerifiedAt, Expr::value(verified_at));
         change(&write, update, user).await?;
         end_all(&write, user.id).await?;
-        one_time_token::Entity::update_many()
-            .col_expr(one_time_token::Column::UsedAt, Expr::value(write.at()))
-            .filter(one_time_token::Column::UserId.eq(user.id.uuid()))
-            .filter(one_time_token::Column::Purpose.eq(Purpose::ResetPassword.as_str()))
-            .filter(one_time_token::Column::UsedAt.is_null())
-            .exec(&write.transaction)
-            .await?;
+        use_up_all(&write, user.id, Purpose::ResetPassword).await?;
         record(&mut write, "ResetPassword", &person).await?;
         write.commit().await
     }
@@ -192,6 +193,22 @@ async fn follow(
     } else {
         Err(Error::InvalidLink)
     }
+}
+
+/// Makes every link of that kind void.
+pub(super) async fn use_up_all(
+    write: &Write<'_>,
+    user: UserId,
+    purpose: Purpose,
+) -> Result<(), Error> {
+    one_time_token::Entity::update_many()
+        .col_expr(one_time_token::Column::UsedAt, Expr::value(write.at()))
+        .filter(one_time_token::Column::UserId.eq(user.uuid()))
+        .filter(one_time_token::Column::Purpose.eq(purpose.as_str()))
+        .filter(one_time_token::Column::UsedAt.is_null())
+        .exec(&write.transaction)
+        .await?;
+    Ok(())
 }
 
 async fn change(

@@ -92,7 +92,7 @@ impl Write<'_> {
         }
     }
 
-    async fn require_standing(
+    pub(super) async fn require_standing(
         &self,
         organization: OrganizationId,
         standing: &Standing,

@@ -105,7 +105,7 @@ impl Tenant<'_> {
         if found.role != OWNER {
             self.store.forget_traces_of(id, by.at).await?;
         }
-        let (mut write, organization) = self.begin(by).await?;
+        let (mut write, organization) = self.begin_always(by).await?;
         let before = self.lock_member(&write, id).await?;
         check(&before)?;
         if before.role == OWNER {

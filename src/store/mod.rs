@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbBackend};
 
+use crate::budgets::Budgets;
 use crate::domain::caller::Scope;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
@@ -18,6 +19,7 @@ mod access_keys;
 mod accounts;
 mod audit;
 mod audit_heads;
+mod audit_list;
 pub mod audit_verify;
 mod codes;
 mod connect;
@@ -27,6 +29,7 @@ mod error;
 mod expiry;
 mod gates;
 mod granted_names;
+mod guard_lease;
 mod installation_events;
 mod invitations;
 mod key_checks;
@@ -38,8 +41,11 @@ mod locate;
 mod members;
 mod migrate;
 mod names;
+mod open_invitations;
 mod organizations;
 mod outbox;
+mod own_sessions;
+mod password;
 mod policy_approvals;
 mod policy_revisions;
 mod registration;
@@ -53,13 +59,15 @@ mod sign_in;
 mod users;
 mod write;
 
-pub use access_keys::NewKey;
+pub use access_keys::{KeyToMake, NewKey};
 pub use accounts::NewAccount;
 pub use audit::AuditKey;
+pub use audit_list::{AuditEvent, AuditFilter};
 pub use credentials::Credential;
 pub use error::Error;
 use error::is_duplicate;
 pub use granted_names::GrantedNames;
+pub use guard_lease::GuardLease;
 pub use invitations::NewInvitation;
 pub use key_checks::KeyCheck;
 pub use links::{NewLink, Purpose};
@@ -67,6 +75,7 @@ pub use locate::{Location, Thing};
 pub use migrate::MigrationStatus;
 pub use organizations::NewOrganization;
 pub use outbox::{NewMail, PendingMail};
+pub use own_sessions::OpenSession;
 pub use policy_approvals::{NewPolicyApproval, PolicyApproval};
 pub use policy_revisions::{LastRevision, NewPolicyRevision, PolicyFiles, PolicyRevision, TakenAs};
 pub use registration::Registration;
@@ -124,6 +133,7 @@ pub struct Store {
     rotate_sessions: Vec<(String, usize)>,
     patience: Duration,
     gates: gates::Gates,
+    budgets: Arc<Budgets>,
     presence: connect::Presence,
 }
 
@@ -144,7 +154,12 @@ impl Store {
         let find_credential = credentials::statement(backend);
         let find_sessions = sessions::statements(backend, sessions::statement);
         let rotate_sessions = sessions::statements(backend, session_rotation::statement);
-        let audit = audit::Log::open(config.audit_keys, config.audit_heads.as_deref())?;
+        let audit = audit::Log::open(
+            config.audit_keys,
+            config.audit_heads.as_deref(),
+            Arc::clone(&clock),
+        )?;
+        let budgets = Arc::new(Budgets::unlimited(Arc::clone(&clock)));
         Ok(Self {
             reader: pools.reader,
             writer: pools.writer,
@@ -157,8 +172,16 @@ impl Store {
             rotate_sessions,
             patience: config.acquire_timeout,
             gates: gates::Gates::default(),
+            budgets,
             presence: pools.presence,
         })
+    }
+
+    /// Bounds what each organization may change and store. Without it nothing is bounded, as for
+    /// operators' commands.
+    #[must_use]
+    pub fn with_budgets(self, budgets: Arc<Budgets>) -> Self {
+        Self { budgets, ..self }
     }
 
     /// Whether the database answers, within the time there is to get a connection.
@@ -184,6 +207,17 @@ impl Store {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Writes the heads of the audit chains through to the disk; blocking.
+    pub fn sync_audit_heads(&self) {
+        self.audit.heads().sync();
+    }
+
+    /// What is wrong with the file of audit heads.
+    #[must_use]
+    pub fn audit_heads_fault(&self) -> Option<String> {
+        self.audit.heads().fault()
     }
 
     /// How long a request may wait for the database.

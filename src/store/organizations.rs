@@ -271,7 +271,7 @@ impl Tenant<'_> {
         expected: Option<i64>,
         by: &Provenance,
     ) -> Result<Organization, Error> {
-        let (write, before) = self.begin(by).await?;
+        let (write, before) = self.begin_always(by).await?;
         check_version(expected, before.version)?;
         let of_organization = access_key::Column::OrganizationId.eq(before.id.uuid());
         write.revoke_keys(of_organization).await?;
@@ -301,8 +301,23 @@ impl Tenant<'_> {
 }
 
 /// Writes what changed and its audit event, and commits.
-pub(super) async fn save(
+async fn save(
     mut write: Write<'_>,
+    action: Action,
+    before: Organization,
+    after: Organization,
+) -> Result<Organization, Error> {
+    let version = before.version;
+    let after = put(&mut write, action, before, after).await?;
+    if after.version != version {
+        write.commit().await?;
+    }
+    Ok(after)
+}
+
+/// Writes what changed and its audit event, within the transaction.
+pub(super) async fn put(
+    write: &mut Write<'_>,
     action: Action,
     before: Organization,
     after: Organization,
@@ -338,7 +353,6 @@ pub(super) async fn save(
         changes: Changes::between(view(&before), view(&after)),
     };
     write.record(before.id, entry).await?;
-    write.commit().await?;
     Ok(after)
 }
 

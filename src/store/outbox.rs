@@ -2,7 +2,7 @@
 //! neither goes without the other; sending is somebody else's, later and again.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::entity::{invitation, one_time_token, outgoing_mail, stored_time};
@@ -55,20 +55,24 @@ pub struct PendingMail {
 impl Store {
     /// Takes the mails that are due, at most `limit`, each until `lease`: nobody else takes them
     /// before that time, and if they are not [done](Self::mail_is_done) by then they are due again.
+    /// So are those that rest until after `horizon`, longer than any lease.
     ///
     /// # Errors
     ///
     /// Those of the database.
     pub async fn take_due_mails(
         &self,
-        now: Timestamp,
+        (now, horizon): (Timestamp, Timestamp),
         limit: u64,
         lease: impl Fn(u32) -> Timestamp + Send,
     ) -> Result<Vec<PendingMail>, Error> {
         use outgoing_mail::Column;
         let now = stored_time(now);
+        let is_due = Column::NextAttemptAt
+            .lte(now)
+            .or(Column::NextAttemptAt.gt(stored_time(horizon)));
         let due = outgoing_mail::Entity::find()
-            .filter(Column::NextAttemptAt.lte(now))
+            .filter(is_due)
             .order_by_asc(Column::NextAttemptAt)
             .limit(limit)
             .all(&self.reader)

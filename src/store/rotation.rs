@@ -1,19 +1,18 @@
 //! Rotation: a new key takes over, the old one lives on for the overlap.
 
-use super::access_keys::{NewKey, insert, update};
+use super::access_keys::{KeyToMake, NewKey, insert, update};
 use super::entity::stored_time;
 use super::{Error, Tenant};
 use crate::domain::access_key::AccessKey;
 use crate::domain::audit::Provenance;
 use crate::domain::id::{AccessKeyId, ServiceAccountId};
 use crate::domain::permission::Permission;
-use crate::domain::service_account::ServiceAccount;
 use crate::domain::timestamp::Timestamp;
 
 impl Tenant<'_> {
     /// Makes a key in place of another, which expires at the earlier of `overlap_until` and its
     /// own expiry. Its description and allowlist go over to the new key, whatever `new` says.
-    /// `check` sees the service account, locked, and its error ends the transaction.
+    /// `check` sees what the new key is to be, and its error ends the transaction.
     ///
     /// # Errors
     ///
@@ -27,12 +26,18 @@ impl Tenant<'_> {
         by: &Provenance,
         new: NewKey,
         overlap_until: Timestamp,
-        check: impl FnOnce(&ServiceAccount) -> Result<(), E> + Send,
+        check: impl FnOnce(&KeyToMake<'_>) -> Result<(), E> + Send,
     ) -> Result<AccessKey, E> {
         let (mut write, _) = self.begin(by).await?;
         let owner = self.lock_service_account(&write, service_account).await?;
         let before = self.lock_key(&write, service_account, id).await?;
-        check(&owner)?;
+        let signer = self.signing_key(&write, by).await?;
+        check(&KeyToMake {
+            owner: &owner,
+            signer: signer.as_ref(),
+            ip_allowlist: &before.ip_allowlist,
+            expires_at: new.expires_at.map(stored_time),
+        })?;
         if !before.is_active(write.at()) {
             return Err(Error::KeyNotActive.into());
         }

@@ -182,7 +182,7 @@ impl Tenant<'_> {
         expected: Option<i64>,
         by: &Provenance,
     ) -> Result<(), Error> {
-        let (write, _) = self.begin(by).await?;
+        let (write, _) = self.begin_always(by).await?;
         let before = self.lock_service_account(&write, id).await?;
         check_version(expected, before.version)?;
         let of_service_account = access_key::Column::OrganizationId

@@ -25,7 +25,7 @@ use crate::domain::session::TokenHash;
 use crate::domain::timestamp::Timestamp;
 
 /// A session to be made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct NewSession {
     /// Its id.
     pub id: SessionId,
@@ -33,6 +33,8 @@ pub struct NewSession {
     pub refresh_hash: TokenHash,
     /// When that token is void.
     pub refresh_expires_at: Timestamp,
+    /// What the browser calls itself.
+    pub user_agent: Option<String>,
 }
 
 /// Whose a session is.
@@ -210,6 +212,7 @@ pub(super) async fn insert(
         rotated_at: Set(None),
         rotation_key_id: Set(None),
         ended_at: Set(None),
+        user_agent: Set(new.user_agent),
         created_at: Set(write.at()),
     };
     session::Entity::insert(row)

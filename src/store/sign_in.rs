@@ -75,13 +75,13 @@ impl Store {
             update = update.col_expr(user::Column::PasswordHash, Expr::value(rehashed));
         }
         update.exec(&write.transaction).await?;
+        let id = session.id.to_string();
         let ended = sessions::insert(&write, user.organization_id, user.id, session).await?;
-        let session = session.id.to_string();
         let ended: Vec<_> = ended.iter().map(ToString::to_string).collect();
         let changes = if ended.is_empty() {
-            json!({"session": session})
+            json!({"session": id})
         } else {
-            json!({"session": session, "ended": ended})
+            json!({"session": id, "ended": ended})
         };
         let entry = Entry {
             action: Action::Person("SignIn"),

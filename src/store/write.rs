@@ -16,6 +16,7 @@ use super::connect::Transaction;
 use super::entity::{access_key, organization, stored_time};
 use super::gates::Visit;
 use super::{Error, Store, Tenant};
+use crate::budgets::Resource;
 use crate::domain::audit::Provenance;
 use crate::domain::id::OrganizationId;
 use crate::domain::organization::Organization;
@@ -26,6 +27,8 @@ pub(super) struct Write<'a> {
     pub(super) transaction: Transaction,
     by: &'a Provenance,
     heads: Vec<Head>,
+    /// Bytes that it adds to the database, by organization.
+    bytes: Vec<(OrganizationId, u64)>,
     started: Duration,
     /// Dropped last: the connection is free by then, or about to be.
     _visit: Option<Visit<'a>>,
@@ -61,6 +64,7 @@ impl Store {
             transaction,
             by,
             heads: Vec::new(),
+            bytes: Vec::new(),
             started,
             _visit: visit,
         })
@@ -68,8 +72,24 @@ impl Store {
 }
 
 impl Tenant<'_> {
-    /// Begins a change of this tenant's data: the organization is locked, and active.
+    /// Begins a change of this tenant's data: the organization is locked, and active, and has not
+    /// used up its budgets of changes and stored bytes.
     pub(super) async fn begin<'a>(
+        &'a self,
+        by: &'a Provenance,
+    ) -> Result<(Write<'a>, Organization), Error> {
+        // Operators and the service itself have none.
+        if by.access_key.is_some() || by.standing.is_some() {
+            let (budgets, id) = (&self.store.budgets, self.scope.organization_id());
+            budgets.check(Resource::StoredBytes, id)?;
+            budgets.charge(Resource::Writes, id, 1)?;
+        }
+        self.begin_always(by).await
+    }
+
+    /// The same for what only takes away, such as revoking a key that leaked: it must be possible
+    /// whatever was done with that key.
+    pub(super) async fn begin_always<'a>(
         &'a self,
         by: &'a Provenance,
     ) -> Result<(Write<'a>, Organization), Error> {
@@ -90,7 +110,12 @@ impl Write<'_> {
         stored_time(self.by.at)
     }
 
-    async fn lock_organization(&self, id: OrganizationId) -> Result<Organization, Error> {
+    /// Locks an organization. Beside the one that the write began with only one that nobody else
+    /// could be writing to on its way to that one: an unverified registration.
+    pub(super) async fn lock_organization(
+        &self,
+        id: OrganizationId,
+    ) -> Result<Organization, Error> {
         organization::Entity::find_by_id(id.uuid())
             .lock_exclusive()
             .one(&self.transaction)
@@ -127,10 +152,11 @@ impl Write<'_> {
         entry: Entry,
     ) -> Result<(), Error> {
         let log = &self.store.audit;
-        let head = log
+        let (head, bytes) = log
             .append(&self.transaction, organization, self.by, entry)
             .await?;
         self.heads.push(head);
+        self.bytes.push((organization, bytes));
         Ok(())
     }
 
@@ -155,6 +181,10 @@ impl Write<'_> {
         let taken = self.store.clock.monotonic().saturating_sub(self.started);
         metrics::histogram!("charter_store_write_seconds").record(taken.as_secs_f64());
         committed?;
+        for (organization, bytes) in &self.bytes {
+            let budgets = &self.store.budgets;
+            budgets.spend(Resource::StoredBytes, *organization, *bytes);
+        }
         let events = self.heads.len().try_into().unwrap_or(u64::MAX);
         metrics::counter!("charter_audit_events_total").increment(events);
         self.store.audit.publish(&self.heads);

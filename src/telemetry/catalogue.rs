@@ -57,6 +57,12 @@ pub const METRICS: &[Metric] = {
         ),
         metric(
             Counter,
+            "charter_log_lines_dropped_total",
+            &[],
+            "Log lines that are missing: standard error was not read fast enough.",
+        ),
+        metric(
+            Counter,
             "charter_http_requests_total",
             &["method", "route", "status"],
             "Answered requests.",
@@ -223,6 +229,18 @@ pub const METRICS: &[Metric] = {
             "charter_decision_log_errors_total",
             &[],
             "Tries to write the decision log that failed; what could not be written is tried again.",
+        ),
+        metric(
+            Counter,
+            "charter_decision_log_counted_total",
+            &[],
+            "Allowed decisions that are counted in the decision log and not written one by one (`decisions.allowed_per_second`).",
+        ),
+        metric(
+            Counter,
+            "charter_log_files_missed_total",
+            &["file"],
+            "Files of the decision log or of the audit heads that vanished under the running service; others were begun.",
         ),
         metric(
             Counter,

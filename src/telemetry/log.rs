@@ -5,13 +5,30 @@
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
-use tracing::Subscriber;
+use tracing::{Metadata, Subscriber};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use super::dropped_lines;
+use super::traces::Traces;
+
+/// The target of spans that are exported: of requests alone.
+const SPANS: &str = "charter::trace";
+
+/// Lines that wait to be written, at most.
+const WAITING_LINES: usize = 16 * 1024;
+
+/// How long the last lines may take when the process ends.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// The form of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,34 +70,58 @@ pub enum Error {
     StartedTwice,
 }
 
-/// Starts logging to standard error, panics included.
+/// Starts logging to standard error, panics included, and handing spans of requests to `traces`.
 ///
 /// # Errors
 ///
 /// The directives cannot be read, or logging was started before.
-pub fn start(format: Format, directives: &str) -> Result<Started, Error> {
-    // A thread of its own writes, many lines at a time when there are many. When it falls behind,
-    // requests wait for it: no line is dropped.
+pub fn start(format: Format, directives: &str, traces: Option<&Traces>) -> Result<Started, Error> {
+    // A thread of its own writes, many lines at a time when there are many. Nobody ever waits for it:
+    // what does not fit is dropped, counted and told.
     let (writer, guard) = NonBlockingBuilder::default()
-        .lossy(false)
+        .lossy(true)
+        .buffered_lines_limit(WAITING_LINES)
         .thread_name("log")
         .finish(io::BufWriter::new(io::stderr()));
-    subscriber(format, directives, writer)?
-        .try_init()
-        .map_err(|_| Error::StartedTwice)?;
+    dropped_lines::count(writer.error_counter());
+    let started = match traces {
+        None => subscriber(format, directives, writer)?.try_init(),
+        Some(traces) => with_traces(format, directives, writer, traces)?.try_init(),
+    };
+    started.map_err(|_| Error::StartedTwice)?;
     std::panic::set_hook(Box::new(|panic| {
         ::metrics::counter!("charter_panics_total").increment(1);
         let location = panic.location().map(ToString::to_string);
         let message = panic.payload_as_str().unwrap_or("(no text)");
         tracing::error!(location, message, "a thread panicked");
     }));
-    Ok(Started { _guard: guard })
+    Ok(Started { guard: Some(guard) })
 }
 
-/// Logging is on until this is dropped; then what is still to be written is written.
+/// Logging is on until this is dropped; then what is still to be written is written, as far as
+/// somebody reads it.
 #[must_use]
 pub struct Started {
-    _guard: WorkerGuard,
+    guard: Option<WorkerGuard>,
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let Some(guard) = self.guard.take() else {
+            return;
+        };
+        // On a thread of its own: where nobody reads, neither the lines nor a complaint can be written.
+        let (done, ended) = mpsc::sync_channel(1);
+        let last_lines = thread::Builder::new()
+            .name("log-end".to_owned())
+            .spawn(move || {
+                drop(guard);
+                let _ = done.send(());
+            });
+        if last_lines.is_ok() {
+            let _ = ended.recv_timeout(LAST_LINES);
+        }
+    }
 }
 
 /// A subscriber that writes its lines to `writer`.
@@ -96,28 +137,62 @@ pub fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::builder()
+    let registry = tracing_subscriber::registry().with(filter(directives)?);
+    Ok(Box::new(registry.with(lines(format, writer))))
+}
+
+/// The same, with the spans that [`SPANS`] names on their way to the exporter, whatever is logged.
+fn with_traces<W>(
+    format: Format,
+    directives: &str,
+    writer: W,
+    traces: &Traces,
+) -> Result<Box<dyn Subscriber + Send + Sync>, Error>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let is_span_of_request = |metadata: &Metadata<'_>| metadata.target() == SPANS;
+    let logged = filter(directives)?.and(filter_fn(move |metadata| !is_span_of_request(metadata)));
+    let spans = tracing_opentelemetry::layer()
+        .with_tracer(traces.tracer())
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_level(false)
+        .with_tracked_inactivity(false)
+        .with_context_activation(false);
+    let registry = tracing_subscriber::registry()
+        .with(lines(format, writer).with_filter(logged))
+        .with(spans.with_filter(filter_fn(is_span_of_request)));
+    Ok(Box::new(registry))
+}
+
+fn filter(directives: &str) -> Result<EnvFilter, Error> {
+    EnvFilter::builder()
         .parse(directives)
         .map_err(|error| Error::Directives {
             directives: directives.to_owned(),
             reason: error.to_string(),
-        })?;
+        })
+}
+
+fn lines<S, W>(format: Format, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_writer(OneLine(writer));
-    let registry = tracing_subscriber::registry().with(filter);
-    Ok(match format {
-        Format::Human => Box::new(registry.with(lines)),
-        Format::Json => Box::new(
-            registry.with(
-                lines
-                    .json()
-                    .flatten_event(true)
-                    .with_current_span(true)
-                    .with_span_list(false),
-            ),
-        ),
-    })
+    match format {
+        Format::Human => lines.boxed(),
+        Format::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .boxed(),
+    }
 }
 
 /// Escapes what is written, but for the newline at its end.

@@ -7,6 +7,7 @@ use ::metrics::{Unit, counter, describe_counter, describe_gauge, describe_histog
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use super::catalogue::{Kind, METRICS};
+use super::dropped_lines;
 
 /// Seconds: from one decision in memory to a request that waited for its deadline.
 const BUCKETS: &[f64] = &[
@@ -43,12 +44,15 @@ impl Recorder {
     #[must_use]
     pub fn render(&self) -> String {
         record_process();
+        dropped_lines::report();
         self.0.render()
     }
 
     /// Moves recorded durations from their buffers into their buckets. Rendering does it too;
-    /// where nobody scrapes, the buffers grow until this is called: do so every few seconds.
+    /// where nobody scrapes, the buffers grow until this is called: do so every few seconds. Tells of
+    /// dropped log lines, too.
     pub fn upkeep(&self) {
+        dropped_lines::report();
         self.0.run_upkeep();
     }
 }

@@ -55,7 +55,8 @@ def step(what, answer, status=200, code=None):
 
 
 def refresh_token(headers):
-    cookie = http.cookies.SimpleCookie(headers["set-cookie"])["refresh_token"]
+    (line,) = [it for it in headers.get_all("set-cookie") if it.startswith("refresh_token=")]
+    cookie = http.cookies.SimpleCookie(line)["refresh_token"]
     assert cookie["httponly"] and cookie["samesite"] == "Lax" and cookie["path"] == "/api/auth"
     return cookie.value
 
@@ -112,8 +113,13 @@ assert claims["sub"] == made["userId"] and claims["org"] == made["organizationId
 assert claims["exp"] - claims["iat"] == body["expires_in"] == 900
 step("settings before the address is verified", call("PUT", "/api/portal/organization/settings", {}, token), 403, "EMAIL_NOT_VERIFIED")
 verification = {"token": link("verify-email", ada)}
+step("the link alone", call("POST", "/api/auth/verify-email", verification), 400, "MISSING_FIELD")
+verification["password"] = PASSWORD
 step("verify the address", call("POST", "/api/auth/verify-email", verification))
 step("verify it again", call("POST", "/api/auth/verify-email", verification), 400, "INVALID_LINK")
+step("the session from before", call("POST", "/api/auth/refresh", cookie=cookie), 401, "INVALID_TOKEN")
+body, headers = step("login again", call("POST", "/api/auth/login", login))
+token, cookie = body["access_token"], refresh_token(headers)
 body, headers = step("refresh", call("POST", "/api/auth/refresh", cookie=cookie))
 assert refresh_token(headers) != cookie
 token, spent, cookie = body["access_token"], cookie, refresh_token(headers)
@@ -126,7 +132,15 @@ organization, _ = step("settings", call("PUT", "/api/portal/organization/setting
 assert organization["defaultRegion"] == "eu-central-1" and organization["slug"] == slug
 step("settings that disagree", call("PUT", "/api/portal/organization/settings", {"allowed_regions": ["us-east-2"]}, token), 400, "VALIDATION_FAILED")
 assert step("organization", call("GET", "/api/portal/organization", token=token))[0] == organization
-step("invite", call("POST", "/api/portal/team/invite", {"email": grace, "role": "member"}, token))
+me, _ = step("me", call("GET", "/api/portal/me", token=token))
+assert me["organization"] == organization and "team:InviteMember" in me["permissions"]
+step("change the password", call("POST", "/api/auth/change-password", {"currentPassword": PASSWORD, "newPassword": PASSWORD + "?"}, token))
+(session,), _ = step("sessions", call("GET", "/api/portal/sessions", token=token))
+assert session["current"] and session["userAgent"].startswith("Python-urllib/")
+step("invite", call("POST", "/api/portal/team/invite", {"email": f"alan@{slug}.example", "role": "admin"}, token))
+(invitation,), _ = step("invitations", call("GET", "/api/portal/team/invitations", token=token))
+step("withdraw it", call("DELETE", f"/api/portal/team/invitations/{invitation['id']}", token=token))
+step("invite another", call("POST", "/api/portal/team/invite", {"email": grace, "role": "member"}, token))
 acceptance = {"token": link("accept-invitation", grace), "password": PASSWORD}
 member, _ = step("accept the invitation", call("POST", "/api/auth/accept-invitation", acceptance))
 member = member["access_token"]

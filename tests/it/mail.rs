@@ -19,6 +19,7 @@ type Mails = Arc<Mutex<Vec<String>>>;
 async fn receive(stream: TcpStream, mails: Mails) -> Option<()> {
     let mut stream = BufReader::new(stream);
     stream.write_all(b"220 sink\r\n").await.ok()?;
+    let mut said = String::new();
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line).await.ok()? == 0 {
@@ -26,11 +27,13 @@ async fn receive(stream: TcpStream, mails: Mails) -> Option<()> {
         }
         let command = line.get(..4).unwrap_or_default().to_ascii_uppercase();
         if command != "DATA" {
+            said.push_str(&line);
             stream.write_all(b"250 ok\r\n").await.ok()?;
             continue;
         }
         stream.write_all(b"354 go on\r\n").await.ok()?;
-        let mut mail = String::new();
+        // Its envelope first.
+        let mut mail = std::mem::take(&mut said);
         loop {
             let mut line = String::new();
             stream.read_line(&mut line).await.ok()?;
@@ -54,11 +57,15 @@ async fn serve(address: SocketAddr, mails: Mails) {
 
 /// How often sending failed, as far as this process knows.
 async fn failures(service: &Service) -> u64 {
+    outcomes(service, "failed").await
+}
+
+async fn outcomes(service: &Service, outcome: &str) -> u64 {
     let metrics = service.operator_side().get("/metrics").await.body;
     let metrics = String::from_utf8(metrics).expect("text");
-    let failed = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix("charter_mails_total{outcome=\"failed\"} "));
+    let failed = metrics.lines().find_map(|line| {
+        line.strip_prefix(&format!("charter_mails_total{{outcome=\"{outcome}\"}} "))
+    });
     failed.map_or(0, |count| count.parse().expect("a number"))
 }
 
@@ -172,4 +179,98 @@ async fn a_mail_whose_link_is_withdrawn_is_not_sent() {
         .filter(|mail| mail.contains("To: grace@example.com"));
     assert_eq!((mails.len(), to_grace.count()), (2, 1), "{mails:?}");
     service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_outlives_a_clock_that_is_ahead_for_a_while() {
+    let address = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        listener.local_addr().expect("an address")
+    };
+    let settings = format!(
+        "[mail]\nsmtp_url = \"smtp://{address}\"\nfrom = \"Charter <no-reply@example.com>\""
+    );
+    let service = Service::with(TestDatabase::sqlite(), &settings).await;
+    let tried = async |count: u64| {
+        while failures(&service).await < count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let failed = failures(&service).await;
+    service.register("zoo").await;
+    tried(failed + 1).await;
+    service.clock.set_wall(70 * 86_400);
+    // Any mail wakes the sender.
+    let kept = outcomes(&service, "kept").await;
+    service.register("other").await;
+    while outcomes(&service, "kept").await <= kept {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tried(failed + 2).await;
+    service.clock.set_wall(-70 * 86_400);
+    let mails = Mails::default();
+    let mut sink = JoinSet::new();
+    sink.spawn(serve(address, Arc::clone(&mails)));
+    service.register("another").await;
+    while service.waiting_mails().await > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(mails.lock().len(), 3);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_service_names_itself_and_writes_to_international_domains() {
+    for (more, portal, name) in [
+        (
+            "helo = \"charter.example.net\"\n",
+            "",
+            "charter.example.net",
+        ),
+        (
+            "",
+            "[portal]\nbase_url = \"https://portal.bücher.example\"\n",
+            "portal.xn--bcher-kva.example",
+        ),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let mails = Mails::default();
+        let mut sink = JoinSet::new();
+        let taken = Arc::clone(&mails);
+        sink.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(receive(stream, Arc::clone(&taken)));
+            }
+        });
+        let settings = format!(
+            "[mail]\nsmtp_url = \"smtp://{address}\"\nfrom = \"Bücher <no-reply@bücher.example>\"\n{more}{portal}"
+        );
+        let service = Service::with(TestDatabase::sqlite(), &settings).await;
+        let body = json!({
+            "orgName": "Zoo", "orgSlug": "zoo",
+            "ownerEmail": "ada@münchen.example", "ownerPassword": PASSWORD,
+        });
+        service
+            .anonymous()
+            .post("/api/auth/register", body)
+            .await
+            .ok();
+        while mails.lock().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let mail = mails.lock().pop().expect("a mail");
+        for part in [
+            format!("EHLO {name}\r\n").as_str(),
+            "MAIL FROM:<no-reply@xn--bcher-kva.example>",
+            "RCPT TO:<ada@xn--mnchen-3ya.example>",
+            "To: ada@xn--mnchen-3ya.example",
+            "<no-reply@xn--bcher-kva.example>",
+        ] {
+            assert!(mail.contains(part), "no `{part}` in\n{mail}");
+        }
+        assert!(!mail.contains("SMTPUTF8"), "{mail}");
+        service.stop().await;
+    }
 }

@@ -3,6 +3,7 @@
 //! Each module answers for one promise of the contract or of the house.
 #![cfg(test)]
 
+mod clock_jumps;
 mod commands;
 mod decisions;
 mod dependencies;
@@ -27,11 +28,13 @@ mod policy_mutations;
 mod policy_prove;
 mod policy_prove_cache;
 mod policy_prove_requests;
+mod policy_refusals;
 mod policy_rules;
 mod policy_solver;
 mod policy_swaps;
 mod policy_test_command;
 mod policy_world;
+mod private_files;
 mod readme;
 mod replay;
 mod request_command;

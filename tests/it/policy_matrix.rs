@@ -54,6 +54,10 @@ fn personas() -> Vec<Persona> {
         personas.push((role, Box::new(move |tenant, _| tenant.person(role))));
     }
     personas.push((
+        "owner, address not verified",
+        Box::new(|tenant, _| tenant.unverified("owner")),
+    ));
+    personas.push((
         "person without a role",
         Box::new(|tenant, _| tenant.person("former-role")),
     ));

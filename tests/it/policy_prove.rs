@@ -86,8 +86,8 @@ fn each_invariant_names_who_breaks_it() {
         (
             "deactivated-organization",
             "guardrails.cedar",
-            "unless { action in Action::\"reads\" };",
-            "unless { action in Action::\"reads\" || action == Action::\"accounts:CreateAccount\" };",
+            "organization.is_active }\nunless { action in Action::\"reads\" };",
+            "organization.is_active }\nunless { action in Action::\"reads\" || action == Action::\"accounts:CreateAccount\" };",
             "accounts:CreateAccount",
         ),
         (

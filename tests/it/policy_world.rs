@@ -210,6 +210,21 @@ impl Tenant {
         }))
     }
 
+    /// The same, who has not shown that the address is theirs.
+    pub(crate) fn unverified(&self, role: &str) -> Caller {
+        let Caller::User(person) = self.person(role) else {
+            unreachable!("a person");
+        };
+        Caller::User(Arc::new(UserCaller {
+            session: person.session,
+            user: User {
+                email_verified: false,
+                ..person.user.clone()
+            },
+            organization: person.organization.clone(),
+        }))
+    }
+
     pub(crate) fn organization(&self) -> Resource<'_> {
         Resource::Organization(&self.organization)
     }
@@ -271,6 +286,10 @@ impl Tenant {
             | P::DeleteServiceAccount
             | P::ListKeys
             | P::CreateKey => vec![("service account", self.service_account())],
+            P::ExtendKey => vec![
+                ("service account", self.service_account()),
+                ("access key", self.access_key()),
+            ],
             P::RotateKey | P::RevokeKey => vec![("access key", self.access_key())],
             P::ChangeRole | P::RemoveMember => vec![
                 ("member", self.user(&self.member)),

@@ -16,9 +16,9 @@ const FIVE_MINUTES: [&str; 10] = [
     "403 FORBIDDEN NOT_PERMITTED",
     r#""name":"Acme Inc.""#,
     "REPLAYED_NONCE",
-    r#""secret_key":"sk_live_"#,
+    r#""secret_key":"charter_sk_"#,
     "403 FORBIDDEN NOT_PERMITTED",
-    "no policy permits `service-accounts:GrantPermission` here",
+    "no policy permits `service-accounts:GrantPermission` of the permission `decisions:GetDecision` here",
     ", 0 findings",
 ];
 

@@ -1,5 +1,7 @@
-//! How often strangers may try: for each client network in a sliding window, and for each account a
-//! wait that doubles (contract section 5); networks that know its password have one of their own.
+//! How often passwords may be tried: by strangers for each client network in a sliding window, and for
+//! each account a wait that doubles (contract section 5); networks that know its password have one of
+//! their own. Who is known already, by a device cookie or a session, has its own and no other limit,
+//! so that no stranger's guesses keep it out.
 //!
 //! An attempt that is under way holds a place as if it were to fail, so that a burst of parallel
 //! guesses gets no more of them than the same guesses one by one. Whoever finds no place but no
@@ -16,13 +18,15 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::device::DeviceId;
 use crate::domain::clock::Clock;
 use crate::domain::email::EmailAddress;
+use crate::domain::id::SessionId;
 
 use gate::{Gates, Place, Rule};
 use known::KnownNetworks;
 use window::Window;
-pub use window::{Exceeded, NetworkLimit, SlidingLimit, network};
+pub use window::{Exceeded, NetworkLimit, SlidingLimit, network, site};
 
 /// Failures of one account that cost no wait.
 const FREE_FAILURES: u32 = 5;
@@ -50,9 +54,20 @@ impl From<Exceeded> for NoPlace {
 pub struct SignInAttempts {
     networks: Gates<IpNet, Failures>,
     accounts: Gates<Account, Wait>,
+    /// Apart from the accounts', so that no flood of strangers fills their lines.
+    known_clients: Gates<(EmailAddress, KnownClient), Wait>,
     known: Arc<KnownNetworks>,
     window: Window,
     clock: Arc<dyn Clock>,
+}
+
+/// A client that has shown to be an account's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KnownClient {
+    /// By its device cookie.
+    Device(DeviceId),
+    /// By an access token.
+    Session(SessionId),
 }
 
 /// An account, as it is tried from one network that is known to it, or from all others.
@@ -75,6 +90,7 @@ impl SignInAttempts {
         Self {
             networks: Gates::new(length),
             accounts: Gates::new(ACCOUNT_MEMORY),
+            known_clients: Gates::new(ACCOUNT_MEMORY),
             known: Arc::new(KnownNetworks::new()),
             window: Window { limit, length },
             clock,
@@ -117,6 +133,31 @@ impl SignInAttempts {
             network,
             account: place,
             from: account.map(|account| (account.clone(), from)),
+            known: Arc::clone(&self.known),
+            clock: Arc::clone(&self.clock),
+        })
+    }
+
+    /// Begins a guess of a client that is known to be the account's, when there is a place for it.
+    ///
+    /// # Errors
+    ///
+    /// [`NoPlace`], by its own guesses alone.
+    pub async fn begin_known(
+        &self,
+        client: IpAddr,
+        account: &EmailAddress,
+        known: KnownClient,
+    ) -> Result<Attempt, NoPlace> {
+        let key = (account.clone(), known);
+        let place = self
+            .known_clients
+            .enter(key, Wait::default, &*self.clock)
+            .await?;
+        Ok(Attempt {
+            network: None,
+            account: Some(place),
+            from: Some((account.clone(), network(client))),
             known: Arc::clone(&self.known),
             clock: Arc::clone(&self.clock),
         })
@@ -198,176 +239,4 @@ impl Rule for Wait {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::window::tests::Stopped;
-    use super::*;
-
-    const QUARTER: Duration = Duration::from_mins(15);
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().expect("an address")
-    }
-
-    fn email(name: usize) -> EmailAddress {
-        EmailAddress::parse(&format!("u{name}@example.com")).expect("an address")
-    }
-
-    #[tokio::test]
-    async fn the_wait_of_an_account_doubles_and_ends() {
-        let clock = Arc::new(Stopped::default());
-        let attempts = SignInAttempts::new(0, QUARTER, clock.clone());
-        for _ in 0..FREE_FAILURES {
-            attempts
-                .begin(ip("192.0.2.1"), Some(&email(1)))
-                .await
-                .expect("free")
-                .failed();
-        }
-        let mut waits = Vec::new();
-        for _ in 0..11 {
-            let refused = attempts.begin(ip("192.0.2.2"), Some(&email(1))).await.err();
-            let Some(NoPlace::Exceeded(Exceeded {
-                retry_after: wait, ..
-            })) = refused
-            else {
-                panic!("no wait");
-            };
-            waits.push(wait.as_secs());
-            clock.advance(wait.checked_sub(Duration::from_millis(1)).expect("longer"));
-            assert!(
-                attempts
-                    .begin(ip("192.0.2.2"), Some(&email(1)))
-                    .await
-                    .is_err()
-            );
-            clock.advance(Duration::from_millis(1));
-            attempts
-                .begin(ip("192.0.2.2"), Some(&email(1)))
-                .await
-                .expect("waited")
-                .failed();
-        }
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        assert!(
-            attempts
-                .begin(ip("192.0.2.1"), Some(&email(2)))
-                .await
-                .is_ok()
-        );
-        clock.advance(LONGEST_WAIT);
-        attempts
-            .begin(ip("192.0.2.1"), Some(&email(1)))
-            .await
-            .expect("waited")
-            .succeeded();
-        assert!(
-            attempts
-                .begin(ip("192.0.2.1"), Some(&email(1)))
-                .await
-                .is_ok()
-        );
-    }
-
-    #[tokio::test]
-    async fn who_guesses_elsewhere_does_not_make_a_known_network_wait() {
-        let clock = Arc::new(Stopped::default());
-        let attempts = SignInAttempts::new(0, QUARTER, clock.clone());
-        let begin = |from: &'static str| {
-            let account = email(1);
-            let attempts = &attempts;
-            async move { attempts.begin(ip(from), Some(&account)).await }
-        };
-        begin("192.0.2.1").await.expect("free").succeeded();
-        for _ in 0..5 {
-            begin("198.51.100.1").await.expect("free").failed();
-        }
-        assert!(begin("198.51.100.1").await.is_err());
-        assert!(begin("198.51.100.2").await.is_err(), "nobody knows it");
-        for _ in 0..5 {
-            begin("192.0.2.1").await.expect("its own").failed();
-        }
-        assert!(begin("192.0.2.1").await.is_err(), "its own is used up");
-        clock.advance(LONGEST_WAIT);
-        begin("192.0.2.1").await.expect("waited").succeeded();
-        begin("198.51.100.1").await.expect("waited").failed();
-        assert!(begin("198.51.100.1").await.is_err(), "theirs goes on");
-        // Another password: who knew the old one is as strange as anybody.
-        attempts.forgive(&email(1));
-        for _ in 0..5 {
-            begin("192.0.2.1").await.expect("free").failed();
-        }
-        assert!(begin("198.51.100.1").await.is_err());
-    }
-
-    #[tokio::test]
-    async fn so_many_wait_and_no_more() {
-        let attempts = SignInAttempts::new(0, QUARTER, Arc::new(Stopped::default()));
-        let account = email(1);
-        let mut inside = Vec::new();
-        for _ in 0..FREE_FAILURES {
-            let attempt = attempts.begin(ip("192.0.2.1"), Some(&account)).await;
-            inside.push(attempt.expect("a place"));
-        }
-        let begin = || Box::pin(attempts.begin(ip("192.0.2.1"), Some(&account)));
-        let mut waiting: Vec<_> = (0..512).map(|_| begin()).collect();
-        for waiting in &mut waiting {
-            assert!(futures_util::FutureExt::now_or_never(waiting).is_none());
-        }
-        assert_eq!(begin().await.err(), Some(NoPlace::Crowded));
-        // Whoever gives up waiting makes room in the line.
-        waiting.pop();
-        let mut next = begin();
-        assert!(futures_util::FutureExt::now_or_never(&mut next).is_none());
-        // Whoever is called and has gone passes the call on.
-        inside.clear();
-        drop(waiting);
-        drop(next.await.expect("a place"));
-    }
-
-    /// How many of many parallel attempts get to guess; each guess takes a few turns.
-    async fn guesses(
-        attempts: Arc<SignInAttempts>,
-        account: impl Fn(usize) -> EmailAddress,
-        client: impl Fn(usize) -> IpAddr,
-        is_right: bool,
-    ) -> usize {
-        let mut tasks = tokio::task::JoinSet::new();
-        for n in 0..100 {
-            let (attempts, account, client) = (attempts.clone(), account(n), client(n));
-            tasks.spawn(async move {
-                let Ok(attempt) = attempts.begin(client, Some(&account)).await else {
-                    return 0;
-                };
-                for _ in 0..n % 7 {
-                    tokio::task::yield_now().await;
-                }
-                if is_right {
-                    attempt.succeeded();
-                } else {
-                    attempt.failed();
-                }
-                1
-            });
-        }
-        tasks.join_all().await.into_iter().sum()
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn a_burst_gets_no_more_guesses_than_its_share() {
-        let attempts = |limit| {
-            Arc::new(SignInAttempts::new(
-                limit,
-                QUARTER,
-                Arc::new(Stopped::default()),
-            ))
-        };
-        let one = |_| ip("192.0.2.1");
-        let many = |n: usize| ip(&format!("192.0.2.{n}"));
-        for _ in 0..50 {
-            assert_eq!(guesses(attempts(5), email, one, false).await, 5);
-            assert_eq!(guesses(attempts(5), |_| email(1), many, false).await, 5);
-            assert_eq!(guesses(attempts(5), |_| email(1), one, true).await, 100);
-            assert_eq!(guesses(attempts(0), email, one, false).await, 100);
-        }
-    }
-}
+mod tests;

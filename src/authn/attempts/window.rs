@@ -119,6 +119,15 @@ pub fn network(client: IpAddr) -> IpNet {
     }
 }
 
+/// What shares a turn among strangers who wait: the networks that one site, or one customer of a
+/// provider, usually has (RFC 6177 section 2 for IPv6).
+#[must_use]
+pub fn site(client: IpAddr) -> IpNet {
+    let client = client.to_canonical();
+    let bits = if client.is_ipv4() { 24 } else { 48 };
+    IpNet::new(client, bits).map_or_else(|_| IpNet::from(client), |network| network.trunc())
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;

@@ -5,50 +5,41 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::authn::opaque_token::OpaqueToken;
+use crate::authn::password_pool::Waiter;
+use crate::budgets::Resource;
 use crate::domain::email::EmailAddress;
-use crate::domain::id::{InvitationId, UserId};
-use crate::domain::letter::{Letter, Matter};
+use crate::domain::id::UserId;
 use crate::domain::organization::Organization;
-use crate::store::{NewInvitation, NewUser};
+use crate::store::{NewInvitation, NewUser, SessionRow};
 
 use super::{PortalUsers, Refusal, SignedIn, Stranger, invalid_link};
 
-/// How long an invitation is valid (contract section 5).
-const LIFETIME: Duration = Duration::from_hours(48);
+/// An organization that young may have been made in order to send mail (contract section 5).
+const FIRST_DAY: Duration = Duration::from_hours(24);
 
 impl PortalUsers {
     /// An invitation with its mail, not stored yet.
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`] mails to that address or of that organization; [`Refusal::Internal`] if the mail cannot be sealed.
+    /// [`Refusal::TooMany`] mails to that address, [`Refusal::Exhausted`]; [`Refusal::Internal`] if the mail cannot be sealed.
     pub fn prepare_invitation(
         &self,
         email: EmailAddress,
         role: String,
         into: &Organization,
     ) -> Result<NewInvitation, Refusal> {
-        self.0.limits.mails.count(email.clone())?;
-        self.0.limits.invitations.count(into.id)?;
         let now = self.now();
-        let expires_at = now + LIFETIME;
-        let token = OpaqueToken::generate(&*self.0.entropy);
-        let letter = |link| Letter {
-            to: email.to_string(),
-            matter: Matter::Invitation {
-                organization: into.name.as_str().to_owned(),
-                role: role.clone(),
-            },
-            link,
+        let budget = if now < into.created_at + FIRST_DAY {
+            Resource::InvitationsFirstDay
+        } else {
+            Resource::Invitations
         };
-        Ok(NewInvitation {
-            id: InvitationId::generate(now, &*self.0.entropy),
-            hash: token.hash(),
-            expires_at,
-            mail: self.mail(&token, "accept-invitation", letter, expires_at)?,
-            role,
-            email,
-        })
+        self.0.budgets.charge(budget, into.id, 1)?;
+        let limits = &self.0.limits;
+        limits.invitation_mails.count((into.id, email.clone()))?;
+        limits.invitation_mails_in_all.count(email.clone())?;
+        Ok(self.0.links.invitation(email, role, into)?)
     }
 
     /// To be called once an invitation is stored: its mail can be sent.
@@ -74,7 +65,10 @@ impl PortalUsers {
             .hash();
         let found = self.0.store.find_invitation(hash, self.now()).await?;
         let invitation = found.ok_or(Refusal::InvalidLink)?;
-        let password_hash = self.hash(password).await?;
+        self.charge_hash(invitation.organization_id)?;
+        // Who has the link is no stranger any more.
+        let waiter = Waiter::Known(invitation.id.uuid().into_bytes());
+        let password_hash = self.hash(password, waiter).await?;
         let now = self.now();
         let new = NewUser {
             id: UserId::generate(now, &*self.0.entropy),
@@ -84,13 +78,18 @@ impl PortalUsers {
             email_verified_at: Some(now),
         };
         let by = self.by(new.id, stranger);
-        let beginning = self.begin_session();
-        let user = self
-            .0
+        let device = self.device_cookie(None, new.id, &new.password_hash);
+        let (session, token) = self.begin_session(stranger);
+        let row = SessionRow {
+            id: session.id,
+            user: new.id,
+            organization: invitation.organization_id,
+        };
+        self.0
             .store
-            .accept_invitation(&invitation, hash, new, beginning.session, &by)
+            .accept_invitation(&invitation, hash, new, session, &by)
             .await
             .map_err(invalid_link)?;
-        self.begun(beginning, &user)
+        self.signed_in(row, token, device)
     }
 }

@@ -5,12 +5,16 @@
 
 mod batches;
 mod bearer;
+mod guess;
 mod invitation;
+mod password_change;
 mod recovery;
+mod refresh;
 mod registration;
 mod rotations;
 mod session_reads;
 mod sign_in;
+mod verification;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,25 +22,27 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
+use crate::budgets::{Budgets, Exhausted, Resource};
 use crate::domain::audit::Provenance;
 use crate::domain::clock::Clock;
 use crate::domain::email::EmailAddress;
 use crate::domain::entropy::Entropy;
-use crate::domain::id::{MailId, OrganizationId, UserId};
-use crate::domain::letter::Letter;
+use crate::domain::id::{OrganizationId, UserId};
 use crate::domain::timestamp::Timestamp;
-use crate::store::{self, NewMail, Store};
+use crate::store::{self, Store};
 
 use super::access_token::AccessTokens;
 use super::attempts::{Exceeded, NetworkLimit, NoPlace, SignInAttempts, SlidingLimit};
+use super::device::DeviceKeys;
+use super::link_mails::{LinkMails, NotSealed};
 use super::opaque_token::{OpaqueToken, SuccessorKeys};
-use super::password_pool::{PasswordPool, PoolError};
+use super::password_pool::{PasswordPool, PoolError, Waiter};
 use super::rate_limit::RateLimits;
-use super::secrets::Sealer;
 
 pub use registration::NewOwner;
 use rotations::Rotations;
 use session_reads::SessionReads;
+pub use verification::Proof;
 
 /// What people's affairs are made with.
 pub struct Parts {
@@ -46,18 +52,22 @@ pub struct Parts {
     pub tokens: AccessTokens,
     /// Derives successors of refresh tokens.
     pub successors: SuccessorKeys,
+    /// Makes and reads device cookies.
+    pub devices: DeviceKeys,
     /// Hashes passwords.
     pub passwords: PasswordPool,
-    /// Seals mails until they are sent.
-    pub sealer: Arc<Sealer>,
+    /// Makes links that are mailed.
+    pub links: LinkMails,
     /// How often strangers may try.
     pub limits: Limits,
     /// How often people may ask.
     pub rates: Arc<RateLimits>,
+    /// What organizations use of what everybody pays for.
+    pub budgets: Arc<Budgets>,
     /// Told when a mail was put into the outbox.
     pub outbox: Arc<Notify>,
-    /// Where links lead, without a slash at its end.
-    pub base_url: String,
+    /// Whether anybody may register an organization.
+    pub registration_is_open: bool,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -72,10 +82,14 @@ pub struct Limits {
     pub sign_in: SignInAttempts,
     /// Asking for a link that resets a password, for each network.
     pub forgot: NetworkLimit,
-    /// Mails to one address that others ask for.
-    pub mails: SlidingLimit<EmailAddress>,
-    /// Invitations of one organization.
-    pub invitations: SlidingLimit<OrganizationId>,
+    /// Mails that reset a password, to one address.
+    pub reset_mails: SlidingLimit<EmailAddress>,
+    /// Mails that verify an address, to one person beyond the first.
+    pub verification_mails: SlidingLimit<UserId>,
+    /// Invitations to one address from one organization.
+    pub invitation_mails: SlidingLimit<(OrganizationId, EmailAddress)>,
+    /// Invitations to one address, whoever invites.
+    pub invitation_mails_in_all: SlidingLimit<EmailAddress>,
 }
 
 /// People's affairs.
@@ -88,6 +102,10 @@ pub struct Stranger {
     pub client: IpAddr,
     /// The request, for the audit log.
     pub request_id: String,
+    /// What the browser calls itself.
+    pub user_agent: Option<String>,
+    /// The device cookies that it shows.
+    pub device_cookies: Vec<SecretString>,
 }
 
 /// What a person is signed in with.
@@ -97,6 +115,8 @@ pub struct SignedIn {
     pub access_token: SecretString,
     /// For the cookie.
     pub refresh_token: OpaqueToken,
+    /// For the other cookie, where a password was shown.
+    pub device: Option<SecretString>,
 }
 
 /// Why a person's affair came to nothing.
@@ -105,15 +125,24 @@ pub enum Refusal {
     /// Unknown, disabled and wrong are not told apart.
     #[error("the e-mail address or the password is wrong")]
     InvalidLogin,
+    /// The password that a signed-in person gave is not its own.
+    #[error("the password is wrong")]
+    WrongPassword,
     /// The refresh token is nobody's (any more).
     #[error("the refresh token is not valid")]
     InvalidToken,
-    /// The link is unknown, used or expired.
+    /// The link is unknown, used or expired, or who follows it has not shown to be its person.
     #[error("the link is not valid")]
     InvalidLink,
+    /// Nobody may register by itself.
+    #[error("registration is closed")]
+    RegistrationClosed,
     /// Too many tries.
     #[error("too many tries")]
     TooMany(Exceeded),
+    /// The organization sends or hashes too much.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
     /// Too much is going on.
     #[error("too many others wait to sign in")]
     Busy,
@@ -146,6 +175,12 @@ impl From<PoolError> for Refusal {
             PoolError::Busy => Self::Busy,
             PoolError::Hash(_) | PoolError::Panicked | PoolError::NoThread(_) => internal(error),
         }
+    }
+}
+
+impl From<NotSealed> for Refusal {
+    fn from(error: NotSealed) -> Self {
+        internal(error)
     }
 }
 
@@ -187,34 +222,15 @@ impl PortalUsers {
         }
     }
 
-    /// A mail with a link that carries the token, sealed for the outbox.
-    fn mail(
-        &self,
-        token: &OpaqueToken,
-        page: &str,
-        letter: impl FnOnce(String) -> Letter,
-        expires_at: Timestamp,
-    ) -> Result<NewMail, Refusal> {
-        let entropy = &*self.0.entropy;
-        let link = format!("{}/{page}?token={}", self.0.base_url, token.expose());
-        let content = serde_json::to_vec(&letter(link)).map_err(internal)?;
-        let id = MailId::generate(self.now(), entropy);
-        let sealed = self
-            .0
-            .sealer
-            .seal_mail(&content, id, entropy)
-            .map_err(internal)?;
-        Ok(NewMail {
-            id,
-            content: sealed.bytes,
-            sealing_key_id: sealed.sealing_key_id,
-            link: token.hash(),
-            expires_at,
-        })
+    /// Counts a password that is about to be hashed for somebody whose organization is known to have
+    /// asked for it: never a stranger's guess, which would use up others' budget.
+    fn charge_hash(&self, organization: OrganizationId) -> Result<(), Refusal> {
+        let budgets = &self.0.budgets;
+        Ok(budgets.charge(Resource::PasswordHashes, organization, 1)?)
     }
 
-    async fn hash(&self, password: SecretString) -> Result<String, Refusal> {
-        let permit = self.0.passwords.permit().await?;
+    async fn hash(&self, password: SecretString, waiter: Waiter) -> Result<String, Refusal> {
+        let permit = self.0.passwords.permit(waiter).await?;
         Ok(self.0.passwords.hash(permit, password).await?)
     }
 }

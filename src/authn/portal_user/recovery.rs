@@ -1,18 +1,14 @@
 //! Getting back in without the password: a link by mail, then another password.
 
-use std::time::Duration;
-
 use secrecy::SecretString;
 
 use crate::authn::attempts::network;
 use crate::authn::opaque_token::OpaqueToken;
+use crate::authn::password_pool::Waiter;
 use crate::domain::email::EmailAddress;
 use crate::store::{self, Purpose};
 
 use super::{PortalUsers, Refusal, Stranger, invalid_link};
-
-/// How long the link is valid (contract section 5).
-pub(super) const LINK_LIFETIME: Duration = Duration::from_hours(1);
 
 impl PortalUsers {
     /// Counts a request for a link, whomever it is for.
@@ -39,9 +35,9 @@ impl PortalUsers {
         let Some(login) = found.filter(|login| login.user.is_active) else {
             return Ok(());
         };
-        self.0.limits.mails.count(email.clone())?;
+        self.0.limits.reset_mails.count(email.clone())?;
         let user = login.user;
-        let link = self.link(Purpose::ResetPassword, email)?;
+        let link = self.0.links.link(Purpose::ResetPassword, email)?;
         match self
             .0
             .store
@@ -78,7 +74,10 @@ impl PortalUsers {
             .find_link(hash, Purpose::ResetPassword, self.now())
             .await?;
         let user = found.ok_or(Refusal::InvalidLink)?;
-        let password_hash = self.hash(password).await?;
+        self.charge_hash(user.organization_id)?;
+        // Who has the link is no stranger any more.
+        let waiter = Waiter::Known(user.id.uuid().into_bytes());
+        let password_hash = self.hash(password, waiter).await?;
         let by = self.by(user.id, stranger);
         self.0
             .store

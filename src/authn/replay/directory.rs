@@ -1,54 +1,29 @@
 //! The journal's directory: its lock, its state file, and one file for each bucket.
 
 use std::collections::BTreeSet;
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
 
 use super::OpenError;
 use super::fingerprint::Fingerprints;
 use super::half_minute::HalfMinute;
 use super::journal::{Journal, ReadError, Record};
+use super::state::{FileId, Left, State};
+use crate::system::private::{self, DirLock};
 
 const STATE: &str = "state.json";
 const LOCK: &str = "lock";
 const TEMPORARY: &str = "new";
 const EXTENSION: &str = "journal";
 
-/// What one run leaves for the next. Whatever is missing here is taken for lost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct State {
-    /// The boot that wrote it; `None` where the system tells none, which never counts as the same.
-    pub(super) boot_id: Option<String>,
-    /// Whether everything was synced and nothing accepted since.
-    pub(super) clean_stop: bool,
-    /// The newest half minute that was forgotten.
-    pub(super) floor: Option<HalfMinute>,
-    /// Everything up to here may have been forgotten.
-    pub(super) closed_through: Option<HalfMinute>,
-    /// These may have been forgotten.
-    pub(super) closed: BTreeSet<HalfMinute>,
-}
-
 /// A directory that this process alone uses.
 pub(super) struct Directory {
     path: PathBuf,
     /// To sync the names in it.
     handle: File,
-    lock: File,
-}
-
-/// Lets go of the lock itself, not of this process's end of it alone: a child that is being started
-/// holds a copy of every open file until it runs its own program.
-impl Drop for Directory {
-    fn drop(&mut self) {
-        if let Err(error) = self.lock.unlock() {
-            tracing::warn!(%error, "the replay journal's lock could not be let go of");
-        }
-    }
+    /// Held as long as it is open.
+    _lock: DirLock,
 }
 
 impl Directory {
@@ -58,7 +33,7 @@ impl Directory {
             path: path.to_owned(),
             source,
         };
-        std::fs::create_dir_all(path).map_err(failed)?;
+        private::create_dir(path).map_err(failed)?;
         // The directory's own name must outlive the machine as well.
         if let Some(parent) = path
             .parent()
@@ -66,39 +41,45 @@ impl Directory {
         {
             sync_names(parent).map_err(failed)?;
         }
-        let lock = File::create(path.join(LOCK)).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
+        let lock = match private::lock_dir(path, LOCK) {
+            Ok(lock) => lock,
             Err(TryLockError::WouldBlock) => return Err(OpenError::Locked(path.to_owned())),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
+        };
         Ok(Self {
             path: path.to_owned(),
             handle: File::open(path).map_err(failed)?,
-            lock,
+            _lock: lock,
         })
     }
 
-    /// The last run's state; `None` when there is none that can be understood.
-    pub(super) fn read_state(&self) -> io::Result<Option<State>> {
+    /// What the last run left; `None` when there is nothing that can be understood.
+    pub(super) fn read_state(&self) -> io::Result<Option<Left>> {
         let path = self.path.join(STATE);
-        match std::fs::read(&path) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes)
-                .inspect_err(|error| {
-                    let path = path.display();
-                    tracing::error!(%path, %error, "the replay guard's state is damaged");
-                })
-                .ok()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        let (bytes, file) = match File::open(&path) {
+            Ok(file) => (io::read_to_string(&file)?, FileId::of(&file)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let left = Left::read(&bytes, &file).inspect_err(|error| {
+            let path = path.display();
+            tracing::error!(%path, %error, "the replay guard's state is damaged");
+        });
+        Ok(left.ok())
     }
 
     /// Replaces the state, durably and as a whole.
     pub(super) fn write_state(&self, state: &State) -> io::Result<()> {
         let temporary = self.path.join(TEMPORARY);
-        let mut file = File::create(&temporary)?;
-        file.write_all(&serde_json::to_vec(state)?)?;
+        // Anew, so that it is another file than any that was copied from here.
+        if let Err(error) = std::fs::remove_file(&temporary)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        let mut file = private::open(&temporary, OpenOptions::new().write(true).create_new(true))?;
+        let id = FileId::of(&file)?;
+        file.write_all(&state.to_json(&id)?)?;
         file.sync_all()?;
         std::fs::rename(&temporary, self.path.join(STATE))?;
         self.handle.sync_all()
@@ -157,22 +138,4 @@ impl Directory {
 /// Makes the names in a directory durable.
 fn sync_names(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lock_goes_with_the_directory_though_a_child_still_holds_a_copy_of_the_file() {
-        let place = tempfile::tempdir().expect("a directory");
-        let directory = Directory::open(place.path()).expect("a directory");
-        let refused = Directory::open(place.path());
-        assert!(matches!(refused, Err(OpenError::Locked(_))));
-        // What a fork does to every open file.
-        let copy = directory.lock.try_clone().expect("a copy");
-        drop(directory);
-        Directory::open(place.path()).expect("free again");
-        drop(copy);
-    }
 }

@@ -44,6 +44,22 @@ impl HalfMinute {
             .saturating_add(i64::try_from(kept.as_secs()).unwrap_or(i64::MAX))
     }
 
+    /// The longest time for which requests dated in one can be accepted.
+    pub(super) fn longest_open(window: Duration) -> Duration {
+        let after = u64::try_from(Self(-1).over_at(window)).unwrap_or(u64::MAX);
+        let length = Duration::from_secs(SECONDS.unsigned_abs());
+        window
+            .saturating_add(length)
+            .saturating_add(Duration::from_secs(after))
+    }
+
+    /// The newest one whose time is over by `now`.
+    pub(super) fn newest_over(window: Duration, now: Timestamp) -> Self {
+        let kept = Self(-1).over_at(window);
+        let latest = now.timestamp().saturating_sub(kept);
+        Self(latest.div_euclid(SECONDS).saturating_sub(1))
+    }
+
     /// Whether that second has come.
     pub(super) fn is_over(self, window: Duration, now: Timestamp) -> bool {
         now.timestamp() >= self.over_at(window)
@@ -75,6 +91,12 @@ mod tests {
         assert_ne!(id, HalfMinute::of(at("2025-09-30T12:00:30Z")));
         assert!(!id.is_over(window, at("2025-09-30T12:05:30.999Z")));
         assert!(id.is_over(window, at("2025-09-30T12:05:31Z")));
+        for (now, newest) in [
+            ("2025-09-30T12:05:30.999Z", id.0 - 1),
+            ("2025-09-30T12:05:31Z", id.0),
+        ] {
+            assert_eq!(HalfMinute::newest_over(window, at(now)), HalfMinute(newest));
+        }
         assert_eq!(HalfMinute::of(at("1969-12-31T23:59:59.5Z")), HalfMinute(-1));
     }
 

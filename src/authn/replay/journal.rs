@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::fingerprint::Fingerprints;
 use super::half_minute::HalfMinute;
+use crate::system::private;
 
 const MAGIC: &[u8; 8] = b"CHRPLAY1";
 const HEADER: usize = 16;
@@ -62,10 +63,7 @@ impl Journal {
         {
             return Err(error);
         }
-        let mut file = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .open(temporary)?;
+        let mut file = private::open(temporary, OpenOptions::new().append(true).create_new(true))?;
         file.write_all(&header(id, fingerprints))?;
         file.sync_all()?;
         Ok(Self::appending(file, HEADER as u64))
@@ -79,7 +77,7 @@ impl Journal {
         fingerprints: &Fingerprints,
         mut each: impl FnMut(Record),
     ) -> Result<Self, ReadError> {
-        let file = OpenOptions::new().read(true).append(true).open(path)?;
+        let file = private::open(path, OpenOptions::new().read(true).append(true))?;
         let mut reader = BufReader::with_capacity(RECORD * 4096, &file);
         let mut found = [0; HEADER];
         if fill(&mut reader, &mut found)? < HEADER || found != header(id, fingerprints) {

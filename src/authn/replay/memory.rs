@@ -1,5 +1,4 @@
-//! The guard of a single process: claims, and the opening and dropping of buckets. Everything that
-//! waits on the disk holds the ledger and stays off the requests' path.
+//! The guard of a single process: its claims. What waits on the disk is in `upkeep`.
 
 use std::io;
 use std::sync::Arc;
@@ -9,22 +8,21 @@ use std::time::Duration;
 use moka::sync::Cache;
 use parking_lot::{Mutex, RwLock};
 
+use super::Refusal;
 use super::bucket::Bucket;
-use super::closed::Closed;
-use super::directory::{Directory, State};
+use super::directory::Directory;
 use super::fingerprint::Fingerprints;
-use super::half_minute::{GRACE, HalfMinute};
-use super::journal::{ReadError, Record};
+use super::half_minute::{GRACE, HalfMinute, until};
+use super::half_minutes::HalfMinutes;
+use super::journal::Record;
 use super::quota::{Exhausted, Quota};
-use super::set::{ExactSet, Insertion};
+use super::set::Insertion;
+use super::state::State;
 use super::telemetry::Telemetry;
-use super::{Refusal, Status};
+use crate::budgets::{self, Resource};
 use crate::domain::clock::Clock;
-use crate::domain::id::AccessKeyId;
+use crate::domain::id::{AccessKeyId, OrganizationId};
 use crate::domain::timestamp::Timestamp;
-
-/// How far the wall clock may fall behind the monotonic one before it counts as set back.
-const TOLERATED_STEP_MILLISECONDS: i64 = 1_000;
 
 /// What became of a claim that was not refused.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,16 +44,22 @@ pub(super) struct Memory {
     pub(super) buckets: Cache<HalfMinute, Arc<Bucket>>,
     /// The same ones in a row: a claim looks through all of them.
     pub(super) row: RwLock<Vec<Arc<Bucket>>>,
-    /// The newest half minute that was forgotten with nonces in it; `i64::MIN` for none.
-    pub(super) floor: AtomicI64,
-    pub(super) closed: RwLock<Closed>,
+    /// Half minutes that were dropped with nonces in them. Each by itself: a clock that was ahead
+    /// for a while does not close the present.
+    pub(super) forgotten: RwLock<HalfMinutes>,
+    /// The newest of them, so that most claims need not look; `i64::MIN` for none.
+    pub(super) newest_forgotten: AtomicI64,
+    /// Half minutes whose nonces may have been lost.
+    pub(super) closed: RwLock<HalfMinutes>,
+    /// Half minutes that the database says this process may open; `None` asks no database.
+    pub(super) granted: RwLock<Option<HalfMinutes>>,
     /// Whoever opens or drops a bucket holds it.
     pub(super) ledger: Mutex<Ledger>,
     pub(super) telemetry: Telemetry,
     /// Whether [`Memory::last_error`] is set; read on each claim.
     pub(super) failing: AtomicBool,
     pub(super) last_error: Mutex<Option<String>>,
-    /// Whether a date below the floor was reported since the last maintenance.
+    /// Whether a date in a forgotten half minute was reported since the last maintenance.
     pub(super) alarmed: AtomicBool,
 }
 
@@ -71,10 +75,11 @@ impl Memory {
     pub(super) fn claim(
         &self,
         key: AccessKeyId,
+        organization: OrganizationId,
         nonce: &str,
         date: Timestamp,
     ) -> Result<Attempt, Refusal> {
-        let attempt = self.attempt(key, nonce, date);
+        let attempt = self.attempt(key, organization, nonce, date);
         match &attempt {
             Ok(Attempt::Claimed) => self.telemetry.claimed(),
             Ok(Attempt::NoBucket(_)) => {}
@@ -83,15 +88,22 @@ impl Memory {
         attempt
     }
 
-    fn attempt(&self, key: AccessKeyId, nonce: &str, date: Timestamp) -> Result<Attempt, Refusal> {
+    fn attempt(
+        &self,
+        key: AccessKeyId,
+        organization: OrganizationId,
+        nonce: &str,
+        date: Timestamp,
+    ) -> Result<Attempt, Refusal> {
         let now = self.clock.now();
         let id = HalfMinute::of(date);
         self.check_date(id, date, now)?;
         let Some(bucket) = self.buckets.get(&id) else {
             let closed = self.closed.read();
             return if closed.contains(id) {
+                let open = closed.next_outside(HalfMinute::of(now)).start();
                 Err(Refusal::Closed {
-                    retry_after: closed.retry_after(now),
+                    retry_after: until(open, now).max(Duration::from_secs(1)),
                 })
             } else {
                 Ok(Attempt::NoBucket(id))
@@ -102,7 +114,7 @@ impl Memory {
             fingerprint: self.fingerprints.of(key, nonce),
         };
         self.quota
-            .reserve(record.key, id)
+            .reserve(record.key, organization, id)
             .map_err(|exhausted| self.exhausted(exhausted, now))?;
         match bucket.set.insert(record.fingerprint) {
             // Looked for after it went in: of two that come at once under two dates, the later one
@@ -146,245 +158,59 @@ impl Memory {
         if distance > self.window.saturating_add(GRACE) {
             return Err(Refusal::OutsideWindow);
         }
-        if id.0 <= self.floor.load(Ordering::Acquire) {
+        if self.is_forgotten(id) {
             if distance <= self.window && !self.alarmed.swap(true, Ordering::Relaxed) {
                 tracing::error!(
                     %date, %now,
                     "the clock was set back: nonces of dates that it calls current are forgotten, \
-                     so such requests are refused until it has caught up"
+                     so such requests are refused"
                 );
             }
-            return Err(Refusal::BelowFloor);
+            return Err(Refusal::Forgotten);
         }
         Ok(())
+    }
+
+    /// Whether a half minute was dropped with nonces in it.
+    pub(super) fn is_forgotten(&self, id: HalfMinute) -> bool {
+        id.0 <= self.newest_forgotten.load(Ordering::Acquire) && self.forgotten.read().contains(id)
     }
 
     fn exhausted(&self, exhausted: Exhausted, now: Timestamp) -> Refusal {
         let after = |id: HalfMinute| id.remaining(self.window, now).max(Duration::from_secs(1));
         match exhausted {
             Exhausted::Key { oldest } => Refusal::KeyQuota {
-                limit: self.quota.per_key() as u64,
+                limit: self.quota.bounds().per_key as u64,
                 retry_after: after(oldest),
             },
-            Exhausted::Total => {
-                let buckets = self.buckets.iter().map(|(_, bucket)| bucket);
-                let oldest = buckets
-                    .filter(|bucket| bucket.set.len() > 0)
-                    .map(|bucket| bucket.id);
-                Refusal::Full {
-                    retry_after: after(oldest.min().unwrap_or_else(|| HalfMinute::of(now))),
-                }
+            Exhausted::Organization { limit, oldest } => {
+                let oldest = oldest.or_else(|| self.oldest());
+                Refusal::Budget(budgets::Exhausted {
+                    resource: Resource::Nonces,
+                    limit: limit as u64,
+                    retry_after: after(oldest.unwrap_or_else(|| HalfMinute::of(now))),
+                })
             }
+            Exhausted::Total => Refusal::Full {
+                retry_after: after(self.oldest().unwrap_or_else(|| HalfMinute::of(now))),
+            },
         }
     }
 
-    /// Whether a claim would find that bucket.
-    pub(super) fn is_open(&self, id: HalfMinute) -> bool {
-        self.buckets.contains_key(&id)
+    /// The oldest half minute in which anything is remembered.
+    fn oldest(&self) -> Option<HalfMinute> {
+        let row = self.row.read();
+        let filled = row.iter().filter(|bucket| bucket.set.len() > 0);
+        filled.map(|bucket| bucket.id).min()
     }
 
-    /// Opens a bucket, so that a claim finds it. Waits on the disk.
-    pub(super) fn open_bucket(&self, id: HalfMinute) -> Result<(), Refusal> {
-        let opened = self.open_in(&self.ledger.lock(), id);
-        if let Err(refusal) = &opened {
-            self.telemetry.refused(refusal);
-        }
-        opened
-    }
-
-    pub(super) fn open_in(&self, ledger: &Ledger, id: HalfMinute) -> Result<(), Refusal> {
-        if ledger.stopped {
-            let stopped = io::Error::other("the replay guard has stopped");
-            return Err(Refusal::Unavailable(stopped));
-        }
-        // Asked again, for the bucket may have been dropped since: only the floor knows of it.
-        if id.0 <= self.floor.load(Ordering::Acquire) {
-            return Err(Refusal::BelowFloor);
-        }
-        if id.is_over(self.window, self.clock.now()) {
-            return Err(Refusal::OutsideWindow);
-        }
-        if self.is_open(id) || self.closed.read().contains(id) {
-            return Ok(());
-        }
-        self.load(&ledger.directory, id)
-            .map_err(|error| self.unavailable(io::Error::other(error)))?;
-        self.recovered();
-        Ok(())
-    }
-
-    /// Opens a bucket with whatever its journal holds.
-    pub(super) fn load(&self, directory: &Directory, id: HalfMinute) -> Result<(), ReadError> {
-        let set = ExactSet::new();
-        let restore = |record: Record| {
-            if set.insert(record.fingerprint) == Insertion::New {
-                self.quota.restore(record.key, id);
-            }
-        };
-        let journal = directory
-            .open_journal(id, &self.fingerprints, restore)
-            .inspect_err(|_| self.quota.forget(id, set.len()))?;
-        let remaining = id.remaining(self.window, self.clock.now());
-        let bucket = Bucket {
-            id,
-            set,
-            journal,
-            expires: self.clock.monotonic().saturating_add(remaining),
-        };
-        let bucket = Arc::new(bucket);
-        self.row.write().push(Arc::clone(&bucket));
-        self.buckets.insert(id, bucket);
-        Ok(())
-    }
-
-    /// Drops what is over and opens what comes next: the half minute of now and the one after it,
-    /// which are marked half a minute before they are needed. No more, for each mark is a half
-    /// minute that stays closed should the machine go down.
-    pub(super) fn maintain(&self) {
-        let mut ledger = self.ledger.lock();
-        if ledger.stopped {
-            return;
-        }
-        let now = self.clock.now();
-        let monotonic = self.clock.monotonic();
-        self.watch_clock(&mut ledger, now, monotonic);
-        if let Err(error) = self.drop_over(&mut ledger, now, monotonic) {
-            self.failed(&error);
-        }
-        let current = HalfMinute::of(now);
-        for id in [current, current.next()] {
-            // A failure is recorded by then; below the floor there is nothing to open.
-            let _refused = self.open_in(&ledger, id);
-        }
-        drop(ledger);
-        self.alarmed.store(false, Ordering::Relaxed);
-        self.telemetry.report(&self.status());
-    }
-
-    fn watch_clock(&self, ledger: &mut Ledger, now: Timestamp, monotonic: Duration) {
-        let (last, last_monotonic) = std::mem::replace(&mut ledger.seen, (now, monotonic));
-        let elapsed = monotonic.saturating_sub(last_monotonic).as_millis();
-        let behind = i64::try_from(elapsed)
-            .unwrap_or(i64::MAX)
-            .saturating_sub(now.signed_duration_since(last).num_milliseconds());
-        if behind > TOLERATED_STEP_MILLISECONDS {
-            tracing::error!(milliseconds = behind, "the clock was set back");
-            self.telemetry.clock_stepped_back.increment(1);
-        }
-    }
-
-    /// Drops the buckets that both clocks call over. One clock alone is not asked: a wall clock
-    /// that jumps ahead and back would raise the floor above the present.
-    fn drop_over(
-        &self,
-        ledger: &mut Ledger,
-        now: Timestamp,
-        monotonic: Duration,
-    ) -> io::Result<()> {
-        let mut over: Vec<_> = self.buckets.iter().map(|(_, bucket)| bucket).collect();
-        over.retain(|bucket| bucket.id.is_over(self.window, now) && bucket.expires <= monotonic);
-        for bucket in &over {
-            let sealed = bucket.set.seal();
-            self.quota.forget(bucket.id, sealed);
-            // Where nothing was remembered nothing is forgotten.
-            if bucket.set.len() > 0 {
-                self.floor.fetch_max(bucket.id.0, Ordering::AcqRel);
-            }
-        }
-        let mut closed = self.closed.read().clone();
-        if let Some(newest) = closed.remove_over(self.window, now) {
-            self.floor.fetch_max(newest.0, Ordering::AcqRel);
-            *self.closed.write() = closed;
-        }
-        // The floor must be on disk before the nonces that it stands for are gone from there.
-        let before = ledger.state.closed.clone();
-        self.write_state(ledger)?;
-        for id in before.difference(&ledger.state.closed) {
-            self.remove_journal(ledger, *id);
-        }
-        for bucket in over {
-            // What stays is sealed and empty, and tried again.
-            if self.remove_journal(ledger, bucket.id) {
-                self.buckets.invalidate(&bucket.id);
-            }
-        }
-        let mut row = self.row.write();
-        row.retain(|bucket| self.buckets.contains_key(&bucket.id));
-        drop(row);
-        // A dropped bucket still holds its file until the cache lets go of it.
-        self.buckets.run_pending_tasks();
-        Ok(())
-    }
-
-    /// Removes an old journal. A failure refuses nobody: it costs room on the disk, no more.
-    fn remove_journal(&self, ledger: &Ledger, id: HalfMinute) -> bool {
-        let removed = ledger.directory.remove_journal(id);
-        if let Err(error) = &removed {
-            self.telemetry.journal_errors.increment(1);
-            tracing::warn!(half_minute = id.0, %error, "an old replay journal cannot be removed");
-        }
-        removed.is_ok()
-    }
-
-    /// Writes the floor and what is closed, if they have changed.
-    fn write_state(&self, ledger: &mut Ledger) -> io::Result<()> {
-        let floor = self.floor.load(Ordering::Acquire);
-        let closed = self.closed.read().clone();
-        let state = State {
-            floor: (floor > i64::MIN).then_some(HalfMinute(floor)),
-            closed_through: closed.through,
-            closed: closed.each,
-            ..ledger.state.clone()
-        };
-        if state != ledger.state {
-            ledger.directory.write_state(&state)?;
-            ledger.state = state;
-        }
-        Ok(())
-    }
-
-    /// Syncs everything, refuses everything from then on, and leaves the clean-stop mark.
-    pub(super) fn clean_stop(&self) -> io::Result<()> {
-        let mut ledger = self.ledger.lock();
-        ledger.stopped = true;
-        let mut synced = Ok(());
-        for (_, bucket) in &self.buckets {
-            // All must stop, even if one cannot be synced.
-            synced = synced.and(bucket.journal.stop());
-        }
-        synced?;
-        self.write_state(&mut ledger)?;
-        let state = State {
-            clean_stop: true,
-            ..ledger.state.clone()
-        };
-        ledger.directory.write_state(&state)?;
-        ledger.state = state;
-        Ok(())
-    }
-
-    pub(super) fn status(&self) -> Status {
-        let mut status = Status {
-            remembered: self.quota.remembered(),
-            bytes: 0,
-            buckets: 0,
-            closed_until: self.closed.read().until(self.clock.now()),
-            last_error: self.last_error.lock().clone(),
-        };
-        for (_, bucket) in &self.buckets {
-            status.bytes = status.bytes.saturating_add(bucket.set.bytes());
-            status.buckets = status.buckets.saturating_add(1);
-        }
-        status
-    }
-
-    fn unavailable(&self, error: io::Error) -> Refusal {
+    pub(super) fn unavailable(&self, error: io::Error) -> Refusal {
         self.failed(&error);
         Refusal::Unavailable(error)
     }
 
     /// Notes that the disk refused; says so once until it works again.
-    fn failed(&self, error: &io::Error) {
+    pub(super) fn failed(&self, error: &io::Error) {
         self.telemetry.journal_errors.increment(1);
         *self.last_error.lock() = Some(error.to_string());
         if !self.failing.swap(true, Ordering::Relaxed) {
@@ -392,7 +218,7 @@ impl Memory {
         }
     }
 
-    fn recovered(&self) {
+    pub(super) fn recovered(&self) {
         if self.failing.load(Ordering::Relaxed) {
             *self.last_error.lock() = None;
             self.failing.store(false, Ordering::Relaxed);
@@ -418,6 +244,7 @@ mod tests {
         let config = Config {
             window: Duration::from_mins(5),
             per_key_quota: 10,
+            per_organization: 10,
             total: 10,
             directory: directory.path().to_owned(),
             hash_key: SecretBox::new(Box::new([7; 32])),
@@ -425,23 +252,25 @@ mod tests {
         };
         let clock = Arc::new(SystemClock::start());
         let (now, key) = (clock.now(), AccessKeyId::generate(clock.now(), &OsEntropy));
-        let memory = recovery::open(&config, clock).expect("a guard");
+        let acme = OrganizationId::generate(now, &OsEntropy);
+        let found = recovery::find(&config).expect("a directory");
+        let memory = recovery::open(&config, clock, found, None).expect("a guard");
         let bucket = memory
             .buckets
             .get(&HalfMinute::of(now))
             .expect("it is open");
         let full = OpenOptions::new().append(true).open("/dev/full");
         let file = bucket.journal.replace_file(full.expect("/dev/full"));
-        let refused = memory.claim(key, "nonce-1", now);
+        let refused = memory.claim(key, acme, "nonce-1", now);
         assert!(
             matches!(refused, Err(Refusal::Unavailable(_))),
             "{refused:?}"
         );
         assert!(memory.status().last_error.is_some());
         bucket.journal.replace_file(file);
-        let again = memory.claim(key, "nonce-1", now);
+        let again = memory.claim(key, acme, "nonce-1", now);
         assert!(matches!(again, Err(Refusal::Replayed)), "{again:?}");
-        let other = memory.claim(key, "nonce-2", now);
+        let other = memory.claim(key, acme, "nonce-2", now);
         assert!(matches!(other, Ok(Attempt::Claimed)), "{other:?}");
         assert_eq!(memory.status().last_error, None);
     }

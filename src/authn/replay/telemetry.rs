@@ -8,10 +8,12 @@ use super::{Refusal, Status};
 pub(super) struct Telemetry {
     claimed: Counter,
     replayed: Counter,
-    below_floor: Counter,
+    forgotten: Counter,
     outside_window: Counter,
     key_quota: Counter,
+    organization_share: Counter,
     full: Counter,
+    not_held: Counter,
     closed: Counter,
     unavailable: Counter,
     /// Each time the wall clock was seen to step back.
@@ -30,10 +32,12 @@ impl Telemetry {
         Self {
             claimed: claims("claimed"),
             replayed: claims("replayed"),
-            below_floor: claims("below_floor"),
+            forgotten: claims("forgotten"),
             outside_window: claims("outside_window"),
             key_quota: claims("key_quota"),
+            organization_share: claims("organization_share"),
             full: claims("full"),
+            not_held: claims("not_held"),
             closed: claims("closed"),
             unavailable: claims("unavailable"),
             clock_stepped_back: counter!("charter_replay_clock_stepped_back_total"),
@@ -52,10 +56,12 @@ impl Telemetry {
     pub(super) fn refused(&self, refusal: &Refusal) {
         let counter = match refusal {
             Refusal::Replayed => &self.replayed,
-            Refusal::BelowFloor => &self.below_floor,
+            Refusal::Forgotten => &self.forgotten,
             Refusal::OutsideWindow => &self.outside_window,
             Refusal::KeyQuota { .. } => &self.key_quota,
+            Refusal::Budget(_) => &self.organization_share,
             Refusal::Full { .. } => &self.full,
+            Refusal::NotHeld(_) | Refusal::NotGranted => &self.not_held,
             Refusal::Closed { .. } => &self.closed,
             Refusal::Unavailable(_) => &self.unavailable,
         };

@@ -2,16 +2,41 @@
 //! line before it. Who has no key can compute none.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD as HALF};
 use hmac::{Hmac, KeyInit, Mac as _};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
 
-/// A message authentication code.
-pub(super) type Mac = [u8; 32];
+/// The beginning of a message authentication code, half of it (RFC 2104 section 5).
+pub(super) type Mac = [u8; 16];
 
 /// What stands before the first line of all.
-pub(super) const ORIGIN: Mac = [0; 32];
+pub(super) const ORIGIN: Mac = [0; 16];
+
+/// A code as a line shows it: whole in version 1, its first half since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Code {
+    Whole([u8; 32]),
+    Half(Mac),
+}
+
+impl Code {
+    /// What other lines and the head name it by.
+    pub(super) fn mac(self) -> Mac {
+        match self {
+            Self::Whole(whole) => half(whole),
+            Self::Half(half) => half,
+        }
+    }
+}
+
+fn half(whole: [u8; 32]) -> Mac {
+    let mut half = ORIGIN;
+    for (to, from) in half.iter_mut().zip(whole) {
+        *to = from;
+    }
+    half
+}
 
 /// The audit key serves two logs; what is authenticated in one must mean nothing in the other.
 const PURPOSE: &[u8] = b"charter decision log v1";
@@ -19,8 +44,8 @@ const MASK_PURPOSE: &[u8] = b"charter decision log mask v1";
 
 const BEFORE_MAC: &[u8] = b",\"mac\":\"";
 const AFTER_MAC: &[u8] = b"\"}";
-const ENCODED_MAC: usize = 44;
-const SUFFIX: usize = BEFORE_MAC.len() + ENCODED_MAC + AFTER_MAC.len();
+/// The lengths of an encoded half and of an encoded whole.
+const ENCODED: [usize; 2] = [22, 44];
 
 /// A key of the log: one of the audit keys.
 #[derive(Debug)]
@@ -70,17 +95,26 @@ impl Chain {
     }
 
     /// The code of a line, over everything in front of its `mac`.
-    pub(super) fn mac(&self, body: &[u8]) -> Mac {
+    fn code(&self, body: &[u8]) -> [u8; 32] {
         let mut hmac = self.lines.clone();
         hmac.update(body);
         hmac.finalize().into_bytes().into()
+    }
+
+    /// Whether a line's code is the one that this key makes.
+    pub(super) fn made(&self, body: &[u8], code: Code) -> bool {
+        let made = self.code(body);
+        match code {
+            Code::Whole(whole) => made == whole,
+            Code::Half(of_it) => half(made) == of_it,
+        }
     }
 
     /// Closes a line that begins at `start` of `text` and ends with `}`: adds its code and a line
     /// feed.
     pub(super) fn seal(&self, text: &mut Vec<u8>, start: usize) -> Mac {
         text.pop();
-        let mac = self.mac(text.get(start..).unwrap_or_default());
+        let mac = half(self.code(text.get(start..).unwrap_or_default()));
         text.extend_from_slice(BEFORE_MAC);
         text.extend_from_slice(encode(&mac).as_bytes());
         text.extend_from_slice(AFTER_MAC);
@@ -100,18 +134,28 @@ impl Chain {
 
 /// A line without its line feed, taken apart: what the code is over, and the code. `None` if it
 /// does not end as lines do.
-pub(super) fn split(line: &[u8]) -> Option<(&[u8], Mac)> {
-    let (body, suffix) = line.split_at_checked(line.len().checked_sub(SUFFIX)?)?;
-    let encoded = suffix.strip_prefix(BEFORE_MAC)?.strip_suffix(AFTER_MAC)?;
-    Some((body, BASE64.decode(encoded).ok()?.try_into().ok()?))
+pub(super) fn split(line: &[u8]) -> Option<(&[u8], Code)> {
+    let before_end = line.strip_suffix(AFTER_MAC)?;
+    ENCODED.into_iter().find_map(|length| {
+        let (before, encoded) =
+            before_end.split_at_checked(before_end.len().checked_sub(length)?)?;
+        let body = before.strip_suffix(BEFORE_MAC)?;
+        Some((body, read_code(encoded)?))
+    })
+}
+
+fn read_code(encoded: &[u8]) -> Option<Code> {
+    let half = || HALF.decode(encoded).ok()?.try_into().ok();
+    let whole = || BASE64.decode(encoded).ok()?.try_into().ok();
+    half().map(Code::Half).or_else(|| whole().map(Code::Whole))
 }
 
 /// A code as lines show it.
 pub(super) fn encode(mac: &Mac) -> String {
-    BASE64.encode(mac)
+    HALF.encode(mac)
 }
 
 /// Reads what [`encode`] wrote.
 pub(super) fn decode(text: &str) -> Option<Mac> {
-    BASE64.decode(text).ok()?.try_into().ok()
+    read_code(text.as_bytes()).map(Code::mac)
 }

@@ -12,6 +12,7 @@ use crate::domain::permission::Permission;
 pub(super) struct Counts {
     decisions: BTreeMap<(Permission, bool), u64>,
     compared: u64,
+    unwritten: u64,
     differences: BTreeMap<(Permission, Direction), u64>,
 }
 
@@ -19,6 +20,11 @@ impl Counts {
     pub(super) fn decision(&mut self, permission: Permission, outcome: Outcome) {
         let allowed = outcome == Outcome::Allow;
         *self.decisions.entry((permission, allowed)).or_default() += 1;
+    }
+
+    /// Allowed, and only counted in the log.
+    pub(super) fn unwritten(&mut self) {
+        self.unwritten += 1;
     }
 
     /// Asked of the shadow set, too.
@@ -39,6 +45,10 @@ impl Counts {
         if self.compared > 0 {
             metrics::counter!("charter_shadow_decisions_total")
                 .increment(std::mem::take(&mut self.compared));
+        }
+        if self.unwritten > 0 {
+            metrics::counter!("charter_decision_log_counted_total")
+                .increment(std::mem::take(&mut self.unwritten));
         }
         for ((permission, direction), count) in std::mem::take(&mut self.differences) {
             let (permission, direction) = (permission.as_str(), direction.as_str());

@@ -18,6 +18,7 @@ pub(in crate::authz) struct Entry {
     pub(super) at: Timestamp,
     pub(super) request_id: String,
     pub(super) via: Via,
+    pub(super) tells_id: bool,
     pub(super) source_ip: IpAddr,
     pub(super) principal: Arc<Principal>,
     pub(super) subject: Subject,

@@ -4,22 +4,23 @@
 //! time say when the file was begun.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::chain::{self, Chain, Mac};
+use super::chain::{self, Chain};
 use super::head::Head;
+use super::index::Index;
 use super::line::Position;
 use crate::domain::timestamp;
+use crate::system::private;
 
 const PREFIX: &str = "decisions-";
 const EXTENSION: &str = ".jsonl";
 /// A file that is being begun.
 pub(super) const TEMPORARY: &str = "decisions.new";
-/// Held by the one process that writes.
+/// Held by the one process that wrote, before the directory itself was locked.
 pub(super) const LOCK: &str = "lock";
 /// How much of a file's end is looked at for its last line, more than any line has.
 pub(super) const TAIL: u64 = 4 * 1024 * 1024;
@@ -70,7 +71,7 @@ impl LogFile {
                 return Ok(false);
             }
             line.pop_if(|last| *last == b'\n');
-            let is_it = chain::split(&line).is_some_and(|(_, mac)| head.mac() == Some(mac));
+            let is_it = chain::split(&line).is_some_and(|(_, code)| head.mac() == Some(code.mac()));
             if is_it && let Ok(Numbered { sequence }) = serde_json::from_slice(&line) {
                 return Ok(sequence == head.sequence);
             }
@@ -97,7 +98,7 @@ pub(super) fn list(dir: &Path) -> io::Result<(Vec<LogFile>, Vec<String>)> {
             Some(file) if path.is_file() => files.push(file),
             _ => {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
-                if name != LOCK && name != TEMPORARY {
+                if name != LOCK && name != TEMPORARY && !Index::is_of_log(&path) {
                     foreign.push(name.into_owned());
                 }
             }
@@ -108,28 +109,16 @@ pub(super) fn list(dir: &Path) -> io::Result<(Vec<LogFile>, Vec<String>)> {
     Ok((files, foreign))
 }
 
-/// Makes the directory, for its owner only.
-pub(super) fn create(dir: &Path) -> io::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-}
-
 /// Begins a file with its first line, whole or not at all.
 pub(super) fn begin(file: &LogFile, first_line: &[u8]) -> io::Result<File> {
     let dir = file.path.parent().unwrap_or(Path::new("."));
-    let temporary = dir.join(TEMPORARY);
-    let mut open = OpenOptions::new();
-    open.write(true).create(true).truncate(true).mode(0o600);
-    open.open(&temporary)?.write_all(first_line)?;
-    fs::rename(&temporary, &file.path)?;
+    private::replace(&file.path, &dir.join(TEMPORARY), first_line)?;
     append(&file.path)
 }
 
 /// Opens a file to go on with it.
 pub(super) fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).open(path)
+    private::open(path, OpenOptions::new().append(true))
 }
 
 /// How the newest file ends.
@@ -176,8 +165,9 @@ pub(super) fn tail(path: &Path, keys: &[Chain]) -> io::Result<Tail> {
 
 /// Where a line stands in the chain, if one of the keys made it, and which.
 fn authentic(line: &[u8], keys: &[Chain]) -> Option<(Position, String)> {
-    let (body, mac): (&[u8], Mac) = chain::split(line)?;
-    let key = keys.iter().find(|key| key.mac(body) == mac)?;
+    let (body, code) = chain::split(line)?;
+    let key = keys.iter().find(|key| key.made(body, code))?;
     let Numbered { sequence } = serde_json::from_slice(line).ok()?;
+    let mac = code.mac();
     Some((Position { sequence, mac }, key.id().to_owned()))
 }

@@ -11,6 +11,8 @@ pub struct Report {
     pub lines: u64,
     /// Decisions among them.
     pub decisions: u64,
+    /// Allowed ones of the same kinds, which are counted in the lines and not written one by one.
+    pub counted: u64,
     /// What is wrong, in the order it was found; empty for an intact log.
     pub findings: Vec<Located>,
     /// What is to be known and is not wrong.

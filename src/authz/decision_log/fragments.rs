@@ -2,16 +2,17 @@
 //! it, and the facts of one second.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid};
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
 
 use crate::authz::principal::Principal;
 use crate::authz::question::PrincipalKind;
-use crate::domain::timestamp::Timestamp;
+use crate::domain::timestamp::{self, Timestamp};
 
 /// A bound on memory only.
 const MOST_CONTEXTS: usize = 4_096;
@@ -58,7 +59,8 @@ pub(in crate::authz) struct OfPrincipal {
     pub(super) principal: Box<RawValue>,
     /// Its tenant as a resource.
     pub(super) own_organization: Box<RawValue>,
-    pub(super) entities: Box<RawValue>,
+    /// Each as JSON text, sorted by name.
+    pub(super) entities: Vec<String>,
 }
 
 impl OfPrincipal {
@@ -73,36 +75,80 @@ impl OfPrincipal {
             id: organization.clone(),
         };
         let entities = match &principal.prepared {
-            Some(prepared) => without_actions(&prepared.entities)?,
+            Some(prepared) => entity_texts(&prepared.entities)?,
             None => Vec::new(),
         };
         Ok(Self {
             organization,
             principal: to_raw_value(&named)?,
             own_organization: to_raw_value(&own)?,
-            entities: to_raw_value(&entities)?,
+            entities,
         })
     }
 }
 
 /// Entities in Cedar's JSON form, sorted by name, without those that the schema brings.
-pub(super) fn without_actions(entities: &Entities) -> Result<Vec<Value>, Fault> {
+pub(super) fn entity_texts(entities: &Entities) -> Result<Vec<String>, Fault> {
     let mut chosen: Vec<&Entity> = entities
         .iter()
         .filter(|entity| !is_action(&entity.uid()))
         .collect();
     chosen.sort_by_cached_key(|entity| entity.uid());
-    let json = chosen.into_iter().map(Entity::to_json_value);
-    Ok(json.collect::<Result<_, _>>()?)
+    let text = |entity: &Entity| Ok(entity.to_json_value()?.to_string());
+    chosen.into_iter().map(text).collect()
 }
 
 pub(super) fn is_action(uid: &EntityUid) -> bool {
     uid.type_name().basename() == "Action"
 }
 
-/// Contexts in Cedar's JSON form, by what they are made of.
+/// The facts around a question, as a line says them.
+#[derive(Debug, Clone)]
+pub(super) enum Known {
+    /// All but `now`, which is the second of the decision's id.
+    WithoutNow(String),
+    Whole(Box<RawValue>),
+}
+
+/// `now`, as contexts have it.
+pub(super) fn now_of(at: Timestamp) -> Value {
+    json!({"__extn": {"fn": "datetime", "arg": timestamp::format(at)}})
+}
+
+impl Known {
+    fn of(at: Timestamp, context: &Context) -> Result<Self, Fault> {
+        let mut whole = context_json(context)?;
+        let facts = whole.as_object_mut();
+        let is_rule = facts.is_some_and(|facts| {
+            let is_rule = facts.get("now") == Some(&now_of(at));
+            if is_rule {
+                facts.remove("now");
+            }
+            is_rule
+        });
+        Ok(if is_rule {
+            Self::WithoutNow(whole.to_string())
+        } else {
+            Self::Whole(to_raw_value(&whole)?)
+        })
+    }
+
+    /// All of them, at that time.
+    pub(super) fn whole(&self, at: Timestamp) -> Result<Value, Fault> {
+        let mut whole: Value = match self {
+            Self::Whole(context) => return Ok(serde_json::from_str(context.get())?),
+            Self::WithoutNow(text) => serde_json::from_str(text)?,
+        };
+        if let Some(facts) = whole.as_object_mut() {
+            facts.insert("now".to_owned(), now_of(at));
+        }
+        Ok(whole)
+    }
+}
+
+/// Contexts as lines say them, by what they are made of.
 #[derive(Default)]
-pub(super) struct Contexts(HashMap<(IpAddr, i64, PrincipalKind), Box<RawValue>>);
+pub(super) struct Contexts(HashMap<(IpAddr, i64, PrincipalKind), Known>);
 
 impl Contexts {
     pub(super) fn get(
@@ -111,16 +157,14 @@ impl Contexts {
         at: Timestamp,
         kind: PrincipalKind,
         context: &Context,
-    ) -> Result<&RawValue, Fault> {
+    ) -> Result<&Known, Fault> {
         if self.0.len() >= MOST_CONTEXTS {
             self.0.clear();
         }
         let key = (source_ip, at.timestamp(), kind);
         match self.0.entry(key) {
-            std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
-            std::collections::hash_map::Entry::Vacant(free) => {
-                Ok(free.insert(to_raw_value(&context_json(context)?)?))
-            }
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(free) => Ok(free.insert(Known::of(at, context)?)),
         }
     }
 }

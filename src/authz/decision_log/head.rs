@@ -3,13 +3,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::chain;
 use super::line::Position;
+use crate::system::private;
 
 /// Of the one line: it is overwritten in place, so it must not change its length.
 const LENGTH: usize = 128;
@@ -41,7 +42,7 @@ impl Head {
     }
 
     pub(super) fn is_origin(&self) -> bool {
-        *self == Self::origin()
+        self.sequence == 0 && self.file == 0 && self.mac() == Some(chain::ORIGIN)
     }
 
     pub(super) fn mac(&self) -> Option<chain::Mac> {
@@ -73,13 +74,33 @@ impl Head {
 }
 
 /// The file, open to be overwritten.
-pub(super) struct HeadFile(File);
+pub(super) struct HeadFile {
+    path: PathBuf,
+    file: File,
+}
 
 impl HeadFile {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let mut open = OpenOptions::new();
-        open.write(true).create(true).truncate(false).mode(0o600);
-        Ok(Self(open.open(path)?))
+        Ok(Self {
+            path: path.to_owned(),
+            file: open(path)?,
+        })
+    }
+
+    /// Opens another one if its path names it no more; whether it did.
+    pub(super) fn return_to_place(&mut self) -> io::Result<bool> {
+        let moved = !private::is_at(&self.file, &self.path)?;
+        if moved {
+            if let Some(parent) = self.path.parent().filter(|it| !it.as_os_str().is_empty()) {
+                private::create_dir(parent)?;
+            }
+            self.file = open(&self.path)?;
+        }
+        Ok(moved)
+    }
+
+    pub(super) fn try_clone(&self) -> io::Result<File> {
+        self.file.try_clone()
     }
 
     /// One write of one length: a reader sees the old head or the new one.
@@ -87,18 +108,24 @@ impl HeadFile {
         let mut line = serde_json::to_vec(head)?;
         line.resize(LENGTH - 1, b' ');
         line.push(b'\n');
-        self.0.write_all_at(&line, 0)
+        self.file.write_all_at(&line, 0)
     }
 
     /// Removes what stands behind the one line: no write would.
     pub(super) fn shorten(&self) -> io::Result<()> {
-        if self.0.metadata()?.len() > LENGTH as u64 {
-            self.0.set_len(LENGTH as u64)?;
+        if self.file.metadata()?.len() > LENGTH as u64 {
+            self.file.set_len(LENGTH as u64)?;
         }
         Ok(())
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.0.sync_all()
+        self.file.sync_all()
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut how = OpenOptions::new();
+    how.write(true).create(true).truncate(false);
+    private::open(path, &mut how)
 }

@@ -1,4 +1,4 @@
-//! What a line says, in the order in which it says it (docs/decision-log.md).
+//! Writes lines, one after the other, and what they refer to before them.
 
 use std::borrow::Cow;
 
@@ -6,118 +6,20 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::body::{
+    Action, CaseBody, ContextBody, DecisionBody, Display, Entities, EntityBody, ErrorBody, Facts,
+    FileBody, GapBody, Line, RestBody, VERSION, unaskable, words,
+};
 use super::chain::{self, Chain, Mac};
+use super::definitions::{Defined, Definitions, Numbers};
 use super::entry::{Entry, Subject};
-use super::fragments::{Contexts, Fault, OfPrincipal, Uid, without_actions};
+use super::fragments::{Contexts, Fault, Known, OfPrincipal, Uid, entity_texts};
 use super::mask::{Mask, Parts};
 use super::queue::Lost;
-use crate::authz::decision::{Decision, Denial, EvaluationError, Outcome};
+use super::sampling::Rest;
+use crate::authz::decision::Decision;
 use crate::authz::principal::Principal;
-use crate::domain::id::DecisionId;
 use crate::domain::timestamp::{self, Timestamp};
-
-/// The version of the format.
-pub(super) const VERSION: u8 = 1;
-
-/// What every line begins with.
-#[derive(Serialize)]
-struct Line<'a, T> {
-    v: u8,
-    sequence: u64,
-    kind: &'static str,
-    at: &'a str,
-    #[serde(flatten)]
-    body: T,
-    prev: &'a str,
-}
-
-/// A decision.
-#[derive(Serialize)]
-struct DecisionBody<'a> {
-    v: u8,
-    sequence: u64,
-    kind: &'static str,
-    at: &'a str,
-    id: Display,
-    request_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    via: Option<&'static str>,
-    organization: &'a str,
-    policy_digest: &'a str,
-    principal: &'a RawValue,
-    action: Action<'a>,
-    resource: &'a RawValue,
-    context: Option<&'a RawValue>,
-    entities: &'a RawValue,
-    decision: &'static str,
-    reason: Option<&'static str>,
-    determining: &'a [String],
-    errors: Vec<ErrorBody<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shadow: Option<ShadowBody<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    masked: Vec<&'a str>,
-    prev: &'a str,
-}
-
-struct Display(DecisionId);
-
-impl Serialize for Display {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-#[derive(Serialize)]
-struct Action<'a> {
-    #[serde(rename = "type")]
-    of: &'static str,
-    id: &'a str,
-}
-
-#[derive(Serialize)]
-struct ErrorBody<'a> {
-    policy: &'a str,
-    message: Cow<'a, str>,
-}
-
-/// What the shadow set answers where it answers something else.
-#[derive(Serialize)]
-struct ShadowBody<'a> {
-    policy_digest: &'a str,
-    decision: &'static str,
-    reason: Option<&'static str>,
-    determining: &'a [String],
-}
-
-/// The first line of a file.
-#[derive(Serialize)]
-pub(super) struct FileBody<'a> {
-    pub(super) file: u64,
-    /// The oldest file that is kept.
-    pub(super) oldest: u64,
-    pub(super) key: &'a str,
-    pub(super) version: &'static str,
-    /// Bytes at the end of the file before that are no whole line.
-    pub(super) unreadable_bytes: u64,
-    /// The last sequence that a head attests and that no file has.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) missing_through: Option<u64>,
-    /// There was no head to hold the files before against, or not theirs.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(super) head_lost: bool,
-    /// The first line of the file before was not authentic, so another one said what is kept.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(super) first_line_lost: bool,
-}
-
-/// Decisions that were not written.
-#[derive(Serialize)]
-struct GapBody {
-    lost: u64,
-    since: String,
-    until: String,
-}
 
 /// Where the chain stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,42 +30,104 @@ pub(super) struct Position {
     pub(super) mac: Mac,
 }
 
+/// What an index says of a line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Noted {
+    pub(super) made_at: Option<i64>,
+    pub(super) defined: Option<Defined>,
+    pub(super) length: u64,
+}
+
 /// Writes lines one after the other.
 pub(super) struct Renderer {
     pub(super) chain: Chain,
     pub(super) position: Position,
+    /// Of the lines since the last look.
+    pub(super) noted: Vec<Noted>,
     mask: Mask,
+    definitions: Definitions,
     contexts: Contexts,
-    /// The second that was written last, and how.
-    second: (i64, String),
+}
+
+/// A decision's parts, as they are written.
+struct Written<'a> {
+    request_id: Cow<'a, str>,
+    principal: Cow<'a, RawValue>,
+    resource: Cow<'a, RawValue>,
+    context: Option<Context>,
+    entities: AllEntities<'a>,
+}
+
+enum Context {
+    Known(Known),
+    Masked(Box<RawValue>),
+}
+
+enum AllEntities<'a> {
+    Each(Cow<'a, [String]>),
+    Masked(String),
 }
 
 impl Renderer {
-    pub(super) fn new(chain: Chain, position: Position, mask: Mask) -> Self {
+    /// In a file that has so many definitions.
+    pub(super) fn new(chain: Chain, position: Position, mask: Mask, numbers: Numbers) -> Self {
         Self {
             chain,
             position,
+            noted: Vec::new(),
             mask,
+            definitions: Definitions::after(numbers),
             contexts: Contexts::default(),
-            second: (i64::MIN, String::new()),
         }
     }
 
-    /// Appends a decision; `shadow` is what the other set answers, if that is something else.
+    /// Appends a decision; `shadow` is what the other set answers, if that is something else, and
+    /// `rest` how many of its kind before it are only counted. Gives its case.
     pub(super) fn decision(
         &mut self,
         entry: &Entry,
         shadow: Option<&Decision>,
+        rest: u64,
         out: &mut Vec<u8>,
-    ) -> Result<(), Fault> {
-        let start = out.len();
-        let written = self.write_decision(entry, shadow, out);
-        if written.is_err() {
-            out.truncate(start);
-        }
-        written?;
-        self.close(start, out);
-        Ok(())
+    ) -> Result<u32, Fault> {
+        let of_principal = of_principal(&entry.principal)?;
+        let written = self.parts(entry, of_principal)?;
+        let entities = match &written.entities {
+            AllEntities::Masked(text) => Entities::Masked(text),
+            AllEntities::Each(texts) => {
+                let texts = texts.iter();
+                let numbers = texts.map(|text| self.entity(text, out));
+                Entities::Numbers(numbers.collect::<Result<_, _>>()?)
+            }
+        };
+        let case = self.case(entry, of_principal, &written, entities, shadow, out)?;
+        let masked_context;
+        let context = match written.context {
+            None => None,
+            Some(Context::Masked(context)) => {
+                masked_context = context;
+                Some(Facts::Whole(&masked_context))
+            }
+            Some(Context::Known(Known::Whole(context))) => {
+                masked_context = context;
+                Some(Facts::Whole(&masked_context))
+            }
+            Some(Context::Known(Known::WithoutNow(context))) => {
+                let number = self.context(&context, out)?;
+                Some(Facts::Defined(number))
+            }
+        };
+        let line = DecisionBody {
+            sequence: self.position.sequence + 1,
+            id: Display(entry.id),
+            request_id: &written.request_id,
+            case,
+            context,
+            rest,
+            prev: &chain::encode(&self.position.mac),
+        };
+        self.write(&line, Some(entry.id.made_at_millis()), None, out)?;
+        Ok(case)
     }
 
     /// Who asked, for the service's log: it is as masked there as here.
@@ -178,9 +142,10 @@ impl Renderer {
         self.mask.message(fault, &self.chain)
     }
 
-    /// Appends the first line of a file.
+    /// Appends the first line of a file, in which nothing is defined yet.
     pub(super) fn file(&mut self, at: Timestamp, body: FileBody<'_>, out: &mut Vec<u8>) {
-        self.simple("file", at, body, out);
+        self.definitions = Definitions::after(Numbers::default());
+        self.simple("file", Some(at), None, body, out);
     }
 
     /// Appends a line that says how many decisions were not written.
@@ -190,199 +155,233 @@ impl Renderer {
             since: timestamp::format_millis(lost.since),
             until: timestamp::format_millis(lost.until),
         };
-        self.simple("gap", at, body, out);
+        self.simple("gap", Some(at), None, body, out);
+    }
+
+    /// Appends a line that says how many decisions of a case are only counted.
+    pub(super) fn rest(&mut self, rest: Rest, out: &mut Vec<u8>) {
+        let body = RestBody {
+            case: rest.case,
+            count: rest.count,
+        };
+        self.simple("rest", Some(rest.until), None, body, out);
+    }
+
+    fn entity(&mut self, text: &str, out: &mut Vec<u8>) -> Result<u32, Fault> {
+        self.definitions
+            .number(Defined::Entity, text)
+            .or_else(|number| {
+                let entity = serde_json::from_str(text)?;
+                self.define(Defined::Entity, number, EntityBody { entity }, out);
+                Ok(number)
+            })
+    }
+
+    fn context(&mut self, text: &str, out: &mut Vec<u8>) -> Result<u32, Fault> {
+        self.definitions
+            .number(Defined::Context, text)
+            .or_else(|number| {
+                let context = serde_json::from_str(text)?;
+                self.define(Defined::Context, number, ContextBody { context }, out);
+                Ok(number)
+            })
+    }
+
+    fn case(
+        &mut self,
+        entry: &Entry,
+        of_principal: &OfPrincipal,
+        written: &Written<'_>,
+        entities: Entities<'_>,
+        shadow: Option<&Decision>,
+        out: &mut Vec<u8>,
+    ) -> Result<u32, Fault> {
+        let decision = &entry.decision;
+        let (answer, reason) = words(decision.outcome);
+        let refusal = decision.refusal.as_ref();
+        let told = |error| ErrorBody::new(error, &self.mask, &self.chain);
+        let body = CaseBody {
+            via: entry.via.name(),
+            organization: &of_principal.organization,
+            policy_digest: &decision.policy_digest,
+            principal: &written.principal,
+            action: Action {
+                of: "Action",
+                id: decision.permission.as_str(),
+            },
+            resource: &written.resource,
+            entities,
+            decision: answer,
+            reason,
+            code: refusal.and_then(|refusal| refusal.code.as_deref()),
+            message: refusal.and_then(|refusal| refusal.message.as_deref()),
+            determining: &decision.determining,
+            errors: decision.errors.iter().map(told).collect(),
+            shadow: shadow.map(Into::into),
+            masked: self.mask.names().collect(),
+        };
+        let text = serde_json::to_string(&body)?;
+        let number = self.definitions.number(Defined::Case, &text);
+        let (number, is_new) = match number {
+            Ok(known) => (known, false),
+            Err(new) => (new, true),
+        };
+        if is_new {
+            let line = Line {
+                v: None,
+                sequence: self.position.sequence + 1,
+                kind: Defined::Case.kind(),
+                number: Some(number),
+                at: None,
+                body,
+                prev: &chain::encode(&self.position.mac),
+            };
+            let start = out.len();
+            serde_json::to_writer(&mut *out, &line)?;
+            self.close(start, None, Some(Defined::Case), out);
+        }
+        Ok(number)
+    }
+
+    fn define(&mut self, defined: Defined, number: u32, body: impl Serialize, out: &mut Vec<u8>) {
+        self.simple(defined.kind(), None, Some((defined, number)), body, out);
     }
 
     fn simple(
         &mut self,
         kind: &'static str,
-        at: Timestamp,
+        at: Option<Timestamp>,
+        defined: Option<(Defined, u32)>,
         body: impl Serialize,
         out: &mut Vec<u8>,
     ) {
-        let start = out.len();
         let line = Line {
-            v: VERSION,
+            // Of a file's first line, it is that of all.
+            v: (kind == "file").then_some(VERSION),
             sequence: self.position.sequence + 1,
             kind,
-            at: &timestamp::format_millis(at),
+            number: defined.map(|(_, number)| number),
+            at: at.map(timestamp::format_millis),
             body,
             prev: &chain::encode(&self.position.mac),
         };
         // Numbers and strings into memory cannot fail.
-        if serde_json::to_writer(&mut *out, &line).is_ok() {
-            self.close(start, out);
-        } else {
-            out.truncate(start);
-        }
+        let _ = self.write(&line, None, defined.map(|(defined, _)| defined), out);
     }
 
-    fn close(&mut self, start: usize, out: &mut Vec<u8>) {
+    /// Appends a line, or nothing.
+    fn write(
+        &mut self,
+        line: &impl Serialize,
+        made_at: Option<i64>,
+        defined: Option<Defined>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
+        let start = out.len();
+        if let Err(error) = serde_json::to_writer(&mut *out, line) {
+            out.truncate(start);
+            return Err(error.into());
+        }
+        self.close(start, made_at, defined, out);
+        Ok(())
+    }
+
+    fn close(
+        &mut self,
+        start: usize,
+        made_at: Option<i64>,
+        defined: Option<Defined>,
+        out: &mut Vec<u8>,
+    ) {
         self.position = Position {
             sequence: self.position.sequence + 1,
             mac: self.chain.seal(out, start),
         };
+        self.noted.push(Noted {
+            made_at,
+            defined,
+            length: (out.len() - start) as u64,
+        });
     }
 
-    fn write_decision(
+    /// What of an entry is written, masked as it is to be.
+    fn parts<'a>(
         &mut self,
-        entry: &Entry,
-        shadow: Option<&Decision>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Fault> {
+        entry: &'a Entry,
+        of_principal: &'a OfPrincipal,
+    ) -> Result<Written<'a>, Fault> {
         let principal = &*entry.principal;
-        let of_principal = of_principal(principal)?;
-        let resource;
-        let entities;
-        let (mut resource_part, mut context_part, mut entities_part) = (
-            &*of_principal.own_organization,
-            None,
-            &*of_principal.entities,
-        );
+        let mut written = Written {
+            request_id: Cow::Borrowed(&entry.request_id),
+            principal: Cow::Borrowed(&of_principal.principal),
+            resource: Cow::Borrowed(&of_principal.own_organization),
+            context: None,
+            entities: AllEntities::Each(Cow::Borrowed(&of_principal.entities)),
+        };
         match &entry.subject {
             Subject::Unaskable(of, id) => {
-                let (of, id) = ((*of).to_owned(), id.clone());
-                resource = to_raw_value(&Uid { of, id })?;
-                resource_part = &resource;
+                written.resource = Cow::Owned(to_raw_value(&unaskable(of, id))?);
             }
             Subject::Asked(asked) => {
                 let own = principal.prepared.as_ref().map(|it| &it.organization);
                 if let Some(uid) = asked.request.resource().filter(|uid| Some(*uid) != own) {
-                    resource = to_raw_value(&Uid::of(uid))?;
-                    resource_part = &resource;
+                    written.resource = Cow::Owned(to_raw_value(&Uid::of(uid))?);
                 }
                 if let Some(whole) = &asked.entities {
-                    entities = to_raw_value(&without_actions(whole)?)?;
-                    entities_part = &entities;
+                    written.entities = AllEntities::Each(Cow::Owned(entity_texts(whole)?));
                 }
                 if let Some(context) = asked.request.context() {
                     let ip = entry.source_ip.to_canonical();
                     let found = self.contexts.get(ip, entry.at, principal.kind, context)?;
-                    context_part = Some(found);
+                    written.context = Some(Context::Known(found.clone()));
                 }
             }
         }
-        let masked = if self.mask.is_empty() {
-            None
-        } else {
-            let parts = Parts {
-                request_id: entry.request_id.clone(),
-                principal: serde_json::from_str(of_principal.principal.get())?,
-                resource: serde_json::from_str(resource_part.get())?,
-                context: context_part
-                    .map_or(Ok(Value::Null), |it| serde_json::from_str(it.get()))?,
-                entities: serde_json::from_str(entities_part.get())?,
-            };
-            Some(masked(parts, &self.mask, &self.chain)?)
-        };
-        let mut principal_part = &*of_principal.principal;
-        let mut request_id = entry.request_id.as_str();
-        if let Some(masked) = &masked {
-            request_id = &masked.request_id;
-            principal_part = &masked.principal;
-            resource_part = &masked.resource;
-            context_part = context_part.map(|_| &*masked.context);
-            entities_part = &masked.entities;
+        if !self.mask.is_empty() {
+            self.hide(&mut written, entry.at)?;
         }
-        let decision = &entry.decision;
-        let (answer, reason) = words(decision.outcome);
-        let told = |error| told(error, &self.mask, &self.chain);
-        let errors = decision.errors.iter().map(told).collect();
-        let line = DecisionBody {
-            v: VERSION,
-            sequence: self.position.sequence + 1,
-            kind: "decision",
-            at: millis(&mut self.second, entry.at),
-            id: Display(entry.id),
-            request_id,
-            via: entry.via.name(),
-            organization: &of_principal.organization,
-            policy_digest: &decision.policy_digest,
-            principal: principal_part,
-            action: Action {
-                of: "Action",
-                id: decision.permission.as_str(),
-            },
-            resource: resource_part,
-            context: context_part,
-            entities: entities_part,
-            decision: answer,
-            reason,
-            determining: &decision.determining,
-            errors,
-            shadow: shadow.map(of_shadow),
-            masked: self.mask.names().collect(),
-            prev: &chain::encode(&self.position.mac),
+        Ok(written)
+    }
+
+    fn hide(&self, written: &mut Written<'_>, at: Timestamp) -> Result<(), Fault> {
+        let AllEntities::Each(texts) = &written.entities else {
+            return Ok(());
         };
-        Ok(serde_json::to_writer(out, &line)?)
+        let entities = texts.iter().map(|text| serde_json::from_str(text));
+        let context = match &written.context {
+            Some(Context::Known(known)) => known.whole(at)?,
+            _ => Value::Null,
+        };
+        let mut parts = Parts {
+            request_id: written.request_id.clone().into_owned(),
+            principal: serde_json::from_str(written.principal.get())?,
+            resource: serde_json::from_str(written.resource.get())?,
+            context,
+            entities: Value::Array(entities.collect::<Result<_, _>>()?),
+        };
+        self.mask.apply(&mut parts, &self.chain);
+        written.request_id = Cow::Owned(parts.request_id);
+        written.principal = Cow::Owned(to_raw_value(&parts.principal)?);
+        written.resource = Cow::Owned(to_raw_value(&parts.resource)?);
+        if written.context.is_some() {
+            written.context = Some(Context::Masked(to_raw_value(&parts.context)?));
+        }
+        written.entities = match parts.entities {
+            Value::Array(entities) => {
+                AllEntities::Each(entities.iter().map(Value::to_string).collect())
+            }
+            Value::String(text) => AllEntities::Masked(text),
+            other => AllEntities::Masked(other.to_string()),
+        };
+        Ok(())
     }
 }
 
 /// What the principal brings, written out at its first line.
-fn of_principal(principal: &Principal) -> Result<&OfPrincipal, Fault> {
+pub(super) fn of_principal(principal: &Principal) -> Result<&OfPrincipal, Fault> {
     if let Some(known) = principal.logged.get() {
         return Ok(known);
     }
     let made = OfPrincipal::new(principal)?;
     Ok(principal.logged.get_or_init(|| made))
-}
-
-struct MaskedParts {
-    request_id: String,
-    principal: Box<RawValue>,
-    resource: Box<RawValue>,
-    context: Box<RawValue>,
-    entities: Box<RawValue>,
-}
-
-fn masked(mut parts: Parts, mask: &Mask, chain: &Chain) -> Result<MaskedParts, Fault> {
-    mask.apply(&mut parts, chain);
-    Ok(MaskedParts {
-        principal: to_raw_value(&parts.principal)?,
-        resource: to_raw_value(&parts.resource)?,
-        context: to_raw_value(&parts.context)?,
-        entities: to_raw_value(&parts.entities)?,
-        request_id: parts.request_id,
-    })
-}
-
-fn told<'a>(error: &'a EvaluationError, mask: &Mask, chain: &Chain) -> ErrorBody<'a> {
-    ErrorBody {
-        policy: &error.policy,
-        message: mask.message(&error.message, chain),
-    }
-}
-
-fn of_shadow(decision: &Decision) -> ShadowBody<'_> {
-    let (answer, reason) = words(decision.outcome);
-    ShadowBody {
-        policy_digest: &decision.policy_digest,
-        decision: answer,
-        reason,
-        determining: &decision.determining,
-    }
-}
-
-/// An answer, and why not.
-pub(super) const fn words(outcome: Outcome) -> (&'static str, Option<&'static str>) {
-    match outcome {
-        Outcome::Allow => ("allow", None),
-        Outcome::Deny(Denial::NotPermitted) => ("deny", Some("not_permitted")),
-        Outcome::Deny(Denial::ForbiddenByPolicy) => ("deny", Some("forbidden")),
-    }
-}
-
-/// Whole milliseconds; the date is worked out once a second.
-fn millis(second: &mut (i64, String), at: Timestamp) -> &str {
-    const LENGTH: usize = "2025-09-30T12:00:00".len();
-    let now = at.timestamp();
-    if second.0 != now {
-        *second = (now, timestamp::format_millis(at));
-    }
-    let text = &mut second.1;
-    text.truncate(LENGTH);
-    let millis = at.timestamp_subsec_millis();
-    // Writing to a string cannot fail.
-    let _ = std::fmt::Write::write_fmt(text, format_args!(".{millis:03}Z"));
-    text
 }

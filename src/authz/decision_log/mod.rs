@@ -4,58 +4,63 @@
 //! is either not acted upon or counted, never silently lost (docs/decision-log.md).
 
 pub mod again;
+mod body;
 mod chain;
 mod counts;
+mod definitions;
 mod entry;
+mod expand;
 mod files;
 mod find;
 mod findings;
 pub(in crate::authz) mod fragments;
 mod head;
 mod ids;
+mod index;
 mod line;
 mod mask;
 mod open;
+mod placed;
 mod queue;
 mod read;
+mod recorder;
+mod sampling;
 mod shadow;
 mod verify;
 mod writer;
 
-use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::decision::Outcome;
-use super::principal::Principal;
-use super::question::{Question, Resource};
 use super::snapshot::Snapshot;
+use crate::budgets::Budgets;
 use crate::domain::clock::Clock;
+use crate::domain::confirmed_clock::ConfirmedClock;
 use crate::domain::entropy::Entropy;
-use crate::domain::id::DecisionId;
-use crate::domain::permission::Permission;
-use crate::domain::timestamp::Timestamp;
-use entry::{Entry, Subject};
+use find::Indexes;
 use ids::Ids;
+use index::Index;
+use placed::Syncer;
 use queue::Queue;
+use recorder::Log;
+use sampling::Sampler;
 
 pub use chain::{Chain, LogKey};
+pub use expand::{Definitions, Line};
 pub use find::find;
 pub use findings::{Finding, Located, Report};
 pub use fragments::Uid;
 pub use mask::{Mask, MaskStyle, UnknownField};
 pub use open::OpenError;
 pub use read::{Record, RecordedError};
+pub use recorder::{Asker, Decided, Recorder, Status};
 pub use shadow::{Direction, Shadow};
 pub use verify::verify;
 pub use writer::WriterStatus;
-
-/// How long a search waits for the latest decisions to be written.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How the log is kept.
 #[derive(Debug)]
@@ -74,6 +79,21 @@ pub struct Config {
     pub mask: Mask,
     /// When another file is begun, and how long files are kept.
     pub limits: Limits,
+    /// How many allowed decisions of one kind are written in a second; 0 for all.
+    pub allowed_per_second: u64,
+    /// How soon what is written is on the disk.
+    pub sync_within: Duration,
+    /// What each organization may write.
+    pub budgets: Arc<Budgets>,
+}
+
+/// By which clocks the log is written, and old files go.
+#[derive(Clone)]
+pub struct Clocks {
+    /// What lines say.
+    pub now: Arc<dyn Clock>,
+    /// What files are deleted by.
+    pub confirmed: Arc<ConfirmedClock>,
 }
 
 /// When another file is begun, and how long files are kept.
@@ -122,167 +142,11 @@ impl Via {
     }
 }
 
-/// The facts around a request that is decided.
-#[derive(Debug, Clone, Copy)]
-pub struct Asker<'a> {
-    /// Who asks.
-    pub principal: &'a Arc<Principal>,
-    /// Where the request came from.
-    pub source_ip: IpAddr,
-    /// When it was authenticated.
-    pub now: Timestamp,
-    /// Its id.
-    pub request_id: &'a str,
-    /// Through what it asks.
-    pub via: Via,
-}
-
-/// An answer that is on record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decided {
-    /// What finds it in the log.
-    pub id: DecisionId,
-    /// The answer.
-    pub outcome: Outcome,
-}
-
-/// Where decisions are handed over. Cheap to clone.
-#[derive(Clone)]
-pub struct Recorder(Arc<Shared>);
-
-struct Shared {
-    queue: Arc<Queue>,
-    status: Arc<Mutex<WriterStatus>>,
-    /// `None` where decisions are not logged.
-    overflow: Option<Overflow>,
-    dir: PathBuf,
-}
-
-impl Recorder {
-    /// Gives ids to decisions and keeps none.
-    #[must_use]
-    pub fn disabled(entropy: Arc<dyn Entropy>) -> Self {
-        Self(Arc::new(Shared {
-            queue: Arc::new(Queue::new(0, Ids::new(entropy))),
-            status: Arc::default(),
-            overflow: None,
-            dir: PathBuf::new(),
-        }))
-    }
-
-    /// Asks the policies and puts the answer on record.
-    ///
-    /// # Errors
-    ///
-    /// [`NotRecorded`] where nothing may be done without a record and there is no room for one.
-    pub fn decide(
-        &self,
-        snapshot: &Snapshot,
-        by: Asker<'_>,
-        permission: Permission,
-        resource: Resource<'_>,
-    ) -> Result<Decided, NotRecorded> {
-        let (decision, asked) = snapshot.decide_and_keep(&Question {
-            principal: by.principal,
-            permission,
-            resource,
-            source_ip: by.source_ip,
-            now: by.now,
-        });
-        let outcome = decision.outcome;
-        let Some(overflow) = self.0.overflow else {
-            let id = self.0.queue.next_id(by.now);
-            return Ok(Decided { id, outcome });
-        };
-        let (id, pushed) = self.0.queue.push(by.now, |id| Entry {
-            id,
-            at: by.now,
-            request_id: by.request_id.to_owned(),
-            via: by.via,
-            source_ip: by.source_ip,
-            principal: Arc::clone(by.principal),
-            subject: Subject::new(asked, &resource),
-            decision,
-        });
-        match (pushed, overflow) {
-            (Ok(()), _) => {}
-            (Err(queue::Full), Overflow::Count) => {
-                metrics::counter!("charter_decision_log_lost_total").increment(1);
-                if !self.0.queue.lose(by.now) {
-                    self.0.status.lock().lost += 1;
-                    tracing::error!(
-                        decision_id = %id,
-                        %permission,
-                        "a decision is missing in the decision log: its writer has ended"
-                    );
-                }
-            }
-            (Err(queue::Full), Overflow::Wait) => {
-                metrics::counter!("charter_decision_log_refused_total").increment(1);
-                return Err(NotRecorded);
-            }
-        }
-        Ok(Decided { id, outcome })
-    }
-
-    /// Whether a request that is to be decided may go on. Where it may not, it should wait a
-    /// moment and ask again.
-    #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.0.overflow != Some(Overflow::Wait) || self.0.queue.has_room()
-    }
-
-    /// Waits, blocking, until everything that was handed over before is in the file. False if
-    /// that took too long.
-    #[must_use]
-    pub fn flush(&self, patience: Duration) -> bool {
-        self.0.overflow.is_none() || self.0.queue.flush(patience)
-    }
-
-    /// Finds a decision of this process's log, the latest included; blocking. `None` if it is not
-    /// there, or no longer. It is work for a whole disk: one at a time should do it.
-    ///
-    /// # Errors
-    ///
-    /// A file cannot be read.
-    pub fn find(&self, id: DecisionId) -> std::io::Result<Option<Record>> {
-        if self.0.overflow.is_none() {
-            return Ok(None);
-        }
-        // Where it cannot be written now, what was written before can still be found.
-        let _ = self.flush(PATIENCE);
-        find(&self.0.dir, id)
-    }
-
-    /// How the writer is; `None` where decisions are not logged.
-    #[must_use]
-    pub fn status(&self) -> Option<Status> {
-        let overflow = self.0.overflow?;
-        let writer = self.0.status.lock().clone();
-        // Requests are turned away before the queue is full; nearly full by load alone passes.
-        // Of a writer that has ended, the queue stays full.
-        let is_stuck = writer.last_error.is_some() && !self.0.queue.has_room();
-        let refuses = overflow == Overflow::Wait && (is_stuck || self.0.queue.is_full());
-        Some(Status { writer, refuses })
-    }
-}
-
-/// How the log is.
-#[derive(Debug, Clone)]
-pub struct Status {
-    /// Whether it is written.
-    pub writer: WriterStatus,
-    /// Whether requests fail because of it.
-    pub refuses: bool,
-}
-
 /// The log of this process, until it is closed.
 pub struct DecisionLog {
     recorder: Recorder,
     shadow: Arc<Shadow>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    /// Held as long as it is open.
-    _lock: open::Lock,
 }
 
 impl DecisionLog {
@@ -294,28 +158,44 @@ impl DecisionLog {
     pub fn open(
         config: Config,
         shadow: Option<Snapshot>,
-        clock: Arc<dyn Clock>,
+        clocks: Clocks,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, OpenError> {
         let queue = Arc::new(Queue::new(config.queue, Ids::new(entropy)));
         let status = Arc::new(Mutex::new(WriterStatus::default()));
         let shadow = Arc::new(Shadow::new(shadow));
-        let recorder = Recorder(Arc::new(Shared {
-            queue: Arc::clone(&queue),
+        let (dir, overflow) = (config.dir.clone(), config.overflow);
+        let (sampler, budgets) = (
+            Sampler::new(config.allowed_per_second),
+            Arc::clone(&config.budgets),
+        );
+        let syncer = Syncer::new(config.sync_within, Arc::clone(&status));
+        let opened = open::open(config, &*clocks.now)?;
+        let indexes = Arc::new(opened.indexes);
+        index_in_background(&dir, &opened.files.current.path, &indexes)?;
+        let log = Log {
             status: Arc::clone(&status),
-            overflow: Some(config.overflow),
-            dir: config.dir.clone(),
-        }));
-        let opened = open::open(config, &*clock)?;
+            overflow,
+            dir,
+            indexes: Arc::clone(&indexes),
+            budgets: Arc::clone(&budgets),
+            clock: Arc::clone(&clocks.now),
+        };
+        let recorder = Recorder::new(Arc::clone(&queue), log);
         let writer = writer::Writer {
             queue,
             status,
-            clock,
+            clock: clocks.now,
+            confirmed: clocks.confirmed,
             limits: opened.limits,
             renderer: opened.renderer,
             files: opened.files,
             shadow: Arc::clone(&shadow),
             counts: counts::Counts::default(),
+            sampler,
+            budgets,
+            indexes,
+            syncer,
             taken: 0,
         };
         let thread = std::thread::Builder::new()
@@ -326,7 +206,6 @@ impl DecisionLog {
             recorder,
             shadow,
             thread: Mutex::new(Some(thread)),
-            _lock: opened.lock,
         })
     }
 
@@ -344,12 +223,33 @@ impl DecisionLog {
 
     /// Writes what is left and ends the writer, blocking.
     pub fn close(&self) {
-        self.recorder.0.queue.stop();
+        self.recorder.stop();
         if let Some(thread) = self.thread.lock().take() {
             // Whether it failed was said when it did.
             let _ = thread.join();
         }
     }
+}
+
+/// Makes the indexes that finished files lack, as after an update, beside the requests.
+fn index_in_background(
+    dir: &Path,
+    current: &Path,
+    indexes: &Arc<Indexes>,
+) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Io {
+        path: dir.to_owned(),
+        source,
+    };
+    let (mut finished, _) = files::list(dir).map_err(failed)?;
+    finished.retain(|file| file.path != current && Index::load(&file.path).is_none());
+    if finished.is_empty() {
+        return Ok(());
+    }
+    let indexes = Arc::clone(indexes);
+    let thread = std::thread::Builder::new().name("decision-log-index".to_owned());
+    let indexing = thread.spawn(move || indexes.make(&finished));
+    indexing.map(drop).map_err(OpenError::Thread)
 }
 
 impl Drop for DecisionLog {

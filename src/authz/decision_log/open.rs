@@ -1,18 +1,22 @@
 //! Opening the log: what the last run left behind, and where the chain goes on.
 
 use std::cmp::Ordering;
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::body::{FileBody, VERSION};
 use super::chain::{Chain, ORIGIN};
 use super::files::{self, LogFile, Tail};
+use super::find::Indexes;
 use super::head::{Head, HeadFile};
-use super::line::{FileBody, Position, Renderer};
+use super::index::Index;
+use super::line::{Position, Renderer};
+use super::placed::Files;
 use super::read::authentic_first_line;
-use super::writer::Files;
 use super::{Config, Limits};
 use crate::domain::clock::Clock;
+use crate::system::private::{self, DirLock};
 
 /// Why the log cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +44,7 @@ pub(super) struct Opened {
     pub(super) limits: Limits,
     pub(super) renderer: Renderer,
     pub(super) files: Files,
-    pub(super) lock: Lock,
+    pub(super) indexes: Indexes,
 }
 
 /// What the last run left behind.
@@ -64,7 +68,7 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
         move |source| OpenError::Io { path, source }
     };
     let dir = &config.dir;
-    files::create(dir).map_err(failed(dir))?;
+    private::create_dir(dir).map_err(failed(dir))?;
     let lock = lock(dir)?;
     let chains: Vec<Chain> = config.keys.iter().filter_map(Chain::new).collect();
     let chain = chains.first().cloned().ok_or(OpenError::NoKey)?;
@@ -75,7 +79,11 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
         // Before there is a file: one without a head would look like one whose head is lost.
         head.write(&Head::origin()).map_err(failed(&config.head))?;
     }
-    let mut renderer = Renderer::new(chain, left.position, config.mask);
+    let index = match &left.reopen {
+        Some((file, _)) => Index::build(&file.path).map_err(failed(&file.path))?,
+        None => Index::default(),
+    };
+    let mut renderer = Renderer::new(chain, left.position, config.mask, index.numbers);
     let oldest = left.oldest.unwrap_or(left.newest + 1);
     let (current, open, length) = if let Some((file, length)) = left.reopen {
         let open = files::append(&file.path).map_err(failed(&file.path))?;
@@ -86,14 +94,11 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
         let file = LogFile::new(dir, number, now.timestamp_millis());
         let key = renderer.chain.id().to_owned();
         let body = FileBody {
-            file: number,
-            oldest,
-            key: &key,
-            version: env!("CARGO_PKG_VERSION"),
             unreadable_bytes: left.unreadable_bytes,
             missing_through: left.missing_through,
             head_lost: left.head_lost,
             first_line_lost: left.first_line_lost,
+            ..FileBody::following(number, oldest, &key)
         };
         let mut line = Vec::new();
         renderer.file(now, body, &mut line);
@@ -104,8 +109,14 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
     head.shorten().map_err(failed(&config.head))?;
     head.write(&Head::new(current.number, renderer.position))
         .map_err(failed(&config.head))?;
+    let indexes = Indexes::default();
+    indexes.begin(&current.path, index);
+    for line in renderer.noted.drain(..) {
+        indexes.grow(|index| index.count(line.made_at, line.defined, line.length));
+    }
     Ok(Opened {
         limits: config.limits,
+        indexes,
         files: Files {
             current,
             open,
@@ -114,37 +125,18 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
             head,
             keys: chains,
             pending: Vec::new(),
+            lock,
         },
         renderer,
-        lock,
     })
 }
 
-/// Keeps other processes out of the folder.
-pub(super) struct Lock(File);
-
-/// Lets go of the lock itself, not of this process's end of it alone: a child that is being started
-/// holds a copy of every open file until it runs its own program.
-impl Drop for Lock {
-    fn drop(&mut self) {
-        if let Err(error) = self.0.unlock() {
-            tracing::warn!(%error, "the decision log's lock could not be let go of");
-        }
-    }
-}
-
-fn lock(dir: &Path) -> Result<Lock, OpenError> {
-    let path = dir.join(files::LOCK);
-    let failed = |source| OpenError::Io {
-        path: path.clone(),
-        source,
-    };
-    let lock = File::create(&path).map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(Lock(lock)),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(dir.to_owned())),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
+pub(super) fn lock(dir: &Path) -> Result<DirLock, OpenError> {
+    let path = dir.to_owned();
+    private::lock_dir(dir, files::LOCK).map_err(|error| match error {
+        TryLockError::WouldBlock => OpenError::Locked(path),
+        TryLockError::Error(source) => OpenError::Io { path, source },
+    })
 }
 
 fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
@@ -175,10 +167,13 @@ fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
         left.unreadable_bytes = unreadable_bytes;
         last = found;
         // A file that is gone and should not be must not be forgotten.
+        let is_readable =
+            authentic_first_line(newest, chains)?.is_none_or(|line| line.v == Some(VERSION));
         let (oldest, is_told) = oldest(&files, chains)?;
         left.oldest = Some(oldest);
         left.first_line_lost = !is_told;
-        if is_told && last.is_some() && unreadable_bytes == 0 {
+        // A file of another version is left as it is, and another begun.
+        if is_told && is_readable && last.is_some() && unreadable_bytes == 0 {
             left.reopen = Some((newest.clone(), length));
         }
     }

@@ -15,8 +15,6 @@ use crate::domain::timestamp::Timestamp;
 
 /// How long entries are gathered before they are written.
 const GATHER: Duration = Duration::from_millis(50);
-/// How often the writer looks after the files while nothing is to be written.
-const IDLE: Duration = Duration::from_mins(1);
 
 pub(super) struct Queue {
     inner: Mutex<Inner>,
@@ -156,12 +154,12 @@ impl Queue {
         self.depth.load(Ordering::Relaxed) >= self.capacity
     }
 
-    /// For the writer: waits for entries and takes them all, into `batch`, which is empty.
-    pub(super) fn take(&self, batch: &mut Vec<Entry>) -> Work {
+    /// For the writer: waits so long for entries and takes them all, into `batch`, which is empty.
+    pub(super) fn take(&self, batch: &mut Vec<Entry>, wait: Duration) -> Work {
         let mut inner = self.inner.lock();
         if inner.entries.is_empty() && inner.may_wait() && inner.lost.is_none() {
             inner.is_idle = true;
-            self.work.wait_for(&mut inner, IDLE);
+            self.work.wait_for(&mut inner, wait);
             inner.is_idle = false;
         }
         let may_gather = !inner.entries.is_empty() && inner.entries.len() < self.capacity / 2;

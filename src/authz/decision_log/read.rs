@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::chain::{self, Chain};
@@ -17,10 +18,12 @@ const LONGEST: u64 = 64 * 1024;
 /// What every line says, and what the first of a file adds; the rest is not looked at.
 #[derive(Debug, Deserialize)]
 pub(super) struct Meta {
-    pub(super) v: u8,
+    /// Of a line of version 1, and of a file's first line.
+    pub(super) v: Option<u8>,
     pub(super) sequence: u64,
+    #[serde(default)]
     pub(super) kind: Kind,
-    pub(super) at: String,
+    pub(super) at: Option<String>,
     pub(super) prev: String,
     pub(super) file: Option<u64>,
     pub(super) oldest: Option<u64>,
@@ -30,14 +33,24 @@ pub(super) struct Meta {
     pub(super) head_lost: Option<bool>,
     pub(super) first_line_lost: Option<bool>,
     pub(super) lost: Option<u64>,
+    /// Of a `rest`.
+    pub(super) count: Option<u64>,
+    /// Of a decision.
+    pub(super) rest: Option<u64>,
 }
 
 /// What a line is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
     File,
+    /// What says nothing else.
+    #[default]
     Decision,
+    Entity,
+    Context,
+    Case,
+    Rest,
     Gap,
 }
 
@@ -71,13 +84,25 @@ pub struct Record {
     pub decision: String,
     /// `not_permitted` or `forbidden`, of a denial.
     pub reason: Option<String>,
+    /// The error's code that the forbid that refuses gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The error's sentence that the forbid that refuses gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// The `@id`s of the policies that decided.
     pub determining: Vec<String>,
     /// Policies that could not be evaluated.
     pub errors: Vec<RecordedError>,
+    /// What the shadow policies answered, where they answered otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Value>,
     /// What is masked.
     #[serde(default)]
     pub masked: Vec<String>,
+    /// How many of its kind before it were allowed and are not written one by one.
+    #[serde(default)]
+    pub rest: u64,
 }
 
 /// A policy that could not be evaluated.
@@ -93,7 +118,7 @@ pub struct RecordedError {
 pub(super) fn authentic_first_line(file: &LogFile, keys: &[Chain]) -> io::Result<Option<Meta>> {
     let mut line = first_bytes(&file.path)?;
     line.pop_if(|last| *last == b'\n');
-    let by = |(body, mac): (&[u8], chain::Mac)| keys.iter().any(|key| key.mac(body) == mac);
+    let by = |(body, code): (&[u8], chain::Code)| keys.iter().any(|key| key.made(body, code));
     let is_its = |meta: &Meta| meta.kind == Kind::File && meta.file == Some(file.number);
     Ok(chain::split(&line)
         .filter(|parts| by(*parts))

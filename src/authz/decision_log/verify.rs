@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
+use super::body::VERSION;
 use super::chain::{self, Chain, LogKey, Mac, ORIGIN};
 use super::files::{self, LogFile};
 use super::findings::{Finding, Located, Note, Report};
 use super::head::Head;
-use super::line::VERSION;
 use super::read::{Kind, Meta, authentic_first_line};
 
 /// No line is longer.
@@ -38,6 +38,7 @@ pub fn verify(dir: &Path, head: Option<&Path>, keys: &[LogKey]) -> io::Result<Re
         chain: None,
         head: None,
         head_seen: false,
+        version: None,
         end: End::default(),
         doubtful: Vec::new(),
     };
@@ -71,6 +72,8 @@ struct Verifier<'a> {
     chain: Option<(u64, Option<Mac>)>,
     head: Option<Head>,
     head_seen: bool,
+    /// Of the file that is read.
+    version: Option<u8>,
     /// How the file that is read ends so far, or the one before did.
     end: End,
     /// Findings behind its last authentic line: a crash leaves such an end, and the next file's
@@ -205,7 +208,7 @@ impl Verifier<'_> {
             .find(|key| Some(key.id()) == named.as_deref())
             .cloned();
         let authentic =
-            |key: &Chain| chain::split(line).is_some_and(|(body, mac)| key.mac(body) == mac);
+            |key: &Chain| chain::split(line).is_some_and(|(body, code)| key.made(body, code));
         let checks = match (key, meta) {
             (Some(key), Some(meta)) if authentic(&key) => {
                 self.told(file, &meta);
@@ -279,12 +282,13 @@ impl Verifier<'_> {
     fn line(&mut self, file: &LogFile, number: usize, line: &[u8], checks: &Checks) {
         let length = line.len() as u64 + 1;
         let parsed: Result<Meta, _> = serde_json::from_slice(line);
-        let (Some((body, mac)), Ok(meta)) = (chain::split(line), parsed) else {
+        let (Some((body, code)), Ok(meta)) = (chain::split(line), parsed) else {
             // The chain stays where it is: what would have stood here is missing.
             self.doubt(file, number, length, Finding::Malformed);
             return;
         };
-        let is_sound = checks.key().is_none_or(|key| key.mac(body) == mac);
+        let mac = code.mac();
+        let is_sound = checks.key().is_none_or(|key| key.made(body, code));
         if is_sound && matches!(checks, Checks::Authentic(_)) {
             // What stood in doubt before it is no torn end.
             self.settle();
@@ -297,11 +301,16 @@ impl Verifier<'_> {
         if !is_sound {
             found.push(Finding::Altered(meta.sequence));
         }
-        if meta.v != VERSION {
-            found.push(Finding::UnknownVersion(meta.v));
-        }
         let is_first = number == 1;
-        let is_files = meta.file == Some(file.number) && file.is_begun_at(&meta.at);
+        if is_first {
+            self.version = meta.v;
+        }
+        match meta.v.or(self.version) {
+            Some(1..=VERSION) => {}
+            other => found.push(Finding::UnknownVersion(other.unwrap_or(0))),
+        }
+        let is_files = meta.file == Some(file.number)
+            && meta.at.as_deref().is_some_and(|at| file.is_begun_at(at));
         if is_first != (meta.kind == Kind::File) || (is_first && !is_files) {
             found.push(Finding::WrongFile);
         }
@@ -312,12 +321,16 @@ impl Verifier<'_> {
             self.report.add(&file.name(), Some(number), finding);
         }
         match meta.kind {
-            Kind::Decision => self.report.decisions += 1,
+            Kind::Decision => {
+                self.report.decisions += 1;
+                self.report.counted += meta.rest.unwrap_or(0);
+            }
+            Kind::Rest => self.report.counted += meta.count.unwrap_or(0),
             Kind::Gap => {
                 let lost = meta.lost.unwrap_or(0);
                 self.report.note(&file.name(), number, Note::Lost(lost));
             }
-            Kind::File => {}
+            Kind::File | Kind::Entity | Kind::Context | Kind::Case => {}
         }
         if let Some(head) = &self.head
             && head.sequence == meta.sequence

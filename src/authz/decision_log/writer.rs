@@ -1,29 +1,37 @@
 //! The thread that writes: takes what has gathered, writes it with one call, begins a new file
 //! when it is time, and holds on to what it cannot write until it can.
 
-use std::fs::File;
-use std::io::{self, Write as _};
-use std::path::Path;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::Limits;
+use super::body::FileBody;
 use super::chain::Chain;
 use super::counts::Counts;
 use super::entry::Entry;
 use super::files::{self, LogFile};
-use super::head::{Head, HeadFile};
-use super::line::{FileBody, Renderer};
-use super::queue::{Lost, Queue, Unwritten};
+use super::find::Indexes;
+use super::fragments::Fault;
+use super::head::Head;
+use super::index::Index;
+use super::line::{Renderer, of_principal};
+use super::placed::{Files, Syncer};
+use super::queue::{Lost, Queue, Unwritten, Work};
 use super::read::authentic_first_line;
+use super::sampling::{Rest, Sampled, Sampler};
 use super::shadow::Shadow;
+use super::{Limits, Via};
+use crate::budgets::{Budgets, Resource};
 use crate::domain::clock::Clock;
+use crate::domain::confirmed_clock::ConfirmedClock;
 use crate::domain::timestamp;
 
 /// Between tries to write.
 const RETRY: Duration = Duration::from_millis(200);
+/// How often it looks after the files while nothing is to be written.
+const IDLE: Duration = Duration::from_mins(1);
 /// How often a stopping writer tries.
 const LAST_TRIES: usize = 5;
 /// Written at once: what is rendered of a large batch is not all held in memory.
@@ -34,6 +42,10 @@ const CHUNK: usize = 256 * 1024;
 pub struct WriterStatus {
     /// Why nothing is written now.
     pub last_error: Option<String>,
+    /// Why what is written is not on the disk.
+    pub sync_error: Option<String>,
+    /// When a file was found to be gone, by the monotonic clock.
+    pub missed: Option<Duration>,
     /// Decisions that were lost since the start.
     pub lost: u64,
 }
@@ -42,11 +54,16 @@ pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     pub(super) status: Arc<Mutex<WriterStatus>>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) confirmed: Arc<ConfirmedClock>,
     pub(super) limits: Limits,
     pub(super) renderer: Renderer,
     pub(super) files: Files,
     pub(super) shadow: Arc<Shadow>,
     pub(super) counts: Counts,
+    pub(super) sampler: Sampler,
+    pub(super) budgets: Arc<Budgets>,
+    pub(super) indexes: Arc<Indexes>,
+    pub(super) syncer: Syncer,
     /// Entries that were rendered, or told of in a gap, since the last flush.
     pub(super) taken: usize,
 }
@@ -83,20 +100,6 @@ impl Drop for Ending {
     }
 }
 
-/// The file that is written and what surrounds it.
-pub(super) struct Files {
-    pub(super) current: LogFile,
-    pub(super) open: File,
-    pub(super) length: u64,
-    /// The number of the oldest file that is kept, as the first line of the current one says.
-    pub(super) oldest: u64,
-    pub(super) head: HeadFile,
-    /// All that are known, to tell which first lines are authentic.
-    pub(super) keys: Vec<Chain>,
-    /// Rendered, and not yet in the file.
-    pub(super) pending: Vec<u8>,
-}
-
 /// The writer was told to stop and cannot write.
 struct GaveUp;
 
@@ -110,20 +113,27 @@ impl Writer {
         };
         let mut batch = Vec::new();
         loop {
-            let work = self.queue.take(&mut batch);
+            let wait = if self.syncer.is_dirty() || self.sampler.is_waiting() {
+                self.syncer.within
+            } else {
+                IDLE
+            };
+            let work = self.queue.take(&mut batch, wait);
             let was_idle = batch.is_empty();
-            let done = self.write(&mut batch, work.lost);
+            let is_last = work.stop && was_idle;
+            let done = self.write(&mut batch, &work, is_last);
             self.counts.publish();
             if done.is_err() {
                 break;
             }
-            if work.stop && was_idle {
+            if is_last {
                 ending.is_orderly = true;
                 break;
             }
             if was_idle {
                 self.prune();
             }
+            self.syncer.tick(&self.files, self.clock.monotonic());
         }
         drop(ending);
         if let Err(error) = self.files.sync() {
@@ -131,8 +141,9 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, batch: &mut Vec<Entry>, lost: Option<Lost>) -> Result<(), GaveUp> {
-        if let Some(lost) = lost {
+    fn write(&mut self, batch: &mut Vec<Entry>, work: &Work, is_last: bool) -> Result<(), GaveUp> {
+        self.look_after_the_file()?;
+        if let Some(lost) = work.lost {
             self.lost(lost);
         }
         let mut unwritable: usize = 0;
@@ -143,10 +154,7 @@ impl Writer {
             }
             let decision = &entry.decision;
             self.counts.decision(decision.permission, decision.outcome);
-            let principal = || self.renderer.principal(&entry);
-            let other = self.shadow.differs(&entry, &mut self.counts, principal);
-            let pending = &mut self.files.pending;
-            match self.renderer.decision(&entry, other.as_ref(), pending) {
+            match self.render(&entry) {
                 Ok(()) => self.taken += 1,
                 Err(error) => {
                     let error = error.to_string();
@@ -170,7 +178,74 @@ impl Writer {
             self.lost(lost);
             self.taken += unwritable;
         }
+        let rests = if is_last {
+            self.sampler.all()
+        } else {
+            self.sampler.due(self.clock.now())
+        };
+        self.tell_rests(rests);
         self.flush()
+    }
+
+    /// Writes a decision down, or counts it as one of many.
+    fn render(&mut self, entry: &Entry) -> Result<(), Fault> {
+        let principal = || self.renderer.principal(entry);
+        let other = self.shadow.differs(entry, &mut self.counts, principal);
+        let of = of_principal(&entry.principal)?;
+        let (kind, rest) = match self.sampler.take(entry, of, other.is_some()) {
+            Sampled::Counted => {
+                self.counts.unwritten();
+                return Ok(());
+            }
+            Sampled::Written { kind, rest } => (kind, rest),
+        };
+        let pending = &mut self.files.pending;
+        let before = pending.len();
+        let case = self
+            .renderer
+            .decision(entry, other.as_ref(), rest, pending)
+            .inspect_err(|_| self.sampler.put_back(kind, rest))?;
+        if entry.via == Via::Request {
+            let organization = entry.principal.caller().organization().id;
+            let bytes = (pending.len() - before) as u64;
+            self.budgets
+                .spend(Resource::DecisionLogBytes, organization, bytes);
+        }
+        if let Some(kind) = kind {
+            self.sampler.is_case(kind, case);
+        }
+        Ok(())
+    }
+
+    fn tell_rests(&mut self, rests: Vec<Rest>) {
+        for rest in rests {
+            self.renderer.rest(rest, &mut self.files.pending);
+        }
+    }
+
+    /// Begins another file if the one that is written is gone from its place.
+    fn look_after_the_file(&mut self) -> Result<(), GaveUp> {
+        let is_in_place = self.insist(|writer| writer.files.is_in_place())?;
+        let head_moved = self.insist(|writer| writer.files.head.return_to_place())?;
+        if head_moved {
+            self.miss("the head of the decision log");
+        }
+        if is_in_place {
+            return Ok(());
+        }
+        self.miss("the file of the decision log that is written");
+        self.insist(|writer| writer.files.return_to_dir())?;
+        self.rotate()
+    }
+
+    /// Says that a file was moved or removed.
+    fn miss(&self, what: &'static str) {
+        metrics::counter!("charter_log_files_missed_total", "file" => "decisions").increment(1);
+        self.status.lock().missed = Some(self.clock.monotonic());
+        tracing::error!(
+            file = self.files.current.name(),
+            "{what} was moved or removed under the running service: another is begun, and `charter policy verify-log` will miss it"
+        );
     }
 
     /// Says that decisions are missing, here and in the service's log.
@@ -188,6 +263,15 @@ impl Writer {
     fn flush(&mut self) -> Result<(), GaveUp> {
         let head = Head::new(self.files.current.number, self.renderer.position);
         self.insist(|writer| writer.files.write(&head))?;
+        let noted = std::mem::take(&mut self.renderer.noted);
+        if !noted.is_empty() {
+            self.syncer.wrote(self.clock.monotonic());
+            self.indexes.grow(|index| {
+                for line in noted {
+                    index.count(line.made_at, line.defined, line.length);
+                }
+            });
+        }
         // Who waited for the lines finds them counted.
         self.counts.publish();
         self.queue.wrote(std::mem::take(&mut self.taken));
@@ -196,7 +280,10 @@ impl Writer {
 
     /// Begins the next file.
     fn rotate(&mut self) -> Result<(), GaveUp> {
-        self.files.sync_apart();
+        let rests = self.sampler.all();
+        self.tell_rests(rests);
+        self.flush()?;
+        self.syncer.sync(&self.files);
         let now = self.clock.now();
         let dir = self.files.dir().to_owned();
         let number = self.files.current.number + 1;
@@ -205,19 +292,11 @@ impl Writer {
         let (files, _) = self.insist(|_| files::list(&dir))?;
         let oldest = self.oldest_to_keep(&files, number);
         let key = self.renderer.chain.id().to_owned();
-        let body = FileBody {
-            file: number,
-            oldest,
-            key: &key,
-            version: env!("CARGO_PKG_VERSION"),
-            unreadable_bytes: 0,
-            missing_through: None,
-            head_lost: false,
-            first_line_lost: false,
-        };
+        let body = FileBody::following(number, oldest, &key);
         let mut line = Vec::new();
         self.renderer.file(now, body, &mut line);
         self.insist(|writer| {
+            writer.files.return_to_dir()?;
             writer.files.open = files::begin(&next, &line)?;
             Ok(())
         })?;
@@ -229,6 +308,7 @@ impl Writer {
             mac = super::chain::encode(&position.mac),
             "the decision log goes on in another file"
         );
+        self.indexes.begin(&next.path, Index::default());
         self.files.current = next;
         self.files.oldest = oldest;
         self.files.length = line.len() as u64;
@@ -247,8 +327,30 @@ impl Writer {
     /// The number of the oldest file that stays beside `newest`.
     fn oldest_to_keep(&self, files: &[LogFile], newest: u64) -> u64 {
         let by_number = newest.saturating_sub(self.limits.keep_files.saturating_sub(1));
+        let by_age = self.first_young_enough(files);
+        let oldest = by_number.max(by_age).max(self.files.oldest).min(newest);
+        for file in files.iter().filter(|file| file.number < oldest) {
+            let reason = if file.number < by_number {
+                "there are more than `decisions.keep_files`"
+            } else if file.number < by_age {
+                "its latest line is older than `decisions.keep_for`"
+            } else {
+                "the file before does not count it any more"
+            };
+            tracing::info!(target: "decisions", file = file.name(), reason, "a decision file is to be deleted");
+        }
+        oldest
+    }
+
+    /// The number of the first file that is not too old; 0 if none is, or nobody can tell.
+    fn first_young_enough(&self, files: &[LogFile]) -> u64 {
         let kept_for = i64::try_from(self.limits.keep_for.as_millis()).unwrap_or(i64::MAX);
-        let too_old = self.clock.now().timestamp_millis().saturating_sub(kept_for);
+        let confirmed = self.confirmed.now();
+        let now = match confirmed {
+            Ok(now) => now,
+            Err(_) => self.clock.now(),
+        };
+        let too_old = now.timestamp_millis().saturating_sub(kept_for);
         // What a file holds is as young as the beginning of the one behind it. What is in front of
         // the first one that is there was removed when its time was over, or is missed. Names are
         // not believed: whoever renames files must not have them removed.
@@ -259,7 +361,15 @@ impl Writer {
         let first_kept = files.iter().position(is_kept).unwrap_or(files.len());
         let before = first_kept.checked_sub(1).and_then(|at| files.get(at));
         let by_age = before.map_or(0, |file| file.number);
-        by_number.max(by_age).max(self.files.oldest).min(newest)
+        match confirmed {
+            Ok(_) => by_age,
+            Err(error) => {
+                if files.first().is_some_and(|file| file.number < by_age) {
+                    tracing::warn!(target: "decisions", %error, "decision files seem to be too old, they are kept until that is certain");
+                }
+                0
+            }
+        }
     }
 
     /// Removes files that the newest one's first line does not count any more.
@@ -270,8 +380,14 @@ impl Writer {
         };
         let oldest = self.files.oldest;
         for file in files.iter().filter(|file| file.number < oldest) {
-            if let Err(error) = std::fs::remove_file(&file.path) {
-                tracing::warn!(file = file.name(), %error, "an old decision file cannot be removed");
+            let _ = std::fs::remove_file(Index::path_of(&file.path));
+            match std::fs::remove_file(&file.path) {
+                Ok(()) => {
+                    tracing::info!(target: "decisions", file = file.name(), oldest, "an old decision file was deleted");
+                }
+                Err(error) => {
+                    tracing::warn!(file = file.name(), %error, "an old decision file cannot be deleted");
+                }
             }
         }
     }
@@ -307,46 +423,4 @@ impl Writer {
 fn begun(file: &LogFile, keys: &[Chain]) -> Option<i64> {
     let first_line = authentic_first_line(file, keys).ok()??;
     Some(timestamp::parse(&first_line.at).ok()?.timestamp_millis())
-}
-
-impl Files {
-    fn dir(&self) -> &Path {
-        self.current.path.parent().unwrap_or(Path::new("."))
-    }
-
-    /// Goes on where it was interrupted, so that a full disk leaves no torn line behind.
-    fn write(&mut self, head: &Head) -> io::Result<()> {
-        while !self.pending.is_empty() {
-            let written = self.open.write(&self.pending)?;
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            self.pending.drain(..written);
-            self.length += written as u64;
-        }
-        self.head.write(head)
-    }
-
-    /// Syncs the file that is finished on a thread of its own: that takes as long as the disk
-    /// likes, and meanwhile the queue would fill up and requests would wait.
-    fn sync_apart(&self) {
-        let name = self.current.name();
-        let synced = self.open.try_clone().and_then(|file| {
-            std::thread::Builder::new()
-                .name("decision-log-sync".to_owned())
-                .spawn(move || {
-                    if let Err(error) = file.sync_all() {
-                        tracing::error!(file = name, %error, "a finished decision file could not be synced");
-                    }
-                })
-        });
-        if let Err(error) = synced {
-            tracing::error!(%error, "a finished decision file is not synced");
-        }
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.open.sync_all()?;
-        self.head.sync()
-    }
 }

@@ -10,7 +10,7 @@ use crate::domain::timestamp;
 use crate::store::{self, PolicyApproval};
 
 use super::super::Error;
-use super::super::operator::{SettingsArgs, block_on};
+use super::super::operator::SettingsArgs;
 use super::approve::PersonArgs;
 
 /// List the approvals of policy folders, newest first
@@ -38,8 +38,7 @@ pub(super) struct WithdrawArgs {
 ///
 /// The settings' and the database's faults.
 pub(super) fn list(args: &ApprovalsArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    block_on(async {
-        let operator = args.settings.connect_migrated().await?;
+    args.settings.operate(async |operator| {
         let current = operator.store.last_policy_revision().await?.sequence();
         for approval in operator.store.policy_approvals().await? {
             writeln!(
@@ -76,9 +75,8 @@ pub(super) fn withdraw(args: &WithdrawArgs, out: &mut dyn Write) -> Result<ExitC
         .id
         .parse()
         .map_err(|error| Error::argument("APPROVAL", error))?;
-    block_on(async {
-        let operator = args.settings.connect_migrated().await?;
-        let by = args.person.provenance(&operator)?;
+    args.settings.operate(async |operator| {
+        let by = args.person.provenance(operator)?;
         match operator.store.withdraw_approval(id, &by).await {
             Err(store::Error::NotFound) => Err(Error::argument(
                 "APPROVAL",

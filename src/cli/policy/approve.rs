@@ -16,7 +16,7 @@ use crate::policy::solver::{Limits, Solver};
 use crate::store::{self, LastRevision, NewPolicyApproval};
 
 use super::super::Error;
-use super::super::operator::{Operator, SettingsArgs, block_on};
+use super::super::operator::{Operator, SettingsArgs};
 
 /// The longest reason, in bytes.
 const MAX_REASON: usize = 1_000;
@@ -88,8 +88,7 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
             format!("must say why, in one line of at most {MAX_REASON} bytes"),
         ));
     }
-    block_on(async {
-        let operator = args.settings.connect_migrated().await?;
+    args.settings.operate(async |operator| {
         let dir = &operator.settings.policies.dir;
         let folder = Folder::read(dir).map_err(|error| Error::Policies(error.report()))?;
         if args.digest.trim() != &**folder.whole_digest() {
@@ -108,9 +107,9 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
         {
             return Err(Error::argument("DIGEST", "is in force already"));
         }
-        show(&operator, &folder, &last, out)?;
+        show(operator, &folder, &last, out)?;
         let (base, needed) = (last.sequence(), operator.settings.policies.approvals);
-        let name = args.person.name(&operator)?;
+        let name = args.person.name(operator)?;
         let before = operator
             .store
             .approvals_of(folder.whole_digest(), base)
@@ -135,7 +134,7 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
         let id = new.id;
         let recorded = operator
             .store
-            .approve_policies(new, &args.person.provenance(&operator)?)
+            .approve_policies(new, &args.person.provenance(operator)?)
             .await;
         match recorded {
             Err(store::Error::Stale) => {

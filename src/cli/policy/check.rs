@@ -9,7 +9,7 @@ use crate::authz::snapshot::Snapshot;
 use crate::policy::gates;
 
 use super::super::Error;
-use super::FolderArgs;
+use super::{FolderArgs, read};
 
 /// Parse and validate a folder, as the service does before it takes it
 #[derive(Debug, Args)]
@@ -24,9 +24,10 @@ pub(super) struct CheckArgs {
 ///
 /// Every fault of the folder, with file, line and caret.
 pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let folder = args.folder.read()?;
+    let (dir, settings) = args.folder.resolve()?;
+    let folder = read(&dir)?;
     let faulty = |error: crate::authz::fault::LoadError| Error::Policies(error.report());
-    let version = gates::check_manifest(&folder, false).map_err(faulty)?;
+    let version = gates::check_manifest(&folder, settings.manifest).map_err(faulty)?;
     let snapshot = Snapshot::of(&folder).map_err(faulty)?;
     let count = snapshot.policies().policies().count();
     writeln!(
@@ -38,6 +39,7 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Err
     if let Some(version) = version {
         writeln!(out, "manifest      version {version}")?;
     }
+    writeln!(out, "folder        {}", dir.display())?;
     writeln!(out, "digest        {}", snapshot.digest())?;
     writeln!(out, "whole folder  {}", folder.whole_digest())?;
     Ok(ExitCode::SUCCESS)

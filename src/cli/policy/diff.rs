@@ -1,11 +1,14 @@
 //! `charter policy diff`: what an edit would change, for every request.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::super::Error;
+use super::super::operator::SettingsArgs;
 use super::{SolverArgs, broken};
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::OsEntropy;
@@ -23,9 +26,10 @@ const WIDER: u8 = 3;
 pub(super) struct DiffArgs {
     /// Before: a folder or git revision
     old: String,
-    /// After: a folder or git revision
-    #[arg(default_value = "policies")]
-    new: String,
+    /// After: a folder or git revision; if left out, `policies.dir` of the settings
+    new: Option<String>,
+    #[command(flatten)]
+    settings: SettingsArgs,
     #[command(flatten)]
     solver: SolverArgs,
     /// Print one JSON document
@@ -39,24 +43,36 @@ pub(super) struct DiffArgs {
 ///
 /// A folder or revision that cannot be read, or no solver.
 pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let settings = args.settings.load()?.policies;
+    let in_force = || settings.dir.display().to_string();
+    let new_name = args.new.clone().unwrap_or_else(in_force);
     let load = |spec: &str| revision::load(spec, &OsEntropy);
-    let (old, new) = match (load(&args.old), load(&args.new)) {
+    let (old, new) = match (load(&args.old), load(&new_name)) {
         (Ok(old), Ok(new)) => (old, new),
         (Err(RevisionError::Policies(error)), _) | (_, Err(RevisionError::Policies(error))) => {
             return broken::report(&error, args.json, out);
         }
         (Err(error), _) | (_, Err(error)) => return Err(Error::Policies(error.to_string())),
     };
-    let solver = args.solver.find()?;
+    let solver = args.solver.find(&settings)?;
     let limits = args.solver.limits();
     let diff = widens(&old, &new, &solver, limits, &SystemClock::start())
         .map_err(|error| Error::Policies(error.to_string()))?;
     if args.json {
-        let document = diff.document();
+        let mut document = serde_json::to_value(diff.document())?;
+        if let Value::Object(members) = &mut document {
+            for (side, name, snapshot) in [("old", &args.old, &old), ("new", &new_name, &new)] {
+                let named = json!({"folder": name, "digest": snapshot.digest().to_string()});
+                members.insert(format!("{side}_folder"), named);
+            }
+        }
         serde_json::to_writer_pretty(&mut *out, &document).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
         write!(out, "{}", diff.report())?;
+        for (name, snapshot) in [(&args.old, &old), (&new_name, &new)] {
+            super::name(Path::new(name), snapshot, out)?;
+        }
     }
     Ok(if diff.is_wider() {
         ExitCode::from(WIDER)

@@ -13,7 +13,7 @@ use miette::NamedSource;
 use serde_json::json;
 
 use super::super::Error;
-use super::super::operator::{SettingsArgs, block_on};
+use super::super::operator::SettingsArgs;
 use super::{broken, revision};
 use crate::authz::decision_log::{self, Record};
 use crate::authz::fault::LoadError;
@@ -123,10 +123,8 @@ fn in_force_then(settings: &SettingsArgs, dir: &Path, record: &Record) -> Result
     if let Some(folder) = folder.filter(|folder| **folder.digest() == *record.policy_digest) {
         return Snapshot::of(&folder).map_err(faulty);
     }
-    let known = block_on(async {
-        let operator = settings.connect_migrated().await?;
-        revision::of_digest(&operator, &record.policy_digest).await
-    })?;
+    let known = settings
+        .operate(async |operator| revision::of_digest(operator, &record.policy_digest).await)?;
     known.ok_or_else(|| {
         let digest = &record.policy_digest;
         Error::argument(

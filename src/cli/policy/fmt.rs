@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::super::Error;
-use super::FolderArgs;
+use super::{FolderArgs, read};
 use crate::authz::fault::LoadError;
 use crate::authz::snapshot::Snapshot;
 use crate::policy::format;
@@ -30,7 +30,8 @@ pub(super) struct FmtArgs {
 /// The folder has a fault, a file would mean something else, or cannot be written.
 pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let told = |error: LoadError| Error::Policies(error.report());
-    let folder = args.folder.read()?;
+    let (dir, _) = args.folder.resolve()?;
+    let folder = read(&dir)?;
     // Only what loads is known to be shallow enough for a recursive formatter.
     Snapshot::of(&folder).map_err(told)?;
     let mut changes = Vec::new();

@@ -14,7 +14,7 @@ use crate::policy::manifest::{self, Manifest};
 use crate::store::{PolicyRevision, Store};
 
 use super::super::Error;
-use super::super::operator::{SettingsArgs, block_on};
+use super::super::operator::SettingsArgs;
 
 /// More than anybody reads.
 const MOST_SHOWN: u64 = 10_000;
@@ -52,8 +52,7 @@ pub(super) struct RollbackArgs {
 ///
 /// The settings' and the database's faults.
 pub(super) fn history(args: &HistoryArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    block_on(async {
-        let operator = args.settings.connect_migrated().await?;
+    args.settings.operate(async |operator| {
         let revisions = operator.store.policy_revisions(args.limit).await?;
         let approvals = operator.store.policy_approvals().await?;
         let mut until = "now".to_owned();
@@ -92,8 +91,7 @@ pub(super) fn history(args: &HistoryArgs, out: &mut dyn Write) -> Result<ExitCod
 ///
 /// There is no such revision, the folder cannot be written, and the settings' and the database's faults.
 pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    block_on(async {
-        let operator = args.settings.connect_migrated().await?;
+    args.settings.operate(async |operator| {
         let store = &operator.store;
         let revision = find(store, args.revision.trim()).await?;
         let files = store.policy_files(&revision).await?.ok_or_else(|| {

@@ -11,7 +11,7 @@ use crate::authz::snapshot::Snapshot;
 use crate::policy::manifest::{self, Manifest};
 
 use super::super::Error;
-use super::FolderArgs;
+use super::{FolderArgs, read};
 
 /// Write manifest.json: the folder's files, their digests, and a version one higher than before
 #[derive(Debug, Args)]
@@ -30,7 +30,8 @@ pub(super) struct ManifestArgs {
 /// The folder cannot be read, its policies are not valid, or the file cannot be written.
 pub(super) fn run(args: &ManifestArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let faulty = |error: LoadError| Error::Policies(error.report());
-    let folder = args.folder.read()?;
+    let (dir, _) = args.folder.resolve()?;
+    let folder = read(&dir)?;
     // A manifest says that the folder is meant as it is.
     Snapshot::of(&folder).map_err(faulty)?;
     let version = match args.version {
@@ -40,8 +41,8 @@ pub(super) fn run(args: &ManifestArgs, out: &mut dyn Write) -> Result<ExitCode, 
             .map_or(1, |before| before.version.saturating_add(1)),
     };
     let manifest = Manifest::of(&folder, version);
-    let path = args.folder.dir.join(manifest::NAME);
-    let new = args.folder.dir.join(".manifest.json.new");
+    let path = dir.join(manifest::NAME);
+    let new = dir.join(".manifest.json.new");
     fs::write(
         &new,
         format!("{}\n", serde_json::to_string_pretty(&manifest)?),

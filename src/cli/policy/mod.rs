@@ -19,16 +19,19 @@ mod test;
 mod verify_log;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::Value;
 
-use crate::authz::fault::LoadError;
 use crate::authz::folder::Folder;
 use crate::authz::snapshot::Snapshot;
+use crate::settings::Policies;
 
 use super::Error;
+use super::operator::SettingsArgs;
 use solver::SolverArgs;
 
 /// Check, test and prove a policy folder, and ask what it would change
@@ -85,20 +88,49 @@ pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     }
 }
 
-/// The folder a subcommand is about.
+/// The folder a subcommand is about, and how the settings want it checked.
 #[derive(Debug, Args)]
 struct FolderArgs {
-    /// The policy folder
-    #[arg(value_name = "DIR", default_value = "policies")]
-    dir: PathBuf,
+    /// The policy folder; if left out, `policies.dir` of the settings
+    #[arg(value_name = "DIR")]
+    dir: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 impl FolderArgs {
-    fn read(&self) -> Result<Folder, Error> {
-        Folder::read(&self.dir).map_err(|error| Error::Policies(error.report()))
+    /// Where the folder is, and the settings of policies.
+    ///
+    /// # Errors
+    ///
+    /// The settings' faults.
+    fn resolve(&self) -> Result<(PathBuf, Policies), Error> {
+        let policies = self.settings.load()?.policies;
+        let dir = self.dir.clone().unwrap_or_else(|| policies.dir.clone());
+        Ok((dir, policies))
     }
+}
 
-    fn load(&self) -> Result<Snapshot, LoadError> {
-        Snapshot::load(&self.dir)
+fn read(dir: &Path) -> Result<Folder, Error> {
+    Folder::read(dir).map_err(|error| Error::Policies(error.report()))
+}
+
+/// Which folder a verdict is about: where it is, and what it holds.
+fn name(dir: &Path, snapshot: &Snapshot, out: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "folder `{}`, digest {}",
+        dir.display(),
+        snapshot.digest()
+    )
+}
+
+/// The same, in a JSON document.
+fn document(dir: &Path, snapshot: &Snapshot, verdict: impl Serialize) -> Result<Value, Error> {
+    let mut document = serde_json::to_value(verdict)?;
+    if let Value::Object(members) = &mut document {
+        members.insert("folder".to_owned(), dir.display().to_string().into());
+        members.insert("digest".to_owned(), snapshot.digest().to_string().into());
     }
+    Ok(document)
 }

@@ -37,12 +37,13 @@ pub(super) struct ProveArgs {
 ///
 /// A bad folder, or no solver.
 pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let (dir, settings) = args.folder.resolve()?;
     let against = args.against.as_deref().map(Snapshot::load).transpose();
-    let (snapshot, against) = match (args.folder.load(), against) {
+    let (snapshot, against) = match (Snapshot::load(&dir), against) {
         (Ok(snapshot), Ok(against)) => (snapshot, against),
         (Err(error), _) | (_, Err(error)) => return broken::report(&error, args.json, out),
     };
-    let solver = args.solver.find()?;
+    let solver = args.solver.find(&settings)?;
     let options = Options {
         limits: args.solver.limits(),
         shadows: args.shadows,
@@ -55,10 +56,12 @@ pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Err
         &SystemClock::start(),
     );
     if args.json {
-        serde_json::to_writer_pretty(&mut *out, &proofs).map_err(std::io::Error::from)?;
+        let document = super::document(&dir, &snapshot, &proofs)?;
+        serde_json::to_writer_pretty(&mut *out, &document).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
         write!(out, "{}", proofs.report())?;
+        super::name(&dir, &snapshot, out)?;
     }
     Ok(if proofs.is_proved() {
         ExitCode::SUCCESS

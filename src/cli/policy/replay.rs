@@ -10,7 +10,7 @@ use crate::authz::snapshot::Snapshot;
 use crate::policy::replay::{Earlier, Mode, Outcome, replay};
 
 use super::super::Error;
-use super::super::operator::{SettingsArgs, block_on};
+use super::super::operator::SettingsArgs;
 use super::{broken, revision};
 
 /// Nothing flips.
@@ -92,10 +92,7 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
 }
 
 fn in_force(settings: &SettingsArgs) -> Result<Snapshot, Error> {
-    let known = block_on(async {
-        let operator = settings.connect_migrated().await?;
-        revision::in_force(&operator).await
-    })?;
+    let known = settings.operate(async |operator| revision::in_force(operator).await)?;
     known.ok_or_else(|| {
         let told = "the policy folder has a fault, and the database does not say what is in force";
         Error::Policies(told.to_owned())
@@ -104,11 +101,10 @@ fn in_force(settings: &SettingsArgs) -> Result<Snapshot, Error> {
 
 /// The policies that took decisions of the log and are known from the database.
 fn earlier(settings: &SettingsArgs, outcome: &Outcome) -> Result<Earlier, Error> {
-    block_on(async {
-        let operator = settings.connect_migrated().await?;
+    settings.operate(async |operator| {
         let mut earlier = Earlier::new();
         for digest in outcome.other_policies.keys() {
-            if let Some(snapshot) = revision::of_digest(&operator, digest).await? {
+            if let Some(snapshot) = revision::of_digest(operator, digest).await? {
                 earlier.insert(digest.clone(), snapshot);
             }
         }

@@ -7,11 +7,12 @@ use clap::Args;
 
 use super::super::Error;
 use crate::policy::solver::{Limits, Solver};
+use crate::settings::Policies;
 
 /// Which solver, and how long.
 #[derive(Debug, Args)]
 pub(super) struct SolverArgs {
-    /// The solver's program [default: `cvc5` on the search path]
+    /// The solver's program; if left out, `policies.solver` of the settings, else `cvc5` on the search path
     #[arg(long, value_name = "PROGRAM")]
     solver: Option<PathBuf>,
     /// How many seconds it may take in all; what is open by then is not proved
@@ -20,8 +21,9 @@ pub(super) struct SolverArgs {
 }
 
 impl SolverArgs {
-    pub(super) fn find(&self) -> Result<Solver, Error> {
-        Ok(Solver::find(self.solver.as_deref())?)
+    pub(super) fn find(&self, settings: &Policies) -> Result<Solver, Error> {
+        let program = self.solver.as_deref().or(settings.solver.as_deref());
+        Ok(Solver::find(program)?)
     }
 
     pub(super) fn limits(&self) -> Limits {

@@ -21,14 +21,13 @@ pub(super) struct TestArgs {
     /// Also write the results as `JUnit` XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Fail if less is covered
+    /// Fail if less is covered; if left out, `policies.min_coverage` of the settings
     #[arg(
         long,
         value_name = "PERCENT",
-        default_value_t = 0,
         value_parser = clap::value_parser!(u8).range(0..=100)
     )]
-    min_coverage: u8,
+    min_coverage: Option<u8>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -40,10 +39,14 @@ pub(super) struct TestArgs {
 ///
 /// The folder has a fault, or the report cannot be written.
 pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let report = Folder::read(&args.folder.dir)
-        .and_then(|folder| test::run(&folder, &Snapshot::of(&folder)?));
+    let (dir, settings) = args.folder.resolve()?;
+    let min_coverage = args.min_coverage.unwrap_or(settings.min_coverage);
+    let report = Folder::read(&dir).and_then(|folder| {
+        let snapshot = Snapshot::of(&folder)?;
+        Ok((test::run(&folder, &snapshot)?, snapshot))
+    });
     let junit = match &report {
-        Ok(report) => report.junit(),
+        Ok((report, _)) => report.junit(),
         Err(error) => test::junit_of_faults(error),
     };
     if let Some(file) = &args.junit {
@@ -54,17 +57,19 @@ pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
             Error::argument("--junit", rule)
         })?;
     }
-    let report = match report {
+    let (report, snapshot) = match report {
         Ok(report) => report,
         Err(error) => return broken::report(&error, args.json, out),
     };
     if args.json {
-        serde_json::to_writer_pretty(&mut *out, &report).map_err(std::io::Error::from)?;
+        let document = super::document(&dir, &snapshot, &report)?;
+        serde_json::to_writer_pretty(&mut *out, &document).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
-        write!(out, "{}", report.text(args.min_coverage))?;
+        write!(out, "{}", report.text(min_coverage))?;
+        super::name(&dir, &snapshot, out)?;
     }
-    Ok(if report.holds(args.min_coverage) {
+    Ok(if report.holds(min_coverage) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

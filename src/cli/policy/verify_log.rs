@@ -52,10 +52,11 @@ pub(super) fn run(args: &VerifyLogArgs, out: &mut dyn Write) -> Result<ExitCode,
     }
     writeln!(
         out,
-        "{} files, {} lines and {} decisions checked, {} findings",
+        "{} files, {} lines and {} decisions checked, {} more counted in them, {} findings",
         report.files,
         report.lines,
         report.decisions,
+        report.counted,
         report.findings.len()
     )?;
     Ok(ExitCode::from(u8::from(!report.findings.is_empty())))

@@ -140,6 +140,7 @@ impl ErrorType {
                 Code::InvalidLogin,
             ],
             Self::Forbidden => &[
+                Code::Forbidden,
                 Code::NotPermitted,
                 Code::ForbiddenByPolicy,
                 Code::EmailNotVerified,
@@ -214,6 +215,7 @@ codes! {
     InvalidToken = "INVALID_TOKEN",
     TokenExpired = "TOKEN_EXPIRED",
     InvalidLogin = "INVALID_LOGIN",
+    Forbidden = "FORBIDDEN",
     NotPermitted = "NOT_PERMITTED",
     ForbiddenByPolicy = "FORBIDDEN_BY_POLICY",
     EmailNotVerified = "EMAIL_NOT_VERIFIED",

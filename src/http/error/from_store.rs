@@ -57,6 +57,7 @@ impl From<store::Error> for ApiError {
                 "/is_active",
                 "the default account cannot go inactive",
             )]),
+            Error::Exhausted(exhausted) => exhausted.into(),
             Error::Unavailable(_) => Self::unavailable(in_full(&error), RETRY_AFTER_SECONDS),
             Error::EmailTaken => Self::invalid(
                 Code::EmailTaken,

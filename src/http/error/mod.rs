@@ -5,6 +5,7 @@
 
 mod code;
 mod from_budgets;
+mod from_policy;
 mod from_portal_user;
 mod from_store;
 mod openapi;
@@ -59,6 +60,8 @@ pub struct ApiError(Box<Inner>);
 struct Inner {
     error_type: ErrorType,
     code: Code,
+    /// The code that a policy's `@code` gives in place of `code`.
+    policy_code: Option<String>,
     message: Cow<'static, str>,
     details: Vec<Detail>,
     decision_id: Option<String>,
@@ -76,7 +79,7 @@ struct Envelope<'a> {
 #[derive(Serialize)]
 struct Body<'a> {
     r#type: &'static str,
-    code: &'static str,
+    code: &'a str,
     message: &'a str,
     request_id: &'a str,
     #[serde(skip_serializing_if = "<[Detail]>::is_empty")]
@@ -94,6 +97,7 @@ impl ApiError {
         Self(Box::new(Inner {
             error_type,
             code,
+            policy_code: None,
             message: message.into(),
             details: Vec::new(),
             decision_id: None,
@@ -318,13 +322,20 @@ impl ApiError {
         self.0.code
     }
 
+    /// The code as a client sees it: a policy may give its own.
+    #[must_use]
+    pub fn code_text(&self) -> &str {
+        let own = self.0.policy_code.as_deref();
+        own.unwrap_or_else(|| self.0.code.as_str())
+    }
+
     /// The sentence for the client.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The broken values, where the error is about validation.
+    /// The broken or refused values, where there are some.
     #[must_use]
     pub fn details(&self) -> &[Detail] {
         &self.0.details
@@ -355,7 +366,7 @@ impl ApiError {
         let envelope = Envelope {
             error: Body {
                 r#type: self.0.error_type.as_str(),
-                code: self.0.code.as_str(),
+                code: self.code_text(),
                 message: &self.0.message,
                 request_id,
                 details: &self.0.details,
@@ -383,16 +394,13 @@ impl ApiError {
     /// Writes status, headers and body, and logs what the client may not see.
     pub(super) fn render(self, request_id: &str, response: &mut Response) {
         if let Some(cause) = &self.0.cause {
-            tracing::error!(
-                request_id,
-                cause,
-                code = self.0.code.as_str(),
-                "request failed"
-            );
+            tracing::error!(request_id, cause, code = self.code_text(), "request failed");
         }
         self.count();
         let body = self.to_json(request_id);
         response.status_code(self.status());
+        // For the request's line in the log.
+        response.extensions.insert(self.code());
         let headers = response.headers_mut();
         headers.insert(
             CONTENT_TYPE,

@@ -92,10 +92,13 @@ impl ErrorType {
     fn described(self) -> String {
         let codes: Vec<_> = self.codes().iter().map(|code| code.as_str()).collect();
         if codes == [self.as_str()] {
-            self.as_str().to_owned()
-        } else {
-            format!("{}: {}", self.as_str(), codes.join(", "))
+            return self.as_str().to_owned();
         }
+        let policies = match self {
+            Self::Forbidden => ", or the code that the policy gives which refuses",
+            _ => "",
+        };
+        format!("{}: {}{policies}", self.as_str(), codes.join(", "))
     }
 }
 
@@ -161,8 +164,11 @@ fn schema() -> Schema {
         .property(
             "code",
             text()
-                .enum_values(Code::ALL.iter().map(|code| code.as_str()))
-                .description("for programs; the type where there is nothing to add"),
+                .pattern("^[A-Z][A-Z0-9_]*$")
+                .examples(Code::ALL.iter().map(|code| code.as_str()))
+                .description(
+                    "for programs; the type where there is nothing to add. A policy that refuses may give a code of its own",
+                ),
         )
         .required("code")
         .property("message", text().description("for people; says what to do"))
@@ -176,7 +182,7 @@ fn schema() -> Schema {
             "details",
             Array::new()
                 .items(detail)
-                .description("only for VALIDATION_FAILED"),
+                .description("for VALIDATION_FAILED, and where policy refuses a part of what was sent"),
         )
         .property(
             "decision_id",
@@ -218,7 +224,7 @@ mod tests {
         let json = serde_json::to_value(&operation.responses).expect("JSON");
         assert_eq!(json["503"]["$ref"], "#/components/responses/Unavailable");
         let schema = serde_json::to_value(&components.schemas["Error"]).expect("JSON");
-        let codes = &schema["properties"]["error"]["properties"]["code"]["enum"];
+        let codes = &schema["properties"]["error"]["properties"]["code"]["examples"];
         assert_eq!(codes.as_array().map(Vec::len), Some(Code::ALL.len()));
     }
 }

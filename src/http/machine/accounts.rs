@@ -21,10 +21,10 @@ use crate::http::input::{Body, BodyInput, PathId};
 use crate::http::list::{ListQuery, Listed};
 use crate::http::objects::OwnOrganization;
 use crate::http::operation::Operation;
-use crate::store::NewAccount;
+use crate::store::{GrantedNames, NewAccount};
 
-use super::parse;
 use super::schemas::{MetadataPatchSchema, MetadataSchema};
+use super::{grants, parse};
 
 /// `GET /accounts`
 pub struct ListAccounts;
@@ -115,7 +115,8 @@ impl Operation for UpdateAccount {
     }
 }
 
-/// Changes an account, as a JSON Merge Patch (RFC 7396).
+/// Changes an account, as a JSON Merge Patch (RFC 7396). Re-activating it brings its service
+/// accounts to life: policy is asked for every role and permission that they have.
 #[endpoint(operation_id = "updateAccount", tags("accounts"))]
 pub async fn update(request: Authorized<UpdateAccount>) -> Result<Changed<AccountBody>, ApiError> {
     let (_, Body(patch)) = request.input.clone();
@@ -124,9 +125,10 @@ pub async fn update(request: Authorized<UpdateAccount>) -> Result<Changed<Accoun
     let account = request
         .write(move |write| async move {
             let change = |account: &mut Account| patch.apply(account);
+            let wake = |names: &GrantedNames| grants::require_names(&write.authorizer, names);
             write
                 .tenant()
-                .update_account(id, expected, &write.provenance(), change)
+                .update_account(id, expected, &write.provenance(), change, wake)
                 .await
         })
         .await?;
@@ -233,7 +235,8 @@ pub struct AccountPatchBody {
     /// Null empties it.
     #[salvo(schema(value_type = Option<MetadataPatchSchema>))]
     metadata: Option<Map<String, Value>>,
-    /// False refuses its service accounts' requests; the default account cannot go inactive.
+    /// False refuses its service accounts' requests; the default account cannot go inactive. True
+    /// again asks policy for all that its service accounts have.
     #[salvo(schema(nullable = false))]
     is_active: Option<bool>,
 }

@@ -109,6 +109,8 @@ async fn snapshot_of(state: &State, record: &Record) -> Result<Option<Arc<Snapsh
     }],
     "decision": "deny",
     "reason": "not_permitted",
+    "code": null,
+    "message": null,
     "policies": [],
     "policy_digest": "6f1ed002ab5595859014ebf0951522d9a1b3c7d5e9f0a2b4c6d8e0f1a3b5c7d9",
     "errors": [],
@@ -147,6 +149,14 @@ pub struct DecisionBody {
     /// Of a denial: `not_permitted` (no policy permits it) or `forbidden` (a policy forbids it).
     #[salvo(schema(example = "not_permitted"))]
     reason: Option<String>,
+    /// The error's code, where the policy that forbids it gives one.
+    #[salvo(schema(example = "ORGANIZATION_DEACTIVATED"))]
+    code: Option<String>,
+    /// The error's sentence, where the policy that forbids it gives one.
+    #[salvo(schema(
+        example = "the organization is deactivated; only an operator can reactivate it"
+    ))]
+    message: Option<String>,
     /// The policies that decided.
     policies: Vec<PolicyName>,
     /// The digest of the policy set that decided.
@@ -228,6 +238,8 @@ impl DecisionBody {
             entities: record.entities,
             decision: record.decision,
             reason: record.reason,
+            code: record.code,
+            message: record.message,
             policies: record.determining.into_iter().map(policy).collect(),
             policy_digest: record.policy_digest,
             errors: errors.collect(),

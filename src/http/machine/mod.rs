@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod decisions;
+mod grants;
 mod objects;
 pub mod organization;
 mod parse;

@@ -34,6 +34,7 @@ impl Object for Account {
 }
 
 /// A service account and the account it belongs to.
+#[derive(Clone)]
 pub struct ServiceAccountObject {
     /// The service account.
     pub service_account: ServiceAccount,
@@ -69,6 +70,7 @@ impl Object for ServiceAccountObject {
 }
 
 /// An access key and whose it is.
+#[derive(Clone)]
 pub struct AccessKeyObject {
     /// The key.
     pub key: AccessKey,

@@ -100,8 +100,9 @@ pub fn with_cookie(response: Response) -> Response {
     response.add_header(
         "set-cookie",
         header(
-            text().pattern("^refresh_token="),
-            "The refresh token: HttpOnly, SameSite=Lax, for `/api/auth`, 30 days.",
+            text().pattern("^(refresh_token|device)="),
+            "The refresh token, 30 days; in a second one the browser's name, one year. HttpOnly, \
+             SameSite=Lax, for `/api/auth`.",
         ),
     )
 }

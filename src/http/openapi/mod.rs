@@ -44,7 +44,7 @@ const SIGNED: [(&str, &str, &str); 4] = [
 
 const BEARER: &str = "bearerToken";
 
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("organizations", "The caller's own organization."),
     (
         "sign-in",
@@ -54,6 +54,10 @@ const TAGS: [(&str, &str); 9] = [
     (
         "portal",
         "A person's own organization, as the portal shows it.",
+    ),
+    (
+        "me",
+        "The person who asks, and where it is signed in. No policy decides these.",
     ),
     ("team", "The people of the organization and their roles."),
     ("accounts", "Workspaces inside the organization."),
@@ -161,6 +165,15 @@ pub fn describe_authorized(
 pub fn require_bearer(operation: &mut Operation) {
     let none = [(); 0].map(|()| String::new());
     operation.securities = Some(vec![SecurityRequirement::new(BEARER, none)]);
+}
+
+/// Says that an operation takes a bearer token or none.
+pub fn allow_bearer(operation: &mut Operation) {
+    let none = [(); 0].map(|()| String::new());
+    operation.securities = Some(vec![
+        SecurityRequirement::default(),
+        SecurityRequirement::new(BEARER, none),
+    ]);
 }
 
 /// Adds `if-match` or `if-none-match` to an operation.

@@ -1,9 +1,9 @@
 //! Answers of the portal: a sign-in with its cookie, and nothing but "done".
 
-use salvo::oapi::{Components, Content, EndpointOutRegister, Object, Operation, ToSchema};
+use salvo::oapi::{Array, Components, Content, EndpointOutRegister, Object, Operation, ToSchema};
 use salvo::prelude::{Json, Response};
 use salvo::writing::Scribe;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -48,6 +48,9 @@ impl Token {
 impl Scribe for Token {
     fn render(self, response: &mut Response) {
         cookie::set(response, &self.signed_in.refresh_token, self.is_secure);
+        if let Some(device) = &self.signed_in.device {
+            cookie::set_device(response, device, self.is_secure);
+        }
         response.render(Json(AccessTokenBody {
             access_token: self.signed_in.access_token.expose_secret().to_owned(),
             token_type: "Bearer",
@@ -68,27 +71,47 @@ impl EndpointOutRegister for Token {
 
 /// 200 `{}`.
 pub struct Done {
-    clears_cookie: Option<bool>,
+    cookie: Option<Change>,
+    is_secure: bool,
+}
+
+/// What becomes of a cookie.
+enum Change {
+    Clear,
+    SetDevice(SecretString),
 }
 
 impl Done {
     pub(super) const fn plain() -> Self {
         Self {
-            clears_cookie: None,
+            cookie: None,
+            is_secure: true,
         }
     }
 
     pub(super) fn clearing_the_cookie(state: &State) -> Self {
         Self {
-            clears_cookie: Some(state.secure_cookie),
+            cookie: Some(Change::Clear),
+            is_secure: state.secure_cookie,
+        }
+    }
+
+    pub(super) fn setting_the_device(device: Option<SecretString>, state: &State) -> Self {
+        Self {
+            cookie: device.map(Change::SetDevice),
+            is_secure: state.secure_cookie,
         }
     }
 }
 
 impl Scribe for Done {
     fn render(self, response: &mut Response) {
-        if let Some(is_secure) = self.clears_cookie {
-            cookie::clear(response, is_secure);
+        match &self.cookie {
+            Some(Change::Clear) => cookie::clear(response, self.is_secure),
+            Some(Change::SetDevice(device)) => {
+                cookie::set_device(response, device, self.is_secure);
+            }
+            None => {}
         }
         response.render(Json(Map::<String, Value>::new()));
     }
@@ -117,6 +140,23 @@ impl<T: ToSchema> EndpointOutRegister for Shown<T> {
     fn register(components: &mut Components, operation: &mut Operation) {
         let schema = T::to_schema(components);
         let answer = headers::answer("OK").add_content("application/json", schema);
+        operation.responses.insert("200", answer);
+    }
+}
+
+/// 200 with an array of JSON.
+pub struct ShownList<T>(pub Vec<T>);
+
+impl<T: Serialize + Send> Scribe for ShownList<T> {
+    fn render(self, response: &mut Response) {
+        response.render(Json(self.0));
+    }
+}
+
+impl<T: ToSchema> EndpointOutRegister for ShownList<T> {
+    fn register(components: &mut Components, operation: &mut Operation) {
+        let all = Array::new().items(T::to_schema(components));
+        let answer = headers::answer("OK").add_content("application/json", Content::new(all));
         operation.responses.insert("200", answer);
     }
 }

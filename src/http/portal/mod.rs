@@ -2,21 +2,25 @@
 
 pub mod answer;
 pub mod cookie;
+pub mod invitations;
 pub mod jwks;
+pub mod me;
 pub mod organization;
 mod parse;
 pub mod recovery;
 pub mod registration;
+pub mod sessions;
 pub mod settings;
 pub mod sign_in;
 pub mod team;
+pub mod verification;
 
 use salvo::Router;
 
 use super::methods::{NotNamed, Reads as _};
 
 /// What stands beside `{userId}`, and is no person's id.
-const BESIDE_MEMBERS: NotNamed = NotNamed(&["invite"]);
+const BESIDE_MEMBERS: NotNamed = NotNamed(&["invite", "invitations"]);
 
 /// Its operations, each decided by policy.
 #[must_use]
@@ -34,6 +38,11 @@ pub fn router() -> Router {
                 .reads(team::list)
                 .push(Router::with_path("invite").post(team::invite))
                 .push(
+                    Router::with_path("invitations")
+                        .reads(invitations::list)
+                        .push(Router::with_path("{id}").delete(invitations::withdraw)),
+                )
+                .push(
                     Router::with_filter(BESIDE_MEMBERS)
                         .path("{userId}")
                         .delete(team::remove)
@@ -42,15 +51,29 @@ pub fn router() -> Router {
         )
 }
 
+/// What concerns nobody but the person who asks; no policy decides these.
+#[must_use]
+pub fn own_router() -> Router {
+    Router::with_path("api/portal")
+        .push(Router::with_path("me").reads(me::get))
+        .push(
+            Router::with_path("sessions")
+                .reads(sessions::list)
+                .push(Router::with_path("{id}").delete(sessions::end)),
+        )
+}
+
 /// For people who show no access token (yet); no policy decides these.
 #[must_use]
 pub fn sign_in_router() -> Router {
     Router::with_path("api/auth")
         .push(Router::with_path("register").post(registration::register))
-        .push(Router::with_path("verify-email").post(registration::verify_email))
+        .push(Router::with_path("verify-email").post(verification::verify_email))
+        .push(Router::with_path("resend-verification").post(verification::resend))
         .push(Router::with_path("login").post(sign_in::login))
         .push(Router::with_path("refresh").post(sign_in::refresh))
         .push(Router::with_path("logout").post(sign_in::logout))
+        .push(Router::with_path("change-password").post(recovery::change_password))
         .push(Router::with_path("forgot-password").post(recovery::forgot_password))
         .push(Router::with_path("reset-password").post(recovery::reset_password))
         .push(Router::with_path("accept-invitation").post(registration::accept_invitation))

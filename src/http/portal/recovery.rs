@@ -1,14 +1,15 @@
-//! `/api/auth/forgot-password` and `reset-password` (contract section 5).
+//! `/api/auth/forgot-password`, `reset-password` and `change-password` (contract section 5).
 
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::email::EmailAddress;
-use crate::http::anonymous::Anonymous;
+use crate::http::anonymous::{Anonymous, SignedInPerson};
 use crate::http::error::{ApiError, ErrorType};
 use crate::http::fields::Fields;
 use crate::http::input::{Body, BodyInput};
+use crate::http::own_person::require_active;
 
 use super::answer::Done;
 use super::parse;
@@ -49,6 +50,28 @@ pub async fn reset_password(request: Anonymous<Body<Reset>>) -> Result<Done, Api
                     .reset_password(token, password, &stranger)
                     .await?;
                 Ok(Done::plain())
+            },
+        )
+        .await
+}
+
+/// Sets another password for who is signed in and knows the current one. Every other session of the
+/// person ends.
+#[endpoint(operation_id = "changePassword", tags("sign-in"))]
+pub async fn change_password(
+    request: SignedInPerson<Body<PasswordChange>>,
+) -> Result<Done, ApiError> {
+    let person = request.person;
+    require_active(&person)?;
+    request
+        .request
+        .run(
+            |state, Body(PasswordChange { current, new }), stranger| async move {
+                let device = state
+                    .portal_users
+                    .change_password(&person, current, new, &stranger)
+                    .await?;
+                Ok(Done::setting_the_device(device, &state))
             },
         )
         .await
@@ -112,6 +135,43 @@ pub struct ResetBody {
         min_length = 8,
         max_length = 256,
         example = "correct horse battery staple"
+    ))]
+    new_password: String,
+}
+
+/// The password that somebody has, and the one it wants.
+#[derive(Debug)]
+pub struct PasswordChange {
+    current: SecretString,
+    new: SecretString,
+}
+
+impl BodyInput for PasswordChange {
+    type Schema = PasswordChangeBody;
+    const REFUSES: &'static [ErrorType] = &[ErrorType::RateLimitExceeded];
+    const ON_PORTAL: bool = true;
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let current = fields.required("currentPassword", parse::entered_password);
+        let new = fields.required("newPassword", parse::new_password);
+        Some(Self {
+            current: current?,
+            new: new?,
+        })
+    }
+}
+
+/// The password that somebody has, and the one it wants.
+#[derive(ToSchema)]
+#[salvo(schema(name = "ChangePassword", rename_all = "camelCase"))]
+#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
+pub struct PasswordChangeBody {
+    #[salvo(schema(example = "correct horse battery staple"))]
+    current_password: String,
+    #[salvo(schema(
+        min_length = 8,
+        max_length = 256,
+        example = "another horse battery staple"
     ))]
     new_password: String,
 }

@@ -1,4 +1,4 @@
-//! `/api/auth/register`, `verify-email`, `accept-invitation` (contract section 5).
+//! `/api/auth/register` and `accept-invitation` (contract section 5).
 
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
@@ -12,7 +12,7 @@ use crate::http::fields::Fields;
 use crate::http::input::{Body, BodyInput};
 use crate::store::{self, NewOrganization};
 
-use super::answer::{Done, Shown, Token};
+use super::answer::{Shown, Token};
 use super::parse;
 
 /// Makes an organization and its first owner, who is sent a link that verifies the address.
@@ -45,18 +45,6 @@ fn refusal_of_registration(refusal: Refusal) -> ApiError {
         }
         other => other.into(),
     }
-}
-
-/// Verifies an address with the token of the link that was sent to it.
-#[endpoint(operation_id = "verifyEmail", tags("sign-in"))]
-pub async fn verify_email(request: Anonymous<Body<Link>>) -> Result<Done, ApiError> {
-    request
-        .run(|state, Body(Link { token }), stranger| async move {
-            let token = token.expose_secret();
-            state.portal_users.verify_email(token, &stranger).await?;
-            Ok(Done::plain())
-        })
-        .await
 }
 
 /// Makes the invited person a member and signs it in.
@@ -143,31 +131,6 @@ pub struct Registered {
     organization_id: String,
     #[salvo(schema(format = "uuid", example = "01980f3a-7b1d-7def-8a12-3456789abcde"))]
     user_id: String,
-}
-
-/// The token of a link.
-#[derive(Debug)]
-pub struct Link {
-    token: SecretString,
-}
-
-impl BodyInput for Link {
-    type Schema = LinkBody;
-    const ON_PORTAL: bool = true;
-
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let token = fields.required("token", parse::token);
-        Some(Self { token: token? })
-    }
-}
-
-/// The token of a link.
-#[derive(ToSchema)]
-#[salvo(schema(name = "Link"))]
-#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
-pub struct LinkBody {
-    #[salvo(schema(example = "mS1wX0gq0bqVt9m3wqf9YwQm1l1nq2c4o5p6r7s8t9A"))]
-    token: String,
 }
 
 /// The token of an invitation and a first password.

@@ -28,14 +28,15 @@ pub async fn login(request: Anonymous<Body<Login>>) -> Result<Token, ApiError> {
 }
 
 /// Exchanges the cookie for another one and an access token. A cookie is used once; for ten seconds
-/// it gets the same successor again, after that its use ends the session.
+/// it gets the same successor again, after that its use ends the session. Of several cookies of that
+/// name each is tried.
 #[endpoint(operation_id = "refresh", tags("sign-in"))]
 pub async fn refresh(holder: CookieHolder<Body<Nothing>>) -> Result<Token, ApiError> {
-    let token = holder.token;
+    let tokens = holder.tokens;
     holder
         .request
         .run(|state, _, stranger| async move {
-            let signed_in = state.portal_users.refresh(&token, &stranger).await?;
+            let signed_in = state.portal_users.refresh(&tokens, &stranger).await?;
             Ok(Token::new(signed_in, &state))
         })
         .await
@@ -44,13 +45,13 @@ pub async fn refresh(holder: CookieHolder<Body<Nothing>>) -> Result<Token, ApiEr
 /// Ends the session of the access token and of the cookie.
 #[endpoint(operation_id = "logout", tags("sign-in"))]
 pub async fn logout(leaving: SignedInPerson<Body<Nothing>>) -> Result<Done, ApiError> {
-    let (person, cookie) = (leaving.person, leaving.cookie);
+    let (person, cookies) = (leaving.person, leaving.cookies);
     leaving
         .request
         .run(|state, _, stranger| async move {
             state
                 .portal_users
-                .logout(&person, cookie.as_ref(), &stranger)
+                .logout(&person, &cookies, &stranger)
                 .await?;
             Ok(Done::clearing_the_cookie(&state))
         })

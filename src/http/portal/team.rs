@@ -1,9 +1,7 @@
 //! `/api/portal/team`: the people of an organization (contract section 5).
 
 use salvo::Writer;
-use salvo::oapi::{Array, Components, Content, EndpointOutRegister, ToSchema, endpoint};
-use salvo::prelude::{Json, Response};
-use salvo::writing::Scribe;
+use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
 
 use crate::authz::question::Resource;
@@ -19,10 +17,9 @@ use crate::http::error::{ApiError, Code, Detail, ErrorType, echo};
 use crate::http::fields::Fields;
 use crate::http::input::{Body, BodyInput, PathUserId};
 use crate::http::objects::{Member, OwnOrganization};
-use crate::http::openapi::headers;
 use crate::http::operation::{Accepts, Operation};
 
-use super::answer::{Done, Shown};
+use super::answer::{Done, Shown, ShownList};
 use super::parse;
 
 /// `GET /api/portal/team`
@@ -39,9 +36,9 @@ impl Operation for ListMembers {
 
 /// Lists the people of the organization, the oldest member first.
 #[endpoint(operation_id = "listMembers", tags("team"))]
-pub async fn list(request: Authorized<ListMembers>) -> Result<Members, ApiError> {
+pub async fn list(request: Authorized<ListMembers>) -> Result<ShownList<MemberBody>, ApiError> {
     let members = request.tenant().list_members().await?;
-    Ok(Members(members.iter().map(MemberBody::from).collect()))
+    Ok(ShownList(members.iter().map(MemberBody::from).collect()))
 }
 
 /// `POST /api/portal/team/invite`
@@ -279,22 +276,5 @@ impl From<&User> for MemberBody {
             created_at: timestamp::format(user.created_at),
             last_login_at: user.last_login_at.map(timestamp::format),
         }
-    }
-}
-
-/// 200 with everybody.
-pub struct Members(Vec<MemberBody>);
-
-impl Scribe for Members {
-    fn render(self, response: &mut Response) {
-        response.render(Json(self.0));
-    }
-}
-
-impl EndpointOutRegister for Members {
-    fn register(components: &mut Components, operation: &mut salvo::oapi::Operation) {
-        let all = Array::new().items(MemberBody::to_schema(components));
-        let answer = headers::answer("OK").add_content("application/json", Content::new(all));
-        operation.responses.insert("200", answer);
     }
 }

@@ -38,6 +38,10 @@ const MOST_TOLD: usize = 20;
 pub struct Explanation {
     /// The answer.
     pub ruling: Ruling,
+    /// The error's code that a client is told; `None` of what is allowed.
+    pub code: Option<String>,
+    /// The error's sentence, where the policy that forbids it gives one.
+    pub message: Option<String>,
     /// Of the policies that were asked.
     pub policy_digest: String,
     /// The request as the engine saw it.
@@ -123,6 +127,8 @@ pub fn explain(snapshot: &Snapshot, request: &Request, entities: &Entities) -> E
     };
     Explanation {
         ruling: verdict.ruling,
+        code: verdict.code,
+        message: verdict.message,
         policy_digest: snapshot.digest().to_string(),
         seen: Seen::of(request, entities),
         determining: verdict

@@ -14,6 +14,17 @@ pub(super) fn write(explanation: &Explanation, f: &mut Formatter<'_>) -> Result 
         Ruling::NotPermitted => "denied: no policy permits it",
     };
     writeln!(f, "{answer}\n")?;
+    if explanation.ruling == Ruling::Forbidden {
+        // Of what nobody permits there is nothing to add.
+        for (heading, told) in [
+            ("code", &explanation.code),
+            ("message", &explanation.message),
+        ] {
+            if let Some(told) = told {
+                writeln!(f, "{heading:<10} {told}")?;
+            }
+        }
+    }
     let seen = &explanation.seen;
     entity(f, "principal", &seen.principal)?;
     entity(f, "action   ", &seen.action)?;

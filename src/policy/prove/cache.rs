@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{Proofs, moved};
 use crate::authz::snapshot::Snapshot;
 use crate::policy::solver::{Solver, to_hex};
+use crate::system::private;
 
 const MAX_BYTES: u64 = 64 * 1024;
 
@@ -106,11 +107,9 @@ impl ProofCache {
             return Ok(());
         };
         let text = format!("{}\n{body}", to_hex(&mac.finalize().into_bytes()));
-        fs::create_dir_all(&self.dir)?;
+        private::create_dir(&self.dir)?;
         let path = self.path(&subject);
-        let unfinished = path.with_extension("new");
-        fs::write(&unfinished, text)?;
-        fs::rename(unfinished, path)
+        private::replace(&path, &path.with_extension("new"), text.as_bytes())
     }
 
     fn path(&self, subject: &str) -> PathBuf {

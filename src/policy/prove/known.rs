@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::cache::{PROVER_REVISION, ProofCache, from_hex};
 use crate::authz::snapshot::Snapshot;
 use crate::policy::solver::{Solver, to_hex};
+use crate::system::private;
 
 /// The file's name.
 const NAME: &str = "claims";
@@ -72,7 +73,9 @@ impl<'a> Known<'a> {
         hash.update(self.base);
         hash.update((claim.len() as u64).to_be_bytes());
         hash.update(claim.as_bytes());
-        parts.iter().for_each(|part| hash.update(part));
+        for part in parts {
+            hash.update(part);
+        }
         shortened(&hash.finalize())
     }
 
@@ -197,9 +200,9 @@ fn write(cache: &ProofCache, body: &str) -> std::io::Result<()> {
     let Some(mac) = mac(cache, body) else {
         return Ok(());
     };
-    fs::create_dir_all(&cache.dir)?;
+    private::create_dir(&cache.dir)?;
     let unfinished = cache.dir.join(format!("{NAME}.new"));
     let sealed = to_hex(&mac.finalize().into_bytes());
-    fs::write(&unfinished, format!("{sealed}\n{body}"))?;
-    fs::rename(unfinished, path(cache))
+    let text = format!("{sealed}\n{body}");
+    private::replace(&path(cache), &unfinished, text.as_bytes())
 }

@@ -34,6 +34,8 @@ pub enum Mode {
 pub struct Outcome {
     /// Recorded decisions that were read.
     pub decisions: u64,
+    /// Allowed ones of the same kinds, which are counted in the log and not on record one by one.
+    pub counted: u64,
     /// Those that were only asked about, through the evaluation endpoint.
     pub evaluations: u64,
     /// Those that were asked again.
@@ -162,6 +164,7 @@ pub fn replay(
 impl Outcome {
     fn add(&mut self, part: Self) {
         self.decisions += part.decisions;
+        self.counted += part.counted;
         self.evaluations += part.evaluations;
         self.replayed += part.replayed;
         self.flips += part.flips;

@@ -4,6 +4,11 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::authz::decision_log::Definitions;
 
 /// Read at once.
 const CHUNK: usize = 1024 * 1024;
@@ -14,6 +19,8 @@ pub(super) struct Chunk {
     /// Of the first one, from 1.
     pub(super) first_line: usize,
     pub(super) text: Vec<u8>,
+    /// What the file defines, at least up to these lines.
+    pub(super) definitions: Arc<RwLock<Definitions>>,
 }
 
 /// What is left to read.
@@ -28,6 +35,18 @@ struct Open {
     next_line: usize,
     /// The beginning of a line whose end was not read yet.
     rest: Vec<u8>,
+    definitions: Arc<RwLock<Definitions>>,
+}
+
+impl Open {
+    /// Takes what these lines define, before another thread may need it.
+    fn define(&self, text: &[u8]) {
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
+        for line in lines.filter(|line| Definitions::is_definition(line)) {
+            // Whoever reads the line itself tells what is wrong with it.
+            let _ = self.definitions.write().define(line);
+        }
+    }
 }
 
 impl Source {
@@ -64,6 +83,7 @@ impl Source {
                     file: File::open(&path)?,
                     next_line: 1,
                     rest: Vec::new(),
+                    definitions: Arc::default(),
                 });
                 continue;
             };
@@ -71,10 +91,12 @@ impl Source {
             let before = text.len();
             let read = (&open.file).take(CHUNK as u64).read_to_end(&mut text)?;
             if read == 0 {
+                open.define(&text);
                 let chunk = Chunk {
                     file: open.name.clone(),
                     first_line: open.next_line,
                     text,
+                    definitions: Arc::clone(&open.definitions),
                 };
                 self.open = None;
                 if chunk.text.is_empty() {
@@ -92,10 +114,12 @@ impl Source {
             open.rest = text.split_off(before + feed + 1);
             let first_line = open.next_line;
             open.next_line += memchr::memchr_iter(b'\n', &text).count();
+            open.define(&text);
             return Ok(Some(Chunk {
                 file: open.name.clone(),
                 first_line,
                 text,
+                definitions: Arc::clone(&open.definitions),
             }));
         }
     }

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cedar_policy::{Context, Entities};
-use serde::Deserialize;
+use parking_lot::RwLock;
 
 use crate::authz::decision::{Decision, Denial, Outcome as Answer};
 use crate::authz::decision_log::again::{context, entities};
-use crate::authz::decision_log::{Direction, Record, Uid};
+use crate::authz::decision_log::{Definitions, Direction, Line, Record, Uid};
 use crate::authz::snapshot::Snapshot;
 use crate::domain::permission::Permission;
 
@@ -29,12 +29,6 @@ pub(super) struct Worker<'a> {
     actions_of: Arc<str>,
     contexts: HashMap<String, Context>,
     pub(super) outcome: Outcome,
-}
-
-#[derive(Deserialize)]
-struct Kind<'a> {
-    #[serde(borrow)]
-    kind: &'a str,
 }
 
 /// What comes of asking again.
@@ -62,7 +56,7 @@ impl<'a> Worker<'a> {
     pub(super) fn replay(&mut self, chunk: &Chunk) {
         let lines = chunk.text.split_inclusive(|byte| *byte == b'\n');
         for (at, line) in (chunk.first_line..).zip(lines) {
-            match self.line(line) {
+            match self.line(&chunk.definitions, line) {
                 Ok(()) => {}
                 Err(_) if line.last() != Some(&b'\n') => self.outcome.unfinished += 1,
                 Err(error) => {
@@ -73,19 +67,17 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn line(&mut self, line: &[u8]) -> Result<(), Fault> {
-        let record: Record = match serde_json::from_slice(line) {
-            Ok(record) => record,
-            // First lines and gaps say nothing of policies.
-            Err(error) => {
-                return match serde_json::from_slice(line) {
-                    Ok(Kind {
-                        kind: "file" | "gap",
-                    }) => Ok(()),
-                    _ => Err(error.into()),
-                };
+    fn line(&mut self, definitions: &RwLock<Definitions>, line: &[u8]) -> Result<(), Fault> {
+        let record = match definitions.read().read(line)? {
+            Line::Decision(record) => *record,
+            Line::Rest(count) => {
+                self.outcome.counted += count;
+                return Ok(());
             }
+            // They say nothing of policies.
+            Line::Other => return Ok(()),
         };
+        self.outcome.counted += record.rest;
         self.outcome.decisions += 1;
         self.outcome.evaluations += u64::from(record.via.is_some());
         let mut snapshot = self.snapshot;

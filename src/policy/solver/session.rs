@@ -83,7 +83,7 @@ impl<'a> Session<'a> {
             },
         };
         self.questions += 1;
-        let asked = self.budget.clock.monotonic();
+        let began = self.budget.clock.monotonic();
         let patience = limit.saturating_add(GRACE).min(left);
         let Some(answer) = asker.ask(question, patience, patience.saturating_add(GRACE)) else {
             // With all of its time another try would end alike.
@@ -95,7 +95,7 @@ impl<'a> Session<'a> {
             });
         };
         self.asker = Some(asker);
-        let took = self.budget.clock.monotonic().saturating_sub(asked);
+        let took = self.budget.clock.monotonic().saturating_sub(began);
         self.judge(answer, took >= limit)
     }
 

@@ -36,6 +36,8 @@ struct Written<'a> {
     #[serde(borrow)]
     entities: &'a RawValue,
     decision: Decision,
+    /// Not the Cedar CLI's, which ignores members that it does not know.
+    code: Option<String>,
     reason: Vec<String>,
     num_errors: usize,
 }
@@ -48,6 +50,8 @@ pub(super) struct Case<'a> {
     request: WrittenRequest<'a>,
     entities: &'a RawValue,
     pub(super) decision: Decision,
+    /// The error's code that a refused client is told.
+    pub(super) code: Option<String>,
     pub(super) reason: Vec<String>,
     pub(super) num_errors: usize,
 }
@@ -137,12 +141,13 @@ fn read_file(source: &Source) -> Result<Vec<Case<'_>>, Vec<Fault>> {
                 request: written.request,
                 entities: written.entities,
                 decision: written.decision,
+                code: written.code,
                 reason: written.reason,
                 num_errors: written.num_errors,
             }),
             Err(error) => faults.push(malformed(source, begin, &error).help(
                 "an example has `name`, `request` (`principal`, `action`, `resource`, `context`), \
-                 `entities`, `decision`, `reason` and `num_errors`",
+                 `entities`, `decision`, `reason` and `num_errors`, and may have `code`",
             )),
         }
     }

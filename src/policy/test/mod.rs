@@ -110,6 +110,13 @@ fn compare(case: &Case<'_>, verdict: &Verdict, snapshot: &Snapshot) -> Option<St
             listed(missing, snapshot)
         ));
     }
+    if let Some(code) = &case.code
+        && actual == case.decision
+        && verdict.code.as_ref() != Some(code)
+    {
+        let told = verdict.code.as_deref().unwrap_or("none");
+        failures.push(format!("expected the code `{code}`, got `{told}`"));
+    }
     if verdict.errors.len() != case.num_errors {
         failures.push(format!(
             "expected {} policies that cannot be evaluated, got {}",

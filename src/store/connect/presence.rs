@@ -6,13 +6,13 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
 use super::Transaction;
 use crate::store::Error;
+use crate::system::private;
 
 /// Any number that nobody else locks: `charter` in ASCII, and one.
 const LOCK: &str = "27980790435702131";
@@ -93,9 +93,9 @@ impl Presence {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).mode(0o600);
-    options.open(path)
+    let mut how = OpenOptions::new();
+    how.read(true).write(true).create(true).truncate(false);
+    private::open(path, &mut how)
 }
 
 fn in_words(path: &Path, error: &io::Error) -> String {

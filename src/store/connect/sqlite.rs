@@ -1,5 +1,6 @@
 //! SQLite: one writer, so that writes queue here and not at the file's lock.
 
+use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use sea_orm::sqlx::{self, ConnectOptions, Connection as _, Executor as _};
 
 use super::{Connection, Health, Pools, Presence};
 use crate::store::{Config, Error};
+use crate::system::private;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -139,11 +141,7 @@ async fn prepare_file(options: &SqliteConnectOptions, is_server: bool) -> Result
 
 fn create_private(path: &Path) -> std::io::Result<()> {
     use std::io::ErrorKind::AlreadyExists;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
+    match private::open(path, OpenOptions::new().write(true).create_new(true)) {
         Err(error) if error.kind() != AlreadyExists => Err(error),
         _ => Ok(()),
     }

@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::domain::email::EmailAddress;
-use crate::domain::id::{InvitationId, OrganizationId};
+use crate::domain::id::{InvitationId, OrganizationId, UserId};
 use crate::domain::invitation::Invitation;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -35,6 +35,8 @@ impl From<Model> for Invitation {
             organization_id: OrganizationId::from_uuid(row.organization_id),
             email: EmailAddress::from_stored(row.email),
             role: row.role,
+            invited_by: row.invited_by.map(UserId::from_uuid),
+            created_at: row.created_at,
             expires_at: row.expires_at,
         }
     }

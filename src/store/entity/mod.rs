@@ -12,6 +12,7 @@ use crate::store::Error;
 pub(super) mod access_key;
 pub(super) mod account;
 pub(super) mod audit_event;
+pub(super) mod guard_lease;
 pub(super) mod installation_event;
 pub(super) mod invitation;
 pub(super) mod key_check;

@@ -16,6 +16,8 @@ pub(in crate::store) struct Model {
     pub(in crate::store) rotated_at: Option<ChronoDateTimeUtc>,
     pub(in crate::store) rotation_key_id: Option<String>,
     pub(in crate::store) ended_at: Option<ChronoDateTimeUtc>,
+    /// As the browser called itself when the session began.
+    pub(in crate::store) user_agent: Option<String>,
     pub(in crate::store) created_at: ChronoDateTimeUtc,
 }
 

@@ -3,10 +3,14 @@
 
 mod audit;
 mod documents;
+mod pages;
+mod request_lines;
 mod schema;
+mod serving;
 mod signals;
 mod start_faults;
 mod tenants;
+mod traces;
 
 use std::os::unix::fs::OpenOptionsExt as _;
 

@@ -78,6 +78,29 @@ fn check_fails_where_serve_would() {
 }
 
 #[test]
+fn check_and_serve_refuse_mail_that_cannot_be_sent() {
+    let installation = Installation::new();
+    for (variable, value, told) in [
+        ("CHARTER__MAIL__FROM", "nobody", "`mail.from`"),
+        (
+            "CHARTER__MAIL__FROM",
+            "Charter <ада@example.com>",
+            "`mail.from`",
+        ),
+        ("CHARTER__MAIL__HELO", "127.0.0.1", "mail.helo"),
+    ] {
+        for command in ["check", "serve"] {
+            let mut command = installation.home.command(&[command, &installation.config]);
+            let output = command.env(variable, value).output();
+            let output = output.expect("the binary runs");
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(said.contains(told), "{said}");
+        }
+    }
+}
+
+#[test]
 fn operators_commands_ask_for_the_schema_first() {
     let installation = Installation::new();
     for command in [

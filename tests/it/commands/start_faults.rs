@@ -162,6 +162,23 @@ fn a_second_service_on_the_same_directory_is_refused() {
 }
 
 #[test]
+fn a_second_service_on_the_same_database_is_refused_and_told_of_the_first() {
+    let home = Home::new();
+    let first = home.serve();
+    let url = format!("sqlite://{}", home.data().join("charter.db").display());
+    let other = Home::new().with("CHARTER__DATABASE__URL", &url);
+    let outcome = other.run(&["serve", "--demo"]);
+    let text = paragraph(&other, &outcome);
+    assert!(
+        text.contains("the database is in use by another running process (process "),
+        "{text}"
+    );
+    let journal = home.data().join("replay").display().to_string();
+    assert!(text.contains(&journal), "{text}");
+    first.stop();
+}
+
+#[test]
 fn a_start_that_failed_leaves_nothing_that_hinders_the_next() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();

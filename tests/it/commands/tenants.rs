@@ -79,13 +79,10 @@ fn what_is_wrong_with_an_argument_is_told() {
             robot,
             "--expires-at=2020-01-01T00:00:00Z",
         ],
-        &[
-            "key",
-            "revoke",
-            "acme",
-            unknown_owner,
-            "--key=key-01m83mhvzzemfat3nd3qqt5mtx",
-        ],
+        &["key", "revoke", "key-01m83mhvzzemfat3nd3qqt5mtx"],
+        &["key", "revoke", "sa_aaaaaa_bbbbbb_nobody"],
+        &["key", "list", "nobody"],
+        &["audit", "list", "acme", "--since=yesterday"],
     ]
     .iter()
     .map(|arguments| {
@@ -121,13 +118,43 @@ async fn a_key_that_an_operator_issues_works_at_once_and_until_it_is_revoked() {
     let second = installation.json(&["key", "issue", "acme", &owner]);
     assert_eq!(client.send(&get(&second)).await.status, 200);
     charter.stop();
-    let id = format!("--key={}", text(&key, "id"));
-    for _ in 0..2 {
-        let revoked = installation
-            .run(&["key", "revoke", "acme", &owner, &id])
-            .success();
-        assert_eq!(revoked, "");
+    let listed = || installation.run(&["key", "list", "acme"]).success();
+    assert_eq!(listed().lines().count(), 2);
+    assert!(!listed().contains("secret"), "{}", listed());
+    // By its text or by its id, once and once more.
+    for named in ["access_key", "id"] {
+        let revoked = installation.json(&["key", "revoke", text(&key, named)]);
+        assert_eq!(text(&revoked, "id"), text(&key, "id"));
+        assert!(revoked["revoked_at"].is_string(), "{revoked}");
     }
+    assert_eq!(listed().lines().count(), 1);
+    let all = installation.run(&["key", "list", "acme", "--include-inactive"]);
+    assert_eq!(all.success().lines().count(), 2);
+    let revocations = [
+        "audit",
+        "list",
+        "acme",
+        "--action=operator.service-accounts:RevokeKey",
+    ];
+    let revocation = installation.json(&revocations);
+    assert_eq!(
+        (text(&revocation, "actor"), text(&revocation, "object")),
+        ("operator", text(&key, "id"))
+    );
+    assert!(revocation["changes"]["after"]["revoked_at"].is_string());
+    let events = installation
+        .run(&["audit", "list", "acme", "--limit=2"])
+        .success();
+    let sequences: Vec<_> = events
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).expect("a line")["sequence"].as_i64()
+        })
+        .collect();
+    assert!(
+        sequences.len() == 2 && sequences[0] > sequences[1],
+        "{sequences:?}"
+    );
     let charter = installation.serve();
     let mut client = Client::http1(charter.main);
     client

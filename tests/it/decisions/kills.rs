@@ -31,7 +31,9 @@ fn load(charter: &Charter) -> (JoinSet<()>, Arc<AtomicUsize>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_outlives_kills_and_verifies() {
-    let home = Home::new().with("CHARTER__DECISIONS__ROTATE_BYTES", "200000");
+    let home = Home::new()
+        .with("CHARTER__DECISIONS__ROTATE_BYTES", "20000")
+        .with("CHARTER__DECISIONS__ALLOWED_PER_SECOND", "0");
     let mut choices = Choices::new(3);
     for _ in 0..4 {
         let charter = home.serve();

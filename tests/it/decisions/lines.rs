@@ -39,7 +39,6 @@ async fn an_allowed_request_is_a_line(service: &Service) {
     };
     let organization = acme.organization.id.to_string();
     let now = record["at"].as_str().expect("a time");
-    assert_eq!(record["v"], 1);
     assert_eq!(record["request_id"], "r-1");
     assert_eq!(record["organization"], json!(organization));
     assert_eq!(
@@ -85,7 +84,8 @@ async fn an_allowed_request_is_a_line(service: &Service) {
         json!(["organizations:GetOrganization"])
     );
     assert_eq!(record["errors"], json!([]));
-    assert!(record.get("masked").is_none() && record.get("shadow").is_none());
+    assert_eq!(record["masked"], json!([]));
+    assert!(record.get("shadow").is_none());
 }
 
 async fn a_denial_names_its_line(service: &Service) {
@@ -145,7 +145,7 @@ async fn every_question_of_a_request_is_a_line(service: &Service) {
 #[test]
 fn a_decision_is_found_whenever_it_was_written() {
     let mut bench = Bench::new();
-    bench.limits.rotate_bytes = 3_000;
+    bench.limits.rotate_bytes = 1_000;
     bench.limits.keep_for = Duration::from_hours(10_000);
     bench.clock.advance(10 * 86_400);
     let log = bench.open();
@@ -228,6 +228,8 @@ fn a_search_takes_little_memory_whatever_the_files_hold() {
     // A line of zeros that take no room on the disk.
     file.expect("a file").set_len(512 << 20).expect("longer");
     assert!(log.recorder().find(id).expect("readable").is_none());
+    let elsewhere = charter::authz::decision_log::find(&bench.dir(), id);
+    assert!(elsewhere.expect("readable").is_none());
     let taken = most_memory() - before;
     assert!(taken < 64 << 10, "{taken} KiB");
 }

@@ -6,8 +6,8 @@ use charter::authz::decision_log::{Mask, MaskStyle};
 use charter::authz::snapshot::Snapshot;
 use charter::domain::permission::Permission;
 
-use super::decisions;
 use super::stand_alone::Bench;
+use super::{decisions, files};
 use crate::endurance::charter::Home;
 use crate::endurance::wire::Client;
 use crate::policy_world::{Tenant, copy_of_shipped, shipped};
@@ -70,8 +70,11 @@ fn no_masked_value_is_anywhere_in_a_line() {
         let line = decisions(&bench.dir()).pop().expect("a line");
         assert_eq!(line["errors"][0]["policy"], "overflowing", "{line}");
         let text = line.to_string();
+        // Nor is it in what the line refers to.
+        let file = fs::read_to_string(&files(&bench.dir())[0]).expect("a file");
         for hidden in mask.iter().flat_map(|(_, hidden)| hidden) {
             assert!(!text.contains(hidden), "{names:?}: `{hidden}` in {text}");
+            assert!(!file.contains(hidden), "{names:?}: `{hidden}` in {file}");
         }
         // Nothing that was asked is masked: the message may be read.
         let is_plain = text.contains("overflow while");

@@ -5,16 +5,20 @@ mod chain;
 mod endpoint;
 mod erased;
 mod forged;
+mod format;
 mod kills;
 mod lines;
 mod masked;
+mod moved;
 mod overflow;
+mod sampled;
 mod shadow;
 mod stand_alone;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use charter::authz::decision_log::{Definitions, Line};
 use serde_json::Value;
 
 use crate::service::Service;
@@ -44,11 +48,42 @@ fn lines(dir: &Path) -> Vec<Value> {
         .collect()
 }
 
-/// The decisions among them.
+/// The decisions among them, whole.
 fn decisions(dir: &Path) -> Vec<Value> {
-    let mut lines = lines(dir);
-    lines.retain(|line| line["kind"] == "decision");
-    lines
+    files(dir).iter().flat_map(|file| records(file)).collect()
+}
+
+/// The decisions of a file, whole.
+fn records(file: &Path) -> Vec<Value> {
+    let bytes = std::fs::read(file).expect("a file of the log");
+    let mut definitions = Definitions::default();
+    let mut records = Vec::new();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        definitions.define(line).expect("a line");
+        if let Line::Decision(record) = definitions.read(line).expect("a line") {
+            records.push(serde_json::to_value(record).expect("JSON"));
+        }
+    }
+    records
+}
+
+/// Puts a log's directory out of reach: a plain file stands in its place.
+struct OutOfReach<'a> {
+    dir: PathBuf,
+    away: &'a Path,
+}
+
+impl<'a> OutOfReach<'a> {
+    fn put(dir: PathBuf, away: &'a Path) -> Self {
+        std::fs::rename(&dir, away).expect("moved away");
+        std::fs::write(&dir, "").expect("a file");
+        Self { dir, away }
+    }
+
+    fn back(self) {
+        std::fs::remove_file(&self.dir).expect("removed");
+        std::fs::rename(self.away, &self.dir).expect("moved back");
+    }
 }
 
 impl Service {

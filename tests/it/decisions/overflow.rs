@@ -1,17 +1,16 @@
 //! What happens when the log cannot be written: nothing is lost in silence.
 
-use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use charter::authz::decision_log::{NotRecorded, Overflow};
 use charter::domain::permission::Permission;
 
 use super::stand_alone::Bench;
-use super::{PATIENCE, decisions, lines};
+use super::{OutOfReach, PATIENCE, decisions, lines};
 use crate::service::{Persona, Service};
 use crate::services::TestDatabase;
 
-/// Every line needs a file of its own, which cannot be made while the directory is away.
+/// Every line needs a file of its own, which cannot be made while the directory is out of reach.
 fn stuck(overflow: Overflow) -> Bench {
     let mut bench = Bench::new();
     bench.limits.rotate_bytes = 1;
@@ -33,7 +32,7 @@ fn with_wait_nothing_is_decided_that_is_not_recorded() {
     let log = bench.open();
     let recorder = log.recorder();
     let away = bench.home.path().join("away");
-    fs::rename(bench.dir(), &away).expect("moved away");
+    let out_of_reach = OutOfReach::put(bench.dir(), &away);
     let reader = bench.acme.program(&[], &["organizations:GetOrganization"]);
     let decide = || bench.decide(&log, &reader, Permission::GetOrganization);
     let mut ids = vec![decide().expect("on record").id.to_string()];
@@ -50,7 +49,7 @@ fn with_wait_nothing_is_decided_that_is_not_recorded() {
     assert_eq!(decide(), Err(NotRecorded));
     assert!(!recorder.has_room());
     assert!(recorder.status().expect("on").refuses);
-    fs::rename(&away, bench.dir()).expect("moved back");
+    out_of_reach.back();
     assert!(recorder.flush(PATIENCE));
     ids.push(decide().expect("it has healed").id.to_string());
     assert!(recorder.status().expect("on").writer.last_error.is_none());
@@ -70,7 +69,7 @@ fn with_count_the_log_says_how_many_are_missing() {
     let log = bench.open();
     let recorder = log.recorder();
     let away = bench.home.path().join("away");
-    fs::rename(bench.dir(), &away).expect("moved away");
+    let out_of_reach = OutOfReach::put(bench.dir(), &away);
     let reader = bench.acme.program(&[], &["organizations:GetOrganization"]);
     for _ in 0..100 {
         bench
@@ -83,7 +82,7 @@ fn with_count_the_log_says_how_many_are_missing() {
             .status()
             .is_some_and(|it| it.writer.last_error.is_some())
     });
-    fs::rename(&away, bench.dir()).expect("moved back");
+    out_of_reach.back();
     assert!(recorder.flush(PATIENCE));
     log.close();
     let report = bench.assert_intact();
@@ -136,7 +135,8 @@ fn what_it_cannot_write_at_the_end_is_counted() {
     let bench = stuck(Overflow::Wait);
     let log = bench.open();
     let reader = bench.acme.program(&[], &["organizations:GetOrganization"]);
-    fs::rename(bench.dir(), bench.home.path().join("away")).expect("moved away");
+    let away = bench.home.path().join("away");
+    let _out_of_reach = OutOfReach::put(bench.dir(), &away);
     for _ in 0..5 {
         bench
             .decide(&log, &reader, Permission::GetOrganization)
@@ -212,7 +212,7 @@ async fn requests_slow_down_then_fail_and_it_heals_by_itself() {
     let get = || reader.get("/organizations/info");
     get().await.ok();
     let away = service.directory().join("away");
-    fs::rename(service.log_dir(), &away).expect("moved away");
+    let out_of_reach = OutOfReach::put(service.log_dir(), &away);
     let mut answered = 1;
     let refused = loop {
         let answer = get().await;
@@ -230,7 +230,7 @@ async fn requests_slow_down_then_fail_and_it_heals_by_itself() {
         "unavailable",
         "{ready:?}"
     );
-    fs::rename(&away, service.log_dir()).expect("moved back");
+    out_of_reach.back();
     assert!(service.state().decisions.flush(PATIENCE));
     get().await.ok();
     assert_eq!(service.logged().len(), answered + 1);

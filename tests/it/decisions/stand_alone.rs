@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use charter::authz::decision_log::{
-    Asker, Config, Decided, DecisionLog, Limits, LogKey, Mask, MaskStyle, NotRecorded, Overflow,
-    Report, Via, verify,
+    Asker, Clocks, Config, Decided, DecisionLog, Limits, LogKey, Mask, MaskStyle, NotRecorded,
+    Overflow, Report, Via, verify,
 };
 use charter::authz::principal::Principal;
 use charter::authz::question::Resource;
 use charter::authz::snapshot::Snapshot;
+use charter::budgets::Budgets;
 use charter::domain::caller::Caller;
 use charter::domain::clock::Clock as _;
+use charter::domain::confirmed_clock::ConfirmedClock;
 use charter::domain::entropy::OsEntropy;
 use charter::domain::permission::Permission;
 use tempfile::TempDir;
@@ -34,13 +36,20 @@ pub(super) struct Bench {
     pub(super) via: Via,
     pub(super) source_ip: IpAddr,
     pub(super) request_id: &'static str,
+    pub(super) tells_id: bool,
+    pub(super) allowed_per_second: u64,
+    pub(super) budgets: Arc<Budgets>,
 }
 
 impl Bench {
     pub(super) fn new() -> Self {
+        let clock = Arc::new(TestClock::default());
         Self {
             home: TempDir::new().expect("a directory"),
-            clock: Arc::default(),
+            budgets: Arc::new(Budgets::unlimited(clock.clone())),
+            clock,
+            tells_id: false,
+            allowed_per_second: 0,
             snapshot: Snapshot::load(&shipped()).expect("the shipped policies"),
             acme: Tenant::new(1),
             limits: Limits {
@@ -79,8 +88,18 @@ impl Bench {
             queue: self.queue,
             mask: self.mask.clone(),
             limits: self.limits,
+            allowed_per_second: self.allowed_per_second,
+            sync_within: Duration::from_secs(1),
+            budgets: Arc::clone(&self.budgets),
         };
-        DecisionLog::open(config, shadow, self.clock.clone(), Arc::new(OsEntropy)).expect("a log")
+        DecisionLog::open(config, shadow, self.clocks(), Arc::new(OsEntropy)).expect("a log")
+    }
+
+    pub(super) fn clocks(&self) -> Clocks {
+        Clocks {
+            now: self.clock.clone(),
+            confirmed: Arc::new(ConfirmedClock::new(self.clock.clone())),
+        }
     }
 
     /// A decision about the organization.
@@ -106,6 +125,7 @@ impl Bench {
             now: self.clock.now(),
             request_id: self.request_id,
             via: self.via,
+            tells_id: self.tells_id,
         };
         log.recorder()
             .decide(&self.snapshot, by, permission, resource)

@@ -15,13 +15,13 @@ use super::client::{Client, get};
 use super::{Server, test_config};
 
 /// An HTTP/2 client that lets the server send heads, and no byte of a body.
-struct Unreading {
+pub(crate) struct Unreading {
     sender: h2::client::SendRequest<Bytes>,
     driver: JoinHandle<Result<(), h2::Error>>,
 }
 
 impl Unreading {
-    async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("it listens");
         let (sender, connection) = h2::client::Builder::new()
             .initial_window_size(0)
@@ -33,7 +33,7 @@ impl Unreading {
         Self { sender, driver }
     }
 
-    async fn ask(&mut self, method: &str, path: &str) -> Response<h2::RecvStream> {
+    pub(crate) async fn ask(&mut self, method: &str, path: &str) -> Response<h2::RecvStream> {
         self.send(method, path).await.await.expect("a head")
     }
 

@@ -3,7 +3,7 @@
 
 pub(crate) mod client;
 mod limits;
-mod memory;
+pub(crate) mod memory;
 mod routing;
 mod stopping;
 mod target;

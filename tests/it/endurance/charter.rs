@@ -18,6 +18,7 @@ use crate::services::faults::{Fault, Faults};
 pub(crate) struct Home {
     directory: TempDir,
     settings: Vec<(String, String)>,
+    umask: Option<&'static str>,
     /// Dropped with the home: the database goes with it.
     database: Option<TestDatabase>,
     faults: Option<Arc<Faults>>,
@@ -30,6 +31,7 @@ impl Home {
         Self {
             directory,
             settings: Vec::new(),
+            umask: None,
             database: None,
             faults: None,
         }
@@ -51,6 +53,12 @@ impl Home {
     /// With one more setting.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With that umask, in octal digits.
+    pub(crate) fn with_umask(mut self, umask: &'static str) -> Self {
+        self.umask = Some(umask);
         self
     }
 
@@ -87,7 +95,16 @@ impl Home {
 
     /// The binary with these arguments and this home's settings, and nothing else of the environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_charter"));
+        const PROGRAM: &str = env!("CARGO_BIN_EXE_charter");
+        let mut command = match self.umask {
+            None => Command::new(PROGRAM),
+            Some(umask) => {
+                let mut shell = Command::new("/bin/sh");
+                let script = format!("umask {umask}; exec \"$@\"");
+                shell.args(["-c", &script, "sh", PROGRAM]);
+                shell
+            }
+        };
         command
             .args(arguments)
             .env_clear()
@@ -307,6 +324,11 @@ impl Charter {
         let (status, output) = self.ended();
         assert_eq!(status.code(), Some(0));
         output
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Resident memory.

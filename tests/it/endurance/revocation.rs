@@ -127,9 +127,7 @@ async fn an_operators_revocation_holds_within_a_second() {
         let revoked = credentials(&key);
         let get = || revoked.sign("GET", "/organizations/info", "");
         assert_eq!(client.send(&get()).await.status, 200);
-        let (owner, id) = (format!("--service-account={reader}"), text(&key["id"]));
-        let id = format!("--key={id}");
-        home.run(&["key", "--demo", "revoke", "acme", &owner, &id])
+        home.run(&["key", "--demo", "revoke", &text(&key["access_key"])])
             .success();
         let began = clock.monotonic();
         let refused_after = loop {

@@ -44,7 +44,8 @@ impl Secrets {
     }
 
     fn add_secret_key(&mut self, secret_key: &str) {
-        let random = secret_key.strip_prefix("sk_live_").expect("its prefix");
+        let rest = secret_key.strip_prefix("charter_sk_").expect("its prefix");
+        let (random, _checksum) = rest.split_at(43);
         // Also without its prefix, and decoded.
         self.add("a secret key", random);
         self.add_material(

@@ -1,5 +1,7 @@
 //! Claims: one winner, quotas, and a disk that fails.
 
+use charter::budgets::Resource;
+
 use super::*;
 
 #[test]
@@ -80,16 +82,14 @@ async fn a_key_that_uses_up_its_quota_hurts_only_itself() {
     let Err(Refusal::KeyQuota { retry_after, .. }) = bench.claim("nonce-4", date).await else {
         panic!("the quota was not kept");
     };
-    let other = key(&bench.clock);
-    for nonce in ["nonce-1", "nonce-2"] {
-        let claimed = bench.guard().claim(other, nonce, date).await;
-        claimed.expect("another key has a quota of its own");
+    for _ in 0..2 {
+        let (other, of) = (key(&bench.clock), organization(&bench.clock));
+        let claimed = bench.guard().claim(other, of, "nonce-1", date).await;
+        claimed.expect("another organization's key has a quota of its own");
     }
-    let third = bench
-        .guard()
-        .claim(key(&bench.clock), "nonce-1", date)
-        .await;
-    assert!(matches!(third, Err(Refusal::Full { .. })), "{third:?}");
+    let (another, of) = (key(&bench.clock), organization(&bench.clock));
+    let last = bench.guard().claim(another, of, "nonce-1", date).await;
+    assert!(matches!(last, Err(Refusal::Full { .. })), "{last:?}");
     assert_eq!(retry_after, Duration::from_secs(331));
     bench.run_for(Duration::from_secs(325));
     assert_eq!(bench.guard().status().remembered, 5);
@@ -129,10 +129,7 @@ async fn two_keys_may_use_the_same_nonce() {
     let bench = Bench::new();
     let date = bench.now();
     bench.claim("nonce-1", date).await.expect("fresh");
-    let other = bench
-        .guard()
-        .claim(key(&bench.clock), "nonce-1", date)
-        .await;
+    let other = bench.claim_by(key(&bench.clock), "nonce-1", date).await;
     other.expect("fresh for this key");
     let again = bench.claim("nonce-1", date).await;
     assert!(matches!(again, Err(Refusal::Replayed)), "{again:?}");
@@ -187,4 +184,51 @@ async fn an_old_journal_that_cannot_be_removed_refuses_nobody() {
     assert_eq!(bench.guard().status().remembered, 0);
     let now = bench.now();
     bench.claim("nonce-2", now).await.expect("fresh");
+}
+
+#[tokio::test]
+async fn four_keys_of_one_organization_stop_nobody_else() {
+    let bench = Bench::with(|config| {
+        (config.per_key_quota, config.per_organization, config.total) = (1_000, 50, 200);
+    });
+    let date = bench.now();
+    let keys = [(); 4].map(|()| key(&bench.clock));
+    let mut passed = 0;
+    for n in 0..400 {
+        match bench
+            .claim_by(keys[n % 4], &format!("nonce-{n}"), date)
+            .await
+        {
+            Ok(()) => passed += 1,
+            Err(Refusal::Budget(exhausted)) => {
+                assert_eq!(exhausted.resource, Resource::Nonces);
+                assert_eq!(
+                    (exhausted.limit, exhausted.retry_after),
+                    (50, Duration::from_secs(331))
+                );
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!(passed, 50);
+    let near = bench.guard().status().near;
+    assert_eq!(near.len(), 1);
+    assert_eq!(
+        (near[0].organization, near[0].percent()),
+        (bench.organization, 100)
+    );
+    for n in 0..30 {
+        let (other, of) = (key(&bench.clock), organization(&bench.clock));
+        let claimed = bench
+            .guard()
+            .claim(other, of, &format!("nonce-{n}"), date)
+            .await;
+        claimed.expect("room for everybody else");
+    }
+    // Nothing was forgotten for it, and their time comes.
+    let again = bench.claim_by(keys[0], "nonce-0", date).await;
+    again.expect_err("remembered");
+    bench.run_for(Duration::from_secs(335));
+    let claimed = bench.claim_by(keys[0], "nonce-0", bench.now()).await;
+    claimed.expect("the share is free again");
 }

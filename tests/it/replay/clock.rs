@@ -32,7 +32,7 @@ async fn a_clock_set_back_does_not_revive_what_was_forgotten() {
     for _ in 0..2 {
         bench.guard().maintain();
         let again = bench.claim("nonce-old", date).await;
-        assert!(matches!(again, Err(Refusal::BelowFloor)), "{again:?}");
+        assert!(matches!(again, Err(Refusal::Forgotten)), "{again:?}");
         // Another process on the same directory knows it, too.
         bench.restart();
     }
@@ -77,4 +77,79 @@ async fn a_clock_that_idled_ahead_and_is_corrected_locks_nobody_out() {
         .claim("nonce-now", now)
         .await
         .expect("nothing was forgotten");
+}
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// Both clocks a day ahead for some time, with a request in each half minute, and right again.
+async fn ahead_for(bench: &mut Bench, time: Duration, restart: bool) {
+    bench.clock.pass(DAY);
+    bench.guard().maintain();
+    if restart {
+        bench.restart();
+    }
+    for n in 0..time.as_secs() / 15 {
+        let now = bench.now();
+        bench
+            .claim(&format!("ahead-{n}"), now)
+            .await
+            .expect("fresh");
+        bench.run_for(Duration::from_secs(15));
+    }
+    bench.clock.set_back(DAY);
+    bench.guard().maintain();
+    if restart {
+        bench.restart();
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_a_day_ahead_closes_only_what_was_dropped() {
+    for (seconds, restart) in [(45, false), (45, true), (3_600, false), (3_600, true)] {
+        let mut bench = Bench::new();
+        let date = bench.now();
+        bench.claim("nonce-before", date).await.expect("fresh");
+        ahead_for(&mut bench, Duration::from_secs(seconds), restart).await;
+        let again = bench.claim("nonce-before", date).await;
+        again.expect_err("it was accepted before");
+        let status = bench.guard().status();
+        assert_eq!(status.closed_until, None, "{seconds} s");
+        // Of an hour most was dropped, for both clocks said so, and is refused when it comes.
+        assert_eq!(
+            status.forgotten_ahead.is_some(),
+            seconds > 600,
+            "{status:?}"
+        );
+        for n in 0..60 {
+            let now = bench.now();
+            let honest = bench.claim(&format!("honest-{n}"), now).await;
+            honest.unwrap_or_else(|refusal| panic!("{seconds} s, {n}: {refusal}"));
+            bench.run_for(Duration::from_secs(10));
+        }
+        bench.clock.pass(DAY - Duration::from_secs(seconds + 600));
+        bench.guard().maintain();
+        for n in 0..seconds / 15 {
+            let ahead = date + DAY + Duration::from_secs(n * 15);
+            bench
+                .claim(&format!("ahead-{n}"), ahead)
+                .await
+                .expect_err("it was accepted while the clock was ahead");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_start_under_a_clock_that_is_ahead_drops_nothing() {
+    let mut bench = Bench::new();
+    let date = bench.now();
+    bench.claim("nonce-1", date).await.expect("fresh");
+    bench.guard().clean_stop().await.expect("a clean stop");
+    bench.clock.set_ahead(DAY * 70);
+    bench.restart();
+    bench.run_for(Duration::from_mins(1));
+    bench.clock.set_back(DAY * 70);
+    bench.guard().maintain();
+    let again = bench.claim("nonce-1", date).await;
+    assert!(matches!(again, Err(Refusal::Replayed)), "{again:?}");
+    bench.claim("nonce-2", date).await.expect("fresh");
 }

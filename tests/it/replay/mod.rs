@@ -3,6 +3,7 @@
 
 mod claims;
 mod clock;
+mod lease;
 mod model;
 mod recovery;
 
@@ -14,7 +15,7 @@ use std::time::Duration;
 use charter::authn::replay::{Config, OpenError, Refusal, ReplayGuard};
 use charter::domain::clock::Clock;
 use charter::domain::entropy::OsEntropy;
-use charter::domain::id::AccessKeyId;
+use charter::domain::id::{AccessKeyId, OrganizationId};
 use charter::domain::timestamp::{self, Timestamp};
 use parking_lot::Mutex;
 use secrecy::SecretBox;
@@ -63,6 +64,7 @@ pub(crate) fn config(directory: &Path) -> Config {
     Config {
         window: WINDOW,
         per_key_quota: 1_000_000,
+        per_organization: 4_000_000,
         total: 4_000_000,
         directory: directory.to_owned(),
         hash_key: SecretBox::new(Box::new([7; 32])),
@@ -74,13 +76,18 @@ pub(crate) fn key(clock: &HandClock) -> AccessKeyId {
     AccessKeyId::generate(clock.now(), &OsEntropy)
 }
 
+pub(crate) fn organization(clock: &HandClock) -> OrganizationId {
+    OrganizationId::generate(clock.now(), &OsEntropy)
+}
+
 /// Makes it look as if the machine had gone down since.
 pub(crate) fn boot_again(directory: &Path) {
     let path = directory.join("state.json");
     let text = std::fs::read_to_string(&path).expect("a state");
     let mut state: serde_json::Value = serde_json::from_str(&text).expect("json");
-    assert!(state["boot_id"].is_string(), "this machine tells its boots");
-    state["boot_id"] = "another".into();
+    let boot_id = &mut state["state"]["boot_id"];
+    assert!(boot_id.is_string(), "this machine tells its boots");
+    *boot_id = "another".into();
     std::fs::write(&path, state.to_string()).expect("written");
 }
 
@@ -100,6 +107,7 @@ struct Bench {
     clock: Arc<HandClock>,
     directory: tempfile::TempDir,
     key: AccessKeyId,
+    organization: OrganizationId,
     guard: Option<ReplayGuard>,
 }
 
@@ -113,6 +121,7 @@ impl Bench {
         let directory = tempfile::tempdir().expect("a directory");
         let mut bench = Self {
             key: key(&clock),
+            organization: organization(&clock),
             clock,
             directory,
             guard: None,
@@ -140,7 +149,18 @@ impl Bench {
     }
 
     async fn claim(&self, nonce: &str, date: Timestamp) -> Result<(), Refusal> {
-        self.guard().claim(self.key, nonce, date).await
+        self.claim_by(self.key, nonce, date).await
+    }
+
+    /// With another key of the same organization.
+    async fn claim_by(
+        &self,
+        key: AccessKeyId,
+        nonce: &str,
+        date: Timestamp,
+    ) -> Result<(), Refusal> {
+        let claimed = self.guard().claim(key, self.organization, nonce, date);
+        claimed.await
     }
 
     /// Time passes in small steps, with maintenance as in running.

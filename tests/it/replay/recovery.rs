@@ -82,7 +82,7 @@ async fn after_a_clean_stop_the_machine_may_go_down() {
     let mut bench = Bench::new();
     let date = bench.now();
     bench.claim("nonce-1", date).await.expect("fresh");
-    bench.guard().clean_stop().expect("a clean stop");
+    bench.guard().clean_stop().await.expect("a clean stop");
     let late = bench.claim("nonce-late", date).await;
     assert!(matches!(late, Err(Refusal::Unavailable(_))), "{late:?}");
     bench.guard = None;

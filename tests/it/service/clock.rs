@@ -10,6 +10,8 @@ use charter::domain::timestamp::{self, Timestamp};
 #[derive(Debug, Default)]
 pub(crate) struct TestClock {
     milliseconds: AtomicI64,
+    /// How far the wall clock is ahead of where it should be.
+    ahead: AtomicI64,
     breaks_writer: AtomicBool,
 }
 
@@ -22,6 +24,11 @@ impl TestClock {
     /// Moves on.
     pub(crate) fn advance(&self, seconds: i64) {
         self.advance_milliseconds(seconds * 1_000);
+    }
+
+    /// Somebody sets the wall clock, ahead or back; the monotonic one does not move.
+    pub(crate) fn set_wall(&self, seconds: i64) {
+        self.ahead.fetch_add(seconds, Ordering::SeqCst);
     }
 
     /// Somebody sets the clock.
@@ -57,7 +64,10 @@ impl Clock for TestClock {
             !(self.breaks_writer.load(Ordering::SeqCst) && is_writer()),
             "the clock is broken"
         );
-        timestamp::parse("2025-09-30T12:00:00Z").expect("a time") + self.elapsed()
+        let right = timestamp::parse("2025-09-30T12:00:00Z").expect("a time") + self.elapsed();
+        let ahead = self.ahead.load(Ordering::SeqCst);
+        let by = Duration::from_secs(ahead.unsigned_abs());
+        if ahead < 0 { right - by } else { right + by }
     }
 
     fn monotonic(&self) -> Duration {

@@ -28,7 +28,7 @@ use crate::services::TestDatabase;
 
 pub(crate) use answer::members;
 pub(crate) use clock::TestClock;
-pub(crate) use person::{PASSWORD, Person, TeamRole, claims, cookie_of};
+pub(crate) use person::{PASSWORD, Person, TeamRole, claims, cookie_of, device_of};
 pub(crate) use persona::{Anonymous, Grants, Persona, Signer, Tenant, everything, everything_but};
 pub(crate) use request::{Request, Signature, all_at_once, new_nonce};
 
@@ -83,7 +83,13 @@ impl Service {
             *keys::generate(&OsEntropy),
             database.url(),
         );
-        let settings = Settings::from_sources(&text, []).expect("settings");
+        // Every decision a line, unless the test is about just that.
+        let all = (
+            "CHARTER__DECISIONS__ALLOWED_PER_SECOND".to_owned(),
+            "0".to_owned(),
+        );
+        let all = Some(all).filter(|_| !more.contains("allowed_per_second"));
+        let settings = Settings::from_sources(&text, all).expect("settings");
         let clock = Arc::new(TestClock::default());
         let recorder = Recorder::install().expect("a recorder");
         let token_keys = &settings.require_keys().expect("keys").token;
@@ -133,6 +139,11 @@ impl Service {
     /// The replay guard, for tests that do not wait for its own rounds.
     pub(crate) fn replay_guard(&self) -> &ReplayGuard {
         &self.serving.app().replay
+    }
+
+    /// What drops things for their age, for tests that do not wait for its own rounds.
+    pub(crate) fn expiry(&self) -> charter::app::background::Expiry {
+        self.serving.app().expiry()
     }
 
     pub(crate) fn operator(&self) -> Provenance {

@@ -124,7 +124,9 @@ impl Service {
             id: SessionId::generate(now, &OsEntropy),
             refresh_hash: cookie.hash(),
             refresh_expires_at: now + std::time::Duration::from_hours(30 * 24),
+            user_agent: None,
         };
+        let id = session.id;
         let verified = VerifiedLogin {
             login,
             rehashed: None,
@@ -136,7 +138,7 @@ impl Service {
             .expect("a session");
         let issuer = format!("http://{}", self.address());
         let tokens = AccessTokens::new(vec![self.token_key()], issuer).expect("a key");
-        let token = tokens.issue(user.id, user.organization_id, session.id, now, &OsEntropy);
+        let token = tokens.issue(user.id, user.organization_id, id, now, &OsEntropy);
         Person {
             id: user.id.uuid().to_string(),
             email: email.to_owned(),
@@ -152,6 +154,15 @@ impl Service {
         let body = json!({"orgName": "Zoo", "orgSlug": slug, "ownerEmail": email, "ownerPassword": PASSWORD});
         self.anonymous().post("/api/auth/register", body).await.ok();
         self.sign_in(&email, PASSWORD).await
+    }
+
+    /// Follows the first link that verifies the address, with the password, and signs in anew.
+    pub(crate) async fn verify(&self, person: &Person) -> Person {
+        let token = self.link("verify-email", &person.email, 1).await;
+        let body = json!({"token": token, "password": PASSWORD});
+        let verified = self.anonymous().post("/api/auth/verify-email", body).await;
+        assert_eq!(verified.ok(), json!({}));
+        self.sign_in(&person.email, PASSWORD).await
     }
 
     /// Every mail that was sent, the oldest first: whom to, and its text.
@@ -241,6 +252,30 @@ fn hashed() -> &'static str {
     HASH.get_or_init(|| {
         password::hash(&PASSWORD.into(), &OsEntropy, &mut Workspace::default()).expect("hashed")
     })
+}
+
+/// The device cookie that an answer sets, as a browser sends it back; the rest is as the contract has
+/// it.
+#[track_caller]
+pub(crate) fn device_of(answer: &Answer) -> String {
+    let cookies = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "set-cookie");
+    let mut devices = cookies.filter(|(_, cookie)| cookie.starts_with("device="));
+    let (_, cookie) = devices.next().expect("a device cookie");
+    assert!(devices.next().is_none(), "{answer:?}");
+    let (pair, rest) = cookie.split_once(';').expect("attributes");
+    let mut attributes: Vec<_> = rest.split(';').map(str::trim).collect();
+    attributes.sort_unstable();
+    let expected = [
+        "HttpOnly",
+        "Max-Age=31536000",
+        "Path=/api/auth",
+        "SameSite=Lax",
+    ];
+    assert_eq!(attributes, expected);
+    pair.to_owned()
 }
 
 /// What a token says, unverified.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use charter::domain::access_key::{AccessKey, MAX_ACTIVE_KEYS};
+use charter::domain::account::Account;
 use charter::domain::audit::Provenance;
 use charter::domain::id::ServiceAccountId;
 use charter::domain::ip_allowlist::IpAllowlist;
@@ -242,8 +243,8 @@ async fn a_refused_check_makes_no_key(database: TestDatabase) {
     let tenant = world.tenant(&acme.organization);
     let (before, epoch) = (world.audit().await, world.store.epoch());
     let refused = tenant
-        .create_key(of.id, &world.by(), world.new_key(), |owner| {
-            assert_eq!(*owner, of);
+        .create_key(of.id, &world.by(), world.new_key(), |key| {
+            assert_eq!((key.owner, key.signer), (&of, None));
             Err(Error::Stale)
         })
         .await;
@@ -307,10 +308,11 @@ async fn a_write_whose_account_or_time_ended_meanwhile_does_not_happen(database:
     };
     let switch = async |is_active: bool| {
         let by = world.by();
-        let switched = tenant.update_account(side.account.id, None, &by, |account| {
+        let change = |account: &mut Account| {
             account.is_active = is_active;
             Ok::<_, Error>(())
-        });
+        };
+        let switched = tenant.update_account(side.account.id, None, &by, change, |_| Ok(()));
         switched.await.expect("switched");
     };
     switch(false).await;

@@ -51,14 +51,20 @@ async fn a_change_is_guarded_by_its_version(database: TestDatabase) {
         .expect("a new account");
     let update = async |expected| {
         tenant
-            .update_account(made.id, expected, &world.by(), |account| {
-                account.is_active = false;
-                account.metadata = Metadata::default();
-                // Not a caller's to change.
-                account.is_default = true;
-                account.version = 9;
-                Ok::<_, Error>(())
-            })
+            .update_account(
+                made.id,
+                expected,
+                &world.by(),
+                |account| {
+                    account.is_active = false;
+                    account.metadata = Metadata::default();
+                    // Not a caller's to change.
+                    account.is_default = true;
+                    account.version = 9;
+                    Ok::<_, Error>(())
+                },
+                |_| Ok(()),
+            )
             .await
     };
     let changed = update(Some(1)).await.expect("the current version");
@@ -75,10 +81,16 @@ async fn the_default_account_stays_active(database: TestDatabase) {
     let acme = world.organization("acme").await;
     let tenant = world.tenant(&acme.organization);
     let refused = tenant
-        .update_account(acme.account.id, None, &world.by(), |account| {
-            account.is_active = false;
-            Ok::<_, Error>(())
-        })
+        .update_account(
+            acme.account.id,
+            None,
+            &world.by(),
+            |account| {
+                account.is_active = false;
+                Ok::<_, Error>(())
+            },
+            |_| Ok(()),
+        )
         .await;
     assert!(matches!(refused, Err(Error::DefaultAccount)), "{refused:?}");
     assert_eq!(tenant.default_account().await.expect("found"), acme.account);

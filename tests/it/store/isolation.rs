@@ -1,7 +1,7 @@
 //! A tenant finds and changes nothing of another: not by any finder, not by any change.
 
 use charter::domain::page::{KeyOrder, ResourceOrder};
-use charter::store::{Error, NewAccount, ServiceAccountFilter};
+use charter::store::{Error, KeyToMake, NewAccount, ServiceAccountFilter};
 
 use super::world::{World, first_page, name};
 use crate::services::TestDatabase;
@@ -23,14 +23,20 @@ async fn no_finder_and_no_change_crosses_the_tenants_border(database: TestDataba
     let hidden = |result: Result<(), Error>| {
         assert!(matches!(result, Err(Error::NotFound)), "{result:?}");
     };
-    let permit = |_: &_| Ok::<_, Error>(());
+    let permit = |_: &KeyToMake<'_>| Ok::<_, Error>(());
     hidden(tenant.account(acme.account.id).await.map(drop));
     hidden(
         tenant
-            .update_account(acme.account.id, None, &by, |account| {
-                account.name = name("Taken over");
-                Ok::<_, Error>(())
-            })
+            .update_account(
+                acme.account.id,
+                None,
+                &by,
+                |account| {
+                    account.name = name("Taken over");
+                    Ok::<_, Error>(())
+                },
+                |_| Ok(()),
+            )
             .await
             .map(drop),
     );

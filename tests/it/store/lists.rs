@@ -192,10 +192,16 @@ async fn what_is_switched_off_is_listed_on_request(database: TestDatabase) {
         .await
         .expect("switched off");
     tenant
-        .update_account(other.id, None, &world.by(), |account| {
-            account.is_active = false;
-            Ok::<_, Error>(())
-        })
+        .update_account(
+            other.id,
+            None,
+            &world.by(),
+            |account| {
+                account.is_active = false;
+                Ok::<_, Error>(())
+            },
+            |_| Ok(()),
+        )
         .await
         .expect("switched off");
     let accounts = async |include_inactive| {

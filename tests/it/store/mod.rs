@@ -7,6 +7,7 @@ mod credentials;
 mod crowds;
 mod faults;
 mod files;
+mod heads;
 mod isolation;
 mod lists;
 mod migrations;

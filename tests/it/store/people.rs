@@ -62,8 +62,12 @@ pub(super) async fn sign_in(world: &World, user: &User) -> NewSession {
         id: SessionId::generate(noon(), &OsEntropy),
         refresh_hash: hash(),
         refresh_expires_at: noon() + MONTH,
+        user_agent: None,
     };
-    let signed_in = world.store.sign_in(verified, session, &world.by()).await;
+    let signed_in = world
+        .store
+        .sign_in(verified, session.clone(), &world.by())
+        .await;
     signed_in.expect("signed in");
     session
 }

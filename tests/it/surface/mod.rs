@@ -2,6 +2,7 @@
 //! stand as the URLs do; beside them is what holds for every route.
 
 mod accounts;
+mod budgets;
 mod credentials;
 mod documents;
 mod envelope;

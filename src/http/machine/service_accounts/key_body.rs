@@ -84,8 +84,8 @@ pub struct NewAccessKeyBody {
     pub(super) key: AccessKeyBody,
     /// Shown once; keep it safe.
     #[salvo(schema(
-        pattern = "^sk_live_[A-Za-z0-9_-]{43}$",
-        example = "sk_live_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+        pattern = "^charter_sk_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}$",
+        example = "charter_sk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA059GZ6"
     ))]
     pub(super) secret_key: String,
 }

@@ -10,7 +10,6 @@ use crate::domain::caller::Caller;
 use crate::domain::id::{AccessKeyId, ServiceAccountId};
 use crate::domain::page::KeyOrder;
 use crate::domain::permission::Permission;
-use crate::domain::service_account::ServiceAccount;
 use crate::domain::timestamp::Timestamp;
 use crate::http::answer::{Created, NoContent};
 use crate::http::authorized::Authorized;
@@ -18,15 +17,16 @@ use crate::http::authorizer::Authorizer;
 use crate::http::error::{ApiError, ErrorType};
 use crate::http::input::{Body, PathId};
 use crate::http::list::{ListQuery, Listed};
+use crate::http::machine::grants;
 use crate::http::machine::objects::{AccessKeyObject, ServiceAccountObject};
 use crate::http::machine::parse;
-use crate::http::operation::Operation;
+use crate::http::operation::{Object as _, Operation};
 use crate::http::state::State;
-use crate::store::NewKey;
+use crate::store::{KeyToMake, NewKey};
 
-use super::grants;
 use super::key_body::{AccessKeyBody, NewAccessKeyBody};
 use super::key_input::{KeyInput, KeyPath, RotationInput};
+use super::key_reach;
 
 /// `GET /service-accounts/{id}/keys`
 pub struct ListKeys;
@@ -70,13 +70,14 @@ impl Operation for CreateKey {
 }
 
 /// Makes a key; its secret is in this answer and nowhere else. Policy is asked for everything the
-/// service account has, because the key grants it.
+/// service account has, because the key grants it; and, where a signed request makes one that lives
+/// longer or works from more places than the key that signs, for `service-accounts:ExtendKey`.
 #[endpoint(operation_id = "createKey", tags("keys"))]
 pub async fn create(request: Authorized<CreateKey>) -> Result<Created<NewAccessKeyBody>, ApiError> {
     let (_, Body(input)) = request.input.clone();
     require_future(input.expires_at, request.authorizer.now())?;
-    let owner = request.object.service_account.id;
-    let (minted, secret) = mint(&request.state, request.caller(), &request.object)?;
+    let object = request.object.clone();
+    let (minted, secret) = mint(&request.state, request.caller(), &object)?;
     let new = NewKey {
         id: minted.id,
         access_key: minted.access_key,
@@ -87,7 +88,12 @@ pub async fn create(request: Authorized<CreateKey>) -> Result<Created<NewAccessK
     };
     let key = request
         .write(move |write| async move {
-            let check = |owner: &ServiceAccount| grants::require_all_of(&write.authorizer, owner);
+            let owner = object.service_account.id;
+            let authorizer = &write.authorizer;
+            let check = |key: &KeyToMake<'_>| {
+                grants::require_all_of(authorizer, key.owner)?;
+                key_reach::require(authorizer, key, object.as_resource(authorizer.caller()))
+            };
             write
                 .tenant()
                 .create_key(owner, &write.provenance(), new, check)
@@ -112,13 +118,16 @@ impl Operation for RotateKey {
 }
 
 /// Replaces a key by a new one; the old one lives on for the overlap. Policy is asked for
-/// everything the service account has, unless it rotates a key of its own.
+/// everything the service account has, unless it rotates a key of its own; and, where the new key
+/// would live longer or work from more places than the key that signs, for
+/// `service-accounts:ExtendKey`.
 #[endpoint(operation_id = "rotateKey", tags("keys"))]
 pub async fn rotate(request: Authorized<RotateKey>) -> Result<Created<NewAccessKeyBody>, ApiError> {
     let (_, Body(input)) = request.input.clone();
     let now = request.authorizer.now();
     require_future(input.expires_at.flatten(), now)?;
-    let AccessKeyObject { key: old, owner } = &request.object;
+    let object = request.object.clone();
+    let AccessKeyObject { key: old, owner } = &object;
     let (minted, secret) = mint(&request.state, request.caller(), owner)?;
     let new = NewKey {
         id: minted.id,
@@ -130,15 +139,16 @@ pub async fn rotate(request: Authorized<RotateKey>) -> Result<Created<NewAccessK
             .expires_at
             .unwrap_or_else(|| old.successor_expiry(now)),
     };
-    let (owner, old) = (owner.service_account.id, old.id);
     let key = request
         .write(move |write| async move {
-            let is_own = write.authorizer.caller().service_account_id() == Some(owner);
-            let check = |service_account: &ServiceAccount| {
-                if is_own {
-                    return Ok(());
+            let (owner, old) = (object.owner.service_account.id, object.key.id);
+            let authorizer = &write.authorizer;
+            let is_own = authorizer.caller().service_account_id() == Some(owner);
+            let check = |key: &KeyToMake<'_>| {
+                if !is_own {
+                    grants::require_all_of(authorizer, key.owner)?;
                 }
-                grants::require_all_of(&write.authorizer, service_account)
+                key_reach::require(authorizer, key, object.as_resource(authorizer.caller()))
             };
             let by = write.provenance();
             write

@@ -1,10 +1,10 @@
 //! `/service-accounts` (contract section 4).
 
 pub mod body;
-mod grants;
 mod input;
 pub mod key_body;
 mod key_input;
+mod key_reach;
 pub mod keys;
 
 use salvo::Writer;
@@ -21,6 +21,7 @@ use crate::http::list::Listed;
 use crate::http::operation::{Object, Operation};
 use crate::store::{NewServiceAccount, ServiceAccountFilter};
 
+use super::grants;
 use super::objects::{AccountOfNew, ServiceAccountObject, ServiceAccountsIn};
 
 use body::ServiceAccountBody;

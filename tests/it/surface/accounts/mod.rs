@@ -2,6 +2,7 @@
 
 mod list;
 mod one;
+mod wake;
 
 use serde_json::{Value, json};
 

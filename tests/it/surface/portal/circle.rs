@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{DEACTIVATE, ORGANIZATION, SETTINGS};
 use crate::on_both_services;
-use crate::service::{PASSWORD, Persona, Service};
+use crate::service::{Persona, Service};
 
 on_both_services!(the_circle_closes);
 
@@ -15,13 +15,7 @@ async fn the_circle_closes(service: &Service) {
         .put(SETTINGS, json!({"default_region": "eu-central-1"}))
         .await
         .assert_refused(403, "EMAIL_NOT_VERIFIED");
-    let token = service.link("verify-email", &owner.email, 1).await;
-    let verified = service
-        .anonymous()
-        .post("/api/auth/verify-email", json!({"token": token}));
-    assert_eq!(verified.await.ok(), json!({}));
-
-    let owner = service.sign_in(&owner.email, PASSWORD).await;
+    let owner = service.verify(&owner).await;
     let settings =
         json!({"contact_email": "billing@zoo.example", "default_region": "eu-central-1"});
     let organization = owner.put(SETTINGS, settings).await.ok();

@@ -64,9 +64,11 @@ async fn afterwards_nothing_is_written_and_reading_goes_on(service: &Service) {
             person.post(&signer.keys(), json!({})),
             person.delete(&signer.path()),
         ] {
-            request
-                .await
-                .assert_refused(403, "ORGANIZATION_DEACTIVATED");
+            let refused = request.await;
+            refused.assert_refused(403, "ORGANIZATION_DEACTIVATED");
+            let error = &refused.json()["error"];
+            assert_eq!(error["type"], "ORGANIZATION_DEACTIVATED");
+            assert!(error["decision_id"].is_string(), "{error}");
         }
         for target in [
             ORGANIZATION,

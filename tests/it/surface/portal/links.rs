@@ -94,9 +94,10 @@ async fn links_expire_and_are_for_one_purpose(service: &Service) {
     let verify = service.link("verify-email", &owner.email, 1).await;
     let renew = service.link("reset-password", &owner.email, 1).await;
     let verification = |token: &str| {
-        service
-            .anonymous()
-            .post("/api/auth/verify-email", json!({"token": token}))
+        service.anonymous().post(
+            "/api/auth/verify-email",
+            json!({"token": token, "password": PASSWORD}),
+        )
     };
     let accept = |token: &str| {
         let body = json!({"token": token, "password": PASSWORD});

@@ -3,11 +3,14 @@
 mod circle;
 pub(crate) mod deactivation;
 mod evaluation;
+mod invitations;
 mod limits;
 mod links;
 mod machine;
 mod organization;
 mod origin;
+mod own;
+mod passwords;
 pub(crate) mod refresh;
 mod registration;
 mod roles;
@@ -15,6 +18,7 @@ mod settings;
 mod sign_in;
 mod team;
 mod tokens;
+mod verification;
 
 pub(crate) const ORGANIZATION: &str = "/api/portal/organization";
 const SETTINGS: &str = "/api/portal/organization/settings";

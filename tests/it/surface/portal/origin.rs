@@ -57,6 +57,8 @@ async fn another_origins_page_gets_nothing_done() {
             "refresh",
             "logout",
             "verify-email",
+            "resend-verification",
+            "change-password",
             "forgot-password",
             "reset-password",
             "accept-invitation",

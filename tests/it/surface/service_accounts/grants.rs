@@ -18,6 +18,7 @@ on_both_services!(
     waking_up_grants_all_that_the_sleeper_has,
     ones_own_key_is_rotated_without_asking,
     one_denial_changes_nothing,
+    a_denial_names_what_was_refused,
 );
 
 const DECISIONS: &str = "decisions:GetDecision";
@@ -243,4 +244,43 @@ async fn one_denial_changes_nothing(service: &Service) {
         .assert_refused(403, "NOT_PERMITTED");
     let after = manager.get(&other.path()).await;
     assert_eq!((after.ok(), after.etag()), (before.ok(), before.etag()));
+}
+
+async fn a_denial_names_what_was_refused(service: &Service) {
+    let (manager, rich) = richer(service).await;
+    let refusal = async |request: crate::service::Request| {
+        let answer = request.await;
+        answer.assert_refused(403, "NOT_PERMITTED");
+        let error = answer.json()["error"].clone();
+        let message = error["message"].as_str().expect("a sentence").to_owned();
+        (message, error["details"].clone())
+    };
+    let new = |roles: Value, permissions: Value| {
+        let body = json!({"name": "x", "roles": roles, "permissions": permissions});
+        manager.post(SERVICE_ACCOUNTS, body)
+    };
+    assert_eq!(
+        refusal(new(json!(["member"]), json!([]))).await,
+        (
+            "no policy permits `service-accounts:AssignRole` of the role `member` here".to_owned(),
+            json!([{"field": "/roles", "message": "the role `member` may not be given"}])
+        )
+    );
+    let permission = "no policy permits `service-accounts:GrantPermission` of the permission `decisions:GetDecision` here";
+    let refused = "the permission `decisions:GetDecision` may not be given";
+    assert_eq!(
+        refusal(new(json!([]), json!([GET, DECISIONS]))).await,
+        (
+            permission.to_owned(),
+            json!([{"field": "/permissions", "message": refused}])
+        )
+    );
+    // What the owner of a key has already stands in no field.
+    assert_eq!(
+        refusal(manager.post(&rich.keys(), json!({}))).await,
+        (
+            permission.to_owned(),
+            json!([{"field": "", "message": refused}])
+        )
+    );
 }

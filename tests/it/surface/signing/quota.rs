@@ -38,27 +38,50 @@ async fn a_key_that_has_used_up_its_nonces_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_guard_refuses_rather_than_forgets() {
-    let settings = "[replay]\nper_key_quota = 3\ntotal = 3\n";
+async fn an_organization_that_has_used_up_its_nonces_waits_alone() {
+    let settings = "[replay]\nper_key_quota = 100\ntotal = 40\n[budgets]\nnonces_percent = 15\n";
     let service = Service::with(TestDatabase::sqlite(), settings).await;
-    let acme = service.organization("acme").await;
-    let (one, other) = (acme.manager().await, acme.manager().await);
-    let first = one.get(INFO).write();
-    first.send().await.ok();
-    one.get(INFO).await.ok();
-    other.get(INFO).await.ok();
-    let refused = other.get(INFO).await;
-    refused.assert_refused(503, "UNAVAILABLE");
-    let wait: i64 = refused
-        .header("retry-after")
-        .expect("a time")
-        .parse()
-        .expect("seconds");
-    assert!((1..=331).contains(&wait), "{wait}");
-    assert_ne!(first.send().await.status, 200);
-    service.clock.advance(wait);
+    let (acme, globex) = (
+        service.organization("acme").await,
+        service.organization("globex").await,
+    );
+    let keys = [
+        acme.manager().await,
+        acme.manager().await,
+        acme.manager().await,
+        acme.manager().await,
+    ];
+    let other = globex.manager().await;
+    for n in 0..6 {
+        keys[n % 4].get(INFO).await.ok();
+    }
+    for key in &keys {
+        let refused = key.get(INFO).await;
+        refused.assert_refused(429, "RATE_LIMIT_EXCEEDED");
+        let headers = ["limit", "remaining", "reset"]
+            .map(|name| refused.header(&format!("x-ratelimit-{name}")).expect(name));
+        assert_eq!(headers[..2], ["6", "0"]);
+        assert_eq!(Some(headers[2]), refused.header("retry-after"));
+        let message = refused.json()["error"]["message"].to_string();
+        assert!(
+            message.contains("its share of remembered nonces"),
+            "{message}"
+        );
+    }
+    for _ in 0..4 {
+        other.get(INFO).await.ok();
+    }
+    let ready = service.operator_side().get("/readyz").await.ok();
+    assert_eq!(ready["status"], "degraded");
+    let reason = ready["replay_guard"]["reason"].as_str().expect("a reason");
+    let id = acme.organization.id;
+    assert_eq!(
+        reason,
+        format!("{id} has used 100 % of its share of nonces, see `budgets.nonces_percent`")
+    );
+    service.clock.advance(331);
     service.replay_guard().maintain();
-    other.get(INFO).await.ok();
+    keys[0].get(INFO).await.ok();
     service.stop().await;
 }
 

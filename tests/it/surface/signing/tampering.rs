@@ -58,7 +58,7 @@ async fn strangers_are_all_told_the_same(service: &Service) {
     unknown_key.signature.access_key = "sa_aaaaaa_bbbbbb_nobody".to_owned();
     let mut secret_without_prefix = manager.clone();
     let secret = &mut secret_without_prefix.signature.secret_key;
-    *secret = secret.trim_start_matches("sk_live_").to_owned();
+    *secret = secret.trim_start_matches("charter_sk_").to_owned();
     // The state of a key is nobody's business who cannot sign with it.
     let revoked = acme.signer(&[]).await;
     manager.delete(&revoked.key()).await.no_content();

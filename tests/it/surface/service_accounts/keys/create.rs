@@ -39,10 +39,10 @@ async fn a_key_is_made_and_its_secret_shown_once(service: &Service) {
         );
         let random = secret
             .as_str()
-            .and_then(|it| it.strip_prefix("sk_live_"))
+            .and_then(|it| it.strip_prefix("charter_sk_"))
             .expect("a secret");
         let is_base64url = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
-        assert!(random.len() == 43 && random.bytes().all(is_base64url));
+        assert!(random.len() == 43 + 6 && random.bytes().all(is_base64url));
         let mut shown = json!({
             "id": id,
             "access_key": text,

@@ -2,5 +2,6 @@
 
 mod create;
 mod list;
+mod reach;
 mod revoke;
 mod rotate;

@@ -1,6 +1,8 @@
 //! Hashing passwords beside the requests: a few at a time on threads of their own, which yield to all
 //! others, so that a flood of sign-ins costs bounded memory and leaves other requests alone.
 
+mod turns;
+
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -8,11 +10,14 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use secrecy::SecretString;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use crate::domain::entropy::Entropy;
 
 use super::password::{self, HashError, Verdict, Workspace};
+use turns::{Turn, Turns};
+
+pub use turns::Waiter;
 
 /// Why there was no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -43,8 +48,8 @@ pub enum Checked {
     Wrong,
 }
 
-/// Who may wait for each thread: more than it serves while they are patient.
-const LONGEST_LINE: usize = 512;
+/// Who may wait for each thread, known ones and strangers each: more than it serves in time.
+const MAX_WAITERS: usize = 512;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -56,11 +61,9 @@ const NICENESS: i32 = 10;
 
 /// Hashes with a bounded number of permits, one for each of its threads.
 pub struct PasswordPool {
-    permits: Arc<Semaphore>,
-    line: Arc<Semaphore>,
+    turns: Arc<Turns>,
     /// Memory that those in line will need again; not more than one for each permit.
     spare: Arc<Mutex<Vec<Workspace>>>,
-    longest_line: usize,
     jobs: Sender<Job>,
     patience: Duration,
     entropy: Arc<dyn Entropy>,
@@ -70,7 +73,7 @@ pub struct PasswordPool {
 /// The right to hash once. It goes with the work to its thread and is given back when that ends,
 /// whatever became of the request.
 #[expect(dead_code, reason = "held, never looked at")]
-pub struct Permit(OwnedSemaphorePermit);
+pub struct Permit(Turn);
 
 impl PasswordPool {
     /// A pool that does `at_once` hashes at a time and lets others wait for `patience`.
@@ -83,7 +86,6 @@ impl PasswordPool {
         patience: Duration,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, PoolError> {
-        let longest_line = at_once.saturating_mul(LONGEST_LINE);
         let (jobs, queue) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..at_once {
@@ -99,10 +101,8 @@ impl PasswordPool {
             .map(|byte| char::from(*byte))
             .collect::<String>();
         Ok(Self {
-            permits: Arc::new(Semaphore::new(at_once)),
-            line: Arc::new(Semaphore::new(longest_line)),
+            turns: Turns::new(at_once, at_once.saturating_mul(MAX_WAITERS)),
             spare: Arc::default(),
-            longest_line,
             jobs,
             patience,
             decoy: password::hash(
@@ -119,15 +119,9 @@ impl PasswordPool {
     /// # Errors
     ///
     /// [`PoolError::Busy`] if there was none in time, or too many wait already.
-    pub async fn permit(&self) -> Result<Permit, PoolError> {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Ok(Permit(permit));
-        }
-        let _in_line = self.line.try_acquire().map_err(|_| PoolError::Busy)?;
-        let permit = Arc::clone(&self.permits).acquire_owned();
-        match tokio::time::timeout(self.patience, permit).await {
-            Ok(Ok(permit)) => Ok(Permit(permit)),
-            // Nobody closes the semaphore; if somebody did, nothing would be hashed.
+    pub async fn permit(&self, waiter: Waiter) -> Result<Permit, PoolError> {
+        match tokio::time::timeout(self.patience, self.turns.wait(waiter)).await {
+            Ok(Ok(turn)) => Ok(Permit(turn)),
             Ok(Err(_)) | Err(_) => Err(PoolError::Busy),
         }
     }
@@ -179,16 +173,15 @@ impl PasswordPool {
         work: impl FnOnce(&mut Workspace) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, PoolError> {
         let (answer, result) = oneshot::channel();
-        let (line, spare) = (Arc::clone(&self.line), Arc::clone(&self.spare));
-        let nobody_waits = self.longest_line;
+        let (turns, spare) = (Arc::clone(&self.turns), Arc::clone(&self.spare));
         let job = move || {
             let mut workspace = spare.lock().pop().unwrap_or_default();
             let result = work(&mut workspace);
-            if line.available_permits() == nobody_waits {
+            if turns.is_crowded() {
+                spare.lock().push(workspace);
+            } else {
                 spare.lock().clear();
                 drop(workspace);
-            } else {
-                spare.lock().push(workspace);
             }
             drop(permit);
             // Whoever asked may be gone.
@@ -214,27 +207,5 @@ fn work_through(queue: &Mutex<Receiver<Job>>) {
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
             tracing::error!("hashing a password panicked");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt as _;
-
-    use super::*;
-    use crate::domain::entropy::OsEntropy;
-
-    #[tokio::test]
-    async fn so_many_wait_and_no_more() {
-        let patience = Duration::from_mins(1);
-        let pool = PasswordPool::new(1, patience, Arc::new(OsEntropy)).expect("a pool");
-        let held = pool.permit().await.expect("free");
-        let mut waiting: Vec<_> = (0..LONGEST_LINE).map(|_| Box::pin(pool.permit())).collect();
-        for waiting in &mut waiting {
-            assert!(waiting.now_or_never().is_none());
-        }
-        assert!(matches!(pool.permit().await, Err(PoolError::Busy)));
-        drop(held);
-        waiting.swap_remove(0).await.expect("its turn");
     }
 }

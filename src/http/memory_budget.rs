@@ -36,7 +36,7 @@ impl Holder for CancellationToken {
 }
 
 /// Bytes that all holders of one kind may have at once.
-pub(super) struct Budget<H>(Arc<Mutex<Ledger<H>>>);
+pub(super) struct MemoryBudget<H>(Arc<Mutex<Ledger<H>>>);
 
 struct Ledger<H> {
     limit: usize,
@@ -57,28 +57,28 @@ struct Entry<H> {
 
 /// What one holder has; given back when dropped.
 pub(super) struct Share<H: Holder> {
-    budget: Budget<H>,
+    budget: MemoryBudget<H>,
     number: u64,
 }
 
-impl<H> std::fmt::Debug for Budget<H> {
+impl<H> std::fmt::Debug for MemoryBudget<H> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ledger = self.0.lock();
         formatter
-            .debug_struct("Budget")
+            .debug_struct("MemoryBudget")
             .field("limit", &ledger.limit)
             .field("held", &ledger.held)
             .finish_non_exhaustive()
     }
 }
 
-impl<H> Clone for Budget<H> {
+impl<H> Clone for MemoryBudget<H> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<H: Holder> Budget<H> {
+impl<H: Holder> MemoryBudget<H> {
     pub(super) fn new(limit: usize) -> Self {
         Self(Arc::new(Mutex::new(Ledger {
             limit,
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     fn share(
-        budget: &Budget<CancellationToken>,
+        budget: &MemoryBudget<CancellationToken>,
         now: Instant,
     ) -> (CancellationToken, Share<CancellationToken>) {
         let token = CancellationToken::new();
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn nobody_gets_more_than_the_limit_and_what_is_dropped_is_free_again() {
-        let (budget, now) = (Budget::new(100), Instant::now());
+        let (budget, now) = (MemoryBudget::new(100), Instant::now());
         let (_, first) = share(&budget, now);
         let (_, second) = share(&budget, now);
         assert!(first.grow(60, now) && second.grow(40, now));
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn who_has_held_memory_longest_gives_way() {
-        let (budget, start) = (Budget::new(100), Instant::now());
+        let (budget, start) = (MemoryBudget::new(100), Instant::now());
         let (idle_token, _idle) = share(&budget, start);
         let (settled_token, settled) = share(&budget, start);
         let (oldest_token, oldest) = share(&budget, start);
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn what_is_overdue_gives_way() {
-        let (budget, now) = (Budget::new(100), Instant::now());
+        let (budget, now) = (MemoryBudget::new(100), Instant::now());
         let token = CancellationToken::new();
         let until = now + Duration::from_secs(30);
         let _share = budget.open(token.clone(), now, Some(until));

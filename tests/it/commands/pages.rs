@@ -1,0 +1,34 @@
+//! What shells and `man` read of the commands.
+
+use crate::endurance::charter::Home;
+
+#[test]
+fn a_shell_can_complete_every_command() {
+    let home = Home::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = home.run(&["completions", shell]).success();
+        for command in ["serve", "policy", "revoke"] {
+            assert!(script.contains(command), "{shell}: {command}");
+        }
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let home = Home::new();
+    let pages = tempfile::tempdir().expect("a directory");
+    let dir = pages.path().display().to_string();
+    home.run(&["man", &dir]).success();
+    for page in [
+        "charter.1",
+        "charter-serve.1",
+        "charter-policy-prove.1",
+        "charter-key-list.1",
+    ] {
+        let text = std::fs::read_to_string(pages.path().join(page)).expect(page);
+        assert!(
+            text.contains(".SH NAME") && text.contains("charter"),
+            "{page}"
+        );
+    }
+}

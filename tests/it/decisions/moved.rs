@@ -1,0 +1,130 @@
+//! Somebody moves or removes what is written, under the running service.
+
+use std::fs;
+
+use charter::authz::decision_log::Finding;
+
+use super::stand_alone::Bench;
+use super::{PATIENCE, decisions, files};
+use crate::service::{Persona, Service};
+use crate::services::TestDatabase;
+
+/// What is done to the log.
+type Harm = fn(&Bench);
+
+#[test]
+fn another_file_is_begun_and_what_is_gone_is_missed() {
+    let ways: [(&str, Harm); 3] = [
+        ("removed", |bench| {
+            fs::remove_file(&files(&bench.dir())[0]).expect("removed");
+        }),
+        ("moved", |bench| {
+            let file = files(&bench.dir()).remove(0);
+            fs::rename(file, bench.home.path().join("away")).expect("moved");
+        }),
+        ("with its directory", |bench| {
+            fs::rename(bench.dir(), bench.home.path().join("away")).expect("moved");
+        }),
+    ];
+    for (way, harm) in ways {
+        let bench = Bench::new();
+        let log = bench.open();
+        bench.fill(&log, 4);
+        assert!(log.recorder().flush(PATIENCE));
+        assert!(!log.recorder().status().expect("on").missed);
+        harm(&bench);
+        bench.fill(&log, 4);
+        assert!(log.recorder().flush(PATIENCE), "{way}");
+        assert!(log.recorder().status().expect("on").missed, "{way}");
+        // What is decided from then on is there.
+        assert_eq!(decisions(&bench.dir()).len(), 4, "{way}");
+        bench.clock.advance(3_600);
+        assert!(!log.recorder().status().expect("on").missed, "{way}");
+        log.close();
+        let found: Vec<_> = bench
+            .verify()
+            .findings
+            .into_iter()
+            .map(|it| it.finding)
+            .collect();
+        assert_eq!(found, [Finding::MissingFiles(1, 1)], "{way}");
+    }
+}
+
+#[test]
+fn a_file_that_is_put_back_completes_the_log() {
+    let bench = Bench::new();
+    let log = bench.open();
+    bench.fill(&log, 4);
+    assert!(log.recorder().flush(PATIENCE));
+    let file = files(&bench.dir()).remove(0);
+    let away = bench.home.path().join("away");
+    fs::rename(&file, &away).expect("moved");
+    bench.fill(&log, 4);
+    assert!(log.recorder().flush(PATIENCE));
+    fs::rename(&away, &file).expect("put back");
+    log.close();
+    assert_eq!(bench.assert_intact().decisions, 8);
+}
+
+#[test]
+fn a_head_that_is_gone_is_written_again() {
+    let bench = Bench::new();
+    let log = bench.open();
+    bench.fill(&log, 2);
+    assert!(log.recorder().flush(PATIENCE));
+    fs::remove_file(bench.head()).expect("removed");
+    bench.fill(&log, 2);
+    assert!(log.recorder().flush(PATIENCE));
+    assert!(log.recorder().status().expect("on").missed);
+    log.close();
+    bench.assert_intact();
+}
+
+#[test]
+fn only_one_writes_a_directory_that_was_made_anew() {
+    let bench = Bench::new();
+    let log = bench.open();
+    bench.fill(&log, 1);
+    assert!(log.recorder().flush(PATIENCE));
+    fs::remove_dir_all(bench.dir()).expect("removed");
+    bench.fill(&log, 1);
+    assert!(log.recorder().flush(PATIENCE));
+    let directory = fs::File::open(bench.dir()).expect("it is there");
+    assert!(directory.try_lock().is_err(), "the writer holds it");
+    log.close();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readiness_says_so() {
+    let service = Service::on(TestDatabase::sqlite()).await;
+    let acme = service.organization("acme").await;
+    let reader = acme.signer(&[]).await;
+    let part = async |name: &str| {
+        let ready = service.operator_side().get("/readyz").await.ok();
+        ready[name].clone()
+    };
+    reader
+        .get("/organizations/info")
+        .await
+        .assert_refused(403, "NOT_PERMITTED");
+    assert_eq!(service.logged().len(), 1);
+    for name in ["decision_log", "audit_heads"] {
+        assert_eq!(part(name).await["status"], "ok");
+    }
+    fs::remove_dir_all(service.log_dir()).expect("removed");
+    fs::remove_file(service.directory().join("audit-heads.jsonl")).expect("removed");
+    reader
+        .get("/organizations/info")
+        .await
+        .assert_refused(403, "NOT_PERMITTED");
+    service.organization("globex").await;
+    assert_eq!(service.logged().len(), 1);
+    for name in ["decision_log", "audit_heads"] {
+        let part = part(name).await;
+        assert_eq!(part["status"], "degraded", "{name}");
+        let reason = part["reason"].as_str().expect("a reason");
+        assert!(reason.contains("under the running service"), "{reason}");
+    }
+    service.stop().await;
+}

@@ -1,0 +1,97 @@
+//! An organization that has used up what it may change or store is refused, alone.
+
+use charter::domain::permission::Permission;
+use serde_json::{Map, json};
+
+use crate::on_both_services;
+use crate::service::{Persona, Service};
+use crate::services::TestDatabase;
+
+const INFO: &str = "/organizations/info";
+const PERMISSIONS: [Permission; 3] = [
+    Permission::GetOrganization,
+    Permission::UpdateOrganization,
+    Permission::RevokeKey,
+];
+
+on_both_services!(a_small_change_of_large_metadata_is_a_small_event);
+
+/// Forty thousand of them a day are what the shipped budget allows, instead of eight thousand.
+async fn a_small_change_of_large_metadata_is_a_small_event(service: &Service) {
+    let acme = service.organization("acme").await;
+    let editor = acme.signer(&PERMISSIONS).await;
+    let many: Map<_, _> = (0..40)
+        .map(|n| (format!("key-{n}"), json!({"text": "x".repeat(350), "n": n})))
+        .collect();
+    editor.patch(INFO, json!({"metadata": many})).await.ok();
+    let change = json!({"metadata": {"key-7": {"n": 8}, "key-9": null, "new": 1}});
+    editor.patch(INFO, change).await.ok();
+    let events = service.audited("organizations:UpdateOrganization").await;
+    let (_, _, changes) = events.last().expect("an event");
+    let changes: serde_json::Value = serde_json::from_str(changes).expect("json");
+    let (before, after) = (
+        &changes["before"]["metadata"],
+        &changes["after"]["metadata"],
+    );
+    assert_eq!(after, &json!({"key-7": {"n": 8}, "new": 1}));
+    assert_eq!(before["key-7"], json!({"n": 7}));
+    assert_eq!(before["key-9"]["n"], 9);
+    assert_eq!(before.as_object().map(Map::len), Some(2));
+    assert!(changes.to_string().len() < 700, "{changes}");
+    let report = service.state().store.verify_audit(None).await;
+    let report = report.expect("a report");
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_organization_that_has_used_up_its_changes_waits_alone() {
+    let service = Service::with(TestDatabase::sqlite(), "[budgets]\nwrites_per_hour = 3\n").await;
+    let (acme, globex) = (
+        service.organization("acme").await,
+        service.organization("globex").await,
+    );
+    let (editor, leaked) = (
+        acme.signer(&PERMISSIONS).await,
+        acme.signer(&PERMISSIONS).await,
+    );
+    for n in 0..3 {
+        leaked
+            .patch(INFO, json!({"name": format!("Acme {n}")}))
+            .await
+            .ok();
+    }
+    let refused = editor.patch(INFO, json!({"name": "Acme"})).await;
+    refused.assert_refused(429, "RATE_LIMIT_EXCEEDED");
+    let headers = ["limit", "remaining", "reset"]
+        .map(|name| refused.header(&format!("x-ratelimit-{name}")).expect(name));
+    assert_eq!(headers, ["3", "0", "1200"]);
+    assert_eq!(refused.header("retry-after"), Some("1200"));
+    // Reading goes on, and so do others and operators, and what only takes away.
+    assert_eq!(editor.get(INFO).await.ok()["name"], "Acme 2");
+    let other = globex.signer(&PERMISSIONS).await;
+    other.patch(INFO, json!({"name": "Globex"})).await.ok();
+    editor.delete(&leaked.key()).await.no_content();
+    leaked.get(INFO).await.assert_refused(401, "KEY_REVOKED");
+    service.clock.advance(1_200);
+    editor.patch(INFO, json!({"name": "Acme"})).await.ok();
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_organization_that_has_stored_its_share_waits() {
+    let settings = "[budgets]\nstored_bytes_per_day = 20000\n";
+    let service = Service::with(TestDatabase::sqlite(), settings).await;
+    let acme = service.organization("acme").await;
+    let editor = acme.signer(&PERMISSIONS).await;
+    let large = |letter: &str| json!({"metadata": {"text": letter.repeat(10_000)}});
+    editor.patch(INFO, large("a")).await.ok();
+    let refused = editor.patch(INFO, large("b")).await;
+    refused.assert_refused(429, "RATE_LIMIT_EXCEEDED");
+    let message = refused.json()["error"]["message"].to_string();
+    assert!(message.contains("its share of stored bytes"), "{message}");
+    assert_eq!(refused.header("x-ratelimit-limit"), Some("20000"));
+    let wait = refused.header("retry-after").expect("a time").parse();
+    service.clock.advance(wait.expect("seconds"));
+    editor.patch(INFO, large("b")).await.ok();
+    service.stop().await;
+}
