@@ -46,6 +46,15 @@ const LAST_WORK: Duration = Duration::from_secs(1);
 ///
 /// What kept the service from starting.
 pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK_BYTES)
+        .enable_all()
+        .build()?;
+    // Before anything slow: a signal without a handler ends the process.
+    let mut signals = {
+        let _within = runtime.enter();
+        Signals::listen()?
+    };
     let settings = Settings::load(args.config.as_deref(), args.demo)?;
     let traces = traces(&settings)?;
     let format = log_format(settings.log.format);
@@ -54,28 +63,15 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     if let Err(error) = hardening::forbid_core_dumps() {
         tracing::warn!(%error, "core dumps cannot be forbidden: one would hold every key");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_stack_size(STACK_BYTES)
-        .enable_all()
-        .build()?;
     let ended = runtime.block_on(async {
-        let entropy = Arc::new(OsEntropy);
-        let clock = Arc::new(SystemClock::start());
-        let server = Server::bind(&settings).await?;
-        let app = App::build(
-            &settings,
-            &server.base_url(),
-            &this_program()?,
-            clock,
-            entropy,
-            metrics,
-        )
-        .await?;
-        if args.demo {
-            demo::prepare(&app, &OsEntropy, &settings.data_dir, &server.base_url()).await?;
-        }
-        // Before anybody is told that it runs: whoever knows may stop it, and it stops gracefully.
-        let mut signals = Signals::listen()?;
+        let (server, app) = tokio::select! {
+            biased;
+            started = start(args, &settings, metrics) => started?,
+            () = signals.wait() => {
+                tracing::info!("stopped before the start was complete");
+                return Ok(ExitCode::SUCCESS);
+            }
+        };
         let stop = CancellationToken::new();
         let serving = server.start(app, &settings, &stop);
         let (main, operations) = (serving.main_address(), serving.operations_address());
@@ -101,6 +97,28 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     // Nothing that still blocks a thread holds the process.
     runtime.shutdown_timeout(LAST_WORK);
     ended
+}
+
+/// Everything up to the first answer.
+async fn start(
+    args: &ServeArgs,
+    settings: &Settings,
+    metrics: telemetry::metrics::Recorder,
+) -> Result<(Server, App), Error> {
+    let server = Server::bind(settings).await?;
+    let app = App::build(
+        settings,
+        &server.base_url(),
+        &this_program()?,
+        Arc::new(SystemClock::start()),
+        Arc::new(OsEntropy),
+        metrics,
+    )
+    .await?;
+    if args.demo {
+        demo::prepare(&app, &OsEntropy, &settings.data_dir, &server.base_url()).await?;
+    }
+    Ok((server, app))
 }
 
 /// This very program, also after its file was replaced by another version.
@@ -133,10 +151,13 @@ fn log_format(format: LogFormat) -> Format {
     }
 }
 
-/// What asks the service to stop.
+/// The signals that a service may get. Each that is listened to no longer ends the process by
+/// itself.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// What is sent to have policies or logs reopened. The reloader listens to SIGHUP on its own.
+    _without_effect: [Signal; 3],
 }
 
 impl Signals {
@@ -144,6 +165,11 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            _without_effect: [
+                signal(SignalKind::hangup())?,
+                signal(SignalKind::user_defined1())?,
+                signal(SignalKind::user_defined2())?,
+            ],
         })
     }
 

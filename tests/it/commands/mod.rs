@@ -7,6 +7,7 @@ mod pages;
 mod request_lines;
 mod schema;
 mod serving;
+mod signals;
 mod start_faults;
 mod tenants;
 mod traces;
