@@ -14,6 +14,7 @@ mod m20261125_000004_portal_upkeep;
 mod m20261128_000005_names_and_keys;
 mod m20261128_000006_guard_lease;
 mod m20261128_000007_portal_accounts;
+mod m20261128_000008_policy_revisions;
 
 /// Every migration, oldest first.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000005_names_and_keys::Migration),
             Box::new(m20261128_000006_guard_lease::Migration),
             Box::new(m20261128_000007_portal_accounts::Migration),
+            Box::new(m20261128_000008_policy_revisions::Migration),
         ]
     }
 }

@@ -142,6 +142,10 @@ typed_id!(
     /// An answer of policy, as the decision log keeps it.
     DecisionId, "dec-"
 );
+typed_id!(
+    /// Somebody's word for a policy folder.
+    ApprovalId, "approval-"
+);
 
 impl DecisionId {
     /// When it was made, in milliseconds of Unix time.

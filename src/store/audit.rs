@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac as _};
+use sea_orm::prelude::Uuid;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use secrecy::{ExposeSecret, SecretSlice};
 use serde::Serialize;
@@ -84,7 +85,7 @@ impl Changes {
             .saturating_mul(2)
     }
 
-    fn to_text(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let mut changes = json!({ "before": self.before, "after": self.after });
         changes.sort_all_objects();
         changes.to_string()
@@ -150,10 +151,6 @@ impl Log {
         by: &Provenance,
         entry: Entry,
     ) -> Result<(Head, u64), Error> {
-        let key = self
-            .keys
-            .first()
-            .ok_or_else(|| Error::Setup("no audit key is set".to_owned()))?;
         let last: Option<(i64, Vec<u8>)> = audit_event::Entity::find()
             .select_only()
             .columns([audit_event::Column::Sequence, audit_event::Column::Mac])
@@ -166,8 +163,30 @@ impl Log {
             Some((sequence, mac)) => (sequence.saturating_add(1), to_mac(&mac)?),
             None => (1, ORIGIN),
         };
+        let event = self.event(organization.uuid(), sequence, &previous, by, entry)?;
+        let head = Head::of(&event);
+        let bytes = EVENT_BYTES.saturating_add(Changes::bytes(&event.changes));
+        audit_event::Entity::insert(event.into_active_model())
+            .exec_without_returning(transaction)
+            .await?;
+        Ok((head, bytes))
+    }
+
+    /// The event that follows `previous` in a chain.
+    pub(super) fn event(
+        &self,
+        organization_id: Uuid,
+        sequence: i64,
+        previous: &Mac,
+        by: &Provenance,
+        entry: Entry,
+    ) -> Result<audit_event::Model, Error> {
+        let key = self
+            .keys
+            .first()
+            .ok_or_else(|| Error::Setup("no audit key is set".to_owned()))?;
         let mut event = audit_event::Model {
-            organization_id: organization.uuid(),
+            organization_id,
             sequence,
             occurred_at: stored_time(by.at),
             actor: by.actor.clone(),
@@ -179,13 +198,8 @@ impl Log {
             key_id: key.id.clone(),
             mac: Vec::new(),
         };
-        event.mac = compute(key, &previous, &event)?.to_vec();
-        let head = Head::of(&event);
-        let bytes = EVENT_BYTES.saturating_add(Changes::bytes(&event.changes));
-        audit_event::Entity::insert(event.into_active_model())
-            .exec_without_returning(transaction)
-            .await?;
-        Ok((head, bytes))
+        event.mac = compute(key, previous, &event)?.to_vec();
+        Ok(event)
     }
 
     /// The event's code as it ought to be; `None` for an event of an unknown key.

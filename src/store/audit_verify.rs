@@ -39,7 +39,7 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Finding {
     /// The event's code does not fit: it was edited, moved or inserted, or the one before it was.
-    #[error("event {sequence} of {organization} was changed, moved or inserted")]
+    #[error("event {sequence} of {} was changed, moved or inserted", chain(.organization))]
     Altered {
         /// Whose chain.
         organization: OrganizationId,
@@ -47,7 +47,7 @@ pub enum Finding {
         sequence: i64,
     },
     /// A number is not there though a later event, or the organization itself, is.
-    #[error("event {sequence} of {organization} is missing")]
+    #[error("event {sequence} of {} is missing", chain(.organization))]
     Missing {
         /// Whose chain.
         organization: OrganizationId,
@@ -55,7 +55,7 @@ pub enum Finding {
         sequence: i64,
     },
     /// The event was written under a key that the settings do not have.
-    #[error("event {sequence} of {organization} was written under the unknown key `{key_id}`")]
+    #[error("event {sequence} of {} was written under the unknown key `{key_id}`", chain(.organization))]
     UnknownKey {
         /// Whose chain.
         organization: OrganizationId,
@@ -65,7 +65,7 @@ pub enum Finding {
         key_id: String,
     },
     /// A head shows that the chain was longer.
-    #[error("the events of {organization} are cut off before {sequence}, which a head attests")]
+    #[error("the events of {} are cut off before {sequence}, which a head attests", chain(.organization))]
     CutOff {
         /// Whose chain.
         organization: OrganizationId,
@@ -73,7 +73,7 @@ pub enum Finding {
         sequence: i64,
     },
     /// A head attests another event than the one that is there.
-    #[error("event {sequence} of {organization} is not the one that a head attests")]
+    #[error("event {sequence} of {} is not the one that a head attests", chain(.organization))]
     OtherHead {
         /// Whose chain.
         organization: OrganizationId,
@@ -86,6 +86,15 @@ pub enum Finding {
         /// From 1.
         line: usize,
     },
+}
+
+/// Whose chain it is.
+fn chain(organization: &OrganizationId) -> String {
+    if organization.uuid().is_nil() {
+        "the installation".to_owned()
+    } else {
+        organization.to_string()
+    }
 }
 
 type Heads = BTreeMap<Uuid, Vec<(i64, Mac)>>;
@@ -137,6 +146,8 @@ impl Store {
             }
         }
         report_cut_off(chain.as_ref(), &heads, &mut report);
+        self.verify_installation(&heads, &mut report).await?;
+        unseen.remove(&Uuid::nil());
         for (id, attested) in &unseen {
             let nothing = Chain {
                 organization: *id,
@@ -149,6 +160,27 @@ impl Store {
         }
         self.report_without_events(&unseen, &mut report).await?;
         Ok(report)
+    }
+
+    /// The chain of what belongs to no organization.
+    async fn verify_installation(&self, heads: &Heads, report: &mut Report) -> Result<(), Error> {
+        let mut chain = Chain {
+            organization: Uuid::nil(),
+            next: 1,
+            previous: ORIGIN,
+        };
+        loop {
+            let after = chain.next.saturating_sub(1);
+            let batch = self.installation_events_after(after, BATCH).await?;
+            if batch.is_empty() {
+                break;
+            }
+            for event in batch {
+                self.check_event(&mut chain, &event, heads, report)?;
+            }
+        }
+        report_cut_off(Some(&chain), heads, report);
+        Ok(())
     }
 
     async fn events_after(&self, chain: Option<&Chain>) -> Result<Vec<audit_event::Model>, Error> {

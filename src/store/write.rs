@@ -160,6 +160,17 @@ impl Write<'_> {
         Ok(())
     }
 
+    /// Adds an event to the chain of what belongs to no organization, within the transaction, which
+    /// has the lock on it. The event's number comes back.
+    pub(super) async fn record_for_installation(&mut self, entry: Entry) -> Result<i64, Error> {
+        let log = &self.store.audit;
+        let (sequence, head) = log
+            .append_for_installation(&self.transaction, self.by, entry)
+            .await?;
+        self.heads.push(head);
+        Ok(sequence)
+    }
+
     /// Commits; then publishes the new heads. A write that is dropped before is rolled back.
     pub(super) async fn commit(self) -> Result<(), Error> {
         let committed = {

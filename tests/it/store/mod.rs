@@ -15,6 +15,7 @@ mod names;
 mod network;
 mod organizations;
 mod people;
+mod policies;
 mod process;
 mod service_accounts;
 mod transcript;
