@@ -176,6 +176,12 @@ pub fn is_policy(name: &str) -> bool {
     !name.contains('/') && has_extension(name, "cedar")
 }
 
+/// Whether a file of this name within the folder holds examples.
+#[must_use]
+pub fn is_test(name: &str) -> bool {
+    is_below(name, TESTS)
+}
+
 fn is_below(name: &str, folder: &str) -> bool {
     name.strip_prefix(folder)
         .is_some_and(|rest| rest.starts_with('/'))

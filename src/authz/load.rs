@@ -23,6 +23,7 @@ use super::failures::Failures;
 use super::fault::{Fault, Source};
 use super::folder::Folder;
 use super::index::Index;
+use super::known::{self, Known};
 use super::limits::{self, Language};
 use super::refusal;
 use super::snapshot::{Invariant, Place, Snapshot};
@@ -48,30 +49,36 @@ const LITERALS: (&str, &str) = (
 /// # Errors
 ///
 /// Every fault that was found.
-pub(super) fn load(folder: &Folder) -> Result<Snapshot, Vec<Fault>> {
+pub(super) fn load(folder: &Folder, known: &Known<'_>) -> Result<Snapshot, Vec<Fault>> {
     thread::scope(|scope| {
         thread::Builder::new()
             .name("policies".to_owned())
             .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, || check(folder))
+            .spawn_scoped(scope, || check(folder, known))
             .map_err(|error| vec![Fault::new(format!("cannot start a thread: {error}"))])?
             .join()
             .unwrap_or_else(|_| Err(vec![Fault::new("reading the policies failed unexpectedly")]))
     })
 }
 
-fn check(folder: &Folder) -> Result<Snapshot, Vec<Fault>> {
+fn check(folder: &Folder, known: &Known<'_>) -> Result<Snapshot, Vec<Fault>> {
     let mut faults = limits::check(&folder.schema, Language::Schema);
     let schema = if faults.is_empty() {
         parse_schema(&folder.schema, &mut faults)
     } else {
         None
     };
-    let policies = parse_policies(&folder.policies, &mut faults);
+    let policies = parse_policies(&folder.policies, known, &mut faults);
     let Some((schema, json)) = schema else {
         return Err(faults);
     };
-    validate(&schema, &policies, &mut faults);
+    let nothing = PolicySet::new();
+    let unchecked = match known {
+        Known::Itself => &nothing,
+        _ if known.vouches_under(&folder.schema) => &policies.news,
+        _ => &policies.set,
+    };
+    validate(&schema, unchecked, &policies.files, &mut faults);
     let invariants = invariants(folder, &schema, &mut faults);
     let catalogue = match Catalogue::read(&folder.schema, &schema, &json) {
         Ok(catalogue) => catalogue,
@@ -86,7 +93,7 @@ fn check(folder: &Folder) -> Result<Snapshot, Vec<Fault>> {
     let whole = |error: &dyn std::error::Error| vec![Fault::new(error.to_string())];
     let actions = schema.action_entities().map_err(|error| whole(&error))?;
     let examples = conformance::check(&folder.schema, &schema, &json, &catalogue, &actions)?;
-    let too_deep = trial::too_deep(policies.set.policies(), &examples);
+    let too_deep = trial::too_deep(unchecked.policies(), &examples);
     faults.extend(
         too_deep
             .map_err(|error| whole(&error))?
@@ -99,8 +106,10 @@ fn check(folder: &Folder) -> Result<Snapshot, Vec<Fault>> {
     let index = Index::new(&policies.set, &catalogue, &actions).map_err(|error| whole(&error))?;
     Ok(Snapshot {
         schema,
+        schema_source: Arc::clone(&folder.schema),
         schema_digest: folder.schema_digest().into(),
         places: places(&policies),
+        sources: known::sources(&policies.files),
         invariants,
         policies: policies.set,
         index,
@@ -140,8 +149,8 @@ fn parse_schema(source: &Source, faults: &mut Vec<Fault>) -> Option<(Schema, Val
 fn invariants(folder: &Folder, schema: &Schema, faults: &mut Vec<Fault>) -> Vec<Invariant> {
     let mut invariants = Vec::new();
     for source in &folder.invariants {
-        let policies = parse_policies(std::slice::from_ref(source), faults);
-        validate(schema, &policies, faults);
+        let policies = parse_policies(std::slice::from_ref(source), &Known::Nothing, faults);
+        validate(schema, &policies.set, &policies.files, faults);
         let name = file_name(source);
         invariants.push(Invariant {
             name: name.strip_suffix(".cedar").unwrap_or(&name).to_owned(),
@@ -155,22 +164,29 @@ fn invariants(folder: &Folder, schema: &Schema, faults: &mut Vec<Fault>) -> Vec<
 /// The policies of all files, and the file of each.
 struct Policies {
     set: PolicySet,
+    /// Those that were not known before.
+    news: PolicySet,
     files: BTreeMap<PolicyId, Source>,
 }
 
-fn parse_policies(sources: &[Source], faults: &mut Vec<Fault>) -> Policies {
+fn parse_policies(sources: &[Source], known: &Known<'_>, faults: &mut Vec<Fault>) -> Policies {
     let mut policies = Policies {
         set: PolicySet::new(),
+        news: PolicySet::new(),
         files: BTreeMap::new(),
     };
     for source in sources {
+        if let Some(known) = known.policies(source) {
+            policies.add_known(source, &known, faults);
+            continue;
+        }
         let over = limits::check(source, Language::Policies);
         if !over.is_empty() {
             faults.extend(over);
             continue;
         }
         match PolicySet::from_str(source.inner()) {
-            Ok(parsed) => policies.add_file(source, &parsed, faults),
+            Ok(parsed) => policies.add_file(source, &parsed, known, faults),
             Err(error) => faults.extend(Fault::from_cedar(source, &error)),
         }
     }
@@ -178,7 +194,29 @@ fn parse_policies(sources: &[Source], faults: &mut Vec<Fault>) -> Policies {
 }
 
 impl Policies {
-    fn add_file(&mut self, source: &Source, parsed: &PolicySet, faults: &mut Vec<Fault>) {
+    /// The policies of a file that is as it was.
+    fn add_known(&mut self, source: &Source, known: &[&Policy], faults: &mut Vec<Fault>) {
+        for policy in known {
+            let start = policy.as_ref().loc().map(|loc| loc.span.offset());
+            let (start, length) = first_line(source, start);
+            let id = self.id_of(policy).unwrap_or_else(|fault| {
+                faults.push(fault.at(source, start, length));
+                PolicyId::new(format!("{}@{start}", file_name(source)))
+            });
+            if let Err(error) = self.set.add((*policy).clone()) {
+                faults.push(Fault::new(error.to_string()).at(source, start, length));
+            }
+            self.files.insert(id, source.clone());
+        }
+    }
+
+    fn add_file(
+        &mut self,
+        source: &Source,
+        parsed: &PolicySet,
+        known: &Known<'_>,
+        faults: &mut Vec<Fault>,
+    ) {
         for template in parsed.templates() {
             let (start, length) =
                 first_line(source, template.as_ref().loc().map(|loc| loc.span.offset()));
@@ -216,7 +254,12 @@ impl Policies {
             });
             let annotated = refusal::check(policy).into_iter();
             faults.extend(annotated.map(|fault| fault.at(source, start, length)));
-            if let Err(error) = self.set.add(policy.new_id(id.clone())) {
+            let policy = policy.new_id(id.clone());
+            if !known.has(&policy) {
+                // What cannot be added here cannot be added below, which tells.
+                let _ = self.news.add(policy.clone());
+            }
+            if let Err(error) = self.set.add(policy) {
                 faults.push(Fault::new(error.to_string()).at(source, start, length));
             }
             self.files.insert(id, source.clone());
@@ -260,11 +303,16 @@ impl Policies {
 }
 
 /// Strict validation; what Cedar calls a warning is a fault here.
-fn validate(schema: &Schema, policies: &Policies, faults: &mut Vec<Fault>) {
+fn validate(
+    schema: &Schema,
+    policies: &PolicySet,
+    files: &BTreeMap<PolicyId, Source>,
+    faults: &mut Vec<Fault>,
+) {
     let validator = Validator::new(schema.clone());
     // Level validation takes as long again, and most policies have nothing for it to find.
     let set = |named: bool| {
-        let policies = policies.set.policies();
+        let policies = policies.policies();
         let wanted = policies.filter(|policy| expressions::names_an_entity(policy) == named);
         PolicySet::from_policies(wanted.cloned()).map_err(Box::new)
     };
@@ -279,7 +327,7 @@ fn validate(schema: &Schema, policies: &Policies, faults: &mut Vec<Fault>) {
     let errors: Vec<&ValidationError> = results
         .iter()
         .flat_map(ValidationResult::validation_errors)
-        .filter(|error| !is_about_an_action(error, policies))
+        .filter(|error| !is_about_an_action(error, files))
         .collect();
     let erroneous: BTreeSet<&PolicyId> = errors.iter().map(|error| error.policy_id()).collect();
     let errors = errors
@@ -294,7 +342,7 @@ fn validate(schema: &Schema, policies: &Policies, faults: &mut Vec<Fault>) {
     let mut found: Vec<(&str, usize, Vec<Fault>)> = errors
         .chain(warnings)
         .filter_map(|(id, reported)| {
-            let source = policies.files.get(id)?;
+            let source = files.get(id)?;
             let start = reported
                 .labels()
                 .and_then(|mut labels| labels.next())
@@ -311,11 +359,11 @@ fn validate(schema: &Schema, policies: &Policies, faults: &mut Vec<Fault>) {
 
 /// Whether what is asked of an entity that is written out is asked of an action: the schema's actions
 /// and their groups are there for each request.
-fn is_about_an_action(error: &ValidationError, policies: &Policies) -> bool {
+fn is_about_an_action(error: &ValidationError, files: &BTreeMap<PolicyId, Source>) -> bool {
     if !matches!(error, ValidationError::EntityDerefLevelViolation(_)) {
         return false;
     }
-    let source = policies.files.get(error.policy_id());
+    let source = files.get(error.policy_id());
     let label = miette::Diagnostic::labels(error).and_then(|mut labels| labels.next());
     let written = source.zip(label).and_then(|(source, label)| {
         let end = label.offset().saturating_add(label.len());
@@ -348,7 +396,7 @@ fn places(policies: &Policies) -> BTreeMap<String, Place> {
     places
 }
 
-fn file_name(source: &Source) -> Cow<'_, str> {
+pub(super) fn file_name(source: &Source) -> Cow<'_, str> {
     Path::new(source.name())
         .file_name()
         .unwrap_or_default()

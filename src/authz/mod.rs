@@ -17,6 +17,7 @@ mod failures;
 pub mod fault;
 pub mod folder;
 mod index;
+mod known;
 mod limits;
 mod load;
 mod names;

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cedar_policy::entities_errors::EntitiesError;
-use cedar_policy::{Authorizer, Entities, Entity, EntityUid, PolicySet, Request, Response, Schema};
+use cedar_policy::{
+    Authorizer, Entities, Entity, EntityUid, PolicyId, PolicySet, Request, Response, Schema,
+};
 
 use super::answer::Answer;
 use super::catalogue::Catalogue;
@@ -16,9 +18,10 @@ use super::entities::Builder;
 use super::facts::FactsCache;
 pub use super::failures::Failure;
 use super::failures::Failures;
-use super::fault::LoadError;
+use super::fault::{LoadError, Source};
 use super::folder::Folder;
 use super::index::{Entry, Index};
+use super::known::Known;
 use super::load;
 use super::principal::Principal;
 use super::question::{PrincipalKind, Question, Resource, ResourceKind};
@@ -56,6 +59,14 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// A file of policies, as it was read.
+#[derive(Debug)]
+pub(super) struct PolicyFile {
+    pub(super) source: Source,
+    /// The `@id`s of its policies.
+    pub(super) policies: Vec<PolicyId>,
+}
+
 /// What must hold whatever anybody edits: each request that the policies allow, it allows, too.
 #[derive(Debug, Clone)]
 pub struct Invariant {
@@ -71,7 +82,10 @@ pub struct Invariant {
 #[derive(Debug)]
 pub struct Snapshot {
     pub(super) schema: Schema,
+    pub(super) schema_source: Source,
     pub(super) schema_digest: Arc<str>,
+    /// By file name.
+    pub(super) sources: BTreeMap<String, PolicyFile>,
     pub(super) policies: PolicySet,
     /// By `@id`.
     pub(super) places: BTreeMap<String, Place>,
@@ -103,7 +117,31 @@ impl Snapshot {
     ///
     /// As [`Snapshot::load`], but for reading.
     pub fn of(folder: &Folder) -> Result<Self, LoadError> {
-        load::load(folder).map_err(LoadError::new)
+        load::load(folder, &Known::Nothing).map_err(LoadError::new)
+    }
+
+    /// The same; what is as it was in `before` is neither parsed nor validated again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::of`].
+    pub fn after(before: &Self, folder: &Folder) -> Result<Self, LoadError> {
+        load::load(folder, &Known::Checked(before)).map_err(LoadError::new)
+    }
+
+    /// A folder that this very program has in force: it was checked, and is only parsed.
+    ///
+    /// # Errors
+    ///
+    /// It does not parse.
+    pub fn of_accepted(folder: &Folder) -> Result<Self, LoadError> {
+        load::load(folder, &Known::Itself).map_err(LoadError::new)
+    }
+
+    /// The name of the file that a policy of this `@id` is in.
+    #[must_use]
+    pub fn file_of(&self, policy: &str) -> Option<&str> {
+        self.places.get(policy).map(|place| place.file.as_str())
     }
 
     /// Where the policy of this `@id` stands.
