@@ -34,6 +34,7 @@ use crate::authz::snapshot::Snapshot;
 use crate::domain::clock::Clock;
 use crate::domain::confirmed_clock::ConfirmedClock;
 use crate::domain::entropy::Entropy;
+use crate::http::revisions::Revisions;
 use crate::http::searches::Searches;
 use crate::http::state::State;
 use crate::http::tasks::Tasks;
@@ -93,15 +94,22 @@ impl App {
     ) -> Result<Self, StartError> {
         let keys = settings.require_keys()?;
         let confirmed = Arc::new(ConfirmedClock::new(Arc::clone(&clock)));
-        let policies = Policies::new(settings, keys, program);
-        let mut started = policies.start(clock.now()).await?;
         let store = database::wait_for_store(settings, keys, &clock, &entropy).await?;
         let budgets = Arc::new(budgets::from_settings(&settings.budgets, &clock));
         let store = Arc::new(store.with_budgets(Arc::clone(&budgets)));
         let pending = replay::wait_for_turn(settings, keys, &store).await?;
         store.migrate_up().await?;
         database::note_keys(&store, keys).await?;
-        policies::warn_of_unknown_names(&store, &started.snapshot, &mut started.health).await;
+        let policies = Policies::new(
+            settings,
+            keys,
+            program,
+            Arc::clone(&store),
+            Arc::clone(&clock),
+        );
+        let mut started = policies.start(clock.now()).await?;
+        let names = policies::warn_of_unknown_names(&store, &started.snapshot).await;
+        started.health.warnings.extend(names.into_iter().flatten());
         let replay = replay::open(pending, &store, &clock, &*entropy).await?;
         let decisions =
             decisions::open(settings, keys, (&clock, &confirmed), (&budgets, &entropy))?;
@@ -133,7 +141,7 @@ impl App {
         };
         let mail = people::mail_sender(settings, &base, shared)?;
         let portal_users = people::portal_users(settings, keys, &base, shared)?;
-        policies.note_start(&started.taken)?;
+        policies.record_start(&started.taken).await?;
         let state = State {
             store,
             service_accounts,
@@ -144,6 +152,7 @@ impl App {
             engine: Engine::new(started.snapshot),
             decisions: decisions::recorder(decisions.as_ref(), &entropy),
             searches: Searches::new(Arc::clone(&budgets)),
+            revisions: Revisions::default(),
             explain: Box::new(Explainer),
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,

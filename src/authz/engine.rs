@@ -18,12 +18,28 @@ pub const STACK_BYTES: usize = 16 * 1024 * 1024;
 /// How it stands with the policies, beside what is in force.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Health {
+    /// Of the whole folder that is in force, invariants and examples included.
+    pub whole_digest: Option<Arc<str>>,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// What is in force and does not pass these checks: an emergency stop, which is taken first.
+    pub failed_checks: Vec<String>,
+    /// Why the folder that is asked beside it cannot be used as it is now.
+    pub shadow: Option<String>,
     /// A newer folder that was not taken; the older one serves.
     pub refused: Option<Refused>,
     /// What should be looked at, one paragraph each.
     pub warnings: Vec<String>,
     /// Checks that this machine could not run, and why.
     pub not_run: Vec<String>,
+}
+
+impl Health {
+    /// Whether somebody should look at the policies.
+    #[must_use]
+    pub const fn is_degraded(&self) -> bool {
+        self.refused.is_some() || !self.failed_checks.is_empty() || self.shadow.is_some()
+    }
 }
 
 /// A folder that was not taken.
@@ -81,10 +97,16 @@ impl Engine {
         self.health.load_full()
     }
 
+    /// Notes what has changed.
+    pub fn update(&self, change: impl Fn(&mut Health)) {
+        let mut health = (*self.health.load_full()).clone();
+        change(&mut health);
+        self.report(health);
+    }
+
     /// Notes how it stands.
     pub fn report(&self, health: Health) {
-        metrics::gauge!("charter_policies_degraded")
-            .set(f64::from(u8::from(health.refused.is_some())));
+        metrics::gauge!("charter_policies_degraded").set(f64::from(u8::from(health.is_degraded())));
         metrics::gauge!("charter_policies_warnings")
             .set(u32::try_from(health.warnings.len()).map_or(f64::INFINITY, f64::from));
         self.health.store(Arc::new(health));

@@ -134,6 +134,17 @@ struct Part {
 struct Policies {
     status: &'static str,
     digest: String,
+    /// Of the whole folder, invariants and examples included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder_digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
+    /// Checks that what is in force did not pass.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failed_checks: Vec<String>,
+    /// Why the folder that is asked beside it cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failing: Vec<FailingPolicy>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -173,12 +184,16 @@ impl Policies {
             })
             .collect();
         Self {
-            status: if health.refused.is_some() || !failing.is_empty() {
+            status: if health.is_degraded() || !failing.is_empty() {
                 "degraded"
             } else {
                 "ok"
             },
             digest: snapshot.digest().to_string(),
+            folder_digest: health.whole_digest.as_deref().map(str::to_owned),
+            since: health.since.map(timestamp::format),
+            failed_checks: health.failed_checks.clone(),
+            shadow: health.shadow.clone(),
             failing,
             refused: health.refused.as_ref().map(|refused| RefusedFolder {
                 digest: refused.digest.as_deref().map(str::to_owned),

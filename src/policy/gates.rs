@@ -17,7 +17,7 @@ use super::manifest::{self, Manifest};
 use super::prove::cache::ProofCache;
 use super::prove::{self, prove_for_gate};
 use super::solver::{self, Solver};
-use super::{diff, test};
+use super::{diff, stop, test};
 
 /// How long an emergency stop may be looked at by the solver.
 const MOST_FOR_A_STOP: Duration = Duration::from_secs(2);
@@ -227,27 +227,30 @@ pub fn check_manifest(folder: &Folder, demanded: bool) -> Result<Option<u64>, Lo
 /// one run shows all.
 #[must_use]
 pub fn run(job: &Job, clock: &dyn Clock) -> Verdict {
-    let candidate = match Loaded::of(job, &job.candidate) {
+    // Both were in force. Without them what they promise could not be held against the candidate.
+    let unreadable = |error: LoadError| {
+        let report = format!("what is in force cannot be read again\n{}", error.report());
+        Verdict::refused(Gate::Validation, report)
+    };
+    let live = job.live.as_ref().map(|files| Loaded::accepted(job, files));
+    let live = match live.transpose() {
+        Ok(live) => live,
+        Err(error) => return unreadable(error),
+    };
+    let candidate = match Loaded::after(live.as_ref(), job, &job.candidate) {
         Ok(loaded) => loaded,
         Err(error) => return Verdict::refused(Gate::Validation, error.report()),
     };
-    // Both were in force. Without them what they promise could not be held against the candidate.
-    let earlier = |files: &Option<Files>| {
-        let loaded = files.as_ref().map(|files| Loaded::of(job, files));
-        loaded.transpose().map_err(|error| {
-            let report = format!("what is in force cannot be read again\n{}", error.report());
-            Verdict::refused(Gate::Validation, report)
-        })
-    };
     // Often it is one folder; of thousands of policies each reading counts.
-    let baseline = if job.baseline == job.live {
-        None
-    } else {
-        job.baseline.clone()
+    let at_start = match &job.baseline {
+        Some(files) if job.live.as_ref() != Some(files) => {
+            Some(Loaded::after(live.as_ref(), job, files))
+        }
+        _ => None,
     };
-    let (live, at_start) = match (earlier(&job.live), earlier(&baseline)) {
-        (Ok(live), Ok(at_start)) => (live, at_start),
-        (Err(refused), _) | (_, Err(refused)) => return refused,
+    let at_start = match at_start.transpose() {
+        Ok(at_start) => at_start,
+        Err(error) => return unreadable(error),
     };
     let mut gates = Gates {
         verdict: Verdict::default(),
@@ -345,7 +348,7 @@ impl Gates {
                 self.unfinished += usize::from(unproved.is_unfinished());
                 let mut report = unproved.report;
                 if unproved.proofs.findings.iter().any(was_promised_at_start) {
-                    report.push_str(&how_to_approve(candidate));
+                    report.push_str(&how_to_approve(&candidate.folder));
                 }
                 self.verdict.refuse(Gate::Proofs, report);
             }
@@ -369,14 +372,14 @@ impl Gates {
             }
         };
         self.unfinished += usize::from(is_unfinished);
-        let report = report + &how_to_approve(candidate);
+        let report = report + &how_to_approve(&candidate.folder);
         self.verdict.refuse(Gate::Widening, report);
     }
 
-    /// A stop is not held up by what may be told of it later.
+    /// A stop that is not in force yet is not held up by what may be told of it later.
     fn limits(&self, job: &Job) -> solver::Limits {
         let mut whole = job.time * 2 / 5;
-        if self.only_forbids {
+        if self.only_forbids && !job.is_stop {
             whole = whole.min(MOST_FOR_A_STOP);
         }
         solver::Limits {
@@ -407,10 +410,12 @@ const fn was_promised_at_start(finding: &prove::Finding) -> bool {
     )
 }
 
-fn how_to_approve(candidate: &Loaded) -> String {
+/// What an operator does who wants a folder in force though it is held back.
+#[must_use]
+pub fn how_to_approve(candidate: &Folder) -> String {
     format!(
-        "\nif that is meant: charter policy approve {}",
-        candidate.folder.whole_digest()
+        "\nif that is meant: charter policy approve {} --reason '…'",
+        candidate.whole_digest()
     )
 }
 
@@ -421,9 +426,20 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn of(job: &Job, files: &Files) -> Result<Self, LoadError> {
+    /// What was in force is only parsed: it was checked when it was taken.
+    fn accepted(job: &Job, files: &Files) -> Result<Self, LoadError> {
         let folder = Folder::of_files(&job.dir, files.clone())?;
-        let snapshot = Snapshot::of(&folder)?;
+        let snapshot = Snapshot::of_accepted(&folder)?;
+        Ok(Self { folder, snapshot })
+    }
+
+    /// What is as it was is not checked again.
+    fn after(before: Option<&Self>, job: &Job, files: &Files) -> Result<Self, LoadError> {
+        let folder = Folder::of_files(&job.dir, files.clone())?;
+        let snapshot = match before {
+            Some(before) => Snapshot::after(&before.snapshot, &folder)?,
+            None => Snapshot::of(&folder)?,
+        };
         Ok(Self { folder, snapshot })
     }
 
@@ -438,25 +454,10 @@ impl Loaded {
         let policies = |loaded: &Self| -> BTreeMap<String, (Effect, String)> {
             let policies = loaded.snapshot.policies().policies();
             policies
-                .map(|policy| {
-                    (
-                        policy.id().to_string(),
-                        (policy.effect(), policy.to_string()),
-                    )
-                })
+                .map(|policy| (policy.id().to_string(), stop::text(policy)))
                 .collect()
         };
-        let (before, now) = (policies(live), policies(self));
-        let kept = before
-            .iter()
-            .all(|(id, policy)| now.get(id) == Some(policy));
-        let added: Vec<&Effect> = now
-            .iter()
-            .filter(|(id, _)| !before.contains_key(*id))
-            .map(|(_, (effect, _))| effect)
-            .collect();
-        kept && !added.is_empty()
-            && added.iter().all(|effect| **effect == Effect::Forbid)
+        stop::only_adds_forbids(&policies(live), &policies(self))
             && beside_policies(live) == beside_policies(self)
     }
 }

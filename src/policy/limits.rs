@@ -13,12 +13,12 @@ const MAX_CPU_SECONDS: u64 = 600;
 const NICENESS: i32 = 10;
 
 /// Confines this process and those that it starts: no more memory than a large folder needs, no
-/// endless work, no core dump of policies.
+/// endless work, no core dump of policies. What is not urgent lets requests go first.
 ///
 /// # Errors
 ///
 /// The operating system refuses.
-pub fn confine() -> io::Result<()> {
+pub fn confine(is_urgent: bool) -> io::Result<()> {
     let limits = [
         (Resource::As, MAX_MEMORY_BYTES),
         (Resource::Cpu, MAX_CPU_SECONDS),
@@ -35,7 +35,9 @@ pub fn confine() -> io::Result<()> {
         };
         setrlimit(resource, limit)?;
     }
-    step_back();
+    if !is_urgent {
+        step_back();
+    }
     Ok(())
 }
 

@@ -16,6 +16,7 @@ pub mod replay;
 mod request_type;
 mod served;
 pub mod solver;
+pub mod stop;
 pub mod test;
 pub mod verdict;
 pub mod written_request;

@@ -32,6 +32,18 @@ pub(super) fn search_path() -> Option<OsString> {
     std::env::var_os("PATH")
 }
 
+/// Who works on this machine, as the login shell or `sudo` says.
+pub(super) fn system_user() -> Option<String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the environment"
+    )]
+    let read = |name| std::env::var(name).ok();
+    ["SUDO_USER", "LOGNAME", "USER"]
+        .into_iter()
+        .find_map(|name| read(name).filter(|user| !user.is_empty()))
+}
+
 /// A value and who set it; `None` for the embedded default.
 pub(super) struct Layered {
     pub(super) value: ValueKind,

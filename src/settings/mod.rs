@@ -137,12 +137,28 @@ pub struct Policies {
     pub manifest: bool,
     /// Whether an edit that allows more waits for an approval.
     pub hold_widening: bool,
+    /// How many people must approve.
+    pub approvals: usize,
+    /// Who approves, where the command does not say.
+    pub operator: Option<String>,
+    /// What happens at start to a folder that is not taken.
+    pub start: PolicyStart,
     /// Time for the checks of one edit.
     pub check_timeout: Duration,
     /// So much more for each policy.
     pub check_timeout_per_policy: Duration,
     /// A folder that is asked beside it and decides nothing.
     pub shadow: Option<PathBuf>,
+}
+
+/// What happens at start to a policy folder that is not taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PolicyStart {
+    /// What was in force before is in force again.
+    #[default]
+    LastAccepted,
+    /// The service does not start.
+    Strict,
 }
 
 /// Whether a check is made.
@@ -337,6 +353,7 @@ impl Settings {
             }
         }
         settings.policies.search_path = layers::search_path();
+        settings.policies.operator = layers::system_user();
         Ok(settings)
     }
 

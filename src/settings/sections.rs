@@ -10,9 +10,9 @@ use url::{Host, Url};
 
 use super::reader::Reader;
 use super::{
-    Database, Log, LogFormat, LoggedRequests, Mail, Policies, Portal, RateLimit, RateLimits,
-    Replay, ReplayStore, Requirement, Server, Settings, Signing, Telemetry, budgets, decisions,
-    keys,
+    Database, Log, LogFormat, LoggedRequests, Mail, Policies, PolicyStart, Portal, RateLimit,
+    RateLimits, Replay, ReplayStore, Requirement, Server, Settings, Signing, Telemetry, budgets,
+    decisions, keys,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -143,6 +143,15 @@ fn policies(reader: &mut Reader) -> Policies {
             &[("optional", false), ("required", true)],
         ),
         hold_widening: reader.choice("policies.widening", &[("free", false), ("approved", true)]),
+        operator: None,
+        approvals: reader.number("policies.approvals", 1..=2),
+        start: reader.choice(
+            "policies.start",
+            &[
+                ("last-accepted", PolicyStart::LastAccepted),
+                ("strict", PolicyStart::Strict),
+            ],
+        ),
         check_timeout: reader.duration("policies.check_timeout", SECOND..=10 * MINUTE),
         check_timeout_per_policy: reader
             .duration("policies.check_timeout_per_policy", Duration::ZERO..=SECOND),

@@ -1,16 +1,20 @@
 //! Runs the gates in a process of its own: a policy can overflow its parser's stack, which ends the
 //! process that parses it.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use crate::authz::folder::Folder;
 use crate::policy::gates::{Gate, Job, Verdict};
+use crate::policy::stop::StopJob;
 use crate::policy::{limits, solver};
 
 /// A verdict is a few reports.
@@ -64,24 +68,44 @@ impl Checker {
     /// Leads a candidate through the gates, for as long as the job may take. A check that does not
     /// come to its end is a refusal.
     pub(super) async fn check(&self, job: &Job) -> Verdict {
-        match tokio::time::timeout(job.time, self.run(job)).await {
-            Ok(Ok(verdict)) => verdict,
-            Ok(Err(reason)) => unfinished(reason),
-            Err(_elapsed) => unfinished(format!(
-                "the check took longer than {:?} and was ended; raise `policies.check_timeout` or \
-                 `policies.check_timeout_per_policy`",
-                job.time
+        match self.within(job.time, &[], job).await {
+            Ok(verdict) => verdict,
+            Err(reason) => unfinished(reason),
+        }
+    }
+
+    /// The names of the files that only forbid more. It does not let requests go first.
+    pub(super) async fn stops(&self, job: &StopJob) -> Result<BTreeSet<String>, String> {
+        self.within(self.timeout, &["--stops"], job).await
+    }
+
+    async fn within<T: DeserializeOwned>(
+        &self,
+        time: Duration,
+        arguments: &[&str],
+        job: &impl Serialize,
+    ) -> Result<T, String> {
+        match tokio::time::timeout(time, self.run(arguments, job)).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err(format!(
+                "the check took longer than {time:?} and was ended; raise `policies.check_timeout` or \
+                 `policies.check_timeout_per_policy`"
             )),
         }
     }
 
-    async fn run(&self, job: &Job) -> Result<Verdict, String> {
+    async fn run<T: DeserializeOwned>(
+        &self,
+        arguments: &[&str],
+        job: &impl Serialize,
+    ) -> Result<T, String> {
         let told = |what: &str, error: &dyn std::fmt::Display| {
             format!("the check of the policies could not {what}: {error}")
         };
         let job = serde_json::to_vec(job).map_err(|error| told("be described", &error))?;
         let mut child = Command::new(&self.program)
             .args(["policy", "gate"])
+            .args(arguments)
             // Settings may stand in the environment, keys among them: not the solver's business.
             .env_clear()
             .envs(self.search_path.iter().map(|path| ("PATH", path)))

@@ -2,30 +2,35 @@
 //!
 //! Whatever is wrong with an edit, what was in force stays in force, and `/readyz` says why.
 
+mod accepted;
 mod checker;
-mod memory;
+mod promise;
+mod read;
 mod reload;
 mod shadow;
+mod start;
+mod stops;
+mod take;
 mod watch;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::authz::engine::Health;
 use crate::authz::folder::Folder;
 use crate::authz::snapshot::Snapshot;
+use crate::domain::clock::Clock;
 use crate::domain::timestamp::Timestamp;
 use crate::policy::gates::{self, Demand, Job, Kept, Verdict};
 use crate::settings::keys::Keys;
-use crate::settings::{Requirement, Settings};
-use crate::store::Store;
+use crate::settings::{PolicyStart, Requirement, Settings};
+use crate::store::{NewPolicyRevision, Store, TakenAs};
 
-pub use memory::Memory;
-use memory::{Accepted, Last};
-use reload::Read;
+use accepted::{AcceptedStore, Last};
 pub(super) use reload::Reloader;
+use start::Taken;
 
-use super::StartError;
 use checker::Checker;
 
 /// What is known about the folder beside its texts, and how it is checked.
@@ -34,7 +39,7 @@ pub(super) struct Policies {
     shadow: Option<PathBuf>,
     rules: Rules,
     checker: Checker,
-    memory: Memory,
+    accepted: AcceptedStore,
 }
 
 /// What the settings demand of an edit.
@@ -45,27 +50,18 @@ struct Rules {
     solver: Option<PathBuf>,
     manifest: bool,
     hold_widening: bool,
-}
-
-/// What decides from the start on.
-pub(super) struct Started {
-    pub(super) snapshot: Snapshot,
-    pub(super) health: Health,
-    pub(super) taken: Taken,
-}
-
-/// The folder that was taken at start.
-pub(super) struct Taken {
-    folder: Folder,
-    /// Whether the solver proved it.
-    proved: bool,
-    /// What is to be noted, if it was not in force before.
-    note: Option<Accepted>,
+    start: PolicyStart,
 }
 
 impl Policies {
     /// `program` is this program, which checks candidates in a process of its own.
-    pub(super) fn new(settings: &Settings, keys: &Keys, program: &Path) -> Self {
+    pub(super) fn new(
+        settings: &Settings,
+        keys: &Keys,
+        program: &Path,
+        store: Arc<Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let policies = &settings.policies;
         Self {
             dir: policies.dir.clone(),
@@ -77,6 +73,7 @@ impl Policies {
                 solver: policies.solver.clone(),
                 manifest: policies.manifest,
                 hold_widening: policies.hold_widening,
+                start: policies.start,
             },
             checker: Checker::new(
                 program,
@@ -84,129 +81,14 @@ impl Policies {
                 policies.check_timeout,
                 policies.check_timeout_per_policy,
             ),
-            memory: Memory::of(&settings.data_dir, keys),
+            accepted: AcceptedStore::new(
+                &settings.data_dir,
+                keys,
+                policies.approvals,
+                store,
+                clock,
+            ),
         }
-    }
-
-    /// Reads the folder and leads it through the gates that are demanded.
-    ///
-    /// # Errors
-    ///
-    /// Whatever is wrong with it.
-    pub(super) async fn start(&self, now: Timestamp) -> Result<Started, StartError> {
-        let folder = load(&self.dir)?;
-        folder.warn_if_anybody_may_write();
-        let last = self.memory.last().map_err(StartError::Policies)?;
-        let version = self
-            .check_version(&folder, &last)
-            .map_err(StartError::Policies)?;
-        let job = self.job_at_start(&folder, &last)?;
-        let mut verdict = Verdict::default();
-        if job.tests != Demand::No || job.proofs != Demand::No || job.hold_widening {
-            verdict = self.checker.check(&job).await;
-            if let Some(report) = verdict.report() {
-                return Err(StartError::Policies(report));
-            }
-        }
-        let snapshot =
-            Snapshot::of(&folder).map_err(|error| StartError::Policies(error.report()))?;
-        // The same folder is in force since it was first.
-        let is_news = match &last {
-            Last::Known(last, _) => {
-                *last.digest != **folder.whole_digest() || last.version != version
-            }
-            Last::None | Last::Broken(_) => true,
-        };
-        tell(&verdict);
-        self.memory.remember(&last);
-        let note = is_news.then(|| accepted(&folder, version, &verdict, &last, now));
-        Ok(Started {
-            snapshot,
-            health: health(&verdict),
-            taken: Taken {
-                folder,
-                proved: verdict.proved,
-                note,
-            },
-        })
-    }
-
-    /// Notes what was taken at start, once nothing else keeps the service from starting.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be written.
-    pub(super) fn note_start(&self, taken: &Taken) -> Result<(), StartError> {
-        let Some(note) = &taken.note else {
-            return Ok(());
-        };
-        self.memory.accept(note.clone()).map_err(|error| {
-            let dir = self.memory.dir().display();
-            StartError::Policies(format!(
-                "it cannot be noted in `{dir}` which policies are in force: {error}\nmake the directory the service's own"
-            ))
-        })
-    }
-
-    /// Reads the folder, and what is known of it. Blocking.
-    fn read(&self) -> Read {
-        let folder = Folder::read(&self.dir).map_err(|error| error.report());
-        let last = self.memory.last();
-        let is_approved =
-            |folder: &Folder, last: &Last| self.memory.is_approved(folder.whole_digest(), last);
-        match (folder, last) {
-            (Ok(folder), Ok(last)) => Read {
-                approved: is_approved(&folder, &last),
-                folder: Ok(folder),
-                last,
-            },
-            (Err(reason), _) | (_, Err(reason)) => Read {
-                folder: Err(reason),
-                last: Last::None,
-                approved: false,
-            },
-        }
-    }
-
-    /// A check of the folder in the light of what was in force before the stop. Its invariants count
-    /// no more: restarting is how they are taken back.
-    fn job_at_start(&self, folder: &Folder, last: &Last) -> Result<Job, StartError> {
-        let digest = folder.whole_digest();
-        let mut job = self.job(folder);
-        // Nobody is served worse by a start that takes longer, as on a busy machine.
-        job.time = job.time.max(START_TIMEOUT);
-        let before = match last {
-            Last::None => {
-                job.hold_widening = false;
-                return Ok(job);
-            }
-            Last::Known(last, _) if *last.digest == **digest => {
-                job.hold_widening = false;
-                job.is_stop = last.is_stop;
-                return Ok(job);
-            }
-            Last::Known(last, _) => Some(last.files.clone()),
-            Last::Broken(_) => {
-                tracing::error!("the note of the policies that were in force before is broken");
-                None
-            }
-        };
-        let is_approved = self.memory.is_approved(digest, last);
-        job.hold_widening &= !is_approved;
-        // Another version of this program may not be able to read it any more.
-        job.live = before.filter(|files| {
-            let folder = Folder::of_files(&self.dir, files.clone());
-            folder.and_then(|folder| Snapshot::of(&folder)).is_ok()
-        });
-        let is_held = job.hold_widening && job.live.is_none();
-        let may_be_older = self.rules.manifest && matches!(last, Last::Broken(_));
-        if !is_approved && (is_held || may_be_older) {
-            return Err(StartError::Policies(format!(
-                "what was in force before is not known any more, so the policies cannot be held against \
-                 it\nif they are meant: charter policy approve {digest}"
-            )));
-        }
-        Ok(job)
     }
 
     /// A check of the folder for itself.
@@ -221,8 +103,8 @@ impl Policies {
             proofs: self.rules.proofs,
             solver: self.checker.solver(self.rules.solver.as_deref()),
             proofs_kept: Some(Kept {
-                dir: self.memory.dir().join("proofs"),
-                key: self.memory.key_for(b"proofs"),
+                dir: self.accepted.proofs().0.to_owned(),
+                key: self.accepted.proofs().1,
             }),
             hold_widening: self.rules.hold_widening,
             is_stop: false,
@@ -240,21 +122,20 @@ impl Policies {
     }
 }
 
-/// What is noted of a folder that is in force from a time on, in the place of another.
-fn accepted(
+/// What is recorded of a folder that is in force from a time on.
+fn revision(
     folder: &Folder,
     version: Option<u64>,
-    verdict: &Verdict,
-    before: &Last,
+    taken_as: TakenAs,
     at: Timestamp,
-) -> Accepted {
-    Accepted {
-        version,
-        digest: folder.whole_digest().to_string(),
-        at,
-        is_stop: verdict.is_stop,
+) -> NewPolicyRevision {
+    NewPolicyRevision {
+        whole_digest: folder.whole_digest().to_string(),
+        policy_digest: folder.digest().to_string(),
+        manifest_version: version,
         files: folder.files().clone(),
-        after: before.mark(),
+        taken_as,
+        in_force_from: at,
     }
 }
 
@@ -266,12 +147,8 @@ fn demand(requirement: Requirement) -> Demand {
     }
 }
 
-fn load(dir: &Path) -> Result<Folder, StartError> {
-    Folder::read(dir).map_err(|error| StartError::Policies(error.report()))
-}
-
 /// Logs what was found beside refusals.
-fn tell(verdict: &Verdict) {
+fn log_findings(verdict: &Verdict) {
     for finding in &verdict.warnings {
         tracing::warn!(gate = finding.gate.as_str(), "{}", finding.report);
     }
@@ -284,22 +161,34 @@ fn tell(verdict: &Verdict) {
     }
 }
 
+/// What the gates found beside refusals. Of an emergency stop, it would have held any other edit up.
 fn health(verdict: &Verdict) -> Health {
     let not_run = |(gate, reason): (&gates::Gate, &String)| format!("{gate}: {reason}");
+    let found = verdict.warnings.iter().map(gates::Finding::text).collect();
+    let (failed_checks, warnings) = if verdict.is_stop {
+        (found, Vec::new())
+    } else {
+        (Vec::new(), found)
+    };
     Health {
-        refused: None,
-        warnings: verdict.warnings.iter().map(gates::Finding::text).collect(),
+        failed_checks,
+        warnings,
         not_run: verdict.not_run.iter().map(not_run).collect(),
+        ..Health::default()
     }
 }
 
-/// Names that somebody has and the policies do not know: they count for nothing.
-pub(super) async fn warn_of_unknown_names(store: &Store, snapshot: &Snapshot, health: &mut Health) {
+/// Names that somebody has and the policies do not know: they count for nothing. `None` if they
+/// cannot be read now.
+pub(super) async fn warn_of_unknown_names(
+    store: &Store,
+    snapshot: &Snapshot,
+) -> Option<Vec<String>> {
     let names = match store.granted_names().await {
         Ok(names) => names,
         Err(error) => {
             tracing::warn!(%error, "roles and permissions in the database could not be held against the policies");
-            return;
+            return None;
         }
     };
     let catalogue = snapshot.catalogue();
@@ -314,13 +203,12 @@ pub(super) async fn warn_of_unknown_names(store: &Store, snapshot: &Snapshot, he
         .map(|(what, name)| {
             format!("names: somebody has the {what} `{name}`, which the schema does not have; it counts for nothing and can be taken away")
         });
-    for warning in warnings {
+    let warnings: Vec<String> = warnings.collect();
+    for warning in &warnings {
         tracing::warn!("{warning}");
-        health.warnings.push(warning);
     }
+    Some(warnings)
 }
 
-/// Time for the checks at start, at least.
-const START_TIMEOUT: Duration = Duration::from_mins(5);
 /// How long a change must have rested before it is looked at.
 const SETTLE: Duration = Duration::from_millis(100);

@@ -1,26 +1,27 @@
-//! Takes an edit of the folder while requests are served, or says why not.
+//! Follows the folder while requests are served: looks at it, has edits checked, one at a time.
+//!
+//! What only forbids more is taken at once (`stops`); what passes its check is taken, or what is
+//! wrong with it told (`take`).
 
-use std::io;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::authz::decision_log::Shadow;
-use crate::authz::engine::{Health, Refused};
 use crate::authz::folder::{Files, Folder};
 use crate::authz::snapshot::Snapshot;
 use crate::http::state::State;
 use crate::policy::gates::{Demand, Gate, Job, Verdict};
-use crate::policy::limits;
 
-use super::memory::Last;
+use super::promise::Promise;
+use super::read::{Judged, Read, behind};
 use super::shadow::ShadowFolder;
 use super::watch::Watch;
-use super::{Policies, SETTLE, Taken, accepted, health, tell, warn_of_unknown_names};
+use super::{Policies, SETTLE, Taken};
 
 /// How often the folder is looked at whatever was heard of it.
 pub(super) const POLL: Duration = Duration::from_secs(1);
@@ -28,38 +29,62 @@ pub(super) const POLL: Duration = Duration::from_secs(1);
 const TRIES: usize = 10;
 /// When a check that did not come to its end is tried again.
 pub(super) const RETRY: Duration = Duration::from_secs(30);
-/// What `/readyz` says for as long as it is so.
-const NOT_NOTED: &str = "notes: it could not be written down which policies are in force, it is tried \
-    again each second; until then nothing can be approved, and a restart would compare with what was \
-    in force before";
-/// A log line or `/readyz` is not the place for more.
-const MAX_REASON_BYTES: usize = 8_000;
+/// So many checks in a row are given up for a newer edit; the next one is led to its end, so that a
+/// folder that never rests still gets somewhere.
+const MOST_OVERTAKEN: usize = 2;
 
 /// The work of taking edits.
 pub(crate) struct Reloader {
-    policies: Arc<Policies>,
+    pub(super) policies: Arc<Policies>,
     shadow: Option<ShadowFolder>,
-    state: Arc<State>,
+    pub(super) state: Arc<State>,
     /// What is in force.
-    live: Files,
-    /// Whose invariants a candidate must keep, beside its own.
-    baseline: Files,
+    pub(super) live: Files,
+    /// Whether every gate has looked at what is in force.
+    pub(super) checked: bool,
+    /// What a candidate must keep, beside its own invariants.
+    pub(super) promise: Promise,
     /// Whether the solver answered before: then it is no more excused.
-    can_prove: bool,
+    pub(super) can_prove: bool,
     /// What was judged last.
-    judged: Option<Judged>,
+    pub(super) judged: Option<Judged>,
+    /// What is being checked.
+    pub(super) checking: Option<Checking>,
+    /// How many checks in a row were given up for a newer edit.
+    overtaken: usize,
+    /// Changed files of which none only forbids more.
+    pub(super) no_stops: Option<Files>,
     /// When to judge the same folder again, on the clock that never steps back.
-    retry_at: Option<Duration>,
+    pub(super) retry_at: Option<Duration>,
+    /// When to check again what is in force, likewise.
+    pub(super) check_again_at: Option<Duration>,
     /// Snapshots that requests may still hold.
-    retired: Vec<Arc<Snapshot>>,
+    pub(super) retired: Vec<Arc<Snapshot>>,
 }
 
-/// What a judgement depends on.
-#[derive(Clone, PartialEq, Eq)]
-struct Judged {
-    /// The files, or why they cannot be read.
-    read: Result<Files, String>,
-    approved: bool,
+/// A check under way, in a process of its own.
+pub(super) struct Checking {
+    pub(super) of: Subject,
+    /// What was in force when it began.
+    pub(super) live: Files,
+    verdict: Pin<Box<dyn Future<Output = Verdict> + Send>>,
+}
+
+/// What is checked.
+pub(super) enum Subject {
+    /// The folder as it was read; its manifest's version.
+    Edit(Box<Read>, Option<u64>),
+    /// What is in force already, since it only forbids more.
+    InForce,
+}
+
+impl Checking {
+    fn judged(&self) -> Option<Judged> {
+        match &self.of {
+            Subject::Edit(read, _) => Some(read.judged()),
+            Subject::InForce => None,
+        }
+    }
 }
 
 impl Reloader {
@@ -70,24 +95,24 @@ impl Reloader {
         state: Arc<State>,
         started: &Taken,
     ) -> Self {
-        let files = started.folder.files().clone();
         let policies = Arc::new(policies);
+        let shadow = policies.shadow.clone().zip(shadow);
         Self {
-            shadow: policies
-                .shadow
-                .clone()
-                .zip(shadow)
-                .map(|(dir, shadow)| ShadowFolder::new(dir, shadow, Arc::clone(&policies))),
+            shadow: shadow.map(|(dir, shadow)| {
+                ShadowFolder::new(dir, shadow, Arc::clone(&policies), Arc::clone(&state))
+            }),
             policies,
             state,
-            live: files.clone(),
-            judged: Some(Judged {
-                read: Ok(files.clone()),
-                approved: false,
-            }),
-            baseline: files,
+            live: started.folder.files().clone(),
+            checked: true,
+            promise: Promise::new(started.folder.files().clone()),
             can_prove: started.proved,
+            judged: started.judged.clone(),
+            checking: None,
+            overtaken: 0,
+            no_stops: None,
             retry_at: None,
+            check_again_at: None,
             retired: Vec::new(),
         }
     }
@@ -132,75 +157,80 @@ impl Reloader {
                 _ = asked => {
                     tracing::info!("SIGHUP: the policies are looked at anew");
                     self.judged = None;
+                    self.no_stops = None;
+                    self.retry_at = None;
+                    self.check_again_at = None;
+                }
+                (checking, verdict) = finished(&mut self.checking) => {
+                    self.overtaken = 0;
+                    self.conclude(checking, verdict).await;
                 }
             }
             self.drop_retired().await;
-            self.note_again().await;
+            self.record_again().await;
             if self
                 .retry_at
                 .is_some_and(|at| self.state.clock.monotonic() >= at)
             {
+                self.retry_at = None;
                 self.judged = None;
             }
-            if self.look(&changed).await {
+            if self.look().await {
                 watch.arm(&self.policies.dir);
             }
+            self.check_what_is_in_force();
         }
     }
 
     /// Looks at the folder; says whether there was something new.
-    async fn look(&mut self, changed: &Notify) -> bool {
-        let mut read = self.read().await;
-        if self.judged.as_ref() == Some(&read.judged()) {
+    async fn look(&mut self) -> bool {
+        let Some(mut read) = self.read().await else {
+            return false;
+        };
+        if self.is_known(&read.judged()) {
             return false;
         }
+        let mut rests_but_for_tests = false;
         for _ in 0..TRIES {
             tokio::time::sleep(SETTLE).await;
-            let again = self.read().await;
+            let Some(again) = self.read().await else {
+                return false;
+            };
+            self.take_stops(&read, &again).await;
             if again.judged() == read.judged() {
-                let judged = read.judged();
-                let is_judged = self.judge(read, changed).await;
-                self.judged = is_judged.then_some(judged);
+                self.consider(again);
                 return true;
             }
+            rests_but_for_tests = again.is_alike_but_for_tests(&read);
             read = again;
         }
         tracing::warn!("the policy folder keeps changing, it is looked at again in a second");
+        if rests_but_for_tests {
+            self.consider(read);
+        }
         true
     }
 
-    async fn read(&self) -> Read {
-        let policies = Arc::clone(&self.policies);
-        let read = aside(move || policies.read()).await;
-        read.unwrap_or_else(|| Read {
-            folder: Err("the policy folder could not be read".to_owned()),
-            last: Last::None,
-            approved: false,
-        })
+    fn is_known(&self, judged: &Judged) -> bool {
+        let checking = self.checking.as_ref().and_then(Checking::judged);
+        self.judged.as_ref() == Some(judged) || checking.as_ref() == Some(judged)
     }
 
-    /// Returns when the folder is no more what was read: there is something newer to look at.
-    async fn overtaken(&self, read: &Judged, changed: &Notify) {
-        loop {
-            tokio::select! {
-                () = changed.notified() => tokio::time::sleep(SETTLE).await,
-                () = tokio::time::sleep(POLL) => {}
-            }
-            if self.read().await.judged() != *read {
-                return;
-            }
-        }
+    /// `None` while it is not known what was in force.
+    async fn read(&mut self) -> Option<Read> {
+        let read = self.policies.read(&self.live).await;
+        read.inspect_err(|reason| tracing::warn!("{reason}")).ok()
     }
 
-    /// Takes or refuses what was read; says whether it came to an end.
-    async fn judge(&mut self, read: Read, changed: &Notify) -> bool {
-        self.retry_at = None;
+    /// Begins to check a folder that rests, or says at once what is wrong with it.
+    fn consider(&mut self, read: Read) {
         let judged = read.judged();
-        let folder = match read.folder {
-            Ok(folder) => folder,
+        let folder = match &read.folder {
+            Ok(folder) => folder.clone(),
             Err(reason) => {
                 self.refuse(None, &Verdict::refused(Gate::Folder, reason));
-                return true;
+                self.judged = Some(judged);
+                return;
             }
         };
         let digest = Some(Arc::clone(folder.whole_digest()));
@@ -208,41 +238,70 @@ impl Reloader {
             Ok(version) => version,
             Err(reason) => {
                 self.refuse(digest, &Verdict::refused(Gate::Folder, reason));
-                return true;
+                self.judged = Some(judged);
+                return;
             }
         };
         if *folder.files() == self.live {
+            self.give_up_edit();
             self.healthy(&folder);
-            return true;
+            self.judged = Some(judged);
+            return;
+        }
+        if self.is_edit_checked() {
+            if self.overtaken >= MOST_OVERTAKEN {
+                return;
+            }
+            self.overtaken += 1;
+            self.give_up_edit();
         }
         let job = self.job(&folder, read.approved);
-        let verdict = tokio::select! {
-            verdict = self.policies.checker.check(&job) => verdict,
-            () = self.overtaken(&judged, changed) => return false,
-        };
-        if verdict.unfinished {
-            self.retry_at = Some(self.state.clock.monotonic() + RETRY);
+        self.check(Subject::Edit(Box::new(read), version), job);
+    }
+
+    const fn is_edit_checked(&self) -> bool {
+        matches!(
+            &self.checking,
+            Some(Checking {
+                of: Subject::Edit(..),
+                ..
+            })
+        )
+    }
+
+    fn give_up_edit(&mut self) {
+        if self.is_edit_checked() {
+            self.checking = None;
         }
-        if !verdict.refusals.is_empty() {
-            self.refuse(digest, &verdict);
-            return true;
+    }
+
+    /// What was taken before its check is checked when nothing else is.
+    fn check_what_is_in_force(&mut self) {
+        let now = self.state.clock.monotonic();
+        if self.checked || self.checking.is_some() || self.check_again_at.is_some_and(|at| now < at)
+        {
+            return;
         }
-        let snapshot = match load(&folder).await {
-            Ok(snapshot) => snapshot,
-            Err(reason) => {
-                self.refuse(digest, &Verdict::refused(Gate::Validation, reason));
-                return true;
-            }
+        self.check_again_at = None;
+        let Ok(folder) = Folder::of_files(&self.policies.dir, self.live.clone()) else {
+            return;
         };
-        let edit = Edit {
-            folder,
-            version,
-            verdict,
-            before: read.last,
-            approved: read.approved,
+        let job = Job {
+            live: None,
+            is_stop: true,
+            hold_widening: false,
+            ..self.job(&folder, false)
         };
-        self.take(edit, snapshot).await;
-        true
+        self.check(Subject::InForce, job);
+    }
+
+    fn check(&mut self, of: Subject, job: Job) {
+        let policies = Arc::clone(&self.policies);
+        self.checking = Some(Checking {
+            of,
+            live: self.live.clone(),
+            verdict: Box::pin(async move { policies.checker.check(&job).await }),
+        });
     }
 
     fn job(&self, folder: &Folder, approved: bool) -> Job {
@@ -251,87 +310,12 @@ impl Reloader {
         if approved {
             job.hold_widening = false;
         } else {
-            job.baseline = Some(self.baseline.clone());
+            job.baseline = Some(self.promise.files().clone());
         }
         if self.can_prove && job.proofs == Demand::IfPossible {
             job.proofs = Demand::Must;
         }
         job
-    }
-
-    async fn take(&mut self, edit: Edit, snapshot: Snapshot) {
-        tracing::info!(digest = %snapshot.digest(), "other policies are in force");
-        metrics::counter!("charter_policies_reloads_total", "outcome" => "taken").increment(1);
-        self.retired.push(self.state.engine.replace(snapshot));
-        let mut health = health(&edit.verdict);
-        self.state.engine.report(health.clone());
-        edit.folder.warn_if_anybody_may_write();
-        tell(&edit.verdict);
-        self.live.clone_from(edit.folder.files());
-        if edit.approved {
-            self.baseline.clone_from(edit.folder.files());
-        }
-        self.can_prove |= edit.verdict.proved;
-        // The note and the names may take a while; what is in force does not wait for them.
-        let (policies, now) = (Arc::clone(&self.policies), self.state.clock.now());
-        let noted = aside(move || {
-            let note = accepted(&edit.folder, edit.version, &edit.verdict, &edit.before, now);
-            policies.memory.accept(note)
-        });
-        let noted = noted.await;
-        if let Err(error) = noted.unwrap_or_else(|| Err(io::Error::other("it was given up"))) {
-            tracing::error!(%error, "{NOT_NOTED}");
-            health.warnings.push(NOT_NOTED.to_owned());
-        }
-        let snapshot = self.state.engine.snapshot();
-        warn_of_unknown_names(&self.state.store, &snapshot, &mut health).await;
-        self.state.engine.report(health);
-    }
-
-    /// Tries again to note what is in force.
-    async fn note_again(&self) {
-        if !self.policies.memory.is_behind() {
-            return;
-        }
-        let policies = Arc::clone(&self.policies);
-        let noted = tokio::task::spawn_blocking(move || policies.memory.write()).await;
-        if let Ok(Ok(())) = noted {
-            tracing::info!("it is noted again which policies are in force");
-            let mut health = (*self.state.engine.health()).clone();
-            health.warnings.retain(|warning| warning != NOT_NOTED);
-            self.state.engine.report(health);
-        }
-    }
-
-    /// The folder is back to what is in force.
-    fn healthy(&self, folder: &Folder) {
-        let before = self.state.engine.health();
-        if before.refused.is_some() {
-            tracing::info!(digest = %folder.digest(), "the policy folder is again what is in force");
-            let health = Health {
-                refused: None,
-                ..(*before).clone()
-            };
-            self.state.engine.report(health);
-        }
-    }
-
-    fn refuse(&self, digest: Option<Arc<str>>, verdict: &Verdict) {
-        let reason = shortened(verdict.report().unwrap_or_default());
-        metrics::counter!("charter_policies_reloads_total", "outcome" => "refused").increment(1);
-        tracing::error!(
-            digest = digest.as_deref(),
-            "the policies were changed and are not taken, those before stay in force\n{reason}"
-        );
-        let before = self.state.engine.health();
-        self.state.engine.report(Health {
-            refused: Some(Refused {
-                digest,
-                reason,
-                since: self.state.clock.now(),
-            }),
-            ..(*before).clone()
-        });
     }
 
     /// Taking thousands of policies apart takes long; no request should be the one that does it.
@@ -342,68 +326,19 @@ impl Reloader {
         self.retired = used;
         let unused: Vec<Arc<Snapshot>> = unused;
         if !unused.is_empty() {
-            aside(move || drop(unused)).await;
+            behind(move || drop(unused)).await;
         }
     }
 }
 
-/// What passed all gates.
-struct Edit {
-    folder: Folder,
-    /// The manifest's.
-    version: Option<u64>,
-    verdict: Verdict,
-    /// What it takes the place of.
-    before: Last,
-    approved: bool,
-}
-
-/// What was found in the folder, and what is known of it.
-pub(super) struct Read {
-    pub(super) folder: Result<Folder, String>,
-    pub(super) last: Last,
-    pub(super) approved: bool,
-}
-
-impl Read {
-    fn judged(&self) -> Judged {
-        let files = self.folder.as_ref().map(|folder| folder.files().clone());
-        Judged {
-            read: files.map_err(Clone::clone),
-            approved: self.approved,
-        }
+/// Waits for the check under way; for ever, if there is none.
+async fn finished(checking: &mut Option<Checking>) -> (Checking, Verdict) {
+    let verdict = match checking {
+        Some(checking) => checking.verdict.as_mut().await,
+        None => std::future::pending().await,
+    };
+    match checking.take() {
+        Some(checking) => (checking, verdict),
+        None => std::future::pending().await,
     }
-}
-
-pub(super) async fn load(folder: &Folder) -> Result<Snapshot, String> {
-    let folder = folder.clone();
-    let loaded = aside(move || Snapshot::of(&folder).map_err(|error| error.report()));
-    loaded.await.ok_or("the policies could not be loaded")?
-}
-
-/// Does work that may take seconds on a thread that lets requests go first. Its priority could not
-/// be raised again, so the thread ends with it.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (done, result) = oneshot::channel();
-    thread::Builder::new()
-        .name("policy-load".to_owned())
-        .spawn(move || {
-            limits::step_back();
-            // Nobody waits any more when the service stops.
-            let _ = done.send(work());
-        })
-        .inspect_err(|error| tracing::error!(%error, "no thread for work on policies"))
-        .ok()?;
-    result.await.ok()
-}
-
-fn shortened(mut reason: String) -> String {
-    if reason.len() > MAX_REASON_BYTES {
-        let end = (0..=MAX_REASON_BYTES)
-            .rev()
-            .find(|&end| reason.is_char_boundary(end));
-        reason.truncate(end.unwrap_or(0));
-        reason.push_str("\n… `charter policy check`, `test` and `prove` show the rest");
-    }
-    reason
 }

@@ -5,25 +5,36 @@ use std::sync::Arc;
 
 use crate::authz::decision_log::Shadow;
 use crate::authz::folder::{Files, Folder};
+use crate::authz::snapshot::Snapshot;
+use crate::http::state::State;
 use crate::policy::gates::{Demand, Job};
 
 use super::Policies;
-use super::reload::{POLL, RETRY, load};
+use super::read::behind;
+use super::reload::{POLL, RETRY};
+use super::take::shortened;
 
 /// The shadow's folder, and what is known of it.
 pub(super) struct ShadowFolder {
     dir: PathBuf,
     shadow: Arc<Shadow>,
     policies: Arc<Policies>,
+    state: Arc<State>,
     judged: Option<Result<Files, String>>,
 }
 
 impl ShadowFolder {
-    pub(super) const fn new(dir: PathBuf, shadow: Arc<Shadow>, policies: Arc<Policies>) -> Self {
+    pub(super) const fn new(
+        dir: PathBuf,
+        shadow: Arc<Shadow>,
+        policies: Arc<Policies>,
+        state: Arc<State>,
+    ) -> Self {
         Self {
             dir,
             shadow,
             policies,
+            state,
             judged: None,
         }
     }
@@ -61,14 +72,18 @@ impl ShadowFolder {
             }
             Err(reason) => (Err(reason), false),
         };
-        match loaded {
-            Ok(()) => tracing::info!("other policies are asked beside those in force"),
-            Err(reason) => {
+        let fault = loaded.err().map(shortened);
+        match &fault {
+            None => tracing::info!("other policies are asked beside those in force"),
+            Some(reason) => {
                 tracing::error!(
                     "the shadow's policies cannot be used, those before are asked\n{reason}"
                 );
             }
         }
+        self.state
+            .engine
+            .update(|health| health.shadow.clone_from(&fault));
         if unfinished {
             tokio::time::sleep(RETRY).await;
         } else {
@@ -77,7 +92,9 @@ impl ShadowFolder {
     }
 
     async fn load(&self, folder: &Folder) -> Result<(), String> {
-        let snapshot = load(folder).await?;
+        let folder = folder.clone();
+        let loaded = behind(move || Snapshot::of(&folder).map_err(|error| error.report()));
+        let snapshot = loaded.await.ok_or("the policies could not be loaded")??;
         let known = self.shadow.snapshot();
         if known.is_none_or(|known| known.digest() != snapshot.digest()) {
             self.shadow.replace(Some(snapshot));
