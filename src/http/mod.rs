@@ -35,6 +35,7 @@ pub mod portal;
 pub mod query;
 pub mod request_id;
 pub mod request_log;
+pub mod revisions;
 pub mod router;
 pub mod searches;
 pub mod service;

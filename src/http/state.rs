@@ -20,6 +20,7 @@ use crate::store::Store;
 
 use super::error::ApiError;
 use super::origin::Origins;
+use super::revisions::Revisions;
 use super::searches::Searches;
 use super::tasks::Tasks;
 
@@ -45,6 +46,8 @@ pub struct State {
     pub budgets: Arc<Budgets>,
     /// Who may search the record now.
     pub searches: Searches,
+    /// The policies that took earlier ones.
+    pub revisions: Revisions,
     /// Tells more about a decision than its record; `None` tells no more.
     pub explain: Box<dyn Explain>,
     /// Makes access keys.

@@ -14,9 +14,10 @@ use serde_json::json;
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;
-use super::broken;
+use super::{broken, revision};
 use crate::authz::decision_log::{self, Record};
 use crate::authz::fault::LoadError;
+use crate::authz::folder::Folder;
 use crate::authz::snapshot::Snapshot;
 use crate::domain::id::DecisionId;
 use crate::policy::explain::{self, Explanation};
@@ -36,7 +37,8 @@ pub(super) struct ExplainArgs {
     request: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingsArgs,
-    /// The policy folder that is asked; the settings' if left out
+    /// The policy folder that is asked. If left out: of a decision, the policies that took it; else the
+    /// settings' folder
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
     /// The decision log's directory; the settings' if left out
@@ -58,20 +60,26 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// The folder or the request has a fault, or the log does not have the decision.
 pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = args.settings.load()?;
-    let policies = args.policies.as_ref().unwrap_or(&settings.policies.dir);
     let decisions = args.decisions.as_ref().unwrap_or(&settings.decisions.dir);
-    let snapshot = match Snapshot::load(policies) {
-        Ok(snapshot) => snapshot,
-        Err(error) => return broken::report(&error, args.json, out),
-    };
+    let policies = args.policies.as_ref().unwrap_or(&settings.policies.dir);
     let (record, explanation) = match (&args.id, &args.request) {
         (Some(id), _) => {
             let record = recorded(decisions, id)?;
+            let snapshot = match &args.policies {
+                Some(policies) => match Snapshot::load(policies) {
+                    Ok(snapshot) => snapshot,
+                    Err(error) => return broken::report(&error, args.json, out),
+                },
+                None => in_force_then(&args.settings, &settings.policies.dir, &record)?,
+            };
             let explanation = explain::recorded(&snapshot, &record)
                 .map_err(|rule| Error::argument("ID", rule))?;
             (Some(record), explanation)
         }
-        (None, Some(file)) => (None, written(file, &snapshot)?),
+        (None, Some(file)) => match Snapshot::load(policies) {
+            Ok(snapshot) => (None, written(file, &snapshot)?),
+            Err(error) => return broken::report(&error, args.json, out),
+        },
         (None, None) => return Err(Error::argument("ID", "or `--request` must be given")),
     };
     let notes = record
@@ -106,6 +114,27 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
         write!(out, "{explanation}")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The policies that took the decision: the folder, if it is still the same, or as the database
+/// keeps them.
+fn in_force_then(settings: &SettingsArgs, dir: &Path, record: &Record) -> Result<Snapshot, Error> {
+    let folder = Folder::read(dir).ok();
+    if let Some(folder) = folder.filter(|folder| **folder.digest() == *record.policy_digest) {
+        return Snapshot::of(&folder).map_err(faulty);
+    }
+    let known = settings
+        .operate(async |operator| revision::of_digest(operator, &record.policy_digest).await)?;
+    known.ok_or_else(|| {
+        let digest = &record.policy_digest;
+        Error::argument(
+            "ID",
+            format!(
+                "was decided by policies that are not known here any more, with the digest {digest}: name \
+                 their folder with `--policies`"
+            ),
+        )
+    })
 }
 
 fn faulty(error: LoadError) -> Error {
@@ -145,7 +174,7 @@ fn notes(record: &Record, explanation: &Explanation) -> Vec<String> {
     }
     if record.policy_digest != explanation.policy_digest {
         notes.push(format!(
-            "other policies decided then: {} at that time, {} now",
+            "other policies decided then: {} at that time, {} here",
             record.policy_digest, explanation.policy_digest
         ));
     }

@@ -6,13 +6,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::app;
 use crate::authz::snapshot::Snapshot;
-use crate::policy::replay::{Mode, Outcome, replay};
+use crate::policy::replay::{Earlier, Mode, Outcome, replay};
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;
-use super::broken;
+use super::{broken, revision};
 
 /// Nothing flips.
 const SAME: u8 = 0;
@@ -23,7 +22,7 @@ const INCOMPLETE: u8 = 2;
 
 /// Ask recorded decisions again: what would a candidate decide otherwise?
 ///
-/// Without a candidate, the settings' policies must reproduce every decision that they took. Exit code 1: something
+/// Without a candidate, the policies that took each decision must reproduce it. Exit code 1: something
 /// flips; 2: something could not be asked again. It believes what the log says: run `verify-log` first.
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
@@ -49,20 +48,30 @@ pub(super) struct ReplayArgs {
 ///
 /// The policies' or the settings' faults, or the log cannot be read.
 pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let (snapshot, mode) = match &args.policies {
-        Some(dir) => match Snapshot::load(dir) {
-            Ok(snapshot) => (snapshot, Mode::Candidate),
-            Err(error) => return broken::report(&error, args.json, out),
-        },
-        None => (
-            app::load_policies(&args.settings.load()?.policies.dir)?,
-            Mode::Reproduce,
-        ),
+    let settings = args.settings.load()?;
+    let (dir, mode) = match &args.policies {
+        Some(dir) => (dir, Mode::Candidate),
+        None => (&settings.policies.dir, Mode::Reproduce),
+    };
+    let snapshot = match Snapshot::load(dir) {
+        Ok(snapshot) => snapshot,
+        // A folder that is being edited is not what decided.
+        Err(_) if mode == Mode::Reproduce => in_force(&args.settings)?,
+        Err(error) => return broken::report(&error, args.json, out),
     };
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = args.threads.unwrap_or_else(processors);
-    let outcome = replay(&args.log, &snapshot, mode, threads)
-        .map_err(|error| Error::argument("LOG", error))?;
+    let ask = |earlier: &Earlier| {
+        replay(&args.log, &snapshot, earlier, mode, threads)
+            .map_err(|error| Error::argument("LOG", error))
+    };
+    let mut outcome = ask(&Earlier::new())?;
+    if mode == Mode::Reproduce && !outcome.other_policies.is_empty() {
+        let earlier = earlier(&args.settings, &outcome)?;
+        if !earlier.is_empty() {
+            outcome = ask(&earlier)?;
+        }
+    }
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &outcome).map_err(std::io::Error::from)?;
         writeln!(out)?;
@@ -80,6 +89,27 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         (false, true) => INCOMPLETE,
         (false, false) => SAME,
     }))
+}
+
+fn in_force(settings: &SettingsArgs) -> Result<Snapshot, Error> {
+    let known = settings.operate(async |operator| revision::in_force(operator).await)?;
+    known.ok_or_else(|| {
+        let told = "the policy folder has a fault, and the database does not say what is in force";
+        Error::Policies(told.to_owned())
+    })
+}
+
+/// The policies that took decisions of the log and are known from the database.
+fn earlier(settings: &SettingsArgs, outcome: &Outcome) -> Result<Earlier, Error> {
+    settings.operate(async |operator| {
+        let mut earlier = Earlier::new();
+        for digest in outcome.other_policies.keys() {
+            if let Some(snapshot) = revision::of_digest(operator, digest).await? {
+                earlier.insert(digest.clone(), snapshot);
+            }
+        }
+        Ok(earlier)
+    })
 }
 
 fn print(outcome: &Outcome, mode: Mode, out: &mut dyn Write) -> Result<(), Error> {

@@ -10,6 +10,7 @@ use salvo::oapi::{BasicType, Components, Object, RefOr, Schema, ToSchema, endpoi
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
 use crate::authz::decision_log::{Record, Uid};
 use crate::authz::snapshot::Snapshot;
@@ -45,37 +46,49 @@ pub async fn get(request: Authorized<GetDecision>) -> Result<Shown<DecisionBody>
         .searches
         .permit(request.caller().organization().id)
         .await?;
+    let runtime = Handle::current();
     let looked = tokio::task::spawn_blocking(move || {
         // Whether the client still waits or not.
         let _until_it_is_done = permit;
-        look_up(&state, id, &own)
+        look_up(&state, id, &own, &runtime)
     })
     .await;
-    let body = looked
-        .map_err(ApiError::internal)?
-        .map_err(|error| ApiError::unavailable(error, 1))?;
+    let body = looked.map_err(ApiError::internal)??;
     body.map(Shown).ok_or_else(ApiError::not_found)
 }
 
 /// Finds a decision about that organization, and what can be said of it. It reads files and asks
 /// policies, which may take a while.
-fn look_up(state: &State, id: DecisionId, own: &str) -> std::io::Result<Option<DecisionBody>> {
-    let found = state.decisions.find(id)?;
-    Ok(found
-        .filter(|record| record.organization == own)
-        .map(|record| {
-            let snapshot = snapshot_of(state, &record);
-            let explanation = snapshot
-                .as_deref()
-                .and_then(|snapshot| record.explanation(&*state.explain, snapshot));
-            DecisionBody::new(record, snapshot.as_deref(), explanation)
-        }))
+fn look_up(
+    state: &State,
+    id: DecisionId,
+    own: &str,
+    runtime: &Handle,
+) -> Result<Option<DecisionBody>, ApiError> {
+    let found = state.decisions.find(id);
+    let found = found.map_err(|error| ApiError::unavailable(error, 1))?;
+    let Some(record) = found.filter(|record| record.organization == own) else {
+        return Ok(None);
+    };
+    let snapshot = runtime.block_on(snapshot_of(state, &record))?;
+    let explanation = snapshot
+        .as_deref()
+        .and_then(|snapshot| record.explanation(&*state.explain, snapshot));
+    Ok(Some(DecisionBody::new(
+        record,
+        snapshot.as_deref(),
+        explanation,
+    )))
 }
 
-/// The policies that took the decision, if they are still in force.
-fn snapshot_of(state: &State, record: &Record) -> Option<Arc<Snapshot>> {
+/// The policies that took the decision, in force still or not.
+async fn snapshot_of(state: &State, record: &Record) -> Result<Option<Arc<Snapshot>>, ApiError> {
     let current = state.engine.snapshot();
-    (**current.digest() == *record.policy_digest).then_some(current)
+    if **current.digest() == *record.policy_digest {
+        return Ok(Some(current));
+    }
+    let earlier = state.revisions.get(&state.store, &record.policy_digest);
+    Ok(earlier.await?)
 }
 
 /// A recorded decision.
@@ -179,7 +192,7 @@ struct PolicyName {
     /// Its `@id`.
     #[salvo(schema(example = "organizations:GetOrganization"))]
     id: String,
-    /// Its file; null if other policies are in force now.
+    /// Its file; null if the policies that decided are not known any more.
     #[salvo(schema(example = "organizations.cedar"))]
     file: Option<String>,
     /// The line in it.

@@ -112,7 +112,11 @@ pub struct ReplayError {
     source: io::Error,
 }
 
-/// Asks every decision of a file, or of all files of a directory, again.
+/// Policies that were in force earlier, by the digest that decisions name.
+pub type Earlier = BTreeMap<String, Snapshot>;
+
+/// Asks every decision of a file, or of all files of a directory, again. To reproduce, each is asked
+/// of the policies that took it: `snapshot`, or one of `earlier`.
 ///
 /// # Errors
 ///
@@ -120,6 +124,7 @@ pub struct ReplayError {
 pub fn replay(
     log: &std::path::Path,
     snapshot: &Snapshot,
+    earlier: &Earlier,
     mode: Mode,
     threads: usize,
 ) -> Result<Outcome, ReplayError> {
@@ -129,7 +134,7 @@ pub fn replay(
     };
     let source = Mutex::new(Source::open(log).map_err(failed)?);
     let work = || {
-        let mut worker = Worker::new(snapshot, mode);
+        let mut worker = Worker::new(snapshot, earlier, mode);
         loop {
             // Apart from the loop's condition, which would hold the lock while the work is done.
             let chunk = source.lock().next();

@@ -1,6 +1,7 @@
 //! One thread's share of a replay. What many records have in common is read once.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use cedar_policy::{Context, Entities};
 use parking_lot::RwLock;
@@ -12,7 +13,7 @@ use crate::authz::snapshot::Snapshot;
 use crate::domain::permission::Permission;
 
 use super::source::Chunk;
-use super::{Example, Flip, Mode, Outcome};
+use super::{Earlier, Example, Flip, Mode, Outcome};
 
 /// A bound on memory only.
 const MOST_REMEMBERED: usize = 8_192;
@@ -21,8 +22,11 @@ type Fault = Box<dyn std::error::Error>;
 
 pub(super) struct Worker<'a> {
     snapshot: &'a Snapshot,
+    earlier: &'a Earlier,
     mode: Mode,
     entities: HashMap<String, Entities>,
+    /// Whose actions are in `entities`: the policies' digest.
+    actions_of: Arc<str>,
     contexts: HashMap<String, Context>,
     pub(super) outcome: Outcome,
 }
@@ -37,11 +41,13 @@ enum Asked {
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, mode: Mode) -> Self {
+    pub(super) fn new(snapshot: &'a Snapshot, earlier: &'a Earlier, mode: Mode) -> Self {
         Self {
             snapshot,
+            earlier,
             mode,
             entities: HashMap::new(),
+            actions_of: Arc::clone(snapshot.digest()),
             contexts: HashMap::new(),
             outcome: Outcome::default(),
         }
@@ -74,16 +80,17 @@ impl<'a> Worker<'a> {
         self.outcome.counted += record.rest;
         self.outcome.decisions += 1;
         self.outcome.evaluations += u64::from(record.via.is_some());
-        if *record.policy_digest != **self.snapshot.digest() {
-            let others = &mut self.outcome.other_policies;
-            match others.get_mut(&record.policy_digest) {
-                Some(count) => *count += 1,
-                None => {
-                    others.insert(record.policy_digest.clone(), 1);
+        let mut snapshot = self.snapshot;
+        if *record.policy_digest != **snapshot.digest() {
+            let known = self.earlier.get(&record.policy_digest);
+            match (self.mode, known) {
+                (Mode::Reproduce, Some(earlier)) => snapshot = earlier,
+                (mode, _) => {
+                    self.count_other(&record.policy_digest);
+                    if mode == Mode::Reproduce {
+                        return Ok(());
+                    }
                 }
-            }
-            if self.mode == Mode::Reproduce {
-                return Ok(());
             }
         }
         if !record.masked.is_empty() {
@@ -94,7 +101,7 @@ impl<'a> Worker<'a> {
         if record.context.is_none() && recorded != Answer::Deny(Denial::NotPermitted) {
             return Err("a question without a context is not denied".into());
         }
-        let decision = match self.ask(&record)? {
+        let decision = match self.ask(&record, snapshot)? {
             Asked::Decided(decision) => decision,
             Asked::DeniedAgain => {
                 self.outcome.unaskable += 1;
@@ -110,8 +117,17 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    fn ask(&mut self, record: &Record) -> Result<Asked, Fault> {
-        let snapshot = self.snapshot;
+    fn count_other(&mut self, digest: &str) {
+        let others = &mut self.outcome.other_policies;
+        match others.get_mut(digest) {
+            Some(count) => *count += 1,
+            None => {
+                others.insert(digest.to_owned(), 1);
+            }
+        }
+    }
+
+    fn ask(&mut self, record: &Record, snapshot: &Snapshot) -> Result<Asked, Fault> {
         let Ok(permission) = record.action.id.parse::<Permission>() else {
             return Ok(Asked::Impossible);
         };
@@ -131,6 +147,11 @@ impl<'a> Worker<'a> {
         let (facts, things) = (facts.get(), record.entities.get());
         let context = remember(&mut self.contexts, facts, || context(facts))?.clone();
         let request = record.request(context)?;
+        // They have the actions of the policies' schema in them.
+        if self.actions_of != *snapshot.digest() {
+            self.entities.clear();
+            self.actions_of = Arc::clone(snapshot.digest());
+        }
         let entities = remember(&mut self.entities, things, || entities(things, snapshot))?;
         let decision = snapshot.decide_again(permission, &request, entities);
         Ok(Asked::Decided(decision))

@@ -9,7 +9,7 @@ use charter::domain::clock::Clock as _;
 use charter::domain::entropy::OsEntropy;
 use charter::domain::id::DecisionId;
 use charter::domain::permission::Permission;
-use charter::policy::replay::{Mode, replay};
+use charter::policy::replay::{Earlier, Mode, replay};
 
 use super::stand_alone::Bench;
 use super::{PATIENCE, decisions, files, lines};
@@ -51,7 +51,8 @@ fn a_log_of_the_version_before_is_checked_found_asked_again_and_gone_on_with() {
         }
     }
     let snapshot = Snapshot::load(&shipped()).expect("policies");
-    let outcome = replay(&bench.dir(), &snapshot, Mode::Candidate, 2).expect("readable");
+    let outcome =
+        replay(&bench.dir(), &snapshot, &Earlier::new(), Mode::Candidate, 2).expect("readable");
     assert_eq!(
         (outcome.decisions, outcome.replayed, outcome.unreadable),
         (12, 12, 0)
