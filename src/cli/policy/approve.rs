@@ -1,44 +1,221 @@
 //! `charter policy approve`: an operator answers for an edit that was held back.
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::app::StartError;
-use crate::app::policies::Memory;
+use crate::authz::folder::{Files, Folder};
+use crate::authz::snapshot::Snapshot;
+use crate::domain::audit::Provenance;
 use crate::domain::clock::{Clock, SystemClock};
+use crate::domain::entropy::OsEntropy;
+use crate::domain::id::ApprovalId;
+use crate::policy::diff;
+use crate::policy::solver::{Limits, Solver};
+use crate::store::{self, LastRevision, NewPolicyApproval};
 
 use super::super::Error;
-use super::super::operator::SettingsArgs;
+use super::super::operator::{Operator, SettingsArgs};
 
-/// Approve a folder that allows more, or promises less, than what is in force
+/// The longest reason, in bytes.
+const MAX_REASON: usize = 1_000;
+
+/// Approve the policy folder as it is now, in the place of what is in force
+///
+/// It shows all that would change. The approval is for this one step: it is void when either the folder or
+/// what is in force changes.
 #[derive(Debug, Args)]
 pub(super) struct ApproveArgs {
     /// The folder's digest, as /readyz and `charter policy check` show it
     #[arg(value_name = "DIGEST")]
     digest: String,
+    /// Why, for the audit trail
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    #[command(flatten)]
+    person: PersonArgs,
+    /// Do not ask on a terminal
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     settings: SettingsArgs,
 }
 
-/// Notes it in the data directory; the service takes the folder within a second or two.
+/// Who does it.
+#[derive(Debug, Args)]
+pub(super) struct PersonArgs {
+    /// Who you are, for the audit trail; your name on this machine if left out
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+impl PersonArgs {
+    pub(super) fn name(&self, operator: &Operator) -> Result<String, Error> {
+        let name = self
+            .by
+            .as_ref()
+            .or(operator.settings.policies.operator.as_ref());
+        let name = name.map(|name| name.trim()).unwrap_or_default();
+        if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
+            return Err(Error::argument(
+                "--by",
+                "must name you, in at most 100 characters: this machine does not say who you are",
+            ));
+        }
+        Ok(name.to_owned())
+    }
+
+    /// Who is on record.
+    pub(super) fn provenance(&self, operator: &Operator) -> Result<Provenance, Error> {
+        Ok(Provenance {
+            actor: format!("operator:{}", self.name(operator)?),
+            ..operator.provenance()
+        })
+    }
+}
+
+/// Records it in the database; the service takes the folder within a second or two.
 ///
 /// # Errors
 ///
-/// The settings' faults, or the note cannot be written.
+/// The settings' and the database's faults; the digest is not the folder's; it is approved already.
 pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let digest = args.digest.trim();
-    if digest.len() != 64
-        || !digest
-            .bytes()
-            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-    {
-        return Err(Error::argument("DIGEST", "is 64 hexadecimal digits"));
+    let reason = args.reason.trim();
+    if reason.is_empty() || reason.len() > MAX_REASON || reason.chars().any(char::is_control) {
+        return Err(Error::argument(
+            "--reason",
+            format!("must say why, in one line of at most {MAX_REASON} bytes"),
+        ));
     }
-    let settings = args.settings.load()?;
-    let keys = settings.require_keys().map_err(StartError::from)?;
-    Memory::of(&settings.data_dir, keys).approve(digest, SystemClock::start().now())?;
-    writeln!(out, "approved {digest}")?;
-    Ok(ExitCode::SUCCESS)
+    args.settings.operate(async |operator| {
+        let dir = &operator.settings.policies.dir;
+        let folder = Folder::read(dir).map_err(|error| Error::Policies(error.report()))?;
+        if args.digest.trim() != &**folder.whole_digest() {
+            return Err(Error::argument(
+                "DIGEST",
+                format!(
+                    "is not the folder `{}` as it is now, whose digest is {}",
+                    dir.display(),
+                    folder.whole_digest()
+                ),
+            ));
+        }
+        let last = operator.store.last_policy_revision().await?;
+        if let LastRevision::Known(revision, _) = &last
+            && *revision.whole_digest == **folder.whole_digest()
+        {
+            return Err(Error::argument("DIGEST", "is in force already"));
+        }
+        show(operator, &folder, &last, out)?;
+        let (base, needed) = (last.sequence(), operator.settings.policies.approvals);
+        let name = args.person.name(operator)?;
+        let before = operator
+            .store
+            .approvals_of(folder.whole_digest(), base)
+            .await?;
+        if before.iter().any(|approval| approval.approved_by == name) {
+            return Err(Error::argument(
+                "DIGEST",
+                format!("is approved by {name} already; {needed} different people are needed"),
+            ));
+        }
+        if !args.yes && io::stdin().is_terminal() && !is_meant(out)? {
+            writeln!(out, "not approved")?;
+            return Ok(ExitCode::FAILURE);
+        }
+        let new = NewPolicyApproval {
+            id: ApprovalId::generate(SystemClock::start().now(), &OsEntropy),
+            whole_digest: folder.whole_digest().to_string(),
+            base,
+            approved_by: name,
+            reason: reason.to_owned(),
+        };
+        let id = new.id;
+        let recorded = operator
+            .store
+            .approve_policies(new, &args.person.provenance(operator)?)
+            .await;
+        match recorded {
+            Err(store::Error::Stale) => {
+                return Err(Error::argument(
+                    "DIGEST",
+                    "was shown against policies that are no longer in force: look again",
+                ));
+            }
+            other => other?,
+        }
+        writeln!(out, "approved {} as {id}", folder.whole_digest())?;
+        let missing = needed.saturating_sub(before.len() + 1);
+        if missing > 0 {
+            writeln!(out, "{missing} more must approve it (`policies.approvals`)")?;
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// All that the approval is for.
+fn show(
+    operator: &Operator,
+    folder: &Folder,
+    last: &LastRevision,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let faulty = |error: crate::authz::fault::LoadError| Error::Policies(error.report());
+    let new = Snapshot::of(folder).map_err(faulty)?;
+    let dir = &operator.settings.policies.dir;
+    writeln!(out, "folder      {}", dir.display())?;
+    let LastRevision::Known(revision, files) = last else {
+        writeln!(
+            out,
+            "in force    nothing is known of it: all of the folder is new"
+        )?;
+        let nothing = Files::new();
+        write!(
+            out,
+            "{}",
+            diff::texts((&nothing, None), (folder.files(), None))
+        )?;
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "in force    revision {}, {}",
+        revision.sequence, revision.whole_digest
+    )?;
+    let before = Folder::of_files(dir, files.clone()).and_then(|before| Snapshot::of(&before));
+    let changes = diff::texts((files, before.as_ref().ok()), (folder.files(), Some(&new)));
+    write!(out, "{changes}")?;
+    let Ok(before) = before else {
+        writeln!(
+            out,
+            "note: this version cannot read what is in force, so meanings are not compared"
+        )?;
+        return Ok(());
+    };
+    let compared = Solver::find(operator.settings.policies.solver.as_deref())
+        .map_err(|error| error.to_string())
+        .and_then(|solver| {
+            diff::widens(
+                &before,
+                &new,
+                &solver,
+                Limits::default(),
+                &SystemClock::start(),
+            )
+            .map_err(|error| error.to_string())
+        });
+    match compared {
+        Ok(diff) => write!(out, "{}", diff.report())?,
+        Err(reason) => writeln!(out, "note: meanings are not compared: {reason}")?,
+    }
+    Ok(())
+}
+
+fn is_meant(out: &mut dyn Write) -> io::Result<bool> {
+    write!(out, "approve all of this? [y/N] ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "yes"))
 }

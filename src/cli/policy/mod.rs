@@ -1,5 +1,6 @@
 //! `charter policy`: what a security team does with a policy folder before it is in force.
 
+mod approvals;
 mod approve;
 mod broken;
 mod check;
@@ -7,10 +8,12 @@ mod diff;
 mod explain;
 mod fmt;
 mod gate;
+mod history;
 mod manifest;
 mod plain;
 mod prove;
 mod replay;
+mod revision;
 mod solver;
 mod test;
 mod verify_log;
@@ -43,9 +46,13 @@ enum Command {
     Check(check::CheckArgs),
     Manifest(manifest::ManifestArgs),
     Approve(approve::ApproveArgs),
+    Approvals(approvals::ApprovalsArgs),
+    Withdraw(approvals::WithdrawArgs),
+    History(history::HistoryArgs),
+    Rollback(history::RollbackArgs),
     /// Lead a candidate through the gates; `serve` starts this
     #[command(hide = true)]
-    Gate,
+    Gate(gate::GateArgs),
     Test(test::TestArgs),
     Explain(explain::ExplainArgs),
     Fmt(fmt::FmtArgs),
@@ -66,7 +73,11 @@ pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::Check(args) => check::run(args, out),
         Command::Manifest(args) => manifest::run(args, out),
         Command::Approve(args) => approve::run(args, out),
-        Command::Gate => gate::run(out),
+        Command::Approvals(args) => approvals::list(args, out),
+        Command::Withdraw(args) => approvals::withdraw(args, out),
+        Command::History(args) => history::history(args, out),
+        Command::Rollback(args) => history::rollback(args, out),
+        Command::Gate(args) => gate::run(args, out),
         Command::Test(args) => test::run(args, out),
         Command::Explain(args) => explain::run(args, out),
         Command::Fmt(args) => fmt::run(args, out),

@@ -7,6 +7,7 @@ mod missing;
 mod report;
 pub mod revision;
 mod schemas;
+mod texts;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::authz::snapshot::Snapshot;
 use crate::domain::clock::Clock;
 
 pub use schemas::SchemaChanges;
+pub use texts::texts;
 
 /// How the new set stands to the old one.
 #[derive(Debug, Clone, Serialize)]

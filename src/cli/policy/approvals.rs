@@ -1,0 +1,96 @@
+//! `charter policy approvals` and `withdraw`: who answered for what, and takes it back.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::domain::id::ApprovalId;
+use crate::domain::timestamp;
+use crate::store::{self, PolicyApproval};
+
+use super::super::Error;
+use super::super::operator::SettingsArgs;
+use super::approve::PersonArgs;
+
+/// List the approvals of policy folders, newest first
+#[derive(Debug, Args)]
+pub(super) struct ApprovalsArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+/// Withdraw an approval that was not used yet
+#[derive(Debug, Args)]
+pub(super) struct WithdrawArgs {
+    /// The approval, `approval-…`, as `charter policy approvals` lists it
+    #[arg(value_name = "APPROVAL")]
+    id: String,
+    #[command(flatten)]
+    person: PersonArgs,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+/// Lists.
+///
+/// # Errors
+///
+/// The settings' and the database's faults.
+pub(super) fn list(args: &ApprovalsArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    args.settings.operate(async |operator| {
+        let current = operator.store.last_policy_revision().await?.sequence();
+        for approval in operator.store.policy_approvals().await? {
+            writeln!(
+                out,
+                "{}  {}  {}  {}  by {}: {}",
+                approval.id,
+                timestamp::format(approval.approved_at),
+                state(&approval, current),
+                approval.whole_digest,
+                approval.approved_by,
+                approval.reason
+            )?;
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn state(approval: &PolicyApproval, current: i64) -> String {
+    match (approval.used_by, approval.withdrawn_at) {
+        (Some(revision), _) => format!("used for revision {revision}"),
+        (None, Some(_)) => "withdrawn".to_owned(),
+        (None, None) if approval.base == current => "open".to_owned(),
+        (None, None) => "void: other policies are in force since".to_owned(),
+    }
+}
+
+/// Withdraws.
+///
+/// # Errors
+///
+/// There is no such approval, it is used, and the settings' and the database's faults.
+pub(super) fn withdraw(args: &WithdrawArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let id: ApprovalId = args
+        .id
+        .parse()
+        .map_err(|error| Error::argument("APPROVAL", error))?;
+    args.settings.operate(async |operator| {
+        let by = args.person.provenance(operator)?;
+        match operator.store.withdraw_approval(id, &by).await {
+            Err(store::Error::NotFound) => Err(Error::argument(
+                "APPROVAL",
+                "is none that stands: `charter policy approvals` lists them",
+            )),
+            Err(store::Error::Stale) => Err(Error::argument(
+                "APPROVAL",
+                "is used: what it was for is in force; `charter policy rollback` goes back",
+            )),
+            other => {
+                other?;
+                writeln!(out, "withdrawn {id}")?;
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    })
+}

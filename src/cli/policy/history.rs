@@ -1,0 +1,208 @@
+//! `charter policy history` and `rollback`: what was in force, and back to it.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::authz::folder::{Files, Folder};
+use crate::domain::timestamp;
+use crate::policy::diff;
+use crate::policy::manifest::{self, Manifest};
+use crate::store::{PolicyRevision, Store};
+
+use super::super::Error;
+use super::super::operator::SettingsArgs;
+
+/// More than anybody reads.
+const MOST_SHOWN: u64 = 10_000;
+/// The shortest part of a digest that names a revision.
+const SHORTEST: usize = 8;
+
+/// List the policies that were in force, newest first
+#[derive(Debug, Args)]
+pub(super) struct HistoryArgs {
+    /// Only so many
+    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    limit: u64,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+/// Write the texts of an earlier revision back into the policy folder
+///
+/// The service then takes the folder as any other edit: what allows more than now may need an approval.
+#[derive(Debug, Args)]
+pub(super) struct RollbackArgs {
+    /// The revision's number, or its digest (of the whole folder), as `charter policy history` shows it
+    #[arg(value_name = "REVISION")]
+    revision: String,
+    /// Do it; without, only say what would change
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+/// Lists.
+///
+/// # Errors
+///
+/// The settings' and the database's faults.
+pub(super) fn history(args: &HistoryArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    args.settings.operate(async |operator| {
+        let revisions = operator.store.policy_revisions(args.limit).await?;
+        let approvals = operator.store.policy_approvals().await?;
+        let mut until = "now".to_owned();
+        for revision in revisions {
+            let from = timestamp::format(revision.in_force_from);
+            let version = revision.manifest_version;
+            let version = version.map_or(String::new(), |version| format!(" version {version}"));
+            let mut approved: Vec<&str> = approvals
+                .iter()
+                .filter(|approval| approval.used_by == Some(revision.sequence))
+                .map(|approval| approval.approved_by.as_str())
+                .collect();
+            approved.sort_unstable();
+            let approved = if approved.is_empty() {
+                String::new()
+            } else {
+                format!(", approved by {}", approved.join(" and "))
+            };
+            writeln!(
+                out,
+                "{}  {from} to {until}  as {}{version}{approved}\n    folder    {}\n    policies  {}",
+                revision.sequence,
+                revision.taken_as.as_str(),
+                revision.whole_digest,
+                revision.policy_digest
+            )?;
+            until = from;
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Rolls the folder back.
+///
+/// # Errors
+///
+/// There is no such revision, the folder cannot be written, and the settings' and the database's faults.
+pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    args.settings.operate(async |operator| {
+        let store = &operator.store;
+        let revision = find(store, args.revision.trim()).await?;
+        let files = store.policy_files(&revision).await?.ok_or_else(|| {
+            Error::argument(
+                "REVISION",
+                "is not whole: a text of it is missing in the database",
+            )
+        })?;
+        let dir = &operator.settings.policies.dir;
+        let in_force = store.policy_revisions(1).await?;
+        let version = in_force.first().and_then(|last| last.manifest_version);
+        // A folder that cannot be read any more is one to roll back.
+        let now = Folder::read(dir).map(|folder| folder.files().clone());
+        let now = now.unwrap_or_default();
+        let files = with_manifest(dir, &files, &now, version)?;
+        writeln!(out, "folder      {}", dir.display())?;
+        writeln!(
+            out,
+            "revision    {}, {}",
+            revision.sequence, revision.whole_digest
+        )?;
+        write!(out, "{}", diff::texts((&now, None), (&files, None)))?;
+        if !args.yes {
+            writeln!(out, "nothing is written: say `--yes`")?;
+            return Ok(ExitCode::FAILURE);
+        }
+        replace(dir, &now, &files)?;
+        writeln!(out, "written; the service checks it like any other edit")?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+async fn find(store: &Store, named: &str) -> Result<PolicyRevision, Error> {
+    let number = named.parse::<i64>().ok();
+    let is_it = |revision: &PolicyRevision| match number {
+        Some(number) if named.len() < SHORTEST => revision.sequence == number,
+        _ => named.len() >= SHORTEST && revision.whole_digest.starts_with(named),
+    };
+    let revisions = store.policy_revisions(MOST_SHOWN).await?;
+    let found: Vec<PolicyRevision> = revisions.into_iter().filter(is_it).collect();
+    let is_one = found.iter().all(|revision| {
+        Some(&revision.whole_digest) == found.first().map(|first| &first.whole_digest)
+    });
+    found.into_iter().next().filter(|_| is_one).ok_or_else(|| {
+        Error::argument(
+            "REVISION",
+            format!("names no single revision; give a number, or at least {SHORTEST} characters of a digest, as `charter policy history` shows them"),
+        )
+    })
+}
+
+/// The files with a manifest above every version so far, where manifests are used.
+fn with_manifest(
+    dir: &Path,
+    files: &Files,
+    now: &Files,
+    in_force: Option<u64>,
+) -> Result<Files, Error> {
+    let mut files = files.clone();
+    let had = files.remove(manifest::NAME).is_some();
+    let read = |files: &Files| {
+        let folder = Folder::of_files(dir, files.clone()).ok()?;
+        Manifest::read(&folder)
+            .ok()
+            .flatten()
+            .map(|manifest| manifest.version)
+    };
+    let newest = in_force.max(read(now));
+    if !had && newest.is_none() {
+        return Ok(files);
+    }
+    let folder =
+        Folder::of_files(dir, files.clone()).map_err(|error| Error::Policies(error.report()))?;
+    let version = newest.map_or(1, |version| version.saturating_add(1));
+    let manifest = Manifest::of(&folder, version);
+    let text = format!("{}\n", serde_json::to_string_pretty(&manifest)?);
+    files.insert(manifest::NAME.to_owned(), text.into());
+    Ok(files)
+}
+
+/// Each file at once; a manifest first, so that no half of it is taken.
+fn replace(dir: &Path, now: &Files, files: &Files) -> Result<(), Error> {
+    let manifest = files.get_key_value(manifest::NAME);
+    let rest = files.iter().filter(|(name, _)| *name != manifest::NAME);
+    for (name, text) in manifest.into_iter().chain(rest) {
+        if now.get(name) == Some(text) {
+            continue;
+        }
+        let path = dir.join(name);
+        let folder = path.parent().unwrap_or(dir);
+        fs::create_dir_all(folder)?;
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let beside = folder.join(format!(".{file}.new"));
+        fs::write(&beside, text.as_bytes())?;
+        fs::rename(&beside, &path)?;
+    }
+    for (below, extension) in [("", "cedar"), ("invariants/", "cedar"), ("tests/", "json")] {
+        let Ok(entries) = fs::read_dir(dir.join(below)) else {
+            continue;
+        };
+        for entry in entries {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let is_part = path.extension().is_some_and(|it| it == extension);
+            if is_part && !name.starts_with('.') && !files.contains_key(&format!("{below}{name}")) {
+                fs::remove_file(&path)?;
+            }
+        }
+    }
+    if !files.contains_key(manifest::NAME) && now.contains_key(manifest::NAME) {
+        fs::remove_file(dir.join(manifest::NAME))?;
+    }
+    Ok(())
+}
