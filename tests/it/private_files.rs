@@ -87,7 +87,6 @@ async fn all_that_a_busy_service_leaves_is_its_owners_alone() {
             ".journal",
             "demo.env",
             "keys.toml",
-            "policies/accepted.json",
         ];
         assert_private(&home.data(), &written);
         charter.stop();

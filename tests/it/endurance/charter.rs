@@ -143,10 +143,13 @@ impl Home {
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
         let mut line = String::new();
         output.read_line(&mut line).expect("its first line");
-        let main = line
-            .split_once("http://")
-            .and_then(|(_, rest)| rest.split(',').next()?.parse().ok())
-            .unwrap_or_else(|| panic!("no address in `{line}`: {}", self.log()));
+        let mut addresses = line
+            .split("http://")
+            .skip(1)
+            .filter_map(|rest| rest.split([',', '\n']).next()?.parse().ok());
+        let (Some(main), Some(operations)) = (addresses.next(), addresses.next()) else {
+            panic!("no addresses in `{line}`: {}", self.log());
+        };
         // Read to its end, or the pipe fills up.
         let rest = std::thread::spawn(move || {
             let mut rest = line;
@@ -156,6 +159,7 @@ impl Home {
         Charter {
             child,
             main,
+            operations,
             demo: Demo::read(&self.data()),
             output: Some(rest),
             faults: self.faults.clone(),
@@ -265,6 +269,8 @@ impl Demo {
 pub(crate) struct Charter {
     child: Child,
     pub(crate) main: SocketAddr,
+    /// The operators' listener.
+    pub(crate) operations: SocketAddr,
     pub(crate) demo: Demo,
     output: Option<JoinHandle<String>>,
     faults: Option<Arc<Faults>>,

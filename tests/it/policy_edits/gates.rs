@@ -5,13 +5,15 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use charter::authz::folder::Folder;
+use charter::store::LastRevision;
+use sea_orm::ConnectionTrait as _;
 
 use crate::policy_solver::solver;
 use crate::policy_world::whole_copy_of_shipped;
 use crate::service::Service;
+use crate::services::connect;
 
 use super::{STOP, WIDER, in_force, live, serve, sound, until};
 
@@ -108,7 +110,9 @@ fn approve(service: &Service, digest: &str) {
     let config = service.directory().join("settings.toml");
     fs::write(&config, service.settings()).expect("a file");
     let output = Command::new(env!("CARGO_BIN_EXE_charter"))
-        .args(["policy", "approve", digest, "--config"])
+        .args([
+            "policy", "approve", digest, "--reason", "a test", "--by", "alice", "--config",
+        ])
         .arg(&config)
         .output()
         .expect("a command");
@@ -141,16 +145,7 @@ async fn what_allows_more_waits_for_an_approval_where_that_is_demanded() {
         "{told}"
     );
     assert_eq!(in_force(&service), before);
-    // Somebody without the key cannot approve.
     let digest = whole_digest(dir).to_string();
-    let forged = format!(
-        "{{\"note\":\"{{\\\"digest\\\":\\\"{digest}\\\",\\\"at\\\":\\\"2026-01-01T00:00:00Z\\\"}}\",\"mac\":\"AAAA\"}}\n"
-    );
-    let notes = service.directory().join("policies");
-    fs::create_dir_all(&notes).expect("a folder");
-    fs::write(notes.join("approvals.jsonl"), forged).expect("written");
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(in_force(&service), before);
     approve(&service, &digest);
     live(&service, dir, "approved").await;
     // What allows less needs nobody.
@@ -166,34 +161,35 @@ async fn what_allows_more_waits_for_an_approval_where_that_is_demanded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_note_that_cannot_be_written_is_told_and_tried_again() {
+async fn what_cannot_be_recorded_is_told_and_tried_again() {
     let folder = whole_copy_of_shipped();
     let dir = folder.path();
     let service = serve(dir, "tests = \"off\"\nproofs = \"off\"").await;
-    let notes = service.directory().join("policies");
-    let away = service.directory().join("away");
-    fs::rename(&notes, &away).expect("moved away");
-    fs::write(&notes, "in the way").expect("a file");
-    fs::write(
-        dir.join("more.cedar"),
-        "@id(\"more\")\nforbid (principal, action, resource) when { principal == resource };\n",
-    )
-    .expect("an edit");
+    let url = format!("sqlite://{}/charter.db", service.directory().display());
+    let blocker = connect(&url).await;
+    blocker
+        .execute_unprepared("ALTER TABLE policy_revisions RENAME TO away")
+        .await
+        .expect("no table");
+    let more = "@id(\"more\")\npermit (principal is User, action == Action::\"team:ListMembers\", resource is Organization) when { principal == principal };\n";
+    fs::write(dir.join("more.cedar"), more).expect("an edit");
     let engine = &service.state().engine;
     let is_told = || {
-        engine
-            .health()
-            .warnings
-            .iter()
-            .any(|warning| warning.starts_with("notes:"))
+        let health = engine.health();
+        health.warnings.iter().any(|it| it.starts_with("notes:"))
     };
     until("told", is_told).await;
     live(&service, dir, "in force all the same").await;
-    fs::remove_file(&notes).expect("out of the way");
-    fs::rename(&away, &notes).expect("moved back");
-    until("noted", || !is_told()).await;
-    let note = fs::read_to_string(notes.join("accepted.json")).expect("a note");
-    assert!(note.contains("more.cedar"));
+    blocker
+        .execute_unprepared("ALTER TABLE away RENAME TO policy_revisions")
+        .await
+        .expect("a table");
+    until("recorded", || !is_told()).await;
+    let last = service.state().store.last_policy_revision().await;
+    let LastRevision::Known(_, files) = last.expect("a revision") else {
+        panic!("it is not known");
+    };
+    assert_eq!(&files["more.cedar"][..], more);
     service.stop().await;
 }
 
@@ -208,8 +204,9 @@ async fn an_emergency_stop_is_not_held_up() {
     fs::write(dir.join("stop.cedar"), stop).expect("an edit");
     live(&service, dir, "stopped").await;
     let engine = &service.state().engine;
-    let warnings = || engine.health().warnings.join("\n");
-    until("told", || warnings().contains("tests:")).await;
+    let told = || engine.health().failed_checks.join("\n");
+    until("told", || told().contains("tests:")).await;
+    assert!(engine.health().is_degraded());
     // The same with a permit beside it is an edit like any other.
     let before = in_force(&service);
     fs::write(dir.join("stop.cedar"), format!("{stop}@id(\"more\")\npermit (principal is User, action == Action::\"team:ListMembers\", resource is Organization);\n")).expect("an edit");

@@ -1,8 +1,11 @@
 //! Edits of the policy folder while requests are served.
 
+mod explained;
 mod gates;
 mod reload;
 mod restart;
+mod shadow;
+mod stops;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,11 +1,13 @@
 //! A restart takes what was in force, and nothing more that an edit would not get through.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 
 use charter::authz::folder::Folder;
 
-use crate::endurance::charter::Home;
+use crate::endurance::charter::{Charter, Home, Outcome};
 use crate::policy_solver::solver;
 use crate::policy_world::whole_copy_of_shipped;
 
@@ -33,13 +35,15 @@ async fn an_emergency_stop_outlives_a_restart() {
     let service = home.serve();
     fs::write(dir.join("stop.cedar"), STOP).expect("an edit");
     until("stopped", || {
-        home.log().contains("other policies are in force")
+        home.log().contains("that only forbid more are in force")
     })
     .await;
-    // The note follows; killed before it, the stop would be an edit like others.
-    let note = home.data().join("policies/accepted.json");
-    let noted = || fs::read_to_string(&note).is_ok_and(|text| text.contains("stop.cedar"));
-    until("noted", noted).await;
+    // The record follows; killed before it, the stop would be an edit like others.
+    until("recorded", || {
+        let history = home.run(&["policy", "history", "--demo"]);
+        history.success().contains("as stop")
+    })
+    .await;
     drop(service);
     drop(home.serve());
     // Made while the service was down, it is one, too; anything else is not.
@@ -47,9 +51,87 @@ async fn an_emergency_stop_outlives_a_restart() {
     fs::write(dir.join("another.cedar"), more).expect("an edit");
     drop(home.serve());
     fs::write(dir.join("wider.cedar"), WIDER).expect("an edit");
-    let refused = home.refused();
+    let refused = home.with("CHARTER__POLICIES__START", "strict").refused();
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.err.contains("tests:"), "{}", refused.err);
+}
+
+/// `/readyz` of the operations listener.
+fn readiness(service: &Charter) -> String {
+    let mut connection = TcpStream::connect(service.operations).expect("a connection");
+    connection
+        .write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .expect("a request");
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    answer
+}
+
+fn whole_digest(dir: &Path) -> String {
+    let folder = Folder::read(dir).expect("a folder");
+    folder.whole_digest().to_string()
+}
+
+fn approve(home: &Home, digest: &str, by: &str) -> Outcome {
+    let arguments = [
+        "policy",
+        "approve",
+        digest,
+        "--reason",
+        "asked for",
+        "--by",
+        by,
+        "--demo",
+    ];
+    home.run(&arguments)
+}
+
+#[test]
+fn a_refused_edit_and_a_restart_leave_in_force_what_was_accepted() {
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    let settings = [
+        ("CHARTER__POLICIES__TESTS", "off"),
+        ("CHARTER__POLICIES__PROOFS", "off"),
+    ];
+    let home = home(dir, &settings);
+    drop(home.serve());
+    let sound = fs::read_to_string(dir.join("roles.cedar")).expect("a file");
+    // Wider, and broken.
+    let broken = format!("{WIDER}permit (principal, action, resource) whn");
+    fs::write(dir.join("wider.cedar"), &broken).expect("an edit");
+    let service = home.serve();
+    let told = readiness(&service);
+    assert!(
+        told.contains("\"degraded\"") && told.contains("wider.cedar"),
+        "{told}"
+    );
+    assert!(
+        home.log().contains("what was in force before the stop"),
+        "{}",
+        home.log()
+    );
+    drop(service);
+    // Nothing of the folder is left.
+    let away = folder.path().with_extension("away");
+    fs::rename(dir, &away).expect("moved away");
+    let service = home.serve();
+    assert!(readiness(&service).contains("cannot open the policy folder"));
+    drop(service);
+    fs::rename(&away, dir).expect("moved back");
+    fs::remove_file(dir.join("wider.cedar")).expect("taken back");
+    assert_eq!(
+        fs::read_to_string(dir.join("roles.cedar")).expect("a file"),
+        sound
+    );
+    let service = home.serve();
+    assert!(!readiness(&service).contains("\"degraded\""));
+    drop(service);
+    // Who would rather not start says so.
+    fs::write(dir.join("wider.cedar"), &broken).expect("an edit");
+    let refused = home.with("CHARTER__POLICIES__START", "strict").refused();
+    assert_eq!(refused.code, Some(2), "{refused:?}");
 }
 
 #[test]
@@ -65,6 +147,7 @@ fn a_restart_approves_nothing() {
             ("CHARTER__POLICIES__TESTS", "off"),
             ("CHARTER__POLICIES__PROOFS", "off"),
             ("CHARTER__POLICIES__WIDENING", "approved"),
+            ("CHARTER__POLICIES__START", "strict"),
         ],
     );
     drop(home.serve());
@@ -72,17 +155,21 @@ fn a_restart_approves_nothing() {
     let refused = home.refused();
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.err.contains("team:InviteMember"), "{}", refused.err);
-    let digest = Folder::read(dir)
-        .expect("a folder")
-        .whole_digest()
-        .to_string();
+    let digest = whole_digest(dir);
     assert!(
         refused
             .err
             .contains(&format!("charter policy approve {digest}"))
     );
-    home.run(&["policy", "approve", &digest, "--demo"])
-        .success();
+    // What is approved is shown: the texts, and what they mean.
+    let shown = approve(&home, &digest, "alice").success();
+    for told in [
+        "new file wider.cedar",
+        "new policy `wider` (wider.cedar:1)",
+        "wider team:InviteMember",
+    ] {
+        assert!(shown.contains(told), "{told}: {shown}");
+    }
     drop(home.serve());
     drop(home.serve());
     // Narrower needs nobody; the same step again needs somebody again.
@@ -90,14 +177,131 @@ fn a_restart_approves_nothing() {
     drop(home.serve());
     fs::write(dir.join("wider.cedar"), WIDER).expect("again");
     assert_eq!(home.refused().code, Some(2));
-    // Without the note it is not known what was in force: that is no way around.
-    fs::write(home.data().join("policies/accepted.json"), "{}").expect("broken");
+    // The data directory holds nothing of it.
+    let _ = fs::remove_dir_all(home.data().join("policies"));
     let refused = home.refused();
-    assert_eq!(refused.code, Some(2));
-    assert!(refused.err.contains("not known any more"), "{refused:?}");
-    home.run(&["policy", "approve", &digest, "--demo"])
-        .success();
+    assert!(refused.err.contains("team:InviteMember"), "{}", refused.err);
+}
+
+#[test]
+fn an_older_manifest_is_refused_whatever_the_data_directory_says() {
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    let settings = [
+        ("CHARTER__POLICIES__TESTS", "off"),
+        ("CHARTER__POLICIES__PROOFS", "off"),
+        ("CHARTER__POLICIES__START", "strict"),
+    ];
+    let home = home(dir, &settings);
+    let list = |version: &str| {
+        let dir = dir.display().to_string();
+        home.run(&["policy", "manifest", "--version", version, &dir])
+            .success();
+    };
+    list("7");
     drop(home.serve());
-    fs::write(home.data().join("policies/accepted.json"), "{ }").expect("broken again");
-    assert_eq!(home.refused().code, Some(2));
+    fs::write(dir.join("stop.cedar"), STOP).expect("an edit");
+    list("6");
+    let _ = fs::remove_dir_all(home.data().join("policies"));
+    let refused = home.refused();
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(
+        refused.err.contains("version 7 was in force"),
+        "{}",
+        refused.err
+    );
+}
+
+#[test]
+fn approvals_are_of_this_folder_by_different_people_and_can_be_withdrawn() {
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    let home = home(
+        dir,
+        &[
+            ("CHARTER__POLICIES__TESTS", "off"),
+            ("CHARTER__POLICIES__PROOFS", "off"),
+            ("CHARTER__POLICIES__WIDENING", "approved"),
+            ("CHARTER__POLICIES__START", "strict"),
+            ("CHARTER__POLICIES__APPROVALS", "2"),
+        ],
+    );
+    drop(home.serve());
+    let other = approve(&home, &"0".repeat(64), "alice");
+    assert_eq!(other.code, Some(2), "{other:?}");
+    assert!(other.err.contains(&whole_digest(dir)), "{}", other.err);
+    fs::write(dir.join("wider.cedar"), WIDER).expect("an edit");
+    let digest = whole_digest(dir);
+    let out = approve(&home, &digest, "alice").success();
+    assert!(out.contains("1 more must approve it"), "{out}");
+    assert_eq!(approve(&home, &digest, "alice").code, Some(2));
+    assert_eq!(home.refused().code, Some(2), "one is not enough");
+    approve(&home, &digest, "bob").success();
+    let listed = home.run(&["policy", "approvals", "--demo"]).success();
+    let of_bob = listed
+        .lines()
+        .find(|line| line.contains("by bob: asked for"));
+    let id = of_bob
+        .and_then(|line| line.split(' ').next())
+        .expect("an id");
+    home.run(&["policy", "withdraw", id, "--by", "carol", "--demo"])
+        .success();
+    assert_eq!(
+        home.run(&["policy", "withdraw", id, "--by", "carol", "--demo"])
+            .code,
+        Some(2)
+    );
+    assert_eq!(home.refused().code, Some(2), "one was withdrawn");
+    approve(&home, &digest, "dave").success();
+    drop(home.serve());
+    let listed = home.run(&["policy", "approvals", "--demo"]).success();
+    assert!(
+        listed.contains("used for revision 2") && listed.contains("withdrawn"),
+        "{listed}"
+    );
+    let history = home.run(&["policy", "history", "--demo"]).success();
+    assert!(history.contains("approved by alice and dave"), "{history}");
+    home.verify_audit();
+}
+
+#[test]
+fn an_earlier_revision_comes_back_whole() {
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    let settings = [
+        ("CHARTER__POLICIES__TESTS", "off"),
+        ("CHARTER__POLICIES__PROOFS", "off"),
+    ];
+    let home = home(dir, &settings);
+    let path = dir.display().to_string();
+    home.run(&["policy", "manifest", &path]).success();
+    drop(home.serve());
+    let first = whole_digest(dir);
+    fs::write(dir.join("wider.cedar"), WIDER).expect("an edit");
+    fs::remove_file(dir.join("invariants/deactivation.cedar")).expect("removed");
+    home.run(&["policy", "manifest", &path]).success();
+    drop(home.serve());
+    let history = home.run(&["policy", "history", "--demo"]).success();
+    assert!(
+        history.contains(&first) && history.contains("version 2"),
+        "{history}"
+    );
+    // Broken by now, it can still be rolled back.
+    fs::write(dir.join("broken.cedar"), [0xff]).expect("a file");
+    let only_said = home.run(&["policy", "rollback", "1", "--demo"]);
+    assert_eq!(only_said.code, Some(1), "{only_said:?}");
+    assert!(dir.join("wider.cedar").exists());
+    home.run(&["policy", "rollback", &first[..12], "--yes", "--demo"])
+        .success();
+    assert_eq!(whole_digest(dir), first);
+    drop(home.serve());
+    let history = home.run(&["policy", "history", "--demo"]).success();
+    assert!(
+        history.starts_with('3') && history.contains("version 3"),
+        "{history}"
+    );
+    assert_eq!(
+        home.run(&["policy", "rollback", "99", "--demo"]).code,
+        Some(2)
+    );
 }

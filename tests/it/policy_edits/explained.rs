@@ -1,0 +1,68 @@
+//! A decision is explained, and asked again, by the policies that took it, whatever the folder holds by now.
+
+use std::fs;
+use std::process::Command;
+
+use charter::domain::permission::Permission;
+use serde_json::{Value, json};
+
+use crate::policy_world::whole_copy_of_shipped;
+use crate::service::{Persona as _, Service};
+
+use super::{in_force, live, serve};
+
+/// What a command prints that is given the service's own settings, and must succeed.
+#[track_caller]
+fn run(service: &Service, arguments: &[&str]) -> String {
+    let config = service.directory().join("settings.toml");
+    fs::write(&config, service.settings()).expect("a file");
+    let output = Command::new(env!("CARGO_BIN_EXE_charter"))
+        .args(arguments)
+        .arg("--config")
+        .arg(&config)
+        .output()
+        .expect("a command");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_the_policies_that_decided() {
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    let service = serve(dir, "tests = \"off\"\nproofs = \"off\"").await;
+    let acme = service.organization("acme").await;
+    let nobody = acme.signer(&[]).await;
+    let auditor = acme.signer(&[Permission::GetDecision]).await;
+    let answer = nobody.get("/organizations/info").await;
+    answer.assert_refused(403, "NOT_PERMITTED");
+    let answer = answer.json();
+    let id = answer["error"]["decision_id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let then = in_force(&service);
+
+    let open = "@id(\"open-all\")\npermit (principal, action, resource);\n";
+    fs::write(dir.join("open.cedar"), open).expect("an edit");
+    live(&service, dir, "open to all").await;
+    let shown = auditor.get(&format!("/decisions/{id}")).await.ok();
+    assert_eq!(shown["policy_digest"], json!(*then));
+    assert_eq!(shown["explanation"]["policy_digest"], json!(*then));
+    assert_eq!(shown["explanation"]["ruling"], "not_permitted");
+
+    // A folder that cannot even be read explains nothing, and need not.
+    fs::write(dir.join("broken.cedar"), "permit (").expect("an edit");
+    let told = run(&service, &["policy", "explain", &id, "--json"]);
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(told["explanation"]["ruling"], "not_permitted");
+    assert_eq!(told["notes"], json!([]));
+    let log = service.directory().join("decisions").display().to_string();
+    let told = run(&service, &["policy", "replay", &log]);
+    assert!(
+        told.contains(" 0 not reproduced") && !told.contains("other policies"),
+        "{told}"
+    );
+    service.stop().await;
+}

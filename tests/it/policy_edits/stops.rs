@@ -1,0 +1,231 @@
+//! What only forbids more is in force at once, whatever else lies in the folder or is being checked.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use charter::authz::folder::{Files, Folder};
+use charter::store::LastRevision;
+
+use crate::policy_world::whole_copy_of_shipped;
+use crate::service::Service;
+
+use super::{STOP, WIDER, in_force, live, serve, sound, until};
+
+fn has(service: &Service, policy: &str) -> bool {
+    service.state().engine.snapshot().place(policy).is_some()
+}
+
+/// The texts that the database says are in force.
+async fn recorded(service: &Service) -> Files {
+    match service.state().store.last_policy_revision().await {
+        Ok(LastRevision::Known(_, files)) => files,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_beside_a_refused_edit_is_in_force() {
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    let service = serve(dir, "tests = \"off\"\nproofs = \"off\"").await;
+    let engine = &service.state().engine;
+    fs::write(dir.join("broken.cedar"), "permit (principal, act").expect("an edit");
+    until("refused", || engine.health().refused.is_some()).await;
+    fs::write(dir.join("stop.cedar"), STOP).expect("a stop");
+    until("stopped", || has(&service, "stop")).await;
+    // The rest is as refused as before, and a stop does not let it in.
+    assert!(engine.health().refused.is_some());
+    fs::write(dir.join("broken.cedar"), WIDER).expect("mended");
+    live(&service, dir, "all of it").await;
+    assert!(has(&service, "stop") && has(&service, "wider"));
+    until("checked", || {
+        let warnings = engine.health().warnings.clone();
+        !warnings.iter().any(|it| it.starts_with("stop:"))
+    })
+    .await;
+    assert!(recorded(&service).await.contains_key("stop.cedar"));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forbid_that_comes_with_more_in_its_file_is_an_edit_like_others() {
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    let service = serve(dir, "tests = \"required\"\nproofs = \"off\"").await;
+    let before = in_force(&service);
+    let engine = &service.state().engine;
+    fs::write(dir.join("both.cedar"), format!("{STOP}{WIDER}")).expect("an edit");
+    until("refused", || engine.health().refused.is_some()).await;
+    assert_eq!(in_force(&service), before);
+    // A forbid with the id of a permit that is in force is none.
+    fs::write(
+        dir.join("both.cedar"),
+        STOP.replace("\"stop\"", "\"roles.owner\""),
+    )
+    .expect("an edit");
+    until("refused as doubled", || {
+        let refused = engine.health().refused.clone();
+        refused.is_some_and(|refused| refused.reason.contains("roles.owner"))
+    })
+    .await;
+    assert_eq!(in_force(&service), before);
+    service.stop().await;
+}
+
+/// A solver that never answers but to `--version`: checks that ask it do not end.
+fn mute(dir: &Path) -> String {
+    let program = dir.join("cvc5");
+    let script = "#!/bin/sh\nif [ \"$1\" = --version ]; then echo 'This is cvc5 version 9.9'; exit; fi\nexec sleep 600\n";
+    fs::write(&program, script).expect("a script");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+    program.display().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_does_not_wait_for_a_check() {
+    let (folder, programs) = (
+        whole_copy_of_shipped(),
+        tempfile::tempdir().expect("a folder"),
+    );
+    let dir = folder.path();
+    let settings = format!(
+        "tests = \"off\"\nproofs = \"off\"\nwidening = \"approved\"\nsolver = \"{}\"",
+        mute(programs.path())
+    );
+    let service = serve(dir, &settings).await;
+    // Whether it allows more is asked for as long as a check may take.
+    fs::write(dir.join("wider.cedar"), WIDER).expect("an edit");
+    fs::write(dir.join("stop.cedar"), STOP).expect("a stop");
+    until("stopped", || has(&service, "stop")).await;
+    fs::write(
+        dir.join("stop2.cedar"),
+        STOP.replace("\"stop\"", "\"stop2\""),
+    )
+    .expect("a stop");
+    until("stopped twice", || has(&service, "stop2")).await;
+    assert!(!has(&service, "wider"));
+    service.stop().await;
+}
+
+/// Writes a file again and again until the test is over.
+struct Restless {
+    stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Restless {
+    fn new(mut write: impl FnMut(usize) + Send + 'static) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            let mut number = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                write(number);
+                number += 1;
+            }
+        });
+        Self {
+            stop,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Restless {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("it ends");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn examples_that_never_rest_hold_nothing_up() {
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    let service = serve(dir, "tests = \"off\"\nproofs = \"off\"").await;
+    let example = dir.join("tests/restless.json");
+    let restless = Restless::new(move |number| {
+        fs::write(&example, format!("[ {number} ]")).expect("a file");
+        thread::sleep(std::time::Duration::from_millis(30));
+    });
+    fs::write(dir.join("stop.cedar"), STOP).expect("a stop");
+    until("stopped", || has(&service, "stop")).await;
+    fs::write(dir.join("wider.cedar"), WIDER).expect("an edit");
+    until("wider", || has(&service, "wider")).await;
+    drop(restless);
+    live(&service, dir, "at rest").await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_rewritten_again_and_again_lets_the_rest_in() {
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    let service = serve(dir, "tests = \"off\"\nproofs = \"off\"").await;
+    let file = dir.join("restless.cedar");
+    let restless = Restless::new(move |number| {
+        let text = format!(
+            "// {number}\n{}",
+            WIDER.replace("\"wider\"", "\"restless\"")
+        );
+        fs::write(&file, text).expect("a file");
+        thread::sleep(std::time::Duration::from_millis(600));
+    });
+    fs::write(dir.join("rest.cedar"), WIDER).expect("an edit");
+    until("the rest", || has(&service, "wider")).await;
+    drop(restless);
+    live(&service, dir, "at rest").await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_added_since_the_start_is_promised_too() {
+    if crate::policy_solver::solver().is_none() {
+        return;
+    }
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    let service = serve(dir, "tests = \"off\"\nproofs = \"required\"").await;
+    let engine = &service.state().engine;
+    let guard = "@id(\"guard\")\nforbid (principal is ServiceAccount, action == Action::\"accounts:CreateAccount\", resource);\n";
+    let invariant = "// No program makes accounts.\n@id(\"no-program-makes-accounts\")\npermit (principal, action, resource)\nunless { principal is ServiceAccount && action == Action::\"accounts:CreateAccount\" };\n";
+    fs::write(dir.join("guard.cedar"), guard).expect("a guardrail");
+    fs::write(dir.join("invariants/made.cedar"), invariant).expect("an invariant");
+    live(&service, dir, "guarded").await;
+    until("recorded", || engine.health().failed_checks.is_empty()).await;
+    sound(&service, "checked").await;
+    let wanted = Folder::read(dir)
+        .expect("a folder")
+        .whole_digest()
+        .to_string();
+    until("whole", || {
+        engine.health().whole_digest.as_deref() == Some(&*wanted)
+    })
+    .await;
+    // Gone from the folder, the invariant is told of, and holds.
+    fs::remove_file(dir.join("invariants/made.cedar")).expect("removed");
+    until("told", || {
+        let warnings = engine.health().warnings.clone();
+        warnings
+            .iter()
+            .any(|it| it.contains("invariants/made.cedar"))
+    })
+    .await;
+    fs::remove_file(dir.join("guard.cedar")).expect("removed");
+    until("refused", || engine.health().refused.is_some()).await;
+    let reason = engine
+        .health()
+        .refused
+        .as_ref()
+        .expect("refused")
+        .reason
+        .clone();
+    assert!(reason.contains("made-promised-1"), "{reason}");
+    service.stop().await;
+}
