@@ -123,9 +123,9 @@ impl Policies {
         folder.warn_if_anybody_may_write();
         log_findings(&verdict);
         // The same folder is in force since it was first.
-        let is_news = last
+        let same = last
             .revision()
-            .is_none_or(|last| *last.digest != **folder.whole_digest() || last.version != version);
+            .filter(|last| *last.digest == **folder.whole_digest() && last.version == version);
         let taken_as = if verdict.is_stop {
             TakenAs::Stop
         } else {
