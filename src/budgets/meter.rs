@@ -63,7 +63,11 @@ impl Meter {
             (self.used, self.at) = (0, now);
         } else {
             self.used = self.used.saturating_sub(refilled);
-            self.at = self.at.saturating_add(time_of(refilled, amount, per));
+            // The nanosecond that it was refilled in counts on, so that nothing is lost by small steps.
+            let nanos =
+                u128::from(refilled).saturating_mul(per.as_nanos()) / u128::from(amount.max(1));
+            let taken = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+            self.at = self.at.saturating_add(taken);
         }
     }
 

@@ -255,10 +255,12 @@ fn log_directives(text: &str) -> Result<String, String> {
         let level = directive
             .rsplit_once('=')
             .map_or(directive, |(_, level)| level);
-        if level
-            .trim()
-            .parse::<tracing::level_filters::LevelFilter>()
-            .is_err()
+        let level = level.trim();
+        // The parser takes nothing at all for `error`.
+        if level.is_empty()
+            || level
+                .parse::<tracing::level_filters::LevelFilter>()
+                .is_err()
         {
             return Err(format!(
                 "`{text}`: `{level}` is not a level: give `error`, `warn`, `info`, `debug`, `trace` or \
