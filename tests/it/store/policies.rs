@@ -28,12 +28,8 @@ fn files(text: &str) -> PolicyFiles {
 }
 
 fn revision(text: &str, version: Option<u64>) -> NewPolicyRevision {
-    let digest = |what: &str| {
-        format!("{what}{text}{}", "0".repeat(64))
-            .chars()
-            .take(64)
-            .collect()
-    };
+    let name: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let digest = |what: &str| format!("{what}{name:0<63}");
     NewPolicyRevision {
         whole_digest: digest("w"),
         policy_digest: digest("p"),
