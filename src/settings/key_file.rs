@@ -61,7 +61,10 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 fn make(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<()> {
-    private::create_dir(data_dir)?;
+    private::prepare_data_dir(data_dir).map_err(|unfit| match unfit {
+        private::Unfit::Io(_, error) => error,
+        unfit => io::Error::other(unfit),
+    })?;
     // Exclusive: of two first starts at once, the second finds the file and must not replace it.
     let mut file = private::open(path, OpenOptions::new().write(true).create_new(true))?;
     let heading = "# Made by `charter serve --demo`. Without these keys the database beside it cannot be read.\n";

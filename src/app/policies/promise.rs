@@ -7,6 +7,15 @@ use crate::authz::snapshot::Snapshot;
 
 const INVARIANTS: &str = "invariants/";
 
+/// Stands in the name of an invariant that is kept though its folder has it no longer.
+const KEPT: &str = "-promised-";
+
+/// The name that an invariant had in its folder.
+fn original(name: &String) -> String {
+    name.rsplit_once(KEPT)
+        .map_or_else(|| name.clone(), |(stem, _)| format!("{stem}.cedar"))
+}
+
 /// A folder whose invariants, and whose groups of actions, every candidate must keep.
 #[derive(Debug, Clone)]
 pub(super) struct Promise {
@@ -33,7 +42,7 @@ impl Promise {
 
     /// What `/readyz` says while a folder without some of it is in force.
     pub(super) fn warnings(&self, files: &Files) -> Option<String> {
-        let lost = self.missing_from(files);
+        let lost: Vec<_> = self.missing_from(files).iter().map(original).collect();
         (!lost.is_empty()).then(|| {
             format!(
                 "invariants: {} were in force and are gone from the folder or changed; edits are held against \
@@ -56,7 +65,7 @@ impl Promise {
             if let Some(text) = self.files.get(&name) {
                 let stem = name.trim_end_matches(".cedar");
                 let free = (1..)
-                    .map(|number| format!("{stem}-promised-{number}.cedar"))
+                    .map(|number| format!("{stem}{KEPT}{number}.cedar"))
                     .find(|name| !grown.contains_key(name));
                 grown.extend(free.map(|name| (name, text.clone())));
             }

@@ -94,7 +94,14 @@ pub(super) fn entity_texts(entities: &Entities) -> Result<Vec<String>, Fault> {
         .filter(|entity| !is_action(&entity.uid()))
         .collect();
     chosen.sort_by_cached_key(|entity| entity.uid());
-    let text = |entity: &Entity| Ok(entity.to_json_value()?.to_string());
+    let text = |entity: &Entity| {
+        let mut json = entity.to_json_value()?;
+        // Cedar keeps them in no order; one entity has one text.
+        if let Some(Value::Array(parents)) = json.get_mut("parents") {
+            parents.sort_by_cached_key(Value::to_string);
+        }
+        Ok(json.to_string())
+    };
     chosen.into_iter().map(text).collect()
 }
 

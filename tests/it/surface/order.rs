@@ -43,7 +43,6 @@ async fn the_target_comes_before_routing(service: &Service) {
 async fn routing_comes_before_authentication(service: &Service) {
     let anyone = service.anonymous();
     for nowhere in [
-        "/",
         "/organizations",
         "/organizations/infos",
         "/accounts/a/b",
@@ -52,23 +51,27 @@ async fn routing_comes_before_authentication(service: &Service) {
         anyone.get(nowhere).await.assert_refused(404, "NOT_FOUND");
     }
     for (target, methods, allowed) in [
-        (INFO, &["POST", "PUT", "DELETE"][..], "GET, PATCH"),
-        ("/accounts", &["PUT", "PATCH", "DELETE"], "GET, POST"),
-        ("/accounts/x", &["PUT", "POST", "DELETE"], "GET, PATCH"),
+        (INFO, &["POST", "PUT", "DELETE"][..], "GET, HEAD, PATCH"),
+        ("/accounts", &["PUT", "PATCH", "DELETE"], "GET, HEAD, POST"),
+        (
+            "/accounts/x",
+            &["PUT", "POST", "DELETE"],
+            "GET, HEAD, PATCH",
+        ),
         (
             "/service-accounts",
             &["PUT", "PATCH", "DELETE"],
-            "GET, POST",
+            "GET, HEAD, POST",
         ),
         (
             "/service-accounts/x",
             &["PUT", "POST"],
-            "DELETE, GET, PATCH",
+            "DELETE, GET, HEAD, PATCH",
         ),
         (
             "/service-accounts/x/keys",
             &["PUT", "PATCH", "DELETE"],
-            "GET, POST",
+            "GET, HEAD, POST",
         ),
         (
             "/service-accounts/x/keys/y",
