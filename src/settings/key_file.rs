@@ -63,7 +63,7 @@ fn read(path: &Path) -> io::Result<String> {
 fn make(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<()> {
     private::prepare_data_dir(data_dir).map_err(|unfit| match unfit {
         private::Unfit::Io(_, error) => error,
-        unfit => io::Error::other(unfit),
+        unfit @ private::Unfit::Writable { .. } => io::Error::other(unfit),
     })?;
     // Exclusive: of two first starts at once, the second finds the file and must not replace it.
     let mut file = private::open(path, OpenOptions::new().write(true).create_new(true))?;

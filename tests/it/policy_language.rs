@@ -129,7 +129,7 @@ const CONSTRUCTS: &[&str] = &[
 #[test]
 fn no_construct_leaves_a_claim_open() {
     let Some(solver) = solver() else { return };
-    let policies: String = CONSTRUCTS
+    let policies: Vec<String> = CONSTRUCTS
         .iter()
         .enumerate()
         .map(|(number, condition)| {
@@ -141,7 +141,7 @@ fn no_construct_leaves_a_claim_open() {
         .collect();
     let edited = Edited::new()
         .replace("schema.cedarschema", "  email_verified: Bool,\n};\n", MORE)
-        .write("constructs.cedar", &policies);
+        .write("constructs.cedar", &policies.concat());
     let proofs = proofs(&edited.load(), &solver);
     assert!(proofs.is_proved(), "{}", proofs.report());
 }

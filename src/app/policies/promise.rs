@@ -11,9 +11,9 @@ const INVARIANTS: &str = "invariants/";
 const KEPT: &str = "-promised-";
 
 /// The name that an invariant had in its folder.
-fn original(name: &String) -> String {
+fn original(name: &str) -> String {
     name.rsplit_once(KEPT)
-        .map_or_else(|| name.clone(), |(stem, _)| format!("{stem}.cedar"))
+        .map_or_else(|| name.to_owned(), |(stem, _)| format!("{stem}.cedar"))
 }
 
 /// A folder whose invariants, and whose groups of actions, every candidate must keep.
@@ -42,7 +42,8 @@ impl Promise {
 
     /// What `/readyz` says while a folder without some of it is in force.
     pub(super) fn warnings(&self, files: &Files) -> Option<String> {
-        let lost: Vec<_> = self.missing_from(files).iter().map(original).collect();
+        let missing = self.missing_from(files);
+        let lost: Vec<_> = missing.iter().map(|name| original(name)).collect();
         (!lost.is_empty()).then(|| {
             format!(
                 "invariants: {} were in force and are gone from the folder or changed; edits are held against \
@@ -64,7 +65,7 @@ impl Promise {
         for name in self.missing_from(files) {
             if let Some(text) = self.files.get(&name) {
                 let stem = name.trim_end_matches(".cedar");
-                let free = (1..)
+                let free = (1..=u32::MAX)
                     .map(|number| format!("{stem}{KEPT}{number}.cedar"))
                     .find(|name| !grown.contains_key(name));
                 grown.extend(free.map(|name| (name, text.clone())));

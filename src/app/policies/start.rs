@@ -206,13 +206,13 @@ impl Policies {
         else {
             return Ok(());
         };
-        let lost = Promise::new(revision.files.clone()).missing_from(folder.files());
-        if lost.is_empty() {
+        let missing = Promise::new(revision.files.clone()).missing_from(folder.files());
+        if missing.is_empty() {
             return Ok(());
         }
         Err(format!(
             "invariants that were in force are gone or changed: {}{}",
-            lost.join(", "),
+            missing.join(", "),
             how_to_approve(folder)
         ))
     }

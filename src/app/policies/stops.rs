@@ -45,7 +45,7 @@ impl Reloader {
             let version = if is_whole {
                 version
             } else {
-                self.version_in_force(again)
+                Self::version_in_force(again)
             };
             tracing::info!(
                 digest = %snapshot.digest(),
@@ -66,7 +66,7 @@ impl Reloader {
         let is_listed = again
             .files()
             .is_some_and(|files| files.contains_key(manifest::NAME))
-            || self.version_in_force(again).is_some()
+            || Self::version_in_force(again).is_some()
             || self.policies.rules.manifest;
         if !is_listed {
             return Some(None);
@@ -77,7 +77,7 @@ impl Reloader {
         version.ok().filter(|_| rests)
     }
 
-    fn version_in_force(&self, read: &Read) -> Option<u64> {
+    fn version_in_force(read: &Read) -> Option<u64> {
         read.last.revision().and_then(|last| last.version)
     }
 

@@ -216,8 +216,8 @@ impl Reloader {
     pub(super) fn refuse(&self, digest: Option<Arc<str>>, verdict: &Verdict) {
         let mut reason = shortened(verdict.report().unwrap_or_default());
         if verdict.unfinished {
-            reason += &format!(
-                "\nthe check did not come to its end and is tried again in {RETRY:?}; \
+            reason = format!(
+                "{reason}\nthe check did not come to its end and is tried again in {RETRY:?}; \
                  `policies.check_timeout` and `policies.check_timeout_per_policy` give it more time"
             );
         }

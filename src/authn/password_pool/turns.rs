@@ -289,20 +289,18 @@ mod tests {
         for n in 2..6 {
             waiting.push(Some(in_line(&turns, site(n))));
         }
-        for at in 4..8 {
-            let newest = waiting[at].take().and_then(FutureExt::now_or_never);
-            assert_eq!(newest.expect("an answer").err(), Some(QueueFull), "{at}");
+        for newest in waiting.iter_mut().take(8).skip(4) {
+            let newest = newest.take().and_then(FutureExt::now_or_never);
+            assert_eq!(newest.expect("an answer").err(), Some(QueueFull));
         }
         // Whoever has as many places as the others has no claim to theirs.
-        waiting.push(Some(in_line(&turns, site(6))));
-        assert!(
-            waiting[3]
-                .take()
-                .and_then(FutureExt::now_or_never)
-                .is_some()
-        );
+        for (n, newest) in [(6, 3), (7, 2)] {
+            waiting.push(Some(in_line(&turns, site(n))));
+            let newest = waiting[newest].take().and_then(FutureExt::now_or_never);
+            assert_eq!(newest.expect("an answer").err(), Some(QueueFull));
+        }
         assert_eq!(turns.wait(site(2)).await.err(), Some(QueueFull));
-        assert_eq!(order(held, waiting), [0, 8, 9, 10, 11, 12, 1, 2]);
+        assert_eq!(order(held, waiting), [0, 8, 9, 10, 11, 12, 13, 1]);
     }
 
     #[tokio::test]

@@ -53,8 +53,8 @@ fn write(
     new: &BTreeMap<String, String>,
     named: impl Fn(&str) -> String,
 ) {
-    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    for name in names {
+    let all: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    for name in all {
         let change = match (old.get(name), new.get(name)) {
             (None, Some(_)) => "new",
             (Some(_), None) => "gone",

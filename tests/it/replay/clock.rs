@@ -126,7 +126,9 @@ async fn a_clock_that_was_a_day_ahead_closes_only_what_was_dropped() {
             honest.unwrap_or_else(|refusal| panic!("{seconds} s, {n}: {refusal}"));
             bench.run_for(Duration::from_secs(10));
         }
-        bench.clock.pass(DAY - Duration::from_secs(seconds + 600));
+        bench
+            .clock
+            .pass(DAY.saturating_sub(Duration::from_secs(seconds + 600)));
         bench.guard().maintain();
         for n in 0..seconds / 15 {
             let ahead = date + DAY + Duration::from_secs(n * 15);

@@ -74,6 +74,7 @@ async fn a_second_process_is_refused_and_told_who_is_there(database: TestDatabas
     let short = Duration::from_millis(600);
     drop(guard);
     let guard = world.open(one.path(), short).await.expect("its own again");
+    #[expect(clippy::disallowed_methods, reason = "the guard under test")]
     let running = tokio::spawn(guard.clone().run(stop.clone()));
     let second = world.open(other.path(), short * 10).await;
     let Err(OpenError::Lease(LeaseError::Held(holder))) = second else {

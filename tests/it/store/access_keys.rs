@@ -289,7 +289,7 @@ async fn a_write_whose_account_or_time_ended_meanwhile_does_not_happen(database:
     };
     let signer = world.service_account(&side, "signer").await.id;
     let new = NewKey {
-        expires_at: Some(noon() + Duration::from_secs(60)),
+        expires_at: Some(noon() + Duration::from_mins(1)),
         ..world.new_key()
     };
     let made = tenant

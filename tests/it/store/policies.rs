@@ -28,7 +28,8 @@ fn files(text: &str) -> PolicyFiles {
 }
 
 fn revision(text: &str, version: Option<u64>) -> NewPolicyRevision {
-    let name: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let name: Vec<String> = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let name = name.concat();
     let digest = |what: &str| format!("{what}{name:0<63}");
     NewPolicyRevision {
         whole_digest: digest("w"),
@@ -58,7 +59,7 @@ impl World {
             .expect(statement);
     }
 
-    fn approval(&self, digest: &str, base: i64, by: &str) -> NewPolicyApproval {
+    fn approval(digest: &str, base: i64, by: &str) -> NewPolicyApproval {
         NewPolicyApproval {
             id: ApprovalId::generate(noon(), &OsEntropy),
             whole_digest: digest.to_owned(),
@@ -135,10 +136,10 @@ async fn an_approval_is_for_one_step_and_counts_once(database: TestDatabase) {
     let (first, wider) = (revision("a", None), revision("b", None));
     world.accept(&first).await;
     let digest = &wider.whole_digest;
-    let approval = world.approval(digest, 1, "alice");
+    let approval = World::approval(digest, 1, "alice");
     let stale = world
         .store
-        .approve_policies(world.approval(digest, 0, "alice"), &world.by())
+        .approve_policies(World::approval(digest, 0, "alice"), &world.by())
         .await;
     assert!(matches!(stale, Err(Error::Stale)));
     world
@@ -177,7 +178,7 @@ async fn a_withdrawn_approval_stays_withdrawn(database: TestDatabase) {
     let world = World::on(database).await;
     world.accept(&revision("a", None)).await;
     let wider = revision("b", None).whole_digest;
-    let approval = world.approval(&wider, 1, "alice");
+    let approval = World::approval(&wider, 1, "alice");
     let id = approval.id;
     let store = &world.store;
     store

@@ -17,7 +17,7 @@ on_both_services!(
     health_is_told_to_old_load_balancers,
 );
 
-/// HAProxy's `option httpchk` sends HTTP/1.0, without a host.
+/// The balancer's `option httpchk` sends HTTP/1.0, without a host.
 async fn health_is_told_to_old_load_balancers(service: &Service) {
     for listener in [service.address(), service.operator_side().address()] {
         for page in ["/healthz", "/readyz"] {

@@ -42,13 +42,13 @@ async fn decision(service: &Service, question: &Value) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn normalization_sees_at_once_that_it_is_over() {
-    over(TestDatabase::sqlite()).await;
+    Box::pin(over(TestDatabase::sqlite())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn normalization_sees_at_once_that_it_is_over_on_postgres() {
     if let Some(database) = TestDatabase::empty_postgres().await {
-        over(database).await;
+        Box::pin(over(database)).await;
     }
 }
 

@@ -78,7 +78,7 @@ async fn strangers_are_all_told_the_same(service: &Service) {
     revoked.get(INFO).await.assert_refused(401, "KEY_REVOKED");
 }
 
-/// An INVALID_SIGNATURE, less what is of this one request: its id and the text to sign.
+/// An `INVALID_SIGNATURE`, less what is of this one request: its id and the text to sign.
 fn alike(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
     let text = answer.json()["error"]["string_to_sign"].to_string();
     let (status, mut headers, body) = answer.without_request_id();
