@@ -142,7 +142,7 @@ fn no_construct_leaves_a_claim_open() {
     let edited = Edited::new()
         .replace("schema.cedarschema", "  email_verified: Bool,\n};\n", MORE)
         .write("constructs.cedar", &policies.concat());
-    let proofs = proofs(&edited.load(), &solver);
+    let proofs = proofs(&edited.parsed(), &solver);
     assert!(proofs.is_proved(), "{}", proofs.report());
 }
 
@@ -168,7 +168,7 @@ fn every_construct_can_be_in_a_counterexample() {
                     "@id(\"open\")\npermit (principal is User, action == Action::\"team:InviteMember\", resource)\nwhen {{ {condition} }};\n"
                 ),
             );
-        let proofs = proofs(&edited.load(), &solver);
+        let proofs = proofs(&edited.parsed(), &solver);
         let refuted = |verdict: &Verdict| matches!(verdict, Verdict::Refuted { .. });
         assert!(
             !proofs.findings.is_empty() && proofs.findings.iter().all(|f| refuted(&f.verdict)),

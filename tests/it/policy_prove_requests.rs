@@ -102,7 +102,7 @@ fn tags_that_matter_are_shown() {
             "@id(\"invariants.more\")\npermit (principal, action, resource)\n\
              unless { principal is User && principal.hasTag(\"team\") && principal.getTag(\"team\") == \"red\" };\n",
         );
-    let proofs = proofs(&edited.load(), &solver);
+    let proofs = proofs(&edited.parsed(), &solver);
     let text = text_of(&proofs, 0);
     assert!(text.contains("tag \"team\": \"red\""), "{text}");
 }
