@@ -127,7 +127,6 @@ const CONSTRUCTS: &[&str] = &[
 ];
 
 #[test]
-#[ignore = "built on attributes that folders may no longer declare; its load without that check was not run yet"]
 fn no_construct_leaves_a_claim_open() {
     let Some(solver) = solver() else { return };
     let policies: Vec<String> = CONSTRUCTS
@@ -149,7 +148,6 @@ fn no_construct_leaves_a_claim_open() {
 
 /// The same conditions where they decide: each opens something, and a request shows it.
 #[test]
-#[ignore = "built on attributes that folders may no longer declare; its load without that check was not run yet"]
 fn every_construct_can_be_in_a_counterexample() {
     let Some(solver) = solver() else { return };
     for condition in [
