@@ -100,7 +100,7 @@ fn an_if_within_a_comparison_must_be_shown_both_ways() {
 #[test]
 fn what_another_policy_settles_shows_nothing() {
     let policies = "@id(\"permit\")\npermit (principal, action, resource)\nwhen { principal.is_active };\n\
-        @id(\"forbid\")\nforbid (principal, action, resource)\nwhen { !principal.email_verified };\n";
+        @id(\"forbid\")\nforbid (principal is User, action, resource)\nwhen { !principal.email_verified };\n";
     let mut denied = example("denied", "member", GET, "deny", &["forbid"]);
     denied["entities"][1]["attrs"]["is_active"] = false.into();
     denied["entities"][1]["attrs"]["email_verified"] = false.into();

@@ -66,8 +66,6 @@ const FACTS: &[&str] = &[
     "resource is AccessKey in ServiceAccount::\"sa-00000000000000000000000010\"",
     "resource == Role::\"owner\"",
     "principal in Permission::\"accounts:GetAccount\"",
-    // Refused: nobody would fill it.
-    "User::\"user-00000000000000000000009999\".is_active",
 ];
 
 const TIMES: &[&str] = &[
@@ -95,11 +93,13 @@ const DECIMALS: &[&str] = &[
 
 /// A condition of a few levels, or one as deep or as wide as is taken, or more.
 pub(super) fn condition(rng: &mut StdRng) -> String {
-    match rng.random_range(0..8) {
-        // One level for each operand. At 200 it is refused.
-        0 => {
+    match rng.random_range(0..80) {
+        // Refused: nobody would fill it.
+        0 => "User::\"user-00000000000000000000009999\".is_active".to_owned(),
+        // One level for each operand. Beyond 200 it is refused.
+        1..10 => {
             let operator = *pick(rng, &["&&", "||"]);
-            let operands = rng.random_range(100..215);
+            let operands = rng.random_range(100..205);
             let short = [
                 "principal.is_active",
                 "principal is User",
@@ -109,8 +109,8 @@ pub(super) fn condition(rng: &mut StdRng) -> String {
             chain.push("context.source_ip.isIpv4()");
             chain.join(&format!(" {operator} "))
         }
-        1 => nested(rng),
-        2 => wide(rng),
+        10..20 => nested(rng),
+        20..30 => wide(rng),
         _ => {
             let levels = rng.random_range(0..5);
             truth(rng, levels)

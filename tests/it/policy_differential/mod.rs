@@ -210,7 +210,7 @@ fn compare_one(number: u64, questions: usize, shipped: (&Folder, &Snapshot)) -> 
 
 #[test]
 fn the_policies_of_one_action_decide_as_the_whole_set() {
-    compare(20, 100).assert_each_more_often_than(30);
+    compare(12, 100).assert_each_more_often_than(15);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use charter::authz::folder::Folder;
+use charter::authz::folder::{Files, Folder};
 use charter::authz::snapshot::Snapshot;
 use charter::domain::permission::Permission;
 use rand::RngExt;
@@ -223,15 +223,17 @@ pub(super) fn random(rng: &mut StdRng, shipped: (&Folder, &Snapshot)) -> Random 
         .map(|number| policy(rng, number))
         .collect();
     let written = policies.len();
-    let load = |policies: &[String]| {
+    let load = |files: &Files, policies: &[String]| {
         let mut files = files.clone();
         files.insert("random.cedar".to_owned(), Arc::from(policies.concat()));
         let folder = Folder::of_files("policies".as_ref(), files).ok()?;
         Snapshot::after(shipped.1, &folder).ok()
     };
-    let snapshot = load(&policies).or_else(|| {
-        policies.retain(|policy| load(std::slice::from_ref(policy)).is_some());
-        load(&policies)
+    let snapshot = load(&files, &policies).or_else(|| {
+        let mut alone = files.clone();
+        alone.retain(|name, _| name == "schema.cedarschema");
+        policies.retain(|policy| load(&alone, std::slice::from_ref(policy)).is_some());
+        load(&files, &policies)
     });
     let refused = written - policies.len();
     if let Some(snapshot) = snapshot {

@@ -1,6 +1,7 @@
 //! Automatic mutations of the shipped policies: the shipped examples and invariants refuse each that
 //! allows more than before, and a table says by which gate.
 
+mod examples;
 mod mutate;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,25 +15,19 @@ use charter::domain::clock::SystemClock;
 use charter::domain::permission::Permission;
 use charter::policy::diff::{Diff, Direction, widens};
 use charter::policy::solver::Solver;
-use charter::policy::test;
 
 use crate::policy_solver::{Edited, limits, proofs, solver};
 use crate::policy_world::{Tenant, ask, shipped};
+use examples::Examples;
 use mutate::{Mutation, mutations};
 
 /// The shipped folder after a mutation; `None` if it is refused when read.
-fn mutated(mutation: &Mutation, old: &Snapshot) -> Option<(Folder, Snapshot)> {
+fn mutated(mutation: &Mutation, old: &Snapshot) -> Option<Snapshot> {
     let shipped = Folder::read(&shipped()).expect("the shipped folder");
     let mut files = shipped.files().clone();
     files.insert(mutation.file.to_owned(), Arc::from(mutation.text.as_str()));
     let folder = Folder::of_files("policies".as_ref(), files).ok()?;
-    let snapshot = Snapshot::after(old, &folder).ok()?;
-    Some((folder, snapshot))
-}
-
-fn examples_hold(folder: &Folder, snapshot: &Snapshot) -> bool {
-    let report = test::run(folder, snapshot).expect("examples that can be read");
-    report.total() > 50 && report.failed() == 0
+    Snapshot::after(old, &folder).ok()
 }
 
 /// Requests of every kind of caller that one set allows and the other does not.
@@ -83,8 +78,8 @@ fn overall(diff: &Diff) -> Direction {
     }
 }
 
-fn judge(mutation: &Mutation, old: &Snapshot, solver: &Solver) -> Outcome {
-    let Some((folder, new)) = mutated(mutation, old) else {
+fn judge(mutation: &Mutation, old: &Snapshot, examples: &Examples, solver: &Solver) -> Outcome {
+    let Some(new) = mutated(mutation, old) else {
         return Outcome {
             direction: None,
             gates: vec!["check"],
@@ -106,7 +101,7 @@ fn judge(mutation: &Mutation, old: &Snapshot, solver: &Solver) -> Outcome {
     }
     let mut gates = Vec::new();
     if diff.is_wider() {
-        if !examples_hold(&folder, &new) {
+        if !examples.all_hold(&new) {
             gates.push("tests");
         }
         if !proofs(&new, solver).is_proved() {
@@ -122,11 +117,12 @@ fn judge(mutation: &Mutation, old: &Snapshot, solver: &Solver) -> Outcome {
 
 fn run(chosen: &[Mutation], solver: &Solver) {
     let old = Edited::new().load();
+    let examples = Examples::read(&old);
     let mut by_direction: BTreeMap<String, usize> = BTreeMap::new();
     let mut first: BTreeMap<&str, usize> = BTreeMap::new();
     let mut any: BTreeMap<&str, usize> = BTreeMap::new();
     for mutation in chosen {
-        let outcome = judge(mutation, &old, solver);
+        let outcome = judge(mutation, &old, &examples, solver);
         let direction = outcome
             .direction
             .map_or("refused when read".to_owned(), |d| d.word().to_owned());
@@ -152,10 +148,12 @@ fn run(chosen: &[Mutation], solver: &Solver) {
 
 /// Mutations that no example tells from the shipped policies, in their order.
 fn unnoticed<'m>(all: &'m [Mutation], old: &Snapshot) -> Vec<(&'m Mutation, Snapshot)> {
+    let examples = Examples::read(old);
+    assert!(examples.all_hold(old));
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let look = |mutation: &'m Mutation| {
-        let (folder, new) = mutated(mutation, old)?;
-        examples_hold(&folder, &new).then_some((mutation, new))
+    let look = &|mutation: &'m Mutation| {
+        let new = mutated(mutation, old)?;
+        examples.all_hold(&new).then_some((mutation, new))
     };
     thread::scope(|scope| {
         let share = all.len().div_ceil(cores);
@@ -192,8 +190,8 @@ fn the_mutation_that_lets_an_admin_read_decisions_is_refused_by_an_example() {
     let all = mutations();
     let title = "roles.admin: drop Action::\"decisions:GetDecision\" from the list";
     let mutation = all.iter().find(|mutation| mutation.title == title);
-    let (folder, new) = mutated(mutation.expect("a mutation"), &old).expect("a sound folder");
-    assert!(!examples_hold(&folder, &new));
+    let new = mutated(mutation.expect("a mutation"), &old).expect("a sound folder");
+    assert!(!Examples::read(&old).all_hold(&new));
 }
 
 #[test]
