@@ -42,7 +42,7 @@ pub(crate) fn below(directory: &str) -> Vec<Source> {
 pub(crate) struct Code {
     /// All tokens in order; `{`, `}` and their like are tokens too.
     pub(crate) tokens: Vec<String>,
-    /// The first two segments of every path: `charter_domain::id` is `("crate", "domain")`.
+    /// The first two segments of every path: `crate::domain::id` is `("crate", "domain")`.
     pub(crate) paths: Vec<(String, String)>,
     /// Modules declared as `#[cfg(test)] mod name;`: their files are tests.
     pub(crate) test_modules: Vec<String>,

@@ -1,6 +1,8 @@
 //! The security team's tools over the same policies that the service decides by: what they ask
 //! here of a folder is answered about exactly what would be served.
 
+#![warn(missing_docs, clippy::missing_errors_doc, clippy::must_use_candidate)]
+
 mod by_action;
 pub mod conditions;
 pub mod counterexample;
