@@ -112,10 +112,13 @@ fn number(choices: &mut Choices) -> Spelling {
     };
     let text = match choices.below(3) {
         0 => NUMBERS[choices.below(NUMBERS.len())].to_owned(),
-        1 => format!("{}", choices.below(1 << 53) as i64 - (1 << 52)),
+        1 => {
+            let sign = if choices.below(2) == 0 { "-" } else { "" };
+            format!("{sign}{}", choices.below(1 << 53))
+        }
         _ => {
             let mut value = bits(choices);
-            while !(value.abs() <= 9_007_199_254_740_991.0) {
+            while value.is_nan() || value.abs() > 9_007_199_254_740_991.0 {
                 value = bits(choices);
             }
             if choices.below(2) == 0 {
