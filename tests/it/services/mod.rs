@@ -86,7 +86,7 @@ pub(crate) fn config(url: &str, directory: &std::path::Path) -> Config {
 
 /// Says loudly that something is not installed and what needs it is not tested; with
 /// `CHARTER_REQUIRE_SERVICES=1` that is a failure.
-fn left_out(what: &str) {
+pub(crate) fn left_out(what: &str) {
     #[expect(
         clippy::disallowed_methods,
         reason = "whether services are required is said to the test run, not to the service"
