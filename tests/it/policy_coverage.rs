@@ -1,7 +1,7 @@
 //! Coverage tells of all that can decide: branches, elements of lists, and whether an answer hangs on
 //! it.
 
-use charter::policy::test::TestReport;
+use charter_policy::test::TestReport;
 use serde_json::Value;
 
 use crate::policy_test_command::{example, folder, of, run};

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use charter::policy::diff::{RoleChanges, roles};
+use charter_policy::diff::{RoleChanges, roles};
 use serde_json::Value;
 
 use crate::policy_solver::{Edited, solver};

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::{SolverArgs, broken};
-use crate::domain::clock::{Clock as _, SystemClock};
-use crate::domain::entropy::OsEntropy;
-use crate::policy::diff::revision::{self, RevisionError};
-use crate::policy::diff::{DiffError, roles, widens};
+use charter_domain::clock::{Clock as _, SystemClock};
+use charter_domain::entropy::OsEntropy;
+use charter_policy::diff::revision::{self, RevisionError};
+use charter_policy::diff::{DiffError, roles, widens};
 
 /// If anything is wider, or may be.
 const WIDER: u8 = 3;

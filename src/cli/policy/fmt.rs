@@ -9,10 +9,10 @@ use clap::Args;
 
 use super::super::Error;
 use super::{FolderArgs, manifest, read};
-use crate::authz::fault::LoadError;
-use crate::authz::snapshot::Snapshot;
-use crate::policy::format;
-use crate::policy::manifest::{Manifest, NAME};
+use charter_authz::fault::LoadError;
+use charter_authz::snapshot::Snapshot;
+use charter_policy::format;
+use charter_policy::manifest::{Manifest, NAME};
 
 /// Lay out the policies and invariants as Cedar's own formatter does
 ///

@@ -7,10 +7,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::authz::fault::LoadError;
-use crate::authz::folder::Folder;
-use crate::authz::snapshot::Snapshot;
-use crate::policy::manifest::{self, Manifest};
+use charter_authz::fault::LoadError;
+use charter_authz::folder::Folder;
+use charter_authz::snapshot::Snapshot;
+use charter_policy::manifest::{self, Manifest};
 
 use super::super::Error;
 use super::{FolderArgs, read};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use charter::authz::folder::{Files, Folder};
-use charter::authz::snapshot::Snapshot;
-use charter::domain::permission::Permission;
+use charter_authz::folder::{Files, Folder};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::permission::Permission;
 use rand::RngExt;
 use rand::rngs::StdRng;
 

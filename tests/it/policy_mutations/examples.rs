@@ -3,8 +3,8 @@
 use std::fs;
 
 use cedar_policy::{Context, Entities, EntityUid, Request};
-use charter::authz::snapshot::Snapshot;
-use charter::domain::permission::Permission;
+use charter_authz::snapshot::Snapshot;
+use charter_domain::permission::Permission;
 use serde_json::Value;
 
 use crate::policy_world::shipped;

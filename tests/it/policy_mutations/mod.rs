@@ -9,12 +9,12 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
-use charter::authz::folder::Folder;
-use charter::authz::snapshot::Snapshot;
-use charter::domain::clock::SystemClock;
-use charter::domain::permission::Permission;
-use charter::policy::diff::{Diff, Direction, widens};
-use charter::policy::solver::Solver;
+use charter_authz::folder::Folder;
+use charter_authz::snapshot::Snapshot;
+use charter_domain::clock::SystemClock;
+use charter_domain::permission::Permission;
+use charter_policy::diff::{Diff, Direction, widens};
+use charter_policy::solver::Solver;
 
 use crate::policy_solver::{Edited, limits, proofs, solver};
 use crate::policy_world::{Tenant, ask, shipped};
