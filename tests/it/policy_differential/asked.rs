@@ -61,6 +61,10 @@ impl World {
                 id: one.account.id,
                 ..other.account.clone()
             },
+            service_account: ServiceAccount {
+                account_id: one.account.id,
+                ..other.service_account.clone()
+            },
             ..other.clone()
         };
         let tenants = vec![one, other, Tenant::deactivated(1), moved];

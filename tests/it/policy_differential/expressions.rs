@@ -135,7 +135,7 @@ fn nested(rng: &mut StdRng) -> String {
     if rng.random_bool(0.5) {
         return inner;
     }
-    let branches: Vec<String> = (0..levels)
+    let branches: Vec<String> = (0..levels / 6)
         .map(|number| {
             format!(
                 "if principal.is_active && {number} == {} then {} else ",

@@ -168,6 +168,7 @@ fn unnoticed<'m>(all: &'m [Mutation], old: &Snapshot) -> Vec<(&'m Mutation, Snap
 
 /// With the default settings nobody has to approve what allows more.
 #[test]
+#[ignore = "minutes: some hundred folders, and a comparison of each that no example tells from the shipped one"]
 fn the_shipped_examples_and_invariants_refuse_every_widening_mutation() {
     let all = mutations();
     assert!(all.len() >= 200, "{}", all.len());
