@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::authz::decision_log::{
-    Clocks, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder,
-};
-use crate::authz::snapshot::Snapshot;
-use crate::budgets::Budgets;
-use crate::domain::clock::Clock;
-use crate::domain::confirmed_clock::ConfirmedClock;
-use crate::domain::entropy::Entropy;
 use crate::settings::keys::Keys;
 use crate::settings::{DecisionOverflow, Settings};
+use charter_authz::snapshot::Snapshot;
+use charter_budgets::Budgets;
+use charter_decision_log::{
+    Clocks, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder,
+};
+use charter_domain::clock::Clock;
+use charter_domain::confirmed_clock::ConfirmedClock;
+use charter_domain::entropy::Entropy;
 
 use super::StartError;
 

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::Error;
 use super::operator::{Operator, SettingsArgs};
-use crate::domain::caller::Scope;
-use crate::domain::timestamp;
-use crate::store::AuditFilter;
+use charter_domain::caller::Scope;
+use charter_domain::timestamp;
+use charter_store::AuditFilter;
 
 /// Read and verify the audit trail
 #[derive(Debug, Args)]

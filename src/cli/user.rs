@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::domain::caller::Scope;
-use crate::domain::email::EmailAddress;
-use crate::domain::timestamp;
-use crate::domain::user::User;
+use charter_domain::caller::Scope;
+use charter_domain::email::EmailAddress;
+use charter_domain::timestamp;
+use charter_domain::user::User;
 
 use super::Error;
 use super::operator::{Operator, SettingsArgs};

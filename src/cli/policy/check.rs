@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::authz::snapshot::Snapshot;
-use crate::policy::gates;
+use charter_authz::snapshot::Snapshot;
+use charter_policy::gates;
 
 use super::super::Error;
 use super::{FolderArgs, read};
@@ -26,7 +26,7 @@ pub(super) struct CheckArgs {
 pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let (dir, settings) = args.folder.resolve()?;
     let folder = read(&dir)?;
-    let faulty = |error: crate::authz::fault::LoadError| Error::Policies(error.report());
+    let faulty = |error: charter_authz::fault::LoadError| Error::Policies(error.report());
     let version = gates::check_manifest(&folder, settings.manifest).map_err(faulty)?;
     let snapshot = Snapshot::of(&folder).map_err(faulty)?;
     let count = snapshot.policies().policies().count();

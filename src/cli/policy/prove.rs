@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::super::Error;
 use super::{FolderArgs, SolverArgs, broken};
-use crate::authz::snapshot::Snapshot;
-use crate::domain::clock::SystemClock;
-use crate::policy::prove::{Options, prove};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::clock::SystemClock;
+use charter_policy::prove::{Options, prove};
 
 /// Prove that a folder keeps its invariants, that no policy can fail and that each can match
 #[derive(Debug, Args)]

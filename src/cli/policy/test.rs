@@ -9,9 +9,9 @@ use clap::Args;
 
 use super::super::Error;
 use super::{FolderArgs, broken};
-use crate::authz::folder::Folder;
-use crate::authz::snapshot::Snapshot;
-use crate::policy::test;
+use charter_authz::folder::Folder;
+use charter_authz::snapshot::Snapshot;
+use charter_policy::test;
 
 /// Run the folder's examples, and say which policies and conditions none of them shows at work
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::app::{StartError, decisions};
-use crate::authz::decision_log::verify;
+use charter_decision_log::verify;
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;

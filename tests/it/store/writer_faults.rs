@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use charter::domain::caller::Scope;
-use charter::domain::metadata::Metadata;
-use charter::domain::organization::Organization;
-use charter::domain::page::ResourceOrder;
-use charter::store::{Error, NewAccount, Store, Tenant};
+use charter_domain::caller::Scope;
+use charter_domain::metadata::Metadata;
+use charter_domain::organization::Organization;
+use charter_domain::page::ResourceOrder;
+use charter_store::{Error, NewAccount, Store, Tenant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
