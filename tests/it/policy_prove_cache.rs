@@ -8,8 +8,8 @@ use std::path::Path;
 
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
-use charter_policy::prove::cache::ProofCache;
-use charter_policy::prove::{Options, prove_for_gate};
+use charter_policy::analysis::cache::ProofCache;
+use charter_policy::analysis::{Options, prove_for_gate};
 use charter_policy::solver::{self, Solver};
 use secrecy::SecretSlice;
 use tempfile::TempDir;
@@ -302,7 +302,7 @@ fn a_question_that_cannot_be_written_down_in_time_is_not_waited_for() {
             "principal is ServiceAccount",
         );
     let clock = SystemClock::start();
-    let proofs = charter_policy::prove::prove(&edited.load(), None, &solver, &options, &clock);
+    let proofs = charter_policy::analysis::prove(&edited.load(), None, &solver, &options, &clock);
     let report = proofs.report();
     assert!(
         report.contains("not proved: that extra (extra.cedar:1) never fails"),

@@ -10,7 +10,7 @@ use super::super::Error;
 use super::{FolderArgs, SolverArgs, broken};
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
-use charter_policy::prove::{Options, prove};
+use charter_policy::analysis::{Options, prove};
 
 /// Prove that a folder keeps its invariants, that no policy can fail and that each can match
 #[derive(Debug, Args)]

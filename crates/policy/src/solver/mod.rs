@@ -15,12 +15,12 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+pub(super) use asker::at_once;
 pub(super) use pool::spread;
 pub use program::on_path;
-pub(super) use program::to_hex;
 pub(super) use question::Question;
 pub use reason::Reason;
-pub(super) use session::{Answer, DOES_NOT_REPRODUCE, Session, at_once, out_of_time};
+pub(super) use session::{Answer, DOES_NOT_REPRODUCE, Session, out_of_time};
 
 use charter_domain::clock::Clock;
 
