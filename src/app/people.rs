@@ -54,14 +54,15 @@ impl BaseUrl {
             text: text.trim_end_matches('/').to_owned(),
             url,
         };
-        if base_url.url.scheme() == "http" && !base_url.is_local() {
-            tracing::warn!(
-                base_url = base_url.text,
-                "browsers will not keep people signed in: the refresh cookie is for https only; set \
-                 `portal.base_url` to the https address that people use"
-            );
-        }
         Ok(base_url)
+    }
+
+    /// What people will not be able to do there.
+    pub(super) fn warning(&self) -> Option<&'static str> {
+        (self.url.scheme() == "http" && !self.is_local()).then_some(
+            "browsers will not keep people signed in: the refresh cookie is for https only; set \
+             `portal.base_url` to the https address that people use",
+        )
     }
 
     /// Plain http on this machine.
@@ -149,6 +150,12 @@ pub(super) fn portal_users(
         clock: clock(),
         entropy: Arc::clone(shared.entropy),
     }))
+}
+
+/// Whether access tokens can be signed with these keys.
+pub(super) fn check_token_keys(keys: &Keys) -> Result<(), StartError> {
+    AccessTokens::new(materials(&keys.token), String::new())?;
+    Ok(())
 }
 
 fn materials(keys: &[Key]) -> Vec<(String, [u8; 32])> {

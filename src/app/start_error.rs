@@ -87,6 +87,13 @@ pub enum StartError {
     Listen(SocketAddr, io::Error),
 }
 
+impl StartError {
+    /// Whether somebody else has the address.
+    pub(super) fn is_address_in_use(&self) -> bool {
+        matches!(self, Self::Listen(_, error) if error.kind() == io::ErrorKind::AddrInUse)
+    }
+}
+
 /// An error with what lies behind it, outermost first, each once.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

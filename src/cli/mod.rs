@@ -103,6 +103,9 @@ pub enum Error {
         /// What was looked for.
         what: &'static str,
     },
+    /// The service would not start; the text is all that keeps it from it.
+    #[error("{0}")]
+    CannotStart(String),
     /// A policy folder does not hold; the text is the whole report.
     #[error("{0}")]
     Policies(String),

@@ -12,6 +12,7 @@ use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::entropy::{Entropy, OsEntropy};
 use crate::domain::organization::Organization;
 use crate::settings::Settings;
+use crate::settings::error::SettingsError;
 use crate::store::{self, Store};
 
 use super::Error;
@@ -45,6 +46,15 @@ impl SettingsArgs {
     /// All their faults.
     pub(super) fn load(&self) -> Result<Settings, Error> {
         Ok(Settings::load(self.config.as_deref(), self.demo)?)
+    }
+
+    /// Reads the settings for somebody who only wants to know: the demo's keys are not made.
+    ///
+    /// # Errors
+    ///
+    /// All their faults.
+    pub(super) fn preview(&self) -> Result<Settings, SettingsError> {
+        Settings::preview(self.config.as_deref(), self.demo)
     }
 
     /// Does an operator's work on a database whose schema is up to date.
@@ -140,7 +150,7 @@ impl Operator {
 /// # Errors
 ///
 /// The work's own, or no runtime could be made.
-fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
