@@ -45,6 +45,7 @@ use crate::settings::{RateLimit, Settings};
 use crate::telemetry::metrics::Recorder;
 
 pub use database::{check_keys, open_store};
+pub use people::link_mails;
 use policies::{Policies, Reloader};
 pub use start_error::StartError;
 

@@ -65,6 +65,9 @@ pub enum StartError {
     /// The public base URL is none.
     #[error("`{0}` is not a web address: {1}; set `portal.base_url`")]
     BaseUrl(String, url::ParseError),
+    /// Links cannot be made.
+    #[error("links need the address that people reach the service at: set `portal.base_url`")]
+    NoBaseUrl,
     /// The sender of mails, or their templates.
     #[error(transparent)]
     Mail(#[from] mail::ComposeError),

@@ -11,6 +11,7 @@ use crate::settings::Settings;
 
 use super::Error;
 use super::operator::SettingsArgs;
+use super::output::{OutputArgs, document_to};
 use super::serve;
 
 /// Check all that a start of the service needs, without serving and without writing anything
@@ -20,9 +21,8 @@ use super::serve;
 pub struct CheckArgs {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// As for every error that kept a command from its work.
@@ -52,10 +52,9 @@ pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         .iter()
         .flat_map(|part| part.faults.iter().map(String::as_str))
         .collect();
-    if args.json {
+    if args.output.json {
         let document = json!({"ok": faults.is_empty(), "parts": parts});
-        serde_json::to_writer_pretty(&mut *out, &document)?;
-        writeln!(out)?;
+        document_to(out, &document)?;
         let code = if faults.is_empty() { 0 } else { CANNOT_START };
         return Ok(ExitCode::from(code));
     }

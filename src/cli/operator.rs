@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::app::{self, StartError, provision};
+use crate::authn::link_mails::LinkMails;
 use crate::authn::mint::KeyMint;
 use crate::domain::audit::Provenance;
 use crate::domain::clock::{Clock, SystemClock};
@@ -142,6 +143,21 @@ impl Operator {
             Arc::clone(&self.clock),
             Arc::clone(&self.entropy),
         ))
+    }
+
+    /// Makes links in mails.
+    ///
+    /// # Errors
+    ///
+    /// The settings do not say where they lead; no sealing key.
+    pub(super) fn links(&self) -> Result<LinkMails, Error> {
+        let keys = self.settings.require_keys().map_err(StartError::from)?;
+        Ok(app::link_mails(
+            &self.settings,
+            keys,
+            &self.clock,
+            &self.entropy,
+        )?)
     }
 }
 

@@ -192,10 +192,7 @@ fn decision_log(settings: &Settings, keys: &Keys) -> Part {
 }
 
 fn mail(settings: &Settings) -> Part {
-    let base_url = match &settings.portal.base_url {
-        Some(base_url) => base_url.clone(),
-        None => format!("http://{}", settings.server.listen),
-    };
+    let base_url = people::base_url(settings);
     let mut part = Part::new("mail").fact("from", settings.mail.from.clone());
     part = match &settings.mail.smtp_url {
         Some(url) => part.fact("server", database::without_password(url)),

@@ -9,9 +9,12 @@ use serde_json::{Value, json};
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;
+use super::super::output::{OutputArgs, document_to};
+use super::super::progress;
 use super::{SolverArgs, broken};
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::OsEntropy;
+use crate::domain::progress::Progress;
 use crate::policy::diff::revision::{self, RevisionError};
 use crate::policy::diff::widens;
 
@@ -32,9 +35,8 @@ pub(super) struct DiffArgs {
     settings: SettingsArgs,
     #[command(flatten)]
     solver: SolverArgs,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Prints what changes, each with a request that shows it.
@@ -50,15 +52,18 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
     let (old, new) = match (load(&args.old), load(&new_name)) {
         (Ok(old), Ok(new)) => (old, new),
         (Err(RevisionError::Policies(error)), _) | (_, Err(RevisionError::Policies(error))) => {
-            return broken::report(&error, args.json, out);
+            return broken::report(&error, args.output.json, out);
         }
         (Err(error), _) | (_, Err(error)) => return Err(Error::Policies(error.to_string())),
     };
-    let solver = args.solver.find(&settings)?;
+    let progress = Progress::default();
+    let solver = args.solver.find(&settings)?.watched_by(&progress);
     let limits = args.solver.limits();
-    let diff = widens(&old, &new, &solver, limits, &SystemClock::start())
-        .map_err(|error| Error::Policies(error.to_string()))?;
-    if args.json {
+    let shown = progress::show("comparing, kinds of request", args.output, &progress);
+    let diff = widens(&old, &new, &solver, limits, &SystemClock::start());
+    drop(shown);
+    let diff = diff.map_err(|error| Error::Policies(error.to_string()))?;
+    if args.output.json {
         let mut document = serde_json::to_value(diff.document())?;
         if let Value::Object(members) = &mut document {
             for (side, name, snapshot) in [("old", &args.old, &old), ("new", &new_name, &new)] {
@@ -66,8 +71,7 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
                 members.insert(format!("{side}_folder"), named);
             }
         }
-        serde_json::to_writer_pretty(&mut *out, &document).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        document_to(out, &document)?;
     } else {
         write!(out, "{}", diff.report())?;
         for (name, snapshot) in [(&args.old, &old), (&new_name, &new)] {

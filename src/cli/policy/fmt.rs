@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
 use super::super::Error;
+use super::super::output::OutputArgs;
 use super::{FolderArgs, read};
 use crate::authz::fault::LoadError;
 use crate::authz::snapshot::Snapshot;
@@ -18,6 +20,8 @@ use crate::policy::format;
 pub(super) struct FmtArgs {
     #[command(flatten)]
     folder: FolderArgs,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Change nothing, only name the files that would change
     #[arg(long)]
     check: bool,
@@ -50,8 +54,13 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
         if !args.check {
             replace(file, text)?;
         }
-        writeln!(out, "{}", file.display())?;
     }
+    let names = || changes.iter().map(|(file, _)| file.display().to_string());
+    args.output.either(
+        out,
+        || json!({"changed": names().collect::<Vec<_>>(), "written": !args.check}),
+        |out| names().try_for_each(|name| writeln!(out, "{name}")),
+    )?;
     Ok(if args.check && !changes.is_empty() {
         ExitCode::FAILURE
     } else {

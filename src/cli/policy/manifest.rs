@@ -5,12 +5,14 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
 use crate::authz::fault::LoadError;
 use crate::authz::snapshot::Snapshot;
 use crate::policy::manifest::{self, Manifest};
 
 use super::super::Error;
+use super::super::output::OutputArgs;
 use super::{FolderArgs, read};
 
 /// Write manifest.json: the folder's files, their digests, and a version one higher than before
@@ -18,6 +20,8 @@ use super::{FolderArgs, read};
 pub(super) struct ManifestArgs {
     #[command(flatten)]
     folder: FolderArgs,
+    #[command(flatten)]
+    output: OutputArgs,
     /// The version, where it is not to be the next
     #[arg(long, value_name = "NUMBER")]
     version: Option<u64>,
@@ -48,12 +52,24 @@ pub(super) fn run(args: &ManifestArgs, out: &mut dyn Write) -> Result<ExitCode, 
         format!("{}\n", serde_json::to_string_pretty(&manifest)?),
     )?;
     fs::rename(new, &path)?;
-    writeln!(
+    args.output.either(
         out,
-        "{} lists {} files as version {}",
-        path.display(),
-        manifest.files.len(),
-        manifest.version
+        || {
+            json!({
+                "manifest": path.display().to_string(),
+                "version": manifest.version,
+                "files": manifest.files,
+            })
+        },
+        |out| {
+            writeln!(
+                out,
+                "{} lists {} files as version {}",
+                path.display(),
+                manifest.files.len(),
+                manifest.version
+            )
+        },
     )?;
     Ok(ExitCode::SUCCESS)
 }

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::authz::snapshot::Snapshot;
+use crate::domain::progress::Progress;
 
 use source::Source;
 use worker::Worker;
@@ -116,7 +117,7 @@ pub struct ReplayError {
 pub type Earlier = BTreeMap<String, Snapshot>;
 
 /// Asks every decision of a file, or of all files of a directory, again. To reproduce, each is asked
-/// of the policies that took it: `snapshot`, or one of `earlier`.
+/// of the policies that took it: `snapshot`, or one of `earlier`. `progress` counts bytes.
 ///
 /// # Errors
 ///
@@ -127,12 +128,13 @@ pub fn replay(
     earlier: &Earlier,
     mode: Mode,
     threads: usize,
+    progress: &Progress,
 ) -> Result<Outcome, ReplayError> {
     let failed = |source| ReplayError {
         path: log.to_owned(),
         source,
     };
-    let source = Mutex::new(Source::open(log).map_err(failed)?);
+    let source = Mutex::new(Source::open(log, progress).map_err(failed)?);
     let work = || {
         let mut worker = Worker::new(snapshot, earlier, mode);
         loop {

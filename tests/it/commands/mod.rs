@@ -4,7 +4,10 @@
 mod audit;
 mod check;
 mod documents;
+mod invitations;
+mod json;
 mod pages;
+mod progress;
 mod request_lines;
 mod schema;
 mod serving;
