@@ -17,11 +17,11 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
 
-use charter::authz::principal::Principal;
-use charter::authz::question::{Question, Resource};
-use charter::authz::snapshot::Snapshot;
-use charter::domain::clock::{Clock, SystemClock};
-use charter::domain::permission::Permission;
+use charter_authz::principal::Principal;
+use charter_authz::question::{Question, Resource};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::clock::{Clock, SystemClock};
+use charter_domain::permission::Permission;
 use generated::generated;
 use policy_world::{Tenant, address, now, shipped};
 

@@ -16,19 +16,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use charter::authz::decision_log::{
+use charter_authz::principal::Principal;
+use charter_authz::snapshot::Snapshot;
+use charter_budgets::Budgets;
+use charter_decision_log::{
     Asker, Clocks, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder, Via,
     verify,
 };
-use charter::authz::principal::Principal;
-use charter::authz::snapshot::Snapshot;
-use charter::budgets::Budgets;
-use charter::domain::clock::{Clock, SystemClock};
-use charter::domain::confirmed_clock::ConfirmedClock;
-use charter::domain::entropy::OsEntropy;
-use charter::domain::permission::Permission;
-use charter::domain::progress::Progress;
-use charter::policy::replay::{Earlier, Mode, replay};
+use charter_domain::clock::{Clock, SystemClock};
+use charter_domain::confirmed_clock::ConfirmedClock;
+use charter_domain::entropy::OsEntropy;
+use charter_domain::permission::Permission;
+use charter_domain::progress::Progress;
+use charter_policy::replay::{Earlier, Mode, replay};
 use policy_world::{Tenant, address, shipped};
 
 const DECISIONS: u32 = 300_000;
@@ -167,7 +167,7 @@ fn decide(
             tells_id: false,
         };
         let own =
-            charter::authz::question::Resource::Organization(principal.caller().organization());
+            charter_authz::question::Resource::Organization(principal.caller().organization());
         recorder
             .decide(snapshot, by, Permission::GetOrganization, own)
             .expect("on record");

@@ -12,12 +12,12 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use charter::authz::snapshot::Snapshot;
-use charter::domain::clock::{Clock, SystemClock};
-use charter::domain::permission::Permission;
-use charter::policy::diff::widens;
-use charter::policy::prove::{Options, prove};
-use charter::policy::solver::{Limits, Solver};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::clock::{Clock, SystemClock};
+use charter_domain::permission::Permission;
+use charter_policy::diff::widens;
+use charter_policy::prove::{Options, prove};
+use charter_policy::solver::{Limits, Solver};
 use tempfile::TempDir;
 
 const ROUNDS: usize = 3;

@@ -11,10 +11,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use charter::authn::replay::{Config, ReplayGuard};
-use charter::domain::clock::{Clock, SystemClock};
-use charter::domain::entropy::OsEntropy;
-use charter::domain::id::{AccessKeyId, OrganizationId};
+use charter_authn::replay::{Config, ReplayGuard};
+use charter_domain::clock::{Clock, SystemClock};
+use charter_domain::entropy::OsEntropy;
+use charter_domain::id::{AccessKeyId, OrganizationId};
 use secrecy::SecretBox;
 use tokio::runtime::Runtime;
 
@@ -115,7 +115,7 @@ fn claim(
     guard: &ReplayGuard,
     key: AccessKeyId,
     nonce: &str,
-    date: charter::domain::timestamp::Timestamp,
+    date: charter_domain::timestamp::Timestamp,
 ) {
     let claimed = runtime.block_on(guard.claim(key, organization(), nonce, date));
     claimed.expect("a fresh nonce");

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use charter::domain::permission::Permission;
+use charter_domain::permission::Permission;
 use tempfile::TempDir;
 
 /// The guardrails, two grants, and so many more for other service accounts: each on the next

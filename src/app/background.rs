@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::domain::confirmed_clock::{ConfirmedClock, Unconfirmed};
-use crate::http::state::State;
+use charter_domain::confirmed_clock::{ConfirmedClock, Unconfirmed};
+use charter_http::state::State;
 
 use super::{App, FLUSH_INTERVAL, provision};
 

@@ -9,13 +9,13 @@ use metrics::gauge;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::authn::replay::ReplayGuard;
-use crate::budgets::{Budgets, Near, Resource, Share, nearest};
-use crate::domain::clock::Clock;
-use crate::domain::id::OrganizationId;
 use crate::settings;
-use crate::store::Store;
 use crate::telemetry::metrics::momentary;
+use charter_authn::replay::ReplayGuard;
+use charter_budgets::{Budgets, Near, Resource, Share, nearest};
+use charter_domain::clock::Clock;
+use charter_domain::id::OrganizationId;
+use charter_store::Store;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);

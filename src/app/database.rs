@@ -11,13 +11,13 @@ use sha2::Sha256;
 use tokio::time::Instant;
 
 use super::{StartError, sealer};
-use crate::authn::secrets::Binding;
-use crate::domain::clock::Clock;
-use crate::domain::entropy::Entropy;
 use crate::settings::Settings;
 use crate::settings::keys::{Key, Keys};
-use crate::store::{self, AuditKey, KeyCheck, Store};
-use crate::system::private;
+use charter_authn::secrets::Binding;
+use charter_domain::clock::Clock;
+use charter_domain::entropy::Entropy;
+use charter_store::{self as store, AuditKey, KeyCheck, Store};
+use charter_system::private;
 
 /// A server does not restart faster, so that what was used since then is the present server's.
 const PING_AFTER_IDLE: Duration = Duration::from_millis(100);

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::authz::decision_log::{
-    Clocks, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, OpenError, Overflow, Recorder,
-};
-use crate::authz::snapshot::Snapshot;
-use crate::budgets::Budgets;
-use crate::domain::clock::Clock;
-use crate::domain::confirmed_clock::ConfirmedClock;
-use crate::domain::entropy::Entropy;
 use crate::settings::keys::Keys;
 use crate::settings::{DecisionOverflow, Settings};
-use crate::system::private;
+use charter_authz::snapshot::Snapshot;
+use charter_budgets::Budgets;
+use charter_decision_log::{
+    Clocks, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, OpenError, Overflow, Recorder,
+};
+use charter_domain::clock::Clock;
+use charter_domain::confirmed_clock::ConfirmedClock;
+use charter_domain::entropy::Entropy;
+use charter_system::private;
 
 use super::StartError;
 

@@ -6,20 +6,20 @@ use std::{fs, io};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::authn::mint::KeyMint;
-use crate::authn::password::{self, Workspace};
-use crate::domain::account::Account;
-use crate::domain::audit::Provenance;
-use crate::domain::caller::Scope;
-use crate::domain::code::random_text;
-use crate::domain::email::EmailAddress;
-use crate::domain::entropy::Entropy;
-use crate::domain::id::UserId;
-use crate::domain::organization::Organization;
-use crate::domain::permission::Permission;
-use crate::domain::text::Name;
-use crate::store::{NewOrganization, NewUser, Store};
-use crate::system::private;
+use charter_authn::mint::KeyMint;
+use charter_authn::password::{self, Workspace};
+use charter_domain::account::Account;
+use charter_domain::audit::Provenance;
+use charter_domain::caller::Scope;
+use charter_domain::code::random_text;
+use charter_domain::email::EmailAddress;
+use charter_domain::entropy::Entropy;
+use charter_domain::id::UserId;
+use charter_domain::organization::Organization;
+use charter_domain::permission::Permission;
+use charter_domain::text::Name;
+use charter_store::{NewOrganization, NewUser, Store};
+use charter_system::private;
 
 use super::provision;
 use super::{App, StartError};

@@ -23,26 +23,26 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::authn::last_used::LastUsed;
-use crate::authn::mint::KeyMint;
-use crate::authn::rate_limit::{Rate, RateLimits};
-use crate::authn::replay::ReplayGuard;
-use crate::authn::secrets::Sealer;
-use crate::authn::service_account::{Parts, ServiceAccounts};
-use crate::authz::decision_log::DecisionLog;
-use crate::authz::engine::Engine;
-use crate::domain::clock::Clock;
-use crate::domain::confirmed_clock::ConfirmedClock;
-use crate::domain::entropy::Entropy;
-use crate::http::revisions::Revisions;
-use crate::http::searches::Searches;
-use crate::http::state::State;
-use crate::http::tasks::Tasks;
-use crate::mail;
-use crate::policy::explain::Explainer;
 use crate::settings::keys::Keys;
 use crate::settings::{RateLimit, Settings};
 use crate::telemetry::metrics::Recorder;
+use charter_authn::last_used::LastUsed;
+use charter_authn::mint::KeyMint;
+use charter_authn::rate_limit::{Rate, RateLimits};
+use charter_authn::replay::ReplayGuard;
+use charter_authn::secrets::Sealer;
+use charter_authn::service_account::{Parts, ServiceAccounts};
+use charter_authz::engine::Engine;
+use charter_decision_log::DecisionLog;
+use charter_domain::clock::Clock;
+use charter_domain::confirmed_clock::ConfirmedClock;
+use charter_domain::entropy::Entropy;
+use charter_http::revisions::Revisions;
+use charter_http::searches::Searches;
+use charter_http::state::State;
+use charter_http::tasks::Tasks;
+use charter_mail as mail;
+use charter_policy::explain::Explainer;
 
 pub use database::{check_keys, open_store};
 pub use people::link_mails;
@@ -230,7 +230,7 @@ fn rate_limits(settings: &Settings, clock: &Arc<dyn Clock>) -> RateLimits {
 /// The API's description, as `/openapi.json` serves it.
 #[must_use]
 pub fn openapi_document() -> &'static str {
-    crate::http::docs::document_text()
+    charter_http::docs::document_text()
 }
 
 /// How often what is pending is written to the store.

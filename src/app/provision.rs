@@ -3,20 +3,20 @@
 
 use secrecy::SecretString;
 
-use crate::authn::mint::KeyMint;
-use crate::domain::access_key::AccessKey;
-use crate::domain::account::Account;
-use crate::domain::audit::Provenance;
-use crate::domain::caller::Scope;
-use crate::domain::clock::Clock;
-use crate::domain::ip_allowlist::IpAllowlist;
-use crate::domain::metadata::Metadata;
-use crate::domain::organization::Organization;
-use crate::domain::permission::Permission;
-use crate::domain::service_account::ServiceAccount;
-use crate::domain::text::{Description, Name};
-use crate::domain::timestamp::Timestamp;
-use crate::store::{NewKey, NewServiceAccount, Store};
+use charter_authn::mint::KeyMint;
+use charter_domain::access_key::AccessKey;
+use charter_domain::account::Account;
+use charter_domain::audit::Provenance;
+use charter_domain::caller::Scope;
+use charter_domain::clock::Clock;
+use charter_domain::ip_allowlist::IpAllowlist;
+use charter_domain::metadata::Metadata;
+use charter_domain::organization::Organization;
+use charter_domain::permission::Permission;
+use charter_domain::service_account::ServiceAccount;
+use charter_domain::text::{Description, Name};
+use charter_domain::timestamp::Timestamp;
+use charter_store::{NewKey, NewServiceAccount, Store};
 
 use super::StartError;
 
@@ -91,7 +91,7 @@ pub async fn access_key(
     let scope = Scope::of_operator(organization.id);
     let key = store
         .within(scope)
-        .create_key(owner.id, by, new, |_| Ok::<_, crate::store::Error>(()))
+        .create_key(owner.id, by, new, |_| Ok::<_, charter_store::Error>(()))
         .await?;
     Ok((key, minted.secret))
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use secrecy::SecretBox;
 
-use crate::authn::replay::{Config, Pending, ReplayGuard};
-use crate::domain::clock::Clock;
-use crate::domain::entropy::Entropy;
 use crate::settings::keys::Keys;
 use crate::settings::{ReplayStore, Settings};
-use crate::store::Store;
+use charter_authn::replay::{Config, Pending, ReplayGuard};
+use charter_domain::clock::Clock;
+use charter_domain::entropy::Entropy;
+use charter_store::Store;
 
 use super::StartError;
 

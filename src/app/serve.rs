@@ -9,12 +9,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::http::body::{BodyLimits, BodyMemory};
-use crate::http::listen::{self, Bound};
-use crate::http::request_log::RequestLog;
-use crate::http::router;
-use crate::http::service::{Edge, EdgeConfig};
 use crate::settings::{LoggedRequests, Settings};
+use charter_http::body::{BodyLimits, BodyMemory};
+use charter_http::listen::{self, Bound};
+use charter_http::request_log::RequestLog;
+use charter_http::router;
+use charter_http::service::{Edge, EdgeConfig};
 
 use super::{App, StartError, background, open_files};
 

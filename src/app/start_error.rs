@@ -4,13 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::authn::{access_token, password, password_pool, replay, secrets};
-use crate::authz::decision_log;
-use crate::domain::slug::SlugError;
-use crate::mail;
 use crate::settings::error::SettingsError;
-use crate::store;
-use crate::system::private::Unfit;
+use charter_authn::{access_token, password, password_pool, replay, secrets};
+use charter_decision_log as decision_log;
+use charter_domain::slug::SlugError;
+use charter_mail as mail;
+use charter_store as store;
+use charter_system::private::Unfit;
 
 /// Why the service, or an operator's command, did not start: one paragraph for a person.
 #[derive(Debug, thiserror::Error)]

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use super::operator::{Operator, SettingsArgs};
 use super::output::{OutputArgs, document_to};
 use super::{Error, progress};
-use crate::domain::caller::Scope;
-use crate::domain::progress::Progress;
-use crate::domain::timestamp;
-use crate::store::audit_verify::Report as AuditReport;
-use crate::store::{AuditEvent, AuditFilter};
+use charter_domain::caller::Scope;
+use charter_domain::progress::Progress;
+use charter_domain::timestamp;
+use charter_store::audit_verify::Report as AuditReport;
+use charter_store::{AuditEvent, AuditFilter};
 
 /// Read and verify the audit trail
 #[derive(Debug, Args)]

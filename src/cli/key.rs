@@ -9,13 +9,13 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::app::provision;
-use crate::domain::access_key::AccessKey;
-use crate::domain::caller::Scope;
-use crate::domain::id::ServiceAccountId;
-use crate::domain::permission::Permission;
-use crate::domain::text::Name;
-use crate::domain::timestamp;
-use crate::store;
+use charter_domain::access_key::AccessKey;
+use charter_domain::caller::Scope;
+use charter_domain::id::ServiceAccountId;
+use charter_domain::permission::Permission;
+use charter_domain::text::Name;
+use charter_domain::timestamp;
+use charter_store as store;
 
 use super::Error;
 use super::operator::{Operator, SettingsArgs};

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use crate::domain::entropy::OsEntropy;
 use crate::settings::keys;
+use charter_domain::entropy::OsEntropy;
 
 use super::Error;
 

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::domain::progress::Progress;
-use crate::store::MigrationStatus;
+use charter_domain::progress::Progress;
+use charter_store::MigrationStatus;
 
 use super::operator::SettingsArgs;
 use super::output::OutputArgs;

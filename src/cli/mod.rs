@@ -24,12 +24,13 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::app::StartError;
-use crate::authn::link_mails::NotSealed;
-use crate::domain::clock::SystemClock;
-use crate::domain::entropy::OsEntropy;
-use crate::policy::solver::SolverError;
 use crate::settings::error::SettingsError;
-use crate::{store, telemetry};
+use crate::telemetry;
+use charter_authn::link_mails::NotSealed;
+use charter_domain::clock::SystemClock;
+use charter_domain::entropy::OsEntropy;
+use charter_policy::solver::SolverError;
+use charter_store as store;
 
 /// An organizations API whose every permission is decided by Cedar policies.
 #[derive(Debug, Parser)]

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::app::{self, StartError, provision};
-use crate::authn::link_mails::LinkMails;
-use crate::authn::mint::KeyMint;
-use crate::domain::audit::Provenance;
-use crate::domain::clock::{Clock, SystemClock};
-use crate::domain::entropy::{Entropy, OsEntropy};
-use crate::domain::organization::Organization;
 use crate::settings::Settings;
 use crate::settings::error::SettingsError;
-use crate::store::{self, Store};
+use charter_authn::link_mails::LinkMails;
+use charter_authn::mint::KeyMint;
+use charter_domain::audit::Provenance;
+use charter_domain::clock::{Clock, SystemClock};
+use charter_domain::entropy::{Entropy, OsEntropy};
+use charter_domain::organization::Organization;
+use charter_store::{self as store, Store};
 
 use super::Error;
 

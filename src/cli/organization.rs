@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::domain::account::Account;
-use crate::domain::organization::Organization;
-use crate::domain::slug::Slug;
-use crate::domain::text::Name;
-use crate::domain::timestamp;
-use crate::store::NewOrganization;
+use charter_domain::account::Account;
+use charter_domain::organization::Organization;
+use charter_domain::slug::Slug;
+use charter_domain::text::Name;
+use charter_domain::timestamp;
+use charter_store::NewOrganization;
 
 use super::Error;
 use super::operator::SettingsArgs;

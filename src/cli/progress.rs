@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::OutputArgs;
-use crate::domain::progress::Progress;
+use charter_domain::progress::Progress;
 
 /// What is done by then is not worth a line.
 const FIRST: Duration = Duration::from_secs(1);

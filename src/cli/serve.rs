@@ -12,14 +12,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::serve::Server;
 use crate::app::{App, demo};
-use crate::authz::engine::STACK_BYTES;
-use crate::domain::clock::SystemClock;
-use crate::domain::entropy::OsEntropy;
 use crate::settings::{LogFormat, Settings};
-use crate::system::hardening;
 use crate::telemetry;
 use crate::telemetry::log::Format;
 use crate::telemetry::traces::{self, Traces};
+use charter_authz::engine::STACK_BYTES;
+use charter_domain::clock::SystemClock;
+use charter_domain::entropy::OsEntropy;
+use charter_system::hardening;
 
 use super::Error;
 

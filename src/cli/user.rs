@@ -7,12 +7,12 @@ use clap::{Args, Subcommand};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use crate::authz::snapshot::Snapshot;
-use crate::domain::caller::Scope;
-use crate::domain::email::EmailAddress;
-use crate::domain::timestamp;
-use crate::domain::user::{OWNER, User};
-use crate::store;
+use charter_authz::snapshot::Snapshot;
+use charter_domain::caller::Scope;
+use charter_domain::email::EmailAddress;
+use charter_domain::timestamp;
+use charter_domain::user::{OWNER, User};
+use charter_store as store;
 
 use super::Error;
 use super::operator::{Operator, SettingsArgs};

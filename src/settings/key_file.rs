@@ -7,8 +7,8 @@ use std::path::Path;
 
 use super::error::{Fault, SettingsError};
 use super::keys;
-use crate::domain::entropy::Entropy;
-use crate::system::private;
+use charter_domain::entropy::Entropy;
+use charter_system::private;
 
 const FILE_NAME: &str = "keys.toml";
 

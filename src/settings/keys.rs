@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretBox};
 use zeroize::Zeroizing;
 
 use super::reader::Reader;
-use crate::domain::entropy::Entropy;
+use charter_domain::entropy::Entropy;
 
 /// Bytes in every key.
 pub const KEY_BYTES: usize = 32;

@@ -23,8 +23,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-use crate::domain::entropy::OsEntropy;
 pub use budgets::Budgets;
+use charter_domain::entropy::OsEntropy;
 use error::{Fault, SettingsError};
 use key_file::IfMissing;
 use keys::Keys;

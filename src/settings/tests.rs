@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 use super::error::SettingsError;
 use super::key_file::IfMissing;
 use super::{LogFormat, ReplayStore, Settings, key_file, keys};
-use crate::domain::entropy::{Entropy, OsEntropy};
+use charter_domain::entropy::{Entropy, OsEntropy};
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 

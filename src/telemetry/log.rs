@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn directives_choose_what_is_logged_and_bad_ones_are_refused() {
         let log = || {
-            tracing::info!(target: "charter::store", "told");
+            tracing::info!(target: "charter_store", "told");
             tracing::info!(target: "sqlx", "untold");
         };
         let written = lines(Format::Human, "warn,charter=info", log);

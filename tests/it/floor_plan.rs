@@ -1,20 +1,33 @@
-//! The house keeps its floor plan, the table in ARCHITECTURE.md: who may use whom, which crate
-//! stays behind which door, how long a file may be and what it may be called.
+//! What the compiler does not say of the floor plan in ARCHITECTURE.md: which crates may use which,
+//! behind whose door a heavy library stays, how long a file may be and what it may be called.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use crate::sources::{self, Source};
 
 const LONGEST: usize = 500;
 const DRAWERS: [&str; 4] = ["utils", "common", "helpers", "types"];
-const WORKSPACE_CRATES: [&str; 2] = ["migration", "signing"];
 /// Who may make a tenant's scope out of an id: only who has verified credentials, or is an operator.
 const MAKERS: [(&str, &[&str]); 2] = [
-    ("of_authenticated", &["authn", "domain"]),
-    ("of_operator", &["app", "authn", "cli", "domain"]),
+    ("of_authenticated", &["crates/authn/", "crates/domain/"]),
+    (
+        "of_operator",
+        &["crates/authn/", "crates/domain/", "src/app/", "src/cli/"],
+    ),
+];
+/// Folders of the root package, and which others they may not name.
+const ABOVE: [(&str, &[&str]); 3] = [
+    ("src/settings/", &["app", "cli", "telemetry"]),
+    ("src/telemetry/", &["app", "cli"]),
+    ("src/app/", &["cli"]),
 ];
 
-/// Module → what it may use, and which crates stand behind its door.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Which crates each crate may use, and which libraries stand behind its door.
 struct Plan(BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>);
 
 impl Plan {
@@ -31,269 +44,187 @@ impl Plan {
             .filter(|line| line.starts_with("| `"))
             .map(|line| {
                 let cells: Vec<&str> = line.split('|').collect();
-                let module = names(cells[1]).into_iter().next().expect("a module");
-                (module, (names(cells[3]), names(cells[4])))
+                let name = names(cells[1]).into_iter().next().expect("a crate");
+                (name, (names(cells[3]), names(cells[4])))
             });
         Self(rows.collect())
     }
 
-    fn faults(&self, sources: &[Source]) -> Vec<String> {
-        let tests: Vec<String> = sources.iter().flat_map(test_files).collect();
-        let judged = sources.iter().filter(|source| {
-            let stem = source.path.trim_end_matches(".rs");
-            !tests
-                .iter()
-                .any(|test| stem == test || stem.starts_with(&format!("{test}/")))
-        });
-        judged.flat_map(|source| self.faults_of(source)).collect()
-    }
-
-    fn faults_of(&self, source: &Source) -> Vec<String> {
-        let mut faults = BTreeSet::new();
-        let inside = source
-            .path
-            .trim_start_matches("src/")
-            .trim_end_matches(".rs");
-        let steps: Vec<&str> = inside.split('/').filter(|step| *step != "mod").collect();
-        let lines = source.text.lines().count();
-        if lines > LONGEST {
-            faults.insert(format!("has {lines} lines, {LONGEST} are allowed"));
-        }
-        let code = sources::code(&source.text);
-        let declared = code
-            .tokens
-            .windows(2)
-            .filter(|pair| pair[0] == "mod")
-            .map(|pair| pair[1].as_str());
-        for drawer in steps
-            .iter()
-            .copied()
-            .chain(declared)
-            .filter(|name| DRAWERS.contains(name))
-        {
-            faults.insert(format!(
-                "`{drawer}` says nothing: name the module after what it answers for"
-            ));
-        }
-        let module = steps[0];
-        if !matches!(module, "lib" | "main") {
-            let Some((may_use, _)) = self.0.get(module) else {
-                return vec![format!(
-                    "{}: `{module}` is not in the floor plan",
-                    source.path
-                )];
-            };
-            for (maker, modules) in MAKERS {
-                if code.tokens.iter().any(|token| token == maker) && !modules.contains(&module) {
-                    faults.insert(format!("`{maker}` is for {modules:?} only"));
-                }
+    /// What is wrong with the dependencies of the crate of that name.
+    fn faults(&self, name: &str, dependencies: &BTreeSet<String>) -> Vec<String> {
+        let Some((may_use, _)) = self.0.get(name) else {
+            return vec![format!("`{name}` is not in the floor plan")];
+        };
+        let mut faults = Vec::new();
+        for used in dependencies {
+            let used = used.trim_start_matches("charter-");
+            if self.0.contains_key(used) && !may_use.contains(used) {
+                faults.push(format!("`{name}` uses `{used}`, which it may not"));
             }
-            for (first, second) in &code.paths {
-                let used = if first == "crate" { second } else { first };
-                let is_floor = if first == "crate" {
-                    self.0.contains_key(used)
-                } else {
-                    WORKSPACE_CRATES.contains(&used.as_str())
-                };
-                if is_floor && used != module && !may_use.contains(used) {
-                    faults.insert(format!("uses `{used}`, which `{module}` may not"));
-                }
-                let mut doors = self
-                    .0
-                    .iter()
-                    .filter(|(_, (_, crates))| crates.contains(first))
-                    .peekable();
-                if doors.peek().is_some() && doors.all(|(owner, _)| owner != module) {
-                    faults.insert(format!(
-                        "names the crate `{first}`, which is not behind its door"
-                    ));
-                }
-            }
-            if climbs_out(&code.tokens, steps.len()) {
-                faults.insert("climbs out of its floor with `super`: write `crate::`".to_owned());
+            let mut doors = self.0.iter().filter(|(_, (_, heavy))| heavy.contains(used));
+            let owners: Vec<&String> = doors.by_ref().map(|(owner, _)| owner).collect();
+            if !owners.is_empty() && !owners.iter().any(|owner| *owner == name) {
+                faults.push(format!(
+                    "`{name}` uses `{used}`, which is behind the door of {owners:?}"
+                ));
             }
         }
         faults
-            .into_iter()
-            .map(|fault| format!("{}: {fault}", source.path))
-            .collect()
     }
-}
-
-/// Where `#[cfg(test)] mod name;` keeps its code, without `.rs`.
-fn test_files(source: &Source) -> Vec<String> {
-    let stem = source.path.trim_end_matches(".rs");
-    let home = ["/mod", "/lib", "/main"]
-        .iter()
-        .find_map(|last| stem.strip_suffix(last))
-        .unwrap_or(stem);
-    let modules = sources::code(&source.text).test_modules;
-    modules
-        .iter()
-        .map(|module| format!("{home}/{module}"))
-        .collect()
-}
-
-/// `super::super::…` with as many steps as the file lies deep ends at the crate's root.
-fn climbs_out(tokens: &[String], depth: usize) -> bool {
-    let mut run = 0;
-    tokens.iter().any(|token| {
-        match token.as_str() {
-            "super" => run += 1,
-            ":" => {}
-            _ => run = 0,
-        }
-        run >= depth
-    })
 }
 
 fn plan() -> Plan {
-    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
-    Plan::from_markdown(&std::fs::read_to_string(page).unwrap())
+    Plan::from_markdown(&std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap())
 }
 
-#[test]
-fn the_house_keeps_its_floor_plan() {
-    let faults = plan().faults(&sources::below("src"));
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+/// Each crate of the workspace with the names of its dependencies, without those of its tests.
+fn manifests() -> BTreeMap<String, BTreeSet<String>> {
+    let crates = std::fs::read_dir(root().join("crates")).unwrap();
+    let mut folders: Vec<PathBuf> = crates.map(|entry| entry.unwrap().path()).collect();
+    folders.extend(["", "migration", "signing"].map(|folder| root().join(folder)));
+    folders
+        .iter()
+        .map(|folder| {
+            let text = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+            let manifest: toml::Table = text.parse().expect("a manifest");
+            let name = manifest["package"]["name"].as_str().expect("a name");
+            let dependencies = manifest
+                .get("dependencies")
+                .and_then(toml::Value::as_table)
+                .map(|table| table.keys().cloned().collect());
+            (
+                name.trim_start_matches("charter-").to_owned(),
+                dependencies.unwrap_or_default(),
+            )
+        })
+        .collect()
 }
 
-#[test]
-fn no_file_outside_the_house_is_too_long_either() {
-    for directory in ["tests", "migration/src", "signing/src"] {
-        for source in sources::below(directory) {
-            let lines = source.text.lines().count();
-            assert!(lines <= LONGEST, "{} has {lines} lines", source.path);
+fn faults_of(source: &Source) -> Vec<String> {
+    let mut faults = Vec::new();
+    let lines = source.text.lines().count();
+    if lines > LONGEST {
+        faults.push(format!("has {lines} lines, {LONGEST} are allowed"));
+    }
+    let code = sources::code(&source.text);
+    let declared = code.tokens.windows(2).filter(|pair| pair[0] == "mod");
+    let steps = source.path.trim_end_matches(".rs").split('/');
+    for drawer in steps
+        .chain(declared.map(|pair| pair[1].as_str()))
+        .filter(|name| DRAWERS.contains(name))
+    {
+        faults.push(format!(
+            "`{drawer}` says nothing: name the module after what it answers for"
+        ));
+    }
+    for (maker, places) in MAKERS {
+        let is_allowed = places.iter().any(|place| source.path.starts_with(place));
+        if !is_allowed && code.tokens.iter().any(|token| token == maker) {
+            faults.push(format!("`{maker}` is for {places:?} only"));
         }
     }
+    for (below, above) in ABOVE {
+        for (first, second) in &code.paths {
+            let climbs = first == "crate" && above.contains(&second.as_str());
+            if climbs && source.path.starts_with(below) {
+                faults.push(format!("uses `{second}`, which {below} may not"));
+            }
+        }
+    }
+    faults
+        .into_iter()
+        .map(|fault| format!("{}: {fault}", source.path))
+        .collect()
 }
 
 #[test]
-fn the_plan_has_no_circle() {
+fn the_crates_keep_the_floor_plan() {
     let plan = plan();
-    let mut standing = BTreeSet::from(WORKSPACE_CRATES.map(str::to_owned));
-    while let Some((module, _)) = plan
-        .0
+    let manifests = manifests();
+    let faults: Vec<String> = manifests
         .iter()
-        .find(|(module, (may_use, _))| !standing.contains(*module) && may_use.is_subset(&standing))
-    {
-        standing.insert(module.clone());
-    }
-    let floating: Vec<_> = plan
-        .0
-        .keys()
-        .filter(|module| !standing.contains(*module))
+        .flat_map(|(name, dependencies)| plan.faults(name, dependencies))
         .collect();
-    assert!(
-        plan.0.len() >= 10 && floating.is_empty(),
-        "{floating:?} stand on nothing"
-    );
-}
-
-#[track_caller]
-fn judged(path: &str, text: &str, expected: &[&str]) {
-    let source = Source {
-        path: path.to_owned(),
-        text: text.to_owned(),
-    };
-    let faults = plan().faults(&[source]);
-    assert_eq!(faults.len(), expected.len(), "{text}: {faults:?}");
-    for (fault, expected) in faults.iter().zip(expected) {
-        assert!(fault.contains(expected), "{text}: {fault}");
-    }
-}
-
-#[test]
-fn a_forbidden_edge_is_found_however_it_is_written() {
-    for text in [
-        "use crate::http::error;",
-        "use crate::{domain::id::Id, http};",
-        "use crate::{\n    domain::{self, id},\n    http::error::{A, B},\n};",
-        "fn f() { crate::http::error::f() }",
-        "fn f() { tracing::info!(x = crate::http::X, \"…\") }",
-        "pub(in crate::http) fn f() {}",
-        "impl From<crate::http::Error> for E {}",
-        "#[cfg(test)] mod tests { use crate::app; }\nuse crate::http;",
-    ] {
-        judged("src/store/organization.rs", text, &["uses `http`"]);
-    }
-    judged(
-        "src/domain/id.rs",
-        "use signing::sign;",
-        &["uses `signing`"],
-    );
-    judged(
-        "src/http/ops.rs",
-        "use super::super::cli::run;",
-        &["with `super`"],
-    );
-    judged("src/attic/mod.rs", "", &["not in the floor plan"]);
-}
-
-#[test]
-fn a_crate_outside_its_door_is_found_however_it_is_written() {
-    for text in [
-        "use sea_orm::EntityTrait;",
-        "use ::sea_orm::EntityTrait;",
-        "use sea_orm as db;",
-        "#[derive(sea_orm::DeriveIden)] struct A;",
-        "fn f(c: &sea_orm::DatabaseConnection) {}",
-        "fn f<T: Into<::sea_orm::Value>>() {}",
-    ] {
-        judged(
-            "src/http/machine/keys.rs",
-            text,
-            &["names the crate `sea_orm`"],
-        );
-    }
-    judged(
-        "src/authn/mod.rs",
-        "use cedar_policy::Authorizer; use salvo::handler;",
-        &["cedar", "salvo"],
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert_eq!(
+        plan.0.keys().collect::<Vec<_>>(),
+        manifests.keys().collect::<Vec<_>>(),
+        "the table in ARCHITECTURE.md has a row for each crate"
     );
 }
 
 #[test]
-fn what_is_allowed_is_not_faulted() {
-    for text in [
-        "// use crate::http;\n/* sea_orm::x */\n/// `crate::http` knows more\nfn f() -> &'static str { \"crate::http::x\" }",
-        "#[cfg(test)]\nmod tests { use crate::http; use sea_orm::X; }",
-        "#[cfg(test)]\n#[expect(dead_code, reason = \"x\")]\nfn f() { salvo::x() }",
-        "use crate::authz::snapshot; use crate::domain::id; use super::index; use crate::authz;",
-        "fn f() { self::config::x(); a.config; types::x() }",
-        "use cedar_policy::PolicySet;",
-    ] {
-        judged("src/authz/decide.rs", text, &[]);
+fn every_file_keeps_the_floor_plan() {
+    let code = ["src", "crates", "migration/src", "signing/src"];
+    let faults: Vec<String> = code
+        .iter()
+        .flat_map(|folder| sources::below(folder))
+        .flat_map(|source| faults_of(&source))
+        .collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    for source in sources::below("tests") {
+        let lines = source.text.lines().count();
+        assert!(lines <= LONGEST, "{} has {lines} lines", source.path);
     }
-    let declaring = Source {
-        path: "src/authz/mod.rs".to_owned(),
-        text: "#[cfg(test)]\nmod tests;".to_owned(),
+}
+
+#[test]
+fn an_edge_that_is_not_in_the_plan_and_a_library_outside_its_door_are_found() {
+    let judged = |name: &str, used: &[&str]| {
+        plan().faults(name, &used.iter().map(|used| (*used).to_owned()).collect())
     };
-    let test = Source {
-        path: "src/authz/tests.rs".to_owned(),
-        text: "use salvo::x;".to_owned(),
-    };
-    assert!(plan().faults(&[declaring, test]).is_empty());
+    assert!(judged("authz", &["charter-domain", "serde", "cedar-policy"]).is_empty());
+    for (name, used, expected) in [
+        ("domain", "charter-store", "may not"),
+        ("store", "charter-http", "may not"),
+        ("domain", "signing", "may not"),
+        ("http", "sea-orm", "behind the door"),
+        ("authn", "cedar-policy", "behind the door"),
+        ("attic", "serde", "not in the floor plan"),
+    ] {
+        let faults = judged(name, &[used]);
+        assert_eq!(faults.len(), 1, "{name} {used}: {faults:?}");
+        assert!(faults[0].contains(expected), "{name} {used}: {faults:?}");
+    }
 }
 
 #[test]
 fn a_scope_made_elsewhere_a_drawer_and_a_long_file_are_found() {
-    let scope = "fn f() { caller::Scope::of_authenticated(id) }";
-    judged(
-        "src/http/authorized.rs",
-        scope,
-        &["`of_authenticated` is for"],
-    );
-    judged("src/authn/service_account.rs", scope, &[]);
-    let scope = "fn f() { Scope::of_operator(id) }";
-    judged("src/http/ops.rs", scope, &["`of_operator` is for"]);
-    judged("src/authn/operator.rs", scope, &[]);
-    judged("src/cli/key.rs", scope, &[]);
-    judged("src/http/utils.rs", "", &["`utils` says nothing"]);
-    judged(
-        "src/http/mod.rs",
-        "mod helpers { fn f() {} }",
-        &["`helpers` says nothing"],
-    );
-    judged("src/http/mod.rs", &"\n".repeat(501), &["has 501 lines"]);
+    let judged = |path: &str, text: &str| {
+        faults_of(&Source {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        })
+    };
+    for (path, text) in [
+        (
+            "crates/http/src/x.rs",
+            "fn f() { Scope::of_authenticated(id) }",
+        ),
+        (
+            "crates/http/src/ops.rs",
+            "fn f() { Scope::of_operator(id) }",
+        ),
+        ("crates/http/src/utils.rs", ""),
+        ("crates/http/src/x.rs", "mod helpers { fn f() {} }"),
+        ("crates/http/src/x.rs", &"\n".repeat(LONGEST + 1)),
+        ("src/settings/x.rs", "use crate::app::App;"),
+        ("src/app/x.rs", "use crate::{telemetry, cli::run};"),
+    ] {
+        assert_eq!(judged(path, text).len(), 1, "{path}: {text:.40}");
+    }
+    for (path, text) in [
+        (
+            "crates/authn/src/x.rs",
+            "fn f() { Scope::of_authenticated(id) }",
+        ),
+        ("src/cli/key.rs", "fn f() { Scope::of_operator(id) }"),
+        ("src/app/x.rs", "// crate::cli\nuse crate::settings::X;"),
+        (
+            "src/settings/x.rs",
+            "#[cfg(test)] mod tests { use crate::cli; }",
+        ),
+    ] {
+        assert!(judged(path, text).is_empty(), "{path}: {text}");
+    }
 }

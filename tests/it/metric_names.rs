@@ -9,7 +9,7 @@ use crate::sources;
 #[test]
 fn every_recorded_metric_is_in_the_catalogue_with_its_kind_and_labels() {
     let catalogue: BTreeMap<&str, _> = METRICS.iter().map(|metric| (metric.name, metric)).collect();
-    for source in sources::below("src") {
+    for source in ["src", "crates"].into_iter().flat_map(sources::below) {
         let code = sources::code(&source.text);
         for (index, macro_name) in code.tokens.iter().enumerate() {
             let kind = match macro_name.as_str() {

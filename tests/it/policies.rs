@@ -9,13 +9,13 @@ use cedar_policy::{
     Authorizer, Context, Decision, Entities, PolicyId, PolicySet, Request, Schema, ValidationMode,
     Validator,
 };
-use charter::authz::decision::{Denial, Outcome};
-use charter::authz::engine::Engine;
-use charter::authz::principal::Principal;
-use charter::authz::question::{Question, Resource};
-use charter::authz::snapshot::Snapshot;
-use charter::domain::permission::Permission;
-use charter::domain::service_account::ServiceAccount;
+use charter_authz::decision::{Denial, Outcome};
+use charter_authz::engine::Engine;
+use charter_authz::principal::Principal;
+use charter_authz::question::{Question, Resource};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::permission::Permission;
+use charter_domain::service_account::ServiceAccount;
 use serde::Deserialize;
 
 use crate::policy_world::{Tenant, address, ask, copy_of_shipped, now, shipped};

@@ -5,9 +5,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use charter::authz::snapshot::Snapshot;
-use charter::domain::entropy::OsEntropy;
-use charter::policy::diff::revision;
+use charter_authz::snapshot::Snapshot;
+use charter_domain::entropy::OsEntropy;
+use charter_policy::diff::revision;
 use serde_json::Value;
 use tempfile::TempDir;
 

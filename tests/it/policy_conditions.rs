@@ -7,8 +7,8 @@ use cedar_policy::{
     AuthorizationError, Authorizer, Context, Decision, Effect, Entities, Policy, PolicyId,
     PolicySet, Request,
 };
-use charter::policy::conditions::evaluate::{Look, Value};
-use charter::policy::conditions::{Conditions, Keyword};
+use charter_policy::conditions::evaluate::{Look, Value};
+use charter_policy::conditions::{Conditions, Keyword};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use charter::authz::snapshot::Snapshot;
-use charter::domain::clock::SystemClock;
-use charter::domain::entropy::OsEntropy;
-use charter::domain::permission::Permission;
-use charter::policy::diff::{Diff, Direction, revision, widens};
-use charter::policy::solver::{Limits, Solver};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::clock::SystemClock;
+use charter_domain::entropy::OsEntropy;
+use charter_domain::permission::Permission;
+use charter_policy::diff::{Diff, Direction, revision, widens};
+use charter_policy::solver::{Limits, Solver};
 use tempfile::TempDir;
 
 use crate::endurance::charter::Home;

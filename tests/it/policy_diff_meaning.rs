@@ -1,9 +1,9 @@
 //! Policies may keep their words and say something else: because actions are grouped otherwise,
 //! because there are names that were not there, or because a forbid that failed is gone.
 
-use charter::authz::snapshot::Snapshot;
-use charter::policy::diff::{Diff, Direction};
-use charter::policy::solver::Solver;
+use charter_authz::snapshot::Snapshot;
+use charter_policy::diff::{Diff, Direction};
+use charter_policy::solver::Solver;
 
 use crate::policy_diff::{changed, diff, from_shipped};
 use crate::policy_solver::{Edited, solver};

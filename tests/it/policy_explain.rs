@@ -6,10 +6,10 @@ use std::process::Command;
 use std::sync::Arc;
 
 use cedar_policy::{Entities, Request};
-use charter::authz::snapshot::Snapshot;
-use charter::domain::clock::{Clock, SystemClock};
-use charter::policy::explain::{Explanation, explain};
-use charter::policy::written_request;
+use charter_authz::snapshot::Snapshot;
+use charter_domain::clock::{Clock, SystemClock};
+use charter_policy::explain::{Explanation, explain};
+use charter_policy::written_request;
 use miette::NamedSource;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use charter::authz::snapshot::Snapshot;
+use charter_authz::snapshot::Snapshot;
 
 use crate::policy_world::{copy_of_shipped, shipped};
 

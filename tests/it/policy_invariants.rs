@@ -3,9 +3,9 @@
 
 use std::fs;
 
-use charter::authz::snapshot::Snapshot;
-use charter::domain::caller::Caller;
-use charter::domain::permission::Permission;
+use charter_authz::snapshot::Snapshot;
+use charter_domain::caller::Caller;
+use charter_domain::permission::Permission;
 use tempfile::TempDir;
 
 use crate::policy_world::{Tenant, ask, shipped};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use charter::authz::snapshot::Snapshot;
-use charter::domain::clock::SystemClock;
-use charter::policy::prove::{Options, Proofs, Verdict, prove};
-use charter::policy::solver::{Limits, Solver};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::clock::SystemClock;
+use charter_policy::prove::{Options, Proofs, Verdict, prove};
+use charter_policy::solver::{Limits, Solver};
 
 use crate::policy_solver::{Edited, limits, solver};
 

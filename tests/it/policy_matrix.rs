@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use charter::authz::decision::{Denial, Outcome};
-use charter::authz::snapshot::Snapshot;
-use charter::domain::caller::Caller;
-use charter::domain::permission::Permission;
+use charter_authz::decision::{Denial, Outcome};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::caller::Caller;
+use charter_domain::permission::Permission;
 
 use crate::policy_world::{Tenant, ask, shipped};
 

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use cedar_policy::{Authorizer, Context, Entities, EntityUid, Request};
-use charter::authz::snapshot::Snapshot;
-use charter::domain::clock::SystemClock;
-use charter::domain::permission::Permission;
-use charter::policy::diff::{Diff, Direction, widens};
-use charter::policy::solver::Solver;
+use charter_authz::snapshot::Snapshot;
+use charter_domain::clock::SystemClock;
+use charter_domain::permission::Permission;
+use charter_policy::diff::{Diff, Direction, widens};
+use charter_policy::solver::Solver;
 use serde_json::Value;
 
 use crate::policy_solver::{Edited, limits, proofs, solver};

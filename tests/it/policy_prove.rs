@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use charter::authz::snapshot::Snapshot;
-use charter::domain::clock::SystemClock;
-use charter::policy::counterexample::Counterexample;
-use charter::policy::prove::{Claim, Finding, Options, Proofs, Verdict, prove, prove_for_gate};
-use charter::policy::solver::{Limits, Solver, SolverError};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::clock::SystemClock;
+use charter_policy::counterexample::Counterexample;
+use charter_policy::prove::{Claim, Finding, Options, Proofs, Verdict, prove, prove_for_gate};
+use charter_policy::solver::{Limits, Solver, SolverError};
 
 use crate::endurance::charter::Home;
 use crate::policy_solver::{Edited, limits, played, proofs, solver};

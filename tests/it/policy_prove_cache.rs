@@ -6,11 +6,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use charter::authz::snapshot::Snapshot;
-use charter::domain::clock::SystemClock;
-use charter::policy::prove::cache::ProofCache;
-use charter::policy::prove::{Options, prove_for_gate};
-use charter::policy::solver::{self, Solver};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::clock::SystemClock;
+use charter_policy::prove::cache::ProofCache;
+use charter_policy::prove::{Options, prove_for_gate};
+use charter_policy::solver::{self, Solver};
 use secrecy::SecretSlice;
 use tempfile::TempDir;
 
@@ -240,8 +240,8 @@ fn an_edit_costs_what_it_changes() {
 /// A clock on which each look costs a moment, so that the time is over after so many.
 struct Passing(std::sync::atomic::AtomicU64);
 
-impl charter::domain::clock::Clock for Passing {
-    fn now(&self) -> charter::domain::timestamp::Timestamp {
+impl charter_domain::clock::Clock for Passing {
+    fn now(&self) -> charter_domain::timestamp::Timestamp {
         crate::policy_world::now()
     }
 
@@ -307,7 +307,7 @@ fn a_question_that_cannot_be_written_down_in_time_is_not_waited_for() {
             "principal is ServiceAccount",
         );
     let clock = SystemClock::start();
-    let proofs = charter::policy::prove::prove(&edited.load(), None, &solver, &options, &clock);
+    let proofs = charter_policy::prove::prove(&edited.load(), None, &solver, &options, &clock);
     let report = proofs.report();
     assert!(
         report.contains("not proved: that extra (extra.cedar:1) never fails"),

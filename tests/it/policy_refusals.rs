@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use charter::authz::decision::{Decision, Denial, Outcome};
-use charter::authz::folder::Folder;
-use charter::authz::snapshot::Snapshot;
-use charter::domain::permission::Permission;
-use charter::policy::test;
+use charter_authz::decision::{Decision, Denial, Outcome};
+use charter_authz::folder::Folder;
+use charter_authz::snapshot::Snapshot;
+use charter_domain::permission::Permission;
+use charter_policy::test;
 use serde_json::json;
 
 use crate::on_both_engines;

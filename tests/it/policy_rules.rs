@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-use charter::authz::engine::STACK_BYTES;
-use charter::authz::snapshot::Snapshot;
-use charter::domain::permission::Permission;
+use charter_authz::engine::STACK_BYTES;
+use charter_authz::snapshot::Snapshot;
+use charter_domain::permission::Permission;
 
 use crate::policy_world::{Tenant, ask, copy_of_shipped, now, whole_copy_of_shipped};
 use crate::service::{Persona as _, Service};

@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use charter::authz::folder::Folder;
-use charter::authz::snapshot::Snapshot;
-use charter::domain::clock::SystemClock;
-use charter::policy::prove::{Options, Proofs, prove};
-use charter::policy::solver::{Limits, Solver};
+use charter_authz::folder::Folder;
+use charter_authz::snapshot::Snapshot;
+use charter_domain::clock::SystemClock;
+use charter_policy::prove::{Options, Proofs, prove};
+use charter_policy::solver::{Limits, Solver};
 use tempfile::TempDir;
 
 use crate::policy_world::whole_copy_of_shipped;

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use charter::authz::engine::Engine;
-use charter::authz::question::{Question, Resource};
-use charter::authz::snapshot::Snapshot;
-use charter::domain::permission::Permission;
+use charter_authz::engine::Engine;
+use charter_authz::question::{Question, Resource};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::permission::Permission;
 
 use crate::policy_world::{Tenant, address, copy_of_shipped, now};
 

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use charter::authz::folder::Folder;
-use charter::authz::snapshot::Snapshot;
-use charter::policy::test::{self, TestReport};
+use charter_authz::folder::Folder;
+use charter_authz::snapshot::Snapshot;
+use charter_policy::test::{self, TestReport};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -6,21 +6,21 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use charter::authz::decision::Decision;
-use charter::authz::principal::Principal;
-use charter::authz::question::{Question, Resource};
-use charter::authz::snapshot::Snapshot;
-use charter::domain::access_key::AccessKey;
-use charter::domain::account::Account;
-use charter::domain::caller::{Caller, ServiceAccountCaller, UserCaller};
-use charter::domain::ip_allowlist::IpAllowlist;
-use charter::domain::metadata::Metadata;
-use charter::domain::organization::{Organization, PlanTier};
-use charter::domain::permission::Permission;
-use charter::domain::service_account::ServiceAccount;
-use charter::domain::text::{Description, Name};
-use charter::domain::timestamp::{self, Timestamp};
-use charter::domain::user::User;
+use charter_authz::decision::Decision;
+use charter_authz::principal::Principal;
+use charter_authz::question::{Question, Resource};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::access_key::AccessKey;
+use charter_domain::account::Account;
+use charter_domain::caller::{Caller, ServiceAccountCaller, UserCaller};
+use charter_domain::ip_allowlist::IpAllowlist;
+use charter_domain::metadata::Metadata;
+use charter_domain::organization::{Organization, PlanTier};
+use charter_domain::permission::Permission;
+use charter_domain::service_account::ServiceAccount;
+use charter_domain::text::{Description, Name};
+use charter_domain::timestamp::{self, Timestamp};
+use charter_domain::user::User;
 use tempfile::TempDir;
 
 /// The policies that are shipped.

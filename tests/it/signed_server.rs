@@ -8,8 +8,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use charter::domain::clock::{Clock, SystemClock};
-use charter::domain::timestamp;
+use charter_domain::clock::{Clock, SystemClock};
+use charter_domain::timestamp;
 use signing::{Authorization, Key, StringToSign, content_matches};
 
 pub(crate) const ACCESS_KEY: &str = "sa_a1b2c3_d4e5f6_demo";

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use crate::domain::clock::Clock;
-use crate::domain::entropy::Entropy;
 use crate::settings::Settings;
 use crate::settings::keys::Keys;
-use crate::store::{MigrationStatus, Store};
+use charter_domain::clock::Clock;
+use charter_domain::entropy::Entropy;
+use charter_store::{MigrationStatus, Store};
 
 use super::super::database;
 use super::{Part, StartError};

@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::authn::replay::{LeaseError, Occupant, OpenError, occupant};
-use crate::domain::clock::{Clock, SystemClock};
-use crate::domain::entropy::OsEntropy;
 use crate::settings::keys::{Key, Keys};
 use crate::settings::{PolicyStart, Settings};
-use crate::store::Store;
-use crate::system::private;
+use charter_authn::replay::{LeaseError, Occupant, OpenError, occupant};
+use charter_domain::clock::{Clock, SystemClock};
+use charter_domain::entropy::OsEntropy;
+use charter_store::Store;
+use charter_system::private;
 
 use super::policies::{self, Policies};
 use super::serve::Server;

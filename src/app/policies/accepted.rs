@@ -9,11 +9,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
 use sha2::Sha256;
 
-use crate::authz::folder::Files;
-use crate::domain::clock::Clock;
-use crate::domain::timestamp::Timestamp;
 use crate::settings::keys::Keys;
-use crate::store::{Error, LastRevision, NewPolicyRevision, Store, TakenAs};
+use charter_authz::folder::Files;
+use charter_domain::clock::Clock;
+use charter_domain::timestamp::Timestamp;
+use charter_store::{Error, LastRevision, NewPolicyRevision, Store, TakenAs};
 
 use super::super::provision;
 

@@ -12,10 +12,10 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
-use crate::authz::folder::Folder;
-use crate::policy::gates::{Gate, Job, Verdict};
-use crate::policy::stop::StopJob;
-use crate::policy::{limits, solver};
+use charter_authz::folder::Folder;
+use charter_policy::gates::{Gate, Job, Verdict};
+use charter_policy::stop::StopJob;
+use charter_policy::{limits, solver};
 
 /// A verdict is a few reports.
 const MAX_VERDICT_BYTES: u64 = 4 * 1024 * 1024;
@@ -189,8 +189,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::authz::folder::Files;
-    use crate::policy::gates::Demand;
+    use charter_authz::folder::Files;
+    use charter_policy::gates::Demand;
 
     /// Whether it runs: who was killed may be there for a while, as nobody's zombie.
     fn runs(process: &str) -> bool {

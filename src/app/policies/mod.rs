@@ -17,15 +17,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::authz::engine::Health;
-use crate::authz::folder::Folder;
-use crate::authz::snapshot::Snapshot;
-use crate::domain::clock::Clock;
-use crate::domain::timestamp::Timestamp;
-use crate::policy::gates::{self, Demand, Job, Kept, Verdict};
 use crate::settings::keys::Keys;
 use crate::settings::{PolicyStart, Requirement, Settings};
-use crate::store::{NewPolicyRevision, Store, TakenAs};
+use charter_authz::engine::Health;
+use charter_authz::folder::Folder;
+use charter_authz::snapshot::Snapshot;
+use charter_domain::clock::Clock;
+use charter_domain::timestamp::Timestamp;
+use charter_policy::gates::{self, Demand, Job, Kept, Verdict};
+use charter_store::{NewPolicyRevision, Store, TakenAs};
 
 use accepted::{AcceptedStore, Last};
 pub(super) use reload::Reloader;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::authz::folder::{Files, Folder};
-use crate::authz::snapshot::Snapshot;
+use charter_authz::folder::{Files, Folder};
+use charter_authz::snapshot::Snapshot;
 
 const INVARIANTS: &str = "invariants/";
 

@@ -5,8 +5,8 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-use crate::authz::folder::{Files, Folder, is_test};
-use crate::policy::limits;
+use charter_authz::folder::{Files, Folder, is_test};
+use charter_policy::limits;
 
 use super::Policies;
 use super::accepted::Last;

@@ -11,11 +11,11 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::authz::decision_log::Shadow;
-use crate::authz::folder::{Files, Folder};
-use crate::authz::snapshot::Snapshot;
-use crate::http::state::State;
-use crate::policy::gates::{Demand, Gate, Job, Verdict};
+use charter_authz::folder::{Files, Folder};
+use charter_authz::snapshot::Snapshot;
+use charter_decision_log::Shadow;
+use charter_http::state::State;
+use charter_policy::gates::{Demand, Gate, Job, Verdict};
 
 use super::promise::Promise;
 use super::read::{Judged, Read, behind};

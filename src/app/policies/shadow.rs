@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::authz::decision_log::Shadow;
-use crate::authz::folder::{Files, Folder};
-use crate::authz::snapshot::Snapshot;
-use crate::http::state::State;
-use crate::policy::gates::{Demand, Job};
+use charter_authz::folder::{Files, Folder};
+use charter_authz::snapshot::Snapshot;
+use charter_decision_log::Shadow;
+use charter_http::state::State;
+use charter_policy::gates::{Demand, Job};
 
 use super::Policies;
 use super::read::behind;

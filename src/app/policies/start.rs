@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::authz::engine::{Health, Refused};
-use crate::authz::folder::Folder;
-use crate::authz::snapshot::Snapshot;
-use crate::domain::timestamp::Timestamp;
-use crate::policy::gates::{Demand, Job, Verdict, how_to_approve};
 use crate::settings::PolicyStart;
-use crate::store::{NewPolicyRevision, TakenAs};
+use charter_authz::engine::{Health, Refused};
+use charter_authz::folder::Folder;
+use charter_authz::snapshot::Snapshot;
+use charter_domain::timestamp::Timestamp;
+use charter_policy::gates::{Demand, Job, Verdict, how_to_approve};
+use charter_store::{NewPolicyRevision, TakenAs};
 
 use super::super::StartError;
 use super::accepted::Last;

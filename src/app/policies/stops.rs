@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::authz::folder::{Files, Folder};
-use crate::authz::snapshot::Snapshot;
-use crate::policy::manifest;
-use crate::policy::stop::StopJob;
-use crate::store::TakenAs;
+use charter_authz::folder::{Files, Folder};
+use charter_authz::snapshot::Snapshot;
+use charter_policy::manifest;
+use charter_policy::stop::StopJob;
+use charter_store::TakenAs;
 
 use super::read::{Read, beside};
 use super::reload::Reloader;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::authz::engine::{Health, Refused};
-use crate::authz::folder::{Files, Folder};
-use crate::authz::snapshot::Snapshot;
-use crate::policy::gates::{Finding, Gate, Verdict, how_to_approve};
-use crate::store::TakenAs;
+use charter_authz::engine::{Health, Refused};
+use charter_authz::folder::{Files, Folder};
+use charter_authz::snapshot::Snapshot;
+use charter_policy::gates::{Finding, Gate, Verdict, how_to_approve};
+use charter_store::TakenAs;
 
 use super::read::{Read, behind};
 use super::reload::{Checking, RETRY, Reloader, Subject};

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::domain::id::ApprovalId;
-use crate::domain::timestamp;
-use crate::store::{self, PolicyApproval};
+use charter_domain::id::ApprovalId;
+use charter_domain::timestamp;
+use charter_store::{self as store, PolicyApproval};
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;

@@ -6,15 +6,15 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use crate::authz::folder::{Files, Folder};
-use crate::authz::snapshot::Snapshot;
-use crate::domain::audit::Provenance;
-use crate::domain::clock::{Clock, SystemClock};
-use crate::domain::entropy::OsEntropy;
-use crate::domain::id::ApprovalId;
-use crate::policy::diff;
-use crate::policy::solver::{Limits, Solver};
-use crate::store::{self, LastRevision, NewPolicyApproval};
+use charter_authz::folder::{Files, Folder};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::audit::Provenance;
+use charter_domain::clock::{Clock, SystemClock};
+use charter_domain::entropy::OsEntropy;
+use charter_domain::id::ApprovalId;
+use charter_policy::diff;
+use charter_policy::solver::{Limits, Solver};
+use charter_store::{self as store, LastRevision, NewPolicyApproval};
 
 use super::super::Error;
 use super::super::operator::{Operator, SettingsArgs};
@@ -180,7 +180,7 @@ fn show(
     last: &LastRevision,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let faulty = |error: crate::authz::fault::LoadError| Error::Policies(error.report());
+    let faulty = |error: charter_authz::fault::LoadError| Error::Policies(error.report());
     let new = Snapshot::of(folder).map_err(faulty)?;
     let dir = &operator.settings.policies.dir;
     writeln!(out, "folder      {}", dir.display())?;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::super::Error;
 use super::super::output::document_to;
-use crate::authz::fault::LoadError;
+use charter_authz::fault::LoadError;
 
 /// As for every error that kept a command from its work.
 const CANNOT_WORK: u8 = 2;

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use crate::authz::folder::Folder;
-use crate::authz::snapshot::Snapshot;
-use crate::policy::gates;
+use charter_authz::folder::Folder;
+use charter_authz::snapshot::Snapshot;
+use charter_policy::gates;
 
 use super::super::Error;
 use super::super::output::{OutputArgs, document_to};

@@ -12,11 +12,11 @@ use super::super::operator::SettingsArgs;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
 use super::{SolverArgs, broken};
-use crate::domain::clock::SystemClock;
-use crate::domain::entropy::OsEntropy;
-use crate::domain::progress::Progress;
-use crate::policy::diff::revision::{self, RevisionError};
-use crate::policy::diff::widens;
+use charter_domain::clock::SystemClock;
+use charter_domain::entropy::OsEntropy;
+use charter_domain::progress::Progress;
+use charter_policy::diff::revision::{self, RevisionError};
+use charter_policy::diff::widens;
 
 /// If anything is wider, or may be.
 const WIDER: u8 = 3;

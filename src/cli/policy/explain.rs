@@ -16,12 +16,12 @@ use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::super::output::{OutputArgs, document_to};
 use super::{broken, revision};
-use crate::authz::decision_log::{self, Record};
-use crate::authz::fault::LoadError;
-use crate::authz::folder::Folder;
-use crate::authz::snapshot::Snapshot;
-use crate::domain::id::DecisionId;
-use crate::policy::explain::{self, Explanation};
+use charter_authz::fault::LoadError;
+use charter_authz::folder::Folder;
+use charter_authz::snapshot::Snapshot;
+use charter_decision_log::{self as decision_log, Record};
+use charter_domain::id::DecisionId;
+use charter_policy::explain::{self, Explanation};
 
 /// Say why a request is allowed or denied: which policies decided, or came nearest, and by what
 #[derive(Debug, Args)]

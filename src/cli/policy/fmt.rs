@@ -11,9 +11,9 @@ use serde_json::json;
 use super::super::Error;
 use super::super::output::OutputArgs;
 use super::{FolderArgs, read};
-use crate::authz::fault::LoadError;
-use crate::authz::snapshot::Snapshot;
-use crate::policy::format;
+use charter_authz::fault::LoadError;
+use charter_authz::snapshot::Snapshot;
+use charter_policy::format;
 
 /// Lay out the policies and invariants as Cedar's own formatter does
 #[derive(Debug, Args)]

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::domain::clock::SystemClock;
-use crate::policy::stop::StopJob;
-use crate::policy::{gates, limits};
+use charter_domain::clock::SystemClock;
+use charter_policy::stop::StopJob;
+use charter_policy::{gates, limits};
 
 use super::super::Error;
 

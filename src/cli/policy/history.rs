@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::authz::folder::{Files, Folder};
-use crate::domain::timestamp;
-use crate::policy::diff;
-use crate::policy::manifest::{self, Manifest};
-use crate::store::{PolicyRevision, Store};
+use charter_authz::folder::{Files, Folder};
+use charter_domain::timestamp;
+use charter_policy::diff;
+use charter_policy::manifest::{self, Manifest};
+use charter_store::{PolicyRevision, Store};
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;

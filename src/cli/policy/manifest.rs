@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use crate::authz::fault::LoadError;
-use crate::authz::snapshot::Snapshot;
-use crate::policy::manifest::{self, Manifest};
+use charter_authz::fault::LoadError;
+use charter_authz::snapshot::Snapshot;
+use charter_policy::manifest::{self, Manifest};
 
 use super::super::Error;
 use super::super::output::OutputArgs;

@@ -26,9 +26,9 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::authz::folder::Folder;
-use crate::authz::snapshot::Snapshot;
 use crate::settings::Policies;
+use charter_authz::folder::Folder;
+use charter_authz::snapshot::Snapshot;
 
 use super::Error;
 use super::operator::SettingsArgs;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::authz::fault::escaped;
+use charter_authz::fault::escaped;
 
 /// Writes text on, without what a terminal would obey.
 pub(super) struct Plain<'a> {

@@ -10,10 +10,10 @@ use super::super::Error;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
 use super::{FolderArgs, SolverArgs, broken};
-use crate::authz::snapshot::Snapshot;
-use crate::domain::clock::SystemClock;
-use crate::domain::progress::Progress;
-use crate::policy::prove::{Options, prove};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::clock::SystemClock;
+use charter_domain::progress::Progress;
+use charter_policy::prove::{Options, prove};
 
 /// Prove that a folder keeps its invariants, that no policy can fail and that each can match
 #[derive(Debug, Args)]

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::authz::snapshot::Snapshot;
-use crate::domain::progress::Progress;
-use crate::policy::replay::{Earlier, Mode, Outcome, replay};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::progress::Progress;
+use charter_policy::replay::{Earlier, Mode, Outcome, replay};
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;

@@ -1,9 +1,9 @@
 //! Policies of an earlier time, from the database.
 
-use crate::authz::fault::LoadError;
-use crate::authz::folder::{Files, Folder};
-use crate::authz::snapshot::Snapshot;
-use crate::store::LastRevision;
+use charter_authz::fault::LoadError;
+use charter_authz::folder::{Files, Folder};
+use charter_authz::snapshot::Snapshot;
+use charter_store::LastRevision;
 
 use super::super::Error;
 use super::super::operator::Operator;

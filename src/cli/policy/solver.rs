@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::super::Error;
-use crate::policy::solver::{Limits, Solver};
 use crate::settings::Policies;
+use charter_policy::solver::{Limits, Solver};
 
 /// Which solver, and how long.
 #[derive(Debug, Args)]

@@ -11,10 +11,10 @@ use super::super::Error;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
 use super::{FolderArgs, broken};
-use crate::authz::folder::Folder;
-use crate::authz::snapshot::Snapshot;
-use crate::domain::progress::Progress;
-use crate::policy::test;
+use charter_authz::folder::Folder;
+use charter_authz::snapshot::Snapshot;
+use charter_domain::progress::Progress;
+use charter_policy::test;
 
 /// Run the folder's examples, and say which policies and conditions none of them shows at work
 #[derive(Debug, Args)]

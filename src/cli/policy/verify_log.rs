@@ -8,8 +8,8 @@ use clap::Args;
 use serde_json::json;
 
 use crate::app::{StartError, decisions};
-use crate::authz::decision_log::{Report, verify};
-use crate::domain::progress::Progress;
+use charter_decision_log::{Report, verify};
+use charter_domain::progress::Progress;
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;

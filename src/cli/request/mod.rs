@@ -15,8 +15,8 @@ use std::process::ExitCode;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::domain::clock::Clock;
-use crate::domain::entropy::Entropy;
+use charter_domain::clock::Clock;
+use charter_domain::entropy::Entropy;
 use prepare::{Credentials, Wanted};
 
 /// Send one signed request and show the answer.

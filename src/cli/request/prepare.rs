@@ -5,9 +5,9 @@ use ureq::http::uri::PathAndQuery;
 use ureq::http::{HeaderName, HeaderValue, Method, Uri};
 
 use super::RequestError;
-use crate::domain::clock::Clock;
-use crate::domain::entropy::Entropy;
-use crate::domain::timestamp;
+use charter_domain::clock::Clock;
+use charter_domain::entropy::Entropy;
+use charter_domain::timestamp;
 
 /// Set here, because they are signed or say how the signed bytes travel.
 const OWN_HEADERS: [&str; 7] = [

@@ -8,7 +8,7 @@ use ureq::http::{HeaderMap, HeaderValue, StatusCode, Version};
 use super::prepare::{Credentials, Prepared, Wanted, prepare};
 use super::send::Answer;
 use super::*;
-use crate::domain::timestamp::{self, Timestamp};
+use charter_domain::timestamp::{self, Timestamp};
 
 const BASE: &str = "http://127.0.0.1:8080";
 const CREDENTIALS: Credentials<'_> = Credentials {

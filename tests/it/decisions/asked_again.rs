@@ -3,12 +3,12 @@
 use std::fs;
 use std::io::Write as _;
 
-use charter::authz::decision_log::{Mask, MaskStyle, Via};
-use charter::authz::question::Resource;
-use charter::authz::snapshot::Snapshot;
-use charter::domain::permission::Permission;
-use charter::domain::progress::Progress;
-use charter::policy::replay::{Earlier, Mode, Outcome, replay};
+use charter_authz::question::Resource;
+use charter_authz::snapshot::Snapshot;
+use charter_decision_log::{Mask, MaskStyle, Via};
+use charter_domain::permission::Permission;
+use charter_domain::progress::Progress;
+use charter_policy::replay::{Earlier, Mode, Outcome, replay};
 use serde_json::Value;
 
 use super::files;

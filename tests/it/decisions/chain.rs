@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use charter::authz::decision_log::{Finding, LogKey, Mask, MaskStyle, verify};
-use charter::domain::permission::Permission;
+use charter_decision_log::{Finding, LogKey, Mask, MaskStyle, verify};
+use charter_domain::permission::Permission;
 use tempfile::TempDir;
 
 use super::stand_alone::{Bench, keys};
@@ -287,7 +287,7 @@ fn who_has_no_key_cannot_check_and_other_files_are_named() {
 #[test]
 fn a_new_key_begins_a_new_file() {
     let bench = small_log(1_000_000, 2);
-    let config = |keys| charter::authz::decision_log::Config {
+    let config = |keys| charter_decision_log::Config {
         dir: bench.dir(),
         head: bench.head(),
         keys,
@@ -307,14 +307,9 @@ fn a_new_key_begins_a_new_file() {
             secret: [8; 32].to_vec().into(),
         },
     );
-    let entropy = std::sync::Arc::new(charter::domain::entropy::OsEntropy);
-    let log = charter::authz::decision_log::DecisionLog::open(
-        config(both),
-        None,
-        bench.clocks(),
-        entropy,
-    )
-    .expect("a log");
+    let entropy = std::sync::Arc::new(charter_domain::entropy::OsEntropy);
+    let log = charter_decision_log::DecisionLog::open(config(both), None, bench.clocks(), entropy)
+        .expect("a log");
     bench.fill(&log, 2);
     log.close();
     let mut both = keys();

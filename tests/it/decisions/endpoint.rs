@@ -1,8 +1,8 @@
 //! `GET /decisions/{id}` (contract section 4).
 
 use crate::service::TeamRole;
-use charter::domain::id::DecisionId;
-use charter::domain::permission::Permission;
+use charter_domain::id::DecisionId;
+use charter_domain::permission::Permission;
 use serde_json::json;
 
 use crate::edge::client::Answer;
@@ -95,8 +95,8 @@ async fn what_is_not_ones_own_is_not_there(service: &Service) {
     let auditor = other.signer(&[Permission::GetDecision]).await;
     let foreign = id_of(&acme.signer(&[]).await.get(INFO).await);
     let unknown = DecisionId::generate(
-        charter::domain::clock::Clock::now(&*service.clock),
-        &charter::domain::entropy::OsEntropy,
+        charter_domain::clock::Clock::now(&*service.clock),
+        &charter_domain::entropy::OsEntropy,
     )
     .to_string();
     let mut answers = Vec::new();

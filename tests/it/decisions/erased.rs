@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use charter::authz::decision_log::{Finding, Report};
+use charter_decision_log::{Finding, Report};
 
 use super::chain::split;
 use super::forged::{findings, first};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use charter::authz::decision_log::Finding;
+use charter_decision_log::Finding;
 use serde_json::{Value, json};
 
 use super::chain::{split, torn_log};

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use charter::authz::decision_log::find;
-use charter::authz::snapshot::Snapshot;
-use charter::domain::clock::Clock as _;
-use charter::domain::entropy::OsEntropy;
-use charter::domain::id::DecisionId;
-use charter::domain::permission::Permission;
-use charter::domain::progress::Progress;
-use charter::policy::replay::{Earlier, Mode, replay};
+use charter_authz::snapshot::Snapshot;
+use charter_decision_log::find;
+use charter_domain::clock::Clock as _;
+use charter_domain::entropy::OsEntropy;
+use charter_domain::id::DecisionId;
+use charter_domain::permission::Permission;
+use charter_domain::progress::Progress;
+use charter_policy::replay::{Earlier, Mode, replay};
 
 use super::stand_alone::Bench;
 use super::{PATIENCE, decisions, files, lines};

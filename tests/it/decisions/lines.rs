@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use charter::domain::permission::Permission;
+use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 
 use super::stand_alone::Bench;
@@ -228,7 +228,7 @@ fn a_search_takes_little_memory_whatever_the_files_hold() {
     // A line of zeros that take no room on the disk.
     file.expect("a file").set_len(512 << 20).expect("longer");
     assert!(log.recorder().find(id).expect("readable").is_none());
-    let elsewhere = charter::authz::decision_log::find(&bench.dir(), id);
+    let elsewhere = charter_decision_log::find(&bench.dir(), id);
     assert!(elsewhere.expect("readable").is_none());
     let taken = most_memory() - before;
     assert!(taken < 64 << 10, "{taken} KiB");

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use charter::authz::decision_log::{Mask, MaskStyle};
-use charter::authz::snapshot::Snapshot;
-use charter::domain::permission::Permission;
+use charter_authz::snapshot::Snapshot;
+use charter_decision_log::{Mask, MaskStyle};
+use charter_domain::permission::Permission;
 
 use super::stand_alone::Bench;
 use super::{decisions, files};

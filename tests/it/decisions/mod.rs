@@ -18,7 +18,7 @@ mod stand_alone;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use charter::authz::decision_log::{Definitions, Line};
+use charter_decision_log::{Definitions, Line};
 use serde_json::Value;
 
 use crate::service::Service;

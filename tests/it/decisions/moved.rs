@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use charter::authz::decision_log::Finding;
+use charter_decision_log::Finding;
 
 use super::stand_alone::Bench;
 use super::{PATIENCE, decisions, files};

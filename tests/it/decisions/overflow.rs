@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use charter::authz::decision_log::{NotRecorded, Overflow};
-use charter::domain::permission::Permission;
+use charter_decision_log::{NotRecorded, Overflow};
+use charter_domain::permission::Permission;
 
 use super::stand_alone::Bench;
 use super::{OutOfReach, PATIENCE, decisions, lines};

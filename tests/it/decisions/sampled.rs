@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use charter::authz::decision_log::Via;
-use charter::budgets::{Budgets, Resource, Share};
-use charter::domain::permission::Permission;
+use charter_budgets::{Budgets, Resource, Share};
+use charter_decision_log::Via;
+use charter_domain::permission::Permission;
 
 use super::stand_alone::Bench;
 use super::{PATIENCE, decisions, lines};

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use charter::authz::snapshot::Snapshot;
-use charter::domain::permission::Permission;
+use charter_authz::snapshot::Snapshot;
+use charter_domain::permission::Permission;
 
 use super::stand_alone::Bench;
 use super::{PATIENCE, decisions};

@@ -5,19 +5,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use charter::authz::decision_log::{
+use charter_authz::principal::Principal;
+use charter_authz::question::Resource;
+use charter_authz::snapshot::Snapshot;
+use charter_budgets::Budgets;
+use charter_decision_log::{
     Asker, Clocks, Config, Decided, DecisionLog, Limits, LogKey, Mask, MaskStyle, NotRecorded,
     Overflow, Report, Via, verify,
 };
-use charter::authz::principal::Principal;
-use charter::authz::question::Resource;
-use charter::authz::snapshot::Snapshot;
-use charter::budgets::Budgets;
-use charter::domain::caller::Caller;
-use charter::domain::clock::Clock as _;
-use charter::domain::confirmed_clock::ConfirmedClock;
-use charter::domain::entropy::OsEntropy;
-use charter::domain::permission::Permission;
+use charter_domain::caller::Caller;
+use charter_domain::clock::Clock as _;
+use charter_domain::confirmed_clock::ConfirmedClock;
+use charter_domain::entropy::OsEntropy;
+use charter_domain::permission::Permission;
 use tempfile::TempDir;
 
 use crate::policy_world::{Tenant, address, shipped};

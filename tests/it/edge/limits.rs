@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use charter::http::service::EdgeConfig;
+use charter_http::service::EdgeConfig;
 use salvo::hyper::http::Request;
 
 use super::client::{Client, get, patch, send, send_h2};

@@ -5,14 +5,13 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tempfile::TempDir;
 
 use super::wire::Credentials;
 use crate::services::TestDatabase;
-use crate::services::faults::{Fault, Faults};
+use crate::services::faults::Faults;
 
 /// What outlives a restart: the data directory, the database, the settings.
 pub(crate) struct Home {
@@ -21,7 +20,7 @@ pub(crate) struct Home {
     umask: Option<&'static str>,
     /// Dropped with the home: the database goes with it.
     database: Option<TestDatabase>,
-    faults: Option<Arc<Faults>>,
+    faults: Option<Faults>,
 }
 
 impl Home {
@@ -37,10 +36,15 @@ impl Home {
         }
     }
 
-    /// Whose services run where calls can be made to fail.
-    pub(crate) fn with_faults(mut self, faults: Faults) -> Self {
-        self.faults = Some(Arc::new(faults));
-        self
+    /// Whose services' calls can be made to fail; `None`, loudly, where nothing can do that.
+    pub(crate) fn with_faults(mut self) -> Option<Self> {
+        self.faults = Some(Faults::below(self.directory.path())?);
+        Some(self)
+    }
+
+    /// What makes calls fail.
+    pub(crate) fn faults(&self) -> &Faults {
+        self.faults.as_ref().expect("a home with faults")
     }
 
     /// On a database; its directory is not used.
@@ -124,16 +128,21 @@ impl Home {
 
     /// A service started with these arguments, answering.
     pub(crate) fn start(&self, arguments: &[&str]) -> Charter {
+        let started = self.try_start(arguments);
+        started.unwrap_or_else(|ended| panic!("it ended with {ended}: {}", self.log()))
+    }
+
+    /// A service started with these arguments, answering, or how it ended instead.
+    pub(crate) fn try_start(&self, arguments: &[&str]) -> Result<Charter, ExitStatus> {
         let log = File::options()
             .create(true)
             .append(true)
             .open(self.log_file())
             .expect("a log file");
-        let command = self.command(arguments);
-        let mut command = match &self.faults {
-            Some(faults) => faults.around(&command),
-            None => command,
-        };
+        let mut command = self.command(arguments);
+        if let Some(faults) = &self.faults {
+            faults.load_into(&mut command);
+        }
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -143,6 +152,9 @@ impl Home {
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
         let mut line = String::new();
         output.read_line(&mut line).expect("its first line");
+        if line.is_empty() {
+            return Err(child.wait().expect("its end"));
+        }
         let mut addresses = line
             .split("http://")
             .skip(1)
@@ -156,14 +168,13 @@ impl Home {
             while output.read_line(&mut rest).is_ok_and(|read| read > 0) {}
             rest
         });
-        Charter {
+        Ok(Charter {
             child,
             main,
             operations,
             demo: Demo::read(&self.data()),
             output: Some(rest),
-            faults: self.faults.clone(),
-        }
+        })
     }
 
     /// Runs `charter` with these arguments to its end.
@@ -273,7 +284,6 @@ pub(crate) struct Charter {
     pub(crate) operations: SocketAddr,
     pub(crate) demo: Demo,
     output: Option<JoinHandle<String>>,
-    faults: Option<Arc<Faults>>,
 }
 
 impl Charter {
@@ -290,12 +300,6 @@ impl Charter {
     /// May do all that the machine surface offers.
     pub(crate) fn manager(&self) -> Credentials {
         self.demo.credentials("CHARTER_MANAGER")
-    }
-
-    /// Makes those calls fail until the answer is dropped.
-    pub(crate) fn fault(&self, name: &str) -> Fault<'_> {
-        let faults = self.faults.as_ref().expect("a home with faults");
-        faults.begin(self.child.id(), name)
     }
 
     /// `kill -9`, and its end.

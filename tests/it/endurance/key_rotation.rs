@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use charter::domain::entropy::OsEntropy;
 use charter::settings::keys;
+use charter_domain::entropy::OsEntropy;
 use serde_json::Value;
 use tokio::sync::RwLock;
 use tokio::task::JoinSet;

@@ -1,104 +1,30 @@
 //! `kill -9` and graceful stops under write load: what was acknowledged is there, whole.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
-
 use super::Choices;
-use super::charter::{Charter, Home};
+use super::charter::Home;
 use super::ledger::Ledger;
-use super::wire::{Client, Http1, Protocol};
+use super::load::{Load, Write};
+use super::wire::{Client, Http1};
 use crate::services::TestDatabase;
-
-/// Writers at work, each waiting for its answer before the next write.
-struct Load {
-    writers: JoinSet<Vec<(String, bool)>>,
-    acknowledged: Arc<AtomicUsize>,
-    stop: Arc<AtomicBool>,
-}
-
-impl Load {
-    fn start(charter: &Charter, round: usize) -> Self {
-        let mut load = Self {
-            writers: JoinSet::new(),
-            acknowledged: Arc::default(),
-            stop: Arc::default(),
-        };
-        for writer in 0..6 {
-            let manager = charter.manager();
-            let protocol = if writer % 3 == 0 {
-                Protocol::Http2
-            } else {
-                Protocol::Http1
-            };
-            let mut client = Client::new(charter.main, protocol);
-            let (acknowledged, stop) = (Arc::clone(&load.acknowledged), Arc::clone(&load.stop));
-            load.writers.spawn(async move {
-                let mut writes = Vec::new();
-                while !stop.load(Ordering::SeqCst) {
-                    let name = format!("write {round} {writer} {}", writes.len());
-                    let body = format!(r#"{{"name":"{name}"}}"#);
-                    let request = if writer == 1 {
-                        manager.sign("PATCH", "/organizations/info", &body)
-                    } else {
-                        manager.sign("POST", "/accounts", &body)
-                    };
-                    let Some(answer) = client.try_send(&request).await else {
-                        writes.push((name, false));
-                        break;
-                    };
-                    assert!([200, 201].contains(&answer.status), "{}", answer.json());
-                    acknowledged.fetch_add(1, Ordering::SeqCst);
-                    writes.push((name, true));
-                }
-                writes
-            });
-        }
-        load
-    }
-
-    async fn wait_for(&self, acknowledged: usize) {
-        while self.acknowledged.load(Ordering::SeqCst) < acknowledged {
-            assert!(!self.writers.is_empty());
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-
-    /// Each write's name, and whether it was acknowledged.
-    async fn ended(self) -> Vec<(String, bool)> {
-        self.writers.join_all().await.concat()
-    }
-}
-
-fn assert_kept(ledger: &Ledger, writes: &[(String, bool)]) {
-    for (name, acknowledged) in writes {
-        let times = ledger.accounts_named(name) + ledger.renamed_to(name);
-        let expected = if *acknowledged { 1..=1 } else { 0..=1 };
-        assert!(expected.contains(&times), "`{name}` is there {times} times");
-    }
-}
 
 async fn kills_lose_nothing(home: Home, kills: usize) {
     let mut choices = Choices::new(5);
     let mut writes = Vec::new();
     for round in 0..kills {
         let charter = home.serve();
-        let load = Load::start(&charter, round);
+        let load = Load::start(&charter, &format!("write {round}"));
         load.wait_for(5 + choices.below(60)).await;
         tokio::time::sleep(Duration::from_micros(choices.below(5_000) as u64)).await;
         charter.kill();
-        writes.extend(load.ended().await);
+        writes.extend(load.ended().await.writes);
         let ledger = Ledger::read(&home).await;
         ledger.assert_consistent();
-        assert_kept(&ledger, &writes);
+        ledger.assert_kept(&writes);
         home.verify_audit();
     }
-    let acknowledged = writes
-        .iter()
-        .filter(|(_, acknowledged)| *acknowledged)
-        .count();
+    let acknowledged = writes.iter().filter(|write| write.acknowledged).count();
     println!("{kills} kills, {acknowledged} writes acknowledged, all there");
     // After all that it serves on, and accepts a write at once.
     let charter = home.serve();
@@ -137,7 +63,7 @@ async fn a_graceful_stop_loses_nothing(home: Home, stops: usize) {
     let mut writes = Vec::new();
     for round in 0..stops {
         let charter = home.serve();
-        let load = Load::start(&charter, round);
+        let load = Load::start(&charter, &format!("write {round}"));
         load.wait_for(20).await;
         // Requests whose heads have arrived and whose bodies have not.
         let mut held = Vec::new();
@@ -155,29 +81,33 @@ async fn a_graceful_stop_loses_nothing(home: Home, stops: usize) {
                 .expect("it reads");
             let (invited, _) = connection.answer().await.expect("an invitation");
             assert_eq!(invited.status, 100);
-            held.push((name, body, connection));
+            held.push((name, request, connection));
         }
         charter.terminate();
         // Nobody new is let in, while those inside may finish.
         while Http1::open(charter.main).await.is_some() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        for (name, body, mut connection) in held {
+        for (name, request, mut connection) in held {
             connection
-                .write(body.as_bytes())
+                .write(request.body.as_bytes())
                 .await
                 .expect("it still reads");
             let (answer, _) = connection.answer().await.expect("an answer");
             assert_eq!(answer.status, 201, "{}", answer.json());
-            writes.push((name, true));
+            writes.push(Write {
+                name,
+                acknowledged: true,
+                request,
+            });
         }
-        load.stop.store(true, Ordering::SeqCst);
-        writes.extend(load.ended().await);
+        load.stop();
+        writes.extend(load.ended().await.writes);
         let (status, _) = charter.ended();
         assert_eq!(status.code(), Some(0), "{}", home.log());
         let ledger = Ledger::read(&home).await;
         ledger.assert_consistent();
-        assert_kept(&ledger, &writes);
+        ledger.assert_kept(&writes);
         home.verify_audit();
     }
 }

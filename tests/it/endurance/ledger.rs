@@ -6,6 +6,7 @@ use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use serde_json::Value;
 
 use super::charter::Home;
+use super::load::Write;
 use crate::services::connect;
 
 /// An audit event.
@@ -38,6 +39,8 @@ pub(super) struct Ledger {
     pub(super) name: String,
     /// Those that have keys.
     pub(super) doomed: Vec<Doomed>,
+    /// Mails that are still to be sent.
+    pub(super) waiting_mails: usize,
 }
 
 impl Ledger {
@@ -70,7 +73,7 @@ impl Ledger {
                 changes,
             }
         });
-        let organization = rows("SELECT name FROM organizations").await;
+        let organization = rows("SELECT name FROM organizations WHERE slug = 'acme'").await;
         let doomed = rows(DOOMED).await;
         let doomed = doomed.iter().map(|row| {
             let count = |index| {
@@ -83,7 +86,9 @@ impl Ledger {
                 revoked_keys: count(2),
             }
         });
+        let waiting_mails = rows("SELECT id FROM outgoing_mails").await.len();
         let ledger = Self {
+            waiting_mails,
             doomed: doomed.collect(),
             events: events.collect(),
             accounts,
@@ -117,9 +122,30 @@ impl Ledger {
             self.name
         );
         let mut accounts = self.accounts.clone();
-        // Made with its organization, and recorded there.
-        accounts.retain(|name, _| name.contains("write"));
+        // Others come with their organizations.
+        for names in [&mut made, &mut accounts] {
+            names.retain(|name, _| name.contains("write"));
+        }
         assert_eq!(made, accounts);
+    }
+
+    /// What was acknowledged is there once, and what was not at most once.
+    pub(super) fn assert_kept(&self, writes: &[Write]) {
+        let mut renamed = BTreeMap::<&str, usize>::new();
+        for event in &self.events {
+            if event.action == "organizations:UpdateOrganization"
+                && let Some(name) = event.changes["after"]["name"].as_str()
+            {
+                *renamed.entry(name).or_default() += 1;
+            }
+        }
+        for write in writes {
+            let name = &write.name;
+            let renamed = renamed.get(name.as_str()).copied().unwrap_or_default();
+            let times = self.accounts_named(name) + renamed;
+            let expected = if write.acknowledged { 1..=1 } else { 0..=1 };
+            assert!(expected.contains(&times), "`{name}` is there {times} times");
+        }
     }
 
     /// How often the organization was given this name.

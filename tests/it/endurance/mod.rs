@@ -7,10 +7,13 @@ use std::time::Duration;
 
 pub(crate) mod charter;
 mod disconnects;
+mod faults;
 mod forgery;
 mod key_rotation;
 mod kills;
 mod ledger;
+mod load;
+mod metadata;
 mod portal;
 mod replay;
 mod revocation;

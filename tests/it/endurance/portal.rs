@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::service::TeamRole;
-use charter::domain::clock::{Clock as _, SystemClock};
+use charter_domain::clock::{Clock as _, SystemClock};
 
 use super::Choices;
 use super::charter::Home;
@@ -109,7 +109,7 @@ async fn the_time_of_a_refused_sign_in_does_not_tell_its_reason_in_full() {
     let disabled = acme
         .person_named("idle@acme.example", TeamRole::Member)
         .await;
-    let id = charter::domain::id::UserId::parse_uuid(&disabled.id).expect("an id");
+    let id = charter_domain::id::UserId::parse_uuid(&disabled.id).expect("an id");
     let by = service.operator();
     acme.stored()
         .set_member_active(id, false, &by)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use charter::domain::clock::{Clock as _, SystemClock};
+use charter_domain::clock::{Clock as _, SystemClock};
 use serde_json::Value;
 use tokio::task::JoinSet;
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use charter::domain::clock::{Clock as _, SystemClock};
+use charter_domain::clock::{Clock as _, SystemClock};
 use tokio::task::JoinSet;
 
 use super::charter::{Charter, Home};

@@ -1,6 +1,6 @@
 //! Whether the time of a refusal tells why: unknown key, wrong secret, changed request.
 
-use charter::domain::clock::{Clock as _, SystemClock};
+use charter_domain::clock::{Clock as _, SystemClock};
 
 use super::Choices;
 use super::charter::Home;

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use charter::domain::clock::{Clock as _, SystemClock};
-use charter::domain::timestamp;
+use charter_domain::clock::{Clock as _, SystemClock};
+use charter_domain::timestamp;
 use salvo::hyper::body::Bytes;
 use salvo::hyper::http;
 use serde_json::Value;

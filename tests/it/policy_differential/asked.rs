@@ -1,14 +1,14 @@
 //! Who asks, and about what: themselves among others, as they are and as they have become.
 
-use charter::authz::principal::Principal;
-use charter::authz::question::{Question, Resource};
-use charter::authz::snapshot::Snapshot;
-use charter::domain::access_key::AccessKey;
-use charter::domain::account::Account;
-use charter::domain::caller::Caller;
-use charter::domain::permission::Permission;
-use charter::domain::service_account::ServiceAccount;
-use charter::domain::user::User;
+use charter_authz::principal::Principal;
+use charter_authz::question::{Question, Resource};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::access_key::AccessKey;
+use charter_domain::account::Account;
+use charter_domain::caller::Caller;
+use charter_domain::permission::Permission;
+use charter_domain::service_account::ServiceAccount;
+use charter_domain::user::User;
 use rand::RngExt;
 use rand::rngs::StdRng;
 

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use cedar_policy::{Authorizer, Effect, Request, Response};
-use charter::authz::decision::{Decision, Denial, Outcome};
-use charter::authz::snapshot::Snapshot;
+use charter_authz::decision::{Decision, Denial, Outcome};
+use charter_authz::snapshot::Snapshot;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use charter::domain::permission::Permission;
+use charter_domain::permission::Permission;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tempfile::TempDir;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use charter::domain::permission::Permission;
+use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 
 use crate::policy_world::whole_copy_of_shipped;

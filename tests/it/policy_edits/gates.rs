@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use charter::authz::folder::Folder;
-use charter::store::LastRevision;
+use charter_authz::folder::Folder;
+use charter_store::LastRevision;
 use sea_orm::ConnectionTrait as _;
 
 use crate::policy_solver::solver;

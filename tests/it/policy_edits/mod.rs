@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use charter::authz::folder::Folder;
+use charter_authz::folder::Folder;
 
 use crate::service::Service;
 use crate::services::TestDatabase;

@@ -6,10 +6,10 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
-use charter::authz::engine::Health;
-use charter::authz::folder::Folder;
-use charter::policy::gates::check_manifest;
-use charter::policy::manifest::Manifest;
+use charter_authz::engine::Health;
+use charter_authz::folder::Folder;
+use charter_policy::gates::check_manifest;
+use charter_policy::manifest::Manifest;
 use tempfile::TempDir;
 
 use crate::policy_world::whole_copy_of_shipped;

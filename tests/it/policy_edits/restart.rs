@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 
-use charter::authz::folder::Folder;
+use charter_authz::folder::Folder;
 
 use crate::endurance::charter::{Charter, Home, Outcome};
 use crate::policy_solver::solver;

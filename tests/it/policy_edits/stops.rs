@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use charter::authz::folder::{Files, Folder};
-use charter::store::LastRevision;
+use charter_authz::folder::{Files, Folder};
+use charter_store::LastRevision;
 
 use crate::policy_world::whole_copy_of_shipped;
 use crate::service::Service;

@@ -1,6 +1,6 @@
 //! Claims: one winner, quotas, and a disk that fails.
 
-use charter::budgets::Resource;
+use charter_budgets::Resource;
 
 use super::*;
 

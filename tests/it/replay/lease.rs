@@ -1,7 +1,7 @@
 //! One process at a time accepts nonces for a database, and none accepts what another may have.
 
-use charter::authn::replay::{LeaseError, Pending, live_holder};
-use charter::store::Store;
+use charter_authn::replay::{LeaseError, Pending, live_holder};
+use charter_store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::*;

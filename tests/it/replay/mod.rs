@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use charter::authn::replay::{Config, OpenError, Refusal, ReplayGuard};
-use charter::domain::clock::Clock;
-use charter::domain::entropy::OsEntropy;
-use charter::domain::id::{AccessKeyId, OrganizationId};
-use charter::domain::timestamp::{self, Timestamp};
+use charter_authn::replay::{Config, OpenError, Refusal, ReplayGuard};
+use charter_domain::clock::Clock;
+use charter_domain::entropy::OsEntropy;
+use charter_domain::id::{AccessKeyId, OrganizationId};
+use charter_domain::timestamp::{self, Timestamp};
 use parking_lot::Mutex;
 use secrecy::SecretBox;
 

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use charter::authn::replay::{Refusal, ReplayGuard};
-use charter::domain::clock::Clock;
-use charter::domain::timestamp::Timestamp;
+use charter_authn::replay::{Refusal, ReplayGuard};
+use charter_domain::clock::Clock;
+use charter_domain::timestamp::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::Index;
 

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use charter::domain::clock::Clock;
-use charter::domain::timestamp::{self, Timestamp};
+use charter_domain::clock::Clock;
+use charter_domain::timestamp::{self, Timestamp};
 
 /// Both clocks of the service. Stands at noon until it is told to move.
 #[derive(Debug, Default)]

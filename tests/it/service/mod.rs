@@ -13,14 +13,14 @@ use std::sync::Arc;
 
 use charter::app::serve::{Server, Serving};
 use charter::app::{App, provision};
-use charter::authn::replay::ReplayGuard;
-use charter::domain::audit::Provenance;
-use charter::domain::entropy::OsEntropy;
-use charter::domain::text::Name;
-use charter::http::state::State;
 use charter::settings::{Settings, keys};
-use charter::store::NewOrganization;
 use charter::telemetry::metrics::Recorder;
+use charter_authn::replay::ReplayGuard;
+use charter_domain::audit::Provenance;
+use charter_domain::entropy::OsEntropy;
+use charter_domain::text::Name;
+use charter_http::state::State;
+use charter_store::NewOrganization;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 

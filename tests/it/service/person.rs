@@ -2,15 +2,15 @@
 
 use std::net::SocketAddr;
 
-use charter::authn::access_token::AccessTokens;
-use charter::authn::opaque_token::OpaqueToken;
-use charter::authn::password::{self, Workspace};
-use charter::domain::audit::Provenance;
-use charter::domain::clock::Clock as _;
-use charter::domain::email::EmailAddress;
-use charter::domain::entropy::OsEntropy;
-use charter::domain::id::{SessionId, UserId};
-use charter::store::{NewSession, NewUser, VerifiedLogin};
+use charter_authn::access_token::AccessTokens;
+use charter_authn::opaque_token::OpaqueToken;
+use charter_authn::password::{self, Workspace};
+use charter_domain::audit::Provenance;
+use charter_domain::clock::Clock as _;
+use charter_domain::email::EmailAddress;
+use charter_domain::entropy::OsEntropy;
+use charter_domain::id::{SessionId, UserId};
+use charter_store::{NewSession, NewUser, VerifiedLogin};
 use serde_json::{Value, json};
 
 use super::{Anonymous, Persona, Request, Service, Tenant};

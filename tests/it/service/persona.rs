@@ -2,16 +2,16 @@
 
 use std::net::SocketAddr;
 
-use charter::domain::access_key::AccessKey;
-use charter::domain::account::Account;
-use charter::domain::caller::Scope;
-use charter::domain::ip_allowlist::IpAllowlist;
-use charter::domain::metadata::Metadata;
-use charter::domain::organization::Organization;
-use charter::domain::permission::Permission;
-use charter::domain::text::{Description, Name};
-use charter::domain::timestamp::Timestamp;
-use charter::store::{NewKey, NewServiceAccount, Tenant as StoredTenant};
+use charter_domain::access_key::AccessKey;
+use charter_domain::account::Account;
+use charter_domain::caller::Scope;
+use charter_domain::ip_allowlist::IpAllowlist;
+use charter_domain::metadata::Metadata;
+use charter_domain::organization::Organization;
+use charter_domain::permission::Permission;
+use charter_domain::text::{Description, Name};
+use charter_domain::timestamp::Timestamp;
+use charter_store::{NewKey, NewServiceAccount, Tenant as StoredTenant};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
@@ -162,7 +162,7 @@ impl Tenant<'_> {
         let key: AccessKey = self
             .stored()
             .create_key(service_account.id, &by, new, |_| {
-                Ok::<_, charter::store::Error>(())
+                Ok::<_, charter_store::Error>(())
             })
             .await
             .expect("a stored key");

@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use charter::domain::clock::Clock as _;
-use charter::domain::timestamp;
+use charter_domain::clock::Clock as _;
+use charter_domain::timestamp;
 use salvo::hyper::http;
 use serde_json::Value;
 

@@ -1,76 +1,202 @@
-//! Calls of the C library that fail in a running process: libfiu's `fiu-run` and `fiu-ctrl`.
+//! Calls of the C library on files that fail in a running process: the n-th write, sync, open or
+//! change of a name of a file (`failing_calls.c`).
 
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Puts a process under libfiu.
+/// What fails, as bits of `failing_calls.c`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u32)]
+pub(crate) enum Call {
+    /// `write`, `pwrite`, `writev`, `ftruncate`
+    Write = 1,
+    /// `fsync`, `fdatasync`
+    Sync = 2,
+    /// `open`
+    Open = 4,
+    /// `rename`, `unlink`, `mkdir`
+    Name = 8,
+}
+
+impl Call {
+    fn named(name: &str) -> Self {
+        match name {
+            "write" => Self::Write,
+            "sync" => Self::Sync,
+            "open" => Self::Open,
+            "name" => Self::Name,
+            other => panic!("no call is named {other}"),
+        }
+    }
+}
+
+/// How calls fail.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) call: Call,
+    /// Of files whose path this pattern of a shell matches.
+    pub(crate) path: String,
+    /// So many succeed before.
+    pub(crate) after: u32,
+    /// So many fail; the others succeed again.
+    pub(crate) times: u32,
+    /// There is no room, and half of what the first write is to write is still written. Else it is an
+    /// I/O error.
+    pub(crate) is_full: bool,
+}
+
+impl Plan {
+    /// All of these calls fail.
+    pub(crate) fn all(call: Call, path: &str) -> Self {
+        Self {
+            call,
+            path: path.to_owned(),
+            after: 0,
+            times: u32::MAX,
+            is_full: false,
+        }
+    }
+}
+
+const IDLE: u32 = 0;
+const FAIL: u32 = 1;
+const RECORD: u32 = 2;
+/// Of what both sides share.
+const LENGTH: usize = 256;
+const SEEN: u64 = 24;
+const FAILED: u64 = 28;
+
+/// Makes calls of processes fail. One of them at a time.
 pub(crate) struct Faults {
-    pipes: PathBuf,
+    library: PathBuf,
+    control: PathBuf,
+    file: File,
 }
 
 /// A fault that lasts until this is dropped.
 pub(crate) struct Fault<'a> {
     faults: &'a Faults,
-    process: u32,
-    name: String,
 }
 
 impl Faults {
-    /// With its pipes in that directory. `None`, loudly, where libfiu is not installed; with
+    /// With its files in that directory. `None`, loudly, where there is no compiler for C; with
     /// `CHARTER_REQUIRE_SERVICES=1` that is a failure.
     pub(crate) fn below(directory: &Path) -> Option<Self> {
-        let found = Command::new("fiu-run").args(["-x", "true"]).output();
-        if found.is_ok_and(|found| found.status.success()) {
-            let pipes = directory.join("fiu");
-            return Some(Self { pipes });
-        }
-        super::left_out("libfiu");
-        None
+        const SOURCE: &str = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/it/services/failing_calls.c"
+        );
+        let library = directory.join("failing_calls.so");
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-o"])
+            .arg(&library)
+            .args([SOURCE, "-ldl"])
+            .output();
+        let Ok(compiled) = compiled else {
+            super::left_out("a C compiler");
+            return None;
+        };
+        let said = String::from_utf8_lossy(&compiled.stderr);
+        assert!(compiled.status.success(), "{said}");
+        let control = directory.join("failing_calls");
+        let file = File::options()
+            .create_new(true)
+            .read(true)
+            .write(true)
+            .open(&control);
+        let file = file.expect("a file");
+        file.write_all_at(&[0; LENGTH], 0).expect("written");
+        Some(Self {
+            library,
+            control,
+            file,
+        })
     }
 
-    /// The same command, whose calls can be made to fail. Its process id stays its own.
-    pub(crate) fn around(&self, command: &Command) -> Command {
-        let mut wrapped = Command::new("fiu-run");
-        wrapped
-            .args(["-x", "-f"])
-            .arg(&self.pipes)
-            .arg(command.get_program())
-            .args(command.get_args())
-            .env_clear()
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .envs(
-                command
-                    .get_envs()
-                    .filter_map(|(name, value)| Some((name, value?))),
-            );
-        wrapped
+    /// Makes calls of the process that this command starts able to fail.
+    pub(crate) fn load_into(&self, command: &mut Command) {
+        command
+            .env("LD_PRELOAD", &self.library)
+            .env("FAILING_CALLS", &self.control);
     }
 
-    /// From now on every call of that name fails with an I/O error, as `posix/io/sync/*`.
-    pub(crate) fn begin(&self, process: u32, name: &str) -> Fault<'_> {
-        self.tell(process, &format!("enable name={name},failinfo=5"));
-        Fault {
-            faults: self,
-            process,
-            name: name.to_owned(),
-        }
+    /// From now on calls fail as planned.
+    pub(crate) fn begin(&self, plan: &Plan) -> Fault<'_> {
+        const NO_SPACE: u32 = 28;
+        const IO: u32 = 5;
+        let numbers = [
+            IDLE,
+            plan.call as u32,
+            plan.after,
+            plan.times,
+            if plan.is_full { NO_SPACE } else { IO },
+            u32::from(plan.is_full),
+            0,
+            0,
+        ];
+        let mut control = numbers.map(u32::to_ne_bytes).concat();
+        control.extend_from_slice(plan.path.as_bytes());
+        assert!(
+            control.len() < LENGTH,
+            "a shorter pattern than {}",
+            plan.path
+        );
+        control.resize(LENGTH, 0);
+        self.file.write_all_at(&control, 0).expect("written");
+        self.set_mode(FAIL);
+        Fault { faults: self }
     }
 
-    fn tell(&self, process: u32, what: &str) {
-        let told = Command::new("fiu-ctrl")
-            .arg("-f")
-            .arg(&self.pipes)
-            .args(["-c", what, &process.to_string()])
-            .output()
-            .expect("fiu-ctrl runs");
-        let said = String::from_utf8_lossy(&told.stdout);
-        assert!(told.status.success() && said.is_empty(), "{said}");
+    /// From now on calls are written down, and none fails.
+    pub(crate) fn record(&self) {
+        self.set_mode(RECORD);
+    }
+
+    /// Those that were written down so far, each with its file.
+    pub(crate) fn recorded(&self) -> Vec<(Call, PathBuf)> {
+        let calls = std::fs::read_to_string(self.control.with_extension("calls"));
+        let calls = calls.unwrap_or_default();
+        let calls = calls.lines().filter_map(|line| {
+            let (call, path) = line.split_once(' ')?;
+            Some((Call::named(call), PathBuf::from(path)))
+        });
+        calls.collect()
+    }
+
+    /// No more of them are.
+    pub(crate) fn stop_recording(&self) {
+        self.set_mode(IDLE);
+    }
+
+    fn set_mode(&self, mode: u32) {
+        self.file
+            .write_all_at(&mode.to_ne_bytes(), 0)
+            .expect("written");
+    }
+
+    fn number(&self, at: u64) -> u32 {
+        let mut number = [0; 4];
+        self.file.read_exact_at(&mut number, at).expect("read");
+        u32::from_ne_bytes(number)
+    }
+}
+
+impl Fault<'_> {
+    /// How many calls have failed.
+    pub(crate) fn failed(&self) -> u32 {
+        self.faults.number(FAILED)
+    }
+
+    /// How many calls of that kind there were.
+    pub(crate) fn seen(&self) -> u32 {
+        self.faults.number(SEEN)
     }
 }
 
 impl Drop for Fault<'_> {
     fn drop(&mut self) {
-        self.faults
-            .tell(self.process, &format!("disable name={}", self.name));
+        self.faults.set_mode(IDLE);
     }
 }

@@ -1,6 +1,6 @@
 //! Databases for tests: one of its own for each test, gone when the test ends.
 
-use charter::store::Config;
+use charter_store::Config;
 use tempfile::TempDir;
 
 pub(crate) mod faults;
@@ -51,7 +51,7 @@ impl TestDatabase {
         })
     }
 
-    /// What [`charter::store::Store::open`] takes, as `CHARTER__DATABASE__URL` does.
+    /// What [`charter_store::Store::open`] takes, as `CHARTER__DATABASE__URL` does.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -76,7 +76,7 @@ pub(crate) fn config(url: &str, directory: &std::path::Path) -> Config {
         statement_timeout: std::time::Duration::from_secs(10),
         ping_after_idle: std::time::Duration::ZERO,
         is_server: false,
-        audit_keys: vec![charter::store::AuditKey {
+        audit_keys: vec![charter_store::AuditKey {
             id: "audit-1".to_owned(),
             secret: AUDIT_SECRET.to_vec().into(),
         }],
@@ -86,7 +86,7 @@ pub(crate) fn config(url: &str, directory: &std::path::Path) -> Config {
 
 /// Says loudly that something is not installed and what needs it is not tested; with
 /// `CHARTER_REQUIRE_SERVICES=1` that is a failure.
-fn left_out(what: &str) {
+pub(crate) fn left_out(what: &str) {
     #[expect(
         clippy::disallowed_methods,
         reason = "whether services are required is said to the test run, not to the service"

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use charter::domain::clock::SystemClock;
-use charter::domain::entropy::OsEntropy;
-use charter::store::{Config, Store};
+use charter_domain::clock::SystemClock;
+use charter_domain::entropy::OsEntropy;
+use charter_store::{Config, Store};
 use sea_orm::ConnectionTrait as _;
 
 /// What a new database is copied from.

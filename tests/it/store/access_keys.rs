@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use charter::domain::access_key::{AccessKey, MAX_ACTIVE_KEYS};
-use charter::domain::account::Account;
-use charter::domain::audit::Provenance;
-use charter::domain::id::ServiceAccountId;
-use charter::domain::ip_allowlist::IpAllowlist;
-use charter::domain::metadata::Metadata;
-use charter::domain::organization::Organization;
-use charter::domain::page::KeyOrder;
-use charter::domain::service_account::ServiceAccount;
-use charter::domain::timestamp::{self, Timestamp};
-use charter::store::{Error, NewAccount, NewKey, Tenant};
+use charter_domain::access_key::{AccessKey, MAX_ACTIVE_KEYS};
+use charter_domain::account::Account;
+use charter_domain::audit::Provenance;
+use charter_domain::id::ServiceAccountId;
+use charter_domain::ip_allowlist::IpAllowlist;
+use charter_domain::metadata::Metadata;
+use charter_domain::organization::Organization;
+use charter_domain::page::KeyOrder;
+use charter_domain::service_account::ServiceAccount;
+use charter_domain::timestamp::{self, Timestamp};
+use charter_store::{Error, NewAccount, NewKey, Tenant};
 
 use super::world::{Organized, World, description, first_page, name, noon};
 use crate::services::TestDatabase;

@@ -1,9 +1,9 @@
 //! Accounts: codes, versions, and the default one.
 
-use charter::domain::entropy::OsEntropy;
-use charter::domain::id::AccountId;
-use charter::domain::metadata::Metadata;
-use charter::store::{Error, NewAccount};
+use charter_domain::entropy::OsEntropy;
+use charter_domain::id::AccountId;
+use charter_domain::metadata::Metadata;
+use charter_store::{Error, NewAccount};
 use serde_json::json;
 
 use super::world::{World, metadata, name, noon};

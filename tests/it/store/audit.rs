@@ -1,9 +1,9 @@
 //! The audit log: what it holds, and that no tampering with it goes unseen.
 
-use charter::domain::entropy::OsEntropy;
-use charter::domain::organization::Organization;
-use charter::store::audit_verify::Finding;
-use charter::store::{AuditKey, Config, Error, Store};
+use charter_domain::entropy::OsEntropy;
+use charter_domain::organization::Organization;
+use charter_store::audit_verify::Finding;
+use charter_store::{AuditKey, Config, Error, Store};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, FromQueryResult, Statement};
 use std::sync::Arc;
 
@@ -176,7 +176,7 @@ async fn an_event_says_who_did_what_and_on_whose_word(database: TestDatabase) {
     );
     let heads = std::fs::read_to_string(chained.world.heads()).expect("heads");
     assert_eq!(heads.lines().count(), 14);
-    let by_operator = charter::domain::audit::Provenance {
+    let by_operator = charter_domain::audit::Provenance {
         actor: "operator".to_owned(),
         access_key: None,
         standing: None,

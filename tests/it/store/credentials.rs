@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use charter::domain::access_key::SealedSecret;
-use charter::domain::email::EmailAddress;
-use charter::domain::id::UserId;
-use charter::store::{Error, NewUser};
+use charter_domain::access_key::SealedSecret;
+use charter_domain::email::EmailAddress;
+use charter_domain::id::UserId;
+use charter_store::{Error, NewUser};
 
 use super::world::{World, noon};
 use crate::services::TestDatabase;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use charter::domain::caller::Scope;
-use charter::store::NewAccount;
+use charter_domain::caller::Scope;
+use charter_store::NewAccount;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement, TransactionTrait as _};
 use tokio::task::JoinSet;
 

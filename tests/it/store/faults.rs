@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use charter::domain::clock::SystemClock;
-use charter::domain::entropy::OsEntropy;
-use charter::domain::page::ResourceOrder;
-use charter::domain::text::{Description, Name};
-use charter::store::{Config, Error, NewAccount, NewServiceAccount, Store};
+use charter_domain::clock::SystemClock;
+use charter_domain::entropy::OsEntropy;
+use charter_domain::page::ResourceOrder;
+use charter_domain::text::{Description, Name};
+use charter_store::{Config, Error, NewAccount, NewServiceAccount, Store};
 use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 
 use super::world::{World, first_page, name, new_service_account};
@@ -64,7 +64,7 @@ async fn a_write_that_is_given_up_is_whole_or_absent(database: TestDatabase) {
     for polls in (0..400).map(|round| round % 40) {
         let new = NewAccount {
             name: name("maybe"),
-            metadata: charter::domain::metadata::Metadata::default(),
+            metadata: charter_domain::metadata::Metadata::default(),
         };
         attempts += 1;
         if let Some(made) = given_up_after(tenant.create_account(new, &world.by()), polls).await {

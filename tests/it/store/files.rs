@@ -3,9 +3,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
-use charter::domain::clock::SystemClock;
-use charter::domain::entropy::OsEntropy;
-use charter::store::{AuditKey, Config, Error, Store};
+use charter_domain::clock::SystemClock;
+use charter_domain::entropy::OsEntropy;
+use charter_store::{AuditKey, Config, Error, Store};
 
 use super::world::World;
 use crate::services::TestDatabase;

@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use charter::system::lines::LineFile;
+use charter_system::lines::LineFile;
 
 use super::world::World;
 use crate::services::TestDatabase;

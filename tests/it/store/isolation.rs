@@ -1,7 +1,7 @@
 //! A tenant finds and changes nothing of another: not by any finder, not by any change.
 
-use charter::domain::page::{KeyOrder, ResourceOrder};
-use charter::store::{Error, KeyToMake, NewAccount, ServiceAccountFilter};
+use charter_domain::page::{KeyOrder, ResourceOrder};
+use charter_store::{Error, KeyToMake, NewAccount, ServiceAccountFilter};
 
 use super::world::{World, first_page, name};
 use crate::services::TestDatabase;
@@ -108,7 +108,7 @@ async fn no_finder_and_no_change_crosses_the_tenants_border(database: TestDataba
     assert_eq!(world.audit().await, before, "nothing was written");
     let new = NewAccount {
         name: name("Own"),
-        metadata: charter::domain::metadata::Metadata::default(),
+        metadata: charter_domain::metadata::Metadata::default(),
     };
     tenant
         .create_account(new, &by)

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use charter::domain::page::{KeyOrder, Page, PageRequest, ResourceOrder};
-use charter::store::{Error, NewAccount, NewKey, ServiceAccountFilter};
+use charter_domain::page::{KeyOrder, Page, PageRequest, ResourceOrder};
+use charter_store::{Error, NewAccount, NewKey, ServiceAccountFilter};
 
 use super::world::{World, first_page, name, noon};
 use crate::services::TestDatabase;
@@ -25,7 +25,7 @@ async fn names_are_ordered_by_code_point(database: TestDatabase) {
     for called in names {
         let new = NewAccount {
             name: name(called),
-            metadata: charter::domain::metadata::Metadata::default(),
+            metadata: charter_domain::metadata::Metadata::default(),
         };
         tenant
             .create_account(new, &world.by())
@@ -176,7 +176,7 @@ async fn what_is_switched_off_is_listed_on_request(database: TestDatabase) {
     let tenant = world.tenant(&acme.organization);
     let other = NewAccount {
         name: name("Other"),
-        metadata: charter::domain::metadata::Metadata::default(),
+        metadata: charter_domain::metadata::Metadata::default(),
     };
     let other = tenant
         .create_account(other, &world.by())

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use charter::domain::clock::SystemClock;
-use charter::domain::entropy::OsEntropy;
-use charter::store::{Config, Error, NewOrganization, Store};
+use charter_domain::clock::SystemClock;
+use charter_domain::entropy::OsEntropy;
+use charter_store::{Config, Error, NewOrganization, Store};
 use sea_orm::ConnectionTrait as _;
 
 use super::world::{World, name};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use charter::domain::entropy::{Entropy, OsEntropy};
-use charter::domain::organization::Organization;
-use charter::store::{Error, NewOrganization};
+use charter_domain::entropy::{Entropy, OsEntropy};
+use charter_domain::organization::Organization;
+use charter_store::{Error, NewOrganization};
 use sea_orm::ConnectionTrait as _;
 
 use super::world::{World, name};

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use charter::domain::entropy::OsEntropy;
-use charter::domain::metadata::Metadata;
-use charter::domain::organization::Organization;
-use charter::store::{Config, Error, NewAccount, Store};
+use charter_domain::entropy::OsEntropy;
+use charter_domain::metadata::Metadata;
+use charter_domain::organization::Organization;
+use charter_store::{Config, Error, NewAccount, Store};
 use sea_orm::{ConnectionTrait as _, Statement, TransactionTrait as _};
 
 use tokio::runtime::Handle;
@@ -55,7 +55,7 @@ async fn write(world: &World, store: &Store, of: &Organization) -> Result<(), Er
         name: name("made"),
         metadata: Metadata::default(),
     };
-    let scope = charter::domain::caller::Scope::of_operator(of.id);
+    let scope = charter_domain::caller::Scope::of_operator(of.id);
     let made = store.within(scope).create_account(new, &world.by()).await;
     made.map(drop)
 }
@@ -137,7 +137,7 @@ async fn connections_that_never_come_back_are_left_to_themselves() {
     // each is another organization's.
     for number in 0..8 {
         let other = world.organization(&format!("other-{number}")).await;
-        let scope = charter::domain::caller::Scope::of_operator(other.organization.id);
+        let scope = charter_domain::caller::Scope::of_operator(other.organization.id);
         let silenced = store
             .within(scope)
             .update_organization(None, &world.by(), |_| {

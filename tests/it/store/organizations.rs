@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use charter::domain::caller::Scope;
-use charter::domain::entropy::OsEntropy;
-use charter::domain::id::OrganizationId;
-use charter::store::{Error, NewOrganization};
+use charter_domain::caller::Scope;
+use charter_domain::entropy::OsEntropy;
+use charter_domain::id::OrganizationId;
+use charter_store::{Error, NewOrganization};
 use serde_json::json;
 
 use super::world::{World, metadata, name, noon};

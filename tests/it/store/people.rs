@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use charter::domain::email::EmailAddress;
-use charter::domain::entropy::{Entropy as _, OsEntropy};
-use charter::domain::id::{SessionId, UserId};
-use charter::domain::session::TokenHash;
-use charter::domain::user::User;
-use charter::store::{
+use charter_domain::email::EmailAddress;
+use charter_domain::entropy::{Entropy as _, OsEntropy};
+use charter_domain::id::{SessionId, UserId};
+use charter_domain::session::TokenHash;
+use charter_domain::user::User;
+use charter_store::{
     Ending, Error, MOST_AT_ONCE, NewRotation, NewSession, NewUser, Rotation, VerifiedLogin,
 };
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};

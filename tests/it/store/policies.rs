@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use charter::domain::entropy::OsEntropy;
-use charter::domain::id::ApprovalId;
-use charter::store::{
+use charter_domain::entropy::OsEntropy;
+use charter_domain::id::ApprovalId;
+use charter_store::{
     Error, LastRevision, NewPolicyApproval, NewPolicyRevision, PolicyFiles, TakenAs,
 };
 use sea_orm::ConnectionTrait as _;
@@ -221,7 +221,7 @@ async fn the_trail_of_the_installation_is_verified(database: TestDatabase) {
     world
         .execute("UPDATE installation_events SET changes = '{}' WHERE sequence = 2")
         .await;
-    let told = |report: charter::store::audit_verify::Report| {
+    let told = |report: charter_store::audit_verify::Report| {
         let findings = report.findings.iter().map(ToString::to_string);
         findings.collect::<Vec<_>>()
     };

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use charter::domain::audit::Provenance;
-use charter::domain::caller::Scope;
-use charter::domain::clock::{Clock as _, SystemClock};
-use charter::domain::entropy::OsEntropy;
-use charter::domain::page::ResourceOrder;
-use charter::store::{Error, NewAccount, Store};
+use charter_domain::audit::Provenance;
+use charter_domain::caller::Scope;
+use charter_domain::clock::{Clock as _, SystemClock};
+use charter_domain::entropy::OsEntropy;
+use charter_domain::page::ResourceOrder;
+use charter_store::{Error, NewAccount, Store};
 use serde_json::json;
 
 use super::world::{World, first_page, metadata, name};

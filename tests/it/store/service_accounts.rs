@@ -1,9 +1,9 @@
 //! Service accounts: versions, accounts, deletion.
 
-use charter::domain::entropy::OsEntropy;
-use charter::domain::id::AccountId;
-use charter::domain::page::{KeyOrder, ResourceOrder};
-use charter::store::{Error, NewServiceAccount, ServiceAccountFilter};
+use charter_domain::entropy::OsEntropy;
+use charter_domain::id::AccountId;
+use charter_domain::page::{KeyOrder, ResourceOrder};
+use charter_store::{Error, NewServiceAccount, ServiceAccountFilter};
 
 use super::world::{World, first_page, name, new_service_account, noon};
 use crate::services::TestDatabase;

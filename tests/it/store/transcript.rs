@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use charter::domain::account::Account;
-use charter::domain::entropy::Entropy;
-use charter::domain::page::{KeyOrder, ResourceOrder};
-use charter::store::{Error, NewAccount, ServiceAccountFilter};
+use charter_domain::account::Account;
+use charter_domain::entropy::Entropy;
+use charter_domain::page::{KeyOrder, ResourceOrder};
+use charter_store::{Error, NewAccount, ServiceAccountFilter};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 

@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use charter::domain::caller::Scope;
-use charter::domain::metadata::Metadata;
-use charter::domain::organization::Organization;
-use charter::domain::page::ResourceOrder;
-use charter::store::{Error, NewAccount, Store, Tenant};
+use charter_domain::caller::Scope;
+use charter_domain::metadata::Metadata;
+use charter_domain::organization::Organization;
+use charter_domain::page::ResourceOrder;
+use charter_store::{Error, NewAccount, Store, Tenant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use super::world::{World, first_page, metadata, name};
 use crate::endurance::charter::Home;
 use crate::endurance::wire::{Client, Http1};
 use crate::services::TestDatabase;
-use crate::services::faults::Faults;
+use crate::services::faults::{Call, Plan};
 
 /// How far into the write-ahead log of a transaction the write fails: at its start, within a frame's
 /// header, within a page, between pages, and near its end.
@@ -116,17 +116,15 @@ async fn readiness(charter: &crate::endurance::charter::Charter) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_service_acknowledges_after_a_failed_sync_outlives_it() {
-    let home = Home::new();
-    let Some(faults) = Faults::below(&home.file("")) else {
+    let Some(home) = Home::new().with_faults() else {
         return;
     };
-    let home = home.with_faults(faults);
     let charter = home.serve();
     let (manager, mut client) = (charter.manager(), Client::http1(charter.main));
     let create = |name: &str| manager.sign("POST", "/accounts", &json!({"name": name}).to_string());
     let mut made = Vec::new();
     for _ in 0..2 {
-        let sync = charter.fault("posix/io/sync/*");
+        let sync = home.faults().begin(&Plan::all(Call::Sync, "*"));
         let refused = client.send(&create("refused")).await;
         drop(sync);
         refused.assert_refused(503, "UNAVAILABLE");

@@ -1,6 +1,6 @@
 //! An organization that has used up what it may change or store is refused, alone.
 
-use charter::domain::permission::Permission;
+use charter_domain::permission::Permission;
 use serde_json::{Map, json};
 
 use crate::on_both_services;

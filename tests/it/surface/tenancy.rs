@@ -1,7 +1,7 @@
 //! Tenants do not see each other: what is another's, what is missing and what is malformed are one
 //! answer, byte for byte (contract section 2, `NOT_FOUND`).
 
-use charter::domain::permission::Permission;
+use charter_domain::permission::Permission;
 use serde_json::json;
 
 use crate::on_both_services;

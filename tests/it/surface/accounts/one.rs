@@ -1,6 +1,6 @@
 //! `POST /accounts`, `GET` and `PATCH /accounts/{id}`
 
-use charter::domain::permission::Permission;
+use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 
 use super::{ACCOUNTS, new_account, path};

@@ -1,6 +1,6 @@
 //! Re-activating an account grants all that its service accounts have (contract section 4).
 
-use charter::domain::permission::Permission;
+use charter_domain::permission::Permission;
 use serde_json::json;
 
 use super::{new_account, path};

@@ -1,6 +1,6 @@
 //! `GET /organizations/info`
 
-use charter::domain::permission::Permission;
+use charter_domain::permission::Permission;
 use serde_json::json;
 
 use super::INFO;

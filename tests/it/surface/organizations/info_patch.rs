@@ -1,6 +1,6 @@
 //! `PATCH /organizations/info`: which bodies it takes, and what each fault is called.
 
-use charter::domain::permission::Permission;
+use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 
 use super::{INFO, editor};

@@ -6,7 +6,7 @@ mod info_patch;
 mod metadata;
 mod name;
 
-use charter::domain::permission::Permission;
+use charter_domain::permission::Permission;
 
 use crate::service::{Service, Signer};
 

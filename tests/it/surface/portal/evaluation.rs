@@ -1,7 +1,7 @@
 //! `POST /access/v1/evaluation` on the operations listener (contract section 6).
 
 use crate::service::TeamRole;
-use charter::domain::permission::Permission;
+use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 
 use super::DEACTIVATE;
@@ -81,7 +81,7 @@ async fn over(database: TestDatabase) {
         )
         .await
     );
-    let person = charter::domain::id::UserId::from_uuid(owner.id.parse().expect("a UUID"));
+    let person = charter_domain::id::UserId::from_uuid(owner.id.parse().expect("a UUID"));
     let update = question(
         ("User", &person.to_string()),
         "organizations:UpdateOrganization",

@@ -1,7 +1,7 @@
 //! Invitations: listed, withdrawn, limited, and stronger than a registration that nobody verified.
 
-use charter::authn::portal_user::Refusal;
-use charter::domain::email::EmailAddress;
+use charter_authn::portal_user::Refusal;
+use charter_domain::email::EmailAddress;
 use serde_json::{Value, json};
 
 use super::{ORGANIZATION, TEAM};
@@ -172,7 +172,7 @@ async fn whoever_is_somebody_does_not_give_way(service: &Service) {
     let founder = service.register("crew").await;
     let found = service.state().store.find_organization("crew").await;
     let organization = found.expect("it is there");
-    let scope = charter::domain::caller::Scope::of_operator(organization.id);
+    let scope = charter_domain::caller::Scope::of_operator(organization.id);
     let stored = service.state().store.within(scope);
     let accounts = stored.default_account().await.expect("an account");
     let crew = Tenant {

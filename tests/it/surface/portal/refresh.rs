@@ -266,7 +266,7 @@ async fn what_is_long_over_is_forgotten(service: &Service) {
     let store = &service.state().store;
     let forget = async |days: i64| {
         let at = service.clock.in_seconds(days * 24 * 3_600);
-        let at = charter::domain::timestamp::parse(&at).expect("a time");
+        let at = charter_domain::timestamp::parse(&at).expect("a time");
         store.forget_sessions_before(at).await.expect("forgotten")
     };
     assert_eq!(forget(0).await, 0);
@@ -292,7 +292,7 @@ async fn what_anybody_may_have_done_is_on_record_as_nobodys(service: &Service) {
         .post("/api/auth/forgot-password", forgot);
     forgot.await.ok();
     service.link("reset-password", &stolen.email, 1).await;
-    let id = charter::domain::id::UserId::parse_uuid(&stolen.id).expect("an id");
+    let id = charter_domain::id::UserId::parse_uuid(&stolen.id).expect("an id");
     for action in ["person.ReuseRefreshToken", "person.RequestLink"] {
         let found = service.audited(action).await;
         let [(actor, resource, changes)] = &found[..] else {

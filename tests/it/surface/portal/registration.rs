@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use charter::domain::caller::Scope;
-use charter::domain::email::EmailAddress;
-use charter::domain::entropy::OsEntropy;
-use charter::domain::id::UserId;
-use charter::store::NewUser;
+use charter_domain::caller::Scope;
+use charter_domain::email::EmailAddress;
+use charter_domain::entropy::OsEntropy;
+use charter_domain::id::UserId;
+use charter_store::NewUser;
 use serde_json::{Value, json};
 
 use super::{ORGANIZATION, SETTINGS, TEAM};

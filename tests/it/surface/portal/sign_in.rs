@@ -84,7 +84,7 @@ async fn unknown_disabled_and_wrong_are_one_answer(service: &Service) {
     let id = disabled
         .id
         .parse()
-        .map(charter::domain::id::UserId::from_uuid)
+        .map(charter_domain::id::UserId::from_uuid)
         .expect("an id");
     let by = service.operator();
     acme.stored()
@@ -210,11 +210,10 @@ async fn a_weak_hash_is_made_anew(service: &Service) {
         .expect("hashed")
         .to_string();
     let acme = service.organization("acme").await;
-    let email =
-        charter::domain::email::EmailAddress::parse("old@acme.example").expect("an address");
+    let email = charter_domain::email::EmailAddress::parse("old@acme.example").expect("an address");
     let by = service.operator();
-    let new = charter::store::NewUser {
-        id: charter::domain::id::UserId::generate(by.at, &charter::domain::entropy::OsEntropy),
+    let new = charter_store::NewUser {
+        id: charter_domain::id::UserId::generate(by.at, &charter_domain::entropy::OsEntropy),
         email: email.clone(),
         password_hash: weak.clone(),
         role: "member".to_owned(),

@@ -1,7 +1,7 @@
 //! `/api/portal/team`
 
 use crate::service::TeamRole;
-use charter::store::Error;
+use charter_store::Error;
 use serde_json::json;
 
 use super::{ORGANIZATION, TEAM};
@@ -297,12 +297,12 @@ async fn there_is_always_an_owner(service: &Service) {
             .ok();
     }
     // A policy may let others change owners: the last one stays all the same.
-    let second = charter::domain::id::UserId::parse_uuid(&two.id).expect("an id");
+    let second = charter_domain::id::UserId::parse_uuid(&two.id).expect("an id");
     let by = service.operator();
     let stored = acme.stored();
     let demote = |id| stored.change_role(id, "admin", &by, |_| Ok::<_, Error>(()));
     demote(second).await.expect("one is left");
-    let first = charter::domain::id::UserId::parse_uuid(&one.id).expect("an id");
+    let first = charter_domain::id::UserId::parse_uuid(&one.id).expect("an id");
     assert!(matches!(demote(first).await, Err(Error::LastOwner)));
     let team = one.get(TEAM).await.ok();
     assert!(
@@ -366,7 +366,7 @@ async fn a_role_changes_at_once(service: &Service) {
     let id = admin
         .id
         .parse()
-        .map(charter::domain::id::UserId::from_uuid)
+        .map(charter_domain::id::UserId::from_uuid)
         .expect("an id");
     let by = service.operator();
     acme.stored()

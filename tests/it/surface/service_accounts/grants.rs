@@ -1,7 +1,7 @@
 //! Nobody grants what it may not (contract section 4): as shipped, a service account gives away
 //! permissions that it holds, and no role.
 
-use charter::domain::permission::Permission;
+use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 
 use super::SERVICE_ACCOUNTS;

@@ -1,6 +1,6 @@
 //! `GET /service-accounts`
 
-use charter::domain::permission::Permission;
+use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 
 use super::SERVICE_ACCOUNTS;

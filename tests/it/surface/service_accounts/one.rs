@@ -1,6 +1,6 @@
 //! `POST /service-accounts`, `GET` and `PATCH /service-accounts/{id}`
 
-use charter::domain::permission::Permission;
+use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 
 use super::SERVICE_ACCOUNTS;

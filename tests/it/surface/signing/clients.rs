@@ -1,7 +1,7 @@
 //! The programs of `docs/signing.md` against the real service.
 
-use charter::domain::clock::{Clock as _, SystemClock};
-use charter::domain::permission::Permission;
+use charter_domain::clock::{Clock as _, SystemClock};
+use charter_domain::permission::Permission;
 
 use crate::on_both_services;
 use crate::service::Service;

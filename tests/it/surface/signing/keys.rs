@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use charter::domain::clock::Clock as _;
+use charter_domain::clock::Clock as _;
 use serde_json::json;
 
 use super::INFO;

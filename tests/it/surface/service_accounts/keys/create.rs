@@ -1,6 +1,6 @@
 //! `POST /service-accounts/{id}/keys`
 
-use charter::domain::permission::Permission;
+use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 
 use crate::on_both_services;

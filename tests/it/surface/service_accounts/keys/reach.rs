@@ -1,8 +1,8 @@
 //! A key passes on no more time and no more places than it has itself, unless policy permits
 //! `service-accounts:ExtendKey`.
 
-use charter::domain::permission::Permission;
-use charter::domain::timestamp;
+use charter_domain::permission::Permission;
+use charter_domain::timestamp;
 use serde_json::{Value, json};
 
 use crate::edge::client::Answer;

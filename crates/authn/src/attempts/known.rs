@@ -1,0 +1,48 @@
+//! From which networks each account was signed in to lately.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use moka::sync::Cache;
+use parking_lot::Mutex;
+
+use super::window::remembered;
+use charter_domain::email::EmailAddress;
+
+/// As long as a session lasts without a refresh.
+const LATELY: Duration = Duration::from_hours(30 * 24);
+/// Of one account; beyond that the one that was not used for longest is forgotten.
+const MOST_NETWORKS: usize = 16;
+
+/// The networks that know each account's password.
+pub(super) struct KnownNetworks(Cache<EmailAddress, Arc<Mutex<VecDeque<IpNet>>>>);
+
+impl KnownNetworks {
+    pub(super) fn new() -> Self {
+        Self(remembered(LATELY))
+    }
+
+    pub(super) fn has(&self, account: &EmailAddress, network: IpNet) -> bool {
+        self.0
+            .get(account)
+            .is_some_and(|networks| networks.lock().contains(&network))
+    }
+
+    pub(super) fn add(&self, account: &EmailAddress, network: IpNet) {
+        let networks = self.0.get_with(account.clone(), Arc::default);
+        let mut networks = networks.lock();
+        networks.retain(|known| *known != network);
+        networks.push_back(network);
+        if networks.len() > MOST_NETWORKS {
+            networks.pop_front();
+        }
+    }
+
+    /// Forgets those of an account; which they were.
+    pub(super) fn forget(&self, account: &EmailAddress) -> Vec<IpNet> {
+        let networks = self.0.remove(account);
+        networks.map_or_else(Vec::new, |networks| networks.lock().drain(..).collect())
+    }
+}

@@ -1,0 +1,51 @@
+//! From an access token to a caller: the token may be remembered, what it points to is read anew.
+
+use std::sync::Arc;
+
+use crate::access_token::Fault;
+use crate::credentials::Credentials;
+use crate::rejection::Rejection;
+use crate::service_account::unavailable;
+use charter_domain::caller::{Caller, UserCaller};
+
+use super::PortalUsers;
+
+impl PortalUsers {
+    /// The person behind a request's bearer token, as the store has it now.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection`]: malformed, expired, not ours, or of a session that has ended.
+    pub async fn authenticate(&self, credentials: &Credentials<'_>) -> Result<Caller, Rejection> {
+        let claims = self
+            .0
+            .tokens
+            .verify(credentials.bearer()?, self.now())
+            .map_err(|fault| match fault {
+                Fault::Invalid => Rejection::InvalidToken,
+                Fault::Expired => Rejection::TokenExpired,
+            })?;
+        let found = self
+            .1
+            .find(claims.session)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let is_meant = |caller: &Arc<UserCaller>| {
+            caller.user.is_active
+                && caller.user.id == claims.user
+                && caller.user.organization_id == claims.organization
+                && caller.organization.id == claims.organization
+        };
+        let caller = found.filter(is_meant).ok_or(Rejection::InvalidToken)?;
+        self.0
+            .rates
+            .count_person(claims.session, claims.organization)?;
+        Ok(Caller::User(caller))
+    }
+
+    /// The public keys of access tokens, as a JWK set (RFC 7517).
+    #[must_use]
+    pub fn public_keys(&self) -> jsonwebtoken::jwk::JwkSet {
+        self.0.tokens.public_keys()
+    }
+}

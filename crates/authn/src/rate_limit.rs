@@ -1,0 +1,190 @@
+//! How many requests one access key or session, and one organization, may send in a second.
+//!
+//! Counted after the credential verified, so that nobody can use up another's share, and before the
+//! body is read and the nonce is remembered, so that a flood costs little.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::Clock as GovernorClock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+
+use charter_domain::clock::Clock;
+use charter_domain::id::{AccessKeyId, OrganizationId, SessionId};
+
+/// A token bucket's size and speed.
+#[derive(Debug, Clone, Copy)]
+pub struct Rate {
+    /// Requests a second, sustained.
+    pub per_second: NonZeroU32,
+    /// Requests at once after a pause.
+    pub burst: NonZeroU32,
+}
+
+/// A share is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exceeded {
+    /// Requests a second.
+    pub limit: u32,
+    /// When the next one is accepted.
+    pub retry_after: Duration,
+}
+
+/// The shares of all keys, sessions and organizations.
+pub struct RateLimits {
+    keys: Option<Buckets<AccessKeyId>>,
+    sessions: Option<Buckets<SessionId>>,
+    organizations: Option<Buckets<OrganizationId>>,
+}
+
+impl RateLimits {
+    /// `None` is no limit; a session's share is that of a key.
+    #[must_use]
+    pub fn new(key: Option<Rate>, organization: Option<Rate>, clock: &Arc<dyn Clock>) -> Self {
+        Self {
+            keys: key.map(|rate| Buckets::new(rate, clock)),
+            sessions: key.map(|rate| Buckets::new(rate, clock)),
+            organizations: organization.map(|rate| Buckets::new(rate, clock)),
+        }
+    }
+
+    /// Counts a request.
+    ///
+    /// # Errors
+    ///
+    /// [`Exceeded`] if it is one too many.
+    pub fn count(&self, key: AccessKeyId, organization: OrganizationId) -> Result<(), Exceeded> {
+        if let Some(keys) = &self.keys {
+            keys.count(&key)?;
+        }
+        self.count_organization(organization)
+    }
+
+    /// Counts a person's request.
+    ///
+    /// # Errors
+    ///
+    /// [`Exceeded`] if it is one too many.
+    pub fn count_person(
+        &self,
+        session: SessionId,
+        organization: OrganizationId,
+    ) -> Result<(), Exceeded> {
+        if let Some(sessions) = &self.sessions {
+            sessions.count(&session)?;
+        }
+        self.count_organization(organization)
+    }
+
+    fn count_organization(&self, organization: OrganizationId) -> Result<(), Exceeded> {
+        match &self.organizations {
+            Some(organizations) => organizations.count(&organization),
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets full buckets, which say nothing. To be called now and then.
+    pub fn forget_idle(&self) {
+        if let Some(keys) = &self.keys {
+            keys.limiter.retain_recent();
+        }
+        if let Some(sessions) = &self.sessions {
+            sessions.limiter.retain_recent();
+        }
+        if let Some(organizations) = &self.organizations {
+            organizations.limiter.retain_recent();
+        }
+    }
+}
+
+type Limiter<Id> = RateLimiter<Id, DashMapStateStore<Id>, Monotonic, NoOpMiddleware<Nanos>>;
+
+struct Buckets<Id: Clone + Eq + std::hash::Hash> {
+    limiter: Limiter<Id>,
+    rate: Rate,
+    clock: Monotonic,
+}
+
+impl<Id: Clone + Eq + std::hash::Hash> Buckets<Id> {
+    fn new(rate: Rate, clock: &Arc<dyn Clock>) -> Self {
+        let clock = Monotonic(Arc::clone(clock));
+        let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
+        Self {
+            limiter: RateLimiter::new(quota, DashMapStateStore::default(), clock.clone()),
+            rate,
+            clock,
+        }
+    }
+
+    fn count(&self, id: &Id) -> Result<(), Exceeded> {
+        self.limiter.check_key(id).map_err(|not_until| Exceeded {
+            limit: self.rate.per_second.get(),
+            retry_after: not_until.wait_time_from(self.clock.now()),
+        })
+    }
+}
+
+/// The service's monotonic clock, for the limiter.
+#[derive(Clone)]
+struct Monotonic(Arc<dyn Clock>);
+
+impl GovernorClock for Monotonic {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::from(self.0.monotonic())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use charter_domain::timestamp::{self, Timestamp};
+
+    struct Stopped(parking_lot::Mutex<Duration>);
+
+    impl Clock for Stopped {
+        fn now(&self) -> Timestamp {
+            timestamp::parse("2025-09-30T12:00:00Z").expect("a time")
+        }
+
+        fn monotonic(&self) -> Duration {
+            *self.0.lock()
+        }
+    }
+
+    #[test]
+    fn a_key_over_its_share_waits_and_others_do_not() {
+        let stopped = Arc::new(Stopped(parking_lot::Mutex::new(Duration::from_secs(1))));
+        let clock: Arc<dyn Clock> = Arc::clone(&stopped) as _;
+        let two = NonZeroU32::new(2).expect("not zero");
+        let limits = RateLimits::new(
+            Some(Rate {
+                per_second: two,
+                burst: two,
+            }),
+            None,
+            &clock,
+        );
+        let id = |n| AccessKeyId::from_uuid(uuid::Uuid::from_u128(n));
+        let organization = OrganizationId::from_uuid(uuid::Uuid::from_u128(9));
+        assert_eq!(limits.count(id(1), organization), Ok(()));
+        assert_eq!(limits.count(id(1), organization), Ok(()));
+        let exceeded = limits.count(id(1), organization).expect_err("one too many");
+        assert_eq!(
+            exceeded,
+            Exceeded {
+                limit: 2,
+                retry_after: Duration::from_millis(500)
+            }
+        );
+        assert_eq!(limits.count(id(2), organization), Ok(()));
+        *stopped.0.lock() += exceeded.retry_after;
+        assert_eq!(limits.count(id(1), organization), Ok(()));
+        limits.forget_idle();
+    }
+}

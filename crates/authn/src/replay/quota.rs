@@ -1,0 +1,328 @@
+//! How much is remembered, of each key, of each organization and in all: what bounds the memory
+//! without forgetting.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+use super::half_minute::HalfMinute;
+use charter_budgets::{Near, Resource};
+use charter_domain::id::OrganizationId;
+
+const SHARDS: usize = 32;
+
+/// The bounds, in nonces.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) per_key: usize,
+    pub(super) per_organization: usize,
+    pub(super) total: usize,
+}
+
+/// Which bound is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exhausted {
+    /// The key's own; `oldest` is the first of its half minutes to be forgotten.
+    Key { oldest: HalfMinute },
+    /// The organization's; `oldest` is the first of this key's half minutes, if it has any.
+    Organization {
+        limit: usize,
+        oldest: Option<HalfMinute>,
+    },
+    /// The total.
+    Total,
+}
+
+/// What one key has remembered.
+#[derive(Default)]
+struct Usage {
+    /// Its organization's count; `None` until the key is used in this process.
+    organization: Option<Arc<AtomicUsize>>,
+    remembered: usize,
+    /// By half minute: some twenty at most, the newest last as a rule.
+    half_minutes: Vec<(HalfMinute, usize)>,
+}
+
+/// Counts of what is remembered.
+pub(super) struct Quota {
+    bounds: Bounds,
+    remembered: AtomicUsize,
+    keys: [Mutex<HashMap<u128, Usage>>; SHARDS],
+    /// Taken after a shard of the keys, never before.
+    organizations: Mutex<HashMap<OrganizationId, Arc<AtomicUsize>>>,
+}
+
+impl Quota {
+    pub(super) const fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            remembered: AtomicUsize::new(0),
+            keys: std::array::from_fn(|_| Mutex::default()),
+            organizations: Mutex::default(),
+        }
+    }
+
+    /// Counts one more before it is remembered, so that no crowd passes the bounds together.
+    pub(super) fn reserve(
+        &self,
+        key: u128,
+        organization: OrganizationId,
+        id: HalfMinute,
+    ) -> Result<(), Exhausted> {
+        let before = self.remembered.fetch_add(1, Ordering::Relaxed);
+        let reserved = self.reserve_within(before, key, organization, id);
+        if reserved.is_err() {
+            self.remembered.fetch_sub(1, Ordering::Relaxed);
+        }
+        reserved
+    }
+
+    fn reserve_within(
+        &self,
+        before: usize,
+        key: u128,
+        organization: OrganizationId,
+        id: HalfMinute,
+    ) -> Result<(), Exhausted> {
+        let free = self.bounds.total.saturating_sub(before);
+        if free == 0 {
+            return Err(Exhausted::Total);
+        }
+        let mut keys = self.shard(key).lock();
+        let usage = keys.entry(key).or_default();
+        if usage.remembered >= self.bounds.per_key {
+            return Err(Exhausted::Key {
+                oldest: usage.oldest().unwrap_or(id),
+            });
+        }
+        let remembered = usage.remembered;
+        let count = usage
+            .organization
+            .get_or_insert_with(|| self.count_of(organization, remembered));
+        // Never more than is still free: however many organizations use all they may, a newcomer
+        // finds as much room as each of them has (ADR 0019).
+        let limit = self.bounds.per_organization.min(free);
+        if count.fetch_add(1, Ordering::Relaxed) >= limit {
+            count.fetch_sub(1, Ordering::Relaxed);
+            let oldest = usage.oldest();
+            return Err(Exhausted::Organization { limit, oldest });
+        }
+        usage.add(id);
+        Ok(())
+    }
+
+    /// The organization's count, which has what the key had remembered before it was known whose
+    /// it is.
+    fn count_of(&self, organization: OrganizationId, remembered: usize) -> Arc<AtomicUsize> {
+        let mut organizations = self.organizations.lock();
+        let count = organizations.entry(organization).or_default();
+        count.fetch_add(remembered, Ordering::Relaxed);
+        Arc::clone(count)
+    }
+
+    /// Counts one that was remembered by an earlier process, whatever the bounds.
+    pub(super) fn restore(&self, key: u128, id: HalfMinute) {
+        self.remembered.fetch_add(1, Ordering::Relaxed);
+        self.shard(key).lock().entry(key).or_default().add(id);
+    }
+
+    /// Takes back a reservation that came to nothing.
+    pub(super) fn release(&self, key: u128, id: HalfMinute) {
+        self.remembered.fetch_sub(1, Ordering::Relaxed);
+        let mut keys = self.shard(key).lock();
+        if let Some(usage) = keys.get_mut(&key) {
+            usage.remove(id, 1);
+            if usage.remembered == 0 {
+                keys.remove(&key);
+            }
+        }
+    }
+
+    /// Uncounts a half minute that was forgotten with `len` nonces in it. A reservation in flight
+    /// is released by its own claim, in whichever order.
+    pub(super) fn forget(&self, id: HalfMinute, len: usize) {
+        self.remembered.fetch_sub(len, Ordering::Relaxed);
+        for keys in &self.keys {
+            keys.lock().retain(|_, usage| {
+                usage.remove(id, usize::MAX);
+                usage.remembered > 0
+            });
+        }
+        // Under the lock nobody can find one that only the table holds.
+        let mut organizations = self.organizations.lock();
+        organizations.retain(|_, count| Arc::strong_count(count) > 1);
+    }
+
+    /// Organizations that have used most of their share.
+    pub(super) fn near(&self) -> Vec<Near> {
+        let remembered = self.remembered();
+        let free = self.bounds.total.saturating_sub(remembered);
+        let organizations = self.organizations.lock();
+        let counts = organizations.iter().map(|(id, count)| {
+            let used = count.load(Ordering::Relaxed);
+            let limit = self.bounds.per_organization.min(free);
+            Near::of(Resource::Nonces, *id, used as u64, limit as u64)
+        });
+        counts.flatten().collect()
+    }
+
+    /// How many are remembered.
+    pub(super) fn remembered(&self) -> usize {
+        self.remembered.load(Ordering::Relaxed)
+    }
+
+    fn shard(&self, key: u128) -> &Mutex<HashMap<u128, Usage>> {
+        // The low bits of a UUIDv7 are random.
+        let [first, ..] = &self.keys;
+        let shard = usize::try_from(key & (SHARDS as u128 - 1)).unwrap_or(0);
+        self.keys.get(shard).unwrap_or(first)
+    }
+}
+
+impl Usage {
+    fn oldest(&self) -> Option<HalfMinute> {
+        self.half_minutes.iter().map(|&(id, _)| id).min()
+    }
+
+    fn add(&mut self, id: HalfMinute) {
+        self.remembered = self.remembered.saturating_add(1);
+        match self
+            .half_minutes
+            .iter_mut()
+            .rfind(|(other, _)| *other == id)
+        {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => self.half_minutes.push((id, 1)),
+        }
+    }
+
+    /// Removes up to `most` of a half minute; what was forgotten already is not counted twice.
+    fn remove(&mut self, id: HalfMinute, most: usize) {
+        let found = self.half_minutes.iter_mut().find(|(other, _)| *other == id);
+        if let Some((_, count)) = found {
+            let removed = most.min(*count);
+            *count = count.saturating_sub(removed);
+            self.remembered = self.remembered.saturating_sub(removed);
+            if let Some(organization) = &self.organization {
+                organization.fetch_sub(removed, Ordering::Relaxed);
+            }
+            self.half_minutes.retain(|&(_, count)| count > 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const MINUTES: [HalfMinute; 3] = [HalfMinute(1), HalfMinute(2), HalfMinute(3)];
+
+    fn quota(per_key: usize, per_organization: usize, total: usize) -> Quota {
+        Quota::new(Bounds {
+            per_key,
+            per_organization,
+            total,
+        })
+    }
+
+    fn organization(n: u128) -> OrganizationId {
+        OrganizationId::from_uuid(Uuid::from_u128(n))
+    }
+
+    #[test]
+    fn a_key_can_only_exhaust_itself_until_the_total() {
+        let quota = quota(2, 100, 6);
+        let reserve = |key, id| quota.reserve(key, organization(key), id);
+        assert_eq!(reserve(1, MINUTES[1]), Ok(()));
+        assert_eq!(reserve(1, MINUTES[0]), Ok(()));
+        let exhausted = Exhausted::Key { oldest: MINUTES[0] };
+        assert_eq!(reserve(1, MINUTES[2]), Err(exhausted));
+        assert_eq!(reserve(2, MINUTES[2]), Ok(()));
+        quota.restore(3, MINUTES[2]);
+        quota.restore(3, MINUTES[2]);
+        quota.restore(3, MINUTES[2]);
+        assert_eq!(reserve(4, MINUTES[2]), Err(Exhausted::Total));
+        quota.forget(MINUTES[0], 1);
+        assert_eq!(reserve(4, MINUTES[2]), Ok(()));
+        assert_eq!(quota.remembered(), 6);
+    }
+
+    #[test]
+    fn however_many_organizations_take_all_they_may_a_newcomer_finds_room() {
+        for hogs in 1..=60 {
+            let quota = quota(1_000, 300, 1_000);
+            // They come in turns, with four keys each, until nobody gets anything.
+            let mut refused = 0;
+            for turn in 0.. {
+                let hog = turn % hogs;
+                let key = hog * 100 + turn / hogs % 4;
+                match quota.reserve(key, organization(hog), MINUTES[0]) {
+                    Ok(()) => refused = 0,
+                    Err(Exhausted::Organization { .. }) => refused += 1,
+                    Err(other) => panic!("{other:?}"),
+                }
+                if refused > hogs * 4 {
+                    break;
+                }
+            }
+            let held = quota.remembered();
+            let each = held / usize::try_from(hogs).expect("small");
+            assert!(each <= 300 && held < 1_000, "{hogs}: {held}");
+            let newcomer = organization(9_999);
+            for n in 0..(each / 2).max(1) {
+                let reserved = quota.reserve(9_999, newcomer, MINUTES[0]);
+                assert_eq!(reserved, Ok(()), "{hogs} organizations, {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_keys_of_one_organization_share() {
+        let quota = quota(10, 4, 100);
+        let acme = organization(1);
+        // Left from an earlier process: its key is known to be the organization's when it is used.
+        quota.restore(1, MINUTES[0]);
+        quota.restore(1, MINUTES[0]);
+        assert_eq!(quota.reserve(2, acme, MINUTES[1]), Ok(()));
+        assert_eq!(quota.reserve(1, acme, MINUTES[1]), Ok(()));
+        let refused = quota.reserve(2, acme, MINUTES[2]);
+        let exhausted = Exhausted::Organization {
+            limit: 4,
+            oldest: Some(MINUTES[1]),
+        };
+        assert_eq!(refused, Err(exhausted));
+        assert_eq!(quota.reserve(3, organization(2), MINUTES[2]), Ok(()));
+        let near = quota.near();
+        assert_eq!(near.len(), 1);
+        assert_eq!(near[0].percent(), 100);
+        quota.forget(MINUTES[0], 2);
+        assert_eq!(quota.reserve(2, acme, MINUTES[2]), Ok(()));
+        assert_eq!(quota.reserve(2, acme, MINUTES[2]), Ok(()));
+        quota.reserve(2, acme, MINUTES[2]).expect_err("four");
+        for id in MINUTES {
+            quota.forget(id, 0);
+        }
+        assert!(quota.organizations.lock().is_empty());
+    }
+
+    #[test]
+    fn a_reservation_and_a_forgotten_bucket_may_come_in_any_order() {
+        let quota = quota(2, 3, 3);
+        let acme = organization(1);
+        assert_eq!(quota.reserve(1, acme, MINUTES[0]), Ok(()));
+        quota.forget(MINUTES[0], 0);
+        assert_eq!(quota.reserve(1, acme, MINUTES[0]), Ok(()));
+        quota.release(1, MINUTES[0]);
+        quota.release(1, MINUTES[0]);
+        assert_eq!(quota.remembered(), 0);
+        assert!(quota.keys.iter().all(|keys| keys.lock().is_empty()));
+    }
+}

@@ -1,0 +1,126 @@
+//! Principals, entities and contexts in Cedar's JSON form, for records of decisions.
+
+use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::principal::Principal;
+
+/// Why something has no JSON form.
+pub type Fault = Box<dyn std::error::Error>;
+
+/// An entity's name, as Cedar writes one within a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Uid {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub of: String,
+    /// Its id.
+    pub id: String,
+}
+
+impl Uid {
+    /// Of an entity.
+    #[must_use]
+    pub fn of(uid: &EntityUid) -> Self {
+        Self {
+            of: uid.type_name().to_string(),
+            id: uid.id().unescaped().to_owned(),
+        }
+    }
+
+    /// In Cedar's own form.
+    ///
+    /// # Errors
+    ///
+    /// The type is no name.
+    pub fn to_cedar(&self) -> Result<EntityUid, Fault> {
+        let of: EntityTypeName = self.of.parse()?;
+        Ok(EntityUid::from_type_name_and_id(
+            of,
+            EntityId::new(&self.id),
+        ))
+    }
+}
+
+/// What a principal brings to each of its lines.
+#[derive(Debug, Clone)]
+pub struct PrincipalJson {
+    /// Its tenant's id.
+    pub organization: String,
+    /// Its name, as [`Uid`].
+    pub principal: Box<RawValue>,
+    /// Its tenant as a resource.
+    pub own_organization: Box<RawValue>,
+    /// Each as JSON text, sorted by name.
+    pub entities: Vec<String>,
+}
+
+impl PrincipalJson {
+    pub(super) fn new(principal: &Principal) -> Result<Self, Fault> {
+        let organization = principal.caller().organization().id.to_string();
+        let named = Uid {
+            of: principal.kind.type_name().to_owned(),
+            id: principal.caller().principal_id(),
+        };
+        let own = Uid {
+            of: "Organization".to_owned(),
+            id: organization.clone(),
+        };
+        let entities = match &principal.prepared {
+            Some(prepared) => entity_texts(&prepared.entities)?,
+            None => Vec::new(),
+        };
+        Ok(Self {
+            organization,
+            principal: to_raw_value(&named)?,
+            own_organization: to_raw_value(&own)?,
+            entities,
+        })
+    }
+}
+
+/// Entities in Cedar's JSON form, sorted by name, without those that the schema brings.
+///
+/// # Errors
+///
+/// An attribute has no JSON form.
+pub fn entity_texts(entities: &Entities) -> Result<Vec<String>, Fault> {
+    let mut chosen: Vec<&Entity> = entities
+        .iter()
+        .filter(|entity| !is_action(&entity.uid()))
+        .collect();
+    chosen.sort_by_cached_key(|entity| entity.uid());
+    let text = |entity: &Entity| {
+        let mut json = entity.to_json_value()?;
+        // Cedar keeps them in no order; one entity has one text.
+        if let Some(Value::Array(parents)) = json.get_mut("parents") {
+            parents.sort_by_cached_key(Value::to_string);
+        }
+        Ok(json.to_string())
+    };
+    chosen.into_iter().map(text).collect()
+}
+
+/// Whether it names an action, or a group of them.
+#[must_use]
+pub fn is_action(uid: &EntityUid) -> bool {
+    uid.type_name().basename() == "Action"
+}
+
+/// Cedar writes an entity's attributes as JSON and a context not; they are the same thing.
+///
+/// # Errors
+///
+/// A value has no JSON form.
+pub fn context_json(context: &Context) -> Result<Value, Fault> {
+    let carrier = Uid {
+        of: "Context".to_owned(),
+        id: String::new(),
+    };
+    let attributes = context.clone().into_iter().collect();
+    let carrier = Entity::new(carrier.to_cedar()?, attributes, [].into())?;
+    let mut json = carrier.to_json_value()?;
+    Ok(json.get_mut("attrs").map(Value::take).unwrap_or_default())
+}

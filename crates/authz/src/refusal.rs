@@ -1,0 +1,99 @@
+//! What a forbid tells those whom it refuses: its annotations `@code` and `@message`.
+//!
+//! They say what a client is told and decide nothing.
+
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
+
+use super::decision::{Denial, Outcome};
+use super::fault::Fault;
+use charter_domain::text;
+
+const CODE: &str = "code";
+const MESSAGE: &str = "message";
+/// In characters.
+const MAX_CODE: usize = 64;
+/// In characters.
+const MAX_MESSAGE: usize = 300;
+
+/// A refusal in the words of the policy that refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// `@code`: the error's code.
+    pub code: Option<String>,
+    /// `@message`: the error's sentence.
+    pub message: Option<String>,
+}
+
+impl Refusal {
+    /// What the forbids that apply say, given sorted by `@id`: the first with a code speaks, or
+    /// else the first with a message. `None` if none of them says anything.
+    pub(super) fn of(policies: &PolicySet, forbids: &[String]) -> Option<Self> {
+        forbids
+            .iter()
+            .filter_map(|id| Self::annotated(policies.policy(&PolicyId::new(id))?))
+            .min_by_key(|refusal| refusal.code.is_none())
+    }
+
+    fn annotated(policy: &Policy) -> Option<Self> {
+        let text = |name| policy.annotation(name).map(ToOwned::to_owned);
+        let (code, message) = (text(CODE), text(MESSAGE));
+        (code.is_some() || message.is_some()).then_some(Self { code, message })
+    }
+}
+
+/// The code that a client is told (contract section 2); `None` of what is allowed.
+#[must_use]
+pub fn code(outcome: Outcome, refusal: Option<&Refusal>) -> Option<&str> {
+    match outcome {
+        Outcome::Allow => None,
+        Outcome::Deny(Denial::NotPermitted) => Some("NOT_PERMITTED"),
+        Outcome::Deny(Denial::ForbiddenByPolicy) => Some(
+            refusal
+                .and_then(|refusal| refusal.code.as_deref())
+                .unwrap_or("FORBIDDEN_BY_POLICY"),
+        ),
+    }
+}
+
+/// What is wrong with a policy's annotations.
+pub(super) fn check(policy: &Policy) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for name in [CODE, MESSAGE] {
+        let Some(value) = policy.annotation(name) else {
+            continue;
+        };
+        if policy.effect() == Effect::Permit {
+            faults.push(
+                Fault::new(format!(
+                    "a permit has an `@{name}`, but only a forbid refuses"
+                ))
+                .help("move it to the forbid that refuses, or remove it"),
+            );
+        } else if name == CODE && !is_code(value) {
+            faults.push(Fault::new("the `@code` cannot be the code of an error").help(format!(
+                "use 1 to {MAX_CODE} upper-case letters, digits and `_`, beginning with a letter"
+            )));
+        } else if name == MESSAGE && !is_message(value) {
+            faults.push(
+                Fault::new("the `@message` cannot be shown to a client").help(format!(
+                    "use 1 to {MAX_MESSAGE} characters on one line, without control characters"
+                )),
+            );
+        }
+    }
+    faults
+}
+
+fn is_code(text: &str) -> bool {
+    text.len() <= MAX_CODE
+        && text.starts_with(|first: char| first.is_ascii_uppercase())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+fn is_message(text: &str) -> bool {
+    !text.trim().is_empty()
+        && text.chars().count() <= MAX_MESSAGE
+        && !text.chars().any(text::is_forbidden)
+}

@@ -1,0 +1,62 @@
+//! Decisions counted by the writer, a batch at a time: looking a metric up for each would cost
+//! more than counting it.
+
+use std::collections::BTreeMap;
+
+use super::shadow::Direction;
+use charter_authz::decision::Outcome;
+use charter_domain::permission::Permission;
+
+/// What was counted since it was published last.
+#[derive(Default)]
+pub(super) struct Counts {
+    decisions: BTreeMap<(Permission, bool), u64>,
+    compared: u64,
+    unwritten: u64,
+    differences: BTreeMap<(Permission, Direction), u64>,
+}
+
+impl Counts {
+    pub(super) fn decision(&mut self, permission: Permission, outcome: Outcome) {
+        let allowed = outcome == Outcome::Allow;
+        *self.decisions.entry((permission, allowed)).or_default() += 1;
+    }
+
+    /// Allowed, and only counted in the log.
+    pub(super) fn unwritten(&mut self) {
+        self.unwritten += 1;
+    }
+
+    /// Asked of the shadow set, too.
+    pub(super) fn compared(&mut self) {
+        self.compared += 1;
+    }
+
+    pub(super) fn difference(&mut self, permission: Permission, direction: Direction) {
+        *self.differences.entry((permission, direction)).or_default() += 1;
+    }
+
+    /// Adds it all to the metrics.
+    pub(super) fn publish(&mut self) {
+        for ((permission, allowed), count) in std::mem::take(&mut self.decisions) {
+            let (permission, decision) = (permission.as_str(), answer(allowed));
+            metrics::counter!("charter_authz_decisions_total", "permission" => permission, "decision" => decision).increment(count);
+        }
+        if self.compared > 0 {
+            metrics::counter!("charter_shadow_decisions_total")
+                .increment(std::mem::take(&mut self.compared));
+        }
+        if self.unwritten > 0 {
+            metrics::counter!("charter_decision_log_counted_total")
+                .increment(std::mem::take(&mut self.unwritten));
+        }
+        for ((permission, direction), count) in std::mem::take(&mut self.differences) {
+            let (permission, direction) = (permission.as_str(), direction.as_str());
+            metrics::counter!("charter_shadow_differences_total", "permission" => permission, "direction" => direction).increment(count);
+        }
+    }
+}
+
+const fn answer(allowed: bool) -> &'static str {
+    if allowed { "allow" } else { "deny" }
+}

@@ -1,0 +1,74 @@
+//! A decision on its way from the request to the writer: what costs least to hand over.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::Via;
+use charter_authz::decision::Decision;
+use charter_authz::principal::Principal;
+use charter_authz::question::Resource;
+use charter_authz::snapshot::Asked;
+use charter_domain::id::DecisionId;
+use charter_domain::timestamp::Timestamp;
+
+/// One decision, to be written.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(super) id: DecisionId,
+    pub(super) at: Timestamp,
+    pub(super) request_id: String,
+    pub(super) via: Via,
+    pub(super) tells_id: bool,
+    pub(super) source_ip: IpAddr,
+    pub(super) principal: Arc<Principal>,
+    pub(super) subject: Subject,
+    pub(super) decision: Decision,
+}
+
+/// What was asked about.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are the large one, which is moved and not copied out to the heap"
+)]
+pub(super) enum Subject {
+    /// As Cedar was given it.
+    Asked(Asked),
+    /// What could not be asked: the resource's type and id.
+    Unaskable(&'static str, String),
+}
+
+impl Subject {
+    pub(super) fn new(asked: Option<Asked>, resource: &Resource<'_>) -> Self {
+        asked.map_or_else(
+            || Self::Unaskable(resource.kind().type_name(), resource_id(resource)),
+            Self::Asked,
+        )
+    }
+}
+
+impl Subject {
+    /// Whether the resource has that id.
+    pub(super) fn is_about(&self, id: &str) -> bool {
+        match self {
+            Self::Unaskable(_, about) => about == id,
+            Self::Asked(asked) => asked
+                .request
+                .resource()
+                .is_some_and(|uid| uid.id().unescaped() == id),
+        }
+    }
+}
+
+fn resource_id(resource: &Resource<'_>) -> String {
+    match resource {
+        Resource::Organization(organization) => organization.id.to_string(),
+        Resource::Account { account, .. } => account.id.to_string(),
+        Resource::ServiceAccount {
+            service_account, ..
+        } => service_account.id.to_string(),
+        Resource::AccessKey { access_key, .. } => access_key.id.to_string(),
+        Resource::User { user, .. } => user.id.to_string(),
+        Resource::Role(name) | Resource::Permission(name) => (*name).to_owned(),
+    }
+}

@@ -1,0 +1,84 @@
+//! The parts of a line that many lines share, each written out once: what a principal brings with
+//! it, and the facts of one second.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
+
+use cedar_policy::Context;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
+
+use charter_authz::json::{Fault, context_json};
+use charter_authz::question::PrincipalKind;
+use charter_domain::timestamp::{self, Timestamp};
+
+/// A bound on memory only.
+const MOST_CONTEXTS: usize = 4_096;
+
+/// The facts around a question, as a line says them.
+#[derive(Debug, Clone)]
+pub(super) enum Known {
+    /// All but `now`, which is the second of the decision's id.
+    WithoutNow(String),
+    Whole(Box<RawValue>),
+}
+
+/// `now`, as contexts have it.
+pub(super) fn now_of(at: Timestamp) -> Value {
+    json!({"__extn": {"fn": "datetime", "arg": timestamp::format(at)}})
+}
+
+impl Known {
+    fn of(at: Timestamp, context: &Context) -> Result<Self, Fault> {
+        let mut whole = context_json(context)?;
+        let facts = whole.as_object_mut();
+        let is_rule = facts.is_some_and(|facts| {
+            let is_rule = facts.get("now") == Some(&now_of(at));
+            if is_rule {
+                facts.remove("now");
+            }
+            is_rule
+        });
+        Ok(if is_rule {
+            Self::WithoutNow(whole.to_string())
+        } else {
+            Self::Whole(to_raw_value(&whole)?)
+        })
+    }
+
+    /// All of them, at that time.
+    pub(super) fn whole(&self, at: Timestamp) -> Result<Value, Fault> {
+        let mut whole: Value = match self {
+            Self::Whole(context) => return Ok(serde_json::from_str(context.get())?),
+            Self::WithoutNow(text) => serde_json::from_str(text)?,
+        };
+        if let Some(facts) = whole.as_object_mut() {
+            facts.insert("now".to_owned(), now_of(at));
+        }
+        Ok(whole)
+    }
+}
+
+/// Contexts as lines say them, by what they are made of.
+#[derive(Default)]
+pub(super) struct Contexts(HashMap<(IpAddr, i64, PrincipalKind), Known>);
+
+impl Contexts {
+    pub(super) fn get(
+        &mut self,
+        source_ip: IpAddr,
+        at: Timestamp,
+        kind: PrincipalKind,
+        context: &Context,
+    ) -> Result<&Known, Fault> {
+        if self.0.len() >= MOST_CONTEXTS {
+            self.0.clear();
+        }
+        let key = (source_ip, at.timestamp(), kind);
+        match self.0.entry(key) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(free) => Ok(free.insert(Known::of(at, context)?)),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Which parts of a record are not to be read, and what stands in their place.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::chain::Chain;
+
+/// Shorter texts are only replaced where they are all of a string.
+const TELLING: usize = 8;
+
+/// A part that is masked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Field {
+    /// The principal's id, wherever it stands.
+    Principal,
+    /// The resource's id, wherever it stands.
+    Resource,
+    RequestId,
+    Context,
+    ContextAttribute(String),
+    Entities,
+    EntityAttribute(String, String),
+}
+
+/// What stands in place of a masked part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaskStyle {
+    /// A keyed hash: equal values stay equal.
+    Hash,
+    /// Three asterisks.
+    Stars,
+}
+
+/// The parts that are masked.
+#[derive(Debug, Clone)]
+pub struct Mask {
+    fields: Vec<(String, Field)>,
+    style: MaskStyle,
+}
+
+/// The name of a part that cannot be masked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` cannot be masked: give `principal`, `resource`, `request_id`, `context`, `context.NAME`, `entities` or `entities.TYPE.ATTRIBUTE`"
+)]
+pub struct UnknownField(String);
+
+/// The parts of a record that can be masked.
+pub(super) struct Parts {
+    pub(super) request_id: String,
+    pub(super) principal: Value,
+    pub(super) resource: Value,
+    pub(super) context: Value,
+    pub(super) entities: Value,
+}
+
+impl Mask {
+    /// Reads the names of parts.
+    ///
+    /// # Errors
+    ///
+    /// The first that is none.
+    pub fn parse(names: &[String], style: MaskStyle) -> Result<Self, UnknownField> {
+        let fields = names.iter().map(|name| {
+            let parts: Vec<&str> = name.split('.').collect();
+            let is_whole = parts.iter().all(|part| !part.is_empty());
+            let field = match parts.as_slice() {
+                ["principal"] => Field::Principal,
+                ["resource"] => Field::Resource,
+                ["request_id"] => Field::RequestId,
+                ["context"] => Field::Context,
+                ["entities"] => Field::Entities,
+                ["context", name] if is_whole => Field::ContextAttribute((*name).to_owned()),
+                ["entities", of, name] if is_whole => {
+                    Field::EntityAttribute((*of).to_owned(), (*name).to_owned())
+                }
+                _ => return Err(UnknownField(name.clone())),
+            };
+            Ok((name.clone(), field))
+        });
+        let mut fields: Vec<(String, Field)> = fields.collect::<Result<_, _>>()?;
+        // What is masked twice would no longer be equal to what is masked once.
+        let mut known = Vec::new();
+        fields.retain(|(_, field)| {
+            let is_new = !known.contains(field);
+            known.push(field.clone());
+            is_new
+        });
+        Ok(Self { fields, style })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// What is masked, as each masked record says.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|(name, _)| name.as_str())
+    }
+
+    fn has(&self, wanted: &Field) -> bool {
+        self.fields.iter().any(|(_, field)| field == wanted)
+    }
+
+    /// What stands in place of a text.
+    fn hidden(&self, text: &str, chain: &Chain) -> String {
+        match self.style {
+            MaskStyle::Hash => chain.masked(text),
+            MaskStyle::Stars => "***".to_owned(),
+        }
+    }
+
+    /// What Cedar says of a policy's error. It may cite anything that the policy looked at, or
+    /// what it worked out of it, so it is masked as soon as a part of that is.
+    pub(super) fn message<'a>(&self, message: &'a str, chain: &Chain) -> Cow<'a, str> {
+        let is_asked = |field: &Field| *field != Field::RequestId;
+        if self.fields.iter().any(|(_, field)| is_asked(field)) {
+            Cow::Owned(self.hidden(message, chain))
+        } else {
+            Cow::Borrowed(message)
+        }
+    }
+
+    /// The principal's id, for the service's log; `is_resource` where it asks about itself.
+    pub(super) fn principal(&self, id: String, is_resource: bool, chain: &Chain) -> String {
+        if self.has(&Field::Principal) || (is_resource && self.has(&Field::Resource)) {
+            self.hidden(&id, chain)
+        } else {
+            id
+        }
+    }
+
+    pub(super) fn apply(&self, parts: &mut Parts, chain: &Chain) {
+        let hidden = |text: &str| self.hidden(text, chain);
+        // Both before either is replaced: they may be the same.
+        let (principal, resource) = (id_of(&parts.principal), id_of(&parts.resource));
+        for (_, field) in &self.fields {
+            match field {
+                Field::Principal => parts.hide_everywhere(&principal, &hidden(&principal)),
+                Field::Resource => parts.hide_everywhere(&resource, &hidden(&resource)),
+                Field::RequestId => parts.request_id = hidden(&parts.request_id),
+                Field::Context => hide(Some(&mut parts.context), hidden),
+                Field::ContextAttribute(name) => hide(parts.context.get_mut(name), hidden),
+                Field::Entities => hide(Some(&mut parts.entities), hidden),
+                Field::EntityAttribute(of, name) => {
+                    for entity in parts.entities.as_array_mut().into_iter().flatten() {
+                        if entity.pointer("/uid/type").and_then(Value::as_str) == Some(of) {
+                            let attributes = entity.get_mut("attrs");
+                            hide(attributes.and_then(|all| all.get_mut(name)), hidden);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Parts {
+    fn hide_everywhere(&mut self, id: &str, by: &str) {
+        // Types are not ids, whatever they are called.
+        for named in [&mut self.principal, &mut self.resource] {
+            if let Some(own) = named.get_mut("id") {
+                replace(own, id, by);
+            }
+        }
+        replace(&mut self.context, id, by);
+        replace(&mut self.entities, id, by);
+    }
+}
+
+fn id_of(named: &Value) -> String {
+    let id = named.get("id").and_then(Value::as_str);
+    id.unwrap_or_default().to_owned()
+}
+
+fn hide(value: Option<&mut Value>, hidden: impl Fn(&str) -> String) {
+    if let Some(value) = value {
+        *value = Value::String(hidden(&value.to_string()));
+    }
+}
+
+/// Replaces a text wherever it is a string, or in one if it is long enough to be told from chance.
+fn replace(value: &mut Value, text: &str, by: &str) {
+    match value {
+        Value::String(found) if found == text => by.clone_into(found),
+        Value::String(found) if text.len() >= TELLING && found.contains(text) => {
+            *found = found.replace(text, by);
+        }
+        Value::Array(values) => values.iter_mut().for_each(|it| replace(it, text, by)),
+        Value::Object(members) => members.values_mut().for_each(|it| replace(it, text, by)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_parts_of_a_record_can_be_masked() {
+        let read = |name: &str| Mask::parse(&[name.to_owned()], MaskStyle::Stars);
+        for name in [
+            "principal",
+            "context.source_ip",
+            "entities.User.email_verified",
+        ] {
+            assert!(read(name).is_ok(), "{name}");
+        }
+        for name in [
+            "",
+            "decision",
+            "context.",
+            "context.a.b",
+            "entities.User",
+            "mac",
+        ] {
+            assert!(read(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn who_asks_about_itself_is_masked_once() {
+        let chain = Chain::new(&crate::LogKey {
+            id: "audit-1".to_owned(),
+            secret: vec![7; 32].into(),
+        })
+        .expect("a key");
+        let masked = |names: &[&str], resource: &str| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let mask = Mask::parse(&names, MaskStyle::Hash).expect("known");
+            let mut parts = Parts {
+                request_id: "r-1".to_owned(),
+                principal: json!({"type": "User", "id": "user-0123"}),
+                resource: json!({"type": "User", "id": resource}),
+                context: json!({"asked": "by user-0123"}),
+                entities: json!([{"uid": {"type": "User", "id": "user-0123"}}]),
+            };
+            mask.apply(&mut parts, &chain);
+            parts
+        };
+        let hidden = json!(chain.masked("user-0123"));
+        let all = [
+            "principal",
+            "resource",
+            "principal",
+            "request_id",
+            "request_id",
+        ];
+        for names in [&all[..], &all[..1], &all[1..2]] {
+            let parts = masked(names, "user-0123");
+            assert_eq!(parts.principal["id"], hidden);
+            assert_eq!(parts.resource["id"], hidden);
+            assert_eq!(parts.entities[0]["uid"]["id"], hidden);
+            assert!(!parts.context.to_string().contains("user-0123"));
+        }
+        let other = masked(&all, "user-4567");
+        assert_eq!(other.principal["id"], hidden);
+        assert_eq!(other.resource["id"], json!(chain.masked("user-4567")));
+        assert_eq!(other.request_id, chain.masked("r-1"));
+    }
+}

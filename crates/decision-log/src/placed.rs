@@ -1,0 +1,153 @@
+//! The file that is written, where it lies, and that it is still there: somebody may move or remove
+//! it, its directory or the head under the running service.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::chain::Chain;
+use super::files::LogFile;
+use super::head::{Head, HeadFile};
+use super::open::{OpenError, lock};
+use super::writer::WriterStatus;
+use charter_system::private::{self, DirLock};
+
+/// The file that is written and what surrounds it.
+pub(super) struct Files {
+    pub(super) current: LogFile,
+    pub(super) open: File,
+    pub(super) length: u64,
+    /// The number of the oldest file that is kept, as the first line of the current one says.
+    pub(super) oldest: u64,
+    pub(super) head: HeadFile,
+    /// All that are known, to tell which first lines are authentic.
+    pub(super) keys: Vec<Chain>,
+    /// Rendered, and not yet in the file.
+    pub(super) pending: Vec<u8>,
+    /// Of the directory, held as long as it is written.
+    pub(super) lock: DirLock,
+}
+
+impl Files {
+    pub(super) fn dir(&self) -> &Path {
+        self.current.path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Whether the file that is written is where its path says.
+    pub(super) fn is_in_place(&self) -> io::Result<bool> {
+        private::is_at(&self.open, &self.current.path)
+    }
+
+    /// Makes the directory anew if it is gone, and locks it if it is another one.
+    pub(super) fn return_to_dir(&mut self) -> io::Result<()> {
+        let dir = self.dir().to_owned();
+        private::create_dir(&dir)?;
+        if !self.lock.is_of(&dir)? {
+            self.lock = lock(&dir).map_err(|error| match error {
+                OpenError::Io { source, .. } => source,
+                other => io::Error::other(other.to_string()),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Goes on where it was interrupted, so that a full disk leaves no torn line behind.
+    pub(super) fn write(&mut self, head: &Head) -> io::Result<()> {
+        while !self.pending.is_empty() {
+            let written = self.open.write(&self.pending)?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            self.pending.drain(..written);
+            self.length += written as u64;
+        }
+        self.head.write(head)
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.open.sync_all()?;
+        self.head.sync()
+    }
+}
+
+/// Syncs what is written, on threads of its own: that takes as long as the disk likes, and
+/// meanwhile the queue would fill up and requests would wait.
+pub(super) struct Syncer {
+    /// How soon.
+    pub(super) within: Duration,
+    /// Since when something is not synced, by the monotonic clock.
+    dirty_since: Option<Duration>,
+    under_way: Arc<Mutex<()>>,
+    status: Arc<Mutex<WriterStatus>>,
+}
+
+impl Syncer {
+    pub(super) fn new(within: Duration, status: Arc<Mutex<WriterStatus>>) -> Self {
+        Self {
+            within,
+            dirty_since: None,
+            under_way: Arc::default(),
+            status,
+        }
+    }
+
+    /// Something was written.
+    pub(super) fn wrote(&mut self, now: Duration) {
+        self.dirty_since.get_or_insert(now);
+    }
+
+    pub(super) const fn is_dirty(&self) -> bool {
+        self.dirty_since.is_some()
+    }
+
+    /// Syncs if it is time.
+    pub(super) fn tick(&mut self, files: &Files, now: Duration) {
+        let Some(since) = self.dirty_since else {
+            return;
+        };
+        // One at a time; what is written meanwhile has its turn after it.
+        if now.saturating_sub(since) < self.within || self.under_way.is_locked() {
+            return;
+        }
+        self.dirty_since = None;
+        self.sync(files);
+    }
+
+    /// Syncs the file, then the head that attests it.
+    pub(super) fn sync(&self, files: &Files) {
+        let (under_way, status) = (Arc::clone(&self.under_way), Arc::clone(&self.status));
+        let name = files.current.name();
+        let parts = files
+            .open
+            .try_clone()
+            .and_then(|file| Ok((file, files.head.try_clone()?)));
+        let started = parts.and_then(|(file, head)| {
+            std::thread::Builder::new()
+                .name("decision-log-sync".to_owned())
+                .spawn(move || {
+                    let _under_way = under_way.lock();
+                    let synced = file.sync_data().and_then(|()| head.sync_data());
+                    note(&status, &name, synced);
+                })
+        });
+        if let Err(error) = started {
+            note(&self.status, &files.current.name(), Err(error));
+        }
+    }
+}
+
+fn note(status: &Mutex<WriterStatus>, file: &str, synced: io::Result<()>) {
+    let mut status = status.lock();
+    match synced {
+        Ok(()) => status.sync_error = None,
+        Err(error) => {
+            metrics::counter!("charter_decision_log_errors_total").increment(1);
+            tracing::error!(file, %error, "the decision log could not be synced: a power loss may take what was written since");
+            status.sync_error = Some(error.to_string());
+        }
+    }
+}

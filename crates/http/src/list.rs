@@ -1,0 +1,153 @@
+//! Lists: what a client may ask of one, and how a page is shown (contract section 4, lists).
+
+use salvo::oapi::{
+    Array, BasicType, Components, EndpointOutRegister, Object, Operation as OpenApiOperation,
+    RefOr, Schema, ToSchema,
+};
+use salvo::prelude::{Json, Response};
+use salvo::writing::Scribe;
+use serde::Serialize;
+
+use charter_domain::page::{KeyOrder, MAX_QUANTITY, Page, PageRequest, ResourceOrder};
+
+use super::error::ApiError;
+use super::input::{RequestInput, describe_query};
+use super::openapi::headers;
+use super::operation::Input;
+use super::query::MAX_PAGE;
+
+/// The columns a list can be sorted by.
+pub trait Columns: Copy + Send + Sync + 'static {
+    /// Their names in the API.
+    const NAMES: &'static [(&'static str, Self)];
+    /// The one that counts unless told otherwise, descending.
+    const DEFAULT: Self;
+}
+
+impl Columns for ResourceOrder {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("created_at", Self::CreatedAt),
+        ("updated_at", Self::UpdatedAt),
+        ("name", Self::Name),
+    ];
+    const DEFAULT: Self = Self::CreatedAt;
+}
+
+impl Columns for KeyOrder {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("created_at", Self::CreatedAt),
+        ("expires_at", Self::ExpiresAt),
+        ("last_used_at", Self::LastUsedAt),
+    ];
+    const DEFAULT: Self = Self::CreatedAt;
+}
+
+/// The query that every list takes.
+#[derive(Debug, Clone)]
+pub struct ListQuery<Order> {
+    /// Which page, in which order.
+    pub page: PageRequest<Order>,
+    /// Whether inactive items are listed too.
+    pub include_inactive: bool,
+}
+
+impl<Order: Columns> Input for ListQuery<Order> {
+    fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
+        Ok(Self {
+            page: request.query.page(Order::NAMES, Order::DEFAULT)?,
+            include_inactive: request.query.boolean("include_inactive")?,
+        })
+    }
+
+    fn describe(_: &mut Components, operation: &mut OpenApiOperation) {
+        let from_one = || Object::with_type(BasicType::Integer).minimum(1);
+        describe_query(
+            operation,
+            "page",
+            "From 1; a page past the end is empty.",
+            from_one().maximum(MAX_PAGE),
+        );
+        let quantity = from_one().maximum(100).default_value(20.into());
+        describe_query(operation, "quantity", "Items on a page.", quantity);
+        let columns = Order::NAMES
+            .iter()
+            .flat_map(|(name, _)| [(*name).to_owned(), format!("-{name}")]);
+        let order = Object::with_type(BasicType::String)
+            .enum_values(columns)
+            .default_value("-created_at".into());
+        describe_query(
+            operation,
+            "order_by",
+            "`-` for descending; ties by id.",
+            order,
+        );
+        let flag = Object::with_type(BasicType::Boolean).default_value(false.into());
+        describe_query(
+            operation,
+            "include_inactive",
+            "`true` lists inactive ones too.",
+            flag,
+        );
+    }
+}
+
+/// A page as it is shown.
+#[derive(Serialize)]
+pub struct Listed<T> {
+    total: u64,
+    page: u64,
+    results: Vec<T>,
+}
+
+impl<T> Listed<T> {
+    /// Shows each item of a page.
+    pub fn new<Order, Item>(
+        request: &PageRequest<Order>,
+        page: Page<Item>,
+        show: impl FnMut(Item) -> T,
+    ) -> Self {
+        Self {
+            total: page.total,
+            page: request.page,
+            results: page.results.into_iter().map(show).collect(),
+        }
+    }
+}
+
+impl<T: Serialize + Send> Scribe for Listed<T> {
+    fn render(self, response: &mut Response) {
+        response.render(Json(self));
+    }
+}
+
+impl<T: ToSchema> EndpointOutRegister for Listed<T> {
+    fn register(components: &mut Components, operation: &mut OpenApiOperation) {
+        let integer = || Object::with_type(BasicType::Integer).minimum(0);
+        let results = Array::new().items(T::to_schema(components)).max_items(100);
+        let schema = Object::new()
+            .property(
+                "total",
+                integer()
+                    .description("Items in the whole list.")
+                    .examples([1]),
+            )
+            .required("total")
+            .property(
+                "page",
+                integer()
+                    .minimum(1)
+                    .description("This page, from 1.")
+                    .examples([1]),
+            )
+            .required("page")
+            .property("results", results)
+            .required("results");
+        let listed = headers::answer("OK").add_content(
+            "application/json",
+            RefOr::Type(Schema::Object(Box::new(schema))),
+        );
+        operation.responses.insert("200", listed);
+    }
+}
+
+const _: () = assert!(MAX_QUANTITY == 100, "the document above says 100");

@@ -1,0 +1,139 @@
+//! Nobody grants what it may not (contract section 4): every role and permission that somebody
+//! gets is asked of policy, one by one.
+
+use crate::authorizer::Authorizer;
+use crate::error::{ApiError, Detail, echo};
+use crate::machine::parse;
+use charter_authz::question::Resource;
+use charter_domain::permission::Permission;
+use charter_domain::service_account::ServiceAccount;
+use charter_store::GrantedNames;
+
+/// Where a body names what is given, as JSON pointers.
+struct Fields {
+    roles: &'static str,
+    permissions: &'static str,
+}
+
+const NAMED: Fields = Fields {
+    roles: "/roles",
+    permissions: "/permissions",
+};
+/// What somebody has already is no field of the body.
+const HELD: Fields = Fields {
+    roles: "",
+    permissions: "",
+};
+
+/// Asks for each role and each permission that a body names; any denial denies the whole.
+pub(super) fn require(
+    authorizer: &Authorizer,
+    roles: &[String],
+    permissions: &[String],
+) -> Result<(), ApiError> {
+    require_each(authorizer, roles, permissions, &NAMED)
+}
+
+/// Asks for everything a service account already has: a key to it is a grant of all that.
+pub(super) fn require_all_of(
+    authorizer: &Authorizer,
+    service_account: &ServiceAccount,
+) -> Result<(), ApiError> {
+    let (roles, permissions) = (&service_account.roles, &service_account.permissions);
+    require_held(authorizer, roles, permissions)
+}
+
+/// Asks for everything that several service accounts have: what wakes them up grants all that.
+pub(super) fn require_names(authorizer: &Authorizer, names: &GrantedNames) -> Result<(), ApiError> {
+    require_held(authorizer, &names.roles, &names.permissions)
+}
+
+/// Asks for what a change adds, or for everything if it wakes the service account up.
+pub(super) fn require_change(
+    authorizer: &Authorizer,
+    before: &ServiceAccount,
+    after: &ServiceAccount,
+) -> Result<(), ApiError> {
+    let roles = added(&before.roles, &after.roles);
+    let permissions = added(&before.permissions, &after.permissions);
+    require_known(authorizer, &roles, &permissions)?;
+    require(authorizer, &roles, &permissions)?;
+    if after.is_active && !before.is_active {
+        require_all_of(authorizer, after)?;
+    }
+    Ok(())
+}
+
+/// Refuses names that the policy folder's schema does not have.
+pub(super) fn require_known(
+    authorizer: &Authorizer,
+    roles: &[String],
+    permissions: &[String],
+) -> Result<(), ApiError> {
+    let catalogue = authorizer.snapshot().catalogue();
+    if let Some(role) = roles.iter().find(|name| !catalogue.has_role(name)) {
+        return Err(parse::broken(
+            "/roles",
+            format!("there is no role {}", echo(role)),
+        ));
+    }
+    if let Some(permission) = permissions
+        .iter()
+        .find(|name| !catalogue.has_permission(name))
+    {
+        return Err(parse::broken(
+            "/permissions",
+            format!("there is no permission {}", echo(permission)),
+        ));
+    }
+    Ok(())
+}
+
+/// A stored name that the schema no longer has counts for nothing, so it grants nothing.
+fn require_held<'a>(
+    authorizer: &Authorizer,
+    roles: impl IntoIterator<Item = &'a String>,
+    permissions: impl IntoIterator<Item = &'a String>,
+) -> Result<(), ApiError> {
+    let catalogue = authorizer.snapshot().catalogue();
+    let roles = roles.into_iter().filter(|name| catalogue.has_role(name));
+    let permissions = permissions
+        .into_iter()
+        .filter(|name| catalogue.has_permission(name));
+    require_each(authorizer, roles, permissions, &HELD)
+}
+
+fn require_each<'a>(
+    authorizer: &Authorizer,
+    roles: impl IntoIterator<Item = &'a String>,
+    permissions: impl IntoIterator<Item = &'a String>,
+    fields: &Fields,
+) -> Result<(), ApiError> {
+    let refused = |field, what, name: &str| {
+        let message = format!("the {what} {} may not be given", echo(name));
+        vec![Detail::new(field, message)]
+    };
+    for role in roles {
+        authorizer.require_about(
+            Permission::AssignServiceAccountRole,
+            Resource::Role(role),
+            || refused(fields.roles, "role", role),
+        )?;
+    }
+    for permission in permissions {
+        authorizer.require_about(
+            Permission::GrantPermission,
+            Resource::Permission(permission),
+            || refused(fields.permissions, "permission", permission),
+        )?;
+    }
+    Ok(())
+}
+
+fn added(before: &[String], after: &[String]) -> Vec<String> {
+    after
+        .iter()
+        .filter(|name| !before.contains(name))
+        .cloned()
+        .collect()
+}

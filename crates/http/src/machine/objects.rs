@@ -1,0 +1,190 @@
+//! The objects of the machine surface, each found only within the caller's tenant.
+
+use crate::error::{ApiError, Code};
+use crate::machine::parse;
+use crate::objects::OwnOrganization;
+use crate::operation::Object;
+use crate::state::State;
+use charter_authz::question::Resource;
+use charter_domain::access_key::AccessKey;
+use charter_domain::account::Account;
+use charter_domain::caller::Caller;
+use charter_domain::id::{AccessKeyId, AccountId, ServiceAccountId};
+use charter_domain::service_account::ServiceAccount;
+
+impl Object for Account {
+    /// `None` for a malformed id.
+    type Reference = Option<AccountId>;
+
+    async fn load(
+        state: &State,
+        caller: &Caller,
+        reference: Self::Reference,
+    ) -> Result<Self, ApiError> {
+        let id = reference.ok_or_else(ApiError::not_found)?;
+        Ok(state.store.within(caller.scope()).account(id).await?)
+    }
+
+    fn as_resource<'a>(&'a self, caller: &'a Caller) -> Resource<'a> {
+        Resource::Account {
+            account: self,
+            organization: caller.organization(),
+        }
+    }
+}
+
+/// A service account and the account it belongs to.
+#[derive(Clone)]
+pub struct ServiceAccountObject {
+    /// The service account.
+    pub service_account: ServiceAccount,
+    /// Its account.
+    pub account: Account,
+}
+
+impl Object for ServiceAccountObject {
+    type Reference = Option<ServiceAccountId>;
+
+    async fn load(
+        state: &State,
+        caller: &Caller,
+        reference: Self::Reference,
+    ) -> Result<Self, ApiError> {
+        let id = reference.ok_or_else(ApiError::not_found)?;
+        let tenant = state.store.within(caller.scope());
+        let service_account = tenant.service_account(id).await?;
+        let account = tenant.account(service_account.account_id).await?;
+        Ok(Self {
+            service_account,
+            account,
+        })
+    }
+
+    fn as_resource<'a>(&'a self, caller: &'a Caller) -> Resource<'a> {
+        Resource::ServiceAccount {
+            service_account: &self.service_account,
+            account: &self.account,
+            organization: caller.organization(),
+        }
+    }
+}
+
+/// An access key and whose it is.
+#[derive(Clone)]
+pub struct AccessKeyObject {
+    /// The key.
+    pub key: AccessKey,
+    /// Whose it is.
+    pub owner: ServiceAccountObject,
+}
+
+impl Object for AccessKeyObject {
+    type Reference = (Option<ServiceAccountId>, Option<AccessKeyId>);
+
+    async fn load(
+        state: &State,
+        caller: &Caller,
+        (service_account, key): Self::Reference,
+    ) -> Result<Self, ApiError> {
+        let key = key.ok_or_else(ApiError::not_found)?;
+        let owner = ServiceAccountObject::load(state, caller, service_account).await?;
+        let key = state
+            .store
+            .within(caller.scope())
+            .key(owner.service_account.id, key)
+            .await?;
+        Ok(Self { key, owner })
+    }
+
+    fn as_resource<'a>(&'a self, caller: &'a Caller) -> Resource<'a> {
+        Resource::AccessKey {
+            access_key: &self.key,
+            service_account: &self.owner.service_account,
+            account: &self.owner.account,
+            organization: caller.organization(),
+        }
+    }
+}
+
+/// Where a list of service accounts is asked for: one account, or the whole organization.
+pub enum ServiceAccountsIn {
+    /// `account_id` was given.
+    Account(Account),
+    /// It was not.
+    Organization,
+}
+
+impl Object for ServiceAccountsIn {
+    /// `None` for the organization, `Some(None)` for a malformed account id.
+    type Reference = Option<Option<AccountId>>;
+
+    async fn load(
+        state: &State,
+        caller: &Caller,
+        reference: Self::Reference,
+    ) -> Result<Self, ApiError> {
+        match reference {
+            None => Ok(Self::Organization),
+            Some(id) => find_account(state, caller, id)
+                .await?
+                .map(Self::Account)
+                .ok_or_else(|| {
+                    ApiError::invalid(
+                        Code::BadParameter,
+                        "`account_id` names no account of this organization",
+                    )
+                }),
+        }
+    }
+
+    fn as_resource<'a>(&'a self, caller: &'a Caller) -> Resource<'a> {
+        match self {
+            Self::Account(account) => account.as_resource(caller),
+            Self::Organization => OwnOrganization.as_resource(caller),
+        }
+    }
+}
+
+/// The account a new service account is to belong to.
+pub struct AccountOfNew(pub Account);
+
+impl Object for AccountOfNew {
+    /// `None` for the default account, `Some(None)` for a malformed id.
+    type Reference = Option<Option<AccountId>>;
+
+    async fn load(
+        state: &State,
+        caller: &Caller,
+        reference: Self::Reference,
+    ) -> Result<Self, ApiError> {
+        match reference {
+            None => Ok(Self(
+                state.store.within(caller.scope()).default_account().await?,
+            )),
+            Some(id) => find_account(state, caller, id)
+                .await?
+                .map(Self)
+                .ok_or_else(|| {
+                    parse::broken("/account_id", "names no account of this organization")
+                }),
+        }
+    }
+
+    fn as_resource<'a>(&'a self, caller: &'a Caller) -> Resource<'a> {
+        self.0.as_resource(caller)
+    }
+}
+
+/// Malformed, missing and foreign are one answer.
+async fn find_account(
+    state: &State,
+    caller: &Caller,
+    id: Option<AccountId>,
+) -> Result<Option<Account>, ApiError> {
+    let Some(id) = id else { return Ok(None) };
+    match state.store.within(caller.scope()).account(id).await {
+        Ok(account) => Ok(Some(account)),
+        Err(charter_store::Error::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

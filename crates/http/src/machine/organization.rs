@@ -1,0 +1,177 @@
+//! `/organizations/info`: the caller's own organization (contract section 4).
+
+use salvo::Writer;
+use salvo::oapi::{ToSchema, endpoint};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::answer::{Changed, Found};
+use crate::authorized::Authorized;
+use crate::error::ApiError;
+use crate::etag::EntityTag;
+use crate::fields::Fields;
+use crate::input::{Body, BodyInput};
+use crate::objects::{OwnOrganization, StoredOrganization};
+use crate::operation::{Accepts, Operation};
+use charter_domain::metadata::MetadataPatch;
+use charter_domain::organization::Organization;
+use charter_domain::permission::Permission;
+use charter_domain::text::Name;
+use charter_domain::timestamp;
+
+use super::parse;
+use super::schemas::{MetadataPatchSchema, MetadataSchema};
+
+/// `GET /organizations/info`
+pub struct GetOrganization;
+
+impl Operation for GetOrganization {
+    const PERMISSION: Permission = Permission::GetOrganization;
+    const HAS_ETAG: bool = true;
+    const ACCEPTS: Accepts = Accepts::Signed;
+    type Input = ();
+    type Object = OwnOrganization;
+
+    fn object((): &()) {}
+}
+
+/// Reads the caller's organization.
+#[endpoint(operation_id = "getOrganization", tags("organizations"))]
+pub async fn get(
+    request: Authorized<GetOrganization>,
+) -> Result<Found<OrganizationBody>, ApiError> {
+    let organization = request.caller().organization();
+    request.found(etag(organization), organization.into())
+}
+
+/// `PATCH /organizations/info`
+pub struct UpdateOrganization;
+
+impl Operation for UpdateOrganization {
+    const PERMISSION: Permission = Permission::UpdateOrganization;
+    const ACCEPTS: Accepts = Accepts::Signed;
+    const HAS_ETAG: bool = true;
+    type Input = Body<OrganizationPatch>;
+    type Object = StoredOrganization;
+
+    fn object(_: &Self::Input) {}
+}
+
+/// Changes the organization's name or metadata, as a JSON Merge Patch (RFC 7396).
+#[endpoint(operation_id = "updateOrganization", tags("organizations"))]
+pub async fn update(
+    request: Authorized<UpdateOrganization>,
+) -> Result<Changed<OrganizationBody>, ApiError> {
+    let Body(patch) = request.input.clone();
+    let current = &request.object.0;
+    let expected = request.expected_version(&etag(current), current.version)?;
+    let organization = request
+        .write(move |write| async move {
+            let change = |organization: &mut Organization| patch.apply(organization);
+            write
+                .tenant()
+                .update_organization(expected, &write.provenance(), change)
+                .await
+        })
+        .await?;
+    Ok(Changed(etag(&organization), (&organization).into()))
+}
+
+fn etag(organization: &Organization) -> EntityTag {
+    EntityTag::new(organization.id, organization.version)
+}
+
+/// What a PATCH may say.
+#[derive(Debug, Clone)]
+pub struct OrganizationPatch {
+    name: Option<Name>,
+    metadata: Option<MetadataPatch>,
+}
+
+impl OrganizationPatch {
+    fn apply(&self, organization: &mut Organization) -> Result<(), ApiError> {
+        if let Some(name) = &self.name {
+            organization.name = name.clone();
+        }
+        if let Some(patch) = &self.metadata {
+            organization.metadata = parse::merged(&organization.metadata, patch)?;
+        }
+        Ok(())
+    }
+}
+
+impl BodyInput for OrganizationPatch {
+    type Schema = OrganizationPatchBody;
+    const MERGE_PATCH: bool = true;
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        for name in ["id", "slug", "is_active", "created_at", "updated_at"] {
+            fields.read_only(name);
+        }
+        Some(Self {
+            name: fields.optional("name", parse::name),
+            metadata: parse::metadata_patch(fields.nullable("metadata", parse::object)),
+        })
+    }
+}
+
+/// The members of a PATCH; each may be left out.
+#[derive(ToSchema)]
+#[salvo(schema(name = "OrganizationPatch"))]
+#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
+pub struct OrganizationPatchBody {
+    /// 1 to 200 characters, at most 800 bytes.
+    #[salvo(schema(
+        min_length = 1,
+        max_length = 200,
+        nullable = false,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069][^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$",
+        example = "Acme Corporation Inc."
+    ))]
+    name: Option<String>,
+    /// Null empties it.
+    #[salvo(schema(value_type = Option<MetadataPatchSchema>))]
+    metadata: Option<Map<String, Value>>,
+}
+
+/// An organization as the machine surface shows it.
+#[derive(Serialize, ToSchema)]
+#[salvo(schema(name = "Organization"))]
+pub struct OrganizationBody {
+    /// `org-…`
+    #[salvo(schema(
+        pattern = "^org-[0-7][0-9a-hjkmnp-tv-z]{25}$",
+        example = "org-01k6dyspfte23tskdzn1kqd65k"
+    ))]
+    id: String,
+    /// Its name.
+    #[salvo(schema(example = "Acme Corporation"))]
+    name: String,
+    /// Its code: six characters that never change.
+    #[salvo(schema(example = "a1b2c3"))]
+    slug: String,
+    /// False once it is deactivated.
+    is_active: bool,
+    #[salvo(schema(value_type = MetadataSchema))]
+    metadata: Map<String, Value>,
+    /// When it was made.
+    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
+    created_at: String,
+    /// When it last changed.
+    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
+    updated_at: String,
+}
+
+impl From<&Organization> for OrganizationBody {
+    fn from(organization: &Organization) -> Self {
+        Self {
+            id: organization.id.to_string(),
+            name: organization.name.as_str().to_owned(),
+            slug: organization.code.to_string(),
+            is_active: organization.is_active,
+            metadata: organization.metadata.as_object().clone(),
+            created_at: timestamp::format(organization.created_at),
+            updated_at: timestamp::format(organization.updated_at),
+        }
+    }
+}

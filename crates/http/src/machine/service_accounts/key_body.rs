@@ -1,0 +1,91 @@
+//! Access keys as the API shows them.
+
+use salvo::oapi::ToSchema;
+use serde::Serialize;
+
+use charter_authn::last_used::LastUsed;
+use charter_domain::access_key::AccessKey;
+use charter_domain::timestamp::{self, Timestamp};
+
+/// An access key as the API shows it, without its secret.
+#[derive(Serialize, ToSchema)]
+#[salvo(schema(name = "AccessKey"))]
+pub struct AccessKeyBody {
+    /// `key-…`
+    #[salvo(schema(
+        pattern = "^key-[0-7][0-9a-hjkmnp-tv-z]{25}$",
+        example = "key-01k6dyspfte23tskdzn1kqd65k"
+    ))]
+    id: String,
+    /// The text that goes into the `Authorization` header; opaque.
+    #[salvo(schema(example = "sa_a1b2c3_d4e5f6_0123456789abcdefghij"))]
+    access_key: String,
+    /// What it is for.
+    #[salvo(schema(example = "Reads the organization every night"))]
+    description: String,
+    /// Who signs with it.
+    #[salvo(schema(
+        pattern = "^sa-[0-7][0-9a-hjkmnp-tv-z]{25}$",
+        example = "sa-01k6dyspfte23tskdzn1kqd65k"
+    ))]
+    service_account_id: String,
+    /// From then on it is refused; null if never.
+    #[salvo(schema(
+        format = "date-time",
+        required = true,
+        example = "2026-09-30T12:00:00Z"
+    ))]
+    expires_at: Option<String>,
+    /// Where it may be used from; empty means anywhere.
+    #[salvo(schema(example = json!(["192.0.2.0/24"])))]
+    ip_allowlist: Vec<String>,
+    /// False once it is revoked or expired.
+    is_active: bool,
+    /// When it was made.
+    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
+    created_at: String,
+    /// When it last signed an accepted request, exact to the minute; null if never.
+    #[salvo(schema(
+        format = "date-time",
+        required = true,
+        example = "2025-09-30T12:00:00Z"
+    ))]
+    last_used_at: Option<String>,
+    /// When it was revoked; null if it was not.
+    #[salvo(schema(format = "date-time", required = true, example = json!(null)))]
+    revoked_at: Option<String>,
+}
+
+impl AccessKeyBody {
+    pub(super) fn new(key: &AccessKey, now: Timestamp, last_used: &LastUsed) -> Self {
+        Self {
+            id: key.id.to_string(),
+            access_key: key.access_key.clone(),
+            description: key.description.as_str().to_owned(),
+            service_account_id: key.service_account_id.to_string(),
+            expires_at: key.expires_at.map(timestamp::format),
+            ip_allowlist: key.ip_allowlist.to_texts(),
+            is_active: key.is_active(now),
+            created_at: timestamp::format(key.created_at),
+            last_used_at: last_used
+                .of_key(key.id, key.last_used_at)
+                .map(timestamp::format),
+            revoked_at: key.revoked_at.map(timestamp::format),
+        }
+    }
+}
+
+/// A new access key, with its secret for the only time.
+#[derive(Serialize, ToSchema)]
+#[salvo(schema(name = "NewAccessKey"))]
+pub struct NewAccessKeyBody {
+    /// The key.
+    #[serde(flatten)]
+    pub(super) key: AccessKeyBody,
+    /// Shown once; keep it safe.
+    #[salvo(schema(
+        pattern = "^charter_sk_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}$",
+        example = "charter_sk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA059GZ6"
+    ))]
+    pub(super) secret_key: String,
+}

@@ -1,0 +1,233 @@
+//! `/service-accounts/{id}/keys` (contract section 4). A secret is shown once, when it is made.
+
+use salvo::Writer;
+use salvo::oapi::endpoint;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::answer::{Created, NoContent};
+use crate::authorized::Authorized;
+use crate::authorizer::Authorizer;
+use crate::error::{ApiError, ErrorType};
+use crate::input::{Body, PathId};
+use crate::list::{ListQuery, Listed};
+use crate::machine::grants;
+use crate::machine::objects::{AccessKeyObject, ServiceAccountObject};
+use crate::machine::parse;
+use crate::operation::{Object as _, Operation};
+use crate::state::State;
+use charter_authn::mint::MintedKey;
+use charter_domain::access_key::AccessKey;
+use charter_domain::caller::Caller;
+use charter_domain::id::{AccessKeyId, ServiceAccountId};
+use charter_domain::page::KeyOrder;
+use charter_domain::permission::Permission;
+use charter_domain::timestamp::Timestamp;
+use charter_store::{KeyToMake, NewKey};
+
+use super::key_body::{AccessKeyBody, NewAccessKeyBody};
+use super::key_input::{KeyInput, KeyPath, RotationInput};
+use super::key_reach;
+
+/// `GET /service-accounts/{id}/keys`
+pub struct ListKeys;
+
+impl Operation for ListKeys {
+    const PERMISSION: Permission = Permission::ListKeys;
+    type Input = (PathId<ServiceAccountId>, ListQuery<KeyOrder>);
+    type Object = ServiceAccountObject;
+
+    fn object((PathId(id), _): &Self::Input) -> Option<ServiceAccountId> {
+        *id
+    }
+}
+
+/// Lists a service account's keys, without their secrets.
+#[endpoint(operation_id = "listKeys", tags("keys"))]
+pub async fn list(request: Authorized<ListKeys>) -> Result<Listed<AccessKeyBody>, ApiError> {
+    let (_, query) = &request.input;
+    let id = request.object.service_account.id;
+    let page = request
+        .tenant()
+        .list_keys(id, query.page, query.include_inactive)
+        .await?;
+    let (now, last_used) = (request.authorizer.now(), &request.state.last_used);
+    Ok(Listed::new(&query.page, page, |key| {
+        AccessKeyBody::new(&key, now, last_used)
+    }))
+}
+
+/// `POST /service-accounts/{id}/keys`
+pub struct CreateKey;
+
+impl Operation for CreateKey {
+    const PERMISSION: Permission = Permission::CreateKey;
+    type Input = (PathId<ServiceAccountId>, Body<KeyInput>);
+    type Object = ServiceAccountObject;
+
+    fn object((PathId(id), _): &Self::Input) -> Option<ServiceAccountId> {
+        *id
+    }
+}
+
+/// Makes a key; its secret is in this answer and nowhere else. Policy is asked for everything the
+/// service account has, because the key grants it; and, where a signed request makes one that lives
+/// longer or works from more places than the key that signs, for `service-accounts:ExtendKey`.
+#[endpoint(operation_id = "createKey", tags("keys"))]
+pub async fn create(request: Authorized<CreateKey>) -> Result<Created<NewAccessKeyBody>, ApiError> {
+    let (_, Body(input)) = request.input.clone();
+    require_future(input.expires_at, request.authorizer.now())?;
+    let object = request.object.clone();
+    let (minted, secret) = mint(&request.state, request.caller(), &object)?;
+    let new = NewKey {
+        id: minted.id,
+        access_key: minted.access_key,
+        secret: minted.sealed,
+        description: input.description,
+        ip_allowlist: input.ip_allowlist,
+        expires_at: input.expires_at,
+    };
+    let key = request
+        .write(move |write| async move {
+            let owner = object.service_account.id;
+            let authorizer = &write.authorizer;
+            let check = |key: &KeyToMake<'_>| {
+                grants::require_all_of(authorizer, key.owner)?;
+                key_reach::require(authorizer, key, object.as_resource(authorizer.caller()))
+            };
+            write
+                .tenant()
+                .create_key(owner, &write.provenance(), new, check)
+                .await
+        })
+        .await?;
+    Ok(created(&key, &secret, &request.authorizer, &request.state))
+}
+
+/// `POST /service-accounts/{id}/keys/{key_id}/rotate`
+pub struct RotateKey;
+
+impl Operation for RotateKey {
+    const PERMISSION: Permission = Permission::RotateKey;
+    const REFUSES: &'static [ErrorType] = &[ErrorType::Conflict];
+    type Input = (KeyPath, Body<RotationInput>);
+    type Object = AccessKeyObject;
+
+    fn object((path, _): &Self::Input) -> (Option<ServiceAccountId>, Option<AccessKeyId>) {
+        path.ids()
+    }
+}
+
+/// Replaces a key by a new one; the old one lives on for the overlap. Policy is asked for
+/// everything the service account has, unless it rotates a key of its own; and, where the new key
+/// would live longer or work from more places than the key that signs, for
+/// `service-accounts:ExtendKey`.
+#[endpoint(operation_id = "rotateKey", tags("keys"))]
+pub async fn rotate(request: Authorized<RotateKey>) -> Result<Created<NewAccessKeyBody>, ApiError> {
+    let (_, Body(input)) = request.input.clone();
+    let now = request.authorizer.now();
+    require_future(input.expires_at.flatten(), now)?;
+    let object = request.object.clone();
+    let AccessKeyObject { key: old, owner } = &object;
+    let (minted, secret) = mint(&request.state, request.caller(), owner)?;
+    let new = NewKey {
+        id: minted.id,
+        access_key: minted.access_key,
+        secret: minted.sealed,
+        description: old.description.clone(),
+        ip_allowlist: old.ip_allowlist.clone(),
+        expires_at: input
+            .expires_at
+            .unwrap_or_else(|| old.successor_expiry(now)),
+    };
+    let key = request
+        .write(move |write| async move {
+            let (owner, old) = (object.owner.service_account.id, object.key.id);
+            let authorizer = &write.authorizer;
+            let is_own = authorizer.caller().service_account_id() == Some(owner);
+            let check = |key: &KeyToMake<'_>| {
+                if !is_own {
+                    grants::require_all_of(authorizer, key.owner)?;
+                }
+                key_reach::require(authorizer, key, object.as_resource(authorizer.caller()))
+            };
+            let by = write.provenance();
+            write
+                .tenant()
+                .rotate_key(owner, old, &by, new, now + input.overlap, check)
+                .await
+        })
+        .await?;
+    Ok(created(&key, &secret, &request.authorizer, &request.state))
+}
+
+/// `DELETE /service-accounts/{id}/keys/{key_id}`
+pub struct RevokeKey;
+
+impl Operation for RevokeKey {
+    const PERMISSION: Permission = Permission::RevokeKey;
+    type Input = KeyPath;
+    type Object = AccessKeyObject;
+
+    fn object(path: &Self::Input) -> (Option<ServiceAccountId>, Option<AccessKeyId>) {
+        path.ids()
+    }
+}
+
+/// Revokes a key, for good; once more does no harm.
+#[endpoint(operation_id = "revokeKey", tags("keys"))]
+pub async fn revoke(request: Authorized<RevokeKey>) -> Result<NoContent, ApiError> {
+    let (owner, key) = (
+        request.object.owner.service_account.id,
+        request.object.key.id,
+    );
+    request
+        .write(move |write| async move {
+            Ok::<_, ApiError>(
+                write
+                    .tenant()
+                    .revoke_key(owner, key, &write.provenance())
+                    .await?,
+            )
+        })
+        .await?;
+    Ok(NoContent)
+}
+
+fn mint(
+    state: &State,
+    caller: &Caller,
+    owner: &ServiceAccountObject,
+) -> Result<(MintedKey, SecretString), ApiError> {
+    let minted = state
+        .mint
+        .mint(caller.organization(), &owner.account)
+        .map_err(|error| ApiError::internal(&error))?;
+    let secret = minted.secret.clone();
+    Ok((minted, secret))
+}
+
+fn created(
+    key: &AccessKey,
+    secret: &SecretString,
+    authorizer: &Authorizer,
+    state: &State,
+) -> Created<NewAccessKeyBody> {
+    Created {
+        location: format!(
+            "/service-accounts/{}/keys/{}",
+            key.service_account_id, key.id
+        ),
+        etag: None,
+        body: NewAccessKeyBody {
+            key: AccessKeyBody::new(key, authorizer.now(), &state.last_used),
+            secret_key: secret.expose_secret().to_owned(),
+        },
+    }
+}
+
+fn require_future(expires_at: Option<Timestamp>, now: Timestamp) -> Result<(), ApiError> {
+    if expires_at.is_some_and(|at| at <= now) {
+        return Err(parse::broken("/expires_at", "must lie in the future"));
+    }
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! `/service-accounts` (contract section 4).
+
+pub mod body;
+mod input;
+pub mod key_body;
+mod key_input;
+mod key_reach;
+pub mod keys;
+
+use salvo::Writer;
+use salvo::oapi::endpoint;
+
+use crate::answer::{Changed, Created, Found, NoContent};
+use crate::authorized::Authorized;
+use crate::error::ApiError;
+use crate::input::{Body, PathId};
+use crate::list::Listed;
+use crate::operation::{Object, Operation};
+use charter_domain::id::{AccountId, ServiceAccountId};
+use charter_domain::permission::Permission;
+use charter_domain::service_account::ServiceAccount;
+use charter_store::{NewServiceAccount, ServiceAccountFilter};
+
+use super::grants;
+use super::objects::{AccountOfNew, ServiceAccountObject, ServiceAccountsIn};
+
+use body::ServiceAccountBody;
+use input::{ServiceAccountInput, ServiceAccountPatch, ServiceAccountsQuery};
+
+/// `GET /service-accounts`
+pub struct ListServiceAccounts;
+
+impl Operation for ListServiceAccounts {
+    const PERMISSION: Permission = Permission::ListServiceAccounts;
+    type Input = ServiceAccountsQuery;
+    type Object = ServiceAccountsIn;
+
+    fn object(query: &Self::Input) -> Option<Option<AccountId>> {
+        query.account_id
+    }
+}
+
+/// Lists the service accounts of one account, or of the whole organization.
+#[endpoint(operation_id = "listServiceAccounts", tags("service accounts"))]
+pub async fn list(
+    request: Authorized<ListServiceAccounts>,
+) -> Result<Listed<ServiceAccountBody>, ApiError> {
+    let query = &request.input;
+    if query.include_deleted {
+        let resource = request.object.as_resource(request.caller());
+        request
+            .authorizer
+            .require(Permission::ListDeletedServiceAccounts, resource)?;
+    }
+    let filter = ServiceAccountFilter {
+        account: match &request.object {
+            ServiceAccountsIn::Account(account) => Some(account.id),
+            ServiceAccountsIn::Organization => None,
+        },
+        include_inactive: query.list.include_inactive,
+        include_deleted: query.include_deleted,
+    };
+    let page = request
+        .tenant()
+        .list_service_accounts(query.list.page, filter)
+        .await?;
+    let last_used = &request.state.last_used;
+    Ok(Listed::new(&query.list.page, page, |service_account| {
+        ServiceAccountBody::new(&service_account, last_used)
+    }))
+}
+
+/// `POST /service-accounts`
+pub struct CreateServiceAccount;
+
+impl Operation for CreateServiceAccount {
+    const PERMISSION: Permission = Permission::CreateServiceAccount;
+    type Input = Body<ServiceAccountInput>;
+    type Object = AccountOfNew;
+
+    fn object(Body(input): &Self::Input) -> Option<Option<AccountId>> {
+        input.account_id
+    }
+}
+
+/// Makes a service account. Each role and permission it gets is asked of policy too.
+#[endpoint(operation_id = "createServiceAccount", tags("service accounts"))]
+pub async fn create(
+    request: Authorized<CreateServiceAccount>,
+) -> Result<Created<ServiceAccountBody>, ApiError> {
+    let Body(input) = request.input.clone();
+    grants::require_known(&request.authorizer, &input.roles, &input.permissions)?;
+    grants::require(&request.authorizer, &input.roles, &input.permissions)?;
+    let new = NewServiceAccount {
+        account_id: request.object.0.id,
+        name: input.name,
+        description: input.description,
+        roles: input.roles,
+        permissions: input.permissions,
+        metadata: input.metadata,
+    };
+    let service_account = request
+        .write(move |write| async move {
+            Ok(write
+                .tenant()
+                .create_service_account(new, &write.provenance())
+                .await?)
+        })
+        .await?;
+    Ok(Created {
+        location: format!("/service-accounts/{}", service_account.id),
+        etag: Some(body::etag(&service_account, &request.state.last_used)),
+        body: ServiceAccountBody::new(&service_account, &request.state.last_used),
+    })
+}
+
+/// `GET /service-accounts/{id}`
+pub struct GetServiceAccount;
+
+impl Operation for GetServiceAccount {
+    const PERMISSION: Permission = Permission::GetServiceAccount;
+    const HAS_ETAG: bool = true;
+    type Input = PathId<ServiceAccountId>;
+    type Object = ServiceAccountObject;
+
+    fn object(PathId(id): &Self::Input) -> Option<ServiceAccountId> {
+        *id
+    }
+}
+
+/// Reads a service account.
+#[endpoint(operation_id = "getServiceAccount", tags("service accounts"))]
+pub async fn get(
+    request: Authorized<GetServiceAccount>,
+) -> Result<Found<ServiceAccountBody>, ApiError> {
+    let service_account = &request.object.service_account;
+    let shown = ServiceAccountBody::new(service_account, &request.state.last_used);
+    request.found(body::etag(service_account, &request.state.last_used), shown)
+}
+
+/// `PATCH /service-accounts/{id}`
+pub struct UpdateServiceAccount;
+
+impl Operation for UpdateServiceAccount {
+    const PERMISSION: Permission = Permission::UpdateServiceAccount;
+    const HAS_ETAG: bool = true;
+    type Input = (PathId<ServiceAccountId>, Body<ServiceAccountPatch>);
+    type Object = ServiceAccountObject;
+
+    fn object((PathId(id), _): &Self::Input) -> Option<ServiceAccountId> {
+        *id
+    }
+}
+
+/// Changes a service account, as a JSON Merge Patch (RFC 7396); arrays replace. Each role and
+/// permission that is added is asked of policy too, and all of them when it is re-activated.
+#[endpoint(operation_id = "updateServiceAccount", tags("service accounts"))]
+pub async fn update(
+    request: Authorized<UpdateServiceAccount>,
+) -> Result<Changed<ServiceAccountBody>, ApiError> {
+    let (_, Body(patch)) = request.input.clone();
+    let id = request.object.service_account.id;
+    let current = &request.object.service_account;
+    let expected = request.expected_version(
+        &body::etag(current, &request.state.last_used),
+        current.version,
+    )?;
+    let service_account = request
+        .write(move |write| async move {
+            // Judged on the locked row: what is added is added to what is there now.
+            let change = |service_account: &mut ServiceAccount| {
+                let before = service_account.clone();
+                patch.apply(service_account)?;
+                grants::require_change(&write.authorizer, &before, service_account)
+            };
+            write
+                .tenant()
+                .update_service_account(id, expected, &write.provenance(), change)
+                .await
+        })
+        .await?;
+    let shown = ServiceAccountBody::new(&service_account, &request.state.last_used);
+    Ok(Changed(
+        body::etag(&service_account, &request.state.last_used),
+        shown,
+    ))
+}
+
+/// `DELETE /service-accounts/{id}`
+pub struct DeleteServiceAccount;
+
+impl Operation for DeleteServiceAccount {
+    const PERMISSION: Permission = Permission::DeleteServiceAccount;
+    const HAS_ETAG: bool = true;
+    type Input = PathId<ServiceAccountId>;
+    type Object = ServiceAccountObject;
+
+    fn object(PathId(id): &Self::Input) -> Option<ServiceAccountId> {
+        *id
+    }
+}
+
+/// Deletes a service account and revokes its keys.
+#[endpoint(operation_id = "deleteServiceAccount", tags("service accounts"))]
+pub async fn delete(request: Authorized<DeleteServiceAccount>) -> Result<NoContent, ApiError> {
+    let id = request.object.service_account.id;
+    let current = &request.object.service_account;
+    let expected = request.expected_version(
+        &body::etag(current, &request.state.last_used),
+        current.version,
+    )?;
+    request
+        .write(move |write| async move {
+            let by = write.provenance();
+            Ok(write
+                .tenant()
+                .delete_service_account(id, expected, &by)
+                .await?)
+        })
+        .await?;
+    Ok(NoContent)
+}

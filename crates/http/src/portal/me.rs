@@ -1,0 +1,76 @@
+//! `/api/portal/me`: the person who asks (contract section 5).
+
+use salvo::Writer;
+use salvo::oapi::{ToSchema, endpoint};
+use serde::Serialize;
+
+use crate::error::ApiError;
+use crate::own_person::OwnPerson;
+use charter_authz::question::{Question, Resource};
+use charter_domain::caller::Caller;
+use charter_domain::permission::Permission;
+use charter_domain::timestamp;
+
+use super::answer::Shown;
+use super::organization::PortalOrganization;
+
+/// Reads the person who asks, with its organization and what policy allows it there.
+#[endpoint(operation_id = "getMe", tags("me"))]
+pub async fn get(request: OwnPerson<()>) -> Result<Shown<MeBody>, ApiError> {
+    let (person, state) = (request.person, request.request.state);
+    let client = request.request.stranger.client;
+    let caller = Caller::User(person.clone());
+    let snapshot = state.engine.snapshot();
+    let principal = state.engine.prepare(&caller, &snapshot);
+    let now = state.clock.now();
+    // Nothing is done upon these answers, so they are not put on record.
+    let is_allowed = |permission: &&Permission| {
+        let question = Question {
+            principal: &principal,
+            permission: **permission,
+            resource: Resource::Organization(&person.organization),
+            source_ip: client,
+            now,
+        };
+        snapshot.decide(&question).is_allowed()
+    };
+    let allowed = Permission::ALL.iter().filter(is_allowed);
+    Ok(Shown(MeBody {
+        id: person.user.id.uuid().to_string(),
+        email: person.user.email.clone(),
+        role: person.user.role.clone(),
+        email_verified: person.user.email_verified,
+        created_at: timestamp::format(person.user.created_at),
+        last_login_at: person.user.last_login_at.map(timestamp::format),
+        organization: (&person.organization).into(),
+        permissions: allowed.map(|permission| permission.as_str()).collect(),
+    }))
+}
+
+/// The person who asks.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[salvo(schema(name = "Me", rename_all = "camelCase"))]
+pub struct MeBody {
+    #[salvo(schema(format = "uuid", example = "01980f3a-7b1d-7def-8a12-3456789abcde"))]
+    id: String,
+    #[salvo(schema(example = "ada@example.com"))]
+    email: String,
+    /// A role of the policies' schema; as shipped `owner`, `admin` or `member`.
+    #[salvo(schema(example = "owner"))]
+    role: String,
+    /// Until it is, the person reads and changes nothing.
+    email_verified: bool,
+    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
+    created_at: String,
+    #[salvo(schema(
+        format = "date-time",
+        required = true,
+        example = "2025-09-30T12:00:00Z"
+    ))]
+    last_login_at: Option<String>,
+    organization: PortalOrganization,
+    /// What policy allows now on the own organization: for menus, never for security.
+    #[salvo(schema(example = json!(["organizations:GetOrganization", "team:ListMembers"])))]
+    permissions: Vec<&'static str>,
+}

@@ -1,0 +1,212 @@
+//! `/api/portal/organization`: a person's own organization (contract section 5).
+
+use salvo::Writer;
+use salvo::oapi::{ToSchema, endpoint};
+use serde::Serialize;
+
+use crate::answer::{Changed, Found};
+use crate::authorized::Authorized;
+use crate::error::{ApiError, ErrorType};
+use crate::etag::EntityTag;
+use crate::fields::Fields;
+use crate::input::{Body, BodyInput};
+use crate::objects::{OwnOrganization, StoredOrganization};
+use crate::operation::{Accepts, Operation};
+use charter_domain::organization::Organization;
+use charter_domain::permission::Permission;
+use charter_domain::slug::Slug;
+use charter_domain::text::Name;
+use charter_domain::timestamp;
+
+use super::parse;
+use super::sign_in::Nothing;
+
+/// `GET /api/portal/organization`
+pub struct GetOrganization;
+
+impl Operation for GetOrganization {
+    const PERMISSION: Permission = Permission::GetOrganization;
+    const HAS_ETAG: bool = true;
+    const ACCEPTS: Accepts = Accepts::Bearer;
+    type Input = ();
+    type Object = OwnOrganization;
+
+    fn object((): &()) {}
+}
+
+/// Reads the person's organization.
+#[endpoint(operation_id = "getPortalOrganization", tags("portal"))]
+pub async fn get(
+    request: Authorized<GetOrganization>,
+) -> Result<Found<PortalOrganization>, ApiError> {
+    let organization = request.caller().organization();
+    request.found(etag(organization), organization.into())
+}
+
+/// `PUT /api/portal/organization`
+pub struct UpdateOrganization;
+
+impl Operation for UpdateOrganization {
+    const PERMISSION: Permission = Permission::UpdateOrganization;
+    const ACCEPTS: Accepts = Accepts::Bearer;
+    const HAS_ETAG: bool = true;
+    const REFUSES: &'static [ErrorType] = &[ErrorType::Conflict];
+    type Input = Body<Profile>;
+    type Object = StoredOrganization;
+
+    fn object(_: &Self::Input) {}
+}
+
+/// Changes the organization's name and slug.
+#[endpoint(operation_id = "updatePortalOrganization", tags("portal"))]
+pub async fn update(
+    request: Authorized<UpdateOrganization>,
+) -> Result<Changed<PortalOrganization>, ApiError> {
+    let Body(Profile { name, slug }) = request.input.clone();
+    let current = &request.object.0;
+    let expected = request.expected_version(&etag(current), current.version)?;
+    let organization = request
+        .write(move |write| async move {
+            let change = |organization: &mut Organization| {
+                organization.name = name;
+                slug.as_str().clone_into(&mut organization.slug);
+                Ok::<_, ApiError>(())
+            };
+            write
+                .tenant()
+                .update_organization(expected, &write.provenance(), change)
+                .await
+        })
+        .await?;
+    Ok(Changed(etag(&organization), (&organization).into()))
+}
+
+/// `POST /api/portal/organization/deactivate`
+pub struct DeactivateOrganization;
+
+impl Operation for DeactivateOrganization {
+    const PERMISSION: Permission = Permission::DeactivateOrganization;
+    const HAS_ETAG: bool = true;
+    const ACCEPTS: Accepts = Accepts::Bearer;
+    type Input = Body<Nothing>;
+    type Object = StoredOrganization;
+
+    fn object(_: &Self::Input) {}
+}
+
+/// Deactivates the organization and revokes every access key, refresh token and invitation. Reading
+/// goes on, writing ends; only an operator can undo it, and the keys stay revoked.
+#[endpoint(operation_id = "deactivateOrganization", tags("portal"))]
+pub async fn deactivate(
+    request: Authorized<DeactivateOrganization>,
+) -> Result<Changed<PortalOrganization>, ApiError> {
+    let current = &request.object.0;
+    let expected = request.expected_version(&etag(current), current.version)?;
+    let organization = request
+        .write(move |write| async move {
+            let by = write.provenance();
+            Ok(write
+                .tenant()
+                .deactivate_organization(expected, &by)
+                .await?)
+        })
+        .await?;
+    Ok(Changed(etag(&organization), (&organization).into()))
+}
+
+pub(super) fn etag(organization: &Organization) -> EntityTag {
+    EntityTag::new(organization.id, organization.version)
+}
+
+/// What a PUT says.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    name: Name,
+    slug: Slug,
+}
+
+impl BodyInput for Profile {
+    type Schema = ProfileBody;
+    const ON_PORTAL: bool = true;
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let name = fields.required("name", parse::name);
+        let slug = fields.required("slug", parse::slug);
+        Some(Self {
+            name: name?,
+            slug: slug?,
+        })
+    }
+}
+
+/// An organization's profile, as a whole.
+#[derive(ToSchema)]
+#[salvo(schema(name = "OrganizationProfile"))]
+#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
+pub struct ProfileBody {
+    /// 1 to 200 characters, at most 800 bytes.
+    #[salvo(schema(min_length = 1, max_length = 200, example = "Acme Corporation Inc."))]
+    name: String,
+    /// Its URL-safe name, unique.
+    #[salvo(schema(
+        min_length = 3,
+        max_length = 63,
+        pattern = "^[a-z0-9]+(-[a-z0-9]+)*$",
+        example = "acme"
+    ))]
+    slug: String,
+}
+
+/// An organization as the portal shows it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[salvo(schema(name = "OrganizationResponse", rename_all = "camelCase"))]
+pub struct PortalOrganization {
+    #[salvo(schema(format = "uuid", example = "01980f3a-7b1c-7def-8a12-3456789abcde"))]
+    id: String,
+    #[salvo(schema(example = "Acme Corporation"))]
+    name: String,
+    /// Its URL-safe name.
+    #[salvo(schema(example = "acme"))]
+    slug: String,
+    /// `org_` and the organization's code; never changes.
+    #[salvo(schema(example = "org_a1b2c3"))]
+    schema_name: String,
+    /// Whom to write to about bills.
+    #[salvo(schema(required = true, example = "billing@example.com"))]
+    contact_email: Option<String>,
+    /// Where new documents go.
+    #[salvo(schema(required = true, example = "eu-central-1"))]
+    default_region: Option<String>,
+    /// Where documents may go.
+    #[salvo(schema(example = json!(["ca-central-1", "us-east-2", "eu-central-1"])))]
+    allowed_regions: Vec<String>,
+    /// `free`, `starter`, `growth` or `pro`.
+    #[salvo(schema(example = "free"))]
+    plan_tier: &'static str,
+    /// Documents a month.
+    #[salvo(schema(example = 100))]
+    monthly_doc_limit: i64,
+    /// False once it is deactivated.
+    is_active: bool,
+    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
+    created_at: String,
+}
+
+impl From<&Organization> for PortalOrganization {
+    fn from(organization: &Organization) -> Self {
+        Self {
+            id: organization.id.uuid().to_string(),
+            name: organization.name.as_str().to_owned(),
+            slug: organization.slug.clone(),
+            schema_name: format!("org_{}", organization.code),
+            contact_email: organization.contact_email.clone(),
+            default_region: organization.default_region.clone(),
+            allowed_regions: organization.allowed_regions.clone(),
+            plan_tier: organization.plan_tier.as_str(),
+            monthly_doc_limit: organization.monthly_doc_limit,
+            is_active: organization.is_active,
+            created_at: timestamp::format(organization.created_at),
+        }
+    }
+}

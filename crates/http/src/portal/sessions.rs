@@ -1,0 +1,71 @@
+//! `/api/portal/sessions`: where the person who asks is signed in (contract section 5).
+
+use salvo::Writer;
+use salvo::oapi::{ToSchema, endpoint};
+use serde::Serialize;
+
+use crate::error::ApiError;
+use crate::input::PathUuid;
+use crate::own_person::OwnPerson;
+use charter_domain::caller::Caller;
+use charter_domain::id::SessionId;
+use charter_domain::timestamp;
+
+use super::answer::{Done, ShownList};
+
+/// Lists the open sessions of the person who asks, the newest first.
+#[endpoint(operation_id = "listSessions", tags("me"))]
+pub async fn list(request: OwnPerson<()>) -> Result<ShownList<SessionBody>, ApiError> {
+    let (person, state) = (request.person, request.request.state);
+    let scope = Caller::User(person.clone()).scope();
+    let open = state
+        .store
+        .within(scope)
+        .open_sessions(person.user.id, state.clock.now())
+        .await?;
+    let shown = open.into_iter().map(|session| SessionBody {
+        id: session.id.uuid().to_string(),
+        created_at: timestamp::format(session.created_at),
+        last_used_at: timestamp::format(session.last_used_at),
+        user_agent: session.user_agent,
+        current: Some(session.id) == person.session,
+    });
+    Ok(ShownList(shown.collect()))
+}
+
+/// Ends one of them, at once, whatever access token it has.
+#[endpoint(operation_id = "endSession", tags("me"))]
+pub async fn end(request: OwnPerson<PathUuid<SessionId>>) -> Result<Done, ApiError> {
+    let person = request.person;
+    request
+        .request
+        .run(|state, PathUuid(id), stranger| async move {
+            let id = id.ok_or_else(ApiError::not_found)?;
+            state
+                .portal_users
+                .end_session(&person, id, &stranger)
+                .await?;
+            Ok(Done::plain())
+        })
+        .await
+}
+
+/// Where somebody is signed in.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[salvo(schema(name = "Session", rename_all = "camelCase"))]
+pub struct SessionBody {
+    #[salvo(schema(format = "uuid", example = "01980f3a-7b1e-7def-8a12-3456789abcde"))]
+    id: String,
+    /// When it was begun by signing in.
+    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
+    created_at: String,
+    /// When it was last refreshed; it may have been used for 15 minutes after that.
+    #[salvo(schema(format = "date-time", example = "2025-09-30T12:15:00Z"))]
+    last_used_at: String,
+    /// As the browser called itself when it signed in.
+    #[salvo(schema(required = true, example = "Mozilla/5.0 (X11; Linux x86_64)"))]
+    user_agent: Option<String>,
+    /// Whether it is the one that asks.
+    current: bool,
+}

@@ -1,0 +1,280 @@
+//! `/api/portal/team`: the people of an organization (contract section 5).
+
+use salvo::Writer;
+use salvo::oapi::{ToSchema, endpoint};
+use serde::Serialize;
+
+use crate::authorized::{Authorized, Write};
+use crate::authorizer::Authorizer;
+use crate::error::{ApiError, Code, Detail, ErrorType, echo};
+use crate::fields::Fields;
+use crate::input::{Body, BodyInput, PathUserId};
+use crate::objects::{Member, OwnOrganization};
+use crate::operation::{Accepts, Operation};
+use charter_authz::question::Resource;
+use charter_domain::email::EmailAddress;
+use charter_domain::id::UserId;
+use charter_domain::organization::Organization;
+use charter_domain::permission::Permission;
+use charter_domain::timestamp;
+use charter_domain::user::User;
+
+use super::answer::{Done, Shown, ShownList};
+use super::parse;
+
+/// `GET /api/portal/team`
+pub struct ListMembers;
+
+impl Operation for ListMembers {
+    const PERMISSION: Permission = Permission::ListMembers;
+    const ACCEPTS: Accepts = Accepts::Bearer;
+    type Input = ();
+    type Object = OwnOrganization;
+
+    fn object((): &()) {}
+}
+
+/// Lists the people of the organization, the oldest member first.
+#[endpoint(operation_id = "listMembers", tags("team"))]
+pub async fn list(request: Authorized<ListMembers>) -> Result<ShownList<MemberBody>, ApiError> {
+    let members = request.tenant().list_members().await?;
+    Ok(ShownList(members.iter().map(MemberBody::from).collect()))
+}
+
+/// `POST /api/portal/team/invite`
+pub struct InviteMember;
+
+impl Operation for InviteMember {
+    const PERMISSION: Permission = Permission::InviteMember;
+    const ACCEPTS: Accepts = Accepts::Bearer;
+    const REFUSES: &'static [ErrorType] = &[ErrorType::Conflict];
+    type Input = Body<Invite>;
+    type Object = OwnOrganization;
+
+    fn object(_: &Self::Input) {}
+}
+
+/// Sends somebody a link into the organization; the one sent before is void then. Policy is also
+/// asked about the role.
+#[endpoint(operation_id = "inviteMember", tags("team"))]
+pub async fn invite(request: Authorized<InviteMember>) -> Result<Shown<InvitationBody>, ApiError> {
+    let Body(Invite { email, role }) = request.input.clone();
+    require_role(&request.authorizer, &role)?;
+    let invitation = request
+        .write(move |write| async move {
+            let into = write.authorizer.caller().organization();
+            let new = write.portal_users().prepare_invitation(email, role, into)?;
+            let stored = write.tenant().invite(new, &write.provenance()).await?;
+            write.portal_users().invitation_is_stored();
+            Ok(stored)
+        })
+        .await?;
+    Ok(Shown(InvitationBody {
+        email: invitation.email.to_string(),
+        role: invitation.role,
+        expires_at: timestamp::format(invitation.expires_at),
+    }))
+}
+
+/// `PUT /api/portal/team/{userId}/role`
+pub struct ChangeRole;
+
+impl Operation for ChangeRole {
+    const PERMISSION: Permission = Permission::ChangeRole;
+    const ACCEPTS: Accepts = Accepts::Bearer;
+    type Input = (PathUserId, Body<RoleChange>);
+    type Object = Member;
+
+    fn object((PathUserId(id), _): &Self::Input) -> Option<UserId> {
+        *id
+    }
+}
+
+/// Gives a member another role; nobody its own, and the last owner none. Policy is also asked about
+/// the role.
+#[endpoint(operation_id = "changeRole", tags("team"))]
+pub async fn change_role(request: Authorized<ChangeRole>) -> Result<Shown<MemberBody>, ApiError> {
+    let (_, Body(RoleChange { role })) = request.input.clone();
+    require_role(&request.authorizer, &role)?;
+    let id = request.object.0.id;
+    if id.to_string() == request.caller().principal_id() {
+        return Err(ApiError::invalid(
+            Code::OwnRole,
+            "nobody changes their own role, ask another owner or admin",
+        ));
+    }
+    let member = request
+        .write(move |write| async move {
+            let check = |member: &User| require_on(&write, Permission::ChangeRole, member);
+            let by = write.provenance();
+            write.tenant().change_role(id, &role, &by, check).await
+        })
+        .await?;
+    Ok(Shown(MemberBody::from(&member)))
+}
+
+/// `DELETE /api/portal/team/{userId}`
+pub struct RemoveMember;
+
+impl Operation for RemoveMember {
+    const PERMISSION: Permission = Permission::RemoveMember;
+    const ACCEPTS: Accepts = Accepts::Bearer;
+    type Input = PathUserId;
+    type Object = Member;
+
+    fn object(PathUserId(id): &Self::Input) -> Option<UserId> {
+        *id
+    }
+}
+
+/// Removes a member, whose sessions end. An owner is given another role first.
+#[endpoint(operation_id = "removeMember", tags("team"))]
+pub async fn remove(request: Authorized<RemoveMember>) -> Result<Done, ApiError> {
+    let id = request.object.0.id;
+    request
+        .write(move |write| async move {
+            let check = |member: &User| require_on(&write, Permission::RemoveMember, member);
+            let by = write.provenance();
+            write.tenant().remove_member(id, &by, check).await
+        })
+        .await?;
+    Ok(Done::plain())
+}
+
+/// Asks whether the caller may give the role, which the schema in force must have.
+fn require_role(authorizer: &Authorizer, role: &str) -> Result<(), ApiError> {
+    let catalogue = authorizer.snapshot().catalogue();
+    if !catalogue.has_role(role) {
+        let known: Vec<_> = catalogue.roles().collect();
+        let message = format!(
+            "there is no role {}; there are `{}`",
+            echo(role),
+            known.join("`, `")
+        );
+        let broken = Detail::new("/role", message);
+        return Err(ApiError::validation_failed_on_portal(vec![broken]));
+    }
+    authorizer.require(Permission::AssignTeamRole, Resource::Role(role))
+}
+
+/// Asks again about the locked row: the member may have become an owner since.
+fn require_on(write: &Write, permission: Permission, member: &User) -> Result<(), ApiError> {
+    let organization: &Organization = write.authorizer.caller().organization();
+    let resource = Resource::User {
+        user: member,
+        organization,
+    };
+    write.authorizer.require(permission, resource)
+}
+
+/// Who is invited, as what.
+#[derive(Debug, Clone)]
+pub struct Invite {
+    email: EmailAddress,
+    role: String,
+}
+
+impl BodyInput for Invite {
+    type Schema = InviteBody;
+    const ON_PORTAL: bool = true;
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let email = fields.required("email", parse::email);
+        let role = fields.required("role", parse::role_of_invited);
+        Some(Self {
+            email: email?,
+            role: role?,
+        })
+    }
+}
+
+/// Who is invited, as what.
+#[derive(ToSchema)]
+#[salvo(schema(name = "Invite"))]
+#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
+pub struct InviteBody {
+    #[salvo(schema(format = "email", example = "grace@example.com"))]
+    email: String,
+    /// Any role of the policies' schema but `owner`; as shipped `admin` or `member`.
+    #[salvo(schema(example = "member"))]
+    role: String,
+}
+
+/// An invitation that was sent.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[salvo(schema(name = "Invitation", rename_all = "camelCase"))]
+pub struct InvitationBody {
+    #[salvo(schema(example = "grace@example.com"))]
+    email: String,
+    #[salvo(schema(example = "member"))]
+    role: String,
+    /// From then on its link is void.
+    #[salvo(schema(format = "date-time", example = "2025-10-02T12:00:00Z"))]
+    expires_at: String,
+}
+
+/// What somebody becomes.
+#[derive(Debug, Clone)]
+pub struct RoleChange {
+    role: String,
+}
+
+impl BodyInput for RoleChange {
+    type Schema = RoleChangeBody;
+    const ON_PORTAL: bool = true;
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let role = fields.required("role", parse::role);
+        Some(Self { role: role? })
+    }
+}
+
+/// What somebody becomes.
+#[derive(ToSchema)]
+#[salvo(schema(name = "RoleChange"))]
+#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
+pub struct RoleChangeBody {
+    /// Any role of the policies' schema; as shipped `owner`, `admin` or `member`.
+    #[salvo(schema(example = "admin"))]
+    role: String,
+}
+
+/// A person as the team sees it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[salvo(schema(name = "Member", rename_all = "camelCase"))]
+pub struct MemberBody {
+    #[salvo(schema(format = "uuid", example = "01980f3a-7b1d-7def-8a12-3456789abcde"))]
+    id: String,
+    #[salvo(schema(example = "ada@example.com"))]
+    email: String,
+    /// A role of the policies' schema; as shipped `owner`, `admin` or `member`.
+    #[salvo(schema(example = "owner"))]
+    role: String,
+    /// False while an operator has disabled it.
+    is_active: bool,
+    email_verified: bool,
+    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
+    created_at: String,
+    #[salvo(schema(
+        format = "date-time",
+        required = true,
+        example = "2025-09-30T12:00:00Z"
+    ))]
+    last_login_at: Option<String>,
+}
+
+impl From<&User> for MemberBody {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id.uuid().to_string(),
+            email: user.email.clone(),
+            role: user.role.clone(),
+            is_active: user.is_active,
+            email_verified: user.email_verified,
+            created_at: timestamp::format(user.created_at),
+            last_login_at: user.last_login_at.map(timestamp::format),
+        }
+    }
+}

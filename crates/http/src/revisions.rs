@@ -1,0 +1,67 @@
+//! Policies that were in force earlier, to explain the decisions that they took.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use charter_authz::folder::Folder;
+use charter_authz::snapshot::Snapshot;
+use charter_store::{Error, Store};
+
+/// So many are kept at once: what is asked about most is of the last few edits.
+const MOST_KEPT: usize = 4;
+
+/// Earlier policies, from the database.
+#[derive(Debug, Default)]
+pub struct Revisions {
+    /// The one that was used last is the last.
+    kept: Mutex<VecDeque<Arc<Snapshot>>>,
+}
+
+impl Revisions {
+    /// The policies of that digest; `None` if they are not known, or this version cannot read them.
+    /// It may take seconds.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn get(&self, store: &Store, digest: &str) -> Result<Option<Arc<Snapshot>>, Error> {
+        if let Some(kept) = self.kept(digest) {
+            return Ok(Some(kept));
+        }
+        let Some((revision, files)) = store.policies_of_digest(digest).await? else {
+            return Ok(None);
+        };
+        let loaded = tokio::task::spawn_blocking(move || {
+            Folder::of_files(Path::new(""), files).and_then(|folder| Snapshot::of(&folder))
+        });
+        match loaded.await {
+            Ok(Ok(snapshot)) if **snapshot.digest() == *digest => {
+                let snapshot = Arc::new(snapshot);
+                let mut kept = self.kept.lock();
+                if kept.len() >= MOST_KEPT {
+                    kept.pop_front();
+                }
+                kept.push_back(Arc::clone(&snapshot));
+                Ok(Some(snapshot))
+            }
+            _ => {
+                tracing::warn!(
+                    revision = revision.sequence,
+                    "earlier policies cannot be read by this version, their decisions are not explained"
+                );
+                Ok(None)
+            }
+        }
+    }
+
+    fn kept(&self, digest: &str) -> Option<Arc<Snapshot>> {
+        let mut kept = self.kept.lock();
+        let place = kept.iter().position(|kept| **kept.digest() == *digest)?;
+        let found = kept.remove(place)?;
+        kept.push_back(Arc::clone(&found));
+        Some(found)
+    }
+}

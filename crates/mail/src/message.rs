@@ -1,0 +1,247 @@
+//! Words for a letter, and the message they make: text and HTML (RFC 2046 section 5.1.4).
+
+use lettre::message::header::{ContentTransferEncoding, ContentType};
+use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
+use lettre::{Address, Message};
+use minijinja::{Environment, context};
+use url::Host;
+
+use charter_domain::id::MailId;
+use charter_domain::letter::{Letter, Matter};
+use charter_domain::timestamp::Timestamp;
+
+/// Without its line end.
+const LONGEST_LINE: usize = 998;
+const TEXT: &str = "letter.txt";
+/// The ending makes the engine escape what is put in.
+const HTML: &str = "letter.html";
+
+/// A message could not be composed.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// The sender's address in the settings.
+    #[error("`mail.from` is not an address such as `Charter <no-reply@example.com>`: {0}")]
+    From(lettre::address::AddressError),
+    /// What only a mail server with SMTPUTF8 (RFC 6531) would take.
+    #[error("`mail.from` must have only ASCII characters before the `@`")]
+    FromNotAscii,
+    /// The recipient's address.
+    #[error("the recipient's address cannot be written to: {0}")]
+    To(lettre::address::AddressError),
+    /// A template.
+    #[error("the mail's template is broken: {0}")]
+    Template(#[from] minijinja::Error),
+    /// The message as a whole.
+    #[error("the mail cannot be composed: {0}")]
+    Message(#[from] lettre::error::Error),
+}
+
+/// Composes messages from one sender.
+pub struct Composer {
+    from: Mailbox,
+    templates: Environment<'static>,
+}
+
+struct Words {
+    subject: String,
+    text: String,
+    action: &'static str,
+    note: &'static str,
+}
+
+impl Composer {
+    /// Messages from that address; from `charter@localhost` where none is set.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError::From`].
+    pub fn new(from: &str) -> Result<Self, ComposeError> {
+        let from = if from.is_empty() {
+            "Charter <charter@localhost>"
+        } else {
+            from
+        };
+        let mut templates = Environment::new();
+        templates.add_template(TEXT, include_str!("letter.txt"))?;
+        templates.add_template(HTML, include_str!("letter.html"))?;
+        Ok(Self {
+            from: sender(from)?,
+            templates,
+        })
+    }
+
+    /// The message of a letter. The same mail composed again has the same message id, so that a
+    /// mailbox that got it twice can tell.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError`].
+    pub fn compose(
+        &self,
+        id: MailId,
+        letter: &Letter,
+        now: Timestamp,
+    ) -> Result<Message, ComposeError> {
+        let words = words(&letter.matter);
+        let values = context! {
+            heading => words.subject,
+            text => words.text,
+            action => words.action,
+            note => words.note,
+            link => letter.link,
+        };
+        let text = self.templates.get_template(TEXT)?.render(&values)?;
+        let html = self.templates.get_template(HTML)?.render(&values)?;
+        let to = letter.to.parse().map_err(ComposeError::To)?;
+        let domain = self.from.email.domain();
+        Ok(Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .subject(words.subject)
+            .date(now.into())
+            .message_id(Some(format!("<{}@{domain}>", id.uuid())))
+            .multipart(
+                MultiPart::alternative()
+                    .singlepart(plain(text))
+                    .singlepart(SinglePart::html(html)),
+            )?)
+    }
+}
+
+/// Reads `mail.from`; an international domain becomes A-labels (UTS #46), which every mail server takes.
+fn sender(text: &str) -> Result<Mailbox, ComposeError> {
+    let mailbox: Mailbox = text.parse().map_err(ComposeError::From)?;
+    if !mailbox.email.user().is_ascii() {
+        return Err(ComposeError::FromNotAscii);
+    }
+    let Ok(Host::Domain(domain)) = Host::parse(mailbox.email.domain()) else {
+        // An address literal is ASCII already.
+        return Ok(mailbox);
+    };
+    let address = Address::new(mailbox.email.user(), domain).map_err(ComposeError::From)?;
+    Ok(Mailbox::new(mailbox.name, address))
+}
+
+/// As it is where it can be (RFC 5322 section 2.1.1), so that a person who reads the file finds the
+/// link in one piece; the library would fold lines of more than 76 characters.
+fn plain(text: String) -> SinglePart {
+    if !text.is_ascii() || text.lines().any(|line| line.len() > LONGEST_LINE) {
+        return SinglePart::plain(text);
+    }
+    let lines: Vec<_> = text.lines().collect();
+    let bytes = lines.join("\r\n").into_bytes();
+    SinglePart::builder()
+        .header(ContentType::TEXT_PLAIN)
+        .body(Body::dangerous_pre_encoded(
+            bytes,
+            ContentTransferEncoding::SevenBit,
+        ))
+}
+
+fn words(matter: &Matter) -> Words {
+    match matter {
+        Matter::VerifyEmail => Words {
+            subject: "Verify your e-mail address".to_owned(),
+            text:
+                "Somebody, probably you, registered an organization with this address. Follow the \
+                   link and enter the password that you chose, to show that the address is yours; \
+                   until then you can look, but not change anything."
+                    .to_owned(),
+            action: "Verify the address",
+            note: "The link can be used once, for 24 hours. If it was not you, ignore this mail.",
+        },
+        Matter::ResetPassword => Words {
+            subject: "Reset your password".to_owned(),
+            text:
+                "Somebody, probably you, asked to set another password. Follow the link to choose \
+                   it; you will be signed out everywhere."
+                    .to_owned(),
+            action: "Choose another password",
+            note: "The link can be used once, for an hour. If it was not you, ignore this mail: the \
+                   password stays as it is.",
+        },
+        Matter::Invitation { organization, role } => Words {
+            subject: format!("You are invited to {organization}"),
+            text: format!(
+                "You are invited to join {organization} with the role {role}. Follow the link to \
+                 choose a password and sign in."
+            ),
+            action: "Accept the invitation",
+            note: "The link can be used once, for 48 hours. If you did not expect it, ignore this \
+                   mail.",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use charter_domain::timestamp;
+
+    fn composed(matter: Matter, from: &str) -> String {
+        let letter = Letter {
+            to: "ada@example.com".to_owned(),
+            matter,
+            link: "https://portal.example.com/x?token=abc_DEF-1&more".to_owned(),
+        };
+        let id = MailId::from_uuid(uuid::Uuid::from_u128(7));
+        let now = timestamp::parse("2025-09-30T12:00:00Z").expect("a time");
+        let composer = Composer::new(from).expect("an address");
+        let message = composer.compose(id, &letter, now).expect("a message");
+        String::from_utf8(message.formatted()).expect("text")
+    }
+
+    #[test]
+    fn a_message_has_both_forms_and_escapes_what_people_wrote() {
+        let text = composed(
+            Matter::Invitation {
+                organization: "<b>Größe</b> & Söhne".to_owned(),
+                role: "admin".to_owned(),
+            },
+            "Charter <no-reply@example.com>",
+        );
+        for part in [
+            "To: ada@example.com",
+            "Message-ID: <00000000-0000-0000-0000-000000000007@example.com>",
+            "Date: Tue, 30 Sep 2025 12:00:00 +0000",
+            "multipart/alternative",
+            "text/plain; charset=utf-8",
+            "text/html; charset=utf-8",
+            "Subject: You are invited to ",
+        ] {
+            assert!(text.contains(part), "no `{part}` in\n{text}");
+        }
+        assert!(
+            !text.contains("\r\n<b>") && text.contains("&lt;b&gt;"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn every_matter_has_words_and_a_bad_sender_is_refused() {
+        for matter in [Matter::VerifyEmail, Matter::ResetPassword] {
+            assert!(composed(matter, "").contains("From: Charter <charter@localhost>"));
+        }
+        for bad in [
+            "nobody",
+            "Charter <>",
+            "a b@example.com",
+            "Ада <ада@example.com>",
+        ] {
+            let refused = Composer::new(bad).err().expect("no address").to_string();
+            assert!(refused.contains("mail.from"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn an_international_sender_is_written_in_ascii() {
+        let text = composed(Matter::VerifyEmail, "Bücher <No-Reply@Bücher.example>");
+        for part in [
+            "<No-Reply@xn--bcher-kva.example>",
+            "@xn--bcher-kva.example>",
+        ] {
+            assert!(text.contains(part), "no `{part}` in\n{text}");
+        }
+        assert!(text.is_ascii(), "{text}");
+    }
+}

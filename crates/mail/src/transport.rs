@@ -1,0 +1,92 @@
+//! Where messages go: a mail server, or files for whoever tries things out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lettre::transport::smtp;
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use url::Host;
+
+use super::smtp_url;
+use charter_domain::id::MailId;
+use charter_system::private;
+
+/// A message did not get away.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// The mail server's.
+    #[error("the mail server: {0}")]
+    Smtp(#[from] smtp::Error),
+    /// The mail server's URL is not one.
+    #[error("{0}")]
+    Url(String),
+    /// A file could not be written.
+    #[error("`{0}` cannot be written: {1}")]
+    File(PathBuf, io::Error),
+}
+
+/// Where messages go.
+pub enum Transport {
+    /// A mail server.
+    Smtp(Box<AsyncSmtpTransport<Tokio1Executor>>),
+    /// Files `{mail id}.eml` in this directory, readable by their owner only: links are secrets.
+    Files(PathBuf),
+}
+
+impl Transport {
+    /// To the mail server of that URL. `name` is what this machine calls itself in EHLO (RFC 5321
+    /// section 4.1.1.1); without one it is the machine's own name.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Url`] for a URL that it does not understand, [`TransportError::Smtp`] where TLS
+    /// cannot be set up.
+    pub fn smtp(url: &str, name: Option<Host<String>>) -> Result<Self, TransportError> {
+        let name = match name {
+            Some(Host::Domain(domain)) => ClientId::Domain(domain),
+            Some(Host::Ipv4(ip)) => ClientId::Ipv4(ip),
+            Some(Host::Ipv6(ip)) => ClientId::Ipv6(ip),
+            None => ClientId::default(),
+        };
+        let transport = smtp_url::builder(url, name)?.build();
+        Ok(Self::Smtp(Box::new(transport)))
+    }
+
+    /// Into that directory.
+    #[must_use]
+    pub const fn files(directory: PathBuf) -> Self {
+        Self::Files(directory)
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`]; the message may be sent again.
+    pub async fn send(&self, id: MailId, message: &Message) -> Result<(), TransportError> {
+        match self {
+            Self::Smtp(server) => {
+                server
+                    .send_raw(message.envelope(), &message.formatted())
+                    .await?;
+                Ok(())
+            }
+            Self::Files(directory) => {
+                let file = directory.join(format!("{}.eml", id.uuid()));
+                let written = write(directory, &file, message.formatted()).await;
+                written.map_err(|error| TransportError::File(file, error))
+            }
+        }
+    }
+}
+
+/// Whole or not at all, as who reads the directory sees it.
+async fn write(directory: &Path, file: &Path, content: Vec<u8>) -> io::Result<()> {
+    let (directory, file) = (directory.to_owned(), file.to_owned());
+    let written = tokio::task::spawn_blocking(move || {
+        private::create_dir(&directory)?;
+        private::replace(&file, &file.with_extension("new"), &content)
+    });
+    written.await.map_err(io::Error::other)?
+}

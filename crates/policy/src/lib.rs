@@ -1,0 +1,24 @@
+//! The security team's tools over the same policies that the service decides by: what they ask
+//! here of a folder is answered about exactly what would be served.
+
+#![warn(missing_docs, clippy::missing_errors_doc, clippy::must_use_candidate)]
+
+mod by_action;
+pub mod conditions;
+pub mod counterexample;
+pub mod diff;
+pub mod explain;
+pub mod format;
+pub mod gates;
+pub mod limits;
+pub mod manifest;
+mod possible;
+pub mod prove;
+pub mod replay;
+mod request_type;
+mod served;
+pub mod solver;
+pub mod stop;
+pub mod test;
+pub mod verdict;
+pub mod written_request;

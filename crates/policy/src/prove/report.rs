@@ -1,0 +1,124 @@
+//! Proofs in words.
+
+use std::fmt::Write;
+
+use super::shadow::ShadowedBy;
+use super::{Claim, Finding, Proofs, Verdict};
+use crate::counterexample::Named;
+
+impl Proofs {
+    /// What does not hold, with counterexamples, and what makes no difference; then one line that
+    /// sums it up.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let mut report = String::new();
+        for finding in &self.findings {
+            report.push_str(&finding.text());
+            report.push('\n');
+        }
+        for shadow in &self.shadows {
+            let policy = &shadow.policy;
+            // Writing to a string cannot fail.
+            let _ = match &shadow.by {
+                ShadowedBy::Forbids => {
+                    writeln!(
+                        report,
+                        "{policy} makes no difference: forbids deny all of it"
+                    )
+                }
+                ShadowedBy::Permits(by) => {
+                    let by = list(by);
+                    writeln!(
+                        report,
+                        "{policy} makes no difference: {by} allows all of it"
+                    )
+                }
+            };
+        }
+        report.push_str(&self.summary());
+        report
+    }
+
+    /// One line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let verdict = match self.findings.len() {
+            0 if self.from_cache => "proved earlier".to_owned(),
+            0 => "proved".to_owned(),
+            1 => "not proved: 1 finding".to_owned(),
+            many => format!("not proved: {many} findings"),
+        };
+        format!(
+            "{verdict}, {} policies, {} invariants, {} kinds of request, cvc5 {}\n",
+            self.policies,
+            self.invariants.len(),
+            self.request_types,
+            self.solver
+        )
+    }
+}
+
+impl Finding {
+    /// Several lines.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = match (&self.claim, &self.verdict) {
+            (Claim::Invariant { name, .. }, Verdict::Refuted { .. }) => {
+                format!("broken: invariant `{name}`")
+            }
+            (Claim::NeverErrors { policy }, Verdict::Refuted { .. }) => {
+                format!("may fail: {policy}, and a policy that fails does not count")
+            }
+            (Claim::CanMatch { policy, forbid }, Verdict::Never) => {
+                let does = if *forbid { "forbids" } else { "permits" };
+                format!("dead: {policy} {does} nothing, no request matches it")
+            }
+            (claim, _) => format!("not proved: {}", claim.text()),
+        };
+        if let Claim::Invariant { at_start: true, .. } = self.claim {
+            text.push_str(" as it was when the service started");
+        }
+        if let Some(request_type) = &self.request_type {
+            let _ = write!(text, "\n  when a {request_type}");
+        }
+        if self.and_more > 0 {
+            let _ = write!(
+                text,
+                ", and perhaps for {} more kinds of request",
+                self.and_more
+            );
+        }
+        text.push('\n');
+        match &self.verdict {
+            Verdict::Refuted { counterexample, by } => {
+                text.push_str(&counterexample.text());
+                if let Claim::Invariant { name, .. } = &self.claim {
+                    let by = list(by);
+                    let _ = writeln!(text, "  is allowed by {by}");
+                    let _ = writeln!(text, "  but not by invariants/{name}.cedar");
+                }
+            }
+            Verdict::NotProved { reason } => {
+                let _ = writeln!(text, "  {reason}");
+            }
+            Verdict::Never => {}
+        }
+        text
+    }
+}
+
+impl Claim {
+    fn text(&self) -> String {
+        match self {
+            Self::Invariant { name, .. } => format!("invariant `{name}`"),
+            Self::NeverErrors { policy } => format!("that {policy} never fails"),
+            Self::CanMatch { policy, .. } => format!("that {policy} can match"),
+            Self::Everything => "anything".to_owned(),
+        }
+    }
+}
+
+fn list(names: &[Named]) -> String {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}

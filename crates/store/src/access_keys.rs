@@ -1,0 +1,327 @@
+//! Access keys of one service account: listed, made, revoked. `rotation` replaces them.
+
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
+};
+use serde_json::{Value, json};
+
+use super::audit::{Action, Changes, Entry};
+use super::entity::{access_key, stored_time};
+use super::listing::{self, Sort};
+use super::write::{Write, one_row};
+use super::{Error, Store, Tenant};
+use charter_domain::access_key::{AccessKey, MAX_ACTIVE_KEYS, SealedSecret};
+use charter_domain::audit::Provenance;
+use charter_domain::id::{AccessKeyId, ServiceAccountId};
+use charter_domain::ip_allowlist::IpAllowlist;
+use charter_domain::page::{KeyOrder, Page, PageRequest};
+use charter_domain::permission::Permission;
+use charter_domain::service_account::ServiceAccount;
+use charter_domain::text::Description;
+use charter_domain::timestamp::{self, Timestamp};
+
+/// A key to be made. Its id is drawn by whoever seals the secret: the seal is bound to it.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// Its id.
+    pub id: AccessKeyId,
+    /// The public text, `sa_…`.
+    pub access_key: String,
+    /// The secret, sealed for this row.
+    pub secret: SealedSecret,
+    /// What it is for.
+    pub description: Description,
+    /// Where it may be used from.
+    pub ip_allowlist: IpAllowlist,
+    /// From then on it is refused.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What a check sees of a key that is about to be made, all of it locked.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyToMake<'a> {
+    /// Who will sign with it.
+    pub owner: &'a ServiceAccount,
+    /// The key that signed the request; `None` where a person or an operator asks.
+    pub signer: Option<&'a AccessKey>,
+    /// Where it may be used from.
+    pub ip_allowlist: &'a IpAllowlist,
+    /// From then on it is refused.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// For operators: the key with that text or id, revoked and expired ones too.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn find_access_key(&self, named: &str) -> Result<Option<AccessKey>, Error> {
+        let condition = match named.parse::<AccessKeyId>() {
+            Ok(id) => access_key::Column::Id.eq(id.uuid()),
+            Err(_) => access_key::Column::AccessKey.eq(named),
+        };
+        let found = access_key::Entity::find().filter(condition);
+        let found = found.one(&self.reader).await?;
+        found.map(AccessKey::try_from).transpose()
+    }
+}
+
+impl Tenant<'_> {
+    pub(super) fn keys(&self, service_account: ServiceAccountId) -> Select<access_key::Entity> {
+        access_key::Entity::find()
+            .filter(access_key::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
+            .filter(access_key::Column::ServiceAccountId.eq(service_account.uuid()))
+    }
+
+    /// One page of a service account's keys; without revoked and expired ones unless asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if the tenant has no such service account, and those of the database.
+    pub async fn list_keys(
+        &self,
+        service_account: ServiceAccountId,
+        page: PageRequest<KeyOrder>,
+        include_inactive: bool,
+    ) -> Result<Page<AccessKey>, Error> {
+        self.service_account(service_account).await?;
+        let mut query = self.keys(service_account);
+        if !include_inactive {
+            query = query.filter(is_active(stored_time(self.store.clock.now())));
+        }
+        let (column, nulls_are_earliest) = match page.order {
+            KeyOrder::CreatedAt => (access_key::Column::CreatedAt, true),
+            KeyOrder::ExpiresAt => (access_key::Column::ExpiresAt, false),
+            KeyOrder::LastUsedAt => (access_key::Column::LastUsedAt, true),
+        };
+        let sort = Sort {
+            column,
+            nulls_are_earliest,
+        };
+        listing::page(self.store, query, &page, sort, access_key::Column::Id).await
+    }
+
+    /// Every key of the organization, newest first: for operators.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn all_keys(&self, include_inactive: bool) -> Result<Vec<AccessKey>, Error> {
+        let mut query = access_key::Entity::find()
+            .filter(access_key::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
+            .order_by_desc(access_key::Column::CreatedAt)
+            .order_by_desc(access_key::Column::Id);
+        if !include_inactive {
+            query = query.filter(is_active(stored_time(self.store.clock.now())));
+        }
+        let rows = query.all(&self.store.reader).await?;
+        rows.into_iter().map(AccessKey::try_from).collect()
+    }
+
+    /// One key of a service account.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if the tenant has no such service account or it has no such key, and
+    /// those of the database.
+    pub async fn key(
+        &self,
+        service_account: ServiceAccountId,
+        id: AccessKeyId,
+    ) -> Result<AccessKey, Error> {
+        self.service_account(service_account).await?;
+        self.keys(service_account)
+            .filter(access_key::Column::Id.eq(id.uuid()))
+            .one(&self.store.reader)
+            .await?
+            .ok_or(Error::NotFound)?
+            .try_into()
+    }
+
+    /// Makes a key. `check` sees what it is to be, and its error ends the transaction.
+    ///
+    /// # Errors
+    ///
+    /// Those of `check`; [`Error::NotFound`]; [`Error::TooManyKeys`];
+    /// [`Error::OrganizationInactive`]; and those of the database.
+    pub async fn create_key<E: From<Error>>(
+        &self,
+        service_account: ServiceAccountId,
+        by: &Provenance,
+        new: NewKey,
+        check: impl FnOnce(&KeyToMake<'_>) -> Result<(), E> + Send,
+    ) -> Result<AccessKey, E> {
+        let (mut write, _) = self.begin(by).await?;
+        let owner = self.lock_service_account(&write, service_account).await?;
+        let signer = self.signing_key(&write, by).await?;
+        check(&KeyToMake {
+            owner: &owner,
+            signer: signer.as_ref(),
+            ip_allowlist: &new.ip_allowlist,
+            expires_at: new.expires_at.map(stored_time),
+        })?;
+        self.check_room(&write, service_account, None).await?;
+        let key = insert(&mut write, &owner, new, Permission::CreateKey).await?;
+        write.commit().await?;
+        Ok(key)
+    }
+
+    /// Revokes a key for good. A revoked key stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::OrganizationInactive`], and those of the database.
+    pub async fn revoke_key(
+        &self,
+        service_account: ServiceAccountId,
+        id: AccessKeyId,
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let (mut write, _) = self.begin_always(by).await?;
+        self.lock_service_account(&write, service_account).await?;
+        let before = self.lock_key(&write, service_account, id).await?;
+        if before.revoked_at.is_some() {
+            return Ok(());
+        }
+        let after = AccessKey {
+            revoked_at: Some(write.at()),
+            ..before.clone()
+        };
+        update(&mut write, Permission::RevokeKey, &before, &after).await?;
+        write.commit().await
+    }
+
+    /// The key that signed the request, as it is now: it may have been rotated since.
+    pub(super) async fn signing_key(
+        &self,
+        write: &Write<'_>,
+        by: &Provenance,
+    ) -> Result<Option<AccessKey>, Error> {
+        let Some(id) = by.access_key else {
+            return Ok(None);
+        };
+        let row = access_key::Entity::find_by_id(id.uuid())
+            .filter(access_key::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
+            .one(&write.transaction)
+            .await?;
+        Ok(Some(row.ok_or(Error::CallerRevoked)?.try_into()?))
+    }
+
+    pub(super) async fn lock_key(
+        &self,
+        write: &Write<'_>,
+        service_account: ServiceAccountId,
+        id: AccessKeyId,
+    ) -> Result<AccessKey, Error> {
+        self.keys(service_account)
+            .filter(access_key::Column::Id.eq(id.uuid()))
+            .lock_exclusive()
+            .one(&write.transaction)
+            .await?
+            .ok_or(Error::NotFound)?
+            .try_into()
+    }
+
+    /// Whether one more key may be active; those in overlap and `except` are not counted.
+    pub(super) async fn check_room(
+        &self,
+        write: &Write<'_>,
+        service_account: ServiceAccountId,
+        except: Option<AccessKeyId>,
+    ) -> Result<(), Error> {
+        let mut active = self
+            .keys(service_account)
+            .filter(is_active(write.at()))
+            .filter(access_key::Column::RotatedAt.is_null());
+        if let Some(except) = except {
+            active = active.filter(access_key::Column::Id.ne(except.uuid()));
+        }
+        let active = active.count(&write.transaction).await?;
+        if usize::try_from(active).is_ok_and(|active| active < MAX_ACTIVE_KEYS) {
+            Ok(())
+        } else {
+            Err(Error::TooManyKeys)
+        }
+    }
+}
+
+fn is_active(now: Timestamp) -> Condition {
+    Condition::all()
+        .add(access_key::Column::RevokedAt.is_null())
+        .add(
+            Condition::any()
+                .add(access_key::Column::ExpiresAt.is_null())
+                .add(access_key::Column::ExpiresAt.gt(now)),
+        )
+}
+
+/// Inserts a key with its audit event.
+pub(super) async fn insert(
+    write: &mut Write<'_>,
+    owner: &ServiceAccount,
+    new: NewKey,
+    action: Permission,
+) -> Result<AccessKey, Error> {
+    let key = AccessKey {
+        id: new.id,
+        organization_id: owner.organization_id,
+        service_account_id: owner.id,
+        access_key: new.access_key,
+        description: new.description,
+        ip_allowlist: new.ip_allowlist,
+        expires_at: new.expires_at.map(stored_time),
+        rotated_at: None,
+        revoked_at: None,
+        last_used_at: None,
+        created_at: write.at(),
+    };
+    access_key::Entity::insert(access_key::insertable(&key, new.secret))
+        .exec_without_returning(&write.transaction)
+        .await?;
+    let entry = Entry {
+        action: Action::Permission(action),
+        resource: key.id.to_string(),
+        changes: Changes::created(view(&key)),
+    };
+    write.record(key.organization_id, entry).await?;
+    Ok(key)
+}
+
+/// Writes a locked key's new state with its audit event.
+pub(super) async fn update(
+    write: &mut Write<'_>,
+    action: Permission,
+    before: &AccessKey,
+    after: &AccessKey,
+) -> Result<(), Error> {
+    let updated = access_key::Entity::update_many()
+        .set(access_key::changeable(after))
+        .filter(access_key::Column::Id.eq(before.id.uuid()))
+        .filter(access_key::Column::OrganizationId.eq(before.organization_id.uuid()))
+        .filter(access_key::Column::RevokedAt.is_null())
+        .exec(&write.transaction)
+        .await?;
+    one_row(updated.rows_affected)?;
+    let entry = Entry {
+        action: Action::Permission(action),
+        resource: before.id.to_string(),
+        changes: Changes::between(view(before), view(after)),
+    };
+    write.record(before.organization_id, entry).await
+}
+
+/// What the audit log shows of a key: never its secret, sealed or not.
+fn view(key: &AccessKey) -> Value {
+    let time = |at: Option<Timestamp>| at.map(timestamp::format);
+    json!({
+        "service_account_id": key.service_account_id.to_string(),
+        "access_key": key.access_key,
+        "description": key.description.as_str(),
+        "ip_allowlist": key.ip_allowlist.to_texts(),
+        "expires_at": time(key.expires_at),
+        "rotated_at": time(key.rotated_at),
+        "revoked_at": time(key.revoked_at),
+    })
+}

@@ -1,0 +1,234 @@
+//! Accounts of one tenant.
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Select};
+use serde_json::{Value, json};
+
+use super::audit::{Action, Changes, Entry};
+use super::entity::account;
+use super::listing::{self, Sort};
+use super::write::{Write, check_version, one_row};
+use super::{Error, GrantedNames, Tenant, codes, granted_names};
+use charter_domain::account::Account;
+use charter_domain::audit::Provenance;
+use charter_domain::code::Code;
+use charter_domain::entropy::Entropy;
+use charter_domain::id::{AccountId, OrganizationId};
+use charter_domain::metadata::Metadata;
+use charter_domain::page::{Page, PageRequest, ResourceOrder};
+use charter_domain::permission::Permission;
+use charter_domain::text::Name;
+
+/// An account to be made.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    /// Its name.
+    pub name: Name,
+    /// The tenant's own notes.
+    pub metadata: Metadata,
+}
+
+impl Tenant<'_> {
+    fn accounts(&self) -> Select<account::Entity> {
+        account::Entity::find()
+            .filter(account::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
+    }
+
+    /// One page of the accounts; without inactive ones unless asked for.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn list_accounts(
+        &self,
+        page: PageRequest<ResourceOrder>,
+        include_inactive: bool,
+    ) -> Result<Page<Account>, Error> {
+        let mut query = self.accounts();
+        if !include_inactive {
+            query = query.filter(account::Column::IsActive.eq(true));
+        }
+        let column = match page.order {
+            ResourceOrder::CreatedAt => account::Column::CreatedAt,
+            ResourceOrder::UpdatedAt => account::Column::UpdatedAt,
+            ResourceOrder::Name => account::Column::Name,
+        };
+        let sort = Sort {
+            column,
+            nulls_are_earliest: true,
+        };
+        listing::page(self.store, query, &page, sort, account::Column::Id).await
+    }
+
+    /// One account.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], and those of the database.
+    pub async fn account(&self, id: AccountId) -> Result<Account, Error> {
+        self.accounts()
+            .filter(account::Column::Id.eq(id.uuid()))
+            .one(&self.store.reader)
+            .await?
+            .ok_or(Error::NotFound)?
+            .try_into()
+    }
+
+    /// The account that service accounts land in unless told otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is no such organization, and those of the database.
+    pub async fn default_account(&self) -> Result<Account, Error> {
+        self.accounts()
+            .filter(account::Column::IsDefault.eq(true))
+            .one(&self.store.reader)
+            .await?
+            .ok_or(Error::NotFound)?
+            .try_into()
+    }
+
+    /// Makes an account.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OrganizationInactive`], and those of the database.
+    pub async fn create_account(&self, new: NewAccount, by: &Provenance) -> Result<Account, Error> {
+        let (mut write, organization) = self.begin(by).await?;
+        let account = insert(
+            &mut write,
+            &*self.store.entropy,
+            organization.id,
+            new.name,
+            new.metadata,
+            false,
+        )
+        .await?;
+        write.commit().await?;
+        Ok(account)
+    }
+
+    /// Changes an account's name, metadata or activity: `change` sees the current one, locked,
+    /// and its error ends the transaction; so does that of `wake`, which sees what the account's
+    /// service accounts have, where they come to life again with it. What is left as it was writes
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of `change` and `wake`; [`Error::NotFound`]; [`Error::Stale`] if `expected` is not the current
+    /// version; [`Error::DefaultAccount`] if it would go inactive;
+    /// [`Error::OrganizationInactive`]; and those of the database.
+    pub async fn update_account<E: From<Error>>(
+        &self,
+        id: AccountId,
+        expected: Option<i64>,
+        by: &Provenance,
+        change: impl FnOnce(&mut Account) -> Result<(), E> + Send,
+        wake: impl FnOnce(&GrantedNames) -> Result<(), E> + Send,
+    ) -> Result<Account, E> {
+        let (write, _) = self.begin(by).await?;
+        let before = self.lock_account(&write, id).await?;
+        check_version(expected, before.version)?;
+        let mut after = before.clone();
+        change(&mut after)?;
+        if after.is_active && !before.is_active {
+            wake(&granted_names::of_account(&write, &before).await?)?;
+        }
+        Ok(save(write, before, after).await?)
+    }
+
+    pub(super) async fn lock_account(
+        &self,
+        write: &Write<'_>,
+        id: AccountId,
+    ) -> Result<Account, Error> {
+        self.accounts()
+            .filter(account::Column::Id.eq(id.uuid()))
+            .lock_exclusive()
+            .one(&write.transaction)
+            .await?
+            .ok_or(Error::NotFound)?
+            .try_into()
+    }
+}
+
+/// Inserts an account under a new code, with its audit event.
+pub(super) async fn insert(
+    write: &mut Write<'_>,
+    entropy: &dyn Entropy,
+    organization_id: OrganizationId,
+    name: Name,
+    metadata: Metadata,
+    is_default: bool,
+) -> Result<Account, Error> {
+    let at = write.at();
+    let id = AccountId::generate(at, entropy);
+    let draft = |code: &Code| Account {
+        id,
+        organization_id,
+        code: code.clone(),
+        name: name.clone(),
+        is_default,
+        is_active: true,
+        metadata: metadata.clone(),
+        version: 1,
+        created_at: at,
+        updated_at: at,
+    };
+    let code = codes::insert(&write.transaction, entropy, account::Column::Code, |code| {
+        account::ActiveModel::from(&draft(code))
+    })
+    .await?;
+    let account = draft(&code);
+    let entry = Entry {
+        action: Action::Permission(Permission::CreateAccount),
+        resource: account.id.to_string(),
+        changes: Changes::created(view(&account)),
+    };
+    write.record(organization_id, entry).await?;
+    Ok(account)
+}
+
+async fn save(mut write: Write<'_>, before: Account, after: Account) -> Result<Account, Error> {
+    let mut after = Account {
+        name: after.name,
+        is_active: after.is_active,
+        metadata: after.metadata,
+        ..before.clone()
+    };
+    if after == before {
+        return Ok(before);
+    }
+    if after.is_default && !after.is_active {
+        return Err(Error::DefaultAccount);
+    }
+    after.version = before.version.saturating_add(1);
+    after.updated_at = write.at();
+    let updated = account::Entity::update_many()
+        .set(account::changeable(&after))
+        .filter(account::Column::Id.eq(before.id.uuid()))
+        .filter(account::Column::OrganizationId.eq(before.organization_id.uuid()))
+        .filter(account::Column::Version.eq(before.version))
+        .exec(&write.transaction)
+        .await?;
+    one_row(updated.rows_affected)?;
+    let entry = Entry {
+        action: Action::Permission(Permission::UpdateAccount),
+        resource: before.id.to_string(),
+        changes: Changes::between(view(&before), view(&after)),
+    };
+    write.record(before.organization_id, entry).await?;
+    write.commit().await?;
+    Ok(after)
+}
+
+/// What the audit log shows of an account.
+fn view(account: &Account) -> Value {
+    json!({
+        "code": account.code.as_str(),
+        "name": account.name.as_str(),
+        "is_default": account.is_default,
+        "is_active": account.is_active,
+        "metadata": account.metadata.as_object(),
+        "version": account.version,
+    })
+}

@@ -1,0 +1,203 @@
+//! The heads of the audit chains, kept outside the database: in the log, and in a file that is
+//! only ever appended to. A table alone cannot show that its tail was cut off.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use super::audit::Mac;
+use super::entity::audit_event;
+use charter_domain::clock::Clock;
+use charter_domain::id::OrganizationId;
+use charter_domain::timestamp;
+use charter_system::lines::{Appended, LineFile};
+
+/// The end of a chain at some moment: one line of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    organization: String,
+    sequence: i64,
+    /// Base64.
+    mac: String,
+    at: String,
+}
+
+impl Head {
+    pub(super) fn of(event: &audit_event::Model) -> Self {
+        Self {
+            organization: OrganizationId::from_uuid(event.organization_id).to_string(),
+            sequence: event.sequence,
+            mac: BASE64.encode(&event.mac),
+            at: timestamp::format(event.occurred_at),
+        }
+    }
+
+    /// Reads one line; `None` if it is no head.
+    pub(super) fn parse(line: &str) -> Option<Attested> {
+        let head: Self = serde_json::from_str(line).ok()?;
+        let organization = head.organization.parse().ok()?;
+        let mac = BASE64.decode(&head.mac).ok()?.try_into().ok()?;
+        Some((organization, head.sequence, mac))
+    }
+}
+
+/// Whose chain, the number of its last event, and that event's code.
+pub(super) type Attested = (OrganizationId, i64, Mac);
+
+/// How a head begins.
+const BEGINNING: &str = "{\"organization\":";
+
+/// What a line is that is no head on its own.
+pub(super) enum Torn {
+    /// The beginning of one, and the whole one that was written behind it, if there is any.
+    Head(Option<Attested>),
+    /// Nothing that this service leaves behind.
+    No,
+}
+
+impl Torn {
+    /// What a full disk or a crash leaves is the beginning of a line, and versions before this one
+    /// wrote the next line right behind it.
+    pub(super) fn of(line: &str) -> Self {
+        let whole = line
+            .rfind(BEGINNING)
+            .filter(|at| *at > 0)
+            .and_then(|at| line.split_at_checked(at))
+            .and_then(|(before, rest)| Some((before, Head::parse(rest)?)));
+        let (beginning, whole) = match whole {
+            Some((before, whole)) => (before, Some(whole)),
+            None => (line, None),
+        };
+        let is_beginning =
+            serde_json::from_str::<Head>(beginning).is_err_and(|error| error.is_eof());
+        if is_beginning {
+            Self::Head(whole)
+        } else {
+            Self::No
+        }
+    }
+}
+
+/// How long it is told that the file was not where it should be.
+const TOLD_FOR: Duration = Duration::from_hours(1);
+
+/// The file, if the settings name one.
+pub(super) struct HeadsFile {
+    file: Option<Mutex<LineFile>>,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+/// What operators are to know of the file.
+#[derive(Default)]
+struct State {
+    last_error: Option<String>,
+    /// When it was found that the path names another file, by the monotonic clock.
+    moved: Option<Duration>,
+}
+
+impl HeadsFile {
+    pub(super) fn open(path: Option<&Path>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let file = path.map(LineFile::open).transpose().map_err(|error| {
+            let path = path.unwrap_or(Path::new("")).display();
+            Error::Setup(format!(
+                "cannot open the file of audit heads `{path}`: {error}"
+            ))
+        })?;
+        Ok(Self {
+            file: file.map(Mutex::new),
+            clock,
+            state: Mutex::default(),
+        })
+    }
+
+    /// Logs the head and appends it. Its event is committed by now, so a failure is reported and
+    /// not returned.
+    pub(super) fn append(&self, head: &Head) {
+        tracing::info!(
+            target: "audit",
+            organization = head.organization,
+            sequence = head.sequence,
+            mac = head.mac,
+            "audit head"
+        );
+        let Some(file) = &self.file else { return };
+        let appended = serde_json::to_vec(head)
+            .map_err(|error| (error.into(), true))
+            .and_then(|mut line| {
+                line.push(b'\n');
+                let appended = file.lock().append(&line);
+                appended.map_err(|error| (error.source, error.lost))
+            });
+        match appended {
+            Ok(appended) => self.went_well(appended),
+            Err((error, lost)) => self.failed(&error, lost),
+        }
+    }
+
+    /// Appends what could not be appended earlier and syncs; blocking.
+    pub(super) fn sync(&self) {
+        let Some(file) = &self.file else { return };
+        let to_sync = file.lock().to_sync();
+        match to_sync {
+            Ok((appended, to_sync)) => match to_sync.map_or(Ok(()), |it| it.sync_data()) {
+                Ok(()) => self.went_well(appended),
+                Err(error) => {
+                    file.lock().is_not_synced();
+                    self.failed(&error, false);
+                }
+            },
+            Err(error) => self.failed(&error, false),
+        }
+    }
+
+    /// What is wrong with it.
+    pub(super) fn fault(&self) -> Option<String> {
+        let state = self.state.lock();
+        let since = |moved| self.clock.monotonic().saturating_sub(moved);
+        let moved = state.moved.is_some_and(|moved| since(moved) < TOLD_FOR);
+        state.last_error.clone().or_else(|| {
+            moved.then(|| {
+                "it was removed or replaced under the running service, another was begun".to_owned()
+            })
+        })
+    }
+
+    fn went_well(&self, appended: Appended) {
+        let mut state = self.state.lock();
+        if state.last_error.take().is_some() {
+            tracing::info!(target: "audit", "audit heads are written again");
+        }
+        if appended.moved {
+            state.moved = Some(self.clock.monotonic());
+            metrics::counter!("charter_log_files_missed_total", "file" => "audit_heads")
+                .increment(1);
+            tracing::error!(
+                target: "audit",
+                "the file of audit heads was removed or replaced under the running service: another was begun; \
+                 compare it with a copy, `charter audit verify` cannot miss what it held"
+            );
+        }
+    }
+
+    fn failed(&self, error: &std::io::Error, lost: bool) {
+        metrics::counter!("charter_audit_head_failures_total").increment(1);
+        let text = error.to_string();
+        let before = self.state.lock().last_error.replace(text);
+        if before.is_none() || lost {
+            tracing::error!(target: "audit", %error, lost, "an audit head was not written");
+        }
+    }
+}
+
+impl Drop for HeadsFile {
+    fn drop(&mut self) {
+        self.sync();
+    }
+}

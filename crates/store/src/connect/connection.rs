@@ -1,0 +1,157 @@
+//! A pool's connections, as the store uses them: each statement has a deadline.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
+};
+
+use super::{Health, Transaction};
+use crate::Error;
+use crate::error::is_disk_failure;
+
+/// How long a connection in use may take to come back before it is left to itself.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// Runs single statements, each on some connection of the pool, and begins transactions.
+pub(crate) struct Connection {
+    pool: ArcSwap<DatabaseConnection>,
+    health: Arc<Health>,
+    server: Option<Server>,
+}
+
+/// What a database needs that is reached over a network.
+pub(super) struct Server {
+    /// After that an answer is not waited for any more, and the connection is closed. It includes
+    /// the wait for a connection.
+    pub(super) deadline: Duration,
+    /// Makes the pool anew, without connecting yet.
+    pub(super) reopen: Box<dyn Fn() -> DatabaseConnection + Send + Sync>,
+}
+
+impl Connection {
+    pub(super) fn new(
+        pool: DatabaseConnection,
+        health: Arc<Health>,
+        server: Option<Server>,
+    ) -> Self {
+        Self {
+            pool: ArcSwap::from_pointee(pool),
+            health,
+            server,
+        }
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        self.server.as_ref().map(|server| server.deadline)
+    }
+
+    /// Begins a transaction. On SQLite the write lock is taken at once: a transaction that reads
+    /// first and asks for it later is refused without waiting.
+    pub(crate) async fn begin(&self) -> Result<Transaction, Error> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let pool = self.pool.load_full();
+        let begun = pool.begin_with_options(options);
+        let begun = within(self.deadline(), &self.health, begun).await;
+        let begun = begun.inspect_err(|error| self.replace_if_stuck(error))?;
+        let health = Arc::clone(&self.health);
+        Ok(Transaction::new(begun, health, self.deadline()))
+    }
+
+    /// What went wrong last, until something has worked since.
+    pub(crate) fn fault(&self) -> Option<String> {
+        self.health.fault()
+    }
+
+    /// Closes all connections, except one that never comes back.
+    pub(crate) async fn close(&self) -> Result<(), DbErr> {
+        let closed = DatabaseConnection::clone(&self.pool.load()).close();
+        match tokio::time::timeout(CLOSING, closed).await {
+            Ok(closed) => closed,
+            Err(elapsed) => Err(DbErr::Conn(RuntimeErr::Internal(elapsed.to_string()))),
+        }
+    }
+
+    /// The driver waits for an answer, without a deadline of its own, whenever a connection is given
+    /// back. Once that has taken all of them, no statement comes through any more: then they are left
+    /// to themselves.
+    fn replace_if_stuck(&self, error: &DbErr) {
+        if let (Some(server), DbErr::ConnectionAcquire(_)) = (&self.server, error)
+            && self.health.is_silent_for(server.deadline * 2)
+        {
+            tracing::warn!("no database connection comes free, the pool is made anew");
+            self.pool.store(Arc::new((server.reopen)()));
+        }
+    }
+
+    async fn run<T>(
+        &self,
+        statement: impl Future<Output = Result<T, DbErr>> + Send,
+    ) -> Result<T, DbErr> {
+        let answer = within(self.deadline(), &self.health, statement).await;
+        match &answer {
+            Ok(_) => self.health.works(),
+            Err(error) if is_disk_failure(error) => self.health.distrust(error),
+            Err(error) => self.replace_if_stuck(error),
+        }
+        answer
+    }
+}
+
+/// Waits so long and no longer. The connections are distrusted before the wait is given up, so that
+/// this one does not go back to the pool with an answer still on its way.
+pub(super) async fn within<T>(
+    deadline: Option<Duration>,
+    health: &Health,
+    statement: impl Future<Output = Result<T, DbErr>> + Send,
+) -> Result<T, DbErr> {
+    let Some(deadline) = deadline else {
+        return statement.await;
+    };
+    let mut statement = pin!(statement);
+    match tokio::time::timeout(deadline, statement.as_mut()).await {
+        Ok(answer) => answer,
+        Err(_elapsed) => {
+            let reason = format!(
+                "the database did not answer within {} s",
+                deadline.as_secs()
+            );
+            health.distrust(&reason);
+            Err(DbErr::Conn(RuntimeErr::Internal(reason)))
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Connection {
+    fn get_database_backend(&self) -> DbBackend {
+        self.pool.load().get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let pool = self.pool.load_full();
+        self.run(pool.execute_raw(statement)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let pool = self.pool.load_full();
+        self.run(pool.execute_unprepared(sql)).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let pool = self.pool.load_full();
+        self.run(pool.query_one_raw(statement)).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let pool = self.pool.load_full();
+        self.run(pool.query_all_raw(statement)).await
+    }
+}

@@ -1,0 +1,181 @@
+//! SQLite: one writer, so that writes queue here and not at the file's lock.
+
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::SqlxSqliteConnector;
+use sea_orm::sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use sea_orm::sqlx::{self, ConnectOptions, Connection as _, Executor as _};
+
+use super::{Connection, Health, Pools, Presence};
+use crate::{Config, Error};
+use charter_system::private;
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What every connection must say when asked (sqlite.org/pragma.html).
+const REQUIRED_PRAGMAS: [(&str, &str); 5] = [
+    ("journal_mode", "wal"),
+    ("synchronous", "2"),
+    ("foreign_keys", "1"),
+    ("busy_timeout", "5000"),
+    ("trusted_schema", "0"),
+];
+
+pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
+    let options = options(config)?;
+    let presence = prepare_file(&options, config.is_server).await?;
+    let pool = || {
+        SqlitePoolOptions::new()
+            .acquire_timeout(config.acquire_timeout)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .after_connect(|connection, _| Box::pin(read_back(connection)))
+    };
+    let health = Arc::new(Health::default());
+    let (at_acquire, at_release) = (Arc::clone(&health), Arc::clone(&health));
+    let writer = pool()
+        .max_connections(1)
+        .min_connections(1)
+        .before_acquire(move |connection, known| {
+            let health = Arc::clone(&at_acquire);
+            Box::pin(async move { Ok(may_be_used(connection, known.age, &health).await) })
+        })
+        // Here too, so that nobody waits for the lock of a transaction that will never end.
+        .after_release(move |connection, known| {
+            let health = Arc::clone(&at_release);
+            Box::pin(async move { Ok(may_be_used(connection, known.age, &health).await) })
+        })
+        .connect_with(options.clone())
+        .await
+        .map_err(refused)?;
+    let reader = pool()
+        .max_connections(config.max_readers)
+        .connect_with(options.pragma("query_only", "ON"))
+        .await
+        .map_err(refused)?;
+    let reader = SqlxSqliteConnector::from_sqlx_sqlite_pool(reader);
+    let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
+    Ok(Pools {
+        reader: Connection::new(reader, Arc::default(), None),
+        writer: Connection::new(writer, health, None),
+        presence,
+    })
+}
+
+pub(super) fn options(config: &Config) -> Result<SqliteConnectOptions, Error> {
+    let options: SqliteConnectOptions = config
+        .url
+        .parse()
+        .map_err(|error| Error::Setup(format!("the database url is malformed: {error}")))?;
+    Ok(options
+        .busy_timeout(BUSY_TIMEOUT)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .pragma("trusted_schema", "OFF")
+        .disable_statement_logging())
+}
+
+/// The directory that a database's file is in.
+pub(super) fn directory_of(path: &Path) -> Result<PathBuf, Error> {
+    if path.to_string_lossy().starts_with("file:") {
+        return Err(Error::Setup(
+            "the database must be a file: what is in memory is lost with the process".to_owned(),
+        ));
+    }
+    Ok(match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => Path::new(".").to_owned(),
+    })
+}
+
+pub(super) fn cannot(what: &str, at: &Path, error: &std::io::Error) -> Error {
+    Error::Setup(format!("cannot {what} `{}`: {error}", at.display()))
+}
+
+/// Whether the next transaction on this connection would be one of its own.
+///
+/// SQLite rolls back by itself when a commit or a write fails (`sqlite.org/lang_transaction.html`,
+/// section 2.3). The driver, whose own rollback then fails, goes on counting the transaction, and
+/// turns the next one into a savepoint that nobody ever commits. So SQLite is asked: `BEGIN` fails
+/// inside a transaction, and takes no lock outside of one. The counter is read afterwards, when
+/// everything that was queued is done.
+async fn may_be_used(connection: &mut SqliteConnection, age: Duration, health: &Health) -> bool {
+    let outside = connection.execute("BEGIN DEFERRED; ROLLBACK").await;
+    let fault = match outside {
+        Err(error) => format!("a connection was inside a transaction: {error}"),
+        Ok(_) if connection.is_in_transaction() => {
+            "a transaction was rolled back by SQLite".to_owned()
+        }
+        Ok(_) => return health.trusts(age),
+    };
+    // A commit that failed has said so already, with its reason.
+    if health.trusts(age) {
+        health.distrust(fault);
+    }
+    false
+}
+
+/// Creates the file for its owner alone and switches it to WAL, one process at a time: the switch
+/// needs the file to itself and does not wait for it, whatever the busy timeout says.
+async fn prepare_file(options: &SqliteConnectOptions, is_server: bool) -> Result<Presence, Error> {
+    let path = options.get_filename().to_owned();
+    let directory = directory_of(&path)?;
+    let (lock, presence) = tokio::task::spawn_blocking(move || {
+        // The directory is locked, not the file: closing a file drops SQLite's own locks on it.
+        let lock = std::fs::File::open(&directory)
+            .and_then(|lock| lock.lock().map(|()| lock))
+            .map_err(|error| cannot("open the database's directory", &directory, &error))?;
+        create_private(&path).map_err(|error| cannot("create the database", &path, &error))?;
+        let presence = Presence::beside(&path, is_server)
+            .map_err(|error| cannot("lock what stands beside", &path, &error))?;
+        Ok::<_, Error>((lock, presence))
+    })
+    .await
+    .map_err(|error| Error::Unexpected(error.into()))??;
+    let mut connection = options
+        .clone()
+        .journal_mode(SqliteJournalMode::Wal)
+        .connect()
+        .await?;
+    read_back(&mut connection).await.map_err(refused)?;
+    connection.close().await?;
+    drop(lock);
+    Ok(presence)
+}
+
+fn create_private(path: &Path) -> std::io::Result<()> {
+    use std::io::ErrorKind::AlreadyExists;
+    match private::open(path, OpenOptions::new().write(true).create_new(true)) {
+        Err(error) if error.kind() != AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+async fn read_back(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    for (pragma, required) in REQUIRED_PRAGMAS {
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}")))
+            .fetch_one(&mut *connection)
+            .await?;
+        // Some pragmas answer a number, some a word.
+        let found = sqlx::Row::try_get_unchecked::<String, _>(&row, 0)?;
+        if found != required {
+            return Err(sqlx::Error::Configuration(
+                format!("sqlite says `{pragma}` is `{found}`, required is `{required}`").into(),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn refused(error: sqlx::Error) -> Error {
+    match error {
+        sqlx::Error::Configuration(reason) => Error::Setup(reason.to_string()),
+        other => other.into(),
+    }
+}

@@ -1,0 +1,116 @@
+//! One transaction, which is committed here or not at all.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+};
+
+use super::Health;
+use super::connection::within;
+use crate::Error;
+use crate::error::is_disk_failure;
+
+/// A transaction; one that is dropped is rolled back.
+pub(crate) struct Transaction {
+    inner: DatabaseTransaction,
+    health: Arc<Health>,
+    deadline: Option<Duration>,
+    /// Whether a statement failed: the database may have rolled back by itself since, so nothing
+    /// more is committed.
+    has_failed: AtomicBool,
+}
+
+impl Transaction {
+    pub(super) const fn new(
+        inner: DatabaseTransaction,
+        health: Arc<Health>,
+        deadline: Option<Duration>,
+    ) -> Self {
+        Self {
+            inner,
+            health,
+            deadline,
+            has_failed: AtomicBool::new(false),
+        }
+    }
+
+    /// With no deadline: for statements that change the schema.
+    pub(crate) const fn unhurried(mut self) -> Self {
+        self.deadline = None;
+        self
+    }
+
+    /// As a migration takes it.
+    pub(crate) const fn for_migrations(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+
+    /// Commits. A connection whose commit failed is closed: the database may have rolled back by
+    /// itself, or the answer may be lost.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`], whether or not it has happened, and [`Error::Unexpected`].
+    pub(crate) async fn commit(self) -> Result<(), Error> {
+        if self.has_failed.into_inner() {
+            // PostgreSQL answers such a commit with a rollback and no error.
+            return Err(Error::Unexpected(
+                "a statement of the transaction has failed".into(),
+            ));
+        }
+        match within(self.deadline, &self.health, self.inner.commit()).await {
+            Ok(()) => {
+                self.health.works();
+                Ok(())
+            }
+            Err(error) => {
+                let error = Error::from(error);
+                self.health.distrust(error.with_cause());
+                Err(error)
+            }
+        }
+    }
+
+    async fn run<T>(
+        &self,
+        statement: impl Future<Output = Result<T, DbErr>> + Send,
+    ) -> Result<T, DbErr> {
+        let answer = within(self.deadline, &self.health, statement).await;
+        match &answer {
+            Ok(_) => self.health.answers(),
+            Err(error) => {
+                self.has_failed.store(true, Ordering::Release);
+                if is_disk_failure(error) {
+                    self.health.distrust(error);
+                }
+            }
+        }
+        answer
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Transaction {
+    fn get_database_backend(&self) -> DbBackend {
+        self.inner.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.run(self.inner.execute_raw(statement)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.run(self.inner.execute_unprepared(sql)).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.run(self.inner.query_one_raw(statement)).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.run(self.inner.query_all_raw(statement)).await
+    }
+}

@@ -1,0 +1,25 @@
+//! Table `policy_approvals`.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "policy_approvals")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) id: Uuid,
+    pub(crate) whole_digest: String,
+    /// The revision that was in force; 0 where none was known.
+    pub(crate) base: i64,
+    pub(crate) approved_by: String,
+    pub(crate) reason: String,
+    pub(crate) approved_at: ChronoDateTimeUtc,
+    /// The revision that came of it.
+    pub(crate) used_by: Option<i64>,
+    pub(crate) withdrawn_at: Option<ChronoDateTimeUtc>,
+    pub(crate) event: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

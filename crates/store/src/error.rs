@@ -1,0 +1,225 @@
+//! What can go wrong in the store, in the caller's terms.
+//!
+//! It knows what the drivers' codes mean and nothing of HTTP.
+
+use sea_orm::sqlx;
+use sea_orm::{DbErr, RuntimeErr};
+
+use charter_budgets::Exhausted;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why the store did not do what was asked. Nothing was changed, except where the answer to a
+/// commit was lost ([`Error::Unavailable`]).
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing in this tenant; another tenant's thing is not told apart.
+    #[error("not found")]
+    NotFound,
+    /// The version the caller wants to change is no longer the current one.
+    #[error("changed since it was read")]
+    Stale,
+    /// The organization is deactivated: nothing of it can be changed.
+    #[error("the organization is deactivated")]
+    OrganizationInactive,
+    /// The key that signed the request was revoked since, or its service account deleted.
+    #[error("the caller's access key is revoked")]
+    CallerRevoked,
+    /// The key that signed the request has expired since.
+    #[error("the caller's access key has expired")]
+    CallerExpired,
+    /// The caller's service account was switched off since, or the account it is in.
+    #[error("the caller's service account or its account is inactive")]
+    CallerDisabled,
+    /// Another organization has that slug.
+    #[error("the slug is taken")]
+    SlugTaken,
+    /// Another user, of any organization, has that address.
+    #[error("the e-mail address is taken")]
+    EmailTaken,
+    /// The organization has used up its budget of changes or of stored bytes.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
+    /// Another user of this organization has that address.
+    #[error("the address is a member's already")]
+    AlreadyMember,
+    /// It would leave the organization without an owner.
+    #[error("the organization would have no owner")]
+    LastOwner,
+    /// An owner is made something else before it is removed.
+    #[error("an owner cannot be removed")]
+    OwnerNotRemovable,
+    /// The link's token is unknown, used, expired or withdrawn: not told apart.
+    #[error("the link is not valid")]
+    InvalidLink,
+    /// The person was disabled or has another password since it was checked.
+    #[error("the sign-in does not hold any more")]
+    SignInVoid,
+    /// The session that the request came with has ended since.
+    #[error("the caller's session has ended")]
+    SessionEnded,
+    /// The person has another role since policy was asked.
+    #[error("the caller's role has changed")]
+    RoleChanged,
+    /// The service account has as many active keys as it may have.
+    #[error("the service account has too many active keys")]
+    TooManyKeys,
+    /// The key is revoked or expired.
+    #[error("the key is not active")]
+    KeyNotActive,
+    /// The default account cannot go inactive.
+    #[error("the default account cannot be deactivated")]
+    DefaultAccount,
+    /// The text is one organization's code and another one's slug.
+    #[error("`{0}` is the code of one organization and the slug of another, use the id")]
+    Ambiguous(String),
+    /// A setting that the store cannot work with, or a database that is not set up as required.
+    #[error("{0}")]
+    Setup(String),
+    /// A newer version of this program has migrated the database.
+    #[error(
+        "the database's schema is newer than this program: it has `{0}`, run the version that made it"
+    )]
+    SchemaTooNew(String),
+    /// A server works on the database, so its schema cannot be taken back.
+    #[error("a server is running on this database, stop it first")]
+    InUse,
+    /// The database is down, busy, full or too slow; the same request may succeed later.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] Source),
+    /// A stored value is not what this program writes.
+    #[error("corrupt data: {0}")]
+    Corrupt(String),
+    /// A failure that the rules above do not foresee.
+    #[error("the database refused a statement")]
+    Unexpected(#[source] Source),
+}
+
+impl Error {
+    /// Counted here, where every such failure passes once.
+    pub(super) fn unavailable(source: impl Into<Source>) -> Self {
+        metrics::counter!("charter_store_unavailable_total").increment(1);
+        Self::Unavailable(source.into())
+    }
+
+    /// With what lies behind it; for the log and for operators.
+    pub(super) fn with_cause(&self) -> String {
+        match self {
+            Self::Unavailable(cause) | Self::Unexpected(cause) => format!("{self}: {cause}"),
+            other => other.to_string(),
+        }
+    }
+
+    /// A stored value that does not read as what its column holds.
+    pub(super) fn corrupt(what: &str, detail: impl std::fmt::Display) -> Self {
+        Self::Corrupt(format!("{what}: {detail}"))
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        match &error {
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::unavailable(error),
+            DbErr::Exec(RuntimeErr::SqlxError(source))
+            | DbErr::Query(RuntimeErr::SqlxError(source)) => match classify(source) {
+                Class::Unavailable => Self::unavailable(error),
+                Class::Corrupt => Self::Corrupt(error.to_string()),
+                Class::Unexpected => Self::Unexpected(error.into()),
+            },
+            DbErr::Type(_) | DbErr::Json(_) | DbErr::TryIntoErr { .. } => {
+                Self::Corrupt(error.to_string())
+            }
+            _ => Self::Unexpected(error.into()),
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match classify(&error) {
+            Class::Unavailable => Self::unavailable(error),
+            Class::Corrupt => Self::Corrupt(error.to_string()),
+            Class::Unexpected => Self::Unexpected(error.into()),
+        }
+    }
+}
+
+enum Class {
+    Unavailable,
+    Corrupt,
+    Unexpected,
+}
+
+fn classify(error: &sqlx::Error) -> Class {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed => Class::Unavailable,
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Class::Corrupt,
+        sqlx::Error::Database(database) => {
+            let code = database.code().unwrap_or_default();
+            if database
+                .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+                .is_some()
+            {
+                classify_sqlite(&code)
+            } else {
+                classify_postgres(&code)
+            }
+        }
+        _ => Class::Unexpected,
+    }
+}
+
+/// By primary result code (sqlite.org/rescode.html); the driver gives the extended one.
+fn classify_sqlite(code: &str) -> Class {
+    match code.parse::<u32>().map(|extended| extended & 0xff) {
+        // BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL
+        Ok(5..=10 | 13..=15) => Class::Unavailable,
+        // CORRUPT, NOTADB
+        Ok(11 | 26) => Class::Corrupt,
+        _ => Class::Unexpected,
+    }
+}
+
+/// Whether SQLite could not read or write its files, or found them damaged: IOERR, CORRUPT, FULL,
+/// NOTADB. A transaction in which it happened may be rolled back by then.
+pub(super) fn is_disk_failure(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source))) =
+        error
+    else {
+        return false;
+    };
+    let sqlite = source
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<sqlx::sqlite::SqliteError>());
+    let code = sqlite.and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|extended| matches!(extended & 0xff, 10 | 11 | 13 | 26))
+}
+
+/// By SQLSTATE (PostgreSQL manual, appendix A).
+fn classify_postgres(code: &str) -> Class {
+    match code {
+        // Deadlock, serialization failure, lock timeout, idle-in-transaction timeout, and a
+        // server that has become a read-only standby.
+        "40P01" | "40001" | "55P03" | "25P03" | "25006" => Class::Unavailable,
+        "XX001" | "XX002" => Class::Corrupt,
+        _ => match code.get(..2) {
+            // Connection, resources (disk full, too many connections), operator (statement
+            // timeout, shutdown), system (I/O).
+            Some("08" | "53" | "57" | "58") => Class::Unavailable,
+            _ => Class::Unexpected,
+        },
+    }
+}
+
+/// Whether the failure is a second row with the same value in that column.
+pub(super) fn is_duplicate(error: &DbErr, column: &str) -> bool {
+    use sea_orm::SqlErr::UniqueConstraintViolation;
+    matches!(error.sql_err(), Some(UniqueConstraintViolation(message)) if message.contains(column))
+}

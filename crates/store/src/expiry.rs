@@ -1,0 +1,126 @@
+//! Registrations that nobody verified: after a while they give their address and slug back.
+//!
+//! The organization stays, deactivated and under a slug that nobody can choose: its audit log and
+//! its code are kept for good.
+
+use sea_orm::prelude::Uuid;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::Value;
+
+use super::audit::{Action, Changes, Entry};
+use super::entity::{outgoing_mail, service_account, stored_time, user};
+use super::write::Write;
+use super::{Error, Store, organizations, users};
+use charter_domain::audit::Provenance;
+use charter_domain::id::{OrganizationId, UserId};
+use charter_domain::organization::Organization;
+use charter_domain::timestamp::Timestamp;
+use charter_domain::user::User;
+
+const HANDFUL: u64 = 100;
+const ACTION: Action = Action::System("ExpireRegistration");
+
+impl Store {
+    /// Ends registrations from before that time whose owner has not verified the address and is still
+    /// alone in the organization; how many there were.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database; what is done stays done.
+    pub async fn expire_registrations_before(
+        &self,
+        time: Timestamp,
+        by: &Provenance,
+    ) -> Result<u64, Error> {
+        let (mut expired, mut last) = (0, Uuid::nil());
+        loop {
+            let handful = user::Entity::find()
+                .filter(user::Column::EmailVerifiedAt.is_null())
+                .filter(user::Column::CreatedAt.lt(stored_time(time)))
+                .filter(user::Column::Id.gt(last))
+                .order_by_asc(user::Column::Id)
+                .limit(HANDFUL)
+                .all(&self.reader)
+                .await?;
+            let Some(newest) = handful.last() else {
+                return Ok(expired);
+            };
+            last = newest.id;
+            for owner in handful {
+                expired += u64::from(self.expire_registration(owner.into(), by).await?);
+            }
+        }
+    }
+
+    /// False for what has become more than a registration.
+    async fn expire_registration(&self, owner: User, by: &Provenance) -> Result<bool, Error> {
+        if !is_alone(&self.reader, owner.organization_id, owner.id).await? {
+            return Ok(false);
+        }
+        self.forget_traces_of(owner.id, by.at).await?;
+        let mut write = self.begin_within(owner.organization_id, by).await?.0;
+        let ended = end_registration(&mut write, &owner, ACTION).await?;
+        if ended {
+            write.commit().await?;
+        }
+        Ok(ended)
+    }
+}
+
+/// Ends a registration within a transaction, which then holds a lock on its organization; false for
+/// what has become more than a registration.
+pub(super) async fn end_registration(
+    write: &mut Write<'_>,
+    owner: &User,
+    action: Action,
+) -> Result<bool, Error> {
+    let before = write.lock_organization(owner.organization_id).await?;
+    let unverified = user::Entity::find_by_id(owner.id.uuid())
+        .filter(user::Column::EmailVerifiedAt.is_null())
+        .lock_exclusive()
+        .one(&write.transaction)
+        .await?;
+    if unverified.is_none() || !is_alone(&write.transaction, before.id, owner.id).await? {
+        return Ok(false);
+    }
+    outgoing_mail::Entity::delete_many()
+        .filter(outgoing_mail::Column::OrganizationId.eq(before.id.uuid()))
+        .exec(&write.transaction)
+        .await?;
+    user::Entity::delete_by_id(owner.id.uuid())
+        .exec(&write.transaction)
+        .await?;
+    let entry = Entry {
+        action,
+        resource: owner.id.to_string(),
+        changes: Changes::between(users::view(owner), Value::Null),
+    };
+    write.record(before.id, entry).await?;
+    let after = Organization {
+        // Two hyphens in a row are in no slug that anybody may choose.
+        slug: format!("expired--{}", before.code.as_str()),
+        is_active: false,
+        deactivated_at: Some(write.at()),
+        ..before.clone()
+    };
+    organizations::put(write, action, before, after).await?;
+    Ok(true)
+}
+
+/// Nobody and nothing acts in the organization beside that person.
+async fn is_alone(
+    connection: &impl sea_orm::ConnectionTrait,
+    organization: OrganizationId,
+    person: UserId,
+) -> Result<bool, Error> {
+    let others = user::Entity::find()
+        .filter(user::Column::OrganizationId.eq(organization.uuid()))
+        .filter(user::Column::Id.ne(person.uuid()))
+        .count(connection)
+        .await?;
+    let programs = service_account::Entity::find()
+        .filter(service_account::Column::OrganizationId.eq(organization.uuid()))
+        .count(connection)
+        .await?;
+    Ok(others == 0 && programs == 0)
+}

@@ -1,0 +1,138 @@
+//! The audit trail of what belongs to no organization: one chain for the installation, of the same
+//! form as the organizations' and verified with them.
+
+use sea_orm::prelude::Uuid;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
+};
+
+use super::audit::{self, Entry, Mac, ORIGIN, to_mac};
+use super::audit_heads::Head;
+use super::connect::Transaction;
+use super::entity::{audit_event, installation_event};
+use super::write::Write;
+use super::{Error, Store};
+use charter_domain::audit::Provenance;
+
+/// Any number that nobody else locks: `installn` in ASCII.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7596291131003694190)";
+
+/// Numbers and codes of events, ascending.
+type Links = Vec<(i64, Vec<u8>)>;
+
+impl audit::Log {
+    /// Writes the next event of the installation. The caller holds its lock.
+    pub(super) async fn append_for_installation(
+        &self,
+        transaction: &Transaction,
+        by: &Provenance,
+        entry: Entry,
+    ) -> Result<(i64, Head), Error> {
+        use installation_event::Column;
+        let last: Option<(i64, Vec<u8>)> = installation_event::Entity::find()
+            .select_only()
+            .columns([Column::Sequence, Column::Mac])
+            .order_by_desc(Column::Sequence)
+            .into_tuple()
+            .one(transaction)
+            .await?;
+        let (sequence, previous) = match last {
+            Some((sequence, mac)) => (sequence.saturating_add(1), to_mac(&mac)?),
+            None => (1, ORIGIN),
+        };
+        let event = self.event(Uuid::nil(), sequence, &previous, by, entry)?;
+        let head = Head::of(&event);
+        let row = installation_event::Model::from(event).into_active_model();
+        installation_event::Entity::insert(row)
+            .exec_without_returning(transaction)
+            .await?;
+        Ok((sequence, head))
+    }
+}
+
+impl Write<'_> {
+    /// Changes of the installation follow one another. On SQLite the transaction itself is the lock.
+    pub(super) async fn lock_installation(&self) -> Result<(), Error> {
+        if self.transaction.get_database_backend() == DbBackend::Postgres {
+            self.transaction.execute_unprepared(LOCK).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// The event of that number, if it is authentic: written by who has an audit key, as the
+    /// successor of the event before it.
+    pub(super) async fn authentic_event(
+        &self,
+        connection: &impl ConnectionTrait,
+        sequence: i64,
+    ) -> Result<Option<audit_event::Model>, Error> {
+        let Some(event) = installation_event::Entity::find_by_id(sequence)
+            .one(connection)
+            .await?
+        else {
+            return Ok(None);
+        };
+        let previous = self.mac_before(connection, sequence).await?;
+        let event = audit_event::Model::from(event);
+        let expected = match previous {
+            Some(previous) => self.audit.recompute(&previous, &event)?,
+            None => None,
+        };
+        Ok(expected
+            .is_some_and(|expected| expected.as_slice() == event.mac)
+            .then_some(event))
+    }
+
+    /// `None` if that event is missing.
+    async fn mac_before(
+        &self,
+        connection: &impl ConnectionTrait,
+        sequence: i64,
+    ) -> Result<Option<Mac>, Error> {
+        use installation_event::Column;
+        if sequence == 1 {
+            return Ok(Some(ORIGIN));
+        }
+        let before: Links = installation_event::Entity::find_by_id(sequence.saturating_sub(1))
+            .select_only()
+            .columns([Column::Sequence, Column::Mac])
+            .into_tuple()
+            .all(connection)
+            .await?;
+        before.first().map(|(_, mac)| to_mac(mac)).transpose()
+    }
+
+    /// How many events there are of that action about that resource.
+    pub(super) async fn installation_events_of(
+        &self,
+        connection: &impl ConnectionTrait,
+        action: &str,
+        resource: &str,
+    ) -> Result<u64, Error> {
+        use installation_event::Column;
+        Ok(installation_event::Entity::find()
+            .filter(Column::Action.eq(action))
+            .filter(Column::Resource.eq(resource))
+            .count(connection)
+            .await?)
+    }
+
+    /// The events after that number, as the verifier reads them.
+    pub(super) async fn installation_events_after(
+        &self,
+        sequence: i64,
+        limit: u64,
+    ) -> Result<Vec<audit_event::Model>, Error> {
+        use installation_event::Column;
+        let events = installation_event::Entity::find()
+            .filter(Column::Sequence.gt(sequence))
+            .order_by_asc(Column::Sequence)
+            .limit(limit)
+            .all(&self.reader)
+            .await?;
+        Ok(events.into_iter().map(audit_event::Model::from).collect())
+    }
+}

@@ -1,0 +1,268 @@
+//! Links in mails: each token is used once, within its time, for its purpose. Unknown, used and
+//! expired are one answer.
+
+use std::net::IpAddr;
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, UpdateMany,
+};
+use serde_json::json;
+
+use super::audit::{Action, Changes, Entry};
+use super::entity::{one_time_token, stored_time, user};
+use super::outbox::{self, NewMail};
+use super::sessions::end_all;
+use super::write::{Write, one_row};
+use super::{Error, Store};
+use charter_domain::audit::Provenance;
+use charter_domain::id::{OrganizationId, UserId};
+use charter_domain::session::TokenHash;
+use charter_domain::timestamp::Timestamp;
+use charter_domain::user::User;
+
+/// What a link is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Shows that mail to the address is read.
+    VerifyEmail,
+    /// Sets another password.
+    ResetPassword,
+}
+
+impl Purpose {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify-email",
+            Self::ResetPassword => "reset-password",
+        }
+    }
+}
+
+/// A link to be made, with the mail that carries it.
+#[derive(Debug)]
+pub struct NewLink {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Of its token.
+    pub hash: TokenHash,
+    /// From then on it is void.
+    pub expires_at: Timestamp,
+    /// The mail.
+    pub mail: NewMail,
+}
+
+impl Store {
+    /// Makes a link for a person who is active; somebody at that address asked for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if the person is gone or disabled, and those of the database.
+    pub async fn create_link(
+        &self,
+        user: &User,
+        link: NewLink,
+        from: IpAddr,
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let (mut write, _) = self.begin_within(user.organization_id, by).await?;
+        let active = user::Entity::find_by_id(user.id.uuid())
+            .filter(user::Column::IsActive.eq(true))
+            .count(&write.transaction)
+            .await?;
+        if active == 0 {
+            return Err(Error::NotFound);
+        }
+        let entry = Entry {
+            action: Action::Person("RequestLink"),
+            resource: user.id.to_string(),
+            changes: Changes::created(json!({"purpose": link.purpose.as_str(), "source_ip": from})),
+        };
+        insert(&write, user.organization_id, user.id, link).await?;
+        write.record(user.organization_id, entry).await?;
+        write.commit().await
+    }
+
+    /// Whose link that is, if it could be used now.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn find_link(
+        &self,
+        hash: TokenHash,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<Option<User>, Error> {
+        let link = one_time_token::Entity::find().filter(usable(hash, purpose, now));
+        let Some(link) = link.one(&self.reader).await? else {
+            return Ok(None);
+        };
+        let person = user::Entity::find_by_id(link.user_id)
+            .filter(user::Column::IsActive.eq(true))
+            .one(&self.reader)
+            .await?;
+        Ok(person.map(User::from))
+    }
+
+    /// Uses a link up: the address of its person is verified, and no session is left that was opened
+    /// before. `proved` is the hash that the person's password was checked against.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidLink`], also if the password is another one by now; and those of the database.
+    pub async fn verify_email(
+        &self,
+        user: &User,
+        hash: TokenHash,
+        proved: Option<String>,
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let (mut write, _) = self.begin_within(user.organization_id, by).await?;
+        let person = follow(&write, user, hash, Purpose::VerifyEmail).await?;
+        if proved.is_some_and(|proved| proved != person.password_hash) {
+            return Err(Error::InvalidLink);
+        }
+        let verified_at = person.email_verified_at.unwrap_or_else(|| write.at());
+        let update = user::Entity::update_many()
+            .col_expr(user::Column::EmailVerifiedAt, Expr::value(verified_at));
+        change(&write, update, user).await?;
+        end_all(&write, user.id).await?;
+        use_up_all(&write, user.id, Purpose::VerifyEmail).await?;
+        record(&mut write, "VerifyEmail", &person).await?;
+        write.commit().await
+    }
+
+    /// Uses a link up: its person has another password, a verified address, and no session left.
+    /// Other links of the same purpose are void too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidLink`], and those of the database.
+    pub async fn reset_password(
+        &self,
+        user: &User,
+        hash: TokenHash,
+        password_hash: String,
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let (mut write, _) = self.begin_within(user.organization_id, by).await?;
+        let person = follow(&write, user, hash, Purpose::ResetPassword).await?;
+        let verified_at = person.email_verified_at.unwrap_or_else(|| write.at());
+        let update = user::Entity::update_many()
+            .col_expr(user::Column::PasswordHash, Expr::value(password_hash))
+            .col_expr(user::Column::EmailVerifiedAt, Expr::value(verified_at));
+        change(&write, update, user).await?;
+        end_all(&write, user.id).await?;
+        use_up_all(&write, user.id, Purpose::ResetPassword).await?;
+        record(&mut write, "ResetPassword", &person).await?;
+        write.commit().await
+    }
+}
+
+fn usable(hash: TokenHash, purpose: Purpose, now: Timestamp) -> Condition {
+    Condition::all()
+        .add(one_time_token::Column::Hash.eq(hash.to_vec()))
+        .add(one_time_token::Column::Purpose.eq(purpose.as_str()))
+        .add(one_time_token::Column::UsedAt.is_null())
+        .add(one_time_token::Column::ExpiresAt.gt(stored_time(now)))
+}
+
+/// Locks the link's person, whose organization is locked, and uses the link up by one guarded statement.
+async fn follow(
+    write: &Write<'_>,
+    user: &User,
+    hash: TokenHash,
+    purpose: Purpose,
+) -> Result<user::Model, Error> {
+    let person = user::Entity::find_by_id(user.id.uuid())
+        .filter(user::Column::IsActive.eq(true))
+        .lock_exclusive()
+        .one(&write.transaction)
+        .await?
+        .ok_or(Error::InvalidLink)?;
+    let followed = one_time_token::Entity::update_many()
+        .col_expr(one_time_token::Column::UsedAt, Expr::value(write.at()))
+        .filter(usable(hash, purpose, write.at()))
+        .filter(one_time_token::Column::UserId.eq(user.id.uuid()))
+        .exec(&write.transaction)
+        .await?;
+    if followed.rows_affected == 1 {
+        Ok(person)
+    } else {
+        Err(Error::InvalidLink)
+    }
+}
+
+/// Makes every link of that kind void.
+pub(super) async fn use_up_all(
+    write: &Write<'_>,
+    user: UserId,
+    purpose: Purpose,
+) -> Result<(), Error> {
+    one_time_token::Entity::update_many()
+        .col_expr(one_time_token::Column::UsedAt, Expr::value(write.at()))
+        .filter(one_time_token::Column::UserId.eq(user.uuid()))
+        .filter(one_time_token::Column::Purpose.eq(purpose.as_str()))
+        .filter(one_time_token::Column::UsedAt.is_null())
+        .exec(&write.transaction)
+        .await?;
+    Ok(())
+}
+
+async fn change(
+    write: &Write<'_>,
+    update: UpdateMany<user::Entity>,
+    user: &User,
+) -> Result<(), Error> {
+    let updated = update
+        .col_expr(user::Column::UpdatedAt, Expr::value(write.at()))
+        .col_expr(
+            user::Column::Version,
+            Expr::col(user::Column::Version).add(1),
+        )
+        .filter(user::Column::Id.eq(user.id.uuid()))
+        .exec(&write.transaction)
+        .await?;
+    one_row(updated.rows_affected)
+}
+
+async fn record(
+    write: &mut Write<'_>,
+    act: &'static str,
+    before: &user::Model,
+) -> Result<(), Error> {
+    let entry = Entry {
+        action: Action::Person(act),
+        resource: UserId::from_uuid(before.id).to_string(),
+        changes: Changes::between(
+            json!({"email_verified": before.email_verified_at.is_some()}),
+            json!({"email_verified": true}),
+        ),
+    };
+    let organization = OrganizationId::from_uuid(before.organization_id);
+    write.record(organization, entry).await
+}
+
+/// Inserts a link and puts its mail into the outbox.
+pub(super) async fn insert(
+    write: &Write<'_>,
+    organization: OrganizationId,
+    user: UserId,
+    link: NewLink,
+) -> Result<(), Error> {
+    let row = one_time_token::ActiveModel {
+        hash: Set(link.hash.to_vec()),
+        organization_id: Set(organization.uuid()),
+        user_id: Set(user.uuid()),
+        purpose: Set(link.purpose.as_str().to_owned()),
+        expires_at: Set(stored_time(link.expires_at)),
+        used_at: Set(None),
+        created_at: Set(write.at()),
+    };
+    one_time_token::Entity::insert(row)
+        .exec_without_returning(&write.transaction)
+        .await?;
+    outbox::insert(write, organization, link.mail).await
+}

@@ -1,0 +1,61 @@
+//! One page of a query.
+
+use sea_orm::{
+    EntityTrait, IntoSimpleExpr, Order, PaginatorTrait, QueryOrder, QuerySelect, Select,
+    sea_query::NullOrdering,
+};
+
+use super::{Error, Store};
+use charter_domain::page::{Page, PageRequest};
+
+/// The column to sort by, and which end of the list its nulls belong to.
+pub(super) struct Sort<C> {
+    pub(super) column: C,
+    pub(super) nulls_are_earliest: bool,
+}
+
+/// Runs the query for the page and for the total. Both engines would put nulls at different ends,
+/// so the place is always spelled out. Ties stand by id.
+pub(super) async fn page<E, C, T, O>(
+    store: &Store,
+    query: Select<E>,
+    request: &PageRequest<O>,
+    sort: Sort<C>,
+    id: C,
+) -> Result<Page<T>, Error>
+where
+    E: EntityTrait,
+    E::Model: Send + Sync,
+    C: IntoSimpleExpr,
+    T: TryFrom<E::Model, Error = Error>,
+{
+    let total = query.clone().count(&store.reader).await?;
+    let order = if request.descending {
+        Order::Desc
+    } else {
+        Order::Asc
+    };
+    let nulls = if sort.nulls_are_earliest == request.descending {
+        NullOrdering::Last
+    } else {
+        NullOrdering::First
+    };
+    // Both engines count rows in signed 64-bit integers.
+    let offset = request.offset().min(i64::MAX.unsigned_abs());
+    let rows = if offset < total {
+        query
+            .order_by_with_nulls(sort.column, order, nulls)
+            .order_by(id, Order::Asc)
+            .offset(offset)
+            .limit(request.quantity)
+            .all(&store.reader)
+            .await?
+    } else {
+        Vec::new()
+    };
+    let results = rows
+        .into_iter()
+        .map(T::try_from)
+        .collect::<Result<_, _>>()?;
+    Ok(Page { total, results })
+}

@@ -1,0 +1,116 @@
+//! Whether the caller is still who policy decided about, asked within the write's own transaction.
+//!
+//! What ends a key, an account, a session or a role locks the organization, as every write does: so it
+//! comes before the write, which then does not happen, or after it.
+
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait as _, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
+};
+
+use super::entity::{access_key, account, service_account, session, user};
+use super::{Error, write::Write};
+use charter_domain::audit::Provenance;
+use charter_domain::id::{AccessKeyId, OrganizationId};
+use charter_domain::session::Standing;
+use charter_domain::timestamp::Timestamp;
+
+/// What stands behind a key.
+#[derive(FromQueryResult)]
+struct Behind {
+    revoked_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    deleted_at: Option<Timestamp>,
+    service_account_is_active: bool,
+    account_is_active: bool,
+}
+
+impl Write<'_> {
+    /// Refuses the write of a caller who could not make the request any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CallerRevoked`], [`Error::CallerExpired`] and [`Error::CallerDisabled`] of a key,
+    /// [`Error::SessionEnded`] and [`Error::RoleChanged`] of a person, and those of the database.
+    pub(super) async fn require_live_caller(
+        &self,
+        organization: OrganizationId,
+        by: &Provenance,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        if let Some(key) = by.access_key {
+            self.require_live_key(organization, key, now).await?;
+        }
+        if let Some(standing) = &by.standing {
+            self.require_standing(organization, standing).await?;
+        }
+        Ok(())
+    }
+
+    async fn require_live_key(
+        &self,
+        organization: OrganizationId,
+        key: AccessKeyId,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let statement = Query::select()
+            .column((access_key::Entity, access_key::Column::RevokedAt))
+            .column((access_key::Entity, access_key::Column::ExpiresAt))
+            .column((service_account::Entity, service_account::Column::DeletedAt))
+            .expr_as(
+                Expr::col((service_account::Entity, service_account::Column::IsActive)),
+                "service_account_is_active",
+            )
+            .expr_as(
+                Expr::col((account::Entity, account::Column::IsActive)),
+                "account_is_active",
+            )
+            .from(access_key::Entity)
+            .inner_join(
+                service_account::Entity,
+                Expr::col((service_account::Entity, service_account::Column::Id))
+                    .equals((access_key::Entity, access_key::Column::ServiceAccountId)),
+            )
+            .inner_join(
+                account::Entity,
+                Expr::col((account::Entity, account::Column::Id))
+                    .equals((service_account::Entity, service_account::Column::AccountId)),
+            )
+            .and_where(access_key::Column::Id.eq(key.uuid()))
+            .and_where(access_key::Column::OrganizationId.eq(organization.uuid()))
+            .to_owned();
+        let row = self.transaction.query_one(&statement).await?;
+        let behind = Behind::from_query_result(&row.ok_or(Error::CallerRevoked)?, "")?;
+        if behind.revoked_at.is_some() || behind.deleted_at.is_some() {
+            Err(Error::CallerRevoked)
+        } else if !behind.service_account_is_active || !behind.account_is_active {
+            Err(Error::CallerDisabled)
+        } else if behind.expires_at.is_some_and(|end| end <= now) {
+            Err(Error::CallerExpired)
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(super) async fn require_standing(
+        &self,
+        organization: OrganizationId,
+        standing: &Standing,
+    ) -> Result<(), Error> {
+        let live = session::Entity::find_by_id(standing.session.uuid())
+            .filter(session::Column::OrganizationId.eq(organization.uuid()))
+            .filter(session::Column::EndedAt.is_null())
+            .count(&self.transaction)
+            .await?;
+        let person = user::Entity::find_by_id(standing.user.uuid())
+            .filter(user::Column::OrganizationId.eq(organization.uuid()))
+            .filter(user::Column::IsActive.eq(true))
+            .one(&self.transaction)
+            .await?;
+        match person {
+            Some(person) if live == 1 && person.role == standing.role => Ok(()),
+            Some(_) if live == 1 => Err(Error::RoleChanged),
+            _ => Err(Error::SessionEnded),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The invitations of one tenant that can still be accepted: listed, and withdrawn.
+
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Select};
+use serde_json::{Value, json};
+
+use super::audit::{Action, Changes, Entry};
+use super::entity::{invitation, stored_time};
+use super::{Error, Tenant};
+use charter_domain::audit::Provenance;
+use charter_domain::id::InvitationId;
+use charter_domain::invitation::Invitation;
+use charter_domain::permission::Permission;
+use charter_domain::timestamp::Timestamp;
+use invitation::Column;
+
+impl Tenant<'_> {
+    fn open_invitations(&self, now: Timestamp) -> Select<invitation::Entity> {
+        invitation::Entity::find()
+            .filter(Column::OrganizationId.eq(self.scope.organization_id().uuid()))
+            .filter(Column::AcceptedAt.is_null())
+            .filter(Column::RevokedAt.is_null())
+            .filter(Column::ExpiresAt.gt(stored_time(now)))
+    }
+
+    /// All of them, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn list_invitations(&self, now: Timestamp) -> Result<Vec<Invitation>, Error> {
+        let rows = self
+            .open_invitations(now)
+            .order_by_desc(Column::CreatedAt)
+            .order_by_desc(Column::Id)
+            .all(&self.store.reader)
+            .await?;
+        Ok(rows.into_iter().map(Invitation::from).collect())
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], and those of the database.
+    pub async fn invitation(&self, id: InvitationId, now: Timestamp) -> Result<Invitation, Error> {
+        let row = self
+            .open_invitations(now)
+            .filter(Column::Id.eq(id.uuid()))
+            .one(&self.store.reader)
+            .await?;
+        row.map(Invitation::from).ok_or(Error::NotFound)
+    }
+
+    /// Withdraws one of them: its link is void, and a mail that still waits is not sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::OrganizationInactive`], those about the caller, and those of the
+    /// database.
+    pub async fn withdraw_invitation(
+        &self,
+        id: InvitationId,
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let (mut write, organization) = self.begin(by).await?;
+        let before = self
+            .open_invitations(by.at)
+            .filter(Column::Id.eq(id.uuid()))
+            .one(&write.transaction)
+            .await?
+            .ok_or(Error::NotFound)?;
+        invitation::Entity::update_many()
+            .col_expr(Column::RevokedAt, Expr::value(write.at()))
+            .filter(Column::Id.eq(id.uuid()))
+            .exec(&write.transaction)
+            .await?;
+        let entry = Entry {
+            action: Action::Permission(Permission::InviteMember),
+            resource: id.to_string(),
+            changes: Changes::between(
+                json!({"email": before.email, "role": before.role}),
+                Value::Null,
+            ),
+        };
+        write.record(organization.id, entry).await?;
+        write.commit().await
+    }
+}

@@ -1,0 +1,384 @@
+//! Organizations: for a tenant its own, for operators all of them.
+
+use std::collections::HashMap;
+
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::{Value, json};
+
+use super::audit::{Action, Changes, Entry};
+use super::entity::{MaybeReadable, access_key, invitation, organization, session, stored_time};
+use super::write::{Write, check_version, one_row};
+use super::{Error, Store, Tenant, accounts, is_duplicate, names};
+use charter_domain::account::Account;
+use charter_domain::audit::Provenance;
+use charter_domain::id::OrganizationId;
+use charter_domain::metadata::Metadata;
+use charter_domain::organization::{Organization, PlanTier};
+use charter_domain::permission::Permission;
+use charter_domain::region::Region;
+use charter_domain::slug::Slug;
+use charter_domain::text::Name;
+use charter_domain::timestamp;
+
+const DEFAULT_ACCOUNT: &str = "Default";
+
+/// An organization to be made.
+#[derive(Debug, Clone)]
+pub struct NewOrganization {
+    /// Its name.
+    pub name: Name,
+    /// The portal's URL-safe name; unique.
+    pub slug: Slug,
+}
+
+/// For authentication and operators: what is not confined to one tenant.
+impl Store {
+    /// Makes an organization on the free plan, with its default account.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SlugTaken`], and those of the database.
+    pub async fn create_organization(
+        &self,
+        new: NewOrganization,
+        by: &Provenance,
+    ) -> Result<(Organization, Account), Error> {
+        let mut write = self.begin(by).await?;
+        let action = Action::Operator("CreateOrganization");
+        let made = self.insert_organization(&mut write, new, action).await?;
+        write.commit().await?;
+        Ok(made)
+    }
+
+    /// Inserts an organization and its default account, with their events.
+    pub(super) async fn insert_organization(
+        &self,
+        write: &mut Write<'_>,
+        new: NewOrganization,
+        action: Action,
+    ) -> Result<(Organization, Account), Error> {
+        let at = write.at();
+        let id = OrganizationId::generate(at, &*self.entropy);
+        let code = names::draw_code(write, &*self.entropy, id).await?;
+        names::claim_slug(write, id, &new.slug.to_string()).await?;
+        let organization = Organization {
+            id,
+            code,
+            slug: new.slug.to_string(),
+            name: new.name,
+            contact_email: None,
+            default_region: None,
+            allowed_regions: Region::ALL.map(|region| region.to_string()).to_vec(),
+            plan_tier: PlanTier::Free,
+            monthly_doc_limit: PlanTier::Free.monthly_doc_limit(),
+            is_active: true,
+            deactivated_at: None,
+            metadata: Metadata::default(),
+            version: 1,
+            created_at: at,
+            updated_at: at,
+        };
+        organization::Entity::insert(organization::ActiveModel::from(&organization))
+            .exec_without_returning(&write.transaction)
+            .await
+            .map_err(slug_taken)?;
+        let entry = Entry {
+            action,
+            resource: organization.id.to_string(),
+            changes: Changes::created(view(&organization)),
+        };
+        write.record(organization.id, entry).await?;
+        let name = Name::from_stored(DEFAULT_ACCOUNT.to_owned());
+        let account = accounts::insert(
+            write,
+            &*self.entropy,
+            organization.id,
+            name,
+            Metadata::default(),
+            true,
+        )
+        .await?;
+        Ok((organization, account))
+    }
+
+    /// The codes of those organizations; of what does not exist nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn organization_codes(
+        &self,
+        ids: &[OrganizationId],
+    ) -> Result<HashMap<OrganizationId, String>, Error> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows: Vec<(Uuid, String)> = organization::Entity::find()
+            .select_only()
+            .columns([organization::Column::Id, organization::Column::Code])
+            .filter(organization::Column::Id.is_in(ids.iter().map(|id| id.uuid())))
+            .into_tuple()
+            .all(&self.reader)
+            .await?;
+        let codes = rows.into_iter();
+        Ok(codes
+            .map(|(id, code)| (OrganizationId::from_uuid(id), code))
+            .collect())
+    }
+
+    /// Every organization, oldest first; of one whose row cannot be read, why.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn list_organizations(
+        &self,
+    ) -> Result<Vec<(OrganizationId, Result<Organization, Error>)>, Error> {
+        let rows = organization::Entity::find()
+            .order_by_asc(organization::Column::CreatedAt)
+            .order_by_asc(organization::Column::Id)
+            .into_model::<MaybeReadable<organization::Model>>()
+            .all(&self.reader)
+            .await?;
+        let read = |MaybeReadable { id, row }| {
+            let organization = row.and_then(Organization::try_from);
+            (OrganizationId::from_uuid(id), organization)
+        };
+        Ok(rows.into_iter().map(read).collect())
+    }
+
+    /// The organization with that id (`org-…`), code or slug.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Ambiguous`] if the text is one's code and another's slug.
+    pub async fn find_organization(&self, text: &str) -> Result<Organization, Error> {
+        let condition = match text.parse::<OrganizationId>() {
+            Ok(id) => Condition::all().add(organization::Column::Id.eq(id.uuid())),
+            Err(_) => Condition::any()
+                .add(organization::Column::Code.eq(text))
+                .add(organization::Column::Slug.eq(text)),
+        };
+        let mut found = organization::Entity::find()
+            .filter(condition)
+            .limit(2)
+            .all(&self.reader)
+            .await?;
+        let first = found.pop().ok_or(Error::NotFound)?;
+        if found.is_empty() {
+            first.try_into()
+        } else {
+            Err(Error::Ambiguous(text.to_owned()))
+        }
+    }
+
+    /// Undoes a deactivation. What it revoked stays revoked. An active organization stays as it
+    /// is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], and those of the database.
+    pub async fn reactivate_organization(
+        &self,
+        id: OrganizationId,
+        by: &Provenance,
+    ) -> Result<Organization, Error> {
+        let (write, before) = self.begin_within(id, by).await?;
+        let after = Organization {
+            is_active: true,
+            deactivated_at: None,
+            ..before.clone()
+        };
+        let action = Action::Operator("ReactivateOrganization");
+        save(write, action, before, after).await
+    }
+}
+
+impl Tenant<'_> {
+    /// The organization.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], and those of the database.
+    pub async fn organization(&self) -> Result<Organization, Error> {
+        organization::Entity::find_by_id(self.scope.organization_id().uuid())
+            .one(&self.store.reader)
+            .await?
+            .ok_or(Error::NotFound)?
+            .try_into()
+    }
+
+    /// Changes the organization: `change` sees the current one, locked, and its error ends the
+    /// transaction. Ids, codes, times and activity are not its to change. What is left as it was
+    /// writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of `change`; [`Error::Stale`] if `expected` is not the current version;
+    /// [`Error::OrganizationInactive`]; [`Error::SlugTaken`]; and those of the database.
+    pub async fn update_organization<E: From<Error>>(
+        &self,
+        expected: Option<i64>,
+        by: &Provenance,
+        change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
+    ) -> Result<Organization, E> {
+        self.change(Permission::UpdateOrganization, expected, by, change)
+            .await
+    }
+
+    /// As [`Self::update_organization`], on record as a change of settings.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn update_settings<E: From<Error>>(
+        &self,
+        expected: Option<i64>,
+        by: &Provenance,
+        change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
+    ) -> Result<Organization, E> {
+        self.change(Permission::UpdateSettings, expected, by, change)
+            .await
+    }
+
+    async fn change<E: From<Error>>(
+        &self,
+        permission: Permission,
+        expected: Option<i64>,
+        by: &Provenance,
+        change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
+    ) -> Result<Organization, E> {
+        let (write, before) = self.begin(by).await?;
+        check_version(expected, before.version)?;
+        let mut after = before.clone();
+        change(&mut after)?;
+        after.is_active = before.is_active;
+        after.deactivated_at = before.deactivated_at;
+        Ok(save(write, Action::Permission(permission), before, after).await?)
+    }
+
+    /// Deactivates the organization and revokes every access key, refresh token and invitation, in
+    /// one transaction. Access tokens live on, for reading.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`] if `expected` is not the current version; [`Error::OrganizationInactive`] if
+    /// it is inactive already, and those of the database.
+    pub async fn deactivate_organization(
+        &self,
+        expected: Option<i64>,
+        by: &Provenance,
+    ) -> Result<Organization, Error> {
+        let (write, before) = self.begin_always(by).await?;
+        check_version(expected, before.version)?;
+        let of_organization = access_key::Column::OrganizationId.eq(before.id.uuid());
+        write.revoke_keys(of_organization).await?;
+        session::Entity::update_many()
+            .col_expr(session::Column::RefreshRevokedAt, Expr::value(write.at()))
+            .filter(session::Column::OrganizationId.eq(before.id.uuid()))
+            .filter(session::Column::RefreshRevokedAt.is_null())
+            // Those that have ended are not refreshed anyway, and there may be very many.
+            .filter(session::Column::EndedAt.is_null())
+            .exec(&write.transaction)
+            .await?;
+        invitation::Entity::update_many()
+            .col_expr(invitation::Column::RevokedAt, Expr::value(write.at()))
+            .filter(invitation::Column::OrganizationId.eq(before.id.uuid()))
+            .filter(invitation::Column::AcceptedAt.is_null())
+            .filter(invitation::Column::RevokedAt.is_null())
+            .exec(&write.transaction)
+            .await?;
+        let after = Organization {
+            is_active: false,
+            deactivated_at: Some(write.at()),
+            ..before.clone()
+        };
+        let action = Action::Permission(Permission::DeactivateOrganization);
+        save(write, action, before, after).await
+    }
+}
+
+/// Writes what changed and its audit event, and commits.
+async fn save(
+    mut write: Write<'_>,
+    action: Action,
+    before: Organization,
+    after: Organization,
+) -> Result<Organization, Error> {
+    let version = before.version;
+    let after = put(&mut write, action, before, after).await?;
+    if after.version != version {
+        write.commit().await?;
+    }
+    Ok(after)
+}
+
+/// Writes what changed and its audit event, within the transaction.
+pub(super) async fn put(
+    write: &mut Write<'_>,
+    action: Action,
+    before: Organization,
+    after: Organization,
+) -> Result<Organization, Error> {
+    let mut after = Organization {
+        id: before.id,
+        code: before.code.clone(),
+        version: before.version,
+        created_at: before.created_at,
+        updated_at: before.updated_at,
+        ..after
+    };
+    if after == before {
+        return Ok(before);
+    }
+    after.version = before.version.saturating_add(1);
+    after.updated_at = write.at();
+    if after.slug != before.slug {
+        names::claim_slug(write, before.id, &after.slug).await?;
+        names::release_slug(write, &before).await?;
+    }
+    let updated = organization::Entity::update_many()
+        .set(organization::changeable(&after))
+        .filter(organization::Column::Id.eq(before.id.uuid()))
+        .filter(organization::Column::Version.eq(before.version))
+        .exec(&write.transaction)
+        .await
+        .map_err(slug_taken)?;
+    one_row(updated.rows_affected)?;
+    let entry = Entry {
+        action,
+        resource: before.id.to_string(),
+        changes: Changes::between(view(&before), view(&after)),
+    };
+    write.record(before.id, entry).await?;
+    Ok(after)
+}
+
+/// From before there was one name space a slug may be taken that is not found there.
+fn slug_taken(error: DbErr) -> Error {
+    if is_duplicate(&error, "slug") {
+        Error::SlugTaken
+    } else {
+        error.into()
+    }
+}
+
+/// What the audit log shows of an organization.
+fn view(organization: &Organization) -> Value {
+    json!({
+        "code": organization.code.as_str(),
+        "slug": organization.slug,
+        "name": organization.name.as_str(),
+        "contact_email": organization.contact_email,
+        "default_region": organization.default_region,
+        "allowed_regions": organization.allowed_regions,
+        "plan_tier": organization.plan_tier.as_str(),
+        "monthly_doc_limit": organization.monthly_doc_limit,
+        "is_active": organization.is_active,
+        "deactivated_at": organization.deactivated_at.map(|at| timestamp::format(stored_time(at))),
+        "metadata": organization.metadata.as_object(),
+        "version": organization.version,
+    })
+}

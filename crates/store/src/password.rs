@@ -1,0 +1,72 @@
+//! Another password for somebody who is signed in.
+
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use serde_json::json;
+
+use super::audit::{Action, Changes, Entry};
+use super::entity::{session, user};
+use super::links::{Purpose, use_up_all};
+use super::write::one_row;
+use super::{Error, Login, Store};
+use charter_domain::audit::Provenance;
+use charter_domain::session::Standing;
+
+impl Store {
+    /// Sets another password, if the person has still the one that was checked and the session of
+    /// `standing` is open. Every other session of the person ends, and links that reset the password
+    /// are void.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SignInVoid`], [`Error::OrganizationInactive`], [`Error::SessionEnded`],
+    /// [`Error::RoleChanged`], and those of the database.
+    pub async fn change_password(
+        &self,
+        checked: &Login,
+        password_hash: String,
+        standing: &Standing,
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let user = &checked.user;
+        let (mut write, organization) = self.begin_within(user.organization_id, by).await?;
+        if !organization.is_active {
+            return Err(Error::OrganizationInactive);
+        }
+        write.require_standing(organization.id, standing).await?;
+        let now = user::Entity::find_by_id(user.id.uuid())
+            .lock_exclusive()
+            .one(&write.transaction)
+            .await?
+            .filter(|row| row.is_active && row.password_hash == checked.password_hash);
+        if now.is_none() {
+            return Err(Error::SignInVoid);
+        }
+        let updated = user::Entity::update_many()
+            .col_expr(user::Column::PasswordHash, Expr::value(password_hash))
+            .col_expr(user::Column::UpdatedAt, Expr::value(write.at()))
+            .col_expr(
+                user::Column::Version,
+                Expr::col(user::Column::Version).add(1),
+            )
+            .filter(user::Column::Id.eq(user.id.uuid()))
+            .exec(&write.transaction)
+            .await?;
+        one_row(updated.rows_affected)?;
+        session::Entity::update_many()
+            .col_expr(session::Column::EndedAt, Expr::value(write.at()))
+            .filter(session::Column::UserId.eq(user.id.uuid()))
+            .filter(session::Column::Id.ne(standing.session.uuid()))
+            .filter(session::Column::EndedAt.is_null())
+            .exec(&write.transaction)
+            .await?;
+        use_up_all(&write, user.id, Purpose::ResetPassword).await?;
+        let entry = Entry {
+            action: Action::Person("ChangePassword"),
+            resource: user.id.to_string(),
+            changes: Changes::created(json!({"kept_session": standing.session.to_string()})),
+        };
+        write.record(organization.id, entry).await?;
+        write.commit().await
+    }
+}

@@ -1,0 +1,386 @@
+//! Every set of policies that was in force, with its texts. A row counts only with the authentic
+//! event that recorded it, so whoever can write to the database cannot make one up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::audit::{Action, Changes, Entry};
+use super::entity::{organization, policy_revision, policy_text, stored_time};
+use super::policy_approvals;
+use super::{Error, Store};
+use charter_domain::audit::Provenance;
+use charter_domain::timestamp::Timestamp;
+
+/// What names the event of a revision.
+const ACTION: &str = "PoliciesInForce";
+/// Rows of a statement: SQLite takes 32,766 values.
+const BATCH: usize = 1_000;
+
+/// The texts of a folder by name.
+pub type PolicyFiles = BTreeMap<String, Arc<str>>;
+
+/// How a revision came into force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakenAs {
+    /// It was the folder when the service started.
+    Start,
+    /// It passed every gate.
+    Edit,
+    /// It only forbids more; what its gates found came later.
+    Stop,
+}
+
+impl TakenAs {
+    /// Its word in the table and in listings.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Edit => "edit",
+            Self::Stop => "stop",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Start, Self::Edit, Self::Stop]
+            .into_iter()
+            .find(|it| it.as_str() == text)
+    }
+}
+
+/// Policies that come into force.
+#[derive(Debug, Clone)]
+pub struct NewPolicyRevision {
+    /// Of the whole folder, invariants and examples included.
+    pub whole_digest: String,
+    /// Of schema and policies: what decisions name.
+    pub policy_digest: String,
+    /// The manifest's version, if there is one.
+    pub manifest_version: Option<u64>,
+    /// All texts.
+    pub files: PolicyFiles,
+    /// How it was taken.
+    pub taken_as: TakenAs,
+    /// Since when.
+    pub in_force_from: Timestamp,
+}
+
+/// Policies that were, or are, in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyRevision {
+    /// Numbered from 1.
+    pub sequence: i64,
+    /// Of the whole folder, invariants and examples included.
+    pub whole_digest: String,
+    /// Of schema and policies: what decisions name.
+    pub policy_digest: String,
+    /// The manifest's version, if there was one.
+    pub manifest_version: Option<u64>,
+    /// How it was taken.
+    pub taken_as: TakenAs,
+    /// Since when.
+    pub in_force_from: Timestamp,
+    /// The digest of each file's text, by its name.
+    texts: BTreeMap<String, String>,
+}
+
+/// The revision that came last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LastRevision {
+    /// This installation is new: there never was one.
+    None,
+    /// There was one, and it is not known any more; the number that its successor follows.
+    Unknown(i64),
+    /// It, with its texts.
+    Known(PolicyRevision, PolicyFiles),
+}
+
+impl LastRevision {
+    /// Its number; 0 where there is none.
+    #[must_use]
+    pub const fn sequence(&self) -> i64 {
+        match self {
+            Self::None => 0,
+            Self::Unknown(sequence) => *sequence,
+            Self::Known(revision, _) => revision.sequence,
+        }
+    }
+}
+
+impl Store {
+    /// What was in force last.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database. What is damaged is [`LastRevision::Unknown`].
+    pub async fn last_policy_revision(&self) -> Result<LastRevision, Error> {
+        use policy_revision::Column;
+        let last = policy_revision::Entity::find()
+            .order_by_desc(Column::Sequence)
+            .one(&self.reader)
+            .await?;
+        let Some(row) = last else {
+            // Without organizations, nobody ever was decided about.
+            let organizations = organization::Entity::find().count(&self.reader).await?;
+            let events = self.installation_events_after(0, 1).await?;
+            let is_new = organizations == 0 && events.is_empty();
+            return Ok(if is_new {
+                LastRevision::None
+            } else {
+                LastRevision::Unknown(0)
+            });
+        };
+        let sequence = row.sequence;
+        let known = match self.authentic(&self.reader, row).await? {
+            Some(revision) => self
+                .policy_files(&revision)
+                .await?
+                .map(|files| (revision, files)),
+            None => None,
+        };
+        Ok(match known {
+            Some((revision, files)) => LastRevision::Known(revision, files),
+            None => LastRevision::Unknown(sequence),
+        })
+    }
+
+    /// Records what is in force from now on, and that its approvals are used. The same as the last
+    /// one again is no other revision. Its number comes back.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn accept_policies(
+        &self,
+        new: &NewPolicyRevision,
+        by: &Provenance,
+    ) -> Result<i64, Error> {
+        let mut write = self.begin(by).await?;
+        write.lock_installation().await?;
+        let last = policy_revision::Entity::find()
+            .order_by_desc(policy_revision::Column::Sequence)
+            .one(&write.transaction)
+            .await?;
+        let version = new.manifest_version.map(|version| version.to_string());
+        let base = last.as_ref().map_or(0, |last| last.sequence);
+        if let Some(last) = last
+            && last.whole_digest == new.whole_digest
+            && last.manifest_version == version
+            && self.authentic(&write.transaction, last).await?.is_some()
+        {
+            return Ok(base);
+        }
+        let texts = insert_texts(&write.transaction, &new.files).await?;
+        let sequence = base.saturating_add(1);
+        let row = policy_revision::Model {
+            sequence,
+            whole_digest: new.whole_digest.clone(),
+            policy_digest: new.policy_digest.clone(),
+            manifest_version: version,
+            files: json!(texts).to_string(),
+            taken_as: new.taken_as.as_str().to_owned(),
+            in_force_from: stored_time(new.in_force_from),
+            event: 0,
+        };
+        let entry = Entry {
+            action: Action::System(ACTION),
+            resource: resource(sequence),
+            changes: Changes::created(facts(&row)),
+        };
+        let event = write.record_for_installation(entry).await?;
+        let row = policy_revision::Model { event, ..row };
+        policy_revision::Entity::insert(row.into_active_model())
+            .exec_without_returning(&write.transaction)
+            .await?;
+        policy_approvals::mark_used(&write.transaction, &new.whole_digest, base, sequence).await?;
+        write.commit().await?;
+        Ok(sequence)
+    }
+
+    /// The newest revision with these policies, as decisions name them, and its texts.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn policies_of_digest(
+        &self,
+        policy_digest: &str,
+    ) -> Result<Option<(PolicyRevision, PolicyFiles)>, Error> {
+        use policy_revision::Column;
+        let row = policy_revision::Entity::find()
+            .filter(Column::PolicyDigest.eq(policy_digest))
+            .order_by_desc(Column::Sequence)
+            .one(&self.reader)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let Some(revision) = self.authentic(&self.reader, row).await? else {
+            return Ok(None);
+        };
+        let files = self.policy_files(&revision).await?;
+        Ok(files.map(|files| (revision, files)))
+    }
+
+    /// The authentic revisions, newest first.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn policy_revisions(&self, limit: u64) -> Result<Vec<PolicyRevision>, Error> {
+        let rows = policy_revision::Entity::find()
+            .order_by_desc(policy_revision::Column::Sequence)
+            .limit(limit)
+            .all(&self.reader)
+            .await?;
+        let mut revisions = Vec::with_capacity(rows.len());
+        for row in rows {
+            revisions.extend(self.authentic(&self.reader, row).await?);
+        }
+        Ok(revisions)
+    }
+
+    /// A revision's texts; `None` if they are not whole.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn policy_files(
+        &self,
+        revision: &PolicyRevision,
+    ) -> Result<Option<PolicyFiles>, Error> {
+        let wanted: Vec<&String> = revision
+            .texts
+            .values()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        let mut texts: BTreeMap<String, Arc<str>> = BTreeMap::new();
+        for batch in wanted.chunks(BATCH) {
+            let rows = policy_text::Entity::find()
+                .filter(policy_text::Column::Digest.is_in(batch.iter().copied()))
+                .all(&self.reader)
+                .await?;
+            for row in rows {
+                if digest(&row.content) == row.digest
+                    && let Ok(text) = String::from_utf8(row.content)
+                {
+                    texts.insert(row.digest, text.into());
+                }
+            }
+        }
+        Ok(revision
+            .texts
+            .iter()
+            .map(|(name, digest)| Some((name.clone(), Arc::clone(texts.get(digest)?))))
+            .collect())
+    }
+
+    /// The row, if its event says the same.
+    async fn authentic(
+        &self,
+        connection: &impl ConnectionTrait,
+        row: policy_revision::Model,
+    ) -> Result<Option<PolicyRevision>, Error> {
+        let event = self.authentic_event(connection, row.event).await?;
+        let said = Changes::created(facts(&row)).to_text();
+        let is_authentic = event.is_some_and(|event| {
+            event.action == format!("system.{ACTION}")
+                && event.resource == resource(row.sequence)
+                && event.changes == said
+        });
+        Ok(is_authentic.then(|| of_row(row)).flatten())
+    }
+}
+
+/// What the event says of a revision; the texts through their digests.
+fn facts(row: &policy_revision::Model) -> Value {
+    json!({
+        "whole_digest": row.whole_digest,
+        "policy_digest": row.policy_digest,
+        "manifest_version": row.manifest_version,
+        "files": digest(row.files.as_bytes()),
+        "taken_as": row.taken_as,
+        "in_force_from": row.in_force_from.timestamp_micros(),
+    })
+}
+
+fn resource(sequence: i64) -> String {
+    format!("policy-revision-{sequence}")
+}
+
+fn of_row(row: policy_revision::Model) -> Option<PolicyRevision> {
+    Some(PolicyRevision {
+        sequence: row.sequence,
+        taken_as: TakenAs::parse(&row.taken_as)?,
+        manifest_version: match row.manifest_version {
+            Some(text) => Some(text.parse().ok()?),
+            None => None,
+        },
+        texts: serde_json::from_str(&row.files).ok()?,
+        whole_digest: row.whole_digest,
+        policy_digest: row.policy_digest,
+        in_force_from: row.in_force_from,
+    })
+}
+
+/// Adds the texts that are not there yet; each file's digest comes back.
+async fn insert_texts<'f>(
+    connection: &impl ConnectionTrait,
+    files: &'f PolicyFiles,
+) -> Result<BTreeMap<&'f String, String>, Error> {
+    let digests: BTreeMap<&String, String> = files
+        .iter()
+        .map(|(name, text)| (name, digest(text.as_bytes())))
+        .collect();
+    let all: Vec<&String> = digests
+        .values()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    for batch in all.chunks(BATCH) {
+        let rows: Vec<String> = policy_text::Entity::find()
+            .select_only()
+            .column(policy_text::Column::Digest)
+            .filter(policy_text::Column::Digest.is_in(batch.iter().copied()))
+            .into_tuple()
+            .all(connection)
+            .await?;
+        known.extend(rows);
+    }
+    for (name, digest) in &digests {
+        let Some(text) = files.get(*name).filter(|_| !known.contains(digest)) else {
+            continue;
+        };
+        let row = policy_text::ActiveModel {
+            digest: Set(digest.clone()),
+            content: Set(text.as_bytes().to_vec()),
+        };
+        let on_conflict = OnConflict::column(policy_text::Column::Digest)
+            .do_nothing()
+            .to_owned();
+        policy_text::Entity::insert(row)
+            .on_conflict(on_conflict)
+            .exec_without_returning(connection)
+            .await?;
+        known.insert(digest.clone());
+    }
+    Ok(digests)
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}

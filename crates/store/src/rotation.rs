@@ -1,0 +1,65 @@
+//! Rotation: a new key takes over, the old one lives on for the overlap.
+
+use super::access_keys::{KeyToMake, NewKey, insert, update};
+use super::entity::stored_time;
+use super::{Error, Tenant};
+use charter_domain::access_key::AccessKey;
+use charter_domain::audit::Provenance;
+use charter_domain::id::{AccessKeyId, ServiceAccountId};
+use charter_domain::permission::Permission;
+use charter_domain::timestamp::Timestamp;
+
+impl Tenant<'_> {
+    /// Makes a key in place of another, which expires at the earlier of `overlap_until` and its
+    /// own expiry. Its description and allowlist go over to the new key, whatever `new` says.
+    /// `check` sees what the new key is to be, and its error ends the transaction.
+    ///
+    /// # Errors
+    ///
+    /// Those of `check`; [`Error::NotFound`]; [`Error::KeyNotActive`] if the old key is revoked
+    /// or expired; [`Error::TooManyKeys`] if it is in overlap already and the others leave no
+    /// room; [`Error::OrganizationInactive`]; and those of the database.
+    pub async fn rotate_key<E: From<Error>>(
+        &self,
+        service_account: ServiceAccountId,
+        id: AccessKeyId,
+        by: &Provenance,
+        new: NewKey,
+        overlap_until: Timestamp,
+        check: impl FnOnce(&KeyToMake<'_>) -> Result<(), E> + Send,
+    ) -> Result<AccessKey, E> {
+        let (mut write, _) = self.begin(by).await?;
+        let owner = self.lock_service_account(&write, service_account).await?;
+        let before = self.lock_key(&write, service_account, id).await?;
+        let signer = self.signing_key(&write, by).await?;
+        check(&KeyToMake {
+            owner: &owner,
+            signer: signer.as_ref(),
+            ip_allowlist: &before.ip_allowlist,
+            expires_at: new.expires_at.map(stored_time),
+        })?;
+        if !before.is_active(write.at()) {
+            return Err(Error::KeyNotActive.into());
+        }
+        self.check_room(&write, service_account, Some(id)).await?;
+        let overlap_until = stored_time(overlap_until);
+        let after = AccessKey {
+            expires_at: Some(
+                before
+                    .expires_at
+                    .map_or(overlap_until, |expires_at| expires_at.min(overlap_until)),
+            ),
+            rotated_at: before.rotated_at.or(Some(write.at())),
+            ..before.clone()
+        };
+        update(&mut write, Permission::RotateKey, &before, &after).await?;
+        let new = NewKey {
+            description: before.description,
+            ip_allowlist: before.ip_allowlist,
+            ..new
+        };
+        let key = insert(&mut write, &owner, new, Permission::RotateKey).await?;
+        write.commit().await?;
+        Ok(key)
+    }
+}

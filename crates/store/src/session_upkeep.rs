@@ -1,0 +1,152 @@
+//! Keeps sessions and what belongs to them within bounds: so many open ones for each person, and what
+//! is over goes a handful at a time, so that nobody waits long for the writer.
+
+use sea_orm::prelude::{Expr, Uuid};
+use sea_orm::sea_query::ExprTrait as _;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::entity::{invitation, one_time_token, session, spent_refresh_token, stored_time};
+use super::write::Write;
+use super::{Error, Store};
+use charter_domain::id::{SessionId, UserId};
+use charter_domain::timestamp::Timestamp;
+
+/// Open sessions of one person, the new one included.
+const MOST_OPEN: u64 = 50;
+/// Rows that one statement deletes.
+const HANDFUL: u64 = 500;
+
+impl Store {
+    /// Forgets sessions, links and invitations that are over since before that time.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn forget_sessions_before(&self, time: Timestamp) -> Result<u64, Error> {
+        let time = stored_time(time);
+        let sessions = session::Column::RefreshExpiresAt
+            .lt(time)
+            .or(session::Column::EndedAt.lt(time));
+        let links = one_time_token::Column::ExpiresAt.lt(time);
+        // A token that old belongs to a session that goes on; presented now, it is a stranger's.
+        let spent = spent_refresh_token::Column::SpentAt.lt(time);
+        let invitations = invitation::Column::ExpiresAt.lt(time);
+        // The spent tokens first: what goes with a session is then gone already.
+        Ok(self.forget_spent(spent).await?
+            + self
+                .forget::<session::Entity, Uuid>(session::Column::Id, sessions)
+                .await?
+            + self
+                .forget::<one_time_token::Entity, Vec<u8>>(one_time_token::Column::Hash, links)
+                .await?
+            + self
+                .forget::<invitation::Entity, Uuid>(invitation::Column::Id, invitations)
+                .await?)
+    }
+
+    /// Forgets what is of no use any more of a person who is about to be removed, so that few rows
+    /// are left to go with that person's. Its open sessions stay.
+    pub(super) async fn forget_traces_of(&self, user: UserId, now: Timestamp) -> Result<(), Error> {
+        let of_user = session::Column::UserId.eq(user.uuid());
+        let has_ended = session::Column::EndedAt.is_not_null();
+        loop {
+            let ended = self
+                .sessions_where(of_user.clone().and(has_ended.clone()))
+                .await?;
+            if ended.is_empty() {
+                break;
+            }
+            let spent = spent_refresh_token::Column::SessionId.is_in(ended.clone());
+            self.forget_spent(spent).await?;
+            session::Entity::delete_many()
+                .filter(session::Column::Id.is_in(ended))
+                .exec(&self.writer)
+                .await?;
+        }
+        let open = self.sessions_where(of_user).await?;
+        self.forget_spent(spent_refresh_token::Column::SessionId.is_in(open))
+            .await?;
+        let is_void = one_time_token::Column::UsedAt
+            .is_not_null()
+            .or(one_time_token::Column::ExpiresAt.lte(stored_time(now)));
+        let links = one_time_token::Column::UserId.eq(user.uuid()).and(is_void);
+        self.forget::<one_time_token::Entity, Vec<u8>>(one_time_token::Column::Hash, links)
+            .await?;
+        Ok(())
+    }
+
+    async fn sessions_where(&self, condition: Expr) -> Result<Vec<Uuid>, Error> {
+        Ok(session::Entity::find()
+            .select_only()
+            .column(session::Column::Id)
+            .filter(condition)
+            .limit(HANDFUL)
+            .into_tuple()
+            .all(&self.reader)
+            .await?)
+    }
+
+    async fn forget_spent(&self, which: Expr) -> Result<u64, Error> {
+        self.forget::<spent_refresh_token::Entity, Vec<u8>>(
+            spent_refresh_token::Column::Hash,
+            which,
+        )
+        .await
+    }
+
+    /// Deletes a handful at a time; what is done stays done.
+    async fn forget<E: EntityTrait, Key>(&self, key: E::Column, old: Expr) -> Result<u64, Error>
+    where
+        Key: sea_orm::TryGetable + Into<sea_orm::Value> + Send,
+    {
+        let mut forgotten = 0;
+        loop {
+            let keys: Vec<Key> = E::find()
+                .select_only()
+                .column(key)
+                .filter(old.clone())
+                .limit(HANDFUL)
+                .into_tuple()
+                .all(&self.reader)
+                .await?;
+            if keys.is_empty() {
+                return Ok(forgotten);
+            }
+            let deleted = E::delete_many()
+                .filter(key.is_in(keys))
+                .exec(&self.writer)
+                .await?;
+            if deleted.rows_affected == 0 {
+                return Ok(forgotten);
+            }
+            forgotten += deleted.rows_affected;
+        }
+    }
+}
+
+/// Ends the oldest open sessions of a person, so that there is room for one more. The caller holds
+/// a lock on the person's row.
+pub(super) async fn end_oldest(write: &Write<'_>, user: UserId) -> Result<Vec<SessionId>, Error> {
+    let beyond: Vec<Uuid> = session::Entity::find()
+        .select_only()
+        .column(session::Column::Id)
+        .filter(session::Column::UserId.eq(user.uuid()))
+        .filter(session::Column::EndedAt.is_null())
+        .order_by_desc(session::Column::CreatedAt)
+        .order_by_desc(session::Column::Id)
+        .offset(MOST_OPEN - 1)
+        // From before there was a limit there may be many more: each sign-in ends some of them.
+        .limit(MOST_OPEN)
+        .into_tuple()
+        .all(&write.transaction)
+        .await?;
+    if beyond.is_empty() {
+        return Ok(Vec::new());
+    }
+    session::Entity::update_many()
+        .col_expr(session::Column::EndedAt, Expr::value(write.at()))
+        .filter(session::Column::Id.is_in(beyond.iter().copied()))
+        .exec(&write.transaction)
+        .await?;
+    Ok(beyond.into_iter().map(SessionId::from_uuid).collect())
+}

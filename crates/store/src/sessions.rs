@@ -1,0 +1,290 @@
+//! Sessions: read at every request with a bearer token, and ended.
+//!
+//! Whatever ends a session writes its row, and so comes before a refresh or after it.
+
+use std::net::IpAddr;
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{
+    Alias, Expr, ExprTrait as _, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder,
+};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IdenStatic, Iterable,
+    QueryFilter, QueryResult, Statement,
+};
+use serde_json::{Value, json};
+
+use super::audit::{Action, Changes, Entry};
+use super::entity::{organization, session, spent_refresh_token, stored_time, user};
+use super::write::Write;
+use super::{Error, Store, session_upkeep};
+use charter_domain::audit::Provenance;
+use charter_domain::caller::UserCaller;
+use charter_domain::id::{OrganizationId, SessionId, UserId};
+use charter_domain::session::TokenHash;
+use charter_domain::timestamp::Timestamp;
+
+/// A session to be made.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// Its id.
+    pub id: SessionId,
+    /// Of its first refresh token.
+    pub refresh_hash: TokenHash,
+    /// When that token is void.
+    pub refresh_expires_at: Timestamp,
+    /// What the browser calls itself.
+    pub user_agent: Option<String>,
+}
+
+/// Whose a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionRow {
+    /// The session.
+    pub id: SessionId,
+    /// The person.
+    pub user: UserId,
+    /// The tenant.
+    pub organization: OrganizationId,
+}
+
+/// Why a session ends before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Its person signed out.
+    SignOut,
+    /// Somebody at that address used a spent refresh token again.
+    Reuse(IpAddr),
+}
+
+impl Ending {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignOut => "SignOut",
+            Self::Reuse(_) => "ReuseRefreshToken",
+        }
+    }
+
+    fn details(self) -> Value {
+        match self {
+            Self::SignOut => json!({}),
+            Self::Reuse(from) => json!({"source_ip": from}),
+        }
+    }
+}
+
+/// Sessions in one statement.
+pub const MOST_AT_ONCE: usize = 64;
+const SESSION: &str = "s_id";
+const USER: &str = "u_";
+const ORGANIZATION: &str = "o_";
+
+impl Store {
+    /// The people and organizations behind those of the sessions that have not ended; also where a
+    /// person is disabled. One statement for each 64 of them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database; for one session, that its rows are corrupt.
+    pub async fn find_sessions(
+        &self,
+        ids: &[SessionId],
+    ) -> Result<Vec<(SessionId, Result<UserCaller, Error>)>, Error> {
+        let mut found = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(MOST_AT_ONCE) {
+            let Some(text) = statement_for(&self.find_sessions, ids.len()) else {
+                continue;
+            };
+            // A list is filled up with what is in it already.
+            let (text, length) = text;
+            let values = ids.iter().cycle().take(*length).map(|id| id.uuid().into());
+            let backend = self.reader.get_database_backend();
+            let statement = Statement::from_sql_and_values(backend, text, values);
+            for row in self.reader.query_all_raw(statement).await? {
+                let id = SessionId::from_uuid(row.try_get("", SESSION)?);
+                found.push((id, caller(id, &row)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The session whose refresh token that is or was, ended or not.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn find_session_of_refresh_token(
+        &self,
+        presented: TokenHash,
+    ) -> Result<Option<SessionRow>, Error> {
+        let found = session::Entity::find()
+            .filter(session::Column::RefreshHash.eq(presented.to_vec()))
+            .one(&self.reader)
+            .await?;
+        if let Some(session) = found {
+            return Ok(Some(SessionRow::from(&session)));
+        }
+        let spent = find_spent(&self.reader, presented).await?;
+        Ok(spent.map(|(_, session)| SessionRow::from(&session)))
+    }
+
+    /// Ends a session; one that has ended stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn end_session(
+        &self,
+        ended: SessionRow,
+        why: Ending,
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let (mut write, _) = self.begin_within(ended.organization, by).await?;
+        let updated = session::Entity::update_many()
+            .col_expr(session::Column::EndedAt, Expr::value(write.at()))
+            .filter(session::Column::Id.eq(ended.id.uuid()))
+            .filter(session::Column::EndedAt.is_null())
+            .exec(&write.transaction)
+            .await?;
+        if updated.rows_affected == 0 {
+            return Ok(());
+        }
+        let entry = Entry {
+            action: Action::Person(why.as_str()),
+            resource: ended.user.to_string(),
+            changes: Changes::between(json!({"session": ended.id.to_string()}), why.details()),
+        };
+        write.record(ended.organization, entry).await?;
+        write.commit().await
+    }
+}
+
+impl From<&session::Model> for SessionRow {
+    fn from(row: &session::Model) -> Self {
+        Self {
+            id: SessionId::from_uuid(row.id),
+            user: UserId::from_uuid(row.user_id),
+            organization: OrganizationId::from_uuid(row.organization_id),
+        }
+    }
+}
+
+fn caller(id: SessionId, row: &QueryResult) -> Result<UserCaller, Error> {
+    Ok(UserCaller {
+        session: Some(id),
+        user: user::Model::from_query_result(row, USER)?.into(),
+        organization: organization::Model::from_query_result(row, ORGANIZATION)?.try_into()?,
+    })
+}
+
+/// A spent token together with its session.
+pub(super) async fn find_spent(
+    connection: &impl ConnectionTrait,
+    hash: TokenHash,
+) -> Result<Option<(spent_refresh_token::Model, session::Model)>, Error> {
+    let spent = spent_refresh_token::Entity::find_by_id(hash.to_vec());
+    let Some(spent) = spent.one(connection).await? else {
+        return Ok(None);
+    };
+    let session = session::Entity::find_by_id(spent.session_id)
+        .one(connection)
+        .await?;
+    Ok(session.map(|session| (spent, session)))
+}
+
+/// Inserts a session; the oldest open ones beyond the limit end, and are returned. The caller holds
+/// a lock on the person's row.
+pub(super) async fn insert(
+    write: &Write<'_>,
+    organization: OrganizationId,
+    user: UserId,
+    new: NewSession,
+) -> Result<Vec<SessionId>, Error> {
+    let ended = session_upkeep::end_oldest(write, user).await?;
+    let row = session::ActiveModel {
+        id: Set(new.id.uuid()),
+        organization_id: Set(organization.uuid()),
+        user_id: Set(user.uuid()),
+        refresh_hash: Set(new.refresh_hash.to_vec()),
+        generation: Set(1),
+        refresh_expires_at: Set(stored_time(new.refresh_expires_at)),
+        refresh_revoked_at: Set(None),
+        rotated_at: Set(None),
+        rotation_key_id: Set(None),
+        ended_at: Set(None),
+        user_agent: Set(new.user_agent),
+        created_at: Set(write.at()),
+    };
+    session::Entity::insert(row)
+        .exec_without_returning(&write.transaction)
+        .await?;
+    Ok(ended)
+}
+
+/// Ends every session of a person.
+pub(super) async fn end_all(write: &Write<'_>, user: UserId) -> Result<(), Error> {
+    session::Entity::update_many()
+        .col_expr(session::Column::EndedAt, Expr::value(write.at()))
+        .filter(session::Column::UserId.eq(user.uuid()))
+        .filter(session::Column::EndedAt.is_null())
+        .exec(&write.transaction)
+        .await?;
+    Ok(())
+}
+
+/// The texts of a statement for lists of 1, 2, 4 … 64 sessions, so that the database prepares few of
+/// them; they are built once.
+pub(super) fn statements(
+    backend: DbBackend,
+    of_length: impl Fn(DbBackend, usize) -> String,
+) -> Vec<(String, usize)> {
+    let lengths = std::iter::successors(Some(1), |length| Some(length * 2));
+    lengths
+        .take_while(|length| *length <= MOST_AT_ONCE)
+        .map(|length| (of_length(backend, length), length))
+        .collect()
+}
+
+/// The shortest list that has room for so many.
+pub(super) fn statement_for(
+    statements: &[(String, usize)],
+    count: usize,
+) -> Option<&(String, usize)> {
+    statements
+        .iter()
+        .find(|(_, length)| count > 0 && *length >= count)
+}
+
+/// The text of the query behind [`Store::find_sessions`].
+pub(super) fn statement(backend: DbBackend, length: usize) -> String {
+    let mut query = Query::select();
+    let id = Expr::col((session::Entity, session::Column::Id));
+    query.expr_as(id, Alias::new(SESSION));
+    columns::<user::Entity>(&mut query, USER);
+    columns::<organization::Entity>(&mut query, ORGANIZATION);
+    query
+        .from(session::Entity)
+        .inner_join(
+            user::Entity,
+            Expr::col((user::Entity, user::Column::Id))
+                .equals((session::Entity, session::Column::UserId)),
+        )
+        .inner_join(
+            organization::Entity,
+            Expr::col((organization::Entity, organization::Column::Id))
+                .equals((session::Entity, session::Column::OrganizationId)),
+        )
+        .and_where(Expr::col((session::Entity, session::Column::EndedAt)).is_null())
+        .and_where(session::Column::Id.is_in(vec![sea_orm::prelude::Uuid::nil(); length]));
+    match backend {
+        DbBackend::Sqlite => query.build(SqliteQueryBuilder).0,
+        _ => query.build(PostgresQueryBuilder).0,
+    }
+}
+
+fn columns<E: EntityTrait>(query: &mut SelectStatement, prefix: &str) {
+    for column in E::Column::iter() {
+        let alias = Alias::new(format!("{prefix}{}", column.as_str()));
+        query.expr_as(Expr::col((E::default(), column)), alias);
+    }
+}

@@ -1,0 +1,94 @@
+//! For authentication: what a sign-in is checked against, and the session that it begins.
+
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use serde_json::json;
+
+use super::audit::{Action, Changes, Entry};
+use super::entity::user;
+use super::sessions::{self, NewSession};
+use super::{Error, Store};
+use charter_domain::audit::Provenance;
+use charter_domain::email::EmailAddress;
+use charter_domain::user::User;
+
+/// Somebody who could sign in, and what the password is checked against.
+pub struct Login {
+    /// The person; possibly disabled.
+    pub user: User,
+    /// In PHC form.
+    pub password_hash: String,
+}
+
+/// A sign-in whose password was right.
+pub struct VerifiedLogin {
+    /// What it was checked against.
+    pub login: Login,
+    /// The password hashed anew, where the stored hash is weaker than new ones are.
+    pub rehashed: Option<String>,
+}
+
+impl Store {
+    /// The person with that address.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn find_login(&self, email: &EmailAddress) -> Result<Option<Login>, Error> {
+        let found = user::Entity::find()
+            .filter(user::Column::Email.eq(email.as_str()))
+            .one(&self.reader)
+            .await?;
+        Ok(found.map(|row| Login {
+            password_hash: row.password_hash.clone(),
+            user: row.into(),
+        }))
+    }
+
+    /// Begins a session, if the person is still active and has still the password that was checked.
+    /// A deactivated organization's people may sign in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SignInVoid`], and those of the database.
+    pub async fn sign_in(
+        &self,
+        verified: VerifiedLogin,
+        session: NewSession,
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let VerifiedLogin { login, rehashed } = verified;
+        let user = login.user;
+        let (mut write, _) = self.begin_within(user.organization_id, by).await?;
+        let now = user::Entity::find_by_id(user.id.uuid())
+            .lock_exclusive()
+            .one(&write.transaction)
+            .await?
+            .filter(|row| row.is_active && row.password_hash == login.password_hash);
+        if now.is_none() {
+            return Err(Error::SignInVoid);
+        }
+        let mut update = user::Entity::update_many()
+            .col_expr(user::Column::LastLoginAt, Expr::value(write.at()))
+            .filter(user::Column::Id.eq(user.id.uuid()));
+        if let Some(rehashed) = rehashed {
+            update = update.col_expr(user::Column::PasswordHash, Expr::value(rehashed));
+        }
+        update.exec(&write.transaction).await?;
+        let id = session.id.to_string();
+        let ended = sessions::insert(&write, user.organization_id, user.id, session).await?;
+        let ended: Vec<_> = ended.iter().map(ToString::to_string).collect();
+        let changes = if ended.is_empty() {
+            json!({"session": id})
+        } else {
+            json!({"session": id, "ended": ended})
+        };
+        let entry = Entry {
+            action: Action::Person("SignIn"),
+            resource: user.id.to_string(),
+            changes: Changes::created(changes),
+        };
+        write.record(user.organization_id, entry).await?;
+        write.commit().await
+    }
+}

@@ -1,0 +1,114 @@
+//! Making people, and what the audit log shows of them.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::EntityTrait;
+use serde_json::{Value, json};
+
+use super::audit::{Action, Changes, Entry};
+use super::entity::{stored_time, user};
+use super::write::Write;
+use super::{Error, Tenant, is_duplicate};
+use charter_domain::audit::Provenance;
+use charter_domain::email::EmailAddress;
+use charter_domain::id::{OrganizationId, UserId};
+use charter_domain::timestamp::Timestamp;
+use charter_domain::user::User;
+
+/// A user to be made.
+#[derive(Clone)]
+pub struct NewUser {
+    /// Its id. Drawn by the caller: who registers is on record for it.
+    pub id: UserId,
+    /// The address; unique over the whole installation.
+    pub email: EmailAddress,
+    /// An argon2id hash in PHC form.
+    pub password_hash: String,
+    /// A role's name.
+    pub role: String,
+    /// When the address was verified.
+    pub email_verified_at: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for NewUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewUser")
+            .field("email", &self.email)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tenant<'_> {
+    /// Makes a user, as an operator.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EmailTaken`], [`Error::OrganizationInactive`], and those of the database.
+    pub async fn create_user(&self, new: NewUser, by: &Provenance) -> Result<User, Error> {
+        let (mut write, organization) = self.begin(by).await?;
+        let action = Action::Operator("CreateUser");
+        let user = insert(&mut write, organization.id, new, action).await?;
+        write.commit().await?;
+        Ok(user)
+    }
+}
+
+/// Inserts a user with its audit event.
+pub(super) async fn insert(
+    write: &mut Write<'_>,
+    organization_id: OrganizationId,
+    new: NewUser,
+    action: Action,
+) -> Result<User, Error> {
+    let at = write.at();
+    let user = User {
+        id: new.id,
+        organization_id,
+        email: new.email.to_string(),
+        role: new.role,
+        is_active: true,
+        email_verified: new.email_verified_at.is_some(),
+        created_at: at,
+        last_login_at: None,
+    };
+    let row = user::ActiveModel {
+        id: Set(user.id.uuid()),
+        organization_id: Set(organization_id.uuid()),
+        email: Set(user.email.clone()),
+        password_hash: Set(new.password_hash),
+        role: Set(user.role.clone()),
+        is_active: Set(true),
+        email_verified_at: Set(new.email_verified_at.map(stored_time)),
+        last_login_at: Set(None),
+        version: Set(1),
+        created_at: Set(at),
+        updated_at: Set(at),
+    };
+    user::Entity::insert(row)
+        .exec_without_returning(&write.transaction)
+        .await
+        .map_err(|error| {
+            if is_duplicate(&error, "email") {
+                Error::EmailTaken
+            } else {
+                error.into()
+            }
+        })?;
+    let entry = Entry {
+        action,
+        resource: user.id.to_string(),
+        changes: Changes::created(view(&user)),
+    };
+    write.record(organization_id, entry).await?;
+    Ok(user)
+}
+
+/// What the audit log shows of a person: never the password's hash.
+pub(super) fn view(user: &User) -> Value {
+    json!({
+        "email": user.email,
+        "role": user.role,
+        "is_active": user.is_active,
+        "email_verified": user.email_verified,
+    })
+}

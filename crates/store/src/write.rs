@@ -1,0 +1,219 @@
+//! One write transaction: its locks, its audit events, its commit.
+//!
+//! It begins with a lock on the organization, so writes of one tenant follow one another, and a
+//! deactivation cannot slip between a check and the write that relies on it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sea_orm::prelude::{Expr, Uuid};
+use sea_orm::sea_query::ExprTrait as _;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::audit::Entry;
+use super::audit_heads::Head;
+use super::connect::Transaction;
+use super::entity::{access_key, organization, stored_time};
+use super::gates::Visit;
+use super::{Error, Store, Tenant};
+use charter_budgets::Resource;
+use charter_domain::audit::Provenance;
+use charter_domain::id::OrganizationId;
+use charter_domain::organization::Organization;
+use charter_domain::timestamp::Timestamp;
+
+pub(super) struct Write<'a> {
+    store: &'a Store,
+    pub(super) transaction: Transaction,
+    by: &'a Provenance,
+    heads: Vec<Head>,
+    /// Bytes that it adds to the database, by organization.
+    bytes: Vec<(OrganizationId, u64)>,
+    started: Duration,
+    /// Dropped last: the connection is free by then, or about to be.
+    _visit: Option<Visit<'a>>,
+}
+
+impl Store {
+    /// Begins a change that makes an organization.
+    pub(super) async fn begin<'a>(&'a self, by: &'a Provenance) -> Result<Write<'a>, Error> {
+        self.begin_as(by, None).await
+    }
+
+    /// Begins a change within an organization, active or not: it is locked.
+    pub(super) async fn begin_within<'a>(
+        &'a self,
+        id: OrganizationId,
+        by: &'a Provenance,
+    ) -> Result<(Write<'a>, Organization), Error> {
+        let visit = self.gates.enter(id, self.patience).await?;
+        let write = self.begin_as(by, Some(visit)).await?;
+        let organization = write.lock_organization(id).await?;
+        Ok((write, organization))
+    }
+
+    async fn begin_as<'a>(
+        &'a self,
+        by: &'a Provenance,
+        visit: Option<Visit<'a>>,
+    ) -> Result<Write<'a>, Error> {
+        let started = self.clock.monotonic();
+        let transaction = self.writer.begin().await?;
+        Ok(Write {
+            store: self,
+            transaction,
+            by,
+            heads: Vec::new(),
+            bytes: Vec::new(),
+            started,
+            _visit: visit,
+        })
+    }
+}
+
+impl Tenant<'_> {
+    /// Begins a change of this tenant's data: the organization is locked, and active, and has not
+    /// used up its budgets of changes and stored bytes.
+    pub(super) async fn begin<'a>(
+        &'a self,
+        by: &'a Provenance,
+    ) -> Result<(Write<'a>, Organization), Error> {
+        // Operators and the service itself have none.
+        if by.access_key.is_some() || by.standing.is_some() {
+            let (budgets, id) = (&self.store.budgets, self.scope.organization_id());
+            budgets.check(Resource::StoredBytes, id)?;
+            budgets.charge(Resource::Writes, id, 1)?;
+        }
+        self.begin_always(by).await
+    }
+
+    /// The same for what only takes away, such as revoking a key that leaked: it must be possible
+    /// whatever was done with that key.
+    pub(super) async fn begin_always<'a>(
+        &'a self,
+        by: &'a Provenance,
+    ) -> Result<(Write<'a>, Organization), Error> {
+        let id = self.scope.organization_id();
+        let (write, organization) = self.store.begin_within(id, by).await?;
+        if !organization.is_active {
+            return Err(Error::OrganizationInactive);
+        }
+        let now = self.store.clock.now();
+        write.require_live_caller(id, by, now).await?;
+        Ok((write, organization))
+    }
+}
+
+impl Write<'_> {
+    /// When the change happens, as it is stored.
+    pub(super) fn at(&self) -> Timestamp {
+        stored_time(self.by.at)
+    }
+
+    /// Locks an organization. Beside the one that the write began with only one that nobody else
+    /// could be writing to on its way to that one: an unverified registration.
+    pub(super) async fn lock_organization(
+        &self,
+        id: OrganizationId,
+    ) -> Result<Organization, Error> {
+        organization::Entity::find_by_id(id.uuid())
+            .lock_exclusive()
+            .one(&self.transaction)
+            .await?
+            .ok_or(Error::NotFound)?
+            .try_into()
+    }
+
+    /// Revokes the live ones of those keys. They are locked by id first, the order in which times of
+    /// last use are written too, so that the two never wait for each other.
+    pub(super) async fn revoke_keys(&self, which: Expr) -> Result<(), Error> {
+        let live = access_key::Column::RevokedAt.is_null().and(which);
+        access_key::Entity::find()
+            .select_only()
+            .column(access_key::Column::Id)
+            .filter(live.clone())
+            .order_by_asc(access_key::Column::Id)
+            .lock_exclusive()
+            .into_tuple::<Uuid>()
+            .all(&self.transaction)
+            .await?;
+        access_key::Entity::update_many()
+            .set(access_key::revoked(self.at()))
+            .filter(live)
+            .exec(&self.transaction)
+            .await?;
+        Ok(())
+    }
+
+    /// Adds an event to the organization's chain, within the transaction.
+    pub(super) async fn record(
+        &mut self,
+        organization: OrganizationId,
+        entry: Entry,
+    ) -> Result<(), Error> {
+        let log = &self.store.audit;
+        let (head, bytes) = log
+            .append(&self.transaction, organization, self.by, entry)
+            .await?;
+        self.heads.push(head);
+        self.bytes.push((organization, bytes));
+        Ok(())
+    }
+
+    /// Adds an event to the chain of what belongs to no organization, within the transaction, which
+    /// has the lock on it. The event's number comes back.
+    pub(super) async fn record_for_installation(&mut self, entry: Entry) -> Result<i64, Error> {
+        let log = &self.store.audit;
+        let (sequence, head) = log
+            .append_for_installation(&self.transaction, self.by, entry)
+            .await?;
+        self.heads.push(head);
+        Ok(sequence)
+    }
+
+    /// Commits; then publishes the new heads. A write that is dropped before is rolled back.
+    pub(super) async fn commit(self) -> Result<(), Error> {
+        let committed = {
+            // Even a commit whose answer is lost may have happened: remembered rows are void.
+            let _epoch = NextEpoch(&self.store.epoch);
+            self.transaction.commit().await
+        };
+        let taken = self.store.clock.monotonic().saturating_sub(self.started);
+        metrics::histogram!("charter_store_write_seconds").record(taken.as_secs_f64());
+        committed?;
+        for (organization, bytes) in &self.bytes {
+            let budgets = &self.store.budgets;
+            budgets.spend(Resource::StoredBytes, *organization, *bytes);
+        }
+        let events = self.heads.len().try_into().unwrap_or(u64::MAX);
+        metrics::counter!("charter_audit_events_total").increment(events);
+        self.store.audit.publish(&self.heads);
+        Ok(())
+    }
+}
+
+struct NextEpoch<'a>(&'a AtomicU64);
+
+impl Drop for NextEpoch<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// The version that a client's `If-Match` names must be the current one.
+pub(super) fn check_version(expected: Option<i64>, current: i64) -> Result<(), Error> {
+    if expected.is_none_or(|expected| expected == current) {
+        Ok(())
+    } else {
+        Err(Error::Stale)
+    }
+}
+
+/// A guarded update changes exactly one row, or somebody else was there first.
+pub(super) fn one_row(changed: u64) -> Result<(), Error> {
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(Error::Stale)
+    }
+}

@@ -1,0 +1,139 @@
+/* Loaded before the C library (LD_PRELOAD): calls on files of a given path fail, from the n-th on. libfiu's
+ * own library for POSIX knows neither the path nor how often a call was made. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { WRITE = 1, SYNC = 2, OPEN = 4, NAME = 8 };
+enum { IDLE = 0, FAIL = 1, RECORD = 2 };
+
+/* As `Control` in faults.rs writes it. */
+struct control {
+    uint32_t mode, calls, after, times, error, partly;
+    uint32_t seen, failed;
+    char path[224];
+};
+
+static volatile struct control *control;
+static char record[4096];
+
+__attribute__((constructor)) static void begin(void) {
+    const char *file = getenv("FAILING_CALLS");
+    int fd = file ? syscall(SYS_openat, AT_FDCWD, file, O_RDWR | O_CLOEXEC, 0) : -1;
+    if (fd < 0) return;
+    void *found = mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    syscall(SYS_close, fd);
+    if (found == MAP_FAILED) return;
+    snprintf(record, sizeof record, "%s.calls", file);
+    control = found;
+}
+
+static void note(const char *what, const char *path) {
+    char line[4400];
+    int length = snprintf(line, sizeof line, "%s %s\n", what, path);
+    int fd = syscall(SYS_openat, AT_FDCWD, record, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    syscall(SYS_write, fd, line, length);
+    syscall(SYS_close, fd);
+}
+
+/* Whether this call is to fail; `errno` is set then. 2: the first of them, which does half of it. */
+static int fails(uint32_t call, const char *what, const char *path) {
+    uint32_t mode = control ? control->mode : IDLE;
+    if (mode == RECORD) note(what, path);
+    if (mode != FAIL || !(control->calls & call) || fnmatch((const char *)control->path, path, 0)) return 0;
+    uint32_t number = __atomic_fetch_add(&control->seen, 1, __ATOMIC_SEQ_CST);
+    if (number < control->after || number - control->after >= control->times) return 0;
+    uint32_t before = __atomic_fetch_add(&control->failed, 1, __ATOMIC_SEQ_CST);
+    errno = control->error;
+    return control->partly && before == 0 ? 2 : 1;
+}
+
+static int fails_on(uint32_t call, const char *what, int fd) {
+    if (!control || control->mode == IDLE) return 0;
+    char link[40], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    int saved = errno;
+    ssize_t length = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
+    errno = saved;
+    if (length <= 0 || path[0] != '/') return 0;
+    path[length] = 0;
+    return fails(call, what, path);
+}
+
+#define REAL(result, name, ...)                                                                                       \
+    static result (*real)(__VA_ARGS__);                                                                               \
+    if (!real) real = (result(*)(__VA_ARGS__))dlsym(RTLD_NEXT, name)
+
+#define OPENING(name)                                                                                                 \
+    int name(const char *path, int flags, ...) {                                                                      \
+        REAL(int, #name, const char *, int, ...);                                                                     \
+        va_list rest;                                                                                                 \
+        va_start(rest, flags);                                                                                        \
+        mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(rest, mode_t) : 0;                                     \
+        va_end(rest);                                                                                                 \
+        return fails(OPEN, "open", path) ? -1 : real(path, flags, mode);                                              \
+    }
+OPENING(open)
+OPENING(open64)
+
+ssize_t write(int fd, const void *bytes, size_t count) {
+    REAL(ssize_t, "write", int, const void *, size_t);
+    int failing = fails_on(WRITE, "write", fd);
+    if (failing == 1 || (failing == 2 && count < 2)) return -1;
+    return real(fd, bytes, failing ? count / 2 : count);
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t at) {
+    REAL(ssize_t, "pwrite64", int, const void *, size_t, off64_t);
+    int failing = fails_on(WRITE, "write", fd);
+    if (failing == 1 || (failing == 2 && count < 2)) return -1;
+    return real(fd, bytes, failing ? count / 2 : count, at);
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count) {
+    REAL(ssize_t, "writev", int, const struct iovec *, int);
+    return fails_on(WRITE, "write", fd) ? -1 : real(fd, parts, count);
+}
+
+int fsync(int fd) {
+    REAL(int, "fsync", int);
+    return fails_on(SYNC, "sync", fd) ? -1 : real(fd);
+}
+
+int fdatasync(int fd) {
+    REAL(int, "fdatasync", int);
+    return fails_on(SYNC, "sync", fd) ? -1 : real(fd);
+}
+
+int ftruncate64(int fd, off64_t length) {
+    REAL(int, "ftruncate64", int, off64_t);
+    return fails_on(WRITE, "write", fd) ? -1 : real(fd, length);
+}
+
+int rename(const char *from, const char *to) {
+    REAL(int, "rename", const char *, const char *);
+    return fails(NAME, "name", to) ? -1 : real(from, to);
+}
+
+int unlink(const char *path) {
+    REAL(int, "unlink", const char *);
+    return fails(NAME, "name", path) ? -1 : real(path);
+}
+
+int mkdir(const char *path, mode_t mode) {
+    REAL(int, "mkdir", const char *, mode_t);
+    return fails(NAME, "name", path) ? -1 : real(path, mode);
+}
