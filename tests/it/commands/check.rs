@@ -16,6 +16,11 @@ use crate::services::TestDatabase;
 
 const EXPIRES_SOON: (&str, &str) = ("CHARTER__REPLAY__LEASE", "1s");
 
+/// Proofs are what takes long of a start; where they are not what is asked about, there are none.
+fn unproved() -> Home {
+    Home::new().with("CHARTER__POLICIES__PROOFS", "off")
+}
+
 /// What is in a directory: names, contents, permissions and times of change.
 fn all_of(directory: &Path) -> BTreeMap<String, (Vec<u8>, u32, i64)> {
     let mut found = BTreeMap::new();
@@ -90,7 +95,7 @@ fn signal(service: &Charter, signal: &str) {
 
 #[test]
 fn what_the_settings_lack_is_told_as_serve_tells_it() {
-    let installation = Installation::new();
+    let installation = Installation::in_home(unproved());
     let inside_a_file = format!(
         "{}/data",
         installation.config.trim_start_matches("--config=")
@@ -106,7 +111,6 @@ fn what_the_settings_lack_is_told_as_serve_tells_it() {
         ("CHARTER__POLICIES__DIR", "nowhere"),
         ("CHARTER__POLICIES__SHADOW", "nowhere"),
         ("CHARTER__POLICIES__MANIFEST", "required"),
-        ("CHARTER__POLICIES__SOLVER", "/nowhere/cvc5"),
         ("CHARTER__MAIL__FROM", "nobody"),
         ("CHARTER__MAIL__FROM", "Charter <ада@example.com>"),
         ("CHARTER__MAIL__HELO", "127.0.0.1"),
@@ -119,6 +123,10 @@ fn what_the_settings_lack_is_told_as_serve_tells_it() {
         installation.assert_foretold(&[(name, value)]);
     }
     installation.assert_foretold(&[
+        ("CHARTER__POLICIES__SOLVER", "/nowhere/cvc5"),
+        ("CHARTER__POLICIES__PROOFS", "auto"),
+    ]);
+    installation.assert_foretold(&[
         (
             "CHARTER__DATABASE__URL",
             "postgres://charter:hunter22@127.0.0.1:1/none",
@@ -129,7 +137,7 @@ fn what_the_settings_lack_is_told_as_serve_tells_it() {
 
 #[test]
 fn no_keys_a_wide_open_directory_and_the_keys_of_another_database_are_told() {
-    let installation = Installation::migrated();
+    let installation = Installation::in_home(unproved());
     installation.serve().stop();
     let others = Installation::new();
     let foreign = Installation {
@@ -137,7 +145,7 @@ fn no_keys_a_wide_open_directory_and_the_keys_of_another_database_are_told() {
         config: others.config,
     };
     foreign.assert_foretold(&[]);
-    let open = Installation::new();
+    let open = Installation::in_home(unproved());
     let wide = open.home.file("wide");
     fs::create_dir(&wide).expect("a directory");
     fs::set_permissions(&wide, fs::Permissions::from_mode(0o777)).expect("permissions");
@@ -156,7 +164,7 @@ fn no_keys_a_wide_open_directory_and_the_keys_of_another_database_are_told() {
 
 #[test]
 fn policies_pass_every_gate_or_are_told_with_what_is_wrong() {
-    let installation = Installation::new();
+    let installation = Installation::in_home(unproved());
     let broken = copy_of_shipped();
     let text = "permit (principal, action, resource)\nwhen { principal.is_active = true };\n";
     fs::write(broken.path().join("extra.cedar"), text).expect("a policy");
@@ -165,10 +173,7 @@ fn policies_pass_every_gate_or_are_told_with_what_is_wrong() {
     fs::write(permissive.path().join("all.cedar"), text).expect("a policy");
     for folder in [&broken, &permissive] {
         let dir = folder.path().display().to_string();
-        installation.assert_foretold(&[
-            ("CHARTER__POLICIES__DIR", &dir),
-            ("CHARTER__POLICIES__PROOFS", "off"),
-        ]);
+        installation.assert_foretold(&[("CHARTER__POLICIES__DIR", &dir)]);
     }
     let dir = permissive.path().display().to_string();
     let proved = installation.with(
@@ -186,7 +191,7 @@ fn policies_pass_every_gate_or_are_told_with_what_is_wrong() {
 
 #[test]
 fn every_fault_is_named_at_once() {
-    let installation = Installation::new();
+    let installation = Installation::in_home(unproved());
     let settings = [
         ("CHARTER__POLICIES__DIR", "nowhere"),
         ("CHARTER__MAIL__FROM", "nobody"),
@@ -204,7 +209,7 @@ fn every_fault_is_named_at_once() {
 
 #[test]
 fn a_new_installation_is_checked_and_nothing_is_made() {
-    let installation = Installation::new();
+    let installation = Installation::in_home(unproved());
     let out = installation.run(&["check"]).success();
     assert!(!installation.home.data().exists());
     let document = installation.json(&["check", "--json"]);
@@ -225,7 +230,7 @@ fn a_new_installation_is_checked_and_nothing_is_made() {
     let digest = digest.as_str().expect("a digest");
     assert!(out.contains(digest), "{out}");
     assert!(out.contains("a start makes it"), "{out}");
-    let demo = Home::new();
+    let demo = unproved();
     let out = demo.run(&["check", "--demo"]).success();
     assert!(out.contains("keys.toml"), "{out}");
     assert!(!demo.data().exists());
@@ -236,7 +241,7 @@ fn a_check_beside_a_service_changes_no_file_and_passes() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     drop(taken);
-    let home = Home::new()
+    let home = unproved()
         .with("CHARTER__SERVER__LISTEN", &address)
         .with(EXPIRES_SOON.0, EXPIRES_SOON.1);
     let installation = Installation::in_home(home);
@@ -273,7 +278,7 @@ fn a_check_beside_a_service_changes_no_file_and_passes() {
 
 #[test]
 fn what_a_killed_service_leaves_is_read_and_left() {
-    let home = Home::new().with(EXPIRES_SOON.0, EXPIRES_SOON.1);
+    let home = unproved().with(EXPIRES_SOON.0, EXPIRES_SOON.1);
     let installation = Installation::in_home(home);
     let service = installation.serve();
     let acme = ["organization", "create", "--name=Acme", "--slug=acme"];
@@ -288,10 +293,10 @@ fn what_a_killed_service_leaves_is_read_and_left() {
 
 #[test]
 fn a_database_that_another_service_holds_is_told_with_its_holder() {
-    let first = Installation::in_home(Home::new().with(EXPIRES_SOON.0, EXPIRES_SOON.1));
+    let first = Installation::in_home(unproved().with(EXPIRES_SOON.0, EXPIRES_SOON.1));
     let service = first.serve();
     let url = format!("sqlite://{}/charter.db", first.home.data().display());
-    let home = Home::new()
+    let home = unproved()
         .with("CHARTER__DATABASE__URL", &url)
         .with(EXPIRES_SOON.0, EXPIRES_SOON.1);
     let other = Installation {
@@ -309,7 +314,8 @@ async fn on_postgresql_pending_migrations_are_named_and_stay_pending() {
         return;
     };
     tokio::task::spawn_blocking(move || {
-        let installation = Installation::in_home(Home::on(database));
+        let installation =
+            Installation::in_home(Home::on(database).with("CHARTER__POLICIES__PROOFS", "off"));
         for _ in 0..2 {
             let document = installation.json(&["check", "--json"]);
             let parts = document["parts"].as_array().expect("parts");

@@ -11,7 +11,10 @@ const ADDRESS: (&str, &str) = ("CHARTER__PORTAL__BASE_URL", "http://localhost:80
 const PASSWORD: &str = "correct horse battery staple";
 
 fn with_acme(home: Home) -> Installation {
-    let installation = Installation::in_home(home.with(ADDRESS.0, ADDRESS.1));
+    let home = home
+        .with(ADDRESS.0, ADDRESS.1)
+        .with("CHARTER__POLICIES__PROOFS", "off");
+    let installation = Installation::in_home(home);
     installation.run(&["migrate", "up"]).success();
     installation.json(&["organization", "create", "--name=Acme", "--slug=acme"]);
     installation

@@ -18,7 +18,9 @@ fn document(installation: &Installation, arguments: &[&str], code: i32) -> Value
 /// Its members, by name.
 fn members(value: &Value) -> Vec<&str> {
     let object = value.as_object().unwrap_or_else(|| panic!("{value}"));
-    object.keys().map(String::as_str).collect()
+    let mut names: Vec<&str> = object.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
 }
 
 #[test]
