@@ -12,11 +12,11 @@ use super::super::operator::SettingsArgs;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
 use super::{SolverArgs, broken};
-use charter_domain::clock::SystemClock;
+use charter_domain::clock::{Clock as _, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_domain::progress::Progress;
 use charter_policy::diff::revision::{self, RevisionError};
-use charter_policy::diff::widens;
+use charter_policy::diff::{DiffError, roles, widens};
 
 /// If anything is wider, or may be.
 const WIDER: u8 = 3;
@@ -59,13 +59,17 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
     let progress = Progress::default();
     let solver = args.solver.find(&settings)?.watched_by(&progress);
     let limits = args.solver.limits();
+    let clock = SystemClock::start();
+    let failed = |error: DiffError| Error::Policies(error.to_string());
     let shown = progress::show("comparing, kinds of request", args.output, &progress);
-    let diff = widens(&old, &new, &solver, limits, &SystemClock::start());
+    let diff = widens(&old, &new, &solver, limits, &clock);
     drop(shown);
-    let diff = diff.map_err(|error| Error::Policies(error.to_string()))?;
+    let diff = diff.map_err(failed)?;
+    let roles = roles(&old, &new, clock.now()).map_err(failed)?;
     if args.output.json {
         let mut document = serde_json::to_value(diff.document())?;
         if let Value::Object(members) = &mut document {
+            members.insert("roles".to_owned(), roles.document());
             for (side, name, snapshot) in [("old", &args.old, &old), ("new", &new_name, &new)] {
                 let named = json!({"folder": name, "digest": snapshot.digest().to_string()});
                 members.insert(format!("{side}_folder"), named);
@@ -73,7 +77,7 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
         }
         document_to(out, &document)?;
     } else {
-        write!(out, "{}", diff.report())?;
+        write!(out, "{}{roles}", diff.report())?;
         for (name, snapshot) in [(&args.old, &old), (&new_name, &new)] {
             super::name(Path::new(name), snapshot, out)?;
         }
