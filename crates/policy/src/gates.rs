@@ -106,6 +106,8 @@ pub struct Kept {
     pub dir: PathBuf,
     /// The key.
     pub key: [u8; 32],
+    /// Whether they are only looked up, and nothing is added.
+    pub read_only: bool,
 }
 
 impl std::fmt::Debug for Kept {
@@ -330,6 +332,7 @@ impl Gates {
         let cache = job.proofs_kept.as_ref().map(|kept| ProofCache {
             dir: kept.dir.clone(),
             key: kept.key.to_vec().into(),
+            read_only: kept.read_only,
         });
         let snapshot = &candidate.snapshot;
         let options = analysis::Options {

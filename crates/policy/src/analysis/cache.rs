@@ -29,6 +29,8 @@ pub struct ProofCache {
     pub dir: PathBuf,
     /// The key of the MAC.
     pub key: SecretSlice<u8>,
+    /// Whether it is only read.
+    pub read_only: bool,
 }
 
 /// What is kept of proofs: only that all is proved is ever kept.
@@ -78,7 +80,7 @@ impl ProofCache {
         solver: &Solver,
         proofs: &Proofs,
     ) {
-        if !proofs.is_proved() || proofs.from_cache {
+        if self.read_only || !proofs.is_proved() || proofs.from_cache {
             return;
         }
         if let Err(error) = self.write(snapshot, at_start, solver, proofs) {

@@ -127,7 +127,7 @@ impl<'a> Known<'a> {
     /// Writes all of it. A failure costs the next run its head start, no more. `is_whole` if this
     /// run asked all that it had to ask.
     pub(super) fn save(&self, is_whole: bool) {
-        let Some(cache) = self.cache else {
+        let Some(cache) = self.cache.filter(|cache| !cache.read_only) else {
             return;
         };
         let mut body = String::new();

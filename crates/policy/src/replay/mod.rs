@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use parking_lot::Mutex;
 
 use charter_authz::snapshot::Snapshot;
+use charter_domain::progress::Progress;
 
 pub use outcome::{Earlier, Example, Flip, Group, Mode, Outcome};
 use source::Source;
@@ -25,7 +26,7 @@ pub struct ReplayError {
 }
 
 /// Asks every decision of a file, or of all files of a directory, again. To reproduce, each is asked
-/// of the policies that took it: `snapshot`, or one of `earlier`.
+/// of the policies that took it: `snapshot`, or one of `earlier`. `progress` counts bytes.
 ///
 /// # Errors
 ///
@@ -36,12 +37,13 @@ pub fn replay(
     earlier: &Earlier,
     mode: Mode,
     threads: usize,
+    progress: &Progress,
 ) -> Result<Outcome, ReplayError> {
     let failed = |source| ReplayError {
         path: log.to_owned(),
         source,
     };
-    let source = Mutex::new(Source::open(log).map_err(failed)?);
+    let source = Mutex::new(Source::open(log, progress).map_err(failed)?);
     let work = || {
         let mut worker = Worker::new(snapshot, earlier, mode);
         loop {
