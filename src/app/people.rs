@@ -27,7 +27,8 @@ use charter_http::origin::Origins;
 use charter_mail::{Composer, Sender, Transport};
 use charter_store::Store;
 
-use super::StartError;
+use super::keys::sealer;
+use super::start_error::StartError;
 
 const HOUR: Duration = Duration::from_hours(1);
 const QUARTER_HOUR: Duration = Duration::from_mins(15);
@@ -182,7 +183,7 @@ pub fn link_mails(
     if settings.portal.base_url.is_none() && settings.server.listen.port() == 0 {
         return Err(StartError::NoBaseUrl);
     }
-    let sealer = Arc::new(super::sealer(keys)?);
+    let sealer = Arc::new(sealer(keys)?);
     Ok(BaseUrl::parse(&base_url)?.links(&sealer, clock, entropy))
 }
 

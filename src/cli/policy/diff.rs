@@ -11,7 +11,8 @@ use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
-use super::{SolverArgs, broken};
+use super::broken;
+use super::solver::SolverArgs;
 use charter_domain::clock::{Clock as _, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_domain::progress::Progress;
@@ -79,7 +80,7 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
     } else {
         write!(out, "{}{roles}", diff.report())?;
         for (name, snapshot) in [(&args.old, &old), (&new_name, &new)] {
-            super::name(Path::new(name), snapshot, out)?;
+            super::folder::name(Path::new(name), snapshot, out)?;
         }
     }
     Ok(if diff.is_wider() {

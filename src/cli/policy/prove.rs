@@ -9,7 +9,9 @@ use clap::Args;
 use super::super::Error;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
-use super::{FolderArgs, SolverArgs, broken};
+use super::broken;
+use super::folder::FolderArgs;
+use super::solver::SolverArgs;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
 use charter_domain::progress::Progress;
@@ -61,11 +63,11 @@ pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Err
     );
     drop(shown);
     if args.output.json {
-        let document = super::document(&dir, &snapshot, &proofs)?;
+        let document = super::folder::document(&dir, &snapshot, &proofs)?;
         document_to(out, &document)?;
     } else {
         write!(out, "{}", proofs.report())?;
-        super::name(&dir, &snapshot, out)?;
+        super::folder::name(&dir, &snapshot, out)?;
     }
     Ok(if proofs.is_proved() {
         ExitCode::SUCCESS

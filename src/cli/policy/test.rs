@@ -10,7 +10,8 @@ use clap::Args;
 use super::super::Error;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
-use super::{FolderArgs, broken};
+use super::broken;
+use super::folder::FolderArgs;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::progress::Progress;
@@ -66,11 +67,11 @@ pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
         Err(error) => return broken::report(&error, args.output.json, out),
     };
     if args.output.json {
-        let document = super::document(&dir, &snapshot, &report)?;
+        let document = super::folder::document(&dir, &snapshot, &report)?;
         document_to(out, &document)?;
     } else {
         write!(out, "{}", report.text(min_coverage))?;
-        super::name(&dir, &snapshot, out)?;
+        super::folder::name(&dir, &snapshot, out)?;
     }
     Ok(if report.holds(min_coverage) {
         ExitCode::SUCCESS
