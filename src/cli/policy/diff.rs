@@ -18,6 +18,7 @@ use charter_domain::entropy::OsEntropy;
 use charter_domain::progress::Progress;
 use charter_policy::diff::revision::{self, RevisionError};
 use charter_policy::diff::{DiffError, roles, widens};
+use charter_policy::named;
 
 /// If anything is wider, or may be.
 const WIDER: u8 = 3;
@@ -80,7 +81,7 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
     } else {
         write!(out, "{}{roles}", diff.report())?;
         for (name, snapshot) in [(&args.old, &old), (&new_name, &new)] {
-            super::folder::name(Path::new(name), snapshot, out)?;
+            named::name(Path::new(name), snapshot, out)?;
         }
     }
     Ok(if diff.is_wider() {

@@ -1,17 +1,13 @@
 //! The folder that a subcommand is about.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::Serialize;
-use serde_json::Value;
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;
 use crate::settings::Policies;
 use charter_authz::folder::Folder;
-use charter_authz::snapshot::Snapshot;
 
 /// The folder a subcommand is about, and how the settings want it checked.
 #[derive(Debug, Args)]
@@ -38,28 +34,4 @@ impl FolderArgs {
 
 pub(super) fn read(dir: &Path) -> Result<Folder, Error> {
     Folder::read(dir).map_err(|error| Error::Policies(error.report()))
-}
-
-/// Which folder a verdict is about: where it is, and what it holds.
-pub(super) fn name(dir: &Path, snapshot: &Snapshot, out: &mut dyn Write) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "folder `{}`, digest {}",
-        dir.display(),
-        snapshot.digest()
-    )
-}
-
-/// The same, in a JSON document.
-pub(super) fn document(
-    dir: &Path,
-    snapshot: &Snapshot,
-    verdict: impl Serialize,
-) -> Result<Value, Error> {
-    let mut document = serde_json::to_value(verdict)?;
-    if let Value::Object(members) = &mut document {
-        members.insert("folder".to_owned(), dir.display().to_string().into());
-        members.insert("digest".to_owned(), snapshot.digest().to_string().into());
-    }
-    Ok(document)
 }

@@ -11,7 +11,6 @@ mod folder;
 mod gate;
 mod history;
 mod manifest;
-mod plain;
 mod prove;
 mod replay;
 mod revision;
@@ -25,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::Error;
+use charter_policy::plain::Plain;
 
 /// Check, test and prove a policy folder, and ask what it would change
 #[derive(Debug, Args)]
@@ -60,7 +60,7 @@ enum Command {
 ///
 /// What kept it from its work. What it finds wrong with policies is its answer, and exit code 1.
 pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let out = &mut plain::Plain::new(out);
+    let out = &mut Plain::new(out);
     match &args.command {
         Command::Check(args) => check::run(args, out),
         Command::Manifest(args) => manifest::run(args, out),

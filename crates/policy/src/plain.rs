@@ -5,14 +5,15 @@ use std::io::{self, Write};
 use charter_authz::fault::escaped;
 
 /// Writes text on, without what a terminal would obey.
-pub(super) struct Plain<'a> {
+pub struct Plain<'a> {
     out: &'a mut dyn Write,
     /// The beginning of a character whose end is still to come.
     begun: Vec<u8>,
 }
 
 impl<'a> Plain<'a> {
-    pub(super) fn new(out: &'a mut dyn Write) -> Self {
+    /// Over another writer.
+    pub fn new(out: &'a mut dyn Write) -> Self {
         let begun = Vec::new();
         Self { out, begun }
     }
