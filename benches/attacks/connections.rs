@@ -15,14 +15,16 @@ const BODY: usize = 4_096;
 pub(crate) async fn half_bodies(attacker: Arc<Attacker>) {
     let each = (0..100).map(|_| async {
         loop {
-            if let Some((sender, _)) = connect(&attacker).await {
-                while let Ok(mut ready) = sender.clone().ready().await {
+            if let Some((mut sender, _)) = connect(&attacker).await {
+                while let Ok(ready) = sender.ready().await {
+                    // The same one: it waits until the stream before has its place.
+                    sender = ready;
                     let request = Request::post("http://a/api/auth/login")
                         .header("content-type", "application/json")
                         .header("content-length", BODY)
                         .body(())
                         .expect("a request");
-                    let Ok((answer, mut body)) = ready.send_request(request, false) else {
+                    let Ok((answer, mut body)) = sender.send_request(request, false) else {
                         break;
                     };
                     let _ = body.send_data(Bytes::from(vec![b' '; BODY - 1]), false);

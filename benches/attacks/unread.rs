@@ -70,17 +70,18 @@ where
 /// Until the connection is closed.
 async fn hold_answers(
     attacker: &Attacker,
-    sender: SendRequest<Bytes>,
+    mut sender: SendRequest<Bytes>,
     request: &impl Fn(salvo::hyper::http::request::Builder) -> salvo::hyper::http::request::Builder,
 ) {
     let mut held = Vec::new();
     while held.len() < STREAMS {
         // Waits while the service takes no more streams.
-        let Ok(mut ready) = sender.clone().ready().await else {
+        let Ok(ready) = sender.ready().await else {
             return;
         };
+        sender = ready;
         let request = request(Request::builder()).body(()).expect("a request");
-        let Ok((answer, _)) = ready.send_request(request, true) else {
+        let Ok((answer, _)) = sender.send_request(request, true) else {
             return;
         };
         let Ok(answer) = answer.await else {
