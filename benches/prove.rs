@@ -15,9 +15,9 @@ use std::time::Duration;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::permission::Permission;
+use charter_policy::analysis::cache::ProofCache;
+use charter_policy::analysis::{Options, prove, prove_for_gate};
 use charter_policy::diff::widens;
-use charter_policy::prove::cache::ProofCache;
-use charter_policy::prove::{Options, prove, prove_for_gate};
 use charter_policy::solver::{Limits, Solver};
 use secrecy::SecretSlice;
 use tempfile::TempDir;
@@ -131,6 +131,7 @@ fn edits_of_5_000(clock: &SystemClock, solver: &Solver, grants: Grants) {
     let cache = ProofCache {
         dir: kept.path().join("proofs"),
         key: SecretSlice::from(vec![7; 32]),
+        read_only: false,
     };
     let options = Options {
         // As the service gives a folder of that size: see `policies.check_timeout_per_policy`.

@@ -3,6 +3,7 @@
 //! Each module answers for one promise of the contract or of the house.
 #![cfg(test)]
 
+mod circles;
 mod clock_jumps;
 mod commands;
 mod decisions;
@@ -15,6 +16,7 @@ mod metric_names;
 mod policies;
 mod policy_broken;
 mod policy_conditions;
+mod policy_coverage;
 mod policy_diff;
 mod policy_diff_meaning;
 mod policy_differential;
@@ -23,12 +25,14 @@ mod policy_explain;
 mod policy_faults;
 mod policy_invariants;
 mod policy_language;
+mod policy_layout;
 mod policy_matrix;
 mod policy_mutations;
 mod policy_prove;
 mod policy_prove_cache;
 mod policy_prove_requests;
 mod policy_refusals;
+mod policy_roles;
 mod policy_rules;
 mod policy_solver;
 mod policy_swaps;
