@@ -22,7 +22,7 @@ use super::read::authentic_first_line;
 use super::sampling::{Rest, Sampled, Sampler};
 use super::shadow::Shadow;
 use super::{Limits, Via};
-use charter_authz::json::Fault;
+use charter_authz::json::JsonError;
 use charter_budgets::{Budgets, Resource};
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
@@ -188,7 +188,7 @@ impl Writer {
     }
 
     /// Writes a decision down, or counts it as one of many.
-    fn render(&mut self, entry: &Entry) -> Result<(), Fault> {
+    fn render(&mut self, entry: &Entry) -> Result<(), JsonError> {
         let principal = || self.renderer.principal(entry);
         let other = self.shadow.differs(entry, &mut self.counts, principal);
         let of = entry.principal.json()?;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 pub(super) use minimise::Shows;
 pub(super) use world::{World, lacks_something};
 
-use charter_authz::snapshot::Place;
+use charter_authz::source::SourceLocation;
 
 /// One request, with all that matters about it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -59,7 +59,7 @@ pub struct Named {
 }
 
 impl Named {
-    pub(super) fn new(policy: &str, place: Option<&Place>) -> Self {
+    pub(super) fn new(policy: &str, place: Option<&SourceLocation>) -> Self {
         Self {
             policy: policy.to_owned(),
             place: place.map_or_else(|| "?".to_owned(), ToString::to_string),

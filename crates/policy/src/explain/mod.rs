@@ -20,8 +20,9 @@ use super::conditions::evaluate::Look;
 use super::verdict::{Ruling, Verdict};
 use super::written_request;
 use charter_authz::decision::EvaluationError;
-use charter_authz::fault::{LoadError, Source};
+use charter_authz::fault::LoadError;
 use charter_authz::snapshot::Snapshot;
+use charter_authz::source::Source;
 use charter_decision_log::Record;
 use charter_decision_log::again::Explain;
 
@@ -155,7 +156,7 @@ impl fmt::Display for Told {
 }
 
 fn told(snapshot: &Snapshot, id: &str) -> Told {
-    let place = snapshot.place(id);
+    let place = snapshot.location(id);
     Told {
         policy: id.to_owned(),
         file: place.map(|place| place.file.clone()).unwrap_or_default(),

@@ -325,7 +325,7 @@ impl<'a> Subject<'a> {
     }
 
     fn named(&self, policy: &str) -> Named {
-        Named::new(policy, self.snapshot.place(policy))
+        Named::new(policy, self.snapshot.location(policy))
     }
 }
 
