@@ -25,6 +25,7 @@ mod principals;
 pub mod question;
 pub mod refusal;
 pub mod resource;
+pub mod role_matrix;
 mod shapes;
 pub mod snapshot;
 pub mod source;
