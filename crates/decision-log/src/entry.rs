@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::Via;
+use super::via::Via;
 use charter_authz::decide::CedarRequest;
 use charter_authz::decision::Decision;
 use charter_authz::principal::Principal;

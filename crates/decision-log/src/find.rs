@@ -12,8 +12,9 @@ use parking_lot::Mutex;
 
 use super::definitions::Defined;
 use super::expand::{Definitions, Line};
-use super::files::{self, LogFile};
+use super::files;
 use super::index::{Index, first_of};
+use super::log_file::LogFile;
 use super::read::Record;
 use charter_authz::json::JsonError;
 use charter_domain::id::DecisionId;

@@ -10,7 +10,7 @@ use super::body::{
     Action, CaseBody, ContextBody, DecisionBody, Display, Entities, EntityBody, ErrorBody, Facts,
     FileBody, GapBody, Line, RestBody, VERSION, unaskable, words,
 };
-use super::chain::{self, Chain, Mac};
+use super::chain::{self, Chain, Position};
 use super::definitions::{Defined, Definitions, Numbers};
 use super::entry::{Entry, Subject};
 use super::fragments::{Contexts, Known};
@@ -20,15 +20,6 @@ use super::sampling::Rest;
 use charter_authz::decision::Decision;
 use charter_authz::json::{JsonError, PrincipalJson, Uid, entity_texts};
 use charter_domain::timestamp::{self, Timestamp};
-
-/// Where the chain stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Position {
-    /// Of the last line.
-    pub(super) sequence: u64,
-    /// Of the last line.
-    pub(super) mac: Mac,
-}
 
 /// What an index says of a line.
 #[derive(Debug, Clone, Copy)]
