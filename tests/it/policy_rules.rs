@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use charter_authz::engine::STACK_BYTES;
+use charter_authz::depth::STACK_BYTES;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::permission::Permission;
 

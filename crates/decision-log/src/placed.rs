@@ -1,7 +1,7 @@
 //! The file that is written, where it lies, and that it is still there: somebody may move or remove
 //! it, its directory or the head under the running service.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -10,10 +10,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::chain::Chain;
-use super::files::LogFile;
+use super::files::LOCK;
 use super::head::{Head, HeadFile};
-use super::open::{OpenError, lock};
-use super::writer::WriterStatus;
+use super::log_file::LogFile;
+use super::open_error::OpenError;
+use super::status::WriterStatus;
 use charter_system::private::{self, DirLock};
 
 /// The file that is written and what surrounds it.
@@ -72,6 +73,14 @@ impl Files {
         self.open.sync_all()?;
         self.head.sync()
     }
+}
+
+pub(super) fn lock(dir: &Path) -> Result<DirLock, OpenError> {
+    let path = dir.to_owned();
+    private::lock_dir(dir, LOCK).map_err(|error| match error {
+        TryLockError::WouldBlock => OpenError::Locked(path),
+        TryLockError::Error(source) => OpenError::Io { path, source },
+    })
 }
 
 /// Syncs what is written, on threads of its own: that takes as long as the disk likes, and

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use charter_authz::decision::{Denial, Outcome};
 use charter_authz::principal::Principal;
-use charter_authz::question::Resource;
+use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::{Asker, Decided, NotRecorded, Recorder, Via};
 use charter_domain::audit::Provenance;

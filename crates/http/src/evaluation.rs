@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use charter_authn::operator::Operator;
 use charter_authz::decision::Outcome;
 use charter_authz::principal::Principal;
-use charter_authz::question::Resource;
+use charter_authz::resource::Resource;
 use charter_decision_log as decision_log;
 use charter_domain::access_key::AccessKey;
 use charter_domain::account::Account;

@@ -1,6 +1,6 @@
 //! The objects that both surfaces ask about, each found only within the caller's tenant.
 
-use charter_authz::question::Resource;
+use charter_authz::resource::Resource;
 use charter_domain::caller::Caller;
 use charter_domain::id::UserId;
 use charter_domain::organization::Organization;

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use salvo::oapi::{Components, Operation as OpenApiOperation};
 
-use charter_authz::question::Resource;
+use charter_authz::resource::Resource;
 use charter_domain::caller::Caller;
 use charter_domain::permission::Permission;
 

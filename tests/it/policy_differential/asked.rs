@@ -1,7 +1,8 @@
 //! Who asks, and about what: themselves among others, as they are and as they have become.
 
 use charter_authz::principal::Principal;
-use charter_authz::question::{Question, Resource};
+use charter_authz::question::Question;
+use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::access_key::AccessKey;
 use charter_domain::account::Account;

@@ -29,7 +29,6 @@ impl ApiError {
 mod tests {
     use super::*;
     use charter_authz::decision::{Denial, Outcome};
-    use charter_authz::refusal;
 
     fn told(code: Option<&str>, message: Option<&str>) -> (String, String, u16) {
         let refusal = Refusal {
@@ -67,7 +66,7 @@ mod tests {
 
     #[test]
     fn examples_of_policies_expect_the_codes_that_clients_see() {
-        let code = |denial| refusal::code(Outcome::Deny(denial), None);
+        let code = |denial| Outcome::Deny(denial).code(None);
         assert_eq!(
             code(Denial::NotPermitted),
             Some(Code::NotPermitted.as_str())

@@ -215,7 +215,7 @@ struct PolicyError {
 impl DecisionBody {
     fn new(record: Record, snapshot: Option<&Snapshot>, explanation: Option<Value>) -> Self {
         let policy = |id: String| {
-            let place = snapshot.and_then(|snapshot| snapshot.place(&id));
+            let place = snapshot.and_then(|snapshot| snapshot.location(&id));
             PolicyName {
                 file: place.map(|place| place.file.clone()),
                 line: place.map(|place| place.line),

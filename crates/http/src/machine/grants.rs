@@ -4,7 +4,7 @@
 use crate::authorizer::Authorizer;
 use crate::error::{ApiError, Detail, echo};
 use crate::machine::parse;
-use charter_authz::question::Resource;
+use charter_authz::resource::Resource;
 use charter_domain::permission::Permission;
 use charter_domain::service_account::ServiceAccount;
 use charter_store::GrantedNames;

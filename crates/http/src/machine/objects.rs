@@ -5,7 +5,7 @@ use crate::machine::parse;
 use crate::objects::OwnOrganization;
 use crate::operation::Object;
 use crate::state::State;
-use charter_authz::question::Resource;
+use charter_authz::resource::Resource;
 use charter_domain::access_key::AccessKey;
 use charter_domain::account::Account;
 use charter_domain::caller::Caller;

@@ -10,7 +10,7 @@ use crate::input::PathUuid;
 use crate::objects::OwnOrganization;
 use crate::operation::{Accepts, Object, Operation};
 use crate::state::State;
-use charter_authz::question::Resource;
+use charter_authz::resource::Resource;
 use charter_domain::caller::Caller;
 use charter_domain::id::InvitationId;
 use charter_domain::invitation::Invitation;

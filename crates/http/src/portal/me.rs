@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::own_person::OwnPerson;
-use charter_authz::question::{Question, Resource};
+use charter_authz::question::Question;
+use charter_authz::resource::Resource;
 use charter_domain::caller::Caller;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp;

@@ -11,7 +11,7 @@ use crate::fields::Fields;
 use crate::input::{Body, BodyInput, PathUserId};
 use crate::objects::{Member, OwnOrganization};
 use crate::operation::{Accepts, Operation};
-use charter_authz::question::Resource;
+use charter_authz::resource::Resource;
 use charter_domain::email::EmailAddress;
 use charter_domain::id::UserId;
 use charter_domain::organization::Organization;

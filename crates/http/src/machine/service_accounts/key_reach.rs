@@ -3,7 +3,7 @@
 
 use crate::authorizer::Authorizer;
 use crate::error::{ApiError, Detail};
-use charter_authz::question::Resource;
+use charter_authz::resource::Resource;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp;
 use charter_store::KeyToMake;

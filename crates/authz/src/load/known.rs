@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use cedar_policy::{Policy, PolicyId};
 
-use super::fault::Source;
-use super::load::file_name;
-use super::snapshot::{PolicyFile, Snapshot};
+use crate::snapshot::{PolicyFile, Snapshot};
+use crate::source::{Source, file_name};
 
 /// What was checked before and need not be again.
 pub(super) enum Known<'a> {

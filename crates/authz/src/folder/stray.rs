@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::fault::Fault;
-use super::folder::{INVARIANTS, SCHEMA, TESTS};
+use super::layout::{INVARIANTS, SCHEMA, TESTS};
+use crate::fault::Fault;
 
 /// Deeper folders are not looked into.
 const MAX_DEPTH: usize = 4;

@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use cedar_policy::{EntityId, EntityUid};
 
-use super::fault::Fault;
-use super::question::ResourceKind;
+use crate::fault::Fault;
+use crate::kinds::ResourceKind;
 use charter_domain::id::{AccessKeyId, AccountId, OrganizationId, ServiceAccountId, UserId};
 
 /// What is wrong with an entity that no request can be about; `None` for one that may exist, and

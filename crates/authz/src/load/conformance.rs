@@ -7,14 +7,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use cedar_policy::{Entities, Entity, Request, Schema};
 use serde_json::Value;
 
-use super::catalogue::{Catalogue, Types, uid};
-use super::facts::FactsCache;
-use super::fault::{Fault, Source};
-use super::names::locate;
-use super::question::ResourceKind;
-use super::shapes::{self, BuildError};
 use super::trial::Examples;
 use super::unfilled;
+use crate::catalogue::{Catalogue, Types, uid};
+use crate::facts::FactsCache;
+use crate::fault::Fault;
+use crate::kinds::ResourceKind;
+use crate::names::locate;
+use crate::shapes::{self, BuildError};
+use crate::source::Source;
 use charter_domain::timestamp::Timestamp;
 
 /// Builds one entity of each type and every kind of request that the schema allows. They come back

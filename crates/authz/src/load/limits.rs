@@ -3,7 +3,8 @@
 //!
 //! It only counts; whether the text is well-formed is the parser's business.
 
-use super::fault::{Fault, Source};
+use crate::fault::Fault;
+use crate::source::Source;
 
 /// The deepest nesting of brackets, and the most `if`s in one policy.
 const MAX_NESTING: usize = 64;

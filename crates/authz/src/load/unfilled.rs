@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use cedar_policy::{Context, Entity, EntityUid, RestrictedExpression};
 use serde_json::{Map, Value};
 
-use super::fault::{Fault, Source};
+use crate::fault::Fault;
+use crate::source::Source;
 
 /// Names of types within a schema may stand for one another so many times.
 const MAX_ALIASES: usize = 64;

@@ -5,8 +5,7 @@ use std::thread;
 
 use cedar_policy::{Entities, EvaluationError, Expression, Policy, Request, eval_expression};
 
-use super::engine::STACK_BYTES;
-use super::expressions::depth;
+use crate::depth::{STACK_BYTES, depth};
 
 /// What is shallower takes a small part of any stack.
 const SHALLOW: usize = 32;
