@@ -25,22 +25,20 @@ use tokio_util::sync::CancellationToken;
 use crate::settings::keys::Keys;
 use crate::settings::{RateLimit, Settings};
 use crate::telemetry::metrics::Recorder;
-use charter_authn::last_used::LastUsed;
-use charter_authn::mint::KeyMint;
-use charter_authn::rate_limit::{Rate, RateLimits};
-use charter_authn::replay::ReplayGuard;
+use charter_authn::limits::rate_limit::{Rate, RateLimits};
+use charter_authn::nonces::ReplayGuard;
 use charter_authn::secrets::Sealer;
-use charter_authn::service_account::{Parts, ServiceAccounts};
+use charter_authn::signed::last_used::LastUsed;
+use charter_authn::signed::mint::KeyMint;
+use charter_authn::signed::service_account::{Parts, ServiceAccounts};
 use charter_authz::engine::Engine;
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::DecisionLog;
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
-use charter_http::revisions::Revisions;
-use charter_http::searches::Searches;
-use charter_http::state::State;
-use charter_http::tasks::Tasks;
+use charter_http::document;
+use charter_http::state::{Revisions, Searches, State, Tasks};
 use charter_mail as mail;
 use charter_policy::explain::Explainer;
 
@@ -154,6 +152,7 @@ impl App {
             searches: Searches::new(Arc::clone(&budgets)),
             revisions: Revisions::default(),
             explain: Box::new(Explainer),
+            document: document::text,
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,
             replay: replay.clone(),
@@ -249,7 +248,7 @@ fn rate_limits(settings: &Settings, clock: &Arc<dyn Clock>) -> RateLimits {
 /// The API's description, as `/openapi.json` serves it.
 #[must_use]
 pub fn openapi_document() -> &'static str {
-    charter_http::docs::document_text()
+    document::text()
 }
 
 /// How often what is pending is written to the store.

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::settings::error::SettingsError;
-use charter_authn::{access_token, password, password_pool, replay, secrets};
+use charter_authn::secrets::{access_token, password, password_pool};
+use charter_authn::{nonces, secrets};
 use charter_decision_log as decision_log;
 use charter_domain::slug::SlugError;
 use charter_mail as mail;

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::app::{self, StartError, provision};
 use crate::settings::Settings;
-use charter_authn::mint::KeyMint;
+use charter_authn::signed::mint::KeyMint;
 use charter_domain::audit::Provenance;
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::{Entropy, OsEntropy};
