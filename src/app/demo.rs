@@ -19,7 +19,7 @@ use charter_domain::id::UserId;
 use charter_domain::organization::Organization;
 use charter_domain::permission::Permission;
 use charter_domain::text::Name;
-use charter_store::{NewOrganization, NewUser, Store};
+use charter_store::{self as store, NewOrganization, NewUser, Store, Tenant};
 use charter_system::private;
 
 use super::provision;
@@ -48,22 +48,64 @@ pub async fn prepare(
     base_url: &str,
 ) -> Result<(), StartError> {
     let file = env_file(data_dir);
+    let unfinished = Unfinished::beside(&file);
     let values = match fs::read_to_string(&file) {
         Ok(text) => without_base_url(&text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make(
-                &app.state.store,
-                &app.state.mint,
-                entropy,
-                &provision::operator(&*app.state.clock),
-            )
-            .await?
+            let password = unfinished.begin(&app.state.store, entropy).await?;
+            let by = provision::operator(&*app.state.clock);
+            make(&app.state.store, &app.state.mint, entropy, &password, &by).await?
         }
         Err(error) => return Err(StartError::Write(file, error)),
     };
     let text = format!("export {BASE_URL}='{base_url}'\n{values}");
     let draft = file.with_extension("env.new");
-    private::replace(&file, &draft, text.as_bytes()).map_err(|error| StartError::Write(file, error))
+    private::replace(&file, &draft, text.as_bytes())
+        .map_err(|error| StartError::Write(file, error))?;
+    unfinished.end()
+}
+
+/// A file that says that the demo is being made in the database, by this data directory: whatever
+/// interrupts that, the next start goes on. It holds the owner's password, which cannot be made twice.
+struct Unfinished(PathBuf);
+
+impl Unfinished {
+    fn beside(file: &Path) -> Self {
+        Self(file.with_extension("env.unfinished"))
+    }
+
+    /// The owner's password.
+    async fn begin(
+        &self,
+        store: &Store,
+        entropy: &dyn Entropy,
+    ) -> Result<SecretString, StartError> {
+        match fs::read_to_string(&self.0) {
+            Ok(password) => return Ok(password.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StartError::Write(self.0.clone(), error)),
+        }
+        // Somebody else's is not to be taken over.
+        match store.find_organization(SLUG).await {
+            Err(store::Error::NotFound) => {}
+            Ok(_) => return Err(store::Error::SlugTaken.into()),
+            Err(error) => return Err(error.into()),
+        }
+        let password = SecretString::from(random_text(entropy, 24));
+        let draft = self.0.with_extension("new");
+        private::replace(&self.0, &draft, password.expose_secret().as_bytes())
+            .map_err(|error| StartError::Write(self.0.clone(), error))?;
+        Ok(password)
+    }
+
+    fn end(&self) -> Result<(), StartError> {
+        match fs::remove_file(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StartError::Write(self.0.clone(), error))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 fn without_base_url(text: &str) -> String {
@@ -72,17 +114,29 @@ fn without_base_url(text: &str) -> String {
         .collect()
 }
 
+/// What an interrupted start has made already is found; its keys are lost, so there are others.
 async fn make(
     store: &Store,
     mint: &KeyMint,
     entropy: &dyn Entropy,
+    password: &SecretString,
     by: &Provenance,
 ) -> Result<String, StartError> {
-    let new = NewOrganization {
-        name: Name::from_stored("Acme Corporation".to_owned()),
-        slug: SLUG.parse().map_err(StartError::DemoSlug)?,
+    let (organization, account) = match store.find_organization(SLUG).await {
+        Ok(organization) => {
+            let scope = Scope::of_operator(organization.id);
+            let account = store.within(scope).default_account().await?;
+            (organization, account)
+        }
+        Err(store::Error::NotFound) => {
+            let new = NewOrganization {
+                name: Name::from_stored("Acme Corporation".to_owned()),
+                slug: SLUG.parse().map_err(StartError::DemoSlug)?,
+            };
+            store.create_organization(new, by).await?
+        }
+        Err(error) => return Err(error.into()),
     };
-    let (organization, account) = store.create_organization(new, by).await?;
     let demo = Demo {
         store,
         mint,
@@ -99,7 +153,7 @@ async fn make(
     text += &demo
         .service_account("Demo manager", &manager(), "CHARTER_MANAGER")
         .await?;
-    let password = demo.owner(entropy).await?;
+    demo.owner(entropy, password).await?;
     text += &export("CHARTER_PORTAL_EMAIL", OWNER_EMAIL);
     text += &export("CHARTER_PORTAL_PASSWORD", password.expose_secret());
     Ok(text)
@@ -154,18 +208,29 @@ impl Demo<'_> {
             + &export(&format!("{prefix}_SECRET_KEY"), secret.expose_secret()))
     }
 
-    async fn owner(&self, entropy: &dyn Entropy) -> Result<SecretString, StartError> {
-        let password = SecretString::from(random_text(entropy, 24));
+    async fn owner(
+        &self,
+        entropy: &dyn Entropy,
+        password: &SecretString,
+    ) -> Result<(), StartError> {
         let new = NewUser {
             id: UserId::generate(self.by.at, entropy),
             email: EmailAddress::from_stored(OWNER_EMAIL.to_owned()),
-            password_hash: password::hash(&password, entropy, &mut Workspace::default())?,
+            password_hash: password::hash(password, entropy, &mut Workspace::default())?,
             role: "owner".to_owned(),
             email_verified_at: Some(self.by.at),
         };
-        let scope = Scope::of_operator(self.organization.id);
-        self.store.within(scope).create_user(new, self.by).await?;
-        Ok(password)
+        let tenant = self.store.within(Scope::of_operator(self.organization.id));
+        match tenant.create_user(new, self.by).await {
+            Err(store::Error::EmailTaken) if self.has_owner(&tenant).await? => Ok(()),
+            made => Ok(made.map(drop)?),
+        }
+    }
+
+    /// An interrupted start has made it, with the same password.
+    async fn has_owner(&self, tenant: &Tenant<'_>) -> Result<bool, StartError> {
+        let members = tenant.list_members().await?;
+        Ok(members.iter().any(|member| member.email == OWNER_EMAIL))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The keys that the demo makes for itself, kept in its data directory for later starts.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -65,17 +65,9 @@ fn make(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<()> {
         private::Unfit::Io(_, error) => error,
         unfit @ private::Unfit::Writable { .. } => io::Error::other(unfit),
     })?;
-    // Exclusive: of two first starts at once, the second finds the file and must not replace it.
-    let mut file = private::open(path, OpenOptions::new().write(true).create_new(true))?;
     let heading = "# Made by `charter serve --demo`. Without these keys the database beside it cannot be read.\n";
-    let written = file
-        .write_all(heading.as_bytes())
-        .and_then(|()| file.write_all(keys::generate(entropy).as_bytes()))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| private::sync_dir_of(path));
-    if written.is_err() {
-        // Half a file would be taken for the keys of an existing database at the next start.
-        fs::remove_file(path)?;
-    }
-    written
+    let text = [heading, &keys::generate(entropy)].concat();
+    // Whole or not at all: half a file would be taken for the keys of an existing database at the
+    // next start.
+    private::create_once(path, &path.with_extension("toml.new"), text.as_bytes())
 }

@@ -93,9 +93,9 @@ fn each_invariant_names_who_breaks_it() {
         (
             "deactivation",
             "roles.cedar",
-            "    [Action::\"organizations:DeactivateOrganization\",\n",
-            "    [\n",
-            "roles.admin (roles.cedar:18)",
+            "[Action::\"organizations:DeactivateOrganization\",\n",
+            "[\n",
+            "roles.admin (roles.cedar:20)",
         ),
         (
             "grants",
@@ -126,8 +126,8 @@ fn an_invariant_that_was_weakened_counts_until_the_restart() {
     let edited = Edited::new()
         .replace(
             "roles.cedar",
-            "    [Action::\"organizations:DeactivateOrganization\",\n",
-            "    [\n",
+            "[Action::\"organizations:DeactivateOrganization\",\n",
+            "[\n",
         )
         .write(
             "invariants/deactivation.cedar",

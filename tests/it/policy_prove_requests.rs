@@ -89,7 +89,6 @@ fn addresses_and_times_are_written_as_in_a_policy() {
 }
 
 #[test]
-#[ignore = "built on attributes that folders may no longer declare; its load without that check was not run yet"]
 fn tags_that_matter_are_shown() {
     let Some(solver) = solver() else { return };
     let edited = Edited::new()

@@ -18,7 +18,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_charter");
 const ORGANIZATION: &str = "org-00000000000000000000000001";
 
 /// The shipped schema with policies and examples of its own.
-fn folder(policies: &str, tests: &[(&str, &str)]) -> TempDir {
+pub(crate) fn folder(policies: &str, tests: &[(&str, &str)]) -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path();
     fs::copy(
@@ -35,7 +35,13 @@ fn folder(policies: &str, tests: &[(&str, &str)]) -> TempDir {
 }
 
 /// A person of a role who asks for something about their organization.
-fn example(name: &str, role: &str, action: &str, decision: &str, reason: &[&str]) -> Value {
+pub(crate) fn example(
+    name: &str,
+    role: &str,
+    action: &str,
+    decision: &str,
+    reason: &[&str],
+) -> Value {
     json!({
         "name": name,
         "request": {
@@ -70,7 +76,7 @@ fn example(name: &str, role: &str, action: &str, decision: &str, reason: &[&str]
     })
 }
 
-fn run(folder: &Path) -> TestReport {
+pub(crate) fn run(folder: &Path) -> TestReport {
     let folder = Folder::read(folder).expect("a readable folder");
     let snapshot = Snapshot::of(&folder).expect("a good folder");
     test::run(&folder, &snapshot).expect("examples that can be read")
@@ -90,7 +96,7 @@ when { resource.plan_tier == "closed" || resource.plan_tier == "late" }
 unless { principal in Role::"owner" };
 "#;
 
-fn of(examples: &[Value]) -> String {
+pub(crate) fn of(examples: &[Value]) -> String {
     Value::from(examples.to_vec()).to_string()
 }
 
@@ -130,7 +136,7 @@ fn what_no_example_shows_is_told_to_the_condition() {
         (2, 2)
     );
     // Both conditions of the permit were true; of the forbid `closed` was false, `late` both,
-    // and `principal in Role` false.
+    // and `principal in Role` false. What writes is no matter of the permit.
     assert_eq!((coverage.outcomes_seen(), coverage.outcomes()), (6, 10));
     assert_eq!(coverage.percent(), 66);
     assert!(coverage.reaches(66) && !coverage.reaches(67));

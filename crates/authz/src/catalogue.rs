@@ -111,6 +111,11 @@ impl Catalogue {
         self.permissions.keys().map(String::as_str)
     }
 
+    /// All roles by name, sorted.
+    pub(super) fn named_roles(&self) -> impl Iterator<Item = (&str, &EntityUid)> {
+        self.roles.iter().map(|(name, uid)| (name.as_str(), uid))
+    }
+
     pub(super) fn all_roles(&self) -> impl Iterator<Item = EntityUid> {
         self.roles.values().cloned()
     }

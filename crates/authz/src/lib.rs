@@ -25,6 +25,7 @@ pub mod principal;
 mod principals;
 pub mod question;
 pub mod refusal;
+pub mod role_matrix;
 mod shapes;
 pub mod snapshot;
 mod stray;

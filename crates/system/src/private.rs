@@ -109,6 +109,27 @@ pub fn replace(path: &Path, draft: &Path, content: &[u8]) -> io::Result<()> {
     sync_dir_of(path)
 }
 
+/// Makes a file as a whole, durably, unless there is one: of two processes that would at once, the
+/// second leaves the first one's. `draft` is beside it.
+///
+/// # Errors
+///
+/// There is no such file.
+pub fn create_once(path: &Path, draft: &Path, content: &[u8]) -> io::Result<()> {
+    let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let directory = File::open(parent.unwrap_or(Path::new(".")))?;
+    directory.lock()?;
+    let made = path.try_exists().and_then(|is_there| {
+        if is_there {
+            Ok(())
+        } else {
+            replace(path, draft, content)
+        }
+    });
+    directory.unlock()?;
+    made
+}
+
 /// Makes the name of a file or directory durable.
 ///
 /// # Errors

@@ -209,6 +209,10 @@ fn show(
         Ok(diff) => write!(out, "{}", diff.report())?,
         Err(reason) => writeln!(out, "note: meanings are not compared: {reason}")?,
     }
+    match diff::roles(&before, &new, SystemClock::start().now()) {
+        Ok(roles) => write!(out, "{roles}")?,
+        Err(error) => writeln!(out, "note: roles are not compared: {error}")?,
+    }
     Ok(())
 }
 

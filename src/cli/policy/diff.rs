@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::{SolverArgs, broken};
-use charter_domain::clock::SystemClock;
+use charter_domain::clock::{Clock as _, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_policy::diff::revision::{self, RevisionError};
-use charter_policy::diff::widens;
+use charter_policy::diff::{DiffError, roles, widens};
 
 /// If anything is wider, or may be.
 const WIDER: u8 = 3;
@@ -56,11 +56,14 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
     };
     let solver = args.solver.find(&settings)?;
     let limits = args.solver.limits();
-    let diff = widens(&old, &new, &solver, limits, &SystemClock::start())
-        .map_err(|error| Error::Policies(error.to_string()))?;
+    let clock = SystemClock::start();
+    let failed = |error: DiffError| Error::Policies(error.to_string());
+    let diff = widens(&old, &new, &solver, limits, &clock).map_err(failed)?;
+    let roles = roles(&old, &new, clock.now()).map_err(failed)?;
     if args.json {
         let mut document = serde_json::to_value(diff.document())?;
         if let Value::Object(members) = &mut document {
+            members.insert("roles".to_owned(), roles.document());
             for (side, name, snapshot) in [("old", &args.old, &old), ("new", &new_name, &new)] {
                 let named = json!({"folder": name, "digest": snapshot.digest().to_string()});
                 members.insert(format!("{side}_folder"), named);
@@ -69,7 +72,7 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
         serde_json::to_writer_pretty(&mut *out, &document).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
-        write!(out, "{}", diff.report())?;
+        write!(out, "{}{roles}", diff.report())?;
         for (name, snapshot) in [(&args.old, &old), (&new_name, &new)] {
             super::name(Path::new(name), snapshot, out)?;
         }

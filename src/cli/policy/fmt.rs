@@ -8,12 +8,15 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::super::Error;
-use super::{FolderArgs, read};
+use super::{FolderArgs, manifest, read};
 use charter_authz::fault::LoadError;
 use charter_authz::snapshot::Snapshot;
 use charter_policy::format;
+use charter_policy::manifest::{Manifest, NAME};
 
 /// Lay out the policies and invariants as Cedar's own formatter does
+///
+/// If manifest.json lists the folder as it is, it is written anew.
 #[derive(Debug, Args)]
 pub(super) struct FmtArgs {
     #[command(flatten)]
@@ -46,11 +49,25 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
     if !faults.is_empty() {
         return Err(told(LoadError::new(faults)));
     }
+    let manifest = Manifest::read(&folder).map_err(|fault| told(LoadError::new(vec![fault])))?;
     for (file, text) in &changes {
         if !args.check {
             replace(file, text)?;
         }
         writeln!(out, "{}", file.display())?;
+    }
+    if let Some(before) = manifest.filter(|_| !args.check && !changes.is_empty()) {
+        if before.verify(&folder).is_ok() {
+            let version = before.version.saturating_add(1);
+            manifest::write(&dir, &read(&dir)?, version, out)?;
+        } else {
+            writeln!(
+                out,
+                "note: {} did not list the folder as it was and is left alone; when the folder is whole, \
+                 `charter policy manifest` lists it",
+                dir.join(NAME).display()
+            )?;
+        }
     }
     Ok(if args.check && !changes.is_empty() {
         ExitCode::FAILURE

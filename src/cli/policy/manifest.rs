@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use charter_authz::fault::LoadError;
+use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_policy::manifest::{self, Manifest};
 
@@ -40,7 +42,18 @@ pub(super) fn run(args: &ManifestArgs, out: &mut dyn Write) -> Result<ExitCode, 
             .map_err(|fault| faulty(LoadError::new(vec![fault])))?
             .map_or(1, |before| before.version.saturating_add(1)),
     };
-    let manifest = Manifest::of(&folder, version);
+    write(&dir, &folder, version, out)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lists a folder as it is.
+pub(super) fn write(
+    dir: &Path,
+    folder: &Folder,
+    version: u64,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let manifest = Manifest::of(folder, version);
     let path = dir.join(manifest::NAME);
     let new = dir.join(".manifest.json.new");
     fs::write(
@@ -55,5 +68,5 @@ pub(super) fn run(args: &ManifestArgs, out: &mut dyn Write) -> Result<ExitCode, 
         manifest.files.len(),
         manifest.version
     )?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

@@ -88,8 +88,8 @@ async fn what_was_promised_at_start_goes_only_with_an_approval() {
     fs::remove_file(dir.join("invariants/deactivation.cedar")).expect("removed");
     replace(
         &dir.join("roles.cedar"),
-        "    [Action::\"organizations:DeactivateOrganization\",\n     Action::\"service-accounts:AssignRole\"",
-        "    [Action::\"service-accounts:AssignRole\"",
+        "[Action::\"organizations:DeactivateOrganization\",\n   Action::\"service-accounts:AssignRole\"",
+        "[Action::\"service-accounts:AssignRole\"",
     );
     let told = reason(&service, dir).await;
     assert!(
@@ -242,8 +242,8 @@ async fn an_example_that_fails_holds_an_edit_up() {
     let before = in_force(&service);
     let text = fs::read_to_string(dir.join("roles.cedar")).expect("a file");
     let narrower = text.replacen(
-        "permit (principal in Role::\"member\", action in Action::\"reads\", resource)",
-        "permit (principal in Role::\"member\", action == Action::\"team:ListMembers\", resource)",
+        "principal in Role::\"member\",\n  action in Action::\"reads\",",
+        "principal in Role::\"member\",\n  action == Action::\"team:ListMembers\",",
         1,
     );
     assert_ne!(narrower, text);

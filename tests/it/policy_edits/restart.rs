@@ -167,6 +167,7 @@ fn a_restart_approves_nothing() {
         "new file wider.cedar",
         "new policy `wider` (wider.cedar:1)",
         "wider team:InviteMember",
+        "team:InviteMember · Organization",
     ] {
         assert!(shown.contains(told), "{told}: {shown}");
     }

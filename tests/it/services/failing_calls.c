@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -57,6 +58,7 @@ static int fails(uint32_t call, const char *what, const char *path) {
     uint32_t number = __atomic_fetch_add(&control->seen, 1, __ATOMIC_SEQ_CST);
     if (number < control->after || number - control->after >= control->times) return 0;
     uint32_t before = __atomic_fetch_add(&control->failed, 1, __ATOMIC_SEQ_CST);
+    if (control->error == 0) kill(getpid(), SIGKILL);
     errno = control->error;
     return control->partly && before == 0 ? 2 : 1;
 }

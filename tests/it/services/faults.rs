@@ -42,9 +42,18 @@ pub(crate) struct Plan {
     pub(crate) after: u32,
     /// So many fail; the others succeed again.
     pub(crate) times: u32,
-    /// There is no room, and half of what the first write is to write is still written. Else it is an
-    /// I/O error.
-    pub(crate) is_full: bool,
+    pub(crate) how: How,
+}
+
+/// What becomes of such a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    /// An I/O error.
+    Io,
+    /// There is no room; half of what the first write is to write is still written.
+    Full,
+    /// The process is killed before it.
+    Killed,
 }
 
 impl Plan {
@@ -55,7 +64,7 @@ impl Plan {
             path: path.to_owned(),
             after: 0,
             times: u32::MAX,
-            is_full: false,
+            how: How::Io,
         }
     }
 }
@@ -126,13 +135,19 @@ impl Faults {
     pub(crate) fn begin(&self, plan: &Plan) -> Fault<'_> {
         const NO_SPACE: u32 = 28;
         const IO: u32 = 5;
+        const KILLED: u32 = 0;
+        let error = match plan.how {
+            How::Io => IO,
+            How::Full => NO_SPACE,
+            How::Killed => KILLED,
+        };
         let numbers = [
             IDLE,
             plan.call as u32,
             plan.after,
             plan.times,
-            if plan.is_full { NO_SPACE } else { IO },
-            u32::from(plan.is_full),
+            error,
+            u32::from(plan.how == How::Full),
             0,
             0,
         ];

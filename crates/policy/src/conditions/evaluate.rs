@@ -88,8 +88,15 @@ impl Conditions {
 impl Part {
     /// Whether the part is true by itself.
     pub(crate) fn is_true(&self, request: &Request, entities: &Entities) -> bool {
-        let value = eval_expression(request, entities, &self.expression);
-        matches!(value, Ok(EvalResult::Bool(true)))
+        self.truth(request, entities) == Some(true)
+    }
+
+    /// Whether the part is true or false by itself; `None` if it is neither.
+    pub(super) fn truth(&self, request: &Request, entities: &Entities) -> Option<bool> {
+        match eval_expression(request, entities, &self.expression) {
+            Ok(EvalResult::Bool(is_true)) => Some(is_true),
+            _ => None,
+        }
     }
 }
 

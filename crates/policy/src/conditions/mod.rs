@@ -5,6 +5,7 @@
 
 pub mod evaluate;
 pub mod looked_at;
+pub mod operands;
 mod text;
 
 use cedar_policy::{Effect, Expression, Policy, PolicyId};
@@ -97,6 +98,8 @@ pub struct Part {
 enum Text {
     /// As it stands at its place.
     Written,
+    /// As Cedar writes the expression: it does not stand there as such.
+    Made,
     Principal(PrincipalConstraint),
     Action(ActionConstraint),
     Resource(ResourceConstraint),
@@ -227,7 +230,7 @@ impl Part {
         let written = self.loc.as_ref().and_then(Loc::snippet);
         let text = match (&self.text, written) {
             (Text::Written, Some(written)) => text::one_line(written),
-            (Text::Written, None) => self.expr().to_string(),
+            (Text::Written, None) | (Text::Made, _) => self.expr().to_string(),
             (Text::Principal(constraint), _) => constraint.to_string(),
             (Text::Action(constraint), _) => constraint.to_string(),
             (Text::Resource(constraint), _) => constraint.to_string(),

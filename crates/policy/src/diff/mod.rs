@@ -6,6 +6,7 @@ mod grouping;
 mod missing;
 mod report;
 pub mod revision;
+mod roles;
 mod schemas;
 mod texts;
 mod tree;
@@ -20,6 +21,7 @@ use super::solver::{Budget, Limits, Reason, Solver, spread};
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::Clock;
 
+pub use roles::{RoleChanges, roles};
 pub use schemas::SchemaChanges;
 pub use texts::texts;
 

@@ -17,7 +17,7 @@ use self::coverage::Tracker;
 use super::by_action::ByAction;
 use super::verdict::{Ruling, Verdict};
 
-pub use self::coverage::{ConditionCoverage, Coverage, PolicyCoverage};
+pub use self::coverage::{ConditionCoverage, Coverage, PolicyCoverage, Shown};
 pub use self::report::{CaseReport, FileReport, TestReport};
 
 /// The same form for a folder that cannot be used: one test that could not be run.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::coverage::Coverage;
+use super::coverage::{ConditionCoverage, Coverage, Shown};
 use super::junit;
 
 /// What came out of all examples.
@@ -141,20 +141,32 @@ impl TestReport {
                 writeln!(out, "never decided: `{}` ({place})", policy.policy)?;
             }
             for condition in &policy.conditions {
-                let never = match (condition.seen_true, condition.seen_false) {
-                    (true, true) => continue,
-                    (false, true) => "never true",
-                    (true, false) => "never false",
-                    (false, false) => "never reached",
-                };
                 let line = condition.line.unwrap_or(policy.line);
-                writeln!(
-                    out,
-                    "{never}: `{}` of `{}` ({}:{line})",
-                    condition.text, policy.policy, policy.file
-                )?;
+                for never in nevers(condition) {
+                    writeln!(
+                        out,
+                        "{never}: `{}` of `{}` ({}:{line})",
+                        condition.text, policy.policy, policy.file
+                    )?;
+                }
             }
         }
         Ok(())
     }
+}
+
+/// What no example shows of a condition.
+fn nevers(condition: &ConditionCoverage) -> Vec<String> {
+    let mut outcomes = condition.outcomes();
+    if !condition.is_element && outcomes.all(|(_, shown)| shown == Shown::Never) {
+        return vec!["never reached".to_owned()];
+    }
+    condition
+        .outcomes()
+        .filter_map(|(value, shown)| match shown {
+            Shown::Never => Some(format!("never {value}")),
+            Shown::WithoutEffect => Some(format!("never {value} where it decides")),
+            Shown::Decides => None,
+        })
+        .collect()
 }

@@ -8,7 +8,7 @@ use crate::endurance::Choices;
 use crate::endurance::charter::{Charter, Home};
 use crate::endurance::load::Load;
 use crate::services::TestDatabase;
-use crate::services::faults::{Call, Fault, Plan};
+use crate::services::faults::{Call, Fault, How, Plan};
 
 type Target = (Call, &'static str, u32);
 
@@ -87,7 +87,11 @@ fn plan((call, path, most): Target, choices: &mut Choices) -> Plan {
         path: path.to_owned(),
         after: below(choices, most),
         times: [1, 2, u32::MAX][choices.below(3)],
-        is_full: call == Call::Write && choices.below(2) == 0,
+        how: if call == Call::Write && choices.below(2) == 0 {
+            How::Full
+        } else {
+            How::Io
+        },
     }
 }
 

@@ -2,12 +2,13 @@
 //! says why it does not, and the next start finds everything in order.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt as _;
 
 use super::history::until_ready;
 use crate::endurance::charter::Home;
 use crate::endurance::wire::Client;
 use crate::services::TestDatabase;
-use crate::services::faults::{Call, Plan};
+use crate::services::faults::{Call, How, Plan};
 
 fn new(database: Option<TestDatabase>) -> Option<Home> {
     let home = database.map_or_else(Home::new, Home::on);
@@ -55,6 +56,10 @@ async fn start_twice(home: &Home, plan: &Plan) {
             drop(fault);
             charter.kill();
         }
+        Err(ended) if plan.how == How::Killed => {
+            drop(fault);
+            assert_eq!(ended.signal(), Some(9), "{plan:?}: {said}");
+        }
         Err(ended) => {
             drop(fault);
             assert!(failed > 0, "{plan:?}: {said}");
@@ -91,13 +96,18 @@ fn plans(calls: BTreeMap<(Call, String), u32>) -> Vec<Plan> {
     let mut plans = Vec::new();
     for ((call, path), count) in calls {
         for after in positions(count) {
-            for times in [1, u32::MAX] {
+            let lasting = if call == Call::Write {
+                How::Full
+            } else {
+                How::Io
+            };
+            for (times, how) in [(1, How::Io), (u32::MAX, lasting), (1, How::Killed)] {
                 plans.push(Plan {
                     call,
                     path: path.clone(),
                     after,
                     times,
-                    is_full: call == Call::Write && times > 1,
+                    how,
                 });
             }
         }
@@ -133,6 +143,29 @@ async fn starts_fail(on_postgres: bool, one_in: usize) {
         first_starts.len(),
         later_starts.len()
     );
+}
+
+/// First starts that left something behind in which the next one could not go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_start_that_was_cut_off_is_finished_by_the_next() {
+    let plan = |call, path: &str, after, how| Plan {
+        call,
+        path: path.to_owned(),
+        after,
+        times: u32::MAX,
+        how,
+    };
+    for plan in [
+        plan(Call::Write, "*/data/keys.toml*", 0, How::Killed),
+        plan(Call::Sync, "*/data/keys.toml*", 0, How::Io),
+        plan(Call::Open, "*/data/demo.env.new", 0, How::Io),
+        plan(Call::Name, "*/data/demo.env", 0, How::Killed),
+        plan(Call::Name, "*/data/demo.env.unfinished", 1, How::Killed),
+    ] {
+        if let Some(home) = new(None) {
+            start_twice(&home, &plan).await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,80 @@
+//! `charter policy fmt` and `manifest`: the shipped folder is laid out, and laying a folder out leaves
+//! it whole.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::policy_solver::Edited;
+use crate::policy_world::shipped;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_charter");
+
+/// The exit code, and all that is printed.
+fn policy(arguments: &[&str], folder: &Path) -> (Option<i32>, String) {
+    let output = Command::new(BINARY)
+        .arg("policy")
+        .args(arguments)
+        .arg(folder)
+        .output()
+        .expect("the binary runs");
+    let printed = [output.stdout, output.stderr].concat();
+    (
+        output.status.code(),
+        String::from_utf8(printed).expect("text"),
+    )
+}
+
+/// A folder that the formatter has something to do in.
+fn crooked() -> Edited {
+    Edited::new().replace(
+        "decisions.cedar",
+        "  resource is Organization",
+        "      resource is Organization",
+    )
+}
+
+#[test]
+fn the_shipped_folder_is_laid_out() {
+    let (code, printed) = policy(&["fmt", "--check"], &shipped());
+    assert_eq!((code, printed.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_folder_that_a_manifest_lists_is_listed_again_once_it_is_laid_out() {
+    let folder = crooked();
+    assert_eq!(policy(&["manifest"], folder.path()).0, Some(0));
+    let (code, printed) = policy(&["fmt", "--check"], folder.path());
+    assert_eq!(code, Some(1), "{printed}");
+    let (code, printed) = policy(&["check"], folder.path());
+    assert_eq!(code, Some(0), "`fmt --check` changes nothing: {printed}");
+
+    let (code, printed) = policy(&["fmt"], folder.path());
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(printed.contains("as version 2"), "{printed}");
+    let (code, printed) = policy(&["check"], folder.path());
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(printed.contains("manifest      version 2"), "{printed}");
+
+    // With nothing to do, nothing is written.
+    assert_eq!(policy(&["fmt"], folder.path()), (Some(0), String::new()));
+}
+
+/// What somebody has not listed yet, the formatter does not vouch for.
+#[test]
+fn a_manifest_that_does_not_fit_is_left_alone_and_told() {
+    let folder = crooked();
+    assert_eq!(policy(&["manifest"], folder.path()).0, Some(0));
+    let folder = folder.write(
+        "extra.cedar",
+        "@id(\"extra\")\nforbid (principal, action, resource);\n",
+    );
+    let (code, printed) = policy(&["fmt"], folder.path());
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(
+        printed.contains("`charter policy manifest` lists it"),
+        "{printed}"
+    );
+    let (code, printed) = policy(&["check"], folder.path());
+    assert_eq!(code, Some(2), "{printed}");
+    assert!(printed.contains("`extra.cedar` is not listed"), "{printed}");
+}
