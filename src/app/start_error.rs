@@ -36,7 +36,7 @@ pub enum StartError {
     ForeignKeys(&'static str, String),
     /// The replay guard cannot be opened.
     #[error("the replay guard cannot be opened: {0}")]
-    Replay(#[from] replay::OpenError),
+    Replay(#[from] nonces::OpenError),
     /// `replay.store` asks for what this version does not have.
     #[error(
         "`replay.store` is `redis`, which this version does not have yet; set it to `memory` and run one replica"
