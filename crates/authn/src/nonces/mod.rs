@@ -25,7 +25,7 @@ mod upkeep;
 
 pub use config::Config;
 pub use guard::ReplayGuard;
-pub use lease::live_holder;
+pub use lease::{Occupant, live_holder, occupant};
 pub use open_error::{LeaseError, OpenError};
 pub use pending::Pending;
 pub use refusal::Refusal;

@@ -42,7 +42,8 @@ impl PortalUsers {
         let limits = &self.parts.limits;
         limits.invitation_mails.count((into.id, email.clone()))?;
         limits.invitation_mails_in_all.count(email.clone())?;
-        Ok(self.parts.links.invitation(email, role, into)?)
+        let (new, _link) = self.parts.links.invitation(email, role, into)?;
+        Ok(new)
     }
 
     /// To be called once an invitation is stored: its mail can be sent.
