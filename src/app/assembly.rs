@@ -11,20 +11,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::settings::{RateLimit, Settings};
 use crate::telemetry::metrics::Recorder;
-use charter_authn::last_used::LastUsed;
-use charter_authn::mint::KeyMint;
-use charter_authn::rate_limit::{Rate, RateLimits};
-use charter_authn::replay::ReplayGuard;
-use charter_authn::service_account::{Parts, ServiceAccounts};
+use charter_authn::limits::rate_limit::{Rate, RateLimits};
+use charter_authn::nonces::ReplayGuard;
+use charter_authn::signed::last_used::LastUsed;
+use charter_authn::signed::mint::KeyMint;
+use charter_authn::signed::service_account::{Parts, ServiceAccounts};
 use charter_authz::engine::Engine;
 use charter_decision_log::DecisionLog;
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
-use charter_http::revisions::Revisions;
-use charter_http::searches::Searches;
-use charter_http::state::State;
-use charter_http::tasks::Tasks;
+use charter_http::document;
+use charter_http::state::{Revisions, Searches, State, Tasks};
 use charter_mail as mail;
 use charter_policy::explain::Explainer;
 
@@ -134,6 +132,7 @@ impl App {
             store,
             service_accounts,
             portal_users,
+            document: document::text,
             origins: base.origins(&settings.portal.origins),
             secure_cookie: !base.is_local(),
             ops_token: settings.server.ops_token.clone(),

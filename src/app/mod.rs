@@ -25,5 +25,5 @@ pub use start_error::StartError;
 /// The API's description, as `/openapi.json` serves it.
 #[must_use]
 pub fn openapi_document() -> &'static str {
-    charter_http::docs::document_text()
+    charter_http::document::text()
 }

@@ -6,7 +6,7 @@ use super::request;
 use crate::app::StartError;
 use crate::settings::error::SettingsError;
 use crate::telemetry;
-use charter_authn::link_mails::NotSealed;
+use charter_authn::users::link_mails::NotSealed;
 use charter_policy::solver::SolverError;
 use charter_store as store;
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::settings::keys::{Key, Keys};
 use crate::settings::{PolicyStart, Settings};
-use charter_authn::replay::{LeaseError, Occupant, OpenError, occupant};
+use charter_authn::nonces::{LeaseError, Occupant, OpenError, occupant};
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_store::Store;

@@ -12,12 +12,12 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
-use crate::answer::Shown;
-use crate::authorized::Authorized;
-use crate::error::ApiError;
-use crate::input::PathId;
-use crate::objects::OwnOrganization;
-use crate::operation::Operation;
+use crate::extract::authorized::Authorized;
+use crate::extract::objects::OwnOrganization;
+use crate::extract::operation::Operation;
+use crate::extract::path::PathId;
+use crate::respond::ApiError;
+use crate::respond::answer::Shown;
 use crate::state::State;
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::{Record, Uid};

@@ -4,11 +4,11 @@ use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
 
-use crate::authorized::Authorized;
-use crate::error::ApiError;
-use crate::input::PathUuid;
-use crate::objects::OwnOrganization;
-use crate::operation::{Accepts, Object, Operation};
+use crate::extract::authorized::Authorized;
+use crate::extract::objects::OwnOrganization;
+use crate::extract::operation::{Accepts, Object, Operation};
+use crate::extract::path::PathUuid;
+use crate::respond::ApiError;
 use crate::state::State;
 use charter_authz::resource::Resource;
 use charter_domain::caller::Caller;

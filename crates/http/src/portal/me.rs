@@ -4,8 +4,8 @@ use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
 
-use crate::error::ApiError;
-use crate::own_person::OwnPerson;
+use crate::extract::own_person::OwnPerson;
+use crate::respond::ApiError;
 use charter_authz::question::Question;
 use charter_authz::resource::Resource;
 use charter_domain::caller::Caller;

@@ -1,8 +1,8 @@
 //! A key is passed on with no more time and no more places than the key that signs, unless policy
 //! permits `service-accounts:ExtendKey` (ADR 0021).
 
-use crate::authorizer::Authorizer;
-use crate::error::{ApiError, Detail};
+use crate::extract::authorizer::Authorizer;
+use crate::respond::{ApiError, Detail};
 use charter_authz::resource::Resource;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp;
