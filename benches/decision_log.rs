@@ -27,6 +27,7 @@ use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::permission::Permission;
+use charter_domain::progress::Progress;
 use charter_policy::replay::{Earlier, Mode, replay};
 use policy_world::{Tenant, address, shipped};
 
@@ -84,8 +85,15 @@ fn main() {
     );
     for threads in [1, 2] {
         let (wall, cpu) = measured(&clock, || {
-            let outcome = replay(&dir, &snapshot, &Earlier::new(), Mode::Reproduce, threads)
-                .expect("readable");
+            let outcome = replay(
+                &dir,
+                &snapshot,
+                &Earlier::new(),
+                Mode::Reproduce,
+                threads,
+                &Progress::default(),
+            )
+            .expect("readable");
             assert_eq!((outcome.flips, outcome.other_reasons), (0, 0));
             assert_eq!(outcome.replayed, u64::from(DECISIONS + 10_000));
         });

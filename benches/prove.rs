@@ -15,8 +15,8 @@ use std::time::Duration;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::permission::Permission;
+use charter_policy::analysis::{Options, prove};
 use charter_policy::diff::widens;
-use charter_policy::prove::{Options, prove};
 use charter_policy::solver::{Limits, Solver};
 use tempfile::TempDir;
 

@@ -80,7 +80,35 @@ async fn open(
     is_server: bool,
 ) -> Result<Store, StartError> {
     private::prepare_data_dir(&settings.data_dir)?;
-    let config = store::Config {
+    let config = config(settings, keys, is_server);
+    Ok(Store::open(config, Arc::clone(clock), Arc::clone(entropy)).await?)
+}
+
+/// Connects in order to look; `None` where the database is a file that is not there yet, and could be made.
+///
+/// # Errors
+///
+/// As [`open_store`].
+pub(super) async fn open_read_only(
+    settings: &Settings,
+    keys: &Keys,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Option<Store>, StartError> {
+    private::check_data_dir(&settings.data_dir)?;
+    let url = settings.database.url.expose_secret();
+    let file = url.strip_prefix("sqlite://").map(Path::new);
+    let is_in_data_dir = file.and_then(Path::parent) == Some(&settings.data_dir);
+    if is_in_data_dir && !settings.data_dir.exists() {
+        return Ok(None);
+    }
+    let config = config(settings, keys, false);
+    let opened = Store::open_read_only(config, Arc::clone(clock), Arc::clone(entropy)).await;
+    Ok(opened?)
+}
+
+fn config(settings: &Settings, keys: &Keys, is_server: bool) -> store::Config {
+    store::Config {
         url: settings.database.url.expose_secret().to_owned(),
         max_readers: settings.database.max_readers,
         acquire_timeout: settings.database.acquire_timeout,
@@ -89,8 +117,7 @@ async fn open(
         is_server,
         audit_keys: keys.audit.iter().map(audit_key).collect(),
         audit_heads: Some(audit_heads(&settings.data_dir)),
-    };
-    Ok(Store::open(config, Arc::clone(clock), Arc::clone(entropy)).await?)
+    }
 }
 
 fn audit_heads(data_dir: &Path) -> std::path::PathBuf {

@@ -7,11 +7,12 @@ use crate::settings::{DecisionOverflow, Settings};
 use charter_authz::snapshot::Snapshot;
 use charter_budgets::Budgets;
 use charter_decision_log::{
-    Clocks, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder,
+    Clocks, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, OpenError, Overflow, Recorder,
 };
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
+use charter_system::private;
 
 use super::StartError;
 
@@ -29,15 +30,7 @@ pub(super) fn open(
     if !decisions.enabled {
         return Ok(None);
     }
-    let shadow = settings.policies.shadow.as_deref().map(Snapshot::load);
-    let shadow = shadow
-        .transpose()
-        .map_err(|error| StartError::Shadow(error.report()))?;
-    let style = if decisions.mask_with_hash {
-        MaskStyle::Hash
-    } else {
-        MaskStyle::Stars
-    };
+    let shadow = shadow(settings)?;
     let config = Config {
         dir: decisions.dir.clone(),
         head: decision_head(settings),
@@ -47,7 +40,7 @@ pub(super) fn open(
             DecisionOverflow::Count => Overflow::Count,
         },
         queue: decisions.queue,
-        mask: Mask::parse(&decisions.mask, style)?,
+        mask: mask(settings)?,
         limits: Limits {
             rotate_bytes: decisions.rotate_bytes,
             rotate_after: decisions.rotate_after,
@@ -64,6 +57,38 @@ pub(super) fn open(
     };
     let log = DecisionLog::open(config, shadow, clocks, Arc::clone(entropy))?;
     Ok(Some(Arc::new(log)))
+}
+
+fn shadow(settings: &Settings) -> Result<Option<Snapshot>, StartError> {
+    let shadow = settings.policies.shadow.as_deref().map(Snapshot::load);
+    shadow
+        .transpose()
+        .map_err(|error| StartError::Shadow(error.report()))
+}
+
+fn mask(settings: &Settings) -> Result<Mask, StartError> {
+    let style = if settings.decisions.mask_with_hash {
+        MaskStyle::Hash
+    } else {
+        MaskStyle::Stars
+    };
+    Ok(Mask::parse(&settings.decisions.mask, style)?)
+}
+
+/// What of these settings would keep [`open`] from opening the log. Nothing is made or written.
+pub(super) fn check(settings: &Settings) -> Vec<StartError> {
+    if !settings.decisions.enabled {
+        return Vec::new();
+    }
+    let dir = &settings.decisions.dir;
+    let place = private::check_dir(dir).map_err(|source| {
+        StartError::from(OpenError::Io {
+            path: dir.clone(),
+            source,
+        })
+    });
+    let faults = [shadow(settings).err(), mask(settings).err(), place.err()];
+    faults.into_iter().flatten().collect()
 }
 
 /// Where decisions are handed over, logged or not.

@@ -2,6 +2,7 @@
 
 pub mod background;
 mod budgets;
+pub mod check;
 mod database;
 pub mod decisions;
 pub mod demo;
@@ -32,7 +33,6 @@ use charter_authn::replay::ReplayGuard;
 use charter_authn::secrets::Sealer;
 use charter_authn::service_account::{Parts, ServiceAccounts};
 use charter_authz::engine::Engine;
-use charter_authz::snapshot::Snapshot;
 use charter_decision_log::DecisionLog;
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
@@ -45,6 +45,7 @@ use charter_mail as mail;
 use charter_policy::explain::Explainer;
 
 pub use database::{check_keys, open_store};
+pub use people::link_mails;
 use policies::{Policies, Reloader};
 pub use start_error::StartError;
 
@@ -104,7 +105,7 @@ impl App {
             settings,
             keys,
             program,
-            Arc::clone(&store),
+            Some(Arc::clone(&store)),
             Arc::clone(&clock),
         );
         let mut started = policies.start(clock.now()).await?;
@@ -129,6 +130,9 @@ impl App {
         let service_accounts = ServiceAccounts::new(parts, &*entropy);
         let outbox = Arc::new(Notify::new());
         let base = people::BaseUrl::parse(base_url)?;
+        if let Some(warning) = base.warning() {
+            tracing::warn!(base_url, "{warning}");
+        }
         let shared = people::Shared {
             store: &store,
             sealer: &sealer,
@@ -195,29 +199,6 @@ impl App {
             unverified_expire_after: self.unverified_expire_after,
         }
     }
-}
-
-/// Checks whom mail is from and the mail server's address, as a start does.
-///
-/// # Errors
-///
-/// One of them cannot be used.
-pub fn check_mail(settings: &Settings) -> Result<(), StartError> {
-    let base_url = match &settings.portal.base_url {
-        Some(base_url) => base_url.clone(),
-        None => format!("http://{}", settings.server.listen),
-    };
-    people::mail(settings, &people::BaseUrl::parse(&base_url)?)?;
-    Ok(())
-}
-
-/// Reads and checks the policy folder.
-///
-/// # Errors
-///
-/// Every fault of the folder, with file, line and caret.
-pub fn load_policies(dir: &Path) -> Result<Snapshot, StartError> {
-    Snapshot::load(dir).map_err(|error| StartError::Policies(error.report()))
 }
 
 /// The sealer of access-key secrets.

@@ -54,14 +54,29 @@ impl BaseUrl {
             text: text.trim_end_matches('/').to_owned(),
             url,
         };
-        if base_url.url.scheme() == "http" && !base_url.is_local() {
-            tracing::warn!(
-                base_url = base_url.text,
-                "browsers will not keep people signed in: the refresh cookie is for https only; set \
-                 `portal.base_url` to the https address that people use"
-            );
-        }
         Ok(base_url)
+    }
+
+    /// What people will not be able to do there.
+    pub(super) fn warning(&self) -> Option<&'static str> {
+        (self.url.scheme() == "http" && !self.is_local()).then_some(
+            "browsers will not keep people signed in: the refresh cookie is for https only; set \
+             `portal.base_url` to the https address that people use",
+        )
+    }
+
+    fn links(
+        &self,
+        sealer: &Arc<Sealer>,
+        clock: &Arc<dyn Clock>,
+        entropy: &Arc<dyn Entropy>,
+    ) -> LinkMails {
+        LinkMails {
+            sealer: Arc::clone(sealer),
+            base_url: self.text.clone(),
+            clock: Arc::clone(clock),
+            entropy: Arc::clone(entropy),
+        }
     }
 
     /// Plain http on this machine.
@@ -135,12 +150,7 @@ pub(super) fn portal_users(
         devices: DeviceKeys::new(keys.refresh.iter().map(|key| *key.expose())),
         successors: SuccessorKeys::new(materials(&keys.refresh)),
         passwords: PasswordPool::new(at_once, PATIENCE, Arc::clone(shared.entropy))?,
-        links: LinkMails {
-            sealer: Arc::clone(shared.sealer),
-            base_url: base_url.text.clone(),
-            clock: clock(),
-            entropy: Arc::clone(shared.entropy),
-        },
+        links: base_url.links(shared.sealer, shared.clock, shared.entropy),
         limits,
         rates: Arc::clone(shared.rates),
         budgets: Arc::clone(shared.budgets),
@@ -149,6 +159,37 @@ pub(super) fn portal_users(
         clock: clock(),
         entropy: Arc::clone(shared.entropy),
     }))
+}
+
+/// Whether access tokens can be signed with these keys.
+pub(super) fn check_token_keys(keys: &Keys) -> Result<(), StartError> {
+    AccessTokens::new(materials(&keys.token), String::new())?;
+    Ok(())
+}
+
+/// Makes links in mails for an operator's command, which knows only the settings.
+///
+/// # Errors
+///
+/// [`StartError::NoBaseUrl`] where these do not say where people reach the service; no sealing key.
+pub fn link_mails(
+    settings: &Settings,
+    keys: &Keys,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<LinkMails, StartError> {
+    let base_url = base_url(settings);
+    if settings.portal.base_url.is_none() && settings.server.listen.port() == 0 {
+        return Err(StartError::NoBaseUrl);
+    }
+    let sealer = Arc::new(super::sealer(keys)?);
+    Ok(BaseUrl::parse(&base_url)?.links(&sealer, clock, entropy))
+}
+
+/// Where people reach the service, as the settings say.
+pub(super) fn base_url(settings: &Settings) -> String {
+    let listen = || format!("http://{}", settings.server.listen);
+    settings.portal.base_url.clone().unwrap_or_else(listen)
 }
 
 fn materials(keys: &[Key]) -> Vec<(String, [u8; 32])> {

@@ -19,12 +19,18 @@ pub(super) async fn wait_for_turn(
     keys: &Keys,
     store: &Arc<Store>,
 ) -> Result<Pending, StartError> {
+    let config = config(settings, keys)?;
+    Ok(Pending::wait(store, config, settings.replay.lease).await?)
+}
+
+/// How the guard is kept.
+pub(super) fn config(settings: &Settings, keys: &Keys) -> Result<Config, StartError> {
     if !matches!(settings.replay.store, ReplayStore::Memory) {
         return Err(StartError::ReplayStore);
     }
     let total = settings.replay.total;
     let percent = usize::from(settings.budgets.nonces_percent);
-    let config = Config {
+    Ok(Config {
         window: settings.signing.max_skew,
         per_key_quota: settings.replay.per_key_quota,
         per_organization: (total / 100 * percent + total % 100 * percent / 100).max(1),
@@ -32,8 +38,7 @@ pub(super) async fn wait_for_turn(
         directory: settings.data_dir.join("replay"),
         hash_key: SecretBox::new(Box::new(*keys.replay.expose())),
         installation_is_older: true,
-    };
-    Ok(Pending::wait(store, config, settings.replay.lease).await?)
+    })
 }
 
 /// Opens the guard, on a database that is up to date.

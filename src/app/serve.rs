@@ -58,6 +58,16 @@ impl Server {
         })
     }
 
+    /// Binds both listeners and lets go of them; what cannot be bound.
+    pub(super) async fn check(settings: &Settings) -> Vec<StartError> {
+        let server = &settings.server;
+        let (main, operations) = (bind(server.listen).await, bind(server.ops_listen).await);
+        [main.err(), operations.err()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
     /// Where clients reach the service: what the settings say, else the bound address.
     #[must_use]
     pub fn base_url(&self) -> String {

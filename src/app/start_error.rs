@@ -65,6 +65,9 @@ pub enum StartError {
     /// The public base URL is none.
     #[error("`{0}` is not a web address: {1}; set `portal.base_url`")]
     BaseUrl(String, url::ParseError),
+    /// Links cannot be made.
+    #[error("links need the address that people reach the service at: set `portal.base_url`")]
+    NoBaseUrl,
     /// The sender of mails, or their templates.
     #[error(transparent)]
     Mail(#[from] mail::ComposeError),
@@ -85,6 +88,13 @@ pub enum StartError {
         "`{0}` cannot be listened on: {1}; set `server.listen` and `server.ops_listen` to free addresses"
     )]
     Listen(SocketAddr, io::Error),
+}
+
+impl StartError {
+    /// Whether somebody else has the address.
+    pub(super) fn is_address_in_use(&self) -> bool {
+        matches!(self, Self::Listen(_, error) if error.kind() == io::ErrorKind::AddrInUse)
+    }
 }
 
 /// An error with what lies behind it, outermost first, each once.

@@ -5,19 +5,24 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::Error;
 use super::operator::{Operator, SettingsArgs};
+use super::output::{OutputArgs, document_to};
+use super::{Error, progress};
 use charter_domain::caller::Scope;
+use charter_domain::progress::Progress;
 use charter_domain::timestamp;
-use charter_store::AuditFilter;
+use charter_store::audit_verify::Report as AuditReport;
+use charter_store::{AuditEvent, AuditFilter};
 
 /// Read and verify the audit trail
 #[derive(Debug, Args)]
 pub struct AuditArgs {
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -59,7 +64,7 @@ struct ListArgs {
     limit: u64,
 }
 
-async fn list(operator: &Operator, args: &ListArgs, out: &mut dyn Write) -> Result<(), Error> {
+async fn list(operator: &Operator, args: &ListArgs) -> Result<Vec<Value>, Error> {
     let time = |name, text: &Option<String>| {
         let parsed = text.as_deref().map(timestamp::parse).transpose();
         parsed.map_err(|error| Error::argument(name, error))
@@ -74,8 +79,9 @@ async fn list(operator: &Operator, args: &ListArgs, out: &mut dyn Write) -> Resu
     };
     let organization = operator.organization(&args.organization).await?;
     let tenant = operator.store.within(Scope::of_operator(organization.id));
-    for event in tenant.audit_events(&filter).await? {
-        let line = json!({
+    let events = tenant.audit_events(&filter).await?;
+    let shown = |event: AuditEvent| {
+        json!({
             "sequence": event.sequence,
             "at": timestamp::format(event.at),
             "actor": event.actor,
@@ -84,10 +90,9 @@ async fn list(operator: &Operator, args: &ListArgs, out: &mut dyn Write) -> Resu
             "changes": event.changes,
             "request_id": event.request_id,
             "policy_digest": event.policy_digest,
-        });
-        writeln!(out, "{line}")?;
-    }
-    Ok(())
+        })
+    };
+    Ok(events.into_iter().map(shown).collect())
 }
 
 /// Lists or verifies; exit code 1 if anything is wrong.
@@ -98,15 +103,30 @@ async fn list(operator: &Operator, args: &ListArgs, out: &mut dyn Write) -> Resu
 pub fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let heads = match &args.command {
-            Command::List(args) => {
-                list(operator, args, out).await?;
+            Command::List(filter) => {
+                args.output.list(out, &list(operator, filter).await?)?;
                 return Ok(ExitCode::SUCCESS);
             }
             Command::Verify { heads } => heads,
         };
         let default = operator.settings.data_dir.join("audit-heads.jsonl");
         let heads = heads.as_deref().unwrap_or(&default);
-        let report = operator.store.verify_audit(Some(heads)).await?;
+        let shown = progress::show("checking the audit trail", args.output, &Progress::default());
+        let report = operator.store.verify_audit(Some(heads)).await;
+        drop(shown);
+        let report = report?;
+        if args.output.json {
+            let findings = report.findings.iter().map(ToString::to_string);
+            let document = json!({
+                "organizations": report.organizations,
+                "events": report.events,
+                "heads": report.heads,
+                "findings": findings.collect::<Vec<_>>(),
+                "torn_heads": report.torn_heads,
+            });
+            document_to(out, &document)?;
+            return Ok(verdict(&report));
+        }
         for finding in &report.findings {
             writeln!(out, "{finding}")?;
         }
@@ -124,6 +144,10 @@ pub fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             report.heads,
             report.findings.len()
         )?;
-        Ok(ExitCode::from(u8::from(!report.findings.is_empty())))
+        Ok(verdict(&report))
     })
+}
+
+fn verdict(report: &AuditReport) -> ExitCode {
+    ExitCode::from(u8::from(!report.findings.is_empty()))
 }

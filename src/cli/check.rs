@@ -1,49 +1,118 @@
-//! `charter check`: settings, policies and database, without serving.
+//! `charter check`: a whole start but for serving and writing.
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::{Value, json};
 
-use crate::app::{self, StartError};
+use crate::app::check::{self, Part};
+use crate::settings::Settings;
 
 use super::Error;
 use super::operator::SettingsArgs;
+use super::output::{OutputArgs, document_to};
+use super::serve;
 
-/// Check settings, policies and database, and exit
+/// Check all that a start of the service needs, without serving and without writing anything
+///
+/// It may run beside the service. The exit code is 0 if the service would start, else 2.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
-/// Checks; each part that is well is a line.
+/// As for every error that kept a command from its work.
+const CANNOT_START: u8 = 2;
+
+/// Checks; each part is a line.
 ///
 /// # Errors
 ///
-/// The first part that is not well.
+/// All that keeps the service from starting, together.
 pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let settings = args.settings.load()?;
-    settings.require_keys().map_err(StartError::from)?;
-    app::check_mail(&settings)?;
-    writeln!(out, "settings  ok")?;
-    let policies = app::load_policies(&settings.policies.dir)?;
-    writeln!(out, "policies  ok, digest {}", policies.digest())?;
-    args.settings.operate_on_any_schema(async |operator| {
-        let store = &operator.store;
-        store.ping().await?;
-        let pending = store
-            .migration_status()
-            .await?
-            .iter()
-            .filter(|m| !m.applied)
-            .count();
-        writeln!(out, "database  ok, {pending} migrations pending")?;
-        if pending == 0 {
-            let keys = settings.require_keys().map_err(StartError::from)?;
-            app::check_keys(store, keys).await?;
-            writeln!(out, "keys      ok")?;
+    let parts = match args.settings.preview() {
+        Ok(settings) => {
+            let program = serve::this_program()?;
+            let work = async { Ok(check::check(&settings, &program).await) };
+            let mut parts = super::operator::block_on(work)?;
+            parts.extend(traces(&settings));
+            parts
         }
-        Ok(ExitCode::SUCCESS)
-    })
+        Err(error) => {
+            let mut part = Part::new("settings");
+            part.fault(&error);
+            vec![part]
+        }
+    };
+    let faults: Vec<&str> = parts
+        .iter()
+        .flat_map(|part| part.faults.iter().map(String::as_str))
+        .collect();
+    if args.output.json {
+        let document = json!({"ok": faults.is_empty(), "parts": parts});
+        document_to(out, &document)?;
+        let code = if faults.is_empty() { 0 } else { CANNOT_START };
+        return Ok(ExitCode::from(code));
+    }
+    for part in &parts {
+        print(part, out)?;
+    }
+    match faults.as_slice() {
+        [] => Ok(ExitCode::SUCCESS),
+        faults => Err(Error::CannotStart(together(faults))),
+    }
+}
+
+fn traces(settings: &Settings) -> Option<Part> {
+    let endpoint = settings.telemetry.otlp_endpoint.clone()?;
+    let mut part = Part::new("traces").fact("endpoint", endpoint);
+    if let Err(error) = serve::traces(settings) {
+        part.fault(&error);
+    }
+    Some(part)
+}
+
+fn print(part: &Part, out: &mut dyn Write) -> std::io::Result<()> {
+    let verdict = if part.ok { "ok" } else { "fault" };
+    write!(out, "{:<10} {verdict:<6}", part.name)?;
+    let mut before = " ";
+    for (name, value) in &part.facts {
+        let value = in_words(value);
+        if !value.is_empty() {
+            write!(out, "{before}{} {value}", name.replace('_', " "))?;
+            before = ", ";
+        }
+    }
+    writeln!(out)?;
+    for note in &part.notes {
+        writeln!(out, "{:<10} note    {note}", "")?;
+    }
+    Ok(())
+}
+
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => {
+            let values: Vec<String> = values.iter().map(in_words).collect();
+            values.join(" ")
+        }
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+fn together(faults: &[&str]) -> String {
+    match faults {
+        [only] => (*only).to_owned(),
+        faults => {
+            let count = faults.len();
+            let list = faults.join("\n- ");
+            format!("the service would not start, {count} faults:\n- {list}")
+        }
+    }
 }

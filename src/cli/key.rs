@@ -19,12 +19,15 @@ use charter_store as store;
 
 use super::Error;
 use super::operator::{Operator, SettingsArgs};
+use super::output::OutputArgs;
 
 /// Issue, list and revoke access keys, straight on the database
 #[derive(Debug, Args)]
 pub struct KeyArgs {
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -65,7 +68,7 @@ enum Command {
     },
 }
 
-/// Does it, and prints the result as a JSON line.
+/// Does it, and prints the result as JSON.
 ///
 /// # Errors
 ///
@@ -85,7 +88,8 @@ pub fn run(args: &KeyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
                     name: name.as_deref(),
                     permissions,
                 };
-                issue(operator, organization, &owner, expires_at.as_deref(), out).await?;
+                let issued = issue(operator, organization, &owner, expires_at.as_deref()).await?;
+                args.output.one(out, &issued)?;
             }
             Command::List {
                 organization,
@@ -93,9 +97,9 @@ pub fn run(args: &KeyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             } => {
                 let found = operator.organization(organization).await?;
                 let tenant = operator.store.within(Scope::of_operator(found.id));
-                for key in tenant.all_keys(*include_inactive).await? {
-                    writeln!(out, "{}", shown(&key))?;
-                }
+                let keys = tenant.all_keys(*include_inactive).await?;
+                let keys: Vec<Value> = keys.iter().map(shown).collect();
+                args.output.list(out, &keys)?;
             }
             Command::Revoke { key: named } => {
                 let found = operator.store.find_access_key(named).await?;
@@ -108,7 +112,7 @@ pub fn run(args: &KeyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
                     .revoke_key(key.service_account_id, key.id, &by)
                     .await?;
                 let key = tenant.key(key.service_account_id, key.id).await?;
-                writeln!(out, "{}", shown(&key))?;
+                args.output.one(out, &shown(&key))?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -126,8 +130,7 @@ async fn issue(
     organization: &str,
     owner: &Owner<'_>,
     expires_at: Option<&str>,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
+) -> Result<Value, Error> {
     let by = operator.provenance();
     let expires_at = expires_at
         .map(timestamp::parse)
@@ -163,14 +166,12 @@ async fn issue(
         &by,
     )
     .await?;
-    let printed = json!({
+    Ok(json!({
         "id": key.id.to_string(),
         "service_account_id": service_account.id.to_string(),
         "access_key": key.access_key,
         "secret_key": secret.expose_secret(),
-    });
-    writeln!(out, "{printed}")?;
-    Ok(())
+    }))
 }
 
 fn shown(key: &AccessKey) -> Value {

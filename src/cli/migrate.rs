@@ -4,15 +4,22 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
-use super::Error;
+use charter_domain::progress::Progress;
+use charter_store::MigrationStatus;
+
 use super::operator::SettingsArgs;
+use super::output::OutputArgs;
+use super::{Error, progress};
 
 /// Migrate the database's schema
 #[derive(Debug, Args)]
 pub struct MigrateArgs {
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -42,20 +49,37 @@ enum Command {
 pub fn run(args: &MigrateArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate_on_any_schema(async |operator| {
         let store = &operator.store;
-        match args.command {
-            Command::Up => store.migrate_up().await?,
-            Command::Down { steps, yes: true } => store.migrate_down(steps).await?,
+        let shown_meanwhile = progress::show("migrating", args.output, &Progress::default());
+        let done = match args.command {
+            Command::Up => store.migrate_up().await,
+            Command::Down { steps, yes: true } => store.migrate_down(steps).await,
             Command::Down { yes: false, .. } => return Err(Error::Unconfirmed),
-            Command::Status => {}
-        }
-        for migration in store.migration_status().await? {
-            let state = if migration.applied {
-                "applied"
-            } else {
-                "pending"
-            };
-            writeln!(out, "{state}  {}", migration.name)?;
-        }
+            Command::Status => Ok(()),
+        };
+        drop(shown_meanwhile);
+        done?;
+        let status = store.migration_status().await?;
+        args.output.either(
+            out,
+            || status.iter().map(shown).collect(),
+            |out| {
+                status.iter().try_for_each(|migration| {
+                    writeln!(out, "{}  {}", state(migration), migration.name)
+                })
+            },
+        )?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+const fn state(migration: &MigrationStatus) -> &'static str {
+    if migration.applied {
+        "applied"
+    } else {
+        "pending"
+    }
+}
+
+fn shown(migration: &MigrationStatus) -> Value {
+    json!({"name": migration.name, "state": state(migration)})
 }

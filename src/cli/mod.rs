@@ -10,7 +10,9 @@ pub mod migrate;
 pub mod openapi;
 mod operator;
 pub mod organization;
+mod output;
 pub mod policy;
+mod progress;
 pub mod request;
 pub mod serve;
 pub mod user;
@@ -24,6 +26,7 @@ use clap::{CommandFactory, Parser};
 use crate::app::StartError;
 use crate::settings::error::SettingsError;
 use crate::telemetry;
+use charter_authn::link_mails::NotSealed;
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
 use charter_policy::solver::SolverError;
@@ -93,6 +96,29 @@ pub enum Error {
     /// An argument names a person who is not there.
     #[error("nobody has the address `{0}`; `charter user list ORGANIZATION` shows all of one")]
     NoSuchUser(String),
+    /// Who is to be invited has a place already.
+    #[error("`{0}` is a member already: `charter user set-role` gives it another role")]
+    AlreadyMember(String),
+    /// Who is to be invited is somebody elsewhere.
+    #[error(
+        "`{0}` belongs to somebody of organization {1}, and an address to one person: invite another address"
+    )]
+    BelongsElsewhere(String, String),
+    /// The organization is deactivated.
+    #[error("organization `{0}` is deactivated: run `charter organization reactivate` first")]
+    Deactivated(String),
+    /// It would be left without an owner.
+    #[error(
+        "`{0}` is the organization's only owner: make another one first, with `charter user set-role` or \
+         `charter user invite`"
+    )]
+    LastOwner(String),
+    /// The policies do not know a role.
+    #[error("there is no role `{0}`; the schema has {1}")]
+    NoSuchRole(String, String),
+    /// The invitation could not be made.
+    #[error(transparent)]
+    Invitation(#[from] NotSealed),
     /// An argument names a key that is not there.
     #[error("there is no access key `{0}`; `charter key list ORGANIZATION` shows all of one")]
     NoSuchKey(String),
@@ -104,6 +130,9 @@ pub enum Error {
         /// What was looked for.
         what: &'static str,
     },
+    /// The service would not start; the text is all that keeps it from it.
+    #[error("{0}")]
+    CannotStart(String),
     /// A policy folder does not hold; the text is the whole report.
     #[error("{0}")]
     Policies(String),
@@ -191,8 +220,49 @@ pub fn run() -> Result<ExitCode, Error> {
 mod tests {
     use super::*;
 
+    /// What answers with something else than text for people.
+    const OTHERWISE: [&str; 7] = [
+        // Runs, and logs.
+        "charter serve",
+        // Prints the answer's body as it came.
+        "charter request",
+        // A part of a settings file, a JSON document, a script, files.
+        "charter keys generate",
+        "charter openapi",
+        "charter completions",
+        "charter man",
+        // One process of the service asks another.
+        "charter policy gate",
+    ];
+
     #[test]
     fn the_arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn whatever_answers_in_text_can_answer_in_json() {
+        let mut root = Cli::command();
+        root.build();
+        let mut without = Vec::new();
+        let mut open = vec![(root.get_name().to_owned(), &root)];
+        while let Some((name, command)) = open.pop() {
+            let below: Vec<_> = command
+                .get_subcommands()
+                .filter(|below| below.get_name() != "help")
+                .map(|below| (format!("{name} {}", below.get_name()), below))
+                .collect();
+            let has_json = command
+                .get_arguments()
+                .any(|argument| argument.get_long() == Some("json"));
+            if below.is_empty() && !has_json {
+                without.push(name);
+            }
+            open.extend(below);
+        }
+        without.sort_unstable();
+        let mut otherwise = OTHERWISE;
+        otherwise.sort_unstable();
+        assert_eq!(without, otherwise);
     }
 }

@@ -7,6 +7,8 @@ use clap::Args;
 
 use crate::app::{self, StartError, provision};
 use crate::settings::Settings;
+use crate::settings::error::SettingsError;
+use charter_authn::link_mails::LinkMails;
 use charter_authn::mint::KeyMint;
 use charter_domain::audit::Provenance;
 use charter_domain::clock::{Clock, SystemClock};
@@ -45,6 +47,15 @@ impl SettingsArgs {
     /// All their faults.
     pub(super) fn load(&self) -> Result<Settings, Error> {
         Ok(Settings::load(self.config.as_deref(), self.demo)?)
+    }
+
+    /// Reads the settings for somebody who only wants to know: the demo's keys are not made.
+    ///
+    /// # Errors
+    ///
+    /// All their faults.
+    pub(super) fn preview(&self) -> Result<Settings, SettingsError> {
+        Settings::preview(self.config.as_deref(), self.demo)
     }
 
     /// Does an operator's work on a database whose schema is up to date.
@@ -133,6 +144,21 @@ impl Operator {
             Arc::clone(&self.entropy),
         ))
     }
+
+    /// Makes links in mails.
+    ///
+    /// # Errors
+    ///
+    /// The settings do not say where they lead; no sealing key.
+    pub(super) fn links(&self) -> Result<LinkMails, Error> {
+        let keys = self.settings.require_keys().map_err(StartError::from)?;
+        Ok(app::link_mails(
+            &self.settings,
+            keys,
+            &self.clock,
+            &self.entropy,
+        )?)
+    }
 }
 
 /// Runs a command's work on a small runtime of its own.
@@ -140,7 +166,7 @@ impl Operator {
 /// # Errors
 ///
 /// The work's own, or no runtime could be made.
-fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?

@@ -15,12 +15,15 @@ use charter_store::NewOrganization;
 
 use super::Error;
 use super::operator::SettingsArgs;
+use super::output::OutputArgs;
 
 /// Make, list, show and reactivate organizations, straight on the database
 #[derive(Debug, Args)]
 pub struct OrganizationArgs {
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -50,7 +53,7 @@ enum Command {
     },
 }
 
-/// Does it, and prints the result as JSON lines.
+/// Does it, and prints the result as JSON.
 ///
 /// # Errors
 ///
@@ -68,33 +71,32 @@ pub fn run(args: &OrganizationArgs, out: &mut dyn Write) -> Result<ExitCode, Err
                 let (organization, account) = store
                     .create_organization(NewOrganization { name, slug }, &by)
                     .await?;
-                writeln!(out, "{}", with_account(&organization, &account))?;
+                let made = with_account(&organization, &account);
+                args.output.one(out, &made)?;
             }
             Command::List => {
                 let mut code = ExitCode::SUCCESS;
+                let mut list = Vec::new();
                 for (id, organization) in store.list_organizations().await? {
-                    let line = organization.as_ref().map_or_else(
+                    list.push(organization.as_ref().map_or_else(
                         |error| {
                             code = ExitCode::FAILURE;
                             json!({"id": id.to_string(), "unreadable": error.to_string()})
                         },
                         shown,
-                    );
-                    writeln!(out, "{line}")?;
+                    ));
                 }
+                args.output.list(out, &list)?;
                 return Ok(code);
             }
             Command::Show { organization } => {
-                writeln!(
-                    out,
-                    "{}",
-                    shown(&operator.organization(organization).await?)
-                )?;
+                let found = operator.organization(organization).await?;
+                args.output.one(out, &shown(&found))?;
             }
             Command::Reactivate { organization } => {
                 let found = operator.organization(organization).await?;
                 let organization = store.reactivate_organization(found.id, &by).await?;
-                writeln!(out, "{}", shown(&organization))?;
+                args.output.one(out, &shown(&organization))?;
             }
         }
         Ok(ExitCode::SUCCESS)

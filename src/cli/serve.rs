@@ -122,7 +122,7 @@ async fn start(
 }
 
 /// This very program, also after its file was replaced by another version.
-fn this_program() -> std::io::Result<PathBuf> {
+pub(super) fn this_program() -> std::io::Result<PathBuf> {
     let running = PathBuf::from("/proc/self/exe");
     if running.exists() {
         Ok(running)
@@ -131,7 +131,7 @@ fn this_program() -> std::io::Result<PathBuf> {
     }
 }
 
-fn traces(settings: &Settings) -> Result<Option<Traces>, Error> {
+pub(super) fn traces(settings: &Settings) -> Result<Option<Traces>, Error> {
     let telemetry = &settings.telemetry;
     let Some(endpoint) = telemetry.otlp_endpoint.clone() else {
         return Ok(None);

@@ -4,21 +4,27 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
+use charter_authz::snapshot::Snapshot;
 use charter_domain::caller::Scope;
 use charter_domain::email::EmailAddress;
 use charter_domain::timestamp;
-use charter_domain::user::User;
+use charter_domain::user::{OWNER, User};
+use charter_store as store;
 
 use super::Error;
 use super::operator::{Operator, SettingsArgs};
+use super::output::OutputArgs;
 
-/// List, disable and enable people, straight on the database
+/// Invite, list, disable and enable people, and change their roles, straight on the database
 #[derive(Debug, Args)]
 pub struct UserArgs {
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -29,6 +35,14 @@ enum Command {
     List {
         /// The organization's id, code or slug
         organization: String,
+    },
+    Invite(InviteArgs),
+    /// Give a member another role; an organization keeps an owner
+    SetRole {
+        /// The e-mail address
+        email: String,
+        /// A role of the policies' schema, `owner` among them
+        role: String,
     },
     /// Keep somebody out: every session ends at once
     Disable {
@@ -42,47 +56,149 @@ enum Command {
     },
 }
 
-/// Does it, and prints the result as JSON lines.
+/// Invite somebody into an organization, as its owner if nothing else is said
+///
+/// The mail with the link is sent by the running service, or by the next one. Another invitation of the same
+/// address takes the place of the first.
+#[derive(Debug, Args)]
+struct InviteArgs {
+    /// The organization's id, code or slug
+    organization: String,
+    /// The e-mail address
+    email: String,
+    /// A role of the policies' schema
+    #[arg(long, default_value = OWNER)]
+    role: String,
+    /// Print the link, too, as is done anyway where no mail server is set
+    #[arg(long)]
+    print: bool,
+}
+
+/// Does it, and prints the result as JSON.
 ///
 /// # Errors
 ///
 /// The settings', the values' or the database's faults.
 pub fn run(args: &UserArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
-        match &args.command {
+        let shown = match &args.command {
             Command::List { organization } => {
                 let organization = operator.organization(organization).await?;
                 let scope = Scope::of_operator(organization.id);
-                for user in operator.store.within(scope).list_members().await? {
-                    writeln!(out, "{}", shown(&user))?;
-                }
+                let members = operator.store.within(scope).list_members().await?;
+                let members: Vec<Value> = members.iter().map(shown).collect();
+                args.output.list(out, &members)?;
+                return Ok(ExitCode::SUCCESS);
             }
-            Command::Disable { email } => set_active(operator, email, false, out).await?,
-            Command::Enable { email } => set_active(operator, email, true, out).await?,
-        }
+            Command::Invite(args) => invite(operator, args).await?,
+            Command::SetRole { email, role } => set_role(operator, email, role).await?,
+            Command::Disable { email } => set_active(operator, email, false).await?,
+            Command::Enable { email } => set_active(operator, email, true).await?,
+        };
+        args.output.one(out, &shown)?;
         Ok(ExitCode::SUCCESS)
     })
 }
 
-async fn set_active(
-    operator: &Operator,
-    email: &str,
-    is_active: bool,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
-    let address = EmailAddress::parse(email).map_err(|error| Error::argument("EMAIL", error))?;
-    let found = operator.store.find_login(&address).await?;
-    let user = found
-        .ok_or_else(|| Error::NoSuchUser(address.to_string()))?
-        .user;
-    let scope = Scope::of_operator(user.organization_id);
-    let user = operator
+async fn invite(operator: &Operator, args: &InviteArgs) -> Result<Value, Error> {
+    let email = address(&args.email)?;
+    require_role(operator, &args.role)?;
+    let organization = operator.organization(&args.organization).await?;
+    if let Some(login) = operator.store.find_login(&email).await?
+        && login.user.organization_id != organization.id
+        && login.user.email_verified
+    {
+        let elsewhere = login.user.organization_id.to_string();
+        return Err(Error::BelongsElsewhere(email.to_string(), elsewhere));
+    }
+    let links = operator.links()?;
+    let (new, link) = links.invitation(email.clone(), args.role.clone(), &organization)?;
+    let invited = operator
         .store
-        .within(scope)
-        .set_member_active(user.id, is_active, &operator.provenance())
-        .await?;
-    writeln!(out, "{}", shown(&user))?;
-    Ok(())
+        .within(Scope::of_operator(organization.id))
+        .invite(new, &operator.provenance())
+        .await;
+    let invitation = invited.map_err(|error| match error {
+        store::Error::AlreadyMember => Error::AlreadyMember(email.to_string()),
+        store::Error::OrganizationInactive => Error::Deactivated(args.organization.clone()),
+        other => other.into(),
+    })?;
+    let mut shown = json!({
+        "id": invitation.id.to_string(),
+        "organization_id": invitation.organization_id.to_string(),
+        "email": invitation.email.as_str(),
+        "role": invitation.role,
+        "expires_at": timestamp::format(invitation.expires_at),
+    });
+    let is_mailed = operator.settings.mail.smtp_url.is_some();
+    if let Value::Object(members) = &mut shown
+        && (args.print || !is_mailed)
+    {
+        members.insert("link".to_owned(), link.expose_secret().into());
+    }
+    Ok(shown)
+}
+
+/// The owner's role is the program's own; others are the policies'.
+fn require_role(operator: &Operator, role: &str) -> Result<(), Error> {
+    if role == OWNER {
+        return Ok(());
+    }
+    let policies = Snapshot::load(&operator.settings.policies.dir)
+        .map_err(|error| Error::Policies(error.report()))?;
+    let catalogue = policies.catalogue();
+    if catalogue.has_role(role) {
+        return Ok(());
+    }
+    let roles: Vec<&str> = catalogue.roles().collect();
+    Err(Error::NoSuchRole(role.to_owned(), roles.join(", ")))
+}
+
+async fn set_role(operator: &Operator, email: &str, role: &str) -> Result<Value, Error> {
+    require_role(operator, role)?;
+    let user = find(operator, email).await?;
+    let by = operator.provenance();
+    let tenant = operator
+        .store
+        .within(Scope::of_operator(user.organization_id));
+    let changed = tenant
+        .change_role(user.id, role, &by, |_| Ok::<_, store::Error>(()))
+        .await;
+    changed
+        .map(|user| shown(&user))
+        .map_err(|error| refused(error, &user))
+}
+
+async fn set_active(operator: &Operator, email: &str, is_active: bool) -> Result<Value, Error> {
+    let user = find(operator, email).await?;
+    let by = operator.provenance();
+    let tenant = operator
+        .store
+        .within(Scope::of_operator(user.organization_id));
+    let changed = tenant.set_member_active(user.id, is_active, &by).await;
+    changed
+        .map(|user| shown(&user))
+        .map_err(|error| refused(error, &user))
+}
+
+fn refused(error: store::Error, user: &User) -> Error {
+    match error {
+        store::Error::LastOwner => Error::LastOwner(user.email.clone()),
+        store::Error::OrganizationInactive => Error::Deactivated(user.organization_id.to_string()),
+        other => other.into(),
+    }
+}
+
+async fn find(operator: &Operator, email: &str) -> Result<User, Error> {
+    let address = address(email)?;
+    let found = operator.store.find_login(&address).await?;
+    found
+        .map(|login| login.user)
+        .ok_or_else(|| Error::NoSuchUser(address.to_string()))
+}
+
+fn address(email: &str) -> Result<EmailAddress, Error> {
+    EmailAddress::parse(email).map_err(|error| Error::argument("EMAIL", error))
 }
 
 fn shown(user: &User) -> Value {

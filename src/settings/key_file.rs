@@ -12,34 +12,57 @@ use charter_system::private;
 
 const FILE_NAME: &str = "keys.toml";
 
-/// The file's name and text, or `None` where there is none and nobody gave the randomness to make it.
+/// What happens where there is no file.
+#[derive(Clone, Copy)]
+pub(super) enum IfMissing<'a> {
+    /// There are no keys.
+    Leave,
+    /// It is made.
+    Make(&'a dyn Entropy),
+    /// Its text is made up, and no file.
+    Draft(&'a dyn Entropy),
+}
+
+/// The file's name and text, or `None` where there is none and none was made.
 ///
 /// # Errors
 ///
 /// The file cannot be read or made, or others than its owner may read it.
 pub(super) fn open(
     data_dir: &Path,
-    make_with: Option<&dyn Entropy>,
+    if_missing: IfMissing<'_>,
 ) -> Result<Option<(String, String)>, SettingsError> {
     let path = data_dir.join(FILE_NAME);
     let name = path.display().to_string();
-    let text = match (read(&path), make_with) {
-        (Err(error), Some(entropy))
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
+    let found = read(&path);
+    let missing = match &found {
+        Err(error) => error.kind(),
+        Ok(_) => io::ErrorKind::Other,
+    };
+    let text = match (missing, if_missing) {
+        (io::ErrorKind::NotFound, IfMissing::Leave) => return Ok(None),
+        (io::ErrorKind::NotFound | io::ErrorKind::NotADirectory, IfMissing::Make(entropy)) => {
             make(data_dir, &path, entropy)
                 .map_err(|error| unwritable(&error))
                 .and_then(|()| read(&path))
         }
-        (Err(error), None) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        (other, _) => other,
+        (io::ErrorKind::NotFound | io::ErrorKind::NotADirectory, IfMissing::Draft(entropy)) => {
+            private::check_data_dir(data_dir)
+                .map_err(|unfit| unwritable(&in_words(unfit)))
+                .map(|()| keys::generate(entropy).to_string())
+        }
+        _ => found,
     };
     match text {
         Ok(text) => Ok(Some((name, text))),
         Err(error) => Err(Fault::of(name, format!("cannot be used: {error}")).into()),
+    }
+}
+
+fn in_words(unfit: private::Unfit) -> io::Error {
+    match unfit {
+        private::Unfit::Io(_, error) => error,
+        unfit @ private::Unfit::Writable { .. } => io::Error::other(unfit),
     }
 }
 
@@ -61,10 +84,7 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 fn make(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<()> {
-    private::prepare_data_dir(data_dir).map_err(|unfit| match unfit {
-        private::Unfit::Io(_, error) => error,
-        unfit @ private::Unfit::Writable { .. } => io::Error::other(unfit),
-    })?;
+    private::prepare_data_dir(data_dir).map_err(in_words)?;
     let heading = "# Made by `charter serve --demo`. Without these keys the database beside it cannot be read.\n";
     let text = [heading, &keys::generate(entropy)].concat();
     // Whole or not at all: half a file would be taken for the keys of an existing database at the

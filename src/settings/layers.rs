@@ -8,8 +8,8 @@ use std::path::Path;
 
 use config::{Environment, File, FileFormat, Map, Source, Value, ValueKind};
 
-use super::DEFAULTS;
 use super::error::{Fault, SettingsError};
+use super::{DEFAULTS, SettingsSources};
 
 const PREFIX: &str = "CHARTER";
 const SEPARATOR: &str = "__";
@@ -101,6 +101,21 @@ impl Sources {
             config_file: Some(("the configuration".to_owned(), toml_text.to_owned())),
             environment: environment.into_iter().collect(),
             unreadable: Vec::new(),
+        }
+    }
+
+    /// What was read, without its values.
+    pub(super) fn names(&self) -> SettingsSources {
+        let files = self.key_file.iter().chain(&self.config_file);
+        let mut variables: Vec<String> = self
+            .environment
+            .iter()
+            .map(|(name, _)| name.clone())
+            .collect();
+        variables.sort_unstable();
+        SettingsSources {
+            files: files.map(|(name, _)| name.into()).collect(),
+            variables,
         }
     }
 

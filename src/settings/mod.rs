@@ -26,6 +26,7 @@ use secrecy::SecretString;
 pub use budgets::Budgets;
 use charter_domain::entropy::OsEntropy;
 use error::{Fault, SettingsError};
+use key_file::IfMissing;
 use keys::Keys;
 use layers::Sources;
 use reader::Reader;
@@ -66,6 +67,17 @@ pub struct Settings {
     pub portal: Portal,
     /// `[mail]`
     pub mail: Mail,
+    /// Where the settings come from.
+    pub sources: SettingsSources,
+}
+
+/// What was read beside the embedded defaults.
+#[derive(Debug, Default)]
+pub struct SettingsSources {
+    /// Files, a later one over an earlier one.
+    pub files: Vec<PathBuf>,
+    /// Names of environment variables, over all files; never their values.
+    pub variables: Vec<String>,
 }
 
 /// The listeners and their limits.
@@ -343,17 +355,44 @@ impl Settings {
     ///
     /// Every fault of every layer. With `demo` also a listener that others could reach.
     pub fn load(config_file: Option<&Path>, demo: bool) -> Result<Self, SettingsError> {
+        let if_missing = if demo {
+            IfMissing::Make(&OsEntropy)
+        } else {
+            IfMissing::Leave
+        };
+        Self::load_with(config_file, demo, if_missing)
+    }
+
+    /// As [`Settings::load`], but writes nothing: keys that `demo` would make are made for this call alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::load`].
+    pub fn preview(config_file: Option<&Path>, demo: bool) -> Result<Self, SettingsError> {
+        let if_missing = if demo {
+            IfMissing::Draft(&OsEntropy)
+        } else {
+            IfMissing::Leave
+        };
+        Self::load_with(config_file, demo, if_missing)
+    }
+
+    fn load_with(
+        config_file: Option<&Path>,
+        demo: bool,
+        if_missing: IfMissing<'_>,
+    ) -> Result<Self, SettingsError> {
         let mut sources = Sources::from_environment_and(config_file)?;
         let mut settings = Self::resolve(&sources, demo)?;
-        if settings.keys.is_none() {
-            let made_by = demo.then_some(&OsEntropy as _);
-            if let Some(text) = key_file::open(&settings.data_dir, made_by)? {
-                sources.key_file = Some(text);
-                settings = Self::resolve(&sources, demo)?;
-            }
+        if settings.keys.is_none()
+            && let Some(text) = key_file::open(&settings.data_dir, if_missing)?
+        {
+            sources.key_file = Some(text);
+            settings = Self::resolve(&sources, demo)?;
         }
         settings.policies.search_path = layers::search_path();
         settings.policies.operator = layers::system_user();
+        settings.sources = sources.names();
         Ok(settings)
     }
 

@@ -11,8 +11,8 @@ use url::{Host, Url};
 use super::reader::Reader;
 use super::{
     Database, Log, LogFormat, LoggedRequests, Mail, Policies, PolicyStart, Portal, RateLimit,
-    RateLimits, Replay, ReplayStore, Requirement, Server, Settings, Signing, Telemetry, budgets,
-    decisions, keys,
+    RateLimits, Replay, ReplayStore, Requirement, Server, Settings, SettingsSources, Signing,
+    Telemetry, budgets, decisions, keys,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -50,6 +50,7 @@ pub(super) fn read(reader: &mut Reader) -> Settings {
         telemetry: telemetry(reader),
         portal: portal(reader),
         mail: mail(reader),
+        sources: SettingsSources::default(),
         sync_within: reader.duration("sync_within", TENTH..=5 * MINUTE),
         data_dir,
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 
 use super::error::SettingsError;
+use super::key_file::IfMissing;
 use super::{LogFormat, ReplayStore, Settings, key_file, keys};
 use charter_domain::entropy::{Entropy, OsEntropy};
 
@@ -242,15 +243,24 @@ fn the_demo_makes_its_keys_once_and_only_its_owner_may_read_them() {
     let dir = tempfile::tempdir().expect("a directory");
     let data = dir.path().join("data");
     assert!(
-        key_file::open(&data, None)
+        key_file::open(&data, IfMissing::Leave)
             .expect("nothing there")
             .is_none()
     );
-    let (_, first) = key_file::open(&data, Some(&OsEntropy))
+    let (_, draft) = key_file::open(&data, IfMissing::Draft(&OsEntropy))
+        .expect("made up")
+        .expect("a text");
+    assert!(read(&draft, &[]).expect("well-formed").keys.is_some());
+    assert!(!data.exists(), "a draft is no file");
+    let (_, first) = key_file::open(&data, IfMissing::Make(&OsEntropy))
         .expect("made")
         .expect("a text");
-    for make_with in [None, Some(&OsEntropy as _)] {
-        let (_, again) = key_file::open(&data, make_with)
+    for if_missing in [
+        IfMissing::Leave,
+        IfMissing::Make(&OsEntropy),
+        IfMissing::Draft(&OsEntropy),
+    ] {
+        let (_, again) = key_file::open(&data, if_missing)
             .expect("read")
             .expect("a text");
         assert_eq!(again, first, "a later start keeps the keys");
@@ -268,7 +278,8 @@ fn the_demo_makes_its_keys_once_and_only_its_owner_may_read_them() {
         0o600
     );
     mode(0o640).expect("changed");
-    let refused = key_file::open(&data, Some(&OsEntropy)).expect_err("others may read it");
+    let refused =
+        key_file::open(&data, IfMissing::Make(&OsEntropy)).expect_err("others may read it");
     assert!(refused.to_string().contains("chmod 600"), "{refused}");
 }
 

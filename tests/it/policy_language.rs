@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
-use charter_policy::prove::{Options, Proofs, Verdict, prove};
+use charter_policy::analysis::{Options, Proofs, Verdict, prove};
 use charter_policy::solver::{Limits, Solver};
 
 use crate::policy_solver::{Edited, limits, solver};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
+use charter_policy::analysis::{Claim, Finding, Options, Proofs, Verdict, prove, prove_for_gate};
 use charter_policy::counterexample::Counterexample;
-use charter_policy::prove::{Claim, Finding, Options, Proofs, Verdict, prove, prove_for_gate};
 use charter_policy::solver::{Limits, Solver, SolverError};
 
 use crate::endurance::charter::Home;

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
-use charter_policy::prove::cache::ProofCache;
-use charter_policy::prove::{Options, prove_for_gate};
+use charter_policy::analysis::cache::ProofCache;
+use charter_policy::analysis::{Options, prove_for_gate};
 use charter_policy::solver::{self, Solver};
 use secrecy::SecretSlice;
 use tempfile::TempDir;
@@ -23,6 +23,7 @@ fn what_was_proved_needs_no_solver_again_unless_anything_changed() {
     let cache = |key: u8| ProofCache {
         dir: dir.path().join("proofs"),
         key: SecretSlice::from(vec![key; 32]),
+        read_only: false,
     };
     let clock = SystemClock::start();
     let options = Options {
@@ -112,6 +113,7 @@ fn another_program_at_the_same_place_has_proved_nothing() {
     let cache = ProofCache {
         dir: dir.path().join("proofs"),
         key: SecretSlice::from(vec![1; 32]),
+        read_only: false,
     };
     let options = Options {
         limits: limits(),
@@ -136,6 +138,7 @@ fn what_is_not_proved_is_not_kept() {
     let cache = ProofCache {
         dir: dir.path().to_owned(),
         key: SecretSlice::from(vec![1; 32]),
+        read_only: false,
     };
     let options = Options::default();
     let snapshot = edited.load();
@@ -181,6 +184,7 @@ fn an_edit_costs_what_it_changes() {
     let cache = ProofCache {
         dir: dir.path().to_owned(),
         key: SecretSlice::from(vec![1; 32]),
+        read_only: false,
     };
     let options = Options {
         limits: limits(),
@@ -254,6 +258,7 @@ fn a_proof_that_runs_out_of_time_goes_on_where_it_stopped() {
     let cache = ProofCache {
         dir: dir.path().to_owned(),
         key: SecretSlice::from(vec![1; 32]),
+        read_only: false,
     };
     let options = Options {
         limits: solver::Limits {
@@ -302,7 +307,7 @@ fn a_question_that_cannot_be_written_down_in_time_is_not_waited_for() {
             "principal is ServiceAccount",
         );
     let clock = SystemClock::start();
-    let proofs = charter_policy::prove::prove(&edited.load(), None, &solver, &options, &clock);
+    let proofs = charter_policy::analysis::prove(&edited.load(), None, &solver, &options, &clock);
     let report = proofs.report();
     assert!(
         report.contains("not proved: that extra (extra.cedar:1) never fails"),

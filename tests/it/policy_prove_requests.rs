@@ -1,7 +1,7 @@
 //! A counterexample is a request that could come, in the words of a policy; what the service never
 //! asks, or denies because a forbid fails, breaks nothing.
 
-use charter_policy::prove::{Claim, Proofs};
+use charter_policy::analysis::{Claim, Proofs};
 
 use crate::policy_solver::{Edited, proofs, solver};
 

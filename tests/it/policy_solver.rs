@@ -8,7 +8,7 @@ use std::time::Duration;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
-use charter_policy::prove::{Options, Proofs, prove};
+use charter_policy::analysis::{Options, Proofs, prove};
 use charter_policy::solver::{Limits, Solver};
 use tempfile::TempDir;
 

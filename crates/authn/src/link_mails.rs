@@ -12,6 +12,7 @@ use charter_domain::letter::{Letter, Matter};
 use charter_domain::organization::Organization;
 use charter_domain::timestamp::Timestamp;
 use charter_store::{NewInvitation, NewLink, NewMail, Purpose};
+use secrecy::SecretString;
 
 use super::opaque_token::OpaqueToken;
 use super::secrets::Sealer;
@@ -59,7 +60,7 @@ impl LinkMails {
         })
     }
 
-    /// An invitation into an organization.
+    /// An invitation into an organization, and the link that its mail carries.
     ///
     /// # Errors
     ///
@@ -69,7 +70,7 @@ impl LinkMails {
         email: EmailAddress,
         role: String,
         into: &Organization,
-    ) -> Result<NewInvitation, NotSealed> {
+    ) -> Result<(NewInvitation, SecretString), NotSealed> {
         let now = self.clock.now();
         let expires_at = now + INVITATION;
         let token = OpaqueToken::generate(&*self.entropy);
@@ -77,14 +78,20 @@ impl LinkMails {
             organization: name_in_mail(into).to_owned(),
             role: role.clone(),
         };
-        Ok(NewInvitation {
+        let page = "accept-invitation";
+        let new = NewInvitation {
             id: InvitationId::generate(now, &*self.entropy),
             hash: token.hash(),
             expires_at,
-            mail: self.mail(&token, "accept-invitation", &email, matter, expires_at)?,
+            mail: self.mail(&token, page, &email, matter, expires_at)?,
             role,
             email,
-        })
+        };
+        Ok((new, self.link_to(page, &token).into()))
+    }
+
+    fn link_to(&self, page: &str, token: &OpaqueToken) -> String {
+        format!("{}/{page}?token={}", self.base_url, token.expose())
     }
 
     fn mail(
@@ -98,7 +105,7 @@ impl LinkMails {
         let letter = Letter {
             to: to.to_string(),
             matter,
-            link: format!("{}/{page}?token={}", self.base_url, token.expose()),
+            link: self.link_to(page, token),
         };
         let failed = |error: &dyn std::fmt::Display| NotSealed(error.to_string());
         let content = serde_json::to_vec(&letter).map_err(|error| failed(&error))?;

@@ -23,6 +23,7 @@ pub mod organization_settings;
 pub mod page;
 pub mod password;
 pub mod permission;
+pub mod progress;
 pub mod region;
 pub mod service_account;
 pub mod session;

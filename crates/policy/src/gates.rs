@@ -13,9 +13,9 @@ use charter_authz::folder::{self, Files, Folder};
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::Clock;
 
+use super::analysis::cache::ProofCache;
+use super::analysis::{self, prove_for_gate};
 use super::manifest::{self, Manifest};
-use super::prove::cache::ProofCache;
-use super::prove::{self, prove_for_gate};
 use super::solver::{self, Solver};
 use super::{diff, stop, test};
 
@@ -106,6 +106,8 @@ pub struct Kept {
     pub dir: PathBuf,
     /// The key.
     pub key: [u8; 32],
+    /// Whether they are only looked up, and nothing is added.
+    pub read_only: bool,
 }
 
 impl std::fmt::Debug for Kept {
@@ -330,9 +332,10 @@ impl Gates {
         let cache = job.proofs_kept.as_ref().map(|kept| ProofCache {
             dir: kept.dir.clone(),
             key: kept.key.to_vec().into(),
+            read_only: kept.read_only,
         });
         let snapshot = &candidate.snapshot;
-        let options = prove::Options {
+        let options = analysis::Options {
             limits: self.limits(job),
             shadows: false,
         };
@@ -398,15 +401,15 @@ impl Gates {
     }
 }
 
-fn can_fail(finding: &prove::Finding) -> bool {
-    let refuted = matches!(finding.verdict, prove::Verdict::Refuted { .. });
-    refuted && matches!(finding.claim, prove::Claim::NeverErrors { .. })
+fn can_fail(finding: &analysis::Finding) -> bool {
+    let refuted = matches!(finding.verdict, analysis::Verdict::Refuted { .. });
+    refuted && matches!(finding.claim, analysis::Claim::NeverErrors { .. })
 }
 
-const fn was_promised_at_start(finding: &prove::Finding) -> bool {
+const fn was_promised_at_start(finding: &analysis::Finding) -> bool {
     matches!(
         finding.claim,
-        prove::Claim::Invariant { at_start: true, .. }
+        analysis::Claim::Invariant { at_start: true, .. }
     )
 }
 

@@ -3,6 +3,7 @@
 
 #![warn(missing_docs, clippy::missing_errors_doc, clippy::must_use_candidate)]
 
+pub mod analysis;
 mod by_action;
 pub mod conditions;
 pub mod counterexample;
@@ -13,7 +14,6 @@ pub mod gates;
 pub mod limits;
 pub mod manifest;
 mod possible;
-pub mod prove;
 pub mod replay;
 mod request_type;
 mod served;

@@ -150,6 +150,37 @@ impl Store {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Error> {
         let pools = connect::connect(&config).await?;
+        Self::over(pools, config, clock, entropy)
+    }
+
+    /// Connects in order to look: nothing is made and nothing written, neither in the database nor beside it.
+    /// `None` where the database is a file that is not there yet, and could be made.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub async fn open_read_only(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Option<Self>, Error> {
+        let config = Config {
+            is_server: false,
+            audit_heads: None,
+            ..config
+        };
+        let pools = connect::connect_read_only(&config).await?;
+        pools
+            .map(|pools| Self::over(pools, config, clock, entropy))
+            .transpose()
+    }
+
+    fn over(
+        pools: connect::Pools,
+        config: Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, Error> {
         let backend = pools.reader.get_database_backend();
         let find_credential = credentials::statement(backend);
         let find_sessions = sessions::statements(backend, sessions::statement);

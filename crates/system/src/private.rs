@@ -221,6 +221,50 @@ pub fn prepare_data_dir(path: &Path) -> Result<(), Unfit> {
     let failed = |error| Unfit::Io(path.to_owned(), error);
     create_dir_above(path).map_err(failed)?;
     let whole = fs::canonicalize(path).map_err(failed)?;
+    refuse_writable(&whole)?;
+    tighten_all(&whole, 0).map_err(failed)
+}
+
+/// Whether [`prepare_data_dir`] would succeed, as far as can be told without making or changing anything.
+///
+/// # Errors
+///
+/// The same.
+pub fn check_data_dir(path: &Path) -> Result<(), Unfit> {
+    let failed = |error| Unfit::Io(path.to_owned(), error);
+    let existing = check_dir(path).map_err(failed)?;
+    refuse_writable(&fs::canonicalize(existing).map_err(failed)?)
+}
+
+/// Whether a directory is there and can be written, or could be made; nothing is made. The answer is the part of
+/// the path that is there.
+///
+/// # Errors
+///
+/// What making it, or a file in it, would meet.
+pub fn check_dir(path: &Path) -> io::Result<PathBuf> {
+    let mut existing = std::path::absolute(path)?;
+    let found = loop {
+        match fs::metadata(&existing) {
+            Ok(found) => break found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && existing.pop() => {}
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(io::ErrorKind::NotADirectory.into());
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    if !found.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    let needed = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(&existing, needed)?;
+    Ok(existing)
+}
+
+/// Refuses a directory into which others could put something, or in whose place they could put another.
+fn refuse_writable(whole: &Path) -> Result<(), Unfit> {
+    let failed = |error| Unfit::Io(whole.to_owned(), error);
     for (distance, directory) in whole.ancestors().enumerate() {
         let found = fs::metadata(directory).map_err(failed)?;
         let mode = found.permissions().mode();
@@ -238,7 +282,7 @@ pub fn prepare_data_dir(path: &Path) -> Result<(), Unfit> {
             });
         }
     }
-    tighten_all(&whole, 0).map_err(failed)
+    Ok(())
 }
 
 fn tighten_all(path: &Path, depth: usize) -> io::Result<()> {

@@ -22,7 +22,8 @@ const LABEL: &[u8] = b"charter policies v1";
 
 /// The revisions and approvals of this installation.
 pub(super) struct AcceptedStore {
-    store: Arc<Store>,
+    /// `None` where there is none yet: nothing was ever in force.
+    store: Option<Arc<Store>>,
     clock: Arc<dyn Clock>,
     approvals: usize,
     /// Where proofs are kept, and the key that vouches for them.
@@ -130,7 +131,7 @@ impl AcceptedStore {
         data_dir: &Path,
         keys: &Keys,
         approvals: usize,
-        store: Arc<Store>,
+        store: Option<Arc<Store>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let key = keys.audit.first().map(|key| mac(key.expose(), LABEL));
@@ -156,7 +157,14 @@ impl AcceptedStore {
         if let Some(last) = self.last.lock().clone() {
             return Ok(last);
         }
-        let last = Arc::new(Last::from(self.store.last_policy_revision().await?));
+        let last = match &self.store {
+            Some(store) => Last::from(store.last_policy_revision().await?),
+            None => Last {
+                base: None,
+                what: Known::Nothing,
+            },
+        };
+        let last = Arc::new(last);
         *self.last.lock() = Some(Arc::clone(&last));
         Ok(last)
     }
@@ -191,7 +199,10 @@ impl AcceptedStore {
             let Some(new) = self.unwritten.lock().front().cloned() else {
                 return Ok(());
             };
-            let sequence = self.store.accept_policies(&new, &by).await?;
+            let store = self.store.as_ref().ok_or_else(|| {
+                Error::Setup("there is no database that could record the policies".to_owned())
+            })?;
+            let sequence = store.accept_policies(&new, &by).await?;
             let mut unwritten = self.unwritten.lock();
             unwritten.pop_front();
             if unwritten.is_empty()
@@ -205,10 +216,10 @@ impl AcceptedStore {
     /// Whether enough people answer for this folder in the place of what was in force last. What
     /// cannot be read approves nothing.
     pub(super) async fn is_approved(&self, digest: &str, last: &Last) -> bool {
-        let Some(base) = last.base else {
+        let (Some(base), Some(store)) = (last.base, &self.store) else {
             return false;
         };
-        match self.store.approvals_of(digest, base).await {
+        match store.approvals_of(digest, base).await {
             Ok(approvals) => {
                 let people: BTreeSet<&str> = approvals
                     .iter()

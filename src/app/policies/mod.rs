@@ -38,6 +38,8 @@ pub(super) struct Policies {
     dir: PathBuf,
     shadow: Option<PathBuf>,
     rules: Rules,
+    /// Whether proofs are looked up and never kept.
+    is_read_only: bool,
     checker: Checker,
     accepted: AcceptedStore,
 }
@@ -54,12 +56,13 @@ struct Rules {
 }
 
 impl Policies {
-    /// `program` is this program, which checks candidates in a process of its own.
+    /// `program` is this program, which checks candidates in a process of its own; without a `store`,
+    /// nothing was ever in force.
     pub(super) fn new(
         settings: &Settings,
         keys: &Keys,
         program: &Path,
-        store: Arc<Store>,
+        store: Option<Arc<Store>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let policies = &settings.policies;
@@ -75,6 +78,7 @@ impl Policies {
                 hold_widening: policies.hold_widening,
                 start: policies.start,
             },
+            is_read_only: false,
             checker: Checker::new(
                 program,
                 policies.search_path.clone(),
@@ -91,6 +95,20 @@ impl Policies {
         }
     }
 
+    /// For somebody who only wants to know: no proof is kept, and a folder that is not sound is an error whatever
+    /// `policies.start` says.
+    pub(super) fn read_only(mut self) -> Self {
+        self.is_read_only = true;
+        self.rules.start = PolicyStart::Strict;
+        self
+    }
+
+    /// Whether a start would go on with what was in force before, if the folder is not sound.
+    pub(super) async fn has_predecessor(&self) -> bool {
+        let last = self.accepted.last().await;
+        last.is_ok_and(|last| last.revision().is_some())
+    }
+
     /// A check of the folder for itself.
     fn job(&self, folder: &Folder) -> Job {
         Job {
@@ -105,6 +123,7 @@ impl Policies {
             proofs_kept: Some(Kept {
                 dir: self.accepted.proofs().0.to_owned(),
                 key: self.accepted.proofs().1,
+                read_only: self.is_read_only,
             }),
             hold_widening: self.rules.hold_widening,
             is_stop: false,

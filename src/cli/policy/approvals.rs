@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use charter_domain::id::ApprovalId;
 use charter_domain::timestamp;
@@ -11,6 +12,7 @@ use charter_store::{self as store, PolicyApproval};
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;
+use super::super::output::OutputArgs;
 use super::approve::PersonArgs;
 
 /// List the approvals of policy folders, newest first
@@ -18,6 +20,8 @@ use super::approve::PersonArgs;
 pub(super) struct ApprovalsArgs {
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Withdraw an approval that was not used yet
@@ -30,6 +34,8 @@ pub(super) struct WithdrawArgs {
     person: PersonArgs,
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Lists.
@@ -40,19 +46,46 @@ pub(super) struct WithdrawArgs {
 pub(super) fn list(args: &ApprovalsArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let current = operator.store.last_policy_revision().await?.sequence();
-        for approval in operator.store.policy_approvals().await? {
-            writeln!(
-                out,
-                "{}  {}  {}  {}  by {}: {}",
-                approval.id,
-                timestamp::format(approval.approved_at),
-                state(&approval, current),
-                approval.whole_digest,
-                approval.approved_by,
-                approval.reason
-            )?;
-        }
+        let approvals = operator.store.policy_approvals().await?;
+        let document = || {
+            let approvals = approvals.iter();
+            approvals.map(|approval| shown(approval, current)).collect()
+        };
+        args.output.either(out, document, |out| {
+            approvals.iter().try_for_each(|approval| {
+                writeln!(
+                    out,
+                    "{}  {}  {}  {}  by {}: {}",
+                    approval.id,
+                    timestamp::format(approval.approved_at),
+                    state(approval, current),
+                    approval.whole_digest,
+                    approval.approved_by,
+                    approval.reason
+                )
+            })
+        })?;
         Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn shown(approval: &PolicyApproval, current: i64) -> Value {
+    let state = match (approval.used_by, approval.withdrawn_at) {
+        (Some(_), _) => "used",
+        (None, Some(_)) => "withdrawn",
+        (None, None) if approval.base == current => "open",
+        (None, None) => "void",
+    };
+    json!({
+        "id": approval.id.to_string(),
+        "state": state,
+        "whole_folder": approval.whole_digest,
+        "approved_by": approval.approved_by,
+        "reason": approval.reason,
+        "approved_at": timestamp::format(approval.approved_at),
+        "base_revision": approval.base,
+        "used_for_revision": approval.used_by,
+        "withdrawn_at": approval.withdrawn_at.map(timestamp::format),
     })
 }
 
@@ -88,7 +121,11 @@ pub(super) fn withdraw(args: &WithdrawArgs, out: &mut dyn Write) -> Result<ExitC
             )),
             other => {
                 other?;
-                writeln!(out, "withdrawn {id}")?;
+                args.output.either(
+                    out,
+                    || json!({"withdrawn": id.to_string()}),
+                    |out| writeln!(out, "withdrawn {id}"),
+                )?;
                 Ok(ExitCode::SUCCESS)
             }
         }

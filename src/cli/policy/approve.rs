@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
 use charter_authz::folder::{Files, Folder};
 use charter_authz::snapshot::Snapshot;
@@ -17,6 +18,7 @@ use charter_store::{self as store, LastRevision, NewPolicyApproval};
 
 use super::super::Error;
 use super::super::operator::{Operator, SettingsArgs};
+use super::super::output::OutputArgs;
 
 /// The longest reason, in bytes.
 const MAX_REASON: usize = 1_000;
@@ -35,11 +37,13 @@ pub(super) struct ApproveArgs {
     reason: String,
     #[command(flatten)]
     person: PersonArgs,
-    /// Do not ask on a terminal
+    /// Do not ask on a terminal; nothing is asked with `--json`
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Who does it.
@@ -107,7 +111,11 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
         {
             return Err(Error::argument("DIGEST", "is in force already"));
         }
-        show(operator, &folder, &last, out)?;
+        let mut changes = Vec::new();
+        show(operator, &folder, &last, &mut changes)?;
+        if !args.output.json {
+            out.write_all(&changes)?;
+        }
         let (base, needed) = (last.sequence(), operator.settings.policies.approvals);
         let name = args.person.name(operator)?;
         let before = operator
@@ -120,7 +128,7 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
                 format!("is approved by {name} already; {needed} different people are needed"),
             ));
         }
-        if !args.yes && io::stdin().is_terminal() && !is_meant(out)? {
+        if !args.yes && !args.output.json && io::stdin().is_terminal() && !is_meant(out)? {
             writeln!(out, "not approved")?;
             return Ok(ExitCode::FAILURE);
         }
@@ -145,11 +153,22 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
             }
             other => other?,
         }
-        writeln!(out, "approved {} as {id}", folder.whole_digest())?;
         let missing = needed.saturating_sub(before.len() + 1);
-        if missing > 0 {
-            writeln!(out, "{missing} more must approve it (`policies.approvals`)")?;
-        }
+        let document = || {
+            json!({
+                "id": id.to_string(),
+                "whole_folder": folder.whole_digest().to_string(),
+                "missing_approvals": missing,
+                "changes": String::from_utf8_lossy(&changes),
+            })
+        };
+        args.output.either(out, document, |out| {
+            writeln!(out, "approved {} as {id}", folder.whole_digest())?;
+            if missing > 0 {
+                writeln!(out, "{missing} more must approve it (`policies.approvals`)")?;
+            }
+            Ok(())
+        })?;
         Ok(ExitCode::SUCCESS)
     })
 }

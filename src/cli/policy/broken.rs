@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use super::super::Error;
+use super::super::output::document_to;
 use charter_authz::fault::LoadError;
 
 /// As for every error that kept a command from its work.
@@ -22,7 +23,6 @@ pub(super) fn report(
     if !json {
         return Err(Error::Policies(error.report()));
     }
-    serde_json::to_writer_pretty(&mut *out, &error.document()).map_err(std::io::Error::from)?;
-    writeln!(out)?;
+    document_to(out, &error.document())?;
     Ok(ExitCode::from(CANNOT_WORK))
 }

@@ -4,18 +4,23 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
+use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_policy::gates;
 
 use super::super::Error;
-use super::{FolderArgs, read};
+use super::super::output::{OutputArgs, document_to};
+use super::{FolderArgs, broken};
 
 /// Parse and validate a folder, as the service does before it takes it
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     folder: FolderArgs,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Prints what it holds, and both digests: the one that decisions name, and the one that is approved.
@@ -25,11 +30,28 @@ pub(super) struct CheckArgs {
 /// Every fault of the folder, with file, line and caret.
 pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let (dir, settings) = args.folder.resolve()?;
-    let folder = read(&dir)?;
-    let faulty = |error: charter_authz::fault::LoadError| Error::Policies(error.report());
-    let version = gates::check_manifest(&folder, settings.manifest).map_err(faulty)?;
-    let snapshot = Snapshot::of(&folder).map_err(faulty)?;
+    let checked = Folder::read(&dir).and_then(|folder| {
+        let version = gates::check_manifest(&folder, settings.manifest)?;
+        Ok((version, Snapshot::of(&folder)?, folder))
+    });
+    let (version, snapshot, folder) = match checked {
+        Ok(checked) => checked,
+        Err(error) => return broken::report(&error, args.output.json, out),
+    };
     let count = snapshot.policies().policies().count();
+    if args.output.json {
+        let document = json!({
+            "policies": count,
+            "invariants": snapshot.invariants().len(),
+            "examples": folder.tests().len(),
+            "manifest_version": version,
+            "folder": dir.display().to_string(),
+            "digest": snapshot.digest().to_string(),
+            "whole_folder": folder.whole_digest().to_string(),
+        });
+        document_to(out, &document)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     writeln!(
         out,
         "ok, {count} policies, {} invariants, {} files of examples",

@@ -9,9 +9,12 @@ use serde_json::{Value, json};
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;
+use super::super::output::{OutputArgs, document_to};
+use super::super::progress;
 use super::{SolverArgs, broken};
 use charter_domain::clock::{Clock as _, SystemClock};
 use charter_domain::entropy::OsEntropy;
+use charter_domain::progress::Progress;
 use charter_policy::diff::revision::{self, RevisionError};
 use charter_policy::diff::{DiffError, roles, widens};
 
@@ -32,9 +35,8 @@ pub(super) struct DiffArgs {
     settings: SettingsArgs,
     #[command(flatten)]
     solver: SolverArgs,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Prints what changes, each with a request that shows it.
@@ -50,17 +52,21 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
     let (old, new) = match (load(&args.old), load(&new_name)) {
         (Ok(old), Ok(new)) => (old, new),
         (Err(RevisionError::Policies(error)), _) | (_, Err(RevisionError::Policies(error))) => {
-            return broken::report(&error, args.json, out);
+            return broken::report(&error, args.output.json, out);
         }
         (Err(error), _) | (_, Err(error)) => return Err(Error::Policies(error.to_string())),
     };
-    let solver = args.solver.find(&settings)?;
+    let progress = Progress::default();
+    let solver = args.solver.find(&settings)?.watched_by(&progress);
     let limits = args.solver.limits();
     let clock = SystemClock::start();
     let failed = |error: DiffError| Error::Policies(error.to_string());
-    let diff = widens(&old, &new, &solver, limits, &clock).map_err(failed)?;
+    let shown = progress::show("comparing, kinds of request", args.output, &progress);
+    let diff = widens(&old, &new, &solver, limits, &clock);
+    drop(shown);
+    let diff = diff.map_err(failed)?;
     let roles = roles(&old, &new, clock.now()).map_err(failed)?;
-    if args.json {
+    if args.output.json {
         let mut document = serde_json::to_value(diff.document())?;
         if let Value::Object(members) = &mut document {
             members.insert("roles".to_owned(), roles.document());
@@ -69,8 +75,7 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
                 members.insert(format!("{side}_folder"), named);
             }
         }
-        serde_json::to_writer_pretty(&mut *out, &document).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        document_to(out, &document)?;
     } else {
         write!(out, "{}{roles}", diff.report())?;
         for (name, snapshot) in [(&args.old, &old), (&new_name, &new)] {

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;
+use super::super::output::{OutputArgs, document_to};
 use super::{broken, revision};
 use charter_authz::fault::LoadError;
 use charter_authz::folder::Folder;
@@ -44,9 +45,8 @@ pub(super) struct ExplainArgs {
     /// The decision log's directory; the settings' if left out
     #[arg(long, value_name = "DIR")]
     decisions: Option<PathBuf>,
-    /// Print the explanation as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// A decision is in the log within a second.
@@ -68,7 +68,7 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
             let snapshot = match &args.policies {
                 Some(policies) => match Snapshot::load(policies) {
                     Ok(snapshot) => snapshot,
-                    Err(error) => return broken::report(&error, args.json, out),
+                    Err(error) => return broken::report(&error, args.output.json, out),
                 },
                 None => in_force_then(&args.settings, &settings.policies.dir, &record)?,
             };
@@ -78,14 +78,14 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
         }
         (None, Some(file)) => match Snapshot::load(policies) {
             Ok(snapshot) => (None, written(file, &snapshot)?),
-            Err(error) => return broken::report(&error, args.json, out),
+            Err(error) => return broken::report(&error, args.output.json, out),
         },
         (None, None) => return Err(Error::argument("ID", "or `--request` must be given")),
     };
     let notes = record
         .as_ref()
         .map_or_else(Vec::new, |record| notes(record, &explanation));
-    if args.json {
+    if args.output.json {
         let record = record.map(|record| {
             json!({
                 "id": record.id, "at": record.at, "request_id": record.request_id,
@@ -98,8 +98,7 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
             Some(record) => json!({"recorded": record, "notes": notes, "explanation": explanation}),
             None => json!(explanation),
         };
-        serde_json::to_writer_pretty(&mut *out, &document).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        document_to(out, &document)?;
     } else {
         if let Some(record) = &record {
             writeln!(

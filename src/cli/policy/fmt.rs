@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
 use super::super::Error;
+use super::super::output::OutputArgs;
 use super::{FolderArgs, manifest, read};
 use charter_authz::fault::LoadError;
 use charter_authz::snapshot::Snapshot;
@@ -21,6 +23,8 @@ use charter_policy::manifest::{Manifest, NAME};
 pub(super) struct FmtArgs {
     #[command(flatten)]
     folder: FolderArgs,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Change nothing, only name the files that would change
     #[arg(long)]
     check: bool,
@@ -54,13 +58,32 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
         if !args.check {
             replace(file, text)?;
         }
-        writeln!(out, "{}", file.display())?;
     }
+    // What does not list the folder as it was is left alone.
+    let (mut listed, mut left_alone) = (None, false);
     if let Some(before) = manifest.filter(|_| !args.check && !changes.is_empty()) {
         if before.verify(&folder).is_ok() {
             let version = before.version.saturating_add(1);
-            manifest::write(&dir, &read(&dir)?, version, out)?;
+            listed = Some(manifest::write(&dir, &read(&dir)?, version)?);
         } else {
+            left_alone = true;
+        }
+    }
+    let names = || changes.iter().map(|(file, _)| file.display().to_string());
+    let document = || {
+        json!({
+            "changed": names().collect::<Vec<_>>(),
+            "written": !args.check,
+            "manifest_version": listed.as_ref().map(|manifest| manifest.version),
+            "manifest_left_alone": left_alone,
+        })
+    };
+    args.output.either(out, document, |out| {
+        names().try_for_each(|name| writeln!(out, "{name}"))?;
+        if let Some(manifest) = &listed {
+            writeln!(out, "{}", manifest::in_words(&dir, manifest))?;
+        }
+        if left_alone {
             writeln!(
                 out,
                 "note: {} did not list the folder as it was and is left alone; when the folder is whole, \
@@ -68,7 +91,8 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
                 dir.join(NAME).display()
             )?;
         }
-    }
+        Ok(())
+    })?;
     Ok(if args.check && !changes.is_empty() {
         ExitCode::FAILURE
     } else {

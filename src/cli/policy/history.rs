@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use charter_authz::folder::{Files, Folder};
 use charter_domain::timestamp;
@@ -15,6 +16,7 @@ use charter_store::{PolicyRevision, Store};
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;
+use super::super::output::OutputArgs;
 
 /// More than anybody reads.
 const MOST_SHOWN: u64 = 10_000;
@@ -29,6 +31,8 @@ pub(super) struct HistoryArgs {
     limit: u64,
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Write the texts of an earlier revision back into the policy folder
@@ -44,6 +48,8 @@ pub(super) struct RollbackArgs {
     yes: bool,
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Lists.
@@ -55,34 +61,73 @@ pub(super) fn history(args: &HistoryArgs, out: &mut dyn Write) -> Result<ExitCod
     args.settings.operate(async |operator| {
         let revisions = operator.store.policy_revisions(args.limit).await?;
         let approvals = operator.store.policy_approvals().await?;
-        let mut until = "now".to_owned();
-        for revision in revisions {
-            let from = timestamp::format(revision.in_force_from);
-            let version = revision.manifest_version;
-            let version = version.map_or(String::new(), |version| format!(" version {version}"));
-            let mut approved: Vec<&str> = approvals
+        let mut ended = None;
+        let mut spans = Vec::new();
+        for revision in &revisions {
+            let mut approved_by: Vec<&str> = approvals
                 .iter()
                 .filter(|approval| approval.used_by == Some(revision.sequence))
                 .map(|approval| approval.approved_by.as_str())
                 .collect();
-            approved.sort_unstable();
-            let approved = if approved.is_empty() {
-                String::new()
-            } else {
-                format!(", approved by {}", approved.join(" and "))
-            };
-            writeln!(
-                out,
-                "{}  {from} to {until}  as {}{version}{approved}\n    folder    {}\n    policies  {}",
-                revision.sequence,
-                revision.taken_as.as_str(),
-                revision.whole_digest,
-                revision.policy_digest
-            )?;
-            until = from;
+            approved_by.sort_unstable();
+            let until = ended.replace(timestamp::format(revision.in_force_from));
+            spans.push(Span {
+                revision,
+                until,
+                approved_by,
+            });
         }
+        args.output.either(
+            out,
+            || spans.iter().map(Span::document).collect(),
+            |out| spans.iter().try_for_each(|span| span.print(out)),
+        )?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// A revision while it was in force.
+struct Span<'a> {
+    revision: &'a PolicyRevision,
+    /// `None` if it is in force.
+    until: Option<String>,
+    approved_by: Vec<&'a str>,
+}
+
+impl Span<'_> {
+    fn document(&self) -> Value {
+        let revision = self.revision;
+        json!({
+            "revision": revision.sequence,
+            "in_force_from": timestamp::format(revision.in_force_from),
+            "in_force_until": self.until,
+            "taken_as": revision.taken_as.as_str(),
+            "manifest_version": revision.manifest_version,
+            "approved_by": self.approved_by,
+            "whole_folder": revision.whole_digest,
+            "digest": revision.policy_digest,
+        })
+    }
+
+    fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        let revision = self.revision;
+        let from = timestamp::format(revision.in_force_from);
+        let until = self.until.as_deref().unwrap_or("now");
+        let version = revision.manifest_version;
+        let version = version.map_or(String::new(), |version| format!(" version {version}"));
+        let approved = match self.approved_by.as_slice() {
+            [] => String::new(),
+            people => format!(", approved by {}", people.join(" and ")),
+        };
+        writeln!(
+            out,
+            "{}  {from} to {until}  as {}{version}{approved}\n    folder    {}\n    policies  {}",
+            revision.sequence,
+            revision.taken_as.as_str(),
+            revision.whole_digest,
+            revision.policy_digest
+        )
+    }
 }
 
 /// Rolls the folder back.
@@ -107,20 +152,38 @@ pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitC
         let now = Folder::read(dir).map(|folder| folder.files().clone());
         let now = now.unwrap_or_default();
         let files = with_manifest(dir, &files, &now, version)?;
-        writeln!(out, "folder      {}", dir.display())?;
-        writeln!(
-            out,
-            "revision    {}, {}",
-            revision.sequence, revision.whole_digest
-        )?;
-        write!(out, "{}", diff::texts((&now, None), (&files, None)))?;
-        if !args.yes {
-            writeln!(out, "nothing is written: say `--yes`")?;
-            return Ok(ExitCode::FAILURE);
+        let changes = diff::texts((&now, None), (&files, None));
+        let document = || {
+            json!({
+                "folder": dir.display().to_string(),
+                "revision": revision.sequence,
+                "whole_folder": revision.whole_digest,
+                "changes": changes,
+                "written": args.yes,
+            })
+        };
+        if args.yes {
+            replace(dir, &now, &files)?;
         }
-        replace(dir, &now, &files)?;
-        writeln!(out, "written; the service checks it like any other edit")?;
-        Ok(ExitCode::SUCCESS)
+        args.output.either(out, document, |out| {
+            writeln!(out, "folder      {}", dir.display())?;
+            writeln!(
+                out,
+                "revision    {}, {}",
+                revision.sequence, revision.whole_digest
+            )?;
+            write!(out, "{changes}")?;
+            if args.yes {
+                writeln!(out, "written; the service checks it like any other edit")
+            } else {
+                writeln!(out, "nothing is written: say `--yes`")
+            }
+        })?;
+        Ok(if args.yes {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     })
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
 use charter_authz::fault::LoadError;
 use charter_authz::folder::Folder;
@@ -13,6 +14,7 @@ use charter_authz::snapshot::Snapshot;
 use charter_policy::manifest::{self, Manifest};
 
 use super::super::Error;
+use super::super::output::OutputArgs;
 use super::{FolderArgs, read};
 
 /// Write manifest.json: the folder's files, their digests, and a version one higher than before
@@ -20,6 +22,8 @@ use super::{FolderArgs, read};
 pub(super) struct ManifestArgs {
     #[command(flatten)]
     folder: FolderArgs,
+    #[command(flatten)]
+    output: OutputArgs,
     /// The version, where it is not to be the next
     #[arg(long, value_name = "NUMBER")]
     version: Option<u64>,
@@ -42,31 +46,39 @@ pub(super) fn run(args: &ManifestArgs, out: &mut dyn Write) -> Result<ExitCode, 
             .map_err(|fault| faulty(LoadError::new(vec![fault])))?
             .map_or(1, |before| before.version.saturating_add(1)),
     };
-    write(&dir, &folder, version, out)?;
+    let manifest = write(&dir, &folder, version)?;
+    args.output.either(
+        out,
+        || {
+            json!({
+                "manifest": dir.join(manifest::NAME).display().to_string(),
+                "version": manifest.version,
+                "files": manifest.files,
+            })
+        },
+        |out| writeln!(out, "{}", in_words(&dir, &manifest)),
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Lists a folder as it is.
-pub(super) fn write(
-    dir: &Path,
-    folder: &Folder,
-    version: u64,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
+pub(super) fn write(dir: &Path, folder: &Folder, version: u64) -> Result<Manifest, Error> {
     let manifest = Manifest::of(folder, version);
-    let path = dir.join(manifest::NAME);
     let new = dir.join(".manifest.json.new");
     fs::write(
         &new,
         format!("{}\n", serde_json::to_string_pretty(&manifest)?),
     )?;
-    fs::rename(new, &path)?;
-    writeln!(
-        out,
+    fs::rename(new, dir.join(manifest::NAME))?;
+    Ok(manifest)
+}
+
+/// What was written.
+pub(super) fn in_words(dir: &Path, manifest: &Manifest) -> String {
+    format!(
         "{} lists {} files as version {}",
-        path.display(),
+        dir.join(manifest::NAME).display(),
         manifest.files.len(),
         manifest.version
-    )?;
-    Ok(())
+    )
 }

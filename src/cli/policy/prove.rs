@@ -7,10 +7,13 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::super::Error;
+use super::super::output::{OutputArgs, document_to};
+use super::super::progress;
 use super::{FolderArgs, SolverArgs, broken};
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
-use charter_policy::prove::{Options, prove};
+use charter_domain::progress::Progress;
+use charter_policy::analysis::{Options, prove};
 
 /// Prove that a folder keeps its invariants, that no policy can fail and that each can match
 #[derive(Debug, Args)]
@@ -25,9 +28,8 @@ pub(super) struct ProveArgs {
     /// Also find permits that make no difference, which takes long with many policies
     #[arg(long)]
     shadows: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Prints what does not hold, each with a request that shows it. Exit code 1 if anything is not
@@ -41,13 +43,15 @@ pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Err
     let against = args.against.as_deref().map(Snapshot::load).transpose();
     let (snapshot, against) = match (Snapshot::load(&dir), against) {
         (Ok(snapshot), Ok(against)) => (snapshot, against),
-        (Err(error), _) | (_, Err(error)) => return broken::report(&error, args.json, out),
+        (Err(error), _) | (_, Err(error)) => return broken::report(&error, args.output.json, out),
     };
-    let solver = args.solver.find(&settings)?;
+    let progress = Progress::default();
+    let solver = args.solver.find(&settings)?.watched_by(&progress);
     let options = Options {
         limits: args.solver.limits(),
         shadows: args.shadows,
     };
+    let shown = progress::show("proving, claims", args.output, &progress);
     let proofs = prove(
         &snapshot,
         against.as_ref(),
@@ -55,10 +59,10 @@ pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Err
         &options,
         &SystemClock::start(),
     );
-    if args.json {
+    drop(shown);
+    if args.output.json {
         let document = super::document(&dir, &snapshot, &proofs)?;
-        serde_json::to_writer_pretty(&mut *out, &document).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        document_to(out, &document)?;
     } else {
         write!(out, "{}", proofs.report())?;
         super::name(&dir, &snapshot, out)?;

@@ -7,10 +7,13 @@ use std::process::ExitCode;
 use clap::Args;
 
 use charter_authz::snapshot::Snapshot;
+use charter_domain::progress::Progress;
 use charter_policy::replay::{Earlier, Mode, Outcome, replay};
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;
+use super::super::output::{OutputArgs, document_to};
+use super::super::progress;
 use super::{broken, revision};
 
 /// Nothing flips.
@@ -34,9 +37,8 @@ pub(super) struct ReplayArgs {
     /// The candidate
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
-    /// Print the outcome as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Threads that work; one for each processor if left out
     #[arg(long, value_name = "NUMBER")]
     threads: Option<usize>,
@@ -57,12 +59,14 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         Ok(snapshot) => snapshot,
         // A folder that is being edited is not what decided.
         Err(_) if mode == Mode::Reproduce => in_force(&args.settings)?,
-        Err(error) => return broken::report(&error, args.json, out),
+        Err(error) => return broken::report(&error, args.output.json, out),
     };
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = args.threads.unwrap_or_else(processors);
     let ask = |earlier: &Earlier| {
-        replay(&args.log, &snapshot, earlier, mode, threads)
+        let progress = Progress::default();
+        let _shown = progress::show("replaying, bytes", args.output, &progress);
+        replay(&args.log, &snapshot, earlier, mode, threads, &progress)
             .map_err(|error| Error::argument("LOG", error))
     };
     let mut outcome = ask(&Earlier::new())?;
@@ -72,9 +76,8 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
             outcome = ask(&earlier)?;
         }
     }
-    if args.json {
-        serde_json::to_writer_pretty(&mut *out, &outcome).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+    if args.output.json {
+        document_to(out, &outcome)?;
     } else {
         print(&outcome, mode, out)?;
     }

@@ -8,9 +8,12 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::super::Error;
+use super::super::output::{OutputArgs, document_to};
+use super::super::progress;
 use super::{FolderArgs, broken};
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
+use charter_domain::progress::Progress;
 use charter_policy::test;
 
 /// Run the folder's examples, and say which policies and conditions none of them shows at work
@@ -28,9 +31,8 @@ pub(super) struct TestArgs {
         value_parser = clap::value_parser!(u8).range(0..=100)
     )]
     min_coverage: Option<u8>,
-    /// Print the report as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Prints the report. Exit code 1: an example does not hold, or too little is covered.
@@ -41,10 +43,12 @@ pub(super) struct TestArgs {
 pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let (dir, settings) = args.folder.resolve()?;
     let min_coverage = args.min_coverage.unwrap_or(settings.min_coverage);
+    let shown = progress::show("running the examples", args.output, &Progress::default());
     let report = Folder::read(&dir).and_then(|folder| {
         let snapshot = Snapshot::of(&folder)?;
         Ok((test::run(&folder, &snapshot)?, snapshot))
     });
+    drop(shown);
     let junit = match &report {
         Ok((report, _)) => report.junit(),
         Err(error) => test::junit_of_faults(error),
@@ -59,12 +63,11 @@ pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
     }
     let (report, snapshot) = match report {
         Ok(report) => report,
-        Err(error) => return broken::report(&error, args.json, out),
+        Err(error) => return broken::report(&error, args.output.json, out),
     };
-    if args.json {
+    if args.output.json {
         let document = super::document(&dir, &snapshot, &report)?;
-        serde_json::to_writer_pretty(&mut *out, &document).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        document_to(out, &document)?;
     } else {
         write!(out, "{}", report.text(min_coverage))?;
         super::name(&dir, &snapshot, out)?;

@@ -5,12 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
 use crate::app::{StartError, decisions};
-use charter_decision_log::verify;
+use charter_decision_log::{Report, verify};
+use charter_domain::progress::Progress;
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;
+use super::super::output::{OutputArgs, document_to};
+use super::super::progress;
 
 /// Find edited, missing, reordered, inserted and cut-off lines of a decision log
 #[derive(Debug, Args)]
@@ -23,6 +27,8 @@ pub(super) struct VerifyLogArgs {
     /// The log's head, kept outside of it; the data directory's if DIR is left out
     #[arg(long, value_name = "FILE")]
     head: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Verifies; exit code 1 if anything is wrong.
@@ -39,8 +45,31 @@ pub(super) fn run(args: &VerifyLogArgs, out: &mut dyn Write) -> Result<ExitCode,
         .head
         .clone()
         .or_else(|| own.then(|| decisions::decision_head(&settings)));
-    let report = verify(dir, head.as_deref(), &decisions::log_keys(keys))
-        .map_err(|error| Error::DecisionLog(dir.clone(), error))?;
+    let shown = progress::show(
+        "checking the decision log",
+        args.output,
+        &Progress::default(),
+    );
+    let report = verify(dir, head.as_deref(), &decisions::log_keys(keys));
+    drop(shown);
+    let report = report.map_err(|error| Error::DecisionLog(dir.clone(), error))?;
+    if args.output.json {
+        let findings = report.findings.iter().map(|found| {
+            json!({"file": found.file, "line": found.line, "finding": found.finding.to_string()})
+        });
+        let document = json!({
+            "directory": dir.display().to_string(),
+            "head": head.as_ref().map(|head| head.display().to_string()),
+            "files": report.files,
+            "lines": report.lines,
+            "decisions": report.decisions,
+            "counted": report.counted,
+            "findings": findings.collect::<Vec<_>>(),
+            "notes": report.notes,
+        });
+        document_to(out, &document)?;
+        return Ok(verdict(&report));
+    }
     for finding in &report.findings {
         writeln!(out, "{finding}")?;
     }
@@ -59,5 +88,9 @@ pub(super) fn run(args: &VerifyLogArgs, out: &mut dyn Write) -> Result<ExitCode,
         report.counted,
         report.findings.len()
     )?;
-    Ok(ExitCode::from(u8::from(!report.findings.is_empty())))
+    Ok(verdict(&report))
+}
+
+fn verdict(report: &Report) -> ExitCode {
+    ExitCode::from(u8::from(!report.findings.is_empty()))
 }

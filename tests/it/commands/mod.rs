@@ -2,8 +2,12 @@
 //! printed, and the exit code.
 
 mod audit;
+mod check;
 mod documents;
+mod invitations;
+mod json;
 mod pages;
+mod progress;
 mod request_lines;
 mod schema;
 mod serving;
@@ -25,7 +29,10 @@ struct Installation {
 impl Installation {
     /// Keys only; no database yet.
     fn new() -> Self {
-        let home = Home::new();
+        Self::in_home(Home::new())
+    }
+
+    fn in_home(home: Home) -> Self {
         let file = home.file("charter.toml");
         let keys = home.run(&["keys", "generate"]).success();
         std::fs::File::options()

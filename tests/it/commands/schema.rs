@@ -1,4 +1,4 @@
-//! `charter migrate` and `charter check`.
+//! `charter migrate`.
 
 use sea_orm::ConnectionTrait as _;
 
@@ -42,62 +42,6 @@ fn the_schema_goes_up_and_down_and_tells_where_it_is() {
         pending
     );
     assert_eq!(status(), pending);
-}
-
-#[test]
-fn check_looks_at_settings_policies_and_database() {
-    let installation = Installation::new();
-    let digest = "0123456789abcdef";
-    let redacted = |text: &str| {
-        let (before, rest) = text.split_once("digest ").expect("a digest");
-        let (_, after) = rest.split_at(64);
-        format!("{before}digest {digest}{after}")
-    };
-    let pending = redacted(&installation.run(&["check"]).success());
-    assert!(!pending.contains(" 0 migrations pending"), "{pending}");
-    installation.run(&["migrate", "up"]).success();
-    insta::assert_snapshot!(redacted(&installation.run(&["check"]).success()));
-}
-
-#[test]
-fn check_fails_where_serve_would() {
-    let installation = Installation::new();
-    let outcome = installation.home.run(&["check"]);
-    assert_eq!((outcome.code, outcome.out.as_str()), (Some(2), ""));
-    assert!(
-        outcome.err.contains("charter keys generate"),
-        "{}",
-        outcome.err
-    );
-    let mut command = installation.home.command(&["check", &installation.config]);
-    let output = command.env("CHARTER__POLICIES__DIR", "nowhere").output();
-    let output = output.expect("the binary runs");
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "settings  ok\n");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("`nowhere`"));
-}
-
-#[test]
-fn check_and_serve_refuse_mail_that_cannot_be_sent() {
-    let installation = Installation::new();
-    for (variable, value, told) in [
-        ("CHARTER__MAIL__FROM", "nobody", "`mail.from`"),
-        (
-            "CHARTER__MAIL__FROM",
-            "Charter <ада@example.com>",
-            "`mail.from`",
-        ),
-        ("CHARTER__MAIL__HELO", "127.0.0.1", "mail.helo"),
-    ] {
-        for command in ["check", "serve"] {
-            let mut command = installation.home.command(&[command, &installation.config]);
-            let output = command.env(variable, value).output();
-            let output = output.expect("the binary runs");
-            assert_eq!(output.status.code(), Some(2), "{output:?}");
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert!(said.contains(told), "{said}");
-        }
-    }
 }
 
 #[test]

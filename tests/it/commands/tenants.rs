@@ -180,7 +180,7 @@ fn somebody_is_kept_out_and_let_in_again() {
     );
     let refusal = run(&["disable", &email]);
     assert_eq!(refusal.code, Some(2));
-    assert!(refusal.err.contains("no owner"), "{}", refusal.err);
+    assert!(refusal.err.contains("only owner"), "{}", refusal.err);
     let nobody = run(&["disable", "nobody@acme.example"]).err;
     assert!(nobody.contains("nobody has the address"), "{nobody}");
     let enabled = run(&["enable", &email.to_uppercase()]).success();

@@ -7,6 +7,7 @@ use charter_authz::question::Resource;
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::{Mask, MaskStyle, Via};
 use charter_domain::permission::Permission;
+use charter_domain::progress::Progress;
 use charter_policy::replay::{Earlier, Mode, Outcome, replay};
 use serde_json::Value;
 
@@ -58,7 +59,15 @@ fn everything() -> Bench {
 
 fn run(bench: &Bench, policies: &std::path::Path, mode: Mode) -> Outcome {
     let snapshot = Snapshot::load(policies).expect("policies");
-    replay(&bench.dir(), &snapshot, &Earlier::new(), mode, 2).expect("readable")
+    replay(
+        &bench.dir(),
+        &snapshot,
+        &Earlier::new(),
+        mode,
+        2,
+        &Progress::default(),
+    )
+    .expect("readable")
 }
 
 #[test]
@@ -234,8 +243,15 @@ fn a_log_cut_at_any_byte_is_read_as_far_as_it_goes() {
     let snapshot = Snapshot::load(&shipped()).expect("policies");
     for end in 0..whole.len() {
         fs::write(&file, &whole[..end]).expect("cut");
-        let outcome =
-            replay(&file, &snapshot, &Earlier::new(), Mode::Reproduce, 1).expect("readable");
+        let outcome = replay(
+            &file,
+            &snapshot,
+            &Earlier::new(),
+            Mode::Reproduce,
+            1,
+            &Progress::default(),
+        )
+        .expect("readable");
         assert_eq!(
             (outcome.flips, outcome.unreadable),
             (0, 0),
@@ -252,7 +268,15 @@ fn a_log_cut_at_any_byte_is_read_as_far_as_it_goes() {
         .open(&file)
         .expect("the file");
     garbage.write_all(b"garbage\n").expect("written");
-    let outcome = replay(&file, &snapshot, &Earlier::new(), Mode::Reproduce, 1).expect("readable");
+    let outcome = replay(
+        &file,
+        &snapshot,
+        &Earlier::new(),
+        Mode::Reproduce,
+        1,
+        &Progress::default(),
+    )
+    .expect("readable");
     assert_eq!((outcome.decisions, outcome.unreadable), (3, 1));
     let line = super::chain::split(&file).len();
     assert!(

@@ -9,6 +9,7 @@ use charter_domain::clock::Clock as _;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::DecisionId;
 use charter_domain::permission::Permission;
+use charter_domain::progress::Progress;
 use charter_policy::replay::{Earlier, Mode, replay};
 
 use super::stand_alone::Bench;
@@ -51,8 +52,15 @@ fn a_log_of_the_version_before_is_checked_found_asked_again_and_gone_on_with() {
         }
     }
     let snapshot = Snapshot::load(&shipped()).expect("policies");
-    let outcome =
-        replay(&bench.dir(), &snapshot, &Earlier::new(), Mode::Candidate, 2).expect("readable");
+    let outcome = replay(
+        &bench.dir(),
+        &snapshot,
+        &Earlier::new(),
+        Mode::Candidate,
+        2,
+        &Progress::default(),
+    )
+    .expect("readable");
     assert_eq!(
         (outcome.decisions, outcome.replayed, outcome.unreadable),
         (12, 12, 0)

@@ -39,7 +39,8 @@ impl PortalUsers {
         let limits = &self.0.limits;
         limits.invitation_mails.count((into.id, email.clone()))?;
         limits.invitation_mails_in_all.count(email.clone())?;
-        Ok(self.0.links.invitation(email, role, into)?)
+        let (new, _link) = self.0.links.invitation(email, role, into)?;
+        Ok(new)
     }
 
     /// To be called once an invitation is stored: its mail can be sent.

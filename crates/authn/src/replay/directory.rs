@@ -55,17 +55,7 @@ impl Directory {
 
     /// What the last run left; `None` when there is nothing that can be understood.
     pub(super) fn read_state(&self) -> io::Result<Option<Left>> {
-        let path = self.path.join(STATE);
-        let (bytes, file) = match File::open(&path) {
-            Ok(file) => (io::read_to_string(&file)?, FileId::of(&file)?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let left = Left::read(&bytes, &file).inspect_err(|error| {
-            let path = path.display();
-            tracing::error!(%path, %error, "the replay guard's state is damaged");
-        });
-        Ok(left.ok())
+        read_state(&self.path)
     }
 
     /// Replaces the state, durably and as a whole.
@@ -136,6 +126,21 @@ impl Directory {
     fn journal_path(&self, id: HalfMinute) -> PathBuf {
         self.path.join(id.0.to_string()).with_extension(EXTENSION)
     }
+}
+
+/// What the run that uses a directory, or used it last, has left in it; needs no lock.
+pub(super) fn read_state(directory: &Path) -> io::Result<Option<Left>> {
+    let path = directory.join(STATE);
+    let (bytes, file) = match File::open(&path) {
+        Ok(file) => (io::read_to_string(&file)?, FileId::of(&file)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let left = Left::read(&bytes, &file).inspect_err(|error| {
+        let path = path.display();
+        tracing::error!(%path, %error, "the replay guard's state is damaged");
+    });
+    Ok(left.ok())
 }
 
 /// Makes the names in a directory durable.

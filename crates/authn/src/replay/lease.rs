@@ -7,18 +7,19 @@
 //! so that even a holder which does not know of its end accepts nothing that the next one would.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::Refusal;
 use super::half_minute::{GRACE, HalfMinute};
 use super::half_minutes::HalfMinutes;
 use super::memory::Memory;
 use super::recovery::Known;
 use super::state::Left;
+use super::{OpenError, Refusal};
 use charter_store::{self as store, GuardLease, Store};
 
 /// How often within a lease's time it is looked whether somebody else's moves.
@@ -88,6 +89,47 @@ pub async fn live_holder(store: &Store, time: Duration) -> Result<Option<String>
     Ok(None)
 }
 
+/// Who serves the database, seen from a directory that a journal is or would be in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Occupant {
+    /// Nobody.
+    Nobody,
+    /// Nobody any more: that process ended without saying so, and the next start takes over.
+    Gone(String),
+    /// The service that has this directory.
+    Own(String),
+    /// Another one; none starts here before it ends.
+    Other(String),
+}
+
+/// Looks who serves the database. Takes up to `time`, as [`live_holder`] does; locks and writes nothing.
+///
+/// # Errors
+///
+/// [`OpenError::Directory`], and the database's as [`OpenError::Lease`].
+pub async fn occupant(
+    store: &Store,
+    directory: &Path,
+    time: Duration,
+) -> Result<Occupant, OpenError> {
+    let in_lease = |error| OpenError::Lease(LeaseError::Store(error));
+    let left = super::directory::read_state(directory).map_err(|source| OpenError::Directory {
+        path: directory.to_owned(),
+        source,
+    })?;
+    let seen = store.guard_lease().await.map_err(in_lease)?;
+    let Some(lease) = seen.filter(|lease| !lease.released) else {
+        return Ok(Occupant::Nobody);
+    };
+    let is_own =
+        left.is_some_and(|left| !left.copied && left.state.run.as_ref() == Some(&lease.run));
+    Ok(match live_holder(store, time).await.map_err(in_lease)? {
+        None => Occupant::Gone(lease.holder),
+        Some(holder) if is_own => Occupant::Own(holder),
+        Some(holder) => Occupant::Other(holder),
+    })
+}
+
 impl Turn {
     /// Waits until nobody else holds the lease. Who has the directory that the holder had, and its
     /// lock, knows that the holder is gone, and waits for nothing.
@@ -148,7 +190,7 @@ impl Turn {
         store: Arc<Store>,
         run: String,
         time: Duration,
-        directory: &std::path::Path,
+        directory: &Path,
     ) -> Result<Lease, LeaseError> {
         let used = self.seen.as_ref().map(used_of).unwrap_or_default();
         let new = GuardLease {
@@ -290,7 +332,7 @@ fn text_of(used: &HalfMinutes) -> String {
     serde_json::to_string(used).unwrap_or_default()
 }
 
-fn holder(directory: &std::path::Path) -> String {
+fn holder(directory: &Path) -> String {
     let host = std::fs::read_to_string(HOST_NAME).unwrap_or_default();
     let (process, host, directory) = (std::process::id(), host.trim(), directory.display());
     format!("process {process} on `{host}` with the journal `{directory}`")

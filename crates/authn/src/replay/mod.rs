@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::half_minute::HalfMinute;
 use self::lease::{Lease, Turn};
-pub use self::lease::{LeaseError, live_holder};
+pub use self::lease::{LeaseError, Occupant, live_holder, occupant};
 use self::memory::{Attempt, Memory};
 use self::recovery::Found;
 use charter_budgets::{Exhausted, Near};

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use cedar_policy::Policy;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::minimise::uid_of;
-use super::{Counterexample, Thing};
+use super::shown::{Counterexample, Thing};
+use super::world::World;
 
 /// The words of some policies: an attribute that is none of them cannot have mattered to them.
 pub(super) fn words<'p>(policies: impl Iterator<Item = &'p Policy>) -> BTreeSet<String> {
@@ -162,5 +163,40 @@ fn line(
             "",
             Value::from(name.as_str())
         );
+    }
+}
+
+impl Counterexample {
+    /// `concerned` are the policies whose words are worth showing.
+    pub(crate) fn new<'p>(world: &World, concerned: impl Iterator<Item = &'p Policy>) -> Self {
+        let words = words(concerned);
+        let all = world
+            .entities
+            .iter()
+            .filter_map(|entity| thing(entity, &words));
+        let things = told(
+            all.collect(),
+            &[world.principal.to_string(), world.resource.to_string()],
+        );
+        Self {
+            principal: world.principal.to_string(),
+            action: world.action.to_string(),
+            resource: world.resource.to_string(),
+            context: fields(&world.context, &words),
+            things,
+            request: json!({
+                "principal": world.principal.to_string(),
+                "action": world.action.to_string(),
+                "resource": world.resource.to_string(),
+                "context": world.context,
+            }),
+            entities: Value::Array(world.entities.clone()),
+        }
+    }
+
+    /// Several lines, each with two spaces in front.
+    #[must_use]
+    pub fn text(&self) -> String {
+        write(self)
     }
 }

@@ -11,7 +11,7 @@ use cedar_policy::{
 };
 use cedar_policy_symcc::{CompiledPolicySet, Env};
 
-use super::{Change, Example};
+use super::changes::{Change, Example};
 use crate::counterexample::{self, Counterexample, Named, lacks_something};
 use crate::request_type::{RequestType, permit_all};
 use crate::served::{self, Served};

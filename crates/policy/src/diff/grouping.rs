@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, Schema};
 use serde_json::Value;
 
-use crate::prove::moved::{any_field, groups};
+use crate::analysis::group_changes::{any_field, groups};
 
 /// The policies of the old set with a condition that looks for a moved action in groups. What
 /// they look for the request's own action in is not counted: it is the same if that did not move.

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::DiffError;
+use super::changes::DiffError;
 use charter_authz::role_matrix::{Asked, Holder, RoleMatrix};
 use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp::Timestamp;

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use cedar_policy::{Effect, EntityUid, Policy, PolicyId, Schema, ValidationMode, Validator};
 use serde::Serialize;
 
+use super::changes::{Change, DiffError};
 use super::compare::{Compared, Sides, relevant};
-use super::{Change, DiffError, grouping, missing};
+use super::{grouping, missing};
 use crate::request_type::RequestType;
 use crate::solver::{Reason, Session};
 use charter_authz::snapshot::Snapshot;

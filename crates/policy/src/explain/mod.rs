@@ -7,9 +7,9 @@ mod findings;
 mod nearest;
 mod seen;
 mod text;
+mod told;
 
 use std::borrow::Cow;
-use std::fmt;
 
 use cedar_policy::{Effect, Entities, Policy, PolicyId, Request};
 use serde::Serialize;
@@ -28,6 +28,7 @@ use charter_decision_log::again::Explain;
 pub use self::findings::Finding;
 pub use self::nearest::Nearest;
 pub use self::seen::{Seen, SeenEntity};
+pub use self::told::Told;
 pub use super::conditions::looked_at::LookedAt;
 
 /// So many policies are told of in each list; more are only counted.
@@ -53,17 +54,6 @@ pub struct Explanation {
     pub errors: Vec<Errored>,
     /// Of what is not permitted: the permits that came nearest, at most three.
     pub nearest: Vec<Nearest>,
-}
-
-/// A policy and its place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Told {
-    /// Its `@id`.
-    pub policy: String,
-    /// The file that it is in.
-    pub file: String,
-    /// The line that it begins on.
-    pub line: usize,
 }
 
 /// A policy that decided.
@@ -101,7 +91,7 @@ pub fn explain(snapshot: &Snapshot, request: &Request, entities: &Entities) -> E
             .policy(&PolicyId::new(id))
             .map(Conditions::of);
         Applied {
-            told: told(snapshot, id),
+            told: told::told(snapshot, id),
             conditions: conditions.map_or_else(Vec::new, |conditions| {
                 let evaluation = conditions.evaluate(request, entities, Look::AsCedar);
                 findings::of_clauses(&conditions, &evaluation, request, entities)
@@ -109,7 +99,7 @@ pub fn explain(snapshot: &Snapshot, request: &Request, entities: &Entities) -> E
         }
     };
     let errored = |error: &EvaluationError| Errored {
-        told: told(snapshot, &error.policy),
+        told: told::told(snapshot, &error.policy),
         is_forbid: snapshot
             .policies()
             .policy(&PolicyId::new(&error.policy))
@@ -139,27 +129,6 @@ pub fn explain(snapshot: &Snapshot, request: &Request, entities: &Entities) -> E
             .collect(),
         errors: verdict.errors.iter().take(MOST_TOLD).map(errored).collect(),
         nearest,
-    }
-}
-
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        text::write(self, f)
-    }
-}
-
-impl fmt::Display for Told {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` ({}:{})", self.policy, self.file, self.line)
-    }
-}
-
-fn told(snapshot: &Snapshot, id: &str) -> Told {
-    let place = snapshot.place(id);
-    Told {
-        policy: id.to_owned(),
-        file: place.map(|place| place.file.clone()).unwrap_or_default(),
-        line: place.map_or(0, |place| place.line),
     }
 }
 

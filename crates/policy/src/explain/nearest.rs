@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::super::conditions::evaluate::{Evaluation, Look, Value};
 use super::super::conditions::{Condition, Conditions, Keyword};
 use super::findings::{self, Finding};
-use super::{Told, told};
+use super::told::{Told, told};
 use charter_authz::snapshot::Snapshot;
 
 const MOST: usize = 3;

@@ -7,7 +7,7 @@ use super::super::verdict::Ruling;
 use super::findings::{Finding, Of};
 use super::{Explanation, SeenEntity};
 
-pub(super) fn write(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
+fn write(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
     let answer = match explanation.ruling {
         Ruling::Allowed => "allowed",
         Ruling::Forbidden => "denied: a policy forbids it",
@@ -118,4 +118,10 @@ fn finding(f: &mut Formatter<'_>, finding: &Finding) -> Result {
         }
     }
     Ok(())
+}
+
+impl std::fmt::Display for Explanation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write(self, f)
+    }
 }

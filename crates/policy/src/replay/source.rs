@@ -9,6 +9,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use charter_decision_log::Definitions;
+use charter_domain::progress::Progress;
 
 /// Read at once.
 const CHUNK: usize = 1024 * 1024;
@@ -27,6 +28,8 @@ pub(super) struct Chunk {
 pub(super) struct Source {
     files: VecDeque<PathBuf>,
     open: Option<Open>,
+    /// In bytes.
+    progress: Progress,
 }
 
 struct Open {
@@ -51,7 +54,7 @@ impl Open {
 
 impl Source {
     /// A file, or all `*.jsonl` of a directory by name.
-    pub(super) fn open(log: &Path) -> io::Result<Self> {
+    pub(super) fn open(log: &Path, progress: &Progress) -> io::Result<Self> {
         let mut files = Vec::new();
         if log.is_dir() {
             for entry in std::fs::read_dir(log)? {
@@ -65,9 +68,13 @@ impl Source {
             File::open(log)?;
             files.push(log.to_owned());
         }
+        for file in &files {
+            progress.expect(std::fs::metadata(file)?.len());
+        }
         Ok(Self {
             files: files.into(),
             open: None,
+            progress: progress.clone(),
         })
     }
 
@@ -90,6 +97,7 @@ impl Source {
             let mut text = std::mem::take(&mut open.rest);
             let before = text.len();
             let read = (&open.file).take(CHUNK as u64).read_to_end(&mut text)?;
+            self.progress.advance(read as u64);
             if read == 0 {
                 open.define(&text);
                 let chunk = Chunk {

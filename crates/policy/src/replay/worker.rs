@@ -12,8 +12,8 @@ use charter_decision_log::again::{context, entities};
 use charter_decision_log::{Definitions, Direction, Line, Record, Uid};
 use charter_domain::permission::Permission;
 
+use super::outcome::{Earlier, Example, Flip, Mode, Outcome};
 use super::source::Chunk;
-use super::{Earlier, Example, Flip, Mode, Outcome};
 
 /// A bound on memory only.
 const MOST_REMEMBERED: usize = 8_192;

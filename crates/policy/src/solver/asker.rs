@@ -2,7 +2,9 @@
 //! down may take longer than anybody waits, and cannot be interrupted: then the thread is left alone.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -11,7 +13,6 @@ use cedar_policy_symcc::{CedarSymCompiler, Env};
 
 use super::Question;
 use super::process::Process;
-use super::session::at_once;
 
 /// Cedar's encoder recurses.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
@@ -116,5 +117,18 @@ impl Asking {
         let process = Process::start(&self.program, self.limit)
             .map_err(|error| Failed::Start(format!("cannot start the solver: {error}")))?;
         CedarSymCompiler::new(process).map_err(|error| Failed::Asked(Box::new(error)))
+    }
+}
+
+/// Nothing in these futures waits: scripts are written to memory, the process is waited for in the
+/// thread.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+        thread::yield_now();
     }
 }

@@ -15,14 +15,15 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+pub(super) use asker::at_once;
 pub(super) use pool::spread;
 pub use program::on_path;
-pub(super) use program::to_hex;
 pub(super) use question::Question;
 pub use reason::Reason;
-pub(super) use session::{Answer, DOES_NOT_REPRODUCE, Session, at_once, out_of_time};
+pub(super) use session::{Answer, DOES_NOT_REPRODUCE, Session, out_of_time};
 
 use charter_domain::clock::Clock;
+use charter_domain::progress::Progress;
 
 /// What is looked for on the search path where none is named.
 pub const PROGRAM: &str = "cvc5";
@@ -35,6 +36,7 @@ pub struct Solver {
     program: PathBuf,
     version: String,
     digest: OnceLock<Option<String>>,
+    progress: Progress,
 }
 
 /// Why no solver can be asked.
@@ -94,8 +96,18 @@ impl Solver {
                 version: version.to_owned(),
                 program,
                 digest: OnceLock::new(),
+                progress: Progress::default(),
             }),
             _ => Err(SolverError::Unfit { program }),
+        }
+    }
+
+    /// The same, which counts in `progress` what it is asked for.
+    #[must_use]
+    pub fn watched_by(self, progress: &Progress) -> Self {
+        Self {
+            progress: progress.clone(),
+            ..self
         }
     }
 
@@ -158,6 +170,10 @@ impl<'a> Budget<'a> {
 
     pub(super) const fn workers(&self) -> usize {
         self.limits.workers
+    }
+
+    const fn progress(&self) -> &Progress {
+        &self.solver.progress
     }
 
     /// What is left of the time for all questions.

@@ -27,6 +27,8 @@ pub(crate) fn spread<T: Send>(
     work: impl Fn(&mut Session<'_>, usize) -> T + Sync,
 ) -> Result<Spread<T>, Reason> {
     let next = AtomicUsize::new(0);
+    let progress = budget.progress();
+    progress.expect(count as u64);
     let one = || {
         let mut session = Session::new(*budget);
         let mut done = Vec::new();
@@ -36,6 +38,7 @@ pub(crate) fn spread<T: Send>(
                 return (done, session.questions);
             }
             done.push((index, work(&mut session, index)));
+            progress.advance(1);
         }
     };
     let workers = budget.workers().clamp(1, count.max(1));

@@ -1,7 +1,6 @@
 //! The solver's program as a file: where it is, and which it is.
 
 use std::ffi::OsStr;
-use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt as _;
@@ -50,19 +49,8 @@ fn of_file(program: &Path) -> io::Result<String> {
     loop {
         let length = file.read(&mut buffer)?;
         if length == 0 {
-            return Ok(to_hex(&hash.finalize()));
+            return Ok(hex::encode(hash.finalize()));
         }
         hash.update(buffer.get(..length).unwrap_or_default());
     }
-}
-
-/// In lowercase.
-pub(crate) fn to_hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
 }

@@ -1,8 +1,5 @@
 //! Puts claims to a solver process, starts another one when it fails, and keeps to the budget.
 
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use std::thread;
 use std::time::Duration;
 
 use cedar_policy_symcc::Env;
@@ -149,17 +146,4 @@ pub(crate) const DOES_NOT_REPRODUCE: &str = "the solver's counterexample does no
 /// What is said of what was not asked in time.
 pub(crate) fn out_of_time() -> Reason {
     Reason::unfinished("the time for all proofs is over")
-}
-
-/// Nothing in these futures waits: scripts are written to memory, the process is waited for in the
-/// thread.
-pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
-        }
-        thread::yield_now();
-    }
 }

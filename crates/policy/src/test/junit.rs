@@ -17,7 +17,7 @@ pub(super) fn of_faults(error: &LoadError) -> Result<String, SerializeError> {
     junit.to_string()
 }
 
-pub(super) fn report(report: &TestReport) -> Result<String, SerializeError> {
+fn report(report: &TestReport) -> Result<String, SerializeError> {
     let mut junit = Report::new("charter policy test");
     for file in &report.files {
         let mut suite = TestSuite::new(format!("tests/{}", file.file));
@@ -38,4 +38,15 @@ pub(super) fn report(report: &TestReport) -> Result<String, SerializeError> {
         junit.add_test_suite(suite);
     }
     junit.to_string()
+}
+
+impl TestReport {
+    /// The report as `JUnit` XML, for CI systems.
+    ///
+    /// # Errors
+    ///
+    /// The report cannot be written as XML.
+    pub fn junit(&self) -> Result<String, SerializeError> {
+        report(self)
+    }
 }

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::coverage::{ConditionCoverage, Coverage, Shown};
-use super::junit;
 
 /// What came out of all examples.
 #[derive(Debug, Clone, Serialize)]
@@ -80,15 +79,6 @@ impl TestReport {
         // Writing to a string cannot fail.
         let _ = self.write(&mut text, min_coverage);
         text
-    }
-
-    /// The report as `JUnit` XML, for CI systems.
-    ///
-    /// # Errors
-    ///
-    /// The report cannot be written as XML.
-    pub fn junit(&self) -> Result<String, quick_junit::SerializeError> {
-        junit::report(self)
     }
 
     fn cases(&self) -> impl Iterator<Item = &CaseReport> {

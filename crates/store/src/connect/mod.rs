@@ -7,6 +7,7 @@ mod postgres;
 mod postgres_url;
 mod presence;
 mod sqlite;
+mod sqlite_read_only;
 mod transaction;
 
 pub(super) use connection::Connection;
@@ -23,13 +24,29 @@ pub(super) struct Pools {
 }
 
 pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
-    let scheme = config.url.split(':').next().unwrap_or_default();
-    match scheme {
+    match scheme(config) {
         "sqlite" => sqlite::connect(config).await,
         "postgres" | "postgresql" => postgres::connect(config).await,
-        // The URL may hold a password: only its scheme is repeated.
-        other => Err(Error::Setup(format!(
-            "the database url starts with `{other}`, expected `sqlite://` or `postgres://`"
-        ))),
+        other => Err(unknown(other)),
     }
+}
+
+/// Connections that only read, and leave no trace; `None` where the database is a file that is not there yet.
+pub(super) async fn connect_read_only(config: &Config) -> Result<Option<Pools>, Error> {
+    match scheme(config) {
+        "sqlite" => sqlite_read_only::connect(config).await,
+        "postgres" | "postgresql" => postgres::connect_read_only(config).await.map(Some),
+        other => Err(unknown(other)),
+    }
+}
+
+fn scheme(config: &Config) -> &str {
+    config.url.split(':').next().unwrap_or_default()
+}
+
+/// The URL may hold a password: only its scheme is repeated.
+fn unknown(scheme: &str) -> Error {
+    Error::Setup(format!(
+        "the database url starts with `{scheme}`, expected `sqlite://` or `postgres://`"
+    ))
 }

@@ -22,18 +22,30 @@ const WRITERS: u32 = 8;
 /// Beyond the server's own limit for a statement, for the way there and back.
 const SLACK: Duration = Duration::from_secs(1);
 
+/// What a session sets in which nothing can be written.
+const READ_ONLY: &str = "SET default_transaction_read_only = on;";
+
 pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
+    connect_as(config, "").await
+}
+
+/// Without anything that could be written.
+pub(super) async fn connect_read_only(config: &Config) -> Result<Pools, Error> {
+    connect_as(config, READ_ONLY).await
+}
+
+async fn connect_as(config: &Config, writers: &str) -> Result<Pools, Error> {
     let options = postgres_url::options(&config.url)?
         .application_name("charter")
         // A pooler takes no startup parameter that it does not know.
         .extra_float_digits(None)
         .disable_statement_logging();
     reach(&options, config.acquire_timeout).await?;
-    let writer = Pool::new(config, WRITERS, "", Checked::ByRollback);
+    let writer = Pool::new(config, WRITERS, writers, Checked::ByRollback);
     let reader = Pool::new(
         config,
         config.max_readers,
-        "SET default_transaction_read_only = on;",
+        READ_ONLY,
         Checked::AfterIdle(config.ping_after_idle),
     );
     Ok(Pools {

@@ -1,7 +1,7 @@
 //! SQLite: one writer, so that writes queue here and not at the file's lock.
 
 use std::fs::OpenOptions;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,16 +27,7 @@ const REQUIRED_PRAGMAS: [(&str, &str); 5] = [
 ];
 
 pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
-    let options: SqliteConnectOptions = config
-        .url
-        .parse()
-        .map_err(|error| Error::Setup(format!("the database url is malformed: {error}")))?;
-    let options = options
-        .busy_timeout(BUSY_TIMEOUT)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .pragma("trusted_schema", "OFF")
-        .disable_statement_logging();
+    let options = options(config)?;
     let presence = prepare_file(&options, config.is_server).await?;
     let pool = || {
         SqlitePoolOptions::new()
@@ -77,6 +68,36 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
     })
 }
 
+pub(super) fn options(config: &Config) -> Result<SqliteConnectOptions, Error> {
+    let options: SqliteConnectOptions = config
+        .url
+        .parse()
+        .map_err(|error| Error::Setup(format!("the database url is malformed: {error}")))?;
+    Ok(options
+        .busy_timeout(BUSY_TIMEOUT)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .pragma("trusted_schema", "OFF")
+        .disable_statement_logging())
+}
+
+/// The directory that a database's file is in.
+pub(super) fn directory_of(path: &Path) -> Result<PathBuf, Error> {
+    if path.to_string_lossy().starts_with("file:") {
+        return Err(Error::Setup(
+            "the database must be a file: what is in memory is lost with the process".to_owned(),
+        ));
+    }
+    Ok(match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => Path::new(".").to_owned(),
+    })
+}
+
+pub(super) fn cannot(what: &str, at: &Path, error: &std::io::Error) -> Error {
+    Error::Setup(format!("cannot {what} `{}`: {error}", at.display()))
+}
+
 /// Whether the next transaction on this connection would be one of its own.
 ///
 /// SQLite rolls back by itself when a commit or a write fails (`sqlite.org/lang_transaction.html`,
@@ -104,26 +125,15 @@ async fn may_be_used(connection: &mut SqliteConnection, age: Duration, health: &
 /// needs the file to itself and does not wait for it, whatever the busy timeout says.
 async fn prepare_file(options: &SqliteConnectOptions, is_server: bool) -> Result<Presence, Error> {
     let path = options.get_filename().to_owned();
-    if path.to_string_lossy().starts_with("file:") {
-        return Err(Error::Setup(
-            "the database must be a file: what is in memory is lost with the process".to_owned(),
-        ));
-    }
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => Path::new(".").to_owned(),
-    };
-    let setup = |what: &str, at: &Path, error: std::io::Error| {
-        Error::Setup(format!("cannot {what} `{}`: {error}", at.display()))
-    };
+    let directory = directory_of(&path)?;
     let (lock, presence) = tokio::task::spawn_blocking(move || {
         // The directory is locked, not the file: closing a file drops SQLite's own locks on it.
         let lock = std::fs::File::open(&directory)
             .and_then(|lock| lock.lock().map(|()| lock))
-            .map_err(|error| setup("open the database's directory", &directory, error))?;
-        create_private(&path).map_err(|error| setup("create the database", &path, error))?;
+            .map_err(|error| cannot("open the database's directory", &directory, &error))?;
+        create_private(&path).map_err(|error| cannot("create the database", &path, &error))?;
         let presence = Presence::beside(&path, is_server)
-            .map_err(|error| setup("lock what stands beside", &path, error))?;
+            .map_err(|error| cannot("lock what stands beside", &path, &error))?;
         Ok::<_, Error>((lock, presence))
     })
     .await

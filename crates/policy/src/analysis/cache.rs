@@ -10,16 +10,17 @@ use secrecy::{ExposeSecret, SecretSlice};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Proofs, moved};
-use crate::solver::{Solver, to_hex};
+use super::findings::Proofs;
+use super::group_changes;
+use super::invariants::text;
+use crate::solver::Solver;
 use charter_authz::snapshot::Snapshot;
 use charter_system::private;
 
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// To be raised with every change of what is proved, or how: what an earlier prover found is not
-/// what this one would find.
-pub(super) const PROVER_REVISION: u32 = 2;
+/// Names the prover by its sources (`build.rs`): what another one found is not what this one would.
+pub(super) const PROVER_REVISION: &str = env!("PROVER_REVISION");
 
 /// Where proofs are kept, and the key that vouches for them.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub struct ProofCache {
     pub dir: PathBuf,
     /// The key of the MAC.
     pub key: SecretSlice<u8>,
+    /// Whether it is only read.
+    pub read_only: bool,
 }
 
 /// What is kept of proofs: only that all is proved is ever kept.
@@ -54,7 +57,7 @@ impl ProofCache {
         let text = is_small.then(|| fs::read_to_string(&path).ok())??;
         let (mac, body) = text.split_once('\n')?;
         self.mac(&subject, body)?
-            .verify_slice(&from_hex(mac)?)
+            .verify_slice(&hex::decode(mac).ok()?)
             .ok()?;
         let kept: Kept = serde_json::from_str(body).ok()?;
         Some(Proofs {
@@ -77,7 +80,7 @@ impl ProofCache {
         solver: &Solver,
         proofs: &Proofs,
     ) {
-        if !proofs.is_proved() || proofs.from_cache {
+        if self.read_only || !proofs.is_proved() || proofs.from_cache {
             return;
         }
         if let Err(error) = self.write(snapshot, at_start, solver, proofs) {
@@ -106,7 +109,7 @@ impl ProofCache {
         let Some(mac) = self.mac(&subject, &body) else {
             return Ok(());
         };
-        let text = format!("{}\n{body}", to_hex(&mac.finalize().into_bytes()));
+        let text = format!("{}\n{body}", hex::encode(mac.finalize().into_bytes()));
         private::create_dir(&self.dir)?;
         let path = self.path(&subject);
         private::replace(&path, &path.with_extension("new"), text.as_bytes())
@@ -134,7 +137,7 @@ fn subject(snapshot: &Snapshot, at_start: Option<&Snapshot>, solver: &Solver) ->
         hash.update(text.as_bytes());
     };
     part(env!("CARGO_PKG_VERSION"));
-    part(&PROVER_REVISION.to_string());
+    part(PROVER_REVISION);
     part(solver.version());
     part(solver.digest().unwrap_or_default());
     part(snapshot.digest());
@@ -143,7 +146,7 @@ fn subject(snapshot: &Snapshot, at_start: Option<&Snapshot>, solver: &Solver) ->
         for invariant in invariants {
             part(of);
             part(&invariant.name);
-            let policies = super::text(invariant);
+            let policies = text(invariant);
             part(&policies.len().to_string());
             for policy in &policies {
                 part(policy);
@@ -151,7 +154,8 @@ fn subject(snapshot: &Snapshot, at_start: Option<&Snapshot>, solver: &Solver) ->
         }
     }
     // That there are none is as good as not known: then nothing is proved, and nothing kept.
-    let groups = at_start.map(|at_start| moved::groups(at_start.schema()).unwrap_or_default());
+    let groups =
+        at_start.map(|at_start| group_changes::groups(at_start.schema()).unwrap_or_default());
     for (action, groups) in groups.iter().flatten() {
         part("action at start");
         part(&action.to_string());
@@ -160,15 +164,5 @@ fn subject(snapshot: &Snapshot, at_start: Option<&Snapshot>, solver: &Solver) ->
             part(&group.to_string());
         }
     }
-    to_hex(&hash.finalize())
-}
-
-pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() {
-        return None;
-    }
-    (0..text.len())
-        .step_by(2)
-        .map(|start| u8::from_str_radix(text.get(start..start + 2)?, 16).ok())
-        .collect()
+    hex::encode(hash.finalize())
 }

@@ -15,9 +15,11 @@ use cedar_policy::{
 use cedar_policy_symcc::CompiledPolicySet;
 use serde_json::Value;
 
+use super::findings::{Verdict, not_proved};
+use super::invariants::{ToProve, text};
 use super::known::{Key, Known, hash};
-use super::look::{Looked, not_proved};
-use super::{Subject, ToProve, Verdict, name_of, set};
+use super::observations::Observations;
+use super::subject::{Subject, name_of, set};
 use crate::counterexample::{self, Counterexample, lacks_something};
 use crate::request_type::{RequestType, permit_all};
 use crate::served::{Served, where_these_do_not_fail};
@@ -63,7 +65,7 @@ impl<'a> Allowed<'a> {
     pub(super) fn new(
         subject: &Subject<'a>,
         request_type: &RequestType<'_>,
-        looked: &Looked,
+        looked: &Observations,
     ) -> Self {
         let text = |index: &usize| {
             let policy = subject.policies.get(*index).copied()?;
@@ -200,7 +202,7 @@ pub(super) fn keeps(
 ) -> Result<Option<Verdict>, String> {
     let known = subject.known;
     let (permission, principal, resource) = request_type.key();
-    let texts = super::text(to_prove.invariant);
+    let texts = text(to_prove.invariant);
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let about = About {
         known,

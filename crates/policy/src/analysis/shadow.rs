@@ -4,38 +4,19 @@
 use std::sync::Arc;
 
 use cedar_policy::{Effect, Policy};
-use serde::Serialize;
 
-use super::look::Looked;
-use super::{Subject, set};
+use super::findings::{Shadow, ShadowedBy};
+use super::observations::Observations;
+use super::subject::{Subject, set};
 use crate::counterexample::Named;
 use crate::request_type::RequestType;
 use crate::solver::{Answer, Question, Session};
 
-/// A permit that makes no difference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Shadow {
-    /// Which.
-    pub policy: Named,
-    /// Why not.
-    pub by: ShadowedBy,
-}
-
-/// Why a permit makes no difference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", content = "policies", rename_all = "kebab-case")]
-pub enum ShadowedBy {
-    /// These permits allow all that it allows.
-    Permits(Vec<Named>),
-    /// Forbids deny all that it allows.
-    Forbids,
-}
-
 /// `None` also if the solver does not tell: this is advice, no proof hangs on it.
-pub(super) fn shadow(
+pub(super) fn find(
     subject: &Subject<'_>,
     types: &[RequestType<'_>],
-    looked: &[Looked],
+    looked: &[Observations],
     index: usize,
     session: &mut Session<'_>,
 ) -> Option<Shadow> {
@@ -66,7 +47,7 @@ pub(super) fn shadow(
     })
 }
 
-fn others<'a>(subject: &Subject<'a>, looked: &Looked, index: usize) -> Vec<&'a Policy> {
+fn others<'a>(subject: &Subject<'a>, looked: &Observations, index: usize) -> Vec<&'a Policy> {
     looked
         .matching
         .iter()

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cedar_policy::{EntityUid, Policy, Schema};
 use serde_json::Value;
 
-use super::{Claim, Finding, Verdict};
+use super::findings::{Claim, Finding, Verdict};
 use crate::solver::Reason;
 use charter_authz::snapshot::{Invariant, Snapshot};
 
@@ -29,7 +29,7 @@ pub(crate) fn groups(schema: &Schema) -> Result<Groups, String> {
 }
 
 /// A finding for each invariant of `at_start` that speaks of a group which an action left or joined.
-pub(super) fn moved(at_start: &Snapshot, now: &Snapshot) -> Result<Vec<Finding>, Reason> {
+pub(super) fn find(at_start: &Snapshot, now: &Snapshot) -> Result<Vec<Finding>, Reason> {
     let (before, after) = (groups(at_start.schema())?, groups(now.schema())?);
     let moves: Vec<Move<'_>> = before
         .iter()

@@ -1,7 +1,8 @@
 //! The proofs as a gate before a policy set is served.
 
 use super::cache::ProofCache;
-use super::{Options, Proofs, prove_with};
+use super::findings::Proofs;
+use super::prover::{Options, prove_with};
 use crate::solver::Solver;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::Clock;

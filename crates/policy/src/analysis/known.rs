@@ -14,8 +14,8 @@ use parking_lot::Mutex;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
-use super::cache::{PROVER_REVISION, ProofCache, from_hex};
-use crate::solver::{Solver, to_hex};
+use super::cache::{PROVER_REVISION, ProofCache};
+use crate::solver::Solver;
 use charter_authz::snapshot::Snapshot;
 use charter_system::private;
 
@@ -55,7 +55,7 @@ impl<'a> Known<'a> {
     ) -> Self {
         let base = hash(&[
             env!("CARGO_PKG_VERSION"),
-            &PROVER_REVISION.to_string(),
+            PROVER_REVISION,
             solver.version(),
             solver.digest().unwrap_or_default(),
             snapshot.schema_digest(),
@@ -127,7 +127,7 @@ impl<'a> Known<'a> {
     /// Writes all of it. A failure costs the next run its head start, no more. `is_whole` if this
     /// run asked all that it had to ask.
     pub(super) fn save(&self, is_whole: bool) {
-        let Some(cache) = self.cache else {
+        let Some(cache) = self.cache.filter(|cache| !cache.read_only) else {
             return;
         };
         let mut body = String::new();
@@ -136,9 +136,9 @@ impl<'a> Known<'a> {
             entries.retain(|_, entry| entry.age <= MAX_AGE);
         }
         for (key, entry) in &*entries {
-            let value = to_hex(&entry.value);
+            let value = hex::encode(&entry.value);
             // Writing to a string cannot fail.
-            let _ = writeln!(body, "{} {} {value}", entry.age, to_hex(key));
+            let _ = writeln!(body, "{} {} {value}", entry.age, hex::encode(key));
         }
         drop(entries);
         if let Err(error) = write(cache, &body) {
@@ -184,12 +184,14 @@ fn read(cache: &ProofCache) -> Option<HashMap<Key, Entry>> {
     let is_small = fs::metadata(&path).is_ok_and(|found| found.len() <= MAX_BYTES);
     let text = is_small.then(|| fs::read_to_string(&path).ok())??;
     let (sealed, body) = text.split_once('\n')?;
-    mac(cache, body)?.verify_slice(&from_hex(sealed)?).ok()?;
+    mac(cache, body)?
+        .verify_slice(&hex::decode(sealed).ok()?)
+        .ok()?;
     let entry = |line: &str| {
         let mut fields = line.split(' ');
         let age: u8 = fields.next()?.parse().ok()?;
-        let key = shortened(&from_hex(fields.next()?)?);
-        let value = from_hex(fields.next()?)?;
+        let key = shortened(&hex::decode(fields.next()?).ok()?);
+        let value = hex::decode(fields.next()?).ok()?;
         let age = age.saturating_add(1);
         Some((key, Entry { value, age }))
     };
@@ -202,7 +204,7 @@ fn write(cache: &ProofCache, body: &str) -> std::io::Result<()> {
     };
     private::create_dir(&cache.dir)?;
     let unfinished = cache.dir.join(format!("{NAME}.new"));
-    let sealed = to_hex(&mac.finalize().into_bytes());
+    let sealed = hex::encode(mac.finalize().into_bytes());
     let text = format!("{sealed}\n{body}");
     private::replace(&path(cache), &unfinished, text.as_bytes())
 }

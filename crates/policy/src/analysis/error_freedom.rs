@@ -4,18 +4,19 @@
 use cedar_policy::{Authorizer, Entities, Policy, Request};
 use cedar_policy_symcc::Env;
 
-use super::look::{Looked, are_whole, not_proved, not_reproduced};
-use super::{Claim, Finding, Subject, Verdict, set};
+use super::findings::{Claim, Finding, Verdict, not_proved, not_reproduced};
+use super::observations::{Observations, are_whole};
+use super::subject::{Subject, set};
 use crate::counterexample::{self, Counterexample, lacks_something};
 use crate::request_type::RequestType;
 use crate::solver::{Answer, Question, Session};
 
 /// A finding if the policy can fail, or if that is not known. It fails in the same way for every
 /// kind of request, so that one is looked for.
-pub(super) fn fail(
+pub(super) fn find(
     subject: &Subject<'_>,
     types: &[RequestType<'_>],
-    looked: &[Looked],
+    looked: &[Observations],
     index: usize,
     session: &mut Session<'_>,
 ) -> Option<Finding> {

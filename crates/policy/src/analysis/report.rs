@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use super::shadow::ShadowedBy;
-use super::{Claim, Finding, Proofs, Verdict};
+use super::findings::{Claim, Finding, Proofs, ShadowedBy, Verdict};
 use crate::counterexample::Named;
 
 impl Proofs {

@@ -3,8 +3,9 @@
 //!
 //! Most policies match a plain request made to their scope; only for the others it takes a solver.
 
-use super::look::{Looked, are_whole};
-use super::{Claim, Finding, Subject, Verdict, set};
+use super::findings::{Claim, Finding, Verdict};
+use super::observations::{Observations, are_whole};
+use super::subject::{Subject, set};
 use crate::counterexample::{self, World, lacks_something};
 use crate::request_type::RequestType;
 use crate::solver::{Answer, DOES_NOT_REPRODUCE, Question, Reason, Session, out_of_time};
@@ -17,10 +18,10 @@ use cedar_policy::{
 const MAX_TRIES: usize = 4;
 
 /// A finding if the policy never matches, or if that is not known.
-pub(super) fn alive(
+pub(super) fn find(
     subject: &Subject<'_>,
     types: &[RequestType<'_>],
-    looked: &[Looked],
+    looked: &[Observations],
     index: usize,
     session: &mut Session<'_>,
 ) -> Option<Finding> {
@@ -51,7 +52,7 @@ pub(super) fn alive(
 fn never_matches(
     subject: &Subject<'_>,
     types: &[RequestType<'_>],
-    looked: &[Looked],
+    looked: &[Observations],
     index: usize,
     policy: &Policy,
     session: &mut Session<'_>,

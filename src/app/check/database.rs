@@ -1,0 +1,98 @@
+//! The database as it stands: reached, read and left alone.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use crate::settings::Settings;
+use crate::settings::keys::Keys;
+use charter_domain::clock::Clock;
+use charter_domain::entropy::Entropy;
+use charter_store::{MigrationStatus, Store};
+
+use super::super::database;
+use super::{Part, StartError};
+
+/// What was found of it.
+pub(super) struct Found {
+    pub(super) part: Part,
+    /// `None` where it is not there yet, or cannot be read.
+    pub(super) store: Option<Arc<Store>>,
+    pending: Vec<String>,
+}
+
+impl Found {
+    /// The database, if it has what that migration makes.
+    pub(super) fn store_with(&self, migration: &str) -> Option<&Arc<Store>> {
+        let is_pending = self.pending.iter().any(|name| name.ends_with(migration));
+        self.store.as_ref().filter(|_| !is_pending)
+    }
+}
+
+pub(super) async fn look(
+    settings: &Settings,
+    keys: &Keys,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Found {
+    let url = without_password(&settings.database.url);
+    let mut part = Part::new("database").fact("url", url);
+    // The data directory has a part of its own.
+    let opened = match database::open_read_only(settings, keys, clock, entropy).await {
+        Err(StartError::DataDir(_)) => None,
+        opened => part.take(opened),
+    };
+    let Some(Some(store)) = opened else {
+        if part.ok && opened.is_some() {
+            part.note("the database is not there yet, a start makes it");
+        }
+        return Found {
+            part,
+            store: None,
+            pending: Vec::new(),
+        };
+    };
+    let status = match store.ping().await {
+        Ok(()) => store.migration_status().await,
+        Err(error) => Err(error),
+    };
+    let Some(status) = part.take(status) else {
+        return Found {
+            part,
+            store: None,
+            pending: Vec::new(),
+        };
+    };
+    let is_pending = |one: &MigrationStatus| !one.applied;
+    let pending: Vec<String> = status
+        .into_iter()
+        .filter(is_pending)
+        .map(|one| one.name)
+        .collect();
+    if !pending.is_empty() {
+        part.note("a start applies what is pending, as `charter migrate up` does");
+    }
+    Found {
+        part: part.fact("pending_migrations", pending.clone()),
+        store: Some(Arc::new(store)),
+        pending,
+    }
+}
+
+/// An address as it may be shown.
+pub(super) fn without_password(url: &SecretString) -> String {
+    let text = url.expose_secret();
+    if text.starts_with("sqlite:") {
+        return text.to_owned();
+    }
+    let Ok(mut url) = Url::parse(text) else {
+        return "malformed".to_owned();
+    };
+    // What follows the name may hold one, too.
+    url.set_query(None);
+    url.set_fragment(None);
+    // An address without a host has none.
+    let _ = url.set_password(None);
+    url.into()
+}

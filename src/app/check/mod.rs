@@ -1,0 +1,234 @@
+//! What a start would meet, found without starting: nothing is served, made or written, and what is
+//! asked is asked by the functions that a start calls.
+
+mod database;
+mod part;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::settings::keys::{Key, Keys};
+use crate::settings::{PolicyStart, Settings};
+use charter_authn::replay::{LeaseError, Occupant, OpenError, occupant};
+use charter_domain::clock::{Clock, SystemClock};
+use charter_domain::entropy::OsEntropy;
+use charter_store::Store;
+use charter_system::private;
+
+use super::policies::{self, Policies};
+use super::serve::Server;
+use super::{StartError, decisions, open_files, people, replay};
+use database::Found;
+pub use part::Part;
+
+/// Every part of a start, each looked at whatever is wrong with the others, as far as one can be looked at
+/// without the others. `program` is this program, which checks policies in a process of its own.
+pub async fn check(settings: &Settings, program: &Path) -> Vec<Part> {
+    let mut parts = vec![sources(settings), data_directory(settings)];
+    let keys = match settings.require_keys() {
+        Ok(keys) => keys,
+        Err(error) => {
+            let mut part = Part::new("keys");
+            part.fault(&StartError::from(error));
+            parts.push(part);
+            return parts;
+        }
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let found = database::look(settings, keys, &clock, &(Arc::new(OsEntropy) as _)).await;
+    let (service, policies) = tokio::join!(
+        service(settings, keys, found.store.as_deref()),
+        policy_folder(settings, keys, program, &found, &clock)
+    );
+    let (service, is_running) = service;
+    parts.extend([
+        key_lists(keys, &found).await,
+        found.part,
+        service,
+        policies,
+        decision_log(settings, keys),
+        mail(settings),
+        listeners(settings, is_running).await,
+    ]);
+    parts
+}
+
+fn sources(settings: &Settings) -> Part {
+    let files = settings.sources.files.iter();
+    let files: Vec<String> = files.map(|file| file.display().to_string()).collect();
+    Part::new("settings")
+        .fact("files", files)
+        .fact("variables", settings.sources.variables.clone())
+}
+
+fn data_directory(settings: &Settings) -> Part {
+    let directory = &settings.data_dir;
+    let mut part = Part::new("data").fact("directory", shown(directory));
+    let checked = part.take(private::check_data_dir(directory));
+    if checked.is_some() && !directory.exists() {
+        part.note("the data directory is not there yet, a start makes it");
+    }
+    part
+}
+
+async fn key_lists(keys: &Keys, found: &Found) -> Part {
+    let ids = |keys: &[Key]| {
+        keys.iter()
+            .map(|key| key.id().into())
+            .collect::<Vec<Value>>()
+    };
+    let mut part = Part::new("keys")
+        .fact("sealing", ids(&keys.sealing))
+        .fact("audit", ids(&keys.audit))
+        .fact("replay", keys.replay.id())
+        .fact("token", ids(&keys.token))
+        .fact("refresh", ids(&keys.refresh));
+    part.take(people::check_token_keys(keys));
+    part.take(super::sealer(keys));
+    if let Some(store) = found.store_with("names_and_keys") {
+        part.take(super::check_keys(store, keys).await);
+    }
+    part
+}
+
+/// Who serves the database now; and whether that is the service of these settings.
+async fn service(settings: &Settings, keys: &Keys, store: Option<&Store>) -> (Part, bool) {
+    let mut part = Part::new("service");
+    let Some(config) = part.take(replay::config(settings, keys)) else {
+        return (part, false);
+    };
+    let directory = config.directory;
+    part = part.fact("journal", shown(&directory));
+    let place = private::check_dir(&directory).map_err(|source| OpenError::Directory {
+        path: directory.clone(),
+        source,
+    });
+    part.take(place);
+    let Some(store) = store else {
+        return (part, false);
+    };
+    let seen = occupant(store, &directory, settings.replay.lease).await;
+    let Some(occupant) = part.take(seen) else {
+        return (part, false);
+    };
+    match occupant {
+        Occupant::Nobody => (part.fact("lease", "held by nobody"), false),
+        Occupant::Gone(holder) => {
+            part.note(format!(
+                "{holder} has ended without saying so; the next start takes the database over"
+            ));
+            (part.fact("lease", "held by nobody"), false)
+        }
+        Occupant::Own(holder) => (
+            part.fact("lease", format!("held by the running service, {holder}")),
+            true,
+        ),
+        Occupant::Other(holder) => {
+            part.take::<()>(Err(OpenError::Lease(LeaseError::Held(holder.clone()))));
+            (part.fact("lease", format!("held by {holder}")), false)
+        }
+    }
+}
+
+async fn policy_folder(
+    settings: &Settings,
+    keys: &Keys,
+    program: &Path,
+    found: &Found,
+    clock: &Arc<dyn Clock>,
+) -> Part {
+    let mut part = Part::new("policies").fact("folder", shown(&settings.policies.dir));
+    let store = found.store_with("policy_revisions").map(Arc::clone);
+    if store.is_none() {
+        part.note(
+            "the database does not say what was in force before: the folder is checked as a new installation's",
+        );
+    }
+    let policies = Policies::new(settings, keys, program, store.clone(), Arc::clone(clock));
+    let policies = policies.read_only();
+    let started = policies.start(clock.now()).await;
+    let Some(started) = part.take(started) else {
+        if settings.policies.start == PolicyStart::LastAccepted && policies.has_predecessor().await
+        {
+            part.note(
+                "a start would go on with the policies that were in force before, and say so in /readyz \
+                 (`policies.start`)",
+            );
+        }
+        return part;
+    };
+    let health = started.health;
+    let notes = [health.failed_checks, health.warnings, health.not_run];
+    part.notes.extend(notes.into_iter().flatten());
+    if let Some(store) = store {
+        let names = policies::warn_of_unknown_names(&store, &started.snapshot).await;
+        part.notes.extend(names.into_iter().flatten());
+    }
+    let count = started.snapshot.policies().policies().count();
+    part.fact("digest", started.snapshot.digest().to_string())
+        .fact(
+            "whole_folder",
+            health.whole_digest.map(|digest| digest.to_string()),
+        )
+        .fact("policies", count)
+        .fact("invariants", started.snapshot.invariants().len())
+}
+
+fn decision_log(settings: &Settings, keys: &Keys) -> Part {
+    let part = Part::new("decisions");
+    if !settings.decisions.enabled {
+        return part.fact("log", "off");
+    }
+    let key = keys.audit.first().map(|key| key.id().to_owned());
+    let mut part = part
+        .fact("directory", shown(&settings.decisions.dir))
+        .fact("key", key);
+    for fault in decisions::check(settings) {
+        part.fault(&fault);
+    }
+    part
+}
+
+fn mail(settings: &Settings) -> Part {
+    let base_url = people::base_url(settings);
+    let mut part = Part::new("mail").fact("from", settings.mail.from.clone());
+    part = match &settings.mail.smtp_url {
+        Some(url) => part.fact("server", database::without_password(url)),
+        None => part.fact("files", shown(&settings.data_dir.join("mail"))),
+    };
+    part = part.fact("links", base_url.clone());
+    if let Some(base_url) = part.take(people::BaseUrl::parse(&base_url)) {
+        if let Some(warning) = base_url.warning() {
+            part.note(warning);
+        }
+        part.take(people::mail(settings, &base_url));
+    }
+    part
+}
+
+async fn listeners(settings: &Settings, is_running: bool) -> Part {
+    let server = &settings.server;
+    let mut part = Part::new("listeners")
+        .fact("clients", server.listen.to_string())
+        .fact("operators", server.ops_listen.to_string());
+    for fault in Server::check(settings).await {
+        if is_running && fault.is_address_in_use() {
+            part.note(format!("{fault}: it is in use while the service runs"));
+        } else {
+            part.fault(&fault);
+        }
+    }
+    let connections = open_files::fit_connections(server.max_connections);
+    if connections < server.max_connections {
+        part.note(format!(
+            "`server.max_connections` would be lowered to {connections}, since a process may open too few files"
+        ));
+    }
+    part
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,57 @@
+//! What a command prints: lines for people and pipes, or one JSON document.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
+
+/// In which form.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct OutputArgs {
+    /// Print one JSON document
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+impl OutputArgs {
+    /// A document where that was asked for; else the text.
+    pub(super) fn either(
+        self,
+        out: &mut dyn Write,
+        document: impl FnOnce() -> Value,
+        text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if self.json {
+            document_to(out, &document())
+        } else {
+            text(out)
+        }
+    }
+
+    /// An array where a document was asked for; else a JSON object a line.
+    pub(super) fn list(self, out: &mut dyn Write, items: &[Value]) -> io::Result<()> {
+        if self.json {
+            return document_to(out, items);
+        }
+        items.iter().try_for_each(|item| writeln!(out, "{item}"))
+    }
+
+    /// One object, as a document or on a line.
+    pub(super) fn one(self, out: &mut dyn Write, item: &Value) -> io::Result<()> {
+        if self.json {
+            document_to(out, item)
+        } else {
+            writeln!(out, "{item}")
+        }
+    }
+}
+
+/// Prints a document.
+pub(super) fn document_to(
+    out: &mut dyn Write,
+    document: &(impl Serialize + ?Sized),
+) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, document)?;
+    writeln!(out)
+}
