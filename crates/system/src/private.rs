@@ -122,7 +122,8 @@ pub fn create_once(path: &Path, draft: &Path, content: &[u8]) -> io::Result<()> 
     directory.lock()?;
     let made = path.try_exists().and_then(|is_there| {
         if is_there {
-            Ok(())
+            // Whoever made it may have failed to make its name durable.
+            directory.sync_all()
         } else {
             replace(path, draft, content)
         }
