@@ -1,4 +1,4 @@
-//! What proofs and diffs cost, from the shipped policies to 1,000: `cargo bench --bench prove`.
+//! What proofs and diffs cost, from the shipped policies to 5,000: `cargo bench --bench prove`.
 //!
 //! Needs the solver. Absolute times are this machine's.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
@@ -15,9 +15,11 @@ use std::time::Duration;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::permission::Permission;
-use charter_policy::analysis::{Options, prove};
+use charter_policy::analysis::cache::ProofCache;
+use charter_policy::analysis::{Options, prove, prove_for_gate};
 use charter_policy::diff::widens;
 use charter_policy::solver::{Limits, Solver};
+use secrecy::SecretSlice;
 use tempfile::TempDir;
 
 const ROUNDS: usize = 3;
@@ -59,6 +61,9 @@ fn main() {
             folder.path(),
             false,
         );
+    }
+    for grants in [Grants::ToPrincipals, Grants::ByPermission] {
+        edits_of_5_000(&clock, &solver, grants);
     }
     println!("{:<44} {:>8} {:>10}", "diffs", "seconds", "questions");
     let old = Snapshot::load(&shipped).expect("a good folder");
@@ -118,6 +123,62 @@ fn main() {
             folder.path(),
         );
     }
+}
+
+/// As the gate proves: the first time, and after edits, when most of it is remembered.
+fn edits_of_5_000(clock: &SystemClock, solver: &Solver, grants: Grants) {
+    let (folder, kept) = (generated(5_000, grants), TempDir::new().expect("a folder"));
+    let cache = ProofCache {
+        dir: kept.path().join("proofs"),
+        key: SecretSlice::from(vec![7; 32]),
+        read_only: false,
+    };
+    let options = Options {
+        // As the service gives a folder of that size: see `policies.check_timeout_per_policy`.
+        limits: Limits {
+            whole: Duration::from_mins(5),
+            ..Limits::default()
+        },
+        shadows: false,
+    };
+    let row = |title: &str| {
+        let snapshot = Snapshot::load(folder.path()).expect("a good folder");
+        let started = clock.monotonic();
+        let proved = prove_for_gate(&snapshot, None, solver, &options, Some(&cache), clock);
+        let seconds = clock.monotonic().saturating_sub(started).as_secs_f64();
+        let (proofs, verdict) = match &proved {
+            Ok(proofs) => (proofs, "proved"),
+            Err(refused) => (&*refused.proofs, "not proved"),
+        };
+        let (title, questions) = (format!("5,000 {grants:?}, {title}"), proofs.questions);
+        println!("{title:<44} {seconds:>8.2} {questions:>10} {verdict:>10}");
+    };
+    row("the first time");
+    let permit = "@id(\"grant.500\")\npermit";
+    let forbid = permit.replace("permit", "forbid");
+    edit(folder.path(), "grants.cedar", permit, &forbid);
+    row("a permit made a forbid");
+    edit(folder.path(), "grants.cedar", &forbid, permit);
+    edit(
+        folder.path(),
+        "grants.cedar",
+        "@id(\"grant.77\")",
+        "@id(\"edited\")",
+    );
+    edit(
+        folder.path(),
+        "grants.cedar",
+        "203.0.113.44/32",
+        "203.0.113.0/24",
+    );
+    let principal = |number: u32| format!("\"sa-{number:026}\"");
+    edit(
+        folder.path(),
+        "grants.cedar",
+        &principal(400),
+        &principal(7),
+    );
+    row("permits edited");
 }
 
 fn compare(title: &str, clock: &SystemClock, solver: &Solver, old: &Snapshot, new: &Path) {

@@ -43,6 +43,12 @@ pub(crate) struct Bare {
     child: Child,
 }
 
+impl Bare {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
 impl Drop for Bare {
     fn drop(&mut self) {
         self.child.kill().ok();

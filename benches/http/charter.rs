@@ -7,9 +7,32 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// How a service is started.
+#[derive(Clone, Copy)]
+pub(crate) struct Start<'a> {
+    pub(crate) program: &'a Path,
+    /// As the environment gives them.
+    pub(crate) settings: &'a [(&'a str, &'a str)],
+    /// Standard error is a pipe that nobody reads.
+    pub(crate) unread_log: bool,
+}
+
+impl Default for Start<'_> {
+    /// This build, as it comes.
+    fn default() -> Self {
+        Self {
+            program: Path::new(env!("CARGO_BIN_EXE_charter")),
+            settings: &[],
+            unread_log: false,
+        }
+    }
+}
+
 /// A running `charter serve --demo` on a directory of its own.
 pub(crate) struct Charter {
     pub(crate) host: String,
+    /// Where operators reach it.
+    pub(crate) operations: String,
     child: Child,
     demo_env: String,
     directory: tempfile::TempDir,
@@ -24,15 +47,53 @@ impl Charter {
 
     /// With these settings, as the environment gives them.
     pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
+        let start = Start {
+            settings,
+            ..Start::default()
+        };
+        Self::try_start(start).expect("it starts; run it by hand to see why not")
+    }
+
+    /// `None` if it does not start so.
+    pub(crate) fn try_start(start: Start<'_>) -> Option<Self> {
         let directory = tempfile::tempdir().expect("a directory");
-        let (child, host) = spawn_with(directory.path(), settings);
+        let (child, [host, operations]) = spawn(directory.path(), start)?;
         let file = directory.path().join("demo.env");
-        Self {
+        Some(Self {
             host,
+            operations,
             child,
             demo_env: std::fs::read_to_string(file).expect("demo.env"),
             directory,
-        }
+        })
+    }
+
+    /// What an operator's command on its data directory prints.
+    pub(crate) fn command(&self, arguments: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_charter"))
+            .args(arguments)
+            .env("CHARTER__DATA_DIR", self.directory.path())
+            .output()
+            .expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// Stops it as an operator does: how long that took.
+    pub(crate) fn stop(&mut self) -> Duration {
+        let started = Instant::now();
+        terminate(&mut self.child);
+        started.elapsed()
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its data directory.
+    pub(crate) fn data(&self) -> &Path {
+        self.directory.path()
     }
 
     /// A value of `demo.env`.
@@ -52,23 +113,24 @@ impl Charter {
         self.directory.path().join("charter.db")
     }
 
-    fn signed_get(&self, host: &str) -> Vec<u8> {
-        let value = |name| self.demo_value(name);
-        signed_get(
-            &value("CHARTER_ACCESS_KEY"),
-            &value("CHARTER_SECRET_KEY"),
-            host,
-        )
+    /// The demo's key with that prefix in `demo.env`.
+    pub(crate) fn client(&self, prefix: &str) -> Client {
+        Client {
+            access_key: self.demo_value(&format!("{prefix}_ACCESS_KEY")),
+            secret_key: self.demo_value(&format!("{prefix}_SECRET_KEY")),
+        }
     }
 
     /// Freshly signed `GET /organizations/info`, each with a nonce of its own.
     pub(crate) fn signed_requests(&self, count: usize, host: &str) -> Vec<Vec<u8>> {
-        (0..count).map(|_| self.signed_get(host)).collect()
+        let client = self.client("CHARTER");
+        let signed = || client.request("GET", "/organizations/info", "", host);
+        (0..count).map(|_| signed()).collect()
     }
 
     /// The body of one answer.
     pub(crate) fn answer_once(&self) -> String {
-        let request = self.signed_get(&self.host);
+        let request = self.signed_requests(1, &self.host).concat();
         let answer = exchange(&self.host, &request).expect("an answer");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         answer.split_once("\r\n\r\n").expect("a body").1.to_owned()
@@ -81,13 +143,7 @@ impl Charter {
 
     /// Processor time that it has used, all its threads together, in seconds.
     pub(crate) fn processor_seconds(&self) -> f64 {
-        let path = format!("/proc/{}/stat", self.child.id());
-        let stat = std::fs::read_to_string(path).expect("a live process");
-        let (_, fields) = stat.rsplit_once(')').expect("a name");
-        // Fields 14 and 15, in hundredths of a second; the name is the second.
-        let used = fields.split_whitespace().skip(11).take(2);
-        let ticks: f64 = used.filter_map(|it| it.parse::<f64>().ok()).sum();
-        ticks / 100.0
+        processor_seconds(&format!("/proc/{}/stat", self.child.id()))
     }
 
     pub(crate) fn resident_kib(&self) -> u64 {
@@ -105,19 +161,20 @@ impl Drop for Charter {
 /// Time from the start of the process to its first answer, on an existing database; and memory then.
 pub(crate) fn start_up() {
     let directory = tempfile::tempdir().expect("a directory");
-    drop(Stopped(spawn(directory.path()).0));
+    let start = || spawn(directory.path(), Start::default()).expect("it starts");
+    terminate(&mut start().0);
     let mut times = Vec::new();
     let mut resident = 0;
     for _ in 0..9 {
         let started = Instant::now();
-        let (child, host) = spawn(directory.path());
+        let (mut child, [host, _]) = start();
         let request = format!("GET /healthz HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         while exchange(&host, request.as_bytes()).is_none() {
             std::thread::sleep(Duration::from_millis(1));
         }
         times.push(started.elapsed());
         resident = resident_kib(child.id());
-        drop(Stopped(child));
+        terminate(&mut child);
     }
     times.sort();
     println!(
@@ -128,70 +185,89 @@ pub(crate) fn start_up() {
     println!("resident memory at rest: {resident} KiB");
 }
 
-struct Stopped(Child);
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        Command::new("kill")
-            .args(["-TERM", &self.0.id().to_string()])
-            .status()
-            .ok();
-        self.0.wait().ok();
-    }
+fn terminate(child: &mut Child) {
+    Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .ok();
+    child.wait().ok();
 }
 
-fn spawn(directory: &Path) -> (Child, String) {
-    spawn_with(directory, &[])
-}
-
-fn spawn_with(directory: &Path, settings: &[(&str, &str)]) -> (Child, String) {
-    let log = std::fs::File::create(directory.join("log")).expect("a file");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_charter"))
+/// The process and where it listens, for clients and for operators; `None` if it ends instead.
+fn spawn(directory: &Path, start: Start<'_>) -> Option<(Child, [String; 2])> {
+    let log = if start.unread_log {
+        Stdio::piped()
+    } else {
+        let file = std::fs::File::create(directory.join("log"));
+        file.expect("a file").into()
+    };
+    let mut child = Command::new(start.program)
         .args(["serve", "--demo"])
         .env("CHARTER__DATA_DIR", directory)
         .env("CHARTER__SERVER__LISTEN", "127.0.0.1:0")
         .env("CHARTER__SERVER__OPS_LISTEN", "127.0.0.1:0")
-        .envs(settings.iter().copied())
+        .envs(start.settings.iter().copied())
         .stdout(Stdio::piped())
         .stderr(log)
         .spawn()
-        .expect("charter starts");
+        .expect("it runs");
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let host = lines
-        .by_ref()
-        .find_map(|line| {
-            let line = line.expect("utf-8");
-            let (_, rest) = line.split_once("http://")?;
-            Some(rest.split([' ', ',', '/']).next()?.to_owned())
-        })
-        .expect("the line with the address");
+    let Some(Ok(line)) = lines.next() else {
+        child.wait().ok();
+        return None;
+    };
+    let mut addresses = line.split("http://").skip(1).map(|rest| {
+        let address = rest.split([' ', ',']).next();
+        address.expect("an address").to_owned()
+    });
+    let addresses = [(); 2].map(|()| addresses.next().expect("two addresses"));
     // Keep reading, or the pipe fills up.
     std::thread::spawn(move || lines.for_each(drop));
-    (child, host)
+    Some((child, addresses))
 }
 
-fn signed_get(access_key: &str, secret_key: &str, host: &str) -> Vec<u8> {
-    let date = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let nonce = format!(
-        "bench-{}-{:012}",
-        std::process::id(),
-        NONCE.fetch_add(1, Ordering::Relaxed)
-    );
-    let signed = signing::Request {
-        method: "GET",
-        target: "/organizations/info",
-        body: b"",
-        date: &date,
-        nonce: &nonce,
+/// Who signs requests.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) access_key: String,
+    pub(crate) secret_key: String,
+}
+
+impl Client {
+    /// The headers of a request, freshly signed.
+    pub(crate) fn sign(&self, method: &str, target: &str, body: &str) -> Vec<(String, String)> {
+        let date = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let nonce = NONCE.fetch_add(1, Ordering::Relaxed);
+        let nonce = format!("bench-{}-{nonce:012}", std::process::id());
+        let signed = signing::Request {
+            method,
+            target,
+            body: body.as_bytes(),
+            date: &date,
+            nonce: &nonce,
+        }
+        .sign(&self.access_key, &signing::Key::new(&self.secret_key))
+        .expect("signed");
+        let pairs = signed.pairs().into_iter();
+        pairs
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
     }
-    .sign(access_key, &signing::Key::new(secret_key))
-    .expect("signed");
-    let mut text = format!("GET /organizations/info HTTP/1.1\r\nhost: {host}\r\n");
-    for (name, value) in signed.pairs() {
-        text.extend([name, ": ", value, "\r\n"]);
+
+    /// A whole request, freshly signed.
+    pub(crate) fn request(&self, method: &str, target: &str, body: &str, host: &str) -> Vec<u8> {
+        let mut text = format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\n");
+        for (name, value) in self.sign(method, target, body) {
+            text.extend([&name, ": ", &value, "\r\n"]);
+        }
+        if !body.is_empty() {
+            let length = body.len().to_string();
+            let json = "content-type: application/json\r\ncontent-length: ";
+            text.extend([json, &length, "\r\n"]);
+        }
+        text.extend(["\r\n", body]);
+        text.into_bytes()
     }
-    text.push_str("\r\n");
-    text.into_bytes()
 }
 
 fn exchange(host: &str, request: &[u8]) -> Option<String> {
@@ -215,16 +291,25 @@ fn exchange(host: &str, request: &[u8]) -> Option<String> {
 }
 
 fn resident_kib(process: u32) -> u64 {
-    std::fs::read_to_string(format!("/proc/{process}/status"))
-        .ok()
-        .and_then(|status| {
-            status.lines().find_map(|line| {
-                line.strip_prefix("VmRSS:")?
-                    .trim()
-                    .trim_end_matches(" kB")
-                    .parse()
-                    .ok()
-            })
-        })
-        .unwrap_or(0)
+    memory_kib(process, "VmRSS:")
+}
+
+/// A line of the process's status.
+pub(crate) fn memory_kib(process: u32, line_start: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let value = status
+        .lines()
+        .find_map(|line| line.strip_prefix(line_start));
+    let number = value.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
+    number.unwrap_or(0)
+}
+
+/// Processor time that a process or thread has used, by its `stat` file.
+pub(crate) fn processor_seconds(stat: &str) -> f64 {
+    let stat = std::fs::read_to_string(stat).expect("a live process");
+    let (_, fields) = stat.rsplit_once(')').expect("a name");
+    // Fields 14 and 15, in hundredths of a second; the name is the second.
+    let used = fields.split_whitespace().skip(11).take(2);
+    let ticks: f64 = used.filter_map(|it| it.parse::<f64>().ok()).sum();
+    ticks / 100.0
 }

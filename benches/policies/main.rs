@@ -1,7 +1,7 @@
 //! What thousands of policies cost the requests: the signed read under 10 and under 10,000 of them,
-//! and while 10,000 are exchanged for others.
+//! while 10,000 are exchanged for others, and until a stop among them is in force.
 //!
-//! `cargo bench --bench policies`: read the ratios; absolute numbers are this machine's.
+//! `cargo bench --bench policies`, or `-- stops` for the last alone: read the ratios; absolute numbers are this machine's.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(
@@ -14,28 +14,39 @@
 
 #[expect(dead_code, reason = "other benchmarks use more of it")]
 #[path = "../http/charter.rs"]
-mod charter_process;
+mod charter;
 mod generated;
 #[path = "../http/load.rs"]
 mod load;
+#[expect(dead_code, reason = "other benchmarks use more of it")]
+#[path = "../portal/person.rs"]
+mod person;
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use charter_process::Charter;
+use charter::Charter;
 use generated::generated;
 use load::Measured;
 
 const ROUNDS: usize = 5;
 const CONNECTIONS: usize = 32;
 const REQUESTS: usize = 20_000;
+const STOPS: usize = 3;
 
 fn main() {
-    let few = generated(10, true);
     let many = generated(10_000, true);
-    sizes(few.path(), many.path());
-    exchange(many.path());
+    if !std::env::args().any(|argument| argument == "stops") {
+        let few = generated(10, true);
+        sizes(few.path(), many.path());
+        exchange(many.path());
+    }
+    for _ in 0..STOPS {
+        stop(many.path());
+    }
 }
 
 fn serve(policies: &Path) -> Charter {
@@ -85,7 +96,8 @@ fn exchange(folder: &Path) {
     let server = serve(folder);
     read(&server, REQUESTS);
     let before: Vec<Measured> = (0..ROUNDS).map(|_| read(&server, REQUESTS)).collect();
-    let text = "@id(\"another\")\nforbid (principal is User, action, resource);\n";
+    // Not a forbid: that would be in force before it is checked.
+    let text = "@id(\"another\")\npermit (principal == ServiceAccount::\"sa-00000000000000000000000001\", action, resource);\n";
     fs::write(folder.join("another.cedar"), text).expect("an edit");
     let edited = Instant::now();
     let mut during = Vec::new();
@@ -116,6 +128,45 @@ fn exchange(folder: &Path) {
         during / before,
         worst / before
     );
+}
+
+/// A file with one forbid is put into the folder while requests go on without a pause.
+fn stop(folder: &Path) {
+    let server = serve(folder);
+    let manager = server.client("CHARTER_MANAGER");
+    let is_denied = || {
+        let request = manager.request("GET", "/organizations/info", "", &server.host);
+        person::exchange(&server.host, &request)
+            .status
+            .contains("403")
+    };
+    let over = AtomicBool::new(false);
+    let file = folder.join("stop.cedar");
+    thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let mut odd = 0;
+            while !over.load(Ordering::Relaxed) {
+                odd += read(&server, REQUESTS).unexpected;
+            }
+            odd
+        });
+        thread::sleep(Duration::from_secs(2));
+        assert!(!is_denied());
+        let text = "@id(\"stop\")\nforbid (principal in Permission::\"accounts:ListAccounts\", action, resource);\n";
+        fs::write(&file, text).expect("a stop");
+        let written = Instant::now();
+        while !is_denied() {
+            assert!(written.elapsed() < Duration::from_mins(5), "never in force");
+            thread::sleep(Duration::from_millis(10));
+        }
+        let taken = written.elapsed();
+        over.store(true, Ordering::Relaxed);
+        let odd = load.join().expect("it ends");
+        println!(
+            "a stop among 10,000 policies is in force after {taken:.2?} under full load; other answers: {odd}"
+        );
+    });
+    fs::remove_file(file).expect("the stop is taken back");
 }
 
 fn median(values: &mut [f64]) -> f64 {

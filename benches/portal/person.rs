@@ -1,6 +1,6 @@
 //! The demo's owner, over HTTP.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use crate::charter::Charter;
@@ -15,7 +15,9 @@ pub(crate) struct Person {
 /// An answer with `content-length`.
 pub(crate) struct Answer {
     pub(crate) status: String,
-    pub(crate) cookie: Option<String>,
+    pub(crate) refresh_token: Option<String>,
+    /// The browser's name, by which it is known again.
+    pub(crate) device: Option<String>,
     pub(crate) body: String,
 }
 
@@ -25,7 +27,7 @@ impl Person {
             server.demo_value("CHARTER_PORTAL_EMAIL"),
             server.demo_value("CHARTER_PORTAL_PASSWORD"),
         );
-        let answer = exchange(&server.host, &login(&email, &password, &server.host));
+        let answer = exchange(&server.host, &login(&email, &password, "", &server.host));
         assert!(answer.status.contains("200"), "{}", answer.body);
         let json: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
         Self {
@@ -46,12 +48,13 @@ impl Person {
     }
 }
 
-pub(crate) fn login(email: &str, password: &str, host: &str) -> Vec<u8> {
+/// With these header lines besides.
+pub(crate) fn login(email: &str, password: &str, headers: &str, host: &str) -> Vec<u8> {
     let body = serde_json::json!({"email": email, "password": password}).to_string();
     let length = body.len();
     format!(
         "POST /api/auth/login HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
-         content-length: {length}\r\n\r\n{body}"
+         content-length: {length}\r\n{headers}\r\n{body}"
     )
     .into()
 }
@@ -66,17 +69,28 @@ pub(crate) fn refresh(cookie: &str, host: &str) -> Vec<u8> {
 
 pub(crate) fn exchange(host: &str, request: &[u8]) -> Answer {
     let stream = TcpStream::connect(host).expect("connected");
-    exchange_on(&mut BufReader::new(stream), request)
+    exchange_on(&mut BufReader::new(stream), request).expect("an answer")
 }
 
 /// On a connection that is kept.
-pub(crate) fn exchange_on(connection: &mut BufReader<TcpStream>, request: &[u8]) -> Answer {
-    connection.get_mut().write_all(request).expect("sent");
-    let (mut status, mut cookie, mut length) = (String::new(), None, 0);
-    connection.read_line(&mut status).expect("a status line");
+pub(crate) fn exchange_on(
+    connection: &mut BufReader<TcpStream>,
+    request: &[u8],
+) -> std::io::Result<Answer> {
+    connection.get_mut().write_all(request)?;
+    let mut answer = Answer {
+        status: String::new(),
+        refresh_token: None,
+        device: None,
+        body: String::new(),
+    };
+    let mut length = 0;
+    connection.read_line(&mut answer.status)?;
     loop {
         let mut line = String::new();
-        connection.read_line(&mut line).expect("a header");
+        if connection.read_line(&mut line)? == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
         let line = line.trim_end();
         if line.is_empty() {
             break;
@@ -85,15 +99,15 @@ pub(crate) fn exchange_on(connection: &mut BufReader<TcpStream>, request: &[u8])
         if name == "content-length" {
             length = value.parse().expect("a length");
         } else if name == "set-cookie" {
-            let pair = value.split(';').next().expect("a pair");
-            cookie = pair.strip_prefix("refresh_token=").map(str::to_owned);
+            match value.split(['=', ';']).collect::<Vec<_>>()[..] {
+                ["refresh_token", value, ..] => answer.refresh_token = Some(value.to_owned()),
+                ["device", value, ..] => answer.device = Some(value.to_owned()),
+                _ => {}
+            }
         }
     }
     let mut body = vec![0; length];
-    connection.read_exact(&mut body).expect("a body");
-    Answer {
-        status,
-        cookie,
-        body: String::from_utf8(body).expect("text"),
-    }
+    connection.read_exact(&mut body)?;
+    answer.body = String::from_utf8(body).expect("text");
+    Ok(answer)
 }

@@ -42,8 +42,8 @@ fn refreshes(server: &Charter) -> f64 {
     );
     let cookies: Vec<_> = (0..LANES)
         .map(|_| {
-            let answer = exchange(&server.host, &login(&email, &password, &server.host));
-            answer.cookie.expect("a cookie")
+            let answer = exchange(&server.host, &login(&email, &password, "", &server.host));
+            answer.refresh_token.expect("a cookie")
         })
         .collect();
     let began = Instant::now();
@@ -54,8 +54,9 @@ fn refreshes(server: &Charter) -> f64 {
                 stream.set_nodelay(true).expect("an option");
                 let mut connection = BufReader::new(stream);
                 for _ in 0..EACH {
-                    let answer = exchange_on(&mut connection, &refresh(&cookie, &server.host));
-                    cookie = answer.cookie.expect("a successor");
+                    let answer = exchange_on(&mut connection, &refresh(&cookie, &server.host))
+                        .expect("an answer");
+                    cookie = answer.refresh_token.expect("a successor");
                 }
             });
         }

@@ -1,6 +1,7 @@
 //! What is under way on one listener: requests being answered, answers that are not read yet, and
 //! whether clients are to be told that it stops.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -43,13 +44,13 @@ pub(super) struct InFlight<'a> {
     _gauge: Counted,
 }
 
-/// An answer's bytes, as long as any part of them is not on the wire.
-struct HeldAnswer {
+/// A piece of an answer; its share lives as long as any part of the answer is not on the wire.
+struct HeldPiece {
     bytes: Bytes,
-    _share: Share<ConnCtrl>,
+    _share: Arc<Share<ConnCtrl>>,
 }
 
-impl AsRef<[u8]> for HeldAnswer {
+impl AsRef<[u8]> for HeldPiece {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -105,15 +106,20 @@ impl Traffic {
         connection: &ConnCtrl,
         limits: AnswerLimits<'_>,
     ) {
-        let ResBody::Once(bytes) = &mut response.body else {
-            return;
+        // Salvo writes JSON in pieces of some kilobytes.
+        let pieces = match &mut response.body {
+            ResBody::Once(bytes) => std::slice::from_mut(bytes),
+            ResBody::Chunks(chunks) => chunks.make_contiguous(),
+            _ => return,
         };
-        let is_small = request.version() != Version::HTTP_2 && bytes.len() <= SMALL_ANSWER;
+        let length: usize = pieces.iter().map(Bytes::len).sum();
+        let is_small = request.version() != Version::HTTP_2 && length <= SMALL_ANSWER;
         if is_small || *request.method() == Method::HEAD {
             return;
         }
-        let own = if bytes.is_unique() { bytes.len() } else { 0 };
-        let seconds = u64::try_from(bytes.len() / SLOWEST_READER).unwrap_or(u64::MAX);
+        let unshared = pieces.iter().filter(|piece| piece.is_unique());
+        let own = unshared.map(Bytes::len).sum();
+        let seconds = u64::try_from(length / SLOWEST_READER).unwrap_or(u64::MAX);
         let now = Instant::now();
         let until = now + limits.stall + Duration::from_secs(seconds);
         let share = self.answers.open(connection.clone(), now, Some(until));
@@ -124,11 +130,13 @@ impl Traffic {
                 .render(limits.request_id, response);
             return;
         }
-        let held = HeldAnswer {
-            bytes: std::mem::take(bytes),
-            _share: share,
-        };
-        *bytes = Bytes::from_owner(held);
+        let share = Arc::new(share);
+        for piece in pieces {
+            *piece = Bytes::from_owner(HeldPiece {
+                bytes: std::mem::take(piece),
+                _share: Arc::clone(&share),
+            });
+        }
     }
 }
 

@@ -190,10 +190,11 @@ async fn large(response: &mut Response) {
     response.write_body(vec![b'x'; 64 << 20]).expect("a body");
 }
 
-/// Of one answer alone, as a list is.
+/// Of one answer alone, and in pieces of some kilobytes, as a list is.
 #[handler]
 async fn mebibyte(response: &mut Response) {
-    response.write_body(vec![b'x'; 1 << 20]).expect("a body");
+    response.render(Json("x".repeat((1 << 20) - 2)));
+    assert!(response.body.is_chunks());
 }
 
 #[handler]
