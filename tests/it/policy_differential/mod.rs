@@ -157,7 +157,7 @@ fn compare(folders: u64, questions: usize) -> Seen {
     thread::scope(|scope| {
         let start = |_| {
             as_in_the_service()
-                .spawn_scoped(scope, &work)
+                .spawn_scoped(scope, work)
                 .expect("a thread")
         };
         let running: Vec<_> = (0..cores).map(start).collect();
