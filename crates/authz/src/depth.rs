@@ -20,34 +20,38 @@ pub(super) fn depth(whole: &Expr) -> (usize, &Expr) {
         if depth > deepest.0 {
             deepest = (depth, expr);
         }
-        let mut push = |expr| open.push((depth + 1, expr));
-        match expr.expr_kind() {
-            ExprKind::Lit(_) | ExprKind::Var(_) | ExprKind::Slot(_) | ExprKind::Unknown(_) => {}
-            ExprKind::If {
-                test_expr,
-                then_expr,
-                else_expr,
-            } => [test_expr, then_expr, else_expr]
-                .into_iter()
-                .for_each(|expr| push(expr)),
-            ExprKind::And { left, right } | ExprKind::Or { left, right } => {
-                push(left);
-                push(right);
-            }
-            ExprKind::UnaryApp { arg, .. } => push(arg),
-            ExprKind::BinaryApp { arg1, arg2, .. } => {
-                push(arg1);
-                push(arg2);
-            }
-            ExprKind::GetAttr { expr, .. }
-            | ExprKind::HasAttr { expr, .. }
-            | ExprKind::ExtHasAttr { expr, .. }
-            | ExprKind::Like { expr, .. }
-            | ExprKind::Is { expr, .. } => push(expr),
-            ExprKind::ExtensionFunctionApp { args, .. } => args.iter().for_each(push),
-            ExprKind::Set(elements) => elements.iter().for_each(push),
-            ExprKind::Record(fields) => fields.values().for_each(push),
-        }
+        operands(expr, |operand| open.push((depth + 1, operand)));
     }
     deepest
+}
+
+/// Each expression that this one is made of.
+pub(crate) fn operands<'a>(expr: &'a Expr, mut each: impl FnMut(&'a Expr)) {
+    match expr.expr_kind() {
+        ExprKind::Lit(_) | ExprKind::Var(_) | ExprKind::Slot(_) | ExprKind::Unknown(_) => {}
+        ExprKind::If {
+            test_expr,
+            then_expr,
+            else_expr,
+        } => [test_expr, then_expr, else_expr]
+            .into_iter()
+            .for_each(|expr| each(expr)),
+        ExprKind::And { left, right } | ExprKind::Or { left, right } => {
+            each(left);
+            each(right);
+        }
+        ExprKind::UnaryApp { arg, .. } => each(arg),
+        ExprKind::BinaryApp { arg1, arg2, .. } => {
+            each(arg1);
+            each(arg2);
+        }
+        ExprKind::GetAttr { expr, .. }
+        | ExprKind::HasAttr { expr, .. }
+        | ExprKind::ExtHasAttr { expr, .. }
+        | ExprKind::Like { expr, .. }
+        | ExprKind::Is { expr, .. } => each(expr),
+        ExprKind::ExtensionFunctionApp { args, .. } => args.iter().for_each(each),
+        ExprKind::Set(elements) => elements.iter().for_each(each),
+        ExprKind::Record(fields) => fields.values().for_each(each),
+    }
 }

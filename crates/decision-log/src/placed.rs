@@ -5,6 +5,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -91,6 +92,8 @@ pub(super) struct Syncer {
     /// Since when something is not synced, by the monotonic clock.
     dirty_since: Option<Duration>,
     under_way: Arc<Mutex<()>>,
+    /// The last one has not succeeded, or not yet.
+    is_unsynced: Arc<AtomicBool>,
     status: Arc<Mutex<WriterStatus>>,
 }
 
@@ -100,6 +103,7 @@ impl Syncer {
             within,
             dirty_since: None,
             under_way: Arc::default(),
+            is_unsynced: Arc::default(),
             status,
         }
     }
@@ -109,12 +113,15 @@ impl Syncer {
         self.dirty_since.get_or_insert(now);
     }
 
-    pub(super) const fn is_dirty(&self) -> bool {
-        self.dirty_since.is_some()
+    pub(super) fn is_dirty(&self) -> bool {
+        self.dirty_since.is_some() || self.is_unsynced.load(Ordering::Relaxed)
     }
 
     /// Syncs if it is time.
     pub(super) fn tick(&mut self, files: &Files, now: Duration) {
+        if self.is_unsynced.load(Ordering::Relaxed) && !self.under_way.is_locked() {
+            self.wrote(now);
+        }
         let Some(since) = self.dirty_since else {
             return;
         };
@@ -129,6 +136,8 @@ impl Syncer {
     /// Syncs the file, then the head that attests it.
     pub(super) fn sync(&self, files: &Files) {
         let (under_way, status) = (Arc::clone(&self.under_way), Arc::clone(&self.status));
+        let is_unsynced = Arc::clone(&self.is_unsynced);
+        is_unsynced.store(true, Ordering::Relaxed);
         let name = files.current.name();
         let parts = files
             .open
@@ -140,6 +149,7 @@ impl Syncer {
                 .spawn(move || {
                     let _under_way = under_way.lock();
                     let synced = file.sync_data().and_then(|()| head.sync_data());
+                    is_unsynced.store(synced.is_err(), Ordering::Relaxed);
                     note(&status, &name, synced);
                 })
         });

@@ -103,7 +103,10 @@ impl Directory {
     ) -> Result<Journal, ReadError> {
         let path = self.journal_path(id);
         if path.try_exists()? {
-            return Journal::reopen(&path, id, fingerprints, each);
+            let journal = Journal::reopen(&path, id, fingerprints, each)?;
+            // Whoever made it may have failed to make its name durable.
+            self.handle.sync_all()?;
+            return Ok(journal);
         }
         let temporary = self.path.join(TEMPORARY);
         let journal = Journal::create(&temporary, id, fingerprints)?;
@@ -143,4 +146,29 @@ pub(super) fn read_state(directory: &Path) -> io::Result<Option<Left>> {
 /// Makes the names in a directory durable.
 fn sync_names(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretBox;
+
+    use super::*;
+
+    #[test]
+    fn a_half_minute_whose_mark_is_not_durable_does_not_open() {
+        let place = tempfile::tempdir().expect("a directory");
+        let mut directory = Directory::open(place.path()).expect("a directory");
+        let fingerprints = Fingerprints::new(&SecretBox::new(Box::new([7; 32])));
+        let id = HalfMinute(58_000_000);
+        // Nobody can sync that.
+        let null = File::open("/dev/null").expect("a device");
+        let handle = std::mem::replace(&mut directory.handle, null);
+        for _ in 0..2 {
+            let refused = directory.open_journal(id, &fingerprints, drop);
+            assert!(matches!(refused, Err(ReadError::Io(_))));
+        }
+        directory.handle = handle;
+        let opened = directory.open_journal(id, &fingerprints, drop);
+        assert!(opened.is_ok());
+    }
 }

@@ -8,6 +8,9 @@ use crate::source::Source;
 
 /// The deepest nesting of brackets, and the most `if`s in one policy.
 const MAX_NESTING: usize = 64;
+/// The deepest `is` within what another is asked of. Cedar takes `x is T in y` for `x is T && x in y`, and
+/// its parser already goes through both: each level doubles its time.
+const MAX_TESTS: usize = 8;
 /// The longest policy, in bytes: the same limit as Amazon Verified Permissions has.
 const MAX_POLICY_BYTES: usize = 10_000;
 
@@ -29,6 +32,7 @@ pub(super) fn check(source: &Source, language: Language) -> Vec<Fault> {
         faults: Vec::new(),
         depth: 0,
         ifs: 0,
+        tests: Vec::new(),
         statement: None,
         too_deep: false,
     };
@@ -69,10 +73,20 @@ struct Scan<'a> {
     faults: Vec<Fault>,
     depth: usize,
     ifs: usize,
+    /// For each open bracket.
+    tests: Vec<Tests>,
     /// Where the current policy starts.
     statement: Option<usize>,
     /// Reported once a policy: one policy of a thousand brackets is one mistake.
     too_deep: bool,
+}
+
+/// How deep `is` lies within what `is` is asked of, between two brackets.
+#[derive(Default)]
+struct Tests {
+    most: usize,
+    /// In the operand at hand.
+    here: usize,
 }
 
 impl Scan<'_> {
@@ -109,10 +123,9 @@ impl Scan<'_> {
                 }
                 b'(' | b'[' | b'{' => self.open(at),
                 b'<' if self.language == Language::Schema => self.open(at),
-                b')' | b']' | b'}' => self.depth = self.depth.saturating_sub(1),
-                b'>' if self.language == Language::Schema => {
-                    self.depth = self.depth.saturating_sub(1);
-                }
+                b')' | b']' | b'}' => self.close(),
+                b'>' if self.language == Language::Schema => self.close(),
+                b'&' | b'|' | b',' => self.end_operand(),
                 b';' if self.depth == 0 => self.end_statement(at),
                 _ => {}
             }
@@ -126,28 +139,65 @@ impl Scan<'_> {
 
     fn open(&mut self, at: usize) {
         self.depth += 1;
+        self.tests.push(Tests::default());
         if self.depth > MAX_NESTING {
             self.report_depth(at);
         }
     }
 
+    fn close(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+        self.end_operand();
+        if let (Some(inner), Some(outer)) = (self.tests.pop(), self.tests.last_mut()) {
+            outer.here = outer.here.max(inner.most);
+        }
+    }
+
+    fn end_operand(&mut self) {
+        if let Some(tests) = self.tests.last_mut() {
+            tests.most = tests.most.max(std::mem::take(&mut tests.here));
+        }
+    }
+
     fn word(&mut self, word: &mut String, end: usize) {
-        if word == "if" {
-            self.ifs += 1;
-            if self.ifs > MAX_NESTING {
-                self.report_depth(end.saturating_sub(2));
+        let at = end.saturating_sub(word.len());
+        match word.as_str() {
+            "if" => {
+                self.ifs += 1;
+                self.end_operand();
+                if self.ifs > MAX_NESTING {
+                    self.report_depth(at);
+                }
             }
+            "then" | "else" => self.end_operand(),
+            "is" => self.test(at),
+            _ => {}
         }
         word.clear();
     }
 
+    fn test(&mut self, at: usize) {
+        let Some(tests) = self.tests.last_mut() else {
+            return;
+        };
+        tests.here += 1;
+        if tests.here > MAX_TESTS {
+            let fault = Fault::new(format!(
+                "`is` within what `is` is asked of, more than {MAX_TESTS} levels deep"
+            ));
+            self.report(fault.help("ask for the type once, and go on with `&&`"), at);
+        }
+    }
+
     fn report_depth(&mut self, at: usize) {
+        let fault = Fault::new(format!("nested more than {MAX_NESTING} levels deep"));
+        let help = "split it into several policies or flatten it with `&&` and `||`";
+        self.report(fault.help(help), at);
+    }
+
+    fn report(&mut self, fault: Fault, at: usize) {
         if !std::mem::replace(&mut self.too_deep, true) {
-            self.faults.push(
-                Fault::new(format!("nested more than {MAX_NESTING} levels deep"))
-                    .help("split it into several policies or flatten it with `&&` and `||`")
-                    .at(self.source, at, 1),
-            );
+            self.faults.push(fault.at(self.source, at, 1));
         }
     }
 
@@ -198,6 +248,26 @@ mod tests {
         let sets = "Set<".repeat(65);
         assert_eq!(faults(&sets, Language::Schema).len(), 1);
         assert!(faults(&"a < b && ".repeat(65), Language::Policies).is_empty());
+    }
+
+    #[test]
+    fn types_are_asked_for_within_each_other_only_so_often() {
+        for (open, close) in [
+            ("(", " is T in y)"),
+            ("((if ", " is T in y then x else x) is T in y)"),
+            ("{a: [1, ", "].contains(x)} is T in y"),
+        ] {
+            let nested = |levels: usize| {
+                let nested = format!("{}x{}", open.repeat(levels), close.repeat(levels));
+                faults(&format!("when {{ {nested} }}"), Language::Policies)
+            };
+            assert!(nested(3).is_empty(), "{open}{close}");
+            assert_eq!(nested(9).len(), 1, "{open}{close}");
+        }
+        let beside = "x is T in y && (x is T in y || [x is T, if x is T then x else x])";
+        let beside = vec![beside; 40].join(" && ");
+        let text = format!("when {{ {beside} }}");
+        assert!(faults(&text, Language::Policies).is_empty());
     }
 
     #[test]

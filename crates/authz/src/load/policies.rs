@@ -99,6 +99,10 @@ impl Policies {
         }
         for (start, policy) in in_order {
             let (start, length) = first_line(source, Some(start));
+            if let Some(fault) = expressions::too_costly(policy, source, (start, length)) {
+                faults.push(fault);
+                continue;
+            }
             faults.extend(expressions::check(policy, source, (start, length)));
             let id = self.id_of(policy).unwrap_or_else(|fault| {
                 faults.push(fault.at(source, start, length));
