@@ -12,6 +12,7 @@
     reason = "a benchmark that cannot prepare has nothing to measure, and measures real time"
 )]
 
+#[expect(dead_code, reason = "what the other benchmarks use of it")]
 #[path = "../http/bare.rs"]
 mod bare;
 #[path = "../http/charter.rs"]

@@ -14,7 +14,7 @@ use std::thread;
 
 use cedar_policy::{Authorizer, Effect, Request, Response};
 use charter_authz::decision::{Decision, Denial, Outcome};
-use charter_authz::engine::STACK_BYTES;
+use charter_authz::depth::STACK_BYTES;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use rand::rngs::StdRng;

@@ -5,10 +5,10 @@ use super::subject::{SEEN, Subject};
 
 /// What is seen of a policy on one kind of request, as it is kept.
 pub(super) mod seen {
-    pub(in super::super) const LOOKED: u8 = 1;
-    pub(in super::super) const MAY_MATCH: u8 = 2;
-    pub(in super::super) const ALWAYS_MATCHES: u8 = 4;
-    pub(in super::super) const MAY_FAIL: u8 = 8;
+    pub(crate) const LOOKED: u8 = 1;
+    pub(crate) const MAY_MATCH: u8 = 2;
+    pub(crate) const ALWAYS_MATCHES: u8 = 4;
+    pub(crate) const MAY_FAIL: u8 = 8;
 }
 
 /// What one kind of request shows.
