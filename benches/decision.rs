@@ -18,7 +18,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use charter_authz::principal::Principal;
-use charter_authz::question::{Question, Resource};
+use charter_authz::question::Question;
+use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::permission::Permission;

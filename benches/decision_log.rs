@@ -167,7 +167,7 @@ fn decide(
             tells_id: false,
         };
         let own =
-            charter_authz::question::Resource::Organization(principal.caller().organization());
+            charter_authz::resource::Resource::Organization(principal.caller().organization());
         recorder
             .decide(snapshot, by, Permission::GetOrganization, own)
             .expect("on record");

@@ -69,6 +69,7 @@ fn main() {
                 argument().expect("its policies"),
             );
         }
+        #[expect(clippy::panic, reason = "a wrong argument ends the benchmark")]
         Some(other) => panic!("`{other}` is none of this benchmark's arguments"),
     }
 }

@@ -9,12 +9,28 @@ use tokio_util::task::TaskTracker;
 use charter_domain::confirmed_clock::{ConfirmedClock, Unconfirmed};
 use charter_http::state::State;
 
-use super::{App, FLUSH_INTERVAL, provision};
+use super::assembly::App;
+use super::provision;
+
+/// How often what is pending is written to the store.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
 const FORGET_INTERVAL: Duration = Duration::from_hours(1);
 /// How long what is over stays in the database: a spent refresh token for longer than its successor
 /// lives, so that its use is noticed.
 const KEPT: Duration = Duration::from_hours(31 * 24);
+
+impl App {
+    /// What drops things for their age.
+    #[must_use]
+    pub fn expiry(&self) -> Expiry {
+        Expiry {
+            state: Arc::clone(&self.state),
+            clock: Arc::clone(&self.confirmed),
+            unverified_expire_after: self.unverified_expire_after,
+        }
+    }
+}
 
 /// Starts the work; it ends with the token, after a last flush.
 pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::settings;
 use crate::telemetry::metrics::momentary;
-use charter_authn::replay::ReplayGuard;
+use charter_authn::nonces::ReplayGuard;
 use charter_budgets::{Budgets, Near, Resource, Share, nearest};
 use charter_domain::clock::Clock;
 use charter_domain::id::OrganizationId;

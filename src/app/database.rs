@@ -10,7 +10,8 @@ use secrecy::ExposeSecret as _;
 use sha2::Sha256;
 use tokio::time::Instant;
 
-use super::{StartError, sealer};
+use super::keys::sealer;
+use super::start_error::StartError;
 use crate::settings::Settings;
 use crate::settings::keys::{Key, Keys};
 use charter_authn::secrets::Binding;

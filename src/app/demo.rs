@@ -6,8 +6,9 @@ use std::{fs, io};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use charter_authn::mint::KeyMint;
-use charter_authn::password::{self, Workspace};
+use charter_authn::secrets::password;
+use charter_authn::secrets::password::Workspace;
+use charter_authn::signed::mint::KeyMint;
 use charter_domain::account::Account;
 use charter_domain::audit::Provenance;
 use charter_domain::caller::Scope;

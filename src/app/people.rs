@@ -10,24 +10,25 @@ use url::{Host, Url};
 
 use crate::settings::Settings;
 use crate::settings::keys::{Key, Keys};
-use charter_authn::access_token::AccessTokens;
-use charter_authn::attempts::{SignInAttempts, SlidingLimit};
-use charter_authn::device::DeviceKeys;
-use charter_authn::link_mails::LinkMails;
-use charter_authn::opaque_token::SuccessorKeys;
-use charter_authn::password_pool::PasswordPool;
-use charter_authn::portal_user::{Limits, Parts, PortalUsers};
-use charter_authn::rate_limit::RateLimits;
+use charter_authn::limits::rate_limit::RateLimits;
+use charter_authn::limits::{SignInAttempts, SlidingLimit};
 use charter_authn::secrets::Sealer;
+use charter_authn::secrets::access_token::AccessTokens;
+use charter_authn::secrets::device::DeviceKeys;
+use charter_authn::secrets::opaque_token::SuccessorKeys;
+use charter_authn::secrets::password_pool::PasswordPool;
+use charter_authn::users::link_mails::LinkMails;
+use charter_authn::users::{Limits, Parts, PortalUsers};
 use charter_budgets::Budgets;
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
-use charter_http::origin::Origins;
+use charter_http::edge::origin::Origins;
 use charter_mail::{Composer, Sender, Transport};
 use charter_store::Store;
 
-use super::StartError;
+use super::keys::sealer;
+use super::start_error::StartError;
 
 const HOUR: Duration = Duration::from_hours(1);
 const QUARTER_HOUR: Duration = Duration::from_mins(15);
@@ -182,7 +183,7 @@ pub fn link_mails(
     if settings.portal.base_url.is_none() && settings.server.listen.port() == 0 {
         return Err(StartError::NoBaseUrl);
     }
-    let sealer = Arc::new(super::sealer(keys)?);
+    let sealer = Arc::new(sealer(keys)?);
     Ok(BaseUrl::parse(&base_url)?.links(&sealer, clock, entropy))
 }
 

@@ -3,7 +3,7 @@
 
 use secrecy::SecretString;
 
-use charter_authn::mint::KeyMint;
+use charter_authn::signed::mint::KeyMint;
 use charter_domain::access_key::AccessKey;
 use charter_domain::account::Account;
 use charter_domain::audit::Provenance;

@@ -6,7 +6,7 @@ use secrecy::SecretBox;
 
 use crate::settings::keys::Keys;
 use crate::settings::{ReplayStore, Settings};
-use charter_authn::replay::{Config, Pending, ReplayGuard};
+use charter_authn::nonces::{Config, Pending, ReplayGuard};
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
 use charter_store::Store;

@@ -10,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::settings::{LoggedRequests, Settings};
-use charter_http::body::{BodyLimits, BodyMemory};
-use charter_http::listen::{self, Bound};
-use charter_http::request_log::RequestLog;
+use charter_http::edge::body_limits::{BodyLimits, BodyMemory};
+use charter_http::edge::listen::{self, Bound};
+use charter_http::edge::request_log::RequestLog;
+use charter_http::edge::service::{Edge, EdgeConfig};
 use charter_http::router;
-use charter_http::service::{Edge, EdgeConfig};
 
 use super::{App, StartError, background, open_files};
 

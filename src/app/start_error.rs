@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::settings::error::SettingsError;
-use charter_authn::{access_token, password, password_pool, replay, secrets};
+use charter_authn::secrets::{access_token, password, password_pool};
+use charter_authn::{nonces, secrets};
 use charter_decision_log as decision_log;
 use charter_domain::slug::SlugError;
 use charter_mail as mail;
@@ -35,7 +36,7 @@ pub enum StartError {
     ForeignKeys(&'static str, String),
     /// The replay guard cannot be opened.
     #[error("the replay guard cannot be opened: {0}")]
-    Replay(#[from] replay::OpenError),
+    Replay(#[from] nonces::OpenError),
     /// `replay.store` asks for what this version does not have.
     #[error(
         "`replay.store` is `redis`, which this version does not have yet; set it to `memory` and run one replica"

@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod check;
+mod error;
 pub mod key;
 pub mod keys;
 pub mod migrate;
@@ -23,14 +24,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use crate::app::StartError;
-use crate::settings::error::SettingsError;
-use crate::telemetry;
-use charter_authn::link_mails::NotSealed;
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
-use charter_policy::solver::SolverError;
-use charter_store as store;
+pub use error::Error;
 
 /// An organizations API whose every permission is decided by Cedar policies.
 #[derive(Debug, Parser)]
@@ -65,115 +61,6 @@ enum Command {
         #[arg(value_name = "DIR")]
         dir: PathBuf,
     },
-}
-
-/// Why a command could not do its work; its text is one paragraph that says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A signed request could not be made or sent.
-    #[error(transparent)]
-    Request(#[from] request::RequestError),
-    /// The settings are wrong or incomplete.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// The service, or an operator's command, could not start.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// The database refused.
-    #[error(transparent)]
-    Store(#[from] store::Error),
-    /// The schema is not this program's.
-    #[error("the database's schema is not up to date: run `charter migrate up` first")]
-    NotMigrated,
-    /// Data would be destroyed that nobody said may go.
-    #[error(
-        "`migrate down` drops tables with all their data: make a copy of the database, then say `--yes`"
-    )]
-    Unconfirmed,
-    /// An argument names an organization that is not there.
-    #[error("there is no organization `{0}`; `charter organization list` shows all")]
-    NoSuchOrganization(String),
-    /// An argument names a person who is not there.
-    #[error("nobody has the address `{0}`; `charter user list ORGANIZATION` shows all of one")]
-    NoSuchUser(String),
-    /// Who is to be invited has a place already.
-    #[error("`{0}` is a member already: `charter user set-role` gives it another role")]
-    AlreadyMember(String),
-    /// Who is to be invited is somebody elsewhere.
-    #[error(
-        "`{0}` belongs to somebody of organization {1}, and an address to one person: invite another address"
-    )]
-    BelongsElsewhere(String, String),
-    /// The organization is deactivated.
-    #[error("organization `{0}` is deactivated: run `charter organization reactivate` first")]
-    Deactivated(String),
-    /// It would be left without an owner.
-    #[error(
-        "`{0}` is the organization's only owner: make another one first, with `charter user set-role` or \
-         `charter user invite`"
-    )]
-    LastOwner(String),
-    /// The policies do not know a role.
-    #[error("there is no role `{0}`; the schema has {1}")]
-    NoSuchRole(String, String),
-    /// The invitation could not be made.
-    #[error(transparent)]
-    Invitation(#[from] NotSealed),
-    /// An argument names a key that is not there.
-    #[error("there is no access key `{0}`; `charter key list ORGANIZATION` shows all of one")]
-    NoSuchKey(String),
-    /// An argument names something that the organization does not have.
-    #[error("organization `{organization}` has no such {what}")]
-    NotInOrganization {
-        /// As the argument names it.
-        organization: String,
-        /// What was looked for.
-        what: &'static str,
-    },
-    /// The service would not start; the text is all that keeps it from it.
-    #[error("{0}")]
-    CannotStart(String),
-    /// A policy folder does not hold; the text is the whole report.
-    #[error("{0}")]
-    Policies(String),
-    /// No solver can be asked.
-    #[error(transparent)]
-    Solver(#[from] SolverError),
-    /// A candidate could not be led through the gates.
-    #[error("the checks cannot be made: {0}")]
-    Gate(#[from] serde_json::Error),
-    /// A decision log cannot be read.
-    #[error("the decision log `{0}` cannot be read: {1}")]
-    DecisionLog(std::path::PathBuf, io::Error),
-    /// Logging could not be started.
-    #[error(transparent)]
-    Log(#[from] telemetry::log::Error),
-    /// Metrics could not be started.
-    #[error(transparent)]
-    Metrics(#[from] telemetry::metrics::Error),
-    /// Spans could not be exported.
-    #[error(transparent)]
-    Traces(#[from] telemetry::traces::Error),
-    /// The value of an argument breaks a rule.
-    #[error("`{name}` {rule}")]
-    Argument {
-        /// The argument.
-        name: &'static str,
-        /// The rule.
-        rule: String,
-    },
-    /// The terminal, a signal or the runtime.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
-impl Error {
-    fn argument(name: &'static str, rule: impl std::fmt::Display) -> Self {
-        Self::Argument {
-            name,
-            rule: rule.to_string(),
-        }
-    }
 }
 
 /// Parses the arguments and runs the command that they name.

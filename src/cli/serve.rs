@@ -16,7 +16,7 @@ use crate::settings::{LogFormat, Settings};
 use crate::telemetry;
 use crate::telemetry::log::Format;
 use crate::telemetry::traces::{self, Traces};
-use charter_authz::engine::STACK_BYTES;
+use charter_authz::depth::STACK_BYTES;
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
 use charter_system::hardening;

@@ -4,12 +4,23 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use config::{Environment, File, FileFormat, Map, Source, Value, ValueKind};
 
 use super::error::{Fault, SettingsError};
-use super::{DEFAULTS, SettingsSources};
+
+/// The embedded lowest layer.
+pub const DEFAULTS: &str = include_str!("../../config/default.toml");
+
+/// What was read beside the embedded defaults.
+#[derive(Debug, Default)]
+pub struct SettingsSources {
+    /// Files, a later one over an earlier one.
+    pub files: Vec<PathBuf>,
+    /// Names of environment variables, over all files; never their values.
+    pub variables: Vec<String>,
+}
 
 const PREFIX: &str = "CHARTER";
 const SEPARATOR: &str = "__";

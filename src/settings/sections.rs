@@ -8,12 +8,13 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::{Host, Url};
 
+use super::layers::SettingsSources;
 use super::reader::Reader;
-use super::{
+use super::values::{
     Database, Log, LogFormat, LoggedRequests, Mail, Policies, PolicyStart, Portal, RateLimit,
-    RateLimits, Replay, ReplayStore, Requirement, Server, Settings, SettingsSources, Signing,
-    Telemetry, budgets, decisions, keys,
+    RateLimits, Replay, ReplayStore, Requirement, Server, Settings, Signing, Telemetry,
 };
+use super::{budgets, decisions, keys};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);

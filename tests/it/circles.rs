@@ -140,7 +140,7 @@ impl Crate {
             let back: Vec<String> = used
                 .iter()
                 .filter(|used| reached[*used].contains(module))
-                .map(|used| name(used))
+                .map(name)
                 .collect();
             if !back.is_empty() {
                 faults.push(format!("{} <-> {}", name(module), back.join(", ")));

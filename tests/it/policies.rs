@@ -12,7 +12,8 @@ use cedar_policy::{
 use charter_authz::decision::{Denial, Outcome};
 use charter_authz::engine::Engine;
 use charter_authz::principal::Principal;
-use charter_authz::question::{Question, Resource};
+use charter_authz::question::Question;
+use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::permission::Permission;
 use charter_domain::service_account::ServiceAccount;

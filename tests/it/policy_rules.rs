@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use charter_authz::engine::STACK_BYTES;
+use charter_authz::depth::STACK_BYTES;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::permission::Permission;
 
@@ -77,6 +77,40 @@ fn every_way_to_be_deep_is_counted() {
     );
     let report = load("invariants/deep.cedar", &invariant).expect_err("a fault");
     assert!(report.contains("levels, at most"), "{report}");
+}
+
+/// Each of these doubles what Cedar takes with each level.
+#[test]
+fn what_would_take_the_validator_too_long_is_refused() {
+    let within = |levels: usize, open: &str, close: &str| {
+        let nested = format!(
+            "{}principal.is_active{}",
+            open.repeat(levels),
+            close.repeat(levels)
+        );
+        let named = "User::\"user-00000000000000000000009999\"";
+        forbid(&format!("principal == {named} && {nested}"))
+    };
+    for (open, close) in [
+        ("(if true then ", " else false)"),
+        ("(if false then true else ", ")"),
+        ("(if principal has is_active then ", " else false)"),
+        ("({a: principal, b: ", "} has a.is_active)"),
+        (
+            "((if ",
+            " then principal else principal) is User in Role::\"owner\")",
+        ),
+    ] {
+        let report = refused(&within(16, open, close));
+        let told = ["more than 20000 steps to check", "more than 8 levels deep"];
+        assert!(told.iter().any(|told| report.contains(told)), "{report}");
+        let taken = load("extra.cedar", &within(6, open, close));
+        assert!(taken.is_ok(), "{:?}", taken.err());
+    }
+    // As alternatives are written.
+    let alternatives = "if principal in Role::\"owner\" then false else ".repeat(10);
+    let taken = load("extra.cedar", &forbid(&format!("{alternatives}true")));
+    assert!(taken.is_ok(), "{:?}", taken.err());
 }
 
 /// The deepest that is taken is evaluated on the stack that serves, in this build.

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use charter_authz::engine::Engine;
-use charter_authz::question::{Question, Resource};
+use charter_authz::question::Question;
+use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::permission::Permission;
 

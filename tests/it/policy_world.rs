@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use charter_authz::decision::Decision;
 use charter_authz::principal::Principal;
-use charter_authz::question::{Question, Resource};
+use charter_authz::question::Question;
+use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::access_key::AccessKey;
 use charter_domain::account::Account;

@@ -7,7 +7,7 @@ use signing::{Authorization, StringToSign};
 
 use charter_domain::timestamp::{self, Timestamp};
 
-use super::rejection::Rejection;
+use crate::rejection::Rejection;
 
 /// How often a header was sent, and its value if exactly once.
 #[derive(Debug, Clone, Copy)]

@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 use charter_domain::caller::Scope;
 use charter_domain::id::OrganizationId;
 
-use super::credentials::{Credentials, Scheme};
-use super::rejection::Rejection;
+use crate::credentials::{Credentials, Scheme};
+use crate::rejection::Rejection;
 
 /// Proof that an operator asks; it opens every tenant, for reading.
 #[derive(Debug)]

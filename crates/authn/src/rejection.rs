@@ -1,11 +1,15 @@
 //! Why a request was not authenticated.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use charter_budgets as budgets;
 use charter_domain::timestamp::Timestamp;
 
-use super::rate_limit::Exceeded;
+use crate::limits::rate_limit::Exceeded;
+
+/// When it is worth asking again what did not answer.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl From<Exceeded> for Rejection {
     fn from(exceeded: Exceeded) -> Self {
@@ -86,4 +90,14 @@ pub enum Rejection {
     /// The inside is broken: a stored secret that does not open.
     #[error("authentication failed inside: {0}")]
     Internal(String),
+}
+
+impl Rejection {
+    /// Something that is needed to decide did not answer; it may the next time.
+    pub(crate) fn unavailable(cause: impl Display) -> Self {
+        Self::Unavailable {
+            cause: cause.to_string(),
+            retry_after: RETRY_AFTER,
+        }
+    }
 }

@@ -6,9 +6,10 @@ use std::str::FromStr;
 use cedar_policy::{EntityId, EntityTypeName, EntityUid, Schema};
 use serde_json::Value;
 
-use super::fault::{Fault, Source};
+use super::fault::Fault;
+use super::kinds::{PrincipalKind, ResourceKind};
 use super::names::{check_groups, compare, enumerated, need};
-use super::question::{PrincipalKind, ResourceKind};
+use super::source::Source;
 use charter_domain::permission::Permission;
 use charter_domain::user::OWNER;
 

@@ -8,11 +8,9 @@ use charter_domain::permission::Permission;
 /// An answer, with all that an audit or a log needs to explain it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// The answer.
     pub outcome: Outcome,
     /// What the forbid that refuses says of it; nothing where a forbid could not be evaluated.
     pub refusal: Option<Refusal>,
-    /// What was asked for.
     pub permission: Permission,
     /// The `@id`s of the policies that decided, sorted; none if no policy spoke for it.
     pub determining: Vec<String>,
@@ -23,23 +21,33 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Whether it may be done.
-    #[must_use]
     pub fn is_allowed(&self) -> bool {
         self.outcome == Outcome::Allow
     }
 }
 
-/// The answer itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// A policy permits it and none forbids it.
     Allow,
-    /// It may not be done.
     Deny(Denial),
 }
 
-/// Why not.
+impl Outcome {
+    /// The code that a client is told (contract section 2); `None` of what is allowed.
+    pub fn code(self, refusal: Option<&Refusal>) -> Option<&str> {
+        match self {
+            Self::Allow => None,
+            Self::Deny(Denial::NotPermitted) => Some("NOT_PERMITTED"),
+            Self::Deny(Denial::ForbiddenByPolicy) => Some(
+                refusal
+                    .and_then(|refusal| refusal.code.as_deref())
+                    .unwrap_or("FORBIDDEN_BY_POLICY"),
+            ),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Denial {
     /// No policy permits it.
@@ -51,8 +59,7 @@ pub enum Denial {
 /// A policy that could not be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EvaluationError {
-    /// Its `@id`.
+    /// The `@id`.
     pub policy: String,
-    /// What went wrong.
     pub message: String,
 }

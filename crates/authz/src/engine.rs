@@ -11,10 +11,6 @@ use super::principal::Principal;
 use super::principals::Principals;
 use super::snapshot::Snapshot;
 
-/// The stack of a thread that decides, in bytes: so much that the deepest policy that is taken can
-/// be evaluated, however the program was built. Pages that are not used cost nothing.
-pub const STACK_BYTES: usize = 16 * 1024 * 1024;
-
 /// How it stands with the policies, beside what is in force.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Health {

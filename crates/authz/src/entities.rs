@@ -3,7 +3,7 @@
 use cedar_policy::{Entity, EntityTypeName, EntityUid};
 
 use super::catalogue::{Catalogue, uid};
-use super::question::Resource;
+use super::resource::Resource;
 use super::shapes::{self, BuildError};
 use charter_domain::access_key::AccessKey;
 use charter_domain::account::Account;

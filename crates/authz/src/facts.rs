@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use cedar_policy::{Context, ContextCreationError, EntityUid, RestrictedExpression};
 use parking_lot::Mutex;
 
-use super::question::PrincipalKind;
+use super::kinds::PrincipalKind;
 use charter_domain::timestamp::{self, Timestamp};
 
 /// A power of two; more would only help where that many addresses ask in one second.

@@ -4,18 +4,15 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
-};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
+
+use super::source::{Source, line_and_column};
 
 /// Longer lines are not shown: a report is for reading.
 const MAX_LINE_BYTES: usize = 400;
 /// So many faults are written out, the rest are counted: who made one mistake a thousand times sees
 /// it in a hundred.
 const MAX_WRITTEN: usize = 100;
-
-/// A file's text under the name that people know it by.
-pub type Source = Arc<NamedSource<Arc<str>>>;
 
 /// One thing that is wrong.
 #[derive(Clone)]
@@ -134,18 +131,6 @@ impl Fault {
             "column": place.map(|(_, _, column)| column),
         })
     }
-}
-
-/// From 1.
-fn line_and_column(source: &Source, offset: usize) -> (usize, usize) {
-    let before = source.inner().get(..offset).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
-    let column = before
-        .rsplit('\n')
-        .next()
-        .map_or(0, |text| text.chars().count())
-        + 1;
-    (line, column)
 }
 
 impl fmt::Display for Fault {

@@ -12,7 +12,7 @@ use cedar_policy::{
 };
 
 use super::catalogue::Catalogue;
-use super::question::{PrincipalKind, ResourceKind};
+use super::kinds::{PrincipalKind, ResourceKind};
 use charter_domain::permission::Permission;
 
 /// What is asked for, by [`Permission::index`], and the types of who asks and of what it is about.
@@ -23,22 +23,22 @@ type QuestionKind = (usize, PrincipalKind, ResourceKind);
 #[derive(Debug)]
 pub(super) struct Index {
     everybody: HashMap<QuestionKind, Arc<PolicySet>>,
-    by_principal: HashMap<EntityUid, Arc<Entry>>,
-    by_resource: HashMap<EntityUid, Arc<Entry>>,
+    by_principal: HashMap<EntityUid, Arc<IndexEntry>>,
+    by_resource: HashMap<EntityUid, Arc<IndexEntry>>,
     /// The types that occur in `by_resource`: most resources need not be looked for.
     resource_types: HashSet<EntityTypeName>,
 }
 
 /// The policies whose scope names one principal or resource, as itself or as an ancestor.
 #[derive(Debug, Default)]
-pub(super) struct Entry {
+pub(super) struct IndexEntry {
     /// By [`Permission::index`]: a place in `sets`.
     by_permission: Vec<Option<usize>>,
     /// Permissions that the same policies speak of share a set.
     sets: Vec<PolicySet>,
 }
 
-impl Entry {
+impl IndexEntry {
     fn get(&self, permission: Permission) -> Option<&PolicySet> {
         let place = self.by_permission.get(permission.index()).copied()??;
         self.sets.get(place)
@@ -83,7 +83,11 @@ impl Index {
 
     /// What the index has for a principal, under its own name and those of its ancestors. The same
     /// for each of its questions.
-    pub(super) fn of_principal(&self, uid: &EntityUid, entities: &Entities) -> Vec<Arc<Entry>> {
+    pub(super) fn of_principal(
+        &self,
+        uid: &EntityUid,
+        entities: &Entities,
+    ) -> Vec<Arc<IndexEntry>> {
         entries(&self.by_principal, uid, entities)
     }
 
@@ -91,7 +95,7 @@ impl Index {
     pub(super) fn candidates<'a>(
         &'a self,
         question: (Permission, PrincipalKind, ResourceKind),
-        principal: &'a [Arc<Entry>],
+        principal: &'a [Arc<IndexEntry>],
         resource: &EntityUid,
         entities: &Entities,
     ) -> impl Iterator<Item = &'a PolicySet> {
@@ -127,10 +131,10 @@ impl Index {
 }
 
 fn entries(
-    all: &HashMap<EntityUid, Arc<Entry>>,
+    all: &HashMap<EntityUid, Arc<IndexEntry>>,
     uid: &EntityUid,
     entities: &Entities,
-) -> Vec<Arc<Entry>> {
+) -> Vec<Arc<IndexEntry>> {
     std::iter::once(uid)
         .chain(entities.ancestors(uid).into_iter().flatten())
         .filter_map(|uid| all.get(uid).cloned())
@@ -255,15 +259,15 @@ impl Sort {
     fn entries(
         &self,
         policies: HashMap<EntityUid, Vec<Scoped>>,
-    ) -> Result<HashMap<EntityUid, Arc<Entry>>, Box<PolicySetError>> {
+    ) -> Result<HashMap<EntityUid, Arc<IndexEntry>>, Box<PolicySetError>> {
         policies
             .into_iter()
             .map(|(uid, policies)| Ok((uid, Arc::new(self.entry(&policies)?))))
             .collect()
     }
 
-    fn entry(&self, policies: &[Scoped]) -> Result<Entry, Box<PolicySetError>> {
-        let mut entry = Entry::default();
+    fn entry(&self, policies: &[Scoped]) -> Result<IndexEntry, Box<PolicySetError>> {
+        let mut entry = IndexEntry::default();
         let mut made: HashMap<Vec<usize>, usize> = HashMap::new();
         for names in &self.names {
             let chosen = indices(policies, |policy| policy.speaks_of(names));

@@ -5,24 +5,21 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::principal::Principal;
+use super::kinds::PrincipalKind;
+use charter_domain::caller::Caller;
 
 /// Why something has no JSON form.
-pub type Fault = Box<dyn std::error::Error>;
+pub type JsonError = Box<dyn std::error::Error>;
 
 /// An entity's name, as Cedar writes one within a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Uid {
-    /// Its type.
     #[serde(rename = "type")]
     pub of: String,
-    /// Its id.
     pub id: String,
 }
 
 impl Uid {
-    /// Of an entity.
-    #[must_use]
     pub fn of(uid: &EntityUid) -> Self {
         Self {
             of: uid.type_name().to_string(),
@@ -30,12 +27,8 @@ impl Uid {
         }
     }
 
-    /// In Cedar's own form.
-    ///
-    /// # Errors
-    ///
-    /// The type is no name.
-    pub fn to_cedar(&self) -> Result<EntityUid, Fault> {
+    /// In Cedar's own form; an error if the type is no name.
+    pub fn to_cedar(&self) -> Result<EntityUid, JsonError> {
         let of: EntityTypeName = self.of.parse()?;
         Ok(EntityUid::from_type_name_and_id(
             of,
@@ -47,7 +40,6 @@ impl Uid {
 /// What a principal brings to each of its lines.
 #[derive(Debug, Clone)]
 pub struct PrincipalJson {
-    /// Its tenant's id.
     pub organization: String,
     /// Its name, as [`Uid`].
     pub principal: Box<RawValue>,
@@ -58,18 +50,22 @@ pub struct PrincipalJson {
 }
 
 impl PrincipalJson {
-    pub(super) fn new(principal: &Principal) -> Result<Self, Fault> {
-        let organization = principal.caller().organization().id.to_string();
+    pub(super) fn new(
+        caller: &Caller,
+        kind: PrincipalKind,
+        entities: Option<&Entities>,
+    ) -> Result<Self, JsonError> {
+        let organization = caller.organization().id.to_string();
         let named = Uid {
-            of: principal.kind.type_name().to_owned(),
-            id: principal.caller().principal_id(),
+            of: kind.type_name().to_owned(),
+            id: caller.principal_id(),
         };
         let own = Uid {
             of: "Organization".to_owned(),
             id: organization.clone(),
         };
-        let entities = match &principal.prepared {
-            Some(prepared) => entity_texts(&prepared.entities)?,
+        let entities = match entities {
+            Some(entities) => entity_texts(entities)?,
             None => Vec::new(),
         };
         Ok(Self {
@@ -82,11 +78,7 @@ impl PrincipalJson {
 }
 
 /// Entities in Cedar's JSON form, sorted by name, without those that the schema brings.
-///
-/// # Errors
-///
-/// An attribute has no JSON form.
-pub fn entity_texts(entities: &Entities) -> Result<Vec<String>, Fault> {
+pub fn entity_texts(entities: &Entities) -> Result<Vec<String>, JsonError> {
     let mut chosen: Vec<&Entity> = entities
         .iter()
         .filter(|entity| !is_action(&entity.uid()))
@@ -104,17 +96,12 @@ pub fn entity_texts(entities: &Entities) -> Result<Vec<String>, Fault> {
 }
 
 /// Whether it names an action, or a group of them.
-#[must_use]
 pub fn is_action(uid: &EntityUid) -> bool {
     uid.type_name().basename() == "Action"
 }
 
 /// Cedar writes an entity's attributes as JSON and a context not; they are the same thing.
-///
-/// # Errors
-///
-/// A value has no JSON form.
-pub fn context_json(context: &Context) -> Result<Value, Fault> {
+pub fn context_json(context: &Context) -> Result<Value, JsonError> {
     let carrier = Uid {
         of: "Context".to_owned(),
         id: String::new(),

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use cedar_policy::{EntityId, EntityUid, Schema};
 use serde_json::Value;
 
-use super::fault::{Fault, Source};
+use super::fault::Fault;
+use super::source::Source;
 use charter_domain::permission::Permission;
 
 /// The groups of actions by which policies tell what changes nothing.

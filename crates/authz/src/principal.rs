@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 use cedar_policy::{Entities, EntityUid};
 
 use super::entities::Builder;
-use super::index::Entry;
-use super::json::{Fault, PrincipalJson};
-use super::question::PrincipalKind;
+use super::index::IndexEntry;
+use super::json::{JsonError, PrincipalJson};
+use super::kinds::PrincipalKind;
 use super::snapshot::Snapshot;
 use charter_domain::caller::Caller;
 
@@ -33,13 +33,12 @@ pub(super) struct Prepared {
     pub(super) organization: EntityUid,
     pub(super) entities: Entities,
     /// The policies that name it or one of its ancestors.
-    pub(super) policies: Vec<Arc<Entry>>,
+    pub(super) policies: Vec<Arc<IndexEntry>>,
 }
 
 impl Principal {
     /// Builds a caller's entities with the names of a snapshot. Asking another snapshot is correct
     /// too, it then prepares the caller anew for that one question.
-    #[must_use]
     pub fn prepare(caller: &Caller, snapshot: &Snapshot) -> Self {
         let prepared = prepare(caller, snapshot)
             .inspect_err(|error| {
@@ -59,40 +58,31 @@ impl Principal {
         }
     }
 
-    /// The caller.
-    #[must_use]
     pub const fn caller(&self) -> &Caller {
         &self.caller
     }
 
     /// Its type in policies.
-    #[must_use]
     pub const fn kind(&self) -> PrincipalKind {
         self.kind
     }
 
     /// Its entities, with every action; `None` if they could not be built.
-    #[must_use]
     pub fn entities(&self) -> Option<&Entities> {
         Some(&self.prepared.as_ref()?.entities)
     }
 
     /// Its tenant's name as an entity; `None` as for [`Self::entities`].
-    #[must_use]
     pub fn organization(&self) -> Option<&EntityUid> {
         Some(&self.prepared.as_ref()?.organization)
     }
 
-    /// Itself and its entities in Cedar's JSON form.
-    ///
-    /// # Errors
-    ///
-    /// An attribute has no JSON form.
-    pub fn json(&self) -> Result<&PrincipalJson, Fault> {
+    /// Itself and its entities in Cedar's JSON form; an error if an attribute has none.
+    pub fn json(&self) -> Result<&PrincipalJson, JsonError> {
         if let Some(known) = self.json.get() {
             return Ok(known);
         }
-        let made = PrincipalJson::new(self)?;
+        let made = PrincipalJson::new(&self.caller, self.kind, self.entities())?;
         Ok(self.json.get_or_init(|| made))
     }
 }

@@ -4,7 +4,6 @@
 
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
 
-use super::decision::{Denial, Outcome};
 use super::fault::Fault;
 use charter_domain::text;
 
@@ -38,20 +37,6 @@ impl Refusal {
         let text = |name| policy.annotation(name).map(ToOwned::to_owned);
         let (code, message) = (text(CODE), text(MESSAGE));
         (code.is_some() || message.is_some()).then_some(Self { code, message })
-    }
-}
-
-/// The code that a client is told (contract section 2); `None` of what is allowed.
-#[must_use]
-pub fn code(outcome: Outcome, refusal: Option<&Refusal>) -> Option<&str> {
-    match outcome {
-        Outcome::Allow => None,
-        Outcome::Deny(Denial::NotPermitted) => Some("NOT_PERMITTED"),
-        Outcome::Deny(Denial::ForbiddenByPolicy) => Some(
-            refusal
-                .and_then(|refusal| refusal.code.as_deref())
-                .unwrap_or("FORBIDDEN_BY_POLICY"),
-        ),
     }
 }
 

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use cedar_policy::{Entity, EntityUid, Request};
 
 use super::catalogue::uid;
-use super::question::{PrincipalKind, ResourceKind};
+use super::kinds::{PrincipalKind, ResourceKind};
 use super::shapes::{self, BuildError};
 use super::snapshot::Snapshot;
 use charter_domain::permission::Permission;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::Share;
+use super::share::Share;
 
 /// What is used of a share; nothing at first.
 #[derive(Debug, Clone, Default)]

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::Resource;
+use super::resource::Resource;
 use charter_domain::id::OrganizationId;
 
 /// The most organizations named for one resource, so that a metric's labels stay few.

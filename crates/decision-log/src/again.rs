@@ -4,7 +4,7 @@ use cedar_policy::{Context, Entities, Request};
 
 use super::read::{Record, RecordedError};
 use charter_authz::decision::{Decision, Denial, EvaluationError, Outcome};
-use charter_authz::json::Fault;
+use charter_authz::json::JsonError;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::permission::Permission;
 
@@ -59,7 +59,7 @@ impl Record {
     /// # Errors
     ///
     /// A name in it is none.
-    pub fn request(&self, context: Context) -> Result<Request, Fault> {
+    pub fn request(&self, context: Context) -> Result<Request, JsonError> {
         Ok(Request::new(
             self.principal.to_cedar()?,
             self.action.to_cedar()?,
@@ -74,7 +74,7 @@ impl Record {
     /// # Errors
     ///
     /// The record does not hold what records hold, as when parts of it are masked.
-    pub fn inputs(&self, snapshot: &Snapshot) -> Result<Option<Inputs>, Fault> {
+    pub fn inputs(&self, snapshot: &Snapshot) -> Result<Option<Inputs>, JsonError> {
         let Some(facts) = &self.context else {
             return Ok(None);
         };
@@ -105,7 +105,7 @@ impl Record {
 /// # Errors
 ///
 /// It is none.
-pub fn context(json: &str) -> Result<Context, Fault> {
+pub fn context(json: &str) -> Result<Context, JsonError> {
     Ok(Context::from_json_str(json, None)?)
 }
 
@@ -114,7 +114,7 @@ pub fn context(json: &str) -> Result<Context, Fault> {
 /// # Errors
 ///
 /// They are none.
-pub fn entities(json: &str, snapshot: &Snapshot) -> Result<Entities, Fault> {
+pub fn entities(json: &str, snapshot: &Snapshot) -> Result<Entities, JsonError> {
     let entities = Entities::from_json_str(json, None)?;
     Ok(snapshot.with_actions(entities.iter().cloned())?)
 }

@@ -13,6 +13,13 @@ pub(super) type Mac = [u8; 16];
 /// What stands before the first line of all.
 pub(super) const ORIGIN: Mac = [0; 16];
 
+/// The last line of a chain, by its number and its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Position {
+    pub(super) sequence: u64,
+    pub(super) mac: Mac,
+}
+
 /// A code as a line shows it: whole in version 1, its first half since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::shadow::Direction;
+use super::direction::Direction;
 use charter_authz::decision::Outcome;
 use charter_domain::permission::Permission;
 

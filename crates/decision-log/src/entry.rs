@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::Via;
+use super::via::Via;
+use charter_authz::decide::CedarRequest;
 use charter_authz::decision::Decision;
 use charter_authz::principal::Principal;
-use charter_authz::question::Resource;
-use charter_authz::snapshot::Asked;
+use charter_authz::resource::Resource;
 use charter_domain::id::DecisionId;
 use charter_domain::timestamp::Timestamp;
 
@@ -33,13 +33,13 @@ pub(crate) struct Entry {
 )]
 pub(super) enum Subject {
     /// As Cedar was given it.
-    Asked(Asked),
+    Asked(CedarRequest),
     /// What could not be asked: the resource's type and id.
     Unaskable(&'static str, String),
 }
 
 impl Subject {
-    pub(super) fn new(asked: Option<Asked>, resource: &Resource<'_>) -> Self {
+    pub(super) fn new(asked: Option<CedarRequest>, resource: &Resource<'_>) -> Self {
         asked.map_or_else(
             || Self::Unaskable(resource.kind().type_name(), resource_id(resource)),
             Self::Asked,

@@ -10,7 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::definitions::Defined;
 use super::fragments::now_of;
 use super::read::{Record, RecordedError};
-use charter_authz::json::{Fault, Uid};
+use charter_authz::json::{JsonError, Uid};
 use charter_domain::id::DecisionId;
 use charter_domain::timestamp::{self, Timestamp};
 
@@ -101,7 +101,7 @@ impl Definitions {
     /// # Errors
     ///
     /// It is no line of a log.
-    pub fn define(&mut self, line: &[u8]) -> Result<(), Fault> {
+    pub fn define(&mut self, line: &[u8]) -> Result<(), JsonError> {
         let head: Head<'_> = serde_json::from_slice(line)?;
         match head.kind {
             Some("case") => {
@@ -138,7 +138,7 @@ impl Definitions {
     /// # Errors
     ///
     /// It is no line of a log, or what it refers to was not defined.
-    pub fn read(&self, line: &[u8]) -> Result<Line, Fault> {
+    pub fn read(&self, line: &[u8]) -> Result<Line, JsonError> {
         let head: Head<'_> = serde_json::from_slice(line)?;
         match head.kind {
             None => self.decision(serde_json::from_slice(line)?),
@@ -151,7 +151,7 @@ impl Definitions {
     }
 
     /// The numbers of what a line refers to, to be found first.
-    pub(super) fn case_of(line: &[u8]) -> Result<(u32, Option<u32>), Fault> {
+    pub(super) fn case_of(line: &[u8]) -> Result<(u32, Option<u32>), JsonError> {
         let decided: Decided = serde_json::from_slice(line)?;
         let context = decided
             .context
@@ -168,7 +168,7 @@ impl Definitions {
         }
     }
 
-    fn decision(&self, decided: Decided) -> Result<Line, Fault> {
+    fn decision(&self, decided: Decided) -> Result<Line, JsonError> {
         let case = self.cases.get(&decided.case).ok_or("its case is missing")?;
         let id: DecisionId = decided.id.parse()?;
         let at =
@@ -210,7 +210,7 @@ impl Definitions {
         })))
     }
 
-    fn entities(&self, entities: &OneOrMany) -> Result<Box<RawValue>, Fault> {
+    fn entities(&self, entities: &OneOrMany) -> Result<Box<RawValue>, JsonError> {
         let numbers = match entities {
             OneOrMany::Masked(text) => return Ok(to_raw_value(text)?),
             OneOrMany::Numbers(numbers) => numbers,

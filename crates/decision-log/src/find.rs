@@ -12,10 +12,11 @@ use parking_lot::Mutex;
 
 use super::definitions::Defined;
 use super::expand::{Definitions, Line};
-use super::files::{self, LogFile};
+use super::files;
 use super::index::{Index, first_of};
+use super::log_file::LogFile;
 use super::read::Record;
-use charter_authz::json::Fault;
+use charter_authz::json::JsonError;
 use charter_domain::id::DecisionId;
 
 /// Indexes of finished files that are kept in memory, at most.
@@ -152,13 +153,13 @@ fn gather(
     index: &Index,
     definitions: &mut Definitions,
     line: &[u8],
-) -> Result<(), Fault> {
+) -> Result<(), JsonError> {
     // A line of version 1 refers to nothing.
     let Ok((case, context)) = Definitions::case_of(line) else {
         return Ok(());
     };
     let mut define =
-        |definitions: &mut Definitions, defined: Defined, number: u32| -> Result<(), Fault> {
+        |definitions: &mut Definitions, defined: Defined, number: u32| -> Result<(), JsonError> {
             let Some(stretch) = index.definition(defined, number) else {
                 return Ok(());
             };

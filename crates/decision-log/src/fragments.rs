@@ -9,8 +9,8 @@ use cedar_policy::Context;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use charter_authz::json::{Fault, context_json};
-use charter_authz::question::PrincipalKind;
+use charter_authz::json::{JsonError, context_json};
+use charter_authz::kinds::PrincipalKind;
 use charter_domain::timestamp::{self, Timestamp};
 
 /// A bound on memory only.
@@ -30,7 +30,7 @@ pub(super) fn now_of(at: Timestamp) -> Value {
 }
 
 impl Known {
-    fn of(at: Timestamp, context: &Context) -> Result<Self, Fault> {
+    fn of(at: Timestamp, context: &Context) -> Result<Self, JsonError> {
         let mut whole = context_json(context)?;
         let facts = whole.as_object_mut();
         let is_rule = facts.is_some_and(|facts| {
@@ -48,7 +48,7 @@ impl Known {
     }
 
     /// All of them, at that time.
-    pub(super) fn whole(&self, at: Timestamp) -> Result<Value, Fault> {
+    pub(super) fn whole(&self, at: Timestamp) -> Result<Value, JsonError> {
         let mut whole: Value = match self {
             Self::Whole(context) => return Ok(serde_json::from_str(context.get())?),
             Self::WithoutNow(text) => serde_json::from_str(text)?,
@@ -71,7 +71,7 @@ impl Contexts {
         at: Timestamp,
         kind: PrincipalKind,
         context: &Context,
-    ) -> Result<&Known, Fault> {
+    ) -> Result<&Known, JsonError> {
         if self.0.len() >= MOST_CONTEXTS {
             self.0.clear();
         }

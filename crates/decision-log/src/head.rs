@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::chain;
-use super::line::Position;
+use super::chain::{self, Position};
 use charter_system::private;
 
 /// Of the one line: it is overwritten in place, so it must not change its length.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::definitions::{Defined, Numbers};
-use super::files::{LogFile, TAIL};
+use super::log_file::{LogFile, MAX_LINE_BYTES};
 use charter_domain::id::DecisionId;
 use charter_system::private;
 
@@ -101,7 +101,9 @@ impl Index {
         let mut begins = true;
         loop {
             line.clear();
-            let read = (&mut reader).take(TAIL).read_until(b'\n', &mut line)?;
+            let read = (&mut reader)
+                .take(MAX_LINE_BYTES)
+                .read_until(b'\n', &mut line)?;
             if read == 0 {
                 return Ok(index);
             }
@@ -182,7 +184,11 @@ pub(super) fn first_of<T>(
     let mut begins = true;
     loop {
         line.clear();
-        if (&mut reader).take(TAIL).read_until(b'\n', &mut line)? == 0 {
+        if (&mut reader)
+            .take(MAX_LINE_BYTES)
+            .read_until(b'\n', &mut line)?
+            == 0
+        {
             return Ok(None);
         }
         let is_whole = line.last() == Some(&b'\n');

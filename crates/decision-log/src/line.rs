@@ -10,7 +10,7 @@ use super::body::{
     Action, CaseBody, ContextBody, DecisionBody, Display, Entities, EntityBody, ErrorBody, Facts,
     FileBody, GapBody, Line, RestBody, VERSION, unaskable, words,
 };
-use super::chain::{self, Chain, Mac};
+use super::chain::{self, Chain, Position};
 use super::definitions::{Defined, Definitions, Numbers};
 use super::entry::{Entry, Subject};
 use super::fragments::{Contexts, Known};
@@ -18,17 +18,8 @@ use super::mask::{Mask, Parts};
 use super::queue::Lost;
 use super::sampling::Rest;
 use charter_authz::decision::Decision;
-use charter_authz::json::{Fault, PrincipalJson, Uid, entity_texts};
+use charter_authz::json::{JsonError, PrincipalJson, Uid, entity_texts};
 use charter_domain::timestamp::{self, Timestamp};
-
-/// Where the chain stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Position {
-    /// Of the last line.
-    pub(super) sequence: u64,
-    /// Of the last line.
-    pub(super) mac: Mac,
-}
 
 /// What an index says of a line.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +80,7 @@ impl Renderer {
         shadow: Option<&Decision>,
         rest: u64,
         out: &mut Vec<u8>,
-    ) -> Result<u32, Fault> {
+    ) -> Result<u32, JsonError> {
         let of_principal = entry.principal.json()?;
         let written = self.parts(entry, of_principal)?;
         let entities = match &written.entities {
@@ -163,7 +154,7 @@ impl Renderer {
         self.simple("rest", Some(rest.until), None, body, out);
     }
 
-    fn entity(&mut self, text: &str, out: &mut Vec<u8>) -> Result<u32, Fault> {
+    fn entity(&mut self, text: &str, out: &mut Vec<u8>) -> Result<u32, JsonError> {
         self.definitions
             .number(Defined::Entity, text)
             .or_else(|number| {
@@ -173,7 +164,7 @@ impl Renderer {
             })
     }
 
-    fn context(&mut self, text: &str, out: &mut Vec<u8>) -> Result<u32, Fault> {
+    fn context(&mut self, text: &str, out: &mut Vec<u8>) -> Result<u32, JsonError> {
         self.definitions
             .number(Defined::Context, text)
             .or_else(|number| {
@@ -191,7 +182,7 @@ impl Renderer {
         entities: Entities<'_>,
         shadow: Option<&Decision>,
         out: &mut Vec<u8>,
-    ) -> Result<u32, Fault> {
+    ) -> Result<u32, JsonError> {
         let decision = &entry.decision;
         let (answer, reason) = words(decision.outcome);
         let refusal = decision.refusal.as_ref();
@@ -272,7 +263,7 @@ impl Renderer {
         made_at: Option<i64>,
         defined: Option<Defined>,
         out: &mut Vec<u8>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), JsonError> {
         let start = out.len();
         if let Err(error) = serde_json::to_writer(&mut *out, line) {
             out.truncate(start);
@@ -305,7 +296,7 @@ impl Renderer {
         &mut self,
         entry: &'a Entry,
         of_principal: &'a PrincipalJson,
-    ) -> Result<Written<'a>, Fault> {
+    ) -> Result<Written<'a>, JsonError> {
         let principal = &*entry.principal;
         let mut written = Written {
             request_id: Cow::Borrowed(&entry.request_id),
@@ -339,7 +330,7 @@ impl Renderer {
         Ok(written)
     }
 
-    fn hide(&self, written: &mut Written<'_>, at: Timestamp) -> Result<(), Fault> {
+    fn hide(&self, written: &mut Written<'_>, at: Timestamp) -> Result<(), JsonError> {
         let AllEntities::Each(texts) = &written.entities else {
             return Ok(());
         };

@@ -1,47 +1,26 @@
 //! Opening the log: what the last run left behind, and where the chain goes on.
 
 use std::cmp::Ordering;
-use std::fs::TryLockError;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::body::{FileBody, VERSION};
-use super::chain::{Chain, ORIGIN};
-use super::files::{self, LogFile, Tail};
+use super::chain::{Chain, ORIGIN, Position};
+use super::config::Config;
+use super::files;
 use super::find::Indexes;
 use super::head::{Head, HeadFile};
 use super::index::Index;
-use super::line::{Position, Renderer};
-use super::placed::Files;
+use super::line::Renderer;
+use super::log_file::LogFile;
+use super::open_error::OpenError;
+use super::placed::{Files, lock};
 use super::read::authentic_first_line;
-use super::{Config, Limits};
+use super::tail::{Tail, has_line, tail};
 use charter_domain::clock::Clock;
-use charter_system::private::{self, DirLock};
-
-/// Why the log cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The directory, or a file in it.
-    #[error("`{path}` cannot be used: {source}")]
-    Io {
-        /// Which one.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Another process writes it.
-    #[error("another process uses the directory `{0}`")]
-    Locked(PathBuf),
-    /// There is no key.
-    #[error("no audit key is set")]
-    NoKey,
-    /// The writer cannot be started.
-    #[error("its thread cannot be started: {0}")]
-    Thread(io::Error),
-}
+use charter_system::private;
 
 pub(super) struct Opened {
-    pub(super) limits: Limits,
     pub(super) renderer: Renderer,
     pub(super) files: Files,
     pub(super) indexes: Indexes,
@@ -115,7 +94,6 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
         indexes.grow(|index| index.count(line.made_at, line.defined, line.length));
     }
     Ok(Opened {
-        limits: config.limits,
         indexes,
         files: Files {
             current,
@@ -128,14 +106,6 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
             lock,
         },
         renderer,
-    })
-}
-
-pub(super) fn lock(dir: &Path) -> Result<DirLock, OpenError> {
-    let path = dir.to_owned();
-    private::lock_dir(dir, files::LOCK).map_err(|error| match error {
-        TryLockError::WouldBlock => OpenError::Locked(path),
-        TryLockError::Error(source) => OpenError::Io { path, source },
     })
 }
 
@@ -163,7 +133,7 @@ fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
             last: found,
             unreadable_bytes,
             length,
-        } = files::tail(&newest.path, chains)?;
+        } = tail(&newest.path, chains)?;
         left.unreadable_bytes = unreadable_bytes;
         last = found;
         // A file that is gone and should not be must not be forgotten.
@@ -230,7 +200,7 @@ fn fits(head: &Head, last: Position, files: &[LogFile]) -> io::Result<bool> {
         Ordering::Equal => Ok(head.mac() == Some(last.mac)),
         // It is written behind the lines, so it lags after a crash.
         Ordering::Less => match files.iter().find(|file| file.number == head.file) {
-            Some(file) => file.has_line(head),
+            Some(file) => has_line(file, head),
             None => Ok(false),
         },
     }

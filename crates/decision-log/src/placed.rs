@@ -1,19 +1,21 @@
 //! The file that is written, where it lies, and that it is still there: somebody may move or remove
 //! it, its directory or the head under the running service.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use super::chain::Chain;
-use super::files::LogFile;
+use super::files::LOCK;
 use super::head::{Head, HeadFile};
-use super::open::{OpenError, lock};
-use super::writer::WriterStatus;
+use super::log_file::LogFile;
+use super::open_error::OpenError;
+use super::status::WriterStatus;
 use charter_system::private::{self, DirLock};
 
 /// The file that is written and what surrounds it.
@@ -74,6 +76,14 @@ impl Files {
     }
 }
 
+pub(super) fn lock(dir: &Path) -> Result<DirLock, OpenError> {
+    let path = dir.to_owned();
+    private::lock_dir(dir, LOCK).map_err(|error| match error {
+        TryLockError::WouldBlock => OpenError::Locked(path),
+        TryLockError::Error(source) => OpenError::Io { path, source },
+    })
+}
+
 /// Syncs what is written, on threads of its own: that takes as long as the disk likes, and
 /// meanwhile the queue would fill up and requests would wait.
 pub(super) struct Syncer {
@@ -82,6 +92,8 @@ pub(super) struct Syncer {
     /// Since when something is not synced, by the monotonic clock.
     dirty_since: Option<Duration>,
     under_way: Arc<Mutex<()>>,
+    /// The last one has not succeeded, or not yet.
+    is_unsynced: Arc<AtomicBool>,
     status: Arc<Mutex<WriterStatus>>,
 }
 
@@ -91,6 +103,7 @@ impl Syncer {
             within,
             dirty_since: None,
             under_way: Arc::default(),
+            is_unsynced: Arc::default(),
             status,
         }
     }
@@ -100,12 +113,15 @@ impl Syncer {
         self.dirty_since.get_or_insert(now);
     }
 
-    pub(super) const fn is_dirty(&self) -> bool {
-        self.dirty_since.is_some()
+    pub(super) fn is_dirty(&self) -> bool {
+        self.dirty_since.is_some() || self.is_unsynced.load(Ordering::Relaxed)
     }
 
     /// Syncs if it is time.
     pub(super) fn tick(&mut self, files: &Files, now: Duration) {
+        if self.is_unsynced.load(Ordering::Relaxed) && !self.under_way.is_locked() {
+            self.wrote(now);
+        }
         let Some(since) = self.dirty_since else {
             return;
         };
@@ -120,6 +136,8 @@ impl Syncer {
     /// Syncs the file, then the head that attests it.
     pub(super) fn sync(&self, files: &Files) {
         let (under_way, status) = (Arc::clone(&self.under_way), Arc::clone(&self.status));
+        let is_unsynced = Arc::clone(&self.is_unsynced);
+        is_unsynced.store(true, Ordering::Relaxed);
         let name = files.current.name();
         let parts = files
             .open
@@ -131,6 +149,7 @@ impl Syncer {
                 .spawn(move || {
                     let _under_way = under_way.lock();
                     let synced = file.sync_data().and_then(|()| head.sync_data());
+                    is_unsynced.store(synced.is_err(), Ordering::Relaxed);
                     note(&status, &name, synced);
                 })
         });

@@ -9,7 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::chain::{self, Chain};
-use super::files::LogFile;
+use super::log_file::LogFile;
 use charter_authz::json::Uid;
 
 /// No first line is longer.

@@ -7,17 +7,19 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::config::Overflow;
 use super::entry::{Entry, Subject};
 use super::find::Indexes;
 use super::ids::Ids;
 use super::queue::{self, Queue};
 use super::read::Record;
-use super::writer::WriterStatus;
-use super::{NotRecorded, Overflow, Via};
+use super::status::{Status, WriterStatus};
+use super::via::Via;
 use charter_authz::decision::Outcome;
 use charter_authz::principal::Principal;
-use charter_authz::question::{Question, Resource};
+use charter_authz::question::Question;
 use charter_authz::refusal::Refusal;
+use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
 use charter_budgets::{Budgets, Exhausted, Resource as Budget};
 use charter_domain::clock::Clock;
@@ -29,7 +31,7 @@ use charter_domain::timestamp::Timestamp;
 /// How long it is told that a file was not where it should be.
 const TOLD_FOR: Duration = Duration::from_hours(1);
 /// How long a search waits for the latest decisions to be written.
-const PATIENCE: Duration = Duration::from_millis(500);
+const WAIT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The facts around a request that is decided.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +49,11 @@ pub struct Asker<'a> {
     /// Whether somebody is told the decision's id though it is allowed: then it has a line.
     pub tells_id: bool,
 }
+
+/// The queue is full: the decision was not recorded and must not be acted upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the decision log cannot take another decision")]
+pub struct NotRecorded;
 
 /// An answer that is on record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,7 +209,7 @@ impl Recorder {
             return Ok(None);
         };
         // Where it cannot be written now, what was written before can still be found.
-        let _ = self.flush(PATIENCE);
+        let _ = self.flush(WAIT_TIMEOUT);
         log.indexes.find(&log.dir, id)
     }
 
@@ -223,15 +230,4 @@ impl Recorder {
             missed,
         })
     }
-}
-
-/// How the log is.
-#[derive(Debug, Clone)]
-pub struct Status {
-    /// Whether it is written.
-    pub writer: WriterStatus,
-    /// Whether requests fail because of it.
-    pub refuses: bool,
-    /// Whether a file of it was moved or removed under the running service lately.
-    pub missed: bool,
 }

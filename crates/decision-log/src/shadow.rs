@@ -9,48 +9,15 @@ use cedar_policy::{Entities, EntityUid};
 use parking_lot::Mutex;
 
 use super::counts::Counts;
+use super::direction::Direction;
 use super::entry::{Entry, Subject};
-use charter_authz::decision::{Decision, Outcome};
+use charter_authz::decision::Decision;
 use charter_authz::json::is_action;
 use charter_authz::snapshot::Snapshot;
-
-/// How the other set differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Direction {
-    /// It allows what is denied.
-    Wider,
-    /// It denies what is allowed.
-    Narrower,
-    /// It denies as well, for another reason.
-    Reason,
-}
 
 /// The groups an action is in; `None` if there is no such action.
 fn groups<'a>(entities: &'a Entities, action: &EntityUid) -> Option<BTreeSet<&'a EntityUid>> {
     Some(entities.ancestors(action)?.collect())
-}
-
-impl Direction {
-    /// Its text in metrics and reports.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Wider => "wider",
-            Self::Narrower => "narrower",
-            Self::Reason => "reason",
-        }
-    }
-
-    /// How `other` differs from `decided`; `None` if both say the same.
-    #[must_use]
-    pub fn between(decided: Outcome, other: Outcome) -> Option<Self> {
-        match (decided, other) {
-            (decided, other) if decided == other => None,
-            (_, Outcome::Allow) => Some(Self::Wider),
-            (Outcome::Allow, _) => Some(Self::Narrower),
-            _ => Some(Self::Reason),
-        }
-    }
 }
 
 /// The set that is asked beside the one in force, if there is any.

@@ -7,22 +7,18 @@ use std::path::Path;
 
 use super::body::VERSION;
 use super::chain::{self, Chain, LogKey, Mac, ORIGIN};
-use super::files::{self, LogFile};
+use super::files;
 use super::findings::{Finding, Located, Note, Report};
 use super::head::Head;
-use super::read::{Kind, Meta, authentic_first_line};
+use super::log_file::LogFile;
+use super::read::{Kind, Meta};
+use super::retention::is_over;
 
 /// No line is longer.
 const LONGEST_LINE: u64 = 64 * 1024 * 1024;
 
-/// No log goes on in so many files while its newest one is looked for.
-const LISTED_AT_MOST: usize = 10;
-
 /// Checks the log of a directory. `head` is the file of the head, if it is known.
-///
-/// # Errors
-///
-/// The directory or a file cannot be read. What is wrong with the log is in the report.
+/// An error is one of reading; what is wrong with the log is in the report.
 pub fn verify(dir: &Path, head: Option<&Path>, keys: &[LogKey]) -> io::Result<Report> {
     // The head first: what is written meanwhile is in the files and not yet in it.
     let attested = head.map(Head::read).transpose()?.flatten();
@@ -124,32 +120,12 @@ impl Verifier<'_> {
         }
     }
 
-    /// Whether a file that vanished is one that the service removes: the log's newest file, as it
-    /// is now, does not count it any more.
-    fn is_over(&self, file: &LogFile) -> io::Result<bool> {
-        for _ in 0..LISTED_AT_MOST {
-            let (files, _) = files::list(self.dir)?;
-            let Some(newest) = files.last() else {
-                return Ok(false);
-            };
-            match authentic_first_line(newest, &self.keys) {
-                // There is a newer one already.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                told => {
-                    let oldest = told?.and_then(|line| line.oldest);
-                    return Ok(oldest.is_some_and(|oldest| oldest > file.number));
-                }
-            }
-        }
-        Ok(false)
-    }
-
     fn file(&mut self, file: &LogFile, is_newest: bool) -> io::Result<()> {
         let open = match File::open(&file.path) {
             Ok(open) => open,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.settle();
-                if !self.is_over(file)? {
+                if !is_over(file, self.dir, &self.keys)? {
                     let finding = Finding::MissingFiles(file.number, file.number);
                     self.report.add(&file.name(), None, finding);
                     return Ok(());

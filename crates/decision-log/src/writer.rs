@@ -8,25 +8,25 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::body::FileBody;
-use super::chain::Chain;
+use super::chain;
 use super::counts::Counts;
 use super::entry::Entry;
-use super::files::{self, LogFile};
+use super::files;
 use super::find::Indexes;
 use super::head::Head;
 use super::index::Index;
 use super::line::Renderer;
+use super::log_file::LogFile;
 use super::placed::{Files, Syncer};
 use super::queue::{Lost, Queue, Unwritten, Work};
-use super::read::authentic_first_line;
+use super::retention::{Retention, prune};
 use super::sampling::{Rest, Sampled, Sampler};
 use super::shadow::Shadow;
-use super::{Limits, Via};
-use charter_authz::json::Fault;
+use super::status::WriterStatus;
+use super::via::Via;
+use charter_authz::json::JsonError;
 use charter_budgets::{Budgets, Resource};
 use charter_domain::clock::Clock;
-use charter_domain::confirmed_clock::ConfirmedClock;
-use charter_domain::timestamp;
 
 /// Between tries to write.
 const RETRY: Duration = Duration::from_millis(200);
@@ -37,25 +37,15 @@ const LAST_TRIES: usize = 5;
 /// Written at once: what is rendered of a large batch is not all held in memory.
 const CHUNK: usize = 256 * 1024;
 
-/// What operators see of the writer.
-#[derive(Debug, Clone, Default)]
-pub struct WriterStatus {
-    /// Why nothing is written now.
-    pub last_error: Option<String>,
-    /// Why what is written is not on the disk.
-    pub sync_error: Option<String>,
-    /// When a file was found to be gone, by the monotonic clock.
-    pub missed: Option<Duration>,
-    /// Decisions that were lost since the start.
-    pub lost: u64,
-}
-
 pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     pub(super) status: Arc<Mutex<WriterStatus>>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) confirmed: Arc<ConfirmedClock>,
-    pub(super) limits: Limits,
+    /// Bytes in a file, beyond which another is begun.
+    pub(super) rotate_bytes: u64,
+    /// Age of a file at which another is begun.
+    pub(super) rotate_after: Duration,
+    pub(super) retention: Retention,
     pub(super) renderer: Renderer,
     pub(super) files: Files,
     pub(super) shadow: Arc<Shadow>,
@@ -131,7 +121,7 @@ impl Writer {
                 break;
             }
             if was_idle {
-                self.prune();
+                prune(&self.files);
             }
             self.syncer.tick(&self.files, self.clock.monotonic());
         }
@@ -188,7 +178,7 @@ impl Writer {
     }
 
     /// Writes a decision down, or counts it as one of many.
-    fn render(&mut self, entry: &Entry) -> Result<(), Fault> {
+    fn render(&mut self, entry: &Entry) -> Result<(), JsonError> {
         let principal = || self.renderer.principal(entry);
         let other = self.shadow.differs(entry, &mut self.counts, principal);
         let of = entry.principal.json()?;
@@ -225,8 +215,8 @@ impl Writer {
 
     /// Begins another file if the one that is written is gone from its place.
     fn look_after_the_file(&mut self) -> Result<(), GaveUp> {
-        let is_in_place = self.insist(|writer| writer.files.is_in_place())?;
-        let head_moved = self.insist(|writer| writer.files.head.return_to_place())?;
+        let is_in_place = self.retry_until_stopped(|writer| writer.files.is_in_place())?;
+        let head_moved = self.retry_until_stopped(|writer| writer.files.head.return_to_place())?;
         if head_moved {
             self.miss("the head of the decision log");
         }
@@ -234,7 +224,7 @@ impl Writer {
             return Ok(());
         }
         self.miss("the file of the decision log that is written");
-        self.insist(|writer| writer.files.return_to_dir())?;
+        self.retry_until_stopped(|writer| writer.files.return_to_dir())?;
         self.rotate()
     }
 
@@ -262,7 +252,7 @@ impl Writer {
     /// Writes what is pending, however long that takes.
     fn flush(&mut self) -> Result<(), GaveUp> {
         let head = Head::new(self.files.current.number, self.renderer.position);
-        self.insist(|writer| writer.files.write(&head))?;
+        self.retry_until_stopped(|writer| writer.files.write(&head))?;
         let noted = std::mem::take(&mut self.renderer.noted);
         if !noted.is_empty() {
             self.syncer.wrote(self.clock.monotonic());
@@ -289,13 +279,13 @@ impl Writer {
         let number = self.files.current.number + 1;
         let next = LogFile::new(&dir, number, now.timestamp_millis());
         // What cannot be listed must not be taken for what is not there.
-        let (files, _) = self.insist(|_| files::list(&dir))?;
-        let oldest = self.oldest_to_keep(&files, number);
+        let (files, _) = self.retry_until_stopped(|_| files::list(&dir))?;
+        let oldest = self.retention.oldest_to_keep(&files, number, &self.files);
         let key = self.renderer.chain.id().to_owned();
         let body = FileBody::following(number, oldest, &key);
         let mut line = Vec::new();
         self.renderer.file(now, body, &mut line);
-        self.insist(|writer| {
+        self.retry_until_stopped(|writer| {
             writer.files.return_to_dir()?;
             writer.files.open = files::begin(&next, &line)?;
             Ok(())
@@ -305,94 +295,28 @@ impl Writer {
             target: "decisions",
             file = next.name(),
             sequence = position.sequence,
-            mac = super::chain::encode(&position.mac),
+            mac = chain::encode(&position.mac),
             "the decision log goes on in another file"
         );
         self.indexes.begin(&next.path, Index::default());
         self.files.current = next;
         self.files.oldest = oldest;
         self.files.length = line.len() as u64;
-        self.prune();
+        prune(&self.files);
         self.flush()
     }
 
     fn is_time_for_a_new_file(&self, entry: &Entry) -> bool {
         let written = self.files.length + self.files.pending.len() as u64;
         let age = entry.at.timestamp_millis() - self.files.current.begun;
-        let is_old =
-            u128::try_from(age).is_ok_and(|age| age >= self.limits.rotate_after.as_millis());
-        written >= self.limits.rotate_bytes || is_old
+        let is_old = u128::try_from(age).is_ok_and(|age| age >= self.rotate_after.as_millis());
+        written >= self.rotate_bytes || is_old
     }
 
-    /// The number of the oldest file that stays beside `newest`.
-    fn oldest_to_keep(&self, files: &[LogFile], newest: u64) -> u64 {
-        let by_number = newest.saturating_sub(self.limits.keep_files.saturating_sub(1));
-        let by_age = self.first_young_enough(files);
-        let oldest = by_number.max(by_age).max(self.files.oldest).min(newest);
-        for file in files.iter().filter(|file| file.number < oldest) {
-            let reason = if file.number < by_number {
-                "there are more than `decisions.keep_files`"
-            } else if file.number < by_age {
-                "its latest line is older than `decisions.keep_for`"
-            } else {
-                "the file before does not count it any more"
-            };
-            tracing::info!(target: "decisions", file = file.name(), reason, "a decision file is to be deleted");
-        }
-        oldest
-    }
-
-    /// The number of the first file that is not too old; 0 if none is, or nobody can tell.
-    fn first_young_enough(&self, files: &[LogFile]) -> u64 {
-        let kept_for = i64::try_from(self.limits.keep_for.as_millis()).unwrap_or(i64::MAX);
-        let confirmed = self.confirmed.now();
-        let now = match confirmed {
-            Ok(now) => now,
-            Err(_) => self.clock.now(),
-        };
-        let too_old = now.timestamp_millis().saturating_sub(kept_for);
-        // What a file holds is as young as the beginning of the one behind it. What is in front of
-        // the first one that is there was removed when its time was over, or is missed. Names are
-        // not believed: whoever renames files must not have them removed.
-        let is_kept = |file: &LogFile| {
-            let begun = begun(file, &self.files.keys);
-            begun.is_none_or(|begun| begun >= too_old)
-        };
-        let first_kept = files.iter().position(is_kept).unwrap_or(files.len());
-        let before = first_kept.checked_sub(1).and_then(|at| files.get(at));
-        let by_age = before.map_or(0, |file| file.number);
-        match confirmed {
-            Ok(_) => by_age,
-            Err(error) => {
-                if files.first().is_some_and(|file| file.number < by_age) {
-                    tracing::warn!(target: "decisions", %error, "decision files seem to be too old, they are kept until that is certain");
-                }
-                0
-            }
-        }
-    }
-
-    /// Removes files that the newest one's first line does not count any more.
-    fn prune(&mut self) {
-        let dir = self.files.dir();
-        let Ok((files, _)) = files::list(dir) else {
-            return;
-        };
-        let oldest = self.files.oldest;
-        for file in files.iter().filter(|file| file.number < oldest) {
-            let _ = std::fs::remove_file(Index::path_of(&file.path));
-            match std::fs::remove_file(&file.path) {
-                Ok(()) => {
-                    tracing::info!(target: "decisions", file = file.name(), oldest, "an old decision file was deleted");
-                }
-                Err(error) => {
-                    tracing::warn!(file = file.name(), %error, "an old decision file cannot be deleted");
-                }
-            }
-        }
-    }
-
-    fn insist<T>(&mut self, work: impl Fn(&mut Self) -> io::Result<T>) -> Result<T, GaveUp> {
+    fn retry_until_stopped<T>(
+        &mut self,
+        work: impl Fn(&mut Self) -> io::Result<T>,
+    ) -> Result<T, GaveUp> {
         let mut last_tries = 0;
         loop {
             match work(self) {
@@ -417,10 +341,4 @@ impl Writer {
             }
         }
     }
-}
-
-/// When a file was begun, in milliseconds of Unix time; `None` if no key of ours says so.
-fn begun(file: &LogFile, keys: &[Chain]) -> Option<i64> {
-    let first_line = authentic_first_line(file, keys).ok()??;
-    Some(timestamp::parse(&first_line.at?).ok()?.timestamp_millis())
 }

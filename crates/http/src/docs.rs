@@ -4,21 +4,20 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use salvo::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION,
-};
-use salvo::http::{ResBody, StatusCode};
+use salvo::http::ResBody;
+use salvo::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use salvo::hyper::body::Bytes;
 use salvo::oapi::{
     BasicType, Components, Content, EndpointOutRegister, Object, Operation, endpoint,
 };
 use salvo::writing::Scribe;
-use salvo::{Request, Response, handler};
+use salvo::{Depot, Request, Response, handler};
 use salvo_oapi::swagger_ui::{self, Config};
 
-use super::error::ApiError;
-use super::openapi::{self, headers};
-use super::origin::vary_by_origin;
+use crate::respond::caching::allow_caching;
+use crate::respond::redirect::redirect;
+use crate::respond::{ApiError, headers};
+use crate::state::State;
 
 /// Where the page is.
 const PAGE: &str = "/docs";
@@ -54,32 +53,22 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
-/// The document's text, rendered once.
-static DOCUMENT: LazyLock<String> =
-    LazyLock::new(|| openapi::document().to_pretty_json().unwrap_or_default());
-
 /// The page's style and script, unpacked once: all answers share their bytes.
 static STYLE: LazyLock<Option<Bytes>> = LazyLock::new(|| embedded("swagger-ui.css"));
 static SCRIPT: LazyLock<Option<Bytes>> = LazyLock::new(|| embedded("swagger-ui-bundle.js"));
 
-/// The document's text.
-#[must_use]
-pub fn document_text() -> &'static str {
-    &DOCUMENT
-}
-
 /// This document: OpenAPI 3.1 of the whole API.
 #[endpoint(operation_id = "getOpenApi", tags("service"))]
-pub async fn openapi_json() -> Result<Document, ApiError> {
-    Ok(Document)
+pub async fn openapi_json(depot: &mut Depot) -> Result<Document, ApiError> {
+    Ok(Document((State::of(depot)?.document)()))
 }
 
 /// The OpenAPI document as an answer.
-pub struct Document;
+pub struct Document(&'static str);
 
 impl Scribe for Document {
     fn render(self, response: &mut Response) {
-        let document = Bytes::from_static(DOCUMENT.as_bytes());
+        let document = Bytes::from_static(self.0.as_bytes());
         send(response, "application/json", document);
     }
 }
@@ -108,7 +97,7 @@ impl Scribe for Page {
     fn render(self, response: &mut Response) {
         let page = Bytes::from_static(INDEX.as_bytes());
         send(response, "text/html; charset=utf-8", page);
-        let_be_cached(response);
+        allow_caching(response);
         response
             .headers_mut()
             .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
@@ -128,15 +117,7 @@ impl EndpointOutRegister for Page {
 /// `GET /`: to where a person can read on.
 #[handler]
 pub async fn front_door(response: &mut Response) {
-    lead(response);
-}
-
-/// Sends a person to the page.
-pub(super) fn lead(response: &mut Response) {
-    response.status_code(StatusCode::FOUND);
-    response
-        .headers_mut()
-        .insert(LOCATION, HeaderValue::from_static(PAGE));
+    redirect(response, PAGE);
 }
 
 /// `GET /docs/{file}`: the files that the page needs.
@@ -156,7 +137,7 @@ pub async fn asset(request: &mut Request, response: &mut Response) -> Result<(),
         content_type,
         bytes.ok_or_else(ApiError::not_found)?,
     );
-    let_be_cached(response);
+    allow_caching(response);
     Ok(())
 }
 
@@ -175,11 +156,4 @@ fn send(response: &mut Response, content_type: &'static str, body: Bytes) {
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.body(ResBody::Once(body));
-}
-
-/// The page, its files and the public keys, unlike every other answer (contract section 2).
-pub(super) fn let_be_cached(response: &mut Response) {
-    let five_minutes = HeaderValue::from_static("public, max-age=300");
-    response.headers_mut().insert(CACHE_CONTROL, five_minutes);
-    vary_by_origin(response);
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use salvo::Router;
 
-use super::methods::Reads as _;
-use super::query::NoParameters;
-use super::state::{ProvideState, State};
-use super::{docs, evaluation, machine, ops, portal};
+use crate::extract::query::NoParameters;
+use crate::methods::Reads as _;
+use crate::ops::{evaluation, health, metrics};
+use crate::state::{ProvideState, State};
+use crate::{docs, machine, portal};
 
 /// The operations of the API, each decided by policy.
 #[must_use]
@@ -21,8 +22,8 @@ fn public() -> Router {
         .push(Router::with_path(".well-known/jwks.json").reads(portal::jwks::get))
         .push(Router::with_path("openapi.json").reads(docs::openapi_json))
         .push(Router::with_path("docs").reads(docs::index))
-        .push(Router::with_path("healthz").reads(ops::healthz))
-        .push(Router::with_path("readyz").reads(ops::readyz_bare));
+        .push(Router::with_path("healthz").reads(health::healthz))
+        .push(Router::with_path("readyz").reads(health::readyz_bare));
     Router::new()
         .push(portal::sign_in_router())
         .push(portal::own_router())
@@ -49,9 +50,9 @@ pub fn main(state: Arc<State>) -> Router {
 #[must_use]
 pub fn operations_listener(state: Arc<State>) -> Router {
     let pages = Router::with_hoop(NoParameters)
-        .push(Router::with_path("healthz").reads(ops::healthz))
-        .push(Router::with_path("readyz").reads(ops::readyz))
-        .push(Router::with_path("metrics").reads(ops::metrics));
+        .push(Router::with_path("healthz").reads(health::healthz))
+        .push(Router::with_path("readyz").reads(health::readyz))
+        .push(Router::with_path("metrics").reads(metrics::metrics));
     Router::new()
         .hoop(ProvideState(state))
         .push(pages)

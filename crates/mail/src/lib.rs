@@ -7,7 +7,9 @@ mod message;
 mod sender;
 mod smtp_url;
 mod transport;
+mod transport_error;
 
 pub use message::{ComposeError, Composer};
 pub use sender::Sender;
-pub use transport::{Transport, TransportError};
+pub use transport::Transport;
+pub use transport_error::TransportError;

@@ -9,7 +9,7 @@ use lettre::{AsyncSmtpTransport, Tokio1Executor};
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-use super::transport::TransportError;
+use super::transport_error::TransportError;
 
 const SMTP: u16 = 25;
 const SUBMISSION: u16 = 587;

@@ -3,28 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lettre::transport::smtp;
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use url::Host;
 
 use super::smtp_url;
+use super::transport_error::TransportError;
 use charter_domain::id::MailId;
 use charter_system::private;
-
-/// A message did not get away.
-#[derive(Debug, thiserror::Error)]
-pub enum TransportError {
-    /// The mail server's.
-    #[error("the mail server: {0}")]
-    Smtp(#[from] smtp::Error),
-    /// The mail server's URL is not one.
-    #[error("{0}")]
-    Url(String),
-    /// A file could not be written.
-    #[error("`{0}` cannot be written: {1}")]
-    File(PathBuf, io::Error),
-}
 
 /// Where messages go.
 pub enum Transport {

@@ -5,7 +5,8 @@ use std::str::FromStr;
 use cedar_policy::PolicySet;
 use cedar_policy_formatter::{Config, policies_str_to_pretty};
 
-use charter_authz::fault::{Fault, Source};
+use charter_authz::fault::Fault;
+use charter_authz::source::Source;
 
 /// As the Cedar CLI and its editor extension have it.
 const LINE_WIDTH: usize = 80;

@@ -13,6 +13,8 @@ pub mod format;
 pub mod gates;
 pub mod limits;
 pub mod manifest;
+pub mod named;
+pub mod plain;
 mod possible;
 pub mod replay;
 mod request_type;

@@ -4,7 +4,7 @@ use cedar_policy::{Entities, Request};
 use serde::Serialize;
 
 use charter_authz::decision::{Denial, EvaluationError, Outcome};
-use charter_authz::refusal::{self, Refusal};
+use charter_authz::refusal::Refusal;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::permission::Permission;
 
@@ -75,5 +75,5 @@ impl Verdict {
 const NOT_PERMITTED: Outcome = Outcome::Deny(Denial::NotPermitted);
 
 fn code(outcome: Outcome, refusal: Option<&Refusal>) -> Option<String> {
-    refusal::code(outcome, refusal).map(ToOwned::to_owned)
+    outcome.code(refusal).map(ToOwned::to_owned)
 }

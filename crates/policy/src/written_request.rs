@@ -6,7 +6,8 @@ use cedar_policy::{Context, Entities, EntityUid, Request, Schema};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use charter_authz::fault::{Fault, LoadError, Source};
+use charter_authz::fault::{Fault, LoadError};
+use charter_authz::source::Source;
 
 /// A request, not yet held against the schema.
 #[derive(Debug, Deserialize)]

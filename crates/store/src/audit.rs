@@ -4,16 +4,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hmac::{Hmac, KeyInit, Mac as _};
 use sea_orm::prelude::Uuid;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
-use secrecy::{ExposeSecret, SecretSlice};
-use serde::Serialize;
+use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
-use sha2::Sha256;
 
 use super::Error;
 use super::audit_heads::{Head, HeadsFile};
+use super::audit_mac::{AuditKey, Mac, ORIGIN, compute, to_mac};
 use super::connect::Transaction;
 use super::entity::{audit_event, stored_time};
 use charter_domain::audit::Provenance;
@@ -21,24 +19,9 @@ use charter_domain::clock::Clock;
 use charter_domain::id::OrganizationId;
 use charter_domain::permission::Permission;
 
-/// A message authentication code.
-pub(super) type Mac = [u8; 32];
-
-/// What stands before a chain's first event.
-pub(super) const ORIGIN: Mac = [0; 32];
-
 const MIN_KEY_BYTES: usize = 32;
 /// What an event takes beside its changes, with the index over it: about that much.
 const EVENT_BYTES: u64 = 512;
-
-/// A key of the audit chain.
-#[derive(Debug)]
-pub struct AuditKey {
-    /// Its name, which events carry.
-    pub id: String,
-    /// At least 32 bytes.
-    pub secret: SecretSlice<u8>,
-}
 
 /// What happened; who and when is in the provenance.
 pub(super) struct Entry {
@@ -240,48 +223,6 @@ fn name(action: Action, by: &Provenance) -> String {
         }
         Action::Permission(permission) => permission.to_string(),
     }
-}
-
-pub(super) fn to_mac(bytes: &[u8]) -> Result<Mac, Error> {
-    bytes
-        .try_into()
-        .map_err(|_| Error::corrupt("audit_events.mac", "not 32 bytes"))
-}
-
-/// HMAC-SHA256 over the previous code and the event as JSON, whose fields stand in this order.
-fn compute(key: &AuditKey, previous: &Mac, event: &audit_event::Model) -> Result<Mac, Error> {
-    #[derive(Serialize)]
-    struct Canonical<'a> {
-        organization: String,
-        sequence: i64,
-        at_microseconds: i64,
-        actor: &'a str,
-        action: &'a str,
-        resource: &'a str,
-        request_id: Option<&'a str>,
-        policy_digest: Option<&'a str>,
-        changes: &'a str,
-        key_id: &'a str,
-    }
-    let canonical = Canonical {
-        organization: OrganizationId::from_uuid(event.organization_id).to_string(),
-        sequence: event.sequence,
-        at_microseconds: event.occurred_at.timestamp_micros(),
-        actor: &event.actor,
-        action: &event.action,
-        resource: &event.resource,
-        request_id: event.request_id.as_deref(),
-        policy_digest: event.policy_digest.as_deref(),
-        changes: &event.changes,
-        key_id: &event.key_id,
-    };
-    let canonical =
-        serde_json::to_vec(&canonical).map_err(|error| Error::Unexpected(error.into()))?;
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.secret.expose_secret())
-        .map_err(|error| Error::Unexpected(error.into()))?;
-    mac.update(previous);
-    mac.update(&canonical);
-    Ok(mac.finalize().into_bytes().into())
 }
 
 #[cfg(test)]

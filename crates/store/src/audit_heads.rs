@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::audit::Mac;
+use super::audit_mac::Mac;
 use super::entity::audit_event;
 use charter_domain::clock::Clock;
 use charter_domain::id::OrganizationId;

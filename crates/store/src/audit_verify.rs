@@ -11,8 +11,8 @@ use sea_orm::{
     prelude::Uuid,
 };
 
-use super::audit::{Mac, ORIGIN, to_mac};
 use super::audit_heads::{Head, Torn};
+use super::audit_mac::{Mac, ORIGIN, to_mac};
 use super::entity::{audit_event, organization};
 use super::{Error, Store};
 use charter_domain::id::OrganizationId;

@@ -7,8 +7,9 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::audit::{self, Entry, Mac, ORIGIN, to_mac};
+use super::audit::{Entry, Log};
 use super::audit_heads::Head;
+use super::audit_mac::{Mac, ORIGIN, to_mac};
 use super::connect::Transaction;
 use super::entity::{audit_event, installation_event};
 use super::write::Write;
@@ -21,7 +22,7 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(7596291131003694190)";
 /// Numbers and codes of events, ascending.
 type Links = Vec<(i64, Vec<u8>)>;
 
-impl audit::Log {
+impl Log {
     /// Writes the next event of the installation. The caller holds its lock.
     pub(super) async fn append_for_installation(
         &self,

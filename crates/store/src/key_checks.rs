@@ -5,7 +5,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::audit::{ORIGIN, to_mac};
+use super::audit_mac::{ORIGIN, to_mac};
 use super::entity::{access_key, audit_event, key_check};
 use super::{Error, Store};
 use charter_domain::access_key::{AccessKey, SealedSecret};

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{MaybeReadable, access_key, invitation, organization, session, stored_time};
+use super::error::is_duplicate;
 use super::write::{Write, check_version, one_row};
-use super::{Error, Store, Tenant, accounts, is_duplicate, names};
+use super::{Error, Store, Tenant, accounts, names};
 use charter_domain::account::Account;
 use charter_domain::audit::Provenance;
 use charter_domain::id::OrganizationId;

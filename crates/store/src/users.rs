@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{stored_time, user};
+use super::error::is_duplicate;
 use super::write::Write;
-use super::{Error, Tenant, is_duplicate};
+use super::{Error, Tenant};
 use charter_domain::audit::Provenance;
 use charter_domain::email::EmailAddress;
 use charter_domain::id::{OrganizationId, UserId};

@@ -140,14 +140,12 @@ impl LineFile {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    let is_new = !path.try_exists()?;
     let file = private::open(
         path,
         OpenOptions::new().read(true).append(true).create(true),
     )?;
-    if is_new {
-        private::sync_dir_of(path)?;
-    }
+    // Whoever made it may have failed to.
+    private::sync_dir_of(path)?;
     Ok(file)
 }
 

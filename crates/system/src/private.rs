@@ -56,7 +56,8 @@ pub fn create_dir(path: &Path) -> io::Result<()> {
     }
     // The umask may have taken the owner's own permissions.
     tighten(path, &made)?;
-    sync_dir_of(path)
+    // Or nobody would sync its name when it is found the next time.
+    sync_dir_of(path).inspect_err(|_| drop(fs::remove_dir(path)))
 }
 
 /// What is there already is not ours to change.
@@ -121,7 +122,8 @@ pub fn create_once(path: &Path, draft: &Path, content: &[u8]) -> io::Result<()> 
     directory.lock()?;
     let made = path.try_exists().and_then(|is_there| {
         if is_there {
-            Ok(())
+            // Whoever made it may have failed to make its name durable.
+            directory.sync_all()
         } else {
             replace(path, draft, content)
         }

@@ -12,7 +12,8 @@ use charter_domain::entropy::Entropy;
 use charter_store::{MigrationStatus, Store};
 
 use super::super::database;
-use super::{Part, StartError};
+use super::part::Part;
+use crate::app::StartError;
 
 /// What was found of it.
 pub(super) struct Found {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::settings::keys::{Key, Keys};
 use crate::settings::{PolicyStart, Settings};
-use charter_authn::replay::{LeaseError, Occupant, OpenError, occupant};
+use charter_authn::nonces::{LeaseError, Occupant, OpenError, occupant};
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_store::Store;
@@ -19,7 +19,7 @@ use charter_system::private;
 
 use super::policies::{self, Policies};
 use super::serve::Server;
-use super::{StartError, decisions, open_files, people, replay};
+use super::{StartError, check_keys, decisions, open_files, people, replay, sealer};
 use database::Found;
 pub use part::Part;
 
@@ -86,9 +86,9 @@ async fn key_lists(keys: &Keys, found: &Found) -> Part {
         .fact("token", ids(&keys.token))
         .fact("refresh", ids(&keys.refresh));
     part.take(people::check_token_keys(keys));
-    part.take(super::sealer(keys));
+    part.take(sealer(keys));
     if let Some(store) = found.store_with("names_and_keys") {
-        part.take(super::check_keys(store, keys).await);
+        part.take(check_keys(store, keys).await);
     }
     part
 }

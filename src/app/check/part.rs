@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::StartError;
+use crate::app::StartError;
 
 /// A part of the start.
 #[derive(Debug, Serialize)]

@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 use charter_authz::folder::{Files, Folder, is_test};
 use charter_policy::limits;
 
-use super::Policies;
 use super::accepted::Last;
+use super::checked_folder::Policies;
 
 /// What was found in the folder, and what is known of it.
 #[derive(Debug, Clone)]

@@ -17,18 +17,15 @@ use charter_decision_log::Shadow;
 use charter_http::state::State;
 use charter_policy::gates::{Demand, Gate, Job, Verdict};
 
+use super::checked_folder::Policies;
 use super::promise::Promise;
 use super::read::{Judged, Read, behind};
 use super::shadow::ShadowFolder;
-use super::watch::Watch;
-use super::{Policies, SETTLE, Taken};
+use super::start::Taken;
+use super::watch::{POLL, SETTLE, Watch};
 
-/// How often the folder is looked at whatever was heard of it.
-pub(super) const POLL: Duration = Duration::from_secs(1);
 /// How often a folder that keeps changing is read again before the next poll.
 const TRIES: usize = 10;
-/// When a check that did not come to its end is tried again.
-pub(super) const RETRY: Duration = Duration::from_secs(30);
 /// So many checks in a row are given up for a newer edit; the next one is led to its end, so that a
 /// folder that never rests still gets somewhere.
 const MOST_OVERTAKEN: usize = 2;

@@ -9,10 +9,10 @@ use charter_decision_log::Shadow;
 use charter_http::state::State;
 use charter_policy::gates::{Demand, Job};
 
-use super::Policies;
+use super::checked_folder::Policies;
 use super::read::behind;
-use super::reload::{POLL, RETRY};
-use super::take::shortened;
+use super::report::shortened;
+use super::watch::{POLL, RETRY};
 
 /// The shadow's folder, and what is known of it.
 pub(super) struct ShadowFolder {

@@ -14,10 +14,10 @@ use charter_store::{NewPolicyRevision, TakenAs};
 
 use super::super::StartError;
 use super::accepted::Last;
+use super::checked_folder::Policies;
 use super::promise::Promise;
 use super::read::{Judged, beside};
-use super::take::shortened;
-use super::{Policies, health, log_findings, revision};
+use super::report::{health, log_findings, revision, shortened};
 
 /// Time for the checks at start, at least.
 const START_TIMEOUT: Duration = Duration::from_mins(5);

@@ -9,8 +9,9 @@ use charter_policy::gates::{Finding, Gate, Verdict, how_to_approve};
 use charter_store::TakenAs;
 
 use super::read::{Read, behind};
-use super::reload::{Checking, RETRY, Reloader, Subject};
-use super::{health, log_findings, revision, warn_of_unknown_names};
+use super::reload::{Checking, Reloader, Subject};
+use super::report::{health, log_findings, revision, shortened, warn_of_unknown_names};
+use super::watch::RETRY;
 
 /// What `/readyz` says for as long as it is so.
 const NOT_RECORDED: &str = "notes: it could not be recorded in the database which policies are in \
@@ -19,8 +20,6 @@ const NOT_RECORDED: &str = "notes: it could not be recorded in the database whic
 /// The same, until the gates have looked at what only forbids more.
 const NOT_CHECKED: &str =
     "stop: policies that only forbid more are in force, their checks are not over yet";
-/// A log line or `/readyz` is not the place for more.
-const MAX_REASON_BYTES: usize = 8_000;
 
 impl Reloader {
     /// Takes or refuses what was checked.
@@ -258,15 +257,4 @@ fn with_changes(candidate: &Files, before: &Files, live: &Files) -> Option<Files
 fn note(warnings: &mut Vec<String>, warning: &str, holds: bool) {
     warnings.retain(|found| found != warning);
     warnings.extend(holds.then(|| warning.to_owned()));
-}
-
-pub(super) fn shortened(mut reason: String) -> String {
-    if reason.len() > MAX_REASON_BYTES {
-        let end = (0..=MAX_REASON_BYTES)
-            .rev()
-            .find(|&end| reason.is_char_boundary(end));
-        reason.truncate(end.unwrap_or(0));
-        reason.push_str("\n… `charter policy check`, `test` and `prove` show the rest");
-    }
-    reason
 }

@@ -4,11 +4,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+
+/// How often the folder is looked at whatever was heard of it.
+pub(super) const POLL: Duration = Duration::from_secs(1);
+/// When a check that did not come to its end is tried again.
+pub(super) const RETRY: Duration = Duration::from_secs(30);
+/// How long a change must have rested before it is looked at.
+pub(super) const SETTLE: Duration = Duration::from_millis(100);
 
 /// A watch on the folder, on what it links to, and on the folders in it.
 pub(super) struct Watch {

@@ -12,7 +12,8 @@ use charter_policy::gates;
 
 use super::super::Error;
 use super::super::output::{OutputArgs, document_to};
-use super::{FolderArgs, broken};
+use super::broken;
+use super::folder::FolderArgs;
 
 /// Parse and validate a folder, as the service does before it takes it
 #[derive(Debug, Args)]

@@ -11,12 +11,14 @@ use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
-use super::{SolverArgs, broken};
+use super::broken;
+use super::solver::SolverArgs;
 use charter_domain::clock::{Clock as _, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_domain::progress::Progress;
 use charter_policy::diff::revision::{self, RevisionError};
 use charter_policy::diff::{DiffError, roles, widens};
+use charter_policy::named;
 
 /// If anything is wider, or may be.
 const WIDER: u8 = 3;
@@ -79,7 +81,7 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
     } else {
         write!(out, "{}{roles}", diff.report())?;
         for (name, snapshot) in [(&args.old, &old), (&new_name, &new)] {
-            super::name(Path::new(name), snapshot, out)?;
+            named::name(Path::new(name), snapshot, out)?;
         }
     }
     Ok(if diff.is_wider() {

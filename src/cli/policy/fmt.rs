@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::super::Error;
 use super::super::output::OutputArgs;
-use super::{FolderArgs, manifest, read};
+use super::folder::{FolderArgs, read};
+use super::manifest;
 use charter_authz::fault::LoadError;
 use charter_authz::snapshot::Snapshot;
 use charter_policy::format;

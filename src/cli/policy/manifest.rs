@@ -15,7 +15,7 @@ use charter_policy::manifest::{self, Manifest};
 
 use super::super::Error;
 use super::super::output::OutputArgs;
-use super::{FolderArgs, read};
+use super::folder::{FolderArgs, read};
 
 /// Write manifest.json: the folder's files, their digests, and a version one higher than before
 #[derive(Debug, Args)]

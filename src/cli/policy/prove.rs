@@ -9,11 +9,14 @@ use clap::Args;
 use super::super::Error;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
-use super::{FolderArgs, SolverArgs, broken};
+use super::broken;
+use super::folder::FolderArgs;
+use super::solver::SolverArgs;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
 use charter_domain::progress::Progress;
 use charter_policy::analysis::{Options, prove};
+use charter_policy::named;
 
 /// Prove that a folder keeps its invariants, that no policy can fail and that each can match
 #[derive(Debug, Args)]
@@ -61,11 +64,11 @@ pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Err
     );
     drop(shown);
     if args.output.json {
-        let document = super::document(&dir, &snapshot, &proofs)?;
+        let document = named::document(&dir, &snapshot, &proofs)?;
         document_to(out, &document)?;
     } else {
         write!(out, "{}", proofs.report())?;
-        super::name(&dir, &snapshot, out)?;
+        named::name(&dir, &snapshot, out)?;
     }
     Ok(if proofs.is_proved() {
         ExitCode::SUCCESS

@@ -10,10 +10,12 @@ use clap::Args;
 use super::super::Error;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
-use super::{FolderArgs, broken};
+use super::broken;
+use super::folder::FolderArgs;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::progress::Progress;
+use charter_policy::named;
 use charter_policy::test;
 
 /// Run the folder's examples, and say which policies and conditions none of them shows at work
@@ -66,11 +68,11 @@ pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
         Err(error) => return broken::report(&error, args.output.json, out),
     };
     if args.output.json {
-        let document = super::document(&dir, &snapshot, &report)?;
+        let document = named::document(&dir, &snapshot, &report)?;
         document_to(out, &document)?;
     } else {
         write!(out, "{}", report.text(min_coverage))?;
-        super::name(&dir, &snapshot, out)?;
+        named::name(&dir, &snapshot, out)?;
     }
     Ok(if report.holds(min_coverage) {
         ExitCode::SUCCESS

@@ -2,7 +2,9 @@
 //!
 //! Says what was asked for and how the answer is shown; signing is `prepare`, the wire is `send`.
 
+mod console;
 mod curl;
+mod error;
 mod prepare;
 mod report;
 mod send;
@@ -10,13 +12,15 @@ mod send;
 mod tests;
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::process::ExitCode;
 
 use secrecy::{ExposeSecret, SecretString};
 
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
+pub use console::Console;
+pub use error::RequestError;
 use prepare::{Credentials, Wanted};
 
 /// Send one signed request and show the answer.
@@ -57,61 +61,6 @@ pub struct RequestArgs {
     // Hidden, because what stands in arguments can be read by every user of the machine.
     #[arg(long, env = "CHARTER_SECRET_KEY", hide = true, hide_env_values = true)]
     secret_key: Option<SecretString>,
-}
-
-/// Where a command reads and writes, so that tests can look.
-pub struct Console<'a> {
-    /// For the answer.
-    pub out: &'a mut dyn Write,
-    /// For what went wrong.
-    pub err: &'a mut dyn Write,
-    /// Whether a person reads `out`.
-    pub out_is_terminal: bool,
-    /// For a body from standard input.
-    pub input: &'a mut dyn Read,
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum RequestError {
-    /// A credential is not in the environment.
-    #[error("`{0}` is not set; `charter serve --demo` writes a `demo.env` that sets it")]
-    MissingCredential(&'static str),
-    /// The server's address cannot be used.
-    #[error(
-        "`{0}` cannot be the base URL; give scheme, host and port only, such as \
-         `https://charter.example.org`: a path there would not be part of what is signed"
-    )]
-    BaseUrl(String),
-    /// The request cannot be signed.
-    #[error("cannot sign this request: {0}")]
-    Unsignable(#[from] signing::Malformed),
-    /// What stands in the target cannot be sent as it is.
-    #[error("`{0}` cannot be sent as it is written; percent-encode what is not plain ASCII")]
-    Target(String),
-    /// A `-H` is not a header, or is one that signing sets.
-    #[error("`{0}` cannot be sent as a header: {1}")]
-    Header(String, &'static str),
-    /// The body cannot be read.
-    #[error("cannot read the body from `{0}`: {1}")]
-    Body(String, io::Error),
-    /// A shell line cannot hold the body.
-    #[error("the body is not text, so no shell line can hold it; save it and give `-d @FILE`")]
-    UnprintableBody,
-    /// No answer came.
-    #[error(
-        "no answer from `{url}`: {reason}; see that the server runs and that `CHARTER_BASE_URL` \
-         names it"
-    )]
-    NoAnswer {
-        /// Scheme, host and port.
-        url: String,
-        /// What the client saw.
-        reason: String,
-    },
-    /// The answer cannot be shown.
-    #[error("cannot write the answer: {0}")]
-    Output(#[from] io::Error),
 }
 
 /// Signs the request, sends it and shows the answer, or prints the curl line.

@@ -95,7 +95,8 @@ fn signal(service: &Charter, signal: &str) {
 
 #[test]
 fn what_the_settings_lack_is_told_as_serve_tells_it() {
-    let installation = Installation::in_home(unproved());
+    let home = unproved().with("CHARTER__POLICIES__TESTS", "off");
+    let installation = Installation::in_home(home);
     let inside_a_file = format!(
         "{}/data",
         installation.config.trim_start_matches("--config=")

@@ -9,7 +9,11 @@ use crate::policy_world::whole_copy_of_shipped;
 /// One document, whatever the exit code.
 #[track_caller]
 fn document(installation: &Installation, arguments: &[&str], code: i32) -> Value {
-    let outcome = installation.run(arguments);
+    // Commands about policies take the settings behind their own name.
+    let named = if arguments[0] == "policy" { 2 } else { 1 };
+    let (command, rest) = arguments.split_at(named);
+    let config = [&*installation.config];
+    let outcome = installation.home.run(&[command, &config, rest].concat());
     assert_eq!(outcome.code, Some(code), "{arguments:?}: {outcome:?}");
     assert_eq!(outcome.err, "", "{arguments:?}");
     serde_json::from_str(&outcome.out).unwrap_or_else(|error| panic!("{arguments:?}: {error}"))

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 
-use charter_authz::question::Resource;
+use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::{Mask, MaskStyle, Via};
 use charter_domain::permission::Permission;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use charter_authz::principal::Principal;
-use charter_authz::question::Resource;
+use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
 use charter_budgets::Budgets;
 use charter_decision_log::{

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use charter_http::service::EdgeConfig;
+use charter_http::edge::service::EdgeConfig;
 use salvo::hyper::http::Request;
 
 use super::client::{Client, get, patch, send, send_h2};

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use charter_http::body::{BodyLimits, BodyMemory};
-use charter_http::service::EdgeConfig;
+use charter_http::edge::body_limits::{BodyLimits, BodyMemory};
+use charter_http::edge::service::EdgeConfig;
 use h2::client::ResponseFuture;
 use salvo::hyper::body::Bytes;
 use salvo::hyper::http::{Request, Response};

@@ -166,7 +166,7 @@ async fn only_a_trusted_proxy_names_the_client() {
         "127.0.0.1"
     );
     server.stop().await;
-    let server = Server::with(charter_http::service::EdgeConfig {
+    let server = Server::with(charter_http::edge::service::EdgeConfig {
         trusted_proxies: vec!["127.0.0.0/8".parse().expect("a network")],
         ..super::test_config()
     })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use charter_http::service::EdgeConfig;
+use charter_http::edge::service::EdgeConfig;
 use salvo::hyper::http::Request;
 use tokio::net::TcpStream;
 

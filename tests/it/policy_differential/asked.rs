@@ -1,22 +1,41 @@
 //! Who asks, and about what: themselves among others, as they are and as they have become.
 
 use charter_authz::principal::Principal;
-use charter_authz::question::{Question, Resource};
+use charter_authz::question::Question;
+use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::access_key::AccessKey;
 use charter_domain::account::Account;
 use charter_domain::caller::Caller;
 use charter_domain::permission::Permission;
 use charter_domain::service_account::ServiceAccount;
+use charter_domain::timestamp;
 use charter_domain::user::User;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::pick;
-use crate::policy_world::{Tenant, address, now};
+use crate::policy_world::Tenant;
 
 /// The last one is a role that no schema has.
 const ROLES: &[&str] = &["owner", "admin", "member", "former"];
+const ADDRESSES: &[&str] = &[
+    "192.0.2.7",
+    "127.0.0.1",
+    "2001:db8::7",
+    "::1",
+    "ff02::1",
+    "::ffff:192.0.2.7",
+    "224.0.0.1",
+];
+/// The last two are as far away as a clock can be set.
+const TIMES: &[&str] = &[
+    "2025-09-30T12:00:00Z",
+    "2025-09-30T00:00:00Z",
+    "2025-09-29T23:59:59Z",
+    "1970-01-01T00:00:00Z",
+    "9999-12-31T23:59:59Z",
+];
 /// Preparing a caller costs more than asking for it.
 const ASKERS: usize = 40;
 
@@ -42,6 +61,10 @@ impl World {
             account: Account {
                 id: one.account.id,
                 ..other.account.clone()
+            },
+            service_account: ServiceAccount {
+                account_id: one.account.id,
+                ..other.service_account.clone()
             },
             ..other.clone()
         };
@@ -69,8 +92,8 @@ impl World {
             principal: &asker.principal,
             permission,
             resource,
-            source_ip: address(),
-            now: now(),
+            source_ip: pick::<&str>(rng, ADDRESSES).parse().expect("an address"),
+            now: timestamp::parse(pick::<&str>(rng, TIMES)).expect("a time"),
         }
     }
 }

@@ -1,14 +1,15 @@
-//! Random policies: each well-formed and possible, some of which cannot be evaluated.
+//! Random policies, of which the gates let most through; some of those cannot be evaluated.
 
-use std::fs;
+use std::sync::Arc;
 
+use charter_authz::folder::{Files, Folder};
+use charter_authz::snapshot::Snapshot;
 use charter_domain::permission::Permission;
 use rand::RngExt;
 use rand::rngs::StdRng;
-use tempfile::TempDir;
 
+use super::expressions;
 use super::pick;
-use crate::policy_world::shipped;
 
 /// A kind of thing, and what can be said of it.
 struct Kind {
@@ -170,18 +171,23 @@ impl Kind {
         }
     }
 
-    fn condition(&self, rng: &mut StdRng) -> &'static str {
-        match rng.random_range(0..7) {
-            0 | 1 if !self.conditions.is_empty() => pick::<&str>(rng, self.conditions),
-            2 => "when { principal.is_active }",
-            3 => "unless { action in Action::\"reads\" && principal.is_active }",
-            4 => "when { principal.organization.is_active && !context.source_ip.isLoopback() }",
-            // Overflows.
-            5 => "when { context.now.toTime().toMilliseconds() + 9223372036854775807 > 0 }",
-            _ => "",
+    fn condition(&self, rng: &mut StdRng) -> String {
+        match rng.random_range(0..8) {
+            0 if !self.conditions.is_empty() => (*pick(rng, self.conditions)).to_owned(),
+            1 => "when { principal.is_active }".to_owned(),
+            2 => "unless { action in Action::\"reads\" && principal.is_active }".to_owned(),
+            3 => String::new(),
+            _ => {
+                let keyword = *pick(rng, &["when", "unless"]);
+                format!("{keyword} {{ {} }}", expressions::condition(rng))
+            }
         }
     }
 }
+
+/// In the `@id` of what fails whenever it is evaluated.
+pub(super) const OVERFLOWING: &str = "overflow.";
+const OVERFLOWS: &str = "when { context.now.toTime().toMilliseconds() + 9223372036854775807 > 0 }";
 
 fn policy(rng: &mut StdRng, number: usize) -> String {
     let effect = if rng.random_bool(0.8) {
@@ -191,25 +197,52 @@ fn policy(rng: &mut StdRng, number: usize) -> String {
     };
     let kind = pick(rng, &KINDS);
     let (principal, action) = (kind.principal(rng), kind.action(rng));
-    let (resource, condition) = (kind.resource(rng), kind.condition(rng));
-    format!("@id(\"random.{number}\")\n{effect} ({principal}, {action}, {resource}) {condition};\n")
+    let resource = kind.resource(rng);
+    let (id, condition) = if rng.random_bool(0.15) {
+        (OVERFLOWING, OVERFLOWS.to_owned())
+    } else {
+        ("random.", kind.condition(rng))
+    };
+    format!("@id(\"{id}{number}\")\n{effect} ({principal}, {action}, {resource}) {condition};\n")
 }
 
-/// Random policies, beside the shipped ones or alone.
-pub(super) fn random_folder(rng: &mut StdRng) -> TempDir {
-    let folder = TempDir::new().expect("a temporary folder");
+/// What the gates let through of random policies.
+pub(super) struct Random {
+    pub(super) snapshot: Snapshot,
+    pub(super) text: String,
+    pub(super) refused: usize,
+}
+
+/// Random policies, beside the shipped ones or alone. `shipped` is the shipped folder, and what was made
+/// of it.
+pub(super) fn random(rng: &mut StdRng, shipped: (&Folder, &Snapshot)) -> Random {
     let with_shipped = rng.random_bool(0.5);
-    for entry in fs::read_dir(shipped()).expect("the shipped folder") {
-        let path = entry.expect("an entry").path();
-        let is_schema = path.extension().is_some_and(|found| found == "cedarschema");
-        if path.is_file() && (with_shipped || is_schema) {
-            let name = path.file_name().expect("a file's name");
-            fs::copy(&path, folder.path().join(name)).expect("a copy");
-        }
-    }
-    let policies: String = (0..rng.random_range(1..25))
+    let mut files = shipped.0.files().clone();
+    files.retain(|name, _| name == "schema.cedarschema" || (with_shipped && !name.contains('/')));
+    let mut policies: Vec<String> = (0..rng.random_range(1..25))
         .map(|number| policy(rng, number))
         .collect();
-    fs::write(folder.path().join("random.cedar"), policies).expect("a written file");
-    folder
+    let written = policies.len();
+    let load = |files: &Files, policies: &[String]| {
+        let mut files = files.clone();
+        files.insert("random.cedar".to_owned(), Arc::from(policies.concat()));
+        let folder = Folder::of_files("policies".as_ref(), files).ok()?;
+        Snapshot::after(shipped.1, &folder).ok()
+    };
+    let snapshot = load(&files, &policies).or_else(|| {
+        let mut alone = files.clone();
+        alone.retain(|name, _| name == "schema.cedarschema");
+        policies.retain(|policy| load(&alone, std::slice::from_ref(policy)).is_some());
+        load(&files, &policies)
+    });
+    let refused = written - policies.len();
+    if let Some(snapshot) = snapshot {
+        return Random {
+            snapshot,
+            text: policies.concat(),
+            refused,
+        };
+    }
+    assert!(policies.is_empty(), "sound one by one: {policies:?}");
+    random(rng, shipped)
 }

@@ -16,7 +16,7 @@ use crate::service::Service;
 use super::{STOP, WIDER, in_force, live, serve, sound, until};
 
 fn has(service: &Service, policy: &str) -> bool {
-    service.state().engine.snapshot().place(policy).is_some()
+    service.state().engine.snapshot().location(policy).is_some()
 }
 
 /// The texts that the database says are in force.

@@ -1,6 +1,6 @@
 //! One process at a time accepts nonces for a database, and none accepts what another may have.
 
-use charter_authn::replay::{LeaseError, Pending, live_holder};
+use charter_authn::nonces::{LeaseError, Pending, live_holder};
 use charter_store::Store;
 use tokio_util::sync::CancellationToken;
 

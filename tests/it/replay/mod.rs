@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use charter_authn::replay::{Config, OpenError, Refusal, ReplayGuard};
+use charter_authn::nonces::{Config, OpenError, Refusal, ReplayGuard};
 use charter_domain::clock::Clock;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::{AccessKeyId, OrganizationId};

@@ -15,7 +15,7 @@ use charter::app::serve::{Server, Serving};
 use charter::app::{App, provision};
 use charter::settings::{Settings, keys};
 use charter::telemetry::metrics::Recorder;
-use charter_authn::replay::ReplayGuard;
+use charter_authn::nonces::ReplayGuard;
 use charter_domain::audit::Provenance;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::text::Name;

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use charter_authn::access_token::AccessTokens;
-use charter_authn::opaque_token::OpaqueToken;
-use charter_authn::password::{self, Workspace};
+use charter_authn::secrets::access_token::AccessTokens;
+use charter_authn::secrets::opaque_token::OpaqueToken;
+use charter_authn::secrets::password;
+use charter_authn::secrets::password::Workspace;
 use charter_domain::audit::Provenance;
 use charter_domain::clock::Clock as _;
 use charter_domain::email::EmailAddress;

@@ -12,12 +12,12 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
-use crate::answer::Shown;
-use crate::authorized::Authorized;
-use crate::error::ApiError;
-use crate::input::PathId;
-use crate::objects::OwnOrganization;
-use crate::operation::Operation;
+use crate::extract::authorized::Authorized;
+use crate::extract::objects::OwnOrganization;
+use crate::extract::operation::Operation;
+use crate::extract::path::PathId;
+use crate::respond::ApiError;
+use crate::respond::answer::Shown;
 use crate::state::State;
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::{Record, Uid};
@@ -215,7 +215,7 @@ struct PolicyError {
 impl DecisionBody {
     fn new(record: Record, snapshot: Option<&Snapshot>, explanation: Option<Value>) -> Self {
         let policy = |id: String| {
-            let place = snapshot.and_then(|snapshot| snapshot.place(&id));
+            let place = snapshot.and_then(|snapshot| snapshot.location(&id));
             PolicyName {
                 file: place.map(|place| place.file.clone()),
                 line: place.map(|place| place.line),

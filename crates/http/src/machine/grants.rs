@@ -1,10 +1,10 @@
 //! Nobody grants what it may not (contract section 4): every role and permission that somebody
 //! gets is asked of policy, one by one.
 
-use crate::authorizer::Authorizer;
-use crate::error::{ApiError, Detail, echo};
+use crate::extract::authorizer::Authorizer;
 use crate::machine::parse;
-use charter_authz::question::Resource;
+use crate::respond::{ApiError, Detail, echo};
+use charter_authz::resource::Resource;
 use charter_domain::permission::Permission;
 use charter_domain::service_account::ServiceAccount;
 use charter_store::GrantedNames;

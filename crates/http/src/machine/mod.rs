@@ -11,7 +11,7 @@ pub mod service_accounts;
 
 use salvo::Router;
 
-use super::methods::Reads as _;
+use crate::methods::Reads as _;
 
 use service_accounts::keys;
 

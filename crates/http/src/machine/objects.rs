@@ -1,11 +1,11 @@
 //! The objects of the machine surface, each found only within the caller's tenant.
 
-use crate::error::{ApiError, Code};
+use crate::extract::objects::OwnOrganization;
+use crate::extract::operation::Object;
 use crate::machine::parse;
-use crate::objects::OwnOrganization;
-use crate::operation::Object;
+use crate::respond::{ApiError, Code};
 use crate::state::State;
-use charter_authz::question::Resource;
+use charter_authz::resource::Resource;
 use charter_domain::access_key::AccessKey;
 use charter_domain::account::Account;
 use charter_domain::caller::Caller;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::error::{ApiError, Detail};
-use crate::fields::{Broken, Nullable};
+use crate::extract::fields::{Broken, Nullable};
+use crate::respond::{ApiError, Detail};
 use charter_domain::ip_allowlist::IpAllowlist;
 use charter_domain::metadata::{Metadata, MetadataError, MetadataPatch};
 use charter_domain::text::{Description, Name, TextError};

@@ -1,9 +1,9 @@
 //! How ready the replay guard is, in words.
 
-use charter_authn::replay::Status;
+use charter_authn::nonces::Status;
 use charter_domain::timestamp::{self, Timestamp};
 
-use super::Part;
+use super::part::Part;
 
 /// How full the guard may be before it counts as degraded, in percent.
 const NEARLY_FULL: u128 = 80;

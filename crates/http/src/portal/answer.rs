@@ -7,12 +7,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::openapi::headers;
+use crate::extract::cookie;
+use crate::respond::headers;
 use crate::state::State;
-use charter_authn::access_token::LIFETIME;
-use charter_authn::portal_user::SignedIn;
-
-use super::cookie;
+use charter_authn::secrets::access_token::LIFETIME;
+use charter_authn::users::SignedIn;
 
 /// What a client signs its requests in with (RFC 6750 section 4).
 #[derive(Serialize, ToSchema)]

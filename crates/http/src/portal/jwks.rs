@@ -8,9 +8,8 @@ use salvo::prelude::{Json, Response};
 use salvo::writing::Scribe;
 use serde_json::{Value, json};
 
-use crate::docs::let_be_cached;
-use crate::error::ApiError;
-use crate::openapi::headers;
+use crate::respond::caching::allow_caching;
+use crate::respond::{ApiError, headers};
 use crate::state::State;
 
 /// The public keys that access tokens verify with; `kid` in a token's header names one.
@@ -27,7 +26,7 @@ pub struct Jwks(Value);
 impl Scribe for Jwks {
     fn render(self, response: &mut Response) {
         response.render(Json(self.0));
-        let_be_cached(response);
+        allow_caching(response);
     }
 }
 

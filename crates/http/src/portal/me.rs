@@ -4,9 +4,10 @@ use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
 
-use crate::error::ApiError;
-use crate::own_person::OwnPerson;
-use charter_authz::question::{Question, Resource};
+use crate::extract::own_person::OwnPerson;
+use crate::respond::ApiError;
+use charter_authz::question::Question;
+use charter_authz::resource::Resource;
 use charter_domain::caller::Caller;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp;

@@ -1,7 +1,6 @@
 //! The portal surface: people with bearer tokens, and how they get one (contract section 5).
 
 pub mod answer;
-pub mod cookie;
 pub mod invitations;
 pub mod jwks;
 pub mod me;
@@ -17,7 +16,7 @@ pub mod verification;
 
 use salvo::Router;
 
-use super::methods::{NotNamed, Reads as _};
+use crate::methods::{NotNamed, Reads as _};
 
 /// What stands beside `{userId}`, and is no person's id.
 const BESIDE_MEMBERS: NotNamed = NotNamed(&["invite", "invitations"]);

@@ -2,8 +2,8 @@
 
 use secrecy::SecretString;
 
-use crate::error::echo;
-use crate::fields::Broken;
+use crate::extract::fields::Broken;
+use crate::respond::echo;
 use charter_domain::email::{EmailAddress, EmailError};
 use charter_domain::password::{self, PasswordError};
 use charter_domain::region::Region;

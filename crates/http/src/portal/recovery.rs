@@ -4,11 +4,11 @@ use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::anonymous::{Anonymous, SignedInPerson};
-use crate::error::{ApiError, ErrorType};
-use crate::fields::Fields;
-use crate::input::{Body, BodyInput};
-use crate::own_person::require_active;
+use crate::extract::anonymous::{Anonymous, SignedInPerson};
+use crate::extract::fields::Fields;
+use crate::extract::json_body::{Body, BodyInput};
+use crate::extract::own_person::require_active;
+use crate::respond::{ApiError, ErrorType};
 use charter_domain::email::EmailAddress;
 
 use super::answer::Done;

@@ -5,11 +5,11 @@ use salvo::oapi::{ToSchema, endpoint};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-use crate::anonymous::Anonymous;
-use crate::error::{ApiError, Code, ErrorType};
-use crate::fields::Fields;
-use crate::input::{Body, BodyInput};
-use charter_authn::portal_user::{NewOwner, Refusal};
+use crate::extract::anonymous::Anonymous;
+use crate::extract::fields::Fields;
+use crate::extract::json_body::{Body, BodyInput};
+use crate::respond::{ApiError, Code, ErrorType};
+use charter_authn::users::{NewOwner, Refusal};
 use charter_store::{self as store, NewOrganization};
 
 use super::answer::{Shown, Token};

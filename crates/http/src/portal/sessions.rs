@@ -4,9 +4,9 @@ use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
 
-use crate::error::ApiError;
-use crate::input::PathUuid;
-use crate::own_person::OwnPerson;
+use crate::extract::own_person::OwnPerson;
+use crate::extract::path::PathUuid;
+use crate::respond::ApiError;
 use charter_domain::caller::Caller;
 use charter_domain::id::SessionId;
 use charter_domain::timestamp;

@@ -4,13 +4,13 @@
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 
-use crate::answer::Changed;
-use crate::authorized::Authorized;
-use crate::error::{ApiError, Detail};
-use crate::fields::{Fields, Nullable};
-use crate::input::{Body, BodyInput};
-use crate::objects::StoredOrganization;
-use crate::operation::{Accepts, Operation};
+use crate::extract::authorized::Authorized;
+use crate::extract::fields::{Fields, Nullable};
+use crate::extract::json_body::{Body, BodyInput};
+use crate::extract::objects::StoredOrganization;
+use crate::extract::operation::{Accepts, Operation};
+use crate::respond::answer::Changed;
+use crate::respond::{ApiError, Detail};
 use charter_domain::organization::Organization;
 use charter_domain::organization_settings::SettingsChange;
 use charter_domain::permission::Permission;

@@ -4,10 +4,10 @@ use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use secrecy::SecretString;
 
-use crate::anonymous::{Anonymous, CookieHolder, SignedInPerson};
-use crate::error::{ApiError, ErrorType};
-use crate::fields::Fields;
-use crate::input::{Body, BodyInput};
+use crate::extract::anonymous::{Anonymous, CookieHolder, SignedInPerson};
+use crate::extract::fields::Fields;
+use crate::extract::json_body::{Body, BodyInput};
+use crate::respond::{ApiError, ErrorType};
 use charter_domain::email::EmailAddress;
 
 use super::answer::{Done, Token};

@@ -4,12 +4,12 @@ use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::anonymous::{PerhapsSignedIn, SignedInPerson};
-use crate::error::{ApiError, Code, ErrorType};
-use crate::fields::Fields;
-use crate::input::{Body, BodyInput};
-use crate::own_person::require_active;
-use charter_authn::portal_user::Proof;
+use crate::extract::anonymous::{PerhapsSignedIn, SignedInPerson};
+use crate::extract::fields::Fields;
+use crate::extract::json_body::{Body, BodyInput};
+use crate::extract::own_person::require_active;
+use crate::respond::{ApiError, Code, ErrorType};
+use charter_authn::users::Proof;
 
 use super::answer::Done;
 use super::parse;

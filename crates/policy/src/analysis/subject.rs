@@ -55,7 +55,7 @@ impl<'a> Subject<'a> {
     }
 
     pub(super) fn named(&self, policy: &str) -> Named {
-        Named::new(policy, self.snapshot.place(policy))
+        Named::new(policy, self.snapshot.location(policy))
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use charter_authz::snapshot::Place;
+use charter_authz::source::SourceLocation;
 
 /// One request, with all that matters about it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,7 +48,7 @@ pub struct Named {
 }
 
 impl Named {
-    pub(crate) fn new(policy: &str, place: Option<&Place>) -> Self {
+    pub(crate) fn new(policy: &str, place: Option<&SourceLocation>) -> Self {
         Self {
             policy: policy.to_owned(),
             place: place.map_or_else(|| "?".to_owned(), ToString::to_string),

@@ -140,8 +140,8 @@ impl<'a> Side<'a> {
 
     /// What the old side has beside its policies comes from its schema.
     fn named(&self, policy: &str) -> Named {
-        let mut named = Named::new(policy, self.snapshot.place(policy));
-        if self.snapshot.place(policy).is_none() {
+        let mut named = Named::new(policy, self.snapshot.location(policy));
+        if self.snapshot.location(policy).is_none() {
             "old schema".clone_into(&mut named.place);
         }
         named

@@ -24,8 +24,12 @@ pub fn texts(old: (&Files, Option<&Snapshot>), new: (&Files, Option<&Snapshot>))
     });
     if let (Some(old), Some(new)) = (old.1, new.1) {
         let named = |name: &str| {
-            let snapshot = if new.place(name).is_some() { new } else { old };
-            let place = snapshot.place(name).map(|place| format!(" ({place})"));
+            let snapshot = if new.location(name).is_some() {
+                new
+            } else {
+                old
+            };
+            let place = snapshot.location(name).map(|place| format!(" ({place})"));
             format!("`{name}`{}", place.unwrap_or_default())
         };
         write(&mut out, "policy", &policies(old), &policies(new), named);

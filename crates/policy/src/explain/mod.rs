@@ -20,8 +20,9 @@ use super::conditions::evaluate::Look;
 use super::verdict::{Ruling, Verdict};
 use super::written_request;
 use charter_authz::decision::EvaluationError;
-use charter_authz::fault::{LoadError, Source};
+use charter_authz::fault::LoadError;
 use charter_authz::snapshot::Snapshot;
+use charter_authz::source::Source;
 use charter_decision_log::Record;
 use charter_decision_log::again::Explain;
 

@@ -48,7 +48,7 @@ pub(super) fn of<'a>(
     let mut nearest: Vec<Miss<'_>> = Vec::with_capacity(MOST + 1);
     let place_of = |policy: &Policy| {
         snapshot
-            .place(policy.id().as_ref())
+            .location(policy.id().as_ref())
             .map(|place| (place.file.as_str(), place.line))
     };
     for policy in permits {

@@ -23,7 +23,7 @@ impl fmt::Display for Told {
 }
 
 pub(super) fn told(snapshot: &Snapshot, id: &str) -> Told {
-    let place = snapshot.place(id);
+    let place = snapshot.location(id);
     Told {
         policy: id.to_owned(),
         file: place.map(|place| place.file.clone()).unwrap_or_default(),

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::written_request::{self, EntityFiles, WrittenRequest, malformed};
-use charter_authz::fault::{Fault, Source};
+use charter_authz::fault::Fault;
+use charter_authz::source::Source;
 
 /// An expected decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -206,7 +206,7 @@ impl Tracker {
 
     pub(super) fn finish(self, snapshot: &Snapshot) -> Coverage {
         let policy = |(id, seen): (PolicyId, Seen)| {
-            let place = snapshot.place(id.as_ref());
+            let place = snapshot.location(id.as_ref());
             let conditions = seen.operands.iter().zip(&seen.outcomes);
             PolicyCoverage {
                 file: place.map(|place| place.file.clone()).unwrap_or_default(),

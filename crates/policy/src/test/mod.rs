@@ -130,7 +130,7 @@ fn compare(case: &Case<'_>, verdict: &Verdict, snapshot: &Snapshot) -> Option<St
 }
 
 fn listed<'a>(ids: impl Iterator<Item = &'a String>, snapshot: &Snapshot) -> String {
-    let named = ids.map(|id| match snapshot.place(id) {
+    let named = ids.map(|id| match snapshot.location(id) {
         Some(place) => format!("`{id}` ({place})"),
         None if snapshot.policies().policy(&PolicyId::new(id)).is_none() => {
             format!("`{id}` (there is no such policy)")

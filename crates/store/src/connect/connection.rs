@@ -1,6 +1,5 @@
 //! A pool's connections, as the store uses them: each statement has a deadline.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,9 @@ use sea_orm::{
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
 };
 
-use super::{Health, Transaction};
+use super::deadline::within;
+use super::health::Health;
+use super::transaction::Transaction;
 use crate::Error;
 use crate::error::is_disk_failure;
 
@@ -102,30 +103,6 @@ impl Connection {
             Err(error) => self.replace_if_stuck(error),
         }
         answer
-    }
-}
-
-/// Waits so long and no longer. The connections are distrusted before the wait is given up, so that
-/// this one does not go back to the pool with an answer still on its way.
-pub(super) async fn within<T>(
-    deadline: Option<Duration>,
-    health: &Health,
-    statement: impl Future<Output = Result<T, DbErr>> + Send,
-) -> Result<T, DbErr> {
-    let Some(deadline) = deadline else {
-        return statement.await;
-    };
-    let mut statement = pin!(statement);
-    match tokio::time::timeout(deadline, statement.as_mut()).await {
-        Ok(answer) => answer,
-        Err(_elapsed) => {
-            let reason = format!(
-                "the database did not answer within {} s",
-                deadline.as_secs()
-            );
-            health.distrust(&reason);
-            Err(DbErr::Conn(RuntimeErr::Internal(reason)))
-        }
     }
 }
 

@@ -2,7 +2,9 @@
 //! database passes a [`Connection`] or a [`Transaction`]: there are no other doors.
 
 mod connection;
+mod deadline;
 mod health;
+mod pools;
 mod postgres;
 mod postgres_url;
 mod presence;
@@ -11,17 +13,12 @@ mod sqlite_read_only;
 mod transaction;
 
 pub(super) use connection::Connection;
-use health::Health;
+pub(super) use pools::Pools;
 pub(super) use presence::Presence;
 pub(super) use transaction::Transaction;
 
-use super::{Config, Error};
-
-pub(super) struct Pools {
-    pub(super) reader: Connection,
-    pub(super) writer: Connection,
-    pub(super) presence: Presence,
-}
+use super::Error;
+use super::config::Config;
 
 pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
     match scheme(config) {

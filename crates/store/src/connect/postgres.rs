@@ -11,9 +11,13 @@ use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOpti
 use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
 
-use super::connection::Server;
-use super::{Connection, Health, Pools, Presence, postgres_url, presence};
-use crate::{Config, Error};
+use super::connection::{Connection, Server};
+use super::health::Health;
+use super::pools::Pools;
+use super::postgres_url;
+use super::presence::{self, Presence};
+use crate::Error;
+use crate::config::Config;
 
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
-use super::Transaction;
+use super::transaction::Transaction;
 use crate::Error;
 use charter_system::private;
 

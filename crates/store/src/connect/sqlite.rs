@@ -11,8 +11,12 @@ use sea_orm::sqlx::sqlite::{
 };
 use sea_orm::sqlx::{self, ConnectOptions, Connection as _, Executor as _};
 
-use super::{Connection, Health, Pools, Presence};
-use crate::{Config, Error};
+use super::connection::Connection;
+use super::health::Health;
+use super::pools::Pools;
+use super::presence::Presence;
+use crate::Error;
+use crate::config::Config;
 use charter_system::private;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -10,9 +10,12 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sea_orm::SqlxSqliteConnector;
 use sea_orm::sqlx::sqlite::SqlitePoolOptions;
 
+use super::connection::Connection;
+use super::pools::Pools;
+use super::presence::Presence;
 use super::sqlite::{self, cannot};
-use super::{Connection, Pools, Presence};
-use crate::{Config, Error};
+use crate::Error;
+use crate::config::Config;
 use charter_system::private;
 
 /// `None` where there is no file yet, and one could be made.

@@ -8,8 +8,8 @@ use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
 };
 
-use super::Health;
-use super::connection::within;
+use super::deadline::within;
+use super::health::Health;
 use crate::Error;
 use crate::error::is_disk_failure;
 

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::history::{History, recover};
-use crate::endurance::Choices;
+use super::history::{History, recover, until_ready};
 use crate::endurance::charter::{Charter, Home};
 use crate::endurance::load::Load;
+use crate::endurance::wire::Client;
+use crate::endurance::{Choices, PATIENCE};
 use crate::services::TestDatabase;
 use crate::services::faults::{Call, Fault, How, Plan};
 
@@ -213,6 +215,41 @@ async fn what_was_acknowledged_outlives_failing_calls_on_postgres() {
         let some = without_database(&SOME);
         nothing_is_lost(Home::on(database), &some, 1, 0).await;
     }
+}
+
+/// Nothing more is written, so nothing else makes it try again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_could_not_be_synced_is_synced_later() {
+    let Some(home) = with_settings(Home::new()).with_faults() else {
+        return;
+    };
+    let charter = home.serve();
+    let (manager, mut client) = (charter.manager(), Client::http1(charter.main));
+    for (number, path) in [
+        "*/audit-heads.jsonl",
+        "*/decisions/decisions-*.jsonl",
+        "*/decision-head.json",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let fault = home.faults().begin(&Plan {
+            times: 1,
+            ..Plan::all(Call::Sync, path)
+        });
+        let body = format!(r#"{{"name":"write {number}"}}"#);
+        let written = client.send(&manager.sign("POST", "/accounts", &body)).await;
+        assert_eq!(written.status, 201);
+        let again = async {
+            while fault.seen() < 2 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let again = tokio::time::timeout(PATIENCE, again).await;
+        assert!(again.is_ok(), "{path} is not synced again");
+        until_ready(&charter).await;
+    }
+    charter.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,6 @@
 //! Invitations: listed, withdrawn, limited, and stronger than a registration that nobody verified.
 
-use charter_authn::portal_user::Refusal;
+use charter_authn::users::Refusal;
 use charter_domain::email::EmailAddress;
 use serde_json::{Value, json};
 

@@ -168,7 +168,7 @@ async fn a_reset_verifies_the_address(service: &Service) {
 async fn tokens_are_stored_as_hashes(service: &Service) {
     let owner = service.register("zoo").await;
     let token = service.link("verify-email", &owner.email, 1).await;
-    let parsed = charter_authn::opaque_token::OpaqueToken::parse(&token).expect("a token");
+    let parsed = charter_authn::secrets::opaque_token::OpaqueToken::parse(&token).expect("a token");
     let purpose = charter_store::Purpose::VerifyEmail;
     let now = charter_domain::clock::Clock::now(&*service.clock);
     let found = service

@@ -4,9 +4,9 @@ use salvo::oapi::ToSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::etag::EntityTag;
 use crate::machine::schemas::MetadataSchema;
-use charter_authn::last_used::LastUsed;
+use crate::respond::etag::EntityTag;
+use charter_authn::signed::last_used::LastUsed;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::timestamp;
 

@@ -3,7 +3,7 @@
 use salvo::oapi::ToSchema;
 use serde::Serialize;
 
-use charter_authn::last_used::LastUsed;
+use charter_authn::signed::last_used::LastUsed;
 use charter_domain::access_key::AccessKey;
 use charter_domain::timestamp::{self, Timestamp};
 

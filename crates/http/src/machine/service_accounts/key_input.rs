@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use salvo::oapi::{Components, Operation as OpenApiOperation, ToSchema};
 
-use crate::error::ApiError;
-use crate::fields::{Fields, Nullable};
-use crate::input::{BodyInput, PathId, RequestInput, describe_path};
+use crate::extract::fields::{Fields, Nullable};
+use crate::extract::input::{Input, RequestInput};
+use crate::extract::json_body::BodyInput;
+use crate::extract::path::{PathId, describe_path};
 use crate::machine::parse;
-use crate::operation::Input;
+use crate::respond::ApiError;
 use charter_domain::id::{AccessKeyId, ServiceAccountId};
 use charter_domain::ip_allowlist::IpAllowlist;
 use charter_domain::text::Description;

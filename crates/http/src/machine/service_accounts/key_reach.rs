@@ -1,9 +1,9 @@
 //! A key is passed on with no more time and no more places than the key that signs, unless policy
 //! permits `service-accounts:ExtendKey` (ADR 0021).
 
-use crate::authorizer::Authorizer;
-use crate::error::{ApiError, Detail};
-use charter_authz::question::Resource;
+use crate::extract::authorizer::Authorizer;
+use crate::respond::{ApiError, Detail};
+use charter_authz::resource::Resource;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp;
 use charter_store::KeyToMake;

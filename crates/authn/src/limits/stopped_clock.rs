@@ -1,0 +1,27 @@
+//! A clock that stands until it is moved.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use charter_domain::clock::Clock;
+use charter_domain::timestamp::{self, Timestamp};
+
+#[derive(Default)]
+pub(super) struct Stopped(Mutex<Duration>);
+
+impl Stopped {
+    pub(super) fn advance(&self, by: Duration) {
+        *self.0.lock() += by;
+    }
+}
+
+impl Clock for Stopped {
+    fn now(&self) -> Timestamp {
+        timestamp::parse("2025-09-30T12:00:00Z").expect("a time")
+    }
+
+    fn monotonic(&self) -> Duration {
+        *self.0.lock()
+    }
+}

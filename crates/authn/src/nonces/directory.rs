@@ -1,0 +1,174 @@
+//! The journal's directory: its lock, its state file, and one file for each bucket.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::fingerprint::Fingerprints;
+use super::half_minute::HalfMinute;
+use super::journal::{Journal, ReadError, Record};
+use super::open_error::OpenError;
+use super::state::{FileId, Left, State};
+use charter_system::private::{self, DirLock};
+
+const STATE: &str = "state.json";
+const LOCK: &str = "lock";
+const TEMPORARY: &str = "new";
+const EXTENSION: &str = "journal";
+
+/// A directory that this process alone uses.
+pub(super) struct Directory {
+    path: PathBuf,
+    /// To sync the names in it.
+    handle: File,
+    /// Held as long as it is open.
+    _lock: DirLock,
+}
+
+impl Directory {
+    /// Makes the directory if need be and locks it.
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::Directory {
+            path: path.to_owned(),
+            source,
+        };
+        private::create_dir(path).map_err(failed)?;
+        // The directory's own name must outlive the machine as well.
+        if let Some(parent) = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
+            sync_names(parent).map_err(failed)?;
+        }
+        let lock = match private::lock_dir(path, LOCK) {
+            Ok(lock) => lock,
+            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked(path.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            handle: File::open(path).map_err(failed)?,
+            _lock: lock,
+        })
+    }
+
+    /// What the last run left; `None` when there is nothing that can be understood.
+    pub(super) fn read_state(&self) -> io::Result<Option<Left>> {
+        read_state(&self.path)
+    }
+
+    /// Replaces the state, durably and as a whole.
+    pub(super) fn write_state(&self, state: &State) -> io::Result<()> {
+        let temporary = self.path.join(TEMPORARY);
+        // Anew, so that it is another file than any that was copied from here.
+        if let Err(error) = std::fs::remove_file(&temporary)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        let mut file = private::open(&temporary, OpenOptions::new().write(true).create_new(true))?;
+        let id = FileId::of(&file)?;
+        file.write_all(&state.to_json(&id)?)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, self.path.join(STATE))?;
+        self.handle.sync_all()
+    }
+
+    /// The half minutes that have a file, which is the mark that they may hold nonces.
+    pub(super) fn marked(&self) -> io::Result<BTreeSet<HalfMinute>> {
+        let mut marked = BTreeSet::new();
+        for entry in std::fs::read_dir(&self.path)? {
+            let path = PathBuf::from(entry?.file_name());
+            let number = path
+                .file_stem()
+                .and_then(|stem| stem.to_str()?.parse().ok());
+            if path
+                .extension()
+                .is_some_and(|extension| extension == EXTENSION)
+            {
+                marked.extend(number.map(HalfMinute));
+            }
+        }
+        Ok(marked)
+    }
+
+    /// Opens a half minute's journal: a new one, durably marked before this returns, or the one
+    /// that is there.
+    pub(super) fn open_journal(
+        &self,
+        id: HalfMinute,
+        fingerprints: &Fingerprints,
+        each: impl FnMut(Record),
+    ) -> Result<Journal, ReadError> {
+        let path = self.journal_path(id);
+        if path.try_exists()? {
+            let journal = Journal::reopen(&path, id, fingerprints, each)?;
+            // Whoever made it may have failed to make its name durable.
+            self.handle.sync_all()?;
+            return Ok(journal);
+        }
+        let temporary = self.path.join(TEMPORARY);
+        let journal = Journal::create(&temporary, id, fingerprints)?;
+        std::fs::rename(&temporary, &path)?;
+        self.handle.sync_all()?;
+        Ok(journal)
+    }
+
+    /// Removes a half minute's journal. Need not be durable: one that comes back is over.
+    pub(super) fn remove_journal(&self, id: HalfMinute) -> io::Result<()> {
+        match std::fs::remove_file(self.journal_path(id)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn journal_path(&self, id: HalfMinute) -> PathBuf {
+        self.path.join(id.0.to_string()).with_extension(EXTENSION)
+    }
+}
+
+/// What the run that uses a directory, or used it last, has left in it; needs no lock.
+pub(super) fn read_state(directory: &Path) -> io::Result<Option<Left>> {
+    let path = directory.join(STATE);
+    let (bytes, file) = match File::open(&path) {
+        Ok(file) => (io::read_to_string(&file)?, FileId::of(&file)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let left = Left::read(&bytes, &file).inspect_err(|error| {
+        let path = path.display();
+        tracing::error!(%path, %error, "the replay guard's state is damaged");
+    });
+    Ok(left.ok())
+}
+
+/// Makes the names in a directory durable.
+fn sync_names(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretBox;
+
+    use super::*;
+
+    #[test]
+    fn a_half_minute_whose_mark_is_not_durable_does_not_open() {
+        let place = tempfile::tempdir().expect("a directory");
+        let mut directory = Directory::open(place.path()).expect("a directory");
+        let fingerprints = Fingerprints::new(&SecretBox::new(Box::new([7; 32])));
+        let id = HalfMinute(58_000_000);
+        // Nobody can sync that.
+        let null = File::open("/dev/null").expect("a device");
+        let handle = std::mem::replace(&mut directory.handle, null);
+        for _ in 0..2 {
+            let refused = directory.open_journal(id, &fingerprints, drop);
+            assert!(matches!(refused, Err(ReadError::Io(_))));
+        }
+        directory.handle = handle;
+        let opened = directory.open_journal(id, &fingerprints, drop);
+        assert!(opened.is_ok());
+    }
+}

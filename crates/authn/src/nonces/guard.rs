@@ -1,0 +1,175 @@
+//! The guard itself: claims, their buckets, its lease.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::config::Config;
+use super::half_minute::HalfMinute;
+use super::lease::Lease;
+use super::memory::{Attempt, Memory};
+use super::open_error::OpenError;
+use super::recovery;
+use super::refusal::Refusal;
+use super::status::Status;
+use charter_budgets::Near;
+use charter_domain::clock::Clock;
+use charter_domain::id::{AccessKeyId, OrganizationId};
+use charter_domain::timestamp::Timestamp;
+
+/// How often [`ReplayGuard::run`] drops and opens buckets; far below a bucket's half minute.
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Remembers nonces: in this process, with a journal beside it. Cheap to clone; clones share
+/// everything.
+#[derive(Clone)]
+pub struct ReplayGuard {
+    memory: Arc<Memory>,
+    /// `None` where the database is not asked.
+    lease: Option<Arc<Lease>>,
+    /// One bucket is opened at a time: those who wait for it wait here, not in threads.
+    opening: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl ReplayGuard {
+    /// Opens a guard that no database knows of: takes the journal's lock, reads it back, and opens
+    /// the buckets that the first requests need. Blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] when another process holds the journal or its directory cannot be used. A
+    /// damaged bucket is no error: it stays closed.
+    pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let found = recovery::find(config)?;
+        Ok(Self::new(recovery::open(config, clock, found, None)?, None))
+    }
+
+    pub(super) fn new(memory: Memory, lease: Option<Arc<Lease>>) -> Self {
+        Self {
+            memory: Arc::new(memory),
+            lease,
+            opening: Arc::default(),
+        }
+    }
+
+    /// Claims `nonce` for `key`. `Ok` at most once for each pair while a request dated `date` can
+    /// be accepted; the claim is in the journal by then. Waits neither on the disk nor on the
+    /// database in normal running.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]; the request must not be answered as if it had passed.
+    pub async fn claim(
+        &self,
+        key: AccessKeyId,
+        organization: OrganizationId,
+        nonce: &str,
+        date: Timestamp,
+    ) -> Result<(), Refusal> {
+        let memory = &self.memory;
+        if let Some(lease) = &self.lease
+            && !lease.is_held(memory.clock.monotonic())
+        {
+            // The process was paused, or the database did not answer for a while.
+            self.ensure(lease, HalfMinute::of(date)).await?;
+        }
+        // Twice at most: a bucket that is gone again was dropped, for its time is over.
+        for _ in 0..2 {
+            match memory.claim(key, organization, nonce, date)? {
+                Attempt::Claimed => return Ok(()),
+                Attempt::NoBucket(id) => {
+                    if let Some(lease) = &self.lease {
+                        self.ensure(lease, id).await?;
+                    }
+                    let _turn = self.opening.lock().await;
+                    if memory.is_open(id) {
+                        continue;
+                    }
+                    let opener = Arc::clone(memory);
+                    tokio::task::spawn_blocking(move || opener.open_bucket(id))
+                        .await
+                        .map_err(|stopped| Refusal::Unavailable(io::Error::other(stopped)))??;
+                }
+            }
+        }
+        Err(Refusal::OutsideWindow)
+    }
+
+    async fn ensure(&self, lease: &Arc<Lease>, id: HalfMinute) -> Result<(), Refusal> {
+        let ensured = lease.ensure(&self.memory, id).await;
+        ensured.inspect_err(|refusal| self.memory.telemetry.refused(refusal))
+    }
+
+    /// Drops the buckets whose time is over and opens the next ones. Blocks on the disk.
+    pub fn maintain(&self) {
+        self.memory.maintain();
+    }
+
+    pub(super) async fn extend_lease(&self) {
+        let Some(lease) = &self.lease else {
+            return;
+        };
+        if let Err(error) = lease.extend(&self.memory).await {
+            tracing::warn!(%error, "the replay guard's lease of the database was not extended, it is tried again");
+        }
+    }
+
+    /// Maintains the guard every second until `stop`, and its lease, off the requests' path.
+    pub async fn run(self, stop: CancellationToken) {
+        let maintenance = async {
+            loop {
+                tokio::time::sleep(MAINTENANCE_INTERVAL).await;
+                let guard = self.clone();
+                if let Err(stopped) = tokio::task::spawn_blocking(move || guard.maintain()).await {
+                    tracing::error!(error = %stopped, "the replay guard's maintenance failed");
+                }
+            }
+        };
+        let signs = async {
+            let Some(interval) = self.lease.as_ref().map(|lease| lease.interval()) else {
+                return;
+            };
+            loop {
+                tokio::time::sleep(interval).await;
+                self.extend_lease().await;
+            }
+        };
+        stop.run_until_cancelled(async { tokio::join!(maintenance, signs) })
+            .await;
+    }
+
+    /// How the guard is doing, for readiness.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let lease = self.lease.as_ref();
+        Status {
+            not_held: lease.and_then(|lease| lease.fault(self.memory.clock.monotonic())),
+            ..self.memory.status()
+        }
+    }
+
+    /// Organizations that have used most of their share of nonces.
+    #[must_use]
+    pub fn near(&self) -> Vec<Near> {
+        self.memory.quota.near()
+    }
+
+    /// Syncs the journal, leaves the mark by which the next start, even after the machine went
+    /// down, trusts it, and gives the database's lease back. Every claim from then on is refused.
+    ///
+    /// # Errors
+    ///
+    /// When the disk refuses; the mark is then missing and the next start is a careful one.
+    pub async fn clean_stop(&self) -> io::Result<()> {
+        let memory = Arc::clone(&self.memory);
+        tokio::task::spawn_blocking(move || memory.clean_stop()).await??;
+        if let Some(lease) = &self.lease
+            && let Err(error) = lease.release().await
+        {
+            tracing::warn!(%error, "the database could not be told that this process ends, the next one may have to wait");
+        }
+        Ok(())
+    }
+}

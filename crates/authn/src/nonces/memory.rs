@@ -1,0 +1,277 @@
+//! The guard of a single process: its claims. What waits on the disk is in `upkeep`.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use moka::sync::Cache;
+use parking_lot::{Mutex, RwLock};
+
+use super::bucket::Bucket;
+use super::directory::Directory;
+use super::fingerprint::Fingerprints;
+use super::half_minute::{GRACE, HalfMinute, until};
+use super::half_minutes::HalfMinutes;
+use super::journal::Record;
+use super::quota::{Exhausted, Quota};
+use super::refusal::Refusal;
+use super::set::Insertion;
+use super::state::State;
+use super::telemetry::Telemetry;
+use charter_budgets::{self as budgets, Resource};
+use charter_domain::clock::Clock;
+use charter_domain::id::{AccessKeyId, OrganizationId};
+use charter_domain::timestamp::Timestamp;
+
+/// What became of a claim that was not refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// It is remembered, and in the journal.
+    Claimed,
+    /// Its bucket must be opened first, off the requests' path.
+    NoBucket(HalfMinute),
+}
+
+/// The guard of a single process.
+pub(super) struct Memory {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) window: Duration,
+    pub(super) fingerprints: Fingerprints,
+    pub(super) quota: Quota,
+    /// Owns the buckets. Unbounded and without expiry of its own: a cache that evicts forgets, and
+    /// its answers decide nothing.
+    pub(super) buckets: Cache<HalfMinute, Arc<Bucket>>,
+    /// The same ones in a row: a claim looks through all of them.
+    pub(super) row: RwLock<Vec<Arc<Bucket>>>,
+    /// Half minutes that were dropped with nonces in them. Each by itself: a clock that was ahead
+    /// for a while does not close the present.
+    pub(super) forgotten: RwLock<HalfMinutes>,
+    /// The newest of them, so that most claims need not look; `i64::MIN` for none.
+    pub(super) newest_forgotten: AtomicI64,
+    /// Half minutes whose nonces may have been lost.
+    pub(super) closed: RwLock<HalfMinutes>,
+    /// Half minutes that the database says this process may open; `None` asks no database.
+    pub(super) granted: RwLock<Option<HalfMinutes>>,
+    /// Whoever opens or drops a bucket holds it.
+    pub(super) ledger: Mutex<Ledger>,
+    pub(super) telemetry: Telemetry,
+    /// Whether [`Memory::last_error`] is set; read on each claim.
+    pub(super) failing: AtomicBool,
+    pub(super) last_error: Mutex<Option<String>>,
+    /// Whether a date in a forgotten half minute was reported since the last maintenance.
+    pub(super) alarmed: AtomicBool,
+}
+
+/// What is on disk, and the clocks as they were last seen.
+pub(super) struct Ledger {
+    pub(super) directory: Directory,
+    pub(super) state: State,
+    pub(super) stopped: bool,
+    pub(super) seen: (Timestamp, Duration),
+}
+
+impl Memory {
+    pub(super) fn claim(
+        &self,
+        key: AccessKeyId,
+        organization: OrganizationId,
+        nonce: &str,
+        date: Timestamp,
+    ) -> Result<Attempt, Refusal> {
+        let attempt = self.attempt(key, organization, nonce, date);
+        match &attempt {
+            Ok(Attempt::Claimed) => self.telemetry.claimed(),
+            Ok(Attempt::NoBucket(_)) => {}
+            Err(refusal) => self.telemetry.refused(refusal),
+        }
+        attempt
+    }
+
+    fn attempt(
+        &self,
+        key: AccessKeyId,
+        organization: OrganizationId,
+        nonce: &str,
+        date: Timestamp,
+    ) -> Result<Attempt, Refusal> {
+        let now = self.clock.now();
+        let id = HalfMinute::of(date);
+        self.check_date(id, date, now)?;
+        let Some(bucket) = self.buckets.get(&id) else {
+            let closed = self.closed.read();
+            return if closed.contains(id) {
+                let open = closed.next_outside(HalfMinute::of(now)).start();
+                Err(Refusal::Closed {
+                    retry_after: until(open, now).max(Duration::from_secs(1)),
+                })
+            } else {
+                Ok(Attempt::NoBucket(id))
+            };
+        };
+        let record = Record {
+            key: key.uuid().as_u128(),
+            fingerprint: self.fingerprints.of(key, nonce),
+        };
+        self.quota
+            .reserve(record.key, organization, id)
+            .map_err(|exhausted| self.exhausted(exhausted, now))?;
+        match bucket.set.insert(record.fingerprint) {
+            // Looked for after it went in: of two that come at once under two dates, the later one
+            // to look finds the other. It stays where it went in, which does no harm.
+            Insertion::New if self.is_remembered_elsewhere(id, record.fingerprint) => {
+                return Err(Refusal::Replayed);
+            }
+            Insertion::New => {}
+            Insertion::Present => {
+                self.quota.release(record.key, id);
+                return Err(Refusal::Replayed);
+            }
+            Insertion::Sealed => {
+                self.quota.release(record.key, id);
+                return Err(Refusal::OutsideWindow);
+            }
+        }
+        // After the set has chosen the one winner. If this fails, the nonce stays in the set: spent
+        // for this process, and never answered as accepted for the next.
+        bucket
+            .journal
+            .append(id, record, &self.fingerprints)
+            .map_err(|error| self.unavailable(error))?;
+        self.recovered();
+        Ok(Attempt::Claimed)
+    }
+
+    /// Whether a request of another half minute has claimed it: a nonce is claimed once, whatever
+    /// date it is signed with the second time (contract section 3).
+    fn is_remembered_elsewhere(&self, id: HalfMinute, fingerprint: u128) -> bool {
+        let row = self.row.read();
+        row.iter()
+            .any(|bucket| bucket.id != id && bucket.set.contains(fingerprint))
+    }
+
+    /// Refuses what no bucket can stand for. Who calls has checked the window already, but time has
+    /// passed since, perhaps a slow body's.
+    fn check_date(&self, id: HalfMinute, date: Timestamp, now: Timestamp) -> Result<(), Refusal> {
+        let distance = date.signed_duration_since(now).abs().to_std();
+        let distance = distance.unwrap_or(Duration::MAX);
+        if distance > self.window.saturating_add(GRACE) {
+            return Err(Refusal::OutsideWindow);
+        }
+        if self.is_forgotten(id) {
+            if distance <= self.window && !self.alarmed.swap(true, Ordering::Relaxed) {
+                tracing::error!(
+                    %date, %now,
+                    "the clock was set back: nonces of dates that it calls current are forgotten, \
+                     so such requests are refused"
+                );
+            }
+            return Err(Refusal::Forgotten);
+        }
+        Ok(())
+    }
+
+    /// Whether a half minute was dropped with nonces in it.
+    pub(super) fn is_forgotten(&self, id: HalfMinute) -> bool {
+        id.0 <= self.newest_forgotten.load(Ordering::Acquire) && self.forgotten.read().contains(id)
+    }
+
+    fn exhausted(&self, exhausted: Exhausted, now: Timestamp) -> Refusal {
+        let after = |id: HalfMinute| id.remaining(self.window, now).max(Duration::from_secs(1));
+        match exhausted {
+            Exhausted::Key { oldest } => Refusal::KeyQuota {
+                limit: self.quota.bounds().per_key as u64,
+                retry_after: after(oldest),
+            },
+            Exhausted::Organization { limit, oldest } => {
+                let oldest = oldest.or_else(|| self.oldest());
+                Refusal::Budget(budgets::Exhausted {
+                    resource: Resource::Nonces,
+                    limit: limit as u64,
+                    retry_after: after(oldest.unwrap_or_else(|| HalfMinute::of(now))),
+                })
+            }
+            Exhausted::Total => Refusal::Full {
+                retry_after: after(self.oldest().unwrap_or_else(|| HalfMinute::of(now))),
+            },
+        }
+    }
+
+    /// The oldest half minute in which anything is remembered.
+    fn oldest(&self) -> Option<HalfMinute> {
+        let row = self.row.read();
+        let filled = row.iter().filter(|bucket| bucket.set.len() > 0);
+        filled.map(|bucket| bucket.id).min()
+    }
+
+    pub(super) fn unavailable(&self, error: io::Error) -> Refusal {
+        self.failed(&error);
+        Refusal::Unavailable(error)
+    }
+
+    /// Notes that the disk refused; says so once until it works again.
+    pub(super) fn failed(&self, error: &io::Error) {
+        self.telemetry.journal_errors.increment(1);
+        *self.last_error.lock() = Some(error.to_string());
+        if !self.failing.swap(true, Ordering::Relaxed) {
+            tracing::error!(%error, "the replay journal cannot be written, requests are refused");
+        }
+    }
+
+    pub(super) fn recovered(&self) {
+        if self.failing.load(Ordering::Relaxed) {
+            *self.last_error.lock() = None;
+            self.failing.store(false, Ordering::Relaxed);
+            tracing::info!("the replay journal can be written again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+
+    use secrecy::SecretBox;
+
+    use super::super::{Config, recovery};
+    use super::*;
+    use charter_domain::clock::SystemClock;
+    use charter_domain::entropy::OsEntropy;
+
+    #[test]
+    fn a_nonce_that_could_not_be_written_is_neither_accepted_nor_accepted_later() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let config = Config {
+            window: Duration::from_mins(5),
+            per_key_quota: 10,
+            per_organization: 10,
+            total: 10,
+            directory: directory.path().to_owned(),
+            hash_key: SecretBox::new(Box::new([7; 32])),
+            installation_is_older: false,
+        };
+        let clock = Arc::new(SystemClock::start());
+        let (now, key) = (clock.now(), AccessKeyId::generate(clock.now(), &OsEntropy));
+        let acme = OrganizationId::generate(now, &OsEntropy);
+        let found = recovery::find(&config).expect("a directory");
+        let memory = recovery::open(&config, clock, found, None).expect("a guard");
+        let bucket = memory
+            .buckets
+            .get(&HalfMinute::of(now))
+            .expect("it is open");
+        let full = OpenOptions::new().append(true).open("/dev/full");
+        let file = bucket.journal.replace_file(full.expect("/dev/full"));
+        let refused = memory.claim(key, acme, "nonce-1", now);
+        assert!(
+            matches!(refused, Err(Refusal::Unavailable(_))),
+            "{refused:?}"
+        );
+        assert!(memory.status().last_error.is_some());
+        bucket.journal.replace_file(file);
+        let again = memory.claim(key, acme, "nonce-1", now);
+        assert!(matches!(again, Err(Refusal::Replayed)), "{again:?}");
+        let other = memory.claim(key, acme, "nonce-2", now);
+        assert!(matches!(other, Ok(Attempt::Claimed)), "{other:?}");
+        assert_eq!(memory.status().last_error, None);
+    }
+}

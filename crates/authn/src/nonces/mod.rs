@@ -1,0 +1,32 @@
+//! The replay guard: a nonce is claimed once for each access key and remembered until its request's
+//! date has left the window (contract section 3). It answers for never forgetting early; when it is
+//! full, broken, or may have forgotten, it refuses. It knows nothing of signatures or of HTTP.
+
+mod bucket;
+mod config;
+mod directory;
+mod fingerprint;
+mod guard;
+mod half_minute;
+mod half_minutes;
+mod journal;
+mod lease;
+mod memory;
+mod open_error;
+mod pending;
+mod quota;
+mod recovery;
+mod refusal;
+mod set;
+mod state;
+mod status;
+mod telemetry;
+mod upkeep;
+
+pub use config::Config;
+pub use guard::ReplayGuard;
+pub use lease::{Occupant, live_holder, occupant};
+pub use open_error::{LeaseError, OpenError};
+pub use pending::Pending;
+pub use refusal::Refusal;
+pub use status::Status;

@@ -1,0 +1,278 @@
+//! The opening and dropping of buckets, and the way out. All of it waits on the disk, holds the
+//! ledger, and stays off the requests' path.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::bucket::Bucket;
+use super::directory::Directory;
+use super::half_minute::HalfMinute;
+use super::half_minutes::HalfMinutes;
+use super::journal::{ReadError, Record};
+use super::memory::{Ledger, Memory};
+use super::refusal::Refusal;
+use super::set::{ExactSet, Insertion};
+use super::state::State;
+use super::status::Status;
+use charter_domain::timestamp::Timestamp;
+
+/// How far the wall clock may fall behind the monotonic one before it counts as set back.
+const TOLERATED_STEP_MILLISECONDS: i64 = 1_000;
+
+impl Memory {
+    /// Whether a claim would find that bucket.
+    pub(super) fn is_open(&self, id: HalfMinute) -> bool {
+        self.buckets.contains_key(&id)
+    }
+
+    /// Opens a bucket, so that a claim finds it. Waits on the disk.
+    pub(super) fn open_bucket(&self, id: HalfMinute) -> Result<(), Refusal> {
+        let opened = self.open_in(&self.ledger.lock(), id);
+        if let Err(refusal) = &opened {
+            self.telemetry.refused(refusal);
+        }
+        opened
+    }
+
+    pub(super) fn open_in(&self, ledger: &Ledger, id: HalfMinute) -> Result<(), Refusal> {
+        if ledger.stopped {
+            let stopped = io::Error::other("the replay guard has stopped");
+            return Err(Refusal::Unavailable(stopped));
+        }
+        // Asked again, for the bucket may have been dropped since: only this knows of it.
+        if self.is_forgotten(id) {
+            return Err(Refusal::Forgotten);
+        }
+        if id.is_over(self.window, self.clock.now()) {
+            return Err(Refusal::OutsideWindow);
+        }
+        if self.is_open(id) || self.closed.read().contains(id) {
+            return Ok(());
+        }
+        let granted = self.granted.read();
+        if granted
+            .as_ref()
+            .is_some_and(|granted| !granted.contains(id))
+        {
+            return Err(Refusal::NotGranted);
+        }
+        drop(granted);
+        let remaining = id.remaining(self.window, self.clock.now());
+        self.load(&ledger.directory, id, remaining)
+            .map_err(|error| self.unavailable(io::Error::other(error)))?;
+        self.recovered();
+        Ok(())
+    }
+
+    /// Opens a bucket with whatever its journal holds, to be kept for that long at least.
+    pub(super) fn load(
+        &self,
+        directory: &Directory,
+        id: HalfMinute,
+        keep_for: Duration,
+    ) -> Result<(), ReadError> {
+        let set = ExactSet::new();
+        let restore = |record: Record| {
+            if set.insert(record.fingerprint) == Insertion::New {
+                self.quota.restore(record.key, id);
+            }
+        };
+        let journal = directory
+            .open_journal(id, &self.fingerprints, restore)
+            .inspect_err(|_| self.quota.forget(id, set.len()))?;
+        let bucket = Bucket {
+            id,
+            set,
+            journal,
+            expires: self.clock.monotonic().saturating_add(keep_for),
+        };
+        let bucket = Arc::new(bucket);
+        self.row.write().push(Arc::clone(&bucket));
+        self.buckets.insert(id, bucket);
+        Ok(())
+    }
+
+    /// Drops what is over and opens what comes next: the half minute of now and the one after it,
+    /// which are marked half a minute before they are needed. No more, for each mark is a half
+    /// minute that stays closed should the machine go down.
+    pub(super) fn maintain(&self) {
+        let mut ledger = self.ledger.lock();
+        if ledger.stopped {
+            return;
+        }
+        let now = self.clock.now();
+        let monotonic = self.clock.monotonic();
+        self.watch_clock(&mut ledger, now, monotonic);
+        if let Err(error) = self.drop_over(&mut ledger, now, monotonic) {
+            self.failed(&error);
+        }
+        let current = HalfMinute::of(now);
+        for id in [current, current.next()] {
+            // A failure is recorded by then; what is forgotten or not granted is not opened.
+            let _refused = self.open_in(&ledger, id);
+        }
+        drop(ledger);
+        self.alarmed.store(false, Ordering::Relaxed);
+        self.telemetry.report(&self.status());
+    }
+
+    fn watch_clock(&self, ledger: &mut Ledger, now: Timestamp, monotonic: Duration) {
+        let (last, last_monotonic) = std::mem::replace(&mut ledger.seen, (now, monotonic));
+        let elapsed = monotonic.saturating_sub(last_monotonic).as_millis();
+        let behind = i64::try_from(elapsed)
+            .unwrap_or(i64::MAX)
+            .saturating_sub(now.signed_duration_since(last).num_milliseconds());
+        if behind > TOLERATED_STEP_MILLISECONDS {
+            tracing::error!(milliseconds = behind, "the clock was set back");
+            self.telemetry.clock_stepped_back.increment(1);
+        }
+    }
+
+    /// Drops the buckets that both clocks call over. One clock alone is not asked: a wall clock
+    /// that jumps ahead and back would have the present forgotten.
+    fn drop_over(
+        &self,
+        ledger: &mut Ledger,
+        now: Timestamp,
+        monotonic: Duration,
+    ) -> io::Result<()> {
+        let mut over: Vec<_> = self.buckets.iter().map(|(_, bucket)| bucket).collect();
+        over.retain(|bucket| bucket.id.is_over(self.window, now) && bucket.expires <= monotonic);
+        let mut forgotten = Vec::new();
+        for bucket in &over {
+            let sealed = bucket.set.seal();
+            self.quota.forget(bucket.id, sealed);
+            // Where nothing was remembered nothing is forgotten.
+            if bucket.set.len() > 0 {
+                forgotten.push(bucket.id);
+            }
+        }
+        let mut closed = self.closed.read().clone();
+        let no_more_closed = closed.take_over(self.window, now);
+        self.forget(&forgotten.into_iter().collect());
+        if !no_more_closed.is_empty() {
+            self.forget(&no_more_closed);
+            *self.closed.write() = closed;
+        }
+        // It must be on disk that they are forgotten before the nonces are gone from there.
+        self.write_state(ledger)?;
+        if !no_more_closed.is_empty() {
+            for id in ledger.directory.marked()? {
+                if no_more_closed.contains(id) && !self.is_open(id) {
+                    self.remove_journal(ledger, id);
+                }
+            }
+        }
+        for bucket in over {
+            // What stays is sealed and empty, and tried again.
+            if self.remove_journal(ledger, bucket.id) {
+                self.buckets.invalidate(&bucket.id);
+            }
+        }
+        let mut row = self.row.write();
+        row.retain(|bucket| self.buckets.contains_key(&bucket.id));
+        drop(row);
+        // A dropped bucket still holds its file until the cache lets go of it.
+        self.buckets.run_pending_tasks();
+        Ok(())
+    }
+
+    /// Removes an old journal. A failure refuses nobody: it costs room on the disk, no more.
+    fn remove_journal(&self, ledger: &Ledger, id: HalfMinute) -> bool {
+        let removed = ledger.directory.remove_journal(id);
+        if let Err(error) = &removed {
+            self.telemetry.journal_errors.increment(1);
+            tracing::warn!(half_minute = id.0, %error, "an old replay journal cannot be removed");
+        }
+        removed.is_ok()
+    }
+
+    /// Refuses those half minutes from now on.
+    pub(super) fn forget(&self, ids: &HalfMinutes) {
+        let mut forgotten = self.forgotten.write();
+        forgotten.add(ids);
+        forgotten.coalesce();
+        let newest = forgotten.newest().map_or(i64::MIN, |newest| newest.0);
+        self.newest_forgotten.store(newest, Ordering::Release);
+    }
+
+    /// Counts one more sign of life, and notes it durably; the count.
+    pub(super) fn note_beat(&self) -> io::Result<i64> {
+        let mut ledger = self.ledger.lock();
+        if ledger.stopped {
+            return Err(io::Error::other("the replay guard has stopped"));
+        }
+        let state = State {
+            beat: ledger.state.beat.saturating_add(1),
+            ..ledger.state.clone()
+        };
+        ledger.directory.write_state(&state)?;
+        ledger.state = state;
+        Ok(ledger.state.beat)
+    }
+
+    /// Writes what is forgotten and closed, if that has changed.
+    fn write_state(&self, ledger: &mut Ledger) -> io::Result<()> {
+        let state = State {
+            forgotten: self.forgotten.read().clone(),
+            closed: self.closed.read().clone(),
+            ..ledger.state.clone()
+        };
+        if state != ledger.state {
+            ledger.directory.write_state(&state)?;
+            ledger.state = state;
+        }
+        Ok(())
+    }
+
+    /// Syncs everything, refuses everything from then on, and leaves the clean-stop mark.
+    pub(super) fn clean_stop(&self) -> io::Result<()> {
+        let mut ledger = self.ledger.lock();
+        ledger.stopped = true;
+        let mut synced = Ok(());
+        for (_, bucket) in &self.buckets {
+            // All must stop, even if one cannot be synced.
+            synced = synced.and(bucket.journal.stop());
+        }
+        synced?;
+        self.write_state(&mut ledger)?;
+        let state = State {
+            clean_stop: true,
+            ..ledger.state.clone()
+        };
+        ledger.directory.write_state(&state)?;
+        ledger.state = state;
+        Ok(())
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let now = self.clock.now();
+        let mut refused = self.closed.read().clone();
+        refused.add(&self.forgotten.read());
+        let current = HalfMinute::of(now);
+        let open = refused.next_outside(current);
+        let closed = self.closed.read().contains(current);
+        let until = |open: HalfMinute| Timestamp::from_timestamp(open.start(), 0);
+        let ahead = self.forgotten.read().since(open).next();
+        let mut status = Status {
+            remembered: self.quota.remembered(),
+            total: self.quota.bounds().total,
+            bytes: 0,
+            buckets: 0,
+            closed_until: (open > current).then(|| until(open)).flatten(),
+            clock_was_set_back: open > current && !closed,
+            forgotten_ahead: ahead
+                .and_then(|(first, last)| Some((until(first)?, until(last.next())?))),
+            near: self.quota.near(),
+            last_error: self.last_error.lock().clone(),
+            not_held: None,
+        };
+        for (_, bucket) in &self.buckets {
+            status.bytes = status.bytes.saturating_add(bucket.set.bytes());
+            status.buckets = status.buckets.saturating_add(1);
+        }
+        status
+    }
+}

@@ -1,0 +1,10 @@
+//! What must be known to nobody else: sealed secrets, passwords, tokens, the cookies of browsers.
+
+pub mod access_token;
+pub mod device;
+pub mod opaque_token;
+pub mod password;
+pub mod password_pool;
+mod sealer;
+
+pub use sealer::{Binding, SealError, Sealer, mint_access_key, mint_secret};

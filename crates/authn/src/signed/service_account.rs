@@ -1,0 +1,273 @@
+//! Signed requests (contract section 3): from the headers to a service account.
+//!
+//! The order of checks is the contract's: form, date, signature, state of the key, then (once the
+//! body was read) its hash, then the nonce. A stranger can neither make the server read a body nor
+//! use up a nonce.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use charter_domain::caller::Caller;
+use charter_domain::clock::Clock;
+use charter_domain::entropy::Entropy;
+use charter_domain::timestamp::Timestamp;
+use charter_store::Store;
+
+use crate::credentials::{Credentials, SignedHeaders};
+use crate::limits::rate_limit::RateLimits;
+use crate::nonces::{Refusal, ReplayGuard};
+use crate::rejection::Rejection;
+use crate::secrets::{Binding, Sealer, mint_secret};
+use crate::signed::key_cache::{KeyCache, Known};
+use crate::signed::last_used::LastUsed;
+
+/// How old a request is when it is told that its signature is wrong. Looking a key up costs less,
+/// so the time of the answer does not tell a known key from an unknown one.
+const AGE_OF_A_REFUSAL: Duration = Duration::from_millis(5);
+
+/// What verifying needs.
+pub struct Parts {
+    /// The rows of keys.
+    pub store: Arc<Store>,
+    /// Opens their secrets.
+    pub sealer: Arc<Sealer>,
+    /// Remembers nonces.
+    pub replay: ReplayGuard,
+    /// The shares of keys and organizations.
+    pub limits: Arc<RateLimits>,
+    /// Hears of each use.
+    pub last_used: Arc<LastUsed>,
+    /// How far a request's date may lie from the clock.
+    pub max_skew: Duration,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Verifies signed requests.
+pub struct ServiceAccounts {
+    parts: Parts,
+    keys: KeyCache,
+    decoy: signing::Key,
+}
+
+/// A request whose signature verified and whose key may be used; its body is not yet checked.
+pub struct Verified {
+    known: Arc<Known>,
+    content_sha256: String,
+    nonce: String,
+    date: Timestamp,
+}
+
+/// Why a signed request is refused, and who signed it, once the signature has proved that.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why.
+    pub rejection: Rejection,
+    /// Who; for the log, never for the client.
+    pub signer: Option<Caller>,
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        Self {
+            rejection,
+            signer: None,
+        }
+    }
+}
+
+impl Verified {
+    /// Who signed.
+    #[must_use]
+    pub fn signer(&self) -> Caller {
+        Caller::ServiceAccount(Arc::clone(&self.known.caller))
+    }
+}
+
+impl ServiceAccounts {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts, entropy: &dyn Entropy) -> Self {
+        Self {
+            keys: KeyCache::new(Arc::clone(&parts.clock)),
+            decoy: signing::Key::new(mint_secret(entropy).expose_secret()),
+            parts,
+        }
+    }
+
+    /// Everything that can be said before the body is read.
+    ///
+    /// # Errors
+    ///
+    /// The first check that fails, in the contract's order.
+    pub async fn verify(&self, credentials: &Credentials<'_>) -> Result<Verified, Refused> {
+        let arrived = tokio::time::Instant::now();
+        let signed = credentials.signed()?;
+        self.check_date(signed.date)?;
+        let Some(known) = self.find_signer(&signed).await? else {
+            tokio::time::sleep_until(arrived + AGE_OF_A_REFUSAL).await;
+            return Err(Rejection::InvalidSignature {
+                string_to_sign: signed.text.to_string(),
+            }
+            .into());
+        };
+        let verified = Verified {
+            known,
+            content_sha256: signed.content_sha256.to_owned(),
+            nonce: signed.nonce.to_owned(),
+            date: signed.date,
+        };
+        self.check_state(&verified.known, credentials)
+            .and_then(|()| self.count(&verified.known))
+            .map_err(|rejection| Refused {
+                rejection,
+                signer: Some(verified.signer()),
+            })?;
+        Ok(verified)
+    }
+
+    /// What remains once the body was read: its hash, and the nonce.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::BodyHashMismatch`], or what the replay guard says.
+    pub async fn admit(&self, verified: Verified, body: &[u8]) -> Result<Caller, Rejection> {
+        if !signing::content_matches(body, &verified.content_sha256) {
+            return Err(Rejection::BodyHashMismatch);
+        }
+        let Known {
+            caller, access_key, ..
+        } = &*verified.known;
+        self.parts
+            .replay
+            .claim(
+                access_key.id,
+                caller.organization.id,
+                &verified.nonce,
+                verified.date,
+            )
+            .await
+            .map_err(|refusal| self.rejection(refusal))?;
+        self.parts.last_used.note(
+            access_key.id,
+            caller.service_account.id,
+            access_key.last_used_at,
+            self.parts.clock.now(),
+        );
+        Ok(Caller::ServiceAccount(Arc::clone(caller)))
+    }
+
+    fn check_date(&self, date: Timestamp) -> Result<(), Rejection> {
+        let now = self.parts.clock.now();
+        let distance = (now - date).abs().to_std().unwrap_or(Duration::MAX);
+        if distance > self.parts.max_skew {
+            return Err(Rejection::ClockSkew { server_time: now });
+        }
+        Ok(())
+    }
+
+    /// The key that signed this request, if one did.
+    ///
+    /// A signature that does not verify against the remembered secret is checked once more against
+    /// the stored one; an unknown key is checked against a decoy.
+    async fn find_signer(
+        &self,
+        signed: &SignedHeaders<'_>,
+    ) -> Result<Option<Arc<Known>>, Rejection> {
+        let access_key = signed.authorization.access_key();
+        let verifies = |known: Option<&Arc<Known>>| {
+            let key = known.map_or(&self.decoy, |known| &known.key);
+            signed
+                .text
+                .verify(key, signed.authorization.signature())
+                .is_ok()
+        };
+        let remembered = self.keys.get(access_key, &self.parts.store);
+        if verifies(remembered.as_ref()) && remembered.is_some() {
+            return Ok(remembered);
+        }
+        let stored = self.read(access_key).await?;
+        let is_signer = verifies(stored.as_ref());
+        Ok(stored.filter(|_| is_signer))
+    }
+
+    async fn read(&self, access_key: &str) -> Result<Option<Arc<Known>>, Rejection> {
+        let reading = self.keys.start_reading(&self.parts.store);
+        let Some(credential) = self
+            .parts
+            .store
+            .find_credential(access_key)
+            .await
+            .map_err(Rejection::unavailable)?
+        else {
+            return Ok(None);
+        };
+        let binding = Binding {
+            key: credential.access_key.id,
+            organization: credential.caller.organization.id,
+        };
+        let secret = self
+            .parts
+            .sealer
+            .open(&credential.secret, binding)
+            .map_err(|error| Rejection::Internal(format!("access key {}: {error}", binding.key)))?;
+        let known = Arc::new(Known {
+            caller: Arc::new(credential.caller),
+            access_key: credential.access_key,
+            key: signing::Key::new(secret.expose_secret()),
+        });
+        self.keys.put(access_key, Arc::clone(&known), reading);
+        Ok(Some(known))
+    }
+
+    fn check_state(&self, known: &Known, credentials: &Credentials<'_>) -> Result<(), Rejection> {
+        let (key, caller) = (&known.access_key, &known.caller);
+        if key.revoked_at.is_some() || caller.service_account.deleted_at.is_some() {
+            return Err(Rejection::KeyRevoked);
+        }
+        if !caller.service_account.is_active || !caller.account.is_active {
+            return Err(Rejection::ServiceAccountDisabled);
+        }
+        if key.is_expired(self.parts.clock.now()) {
+            return Err(Rejection::KeyExpired);
+        }
+        if !key.ip_allowlist.admits(credentials.source_ip) {
+            return Err(Rejection::IpNotAllowed);
+        }
+        Ok(())
+    }
+
+    fn count(&self, known: &Known) -> Result<(), Rejection> {
+        self.parts
+            .limits
+            .count(known.access_key.id, known.caller.organization.id)
+            .map_err(Rejection::from)
+    }
+
+    fn rejection(&self, refusal: Refusal) -> Rejection {
+        match refusal {
+            Refusal::Replayed => Rejection::ReplayedNonce,
+            Refusal::Forgotten | Refusal::OutsideWindow => Rejection::ClockSkew {
+                server_time: self.parts.clock.now(),
+            },
+            Refusal::KeyQuota { limit, retry_after } => {
+                Rejection::TooManyRequests { limit, retry_after }
+            }
+            Refusal::Budget(exhausted) => Rejection::Exhausted(exhausted),
+            Refusal::Full { retry_after } => Rejection::Unavailable {
+                cause: "the replay guard is full".to_owned(),
+                retry_after,
+            },
+            Refusal::Closed { retry_after } => Rejection::Unavailable {
+                cause: "the replay guard may have forgotten nonces of this time".to_owned(),
+                retry_after,
+            },
+            Refusal::NotHeld(_) | Refusal::NotGranted => Rejection::unavailable(refusal),
+            Refusal::Unavailable(error) => {
+                Rejection::unavailable(format_args!("the replay guard cannot remember: {error}"))
+            }
+        }
+    }
+}

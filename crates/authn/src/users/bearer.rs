@@ -1,0 +1,50 @@
+//! From an access token to a caller: the token may be remembered, what it points to is read anew.
+
+use std::sync::Arc;
+
+use crate::credentials::Credentials;
+use crate::rejection::Rejection;
+use crate::secrets::access_token::Fault;
+use charter_domain::caller::{Caller, UserCaller};
+
+use super::service::PortalUsers;
+
+impl PortalUsers {
+    /// The person behind a request's bearer token, as the store has it now.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection`]: malformed, expired, not ours, or of a session that has ended.
+    pub async fn authenticate(&self, credentials: &Credentials<'_>) -> Result<Caller, Rejection> {
+        let claims = self
+            .parts
+            .tokens
+            .verify(credentials.bearer()?, self.now())
+            .map_err(|fault| match fault {
+                Fault::Invalid => Rejection::InvalidToken,
+                Fault::Expired => Rejection::TokenExpired,
+            })?;
+        let found = self
+            .session_reads
+            .find(claims.session)
+            .await
+            .map_err(Rejection::unavailable)?;
+        let is_meant = |caller: &Arc<UserCaller>| {
+            caller.user.is_active
+                && caller.user.id == claims.user
+                && caller.user.organization_id == claims.organization
+                && caller.organization.id == claims.organization
+        };
+        let caller = found.filter(is_meant).ok_or(Rejection::InvalidToken)?;
+        self.parts
+            .rates
+            .count_person(claims.session, claims.organization)?;
+        Ok(Caller::User(caller))
+    }
+
+    /// The public keys of access tokens, as a JWK set (RFC 7517).
+    #[must_use]
+    pub fn public_keys(&self) -> jsonwebtoken::jwk::JwkSet {
+        self.parts.tokens.public_keys()
+    }
+}

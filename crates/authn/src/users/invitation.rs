@@ -1,0 +1,99 @@
+//! Inviting somebody into an organization, and accepting.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::secrets::opaque_token::OpaqueToken;
+use crate::secrets::password_pool::Waiter;
+use charter_budgets::Resource;
+use charter_domain::email::EmailAddress;
+use charter_domain::id::UserId;
+use charter_domain::organization::Organization;
+use charter_store::{NewInvitation, NewUser, SessionRow};
+
+use super::refusal::{Refusal, invalid_link};
+use super::service::PortalUsers;
+use super::sign_in::SignedIn;
+use super::stranger::Stranger;
+
+/// An organization that young may have been made in order to send mail (contract section 5).
+const FIRST_DAY: Duration = Duration::from_hours(24);
+
+impl PortalUsers {
+    /// An invitation with its mail, not stored yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TooMany`] mails to that address, [`Refusal::Exhausted`]; [`Refusal::Internal`] if the mail cannot be sealed.
+    pub fn prepare_invitation(
+        &self,
+        email: EmailAddress,
+        role: String,
+        into: &Organization,
+    ) -> Result<NewInvitation, Refusal> {
+        let now = self.now();
+        let budget = if now < into.created_at + FIRST_DAY {
+            Resource::InvitationsFirstDay
+        } else {
+            Resource::Invitations
+        };
+        self.parts.budgets.charge(budget, into.id, 1)?;
+        let limits = &self.parts.limits;
+        limits.invitation_mails.count((into.id, email.clone()))?;
+        limits.invitation_mails_in_all.count(email.clone())?;
+        let (new, _link) = self.parts.links.invitation(email, role, into)?;
+        Ok(new)
+    }
+
+    /// To be called once an invitation is stored: its mail can be sent.
+    pub fn invitation_is_stored(&self) {
+        self.parts.outbox.notify_one();
+    }
+
+    /// Makes the invited person a member, whose address is verified by the link it got, and signs it
+    /// in.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::InvalidLink`], also where the address has come to belong to somebody;
+    /// [`Refusal::Busy`], and the store's.
+    pub async fn accept_invitation(
+        &self,
+        token: &str,
+        password: SecretString,
+        stranger: &Stranger,
+    ) -> Result<SignedIn, Refusal> {
+        let hash = OpaqueToken::parse(token)
+            .ok_or(Refusal::InvalidLink)?
+            .hash();
+        let found = self.parts.store.find_invitation(hash, self.now()).await?;
+        let invitation = found.ok_or(Refusal::InvalidLink)?;
+        self.charge_hash(invitation.organization_id)?;
+        // Who has the link is no stranger any more.
+        let waiter = Waiter::Known(invitation.id.uuid().into_bytes());
+        let password_hash = self.hash(password, waiter).await?;
+        let now = self.now();
+        let new = NewUser {
+            id: UserId::generate(now, &*self.parts.entropy),
+            email: invitation.email.clone(),
+            password_hash,
+            role: invitation.role.clone(),
+            email_verified_at: Some(now),
+        };
+        let by = self.by(new.id, stranger);
+        let device = self.device_cookie(None, new.id, &new.password_hash);
+        let (session, token) = self.begin_session(stranger);
+        let row = SessionRow {
+            id: session.id,
+            user: new.id,
+            organization: invitation.organization_id,
+        };
+        self.parts
+            .store
+            .accept_invitation(&invitation, hash, new, session, &by)
+            .await
+            .map_err(invalid_link)?;
+        self.signed_in(row, token, device)
+    }
+}

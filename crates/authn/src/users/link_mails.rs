@@ -1,0 +1,135 @@
+//! Links that are mailed: a token that nobody else knows, and the letter that carries it, sealed for the
+//! outbox. Whoever sends one stores it in the transaction that it belongs to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use charter_domain::clock::Clock;
+use charter_domain::email::EmailAddress;
+use charter_domain::entropy::Entropy;
+use charter_domain::id::{InvitationId, MailId};
+use charter_domain::letter::{Letter, Matter};
+use charter_domain::organization::Organization;
+use charter_domain::timestamp::Timestamp;
+use charter_store::{NewInvitation, NewLink, NewMail, Purpose};
+use secrecy::SecretString;
+
+use crate::secrets::Sealer;
+use crate::secrets::opaque_token::OpaqueToken;
+
+/// How long each kind is valid (contract section 5).
+const VERIFICATION: Duration = Duration::from_hours(24);
+const RESET: Duration = Duration::from_hours(1);
+const INVITATION: Duration = Duration::from_hours(48);
+
+/// What links are made with, by the service and by operators' commands.
+pub struct LinkMails {
+    /// Seals mails until they are sent.
+    pub sealer: Arc<Sealer>,
+    /// Where links lead, without a slash at its end.
+    pub base_url: String,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// A mail could not be sealed.
+#[derive(Debug, thiserror::Error)]
+#[error("a mail cannot be sealed: {0}")]
+pub struct NotSealed(String);
+
+impl LinkMails {
+    /// A link for a person.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSealed`].
+    pub fn link(&self, purpose: Purpose, to: &EmailAddress) -> Result<NewLink, NotSealed> {
+        let (page, lifetime, matter) = match purpose {
+            Purpose::VerifyEmail => ("verify-email", VERIFICATION, Matter::VerifyEmail),
+            Purpose::ResetPassword => ("reset-password", RESET, Matter::ResetPassword),
+        };
+        let expires_at = self.clock.now() + lifetime;
+        let token = OpaqueToken::generate(&*self.entropy);
+        Ok(NewLink {
+            purpose,
+            hash: token.hash(),
+            expires_at,
+            mail: self.mail(&token, page, to, matter, expires_at)?,
+        })
+    }
+
+    /// An invitation into an organization, and the link that its mail carries.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSealed`].
+    pub fn invitation(
+        &self,
+        email: EmailAddress,
+        role: String,
+        into: &Organization,
+    ) -> Result<(NewInvitation, SecretString), NotSealed> {
+        let now = self.clock.now();
+        let expires_at = now + INVITATION;
+        let token = OpaqueToken::generate(&*self.entropy);
+        let matter = Matter::Invitation {
+            organization: name_in_mail(into).to_owned(),
+            role: role.clone(),
+        };
+        let page = "accept-invitation";
+        let new = NewInvitation {
+            id: InvitationId::generate(now, &*self.entropy),
+            hash: token.hash(),
+            expires_at,
+            mail: self.mail(&token, page, &email, matter, expires_at)?,
+            role,
+            email,
+        };
+        Ok((new, self.link_to(page, &token).into()))
+    }
+
+    fn link_to(&self, page: &str, token: &OpaqueToken) -> String {
+        format!("{}/{page}?token={}", self.base_url, token.expose())
+    }
+
+    fn mail(
+        &self,
+        token: &OpaqueToken,
+        page: &str,
+        to: &EmailAddress,
+        matter: Matter,
+        expires_at: Timestamp,
+    ) -> Result<NewMail, NotSealed> {
+        let letter = Letter {
+            to: to.to_string(),
+            matter,
+            link: self.link_to(page, token),
+        };
+        let failed = |error: &dyn std::fmt::Display| NotSealed(error.to_string());
+        let content = serde_json::to_vec(&letter).map_err(|error| failed(&error))?;
+        let id = MailId::generate(self.clock.now(), &*self.entropy);
+        let sealed = self
+            .sealer
+            .seal_mail(&content, id, &*self.entropy)
+            .map_err(|error| failed(&error))?;
+        Ok(NewMail {
+            id,
+            content: sealed.bytes,
+            sealing_key_id: sealed.sealing_key_id,
+            link: token.hash(),
+            expires_at,
+        })
+    }
+}
+
+/// What a mail calls an organization: mail programs make links of names that read as addresses, and
+/// the mail comes from this server.
+fn name_in_mail(organization: &Organization) -> &str {
+    if organization.name.reads_as_address() {
+        &organization.slug
+    } else {
+        organization.name.as_str()
+    }
+}

@@ -1,0 +1,28 @@
+//! People: how they come in, prove who they are and get back in (contract section 5).
+//!
+//! Each of its files is one part of that; all end in the store's transactions. It knows nothing of
+//! cookies and status codes.
+
+mod batches;
+mod bearer;
+mod guess;
+mod invitation;
+pub mod link_mails;
+mod password_change;
+mod recovery;
+mod refresh;
+mod refusal;
+mod registration;
+mod rotations;
+mod service;
+mod session_reads;
+mod sign_in;
+mod stranger;
+mod verification;
+
+pub use refusal::Refusal;
+pub use registration::NewOwner;
+pub use service::{Limits, Parts, PortalUsers};
+pub use sign_in::SignedIn;
+pub use stranger::Stranger;
+pub use verification::Proof;

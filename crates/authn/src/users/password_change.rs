@@ -1,0 +1,69 @@
+//! Another password, by who is signed in and knows the one it has.
+
+use secrecy::SecretString;
+
+use crate::limits::KnownClient;
+use charter_domain::caller::UserCaller;
+use charter_domain::email::EmailAddress;
+use charter_domain::session::Standing;
+use charter_store as store;
+
+use super::guess::of_known;
+use super::refusal::{Refusal, internal};
+use super::service::PortalUsers;
+use super::stranger::Stranger;
+
+impl PortalUsers {
+    /// Sets another password. Every other session of the person ends, and links that reset the
+    /// password are void. The answer is the browser's device cookie under the new password.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::WrongPassword`], counted as a failed sign-in of this session; [`Refusal::TooMany`],
+    /// [`Refusal::Busy`], and the store's.
+    pub async fn change_password(
+        &self,
+        person: &UserCaller,
+        current: SecretString,
+        new: SecretString,
+        stranger: &Stranger,
+    ) -> Result<Option<SecretString>, Refusal> {
+        let session = person
+            .session
+            .ok_or_else(|| internal("a signed-in person has no session"))?;
+        let account = EmailAddress::from_stored(person.user.email.clone());
+        // One is checked, and one is made.
+        self.charge_hash(person.organization.id)?;
+        self.charge_hash(person.organization.id)?;
+        let guess = self
+            .begin_guess_in_session(&account, session, stranger)
+            .await?;
+        let login = self.parts.store.find_login(&account).await?;
+        let login = login.filter(|login| login.user.id == person.user.id);
+        let guessed = self.make_guess(guess, login, current).await?;
+        let right = guessed.ok_or(Refusal::WrongPassword)?;
+        let known = of_known(KnownClient::Session(session));
+        let password_hash = self.hash(new, known).await?;
+        let by = self.by(person.user.id, stranger);
+        let standing = Standing {
+            session,
+            user: person.user.id,
+            role: person.user.role.clone(),
+        };
+        let cookie = self.device_cookie(None, person.user.id, &password_hash);
+        let changed = self
+            .parts
+            .store
+            .change_password(&right.login.login, password_hash, &standing, &by)
+            .await;
+        match changed {
+            Ok(()) => {
+                right.attempt.succeeded();
+                self.parts.limits.sign_in.forgive(&account);
+                Ok(cookie)
+            }
+            Err(store::Error::SignInVoid) => Err(Refusal::WrongPassword),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Getting back in without the password: a link by mail, then another password.
+
+use secrecy::SecretString;
+
+use crate::limits::network;
+use crate::secrets::opaque_token::OpaqueToken;
+use crate::secrets::password_pool::Waiter;
+use charter_domain::email::EmailAddress;
+use charter_store::{self as store, Purpose};
+
+use super::refusal::{Refusal, invalid_link};
+use super::service::PortalUsers;
+use super::stranger::Stranger;
+
+impl PortalUsers {
+    /// Counts a request for a link, whomever it is for.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TooMany`].
+    pub fn count_forgotten(&self, stranger: &Stranger) -> Result<(), Refusal> {
+        Ok(self.parts.limits.forgot.count(network(stranger.client))?)
+    }
+
+    /// Sends a link to a person who is active; to nobody else. The client is not told, and must not
+    /// be able to tell by the time: do it after the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TooMany`] for too many mails to one address, and the store's.
+    pub async fn send_reset_link(
+        &self,
+        email: &EmailAddress,
+        stranger: &Stranger,
+    ) -> Result<(), Refusal> {
+        let found = self.parts.store.find_login(email).await?;
+        let Some(login) = found.filter(|login| login.user.is_active) else {
+            return Ok(());
+        };
+        self.parts.limits.reset_mails.count(email.clone())?;
+        let user = login.user;
+        let link = self.parts.links.link(Purpose::ResetPassword, email)?;
+        match self
+            .parts
+            .store
+            .create_link(&user, link, stranger.client, &self.by_anybody(stranger))
+            .await
+        {
+            Ok(()) => {
+                self.parts.outbox.notify_one();
+                Ok(())
+            }
+            // Removed or disabled since it was found.
+            Err(store::Error::NotFound) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sets another password. The person's sessions end, and its address is verified.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::InvalidLink`], [`Refusal::Busy`], and the store's.
+    pub async fn reset_password(
+        &self,
+        token: &str,
+        password: SecretString,
+        stranger: &Stranger,
+    ) -> Result<(), Refusal> {
+        let hash = OpaqueToken::parse(token)
+            .ok_or(Refusal::InvalidLink)?
+            .hash();
+        let found = self
+            .parts
+            .store
+            .find_link(hash, Purpose::ResetPassword, self.now())
+            .await?;
+        let user = found.ok_or(Refusal::InvalidLink)?;
+        self.charge_hash(user.organization_id)?;
+        // Who has the link is no stranger any more.
+        let waiter = Waiter::Known(user.id.uuid().into_bytes());
+        let password_hash = self.hash(password, waiter).await?;
+        let by = self.by(user.id, stranger);
+        self.parts
+            .store
+            .reset_password(&user, hash, password_hash, &by)
+            .await
+            .map_err(invalid_link)?;
+        let account = EmailAddress::from_stored(user.email);
+        self.parts.limits.sign_in.forgive(&account);
+        Ok(())
+    }
+}

@@ -1,0 +1,103 @@
+//! Staying signed in: a refresh token is exchanged for its successor.
+
+use std::time::Duration;
+
+use crate::secrets::opaque_token::OpaqueToken;
+use charter_domain::timestamp::Timestamp;
+use charter_store::{Ending, Rotation, SessionRow};
+
+use super::refusal::{Refusal, internal};
+use super::rotations::Presented;
+use super::service::PortalUsers;
+use super::sign_in::SignedIn;
+use super::stranger::Stranger;
+
+/// For how long a spent refresh token gets the same successor again (contract section 5).
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What came of one presented token.
+enum Refreshed {
+    SignedIn(SignedIn),
+    /// It was used before, too long ago.
+    Reused(SessionRow),
+    Void,
+}
+
+impl PortalUsers {
+    /// Exchanges a refresh token for its successor and another access token. A spent one gets the
+    /// same successor for a moment; after that, its use ends the session.
+    ///
+    /// A browser may hold several cookies of that name, say of an earlier path: each token is tried,
+    /// and the first that is good is exchanged. What was used before ends its session only where
+    /// none is good, since the browser cannot help sending it.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::InvalidToken`], and the store's.
+    pub async fn refresh(
+        &self,
+        presented: &[OpaqueToken],
+        stranger: &Stranger,
+    ) -> Result<SignedIn, Refusal> {
+        let mut reused = Vec::new();
+        for token in presented {
+            match self.refresh_one(token).await? {
+                Refreshed::SignedIn(signed_in) => return Ok(signed_in),
+                Refreshed::Reused(session) => reused.push(session),
+                Refreshed::Void => {}
+            }
+        }
+        for session in reused {
+            tracing::warn!(
+                session = %session.id,
+                user = %session.user,
+                client_ip = %stranger.client,
+                "a spent refresh token was used again, its session is ended"
+            );
+            let by = self.by_anybody(stranger);
+            let why = Ending::Reuse(stranger.client);
+            self.parts.store.end_session(session, why, &by).await?;
+        }
+        Err(Refusal::InvalidToken)
+    }
+
+    async fn refresh_one(&self, presented: &OpaqueToken) -> Result<Refreshed, Refusal> {
+        let now = self.now();
+        let (successor, key_id) = self
+            .parts
+            .successors
+            .next(presented)
+            .ok_or_else(|| internal("no refresh key is configured"))?;
+        let rotation = self.rotations.rotate(Presented {
+            hash: presented.hash(),
+            successor: successor.hash(),
+            key_id: key_id.to_owned(),
+        });
+        match rotation.await? {
+            Rotation::Rotated(session) => Ok(Refreshed::SignedIn(
+                self.signed_in(session, successor, None)?,
+            )),
+            Rotation::Spent {
+                session, spent_at, ..
+            } if !is_within_grace(spent_at, now) => Ok(Refreshed::Reused(session)),
+            Rotation::Spent {
+                session,
+                key_id,
+                is_refreshable: true,
+                ..
+            } => match self.parts.successors.again(presented, &key_id) {
+                Some(again) => Ok(Refreshed::SignedIn(self.signed_in(session, again, None)?)),
+                None => Ok(Refreshed::Void),
+            },
+            Rotation::Spent { .. } | Rotation::Void => Ok(Refreshed::Void),
+        }
+    }
+}
+
+/// Either way: a clock that was set back must not make the moment an hour long.
+fn is_within_grace(spent_at: Timestamp, now: Timestamp) -> bool {
+    (now - spent_at)
+        .abs()
+        .to_std()
+        .is_ok_and(|passed| passed <= GRACE)
+}

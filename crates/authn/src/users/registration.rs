@@ -1,0 +1,60 @@
+//! Registering an organization with its first owner.
+
+use secrecy::SecretString;
+
+use crate::limits::network;
+use charter_domain::email::EmailAddress;
+use charter_domain::id::{OrganizationId, UserId};
+use charter_domain::user::OWNER;
+use charter_store::{NewOrganization, NewUser, Purpose, Registration};
+
+use super::guess::of_stranger;
+use super::refusal::Refusal;
+use super::service::PortalUsers;
+use super::stranger::Stranger;
+
+/// Who registers.
+#[derive(Debug)]
+pub struct NewOwner {
+    /// The address.
+    pub email: EmailAddress,
+    /// The password.
+    pub password: SecretString,
+}
+
+impl PortalUsers {
+    /// Makes an organization and its owner, who is sent a link.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::RegistrationClosed`], [`Refusal::TooMany`], [`Refusal::Busy`]; the store's `SlugTaken` and `EmailTaken`, and others.
+    pub async fn register(
+        &self,
+        organization: NewOrganization,
+        owner: NewOwner,
+        stranger: &Stranger,
+    ) -> Result<(OrganizationId, UserId), Refusal> {
+        if !self.parts.registration_is_open {
+            return Err(Refusal::RegistrationClosed);
+        }
+        self.parts.limits.register.count(network(stranger.client))?;
+        let password_hash = self.hash(owner.password, of_stranger(stranger)).await?;
+        let now = self.now();
+        let id = UserId::generate(now, &*self.parts.entropy);
+        let registration = Registration {
+            organization,
+            link: self.parts.links.link(Purpose::VerifyEmail, &owner.email)?,
+            owner: NewUser {
+                id,
+                email: owner.email,
+                password_hash,
+                role: OWNER.to_owned(),
+                email_verified_at: None,
+            },
+        };
+        let by = self.by(id, stranger);
+        let (organization, user) = self.parts.store.register(registration, &by).await?;
+        self.parts.outbox.notify_one();
+        Ok((organization.id, user.id))
+    }
+}

@@ -1,0 +1,177 @@
+//! Signing in and signing out.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use crate::secrets::opaque_token::{OpaqueToken, REFRESH_LIFETIME};
+use charter_domain::caller::{Caller, UserCaller};
+use charter_domain::email::EmailAddress;
+use charter_domain::id::SessionId;
+use charter_store::{self as store, Ending, NewSession, SessionRow};
+
+use super::guess::{Guess, RightGuess};
+use super::refusal::{Refusal, internal};
+use super::service::PortalUsers;
+use super::stranger::Stranger;
+
+/// What a person is signed in with.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// For the `authorization` header.
+    pub access_token: SecretString,
+    /// For the cookie.
+    pub refresh_token: OpaqueToken,
+    /// For the other cookie, where a password was shown.
+    pub device: Option<SecretString>,
+}
+
+impl PortalUsers {
+    /// Signs a person in. Unknown, disabled and wrong cost the same work and have one answer; so has
+    /// what is no address, which comes as `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::InvalidLogin`], [`Refusal::TooMany`], [`Refusal::Busy`], and the store's.
+    pub async fn login(
+        &self,
+        email: Option<EmailAddress>,
+        password: SecretString,
+        stranger: &Stranger,
+    ) -> Result<SignedIn, Refusal> {
+        let guess = self.begin_guess(email.as_ref(), stranger).await?;
+        // On the heap, from here on: what the store needs is large, and hundreds may wait above.
+        Box::pin(self.sign_in(email, password, stranger, guess)).await
+    }
+
+    async fn sign_in(
+        &self,
+        email: Option<EmailAddress>,
+        password: SecretString,
+        stranger: &Stranger,
+        guess: Guess,
+    ) -> Result<SignedIn, Refusal> {
+        let login = match &email {
+            Some(email) => self.parts.store.find_login(email).await?,
+            None => None,
+        };
+        let guessed = self.make_guess(guess, login, password).await?;
+        let RightGuess {
+            attempt,
+            login: verified,
+            device,
+        } = guessed.ok_or(Refusal::InvalidLogin)?;
+        let user = &verified.login.user;
+        let (session, token) = self.begin_session(stranger);
+        let row = SessionRow {
+            id: session.id,
+            user: user.id,
+            organization: user.organization_id,
+        };
+        let stored = &verified.login.password_hash;
+        let stored = verified.rehashed.as_ref().unwrap_or(stored);
+        let device = self.device_cookie(device, user.id, stored);
+        let by = self.by(user.id, stranger);
+        match self.parts.store.sign_in(verified, session, &by).await {
+            Ok(()) => {
+                attempt.succeeded();
+                self.signed_in(row, token, device)
+            }
+            Err(store::Error::SignInVoid | store::Error::NotFound) => {
+                attempt.failed();
+                Err(Refusal::InvalidLogin)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Ends the session of a caller, and those of the cookies it came with if they are the same
+    /// person's.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn logout(
+        &self,
+        caller: &UserCaller,
+        cookies: &[OpaqueToken],
+        stranger: &Stranger,
+    ) -> Result<(), Refusal> {
+        let by = self.by(caller.user.id, stranger);
+        let own = caller.session.map(|id| SessionRow {
+            id,
+            user: caller.user.id,
+            organization: caller.organization.id,
+        });
+        let mut ended: Vec<_> = own.into_iter().collect();
+        for cookie in cookies {
+            let found = self
+                .parts
+                .store
+                .find_session_of_refresh_token(cookie.hash())
+                .await?;
+            let is_another = |row: &SessionRow| row.user == caller.user.id && !ended.contains(row);
+            ended.extend(found.filter(is_another));
+        }
+        for session in ended {
+            self.parts
+                .store
+                .end_session(session, Ending::SignOut, &by)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Ends one of a person's own sessions.
+    ///
+    /// # Errors
+    ///
+    /// The store's `NotFound` for one that is somebody else's or has ended, and others.
+    pub async fn end_session(
+        &self,
+        person: &Arc<UserCaller>,
+        id: SessionId,
+        stranger: &Stranger,
+    ) -> Result<(), Refusal> {
+        let by = self.by(person.user.id, stranger);
+        let scope = Caller::User(Arc::clone(person)).scope();
+        let tenant = self.parts.store.within(scope);
+        Ok(tenant.end_open_session(person.user.id, id, &by).await?)
+    }
+
+    /// A session about to begin, and its refresh token.
+    pub(super) fn begin_session(&self, stranger: &Stranger) -> (NewSession, OpaqueToken) {
+        let now = self.now();
+        let token = OpaqueToken::generate(&*self.parts.entropy);
+        let session = NewSession {
+            id: SessionId::generate(now, &*self.parts.entropy),
+            refresh_hash: token.hash(),
+            refresh_expires_at: now + REFRESH_LIFETIME,
+            user_agent: stranger.user_agent.clone(),
+        };
+        (session, token)
+    }
+
+    pub(super) fn signed_in(
+        &self,
+        session: SessionRow,
+        refresh_token: OpaqueToken,
+        device: Option<SecretString>,
+    ) -> Result<SignedIn, Refusal> {
+        let SessionRow {
+            id,
+            user,
+            organization,
+        } = session;
+        let token = self
+            .parts
+            .tokens
+            .issue(user, organization, id, self.now(), &*self.parts.entropy)
+            .map_err(internal)?;
+        Ok(SignedIn {
+            access_token: SecretString::from(token),
+            refresh_token,
+            device,
+        })
+    }
+}

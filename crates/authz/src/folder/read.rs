@@ -1,0 +1,185 @@
+//! Reads the files of a policy folder, as long as they are its own and not too large.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::layout::{INVARIANTS, MANIFEST, SCHEMA, TESTS};
+use super::stray;
+use crate::fault::Fault;
+
+const MAX_SCHEMA_BYTES: u64 = 100_000;
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+const MAX_TOTAL_BYTES: usize = 16 * 1024 * 1024;
+
+/// What a folder holds: each file's text by its name within the folder.
+pub type Files = BTreeMap<String, Arc<str>>;
+
+/// The files, and those of them that every user of the machine may write.
+pub(super) fn read(dir: &Path) -> Result<(Files, Vec<PathBuf>), Vec<Fault>> {
+    let root = fs::canonicalize(dir).map_err(|error| {
+        vec![
+            Fault::new(format!(
+                "cannot open the policy folder `{}`: {error}",
+                dir.display()
+            ))
+            .help("name an existing folder with the setting `policies.dir`"),
+        ]
+    })?;
+    let mut names = vec![SCHEMA.to_owned()];
+    names.extend(list(dir, "cedar")?);
+    if fs::symlink_metadata(dir.join(MANIFEST)).is_ok() {
+        names.push(MANIFEST.to_owned());
+    }
+    let mut reader = Reader {
+        dir,
+        root: &root,
+        total: 0,
+        files: Files::new(),
+        open_to_all: open_to_all(&root)
+            .then(|| root.clone())
+            .into_iter()
+            .collect(),
+        faults: Vec::new(),
+    };
+    reader.read_all("", names);
+    reader.read_below(INVARIANTS, "cedar");
+    reader.read_below(TESTS, "json");
+    reader.faults.extend(stray::faults(dir));
+    if reader.faults.is_empty() {
+        Ok((reader.files, reader.open_to_all))
+    } else {
+        Err(reader.faults)
+    }
+}
+
+/// Reads files as long as they are not too much together.
+struct Reader<'a> {
+    dir: &'a Path,
+    root: &'a Path,
+    total: usize,
+    files: Files,
+    open_to_all: Vec<PathBuf>,
+    faults: Vec<Fault>,
+}
+
+impl Reader<'_> {
+    /// The files of a folder in the folder, which may be missing.
+    fn read_below(&mut self, below: &str, extension: &str) {
+        let dir = self.dir.join(below);
+        let found = fs::symlink_metadata(&dir);
+        if found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return;
+        }
+        match list(&dir, extension) {
+            Ok(names) => self.read_all(&format!("{below}/"), names),
+            Err(faults) => self.faults.extend(faults),
+        }
+    }
+
+    fn read_all(&mut self, prefix: &str, mut names: Vec<String>) {
+        names.sort_unstable();
+        for name in names {
+            let name = format!("{prefix}{name}");
+            match read_file(self.dir, self.root, &name) {
+                Ok((text, real)) => {
+                    self.total = self.total.saturating_add(text.len());
+                    self.files.insert(name, text.into());
+                    self.open_to_all.extend(open_to_all(&real).then_some(real));
+                }
+                Err(fault) => self.faults.push(fault),
+            }
+            if self.total > MAX_TOTAL_BYTES {
+                self.faults.push(Fault::new(format!(
+                    "the files of `{}` have more than {MAX_TOTAL_BYTES} bytes together",
+                    self.dir.display()
+                )));
+                break;
+            }
+        }
+    }
+}
+
+/// The names of a folder's files with this extension. Hidden files are not looked at.
+fn list(dir: &Path, extension: &str) -> Result<Vec<String>, Vec<Fault>> {
+    let unreadable = |error: std::io::Error| {
+        vec![Fault::new(format!(
+            "cannot list the policy folder `{}`: {error}",
+            dir.display()
+        ))]
+    };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        if Path::new(&name)
+            .extension()
+            .is_none_or(|found| found != extension)
+        {
+            continue;
+        }
+        match name.into_string() {
+            Ok(name) if name.starts_with('.') => {}
+            Ok(name) => names.push(name),
+            Err(name) => {
+                return Err(vec![Fault::new(format!(
+                    "the name of `{}` is not UTF-8",
+                    dir.join(name).display()
+                ))]);
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// The text, and the file that it stands in.
+fn read_file(dir: &Path, root: &Path, name: &str) -> Result<(String, PathBuf), Fault> {
+    let path = dir.join(name);
+    let unreadable =
+        |error: std::io::Error| Fault::new(format!("cannot read `{}`: {error}", path.display()));
+    let real: PathBuf = fs::canonicalize(&path).map_err(unreadable)?;
+    // A mounted folder may link within itself; out of it, somebody else decides what is read.
+    if !real.starts_with(root) {
+        return Err(Fault::new(format!(
+            "`{}` leads out of the policy folder, to `{}`",
+            path.display(),
+            real.display()
+        ))
+        .help("put the file itself into the folder"));
+    }
+    // Before it is opened: opening a pipe would wait for its writer.
+    if !fs::metadata(&real).map_err(unreadable)?.is_file() {
+        return Err(Fault::new(format!("`{}` is not a file", path.display())));
+    }
+    let limit = if name == SCHEMA {
+        MAX_SCHEMA_BYTES
+    } else {
+        MAX_FILE_BYTES
+    };
+    let mut bytes = Vec::new();
+    File::open(&real)
+        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > limit {
+        return Err(
+            Fault::new(format!("`{}` is larger than {limit} bytes", path.display()))
+                .help("split it into several files"),
+        );
+    }
+    String::from_utf8(bytes)
+        .map(|text| (text, real))
+        .map_err(|error| Fault::new(format!("`{}` is not UTF-8: {error}", path.display())))
+}
+
+#[cfg(unix)]
+fn open_to_all(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+
+    fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o002 != 0)
+}
+
+#[cfg(not(unix))]
+const fn open_to_all(_: &Path) -> bool {
+    false
+}

@@ -1,0 +1,338 @@
+//! The shares of all organizations, and what is used of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::meter::Meter;
+use super::near::{Near, nearest};
+use super::resource::Resource;
+use super::share::Share;
+use charter_domain::clock::Clock;
+use charter_domain::id::OrganizationId;
+
+const SHARDS: usize = 16;
+
+/// An organization has used up its share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the organization has used up its share of {}", .resource.noun())]
+pub struct Exhausted {
+    /// What of.
+    pub resource: Resource,
+    /// The share, in the resource's unit.
+    pub limit: u64,
+    /// When the same amount is worth trying again.
+    pub retry_after: Duration,
+}
+
+/// In memory are those that used something lately.
+pub struct Budgets {
+    shares: [Option<Share>; Resource::ALL.len()],
+    clock: Arc<dyn Clock>,
+    organizations: [Mutex<HashMap<OrganizationId, Meters>>; SHARDS],
+}
+
+/// One of each resource, by its index.
+type Meters = [Meter; Resource::ALL.len()];
+
+impl Budgets {
+    /// A resource without a share is not limited.
+    pub fn new(shares: impl IntoIterator<Item = (Resource, Share)>, clock: Arc<dyn Clock>) -> Self {
+        let given: HashMap<Resource, Share> = shares.into_iter().collect();
+        Self {
+            shares: Resource::ALL.map(|resource| given.get(&resource).copied()),
+            clock,
+            organizations: std::array::from_fn(|_| Mutex::default()),
+        }
+    }
+
+    /// Nothing is limited.
+    pub fn unlimited(clock: Arc<dyn Clock>) -> Self {
+        Self::new([], clock)
+    }
+
+    /// Uses `amount` of a resource, or nothing of it. An amount above the whole share passes when
+    /// nothing else was used lately. To be called *before* what is charged is done.
+    pub fn charge(
+        &self,
+        resource: Resource,
+        organization: OrganizationId,
+        amount: u64,
+    ) -> Result<(), Exhausted> {
+        let Some(share) = self.share(resource) else {
+            return Ok(());
+        };
+        let charged = self.with_meter(resource, organization, |meter, now| {
+            meter.charge(share, amount, now)
+        });
+        charged.map_err(|retry_after| exhausted(resource, share, retry_after))
+    }
+
+    /// Uses `amount` that could not be known before it was used; the share may be overdrawn, and
+    /// [`Budgets::charge`] refuses until that has been made up for.
+    pub fn spend(&self, resource: Resource, organization: OrganizationId, amount: u64) {
+        if let Some(share) = self.share(resource) {
+            self.with_meter(resource, organization, |meter, now| {
+                meter.spend(share, amount, now);
+            });
+        }
+    }
+
+    /// Whether anything of the share is left. Uses nothing.
+    pub fn check(&self, resource: Resource, organization: OrganizationId) -> Result<(), Exhausted> {
+        let Some(share) = self.share(resource) else {
+            return Ok(());
+        };
+        let now = self.clock.monotonic();
+        let organizations = self.shard(organization).lock();
+        let meter = organizations
+            .get(&organization)
+            .and_then(|meters| meters.get(resource.index()));
+        let checked = meter.map_or(Ok(()), |meter| meter.clone().charge(share, 1, now));
+        checked.map_err(|retry_after| exhausted(resource, share, retry_after))
+    }
+
+    /// Uses one of what may be used at the same time, until the hold is dropped.
+    pub fn hold(
+        self: &Arc<Self>,
+        resource: Resource,
+        organization: OrganizationId,
+    ) -> Result<Hold, Exhausted> {
+        self.charge(resource, organization, 1)?;
+        Ok(Hold {
+            budgets: Arc::clone(self),
+            resource,
+            organization,
+        })
+    }
+
+    /// How much one organization may use of a resource; `None` is no limit.
+    pub fn share(&self, resource: Resource) -> Option<Share> {
+        self.shares.get(resource.index()).copied().flatten()
+    }
+
+    /// Forgets the organizations that have their full shares again. To be called now and then.
+    pub fn forget_idle(&self) {
+        let now = self.clock.monotonic();
+        for organizations in &self.organizations {
+            organizations.lock().retain(|_, meters| {
+                let mut meters = meters.iter().zip(self.shares);
+                meters.any(|(meter, share)| share.is_some_and(|share| meter.used(share, now) > 0))
+            });
+        }
+    }
+
+    /// Those that have used most of their share, the nearest first; a few of each resource. Not of
+    /// nonces, which the replay guard counts.
+    pub fn near(&self) -> Vec<Near> {
+        let now = self.clock.monotonic();
+        let mut all = Vec::new();
+        for organizations in &self.organizations {
+            for (organization, meters) in &*organizations.lock() {
+                let meters = Resource::ALL.into_iter().zip(meters).zip(self.shares);
+                all.extend(meters.filter_map(|((resource, meter), share)| {
+                    let share = share?;
+                    Near::of(
+                        resource,
+                        *organization,
+                        meter.used(share, now),
+                        share.amount(),
+                    )
+                }));
+            }
+        }
+        nearest(all)
+    }
+
+    fn with_meter<T>(
+        &self,
+        resource: Resource,
+        organization: OrganizationId,
+        then: impl FnOnce(&mut Meter, Duration) -> T,
+    ) -> T {
+        let mut organizations = self.shard(organization).lock();
+        // Read under the lock, so that a meter never sees time go back.
+        let now = self.clock.monotonic();
+        let meters = organizations.entry(organization).or_default();
+        let mut unlimited = Meter::default();
+        let meter = meters.get_mut(resource.index()).unwrap_or(&mut unlimited);
+        then(meter, now)
+    }
+
+    fn shard(&self, organization: OrganizationId) -> &Mutex<HashMap<OrganizationId, Meters>> {
+        // The low bits of a UUIDv7 are random.
+        let [first, ..] = &self.organizations;
+        let low = organization.uuid().as_u128() & (SHARDS as u128 - 1);
+        let shard = usize::try_from(low).unwrap_or(0);
+        self.organizations.get(shard).unwrap_or(first)
+    }
+}
+
+impl std::fmt::Debug for Budgets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Budgets")
+            .field("shares", &self.shares)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One of what an organization may use at the same time.
+#[derive(Debug)]
+pub struct Hold {
+    budgets: Arc<Budgets>,
+    resource: Resource,
+    organization: OrganizationId,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.budgets
+            .with_meter(self.resource, self.organization, |meter, _| {
+                meter.give_back(1);
+            });
+    }
+}
+
+fn exhausted(resource: Resource, share: Share, retry_after: Duration) -> Exhausted {
+    metrics::counter!("charter_budget_exhausted_total", "resource" => resource.name()).increment(1);
+    Exhausted {
+        resource,
+        limit: share.amount(),
+        retry_after,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use charter_domain::timestamp::{self, Timestamp};
+
+    struct TestClock(Mutex<Duration>);
+
+    impl Clock for TestClock {
+        fn now(&self) -> Timestamp {
+            timestamp::parse("2025-09-30T12:00:00Z").expect("a time")
+        }
+
+        fn monotonic(&self) -> Duration {
+            *self.0.lock()
+        }
+    }
+
+    fn organization(n: u128) -> OrganizationId {
+        OrganizationId::from_uuid(Uuid::from_u128(n))
+    }
+
+    fn budgets(shares: &[(Resource, Share)]) -> (Arc<Budgets>, Arc<TestClock>) {
+        let clock = Arc::new(TestClock(Mutex::new(Duration::from_secs(5))));
+        let budgets = Budgets::new(shares.iter().copied(), Arc::clone(&clock) as _);
+        (Arc::new(budgets), clock)
+    }
+
+    fn an_hour(amount: u64) -> Share {
+        Share::PerTime {
+            amount,
+            per: Duration::from_hours(1),
+        }
+    }
+
+    #[test]
+    fn an_organization_over_its_share_waits_and_others_do_not() {
+        let (budgets, clock) = budgets(&[(Resource::Writes, an_hour(60))]);
+        assert_eq!(
+            budgets.charge(Resource::Writes, organization(1), 59),
+            Ok(())
+        );
+        let exhausted = budgets
+            .charge(Resource::Writes, organization(1), 3)
+            .expect_err("more than is left");
+        assert_eq!(
+            (exhausted.limit, exhausted.retry_after),
+            (60, Duration::from_mins(2))
+        );
+        // What was refused was not used.
+        assert_eq!(budgets.charge(Resource::Writes, organization(1), 1), Ok(()));
+        assert_eq!(
+            budgets.charge(Resource::Writes, organization(2), 60),
+            Ok(())
+        );
+        assert_eq!(
+            budgets.charge(Resource::Searches, organization(1), 1_000),
+            Ok(())
+        );
+        *clock.0.lock() += exhausted.retry_after;
+        assert_eq!(budgets.charge(Resource::Writes, organization(1), 2), Ok(()));
+    }
+
+    #[test]
+    fn what_was_spent_already_is_made_up_for() {
+        let (budgets, clock) = budgets(&[(Resource::DecisionLogBytes, an_hour(3_600))]);
+        let one = organization(1);
+        budgets.spend(Resource::DecisionLogBytes, one, 5_000);
+        let exhausted = budgets
+            .check(Resource::DecisionLogBytes, one)
+            .expect_err("overdrawn");
+        assert_eq!(exhausted.retry_after, Duration::from_secs(1_401));
+        *clock.0.lock() += exhausted.retry_after;
+        assert_eq!(budgets.check(Resource::DecisionLogBytes, one), Ok(()));
+        assert_eq!(budgets.charge(Resource::DecisionLogBytes, one, 1), Ok(()));
+        assert!(budgets.charge(Resource::DecisionLogBytes, one, 1).is_err());
+    }
+
+    #[test]
+    fn more_than_the_whole_share_passes_after_a_pause_and_is_paid_for() {
+        let (budgets, clock) = budgets(&[(Resource::StoredBytes, an_hour(100))]);
+        let one = organization(1);
+        assert_eq!(budgets.charge(Resource::StoredBytes, one, 300), Ok(()));
+        *clock.0.lock() += Duration::from_hours(2);
+        assert!(budgets.charge(Resource::StoredBytes, one, 1).is_err());
+        *clock.0.lock() += Duration::from_mins(1);
+        assert_eq!(budgets.charge(Resource::StoredBytes, one, 1), Ok(()));
+    }
+
+    #[test]
+    fn what_is_held_is_given_back_and_nothing_stays_in_memory() {
+        let (budgets, _) = budgets(&[(Resource::SearchesAtOnce, Share::AtOnce(2))]);
+        let hold = |n| budgets.hold(Resource::SearchesAtOnce, organization(n));
+        let (first, second) = (hold(1).expect("the first"), hold(1).expect("the second"));
+        hold(1).expect_err("two are its share");
+        drop(hold(2).expect("another's"));
+        budgets.forget_idle();
+        assert_eq!(budgets.near().len(), 1);
+        drop(first);
+        let third = hold(1).expect("one was given back");
+        drop((second, third));
+        budgets.forget_idle();
+        assert!(
+            budgets
+                .organizations
+                .iter()
+                .all(|shard| shard.lock().is_empty())
+        );
+    }
+
+    #[test]
+    fn those_near_their_share_are_named_and_few_of_them() {
+        let (budgets, clock) = budgets(&[(Resource::Writes, an_hour(100))]);
+        for n in 1..=40 {
+            budgets.spend(
+                Resource::Writes,
+                organization(n),
+                u64::try_from(n).expect("small") + 70,
+            );
+        }
+        let near = budgets.near();
+        assert_eq!(near.len(), crate::near::MOST_NAMED);
+        let first = near.first().expect("one");
+        assert_eq!(
+            (first.organization, first.used, first.limit),
+            (organization(40), 110, 100)
+        );
+        *clock.0.lock() += Duration::from_hours(1);
+        assert!(budgets.near().is_empty());
+    }
+}

@@ -1,0 +1,124 @@
+//! How long files of the log are kept.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::chain::Chain;
+use super::files;
+use super::index::Index;
+use super::log_file::LogFile;
+use super::placed::Files;
+use super::read::authentic_first_line;
+use charter_domain::clock::Clock;
+use charter_domain::confirmed_clock::ConfirmedClock;
+use charter_domain::timestamp;
+
+/// No log goes on in so many files while its newest one is looked for.
+const LISTED_AT_MOST: usize = 10;
+
+pub(super) struct Retention {
+    /// Files that are kept, the newest among them.
+    pub(super) keep_files: u64,
+    /// How long what a file holds is kept.
+    pub(super) keep_for: Duration,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) confirmed: Arc<ConfirmedClock>,
+}
+
+impl Retention {
+    /// The number of the oldest file that stays beside `newest`.
+    pub(super) fn oldest_to_keep(&self, files: &[LogFile], newest: u64, written: &Files) -> u64 {
+        let by_number = newest.saturating_sub(self.keep_files.saturating_sub(1));
+        let by_age = self.first_young_enough(files, &written.keys);
+        let oldest = by_number.max(by_age).max(written.oldest).min(newest);
+        for file in files.iter().filter(|file| file.number < oldest) {
+            let reason = if file.number < by_number {
+                "there are more than `decisions.keep_files`"
+            } else if file.number < by_age {
+                "its latest line is older than `decisions.keep_for`"
+            } else {
+                "the file before does not count it any more"
+            };
+            tracing::info!(target: "decisions", file = file.name(), reason, "a decision file is to be deleted");
+        }
+        oldest
+    }
+
+    /// The number of the first file that is not too old; 0 if none is, or nobody can tell.
+    fn first_young_enough(&self, files: &[LogFile], keys: &[Chain]) -> u64 {
+        let kept_for = i64::try_from(self.keep_for.as_millis()).unwrap_or(i64::MAX);
+        let confirmed = self.confirmed.now();
+        let now = match confirmed {
+            Ok(now) => now,
+            Err(_) => self.clock.now(),
+        };
+        let too_old = now.timestamp_millis().saturating_sub(kept_for);
+        // What a file holds is as young as the beginning of the one behind it. What is in front of
+        // the first one that is there was removed when its time was over, or is missed. Names are
+        // not believed: whoever renames files must not have them removed.
+        let is_kept = |file: &LogFile| {
+            let begun = begun(file, keys);
+            begun.is_none_or(|begun| begun >= too_old)
+        };
+        let first_kept = files.iter().position(is_kept).unwrap_or(files.len());
+        let before = first_kept.checked_sub(1).and_then(|at| files.get(at));
+        let by_age = before.map_or(0, |file| file.number);
+        match confirmed {
+            Ok(_) => by_age,
+            Err(error) => {
+                if files.first().is_some_and(|file| file.number < by_age) {
+                    tracing::warn!(target: "decisions", %error, "decision files seem to be too old, they are kept until that is certain");
+                }
+                0
+            }
+        }
+    }
+}
+
+/// Removes files that the newest one's first line does not count any more.
+pub(super) fn prune(written: &Files) {
+    let dir = written.dir();
+    let Ok((files, _)) = files::list(dir) else {
+        return;
+    };
+    let oldest = written.oldest;
+    for file in files.iter().filter(|file| file.number < oldest) {
+        let _ = std::fs::remove_file(Index::path_of(&file.path));
+        match std::fs::remove_file(&file.path) {
+            Ok(()) => {
+                tracing::info!(target: "decisions", file = file.name(), oldest, "an old decision file was deleted");
+            }
+            Err(error) => {
+                tracing::warn!(file = file.name(), %error, "an old decision file cannot be deleted");
+            }
+        }
+    }
+}
+
+/// Whether a file that vanished is one that the service removes: the log's newest file, as it
+/// is now, does not count it any more.
+pub(super) fn is_over(file: &LogFile, dir: &Path, keys: &[Chain]) -> io::Result<bool> {
+    for _ in 0..LISTED_AT_MOST {
+        let (files, _) = files::list(dir)?;
+        let Some(newest) = files.last() else {
+            return Ok(false);
+        };
+        match authentic_first_line(newest, keys) {
+            // There is a newer one already.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            told => {
+                let oldest = told?.and_then(|line| line.oldest);
+                return Ok(oldest.is_some_and(|oldest| oldest > file.number));
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// When a file was begun, in milliseconds of Unix time; `None` if no key of ours says so.
+fn begun(file: &LogFile, keys: &[Chain]) -> Option<i64> {
+    let first_line = authentic_first_line(file, keys).ok()??;
+    Some(timestamp::parse(&first_line.at?).ok()?.timestamp_millis())
+}

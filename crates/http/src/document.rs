@@ -1,0 +1,109 @@
+//! The OpenAPI document, made from the operations themselves.
+
+mod examples;
+
+use std::sync::LazyLock;
+
+use salvo::oapi::{Info, License, OpenApi, PathItemType, Server, Tag};
+
+use crate::extract::security;
+use crate::respond::error_document;
+use crate::router;
+
+/// The document's text, rendered once.
+static TEXT: LazyLock<String> = LazyLock::new(|| document().to_pretty_json().unwrap_or_default());
+
+const TAGS: [(&str, &str); 10] = [
+    ("organizations", "The caller's own organization."),
+    (
+        "sign-in",
+        "For people without a token: register, sign in, stay signed in, get back in. No policy decides \
+         these; each `POST` refuses an `Origin` that is not the portal's.",
+    ),
+    (
+        "portal",
+        "A person's own organization, as the portal shows it.",
+    ),
+    (
+        "me",
+        "The person who asks, and where it is signed in. No policy decides these.",
+    ),
+    ("team", "The people of the organization and their roles."),
+    ("accounts", "Workspaces inside the organization."),
+    (
+        "service accounts",
+        "Machine identities, their roles and permissions. Nobody grants what it may not.",
+    ),
+    (
+        "keys",
+        "What service accounts sign with. A secret is shown once.",
+    ),
+    ("decisions", "What policy answered, and why."),
+    ("service", "Pages for anybody, without credentials."),
+];
+
+/// The whole document (OpenAPI 3.1).
+fn document() -> OpenApi {
+    let info = Info::new("Charter", env!("CARGO_PKG_VERSION"))
+        .description(
+            "Organizations, their accounts, service accounts and keys. Every permission is decided \
+             by Cedar policies; `x-permission` names the one that an operation asks for.\n\n\
+             Every answer carries `x-request-id` and `x-correlation-id`, the same value, and every \
+             error has one shape. A path or a method that is not here is answered by 404 or 405 \
+             (with `allow`), before any credential is looked at.",
+        )
+        .license(License::new("Apache-2.0").identifier("Apache-2.0"));
+    let mut document = OpenApi::with_info(info)
+        .servers([Server::new("/").description("the server that serves this document")])
+        .tags(TAGS.map(|(name, description)| Tag::new(name).description(description)));
+    for (name, scheme) in security::schemes() {
+        document = document.add_security_scheme(name, scheme);
+    }
+    let mut document = document.merge_router(&router::described());
+    for item in document.paths.values_mut() {
+        for (method, operation) in item.operations.iter_mut() {
+            if *method != PathItemType::Get && operation.securities.is_some() {
+                error_document::describe_deactivation(&mut document.components, operation);
+            }
+        }
+    }
+    examples::compose(&mut document);
+    document
+}
+
+/// The document's text.
+#[must_use]
+pub fn text() -> &'static str {
+    &TEXT
+}
+
+#[cfg(test)]
+mod tests {
+    use salvo::oapi::RefOr;
+
+    use super::*;
+
+    #[test]
+    fn every_body_has_an_example() {
+        let document = document();
+        let mut bodies = 0;
+        for (path, item) in document.paths.iter() {
+            for (method, operation) in item.operations.iter() {
+                let answers = operation.responses.values().filter_map(|it| match it {
+                    RefOr::Type(response) => Some(&response.contents),
+                    RefOr::Ref(_) => None,
+                });
+                let requests = operation.request_body.iter().map(|body| &body.contents);
+                for (kind, content) in answers.chain(requests).flatten() {
+                    bodies += 1;
+                    assert!(
+                        content.example.is_some() || kind == "text/html",
+                        "{method:?} {path}: {}",
+                        serde_json::to_string(content).expect("JSON")
+                    );
+                }
+            }
+        }
+        assert!(bodies > 20, "only {bodies} bodies found");
+    }
+}

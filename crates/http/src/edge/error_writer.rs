@@ -1,0 +1,15 @@
+//! A handler's error becomes the answer, under the id of its request.
+
+use salvo::{Depot, Request, Response, Writer, async_trait};
+
+use crate::edge::context::RequestContext;
+use crate::respond::ApiError;
+
+#[async_trait]
+impl Writer for ApiError {
+    async fn write(self, _request: &mut Request, depot: &mut Depot, response: &mut Response) {
+        let request_id =
+            RequestContext::of(depot).map_or("", |context| context.request_id.as_str());
+        self.render(request_id, response);
+    }
+}

@@ -1,0 +1,20 @@
+//! From the socket to a request: connections, limits, ids, targets, the log line. It holds for every
+//! request alike and knows no route and no caller.
+
+pub mod body_limits;
+pub mod client_ip;
+mod connections;
+pub mod context;
+mod counted;
+mod error_writer;
+pub mod listen;
+pub(crate) mod memory_budget;
+pub mod origin;
+pub mod request_facts;
+pub mod request_id;
+pub mod request_log;
+pub mod service;
+pub mod target;
+mod trace_context;
+mod traffic;
+mod wire;

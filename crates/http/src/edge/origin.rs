@@ -1,0 +1,135 @@
+//! Which web pages may call with a person's cookie: the `Origin` check and CORS, over one list of
+//! exact origins (contract section 5; the Fetch standard, section 3.3).
+
+use salvo::cors::{AllowOrigin, Cors, CorsHandler};
+use salvo::http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
+    IF_MATCH, IF_NONE_MATCH, LOCATION, ORIGIN, RETRY_AFTER, VARY,
+};
+use salvo::http::{HeaderMap, Method};
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
+
+use crate::respond::{ApiError, Code};
+
+/// How long a browser may remember a preflight's answer, in seconds.
+const MAX_AGE: u64 = 600;
+/// What pages may read of an answer beside the headers that CORS always shows.
+const EXPOSED: [HeaderName; 7] = [
+    ETAG,
+    LOCATION,
+    RETRY_AFTER,
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("x-ratelimit-limit"),
+    HeaderName::from_static("x-ratelimit-remaining"),
+    HeaderName::from_static("x-ratelimit-reset"),
+];
+
+/// Web origins in their serialized form (RFC 6454 section 6.1).
+#[derive(Debug, Clone)]
+pub struct Origins(Vec<String>);
+
+impl Origins {
+    /// These and no others.
+    #[must_use]
+    pub const fn new(origins: Vec<String>) -> Self {
+        Self(origins)
+    }
+
+    fn has(&self, origin: &HeaderValue) -> bool {
+        self.0
+            .iter()
+            .any(|known| known.as_bytes() == origin.as_bytes())
+    }
+
+    /// Refuses a request that another origin's page sent. A request without `origin` is no page's.
+    ///
+    /// # Errors
+    ///
+    /// `ORIGIN_NOT_ALLOWED`, also for two origins and for `null`.
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        let mut lines = headers.get_all(ORIGIN).into_iter();
+        match (lines.next(), lines.next()) {
+            (None, _) => Ok(()),
+            (Some(origin), None) if self.has(origin) => Ok(()),
+            (Some(_), _) => Err(ApiError::forbidden(
+                Code::OriginNotAllowed,
+                "this web origin may not call; an operator adds it to `portal.origins`",
+            )),
+        }
+    }
+
+    /// Lets a page of a known origin read an answer that was made before CORS was looked at, or in
+    /// place of one that was given up.
+    pub(super) fn complete(&self, request: &HeaderMap, response: &mut HeaderMap) {
+        let mut lines = request.get_all(ORIGIN).into_iter();
+        let (Some(origin), None) = (lines.next(), lines.next()) else {
+            return;
+        };
+        if !self.has(origin) || response.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+            return;
+        }
+        response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        response.insert(
+            ACCESS_CONTROL_ALLOW_CREDENTIALS,
+            HeaderValue::from_static("true"),
+        );
+        let exposed = EXPOSED.each_ref().map(HeaderName::as_str).join(", ");
+        if let Ok(exposed) = HeaderValue::from_str(&exposed) {
+            response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        }
+        response.insert(VARY, HeaderValue::from_static("origin"));
+    }
+
+    /// Tells browsers which origins may read the answers.
+    #[must_use]
+    pub fn cors(&self) -> CrossOrigin {
+        let known = self.clone();
+        let allowed = move |origin: Option<&HeaderValue>, _: &Request, _: &Depot| {
+            origin.filter(|origin| known.has(origin)).cloned()
+        };
+        let methods = [
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ];
+        let headers = [AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH]
+            .into_iter()
+            .chain(["x-request-id", "x-correlation-id"].map(HeaderName::from_static));
+        let cors = Cors::new()
+            .allow_origin(AllowOrigin::dynamic(allowed))
+            .allow_credentials(true)
+            .allow_methods(methods.to_vec())
+            .allow_headers(headers.collect::<Vec<_>>())
+            .expose_headers(EXPOSED.to_vec())
+            .max_age(MAX_AGE)
+            .vary([ORIGIN]);
+        CrossOrigin(cors.into_handler())
+    }
+}
+
+/// Adds what CORS asks for to the answers to browsers, and answers their preflights. Requests of
+/// programs pass it by.
+pub struct CrossOrigin(CorsHandler);
+
+#[async_trait]
+impl Handler for CrossOrigin {
+    async fn handle(
+        &self,
+        request: &mut Request,
+        depot: &mut Depot,
+        response: &mut Response,
+        control: &mut FlowCtrl,
+    ) {
+        let headers = request.headers();
+        let is_bare_options = request.method() == Method::OPTIONS
+            && !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        if headers.contains_key(ORIGIN) && !is_bare_options {
+            self.0.handle(request, depot, response, control).await;
+        } else {
+            control.call_next(request, depot, response).await;
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The outermost layer, around matched and unmatched routes alike: request id, target and host,
+//! routing, panics, the log line, metrics, and headers that every answer carries.
+//!
+//! It knows no route and no caller.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use ipnet::IpNet;
+use salvo::http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
+use salvo::http::{Method, StatusCode, Version};
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, Service, async_trait};
+use tracing::{Instrument, Span};
+
+use crate::edge::body_limits::{BodyLimits, BodyMemory};
+use crate::edge::context::RequestContext;
+use crate::edge::origin::Origins;
+use crate::edge::request_facts::RequestFacts;
+use crate::edge::request_id::{RequestId, RequestIds};
+use crate::edge::request_log::{Answered, RequestLog};
+use crate::edge::traffic::{AnswerLimits, Traffic};
+use crate::edge::{client_ip, target, trace_context};
+use crate::respond::redirect::redirect;
+use crate::respond::{ApiError, Code};
+use charter_domain::clock::Clock;
+use charter_domain::entropy::Entropy;
+
+/// How people type `/docs`; the one path with another spelling that is answered.
+const DOCS_AS_A_FOLDER: &str = "/docs/";
+const DOCS: &str = "/docs";
+
+/// Limits and trust of the edge, as plain values.
+#[derive(Debug, Clone)]
+pub struct EdgeConfig {
+    /// Bodies.
+    pub body: BodyLimits,
+    /// Bytes of a request line and its header fields.
+    pub max_head_bytes: usize,
+    /// Header fields of a request.
+    pub max_headers: usize,
+    /// From a head's first byte to its end.
+    pub head_timeout: Duration,
+    /// From a request's head to its answer.
+    pub request_deadline: Duration,
+    /// A connection without a byte either way.
+    pub idle_timeout: Duration,
+    /// A client that does not read its answer. Longer ones have more time, see [`crate::edge::traffic`].
+    pub write_stall_timeout: Duration,
+    /// Bytes of answers, in all, that clients have yet to read.
+    pub answer_memory: usize,
+    /// Concurrent requests on one HTTP/2 connection.
+    pub max_streams: u32,
+    /// How long what follows a refused request is read and thrown away.
+    pub linger: Duration,
+    /// Connections at once; more wait in the operating system's queue.
+    pub max_connections: usize,
+    /// Connections at once from one client network; more are closed. Trusted proxies have no such limit.
+    pub max_connections_per_peer: usize,
+    /// After a stop was asked for, how long connections are still served and told to close.
+    pub drain: Duration,
+    /// For requests under way when the server stops.
+    pub graceful_timeout: Duration,
+    /// Which requests have a line in the log.
+    pub requests: RequestLog,
+    /// Whether each request is a span that somebody exports.
+    pub traces: bool,
+    /// Networks of proxies whose `x-forwarded-for` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Default for EdgeConfig {
+    fn default() -> Self {
+        Self {
+            body: BodyLimits {
+                max_bytes: 64 * 1024,
+                deadline: Duration::from_secs(15),
+                memory: BodyMemory::new(64 * 1024 * 1024),
+            },
+            max_head_bytes: 16 * 1024,
+            max_headers: 64,
+            head_timeout: Duration::from_secs(10),
+            request_deadline: Duration::from_secs(30),
+            idle_timeout: Duration::from_mins(1),
+            write_stall_timeout: Duration::from_secs(30),
+            answer_memory: 128 * 1024 * 1024,
+            max_streams: 64,
+            linger: Duration::from_secs(2),
+            max_connections: 10_000,
+            max_connections_per_peer: 1_000,
+            drain: Duration::from_secs(2),
+            graceful_timeout: Duration::from_secs(20),
+            requests: RequestLog::Failed,
+            traces: false,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+/// The edge of one listener.
+#[derive(Clone)]
+pub struct Edge {
+    config: EdgeConfig,
+    clock: Arc<dyn Clock>,
+    request_ids: Arc<RequestIds>,
+    origins: Option<Origins>,
+    traffic: Arc<Traffic>,
+}
+
+impl Edge {
+    /// An edge with these limits.
+    #[must_use]
+    pub fn new(config: EdgeConfig, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Self {
+        Self {
+            traffic: Arc::new(Traffic::new(config.answer_memory)),
+            config,
+            clock,
+            request_ids: Arc::new(RequestIds::new(entropy)),
+            origins: None,
+        }
+    }
+
+    pub(super) const fn config(&self) -> &EdgeConfig {
+        &self.config
+    }
+
+    pub(super) fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.traffic)
+    }
+
+    pub(super) fn request_ids(&self) -> Arc<RequestIds> {
+        Arc::clone(&self.request_ids)
+    }
+
+    /// The router behind this edge, and behind CORS where browsers may come, for matched and unmatched
+    /// routes alike.
+    #[must_use]
+    pub fn guard(mut self, router: Router, origins: Option<Origins>) -> Service {
+        let cors = origins.as_ref().map(Origins::cors);
+        self.origins = origins;
+        let service = Service::new(router).hoop(self);
+        match cors {
+            Some(cors) => service.hoop(cors),
+            None => service,
+        }
+    }
+
+    fn context(&self, request: &Request) -> RequestContext {
+        let peer = request
+            .remote_addr()
+            .clone()
+            .into_std()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+        RequestContext {
+            request_id: RequestId::choose(request.headers(), &self.request_ids),
+            client_ip: client_ip::resolve(peer, request.headers(), &self.config.trusted_proxies),
+            body_limits: self.config.body.clone(),
+            facts: RequestFacts::new(
+                self.config.requests != RequestLog::None || self.config.traces,
+            ),
+        }
+    }
+}
+
+#[async_trait]
+impl Handler for Edge {
+    async fn handle(
+        &self,
+        request: &mut Request,
+        depot: &mut Depot,
+        response: &mut Response,
+        flow: &mut FlowCtrl,
+    ) {
+        let started = self.clock.monotonic();
+        let _in_flight = self.traffic.enter();
+        let context = self.context(request);
+        let request_id = context.request_id.clone();
+        let (client_ip, facts) = (context.client_ip, context.facts.clone());
+        depot.insert_typed(context);
+        let route = match request.matched_path() {
+            "" => "none".to_owned(),
+            path => format!("/{}", path.trim_start_matches('/')),
+        };
+        let method = method_label(request.method());
+        let traced = if self.config.traces {
+            trace_context::request_span(request, request_id.as_str(), method, &route)
+        } else {
+            Span::none()
+        };
+
+        if request.method().is_safe() && request.uri().path() == DOCS_AS_A_FOLDER {
+            flow.skip_rest();
+            redirect(response, DOCS);
+        } else if let Err(error) =
+            target::check(request.version(), request.uri(), request.headers())
+        {
+            flow.skip_rest();
+            error.render(request_id.as_str(), response);
+        } else {
+            let span = tracing::debug_span!("request", request_id = request_id.as_str());
+            let rest = tokio::time::timeout(
+                self.config.request_deadline,
+                flow.call_next(request, depot, response)
+                    .instrument(span)
+                    .instrument(traced.clone()),
+            );
+            // What a panic leaves behind is the response, and that is replaced.
+            let failure = match AssertUnwindSafe(rest).catch_unwind().await {
+                Ok(Ok(_)) => None,
+                Ok(Err(_elapsed)) => Some(ApiError::unavailable("the request took too long", 1)),
+                Err(panic) => {
+                    let message = panic_message(panic.as_ref());
+                    Some(ApiError::internal(format_args!("panic: {message}")))
+                }
+            };
+            if let Some(error) = failure {
+                flow.skip_rest();
+                *response = Response::new();
+                error.render(request_id.as_str(), response);
+            }
+        }
+
+        give_error_its_shape(request_id.as_str(), response);
+        let length = response.body.size().filter(|_| {
+            !matches!(
+                response.status_code,
+                Some(StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            )
+        });
+        let limits = AnswerLimits {
+            stall: self.config.write_stall_timeout,
+            request_id: request_id.as_str(),
+        };
+        self.traffic.hold(request, response, flow.conn(), limits);
+        let headers = response.headers_mut();
+        if let Some(origins) = &self.origins {
+            origins.complete(request.headers(), headers);
+        }
+        request_id.write(headers);
+        headers
+            .entry(CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
+        if request.version() == Version::HTTP_2 {
+            // Connections do not end with a request there (RFC 9113 section 8.2.2).
+            headers.remove(CONNECTION);
+            if self.traffic.is_draining() {
+                flow.conn().graceful_shutdown();
+            }
+        } else if self.traffic.is_draining() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if request.method() == Method::HEAD
+            && let Some(length) = length
+        {
+            // The body itself is left out behind this.
+            headers.entry(CONTENT_LENGTH).or_insert(length.into());
+        }
+
+        let answered = Answered {
+            request_id: request_id.as_str(),
+            method,
+            route,
+            path: request.uri().path(),
+            headers: request.headers(),
+            client_ip,
+            facts: &facts,
+            span: &traced,
+            status: response.status_code.unwrap_or(StatusCode::OK),
+            code: response.extensions.get::<Code>().copied(),
+            took: self.clock.monotonic().saturating_sub(started),
+        };
+        answered.record(self.config.requests);
+    }
+}
+
+/// Whatever error is not JSON yet (the router's, an extractor's) becomes so.
+fn give_error_its_shape(request_id: &str, response: &mut Response) {
+    let Some(status) = response.status_code else {
+        return;
+    };
+    if !(status.is_client_error() || status.is_server_error()) {
+        return;
+    }
+    let is_json = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    if !is_json || response.body.is_none() || response.body.is_error() {
+        ApiError::from_status(status).render(request_id, response);
+    }
+}
+
+/// Methods that nobody registered share one label, so that clients cannot make new series.
+fn method_label(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
+}

@@ -1,0 +1,356 @@
+//! A scanner over the bytes a client sends, in one pass and constant memory.
+//!
+//! It follows heads and body framing of HTTP/1.1 (RFC 9112) just far enough to find each request
+//! line, and lets everything else pass: bodies are skipped by their length, HTTP/2 is not looked
+//! at. Whatever it cannot follow, the library refuses, so from there on it looks away.
+
+use memchr::memchr;
+
+use super::NO_LINE_FEED;
+use crate::edge::target::is_never_in_a_uri;
+
+/// How an HTTP/2 connection starts (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+const CONTENT_LENGTH: &[u8] = b"content-length";
+const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
+const CHUNKED: &[u8] = b"chunked";
+
+/// Stands for each byte that no URI may have; [`super::super::target`] refuses it in turn.
+const MARK: u8 = b'^';
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// So many bytes of the HTTP/2 preface were seen, and nothing else.
+    Preface(usize),
+    /// Between requests.
+    Start,
+    /// In a request line: before, in and after the target.
+    Method,
+    Target,
+    Version,
+    /// In a field line's name, at this place; and whether it may yet be one of the two lengths.
+    Name {
+        at: usize,
+        may_be_length: bool,
+        may_be_encoding: bool,
+    },
+    /// In a `content-length` value; `None` before its first digit.
+    Length {
+        value: Option<u64>,
+        ended: bool,
+    },
+    /// In a `transfer-encoding` value: so many letters of `chunked` were seen, and whether anything
+    /// else was.
+    Coding {
+        at: usize,
+        other: bool,
+    },
+    /// In any other value.
+    Value,
+    /// In a body, so many bytes before its end.
+    Body(u64),
+    /// In a chunk's size line.
+    ChunkSize(u64),
+    /// Behind the digits of a chunk's size, up to the end of the line.
+    ChunkExtension(u64),
+    /// In a chunk's data, so many bytes before the end of its line break.
+    Chunk(u64),
+    /// In a trailer line; whether anything but a line break was seen on it.
+    Trailer {
+        empty: bool,
+    },
+    /// Nothing more to look for.
+    Opaque,
+}
+
+/// The scanner of one connection.
+#[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about one connection"
+)]
+pub(super) struct Scanner {
+    state: State,
+    length: Option<u64>,
+    chunked: bool,
+    conflict: bool,
+    other_coding: bool,
+    /// Whether the byte before was a carriage return.
+    after_return: bool,
+    http2: bool,
+}
+
+impl Scanner {
+    pub(super) fn new() -> Self {
+        Self {
+            state: State::Preface(0),
+            length: None,
+            chunked: false,
+            conflict: false,
+            other_coding: false,
+            after_return: false,
+            http2: false,
+        }
+    }
+
+    /// Whether a head has begun and is not complete.
+    pub(super) fn is_in_head(&self) -> bool {
+        match self.state {
+            State::Preface(seen) => seen > 0,
+            State::Method
+            | State::Target
+            | State::Version
+            | State::Name { .. }
+            | State::Length { .. }
+            | State::Coding { .. }
+            | State::Value => true,
+            _ => false,
+        }
+    }
+
+    /// Whether a line feed here would end a line of a head, or stand before one.
+    fn is_between_lines_of_a_head(&self) -> bool {
+        self.is_in_head() || matches!(self.state, State::Start | State::Preface(0))
+    }
+
+    /// Whether some head named a transfer coding other than `chunked`: the answer to that one ends
+    /// the connection.
+    pub(super) const fn has_other_coding(&self) -> bool {
+        self.other_coding
+    }
+
+    /// Whether all that the client sent so far were whole requests.
+    pub(super) fn is_between_requests(&self) -> bool {
+        matches!(self.state, State::Start | State::Preface(0))
+    }
+
+    /// Whether the connection began with the preface of HTTP/2.
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2
+    }
+
+    /// Looks at the next bytes, in the order they came, and marks in place.
+    pub(super) fn scan(&mut self, mut bytes: &mut [u8]) {
+        while !bytes.is_empty() {
+            let skipped = self.skip(bytes);
+            if let Some(last) = skipped.checked_sub(1).and_then(|last| bytes.get(last)) {
+                self.after_return = *last == b'\r';
+            }
+            let Some((first, rest)) = bytes.get_mut(skipped..).and_then(<[u8]>::split_first_mut)
+            else {
+                return;
+            };
+            let is_return = *first == b'\r';
+            if *first == b'\n' && !self.after_return && self.is_between_lines_of_a_head() {
+                *first = NO_LINE_FEED;
+                self.state = State::Opaque;
+            } else {
+                self.step(first);
+            }
+            self.after_return = is_return;
+            bytes = rest;
+        }
+    }
+
+    /// How many bytes need no look one by one.
+    fn skip(&mut self, bytes: &[u8]) -> usize {
+        let until_line_end = || memchr(b'\n', bytes).unwrap_or(bytes.len());
+        match &mut self.state {
+            State::Opaque => bytes.len(),
+            // All but the last, which ends the state.
+            State::Body(left) | State::Chunk(left) => {
+                let skipped = left.saturating_sub(1).min(bytes.len() as u64);
+                *left -= skipped;
+                usize::try_from(skipped).unwrap_or(bytes.len())
+            }
+            State::Version | State::Value => until_line_end(),
+            _ => 0,
+        }
+    }
+
+    fn step(&mut self, byte: &mut u8) {
+        self.state = match self.state {
+            State::Preface(seen) => self.preface(seen, byte),
+            State::Start => start(*byte),
+            State::Method => match *byte {
+                b' ' => State::Target,
+                b'\n' => State::Opaque,
+                _ => State::Method,
+            },
+            State::Target => match *byte {
+                b' ' => State::Version,
+                b'\n' => State::Opaque,
+                b'\r' => State::Target,
+                _ => {
+                    if is_never_in_a_uri(*byte) {
+                        *byte = MARK;
+                    }
+                    State::Target
+                }
+            },
+            State::Version | State::Value if *byte == b'\n' => name(),
+            State::Name {
+                at,
+                may_be_length,
+                may_be_encoding,
+            } => self.name(at, may_be_length, may_be_encoding, byte),
+            State::Length { value, ended } => self.length(value, ended, *byte),
+            State::Coding { at, other } => self.coding(at, other, *byte),
+            State::Body(left) if left <= 1 => self.next_request(),
+            State::Chunk(left) if left <= 1 => State::ChunkSize(0),
+            State::ChunkSize(size) => chunk_size(size, *byte),
+            State::ChunkExtension(size) => match (*byte, size) {
+                (b'\n', 0) => State::Trailer { empty: true },
+                // The data and its line break.
+                (b'\n', _) => size.checked_add(2).map_or(State::Opaque, State::Chunk),
+                _ => State::ChunkExtension(size),
+            },
+            State::Trailer { empty } => match *byte {
+                b'\n' if empty => self.next_request(),
+                b'\n' => State::Trailer { empty: true },
+                b'\r' => State::Trailer { empty },
+                _ => State::Trailer { empty: false },
+            },
+            state => state,
+        };
+    }
+
+    fn preface(&mut self, seen: usize, byte: &mut u8) -> State {
+        if PREFACE.get(seen) == Some(byte) {
+            return if seen + 1 == PREFACE.len() {
+                self.http2 = true;
+                State::Opaque
+            } else {
+                State::Preface(seen + 1)
+            };
+        }
+        // It was the start of an HTTP/1.1 request after all.
+        self.state = State::Start;
+        for &byte in PREFACE.iter().take(seen) {
+            self.step(&mut { byte });
+        }
+        self.step(byte);
+        self.state
+    }
+
+    fn name(&mut self, at: usize, length: bool, encoding: bool, byte: &mut u8) -> State {
+        let lowercase = byte.to_ascii_lowercase();
+        match *byte {
+            b'\n' if at == 0 => self.end_of_head(),
+            b'\n' => name(),
+            b'\r' if at == 0 => name(),
+            b':' if length && at == CONTENT_LENGTH.len() => State::Length {
+                value: None,
+                ended: false,
+            },
+            b':' if encoding && at == TRANSFER_ENCODING.len() => {
+                self.chunked = true;
+                State::Coding {
+                    at: 0,
+                    other: false,
+                }
+            }
+            b':' => State::Value,
+            _ => {
+                let length = length && CONTENT_LENGTH.get(at) == Some(&lowercase);
+                let encoding = encoding && TRANSFER_ENCODING.get(at) == Some(&lowercase);
+                let completes_second = length && at + 1 == CONTENT_LENGTH.len() && self.chunked
+                    || encoding && at + 1 == TRANSFER_ENCODING.len() && self.length.is_some();
+                if completes_second {
+                    *byte = b'!';
+                    self.conflict = true;
+                }
+                State::Name {
+                    at: at.saturating_add(1),
+                    may_be_length: length,
+                    may_be_encoding: encoding,
+                }
+            }
+        }
+    }
+
+    fn length(&mut self, value: Option<u64>, ended: bool, byte: u8) -> State {
+        match (byte, value) {
+            (b'0'..=b'9', _) if !ended => value
+                .unwrap_or(0)
+                .checked_mul(10)
+                .and_then(|tens| tens.checked_add(u64::from(byte - b'0')))
+                .map_or(State::Opaque, |value| State::Length {
+                    value: Some(value),
+                    ended,
+                }),
+            (b' ' | b'\t', None) => State::Length { value, ended },
+            (b' ' | b'\t' | b'\r', Some(_)) => State::Length { value, ended: true },
+            (b'\n', Some(_)) => {
+                self.length = value;
+                name()
+            }
+            _ => State::Opaque,
+        }
+    }
+
+    fn coding(&mut self, at: usize, other: bool, byte: u8) -> State {
+        let is_next = CHUNKED.get(at) == Some(&byte.to_ascii_lowercase());
+        match byte {
+            b'\n' => {
+                self.other_coding |= other || at < CHUNKED.len();
+                name()
+            }
+            b' ' | b'\t' | b'\r' if at == 0 || at == CHUNKED.len() => State::Coding { at, other },
+            _ => State::Coding {
+                at: at.saturating_add(usize::from(is_next)),
+                other: other || !is_next,
+            },
+        }
+    }
+
+    fn end_of_head(&mut self) -> State {
+        match (self.conflict, self.chunked, self.length) {
+            // The answer to it ends the connection.
+            (true, ..) => State::Opaque,
+            (_, true, _) => State::ChunkSize(0),
+            (_, _, Some(length)) if length > 0 => State::Body(length),
+            _ => self.next_request(),
+        }
+    }
+
+    fn next_request(&mut self) -> State {
+        self.length = None;
+        self.chunked = false;
+        State::Start
+    }
+}
+
+/// The library passes over empty lines before a request.
+fn start(byte: u8) -> State {
+    match byte {
+        b'\r' | b'\n' => State::Start,
+        _ => State::Method,
+    }
+}
+
+fn name() -> State {
+    State::Name {
+        at: 0,
+        may_be_length: true,
+        may_be_encoding: true,
+    }
+}
+
+fn chunk_size(size: u64, byte: u8) -> State {
+    let digit = match byte {
+        b'0'..=b'9' => byte - b'0',
+        b'a'..=b'f' => byte - b'a' + 10,
+        b'A'..=b'F' => byte - b'A' + 10,
+        b'\r' | b' ' | b'\t' | b';' => return State::ChunkExtension(size),
+        _ => return State::Opaque,
+    };
+    size.checked_mul(16)
+        .and_then(|high| high.checked_add(u64::from(digit)))
+        .map_or(State::Opaque, State::ChunkSize)
+}
+
+#[cfg(test)]
+#[path = "scanner_tests.rs"]
+mod tests;

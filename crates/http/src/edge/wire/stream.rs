@@ -1,0 +1,249 @@
+//! A client's connection, with the scanner in its read side.
+//!
+//! It also bounds the time a head may take, puts the one error shape in place of the library's
+//! bare answers, and lingers at the end so that a last answer is not lost to a reset.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use memchr::memmem;
+use salvo::hyper::body::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+use super::scanner::Scanner;
+use crate::edge::connections::OpenConnection;
+use crate::edge::request_id::RequestIds;
+use crate::respond::{ApiError, Code};
+
+/// How much of what follows a refused request is read and thrown away: some clients read no answer
+/// before they have sent their all, but nobody may keep the server reading.
+const LINGER_BYTES: usize = 2 * 1024 * 1024;
+
+/// Times of a connection that the library does not bound, or not as the contract wants.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WireLimits {
+    /// From a head's first byte (at first: from the connection) to its end.
+    pub(crate) head: Duration,
+    /// How long the rest of a refused request is read and thrown away.
+    pub(crate) linger: Duration,
+}
+
+/// A stream wrapped.
+pub(crate) struct WireStream<S> {
+    inner: S,
+    scanner: Scanner,
+    request_ids: Arc<RequestIds>,
+    limits: WireLimits,
+    /// Runs while a head is awaited or under way.
+    head_deadline: Option<Pin<Box<Sleep>>>,
+    linger_deadline: Option<Pin<Box<Sleep>>>,
+    linger_bytes: usize,
+    /// Taken from the library as written, but not yet on the wire.
+    outgoing: Bytes,
+    open: OpenConnection,
+}
+
+impl<S> WireStream<S> {
+    pub(crate) fn new(
+        inner: S,
+        open: OpenConnection,
+        limits: WireLimits,
+        request_ids: Arc<RequestIds>,
+    ) -> Self {
+        Self {
+            inner,
+            scanner: Scanner::new(),
+            request_ids,
+            limits,
+            head_deadline: Some(Box::pin(sleep(limits.head))),
+            linger_deadline: None,
+            linger_bytes: LINGER_BYTES,
+            outgoing: Bytes::new(),
+            open,
+        }
+    }
+
+    /// A head in its first byte starts the clock, its end stops it.
+    fn follow_head(&mut self) {
+        if !self.scanner.is_in_head() {
+            self.head_deadline = None;
+        } else if self.head_deadline.is_none() {
+            self.head_deadline = Some(Box::pin(sleep(self.limits.head)));
+        }
+    }
+
+    fn head_is_late(&mut self, context: &mut Context<'_>) -> bool {
+        self.head_deadline
+            .as_mut()
+            .is_some_and(|deadline| deadline.as_mut().poll(context).is_ready())
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for WireStream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut self.inner).poll_read(context, buffer);
+        if self.head_is_late(context) {
+            tracing::debug!("closing a connection whose request head took too long");
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        if let Poll::Ready(Ok(())) = result
+            && let Some(new) = buffer.filled_mut().get_mut(before..)
+            && !new.is_empty()
+        {
+            self.scanner.scan(new);
+            self.follow_head();
+            if self.scanner.is_http2() {
+                self.open.is_http2();
+            }
+        }
+        result
+    }
+}
+
+impl<S: AsyncWrite + Unpin> WireStream<S> {
+    fn poll_outgoing(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.outgoing.is_empty() {
+            let written = ready!(Pin::new(&mut self.inner).poll_write(context, &self.outgoing))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            drop(self.outgoing.split_to(written));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WireStream<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_outgoing(context))?;
+        if let Some(replaced) =
+            replace_bare_error(buffer, self.scanner.has_other_coding(), &self.request_ids)
+        {
+            self.outgoing = replaced.into();
+            return Poll::Ready(Ok(buffer.len()));
+        }
+        Pin::new(&mut self.inner).poll_write(context, buffer)
+    }
+
+    /// A head and its body go out together, and the body is never copied. The library says in one
+    /// piece what it cannot parse.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_outgoing(context))?;
+        let mut pieces = buffers.iter().filter(|buffer| !buffer.is_empty());
+        match (pieces.next(), pieces.next()) {
+            (Some(only), None) => self.poll_write(context, only),
+            // It overtook the rest of an earlier answer, which nobody could tell from it.
+            (Some(head), Some(_))
+                if replace_bare_error(head, self.scanner.has_other_coding(), &self.request_ids)
+                    .is_some() =>
+            {
+                Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
+            }
+            _ => Pin::new(&mut self.inner).poll_write_vectored(context, buffers),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_outgoing(context))?;
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    /// Says that nothing more comes. A client in the middle of sending is then listened to for a
+    /// moment: closing on unread bytes would reset the connection, and the answer with it.
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_outgoing(context))?;
+        if self.linger_deadline.is_none() {
+            ready!(Pin::new(&mut self.inner).poll_shutdown(context))?;
+            if self.scanner.is_between_requests() {
+                return Poll::Ready(Ok(()));
+            }
+            self.linger_deadline = Some(Box::pin(sleep(self.limits.linger)));
+        }
+        let mut scratch = [0; 4_096];
+        loop {
+            if let Some(deadline) = &mut self.linger_deadline
+                && deadline.as_mut().poll(context).is_ready()
+            {
+                return Poll::Ready(Ok(()));
+            }
+            let mut buffer = ReadBuf::new(&mut scratch);
+            ready!(Pin::new(&mut self.inner).poll_read(context, &mut buffer))?;
+            let read = buffer.filled().len();
+            if read == 0 || read > self.linger_bytes {
+                return Poll::Ready(Ok(()));
+            }
+            self.linger_bytes -= read;
+        }
+    }
+}
+
+/// The library answers what it cannot parse with a status line and no body. It says so in one
+/// piece, as the last answer of a connection; ours all carry `x-request-id`.
+fn replace_bare_error(
+    buffer: &[u8],
+    has_other_coding: bool,
+    request_ids: &RequestIds,
+) -> Option<Vec<u8>> {
+    if !buffer.ends_with(b"\r\n\r\n") {
+        return None;
+    }
+    let start = memmem::rfind(buffer, b"HTTP/1.1 4")?;
+    let (earlier, bare) = buffer.split_at_checked(start)?;
+    if memmem::find(bare, b"x-request-id").is_some() {
+        return None;
+    }
+    let refused = |message| ApiError::invalid(Code::InvalidRequest, message);
+    let error = match bare.get(9..12)? {
+        b"400" if has_other_coding => ApiError::unsupported_transfer_coding(),
+        b"400" => refused("the request is not well-formed HTTP/1.1"),
+        b"414" => refused("the request target is too long"),
+        b"431" => refused("the request head is too large"),
+        _ => return None,
+    };
+    let (status, message) = (error.status(), error.message());
+    let request_id = request_ids.next();
+    let request_id = request_id.as_str();
+    tracing::info!(
+        request_id,
+        message,
+        status = status.as_u16(),
+        "request refused by the parser"
+    );
+    metrics::counter!("charter_http_requests_total",
+        "method" => "none", "route" => "none", "status" => status.as_str().to_owned())
+    .increment(1);
+    let body = error.to_json(request_id);
+    let head = format!(
+        "HTTP/1.1 {status}\r\n\
+         content-type: application/json; charset=utf-8\r\n\
+         cache-control: no-store\r\n\
+         x-content-type-options: nosniff\r\n\
+         x-request-id: {request_id}\r\n\
+         x-correlation-id: {request_id}\r\n\
+         connection: close\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    Some([earlier, head.as_bytes(), &body].concat())
+}

@@ -1,0 +1,252 @@
+//! The argument of the handlers that no policy decides: the web origin checked, the input parsed,
+//! and what is known of who sends it (contract section 5, `/api/auth`).
+
+use std::future::Future;
+use std::sync::Arc;
+
+use salvo::extract::{Extractible, Metadata};
+use salvo::http::HeaderMap;
+use salvo::http::header::{AUTHORIZATION, USER_AGENT};
+use salvo::hyper::body::Bytes;
+use salvo::oapi::{Components, EndpointArgRegister, Operation as OpenApiOperation};
+use salvo::{Depot, Request};
+
+use charter_authn::secrets::opaque_token::OpaqueToken;
+use charter_authn::users::Stranger;
+use charter_domain::caller::{Caller, UserCaller};
+
+use crate::edge::context::RequestContext;
+use crate::extract::authenticate::authenticate;
+use crate::extract::input::{Input, RequestInput};
+use crate::extract::operation::Accepts;
+use crate::extract::query::Query;
+use crate::extract::{body, cookie, security};
+use crate::respond::{ApiError, ErrorType, error_document};
+use crate::state::State;
+
+/// Characters of a `user-agent` that are kept.
+const MAX_USER_AGENT: usize = 256;
+/// The largest body of a request that anybody may send, in bytes. The longest password, written in
+/// escapes, needs 3 KiB.
+const MAX_BODY: usize = 4 * 1024;
+
+/// A request of somebody who shows no access token.
+pub struct Anonymous<I> {
+    /// What it says.
+    pub input: I,
+    /// Who sends it, as far as anybody knows.
+    pub stranger: Stranger,
+    /// The service.
+    pub state: Arc<State>,
+}
+
+/// A request of somebody who shows refresh tokens.
+pub struct CookieHolder<I> {
+    /// The tokens, at least one: a browser may hold cookies of one name for several paths.
+    pub tokens: Vec<OpaqueToken>,
+    /// The rest.
+    pub request: Anonymous<I>,
+}
+
+/// A request of somebody who shows an access token, about that person's own sign-in.
+pub struct SignedInPerson<I> {
+    /// The person.
+    pub person: Arc<UserCaller>,
+    /// The refresh tokens that came with it.
+    pub cookies: Vec<OpaqueToken>,
+    /// The rest.
+    pub request: Anonymous<I>,
+}
+
+/// A request of somebody who may show an access token; one that is shown must be good.
+pub struct PerhapsSignedIn<I> {
+    /// The person, if there is a token.
+    pub person: Option<Arc<UserCaller>>,
+    /// The rest.
+    pub request: Anonymous<I>,
+}
+
+impl<I: Input> Anonymous<I> {
+    async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
+        let (state, context) = origin_checked(request, depot)?;
+        let body = body::read(request, &context.body_limits).await?;
+        Self::read(request, state, &context, body)
+    }
+
+    pub(super) fn read(
+        request: &Request,
+        state: Arc<State>,
+        context: &RequestContext,
+        body: Bytes,
+    ) -> Result<Self, ApiError> {
+        let mut raw = RequestInput {
+            method: request.method(),
+            headers: request.headers(),
+            path: request.params(),
+            query: Query::parse(request.uri().query())?,
+            body,
+        };
+        let input = I::read(&mut raw)?;
+        raw.query.finish()?;
+        Ok(Self {
+            input,
+            stranger: Stranger {
+                client: context.client_ip,
+                request_id: context.request_id.as_str().to_owned(),
+                user_agent: user_agent(request.headers()),
+                device_cookies: cookie::devices(request.headers()),
+            },
+            state,
+        })
+    }
+
+    /// Runs a write that goes on when the client hangs up, so that it is whole or absent, and a
+    /// guess is counted.
+    ///
+    /// # Errors
+    ///
+    /// The work's own.
+    pub async fn run<T, F, R>(self, work: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(Arc<State>, I, Stranger) -> R,
+        R: Future<Output = Result<T, ApiError>> + Send + 'static,
+    {
+        let tasks = self.state.tasks.clone();
+        tasks.run(work(self.state, self.input, self.stranger)).await
+    }
+}
+
+/// What the browser calls itself, for its person to recognise: visible ASCII, cut short.
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(USER_AGENT)?.to_str().ok()?;
+    let text: String = text.chars().take(MAX_USER_AGENT).collect();
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn origin_checked(
+    request: &Request,
+    depot: &Depot,
+) -> Result<(Arc<State>, RequestContext), ApiError> {
+    let state = State::of(depot)?;
+    let mut context = RequestContext::of(depot)
+        .cloned()
+        .ok_or_else(|| ApiError::internal("the router was built without its edge"))?;
+    context.body_limits = context.body_limits.at_most(MAX_BODY);
+    state.origins.check(request.headers())?;
+    Ok((state, context))
+}
+
+impl<'ex, I: Input> Extractible<'ex> for Anonymous<I> {
+    fn metadata() -> &'static Metadata {
+        static METADATA: Metadata = Metadata::new("");
+        &METADATA
+    }
+
+    #[expect(refining_impl_trait, reason = "the error is this service's own")]
+    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
+        Self::from_request(request, depot).await
+    }
+}
+
+impl<I: Input> EndpointArgRegister for Anonymous<I> {
+    fn register(components: &mut Components, operation: &mut OpenApiOperation, _: &str) {
+        I::describe(components, operation);
+        error_document::describe(components, operation, ErrorType::Forbidden);
+    }
+}
+
+impl<'ex, I: Input> Extractible<'ex> for CookieHolder<I> {
+    fn metadata() -> &'static Metadata {
+        static METADATA: Metadata = Metadata::new("");
+        &METADATA
+    }
+
+    #[expect(refining_impl_trait, reason = "the error is this service's own")]
+    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
+        let (state, context) = origin_checked(request, depot)?;
+        // Before the body, as every credential.
+        let tokens = cookie::require_refresh_tokens(request.headers())?;
+        let body = body::read(request, &context.body_limits).await?;
+        Ok(Self {
+            tokens,
+            request: Anonymous::read(request, state, &context, body)?,
+        })
+    }
+}
+
+impl<I: Input> EndpointArgRegister for CookieHolder<I> {
+    fn register(components: &mut Components, operation: &mut OpenApiOperation, name: &str) {
+        Anonymous::<I>::register(components, operation, name);
+        error_document::describe(components, operation, ErrorType::Unauthorized);
+    }
+}
+
+impl<'ex, I: Input> Extractible<'ex> for SignedInPerson<I> {
+    fn metadata() -> &'static Metadata {
+        static METADATA: Metadata = Metadata::new("");
+        &METADATA
+    }
+
+    #[expect(refining_impl_trait, reason = "the error is this service's own")]
+    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
+        let (state, context) = origin_checked(request, depot)?;
+        let (person, body) = authenticate_person(request, &state, &context).await?;
+        Ok(Self {
+            person,
+            cookies: cookie::refresh_tokens(request.headers()),
+            request: Anonymous::read(request, state, &context, body)?,
+        })
+    }
+}
+
+impl<I: Input> EndpointArgRegister for SignedInPerson<I> {
+    fn register(components: &mut Components, operation: &mut OpenApiOperation, name: &str) {
+        Anonymous::<I>::register(components, operation, name);
+        security::require_bearer(operation);
+        error_document::describe(components, operation, ErrorType::Unauthorized);
+    }
+}
+
+impl<'ex, I: Input> Extractible<'ex> for PerhapsSignedIn<I> {
+    fn metadata() -> &'static Metadata {
+        static METADATA: Metadata = Metadata::new("");
+        &METADATA
+    }
+
+    #[expect(refining_impl_trait, reason = "the error is this service's own")]
+    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
+        let (state, context) = origin_checked(request, depot)?;
+        let (person, body) = if request.headers().contains_key(AUTHORIZATION) {
+            let (person, body) = authenticate_person(request, &state, &context).await?;
+            (Some(person), body)
+        } else {
+            (None, body::read(request, &context.body_limits).await?)
+        };
+        Ok(Self {
+            person,
+            request: Anonymous::read(request, state, &context, body)?,
+        })
+    }
+}
+
+impl<I: Input> EndpointArgRegister for PerhapsSignedIn<I> {
+    fn register(components: &mut Components, operation: &mut OpenApiOperation, name: &str) {
+        Anonymous::<I>::register(components, operation, name);
+        security::allow_bearer(operation);
+        error_document::describe(components, operation, ErrorType::Unauthorized);
+    }
+}
+
+pub(super) async fn authenticate_person(
+    request: &mut Request,
+    state: &State,
+    context: &RequestContext,
+) -> Result<(Arc<UserCaller>, Bytes), ApiError> {
+    match authenticate(request, state, Accepts::Bearer, context).await? {
+        (Caller::User(person), body) => Ok((person, body)),
+        (Caller::ServiceAccount(_), _) => {
+            Err(ApiError::internal("a bearer token belongs to no person"))
+        }
+    }
+}

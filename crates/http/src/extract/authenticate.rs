@@ -1,0 +1,75 @@
+//! From a request to a caller: collects the raw pieces and reads the body once the signature has
+//! verified.
+
+use std::net::IpAddr;
+
+use salvo::Request;
+use salvo::hyper::body::Bytes;
+
+use charter_authn::credentials::{Credentials, Header, Scheme};
+use charter_domain::caller::Caller;
+
+use crate::edge::context::RequestContext;
+use crate::extract::body;
+use crate::extract::operation::Accepts;
+use crate::respond::{ApiError, Code};
+use crate::state::State;
+
+/// Who sent the request, and its body.
+///
+/// # Errors
+///
+/// The first check that fails, in the contract's order (sections 2 and 3).
+pub async fn authenticate(
+    request: &mut Request,
+    state: &State,
+    accepts: Accepts,
+    context: &RequestContext,
+) -> Result<(Caller, Bytes), ApiError> {
+    let (limits, facts) = (&context.body_limits, &context.facts);
+    let credentials = collect(request, context.client_ip);
+    match (credentials.scheme()?, accepts) {
+        (Scheme::Hmac, Accepts::Bearer) => {
+            return Err(malformed("this operation takes a bearer token only"));
+        }
+        (Scheme::Hmac, Accepts::Signed | Accepts::SignedOrBearer) => {}
+        (Scheme::Bearer, Accepts::Signed) => {
+            return Err(malformed("this operation takes signed requests only"));
+        }
+        (Scheme::Bearer, Accepts::Bearer | Accepts::SignedOrBearer) => {
+            let caller = state.portal_users.authenticate(&credentials).await?;
+            facts.note_caller(&caller);
+            return Ok((caller, body::read(request, limits).await?));
+        }
+    }
+    let verified = match state.service_accounts.verify(&credentials).await {
+        Ok(verified) => verified,
+        Err(refused) => {
+            match (&refused.signer, credentials.claimed_access_key()) {
+                (Some(signer), _) => facts.note_caller(signer),
+                (None, Some(access_key)) => facts.note_claimed_key(access_key),
+                (None, None) => {}
+            }
+            return Err(refused.rejection.into());
+        }
+    };
+    facts.note_caller(&verified.signer());
+    let body = body::read(request, limits).await?;
+    let caller = state.service_accounts.admit(verified, &body).await?;
+    Ok((caller, body))
+}
+
+pub(crate) fn collect(request: &Request, source_ip: IpAddr) -> Credentials<'_> {
+    let headers = request.headers();
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or("", |target| target.as_str());
+    Credentials::collect(request.method().as_str(), target, source_ip, |name| {
+        Header::of(headers.get_all(name).iter().map(AsRef::as_ref))
+    })
+}
+
+fn malformed(why: &str) -> ApiError {
+    ApiError::unauthorized(Code::MalformedAuthorization, why.to_owned())
+}

@@ -1,0 +1,231 @@
+//! The argument of every handler: a caller that policy allows to do this, with the input parsed
+//! and the object loaded. Extracting it is the whole way from request to permission, in the
+//! contract's order: authentication, body, object, policy (ADR 0001).
+
+use std::future::Future;
+use std::sync::Arc;
+
+use salvo::extract::{Extractible, Metadata};
+use salvo::http::HeaderMap;
+use salvo::http::header::{IF_MATCH, IF_NONE_MATCH};
+use salvo::oapi::{Components, EndpointArgRegister, Operation as OpenApiOperation};
+use salvo::{Depot, Request};
+
+use charter_authn::users::PortalUsers;
+use charter_domain::audit::Provenance;
+use charter_domain::caller::Caller;
+use charter_store::Tenant;
+
+use crate::edge::context::RequestContext;
+use crate::extract::authenticate::authenticate;
+use crate::extract::authorizer::Authorizer;
+use crate::extract::input::{Input, RequestInput};
+use crate::extract::operation::{Object, Operation};
+use crate::extract::query::Query;
+use crate::extract::{authorizer, security};
+use crate::respond::answer::Found;
+use crate::respond::etag::EntityTag;
+use crate::respond::{ApiError, etag};
+use crate::state::State;
+
+/// A request that policy allows.
+pub struct Authorized<O: Operation> {
+    /// What it says.
+    pub input: O::Input,
+    /// What it is about.
+    pub object: O::Object,
+    /// Its way to further questions of policy.
+    pub authorizer: Authorizer,
+    /// The service.
+    pub state: Arc<State>,
+    /// `if-match` and `if-none-match`, as sent.
+    conditions: HeaderMap,
+}
+
+impl<O: Operation> Authorized<O> {
+    async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
+        let (state, admitted) = admit(request, depot, O::ACCEPTS).await?;
+        let mut raw = admitted.raw_input(request)?;
+        let input = O::Input::read(&mut raw)?;
+        raw.query.finish()?;
+        let caller = admitted.authorizer.caller();
+        let object = O::Object::load(&state, caller, O::object(&input)).await?;
+        admitted
+            .authorizer
+            .require(O::PERMISSION, object.as_resource(caller))?;
+        if !O::HAS_ETAG {
+            etag::check_untagged(request.method(), request.headers())?;
+        }
+        Ok(Self {
+            input,
+            object,
+            authorizer: admitted.authorizer,
+            state,
+            conditions: conditions(request.headers()),
+        })
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        self.authorizer.caller()
+    }
+
+    /// The store, confined to the caller's tenant.
+    #[must_use]
+    pub fn tenant(&self) -> Tenant<'_> {
+        self.state.store.within(self.caller().scope())
+    }
+
+    /// 200 with the representation, or 304 if the client has this version.
+    ///
+    /// # Errors
+    ///
+    /// `PRECONDITION_FAILED` if `if-match` names another, `BAD_PARAMETER` for a malformed condition.
+    pub fn found<T>(&self, etag: EntityTag, body: T) -> Result<Found<T>, ApiError> {
+        const { assert!(O::HAS_ETAG, "the operation must declare its entity tag") };
+        etag.check_if_match(&self.conditions)?;
+        if etag.is_known_to(&self.conditions)? {
+            return Ok(Found::NotModified(etag));
+        }
+        Ok(Found::Whole(etag, body))
+    }
+
+    /// The version that a write must find, if the client named one: `current`, whose tag is
+    /// `etag`.
+    ///
+    /// # Errors
+    ///
+    /// `PRECONDITION_FAILED` if `if-match` names another, or `if-none-match` this one.
+    pub fn expected_version(
+        &self,
+        etag: &EntityTag,
+        current: i64,
+    ) -> Result<Option<i64>, ApiError> {
+        const { assert!(O::HAS_ETAG, "the operation must declare its entity tag") };
+        etag.check_write(&self.conditions)?;
+        Ok(self.conditions.contains_key(IF_MATCH).then_some(current))
+    }
+
+    /// Runs a write that goes on when the client hangs up, so that it is whole or absent.
+    ///
+    /// # Errors
+    ///
+    /// The work's own.
+    pub async fn write<T, F, R>(&self, work: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(Write) -> R,
+        R: Future<Output = Result<T, ApiError>> + Send + 'static,
+    {
+        let write = Write {
+            state: Arc::clone(&self.state),
+            authorizer: self.authorizer.clone(),
+        };
+        self.state.tasks.run(work(write)).await
+    }
+}
+
+/// What a write works with, detached from the request.
+pub struct Write {
+    state: Arc<State>,
+    /// Asks policy in the name of the request.
+    pub authorizer: Authorizer,
+}
+
+impl Write {
+    /// The store, confined to the caller's tenant.
+    #[must_use]
+    pub fn tenant(&self) -> Tenant<'_> {
+        self.state.store.within(self.authorizer.caller().scope())
+    }
+
+    /// People's affairs.
+    #[must_use]
+    pub fn portal_users(&self) -> &PortalUsers {
+        &self.state.portal_users
+    }
+
+    /// What the audit event records of the request.
+    #[must_use]
+    pub fn provenance(&self) -> Provenance {
+        self.authorizer.provenance()
+    }
+}
+
+struct Admitted {
+    authorizer: Authorizer,
+    body: salvo::hyper::body::Bytes,
+}
+
+impl Admitted {
+    fn raw_input<'a>(&self, request: &'a Request) -> Result<RequestInput<'a>, ApiError> {
+        Ok(RequestInput {
+            method: request.method(),
+            headers: request.headers(),
+            path: request.params(),
+            query: Query::parse(request.uri().query())?,
+            body: self.body.clone(),
+        })
+    }
+}
+
+async fn admit(
+    request: &mut Request,
+    depot: &Depot,
+    accepts: crate::extract::operation::Accepts,
+) -> Result<(Arc<State>, Admitted), ApiError> {
+    let state = State::of(depot)?;
+    let context = RequestContext::of(depot)
+        .ok_or_else(|| ApiError::internal("the router was built without its edge"))?;
+    let (caller, body) = authenticate(request, &state, accepts, context).await?;
+    state.decisions.check_share(caller.organization().id)?;
+    authorizer::wait_for_room(&state.decisions).await?;
+    let snapshot = state.engine.snapshot();
+    let principal = state.engine.prepare(&caller, &snapshot);
+    let authorizer = Authorizer::new(
+        principal,
+        context.client_ip,
+        state.clock.now(),
+        context.request_id.as_str().to_owned(),
+        snapshot,
+        state.decisions.clone(),
+        context.facts.clone(),
+    );
+    Ok((state, Admitted { authorizer, body }))
+}
+
+fn conditions(headers: &HeaderMap) -> HeaderMap {
+    let mut conditions = HeaderMap::new();
+    for name in [IF_MATCH, IF_NONE_MATCH] {
+        for value in headers.get_all(&name) {
+            conditions.append(name.clone(), value.clone());
+        }
+    }
+    conditions
+}
+
+impl<'ex, O: Operation> Extractible<'ex> for Authorized<O> {
+    fn metadata() -> &'static Metadata {
+        static METADATA: Metadata = Metadata::new("");
+        &METADATA
+    }
+
+    #[expect(refining_impl_trait, reason = "the error is this service's own")]
+    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
+        Self::from_request(request, depot).await
+    }
+}
+
+impl<O: Operation> EndpointArgRegister for Authorized<O> {
+    fn register(components: &mut Components, operation: &mut OpenApiOperation, _: &str) {
+        O::Input::describe(components, operation);
+        let declared = security::Declared {
+            permission: O::PERMISSION,
+            accepts: O::ACCEPTS,
+            has_etag: O::HAS_ETAG,
+            refuses: O::REFUSES,
+        };
+        security::describe_authorized(components, operation, declared);
+    }
+}

@@ -1,0 +1,165 @@
+//! Asks policy on behalf of one request: the same caller, the same facts, the same snapshot of
+//! policies from its start to its end.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use charter_authz::decision::{Denial, Outcome};
+use charter_authz::principal::Principal;
+use charter_authz::resource::Resource;
+use charter_authz::snapshot::Snapshot;
+use charter_decision_log::{Asker, Decided, NotRecorded, Recorder, Via};
+use charter_domain::audit::Provenance;
+use charter_domain::caller::Caller;
+use charter_domain::permission::Permission;
+use charter_domain::timestamp::Timestamp;
+
+use crate::edge::request_facts::RequestFacts;
+use crate::respond::{ApiError, Code, Detail, echo};
+
+/// Between looks whether the decision log has room again, and how many there are.
+const WAIT: Duration = Duration::from_millis(5);
+const WAITS: usize = 200;
+
+/// One request's way to policy. Cheap to clone into a write's own task.
+#[derive(Clone)]
+pub struct Authorizer {
+    principal: Arc<Principal>,
+    source_ip: IpAddr,
+    now: Timestamp,
+    request_id: String,
+    snapshot: Arc<Snapshot>,
+    recorder: Recorder,
+    facts: RequestFacts,
+}
+
+impl Authorizer {
+    /// For a request that was just authenticated.
+    #[must_use]
+    pub const fn new(
+        principal: Arc<Principal>,
+        source_ip: IpAddr,
+        now: Timestamp,
+        request_id: String,
+        snapshot: Arc<Snapshot>,
+        recorder: Recorder,
+        facts: RequestFacts,
+    ) -> Self {
+        Self {
+            principal,
+            source_ip,
+            now,
+            request_id,
+            snapshot,
+            recorder,
+            facts,
+        }
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        self.principal.caller()
+    }
+
+    /// When the request was authenticated.
+    #[must_use]
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The policy set that decides this request.
+    #[must_use]
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Asks policy, on record.
+    ///
+    /// # Errors
+    ///
+    /// FORBIDDEN, telling "nothing permits it" from "a policy forbids it"; UNAVAILABLE where the
+    /// answer cannot be put on record and must be.
+    pub fn require(&self, permission: Permission, resource: Resource<'_>) -> Result<(), ApiError> {
+        self.require_about(permission, resource, Vec::new)
+    }
+
+    /// The same; a refusal shows `details`, of which the sentence says nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Authorizer::require`].
+    pub fn require_about(
+        &self,
+        permission: Permission,
+        resource: Resource<'_>,
+        details: impl FnOnce() -> Vec<Detail>,
+    ) -> Result<(), ApiError> {
+        let asker = Asker {
+            principal: &self.principal,
+            source_ip: self.source_ip,
+            now: self.now,
+            request_id: &self.request_id,
+            via: Via::Request,
+            tells_id: false,
+        };
+        let decided = self
+            .recorder
+            .decide(&self.snapshot, asker, permission, resource)?;
+        self.facts.note_decision(decided.id);
+        match refusal(decided, permission, resource) {
+            None => Ok(()),
+            Some(error) => Err(error.with_details(details())),
+        }
+    }
+
+    /// What an audit event records of this request.
+    #[must_use]
+    pub fn provenance(&self) -> Provenance {
+        Provenance {
+            actor: self.caller().principal_id(),
+            access_key: self.caller().access_key_id(),
+            standing: self.caller().standing(),
+            request_id: Some(self.request_id.clone()),
+            policy_digest: Some(self.snapshot.digest().to_string()),
+            at: self.now,
+        }
+    }
+}
+
+/// What a refused caller is told: code and sentence of the policy that refuses, or else one
+/// sentence and the missing permission, nothing of the policies.
+fn refusal(decided: Decided, permission: Permission, resource: Resource<'_>) -> Option<ApiError> {
+    let about = match resource {
+        Resource::Role(name) => format!(" of the role {}", echo(name)),
+        Resource::Permission(name) => format!(" of the permission {}", echo(name)),
+        _ => String::new(),
+    };
+    let sentence = |verdict| format!("{verdict} `{permission}`{about} here");
+    let error = match decided.outcome {
+        Outcome::Allow => return None,
+        Outcome::Deny(Denial::NotPermitted) => {
+            ApiError::forbidden(Code::NotPermitted, sentence("no policy permits"))
+        }
+        Outcome::Deny(Denial::ForbiddenByPolicy) => {
+            ApiError::forbidden_by_policy(decided.refusal, sentence("a policy forbids"))
+        }
+    };
+    Some(error.with_decision(decided.id.to_string()))
+}
+
+/// Waits while the decision log is nearly full, so that requests slow down before any fails.
+///
+/// # Errors
+///
+/// UNAVAILABLE if that does not pass.
+pub(crate) async fn wait_for_room(recorder: &Recorder) -> Result<(), ApiError> {
+    for _ in 0..WAITS {
+        if recorder.has_room() {
+            return Ok(());
+        }
+        tokio::time::sleep(WAIT).await;
+    }
+    Err(NotRecorded.into())
+}

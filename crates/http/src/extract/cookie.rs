@@ -1,0 +1,111 @@
+//! The cookie that keeps a person signed in, and the one that tells its browser from strangers
+//! (contract section 5; RFC 6265 section 4.1).
+
+use salvo::Response;
+use salvo::http::cookie::time::Duration;
+use salvo::http::cookie::{Cookie, SameSite};
+use salvo::http::header::{COOKIE, SET_COOKIE};
+use salvo::http::{HeaderMap, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::respond::{ApiError, Code};
+use charter_authn::secrets::opaque_token::OpaqueToken;
+use charter_authn::users::Refusal;
+
+const REFRESH_TOKEN: &str = "refresh_token";
+const DEVICE: &str = "device";
+/// Where browsers send them.
+const PATH: &str = "/api/auth";
+/// As long as a refresh token itself.
+const REFRESH_MAX_AGE: Duration = Duration::days(30);
+const DEVICE_MAX_AGE: Duration = Duration::days(365);
+/// Cookies of one name that are looked at: browsers hold one for each path and domain that set it.
+const MOST_OF_ONE_NAME: usize = 8;
+fn cookie<'a>(
+    name: &'static str,
+    value: &'a str,
+    max_age: Duration,
+    is_secure: bool,
+) -> Cookie<'a> {
+    Cookie::build((name, value))
+        .http_only(true)
+        .secure(is_secure)
+        .same_site(SameSite::Lax)
+        .path(PATH)
+        .max_age(max_age)
+        .build()
+}
+
+/// Sets the refresh token.
+pub fn set(response: &mut Response, token: &OpaqueToken, is_secure: bool) {
+    let cookie = cookie(REFRESH_TOKEN, token.expose(), REFRESH_MAX_AGE, is_secure);
+    write(response, &cookie);
+}
+
+/// Makes the browser forget the refresh token.
+pub fn clear(response: &mut Response, is_secure: bool) {
+    write(
+        response,
+        &cookie(REFRESH_TOKEN, "", Duration::ZERO, is_secure),
+    );
+}
+
+/// Sets the device cookie.
+pub fn set_device(response: &mut Response, device: &SecretString, is_secure: bool) {
+    let cookie = cookie(DEVICE, device.expose_secret(), DEVICE_MAX_AGE, is_secure);
+    write(response, &cookie);
+}
+
+fn write(response: &mut Response, cookie: &Cookie<'_>) {
+    // Its text is ASCII whatever the token is.
+    if let Ok(mut value) = HeaderValue::from_str(&cookie.to_string()) {
+        value.set_sensitive(true);
+        response.headers_mut().append(SET_COOKIE, value);
+    }
+}
+
+/// The refresh tokens that a request shows, in its order; what cannot be one of ours is left out.
+pub fn refresh_tokens(headers: &HeaderMap) -> Vec<OpaqueToken> {
+    values(headers, REFRESH_TOKEN)
+        .filter_map(OpaqueToken::parse)
+        .take(MOST_OF_ONE_NAME)
+        .collect()
+}
+
+/// The same, at least one.
+///
+/// # Errors
+///
+/// `MISSING_CREDENTIALS` without the cookie; `INVALID_TOKEN` if none can be one of ours.
+pub fn require_refresh_tokens(headers: &HeaderMap) -> Result<Vec<OpaqueToken>, ApiError> {
+    let tokens = refresh_tokens(headers);
+    if !tokens.is_empty() {
+        return Ok(tokens);
+    }
+    if values(headers, REFRESH_TOKEN).next().is_some() {
+        return Err(Refusal::InvalidToken.into());
+    }
+    Err(ApiError::unauthorized(
+        Code::MissingCredentials,
+        "send the cookie `refresh_token` that the sign-in set",
+    ))
+}
+
+/// The device cookies that a request shows, whoever made them.
+pub fn devices(headers: &HeaderMap) -> Vec<SecretString> {
+    values(headers, DEVICE)
+        .map(SecretString::from)
+        .take(MOST_OF_ONE_NAME)
+        .collect()
+}
+
+fn values<'a>(headers: &'a HeaderMap, wanted: &'static str) -> impl Iterator<Item = &'a str> {
+    headers
+        .get_all(COOKIE)
+        .into_iter()
+        // Other cookies may hold any bytes; ours are plain.
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='))
+        .filter(move |(name, _)| *name == wanted)
+        .map(|(_, value)| value)
+}

@@ -1,0 +1,19 @@
+//! From a request to a handler's arguments: credentials, input, object and policy's answer.
+
+pub mod anonymous;
+pub mod authenticate;
+pub mod authorized;
+pub mod authorizer;
+pub mod body;
+pub mod cookie;
+pub mod fields;
+pub mod input;
+pub mod json;
+pub mod json_body;
+pub mod list_query;
+pub mod objects;
+pub mod operation;
+pub mod own_person;
+pub mod path;
+pub mod query;
+pub mod security;

@@ -1,0 +1,68 @@
+//! The objects that both surfaces ask about, each found only within the caller's tenant.
+
+use charter_authz::resource::Resource;
+use charter_domain::caller::Caller;
+use charter_domain::id::UserId;
+use charter_domain::organization::Organization;
+use charter_domain::user::User;
+
+use crate::extract::operation::Object;
+use crate::respond::ApiError;
+use crate::state::State;
+
+/// The caller's own organization, as authentication read it.
+pub struct OwnOrganization;
+
+impl Object for OwnOrganization {
+    type Reference = ();
+
+    async fn load(_: &State, _: &Caller, (): ()) -> Result<Self, ApiError> {
+        Ok(Self)
+    }
+
+    fn as_resource<'a>(&'a self, caller: &'a Caller) -> Resource<'a> {
+        Resource::Organization(caller.organization())
+    }
+}
+
+/// The caller's own organization, as the store has it now: what a write's conditions are held
+/// against, since what authentication read may be a moment old.
+pub struct StoredOrganization(pub Organization);
+
+impl Object for StoredOrganization {
+    type Reference = ();
+
+    async fn load(state: &State, caller: &Caller, (): ()) -> Result<Self, ApiError> {
+        Ok(Self(
+            state.store.within(caller.scope()).organization().await?,
+        ))
+    }
+
+    fn as_resource<'a>(&'a self, _: &'a Caller) -> Resource<'a> {
+        Resource::Organization(&self.0)
+    }
+}
+
+/// A person of the caller's organization.
+pub struct Member(pub User);
+
+impl Object for Member {
+    /// `None` for a malformed id.
+    type Reference = Option<UserId>;
+
+    async fn load(
+        state: &State,
+        caller: &Caller,
+        reference: Self::Reference,
+    ) -> Result<Self, ApiError> {
+        let id = reference.ok_or_else(ApiError::not_found)?;
+        Ok(Self(state.store.within(caller.scope()).member(id).await?))
+    }
+
+    fn as_resource<'a>(&'a self, caller: &'a Caller) -> Resource<'a> {
+        Resource::User {
+            user: &self.0,
+            organization: caller.organization(),
+        }
+    }
+}

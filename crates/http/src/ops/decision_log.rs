@@ -1,0 +1,30 @@
+//! How ready the decision log is.
+
+use charter_decision_log::Status;
+
+use super::part::Part;
+
+/// The log's part of readiness.
+pub(super) fn part(status: Option<Status>) -> Part {
+    let Some(status) = status else {
+        return Part {
+            status: "off",
+            reason: None,
+        };
+    };
+    if status.refuses {
+        let reason = status.writer.last_error;
+        let reason =
+            reason.unwrap_or_else(|| "decisions come faster than they can be written".to_owned());
+        return Part::from(Some(reason), "unavailable");
+    }
+    let missed = status.missed.then(|| {
+        "a file of it was moved or removed under the running service, another was begun".to_owned()
+    });
+    let unsynced = status
+        .writer
+        .sync_error
+        .map(|error| format!("it could not be synced: {error}"));
+    let fault = status.writer.last_error.or(unsynced).or(missed);
+    Part::from(fault, "degraded")
+}

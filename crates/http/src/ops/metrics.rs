@@ -1,0 +1,19 @@
+//! `GET /metrics` on the operations listener.
+
+use salvo::http::header::{CONTENT_TYPE, HeaderValue};
+use salvo::{Depot, Response, handler};
+
+use crate::respond::ApiError;
+use crate::state::State;
+
+/// The metrics in Prometheus' text format.
+#[handler]
+pub async fn metrics(depot: &mut Depot, response: &mut Response) -> Result<(), ApiError> {
+    let body = (State::of(depot)?.render_metrics)();
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+    );
+    response.body(body);
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! A part of readiness.
+
+use serde::Serialize;
+
+/// One part of readiness: a word, and why it is not `ok`.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Part {
+    pub(super) status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+}
+
+impl Part {
+    /// `status` with this fault; `ok` without one.
+    pub(super) fn from(fault: Option<String>, status: &'static str) -> Self {
+        match fault {
+            None => Self {
+                status: "ok",
+                reason: None,
+            },
+            reason => Self { status, reason },
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! How ready the policies are.
+
+use serde::Serialize;
+
+use charter_authz::engine::Engine;
+use charter_domain::timestamp::{self, Timestamp};
+
+/// What is in force, what of it could not be evaluated, and a newer folder that was not taken.
+#[derive(Serialize)]
+pub(super) struct Policies {
+    pub(super) status: &'static str,
+    digest: String,
+    /// Of the whole folder, invariants and examples included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder_digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
+    /// Checks that what is in force did not pass.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failed_checks: Vec<String>,
+    /// Why the folder that is asked beside it cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failing: Vec<FailingPolicy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<RefusedFolder>,
+    warnings: Vec<String>,
+    not_run: Vec<String>,
+}
+
+/// A policy that could not be evaluated in the last quarter of an hour.
+#[derive(Serialize)]
+struct FailingPolicy {
+    policy: String,
+    error: String,
+    count: u64,
+    last: String,
+}
+
+#[derive(Serialize)]
+struct RefusedFolder {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    reason: String,
+    since: String,
+}
+
+impl Policies {
+    pub(super) fn of(engine: &Engine, now: Timestamp) -> Self {
+        let health = engine.health();
+        let snapshot = engine.snapshot();
+        let failing = snapshot.failures(now).into_iter();
+        let failing: Vec<FailingPolicy> = failing
+            .map(|failure| FailingPolicy {
+                policy: failure.policy,
+                error: failure.message,
+                count: failure.count,
+                last: timestamp::format(failure.last),
+            })
+            .collect();
+        Self {
+            status: if health.is_degraded() || !failing.is_empty() {
+                "degraded"
+            } else {
+                "ok"
+            },
+            digest: snapshot.digest().to_string(),
+            folder_digest: health.whole_digest.as_deref().map(str::to_owned),
+            since: health.since.map(timestamp::format),
+            failed_checks: health.failed_checks.clone(),
+            shadow: health.shadow.clone(),
+            failing,
+            refused: health.refused.as_ref().map(|refused| RefusedFolder {
+                digest: refused.digest.as_deref().map(str::to_owned),
+                reason: refused.reason.clone(),
+                since: timestamp::format(refused.since),
+            }),
+            warnings: health.warnings.clone(),
+            not_run: health.not_run.clone(),
+        }
+    }
+}

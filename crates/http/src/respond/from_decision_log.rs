@@ -1,0 +1,11 @@
+//! Maps a full decision log to its answer.
+
+use charter_decision_log::NotRecorded;
+
+use super::ApiError;
+
+impl From<NotRecorded> for ApiError {
+    fn from(error: NotRecorded) -> Self {
+        Self::unavailable(error, 1)
+    }
+}

@@ -1,0 +1,86 @@
+//! Maps store errors to answers.
+
+use charter_authn::rejection::Rejection;
+use charter_store as store;
+
+use super::{ApiError, Code, Detail};
+
+/// What a client is told to wait when the database does not answer, in seconds.
+const RETRY_AFTER_SECONDS: u64 = 1;
+
+impl From<store::Error> for ApiError {
+    fn from(error: store::Error) -> Self {
+        use store::Error;
+        match error {
+            Error::NotFound => Self::not_found(),
+            Error::Stale => Self::precondition_failed(),
+            Error::OrganizationInactive => Self::organization_deactivated(),
+            // As authentication says it to the next request.
+            Error::CallerRevoked => Rejection::KeyRevoked.into(),
+            Error::CallerExpired => Rejection::KeyExpired.into(),
+            Error::CallerDisabled => Rejection::ServiceAccountDisabled.into(),
+            Error::SessionEnded => {
+                Self::unauthorized(Code::InvalidToken, "the session has ended, sign in again")
+            }
+            Error::RoleChanged => Self::forbidden(
+                Code::NotPermitted,
+                "your role changed while this request was under way, send it again",
+            ),
+            Error::AlreadyMember => {
+                Self::conflict(Code::AlreadyMember, "the address is a member's already")
+            }
+            Error::LastOwner => Self::invalid(
+                Code::LastOwner,
+                "the organization needs an owner, make somebody else one first",
+            ),
+            Error::OwnerNotRemovable => Self::invalid(
+                Code::TargetIsOwner,
+                "an owner cannot be removed, give them another role first",
+            ),
+            Error::InvalidLink => Self::invalid(
+                Code::InvalidLink,
+                "the link is not valid (any more), ask for a new one",
+            ),
+            Error::SlugTaken => Self::conflict(Code::SlugTaken, "the slug is taken"),
+            Error::KeyNotActive => Self::conflict(
+                Code::KeyNotActive,
+                "the key is revoked or expired, create a new one instead",
+            ),
+            Error::TooManyKeys => Self::validation_failed(vec![Detail::new(
+                "",
+                format!(
+                    "a service account may have {} active keys, revoke or rotate one",
+                    charter_domain::access_key::MAX_ACTIVE_KEYS
+                ),
+            )]),
+            Error::DefaultAccount => Self::validation_failed(vec![Detail::new(
+                "/is_active",
+                "the default account cannot go inactive",
+            )]),
+            Error::Exhausted(exhausted) => exhausted.into(),
+            Error::Unavailable(_) => Self::unavailable(in_full(&error), RETRY_AFTER_SECONDS),
+            Error::EmailTaken => Self::invalid(
+                Code::EmailTaken,
+                "the e-mail address is taken; sign in, or reset the password",
+            ),
+            Error::SignInVoid
+            | Error::Ambiguous(_)
+            | Error::Setup(_)
+            | Error::SchemaTooNew(_)
+            | Error::InUse
+            | Error::Corrupt(_)
+            | Error::Unexpected(_) => Self::internal(in_full(&error)),
+        }
+    }
+}
+
+/// An error with its causes, for the log.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

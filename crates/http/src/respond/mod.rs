@@ -1,0 +1,25 @@
+//! Answers and errors: the only place that knows how rejections and store errors become status codes.
+
+pub mod answer;
+pub mod caching;
+mod code;
+mod detail;
+mod error;
+pub mod error_document;
+pub mod etag;
+mod from_budgets;
+mod from_decision_log;
+mod from_policy;
+mod from_portal_user;
+mod from_rejection;
+mod from_store;
+pub mod headers;
+pub mod listed;
+pub mod redirect;
+mod refusals;
+mod retry_after;
+
+pub use code::{Code, ErrorType};
+pub(crate) use detail::printable;
+pub use detail::{Detail, echo};
+pub use error::ApiError;

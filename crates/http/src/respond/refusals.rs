@@ -1,0 +1,203 @@
+//! Errors by name: a constructor for each row of the contract's table.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use salvo::http::StatusCode;
+use salvo::http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+
+use super::code::{Code, ErrorType};
+use super::detail::Detail;
+use super::error::ApiError;
+
+impl ApiError {
+    /// 400.
+    #[must_use]
+    pub fn invalid(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorType::InvalidRequest, code, message)
+    }
+
+    /// 401, with the schemes that would be taken.
+    #[must_use]
+    pub fn unauthorized(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorType::Unauthorized, code, message)
+            .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("HMAC, Bearer"))
+    }
+
+    /// 403.
+    #[must_use]
+    pub fn forbidden(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorType::Forbidden, code, message)
+    }
+
+    /// 403: the tenant is switched off.
+    #[must_use]
+    pub fn organization_deactivated() -> Self {
+        Self::new(
+            ErrorType::OrganizationDeactivated,
+            Code::OrganizationDeactivated,
+            "the organization is deactivated; only an operator can reactivate it",
+        )
+    }
+
+    /// 404. One text for all, so that nobody learns what exists.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(
+            ErrorType::NotFound,
+            Code::NotFound,
+            "there is no such resource",
+        )
+    }
+
+    /// 405; the router adds `allow` where it is not given.
+    #[must_use]
+    pub fn method_not_allowed() -> Self {
+        Self::new(
+            ErrorType::MethodNotAllowed,
+            Code::MethodNotAllowed,
+            "the resource does not take this method; see the `allow` header",
+        )
+    }
+
+    /// 409.
+    #[must_use]
+    pub fn conflict(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorType::Conflict, code, message)
+    }
+
+    /// 412: somebody else was faster.
+    #[must_use]
+    pub fn precondition_failed() -> Self {
+        Self::new(
+            ErrorType::PreconditionFailed,
+            Code::PreconditionFailed,
+            "the resource is not as `if-match` or `if-none-match` demands; get it again",
+        )
+    }
+
+    /// 413. The rest of the body stays unread, so the connection ends.
+    #[must_use]
+    pub fn payload_too_large(limit: usize) -> Self {
+        Self::new(
+            ErrorType::PayloadTooLarge,
+            Code::PayloadTooLarge,
+            format!("the body may have at most {limit} bytes"),
+        )
+        .closing()
+    }
+
+    /// 415.
+    #[must_use]
+    pub fn unsupported_media_type(message: &'static str) -> Self {
+        Self::new(
+            ErrorType::UnsupportedMediaType,
+            Code::UnsupportedMediaType,
+            message,
+        )
+    }
+
+    /// 422: all values that break a rule (machine surface).
+    #[must_use]
+    pub fn validation_failed(details: Vec<Detail>) -> Self {
+        let mut error = Self::new(
+            ErrorType::ValidationFailed,
+            Code::ValidationFailed,
+            "some values break a rule; see `details`",
+        );
+        error.0.details = details;
+        error
+    }
+
+    /// 400: the same, on the portal, which has no 422.
+    #[must_use]
+    pub fn validation_failed_on_portal(details: Vec<Detail>) -> Self {
+        let mut error = Self::validation_failed(details);
+        error.0.error_type = ErrorType::InvalidRequest;
+        error
+    }
+
+    /// 429. Seconds until `limit` requests are free again.
+    #[must_use]
+    pub fn rate_limited(
+        message: impl Into<Cow<'static, str>>,
+        limit: u64,
+        remaining: u64,
+        reset_seconds: u64,
+    ) -> Self {
+        Self::new(
+            ErrorType::RateLimitExceeded,
+            Code::RateLimitExceeded,
+            message,
+        )
+        .with_header(RETRY_AFTER, HeaderValue::from(reset_seconds.max(1)))
+        .with_header(
+            HeaderName::from_static("x-ratelimit-limit"),
+            HeaderValue::from(limit),
+        )
+        .with_header(
+            HeaderName::from_static("x-ratelimit-remaining"),
+            HeaderValue::from(remaining),
+        )
+        .with_header(
+            HeaderName::from_static("x-ratelimit-reset"),
+            HeaderValue::from(reset_seconds),
+        )
+    }
+
+    /// 500. The cause goes to the log beside the request id, never to the client.
+    #[must_use]
+    pub fn internal(cause: impl Display) -> Self {
+        let mut error = Self::new(
+            ErrorType::InternalError,
+            Code::InternalError,
+            "something went wrong inside; quote the request id when you report it",
+        );
+        error.0.cause = Some(cause.to_string());
+        error
+    }
+
+    /// 501. How long the body is cannot be known, so the connection ends.
+    #[must_use]
+    pub fn unsupported_transfer_coding() -> Self {
+        Self::new(
+            ErrorType::NotImplemented,
+            Code::NotImplemented,
+            "the only transfer coding that is served is `chunked`",
+        )
+        .closing()
+    }
+
+    /// 503: something that the request needs is down. The cause goes to the log.
+    #[must_use]
+    pub fn unavailable(cause: impl Display, retry_after_seconds: u64) -> Self {
+        let mut error = Self::new(
+            ErrorType::Unavailable,
+            Code::Unavailable,
+            "the service cannot decide this request now; try again later",
+        )
+        .with_header(RETRY_AFTER, HeaderValue::from(retry_after_seconds.max(1)));
+        error.0.cause = Some(cause.to_string());
+        error
+    }
+
+    /// The answer that belongs to a bare status, for what the framework answers by itself.
+    #[must_use]
+    pub(crate) fn from_status(status: StatusCode) -> Self {
+        match status.as_u16() {
+            404 => Self::not_found(),
+            405 => Self::method_not_allowed(),
+            413 => Self::new(
+                ErrorType::PayloadTooLarge,
+                Code::PayloadTooLarge,
+                "the body is too large",
+            ),
+            415 => Self::unsupported_media_type("the body must be `application/json`"),
+            503 => Self::unavailable("the framework answered 503", 1),
+            status if status < 500 => {
+                Self::invalid(Code::InvalidRequest, "the request could not be understood")
+            }
+            status => Self::internal(format_args!("the framework answered {status}")),
+        }
+    }
+}

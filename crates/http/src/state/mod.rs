@@ -1,0 +1,11 @@
+//! What requests share, and the work that outlives them.
+
+mod revisions;
+mod searches;
+mod shared;
+mod tasks;
+
+pub use revisions::Revisions;
+pub use searches::{NoPermit, SearchPermit, Searches};
+pub use shared::{ProvideState, State};
+pub use tasks::Tasks;

@@ -1,0 +1,229 @@
+//! `charter-policy`: checks, tests, proves and compares policy folders, without the service. For a
+//! security team's CI, which needs no web server and no database.
+//!
+//! The same commands, with the service's settings, are `charter policy`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use charter_authz::fault::LoadError;
+use charter_authz::folder::Folder;
+use charter_authz::snapshot::Snapshot;
+use charter_domain::clock::{Clock as _, SystemClock};
+use charter_domain::entropy::OsEntropy;
+use charter_policy::analysis::{Options, prove};
+use charter_policy::diff::revision::{self, RevisionError};
+use charter_policy::diff::{DiffError, roles, widens};
+use charter_policy::plain::Plain;
+use charter_policy::solver::{Limits, Solver, SolverError};
+use charter_policy::{gates, named, test};
+use clap::{Args, Parser, Subcommand};
+
+/// As `charter policy diff`: something is wider, or may be.
+const WIDER: u8 = 3;
+
+/// Checks, tests, proves and compares policy folders
+#[derive(Debug, Parser)]
+#[command(name = "charter-policy", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Parse and validate a folder, as the service does before it takes it
+    Check {
+        #[command(flatten)]
+        folder: FolderArg,
+        /// Demand a manifest
+        #[arg(long)]
+        manifest: bool,
+    },
+    /// Run the folder's examples, and say which policies and conditions none of them shows at work
+    Test {
+        #[command(flatten)]
+        folder: FolderArg,
+        /// Fail if less is covered
+        #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = clap::value_parser!(u8).range(0..=100))]
+        min_coverage: u8,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prove that a folder keeps its invariants, that no policy can fail and that each can match
+    Prove {
+        #[command(flatten)]
+        folder: FolderArg,
+        #[command(flatten)]
+        solver: SolverArgs,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compare what two folders or git revisions allow, permission by permission
+    ///
+    /// The exit code is 0 if nothing is wider, 3 if something is, or may be.
+    Diff {
+        /// Before: a folder or git revision
+        old: String,
+        /// After: a folder or git revision
+        #[arg(default_value = "policies")]
+        new: String,
+        #[command(flatten)]
+        solver: SolverArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+struct FolderArg {
+    /// The policy folder
+    #[arg(value_name = "DIR", default_value = "policies")]
+    dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct SolverArgs {
+    /// The solver's program; if left out, `cvc5` on the search path
+    #[arg(long, value_name = "PROGRAM")]
+    solver: Option<PathBuf>,
+    /// How many seconds it may take in all; what is open by then is not proved
+    #[arg(long, value_name = "SECONDS", default_value = "120")]
+    timeout: u64,
+}
+
+impl SolverArgs {
+    fn find(&self) -> Result<(Solver, Limits), SolverError> {
+        let limits = Limits {
+            whole: Duration::from_secs(self.timeout),
+            ..Limits::default()
+        };
+        Ok((Solver::find(self.solver.as_deref())?, limits))
+    }
+}
+
+/// Why a command could not do its work; its text says what to do.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("{0}")]
+    Policies(String),
+    #[error(transparent)]
+    Solver(#[from] SolverError),
+    #[error(transparent)]
+    Diff(#[from] DiffError),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl From<LoadError> for Error {
+    fn from(error: LoadError) -> Self {
+        Self::Policies(error.report())
+    }
+}
+
+impl From<RevisionError> for Error {
+    fn from(error: RevisionError) -> Self {
+        match error {
+            RevisionError::Policies(error) => error.into(),
+            other => Self::Policies(other.to_string()),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let mut out = io::stdout().lock();
+    match run(&Cli::parse().command, &mut Plain::new(&mut out)) {
+        Ok(code) => code,
+        // Whoever reads the output has seen enough.
+        Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nowhere is left to report that this could not be written.
+            let _ = writeln!(io::stderr(), "charter-policy: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let holds = match command {
+        Command::Check { folder, manifest } => {
+            let read = Folder::read(&folder.dir)?;
+            gates::check_manifest(&read, *manifest)?;
+            let snapshot = Snapshot::of(&read)?;
+            let policies = snapshot.policies().policies().count();
+            let (invariants, tests) = (snapshot.invariants().len(), read.tests().len());
+            writeln!(
+                out,
+                "ok, {policies} policies, {invariants} invariants, {tests} files of examples"
+            )?;
+            named::name(&folder.dir, &snapshot, out)?;
+            true
+        }
+        Command::Test {
+            folder,
+            min_coverage,
+            json,
+        } => {
+            let read = Folder::read(&folder.dir)?;
+            let snapshot = Snapshot::of(&read)?;
+            let report = test::run(&read, &snapshot)?;
+            if *json {
+                writeln!(
+                    out,
+                    "{:#}",
+                    named::document(&folder.dir, &snapshot, &report)?
+                )?;
+            } else {
+                write!(out, "{}", report.text(*min_coverage))?;
+                named::name(&folder.dir, &snapshot, out)?;
+            }
+            report.holds(*min_coverage)
+        }
+        Command::Prove {
+            folder,
+            solver,
+            json,
+        } => {
+            let snapshot = Snapshot::load(&folder.dir)?;
+            let (solver, limits) = solver.find()?;
+            let options = Options {
+                limits,
+                ..Options::default()
+            };
+            let proofs = prove(&snapshot, None, &solver, &options, &SystemClock::start());
+            if *json {
+                writeln!(
+                    out,
+                    "{:#}",
+                    named::document(&folder.dir, &snapshot, &proofs)?
+                )?;
+            } else {
+                write!(out, "{}", proofs.report())?;
+                named::name(&folder.dir, &snapshot, out)?;
+            }
+            proofs.is_proved()
+        }
+        Command::Diff { old, new, solver } => {
+            let before = revision::load(old, &OsEntropy)?;
+            let after = revision::load(new, &OsEntropy)?;
+            let (solver, limits) = solver.find()?;
+            let clock = SystemClock::start();
+            let diff = widens(&before, &after, &solver, limits, &clock)?;
+            let roles = roles(&before, &after, clock.now())?;
+            write!(out, "{}{roles}", diff.report())?;
+            if diff.is_wider() {
+                return Ok(ExitCode::from(WIDER));
+            }
+            true
+        }
+    };
+    Ok(if holds {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,71 @@
+//! The codes of the audit chains: each authenticates an event together with the one before it.
+
+use hmac::{Hmac, KeyInit, Mac as _};
+use secrecy::{ExposeSecret, SecretSlice};
+use serde::Serialize;
+use sha2::Sha256;
+
+use super::Error;
+use super::entity::audit_event;
+use charter_domain::id::OrganizationId;
+
+/// A message authentication code.
+pub(super) type Mac = [u8; 32];
+
+/// What stands before a chain's first event.
+pub(super) const ORIGIN: Mac = [0; 32];
+
+/// A key of the audit chain.
+#[derive(Debug)]
+pub struct AuditKey {
+    /// Its name, which events carry.
+    pub id: String,
+    /// At least 32 bytes.
+    pub secret: SecretSlice<u8>,
+}
+
+pub(super) fn to_mac(bytes: &[u8]) -> Result<Mac, Error> {
+    bytes
+        .try_into()
+        .map_err(|_| Error::corrupt("audit_events.mac", "not 32 bytes"))
+}
+
+/// HMAC-SHA256 over the previous code and the event as JSON, whose fields stand in this order.
+pub(super) fn compute(
+    key: &AuditKey,
+    previous: &Mac,
+    event: &audit_event::Model,
+) -> Result<Mac, Error> {
+    #[derive(Serialize)]
+    struct Canonical<'a> {
+        organization: String,
+        sequence: i64,
+        at_microseconds: i64,
+        actor: &'a str,
+        action: &'a str,
+        resource: &'a str,
+        request_id: Option<&'a str>,
+        policy_digest: Option<&'a str>,
+        changes: &'a str,
+        key_id: &'a str,
+    }
+    let canonical = Canonical {
+        organization: OrganizationId::from_uuid(event.organization_id).to_string(),
+        sequence: event.sequence,
+        at_microseconds: event.occurred_at.timestamp_micros(),
+        actor: &event.actor,
+        action: &event.action,
+        resource: &event.resource,
+        request_id: event.request_id.as_deref(),
+        policy_digest: event.policy_digest.as_deref(),
+        changes: &event.changes,
+        key_id: &event.key_id,
+    };
+    let canonical =
+        serde_json::to_vec(&canonical).map_err(|error| Error::Unexpected(error.into()))?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.secret.expose_secret())
+        .map_err(|error| Error::Unexpected(error.into()))?;
+    mac.update(previous);
+    mac.update(&canonical);
+    Ok(mac.finalize().into_bytes().into())
+}

@@ -1,0 +1,10 @@
+//! The pools of a database.
+
+use super::connection::Connection;
+use super::presence::Presence;
+
+pub(crate) struct Pools {
+    pub(crate) reader: Connection,
+    pub(crate) writer: Connection,
+    pub(crate) presence: Presence,
+}

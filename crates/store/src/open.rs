@@ -1,0 +1,85 @@
+//! Opens the store: connects, and builds the statements that are built once.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use sea_orm::ConnectionTrait as _;
+
+use super::audit::Log;
+use super::config::Config;
+use super::connect::{Pools, connect, connect_read_only};
+use super::error::Error;
+use super::gates::Gates;
+use super::store::Store;
+use super::{credentials, session_rotation, sessions};
+use charter_budgets::Budgets;
+use charter_domain::clock::Clock;
+use charter_domain::entropy::Entropy;
+
+impl Store {
+    /// Connects, and reads back what durability and isolation rest on. Does not migrate.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setup`] for a setting or a database it cannot work with, [`Error::Unavailable`]
+    /// where trying again may help.
+    pub async fn open(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, Error> {
+        let pools = connect(&config).await?;
+        Self::over(pools, config, clock, entropy)
+    }
+
+    /// Connects in order to look: nothing is made and nothing written, neither in the database nor beside it.
+    /// `None` where the database is a file that is not there yet, and could be made.
+    pub async fn open_read_only(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Option<Self>, Error> {
+        let config = Config {
+            is_server: false,
+            audit_heads: None,
+            ..config
+        };
+        let pools = connect_read_only(&config).await?;
+        pools
+            .map(|pools| Self::over(pools, config, clock, entropy))
+            .transpose()
+    }
+
+    fn over(
+        pools: Pools,
+        config: Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, Error> {
+        let backend = pools.reader.get_database_backend();
+        let find_credential = credentials::statement(backend);
+        let find_sessions = sessions::statements(backend, sessions::statement);
+        let rotate_sessions = sessions::statements(backend, session_rotation::statement);
+        let audit = Log::open(
+            config.audit_keys,
+            config.audit_heads.as_deref(),
+            Arc::clone(&clock),
+        )?;
+        let budgets = Arc::new(Budgets::unlimited(Arc::clone(&clock)));
+        Ok(Self {
+            reader: pools.reader,
+            writer: pools.writer,
+            audit,
+            clock,
+            entropy,
+            epoch: AtomicU64::new(0),
+            find_credential,
+            find_sessions,
+            rotate_sessions,
+            patience: config.acquire_timeout,
+            gates: Gates::default(),
+            budgets,
+            presence: pools.presence,
+        })
+    }
+}

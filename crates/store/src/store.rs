@@ -1,0 +1,117 @@
+//! The database, as everything here reaches it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DbBackend};
+
+use super::audit::Log;
+use super::connect::{Connection, Presence};
+use super::error::Error;
+use super::gates::Gates;
+use charter_budgets::Budgets;
+use charter_domain::clock::Clock;
+use charter_domain::entropy::Entropy;
+
+pub struct Store {
+    pub(super) reader: Connection,
+    pub(super) writer: Connection,
+    pub(super) audit: Log,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) epoch: AtomicU64,
+    pub(super) find_credential: String,
+    pub(super) find_sessions: Vec<(String, usize)>,
+    pub(super) rotate_sessions: Vec<(String, usize)>,
+    pub(super) patience: Duration,
+    pub(super) gates: Gates,
+    pub(super) budgets: Arc<Budgets>,
+    pub(super) presence: Presence,
+}
+
+impl Store {
+    /// Bounds what each organization may change and store. Without it nothing is bounded, as for
+    /// operators' commands.
+    #[must_use]
+    pub fn with_budgets(self, budgets: Arc<Budgets>) -> Self {
+        Self { budgets, ..self }
+    }
+
+    /// Whether the database answers, within the time there is to get a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if it does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        let answer = self.reader.execute_unprepared("SELECT 1");
+        match tokio::time::timeout(self.patience, answer).await {
+            Ok(answer) => {
+                answer?;
+                Ok(())
+            }
+            Err(elapsed) => Err(Error::unavailable(elapsed)),
+        }
+    }
+
+    /// A number that grows with every write, before the writer hears of it. Rows remembered under
+    /// the present epoch are what the database has, as far as this process wrote it.
+    ///
+    /// Read it *before* loading the row. Writes of `last_used_at` do not count.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Writes the heads of the audit chains through to the disk; blocking.
+    pub fn sync_audit_heads(&self) {
+        self.audit.heads().sync();
+    }
+
+    /// What is wrong with the file of audit heads.
+    #[must_use]
+    pub fn audit_heads_fault(&self) -> Option<String> {
+        self.audit.heads().fault()
+    }
+
+    /// How long a request may wait for the database.
+    #[must_use]
+    pub const fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// What went wrong between the store and the database, until something has worked since.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.writer.fault().or_else(|| self.reader.fault())
+    }
+
+    /// Closes all connections; nothing can be asked of the store any more. On SQLite the write-ahead
+    /// log is folded into the file, so that the file alone is the database: as far as that goes without
+    /// making another process wait, and whole if none has it open.
+    pub async fn close(&self) {
+        if self.writer.get_database_backend() == DbBackend::Sqlite {
+            let folded = self
+                .writer
+                .execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)");
+            if let Err(error) = folded.await {
+                tracing::warn!(%error, "the write-ahead log could not be folded into the database");
+            }
+        }
+        for pool in [&self.reader, &self.writer] {
+            // Nothing can be done about a connection that does not close; the process ends.
+            if let Err(error) = pool.close().await {
+                tracing::warn!(%error, "a database pool did not close cleanly");
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("engine", &self.reader.get_database_backend())
+            .field("epoch", &self.epoch())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,188 @@
+//! Settings in, the parts of a running service out.
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::settings::{RateLimit, Settings};
+use crate::telemetry::metrics::Recorder;
+use charter_authn::limits::rate_limit::{Rate, RateLimits};
+use charter_authn::nonces::ReplayGuard;
+use charter_authn::signed::last_used::LastUsed;
+use charter_authn::signed::mint::KeyMint;
+use charter_authn::signed::service_account::{Parts, ServiceAccounts};
+use charter_authz::engine::Engine;
+use charter_decision_log::DecisionLog;
+use charter_domain::clock::Clock;
+use charter_domain::confirmed_clock::ConfirmedClock;
+use charter_domain::entropy::Entropy;
+use charter_http::document;
+use charter_http::state::{Revisions, Searches, State, Tasks};
+use charter_mail as mail;
+use charter_policy::explain::Explainer;
+
+use super::keys::sealer;
+use super::policies::{self, Policies, Reloader};
+use super::start_error::StartError;
+use super::{budgets, database, decisions, people, replay};
+
+/// The parts of a running service.
+pub struct App {
+    /// What the handlers share.
+    pub state: Arc<State>,
+    /// The guard that must be maintained, and told of a clean stop.
+    pub replay: ReplayGuard,
+    /// The shares of keys and organizations, which must be tidied.
+    pub limits: Arc<RateLimits>,
+    /// Who is near its share of something.
+    pub(super) near_budgets: Arc<budgets::Watch>,
+    /// How long a registration is kept that nobody verifies.
+    pub(super) unverified_expire_after: Duration,
+    /// How soon the heads of the audit chains are on the disk.
+    pub(super) sync_within: Duration,
+    /// What is deleted for its age is deleted by this clock.
+    pub(super) confirmed: Arc<ConfirmedClock>,
+    /// What sends mail, until it is started.
+    pub(super) mail: Mutex<Option<mail::Sender>>,
+    /// What takes edits of the policies, until it is started.
+    pub(super) reloader: Mutex<Option<Reloader>>,
+    /// Where the service's randomness comes from.
+    pub entropy: Arc<dyn Entropy>,
+    /// The decision log, which must be closed; `None` where there is none.
+    pub decisions: Option<Arc<DecisionLog>>,
+    /// What is counted.
+    pub metrics: Recorder,
+}
+
+impl App {
+    /// Opens the database (migrating it), the policies and the replay guard. `base_url` is where
+    /// clients reach the service, without a slash at its end; `program` is this program, which
+    /// checks policies in a process of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]: one paragraph that says what is wrong and what to do.
+    pub async fn build(
+        settings: &Settings,
+        base_url: &str,
+        program: &Path,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        metrics: Recorder,
+    ) -> Result<Self, StartError> {
+        let keys = settings.require_keys()?;
+        let confirmed = Arc::new(ConfirmedClock::new(Arc::clone(&clock)));
+        let store = database::wait_for_store(settings, keys, &clock, &entropy).await?;
+        let budgets = Arc::new(budgets::from_settings(&settings.budgets, &clock));
+        let store = Arc::new(store.with_budgets(Arc::clone(&budgets)));
+        let pending = replay::wait_for_turn(settings, keys, &store).await?;
+        store.migrate_up().await?;
+        database::note_keys(&store, keys).await?;
+        let policies = Policies::new(
+            settings,
+            keys,
+            program,
+            Some(Arc::clone(&store)),
+            Arc::clone(&clock),
+        );
+        let mut started = policies.start(clock.now()).await?;
+        let names = policies::warn_of_unknown_names(&store, &started.snapshot).await;
+        started.health.warnings.extend(names.into_iter().flatten());
+        let replay = replay::open(pending, &store, &clock, &*entropy).await?;
+        let decisions =
+            decisions::open(settings, keys, (&clock, &confirmed), (&budgets, &entropy))?;
+        let sealer = Arc::new(sealer(keys)?);
+        let last_used = Arc::new(LastUsed::default());
+        let limits = Arc::new(rate_limits(settings, &clock));
+        let near_budgets = Arc::new(budgets::Watch::default());
+        let parts = Parts {
+            store: Arc::clone(&store),
+            sealer: Arc::clone(&sealer),
+            replay: replay.clone(),
+            limits: Arc::clone(&limits),
+            last_used: Arc::clone(&last_used),
+            max_skew: settings.signing.max_skew,
+            clock: Arc::clone(&clock),
+        };
+        let service_accounts = ServiceAccounts::new(parts, &*entropy);
+        let outbox = Arc::new(Notify::new());
+        let base = people::BaseUrl::parse(base_url)?;
+        if let Some(warning) = base.warning() {
+            tracing::warn!(base_url, "{warning}");
+        }
+        let shared = people::Shared {
+            store: &store,
+            sealer: &sealer,
+            outbox: &outbox,
+            rates: &limits,
+            budgets: &budgets,
+            clock: &clock,
+            confirmed: &confirmed,
+            entropy: &entropy,
+        };
+        let mail = people::mail_sender(settings, &base, shared)?;
+        let portal_users = people::portal_users(settings, keys, &base, shared)?;
+        policies.record_start(&started.taken).await?;
+        let state = State {
+            store,
+            service_accounts,
+            portal_users,
+            document: document::text,
+            origins: base.origins(&settings.portal.origins),
+            secure_cookie: !base.is_local(),
+            ops_token: settings.server.ops_token.clone(),
+            engine: Engine::new(started.snapshot),
+            decisions: decisions::recorder(decisions.as_ref(), &entropy),
+            searches: Searches::new(Arc::clone(&budgets)),
+            revisions: Revisions::default(),
+            explain: Box::new(Explainer),
+            mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
+            last_used,
+            replay: replay.clone(),
+            render_metrics: {
+                let (metrics, near) = (metrics.clone(), Arc::clone(&near_budgets));
+                Box::new(move || metrics.render() + &near.render())
+            },
+            budgets: Arc::clone(&budgets),
+            clock,
+            tasks: Tasks::new(),
+            stopping: CancellationToken::new(),
+        };
+        state.engine.report(started.health);
+        let state = Arc::new(state);
+        let shadow = decisions.as_ref().map(|log| Arc::clone(log.shadow()));
+        let reloader = Reloader::new(policies, shadow, Arc::clone(&state), &started.taken);
+        Ok(Self {
+            reloader: Mutex::new(Some(reloader)),
+            state,
+            replay,
+            limits,
+            near_budgets,
+            unverified_expire_after: settings.portal.unverified_expire_after,
+            sync_within: settings.sync_within,
+            confirmed,
+            mail: Mutex::new(Some(mail)),
+            entropy,
+            decisions,
+            metrics,
+        })
+    }
+}
+
+fn rate_limits(settings: &Settings, clock: &Arc<dyn Clock>) -> RateLimits {
+    let rate = |limit: Option<RateLimit>| {
+        limit.and_then(|limit| {
+            Some(Rate {
+                per_second: NonZeroU32::new(limit.per_second)?,
+                burst: NonZeroU32::new(limit.burst)?,
+            })
+        })
+    };
+    let limits = &settings.rate_limits;
+    RateLimits::new(rate(limits.key), rate(limits.organization), clock)
+}

@@ -1,0 +1,317 @@
+//! The values that an operator can set, section by section.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+
+use super::budgets::Budgets;
+use super::keys::Keys;
+use super::layers::SettingsSources;
+
+/// Everything an operator can set. `Debug` shows no secret.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where what must outlive a restart is kept, beside the database.
+    pub data_dir: PathBuf,
+    /// How soon lines of the audit heads and of the decision log are written through to the disk.
+    pub sync_within: Duration,
+    /// `[server]`
+    pub server: Server,
+    /// `[database]`
+    pub database: Database,
+    /// `[policies]`
+    pub policies: Policies,
+    /// `[decisions]`
+    pub decisions: Decisions,
+    /// `[signing]`
+    pub signing: Signing,
+    /// `[replay]`
+    pub replay: Replay,
+    /// `[rate_limits]`
+    pub rate_limits: RateLimits,
+    /// `[budgets]`
+    pub budgets: Budgets,
+    /// `[keys]`; `None` where nobody set any. What serves needs them: [`Settings::require_keys`].
+    pub keys: Option<Keys>,
+    /// `[log]`
+    pub log: Log,
+    /// `[telemetry]`
+    pub telemetry: Telemetry,
+    /// `[portal]`
+    pub portal: Portal,
+    /// `[mail]`
+    pub mail: Mail,
+    /// Where the settings come from.
+    pub sources: SettingsSources,
+}
+
+/// The listeners and their limits.
+#[derive(Debug)]
+pub struct Server {
+    /// The clients' listener.
+    pub listen: SocketAddr,
+    /// The operators' listener.
+    pub ops_listen: SocketAddr,
+    /// Proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Connections held at once on the clients' listener.
+    pub max_connections: usize,
+    /// Of these, from one client network.
+    pub max_connections_per_peer: usize,
+    /// Requests at once on one HTTP/2 connection.
+    pub max_streams: u32,
+    /// How long a connection is kept open without a request.
+    pub idle_timeout: Duration,
+    /// Largest request body, in bytes.
+    pub body_limit: usize,
+    /// Bytes of request bodies held at once.
+    pub body_memory: usize,
+    /// Bytes of unread answers held at once.
+    pub answer_memory: usize,
+    /// Time for a whole body to arrive.
+    pub body_deadline: Duration,
+    /// Time for a whole request.
+    pub request_deadline: Duration,
+    /// Time during which clients are still served and told to close, after a stop signal.
+    pub shutdown_drain: Duration,
+    /// Time for requests under way to finish after that.
+    pub shutdown_grace: Duration,
+    /// What operators' programs show to ask about permissions; `None` lets nobody ask.
+    pub ops_token: Option<SecretString>,
+}
+
+/// The database and its connections.
+#[derive(Debug)]
+pub struct Database {
+    /// `sqlite://…` or `postgres://…`; may hold a password.
+    pub url: SecretString,
+    /// Reading connections (SQLite), or the size of the pool (PostgreSQL).
+    pub max_readers: u32,
+    /// Time to wait for a free connection.
+    pub acquire_timeout: Duration,
+    /// Time for one statement.
+    pub statement_timeout: Duration,
+    /// Time to wait at start for a database that is not up yet.
+    pub start_timeout: Duration,
+}
+
+/// The policy folder.
+#[derive(Debug)]
+pub struct Policies {
+    /// The folder with the schema and the policies.
+    pub dir: PathBuf,
+    /// Whether a folder's examples are run before it decides.
+    pub tests: Requirement,
+    /// The least share of policies that some example must exercise, in percent.
+    pub min_coverage: u8,
+    /// Whether a folder's invariants are proved before it decides.
+    pub proofs: Requirement,
+    /// The solver's program; `None` looks for it on the path.
+    pub solver: Option<PathBuf>,
+    /// Where programs are looked for; `None` is the system's own choice.
+    pub search_path: Option<OsString>,
+    /// Whether a folder must have a manifest.
+    pub manifest: bool,
+    /// Whether an edit that allows more waits for an approval.
+    pub hold_widening: bool,
+    /// How many people must approve.
+    pub approvals: usize,
+    /// Who approves, where the command does not say.
+    pub operator: Option<String>,
+    /// What happens at start to a folder that is not taken.
+    pub start: PolicyStart,
+    /// Time for the checks of one edit.
+    pub check_timeout: Duration,
+    /// So much more for each policy.
+    pub check_timeout_per_policy: Duration,
+    /// A folder that is asked beside it and decides nothing.
+    pub shadow: Option<PathBuf>,
+}
+
+/// What happens at start to a policy folder that is not taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PolicyStart {
+    /// What was in force before is in force again.
+    #[default]
+    LastAccepted,
+    /// The service does not start.
+    Strict,
+}
+
+/// Whether a check is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Requirement {
+    #[default]
+    /// Where this machine can; where it cannot, that is told.
+    Auto,
+    /// It is; where it cannot be, nothing passes.
+    Required,
+    /// It is not.
+    Off,
+}
+
+/// The decision log.
+#[derive(Debug)]
+pub struct Decisions {
+    /// Whether decisions are logged.
+    pub enabled: bool,
+    /// Where.
+    pub dir: PathBuf,
+    /// What happens when they come faster than they can be written.
+    pub overflow: DecisionOverflow,
+    /// Decisions that wait to be written, at most.
+    pub queue: usize,
+    /// Bytes in a file, beyond which another is begun.
+    pub rotate_bytes: u64,
+    /// Age of a file at which another is begun.
+    pub rotate_after: Duration,
+    /// Files that are kept.
+    pub keep_files: u64,
+    /// How long what a file holds is kept.
+    pub keep_for: Duration,
+    /// Allowed decisions of one kind that are written in a second; 0 for all.
+    pub allowed_per_second: u64,
+    /// Parts of a record that are masked.
+    pub mask: Vec<String>,
+    /// Whether what is masked is replaced by a keyed hash, not by asterisks.
+    pub mask_with_hash: bool,
+}
+
+/// What happens when decisions come faster than they can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecisionOverflow {
+    /// Requests wait a moment, then fail.
+    Wait,
+    /// Decisions are dropped and counted.
+    Count,
+}
+
+/// Signed requests (contract section 3).
+#[derive(Debug)]
+pub struct Signing {
+    /// How far `x-date` may lie from the server's clock, either way.
+    pub max_skew: Duration,
+}
+
+/// The replay guard (contract section 3).
+#[derive(Debug)]
+pub struct Replay {
+    /// Where used nonces are remembered.
+    pub store: ReplayStore,
+    /// Nonces remembered for one access key.
+    pub per_key_quota: usize,
+    /// Nonces remembered in all.
+    pub total: usize,
+    /// How long another process waits for a sign of this one before it takes the database over.
+    pub lease: Duration,
+}
+
+/// Where used nonces are remembered.
+#[derive(Debug)]
+pub enum ReplayStore {
+    /// In this process, with a journal in the data directory.
+    Memory,
+    /// In Redis, shared by several processes.
+    Redis {
+        /// `redis://…` or `rediss://…`; may hold a password.
+        url: SecretString,
+    },
+}
+
+/// Limits on authenticated requests.
+#[derive(Debug)]
+pub struct RateLimits {
+    /// For one access key; `None` is no limit.
+    pub key: Option<RateLimit>,
+    /// For one organization; `None` is no limit.
+    pub organization: Option<RateLimit>,
+}
+
+/// A token bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Requests a second, sustained.
+    pub per_second: u32,
+    /// Requests at once after a pause.
+    pub burst: u32,
+}
+
+/// What is logged, and how.
+#[derive(Debug)]
+pub struct Log {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// A level or filter directives; `telemetry` reads them.
+    pub level: String,
+    /// Which requests have a line.
+    pub requests: LoggedRequests,
+}
+
+/// Which requests have a line in the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LoggedRequests {
+    /// None.
+    None,
+    /// Those that were refused or failed.
+    #[default]
+    Failed,
+    /// All.
+    All,
+}
+
+/// Spans for an OpenTelemetry collector.
+#[derive(Debug)]
+pub struct Telemetry {
+    /// The collector's base address; `None` exports nothing.
+    pub otlp_endpoint: Option<String>,
+    /// The share of requests that are exported, from 0 to 1.
+    pub sampling_ratio: f64,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+    /// Human on a terminal, JSON elsewhere.
+    Auto,
+}
+
+/// The portal's web addresses and its limits on strangers (contract section 5).
+#[derive(Debug)]
+pub struct Portal {
+    /// Where people reach the API; `None` means the clients' listener over plain http.
+    pub base_url: Option<String>,
+    /// Other web origins that may call with credentials, in their serialized form (RFC 6454).
+    pub origins: Vec<String>,
+    /// Whether anybody may register an organization; else only operators make them.
+    pub registration_is_open: bool,
+    /// Registrations of one client network an hour; 0 is no limit.
+    pub register_per_hour: usize,
+    /// Failed sign-ins of one client network in 15 minutes; 0 is no limit.
+    pub failed_logins_per_quarter_hour: usize,
+    /// Requests of one client network for a link that resets a password, an hour; 0 is no limit.
+    pub forgot_password_per_hour: usize,
+    /// How long a registration is kept whose owner does not verify the address.
+    pub unverified_expire_after: Duration,
+    /// Passwords hashed at once, each with 19 MiB; 0 is half as many as processors.
+    pub hashes_at_once: usize,
+}
+
+/// How mail is sent.
+#[derive(Debug)]
+pub struct Mail {
+    /// Whom it is from.
+    pub from: String,
+    /// What the service calls itself towards the mail server; `None` takes the host of
+    /// `portal.base_url` or the machine's name.
+    pub helo: Option<String>,
+    /// `smtps://…` or `smtp://…`, may hold a password; `None` writes files instead.
+    pub smtp_url: Option<SecretString>,
+}
