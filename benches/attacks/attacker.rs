@@ -15,7 +15,6 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::attacks::Attack;
 use crate::charter::{Charter, Client, processor_seconds};
 
 /// Where attackers come from; the well-behaved client is 127.0.0.1.
@@ -39,15 +38,15 @@ pub(crate) struct AtWork {
 
 impl Attacker {
     /// With an organization and keys, if it needs any.
-    pub(crate) fn prepare(server: &Charter, attack: &Attack) -> Self {
-        if !attack.keys.is_empty() {
+    pub(crate) fn prepare(server: &Charter, keys: &[&[&str]]) -> Self {
+        if !keys.is_empty() {
             let named = ["--name", "Mallory", "--slug", "mallory"];
             server.command(&[&["organization", "--demo", "create"][..], &named].concat());
         }
         let key = |permissions: &&[&str]| issue_key(server, "mallory", permissions);
         Self {
             host: server.host.parse().expect("an address"),
-            keys: attack.keys.iter().map(key).collect(),
+            keys: keys.iter().map(key).collect(),
             database: server.database_file(),
             counts: Mutex::default(),
         }

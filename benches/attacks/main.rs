@@ -60,7 +60,7 @@ fn run(attack: &Attack) {
         ..Start::default()
     };
     let mut server = Charter::try_start(start).expect("it starts; run it by hand to see why not");
-    let attacker = Arc::new(Attacker::prepare(&server, attack));
+    let attacker = Arc::new(Attacker::prepare(&server, attack.keys));
     let mut beside = attack.beside.map(|make| make(&server));
     // Warms up.
     observe(&server, QUIET / 5, beside.as_mut());
