@@ -100,7 +100,7 @@ impl Tenant<'_> {
             column,
             nulls_are_earliest,
         };
-        listing::page(self.store, query, &page, sort, access_key::Column::Id).await
+        listing::page(self, query, &page, sort, access_key::Column::Id).await
     }
 
     /// Every key of the organization, newest first: for operators.

@@ -56,7 +56,7 @@ impl Tenant<'_> {
             column,
             nulls_are_earliest: true,
         };
-        listing::page(self.store, query, &page, sort, account::Column::Id).await
+        listing::page(self, query, &page, sort, account::Column::Id).await
     }
 
     /// One account.

@@ -1,5 +1,5 @@
-//! Who may take a connection to write: of one organization few at a time, so that those who would
-//! only wait for its lock leave the connections to others.
+//! Who may take a connection, to write or for a list: of one organization few at a time, so that its
+//! crowd leaves the connections to others.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,12 +11,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Error;
 use charter_domain::id::OrganizationId;
 
-/// One writes, and one waits for the lock, ready to go on.
+/// One works, and one waits for the lock or for its rows, ready to go on.
 const AT_ONCE: usize = 2;
 
-/// A gate for each organization that somebody writes in, or waits to.
-#[derive(Debug, Default)]
-pub(super) struct Gates(Mutex<HashMap<OrganizationId, Gate>>);
+/// A gate for each organization that somebody works in, or waits to.
+#[derive(Debug)]
+pub(super) struct Gates {
+    /// What is done behind it, in the plural.
+    work: &'static str,
+    gates: Mutex<HashMap<OrganizationId, Gate>>,
+}
 
 #[derive(Debug)]
 struct Gate {
@@ -33,6 +37,13 @@ pub(super) struct Visit<'a> {
 }
 
 impl Gates {
+    pub(super) fn of(work: &'static str) -> Self {
+        Self {
+            work,
+            gates: Mutex::default(),
+        }
+    }
+
     /// Waits for its turn, first come, first served.
     ///
     /// # Errors
@@ -44,7 +55,7 @@ impl Gates {
         patience: Duration,
     ) -> Result<Visit<'_>, Error> {
         let permits = {
-            let mut gates = self.0.lock();
+            let mut gates = self.gates.lock();
             let gate = gates.entry(organization).or_insert_with(|| Gate {
                 permits: Arc::new(Semaphore::new(AT_ONCE)),
                 visitors: 0,
@@ -64,16 +75,17 @@ impl Gates {
                 Ok(visit)
             }
             // Nobody closes the semaphore.
-            Ok(Err(_)) | Err(_) => Err(Error::unavailable(
-                "too many other writes of the organization are under way",
-            )),
+            Ok(Err(_)) | Err(_) => Err(Error::unavailable(format!(
+                "too many other {} of the organization are under way",
+                self.work
+            ))),
         }
     }
 }
 
 impl Drop for Visit<'_> {
     fn drop(&mut self) {
-        let mut gates = self.gates.0.lock();
+        let mut gates = self.gates.gates.lock();
         drop(self.permit.take());
         if let Some(gate) = gates.get_mut(&self.organization) {
             gate.visitors = gate.visitors.saturating_sub(1);
@@ -99,15 +111,15 @@ mod tests {
 
     #[tokio::test]
     async fn few_of_one_organization_pass_and_nothing_is_left_behind() {
-        let (gates, one, other) = (Gates::default(), organization(), organization());
+        let (gates, one, other) = (Gates::of("writes"), organization(), organization());
         let first = gates.enter(one, LONG).await.expect("a turn");
         let second = gates.enter(one, LONG).await.expect("a turn");
         let third = gates.enter(one, Duration::from_millis(1)).await;
         assert!(matches!(third, Err(Error::Unavailable(_))));
         gates.enter(other, LONG).await.expect("another's turn");
         let (waited, ()) = tokio::join!(gates.enter(one, LONG), async { drop(first) });
-        assert_eq!(gates.0.lock().len(), 1);
+        assert_eq!(gates.gates.lock().len(), 1);
         drop((waited.expect("a turn"), second));
-        assert!(gates.0.lock().is_empty());
+        assert!(gates.gates.lock().is_empty());
     }
 }

@@ -5,7 +5,7 @@ use sea_orm::{
     sea_query::NullOrdering,
 };
 
-use super::{Error, Store};
+use super::{Error, Tenant};
 use charter_domain::page::{Page, PageRequest};
 
 /// The column to sort by, and which end of the list its nulls belong to.
@@ -14,10 +14,10 @@ pub(super) struct Sort<C> {
     pub(super) nulls_are_earliest: bool,
 }
 
-/// Runs the query for the page and for the total. Both engines would put nulls at different ends,
+/// Runs the query for the page and for the total, when it is the tenant's turn. Both engines would put nulls at different ends,
 /// so the place is always spelled out. Ties stand by id.
 pub(super) async fn page<E, C, T, O>(
-    store: &Store,
+    tenant: &Tenant<'_>,
     query: Select<E>,
     request: &PageRequest<O>,
     sort: Sort<C>,
@@ -29,6 +29,8 @@ where
     C: IntoSimpleExpr,
     T: TryFrom<E::Model, Error = Error>,
 {
+    let _turn = tenant.wait_for_list().await?;
+    let store = tenant.store;
     let total = query.clone().count(&store.reader).await?;
     let order = if request.descending {
         Order::Desc

@@ -31,6 +31,7 @@ impl Tenant<'_> {
     ///
     /// Those of the database.
     pub async fn list_members(&self) -> Result<Vec<User>, Error> {
+        let _turn = self.wait_for_list().await?;
         let rows = self
             .users()
             .order_by_asc(user::Column::CreatedAt)

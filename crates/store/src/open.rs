@@ -77,7 +77,8 @@ impl Store {
             find_sessions,
             rotate_sessions,
             patience: config.acquire_timeout,
-            gates: Gates::default(),
+            writes: Gates::of("writes"),
+            lists: Gates::of("lists"),
             budgets,
             presence: pools.presence,
         })

@@ -29,6 +29,7 @@ impl Tenant<'_> {
     ///
     /// Those of the database.
     pub async fn list_invitations(&self, now: Timestamp) -> Result<Vec<Invitation>, Error> {
+        let _turn = self.wait_for_list().await?;
         let rows = self
             .open_invitations(now)
             .order_by_desc(Column::CreatedAt)

@@ -83,7 +83,7 @@ impl Tenant<'_> {
             },
             nulls_are_earliest: true,
         };
-        listing::page(self.store, query.filter(shown), &page, sort, Column::Id).await
+        listing::page(self, query.filter(shown), &page, sort, Column::Id).await
     }
 
     /// One service account.

@@ -25,7 +25,10 @@ pub struct Store {
     pub(super) find_sessions: Vec<(String, usize)>,
     pub(super) rotate_sessions: Vec<(String, usize)>,
     pub(super) patience: Duration,
-    pub(super) gates: Gates,
+    /// Writes under way.
+    pub(super) writes: Gates,
+    /// Lists being read.
+    pub(super) lists: Gates,
     pub(super) budgets: Arc<Budgets>,
     pub(super) presence: Presence,
 }

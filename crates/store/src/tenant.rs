@@ -1,5 +1,7 @@
 //! One tenant's part of the store.
 
+use super::error::Error;
+use super::gates::Visit;
 use super::store::Store;
 use charter_domain::caller::Scope;
 
@@ -15,5 +17,21 @@ impl Store {
     #[must_use]
     pub fn within(&self, scope: Scope) -> Tenant<'_> {
         Tenant { store: self, scope }
+    }
+}
+
+impl Tenant<'_> {
+    /// Waits until few enough lists of this tenant are being read: who asks for a thousand at once
+    /// leaves the connections to others.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if its turn does not come in time.
+    pub(super) async fn wait_for_list(&self) -> Result<Visit<'_>, Error> {
+        let organization = self.scope.organization_id();
+        self.store
+            .lists
+            .enter(organization, self.store.patience)
+            .await
     }
 }

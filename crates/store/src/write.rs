@@ -46,7 +46,7 @@ impl Store {
         id: OrganizationId,
         by: &'a Provenance,
     ) -> Result<(Write<'a>, Organization), Error> {
-        let visit = self.gates.enter(id, self.patience).await?;
+        let visit = self.writes.enter(id, self.patience).await?;
         let write = self.begin_as(by, Some(visit)).await?;
         let organization = write.lock_organization(id).await?;
         Ok((write, organization))

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use charter_domain::caller::Scope;
+use charter_domain::page::ResourceOrder;
 use charter_store::NewAccount;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement, TransactionTrait as _};
 use tokio::task::JoinSet;
 
-use super::world::{World, metadata, name};
+use super::world::{World, first_page, metadata, name};
 use crate::services::{TestDatabase, connect};
 
 fn account() -> NewAccount {
@@ -68,5 +69,47 @@ async fn others_write_while_a_tenants_writes_wait_for_its_lock() {
     held.rollback().await.expect("given back");
     for made in crowd.join_all().await {
         made.expect("an account, in its turn");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn others_read_while_a_tenants_lists_hold_all_that_it_may() {
+    const CROWD: usize = 30;
+    let Some(database) = TestDatabase::postgres().await else {
+        return;
+    };
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let other = world.organization("other").await;
+    let (holder, watcher) = (
+        connect(world.database.url()).await,
+        connect(world.database.url()).await,
+    );
+    let held = holder.begin().await.expect("begun");
+    held.execute_unprepared("LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE")
+        .await
+        .expect("locked");
+    let mut crowd = JoinSet::new();
+    for _ in 0..CROWD {
+        let store = world.store.clone();
+        let scope = Scope::of_authenticated(acme.organization.id);
+        crowd.spawn(async move {
+            store
+                .within(scope)
+                .list_accounts(first_page(ResourceOrder::Name), false)
+                .await
+        });
+    }
+    while waiting_for_a_lock(&watcher).await < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let tenant = world.tenant(&other.organization);
+    for _ in 0..5 {
+        tenant.organization().await.expect("the other tenant's row");
+    }
+    assert_eq!(waiting_for_a_lock(&watcher).await, 2);
+    held.rollback().await.expect("given back");
+    for page in crowd.join_all().await {
+        page.expect("a page, in its turn");
     }
 }
