@@ -6,7 +6,6 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use charter_authz::fault::LoadError;
 use charter_authz::folder::Folder;
@@ -17,7 +16,8 @@ use charter_policy::analysis::{Options, prove};
 use charter_policy::diff::revision::{self, RevisionError};
 use charter_policy::diff::{DiffError, roles, widens};
 use charter_policy::plain::Plain;
-use charter_policy::solver::{Limits, Solver, SolverError};
+use charter_policy::solver::SolverError;
+use charter_policy::solver_args::SolverArgs;
 use charter_policy::{gates, named, test};
 use clap::{Args, Parser, Subcommand};
 
@@ -82,26 +82,6 @@ struct FolderArg {
     /// The policy folder
     #[arg(value_name = "DIR", default_value = "policies")]
     dir: PathBuf,
-}
-
-#[derive(Debug, Args)]
-struct SolverArgs {
-    /// The solver's program; if left out, `cvc5` on the search path
-    #[arg(long, value_name = "PROGRAM")]
-    solver: Option<PathBuf>,
-    /// How many seconds it may take in all; what is open by then is not proved
-    #[arg(long, value_name = "SECONDS", default_value = "120")]
-    timeout: u64,
-}
-
-impl SolverArgs {
-    fn find(&self) -> Result<(Solver, Limits), SolverError> {
-        let limits = Limits {
-            whole: Duration::from_secs(self.timeout),
-            ..Limits::default()
-        };
-        Ok((Solver::find(self.solver.as_deref())?, limits))
-    }
 }
 
 /// Why a command could not do its work; its text says what to do.
@@ -189,11 +169,11 @@ fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Error> {
             json,
         } => {
             let snapshot = Snapshot::load(&folder.dir)?;
-            let (solver, limits) = solver.find()?;
             let options = Options {
-                limits,
+                limits: solver.limits(),
                 ..Options::default()
             };
+            let solver = solver.find(None)?;
             let proofs = prove(&snapshot, None, &solver, &options, &SystemClock::start());
             if *json {
                 writeln!(
@@ -210,9 +190,9 @@ fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::Diff { old, new, solver } => {
             let before = revision::load(old, &OsEntropy)?;
             let after = revision::load(new, &OsEntropy)?;
-            let (solver, limits) = solver.find()?;
+            let limits = solver.limits();
             let clock = SystemClock::start();
-            let diff = widens(&before, &after, &solver, limits, &clock)?;
+            let diff = widens(&before, &after, &solver.find(None)?, limits, &clock)?;
             let roles = roles(&before, &after, clock.now())?;
             write!(out, "{}{roles}", diff.report())?;
             if diff.is_wider() {

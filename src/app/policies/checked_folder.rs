@@ -7,7 +7,7 @@ use crate::settings::keys::Keys;
 use crate::settings::{PolicyStart, Requirement, Settings};
 use charter_authz::folder::Folder;
 use charter_domain::clock::Clock;
-use charter_policy::gates::{self, Demand, Job, Kept};
+use charter_policy::gates::{self, CheckRequest, Demand, Kept};
 use charter_store::Store;
 
 use super::accepted::{AcceptedStore, Last};
@@ -91,8 +91,8 @@ impl Policies {
     }
 
     /// A check of the folder for itself.
-    pub(super) fn job(&self, folder: &Folder) -> Job {
-        Job {
+    pub(super) fn job(&self, folder: &Folder) -> CheckRequest {
+        CheckRequest {
             dir: self.dir.clone(),
             candidate: folder.files().clone(),
             live: None,

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use charter_authz::folder::Folder;
-use charter_policy::gates::{Gate, Job, Verdict};
+use charter_policy::gates::{CheckRequest, Gate, Verdict};
 use charter_policy::stop::StopJob;
 use charter_policy::{limits, solver};
 
@@ -67,7 +67,7 @@ impl Checker {
 
     /// Leads a candidate through the gates, for as long as the job may take. A check that does not
     /// come to its end is a refusal.
-    pub(super) async fn check(&self, job: &Job) -> Verdict {
+    pub(super) async fn check(&self, job: &CheckRequest) -> Verdict {
         match self.within(job.time, &[], job).await {
             Ok(verdict) => verdict,
             Err(reason) => unfinished(reason),
@@ -210,7 +210,7 @@ mod tests {
         fs::write(&program, script).expect("a script");
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
         let time = Duration::from_secs(3);
-        let job = Job {
+        let job = CheckRequest {
             dir: dir.path().to_owned(),
             candidate: Files::default(),
             live: None,

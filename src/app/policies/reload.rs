@@ -15,7 +15,7 @@ use charter_authz::folder::{Files, Folder};
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::Shadow;
 use charter_http::state::State;
-use charter_policy::gates::{Demand, Gate, Job, Verdict};
+use charter_policy::gates::{CheckRequest, Demand, Gate, Verdict};
 
 use super::checked_folder::Policies;
 use super::promise::Promise;
@@ -283,7 +283,7 @@ impl Reloader {
         let Ok(folder) = Folder::of_files(&self.policies.dir, self.live.clone()) else {
             return;
         };
-        let job = Job {
+        let job = CheckRequest {
             live: None,
             is_stop: true,
             hold_widening: false,
@@ -292,7 +292,7 @@ impl Reloader {
         self.check(Subject::InForce, job);
     }
 
-    fn check(&mut self, of: Subject, job: Job) {
+    fn check(&mut self, of: Subject, job: CheckRequest) {
         let policies = Arc::clone(&self.policies);
         self.checking = Some(Checking {
             of,
@@ -301,7 +301,7 @@ impl Reloader {
         });
     }
 
-    fn job(&self, folder: &Folder, approved: bool) -> Job {
+    fn job(&self, folder: &Folder, approved: bool) -> CheckRequest {
         let mut job = self.policies.job(folder);
         job.live = Some(self.live.clone());
         if approved {

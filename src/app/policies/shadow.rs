@@ -7,7 +7,7 @@ use charter_authz::folder::{Files, Folder};
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::Shadow;
 use charter_http::state::State;
-use charter_policy::gates::{Demand, Job};
+use charter_policy::gates::{CheckRequest, Demand};
 
 use super::checked_folder::Policies;
 use super::read::behind;
@@ -103,8 +103,8 @@ impl ShadowFolder {
     }
 
     /// No gate but loading.
-    fn job(&self, folder: &Folder) -> Job {
-        Job {
+    fn job(&self, folder: &Folder) -> CheckRequest {
+        CheckRequest {
             dir: self.dir.clone(),
             tests: Demand::No,
             proofs: Demand::No,

@@ -9,7 +9,7 @@ use charter_authz::engine::{Health, Refused};
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp::Timestamp;
-use charter_policy::gates::{Demand, Job, Verdict, how_to_approve};
+use charter_policy::gates::{CheckRequest, Demand, Verdict, how_to_approve};
 use charter_store::{NewPolicyRevision, TakenAs};
 
 use super::super::StartError;
@@ -224,7 +224,7 @@ impl Policies {
         folder: &Folder,
         last: &Last,
         approved: bool,
-    ) -> Result<Job, String> {
+    ) -> Result<CheckRequest, String> {
         let mut job = self.job(folder);
         // Nobody is served worse by a start that takes longer, as on a busy machine.
         job.time = job.time.max(START_TIMEOUT);

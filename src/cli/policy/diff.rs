@@ -12,13 +12,13 @@ use super::super::operator::SettingsArgs;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
 use super::broken;
-use super::solver::SolverArgs;
 use charter_domain::clock::{Clock as _, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_domain::progress::Progress;
 use charter_policy::diff::revision::{self, RevisionError};
 use charter_policy::diff::{DiffError, roles, widens};
 use charter_policy::named;
+use charter_policy::solver_args::SolverArgs;
 
 /// If anything is wider, or may be.
 const WIDER: u8 = 3;
@@ -59,7 +59,10 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
         (Err(error), _) | (_, Err(error)) => return Err(Error::Policies(error.to_string())),
     };
     let progress = Progress::default();
-    let solver = args.solver.find(&settings)?.watched_by(&progress);
+    let solver = args
+        .solver
+        .find(settings.solver.as_deref())?
+        .watched_by(&progress);
     let limits = args.solver.limits();
     let clock = SystemClock::start();
     let failed = |error: DiffError| Error::Policies(error.to_string());

@@ -32,7 +32,7 @@ pub(super) fn run(args: &GateArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
         let job: StopJob = serde_json::from_reader(input)?;
         serde_json::to_writer(&mut *out, &job.stops())?;
     } else {
-        let job: gates::Job = serde_json::from_reader(input)?;
+        let job: gates::CheckRequest = serde_json::from_reader(input)?;
         serde_json::to_writer(&mut *out, &gates::run(&job, &SystemClock::start()))?;
     }
     out.flush()?;

@@ -14,7 +14,6 @@ mod manifest;
 mod prove;
 mod replay;
 mod revision;
-mod solver;
 mod test;
 mod verify_log;
 

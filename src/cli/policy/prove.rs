@@ -11,12 +11,12 @@ use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
 use super::broken;
 use super::folder::FolderArgs;
-use super::solver::SolverArgs;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
 use charter_domain::progress::Progress;
 use charter_policy::analysis::{Options, prove};
 use charter_policy::named;
+use charter_policy::solver_args::SolverArgs;
 
 /// Prove that a folder keeps its invariants, that no policy can fail and that each can match
 #[derive(Debug, Args)]
@@ -49,7 +49,10 @@ pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Err
         (Err(error), _) | (_, Err(error)) => return broken::report(&error, args.output.json, out),
     };
     let progress = Progress::default();
-    let solver = args.solver.find(&settings)?.watched_by(&progress);
+    let solver = args
+        .solver
+        .find(settings.solver.as_deref())?
+        .watched_by(&progress);
     let options = Options {
         limits: args.solver.limits(),
         shadows: args.shadows,

@@ -6,8 +6,9 @@ use cedar_policy_symcc::Env;
 
 use super::findings::{Claim, Finding, Verdict, not_proved, not_reproduced};
 use super::observations::{Observations, are_whole};
-use super::subject::{Subject, set};
+use super::subject::Subject;
 use crate::counterexample::{self, Counterexample, lacks_something};
+use crate::policy_set::set;
 use crate::request_type::RequestType;
 use crate::solver::{Answer, Question, Session};
 

@@ -7,8 +7,9 @@ use cedar_policy::{Effect, Policy};
 
 use super::findings::{Shadow, ShadowedBy};
 use super::observations::Observations;
-use super::subject::{Subject, set};
+use super::subject::Subject;
 use crate::counterexample::Named;
+use crate::policy_set::set;
 use crate::request_type::RequestType;
 use crate::solver::{Answer, Question, Session};
 

@@ -1,6 +1,6 @@
 //! The policy set that is looked at, with what was seen of it before.
 
-use cedar_policy::{Effect, Policy, PolicySet};
+use cedar_policy::{Effect, Policy};
 
 use super::invariants::ToProve;
 use super::known::{Key, Known, hash};
@@ -62,9 +62,4 @@ impl<'a> Subject<'a> {
 /// The name of a policy's text.
 pub(super) fn name_of(policy: &Policy) -> Key {
     hash(&[&policy.to_cedar().unwrap_or_else(|| policy.to_string())])
-}
-
-/// A set of some policies.
-pub(super) fn set<'p>(policies: impl IntoIterator<Item = &'p Policy>) -> Result<PolicySet, String> {
-    PolicySet::from_policies(policies.into_iter().cloned()).map_err(|error| error.to_string())
 }

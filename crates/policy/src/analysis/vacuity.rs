@@ -5,8 +5,9 @@
 
 use super::findings::{Claim, Finding, Verdict};
 use super::observations::{Observations, are_whole};
-use super::subject::{Subject, set};
+use super::subject::Subject;
 use crate::counterexample::{self, World, lacks_something};
+use crate::policy_set::set;
 use crate::request_type::RequestType;
 use crate::solver::{Answer, DOES_NOT_REPRODUCE, Question, Reason, Session, out_of_time};
 use cedar_policy::{

@@ -13,6 +13,7 @@ use cedar_policy_symcc::{CompiledPolicySet, Env};
 
 use super::changes::{Change, Example};
 use crate::counterexample::{self, Counterexample, Named, lacks_something};
+use crate::policy_set::set;
 use crate::request_type::{RequestType, permit_all};
 use crate::served::{self, Served};
 use crate::solver::Question::Implies;
@@ -193,10 +194,6 @@ impl<'a> Half<'a> {
     fn set(&self) -> Result<PolicySet, String> {
         set(self.all.iter().copied())
     }
-}
-
-fn set<'p>(policies: impl IntoIterator<Item = &'p Policy>) -> Result<PolicySet, String> {
-    PolicySet::from_policies(policies.into_iter().cloned()).map_err(|error| error.to_string())
 }
 
 /// Does `to` allow what `from` does not?

@@ -14,8 +14,8 @@ use cedar_policy_symcc::{CedarSymCompiler, Env};
 use super::Question;
 use super::process::Process;
 
-/// Cedar's encoder recurses.
-const STACK_BYTES: usize = 64 * 1024 * 1024;
+/// Of a thread that compiles policies to formulas: Cedar's typechecker, compiler and encoder recurse.
+pub(super) const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// What came of a question.
 pub(super) type Asked = Result<Option<Env>, Failed>;

@@ -3,10 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use super::asker::STACK_BYTES;
 use super::{Budget, Reason, Session};
-
-/// Cedar's typechecker and compiler recurse.
-const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// What became of the work.
 pub(crate) struct Spread<T> {

@@ -1,17 +1,15 @@
-//! The solver that a subcommand asks.
+//! The solver that a command asks, as arguments.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
-use super::super::Error;
-use crate::settings::Policies;
-use charter_policy::solver::{Limits, Solver};
+use super::solver::{Limits, Solver, SolverError};
 
 /// Which solver, and how long.
 #[derive(Debug, Args)]
-pub(super) struct SolverArgs {
+pub struct SolverArgs {
     /// The solver's program; if left out, `policies.solver` of the settings, else `cvc5` on the search path
     #[arg(long, value_name = "PROGRAM")]
     solver: Option<PathBuf>,
@@ -21,12 +19,18 @@ pub(super) struct SolverArgs {
 }
 
 impl SolverArgs {
-    pub(super) fn find(&self, settings: &Policies) -> Result<Solver, Error> {
-        let program = self.solver.as_deref().or(settings.solver.as_deref());
-        Ok(Solver::find(program)?)
+    /// The solver that is named here, else that of the settings, else the one on the search path.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it does not answer.
+    pub fn find(&self, of_settings: Option<&Path>) -> Result<Solver, SolverError> {
+        Solver::find(self.solver.as_deref().or(of_settings))
     }
 
-    pub(super) fn limits(&self) -> Limits {
+    /// The solver's limits.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
         Limits {
             whole: Duration::from_secs(self.timeout),
             ..Limits::default()
