@@ -10,6 +10,7 @@ pub mod error;
 mod key_file;
 pub mod keys;
 mod layers;
+mod mail;
 mod reader;
 mod sections;
 #[cfg(test)]

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use secrecy::SecretString;
-use url::{Host, Url};
+use url::Url;
 
 use super::layers::SettingsSources;
 use super::reader::Reader;
 use super::values::{
-    Database, Log, LogFormat, LoggedRequests, Mail, Policies, PolicyStart, Portal, RateLimit,
-    RateLimits, Replay, ReplayStore, Requirement, Server, Settings, Signing, Telemetry,
+    Database, Log, LogFormat, LoggedRequests, Policies, PolicyStart, Portal, RateLimit, RateLimits,
+    Replay, ReplayStore, Requirement, Server, Settings, Signing, Telemetry,
 };
-use super::{budgets, decisions, keys};
+use super::{budgets, decisions, keys, mail};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -50,7 +50,7 @@ pub(super) fn read(reader: &mut Reader) -> Settings {
         log: log(reader),
         telemetry: telemetry(reader),
         portal: portal(reader),
-        mail: mail(reader),
+        mail: mail::read(reader),
         sources: SettingsSources::default(),
         sync_within: reader.duration("sync_within", TENTH..=5 * MINUTE),
         data_dir,
@@ -295,59 +295,6 @@ fn portal(reader: &mut Reader) -> Portal {
         forgot_password_per_hour: reader.number("portal.forgot_password_per_hour", 0..=MOST_TRIES),
         unverified_expire_after: reader.duration("portal.unverified_expire_after", DAY..=366 * DAY),
         hashes_at_once: reader.number("portal.hashes_at_once", 0..=256),
-    }
-}
-
-fn mail(reader: &mut Reader) -> Mail {
-    let from = reader.parsed("mail.from", String::new(), |text| Ok(text.to_owned()));
-    let smtp_url = reader.parsed("mail.smtp_url", None, |text| match text {
-        "" => Ok(None),
-        text => mail_server(text).map(|()| Some(SecretString::from(text))),
-    });
-    if smtp_url.is_some() && from.is_empty() {
-        reader.disagreement(
-            "mail.from",
-            "is needed when `mail.smtp_url` is set: give an address that the server may send from",
-        );
-    }
-    let helo = reader.parsed("mail.helo", None, |text| match text {
-        "" => Ok(None),
-        text => host_name(text).map(Some),
-    });
-    Mail {
-        from,
-        helo,
-        smtp_url,
-    }
-}
-
-fn host_name(text: &str) -> Result<String, String> {
-    match Host::parse(text) {
-        Ok(Host::Domain(name)) => Ok(name),
-        Ok(Host::Ipv4(_) | Host::Ipv6(_)) | Err(_) => Err(format!(
-            "`{text}` is not the name of a host: write one such as `charter.example.com`"
-        )),
-    }
-}
-
-/// Under TLS from the start, or under a STARTTLS that nobody can strip; without only to this machine.
-fn mail_server(text: &str) -> Result<(), String> {
-    // The text may hold a password: it is not shown.
-    let wrong = "expected `smtps://USER:PASSWORD@HOST` (TLS) or `smtp://USER:PASSWORD@HOST:587?tls=required` (STARTTLS)";
-    let url = Url::parse(text).map_err(|_| wrong.to_owned())?;
-    let host = url.host_str().ok_or_else(|| wrong.to_owned())?;
-    let is_here = host == "localhost"
-        || host
-            .trim_matches(['[', ']'])
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback());
-    match (url.scheme(), url.query()) {
-        ("smtps", None) | ("smtp", Some("tls=required")) => Ok(()),
-        ("smtp", None) if is_here => Ok(()),
-        ("smtp", _) => Err(format!(
-            "{wrong}: mail does not leave this machine in the clear"
-        )),
-        _ => Err(wrong.to_owned()),
     }
 }
 

@@ -1,0 +1,60 @@
+//! `[mail]`: which server sends, and in whose name.
+
+use secrecy::SecretString;
+use url::{Host, Url};
+
+use super::reader::Reader;
+use super::values::Mail;
+
+pub(super) fn read(reader: &mut Reader) -> Mail {
+    let from = reader.parsed("mail.from", String::new(), |text| Ok(text.to_owned()));
+    let smtp_url = reader.parsed("mail.smtp_url", None, |text| match text {
+        "" => Ok(None),
+        text => mail_server(text).map(|()| Some(SecretString::from(text))),
+    });
+    if smtp_url.is_some() && from.is_empty() {
+        reader.disagreement(
+            "mail.from",
+            "is needed when `mail.smtp_url` is set: give an address that the server may send from",
+        );
+    }
+    let helo = reader.parsed("mail.helo", None, |text| match text {
+        "" => Ok(None),
+        text => host_name(text).map(Some),
+    });
+    Mail {
+        from,
+        helo,
+        smtp_url,
+    }
+}
+
+fn host_name(text: &str) -> Result<String, String> {
+    match Host::parse(text) {
+        Ok(Host::Domain(name)) => Ok(name),
+        Ok(Host::Ipv4(_) | Host::Ipv6(_)) | Err(_) => Err(format!(
+            "`{text}` is not the name of a host: write one such as `charter.example.com`"
+        )),
+    }
+}
+
+/// Under TLS from the start, or under a STARTTLS that nobody can strip; without only to this machine.
+fn mail_server(text: &str) -> Result<(), String> {
+    // The text may hold a password: it is not shown.
+    let wrong = "expected `smtps://USER:PASSWORD@HOST` (TLS) or `smtp://USER:PASSWORD@HOST:587?tls=required` (STARTTLS)";
+    let url = Url::parse(text).map_err(|_| wrong.to_owned())?;
+    let host = url.host_str().ok_or_else(|| wrong.to_owned())?;
+    let is_here = host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback());
+    match (url.scheme(), url.query()) {
+        ("smtps", None) | ("smtp", Some("tls=required")) => Ok(()),
+        ("smtp", None) if is_here => Ok(()),
+        ("smtp", _) => Err(format!(
+            "{wrong}: mail does not leave this machine in the clear"
+        )),
+        _ => Err(wrong.to_owned()),
+    }
+}
