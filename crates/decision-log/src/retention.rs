@@ -85,8 +85,13 @@ pub(super) fn prune(written: &Files) {
     };
     let oldest = written.oldest;
     for file in files.iter().filter(|file| file.number < oldest) {
-        let _ = std::fs::remove_file(Index::path_of(&file.path));
-        match std::fs::remove_file(&file.path) {
+        // The index first: while its file is there, the next round finds both.
+        let index = std::fs::remove_file(Index::path_of(&file.path));
+        let index = index.or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        });
+        match index.and_then(|()| std::fs::remove_file(&file.path)) {
             Ok(()) => {
                 tracing::info!(target: "decisions", file = file.name(), oldest, "an old decision file was deleted");
             }

@@ -2,7 +2,6 @@
 //! event that recorded it, so whoever can write to the database cannot make one up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sea_orm::sea_query::OnConflict;
@@ -377,10 +376,5 @@ async fn insert_texts<'f>(
 }
 
 fn digest(bytes: &[u8]) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    hex::encode(Sha256::digest(bytes))
 }

@@ -5,7 +5,6 @@ mod layout;
 mod read;
 mod stray;
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -144,10 +143,5 @@ fn digest<'a>(files: impl Iterator<Item = (&'a String, &'a Arc<str>)>) -> String
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    let mut hex = String::with_capacity(64);
-    for byte in hash.finalize() {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    hex::encode(hash.finalize())
 }
