@@ -8,10 +8,6 @@
     reason = "a benchmark that cannot prepare has nothing to measure, and measures real time"
 )]
 
-#[expect(dead_code, reason = "tests need more of it")]
-#[path = "../tests/it/policy_world.rs"]
-mod policy_world;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +25,7 @@ use charter_domain::entropy::OsEntropy;
 use charter_domain::permission::Permission;
 use charter_domain::progress::Progress;
 use charter_policy::replay::{Earlier, Mode, replay};
-use policy_world::{Tenant, address, shipped};
+use test_support::policy_world::{Tenant, address, shipped};
 
 const DECISIONS: u32 = 300_000;
 const TENANTS: u32 = 200;

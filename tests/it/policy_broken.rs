@@ -10,10 +10,10 @@ use charter_domain::entropy::OsEntropy;
 use charter_policy::diff::revision;
 use serde_json::Value;
 use tempfile::TempDir;
+use test_support::policy_world::{copy, shipped, whole_copy_of_shipped};
+use test_support::process::Home;
 
-use crate::endurance::charter::Home;
 use crate::policy_diff::git;
-use crate::policy_world::{copy, shipped, whole_copy_of_shipped};
 
 const POLICY: &str = "@id(\"extra\")\nforbid (principal is User, action, resource) when { !principal.email_verified };\n";
 

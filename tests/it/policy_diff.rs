@@ -13,10 +13,9 @@ use charter_domain::permission::Permission;
 use charter_policy::diff::{Diff, Direction, revision, widens};
 use charter_policy::solver::{Limits, Solver};
 use tempfile::TempDir;
-
-use crate::endurance::charter::Home;
-use crate::policy_solver::{Edited, limits, played, solver};
-use crate::policy_world::{copy, shipped};
+use test_support::policy_solver::{Edited, limits, played, solver};
+use test_support::policy_world::{copy, shipped};
+use test_support::process::Home;
 
 pub(crate) fn diff(old: &Snapshot, new: &Snapshot, solver: &Solver) -> Diff {
     widens(old, new, solver, limits(), &SystemClock::start()).expect("a comparison")

@@ -4,9 +4,9 @@
 use charter_authz::snapshot::Snapshot;
 use charter_policy::diff::{Diff, Direction};
 use charter_policy::solver::Solver;
+use test_support::policy_solver::{Edited, solver};
 
 use crate::policy_diff::{changed, diff, from_shipped};
-use crate::policy_solver::{Edited, solver};
 
 const READS_AND_WRITES: &str = "action \"reads\", \"writes\";";
 

@@ -7,13 +7,11 @@ use std::sync::Arc;
 
 use cedar_policy::{Entities, Request};
 use charter_authz::snapshot::Snapshot;
-use charter_domain::clock::{Clock, SystemClock};
 use charter_policy::explain::{Explanation, explain};
 use charter_policy::written_request;
 use miette::NamedSource;
 use serde_json::{Value, json};
-
-use crate::policy_world::{copy_of_shipped, shipped};
+use test_support::policy_world::{copy_of_shipped, shipped};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_charter");
 const ORGANIZATION: &str = "org-00000000000000000000000001";
@@ -281,46 +279,4 @@ fn the_command_prints_text_and_json() {
         err.contains("the schema does not let this be asked"),
         "{err}"
     );
-}
-
-/// Prints how long explaining takes; a figure, not a promise.
-#[test]
-#[ignore = "measures"]
-fn explaining_takes_milliseconds() {
-    let clock = SystemClock::start();
-    let measure = |what: &str, snapshot: &Snapshot, question: &Value| {
-        let (request, entities) = inputs(snapshot, question);
-        let mut times: Vec<_> = (0..21)
-            .map(|_| {
-                let began = clock.monotonic();
-                std::hint::black_box(explain(snapshot, &request, &entities));
-                clock.monotonic().saturating_sub(began)
-            })
-            .collect();
-        times.sort();
-        println!("{what}: median {:?}, worst {:?}", times[10], times[20]);
-    };
-    let denied = person("member", "organizations:UpdateOrganization", true);
-    measure("shipped", &shipped_snapshot(), &denied);
-    let many: Vec<String> = (0..10_000)
-        .map(|number| {
-            format!(
-                "@id(\"grant.{number}\") permit (principal == User::\"user-{number:026}\", \
-                 action == Action::\"organizations:UpdateOrganization\", resource) \
-                 when {{ resource.plan_tier == \"pro\" }};"
-            )
-        })
-        .collect();
-    let folder = copy_of_shipped();
-    for (number, lines) in many.chunks(4_000).enumerate() {
-        fs::write(
-            folder.path().join(format!("many{number}.cedar")),
-            lines.join("\n"),
-        )
-        .expect("written");
-    }
-    let snapshot = Snapshot::load(folder.path()).expect("a good folder");
-    measure("10,000 on one action", &snapshot, &denied);
-    let other = person("member", "organizations:DeactivateOrganization", true);
-    measure("10,000, another action", &snapshot, &other);
 }

@@ -6,8 +6,7 @@ use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
 use charter_policy::analysis::{Options, Proofs, Verdict, prove};
 use charter_policy::solver::{Limits, Solver};
-
-use crate::policy_solver::{Edited, limits, solver};
+use test_support::policy_solver::{Edited, limits, solver};
 
 /// Divisions take the solver seconds.
 fn proofs(snapshot: &Snapshot, solver: &Solver) -> Proofs {

@@ -13,8 +13,7 @@ use charter_policy::analysis::{Options, prove_for_gate};
 use charter_policy::solver::{self, Solver};
 use secrecy::SecretSlice;
 use tempfile::TempDir;
-
-use crate::policy_solver::{Edited, limits, played, solver};
+use test_support::policy_solver::{Edited, limits, played, solver};
 
 #[test]
 fn what_was_proved_needs_no_solver_again_unless_anything_changed() {
@@ -242,7 +241,7 @@ struct Passing(std::sync::atomic::AtomicU64);
 
 impl charter_domain::clock::Clock for Passing {
     fn now(&self) -> charter_domain::timestamp::Timestamp {
-        crate::policy_world::now()
+        test_support::policy_world::now()
     }
 
     fn monotonic(&self) -> std::time::Duration {

@@ -2,8 +2,7 @@
 //! asks, or denies because a forbid fails, breaks nothing.
 
 use charter_policy::analysis::{Claim, Proofs};
-
-use crate::policy_solver::{Edited, proofs, solver};
+use test_support::policy_solver::{Edited, proofs, solver};
 
 /// What is found of the shipped folder with one more invariant for each condition.
 fn with_invariants(conditions: &[&str]) -> Option<Proofs> {

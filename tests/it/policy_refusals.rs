@@ -9,11 +9,10 @@ use charter_authz::snapshot::Snapshot;
 use charter_domain::permission::Permission;
 use charter_policy::test;
 use serde_json::json;
-
-use crate::on_both_engines;
-use crate::policy_world::{Tenant, ask, copy_of_shipped, whole_copy_of_shipped};
-use crate::service::{Persona, Service, TeamRole};
-use crate::services::TestDatabase;
+use test_support::on_both_engines;
+use test_support::policy_world::{Tenant, ask, copy_of_shipped, whole_copy_of_shipped};
+use test_support::service::{Persona, Service, TeamRole};
+use test_support::services::TestDatabase;
 
 on_both_engines!(a_client_is_told_what_the_policy_says);
 

@@ -4,9 +4,8 @@ use std::process::Command;
 
 use charter_policy::diff::{RoleChanges, roles};
 use serde_json::Value;
-
-use crate::policy_solver::{Edited, solver};
-use crate::policy_world::{now, shipped};
+use test_support::policy_solver::{Edited, solver};
+use test_support::policy_world::{now, shipped};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_charter");
 

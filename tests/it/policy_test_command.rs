@@ -10,8 +10,7 @@ use charter_authz::snapshot::Snapshot;
 use charter_policy::test::{self, TestReport};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-use crate::policy_world::shipped;
+use test_support::policy_world::shipped;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_charter");
 

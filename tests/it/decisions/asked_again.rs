@@ -10,11 +10,11 @@ use charter_domain::permission::Permission;
 use charter_domain::progress::Progress;
 use charter_policy::replay::{Earlier, Mode, Outcome, replay};
 use serde_json::Value;
+use test_support::policy_world::{Tenant, copy_of_shipped, shipped};
+use test_support::process::Home;
 
 use super::files;
 use super::stand_alone::Bench;
-use crate::endurance::charter::Home;
-use crate::policy_world::{Tenant, copy_of_shipped, shipped};
 
 /// A log of every permission asked by everybody about everything, here and elsewhere.
 fn everything() -> Bench {
@@ -158,7 +158,7 @@ fn what_was_only_asked_about_is_counted_apart() {
 }
 
 /// The exit code and output of a replay of this log against a candidate.
-fn replayed(bench: &Bench, candidate: &std::path::Path) -> crate::endurance::charter::Outcome {
+fn replayed(bench: &Bench, candidate: &std::path::Path) -> test_support::process::Outcome {
     let (log, folder) = (bench.dir(), candidate.display().to_string());
     let log = log.display().to_string();
     Home::new().run(&["policy", "replay", &log, "--policies", &folder])

@@ -7,10 +7,10 @@ use std::time::Duration;
 use charter_decision_log::{Finding, LogKey, Mask, MaskStyle, verify};
 use charter_domain::permission::Permission;
 use tempfile::TempDir;
+use test_support::choices::Choices;
 
 use super::stand_alone::{Bench, keys};
 use super::{PATIENCE, decisions, files, lines};
-use crate::endurance::Choices;
 
 /// A closed log of some files.
 fn small_log(rotate_bytes: u64, lines: usize) -> Bench {

@@ -11,10 +11,10 @@ use charter_domain::id::DecisionId;
 use charter_domain::permission::Permission;
 use charter_domain::progress::Progress;
 use charter_policy::replay::{Earlier, Mode, replay};
+use test_support::policy_world::shipped;
 
 use super::stand_alone::Bench;
 use super::{PATIENCE, decisions, files, lines};
-use crate::policy_world::shipped;
 
 /// A log that version 0.1.0 wrote, in format 1, under the key of the tests.
 fn of_version_1() -> Bench {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
+use test_support::on_both_services;
+use test_support::service::{Persona, Service};
+use test_support::services::TestDatabase;
 
 use super::stand_alone::Bench;
-use super::{PATIENCE, files};
-use crate::on_both_services;
-use crate::service::{Persona, Service};
-use crate::services::TestDatabase;
+use super::{Logged as _, PATIENCE, files};
 
 const INFO: &str = "/organizations/info";
 

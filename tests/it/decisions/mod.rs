@@ -20,8 +20,7 @@ use std::time::Duration;
 
 use charter_decision_log::{Definitions, Line};
 use serde_json::Value;
-
-use crate::service::Service;
+use test_support::service::Service;
 
 /// Longer than any write takes: reaching it is a failure.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -86,22 +85,29 @@ impl<'a> OutOfReach<'a> {
     }
 }
 
-impl Service {
-    /// Where its log is.
-    fn log_dir(&self) -> PathBuf {
-        self.directory().join("decisions")
-    }
+/// The decision log of a running service.
+trait Logged {
+    /// Where it is.
+    fn log_dir(&self) -> PathBuf;
 
-    /// The decisions that it has taken so far.
-    fn logged(&self) -> Vec<Value> {
-        assert!(self.state().decisions.flush(PATIENCE), "not written");
-        decisions(&self.log_dir())
-    }
+    /// The decisions taken so far.
+    fn logged(&self) -> Vec<Value>;
 
     /// The recorded decision of that id.
     #[track_caller]
     fn logged_as(&self, id: &str) -> Value {
         let found = self.logged().into_iter().find(|line| line["id"] == id);
         found.unwrap_or_else(|| panic!("`{id}` is not in the log"))
+    }
+}
+
+impl Logged for Service {
+    fn log_dir(&self) -> PathBuf {
+        self.directory().join("decisions")
+    }
+
+    fn logged(&self) -> Vec<Value> {
+        assert!(self.state().decisions.flush(PATIENCE), "not written");
+        decisions(&self.log_dir())
     }
 }

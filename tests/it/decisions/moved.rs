@@ -3,11 +3,11 @@
 use std::fs;
 
 use charter_decision_log::Finding;
+use test_support::service::{Persona, Service};
+use test_support::services::TestDatabase;
 
 use super::stand_alone::Bench;
-use super::{PATIENCE, decisions, files};
-use crate::service::{Persona, Service};
-use crate::services::TestDatabase;
+use super::{Logged as _, PATIENCE, decisions, files};
 
 /// What is done to the log.
 type Harm = fn(&Bench);

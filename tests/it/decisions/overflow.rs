@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use charter_decision_log::{NotRecorded, Overflow};
 use charter_domain::permission::Permission;
+use test_support::service::{Persona, Service};
+use test_support::services::TestDatabase;
 
 use super::stand_alone::Bench;
-use super::{OutOfReach, PATIENCE, decisions, lines};
-use crate::service::{Persona, Service};
-use crate::services::TestDatabase;
+use super::{Logged as _, OutOfReach, PATIENCE, decisions, lines};
 
 /// Every line needs a file of its own, which cannot be made while the directory is out of reach.
 fn stuck(overflow: Overflow) -> Bench {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use charter_budgets::{Budgets, Resource, Share};
 use charter_decision_log::Via;
 use charter_domain::permission::Permission;
+use test_support::service::{Persona, Service};
+use test_support::services::TestDatabase;
 
 use super::stand_alone::Bench;
-use super::{PATIENCE, decisions, lines};
-use crate::service::{Persona, Service};
-use crate::services::TestDatabase;
+use super::{Logged as _, PATIENCE, decisions, lines};
 
 fn sampled() -> Bench {
     let mut bench = Bench::new();

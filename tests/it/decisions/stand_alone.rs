@@ -19,9 +19,8 @@ use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::permission::Permission;
 use tempfile::TempDir;
-
-use crate::policy_world::{Tenant, address, shipped};
-use crate::service::TestClock;
+use test_support::policy_world::{Tenant, address, shipped};
+use test_support::service::TestClock;
 
 /// A directory with a log in it, its key, its policies and its clock.
 pub(super) struct Bench {

@@ -11,9 +11,8 @@ use charter_authz::folder::Folder;
 use charter_policy::gates::check_manifest;
 use charter_policy::manifest::Manifest;
 use tempfile::TempDir;
-
-use crate::policy_world::whole_copy_of_shipped;
-use crate::service::Service;
+use test_support::policy_world::whole_copy_of_shipped;
+use test_support::service::Service;
 
 use super::{in_force, live, serve, sound, until};
 

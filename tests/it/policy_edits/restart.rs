@@ -6,10 +6,9 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use charter_authz::folder::Folder;
-
-use crate::endurance::charter::{Charter, Home, Outcome};
-use crate::policy_solver::solver;
-use crate::policy_world::whole_copy_of_shipped;
+use test_support::policy_solver::solver;
+use test_support::policy_world::whole_copy_of_shipped;
+use test_support::process::{Charter, Home, Outcome};
 
 use super::{STOP, WIDER, until};
 

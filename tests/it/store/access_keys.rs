@@ -13,11 +13,11 @@ use charter_domain::page::KeyOrder;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::timestamp::{self, Timestamp};
 use charter_store::{Error, NewAccount, NewKey, Tenant};
+use test_support::services::TestDatabase;
 
 use super::world::{Organized, World, description, first_page, name, noon};
-use crate::services::TestDatabase;
 
-crate::on_both_engines![
+test_support::on_both_engines![
     a_service_account_has_few_active_keys,
     racing_creations_stay_within_the_limit,
     rotation_hands_over_and_lets_the_old_key_run_out,

@@ -8,10 +8,10 @@ use charter_domain::caller::Scope;
 use charter_domain::page::ResourceOrder;
 use charter_store::NewAccount;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement, TransactionTrait as _};
+use test_support::services::{TestDatabase, connect};
 use tokio::task::JoinSet;
 
 use super::world::{World, first_page, metadata, name};
-use crate::services::{TestDatabase, connect};
 
 fn account() -> NewAccount {
     NewAccount {

@@ -4,9 +4,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use charter_system::lines::LineFile;
+use test_support::services::TestDatabase;
 
 use super::world::World;
-use crate::services::TestDatabase;
 
 async fn changed(world: &World, slug: &str) {
     world.organization(slug).await;

@@ -22,8 +22,7 @@ use charter_domain::timestamp::{self, Timestamp};
 use charter_store::audit_verify::Report;
 use charter_store::{Error, NewKey, NewOrganization, NewServiceAccount, Store, Tenant};
 use serde_json::{Value, json};
-
-use crate::services::TestDatabase;
+use test_support::services::TestDatabase;
 
 /// A clock that moves when it is told to.
 #[derive(Debug)]

@@ -3,9 +3,8 @@
 
 use charter_domain::permission::Permission;
 use serde_json::json;
-
-use crate::on_both_services;
-use crate::service::{Grants, Persona, Request, Service, Signer};
+use test_support::on_both_services;
+use test_support::service::{Grants, Persona, Request, Service, Signer};
 
 on_both_services!(
     what_is_anothers_is_not_there,

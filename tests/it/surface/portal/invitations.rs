@@ -3,10 +3,10 @@
 use charter_authn::users::Refusal;
 use charter_domain::email::EmailAddress;
 use serde_json::{Value, json};
+use test_support::on_both_services;
+use test_support::service::{PASSWORD, Person, Persona, Request, Service, TeamRole, Tenant};
 
 use super::{ORGANIZATION, TEAM};
-use crate::on_both_services;
-use crate::service::{PASSWORD, Person, Persona, Request, Service, TeamRole, Tenant};
 
 on_both_services!(
     open_ones_are_listed_and_withdrawn,
