@@ -6,7 +6,7 @@ use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 
 use super::stand_alone::Bench;
-use super::{PATIENCE, files};
+use super::{WAIT_TIMEOUT, files};
 use crate::on_both_services;
 use crate::service::{Persona, Service};
 use crate::services::TestDatabase;
@@ -152,7 +152,7 @@ fn a_decision_is_found_whenever_it_was_written() {
     let reader = bench.acme.program(&[], &["organizations:GetOrganization"]);
     let decide = || {
         let decided = bench.decide(&log, &reader, Permission::GetOrganization);
-        assert!(log.recorder().flush(PATIENCE));
+        assert!(log.recorder().flush(WAIT_TIMEOUT));
         decided.expect("on record").id
     };
     let mut ids = Vec::new();

@@ -24,7 +24,7 @@ use serde_json::Value;
 use crate::service::Service;
 
 /// Longer than any write takes: reaching it is a failure.
-const PATIENCE: Duration = Duration::from_mins(1);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The files of a log, oldest first.
 fn files(dir: &Path) -> Vec<PathBuf> {
@@ -94,7 +94,7 @@ impl Service {
 
     /// The decisions that it has taken so far.
     fn logged(&self) -> Vec<Value> {
-        assert!(self.state().decisions.flush(PATIENCE), "not written");
+        assert!(self.state().decisions.flush(WAIT_TIMEOUT), "not written");
         decisions(&self.log_dir())
     }
 

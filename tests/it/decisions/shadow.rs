@@ -6,7 +6,7 @@ use charter_authz::snapshot::Snapshot;
 use charter_domain::permission::Permission;
 
 use super::stand_alone::Bench;
-use super::{PATIENCE, decisions};
+use super::{WAIT_TIMEOUT, decisions};
 use crate::policy_world::copy_of_shipped;
 use crate::service::{Persona, Service};
 use crate::services::TestDatabase;
@@ -22,12 +22,12 @@ fn what_it_would_decide_otherwise_is_marked() {
     let shadow = Snapshot::load(folder.path()).expect("policies");
     let log = bench.open_with(Some(shadow));
     bench.fill(&log, 2);
-    assert!(log.recorder().flush(PATIENCE));
+    assert!(log.recorder().flush(WAIT_TIMEOUT));
     fs::write(folder.path().join("more.cedar"), CLOSED).expect("written");
     log.shadow()
         .replace(Some(Snapshot::load(folder.path()).expect("policies")));
     bench.fill(&log, 2);
-    assert!(log.recorder().flush(PATIENCE));
+    assert!(log.recorder().flush(WAIT_TIMEOUT));
     log.shadow().replace(None);
     bench.fill(&log, 2);
     log.close();

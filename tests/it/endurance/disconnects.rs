@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::charter::{Charter, Home};
 use super::ledger::Ledger;
 use super::wire::{Client, Http1, Signed};
-use super::{Choices, PATIENCE};
+use super::{Choices, WAIT_TIMEOUT};
 use crate::services::TestDatabase;
 
 /// What a client saw of its write before it hung up.
@@ -33,7 +33,7 @@ async fn send_and_hang_up(address: SocketAddr, request: &Signed, choices: &mut C
             connection.write(&bytes[..cut]).await;
             return Seen::Cut;
         }
-        1 => PATIENCE,
+        1 => WAIT_TIMEOUT,
         _ => Duration::from_micros(choices.below(15_000).try_into().expect("small")),
     };
     connection.write(&bytes).await;

@@ -23,7 +23,7 @@ mod timing;
 pub(crate) mod wire;
 
 /// Longer than any answer takes: reaching it is a failure.
-const PATIENCE: Duration = Duration::from_mins(1);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Pseudo-random numbers for choices in tests: the same seed, the same choices.
 pub(crate) struct Choices(u64);

@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::PATIENCE;
+use super::WAIT_TIMEOUT;
 
 /// An access key with its secret.
 #[derive(Clone)]
@@ -226,7 +226,7 @@ impl Client {
             }
             Some(answer)
         };
-        tokio::time::timeout(PATIENCE, exchange)
+        tokio::time::timeout(WAIT_TIMEOUT, exchange)
             .await
             .expect("an answer in time")
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::edge::client::{get, send};
-use crate::endurance::PATIENCE;
+use crate::endurance::WAIT_TIMEOUT;
 use crate::endurance::charter::{Charter, Home};
 use crate::endurance::ledger::Ledger;
 use crate::endurance::load::{Load, Outcome};
@@ -147,7 +147,7 @@ pub(super) async fn until_ready(charter: &Charter) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let ready = tokio::time::timeout(PATIENCE, ready).await;
+    let ready = tokio::time::timeout(WAIT_TIMEOUT, ready).await;
     assert!(ready.is_ok(), "it does not become ready again: {said}");
 }
 

@@ -8,7 +8,7 @@ use super::history::{History, recover, until_ready};
 use crate::endurance::charter::{Charter, Home};
 use crate::endurance::load::Load;
 use crate::endurance::wire::Client;
-use crate::endurance::{Choices, PATIENCE};
+use crate::endurance::{Choices, WAIT_TIMEOUT};
 use crate::services::TestDatabase;
 use crate::services::faults::{Call, Fault, How, Plan};
 
@@ -245,7 +245,7 @@ async fn what_could_not_be_synced_is_synced_later() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        let again = tokio::time::timeout(PATIENCE, again).await;
+        let again = tokio::time::timeout(WAIT_TIMEOUT, again).await;
         assert!(again.is_ok(), "{path} is not synced again");
         until_ready(&charter).await;
     }
