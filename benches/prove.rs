@@ -70,7 +70,6 @@ fn main() {
     let edited = copy(&shipped);
     edit(
         edited.path(),
-        "roles.cedar",
         "resource == Role::\"owner\"",
         "resource == Role::\"admin\"",
     );
