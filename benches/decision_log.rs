@@ -29,7 +29,7 @@ use test_support::policy_world::{Tenant, address, shipped};
 
 const DECISIONS: u32 = 300_000;
 const TENANTS: u32 = 200;
-const PATIENCE: Duration = Duration::from_mins(1);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
 fn main() {
     let clock = Arc::new(SystemClock::start());
@@ -42,14 +42,14 @@ fn main() {
     for recorder in [&off, log.recorder()] {
         // Warms up, and writes each principal out once.
         decide(recorder, &snapshot, &principals, &*clock, 10_000);
-        assert!(recorder.flush(PATIENCE), "written");
+        assert!(recorder.flush(WAIT_TIMEOUT), "written");
     }
     let (wall_off, cpu_off) = measured(&clock, || {
         decide(&off, &snapshot, &principals, &*clock, DECISIONS);
     });
     let (wall_on, cpu_on) = measured(&clock, || {
         decide(log.recorder(), &snapshot, &principals, &*clock, DECISIONS);
-        assert!(log.recorder().flush(PATIENCE), "written");
+        assert!(log.recorder().flush(WAIT_TIMEOUT), "written");
     });
     let each = |time: f64| time * 1e6 / f64::from(DECISIONS);
     println!(

@@ -9,7 +9,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use charter_authz::snapshot::Snapshot;
@@ -70,7 +70,6 @@ fn main() {
     let edited = copy(&shipped);
     edit(
         edited.path(),
-        "roles.cedar",
         "resource == Role::\"owner\"",
         "resource == Role::\"admin\"",
     );
@@ -86,22 +85,15 @@ fn main() {
         let old = Snapshot::load(folder.path()).expect("a good folder");
         edit(
             folder.path(),
-            "grants.cedar",
             "@id(\"grant.500\")\npermit",
             "@id(\"grant.500\")\nforbid",
         );
         edit(
             folder.path(),
-            "grants.cedar",
             "\"sa-00000000000000000000000400\"",
             "\"sa-00000000000000000000000007\"",
         );
-        edit(
-            folder.path(),
-            "grants.cedar",
-            "\"203.0.113.44/32\"",
-            "\"203.0.113.0/24\"",
-        );
+        edit(folder.path(), "\"203.0.113.44/32\"", "\"203.0.113.0/24\"");
         compare(
             &format!("1,000 {grants:?}, permits edited"),
             &clock,
@@ -109,12 +101,7 @@ fn main() {
             &old,
             folder.path(),
         );
-        edit(
-            folder.path(),
-            "guardrails.cedar",
-            "!principal.is_active ||",
-            "",
-        );
+        edit(folder.path(), "!principal.is_active ||", "");
         compare(
             &format!("1,000 {grants:?}, and a guard"),
             &clock,
@@ -156,28 +143,13 @@ fn edits_of_5_000(clock: &SystemClock, solver: &Solver, grants: Grants) {
     row("the first time");
     let permit = "@id(\"grant.500\")\npermit";
     let forbid = permit.replace("permit", "forbid");
-    edit(folder.path(), "grants.cedar", permit, &forbid);
+    edit(folder.path(), permit, &forbid);
     row("a permit made a forbid");
-    edit(folder.path(), "grants.cedar", &forbid, permit);
-    edit(
-        folder.path(),
-        "grants.cedar",
-        "@id(\"grant.77\")",
-        "@id(\"edited\")",
-    );
-    edit(
-        folder.path(),
-        "grants.cedar",
-        "203.0.113.44/32",
-        "203.0.113.0/24",
-    );
+    edit(folder.path(), &forbid, permit);
+    edit(folder.path(), "@id(\"grant.77\")", "@id(\"edited\")");
+    edit(folder.path(), "203.0.113.44/32", "203.0.113.0/24");
     let principal = |number: u32| format!("\"sa-{number:026}\"");
-    edit(
-        folder.path(),
-        "grants.cedar",
-        &principal(400),
-        &principal(7),
-    );
+    edit(folder.path(), &principal(400), &principal(7));
     row("permits edited");
 }
 
@@ -206,11 +178,22 @@ fn time<T>(clock: &SystemClock, mut work: impl FnMut() -> T) -> (f64, T) {
     (median.as_secs_f64(), result)
 }
 
-/// Replaces what is there, if it is.
-fn edit(dir: &Path, file: &str, from: &str, to: &str) {
-    let path = dir.join(file);
-    let text = fs::read_to_string(&path).expect("a file");
-    fs::write(path, text.replace(from, to)).expect("a file");
+/// Replaces it in whichever policy file it is, if it is in one.
+fn edit(dir: &Path, from: &str, to: &str) {
+    for path in policy_files(dir) {
+        let text = fs::read_to_string(&path).expect("a file");
+        fs::write(path, text.replace(from, to)).expect("a file");
+    }
+}
+
+fn policy_files(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(dir)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "cedar")
+        })
 }
 
 fn copy(from: &Path) -> TempDir {
@@ -241,12 +224,8 @@ enum Grants {
 fn generated(size: usize, grants: Grants) -> TempDir {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
     let folder = copy(&shipped);
-    for entry in fs::read_dir(folder.path()).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        let is_policies = path
-            .extension()
-            .is_some_and(|extension| extension == "cedar");
-        if is_policies && !path.ends_with("guardrails.cedar") {
+    for path in policy_files(folder.path()) {
+        if !path.ends_with("guardrails.cedar") {
             fs::remove_file(path).expect("a file less");
         }
     }
@@ -264,26 +243,31 @@ fn generated(size: usize, grants: Grants) -> TempDir {
                 && !name.contains("Deactivate")
         })
         .collect();
-    let mut text = String::new();
-    for number in 0..size.saturating_sub(4) {
-        let action = actions.get(number % actions.len()).expect("an action");
-        let written = match grants {
-            Grants::ToPrincipals => writeln!(
-                text,
-                "@id(\"grant.{number}\")\npermit (principal == \
-                 ServiceAccount::\"sa-{number:026}\", action == Action::\"{action}\", resource);"
-            ),
-            Grants::ByPermission => writeln!(
-                text,
-                "@id(\"grant.{number}\")\npermit (principal is ServiceAccount in \
-                 Permission::\"{action}\", action == Action::\"{action}\", resource)\n\
-                 when {{ context.source_ip.isInRange(ip(\"203.0.{}.{}/32\")) }};",
-                113 + number / 250,
-                number % 250
-            ),
-        };
-        written.expect("a string takes any text");
+    let numbers: Vec<usize> = (0..size.saturating_sub(4)).collect();
+    // A file has at most a megabyte.
+    for (part, numbers) in numbers.chunks(1_000).enumerate() {
+        let mut text = String::new();
+        for number in numbers {
+            let action = actions.get(number % actions.len()).expect("an action");
+            let written = match grants {
+                Grants::ToPrincipals => writeln!(
+                    text,
+                    "@id(\"grant.{number}\")\npermit (principal == \
+                     ServiceAccount::\"sa-{number:026}\", action == Action::\"{action}\", resource);"
+                ),
+                Grants::ByPermission => writeln!(
+                    text,
+                    "@id(\"grant.{number}\")\npermit (principal is ServiceAccount in \
+                     Permission::\"{action}\", action == Action::\"{action}\", resource)\n\
+                     when {{ context.source_ip.isInRange(ip(\"203.0.{}.{}/32\")) }};",
+                    113 + number / 250,
+                    number % 250
+                ),
+            };
+            written.expect("a string takes any text");
+        }
+        let path = folder.path().join(format!("grants-{part}.cedar"));
+        fs::write(path, text).expect("a written file");
     }
-    fs::write(folder.path().join("grants.cedar"), text).expect("a written file");
     folder
 }

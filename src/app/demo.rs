@@ -10,7 +10,7 @@ use charter_authn::secrets::password;
 use charter_authn::secrets::password::Workspace;
 use charter_authn::signed::mint::KeyMint;
 use charter_domain::account::Account;
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::caller::Scope;
 use charter_domain::code::random_text;
 use charter_domain::email::EmailAddress;
@@ -120,7 +120,7 @@ async fn make(
     mint: &KeyMint,
     entropy: &dyn Entropy,
     password: &SecretString,
-    by: &Provenance,
+    by: &AuditContext,
 ) -> Result<String, StartError> {
     let (organization, account) = match store.find_organization(SLUG).await {
         Ok(organization) => {
@@ -179,7 +179,7 @@ fn manager() -> Vec<Permission> {
 struct Demo<'a> {
     store: &'a Store,
     mint: &'a KeyMint,
-    by: &'a Provenance,
+    by: &'a AuditContext,
     organization: Organization,
     account: Account,
 }

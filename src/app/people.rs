@@ -40,7 +40,7 @@ const INVITATIONS_PER_HOUR: usize = 30;
 /// Mails that verify an address, to one person beyond the first (contract section 5).
 const VERIFICATIONS_PER_HOUR: usize = 3;
 /// How long a password waits to be hashed; with the wait for its turn, less than a request may take.
-const PATIENCE: Duration = Duration::from_secs(14);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(14);
 
 /// Where clients reach the service.
 pub(super) struct BaseUrl {
@@ -150,7 +150,7 @@ pub(super) fn portal_users(
         tokens: AccessTokens::new(materials(&keys.token), base_url.text.clone())?,
         devices: DeviceKeys::new(keys.refresh.iter().map(|key| *key.expose())),
         successors: SuccessorKeys::new(materials(&keys.refresh)),
-        passwords: PasswordPool::new(at_once, PATIENCE, Arc::clone(shared.entropy))?,
+        passwords: PasswordPool::new(at_once, WAIT_TIMEOUT, Arc::clone(shared.entropy))?,
         links: base_url.links(shared.sealer, shared.clock, shared.entropy),
         limits,
         rates: Arc::clone(shared.rates),

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use charter_authn::signed::mint::KeyMint;
 use charter_domain::access_key::AccessKey;
 use charter_domain::account::Account;
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::caller::Scope;
 use charter_domain::clock::Clock;
 use charter_domain::ip_allowlist::IpAllowlist;
@@ -22,11 +22,11 @@ use super::StartError;
 
 /// Who is on record for what is done on the machine itself.
 #[must_use]
-pub fn operator(clock: &dyn Clock) -> Provenance {
-    Provenance {
+pub fn operator(clock: &dyn Clock) -> AuditContext {
+    AuditContext {
         actor: "operator".to_owned(),
         access_key: None,
-        standing: None,
+        session_guard: None,
         request_id: None,
         policy_digest: None,
         at: clock.now(),
@@ -35,8 +35,8 @@ pub fn operator(clock: &dyn Clock) -> Provenance {
 
 /// Who is on record for what the service does by itself.
 #[must_use]
-pub fn system(clock: &dyn Clock) -> Provenance {
-    Provenance {
+pub fn system(clock: &dyn Clock) -> AuditContext {
+    AuditContext {
         actor: "system".to_owned(),
         ..operator(clock)
     }
@@ -52,7 +52,7 @@ pub async fn service_account(
     account: &Account,
     name: Name,
     permissions: &[Permission],
-    by: &Provenance,
+    by: &AuditContext,
 ) -> Result<ServiceAccount, StartError> {
     let new = NewServiceAccount {
         account_id: account.id,
@@ -77,7 +77,7 @@ pub async fn access_key(
     (organization, account): (&Organization, &Account),
     owner: &ServiceAccount,
     expires_at: Option<Timestamp>,
-    by: &Provenance,
+    by: &AuditContext,
 ) -> Result<(AccessKey, SecretString), StartError> {
     let minted = mint.mint(organization, account)?;
     let new = NewKey {

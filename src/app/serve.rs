@@ -49,19 +49,19 @@ impl Server {
     /// # Errors
     ///
     /// [`StartError::Listen`].
-    pub async fn bind(settings: &Settings) -> Result<Self, StartError> {
+    pub fn bind(settings: &Settings) -> Result<Self, StartError> {
         Ok(Self {
-            main: bind(settings.server.listen).await?,
-            operations: bind(settings.server.ops_listen).await?,
+            main: bind(settings.server.listen)?,
+            operations: bind(settings.server.ops_listen)?,
             base_url: settings.portal.base_url.clone(),
             max_connections: open_files::fit_connections(settings.server.max_connections),
         })
     }
 
     /// Binds both listeners and lets go of them; what cannot be bound.
-    pub(super) async fn check(settings: &Settings) -> Vec<StartError> {
+    pub(super) fn check(settings: &Settings) -> Vec<StartError> {
         let server = &settings.server;
-        let (main, operations) = (bind(server.listen).await, bind(server.ops_listen).await);
+        let (main, operations) = (bind(server.listen), bind(server.ops_listen));
         [main.err(), operations.err()]
             .into_iter()
             .flatten()
@@ -192,10 +192,8 @@ async fn by(deadline: Instant, what: &'static str, end: impl Future<Output = ()>
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<Bound, StartError> {
-    listen::listen(address)
-        .await
-        .map_err(|error| StartError::Listen(address, error))
+fn bind(address: SocketAddr) -> Result<Bound, StartError> {
+    listen::listen(address).map_err(|error| StartError::Listen(address, error))
 }
 
 async fn report(serving: impl Future<Output = std::io::Result<()>>) {

@@ -107,7 +107,7 @@ pub fn run(args: &KeyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
                 let tenant = operator
                     .store
                     .within(Scope::of_operator(key.organization_id));
-                let by = operator.provenance();
+                let by = operator.audit_context();
                 tenant
                     .revoke_key(key.service_account_id, key.id, &by)
                     .await?;
@@ -131,7 +131,7 @@ async fn issue(
     owner: &Owner<'_>,
     expires_at: Option<&str>,
 ) -> Result<Value, Error> {
-    let by = operator.provenance();
+    let by = operator.audit_context();
     let expires_at = expires_at
         .map(timestamp::parse)
         .transpose()

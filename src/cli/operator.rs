@@ -10,7 +10,7 @@ use crate::settings::Settings;
 use crate::settings::error::SettingsError;
 use charter_authn::signed::mint::KeyMint;
 use charter_authn::users::link_mails::LinkMails;
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::{Entropy, OsEntropy};
 use charter_domain::organization::Organization;
@@ -126,7 +126,7 @@ impl Operator {
 
     /// Who is on record for what the command does.
     #[must_use]
-    pub(super) fn provenance(&self) -> Provenance {
+    pub(super) fn audit_context(&self) -> AuditContext {
         provision::operator(&*self.clock)
     }
 

@@ -61,7 +61,7 @@ enum Command {
 pub fn run(args: &OrganizationArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let store = &operator.store;
-        let by = operator.provenance();
+        let by = operator.audit_context();
         match &args.command {
             Command::Create { name, slug } => {
                 let name = Name::parse(name).map_err(|error| Error::argument("--name", error))?;

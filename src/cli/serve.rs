@@ -105,7 +105,7 @@ async fn start(
     settings: &Settings,
     metrics: telemetry::metrics::Recorder,
 ) -> Result<(Server, App), Error> {
-    let server = Server::bind(settings).await?;
+    let server = Server::bind(settings)?;
     let app = App::build(
         settings,
         &server.base_url(),

@@ -116,7 +116,7 @@ async fn invite(operator: &Operator, args: &InviteArgs) -> Result<Value, Error> 
     let invited = operator
         .store
         .within(Scope::of_operator(organization.id))
-        .invite(new, &operator.provenance())
+        .invite(new, &operator.audit_context())
         .await;
     let invitation = invited.map_err(|error| match error {
         store::Error::AlreadyMember => Error::AlreadyMember(email.to_string()),
@@ -157,7 +157,7 @@ fn require_role(operator: &Operator, role: &str) -> Result<(), Error> {
 async fn set_role(operator: &Operator, email: &str, role: &str) -> Result<Value, Error> {
     require_role(operator, role)?;
     let user = find(operator, email).await?;
-    let by = operator.provenance();
+    let by = operator.audit_context();
     let tenant = operator
         .store
         .within(Scope::of_operator(user.organization_id));
@@ -171,7 +171,7 @@ async fn set_role(operator: &Operator, email: &str, role: &str) -> Result<Value,
 
 async fn set_active(operator: &Operator, email: &str, is_active: bool) -> Result<Value, Error> {
     let user = find(operator, email).await?;
-    let by = operator.provenance();
+    let by = operator.audit_context();
     let tenant = operator
         .store
         .within(Scope::of_operator(user.organization_id));

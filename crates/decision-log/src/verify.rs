@@ -15,7 +15,7 @@ use super::read::{Kind, Meta};
 use super::retention::is_over;
 
 /// No line is longer.
-const LONGEST_LINE: u64 = 64 * 1024 * 1024;
+const MAX_LINE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Checks the log of a directory. `head` is the file of the head, if it is known.
 /// An error is one of reading; what is wrong with the log is in the report.
@@ -144,7 +144,7 @@ impl Verifier<'_> {
         for number in 1_usize.. {
             line.clear();
             (&mut reader)
-                .take(LONGEST_LINE)
+                .take(MAX_LINE_BYTES)
                 .read_until(b'\n', &mut line)?;
             if line.is_empty() {
                 if number == 1 {

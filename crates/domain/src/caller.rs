@@ -6,7 +6,7 @@ use super::account::Account;
 use super::id::{AccessKeyId, OrganizationId, ServiceAccountId, SessionId};
 use super::organization::Organization;
 use super::service_account::ServiceAccount;
-use super::session::Standing;
+use super::session::SessionGuard;
 use super::user::User;
 
 /// The tenant that a piece of work is confined to. Repositories of tenant data are reached only
@@ -114,10 +114,10 @@ impl Caller {
 
     /// What a write must find unchanged, if it is a person.
     #[must_use]
-    pub fn standing(&self) -> Option<Standing> {
+    pub fn session_guard(&self) -> Option<SessionGuard> {
         match self {
             Self::ServiceAccount(_) => None,
-            Self::User(caller) => caller.session.map(|session| Standing {
+            Self::User(caller) => caller.session.map(|session| SessionGuard {
                 session,
                 user: caller.user.id,
                 role: caller.user.role.clone(),

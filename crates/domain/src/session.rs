@@ -8,7 +8,7 @@ pub type TokenHash = [u8; 32];
 /// A signed-in person as policy saw it. A write that rests on it finds it unchanged, or does not
 /// happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct SessionGuard {
     /// The session, not ended.
     pub session: SessionId,
     /// The person, not disabled and not removed.

@@ -7,14 +7,14 @@ use minijinja::{Environment, context};
 use url::Host;
 
 use charter_domain::id::MailId;
-use charter_domain::letter::{Letter, Matter};
+use charter_domain::outgoing_email::{Email, EmailKind};
 use charter_domain::timestamp::Timestamp;
 
 /// Without its line end.
-const LONGEST_LINE: usize = 998;
-const TEXT: &str = "letter.txt";
+const MAX_LINE_BYTES: usize = 998;
+const TEXT: &str = "email.txt";
 /// The ending makes the engine escape what is put in.
-const HTML: &str = "letter.html";
+const HTML: &str = "email.html";
 
 /// A message could not be composed.
 #[derive(Debug, thiserror::Error)]
@@ -62,8 +62,8 @@ impl Composer {
             from
         };
         let mut templates = Environment::new();
-        templates.add_template(TEXT, include_str!("letter.txt"))?;
-        templates.add_template(HTML, include_str!("letter.html"))?;
+        templates.add_template(TEXT, include_str!("email.txt"))?;
+        templates.add_template(HTML, include_str!("email.html"))?;
         Ok(Self {
             from: sender(from)?,
             templates,
@@ -79,20 +79,20 @@ impl Composer {
     pub fn compose(
         &self,
         id: MailId,
-        letter: &Letter,
+        email: &Email,
         now: Timestamp,
     ) -> Result<Message, ComposeError> {
-        let words = words(&letter.matter);
+        let words = words(&email.kind);
         let values = context! {
             heading => words.subject,
             text => words.text,
             action => words.action,
             note => words.note,
-            link => letter.link,
+            link => email.link,
         };
         let text = self.templates.get_template(TEXT)?.render(&values)?;
         let html = self.templates.get_template(HTML)?.render(&values)?;
-        let to = letter.to.parse().map_err(ComposeError::To)?;
+        let to = email.to.parse().map_err(ComposeError::To)?;
         let domain = self.from.email.domain();
         Ok(Message::builder()
             .from(self.from.clone())
@@ -125,7 +125,7 @@ fn sender(text: &str) -> Result<Mailbox, ComposeError> {
 /// As it is where it can be (RFC 5322 section 2.1.1), so that a person who reads the file finds the
 /// link in one piece; the library would fold lines of more than 76 characters.
 fn plain(text: String) -> SinglePart {
-    if !text.is_ascii() || text.lines().any(|line| line.len() > LONGEST_LINE) {
+    if !text.is_ascii() || text.lines().any(|line| line.len() > MAX_LINE_BYTES) {
         return SinglePart::plain(text);
     }
     let lines: Vec<_> = text.lines().collect();
@@ -138,9 +138,9 @@ fn plain(text: String) -> SinglePart {
         ))
 }
 
-fn words(matter: &Matter) -> Words {
-    match matter {
-        Matter::VerifyEmail => Words {
+fn words(kind: &EmailKind) -> Words {
+    match kind {
+        EmailKind::VerifyEmail => Words {
             subject: "Verify your e-mail address".to_owned(),
             text:
                 "Somebody, probably you, registered an organization with this address. Follow the \
@@ -150,7 +150,7 @@ fn words(matter: &Matter) -> Words {
             action: "Verify the address",
             note: "The link can be used once, for 24 hours. If it was not you, ignore this mail.",
         },
-        Matter::ResetPassword => Words {
+        EmailKind::ResetPassword => Words {
             subject: "Reset your password".to_owned(),
             text:
                 "Somebody, probably you, asked to set another password. Follow the link to choose \
@@ -160,7 +160,7 @@ fn words(matter: &Matter) -> Words {
             note: "The link can be used once, for an hour. If it was not you, ignore this mail: the \
                    password stays as it is.",
         },
-        Matter::Invitation { organization, role } => Words {
+        EmailKind::Invitation { organization, role } => Words {
             subject: format!("You are invited to {organization}"),
             text: format!(
                 "You are invited to join {organization} with the role {role}. Follow the link to \
@@ -178,23 +178,23 @@ mod tests {
     use super::*;
     use charter_domain::timestamp;
 
-    fn composed(matter: Matter, from: &str) -> String {
-        let letter = Letter {
+    fn composed(kind: EmailKind, from: &str) -> String {
+        let email = Email {
             to: "ada@example.com".to_owned(),
-            matter,
+            kind,
             link: "https://portal.example.com/x?token=abc_DEF-1&more".to_owned(),
         };
         let id = MailId::from_uuid(uuid::Uuid::from_u128(7));
         let now = timestamp::parse("2025-09-30T12:00:00Z").expect("a time");
         let composer = Composer::new(from).expect("an address");
-        let message = composer.compose(id, &letter, now).expect("a message");
+        let message = composer.compose(id, &email, now).expect("a message");
         String::from_utf8(message.formatted()).expect("text")
     }
 
     #[test]
     fn a_message_has_both_forms_and_escapes_what_people_wrote() {
         let text = composed(
-            Matter::Invitation {
+            EmailKind::Invitation {
                 organization: "<b>Größe</b> & Söhne".to_owned(),
                 role: "admin".to_owned(),
             },
@@ -219,8 +219,8 @@ mod tests {
 
     #[test]
     fn every_matter_has_words_and_a_bad_sender_is_refused() {
-        for matter in [Matter::VerifyEmail, Matter::ResetPassword] {
-            assert!(composed(matter, "").contains("From: Charter <charter@localhost>"));
+        for kind in [EmailKind::VerifyEmail, EmailKind::ResetPassword] {
+            assert!(composed(kind, "").contains("From: Charter <charter@localhost>"));
         }
         for bad in [
             "nobody",
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn an_international_sender_is_written_in_ascii() {
-        let text = composed(Matter::VerifyEmail, "Bücher <No-Reply@Bücher.example>");
+        let text = composed(EmailKind::VerifyEmail, "Bücher <No-Reply@Bücher.example>");
         for part in [
             "<No-Reply@xn--bcher-kva.example>",
             "@xn--bcher-kva.example>",

@@ -13,7 +13,7 @@ use charter_domain::access_key::SealedSecret;
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::id::MailId;
-use charter_domain::letter::Letter;
+use charter_domain::outgoing_email::Email;
 use charter_store::{PendingMail, Store};
 
 use super::message::Composer;
@@ -23,7 +23,7 @@ use super::transport::Transport;
 /// process put there, and for what is to be tried again.
 const POLL: Duration = Duration::from_secs(5);
 /// A bound on one try; a little more than a mail server's longest usual pause.
-const PATIENCE: Duration = Duration::from_mins(1);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 /// After the first failure; it doubles.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 const LONGEST_RETRY: Duration = Duration::from_hours(1);
@@ -72,7 +72,7 @@ impl Sender {
     async fn send_due(&self) -> u64 {
         let now = self.clock.now();
         // Until then nobody else takes it, whether this try fails or this process ends.
-        let lease = |attempts: u32| now + PATIENCE + pause_after(attempts);
+        let lease = |attempts: u32| now + WAIT_TIMEOUT + pause_after(attempts);
         // Nothing rests longer: such a time was written by a clock that was ahead.
         let horizon = lease(u32::MAX);
         let due = match self
@@ -109,7 +109,7 @@ impl Sender {
             metrics::counter!("charter_mails_total", "outcome" => "withdrawn").increment(1);
             return self.done(id).await;
         }
-        match tokio::time::timeout(PATIENCE, self.send(&mail)).await {
+        match tokio::time::timeout(WAIT_TIMEOUT, self.send(&mail)).await {
             Ok(Ok(())) => {
                 metrics::counter!("charter_mails_total", "outcome" => "sent").increment(1);
                 tracing::info!(mail = %id, "a mail was sent");
@@ -130,8 +130,8 @@ impl Sender {
             bytes: mail.content.clone(),
         };
         let opened = self.sealer.open_mail(&sealed, mail.id)?;
-        let letter: Letter = serde_json::from_slice(&opened)?;
-        let message = self.composer.compose(mail.id, &letter, self.clock.now())?;
+        let email: Email = serde_json::from_slice(&opened)?;
+        let message = self.composer.compose(mail.id, &email, self.clock.now())?;
         self.transport.send(mail.id, &message).await?;
         Ok(())
     }

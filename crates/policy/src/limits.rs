@@ -36,7 +36,7 @@ pub fn confine(is_urgent: bool) -> io::Result<()> {
         setrlimit(resource, limit)?;
     }
     if !is_urgent {
-        step_back();
+        lower_priority();
     }
     Ok(())
 }
@@ -56,7 +56,7 @@ pub fn end_group(leader: u32) {
 }
 
 /// Lets requests go before what this thread, and those that it starts, do from now on.
-pub fn step_back() {
+pub fn lower_priority() {
     if let Err(error) = setpriority_process(None, NICENESS) {
         tracing::warn!(%error, "work on policies runs beside requests as their equal");
     }

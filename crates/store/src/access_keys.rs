@@ -12,7 +12,7 @@ use super::listing::{self, Sort};
 use super::write::{Write, one_row};
 use super::{Error, Store, Tenant};
 use charter_domain::access_key::{AccessKey, MAX_ACTIVE_KEYS, SealedSecret};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::id::{AccessKeyId, ServiceAccountId};
 use charter_domain::ip_allowlist::IpAllowlist;
 use charter_domain::page::{KeyOrder, Page, PageRequest};
@@ -149,7 +149,7 @@ impl Tenant<'_> {
     pub async fn create_key<E: From<Error>>(
         &self,
         service_account: ServiceAccountId,
-        by: &Provenance,
+        by: &AuditContext,
         new: NewKey,
         check: impl FnOnce(&KeyToMake<'_>) -> Result<(), E> + Send,
     ) -> Result<AccessKey, E> {
@@ -177,7 +177,7 @@ impl Tenant<'_> {
         &self,
         service_account: ServiceAccountId,
         id: AccessKeyId,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<(), Error> {
         let (mut write, _) = self.begin_always(by).await?;
         self.lock_service_account(&write, service_account).await?;
@@ -197,7 +197,7 @@ impl Tenant<'_> {
     pub(super) async fn signing_key(
         &self,
         write: &Write<'_>,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<Option<AccessKey>, Error> {
         let Some(id) = by.access_key else {
             return Ok(None);

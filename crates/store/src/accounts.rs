@@ -9,7 +9,7 @@ use super::listing::{self, Sort};
 use super::write::{Write, check_version, one_row};
 use super::{Error, GrantedNames, Tenant, codes, granted_names};
 use charter_domain::account::Account;
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::code::Code;
 use charter_domain::entropy::Entropy;
 use charter_domain::id::{AccountId, OrganizationId};
@@ -92,7 +92,11 @@ impl Tenant<'_> {
     /// # Errors
     ///
     /// [`Error::OrganizationInactive`], and those of the database.
-    pub async fn create_account(&self, new: NewAccount, by: &Provenance) -> Result<Account, Error> {
+    pub async fn create_account(
+        &self,
+        new: NewAccount,
+        by: &AuditContext,
+    ) -> Result<Account, Error> {
         let (mut write, organization) = self.begin(by).await?;
         let account = insert(
             &mut write,
@@ -121,7 +125,7 @@ impl Tenant<'_> {
         &self,
         id: AccountId,
         expected: Option<i64>,
-        by: &Provenance,
+        by: &AuditContext,
         change: impl FnOnce(&mut Account) -> Result<(), E> + Send,
         wake: impl FnOnce(&GrantedNames) -> Result<(), E> + Send,
     ) -> Result<Account, E> {

@@ -14,7 +14,7 @@ use super::audit_heads::{Head, HeadsFile};
 use super::audit_mac::{AuditKey, Mac, ORIGIN, compute, to_mac};
 use super::connect::Transaction;
 use super::entity::{audit_event, stored_time};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::clock::Clock;
 use charter_domain::id::OrganizationId;
 use charter_domain::permission::Permission;
@@ -131,7 +131,7 @@ impl Log {
         &self,
         transaction: &Transaction,
         organization: OrganizationId,
-        by: &Provenance,
+        by: &AuditContext,
         entry: Entry,
     ) -> Result<(Head, u64), Error> {
         let last: Option<(i64, Vec<u8>)> = audit_event::Entity::find()
@@ -161,7 +161,7 @@ impl Log {
         organization_id: Uuid,
         sequence: i64,
         previous: &Mac,
-        by: &Provenance,
+        by: &AuditContext,
         entry: Entry,
     ) -> Result<audit_event::Model, Error> {
         let key = self
@@ -213,7 +213,7 @@ impl Log {
 }
 
 /// What is done with a permission keeps its name; an operator needs none.
-fn name(action: Action, by: &Provenance) -> String {
+fn name(action: Action, by: &AuditContext) -> String {
     match action {
         Action::Operator(command) => format!("operator.{command}"),
         Action::Person(act) => format!("person.{act}"),

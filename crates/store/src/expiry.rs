@@ -11,7 +11,7 @@ use super::audit::{Action, Changes, Entry};
 use super::entity::{outgoing_mail, service_account, stored_time, user};
 use super::write::Write;
 use super::{Error, Store, organizations, users};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::organization::Organization;
 use charter_domain::timestamp::Timestamp;
@@ -30,7 +30,7 @@ impl Store {
     pub async fn expire_registrations_before(
         &self,
         time: Timestamp,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<u64, Error> {
         let (mut expired, mut last) = (0, Uuid::nil());
         loop {
@@ -53,7 +53,7 @@ impl Store {
     }
 
     /// False for what has become more than a registration.
-    async fn expire_registration(&self, owner: User, by: &Provenance) -> Result<bool, Error> {
+    async fn expire_registration(&self, owner: User, by: &AuditContext) -> Result<bool, Error> {
         if !is_alone(&self.reader, owner.organization_id, owner.id).await? {
             return Ok(false);
         }

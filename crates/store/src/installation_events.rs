@@ -14,7 +14,7 @@ use super::connect::Transaction;
 use super::entity::{audit_event, installation_event};
 use super::write::Write;
 use super::{Error, Store};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 
 /// Any number that nobody else locks: `installn` in ASCII.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7596291131003694190)";
@@ -27,7 +27,7 @@ impl Log {
     pub(super) async fn append_for_installation(
         &self,
         transaction: &Transaction,
-        by: &Provenance,
+        by: &AuditContext,
         entry: Entry,
     ) -> Result<(i64, Head), Error> {
         use installation_event::Column;

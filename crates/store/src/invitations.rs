@@ -13,7 +13,7 @@ use super::outbox::{self, NewMail};
 use super::sessions::{self, NewSession};
 use super::write::Write;
 use super::{Error, NewUser, Store, Tenant, expiry, users};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::email::EmailAddress;
 use charter_domain::id::{InvitationId, UserId};
 use charter_domain::invitation::Invitation;
@@ -50,7 +50,7 @@ impl Tenant<'_> {
     ///
     /// [`Error::AlreadyMember`], [`Error::OrganizationInactive`], those about the caller, and those of
     /// the database.
-    pub async fn invite(&self, new: NewInvitation, by: &Provenance) -> Result<Invitation, Error> {
+    pub async fn invite(&self, new: NewInvitation, by: &AuditContext) -> Result<Invitation, Error> {
         let (mut write, organization) = self.begin(by).await?;
         let members = user::Entity::find()
             .filter(user::Column::OrganizationId.eq(organization.id.uuid()))
@@ -65,7 +65,7 @@ impl Tenant<'_> {
             organization_id: organization.id.uuid(),
             email: new.email.to_string(),
             role: new.role,
-            invited_by: by.standing.as_ref().map(|inviter| inviter.user.uuid()),
+            invited_by: by.session_guard.as_ref().map(|inviter| inviter.user.uuid()),
             hash: new.hash.to_vec(),
             expires_at: stored_time(new.expires_at),
             accepted_at: None,
@@ -125,7 +125,7 @@ impl Store {
         hash: TokenHash,
         new: NewUser,
         session: NewSession,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<User, Error> {
         let into = invitation.organization_id;
         if let Some(registered) = unverified(&self.reader, &new.email).await? {

@@ -64,7 +64,7 @@ pub use guard_lease::GuardLease;
 pub use invitations::NewInvitation;
 pub use key_checks::KeyCheck;
 pub use links::{NewLink, Purpose};
-pub use locate::{Location, Thing};
+pub use locate::{EntityRef, Location};
 pub use migrate::MigrationStatus;
 pub use organizations::NewOrganization;
 pub use outbox::{NewMail, PendingMail};

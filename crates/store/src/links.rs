@@ -16,7 +16,7 @@ use super::outbox::{self, NewMail};
 use super::sessions::end_all;
 use super::write::{Write, one_row};
 use super::{Error, Store};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::session::TokenHash;
 use charter_domain::timestamp::Timestamp;
@@ -64,7 +64,7 @@ impl Store {
         user: &User,
         link: NewLink,
         from: IpAddr,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<(), Error> {
         let (mut write, _) = self.begin_within(user.organization_id, by).await?;
         let active = user::Entity::find_by_id(user.id.uuid())
@@ -117,7 +117,7 @@ impl Store {
         user: &User,
         hash: TokenHash,
         proved: Option<String>,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<(), Error> {
         let (mut write, _) = self.begin_within(user.organization_id, by).await?;
         let person = follow(&write, user, hash, Purpose::VerifyEmail).await?;
@@ -145,7 +145,7 @@ impl Store {
         user: &User,
         hash: TokenHash,
         password_hash: String,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<(), Error> {
         let (mut write, _) = self.begin_within(user.organization_id, by).await?;
         let person = follow(&write, user, hash, Purpose::ResetPassword).await?;

@@ -1,8 +1,8 @@
 //! One page of a query.
 
 use sea_orm::{
-    EntityTrait, IntoSimpleExpr, Order, PaginatorTrait, QueryOrder, QuerySelect, Select,
-    sea_query::NullOrdering,
+    ConnectionTrait, EntityTrait, FromQueryResult, IntoSimpleExpr, Order, PaginatorTrait,
+    QueryOrder, QuerySelect, QueryTrait, Select, sea_query::NullOrdering,
 };
 
 use super::{Error, Tenant};
@@ -14,8 +14,9 @@ pub(super) struct Sort<C> {
     pub(super) nulls_are_earliest: bool,
 }
 
-/// Runs the query for the page and for the total, when it is the tenant's turn. Both engines would put nulls at different ends,
-/// so the place is always spelled out. Ties stand by id.
+/// Runs the query for the page and for the total, when it is the tenant's turn. Both engines would put
+/// nulls at different ends, so the place is always spelled out. Ties stand by id. Rows are read one by
+/// one, and other requests come between: a hundred of them with full metadata take milliseconds.
 pub(super) async fn page<E, C, T, O>(
     tenant: &Tenant<'_>,
     query: Select<E>,
@@ -44,20 +45,17 @@ where
     };
     // Both engines count rows in signed 64-bit integers.
     let offset = request.offset().min(i64::MAX.unsigned_abs());
-    let rows = if offset < total {
-        query
+    let mut results = Vec::new();
+    if offset < total {
+        let query = query
             .order_by_with_nulls(sort.column, order, nulls)
             .order_by(id, Order::Asc)
             .offset(offset)
-            .limit(request.quantity)
-            .all(&store.reader)
-            .await?
-    } else {
-        Vec::new()
-    };
-    let results = rows
-        .into_iter()
-        .map(T::try_from)
-        .collect::<Result<_, _>>()?;
+            .limit(request.quantity);
+        for row in store.reader.query_all(&query.into_query()).await? {
+            results.push(T::try_from(E::Model::from_query_result(&row, "")?)?);
+            tokio::task::yield_now().await;
+        }
+    }
     Ok(Page { total, results })
 }

@@ -10,9 +10,9 @@ use sea_orm::{
 
 use super::entity::{access_key, account, service_account, session, user};
 use super::{Error, write::Write};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::id::{AccessKeyId, OrganizationId};
-use charter_domain::session::Standing;
+use charter_domain::session::SessionGuard;
 use charter_domain::timestamp::Timestamp;
 
 /// What stands behind a key.
@@ -35,14 +35,14 @@ impl Write<'_> {
     pub(super) async fn require_live_caller(
         &self,
         organization: OrganizationId,
-        by: &Provenance,
+        by: &AuditContext,
         now: Timestamp,
     ) -> Result<(), Error> {
         if let Some(key) = by.access_key {
             self.require_live_key(organization, key, now).await?;
         }
-        if let Some(standing) = &by.standing {
-            self.require_standing(organization, standing).await?;
+        if let Some(session_guard) = &by.session_guard {
+            self.require_session(organization, session_guard).await?;
         }
         Ok(())
     }
@@ -92,23 +92,23 @@ impl Write<'_> {
         }
     }
 
-    pub(super) async fn require_standing(
+    pub(super) async fn require_session(
         &self,
         organization: OrganizationId,
-        standing: &Standing,
+        session_guard: &SessionGuard,
     ) -> Result<(), Error> {
-        let live = session::Entity::find_by_id(standing.session.uuid())
+        let live = session::Entity::find_by_id(session_guard.session.uuid())
             .filter(session::Column::OrganizationId.eq(organization.uuid()))
             .filter(session::Column::EndedAt.is_null())
             .count(&self.transaction)
             .await?;
-        let person = user::Entity::find_by_id(standing.user.uuid())
+        let person = user::Entity::find_by_id(session_guard.user.uuid())
             .filter(user::Column::OrganizationId.eq(organization.uuid()))
             .filter(user::Column::IsActive.eq(true))
             .one(&self.transaction)
             .await?;
         match person {
-            Some(person) if live == 1 && person.role == standing.role => Ok(()),
+            Some(person) if live == 1 && person.role == session_guard.role => Ok(()),
             Some(_) if live == 1 => Err(Error::RoleChanged),
             _ => Err(Error::SessionEnded),
         }

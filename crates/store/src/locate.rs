@@ -9,7 +9,7 @@ use charter_domain::id::{AccessKeyId, AccountId, OrganizationId, ServiceAccountI
 
 /// A thing of some tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Thing {
+pub enum EntityRef {
     /// A tenant itself.
     Organization(OrganizationId),
     /// An account.
@@ -37,33 +37,33 @@ impl Store {
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn locate(&self, thing: Thing) -> Result<Option<Location>, Error> {
+    pub async fn locate(&self, thing: EntityRef) -> Result<Option<Location>, Error> {
         let found = match thing {
-            Thing::Organization(id) => {
+            EntityRef::Organization(id) => {
                 let found = organization::Entity::find_by_id(id.uuid())
                     .select_only()
                     .column(organization::Column::Id);
                 found.into_tuple::<Uuid>().one(&self.reader).await?
             }
-            Thing::Account(id) => {
+            EntityRef::Account(id) => {
                 let found = account::Entity::find_by_id(id.uuid())
                     .select_only()
                     .column(account::Column::OrganizationId);
                 found.into_tuple().one(&self.reader).await?
             }
-            Thing::ServiceAccount(id) => {
+            EntityRef::ServiceAccount(id) => {
                 let found = service_account::Entity::find_by_id(id.uuid())
                     .select_only()
                     .column(service_account::Column::OrganizationId);
                 found.into_tuple().one(&self.reader).await?
             }
-            Thing::User(id) => {
+            EntityRef::User(id) => {
                 let found = user::Entity::find_by_id(id.uuid())
                     .select_only()
                     .column(user::Column::OrganizationId);
                 found.into_tuple().one(&self.reader).await?
             }
-            Thing::AccessKey(id) => {
+            EntityRef::AccessKey(id) => {
                 let found = access_key::Entity::find_by_id(id.uuid())
                     .select_only()
                     .columns([

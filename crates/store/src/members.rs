@@ -14,7 +14,7 @@ use super::sessions::end_all;
 use super::users::view;
 use super::write::{Write, one_row};
 use super::{Error, Tenant};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::id::UserId;
 use charter_domain::permission::Permission;
 use charter_domain::user::{OWNER, User};
@@ -65,7 +65,7 @@ impl Tenant<'_> {
         &self,
         id: UserId,
         role: &str,
-        by: &Provenance,
+        by: &AuditContext,
         check: impl FnOnce(&User) -> Result<(), E> + Send,
     ) -> Result<User, E> {
         let (mut write, _) = self.begin(by).await?;
@@ -99,7 +99,7 @@ impl Tenant<'_> {
     pub async fn remove_member<E: From<Error>>(
         &self,
         id: UserId,
-        by: &Provenance,
+        by: &AuditContext,
         check: impl FnOnce(&User) -> Result<(), E> + Send,
     ) -> Result<(), E> {
         let found = self.member(id).await?;
@@ -135,7 +135,7 @@ impl Tenant<'_> {
         &self,
         id: UserId,
         is_active: bool,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<User, Error> {
         // In a deactivated organization, too: its people still sign in.
         let organization = self.scope.organization_id();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::audit::{Action, Changes, Entry};
 use super::entity::{invitation, stored_time};
 use super::{Error, Tenant};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::id::InvitationId;
 use charter_domain::invitation::Invitation;
 use charter_domain::permission::Permission;
@@ -62,7 +62,7 @@ impl Tenant<'_> {
     pub async fn withdraw_invitation(
         &self,
         id: InvitationId,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<(), Error> {
         let (mut write, organization) = self.begin(by).await?;
         let before = self

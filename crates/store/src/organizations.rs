@@ -13,7 +13,7 @@ use super::error::is_duplicate;
 use super::write::{Write, check_version, one_row};
 use super::{Error, Store, Tenant, accounts, names};
 use charter_domain::account::Account;
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::id::OrganizationId;
 use charter_domain::metadata::Metadata;
 use charter_domain::organization::{Organization, PlanTier};
@@ -44,7 +44,7 @@ impl Store {
     pub async fn create_organization(
         &self,
         new: NewOrganization,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<(Organization, Account), Error> {
         let mut write = self.begin(by).await?;
         let action = Action::Operator("CreateOrganization");
@@ -184,7 +184,7 @@ impl Store {
     pub async fn reactivate_organization(
         &self,
         id: OrganizationId,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<Organization, Error> {
         let (write, before) = self.begin_within(id, by).await?;
         let after = Organization {
@@ -222,7 +222,7 @@ impl Tenant<'_> {
     pub async fn update_organization<E: From<Error>>(
         &self,
         expected: Option<i64>,
-        by: &Provenance,
+        by: &AuditContext,
         change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
     ) -> Result<Organization, E> {
         self.change(Permission::UpdateOrganization, expected, by, change)
@@ -237,7 +237,7 @@ impl Tenant<'_> {
     pub async fn update_settings<E: From<Error>>(
         &self,
         expected: Option<i64>,
-        by: &Provenance,
+        by: &AuditContext,
         change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
     ) -> Result<Organization, E> {
         self.change(Permission::UpdateSettings, expected, by, change)
@@ -248,7 +248,7 @@ impl Tenant<'_> {
         &self,
         permission: Permission,
         expected: Option<i64>,
-        by: &Provenance,
+        by: &AuditContext,
         change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
     ) -> Result<Organization, E> {
         let (write, before) = self.begin(by).await?;
@@ -270,7 +270,7 @@ impl Tenant<'_> {
     pub async fn deactivate_organization(
         &self,
         expected: Option<i64>,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<Organization, Error> {
         let (write, before) = self.begin_always(by).await?;
         check_version(expected, before.version)?;

@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use super::entity::{session, stored_time};
 use super::sessions::{Ending, SessionRow};
 use super::{Error, Tenant};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::id::{SessionId, UserId};
 use charter_domain::timestamp::Timestamp;
 
@@ -62,7 +62,7 @@ impl Tenant<'_> {
         &self,
         user: UserId,
         id: SessionId,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<(), Error> {
         let open = self.open_sessions(user, by.at).await?;
         if !open.iter().any(|session| session.id == id) {

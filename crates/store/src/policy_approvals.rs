@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::audit::{Action, Changes, Entry};
 use super::entity::{policy_approval, policy_revision, stored_time};
 use super::{Error, Store};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::id::ApprovalId;
 use charter_domain::timestamp::Timestamp;
 
@@ -64,7 +64,7 @@ impl Store {
     pub async fn approve_policies(
         &self,
         new: NewPolicyApproval,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<(), Error> {
         let mut write = self.begin(by).await?;
         write.lock_installation().await?;
@@ -162,7 +162,7 @@ impl Store {
     ///
     /// [`Error::NotFound`] if there is no such approval or it is withdrawn already, [`Error::Stale`]
     /// if it was used, and those of the database.
-    pub async fn withdraw_approval(&self, id: ApprovalId, by: &Provenance) -> Result<(), Error> {
+    pub async fn withdraw_approval(&self, id: ApprovalId, by: &AuditContext) -> Result<(), Error> {
         use policy_approval::Column;
         let mut write = self.begin(by).await?;
         write.lock_installation().await?;

@@ -16,7 +16,7 @@ use super::audit::{Action, Changes, Entry};
 use super::entity::{organization, policy_revision, policy_text, stored_time};
 use super::policy_approvals;
 use super::{Error, Store};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::timestamp::Timestamp;
 
 /// What names the event of a revision.
@@ -161,7 +161,7 @@ impl Store {
     pub async fn accept_policies(
         &self,
         new: &NewPolicyRevision,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<i64, Error> {
         let mut write = self.begin(by).await?;
         write.lock_installation().await?;

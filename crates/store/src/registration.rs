@@ -4,7 +4,7 @@
 use super::audit::Action;
 use super::links::{self, NewLink};
 use super::{Error, NewOrganization, NewUser, Store, users};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::organization::Organization;
 use charter_domain::user::User;
 
@@ -28,7 +28,7 @@ impl Store {
     pub async fn register(
         &self,
         new: Registration,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<(Organization, User), Error> {
         let Registration {
             organization,

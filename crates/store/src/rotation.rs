@@ -4,7 +4,7 @@ use super::access_keys::{KeyToMake, NewKey, insert, update};
 use super::entity::stored_time;
 use super::{Error, Tenant};
 use charter_domain::access_key::AccessKey;
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::id::{AccessKeyId, ServiceAccountId};
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
@@ -23,7 +23,7 @@ impl Tenant<'_> {
         &self,
         service_account: ServiceAccountId,
         id: AccessKeyId,
-        by: &Provenance,
+        by: &AuditContext,
         new: NewKey,
         overlap_until: Timestamp,
         check: impl FnOnce(&KeyToMake<'_>) -> Result<(), E> + Send,

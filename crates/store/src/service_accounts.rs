@@ -9,7 +9,7 @@ use super::entity::{access_key, service_account, stored_time};
 use super::listing::{self, Sort};
 use super::write::{Write, check_version, one_row};
 use super::{Error, Tenant};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::id::{AccountId, ServiceAccountId};
 use charter_domain::metadata::Metadata;
 use charter_domain::page::{Page, PageRequest, ResourceOrder};
@@ -110,7 +110,7 @@ impl Tenant<'_> {
     pub async fn create_service_account(
         &self,
         new: NewServiceAccount,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<ServiceAccount, Error> {
         let (mut write, organization) = self.begin(by).await?;
         self.lock_account(&write, new.account_id).await?;
@@ -157,7 +157,7 @@ impl Tenant<'_> {
         &self,
         id: ServiceAccountId,
         expected: Option<i64>,
-        by: &Provenance,
+        by: &AuditContext,
         change: impl FnOnce(&mut ServiceAccount) -> Result<(), E> + Send,
     ) -> Result<ServiceAccount, E> {
         let (write, _) = self.begin(by).await?;
@@ -180,7 +180,7 @@ impl Tenant<'_> {
         &self,
         id: ServiceAccountId,
         expected: Option<i64>,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<(), Error> {
         let (write, _) = self.begin_always(by).await?;
         let before = self.lock_service_account(&write, id).await?;

@@ -18,7 +18,7 @@ use super::audit::{Action, Changes, Entry};
 use super::entity::{organization, session, spent_refresh_token, stored_time, user};
 use super::write::Write;
 use super::{Error, Store, session_upkeep};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::caller::UserCaller;
 use charter_domain::id::{OrganizationId, SessionId, UserId};
 use charter_domain::session::TokenHash;
@@ -137,7 +137,7 @@ impl Store {
         &self,
         ended: SessionRow,
         why: Ending,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<(), Error> {
         let (mut write, _) = self.begin_within(ended.organization, by).await?;
         let updated = session::Entity::update_many()

@@ -8,7 +8,7 @@ use super::audit::{Action, Changes, Entry};
 use super::entity::user;
 use super::sessions::{self, NewSession};
 use super::{Error, Store};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::email::EmailAddress;
 use charter_domain::user::User;
 
@@ -55,7 +55,7 @@ impl Store {
         &self,
         verified: VerifiedLogin,
         session: NewSession,
-        by: &Provenance,
+        by: &AuditContext,
     ) -> Result<(), Error> {
         let VerifiedLogin { login, rehashed } = verified;
         let user = login.user;

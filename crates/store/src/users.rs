@@ -9,7 +9,7 @@ use super::entity::{stored_time, user};
 use super::error::is_duplicate;
 use super::write::Write;
 use super::{Error, Tenant};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::email::EmailAddress;
 use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::timestamp::Timestamp;
@@ -45,7 +45,7 @@ impl Tenant<'_> {
     /// # Errors
     ///
     /// [`Error::EmailTaken`], [`Error::OrganizationInactive`], and those of the database.
-    pub async fn create_user(&self, new: NewUser, by: &Provenance) -> Result<User, Error> {
+    pub async fn create_user(&self, new: NewUser, by: &AuditContext) -> Result<User, Error> {
         let (mut write, organization) = self.begin(by).await?;
         let action = Action::Operator("CreateUser");
         let user = insert(&mut write, organization.id, new, action).await?;

@@ -17,7 +17,7 @@ use super::entity::{access_key, organization, stored_time};
 use super::gates::Visit;
 use super::{Error, Store, Tenant};
 use charter_budgets::Resource;
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::id::OrganizationId;
 use charter_domain::organization::Organization;
 use charter_domain::timestamp::Timestamp;
@@ -25,7 +25,7 @@ use charter_domain::timestamp::Timestamp;
 pub(super) struct Write<'a> {
     store: &'a Store,
     pub(super) transaction: Transaction,
-    by: &'a Provenance,
+    by: &'a AuditContext,
     heads: Vec<Head>,
     /// Bytes that it adds to the database, by organization.
     bytes: Vec<(OrganizationId, u64)>,
@@ -36,7 +36,7 @@ pub(super) struct Write<'a> {
 
 impl Store {
     /// Begins a change that makes an organization.
-    pub(super) async fn begin<'a>(&'a self, by: &'a Provenance) -> Result<Write<'a>, Error> {
+    pub(super) async fn begin<'a>(&'a self, by: &'a AuditContext) -> Result<Write<'a>, Error> {
         self.begin_as(by, None).await
     }
 
@@ -44,7 +44,7 @@ impl Store {
     pub(super) async fn begin_within<'a>(
         &'a self,
         id: OrganizationId,
-        by: &'a Provenance,
+        by: &'a AuditContext,
     ) -> Result<(Write<'a>, Organization), Error> {
         let visit = self.writes.enter(id, self.patience).await?;
         let write = self.begin_as(by, Some(visit)).await?;
@@ -54,7 +54,7 @@ impl Store {
 
     async fn begin_as<'a>(
         &'a self,
-        by: &'a Provenance,
+        by: &'a AuditContext,
         visit: Option<Visit<'a>>,
     ) -> Result<Write<'a>, Error> {
         let started = self.clock.monotonic();
@@ -76,10 +76,10 @@ impl Tenant<'_> {
     /// used up its budgets of changes and stored bytes.
     pub(super) async fn begin<'a>(
         &'a self,
-        by: &'a Provenance,
+        by: &'a AuditContext,
     ) -> Result<(Write<'a>, Organization), Error> {
         // Operators and the service itself have none.
-        if by.access_key.is_some() || by.standing.is_some() {
+        if by.access_key.is_some() || by.session_guard.is_some() {
             let (budgets, id) = (&self.store.budgets, self.scope.organization_id());
             budgets.check(Resource::StoredBytes, id)?;
             budgets.charge(Resource::Writes, id, 1)?;
@@ -91,7 +91,7 @@ impl Tenant<'_> {
     /// whatever was done with that key.
     pub(super) async fn begin_always<'a>(
         &'a self,
-        by: &'a Provenance,
+        by: &'a AuditContext,
     ) -> Result<(Write<'a>, Organization), Error> {
         let id = self.scope.organization_id();
         let (write, organization) = self.store.begin_within(id, by).await?;

@@ -78,7 +78,7 @@ pub fn open(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     let file = how.mode(FILE).open(path)?;
     let found = file.metadata()?;
     if found.is_file() && found.permissions().mode() & 0o777 != FILE && is_ours(&found) {
-        tell(path, &found);
+        warn_if_readable_by_others(path, &found);
         file.set_permissions(fs::Permissions::from_mode(FILE))?;
     }
     Ok(file)
@@ -313,13 +313,13 @@ fn tighten(path: &Path, found: &fs::Metadata) -> io::Result<()> {
         mode & !OTHERS
     };
     if mode != own && is_ours(found) {
-        tell(path, found);
+        warn_if_readable_by_others(path, found);
         fs::set_permissions(path, fs::Permissions::from_mode(own))?;
     }
     Ok(())
 }
 
-fn tell(path: &Path, found: &fs::Metadata) {
+fn warn_if_readable_by_others(path: &Path, found: &fs::Metadata) {
     let mode = found.permissions().mode() & 0o777;
     if mode & OTHERS != 0 {
         tracing::warn!(

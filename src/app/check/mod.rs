@@ -50,7 +50,7 @@ pub async fn check(settings: &Settings, program: &Path) -> Vec<Part> {
         policies,
         decision_log(settings, keys),
         mail(settings),
-        listeners(settings, is_running).await,
+        listeners(settings, is_running),
     ]);
     parts
 }
@@ -208,12 +208,12 @@ fn mail(settings: &Settings) -> Part {
     part
 }
 
-async fn listeners(settings: &Settings, is_running: bool) -> Part {
+fn listeners(settings: &Settings, is_running: bool) -> Part {
     let server = &settings.server;
     let mut part = Part::new("listeners")
         .fact("clients", server.listen.to_string())
         .fact("operators", server.ops_listen.to_string());
-    for fault in Server::check(settings).await {
+    for fault in Server::check(settings) {
         if is_running && fault.is_address_in_use() {
             part.note(format!("{fault}: it is in use while the service runs"));
         } else {

@@ -101,7 +101,7 @@ pub(super) async fn behind<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     beside(move || {
-        limits::step_back();
+        limits::lower_priority();
         work()
     })
     .await

@@ -109,7 +109,7 @@ pub(super) fn withdraw(args: &WithdrawArgs, out: &mut dyn Write) -> Result<ExitC
         .parse()
         .map_err(|error| Error::argument("APPROVAL", error))?;
     args.settings.operate(async |operator| {
-        let by = args.person.provenance(operator)?;
+        let by = args.person.audit_context(operator)?;
         match operator.store.withdraw_approval(id, &by).await {
             Err(store::Error::NotFound) => Err(Error::argument(
                 "APPROVAL",

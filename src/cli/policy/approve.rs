@@ -8,7 +8,7 @@ use serde_json::json;
 
 use charter_authz::folder::{Files, Folder};
 use charter_authz::snapshot::Snapshot;
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::ApprovalId;
@@ -71,10 +71,10 @@ impl PersonArgs {
     }
 
     /// Who is on record.
-    pub(super) fn provenance(&self, operator: &Operator) -> Result<Provenance, Error> {
-        Ok(Provenance {
+    pub(super) fn audit_context(&self, operator: &Operator) -> Result<AuditContext, Error> {
+        Ok(AuditContext {
             actor: format!("operator:{}", self.name(operator)?),
-            ..operator.provenance()
+            ..operator.audit_context()
         })
     }
 }
@@ -142,7 +142,7 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
         let id = new.id;
         let recorded = operator
             .store
-            .approve_policies(new, &args.person.provenance(operator)?)
+            .approve_policies(new, &args.person.audit_context(operator)?)
             .await;
         match recorded {
             Err(store::Error::Stale) => {

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use test_support::choices::Choices;
 
 use super::stand_alone::{Bench, keys};
-use super::{PATIENCE, decisions, files, lines};
+use super::{WAIT_TIMEOUT, decisions, files, lines};
 
 /// A closed log of some files.
 fn small_log(rotate_bytes: u64, lines: usize) -> Bench {
@@ -329,7 +329,7 @@ fn old_files_go_and_lost_ones_are_missed() {
     bench.limits.keep_files = 3;
     let log = bench.open();
     bench.fill(&log, 40);
-    assert!(log.recorder().flush(PATIENCE));
+    assert!(log.recorder().flush(WAIT_TIMEOUT));
     assert_eq!(files(&bench.dir()).len(), 3);
     log.close();
     bench.assert_intact();
@@ -350,7 +350,7 @@ fn a_file_is_kept_as_long_as_what_it_holds() {
     for _ in 0..8 {
         bench.fill(&log, 1);
         // Its hour has passed before the next one is decided.
-        assert!(log.recorder().flush(PATIENCE));
+        assert!(log.recorder().flush(WAIT_TIMEOUT));
         bench.clock.advance(3_600);
     }
     log.close();
@@ -367,7 +367,7 @@ fn no_file_goes_for_its_age_by_a_clock_that_is_ahead_for_a_moment() {
     let decide = |seconds_ahead: i64| {
         bench.clock.set_wall(seconds_ahead);
         bench.fill(&log, 1);
-        assert!(log.recorder().flush(PATIENCE));
+        assert!(log.recorder().flush(WAIT_TIMEOUT));
     };
     bench.clock.advance(86_400);
     decide(0);

@@ -14,7 +14,7 @@ use charter_policy::replay::{Earlier, Mode, replay};
 use test_support::policy_world::shipped;
 
 use super::stand_alone::Bench;
-use super::{PATIENCE, decisions, files, lines};
+use super::{WAIT_TIMEOUT, decisions, files, lines};
 
 /// A log that version 0.1.0 wrote, in format 1, under the key of the tests.
 fn of_version_1() -> Bench {
@@ -115,7 +115,7 @@ fn an_index_is_kept_beside_a_finished_file_and_made_again_where_it_is_missing() 
     bench.limits.rotate_bytes = 300_000;
     let log = bench.open();
     bench.fill(&log, 4_000);
-    assert!(log.recorder().flush(PATIENCE));
+    assert!(log.recorder().flush(WAIT_TIMEOUT));
     let all = files(&bench.dir());
     let indexed = |bench: &Bench| {
         let there = files(&bench.dir());
@@ -163,7 +163,7 @@ fn ids_of_no_decision_cost_next_to_nothing() {
     bench.limits.rotate_bytes = 300_000;
     let log = bench.open();
     bench.fill(&log, 4_000);
-    assert!(log.recorder().flush(PATIENCE));
+    assert!(log.recorder().flush(WAIT_TIMEOUT));
     let read = || {
         let text = fs::read_to_string("/proc/thread-self/io").expect("what this thread read");
         let line = text.lines().find_map(|line| line.strip_prefix("rchar: "));

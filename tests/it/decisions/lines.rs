@@ -9,7 +9,7 @@ use test_support::service::{Persona, Service};
 use test_support::services::TestDatabase;
 
 use super::stand_alone::Bench;
-use super::{Logged as _, PATIENCE, files};
+use super::{Logged as _, WAIT_TIMEOUT, files};
 
 const INFO: &str = "/organizations/info";
 
@@ -152,7 +152,7 @@ fn a_decision_is_found_whenever_it_was_written() {
     let reader = bench.acme.program(&[], &["organizations:GetOrganization"]);
     let decide = || {
         let decided = bench.decide(&log, &reader, Permission::GetOrganization);
-        assert!(log.recorder().flush(PATIENCE));
+        assert!(log.recorder().flush(WAIT_TIMEOUT));
         decided.expect("on record").id
     };
     let mut ids = Vec::new();

@@ -23,7 +23,7 @@ use serde_json::Value;
 use test_support::service::Service;
 
 /// Longer than any write takes: reaching it is a failure.
-const PATIENCE: Duration = Duration::from_mins(1);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The files of a log, oldest first.
 fn files(dir: &Path) -> Vec<PathBuf> {
@@ -107,7 +107,7 @@ impl Logged for Service {
     }
 
     fn logged(&self) -> Vec<Value> {
-        assert!(self.state().decisions.flush(PATIENCE), "not written");
+        assert!(self.state().decisions.flush(WAIT_TIMEOUT), "not written");
         decisions(&self.log_dir())
     }
 }

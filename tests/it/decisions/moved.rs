@@ -7,7 +7,7 @@ use test_support::service::{Persona, Service};
 use test_support::services::TestDatabase;
 
 use super::stand_alone::Bench;
-use super::{Logged as _, PATIENCE, decisions, files};
+use super::{Logged as _, WAIT_TIMEOUT, decisions, files};
 
 /// What is done to the log.
 type Harm = fn(&Bench);
@@ -30,11 +30,11 @@ fn another_file_is_begun_and_what_is_gone_is_missed() {
         let bench = Bench::new();
         let log = bench.open();
         bench.fill(&log, 4);
-        assert!(log.recorder().flush(PATIENCE));
+        assert!(log.recorder().flush(WAIT_TIMEOUT));
         assert!(!log.recorder().status().expect("on").missed);
         harm(&bench);
         bench.fill(&log, 4);
-        assert!(log.recorder().flush(PATIENCE), "{way}");
+        assert!(log.recorder().flush(WAIT_TIMEOUT), "{way}");
         assert!(log.recorder().status().expect("on").missed, "{way}");
         // What is decided from then on is there.
         assert_eq!(decisions(&bench.dir()).len(), 4, "{way}");
@@ -56,12 +56,12 @@ fn a_file_that_is_put_back_completes_the_log() {
     let bench = Bench::new();
     let log = bench.open();
     bench.fill(&log, 4);
-    assert!(log.recorder().flush(PATIENCE));
+    assert!(log.recorder().flush(WAIT_TIMEOUT));
     let file = files(&bench.dir()).remove(0);
     let away = bench.home.path().join("away");
     fs::rename(&file, &away).expect("moved");
     bench.fill(&log, 4);
-    assert!(log.recorder().flush(PATIENCE));
+    assert!(log.recorder().flush(WAIT_TIMEOUT));
     fs::rename(&away, &file).expect("put back");
     log.close();
     assert_eq!(bench.assert_intact().decisions, 8);
@@ -72,10 +72,10 @@ fn a_head_that_is_gone_is_written_again() {
     let bench = Bench::new();
     let log = bench.open();
     bench.fill(&log, 2);
-    assert!(log.recorder().flush(PATIENCE));
+    assert!(log.recorder().flush(WAIT_TIMEOUT));
     fs::remove_file(bench.head()).expect("removed");
     bench.fill(&log, 2);
-    assert!(log.recorder().flush(PATIENCE));
+    assert!(log.recorder().flush(WAIT_TIMEOUT));
     assert!(log.recorder().status().expect("on").missed);
     log.close();
     bench.assert_intact();
@@ -86,10 +86,10 @@ fn only_one_writes_a_directory_that_was_made_anew() {
     let bench = Bench::new();
     let log = bench.open();
     bench.fill(&log, 1);
-    assert!(log.recorder().flush(PATIENCE));
+    assert!(log.recorder().flush(WAIT_TIMEOUT));
     fs::remove_dir_all(bench.dir()).expect("removed");
     bench.fill(&log, 1);
-    assert!(log.recorder().flush(PATIENCE));
+    assert!(log.recorder().flush(WAIT_TIMEOUT));
     let directory = fs::File::open(bench.dir()).expect("it is there");
     assert!(directory.try_lock().is_err(), "the writer holds it");
     log.close();

@@ -8,7 +8,7 @@ use test_support::service::{Persona, Service};
 use test_support::services::TestDatabase;
 
 use super::stand_alone::Bench;
-use super::{Logged as _, OutOfReach, PATIENCE, decisions, lines};
+use super::{Logged as _, OutOfReach, WAIT_TIMEOUT, decisions, lines};
 
 /// Every line needs a file of its own, which cannot be made while the directory is out of reach.
 fn stuck(overflow: Overflow) -> Bench {
@@ -50,7 +50,7 @@ fn with_wait_nothing_is_decided_that_is_not_recorded() {
     assert!(!recorder.has_room());
     assert!(recorder.status().expect("on").refuses);
     out_of_reach.back();
-    assert!(recorder.flush(PATIENCE));
+    assert!(recorder.flush(WAIT_TIMEOUT));
     ids.push(decide().expect("it has healed").id.to_string());
     assert!(recorder.status().expect("on").writer.last_error.is_none());
     log.close();
@@ -83,7 +83,7 @@ fn with_count_the_log_says_how_many_are_missing() {
             .is_some_and(|it| it.writer.last_error.is_some())
     });
     out_of_reach.back();
-    assert!(recorder.flush(PATIENCE));
+    assert!(recorder.flush(WAIT_TIMEOUT));
     log.close();
     let report = bench.assert_intact();
     let gaps: u64 = lines(&bench.dir())
@@ -160,7 +160,7 @@ fn a_writer_that_panics_is_missed() {
         let reader = bench.acme.program(&[], &["organizations:GetOrganization"]);
         let decide = || bench.decide(&log, &reader, Permission::GetOrganization);
         decide().expect("on its way");
-        assert!(!recorder.flush(PATIENCE));
+        assert!(!recorder.flush(WAIT_TIMEOUT));
         let status = recorder.status().expect("on");
         assert_eq!(status.writer.lost, 1);
         let why = status.writer.last_error.expect("an error");
@@ -231,7 +231,7 @@ async fn requests_slow_down_then_fail_and_it_heals_by_itself() {
         "{ready:?}"
     );
     out_of_reach.back();
-    assert!(service.state().decisions.flush(PATIENCE));
+    assert!(service.state().decisions.flush(WAIT_TIMEOUT));
     get().await.ok();
     assert_eq!(service.logged().len(), answered + 1);
     let first = &super::lines(&service.log_dir())[0];

@@ -11,7 +11,7 @@ use test_support::service::{Persona, Service};
 use test_support::services::TestDatabase;
 
 use super::stand_alone::Bench;
-use super::{Logged as _, PATIENCE, decisions, lines};
+use super::{Logged as _, WAIT_TIMEOUT, decisions, lines};
 
 fn sampled() -> Bench {
     let mut bench = Bench::new();
@@ -31,7 +31,7 @@ fn one_of_a_kind_and_second_is_written_and_says_how_many_more_there_were() {
             decide(&reader).expect("counted");
             decide(&nobody).expect("on record");
         }
-        assert!(log.recorder().flush(PATIENCE));
+        assert!(log.recorder().flush(WAIT_TIMEOUT));
         bench.clock.advance(1);
     }
     log.close();
@@ -91,7 +91,7 @@ fn an_id_that_somebody_is_told_is_that_of_a_line() {
     for _ in 0..5 {
         let decided = bench.decide(&log, &reader, Permission::GetOrganization);
         let id = decided.expect("on record").id;
-        assert!(log.recorder().flush(PATIENCE));
+        assert!(log.recorder().flush(WAIT_TIMEOUT));
         assert!(log.recorder().find(id).expect("readable").is_some());
     }
     log.close();
@@ -132,7 +132,7 @@ async fn an_organization_beyond_its_share_is_throttled_alone() {
     let mut denied = 0;
     let throttled = loop {
         let answer = noisy.get("/organizations/info").await;
-        assert!(service.state().decisions.flush(PATIENCE));
+        assert!(service.state().decisions.flush(WAIT_TIMEOUT));
         if answer.status != 403 {
             break answer;
         }
@@ -172,7 +172,7 @@ fn evaluations_are_not_charged_to_the_organization_that_is_asked_about() {
         bench
             .decide(&log, &nobody, Permission::GetOrganization)
             .expect("on record");
-        assert!(log.recorder().flush(PATIENCE));
+        assert!(log.recorder().flush(WAIT_TIMEOUT));
         assert_eq!(
             log.recorder().check_share(organization).is_err(),
             is_charged

@@ -9,7 +9,7 @@ use test_support::service::{Persona, Service};
 use test_support::services::TestDatabase;
 
 use super::stand_alone::Bench;
-use super::{Logged as _, PATIENCE, decisions};
+use super::{Logged as _, WAIT_TIMEOUT, decisions};
 
 const CLOSED: &str = "@id(\"closed\")\nforbid (principal, action == Action::\"organizations:GetOrganization\", resource);\n";
 const OPEN: &str = "@id(\"open\")\npermit (principal, action == Action::\"organizations:GetOrganization\", resource is Organization);\n";
@@ -22,12 +22,12 @@ fn what_it_would_decide_otherwise_is_marked() {
     let shadow = Snapshot::load(folder.path()).expect("policies");
     let log = bench.open_with(Some(shadow));
     bench.fill(&log, 2);
-    assert!(log.recorder().flush(PATIENCE));
+    assert!(log.recorder().flush(WAIT_TIMEOUT));
     fs::write(folder.path().join("more.cedar"), CLOSED).expect("written");
     log.shadow()
         .replace(Some(Snapshot::load(folder.path()).expect("policies")));
     bench.fill(&log, 2);
-    assert!(log.recorder().flush(PATIENCE));
+    assert!(log.recorder().flush(WAIT_TIMEOUT));
     log.shadow().replace(None);
     bench.fill(&log, 2);
     log.close();

@@ -33,7 +33,7 @@ fn chunked(body: &[u8], size: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_body_may_have_exactly_its_limit() {
-    let server = Server::start().await;
+    let server = Server::start();
     for (length, status) in [(999, 200), (1_000, 200), (1_001, 413), (100_000, 413)] {
         let body = body_of(length);
         assert_eq!(
@@ -54,7 +54,7 @@ async fn a_body_may_have_exactly_its_limit() {
 
 #[tokio::test]
 async fn a_declared_length_over_the_limit_is_not_waited_for() {
-    let server = Server::start().await;
+    let server = Server::start();
     let mut client = Client::connect(server.address).await;
     client
         .write(
@@ -73,7 +73,7 @@ async fn a_declared_length_over_the_limit_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_client_that_goes_on_sending_still_reads_its_refusal() {
-    let server = Server::start().await;
+    let server = Server::start();
     for _ in 0..20 {
         let mut client = Client::connect(server.address).await;
         let mut request = b"PATCH /organizations/info HTTP/1.1\r\nhost: a\r\n\
@@ -92,7 +92,7 @@ async fn a_client_that_goes_on_sending_still_reads_its_refusal() {
 
 #[tokio::test]
 async fn a_slow_body_is_cut_at_its_total_deadline() {
-    let server = Server::start().await;
+    let server = Server::start();
     let mut client = Client::connect(server.address).await;
     let started = now();
     client
@@ -118,7 +118,7 @@ async fn a_slow_body_is_cut_at_its_total_deadline() {
 
 #[tokio::test]
 async fn a_slow_head_is_cut_at_its_deadline() {
-    let server = Server::start().await;
+    let server = Server::start();
     for begun in [
         "",
         "G",
@@ -143,8 +143,7 @@ async fn an_idle_connection_outlives_the_heads_deadline() {
     let server = Server::with(EdgeConfig {
         idle_timeout: Duration::from_secs(3),
         ..test_config()
-    })
-    .await;
+    });
     let mut client = Client::connect(server.address).await;
     let request = "GET /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n";
     client.write(request).await;
@@ -164,7 +163,7 @@ async fn an_idle_connection_outlives_the_heads_deadline() {
 
 #[tokio::test]
 async fn heads_have_limits() {
-    let server = Server::start().await;
+    let server = Server::start();
     let head = |size: usize| {
         let start = "GET /organizations/info HTTP/1.1\r\nhost: a\r\nx-pad: ";
         format!("{start}{}\r\n\r\n", "x".repeat(size - start.len() - 4))
@@ -204,8 +203,7 @@ async fn a_request_that_takes_too_long_is_answered() {
     let server = Server::with(EdgeConfig {
         request_deadline: Duration::from_millis(200),
         ..test_config()
-    })
-    .await;
+    });
     let answer = get(server.address, "/slow").await;
     answer.assert_refused(503, "UNAVAILABLE");
     assert_eq!(answer.header("retry-after"), Some("1"));
@@ -214,7 +212,7 @@ async fn a_request_that_takes_too_long_is_answered() {
 
 #[tokio::test]
 async fn bodies_have_the_same_limits_over_http2() {
-    let server = Server::start().await;
+    let server = Server::start();
     let request = |length: Option<&str>| {
         let mut request = Request::patch("http://a/organizations/info")
             .header("content-type", "application/json");
@@ -245,8 +243,7 @@ async fn a_client_that_does_not_read_is_let_go() {
         write_stall_timeout: Duration::from_millis(300),
         head_timeout: Duration::from_mins(1),
         ..test_config()
-    })
-    .await;
+    });
     let mut client = Client::connect(server.address).await;
     client.write("GET /large HTTP/1.1\r\nhost: a\r\n\r\n").await;
     // Nothing is read here, so that the server is gone shows in what can be written.
@@ -267,8 +264,7 @@ async fn connections_beyond_the_limit_wait_for_a_free_place() {
         max_connections: 1,
         head_timeout: Duration::from_secs(5),
         ..test_config()
-    })
-    .await;
+    });
     let request = "GET /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n";
     let mut first = Client::connect(server.address).await;
     first.write(request).await;

@@ -57,7 +57,7 @@ fn short_of_memory() -> EdgeConfig {
 
 #[tokio::test]
 async fn unread_answers_take_no_more_memory_than_they_may() {
-    let server = Server::with(short_of_memory()).await;
+    let server = Server::with(short_of_memory());
     let mut client = Unreading::connect(server.address).await;
     let mut unread = Vec::new();
     for _ in 0..4 {
@@ -89,7 +89,7 @@ async fn unread_answers_take_no_more_memory_than_they_may() {
 
 #[tokio::test]
 async fn an_answer_that_was_read_takes_no_memory() {
-    let server = Server::with(short_of_memory()).await;
+    let server = Server::with(short_of_memory());
     for _ in 0..12 {
         let answer = get(server.address, "/mebibyte").await;
         assert_eq!((answer.status, answer.body.len()), (200, 1 << 20));
@@ -104,8 +104,7 @@ async fn a_client_that_never_reads_over_http2_is_let_go() {
         idle_timeout: Duration::from_mins(10),
         head_timeout: Duration::from_mins(10),
         ..test_config()
-    })
-    .await;
+    });
     let mut client = Unreading::connect(server.address).await;
     let answer = client.ask("GET", "/organizations/info").await;
     assert_eq!(answer.status(), 200);
@@ -119,8 +118,7 @@ async fn a_connection_has_a_bounded_number_of_streams() {
     let server = Server::with(EdgeConfig {
         max_streams: 3,
         ..test_config()
-    })
-    .await;
+    });
     let mut client = Unreading::connect(server.address).await;
     // The first answer comes after the server's settings.
     let mut unread = vec![client.ask("GET", "/organizations/info").await];
@@ -153,8 +151,7 @@ async fn half_sent_bodies_take_no_more_memory_than_they_may() {
         },
         request_deadline: Duration::from_mins(10),
         ..test_config()
-    })
-    .await;
+    });
     let head = "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
                 expect: 100-continue\r\ncontent-length: 1000\r\n\r\n";
     let body = [b"{\"name\":\"", &[b'x'; 989][..], b"\"}"].concat();
@@ -195,8 +192,7 @@ async fn one_client_network_has_its_share_of_the_connections() {
     let server = Server::with(EdgeConfig {
         max_connections_per_peer: 2,
         ..test_config()
-    })
-    .await;
+    });
     let mut clients = Vec::new();
     for _ in 0..2 {
         let mut client = Client::connect(server.address).await;
@@ -225,8 +221,7 @@ async fn one_client_network_has_its_share_of_the_connections() {
         max_connections_per_peer: 1,
         trusted_proxies: vec!["127.0.0.0/8".parse().expect("a network")],
         ..test_config()
-    })
-    .await;
+    });
     let mut clients = Vec::new();
     for _ in 0..3 {
         let mut client = Client::connect(server.address).await;

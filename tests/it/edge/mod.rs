@@ -37,15 +37,13 @@ struct Server {
 }
 
 impl Server {
-    async fn start() -> Self {
-        Self::with(test_config()).await
+    fn start() -> Self {
+        Self::with(test_config())
     }
 
-    async fn with(config: EdgeConfig) -> Self {
+    fn with(config: EdgeConfig) -> Self {
         let edge = Edge::new(config, Arc::new(SystemClock::start()), &OsEntropy);
-        let bound = listen(([127, 0, 0, 1], 0).into())
-            .await
-            .expect("a free port");
+        let bound = listen(([127, 0, 0, 1], 0).into()).expect("a free port");
         let address = bound.local_addr();
         let (stop, stopped) = oneshot::channel::<()>();
         let gate = Gate::default();

@@ -7,7 +7,7 @@ use super::client::{Client, get, get_h2, patch, send};
 
 #[tokio::test]
 async fn what_is_not_there_is_a_404_in_json() {
-    let server = Server::start().await;
+    let server = Server::start();
     for target in [
         "/",
         "/nowhere",
@@ -27,7 +27,7 @@ async fn what_is_not_there_is_a_404_in_json() {
 
 #[tokio::test]
 async fn a_wrong_method_is_a_405_that_says_which_are_right() {
-    let server = Server::start().await;
+    let server = Server::start();
     for method in ["POST", "DELETE", "PUT", "OPTIONS", "TRACE", "BREW", "get"] {
         let request = format!("{method} /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n");
         let answer = send(server.address, request).await;
@@ -45,7 +45,7 @@ async fn a_wrong_method_is_a_405_that_says_which_are_right() {
 
 #[tokio::test]
 async fn head_has_no_body_and_leaves_the_connection_usable() {
-    let server = Server::start().await;
+    let server = Server::start();
     let mut client = Client::connect(server.address).await;
     client
         .write("HEAD /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -62,7 +62,7 @@ async fn head_has_no_body_and_leaves_the_connection_usable() {
 
 #[tokio::test]
 async fn every_answer_carries_one_request_id() {
-    let server = Server::start().await;
+    let server = Server::start();
     for (sent, expected) in [
         ("x-request-id: Abc-1_2.3", Some("Abc-1_2.3")),
         ("x-correlation-id: c", Some("c")),
@@ -93,7 +93,7 @@ async fn every_answer_carries_one_request_id() {
 
 #[tokio::test]
 async fn a_panic_is_an_answer_that_tells_nothing() {
-    let server = Server::start().await;
+    let server = Server::start();
     let mut client = Client::connect(server.address).await;
     for _ in 0..2 {
         client.write("GET /panic HTTP/1.1\r\nhost: a\r\n\r\n").await;
@@ -109,7 +109,7 @@ async fn a_panic_is_an_answer_that_tells_nothing() {
 
 #[tokio::test]
 async fn no_error_is_html() {
-    let server = Server::start().await;
+    let server = Server::start();
     get(server.address, "/html")
         .await
         .assert_refused(500, "INTERNAL_ERROR");
@@ -118,7 +118,7 @@ async fn no_error_is_html() {
 
 #[tokio::test]
 async fn a_known_version_is_not_sent_again() {
-    let server = Server::start().await;
+    let server = Server::start();
     let tag = get(server.address, "/organizations/info").await;
     let tag = tag.header("etag").expect("a tag").to_owned();
     let request =
@@ -131,7 +131,7 @@ async fn a_known_version_is_not_sent_again() {
 
 #[tokio::test]
 async fn bodies_are_read_strictly() {
-    let server = Server::start().await;
+    let server = Server::start();
     for (body, status, code) in [
         (&b""[..], 400, "MALFORMED_JSON"),
         (b"{", 400, "MALFORMED_JSON"),
@@ -160,7 +160,7 @@ async fn bodies_are_read_strictly() {
 async fn only_a_trusted_proxy_names_the_client() {
     let request = "GET /organizations/info HTTP/1.1\r\nhost: a\r\n\
                    x-forwarded-for: 192.0.2.66\r\nx-forwarded-for: 198.51.100.1\r\n\r\n";
-    let server = Server::start().await;
+    let server = Server::start();
     assert_eq!(
         send(server.address, request).await.json()["client_ip"],
         "127.0.0.1"
@@ -169,8 +169,7 @@ async fn only_a_trusted_proxy_names_the_client() {
     let server = Server::with(charter_http::edge::service::EdgeConfig {
         trusted_proxies: vec!["127.0.0.0/8".parse().expect("a network")],
         ..super::test_config()
-    })
-    .await;
+    });
     assert_eq!(
         send(server.address, request).await.json()["client_ip"],
         "198.51.100.1"

@@ -34,8 +34,7 @@ async fn while_it_stops_clients_are_served_and_told_to_close() {
     let mut server = Server::with(EdgeConfig {
         drain: Duration::from_hours(1),
         ..patient()
-    })
-    .await;
+    });
     let mut first = kept(&server).await;
     let mut second = kept(&server).await;
     server.begin_to_stop();
@@ -66,8 +65,7 @@ async fn over_http2_clients_are_told_by_goaway_and_what_is_under_way_is_answered
     let mut server = Server::with(EdgeConfig {
         drain: Duration::from_hours(1),
         ..patient()
-    })
-    .await;
+    });
     let stream = TcpStream::connect(server.address)
         .await
         .expect("it listens");
@@ -105,8 +103,7 @@ async fn silent_connections_do_not_hold_the_stop() {
     let server = Server::with(EdgeConfig {
         drain: Duration::ZERO,
         ..patient()
-    })
-    .await;
+    });
     let silent = Client::connect(server.address).await;
     let mut half_a_head = Client::connect(server.address).await;
     half_a_head.write("GET /organizations/info HT").await;

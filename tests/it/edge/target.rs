@@ -30,7 +30,7 @@ const NON_CANONICAL: &[&str] = &[
 
 #[tokio::test]
 async fn only_the_canonical_spelling_is_taken() {
-    let server = Server::start().await;
+    let server = Server::start();
     for target in NON_CANONICAL {
         get(server.address, target)
             .await
@@ -81,7 +81,7 @@ async fn only_the_canonical_spelling_is_taken() {
 
 #[tokio::test]
 async fn only_the_canonical_spelling_is_taken_over_http2() {
-    let server = Server::start().await;
+    let server = Server::start();
     for target in NON_CANONICAL
         .iter()
         .filter(|target| target.starts_with('/'))
@@ -120,7 +120,7 @@ async fn only_the_canonical_spelling_is_taken_over_http2() {
 /// fragment never verifies, and nothing behind the edge can tell two spellings apart.
 #[tokio::test]
 async fn a_fragment_over_http2_reaches_nobody() {
-    let server = Server::start().await;
+    let server = Server::start();
     for (path, rest) in [
         ("/organizations/info#x", "/organizations/info"),
         ("/organizations/info?echo=1#x", "/organizations/info?echo=1"),
@@ -144,7 +144,7 @@ async fn a_fragment_over_http2_reaches_nobody() {
 
 #[tokio::test]
 async fn the_target_reaches_the_handler_as_sent() {
-    let server = Server::start().await;
+    let server = Server::start();
     let answer = get(server.address, "/organizations/info?echo=%7e+%2B").await;
     assert_eq!(answer.json()["target"], "/organizations/info?echo=%7e+%2B");
     assert_eq!(answer.json()["echo"], "~ +");
@@ -159,7 +159,7 @@ async fn the_target_reaches_the_handler_as_sent() {
 
 #[tokio::test]
 async fn there_is_exactly_one_host() {
-    let server = Server::start().await;
+    let server = Server::start();
     for head in [
         "GET /organizations/info HTTP/1.1",
         "GET /organizations/info HTTP/1.1\r\nhost:",
@@ -198,7 +198,7 @@ async fn there_is_exactly_one_host() {
 
 #[tokio::test]
 async fn a_bad_target_is_found_however_it_arrives() {
-    let server = Server::start().await;
+    let server = Server::start();
     let mut client = Client::connect(server.address).await;
     client
         .dribble(b"GET /organizations/info#x HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -236,7 +236,7 @@ async fn a_bad_target_is_found_however_it_arrives() {
 
 #[tokio::test]
 async fn a_query_has_at_most_sixteen_parameters_on_every_route() {
-    let server = Server::start().await;
+    let server = Server::start();
     let query = |piece: &str, count: usize| vec![piece; count].join("&");
     for route in ["/organizations/info", "/things/1", "/nowhere", "/panic"] {
         for piece in ["a=1", "a=%zz", "a", ""] {

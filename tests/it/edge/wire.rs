@@ -7,7 +7,7 @@ use super::client::{Client, get, send};
 
 #[tokio::test]
 async fn a_length_said_twice_is_refused_and_ends_the_connection() {
-    let server = Server::start().await;
+    let server = Server::start();
     let smuggled = "GET /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n";
     for framing in [
         "content-length: 5\r\ntransfer-encoding: chunked",
@@ -35,7 +35,7 @@ async fn a_length_said_twice_is_refused_and_ends_the_connection() {
 
 #[tokio::test]
 async fn malformed_http_is_refused_in_the_one_shape() {
-    let server = Server::start().await;
+    let server = Server::start();
     for head in [
         "GET /organizations/info HTTP/1.0\r\nhost: a",
         "GET /organizations/info HTTP/1.2\r\nhost: a",
@@ -88,7 +88,7 @@ async fn malformed_http_is_refused_in_the_one_shape() {
 
 #[tokio::test]
 async fn another_transfer_coding_than_chunked_is_not_implemented() {
-    let server = Server::start().await;
+    let server = Server::start();
     for coding in [
         "gzip",
         "xchunked",
@@ -125,7 +125,7 @@ async fn another_transfer_coding_than_chunked_is_not_implemented() {
 
 #[tokio::test]
 async fn a_broken_chunk_is_a_bad_request() {
-    let server = Server::start().await;
+    let server = Server::start();
     for body in [
         "x\r\n",
         "5\r\n{}",
@@ -150,7 +150,7 @@ async fn a_broken_chunk_is_a_bad_request() {
 
 #[tokio::test]
 async fn a_client_may_stop_sending_and_wait_for_the_answer() {
-    let server = Server::start().await;
+    let server = Server::start();
     let mut client = Client::connect(server.address).await;
     client
         .write("GET /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -163,7 +163,7 @@ async fn a_client_may_stop_sending_and_wait_for_the_answer() {
 
 #[tokio::test]
 async fn stopping_lets_idle_connections_go_at_once() {
-    let server = Server::start().await;
+    let server = Server::start();
     let mut client = Client::connect(server.address).await;
     client
         .write("GET /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -177,7 +177,7 @@ async fn stopping_lets_idle_connections_go_at_once() {
 
 #[tokio::test]
 async fn stopping_finishes_what_is_under_way_and_refuses_what_is_new() {
-    let mut server = Server::start().await;
+    let mut server = Server::start();
     let mut client = Client::connect(server.address).await;
     client.write("GET /gate HTTP/1.1\r\nhost: a\r\n\r\n").await;
     server.gate.entered.notified().await;
@@ -197,7 +197,7 @@ async fn stopping_finishes_what_is_under_way_and_refuses_what_is_new() {
 
 #[tokio::test]
 async fn a_half_typed_preface_is_an_ordinary_request() {
-    let server = Server::start().await;
+    let server = Server::start();
     let answer = send(
         server.address,
         "PRI /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n",

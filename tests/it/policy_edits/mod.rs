@@ -21,7 +21,7 @@ const STOP: &str = "@id(\"stop\")\nforbid (principal, action, resource);\n";
 const WIDER: &str = "@id(\"wider\")\npermit (principal in Role::\"member\", action == Action::\"team:InviteMember\", resource is Organization);\n";
 
 /// Longer than any check takes on a busy machine; only a failing test waits that long.
-const PATIENCE: Duration = Duration::from_mins(2);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The service on this folder, with these further settings in `[policies]`.
 async fn serve(dir: &Path, more: &str) -> Service {
@@ -33,7 +33,7 @@ async fn serve(dir: &Path, more: &str) -> Service {
 }
 
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    tokio::time::timeout(PATIENCE, async {
+    tokio::time::timeout(WAIT_TIMEOUT, async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

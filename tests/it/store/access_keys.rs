@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use charter_domain::access_key::{AccessKey, MAX_ACTIVE_KEYS};
 use charter_domain::account::Account;
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::id::ServiceAccountId;
 use charter_domain::ip_allowlist::IpAllowlist;
 use charter_domain::metadata::Metadata;
@@ -295,7 +295,7 @@ async fn a_write_whose_account_or_time_ended_meanwhile_does_not_happen(database:
     let made = tenant
         .create_key(signer, &world.by(), new, |_| Ok::<_, Error>(()))
         .await;
-    let by = Provenance {
+    let by = AuditContext {
         access_key: Some(made.expect("a key").id),
         ..world.by()
     };
@@ -334,7 +334,7 @@ async fn a_write_signed_with_a_key_that_died_meanwhile_does_not_happen(database:
     let tenant = world.tenant(&acme.organization);
     let signer = world.service_account(&acme, "signer").await.id;
     let key = create(&world, &tenant, signer).await.expect("room");
-    let by = Provenance {
+    let by = AuditContext {
         access_key: Some(key.id),
         ..world.by()
     };

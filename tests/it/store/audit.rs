@@ -45,10 +45,10 @@ async fn an_event_says_who_did_what_and_on_whose_word(database: TestDatabase) {
     );
     let heads = std::fs::read_to_string(chained.world.heads()).expect("heads");
     assert_eq!(heads.lines().count(), 14);
-    let by_operator = charter_domain::audit::Provenance {
+    let by_operator = charter_domain::audit::AuditContext {
         actor: "operator".to_owned(),
         access_key: None,
-        standing: None,
+        session_guard: None,
         request_id: None,
         policy_digest: None,
         at: chained.world.by().at,

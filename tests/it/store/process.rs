@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::caller::Scope;
 use charter_domain::clock::{Clock as _, SystemClock};
 use charter_domain::entropy::OsEntropy;
@@ -67,11 +67,11 @@ pub(super) async fn in_child() -> Option<(Store, PathBuf)> {
     Some((store.expect("an open store"), directory))
 }
 
-pub(super) fn by_child() -> Provenance {
-    Provenance {
+pub(super) fn by_child() -> AuditContext {
+    AuditContext {
         actor: "sa-child".to_owned(),
         access_key: None,
-        standing: None,
+        session_guard: None,
         request_id: None,
         policy_digest: None,
         at: SystemClock::start().now(),

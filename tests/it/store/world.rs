@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use charter_domain::access_key::{AccessKey, SealedSecret};
 use charter_domain::account::Account;
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::caller::Scope;
 use charter_domain::clock::Clock;
 use charter_domain::entropy::{Entropy, OsEntropy};
@@ -99,11 +99,11 @@ impl World {
         report.expect("a report")
     }
 
-    pub(crate) fn by(&self) -> Provenance {
-        Provenance {
+    pub(crate) fn by(&self) -> AuditContext {
+        AuditContext {
             actor: "sa-tester".to_owned(),
             access_key: None,
-            standing: None,
+            session_guard: None,
             request_id: Some("request-1".to_owned()),
             policy_digest: Some("digest-1".to_owned()),
             at: self.clock.now(),

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 /// Longer than any deadline of the tests: reaching it is a failure.
-const PATIENCE: Duration = Duration::from_secs(10);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub struct Answer {
@@ -99,7 +99,7 @@ impl Client {
     }
 
     pub async fn answer_to(&mut self, method: &str) -> Option<Answer> {
-        tokio::time::timeout(PATIENCE, self.read(method))
+        tokio::time::timeout(WAIT_TIMEOUT, self.read(method))
             .await
             .expect("an answer in time")
     }
@@ -107,7 +107,7 @@ impl Client {
     /// Whether the server has closed the connection without another byte.
     pub async fn is_closed(&mut self) -> bool {
         let mut rest = Vec::new();
-        let read = tokio::time::timeout(PATIENCE, self.0.read_to_end(&mut rest)).await;
+        let read = tokio::time::timeout(WAIT_TIMEOUT, self.0.read_to_end(&mut rest)).await;
         read.is_ok() && rest.is_empty()
     }
 
@@ -225,7 +225,7 @@ pub async fn send_h2(
             body,
         })
     };
-    let answer = tokio::time::timeout(PATIENCE, exchange)
+    let answer = tokio::time::timeout(WAIT_TIMEOUT, exchange)
         .await
         .expect("an answer in time");
     driver.abort();
@@ -255,7 +255,7 @@ pub async fn get_h2_raw(address: SocketAddr, path: &str) -> Vec<u8> {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, frames)
+    tokio::time::timeout(WAIT_TIMEOUT, frames)
         .await
         .expect("an answer in time")
 }

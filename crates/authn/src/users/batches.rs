@@ -17,7 +17,7 @@ use charter_store as store;
 /// Questions in one batch.
 const AT_ONCE: usize = store::MOST_AT_ONCE;
 /// Who may wait.
-const LONGEST_LINE: usize = 4096;
+const MAX_WAITERS: usize = 4096;
 
 /// Why a question has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -103,7 +103,7 @@ impl<T: Answerer> Batches<T> {
         };
         let starts = {
             let mut queue = self.queue.lock();
-            if queue.waiting.len() >= LONGEST_LINE {
+            if queue.waiting.len() >= MAX_WAITERS {
                 return Err(Unanswered::QueueFull);
             }
             queue.waiting.push(waiting);
@@ -285,14 +285,12 @@ mod tests {
     #[tokio::test]
     async fn the_line_is_bounded() {
         let (batches, let_it, _) = echo(0);
-        let mut waiting: Vec<_> = (0..LONGEST_LINE)
-            .map(|_| Box::pin(batches.ask(1)))
-            .collect();
+        let mut waiting: Vec<_> = (0..MAX_WAITERS).map(|_| Box::pin(batches.ask(1))).collect();
         for one in &mut waiting {
             assert_eq!(one.as_mut().now_or_never(), None);
         }
         assert_eq!(batches.ask(1).await, Err(Unanswered::QueueFull));
-        let_it.add_permits(LONGEST_LINE);
+        let_it.add_permits(MAX_WAITERS);
         assert_eq!(waiting.swap_remove(0).await, Ok((1, 64)));
     }
 }

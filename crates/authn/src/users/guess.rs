@@ -11,9 +11,9 @@ use charter_domain::email::EmailAddress;
 use charter_domain::id::{OrganizationId, SessionId, UserId};
 use charter_store::{Login, VerifiedLogin};
 
+use super::anonymous_client::AnonymousClient;
 use super::refusal::Refusal;
 use super::service::PortalUsers;
-use super::stranger::Stranger;
 
 /// How long a guess waits for its turn among others of the same network or account.
 const TURN_TIMEOUT: Duration = Duration::from_secs(14);
@@ -44,24 +44,22 @@ impl PortalUsers {
     pub(super) async fn begin_guess(
         &self,
         account: Option<&EmailAddress>,
-        stranger: &Stranger,
+        client: &AnonymousClient,
     ) -> Result<Guess, Refusal> {
         let known = match account {
-            Some(account) => self.device_of(account, stranger).await?,
+            Some(account) => self.device_of(account, client).await?,
             None => None,
         };
         if let (Some(account), Some((device, organization))) = (account, known) {
             self.charge_hash(organization)?;
             let known = KnownClient::Device(device.id());
-            return self
-                .begin_known(account, known, Some(device), stranger)
-                .await;
+            return self.begin_known(account, known, Some(device), client).await;
         }
-        let turn = self.parts.limits.sign_in.begin(stranger.client, account);
+        let turn = self.parts.limits.sign_in.begin(client.ip, account);
         let attempt = tokio::time::timeout(TURN_TIMEOUT, turn)
             .await
             .map_err(|_elapsed| Refusal::Busy)??;
-        let permit = self.parts.passwords.permit(of_stranger(stranger)).await?;
+        let permit = self.parts.passwords.permit(of_anonymous(client)).await?;
         Ok(Guess {
             attempt,
             permit,
@@ -78,9 +76,9 @@ impl PortalUsers {
         &self,
         account: &EmailAddress,
         session: SessionId,
-        stranger: &Stranger,
+        client: &AnonymousClient,
     ) -> Result<Guess, Refusal> {
-        self.begin_known(account, KnownClient::Session(session), None, stranger)
+        self.begin_known(account, KnownClient::Session(session), None, client)
             .await
     }
 
@@ -89,10 +87,10 @@ impl PortalUsers {
         account: &EmailAddress,
         known: KnownClient,
         device: Option<Device>,
-        stranger: &Stranger,
+        client: &AnonymousClient,
     ) -> Result<Guess, Refusal> {
         let limits = &self.parts.limits.sign_in;
-        let turn = limits.begin_known(stranger.client, account, known);
+        let turn = limits.begin_known(client.ip, account, known);
         let attempt = tokio::time::timeout(TURN_TIMEOUT, turn)
             .await
             .map_err(|_elapsed| Refusal::Busy)??;
@@ -109,10 +107,10 @@ impl PortalUsers {
     async fn device_of(
         &self,
         account: &EmailAddress,
-        stranger: &Stranger,
+        client: &AnonymousClient,
     ) -> Result<Option<(Device, OrganizationId)>, Refusal> {
         let read = |value: &SecretString| self.parts.devices.read(value.expose_secret());
-        let devices: Vec<_> = stranger.device_cookies.iter().filter_map(read).collect();
+        let devices: Vec<_> = client.device_cookies.iter().filter_map(read).collect();
         if devices.is_empty() {
             return Ok(None);
         }
@@ -172,8 +170,8 @@ impl PortalUsers {
 }
 
 /// Who waits to have a password hashed, where nothing is known.
-pub(super) fn of_stranger(stranger: &Stranger) -> Waiter {
-    Waiter::Stranger(site(stranger.client))
+pub(super) fn of_anonymous(client: &AnonymousClient) -> Waiter {
+    Waiter::AnonymousClient(site(client.ip))
 }
 
 pub(super) fn of_known(known: KnownClient) -> Waiter {

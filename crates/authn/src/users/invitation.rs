@@ -12,10 +12,10 @@ use charter_domain::id::UserId;
 use charter_domain::organization::Organization;
 use charter_store::{NewInvitation, NewUser, SessionRow};
 
+use super::anonymous_client::AnonymousClient;
 use super::refusal::{Refusal, invalid_link};
 use super::service::PortalUsers;
 use super::sign_in::SignedIn;
-use super::stranger::Stranger;
 
 /// An organization that young may have been made in order to send mail (contract section 5).
 const FIRST_DAY: Duration = Duration::from_hours(24);
@@ -62,7 +62,7 @@ impl PortalUsers {
         &self,
         token: &str,
         password: SecretString,
-        stranger: &Stranger,
+        client: &AnonymousClient,
     ) -> Result<SignedIn, Refusal> {
         let hash = OpaqueToken::parse(token)
             .ok_or(Refusal::InvalidLink)?
@@ -81,9 +81,9 @@ impl PortalUsers {
             role: invitation.role.clone(),
             email_verified_at: Some(now),
         };
-        let by = self.by(new.id, stranger);
+        let by = self.by(new.id, client);
         let device = self.device_cookie(None, new.id, &new.password_hash);
-        let (session, token) = self.begin_session(stranger);
+        let (session, token) = self.begin_session(client);
         let row = SessionRow {
             id: session.id,
             user: new.id,

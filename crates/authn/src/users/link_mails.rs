@@ -8,8 +8,8 @@ use charter_domain::clock::Clock;
 use charter_domain::email::EmailAddress;
 use charter_domain::entropy::Entropy;
 use charter_domain::id::{InvitationId, MailId};
-use charter_domain::letter::{Letter, Matter};
 use charter_domain::organization::Organization;
+use charter_domain::outgoing_email::{Email, EmailKind};
 use charter_domain::timestamp::Timestamp;
 use charter_store::{NewInvitation, NewLink, NewMail, Purpose};
 use secrecy::SecretString;
@@ -46,9 +46,9 @@ impl LinkMails {
     ///
     /// [`NotSealed`].
     pub fn link(&self, purpose: Purpose, to: &EmailAddress) -> Result<NewLink, NotSealed> {
-        let (page, lifetime, matter) = match purpose {
-            Purpose::VerifyEmail => ("verify-email", VERIFICATION, Matter::VerifyEmail),
-            Purpose::ResetPassword => ("reset-password", RESET, Matter::ResetPassword),
+        let (page, lifetime, kind) = match purpose {
+            Purpose::VerifyEmail => ("verify-email", VERIFICATION, EmailKind::VerifyEmail),
+            Purpose::ResetPassword => ("reset-password", RESET, EmailKind::ResetPassword),
         };
         let expires_at = self.clock.now() + lifetime;
         let token = OpaqueToken::generate(&*self.entropy);
@@ -56,7 +56,7 @@ impl LinkMails {
             purpose,
             hash: token.hash(),
             expires_at,
-            mail: self.mail(&token, page, to, matter, expires_at)?,
+            mail: self.mail(&token, page, to, kind, expires_at)?,
         })
     }
 
@@ -74,7 +74,7 @@ impl LinkMails {
         let now = self.clock.now();
         let expires_at = now + INVITATION;
         let token = OpaqueToken::generate(&*self.entropy);
-        let matter = Matter::Invitation {
+        let kind = EmailKind::Invitation {
             organization: name_in_mail(into).to_owned(),
             role: role.clone(),
         };
@@ -83,7 +83,7 @@ impl LinkMails {
             id: InvitationId::generate(now, &*self.entropy),
             hash: token.hash(),
             expires_at,
-            mail: self.mail(&token, page, &email, matter, expires_at)?,
+            mail: self.mail(&token, page, &email, kind, expires_at)?,
             role,
             email,
         };
@@ -99,16 +99,16 @@ impl LinkMails {
         token: &OpaqueToken,
         page: &str,
         to: &EmailAddress,
-        matter: Matter,
+        kind: EmailKind,
         expires_at: Timestamp,
     ) -> Result<NewMail, NotSealed> {
-        let letter = Letter {
+        let email = Email {
             to: to.to_string(),
-            matter,
+            kind,
             link: self.link_to(page, token),
         };
         let failed = |error: &dyn std::fmt::Display| NotSealed(error.to_string());
-        let content = serde_json::to_vec(&letter).map_err(|error| failed(&error))?;
+        let content = serde_json::to_vec(&email).map_err(|error| failed(&error))?;
         let id = MailId::generate(self.clock.now(), &*self.entropy);
         let sealed = self
             .sealer

@@ -3,6 +3,7 @@
 //! Each of its files is one part of that; all end in the store's transactions. It knows nothing of
 //! cookies and status codes.
 
+mod anonymous_client;
 mod batches;
 mod bearer;
 mod guess;
@@ -17,12 +18,11 @@ mod rotations;
 mod service;
 mod session_reads;
 mod sign_in;
-mod stranger;
 mod verification;
 
+pub use anonymous_client::AnonymousClient;
 pub use refusal::Refusal;
 pub use registration::NewOwner;
 pub use service::{Limits, Parts, PortalUsers};
 pub use sign_in::SignedIn;
-pub use stranger::Stranger;
 pub use verification::Proof;

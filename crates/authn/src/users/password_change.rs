@@ -5,13 +5,13 @@ use secrecy::SecretString;
 use crate::limits::KnownClient;
 use charter_domain::caller::UserCaller;
 use charter_domain::email::EmailAddress;
-use charter_domain::session::Standing;
+use charter_domain::session::SessionGuard;
 use charter_store as store;
 
+use super::anonymous_client::AnonymousClient;
 use super::guess::of_known;
 use super::refusal::{Refusal, internal};
 use super::service::PortalUsers;
-use super::stranger::Stranger;
 
 impl PortalUsers {
     /// Sets another password. Every other session of the person ends, and links that reset the
@@ -26,7 +26,7 @@ impl PortalUsers {
         person: &UserCaller,
         current: SecretString,
         new: SecretString,
-        stranger: &Stranger,
+        client: &AnonymousClient,
     ) -> Result<Option<SecretString>, Refusal> {
         let session = person
             .session
@@ -36,7 +36,7 @@ impl PortalUsers {
         self.charge_hash(person.organization.id)?;
         self.charge_hash(person.organization.id)?;
         let guess = self
-            .begin_guess_in_session(&account, session, stranger)
+            .begin_guess_in_session(&account, session, client)
             .await?;
         let login = self.parts.store.find_login(&account).await?;
         let login = login.filter(|login| login.user.id == person.user.id);
@@ -44,8 +44,8 @@ impl PortalUsers {
         let right = guessed.ok_or(Refusal::WrongPassword)?;
         let known = of_known(KnownClient::Session(session));
         let password_hash = self.hash(new, known).await?;
-        let by = self.by(person.user.id, stranger);
-        let standing = Standing {
+        let by = self.by(person.user.id, client);
+        let session_guard = SessionGuard {
             session,
             user: person.user.id,
             role: person.user.role.clone(),
@@ -54,7 +54,7 @@ impl PortalUsers {
         let changed = self
             .parts
             .store
-            .change_password(&right.login.login, password_hash, &standing, &by)
+            .change_password(&right.login.login, password_hash, &session_guard, &by)
             .await;
         match changed {
             Ok(()) => {

@@ -8,9 +8,9 @@ use crate::secrets::password_pool::Waiter;
 use charter_domain::email::EmailAddress;
 use charter_store::{self as store, Purpose};
 
+use super::anonymous_client::AnonymousClient;
 use super::refusal::{Refusal, invalid_link};
 use super::service::PortalUsers;
-use super::stranger::Stranger;
 
 impl PortalUsers {
     /// Counts a request for a link, whomever it is for.
@@ -18,8 +18,8 @@ impl PortalUsers {
     /// # Errors
     ///
     /// [`Refusal::TooMany`].
-    pub fn count_forgotten(&self, stranger: &Stranger) -> Result<(), Refusal> {
-        Ok(self.parts.limits.forgot.count(network(stranger.client))?)
+    pub fn count_forgotten(&self, client: &AnonymousClient) -> Result<(), Refusal> {
+        Ok(self.parts.limits.forgot.count(network(client.ip))?)
     }
 
     /// Sends a link to a person who is active; to nobody else. The client is not told, and must not
@@ -31,7 +31,7 @@ impl PortalUsers {
     pub async fn send_reset_link(
         &self,
         email: &EmailAddress,
-        stranger: &Stranger,
+        client: &AnonymousClient,
     ) -> Result<(), Refusal> {
         let found = self.parts.store.find_login(email).await?;
         let Some(login) = found.filter(|login| login.user.is_active) else {
@@ -43,7 +43,7 @@ impl PortalUsers {
         match self
             .parts
             .store
-            .create_link(&user, link, stranger.client, &self.by_anybody(stranger))
+            .create_link(&user, link, client.ip, &self.by_anybody(client))
             .await
         {
             Ok(()) => {
@@ -65,7 +65,7 @@ impl PortalUsers {
         &self,
         token: &str,
         password: SecretString,
-        stranger: &Stranger,
+        client: &AnonymousClient,
     ) -> Result<(), Refusal> {
         let hash = OpaqueToken::parse(token)
             .ok_or(Refusal::InvalidLink)?
@@ -80,7 +80,7 @@ impl PortalUsers {
         // Who has the link is no stranger any more.
         let waiter = Waiter::Known(user.id.uuid().into_bytes());
         let password_hash = self.hash(password, waiter).await?;
-        let by = self.by(user.id, stranger);
+        let by = self.by(user.id, client);
         self.parts
             .store
             .reset_password(&user, hash, password_hash, &by)

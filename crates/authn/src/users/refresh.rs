@@ -6,11 +6,11 @@ use crate::secrets::opaque_token::OpaqueToken;
 use charter_domain::timestamp::Timestamp;
 use charter_store::{Ending, Rotation, SessionRow};
 
+use super::anonymous_client::AnonymousClient;
 use super::refusal::{Refusal, internal};
 use super::rotations::Presented;
 use super::service::PortalUsers;
 use super::sign_in::SignedIn;
-use super::stranger::Stranger;
 
 /// For how long a spent refresh token gets the same successor again (contract section 5).
 const GRACE: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ impl PortalUsers {
     pub async fn refresh(
         &self,
         presented: &[OpaqueToken],
-        stranger: &Stranger,
+        client: &AnonymousClient,
     ) -> Result<SignedIn, Refusal> {
         let mut reused = Vec::new();
         for token in presented {
@@ -51,11 +51,11 @@ impl PortalUsers {
             tracing::warn!(
                 session = %session.id,
                 user = %session.user,
-                client_ip = %stranger.client,
+                client_ip = %client.ip,
                 "a spent refresh token was used again, its session is ended"
             );
-            let by = self.by_anybody(stranger);
-            let why = Ending::Reuse(stranger.client);
+            let by = self.by_anybody(client);
+            let why = Ending::Reuse(client.ip);
             self.parts.store.end_session(session, why, &by).await?;
         }
         Err(Refusal::InvalidToken)

@@ -8,10 +8,10 @@ use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::user::OWNER;
 use charter_store::{NewOrganization, NewUser, Purpose, Registration};
 
-use super::guess::of_stranger;
+use super::anonymous_client::AnonymousClient;
+use super::guess::of_anonymous;
 use super::refusal::Refusal;
 use super::service::PortalUsers;
-use super::stranger::Stranger;
 
 /// Who registers.
 #[derive(Debug)]
@@ -32,13 +32,13 @@ impl PortalUsers {
         &self,
         organization: NewOrganization,
         owner: NewOwner,
-        stranger: &Stranger,
+        client: &AnonymousClient,
     ) -> Result<(OrganizationId, UserId), Refusal> {
         if !self.parts.registration_is_open {
             return Err(Refusal::RegistrationClosed);
         }
-        self.parts.limits.register.count(network(stranger.client))?;
-        let password_hash = self.hash(owner.password, of_stranger(stranger)).await?;
+        self.parts.limits.register.count(network(client.ip))?;
+        let password_hash = self.hash(owner.password, of_anonymous(client)).await?;
         let now = self.now();
         let id = UserId::generate(now, &*self.parts.entropy);
         let registration = Registration {
@@ -52,7 +52,7 @@ impl PortalUsers {
                 email_verified_at: None,
             },
         };
-        let by = self.by(id, stranger);
+        let by = self.by(id, client);
         let (organization, user) = self.parts.store.register(registration, &by).await?;
         self.parts.outbox.notify_one();
         Ok((organization.id, user.id))

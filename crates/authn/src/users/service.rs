@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 
 use charter_budgets::{Budgets, Resource};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::clock::Clock;
 use charter_domain::email::EmailAddress;
 use charter_domain::entropy::Entropy;
@@ -14,10 +14,10 @@ use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::timestamp::Timestamp;
 use charter_store::Store;
 
+use super::anonymous_client::AnonymousClient;
 use super::refusal::Refusal;
 use super::rotations::Rotations;
 use super::session_reads::SessionReads;
-use super::stranger::Stranger;
 use crate::limits::rate_limit::RateLimits;
 use crate::limits::{NetworkLimit, SignInAttempts, SlidingLimit};
 use crate::secrets::access_token::AccessTokens;
@@ -97,21 +97,21 @@ impl PortalUsers {
     }
 
     /// What an audit event records of somebody who acts for itself, without asking policy.
-    pub(super) fn by(&self, who: UserId, stranger: &Stranger) -> Provenance {
-        self.by_actor(who.to_string(), stranger)
+    pub(super) fn by(&self, who: UserId, client: &AnonymousClient) -> AuditContext {
+        self.by_actor(who.to_string(), client)
     }
 
     /// The same of somebody who has not shown to be the person it is about.
-    pub(super) fn by_anybody(&self, stranger: &Stranger) -> Provenance {
-        self.by_actor("anonymous".to_owned(), stranger)
+    pub(super) fn by_anybody(&self, client: &AnonymousClient) -> AuditContext {
+        self.by_actor("anonymous".to_owned(), client)
     }
 
-    fn by_actor(&self, actor: String, stranger: &Stranger) -> Provenance {
-        Provenance {
+    fn by_actor(&self, actor: String, client: &AnonymousClient) -> AuditContext {
+        AuditContext {
             actor,
             access_key: None,
-            standing: None,
-            request_id: Some(stranger.request_id.clone()),
+            session_guard: None,
+            request_id: Some(client.request_id.clone()),
             policy_digest: None,
             at: self.now(),
         }

@@ -10,10 +10,10 @@ use charter_domain::email::EmailAddress;
 use charter_domain::id::SessionId;
 use charter_store::{self as store, Ending, NewSession, SessionRow};
 
+use super::anonymous_client::AnonymousClient;
 use super::guess::{Guess, RightGuess};
 use super::refusal::{Refusal, internal};
 use super::service::PortalUsers;
-use super::stranger::Stranger;
 
 /// What a person is signed in with.
 #[derive(Debug)]
@@ -37,18 +37,18 @@ impl PortalUsers {
         &self,
         email: Option<EmailAddress>,
         password: SecretString,
-        stranger: &Stranger,
+        client: &AnonymousClient,
     ) -> Result<SignedIn, Refusal> {
-        let guess = self.begin_guess(email.as_ref(), stranger).await?;
+        let guess = self.begin_guess(email.as_ref(), client).await?;
         // On the heap, from here on: what the store needs is large, and hundreds may wait above.
-        Box::pin(self.sign_in(email, password, stranger, guess)).await
+        Box::pin(self.sign_in(email, password, client, guess)).await
     }
 
     async fn sign_in(
         &self,
         email: Option<EmailAddress>,
         password: SecretString,
-        stranger: &Stranger,
+        client: &AnonymousClient,
         guess: Guess,
     ) -> Result<SignedIn, Refusal> {
         let login = match &email {
@@ -62,7 +62,7 @@ impl PortalUsers {
             device,
         } = guessed.ok_or(Refusal::InvalidLogin)?;
         let user = &verified.login.user;
-        let (session, token) = self.begin_session(stranger);
+        let (session, token) = self.begin_session(client);
         let row = SessionRow {
             id: session.id,
             user: user.id,
@@ -71,7 +71,7 @@ impl PortalUsers {
         let stored = &verified.login.password_hash;
         let stored = verified.rehashed.as_ref().unwrap_or(stored);
         let device = self.device_cookie(device, user.id, stored);
-        let by = self.by(user.id, stranger);
+        let by = self.by(user.id, client);
         match self.parts.store.sign_in(verified, session, &by).await {
             Ok(()) => {
                 attempt.succeeded();
@@ -95,9 +95,9 @@ impl PortalUsers {
         &self,
         caller: &UserCaller,
         cookies: &[OpaqueToken],
-        stranger: &Stranger,
+        client: &AnonymousClient,
     ) -> Result<(), Refusal> {
-        let by = self.by(caller.user.id, stranger);
+        let by = self.by(caller.user.id, client);
         let own = caller.session.map(|id| SessionRow {
             id,
             user: caller.user.id,
@@ -131,23 +131,23 @@ impl PortalUsers {
         &self,
         person: &Arc<UserCaller>,
         id: SessionId,
-        stranger: &Stranger,
+        client: &AnonymousClient,
     ) -> Result<(), Refusal> {
-        let by = self.by(person.user.id, stranger);
+        let by = self.by(person.user.id, client);
         let scope = Caller::User(Arc::clone(person)).scope();
         let tenant = self.parts.store.within(scope);
         Ok(tenant.end_open_session(person.user.id, id, &by).await?)
     }
 
     /// A session about to begin, and its refresh token.
-    pub(super) fn begin_session(&self, stranger: &Stranger) -> (NewSession, OpaqueToken) {
+    pub(super) fn begin_session(&self, client: &AnonymousClient) -> (NewSession, OpaqueToken) {
         let now = self.now();
         let token = OpaqueToken::generate(&*self.parts.entropy);
         let session = NewSession {
             id: SessionId::generate(now, &*self.parts.entropy),
             refresh_hash: token.hash(),
             refresh_expires_at: now + REFRESH_LIFETIME,
-            user_agent: stranger.user_agent.clone(),
+            user_agent: client.user_agent.clone(),
         };
         (session, token)
     }

@@ -9,9 +9,9 @@ use charter_domain::id::UserId;
 use charter_domain::user::User;
 use charter_store::{self as store, Purpose};
 
+use super::anonymous_client::AnonymousClient;
 use super::refusal::{Refusal, invalid_link};
 use super::service::PortalUsers;
-use super::stranger::Stranger;
 
 /// What shows, beside the link, that who follows it is the one who registered: whoever merely reads
 /// the mail must not open an account that a stranger made on the address (contract section 5).
@@ -34,7 +34,7 @@ impl PortalUsers {
         &self,
         token: &str,
         proof: Proof,
-        stranger: &Stranger,
+        client: &AnonymousClient,
     ) -> Result<(), Refusal> {
         let hash = OpaqueToken::parse(token)
             .ok_or(Refusal::InvalidLink)?
@@ -48,9 +48,9 @@ impl PortalUsers {
         let proved = match proof {
             Proof::Session(id) if id == user.id => None,
             Proof::Session(_) => return Err(Refusal::InvalidLink),
-            Proof::Password(password) => Some(self.prove(&user, password, stranger).await?),
+            Proof::Password(password) => Some(self.prove(&user, password, client).await?),
         };
-        let by = self.by(user.id, stranger);
+        let by = self.by(user.id, client);
         self.parts
             .store
             .verify_email(&user, hash, proved, &by)
@@ -63,10 +63,10 @@ impl PortalUsers {
         &self,
         user: &User,
         password: SecretString,
-        stranger: &Stranger,
+        client: &AnonymousClient,
     ) -> Result<String, Refusal> {
         let account = EmailAddress::from_stored(user.email.clone());
-        let guess = self.begin_guess(Some(&account), stranger).await?;
+        let guess = self.begin_guess(Some(&account), client).await?;
         let login = self.parts.store.find_login(&account).await?;
         let guessed = self.make_guess(guess, login, password).await?;
         let right = guessed.ok_or(Refusal::InvalidLink)?;
@@ -82,7 +82,7 @@ impl PortalUsers {
     pub async fn resend_verification(
         &self,
         person: &UserCaller,
-        stranger: &Stranger,
+        client: &AnonymousClient,
     ) -> Result<(), Refusal> {
         if person.user.email_verified {
             return Ok(());
@@ -90,11 +90,11 @@ impl PortalUsers {
         self.parts.limits.verification_mails.count(person.user.id)?;
         let email = EmailAddress::from_stored(person.user.email.clone());
         let link = self.parts.links.link(Purpose::VerifyEmail, &email)?;
-        let by = self.by(person.user.id, stranger);
+        let by = self.by(person.user.id, client);
         let made = self
             .parts
             .store
-            .create_link(&person.user, link, stranger.client, &by)
+            .create_link(&person.user, link, client.ip, &by)
             .await;
         match made {
             Ok(()) => {

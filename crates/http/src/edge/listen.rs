@@ -16,7 +16,7 @@ use salvo::http::Version;
 use salvo::http::uri::Scheme;
 use salvo::rt::tokio::TokioTimer;
 use salvo::{Router, Server};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::edge::connections::Connections;
@@ -30,6 +30,14 @@ use crate::edge::wire::{WireLimits, WireStream};
 const STREAM_WINDOW: u32 = 64 * 1024 - 1;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
+
+/// What the operating system buffers of a connection's answers, in bytes; it doubles this for its own
+/// bookkeeping. By default it takes megabytes for a client that does not read, and copying them for
+/// hundreds of such clients at once holds up everybody.
+const SOCKET_SEND_BUFFER: u32 = 128 * 1024;
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1_024;
 
 /// Between looks for clients that do not read.
 const STALL_CHECK: Duration = Duration::from_secs(1);
@@ -57,13 +65,21 @@ impl Bound {
     }
 }
 
-/// Binds a socket.
+/// Binds a socket and listens.
 ///
 /// # Errors
 ///
 /// The operating system's.
-pub async fn listen(address: SocketAddr) -> io::Result<Bound> {
-    let listener = TcpListener::bind(address).await?;
+pub fn listen(address: SocketAddr) -> io::Result<Bound> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    // Accepted sockets have it from the listening one.
+    socket.set_send_buffer_size(SOCKET_SEND_BUFFER)?;
+    socket.bind(address)?;
+    let listener = socket.listen(BACKLOG)?;
     let local_addr = listener.local_addr()?;
     Ok(Bound {
         listener,

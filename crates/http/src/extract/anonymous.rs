@@ -12,7 +12,7 @@ use salvo::oapi::{Components, EndpointArgRegister, Operation as OpenApiOperation
 use salvo::{Depot, Request};
 
 use charter_authn::secrets::opaque_token::OpaqueToken;
-use charter_authn::users::Stranger;
+use charter_authn::users::AnonymousClient;
 use charter_domain::caller::{Caller, UserCaller};
 
 use crate::edge::context::RequestContext;
@@ -35,7 +35,7 @@ pub struct Anonymous<I> {
     /// What it says.
     pub input: I,
     /// Who sends it, as far as anybody knows.
-    pub stranger: Stranger,
+    pub client: AnonymousClient,
     /// The service.
     pub state: Arc<State>,
 }
@@ -90,8 +90,8 @@ impl<I: Input> Anonymous<I> {
         raw.query.finish()?;
         Ok(Self {
             input,
-            stranger: Stranger {
-                client: context.client_ip,
+            client: AnonymousClient {
+                ip: context.client_ip,
                 request_id: context.request_id.as_str().to_owned(),
                 user_agent: user_agent(request.headers()),
                 device_cookies: cookie::devices(request.headers()),
@@ -109,11 +109,11 @@ impl<I: Input> Anonymous<I> {
     pub async fn run<T, F, R>(self, work: F) -> Result<T, ApiError>
     where
         T: Send + 'static,
-        F: FnOnce(Arc<State>, I, Stranger) -> R,
+        F: FnOnce(Arc<State>, I, AnonymousClient) -> R,
         R: Future<Output = Result<T, ApiError>> + Send + 'static,
     {
         let tasks = self.state.tasks.clone();
-        tasks.run(work(self.state, self.input, self.stranger)).await
+        tasks.run(work(self.state, self.input, self.client)).await
     }
 }
 

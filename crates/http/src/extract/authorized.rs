@@ -12,7 +12,7 @@ use salvo::oapi::{Components, EndpointArgRegister, Operation as OpenApiOperation
 use salvo::{Depot, Request};
 
 use charter_authn::users::PortalUsers;
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::caller::Caller;
 use charter_store::Tenant;
 
@@ -148,8 +148,8 @@ impl Write {
 
     /// What the audit event records of the request.
     #[must_use]
-    pub fn provenance(&self) -> Provenance {
-        self.authorizer.provenance()
+    pub fn audit_context(&self) -> AuditContext {
+        self.authorizer.audit_context()
     }
 }
 

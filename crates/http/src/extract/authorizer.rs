@@ -10,7 +10,7 @@ use charter_authz::principal::Principal;
 use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::{Asker, Decided, NotRecorded, Recorder, Via};
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::caller::Caller;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
@@ -116,11 +116,11 @@ impl Authorizer {
 
     /// What an audit event records of this request.
     #[must_use]
-    pub fn provenance(&self) -> Provenance {
-        Provenance {
+    pub fn audit_context(&self) -> AuditContext {
+        AuditContext {
             actor: self.caller().principal_id(),
             access_key: self.caller().access_key_id(),
-            standing: self.caller().standing(),
+            session_guard: self.caller().session_guard(),
             request_id: Some(self.request_id.clone()),
             policy_digest: Some(self.snapshot.digest().to_string()),
             at: self.now,

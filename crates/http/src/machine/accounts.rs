@@ -47,7 +47,7 @@ pub async fn list(request: Authorized<ListAccounts>) -> Result<Listed<AccountBod
         .tenant()
         .list_accounts(query.page, query.include_inactive)
         .await?;
-    Ok(Listed::new(&query.page, page, |account| (&account).into()))
+    Listed::new(&query.page, page, |account| (&account).into()).await
 }
 
 /// `POST /accounts`
@@ -71,7 +71,7 @@ pub async fn create(request: Authorized<CreateAccount>) -> Result<Created<Accoun
             Ok::<_, ApiError>(
                 write
                     .tenant()
-                    .create_account(new, &write.provenance())
+                    .create_account(new, &write.audit_context())
                     .await?,
             )
         })
@@ -130,7 +130,7 @@ pub async fn update(request: Authorized<UpdateAccount>) -> Result<Changed<Accoun
             let wake = |names: &GrantedNames| grants::require_names(&write.authorizer, names);
             write
                 .tenant()
-                .update_account(id, expected, &write.provenance(), change, wake)
+                .update_account(id, expected, &write.audit_context(), change, wake)
                 .await
         })
         .await?;

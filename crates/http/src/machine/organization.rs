@@ -70,7 +70,7 @@ pub async fn update(
             let change = |organization: &mut Organization| patch.apply(organization);
             write
                 .tenant()
-                .update_organization(expected, &write.provenance(), change)
+                .update_organization(expected, &write.audit_context(), change)
                 .await
         })
         .await?;

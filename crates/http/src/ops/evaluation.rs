@@ -24,7 +24,7 @@ use charter_domain::organization::Organization;
 use charter_domain::permission::Permission;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::user::User;
-use charter_store::{self as store, Location, Tenant, Thing};
+use charter_store::{self as store, EntityRef, Location, Tenant};
 
 use crate::edge::context::RequestContext;
 use crate::extract::authenticate::collect;
@@ -75,7 +75,7 @@ struct Asked {
 
 /// A thing by type and id, as the question names it.
 enum Named {
-    Thing(Thing),
+    EntityRef(EntityRef),
     Role(String),
     Permission(String),
     /// A well-formed type with an id that nothing can have.
@@ -131,17 +131,19 @@ fn named(object: Map<String, Value>, types: &[&str]) -> Result<Named, Broken> {
         "Organization" => {
             let known = id.parse().ok();
             let known = known.or_else(|| OrganizationId::parse_uuid(id));
-            known.map(Thing::Organization)
+            known.map(EntityRef::Organization)
         }
-        "Account" => id.parse().ok().map(Thing::Account),
-        "ServiceAccount" => id.parse().ok().map(Thing::ServiceAccount),
-        "AccessKey" => id.parse().ok().map(Thing::AccessKey),
+        "Account" => id.parse().ok().map(EntityRef::Account),
+        "ServiceAccount" => id.parse().ok().map(EntityRef::ServiceAccount),
+        "AccessKey" => id.parse().ok().map(EntityRef::AccessKey),
         _ => {
             let known = id.parse().ok();
-            known.or_else(|| UserId::parse_uuid(id)).map(Thing::User)
+            known
+                .or_else(|| UserId::parse_uuid(id))
+                .map(EntityRef::User)
         }
     };
-    Ok(thing.map_or(Named::Nothing, Named::Thing))
+    Ok(thing.map_or(Named::Nothing, Named::EntityRef))
 }
 
 fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<&'a str, Broken> {
@@ -174,7 +176,7 @@ impl Asker {
 
     /// Who is asked about; `None` for nobody, and for who could not act now whatever policy says.
     async fn subject(&self, named: Named) -> Result<Option<Caller>, ApiError> {
-        let Named::Thing(thing) = named else {
+        let Named::EntityRef(thing) = named else {
             return Ok(None);
         };
         let loaded = self.load(thing).await?;
@@ -203,14 +205,14 @@ impl Asker {
 
     async fn resource(&self, named: Named) -> Result<Option<Loaded>, ApiError> {
         match named {
-            Named::Thing(thing) => self.load(thing).await,
+            Named::EntityRef(thing) => self.load(thing).await,
             Named::Role(name) => Ok(Some(Loaded::Role(name))),
             Named::Permission(name) => Ok(Some(Loaded::Permission(name))),
             Named::Nothing => Ok(None),
         }
     }
 
-    async fn load(&self, thing: Thing) -> Result<Option<Loaded>, ApiError> {
+    async fn load(&self, thing: EntityRef) -> Result<Option<Loaded>, ApiError> {
         let Some(location) = self.state.store.locate(thing).await? else {
             return Ok(None);
         };
@@ -221,19 +223,19 @@ impl Asker {
         }
     }
 
-    async fn load_at(&self, thing: Thing, at: Location) -> Result<Loaded, store::Error> {
+    async fn load_at(&self, thing: EntityRef, at: Location) -> Result<Loaded, store::Error> {
         let tenant = self.tenant(at.organization);
         let organization = tenant.organization().await?;
         Ok(match thing {
-            Thing::Organization(_) => Loaded::Organization(organization),
-            Thing::Account(id) => Loaded::Account(tenant.account(id).await?, organization),
-            Thing::User(id) => Loaded::User(tenant.member(id).await?, organization),
-            Thing::ServiceAccount(id) => {
+            EntityRef::Organization(_) => Loaded::Organization(organization),
+            EntityRef::Account(id) => Loaded::Account(tenant.account(id).await?, organization),
+            EntityRef::User(id) => Loaded::User(tenant.member(id).await?, organization),
+            EntityRef::ServiceAccount(id) => {
                 let service_account = tenant.service_account(id).await?;
                 let account = tenant.account(service_account.account_id).await?;
                 Loaded::ServiceAccount(service_account, account, organization)
             }
-            Thing::AccessKey(id) => {
+            EntityRef::AccessKey(id) => {
                 let owner = at.service_account.ok_or(store::Error::NotFound)?;
                 let key = tenant.key(owner, id).await?;
                 let service_account = tenant.service_account(owner).await?;

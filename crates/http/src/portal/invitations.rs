@@ -63,7 +63,7 @@ pub async fn withdraw(request: Authorized<WithdrawInvitation>) -> Result<Done, A
     let id = request.object.0.id;
     request
         .write(move |write| async move {
-            let by = write.provenance();
+            let by = write.audit_context();
             Ok(write.tenant().withdraw_invitation(id, &by).await?)
         })
         .await?;

@@ -19,7 +19,7 @@ use super::organization::PortalOrganization;
 #[endpoint(operation_id = "getMe", tags("me"))]
 pub async fn get(request: OwnPerson<()>) -> Result<Shown<MeBody>, ApiError> {
     let (person, state) = (request.person, request.request.state);
-    let client = request.request.stranger.client;
+    let client = request.request.client.ip;
     let caller = Caller::User(person.clone());
     let snapshot = state.engine.snapshot();
     let principal = state.engine.prepare(&caller, &snapshot);

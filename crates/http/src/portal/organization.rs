@@ -74,7 +74,7 @@ pub async fn update(
             };
             write
                 .tenant()
-                .update_organization(expected, &write.provenance(), change)
+                .update_organization(expected, &write.audit_context(), change)
                 .await
         })
         .await?;
@@ -104,7 +104,7 @@ pub async fn deactivate(
     let expected = request.expected_version(&etag(current), current.version)?;
     let organization = request
         .write(move |write| async move {
-            let by = write.provenance();
+            let by = write.audit_context();
             Ok(write
                 .tenant()
                 .deactivate_organization(expected, &by)

@@ -18,16 +18,16 @@ use super::parse;
 /// any case, and comes before the address is looked up.
 #[endpoint(operation_id = "forgotPassword", tags("sign-in"))]
 pub async fn forgot_password(request: Anonymous<Body<Forgotten>>) -> Result<Done, ApiError> {
-    let (state, stranger) = (request.state, request.stranger);
+    let (state, client) = (request.state, request.client);
     let Body(Forgotten { email }) = request.input;
-    state.portal_users.count_forgotten(&stranger)?;
+    state.portal_users.count_forgotten(&client)?;
     if let Some(email) = email {
         let tasks = state.tasks.clone();
         tasks.detach(async move {
-            let sent = state.portal_users.send_reset_link(&email, &stranger).await;
+            let sent = state.portal_users.send_reset_link(&email, &client).await;
             if let Err(error) = sent {
                 tracing::warn!(
-                    request_id = stranger.request_id,
+                    request_id = client.request_id,
                     error = &error as &dyn std::error::Error,
                     "no link that resets a password was sent"
                 );
@@ -43,11 +43,11 @@ pub async fn forgot_password(request: Anonymous<Body<Forgotten>>) -> Result<Done
 pub async fn reset_password(request: Anonymous<Body<Reset>>) -> Result<Done, ApiError> {
     request
         .run(
-            |state, Body(Reset { token, password }), stranger| async move {
+            |state, Body(Reset { token, password }), client| async move {
                 let token = token.expose_secret();
                 state
                     .portal_users
-                    .reset_password(token, password, &stranger)
+                    .reset_password(token, password, &client)
                     .await?;
                 Ok(Done::plain())
             },
@@ -66,10 +66,10 @@ pub async fn change_password(
     request
         .request
         .run(
-            |state, Body(PasswordChange { current, new }), stranger| async move {
+            |state, Body(PasswordChange { current, new }), client| async move {
                 let device = state
                     .portal_users
-                    .change_password(&person, current, new, &stranger)
+                    .change_password(&person, current, new, &client)
                     .await?;
                 Ok(Done::setting_the_device(device, &state))
             },

@@ -25,8 +25,8 @@ pub async fn register(request: Anonymous<Body<Register>>) -> Result<Shown<Regist
                  organization,
                  owner,
              }),
-             stranger| async move {
-                let registered = state.portal_users.register(organization, owner, &stranger);
+             client| async move {
+                let registered = state.portal_users.register(organization, owner, &client);
                 let (organization, user) = registered.await.map_err(refusal_of_registration)?;
                 Ok(Shown(Registered {
                     organization_id: organization.uuid().to_string(),
@@ -52,11 +52,11 @@ fn refusal_of_registration(refusal: Refusal) -> ApiError {
 pub async fn accept_invitation(request: Anonymous<Body<Acceptance>>) -> Result<Token, ApiError> {
     request
         .run(
-            |state, Body(Acceptance { token, password }), stranger| async move {
+            |state, Body(Acceptance { token, password }), client| async move {
                 let token = token.expose_secret();
                 let accepted = state
                     .portal_users
-                    .accept_invitation(token, password, &stranger);
+                    .accept_invitation(token, password, &client);
                 Ok(Token::new(accepted.await?, &state))
             },
         )

@@ -39,12 +39,9 @@ pub async fn end(request: OwnPerson<PathUuid<SessionId>>) -> Result<Done, ApiErr
     let person = request.person;
     request
         .request
-        .run(|state, PathUuid(id), stranger| async move {
+        .run(|state, PathUuid(id), client| async move {
             let id = id.ok_or_else(ApiError::not_found)?;
-            state
-                .portal_users
-                .end_session(&person, id, &stranger)
-                .await?;
+            state.portal_users.end_session(&person, id, &client).await?;
             Ok(Done::plain())
         })
         .await

@@ -50,7 +50,7 @@ pub async fn update(
             };
             write
                 .tenant()
-                .update_settings(expected, &write.provenance(), apply)
+                .update_settings(expected, &write.audit_context(), apply)
                 .await
         })
         .await?;

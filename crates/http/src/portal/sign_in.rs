@@ -19,8 +19,8 @@ use super::parse;
 pub async fn login(request: Anonymous<Body<Login>>) -> Result<Token, ApiError> {
     request
         .run(
-            |state, Body(Login { email, password }), stranger| async move {
-                let signed_in = state.portal_users.login(email, password, &stranger).await?;
+            |state, Body(Login { email, password }), client| async move {
+                let signed_in = state.portal_users.login(email, password, &client).await?;
                 Ok(Token::new(signed_in, &state))
             },
         )
@@ -35,8 +35,8 @@ pub async fn refresh(holder: CookieHolder<Body<Nothing>>) -> Result<Token, ApiEr
     let tokens = holder.tokens;
     holder
         .request
-        .run(|state, _, stranger| async move {
-            let signed_in = state.portal_users.refresh(&tokens, &stranger).await?;
+        .run(|state, _, client| async move {
+            let signed_in = state.portal_users.refresh(&tokens, &client).await?;
             Ok(Token::new(signed_in, &state))
         })
         .await
@@ -48,10 +48,10 @@ pub async fn logout(leaving: SignedInPerson<Body<Nothing>>) -> Result<Done, ApiE
     let (person, cookies) = (leaving.person, leaving.cookies);
     leaving
         .request
-        .run(|state, _, stranger| async move {
+        .run(|state, _, client| async move {
             state
                 .portal_users
-                .logout(&person, &cookies, &stranger)
+                .logout(&person, &cookies, &client)
                 .await?;
             Ok(Done::clearing_the_cookie(&state))
         })

@@ -65,7 +65,7 @@ pub async fn invite(request: Authorized<InviteMember>) -> Result<Shown<Invitatio
         .write(move |write| async move {
             let into = write.authorizer.caller().organization();
             let new = write.portal_users().prepare_invitation(email, role, into)?;
-            let stored = write.tenant().invite(new, &write.provenance()).await?;
+            let stored = write.tenant().invite(new, &write.audit_context()).await?;
             write.portal_users().invitation_is_stored();
             Ok(stored)
         })
@@ -107,7 +107,7 @@ pub async fn change_role(request: Authorized<ChangeRole>) -> Result<Shown<Member
     let member = request
         .write(move |write| async move {
             let check = |member: &User| require_on(&write, Permission::ChangeRole, member);
-            let by = write.provenance();
+            let by = write.audit_context();
             write.tenant().change_role(id, &role, &by, check).await
         })
         .await?;
@@ -135,7 +135,7 @@ pub async fn remove(request: Authorized<RemoveMember>) -> Result<Done, ApiError>
     request
         .write(move |write| async move {
             let check = |member: &User| require_on(&write, Permission::RemoveMember, member);
-            let by = write.provenance();
+            let by = write.audit_context();
             write.tenant().remove_member(id, &by, check).await
         })
         .await?;

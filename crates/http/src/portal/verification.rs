@@ -23,28 +23,26 @@ pub async fn verify_email(follower: PerhapsSignedIn<Body<Link>>) -> Result<Done,
     let person = follower.person;
     follower
         .request
-        .run(
-            |state, Body(Link { token, password }), stranger| async move {
-                let proof = match (password, person) {
-                    (Some(password), _) => Proof::Password(password),
-                    (None, Some(person)) => {
-                        require_active(&person)?;
-                        Proof::Session(person.user.id)
-                    }
-                    (None, None) => {
-                        return Err(ApiError::invalid(
-                            Code::MissingField,
-                            "missing fields: `password`; or send the access token of the account",
-                        ));
-                    }
-                };
-                state
-                    .portal_users
-                    .verify_email(token.expose_secret(), proof, &stranger)
-                    .await?;
-                Ok(Done::plain())
-            },
-        )
+        .run(|state, Body(Link { token, password }), client| async move {
+            let proof = match (password, person) {
+                (Some(password), _) => Proof::Password(password),
+                (None, Some(person)) => {
+                    require_active(&person)?;
+                    Proof::Session(person.user.id)
+                }
+                (None, None) => {
+                    return Err(ApiError::invalid(
+                        Code::MissingField,
+                        "missing fields: `password`; or send the access token of the account",
+                    ));
+                }
+            };
+            state
+                .portal_users
+                .verify_email(token.expose_secret(), proof, &client)
+                .await?;
+            Ok(Done::plain())
+        })
         .await
 }
 
@@ -55,10 +53,10 @@ pub async fn resend(request: SignedInPerson<Body<Nothing>>) -> Result<Done, ApiE
     require_active(&person)?;
     request
         .request
-        .run(|state, _, stranger| async move {
+        .run(|state, _, client| async move {
             state
                 .portal_users
-                .resend_verification(&person, &stranger)
+                .resend_verification(&person, &client)
                 .await?;
             Ok(Done::plain())
         })

@@ -193,10 +193,10 @@ async fn only_people_are_taken(service: &Service) {
     }
     // As every write: not before the address is verified, and not after the end.
     let stranger = service.register("zoo").await;
-    let of_stranger = sessions(&stranger).await[0]["id"].clone();
-    let of_stranger = format!("{SESSIONS}/{}", of_stranger.as_str().expect("an id"));
+    let of_anonymous = sessions(&stranger).await[0]["id"].clone();
+    let of_anonymous = format!("{SESSIONS}/{}", of_anonymous.as_str().expect("an id"));
     stranger
-        .delete(&of_stranger)
+        .delete(&of_anonymous)
         .await
         .assert_refused(403, "EMAIL_NOT_VERIFIED");
     owner.ask("POST", DEACTIVATE).await.ok();

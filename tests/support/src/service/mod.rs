@@ -15,7 +15,7 @@ use charter::app::{App, provision};
 use charter::settings::{Settings, keys};
 use charter::telemetry::metrics::Recorder;
 use charter_authn::nonces::ReplayGuard;
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::text::Name;
 use charter_http::state::State;
@@ -94,7 +94,7 @@ impl Service {
         let token_keys = &settings.require_keys().expect("keys").token;
         let token_key = token_keys.first().expect("a token key");
         let token_key = (token_key.id().to_owned(), *token_key.expose());
-        let server = Server::bind(&settings).await.expect("two ports");
+        let server = Server::bind(&settings).expect("two ports");
         let entropy = Arc::new(OsEntropy);
         let app = App::build(
             &settings,
@@ -145,7 +145,7 @@ impl Service {
         self.serving.app().expiry()
     }
 
-    pub fn operator(&self) -> Provenance {
+    pub fn operator(&self) -> AuditContext {
         provision::operator(&*self.clock)
     }
 

@@ -6,7 +6,7 @@ use charter_authn::secrets::access_token::AccessTokens;
 use charter_authn::secrets::opaque_token::OpaqueToken;
 use charter_authn::secrets::password;
 use charter_authn::secrets::password::Workspace;
-use charter_domain::audit::Provenance;
+use charter_domain::audit::AuditContext;
 use charter_domain::clock::Clock as _;
 use charter_domain::email::EmailAddress;
 use charter_domain::entropy::OsEntropy;
@@ -235,7 +235,7 @@ impl Tenant<'_> {
     }
 
     /// A person with that role and a verified address, whose password is [`PASSWORD`].
-    pub async fn user(&self, email: &str, role: impl AsRef<str>, by: &Provenance) {
+    pub async fn user(&self, email: &str, role: impl AsRef<str>, by: &AuditContext) {
         let new = NewUser {
             id: UserId::generate(by.at, &OsEntropy),
             email: EmailAddress::parse(email).expect("an address"),

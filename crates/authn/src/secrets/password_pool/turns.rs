@@ -21,7 +21,7 @@ pub enum Waiter {
     /// Somebody with a device cookie, an access token or a link, by what tells them apart.
     Known([u8; 16]),
     /// Anybody, by the site it comes from.
-    Stranger(IpNet),
+    AnonymousClient(IpNet),
 }
 
 /// There is no place in line.
@@ -63,7 +63,7 @@ impl Turns {
             }
             match waiter {
                 Waiter::Known(key) => state.known.join(key),
-                Waiter::Stranger(site) => state.strangers.join(site),
+                Waiter::AnonymousClient(site) => state.strangers.join(site),
             }?
         };
         // Without a turn it had to give way to others.
@@ -219,7 +219,7 @@ mod tests {
 
     fn site(n: u8) -> Waiter {
         let ip = std::net::IpAddr::from([198, 51, n, 0]);
-        Waiter::Stranger(IpNet::new(ip, 24).expect("a network"))
+        Waiter::AnonymousClient(IpNet::new(ip, 24).expect("a network"))
     }
 
     fn known(n: u8) -> Waiter {

@@ -52,9 +52,10 @@ pub async fn list(request: Authorized<ListKeys>) -> Result<Listed<AccessKeyBody>
         .list_keys(id, query.page, query.include_inactive)
         .await?;
     let (now, last_used) = (request.authorizer.now(), &request.state.last_used);
-    Ok(Listed::new(&query.page, page, |key| {
+    Listed::new(&query.page, page, |key| {
         AccessKeyBody::new(&key, now, last_used)
-    }))
+    })
+    .await
 }
 
 /// `POST /service-accounts/{id}/keys`
@@ -97,7 +98,7 @@ pub async fn create(request: Authorized<CreateKey>) -> Result<Created<NewAccessK
             };
             write
                 .tenant()
-                .create_key(owner, &write.provenance(), new, check)
+                .create_key(owner, &write.audit_context(), new, check)
                 .await
         })
         .await?;
@@ -151,7 +152,7 @@ pub async fn rotate(request: Authorized<RotateKey>) -> Result<Created<NewAccessK
                 }
                 key_reach::require(authorizer, key, object.as_resource(authorizer.caller()))
             };
-            let by = write.provenance();
+            let by = write.audit_context();
             write
                 .tenant()
                 .rotate_key(owner, old, &by, new, now + input.overlap, check)
@@ -186,7 +187,7 @@ pub async fn revoke(request: Authorized<RevokeKey>) -> Result<NoContent, ApiErro
             Ok::<_, ApiError>(
                 write
                     .tenant()
-                    .revoke_key(owner, key, &write.provenance())
+                    .revoke_key(owner, key, &write.audit_context())
                     .await?,
             )
         })

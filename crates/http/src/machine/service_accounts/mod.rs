@@ -66,9 +66,10 @@ pub async fn list(
         .list_service_accounts(query.list.page, filter)
         .await?;
     let last_used = &request.state.last_used;
-    Ok(Listed::new(&query.list.page, page, |service_account| {
+    Listed::new(&query.list.page, page, |service_account| {
         ServiceAccountBody::new(&service_account, last_used)
-    }))
+    })
+    .await
 }
 
 /// `POST /service-accounts`
@@ -104,7 +105,7 @@ pub async fn create(
         .write(move |write| async move {
             Ok(write
                 .tenant()
-                .create_service_account(new, &write.provenance())
+                .create_service_account(new, &write.audit_context())
                 .await?)
         })
         .await?;
@@ -176,7 +177,7 @@ pub async fn update(
             };
             write
                 .tenant()
-                .update_service_account(id, expected, &write.provenance(), change)
+                .update_service_account(id, expected, &write.audit_context(), change)
                 .await
         })
         .await?;
@@ -212,7 +213,7 @@ pub async fn delete(request: Authorized<DeleteServiceAccount>) -> Result<NoConte
     )?;
     request
         .write(move |write| async move {
-            let by = write.provenance();
+            let by = write.audit_context();
             Ok(write
                 .tenant()
                 .delete_service_account(id, expected, &by)

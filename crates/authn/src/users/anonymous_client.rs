@@ -1,14 +1,14 @@
-//! Who asks without a credential.
+//! Clients that nobody knows yet: registration, sign-in, links in mails.
 
 use std::net::IpAddr;
 
 use secrecy::SecretString;
 
-/// Who asks, as far as anybody knows.
+/// A request without a credential: where it comes from and what its browser shows.
 #[derive(Debug, Clone)]
-pub struct Stranger {
-    /// Trusted proxies already looked through.
-    pub client: IpAddr,
+pub struct AnonymousClient {
+    /// The address of the client, trusted proxies already looked through.
+    pub ip: IpAddr,
     /// The request, for the audit log.
     pub request_id: String,
     /// What the browser calls itself.
