@@ -16,6 +16,7 @@ use test_support::services::TestDatabase;
 
 use super::timing::{moments, welch_t};
 
+const ORGANIZATION: &str = "/api/portal/organization";
 const UNLIMITED: &str = "[portal]\nfailed_logins_per_quarter_hour = 0\n";
 
 /// However many tabs refresh at once, there is one successor; a spent token ends the session once

@@ -11,8 +11,8 @@ use salvo::hyper::http::{Request, Response};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use super::client::{Client, get};
 use super::{Server, test_config};
+use test_support::client::{Client, get};
 
 /// An HTTP/2 client that lets the server send heads, and no byte of a body.
 pub(crate) struct Unreading {

@@ -3,7 +3,7 @@
 use salvo::hyper::http::Request;
 
 use super::Server;
-use super::client::{Client, get, get_h2, patch, send};
+use test_support::client::{Client, get, get_h2, patch, send};
 
 #[tokio::test]
 async fn what_is_not_there_is_a_404_in_json() {

@@ -6,8 +6,8 @@ use charter_http::edge::service::EdgeConfig;
 use salvo::hyper::http::Request;
 use tokio::net::TcpStream;
 
-use super::client::Client;
 use super::{Server, test_config};
+use test_support::client::Client;
 
 const REQUEST: &str = "GET /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n";
 

@@ -3,7 +3,7 @@
 use salvo::hyper::http::Request;
 
 use super::Server;
-use super::client::{Client, get, get_h2, get_h2_raw, send};
+use test_support::client::{Client, get, get_h2, get_h2_raw, send};
 
 const NON_CANONICAL: &[&str] = &[
     "/organizations/info/",

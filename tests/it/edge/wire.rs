@@ -3,7 +3,7 @@
 use tokio::net::TcpStream;
 
 use super::Server;
-use super::client::{Client, get, send};
+use test_support::client::{Client, get, send};
 
 #[tokio::test]
 async fn a_length_said_twice_is_refused_and_ends_the_connection() {

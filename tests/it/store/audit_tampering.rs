@@ -1,7 +1,6 @@
 //! An edited, missing, moved, inserted or cut-off event of the audit log is found.
 
 use charter_store::audit_verify::Finding;
-use sea_orm::ConnectionTrait as _;
 use test_support::services::TestDatabase;
 
 use super::audit_chain::{Chained, OF_ACME, rename};

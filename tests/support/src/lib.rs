@@ -5,6 +5,8 @@
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
     clippy::print_stderr,
+    clippy::new_without_default,
+    clippy::return_self_not_must_use,
     reason = "a fixture that fails is a test that fails, and says so"
 )]
 

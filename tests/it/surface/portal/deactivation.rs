@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use test_support::on_both_services;
-use test_support::service::{PASSWORD, Persona, Service, TeamRole, all_at_once, cookie_of};
+use test_support::service::{PASSWORD, Persona, Service, TeamRole};
 
 use super::{DEACTIVATE, ORGANIZATION, SETTINGS, TEAM};
 

@@ -1,7 +1,7 @@
 //! `/api/auth/refresh`: one successor for each token, however many ask; reuse ends the session.
 
 use test_support::on_both_services;
-use test_support::service::{Person, Persona, Service, TeamRole, all_at_once, cookie_of};
+use test_support::service::{Person, Persona, Service, TeamRole, cookie_of};
 use tokio::task::JoinSet;
 
 use super::ORGANIZATION;

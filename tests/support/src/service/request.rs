@@ -152,7 +152,7 @@ impl Written {
     /// Another value for a header, after signing.
     pub fn instead(mut self, name: &str, value: &str) -> Self {
         let header = self.headers.iter_mut().find(|(other, _)| other == name);
-        header.expect("the header is there").1 = value.to_owned();
+        value.clone_into(&mut header.expect("the header is there").1);
         self
     }
 

@@ -16,7 +16,7 @@ use sea_orm::ConnectionTrait as _;
 
 /// What a new database is copied from.
 #[derive(Clone, Copy)]
-pub enum Template {
+pub(super) enum Template {
     /// Nothing.
     Empty,
     /// The current schema.
@@ -24,12 +24,12 @@ pub enum Template {
 }
 
 /// The run's server.
-pub struct Server {
+pub(super) struct Server {
     sockets: PathBuf,
 }
 
 /// A database of one test, dropped with it.
-pub struct Database {
+pub(super) struct Database {
     server: Server,
     name: String,
     url: String,
@@ -37,7 +37,7 @@ pub struct Database {
 
 /// The run's server, started if need be. `None`, loudly, where PostgreSQL is not installed; with
 /// `CHARTER_REQUIRE_SERVICES=1` that is a failure.
-pub async fn server() -> Option<Server> {
+pub(super) async fn server() -> Option<Server> {
     let Some(programs) = find_programs() else {
         super::left_out("PostgreSQL");
         return None;
@@ -88,7 +88,7 @@ impl Server {
         store.close().await;
     }
 
-    pub async fn create_database(self, template: Template) -> Database {
+    pub(super) async fn create_database(self, template: Template) -> Database {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{}_{count}", std::process::id());
@@ -107,7 +107,7 @@ impl Server {
 }
 
 impl Database {
-    pub fn url(&self) -> &str {
+    pub(super) fn url(&self) -> &str {
         &self.url
     }
 }
