@@ -10,9 +10,8 @@ use super::audit::{Action, Changes, Entry};
 use super::entity::{access_key, stored_time};
 use super::listing::{self, Sort};
 use super::write::{Write, one_row};
-use super::{Error, Store, Tenant};
+use super::{Error, Store, TenantReader, TenantWriter};
 use charter_domain::access_key::{AccessKey, MAX_ACTIVE_KEYS, SealedSecret};
-use charter_domain::audit::AuditContext;
 use charter_domain::id::{AccessKeyId, ServiceAccountId};
 use charter_domain::ip_allowlist::IpAllowlist;
 use charter_domain::page::{KeyOrder, Page, PageRequest};
@@ -68,7 +67,7 @@ impl Store {
     }
 }
 
-impl Tenant<'_> {
+impl TenantReader<'_> {
     pub(super) fn keys(&self, service_account: ServiceAccountId) -> Select<access_key::Entity> {
         access_key::Entity::find()
             .filter(access_key::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
@@ -120,6 +119,20 @@ impl Tenant<'_> {
         rows.into_iter().map(AccessKey::try_from).collect()
     }
 
+    /// The key, whoever's it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], and those of the database.
+    pub async fn find_key(&self, id: AccessKeyId) -> Result<AccessKey, Error> {
+        access_key::Entity::find_by_id(id.uuid())
+            .filter(access_key::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
+            .one(&self.store.reader)
+            .await?
+            .ok_or(Error::NotFound)?
+            .try_into()
+    }
+
     /// One key of a service account.
     ///
     /// # Errors
@@ -140,66 +153,9 @@ impl Tenant<'_> {
             .try_into()
     }
 
-    /// Makes a key. `check` sees what it is to be, and its error ends the transaction.
-    ///
-    /// # Errors
-    ///
-    /// Those of `check`; [`Error::NotFound`]; [`Error::TooManyKeys`];
-    /// [`Error::OrganizationInactive`]; and those of the database.
-    pub async fn create_key<E: From<Error>>(
-        &self,
-        service_account: ServiceAccountId,
-        by: &AuditContext,
-        new: NewKey,
-        check: impl FnOnce(&KeyToMake<'_>) -> Result<(), E> + Send,
-    ) -> Result<AccessKey, E> {
-        let (mut write, _) = self.begin(by).await?;
-        let owner = self.lock_service_account(&write, service_account).await?;
-        let signer = self.signing_key(&write, by).await?;
-        check(&KeyToMake {
-            owner: &owner,
-            signer: signer.as_ref(),
-            ip_allowlist: &new.ip_allowlist,
-            expires_at: new.expires_at.map(stored_time),
-        })?;
-        self.check_room(&write, service_account, None).await?;
-        let key = insert(&mut write, &owner, new, Permission::CreateKey).await?;
-        write.commit().await?;
-        Ok(key)
-    }
-
-    /// Revokes a key for good. A revoked key stays as it is.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], [`Error::OrganizationInactive`], and those of the database.
-    pub async fn revoke_key(
-        &self,
-        service_account: ServiceAccountId,
-        id: AccessKeyId,
-        by: &AuditContext,
-    ) -> Result<(), Error> {
-        let (mut write, _) = self.begin_always(by).await?;
-        self.lock_service_account(&write, service_account).await?;
-        let before = self.lock_key(&write, service_account, id).await?;
-        if before.revoked_at.is_some() {
-            return Ok(());
-        }
-        let after = AccessKey {
-            revoked_at: Some(write.at()),
-            ..before.clone()
-        };
-        update(&mut write, Permission::RevokeKey, &before, &after).await?;
-        write.commit().await
-    }
-
     /// The key that signed the request, as it is now: it may have been rotated since.
-    pub(super) async fn signing_key(
-        &self,
-        write: &Write<'_>,
-        by: &AuditContext,
-    ) -> Result<Option<AccessKey>, Error> {
-        let Some(id) = by.access_key else {
+    pub(super) async fn signing_key(&self, write: &Write<'_>) -> Result<Option<AccessKey>, Error> {
+        let Some(id) = write.by.actor.access_key() else {
             return Ok(None);
         };
         let row = access_key::Entity::find_by_id(id.uuid())
@@ -244,6 +200,66 @@ impl Tenant<'_> {
         } else {
             Err(Error::TooManyKeys)
         }
+    }
+}
+
+impl TenantWriter<'_> {
+    /// Makes a key. `check` sees what it is to be, and its error ends the transaction.
+    ///
+    /// # Errors
+    ///
+    /// Those of `check`; [`Error::NotFound`]; [`Error::TooManyKeys`];
+    /// [`Error::OrganizationInactive`]; and those of the database.
+    pub async fn create_key<E: From<Error>>(
+        &self,
+        service_account: ServiceAccountId,
+        new: NewKey,
+        check: impl FnOnce(&KeyToMake<'_>) -> Result<(), E> + Send,
+    ) -> Result<AccessKey, E> {
+        let (mut write, _) = self.begin().await?;
+        let owner = self
+            .tenant
+            .lock_service_account(&write, service_account)
+            .await?;
+        let signer = self.tenant.signing_key(&write).await?;
+        check(&KeyToMake {
+            owner: &owner,
+            signer: signer.as_ref(),
+            ip_allowlist: &new.ip_allowlist,
+            expires_at: new.expires_at.map(stored_time),
+        })?;
+        self.tenant
+            .check_room(&write, service_account, None)
+            .await?;
+        let key = insert(&mut write, &owner, new, Permission::CreateKey).await?;
+        write.commit().await?;
+        Ok(key)
+    }
+
+    /// Revokes a key for good. A revoked key stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::OrganizationInactive`], and those of the database.
+    pub async fn revoke_key(
+        &self,
+        service_account: ServiceAccountId,
+        id: AccessKeyId,
+    ) -> Result<(), Error> {
+        let (mut write, _) = self.begin_always().await?;
+        self.tenant
+            .lock_service_account(&write, service_account)
+            .await?;
+        let before = self.tenant.lock_key(&write, service_account, id).await?;
+        if before.revoked_at.is_some() {
+            return Ok(());
+        }
+        let after = AccessKey {
+            revoked_at: Some(write.at()),
+            ..before.clone()
+        };
+        update(&mut write, Permission::RevokeKey, &before, &after).await?;
+        write.commit().await
     }
 }
 

@@ -7,9 +7,8 @@ use super::audit::{Action, Changes, Entry};
 use super::entity::account;
 use super::listing::{self, Sort};
 use super::write::{Write, check_version, one_row};
-use super::{Error, GrantedNames, Tenant, codes, granted_names};
+use super::{Error, GrantedNames, TenantReader, TenantWriter, codes, granted_names};
 use charter_domain::account::Account;
-use charter_domain::audit::AuditContext;
 use charter_domain::code::Code;
 use charter_domain::entropy::Entropy;
 use charter_domain::id::{AccountId, OrganizationId};
@@ -27,7 +26,7 @@ pub struct NewAccount {
     pub metadata: Metadata,
 }
 
-impl Tenant<'_> {
+impl TenantReader<'_> {
     fn accounts(&self) -> Select<account::Entity> {
         account::Entity::find()
             .filter(account::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
@@ -87,20 +86,32 @@ impl Tenant<'_> {
             .try_into()
     }
 
+    pub(super) async fn lock_account(
+        &self,
+        write: &Write<'_>,
+        id: AccountId,
+    ) -> Result<Account, Error> {
+        self.accounts()
+            .filter(account::Column::Id.eq(id.uuid()))
+            .lock_exclusive()
+            .one(&write.transaction)
+            .await?
+            .ok_or(Error::NotFound)?
+            .try_into()
+    }
+}
+
+impl TenantWriter<'_> {
     /// Makes an account.
     ///
     /// # Errors
     ///
     /// [`Error::OrganizationInactive`], and those of the database.
-    pub async fn create_account(
-        &self,
-        new: NewAccount,
-        by: &AuditContext,
-    ) -> Result<Account, Error> {
-        let (mut write, organization) = self.begin(by).await?;
+    pub async fn create_account(&self, new: NewAccount) -> Result<Account, Error> {
+        let (mut write, organization) = self.begin().await?;
         let account = insert(
             &mut write,
-            &*self.store.entropy,
+            &*self.tenant.store.entropy,
             organization.id,
             new.name,
             new.metadata,
@@ -125,12 +136,11 @@ impl Tenant<'_> {
         &self,
         id: AccountId,
         expected: Option<i64>,
-        by: &AuditContext,
         change: impl FnOnce(&mut Account) -> Result<(), E> + Send,
         wake: impl FnOnce(&GrantedNames) -> Result<(), E> + Send,
     ) -> Result<Account, E> {
-        let (write, _) = self.begin(by).await?;
-        let before = self.lock_account(&write, id).await?;
+        let (write, _) = self.begin().await?;
+        let before = self.tenant.lock_account(&write, id).await?;
         check_version(expected, before.version)?;
         let mut after = before.clone();
         change(&mut after)?;
@@ -138,20 +148,6 @@ impl Tenant<'_> {
             wake(&granted_names::of_account(&write, &before).await?)?;
         }
         Ok(save(write, before, after).await?)
-    }
-
-    pub(super) async fn lock_account(
-        &self,
-        write: &Write<'_>,
-        id: AccountId,
-    ) -> Result<Account, Error> {
-        self.accounts()
-            .filter(account::Column::Id.eq(id.uuid()))
-            .lock_exclusive()
-            .one(&write.transaction)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
     }
 }
 

@@ -36,6 +36,7 @@ impl Store {
     /// # Errors
     ///
     /// Those of the database.
+    #[expect(clippy::disallowed_methods, reason = "the store makes callers")]
     pub async fn find_credential(&self, access_key: &str) -> Result<Option<Credential>, Error> {
         // PostgreSQL refuses to compare such a text, SQLite finds nothing.
         if access_key.contains('\0') {
@@ -51,13 +52,12 @@ impl Store {
         };
         let (access_key, secret): (AccessKey, _) =
             access_key::Model::from_query_result(&row, KEY)?.try_into()?;
-        let caller = ServiceAccountCaller {
-            service_account: service_account::Model::from_query_result(&row, SERVICE_ACCOUNT)?
-                .try_into()?,
-            account: account::Model::from_query_result(&row, ACCOUNT)?.try_into()?,
-            organization: organization::Model::from_query_result(&row, ORGANIZATION)?.try_into()?,
-            access_key: Some(access_key.id),
-        };
+        let caller = ServiceAccountCaller::new(
+            service_account::Model::from_query_result(&row, SERVICE_ACCOUNT)?.try_into()?,
+            account::Model::from_query_result(&row, ACCOUNT)?.try_into()?,
+            organization::Model::from_query_result(&row, ORGANIZATION)?.try_into()?,
+            Some(access_key.id),
+        );
         Ok(Some(Credential {
             caller,
             access_key,

@@ -12,8 +12,8 @@ use super::entity::{invitation, stored_time, user};
 use super::outbox::{self, NewMail};
 use super::sessions::{self, NewSession};
 use super::write::Write;
-use super::{Error, NewUser, Store, Tenant, expiry, users};
-use charter_domain::audit::AuditContext;
+use super::{Error, NewUser, Store, TenantWriter, expiry, users};
+use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::email::EmailAddress;
 use charter_domain::id::{InvitationId, UserId};
 use charter_domain::invitation::Invitation;
@@ -40,7 +40,7 @@ pub struct NewInvitation {
     pub mail: NewMail,
 }
 
-impl Tenant<'_> {
+impl TenantWriter<'_> {
     /// Invites an address; an earlier invitation of the same address is void from then on.
     ///
     /// Whether the address belongs to another organization's user is not told, not even to the
@@ -50,8 +50,8 @@ impl Tenant<'_> {
     ///
     /// [`Error::AlreadyMember`], [`Error::OrganizationInactive`], those about the caller, and those of
     /// the database.
-    pub async fn invite(&self, new: NewInvitation, by: &AuditContext) -> Result<Invitation, Error> {
-        let (mut write, organization) = self.begin(by).await?;
+    pub async fn invite(&self, new: NewInvitation) -> Result<Invitation, Error> {
+        let (mut write, organization) = self.begin().await?;
         let members = user::Entity::find()
             .filter(user::Column::OrganizationId.eq(organization.id.uuid()))
             .filter(user::Column::Email.eq(new.email.as_str()))
@@ -65,7 +65,10 @@ impl Tenant<'_> {
             organization_id: organization.id.uuid(),
             email: new.email.to_string(),
             role: new.role,
-            invited_by: by.session_guard.as_ref().map(|inviter| inviter.user.uuid()),
+            invited_by: match &self.by.actor {
+                Actor::Session(inviter) => Some(inviter.user.uuid()),
+                _ => None,
+            },
             hash: new.hash.to_vec(),
             expires_at: stored_time(new.expires_at),
             accepted_at: None,

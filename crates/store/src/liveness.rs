@@ -10,12 +10,12 @@ use sea_orm::{
 
 use super::entity::{access_key, account, service_account, session, user};
 use super::{Error, write::Write};
-use charter_domain::audit::AuditContext;
+use charter_domain::audit::Actor;
 use charter_domain::id::{AccessKeyId, OrganizationId};
+use charter_domain::organization::Organization;
 use charter_domain::session::SessionGuard;
 use charter_domain::timestamp::Timestamp;
 
-/// What stands behind a key.
 #[derive(FromQueryResult)]
 struct Behind {
     revoked_at: Option<Timestamp>,
@@ -26,33 +26,31 @@ struct Behind {
 }
 
 impl Write<'_> {
-    /// Refuses the write of a caller who could not make the request any more.
+    /// Refuses the write of a caller who could not make the request any more. Other actors have no
+    /// credential that could have ended.
     ///
     /// # Errors
     ///
-    /// [`Error::CallerRevoked`], [`Error::CallerExpired`] and [`Error::CallerDisabled`] of a key,
-    /// [`Error::SessionEnded`] and [`Error::RoleChanged`] of a person, and those of the database.
-    pub(super) async fn require_live_caller(
-        &self,
-        organization: OrganizationId,
-        by: &AuditContext,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        if let Some(key) = by.access_key {
-            self.require_live_key(organization, key, now).await?;
+    /// [`Error::OrganizationInactive`]; [`Error::CallerRevoked`], [`Error::CallerExpired`] and
+    /// [`Error::CallerDisabled`] of a key, [`Error::SessionEnded`] and [`Error::RoleChanged`] of a
+    /// person, and those of the database.
+    pub(super) async fn require_live_actor(&self, within: &Organization) -> Result<(), Error> {
+        if self.by.actor.is_caller() && !within.is_active {
+            return Err(Error::OrganizationInactive);
         }
-        if let Some(session_guard) = &by.session_guard {
-            self.require_session(organization, session_guard).await?;
+        match &self.by.actor {
+            Actor::Key { key, .. } => self.require_live_key(within.id, *key).await,
+            Actor::Session(guard) => self.require_session(within.id, guard).await,
+            Actor::Person(_) | Actor::Anonymous | Actor::Operator(_) | Actor::System => Ok(()),
         }
-        Ok(())
     }
 
     async fn require_live_key(
         &self,
         organization: OrganizationId,
         key: AccessKeyId,
-        now: Timestamp,
     ) -> Result<(), Error> {
+        let now = self.store.clock.now();
         let statement = Query::select()
             .column((access_key::Entity, access_key::Column::RevokedAt))
             .column((access_key::Entity, access_key::Column::ExpiresAt))
@@ -92,7 +90,7 @@ impl Write<'_> {
         }
     }
 
-    pub(super) async fn require_session(
+    async fn require_session(
         &self,
         organization: OrganizationId,
         session_guard: &SessionGuard,

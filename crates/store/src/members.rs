@@ -13,13 +13,12 @@ use super::invitations::withdraw_all_of;
 use super::sessions::end_all;
 use super::users::view;
 use super::write::{Write, one_row};
-use super::{Error, Tenant};
-use charter_domain::audit::AuditContext;
+use super::{Error, TenantReader, TenantWriter};
 use charter_domain::id::UserId;
 use charter_domain::permission::Permission;
 use charter_domain::user::{OWNER, User};
 
-impl Tenant<'_> {
+impl TenantReader<'_> {
     fn users(&self) -> Select<user::Entity> {
         user::Entity::find()
             .filter(user::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
@@ -53,112 +52,6 @@ impl Tenant<'_> {
             .one(&self.store.reader)
             .await?;
         row.map(User::from).ok_or(Error::NotFound)
-    }
-
-    /// Gives a person another role. `check` sees the person, locked.
-    ///
-    /// # Errors
-    ///
-    /// Those of `check`; [`Error::NotFound`], [`Error::LastOwner`], [`Error::OrganizationInactive`],
-    /// [`Error::RoleChanged`] and [`Error::SessionEnded`] about the caller, and those of the database.
-    pub async fn change_role<E: From<Error>>(
-        &self,
-        id: UserId,
-        role: &str,
-        by: &AuditContext,
-        check: impl FnOnce(&User) -> Result<(), E> + Send,
-    ) -> Result<User, E> {
-        let (mut write, _) = self.begin(by).await?;
-        let before = self.lock_member(&write, id).await?;
-        check(&before)?;
-        let after = User {
-            role: role.to_owned(),
-            ..before.clone()
-        };
-        if after == before {
-            return Ok(before);
-        }
-        self.require_another_owner(&write, &before).await?;
-        withdraw_all_of(&write, id).await?;
-        let column = (user::Column::Role, Expr::value(role));
-        self.set(&write, id, column).await?;
-        let action = Action::Permission(Permission::ChangeRole);
-        record(&mut write, action, &before, view(&after)).await?;
-        write.commit().await?;
-        Ok(after)
-    }
-
-    /// Removes a person for good: its sessions and links go with it, its address is free again, and
-    /// what remains is the audit log. `check` sees the person, locked. What is of no use any more goes
-    /// before the transaction, a handful at a time.
-    ///
-    /// # Errors
-    ///
-    /// Those of `check`; [`Error::NotFound`], [`Error::OwnerNotRemovable`],
-    /// [`Error::OrganizationInactive`], those about the caller, and those of the database.
-    pub async fn remove_member<E: From<Error>>(
-        &self,
-        id: UserId,
-        by: &AuditContext,
-        check: impl FnOnce(&User) -> Result<(), E> + Send,
-    ) -> Result<(), E> {
-        let found = self.member(id).await?;
-        if found.role != OWNER {
-            self.store.forget_traces_of(id, by.at).await?;
-        }
-        let (mut write, organization) = self.begin_always(by).await?;
-        let before = self.lock_member(&write, id).await?;
-        check(&before)?;
-        if before.role == OWNER {
-            return Err(Error::OwnerNotRemovable.into());
-        }
-        withdraw_all_of(&write, id).await?;
-        let removed = user::Entity::delete_many()
-            .filter(user::Column::Id.eq(id.uuid()))
-            .filter(user::Column::OrganizationId.eq(organization.id.uuid()))
-            .exec(&write.transaction)
-            .await
-            .map_err(Error::from)?;
-        one_row(removed.rows_affected)?;
-        let action = Action::Permission(Permission::RemoveMember);
-        record(&mut write, action, &before, Value::Null).await?;
-        write.commit().await?;
-        Ok(())
-    }
-
-    /// Disables a person, which ends its sessions, or enables it again. For operators.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], [`Error::LastOwner`], and those of the database.
-    pub async fn set_member_active(
-        &self,
-        id: UserId,
-        is_active: bool,
-        by: &AuditContext,
-    ) -> Result<User, Error> {
-        // In a deactivated organization, too: its people still sign in.
-        let organization = self.scope.organization_id();
-        let (mut write, _) = self.store.begin_within(organization, by).await?;
-        let before = self.lock_member(&write, id).await?;
-        let after = User {
-            is_active,
-            ..before.clone()
-        };
-        if after == before {
-            return Ok(before);
-        }
-        if !is_active {
-            self.require_another_owner(&write, &before).await?;
-            end_all(&write, id).await?;
-            withdraw_all_of(&write, id).await?;
-        }
-        let column = (user::Column::IsActive, Expr::value(is_active));
-        self.set(&write, id, column).await?;
-        let action = Action::Operator("SetUserActive");
-        record(&mut write, action, &before, view(&after)).await?;
-        write.commit().await?;
-        Ok(after)
     }
 
     async fn lock_member(&self, write: &Write<'_>, id: UserId) -> Result<User, Error> {
@@ -208,6 +101,108 @@ impl Tenant<'_> {
             .exec(&write.transaction)
             .await?;
         one_row(updated.rows_affected)
+    }
+}
+
+impl TenantWriter<'_> {
+    /// Gives a person another role. `check` sees the person, locked.
+    ///
+    /// # Errors
+    ///
+    /// Those of `check`; [`Error::NotFound`], [`Error::LastOwner`], [`Error::OrganizationInactive`],
+    /// [`Error::RoleChanged`] and [`Error::SessionEnded`] about the caller, and those of the database.
+    pub async fn change_role<E: From<Error>>(
+        &self,
+        id: UserId,
+        role: &str,
+        check: impl FnOnce(&User) -> Result<(), E> + Send,
+    ) -> Result<User, E> {
+        let (mut write, _) = self.begin().await?;
+        let before = self.tenant.lock_member(&write, id).await?;
+        check(&before)?;
+        let after = User {
+            role: role.to_owned(),
+            ..before.clone()
+        };
+        if after == before {
+            return Ok(before);
+        }
+        self.tenant.require_another_owner(&write, &before).await?;
+        withdraw_all_of(&write, id).await?;
+        let column = (user::Column::Role, Expr::value(role));
+        self.tenant.set(&write, id, column).await?;
+        let action = Action::Permission(Permission::ChangeRole);
+        record(&mut write, action, &before, view(&after)).await?;
+        write.commit().await?;
+        Ok(after)
+    }
+
+    /// Removes a person for good: its sessions and links go with it, its address is free again, and
+    /// what remains is the audit log. `check` sees the person, locked. What is of no use any more goes
+    /// before the transaction, a handful at a time.
+    ///
+    /// # Errors
+    ///
+    /// Those of `check`; [`Error::NotFound`], [`Error::OwnerNotRemovable`],
+    /// [`Error::OrganizationInactive`], those about the caller, and those of the database.
+    pub async fn remove_member<E: From<Error>>(
+        &self,
+        id: UserId,
+        check: impl FnOnce(&User) -> Result<(), E> + Send,
+    ) -> Result<(), E> {
+        let found = self.tenant.member(id).await?;
+        if found.role != OWNER {
+            self.tenant.store.forget_traces_of(id, self.by.at).await?;
+        }
+        let (mut write, organization) = self.begin_always().await?;
+        let before = self.tenant.lock_member(&write, id).await?;
+        check(&before)?;
+        if before.role == OWNER {
+            return Err(Error::OwnerNotRemovable.into());
+        }
+        withdraw_all_of(&write, id).await?;
+        let removed = user::Entity::delete_many()
+            .filter(user::Column::Id.eq(id.uuid()))
+            .filter(user::Column::OrganizationId.eq(organization.id.uuid()))
+            .exec(&write.transaction)
+            .await
+            .map_err(Error::from)?;
+        one_row(removed.rows_affected)?;
+        let action = Action::Permission(Permission::RemoveMember);
+        record(&mut write, action, &before, Value::Null).await?;
+        write.commit().await?;
+        Ok(())
+    }
+
+    /// Disables a person, which ends its sessions, or enables it again. For operators.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::LastOwner`], and those of the database.
+    pub async fn set_member_active(&self, id: UserId, is_active: bool) -> Result<User, Error> {
+        // In a deactivated organization, too: its people still sign in.
+        let TenantReader { store, scope } = self.tenant;
+        let begun = store.begin_within(scope.organization_id(), &self.by);
+        let (mut write, _) = begun.await?;
+        let before = self.tenant.lock_member(&write, id).await?;
+        let after = User {
+            is_active,
+            ..before.clone()
+        };
+        if after == before {
+            return Ok(before);
+        }
+        if !is_active {
+            self.tenant.require_another_owner(&write, &before).await?;
+            end_all(&write, id).await?;
+            withdraw_all_of(&write, id).await?;
+        }
+        let column = (user::Column::IsActive, Expr::value(is_active));
+        self.tenant.set(&write, id, column).await?;
+        let action = Action::Operator("SetUserActive");
+        record(&mut write, action, &before, view(&after)).await?;
+        write.commit().await?;
+        Ok(after)
     }
 }
 

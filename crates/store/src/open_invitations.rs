@@ -6,15 +6,14 @@ use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{invitation, stored_time};
-use super::{Error, Tenant};
-use charter_domain::audit::AuditContext;
+use super::{Error, TenantReader, TenantWriter};
 use charter_domain::id::InvitationId;
 use charter_domain::invitation::Invitation;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
 use invitation::Column;
 
-impl Tenant<'_> {
+impl TenantReader<'_> {
     fn open_invitations(&self, now: Timestamp) -> Select<invitation::Entity> {
         invitation::Entity::find()
             .filter(Column::OrganizationId.eq(self.scope.organization_id().uuid()))
@@ -28,10 +27,10 @@ impl Tenant<'_> {
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn list_invitations(&self, now: Timestamp) -> Result<Vec<Invitation>, Error> {
+    pub async fn list_invitations(&self) -> Result<Vec<Invitation>, Error> {
         let _turn = self.wait_for_list().await?;
         let rows = self
-            .open_invitations(now)
+            .open_invitations(self.store.clock.now())
             .order_by_desc(Column::CreatedAt)
             .order_by_desc(Column::Id)
             .all(&self.store.reader)
@@ -44,29 +43,28 @@ impl Tenant<'_> {
     /// # Errors
     ///
     /// [`Error::NotFound`], and those of the database.
-    pub async fn invitation(&self, id: InvitationId, now: Timestamp) -> Result<Invitation, Error> {
+    pub async fn invitation(&self, id: InvitationId) -> Result<Invitation, Error> {
         let row = self
-            .open_invitations(now)
+            .open_invitations(self.store.clock.now())
             .filter(Column::Id.eq(id.uuid()))
             .one(&self.store.reader)
             .await?;
         row.map(Invitation::from).ok_or(Error::NotFound)
     }
+}
 
+impl TenantWriter<'_> {
     /// Withdraws one of them: its link is void, and a mail that still waits is not sent.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`], [`Error::OrganizationInactive`], those about the caller, and those of the
     /// database.
-    pub async fn withdraw_invitation(
-        &self,
-        id: InvitationId,
-        by: &AuditContext,
-    ) -> Result<(), Error> {
-        let (mut write, organization) = self.begin(by).await?;
+    pub async fn withdraw_invitation(&self, id: InvitationId) -> Result<(), Error> {
+        let (mut write, organization) = self.begin().await?;
         let before = self
-            .open_invitations(by.at)
+            .tenant
+            .open_invitations(self.by.at)
             .filter(Column::Id.eq(id.uuid()))
             .one(&write.transaction)
             .await?

@@ -11,7 +11,7 @@ use super::audit::{Action, Changes, Entry};
 use super::entity::{MaybeReadable, access_key, invitation, organization, session, stored_time};
 use super::error::is_duplicate;
 use super::write::{Write, check_version, one_row};
-use super::{Error, Store, Tenant, accounts, names};
+use super::{Error, Store, TenantReader, TenantWriter, accounts, names};
 use charter_domain::account::Account;
 use charter_domain::audit::AuditContext;
 use charter_domain::id::OrganizationId;
@@ -197,7 +197,7 @@ impl Store {
     }
 }
 
-impl Tenant<'_> {
+impl TenantReader<'_> {
     /// The organization.
     ///
     /// # Errors
@@ -210,7 +210,9 @@ impl Tenant<'_> {
             .ok_or(Error::NotFound)?
             .try_into()
     }
+}
 
+impl TenantWriter<'_> {
     /// Changes the organization: `change` sees the current one, locked, and its error ends the
     /// transaction. Ids, codes, times and activity are not its to change. What is left as it was
     /// writes nothing.
@@ -222,10 +224,9 @@ impl Tenant<'_> {
     pub async fn update_organization<E: From<Error>>(
         &self,
         expected: Option<i64>,
-        by: &AuditContext,
         change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
     ) -> Result<Organization, E> {
-        self.change(Permission::UpdateOrganization, expected, by, change)
+        self.change(Permission::UpdateOrganization, expected, change)
             .await
     }
 
@@ -237,10 +238,9 @@ impl Tenant<'_> {
     pub async fn update_settings<E: From<Error>>(
         &self,
         expected: Option<i64>,
-        by: &AuditContext,
         change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
     ) -> Result<Organization, E> {
-        self.change(Permission::UpdateSettings, expected, by, change)
+        self.change(Permission::UpdateSettings, expected, change)
             .await
     }
 
@@ -248,10 +248,9 @@ impl Tenant<'_> {
         &self,
         permission: Permission,
         expected: Option<i64>,
-        by: &AuditContext,
         change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
     ) -> Result<Organization, E> {
-        let (write, before) = self.begin(by).await?;
+        let (write, before) = self.begin().await?;
         check_version(expected, before.version)?;
         let mut after = before.clone();
         change(&mut after)?;
@@ -270,9 +269,8 @@ impl Tenant<'_> {
     pub async fn deactivate_organization(
         &self,
         expected: Option<i64>,
-        by: &AuditContext,
     ) -> Result<Organization, Error> {
-        let (write, before) = self.begin_always(by).await?;
+        let (write, before) = self.begin_always().await?;
         check_version(expected, before.version)?;
         let of_organization = access_key::Column::OrganizationId.eq(before.id.uuid());
         write.revoke_keys(of_organization).await?;

@@ -8,8 +8,7 @@ use super::audit::{Action, Changes, Entry};
 use super::entity::{access_key, service_account, stored_time};
 use super::listing::{self, Sort};
 use super::write::{Write, check_version, one_row};
-use super::{Error, Tenant};
-use charter_domain::audit::AuditContext;
+use super::{Error, TenantReader, TenantWriter};
 use charter_domain::id::{AccountId, ServiceAccountId};
 use charter_domain::metadata::Metadata;
 use charter_domain::page::{Page, PageRequest, ResourceOrder};
@@ -46,7 +45,7 @@ pub struct ServiceAccountFilter {
     pub include_deleted: bool,
 }
 
-impl Tenant<'_> {
+impl TenantReader<'_> {
     fn service_accounts(&self) -> Select<service_account::Entity> {
         service_account::Entity::find()
             .filter(service_account::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
@@ -101,6 +100,23 @@ impl Tenant<'_> {
             .try_into()
     }
 
+    pub(super) async fn lock_service_account(
+        &self,
+        write: &Write<'_>,
+        id: ServiceAccountId,
+    ) -> Result<ServiceAccount, Error> {
+        self.service_accounts()
+            .filter(service_account::Column::Id.eq(id.uuid()))
+            .filter(service_account::Column::DeletedAt.is_null())
+            .lock_exclusive()
+            .one(&write.transaction)
+            .await?
+            .ok_or(Error::NotFound)?
+            .try_into()
+    }
+}
+
+impl TenantWriter<'_> {
     /// Makes a service account.
     ///
     /// # Errors
@@ -110,13 +126,12 @@ impl Tenant<'_> {
     pub async fn create_service_account(
         &self,
         new: NewServiceAccount,
-        by: &AuditContext,
     ) -> Result<ServiceAccount, Error> {
-        let (mut write, organization) = self.begin(by).await?;
-        self.lock_account(&write, new.account_id).await?;
+        let (mut write, organization) = self.begin().await?;
+        self.tenant.lock_account(&write, new.account_id).await?;
         let at = write.at();
         let service_account = ServiceAccount {
-            id: ServiceAccountId::generate(at, &*self.store.entropy),
+            id: ServiceAccountId::generate(at, &*self.tenant.store.entropy),
             organization_id: organization.id,
             account_id: new.account_id,
             name: new.name,
@@ -157,11 +172,10 @@ impl Tenant<'_> {
         &self,
         id: ServiceAccountId,
         expected: Option<i64>,
-        by: &AuditContext,
         change: impl FnOnce(&mut ServiceAccount) -> Result<(), E> + Send,
     ) -> Result<ServiceAccount, E> {
-        let (write, _) = self.begin(by).await?;
-        let before = self.lock_service_account(&write, id).await?;
+        let (write, _) = self.begin().await?;
+        let before = self.tenant.lock_service_account(&write, id).await?;
         check_version(expected, before.version)?;
         let mut after = before.clone();
         change(&mut after)?;
@@ -180,10 +194,9 @@ impl Tenant<'_> {
         &self,
         id: ServiceAccountId,
         expected: Option<i64>,
-        by: &AuditContext,
     ) -> Result<(), Error> {
-        let (write, _) = self.begin_always(by).await?;
-        let before = self.lock_service_account(&write, id).await?;
+        let (write, _) = self.begin_always().await?;
+        let before = self.tenant.lock_service_account(&write, id).await?;
         check_version(expected, before.version)?;
         let of_service_account = access_key::Column::OrganizationId
             .eq(before.organization_id.uuid())
@@ -196,21 +209,6 @@ impl Tenant<'_> {
         };
         save(write, Permission::DeleteServiceAccount, before, after).await?;
         Ok(())
-    }
-
-    pub(super) async fn lock_service_account(
-        &self,
-        write: &Write<'_>,
-        id: ServiceAccountId,
-    ) -> Result<ServiceAccount, Error> {
-        self.service_accounts()
-            .filter(service_account::Column::Id.eq(id.uuid()))
-            .filter(service_account::Column::DeletedAt.is_null())
-            .lock_exclusive()
-            .one(&write.transaction)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
     }
 }
 

@@ -169,12 +169,13 @@ impl From<&session::Model> for SessionRow {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the store makes callers")]
 fn caller(id: SessionId, row: &QueryResult) -> Result<UserCaller, Error> {
-    Ok(UserCaller {
-        session: Some(id),
-        user: user::Model::from_query_result(row, USER)?.into(),
-        organization: organization::Model::from_query_result(row, ORGANIZATION)?.try_into()?,
-    })
+    Ok(UserCaller::new(
+        Some(id),
+        user::Model::from_query_result(row, USER)?.into(),
+        organization::Model::from_query_result(row, ORGANIZATION)?.try_into()?,
+    ))
 }
 
 /// A spent token together with its session.

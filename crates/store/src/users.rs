@@ -8,8 +8,7 @@ use super::audit::{Action, Changes, Entry};
 use super::entity::{stored_time, user};
 use super::error::is_duplicate;
 use super::write::Write;
-use super::{Error, Tenant};
-use charter_domain::audit::AuditContext;
+use super::{Error, TenantWriter};
 use charter_domain::email::EmailAddress;
 use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::timestamp::Timestamp;
@@ -39,14 +38,14 @@ impl std::fmt::Debug for NewUser {
     }
 }
 
-impl Tenant<'_> {
+impl TenantWriter<'_> {
     /// Makes a user, as an operator.
     ///
     /// # Errors
     ///
     /// [`Error::EmailTaken`], [`Error::OrganizationInactive`], and those of the database.
-    pub async fn create_user(&self, new: NewUser, by: &AuditContext) -> Result<User, Error> {
-        let (mut write, organization) = self.begin(by).await?;
+    pub async fn create_user(&self, new: NewUser) -> Result<User, Error> {
+        let (mut write, organization) = self.begin().await?;
         let action = Action::Operator("CreateUser");
         let user = insert(&mut write, organization.id, new, action).await?;
         write.commit().await?;
