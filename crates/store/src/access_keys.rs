@@ -4,11 +4,11 @@ use sea_orm::{
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     Select,
 };
-use serde_json::{Value, json};
 
-use super::audit::{Action, Changes, Entry};
+use super::audit::Action;
 use super::entity::{access_key, stored_time};
 use super::listing::{self, Sort};
+use super::record::{find, lock};
 use super::write::{Write, one_row};
 use super::{Error, Store, TenantReader, TenantWriter};
 use charter_domain::access_key::{AccessKey, MAX_ACTIVE_KEYS, SealedSecret};
@@ -18,7 +18,7 @@ use charter_domain::page::{KeyOrder, Page, PageRequest};
 use charter_domain::permission::Permission;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::text::Description;
-use charter_domain::timestamp::{self, Timestamp};
+use charter_domain::timestamp::Timestamp;
 
 /// A key to be made. Its id is drawn by whoever seals the secret: the seal is bound to it.
 #[derive(Debug, Clone)]
@@ -68,9 +68,13 @@ impl Store {
 }
 
 impl TenantReader<'_> {
-    pub(super) fn keys(&self, service_account: ServiceAccountId) -> Select<access_key::Entity> {
+    fn keys_of_all(&self) -> Select<access_key::Entity> {
         access_key::Entity::find()
             .filter(access_key::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
+    }
+
+    fn keys(&self, service_account: ServiceAccountId) -> Select<access_key::Entity> {
+        self.keys_of_all()
             .filter(access_key::Column::ServiceAccountId.eq(service_account.uuid()))
     }
 
@@ -108,8 +112,8 @@ impl TenantReader<'_> {
     ///
     /// Those of the database.
     pub async fn all_keys(&self, include_inactive: bool) -> Result<Vec<AccessKey>, Error> {
-        let mut query = access_key::Entity::find()
-            .filter(access_key::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
+        let mut query = self
+            .keys_of_all()
             .order_by_desc(access_key::Column::CreatedAt)
             .order_by_desc(access_key::Column::Id);
         if !include_inactive {
@@ -125,12 +129,10 @@ impl TenantReader<'_> {
     ///
     /// [`Error::NotFound`], and those of the database.
     pub async fn find_key(&self, id: AccessKeyId) -> Result<AccessKey, Error> {
-        access_key::Entity::find_by_id(id.uuid())
-            .filter(access_key::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
-            .one(&self.store.reader)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
+        let query = self
+            .keys_of_all()
+            .filter(access_key::Column::Id.eq(id.uuid()));
+        find(query, &self.store.reader).await
     }
 
     /// One key of a service account.
@@ -145,12 +147,9 @@ impl TenantReader<'_> {
         id: AccessKeyId,
     ) -> Result<AccessKey, Error> {
         self.service_account(service_account).await?;
-        self.keys(service_account)
-            .filter(access_key::Column::Id.eq(id.uuid()))
-            .one(&self.store.reader)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
+        let query = self.keys(service_account);
+        let query = query.filter(access_key::Column::Id.eq(id.uuid()));
+        find(query, &self.store.reader).await
     }
 
     /// The key that signed the request, as it is now: it may have been rotated since.
@@ -158,10 +157,10 @@ impl TenantReader<'_> {
         let Some(id) = write.by.actor.access_key() else {
             return Ok(None);
         };
-        let row = access_key::Entity::find_by_id(id.uuid())
-            .filter(access_key::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
-            .one(&write.transaction)
-            .await?;
+        let query = self
+            .keys_of_all()
+            .filter(access_key::Column::Id.eq(id.uuid()));
+        let row = query.one(&write.transaction).await?;
         Ok(Some(row.ok_or(Error::CallerRevoked)?.try_into()?))
     }
 
@@ -171,13 +170,8 @@ impl TenantReader<'_> {
         service_account: ServiceAccountId,
         id: AccessKeyId,
     ) -> Result<AccessKey, Error> {
-        self.keys(service_account)
-            .filter(access_key::Column::Id.eq(id.uuid()))
-            .lock_exclusive()
-            .one(&write.transaction)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
+        let query = self.keys(service_account);
+        lock(query.filter(access_key::Column::Id.eq(id.uuid())), write).await
     }
 
     /// Whether one more key may be active; those in overlap and `except` are not counted.
@@ -296,12 +290,9 @@ pub(super) async fn insert(
     access_key::Entity::insert(access_key::insertable(&key, new.secret))
         .exec_without_returning(&write.transaction)
         .await?;
-    let entry = Entry {
-        action: Action::Permission(action),
-        resource: key.id.to_string(),
-        changes: Changes::created(view(&key)),
-    };
-    write.record(key.organization_id, entry).await?;
+    write
+        .record_creation(Action::Permission(action), &key)
+        .await?;
     Ok(key)
 }
 
@@ -320,24 +311,7 @@ pub(super) async fn update(
         .exec(&write.transaction)
         .await?;
     one_row(updated.rows_affected)?;
-    let entry = Entry {
-        action: Action::Permission(action),
-        resource: before.id.to_string(),
-        changes: Changes::between(view(before), view(after)),
-    };
-    write.record(before.organization_id, entry).await
-}
-
-/// What the audit log shows of a key: never its secret, sealed or not.
-fn view(key: &AccessKey) -> Value {
-    let time = |at: Option<Timestamp>| at.map(timestamp::format);
-    json!({
-        "service_account_id": key.service_account_id.to_string(),
-        "access_key": key.access_key,
-        "description": key.description.as_str(),
-        "ip_allowlist": key.ip_allowlist.to_texts(),
-        "expires_at": time(key.expires_at),
-        "rotated_at": time(key.rotated_at),
-        "revoked_at": time(key.revoked_at),
-    })
+    write
+        .record_update(Action::Permission(action), before, after)
+        .await
 }

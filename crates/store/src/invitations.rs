@@ -1,9 +1,9 @@
 //! Invitations: one for each address and organization, used once.
 
-use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, Iterable, PaginatorTrait, QueryFilter,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, Iterable,
+    PaginatorTrait, QueryFilter,
 };
 use serde_json::json;
 
@@ -81,7 +81,7 @@ impl TenantWriter<'_> {
                     .filter(|column| !matches!(column, Column::OrganizationId | Column::Email)),
             )
             .to_owned();
-        invitation::Entity::insert(active(&row))
+        invitation::Entity::insert(row.clone().into_active_model())
             .on_conflict(replace)
             .exec_without_returning(&write.transaction)
             .await?;
@@ -184,9 +184,14 @@ async fn unverified(
 
 /// Withdraws the open invitations of somebody who has lost the role it gave them with.
 pub(super) async fn withdraw_all_of(write: &Write<'_>, inviter: UserId) -> Result<(), Error> {
+    withdraw(write, Column::InvitedBy.eq(inviter.uuid())).await
+}
+
+/// Withdraws those of these invitations that nobody accepted.
+pub(super) async fn withdraw(write: &Write<'_>, which: Expr) -> Result<(), Error> {
     invitation::Entity::update_many()
         .col_expr(Column::RevokedAt, Expr::value(write.at()))
-        .filter(Column::InvitedBy.eq(inviter.uuid()))
+        .filter(which)
         .filter(Column::AcceptedAt.is_null())
         .filter(Column::RevokedAt.is_null())
         .exec(&write.transaction)
@@ -200,19 +205,4 @@ fn acceptable(hash: TokenHash, now: Timestamp) -> Condition {
         .add(invitation::Column::AcceptedAt.is_null())
         .add(invitation::Column::RevokedAt.is_null())
         .add(invitation::Column::ExpiresAt.gt(stored_time(now)))
-}
-
-fn active(row: &invitation::Model) -> invitation::ActiveModel {
-    invitation::ActiveModel {
-        id: Set(row.id),
-        organization_id: Set(row.organization_id),
-        email: Set(row.email.clone()),
-        role: Set(row.role.clone()),
-        invited_by: Set(row.invited_by),
-        hash: Set(row.hash.clone()),
-        expires_at: Set(row.expires_at),
-        accepted_at: Set(row.accepted_at),
-        revoked_at: Set(row.revoked_at),
-        created_at: Set(row.created_at),
-    }
 }

@@ -3,12 +3,13 @@
 //! What ends a key, an account, a session or a role locks the organization, as every write does: so it
 //! comes before the write, which then does not happen, or after it.
 
-use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{
     ColumnTrait, ConnectionTrait as _, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
 };
 
 use super::entity::{access_key, account, service_account, session, user};
+use super::joined::join;
 use super::{Error, write::Write};
 use charter_domain::audit::Actor;
 use charter_domain::id::{AccessKeyId, OrganizationId};
@@ -51,33 +52,33 @@ impl Write<'_> {
         key: AccessKeyId,
     ) -> Result<(), Error> {
         let now = self.store.clock.now();
-        let statement = Query::select()
-            .column((access_key::Entity, access_key::Column::RevokedAt))
-            .column((access_key::Entity, access_key::Column::ExpiresAt))
-            .column((service_account::Entity, service_account::Column::DeletedAt))
+        let mut query = Query::select();
+        query
+            .column(access_key::Column::RevokedAt.as_column_ref())
+            .column(access_key::Column::ExpiresAt.as_column_ref())
+            .column(service_account::Column::DeletedAt.as_column_ref())
             .expr_as(
-                Expr::col((service_account::Entity, service_account::Column::IsActive)),
+                Expr::col(service_account::Column::IsActive.as_column_ref()),
                 "service_account_is_active",
             )
             .expr_as(
-                Expr::col((account::Entity, account::Column::IsActive)),
+                Expr::col(account::Column::IsActive.as_column_ref()),
                 "account_is_active",
             )
             .from(access_key::Entity)
-            .inner_join(
-                service_account::Entity,
-                Expr::col((service_account::Entity, service_account::Column::Id))
-                    .equals((access_key::Entity, access_key::Column::ServiceAccountId)),
-            )
-            .inner_join(
-                account::Entity,
-                Expr::col((account::Entity, account::Column::Id))
-                    .equals((service_account::Entity, service_account::Column::AccountId)),
-            )
             .and_where(access_key::Column::Id.eq(key.uuid()))
-            .and_where(access_key::Column::OrganizationId.eq(organization.uuid()))
-            .to_owned();
-        let row = self.transaction.query_one(&statement).await?;
+            .and_where(access_key::Column::OrganizationId.eq(organization.uuid()));
+        join(
+            &mut query,
+            service_account::Column::Id,
+            access_key::Column::ServiceAccountId,
+        );
+        join(
+            &mut query,
+            account::Column::Id,
+            service_account::Column::AccountId,
+        );
+        let row = self.transaction.query_one(&query).await?;
         let behind = Behind::from_query_result(&row.ok_or(Error::CallerRevoked)?, "")?;
         if behind.revoked_at.is_some() || behind.deleted_at.is_some() {
             Err(Error::CallerRevoked)

@@ -5,15 +5,14 @@
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, Select};
-use serde_json::Value;
 
-use super::audit::{Action, Changes, Entry};
+use super::audit::Action;
 use super::entity::user;
 use super::invitations::withdraw_all_of;
+use super::record::{find, lock};
 use super::sessions::end_all;
-use super::users::view;
 use super::write::{Write, one_row};
-use super::{Error, TenantReader, TenantWriter};
+use super::{Error, TenantReader, TenantWriter, users};
 use charter_domain::id::UserId;
 use charter_domain::permission::Permission;
 use charter_domain::user::{OWNER, User};
@@ -46,23 +45,12 @@ impl TenantReader<'_> {
     ///
     /// [`Error::NotFound`], and those of the database.
     pub async fn member(&self, id: UserId) -> Result<User, Error> {
-        let row = self
-            .users()
-            .filter(user::Column::Id.eq(id.uuid()))
-            .one(&self.store.reader)
-            .await?;
-        row.map(User::from).ok_or(Error::NotFound)
+        let query = self.users().filter(user::Column::Id.eq(id.uuid()));
+        find(query, &self.store.reader).await
     }
 
     async fn lock_member(&self, write: &Write<'_>, id: UserId) -> Result<User, Error> {
-        use sea_orm::QuerySelect as _;
-        let row = self
-            .users()
-            .filter(user::Column::Id.eq(id.uuid()))
-            .lock_exclusive()
-            .one(&write.transaction)
-            .await?;
-        row.map(User::from).ok_or(Error::NotFound)
+        lock(self.users().filter(user::Column::Id.eq(id.uuid())), write).await
     }
 
     /// There is an active owner beside this one, if this is one.
@@ -81,26 +69,6 @@ impl TenantReader<'_> {
             return Err(Error::LastOwner);
         }
         Ok(())
-    }
-
-    async fn set(
-        &self,
-        write: &Write<'_>,
-        id: UserId,
-        (column, value): (user::Column, Expr),
-    ) -> Result<(), Error> {
-        let updated = user::Entity::update_many()
-            .col_expr(column, value)
-            .col_expr(user::Column::UpdatedAt, Expr::value(write.at()))
-            .col_expr(
-                user::Column::Version,
-                sea_orm::sea_query::ExprTrait::add(Expr::col(user::Column::Version), 1),
-            )
-            .filter(user::Column::Id.eq(id.uuid()))
-            .filter(user::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
-            .exec(&write.transaction)
-            .await?;
-        one_row(updated.rows_affected)
     }
 }
 
@@ -129,10 +97,10 @@ impl TenantWriter<'_> {
         }
         self.tenant.require_another_owner(&write, &before).await?;
         withdraw_all_of(&write, id).await?;
-        let column = (user::Column::Role, Expr::value(role));
-        self.tenant.set(&write, id, column).await?;
+        let set = user::Entity::update_many().col_expr(user::Column::Role, Expr::value(role));
+        users::update(&write, id, set).await?;
         let action = Action::Permission(Permission::ChangeRole);
-        record(&mut write, action, &before, view(&after)).await?;
+        write.record_update(action, &before, &after).await?;
         write.commit().await?;
         Ok(after)
     }
@@ -169,7 +137,7 @@ impl TenantWriter<'_> {
             .map_err(Error::from)?;
         one_row(removed.rows_affected)?;
         let action = Action::Permission(Permission::RemoveMember);
-        record(&mut write, action, &before, Value::Null).await?;
+        write.record_removal(action, &before).await?;
         write.commit().await?;
         Ok(())
     }
@@ -197,25 +165,12 @@ impl TenantWriter<'_> {
             end_all(&write, id).await?;
             withdraw_all_of(&write, id).await?;
         }
-        let column = (user::Column::IsActive, Expr::value(is_active));
-        self.tenant.set(&write, id, column).await?;
+        let is_active = Expr::value(is_active);
+        let set = user::Entity::update_many().col_expr(user::Column::IsActive, is_active);
+        users::update(&write, id, set).await?;
         let action = Action::Operator("SetUserActive");
-        record(&mut write, action, &before, view(&after)).await?;
+        write.record_update(action, &before, &after).await?;
         write.commit().await?;
         Ok(after)
     }
-}
-
-async fn record(
-    write: &mut Write<'_>,
-    action: Action,
-    before: &User,
-    after: Value,
-) -> Result<(), Error> {
-    let entry = Entry {
-        action,
-        resource: before.id.to_string(),
-        changes: Changes::between(view(before), after),
-    };
-    write.record(before.organization_id, entry).await
 }

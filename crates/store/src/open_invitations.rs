@@ -1,12 +1,12 @@
 //! The invitations of one tenant that can still be accepted: listed, and withdrawn.
 
-use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Select};
 use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{invitation, stored_time};
-use super::{Error, TenantReader, TenantWriter};
+use super::record::find;
+use super::{Error, TenantReader, TenantWriter, invitations};
 use charter_domain::id::InvitationId;
 use charter_domain::invitation::Invitation;
 use charter_domain::permission::Permission;
@@ -44,12 +44,9 @@ impl TenantReader<'_> {
     ///
     /// [`Error::NotFound`], and those of the database.
     pub async fn invitation(&self, id: InvitationId) -> Result<Invitation, Error> {
-        let row = self
-            .open_invitations(self.store.clock.now())
-            .filter(Column::Id.eq(id.uuid()))
-            .one(&self.store.reader)
-            .await?;
-        row.map(Invitation::from).ok_or(Error::NotFound)
+        let query = self.open_invitations(self.store.clock.now());
+        let query = query.filter(Column::Id.eq(id.uuid()));
+        find(query, &self.store.reader).await
     }
 }
 
@@ -62,23 +59,15 @@ impl TenantWriter<'_> {
     /// database.
     pub async fn withdraw_invitation(&self, id: InvitationId) -> Result<(), Error> {
         let (mut write, organization) = self.begin().await?;
-        let before = self
-            .tenant
-            .open_invitations(self.by.at)
-            .filter(Column::Id.eq(id.uuid()))
-            .one(&write.transaction)
-            .await?
-            .ok_or(Error::NotFound)?;
-        invitation::Entity::update_many()
-            .col_expr(Column::RevokedAt, Expr::value(write.at()))
-            .filter(Column::Id.eq(id.uuid()))
-            .exec(&write.transaction)
-            .await?;
+        let query = self.tenant.open_invitations(self.by.at);
+        let query = query.filter(Column::Id.eq(id.uuid()));
+        let before: Invitation = find(query, &write.transaction).await?;
+        invitations::withdraw(&write, Column::Id.eq(id.uuid())).await?;
         let entry = Entry {
             action: Action::Permission(Permission::InviteMember),
             resource: id.to_string(),
             changes: Changes::between(
-                json!({"email": before.email, "role": before.role}),
+                json!({"email": before.email.as_str(), "role": before.role}),
                 Value::Null,
             ),
         };

@@ -1,14 +1,13 @@
 //! Another password for somebody who is signed in.
 
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QuerySelect};
 use serde_json::json;
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{session, user};
 use super::links::{Purpose, use_up_all};
-use super::write::one_row;
-use super::{Error, Login, Store};
+use super::{Error, Login, Store, sessions, users};
 use charter_domain::audit::{Actor, AuditContext};
 
 impl Store {
@@ -38,24 +37,12 @@ impl Store {
         if now.is_none() {
             return Err(Error::SignInVoid);
         }
-        let updated = user::Entity::update_many()
-            .col_expr(user::Column::PasswordHash, Expr::value(password_hash))
-            .col_expr(user::Column::UpdatedAt, Expr::value(write.at()))
-            .col_expr(
-                user::Column::Version,
-                Expr::col(user::Column::Version).add(1),
-            )
-            .filter(user::Column::Id.eq(user.id.uuid()))
-            .exec(&write.transaction)
-            .await?;
-        one_row(updated.rows_affected)?;
-        session::Entity::update_many()
-            .col_expr(session::Column::EndedAt, Expr::value(write.at()))
-            .filter(session::Column::UserId.eq(user.id.uuid()))
-            .filter(session::Column::Id.ne(guard.session.uuid()))
-            .filter(session::Column::EndedAt.is_null())
-            .exec(&write.transaction)
-            .await?;
+        let password_hash = Expr::value(password_hash);
+        let set = user::Entity::update_many().col_expr(user::Column::PasswordHash, password_hash);
+        users::update(&write, user.id, set).await?;
+        let of_user = session::Column::UserId.eq(user.id.uuid());
+        let others = of_user.and(session::Column::Id.ne(guard.session.uuid()));
+        sessions::end(&write, others).await?;
         use_up_all(&write, user.id, Purpose::ResetPassword).await?;
         let entry = Entry {
             action: Action::Person("ChangePassword"),

@@ -1,13 +1,13 @@
 //! Service accounts of one tenant. A deleted one is found only by lists that ask for it.
 
 use sea_orm::sea_query::ExprTrait as _;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, Select};
-use serde_json::{Value, json};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, Select};
 
-use super::audit::{Action, Changes, Entry};
-use super::entity::{access_key, service_account, stored_time};
+use super::audit::Action;
+use super::entity::{access_key, service_account};
 use super::listing::{self, Sort};
-use super::write::{Write, check_version, one_row};
+use super::record::{find, lock};
+use super::write::{Write, check_version};
 use super::{Error, TenantReader, TenantWriter};
 use charter_domain::id::{AccountId, ServiceAccountId};
 use charter_domain::metadata::Metadata;
@@ -15,7 +15,6 @@ use charter_domain::page::{Page, PageRequest, ResourceOrder};
 use charter_domain::permission::Permission;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::text::{Description, Name};
-use charter_domain::timestamp;
 
 /// A service account to be made.
 #[derive(Debug, Clone)]
@@ -49,6 +48,12 @@ impl TenantReader<'_> {
     fn service_accounts(&self) -> Select<service_account::Entity> {
         service_account::Entity::find()
             .filter(service_account::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
+    }
+
+    fn live_service_account(&self, id: ServiceAccountId) -> Select<service_account::Entity> {
+        self.service_accounts()
+            .filter(service_account::Column::Id.eq(id.uuid()))
+            .filter(service_account::Column::DeletedAt.is_null())
     }
 
     /// One page of the service accounts.
@@ -91,13 +96,7 @@ impl TenantReader<'_> {
     ///
     /// [`Error::NotFound`], also for a deleted one, and those of the database.
     pub async fn service_account(&self, id: ServiceAccountId) -> Result<ServiceAccount, Error> {
-        self.service_accounts()
-            .filter(service_account::Column::Id.eq(id.uuid()))
-            .filter(service_account::Column::DeletedAt.is_null())
-            .one(&self.store.reader)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
+        find(self.live_service_account(id), &self.store.reader).await
     }
 
     pub(super) async fn lock_service_account(
@@ -105,14 +104,7 @@ impl TenantReader<'_> {
         write: &Write<'_>,
         id: ServiceAccountId,
     ) -> Result<ServiceAccount, Error> {
-        self.service_accounts()
-            .filter(service_account::Column::Id.eq(id.uuid()))
-            .filter(service_account::Column::DeletedAt.is_null())
-            .lock_exclusive()
-            .one(&write.transaction)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
+        lock(self.live_service_account(id), write).await
     }
 }
 
@@ -150,12 +142,8 @@ impl TenantWriter<'_> {
         service_account::Entity::insert(row)
             .exec_without_returning(&write.transaction)
             .await?;
-        let entry = Entry {
-            action: Action::Permission(Permission::CreateServiceAccount),
-            resource: service_account.id.to_string(),
-            changes: Changes::created(view(&service_account)),
-        };
-        write.record(organization.id, entry).await?;
+        let action = Action::Permission(Permission::CreateServiceAccount);
+        write.record_creation(action, &service_account).await?;
         write.commit().await?;
         Ok(service_account)
     }
@@ -180,8 +168,8 @@ impl TenantWriter<'_> {
         let mut after = before.clone();
         change(&mut after)?;
         after.deleted_at = before.deleted_at;
-        let action = Permission::UpdateServiceAccount;
-        Ok(save(write, action, before, after).await?)
+        let action = Action::Permission(Permission::UpdateServiceAccount);
+        Ok(write.save_and_commit(action, before, after).await?)
     }
 
     /// Deletes a service account: its row stays, its keys are revoked, nothing finds it any more.
@@ -207,61 +195,8 @@ impl TenantWriter<'_> {
             deleted_at: Some(write.at()),
             ..before.clone()
         };
-        save(write, Permission::DeleteServiceAccount, before, after).await?;
+        let action = Action::Permission(Permission::DeleteServiceAccount);
+        write.save_and_commit(action, before, after).await?;
         Ok(())
     }
-}
-
-async fn save(
-    mut write: Write<'_>,
-    action: Permission,
-    before: ServiceAccount,
-    after: ServiceAccount,
-) -> Result<ServiceAccount, Error> {
-    let mut after = ServiceAccount {
-        name: after.name,
-        description: after.description,
-        is_active: after.is_active,
-        roles: after.roles,
-        permissions: after.permissions,
-        metadata: after.metadata,
-        deleted_at: after.deleted_at,
-        ..before.clone()
-    };
-    if after == before {
-        return Ok(before);
-    }
-    after.version = before.version.saturating_add(1);
-    after.updated_at = write.at();
-    let updated = service_account::Entity::update_many()
-        .set(service_account::changeable(&after))
-        .filter(service_account::Column::Id.eq(before.id.uuid()))
-        .filter(service_account::Column::OrganizationId.eq(before.organization_id.uuid()))
-        .filter(service_account::Column::Version.eq(before.version))
-        .exec(&write.transaction)
-        .await?;
-    one_row(updated.rows_affected)?;
-    let entry = Entry {
-        action: Action::Permission(action),
-        resource: before.id.to_string(),
-        changes: Changes::between(view(&before), view(&after)),
-    };
-    write.record(before.organization_id, entry).await?;
-    write.commit().await?;
-    Ok(after)
-}
-
-/// What the audit log shows of a service account.
-fn view(service_account: &ServiceAccount) -> Value {
-    json!({
-        "account_id": service_account.account_id.to_string(),
-        "name": service_account.name.as_str(),
-        "description": service_account.description.as_str(),
-        "is_active": service_account.is_active,
-        "roles": service_account.roles,
-        "permissions": service_account.permissions,
-        "metadata": service_account.metadata.as_object(),
-        "deleted_at": service_account.deleted_at.map(|at| timestamp::format(stored_time(at))),
-        "version": service_account.version,
-    })
 }

@@ -143,10 +143,6 @@ pub(super) async fn end_oldest(write: &Write<'_>, user: UserId) -> Result<Vec<Se
     if beyond.is_empty() {
         return Ok(Vec::new());
     }
-    session::Entity::update_many()
-        .col_expr(session::Column::EndedAt, Expr::value(write.at()))
-        .filter(session::Column::Id.is_in(beyond.iter().copied()))
-        .exec(&write.transaction)
-        .await?;
+    sessions::end(write, session::Column::Id.is_in(beyond.iter().copied())).await?;
     Ok(beyond.into_iter().map(SessionId::from_uuid).collect())
 }

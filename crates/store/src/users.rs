@@ -1,13 +1,12 @@
-//! Making people, and what the audit log shows of them.
+//! Making people, and changing their rows.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::EntityTrait;
-use serde_json::{Value, json};
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, UpdateMany};
 
-use super::audit::{Action, Changes, Entry};
+use super::audit::Action;
 use super::entity::{stored_time, user};
-use super::error::is_duplicate;
-use super::write::Write;
+use super::write::{Write, one_row};
 use super::{Error, TenantWriter};
 use charter_domain::email::EmailAddress;
 use charter_domain::id::{OrganizationId, UserId};
@@ -86,29 +85,23 @@ pub(super) async fn insert(
     };
     user::Entity::insert(row)
         .exec_without_returning(&write.transaction)
-        .await
-        .map_err(|error| {
-            if is_duplicate(&error, "email") {
-                Error::EmailTaken
-            } else {
-                error.into()
-            }
-        })?;
-    let entry = Entry {
-        action,
-        resource: user.id.to_string(),
-        changes: Changes::created(view(&user)),
-    };
-    write.record(organization_id, entry).await?;
+        .await?;
+    write.record_creation(action, &user).await?;
     Ok(user)
 }
 
-/// What the audit log shows of a person: never the password's hash.
-pub(super) fn view(user: &User) -> Value {
-    json!({
-        "email": user.email,
-        "role": user.role,
-        "is_active": user.is_active,
-        "email_verified": user.email_verified,
-    })
+/// Changes a locked person's row, under its next version.
+pub(super) async fn update(
+    write: &Write<'_>,
+    user: UserId,
+    change: UpdateMany<user::Entity>,
+) -> Result<(), Error> {
+    let version = Expr::col(user::Column::Version).add(1);
+    let updated = change
+        .col_expr(user::Column::UpdatedAt, Expr::value(write.at()))
+        .col_expr(user::Column::Version, version)
+        .filter(user::Column::Id.eq(user.uuid()))
+        .exec(&write.transaction)
+        .await?;
+    one_row(updated.rows_affected)
 }

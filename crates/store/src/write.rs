@@ -15,6 +15,7 @@ use super::audit_heads::Head;
 use super::connect::Transaction;
 use super::entity::{access_key, organization, stored_time};
 use super::gates::Visit;
+use super::record::lock;
 use super::{Error, Store, TenantReader, TenantWriter};
 use charter_budgets::Resource;
 use charter_domain::audit::AuditContext;
@@ -118,12 +119,7 @@ impl Write<'_> {
         &self,
         id: OrganizationId,
     ) -> Result<Organization, Error> {
-        organization::Entity::find_by_id(id.uuid())
-            .lock_exclusive()
-            .one(&self.transaction)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
+        lock(organization::Entity::find_by_id(id.uuid()), self).await
     }
 
     /// Revokes the live ones of those keys. They are locked by id first, the order in which times of
