@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 use super::audit::Action;
 use super::entity::account;
 use super::listing::{self, Sort};
-use super::record::{find, lock};
+use super::lookup::{find, lock};
 use super::write::{Write, check_version};
 use super::{Error, GrantedNames, TenantReader, TenantWriter, codes, granted_names};
 use charter_domain::account::Account;

@@ -182,23 +182,6 @@ async fn unverified(
     Ok(found.map(User::from))
 }
 
-/// Withdraws the open invitations of somebody who has lost the role it gave them with.
-pub(super) async fn withdraw_all_of(write: &Write<'_>, inviter: UserId) -> Result<(), Error> {
-    withdraw(write, Column::InvitedBy.eq(inviter.uuid())).await
-}
-
-/// Withdraws those of these invitations that nobody accepted.
-pub(super) async fn withdraw(write: &Write<'_>, which: Expr) -> Result<(), Error> {
-    invitation::Entity::update_many()
-        .col_expr(Column::RevokedAt, Expr::value(write.at()))
-        .filter(which)
-        .filter(Column::AcceptedAt.is_null())
-        .filter(Column::RevokedAt.is_null())
-        .exec(&write.transaction)
-        .await?;
-    Ok(())
-}
-
 fn acceptable(hash: TokenHash, now: Timestamp) -> Condition {
     Condition::all()
         .add(invitation::Column::Hash.eq(hash.to_vec()))
