@@ -1,8 +1,7 @@
 //! Access keys of one service account: listed, made, revoked. `rotation` replaces them.
 
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    Select,
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, Select,
 };
 
 use super::audit::Action;

@@ -85,7 +85,7 @@ impl TenantReader<'_> {
     ) -> Result<Account, Error> {
         lock(
             self.accounts().filter(account::Column::Id.eq(id.uuid())),
-            write,
+            &write.transaction,
         )
         .await
     }

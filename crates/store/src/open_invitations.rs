@@ -1,5 +1,6 @@
 //! The invitations of one tenant that can still be accepted: listed, and withdrawn.
 
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Select};
 use serde_json::{Value, json};
 
@@ -8,7 +9,7 @@ use super::entity::{invitation, stored_time};
 use super::lookup::find;
 use super::write::Write;
 use super::{Error, TenantReader, TenantWriter};
-use charter_domain::id::InvitationId;
+use charter_domain::id::{InvitationId, UserId};
 use charter_domain::invitation::Invitation;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;

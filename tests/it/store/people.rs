@@ -154,8 +154,8 @@ async fn a_person_goes_a_handful_at_a_time(database: TestDatabase) {
         raw.execute_unprepared(statement).await.expect("a trigger");
     }
     let tenant = world.tenant(&acme.organization);
-    let by = world.by();
-    let removed = tenant.by(&by).remove_member(ada.id, |_| Ok::<_, Error>(()));
+    let writer = tenant.by(&world.by());
+    let removed = writer.remove_member(ada.id, |_| Ok::<_, Error>(()));
     removed.await.expect("removed");
     for table in ["sessions", "spent_refresh_tokens"] {
         let left = query_text(&raw, &format!("SELECT CAST(count(*) AS TEXT) FROM {table}")).await;
