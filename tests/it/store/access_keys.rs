@@ -16,6 +16,7 @@ use charter_store::{Error, NewAccount, NewKey};
 
 use super::world::{Organized, World, description, first_page, name, noon};
 use crate::services::TestDatabase;
+use crate::stored_tenant::StoredTenant;
 
 crate::on_both_engines![
     a_service_account_has_few_active_keys,
