@@ -13,6 +13,7 @@ use crate::settings::{RateLimit, Settings};
 use crate::telemetry::metrics::Recorder;
 use charter_authn::limits::rate_limit::{Rate, RateLimits};
 use charter_authn::nonces::ReplayGuard;
+use charter_authn::operator::Operators;
 use charter_authn::signed::last_used::LastUsed;
 use charter_authn::signed::mint::KeyMint;
 use charter_authn::signed::service_account::{Parts, ServiceAccounts};
@@ -22,9 +23,11 @@ use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
 use charter_http::document;
-use charter_http::state::{Revisions, Searches, State, Tasks};
+use charter_http::extract::tenants::Tenants;
+use charter_http::state::{Revisions, Searches, State, StoreHealth, Tasks};
 use charter_mail as mail;
 use charter_policy::explain::Explainer;
+use charter_store::Store;
 
 use super::keys::sealer;
 use super::policies::{self, Policies, Reloader};
@@ -35,6 +38,8 @@ use super::{budgets, database, decisions, people, replay};
 pub struct App {
     /// What the handlers share.
     pub state: Arc<State>,
+    /// The database, which handlers reach through their tenant alone.
+    pub store: Arc<Store>,
     /// The guard that must be maintained, and told of a clean stop.
     pub replay: ReplayGuard,
     /// The shares of keys and organizations, which must be tidied.
@@ -111,10 +116,7 @@ impl App {
         };
         let service_accounts = ServiceAccounts::new(parts, &*entropy);
         let outbox = Arc::new(Notify::new());
-        let base = people::BaseUrl::parse(base_url)?;
-        if let Some(warning) = base.warning() {
-            tracing::warn!(base_url, "{warning}");
-        }
+        let base = parsed(base_url)?;
         let shared = people::Shared {
             store: &store,
             sealer: &sealer,
@@ -129,25 +131,23 @@ impl App {
         let portal_users = people::portal_users(settings, keys, &base, shared)?;
         policies.record_start(&started.taken).await?;
         let state = State {
-            store,
+            tenants: Tenants::new(Arc::clone(&store)),
+            store_health: StoreHealth::new(Arc::clone(&store)),
             service_accounts,
             portal_users,
             document: document::text,
             origins: base.origins(&settings.portal.origins),
             secure_cookie: !base.is_local(),
-            ops_token: settings.server.ops_token.clone(),
+            operators: Operators::new(Arc::clone(&store), settings.server.ops_token.clone()),
             engine: Engine::new(started.snapshot),
             decisions: decisions::recorder(decisions.as_ref(), &entropy),
             searches: Searches::new(Arc::clone(&budgets)),
-            revisions: Revisions::default(),
+            revisions: Revisions::new(Arc::clone(&store)),
             explain: Box::new(Explainer),
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,
             replay: replay.clone(),
-            render_metrics: {
-                let (metrics, near) = (metrics.clone(), Arc::clone(&near_budgets));
-                Box::new(move || metrics.render() + &near.render())
-            },
+            render_metrics: rendering(&metrics, &near_budgets),
             budgets: Arc::clone(&budgets),
             clock,
             tasks: Tasks::new(),
@@ -156,10 +156,16 @@ impl App {
         state.engine.report(started.health);
         let state = Arc::new(state);
         let shadow = decisions.as_ref().map(|log| Arc::clone(log.shadow()));
-        let reloader = Reloader::new(policies, shadow, Arc::clone(&state), &started.taken);
+        let reloader = Reloader::new(
+            policies,
+            shadow,
+            (Arc::clone(&state), Arc::clone(&store)),
+            &started.taken,
+        );
         Ok(Self {
             reloader: Mutex::new(Some(reloader)),
             state,
+            store,
             replay,
             limits,
             near_budgets,
@@ -172,6 +178,22 @@ impl App {
             metrics,
         })
     }
+}
+
+fn parsed(base_url: &str) -> Result<people::BaseUrl, StartError> {
+    let base = people::BaseUrl::parse(base_url)?;
+    if let Some(warning) = base.warning() {
+        tracing::warn!(base_url, "{warning}");
+    }
+    Ok(base)
+}
+
+fn rendering(
+    metrics: &Recorder,
+    near_budgets: &Arc<budgets::Watch>,
+) -> Box<dyn Fn() -> String + Send + Sync> {
+    let (metrics, near) = (metrics.clone(), Arc::clone(near_budgets));
+    Box::new(move || metrics.render() + &near.render())
 }
 
 fn rate_limits(settings: &Settings, clock: &Arc<dyn Clock>) -> RateLimits {

@@ -103,10 +103,10 @@ fn prepare(caller: &Caller, snapshot: &Snapshot) -> Result<Prepared, Box<dyn std
     };
     let (principal, account) = match caller {
         Caller::ServiceAccount(caller) => (
-            build.service_account(&caller.service_account)?,
-            Some(build.account(&caller.account)?),
+            build.service_account(caller.service_account())?,
+            Some(build.account(caller.account())?),
         ),
-        Caller::User(caller) => (build.user(&caller.user)?, None),
+        Caller::User(caller) => (build.user(caller.user())?, None),
     };
     let organization = build.organization(caller.organization())?;
     let uid = principal.uid();

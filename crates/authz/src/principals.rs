@@ -29,8 +29,8 @@ enum Credential {
 impl Credential {
     fn of(caller: &Caller) -> Option<Self> {
         match caller {
-            Caller::ServiceAccount(caller) => caller.access_key.map(Self::Key),
-            Caller::User(caller) => caller.session.map(Self::Session),
+            Caller::ServiceAccount(caller) => caller.access_key().map(Self::Key),
+            Caller::User(caller) => caller.session().map(Self::Session),
         }
     }
 }

@@ -15,7 +15,8 @@ use super::audit_heads::Head;
 use super::connect::Transaction;
 use super::entity::{access_key, organization, stored_time};
 use super::gates::Visit;
-use super::{Error, Store, Tenant};
+use super::lookup::lock;
+use super::{Error, Store, TenantReader, TenantWriter};
 use charter_budgets::Resource;
 use charter_domain::audit::AuditContext;
 use charter_domain::id::OrganizationId;
@@ -23,9 +24,9 @@ use charter_domain::organization::Organization;
 use charter_domain::timestamp::Timestamp;
 
 pub(super) struct Write<'a> {
-    store: &'a Store,
+    pub(super) store: &'a Store,
     pub(super) transaction: Transaction,
-    by: &'a AuditContext,
+    pub(super) by: &'a AuditContext,
     heads: Vec<Head>,
     /// Bytes that it adds to the database, by organization.
     bytes: Vec<(OrganizationId, u64)>,
@@ -35,12 +36,18 @@ pub(super) struct Write<'a> {
 }
 
 impl Store {
-    /// Begins a change that makes an organization.
+    /// Begins a change of the installation, such as another organization.
     pub(super) async fn begin<'a>(&'a self, by: &'a AuditContext) -> Result<Write<'a>, Error> {
+        if by.actor.is_caller() {
+            return Err(Error::Unexpected(
+                "a caller changes its own organization alone".into(),
+            ));
+        }
         self.begin_as(by, None).await
     }
 
-    /// Begins a change within an organization, active or not: it is locked.
+    /// Begins a change within an organization, which is locked. An actor with a credential is still
+    /// who policy decided about, in an active organization; anybody else may find it deactivated.
     pub(super) async fn begin_within<'a>(
         &'a self,
         id: OrganizationId,
@@ -49,6 +56,7 @@ impl Store {
         let visit = self.writes.enter(id, self.patience).await?;
         let write = self.begin_as(by, Some(visit)).await?;
         let organization = write.lock_organization(id).await?;
+        write.require_live_actor(&organization).await?;
         Ok((write, organization))
     }
 
@@ -71,36 +79,31 @@ impl Store {
     }
 }
 
-impl Tenant<'_> {
+impl TenantWriter<'_> {
     /// Begins a change of this tenant's data: the organization is locked, and active, and has not
     /// used up its budgets of changes and stored bytes.
-    pub(super) async fn begin<'a>(
-        &'a self,
-        by: &'a AuditContext,
-    ) -> Result<(Write<'a>, Organization), Error> {
+    pub(super) async fn begin(&self) -> Result<(Write<'_>, Organization), Error> {
         // Operators and the service itself have none.
-        if by.access_key.is_some() || by.session_guard.is_some() {
-            let (budgets, id) = (&self.store.budgets, self.scope.organization_id());
-            budgets.check(Resource::StoredBytes, id)?;
-            budgets.charge(Resource::Writes, id, 1)?;
+        if self.by.actor.is_caller() {
+            let TenantReader { store, scope } = self.tenant;
+            let id = scope.organization_id();
+            store.budgets.check(Resource::StoredBytes, id)?;
+            store.budgets.charge(Resource::Writes, id, 1)?;
         }
-        self.begin_always(by).await
+        self.begin_always().await
     }
 
     /// The same for what only takes away, such as revoking a key that leaked: it must be possible
     /// whatever was done with that key.
-    pub(super) async fn begin_always<'a>(
-        &'a self,
-        by: &'a AuditContext,
-    ) -> Result<(Write<'a>, Organization), Error> {
-        let id = self.scope.organization_id();
-        let (write, organization) = self.store.begin_within(id, by).await?;
-        if !organization.is_active {
+    pub(super) async fn begin_always(&self) -> Result<(Write<'_>, Organization), Error> {
+        let TenantReader { store, scope } = self.tenant;
+        let begun = store
+            .begin_within(scope.organization_id(), &self.by)
+            .await?;
+        if !begun.1.is_active {
             return Err(Error::OrganizationInactive);
         }
-        let now = self.store.clock.now();
-        write.require_live_caller(id, by, now).await?;
-        Ok((write, organization))
+        Ok(begun)
     }
 }
 
@@ -116,12 +119,11 @@ impl Write<'_> {
         &self,
         id: OrganizationId,
     ) -> Result<Organization, Error> {
-        organization::Entity::find_by_id(id.uuid())
-            .lock_exclusive()
-            .one(&self.transaction)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
+        lock(
+            organization::Entity::find_by_id(id.uuid()),
+            &self.transaction,
+        )
+        .await
     }
 
     /// Revokes the live ones of those keys. They are locked by id first, the order in which times of

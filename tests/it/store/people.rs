@@ -48,7 +48,11 @@ pub(super) async fn person(world: &World, of: &Organized, email: &str, role: &st
         email_verified_at: Some(noon()),
     };
     let tenant = world.tenant(&of.organization);
-    tenant.create_user(new, &world.by()).await.expect("a user")
+    tenant
+        .by(&world.by())
+        .create_user(new)
+        .await
+        .expect("a user")
 }
 
 pub(super) async fn sign_in(world: &World, user: &User) -> NewSession {
@@ -150,8 +154,8 @@ async fn a_person_goes_a_handful_at_a_time(database: TestDatabase) {
         raw.execute_unprepared(statement).await.expect("a trigger");
     }
     let tenant = world.tenant(&acme.organization);
-    let by = world.by();
-    let removed = tenant.remove_member(ada.id, &by, |_| Ok::<_, Error>(()));
+    let writer = tenant.by(&world.by());
+    let removed = writer.remove_member(ada.id, |_| Ok::<_, Error>(()));
     removed.await.expect("removed");
     for table in ["sessions", "spent_refresh_tokens"] {
         let left = query_text(&raw, &format!("SELECT CAST(count(*) AS TEXT) FROM {table}")).await;

@@ -84,17 +84,20 @@ impl PortalUsers {
         person: &UserCaller,
         client: &AnonymousClient,
     ) -> Result<(), Refusal> {
-        if person.user.email_verified {
+        if person.user().email_verified {
             return Ok(());
         }
-        self.parts.limits.verification_mails.count(person.user.id)?;
-        let email = EmailAddress::from_stored(person.user.email.clone());
+        self.parts
+            .limits
+            .verification_mails
+            .count(person.user().id)?;
+        let email = EmailAddress::from_stored(person.user().email.clone());
         let link = self.parts.links.link(Purpose::VerifyEmail, &email)?;
-        let by = self.by(person.user.id, client);
+        let by = self.by(person.user().id, client);
         let made = self
             .parts
             .store
-            .create_link(&person.user, link, client.ip, &by)
+            .create_link(person.user(), link, client.ip, &by)
             .await;
         match made {
             Ok(()) => {

@@ -17,3 +17,4 @@ pub mod own_person;
 pub mod path;
 pub mod query;
 pub mod security;
+pub mod tenants;

@@ -29,7 +29,7 @@ pub async fn get(request: OwnPerson<()>) -> Result<Shown<MeBody>, ApiError> {
         let question = Question {
             principal: &principal,
             permission: **permission,
-            resource: Resource::Organization(&person.organization),
+            resource: Resource::Organization(person.organization()),
             source_ip: client,
             now,
         };
@@ -37,13 +37,13 @@ pub async fn get(request: OwnPerson<()>) -> Result<Shown<MeBody>, ApiError> {
     };
     let allowed = Permission::ALL.iter().filter(is_allowed);
     Ok(Shown(MeBody {
-        id: person.user.id.uuid().to_string(),
-        email: person.user.email.clone(),
-        role: person.user.role.clone(),
-        email_verified: person.user.email_verified,
-        created_at: timestamp::format(person.user.created_at),
-        last_login_at: person.user.last_login_at.map(timestamp::format),
-        organization: (&person.organization).into(),
+        id: person.user().id.uuid().to_string(),
+        email: person.user().email.clone(),
+        role: person.user().role.clone(),
+        email_verified: person.user().email_verified,
+        created_at: timestamp::format(person.user().created_at),
+        last_login_at: person.user().last_login_at.map(timestamp::format),
+        organization: person.organization().into(),
         permissions: allowed.map(|permission| permission.as_str()).collect(),
     }))
 }

@@ -48,10 +48,7 @@ pub async fn update(
                     ApiError::validation_failed_on_portal(vec![Detail::new(field, broken)])
                 })
             };
-            write
-                .tenant()
-                .update_settings(expected, &write.audit_context(), apply)
-                .await
+            write.tenant().update_settings(expected, apply).await
         })
         .await?;
     Ok(Changed(etag(&organization), (&organization).into()))
