@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use cedar_policy::{
-    AuthorizationError, Authorizer, Effect, Entities, PolicyId, Request, Response,
-};
+use cedar_policy::{AuthorizationError, Authorizer, Effect, Entities, PolicyId, Request, Response};
 
 use super::decision::{Decision, Denial, EvaluationError, Outcome};
 use super::facts_read::FactsRead;

@@ -108,8 +108,14 @@ mod tests {
             ),
             ("[principal, {a: context.now}.a].isEmpty()", (true, false)),
             ("context == {}", (true, true)),
-            ("{a: context}.a.now > datetime(\"2026-01-01\")", (true, true)),
-            ("(if principal.a then context else context).authentication.b", (true, true)),
+            (
+                "{a: context}.a.now > datetime(\"2026-01-01\")",
+                (true, true),
+            ),
+            (
+                "(if principal.a then context else context).authentication.b",
+                (true, true),
+            ),
         ];
         for (condition, expected) in cases {
             assert_eq!(read(condition), expected, "`{condition}`");
@@ -118,7 +124,8 @@ mod tests {
 
     #[test]
     fn an_unless_is_read_as_a_when() {
-        let text = "forbid (principal, action, resource) unless { context.source_ip.isLoopback() };";
+        let text =
+            "forbid (principal, action, resource) unless { context.source_ip.isLoopback() };";
         let policy = Policy::parse(None, text).expect("a policy");
         assert!(FactsRead::of(&policy).source_ip);
     }

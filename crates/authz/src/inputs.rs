@@ -63,7 +63,13 @@ impl Snapshot {
             self.catalogue.method(principal.kind),
         )?;
         let (uid, action) = (prepared.uid.clone(), action.clone());
-        Ok(Some(Request::new(uid, action, resource_uid, context, None)?))
+        Ok(Some(Request::new(
+            uid,
+            action,
+            resource_uid,
+            context,
+            None,
+        )?))
     }
 
     /// The request and its entities; `None` as for [`Self::request`].

@@ -53,12 +53,7 @@ impl Outcomes {
     }
 
     /// Keeps a decision, unless it depends on the time or a policy failed: that is told each time.
-    pub(super) fn keep(
-        &self,
-        question: &Question<'_>,
-        decision: &Arc<Decision>,
-        reads: FactsRead,
-    ) {
+    pub(super) fn keep(&self, question: &Question<'_>, decision: &Arc<Decision>, reads: FactsRead) {
         if reads.now || !decision.errors.is_empty() {
             return;
         }

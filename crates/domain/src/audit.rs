@@ -2,19 +2,18 @@
 
 use std::fmt;
 
+use super::access_key::KeyGuard;
 use super::caller::Caller;
-use super::id::{AccessKeyId, ServiceAccountId, UserId};
+use super::id::{AccessKeyId, UserId};
 use super::session::SessionGuard;
 use super::timestamp::Timestamp;
 
 /// Who makes a change. The store holds it against the database in the change's own transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
-    /// A service account that signed the request: key, service account and account are active.
-    Key {
-        service_account: ServiceAccountId,
-        key: AccessKeyId,
-    },
+    /// A service account that signed the request: key, service account and account are active, roles and
+    /// permissions the same.
+    Key(KeyGuard),
     /// A person with an access token: the session is open, and the role the same.
     Session(SessionGuard),
     /// A person whom the change itself checks, by its password, link or refresh token.
@@ -31,22 +30,19 @@ impl Actor {
     /// Whoever made the request; `None` for a caller without a credential, whom an operator asks about.
     pub fn of(caller: &Caller) -> Option<Self> {
         match caller {
-            Caller::ServiceAccount(caller) => caller.access_key().map(|key| Self::Key {
-                service_account: caller.service_account().id,
-                key,
-            }),
+            Caller::ServiceAccount(caller) => KeyGuard::of(caller).map(Self::Key),
             Caller::User(caller) => SessionGuard::of(caller).map(Self::Session),
         }
     }
 
     /// Whether a request's credential made it, which may have ended since.
     pub const fn is_caller(&self) -> bool {
-        matches!(self, Self::Key { .. } | Self::Session(_))
+        matches!(self, Self::Key(_) | Self::Session(_))
     }
 
     pub const fn access_key(&self) -> Option<AccessKeyId> {
         match self {
-            Self::Key { key, .. } => Some(*key),
+            Self::Key(guard) => Some(guard.key),
             _ => None,
         }
     }
@@ -56,9 +52,7 @@ impl Actor {
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Key {
-                service_account, ..
-            } => service_account.fmt(f),
+            Self::Key(guard) => guard.service_account.fmt(f),
             Self::Session(guard) => guard.user.fmt(f),
             Self::Person(user) => user.fmt(f),
             Self::Anonymous => f.write_str("anonymous"),

@@ -58,9 +58,9 @@ pub enum Error {
     /// The session that the request came with has ended since.
     #[error("the caller's session has ended")]
     SessionEnded,
-    /// The person has another role since policy was asked.
-    #[error("the caller's role has changed")]
-    RoleChanged,
+    /// The caller has other roles or permissions since policy was asked.
+    #[error("the caller's roles or permissions have changed")]
+    GrantsChanged,
     /// The service account has as many active keys as it may have.
     #[error("the service account has too many active keys")]
     TooManyKeys,

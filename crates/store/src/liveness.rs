@@ -8,11 +8,12 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait as _, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
 };
 
-use super::entity::{access_key, account, service_account, session, user};
+use super::entity::{Texts, access_key, account, service_account, session, user};
 use super::joined::join;
 use super::{Error, write::Write};
+use charter_domain::access_key::KeyGuard;
 use charter_domain::audit::Actor;
-use charter_domain::id::{AccessKeyId, OrganizationId};
+use charter_domain::id::OrganizationId;
 use charter_domain::organization::Organization;
 use charter_domain::session::SessionGuard;
 use charter_domain::timestamp::Timestamp;
@@ -22,6 +23,8 @@ struct Behind {
     revoked_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
     deleted_at: Option<Timestamp>,
+    roles: Texts,
+    permissions: Texts,
     service_account_is_active: bool,
     account_is_active: bool,
 }
@@ -33,14 +36,14 @@ impl Write<'_> {
     /// # Errors
     ///
     /// [`Error::OrganizationInactive`]; [`Error::CallerRevoked`], [`Error::CallerExpired`] and
-    /// [`Error::CallerDisabled`] of a key, [`Error::SessionEnded`] and [`Error::RoleChanged`] of a
-    /// person, and those of the database.
+    /// [`Error::CallerDisabled`] of a key, [`Error::SessionEnded`] of a person, [`Error::GrantsChanged`] of
+    /// both, and those of the database.
     pub(super) async fn require_live_actor(&self, within: &Organization) -> Result<(), Error> {
         if self.by.actor.is_caller() && !within.is_active {
             return Err(Error::OrganizationInactive);
         }
         match &self.by.actor {
-            Actor::Key { key, .. } => self.require_live_key(within.id, *key).await,
+            Actor::Key(guard) => self.require_live_key(within.id, guard).await,
             Actor::Session(guard) => self.require_session(within.id, guard).await,
             Actor::Person(_) | Actor::Anonymous | Actor::Operator(_) | Actor::System => Ok(()),
         }
@@ -49,7 +52,7 @@ impl Write<'_> {
     async fn require_live_key(
         &self,
         organization: OrganizationId,
-        key: AccessKeyId,
+        guard: &KeyGuard,
     ) -> Result<(), Error> {
         let now = self.store.clock.now();
         let mut query = Query::select();
@@ -57,6 +60,8 @@ impl Write<'_> {
             .column(access_key::Column::RevokedAt.as_column_ref())
             .column(access_key::Column::ExpiresAt.as_column_ref())
             .column(service_account::Column::DeletedAt.as_column_ref())
+            .column(service_account::Column::Roles.as_column_ref())
+            .column(service_account::Column::Permissions.as_column_ref())
             .expr_as(
                 Expr::col(service_account::Column::IsActive.as_column_ref()),
                 "service_account_is_active",
@@ -66,7 +71,7 @@ impl Write<'_> {
                 "account_is_active",
             )
             .from(access_key::Entity)
-            .and_where(access_key::Column::Id.eq(key.uuid()))
+            .and_where(access_key::Column::Id.eq(guard.key.uuid()))
             .and_where(access_key::Column::OrganizationId.eq(organization.uuid()));
         join(
             &mut query,
@@ -86,6 +91,8 @@ impl Write<'_> {
             Err(Error::CallerDisabled)
         } else if behind.expires_at.is_some_and(|end| end <= now) {
             Err(Error::CallerExpired)
+        } else if behind.roles.0 != guard.roles || behind.permissions.0 != guard.permissions {
+            Err(Error::GrantsChanged)
         } else {
             Ok(())
         }
@@ -108,7 +115,7 @@ impl Write<'_> {
             .await?;
         match person {
             Some(person) if live == 1 && person.role == session_guard.role => Ok(()),
-            Some(_) if live == 1 => Err(Error::RoleChanged),
+            Some(_) if live == 1 => Err(Error::GrantsChanged),
             _ => Err(Error::SessionEnded),
         }
     }

@@ -82,7 +82,7 @@ impl TenantWriter<'_> {
     /// # Errors
     ///
     /// Those of `check`; [`Error::NotFound`], [`Error::LastOwner`], [`Error::OrganizationInactive`],
-    /// [`Error::RoleChanged`] and [`Error::SessionEnded`] about the caller, and those of the database.
+    /// [`Error::GrantsChanged`] and [`Error::SessionEnded`] about the caller, and those of the database.
     pub async fn change_role<E: From<Error>>(
         &self,
         id: UserId,

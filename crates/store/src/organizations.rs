@@ -142,15 +142,16 @@ impl Store {
         Ok(rows.into_iter().map(read).collect())
     }
 
-    /// The organization with that id (`org-…`), code or slug.
+    /// The organization with that id (`org-…` or its UUID), code or slug.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Ambiguous`] if the text is one's code and another's slug.
     pub async fn find_organization(&self, text: &str) -> Result<Organization, Error> {
-        let condition = match text.parse::<OrganizationId>() {
-            Ok(id) => Condition::all().add(organization::Column::Id.eq(id.uuid())),
-            Err(_) => Condition::any()
+        let id = text.parse::<OrganizationId>().ok();
+        let condition = match id.or_else(|| OrganizationId::parse_uuid(text)) {
+            Some(id) => Condition::all().add(organization::Column::Id.eq(id.uuid())),
+            None => Condition::any()
                 .add(organization::Column::Code.eq(text))
                 .add(organization::Column::Slug.eq(text)),
         };

@@ -17,7 +17,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::SignInVoid`], [`Error::OrganizationInactive`], [`Error::SessionEnded`],
-    /// [`Error::RoleChanged`], and those of the database.
+    /// [`Error::GrantsChanged`], and those of the database.
     pub async fn change_password(
         &self,
         checked: &Login,

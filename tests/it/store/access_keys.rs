@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use charter_domain::access_key::{AccessKey, MAX_ACTIVE_KEYS};
+use charter_domain::access_key::{AccessKey, KeyGuard, MAX_ACTIVE_KEYS};
 use charter_domain::account::Account;
 use charter_domain::audit::{Actor, AuditContext};
-use charter_domain::id::ServiceAccountId;
+use charter_domain::id::{AccessKeyId, ServiceAccountId};
 use charter_domain::ip_allowlist::IpAllowlist;
 use charter_domain::metadata::Metadata;
 use charter_domain::organization::Organization;
@@ -300,7 +300,8 @@ async fn a_write_whose_account_or_time_ended_meanwhile_does_not_happen(database:
         account: account.expect("an account"),
         organization: acme.organization.clone(),
     };
-    let signer = world.service_account(&side, "signer").await.id;
+    let of = world.service_account(&side, "signer").await;
+    let signer = of.id;
     let new = NewKey {
         expires_at: Some(noon() + Duration::from_mins(1)),
         ..world.new_key()
@@ -309,13 +310,7 @@ async fn a_write_whose_account_or_time_ended_meanwhile_does_not_happen(database:
         .by(&world.by())
         .create_key(signer, new, |_| Ok::<_, Error>(()))
         .await;
-    let by = AuditContext {
-        actor: Actor::Key {
-            service_account: signer,
-            key: made.expect("a key").id,
-        },
-        ..world.by()
-    };
+    let by = signed(&world, &of, made.expect("a key").id);
     let rename = async |to: &'static str| {
         let change = |organization: &mut Organization| {
             organization.name = name(to);
@@ -347,19 +342,27 @@ async fn a_write_whose_account_or_time_ended_meanwhile_does_not_happen(database:
     assert_eq!(organization.name, name("In time"));
 }
 
+/// A change by a request that was signed with that key.
+fn signed(world: &World, of: &ServiceAccount, key: AccessKeyId) -> AuditContext {
+    AuditContext {
+        actor: Actor::Key(KeyGuard {
+            key,
+            service_account: of.id,
+            roles: of.roles.clone(),
+            permissions: of.permissions.clone(),
+        }),
+        ..world.by()
+    }
+}
+
 async fn a_write_signed_with_a_key_that_died_meanwhile_does_not_happen(database: TestDatabase) {
     let world = World::on(database).await;
     let acme = world.organization("acme").await;
     let tenant = world.tenant(&acme.organization);
-    let signer = world.service_account(&acme, "signer").await.id;
+    let of = world.service_account(&acme, "signer").await;
+    let signer = of.id;
     let key = create(&world, &tenant, signer).await.expect("room");
-    let by = AuditContext {
-        actor: Actor::Key {
-            service_account: signer,
-            key: key.id,
-        },
-        ..world.by()
-    };
+    let by = signed(&world, &of, key.id);
     let rename = async |to: &'static str| {
         let change = |organization: &mut Organization| {
             organization.name = name(to);
@@ -388,6 +391,20 @@ async fn a_write_signed_with_a_key_that_died_meanwhile_does_not_happen(database:
     rename("On again")
         .await
         .expect("the service account is on again");
+
+    let strip = |service_account: &mut ServiceAccount| {
+        service_account.permissions = vec!["accounts:GetAccount".to_owned()];
+        Ok::<_, Error>(())
+    };
+    tenant
+        .by(&world.by())
+        .update_service_account(signer, None, strip)
+        .await
+        .expect("other permissions");
+    assert!(matches!(
+        rename("Stripped").await,
+        Err(Error::GrantsChanged)
+    ));
 
     tenant
         .by(&world.by())

@@ -1,8 +1,8 @@
 //! What is under way on one listener: requests being answered, answers that are not read yet, and
 //! whether clients are to be told that it stops.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use metrics::Gauge;

@@ -71,7 +71,10 @@ fn a_bare_line_feed_in_chunk_sizes_and_trailers_is_marked() {
     for (input, expected) in [
         ("1\nx\r\n0\r\n\r\n", "1\0x\r\n0\r\n\r\n"),
         ("1;a\nx\r\n0\r\n\r\n", "1;a\0x\r\n0\r\n\r\n"),
-        ("0\r\n\nGET /#x HTTP/1.1\r\n\r\n", "0\r\n\0GET /#x HTTP/1.1\r\n\r\n"),
+        (
+            "0\r\n\nGET /#x HTTP/1.1\r\n\r\n",
+            "0\r\n\0GET /#x HTTP/1.1\r\n\r\n",
+        ),
         ("0\r\na: b\n\r\n", "0\r\na: b\0\r\n"),
         ("0\r\na: b\r\n\n", "0\r\na: b\r\n\0"),
     ] {
