@@ -116,10 +116,7 @@ impl App {
         };
         let service_accounts = ServiceAccounts::new(parts, &*entropy);
         let outbox = Arc::new(Notify::new());
-        let base = people::BaseUrl::parse(base_url)?;
-        if let Some(warning) = base.warning() {
-            tracing::warn!(base_url, "{warning}");
-        }
+        let base = parsed(base_url)?;
         let shared = people::Shared {
             store: &store,
             sealer: &sealer,
@@ -150,10 +147,7 @@ impl App {
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,
             replay: replay.clone(),
-            render_metrics: {
-                let (metrics, near) = (metrics.clone(), Arc::clone(&near_budgets));
-                Box::new(move || metrics.render() + &near.render())
-            },
+            render_metrics: rendering(&metrics, &near_budgets),
             budgets: Arc::clone(&budgets),
             clock,
             tasks: Tasks::new(),
@@ -184,6 +178,22 @@ impl App {
             metrics,
         })
     }
+}
+
+fn parsed(base_url: &str) -> Result<people::BaseUrl, StartError> {
+    let base = people::BaseUrl::parse(base_url)?;
+    if let Some(warning) = base.warning() {
+        tracing::warn!(base_url, "{warning}");
+    }
+    Ok(base)
+}
+
+fn rendering(
+    metrics: &Recorder,
+    near_budgets: &Arc<budgets::Watch>,
+) -> Box<dyn Fn() -> String + Send + Sync> {
+    let (metrics, near) = (metrics.clone(), Arc::clone(near_budgets));
+    Box::new(move || metrics.render() + &near.render())
 }
 
 fn rate_limits(settings: &Settings, clock: &Arc<dyn Clock>) -> RateLimits {

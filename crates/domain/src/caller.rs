@@ -112,6 +112,14 @@ impl Caller {
         }
     }
 
+    /// The key it signed with, if it signed.
+    pub fn access_key_id(&self) -> Option<AccessKeyId> {
+        match self {
+            Self::ServiceAccount(caller) => caller.access_key,
+            Self::User(_) => None,
+        }
+    }
+
     pub fn service_account_id(&self) -> Option<ServiceAccountId> {
         match self {
             Self::ServiceAccount(caller) => Some(caller.service_account.id),

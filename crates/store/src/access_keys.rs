@@ -1,14 +1,13 @@
 //! Access keys of one service account: listed, made, revoked. `rotation` replaces them.
 
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    Select,
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, Select,
 };
 
 use super::audit::Action;
 use super::entity::{access_key, stored_time};
 use super::listing::{self, Sort};
-use super::record::{find, lock};
+use super::lookup::{find, lock};
 use super::write::{Write, one_row};
 use super::{Error, Store, TenantReader, TenantWriter};
 use charter_domain::access_key::{AccessKey, MAX_ACTIVE_KEYS, SealedSecret};
@@ -171,7 +170,11 @@ impl TenantReader<'_> {
         id: AccessKeyId,
     ) -> Result<AccessKey, Error> {
         let query = self.keys(service_account);
-        lock(query.filter(access_key::Column::Id.eq(id.uuid())), write).await
+        lock(
+            query.filter(access_key::Column::Id.eq(id.uuid())),
+            &write.transaction,
+        )
+        .await
     }
 
     /// Whether one more key may be active; those in overlap and `except` are not counted.

@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 use super::audit::Action;
 use super::entity::account;
 use super::listing::{self, Sort};
-use super::record::{find, lock};
+use super::lookup::{find, lock};
 use super::write::{Write, check_version};
 use super::{Error, GrantedNames, TenantReader, TenantWriter, codes, granted_names};
 use charter_domain::account::Account;
@@ -85,7 +85,7 @@ impl TenantReader<'_> {
     ) -> Result<Account, Error> {
         lock(
             self.accounts().filter(account::Column::Id.eq(id.uuid())),
-            write,
+            &write.transaction,
         )
         .await
     }

@@ -11,11 +11,10 @@ use super::audit::{Action, Changes, Entry};
 use super::entity::{invitation, stored_time, user};
 use super::outbox::{self, NewMail};
 use super::sessions::{self, NewSession};
-use super::write::Write;
 use super::{Error, NewUser, Store, TenantWriter, expiry, users};
 use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::email::EmailAddress;
-use charter_domain::id::{InvitationId, UserId};
+use charter_domain::id::InvitationId;
 use charter_domain::invitation::Invitation;
 use charter_domain::permission::Permission;
 use charter_domain::session::TokenHash;
@@ -180,23 +179,6 @@ async fn unverified(
         .one(connection)
         .await?;
     Ok(found.map(User::from))
-}
-
-/// Withdraws the open invitations of somebody who has lost the role it gave them with.
-pub(super) async fn withdraw_all_of(write: &Write<'_>, inviter: UserId) -> Result<(), Error> {
-    withdraw(write, Column::InvitedBy.eq(inviter.uuid())).await
-}
-
-/// Withdraws those of these invitations that nobody accepted.
-pub(super) async fn withdraw(write: &Write<'_>, which: Expr) -> Result<(), Error> {
-    invitation::Entity::update_many()
-        .col_expr(Column::RevokedAt, Expr::value(write.at()))
-        .filter(which)
-        .filter(Column::AcceptedAt.is_null())
-        .filter(Column::RevokedAt.is_null())
-        .exec(&write.transaction)
-        .await?;
-    Ok(())
 }
 
 fn acceptable(hash: TokenHash, now: Timestamp) -> Condition {

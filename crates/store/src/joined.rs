@@ -2,7 +2,7 @@
 //! built once.
 
 use sea_orm::sea_query::{
-    Alias, Expr, ExprTrait as _, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder,
+    Alias, Expr, ExprTrait as _, PostgresQueryBuilder, SelectStatement, SqliteQueryBuilder,
 };
 use sea_orm::{ColumnTrait, DbBackend, EntityTrait, IdenStatic, Iterable};
 

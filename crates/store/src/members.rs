@@ -8,8 +8,8 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
 
 use super::audit::Action;
 use super::entity::user;
-use super::invitations::withdraw_all_of;
-use super::record::{find, lock};
+use super::lookup::{find, lock};
+use super::open_invitations::withdraw_all_of;
 use super::sessions::end_all;
 use super::write::{Write, one_row};
 use super::{Error, TenantReader, TenantWriter, users};
@@ -50,7 +50,11 @@ impl TenantReader<'_> {
     }
 
     async fn lock_member(&self, write: &Write<'_>, id: UserId) -> Result<User, Error> {
-        lock(self.users().filter(user::Column::Id.eq(id.uuid())), write).await
+        lock(
+            self.users().filter(user::Column::Id.eq(id.uuid())),
+            &write.transaction,
+        )
+        .await
     }
 
     /// There is an active owner beside this one, if this is one.

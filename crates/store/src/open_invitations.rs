@@ -1,13 +1,15 @@
 //! The invitations of one tenant that can still be accepted: listed, and withdrawn.
 
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Select};
 use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{invitation, stored_time};
-use super::record::find;
-use super::{Error, TenantReader, TenantWriter, invitations};
-use charter_domain::id::InvitationId;
+use super::lookup::find;
+use super::write::Write;
+use super::{Error, TenantReader, TenantWriter};
+use charter_domain::id::{InvitationId, UserId};
 use charter_domain::invitation::Invitation;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
@@ -62,7 +64,7 @@ impl TenantWriter<'_> {
         let query = self.tenant.open_invitations(self.by.at);
         let query = query.filter(Column::Id.eq(id.uuid()));
         let before: Invitation = find(query, &write.transaction).await?;
-        invitations::withdraw(&write, Column::Id.eq(id.uuid())).await?;
+        withdraw(&write, Column::Id.eq(id.uuid())).await?;
         let entry = Entry {
             action: Action::Permission(Permission::InviteMember),
             resource: id.to_string(),
@@ -74,4 +76,21 @@ impl TenantWriter<'_> {
         write.record(organization.id, entry).await?;
         write.commit().await
     }
+}
+
+/// Withdraws the open invitations of somebody who has lost the role it gave them with.
+pub(super) async fn withdraw_all_of(write: &Write<'_>, inviter: UserId) -> Result<(), Error> {
+    withdraw(write, Column::InvitedBy.eq(inviter.uuid())).await
+}
+
+/// Withdraws those of these invitations that nobody accepted.
+pub(super) async fn withdraw(write: &Write<'_>, which: Expr) -> Result<(), Error> {
+    invitation::Entity::update_many()
+        .col_expr(Column::RevokedAt, Expr::value(write.at()))
+        .filter(which)
+        .filter(Column::AcceptedAt.is_null())
+        .filter(Column::RevokedAt.is_null())
+        .exec(&write.transaction)
+        .await?;
+    Ok(())
 }

@@ -8,9 +8,9 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Quer
 
 use super::audit::Action;
 use super::entity::{MaybeReadable, access_key, invitation, organization, session};
-use super::record::find;
+use super::lookup::find;
 use super::write::{Write, check_version};
-use super::{Error, Store, TenantReader, TenantWriter, accounts, invitations, names};
+use super::{Error, Store, TenantReader, TenantWriter, accounts, names, open_invitations};
 use charter_domain::account::Account;
 use charter_domain::audit::AuditContext;
 use charter_domain::id::OrganizationId;
@@ -272,7 +272,7 @@ impl TenantWriter<'_> {
             .exec(&write.transaction)
             .await?;
         let of_organization = invitation::Column::OrganizationId.eq(before.id.uuid());
-        invitations::withdraw(&write, of_organization).await?;
+        open_invitations::withdraw(&write, of_organization).await?;
         let after = Organization {
             is_active: false,
             deactivated_at: Some(write.at()),

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::audit::{Action, Changes, Entry};
 use super::entity::{session, user};
 use super::links::{Purpose, use_up_all};
-use super::{Error, Login, Store, sessions, users};
+use super::{Error, Login, Store, session_upkeep, users};
 use charter_domain::audit::{Actor, AuditContext};
 
 impl Store {
@@ -42,7 +42,7 @@ impl Store {
         users::update(&write, user.id, set).await?;
         let of_user = session::Column::UserId.eq(user.id.uuid());
         let others = of_user.and(session::Column::Id.ne(guard.session.uuid()));
-        sessions::end(&write, others).await?;
+        session_upkeep::end(&write, others).await?;
         use_up_all(&write, user.id, Purpose::ResetPassword).await?;
         let entry = Entry {
             action: Action::Person("ChangePassword"),

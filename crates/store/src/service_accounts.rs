@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, Select};
 use super::audit::Action;
 use super::entity::{access_key, service_account};
 use super::listing::{self, Sort};
-use super::record::{find, lock};
+use super::lookup::{find, lock};
 use super::write::{Write, check_version};
 use super::{Error, TenantReader, TenantWriter};
 use charter_domain::id::{AccountId, ServiceAccountId};
@@ -104,7 +104,7 @@ impl TenantReader<'_> {
         write: &Write<'_>,
         id: ServiceAccountId,
     ) -> Result<ServiceAccount, Error> {
-        lock(self.live_service_account(id), write).await
+        lock(self.live_service_account(id), &write.transaction).await
     }
 }
 

@@ -139,7 +139,7 @@ impl Store {
         by: &AuditContext,
     ) -> Result<(), Error> {
         let (mut write, _) = self.begin_within(ended.organization, by).await?;
-        if end(&write, session::Column::Id.eq(ended.id.uuid())).await? == 0 {
+        if session_upkeep::end(&write, session::Column::Id.eq(ended.id.uuid())).await? == 0 {
             return Ok(());
         }
         let entry = Entry {
@@ -217,19 +217,8 @@ pub(super) async fn insert(
 
 /// Ends every session of a person.
 pub(super) async fn end_all(write: &Write<'_>, user: UserId) -> Result<(), Error> {
-    end(write, session::Column::UserId.eq(user.uuid())).await?;
+    session_upkeep::end(write, session::Column::UserId.eq(user.uuid())).await?;
     Ok(())
-}
-
-/// Ends the open ones of those sessions; how many there were.
-pub(super) async fn end(write: &Write<'_>, which: Expr) -> Result<u64, Error> {
-    let ended = session::Entity::update_many()
-        .col_expr(session::Column::EndedAt, Expr::value(write.at()))
-        .filter(which)
-        .filter(session::Column::EndedAt.is_null())
-        .exec(&write.transaction)
-        .await?;
-    Ok(ended.rows_affected)
 }
 
 /// The texts of a statement for lists of 1, 2, 4 … 64 sessions, so that the database prepares few of

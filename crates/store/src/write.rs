@@ -15,7 +15,7 @@ use super::audit_heads::Head;
 use super::connect::Transaction;
 use super::entity::{access_key, organization, stored_time};
 use super::gates::Visit;
-use super::record::lock;
+use super::lookup::lock;
 use super::{Error, Store, TenantReader, TenantWriter};
 use charter_budgets::Resource;
 use charter_domain::audit::AuditContext;
@@ -119,7 +119,11 @@ impl Write<'_> {
         &self,
         id: OrganizationId,
     ) -> Result<Organization, Error> {
-        lock(organization::Entity::find_by_id(id.uuid()), self).await
+        lock(
+            organization::Entity::find_by_id(id.uuid()),
+            &self.transaction,
+        )
+        .await
     }
 
     /// Revokes the live ones of those keys. They are locked by id first, the order in which times of

@@ -16,6 +16,7 @@ use charter_store::{Error, NewAccount, NewKey};
 
 use super::world::{Organized, World, description, first_page, name, noon};
 use crate::services::TestDatabase;
+use crate::stored_tenant::StoredTenant;
 
 crate::on_both_engines![
     a_service_account_has_few_active_keys,
@@ -323,15 +324,15 @@ async fn a_write_whose_account_or_time_ended_meanwhile_does_not_happen(database:
         tenant.by(&by).update_organization(None, change).await
     };
     let switch = async |is_active: bool| {
-        let by = world.by();
         let change = |account: &mut Account| {
             account.is_active = is_active;
             Ok::<_, Error>(())
         };
-        let switched = tenant
-            .by(&by)
-            .update_account(side.account.id, None, change, |_| Ok(()));
-        switched.await.expect("switched");
+        tenant
+            .by(&world.by())
+            .update_account(side.account.id, None, change, |_| Ok(()))
+            .await
+            .expect("switched");
     };
     switch(false).await;
     assert!(matches!(rename("Off").await, Err(Error::CallerDisabled)));
@@ -375,11 +376,11 @@ async fn a_write_signed_with_a_key_that_died_meanwhile_does_not_happen(database:
         }
     };
     let switch = async |is_active| {
-        let by = world.by();
-        let switched = tenant
-            .by(&by)
-            .update_service_account(signer, None, set(is_active));
-        switched.await.expect("switched");
+        tenant
+            .by(&world.by())
+            .update_service_account(signer, None, set(is_active))
+            .await
+            .expect("switched");
     };
     switch(false).await;
     assert!(matches!(rename("Off").await, Err(Error::CallerDisabled)));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::OrganizationId;
+use charter_domain::organization::Organization;
 use charter_store::{Error, NewOrganization};
 use serde_json::json;
 
@@ -292,18 +293,14 @@ async fn no_key_outlives_a_racing_deactivation(database: TestDatabase) {
         let acme = world.organization(&format!("acme-{round}")).await;
         let of = world.service_account(&acme, "ci").await.id;
         let tenant = world.tenant(&acme.organization);
-        let by = world.by();
-        let create = || {
-            tenant
-                .by(&by)
-                .create_key(of, world.new_key(), |_| Ok::<_, Error>(()))
-        };
+        let writer = tenant.by(&world.by());
+        let create = || writer.create_key(of, world.new_key(), |_| Ok::<_, Error>(()));
         let deactivate = async {
             // Each round gives the creators another lead.
             for _ in 0..round {
                 tokio::task::yield_now().await;
             }
-            tenant.by(&by).deactivate_organization(None).await
+            writer.deactivate_organization(None).await
         };
         let (one, gone, two) = tokio::join!(create(), deactivate, create());
         gone.expect("deactivated");

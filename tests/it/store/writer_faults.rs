@@ -6,7 +6,7 @@ use std::path::Path;
 use charter_domain::metadata::Metadata;
 use charter_domain::organization::Organization;
 use charter_domain::page::ResourceOrder;
-use charter_store::{Error, NewAccount, Store, Tenant};
+use charter_store::{Error, NewAccount, Store};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 

@@ -1,7 +1,5 @@
 //! Signing in and signing out.
 
-use std::sync::Arc;
-
 use secrecy::SecretString;
 
 use crate::secrets::opaque_token::{OpaqueToken, REFRESH_LIFETIME};

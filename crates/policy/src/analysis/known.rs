@@ -9,9 +9,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use parking_lot::Mutex;
-use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use super::cache::{PROVER_REVISION, ProofCache};

@@ -298,13 +298,8 @@ async fn there_is_always_an_owner(service: &Service) {
     }
     // A policy may let others change owners: the last one stays all the same.
     let second = charter_domain::id::UserId::parse_uuid(&two.id).expect("an id");
-    let by = service.operator();
-    let stored = acme.stored();
-    let demote = |id| {
-        stored
-            .by(&by)
-            .change_role(id, "admin", |_| Ok::<_, Error>(()))
-    };
+    let stored = acme.stored().by(&service.operator());
+    let demote = |id| stored.change_role(id, "admin", |_| Ok::<_, Error>(()));
     demote(second).await.expect("one is left");
     let first = charter_domain::id::UserId::parse_uuid(&one.id).expect("an id");
     assert!(matches!(demote(first).await, Err(Error::LastOwner)));
