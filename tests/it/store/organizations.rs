@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::OrganizationId;
+use charter_domain::organization::Organization;
 use charter_store::{Error, NewOrganization};
 use serde_json::json;
 
