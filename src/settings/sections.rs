@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use charter_authn::limits::LimitsConfig;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
@@ -289,10 +290,13 @@ fn portal(reader: &mut Reader) -> Portal {
         }),
         registration_is_open: reader
             .choice("portal.registration", &[("open", true), ("closed", false)]),
-        register_per_hour: reader.number("portal.register_per_hour", 0..=MOST_TRIES),
-        failed_logins_per_quarter_hour: reader
-            .number("portal.failed_logins_per_quarter_hour", 0..=MOST_TRIES),
-        forgot_password_per_hour: reader.number("portal.forgot_password_per_hour", 0..=MOST_TRIES),
+        limits: LimitsConfig {
+            registrations_per_hour: reader.number("portal.register_per_hour", 0..=MOST_TRIES),
+            failed_sign_ins_per_quarter_hour: reader
+                .number("portal.failed_logins_per_quarter_hour", 0..=MOST_TRIES),
+            forgotten_passwords_per_hour: reader
+                .number("portal.forgot_password_per_hour", 0..=MOST_TRIES),
+        },
         unverified_expire_after: reader.duration("portal.unverified_expire_after", DAY..=366 * DAY),
         hashes_at_once: reader.number("portal.hashes_at_once", 0..=256),
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use charter_authn::limits::LimitsConfig;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
@@ -292,12 +293,8 @@ pub struct Portal {
     pub origins: Vec<String>,
     /// Whether anybody may register an organization; else only operators make them.
     pub registration_is_open: bool,
-    /// Registrations of one client network an hour; 0 is no limit.
-    pub register_per_hour: usize,
-    /// Failed sign-ins of one client network in 15 minutes; 0 is no limit.
-    pub failed_logins_per_quarter_hour: usize,
-    /// Requests of one client network for a link that resets a password, an hour; 0 is no limit.
-    pub forgot_password_per_hour: usize,
+    /// What anonymous clients may do.
+    pub limits: LimitsConfig,
     /// How long a registration is kept whose owner does not verify the address.
     pub unverified_expire_after: Duration,
     /// Passwords hashed at once, each with 19 MiB; 0 is half as many as processors.

@@ -8,8 +8,8 @@ use sea_orm::ConnectionTrait as _;
 use super::audit::Log;
 use super::config::Config;
 use super::connect::{Pools, connect, connect_read_only};
+use super::contention::OrganizationQueue;
 use super::error::Error;
-use super::gates::Gates;
 use super::store::Store;
 use super::{credentials, session_rotation, sessions};
 use charter_budgets::Budgets;
@@ -76,9 +76,9 @@ impl Store {
             find_credential,
             find_sessions,
             rotate_sessions,
-            patience: config.acquire_timeout,
-            writes: Gates::of("writes"),
-            lists: Gates::of("lists"),
+            wait_timeout: config.acquire_timeout,
+            writes: OrganizationQueue::new("writes"),
+            lists: OrganizationQueue::new("lists"),
             budgets,
             presence: pools.presence,
         })

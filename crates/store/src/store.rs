@@ -8,8 +8,8 @@ use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::audit::Log;
 use super::connect::{Connection, Presence};
+use super::contention::OrganizationQueue;
 use super::error::Error;
-use super::gates::Gates;
 use charter_budgets::Budgets;
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
@@ -24,11 +24,11 @@ pub struct Store {
     pub(super) find_credential: String,
     pub(super) find_sessions: Vec<(String, usize)>,
     pub(super) rotate_sessions: Vec<(String, usize)>,
-    pub(super) patience: Duration,
+    pub(super) wait_timeout: Duration,
     /// Writes under way.
-    pub(super) writes: Gates,
+    pub(super) writes: OrganizationQueue,
     /// Lists being read.
-    pub(super) lists: Gates,
+    pub(super) lists: OrganizationQueue,
     pub(super) budgets: Arc<Budgets>,
     pub(super) presence: Presence,
 }
@@ -48,7 +48,7 @@ impl Store {
     /// [`Error::Unavailable`] if it does not.
     pub async fn ping(&self) -> Result<(), Error> {
         let answer = self.reader.execute_unprepared("SELECT 1");
-        match tokio::time::timeout(self.patience, answer).await {
+        match tokio::time::timeout(self.wait_timeout, answer).await {
             Ok(answer) => {
                 answer?;
                 Ok(())
@@ -79,8 +79,8 @@ impl Store {
 
     /// How long a request may wait for the database.
     #[must_use]
-    pub const fn patience(&self) -> Duration {
-        self.patience
+    pub const fn wait_timeout(&self) -> Duration {
+        self.wait_timeout
     }
 
     /// What went wrong between the store and the database, until something has worked since.

@@ -13,8 +13,8 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use super::audit::Entry;
 use super::audit_heads::Head;
 use super::connect::Transaction;
+use super::contention::OrganizationPermit;
 use super::entity::{access_key, organization, stored_time};
-use super::gates::Visit;
 use super::{Error, Store, Tenant};
 use charter_budgets::Resource;
 use charter_domain::audit::AuditContext;
@@ -31,7 +31,7 @@ pub(super) struct Write<'a> {
     bytes: Vec<(OrganizationId, u64)>,
     started: Duration,
     /// Dropped last: the connection is free by then, or about to be.
-    _visit: Option<Visit<'a>>,
+    _permit: Option<OrganizationPermit>,
 }
 
 impl Store {
@@ -46,8 +46,8 @@ impl Store {
         id: OrganizationId,
         by: &'a AuditContext,
     ) -> Result<(Write<'a>, Organization), Error> {
-        let visit = self.writes.enter(id, self.patience).await?;
-        let write = self.begin_as(by, Some(visit)).await?;
+        let permit = self.writes.enter(id, self.wait_timeout).await?;
+        let write = self.begin_as(by, Some(permit)).await?;
         let organization = write.lock_organization(id).await?;
         Ok((write, organization))
     }
@@ -55,7 +55,7 @@ impl Store {
     async fn begin_as<'a>(
         &'a self,
         by: &'a AuditContext,
-        visit: Option<Visit<'a>>,
+        permit: Option<OrganizationPermit>,
     ) -> Result<Write<'a>, Error> {
         let started = self.clock.monotonic();
         let transaction = self.writer.begin().await?;
@@ -66,7 +66,7 @@ impl Store {
             heads: Vec::new(),
             bytes: Vec::new(),
             started,
-            _visit: visit,
+            _permit: permit,
         })
     }
 }
