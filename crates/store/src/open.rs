@@ -1,11 +1,11 @@
 //! Opens the store: connects, and builds the statements that are built once.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use sea_orm::ConnectionTrait as _;
 
 use super::audit::Log;
+use super::changes::ProcessChanges;
 use super::config::Config;
 use super::connect::{Pools, connect, connect_read_only};
 use super::contention::OrganizationQueue;
@@ -72,7 +72,7 @@ impl Store {
             audit,
             clock,
             entropy,
-            epoch: AtomicU64::new(0),
+            changes: Box::new(ProcessChanges::default()),
             find_credential,
             find_sessions,
             rotate_sessions,

@@ -1,12 +1,12 @@
 //! The database, as everything here reaches it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::audit::Log;
+use super::changes::ChangeFeed;
 use super::connect::{Connection, Presence};
 use super::contention::OrganizationQueue;
 use super::error::Error;
@@ -20,7 +20,7 @@ pub struct Store {
     pub(super) audit: Log,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
-    pub(super) epoch: AtomicU64,
+    pub(super) changes: Box<dyn ChangeFeed>,
     pub(super) find_credential: String,
     pub(super) find_sessions: Vec<(String, usize)>,
     pub(super) rotate_sessions: Vec<(String, usize)>,
@@ -57,13 +57,10 @@ impl Store {
         }
     }
 
-    /// A number that grows with every write, before the writer hears of it. Rows remembered under
-    /// the present epoch are what the database has, as far as this process wrote it.
-    ///
-    /// Read it *before* loading the row. Writes of `last_used_at` do not count.
+    /// Told of every write, except of times of last use.
     #[must_use]
-    pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
+    pub fn changes(&self) -> &dyn ChangeFeed {
+        &*self.changes
     }
 
     /// Writes the heads of the audit chains through to the disk; blocking.
@@ -114,7 +111,7 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store")
             .field("engine", &self.reader.get_database_backend())
-            .field("epoch", &self.epoch())
+            .field("epoch", &self.changes.epoch())
             .finish_non_exhaustive()
     }
 }

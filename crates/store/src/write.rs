@@ -3,7 +3,6 @@
 //! It begins with a lock on the organization, so writes of one tenant follow one another, and a
 //! deactivation cannot slip between a check and the write that relies on it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sea_orm::prelude::{Expr, Uuid};
@@ -12,6 +11,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::audit::Entry;
 use super::audit_heads::Head;
+use super::changes::ChangeFeed;
 use super::connect::Transaction;
 use super::contention::OrganizationPermit;
 use super::entity::{access_key, organization, stored_time};
@@ -175,7 +175,7 @@ impl Write<'_> {
     pub(super) async fn commit(self) -> Result<(), Error> {
         let committed = {
             // Even a commit whose answer is lost may have happened: remembered rows are void.
-            let _epoch = NextEpoch(&self.store.epoch);
+            let _epoch = NextEpoch(&*self.store.changes);
             self.transaction.commit().await
         };
         let taken = self.store.clock.monotonic().saturating_sub(self.started);
@@ -192,11 +192,11 @@ impl Write<'_> {
     }
 }
 
-struct NextEpoch<'a>(&'a AtomicU64);
+struct NextEpoch<'a>(&'a dyn ChangeFeed);
 
 impl Drop for NextEpoch<'_> {
     fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::AcqRel);
+        self.0.advance();
     }
 }
 

@@ -184,7 +184,7 @@ impl ServiceAccounts {
                 .verify(key, signed.authorization.signature())
                 .is_ok()
         };
-        let remembered = self.keys.get(access_key, &self.parts.store);
+        let remembered = self.keys.get(access_key, self.parts.store.changes());
         if verifies(remembered.as_ref()) && remembered.is_some() {
             return Ok(remembered);
         }
@@ -194,7 +194,7 @@ impl ServiceAccounts {
     }
 
     async fn read(&self, access_key: &str) -> Result<Option<Arc<Known>>, Rejection> {
-        let reading = self.keys.start_reading(&self.parts.store);
+        let reading = self.keys.start_reading(self.parts.store.changes());
         let Some(credential) = self
             .parts
             .store
