@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use charter_authn::nonces::{Config, ReplayGuard};
+use charter_authn::nonces::{Config, NonceStore as _, ReplayGuard};
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::{AccessKeyId, OrganizationId};

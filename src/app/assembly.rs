@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::settings::{RateLimit, Settings};
 use crate::telemetry::metrics::Recorder;
 use charter_authn::limits::rate_limit::{Rate, RateLimits};
-use charter_authn::nonces::ReplayGuard;
+use charter_authn::nonces::{NonceStore, ReplayGuard};
 use charter_authn::signed::last_used::LastUsed;
 use charter_authn::signed::mint::KeyMint;
 use charter_authn::signed::service_account::{Parts, ServiceAccounts};
@@ -94,6 +94,7 @@ impl App {
         let names = policies::warn_of_unknown_names(&store, &started.snapshot).await;
         started.health.warnings.extend(names.into_iter().flatten());
         let replay = replay::open(pending, &store, &clock, &*entropy).await?;
+        let nonces: Arc<dyn NonceStore> = Arc::new(replay.clone());
         let decisions =
             decisions::open(settings, keys, (&clock, &confirmed), (&budgets, &entropy))?;
         let sealer = Arc::new(sealer(keys)?);
@@ -103,7 +104,7 @@ impl App {
         let parts = Parts {
             store: Arc::clone(&store),
             sealer: Arc::clone(&sealer),
-            replay: replay.clone(),
+            nonces: Arc::clone(&nonces),
             limits: Arc::clone(&limits),
             last_used: Arc::clone(&last_used),
             max_skew: settings.signing.max_skew,
@@ -143,7 +144,7 @@ impl App {
             explain: Box::new(Explainer),
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,
-            replay: replay.clone(),
+            nonces,
             render_metrics: {
                 let (metrics, near) = (metrics.clone(), Arc::clone(&near_budgets));
                 Box::new(move || metrics.render() + &near.render())

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::settings;
 use crate::telemetry::metrics::momentary;
-use charter_authn::nonces::ReplayGuard;
+use charter_authn::nonces::NonceStore;
 use charter_budgets::{Budgets, Near, Resource, Share, nearest};
 use charter_domain::clock::Clock;
 use charter_domain::id::OrganizationId;
@@ -86,7 +86,7 @@ impl Watch {
     pub(super) async fn run(
         self: Arc<Self>,
         budgets: Arc<Budgets>,
-        replay: ReplayGuard,
+        nonces: Arc<dyn NonceStore>,
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
         stop: CancellationToken,
@@ -96,7 +96,7 @@ impl Watch {
             loop {
                 budgets.forget_idle();
                 let mut near = budgets.near();
-                near.extend(nearest(replay.near()));
+                near.extend(nearest(nonces.near()));
                 let near = with_codes(near, &store).await;
                 say(&near, &mut said, clock.monotonic());
                 *self.0.lock() = near;

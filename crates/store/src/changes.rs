@@ -14,7 +14,7 @@ pub trait ChangeFeed: Send + Sync {
 
 /// Writes of this process alone; other processes' are noticed when what was remembered has aged out.
 #[derive(Debug, Default)]
-pub struct ProcessChanges(AtomicU64);
+pub(crate) struct ProcessChanges(AtomicU64);
 
 impl ChangeFeed for ProcessChanges {
     fn epoch(&self) -> u64 {

@@ -57,7 +57,7 @@ pub use access_keys::{KeyToMake, NewKey};
 pub use accounts::NewAccount;
 pub use audit_list::{AuditEvent, AuditFilter};
 pub use audit_mac::AuditKey;
-pub use changes::{ChangeFeed, ProcessChanges};
+pub use changes::ChangeFeed;
 pub use config::Config;
 pub use credentials::Credential;
 pub use error::Error;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use charter_authn::nonces::{Config, OpenError, Refusal, ReplayGuard};
+use charter_authn::nonces::{Config, NonceStore, OpenError, Refusal, ReplayGuard};
 use charter_domain::clock::Clock;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::{AccessKeyId, OrganizationId};
@@ -159,8 +159,8 @@ impl Bench {
         nonce: &str,
         date: Timestamp,
     ) -> Result<(), Refusal> {
-        let claimed = self.guard().claim(key, self.organization, nonce, date);
-        claimed.await
+        let nonces: &dyn NonceStore = self.guard();
+        nonces.claim(key, self.organization, nonce, date).await
     }
 
     /// Time passes in small steps, with maintenance as in running.

@@ -17,7 +17,7 @@ use charter_store::Store;
 
 use crate::credentials::{Credentials, SignedHeaders};
 use crate::limits::rate_limit::RateLimits;
-use crate::nonces::{Refusal, ReplayGuard};
+use crate::nonces::{NonceStore, Refusal};
 use crate::rejection::Rejection;
 use crate::secrets::{Binding, Sealer, mint_secret};
 use crate::signed::key_cache::{KeyCache, Known};
@@ -34,7 +34,7 @@ pub struct Parts {
     /// Opens their secrets.
     pub sealer: Arc<Sealer>,
     /// Remembers nonces.
-    pub replay: ReplayGuard,
+    pub nonces: Arc<dyn NonceStore>,
     /// The shares of keys and organizations.
     pub limits: Arc<RateLimits>,
     /// Hears of each use.
@@ -141,7 +141,7 @@ impl ServiceAccounts {
             caller, access_key, ..
         } = &*verified.known;
         self.parts
-            .replay
+            .nonces
             .claim(
                 access_key.id,
                 caller.organization.id,
