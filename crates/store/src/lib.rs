@@ -58,7 +58,7 @@ pub use accounts::NewAccount;
 pub use audit_list::{AuditEvent, AuditFilter};
 pub use audit_mac::AuditKey;
 pub use changes::ChangeFeed;
-pub use config::Config;
+pub use config::{Config, ConnectionConfig};
 pub use credentials::Credential;
 pub use error::Error;
 pub use granted_names::GrantedNames;

@@ -76,7 +76,7 @@ impl Store {
             find_credential,
             find_sessions,
             rotate_sessions,
-            wait_timeout: config.acquire_timeout,
+            wait_timeout: config.connection.acquire_timeout,
             writes: OrganizationQueue::new("writes"),
             lists: OrganizationQueue::new("lists"),
             budgets,

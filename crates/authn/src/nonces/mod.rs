@@ -30,5 +30,6 @@ pub use lease::{Occupant, live_holder, occupant};
 pub use nonce_store::NonceStore;
 pub use open_error::{LeaseError, OpenError};
 pub use pending::Pending;
+pub use quota::Bounds;
 pub use refusal::Refusal;
 pub use status::Status;
