@@ -1,6 +1,5 @@
 //! Settings in, the parts of a running service out.
 
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +8,15 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::settings::{RateLimit, Settings};
+use crate::settings::Settings;
 use crate::telemetry::metrics::Recorder;
-use charter_authn::limits::rate_limit::{Rate, RateLimits};
-use charter_authn::nonces::ReplayGuard;
+use charter_authn::limits::rate_limit::RateLimits;
+use charter_authn::nonces::{NonceStore, ReplayGuard};
 use charter_authn::signed::last_used::LastUsed;
 use charter_authn::signed::mint::KeyMint;
 use charter_authn::signed::service_account::{Parts, ServiceAccounts};
 use charter_authz::engine::Engine;
+use charter_budgets::Budgets;
 use charter_decision_log::DecisionLog;
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
@@ -78,7 +78,8 @@ impl App {
         let keys = settings.require_keys()?;
         let confirmed = Arc::new(ConfirmedClock::new(Arc::clone(&clock)));
         let store = database::wait_for_store(settings, keys, &clock, &entropy).await?;
-        let budgets = Arc::new(budgets::from_settings(&settings.budgets, &clock));
+        let shares = settings.budgets.iter().copied();
+        let budgets = Arc::new(Budgets::new(shares, Arc::clone(&clock)));
         let store = Arc::new(store.with_budgets(Arc::clone(&budgets)));
         let pending = replay::wait_for_turn(settings, keys, &store).await?;
         store.migrate_up().await?;
@@ -94,16 +95,17 @@ impl App {
         let names = policies::warn_of_unknown_names(&store, &started.snapshot).await;
         started.health.warnings.extend(names.into_iter().flatten());
         let replay = replay::open(pending, &store, &clock, &*entropy).await?;
+        let nonces: Arc<dyn NonceStore> = Arc::new(replay.clone());
         let decisions =
             decisions::open(settings, keys, (&clock, &confirmed), (&budgets, &entropy))?;
         let sealer = Arc::new(sealer(keys)?);
         let last_used = Arc::new(LastUsed::default());
-        let limits = Arc::new(rate_limits(settings, &clock));
+        let limits = Arc::new(RateLimits::new(settings.rate_limits, &clock));
         let near_budgets = Arc::new(budgets::Watch::default());
         let parts = Parts {
             store: Arc::clone(&store),
             sealer: Arc::clone(&sealer),
-            replay: replay.clone(),
+            nonces: Arc::clone(&nonces),
             limits: Arc::clone(&limits),
             last_used: Arc::clone(&last_used),
             max_skew: settings.signing.max_skew,
@@ -143,7 +145,7 @@ impl App {
             explain: Box::new(Explainer),
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,
-            replay: replay.clone(),
+            nonces,
             render_metrics: {
                 let (metrics, near) = (metrics.clone(), Arc::clone(&near_budgets));
                 Box::new(move || metrics.render() + &near.render())
@@ -172,17 +174,4 @@ impl App {
             metrics,
         })
     }
-}
-
-fn rate_limits(settings: &Settings, clock: &Arc<dyn Clock>) -> RateLimits {
-    let rate = |limit: Option<RateLimit>| {
-        limit.and_then(|limit| {
-            Some(Rate {
-                per_second: NonZeroU32::new(limit.per_second)?,
-                burst: NonZeroU32::new(limit.burst)?,
-            })
-        })
-    };
-    let limits = &settings.rate_limits;
-    RateLimits::new(rate(limits.key), rate(limits.organization), clock)
 }

@@ -1,7 +1,7 @@
 //! What an operator can set: plain values, layered, checked, with all faults told at once.
 //!
-//! The only reader of the environment. A leaf: modules take values (`max_skew: Duration`), never
-//! these structs, and nothing here knows what the values are for. The keys and their defaults are
+//! The only reader of the environment. Where a crate has a type for what is set, that type is read; crates take such
+//! values, never [`Settings`]. The keys and their defaults are
 //! documented in `config/default.toml`, which is also the lowest layer and the list of known keys.
 
 mod budgets;
@@ -20,7 +20,6 @@ mod values;
 use std::net::IpAddr;
 use std::path::Path;
 
-pub use budgets::Budgets;
 use charter_domain::entropy::OsEntropy;
 use error::{Fault, SettingsError};
 use key_file::IfMissing;
@@ -29,9 +28,8 @@ use layers::Sources;
 pub use layers::{DEFAULTS, SettingsSources};
 use reader::Reader;
 pub use values::{
-    Database, DecisionOverflow, Decisions, Log, LogFormat, LoggedRequests, Mail, Policies,
-    PolicyStart, Portal, RateLimit, RateLimits, Replay, ReplayStore, Requirement, Server, Settings,
-    Signing, Telemetry,
+    Database, Decisions, Log, LogFormat, Mail, Policies, PolicyStart, Portal, Replay, ReplayStore,
+    Requirement, Server, Settings, Signing, Telemetry,
 };
 
 impl Settings {

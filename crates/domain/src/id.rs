@@ -136,7 +136,7 @@ typed_id!(
 );
 typed_id!(
     /// A mail that is to be sent.
-    MailId, "mail-"
+    JobId, "mail-"
 );
 typed_id!(
     /// An answer of policy, as the decision log keeps it.

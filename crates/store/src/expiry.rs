@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
 use serde_json::Value;
 
 use super::audit::{Action, Changes, Entry};
-use super::entity::{outgoing_mail, service_account, stored_time, user};
+use super::entity::{job, service_account, stored_time, user};
 use super::write::Write;
 use super::{Error, Store, organizations, users};
 use charter_domain::audit::AuditContext;
@@ -83,8 +83,8 @@ pub(super) async fn end_registration(
     if unverified.is_none() || !is_alone(&write.transaction, before.id, owner.id).await? {
         return Ok(false);
     }
-    outgoing_mail::Entity::delete_many()
-        .filter(outgoing_mail::Column::OrganizationId.eq(before.id.uuid()))
+    job::Entity::delete_many()
+        .filter(job::Column::OrganizationId.eq(before.id.uuid()))
         .exec(&write.transaction)
         .await?;
     user::Entity::delete_by_id(owner.id.uuid())

@@ -74,7 +74,7 @@ fn of_a_crowd_with_one_nonce_and_many_dates_at_most_one_passes() {
 
 #[tokio::test]
 async fn a_key_that_uses_up_its_quota_hurts_only_itself() {
-    let bench = Bench::with(|config| (config.per_key_quota, config.total) = (3, 5));
+    let bench = Bench::with(|Config { bounds, .. }| (bounds.per_key, bounds.total) = (3, 5));
     let date = bench.now();
     for nonce in ["nonce-1", "nonce-2", "nonce-3"] {
         bench.claim(nonce, date).await.expect("within the quota");
@@ -189,7 +189,11 @@ async fn an_old_journal_that_cannot_be_removed_refuses_nobody() {
 #[tokio::test]
 async fn four_keys_of_one_organization_stop_nobody_else() {
     let bench = Bench::with(|config| {
-        (config.per_key_quota, config.per_organization, config.total) = (1_000, 50, 200);
+        config.bounds = Bounds {
+            per_key: 1_000,
+            per_organization: 50,
+            total: 200,
+        };
     });
     let date = bench.now();
     let keys = [(); 4].map(|()| key(&bench.clock));

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use charter_authn::nonces::{Refusal, ReplayGuard};
+use charter_authn::nonces::{NonceStore as _, Refusal, ReplayGuard};
 use charter_domain::clock::Clock;
 use charter_domain::timestamp::Timestamp;
 use proptest::prelude::*;

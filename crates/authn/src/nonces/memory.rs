@@ -233,7 +233,7 @@ mod tests {
 
     use secrecy::SecretBox;
 
-    use super::super::{Config, recovery};
+    use super::super::{Bounds, Config, recovery};
     use super::*;
     use charter_domain::clock::SystemClock;
     use charter_domain::entropy::OsEntropy;
@@ -243,9 +243,11 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let config = Config {
             window: Duration::from_mins(5),
-            per_key_quota: 10,
-            per_organization: 10,
-            total: 10,
+            bounds: Bounds {
+                per_key: 10,
+                per_organization: 10,
+                total: 10,
+            },
             directory: directory.path().to_owned(),
             hash_key: SecretBox::new(Box::new([7; 32])),
             installation_is_older: false,

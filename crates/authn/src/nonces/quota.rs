@@ -13,12 +13,15 @@ use charter_domain::id::OrganizationId;
 
 const SHARDS: usize = 32;
 
-/// The bounds, in nonces.
+/// How many nonces may be remembered.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    pub(super) per_key: usize,
-    pub(super) per_organization: usize,
-    pub(super) total: usize,
+pub struct Bounds {
+    /// Of one access key; beyond, that key is refused.
+    pub per_key: usize,
+    /// Of one organization; beyond, that organization is refused. Well below `total`.
+    pub per_organization: usize,
+    /// Of all; beyond, everybody is refused.
+    pub total: usize,
 }
 
 /// Which bound is reached.

@@ -93,11 +93,7 @@ fn recover(
     let memory = Memory {
         window: config.window,
         fingerprints: Fingerprints::new(&config.hash_key),
-        quota: Quota::new(Bounds {
-            per_key: config.per_key_quota,
-            per_organization: config.per_organization,
-            total: config.total,
-        }),
+        quota: Quota::new(config.bounds),
         buckets: Cache::builder().build(),
         row: RwLock::default(),
         newest_forgotten: AtomicI64::new(forgotten.newest().map_or(i64::MIN, |newest| newest.0)),

@@ -17,7 +17,7 @@ use charter_store::Store;
 
 use crate::credentials::{Credentials, SignedHeaders};
 use crate::limits::rate_limit::RateLimits;
-use crate::nonces::{Refusal, ReplayGuard};
+use crate::nonces::{NonceStore, Refusal};
 use crate::rejection::Rejection;
 use crate::secrets::{Binding, Sealer, mint_secret};
 use crate::signed::key_cache::{KeyCache, Known};
@@ -34,7 +34,7 @@ pub struct Parts {
     /// Opens their secrets.
     pub sealer: Arc<Sealer>,
     /// Remembers nonces.
-    pub replay: ReplayGuard,
+    pub nonces: Arc<dyn NonceStore>,
     /// The shares of keys and organizations.
     pub limits: Arc<RateLimits>,
     /// Hears of each use.
@@ -141,7 +141,7 @@ impl ServiceAccounts {
             caller, access_key, ..
         } = &*verified.known;
         self.parts
-            .replay
+            .nonces
             .claim(
                 access_key.id,
                 caller.organization.id,
@@ -184,7 +184,7 @@ impl ServiceAccounts {
                 .verify(key, signed.authorization.signature())
                 .is_ok()
         };
-        let remembered = self.keys.get(access_key, &self.parts.store);
+        let remembered = self.keys.get(access_key, self.parts.store.changes());
         if verifies(remembered.as_ref()) && remembered.is_some() {
             return Ok(remembered);
         }
@@ -194,7 +194,7 @@ impl ServiceAccounts {
     }
 
     async fn read(&self, access_key: &str) -> Result<Option<Arc<Known>>, Rejection> {
-        let reading = self.keys.start_reading(&self.parts.store);
+        let reading = self.keys.start_reading(self.parts.store.changes());
         let Some(credential) = self
             .parts
             .store

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::limits::LimitedAction;
 use crate::secrets::opaque_token::OpaqueToken;
-use crate::secrets::password_pool::Waiter;
+use crate::secrets::password_pool::Requester;
 use charter_budgets::Resource;
 use charter_domain::email::EmailAddress;
 use charter_domain::id::UserId;
@@ -26,7 +27,7 @@ impl PortalUsers {
     /// # Errors
     ///
     /// [`Refusal::TooMany`] mails to that address, [`Refusal::Exhausted`]; [`Refusal::Internal`] if the mail cannot be sealed.
-    pub fn prepare_invitation(
+    pub async fn prepare_invitation(
         &self,
         email: EmailAddress,
         role: String,
@@ -40,8 +41,10 @@ impl PortalUsers {
         };
         self.parts.budgets.charge(budget, into.id, 1)?;
         let limits = &self.parts.limits;
-        limits.invitation_mails.count((into.id, email.clone()))?;
-        limits.invitation_mails_in_all.count(email.clone())?;
+        let from_organization = LimitedAction::InvitationMail(into.id, email.clone());
+        limits.count(from_organization).await?;
+        let from_anybody = LimitedAction::InvitationMailToAddress(email.clone());
+        limits.count(from_anybody).await?;
         let (new, _link) = self.parts.links.invitation(email, role, into)?;
         Ok(new)
     }
@@ -71,8 +74,8 @@ impl PortalUsers {
         let invitation = found.ok_or(Refusal::InvalidLink)?;
         self.charge_hash(invitation.organization_id)?;
         // Who has the link is no stranger any more.
-        let waiter = Waiter::Known(invitation.id.uuid().into_bytes());
-        let password_hash = self.hash(password, waiter).await?;
+        let requester = Requester::Known(invitation.id.uuid().into_bytes());
+        let password_hash = self.hash(password, requester).await?;
         let now = self.now();
         let new = NewUser {
             id: UserId::generate(now, &*self.parts.entropy),

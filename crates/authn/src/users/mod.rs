@@ -23,6 +23,6 @@ mod verification;
 pub use anonymous_client::AnonymousClient;
 pub use refusal::Refusal;
 pub use registration::NewOwner;
-pub use service::{Limits, Parts, PortalUsers};
+pub use service::{Parts, PortalUsers};
 pub use sign_in::SignedIn;
 pub use verification::Proof;

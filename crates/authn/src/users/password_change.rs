@@ -58,8 +58,8 @@ impl PortalUsers {
             .await;
         match changed {
             Ok(()) => {
-                right.attempt.succeeded();
-                self.parts.limits.sign_in.forgive(&account);
+                right.attempt.succeeded().await;
+                self.parts.limits.forgive(&account).await;
                 Ok(cookie)
             }
             Err(store::Error::SignInVoid) => Err(Refusal::WrongPassword),

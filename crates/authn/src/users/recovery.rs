@@ -2,9 +2,9 @@
 
 use secrecy::SecretString;
 
-use crate::limits::network;
+use crate::limits::{LimitedAction, network};
 use crate::secrets::opaque_token::OpaqueToken;
-use crate::secrets::password_pool::Waiter;
+use crate::secrets::password_pool::Requester;
 use charter_domain::email::EmailAddress;
 use charter_store::{self as store, Purpose};
 
@@ -18,8 +18,9 @@ impl PortalUsers {
     /// # Errors
     ///
     /// [`Refusal::TooMany`].
-    pub fn count_forgotten(&self, client: &AnonymousClient) -> Result<(), Refusal> {
-        Ok(self.parts.limits.forgot.count(network(client.ip))?)
+    pub async fn count_forgotten(&self, client: &AnonymousClient) -> Result<(), Refusal> {
+        let action = LimitedAction::ForgottenPassword(network(client.ip));
+        Ok(self.parts.limits.count(action).await?)
     }
 
     /// Sends a link to a person who is active; to nobody else. The client is not told, and must not
@@ -37,7 +38,8 @@ impl PortalUsers {
         let Some(login) = found.filter(|login| login.user.is_active) else {
             return Ok(());
         };
-        self.parts.limits.reset_mails.count(email.clone())?;
+        let mail = LimitedAction::ResetMail(email.clone());
+        self.parts.limits.count(mail).await?;
         let user = login.user;
         let link = self.parts.links.link(Purpose::ResetPassword, email)?;
         match self
@@ -78,8 +80,8 @@ impl PortalUsers {
         let user = found.ok_or(Refusal::InvalidLink)?;
         self.charge_hash(user.organization_id)?;
         // Who has the link is no stranger any more.
-        let waiter = Waiter::Known(user.id.uuid().into_bytes());
-        let password_hash = self.hash(password, waiter).await?;
+        let requester = Requester::Known(user.id.uuid().into_bytes());
+        let password_hash = self.hash(password, requester).await?;
         let by = self.by(user.id, client);
         self.parts
             .store
@@ -87,7 +89,7 @@ impl PortalUsers {
             .await
             .map_err(invalid_link)?;
         let account = EmailAddress::from_stored(user.email);
-        self.parts.limits.sign_in.forgive(&account);
+        self.parts.limits.forgive(&account).await;
         Ok(())
     }
 }

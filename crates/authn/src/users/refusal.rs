@@ -3,7 +3,7 @@
 use charter_budgets::Exhausted;
 use charter_store as store;
 
-use crate::limits::{Exceeded, NoPlace};
+use crate::limits::{AttemptError, Exceeded};
 use crate::secrets::password_pool::PoolError;
 use crate::users::link_mails::NotSealed;
 
@@ -48,11 +48,11 @@ impl From<Exceeded> for Refusal {
     }
 }
 
-impl From<NoPlace> for Refusal {
-    fn from(no_place: NoPlace) -> Self {
-        match no_place {
-            NoPlace::Exceeded(exceeded) => Self::TooMany(exceeded),
-            NoPlace::QueueFull => Self::Busy,
+impl From<AttemptError> for Refusal {
+    fn from(error: AttemptError) -> Self {
+        match error {
+            AttemptError::Exceeded(exceeded) => Self::TooMany(exceeded),
+            AttemptError::Busy => Self::Busy,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use crate::limits::network;
+use crate::limits::{LimitedAction, network};
 use charter_domain::email::EmailAddress;
 use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::user::OWNER;
@@ -37,7 +37,8 @@ impl PortalUsers {
         if !self.parts.registration_is_open {
             return Err(Refusal::RegistrationClosed);
         }
-        self.parts.limits.register.count(network(client.ip))?;
+        let registration = LimitedAction::Registration(network(client.ip));
+        self.parts.limits.count(registration).await?;
         let password_hash = self.hash(owner.password, of_anonymous(client)).await?;
         let now = self.now();
         let id = UserId::generate(now, &*self.parts.entropy);

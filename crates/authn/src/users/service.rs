@@ -8,7 +8,6 @@ use tokio::sync::Notify;
 use charter_budgets::{Budgets, Resource};
 use charter_domain::audit::AuditContext;
 use charter_domain::clock::Clock;
-use charter_domain::email::EmailAddress;
 use charter_domain::entropy::Entropy;
 use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::timestamp::Timestamp;
@@ -18,12 +17,12 @@ use super::anonymous_client::AnonymousClient;
 use super::refusal::Refusal;
 use super::rotations::Rotations;
 use super::session_reads::SessionReads;
+use crate::limits::AnonymousLimits;
 use crate::limits::rate_limit::RateLimits;
-use crate::limits::{NetworkLimit, SignInAttempts, SlidingLimit};
 use crate::secrets::access_token::AccessTokens;
 use crate::secrets::device::DeviceKeys;
 use crate::secrets::opaque_token::SuccessorKeys;
-use crate::secrets::password_pool::{PasswordPool, Waiter};
+use crate::secrets::password_pool::{PasswordPool, Requester};
 use crate::users::link_mails::LinkMails;
 
 /// What the user service is made of.
@@ -41,7 +40,7 @@ pub struct Parts {
     /// Makes links that are mailed.
     pub links: LinkMails,
     /// How often strangers may try.
-    pub limits: Limits,
+    pub limits: Arc<dyn AnonymousLimits>,
     /// How often people may ask.
     pub rates: Arc<RateLimits>,
     /// What organizations use of what everybody pays for.
@@ -54,24 +53,6 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
-}
-
-/// How often strangers may try (contract section 5).
-pub struct Limits {
-    /// Registering, for each network.
-    pub register: NetworkLimit,
-    /// Signing in.
-    pub sign_in: SignInAttempts,
-    /// Asking for a link that resets a password, for each network.
-    pub forgot: NetworkLimit,
-    /// Mails that reset a password, to one address.
-    pub reset_mails: SlidingLimit<EmailAddress>,
-    /// Mails that verify an address, to one person beyond the first.
-    pub verification_mails: SlidingLimit<UserId>,
-    /// Invitations to one address from one organization.
-    pub invitation_mails: SlidingLimit<(OrganizationId, EmailAddress)>,
-    /// Invitations to one address, whoever invites.
-    pub invitation_mails_in_all: SlidingLimit<EmailAddress>,
 }
 
 /// The user service: people come in, prove who they are and get back in.
@@ -127,9 +108,9 @@ impl PortalUsers {
     pub(super) async fn hash(
         &self,
         password: SecretString,
-        waiter: Waiter,
+        requester: Requester,
     ) -> Result<String, Refusal> {
-        let permit = self.parts.passwords.permit(waiter).await?;
+        let permit = self.parts.passwords.permit(requester).await?;
         Ok(self.parts.passwords.hash(permit, password).await?)
     }
 }

@@ -74,11 +74,11 @@ impl PortalUsers {
         let by = self.by(user.id, client);
         match self.parts.store.sign_in(verified, session, &by).await {
             Ok(()) => {
-                attempt.succeeded();
+                attempt.succeeded().await;
                 self.signed_in(row, token, device)
             }
             Err(store::Error::SignInVoid | store::Error::NotFound) => {
-                attempt.failed();
+                attempt.failed().await;
                 Err(Refusal::InvalidLogin)
             }
             Err(error) => Err(error.into()),

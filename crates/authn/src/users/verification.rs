@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 
+use crate::limits::LimitedAction;
 use crate::secrets::opaque_token::OpaqueToken;
 use charter_domain::caller::UserCaller;
 use charter_domain::email::EmailAddress;
@@ -70,7 +71,7 @@ impl PortalUsers {
         let login = self.parts.store.find_login(&account).await?;
         let guessed = self.make_guess(guess, login, password).await?;
         let right = guessed.ok_or(Refusal::InvalidLink)?;
-        right.attempt.succeeded();
+        right.attempt.succeeded().await;
         Ok(right.login.login.password_hash)
     }
 
@@ -87,7 +88,8 @@ impl PortalUsers {
         if person.user.email_verified {
             return Ok(());
         }
-        self.parts.limits.verification_mails.count(person.user.id)?;
+        let mail = LimitedAction::VerificationMail(person.user.id);
+        self.parts.limits.count(mail).await?;
         let email = EmailAddress::from_stored(person.user.email.clone());
         let link = self.parts.links.link(Purpose::VerifyEmail, &email)?;
         let by = self.by(person.user.id, client);

@@ -20,7 +20,7 @@ use super::parse;
 pub async fn forgot_password(request: Anonymous<Body<Forgotten>>) -> Result<Done, ApiError> {
     let (state, client) = (request.state, request.client);
     let Body(Forgotten { email }) = request.input;
-    state.portal_users.count_forgotten(&client)?;
+    state.portal_users.count_forgotten(&client).await?;
     if let Some(email) = email {
         let tasks = state.tasks.clone();
         tasks.detach(async move {

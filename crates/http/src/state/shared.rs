@@ -6,7 +6,7 @@ use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use charter_authn::nonces::ReplayGuard;
+use charter_authn::nonces::NonceStore;
 use charter_authn::signed::last_used::LastUsed;
 use charter_authn::signed::mint::KeyMint;
 use charter_authn::signed::service_account::ServiceAccounts;
@@ -54,8 +54,8 @@ pub struct State {
     pub mint: KeyMint,
     /// When keys were last used, as far as the store has not heard.
     pub last_used: Arc<LastUsed>,
-    /// The replay guard, for its health.
-    pub replay: ReplayGuard,
+    /// For readiness.
+    pub nonces: Arc<dyn NonceStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The text of the OpenAPI document, which is made of the routes that these handlers serve.

@@ -19,6 +19,7 @@ pub(super) use transaction::Transaction;
 
 use super::Error;
 use super::config::Config;
+use secrecy::ExposeSecret as _;
 
 pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
     match scheme(config) {
@@ -38,7 +39,8 @@ pub(super) async fn connect_read_only(config: &Config) -> Result<Option<Pools>, 
 }
 
 fn scheme(config: &Config) -> &str {
-    config.url.split(':').next().unwrap_or_default()
+    let url = config.connection.url.expose_secret();
+    url.split(':').next().unwrap_or_default()
 }
 
 /// The URL may hold a password: only its scheme is repeated.

@@ -35,7 +35,7 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
     let presence = prepare_file(&options, config.is_server).await?;
     let pool = || {
         SqlitePoolOptions::new()
-            .acquire_timeout(config.acquire_timeout)
+            .acquire_timeout(config.connection.acquire_timeout)
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
@@ -59,7 +59,7 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
         .await
         .map_err(refused)?;
     let reader = pool()
-        .max_connections(config.max_readers)
+        .max_connections(config.connection.max_readers)
         .connect_with(options.pragma("query_only", "ON"))
         .await
         .map_err(refused)?;
