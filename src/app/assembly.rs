@@ -14,7 +14,7 @@ use charter_authn::limits::rate_limit::RateLimits;
 use charter_authn::nonces::{NonceStore, ReplayGuard};
 use charter_authn::signed::last_used::LastUsed;
 use charter_authn::signed::mint::KeyMint;
-use charter_authn::signed::service_account::{Parts, ServiceAccounts};
+use charter_authn::signed::service_account::{ServiceAccountParts, ServiceAccounts};
 use charter_authz::engine::Engine;
 use charter_budgets::Budgets;
 use charter_decision_log::DecisionLog;
@@ -29,7 +29,7 @@ use charter_policy::explain::Explainer;
 use super::keys::sealer;
 use super::policies::{self, Policies, Reloader};
 use super::start_error::StartError;
-use super::{budgets, database, decisions, people, replay};
+use super::{budgets, database, decisions, replay, users};
 
 /// The parts of a running service.
 pub struct App {
@@ -102,7 +102,7 @@ impl App {
         let last_used = Arc::new(LastUsed::default());
         let limits = Arc::new(RateLimits::new(settings.rate_limits, &clock));
         let near_budgets = Arc::new(budgets::Watch::default());
-        let parts = Parts {
+        let parts = ServiceAccountParts {
             store: Arc::clone(&store),
             sealer: Arc::clone(&sealer),
             nonces: Arc::clone(&nonces),
@@ -113,11 +113,11 @@ impl App {
         };
         let service_accounts = ServiceAccounts::new(parts, &*entropy);
         let outbox = Arc::new(Notify::new());
-        let base = people::BaseUrl::parse(base_url)?;
+        let base = users::BaseUrl::parse(base_url)?;
         if let Some(warning) = base.warning() {
             tracing::warn!(base_url, "{warning}");
         }
-        let shared = people::Shared {
+        let shared = users::Shared {
             store: &store,
             sealer: &sealer,
             outbox: &outbox,
@@ -127,8 +127,8 @@ impl App {
             confirmed: &confirmed,
             entropy: &entropy,
         };
-        let mail = people::mail_sender(settings, &base, shared)?;
-        let portal_users = people::portal_users(settings, keys, &base, shared)?;
+        let mail = users::mail_sender(settings, &base, shared)?;
+        let portal_users = users::portal_users(settings, keys, &base, shared)?;
         policies.record_start(&started.taken).await?;
         let state = State {
             store,

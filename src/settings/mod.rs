@@ -21,7 +21,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use charter_domain::entropy::OsEntropy;
-use error::{Fault, SettingsError};
+use error::{SettingsError, SettingsFault};
 use key_file::IfMissing;
 use keys::Keys;
 use layers::Sources;
@@ -100,7 +100,7 @@ impl Settings {
     /// Nobody set any; the message names the command that makes them.
     pub fn require_keys(&self) -> Result<&Keys, SettingsError> {
         self.keys.as_ref().ok_or_else(|| {
-            SettingsError::from(Fault::of(
+            SettingsError::from(SettingsFault::of(
                 "keys",
                 "there are none: run `charter keys generate`, keep its output in a file that only \
                  the service can read, and give that with `--config` (or set CHARTER__KEYS__SEALING \

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use charter_authn::nonces::{Bounds, Config, NonceStore, OpenError, Refusal, ReplayGuard};
+use charter_authn::nonces::{Bounds, ClaimError, Config, NonceStore, OpenError, ReplayGuard};
 use charter_domain::clock::Clock;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::{AccessKeyId, OrganizationId};
@@ -150,7 +150,7 @@ impl Bench {
         self.guard.as_ref().expect("it is open")
     }
 
-    async fn claim(&self, nonce: &str, date: Timestamp) -> Result<(), Refusal> {
+    async fn claim(&self, nonce: &str, date: Timestamp) -> Result<(), ClaimError> {
         self.claim_by(self.key, nonce, date).await
     }
 
@@ -160,7 +160,7 @@ impl Bench {
         key: AccessKeyId,
         nonce: &str,
         date: Timestamp,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ClaimError> {
         let nonces: &dyn NonceStore = self.guard();
         nonces.claim(key, self.organization, nonce, date).await
     }

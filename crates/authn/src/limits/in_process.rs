@@ -16,7 +16,7 @@ use charter_wait_queue::Permit;
 use super::anonymous::{AnonymousLimits, AttemptError, KnownClient, LimitedAction, SignInAttempt};
 use super::attempt_queues::AttemptQueues;
 use super::failures::{AccountFailures, NetworkFailures};
-use super::known::KnownNetworks;
+use super::known_networks::KnownNetworks;
 use super::window::{Exceeded, SlidingLimit, Window, network};
 
 const HOUR: Duration = Duration::from_hours(1);

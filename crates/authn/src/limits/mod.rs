@@ -11,7 +11,7 @@ mod anonymous;
 mod attempt_queues;
 mod failures;
 mod in_process;
-mod known;
+mod known_networks;
 pub mod rate_limit;
 #[cfg(test)]
 mod stopped_clock;

@@ -7,14 +7,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use super::claim_error::ClaimError;
 use super::config::Config;
 use super::half_minute::HalfMinute;
 use super::lease::Lease;
-use super::memory::{Attempt, Memory};
+use super::memory::{ClaimAttempt, Memory};
 use super::nonce_store::NonceStore;
 use super::open_error::OpenError;
 use super::recovery;
-use super::refusal::Refusal;
 use super::status::Status;
 use charter_budgets::Near;
 use charter_domain::clock::Clock;
@@ -56,7 +56,7 @@ impl ReplayGuard {
         }
     }
 
-    async fn ensure(&self, lease: &Arc<Lease>, id: HalfMinute) -> Result<(), Refusal> {
+    async fn ensure(&self, lease: &Arc<Lease>, id: HalfMinute) -> Result<(), ClaimError> {
         let ensured = lease.ensure(&self.memory, id).await;
         ensured.inspect_err(|refusal| self.memory.telemetry.refused(refusal))
     }
@@ -126,7 +126,7 @@ impl NonceStore for ReplayGuard {
         organization: OrganizationId,
         nonce: &str,
         date: Timestamp,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ClaimError> {
         let memory = &self.memory;
         if let Some(lease) = &self.lease
             && !lease.is_held(memory.clock.monotonic())
@@ -137,8 +137,8 @@ impl NonceStore for ReplayGuard {
         // Twice at most: a bucket that is gone again was dropped, for its time is over.
         for _ in 0..2 {
             match memory.claim(key, organization, nonce, date)? {
-                Attempt::Claimed => return Ok(()),
-                Attempt::NoBucket(id) => {
+                ClaimAttempt::Claimed => return Ok(()),
+                ClaimAttempt::NoBucket(id) => {
                     if let Some(lease) = &self.lease {
                         self.ensure(lease, id).await?;
                     }
@@ -149,11 +149,11 @@ impl NonceStore for ReplayGuard {
                     let opener = Arc::clone(memory);
                     tokio::task::spawn_blocking(move || opener.open_bucket(id))
                         .await
-                        .map_err(|stopped| Refusal::Unavailable(io::Error::other(stopped)))??;
+                        .map_err(|stopped| ClaimError::Unavailable(io::Error::other(stopped)))??;
                 }
             }
         }
-        Err(Refusal::OutsideWindow)
+        Err(ClaimError::OutsideWindow)
     }
 
     fn status(&self) -> Status {

@@ -3,6 +3,7 @@
 //! full, broken, or may have forgotten, it refuses. It knows nothing of signatures or of HTTP.
 
 mod bucket;
+mod claim_error;
 mod config;
 mod directory;
 mod fingerprint;
@@ -17,13 +18,14 @@ mod open_error;
 mod pending;
 mod quota;
 mod recovery;
-mod refusal;
+
 mod set;
 mod state;
 mod status;
 mod telemetry;
 mod upkeep;
 
+pub use claim_error::ClaimError;
 pub use config::Config;
 pub use guard::ReplayGuard;
 pub use lease::{Occupant, live_holder, occupant};
@@ -31,5 +33,4 @@ pub use nonce_store::NonceStore;
 pub use open_error::{LeaseError, OpenError};
 pub use pending::Pending;
 pub use quota::Bounds;
-pub use refusal::Refusal;
 pub use status::Status;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::refusal::Refusal;
+use super::claim_error::ClaimError;
 use super::status::Status;
 use charter_budgets::Near;
 use charter_domain::id::{AccessKeyId, OrganizationId};
@@ -16,14 +16,14 @@ pub trait NonceStore: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Refusal`]; the request must not be answered as if it had passed.
+    /// [`ClaimError`]; the request must not be answered as if it had passed.
     async fn claim(
         &self,
         key: AccessKeyId,
         organization: OrganizationId,
         nonce: &str,
         date: Timestamp,
-    ) -> Result<(), Refusal>;
+    ) -> Result<(), ClaimError>;
 
     /// For readiness.
     fn status(&self) -> Status;

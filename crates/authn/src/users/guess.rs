@@ -10,7 +10,7 @@ use charter_domain::id::{OrganizationId, SessionId, UserId};
 use charter_store::{Login, VerifiedLogin};
 
 use super::anonymous_client::AnonymousClient;
-use super::refusal::Refusal;
+use super::error::UserError;
 use super::service::PortalUsers;
 
 /// A guess that may be made now. Dropped, it counts as no guess.
@@ -35,12 +35,12 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`], [`Refusal::Busy`], and the store's.
+    /// [`UserError::TooMany`], [`UserError::Busy`], and the store's.
     pub(super) async fn begin_guess(
         &self,
         account: Option<&EmailAddress>,
         client: &AnonymousClient,
-    ) -> Result<Guess, Refusal> {
+    ) -> Result<Guess, UserError> {
         let known = match account {
             Some(account) => self.device_of(account, client).await?,
             None => None,
@@ -52,7 +52,11 @@ impl PortalUsers {
         }
         let limits = &self.parts.limits;
         let attempt = limits.begin_sign_in(client.ip, account).await?;
-        let permit = self.parts.passwords.permit(of_anonymous(client)).await?;
+        let permit = self
+            .parts
+            .passwords
+            .permit(anonymous_requester(client))
+            .await?;
         Ok(Guess {
             attempt,
             permit,
@@ -70,7 +74,7 @@ impl PortalUsers {
         account: &EmailAddress,
         session: SessionId,
         client: &AnonymousClient,
-    ) -> Result<Guess, Refusal> {
+    ) -> Result<Guess, UserError> {
         self.begin_known(account, KnownClient::Session(session), None, client)
             .await
     }
@@ -81,11 +85,11 @@ impl PortalUsers {
         known: KnownClient,
         device: Option<Device>,
         client: &AnonymousClient,
-    ) -> Result<Guess, Refusal> {
+    ) -> Result<Guess, UserError> {
         let limits = &self.parts.limits;
         let begun = limits.begin_known_sign_in(client.ip, account, known);
         let attempt = begun.await?;
-        let permit = self.parts.passwords.permit(of_known(known)).await?;
+        let permit = self.parts.passwords.permit(known_requester(known)).await?;
         Ok(Guess {
             attempt,
             permit,
@@ -99,7 +103,7 @@ impl PortalUsers {
         &self,
         account: &EmailAddress,
         client: &AnonymousClient,
-    ) -> Result<Option<(Device, OrganizationId)>, Refusal> {
+    ) -> Result<Option<(Device, OrganizationId)>, UserError> {
         let read = |value: &SecretString| self.parts.devices.read(value.expose_secret());
         let devices: Vec<_> = client.device_cookies.iter().filter_map(read).collect();
         if devices.is_empty() {
@@ -118,13 +122,13 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Internal`].
+    /// [`UserError::Internal`].
     pub(super) async fn make_guess(
         &self,
         guess: Guess,
         login: Option<Login>,
         password: SecretString,
-    ) -> Result<Option<RightGuess>, Refusal> {
+    ) -> Result<Option<RightGuess>, UserError> {
         let Guess {
             attempt,
             permit,
@@ -161,11 +165,11 @@ impl PortalUsers {
 }
 
 /// Who waits to have a password hashed, where nothing is known.
-pub(super) fn of_anonymous(client: &AnonymousClient) -> Requester {
+pub(super) fn anonymous_requester(client: &AnonymousClient) -> Requester {
     Requester::Anonymous(site(client.ip))
 }
 
-pub(super) fn of_known(known: KnownClient) -> Requester {
+pub(super) fn known_requester(known: KnownClient) -> Requester {
     Requester::Known(match known {
         KnownClient::Device(id) => id,
         KnownClient::Session(id) => id.uuid().into_bytes(),

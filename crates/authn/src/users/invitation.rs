@@ -14,7 +14,7 @@ use charter_domain::organization::Organization;
 use charter_store::{NewInvitation, NewUser, SessionRow};
 
 use super::anonymous_client::AnonymousClient;
-use super::refusal::{Refusal, invalid_link};
+use super::error::{UserError, invalid_link};
 use super::service::PortalUsers;
 use super::sign_in::SignedIn;
 
@@ -26,13 +26,13 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`] mails to that address, [`Refusal::Exhausted`]; [`Refusal::Internal`] if the mail cannot be sealed.
+    /// [`UserError::TooMany`] mails to that address, [`UserError::Exhausted`]; [`UserError::Internal`] if the mail cannot be sealed.
     pub async fn prepare_invitation(
         &self,
         email: EmailAddress,
         role: String,
         into: &Organization,
-    ) -> Result<NewInvitation, Refusal> {
+    ) -> Result<NewInvitation, UserError> {
         let now = self.now();
         let budget = if now < into.created_at + FIRST_DAY {
             Resource::InvitationsFirstDay
@@ -59,19 +59,19 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::InvalidLink`], also where the address has come to belong to somebody;
-    /// [`Refusal::Busy`], and the store's.
+    /// [`UserError::InvalidLink`], also where the address has come to belong to somebody;
+    /// [`UserError::Busy`], and the store's.
     pub async fn accept_invitation(
         &self,
         token: &str,
         password: SecretString,
         client: &AnonymousClient,
-    ) -> Result<SignedIn, Refusal> {
+    ) -> Result<SignedIn, UserError> {
         let hash = OpaqueToken::parse(token)
-            .ok_or(Refusal::InvalidLink)?
+            .ok_or(UserError::InvalidLink)?
             .hash();
         let found = self.parts.store.find_invitation(hash, self.now()).await?;
-        let invitation = found.ok_or(Refusal::InvalidLink)?;
+        let invitation = found.ok_or(UserError::InvalidLink)?;
         self.charge_hash(invitation.organization_id)?;
         // Who has the link is no stranger any more.
         let requester = Requester::Known(invitation.id.uuid().into_bytes());

@@ -9,7 +9,7 @@ use charter_domain::email::EmailAddress;
 use charter_store::{self as store, Purpose};
 
 use super::anonymous_client::AnonymousClient;
-use super::refusal::{Refusal, invalid_link};
+use super::error::{UserError, invalid_link};
 use super::service::PortalUsers;
 
 impl PortalUsers {
@@ -17,8 +17,8 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`].
-    pub async fn count_forgotten(&self, client: &AnonymousClient) -> Result<(), Refusal> {
+    /// [`UserError::TooMany`].
+    pub async fn count_forgotten(&self, client: &AnonymousClient) -> Result<(), UserError> {
         let action = LimitedAction::ForgottenPassword(network(client.ip));
         Ok(self.parts.limits.count(action).await?)
     }
@@ -28,12 +28,12 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`] for too many mails to one address, and the store's.
+    /// [`UserError::TooMany`] for too many mails to one address, and the store's.
     pub async fn send_reset_link(
         &self,
         email: &EmailAddress,
         client: &AnonymousClient,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), UserError> {
         let found = self.parts.store.find_login(email).await?;
         let Some(login) = found.filter(|login| login.user.is_active) else {
             return Ok(());
@@ -62,22 +62,22 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::InvalidLink`], [`Refusal::Busy`], and the store's.
+    /// [`UserError::InvalidLink`], [`UserError::Busy`], and the store's.
     pub async fn reset_password(
         &self,
         token: &str,
         password: SecretString,
         client: &AnonymousClient,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), UserError> {
         let hash = OpaqueToken::parse(token)
-            .ok_or(Refusal::InvalidLink)?
+            .ok_or(UserError::InvalidLink)?
             .hash();
         let found = self
             .parts
             .store
             .find_link(hash, Purpose::ResetPassword, self.now())
             .await?;
-        let user = found.ok_or(Refusal::InvalidLink)?;
+        let user = found.ok_or(UserError::InvalidLink)?;
         self.charge_hash(user.organization_id)?;
         // Who has the link is no stranger any more.
         let requester = Requester::Known(user.id.uuid().into_bytes());

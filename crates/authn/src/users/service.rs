@@ -14,7 +14,7 @@ use charter_domain::timestamp::Timestamp;
 use charter_store::Store;
 
 use super::anonymous_client::AnonymousClient;
-use super::refusal::Refusal;
+use super::error::UserError;
 use super::rotations::Rotations;
 use super::session_reads::SessionReads;
 use crate::limits::AnonymousLimits;
@@ -26,7 +26,7 @@ use crate::secrets::password_pool::{PasswordPool, Requester};
 use crate::users::link_mails::LinkMails;
 
 /// What the user service is made of.
-pub struct Parts {
+pub struct PortalUserParts {
     /// Their rows.
     pub store: Arc<Store>,
     /// Signs and verifies access tokens.
@@ -57,7 +57,7 @@ pub struct Parts {
 
 /// The user service: people come in, prove who they are and get back in.
 pub struct PortalUsers {
-    pub(super) parts: Parts,
+    pub(super) parts: PortalUserParts,
     pub(super) session_reads: SessionReads,
     pub(super) rotations: Rotations,
 }
@@ -65,7 +65,7 @@ pub struct PortalUsers {
 impl PortalUsers {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: PortalUserParts) -> Self {
         Self {
             session_reads: SessionReads::new(Arc::clone(&parts.store), Arc::clone(&parts.clock)),
             rotations: Rotations::new(Arc::clone(&parts.store), Arc::clone(&parts.clock)),
@@ -100,7 +100,7 @@ impl PortalUsers {
 
     /// Counts a password that is about to be hashed for somebody whose organization is known to have
     /// asked for it: never a stranger's guess, which would use up others' budget.
-    pub(super) fn charge_hash(&self, organization: OrganizationId) -> Result<(), Refusal> {
+    pub(super) fn charge_hash(&self, organization: OrganizationId) -> Result<(), UserError> {
         let budgets = &self.parts.budgets;
         Ok(budgets.charge(Resource::PasswordHashes, organization, 1)?)
     }
@@ -109,7 +109,7 @@ impl PortalUsers {
         &self,
         password: SecretString,
         requester: Requester,
-    ) -> Result<String, Refusal> {
+    ) -> Result<String, UserError> {
         let permit = self.parts.passwords.permit(requester).await?;
         Ok(self.parts.passwords.hash(permit, password).await?)
     }

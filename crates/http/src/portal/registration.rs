@@ -9,7 +9,7 @@ use crate::extract::anonymous::Anonymous;
 use crate::extract::fields::Fields;
 use crate::extract::json_body::{Body, BodyInput};
 use crate::respond::{ApiError, Code, ErrorType};
-use charter_authn::users::{NewOwner, Refusal};
+use charter_authn::users::{NewOwner, UserError};
 use charter_store::{self as store, NewOrganization};
 
 use super::answer::{Shown, Token};
@@ -38,9 +38,9 @@ pub async fn register(request: Anonymous<Body<Register>>) -> Result<Shown<Regist
 }
 
 /// A taken slug is no conflict here but a wrong value (contract section 2).
-fn refusal_of_registration(refusal: Refusal) -> ApiError {
+fn refusal_of_registration(refusal: UserError) -> ApiError {
     match refusal {
-        Refusal::Store(store::Error::SlugTaken) => {
+        UserError::Store(store::Error::SlugTaken) => {
             ApiError::invalid(Code::SlugTaken, "the slug is taken, choose another")
         }
         other => other.into(),

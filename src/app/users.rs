@@ -1,4 +1,4 @@
-//! Builds what people need: tokens, passwords, limits, and the mail that reaches them.
+//! Builds the user service (tokens, passwords, limits) and what sends its mails.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use charter_authn::secrets::device::DeviceKeys;
 use charter_authn::secrets::opaque_token::SuccessorKeys;
 use charter_authn::secrets::password_pool::PasswordPool;
 use charter_authn::users::link_mails::LinkMails;
-use charter_authn::users::{Parts, PortalUsers};
+use charter_authn::users::{PortalUserParts, PortalUsers};
 use charter_budgets::Budgets;
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
@@ -49,7 +49,7 @@ impl BaseUrl {
         Ok(base_url)
     }
 
-    /// What people will not be able to do there.
+    /// What browsers will not do there.
     pub(super) fn warning(&self) -> Option<&'static str> {
         (self.url.scheme() == "http" && !self.is_local()).then_some(
             "browsers will not keep people signed in: the refresh cookie is for https only; set \
@@ -127,7 +127,7 @@ pub(super) fn portal_users(
         0 => (processors() / 2).max(1),
         set => set,
     };
-    Ok(PortalUsers::new(Parts {
+    Ok(PortalUsers::new(PortalUserParts {
         store: Arc::clone(shared.store),
         tokens: AccessTokens::new(materials(&keys.token), base_url.text.clone())?,
         devices: DeviceKeys::new(keys.refresh.iter().map(|key| *key.expose())),
