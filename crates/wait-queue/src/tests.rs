@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use futures_util::FutureExt as _;
+use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::*;
