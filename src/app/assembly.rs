@@ -78,8 +78,8 @@ impl App {
         let keys = settings.require_keys()?;
         let confirmed = Arc::new(ConfirmedClock::new(Arc::clone(&clock)));
         let store = database::wait_for_store(settings, keys, &clock, &entropy).await?;
-        let shares = settings.budgets.iter().copied();
-        let budgets = Arc::new(Budgets::new(shares, Arc::clone(&clock)));
+        let granted = settings.budgets.iter().copied();
+        let budgets = Arc::new(Budgets::new(granted, Arc::clone(&clock)));
         let store = Arc::new(store.with_budgets(Arc::clone(&budgets)));
         let pending = replay::wait_for_turn(settings, keys, &store).await?;
         store.migrate_up().await?;

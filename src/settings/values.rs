@@ -5,10 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use charter_authn::limits::LimitsConfig;
 use secrecy::SecretString;
 
-use super::budgets::Budgets;
 use super::keys::Keys;
 use super::layers::SettingsSources;
 use charter_authn::limits::LimitsConfig;

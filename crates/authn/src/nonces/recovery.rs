@@ -15,7 +15,7 @@ use super::half_minute::{GRACE, HalfMinute};
 use super::half_minutes::HalfMinutes;
 use super::memory::{Ledger, Memory};
 use super::open_error::OpenError;
-use super::quota::{Bounds, Quota};
+use super::quota::Quota;
 use super::state::{FoundState, State};
 use super::telemetry::Telemetry;
 use charter_domain::clock::Clock;

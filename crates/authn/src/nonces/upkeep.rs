@@ -173,7 +173,7 @@ impl Memory {
         }
         let mut buckets = self.open_buckets.write();
         buckets.retain(|bucket| self.buckets.contains_key(&bucket.id));
-        drop(row);
+        drop(buckets);
         // A dropped bucket still holds its file until the cache lets go of it.
         self.buckets.run_pending_tasks();
         Ok(())

@@ -17,9 +17,10 @@ pub(super) use pools::Pools;
 pub(super) use presence::Presence;
 pub(super) use transaction::Transaction;
 
+use secrecy::ExposeSecret as _;
+
 use super::Error;
 use super::config::Config;
-use secrecy::ExposeSecret as _;
 
 pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
     match scheme(config) {

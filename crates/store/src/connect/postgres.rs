@@ -2,7 +2,6 @@
 //! answer. What a session needs is set by statements, not at its start, so that a pooler in session
 //! mode can stand between.
 
-use secrecy::ExposeSecret as _;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use sea_orm::sqlx::pool::PoolConnectionMetadata;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
+use secrecy::ExposeSecret as _;
 
 use super::connection::{Connection, Server};
 use super::health::Health;

@@ -10,6 +10,7 @@ use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sea_orm::sqlx::{self, ConnectOptions, Connection as _, Executor as _};
+use secrecy::ExposeSecret as _;
 
 use super::connection::Connection;
 use super::health::Health;
@@ -73,8 +74,8 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
 }
 
 pub(super) fn options(config: &Config) -> Result<SqliteConnectOptions, Error> {
-    let options: SqliteConnectOptions = config
-        .url
+    let url = config.connection.url.expose_secret();
+    let options: SqliteConnectOptions = url
         .parse()
         .map_err(|error| Error::Setup(format!("the database url is malformed: {error}")))?;
     Ok(options
