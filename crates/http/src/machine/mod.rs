@@ -5,8 +5,6 @@ pub mod decisions;
 mod grants;
 mod objects;
 pub mod organization;
-mod parse;
-mod schemas;
 pub mod service_accounts;
 
 use salvo::Router;

@@ -2,7 +2,6 @@
 
 use crate::extract::objects::OwnOrganization;
 use crate::extract::operation::Object;
-use crate::machine::parse;
 use crate::respond::{ApiError, Code};
 use crate::state::State;
 use charter_authz::resource::Resource;
@@ -165,7 +164,7 @@ impl Object for AccountOfNew {
                 .await?
                 .map(Self)
                 .ok_or_else(|| {
-                    parse::broken("/account_id", "names no account of this organization")
+                    ApiError::broken("/account_id", "names no account of this organization")
                 }),
         }
     }

@@ -16,7 +16,7 @@ impl From<UserError> for ApiError {
                 Code::InvalidLogin,
                 "the e-mail address or the password is wrong",
             ),
-            UserError::WrongPassword => Self::validation_failed_on_portal(vec![Detail::new(
+            UserError::WrongPassword => Self::validation_failed(vec![Detail::new(
                 "/currentPassword",
                 "is not your password",
             )]),
