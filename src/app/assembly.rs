@@ -72,6 +72,10 @@ impl App {
     /// # Errors
     ///
     /// [`StartError`]: one paragraph that says what is wrong and what to do.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the order of a start, to be read in one place"
+    )]
     pub async fn build(
         settings: &Settings,
         base_url: &str,
@@ -83,8 +87,10 @@ impl App {
         let keys = settings.require_keys()?;
         let confirmed = Arc::new(ConfirmedClock::new(Arc::clone(&clock)));
         let store = database::wait_for_store(settings, keys, &clock, &entropy).await?;
-        let granted = settings.budgets.iter().copied();
-        let budgets = Arc::new(Budgets::new(granted, Arc::clone(&clock)));
+        let budgets = Arc::new(Budgets::new(
+            settings.budgets.iter().copied(),
+            Arc::clone(&clock),
+        ));
         let store = Arc::new(store.with_budgets(Arc::clone(&budgets)));
         let pending = replay::wait_for_turn(settings, keys, &store).await?;
         store.migrate_up().await?;
