@@ -1,5 +1,8 @@
 //! An access key: a public text and a secret, which is sealed at rest.
 
+use std::time::Duration;
+
+use super::caller::ServiceAccountCaller;
 use super::id::{AccessKeyId, OrganizationId, ServiceAccountId};
 use super::ip_allowlist::IpAllowlist;
 use super::text::Description;
@@ -35,6 +38,33 @@ pub struct AccessKey {
     pub created_at: Timestamp,
 }
 
+/// A service account that signed a request, as policy saw it. A write that rests on it finds it unchanged,
+/// or does not happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyGuard {
+    /// The key, neither revoked nor expired.
+    pub key: AccessKeyId,
+    /// The service account, active and not deleted, as its account is.
+    pub service_account: ServiceAccountId,
+    /// Its roles, the same.
+    pub roles: Vec<String>,
+    /// Its permissions, the same.
+    pub permissions: Vec<String>,
+}
+
+impl KeyGuard {
+    /// `None` for a service account without a key, which an operator asks about.
+    pub fn of(caller: &ServiceAccountCaller) -> Option<Self> {
+        let service_account = caller.service_account();
+        caller.access_key().map(|key| Self {
+            key,
+            service_account: service_account.id,
+            roles: service_account.roles.clone(),
+            permissions: service_account.permissions.clone(),
+        })
+    }
+}
+
 impl AccessKey {
     /// Whether a request dated `now` may be signed with it.
     #[must_use]
@@ -56,6 +86,40 @@ impl AccessKey {
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|expires_at| expires_at <= now)
+    }
+}
+
+/// How long a key that is rotated lives on beside the new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overlap(Duration);
+
+/// The overlap is negative or too long; the sentence is for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must lie within 0 and {}", Overlap::MAX_SECONDS)]
+pub struct BadOverlap;
+
+impl Overlap {
+    /// A week.
+    pub const MAX_SECONDS: u64 = 604_800;
+    /// A day.
+    pub const DEFAULT_SECONDS: u64 = 86_400;
+
+    pub fn from_seconds(seconds: i64) -> Result<Self, BadOverlap> {
+        u64::try_from(seconds)
+            .ok()
+            .filter(|seconds| *seconds <= Self::MAX_SECONDS)
+            .map(|seconds| Self(Duration::from_secs(seconds)))
+            .ok_or(BadOverlap)
+    }
+
+    pub const fn duration(self) -> Duration {
+        self.0
+    }
+}
+
+impl Default for Overlap {
+    fn default() -> Self {
+        Self(Duration::from_secs(Self::DEFAULT_SECONDS))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Text that people and programs give us: trimmed, in Unicode form C, without control or
 //! bidirectional-control characters (contract section 1).
 
+use std::net::Ipv4Addr;
+
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
@@ -24,18 +26,38 @@ pub enum TextError {
     Control(u32),
 }
 
+/// The characters that [`is_forbidden`] names, as ECMA-262 has them within a class of a pattern.
+macro_rules! forbidden_class {
+    () => {
+        r"\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+    };
+}
+
 /// A name: 1 to 200 characters, at most 800 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name(String);
 
 impl Name {
+    pub const MAX_CHARACTERS: usize = 200;
+    pub const MAX_BYTES: usize = 800;
+    /// What [`Name::parse`] takes, as nearly as ECMA-262 can say it.
+    pub const PATTERN: &str = concat!(
+        "^[^",
+        forbidden_class!(),
+        r"]*[^\s",
+        forbidden_class!(),
+        "][^",
+        forbidden_class!(),
+        "]*$"
+    );
+
     /// Trims, normalises and checks.
     ///
     /// # Errors
     ///
     /// [`TextError`], whose text names the broken rule.
     pub fn parse(text: &str) -> Result<Self, TextError> {
-        let name = clean(text, 200, 800)?;
+        let name = clean(text, Self::MAX_CHARACTERS, Self::MAX_BYTES)?;
         if name.is_empty() {
             Err(TextError::Empty)
         } else if !name.chars().any(is_visible) {
@@ -57,19 +79,26 @@ impl Name {
         &self.0
     }
 
-    /// Whether a mail program could make a link of it: `://`, `www.`, or a dot between letters
-    /// (contract section 5). Compatibility forms such as the ideographic full stop count as what
-    /// browsers take them for (UTS #46).
+    /// Whether a mail program could make a link of it: `://`, `www.`, a dot between letters (contract
+    /// section 5), an IPv4 address, or an encoded word (RFC 2047), which is shown decoded. Compatibility
+    /// forms such as the ideographic full stop count as what browsers take them for (UTS #46); marks and
+    /// what is not shown count as absent.
     #[must_use]
     pub fn reads_as_address(&self) -> bool {
-        let text: String = self.0.nfkc().collect();
+        let shown = self.0.nfkc().filter(|&character| has_width(character));
+        let text = shown.collect::<String>();
         let text = text.to_lowercase().replace('\u{3002}', ".");
         let characters: Vec<char> = text.chars().collect();
         let has_inner_dot = characters.windows(3).any(|window| match window {
             [before, '.', after] => before.is_alphanumeric() && after.is_alphabetic(),
             _ => false,
         });
-        has_inner_dot || text.contains("://") || text.contains("www.")
+        let is_of_ipv4 = |character: char| character.is_ascii_digit() || character == '.';
+        has_inner_dot
+            || ["://", "www.", "=?"].iter().any(|part| text.contains(part))
+            || text
+                .split(|character| !is_of_ipv4(character))
+                .any(|part| part.parse::<Ipv4Addr>().is_ok())
     }
 }
 
@@ -78,13 +107,18 @@ impl Name {
 pub struct Description(String);
 
 impl Description {
+    pub const MAX_CHARACTERS: usize = 1_000;
+    pub const MAX_BYTES: usize = 4_000;
+    /// What [`Description::parse`] takes.
+    pub const PATTERN: &str = concat!("^[^", forbidden_class!(), "]*$");
+
     /// Trims, normalises and checks.
     ///
     /// # Errors
     ///
     /// [`TextError`], whose text names the broken rule.
     pub fn parse(text: &str) -> Result<Self, TextError> {
-        clean(text, 1_000, 4_000).map(Self)
+        clean(text, Self::MAX_CHARACTERS, Self::MAX_BYTES).map(Self)
     }
 
     /// Wraps a stored description, which was parsed when it was written.
@@ -127,6 +161,15 @@ pub fn is_forbidden(character: char) -> bool {
             | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Whether it takes a place of its own in a line, and is no mark on another's.
+fn has_width(character: char) -> bool {
+    use GeneralCategory::{EnclosingMark, Format, NonspacingMark};
+    !matches!(
+        character.general_category(),
+        Format | NonspacingMark | EnclosingMark
+    )
+}
+
 /// Whether a reader sees something of it, on its own.
 fn is_visible(character: char) -> bool {
     use GeneralCategory::{
@@ -158,6 +201,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_class_in_patterns_is_what_is_forbidden() {
+        let character = |escape: &str| {
+            let code = escape.strip_prefix(r"\u").expect("an escape");
+            u32::from_str_radix(code, 16).expect("a code point")
+        };
+        let mut class = forbidden_class!();
+        let mut listed = std::collections::BTreeSet::new();
+        while !class.is_empty() {
+            let (first, rest) = class.split_at(6);
+            let (last, rest) = match rest.strip_prefix('-') {
+                Some(range) => range.split_at(6),
+                None => (first, rest),
+            };
+            listed.extend(character(first)..=character(last));
+            class = rest;
+        }
+        let forbidden: std::collections::BTreeSet<u32> = ('\0'..=char::MAX)
+            .filter(|&character| is_forbidden(character))
+            .map(u32::from)
+            .collect();
+        assert_eq!(listed, forbidden);
+    }
+
+    #[test]
     fn a_name_is_trimmed_and_composed() {
         let name = Name::parse("  Ac\u{327}a\u{303}o Ltda ☂ ").expect("a good name");
         assert_eq!(name.as_str(), "A\u{e7}\u{e3}o Ltda ☂");
@@ -178,6 +245,15 @@ mod tests {
             "bücher.example",
             "пример.рф",
             "a@b.example",
+            "evil\u{AD}.example",
+            "evil\u{2060}.example",
+            "evil.\u{200D}example",
+            "evil.\u{FE0F}example",
+            "evil\u{302}.example",
+            "w\u{AD}ww. example",
+            "203.0.113.7/login",
+            "see 203.0.113.7",
+            "=?utf-8?q?evil=2Eexample?=",
         ] {
             let name = Name::parse(address).expect("a name");
             assert!(name.reads_as_address(), "{address}");
@@ -188,6 +264,9 @@ mod tests {
             "No. 5",
             "Größe & Söhne",
             "Web 2.0",
+            "Release 1.2.3",
+            "Café 7.5",
+            "Why =/= how?",
             "…",
         ] {
             let name = Name::parse(plain).expect("a name");

@@ -8,11 +8,11 @@ use charter_http::edge::service::EdgeConfig;
 use h2::client::ResponseFuture;
 use salvo::hyper::body::Bytes;
 use salvo::hyper::http::{Request, Response};
+use test_support::client::{Client, get};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::{Server, test_config};
-use test_support::client::{Client, get};
 
 /// An HTTP/2 client that lets the server send heads, and no byte of a body.
 pub(crate) struct Unreading {

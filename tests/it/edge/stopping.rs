@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use charter_http::edge::service::EdgeConfig;
 use salvo::hyper::http::Request;
+use test_support::client::Client;
 use tokio::net::TcpStream;
 
 use super::{Server, test_config};
-use test_support::client::Client;
 
 const REQUEST: &str = "GET /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n";
 

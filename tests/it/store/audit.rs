@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::entropy::OsEntropy;
 use charter_store::audit_verify::Finding;
 use charter_store::{AuditKey, Config, Error, Store};
 use test_support::services::{AUDIT_SECRET, TestDatabase};
 
 use super::audit_chain::{Chained, rename};
-use super::world::{World, name};
+use super::world::{World, name, tester};
 
 test_support::on_both_engines![
     an_event_says_who_did_what_and_on_whose_word,
@@ -35,7 +36,7 @@ async fn an_event_says_who_did_what_and_on_whose_word(database: TestDatabase) {
     );
     let renamed = &events[4];
     assert_eq!(renamed.sequence, 5);
-    assert_eq!(renamed.actor, "sa-tester");
+    assert_eq!(renamed.actor, tester().to_string());
     assert_eq!(renamed.resource, chained.acme.id.to_string());
     assert_eq!(renamed.request_id.as_deref(), Some("request-1"));
     assert_eq!(renamed.policy_digest.as_deref(), Some("digest-1"));
@@ -45,10 +46,8 @@ async fn an_event_says_who_did_what_and_on_whose_word(database: TestDatabase) {
     );
     let heads = std::fs::read_to_string(chained.world.heads()).expect("heads");
     assert_eq!(heads.lines().count(), 14);
-    let by_operator = charter_domain::audit::AuditContext {
-        actor: "operator".to_owned(),
-        access_key: None,
-        session_guard: None,
+    let by_operator = AuditContext {
+        actor: Actor::Operator(None),
         request_id: None,
         policy_digest: None,
         at: chained.world.by().at,
@@ -56,7 +55,8 @@ async fn an_event_says_who_did_what_and_on_whose_word(database: TestDatabase) {
     chained
         .world
         .tenant(&chained.acme)
-        .update_organization(None, &by_operator, |organization| {
+        .by(&by_operator)
+        .update_organization(None, |organization| {
             organization.name = name("By hand");
             Ok::<_, Error>(())
         })

@@ -41,11 +41,13 @@ impl Chained {
             world.clock.advance(1);
             rename(&world, &organized.organization, "Renamed").await;
             tenant
-                .revoke_key(of, key.id, &world.by())
+                .by(&world.by())
+                .revoke_key(of, key.id)
                 .await
                 .expect("revoked");
             tenant
-                .delete_service_account(of, None, &world.by())
+                .by(&world.by())
+                .delete_service_account(of, None)
                 .await
                 .expect("deleted");
         }
@@ -128,7 +130,8 @@ pub(super) async fn rename(world: &World, organization: &Organization, to: &str)
     let to = name(to);
     world
         .tenant(organization)
-        .update_organization(None, &world.by(), |organization| {
+        .by(&world.by())
+        .update_organization(None, |organization| {
             organization.name = to;
             Ok::<_, Error>(())
         })

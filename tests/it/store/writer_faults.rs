@@ -3,17 +3,17 @@
 
 use std::path::Path;
 
-use charter_domain::caller::Scope;
 use charter_domain::metadata::Metadata;
 use charter_domain::organization::Organization;
 use charter_domain::page::ResourceOrder;
-use charter_store::{Error, NewAccount, Store, Tenant};
+use charter_store::{Error, NewAccount, Store};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use test_support::process::Home;
 use test_support::services::TestDatabase;
 use test_support::services::faults::{Call, Plan};
 use test_support::signed_client::{Client, Http1};
+use test_support::stored_tenant::StoredTenant;
 
 use super::process::{by_child, child_after, in_child};
 use super::world::{World, first_page, metadata, name};
@@ -32,27 +32,28 @@ fn limit_files(length: Option<u64>) {
     setrlimit(Resource::Fsize, limits).expect("a limit");
 }
 
-async fn write(tenant: &Tenant<'_>, metadata: Metadata) -> Result<String, Error> {
+async fn write(tenant: &StoredTenant<'_>, metadata: Metadata) -> Result<String, Error> {
     let new = NewAccount {
         name: name("made"),
         metadata,
     };
-    let made = tenant.create_account(new, &by_child()).await?;
+    let made = tenant.by(&by_child()).create_account(new).await?;
     Ok(made.id.to_string())
 }
 
 /// A transaction that ends in a rollback, as it should.
-async fn roll_back(tenant: &Tenant<'_>) {
+async fn roll_back(tenant: &StoredTenant<'_>) {
     let nothing = |_: &mut Organization| Ok::<_, Error>(());
     let stale = tenant
-        .update_organization(Some(99), &by_child(), nothing)
+        .by(&by_child())
+        .update_organization(Some(99), nothing)
         .await;
     assert!(matches!(stale, Err(Error::Stale)), "{stale:?}");
 }
 
 async fn fail_and_go_on(store: &Store, wal: &Path, beyond: u64) {
     let organization = store.find_organization("acme").await.expect("found");
-    let tenant = store.within(Scope::of_operator(organization.id));
+    let tenant = StoredTenant::of(store, &organization);
     let length = std::fs::metadata(wal).expect("a log").len();
     limit_files(Some(length + beyond));
     let failed = write(&tenant, metadata(json!({"much": "x".repeat(12_000)}))).await;

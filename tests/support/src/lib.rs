@@ -21,6 +21,7 @@ pub mod process;
 pub mod service;
 pub mod services;
 pub mod signed_client;
+pub mod stored_tenant;
 
 /// The repository's root.
 pub fn repository() -> &'static Path {

@@ -5,18 +5,18 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use salvo::extract::{Extractible, Metadata};
 use salvo::http::HeaderMap;
 use salvo::http::header::{IF_MATCH, IF_NONE_MATCH};
-use salvo::oapi::{Components, EndpointArgRegister, Operation as OpenApiOperation};
+use salvo::oapi::{Components, Operation as OpenApiOperation};
 use salvo::{Depot, Request};
 
 use charter_authn::users::PortalUsers;
 use charter_domain::audit::AuditContext;
 use charter_domain::caller::Caller;
-use charter_store::Tenant;
+use charter_store::{TenantReader, TenantWriter};
 
 use crate::edge::context::RequestContext;
+use crate::extract::argument::handler_argument;
 use crate::extract::authenticate::authenticate;
 use crate::extract::authorizer::Authorizer;
 use crate::extract::input::{Input, RequestInput};
@@ -49,7 +49,8 @@ impl<O: Operation> Authorized<O> {
         let input = O::Input::read(&mut raw)?;
         raw.query.finish()?;
         let caller = admitted.authorizer.caller();
-        let object = O::Object::load(&state, caller, O::object(&input)).await?;
+        let tenant = state.tenants.reader(caller);
+        let object = O::Object::load(tenant, O::object(&input)).await?;
         admitted
             .authorizer
             .require(O::PERMISSION, object.as_resource(caller))?;
@@ -65,16 +66,26 @@ impl<O: Operation> Authorized<O> {
         })
     }
 
+    fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
+        O::Input::describe(components, operation);
+        let declared = security::Declared {
+            permission: O::PERMISSION,
+            accepts: O::ACCEPTS,
+            has_etag: O::HAS_ETAG,
+            refuses: O::REFUSES,
+        };
+        security::describe_authorized(components, operation, declared);
+    }
+
     /// Who asks.
     #[must_use]
     pub fn caller(&self) -> &Caller {
         self.authorizer.caller()
     }
 
-    /// The store, confined to the caller's tenant.
-    #[must_use]
-    pub fn tenant(&self) -> Tenant<'_> {
-        self.state.store.within(self.caller().scope())
+    /// Queries within the caller's tenant.
+    pub fn tenant(&self) -> TenantReader<'_> {
+        self.state.tenants.reader(self.caller())
     }
 
     /// 200 with the representation, or 304 if the client has this version.
@@ -121,6 +132,7 @@ impl<O: Operation> Authorized<O> {
         let write = Write {
             state: Arc::clone(&self.state),
             authorizer: self.authorizer.clone(),
+            by: self.authorizer.audit_context()?,
         };
         self.state.tasks.run(work(write)).await
     }
@@ -129,27 +141,22 @@ impl<O: Operation> Authorized<O> {
 /// What a write works with, detached from the request.
 pub struct Write {
     state: Arc<State>,
+    by: AuditContext,
     /// Asks policy in the name of the request.
     pub authorizer: Authorizer,
 }
 
 impl Write {
-    /// The store, confined to the caller's tenant.
-    #[must_use]
-    pub fn tenant(&self) -> Tenant<'_> {
-        self.state.store.within(self.authorizer.caller().scope())
+    /// Changes in the caller's tenant, in the name of the request.
+    pub fn tenant(&self) -> TenantWriter<'_> {
+        let by = self.by.clone();
+        self.state.tenants.writer(self.authorizer.caller(), by)
     }
 
     /// People's affairs.
     #[must_use]
     pub fn portal_users(&self) -> &PortalUsers {
         &self.state.portal_users
-    }
-
-    /// What the audit event records of the request.
-    #[must_use]
-    pub fn audit_context(&self) -> AuditContext {
-        self.authorizer.audit_context()
     }
 }
 
@@ -176,22 +183,11 @@ async fn admit(
     accepts: crate::extract::operation::Accepts,
 ) -> Result<(Arc<State>, Admitted), ApiError> {
     let state = State::of(depot)?;
-    let context = RequestContext::of(depot)
-        .ok_or_else(|| ApiError::internal("the router was built without its edge"))?;
+    let context = RequestContext::behind_edge(depot)?;
     let (caller, body) = authenticate(request, &state, accepts, context).await?;
     state.decisions.check_share(caller.organization().id)?;
     authorizer::wait_for_room(&state.decisions).await?;
-    let snapshot = state.engine.snapshot();
-    let principal = state.engine.prepare(&caller, &snapshot);
-    let authorizer = Authorizer::new(
-        principal,
-        context.client_ip,
-        state.clock.now(),
-        context.request_id.as_str().to_owned(),
-        snapshot,
-        state.decisions.clone(),
-        context.facts.clone(),
-    );
+    let authorizer = Authorizer::new(&state, &caller, context);
     Ok((state, Admitted { authorizer, body }))
 }
 
@@ -205,27 +201,4 @@ fn conditions(headers: &HeaderMap) -> HeaderMap {
     conditions
 }
 
-impl<'ex, O: Operation> Extractible<'ex> for Authorized<O> {
-    fn metadata() -> &'static Metadata {
-        static METADATA: Metadata = Metadata::new("");
-        &METADATA
-    }
-
-    #[expect(refining_impl_trait, reason = "the error is this service's own")]
-    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
-        Self::from_request(request, depot).await
-    }
-}
-
-impl<O: Operation> EndpointArgRegister for Authorized<O> {
-    fn register(components: &mut Components, operation: &mut OpenApiOperation, _: &str) {
-        O::Input::describe(components, operation);
-        let declared = security::Declared {
-            permission: O::PERMISSION,
-            accepts: O::ACCEPTS,
-            has_etag: O::HAS_ETAG,
-            refuses: O::REFUSES,
-        };
-        security::describe_authorized(components, operation, declared);
-    }
-}
+handler_argument!(Authorized<O: Operation>);

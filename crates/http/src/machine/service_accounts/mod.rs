@@ -11,6 +11,7 @@ use salvo::Writer;
 use salvo::oapi::endpoint;
 
 use crate::extract::authorized::Authorized;
+use crate::extract::body_value::Lenient;
 use crate::extract::json_body::Body;
 use crate::extract::operation::{Object, Operation};
 use crate::extract::path::PathId;
@@ -81,7 +82,7 @@ impl Operation for CreateServiceAccount {
     type Object = AccountOfNew;
 
     fn object(Body(input): &Self::Input) -> Option<Option<AccountId>> {
-        input.account_id
+        input.account_id.as_ref().map(|Lenient(id)| *id)
     }
 }
 
@@ -91,23 +92,19 @@ pub async fn create(
     request: Authorized<CreateServiceAccount>,
 ) -> Result<Created<ServiceAccountBody>, ApiError> {
     let Body(input) = request.input.clone();
-    grants::require_known(&request.authorizer, &input.roles, &input.permissions)?;
-    grants::require(&request.authorizer, &input.roles, &input.permissions)?;
+    let (roles, permissions) = (input.roles.into_vec(), input.permissions.into_vec());
+    grants::require_known(&request.authorizer, &roles, &permissions)?;
+    grants::require(&request.authorizer, &roles, &permissions)?;
     let new = NewServiceAccount {
         account_id: request.object.0.id,
         name: input.name,
         description: input.description,
-        roles: input.roles,
-        permissions: input.permissions,
+        roles,
+        permissions,
         metadata: input.metadata,
     };
     let service_account = request
-        .write(move |write| async move {
-            Ok(write
-                .tenant()
-                .create_service_account(new, &write.audit_context())
-                .await?)
-        })
+        .write(move |write| async move { Ok(write.tenant().create_service_account(new).await?) })
         .await?;
     Ok(Created {
         location: format!("/service-accounts/{}", service_account.id),
@@ -177,7 +174,7 @@ pub async fn update(
             };
             write
                 .tenant()
-                .update_service_account(id, expected, &write.audit_context(), change)
+                .update_service_account(id, expected, change)
                 .await
         })
         .await?;
@@ -213,11 +210,7 @@ pub async fn delete(request: Authorized<DeleteServiceAccount>) -> Result<NoConte
     )?;
     request
         .write(move |write| async move {
-            let by = write.audit_context();
-            Ok(write
-                .tenant()
-                .delete_service_account(id, expected, &by)
-                .await?)
+            Ok(write.tenant().delete_service_account(id, expected).await?)
         })
         .await?;
     Ok(NoContent)
