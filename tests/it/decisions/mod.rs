@@ -86,7 +86,7 @@ impl<'a> OutOfReach<'a> {
 }
 
 /// The decision log of a running service.
-trait Logged {
+pub(crate) trait Logged {
     /// Where it is.
     fn log_dir(&self) -> PathBuf;
 

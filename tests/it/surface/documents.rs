@@ -16,7 +16,7 @@ use salvo::routing::FilterInfo;
 use serde_json::{Map, Value, json};
 use test_support::on_both_services;
 use test_support::policy_world::shipped;
-use test_support::service::{Persona, Service};
+use test_support::service::{Persona, Service, TeamRole};
 
 use crate::sources;
 

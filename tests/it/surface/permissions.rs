@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use test_support::on_both_services;
 use test_support::service::{Persona, Service, TeamRole, members};
 
+use crate::decisions::Logged as _;
+
 const PERMISSIONS: &str = "/permissions";
 
 on_both_services!(
