@@ -220,10 +220,10 @@ fn listeners(settings: &Settings, is_running: bool) -> Part {
             part.fault(&fault);
         }
     }
-    let connections = open_files::fit_connections(server.max_connections);
-    if connections < server.max_connections {
+    let connections = open_files::fit_connections(server.edge.max_connections);
+    if connections < server.edge.max_connections {
         part.note(format!(
-            "`server.max_connections` would be lowered to {connections}, since a process may open too few files"
+            "`server.edge.max_connections` would be lowered to {connections}, since a process may open too few files"
         ));
     }
     part
