@@ -12,6 +12,7 @@ use crate::settings::Settings;
 use crate::telemetry::metrics::Recorder;
 use charter_authn::limits::rate_limit::RateLimits;
 use charter_authn::nonces::{NonceStore, ReplayGuard};
+use charter_authn::operator::Operators;
 use charter_authn::signed::last_used::LastUsed;
 use charter_authn::signed::mint::KeyMint;
 use charter_authn::signed::service_account::{ServiceAccountParts, ServiceAccounts};
@@ -22,9 +23,11 @@ use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
 use charter_http::document;
-use charter_http::state::{Revisions, Searches, State, Tasks};
+use charter_http::extract::tenants::Tenants;
+use charter_http::state::{Revisions, Searches, State, StoreHealth, Tasks};
 use charter_mail as mail;
 use charter_policy::explain::Explainer;
+use charter_store::Store;
 
 use super::keys::sealer;
 use super::policies::{self, Policies, Reloader};
@@ -35,6 +38,8 @@ use super::{budgets, database, decisions, replay, users};
 pub struct App {
     /// What the handlers share.
     pub state: Arc<State>,
+    /// The database, which handlers reach through their tenant alone.
+    pub store: Arc<Store>,
     /// The guard that must be maintained, and told of a clean stop.
     pub replay: ReplayGuard,
     /// The shares of keys and organizations, which must be tidied.
@@ -67,6 +72,10 @@ impl App {
     /// # Errors
     ///
     /// [`StartError`]: one paragraph that says what is wrong and what to do.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the order of a start, to be read in one place"
+    )]
     pub async fn build(
         settings: &Settings,
         base_url: &str,
@@ -78,8 +87,10 @@ impl App {
         let keys = settings.require_keys()?;
         let confirmed = Arc::new(ConfirmedClock::new(Arc::clone(&clock)));
         let store = database::wait_for_store(settings, keys, &clock, &entropy).await?;
-        let granted = settings.budgets.iter().copied();
-        let budgets = Arc::new(Budgets::new(granted, Arc::clone(&clock)));
+        let budgets = Arc::new(Budgets::new(
+            settings.budgets.iter().copied(),
+            Arc::clone(&clock),
+        ));
         let store = Arc::new(store.with_budgets(Arc::clone(&budgets)));
         let pending = replay::wait_for_turn(settings, keys, &store).await?;
         store.migrate_up().await?;
@@ -113,10 +124,7 @@ impl App {
         };
         let service_accounts = ServiceAccounts::new(parts, &*entropy);
         let outbox = Arc::new(Notify::new());
-        let base = users::BaseUrl::parse(base_url)?;
-        if let Some(warning) = base.warning() {
-            tracing::warn!(base_url, "{warning}");
-        }
+        let base = parsed(base_url)?;
         let shared = users::Shared {
             store: &store,
             sealer: &sealer,
@@ -131,25 +139,23 @@ impl App {
         let portal_users = users::portal_users(settings, keys, &base, shared)?;
         policies.record_start(&started.taken).await?;
         let state = State {
-            store,
+            tenants: Tenants::new(Arc::clone(&store)),
+            store_health: StoreHealth::new(Arc::clone(&store)),
             service_accounts,
             portal_users,
             document: document::text,
             origins: base.origins(&settings.portal.origins),
             secure_cookie: !base.is_local(),
-            ops_token: settings.server.ops_token.clone(),
+            operators: Operators::new(Arc::clone(&store), settings.server.ops_token.clone()),
             engine: Engine::new(started.snapshot),
             decisions: decisions::recorder(decisions.as_ref(), &entropy),
             searches: Searches::new(Arc::clone(&budgets)),
-            revisions: Revisions::default(),
+            revisions: Revisions::new(Arc::clone(&store)),
             explain: Box::new(Explainer),
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,
             nonces,
-            render_metrics: {
-                let (metrics, near) = (metrics.clone(), Arc::clone(&near_budgets));
-                Box::new(move || metrics.render() + &near.render())
-            },
+            render_metrics: rendering(&metrics, &near_budgets),
             budgets: Arc::clone(&budgets),
             clock,
             tasks: Tasks::new(),
@@ -158,10 +164,16 @@ impl App {
         state.engine.report(started.health);
         let state = Arc::new(state);
         let shadow = decisions.as_ref().map(|log| Arc::clone(log.shadow()));
-        let reloader = Reloader::new(policies, shadow, Arc::clone(&state), &started.taken);
+        let reloader = Reloader::new(
+            policies,
+            shadow,
+            (Arc::clone(&state), Arc::clone(&store)),
+            &started.taken,
+        );
         Ok(Self {
             reloader: Mutex::new(Some(reloader)),
             state,
+            store,
             replay,
             limits,
             near_budgets,
@@ -174,4 +186,20 @@ impl App {
             metrics,
         })
     }
+}
+
+fn parsed(base_url: &str) -> Result<users::BaseUrl, StartError> {
+    let base = users::BaseUrl::parse(base_url)?;
+    if let Some(warning) = base.warning() {
+        tracing::warn!(base_url, "{warning}");
+    }
+    Ok(base)
+}
+
+fn rendering(
+    metrics: &Recorder,
+    near_budgets: &Arc<budgets::Watch>,
+) -> Box<dyn Fn() -> String + Send + Sync> {
+    let (metrics, near) = (metrics.clone(), Arc::clone(near_budgets));
+    Box::new(move || metrics.render() + &near.render())
 }

@@ -178,7 +178,7 @@ impl Serving {
             // It blocks until the last line is written.
             let _ = tokio::task::spawn_blocking(move || log.close()).await;
         }
-        let closed = self.app.state.store.close();
+        let closed = self.app.store.close();
         by(end, "database connections were", closed).await;
         tracing::info!("stopped");
     }

@@ -22,17 +22,37 @@ pub struct CedarRequest {
 }
 
 impl Snapshot {
-    pub fn decide(&self, question: &Question<'_>) -> Decision {
-        self.decide_and_keep(question).0
+    pub fn decide(&self, question: &Question<'_>) -> Arc<Decision> {
+        self.remembered(question)
+            .unwrap_or_else(|| self.evaluate(question).0)
     }
 
-    /// The same, with what Cedar was given; `None` if the question could not be put.
-    pub fn decide_and_keep(&self, question: &Question<'_>) -> (Decision, Option<CedarRequest>) {
+    /// The same, with what Cedar was given or would be; `None` if the question could not be put.
+    pub fn decide_and_keep(
+        &self,
+        question: &Question<'_>,
+    ) -> (Arc<Decision>, Option<CedarRequest>) {
+        if let Some(decision) = self.remembered(question)
+            && let Ok(Some(request)) = self.request(question.principal, question)
+        {
+            let entities = None;
+            return (decision, Some(CedarRequest { request, entities }));
+        }
+        self.evaluate(question)
+    }
+
+    /// What an equal question was answered, by the same policies and records.
+    fn remembered(&self, question: &Question<'_>) -> Option<Arc<Decision>> {
+        let is_of_this = question.principal.digest == self.digest;
+        is_of_this.then(|| question.principal.outcomes.get(question))?
+    }
+
+    fn evaluate(&self, question: &Question<'_>) -> (Arc<Decision>, Option<CedarRequest>) {
         match self.ask(question) {
             Ok(Some((answer, asked))) => {
                 self.note_failures(question, &answer);
-                let is_permitted = answer.is_permitted();
-                let decision = answer.conclude(self, question.permission);
+                let (is_permitted, reads) = (answer.is_permitted(), answer.reads);
+                let decision = Arc::new(answer.conclude(self, question.permission));
                 if is_permitted && !decision.is_allowed() {
                     metrics::counter!("charter_authz_errored_forbids_total").increment(1);
                     tracing::error!(
@@ -43,9 +63,13 @@ impl Snapshot {
                         "a forbid could not be evaluated, what it may have forbidden is denied"
                     );
                 }
+                if question.principal.digest == self.digest {
+                    let outcomes = &question.principal.outcomes;
+                    outcomes.keep(question, &decision, reads);
+                }
                 (decision, Some(asked))
             }
-            Ok(None) => (self.denied(question.permission), None),
+            Ok(None) => (Arc::new(self.denied(question.permission)), None),
             Err(error) => {
                 tracing::error!(
                     permission = %question.permission,
@@ -53,7 +77,7 @@ impl Snapshot {
                     error = error.as_ref() as &dyn Error,
                     "a question could not be put to the policies, it is denied"
                 );
-                (self.denied(question.permission), None)
+                (Arc::new(self.denied(question.permission)), None)
             }
         }
     }

@@ -8,6 +8,7 @@ use super::entities::Builder;
 use super::index::IndexEntry;
 use super::json::{JsonError, PrincipalJson};
 use super::kinds::PrincipalKind;
+use super::outcomes::Outcomes;
 use super::snapshot::Snapshot;
 use charter_domain::caller::Caller;
 
@@ -23,6 +24,7 @@ pub struct Principal {
     pub(super) prepared: Option<Prepared>,
     /// Written out when it is first asked for.
     json: OnceLock<PrincipalJson>,
+    pub(super) outcomes: Outcomes,
 }
 
 /// The entities of a caller: itself, what it belongs to, and every action with its groups.
@@ -55,6 +57,7 @@ impl Principal {
             digest: Arc::clone(snapshot.digest()),
             prepared,
             json: OnceLock::new(),
+            outcomes: Outcomes::default(),
         }
     }
 
@@ -100,10 +103,10 @@ fn prepare(caller: &Caller, snapshot: &Snapshot) -> Result<Prepared, Box<dyn std
     };
     let (principal, account) = match caller {
         Caller::ServiceAccount(caller) => (
-            build.service_account(&caller.service_account)?,
-            Some(build.account(&caller.account)?),
+            build.service_account(caller.service_account())?,
+            Some(build.account(caller.account())?),
         ),
-        Caller::User(caller) => (build.user(&caller.user)?, None),
+        Caller::User(caller) => (build.user(caller.user())?, None),
     };
     let organization = build.organization(caller.organization())?;
     let uid = principal.uid();

@@ -22,7 +22,7 @@ pub(crate) struct Entry {
     pub(super) source_ip: IpAddr,
     pub(super) principal: Arc<Principal>,
     pub(super) subject: Subject,
-    pub(super) decision: Decision,
+    pub(super) decision: Arc<Decision>,
 }
 
 /// What was asked about.

@@ -49,7 +49,7 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
     let dir = &config.dir;
     private::create_dir(dir).map_err(failed(dir))?;
     let lock = lock(dir)?;
-    let chains: Vec<Chain> = config.keys.iter().filter_map(Chain::new).collect();
+    let chains: Vec<Chain> = config.keys.iter().map(Chain::new).collect();
     let chain = chains.first().cloned().ok_or(OpenError::NoKey)?;
     let left = left(&config, &chains, chain.id()).map_err(failed(dir))?;
     report(&left);

@@ -4,18 +4,16 @@
 use std::net::IpAddr;
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, UpdateMany,
-};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 use serde_json::json;
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{one_time_token, stored_time, user};
 use super::jobs::{self, NewJob};
 use super::sessions::end_all;
-use super::write::{Write, one_row};
-use super::{Error, Store};
+use super::write::Write;
+use super::{Error, Store, users};
 use charter_domain::audit::AuditContext;
 use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::session::TokenHash;
@@ -127,7 +125,7 @@ impl Store {
         let verified_at = person.email_verified_at.unwrap_or_else(|| write.at());
         let update = user::Entity::update_many()
             .col_expr(user::Column::EmailVerifiedAt, Expr::value(verified_at));
-        change(&write, update, user).await?;
+        users::update(&write, user.id, update).await?;
         end_all(&write, user.id).await?;
         use_up_all(&write, user.id, Purpose::VerifyEmail).await?;
         record(&mut write, "VerifyEmail", &person).await?;
@@ -153,7 +151,7 @@ impl Store {
         let update = user::Entity::update_many()
             .col_expr(user::Column::PasswordHash, Expr::value(password_hash))
             .col_expr(user::Column::EmailVerifiedAt, Expr::value(verified_at));
-        change(&write, update, user).await?;
+        users::update(&write, user.id, update).await?;
         end_all(&write, user.id).await?;
         use_up_all(&write, user.id, Purpose::ResetPassword).await?;
         record(&mut write, "ResetPassword", &person).await?;
@@ -209,23 +207,6 @@ pub(super) async fn use_up_all(
         .exec(&write.transaction)
         .await?;
     Ok(())
-}
-
-async fn change(
-    write: &Write<'_>,
-    update: UpdateMany<user::Entity>,
-    user: &User,
-) -> Result<(), Error> {
-    let updated = update
-        .col_expr(user::Column::UpdatedAt, Expr::value(write.at()))
-        .col_expr(
-            user::Column::Version,
-            Expr::col(user::Column::Version).add(1),
-        )
-        .filter(user::Column::Id.eq(user.id.uuid()))
-        .exec(&write.transaction)
-        .await?;
-    one_row(updated.rows_affected)
 }
 
 async fn record(

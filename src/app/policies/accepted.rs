@@ -134,13 +134,17 @@ impl AcceptedStore {
         store: Option<Arc<Store>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let key = keys.audit.first().map(|key| mac(key.expose(), LABEL));
+        #[expect(
+            clippy::expect_used,
+            reason = "the settings refuse an empty list of keys"
+        )]
+        let key = keys.audit.first().expect("an audit key");
         Self {
             store,
             clock,
             approvals,
             proofs: data_dir.join("policies").join("proofs"),
-            proofs_key: mac(&key.unwrap_or_default(), b"proofs"),
+            proofs_key: mac(&mac(key.expose(), LABEL), b"proofs"),
             last: Mutex::new(None),
             unwritten: Mutex::default(),
         }
@@ -235,10 +239,8 @@ impl AcceptedStore {
     }
 }
 
-/// HMAC-SHA-256 takes keys of every length.
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
 fn mac(key: &[u8], text: &[u8]) -> [u8; 32] {
-    Hmac::<Sha256>::new_from_slice(key).map_or([0; 32], |mut mac| {
-        mac.update(text);
-        mac.finalize().into_bytes().into()
-    })
+    let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
+    mac.chain_update(text).finalize().into_bytes().into()
 }

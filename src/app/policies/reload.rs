@@ -16,6 +16,7 @@ use charter_authz::snapshot::Snapshot;
 use charter_decision_log::Shadow;
 use charter_http::state::State;
 use charter_policy::gates::{CheckRequest, Demand, Gate, Verdict};
+use charter_store::Store;
 
 use super::checked_folder::Policies;
 use super::promise::Promise;
@@ -35,6 +36,7 @@ pub(crate) struct Reloader {
     pub(super) policies: Arc<Policies>,
     shadow: Option<ShadowFolder>,
     pub(super) state: Arc<State>,
+    pub(super) store: Arc<Store>,
     /// What is in force.
     pub(super) live: Files,
     /// Whether every gate has looked at what is in force.
@@ -89,7 +91,7 @@ impl Reloader {
     pub(crate) fn new(
         policies: Policies,
         shadow: Option<Arc<Shadow>>,
-        state: Arc<State>,
+        (state, store): (Arc<State>, Arc<Store>),
         started: &Taken,
     ) -> Self {
         let policies = Arc::new(policies);
@@ -100,6 +102,7 @@ impl Reloader {
             }),
             policies,
             state,
+            store,
             live: started.folder.files().clone(),
             checked: true,
             promise: Promise::new(started.folder.files().clone()),

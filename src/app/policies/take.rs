@@ -154,7 +154,7 @@ impl Reloader {
         }
         let is_behind = recorded.is_err();
         let snapshot = self.state.engine.snapshot();
-        let names = warn_of_unknown_names(&self.state.store, &snapshot).await;
+        let names = warn_of_unknown_names(&self.store, &snapshot).await;
         self.state.engine.update(|health| {
             note(&mut health.warnings, NOT_RECORDED, is_behind);
             if let Some(names) = &names {

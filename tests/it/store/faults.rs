@@ -36,7 +36,7 @@ async fn no_text_with_a_nul_is_stored(database: TestDatabase) {
         ..new_service_account(&acme, "ci")
     };
     for new in [named, described] {
-        let refused = tenant.create_service_account(new, &world.by()).await;
+        let refused = tenant.by(&world.by()).create_service_account(new).await;
         assert!(matches!(refused, Err(Error::Unexpected(_))), "{refused:?}");
     }
     assert_eq!(world.audit().await, before);
@@ -67,7 +67,8 @@ async fn a_write_that_is_given_up_is_whole_or_absent(database: TestDatabase) {
             metadata: charter_domain::metadata::Metadata::default(),
         };
         attempts += 1;
-        if let Some(made) = given_up_after(tenant.create_account(new, &world.by()), polls).await {
+        if let Some(made) = given_up_after(tenant.by(&world.by()).create_account(new), polls).await
+        {
             acknowledged.push(made.expect("a new account").id);
         }
     }

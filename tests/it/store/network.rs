@@ -17,6 +17,7 @@ use crate::endurance::charter::Home;
 use crate::services::pgbouncer::Pooler;
 use crate::services::proxy::{Proxy, Reserved};
 use crate::services::{TestDatabase, connect};
+use crate::stored_tenant::StoredTenant;
 
 /// A store that reaches the world's database by another way.
 async fn store_at(world: &World, url: &str, adjust: impl FnOnce(&mut Config)) -> Store {
@@ -53,8 +54,8 @@ async fn write(world: &World, store: &Store, of: &Organization) -> Result<(), Er
         name: name("made"),
         metadata: Metadata::default(),
     };
-    let scope = charter_domain::caller::Scope::of_operator(of.id);
-    let made = store.within(scope).create_account(new, &world.by()).await;
+    let tenant = StoredTenant::of(store, of);
+    let made = tenant.by(&world.by()).create_account(new).await;
     made.map(drop)
 }
 
@@ -135,10 +136,9 @@ async fn connections_that_never_come_back_are_left_to_themselves() {
     // each is another organization's.
     for number in 0..8 {
         let other = world.organization(&format!("other-{number}")).await;
-        let scope = charter_domain::caller::Scope::of_operator(other.organization.id);
-        let silenced = store
-            .within(scope)
-            .update_organization(None, &world.by(), |_| {
+        let silenced = StoredTenant::of(&store, &other.organization)
+            .by(&world.by())
+            .update_organization(None, |_| {
                 let silence = || Handle::current().block_on(proxy.silence());
                 tokio::task::block_in_place(silence);
                 Err::<(), _>(Error::Stale)

@@ -144,7 +144,7 @@ impl ServiceAccounts {
             .nonces
             .claim(
                 access_key.id,
-                caller.organization.id,
+                caller.organization().id,
                 &verified.nonce,
                 verified.date,
             )
@@ -152,7 +152,7 @@ impl ServiceAccounts {
             .map_err(|refusal| self.rejection(refusal))?;
         self.parts.last_used.note(
             access_key.id,
-            caller.service_account.id,
+            caller.service_account().id,
             access_key.last_used_at,
             self.parts.clock.now(),
         );
@@ -206,7 +206,7 @@ impl ServiceAccounts {
         };
         let binding = Binding {
             key: credential.access_key.id,
-            organization: credential.caller.organization.id,
+            organization: credential.caller.organization().id,
         };
         let secret = self
             .parts
@@ -224,10 +224,10 @@ impl ServiceAccounts {
 
     fn check_state(&self, known: &Known, credentials: &Credentials<'_>) -> Result<(), Rejection> {
         let (key, caller) = (&known.access_key, &known.caller);
-        if key.revoked_at.is_some() || caller.service_account.deleted_at.is_some() {
+        if key.revoked_at.is_some() || caller.service_account().deleted_at.is_some() {
             return Err(Rejection::KeyRevoked);
         }
-        if !caller.service_account.is_active || !caller.account.is_active {
+        if !caller.service_account().is_active || !caller.account().is_active {
             return Err(Rejection::ServiceAccountDisabled);
         }
         if key.is_expired(self.parts.clock.now()) {
@@ -242,7 +242,7 @@ impl ServiceAccounts {
     fn count(&self, known: &Known) -> Result<(), Rejection> {
         self.parts
             .limits
-            .count(known.access_key.id, known.caller.organization.id)
+            .count(known.access_key.id, known.caller.organization().id)
             .map_err(Rejection::from)
     }
 

@@ -5,6 +5,7 @@ use secrecy::SecretString;
 use crate::limits::{LimitedAction, network};
 use crate::secrets::opaque_token::OpaqueToken;
 use crate::secrets::password_pool::Requester;
+use charter_domain::audit::Actor;
 use charter_domain::email::EmailAddress;
 use charter_store::{self as store, Purpose};
 
@@ -45,7 +46,12 @@ impl PortalUsers {
         match self
             .parts
             .store
-            .create_link(&user, link, client.ip, &self.by_anybody(client))
+            .create_link(
+                &user,
+                link,
+                client.ip,
+                &self.audit_context(Actor::Anonymous, client),
+            )
             .await
         {
             Ok(()) => {

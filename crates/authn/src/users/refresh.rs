@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::secrets::opaque_token::OpaqueToken;
+use charter_domain::audit::Actor;
 use charter_domain::timestamp::Timestamp;
 use charter_store::{Ending, Rotation, SessionRow};
 
@@ -54,7 +55,7 @@ impl PortalUsers {
                 client_ip = %client.ip,
                 "a spent refresh token was used again, its session is ended"
             );
-            let by = self.by_anybody(client);
+            let by = self.audit_context(Actor::Anonymous, client);
             let why = Ending::Reuse(client.ip);
             self.parts.store.end_session(session, why, &by).await?;
         }

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 
 use charter_budgets::{Budgets, Resource};
-use charter_domain::audit::AuditContext;
+use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
 use charter_domain::id::{OrganizationId, UserId};
@@ -77,21 +77,15 @@ impl PortalUsers {
         self.parts.clock.now()
     }
 
-    /// What an audit event records of somebody who acts for itself, without asking policy.
+    /// What an audit event records of a person who acts for itself, without asking policy.
     pub(super) fn by(&self, who: UserId, client: &AnonymousClient) -> AuditContext {
-        self.by_actor(who.to_string(), client)
+        self.audit_context(Actor::Person(who), client)
     }
 
-    /// The same of somebody who has not shown to be the person it is about.
-    pub(super) fn by_anybody(&self, client: &AnonymousClient) -> AuditContext {
-        self.by_actor("anonymous".to_owned(), client)
-    }
-
-    fn by_actor(&self, actor: String, client: &AnonymousClient) -> AuditContext {
+    /// The same of whoever acts without asking policy.
+    pub(super) fn audit_context(&self, actor: Actor, client: &AnonymousClient) -> AuditContext {
         AuditContext {
             actor,
-            access_key: None,
-            session_guard: None,
             request_id: Some(client.request_id.clone()),
             policy_digest: None,
             at: self.now(),

@@ -1,11 +1,9 @@
 //! Signing in and signing out.
 
-use std::sync::Arc;
-
 use secrecy::SecretString;
 
 use crate::secrets::opaque_token::{OpaqueToken, REFRESH_LIFETIME};
-use charter_domain::caller::{Caller, UserCaller};
+use charter_domain::caller::UserCaller;
 use charter_domain::email::EmailAddress;
 use charter_domain::id::SessionId;
 use charter_store::{self as store, Ending, NewSession, SessionRow};
@@ -97,11 +95,11 @@ impl PortalUsers {
         cookies: &[OpaqueToken],
         client: &AnonymousClient,
     ) -> Result<(), UserError> {
-        let by = self.by(caller.user.id, client);
-        let own = caller.session.map(|id| SessionRow {
+        let by = self.by(caller.user().id, client);
+        let own = caller.session().map(|id| SessionRow {
             id,
-            user: caller.user.id,
-            organization: caller.organization.id,
+            user: caller.user().id,
+            organization: caller.organization().id,
         });
         let mut ended: Vec<_> = own.into_iter().collect();
         for cookie in cookies {
@@ -110,7 +108,8 @@ impl PortalUsers {
                 .store
                 .find_session_of_refresh_token(cookie.hash())
                 .await?;
-            let is_another = |row: &SessionRow| row.user == caller.user.id && !ended.contains(row);
+            let is_another =
+                |row: &SessionRow| row.user == caller.user().id && !ended.contains(row);
             ended.extend(found.filter(is_another));
         }
         for session in ended {
@@ -129,14 +128,13 @@ impl PortalUsers {
     /// The store's `NotFound` for one that is somebody else's or has ended, and others.
     pub async fn end_session(
         &self,
-        person: &Arc<UserCaller>,
+        person: &UserCaller,
         id: SessionId,
         client: &AnonymousClient,
     ) -> Result<(), UserError> {
-        let by = self.by(person.user.id, client);
-        let scope = Caller::User(Arc::clone(person)).scope();
-        let tenant = self.parts.store.within(scope);
-        Ok(tenant.end_open_session(person.user.id, id, &by).await?)
+        let by = self.by(person.user().id, client);
+        let tenant = self.parts.store.write_within(person, by);
+        Ok(tenant.end_open_session(person.user().id, id).await?)
     }
 
     /// A session about to begin, and its refresh token.

@@ -85,18 +85,18 @@ impl PortalUsers {
         person: &UserCaller,
         client: &AnonymousClient,
     ) -> Result<(), UserError> {
-        if person.user.email_verified {
+        if person.user().email_verified {
             return Ok(());
         }
-        let mail = LimitedAction::VerificationMail(person.user.id);
+        let mail = LimitedAction::VerificationMail(person.user().id);
         self.parts.limits.count(mail).await?;
-        let email = EmailAddress::from_stored(person.user.email.clone());
+        let email = EmailAddress::from_stored(person.user().email.clone());
         let link = self.parts.links.link(Purpose::VerifyEmail, &email)?;
-        let by = self.by(person.user.id, client);
+        let by = self.by(person.user().id, client);
         let made = self
             .parts
             .store
-            .create_link(&person.user, link, client.ip, &by)
+            .create_link(person.user(), link, client.ip, &by)
             .await;
         match made {
             Ok(()) => {

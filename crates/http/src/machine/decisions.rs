@@ -87,7 +87,7 @@ async fn snapshot_of(state: &State, record: &Record) -> Result<Option<Arc<Snapsh
     if **current.digest() == *record.policy_digest {
         return Ok(Some(current));
     }
-    let earlier = state.revisions.get(&state.store, &record.policy_digest);
+    let earlier = state.revisions.get(&record.policy_digest);
     Ok(earlier.await?)
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
-use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use charter_authn::nonces::NonceStore;
+use charter_authn::operator::Operators;
 use charter_authn::signed::last_used::LastUsed;
 use charter_authn::signed::mint::KeyMint;
 use charter_authn::signed::service_account::ServiceAccounts;
@@ -16,18 +16,21 @@ use charter_budgets::Budgets;
 use charter_decision_log::Recorder;
 use charter_decision_log::again::Explain;
 use charter_domain::clock::Clock;
-use charter_store::Store;
 
 use super::revisions::Revisions;
 use super::searches::Searches;
+use super::store_health::StoreHealth;
 use super::tasks::Tasks;
 use crate::edge::origin::Origins;
+use crate::extract::tenants::Tenants;
 use crate::respond::ApiError;
 
 /// What the handlers share.
 pub struct State {
-    /// The database.
-    pub store: Arc<Store>,
+    /// The tenants of callers.
+    pub tenants: Tenants,
+    /// How the database is doing.
+    pub store_health: StoreHealth,
     /// Verifies signed requests.
     pub service_accounts: ServiceAccounts,
     /// People: verifies their tokens, signs them in.
@@ -36,8 +39,8 @@ pub struct State {
     pub origins: Origins,
     /// Whether the refresh cookie is for https only.
     pub secure_cookie: bool,
-    /// What operators' programs show to ask about permissions; `None` lets nobody ask.
-    pub ops_token: Option<SecretString>,
+    /// Lets operators' programs ask about permissions.
+    pub operators: Operators,
     /// The policies.
     pub engine: Engine,
     /// Where decisions are put on record.

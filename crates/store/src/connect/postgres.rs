@@ -153,7 +153,9 @@ async fn is_well(
 ) -> Result<bool, sqlx::Error> {
     match checked {
         Checked::ByRollback => {
-            connection.execute("ROLLBACK").await?;
+            // With a begin before it: a rollback alone is a warning in the server's log each time. In a
+            // transaction that has failed the begin fails, and the connection is closed.
+            connection.execute("BEGIN; ROLLBACK").await?;
             Ok(!connection.is_in_transaction())
         }
         Checked::AfterIdle(time) => {
