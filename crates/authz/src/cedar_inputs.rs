@@ -1,4 +1,4 @@
-//! What Cedar is given for a question: the request, the entities, and the policies to ask.
+//! The input of Cedar for a question: request, entities and candidate policies.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -6,22 +6,22 @@ use std::sync::Arc;
 
 use cedar_policy::{Entities, EntityUid, Request};
 
-use super::entities::Builder;
+use super::entities::EntityBuilder;
 use super::index::IndexEntry;
 use super::principal::Principal;
 use super::question::Question;
 use super::resource::Resource;
 use super::snapshot::Snapshot;
 
-pub(super) struct Inputs<'a> {
+pub(super) struct CedarInputs<'a> {
     pub(super) request: Request,
     pub(super) entities: Cow<'a, Entities>,
-    /// The policies that name the principal or one of its ancestors.
+    /// Policies whose scope names the principal or one of its ancestors.
     pub(super) of_principal: Cow<'a, [Arc<IndexEntry>]>,
 }
 
 impl Snapshot {
-    /// What Cedar is given for a question; `None` if the schema does not let it be asked.
+    /// Cedar's input for a question; `None` if the schema does not allow the question.
     pub fn given(
         &self,
         question: &Question<'_>,
@@ -31,7 +31,7 @@ impl Snapshot {
         Ok(inputs.map(|inputs| (inputs.request, inputs.entities.into_owned())))
     }
 
-    /// The principal in this snapshot's names.
+    /// The principal prepared for this snapshot.
     pub(super) fn prepared<'a>(&self, principal: &'a Principal) -> Cow<'a, Principal> {
         if principal.digest == self.digest {
             Cow::Borrowed(principal)
@@ -40,14 +40,14 @@ impl Snapshot {
         }
     }
 
-    /// The request and its entities; `None` if the schema does not let it be asked. The schema is
-    /// not consulted beyond that: load has tried every kind of request against it.
+    /// Request and entities; `None` if the schema does not allow the question. They are not
+    /// validated again: loading has checked every request type against the schema.
     pub(super) fn inputs<'a>(
         &self,
         principal: &'a Principal,
         question: &Question<'_>,
-    ) -> Result<Option<Inputs<'a>>, Box<dyn Error>> {
-        let build = Builder {
+    ) -> Result<Option<CedarInputs<'a>>, Box<dyn Error>> {
+        let build = EntityBuilder {
             catalogue: &self.catalogue,
         };
         let resource = &question.resource;
@@ -74,7 +74,7 @@ impl Snapshot {
         )?;
         let unknown = build.resource(resource, principal.caller())?;
         let inputs = if unknown.is_empty() {
-            Inputs {
+            CedarInputs {
                 request,
                 entities: Cow::Borrowed(&prepared.entities),
                 of_principal: Cow::Borrowed(&prepared.policies),
@@ -86,7 +86,7 @@ impl Snapshot {
                 uid == prepared.uid || prepared.entities.is_ancestor_of(&uid, &prepared.uid)
             });
             let entities = prepared.entities.clone().upsert_entities(unknown, None)?;
-            Inputs {
+            CedarInputs {
                 request,
                 of_principal: if changed {
                     Cow::Owned(self.index.of_principal(&prepared.uid, &entities))
@@ -99,7 +99,8 @@ impl Snapshot {
         Ok(Some(inputs))
     }
 
-    /// Writing an id out is most of what its entity id costs; the tenant's own is at hand.
+    /// Formatting an id dominates the cost of an entity id, so the caller's own organization is
+    /// cached.
     fn resource_uid(&self, principal: &Principal, resource: &Resource<'_>) -> Option<EntityUid> {
         if let (Resource::Organization(organization), Some(prepared)) =
             (resource, &principal.prepared)
@@ -107,7 +108,7 @@ impl Snapshot {
         {
             return Some(prepared.organization.clone());
         }
-        Builder {
+        EntityBuilder {
             catalogue: &self.catalogue,
         }
         .resource_uid(resource)

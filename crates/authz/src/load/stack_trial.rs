@@ -1,5 +1,5 @@
-//! Evaluates what is deep, once, on a stack like those that serve: a policy that cannot be evaluated
-//! there would deny, or guard nothing, with each request.
+//! Evaluates deep policies once on a stack like those of the service. A policy that overflows it
+//! would deny every request or guard nothing.
 
 use std::thread;
 
@@ -7,22 +7,18 @@ use cedar_policy::{Entities, EvaluationError, Expression, Policy, Request, eval_
 
 use crate::depth::{STACK_BYTES, depth};
 
-/// What is shallower takes a small part of any stack.
+/// Shallower policies fit any stack.
 const SHALLOW: usize = 32;
-/// What a request has used of its thread's stack by the time that policy is asked, and more.
+/// An upper bound of the stack that a request uses before policies are evaluated.
 const USED_BEFORE: usize = 512 * 1024;
 
-/// One request of each kind, with its entities.
+/// One request of each type, with its entities.
 pub(super) struct Examples {
     pub(super) requests: Vec<Request>,
     pub(super) entities: Entities,
 }
 
-/// The policies that run out of stack on an example, each with the evaluator's message.
-///
-/// # Errors
-///
-/// No thread could be started.
+/// The policies that exhaust the stack on a trial request, with the evaluator's message.
 pub(super) fn too_deep<'p>(
     policies: impl Iterator<Item = &'p Policy>,
     examples: &Examples,
@@ -45,7 +41,7 @@ pub(super) fn too_deep<'p>(
                     let failed = examples
                         .requests
                         .iter()
-                        .find_map(|request| runs_out(request, &examples.entities, condition));
+                        .find_map(|request| exhausts_stack(request, &examples.entities, condition));
                     failed.map(|message| (*policy, message))
                 });
                 failing.collect()
@@ -56,8 +52,12 @@ pub(super) fn too_deep<'p>(
     })
 }
 
-/// Other failures may be the example's: it has no tags, and the plainest values.
-fn runs_out(request: &Request, entities: &Entities, condition: &Expression) -> Option<String> {
+/// Other errors may be due to the sample: it has no tags and only the simplest values.
+fn exhausts_stack(
+    request: &Request,
+    entities: &Entities,
+    condition: &Expression,
+) -> Option<String> {
     match eval_expression(request, entities, condition) {
         Err(error @ EvaluationError::RecursionLimit(_)) => Some(error.to_string()),
         Ok(_) | Err(_) => None,

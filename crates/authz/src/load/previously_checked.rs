@@ -1,4 +1,4 @@
-//! What is known of a folder from one that was checked before: an edit costs what it changes.
+//! Results of earlier checks, so that an edit costs only what it changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,18 +8,17 @@ use cedar_policy::{Policy, PolicyId};
 use crate::snapshot::{PolicyFile, Snapshot};
 use crate::source::{Source, file_name};
 
-/// What was checked before and need not be again.
-pub(super) enum Known<'a> {
-    /// Nothing.
+/// What was checked before.
+pub(super) enum PreviouslyChecked<'a> {
     Nothing,
     /// These files, and these policies under the same schema.
     Checked(&'a Snapshot),
     /// The folder itself was in force in this program: it is only parsed.
-    Itself,
+    Accepted,
 }
 
-impl Known<'_> {
-    /// The policies of a file, if it is known word for word.
+impl PreviouslyChecked<'_> {
+    /// The policies of a file whose text is unchanged.
     pub(super) fn policies(&self, source: &Source) -> Option<Vec<&Policy>> {
         let Self::Checked(snapshot) = self else {
             return None;
@@ -33,7 +32,7 @@ impl Known<'_> {
         policies.map(|id| snapshot.policies.policy(id)).collect()
     }
 
-    /// Whether it has that policy word for word.
+    /// Whether a policy is unchanged.
     pub(super) fn has(&self, policy: &Policy) -> bool {
         let Self::Checked(snapshot) = self else {
             return false;
@@ -42,8 +41,8 @@ impl Known<'_> {
         known.is_some_and(|known| known.to_cedar() == policy.to_cedar())
     }
 
-    /// Whether what it has is valid under this schema.
-    pub(super) fn vouches_under(&self, schema: &Source) -> bool {
+    /// Whether the policies were checked under this schema.
+    pub(super) fn is_valid_under(&self, schema: &Source) -> bool {
         matches!(self, Self::Checked(snapshot) if snapshot.schema_source.inner() == schema.inner())
     }
 }

@@ -1,4 +1,4 @@
-//! What Cedar answers to a question that is put to several sets, and the decision that follows.
+//! Combines Cedar's responses for several policy sets into one decision.
 
 use std::sync::Arc;
 
@@ -11,15 +11,15 @@ use super::refusal::Refusal;
 use super::snapshot::Snapshot;
 use charter_domain::permission::Permission;
 
-/// What the candidate sets answered, together what their union would answer.
+/// The responses of the candidate sets, equivalent to the response of their union.
 #[derive(Default)]
-pub(super) struct Answer {
+pub(super) struct CombinedResponse {
     permits: Vec<String>,
     forbids: Vec<String>,
     pub(super) errors: Vec<EvaluationError>,
 }
 
-impl Answer {
+impl CombinedResponse {
     pub(super) fn of<'a>(
         authorizer: &Authorizer,
         candidates: impl Iterator<Item = &'a PolicySet>,
@@ -33,13 +33,12 @@ impl Answer {
         answer
     }
 
-    /// Whether Cedar would allow it, errors or not.
+    /// Whether Cedar would allow it, evaluation errors aside.
     pub(super) const fn is_permitted(&self) -> bool {
         self.forbids.is_empty() && !self.permits.is_empty()
     }
 
-    /// Cedar names as reasons the satisfied forbids, and the satisfied permits only where there is
-    /// none.
+    /// Cedar's reasons are the satisfied forbids, or the satisfied permits if there is no forbid.
     fn add(&mut self, response: &Response) {
         let diagnostics = response.diagnostics();
         let reasons = diagnostics.reason().map(ToString::to_string);
@@ -56,8 +55,8 @@ impl Answer {
         }));
     }
 
-    /// The decision: a forbid that fails denies what a permit allows.
-    pub(super) fn conclude(mut self, snapshot: &Snapshot, permission: Permission) -> Decision {
+    /// A forbid that fails to evaluate denies what a permit allows.
+    pub(super) fn into_decision(mut self, snapshot: &Snapshot, permission: Permission) -> Decision {
         self.errors.sort_unstable();
         self.forbids.sort_unstable();
         let refusal = Refusal::of(&snapshot.policies, &self.forbids);
@@ -80,7 +79,7 @@ impl Answer {
         } else if errored_forbids.is_empty() {
             (Outcome::Allow, self.permits)
         } else {
-            // Cedar skips what it cannot evaluate; a forbid that is skipped does not forbid.
+            // Cedar skips policies that fail; a skipped forbid would not forbid.
             (Outcome::Deny(Denial::ForbiddenByPolicy), errored_forbids)
         };
         determining.sort_unstable();

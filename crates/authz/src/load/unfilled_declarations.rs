@@ -1,32 +1,32 @@
-//! What a schema declares and the service never fills: a policy that asks for it would never see
-//! it, and an emergency stop that waits for it would never stop anything.
+//! Reports declarations of the schema that the service never fills: policies that read them would
+//! never match.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{Context, Entity, EntityUid, RestrictedExpression};
 use serde_json::{Map, Value};
 
-use crate::fault::Fault;
+use crate::fault::FolderFault;
 use crate::source::Source;
 
-/// Names of types within a schema may stand for one another so many times.
+/// Maximal length of a chain of type aliases.
 const MAX_ALIASES: usize = 64;
 
-/// An entity as the service builds it.
-type Built = (HashMap<String, RestrictedExpression>, HashSet<EntityUid>);
+/// Attributes and parents of an entity.
+type BuiltEntity = (HashMap<String, RestrictedExpression>, HashSet<EntityUid>);
 
-/// Holds a schema, in its JSON form, against one entity of each type that the service builds and
-/// the context of a question.
+/// Compares a schema in JSON form with one entity of each type that the service builds, and with a
+/// context.
 pub(super) fn check(
     source: &Source,
     json: &Value,
-    specimens: &[Entity],
+    samples: &[Entity],
     context: &Context,
-) -> Vec<Fault> {
-    let built: BTreeMap<String, Built> = specimens
+) -> Vec<FolderFault> {
+    let built: BTreeMap<String, BuiltEntity> = samples
         .iter()
-        .map(|specimen| {
-            let (uid, attributes, parents) = specimen.clone().into_inner();
+        .map(|sample| {
+            let (uid, attributes, parents) = sample.clone().into_inner();
             (uid.type_name().to_string(), (attributes, parents))
         })
         .collect();
@@ -61,8 +61,8 @@ impl<'a> Namespace<'a> {
         &self,
         name: &str,
         declared: &Value,
-        built: Option<&Built>,
-        faults: &mut Vec<Fault>,
+        built: Option<&BuiltEntity>,
+        faults: &mut Vec<FolderFault>,
     ) {
         let declaration = format!("entity {name}");
         for attribute in self.attributes(declared.get("shape")) {
@@ -84,8 +84,8 @@ impl<'a> Namespace<'a> {
         }
     }
 
-    /// Most actions share one type of context: each attribute is told once.
-    fn check_context(&self, context: &Context, faults: &mut Vec<Fault>) {
+    /// Most actions share one context type: each attribute is reported once.
+    fn check_context(&self, context: &Context, faults: &mut Vec<FolderFault>) {
         let declared: BTreeSet<&str> = self
             .members("actions")
             .filter_map(|(_, action)| action.get("appliesTo")?.get("context"))
@@ -99,7 +99,7 @@ impl<'a> Namespace<'a> {
         }
     }
 
-    /// The attributes of a record, which may be given by the name of a common type.
+    /// The attributes of a record type, which may be the name of a common type.
     fn attributes(&self, shape: Option<&'a Value>) -> impl Iterator<Item = &'a str> + use<'a> {
         let common = self.content.get("commonTypes").and_then(Value::as_object);
         let mut shape = shape;
@@ -118,19 +118,19 @@ impl<'a> Namespace<'a> {
             .map(String::as_str)
     }
 
-    /// Points at a name behind its declaration.
-    fn fault(&self, what: &str, declaration: &str, name: &str) -> Fault {
+    /// Points at a name within its declaration.
+    fn fault(&self, what: &str, declaration: &str, name: &str) -> FolderFault {
         let text = self.source.inner();
         let from = text.find(declaration).unwrap_or(0);
         let place = text.get(from..).and_then(|rest| rest.find(name));
         let (start, length) = place.map_or((from, 0), |at| (from + at, name.len()));
-        Fault::new(format!("the service never fills {what}"))
+        FolderFault::new(format!("the service never fills {what}"))
             .help("remove it: a policy that asks for it would never see it")
             .at(self.source, start, length)
     }
 }
 
-/// The common type that a type names, if it names one.
+/// The common type that a type refers to.
 fn aliased<'a>(shape: &'a Value, common: Option<&'a Map<String, Value>>) -> Option<&'a Value> {
     let name = shape.get("name").or_else(|| shape.get("type"))?.as_str()?;
     common?.get(name)

@@ -1,4 +1,4 @@
-//! Callers prepared for policy, remembered for as long as the records they were made from.
+//! Caches prepared principals for as long as their records are current.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use charter_domain::id::{AccessKeyId, SessionId};
 use super::principal::Principal;
 use super::snapshot::Snapshot;
 
-/// A bound on memory only: when it is reached, everybody is prepared anew.
+/// Bounds memory: when it is reached, the cache is cleared.
 const MAX_REMEMBERED: usize = 4_000;
 
-/// One prepared principal for each access key and each session in use.
+/// One principal for each access key and session in use.
 #[derive(Debug, Default)]
-pub(super) struct Principals {
+pub(super) struct PrincipalCache {
     by_credential: Mutex<HashMap<Credential, Arc<Principal>>>,
 }
 
@@ -35,17 +35,16 @@ impl Credential {
     }
 }
 
-impl Principals {
-    /// The caller, prepared. What was prepared before is used again only for the same records and
-    /// the same policies, so nothing stale can be found here. A service account's records are
-    /// remembered by authentication and are the very same; a person's are read at each request and
-    /// are compared.
+impl PrincipalCache {
+    /// Reuses a prepared principal only for the same records and policies, so it is never stale. A
+    /// service account's records are cached by authentication and compared by address; a user's
+    /// records are read for each request and compared by value.
     pub(super) fn get(&self, caller: &Caller, snapshot: &Snapshot) -> Arc<Principal> {
         let Some(credential) = Credential::of(caller) else {
             return Arc::new(Principal::prepare(caller, snapshot));
         };
         let remembered = self.by_credential.lock().get(&credential).cloned();
-        if let Some(principal) = remembered.filter(|known| fits(known, caller, snapshot)) {
+        if let Some(principal) = remembered.filter(|known| is_current(known, caller, snapshot)) {
             return principal;
         }
         let principal = Arc::new(Principal::prepare(caller, snapshot));
@@ -58,7 +57,7 @@ impl Principals {
     }
 }
 
-fn fits(known: &Principal, caller: &Caller, snapshot: &Snapshot) -> bool {
+fn is_current(known: &Principal, caller: &Caller, snapshot: &Snapshot) -> bool {
     let same_records = match (known.caller(), caller) {
         (Caller::ServiceAccount(known), Caller::ServiceAccount(now)) => Arc::ptr_eq(known, now),
         (Caller::User(known), Caller::User(now)) => Arc::ptr_eq(known, now) || known == now,
