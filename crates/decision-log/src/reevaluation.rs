@@ -1,27 +1,25 @@
-//! From a record back to what Cedar was given, for who asks again.
+//! Restores Cedar's input from a record, to evaluate it again.
 
 use cedar_policy::{Context, Entities, Request};
 
-use super::read::{Record, RecordedError};
+use super::record::{DecisionRecord, RecordedError};
 use charter_authz::decision::{Decision, Denial, EvaluationError, Outcome};
 use charter_authz::json::JsonError;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::permission::Permission;
 
-/// What Cedar was given for a recorded decision, with the actions of some snapshot's schema.
+/// Cedar's input for a recorded decision, with the actions of a snapshot's schema.
 #[derive(Debug)]
-pub struct Inputs {
-    /// What was asked for.
+pub struct RecordedInputs {
     pub permission: Permission,
-    /// The request.
     pub request: Request,
-    /// The entities, with the schema's actions and groups.
+    /// With the schema's actions and groups.
     pub entities: Entities,
 }
 
-/// Tells more about a decision than its record says: which conditions were false, for example.
-pub trait Explain: Send + Sync {
-    /// The explanation as JSON; `None` if there is none. `snapshot` is the one that decided.
+/// Explains a decision beyond its record, for example which conditions were false.
+pub trait ExplainDecision: Send + Sync {
+    /// The explanation as JSON. `snapshot` is the one that decided.
     fn explain(
         &self,
         snapshot: &Snapshot,
@@ -30,8 +28,8 @@ pub trait Explain: Send + Sync {
     ) -> Option<serde_json::Value>;
 }
 
-impl Record {
-    /// The recorded answer; `None` if it is none.
+impl DecisionRecord {
+    /// The recorded outcome; `None` if it cannot be parsed.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         match (self.decision.as_str(), self.reason.as_deref()) {
@@ -42,7 +40,7 @@ impl Record {
         }
     }
 
-    /// Whether a decision is the recorded one, with the same determining policies and errors.
+    /// Whether a decision equals the recorded one, including determining policies and errors.
     #[must_use]
     pub fn is(&self, decision: &Decision) -> bool {
         let same_error = |(recorded, now): (&RecordedError, &EvaluationError)| {
@@ -54,11 +52,7 @@ impl Record {
             && self.errors.iter().zip(&decision.errors).all(same_error)
     }
 
-    /// The request, with a context that was read by [`context`].
-    ///
-    /// # Errors
-    ///
-    /// A name in it is none.
+    /// The request, with a context parsed by [`context`].
     pub fn request(&self, context: Context) -> Result<Request, JsonError> {
         Ok(Request::new(
             self.principal.to_cedar()?,
@@ -69,27 +63,27 @@ impl Record {
         )?)
     }
 
-    /// All that Cedar was given; `None` where the question could not be put.
+    /// Cedar's input; `None` if the schema did not allow the question.
     ///
     /// # Errors
     ///
-    /// The record does not hold what records hold, as when parts of it are masked.
-    pub fn inputs(&self, snapshot: &Snapshot) -> Result<Option<Inputs>, JsonError> {
+    /// The record is not complete, for example because parts are masked.
+    pub fn inputs(&self, snapshot: &Snapshot) -> Result<Option<RecordedInputs>, JsonError> {
         let Some(facts) = &self.context else {
             return Ok(None);
         };
-        Ok(Some(Inputs {
+        Ok(Some(RecordedInputs {
             permission: self.action.id.parse()?,
             request: self.request(context(facts.get())?)?,
             entities: entities(self.entities.get(), snapshot)?,
         }))
     }
 
-    /// What `explain` says of it, asking `snapshot`, which must be the one that decided.
+    /// The explanation by `explain`. `snapshot` must be the one that decided.
     #[must_use]
     pub fn explanation(
         &self,
-        explain: &dyn Explain,
+        explain: &dyn ExplainDecision,
         snapshot: &Snapshot,
     ) -> Option<serde_json::Value> {
         if !self.masked.is_empty() {
@@ -100,20 +94,12 @@ impl Record {
     }
 }
 
-/// Reads a record's context.
-///
-/// # Errors
-///
-/// It is none.
+/// Parses a record's context.
 pub fn context(json: &str) -> Result<Context, JsonError> {
     Ok(Context::from_json_str(json, None)?)
 }
 
-/// Reads a record's entities and adds the actions of a snapshot's schema.
-///
-/// # Errors
-///
-/// They are none.
+/// Parses a record's entities and adds the actions of a snapshot's schema.
 pub fn entities(json: &str, snapshot: &Snapshot) -> Result<Entities, JsonError> {
     let entities = Entities::from_json_str(json, None)?;
     Ok(snapshot.with_actions(entities.iter().cloned())?)

@@ -1,38 +1,38 @@
-//! Opening the log: what the last run left behind, and where the chain goes on.
+//! Opens the log: examines what the previous run left, and continues the chain.
 
 use std::cmp::Ordering;
 use std::io;
 use std::path::Path;
 
-use super::body::{FileBody, VERSION};
 use super::chain::{Chain, ORIGIN, Position};
 use super::config::Config;
+use super::file_index::FileIndex;
 use super::files;
-use super::find::Indexes;
-use super::head::{Head, HeadFile};
-use super::index::Index;
-use super::line::Renderer;
+use super::find::FileIndexes;
+use super::head::{LogHead, LogHeadFile};
+use super::line_body::{FileBody, VERSION};
+use super::line_renderer::LineRenderer;
 use super::log_file::LogFile;
 use super::open_error::OpenError;
-use super::placed::{Files, lock};
-use super::read::authentic_first_line;
+use super::record::authentic_first_line;
 use super::tail::{Tail, has_line, tail};
+use super::written_files::{WrittenFiles, lock};
 use charter_domain::clock::Clock;
-use charter_system::private;
+use charter_system::{atomic, private};
 
-pub(super) struct Opened {
-    pub(super) renderer: Renderer,
-    pub(super) files: Files,
-    pub(super) indexes: Indexes,
+pub(super) struct OpenedLog {
+    pub(super) renderer: LineRenderer,
+    pub(super) files: WrittenFiles,
+    pub(super) indexes: FileIndexes,
 }
 
-/// What the last run left behind.
-struct Left {
+/// What the previous run left.
+struct PreviousRun {
     position: Position,
-    /// The newest file and its length, if the chain can go on in it.
+    /// The newest file and its length, if the chain can continue in it.
     reopen: Option<(LogFile, u64)>,
     newest: u64,
-    /// The number of the oldest file that is kept, there or not.
+    /// Number of the oldest file that must exist.
     oldest: Option<u64>,
     unreadable_bytes: u64,
     missing_through: Option<u64>,
@@ -41,7 +41,7 @@ struct Left {
     first_line_lost: bool,
 }
 
-pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenError> {
+pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<OpenedLog, OpenError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| OpenError::Io { path, source }
@@ -49,20 +49,22 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
     let dir = &config.dir;
     private::create_dir(dir).map_err(failed(dir))?;
     let lock = lock(dir)?;
+    atomic::remove_leftovers(dir).map_err(failed(dir))?;
     let chains: Vec<Chain> = config.keys.iter().filter_map(Chain::new).collect();
     let chain = chains.first().cloned().ok_or(OpenError::NoKey)?;
-    let left = left(&config, &chains, chain.id()).map_err(failed(dir))?;
-    report(&left);
-    let head = HeadFile::open(&config.head).map_err(failed(&config.head))?;
+    let left = inspect_previous_run(&config, &chains, chain.id()).map_err(failed(dir))?;
+    log_problems(&left);
+    let head = LogHeadFile::open(&config.head).map_err(failed(&config.head))?;
     if left.newest == 0 && !left.head_lost && left.missing_through.is_none() {
-        // Before there is a file: one without a head would look like one whose head is lost.
-        head.write(&Head::origin()).map_err(failed(&config.head))?;
+        // Written before the first file: a log without a head looks like one that lost it.
+        head.write(&LogHead::origin())
+            .map_err(failed(&config.head))?;
     }
     let index = match &left.reopen {
-        Some((file, _)) => Index::build(&file.path).map_err(failed(&file.path))?,
-        None => Index::default(),
+        Some((file, _)) => FileIndex::build(&file.path).map_err(failed(&file.path))?,
+        None => FileIndex::default(),
     };
-    let mut renderer = Renderer::new(chain, left.position, config.mask, index.numbers);
+    let mut renderer = LineRenderer::new(chain, left.position, config.mask, index.numbers);
     let oldest = left.oldest.unwrap_or(left.newest + 1);
     let (current, open, length) = if let Some((file, length)) = left.reopen {
         let open = files::append(&file.path).map_err(failed(&file.path))?;
@@ -84,18 +86,18 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
         let open = files::begin(&file, &line).map_err(failed(&file.path))?;
         (file, open, line.len() as u64)
     };
-    // Only now is it told in the log that the head was broken: it must not heal before.
+    // The head is repaired only after the log records that it was broken.
     head.shorten().map_err(failed(&config.head))?;
-    head.write(&Head::new(current.number, renderer.position))
+    head.write(&LogHead::new(current.number, renderer.position))
         .map_err(failed(&config.head))?;
-    let indexes = Indexes::default();
+    let indexes = FileIndexes::default();
     indexes.begin(&current.path, index);
-    for line in renderer.noted.drain(..) {
+    for line in renderer.summaries.drain(..) {
         indexes.grow(|index| index.count(line.made_at, line.defined, line.length));
     }
-    Ok(Opened {
+    Ok(OpenedLog {
         indexes,
-        files: Files {
+        files: WrittenFiles {
             current,
             open,
             length,
@@ -109,12 +111,12 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<Opened, OpenErro
     })
 }
 
-fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
+fn inspect_previous_run(config: &Config, chains: &[Chain], key: &str) -> io::Result<PreviousRun> {
     let (files, _) = files::list(&config.dir)?;
-    let head = Head::read(&config.head)?;
+    let head = LogHead::read(&config.head)?;
     let is_first_start = files.is_empty() && head.is_none();
     let head = head.and_then(Result::ok);
-    let mut left = Left {
+    let mut left = PreviousRun {
         position: Position {
             sequence: 0,
             mac: ORIGIN,
@@ -136,14 +138,14 @@ fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
         } = tail(&newest.path, chains)?;
         left.unreadable_bytes = unreadable_bytes;
         last = found;
-        // A file that is gone and should not be must not be forgotten.
+        // A missing file must not be forgotten.
         let is_readable =
             authentic_first_line(newest, chains)?.is_none_or(|line| line.v == Some(VERSION));
-        let (oldest, is_told) = oldest(&files, chains)?;
+        let (oldest, is_recorded) = oldest(&files, chains)?;
         left.oldest = Some(oldest);
-        left.first_line_lost = !is_told;
-        // A file of another version is left as it is, and another begun.
-        if is_told && is_readable && last.is_some() && unreadable_bytes == 0 {
+        left.first_line_lost = !is_recorded;
+        // A file of another format version is left as it is.
+        if is_recorded && is_readable && last.is_some() && unreadable_bytes == 0 {
             left.reopen = Some((newest.clone(), length));
         }
     }
@@ -154,7 +156,7 @@ fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
         }
     }
     let fits = match &head {
-        Some(head) => fits(head, left.position, &files)?,
+        Some(head) => is_consistent(head, left.position, &files)?,
         None => is_first_start,
     };
     if !fits {
@@ -164,7 +166,7 @@ fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
     if let Some(head) = head
         && head.sequence > left.position.sequence
     {
-        // Nothing may stand twice under one number, so the chain goes on behind what is missing.
+        // Sequence numbers must be unique, so the chain continues behind the missing lines.
         left.missing_through = Some(head.sequence);
         left.position = Position {
             sequence: head.sequence,
@@ -176,29 +178,29 @@ fn left(config: &Config, chains: &[Chain], key: &str) -> io::Result<Left> {
     Ok(left)
 }
 
-/// The number of the oldest file that is to be there, and whether the newest one tells it.
-/// Otherwise it is an earlier one's, as low as it was then: what is there proves nothing.
+/// The number of the oldest file that must exist, and whether the newest file says so. Otherwise an
+/// earlier file's lower number is used: the existing files prove nothing.
 fn oldest(files: &[LogFile], chains: &[Chain]) -> io::Result<(u64, bool)> {
     for (age, file) in files.iter().rev().enumerate() {
-        let told = authentic_first_line(file, chains)?.and_then(|line| line.oldest);
-        if let Some(oldest) = told {
+        let recorded = authentic_first_line(file, chains)?.and_then(|line| line.oldest);
+        if let Some(oldest) = recorded {
             return Ok((oldest, age == 0));
         }
     }
     Ok((1, false))
 }
 
-/// Whether the head may be what this log left behind: it attests one of its lines, or more lines
-/// than there are.
-fn fits(head: &Head, last: Position, files: &[LogFile]) -> io::Result<bool> {
+/// Whether the head can belong to this log: it attests one of its lines, or more lines than there
+/// are.
+fn is_consistent(head: &LogHead, last: Position, files: &[LogFile]) -> io::Result<bool> {
     if head.is_origin() {
-        // The process died when it had begun the first file, or before.
+        // The process died while it began the first file.
         return Ok(last.sequence <= 1);
     }
     match head.sequence.cmp(&last.sequence) {
         Ordering::Greater => Ok(true),
         Ordering::Equal => Ok(head.mac() == Some(last.mac)),
-        // It is written behind the lines, so it lags after a crash.
+        // The head is written after the lines, so it lags after a crash.
         Ordering::Less => match files.iter().find(|file| file.number == head.file) {
             Some(file) => has_line(file, head),
             None => Ok(false),
@@ -206,29 +208,29 @@ fn fits(head: &Head, last: Position, files: &[LogFile]) -> io::Result<bool> {
     }
 }
 
-fn report(left: &Left) {
+fn log_problems(left: &PreviousRun) {
     if left.head_lost {
         tracing::error!(
-            "the head of the decision log is missing, broken or of another log: a cut end would not show; the log goes on in another file that says so"
+            "the head of the decision log is missing, invalid or of another log, so truncation cannot be detected; a new file records this"
         );
     }
     if left.first_line_lost {
         tracing::error!(
             oldest = left.oldest,
-            "the first line of the newest decision file is not as it was written: an earlier one says which files are kept; the log goes on in another file that says so"
+            "the first line of the newest decision file is not authentic, so an earlier one says which files are kept; a new file records this"
         );
     }
     if left.unreadable_bytes > 0 {
         tracing::warn!(
             bytes = left.unreadable_bytes,
             sequence = left.position.sequence,
-            "the newest decision file ends in the middle of a line; the log goes on in another file"
+            "the newest decision file ends within a line; the log continues in a new file"
         );
     }
     if let Some(through) = left.missing_through {
         tracing::error!(
             through,
-            "the decision log was longer than it is now: lines are missing, `charter policy verify-log` says which"
+            "lines are missing at the end of the decision log; `charter policy verify-log` reports which"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! The file that is written, where it lies, and that it is still there: somebody may move or remove
-//! it, its directory or the head under the running service.
+//! The current file with its directory, lock and head. Any of them may be moved or removed while
+//! the service runs.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
@@ -12,40 +12,40 @@ use parking_lot::Mutex;
 
 use super::chain::Chain;
 use super::files::LOCK;
-use super::head::{Head, HeadFile};
+use super::head::{LogHead, LogHeadFile};
 use super::log_file::LogFile;
 use super::open_error::OpenError;
 use super::status::WriterStatus;
 use charter_system::private::{self, DirLock};
 
-/// The file that is written and what surrounds it.
-pub(super) struct Files {
+/// The current file and what belongs to it.
+pub(super) struct WrittenFiles {
     pub(super) current: LogFile,
     pub(super) open: File,
     pub(super) length: u64,
-    /// The number of the oldest file that is kept, as the first line of the current one says.
+    /// Number of the oldest file, as in the current file's first line.
     pub(super) oldest: u64,
-    pub(super) head: HeadFile,
-    /// All that are known, to tell which first lines are authentic.
+    pub(super) head: LogHeadFile,
+    /// All known keys, to authenticate first lines.
     pub(super) keys: Vec<Chain>,
-    /// Rendered, and not yet in the file.
+    /// Rendered lines that are not yet written.
     pub(super) pending: Vec<u8>,
-    /// Of the directory, held as long as it is written.
+    /// Lock of the directory.
     pub(super) lock: DirLock,
 }
 
-impl Files {
+impl WrittenFiles {
     pub(super) fn dir(&self) -> &Path {
         self.current.path.parent().unwrap_or(Path::new("."))
     }
 
-    /// Whether the file that is written is where its path says.
+    /// Whether the path still names the current file.
     pub(super) fn is_in_place(&self) -> io::Result<bool> {
         private::is_at(&self.open, &self.current.path)
     }
 
-    /// Makes the directory anew if it is gone, and locks it if it is another one.
-    pub(super) fn return_to_dir(&mut self) -> io::Result<()> {
+    /// Creates the directory if it is missing, and locks it if it is a new one.
+    pub(super) fn restore_dir(&mut self) -> io::Result<()> {
         let dir = self.dir().to_owned();
         private::create_dir(&dir)?;
         if !self.lock.is_of(&dir)? {
@@ -57,8 +57,8 @@ impl Files {
         Ok(())
     }
 
-    /// Goes on where it was interrupted, so that a full disk leaves no torn line behind.
-    pub(super) fn write(&mut self, head: &Head) -> io::Result<()> {
+    /// Resumes a partial write, so that a full disk leaves no torn line.
+    pub(super) fn write(&mut self, head: &LogHead) -> io::Result<()> {
         while !self.pending.is_empty() {
             let written = self.open.write(&self.pending)?;
             if written == 0 {
@@ -84,15 +84,15 @@ pub(super) fn lock(dir: &Path) -> Result<DirLock, OpenError> {
     })
 }
 
-/// Syncs what is written, on threads of its own: that takes as long as the disk likes, and
-/// meanwhile the queue would fill up and requests would wait.
+/// Syncs on separate threads: a sync may take long, and meanwhile the queue would fill up and
+/// requests would wait.
 pub(super) struct Syncer {
-    /// How soon.
+    /// Latest time of a sync after a write.
     pub(super) within: Duration,
-    /// Since when something is not synced, by the monotonic clock.
+    /// When the first unsynced line was written, by the monotonic clock.
     dirty_since: Option<Duration>,
     under_way: Arc<Mutex<()>>,
-    /// The last one has not succeeded, or not yet.
+    /// The last sync has failed or not finished.
     is_unsynced: Arc<AtomicBool>,
     status: Arc<Mutex<WriterStatus>>,
 }
@@ -108,8 +108,8 @@ impl Syncer {
         }
     }
 
-    /// Something was written.
-    pub(super) fn wrote(&mut self, now: Duration) {
+    /// Records a write.
+    pub(super) fn mark_dirty(&mut self, now: Duration) {
         self.dirty_since.get_or_insert(now);
     }
 
@@ -117,15 +117,15 @@ impl Syncer {
         self.dirty_since.is_some() || self.is_unsynced.load(Ordering::Relaxed)
     }
 
-    /// Syncs if it is time.
-    pub(super) fn tick(&mut self, files: &Files, now: Duration) {
+    /// Syncs if it is due.
+    pub(super) fn tick(&mut self, files: &WrittenFiles, now: Duration) {
         if self.is_unsynced.load(Ordering::Relaxed) && !self.under_way.is_locked() {
-            self.wrote(now);
+            self.mark_dirty(now);
         }
         let Some(since) = self.dirty_since else {
             return;
         };
-        // One at a time; what is written meanwhile has its turn after it.
+        // One sync at a time; later writes are synced next.
         if now.saturating_sub(since) < self.within || self.under_way.is_locked() {
             return;
         }
@@ -133,8 +133,8 @@ impl Syncer {
         self.sync(files);
     }
 
-    /// Syncs the file, then the head that attests it.
-    pub(super) fn sync(&self, files: &Files) {
+    /// Syncs the file before the head that attests it.
+    pub(super) fn sync(&self, files: &WrittenFiles) {
         let (under_way, status) = (Arc::clone(&self.under_way), Arc::clone(&self.status));
         let is_unsynced = Arc::clone(&self.is_unsynced);
         is_unsynced.store(true, Ordering::Relaxed);
@@ -150,22 +150,22 @@ impl Syncer {
                     let _under_way = under_way.lock();
                     let synced = file.sync_data().and_then(|()| head.sync_data());
                     is_unsynced.store(synced.is_err(), Ordering::Relaxed);
-                    note(&status, &name, synced);
+                    record_sync(&status, &name, synced);
                 })
         });
         if let Err(error) = started {
-            note(&self.status, &files.current.name(), Err(error));
+            record_sync(&self.status, &files.current.name(), Err(error));
         }
     }
 }
 
-fn note(status: &Mutex<WriterStatus>, file: &str, synced: io::Result<()>) {
+fn record_sync(status: &Mutex<WriterStatus>, file: &str, synced: io::Result<()>) {
     let mut status = status.lock();
     match synced {
         Ok(()) => status.sync_error = None,
         Err(error) => {
             metrics::counter!("charter_decision_log_errors_total").increment(1);
-            tracing::error!(file, %error, "the decision log could not be synced: a power loss may take what was written since");
+            tracing::error!(file, %error, "could not sync the decision log; a power loss may lose recent lines");
             status.sync_error = Some(error.to_string());
         }
     }

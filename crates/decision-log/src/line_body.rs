@@ -1,4 +1,4 @@
-//! What lines say, in the order in which they say it (docs/decision-log.md).
+//! The JSON of lines, with their members in order (docs/decision-log.md).
 
 use std::borrow::Cow;
 
@@ -11,12 +11,12 @@ use charter_authz::decision::{Decision, Denial, EvaluationError, Outcome};
 use charter_authz::json::Uid;
 use charter_domain::id::DecisionId;
 
-/// The version of the format.
+/// Format version.
 pub(super) const VERSION: u8 = 2;
 
-/// A line that is no decision.
+/// A line other than a decision.
 #[derive(Serialize)]
-pub(super) struct Line<'a, T> {
+pub(super) struct LineBody<'a, T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) v: Option<u8>,
     pub(super) sequence: u64,
@@ -34,12 +34,12 @@ pub(super) struct Line<'a, T> {
 #[derive(Serialize)]
 pub(super) struct DecisionBody<'a> {
     pub(super) sequence: u64,
-    pub(super) id: Display,
+    pub(super) id: IdText,
     pub(super) request_id: &'a str,
     pub(super) case: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) context: Option<Facts<'a>>,
-    /// Of the same kind, before it, that are only counted.
+    pub(super) context: Option<ContextField<'a>>,
+    /// Number of preceding decisions of the same kind that are only counted.
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) rest: u64,
     pub(super) prev: &'a str,
@@ -50,16 +50,16 @@ const fn is_zero(rest: &u64) -> bool {
     *rest == 0
 }
 
-/// The facts around a question.
+/// The context of a question.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum Facts<'a> {
-    /// Of a context that was defined; `now` is the second of the decision's id.
+pub(super) enum ContextField<'a> {
+    /// Number of a defined context; `now` follows from the time in the decision's id.
     Defined(u32),
     Whole(&'a RawValue),
 }
 
-/// All of a decision but its time, its ids and the facts of its moment.
+/// Everything of a decision but its time, ids and context.
 #[derive(Serialize)]
 pub(super) struct CaseBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,9 +67,9 @@ pub(super) struct CaseBody<'a> {
     pub(super) organization: &'a str,
     pub(super) policy_digest: &'a str,
     pub(super) principal: &'a RawValue,
-    pub(super) action: Action<'a>,
+    pub(super) action: ActionUid<'a>,
     pub(super) resource: &'a RawValue,
-    pub(super) entities: Entities<'a>,
+    pub(super) entities: EntitiesField<'a>,
     pub(super) decision: &'static str,
     pub(super) reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,15 +84,14 @@ pub(super) struct CaseBody<'a> {
     pub(super) masked: Vec<&'a str>,
 }
 
-/// Numbers of entities, or what stands in the place of all of them.
+/// Numbers of entities, or the text that masks all of them.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum Entities<'a> {
+pub(super) enum EntitiesField<'a> {
     Numbers(Vec<u32>),
     Masked(&'a str),
 }
 
-/// What an entity or a context is.
 #[derive(Serialize)]
 pub(super) struct EntityBody<'a> {
     pub(super) entity: &'a RawValue,
@@ -104,23 +103,23 @@ pub(super) struct ContextBody<'a> {
     pub(super) context: &'a RawValue,
 }
 
-/// Decisions of a case that are not written one by one.
+/// Decisions of a case that are only counted.
 #[derive(Serialize)]
-pub(super) struct RestBody {
+pub(super) struct UnwrittenBody {
     pub(super) case: u32,
     pub(super) count: u64,
 }
 
-pub(super) struct Display(pub(super) DecisionId);
+pub(super) struct IdText(pub(super) DecisionId);
 
-impl Serialize for Display {
+impl Serialize for IdText {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
 }
 
 #[derive(Serialize)]
-pub(super) struct Action<'a> {
+pub(super) struct ActionUid<'a> {
     #[serde(rename = "type")]
     pub(super) of: &'static str,
     pub(super) id: &'a str,
@@ -141,7 +140,7 @@ impl<'a> ErrorBody<'a> {
     }
 }
 
-/// What the shadow set answers where it answers something else.
+/// The decision of the shadow policies, where it differs.
 #[derive(Serialize)]
 pub(super) struct ShadowBody<'a> {
     policy_digest: &'a str,
@@ -152,7 +151,7 @@ pub(super) struct ShadowBody<'a> {
 
 impl<'a> From<&'a Decision> for ShadowBody<'a> {
     fn from(decision: &'a Decision) -> Self {
-        let (answer, reason) = words(decision.outcome);
+        let (answer, reason) = outcome_words(decision.outcome);
         Self {
             policy_digest: &decision.policy_digest,
             decision: answer,
@@ -166,25 +165,26 @@ impl<'a> From<&'a Decision> for ShadowBody<'a> {
 #[derive(Serialize)]
 pub(super) struct FileBody<'a> {
     pub(super) file: u64,
-    /// The oldest file that is kept.
+    /// Number of the oldest file that is kept.
     pub(super) oldest: u64,
     pub(super) key: &'a str,
     pub(super) version: &'static str,
-    /// Bytes at the end of the file before that are no whole line.
+    /// Bytes at the end of the previous file that are no whole line.
     pub(super) unreadable_bytes: u64,
-    /// The last sequence that a head attests and that no file has.
+    /// The last sequence number that the head attests and no file has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) missing_through: Option<u64>,
-    /// There was no head to hold the files before against, or not theirs.
+    /// The head was missing or foreign.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) head_lost: bool,
-    /// The first line of the file before was not authentic, so another one said what is kept.
+    /// The first line of the previous file was not authentic, so an earlier one says which files
+    /// are kept.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) first_line_lost: bool,
 }
 
 impl<'a> FileBody<'a> {
-    /// Of a file that follows another as it should.
+    /// The first line of a file that follows another without anomalies.
     pub(super) const fn following(file: u64, oldest: u64, key: &'a str) -> Self {
         Self {
             file,
@@ -207,8 +207,8 @@ pub(super) struct GapBody {
     pub(super) until: String,
 }
 
-/// An answer, and why not.
-pub(super) const fn words(outcome: Outcome) -> (&'static str, Option<&'static str>) {
+/// The decision and its reason as text.
+pub(super) const fn outcome_words(outcome: Outcome) -> (&'static str, Option<&'static str>) {
     match outcome {
         Outcome::Allow => ("allow", None),
         Outcome::Deny(Denial::NotPermitted) => ("deny", Some("not_permitted")),
@@ -216,8 +216,7 @@ pub(super) const fn words(outcome: Outcome) -> (&'static str, Option<&'static st
     }
 }
 
-/// What could not be asked, by name.
-pub(super) fn unaskable(of: &str, id: &str) -> Uid {
+pub(super) fn not_evaluable_uid(of: &str, id: &str) -> Uid {
     Uid {
         of: of.to_owned(),
         id: id.to_owned(),

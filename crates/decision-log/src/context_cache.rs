@@ -1,5 +1,4 @@
-//! The parts of a line that many lines share, each written out once: what a principal brings with
-//! it, and the facts of one second.
+//! Caches the JSON of contexts, which many lines share.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -13,23 +12,23 @@ use charter_authz::json::{JsonError, context_json};
 use charter_authz::kinds::PrincipalKind;
 use charter_domain::timestamp::{self, Timestamp};
 
-/// A bound on memory only.
+/// Bounds memory.
 const MOST_CONTEXTS: usize = 4_096;
 
-/// The facts around a question, as a line says them.
+/// The context of a question as JSON.
 #[derive(Debug, Clone)]
-pub(super) enum Known {
-    /// All but `now`, which is the second of the decision's id.
-    WithoutNow(String),
+pub(super) enum ContextJson {
+    /// Without `now`, which follows from the time in the decision's id.
+    WithoutTime(String),
     Whole(Box<RawValue>),
 }
 
-/// `now`, as contexts have it.
+/// The attribute `now` of a context.
 pub(super) fn now_of(at: Timestamp) -> Value {
     json!({"__extn": {"fn": "datetime", "arg": timestamp::format(at)}})
 }
 
-impl Known {
+impl ContextJson {
     fn of(at: Timestamp, context: &Context) -> Result<Self, JsonError> {
         let mut whole = context_json(context)?;
         let facts = whole.as_object_mut();
@@ -41,17 +40,17 @@ impl Known {
             is_rule
         });
         Ok(if is_rule {
-            Self::WithoutNow(whole.to_string())
+            Self::WithoutTime(whole.to_string())
         } else {
             Self::Whole(to_raw_value(&whole)?)
         })
     }
 
-    /// All of them, at that time.
+    /// The whole context at that time.
     pub(super) fn whole(&self, at: Timestamp) -> Result<Value, JsonError> {
         let mut whole: Value = match self {
             Self::Whole(context) => return Ok(serde_json::from_str(context.get())?),
-            Self::WithoutNow(text) => serde_json::from_str(text)?,
+            Self::WithoutTime(text) => serde_json::from_str(text)?,
         };
         if let Some(facts) = whole.as_object_mut() {
             facts.insert("now".to_owned(), now_of(at));
@@ -60,25 +59,25 @@ impl Known {
     }
 }
 
-/// Contexts as lines say them, by what they are made of.
+/// Contexts by address, second and type of principal.
 #[derive(Default)]
-pub(super) struct Contexts(HashMap<(IpAddr, i64, PrincipalKind), Known>);
+pub(super) struct ContextCache(HashMap<(IpAddr, i64, PrincipalKind), ContextJson>);
 
-impl Contexts {
+impl ContextCache {
     pub(super) fn get(
         &mut self,
         source_ip: IpAddr,
         at: Timestamp,
         kind: PrincipalKind,
         context: &Context,
-    ) -> Result<&Known, JsonError> {
+    ) -> Result<&ContextJson, JsonError> {
         if self.0.len() >= MOST_CONTEXTS {
             self.0.clear();
         }
         let key = (source_ip, at.timestamp(), kind);
         match self.0.entry(key) {
             Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(free) => Ok(free.insert(Known::of(at, context)?)),
+            Entry::Vacant(free) => Ok(free.insert(ContextJson::of(at, context)?)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reads lines of the log.
+//! Parses lines of the log.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
@@ -12,17 +12,17 @@ use super::chain::{self, Chain};
 use super::log_file::LogFile;
 use charter_authz::json::Uid;
 
-/// No first line is longer.
+/// Maximal length of a first line.
 const LONGEST: u64 = 64 * 1024;
 
-/// What every line says, and what the first of a file adds; the rest is not looked at.
+/// The members of every line, and those that the first line of a file adds.
 #[derive(Debug, Deserialize)]
-pub(super) struct Meta {
-    /// Of a line of version 1, and of a file's first line.
+pub(super) struct LineHeader {
+    /// In format version 1, and in a file's first line.
     pub(super) v: Option<u8>,
     pub(super) sequence: u64,
     #[serde(default)]
-    pub(super) kind: Kind,
+    pub(super) kind: LineKind,
     pub(super) at: Option<String>,
     pub(super) prev: String,
     pub(super) file: Option<u64>,
@@ -33,18 +33,18 @@ pub(super) struct Meta {
     pub(super) head_lost: Option<bool>,
     pub(super) first_line_lost: Option<bool>,
     pub(super) lost: Option<u64>,
-    /// Of a `rest`.
+    /// In `rest` lines.
     pub(super) count: Option<u64>,
-    /// Of a decision.
+    /// In decisions.
     pub(super) rest: Option<u64>,
 }
 
-/// What a line is about.
+/// The kind of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Kind {
+pub(super) enum LineKind {
     File,
-    /// What says nothing else.
+    /// Lines without a `kind`.
     #[default]
     Decision,
     Entity,
@@ -56,70 +56,68 @@ pub(super) enum Kind {
 
 /// A recorded decision.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Record {
+pub struct DecisionRecord {
     /// `dec-…`
     pub id: String,
-    /// When it was asked for.
+    /// Time of the decision.
     pub at: String,
-    /// The request's id.
     pub request_id: String,
-    /// `evaluation` where it was only asked about; `None` where somebody was about to act.
+    /// `evaluation` for the evaluation endpoint; `None` for a request that acts on the decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<String>,
     /// The principal's organization, `org-…`.
     pub organization: String,
-    /// The digest of the policies that decided.
+    /// Digest of the policies that decided.
     pub policy_digest: String,
-    /// Who asked.
     pub principal: Uid,
-    /// For what.
     pub action: Uid,
-    /// About what.
     pub resource: Uid,
-    /// The facts around it; `None` where the question could not be put.
+    /// The facts of the question; `None` if the schema did not allow the question.
     pub context: Option<Box<RawValue>>,
-    /// The entities that were used, without those that the schema brings.
+    /// The entities that were used, without the schema's actions.
     pub entities: Box<RawValue>,
     /// `allow` or `deny`.
     pub decision: String,
-    /// `not_permitted` or `forbidden`, of a denial.
+    /// `not_permitted` or `forbidden`, for a denial.
     pub reason: Option<String>,
-    /// The error's code that the forbid that refuses gives.
+    /// The error code of the forbid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The error's sentence that the forbid that refuses gives.
+    /// The error message of the forbid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// The `@id`s of the policies that decided.
+    /// `@id`s of the determining policies.
     pub determining: Vec<String>,
-    /// Policies that could not be evaluated.
+    /// Policies that failed to evaluate.
     pub errors: Vec<RecordedError>,
-    /// What the shadow policies answered, where they answered otherwise.
+    /// The decision of the shadow policies, where it differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<Value>,
-    /// What is masked.
+    /// Names of the masked parts.
     #[serde(default)]
     pub masked: Vec<String>,
-    /// How many of its kind before it were allowed and are not written one by one.
+    /// Number of preceding allowed decisions of the same kind that are only counted.
     #[serde(default)]
     pub rest: u64,
 }
 
-/// A policy that could not be evaluated.
+/// A policy that failed to evaluate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedError {
     /// Its `@id`.
     pub policy: String,
-    /// What went wrong.
     pub message: String,
 }
 
-/// The first line of a file; `None` if none of the keys made it, as the first of this very file.
-pub(super) fn authentic_first_line(file: &LogFile, keys: &[Chain]) -> io::Result<Option<Meta>> {
+/// The first line of a file; `None` unless one of the keys authenticates it for this very file.
+pub(super) fn authentic_first_line(
+    file: &LogFile,
+    keys: &[Chain],
+) -> io::Result<Option<LineHeader>> {
     let mut line = first_bytes(&file.path)?;
     line.pop_if(|last| *last == b'\n');
     let by = |(body, code): (&[u8], chain::Code)| keys.iter().any(|key| key.made(body, code));
-    let is_its = |meta: &Meta| meta.kind == Kind::File && meta.file == Some(file.number);
+    let is_its = |meta: &LineHeader| meta.kind == LineKind::File && meta.file == Some(file.number);
     Ok(chain::split(&line)
         .filter(|parts| by(*parts))
         .and_then(|_| serde_json::from_slice(&line).ok())

@@ -1,4 +1,4 @@
-//! A decision on its way from the request to the writer: what costs least to hand over.
+//! A decision on its way from the request to the writer; rendering is left to the writer.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,9 +11,8 @@ use charter_authz::resource::Resource;
 use charter_domain::id::DecisionId;
 use charter_domain::timestamp::Timestamp;
 
-/// One decision, to be written.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct LogEntry {
     pub(super) id: DecisionId,
     pub(super) at: Timestamp,
     pub(super) request_id: String,
@@ -21,38 +20,37 @@ pub(crate) struct Entry {
     pub(super) tells_id: bool,
     pub(super) source_ip: IpAddr,
     pub(super) principal: Arc<Principal>,
-    pub(super) subject: Subject,
+    pub(super) subject: EvaluationInput,
     pub(super) decision: Decision,
 }
 
-/// What was asked about.
+/// What was evaluated.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
     reason = "nearly all are the large one, which is moved and not copied out to the heap"
 )]
-pub(super) enum Subject {
-    /// As Cedar was given it.
-    Asked(CedarRequest),
-    /// What could not be asked: the resource's type and id.
-    Unaskable(&'static str, String),
+pub(super) enum EvaluationInput {
+    /// The input of Cedar.
+    Evaluated(CedarRequest),
+    /// Type and id of a resource about which the schema does not allow the question.
+    NotEvaluable(&'static str, String),
 }
 
-impl Subject {
+impl EvaluationInput {
     pub(super) fn new(asked: Option<CedarRequest>, resource: &Resource<'_>) -> Self {
         asked.map_or_else(
-            || Self::Unaskable(resource.kind().type_name(), resource_id(resource)),
-            Self::Asked,
+            || Self::NotEvaluable(resource.kind().type_name(), resource_id(resource)),
+            Self::Evaluated,
         )
     }
 }
 
-impl Subject {
-    /// Whether the resource has that id.
+impl EvaluationInput {
     pub(super) fn is_about(&self, id: &str) -> bool {
         match self {
-            Self::Unaskable(_, about) => about == id,
-            Self::Asked(asked) => asked
+            Self::NotEvaluable(_, about) => about == id,
+            Self::Evaluated(asked) => asked
                 .request
                 .resource()
                 .is_some_and(|uid| uid.id().unescaped() == id),

@@ -1,5 +1,5 @@
-//! Ids of decisions, their randomness drawn in advance: a system call for each would cost more
-//! than the rest of handing a decision over.
+//! Generates decision ids. Randomness is drawn in advance, since one system call per id would
+//! dominate the cost of recording.
 
 use std::sync::Arc;
 
@@ -10,14 +10,13 @@ use charter_domain::timestamp::Timestamp;
 const BYTES_OF_ONE: usize = 10;
 const DRAWN: usize = 400 * BYTES_OF_ONE;
 
-/// Makes ids, one after the other.
-pub(super) struct Ids {
+pub(super) struct IdGenerator {
     entropy: Arc<dyn Entropy>,
     drawn: Box<[u8; DRAWN]>,
     used: usize,
 }
 
-impl Ids {
+impl IdGenerator {
     pub(super) fn new(entropy: Arc<dyn Entropy>) -> Self {
         Self {
             entropy,
@@ -34,14 +33,14 @@ impl Ids {
         let from = self.used;
         self.used += BYTES_OF_ONE;
         let part = self.drawn.get(from..self.used).unwrap_or_default();
-        DecisionId::generate(now, &Part(part))
+        DecisionId::generate(now, &RandomBytes(part))
     }
 }
 
-/// Randomness of one id.
-struct Part<'a>(&'a [u8]);
+/// The random bytes of one id.
+struct RandomBytes<'a>(&'a [u8]);
 
-impl Entropy for Part<'_> {
+impl Entropy for RandomBytes<'_> {
     fn fill(&self, buffer: &mut [u8]) {
         for (to, from) in buffer.iter_mut().zip(self.0) {
             *to = *from;

@@ -1,5 +1,4 @@
-//! Decisions counted by the writer, a batch at a time: looking a metric up for each would cost
-//! more than counting it.
+//! Counts decisions in batches, since looking up a metric for each would cost more than counting.
 
 use std::collections::BTreeMap;
 
@@ -7,27 +6,27 @@ use super::direction::Direction;
 use charter_authz::decision::Outcome;
 use charter_domain::permission::Permission;
 
-/// What was counted since it was published last.
+/// Counts since the last publication.
 #[derive(Default)]
-pub(super) struct Counts {
+pub(super) struct MetricCounts {
     decisions: BTreeMap<(Permission, bool), u64>,
     compared: u64,
     unwritten: u64,
     differences: BTreeMap<(Permission, Direction), u64>,
 }
 
-impl Counts {
+impl MetricCounts {
     pub(super) fn decision(&mut self, permission: Permission, outcome: Outcome) {
         let allowed = outcome == Outcome::Allow;
         *self.decisions.entry((permission, allowed)).or_default() += 1;
     }
 
-    /// Allowed, and only counted in the log.
+    /// Counts an allowed decision that is not written.
     pub(super) fn unwritten(&mut self) {
         self.unwritten += 1;
     }
 
-    /// Asked of the shadow set, too.
+    /// Counts a decision that the shadow policies made, too.
     pub(super) fn compared(&mut self) {
         self.compared += 1;
     }
@@ -36,7 +35,7 @@ impl Counts {
         *self.differences.entry((permission, direction)).or_default() += 1;
     }
 
-    /// Adds it all to the metrics.
+    /// Adds the counts to the metrics.
     pub(super) fn publish(&mut self) {
         for ((permission, allowed), count) in std::mem::take(&mut self.decisions) {
             let (permission, decision) = (permission.as_str(), answer(allowed));
