@@ -24,7 +24,7 @@ use charter_domain::entropy::Entropy;
 use charter_http::document;
 use charter_http::state::{Revisions, Searches, State, Tasks};
 use charter_mail as mail;
-use charter_policy::explain::Explainer;
+use charter_policy::explain::DecisionExplainer;
 
 use super::keys::sealer;
 use super::policies::{self, Policies, Reloader};
@@ -128,6 +128,7 @@ impl App {
         let mail = people::mail_sender(settings, &base, shared)?;
         let portal_users = people::portal_users(settings, keys, &base, shared)?;
         policies.record_start(&started.taken).await?;
+        let recorder = decisions::recorder(decisions.as_ref(), &entropy);
         let state = State {
             store,
             service_accounts,
@@ -137,10 +138,11 @@ impl App {
             secure_cookie: !base.is_local(),
             ops_token: settings.server.ops_token.clone(),
             engine: Engine::new(started.snapshot),
-            decisions: decisions::recorder(decisions.as_ref(), &entropy),
+            decision_lookup: Box::new(recorder.clone()),
+            decisions: recorder,
             searches: Searches::new(Arc::clone(&budgets)),
             revisions: Revisions::default(),
-            explain: Box::new(Explainer),
+            explain: Box::new(DecisionExplainer),
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,
             replay: replay.clone(),

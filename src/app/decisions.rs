@@ -1,4 +1,4 @@
-//! Opens the decision log as the settings say.
+//! Opens the decision log with the settings' configuration.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use crate::settings::{DecisionOverflow, Settings};
 use charter_authz::snapshot::Snapshot;
 use charter_budgets::Budgets;
 use charter_decision_log::{
-    Clocks, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, OpenError, Overflow, Recorder,
+    Clocks, Config, DecisionLog, LogKey, Mask, MaskStyle, OpenError, Overflow, Recorder,
+    RotationLimits,
 };
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
@@ -16,10 +17,10 @@ use charter_system::private;
 
 use super::StartError;
 
-/// The head of the decision log, within the data directory and outside of the log's own.
+/// File of the log's head, in the data directory and outside of the log's own.
 const HEAD: &str = "decision-head.json";
 
-/// Opens the log; `None` where decisions are not logged.
+/// Opens the log; `None` if decisions are not logged.
 pub(super) fn open(
     settings: &Settings,
     keys: &Keys,
@@ -41,7 +42,7 @@ pub(super) fn open(
         },
         queue: decisions.queue,
         mask: mask(settings)?,
-        limits: Limits {
+        limits: RotationLimits {
             rotate_bytes: decisions.rotate_bytes,
             rotate_after: decisions.rotate_after,
             keep_files: decisions.keep_files,
@@ -75,7 +76,7 @@ fn mask(settings: &Settings) -> Result<Mask, StartError> {
     Ok(Mask::parse(&settings.decisions.mask, style)?)
 }
 
-/// What of these settings would keep [`open`] from opening the log. Nothing is made or written.
+/// Errors in the settings that would keep [`open`] from succeeding. Creates nothing.
 pub(super) fn check(settings: &Settings) -> Vec<StartError> {
     if !settings.decisions.enabled {
         return Vec::new();
@@ -91,7 +92,7 @@ pub(super) fn check(settings: &Settings) -> Vec<StartError> {
     faults.into_iter().flatten().collect()
 }
 
-/// Where decisions are handed over, logged or not.
+/// The recorder, whether decisions are logged or not.
 pub(super) fn recorder(log: Option<&Arc<DecisionLog>>, entropy: &Arc<dyn Entropy>) -> Recorder {
     log.map_or_else(
         || Recorder::disabled(Arc::clone(entropy)),
@@ -99,13 +100,13 @@ pub(super) fn recorder(log: Option<&Arc<DecisionLog>>, entropy: &Arc<dyn Entropy
     )
 }
 
-/// Where the head of the decision log is kept.
+/// Path of the decision log's head.
 #[must_use]
 pub fn decision_head(settings: &Settings) -> std::path::PathBuf {
     settings.data_dir.join(HEAD)
 }
 
-/// The keys of the decision log, which are those of the audit trail.
+/// The keys of the decision log, which are the audit keys.
 #[must_use]
 pub fn log_keys(keys: &Keys) -> Vec<LogKey> {
     let key = |key: &crate::settings::keys::Key| LogKey {

@@ -1,4 +1,4 @@
-//! The folder that a subcommand is about.
+//! Arguments for the policy folder.
 
 use std::path::{Path, PathBuf};
 
@@ -20,11 +20,11 @@ pub(super) struct FolderArgs {
 }
 
 impl FolderArgs {
-    /// Where the folder is, and the settings of policies.
+    /// The folder's path and the settings of policies.
     ///
     /// # Errors
     ///
-    /// The settings' faults.
+    /// Errors of the settings.
     pub(super) fn resolve(&self) -> Result<(PathBuf, Policies), Error> {
         let policies = self.settings.load()?.policies;
         let dir = self.dir.clone().unwrap_or_else(|| policies.dir.clone());

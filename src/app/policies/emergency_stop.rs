@@ -1,46 +1,46 @@
-//! Takes what only forbids more, before any other check and whatever else is in the folder.
+//! Emergency stops: files that only add forbids take effect before any other check.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use charter_authz::folder::{Files, Folder};
 use charter_authz::snapshot::Snapshot;
+use charter_policy::emergency_stop::StopCheckRequest;
 use charter_policy::manifest;
-use charter_policy::stop::StopJob;
 use charter_store::TakenAs;
 
-use super::read::{Read, beside};
+use super::folder_reading::{FolderReading, run_on_thread};
 use super::reload::Reloader;
 
 impl Reloader {
-    /// Takes the files that only forbid more. `read` and `again` are two looks at the folder: a file
-    /// that is the same in both is written to its end.
-    pub(super) async fn take_stops(&mut self, read: &Read, again: &Read) {
+    /// Puts files in force that only add forbids. `read` and `again` are two consecutive readings:
+    /// a file that is the same in both is written completely.
+    pub(super) async fn take_stops(&mut self, read: &FolderReading, again: &FolderReading) {
         let (Some(one), Some(other)) = (read.files(), again.files()) else {
             return;
         };
         let mut resting = other.clone();
         resting.retain(|name, text| one.get(name) == Some(text));
         let dir = self.policies.dir.clone();
-        let Some(job) = StopJob::between(dir, &self.live, &resting) else {
+        let Some(request) = StopCheckRequest::between(dir, &self.live, &resting) else {
             return;
         };
-        if self.no_stops.as_ref() == Some(&job.now) {
+        if self.no_stops.as_ref() == Some(&request.now) {
             return;
         }
         let Some(version) = self.version_with_stops(one, again) else {
             return;
         };
-        let names = match self.policies.checker.stops(&job).await {
+        let names = match self.policies.checker.stops(&request).await {
             Ok(names) => names,
             Err(reason) => {
                 tracing::error!(
-                    "it is not known whether an edit of the policies only forbids more: {reason}"
+                    "cannot tell whether an edit of the policies is an emergency stop: {reason}"
                 );
                 BTreeSet::new()
             }
         };
-        if let Some((folder, snapshot)) = self.with_stops(&job.now, names, other).await {
+        if let Some((folder, snapshot)) = self.apply_stops(&request.now, names, other).await {
             let is_whole = folder.files() == other;
             let version = if is_whole {
                 version
@@ -49,20 +49,20 @@ impl Reloader {
             };
             tracing::info!(
                 digest = %snapshot.digest(),
-                "policies that only forbid more are in force; their checks follow"
+                "an emergency stop is in force; its checks follow"
             );
             self.checked = false;
-            self.judged = None;
+            self.last_checked = None;
             self.put_in_force(&folder, snapshot, TakenAs::Stop, version)
                 .await;
         } else {
-            self.no_stops = Some(job.now);
+            self.no_stops = Some(request.now);
         }
     }
 
-    /// The version of the folder's manifest. Where there is one, or one is demanded, the folder must
-    /// be as it lists; `None` if it is not.
-    fn version_with_stops(&self, before: &Files, again: &Read) -> Option<Option<u64>> {
+    /// The version of the folder's manifest. If there is one, or one is required or in force, the
+    /// folder must match it; `None` if it does not.
+    fn version_with_stops(&self, before: &Files, again: &FolderReading) -> Option<Option<u64>> {
         let is_listed = again
             .files()
             .is_some_and(|files| files.contains_key(manifest::NAME))
@@ -77,12 +77,13 @@ impl Reloader {
         version.ok().filter(|_| rests)
     }
 
-    fn version_in_force(read: &Read) -> Option<u64> {
+    fn version_in_force(read: &FolderReading) -> Option<u64> {
         read.last.revision().and_then(|last| last.version)
     }
 
-    /// What is in force, with these files as they are now; without those of them that do not fit.
-    async fn with_stops(
+    /// The policies in force with the current versions of these files, except those that do not
+    /// fit.
+    async fn apply_stops(
         &mut self,
         now: &Files,
         names: BTreeSet<String>,
@@ -98,17 +99,17 @@ impl Reloader {
                 let mut files = live.clone();
                 let chosen = now.iter().filter(|(name, _)| names.contains(*name));
                 files.extend(chosen.map(|(name, text)| (name.clone(), Arc::clone(text))));
-                if is_all(&files, &whole) {
+                if covers_folder(&files, &whole) {
                     files.clone_from(&whole);
                 }
-                let folder = Folder::of_files(&dir, files)?;
-                Snapshot::after(&current, &folder).map(|snapshot| (folder, snapshot))
+                let folder = Folder::from_files(&dir, files)?;
+                Snapshot::updated_from(&current, &folder).map(|snapshot| (folder, snapshot))
             };
             let all = with(&names);
             if let Ok(all) = all {
                 return Some(all);
             }
-            // One of them has an id that another file has, and is no stop.
+            // A file that repeats an `@id` of another file is no stop.
             let mut fitting = BTreeSet::new();
             let mut taken = None;
             for name in names {
@@ -119,12 +120,12 @@ impl Reloader {
             }
             taken
         };
-        beside(load).await.flatten()
+        run_on_thread(load).await.flatten()
     }
 }
 
 /// Whether the folder holds nothing but these files and its manifest.
-fn is_all(files: &Files, whole: &Files) -> bool {
+fn covers_folder(files: &Files, whole: &Files) -> bool {
     let listed = |files: &Files| {
         let mut files = files.clone();
         files.remove(manifest::NAME);

@@ -1,4 +1,4 @@
-//! A folder that cannot be used, in the form that was asked for.
+//! Prints a folder's faults in the requested format.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -7,14 +7,14 @@ use super::super::Error;
 use super::super::output::document_to;
 use charter_authz::fault::LoadError;
 
-/// As for every error that kept a command from its work.
+/// Exit code of errors.
 const CANNOT_WORK: u8 = 2;
 
-/// Prints the faults as one JSON document if that was asked for; else they are the error.
+/// Prints the faults as JSON, or returns them as the error.
 ///
 /// # Errors
 ///
-/// The faults, or they cannot be written.
+/// The faults, or errors of the output.
 pub(super) fn report(
     error: &LoadError,
     json: bool,

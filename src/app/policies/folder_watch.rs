@@ -1,5 +1,5 @@
-//! Hears that something changed in the folder. It may miss things, as when a mount is exchanged;
-//! the poll beside it does not.
+//! Watches the folder for changes. Notifications may be missed, for example when a mount is
+//! replaced, so the folder is polled as well.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,48 +11,48 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// How often the folder is looked at whatever was heard of it.
+/// Interval of the poll.
 pub(super) const POLL: Duration = Duration::from_secs(1);
-/// When a check that did not come to its end is tried again.
+/// Delay before a check that did not finish is repeated.
 pub(super) const RETRY: Duration = Duration::from_secs(30);
-/// How long a change must have rested before it is looked at.
+/// How long the folder must be unchanged before it is read.
 pub(super) const SETTLE: Duration = Duration::from_millis(100);
 
-/// A watch on the folder, on what it links to, and on the folders in it.
-pub(super) struct Watch {
+/// Watches the folder, the target of its link, and its subdirectories.
+pub(super) struct FolderWatch {
     watcher: Option<RecommendedWatcher>,
     watched: Vec<PathBuf>,
-    /// What is of interest: changes of these, and in them.
-    ours: Arc<Mutex<Vec<PathBuf>>>,
+    /// Only changes of these paths and below are reported.
+    relevant_paths: Arc<Mutex<Vec<PathBuf>>>,
     changed: Arc<Notify>,
 }
 
-impl Watch {
+impl FolderWatch {
     pub(super) fn new() -> Self {
         let changed = Arc::new(Notify::new());
-        let ours = Arc::new(Mutex::new(Vec::new()));
-        let (heard, of_interest) = (Arc::clone(&changed), Arc::clone(&ours));
+        let relevant_paths = Arc::new(Mutex::new(Vec::new()));
+        let (heard, of_interest) = (Arc::clone(&changed), Arc::clone(&relevant_paths));
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            // After an error too: something may have been missed.
-            if event.is_ok_and(|event| !matters(&event, &of_interest.lock())) {
+            // After an error something may have been missed.
+            if event.is_ok_and(|event| !is_relevant(&event, &of_interest.lock())) {
                 return;
             }
             heard.notify_one();
         });
         if let Err(error) = &watcher {
-            tracing::warn!(%error, "changes of the policies cannot be heard of at once, the folder is looked at each second");
+            tracing::warn!(%error, "cannot watch the policy folder; polling it each second");
         }
         Self {
             watcher: watcher.ok(),
             watched: Vec::new(),
-            ours,
+            relevant_paths,
             changed,
         }
     }
 
-    /// Watches anew: what is watched is a directory itself, not its name, and another may have
-    /// taken its place.
-    pub(super) fn arm(&mut self, dir: &Path) {
+    /// Renews the watches: they belong to directories and not to names, and a directory may have
+    /// been replaced.
+    pub(super) fn watch(&mut self, dir: &Path) {
         let Some(watcher) = &mut self.watcher else {
             return;
         };
@@ -61,7 +61,7 @@ impl Watch {
             let _ = watcher.unwatch(&path);
         }
         let real = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
-        // The name itself, which may be a link, in the real folder that it lies in.
+        // The name itself, which may be a link, in its resolved parent directory.
         let name = parent_of(dir)
             .and_then(|parent| Some(fs::canonicalize(parent).ok()?.join(dir.file_name()?)))
             .unwrap_or_else(|| dir.to_owned());
@@ -76,23 +76,23 @@ impl Watch {
                 self.watched.push(path);
             }
         }
-        *self.ours.lock() = vec![name, real];
+        *self.relevant_paths.lock() = vec![name, real];
     }
 
-    pub(super) fn changed(&self) -> Arc<Notify> {
+    pub(super) fn change_signal(&self) -> Arc<Notify> {
         Arc::clone(&self.changed)
     }
 }
 
-/// Reading is no change; it is what the service itself does after each.
-fn matters(event: &Event, ours: &[PathBuf]) -> bool {
+/// Reading is no change; the service reads the folder after each one.
+fn is_relevant(event: &Event, relevant_paths: &[PathBuf]) -> bool {
     let is_change = match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
         EventKind::Access(_) => false,
         _ => true,
     };
-    let is_ours = |path: &PathBuf| ours.iter().any(|our| path.starts_with(our));
-    // Without a path something was missed.
+    let is_ours = |path: &PathBuf| relevant_paths.iter().any(|our| path.starts_with(our));
+    // An event without a path means that events were lost.
     is_change && (event.paths.is_empty() || event.paths.iter().any(is_ours))
 }
 
@@ -117,9 +117,9 @@ mod tests {
         let dir = home.path().join("policies");
         fs::create_dir(&dir).expect("a folder");
         fs::write(dir.join("a.cedar"), "text").expect("a file");
-        let mut watch = Watch::new();
-        watch.arm(&dir);
-        let changed = watch.changed();
+        let mut watch = FolderWatch::new();
+        watch.watch(&dir);
+        let changed = watch.change_signal();
         for _ in 0..10 {
             fs::read(dir.join("a.cedar")).expect("read");
             fs::read_dir(&dir).expect("listed").for_each(drop);

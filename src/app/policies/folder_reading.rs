@@ -1,4 +1,4 @@
-//! What was found in the folder, and the threads that work on policies.
+//! Readings of the policy folder, and the threads for work on policies.
 
 use std::sync::Arc;
 use std::thread;
@@ -6,36 +6,38 @@ use std::thread;
 use tokio::sync::oneshot;
 
 use charter_authz::folder::{Files, Folder, is_test};
-use charter_policy::limits;
+use charter_policy::process_limits;
 
-use super::accepted::Last;
 use super::checked_folder::Policies;
+use super::last_accepted::LastAccepted;
 
-/// What was found in the folder, and what is known of it.
+/// A reading of the folder, with the state it is checked against.
 #[derive(Debug, Clone)]
-pub(super) struct Read {
+pub(super) struct FolderReading {
     /// The folder, or why it cannot be read.
     pub(super) folder: Result<Folder, String>,
-    pub(super) last: Arc<Last>,
-    /// Whether enough people answer for it.
+    pub(super) last: Arc<LastAccepted>,
+    /// Whether it has the required approvals.
     pub(super) approved: bool,
 }
 
-/// What a judgement depends on.
+/// The inputs of a check: with the same inputs it has the same result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Judged {
+pub(super) struct CheckInput {
     /// The files, or why they cannot be read.
     pub(super) read: Result<Files, String>,
     pub(super) approved: bool,
 }
 
 impl Policies {
-    /// Reads the folder. `live` is what is in force, for which nobody needs to answer.
-    pub(super) async fn read(self: &Arc<Self>, live: &Files) -> Result<Read, String> {
+    /// Reads the folder. The folder in force, `live`, needs no approval.
+    pub(super) async fn read(self: &Arc<Self>, live: &Files) -> Result<FolderReading, String> {
         let last = self.accepted.last().await;
-        let last = last.map_err(|error| format!("what was in force cannot be read: {error}"))?;
+        let last =
+            last.map_err(|error| format!("cannot read the active policy revision: {error}"))?;
         let dir = self.dir.clone();
-        let folder = beside(move || Folder::read(&dir).map_err(|error| error.report())).await;
+        let folder =
+            run_on_thread(move || Folder::read(&dir).map_err(|error| error.report())).await;
         let folder =
             folder.unwrap_or_else(|| Err("the policy folder could not be read".to_owned()));
         let approved = match &folder {
@@ -46,7 +48,7 @@ impl Policies {
             }
             _ => false,
         };
-        Ok(Read {
+        Ok(FolderReading {
             folder,
             last,
             approved,
@@ -54,10 +56,10 @@ impl Policies {
     }
 }
 
-impl Read {
-    pub(super) fn judged(&self) -> Judged {
+impl FolderReading {
+    pub(super) fn check_input(&self) -> CheckInput {
         let files = self.folder.as_ref().map(|folder| folder.files().clone());
-        Judged {
+        CheckInput {
             read: files.map_err(Clone::clone),
             approved: self.approved,
         }
@@ -67,7 +69,7 @@ impl Read {
         self.folder.as_ref().ok().map(Folder::files)
     }
 
-    /// Whether both are the same but for examples, of which one may be on its way.
+    /// Whether both are the same except for examples, of which one may still be being written.
     pub(super) fn is_alike_but_for_tests(&self, other: &Self) -> bool {
         let rest = |read: &Self| -> Option<Files> {
             let mut files = read.files()?.clone();
@@ -79,29 +81,29 @@ impl Read {
     }
 }
 
-/// Does work that blocks on a thread of its own.
-pub(super) async fn beside<T: Send + 'static>(
+/// Runs blocking work on a separate thread.
+pub(super) async fn run_on_thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     let (done, result) = oneshot::channel();
     thread::Builder::new()
         .name("policy-load".to_owned())
         .spawn(move || {
-            // Nobody waits any more when the service stops.
+            // The receiver is gone when the service stops.
             let _ = done.send(work());
         })
-        .inspect_err(|error| tracing::error!(%error, "no thread for work on policies"))
+        .inspect_err(|error| tracing::error!(%error, "cannot start a thread for policies"))
         .ok()?;
     result.await.ok()
 }
 
-/// The same, for what may take seconds: requests go first. The thread's priority could not be
-/// raised again, so it ends with the work.
-pub(super) async fn behind<T: Send + 'static>(
+/// Runs blocking work at low priority. The priority cannot be raised again, so the thread ends with
+/// the work.
+pub(super) async fn run_in_background<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
-    beside(move || {
-        limits::lower_priority();
+    run_on_thread(move || {
+        process_limits::lower_priority();
         work()
     })
     .await

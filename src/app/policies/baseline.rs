@@ -1,4 +1,4 @@
-//! The invariants that edits are held against: those of the start, and those that came since.
+//! The invariants that edits must keep: those in force at start, and those added since.
 
 use std::path::Path;
 
@@ -7,22 +7,22 @@ use charter_authz::snapshot::Snapshot;
 
 const INVARIANTS: &str = "invariants/";
 
-/// Stands in the name of an invariant that is kept though its folder has it no longer.
-const KEPT: &str = "-promised-";
+/// Marks the names of invariants that are kept although the folder no longer has them.
+const BASELINE_MARK: &str = "-promised-";
 
-/// The name that an invariant had in its folder.
-fn original(name: &str) -> String {
-    name.rsplit_once(KEPT)
+/// The name of an invariant in its folder.
+fn original_name(name: &str) -> String {
+    name.rsplit_once(BASELINE_MARK)
         .map_or_else(|| name.to_owned(), |(stem, _)| format!("{stem}.cedar"))
 }
 
-/// A folder whose invariants, and whose groups of actions, every candidate must keep.
+/// A folder whose invariants and action groups every candidate must keep.
 #[derive(Debug, Clone)]
-pub(super) struct Promise {
+pub(super) struct InvariantBaseline {
     files: Files,
 }
 
-impl Promise {
+impl InvariantBaseline {
     pub(super) const fn new(files: Files) -> Self {
         Self { files }
     }
@@ -31,7 +31,7 @@ impl Promise {
         &self.files
     }
 
-    /// The names of the invariants that a folder does not have, or has otherwise.
+    /// The names of the invariants that a folder lacks or has changed.
     pub(super) fn missing_from(&self, files: &Files) -> Vec<String> {
         let promised = self.files.iter().filter(|(name, _)| is_invariant(name));
         promised
@@ -40,49 +40,46 @@ impl Promise {
             .collect()
     }
 
-    /// What `/readyz` says while a folder without some of it is in force.
+    /// The warning for `/readyz` while the folder in force lacks some of them.
     pub(super) fn warnings(&self, files: &Files) -> Option<String> {
         let missing = self.missing_from(files);
-        let lost: Vec<_> = missing.iter().map(|name| original(name)).collect();
+        let lost: Vec<_> = missing.iter().map(|name| original_name(name)).collect();
         (!lost.is_empty()).then(|| {
             format!(
-                "invariants: {} were in force and are gone from the folder or changed; edits are held against \
-                 them until the next restart",
+                "invariants: {} are missing from the folder or changed; edits must keep them until the next restart",
                 lost.join(", ")
             )
         })
     }
 
-    /// An approval replaces it.
-    pub(super) fn renew(&mut self, files: Files) {
+    /// An approved folder replaces the baseline.
+    pub(super) fn replace(&mut self, files: Files) {
         self.files = files;
     }
 
-    /// What is promised from now on, when these files, which kept all of it, are in force: their
-    /// own invariants too.
-    pub(super) fn grow(&mut self, dir: &Path, files: &Files) {
+    /// Adds the invariants of files that kept the whole baseline.
+    pub(super) fn extend(&mut self, dir: &Path, files: &Files) {
         let mut grown = files.clone();
         for name in self.missing_from(files) {
             if let Some(text) = self.files.get(&name) {
                 let stem = name.trim_end_matches(".cedar");
                 let free = (1..=u32::MAX)
-                    .map(|number| format!("{stem}{KEPT}{number}.cedar"))
+                    .map(|number| format!("{stem}{BASELINE_MARK}{number}.cedar"))
                     .find(|name| !grown.contains_key(name));
                 grown.extend(free.map(|name| (name, text.clone())));
             }
         }
-        // An older invariant may speak of what the schema no longer has.
+        // An older invariant may refer to names that the schema no longer has.
         let is_sound = |files: &Files| {
-            Folder::of_files(dir, files.clone())
-                .and_then(|folder| Snapshot::of_accepted(&folder))
+            Folder::from_files(dir, files.clone())
+                .and_then(|folder| Snapshot::from_accepted(&folder))
                 .is_ok()
         };
         if grown.len() == files.len() || is_sound(&grown) {
             self.files = grown;
         } else {
             tracing::warn!(
-                "an invariant that edits are held against speaks of what the schema no longer has; \
-                 those added since are held against edits only while the folder has them"
+                "an invariant that edits must keep refers to names that the schema no longer has; invariants added since are enforced only while the folder has them"
             );
         }
     }
