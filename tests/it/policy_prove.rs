@@ -5,22 +5,24 @@ use std::time::Duration;
 
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
-use charter_policy::analysis::{Claim, Finding, Options, Proofs, Verdict, prove, prove_for_gate};
+use charter_policy::analysis::{
+    Claim, Options, ProofFinding, ProofReport, ProofVerdict, prove, prove_for_gate,
+};
 use charter_policy::counterexample::Counterexample;
-use charter_policy::solver::{Limits, Solver, SolverError};
+use charter_policy::solver::{Solver, SolverError, SolverLimits};
 
 use crate::endurance::charter::Home;
 use crate::policy_solver::{Edited, limits, played, proofs, solver};
 
-fn invariant<'p>(proofs: &'p Proofs, wanted: &str) -> Vec<&'p Finding> {
-    let of_it = |finding: &&Finding| matches!(&finding.claim, Claim::Invariant { name, .. } if name == wanted);
+fn invariant<'p>(proofs: &'p ProofReport, wanted: &str) -> Vec<&'p ProofFinding> {
+    let of_it = |finding: &&ProofFinding| matches!(&finding.claim, Claim::Invariant { name, .. } if name == wanted);
     proofs.findings.iter().filter(of_it).collect()
 }
 
 #[track_caller]
-fn refuted(finding: &Finding) -> (&Counterexample, Vec<String>) {
+fn refuted(finding: &ProofFinding) -> (&Counterexample, Vec<String>) {
     match &finding.verdict {
-        Verdict::Refuted { counterexample, by } => {
+        ProofVerdict::Refuted { counterexample, by } => {
             (counterexample, by.iter().map(ToString::to_string).collect())
         }
         other => panic!("{other:?}"),
@@ -285,8 +287,8 @@ fn permits_that_make_no_difference_are_found_on_request() {
 /// Whatever a solver does but answer `unsat`, nothing is proved by it.
 #[test]
 fn only_a_plain_answer_proves() {
-    let short = Limits {
-        question: Duration::from_millis(200),
+    let short = SolverLimits {
+        query: Duration::from_millis(200),
         whole: Duration::from_secs(4),
         workers: 2,
     };
@@ -339,7 +341,7 @@ fn only_a_plain_answer_proves() {
         );
         for finding in &proofs.findings {
             assert!(
-                matches!(finding.verdict, Verdict::NotProved { .. }),
+                matches!(finding.verdict, ProofVerdict::NotProved { .. }),
                 "{script}: {}",
                 finding.text()
             );
