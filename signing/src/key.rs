@@ -22,12 +22,13 @@ pub struct Key(Hmac<Sha256>);
 impl Key {
     /// Takes the secret as it was shown (`charter_sk_…`, or in whatever form): its bytes, prefix included, are the key.
     #[must_use]
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "HMAC takes a key of any length"
+    )]
     pub fn new(secret_key: &str) -> Self {
-        // HMAC takes a key of any length, so this only ever takes the first branch.
-        Self(
-            Hmac::new_from_slice(secret_key.as_bytes())
-                .unwrap_or_else(|_| Hmac::new(&hmac::digest::Key::<Hmac<Sha256>>::default())),
-        )
+        Self(Hmac::new_from_slice(secret_key.as_bytes()).expect("a key of any length"))
     }
 
     /// A fresh computation under this key.

@@ -6,8 +6,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use charter_authn::signed::last_used::LastUsed;
+use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::{ConfirmedClock, Unconfirmed};
-use charter_http::state::State;
+use charter_store::Store;
 
 use super::assembly::App;
 use super::provision;
@@ -25,7 +27,8 @@ impl App {
     #[must_use]
     pub fn expiry(&self) -> Expiry {
         Expiry {
-            state: Arc::clone(&self.state),
+            store: Arc::clone(&self.store),
+            system_clock: Arc::clone(&self.state.clock),
             clock: Arc::clone(&self.confirmed),
             unverified_expire_after: self.unverified_expire_after,
         }
@@ -44,18 +47,18 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
     let watch = Arc::clone(&app.near_budgets);
     tracker.spawn(watch.run(
         Arc::clone(&app.state.budgets),
-        app.replay.clone(),
-        Arc::clone(&app.state.store),
+        Arc::clone(&app.state.nonces),
+        Arc::clone(&app.store),
         Arc::clone(&app.state.clock),
         stop.clone(),
     ));
     tracker.spawn(forget(app.expiry(), stop.clone()));
     tracker.spawn(sync_heads(
-        Arc::clone(&app.state),
+        Arc::clone(&app.store),
         app.sync_within,
         stop.clone(),
     ));
-    let state = Arc::clone(&app.state);
+    let (store, last_used) = (Arc::clone(&app.store), Arc::clone(&app.state.last_used));
     let metrics = app.metrics.clone();
     let limits = Arc::clone(&app.limits);
     let confirmed = Arc::clone(&app.confirmed);
@@ -66,7 +69,7 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
         loop {
             tokio::select! {
                 _ = ticks.tick() => {
-                    flush(&state).await;
+                    flush(&last_used, &store).await;
                     metrics.upkeep();
                     limits.forget_idle();
                     // A jump is to be noticed when it happens.
@@ -75,14 +78,16 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
                 () = stop.cancelled() => break,
             }
         }
-        flush(&state).await;
+        flush(&last_used, &store).await;
     });
 }
 
 /// Drops what nobody can use any more.
 pub struct Expiry {
     /// Where it is dropped.
-    pub state: Arc<State>,
+    pub store: Arc<Store>,
+    /// What dates the audit events.
+    pub system_clock: Arc<dyn Clock>,
     /// By whose time.
     pub clock: Arc<ConfirmedClock>,
     /// How long a registration is kept that nobody verifies.
@@ -97,7 +102,7 @@ impl Expiry {
     /// [`Unconfirmed`]: nothing was dropped.
     pub async fn run(&self) -> Result<(), Unconfirmed> {
         let now = self.clock.now()?;
-        let store = &self.state.store;
+        let store = &self.store;
         match store.forget_sessions_before(now - KEPT).await {
             Ok(0) => {}
             Ok(rows) => tracing::info!(
@@ -109,7 +114,7 @@ impl Expiry {
                 tracing::warn!(%error, "sessions and links that are over could not be dropped, they are kept for the next try");
             }
         }
-        let by = provision::system(&*self.state.clock);
+        let by = provision::system(&*self.system_clock);
         let expired = store.expire_registrations_before(now - self.unverified_expire_after, &by);
         match expired.await {
             Ok(0) => {}
@@ -137,22 +142,22 @@ async fn forget(expiry: Expiry, stop: CancellationToken) {
 }
 
 /// Keeps the heads of the audit chains on the disk, and tries again what could not be written.
-async fn sync_heads(state: Arc<State>, within: Duration, stop: CancellationToken) {
+async fn sync_heads(store: Arc<Store>, within: Duration, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(within) => {}
             () = stop.cancelled() => break,
         }
-        let state = Arc::clone(&state);
-        let synced = tokio::task::spawn_blocking(move || state.store.sync_audit_heads());
+        let store = Arc::clone(&store);
+        let synced = tokio::task::spawn_blocking(move || store.sync_audit_heads());
         if let Err(error) = synced.await {
             tracing::error!(%error, "the audit heads could not be synced");
         }
     }
 }
 
-async fn flush(state: &State) {
-    if let Err(error) = state.last_used.flush(&state.store).await {
+async fn flush(last_used: &LastUsed, store: &Store) {
+    if let Err(error) = last_used.flush(store).await {
         tracing::warn!(%error, "times of last use could not be written, they are kept for the next try");
     }
 }

@@ -11,7 +11,6 @@ use charter_authn::secrets::password::Workspace;
 use charter_authn::signed::mint::KeyMint;
 use charter_domain::account::Account;
 use charter_domain::audit::AuditContext;
-use charter_domain::caller::Scope;
 use charter_domain::code::random_text;
 use charter_domain::email::EmailAddress;
 use charter_domain::entropy::Entropy;
@@ -19,7 +18,10 @@ use charter_domain::id::UserId;
 use charter_domain::organization::Organization;
 use charter_domain::permission::Permission;
 use charter_domain::text::Name;
-use charter_store::{self as store, NewOrganization, NewUser, Store, Tenant};
+use charter_domain::timestamp::Timestamp;
+use charter_store::{
+    self as store, EntityRef, NewOrganization, NewUser, Store, TenantReader, TenantWriter,
+};
 use charter_system::atomic;
 
 use super::provision;
@@ -52,9 +54,9 @@ pub async fn prepare(
     let values = match fs::read_to_string(&file) {
         Ok(text) => without_base_url(&text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let password = unfinished.begin(&app.state.store, entropy).await?;
+            let password = unfinished.begin(&app.store, entropy).await?;
             let by = provision::operator(&*app.state.clock);
-            make(&app.state.store, &app.state.mint, entropy, &password, &by).await?
+            make(&app.store, &app.state.mint, entropy, &password, &by).await?
         }
         Err(error) => return Err(StartError::Write(file, error)),
     };
@@ -122,7 +124,9 @@ async fn make(
 ) -> Result<String, StartError> {
     let (organization, account) = match store.find_organization(SLUG).await {
         Ok(organization) => {
-            let scope = Scope::of_operator(organization.id);
+            let scope = store
+                .locate(EntityRef::Organization(organization.id))
+                .await?;
             let account = store.within(scope).default_account().await?;
             (organization, account)
         }
@@ -135,10 +139,14 @@ async fn make(
         }
         Err(error) => return Err(error.into()),
     };
+    let scope = store
+        .locate(EntityRef::Organization(organization.id))
+        .await?;
     let demo = Demo {
-        store,
+        reader: store.within(scope),
+        writer: store.write_within(scope, by.clone()),
+        at: by.at,
         mint,
-        by,
         organization,
         account,
     };
@@ -175,9 +183,10 @@ fn manager() -> Vec<Permission> {
 }
 
 struct Demo<'a> {
-    store: &'a Store,
+    reader: TenantReader<'a>,
+    writer: TenantWriter<'a>,
+    at: Timestamp,
     mint: &'a KeyMint,
-    by: &'a AuditContext,
     organization: Organization,
     account: Account,
 }
@@ -190,16 +199,14 @@ impl Demo<'_> {
         prefix: &str,
     ) -> Result<String, StartError> {
         let name = Name::from_stored(name.to_owned());
-        let made =
-            provision::service_account(self.store, &self.account, name, permissions, self.by);
+        let made = provision::service_account(&self.writer, &self.account, name, permissions);
         let service_account = made.await?;
         let (key, secret) = provision::access_key(
-            self.store,
+            &self.writer,
             self.mint,
             (&self.organization, &self.account),
             &service_account,
             None,
-            self.by,
         )
         .await?;
         Ok(export(&format!("{prefix}_ACCESS_KEY"), &key.access_key)
@@ -212,22 +219,21 @@ impl Demo<'_> {
         password: &SecretString,
     ) -> Result<(), StartError> {
         let new = NewUser {
-            id: UserId::generate(self.by.at, entropy),
+            id: UserId::generate(self.at, entropy),
             email: EmailAddress::from_stored(OWNER_EMAIL.to_owned()),
             password_hash: password::hash(password, entropy, &mut Workspace::default())?,
             role: "owner".to_owned(),
-            email_verified_at: Some(self.by.at),
+            email_verified_at: Some(self.at),
         };
-        let tenant = self.store.within(Scope::of_operator(self.organization.id));
-        match tenant.create_user(new, self.by).await {
-            Err(store::Error::EmailTaken) if self.has_owner(&tenant).await? => Ok(()),
+        match self.writer.create_user(new).await {
+            Err(store::Error::EmailTaken) if self.has_owner().await? => Ok(()),
             made => Ok(made.map(drop)?),
         }
     }
 
     /// An interrupted start has made it, with the same password.
-    async fn has_owner(&self, tenant: &Tenant<'_>) -> Result<bool, StartError> {
-        let members = tenant.list_members().await?;
+    async fn has_owner(&self) -> Result<bool, StartError> {
+        let members = self.reader.list_members().await?;
         Ok(members.iter().any(|member| member.email == OWNER_EMAIL))
     }
 }

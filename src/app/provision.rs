@@ -6,8 +6,7 @@ use secrecy::SecretString;
 use charter_authn::signed::mint::KeyMint;
 use charter_domain::access_key::AccessKey;
 use charter_domain::account::Account;
-use charter_domain::audit::AuditContext;
-use charter_domain::caller::Scope;
+use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::clock::Clock;
 use charter_domain::ip_allowlist::IpAllowlist;
 use charter_domain::metadata::Metadata;
@@ -16,29 +15,28 @@ use charter_domain::permission::Permission;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::text::{Description, Name};
 use charter_domain::timestamp::Timestamp;
-use charter_store::{NewKey, NewServiceAccount, Store};
+use charter_store::{NewKey, NewServiceAccount, TenantWriter};
 
 use super::StartError;
 
 /// Who is on record for what is done on the machine itself.
 #[must_use]
 pub fn operator(clock: &dyn Clock) -> AuditContext {
-    AuditContext {
-        actor: "operator".to_owned(),
-        access_key: None,
-        session_guard: None,
-        request_id: None,
-        policy_digest: None,
-        at: clock.now(),
-    }
+    by(Actor::Operator(None), clock)
 }
 
 /// Who is on record for what the service does by itself.
 #[must_use]
 pub fn system(clock: &dyn Clock) -> AuditContext {
+    by(Actor::System, clock)
+}
+
+fn by(actor: Actor, clock: &dyn Clock) -> AuditContext {
     AuditContext {
-        actor: "system".to_owned(),
-        ..operator(clock)
+        actor,
+        request_id: None,
+        policy_digest: None,
+        at: clock.now(),
     }
 }
 
@@ -48,11 +46,10 @@ pub fn system(clock: &dyn Clock) -> AuditContext {
 ///
 /// The store's.
 pub async fn service_account(
-    store: &Store,
+    tenant: &TenantWriter<'_>,
     account: &Account,
     name: Name,
     permissions: &[Permission],
-    by: &AuditContext,
 ) -> Result<ServiceAccount, StartError> {
     let new = NewServiceAccount {
         account_id: account.id,
@@ -62,8 +59,7 @@ pub async fn service_account(
         permissions: permissions.iter().map(ToString::to_string).collect(),
         metadata: Metadata::default(),
     };
-    let scope = Scope::of_operator(account.organization_id);
-    Ok(store.within(scope).create_service_account(new, by).await?)
+    Ok(tenant.create_service_account(new).await?)
 }
 
 /// Makes a key; its secret is in the answer and nowhere else.
@@ -72,12 +68,11 @@ pub async fn service_account(
 ///
 /// The store's, or the secret cannot be sealed.
 pub async fn access_key(
-    store: &Store,
+    tenant: &TenantWriter<'_>,
     mint: &KeyMint,
     (organization, account): (&Organization, &Account),
     owner: &ServiceAccount,
     expires_at: Option<Timestamp>,
-    by: &AuditContext,
 ) -> Result<(AccessKey, SecretString), StartError> {
     let minted = mint.mint(organization, account)?;
     let new = NewKey {
@@ -88,10 +83,8 @@ pub async fn access_key(
         ip_allowlist: IpAllowlist::default(),
         expires_at,
     };
-    let scope = Scope::of_operator(organization.id);
-    let key = store
-        .within(scope)
-        .create_key(owner.id, by, new, |_| Ok::<_, charter_store::Error>(()))
+    let key = tenant
+        .create_key(owner.id, new, |_| Ok::<_, charter_store::Error>(()))
         .await?;
     Ok((key, minted.secret))
 }

@@ -10,11 +10,10 @@ use serde_json::{Value, json};
 use super::operator::{Operator, SettingsArgs};
 use super::output::{OutputArgs, document_to};
 use super::{Error, progress};
-use charter_domain::caller::Scope;
 use charter_domain::progress::Progress;
 use charter_domain::timestamp;
 use charter_store::audit_verify::Report as AuditReport;
-use charter_store::{AuditEvent, AuditFilter};
+use charter_store::{AuditEvent, AuditFilter, EntityRef};
 
 /// Read and verify the audit trail
 #[derive(Debug, Args)]
@@ -78,7 +77,9 @@ async fn list(operator: &Operator, args: &ListArgs) -> Result<Vec<Value>, Error>
         limit: args.limit,
     };
     let organization = operator.organization(&args.organization).await?;
-    let tenant = operator.store.within(Scope::of_operator(organization.id));
+    let tenant = operator
+        .reader(EntityRef::Organization(organization.id))
+        .await?;
     let events = tenant.audit_events(&filter).await?;
     let shown = |event: AuditEvent| {
         json!({

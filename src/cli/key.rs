@@ -10,12 +10,11 @@ use serde_json::{Value, json};
 
 use crate::app::provision;
 use charter_domain::access_key::AccessKey;
-use charter_domain::caller::Scope;
 use charter_domain::id::ServiceAccountId;
 use charter_domain::permission::Permission;
 use charter_domain::text::Name;
 use charter_domain::timestamp;
-use charter_store as store;
+use charter_store::{self as store, EntityRef};
 
 use super::Error;
 use super::operator::{Operator, SettingsArgs};
@@ -96,7 +95,7 @@ pub fn run(args: &KeyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
                 include_inactive,
             } => {
                 let found = operator.organization(organization).await?;
-                let tenant = operator.store.within(Scope::of_operator(found.id));
+                let tenant = operator.reader(EntityRef::Organization(found.id)).await?;
                 let keys = tenant.all_keys(*include_inactive).await?;
                 let keys: Vec<Value> = keys.iter().map(shown).collect();
                 args.output.list(out, &keys)?;
@@ -104,14 +103,10 @@ pub fn run(args: &KeyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             Command::Revoke { key: named } => {
                 let found = operator.store.find_access_key(named).await?;
                 let key = found.ok_or_else(|| Error::NoSuchKey(named.clone()))?;
-                let tenant = operator
-                    .store
-                    .within(Scope::of_operator(key.organization_id));
-                let by = operator.audit_context();
-                tenant
-                    .revoke_key(key.service_account_id, key.id, &by)
-                    .await?;
-                let key = tenant.key(key.service_account_id, key.id).await?;
+                let (owner, named) = (key.service_account_id, EntityRef::AccessKey(key.id));
+                let writer = operator.writer(named).await?;
+                writer.revoke_key(owner, key.id).await?;
+                let key = operator.reader(named).await?.key(owner, key.id).await?;
                 args.output.one(out, &shown(&key))?;
             }
         }
@@ -131,18 +126,19 @@ async fn issue(
     owner: &Owner<'_>,
     expires_at: Option<&str>,
 ) -> Result<Value, Error> {
-    let by = operator.audit_context();
+    let now = operator.audit_context().at;
     let expires_at = expires_at
         .map(timestamp::parse)
         .transpose()
         .map_err(|error| Error::argument("--expires-at", error))?;
-    if expires_at.is_some_and(|at| at <= by.at) {
+    if expires_at.is_some_and(|at| at <= now) {
         return Err(Error::argument("--expires-at", "must lie in the future"));
     }
     let mint = operator.mint()?;
     let named = organization;
     let organization = operator.organization(named).await?;
-    let tenant = operator.store.within(Scope::of_operator(organization.id));
+    let scope = EntityRef::Organization(organization.id);
+    let (tenant, writer) = (operator.reader(scope).await?, operator.writer(scope).await?);
     let service_account = match (owner.existing, owner.name) {
         (Some(id), _) => tenant
             .service_account(id)
@@ -152,18 +148,16 @@ async fn issue(
             let name = Name::parse(name.unwrap_or_default())
                 .map_err(|error| Error::argument("--name", error))?;
             let account = tenant.default_account().await?;
-            provision::service_account(&operator.store, &account, name, owner.permissions, &by)
-                .await?
+            provision::service_account(&writer, &account, name, owner.permissions).await?
         }
     };
     let account = tenant.account(service_account.account_id).await?;
     let (key, secret) = provision::access_key(
-        &operator.store,
+        &writer,
         &mint,
         (&organization, &account),
         &service_account,
         expires_at,
-        &by,
     )
     .await?;
     Ok(json!({

@@ -14,7 +14,7 @@ use charter_domain::audit::AuditContext;
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::{Entropy, OsEntropy};
 use charter_domain::organization::Organization;
-use charter_store::{self as store, Store};
+use charter_store::{self as store, EntityRef, Store, TenantReader, TenantWriter};
 
 use super::Error;
 
@@ -122,6 +122,25 @@ impl Operator {
             Err(store::Error::NotFound) => Err(Error::NoSuchOrganization(named.to_owned())),
             other => Ok(other?),
         }
+    }
+
+    /// The tenant of what the command names.
+    ///
+    /// # Errors
+    ///
+    /// The database's faults.
+    pub(super) async fn reader(&self, named: EntityRef) -> Result<TenantReader<'_>, Error> {
+        Ok(self.store.within(self.store.locate(named).await?))
+    }
+
+    /// The same, to change it in the operator's name.
+    ///
+    /// # Errors
+    ///
+    /// The database's faults.
+    pub(super) async fn writer(&self, named: EntityRef) -> Result<TenantWriter<'_>, Error> {
+        let scope = self.store.locate(named).await?;
+        Ok(self.store.write_within(scope, self.audit_context()))
     }
 
     /// Who is on record for what the command does.

@@ -8,11 +8,10 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use charter_authz::snapshot::Snapshot;
-use charter_domain::caller::Scope;
 use charter_domain::email::EmailAddress;
 use charter_domain::timestamp;
 use charter_domain::user::{OWNER, User};
-use charter_store as store;
+use charter_store::{self as store, EntityRef};
 
 use super::Error;
 use super::operator::{Operator, SettingsArgs};
@@ -84,8 +83,8 @@ pub fn run(args: &UserArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         let shown = match &args.command {
             Command::List { organization } => {
                 let organization = operator.organization(organization).await?;
-                let scope = Scope::of_operator(organization.id);
-                let members = operator.store.within(scope).list_members().await?;
+                let named = EntityRef::Organization(organization.id);
+                let members = operator.reader(named).await?.list_members().await?;
                 let members: Vec<Value> = members.iter().map(shown).collect();
                 args.output.list(out, &members)?;
                 return Ok(ExitCode::SUCCESS);
@@ -113,11 +112,8 @@ async fn invite(operator: &Operator, args: &InviteArgs) -> Result<Value, Error> 
     }
     let links = operator.links()?;
     let (new, link) = links.invitation(email.clone(), args.role.clone(), &organization)?;
-    let invited = operator
-        .store
-        .within(Scope::of_operator(organization.id))
-        .invite(new, &operator.audit_context())
-        .await;
+    let named = EntityRef::Organization(organization.id);
+    let invited = operator.writer(named).await?.invite(new).await;
     let invitation = invited.map_err(|error| match error {
         store::Error::AlreadyMember => Error::AlreadyMember(email.to_string()),
         store::Error::OrganizationInactive => Error::Deactivated(args.organization.clone()),
@@ -157,12 +153,9 @@ fn require_role(operator: &Operator, role: &str) -> Result<(), Error> {
 async fn set_role(operator: &Operator, email: &str, role: &str) -> Result<Value, Error> {
     require_role(operator, role)?;
     let user = find(operator, email).await?;
-    let by = operator.audit_context();
-    let tenant = operator
-        .store
-        .within(Scope::of_operator(user.organization_id));
+    let tenant = operator.writer(EntityRef::User(user.id)).await?;
     let changed = tenant
-        .change_role(user.id, role, &by, |_| Ok::<_, store::Error>(()))
+        .change_role(user.id, role, |_| Ok::<_, store::Error>(()))
         .await;
     changed
         .map(|user| shown(&user))
@@ -171,11 +164,8 @@ async fn set_role(operator: &Operator, email: &str, role: &str) -> Result<Value,
 
 async fn set_active(operator: &Operator, email: &str, is_active: bool) -> Result<Value, Error> {
     let user = find(operator, email).await?;
-    let by = operator.audit_context();
-    let tenant = operator
-        .store
-        .within(Scope::of_operator(user.organization_id));
-    let changed = tenant.set_member_active(user.id, is_active, &by).await;
+    let tenant = operator.writer(EntityRef::User(user.id)).await?;
+    let changed = tenant.set_member_active(user.id, is_active).await;
     changed
         .map(|user| shown(&user))
         .map_err(|error| refused(error, &user))

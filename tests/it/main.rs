@@ -48,5 +48,6 @@ mod signed_server;
 mod signing_docs;
 mod sources;
 mod store;
+mod stored_tenant;
 mod surface;
 mod writing_policies;

@@ -189,26 +189,30 @@ impl Tenant {
         self.program_from(service_account)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a test makes any caller")]
     pub(crate) fn program_from(&self, service_account: ServiceAccount) -> Caller {
-        Caller::ServiceAccount(Arc::new(ServiceAccountCaller {
-            access_key: Some(id("key-", 9_999)),
+        Caller::ServiceAccount(Arc::new(ServiceAccountCaller::new(
             service_account,
-            account: self.account.clone(),
-            organization: self.organization.clone(),
-        }))
+            self.account.clone(),
+            self.organization.clone(),
+            Some(id("key-", 9_999)),
+        )))
     }
 
     /// Another user of this tenant, as a caller.
     pub(crate) fn person(&self, role: &str) -> Caller {
-        Caller::User(Arc::new(UserCaller {
-            session: Some(id("session-", 1)),
-            user: User {
-                id: id("user-", 9_999),
-                role: role.to_owned(),
-                ..self.member.clone()
-            },
-            organization: self.organization.clone(),
-        }))
+        self.person_from(User {
+            id: id("user-", 9_999),
+            role: role.to_owned(),
+            ..self.member.clone()
+        })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test makes any caller")]
+    fn person_from(&self, user: User) -> Caller {
+        let session = Some(id("session-", 1));
+        let caller = UserCaller::new(session, user, self.organization.clone());
+        Caller::User(Arc::new(caller))
     }
 
     /// The same, who has not shown that the address is theirs.
@@ -216,14 +220,10 @@ impl Tenant {
         let Caller::User(person) = self.person(role) else {
             unreachable!("a person");
         };
-        Caller::User(Arc::new(UserCaller {
-            session: person.session,
-            user: User {
-                email_verified: false,
-                ..person.user.clone()
-            },
-            organization: person.organization.clone(),
-        }))
+        self.person_from(User {
+            email_verified: false,
+            ..person.user().clone()
+        })
     }
 
     pub(crate) fn organization(&self) -> Resource<'_> {
@@ -272,6 +272,7 @@ impl Tenant {
             | P::ListAccounts
             | P::CreateAccount
             | P::GetDecision
+            | P::ListPermissions
             | P::ListMembers
             | P::InviteMember
             | P::Normalize => vec![("organization", self.organization())],
@@ -326,11 +327,12 @@ pub(crate) fn ask(
     resource: Resource<'_>,
 ) -> Decision {
     let principal = Principal::prepare(caller, snapshot);
-    snapshot.decide(&Question {
+    let decision = snapshot.decide(&Question {
         principal: &principal,
         permission,
         resource,
         source_ip: address(),
         now: now(),
-    })
+    });
+    Arc::unwrap_or_clone(decision)
 }

@@ -40,16 +40,13 @@ impl Snapshot {
         }
     }
 
-    /// Request and entities; `None` if the schema does not allow the question. They are not
-    /// validated again: loading has checked every request type against the schema.
-    pub(super) fn inputs<'a>(
+    /// The request; `None` if the schema does not allow the question. It is not validated again:
+    /// loading has checked every request type against the schema.
+    pub(super) fn request(
         &self,
-        principal: &'a Principal,
+        principal: &Principal,
         question: &Question<'_>,
-    ) -> Result<Option<CedarInputs<'a>>, Box<dyn Error>> {
-        let build = EntityBuilder {
-            catalogue: &self.catalogue,
-        };
+    ) -> Result<Option<Request>, Box<dyn Error>> {
         let resource = &question.resource;
         let (Some(prepared), Some(action), Some(resource_uid)) = (
             &principal.prepared,
@@ -65,14 +62,31 @@ impl Snapshot {
             principal.kind,
             self.catalogue.method(principal.kind),
         )?;
-        let request = Request::new(
-            prepared.uid.clone(),
-            action.clone(),
+        let (uid, action) = (prepared.uid.clone(), action.clone());
+        Ok(Some(Request::new(
+            uid,
+            action,
             resource_uid,
             context,
             None,
-        )?;
-        let unknown = build.resource(resource, principal.caller())?;
+        )?))
+    }
+
+    /// The request and its entities; `None` as for [`Self::request`].
+    pub(super) fn inputs<'a>(
+        &self,
+        principal: &'a Principal,
+        question: &Question<'_>,
+    ) -> Result<Option<CedarInputs<'a>>, Box<dyn Error>> {
+        let (Some(prepared), Some(request)) =
+            (&principal.prepared, self.request(principal, question)?)
+        else {
+            return Ok(None);
+        };
+        let build = EntityBuilder {
+            catalogue: &self.catalogue,
+        };
+        let unknown = build.resource(&question.resource, principal.caller())?;
         let inputs = if unknown.is_empty() {
             CedarInputs {
                 request,

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use cedar_policy::{
-    AuthorizationError, Authorizer, Effect, Entities, PolicyId, PolicySet, Request, Response,
-};
+use cedar_policy::{AuthorizationError, Authorizer, Effect, Entities, PolicyId, Request, Response};
 
 use super::decision::{Decision, Denial, EvaluationError, Outcome};
+use super::facts_read::FactsRead;
+use super::index::Candidates;
 use super::refusal::Refusal;
 use super::snapshot::Snapshot;
 use charter_domain::permission::Permission;
@@ -17,18 +17,21 @@ pub(super) struct CombinedResponse {
     permits: Vec<String>,
     forbids: Vec<String>,
     pub(super) errors: Vec<EvaluationError>,
+    /// What the policies that were asked read, whether or not an evaluation came to it.
+    pub(super) reads: FactsRead,
 }
 
 impl CombinedResponse {
     pub(super) fn of<'a>(
         authorizer: &Authorizer,
-        candidates: impl Iterator<Item = &'a PolicySet>,
+        candidates: impl Iterator<Item = &'a Candidates>,
         request: &Request,
         entities: &Entities,
     ) -> Self {
         let mut answer = Self::default();
-        for policies in candidates {
+        for Candidates { policies, reads } in candidates {
             answer.add(&authorizer.is_authorized(request, policies, entities));
+            answer.reads = answer.reads | *reads;
         }
         answer
     }

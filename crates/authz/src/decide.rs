@@ -22,17 +22,38 @@ pub struct CedarRequest {
 }
 
 impl Snapshot {
-    pub fn decide(&self, question: &Question<'_>) -> Decision {
-        self.decide_with_inputs(question).0
+    pub fn decide(&self, question: &Question<'_>) -> Arc<Decision> {
+        self.remembered(question)
+            .unwrap_or_else(|| self.evaluate(question).0)
     }
 
-    /// Decides and returns Cedar's input; `None` if the schema does not allow the question.
-    pub fn decide_with_inputs(&self, question: &Question<'_>) -> (Decision, Option<CedarRequest>) {
+    /// Decides and returns the input that Cedar was given or would be given; `None` if the schema does
+    /// not allow the question.
+    pub fn decide_with_inputs(
+        &self,
+        question: &Question<'_>,
+    ) -> (Arc<Decision>, Option<CedarRequest>) {
+        if let Some(decision) = self.remembered(question)
+            && let Ok(Some(request)) = self.request(question.principal, question)
+        {
+            let entities = None;
+            return (decision, Some(CedarRequest { request, entities }));
+        }
+        self.evaluate(question)
+    }
+
+    /// The cached decision about an equal question under the same policies and records.
+    fn remembered(&self, question: &Question<'_>) -> Option<Arc<Decision>> {
+        let is_of_this = question.principal.digest == self.digest;
+        is_of_this.then(|| question.principal.outcomes.get(question))?
+    }
+
+    fn evaluate(&self, question: &Question<'_>) -> (Arc<Decision>, Option<CedarRequest>) {
         match self.ask(question) {
             Ok(Some((answer, asked))) => {
                 self.record_failures(question, &answer);
-                let is_permitted = answer.is_permitted();
-                let decision = answer.into_decision(self, question.permission);
+                let (is_permitted, reads) = (answer.is_permitted(), answer.reads);
+                let decision = Arc::new(answer.into_decision(self, question.permission));
                 if is_permitted && !decision.is_allowed() {
                     metrics::counter!("charter_authz_errored_forbids_total").increment(1);
                     tracing::error!(
@@ -43,9 +64,13 @@ impl Snapshot {
                         "a forbid failed to evaluate; the request is denied"
                     );
                 }
+                if question.principal.digest == self.digest {
+                    let outcomes = &question.principal.outcomes;
+                    outcomes.keep(question, &decision, reads);
+                }
                 (decision, Some(asked))
             }
-            Ok(None) => (self.denied(question.permission), None),
+            Ok(None) => (Arc::new(self.denied(question.permission)), None),
             Err(error) => {
                 tracing::error!(
                     permission = %question.permission,
@@ -53,7 +78,7 @@ impl Snapshot {
                     error = error.as_ref() as &dyn Error,
                     "a question could not be evaluated; it is denied"
                 );
-                (self.denied(question.permission), None)
+                (Arc::new(self.denied(question.permission)), None)
             }
         }
     }

@@ -165,7 +165,7 @@ fn is_known_account(account: &Account, caller: &Caller) -> bool {
     let Caller::ServiceAccount(caller) = caller else {
         return false;
     };
-    let known = &caller.account;
+    let known = caller.account();
     account.id == known.id
         && account.organization_id == known.organization_id
         && account.is_default == known.is_default

@@ -12,6 +12,7 @@ use cedar_policy::{
 };
 
 use super::catalogue::Catalogue;
+use super::facts_read::FactsRead;
 use super::kinds::{PrincipalKind, ResourceKind};
 use charter_domain::permission::Permission;
 
@@ -22,7 +23,7 @@ type QuestionKind = (usize, PrincipalKind, ResourceKind);
 /// under the resource that it names, else with those for any principal and resource.
 #[derive(Debug)]
 pub(super) struct Index {
-    everybody: HashMap<QuestionKind, Arc<PolicySet>>,
+    everybody: HashMap<QuestionKind, Arc<Candidates>>,
     by_principal: HashMap<EntityUid, Arc<IndexEntry>>,
     by_resource: HashMap<EntityUid, Arc<IndexEntry>>,
     /// The types that occur in `by_resource`: most resources need no look-up.
@@ -35,11 +36,19 @@ pub(super) struct IndexEntry {
     /// By [`Permission::index`]: an index into `sets`.
     by_permission: Vec<Option<usize>>,
     /// Permissions with the same policies share a set.
-    sets: Vec<PolicySet>,
+    sets: Vec<Candidates>,
+}
+
+/// Policies that are evaluated together.
+#[derive(Debug)]
+pub(super) struct Candidates {
+    pub(super) policies: PolicySet,
+    /// The facts that they read.
+    pub(super) reads: FactsRead,
 }
 
 impl IndexEntry {
-    fn get(&self, permission: Permission) -> Option<&PolicySet> {
+    fn get(&self, permission: Permission) -> Option<&Candidates> {
         let place = self.by_permission.get(permission.index()).copied()??;
         self.sets.get(place)
     }
@@ -97,7 +106,7 @@ impl Index {
         principal: &'a [Arc<IndexEntry>],
         resource: &EntityUid,
         entities: &Entities,
-    ) -> impl Iterator<Item = &'a PolicySet> {
+    ) -> impl Iterator<Item = &'a Candidates> {
         let (permission, principal_kind, resource_kind) = question;
         let everybody = self
             .everybody
@@ -117,7 +126,7 @@ impl Index {
         permission: Permission,
         uid: &EntityUid,
         entities: &Entities,
-    ) -> Vec<&PolicySet> {
+    ) -> Vec<&Candidates> {
         if self.resource_types.is_empty() {
             return Vec::new();
         }
@@ -155,6 +164,7 @@ fn names_of(action: &EntityUid, actions: &Entities) -> HashSet<EntityUid> {
 struct ScopedPolicy {
     /// Without its source text, since a policy may be in many sets and only reports need the text.
     policy: Policy,
+    reads: FactsRead,
     principal: PrincipalConstraint,
     action: ActionConstraint,
     resource: ResourceConstraint,
@@ -164,6 +174,7 @@ impl ScopedPolicy {
     fn new(policy: &Policy) -> Self {
         Self {
             policy: Policy::from(policy.as_ref().clone()),
+            reads: FactsRead::of(policy),
             principal: policy.principal_constraint(),
             action: policy.action_constraint(),
             resource: policy.resource_constraint(),
@@ -224,8 +235,8 @@ impl IndexBuilder {
         &self,
         policies: &[ScopedPolicy],
         catalogue: &Catalogue,
-    ) -> Result<HashMap<QuestionKind, Arc<PolicySet>>, Box<PolicySetError>> {
-        let mut made: HashMap<Vec<usize>, Arc<PolicySet>> = HashMap::new();
+    ) -> Result<HashMap<QuestionKind, Arc<Candidates>>, Box<PolicySetError>> {
+        let mut made: HashMap<Vec<usize>, Arc<Candidates>> = HashMap::new();
         let mut questions = HashMap::new();
         for permission in Permission::ALL {
             let Some(names) = self.names.get(permission.index()) else {
@@ -300,7 +311,14 @@ fn indices(policies: &[ScopedPolicy], wanted: impl Fn(&ScopedPolicy) -> bool) ->
 fn policy_set(
     policies: &[ScopedPolicy],
     chosen: &[usize],
-) -> Result<PolicySet, Box<PolicySetError>> {
-    let chosen = chosen.iter().filter_map(|&place| policies.get(place));
-    PolicySet::from_policies(chosen.map(|scoped| scoped.policy.clone())).map_err(Box::new)
+) -> Result<Candidates, Box<PolicySetError>> {
+    let chosen: Vec<&ScopedPolicy> = chosen
+        .iter()
+        .filter_map(|&place| policies.get(place))
+        .collect();
+    let reads = chosen.iter().map(|scoped| scoped.reads).sum();
+    let policies = PolicySet::from_policies(chosen.iter().map(|scoped| scoped.policy.clone()));
+    policies
+        .map(|policies| Candidates { policies, reads })
+        .map_err(Box::new)
 }

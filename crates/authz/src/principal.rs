@@ -8,6 +8,7 @@ use super::entities::EntityBuilder;
 use super::index::IndexEntry;
 use super::json::{JsonError, PrincipalJson};
 use super::kinds::PrincipalKind;
+use super::outcomes::Outcomes;
 use super::snapshot::Snapshot;
 use charter_domain::caller::Caller;
 
@@ -23,6 +24,7 @@ pub struct Principal {
     pub(super) prepared: Option<PreparedEntities>,
     /// Rendered on demand.
     json: OnceLock<PrincipalJson>,
+    pub(super) outcomes: Outcomes,
 }
 
 /// The caller's entity, its ancestors, and every action with its groups.
@@ -55,6 +57,7 @@ impl Principal {
             digest: Arc::clone(snapshot.digest()),
             prepared,
             json: OnceLock::new(),
+            outcomes: Outcomes::default(),
         }
     }
 
@@ -102,10 +105,10 @@ fn prepare(
     };
     let (principal, account) = match caller {
         Caller::ServiceAccount(caller) => (
-            build.service_account(&caller.service_account)?,
-            Some(build.account(&caller.account)?),
+            build.service_account(caller.service_account())?,
+            Some(build.account(caller.account())?),
         ),
-        Caller::User(caller) => (build.user(&caller.user)?, None),
+        Caller::User(caller) => (build.user(caller.user())?, None),
     };
     let organization = build.organization(caller.organization())?;
     let uid = principal.uid();

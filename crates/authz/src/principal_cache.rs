@@ -1,9 +1,9 @@
 //! Caches prepared principals for as long as their records are current.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
 
 use charter_domain::caller::Caller;
 use charter_domain::id::{AccessKeyId, SessionId};
@@ -11,13 +11,22 @@ use charter_domain::id::{AccessKeyId, SessionId};
 use super::principal::Principal;
 use super::snapshot::Snapshot;
 
-/// Bounds memory: when it is reached, the cache is cleared.
-const MAX_REMEMBERED: usize = 4_000;
+/// Bounds memory to a quarter of a gigabyte; the least recently used principal is evicted.
+const MAX_REMEMBERED: u64 = 64_000;
 
 /// One principal for each access key and session in use.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct PrincipalCache {
-    by_credential: Mutex<HashMap<Credential, Arc<Principal>>>,
+    by_credential: Cache<Credential, Arc<Principal>>,
+}
+
+impl Default for PrincipalCache {
+    fn default() -> Self {
+        let cache = Cache::builder().max_capacity(MAX_REMEMBERED);
+        Self {
+            by_credential: cache.eviction_policy(EvictionPolicy::lru()).build(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,8 +38,8 @@ enum Credential {
 impl Credential {
     fn of(caller: &Caller) -> Option<Self> {
         match caller {
-            Caller::ServiceAccount(caller) => caller.access_key.map(Self::Key),
-            Caller::User(caller) => caller.session.map(Self::Session),
+            Caller::ServiceAccount(caller) => caller.access_key().map(Self::Key),
+            Caller::User(caller) => caller.session().map(Self::Session),
         }
     }
 }
@@ -43,16 +52,13 @@ impl PrincipalCache {
         let Some(credential) = Credential::of(caller) else {
             return Arc::new(Principal::prepare(caller, snapshot));
         };
-        let remembered = self.by_credential.lock().get(&credential).cloned();
+        let remembered = self.by_credential.get(&credential);
         if let Some(principal) = remembered.filter(|known| is_current(known, caller, snapshot)) {
             return principal;
         }
         let principal = Arc::new(Principal::prepare(caller, snapshot));
-        let mut by_credential = self.by_credential.lock();
-        if by_credential.len() >= MAX_REMEMBERED {
-            by_credential.clear();
-        }
-        by_credential.insert(credential, Arc::clone(&principal));
+        self.by_credential
+            .insert(credential, Arc::clone(&principal));
         principal
     }
 }

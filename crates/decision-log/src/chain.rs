@@ -78,19 +78,18 @@ impl std::fmt::Debug for Chain {
 }
 
 impl Chain {
-    /// Derives the keys. `None` never happens: HMAC accepts keys of any length.
+    /// Derives the keys of the log from an audit key.
     #[must_use]
-    pub fn new(key: &LogKey) -> Option<Self> {
+    pub fn new(key: &LogKey) -> Self {
         let derived = |purpose: &[u8]| {
-            let mut hmac = Hmac::<Sha256>::new_from_slice(key.secret.expose_secret()).ok()?;
-            hmac.update(purpose);
-            Hmac::<Sha256>::new_from_slice(&hmac.finalize().into_bytes()).ok()
+            let derived = hmac(key.secret.expose_secret()).chain_update(purpose);
+            hmac(&derived.finalize().into_bytes())
         };
-        Some(Self {
+        Self {
             id: key.id.clone(),
-            lines: derived(PURPOSE)?,
-            masks: derived(MASK_PURPOSE)?,
-        })
+            lines: derived(PURPOSE),
+            masks: derived(MASK_PURPOSE),
+        }
     }
 
     #[must_use]
@@ -118,7 +117,12 @@ impl Chain {
     /// line feed.
     pub(super) fn seal(&self, text: &mut Vec<u8>, start: usize) -> Mac {
         text.pop();
-        let mac = half(self.code(text.get(start..).unwrap_or_default()));
+        #[expect(
+            clippy::expect_used,
+            reason = "whoever began the line there has written on"
+        )]
+        let line = text.get(start..).expect("a line");
+        let mac = half(self.code(line));
         text.extend_from_slice(BEFORE_MAC);
         text.extend_from_slice(encode(&mac).as_bytes());
         text.extend_from_slice(AFTER_MAC);
@@ -131,9 +135,13 @@ impl Chain {
         let mut hmac = self.masks.clone();
         hmac.update(text.as_bytes());
         let bytes: [u8; 32] = hmac.finalize().into_bytes().into();
-        let short = bytes.get(..12).unwrap_or_default();
-        format!("masked:{}", BASE64.encode(short))
+        format!("masked:{}", BASE64.encode(&bytes[..12]))
     }
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+fn hmac(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("a key of any length")
 }
 
 /// Splits a line without its line feed into the authenticated bytes and the MAC. `None` if it does

@@ -8,11 +8,11 @@ use charter_domain::id::DecisionId;
 use charter_domain::timestamp::Timestamp;
 
 const BYTES_OF_ONE: usize = 10;
-const DRAWN: usize = 400 * BYTES_OF_ONE;
+const DRAWN: usize = 400;
 
 pub(super) struct IdGenerator {
     entropy: Arc<dyn Entropy>,
-    drawn: Box<[u8; DRAWN]>,
+    drawn: Box<[[u8; BYTES_OF_ONE]; DRAWN]>,
     used: usize,
 }
 
@@ -20,30 +20,31 @@ impl IdGenerator {
     pub(super) fn new(entropy: Arc<dyn Entropy>) -> Self {
         Self {
             entropy,
-            drawn: Box::new([0; DRAWN]),
+            drawn: Box::new([[0; BYTES_OF_ONE]; DRAWN]),
             used: DRAWN,
         }
     }
 
     pub(super) fn next(&mut self, now: Timestamp) -> DecisionId {
-        if self.used + BYTES_OF_ONE > DRAWN {
-            self.entropy.fill(&mut *self.drawn);
+        if self.used == DRAWN {
+            self.entropy.fill(self.drawn.as_flattened_mut());
             self.used = 0;
         }
-        let from = self.used;
-        self.used += BYTES_OF_ONE;
-        let part = self.drawn.get(from..self.used).unwrap_or_default();
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "just drawn anew where all was used"
+        )]
+        let part = &self.drawn[self.used];
+        self.used += 1;
         DecisionId::generate(now, &RandomBytes(part))
     }
 }
 
 /// The random bytes of one id.
-struct RandomBytes<'a>(&'a [u8]);
+struct RandomBytes<'a>(&'a [u8; BYTES_OF_ONE]);
 
 impl Entropy for RandomBytes<'_> {
     fn fill(&self, buffer: &mut [u8]) {
-        for (to, from) in buffer.iter_mut().zip(self.0) {
-            *to = *from;
-        }
+        buffer.copy_from_slice(self.0);
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct LogEntry {
     pub(super) source_ip: IpAddr,
     pub(super) principal: Arc<Principal>,
     pub(super) subject: EvaluationInput,
-    pub(super) decision: Decision,
+    pub(super) decision: Arc<Decision>,
 }
 
 /// What was evaluated.

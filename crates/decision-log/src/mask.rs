@@ -223,8 +223,7 @@ mod tests {
         let chain = Chain::new(&crate::LogKey {
             id: "audit-1".to_owned(),
             secret: vec![7; 32].into(),
-        })
-        .expect("a key");
+        });
         let masked = |names: &[&str], resource: &str| {
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
             let mask = Mask::parse(&names, MaskStyle::Hash).expect("known");

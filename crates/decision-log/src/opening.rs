@@ -50,7 +50,7 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<OpenedLog, OpenE
     private::create_dir(dir).map_err(failed(dir))?;
     let lock = lock(dir)?;
     atomic::remove_leftovers(dir).map_err(failed(dir))?;
-    let chains: Vec<Chain> = config.keys.iter().filter_map(Chain::new).collect();
+    let chains: Vec<Chain> = config.keys.iter().map(Chain::new).collect();
     let chain = chains.first().cloned().ok_or(OpenError::NoKey)?;
     let left = inspect_previous_run(&config, &chains, chain.id()).map_err(failed(dir))?;
     log_problems(&left);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::caller::ServiceAccountCaller;
 use super::id::{AccessKeyId, OrganizationId, ServiceAccountId};
 use super::ip_allowlist::IpAllowlist;
 use super::text::Description;
@@ -35,6 +36,33 @@ pub struct AccessKey {
     pub last_used_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// A service account that signed a request, as policy saw it. A write that rests on it finds it unchanged,
+/// or does not happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyGuard {
+    /// The key, neither revoked nor expired.
+    pub key: AccessKeyId,
+    /// The service account, active and not deleted, as its account is.
+    pub service_account: ServiceAccountId,
+    /// Its roles, the same.
+    pub roles: Vec<String>,
+    /// Its permissions, the same.
+    pub permissions: Vec<String>,
+}
+
+impl KeyGuard {
+    /// `None` for a service account without a key, which an operator asks about.
+    pub fn of(caller: &ServiceAccountCaller) -> Option<Self> {
+        let service_account = caller.service_account();
+        caller.access_key().map(|key| Self {
+            key,
+            service_account: service_account.id,
+            roles: service_account.roles.clone(),
+            permissions: service_account.permissions.clone(),
+        })
+    }
 }
 
 impl AccessKey {

@@ -1,5 +1,6 @@
 //! Sessions of people (contract section 5).
 
+use super::caller::UserCaller;
 use super::id::{SessionId, UserId};
 
 /// SHA-256 of an opaque token: what is stored of it.
@@ -15,4 +16,15 @@ pub struct SessionGuard {
     pub user: UserId,
     /// The role, the same.
     pub role: String,
+}
+
+impl SessionGuard {
+    /// `None` for a person without a session, whom an operator asks about.
+    pub fn of(caller: &UserCaller) -> Option<Self> {
+        caller.session().map(|session| Self {
+            session,
+            user: caller.user().id,
+            role: caller.user().role.clone(),
+        })
+    }
 }

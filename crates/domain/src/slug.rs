@@ -3,6 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use uuid::Uuid;
+
+use super::id::OrganizationId;
+
 /// Names that would be mistaken for the service itself.
 const RESERVED: &[&str] = &[
     "admin",
@@ -39,9 +43,14 @@ pub enum SlugError {
     /// A character or hyphen that does not belong.
     #[error("must consist of `a-z` and `0-9`, with single hyphens between them")]
     Characters,
-    /// A reserved word.
+    /// A reserved word, or what could be taken for an organization's id.
     #[error("is reserved, choose another")]
     Reserved,
+}
+
+/// Whether an operator could take it for the id of an organization.
+fn is_an_id(text: &str) -> bool {
+    Uuid::try_parse(text).is_ok() || text.parse::<OrganizationId>().is_ok()
 }
 
 /// 3 to 63 characters of `[a-z0-9]` with single inner hyphens. Uppercase is refused, not folded.
@@ -81,7 +90,7 @@ impl FromStr for Slug {
             Err(SlugError::Length)
         } else if !well_formed {
             Err(SlugError::Characters)
-        } else if RESERVED.contains(&text) {
+        } else if RESERVED.contains(&text) || is_an_id(text) {
             Err(SlugError::Reserved)
         } else {
             Ok(Self(text.to_owned()))
@@ -114,6 +123,9 @@ mod tests {
             "api",
             "www",
             "admin",
+            "01a3d2ba-5fb9-7caa-a9f3-f6231c1d8e47",
+            "01a3d2ba5fb97caaa9f3f6231c1d8e47",
+            "org-01m8hyq34pfmtthy6hzt2x7e0m",
             &"a".repeat(64),
         ] {
             assert!(bad.parse::<Slug>().is_err(), "`{bad}` was read");

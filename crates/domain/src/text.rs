@@ -1,6 +1,8 @@
 //! Text that people and programs give us: trimmed, in Unicode form C, without control or
 //! bidirectional-control characters (contract section 1).
 
+use std::net::Ipv4Addr;
+
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
@@ -77,19 +79,26 @@ impl Name {
         &self.0
     }
 
-    /// Whether a mail program could make a link of it: `://`, `www.`, or a dot between letters
-    /// (contract section 5). Compatibility forms such as the ideographic full stop count as what
-    /// browsers take them for (UTS #46).
+    /// Whether a mail program could make a link of it: `://`, `www.`, a dot between letters (contract
+    /// section 5), an IPv4 address, or an encoded word (RFC 2047), which is shown decoded. Compatibility
+    /// forms such as the ideographic full stop count as what browsers take them for (UTS #46); marks and
+    /// what is not shown count as absent.
     #[must_use]
     pub fn reads_as_address(&self) -> bool {
-        let text: String = self.0.nfkc().collect();
+        let shown = self.0.nfkc().filter(|&character| has_width(character));
+        let text = shown.collect::<String>();
         let text = text.to_lowercase().replace('\u{3002}', ".");
         let characters: Vec<char> = text.chars().collect();
         let has_inner_dot = characters.windows(3).any(|window| match window {
             [before, '.', after] => before.is_alphanumeric() && after.is_alphabetic(),
             _ => false,
         });
-        has_inner_dot || text.contains("://") || text.contains("www.")
+        let is_of_ipv4 = |character: char| character.is_ascii_digit() || character == '.';
+        has_inner_dot
+            || ["://", "www.", "=?"].iter().any(|part| text.contains(part))
+            || text
+                .split(|character| !is_of_ipv4(character))
+                .any(|part| part.parse::<Ipv4Addr>().is_ok())
     }
 }
 
@@ -150,6 +159,15 @@ pub fn is_forbidden(character: char) -> bool {
         || matches!(character,
             '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}' | '\u{2029}'
             | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether it takes a place of its own in a line, and is no mark on another's.
+fn has_width(character: char) -> bool {
+    use GeneralCategory::{EnclosingMark, Format, NonspacingMark};
+    !matches!(
+        character.general_category(),
+        Format | NonspacingMark | EnclosingMark
+    )
 }
 
 /// Whether a reader sees something of it, on its own.
@@ -227,6 +245,15 @@ mod tests {
             "bücher.example",
             "пример.рф",
             "a@b.example",
+            "evil\u{AD}.example",
+            "evil\u{2060}.example",
+            "evil.\u{200D}example",
+            "evil.\u{FE0F}example",
+            "evil\u{302}.example",
+            "w\u{AD}ww. example",
+            "203.0.113.7/login",
+            "see 203.0.113.7",
+            "=?utf-8?q?evil=2Eexample?=",
         ] {
             let name = Name::parse(address).expect("a name");
             assert!(name.reads_as_address(), "{address}");
@@ -237,6 +264,9 @@ mod tests {
             "No. 5",
             "Größe & Söhne",
             "Web 2.0",
+            "Release 1.2.3",
+            "Café 7.5",
+            "Why =/= how?",
             "…",
         ] {
             let name = Name::parse(plain).expect("a name");

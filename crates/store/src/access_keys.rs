@@ -1,25 +1,23 @@
 //! Access keys of one service account: listed, made, revoked. `rotation` replaces them.
 
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    Select,
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, Select,
 };
-use serde_json::{Value, json};
 
-use super::audit::{Action, Changes, Entry};
+use super::audit::Action;
 use super::entity::{access_key, stored_time};
 use super::listing::{self, Sort};
+use super::lookup::{find, lock};
 use super::write::{Write, one_row};
-use super::{Error, Store, Tenant};
+use super::{Error, Store, TenantReader, TenantWriter};
 use charter_domain::access_key::{AccessKey, MAX_ACTIVE_KEYS, SealedSecret};
-use charter_domain::audit::AuditContext;
 use charter_domain::id::{AccessKeyId, ServiceAccountId};
 use charter_domain::ip_allowlist::IpAllowlist;
 use charter_domain::page::{KeyOrder, Page, PageRequest};
 use charter_domain::permission::Permission;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::text::Description;
-use charter_domain::timestamp::{self, Timestamp};
+use charter_domain::timestamp::Timestamp;
 
 /// A key to be made. Its id is drawn by whoever seals the secret: the seal is bound to it.
 #[derive(Debug, Clone)]
@@ -68,10 +66,14 @@ impl Store {
     }
 }
 
-impl Tenant<'_> {
-    pub(super) fn keys(&self, service_account: ServiceAccountId) -> Select<access_key::Entity> {
+impl TenantReader<'_> {
+    fn keys_of_all(&self) -> Select<access_key::Entity> {
         access_key::Entity::find()
             .filter(access_key::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
+    }
+
+    fn keys(&self, service_account: ServiceAccountId) -> Select<access_key::Entity> {
+        self.keys_of_all()
             .filter(access_key::Column::ServiceAccountId.eq(service_account.uuid()))
     }
 
@@ -109,8 +111,8 @@ impl Tenant<'_> {
     ///
     /// Those of the database.
     pub async fn all_keys(&self, include_inactive: bool) -> Result<Vec<AccessKey>, Error> {
-        let mut query = access_key::Entity::find()
-            .filter(access_key::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
+        let mut query = self
+            .keys_of_all()
             .order_by_desc(access_key::Column::CreatedAt)
             .order_by_desc(access_key::Column::Id);
         if !include_inactive {
@@ -118,6 +120,18 @@ impl Tenant<'_> {
         }
         let rows = query.all(&self.store.reader).await?;
         rows.into_iter().map(AccessKey::try_from).collect()
+    }
+
+    /// The key, whoever's it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], and those of the database.
+    pub async fn find_key(&self, id: AccessKeyId) -> Result<AccessKey, Error> {
+        let query = self
+            .keys_of_all()
+            .filter(access_key::Column::Id.eq(id.uuid()));
+        find(query, &self.store.reader).await
     }
 
     /// One key of a service account.
@@ -132,80 +146,20 @@ impl Tenant<'_> {
         id: AccessKeyId,
     ) -> Result<AccessKey, Error> {
         self.service_account(service_account).await?;
-        self.keys(service_account)
-            .filter(access_key::Column::Id.eq(id.uuid()))
-            .one(&self.store.reader)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
-    }
-
-    /// Makes a key. `check` sees what it is to be, and its error ends the transaction.
-    ///
-    /// # Errors
-    ///
-    /// Those of `check`; [`Error::NotFound`]; [`Error::TooManyKeys`];
-    /// [`Error::OrganizationInactive`]; and those of the database.
-    pub async fn create_key<E: From<Error>>(
-        &self,
-        service_account: ServiceAccountId,
-        by: &AuditContext,
-        new: NewKey,
-        check: impl FnOnce(&KeyToMake<'_>) -> Result<(), E> + Send,
-    ) -> Result<AccessKey, E> {
-        let (mut write, _) = self.begin(by).await?;
-        let owner = self.lock_service_account(&write, service_account).await?;
-        let signer = self.signing_key(&write, by).await?;
-        check(&KeyToMake {
-            owner: &owner,
-            signer: signer.as_ref(),
-            ip_allowlist: &new.ip_allowlist,
-            expires_at: new.expires_at.map(stored_time),
-        })?;
-        self.check_room(&write, service_account, None).await?;
-        let key = insert(&mut write, &owner, new, Permission::CreateKey).await?;
-        write.commit().await?;
-        Ok(key)
-    }
-
-    /// Revokes a key for good. A revoked key stays as it is.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], [`Error::OrganizationInactive`], and those of the database.
-    pub async fn revoke_key(
-        &self,
-        service_account: ServiceAccountId,
-        id: AccessKeyId,
-        by: &AuditContext,
-    ) -> Result<(), Error> {
-        let (mut write, _) = self.begin_always(by).await?;
-        self.lock_service_account(&write, service_account).await?;
-        let before = self.lock_key(&write, service_account, id).await?;
-        if before.revoked_at.is_some() {
-            return Ok(());
-        }
-        let after = AccessKey {
-            revoked_at: Some(write.at()),
-            ..before.clone()
-        };
-        update(&mut write, Permission::RevokeKey, &before, &after).await?;
-        write.commit().await
+        let query = self.keys(service_account);
+        let query = query.filter(access_key::Column::Id.eq(id.uuid()));
+        find(query, &self.store.reader).await
     }
 
     /// The key that signed the request, as it is now: it may have been rotated since.
-    pub(super) async fn signing_key(
-        &self,
-        write: &Write<'_>,
-        by: &AuditContext,
-    ) -> Result<Option<AccessKey>, Error> {
-        let Some(id) = by.access_key else {
+    pub(super) async fn signing_key(&self, write: &Write<'_>) -> Result<Option<AccessKey>, Error> {
+        let Some(id) = write.by.actor.access_key() else {
             return Ok(None);
         };
-        let row = access_key::Entity::find_by_id(id.uuid())
-            .filter(access_key::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
-            .one(&write.transaction)
-            .await?;
+        let query = self
+            .keys_of_all()
+            .filter(access_key::Column::Id.eq(id.uuid()));
+        let row = query.one(&write.transaction).await?;
         Ok(Some(row.ok_or(Error::CallerRevoked)?.try_into()?))
     }
 
@@ -215,13 +169,12 @@ impl Tenant<'_> {
         service_account: ServiceAccountId,
         id: AccessKeyId,
     ) -> Result<AccessKey, Error> {
-        self.keys(service_account)
-            .filter(access_key::Column::Id.eq(id.uuid()))
-            .lock_exclusive()
-            .one(&write.transaction)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
+        let query = self.keys(service_account);
+        lock(
+            query.filter(access_key::Column::Id.eq(id.uuid())),
+            &write.transaction,
+        )
+        .await
     }
 
     /// Whether one more key may be active; those in overlap and `except` are not counted.
@@ -244,6 +197,66 @@ impl Tenant<'_> {
         } else {
             Err(Error::TooManyKeys)
         }
+    }
+}
+
+impl TenantWriter<'_> {
+    /// Makes a key. `check` sees what it is to be, and its error ends the transaction.
+    ///
+    /// # Errors
+    ///
+    /// Those of `check`; [`Error::NotFound`]; [`Error::TooManyKeys`];
+    /// [`Error::OrganizationInactive`]; and those of the database.
+    pub async fn create_key<E: From<Error>>(
+        &self,
+        service_account: ServiceAccountId,
+        new: NewKey,
+        check: impl FnOnce(&KeyToMake<'_>) -> Result<(), E> + Send,
+    ) -> Result<AccessKey, E> {
+        let (mut write, _) = self.begin().await?;
+        let owner = self
+            .tenant
+            .lock_service_account(&write, service_account)
+            .await?;
+        let signer = self.tenant.signing_key(&write).await?;
+        check(&KeyToMake {
+            owner: &owner,
+            signer: signer.as_ref(),
+            ip_allowlist: &new.ip_allowlist,
+            expires_at: new.expires_at.map(stored_time),
+        })?;
+        self.tenant
+            .check_room(&write, service_account, None)
+            .await?;
+        let key = insert(&mut write, &owner, new, Permission::CreateKey).await?;
+        write.commit().await?;
+        Ok(key)
+    }
+
+    /// Revokes a key for good. A revoked key stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::OrganizationInactive`], and those of the database.
+    pub async fn revoke_key(
+        &self,
+        service_account: ServiceAccountId,
+        id: AccessKeyId,
+    ) -> Result<(), Error> {
+        let (mut write, _) = self.begin_always().await?;
+        self.tenant
+            .lock_service_account(&write, service_account)
+            .await?;
+        let before = self.tenant.lock_key(&write, service_account, id).await?;
+        if before.revoked_at.is_some() {
+            return Ok(());
+        }
+        let after = AccessKey {
+            revoked_at: Some(write.at()),
+            ..before.clone()
+        };
+        update(&mut write, Permission::RevokeKey, &before, &after).await?;
+        write.commit().await
     }
 }
 
@@ -280,12 +293,9 @@ pub(super) async fn insert(
     access_key::Entity::insert(access_key::insertable(&key, new.secret))
         .exec_without_returning(&write.transaction)
         .await?;
-    let entry = Entry {
-        action: Action::Permission(action),
-        resource: key.id.to_string(),
-        changes: Changes::created(view(&key)),
-    };
-    write.record(key.organization_id, entry).await?;
+    write
+        .record_creation(Action::Permission(action), &key)
+        .await?;
     Ok(key)
 }
 
@@ -304,24 +314,7 @@ pub(super) async fn update(
         .exec(&write.transaction)
         .await?;
     one_row(updated.rows_affected)?;
-    let entry = Entry {
-        action: Action::Permission(action),
-        resource: before.id.to_string(),
-        changes: Changes::between(view(before), view(after)),
-    };
-    write.record(before.organization_id, entry).await
-}
-
-/// What the audit log shows of a key: never its secret, sealed or not.
-fn view(key: &AccessKey) -> Value {
-    let time = |at: Option<Timestamp>| at.map(timestamp::format);
-    json!({
-        "service_account_id": key.service_account_id.to_string(),
-        "access_key": key.access_key,
-        "description": key.description.as_str(),
-        "ip_allowlist": key.ip_allowlist.to_texts(),
-        "expires_at": time(key.expires_at),
-        "rotated_at": time(key.rotated_at),
-        "revoked_at": time(key.revoked_at),
-    })
+    write
+        .record_update(Action::Permission(action), before, after)
+        .await
 }

@@ -1,15 +1,14 @@
 //! Accounts of one tenant.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Select};
-use serde_json::{Value, json};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 
-use super::audit::{Action, Changes, Entry};
+use super::audit::Action;
 use super::entity::account;
 use super::listing::{self, Sort};
-use super::write::{Write, check_version, one_row};
-use super::{Error, GrantedNames, Tenant, codes, granted_names};
+use super::lookup::{find, lock};
+use super::write::{Write, check_version};
+use super::{Error, GrantedNames, TenantReader, TenantWriter, codes, granted_names};
 use charter_domain::account::Account;
-use charter_domain::audit::AuditContext;
 use charter_domain::code::Code;
 use charter_domain::entropy::Entropy;
 use charter_domain::id::{AccountId, OrganizationId};
@@ -27,7 +26,7 @@ pub struct NewAccount {
     pub metadata: Metadata,
 }
 
-impl Tenant<'_> {
+impl TenantReader<'_> {
     fn accounts(&self) -> Select<account::Entity> {
         account::Entity::find()
             .filter(account::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
@@ -65,12 +64,8 @@ impl Tenant<'_> {
     ///
     /// [`Error::NotFound`], and those of the database.
     pub async fn account(&self, id: AccountId) -> Result<Account, Error> {
-        self.accounts()
-            .filter(account::Column::Id.eq(id.uuid()))
-            .one(&self.store.reader)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
+        let query = self.accounts().filter(account::Column::Id.eq(id.uuid()));
+        find(query, &self.store.reader).await
     }
 
     /// The account that service accounts land in unless told otherwise.
@@ -79,28 +74,34 @@ impl Tenant<'_> {
     ///
     /// [`Error::NotFound`] if there is no such organization, and those of the database.
     pub async fn default_account(&self) -> Result<Account, Error> {
-        self.accounts()
-            .filter(account::Column::IsDefault.eq(true))
-            .one(&self.store.reader)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
+        let query = self.accounts().filter(account::Column::IsDefault.eq(true));
+        find(query, &self.store.reader).await
     }
 
+    pub(super) async fn lock_account(
+        &self,
+        write: &Write<'_>,
+        id: AccountId,
+    ) -> Result<Account, Error> {
+        lock(
+            self.accounts().filter(account::Column::Id.eq(id.uuid())),
+            &write.transaction,
+        )
+        .await
+    }
+}
+
+impl TenantWriter<'_> {
     /// Makes an account.
     ///
     /// # Errors
     ///
     /// [`Error::OrganizationInactive`], and those of the database.
-    pub async fn create_account(
-        &self,
-        new: NewAccount,
-        by: &AuditContext,
-    ) -> Result<Account, Error> {
-        let (mut write, organization) = self.begin(by).await?;
+    pub async fn create_account(&self, new: NewAccount) -> Result<Account, Error> {
+        let (mut write, organization) = self.begin().await?;
         let account = insert(
             &mut write,
-            &*self.store.entropy,
+            &*self.tenant.store.entropy,
             organization.id,
             new.name,
             new.metadata,
@@ -125,33 +126,22 @@ impl Tenant<'_> {
         &self,
         id: AccountId,
         expected: Option<i64>,
-        by: &AuditContext,
         change: impl FnOnce(&mut Account) -> Result<(), E> + Send,
         wake: impl FnOnce(&GrantedNames) -> Result<(), E> + Send,
     ) -> Result<Account, E> {
-        let (write, _) = self.begin(by).await?;
-        let before = self.lock_account(&write, id).await?;
+        let (write, _) = self.begin().await?;
+        let before = self.tenant.lock_account(&write, id).await?;
         check_version(expected, before.version)?;
         let mut after = before.clone();
         change(&mut after)?;
         if after.is_active && !before.is_active {
             wake(&granted_names::of_account(&write, &before).await?)?;
         }
-        Ok(save(write, before, after).await?)
-    }
-
-    pub(super) async fn lock_account(
-        &self,
-        write: &Write<'_>,
-        id: AccountId,
-    ) -> Result<Account, Error> {
-        self.accounts()
-            .filter(account::Column::Id.eq(id.uuid()))
-            .lock_exclusive()
-            .one(&write.transaction)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
+        if before.is_default && !after.is_active {
+            return Err(Error::DefaultAccount.into());
+        }
+        let action = Action::Permission(Permission::UpdateAccount);
+        Ok(write.save_and_commit(action, before, after).await?)
     }
 }
 
@@ -183,56 +173,7 @@ pub(super) async fn insert(
     })
     .await?;
     let account = draft(&code);
-    let entry = Entry {
-        action: Action::Permission(Permission::CreateAccount),
-        resource: account.id.to_string(),
-        changes: Changes::created(view(&account)),
-    };
-    write.record(organization_id, entry).await?;
+    let action = Action::Permission(Permission::CreateAccount);
+    write.record_creation(action, &account).await?;
     Ok(account)
-}
-
-async fn save(mut write: Write<'_>, before: Account, after: Account) -> Result<Account, Error> {
-    let mut after = Account {
-        name: after.name,
-        is_active: after.is_active,
-        metadata: after.metadata,
-        ..before.clone()
-    };
-    if after == before {
-        return Ok(before);
-    }
-    if after.is_default && !after.is_active {
-        return Err(Error::DefaultAccount);
-    }
-    after.version = before.version.saturating_add(1);
-    after.updated_at = write.at();
-    let updated = account::Entity::update_many()
-        .set(account::changeable(&after))
-        .filter(account::Column::Id.eq(before.id.uuid()))
-        .filter(account::Column::OrganizationId.eq(before.organization_id.uuid()))
-        .filter(account::Column::Version.eq(before.version))
-        .exec(&write.transaction)
-        .await?;
-    one_row(updated.rows_affected)?;
-    let entry = Entry {
-        action: Action::Permission(Permission::UpdateAccount),
-        resource: before.id.to_string(),
-        changes: Changes::between(view(&before), view(&after)),
-    };
-    write.record(before.organization_id, entry).await?;
-    write.commit().await?;
-    Ok(after)
-}
-
-/// What the audit log shows of an account.
-fn view(account: &Account) -> Value {
-    json!({
-        "code": account.code.as_str(),
-        "name": account.name.as_str(),
-        "is_default": account.is_default,
-        "is_active": account.is_active,
-        "metadata": account.metadata.as_object(),
-        "version": account.version,
-    })
 }

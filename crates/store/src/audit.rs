@@ -14,7 +14,7 @@ use super::audit_heads::{Head, HeadsFile};
 use super::audit_mac::{AuditKey, Mac, ORIGIN, compute, to_mac};
 use super::connect::Transaction;
 use super::entity::{audit_event, stored_time};
-use charter_domain::audit::AuditContext;
+use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::clock::Clock;
 use charter_domain::id::OrganizationId;
 use charter_domain::permission::Permission;
@@ -172,7 +172,7 @@ impl Log {
             organization_id,
             sequence,
             occurred_at: stored_time(by.at),
-            actor: by.actor.clone(),
+            actor: by.actor.to_string(),
             action: name(entry.action, by),
             resource: entry.resource,
             request_id: by.request_id.clone(),
@@ -218,7 +218,7 @@ fn name(action: Action, by: &AuditContext) -> String {
         Action::Operator(command) => format!("operator.{command}"),
         Action::Person(act) => format!("person.{act}"),
         Action::System(act) => format!("system.{act}"),
-        Action::Permission(permission) if by.actor == "operator" => {
+        Action::Permission(permission) if by.actor == Actor::Operator(None) => {
             format!("operator.{permission}")
         }
         Action::Permission(permission) => permission.to_string(),

@@ -4,7 +4,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 
 use super::entity::{audit_event, stored_time};
-use super::{Error, Tenant};
+use super::{Error, TenantReader};
 use charter_domain::json;
 use charter_domain::timestamp::Timestamp;
 
@@ -46,7 +46,7 @@ pub struct AuditEvent {
     pub policy_digest: Option<String>,
 }
 
-impl Tenant<'_> {
+impl TenantReader<'_> {
     /// The organization's events, newest first.
     ///
     /// # Errors

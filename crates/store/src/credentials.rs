@@ -1,14 +1,10 @@
 //! For authentication: an access key with everything that stands behind it, in one query.
 
-use sea_orm::sea_query::{
-    Alias, Expr, ExprTrait as _, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder,
-};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IdenStatic, Iterable,
-    Statement,
-};
+use sea_orm::sea_query::Query;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, FromQueryResult, Statement};
 
 use super::entity::{access_key, account, organization, service_account};
+use super::joined::{columns, join, text};
 use super::{Error, Store};
 use charter_domain::access_key::{AccessKey, SealedSecret};
 use charter_domain::caller::ServiceAccountCaller;
@@ -36,6 +32,7 @@ impl Store {
     /// # Errors
     ///
     /// Those of the database.
+    #[expect(clippy::disallowed_methods, reason = "the store makes callers")]
     pub async fn find_credential(&self, access_key: &str) -> Result<Option<Credential>, Error> {
         // PostgreSQL refuses to compare such a text, SQLite finds nothing.
         if access_key.contains('\0') {
@@ -51,13 +48,12 @@ impl Store {
         };
         let (access_key, secret): (AccessKey, _) =
             access_key::Model::from_query_result(&row, KEY)?.try_into()?;
-        let caller = ServiceAccountCaller {
-            service_account: service_account::Model::from_query_result(&row, SERVICE_ACCOUNT)?
-                .try_into()?,
-            account: account::Model::from_query_result(&row, ACCOUNT)?.try_into()?,
-            organization: organization::Model::from_query_result(&row, ORGANIZATION)?.try_into()?,
-            access_key: Some(access_key.id),
-        };
+        let caller = ServiceAccountCaller::new(
+            service_account::Model::from_query_result(&row, SERVICE_ACCOUNT)?.try_into()?,
+            account::Model::from_query_result(&row, ACCOUNT)?.try_into()?,
+            organization::Model::from_query_result(&row, ORGANIZATION)?.try_into()?,
+            Some(access_key.id),
+        );
         Ok(Some(Credential {
             caller,
             access_key,
@@ -73,33 +69,22 @@ pub(super) fn statement(backend: DbBackend) -> String {
     columns::<service_account::Entity>(&mut query, SERVICE_ACCOUNT);
     columns::<account::Entity>(&mut query, ACCOUNT);
     columns::<organization::Entity>(&mut query, ORGANIZATION);
-    query
-        .from(access_key::Entity)
-        .inner_join(
-            service_account::Entity,
-            Expr::col((service_account::Entity, service_account::Column::Id))
-                .equals((access_key::Entity, access_key::Column::ServiceAccountId)),
-        )
-        .inner_join(
-            account::Entity,
-            Expr::col((account::Entity, account::Column::Id))
-                .equals((service_account::Entity, service_account::Column::AccountId)),
-        )
-        .inner_join(
-            organization::Entity,
-            Expr::col((organization::Entity, organization::Column::Id))
-                .equals((access_key::Entity, access_key::Column::OrganizationId)),
-        )
-        .and_where(access_key::Column::AccessKey.eq(""));
-    match backend {
-        DbBackend::Sqlite => query.build(SqliteQueryBuilder).0,
-        _ => query.build(PostgresQueryBuilder).0,
-    }
-}
-
-fn columns<E: EntityTrait>(query: &mut SelectStatement, prefix: &str) {
-    for column in E::Column::iter() {
-        let alias = Alias::new(format!("{prefix}{}", column.as_str()));
-        query.expr_as(Expr::col((E::default(), column)), alias);
-    }
+    query.from(access_key::Entity);
+    join(
+        &mut query,
+        service_account::Column::Id,
+        access_key::Column::ServiceAccountId,
+    );
+    join(
+        &mut query,
+        account::Column::Id,
+        service_account::Column::AccountId,
+    );
+    join(
+        &mut query,
+        organization::Column::Id,
+        access_key::Column::OrganizationId,
+    );
+    query.and_where(access_key::Column::AccessKey.eq(""));
+    text(&query, backend)
 }

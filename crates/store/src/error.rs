@@ -3,7 +3,7 @@
 //! It knows what the drivers' codes mean and nothing of HTTP.
 
 use sea_orm::sqlx;
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
 use charter_budgets::Exhausted;
 
@@ -58,9 +58,9 @@ pub enum Error {
     /// The session that the request came with has ended since.
     #[error("the caller's session has ended")]
     SessionEnded,
-    /// The person has another role since policy was asked.
-    #[error("the caller's role has changed")]
-    RoleChanged,
+    /// The caller has other roles or permissions since policy was asked.
+    #[error("the caller's roles or permissions have changed")]
+    GrantsChanged,
     /// The service account has as many active keys as it may have.
     #[error("the service account has too many active keys")]
     TooManyKeys,
@@ -118,6 +118,14 @@ impl Error {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
+        if let Some(SqlErr::UniqueConstraintViolation(index)) = error.sql_err() {
+            // Other unique values are drawn, or inserted where they conflict with none.
+            return match index {
+                index if index.contains("slug") => Self::SlugTaken,
+                index if index.contains("email") => Self::EmailTaken,
+                _ => Self::Unexpected(error.into()),
+            };
+        }
         match &error {
             DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::unavailable(error),
             DbErr::Exec(RuntimeErr::SqlxError(source))
@@ -131,6 +139,13 @@ impl From<DbErr> for Error {
             }
             _ => Self::Unexpected(error.into()),
         }
+    }
+}
+
+/// Of rows that every value can be read from.
+impl From<std::convert::Infallible> for Error {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
     }
 }
 
@@ -216,10 +231,4 @@ fn classify_postgres(code: &str) -> Class {
             _ => Class::Unexpected,
         },
     }
-}
-
-/// Whether the failure is a second row with the same value in that column.
-pub(super) fn is_duplicate(error: &DbErr, column: &str) -> bool {
-    use sea_orm::SqlErr::UniqueConstraintViolation;
-    matches!(error.sql_err(), Some(UniqueConstraintViolation(message)) if message.contains(column))
 }

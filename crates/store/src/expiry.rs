@@ -5,12 +5,11 @@
 
 use sea_orm::prelude::Uuid;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde_json::Value;
 
-use super::audit::{Action, Changes, Entry};
-use super::entity::{outgoing_mail, service_account, stored_time, user};
+use super::audit::Action;
+use super::entity::{job, service_account, stored_time, user};
 use super::write::Write;
-use super::{Error, Store, organizations, users};
+use super::{Error, Store, organizations};
 use charter_domain::audit::AuditContext;
 use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::organization::Organization;
@@ -83,19 +82,14 @@ pub(super) async fn end_registration(
     if unverified.is_none() || !is_alone(&write.transaction, before.id, owner.id).await? {
         return Ok(false);
     }
-    outgoing_mail::Entity::delete_many()
-        .filter(outgoing_mail::Column::OrganizationId.eq(before.id.uuid()))
+    job::Entity::delete_many()
+        .filter(job::Column::OrganizationId.eq(before.id.uuid()))
         .exec(&write.transaction)
         .await?;
     user::Entity::delete_by_id(owner.id.uuid())
         .exec(&write.transaction)
         .await?;
-    let entry = Entry {
-        action,
-        resource: owner.id.to_string(),
-        changes: Changes::between(users::view(owner), Value::Null),
-    };
-    write.record(before.id, entry).await?;
+    write.record_removal(action, owner).await?;
     let after = Organization {
         // Two hyphens in a row are in no slug that anybody may choose.
         slug: format!("expired--{}", before.code.as_str()),
@@ -103,7 +97,8 @@ pub(super) async fn end_registration(
         deactivated_at: Some(write.at()),
         ..before.clone()
     };
-    organizations::put(write, action, before, after).await?;
+    organizations::change_slug(write, &before, &after.slug).await?;
+    write.save(action, before, after).await?;
     Ok(true)
 }
 

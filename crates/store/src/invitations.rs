@@ -1,21 +1,20 @@
 //! Invitations: one for each address and organization, used once.
 
-use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, Iterable, PaginatorTrait, QueryFilter,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, Iterable,
+    PaginatorTrait, QueryFilter,
 };
 use serde_json::json;
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{invitation, stored_time, user};
-use super::outbox::{self, NewMail};
+use super::jobs::{self, NewJob};
 use super::sessions::{self, NewSession};
-use super::write::Write;
-use super::{Error, NewUser, Store, Tenant, expiry, users};
-use charter_domain::audit::AuditContext;
+use super::{Error, NewUser, Store, TenantWriter, expiry, users};
+use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::email::EmailAddress;
-use charter_domain::id::{InvitationId, UserId};
+use charter_domain::id::InvitationId;
 use charter_domain::invitation::Invitation;
 use charter_domain::permission::Permission;
 use charter_domain::session::TokenHash;
@@ -37,10 +36,10 @@ pub struct NewInvitation {
     /// From then on it is void.
     pub expires_at: Timestamp,
     /// The mail.
-    pub mail: NewMail,
+    pub mail: NewJob,
 }
 
-impl Tenant<'_> {
+impl TenantWriter<'_> {
     /// Invites an address; an earlier invitation of the same address is void from then on.
     ///
     /// Whether the address belongs to another organization's user is not told, not even to the
@@ -50,8 +49,8 @@ impl Tenant<'_> {
     ///
     /// [`Error::AlreadyMember`], [`Error::OrganizationInactive`], those about the caller, and those of
     /// the database.
-    pub async fn invite(&self, new: NewInvitation, by: &AuditContext) -> Result<Invitation, Error> {
-        let (mut write, organization) = self.begin(by).await?;
+    pub async fn invite(&self, new: NewInvitation) -> Result<Invitation, Error> {
+        let (mut write, organization) = self.begin().await?;
         let members = user::Entity::find()
             .filter(user::Column::OrganizationId.eq(organization.id.uuid()))
             .filter(user::Column::Email.eq(new.email.as_str()))
@@ -65,7 +64,10 @@ impl Tenant<'_> {
             organization_id: organization.id.uuid(),
             email: new.email.to_string(),
             role: new.role,
-            invited_by: by.session_guard.as_ref().map(|inviter| inviter.user.uuid()),
+            invited_by: match &self.by.actor {
+                Actor::Session(inviter) => Some(inviter.user.uuid()),
+                _ => None,
+            },
             hash: new.hash.to_vec(),
             expires_at: stored_time(new.expires_at),
             accepted_at: None,
@@ -78,11 +80,11 @@ impl Tenant<'_> {
                     .filter(|column| !matches!(column, Column::OrganizationId | Column::Email)),
             )
             .to_owned();
-        invitation::Entity::insert(active(&row))
+        invitation::Entity::insert(row.clone().into_active_model())
             .on_conflict(replace)
             .exec_without_returning(&write.transaction)
             .await?;
-        outbox::insert(&write, organization.id, new.mail).await?;
+        jobs::insert(&write, organization.id, new.mail).await?;
         let entry = Entry {
             action: Action::Permission(Permission::InviteMember),
             resource: new.id.to_string(),
@@ -179,37 +181,10 @@ async fn unverified(
     Ok(found.map(User::from))
 }
 
-/// Withdraws the open invitations of somebody who has lost the role it gave them with.
-pub(super) async fn withdraw_all_of(write: &Write<'_>, inviter: UserId) -> Result<(), Error> {
-    invitation::Entity::update_many()
-        .col_expr(Column::RevokedAt, Expr::value(write.at()))
-        .filter(Column::InvitedBy.eq(inviter.uuid()))
-        .filter(Column::AcceptedAt.is_null())
-        .filter(Column::RevokedAt.is_null())
-        .exec(&write.transaction)
-        .await?;
-    Ok(())
-}
-
 fn acceptable(hash: TokenHash, now: Timestamp) -> Condition {
     Condition::all()
         .add(invitation::Column::Hash.eq(hash.to_vec()))
         .add(invitation::Column::AcceptedAt.is_null())
         .add(invitation::Column::RevokedAt.is_null())
         .add(invitation::Column::ExpiresAt.gt(stored_time(now)))
-}
-
-fn active(row: &invitation::Model) -> invitation::ActiveModel {
-    invitation::ActiveModel {
-        id: Set(row.id),
-        organization_id: Set(row.organization_id),
-        email: Set(row.email.clone()),
-        role: Set(row.role.clone()),
-        invited_by: Set(row.invited_by),
-        hash: Set(row.hash.clone()),
-        expires_at: Set(row.expires_at),
-        accepted_at: Set(row.accepted_at),
-        revoked_at: Set(row.revoked_at),
-        created_at: Set(row.created_at),
-    }
 }

@@ -4,18 +4,16 @@
 use std::net::IpAddr;
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, UpdateMany,
-};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 use serde_json::json;
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{one_time_token, stored_time, user};
-use super::outbox::{self, NewMail};
+use super::jobs::{self, NewJob};
 use super::sessions::end_all;
-use super::write::{Write, one_row};
-use super::{Error, Store};
+use super::write::Write;
+use super::{Error, Store, users};
 use charter_domain::audit::AuditContext;
 use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::session::TokenHash;
@@ -50,7 +48,7 @@ pub struct NewLink {
     /// From then on it is void.
     pub expires_at: Timestamp,
     /// The mail.
-    pub mail: NewMail,
+    pub mail: NewJob,
 }
 
 impl Store {
@@ -127,7 +125,7 @@ impl Store {
         let verified_at = person.email_verified_at.unwrap_or_else(|| write.at());
         let update = user::Entity::update_many()
             .col_expr(user::Column::EmailVerifiedAt, Expr::value(verified_at));
-        change(&write, update, user).await?;
+        users::update(&write, user.id, update).await?;
         end_all(&write, user.id).await?;
         use_up_all(&write, user.id, Purpose::VerifyEmail).await?;
         record(&mut write, "VerifyEmail", &person).await?;
@@ -153,7 +151,7 @@ impl Store {
         let update = user::Entity::update_many()
             .col_expr(user::Column::PasswordHash, Expr::value(password_hash))
             .col_expr(user::Column::EmailVerifiedAt, Expr::value(verified_at));
-        change(&write, update, user).await?;
+        users::update(&write, user.id, update).await?;
         end_all(&write, user.id).await?;
         use_up_all(&write, user.id, Purpose::ResetPassword).await?;
         record(&mut write, "ResetPassword", &person).await?;
@@ -211,23 +209,6 @@ pub(super) async fn use_up_all(
     Ok(())
 }
 
-async fn change(
-    write: &Write<'_>,
-    update: UpdateMany<user::Entity>,
-    user: &User,
-) -> Result<(), Error> {
-    let updated = update
-        .col_expr(user::Column::UpdatedAt, Expr::value(write.at()))
-        .col_expr(
-            user::Column::Version,
-            Expr::col(user::Column::Version).add(1),
-        )
-        .filter(user::Column::Id.eq(user.id.uuid()))
-        .exec(&write.transaction)
-        .await?;
-    one_row(updated.rows_affected)
-}
-
 async fn record(
     write: &mut Write<'_>,
     act: &'static str,
@@ -245,7 +226,7 @@ async fn record(
     write.record(organization, entry).await
 }
 
-/// Inserts a link and puts its mail into the outbox.
+/// Inserts a link and leaves its mail to be sent.
 pub(super) async fn insert(
     write: &Write<'_>,
     organization: OrganizationId,
@@ -264,5 +245,5 @@ pub(super) async fn insert(
     one_time_token::Entity::insert(row)
         .exec_without_returning(&write.transaction)
         .await?;
-    outbox::insert(write, organization, link.mail).await
+    jobs::insert(write, organization, link.mail).await
 }

@@ -5,7 +5,7 @@ use sea_orm::{
     QueryOrder, QuerySelect, QueryTrait, Select, sea_query::NullOrdering,
 };
 
-use super::{Error, Tenant};
+use super::{Error, TenantReader};
 use charter_domain::page::{Page, PageRequest};
 
 /// The column to sort by, and which end of the list its nulls belong to.
@@ -18,7 +18,7 @@ pub(super) struct Sort<C> {
 /// nulls at different ends, so the place is always spelled out. Ties stand by id. Rows are read one by
 /// one, and other requests come between: a hundred of them with full metadata take milliseconds.
 pub(super) async fn page<E, C, T, O>(
-    tenant: &Tenant<'_>,
+    tenant: &TenantReader<'_>,
     query: Select<E>,
     request: &PageRequest<O>,
     sort: Sort<C>,

@@ -3,83 +3,87 @@
 //! What ends a key, an account, a session or a role locks the organization, as every write does: so it
 //! comes before the write, which then does not happen, or after it.
 
-use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{
     ColumnTrait, ConnectionTrait as _, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
 };
 
-use super::entity::{access_key, account, service_account, session, user};
+use super::entity::{Texts, access_key, account, service_account, session, user};
+use super::joined::join;
 use super::{Error, write::Write};
-use charter_domain::audit::AuditContext;
-use charter_domain::id::{AccessKeyId, OrganizationId};
+use charter_domain::access_key::KeyGuard;
+use charter_domain::audit::Actor;
+use charter_domain::id::OrganizationId;
+use charter_domain::organization::Organization;
 use charter_domain::session::SessionGuard;
 use charter_domain::timestamp::Timestamp;
 
-/// What stands behind a key.
 #[derive(FromQueryResult)]
 struct Behind {
     revoked_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
     deleted_at: Option<Timestamp>,
+    roles: Texts,
+    permissions: Texts,
     service_account_is_active: bool,
     account_is_active: bool,
 }
 
 impl Write<'_> {
-    /// Refuses the write of a caller who could not make the request any more.
+    /// Refuses the write of a caller who could not make the request any more. Other actors have no
+    /// credential that could have ended.
     ///
     /// # Errors
     ///
-    /// [`Error::CallerRevoked`], [`Error::CallerExpired`] and [`Error::CallerDisabled`] of a key,
-    /// [`Error::SessionEnded`] and [`Error::RoleChanged`] of a person, and those of the database.
-    pub(super) async fn require_live_caller(
-        &self,
-        organization: OrganizationId,
-        by: &AuditContext,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        if let Some(key) = by.access_key {
-            self.require_live_key(organization, key, now).await?;
+    /// [`Error::OrganizationInactive`]; [`Error::CallerRevoked`], [`Error::CallerExpired`] and
+    /// [`Error::CallerDisabled`] of a key, [`Error::SessionEnded`] of a person, [`Error::GrantsChanged`] of
+    /// both, and those of the database.
+    pub(super) async fn require_live_actor(&self, within: &Organization) -> Result<(), Error> {
+        if self.by.actor.is_caller() && !within.is_active {
+            return Err(Error::OrganizationInactive);
         }
-        if let Some(session_guard) = &by.session_guard {
-            self.require_session(organization, session_guard).await?;
+        match &self.by.actor {
+            Actor::Key(guard) => self.require_live_key(within.id, guard).await,
+            Actor::Session(guard) => self.require_session(within.id, guard).await,
+            Actor::Person(_) | Actor::Anonymous | Actor::Operator(_) | Actor::System => Ok(()),
         }
-        Ok(())
     }
 
     async fn require_live_key(
         &self,
         organization: OrganizationId,
-        key: AccessKeyId,
-        now: Timestamp,
+        guard: &KeyGuard,
     ) -> Result<(), Error> {
-        let statement = Query::select()
-            .column((access_key::Entity, access_key::Column::RevokedAt))
-            .column((access_key::Entity, access_key::Column::ExpiresAt))
-            .column((service_account::Entity, service_account::Column::DeletedAt))
+        let now = self.store.clock.now();
+        let mut query = Query::select();
+        query
+            .column(access_key::Column::RevokedAt.as_column_ref())
+            .column(access_key::Column::ExpiresAt.as_column_ref())
+            .column(service_account::Column::DeletedAt.as_column_ref())
+            .column(service_account::Column::Roles.as_column_ref())
+            .column(service_account::Column::Permissions.as_column_ref())
             .expr_as(
-                Expr::col((service_account::Entity, service_account::Column::IsActive)),
+                Expr::col(service_account::Column::IsActive.as_column_ref()),
                 "service_account_is_active",
             )
             .expr_as(
-                Expr::col((account::Entity, account::Column::IsActive)),
+                Expr::col(account::Column::IsActive.as_column_ref()),
                 "account_is_active",
             )
             .from(access_key::Entity)
-            .inner_join(
-                service_account::Entity,
-                Expr::col((service_account::Entity, service_account::Column::Id))
-                    .equals((access_key::Entity, access_key::Column::ServiceAccountId)),
-            )
-            .inner_join(
-                account::Entity,
-                Expr::col((account::Entity, account::Column::Id))
-                    .equals((service_account::Entity, service_account::Column::AccountId)),
-            )
-            .and_where(access_key::Column::Id.eq(key.uuid()))
-            .and_where(access_key::Column::OrganizationId.eq(organization.uuid()))
-            .to_owned();
-        let row = self.transaction.query_one(&statement).await?;
+            .and_where(access_key::Column::Id.eq(guard.key.uuid()))
+            .and_where(access_key::Column::OrganizationId.eq(organization.uuid()));
+        join(
+            &mut query,
+            service_account::Column::Id,
+            access_key::Column::ServiceAccountId,
+        );
+        join(
+            &mut query,
+            account::Column::Id,
+            service_account::Column::AccountId,
+        );
+        let row = self.transaction.query_one(&query).await?;
         let behind = Behind::from_query_result(&row.ok_or(Error::CallerRevoked)?, "")?;
         if behind.revoked_at.is_some() || behind.deleted_at.is_some() {
             Err(Error::CallerRevoked)
@@ -87,12 +91,14 @@ impl Write<'_> {
             Err(Error::CallerDisabled)
         } else if behind.expires_at.is_some_and(|end| end <= now) {
             Err(Error::CallerExpired)
+        } else if behind.roles.0 != guard.roles || behind.permissions.0 != guard.permissions {
+            Err(Error::GrantsChanged)
         } else {
             Ok(())
         }
     }
 
-    pub(super) async fn require_session(
+    async fn require_session(
         &self,
         organization: OrganizationId,
         session_guard: &SessionGuard,
@@ -109,7 +115,7 @@ impl Write<'_> {
             .await?;
         match person {
             Some(person) if live == 1 && person.role == session_guard.role => Ok(()),
-            Some(_) if live == 1 => Err(Error::RoleChanged),
+            Some(_) if live == 1 => Err(Error::GrantsChanged),
             _ => Err(Error::SessionEnded),
         }
     }

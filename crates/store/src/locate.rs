@@ -1,85 +1,93 @@
-//! For operators: which tenant a thing belongs to, given its id alone.
+//! For operators: which tenant something belongs to, given its id alone, and whom they ask about.
+
+use std::sync::Arc;
 
 use sea_orm::prelude::Uuid;
-use sea_orm::{EntityTrait, QuerySelect};
+use sea_orm::{DbErr, EntityTrait, QuerySelect, Select};
 
 use super::entity::{access_key, account, organization, service_account, user};
-use super::{Error, Store};
+use super::{Error, Scope, Store, TenantReader};
+use charter_domain::caller::{Caller, ServiceAccountCaller, UserCaller};
 use charter_domain::id::{AccessKeyId, AccountId, OrganizationId, ServiceAccountId, UserId};
 
-/// A thing of some tenant.
+/// Something of some tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntityRef {
     /// A tenant itself.
     Organization(OrganizationId),
-    /// An account.
     Account(AccountId),
-    /// A service account.
     ServiceAccount(ServiceAccountId),
-    /// An access key.
     AccessKey(AccessKeyId),
-    /// A person.
     User(UserId),
 }
 
-/// Where a thing is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Location {
-    /// Its tenant.
-    pub organization: OrganizationId,
-    /// Whose it is, if it is a key.
-    pub service_account: Option<ServiceAccountId>,
-}
-
 impl Store {
-    /// Where that thing is. For authentication and operators: everybody else goes by a scope.
+    /// The tenant of what an operator names; everybody else has the scope of a caller.
     ///
     /// # Errors
     ///
-    /// Those of the database.
-    pub async fn locate(&self, thing: EntityRef) -> Result<Option<Location>, Error> {
-        let found = match thing {
+    /// [`Error::NotFound`], and those of the database.
+    pub async fn locate(&self, entity: EntityRef) -> Result<Scope, Error> {
+        let found = match entity {
             EntityRef::Organization(id) => {
-                let found = organization::Entity::find_by_id(id.uuid())
-                    .select_only()
-                    .column(organization::Column::Id);
-                found.into_tuple::<Uuid>().one(&self.reader).await?
+                let query = organization::Entity::find_by_id(id.uuid());
+                self.first(query, organization::Column::Id).await
             }
             EntityRef::Account(id) => {
-                let found = account::Entity::find_by_id(id.uuid())
-                    .select_only()
-                    .column(account::Column::OrganizationId);
-                found.into_tuple().one(&self.reader).await?
+                let query = account::Entity::find_by_id(id.uuid());
+                self.first(query, account::Column::OrganizationId).await
             }
             EntityRef::ServiceAccount(id) => {
-                let found = service_account::Entity::find_by_id(id.uuid())
-                    .select_only()
-                    .column(service_account::Column::OrganizationId);
-                found.into_tuple().one(&self.reader).await?
-            }
-            EntityRef::User(id) => {
-                let found = user::Entity::find_by_id(id.uuid())
-                    .select_only()
-                    .column(user::Column::OrganizationId);
-                found.into_tuple().one(&self.reader).await?
+                let query = service_account::Entity::find_by_id(id.uuid());
+                let column = service_account::Column::OrganizationId;
+                self.first(query, column).await
             }
             EntityRef::AccessKey(id) => {
-                let found = access_key::Entity::find_by_id(id.uuid())
-                    .select_only()
-                    .columns([
-                        access_key::Column::OrganizationId,
-                        access_key::Column::ServiceAccountId,
-                    ]);
-                let found = found.into_tuple::<(Uuid, Uuid)>().one(&self.reader).await?;
-                return Ok(found.map(|(organization, owner)| Location {
-                    organization: OrganizationId::from_uuid(organization),
-                    service_account: Some(ServiceAccountId::from_uuid(owner)),
-                }));
+                let query = access_key::Entity::find_by_id(id.uuid());
+                self.first(query, access_key::Column::OrganizationId).await
+            }
+            EntityRef::User(id) => {
+                let query = user::Entity::find_by_id(id.uuid());
+                self.first(query, user::Column::OrganizationId).await
             }
         };
-        Ok(found.map(|organization: Uuid| Location {
-            organization: OrganizationId::from_uuid(organization),
-            service_account: None,
-        }))
+        let organization = found?.ok_or(Error::NotFound)?;
+        Ok(Scope::of(OrganizationId::from_uuid(organization)))
+    }
+
+    async fn first<E: EntityTrait>(
+        &self,
+        query: Select<E>,
+        column: E::Column,
+    ) -> Result<Option<Uuid>, DbErr> {
+        let column = query.select_only().column(column).into_tuple();
+        column.one(&self.reader).await
+    }
+}
+
+impl TenantReader<'_> {
+    /// For operators: who it is that they ask about, without a credential. `None` for what is nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], and those of the database.
+    #[expect(clippy::disallowed_methods, reason = "the store makes callers")]
+    pub async fn caller(&self, named: EntityRef) -> Result<Option<Caller>, Error> {
+        let organization = self.organization().await?;
+        Ok(match named {
+            EntityRef::ServiceAccount(id) => {
+                let service_account = self.service_account(id).await?;
+                let account = self.account(service_account.account_id).await?;
+                let caller =
+                    ServiceAccountCaller::new(service_account, account, organization, None);
+                Some(Caller::ServiceAccount(Arc::new(caller)))
+            }
+            EntityRef::User(id) => {
+                let user = self.member(id).await?;
+                let caller = UserCaller::new(None, user, organization);
+                Some(Caller::User(Arc::new(caller)))
+            }
+            EntityRef::Organization(_) | EntityRef::Account(_) | EntityRef::AccessKey(_) => None,
+        })
     }
 }

@@ -5,21 +5,19 @@
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, Select};
-use serde_json::Value;
 
-use super::audit::{Action, Changes, Entry};
+use super::audit::Action;
 use super::entity::user;
-use super::invitations::withdraw_all_of;
+use super::lookup::{find, lock};
+use super::open_invitations::withdraw_all_of;
 use super::sessions::end_all;
-use super::users::view;
 use super::write::{Write, one_row};
-use super::{Error, Tenant};
-use charter_domain::audit::AuditContext;
+use super::{Error, TenantReader, TenantWriter, users};
 use charter_domain::id::UserId;
 use charter_domain::permission::Permission;
 use charter_domain::user::{OWNER, User};
 
-impl Tenant<'_> {
+impl TenantReader<'_> {
     fn users(&self) -> Select<user::Entity> {
         user::Entity::find()
             .filter(user::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
@@ -47,129 +45,16 @@ impl Tenant<'_> {
     ///
     /// [`Error::NotFound`], and those of the database.
     pub async fn member(&self, id: UserId) -> Result<User, Error> {
-        let row = self
-            .users()
-            .filter(user::Column::Id.eq(id.uuid()))
-            .one(&self.store.reader)
-            .await?;
-        row.map(User::from).ok_or(Error::NotFound)
-    }
-
-    /// Gives a person another role. `check` sees the person, locked.
-    ///
-    /// # Errors
-    ///
-    /// Those of `check`; [`Error::NotFound`], [`Error::LastOwner`], [`Error::OrganizationInactive`],
-    /// [`Error::RoleChanged`] and [`Error::SessionEnded`] about the caller, and those of the database.
-    pub async fn change_role<E: From<Error>>(
-        &self,
-        id: UserId,
-        role: &str,
-        by: &AuditContext,
-        check: impl FnOnce(&User) -> Result<(), E> + Send,
-    ) -> Result<User, E> {
-        let (mut write, _) = self.begin(by).await?;
-        let before = self.lock_member(&write, id).await?;
-        check(&before)?;
-        let after = User {
-            role: role.to_owned(),
-            ..before.clone()
-        };
-        if after == before {
-            return Ok(before);
-        }
-        self.require_another_owner(&write, &before).await?;
-        withdraw_all_of(&write, id).await?;
-        let column = (user::Column::Role, Expr::value(role));
-        self.set(&write, id, column).await?;
-        let action = Action::Permission(Permission::ChangeRole);
-        record(&mut write, action, &before, view(&after)).await?;
-        write.commit().await?;
-        Ok(after)
-    }
-
-    /// Removes a person for good: its sessions and links go with it, its address is free again, and
-    /// what remains is the audit log. `check` sees the person, locked. What is of no use any more goes
-    /// before the transaction, a handful at a time.
-    ///
-    /// # Errors
-    ///
-    /// Those of `check`; [`Error::NotFound`], [`Error::OwnerNotRemovable`],
-    /// [`Error::OrganizationInactive`], those about the caller, and those of the database.
-    pub async fn remove_member<E: From<Error>>(
-        &self,
-        id: UserId,
-        by: &AuditContext,
-        check: impl FnOnce(&User) -> Result<(), E> + Send,
-    ) -> Result<(), E> {
-        let found = self.member(id).await?;
-        if found.role != OWNER {
-            self.store.forget_traces_of(id, by.at).await?;
-        }
-        let (mut write, organization) = self.begin_always(by).await?;
-        let before = self.lock_member(&write, id).await?;
-        check(&before)?;
-        if before.role == OWNER {
-            return Err(Error::OwnerNotRemovable.into());
-        }
-        withdraw_all_of(&write, id).await?;
-        let removed = user::Entity::delete_many()
-            .filter(user::Column::Id.eq(id.uuid()))
-            .filter(user::Column::OrganizationId.eq(organization.id.uuid()))
-            .exec(&write.transaction)
-            .await
-            .map_err(Error::from)?;
-        one_row(removed.rows_affected)?;
-        let action = Action::Permission(Permission::RemoveMember);
-        record(&mut write, action, &before, Value::Null).await?;
-        write.commit().await?;
-        Ok(())
-    }
-
-    /// Disables a person, which ends its sessions, or enables it again. For operators.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], [`Error::LastOwner`], and those of the database.
-    pub async fn set_member_active(
-        &self,
-        id: UserId,
-        is_active: bool,
-        by: &AuditContext,
-    ) -> Result<User, Error> {
-        // In a deactivated organization, too: its people still sign in.
-        let organization = self.scope.organization_id();
-        let (mut write, _) = self.store.begin_within(organization, by).await?;
-        let before = self.lock_member(&write, id).await?;
-        let after = User {
-            is_active,
-            ..before.clone()
-        };
-        if after == before {
-            return Ok(before);
-        }
-        if !is_active {
-            self.require_another_owner(&write, &before).await?;
-            end_all(&write, id).await?;
-            withdraw_all_of(&write, id).await?;
-        }
-        let column = (user::Column::IsActive, Expr::value(is_active));
-        self.set(&write, id, column).await?;
-        let action = Action::Operator("SetUserActive");
-        record(&mut write, action, &before, view(&after)).await?;
-        write.commit().await?;
-        Ok(after)
+        let query = self.users().filter(user::Column::Id.eq(id.uuid()));
+        find(query, &self.store.reader).await
     }
 
     async fn lock_member(&self, write: &Write<'_>, id: UserId) -> Result<User, Error> {
-        use sea_orm::QuerySelect as _;
-        let row = self
-            .users()
-            .filter(user::Column::Id.eq(id.uuid()))
-            .lock_exclusive()
-            .one(&write.transaction)
-            .await?;
-        row.map(User::from).ok_or(Error::NotFound)
+        lock(
+            self.users().filter(user::Column::Id.eq(id.uuid())),
+            &write.transaction,
+        )
+        .await
     }
 
     /// There is an active owner beside this one, if this is one.
@@ -189,38 +74,107 @@ impl Tenant<'_> {
         }
         Ok(())
     }
-
-    async fn set(
-        &self,
-        write: &Write<'_>,
-        id: UserId,
-        (column, value): (user::Column, Expr),
-    ) -> Result<(), Error> {
-        let updated = user::Entity::update_many()
-            .col_expr(column, value)
-            .col_expr(user::Column::UpdatedAt, Expr::value(write.at()))
-            .col_expr(
-                user::Column::Version,
-                sea_orm::sea_query::ExprTrait::add(Expr::col(user::Column::Version), 1),
-            )
-            .filter(user::Column::Id.eq(id.uuid()))
-            .filter(user::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
-            .exec(&write.transaction)
-            .await?;
-        one_row(updated.rows_affected)
-    }
 }
 
-async fn record(
-    write: &mut Write<'_>,
-    action: Action,
-    before: &User,
-    after: Value,
-) -> Result<(), Error> {
-    let entry = Entry {
-        action,
-        resource: before.id.to_string(),
-        changes: Changes::between(view(before), after),
-    };
-    write.record(before.organization_id, entry).await
+impl TenantWriter<'_> {
+    /// Gives a person another role. `check` sees the person, locked.
+    ///
+    /// # Errors
+    ///
+    /// Those of `check`; [`Error::NotFound`], [`Error::LastOwner`], [`Error::OrganizationInactive`],
+    /// [`Error::GrantsChanged`] and [`Error::SessionEnded`] about the caller, and those of the database.
+    pub async fn change_role<E: From<Error>>(
+        &self,
+        id: UserId,
+        role: &str,
+        check: impl FnOnce(&User) -> Result<(), E> + Send,
+    ) -> Result<User, E> {
+        let (mut write, _) = self.begin().await?;
+        let before = self.tenant.lock_member(&write, id).await?;
+        check(&before)?;
+        let after = User {
+            role: role.to_owned(),
+            ..before.clone()
+        };
+        if after == before {
+            return Ok(before);
+        }
+        self.tenant.require_another_owner(&write, &before).await?;
+        withdraw_all_of(&write, id).await?;
+        let set = user::Entity::update_many().col_expr(user::Column::Role, Expr::value(role));
+        users::update(&write, id, set).await?;
+        let action = Action::Permission(Permission::ChangeRole);
+        write.record_update(action, &before, &after).await?;
+        write.commit().await?;
+        Ok(after)
+    }
+
+    /// Removes a person for good: its sessions and links go with it, its address is free again, and
+    /// what remains is the audit log. `check` sees the person, locked. What is of no use any more goes
+    /// before the transaction, a handful at a time.
+    ///
+    /// # Errors
+    ///
+    /// Those of `check`; [`Error::NotFound`], [`Error::OwnerNotRemovable`],
+    /// [`Error::OrganizationInactive`], those about the caller, and those of the database.
+    pub async fn remove_member<E: From<Error>>(
+        &self,
+        id: UserId,
+        check: impl FnOnce(&User) -> Result<(), E> + Send,
+    ) -> Result<(), E> {
+        let found = self.tenant.member(id).await?;
+        if found.role != OWNER {
+            self.tenant.store.forget_traces_of(id, self.by.at).await?;
+        }
+        let (mut write, organization) = self.begin_always().await?;
+        let before = self.tenant.lock_member(&write, id).await?;
+        check(&before)?;
+        if before.role == OWNER {
+            return Err(Error::OwnerNotRemovable.into());
+        }
+        withdraw_all_of(&write, id).await?;
+        let removed = user::Entity::delete_many()
+            .filter(user::Column::Id.eq(id.uuid()))
+            .filter(user::Column::OrganizationId.eq(organization.id.uuid()))
+            .exec(&write.transaction)
+            .await
+            .map_err(Error::from)?;
+        one_row(removed.rows_affected)?;
+        let action = Action::Permission(Permission::RemoveMember);
+        write.record_removal(action, &before).await?;
+        write.commit().await?;
+        Ok(())
+    }
+
+    /// Disables a person, which ends its sessions, or enables it again. For operators.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::LastOwner`], and those of the database.
+    pub async fn set_member_active(&self, id: UserId, is_active: bool) -> Result<User, Error> {
+        // In a deactivated organization, too: its people still sign in.
+        let TenantReader { store, scope } = self.tenant;
+        let begun = store.begin_within(scope.organization_id(), &self.by);
+        let (mut write, _) = begun.await?;
+        let before = self.tenant.lock_member(&write, id).await?;
+        let after = User {
+            is_active,
+            ..before.clone()
+        };
+        if after == before {
+            return Ok(before);
+        }
+        if !is_active {
+            self.tenant.require_another_owner(&write, &before).await?;
+            end_all(&write, id).await?;
+            withdraw_all_of(&write, id).await?;
+        }
+        let is_active = Expr::value(is_active);
+        let set = user::Entity::update_many().col_expr(user::Column::IsActive, is_active);
+        users::update(&write, id, set).await?;
+        let action = Action::Operator("SetUserActive");
+        write.record_update(action, &before, &after).await?;
+        write.commit().await?;
+        Ok(after)
+    }
 }

@@ -6,15 +6,16 @@ use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{invitation, stored_time};
-use super::{Error, Tenant};
-use charter_domain::audit::AuditContext;
-use charter_domain::id::InvitationId;
+use super::lookup::find;
+use super::write::Write;
+use super::{Error, TenantReader, TenantWriter};
+use charter_domain::id::{InvitationId, UserId};
 use charter_domain::invitation::Invitation;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
 use invitation::Column;
 
-impl Tenant<'_> {
+impl TenantReader<'_> {
     fn open_invitations(&self, now: Timestamp) -> Select<invitation::Entity> {
         invitation::Entity::find()
             .filter(Column::OrganizationId.eq(self.scope.organization_id().uuid()))
@@ -28,10 +29,10 @@ impl Tenant<'_> {
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn list_invitations(&self, now: Timestamp) -> Result<Vec<Invitation>, Error> {
+    pub async fn list_invitations(&self) -> Result<Vec<Invitation>, Error> {
         let _turn = self.wait_for_list().await?;
         let rows = self
-            .open_invitations(now)
+            .open_invitations(self.store.clock.now())
             .order_by_desc(Column::CreatedAt)
             .order_by_desc(Column::Id)
             .all(&self.store.reader)
@@ -44,47 +45,52 @@ impl Tenant<'_> {
     /// # Errors
     ///
     /// [`Error::NotFound`], and those of the database.
-    pub async fn invitation(&self, id: InvitationId, now: Timestamp) -> Result<Invitation, Error> {
-        let row = self
-            .open_invitations(now)
-            .filter(Column::Id.eq(id.uuid()))
-            .one(&self.store.reader)
-            .await?;
-        row.map(Invitation::from).ok_or(Error::NotFound)
+    pub async fn invitation(&self, id: InvitationId) -> Result<Invitation, Error> {
+        let query = self.open_invitations(self.store.clock.now());
+        let query = query.filter(Column::Id.eq(id.uuid()));
+        find(query, &self.store.reader).await
     }
+}
 
+impl TenantWriter<'_> {
     /// Withdraws one of them: its link is void, and a mail that still waits is not sent.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`], [`Error::OrganizationInactive`], those about the caller, and those of the
     /// database.
-    pub async fn withdraw_invitation(
-        &self,
-        id: InvitationId,
-        by: &AuditContext,
-    ) -> Result<(), Error> {
-        let (mut write, organization) = self.begin(by).await?;
-        let before = self
-            .open_invitations(by.at)
-            .filter(Column::Id.eq(id.uuid()))
-            .one(&write.transaction)
-            .await?
-            .ok_or(Error::NotFound)?;
-        invitation::Entity::update_many()
-            .col_expr(Column::RevokedAt, Expr::value(write.at()))
-            .filter(Column::Id.eq(id.uuid()))
-            .exec(&write.transaction)
-            .await?;
+    pub async fn withdraw_invitation(&self, id: InvitationId) -> Result<(), Error> {
+        let (mut write, organization) = self.begin().await?;
+        let query = self.tenant.open_invitations(self.by.at);
+        let query = query.filter(Column::Id.eq(id.uuid()));
+        let before: Invitation = find(query, &write.transaction).await?;
+        withdraw(&write, Column::Id.eq(id.uuid())).await?;
         let entry = Entry {
             action: Action::Permission(Permission::InviteMember),
             resource: id.to_string(),
             changes: Changes::between(
-                json!({"email": before.email, "role": before.role}),
+                json!({"email": before.email.as_str(), "role": before.role}),
                 Value::Null,
             ),
         };
         write.record(organization.id, entry).await?;
         write.commit().await
     }
+}
+
+/// Withdraws the open invitations of somebody who has lost the role it gave them with.
+pub(super) async fn withdraw_all_of(write: &Write<'_>, inviter: UserId) -> Result<(), Error> {
+    withdraw(write, Column::InvitedBy.eq(inviter.uuid())).await
+}
+
+/// Withdraws those of these invitations that nobody accepted.
+pub(super) async fn withdraw(write: &Write<'_>, which: Expr) -> Result<(), Error> {
+    invitation::Entity::update_many()
+        .col_expr(Column::RevokedAt, Expr::value(write.at()))
+        .filter(which)
+        .filter(Column::AcceptedAt.is_null())
+        .filter(Column::RevokedAt.is_null())
+        .exec(&write.transaction)
+        .await?;
+    Ok(())
 }

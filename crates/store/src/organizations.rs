@@ -4,14 +4,13 @@ use std::collections::HashMap;
 
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde_json::{Value, json};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::audit::{Action, Changes, Entry};
-use super::entity::{MaybeReadable, access_key, invitation, organization, session, stored_time};
-use super::error::is_duplicate;
-use super::write::{Write, check_version, one_row};
-use super::{Error, Store, Tenant, accounts, names};
+use super::audit::Action;
+use super::entity::{MaybeReadable, access_key, invitation, organization, session};
+use super::lookup::find;
+use super::write::{Write, check_version};
+use super::{Error, Store, TenantReader, TenantWriter, accounts, names, open_invitations};
 use charter_domain::account::Account;
 use charter_domain::audit::AuditContext;
 use charter_domain::id::OrganizationId;
@@ -21,7 +20,6 @@ use charter_domain::permission::Permission;
 use charter_domain::region::Region;
 use charter_domain::slug::Slug;
 use charter_domain::text::Name;
-use charter_domain::timestamp;
 
 const DEFAULT_ACCOUNT: &str = "Default";
 
@@ -83,14 +81,8 @@ impl Store {
         };
         organization::Entity::insert(organization::ActiveModel::from(&organization))
             .exec_without_returning(&write.transaction)
-            .await
-            .map_err(slug_taken)?;
-        let entry = Entry {
-            action,
-            resource: organization.id.to_string(),
-            changes: Changes::created(view(&organization)),
-        };
-        write.record(organization.id, entry).await?;
+            .await?;
+        write.record_creation(action, &organization).await?;
         let name = Name::from_stored(DEFAULT_ACCOUNT.to_owned());
         let account = accounts::insert(
             write,
@@ -150,15 +142,16 @@ impl Store {
         Ok(rows.into_iter().map(read).collect())
     }
 
-    /// The organization with that id (`org-…`), code or slug.
+    /// The organization with that id (`org-…` or its UUID), code or slug.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Ambiguous`] if the text is one's code and another's slug.
     pub async fn find_organization(&self, text: &str) -> Result<Organization, Error> {
-        let condition = match text.parse::<OrganizationId>() {
-            Ok(id) => Condition::all().add(organization::Column::Id.eq(id.uuid())),
-            Err(_) => Condition::any()
+        let id = text.parse::<OrganizationId>().ok();
+        let condition = match id.or_else(|| OrganizationId::parse_uuid(text)) {
+            Some(id) => Condition::all().add(organization::Column::Id.eq(id.uuid())),
+            None => Condition::any()
                 .add(organization::Column::Code.eq(text))
                 .add(organization::Column::Slug.eq(text)),
         };
@@ -197,20 +190,19 @@ impl Store {
     }
 }
 
-impl Tenant<'_> {
+impl TenantReader<'_> {
     /// The organization.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`], and those of the database.
     pub async fn organization(&self) -> Result<Organization, Error> {
-        organization::Entity::find_by_id(self.scope.organization_id().uuid())
-            .one(&self.store.reader)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
+        let query = organization::Entity::find_by_id(self.scope.organization_id().uuid());
+        find(query, &self.store.reader).await
     }
+}
 
+impl TenantWriter<'_> {
     /// Changes the organization: `change` sees the current one, locked, and its error ends the
     /// transaction. Ids, codes, times and activity are not its to change. What is left as it was
     /// writes nothing.
@@ -222,10 +214,9 @@ impl Tenant<'_> {
     pub async fn update_organization<E: From<Error>>(
         &self,
         expected: Option<i64>,
-        by: &AuditContext,
         change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
     ) -> Result<Organization, E> {
-        self.change(Permission::UpdateOrganization, expected, by, change)
+        self.change(Permission::UpdateOrganization, expected, change)
             .await
     }
 
@@ -237,10 +228,9 @@ impl Tenant<'_> {
     pub async fn update_settings<E: From<Error>>(
         &self,
         expected: Option<i64>,
-        by: &AuditContext,
         change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
     ) -> Result<Organization, E> {
-        self.change(Permission::UpdateSettings, expected, by, change)
+        self.change(Permission::UpdateSettings, expected, change)
             .await
     }
 
@@ -248,10 +238,9 @@ impl Tenant<'_> {
         &self,
         permission: Permission,
         expected: Option<i64>,
-        by: &AuditContext,
         change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
     ) -> Result<Organization, E> {
-        let (write, before) = self.begin(by).await?;
+        let (write, before) = self.begin().await?;
         check_version(expected, before.version)?;
         let mut after = before.clone();
         change(&mut after)?;
@@ -270,9 +259,8 @@ impl Tenant<'_> {
     pub async fn deactivate_organization(
         &self,
         expected: Option<i64>,
-        by: &AuditContext,
     ) -> Result<Organization, Error> {
-        let (write, before) = self.begin_always(by).await?;
+        let (write, before) = self.begin_always().await?;
         check_version(expected, before.version)?;
         let of_organization = access_key::Column::OrganizationId.eq(before.id.uuid());
         write.revoke_keys(of_organization).await?;
@@ -284,13 +272,8 @@ impl Tenant<'_> {
             .filter(session::Column::EndedAt.is_null())
             .exec(&write.transaction)
             .await?;
-        invitation::Entity::update_many()
-            .col_expr(invitation::Column::RevokedAt, Expr::value(write.at()))
-            .filter(invitation::Column::OrganizationId.eq(before.id.uuid()))
-            .filter(invitation::Column::AcceptedAt.is_null())
-            .filter(invitation::Column::RevokedAt.is_null())
-            .exec(&write.transaction)
-            .await?;
+        let of_organization = invitation::Column::OrganizationId.eq(before.id.uuid());
+        open_invitations::withdraw(&write, of_organization).await?;
         let after = Organization {
             is_active: false,
             deactivated_at: Some(write.at()),
@@ -308,78 +291,19 @@ async fn save(
     before: Organization,
     after: Organization,
 ) -> Result<Organization, Error> {
-    let version = before.version;
-    let after = put(&mut write, action, before, after).await?;
-    if after.version != version {
-        write.commit().await?;
-    }
-    Ok(after)
+    change_slug(&mut write, &before, &after.slug).await?;
+    write.save_and_commit(action, before, after).await
 }
 
-/// Writes what changed and its audit event, within the transaction.
-pub(super) async fn put(
+/// Claims the slug and lets the one before rest, if it is another.
+pub(super) async fn change_slug(
     write: &mut Write<'_>,
-    action: Action,
-    before: Organization,
-    after: Organization,
-) -> Result<Organization, Error> {
-    let mut after = Organization {
-        id: before.id,
-        code: before.code.clone(),
-        version: before.version,
-        created_at: before.created_at,
-        updated_at: before.updated_at,
-        ..after
-    };
-    if after == before {
-        return Ok(before);
+    before: &Organization,
+    slug: &str,
+) -> Result<(), Error> {
+    if slug != before.slug {
+        names::claim_slug(write, before.id, slug).await?;
+        names::release_slug(write, before).await?;
     }
-    after.version = before.version.saturating_add(1);
-    after.updated_at = write.at();
-    if after.slug != before.slug {
-        names::claim_slug(write, before.id, &after.slug).await?;
-        names::release_slug(write, &before).await?;
-    }
-    let updated = organization::Entity::update_many()
-        .set(organization::changeable(&after))
-        .filter(organization::Column::Id.eq(before.id.uuid()))
-        .filter(organization::Column::Version.eq(before.version))
-        .exec(&write.transaction)
-        .await
-        .map_err(slug_taken)?;
-    one_row(updated.rows_affected)?;
-    let entry = Entry {
-        action,
-        resource: before.id.to_string(),
-        changes: Changes::between(view(&before), view(&after)),
-    };
-    write.record(before.id, entry).await?;
-    Ok(after)
-}
-
-/// From before there was one name space a slug may be taken that is not found there.
-fn slug_taken(error: DbErr) -> Error {
-    if is_duplicate(&error, "slug") {
-        Error::SlugTaken
-    } else {
-        error.into()
-    }
-}
-
-/// What the audit log shows of an organization.
-fn view(organization: &Organization) -> Value {
-    json!({
-        "code": organization.code.as_str(),
-        "slug": organization.slug,
-        "name": organization.name.as_str(),
-        "contact_email": organization.contact_email,
-        "default_region": organization.default_region,
-        "allowed_regions": organization.allowed_regions,
-        "plan_tier": organization.plan_tier.as_str(),
-        "monthly_doc_limit": organization.monthly_doc_limit,
-        "is_active": organization.is_active,
-        "deactivated_at": organization.deactivated_at.map(|at| timestamp::format(stored_time(at))),
-        "metadata": organization.metadata.as_object(),
-        "version": organization.version,
-    })
+    Ok(())
 }

@@ -4,8 +4,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::entity::{session, stored_time};
 use super::sessions::{Ending, SessionRow};
-use super::{Error, Tenant};
-use charter_domain::audit::AuditContext;
+use super::{Error, TenantReader, TenantWriter};
 use charter_domain::id::{SessionId, UserId};
 use charter_domain::timestamp::Timestamp;
 
@@ -22,18 +21,15 @@ pub struct OpenSession {
     pub user_agent: Option<String>,
 }
 
-impl Tenant<'_> {
+impl TenantReader<'_> {
     /// The sessions of a person that can still be refreshed, the newest first. They are bounded: a
     /// sign-in beyond that ends the oldest.
     ///
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn open_sessions(
-        &self,
-        user: UserId,
-        now: Timestamp,
-    ) -> Result<Vec<OpenSession>, Error> {
+    pub async fn open_sessions(&self, user: UserId) -> Result<Vec<OpenSession>, Error> {
+        let now = self.store.clock.now();
         let rows = session::Entity::find()
             .filter(session::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
             .filter(session::Column::UserId.eq(user.uuid()))
@@ -51,28 +47,26 @@ impl Tenant<'_> {
         };
         Ok(rows.into_iter().map(shown).collect())
     }
+}
 
+impl TenantWriter<'_> {
     /// Ends a person's session.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`], also for somebody else's and for one that has ended; and those of the
     /// database.
-    pub async fn end_open_session(
-        &self,
-        user: UserId,
-        id: SessionId,
-        by: &AuditContext,
-    ) -> Result<(), Error> {
-        let open = self.open_sessions(user, by.at).await?;
+    pub async fn end_open_session(&self, user: UserId, id: SessionId) -> Result<(), Error> {
+        let TenantReader { store, scope } = self.tenant;
+        let open = self.tenant.open_sessions(user).await?;
         if !open.iter().any(|session| session.id == id) {
             return Err(Error::NotFound);
         }
         let ended = SessionRow {
             id,
             user,
-            organization: self.scope.organization_id(),
+            organization: scope.organization_id(),
         };
-        self.store.end_session(ended, Ending::SignOut, by).await
+        store.end_session(ended, Ending::SignOut, &self.by).await
     }
 }

@@ -1,41 +1,34 @@
 //! Another password for somebody who is signed in.
 
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QuerySelect};
 use serde_json::json;
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{session, user};
 use super::links::{Purpose, use_up_all};
-use super::write::one_row;
-use super::{Error, Login, Store};
-use charter_domain::audit::AuditContext;
-use charter_domain::session::SessionGuard;
+use super::{Error, Login, Store, session_upkeep, users};
+use charter_domain::audit::{Actor, AuditContext};
 
 impl Store {
-    /// Sets another password, if the person has still the one that was checked and the session of
-    /// `standing` is open. Every other session of the person ends, and links that reset the password
-    /// are void.
+    /// Sets another password, if the person has still the one that was checked. Every session ends
+    /// but the one that the change is made in, and links that reset the password are void.
     ///
     /// # Errors
     ///
     /// [`Error::SignInVoid`], [`Error::OrganizationInactive`], [`Error::SessionEnded`],
-    /// [`Error::RoleChanged`], and those of the database.
+    /// [`Error::GrantsChanged`], and those of the database.
     pub async fn change_password(
         &self,
         checked: &Login,
         password_hash: String,
-        session_guard: &SessionGuard,
         by: &AuditContext,
     ) -> Result<(), Error> {
         let user = &checked.user;
+        let Actor::Session(guard) = &by.actor else {
+            return Err(Error::SessionEnded);
+        };
         let (mut write, organization) = self.begin_within(user.organization_id, by).await?;
-        if !organization.is_active {
-            return Err(Error::OrganizationInactive);
-        }
-        write
-            .require_session(organization.id, session_guard)
-            .await?;
         let now = user::Entity::find_by_id(user.id.uuid())
             .lock_exclusive()
             .one(&write.transaction)
@@ -44,29 +37,17 @@ impl Store {
         if now.is_none() {
             return Err(Error::SignInVoid);
         }
-        let updated = user::Entity::update_many()
-            .col_expr(user::Column::PasswordHash, Expr::value(password_hash))
-            .col_expr(user::Column::UpdatedAt, Expr::value(write.at()))
-            .col_expr(
-                user::Column::Version,
-                Expr::col(user::Column::Version).add(1),
-            )
-            .filter(user::Column::Id.eq(user.id.uuid()))
-            .exec(&write.transaction)
-            .await?;
-        one_row(updated.rows_affected)?;
-        session::Entity::update_many()
-            .col_expr(session::Column::EndedAt, Expr::value(write.at()))
-            .filter(session::Column::UserId.eq(user.id.uuid()))
-            .filter(session::Column::Id.ne(session_guard.session.uuid()))
-            .filter(session::Column::EndedAt.is_null())
-            .exec(&write.transaction)
-            .await?;
+        let password_hash = Expr::value(password_hash);
+        let set = user::Entity::update_many().col_expr(user::Column::PasswordHash, password_hash);
+        users::update(&write, user.id, set).await?;
+        let of_user = session::Column::UserId.eq(user.id.uuid());
+        let others = of_user.and(session::Column::Id.ne(guard.session.uuid()));
+        session_upkeep::end(&write, others).await?;
         use_up_all(&write, user.id, Purpose::ResetPassword).await?;
         let entry = Entry {
             action: Action::Person("ChangePassword"),
             resource: user.id.to_string(),
-            changes: Changes::created(json!({"kept_session": session_guard.session.to_string()})),
+            changes: Changes::created(json!({"kept_session": guard.session.to_string()})),
         };
         write.record(organization.id, entry).await?;
         write.commit().await

@@ -2,14 +2,13 @@
 
 use super::access_keys::{KeyToMake, NewKey, insert, update};
 use super::entity::stored_time;
-use super::{Error, Tenant};
+use super::{Error, TenantWriter};
 use charter_domain::access_key::AccessKey;
-use charter_domain::audit::AuditContext;
 use charter_domain::id::{AccessKeyId, ServiceAccountId};
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
 
-impl Tenant<'_> {
+impl TenantWriter<'_> {
     /// Makes a key in place of another, which expires at the earlier of `overlap_until` and its
     /// own expiry. Its description and allowlist go over to the new key, whatever `new` says.
     /// `check` sees what the new key is to be, and its error ends the transaction.
@@ -23,15 +22,17 @@ impl Tenant<'_> {
         &self,
         service_account: ServiceAccountId,
         id: AccessKeyId,
-        by: &AuditContext,
         new: NewKey,
         overlap_until: Timestamp,
         check: impl FnOnce(&KeyToMake<'_>) -> Result<(), E> + Send,
     ) -> Result<AccessKey, E> {
-        let (mut write, _) = self.begin(by).await?;
-        let owner = self.lock_service_account(&write, service_account).await?;
-        let before = self.lock_key(&write, service_account, id).await?;
-        let signer = self.signing_key(&write, by).await?;
+        let (mut write, _) = self.begin().await?;
+        let owner = self
+            .tenant
+            .lock_service_account(&write, service_account)
+            .await?;
+        let before = self.tenant.lock_key(&write, service_account, id).await?;
+        let signer = self.tenant.signing_key(&write).await?;
         check(&KeyToMake {
             owner: &owner,
             signer: signer.as_ref(),
@@ -41,7 +42,9 @@ impl Tenant<'_> {
         if !before.is_active(write.at()) {
             return Err(Error::KeyNotActive.into());
         }
-        self.check_room(&write, service_account, Some(id)).await?;
+        self.tenant
+            .check_room(&write, service_account, Some(id))
+            .await?;
         let overlap_until = stored_time(overlap_until);
         let after = AccessKey {
             expires_at: Some(

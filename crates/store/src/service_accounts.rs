@@ -1,22 +1,20 @@
 //! Service accounts of one tenant. A deleted one is found only by lists that ask for it.
 
 use sea_orm::sea_query::ExprTrait as _;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, Select};
-use serde_json::{Value, json};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, Select};
 
-use super::audit::{Action, Changes, Entry};
-use super::entity::{access_key, service_account, stored_time};
+use super::audit::Action;
+use super::entity::{access_key, service_account};
 use super::listing::{self, Sort};
-use super::write::{Write, check_version, one_row};
-use super::{Error, Tenant};
-use charter_domain::audit::AuditContext;
+use super::lookup::{find, lock};
+use super::write::{Write, check_version};
+use super::{Error, TenantReader, TenantWriter};
 use charter_domain::id::{AccountId, ServiceAccountId};
 use charter_domain::metadata::Metadata;
 use charter_domain::page::{Page, PageRequest, ResourceOrder};
 use charter_domain::permission::Permission;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::text::{Description, Name};
-use charter_domain::timestamp;
 
 /// A service account to be made.
 #[derive(Debug, Clone)]
@@ -46,10 +44,16 @@ pub struct ServiceAccountFilter {
     pub include_deleted: bool,
 }
 
-impl Tenant<'_> {
+impl TenantReader<'_> {
     fn service_accounts(&self) -> Select<service_account::Entity> {
         service_account::Entity::find()
             .filter(service_account::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
+    }
+
+    fn live_service_account(&self, id: ServiceAccountId) -> Select<service_account::Entity> {
+        self.service_accounts()
+            .filter(service_account::Column::Id.eq(id.uuid()))
+            .filter(service_account::Column::DeletedAt.is_null())
     }
 
     /// One page of the service accounts.
@@ -92,15 +96,19 @@ impl Tenant<'_> {
     ///
     /// [`Error::NotFound`], also for a deleted one, and those of the database.
     pub async fn service_account(&self, id: ServiceAccountId) -> Result<ServiceAccount, Error> {
-        self.service_accounts()
-            .filter(service_account::Column::Id.eq(id.uuid()))
-            .filter(service_account::Column::DeletedAt.is_null())
-            .one(&self.store.reader)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
+        find(self.live_service_account(id), &self.store.reader).await
     }
 
+    pub(super) async fn lock_service_account(
+        &self,
+        write: &Write<'_>,
+        id: ServiceAccountId,
+    ) -> Result<ServiceAccount, Error> {
+        lock(self.live_service_account(id), &write.transaction).await
+    }
+}
+
+impl TenantWriter<'_> {
     /// Makes a service account.
     ///
     /// # Errors
@@ -110,13 +118,12 @@ impl Tenant<'_> {
     pub async fn create_service_account(
         &self,
         new: NewServiceAccount,
-        by: &AuditContext,
     ) -> Result<ServiceAccount, Error> {
-        let (mut write, organization) = self.begin(by).await?;
-        self.lock_account(&write, new.account_id).await?;
+        let (mut write, organization) = self.begin().await?;
+        self.tenant.lock_account(&write, new.account_id).await?;
         let at = write.at();
         let service_account = ServiceAccount {
-            id: ServiceAccountId::generate(at, &*self.store.entropy),
+            id: ServiceAccountId::generate(at, &*self.tenant.store.entropy),
             organization_id: organization.id,
             account_id: new.account_id,
             name: new.name,
@@ -135,12 +142,8 @@ impl Tenant<'_> {
         service_account::Entity::insert(row)
             .exec_without_returning(&write.transaction)
             .await?;
-        let entry = Entry {
-            action: Action::Permission(Permission::CreateServiceAccount),
-            resource: service_account.id.to_string(),
-            changes: Changes::created(view(&service_account)),
-        };
-        write.record(organization.id, entry).await?;
+        let action = Action::Permission(Permission::CreateServiceAccount);
+        write.record_creation(action, &service_account).await?;
         write.commit().await?;
         Ok(service_account)
     }
@@ -157,17 +160,16 @@ impl Tenant<'_> {
         &self,
         id: ServiceAccountId,
         expected: Option<i64>,
-        by: &AuditContext,
         change: impl FnOnce(&mut ServiceAccount) -> Result<(), E> + Send,
     ) -> Result<ServiceAccount, E> {
-        let (write, _) = self.begin(by).await?;
-        let before = self.lock_service_account(&write, id).await?;
+        let (write, _) = self.begin().await?;
+        let before = self.tenant.lock_service_account(&write, id).await?;
         check_version(expected, before.version)?;
         let mut after = before.clone();
         change(&mut after)?;
         after.deleted_at = before.deleted_at;
-        let action = Permission::UpdateServiceAccount;
-        Ok(save(write, action, before, after).await?)
+        let action = Action::Permission(Permission::UpdateServiceAccount);
+        Ok(write.save_and_commit(action, before, after).await?)
     }
 
     /// Deletes a service account: its row stays, its keys are revoked, nothing finds it any more.
@@ -180,10 +182,9 @@ impl Tenant<'_> {
         &self,
         id: ServiceAccountId,
         expected: Option<i64>,
-        by: &AuditContext,
     ) -> Result<(), Error> {
-        let (write, _) = self.begin_always(by).await?;
-        let before = self.lock_service_account(&write, id).await?;
+        let (write, _) = self.begin_always().await?;
+        let before = self.tenant.lock_service_account(&write, id).await?;
         check_version(expected, before.version)?;
         let of_service_account = access_key::Column::OrganizationId
             .eq(before.organization_id.uuid())
@@ -194,76 +195,8 @@ impl Tenant<'_> {
             deleted_at: Some(write.at()),
             ..before.clone()
         };
-        save(write, Permission::DeleteServiceAccount, before, after).await?;
+        let action = Action::Permission(Permission::DeleteServiceAccount);
+        write.save_and_commit(action, before, after).await?;
         Ok(())
     }
-
-    pub(super) async fn lock_service_account(
-        &self,
-        write: &Write<'_>,
-        id: ServiceAccountId,
-    ) -> Result<ServiceAccount, Error> {
-        self.service_accounts()
-            .filter(service_account::Column::Id.eq(id.uuid()))
-            .filter(service_account::Column::DeletedAt.is_null())
-            .lock_exclusive()
-            .one(&write.transaction)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
-    }
-}
-
-async fn save(
-    mut write: Write<'_>,
-    action: Permission,
-    before: ServiceAccount,
-    after: ServiceAccount,
-) -> Result<ServiceAccount, Error> {
-    let mut after = ServiceAccount {
-        name: after.name,
-        description: after.description,
-        is_active: after.is_active,
-        roles: after.roles,
-        permissions: after.permissions,
-        metadata: after.metadata,
-        deleted_at: after.deleted_at,
-        ..before.clone()
-    };
-    if after == before {
-        return Ok(before);
-    }
-    after.version = before.version.saturating_add(1);
-    after.updated_at = write.at();
-    let updated = service_account::Entity::update_many()
-        .set(service_account::changeable(&after))
-        .filter(service_account::Column::Id.eq(before.id.uuid()))
-        .filter(service_account::Column::OrganizationId.eq(before.organization_id.uuid()))
-        .filter(service_account::Column::Version.eq(before.version))
-        .exec(&write.transaction)
-        .await?;
-    one_row(updated.rows_affected)?;
-    let entry = Entry {
-        action: Action::Permission(action),
-        resource: before.id.to_string(),
-        changes: Changes::between(view(&before), view(&after)),
-    };
-    write.record(before.organization_id, entry).await?;
-    write.commit().await?;
-    Ok(after)
-}
-
-/// What the audit log shows of a service account.
-fn view(service_account: &ServiceAccount) -> Value {
-    json!({
-        "account_id": service_account.account_id.to_string(),
-        "name": service_account.name.as_str(),
-        "description": service_account.description.as_str(),
-        "is_active": service_account.is_active,
-        "roles": service_account.roles,
-        "permissions": service_account.permissions,
-        "metadata": service_account.metadata.as_object(),
-        "deleted_at": service_account.deleted_at.map(|at| timestamp::format(stored_time(at))),
-        "version": service_account.version,
-    })
 }

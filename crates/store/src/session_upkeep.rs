@@ -143,10 +143,17 @@ pub(super) async fn end_oldest(write: &Write<'_>, user: UserId) -> Result<Vec<Se
     if beyond.is_empty() {
         return Ok(Vec::new());
     }
-    session::Entity::update_many()
+    end(write, session::Column::Id.is_in(beyond.iter().copied())).await?;
+    Ok(beyond.into_iter().map(SessionId::from_uuid).collect())
+}
+
+/// Ends the open ones of those sessions; how many there were.
+pub(super) async fn end(write: &Write<'_>, which: Expr) -> Result<u64, Error> {
+    let ended = session::Entity::update_many()
         .col_expr(session::Column::EndedAt, Expr::value(write.at()))
-        .filter(session::Column::Id.is_in(beyond.iter().copied()))
+        .filter(which)
+        .filter(session::Column::EndedAt.is_null())
         .exec(&write.transaction)
         .await?;
-    Ok(beyond.into_iter().map(SessionId::from_uuid).collect())
+    Ok(ended.rows_affected)
 }

@@ -5,17 +5,16 @@
 use std::net::IpAddr;
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{
-    Alias, Expr, ExprTrait as _, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder,
-};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Query};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IdenStatic, Iterable,
-    QueryFilter, QueryResult, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
+    QueryResult, Statement,
 };
 use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{organization, session, spent_refresh_token, stored_time, user};
+use super::joined::{columns, join, text};
 use super::write::Write;
 use super::{Error, Store, session_upkeep};
 use charter_domain::audit::AuditContext;
@@ -140,13 +139,7 @@ impl Store {
         by: &AuditContext,
     ) -> Result<(), Error> {
         let (mut write, _) = self.begin_within(ended.organization, by).await?;
-        let updated = session::Entity::update_many()
-            .col_expr(session::Column::EndedAt, Expr::value(write.at()))
-            .filter(session::Column::Id.eq(ended.id.uuid()))
-            .filter(session::Column::EndedAt.is_null())
-            .exec(&write.transaction)
-            .await?;
-        if updated.rows_affected == 0 {
+        if session_upkeep::end(&write, session::Column::Id.eq(ended.id.uuid())).await? == 0 {
             return Ok(());
         }
         let entry = Entry {
@@ -169,12 +162,13 @@ impl From<&session::Model> for SessionRow {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the store makes callers")]
 fn caller(id: SessionId, row: &QueryResult) -> Result<UserCaller, Error> {
-    Ok(UserCaller {
-        session: Some(id),
-        user: user::Model::from_query_result(row, USER)?.into(),
-        organization: organization::Model::from_query_result(row, ORGANIZATION)?.try_into()?,
-    })
+    Ok(UserCaller::new(
+        Some(id),
+        user::Model::from_query_result(row, USER)?.into(),
+        organization::Model::from_query_result(row, ORGANIZATION)?.try_into()?,
+    ))
 }
 
 /// A spent token together with its session.
@@ -223,12 +217,7 @@ pub(super) async fn insert(
 
 /// Ends every session of a person.
 pub(super) async fn end_all(write: &Write<'_>, user: UserId) -> Result<(), Error> {
-    session::Entity::update_many()
-        .col_expr(session::Column::EndedAt, Expr::value(write.at()))
-        .filter(session::Column::UserId.eq(user.uuid()))
-        .filter(session::Column::EndedAt.is_null())
-        .exec(&write.transaction)
-        .await?;
+    session_upkeep::end(write, session::Column::UserId.eq(user.uuid())).await?;
     Ok(())
 }
 
@@ -262,29 +251,15 @@ pub(super) fn statement(backend: DbBackend, length: usize) -> String {
     query.expr_as(id, Alias::new(SESSION));
     columns::<user::Entity>(&mut query, USER);
     columns::<organization::Entity>(&mut query, ORGANIZATION);
+    query.from(session::Entity);
+    join(&mut query, user::Column::Id, session::Column::UserId);
+    join(
+        &mut query,
+        organization::Column::Id,
+        session::Column::OrganizationId,
+    );
     query
-        .from(session::Entity)
-        .inner_join(
-            user::Entity,
-            Expr::col((user::Entity, user::Column::Id))
-                .equals((session::Entity, session::Column::UserId)),
-        )
-        .inner_join(
-            organization::Entity,
-            Expr::col((organization::Entity, organization::Column::Id))
-                .equals((session::Entity, session::Column::OrganizationId)),
-        )
         .and_where(Expr::col((session::Entity, session::Column::EndedAt)).is_null())
         .and_where(session::Column::Id.is_in(vec![sea_orm::prelude::Uuid::nil(); length]));
-    match backend {
-        DbBackend::Sqlite => query.build(SqliteQueryBuilder).0,
-        _ => query.build(PostgresQueryBuilder).0,
-    }
-}
-
-fn columns<E: EntityTrait>(query: &mut SelectStatement, prefix: &str) {
-    for column in E::Column::iter() {
-        let alias = Alias::new(format!("{prefix}{}", column.as_str()));
-        query.expr_as(Expr::col((E::default(), column)), alias);
-    }
+    text(&query, backend)
 }

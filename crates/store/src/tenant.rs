@@ -1,37 +1,83 @@
-//! One tenant's part of the store.
+//! One tenant's part of the store: a reader for queries, a writer for changes.
 
+use super::contention::OrganizationPermit;
 use super::error::Error;
-use super::gates::Visit;
 use super::store::Store;
-use charter_domain::caller::Scope;
+use charter_domain::audit::AuditContext;
+use charter_domain::caller::{Caller, UserCaller};
+use charter_domain::id::OrganizationId;
 
-/// Every query it runs carries the organization's id.
+/// The tenant that a piece of work is confined to. Only the store makes one: for a caller, or for
+/// what an operator names (`Store::locate`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope(OrganizationId);
+
+impl Scope {
+    pub(super) const fn of(organization: OrganizationId) -> Self {
+        Self(organization)
+    }
+
+    pub const fn organization_id(self) -> OrganizationId {
+        self.0
+    }
+}
+
+impl From<&Caller> for Scope {
+    fn from(caller: &Caller) -> Self {
+        Self(caller.organization().id)
+    }
+}
+
+impl From<&UserCaller> for Scope {
+    fn from(caller: &UserCaller) -> Self {
+        Self(caller.organization().id)
+    }
+}
+
+/// Queries within one organization: each carries its id.
 #[derive(Debug, Clone, Copy)]
-pub struct Tenant<'a> {
+pub struct TenantReader<'a> {
     pub(super) store: &'a Store,
     pub(super) scope: Scope,
 }
 
+/// Changes within one organization, each with its audit event. It is not made by handlers: `http`
+/// hands it to what runs detached from the request.
+#[derive(Debug)]
+pub struct TenantWriter<'a> {
+    pub(super) tenant: TenantReader<'a>,
+    pub(super) by: AuditContext,
+}
+
 impl Store {
-    /// The part of the store that one tenant may see.
-    #[must_use]
-    pub fn within(&self, scope: Scope) -> Tenant<'_> {
-        Tenant { store: self, scope }
+    pub fn within(&self, scope: impl Into<Scope>) -> TenantReader<'_> {
+        TenantReader {
+            store: self,
+            scope: scope.into(),
+        }
+    }
+
+    /// All its changes are on record as `by`'s, as of `by.at`.
+    pub fn write_within(&self, scope: impl Into<Scope>, by: AuditContext) -> TenantWriter<'_> {
+        TenantWriter {
+            tenant: self.within(scope),
+            by,
+        }
     }
 }
 
-impl Tenant<'_> {
+impl TenantReader<'_> {
     /// Waits until few enough lists of this tenant are being read: who asks for a thousand at once
     /// leaves the connections to others.
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`] if its turn does not come in time.
-    pub(super) async fn wait_for_list(&self) -> Result<Visit<'_>, Error> {
+    pub(super) async fn wait_for_list(&self) -> Result<OrganizationPermit, Error> {
         let organization = self.scope.organization_id();
         self.store
             .lists
-            .enter(organization, self.store.patience)
+            .enter(organization, self.store.wait_timeout)
             .await
     }
 }

@@ -1,15 +1,13 @@
-//! Making people, and what the audit log shows of them.
+//! Making people, and changing their rows.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::EntityTrait;
-use serde_json::{Value, json};
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, UpdateMany};
 
-use super::audit::{Action, Changes, Entry};
+use super::audit::Action;
 use super::entity::{stored_time, user};
-use super::error::is_duplicate;
-use super::write::Write;
-use super::{Error, Tenant};
-use charter_domain::audit::AuditContext;
+use super::write::{Write, one_row};
+use super::{Error, TenantWriter};
 use charter_domain::email::EmailAddress;
 use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::timestamp::Timestamp;
@@ -39,14 +37,14 @@ impl std::fmt::Debug for NewUser {
     }
 }
 
-impl Tenant<'_> {
+impl TenantWriter<'_> {
     /// Makes a user, as an operator.
     ///
     /// # Errors
     ///
     /// [`Error::EmailTaken`], [`Error::OrganizationInactive`], and those of the database.
-    pub async fn create_user(&self, new: NewUser, by: &AuditContext) -> Result<User, Error> {
-        let (mut write, organization) = self.begin(by).await?;
+    pub async fn create_user(&self, new: NewUser) -> Result<User, Error> {
+        let (mut write, organization) = self.begin().await?;
         let action = Action::Operator("CreateUser");
         let user = insert(&mut write, organization.id, new, action).await?;
         write.commit().await?;
@@ -87,29 +85,23 @@ pub(super) async fn insert(
     };
     user::Entity::insert(row)
         .exec_without_returning(&write.transaction)
-        .await
-        .map_err(|error| {
-            if is_duplicate(&error, "email") {
-                Error::EmailTaken
-            } else {
-                error.into()
-            }
-        })?;
-    let entry = Entry {
-        action,
-        resource: user.id.to_string(),
-        changes: Changes::created(view(&user)),
-    };
-    write.record(organization_id, entry).await?;
+        .await?;
+    write.record_creation(action, &user).await?;
     Ok(user)
 }
 
-/// What the audit log shows of a person: never the password's hash.
-pub(super) fn view(user: &User) -> Value {
-    json!({
-        "email": user.email,
-        "role": user.role,
-        "is_active": user.is_active,
-        "email_verified": user.email_verified,
-    })
+/// Changes a locked person's row, under its next version.
+pub(super) async fn update(
+    write: &Write<'_>,
+    user: UserId,
+    change: UpdateMany<user::Entity>,
+) -> Result<(), Error> {
+    let version = Expr::col(user::Column::Version).add(1);
+    let updated = change
+        .col_expr(user::Column::UpdatedAt, Expr::value(write.at()))
+        .col_expr(user::Column::Version, version)
+        .filter(user::Column::Id.eq(user.uuid()))
+        .exec(&write.transaction)
+        .await?;
+    one_row(updated.rows_affected)
 }

@@ -3,19 +3,21 @@
 //! It begins with a lock on the organization, so writes of one tenant follow one another, and a
 //! deactivation cannot slip between a check and the write that relies on it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use sea_orm::prelude::{Expr, Uuid};
 use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::audit::Entry;
 use super::audit_heads::Head;
+use super::changes::ChangeFeed;
 use super::connect::Transaction;
+use super::contention::OrganizationPermit;
 use super::entity::{access_key, organization, stored_time};
-use super::gates::Visit;
-use super::{Error, Store, Tenant};
+use super::lookup::lock;
+use super::{Error, Store, TenantReader, TenantWriter};
 use charter_budgets::Resource;
 use charter_domain::audit::AuditContext;
 use charter_domain::id::OrganizationId;
@@ -23,39 +25,48 @@ use charter_domain::organization::Organization;
 use charter_domain::timestamp::Timestamp;
 
 pub(super) struct Write<'a> {
-    store: &'a Store,
+    pub(super) store: &'a Store,
     pub(super) transaction: Transaction,
-    by: &'a AuditContext,
+    pub(super) by: &'a AuditContext,
     heads: Vec<Head>,
+    /// The organizations in which it may change anything.
+    locked: Mutex<Vec<OrganizationId>>,
     /// Bytes that it adds to the database, by organization.
     bytes: Vec<(OrganizationId, u64)>,
     started: Duration,
     /// Dropped last: the connection is free by then, or about to be.
-    _visit: Option<Visit<'a>>,
+    _permit: Option<OrganizationPermit>,
 }
 
 impl Store {
-    /// Begins a change that makes an organization.
+    /// Begins a change of the installation, such as another organization.
     pub(super) async fn begin<'a>(&'a self, by: &'a AuditContext) -> Result<Write<'a>, Error> {
+        if by.actor.is_caller() {
+            return Err(Error::Unexpected(
+                "a caller changes its own organization alone".into(),
+            ));
+        }
         self.begin_as(by, None).await
     }
 
-    /// Begins a change within an organization, active or not: it is locked.
+    /// Begins a change within an organization, which is locked. An actor with a credential is still
+    /// who policy decided about, in an active organization; anybody else may find it deactivated.
     pub(super) async fn begin_within<'a>(
         &'a self,
         id: OrganizationId,
         by: &'a AuditContext,
     ) -> Result<(Write<'a>, Organization), Error> {
-        let visit = self.writes.enter(id, self.patience).await?;
-        let write = self.begin_as(by, Some(visit)).await?;
+        let permit = self.writes.enter(id, self.wait_timeout).await?;
+        let write = self.begin_as(by, Some(permit)).await?;
         let organization = write.lock_organization(id).await?;
+        write.require_live_actor(&organization).await?;
         Ok((write, organization))
     }
 
     async fn begin_as<'a>(
         &'a self,
         by: &'a AuditContext,
-        visit: Option<Visit<'a>>,
+        permit: Option<OrganizationPermit>,
     ) -> Result<Write<'a>, Error> {
         let started = self.clock.monotonic();
         let transaction = self.writer.begin().await?;
@@ -64,43 +75,39 @@ impl Store {
             transaction,
             by,
             heads: Vec::new(),
+            locked: Mutex::default(),
             bytes: Vec::new(),
             started,
-            _visit: visit,
+            _permit: permit,
         })
     }
 }
 
-impl Tenant<'_> {
+impl TenantWriter<'_> {
     /// Begins a change of this tenant's data: the organization is locked, and active, and has not
     /// used up its budgets of changes and stored bytes.
-    pub(super) async fn begin<'a>(
-        &'a self,
-        by: &'a AuditContext,
-    ) -> Result<(Write<'a>, Organization), Error> {
+    pub(super) async fn begin(&self) -> Result<(Write<'_>, Organization), Error> {
         // Operators and the service itself have none.
-        if by.access_key.is_some() || by.session_guard.is_some() {
-            let (budgets, id) = (&self.store.budgets, self.scope.organization_id());
-            budgets.check(Resource::StoredBytes, id)?;
-            budgets.charge(Resource::Writes, id, 1)?;
+        if self.by.actor.is_caller() {
+            let TenantReader { store, scope } = self.tenant;
+            let id = scope.organization_id();
+            store.budgets.check(Resource::StoredBytes, id)?;
+            store.budgets.charge(Resource::Writes, id, 1)?;
         }
-        self.begin_always(by).await
+        self.begin_always().await
     }
 
     /// The same for what only takes away, such as revoking a key that leaked: it must be possible
     /// whatever was done with that key.
-    pub(super) async fn begin_always<'a>(
-        &'a self,
-        by: &'a AuditContext,
-    ) -> Result<(Write<'a>, Organization), Error> {
-        let id = self.scope.organization_id();
-        let (write, organization) = self.store.begin_within(id, by).await?;
-        if !organization.is_active {
+    pub(super) async fn begin_always(&self) -> Result<(Write<'_>, Organization), Error> {
+        let TenantReader { store, scope } = self.tenant;
+        let begun = store
+            .begin_within(scope.organization_id(), &self.by)
+            .await?;
+        if !begun.1.is_active {
             return Err(Error::OrganizationInactive);
         }
-        let now = self.store.clock.now();
-        write.require_live_caller(id, by, now).await?;
-        Ok((write, organization))
+        Ok(begun)
     }
 }
 
@@ -116,12 +123,12 @@ impl Write<'_> {
         &self,
         id: OrganizationId,
     ) -> Result<Organization, Error> {
-        organization::Entity::find_by_id(id.uuid())
-            .lock_exclusive()
-            .one(&self.transaction)
-            .await?
-            .ok_or(Error::NotFound)?
-            .try_into()
+        self.locked.lock().push(id);
+        lock(
+            organization::Entity::find_by_id(id.uuid()),
+            &self.transaction,
+        )
+        .await
     }
 
     /// Revokes the live ones of those keys. They are locked by id first, the order in which times of
@@ -172,10 +179,13 @@ impl Write<'_> {
     }
 
     /// Commits; then publishes the new heads. A write that is dropped before is rolled back.
-    pub(super) async fn commit(self) -> Result<(), Error> {
+    pub(super) async fn commit(mut self) -> Result<(), Error> {
         let committed = {
             // Even a commit whose answer is lost may have happened: remembered rows are void.
-            let _epoch = NextEpoch(&self.store.epoch);
+            let _epoch = NextEpoch {
+                changes: &*self.store.changes,
+                organizations: std::mem::take(self.locked.get_mut()),
+            };
             self.transaction.commit().await
         };
         let taken = self.store.clock.monotonic().saturating_sub(self.started);
@@ -192,11 +202,19 @@ impl Write<'_> {
     }
 }
 
-struct NextEpoch<'a>(&'a AtomicU64);
+struct NextEpoch<'a> {
+    changes: &'a dyn ChangeFeed,
+    /// Those that the write had locked; none for one that is not within an organization.
+    organizations: Vec<OrganizationId>,
+}
 
 impl Drop for NextEpoch<'_> {
     fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::AcqRel);
+        if self.organizations.is_empty() {
+            self.changes.advance_all();
+        } else {
+            self.changes.advance(&self.organizations);
+        }
     }
 }
 

@@ -23,7 +23,7 @@ pub(in crate::app) struct Policies {
     pub(super) dir: PathBuf,
     pub(super) shadow: Option<PathBuf>,
     pub(super) rules: EditRules,
-    pub(super) proof_cache: Option<ProofCacheConfig>,
+    pub(super) proof_cache: ProofCacheConfig,
     pub(super) checker: Checker,
     pub(super) accepted: AcceptedStore,
 }
@@ -66,11 +66,11 @@ impl Policies {
                 hold_widening: policies.hold_widening,
                 start: policies.start,
             },
-            proof_cache: proof_cache_key(keys).map(|key| ProofCacheConfig {
+            proof_cache: ProofCacheConfig {
                 dir: settings.data_dir.join("policies").join("proofs"),
-                key,
+                key: proof_cache_key(keys),
                 read_only: false,
-            }),
+            },
             checker: Checker::new(
                 program,
                 policies.search_path.clone(),
@@ -84,9 +84,7 @@ impl Policies {
     /// For `charter check`: the proof cache is only read, and a folder with faults is an error
     /// whatever `policies.start` says.
     pub(in crate::app) fn read_only(mut self) -> Self {
-        if let Some(cache) = &mut self.proof_cache {
-            cache.read_only = true;
-        }
+        self.proof_cache.read_only = true;
         self.rules.start = PolicyStart::Strict;
         self
     }
@@ -108,7 +106,7 @@ impl Policies {
             min_coverage: self.rules.min_coverage,
             proofs: self.rules.proofs,
             solver: self.checker.solver(self.rules.solver.as_deref()),
-            proof_cache: self.proof_cache.clone(),
+            proof_cache: Some(self.proof_cache.clone()),
             hold_widening: self.rules.hold_widening,
             is_stop: false,
             time: self.checker.timeout(folder),
@@ -130,17 +128,19 @@ impl Policies {
 }
 
 /// The key that authenticates the proof cache, derived from the audit key.
-fn proof_cache_key(keys: &Keys) -> Option<[u8; 32]> {
-    let audit = keys.audit.first()?;
-    let policies = mac(audit.expose(), b"charter policies v1")?;
-    mac(&policies, b"proofs")
+#[expect(
+    clippy::expect_used,
+    reason = "the settings refuse an empty list of keys"
+)]
+fn proof_cache_key(keys: &Keys) -> [u8; 32] {
+    let audit = keys.audit.first().expect("an audit key");
+    mac(&mac(audit.expose(), b"charter policies v1"), b"proofs")
 }
 
-/// HMAC-SHA-256; `None` cannot occur, because it accepts keys of any length.
-fn mac(key: &[u8], label: &[u8]) -> Option<[u8; 32]> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
-    mac.update(label);
-    Some(mac.finalize().into_bytes().into())
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+fn mac(key: &[u8], label: &[u8]) -> [u8; 32] {
+    let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
+    mac.chain_update(label).finalize().into_bytes().into()
 }
 
 fn demand(requirement: Requirement) -> GateRequirement {

@@ -16,6 +16,7 @@ use charter_authz::snapshot::Snapshot;
 use charter_decision_log::ShadowPolicies;
 use charter_http::state::State;
 use charter_policy::gates::{CheckRequest, GateRequirement, GateVerdict, PolicyGate};
+use charter_store::Store;
 
 use super::baseline::InvariantBaseline;
 use super::checked_folder::Policies;
@@ -35,6 +36,7 @@ pub(crate) struct Reloader {
     pub(super) policies: Arc<Policies>,
     shadow: Option<ShadowFolder>,
     pub(super) state: Arc<State>,
+    pub(super) store: Arc<Store>,
     /// The files in force.
     pub(super) live: Files,
     /// Whether the files in force have passed through every gate.
@@ -89,7 +91,7 @@ impl Reloader {
     pub(crate) fn new(
         policies: Policies,
         shadow: Option<Arc<ShadowPolicies>>,
-        state: Arc<State>,
+        (state, store): (Arc<State>, Arc<Store>),
         started: &TakenFolder,
     ) -> Self {
         let policies = Arc::new(policies);
@@ -100,6 +102,7 @@ impl Reloader {
             }),
             policies,
             state,
+            store,
             live: started.folder.files().clone(),
             checked: true,
             baseline: InvariantBaseline::new(started.folder.files().clone()),

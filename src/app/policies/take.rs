@@ -165,7 +165,7 @@ impl Reloader {
         }
         let is_behind = recorded.is_err();
         let snapshot = self.state.engine.snapshot();
-        let names = warn_of_unknown_names(&self.state.store, &snapshot).await;
+        let names = warn_of_unknown_names(&self.store, &snapshot).await;
         self.state.engine.update(|health| {
             set_warning(&mut health.warnings, NOT_RECORDED, is_behind);
             if let Some(names) = &names {

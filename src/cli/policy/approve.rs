@@ -8,7 +8,7 @@ use serde_json::json;
 
 use charter_authz::folder::{Files, Folder};
 use charter_authz::snapshot::Snapshot;
-use charter_domain::audit::AuditContext;
+use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::ApprovalId;
@@ -73,7 +73,7 @@ impl PersonArgs {
     /// The audit context with the operator's name.
     pub(super) fn audit_context(&self, operator: &Operator) -> Result<AuditContext, Error> {
         Ok(AuditContext {
-            actor: format!("operator:{}", self.name(operator)?),
+            actor: Actor::Operator(Some(self.name(operator)?)),
             ..operator.audit_context()
         })
     }

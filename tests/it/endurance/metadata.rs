@@ -353,7 +353,7 @@ async fn documents_come_back(database: TestDatabase, seed: u64, at_least: usize)
         // Signed within the present, and each second has its share.
         service.clock.advance(1);
     }
-    let report = service.state().store.verify_audit(None).await;
+    let report = service.store().verify_audit(None).await;
     assert_eq!(report.expect("a report").findings, []);
     println!("{documents} documents came back");
     service.stop().await;

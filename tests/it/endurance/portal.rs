@@ -112,7 +112,8 @@ async fn the_time_of_a_refused_sign_in_does_not_tell_its_reason_in_full() {
     let id = charter_domain::id::UserId::parse_uuid(&disabled.id).expect("an id");
     let by = service.operator();
     acme.stored()
-        .set_member_active(id, false, &by)
+        .by(&by)
+        .set_member_active(id, false)
         .await
         .expect("disabled");
     let clock = SystemClock::start();

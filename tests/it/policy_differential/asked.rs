@@ -109,7 +109,7 @@ impl RandomCaller {
         };
         let (itself, changed) = match &caller {
             Caller::ServiceAccount(caller) => {
-                let now = &caller.service_account;
+                let now = caller.service_account();
                 let (roles, permissions) = grants(rng);
                 let later = ServiceAccount {
                     roles: roles.into_iter().map(str::to_owned).collect(),
@@ -124,13 +124,13 @@ impl RandomCaller {
                 )
             }
             Caller::User(caller) => (
-                home_of_person(home, caller.user.clone()),
+                home_of_person(home, caller.user().clone()),
                 home_of_person(
                     home,
                     User {
                         role: (*pick(rng, ROLES)).to_owned(),
                         is_active: rng.random_bool(0.8),
-                        ..caller.user.clone()
+                        ..caller.user().clone()
                     },
                 ),
             ),

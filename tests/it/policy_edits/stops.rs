@@ -21,7 +21,7 @@ fn has(service: &Service, policy: &str) -> bool {
 
 /// The texts that the database says are in force.
 async fn recorded(service: &Service) -> Files {
-    match service.state().store.last_policy_revision().await {
+    match service.store().last_policy_revision().await {
         Ok(LastRevision::Known(_, files)) => files,
         other => panic!("{other:?}"),
     }

@@ -20,7 +20,7 @@ use charter_domain::audit::AuditContext;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::text::Name;
 use charter_http::state::State;
-use charter_store::NewOrganization;
+use charter_store::{NewOrganization, Store};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -132,6 +132,10 @@ impl Service {
         self.shared_state()
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.serving.app().store
+    }
+
     pub(crate) fn shared_state(&self) -> &Arc<State> {
         &self.serving.app().state
     }
@@ -157,7 +161,7 @@ impl Service {
             slug: slug.parse().expect("a slug"),
         };
         let by = self.operator();
-        let made = self.state().store.create_organization(new, &by).await;
+        let made = self.store().create_organization(new, &by).await;
         let (organization, account) = made.expect("an organization");
         Tenant {
             service: self,
@@ -186,7 +190,7 @@ impl Service {
     pub(crate) async fn waiting_mails(&self) -> i64 {
         use sea_orm::ConnectionTrait as _;
         let raw = crate::services::connect(self.database.url()).await;
-        let text = "SELECT count(*) FROM outgoing_mails";
+        let text = "SELECT count(*) FROM jobs";
         let statement = sea_orm::Statement::from_string(raw.get_database_backend(), text);
         let row = raw.query_one_raw(statement).await.expect("an answer");
         row.expect("a row").try_get_by_index(0).expect("a number")

@@ -115,7 +115,7 @@ impl Service {
     /// Begins a session of somebody without the work of a password: for thousands of them.
     pub(crate) async fn session_of(&self, email: &str) -> Person {
         let address = EmailAddress::parse(email).expect("an address");
-        let store = &self.state().store;
+        let store = self.store();
         let login = store.find_login(&address).await.expect("an answer");
         let login = login.expect("a person");
         let user = login.user.clone();
@@ -243,7 +243,7 @@ impl Tenant<'_> {
             role: role.as_ref().to_owned(),
             email_verified_at: Some(by.at),
         };
-        self.stored().create_user(new, by).await.expect("a user");
+        self.stored().by(by).create_user(new).await.expect("a user");
     }
 }
 

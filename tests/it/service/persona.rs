@@ -4,18 +4,18 @@ use std::net::SocketAddr;
 
 use charter_domain::access_key::AccessKey;
 use charter_domain::account::Account;
-use charter_domain::caller::Scope;
 use charter_domain::ip_allowlist::IpAllowlist;
 use charter_domain::metadata::Metadata;
 use charter_domain::organization::Organization;
 use charter_domain::permission::Permission;
 use charter_domain::text::{Description, Name};
 use charter_domain::timestamp::Timestamp;
-use charter_store::{NewKey, NewServiceAccount, Tenant as StoredTenant};
+use charter_store::{NewKey, NewServiceAccount};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::{Request, Service, Signature};
+use crate::stored_tenant::StoredTenant;
 
 /// Somebody who sends requests.
 pub(crate) trait Persona {
@@ -113,8 +113,7 @@ pub(crate) struct Tenant<'a> {
 
 impl Tenant<'_> {
     pub(crate) fn stored(&self) -> StoredTenant<'_> {
-        let scope = Scope::of_operator(self.organization.id);
-        self.service.state().store.within(scope)
+        StoredTenant::of(self.service.store(), &self.organization)
     }
 
     /// A service account with these permissions, and a key.
@@ -147,7 +146,7 @@ impl Tenant<'_> {
             metadata: Metadata::default(),
         };
         let by = self.service.operator();
-        let made = self.stored().create_service_account(new, &by).await;
+        let made = self.stored().by(&by).create_service_account(new).await;
         let service_account = made.expect("a service account");
         let mint = &self.service.state().mint;
         let minted = mint.mint(&self.organization, account).expect("a key");
@@ -161,7 +160,8 @@ impl Tenant<'_> {
         };
         let key: AccessKey = self
             .stored()
-            .create_key(service_account.id, &by, new, |_| {
+            .by(&by)
+            .create_key(service_account.id, new, |_| {
                 Ok::<_, charter_store::Error>(())
             })
             .await
@@ -182,12 +182,12 @@ impl Tenant<'_> {
 /// Every permission of the machine surface.
 pub(crate) fn everything() -> Vec<Permission> {
     let machine = |permission: &Permission| {
+        let elsewhere = ["decisions:", "team:", "normalization:"];
         let name = permission.as_str();
-        name.starts_with("accounts:")
-            || name.starts_with("service-accounts:")
-            || matches!(
+        !elsewhere.iter().any(|prefix| name.starts_with(prefix))
+            && !matches!(
                 permission,
-                Permission::GetOrganization | Permission::UpdateOrganization
+                Permission::UpdateSettings | Permission::DeactivateOrganization
             )
     };
     Permission::ALL.iter().copied().filter(machine).collect()

@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-use charter_domain::access_key::{AccessKey, MAX_ACTIVE_KEYS};
+use charter_domain::access_key::{AccessKey, KeyGuard, MAX_ACTIVE_KEYS};
 use charter_domain::account::Account;
-use charter_domain::audit::AuditContext;
-use charter_domain::id::ServiceAccountId;
+use charter_domain::audit::{Actor, AuditContext};
+use charter_domain::id::{AccessKeyId, ServiceAccountId};
 use charter_domain::ip_allowlist::IpAllowlist;
 use charter_domain::metadata::Metadata;
 use charter_domain::organization::Organization;
 use charter_domain::page::KeyOrder;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::timestamp::{self, Timestamp};
-use charter_store::{Error, NewAccount, NewKey, Tenant};
+use charter_store::{Error, NewAccount, NewKey};
 
 use super::world::{Organized, World, description, first_page, name, noon};
 use crate::services::TestDatabase;
+use crate::stored_tenant::StoredTenant;
 
 crate::on_both_engines![
     a_service_account_has_few_active_keys,
@@ -34,23 +35,25 @@ const DAY: Duration = Duration::from_hours(24);
 
 async fn create(
     world: &World,
-    tenant: &Tenant<'_>,
+    tenant: &StoredTenant<'_>,
     of: ServiceAccountId,
 ) -> Result<AccessKey, Error> {
     tenant
-        .create_key(of, &world.by(), world.new_key(), |_| Ok(()))
+        .by(&world.by())
+        .create_key(of, world.new_key(), |_| Ok(()))
         .await
 }
 
 async fn rotate(
     world: &World,
-    tenant: &Tenant<'_>,
+    tenant: &StoredTenant<'_>,
     key: &AccessKey,
     overlap_until: Timestamp,
 ) -> Result<AccessKey, Error> {
     let (of, new) = (key.service_account_id, world.new_key());
     tenant
-        .rotate_key(of, key.id, &world.by(), new, overlap_until, |_| Ok(()))
+        .by(&world.by())
+        .rotate_key(of, key.id, new, overlap_until, |_| Ok(()))
         .await
 }
 
@@ -72,7 +75,8 @@ async fn a_service_account_has_few_active_keys(database: TestDatabase) {
 
     // Revoked, expired and rotated keys do not count.
     tenant
-        .revoke_key(one, keys[0].id, &world.by())
+        .by(&world.by())
+        .revoke_key(one, keys[0].id)
         .await
         .expect("revoked");
     let brief = NewKey {
@@ -80,7 +84,8 @@ async fn a_service_account_has_few_active_keys(database: TestDatabase) {
         ..world.new_key()
     };
     let brief = tenant
-        .create_key(one, &world.by(), brief, |_| Ok::<_, Error>(()))
+        .by(&world.by())
+        .create_key(one, brief, |_| Ok::<_, Error>(()))
         .await;
     assert_eq!(brief.expect("room").expires_at, Some(noon() + DAY));
     assert!(matches!(
@@ -131,7 +136,8 @@ async fn rotation_hands_over_and_lets_the_old_key_run_out(database: TestDatabase
         ..world.new_key()
     };
     let old = tenant
-        .create_key(of, &world.by(), old, |_| Ok::<_, Error>(()))
+        .by(&world.by())
+        .create_key(of, old, |_| Ok::<_, Error>(()))
         .await;
     let old = old.expect("a key");
     let new = rotate(&world, &tenant, &old, noon() + DAY)
@@ -167,7 +173,8 @@ async fn a_dead_key_is_not_rotated(database: TestDatabase) {
     let tenant = world.tenant(&acme.organization);
     let revoked = create(&world, &tenant, of).await.expect("a key");
     tenant
-        .revoke_key(of, revoked.id, &world.by())
+        .by(&world.by())
+        .revoke_key(of, revoked.id)
         .await
         .expect("revoked");
     let expired = NewKey {
@@ -175,7 +182,8 @@ async fn a_dead_key_is_not_rotated(database: TestDatabase) {
         ..world.new_key()
     };
     let expired = tenant
-        .create_key(of, &world.by(), expired, |_| Ok::<_, Error>(()))
+        .by(&world.by())
+        .create_key(of, expired, |_| Ok::<_, Error>(()))
         .await;
     world.clock.advance(86_400);
     let later = noon() + DAY * 2;
@@ -206,25 +214,28 @@ async fn a_revoked_key_stays_revoked(database: TestDatabase) {
     let tenant = world.tenant(&acme.organization);
     let key = create(&world, &tenant, of).await.expect("a key");
     tenant
-        .revoke_key(of, key.id, &world.by())
+        .by(&world.by())
+        .revoke_key(of, key.id)
         .await
         .expect("revoked");
     let events = world.audit().await.events;
-    let epoch = world.store.epoch();
+    let epoch = world.store.changes().epoch();
     world.clock.advance(60);
     tenant
-        .revoke_key(of, key.id, &world.by())
+        .by(&world.by())
+        .revoke_key(of, key.id)
         .await
         .expect("twice too");
     let revoked = tenant.key(of, key.id).await.expect("found");
     assert_eq!(revoked.revoked_at, Some(noon()));
     assert_eq!(
-        (world.audit().await.events, world.store.epoch()),
+        (world.audit().await.events, world.store.changes().epoch()),
         (events, epoch)
     );
     for (off, on) in [(false, true), (true, false)] {
         tenant
-            .update_service_account(of, None, &world.by(), |service_account| {
+            .by(&world.by())
+            .update_service_account(of, None, |service_account| {
                 assert_ne!(service_account.is_active, off);
                 service_account.is_active = off;
                 Ok::<_, Error>(())
@@ -241,9 +252,10 @@ async fn a_refused_check_makes_no_key(database: TestDatabase) {
     let acme = world.organization("acme").await;
     let of = world.service_account(&acme, "ci").await;
     let tenant = world.tenant(&acme.organization);
-    let (before, epoch) = (world.audit().await, world.store.epoch());
+    let (before, epoch) = (world.audit().await, world.store.changes().epoch());
     let refused = tenant
-        .create_key(of.id, &world.by(), world.new_key(), |key| {
+        .by(&world.by())
+        .create_key(of.id, world.new_key(), |key| {
             assert_eq!((key.owner, key.signer), (&of, None));
             Err(Error::Stale)
         })
@@ -253,7 +265,10 @@ async fn a_refused_check_makes_no_key(database: TestDatabase) {
         .list_keys(of.id, first_page(KeyOrder::CreatedAt), true)
         .await;
     assert_eq!(list.expect("a list").total, 0);
-    assert_eq!((world.audit().await, world.store.epoch()), (before, epoch));
+    assert_eq!(
+        (world.audit().await, world.store.changes().epoch()),
+        (before, epoch)
+    );
 }
 
 async fn a_time_that_cannot_be_written_is_brought_forward(database: TestDatabase) {
@@ -267,7 +282,8 @@ async fn a_time_that_cannot_be_written_is_brought_forward(database: TestDatabase
         ..world.new_key()
     };
     let key = tenant
-        .create_key(of, &world.by(), new, |_| Ok::<_, Error>(()))
+        .by(&world.by())
+        .create_key(of, new, |_| Ok::<_, Error>(()))
         .await;
     let key = key.expect("a key");
     assert_eq!(key.expires_at, Some(last));
@@ -282,38 +298,39 @@ async fn a_write_whose_account_or_time_ended_meanwhile_does_not_happen(database:
         name: name("Side"),
         metadata: Metadata::default(),
     };
-    let account = tenant.create_account(new, &world.by()).await;
+    let account = tenant.by(&world.by()).create_account(new).await;
     let side = Organized {
         account: account.expect("an account"),
         organization: acme.organization.clone(),
     };
-    let signer = world.service_account(&side, "signer").await.id;
+    let of = world.service_account(&side, "signer").await;
+    let signer = of.id;
     let new = NewKey {
         expires_at: Some(noon() + Duration::from_mins(1)),
         ..world.new_key()
     };
     let made = tenant
-        .create_key(signer, &world.by(), new, |_| Ok::<_, Error>(()))
+        .by(&world.by())
+        .create_key(signer, new, |_| Ok::<_, Error>(()))
         .await;
-    let by = AuditContext {
-        access_key: Some(made.expect("a key").id),
-        ..world.by()
-    };
+    let by = signed(&world, &of, made.expect("a key").id);
     let rename = async |to: &'static str| {
         let change = |organization: &mut Organization| {
             organization.name = name(to);
             Ok::<_, Error>(())
         };
-        tenant.update_organization(None, &by, change).await
+        tenant.by(&by).update_organization(None, change).await
     };
     let switch = async |is_active: bool| {
-        let by = world.by();
         let change = |account: &mut Account| {
             account.is_active = is_active;
             Ok::<_, Error>(())
         };
-        let switched = tenant.update_account(side.account.id, None, &by, change, |_| Ok(()));
-        switched.await.expect("switched");
+        tenant
+            .by(&world.by())
+            .update_account(side.account.id, None, change, |_| Ok(()))
+            .await
+            .expect("switched");
     };
     switch(false).await;
     assert!(matches!(rename("Off").await, Err(Error::CallerDisabled)));
@@ -328,22 +345,33 @@ async fn a_write_whose_account_or_time_ended_meanwhile_does_not_happen(database:
     assert_eq!(organization.name, name("In time"));
 }
 
+/// A change by a request that was signed with that key.
+fn signed(world: &World, of: &ServiceAccount, key: AccessKeyId) -> AuditContext {
+    AuditContext {
+        actor: Actor::Key(KeyGuard {
+            key,
+            service_account: of.id,
+            roles: of.roles.clone(),
+            permissions: of.permissions.clone(),
+        }),
+        ..world.by()
+    }
+}
+
 async fn a_write_signed_with_a_key_that_died_meanwhile_does_not_happen(database: TestDatabase) {
     let world = World::on(database).await;
     let acme = world.organization("acme").await;
     let tenant = world.tenant(&acme.organization);
-    let signer = world.service_account(&acme, "signer").await.id;
+    let of = world.service_account(&acme, "signer").await;
+    let signer = of.id;
     let key = create(&world, &tenant, signer).await.expect("room");
-    let by = AuditContext {
-        access_key: Some(key.id),
-        ..world.by()
-    };
+    let by = signed(&world, &of, key.id);
     let rename = async |to: &'static str| {
         let change = |organization: &mut Organization| {
             organization.name = name(to);
             Ok::<_, Error>(())
         };
-        tenant.update_organization(None, &by, change).await
+        tenant.by(&by).update_organization(None, change).await
     };
     rename("Alive").await.expect("the key is alive");
 
@@ -354,9 +382,11 @@ async fn a_write_signed_with_a_key_that_died_meanwhile_does_not_happen(database:
         }
     };
     let switch = async |is_active| {
-        let by = world.by();
-        let switched = tenant.update_service_account(signer, None, &by, set(is_active));
-        switched.await.expect("switched");
+        tenant
+            .by(&world.by())
+            .update_service_account(signer, None, set(is_active))
+            .await
+            .expect("switched");
     };
     switch(false).await;
     assert!(matches!(rename("Off").await, Err(Error::CallerDisabled)));
@@ -365,8 +395,23 @@ async fn a_write_signed_with_a_key_that_died_meanwhile_does_not_happen(database:
         .await
         .expect("the service account is on again");
 
+    let strip = |service_account: &mut ServiceAccount| {
+        service_account.permissions = vec!["accounts:GetAccount".to_owned()];
+        Ok::<_, Error>(())
+    };
     tenant
-        .revoke_key(signer, key.id, &world.by())
+        .by(&world.by())
+        .update_service_account(signer, None, strip)
+        .await
+        .expect("other permissions");
+    assert!(matches!(
+        rename("Stripped").await,
+        Err(Error::GrantsChanged)
+    ));
+
+    tenant
+        .by(&world.by())
+        .revoke_key(signer, key.id)
         .await
         .expect("revoked");
     assert!(matches!(rename("Revoked").await, Err(Error::CallerRevoked)));

@@ -27,7 +27,8 @@ async fn an_account_comes_back_as_it_was_made(database: TestDatabase) {
     let acme = world.organization("acme").await;
     let tenant = world.tenant(&acme.organization);
     let made = tenant
-        .create_account(new("Billing"), &world.by())
+        .by(&world.by())
+        .create_account(new("Billing"))
         .await
         .expect("a new account");
     assert!(!made.is_default && made.is_active);
@@ -46,15 +47,16 @@ async fn a_change_is_guarded_by_its_version(database: TestDatabase) {
     let acme = world.organization("acme").await;
     let tenant = world.tenant(&acme.organization);
     let made = tenant
-        .create_account(new("Billing"), &world.by())
+        .by(&world.by())
+        .create_account(new("Billing"))
         .await
         .expect("a new account");
     let update = async |expected| {
         tenant
+            .by(&world.by())
             .update_account(
                 made.id,
                 expected,
-                &world.by(),
                 |account| {
                     account.is_active = false;
                     account.metadata = Metadata::default();
@@ -81,10 +83,10 @@ async fn the_default_account_stays_active(database: TestDatabase) {
     let acme = world.organization("acme").await;
     let tenant = world.tenant(&acme.organization);
     let refused = tenant
+        .by(&world.by())
         .update_account(
             acme.account.id,
             None,
-            &world.by(),
             |account| {
                 account.is_active = false;
                 Ok::<_, Error>(())

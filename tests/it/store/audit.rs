@@ -1,5 +1,6 @@
 //! The audit log: what it holds, and that no tampering with it goes unseen.
 
+use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::entropy::OsEntropy;
 use charter_domain::organization::Organization;
 use charter_store::audit_verify::Finding;
@@ -7,7 +8,7 @@ use charter_store::{AuditKey, Config, Error, Store};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, FromQueryResult, Statement};
 use std::sync::Arc;
 
-use super::world::{World, name};
+use super::world::{World, name, tester};
 use crate::services::{AUDIT_SECRET, TestDatabase, connect};
 
 crate::on_both_engines![
@@ -53,11 +54,13 @@ impl Chained {
             world.clock.advance(1);
             rename(&world, &organized.organization, "Renamed").await;
             tenant
-                .revoke_key(of, key.id, &world.by())
+                .by(&world.by())
+                .revoke_key(of, key.id)
                 .await
                 .expect("revoked");
             tenant
-                .delete_service_account(of, None, &world.by())
+                .by(&world.by())
+                .delete_service_account(of, None)
                 .await
                 .expect("deleted");
         }
@@ -140,7 +143,8 @@ async fn rename(world: &World, organization: &Organization, to: &str) {
     let to = name(to);
     world
         .tenant(organization)
-        .update_organization(None, &world.by(), |organization| {
+        .by(&world.by())
+        .update_organization(None, |organization| {
             organization.name = to;
             Ok::<_, Error>(())
         })
@@ -166,7 +170,7 @@ async fn an_event_says_who_did_what_and_on_whose_word(database: TestDatabase) {
     );
     let renamed = &events[4];
     assert_eq!(renamed.sequence, 5);
-    assert_eq!(renamed.actor, "sa-tester");
+    assert_eq!(renamed.actor, tester().to_string());
     assert_eq!(renamed.resource, chained.acme.id.to_string());
     assert_eq!(renamed.request_id.as_deref(), Some("request-1"));
     assert_eq!(renamed.policy_digest.as_deref(), Some("digest-1"));
@@ -176,10 +180,8 @@ async fn an_event_says_who_did_what_and_on_whose_word(database: TestDatabase) {
     );
     let heads = std::fs::read_to_string(chained.world.heads()).expect("heads");
     assert_eq!(heads.lines().count(), 14);
-    let by_operator = charter_domain::audit::AuditContext {
-        actor: "operator".to_owned(),
-        access_key: None,
-        session_guard: None,
+    let by_operator = AuditContext {
+        actor: Actor::Operator(None),
         request_id: None,
         policy_digest: None,
         at: chained.world.by().at,
@@ -187,7 +189,8 @@ async fn an_event_says_who_did_what_and_on_whose_word(database: TestDatabase) {
     chained
         .world
         .tenant(&chained.acme)
-        .update_organization(None, &by_operator, |organization| {
+        .by(&by_operator)
+        .update_organization(None, |organization| {
             organization.name = name("By hand");
             Ok::<_, Error>(())
         })

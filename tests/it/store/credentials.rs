@@ -24,18 +24,17 @@ async fn a_credential_brings_everything_behind_the_key(database: TestDatabase) {
     let new = world.new_key();
     let key = world
         .tenant(&acme.organization)
-        .create_key(service_account.id, &world.by(), new.clone(), |_| {
-            Ok::<_, Error>(())
-        })
+        .by(&world.by())
+        .create_key(service_account.id, new.clone(), |_| Ok::<_, Error>(()))
         .await
         .expect("a key");
     let found = world.store.find_credential(&new.access_key).await;
     let found = found.expect("an answer").expect("found");
     assert_eq!(found.secret, new.secret);
     assert_eq!(found.access_key, key);
-    assert_eq!(found.caller.service_account, service_account);
-    assert_eq!(found.caller.account, acme.account);
-    assert_eq!(found.caller.organization, acme.organization);
+    assert_eq!(*found.caller.service_account(), service_account);
+    assert_eq!(*found.caller.account(), acme.account);
+    assert_eq!(*found.caller.organization(), acme.organization);
     for unknown in ["", "sa_test", "SA_TEST_", "' OR ''='", "%", "a\0b"] {
         let found = world.store.find_credential(unknown).await;
         assert!(found.expect("an answer").is_none(), "`{unknown}`");
@@ -54,7 +53,7 @@ async fn the_latest_use_is_kept_and_counts_as_no_change(database: TestDatabase) 
     let tenant = world.tenant(&acme.organization);
     let one = world.key(&acme.organization, service_account.id).await;
     let two = world.key(&acme.organization, service_account.id).await;
-    let (epoch, report) = (world.store.epoch(), world.audit().await);
+    let (epoch, report) = (world.store.changes().epoch(), world.audit().await);
     let at = |minutes: u64| noon() + Duration::from_secs(60 * minutes);
     let of = service_account.id;
     world
@@ -83,7 +82,7 @@ async fn the_latest_use_is_kept_and_counts_as_no_change(database: TestDatabase) 
         let key = tenant.key(of, key.id).await.expect("found");
         assert_eq!(key.last_used_at, Some(latest));
     }
-    assert_eq!(world.store.epoch(), epoch);
+    assert_eq!(world.store.changes().epoch(), epoch);
     assert_eq!(world.audit().await, report);
 }
 
@@ -101,7 +100,8 @@ async fn an_address_belongs_to_one_user(database: TestDatabase) {
     assert!(!format!("{owner:?}").contains("argon2id"));
     let made = world
         .tenant(&acme.organization)
-        .create_user(owner.clone(), &world.by())
+        .by(&world.by())
+        .create_user(owner.clone())
         .await
         .expect("a new user");
     assert!(made.is_active && made.email_verified);
@@ -112,7 +112,8 @@ async fn an_address_belongs_to_one_user(database: TestDatabase) {
     for organization in [&acme.organization, &other.organization] {
         let taken = world
             .tenant(organization)
-            .create_user(again.clone(), &world.by())
+            .by(&world.by())
+            .create_user(again.clone())
             .await;
         assert!(matches!(taken, Err(Error::EmailTaken)), "{taken:?}");
     }

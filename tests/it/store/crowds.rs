@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use charter_domain::caller::Scope;
 use charter_domain::page::ResourceOrder;
 use charter_store::NewAccount;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement, TransactionTrait as _};
@@ -12,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::world::{World, first_page, metadata, name};
 use crate::services::{TestDatabase, connect};
+use crate::stored_tenant::scope_of;
 
 fn account() -> NewAccount {
     NewAccount {
@@ -49,9 +49,12 @@ async fn others_write_while_a_tenants_writes_wait_for_its_lock() {
     let mut crowd = JoinSet::new();
     for _ in 0..CROWD {
         let (store, ended, by) = (world.store.clone(), ended.clone(), world.by());
-        let scope = Scope::of_authenticated(acme.organization.id);
+        let scope = scope_of(&acme.organization);
         crowd.spawn(async move {
-            let made = store.within(scope).create_account(account(), &by).await;
+            let made = store
+                .write_within(scope, by)
+                .create_account(account())
+                .await;
             ended.fetch_add(1, Ordering::SeqCst);
             made
         });
@@ -61,7 +64,7 @@ async fn others_write_while_a_tenants_writes_wait_for_its_lock() {
     }
     let tenant = world.tenant(&other.organization);
     for _ in 0..5 {
-        let made = tenant.create_account(account(), &world.by()).await;
+        let made = tenant.by(&world.by()).create_account(account()).await;
         made.expect("the other tenant's account");
     }
     assert_eq!(ended.load(Ordering::SeqCst), 0, "it waited for the crowd");
@@ -92,7 +95,7 @@ async fn others_read_while_a_tenants_lists_hold_all_that_it_may() {
     let mut crowd = JoinSet::new();
     for _ in 0..CROWD {
         let store = world.store.clone();
-        let scope = Scope::of_authenticated(acme.organization.id);
+        let scope = scope_of(&acme.organization);
         crowd.spawn(async move {
             store
                 .within(scope)

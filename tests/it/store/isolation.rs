@@ -28,10 +28,10 @@ async fn no_finder_and_no_change_crosses_the_tenants_border(database: TestDataba
     hidden(tenant.account(acme.account.id).await.map(drop));
     hidden(
         tenant
+            .by(&by)
             .update_account(
                 acme.account.id,
                 None,
-                &by,
                 |account| {
                     account.name = name("Taken over");
                     Ok::<_, Error>(())
@@ -44,13 +44,15 @@ async fn no_finder_and_no_change_crosses_the_tenants_border(database: TestDataba
     hidden(tenant.service_account(service_account).await.map(drop));
     hidden(
         tenant
-            .update_service_account(service_account, None, &by, |_| Ok::<_, Error>(()))
+            .by(&by)
+            .update_service_account(service_account, None, |_| Ok::<_, Error>(()))
             .await
             .map(drop),
     );
     hidden(
         tenant
-            .delete_service_account(service_account, None, &by)
+            .by(&by)
+            .delete_service_account(service_account, None)
             .await,
     );
     let page = first_page(KeyOrder::CreatedAt);
@@ -62,7 +64,8 @@ async fn no_finder_and_no_change_crosses_the_tenants_border(database: TestDataba
     );
     hidden(
         tenant
-            .create_key(service_account, &by, world.new_key(), permit)
+            .by(&by)
+            .create_key(service_account, world.new_key(), permit)
             .await
             .map(drop),
     );
@@ -73,11 +76,12 @@ async fn no_finder_and_no_change_crosses_the_tenants_border(database: TestDataba
         (service_account, own_key),
     ] {
         hidden(tenant.key(of, key).await.map(drop));
-        hidden(tenant.revoke_key(of, key, &by).await);
+        hidden(tenant.by(&by).revoke_key(of, key).await);
         let new = world.new_key();
         hidden(
             tenant
-                .rotate_key(of, key, &by, new, by.at, permit)
+                .by(&by)
+                .rotate_key(of, key, new, by.at, permit)
                 .await
                 .map(drop),
         );
@@ -111,7 +115,8 @@ async fn no_finder_and_no_change_crosses_the_tenants_border(database: TestDataba
         metadata: charter_domain::metadata::Metadata::default(),
     };
     tenant
-        .create_account(new, &by)
+        .by(&by)
+        .create_account(new)
         .await
         .expect("what is its own still works");
 }

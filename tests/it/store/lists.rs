@@ -28,7 +28,8 @@ async fn names_are_ordered_by_code_point(database: TestDatabase) {
             metadata: charter_domain::metadata::Metadata::default(),
         };
         tenant
-            .create_account(new, &world.by())
+            .by(&world.by())
+            .create_account(new)
             .await
             .expect("an account");
     }
@@ -127,7 +128,8 @@ async fn keys_are_ordered_with_their_nulls_in_place(database: TestDatabase) {
             ..world.new_key()
         };
         let key = tenant
-            .create_key(of, &world.by(), new, |_| Ok::<_, Error>(()))
+            .by(&world.by())
+            .create_key(of, new, |_| Ok::<_, Error>(()))
             .await;
         keys.push(key.expect("a key").id);
     }
@@ -179,23 +181,25 @@ async fn what_is_switched_off_is_listed_on_request(database: TestDatabase) {
         metadata: charter_domain::metadata::Metadata::default(),
     };
     let other = tenant
-        .create_account(other, &world.by())
+        .by(&world.by())
+        .create_account(other)
         .await
         .expect("an account");
     let on = world.service_account(&acme, "on").await.id;
     let off = world.service_account(&acme, "off").await.id;
     tenant
-        .update_service_account(off, None, &world.by(), |service_account| {
+        .by(&world.by())
+        .update_service_account(off, None, |service_account| {
             service_account.is_active = false;
             Ok::<_, Error>(())
         })
         .await
         .expect("switched off");
     tenant
+        .by(&world.by())
         .update_account(
             other.id,
             None,
-            &world.by(),
             |account| {
                 account.is_active = false;
                 Ok::<_, Error>(())

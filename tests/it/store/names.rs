@@ -34,7 +34,8 @@ async fn create(world: &World, slug: &str) -> Result<Organization, Error> {
 async fn rename(world: &World, of: &Organization, slug: &str) -> Result<Organization, Error> {
     world
         .tenant(of)
-        .update_organization(None, &world.by(), |organization| {
+        .by(&world.by())
+        .update_organization(None, |organization| {
             organization.slug = slug.to_owned();
             Ok::<_, Error>(())
         })

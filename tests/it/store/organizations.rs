@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use charter_domain::caller::Scope;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::OrganizationId;
+use charter_domain::organization::Organization;
 use charter_store::{Error, NewOrganization};
 use serde_json::json;
 
@@ -33,7 +33,8 @@ async fn what_is_written_comes_back(database: TestDatabase) {
     assert_eq!(tenant.default_account().await.expect("found"), acme.account);
     world.clock.advance(5);
     let changed = tenant
-        .update_organization(Some(1), &world.by(), |organization| {
+        .by(&world.by())
+        .update_organization(Some(1), |organization| {
             organization.name = name("Ünïcode ☂ 𝕏");
             organization.metadata =
                 metadata(json!({"b": {"d": 1, "c": [0.1, 1e-7]}, "a": "\u{e9}"}));
@@ -71,7 +72,8 @@ async fn a_stale_version_is_refused(database: TestDatabase) {
     let rename = async |expected, to: &str| {
         let to = name(to);
         tenant
-            .update_organization(expected, &world.by(), |organization| {
+            .by(&world.by())
+            .update_organization(expected, |organization| {
                 organization.name = to;
                 Ok::<_, Error>(())
             })
@@ -89,10 +91,11 @@ async fn nothing_is_written_where_nothing_changes(database: TestDatabase) {
     let world = World::on(database).await;
     let acme = world.organization("acme").await.organization;
     let tenant = world.tenant(&acme);
-    let epoch = world.store.epoch();
+    let epoch = world.store.changes().epoch();
     world.clock.advance(5);
     let same = tenant
-        .update_organization(Some(1), &world.by(), |organization| {
+        .by(&world.by())
+        .update_organization(Some(1), |organization| {
             // What is not the caller's to change is put back.
             organization.id = OrganizationId::generate(noon(), &OsEntropy);
             organization.is_active = false;
@@ -103,7 +106,7 @@ async fn nothing_is_written_where_nothing_changes(database: TestDatabase) {
         .expect("a change of nothing");
     assert_eq!(same, acme);
     assert_eq!(tenant.organization().await.expect("found"), acme);
-    assert_eq!(world.store.epoch(), epoch);
+    assert_eq!(world.store.changes().epoch(), epoch);
     let report = world.store.verify_audit(None).await.expect("a report");
     assert_eq!(report.events, 2, "the organization and its account");
 }
@@ -120,7 +123,8 @@ async fn concurrent_increments_are_all_kept(database: TestDatabase) {
             for _ in 0..EACH {
                 world
                     .tenant(&acme)
-                    .update_organization(None, &world.by(), |organization| {
+                    .by(&world.by())
+                    .update_organization(None, |organization| {
                         let count = organization
                             .metadata
                             .as_object()
@@ -139,7 +143,10 @@ async fn concurrent_increments_are_all_kept(database: TestDatabase) {
     let now = world.tenant(&acme).organization().await.expect("found");
     assert_eq!(now.metadata, metadata(json!({"count": TASKS * EACH})));
     assert_eq!(now.version, 1 + TASKS * EACH);
-    assert_eq!(world.store.epoch(), (1 + TASKS * EACH).unsigned_abs());
+    assert_eq!(
+        world.store.changes().epoch(),
+        (1 + TASKS * EACH).unsigned_abs()
+    );
     let report = world.audit().await;
     assert_eq!(report.findings, []);
     assert_eq!(report.events, (2 + TASKS * EACH).unsigned_abs());
@@ -158,7 +165,8 @@ async fn a_slug_belongs_to_one_organization(database: TestDatabase) {
     assert!(matches!(created, Err(Error::SlugTaken)));
     let renamed = world
         .tenant(&other)
-        .update_organization(None, &world.by(), |organization| {
+        .by(&world.by())
+        .update_organization(None, |organization| {
             organization.slug = "acme".to_owned();
             Ok::<_, Error>(())
         })
@@ -193,7 +201,8 @@ async fn an_error_inside_leaves_nothing(database: TestDatabase) {
     let acme = world.organization("acme").await.organization;
     let tenant = world.tenant(&acme);
     let refused = tenant
-        .update_organization(None, &world.by(), |organization| {
+        .by(&world.by())
+        .update_organization(None, |organization| {
             organization.name = name("Never");
             Err(Refused::Policy)
         })
@@ -201,7 +210,8 @@ async fn an_error_inside_leaves_nothing(database: TestDatabase) {
     assert!(matches!(refused, Err(Refused::Policy)));
     // A value that the database refuses, as a second wall behind the door.
     let refused = tenant
-        .update_organization(None, &world.by(), |organization| {
+        .by(&world.by())
+        .update_organization(None, |organization| {
             organization.default_region = Some("nowhere-1".to_owned());
             Ok::<_, Refused>(())
         })
@@ -219,7 +229,8 @@ async fn a_deactivated_organization_takes_no_writes(database: TestDatabase) {
     let key = world.key(&acme.organization, service_account.id).await;
     let tenant = world.tenant(&acme.organization);
     let gone = tenant
-        .deactivate_organization(None, &world.by())
+        .by(&world.by())
+        .deactivate_organization(None)
         .await
         .expect("deactivated");
     assert!(!gone.is_active);
@@ -227,7 +238,7 @@ async fn a_deactivated_organization_takes_no_writes(database: TestDatabase) {
     let found = world.store.find_credential(&key.access_key).await;
     let found = found.expect("an answer").expect("found");
     assert_eq!(found.access_key.revoked_at, Some(world.by().at));
-    assert!(!found.caller.organization.is_active);
+    assert!(!found.caller.organization().is_active);
 
     let by = world.by();
     let inactive = |result: Result<(), Error>| {
@@ -236,25 +247,26 @@ async fn a_deactivated_organization_takes_no_writes(database: TestDatabase) {
             "{result:?}"
         );
     };
-    inactive(tenant.deactivate_organization(None, &by).await.map(drop));
+    inactive(tenant.by(&by).deactivate_organization(None).await.map(drop));
     inactive(
         tenant
-            .update_organization(Some(99), &by, |_| Ok::<_, Error>(()))
+            .by(&by)
+            .update_organization(Some(99), |_| Ok::<_, Error>(()))
             .await
             .map(drop),
     );
     inactive(
         tenant
-            .create_key(service_account.id, &by, world.new_key(), |_| {
-                Ok::<_, Error>(())
-            })
+            .by(&by)
+            .create_key(service_account.id, world.new_key(), |_| Ok::<_, Error>(()))
             .await
             .map(drop),
     );
-    inactive(tenant.revoke_key(service_account.id, key.id, &by).await);
+    inactive(tenant.by(&by).revoke_key(service_account.id, key.id).await);
     inactive(
         tenant
-            .delete_service_account(service_account.id, None, &by)
+            .by(&by)
+            .delete_service_account(service_account.id, None)
             .await,
     );
 
@@ -269,12 +281,11 @@ async fn a_deactivated_organization_takes_no_writes(database: TestDatabase) {
     assert!(found.access_key.revoked_at.is_some(), "revoked for good");
     let again = world.store.reactivate_organization(back.id, &by).await;
     assert_eq!(again.expect("as it is"), back);
-    let unknown = OrganizationId::generate(noon(), &OsEntropy);
-    let unknown = world
-        .store
-        .within(Scope::of_operator(unknown))
-        .organization()
-        .await;
+    let unknown = Organization {
+        id: OrganizationId::generate(noon(), &OsEntropy),
+        ..acme.organization
+    };
+    let unknown = world.tenant(&unknown).organization().await;
     assert!(matches!(unknown, Err(Error::NotFound)));
 }
 
@@ -285,14 +296,14 @@ async fn no_key_outlives_a_racing_deactivation(database: TestDatabase) {
         let acme = world.organization(&format!("acme-{round}")).await;
         let of = world.service_account(&acme, "ci").await.id;
         let tenant = world.tenant(&acme.organization);
-        let by = world.by();
-        let create = || tenant.create_key(of, &by, world.new_key(), |_| Ok::<_, Error>(()));
+        let writer = tenant.by(&world.by());
+        let create = || writer.create_key(of, world.new_key(), |_| Ok::<_, Error>(()));
         let deactivate = async {
             // Each round gives the creators another lead.
             for _ in 0..round {
                 tokio::task::yield_now().await;
             }
-            tenant.deactivate_organization(None, &by).await
+            writer.deactivate_organization(None).await
         };
         let (one, gone, two) = tokio::join!(create(), deactivate, create());
         gone.expect("deactivated");

@@ -9,7 +9,7 @@ use charter_store::{
 };
 use sea_orm::ConnectionTrait as _;
 
-use super::world::{World, noon};
+use super::world::{World, noon, tester};
 use crate::services::{TestDatabase, connect};
 
 crate::on_both_engines![
@@ -99,6 +99,7 @@ async fn a_revision_comes_back_with_its_texts(database: TestDatabase) {
 async fn what_was_changed_in_the_tables_is_not_known(database: TestDatabase) {
     let world = World::on(database).await;
     world.accept(&revision("a", Some(5))).await;
+    let actor = format!("UPDATE installation_events SET actor = '{}'", tester());
     for (change, undo) in [
         (
             "UPDATE policy_revisions SET manifest_version = '1'",
@@ -110,7 +111,7 @@ async fn what_was_changed_in_the_tables_is_not_known(database: TestDatabase) {
         ),
         (
             "UPDATE installation_events SET actor = 'other'",
-            "UPDATE installation_events SET actor = 'sa-tester'",
+            actor.as_str(),
         ),
     ] {
         assert!(

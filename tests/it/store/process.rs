@@ -8,15 +8,15 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use charter_domain::audit::AuditContext;
-use charter_domain::caller::Scope;
 use charter_domain::clock::{Clock as _, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_domain::page::ResourceOrder;
 use charter_store::{Error, NewAccount, Store};
 use serde_json::json;
 
-use super::world::{World, first_page, metadata, name};
+use super::world::{World, first_page, metadata, name, tester};
 use crate::services::{TestDatabase, config};
+use crate::stored_tenant::StoredTenant;
 
 const URL: &str = "CHARTER_TEST_CHILD_URL";
 const DIRECTORY: &str = "CHARTER_TEST_CHILD_DIRECTORY";
@@ -69,9 +69,7 @@ pub(super) async fn in_child() -> Option<(Store, PathBuf)> {
 
 pub(super) fn by_child() -> AuditContext {
     AuditContext {
-        actor: "sa-child".to_owned(),
-        access_key: None,
-        session_guard: None,
+        actor: tester(),
         request_id: None,
         policy_digest: None,
         at: SystemClock::start().now(),
@@ -81,13 +79,13 @@ pub(super) fn by_child() -> AuditContext {
 /// Writes accounts one after another and says `made ID` for each, until an error or its death.
 async fn write_on(store: &Store) -> Error {
     let organization = store.find_organization("acme").await.expect("found");
-    let tenant = store.within(Scope::of_operator(organization.id));
+    let tenant = StoredTenant::of(store, &organization);
     loop {
         let new = NewAccount {
             name: name("by a child"),
             metadata: metadata(json!({"much": "x".repeat(8_000)})),
         };
-        match tenant.create_account(new, &by_child()).await {
+        match tenant.by(&by_child()).create_account(new).await {
             Ok(account) => println!("made {}", account.id),
             Err(error) => break error,
         }

@@ -33,7 +33,8 @@ async fn a_change_is_guarded_by_its_version(database: TestDatabase) {
     let made = world.service_account(&acme, "ci").await;
     let update = async |expected| {
         tenant
-            .update_service_account(made.id, expected, &world.by(), |service_account| {
+            .by(&world.by())
+            .update_service_account(made.id, expected, |service_account| {
                 service_account.name = name("deploy");
                 service_account.roles = vec!["b".to_owned(), "a".to_owned()];
                 service_account.is_active = false;
@@ -64,31 +65,37 @@ async fn a_deleted_one_is_gone_with_its_keys(database: TestDatabase) {
     let made = world.service_account(&acme, "ci").await;
     let key = world.key(&acme.organization, made.id).await;
     let by = world.by();
-    let stale = tenant.delete_service_account(made.id, Some(2), &by).await;
+    let stale = tenant
+        .by(&by)
+        .delete_service_account(made.id, Some(2))
+        .await;
     assert!(matches!(stale, Err(Error::Stale)));
     tenant
-        .delete_service_account(made.id, Some(1), &by)
+        .by(&by)
+        .delete_service_account(made.id, Some(1))
         .await
         .expect("deleted");
 
     let gone = |result: Result<(), Error>| assert!(matches!(result, Err(Error::NotFound)));
-    gone(tenant.delete_service_account(made.id, None, &by).await);
+    gone(tenant.by(&by).delete_service_account(made.id, None).await);
     gone(tenant.service_account(made.id).await.map(drop));
     gone(tenant.key(made.id, key.id).await.map(drop));
-    gone(tenant.revoke_key(made.id, key.id, &by).await);
+    gone(tenant.by(&by).revoke_key(made.id, key.id).await);
     let keys = tenant
         .list_keys(made.id, first_page(KeyOrder::CreatedAt), true)
         .await;
     gone(keys.map(drop));
     gone(
         tenant
-            .create_key(made.id, &by, world.new_key(), |_| Ok::<_, Error>(()))
+            .by(&by)
+            .create_key(made.id, world.new_key(), |_| Ok::<_, Error>(()))
             .await
             .map(drop),
     );
     gone(
         tenant
-            .update_service_account(made.id, None, &by, |_| Ok::<_, Error>(()))
+            .by(&by)
+            .update_service_account(made.id, None, |_| Ok::<_, Error>(()))
             .await
             .map(drop),
     );
@@ -96,8 +103,8 @@ async fn a_deleted_one_is_gone_with_its_keys(database: TestDatabase) {
     let found = world.store.find_credential(&key.access_key).await;
     let found = found.expect("an answer").expect("authentication decides");
     assert_eq!(found.access_key.revoked_at, Some(by.at));
-    assert_eq!(found.caller.service_account.deleted_at, Some(by.at));
-    assert!(!found.caller.service_account.is_active);
+    assert_eq!(found.caller.service_account().deleted_at, Some(by.at));
+    assert!(!found.caller.service_account().is_active);
 
     let list = async |include_deleted, include_inactive| {
         let filter = ServiceAccountFilter {
@@ -126,7 +133,8 @@ async fn it_belongs_to_an_account_of_its_own_organization(database: TestDatabase
         };
         let refused = world
             .tenant(&acme.organization)
-            .create_service_account(new, &world.by())
+            .by(&world.by())
+            .create_service_account(new)
             .await;
         assert!(matches!(refused, Err(Error::NotFound)), "{refused:?}");
     }

@@ -67,10 +67,10 @@ async fn story(database: TestDatabase) -> String {
         .await;
     let until = noon() + Duration::from_mins(1);
     let third = tenant
+        .by(&world.by())
         .rotate_key(
             service_account.id,
             first.id,
-            &world.by(),
             World::numbered_key(3),
             until,
             |_| Ok::<_, Error>(()),
@@ -79,11 +79,13 @@ async fn story(database: TestDatabase) -> String {
     tell(&(&first, &second, third));
     tell(
         &tenant
-            .revoke_key(service_account.id, second.id, &world.by())
+            .by(&world.by())
+            .revoke_key(service_account.id, second.id)
             .await,
     );
     let refused = tenant
-        .update_organization(Some(9), &world.by(), |_| Ok::<_, Error>(()))
+        .by(&world.by())
+        .update_organization(Some(9), |_| Ok::<_, Error>(()))
         .await;
     tell(&refused);
     for order in [
@@ -138,7 +140,7 @@ async fn odd_accounts(world: &World, at: &Organized) -> Vec<Account> {
             name: name(called),
             metadata: metadata(value),
         };
-        let account = tenant.create_account(new, &world.by()).await;
+        let account = tenant.by(&world.by()).create_account(new).await;
         let account = account.expect("an account");
         // What is told is what was written, and what is read is the same.
         assert_eq!(tenant.account(account.id).await.expect("found"), account);

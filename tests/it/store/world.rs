@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use charter_domain::access_key::{AccessKey, SealedSecret};
 use charter_domain::account::Account;
-use charter_domain::audit::AuditContext;
-use charter_domain::caller::Scope;
+use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::clock::Clock;
 use charter_domain::entropy::{Entropy, OsEntropy};
-use charter_domain::id::{AccessKeyId, ServiceAccountId};
+use charter_domain::id::{AccessKeyId, ServiceAccountId, UserId};
 use charter_domain::ip_allowlist::IpAllowlist;
 use charter_domain::metadata::Metadata;
 use charter_domain::organization::Organization;
@@ -20,10 +19,11 @@ use charter_domain::service_account::ServiceAccount;
 use charter_domain::text::{Description, Name};
 use charter_domain::timestamp::{self, Timestamp};
 use charter_store::audit_verify::Report;
-use charter_store::{Error, NewKey, NewOrganization, NewServiceAccount, Store, Tenant};
+use charter_store::{Error, NewKey, NewOrganization, NewServiceAccount, Store};
 use serde_json::{Value, json};
 
 use crate::services::TestDatabase;
+use crate::stored_tenant::StoredTenant;
 
 /// A clock that moves when it is told to.
 #[derive(Debug)]
@@ -47,6 +47,11 @@ impl Clock for TestClock {
 
 pub(crate) fn noon() -> Timestamp {
     timestamp::parse("2025-09-30T12:00:00Z").expect("a time")
+}
+
+/// Who makes the tests' changes: a person, whose actions keep their permissions' names.
+pub(crate) fn tester() -> Actor {
+    Actor::Person(UserId::from_uuid(sea_orm::prelude::Uuid::nil()))
 }
 
 /// A migrated store.
@@ -102,9 +107,7 @@ impl World {
 
     pub(crate) fn by(&self) -> AuditContext {
         AuditContext {
-            actor: "sa-tester".to_owned(),
-            access_key: None,
-            session_guard: None,
+            actor: tester(),
             request_id: Some("request-1".to_owned()),
             policy_digest: Some("digest-1".to_owned()),
             at: self.clock.now(),
@@ -127,13 +130,14 @@ impl World {
         }
     }
 
-    pub(crate) fn tenant(&self, organization: &Organization) -> Tenant<'_> {
-        self.store.within(Scope::of_authenticated(organization.id))
+    pub(crate) fn tenant(&self, organization: &Organization) -> StoredTenant<'_> {
+        StoredTenant::of(&self.store, organization)
     }
 
     pub(crate) async fn service_account(&self, at: &Organized, called: &str) -> ServiceAccount {
         self.tenant(&at.organization)
-            .create_service_account(new_service_account(at, called), &self.by())
+            .by(&self.by())
+            .create_service_account(new_service_account(at, called))
             .await
             .expect("a new service account")
     }
@@ -185,7 +189,8 @@ impl World {
         new: NewKey,
     ) -> AccessKey {
         self.tenant(organization)
-            .create_key(of, &self.by(), new, |_| Ok::<_, Error>(()))
+            .by(&self.by())
+            .create_key(of, new, |_| Ok::<_, Error>(()))
             .await
             .expect("a new key")
     }

@@ -3,11 +3,10 @@
 
 use std::path::Path;
 
-use charter_domain::caller::Scope;
 use charter_domain::metadata::Metadata;
 use charter_domain::organization::Organization;
 use charter_domain::page::ResourceOrder;
-use charter_store::{Error, NewAccount, Store, Tenant};
+use charter_store::{Error, NewAccount, Store};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
@@ -17,6 +16,7 @@ use crate::endurance::charter::Home;
 use crate::endurance::wire::{Client, Http1};
 use crate::services::TestDatabase;
 use crate::services::faults::{Call, Plan};
+use crate::stored_tenant::StoredTenant;
 
 /// How far into the write-ahead log of a transaction the write fails: at its start, within a frame's
 /// header, within a page, between pages, and near its end.
@@ -32,27 +32,28 @@ fn limit_files(length: Option<u64>) {
     setrlimit(Resource::Fsize, limits).expect("a limit");
 }
 
-async fn write(tenant: &Tenant<'_>, metadata: Metadata) -> Result<String, Error> {
+async fn write(tenant: &StoredTenant<'_>, metadata: Metadata) -> Result<String, Error> {
     let new = NewAccount {
         name: name("made"),
         metadata,
     };
-    let made = tenant.create_account(new, &by_child()).await?;
+    let made = tenant.by(&by_child()).create_account(new).await?;
     Ok(made.id.to_string())
 }
 
 /// A transaction that ends in a rollback, as it should.
-async fn roll_back(tenant: &Tenant<'_>) {
+async fn roll_back(tenant: &StoredTenant<'_>) {
     let nothing = |_: &mut Organization| Ok::<_, Error>(());
     let stale = tenant
-        .update_organization(Some(99), &by_child(), nothing)
+        .by(&by_child())
+        .update_organization(Some(99), nothing)
         .await;
     assert!(matches!(stale, Err(Error::Stale)), "{stale:?}");
 }
 
 async fn fail_and_go_on(store: &Store, wal: &Path, beyond: u64) {
     let organization = store.find_organization("acme").await.expect("found");
-    let tenant = store.within(Scope::of_operator(organization.id));
+    let tenant = StoredTenant::of(store, &organization);
     let length = std::fs::metadata(wal).expect("a log").len();
     limit_files(Some(length + beyond));
     let failed = write(&tenant, metadata(json!({"much": "x".repeat(12_000)}))).await;

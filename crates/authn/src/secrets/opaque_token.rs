@@ -79,22 +79,22 @@ impl SuccessorKeys {
     #[must_use]
     pub fn next(&self, token: &OpaqueToken) -> Option<(OpaqueToken, &str)> {
         let (id, key) = self.0.first()?;
-        Some((derive(key.expose_secret(), token)?, id))
+        Some((derive(key.expose_secret(), token), id))
     }
 
     /// The successor that a spent token got; `None` if the key is not configured any more.
     #[must_use]
     pub fn again(&self, token: &OpaqueToken, key_id: &str) -> Option<OpaqueToken> {
         let (_, key) = self.0.iter().find(|(id, _)| id == key_id)?;
-        derive(key.expose_secret(), token)
+        Some(derive(key.expose_secret(), token))
     }
 }
 
-fn derive(key: &[u8; 32], token: &OpaqueToken) -> Option<OpaqueToken> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
-    mac.update(token.expose().as_bytes());
-    let bytes = mac.finalize().into_bytes();
-    Some(OpaqueToken::from_bytes(&bytes))
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+fn derive(key: &[u8; 32], token: &OpaqueToken) -> OpaqueToken {
+    let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
+    let bytes = mac.chain_update(token.expose()).finalize().into_bytes();
+    OpaqueToken::from_bytes(&bytes)
 }
 
 #[cfg(test)]

@@ -30,10 +30,10 @@ impl PortalUsers {
             .await
             .map_err(Rejection::unavailable)?;
         let is_meant = |caller: &Arc<UserCaller>| {
-            caller.user.is_active
-                && caller.user.id == claims.user
-                && caller.user.organization_id == claims.organization
-                && caller.organization.id == claims.organization
+            caller.user().is_active
+                && caller.user().id == claims.user
+                && caller.user().organization_id == claims.organization
+                && caller.organization().id == claims.organization
         };
         let caller = found.filter(is_meant).ok_or(Rejection::InvalidToken)?;
         self.parts

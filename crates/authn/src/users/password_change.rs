@@ -3,14 +3,15 @@
 use secrecy::SecretString;
 
 use crate::limits::KnownClient;
+use charter_domain::audit::Actor;
 use charter_domain::caller::UserCaller;
 use charter_domain::email::EmailAddress;
 use charter_domain::session::SessionGuard;
 use charter_store as store;
 
 use super::anonymous_client::AnonymousClient;
-use super::guess::of_known;
-use super::refusal::{Refusal, internal};
+use super::error::{UserError, internal};
+use super::guess::known_requester;
 use super::service::PortalUsers;
 
 impl PortalUsers {
@@ -19,50 +20,45 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::WrongPassword`], counted as a failed sign-in of this session; [`Refusal::TooMany`],
-    /// [`Refusal::Busy`], and the store's.
+    /// [`UserError::WrongPassword`], counted as a failed sign-in of this session; [`UserError::TooMany`],
+    /// [`UserError::Busy`], and the store's.
     pub async fn change_password(
         &self,
         person: &UserCaller,
         current: SecretString,
         new: SecretString,
         client: &AnonymousClient,
-    ) -> Result<Option<SecretString>, Refusal> {
-        let session = person
-            .session
+    ) -> Result<Option<SecretString>, UserError> {
+        let guard = SessionGuard::of(person)
             .ok_or_else(|| internal("a signed-in person has no session"))?;
-        let account = EmailAddress::from_stored(person.user.email.clone());
+        let session = guard.session;
+        let account = EmailAddress::from_stored(person.user().email.clone());
         // One is checked, and one is made.
-        self.charge_hash(person.organization.id)?;
-        self.charge_hash(person.organization.id)?;
+        self.charge_hash(person.organization().id)?;
+        self.charge_hash(person.organization().id)?;
         let guess = self
             .begin_guess_in_session(&account, session, client)
             .await?;
         let login = self.parts.store.find_login(&account).await?;
-        let login = login.filter(|login| login.user.id == person.user.id);
+        let login = login.filter(|login| login.user.id == person.user().id);
         let guessed = self.make_guess(guess, login, current).await?;
-        let right = guessed.ok_or(Refusal::WrongPassword)?;
-        let known = of_known(KnownClient::Session(session));
+        let right = guessed.ok_or(UserError::WrongPassword)?;
+        let known = known_requester(KnownClient::Session(session));
         let password_hash = self.hash(new, known).await?;
-        let by = self.by(person.user.id, client);
-        let session_guard = SessionGuard {
-            session,
-            user: person.user.id,
-            role: person.user.role.clone(),
-        };
-        let cookie = self.device_cookie(None, person.user.id, &password_hash);
+        let by = self.audit_context(Actor::Session(guard), client);
+        let cookie = self.device_cookie(None, person.user().id, &password_hash);
         let changed = self
             .parts
             .store
-            .change_password(&right.login.login, password_hash, &session_guard, &by)
+            .change_password(&right.login.login, password_hash, &by)
             .await;
         match changed {
             Ok(()) => {
-                right.attempt.succeeded();
-                self.parts.limits.sign_in.forgive(&account);
+                right.attempt.succeeded().await;
+                self.parts.limits.forgive(&account).await;
                 Ok(cookie)
             }
-            Err(store::Error::SignInVoid) => Err(Refusal::WrongPassword),
+            Err(store::Error::SignInVoid) => Err(UserError::WrongPassword),
             Err(error) => Err(error.into()),
         }
     }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::secrets::opaque_token::OpaqueToken;
+use charter_domain::audit::Actor;
 use charter_domain::timestamp::Timestamp;
 use charter_store::{Ending, Rotation, SessionRow};
 
 use super::anonymous_client::AnonymousClient;
-use super::refusal::{Refusal, internal};
+use super::error::{UserError, internal};
 use super::rotations::Presented;
 use super::service::PortalUsers;
 use super::sign_in::SignedIn;
@@ -33,12 +34,12 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::InvalidToken`], and the store's.
+    /// [`UserError::InvalidToken`], and the store's.
     pub async fn refresh(
         &self,
         presented: &[OpaqueToken],
         client: &AnonymousClient,
-    ) -> Result<SignedIn, Refusal> {
+    ) -> Result<SignedIn, UserError> {
         let mut reused = Vec::new();
         for token in presented {
             match self.refresh_one(token).await? {
@@ -54,14 +55,14 @@ impl PortalUsers {
                 client_ip = %client.ip,
                 "a spent refresh token was used again, its session is ended"
             );
-            let by = self.by_anybody(client);
+            let by = self.audit_context(Actor::Anonymous, client);
             let why = Ending::Reuse(client.ip);
             self.parts.store.end_session(session, why, &by).await?;
         }
-        Err(Refusal::InvalidToken)
+        Err(UserError::InvalidToken)
     }
 
-    async fn refresh_one(&self, presented: &OpaqueToken) -> Result<Refreshed, Refusal> {
+    async fn refresh_one(&self, presented: &OpaqueToken) -> Result<Refreshed, UserError> {
         let now = self.now();
         let (successor, key_id) = self
             .parts

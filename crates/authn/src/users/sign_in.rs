@@ -1,18 +1,16 @@
 //! Signing in and signing out.
 
-use std::sync::Arc;
-
 use secrecy::SecretString;
 
 use crate::secrets::opaque_token::{OpaqueToken, REFRESH_LIFETIME};
-use charter_domain::caller::{Caller, UserCaller};
+use charter_domain::caller::UserCaller;
 use charter_domain::email::EmailAddress;
 use charter_domain::id::SessionId;
 use charter_store::{self as store, Ending, NewSession, SessionRow};
 
 use super::anonymous_client::AnonymousClient;
+use super::error::{UserError, internal};
 use super::guess::{Guess, RightGuess};
-use super::refusal::{Refusal, internal};
 use super::service::PortalUsers;
 
 /// What a person is signed in with.
@@ -32,13 +30,13 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::InvalidLogin`], [`Refusal::TooMany`], [`Refusal::Busy`], and the store's.
+    /// [`UserError::InvalidLogin`], [`UserError::TooMany`], [`UserError::Busy`], and the store's.
     pub async fn login(
         &self,
         email: Option<EmailAddress>,
         password: SecretString,
         client: &AnonymousClient,
-    ) -> Result<SignedIn, Refusal> {
+    ) -> Result<SignedIn, UserError> {
         let guess = self.begin_guess(email.as_ref(), client).await?;
         // On the heap, from here on: what the store needs is large, and hundreds may wait above.
         Box::pin(self.sign_in(email, password, client, guess)).await
@@ -50,7 +48,7 @@ impl PortalUsers {
         password: SecretString,
         client: &AnonymousClient,
         guess: Guess,
-    ) -> Result<SignedIn, Refusal> {
+    ) -> Result<SignedIn, UserError> {
         let login = match &email {
             Some(email) => self.parts.store.find_login(email).await?,
             None => None,
@@ -60,7 +58,7 @@ impl PortalUsers {
             attempt,
             login: verified,
             device,
-        } = guessed.ok_or(Refusal::InvalidLogin)?;
+        } = guessed.ok_or(UserError::InvalidLogin)?;
         let user = &verified.login.user;
         let (session, token) = self.begin_session(client);
         let row = SessionRow {
@@ -74,12 +72,12 @@ impl PortalUsers {
         let by = self.by(user.id, client);
         match self.parts.store.sign_in(verified, session, &by).await {
             Ok(()) => {
-                attempt.succeeded();
+                attempt.succeeded().await;
                 self.signed_in(row, token, device)
             }
             Err(store::Error::SignInVoid | store::Error::NotFound) => {
-                attempt.failed();
-                Err(Refusal::InvalidLogin)
+                attempt.failed().await;
+                Err(UserError::InvalidLogin)
             }
             Err(error) => Err(error.into()),
         }
@@ -96,12 +94,12 @@ impl PortalUsers {
         caller: &UserCaller,
         cookies: &[OpaqueToken],
         client: &AnonymousClient,
-    ) -> Result<(), Refusal> {
-        let by = self.by(caller.user.id, client);
-        let own = caller.session.map(|id| SessionRow {
+    ) -> Result<(), UserError> {
+        let by = self.by(caller.user().id, client);
+        let own = caller.session().map(|id| SessionRow {
             id,
-            user: caller.user.id,
-            organization: caller.organization.id,
+            user: caller.user().id,
+            organization: caller.organization().id,
         });
         let mut ended: Vec<_> = own.into_iter().collect();
         for cookie in cookies {
@@ -110,7 +108,8 @@ impl PortalUsers {
                 .store
                 .find_session_of_refresh_token(cookie.hash())
                 .await?;
-            let is_another = |row: &SessionRow| row.user == caller.user.id && !ended.contains(row);
+            let is_another =
+                |row: &SessionRow| row.user == caller.user().id && !ended.contains(row);
             ended.extend(found.filter(is_another));
         }
         for session in ended {
@@ -129,14 +128,13 @@ impl PortalUsers {
     /// The store's `NotFound` for one that is somebody else's or has ended, and others.
     pub async fn end_session(
         &self,
-        person: &Arc<UserCaller>,
+        person: &UserCaller,
         id: SessionId,
         client: &AnonymousClient,
-    ) -> Result<(), Refusal> {
-        let by = self.by(person.user.id, client);
-        let scope = Caller::User(Arc::clone(person)).scope();
-        let tenant = self.parts.store.within(scope);
-        Ok(tenant.end_open_session(person.user.id, id, &by).await?)
+    ) -> Result<(), UserError> {
+        let by = self.by(person.user().id, client);
+        let tenant = self.parts.store.write_within(person, by);
+        Ok(tenant.end_open_session(person.user().id, id).await?)
     }
 
     /// A session about to begin, and its refresh token.
@@ -157,7 +155,7 @@ impl PortalUsers {
         session: SessionRow,
         refresh_token: OpaqueToken,
         device: Option<SecretString>,
-    ) -> Result<SignedIn, Refusal> {
+    ) -> Result<SignedIn, UserError> {
         let SessionRow {
             id,
             user,

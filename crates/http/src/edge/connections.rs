@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ipnet::IpNet;
+use metrics::Gauge;
 use parking_lot::Mutex;
 use salvo::conn::ConnCtrl;
 use tokio::sync::Notify;
@@ -15,15 +16,15 @@ use crate::edge::counted::Counted;
 use charter_authn::limits::network;
 
 /// The open connections.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Connections(Arc<Registry>);
 
-#[derive(Debug)]
 struct Registry {
     per_network: usize,
     exempt: Vec<IpNet>,
     open: Mutex<Open>,
     one_ended: Notify,
+    gauge: Gauge,
 }
 
 #[derive(Debug, Default)]
@@ -34,7 +35,6 @@ struct Open {
 }
 
 /// One of them; dropped when it ends.
-#[derive(Debug)]
 pub(super) struct OpenConnection {
     registry: Arc<Registry>,
     number: u64,
@@ -51,6 +51,7 @@ impl Connections {
             exempt,
             open: Mutex::default(),
             one_ended: Notify::new(),
+            gauge: metrics::gauge!("charter_http_connections"),
         }))
     }
 
@@ -77,7 +78,7 @@ impl Connections {
             number,
             network,
             is_http2,
-            _gauge: Counted::new("charter_http_connections"),
+            _gauge: Counted::new(&self.0.gauge),
         })
     }
 

@@ -1,18 +1,19 @@
 //! Gauges of things that are alive: up when one is made, down when it is dropped, however it ends.
 
+use metrics::Gauge;
+
 /// One living thing of those that a gauge counts.
-#[derive(Debug)]
-pub(super) struct Counted(&'static str);
+pub(super) struct Counted(Gauge);
 
 impl Counted {
-    pub(super) fn new(gauge: &'static str) -> Self {
-        metrics::gauge!(gauge).increment(1.0);
-        Self(gauge)
+    pub(super) fn new(gauge: &Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge.clone())
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        metrics::gauge!(self.0).decrement(1.0);
+        self.0.decrement(1.0);
     }
 }

@@ -13,6 +13,7 @@ pub mod origin;
 pub mod request_facts;
 pub mod request_id;
 pub mod request_log;
+mod request_metrics;
 pub mod service;
 pub mod target;
 mod trace_context;

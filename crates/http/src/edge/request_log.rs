@@ -8,6 +8,7 @@ use salvo::http::{HeaderMap, StatusCode};
 use tracing::Span;
 
 use crate::edge::request_facts::{Facts, RequestFacts};
+use crate::edge::request_metrics::RouteMetrics;
 use crate::edge::trace_context;
 use crate::respond::Code;
 use charter_domain::caller::Caller;
@@ -16,11 +17,12 @@ use charter_domain::caller::Caller;
 const TARGET: &str = "charter::requests";
 
 /// Which requests have a line in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RequestLog {
     /// None.
     None,
     /// Those that were refused or failed.
+    #[default]
     Failed,
     /// All.
     All,
@@ -40,7 +42,7 @@ impl RequestLog {
 pub(super) struct Answered<'a> {
     pub(super) request_id: &'a str,
     pub(super) method: &'static str,
-    pub(super) route: String,
+    pub(super) metrics: &'a RouteMetrics,
     pub(super) path: &'a str,
     pub(super) headers: &'a HeaderMap,
     pub(super) client_ip: IpAddr,
@@ -60,12 +62,7 @@ impl Answered<'_> {
         if is_logged || !self.span.is_disabled() {
             self.describe(is_logged);
         }
-        let (route, status) = (self.route.clone(), self.status.as_str().to_owned());
-        metrics::counter!("charter_http_requests_total",
-            "method" => self.method, "route" => route, "status" => status)
-        .increment(1);
-        metrics::histogram!("charter_http_request_seconds", "route" => self.route)
-            .record(self.took.as_secs_f64());
+        self.metrics.record(self.method, self.status, self.took);
     }
 
     fn describe(&self, is_logged: bool) {
@@ -89,7 +86,7 @@ impl Answered<'_> {
                 target: TARGET,
                 request_id = self.request_id,
                 method = self.method,
-                route = self.route,
+                route = self.metrics.route(),
                 path = self.path,
                 status = self.status.as_u16(),
                 code,

@@ -23,6 +23,7 @@ use crate::edge::origin::Origins;
 use crate::edge::request_facts::RequestFacts;
 use crate::edge::request_id::{RequestId, RequestIds};
 use crate::edge::request_log::{Answered, RequestLog};
+use crate::edge::request_metrics::RequestMetrics;
 use crate::edge::traffic::{AnswerLimits, Traffic};
 use crate::edge::{client_ip, target, trace_context};
 use crate::respond::redirect::redirect;
@@ -109,6 +110,7 @@ pub struct Edge {
     request_ids: Arc<RequestIds>,
     origins: Option<Origins>,
     traffic: Arc<Traffic>,
+    metrics: Arc<RequestMetrics>,
 }
 
 impl Edge {
@@ -121,6 +123,7 @@ impl Edge {
             clock,
             request_ids: Arc::new(RequestIds::new(entropy)),
             origins: None,
+            metrics: Arc::default(),
         }
     }
 
@@ -181,13 +184,10 @@ impl Handler for Edge {
         let request_id = context.request_id.clone();
         let (client_ip, facts) = (context.client_ip, context.facts.clone());
         depot.insert_typed(context);
-        let route = match request.matched_path() {
-            "" => "none".to_owned(),
-            path => format!("/{}", path.trim_start_matches('/')),
-        };
+        let metrics = self.metrics.of(request.matched_path());
         let method = method_label(request.method());
         let traced = if self.config.traces {
-            trace_context::request_span(request, request_id.as_str(), method, &route)
+            trace_context::request_span(request, request_id.as_str(), method, metrics.route())
         } else {
             Span::none()
         };
@@ -264,7 +264,7 @@ impl Handler for Edge {
         let answered = Answered {
             request_id: request_id.as_str(),
             method,
-            route,
+            metrics: &metrics,
             path: request.uri().path(),
             headers: request.headers(),
             client_ip,

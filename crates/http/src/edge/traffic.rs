@@ -1,10 +1,11 @@
 //! What is under way on one listener: requests being answered, answers that are not read yet, and
 //! whether clients are to be told that it stops.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use metrics::Gauge;
 use salvo::conn::ConnCtrl;
 use salvo::http::{Method, ResBody, Version};
 use salvo::hyper::body::Bytes;
@@ -23,9 +24,9 @@ const SMALL_ANSWER: usize = 16 * 1024;
 const SLOWEST_READER: usize = 4 * 1024;
 
 /// The traffic of one listener.
-#[derive(Debug)]
 pub(super) struct Traffic {
     in_flight: AtomicUsize,
+    in_flight_gauge: OnceLock<Gauge>,
     is_draining: AtomicBool,
     answers: MemoryBudget<ConnCtrl>,
 }
@@ -60,6 +61,7 @@ impl Traffic {
     pub(super) fn new(answer_memory: usize) -> Self {
         Self {
             in_flight: AtomicUsize::new(0),
+            in_flight_gauge: OnceLock::new(),
             is_draining: AtomicBool::new(false),
             answers: MemoryBudget::new(answer_memory),
         }
@@ -70,7 +72,10 @@ impl Traffic {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight {
             traffic: self,
-            _gauge: Counted::new("charter_http_requests_in_flight"),
+            _gauge: Counted::new(
+                self.in_flight_gauge
+                    .get_or_init(|| metrics::gauge!("charter_http_requests_in_flight")),
+            ),
         }
     }
 

@@ -13,7 +13,7 @@ use salvo::{Depot, Request};
 use charter_authn::users::PortalUsers;
 use charter_domain::audit::AuditContext;
 use charter_domain::caller::Caller;
-use charter_store::Tenant;
+use charter_store::{TenantReader, TenantWriter};
 
 use crate::edge::context::RequestContext;
 use crate::extract::argument::handler_argument;
@@ -49,7 +49,8 @@ impl<O: Operation> Authorized<O> {
         let input = O::Input::read(&mut raw)?;
         raw.query.finish()?;
         let caller = admitted.authorizer.caller();
-        let object = O::Object::load(&state, caller, O::object(&input)).await?;
+        let tenant = state.tenants.reader(caller);
+        let object = O::Object::load(tenant, O::object(&input)).await?;
         admitted
             .authorizer
             .require(O::PERMISSION, object.as_resource(caller))?;
@@ -82,10 +83,9 @@ impl<O: Operation> Authorized<O> {
         self.authorizer.caller()
     }
 
-    /// The store, confined to the caller's tenant.
-    #[must_use]
-    pub fn tenant(&self) -> Tenant<'_> {
-        self.state.store.within(self.caller().scope())
+    /// Queries within the caller's tenant.
+    pub fn tenant(&self) -> TenantReader<'_> {
+        self.state.tenants.reader(self.caller())
     }
 
     /// 200 with the representation, or 304 if the client has this version.
@@ -132,6 +132,7 @@ impl<O: Operation> Authorized<O> {
         let write = Write {
             state: Arc::clone(&self.state),
             authorizer: self.authorizer.clone(),
+            by: self.authorizer.audit_context()?,
         };
         self.state.tasks.run(work(write)).await
     }
@@ -140,27 +141,22 @@ impl<O: Operation> Authorized<O> {
 /// What a write works with, detached from the request.
 pub struct Write {
     state: Arc<State>,
+    by: AuditContext,
     /// Asks policy in the name of the request.
     pub authorizer: Authorizer,
 }
 
 impl Write {
-    /// The store, confined to the caller's tenant.
-    #[must_use]
-    pub fn tenant(&self) -> Tenant<'_> {
-        self.state.store.within(self.authorizer.caller().scope())
+    /// Changes in the caller's tenant, in the name of the request.
+    pub fn tenant(&self) -> TenantWriter<'_> {
+        let by = self.by.clone();
+        self.state.tenants.writer(self.authorizer.caller(), by)
     }
 
     /// People's affairs.
     #[must_use]
     pub fn portal_users(&self) -> &PortalUsers {
         &self.state.portal_users
-    }
-
-    /// What the audit event records of the request.
-    #[must_use]
-    pub fn audit_context(&self) -> AuditContext {
-        self.authorizer.audit_context()
     }
 }
 

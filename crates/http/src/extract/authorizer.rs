@@ -11,7 +11,7 @@ use charter_authz::question::Question;
 use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::{DecisionContext, NotRecorded, RecordedDecision, Recorder, Via};
-use charter_domain::audit::AuditContext;
+use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::caller::Caller;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
@@ -122,16 +122,14 @@ impl Authorizer {
     }
 
     /// What an audit event records of this request.
-    #[must_use]
-    pub fn audit_context(&self) -> AuditContext {
-        AuditContext {
-            actor: self.caller().principal_id(),
-            access_key: self.caller().access_key_id(),
-            session_guard: self.caller().session_guard(),
+    pub(super) fn audit_context(&self) -> Result<AuditContext, ApiError> {
+        let actor = Actor::of(self.caller());
+        Ok(AuditContext {
+            actor: actor.ok_or_else(|| ApiError::internal("the caller has no credential"))?,
             request_id: Some(self.request_id.clone()),
             policy_digest: Some(self.snapshot.digest().to_string()),
             at: self.now,
-        }
+        })
     }
 }
 

@@ -19,4 +19,5 @@ pub mod own_person;
 pub mod path;
 pub mod query;
 pub mod security;
+pub mod tenants;
 pub mod values;

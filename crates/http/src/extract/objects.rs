@@ -5,10 +5,10 @@ use charter_domain::caller::Caller;
 use charter_domain::id::UserId;
 use charter_domain::organization::Organization;
 use charter_domain::user::User;
+use charter_store::TenantReader;
 
 use crate::extract::operation::Object;
 use crate::respond::ApiError;
-use crate::state::State;
 
 /// The caller's own organization, as authentication read it.
 pub struct OwnOrganization;
@@ -16,7 +16,7 @@ pub struct OwnOrganization;
 impl Object for OwnOrganization {
     type Reference = ();
 
-    async fn load(_: &State, _: &Caller, (): ()) -> Result<Self, ApiError> {
+    async fn load(_: TenantReader<'_>, (): ()) -> Result<Self, ApiError> {
         Ok(Self)
     }
 
@@ -32,10 +32,8 @@ pub struct StoredOrganization(pub Organization);
 impl Object for StoredOrganization {
     type Reference = ();
 
-    async fn load(state: &State, caller: &Caller, (): ()) -> Result<Self, ApiError> {
-        Ok(Self(
-            state.store.within(caller.scope()).organization().await?,
-        ))
+    async fn load(tenant: TenantReader<'_>, (): ()) -> Result<Self, ApiError> {
+        Ok(Self(tenant.organization().await?))
     }
 
     fn as_resource<'a>(&'a self, _: &'a Caller) -> Resource<'a> {
@@ -50,13 +48,9 @@ impl Object for Member {
     /// `None` for a malformed id.
     type Reference = Option<UserId>;
 
-    async fn load(
-        state: &State,
-        caller: &Caller,
-        reference: Self::Reference,
-    ) -> Result<Self, ApiError> {
+    async fn load(tenant: TenantReader<'_>, reference: Self::Reference) -> Result<Self, ApiError> {
         let id = reference.ok_or_else(ApiError::not_found)?;
-        Ok(Self(state.store.within(caller.scope()).member(id).await?))
+        Ok(Self(tenant.member(id).await?))
     }
 
     fn as_resource<'a>(&'a self, caller: &'a Caller) -> Resource<'a> {

@@ -6,10 +6,10 @@ use std::future::Future;
 use charter_authz::resource::Resource;
 use charter_domain::caller::Caller;
 use charter_domain::permission::Permission;
+use charter_store::TenantReader;
 
 use crate::extract::input::Input;
 use crate::respond::{ApiError, ErrorType};
-use crate::state::State;
 
 /// Which credentials an operation takes (contract sections 4 and 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +54,7 @@ pub trait Object: Send + Sync + Sized {
     ///
     /// `NOT_FOUND` for what is missing, malformed or another tenant's.
     fn load(
-        state: &State,
-        caller: &Caller,
+        tenant: TenantReader<'_>,
         reference: Self::Reference,
     ) -> impl Future<Output = Result<Self, ApiError>> + Send;
 

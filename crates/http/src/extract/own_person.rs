@@ -8,6 +8,7 @@ use salvo::oapi::{Components, Operation as OpenApiOperation};
 use salvo::{Depot, Request};
 
 use charter_domain::caller::{Caller, UserCaller};
+use charter_store::TenantReader;
 
 use crate::edge::context::RequestContext;
 use crate::extract::anonymous::{Anonymous, authenticate_person};
@@ -28,13 +29,20 @@ pub struct OwnPerson<I> {
     pub request: Anonymous<I>,
 }
 
+impl<I> OwnPerson<I> {
+    /// Queries within the person's tenant.
+    pub fn tenant(&self) -> TenantReader<'_> {
+        self.request.state.tenants.reader(&*self.person)
+    }
+}
+
 /// Refuses what changes something while the person's organization is deactivated.
 ///
 /// # Errors
 ///
 /// `ORGANIZATION_DEACTIVATED`.
 pub fn require_active(person: &UserCaller) -> Result<(), ApiError> {
-    if person.organization.is_active {
+    if person.organization().is_active {
         Ok(())
     } else {
         Err(ApiError::organization_deactivated())
@@ -42,7 +50,7 @@ pub fn require_active(person: &UserCaller) -> Result<(), ApiError> {
 }
 
 fn require_verified(person: &UserCaller) -> Result<(), ApiError> {
-    if person.user.email_verified {
+    if person.user().email_verified {
         Ok(())
     } else {
         Err(ApiError::forbidden(

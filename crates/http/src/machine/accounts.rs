@@ -67,12 +67,7 @@ pub async fn create(request: Authorized<CreateAccount>) -> Result<Created<Accoun
     let account = request
         .write(move |write| async move {
             let new = NewAccount { name, metadata };
-            Ok::<_, ApiError>(
-                write
-                    .tenant()
-                    .create_account(new, &write.audit_context())
-                    .await?,
-            )
+            Ok::<_, ApiError>(write.tenant().create_account(new).await?)
         })
         .await?;
     Ok(Created {
@@ -129,7 +124,7 @@ pub async fn update(request: Authorized<UpdateAccount>) -> Result<Changed<Accoun
             let wake = |names: &GrantedNames| grants::require_names(&write.authorizer, names);
             write
                 .tenant()
-                .update_account(id, expected, &write.audit_context(), change, wake)
+                .update_account(id, expected, change, wake)
                 .await
         })
         .await?;

@@ -90,7 +90,7 @@ async fn snapshot_of(
     if **current.digest() == *record.policy_digest {
         return Ok(Some(current));
     }
-    let earlier = state.revisions.get(&state.store, &record.policy_digest);
+    let earlier = state.revisions.get(&record.policy_digest);
     Ok(earlier.await?)
 }
 

@@ -3,25 +3,21 @@
 use crate::extract::objects::OwnOrganization;
 use crate::extract::operation::Object;
 use crate::respond::{ApiError, Code};
-use crate::state::State;
 use charter_authz::resource::Resource;
 use charter_domain::access_key::AccessKey;
 use charter_domain::account::Account;
 use charter_domain::caller::Caller;
 use charter_domain::id::{AccessKeyId, AccountId, ServiceAccountId};
 use charter_domain::service_account::ServiceAccount;
+use charter_store::TenantReader;
 
 impl Object for Account {
     /// `None` for a malformed id.
     type Reference = Option<AccountId>;
 
-    async fn load(
-        state: &State,
-        caller: &Caller,
-        reference: Self::Reference,
-    ) -> Result<Self, ApiError> {
+    async fn load(tenant: TenantReader<'_>, reference: Self::Reference) -> Result<Self, ApiError> {
         let id = reference.ok_or_else(ApiError::not_found)?;
-        Ok(state.store.within(caller.scope()).account(id).await?)
+        Ok(tenant.account(id).await?)
     }
 
     fn as_resource<'a>(&'a self, caller: &'a Caller) -> Resource<'a> {
@@ -44,13 +40,8 @@ pub struct ServiceAccountObject {
 impl Object for ServiceAccountObject {
     type Reference = Option<ServiceAccountId>;
 
-    async fn load(
-        state: &State,
-        caller: &Caller,
-        reference: Self::Reference,
-    ) -> Result<Self, ApiError> {
+    async fn load(tenant: TenantReader<'_>, reference: Self::Reference) -> Result<Self, ApiError> {
         let id = reference.ok_or_else(ApiError::not_found)?;
-        let tenant = state.store.within(caller.scope());
         let service_account = tenant.service_account(id).await?;
         let account = tenant.account(service_account.account_id).await?;
         Ok(Self {
@@ -81,17 +72,12 @@ impl Object for AccessKeyObject {
     type Reference = (Option<ServiceAccountId>, Option<AccessKeyId>);
 
     async fn load(
-        state: &State,
-        caller: &Caller,
+        tenant: TenantReader<'_>,
         (service_account, key): Self::Reference,
     ) -> Result<Self, ApiError> {
         let key = key.ok_or_else(ApiError::not_found)?;
-        let owner = ServiceAccountObject::load(state, caller, service_account).await?;
-        let key = state
-            .store
-            .within(caller.scope())
-            .key(owner.service_account.id, key)
-            .await?;
+        let owner = ServiceAccountObject::load(tenant, service_account).await?;
+        let key = tenant.key(owner.service_account.id, key).await?;
         Ok(Self { key, owner })
     }
 
@@ -117,14 +103,10 @@ impl Object for ServiceAccountsIn {
     /// `None` for the organization, `Some(None)` for a malformed account id.
     type Reference = Option<Option<AccountId>>;
 
-    async fn load(
-        state: &State,
-        caller: &Caller,
-        reference: Self::Reference,
-    ) -> Result<Self, ApiError> {
+    async fn load(tenant: TenantReader<'_>, reference: Self::Reference) -> Result<Self, ApiError> {
         match reference {
             None => Ok(Self::Organization),
-            Some(id) => find_account(state, caller, id)
+            Some(id) => find_account(tenant, id)
                 .await?
                 .map(Self::Account)
                 .ok_or_else(|| {
@@ -151,21 +133,12 @@ impl Object for AccountOfNew {
     /// `None` for the default account, `Some(None)` for a malformed id.
     type Reference = Option<Option<AccountId>>;
 
-    async fn load(
-        state: &State,
-        caller: &Caller,
-        reference: Self::Reference,
-    ) -> Result<Self, ApiError> {
+    async fn load(tenant: TenantReader<'_>, reference: Self::Reference) -> Result<Self, ApiError> {
         match reference {
-            None => Ok(Self(
-                state.store.within(caller.scope()).default_account().await?,
-            )),
-            Some(id) => find_account(state, caller, id)
-                .await?
-                .map(Self)
-                .ok_or_else(|| {
-                    ApiError::broken("/account_id", "names no account of this organization")
-                }),
+            None => Ok(Self(tenant.default_account().await?)),
+            Some(id) => find_account(tenant, id).await?.map(Self).ok_or_else(|| {
+                ApiError::broken("/account_id", "names no account of this organization")
+            }),
         }
     }
 
@@ -176,12 +149,11 @@ impl Object for AccountOfNew {
 
 /// Malformed, missing and foreign are one answer.
 async fn find_account(
-    state: &State,
-    caller: &Caller,
+    tenant: TenantReader<'_>,
     id: Option<AccountId>,
 ) -> Result<Option<Account>, ApiError> {
     let Some(id) = id else { return Ok(None) };
-    match state.store.within(caller.scope()).account(id).await {
+    match tenant.account(id).await {
         Ok(account) => Ok(Some(account)),
         Err(charter_store::Error::NotFound) => Ok(None),
         Err(error) => Err(error.into()),

@@ -65,10 +65,7 @@ pub async fn update(
     let organization = request
         .write(move |write| async move {
             let change = |organization: &mut Organization| patch.apply(organization);
-            write
-                .tenant()
-                .update_organization(expected, &write.audit_context(), change)
-                .await
+            write.tenant().update_organization(expected, change).await
         })
         .await?;
     Ok(Changed(etag(&organization), (&organization).into()))

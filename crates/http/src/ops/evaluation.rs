@@ -18,13 +18,13 @@ use charter_authz::resource::Resource;
 use charter_decision_log as decision_log;
 use charter_domain::access_key::AccessKey;
 use charter_domain::account::Account;
-use charter_domain::caller::{Caller, ServiceAccountCaller, UserCaller};
+use charter_domain::caller::Caller;
 use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::organization::Organization;
 use charter_domain::permission::Permission;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::user::User;
-use charter_store::{self as store, EntityRef, Location, Tenant};
+use charter_store::{self as store, EntityRef};
 
 use crate::edge::context::RequestContext;
 use crate::extract::authenticate::collect;
@@ -42,12 +42,15 @@ pub async fn evaluate(request: &mut Request, depot: &mut Depot) -> Result<Json<A
     let state = State::of(depot)?;
     let context = RequestContext::behind_edge(depot)?;
     let credentials = collect(request, context.client_ip);
-    let operator = Operator::authenticate(&credentials, state.ops_token.as_ref())?;
+    let operator = state.operators.authenticate(&credentials)?;
     let body = body::read(request, &context.body_limits).await?;
     NoParameters::check(request)?;
     body::require_json(request.method(), request.headers())?;
     let asked = Asked::read(Fields::new(json::parse_object(&body)?))?;
-    let asker = Asker { state, operator };
+    let asker = Asker {
+        state: &state,
+        operator,
+    };
     let decision = match asker.subject(asked.subject).await? {
         Some(caller) => match asker.resource(asked.resource).await? {
             Some(resource) => {
@@ -153,9 +156,9 @@ fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<&'a str, Broke
         .ok_or_else(|| Broken::at(format!("/{name}"), "must be a string"))
 }
 
-struct Asker {
-    state: Arc<State>,
-    operator: Operator,
+struct Asker<'a> {
+    state: &'a State,
+    operator: Operator<'a>,
 }
 
 /// What is asked about, loaded.
@@ -169,64 +172,35 @@ enum Loaded {
     Permission(String),
 }
 
-impl Asker {
-    fn tenant(&self, organization: OrganizationId) -> Tenant<'_> {
-        self.state.store.within(self.operator.scope(organization))
-    }
-
+impl Asker<'_> {
     /// Who is asked about; `None` for nobody, and for who could not act now whatever policy says.
     async fn subject(&self, named: Named) -> Result<Option<Caller>, ApiError> {
-        let Named::EntityRef(thing) = named else {
+        let Named::EntityRef(named) = named else {
             return Ok(None);
         };
-        let loaded = self.load(thing).await?;
-        Ok(loaded.and_then(|loaded| match loaded {
-            Loaded::ServiceAccount(service_account, account, organization) => {
-                let is_active = service_account.is_active && account.is_active;
-                is_active.then(|| {
-                    Caller::ServiceAccount(Arc::new(ServiceAccountCaller {
-                        service_account,
-                        account,
-                        organization,
-                        access_key: None,
-                    }))
-                })
+        let found = async { self.operator.tenant_of(named).await?.caller(named).await };
+        let caller = found_or_none(found.await)?.flatten();
+        Ok(caller.filter(|caller| match caller {
+            Caller::ServiceAccount(caller) => {
+                caller.service_account().is_active && caller.account().is_active
             }
-            Loaded::User(user, organization) => user.is_active.then(|| {
-                Caller::User(Arc::new(UserCaller {
-                    session: None,
-                    user,
-                    organization,
-                }))
-            }),
-            _ => None,
+            Caller::User(caller) => caller.user().is_active,
         }))
     }
 
     async fn resource(&self, named: Named) -> Result<Option<Loaded>, ApiError> {
         match named {
-            Named::EntityRef(thing) => self.load(thing).await,
+            Named::EntityRef(named) => Ok(found_or_none(self.load(named).await)?),
             Named::Role(name) => Ok(Some(Loaded::Role(name))),
             Named::Permission(name) => Ok(Some(Loaded::Permission(name))),
             Named::Nothing => Ok(None),
         }
     }
 
-    async fn load(&self, thing: EntityRef) -> Result<Option<Loaded>, ApiError> {
-        let Some(location) = self.state.store.locate(thing).await? else {
-            return Ok(None);
-        };
-        match self.load_at(thing, location).await {
-            Ok(loaded) => Ok(Some(loaded)),
-            Err(store::Error::NotFound) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn load_at(&self, thing: EntityRef, at: Location) -> Result<Loaded, store::Error> {
-        let tenant = self.tenant(at.organization);
+    async fn load(&self, named: EntityRef) -> Result<Loaded, store::Error> {
+        let tenant = self.operator.tenant_of(named).await?;
         let organization = tenant.organization().await?;
-        Ok(match thing {
+        Ok(match named {
             EntityRef::Organization(_) => Loaded::Organization(organization),
             EntityRef::Account(id) => Loaded::Account(tenant.account(id).await?, organization),
             EntityRef::User(id) => Loaded::User(tenant.member(id).await?, organization),
@@ -236,9 +210,8 @@ impl Asker {
                 Loaded::ServiceAccount(service_account, account, organization)
             }
             EntityRef::AccessKey(id) => {
-                let owner = at.service_account.ok_or(store::Error::NotFound)?;
-                let key = tenant.key(owner, id).await?;
-                let service_account = tenant.service_account(owner).await?;
+                let key = tenant.find_key(id).await?;
+                let service_account = tenant.service_account(key.service_account_id).await?;
                 let account = tenant.account(service_account.account_id).await?;
                 Loaded::AccessKey(key, service_account, account, organization)
             }
@@ -265,6 +238,14 @@ impl Asker {
         let resource = resource.as_resource();
         let decided = recorder.decide(&snapshot, asker, permission, resource)?;
         Ok(decided.outcome == Outcome::Allow)
+    }
+}
+
+fn found_or_none<T>(found: Result<T, store::Error>) -> Result<Option<T>, store::Error> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(store::Error::NotFound) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

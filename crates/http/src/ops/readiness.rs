@@ -29,20 +29,20 @@ pub(super) struct Readiness {
 
 impl Readiness {
     pub(super) async fn of(state: &State) -> Self {
-        let ping = tokio::time::timeout(PING_DEADLINE, state.store.ping()).await;
+        let ping = tokio::time::timeout(PING_DEADLINE, state.store_health.ping()).await;
         let database = match ping {
             // Reads are served; the next write shows whether it is over.
-            Ok(Ok(())) => Part::from(state.store.fault(), "degraded"),
+            Ok(Ok(())) => Part::from(state.store_health.fault(), "degraded"),
             Ok(Err(error)) => Part::from(Some(error.to_string()), "unavailable"),
             Err(_elapsed) => {
                 let late = format!("no answer within {} s", PING_DEADLINE.as_secs());
                 Part::from(Some(late), "unavailable")
             }
         };
-        let replay_guard = replay_guard::part(&state.replay.status());
+        let replay_guard = replay_guard::part(&state.nonces.status());
         let policies = Policies::of(&state.engine, state.clock.now());
         let decision_log = decision_log::part(state.decisions.status());
-        let audit_heads = Part::from(state.store.audit_heads_fault(), "degraded");
+        let audit_heads = Part::from(state.store_health.audit_heads_fault(), "degraded");
         let stop = state.stopping.is_cancelled().then(|| Part {
             status: "unavailable",
             reason: Some("the service is stopping".to_owned()),

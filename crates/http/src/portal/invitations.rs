@@ -9,13 +9,13 @@ use crate::extract::objects::OwnOrganization;
 use crate::extract::operation::{Accepts, Object, Operation};
 use crate::extract::path::PathUuid;
 use crate::respond::ApiError;
-use crate::state::State;
 use charter_authz::resource::Resource;
 use charter_domain::caller::Caller;
 use charter_domain::id::InvitationId;
 use charter_domain::invitation::Invitation;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp;
+use charter_store::TenantReader;
 
 use super::answer::{Done, ShownList};
 
@@ -36,8 +36,7 @@ impl Operation for ListInvitations {
 pub async fn list(
     request: Authorized<ListInvitations>,
 ) -> Result<ShownList<OpenInvitationBody>, ApiError> {
-    let now = request.state.clock.now();
-    let open = request.tenant().list_invitations(now).await?;
+    let open = request.tenant().list_invitations().await?;
     Ok(ShownList(
         open.iter().map(OpenInvitationBody::from).collect(),
     ))
@@ -62,10 +61,7 @@ impl Operation for WithdrawInvitation {
 pub async fn withdraw(request: Authorized<WithdrawInvitation>) -> Result<Done, ApiError> {
     let id = request.object.0.id;
     request
-        .write(move |write| async move {
-            let by = write.audit_context();
-            Ok(write.tenant().withdraw_invitation(id, &by).await?)
-        })
+        .write(move |write| async move { Ok(write.tenant().withdraw_invitation(id).await?) })
         .await?;
     Ok(Done::plain())
 }
@@ -77,14 +73,9 @@ impl Object for OpenInvitation {
     /// `None` for a malformed id.
     type Reference = Option<InvitationId>;
 
-    async fn load(
-        state: &State,
-        caller: &Caller,
-        reference: Self::Reference,
-    ) -> Result<Self, ApiError> {
+    async fn load(tenant: TenantReader<'_>, reference: Self::Reference) -> Result<Self, ApiError> {
         let id = reference.ok_or_else(ApiError::not_found)?;
-        let tenant = state.store.within(caller.scope());
-        Ok(Self(tenant.invitation(id, state.clock.now()).await?))
+        Ok(Self(tenant.invitation(id).await?))
     }
 
     fn as_resource<'a>(&'a self, caller: &'a Caller) -> Resource<'a> {

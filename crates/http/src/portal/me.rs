@@ -17,18 +17,18 @@ use super::organization::PortalOrganization;
 #[endpoint(operation_id = "getMe", tags("me"))]
 pub async fn get(request: OwnPerson<()>) -> Result<Shown<MeBody>, ApiError> {
     let (person, authorizer) = (request.person, request.authorizer);
-    let organization = Resource::Organization(&person.organization);
+    let organization = Resource::Organization(person.organization());
     let allowed = Permission::ALL
         .iter()
         .filter(|permission| authorizer.would_allow(**permission, organization));
     Ok(Shown(MeBody {
-        id: person.user.id.uuid().to_string(),
-        email: person.user.email.clone(),
-        role: person.user.role.clone(),
-        email_verified: person.user.email_verified,
-        created_at: timestamp::format(person.user.created_at),
-        last_login_at: person.user.last_login_at.map(timestamp::format),
-        organization: (&person.organization).into(),
+        id: person.user().id.uuid().to_string(),
+        email: person.user().email.clone(),
+        role: person.user().role.clone(),
+        email_verified: person.user().email_verified,
+        created_at: timestamp::format(person.user().created_at),
+        last_login_at: person.user().last_login_at.map(timestamp::format),
+        organization: person.organization().into(),
         permissions: allowed.map(|permission| permission.as_str()).collect(),
     }))
 }

@@ -71,10 +71,7 @@ pub async fn update(
                 slug.as_str().clone_into(&mut organization.slug);
                 Ok::<_, ApiError>(())
             };
-            write
-                .tenant()
-                .update_organization(expected, &write.audit_context(), change)
-                .await
+            write.tenant().update_organization(expected, change).await
         })
         .await?;
     Ok(Changed(etag(&organization), (&organization).into()))
@@ -102,13 +99,9 @@ pub async fn deactivate(
     let current = &request.object.0;
     let expected = request.expected_version(&etag(current), current.version)?;
     let organization = request
-        .write(move |write| async move {
-            let by = write.audit_context();
-            Ok(write
-                .tenant()
-                .deactivate_organization(expected, &by)
-                .await?)
-        })
+        .write(
+            move |write| async move { Ok(write.tenant().deactivate_organization(expected).await?) },
+        )
         .await?;
     Ok(Changed(etag(&organization), (&organization).into()))
 }

@@ -22,7 +22,7 @@ pub async fn forgot_password(request: Anonymous<Body<Forgotten>>) -> Result<Done
     let Body(Forgotten {
         email: Lenient(email),
     }) = request.input;
-    state.portal_users.count_forgotten(&client)?;
+    state.portal_users.count_forgotten(&client).await?;
     if let Some(email) = email {
         let tasks = state.tasks.clone();
         tasks.detach(async move {

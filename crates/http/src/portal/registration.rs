@@ -9,7 +9,7 @@ use crate::extract::json_body::{Body, request_body};
 use crate::extract::values::{LinkToken, PortalName};
 use crate::respond::answer::Shown;
 use crate::respond::{ApiError, Code, ErrorType};
-use charter_authn::users::{NewOwner, Refusal};
+use charter_authn::users::{NewOwner, UserError};
 use charter_domain::email::EmailAddress;
 use charter_domain::password::NewPassword;
 use charter_domain::slug::Slug;
@@ -41,9 +41,9 @@ pub async fn register(request: Anonymous<Body<Register>>) -> Result<Shown<Regist
 }
 
 /// A taken slug is no conflict here but a wrong value (contract section 2).
-fn refusal_of_registration(refusal: Refusal) -> ApiError {
+fn refusal_of_registration(refusal: UserError) -> ApiError {
     match refusal {
-        Refusal::Store(store::Error::SlugTaken) => {
+        UserError::Store(store::Error::SlugTaken) => {
             ApiError::invalid(Code::SlugTaken, "the slug is taken, choose another")
         }
         other => other.into(),

@@ -7,7 +7,6 @@ use serde::Serialize;
 use crate::extract::own_person::OwnPerson;
 use crate::extract::path::PathUuid;
 use crate::respond::ApiError;
-use charter_domain::caller::Caller;
 use charter_domain::id::SessionId;
 use charter_domain::timestamp;
 
@@ -16,19 +15,14 @@ use super::answer::{Done, ShownList};
 /// Lists the open sessions of the person who asks, the newest first.
 #[endpoint(operation_id = "listSessions", tags("me"))]
 pub async fn list(request: OwnPerson<()>) -> Result<ShownList<SessionBody>, ApiError> {
-    let (person, state) = (request.person, request.request.state);
-    let scope = Caller::User(person.clone()).scope();
-    let open = state
-        .store
-        .within(scope)
-        .open_sessions(person.user.id, state.clock.now())
-        .await?;
+    let person = &request.person;
+    let open = request.tenant().open_sessions(person.user().id).await?;
     let shown = open.into_iter().map(|session| SessionBody {
         id: session.id.uuid().to_string(),
         created_at: timestamp::format(session.created_at),
         last_used_at: timestamp::format(session.last_used_at),
         user_agent: session.user_agent,
-        current: Some(session.id) == person.session,
+        current: Some(session.id) == person.session(),
     });
     Ok(ShownList(shown.collect()))
 }

@@ -51,10 +51,7 @@ pub async fn update(
                 let applied = change.apply(organization);
                 applied.map_err(|broken| ApiError::broken(format!("/{}", broken.field()), broken))
             };
-            write
-                .tenant()
-                .update_settings(expected, &write.audit_context(), apply)
-                .await
+            write.tenant().update_settings(expected, apply).await
         })
         .await?;
     Ok(Changed(etag(&organization), (&organization).into()))

@@ -65,8 +65,9 @@ pub async fn invite(request: Authorized<InviteMember>) -> Result<Shown<Invitatio
     let invitation = request
         .write(move |write| async move {
             let into = write.authorizer.caller().organization();
-            let new = write.portal_users().prepare_invitation(email, role, into)?;
-            let stored = write.tenant().invite(new, &write.audit_context()).await?;
+            let users = write.portal_users();
+            let new = users.prepare_invitation(email, role, into).await?;
+            let stored = write.tenant().invite(new).await?;
             write.portal_users().invitation_is_stored();
             Ok(stored)
         })
@@ -108,8 +109,7 @@ pub async fn change_role(request: Authorized<ChangeRole>) -> Result<Shown<Member
     let member = request
         .write(move |write| async move {
             let check = |member: &User| require_on(&write, Permission::ChangeRole, member);
-            let by = write.audit_context();
-            write.tenant().change_role(id, &role, &by, check).await
+            write.tenant().change_role(id, &role, check).await
         })
         .await?;
     Ok(Shown(MemberBody::from(&member)))
@@ -136,8 +136,7 @@ pub async fn remove(request: Authorized<RemoveMember>) -> Result<Done, ApiError>
     request
         .write(move |write| async move {
             let check = |member: &User| require_on(&write, Permission::RemoveMember, member);
-            let by = write.audit_context();
-            write.tenant().remove_member(id, &by, check).await
+            write.tenant().remove_member(id, check).await
         })
         .await?;
     Ok(Done::plain())

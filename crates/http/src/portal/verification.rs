@@ -26,7 +26,7 @@ pub async fn verify_email(follower: PerhapsSignedIn<Body<Link>>) -> Result<Done,
                 (Some(password), _) => Proof::Password(password.into_secret()),
                 (None, Some(person)) => {
                     require_active(&person)?;
-                    Proof::Session(person.user.id)
+                    Proof::Session(person.user().id)
                 }
                 (None, None) => {
                     return Err(ApiError::invalid(

@@ -22,9 +22,9 @@ impl From<store::Error> for ApiError {
             Error::SessionEnded => {
                 Self::unauthorized(Code::InvalidToken, "the session has ended, sign in again")
             }
-            Error::RoleChanged => Self::forbidden(
+            Error::GrantsChanged => Self::forbidden(
                 Code::NotPermitted,
-                "your role changed while this request was under way, send it again",
+                "your roles or permissions changed while this request was under way, send it again",
             ),
             Error::AlreadyMember => {
                 Self::conflict(Code::AlreadyMember, "the address is a member's already")

@@ -14,24 +14,32 @@ use charter_store::{Error, Store};
 const MOST_KEPT: usize = 4;
 
 /// Earlier policies, from the database.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Revisions {
+    store: Arc<Store>,
     /// The one that was used last is the last.
     kept: Mutex<VecDeque<Arc<Snapshot>>>,
 }
 
 impl Revisions {
+    pub fn new(store: Arc<Store>) -> Self {
+        Self {
+            store,
+            kept: Mutex::default(),
+        }
+    }
+
     /// The policies of that digest; `None` if they are not known, or this version cannot read them.
     /// It may take seconds.
     ///
     /// # Errors
     ///
     /// The database's.
-    pub async fn get(&self, store: &Store, digest: &str) -> Result<Option<Arc<Snapshot>>, Error> {
+    pub async fn get(&self, digest: &str) -> Result<Option<Arc<Snapshot>>, Error> {
         if let Some(kept) = self.kept(digest) {
             return Ok(Some(kept));
         }
-        let Some((revision, files)) = store.policies_of_digest(digest).await? else {
+        let Some((revision, files)) = self.store.policies_of_digest(digest).await? else {
             return Ok(None);
         };
         let loaded = tokio::task::spawn_blocking(move || {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
-use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use charter_authn::nonces::ReplayGuard;
+use charter_authn::nonces::NonceStore;
+use charter_authn::operator::Operators;
 use charter_authn::signed::last_used::LastUsed;
 use charter_authn::signed::mint::KeyMint;
 use charter_authn::signed::service_account::ServiceAccounts;
@@ -16,18 +16,21 @@ use charter_budgets::Budgets;
 use charter_decision_log::reevaluation::ExplainDecision;
 use charter_decision_log::{DecisionLookup, Recorder};
 use charter_domain::clock::Clock;
-use charter_store::Store;
 
 use super::revisions::Revisions;
 use super::searches::Searches;
+use super::store_health::StoreHealth;
 use super::tasks::Tasks;
 use crate::edge::origin::Origins;
+use crate::extract::tenants::Tenants;
 use crate::respond::ApiError;
 
 /// What the handlers share.
 pub struct State {
-    /// The database.
-    pub store: Arc<Store>,
+    /// The tenants of callers.
+    pub tenants: Tenants,
+    /// How the database is doing.
+    pub store_health: StoreHealth,
     /// Verifies signed requests.
     pub service_accounts: ServiceAccounts,
     /// People: verifies their tokens, signs them in.
@@ -36,8 +39,8 @@ pub struct State {
     pub origins: Origins,
     /// Whether the refresh cookie is for https only.
     pub secure_cookie: bool,
-    /// What operators' programs show to ask about permissions; `None` lets nobody ask.
-    pub ops_token: Option<SecretString>,
+    /// Lets operators' programs ask about permissions.
+    pub operators: Operators,
     /// The policies.
     pub engine: Engine,
     /// Where decisions are put on record.
@@ -56,8 +59,8 @@ pub struct State {
     pub mint: KeyMint,
     /// When keys were last used, as far as the store has not heard.
     pub last_used: Arc<LastUsed>,
-    /// The replay guard, for its health.
-    pub replay: ReplayGuard,
+    /// For readiness.
+    pub nonces: Arc<dyn NonceStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The text of the OpenAPI document, which is made of the routes that these handlers serve.

@@ -9,9 +9,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use parking_lot::Mutex;
-use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use super::proof_cache::{PROVER_REVISION, ProofCache};
@@ -172,11 +171,8 @@ fn path(cache: &ProofCache) -> PathBuf {
     cache.dir.join(NAME)
 }
 
-fn mac(cache: &ProofCache, body: &str) -> Option<Hmac<Sha256>> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(cache.key.expose_secret()).ok()?;
-    mac.update(b"charter policy claims 1\n");
-    mac.update(body.as_bytes());
-    Some(mac)
+fn mac(cache: &ProofCache, body: &str) -> Hmac<Sha256> {
+    cache.keyed(b"charter policy claims 1\n").chain_update(body)
 }
 
 /// `None` if there is no file or its MAC is wrong. Every entry ages by one run.
@@ -185,7 +181,7 @@ fn read(cache: &ProofCache) -> Option<HashMap<Key, ClaimEntry>> {
     let is_small = fs::metadata(&path).is_ok_and(|found| found.len() <= MAX_BYTES);
     let text = is_small.then(|| fs::read_to_string(&path).ok())??;
     let (sealed, body) = text.split_once('\n')?;
-    mac(cache, body)?
+    mac(cache, body)
         .verify_slice(&hex::decode(sealed).ok()?)
         .ok()?;
     let entry = |line: &str| {
@@ -200,11 +196,8 @@ fn read(cache: &ProofCache) -> Option<HashMap<Key, ClaimEntry>> {
 }
 
 fn write(cache: &ProofCache, body: &str) -> std::io::Result<()> {
-    let Some(mac) = mac(cache, body) else {
-        return Ok(());
-    };
     private::create_dir(&cache.dir)?;
-    let sealed = hex::encode(mac.finalize().into_bytes());
+    let sealed = hex::encode(mac(cache, body).finalize().into_bytes());
     let text = format!("{sealed}\n{body}");
     atomic::replace_private(&path(cache), text.as_bytes())
 }

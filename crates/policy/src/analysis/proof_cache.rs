@@ -57,7 +57,7 @@ impl ProofCache {
         let is_small = fs::metadata(&path).is_ok_and(|found| found.len() <= MAX_BYTES);
         let text = is_small.then(|| fs::read_to_string(&path).ok())??;
         let (mac, body) = text.split_once('\n')?;
-        self.mac(&subject, body)?
+        self.mac(&subject, body)
             .verify_slice(&hex::decode(mac).ok()?)
             .ok()?;
         let kept: CachedProof = serde_json::from_str(body).ok()?;
@@ -107,10 +107,8 @@ impl ProofCache {
             invariants: proofs.invariants.clone(),
             solver: proofs.solver.clone(),
         })?;
-        let Some(mac) = self.mac(&subject, &body) else {
-            return Ok(());
-        };
-        let text = format!("{}\n{body}", hex::encode(mac.finalize().into_bytes()));
+        let mac = self.mac(&subject, &body).finalize().into_bytes();
+        let text = format!("{}\n{body}", hex::encode(mac));
         private::create_dir(&self.dir)?;
         let path = self.path(&subject);
         atomic::replace_private(&path, text.as_bytes())
@@ -120,13 +118,17 @@ impl ProofCache {
         self.dir.join(format!("{subject}.proof"))
     }
 
-    fn mac(&self, subject: &str, body: &str) -> Option<Hmac<Sha256>> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.expose_secret()).ok()?;
-        mac.update(b"charter policy proofs 1\n");
-        mac.update(subject.as_bytes());
-        mac.update(b"\n");
-        mac.update(body.as_bytes());
-        Some(mac)
+    fn mac(&self, subject: &str, body: &str) -> Hmac<Sha256> {
+        self.keyed(b"charter policy proofs 1\n")
+            .chain_update(subject)
+            .chain_update(b"\n")
+            .chain_update(body)
+    }
+
+    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+    pub(super) fn keyed(&self, purpose: &[u8]) -> Hmac<Sha256> {
+        let mac = Hmac::<Sha256>::new_from_slice(self.key.expose_secret());
+        mac.expect("a key of any length").chain_update(purpose)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
+use serde_json::json;
 
 use super::Texts;
 use crate::Error;
@@ -9,6 +10,7 @@ use charter_domain::access_key::{AccessKey, SealedSecret};
 use charter_domain::id::{AccessKeyId, OrganizationId, ServiceAccountId};
 use charter_domain::ip_allowlist::IpAllowlist;
 use charter_domain::text::Description;
+use charter_domain::timestamp::{self, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "access_keys")]
@@ -29,10 +31,7 @@ pub(crate) struct Model {
     pub(crate) created_at: ChronoDateTimeUtc,
 }
 
-#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub(crate) enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+without_relations!();
 
 impl TryFrom<Model> for (AccessKey, SealedSecret) {
     type Error = Error;
@@ -67,6 +66,19 @@ impl TryFrom<Model> for AccessKey {
         <(Self, SealedSecret)>::try_from(row).map(|(key, _)| key)
     }
 }
+
+audited!(AccessKey of organization_id, |key| {
+let time = |at: Option<Timestamp>| at.map(timestamp::format);
+        json!({
+            "service_account_id": key.service_account_id.to_string(),
+            "access_key": key.access_key,
+            "description": key.description.as_str(),
+            "ip_allowlist": key.ip_allowlist.to_texts(),
+            "expires_at": time(key.expires_at),
+            "rotated_at": time(key.rotated_at),
+            "revoked_at": time(key.revoked_at),
+        })
+});
 
 /// The row of a new key.
 pub(crate) fn insertable(key: &AccessKey, secret: SealedSecret) -> ActiveModel {

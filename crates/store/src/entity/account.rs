@@ -2,6 +2,7 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
+use serde_json::json;
 
 use super::StoredObject;
 use crate::Error;
@@ -25,10 +26,7 @@ pub(crate) struct Model {
     pub(crate) updated_at: ChronoDateTimeUtc,
 }
 
-#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub(crate) enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+without_relations!();
 
 impl TryFrom<Model> for Account {
     type Error = Error;
@@ -65,8 +63,19 @@ impl From<&Account> for ActiveModel {
     }
 }
 
+audited!(Account of organization_id, |account| json!({
+    "code": account.code.as_str(),
+    "name": account.name.as_str(),
+    "is_default": account.is_default,
+    "is_active": account.is_active,
+    "metadata": account.metadata.as_object(),
+    "version": account.version,
+}));
+
+versioned!(Account of organization_id in OrganizationId: name, is_active, metadata);
+
 /// The columns that an update writes.
-pub(crate) fn changeable(account: &Account) -> ActiveModel {
+fn changeable(account: &Account) -> ActiveModel {
     ActiveModel {
         name: Set(account.name.as_str().to_owned()),
         is_active: Set(account.is_active),

@@ -20,10 +20,7 @@ pub(crate) struct Model {
     pub(crate) mac: Vec<u8>,
 }
 
-#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub(crate) enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+without_relations!();
 
 /// The nil UUID stands for the installation where an event names its organization.
 impl From<Model> for audit_event::Model {

@@ -23,10 +23,7 @@ pub(crate) struct Model {
     pub(crate) created_at: ChronoDateTimeUtc,
 }
 
-#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub(crate) enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+without_relations!();
 
 impl From<Model> for Invitation {
     fn from(row: Model) -> Self {

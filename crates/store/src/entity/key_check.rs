@@ -12,7 +12,4 @@ pub(crate) struct Model {
     pub(crate) value: Vec<u8>,
 }
 
-#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub(crate) enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+without_relations!();

@@ -9,17 +9,79 @@ use charter_domain::json::LiteralObject;
 use charter_domain::metadata::Metadata;
 use charter_domain::timestamp::Timestamp;
 
+/// What an entity needs beside its model: rows refer to one another by id alone.
+macro_rules! without_relations {
+    () => {
+        #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+        pub(crate) enum Relation {}
+
+        impl ActiveModelBehavior for ActiveModel {}
+    };
+}
+
+/// Which tenant a record is of, and what the audit log shows of it: never a secret, sealed or hashed or not.
+macro_rules! audited {
+    ($record:ident of $tenant:ident, $view:expr) => {
+        impl crate::record::Audited for $record {
+            fn tenant(&self) -> OrganizationId {
+                self.$tenant
+            }
+
+            fn resource(&self) -> String {
+                self.id.to_string()
+            }
+
+            fn view(&self) -> serde_json::Value {
+                let view: fn(&Self) -> serde_json::Value = $view;
+                view(self)
+            }
+        }
+    };
+}
+
+/// A record whose row has a version. An update changes the fields that are listed, and no other.
+macro_rules! versioned {
+    ($record:ident of $tenant:ident in $column:ident: $($field:ident),+ $(,)?) => {
+        impl crate::record::Versioned for $record {
+            type Row = ActiveModel;
+            const VERSION: Column = Column::Version;
+
+            fn version(&self) -> i64 {
+                self.version
+            }
+
+            fn stamp(&mut self, version: i64, updated_at: ChronoDateTimeUtc) {
+                (self.version, self.updated_at) = (version, updated_at);
+            }
+
+            fn over(self, before: &Self) -> Self {
+                Self { $($field: self.$field,)+ ..before.clone() }
+            }
+
+            fn row(&self) -> sea_orm::Condition {
+                sea_orm::Condition::all()
+                    .add(Column::Id.eq(self.id.uuid()))
+                    .add(Column::$column.eq(self.$tenant.uuid()))
+            }
+
+            fn changeable(&self) -> ActiveModel {
+                changeable(self)
+            }
+        }
+    };
+}
+
 pub(super) mod access_key;
 pub(super) mod account;
 pub(super) mod audit_event;
 pub(super) mod guard_lease;
 pub(super) mod installation_event;
 pub(super) mod invitation;
+pub(super) mod job;
 pub(super) mod key_check;
 pub(super) mod one_time_token;
 pub(super) mod organization;
 pub(super) mod organization_name;
-pub(super) mod outgoing_mail;
 pub(super) mod policy_approval;
 pub(super) mod policy_revision;
 pub(super) mod policy_text;

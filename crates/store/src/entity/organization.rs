@@ -2,12 +2,14 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
+use serde_json::json;
 
-use super::{StoredObject, Texts};
+use super::{StoredObject, Texts, stored_time};
 use crate::Error;
 use charter_domain::id::OrganizationId;
 use charter_domain::organization::{Organization, PlanTier};
 use charter_domain::text::Name;
+use charter_domain::timestamp;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "organizations")]
@@ -30,10 +32,7 @@ pub(crate) struct Model {
     pub(crate) updated_at: ChronoDateTimeUtc,
 }
 
-#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub(crate) enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+without_relations!();
 
 impl TryFrom<Model> for Organization {
     type Error = Error;
@@ -74,8 +73,28 @@ impl From<&Organization> for ActiveModel {
     }
 }
 
+audited!(Organization of id, |organization| json!({
+    "code": organization.code.as_str(),
+    "slug": organization.slug,
+    "name": organization.name.as_str(),
+    "contact_email": organization.contact_email,
+    "default_region": organization.default_region,
+    "allowed_regions": organization.allowed_regions,
+    "plan_tier": organization.plan_tier.as_str(),
+    "monthly_doc_limit": organization.monthly_doc_limit,
+    "is_active": organization.is_active,
+    "deactivated_at": organization.deactivated_at.map(|at| timestamp::format(stored_time(at))),
+    "metadata": organization.metadata.as_object(),
+    "version": organization.version,
+}));
+
+versioned!(Organization of id in Id:
+    slug, name, contact_email, default_region, allowed_regions, plan_tier, monthly_doc_limit,
+    is_active, deactivated_at, metadata
+);
+
 /// The columns that an update writes.
-pub(crate) fn changeable(organization: &Organization) -> ActiveModel {
+fn changeable(organization: &Organization) -> ActiveModel {
     ActiveModel {
         slug: Set(organization.slug.clone()),
         name: Set(organization.name.as_str().to_owned()),

@@ -11,7 +11,4 @@ pub(crate) struct Model {
     pub(crate) rests_until: Option<ChronoDateTimeUtc>,
 }
 
-#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub(crate) enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+without_relations!();

@@ -2,12 +2,14 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
+use serde_json::json;
 
-use super::{StoredObject, Texts};
+use super::{StoredObject, Texts, stored_time};
 use crate::Error;
 use charter_domain::id::{AccountId, OrganizationId, ServiceAccountId};
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::text::{Description, Name};
+use charter_domain::timestamp;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "service_accounts")]
@@ -29,10 +31,7 @@ pub(crate) struct Model {
     pub(crate) updated_at: ChronoDateTimeUtc,
 }
 
-#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub(crate) enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+without_relations!();
 
 impl TryFrom<Model> for ServiceAccount {
     type Error = Error;
@@ -70,8 +69,24 @@ impl From<&ServiceAccount> for ActiveModel {
     }
 }
 
-/// The columns that an update writes. `last_used_at` is none of them: it has batches of its own.
-pub(crate) fn changeable(service_account: &ServiceAccount) -> ActiveModel {
+audited!(ServiceAccount of organization_id, |service_account| json!({
+    "account_id": service_account.account_id.to_string(),
+    "name": service_account.name.as_str(),
+    "description": service_account.description.as_str(),
+    "is_active": service_account.is_active,
+    "roles": service_account.roles,
+    "permissions": service_account.permissions,
+    "metadata": service_account.metadata.as_object(),
+    "deleted_at": service_account.deleted_at.map(|at| timestamp::format(stored_time(at))),
+    "version": service_account.version,
+}));
+
+versioned!(ServiceAccount of organization_id in OrganizationId:
+    name, description, is_active, roles, permissions, metadata, deleted_at
+);
+
+/// The columns that an update writes; `last_used_at` has batches of its own.
+fn changeable(service_account: &ServiceAccount) -> ActiveModel {
     ActiveModel {
         name: Set(service_account.name.as_str().to_owned()),
         description: Set(service_account.description.as_str().to_owned()),

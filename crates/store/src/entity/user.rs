@@ -1,6 +1,7 @@
 //! Table `users`.
 
 use sea_orm::entity::prelude::*;
+use serde_json::json;
 
 use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::user::User;
@@ -22,10 +23,7 @@ pub(crate) struct Model {
     pub(crate) updated_at: ChronoDateTimeUtc,
 }
 
-#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub(crate) enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+without_relations!();
 
 impl From<Model> for User {
     fn from(row: Model) -> Self {
@@ -41,3 +39,10 @@ impl From<Model> for User {
         }
     }
 }
+
+audited!(User of organization_id, |user| json!({
+    "email": user.email,
+    "role": user.role,
+    "is_active": user.is_active,
+    "email_verified": user.email_verified,
+}));

@@ -119,7 +119,7 @@ async fn keys_of_a_parser_are_keys_like_any_other(service: &Service) {
     }
     // It stops nobody: not its own people, not operators, not the audit log.
     acme.person("owner").await;
-    let store = &service.state().store;
+    let store = service.store();
     let all = store.list_organizations().await.expect("a list");
     assert!(all.iter().all(|(_, organization)| organization.is_ok()));
     let report = store.verify_audit(None).await.expect("a report");

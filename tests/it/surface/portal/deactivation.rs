@@ -124,7 +124,7 @@ async fn an_operator_undoes_it_and_the_keys_stay_revoked(service: &Service) {
     let owner = acme.person(TeamRole::Owner).await;
     owner.ask("POST", DEACTIVATE).await.ok();
     let by = service.operator();
-    let store = &service.state().store;
+    let store = service.store();
     store
         .reactivate_organization(acme.organization.id, &by)
         .await

@@ -111,7 +111,7 @@ async fn over(database: TestDatabase) {
     assert!(!decision(&service, &full).await);
     assert!(!decision(&service, &update).await);
     let by = service.operator();
-    let store = &service.state().store;
+    let store = service.store();
     store
         .reactivate_organization(acme.organization.id, &by)
         .await
@@ -198,7 +198,7 @@ async fn who_may_ask_and_how() {
 async fn an_unverified_owner_reads_only() {
     let service = service(TestDatabase::sqlite()).await;
     let owner = service.register("zoo").await;
-    let organization = service.state().store.find_organization("zoo").await;
+    let organization = service.store().find_organization("zoo").await;
     let organization = organization.expect("it is there").id.to_string();
     let may = async |action: Permission| {
         let on = ("Organization", organization.as_str());

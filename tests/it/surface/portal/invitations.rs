@@ -1,12 +1,13 @@
 //! Invitations: listed, withdrawn, limited, and stronger than a registration that nobody verified.
 
-use charter_authn::users::Refusal;
+use charter_authn::users::UserError;
 use charter_domain::email::EmailAddress;
 use serde_json::{Value, json};
 
 use super::{ORGANIZATION, TEAM};
 use crate::on_both_services;
 use crate::service::{PASSWORD, Person, Persona, Request, Service, TeamRole, Tenant};
+use crate::stored_tenant::StoredTenant;
 
 on_both_services!(
     open_ones_are_listed_and_withdrawn,
@@ -159,7 +160,7 @@ async fn an_unverified_registration_gives_way(service: &Service) {
     service.sign_in(&joined.email, PASSWORD).await;
     let events = service.audited("person.ReplaceRegistration").await;
     assert_eq!(events.len(), 2, "{events:?}");
-    let report = service.state().store.verify_audit(None).await;
+    let report = service.store().verify_audit(None).await;
     assert_eq!(report.expect("a report").findings, []);
 }
 
@@ -170,10 +171,9 @@ async fn whoever_is_somebody_does_not_give_way(service: &Service) {
     let verified = service.register("zoo").await;
     let verified = service.verify(&verified).await;
     let founder = service.register("crew").await;
-    let found = service.state().store.find_organization("crew").await;
+    let found = service.store().find_organization("crew").await;
     let organization = found.expect("it is there");
-    let scope = charter_domain::caller::Scope::of_operator(organization.id);
-    let stored = service.state().store.within(scope);
+    let stored = StoredTenant::of(service.store(), &organization);
     let accounts = stored.default_account().await.expect("an account");
     let crew = Tenant {
         service,
@@ -234,11 +234,11 @@ async fn a_young_organization_invites_few(service: &Service) {
         people.prepare_invitation(to, "member".to_owned(), &acme.organization)
     };
     for n in 0..300 {
-        prepare(n).expect("within the budget");
+        prepare(n).await.expect("within the budget");
     }
-    let limited = prepare(300).expect_err("one too many");
+    let limited = prepare(300).await.expect_err("one too many");
     assert!(
-        matches!(&limited, Refusal::Exhausted(exhausted) if exhausted.limit == 300),
+        matches!(&limited, UserError::Exhausted(exhausted) if exhausted.limit == 300),
         "{limited}"
     );
     // Another organization has its own.

@@ -263,7 +263,7 @@ async fn what_is_long_over_is_forgotten(service: &Service) {
     for _ in 0..3 {
         person = refreshed(service, &person).await;
     }
-    let store = &service.state().store;
+    let store = service.store();
     let forget = async |days: i64| {
         let at = service.clock.in_seconds(days * 24 * 3_600);
         let at = charter_domain::timestamp::parse(&at).expect("a time");

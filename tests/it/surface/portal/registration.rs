@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use charter_domain::caller::Scope;
 use charter_domain::email::EmailAddress;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::UserId;
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 use super::{ORGANIZATION, SETTINGS, TEAM};
 use crate::on_both_services;
 use crate::service::{PASSWORD, Persona, Request, Service, all_at_once, members};
+use crate::stored_tenant::StoredTenant;
 
 on_both_services!(
     a_new_organization_has_its_defaults,
@@ -180,7 +180,7 @@ async fn what_nobody_verifies_gives_address_and_slug_back(service: &Service) {
     let gone = service.register("zoo").await;
     gone.refresh().await.ok();
     let joined = service.register("joined").await;
-    let store = &service.state().store;
+    let store = service.store();
     let organization = store
         .find_organization("joined")
         .await
@@ -193,9 +193,10 @@ async fn what_nobody_verifies_gives_address_and_slug_back(service: &Service) {
         role: "admin".to_owned(),
         email_verified_at: Some(by.at),
     };
-    let tenant = store.within(Scope::of_operator(organization.id));
+    let tenant = StoredTenant::of(store, &organization);
     tenant
-        .create_user(colleague, &by)
+        .by(&by)
+        .create_user(colleague)
         .await
         .expect("a colleague");
     service.clock.advance(WEEK.cast_signed());

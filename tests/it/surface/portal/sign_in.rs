@@ -88,7 +88,8 @@ async fn unknown_disabled_and_wrong_are_one_answer(service: &Service) {
         .expect("an id");
     let by = service.operator();
     acme.stored()
-        .set_member_active(id, false, &by)
+        .by(&by)
+        .set_member_active(id, false)
         .await
         .expect("disabled");
     let mut answers = Vec::new();
@@ -219,14 +220,13 @@ async fn a_weak_hash_is_made_anew(service: &Service) {
         role: "member".to_owned(),
         email_verified_at: Some(by.at),
     };
-    acme.stored().create_user(new, &by).await.expect("a user");
+    acme.stored()
+        .by(&by)
+        .create_user(new)
+        .await
+        .expect("a user");
     let stored = async || {
-        let login = service
-            .state()
-            .store
-            .find_login(&email)
-            .await
-            .expect("an answer");
+        let login = service.store().find_login(&email).await.expect("an answer");
         login.expect("a person").password_hash
     };
     service

@@ -298,9 +298,8 @@ async fn there_is_always_an_owner(service: &Service) {
     }
     // A policy may let others change owners: the last one stays all the same.
     let second = charter_domain::id::UserId::parse_uuid(&two.id).expect("an id");
-    let by = service.operator();
-    let stored = acme.stored();
-    let demote = |id| stored.change_role(id, "admin", &by, |_| Ok::<_, Error>(()));
+    let stored = acme.stored().by(&service.operator());
+    let demote = |id| stored.change_role(id, "admin", |_| Ok::<_, Error>(()));
     demote(second).await.expect("one is left");
     let first = charter_domain::id::UserId::parse_uuid(&one.id).expect("an id");
     assert!(matches!(demote(first).await, Err(Error::LastOwner)));
@@ -370,7 +369,8 @@ async fn a_role_changes_at_once(service: &Service) {
         .expect("an id");
     let by = service.operator();
     acme.stored()
-        .set_member_active(id, false, &by)
+        .by(&by)
+        .set_member_active(id, false)
         .await
         .expect("disabled");
     admin
@@ -383,7 +383,8 @@ async fn a_role_changes_at_once(service: &Service) {
         .await
         .assert_refused(401, "INVALID_LOGIN");
     acme.stored()
-        .set_member_active(id, true, &by)
+        .by(&by)
+        .set_member_active(id, true)
         .await
         .expect("enabled");
     admin

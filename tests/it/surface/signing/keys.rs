@@ -152,13 +152,13 @@ async fn a_deactivated_organizations_keys_are_revoked_for_good(service: &Service
     let other = service.organization("other").await.manager().await;
     manager.get(INFO).await.ok();
     let by = service.operator();
-    let deactivated = acme.stored().deactivate_organization(None, &by).await;
+    let deactivated = acme.stored().by(&by).deactivate_organization(None).await;
     deactivated.expect("a deactivated organization");
     manager.get(INFO).await.assert_refused(401, "KEY_REVOKED");
     let patch = manager.patch(INFO, json!({"name": "x"})).await;
     patch.assert_refused(401, "KEY_REVOKED");
     other.get(INFO).await.ok();
-    let store = &service.state().store;
+    let store = service.store();
     let reactivated = store
         .reactivate_organization(acme.organization.id, &by)
         .await;

@@ -109,9 +109,18 @@ impl Scanner {
         }
     }
 
-    /// Whether a line feed here would end a line of a head, or stand before one.
-    fn is_between_lines_of_a_head(&self) -> bool {
-        self.is_in_head() || matches!(self.state, State::Start | State::Preface(0))
+    /// Whether a line feed here would end a line of a head, a chunk's size or the trailers, or stand
+    /// before one: the library reads none of them as a line's end unless a carriage return is before it.
+    fn is_in_lines(&self) -> bool {
+        self.is_in_head()
+            || matches!(
+                self.state,
+                State::Start
+                    | State::Preface(0)
+                    | State::ChunkSize(_)
+                    | State::ChunkExtension(_)
+                    | State::Trailer { .. }
+            )
     }
 
     /// Whether some head named a transfer coding other than `chunked`: the answer to that one ends
@@ -142,7 +151,7 @@ impl Scanner {
                 return;
             };
             let is_return = *first == b'\r';
-            if *first == b'\n' && !self.after_return && self.is_between_lines_of_a_head() {
+            if *first == b'\n' && !self.after_return && self.is_in_lines() {
                 *first = NO_LINE_FEED;
                 self.state = State::Opaque;
             } else {

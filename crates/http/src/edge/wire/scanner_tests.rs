@@ -66,6 +66,28 @@ fn a_bare_line_feed_in_a_head_is_marked() {
 }
 
 #[test]
+fn a_bare_line_feed_in_chunk_sizes_and_trailers_is_marked() {
+    const HEAD: &str = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (input, expected) in [
+        ("1\nx\r\n0\r\n\r\n", "1\0x\r\n0\r\n\r\n"),
+        ("1;a\nx\r\n0\r\n\r\n", "1;a\0x\r\n0\r\n\r\n"),
+        (
+            "0\r\n\nGET /#x HTTP/1.1\r\n\r\n",
+            "0\r\n\0GET /#x HTTP/1.1\r\n\r\n",
+        ),
+        ("0\r\na: b\n\r\n", "0\r\na: b\0\r\n"),
+        ("0\r\na: b\r\n\n", "0\r\na: b\r\n\0"),
+    ] {
+        assert_scanned(
+            format!("{HEAD}{input}").as_bytes(),
+            &format!("{HEAD}{expected}"),
+        );
+    }
+    let whole = format!("{HEAD}1;a=b\r\n\n\r\n0\r\na: b\r\n\r\nGET / HTTP/1.1\r\n\r\n");
+    assert_scanned(whole.as_bytes(), &whole);
+}
+
+#[test]
 fn every_pipelined_request_is_looked_at() {
     assert_scanned(
         b"POST /#1 HTTP/1.1\r\nContent-Length: 4\r\n\r\n#\n#\nGET /#2 HTTP/1.1\r\n\r\nGET /#3 HTTP/1.1\r\n\r\n",

@@ -99,10 +99,7 @@ pub async fn create(request: Authorized<CreateKey>) -> Result<Created<NewAccessK
                 grants::require_all_of(authorizer, key.owner)?;
                 key_reach::require(authorizer, key, object.as_resource(authorizer.caller()))
             };
-            write
-                .tenant()
-                .create_key(owner, &write.audit_context(), new, check)
-                .await
+            write.tenant().create_key(owner, new, check).await
         })
         .await?;
     Ok(created(&key, &secret, &request.authorizer, &request.state))
@@ -157,10 +154,9 @@ pub async fn rotate(request: Authorized<RotateKey>) -> Result<Created<NewAccessK
                 }
                 key_reach::require(authorizer, key, object.as_resource(authorizer.caller()))
             };
-            let by = write.audit_context();
             write
                 .tenant()
-                .rotate_key(owner, old, &by, new, now + input.overlap.duration(), check)
+                .rotate_key(owner, old, new, now + input.overlap.duration(), check)
                 .await
         })
         .await?;
@@ -189,12 +185,7 @@ pub async fn revoke(request: Authorized<RevokeKey>) -> Result<NoContent, ApiErro
     );
     request
         .write(move |write| async move {
-            Ok::<_, ApiError>(
-                write
-                    .tenant()
-                    .revoke_key(owner, key, &write.audit_context())
-                    .await?,
-            )
+            Ok::<_, ApiError>(write.tenant().revoke_key(owner, key).await?)
         })
         .await?;
     Ok(NoContent)

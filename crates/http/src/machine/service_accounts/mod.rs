@@ -104,12 +104,7 @@ pub async fn create(
         metadata: input.metadata,
     };
     let service_account = request
-        .write(move |write| async move {
-            Ok(write
-                .tenant()
-                .create_service_account(new, &write.audit_context())
-                .await?)
-        })
+        .write(move |write| async move { Ok(write.tenant().create_service_account(new).await?) })
         .await?;
     Ok(Created {
         location: format!("/service-accounts/{}", service_account.id),
@@ -179,7 +174,7 @@ pub async fn update(
             };
             write
                 .tenant()
-                .update_service_account(id, expected, &write.audit_context(), change)
+                .update_service_account(id, expected, change)
                 .await
         })
         .await?;
@@ -215,11 +210,7 @@ pub async fn delete(request: Authorized<DeleteServiceAccount>) -> Result<NoConte
     )?;
     request
         .write(move |write| async move {
-            let by = write.audit_context();
-            Ok(write
-                .tenant()
-                .delete_service_account(id, expected, &by)
-                .await?)
+            Ok(write.tenant().delete_service_account(id, expected).await?)
         })
         .await?;
     Ok(NoContent)

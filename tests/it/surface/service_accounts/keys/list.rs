@@ -40,11 +40,7 @@ async fn keys_have_orders_of_their_own(service: &Service) {
         made[index].get("/accounts").await.ok();
     }
     // What is noted in memory is in the order once it is stored.
-    let flushed = service
-        .state()
-        .last_used
-        .flush(&service.state().store)
-        .await;
+    let flushed = service.state().last_used.flush(service.store()).await;
     flushed.expect("a flush");
     for (order, expected) in [
         ("created_at", "a b c d"),

@@ -1,0 +1,34 @@
+//! One record by a query.
+
+use sea_orm::{ConnectionTrait, EntityTrait, QuerySelect, Select};
+
+use super::Error;
+use super::connect::Transaction;
+
+/// The record that a query finds.
+///
+/// # Errors
+///
+/// [`Error::NotFound`], and those of the database.
+pub(super) async fn find<E, R>(
+    query: Select<E>,
+    connection: &impl ConnectionTrait,
+) -> Result<R, Error>
+where
+    E: EntityTrait,
+    R: TryFrom<E::Model>,
+    Error: From<R::Error>,
+{
+    let row = query.one(connection).await?.ok_or(Error::NotFound)?;
+    Ok(row.try_into()?)
+}
+
+/// As [`find`], and locks it until the transaction ends.
+pub(super) async fn lock<E, R>(query: Select<E>, transaction: &Transaction) -> Result<R, Error>
+where
+    E: EntityTrait,
+    R: TryFrom<E::Model>,
+    Error: From<R::Error>,
+{
+    find(query.lock_exclusive(), transaction).await
+}
