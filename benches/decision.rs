@@ -101,7 +101,7 @@ fn costs(clock: &SystemClock, snapshot: &Snapshot) -> Costs {
             black_box(snapshot.decide(black_box(&account)));
         }),
         whole_set: time(clock, || {
-            let _ = black_box(snapshot.ask_every_policy(&own));
+            let _ = black_box(snapshot.evaluate_all_policies(&own));
         }),
     }
 }

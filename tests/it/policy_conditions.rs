@@ -42,7 +42,7 @@ unless { principal == resource || principal in resource };
         ]
     );
     let singles: Vec<_> = conditions
-        .singles()
+        .parts()
         .into_iter()
         .map(|(keyword, part)| (keyword, part.line().expect("a line"), part.text()))
         .collect();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cedar_policy::{Entities, Request};
 use charter_authz::snapshot::Snapshot;
 use charter_policy::explain::{Explanation, explain};
-use charter_policy::written_request;
+use charter_policy::request_json;
 use miette::NamedSource;
 use serde_json::{Value, json};
 use test_support::policy_world::{copy_of_shipped, shipped};
@@ -93,7 +93,7 @@ fn inputs(snapshot: &Snapshot, question: &Value) -> (Request, Entities) {
         "question",
         Arc::from(question.to_string()),
     ));
-    written_request::read(&source, snapshot.schema()).expect("a question")
+    request_json::read(&source, snapshot.schema()).expect("a question")
 }
 
 fn explained(snapshot: &Snapshot, question: &Value) -> Explanation {
@@ -139,7 +139,7 @@ fn a_program_without_the_permission_hears_of_that_permission_first() {
     let nearest: Vec<_> = explanation
         .nearest
         .iter()
-        .map(|nearest| (nearest.told.policy.as_str(), nearest.away))
+        .map(|nearest| (nearest.policy_ref.policy.as_str(), nearest.away))
         .collect();
     assert_eq!(nearest[0], ("organizations:UpdateOrganization", 1));
     assert_eq!(nearest.len(), 3, "{nearest:?}");
@@ -171,7 +171,7 @@ when { !principal.is_active && resource.plan_tier == "pro" };
     let nearest: Vec<_> = explanation
         .nearest
         .iter()
-        .map(|nearest| (nearest.told.policy.as_str(), nearest.away))
+        .map(|nearest| (nearest.policy_ref.policy.as_str(), nearest.away))
         .collect();
     assert_eq!(
         nearest,
@@ -229,7 +229,7 @@ fn entities_may_lack_the_actions() {
         .expect("removed");
     assert!(without.get(&action).is_none());
     let explanation = explain(&snapshot, &request, &without);
-    assert_eq!(explanation.determining[0].told.policy, "roles.member");
+    assert_eq!(explanation.determining[0].policy_ref.policy, "roles.member");
 }
 
 #[test]

@@ -3,19 +3,21 @@
 
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
-use charter_policy::analysis::{Claim, Finding, Options, Proofs, Verdict, prove, prove_for_gate};
+use charter_policy::analysis::{
+    Claim, Options, ProofFinding, ProofReport, ProofVerdict, prove, prove_for_gate,
+};
 use charter_policy::counterexample::Counterexample;
 use test_support::policy_solver::{Edited, limits, proofs, solver};
 
-fn invariant<'p>(proofs: &'p Proofs, wanted: &str) -> Vec<&'p Finding> {
-    let of_it = |finding: &&Finding| matches!(&finding.claim, Claim::Invariant { name, .. } if name == wanted);
+fn invariant<'p>(proofs: &'p ProofReport, wanted: &str) -> Vec<&'p ProofFinding> {
+    let of_it = |finding: &&ProofFinding| matches!(&finding.claim, Claim::Invariant { name, .. } if name == wanted);
     proofs.findings.iter().filter(of_it).collect()
 }
 
 #[track_caller]
-fn refuted(finding: &Finding) -> (&Counterexample, Vec<String>) {
+fn refuted(finding: &ProofFinding) -> (&Counterexample, Vec<String>) {
     match &finding.verdict {
-        Verdict::Refuted { counterexample, by } => {
+        ProofVerdict::Refuted { counterexample, by } => {
             (counterexample, by.iter().map(ToString::to_string).collect())
         }
         other => panic!("{other:?}"),

@@ -136,7 +136,7 @@ fn an_example_may_expect_a_code() {
     let examples = folder.path().join("tests/guardrails.json");
     let run = || {
         let folder = Folder::read(folder.path()).expect("a folder");
-        let snapshot = Snapshot::of(&folder).expect("sound");
+        let snapshot = Snapshot::from_folder(&folder).expect("sound");
         test::run(&folder, &snapshot).expect("examples").failures()
     };
     assert_eq!(run(), Vec::<String>::new());

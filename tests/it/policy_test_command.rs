@@ -77,7 +77,7 @@ pub(crate) fn example(
 
 pub(crate) fn run(folder: &Path) -> TestReport {
     let folder = Folder::read(folder).expect("a readable folder");
-    let snapshot = Snapshot::of(&folder).expect("a good folder");
+    let snapshot = Snapshot::from_folder(&folder).expect("a good folder");
     test::run(&folder, &snapshot).expect("examples that can be read")
 }
 

@@ -42,10 +42,10 @@ const ASKERS: usize = 40;
 /// Some tenants and some who ask about them.
 pub(crate) struct World {
     tenants: Vec<Tenant>,
-    askers: Vec<Asker>,
+    askers: Vec<RandomCaller>,
 }
 
-struct Asker {
+struct RandomCaller {
     principal: Principal,
     /// A tenant where each thing that can be the asker is the asker.
     itself: Tenant,
@@ -70,7 +70,7 @@ impl World {
         };
         let tenants = vec![one, other, Tenant::deactivated(1), moved];
         let askers = (0..ASKERS)
-            .map(|_| Asker::random(rng, &tenants, snapshot))
+            .map(|_| RandomCaller::random(rng, &tenants, snapshot))
             .collect();
         Self { tenants, askers }
     }
@@ -98,7 +98,7 @@ impl World {
     }
 }
 
-impl Asker {
+impl RandomCaller {
     fn random(rng: &mut StdRng, tenants: &[Tenant], snapshot: &Snapshot) -> Self {
         let home = pick(rng, tenants);
         let caller = if rng.random_bool(0.3) {

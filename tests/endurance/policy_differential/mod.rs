@@ -143,7 +143,7 @@ impl Seen {
 fn compare(folders: u64, questions: usize) -> Seen {
     let next = AtomicU64::new(0);
     let folder = Folder::read(&shipped()).expect("the shipped folder");
-    let snapshot = Snapshot::of(&folder).expect("the shipped policies");
+    let snapshot = Snapshot::from_folder(&folder).expect("the shipped policies");
     let work = || {
         let mut seen = Seen::default();
         loop {
@@ -211,7 +211,7 @@ fn compare_one(number: u64, questions: usize, shipped: (&Folder, &Snapshot)) -> 
                 at()
             );
         }
-        let again = snapshot.decide_again(question.permission, &request, &entities);
+        let again = snapshot.decide_request(question.permission, &request, &entities);
         assert_eq!(again, *decision, "asked again: {}", at());
         let whole = authorizer.is_authorized(&request, snapshot.policies(), &entities);
         assert_eq!(

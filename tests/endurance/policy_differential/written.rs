@@ -226,8 +226,8 @@ pub(crate) fn random(rng: &mut StdRng, shipped: (&Folder, &Snapshot)) -> Random 
     let load = |files: &Files, policies: &[String]| {
         let mut files = files.clone();
         files.insert("random.cedar".to_owned(), Arc::from(policies.concat()));
-        let folder = Folder::of_files("policies".as_ref(), files).ok()?;
-        Snapshot::after(shipped.1, &folder).ok()
+        let folder = Folder::from_files("policies".as_ref(), files).ok()?;
+        Snapshot::updated_from(shipped.1, &folder).ok()
     };
     let snapshot = load(&files, &policies).or_else(|| {
         let mut alone = files.clone();

@@ -26,7 +26,7 @@ impl Examples {
         self.0
             .iter()
             .all(|(permission, request, entities, example)| {
-                let decision = snapshot.decide_again(*permission, request, entities);
+                let decision = snapshot.decide_request(*permission, request, entities);
                 let outcome = if decision.is_allowed() {
                     "allow"
                 } else {

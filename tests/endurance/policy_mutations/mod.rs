@@ -13,7 +13,7 @@ use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
 use charter_domain::permission::Permission;
-use charter_policy::diff::{Diff, Direction, widens};
+use charter_policy::diff::{Diff, DiffDirection, compare_sets};
 use charter_policy::solver::Solver;
 use test_support::policy_solver::{Edited, limits, proofs, solver};
 use test_support::policy_world::{Tenant, ask, shipped};
@@ -26,8 +26,8 @@ fn mutated(mutation: &Mutation, old: &Snapshot) -> Option<Snapshot> {
     let shipped = Folder::read(&shipped()).expect("the shipped folder");
     let mut files = shipped.files().clone();
     files.insert(mutation.file.to_owned(), Arc::from(mutation.text.as_str()));
-    let folder = Folder::of_files("policies".as_ref(), files).ok()?;
-    Snapshot::after(old, &folder).ok()
+    let folder = Folder::from_files("policies".as_ref(), files).ok()?;
+    Snapshot::updated_from(old, &folder).ok()
 }
 
 /// Requests of every kind of caller that one set allows and the other does not.
@@ -63,18 +63,18 @@ fn newly_allowed(old: &Snapshot, new: &Snapshot) -> BTreeSet<&'static str> {
 
 /// What became of one mutation.
 struct Outcome {
-    direction: Option<Direction>,
+    direction: Option<DiffDirection>,
     /// All gates that refuse it.
     gates: Vec<&'static str>,
 }
 
-fn overall(diff: &Diff) -> Direction {
+fn overall(diff: &Diff) -> DiffDirection {
     let narrower = diff.permissions.values().any(|p| !p.narrower.is_empty());
     match (diff.is_wider(), narrower) {
-        (true, true) => Direction::Both,
-        (true, false) => Direction::Wider,
-        (false, true) => Direction::Narrower,
-        (false, false) => Direction::Equal,
+        (true, true) => DiffDirection::Both,
+        (true, false) => DiffDirection::Wider,
+        (false, true) => DiffDirection::Narrower,
+        (false, false) => DiffDirection::Equal,
     }
 }
 
@@ -85,7 +85,8 @@ fn judge(mutation: &Mutation, old: &Snapshot, examples: &Examples, solver: &Solv
             gates: vec!["check"],
         };
     };
-    let diff = widens(old, &new, solver, limits(), &SystemClock::start()).expect("a comparison");
+    let diff =
+        compare_sets(old, &new, solver, limits(), &SystemClock::start()).expect("a comparison");
     let allowed = newly_allowed(old, &new);
     for permission in &allowed {
         assert!(
@@ -126,7 +127,10 @@ fn run(chosen: &[Mutation], solver: &Solver) {
         let direction = outcome
             .direction
             .map_or("refused when read".to_owned(), |d| d.word().to_owned());
-        let is_wider = matches!(outcome.direction, Some(Direction::Wider | Direction::Both));
+        let is_wider = matches!(
+            outcome.direction,
+            Some(DiffDirection::Wider | DiffDirection::Both)
+        );
         assert!(!is_wider || !outcome.gates.is_empty(), "{}", mutation.title);
         println!(
             "{direction:<20} {:<24} {}",
@@ -177,7 +181,7 @@ fn the_shipped_examples_and_invariants_refuse_every_widening_mutation_in_full() 
     let Some(solver) = solver() else { return };
     let mut missed = Vec::new();
     for (mutation, new) in unnoticed {
-        let diff = widens(&old, &new, &solver, limits(), &SystemClock::start());
+        let diff = compare_sets(&old, &new, &solver, limits(), &SystemClock::start());
         if diff.expect("a comparison").is_wider() && proofs(&new, &solver).is_proved() {
             missed.push(mutation.title.as_str());
         }

@@ -107,7 +107,7 @@ async fn the_differences_of_a_shadow_do_not_name_who_is_masked() {
         let log = home.log();
         let told = log
             .lines()
-            .find(|line| line.contains("would decide otherwise"))
+            .find(|line| line.contains("decide differently"))
             .expect("the difference");
         assert!(told.contains(id), "{told}");
         assert_eq!(told.contains("sa-"), is_named, "{told}");

@@ -18,7 +18,7 @@ mod stand_alone;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use charter_decision_log::{Definitions, Line};
+use charter_decision_log::{DefinitionReader, LogLine};
 use serde_json::Value;
 use test_support::service::Service;
 
@@ -55,11 +55,11 @@ fn decisions(dir: &Path) -> Vec<Value> {
 /// The decisions of a file, whole.
 fn records(file: &Path) -> Vec<Value> {
     let bytes = std::fs::read(file).expect("a file of the log");
-    let mut definitions = Definitions::default();
+    let mut definitions = DefinitionReader::default();
     let mut records = Vec::new();
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         definitions.define(line).expect("a line");
-        if let Line::Decision(record) = definitions.read(line).expect("a line") {
+        if let LogLine::Decision(record) = definitions.read(line).expect("a line") {
             records.push(serde_json::to_value(record).expect("JSON"));
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use charter_budgets::{Budgets, Resource, Share};
-use charter_decision_log::Via;
+use charter_decision_log::{DecisionLookup as _, Via};
 use charter_domain::permission::Permission;
 use test_support::service::{Persona, Service};
 use test_support::services::TestDatabase;

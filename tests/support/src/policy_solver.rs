@@ -8,8 +8,8 @@ use std::time::Duration;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
-use charter_policy::analysis::{Options, Proofs, prove};
-use charter_policy::solver::{Limits, Solver};
+use charter_policy::analysis::{Options, ProofReport, prove};
+use charter_policy::solver::{Solver, SolverLimits};
 use tempfile::TempDir;
 
 use crate::policy_world::whole_copy_of_shipped;
@@ -89,20 +89,20 @@ impl Edited {
     #[track_caller]
     pub fn parsed(&self) -> Snapshot {
         Folder::read(self.path())
-            .and_then(|folder| Snapshot::of_accepted(&folder))
+            .and_then(|folder| Snapshot::from_accepted(&folder))
             .unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
 /// Ample, for a machine with other work.
-pub fn limits() -> Limits {
-    Limits {
+pub fn limits() -> SolverLimits {
+    SolverLimits {
         whole: Duration::from_mins(10),
-        ..Limits::default()
+        ..SolverLimits::default()
     }
 }
 
-pub fn proofs(snapshot: &Snapshot, solver: &Solver) -> Proofs {
+pub fn proofs(snapshot: &Snapshot, solver: &Solver) -> ProofReport {
     let options = Options {
         limits: limits(),
         shadows: false,
