@@ -15,7 +15,7 @@ use std::time::Duration;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::permission::Permission;
-use charter_policy::analysis::cache::ProofCache;
+use charter_policy::analysis::proof_cache::ProofCache;
 use charter_policy::analysis::{Options, prove, prove_for_gate};
 use charter_policy::diff::compare_sets;
 use charter_policy::solver::{Solver, SolverLimits};

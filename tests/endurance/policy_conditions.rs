@@ -7,7 +7,7 @@ use cedar_policy::{
     PolicySet, Request,
 };
 use charter_policy::conditions::Conditions;
-use charter_policy::conditions::evaluate::{Look, Value};
+use charter_policy::conditions::evaluate::{EvaluationMode, Value};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
@@ -166,7 +166,7 @@ fn compare(policies: u64, requests: usize) -> [usize; 3] {
         let conditions = Conditions::of(&policy);
         for _ in 0..requests {
             let (request, entities) = inputs(&mut rng);
-            let parts = conditions.evaluate(&request, &entities, Look::AsCedar);
+            let parts = conditions.evaluate(&request, &entities, EvaluationMode::ShortCircuit);
             let expected = whole(&policy, &request, &entities);
             seen[match &expected {
                 Value::True => 0,
@@ -179,9 +179,9 @@ fn compare(policies: u64, requests: usize) -> [usize; 3] {
                 (Value::Error(_), Value::Error(_)) => {}
                 (parts, whole) => assert_eq!(parts, whole, "{told}"),
             }
-            assert_eq!(parts.singles.len(), conditions.singles().len(), "{told}");
+            assert_eq!(parts.singles.len(), conditions.parts().len(), "{told}");
             // Who looks at everything comes to the same, and finds no value changed.
-            let all = conditions.evaluate(&request, &entities, Look::AtAll);
+            let all = conditions.evaluate(&request, &entities, EvaluationMode::Exhaustive);
             assert_eq!(all.whole, parts.whole, "{told}");
             let pairs = parts.singles.iter().zip(&all.singles);
             for (as_cedar, at_all) in pairs.chain(parts.scope.iter().zip(&all.scope)) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
 use charter_policy::analysis::{Options, ProofReport, ProofVerdict, prove};
-use charter_policy::solver::{SolverLimits, Solver};
+use charter_policy::solver::{Solver, SolverLimits};
 use test_support::policy_solver::{Edited, limits, solver};
 
 /// Divisions take the solver seconds.

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
-use charter_policy::analysis::{Options, Verdict, prove, prove_for_gate};
-use charter_policy::solver::{Limits, Solver, SolverError};
+use charter_policy::analysis::{Options, ProofVerdict, prove, prove_for_gate};
+use charter_policy::solver::{Solver, SolverError, SolverLimits};
 use test_support::policy_solver::{Edited, limits, played, solver};
 use test_support::process::Home;
 
 /// Whatever a solver does but answer `unsat`, nothing is proved by it.
 #[test]
 fn only_a_plain_answer_proves() {
-    let short = Limits {
-        question: Duration::from_millis(200),
+    let short = SolverLimits {
+        query: Duration::from_millis(200),
         whole: Duration::from_secs(4),
         workers: 2,
     };
@@ -66,7 +66,7 @@ fn only_a_plain_answer_proves() {
         );
         for finding in &proofs.findings {
             assert!(
-                matches!(finding.verdict, Verdict::NotProved { .. }),
+                matches!(finding.verdict, ProofVerdict::NotProved { .. }),
                 "{script}: {}",
                 finding.text()
             );

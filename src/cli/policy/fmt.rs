@@ -38,11 +38,11 @@ pub(super) struct FmtArgs {
 ///
 /// The folder has a fault, a file would mean something else, or cannot be written.
 pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let faulty = |error: LoadError| Error::Policies(error.report());
+    let refused = |error: LoadError| Error::Policies(error.report());
     let (dir, _) = args.folder.resolve()?;
     let folder = read(&dir)?;
     // The formatter recurses; loading limits the depth.
-    Snapshot::from_folder(&folder).map_err(faulty)?;
+    Snapshot::from_folder(&folder).map_err(refused)?;
     let mut changes = Vec::new();
     let mut faults = Vec::new();
     for source in folder.policy_files() {
@@ -53,9 +53,9 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
         }
     }
     if !faults.is_empty() {
-        return Err(faulty(LoadError::new(faults)));
+        return Err(refused(LoadError::new(faults)));
     }
-    let manifest = Manifest::read(&folder).map_err(|fault| faulty(LoadError::new(vec![fault])))?;
+    let manifest = Manifest::read(&folder).map_err(|fault| refused(LoadError::new(vec![fault])))?;
     for (file, text) in &changes {
         if !args.check {
             replace(file, text)?;
