@@ -9,7 +9,9 @@ use cedar_policy::{Entities, EntityUid, Request, Response};
 use super::combined_response::CombinedResponse;
 use super::decision::{Decision, Denial, Outcome};
 use super::kinds::{PrincipalKind, ResourceKind};
+use super::outcomes::Outcomes;
 use super::question::Question;
+use super::resource::Resource;
 use super::snapshot::Snapshot;
 use charter_domain::permission::Permission;
 
@@ -44,8 +46,20 @@ impl Snapshot {
 
     /// The cached decision about an equal question under the same policies and records.
     fn remembered(&self, question: &Question<'_>) -> Option<Arc<Decision>> {
-        let is_of_this = question.principal.digest == self.digest;
-        is_of_this.then(|| question.principal.outcomes.get(question))?
+        let outcomes = self.outcomes(question)?;
+        outcomes.get(question.permission, question.source_ip)
+    }
+
+    /// Where decisions about the caller's organization are kept; `None` if the question is not about it
+    /// as the caller's own records have it, or the principal was prepared for another snapshot.
+    fn outcomes<'a>(&self, question: &Question<'a>) -> Option<&'a Outcomes> {
+        let own = question.principal.caller().organization();
+        match question.resource {
+            Resource::Organization(asked) if std::ptr::eq(asked, own) => {
+                (question.principal.digest == self.digest).then_some(&question.principal.outcomes)
+            }
+            _ => None,
+        }
     }
 
     fn evaluate(&self, question: &Question<'_>) -> (Arc<Decision>, Option<CedarRequest>) {
@@ -64,9 +78,8 @@ impl Snapshot {
                         "a forbid failed to evaluate; the request is denied"
                     );
                 }
-                if question.principal.digest == self.digest {
-                    let outcomes = &question.principal.outcomes;
-                    outcomes.keep(question, &decision, reads);
+                if let Some(outcomes) = self.outcomes(question) {
+                    outcomes.keep(&decision, question.source_ip, reads);
                 }
                 (decision, Some(asked))
             }

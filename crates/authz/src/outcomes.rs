@@ -8,8 +8,6 @@ use arc_swap::ArcSwapOption;
 
 use super::decision::Decision;
 use super::facts_read::FactsRead;
-use super::question::Question;
-use super::resource::Resource;
 use charter_domain::permission::Permission;
 
 /// The latest decision for each permission.
@@ -43,36 +41,23 @@ impl std::fmt::Debug for Outcomes {
 
 impl Outcomes {
     /// The decision of an equal question that was asked of the same snapshot.
-    pub(super) fn get(&self, question: &Question<'_>) -> Option<Arc<Decision>> {
-        let kept = self.slot(question)?.load();
+    pub(super) fn get(&self, permission: Permission, source_ip: IpAddr) -> Option<Arc<Decision>> {
+        let kept = self.0.get(permission.index())?.load();
         let kept = kept.as_ref()?;
-        let is_equal = kept
-            .source_ip
-            .is_none_or(|source_ip| source_ip == question.source_ip);
+        let is_equal = kept.source_ip.is_none_or(|kept| kept == source_ip);
         is_equal.then(|| Arc::clone(&kept.decision))
     }
 
     /// Keeps a decision, unless it depends on the time or a policy failed: that is told each time.
-    pub(super) fn keep(&self, question: &Question<'_>, decision: &Arc<Decision>, reads: FactsRead) {
+    pub(super) fn keep(&self, decision: &Arc<Decision>, source_ip: IpAddr, reads: FactsRead) {
         if reads.now || !decision.errors.is_empty() {
             return;
         }
-        if let Some(slot) = self.slot(question) {
+        if let Some(slot) = self.0.get(decision.permission.index()) {
             slot.store(Some(Arc::new(Kept {
-                source_ip: reads.source_ip.then_some(question.source_ip),
+                source_ip: reads.source_ip.then_some(source_ip),
                 decision: Arc::clone(decision),
             })));
-        }
-    }
-
-    /// `None` for what is not the caller's organization as its own records have it.
-    fn slot(&self, question: &Question<'_>) -> Option<&ArcSwapOption<Kept>> {
-        let own = question.principal.caller().organization();
-        match question.resource {
-            Resource::Organization(organization) if std::ptr::eq(organization, own) => {
-                self.0.get(question.permission.index())
-            }
-            _ => None,
         }
     }
 }

@@ -62,9 +62,9 @@ impl RouteMetrics {
         }
         let mut counts = self.counts.write();
         let count = counts.entry((method, status)).or_insert_with(|| {
+            let (route, status) = (self.route.clone(), status.as_str().to_owned());
             counter!("charter_http_requests_total",
-                "method" => method, "route" => self.route.clone(),
-                "status" => status.as_str().to_owned())
+                "method" => method, "route" => route, "status" => status)
         });
         count.increment(1);
     }
