@@ -8,8 +8,8 @@ use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 use url::{Host, Url};
 
-use crate::settings::Settings;
 use crate::settings::keys::{Key, Keys};
+use crate::settings::{self, Settings};
 use charter_authn::limits::rate_limit::RateLimits;
 use charter_authn::limits::{SignInAttempts, SlidingLimit};
 use charter_authn::secrets::Sealer;
@@ -18,7 +18,7 @@ use charter_authn::secrets::device::DeviceKeys;
 use charter_authn::secrets::opaque_token::SuccessorKeys;
 use charter_authn::secrets::password_pool::PasswordPool;
 use charter_authn::users::link_mails::LinkMails;
-use charter_authn::users::{Limits, Parts, PortalUsers};
+use charter_authn::users::{Limits, Parts, PortalUsers, RefreshLimit};
 use charter_budgets::Budgets;
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
@@ -31,6 +31,7 @@ use super::keys::sealer;
 use super::start_error::StartError;
 
 const HOUR: Duration = Duration::from_hours(1);
+const MINUTE: Duration = Duration::from_mins(1);
 const QUARTER_HOUR: Duration = Duration::from_mins(15);
 /// Mails to one address in an hour that others ask for: so many that reset its password, and so many
 /// invitations from one organization. What an organization sends in a day has a budget of its own.
@@ -39,6 +40,9 @@ const MAILS_PER_HOUR: usize = 10;
 const INVITATIONS_PER_HOUR: usize = 30;
 /// Mails that verify an address, to one person beyond the first (contract section 5).
 const VERIFICATIONS_PER_HOUR: usize = 3;
+/// Passwords that are hashed for one person in a minute, however small its organization's budget is:
+/// changing one takes two.
+const FEWEST_HASHES: usize = 4;
 /// How long a password waits to be hashed; with the wait for its turn, less than a request may take.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(14);
 
@@ -138,6 +142,8 @@ pub(super) fn portal_users(
         verification_mails: SlidingLimit::new(VERIFICATIONS_PER_HOUR, HOUR, clock()),
         invitation_mails: SlidingLimit::new(MAILS_PER_HOUR, HOUR, clock()),
         invitation_mails_in_all: SlidingLimit::new(INVITATIONS_PER_HOUR, HOUR, clock()),
+        refreshes: RefreshLimit::new(portal.refreshes_per_minute, shared.clock),
+        hashes_of_one: SlidingLimit::new(hashes_of_one(&settings.budgets), MINUTE, clock()),
     };
     let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let at_once = match portal.hashes_at_once {
@@ -160,6 +166,16 @@ pub(super) fn portal_users(
         clock: clock(),
         entropy: Arc::clone(shared.entropy),
     }))
+}
+
+/// One person's share of the passwords that are hashed for its organization: a quarter, so that the
+/// others can still sign in. Zero is no limit.
+fn hashes_of_one(budgets: &settings::Budgets) -> usize {
+    match usize::try_from(budgets.password_hashes_per_minute) {
+        Ok(0) => 0,
+        Ok(of_all) => (of_all / 4).max(FEWEST_HASHES),
+        Err(_) => usize::MAX,
+    }
 }
 
 /// Whether access tokens can be signed with these keys.

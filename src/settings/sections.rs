@@ -61,7 +61,7 @@ fn server(reader: &mut Reader) -> Server {
     let server = Server {
         listen: address(reader, "server.listen"),
         ops_listen: address(reader, "server.ops_listen"),
-        trusted_proxies: reader.parsed_list("server.trusted_proxies", proxies),
+        trusted_proxies: trusted_proxies(reader),
         max_connections: reader.number("server.max_connections", 1..=1_000_000),
         max_connections_per_peer: reader.number("server.max_connections_per_peer", 1..=1_000_000),
         max_streams: reader.number("server.max_streams", 1..=1_000),
@@ -293,6 +293,7 @@ fn portal(reader: &mut Reader) -> Portal {
         failed_logins_per_quarter_hour: reader
             .number("portal.failed_logins_per_quarter_hour", 0..=MOST_TRIES),
         forgot_password_per_hour: reader.number("portal.forgot_password_per_hour", 0..=MOST_TRIES),
+        refreshes_per_minute: reader.number("portal.refreshes_per_minute", 0..=MOST_TRIES),
         unverified_expire_after: reader.duration("portal.unverified_expire_after", DAY..=366 * DAY),
         hashes_at_once: reader.number("portal.hashes_at_once", 0..=256),
     }
@@ -321,14 +322,29 @@ fn address(reader: &mut Reader, key: &str) -> SocketAddr {
     })
 }
 
-/// Whoever is trusted names the client's address: the whole internet cannot be.
-fn proxies(text: &str) -> Result<IpNet, String> {
-    match network(text)? {
-        all if all.prefix_len() == 0 => Err(format!(
-            "`{text}` is every address, so that each client could name its own: list the proxies"
-        )),
-        network => Ok(network),
+/// Whoever is trusted names the client's address: the whole internet cannot be, nor in pieces.
+fn trusted_proxies(reader: &mut Reader) -> Vec<IpNet> {
+    let proxies = reader.parsed_list("server.trusted_proxies", |text| network(text).map(unmapped));
+    let together = IpNet::aggregate(&proxies);
+    if let Some(all) = together.iter().find(|network| network.prefix_len() == 0) {
+        reader.disagreement(
+            "server.trusted_proxies",
+            format!(
+                "has every address together, `{all}`, so that each client could name its own: list the proxies"
+            ),
+        );
     }
+    proxies
+}
+
+/// IPv4-mapped networks count as IPv4, as addresses do.
+fn unmapped(network: IpNet) -> IpNet {
+    let (IpNet::V6(v6), Some(bits)) = (network, network.prefix_len().checked_sub(96)) else {
+        return network;
+    };
+    let v4 = v6.network().to_ipv4_mapped();
+    v4.and_then(|v4| IpNet::new(v4.into(), bits).ok())
+        .unwrap_or(network)
 }
 
 fn network(text: &str) -> Result<IpNet, String> {

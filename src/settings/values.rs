@@ -298,6 +298,8 @@ pub struct Portal {
     pub failed_logins_per_quarter_hour: usize,
     /// Requests of one client network for a link that resets a password, an hour; 0 is no limit.
     pub forgot_password_per_hour: usize,
+    /// Refreshes of one session in a minute; 0 is no limit.
+    pub refreshes_per_minute: usize,
     /// How long a registration is kept whose owner does not verify the address.
     pub unverified_expire_after: Duration,
     /// Passwords hashed at once, each with 19 MiB; 0 is half as many as processors.

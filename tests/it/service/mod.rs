@@ -206,6 +206,10 @@ impl Service {
         &self.settings
     }
 
+    pub(crate) fn database_url(&self) -> &str {
+        self.database.url()
+    }
+
     /// Its data directory.
     pub(crate) fn directory(&self) -> &std::path::Path {
         self.database.directory()

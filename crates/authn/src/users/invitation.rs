@@ -8,7 +8,7 @@ use crate::secrets::opaque_token::OpaqueToken;
 use crate::secrets::password_pool::Waiter;
 use charter_budgets::Resource;
 use charter_domain::email::EmailAddress;
-use charter_domain::id::UserId;
+use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::organization::Organization;
 use charter_store::{NewInvitation, NewUser, SessionRow};
 
@@ -20,8 +20,69 @@ use super::sign_in::SignedIn;
 /// An organization that young may have been made in order to send mail (contract section 5).
 const FIRST_DAY: Duration = Duration::from_hours(24);
 
+/// What an invitation used of the limits on mails. Dropped, it is given back: only what sends a mail
+/// uses them.
+pub struct InvitationCharge<'a> {
+    users: &'a PortalUsers,
+    budget: Resource,
+    organization: OrganizationId,
+    email: EmailAddress,
+    /// How many of the three were used, in the order in which they are.
+    used: usize,
+}
+
+impl<'a> InvitationCharge<'a> {
+    fn of(
+        users: &'a PortalUsers,
+        budget: Resource,
+        organization: OrganizationId,
+        email: &EmailAddress,
+    ) -> Result<Self, Refusal> {
+        let limits = &users.parts.limits;
+        let mut charge = Self {
+            users,
+            budget,
+            organization,
+            email: email.clone(),
+            used: 0,
+        };
+        users.parts.budgets.charge(budget, organization, 1)?;
+        charge.used += 1;
+        let by_one = (organization, email.clone());
+        limits.invitation_mails.count(by_one)?;
+        charge.used += 1;
+        limits.invitation_mails_in_all.count(email.clone())?;
+        charge.used += 1;
+        Ok(charge)
+    }
+
+    /// The invitation is stored: its mail can be sent.
+    pub fn keep(mut self) {
+        self.used = 0;
+        self.users.parts.outbox.notify_one();
+    }
+}
+
+impl Drop for InvitationCharge<'_> {
+    fn drop(&mut self) {
+        let (parts, used) = (&self.users.parts, self.used);
+        if used > 0 {
+            let budgets = &parts.budgets;
+            budgets.give_back(self.budget, self.organization, 1);
+        }
+        if used > 1 {
+            let by_one = (self.organization, self.email.clone());
+            parts.limits.invitation_mails.give_back(&by_one);
+        }
+        if used > 2 {
+            let in_all = &parts.limits.invitation_mails_in_all;
+            in_all.give_back(&self.email);
+        }
+    }
+}
+
 impl PortalUsers {
-    /// An invitation with its mail, not stored yet.
+    /// An invitation with its mail, not stored yet, and what it was charged with.
     ///
     /// # Errors
     ///
@@ -31,24 +92,16 @@ impl PortalUsers {
         email: EmailAddress,
         role: String,
         into: &Organization,
-    ) -> Result<NewInvitation, Refusal> {
+    ) -> Result<(NewInvitation, InvitationCharge<'_>), Refusal> {
         let now = self.now();
         let budget = if now < into.created_at + FIRST_DAY {
             Resource::InvitationsFirstDay
         } else {
             Resource::Invitations
         };
-        self.parts.budgets.charge(budget, into.id, 1)?;
-        let limits = &self.parts.limits;
-        limits.invitation_mails.count((into.id, email.clone()))?;
-        limits.invitation_mails_in_all.count(email.clone())?;
+        let charge = InvitationCharge::of(self, budget, into.id, &email)?;
         let (new, _link) = self.parts.links.invitation(email, role, into)?;
-        Ok(new)
-    }
-
-    /// To be called once an invitation is stored: its mail can be sent.
-    pub fn invitation_is_stored(&self) {
-        self.parts.outbox.notify_one();
+        Ok((new, charge))
     }
 
     /// Makes the invited person a member, whose address is verified by the link it got, and signs it
@@ -69,7 +122,7 @@ impl PortalUsers {
             .hash();
         let found = self.parts.store.find_invitation(hash, self.now()).await?;
         let invitation = found.ok_or(Refusal::InvalidLink)?;
-        self.charge_hash(invitation.organization_id)?;
+        self.charge_hash(invitation.id.uuid(), invitation.organization_id)?;
         // Who has the link is no stranger any more.
         let waiter = Waiter::Known(invitation.id.uuid().into_bytes());
         let password_hash = self.hash(password, waiter).await?;

@@ -12,6 +12,7 @@ pub mod link_mails;
 mod password_change;
 mod recovery;
 mod refresh;
+mod refresh_limit;
 mod refusal;
 mod registration;
 mod rotations;
@@ -21,6 +22,8 @@ mod sign_in;
 mod verification;
 
 pub use anonymous_client::AnonymousClient;
+pub use invitation::InvitationCharge;
+pub use refresh_limit::RefreshLimit;
 pub use refusal::Refusal;
 pub use registration::NewOwner;
 pub use service::{Limits, Parts, PortalUsers};

@@ -82,7 +82,7 @@ impl PortalUsers {
             .find_link(hash, Purpose::ResetPassword, self.now())
             .await?;
         let user = found.ok_or(Refusal::InvalidLink)?;
-        self.charge_hash(user.organization_id)?;
+        self.charge_hash(user.id.uuid(), user.organization_id)?;
         // Who has the link is no stranger any more.
         let waiter = Waiter::Known(user.id.uuid().into_bytes());
         let password_hash = self.hash(password, waiter).await?;

@@ -34,7 +34,7 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::InvalidToken`], and the store's.
+    /// [`Refusal::InvalidToken`], [`Refusal::TooMany`], and the store's.
     pub async fn refresh(
         &self,
         presented: &[OpaqueToken],
@@ -64,6 +64,8 @@ impl PortalUsers {
 
     async fn refresh_one(&self, presented: &OpaqueToken) -> Result<Refreshed, Refusal> {
         let now = self.now();
+        let limit = &self.parts.limits.refreshes;
+        limit.count(presented.hash(), &self.parts.store).await?;
         let (successor, key_id) = self
             .parts
             .successors

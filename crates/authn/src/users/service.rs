@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use charter_budgets::{Budgets, Resource};
 use charter_domain::audit::{Actor, AuditContext};
@@ -15,6 +16,7 @@ use charter_domain::timestamp::Timestamp;
 use charter_store::Store;
 
 use super::anonymous_client::AnonymousClient;
+use super::refresh_limit::RefreshLimit;
 use super::refusal::Refusal;
 use super::rotations::Rotations;
 use super::session_reads::SessionReads;
@@ -72,6 +74,10 @@ pub struct Limits {
     pub invitation_mails: SlidingLimit<(OrganizationId, EmailAddress)>,
     /// Invitations to one address, whoever invites.
     pub invitation_mails_in_all: SlidingLimit<EmailAddress>,
+    /// Refreshes of one session.
+    pub refreshes: RefreshLimit,
+    /// Passwords hashed for one person or invitation, of what its organization may have hashed.
+    pub hashes_of_one: SlidingLimit<Uuid>,
 }
 
 /// The user service: people come in, prove who they are and get back in.
@@ -111,11 +117,38 @@ impl PortalUsers {
         }
     }
 
-    /// Counts a password that is about to be hashed for somebody whose organization is known to have
-    /// asked for it: never a stranger's guess, which would use up others' budget.
-    pub(super) fn charge_hash(&self, organization: OrganizationId) -> Result<(), Refusal> {
+    /// Counts a password that is about to be hashed for a person, or an invitation, that is known to
+    /// have asked for it: never a stranger's guess, which would use up others' budget. Nobody has more
+    /// than a part of what its organization has, so that something is left for the others.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TooMany`], [`Refusal::Exhausted`].
+    pub(super) fn charge_hash(
+        &self,
+        whose: Uuid,
+        organization: OrganizationId,
+    ) -> Result<(), Refusal> {
+        self.parts.limits.hashes_of_one.count(whose)?;
         let budgets = &self.parts.budgets;
         Ok(budgets.charge(Resource::PasswordHashes, organization, 1)?)
+    }
+
+    /// The same of a password that was hashed and turned out to be the person's own: what others of
+    /// its organization used up does not keep it out.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TooMany`].
+    pub(super) fn spend_hash(
+        &self,
+        whose: Uuid,
+        organization: OrganizationId,
+    ) -> Result<(), Refusal> {
+        self.parts.limits.hashes_of_one.count(whose)?;
+        let budgets = &self.parts.budgets;
+        budgets.spend(Resource::PasswordHashes, organization, 1);
+        Ok(())
     }
 
     pub(super) async fn hash(

@@ -161,6 +161,8 @@ impl PortalUsers {
             user,
             organization,
         } = session;
+        let limit = &self.parts.limits.refreshes;
+        limit.note(refresh_token.hash(), session);
         let token = self
             .parts
             .tokens

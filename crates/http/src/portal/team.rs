@@ -64,9 +64,10 @@ pub async fn invite(request: Authorized<InviteMember>) -> Result<Shown<Invitatio
     let invitation = request
         .write(move |write| async move {
             let into = write.authorizer.caller().organization();
-            let new = write.portal_users().prepare_invitation(email, role, into)?;
+            let users = write.portal_users();
+            let (new, charge) = users.prepare_invitation(email, role, into)?;
             let stored = write.tenant().invite(new).await?;
-            write.portal_users().invitation_is_stored();
+            charge.keep();
             Ok(stored)
         })
         .await?;
