@@ -272,6 +272,7 @@ impl Tenant {
             | P::ListAccounts
             | P::CreateAccount
             | P::GetDecision
+            | P::ListPermissions
             | P::ListMembers
             | P::InviteMember
             | P::Normalize => vec![("organization", self.organization())],

@@ -3,7 +3,6 @@
 //! It begins with a lock on the organization, so writes of one tenant follow one another, and a
 //! deactivation cannot slip between a check and the write that relies on it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sea_orm::prelude::{Expr, Uuid};
@@ -12,9 +11,10 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::audit::Entry;
 use super::audit_heads::Head;
+use super::changes::ChangeFeed;
 use super::connect::Transaction;
+use super::contention::OrganizationPermit;
 use super::entity::{access_key, organization, stored_time};
-use super::gates::Visit;
 use super::lookup::lock;
 use super::{Error, Store, TenantReader, TenantWriter};
 use charter_budgets::Resource;
@@ -32,7 +32,7 @@ pub(super) struct Write<'a> {
     bytes: Vec<(OrganizationId, u64)>,
     started: Duration,
     /// Dropped last: the connection is free by then, or about to be.
-    _visit: Option<Visit<'a>>,
+    _permit: Option<OrganizationPermit>,
 }
 
 impl Store {
@@ -53,8 +53,8 @@ impl Store {
         id: OrganizationId,
         by: &'a AuditContext,
     ) -> Result<(Write<'a>, Organization), Error> {
-        let visit = self.writes.enter(id, self.patience).await?;
-        let write = self.begin_as(by, Some(visit)).await?;
+        let permit = self.writes.enter(id, self.wait_timeout).await?;
+        let write = self.begin_as(by, Some(permit)).await?;
         let organization = write.lock_organization(id).await?;
         write.require_live_actor(&organization).await?;
         Ok((write, organization))
@@ -63,7 +63,7 @@ impl Store {
     async fn begin_as<'a>(
         &'a self,
         by: &'a AuditContext,
-        visit: Option<Visit<'a>>,
+        permit: Option<OrganizationPermit>,
     ) -> Result<Write<'a>, Error> {
         let started = self.clock.monotonic();
         let transaction = self.writer.begin().await?;
@@ -74,7 +74,7 @@ impl Store {
             heads: Vec::new(),
             bytes: Vec::new(),
             started,
-            _visit: visit,
+            _permit: permit,
         })
     }
 }
@@ -177,7 +177,7 @@ impl Write<'_> {
     pub(super) async fn commit(self) -> Result<(), Error> {
         let committed = {
             // Even a commit whose answer is lost may have happened: remembered rows are void.
-            let _epoch = NextEpoch(&self.store.epoch);
+            let _epoch = NextEpoch(&*self.store.changes);
             self.transaction.commit().await
         };
         let taken = self.store.clock.monotonic().saturating_sub(self.started);
@@ -194,11 +194,11 @@ impl Write<'_> {
     }
 }
 
-struct NextEpoch<'a>(&'a AtomicU64);
+struct NextEpoch<'a>(&'a dyn ChangeFeed);
 
 impl Drop for NextEpoch<'_> {
     fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::AcqRel);
+        self.0.advance();
     }
 }
 

@@ -12,7 +12,7 @@ use moka::sync::Cache;
 use charter_domain::access_key::AccessKey;
 use charter_domain::caller::ServiceAccountCaller;
 use charter_domain::clock::Clock;
-use charter_store::Store;
+use charter_store::ChangeFeed;
 
 /// Under one second with room for the request itself, so that "within a second" is true.
 const MAX_AGE: Duration = Duration::from_millis(900);
@@ -55,16 +55,16 @@ impl KeyCache {
         }
     }
 
-    pub(super) fn get(&self, access_key: &str, store: &Store) -> Option<Arc<Known>> {
+    pub(super) fn get(&self, access_key: &str, changes: &dyn ChangeFeed) -> Option<Arc<Known>> {
         let entry = self.entries.get(access_key)?;
         let age = self.clock.monotonic().saturating_sub(entry.read_at);
-        (entry.epoch == store.epoch() && age < MAX_AGE).then(|| Arc::clone(&entry.known))
+        (entry.epoch == changes.epoch() && age < MAX_AGE).then(|| Arc::clone(&entry.known))
     }
 
     /// To be called before the row is read.
-    pub(super) fn start_reading(&self, store: &Store) -> Reading {
+    pub(super) fn start_reading(&self, changes: &dyn ChangeFeed) -> Reading {
         Reading {
-            epoch: store.epoch(),
+            epoch: changes.epoch(),
             read_at: self.clock.monotonic(),
         }
     }

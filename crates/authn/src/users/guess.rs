@@ -1,27 +1,22 @@
 //! One guess at a password: it waits for its turn, costs the same whoever is meant, and counts.
 
-use std::time::Duration;
-
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::limits::{Attempt, KnownClient, site};
+use crate::limits::{KnownClient, SignInAttempt, site};
 use crate::secrets::device::Device;
-use crate::secrets::password_pool::{Checked, Permit, Waiter};
+use crate::secrets::password_pool::{PasswordCheck, Permit, Requester};
 use charter_domain::email::EmailAddress;
 use charter_domain::id::{SessionId, UserId};
 use charter_domain::user::User;
 use charter_store::{Login, VerifiedLogin};
 
 use super::anonymous_client::AnonymousClient;
-use super::refusal::Refusal;
+use super::error::UserError;
 use super::service::PortalUsers;
-
-/// How long a guess waits for its turn among others of the same network or account.
-const TURN_TIMEOUT: Duration = Duration::from_secs(14);
 
 /// A guess that may be made now. Dropped, it counts as no guess.
 pub(super) struct Guess {
-    attempt: Attempt,
+    attempt: Box<dyn SignInAttempt>,
     permit: Permit,
     device: Option<Device>,
     /// Whether the hash was charged before: a stranger's is, once it was right.
@@ -31,7 +26,7 @@ pub(super) struct Guess {
 /// A guess that was right. Whatever it was made for may still fail.
 pub(super) struct RightGuess {
     /// To be told what came of it.
-    pub(super) attempt: Attempt,
+    pub(super) attempt: Box<dyn SignInAttempt>,
     pub(super) login: VerifiedLogin,
     /// The browser, if it was known to the account.
     pub(super) device: Option<Device>,
@@ -43,26 +38,29 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`], [`Refusal::Busy`], and the store's.
+    /// [`UserError::TooMany`], [`UserError::Busy`], and the store's.
     pub(super) async fn begin_guess(
         &self,
         account: Option<&EmailAddress>,
         client: &AnonymousClient,
-    ) -> Result<Guess, Refusal> {
+    ) -> Result<Guess, UserError> {
         let known = match account {
             Some(account) => self.device_of(account, client).await?,
             None => None,
         };
         if let (Some(account), Some((device, user))) = (account, known) {
-            self.charge_hash(user.id.uuid(), user.organization_id)?;
+            self.charge_hash(user.id.uuid(), user.organization_id)
+                .await?;
             let known = KnownClient::Device(device.id());
             return self.begin_known(account, known, Some(device), client).await;
         }
-        let turn = self.parts.limits.sign_in.begin(client.ip, account);
-        let attempt = tokio::time::timeout(TURN_TIMEOUT, turn)
-            .await
-            .map_err(|_elapsed| Refusal::Busy)??;
-        let permit = self.parts.passwords.permit(of_anonymous(client)).await?;
+        let limits = &self.parts.limits;
+        let attempt = limits.begin_sign_in(client.ip, account).await?;
+        let permit = self
+            .parts
+            .passwords
+            .permit(anonymous_requester(client))
+            .await?;
         Ok(Guess {
             attempt,
             permit,
@@ -81,7 +79,7 @@ impl PortalUsers {
         account: &EmailAddress,
         session: SessionId,
         client: &AnonymousClient,
-    ) -> Result<Guess, Refusal> {
+    ) -> Result<Guess, UserError> {
         self.begin_known(account, KnownClient::Session(session), None, client)
             .await
     }
@@ -92,13 +90,11 @@ impl PortalUsers {
         known: KnownClient,
         device: Option<Device>,
         client: &AnonymousClient,
-    ) -> Result<Guess, Refusal> {
-        let limits = &self.parts.limits.sign_in;
-        let turn = limits.begin_known(client.ip, account, known);
-        let attempt = tokio::time::timeout(TURN_TIMEOUT, turn)
-            .await
-            .map_err(|_elapsed| Refusal::Busy)??;
-        let permit = self.parts.passwords.permit(of_known(known)).await?;
+    ) -> Result<Guess, UserError> {
+        let limits = &self.parts.limits;
+        let begun = limits.begin_known_sign_in(client.ip, account, known);
+        let attempt = begun.await?;
+        let permit = self.parts.passwords.permit(known_requester(known)).await?;
         Ok(Guess {
             attempt,
             permit,
@@ -113,7 +109,7 @@ impl PortalUsers {
         &self,
         account: &EmailAddress,
         client: &AnonymousClient,
-    ) -> Result<Option<(Device, User)>, Refusal> {
+    ) -> Result<Option<(Device, User)>, UserError> {
         let read = |value: &SecretString| self.parts.devices.read(value.expose_secret());
         let devices: Vec<_> = client.device_cookies.iter().filter_map(read).collect();
         if devices.is_empty() {
@@ -132,13 +128,13 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`] right ones of that person, which count as no guess; [`Refusal::Internal`].
+    /// [`UserError::TooMany`] right ones of that person, which count as no guess; [`UserError::Internal`].
     pub(super) async fn make_guess(
         &self,
         guess: Guess,
         login: Option<Login>,
         password: SecretString,
-    ) -> Result<Option<RightGuess>, Refusal> {
+    ) -> Result<Option<RightGuess>, UserError> {
         let Guess {
             attempt,
             permit,
@@ -148,9 +144,11 @@ impl PortalUsers {
         let login = login.filter(|login| login.user.is_active);
         let stored = login.as_ref().map(|login| login.password_hash.clone());
         let checked = self.parts.passwords.check(permit, password, stored).await?;
-        if let (Checked::Right { rehashed }, Some(login)) = (checked, login) {
+        if let (PasswordCheck::Right { rehashed }, Some(login)) = (checked, login) {
             if !is_charged {
-                self.spend_hash(login.user.id.uuid(), login.user.organization_id)?;
+                let user = &login.user;
+                self.spend_hash(user.id.uuid(), user.organization_id)
+                    .await?;
             }
             Ok(Some(RightGuess {
                 attempt,
@@ -158,7 +156,7 @@ impl PortalUsers {
                 device,
             }))
         } else {
-            attempt.failed();
+            attempt.failed().await;
             Ok(None)
         }
     }
@@ -179,12 +177,12 @@ impl PortalUsers {
 }
 
 /// Who waits to have a password hashed, where nothing is known.
-pub(super) fn of_anonymous(client: &AnonymousClient) -> Waiter {
-    Waiter::AnonymousClient(site(client.ip))
+pub(super) fn anonymous_requester(client: &AnonymousClient) -> Requester {
+    Requester::Anonymous(site(client.ip))
 }
 
-pub(super) fn of_known(known: KnownClient) -> Waiter {
-    Waiter::Known(match known {
+pub(super) fn known_requester(known: KnownClient) -> Requester {
+    Requester::Known(match known {
         KnownClient::Device(id) => id,
         KnownClient::Session(id) => id.uuid().into_bytes(),
     })

@@ -6,6 +6,7 @@
 mod anonymous_client;
 mod batches;
 mod bearer;
+mod error;
 mod guess;
 mod invitation;
 pub mod link_mails;
@@ -13,7 +14,6 @@ mod password_change;
 mod recovery;
 mod refresh;
 mod refresh_limit;
-mod refusal;
 mod registration;
 mod rotations;
 mod service;
@@ -22,10 +22,8 @@ mod sign_in;
 mod verification;
 
 pub use anonymous_client::AnonymousClient;
-pub use invitation::InvitationCharge;
-pub use refresh_limit::RefreshLimit;
-pub use refusal::Refusal;
+pub use error::UserError;
 pub use registration::NewOwner;
-pub use service::{Limits, Parts, PortalUsers};
+pub use service::{PortalUserParts, PortalUsers};
 pub use sign_in::SignedIn;
 pub use verification::Proof;

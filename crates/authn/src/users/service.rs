@@ -9,27 +9,26 @@ use uuid::Uuid;
 use charter_budgets::{Budgets, Resource};
 use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::clock::Clock;
-use charter_domain::email::EmailAddress;
 use charter_domain::entropy::Entropy;
 use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::timestamp::Timestamp;
 use charter_store::Store;
 
 use super::anonymous_client::AnonymousClient;
-use super::refresh_limit::RefreshLimit;
-use super::refusal::Refusal;
+use super::error::UserError;
+use super::refresh_limit::RefreshTokens;
 use super::rotations::Rotations;
 use super::session_reads::SessionReads;
 use crate::limits::rate_limit::RateLimits;
-use crate::limits::{NetworkLimit, SignInAttempts, SlidingLimit};
+use crate::limits::{AnonymousLimits, LimitedAction};
 use crate::secrets::access_token::AccessTokens;
 use crate::secrets::device::DeviceKeys;
 use crate::secrets::opaque_token::SuccessorKeys;
-use crate::secrets::password_pool::{PasswordPool, Waiter};
+use crate::secrets::password_pool::{PasswordPool, Requester};
 use crate::users::link_mails::LinkMails;
 
 /// What the user service is made of.
-pub struct Parts {
+pub struct PortalUserParts {
     /// Their rows.
     pub store: Arc<Store>,
     /// Signs and verifies access tokens.
@@ -43,7 +42,7 @@ pub struct Parts {
     /// Makes links that are mailed.
     pub links: LinkMails,
     /// How often strangers may try.
-    pub limits: Limits,
+    pub limits: Arc<dyn AnonymousLimits>,
     /// How often people may ask.
     pub rates: Arc<RateLimits>,
     /// What organizations use of what everybody pays for.
@@ -58,42 +57,22 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// How often strangers may try (contract section 5).
-pub struct Limits {
-    /// Registering, for each network.
-    pub register: NetworkLimit,
-    /// Signing in.
-    pub sign_in: SignInAttempts,
-    /// Asking for a link that resets a password, for each network.
-    pub forgot: NetworkLimit,
-    /// Mails that reset a password, to one address.
-    pub reset_mails: SlidingLimit<EmailAddress>,
-    /// Mails that verify an address, to one person beyond the first.
-    pub verification_mails: SlidingLimit<UserId>,
-    /// Invitations to one address from one organization.
-    pub invitation_mails: SlidingLimit<(OrganizationId, EmailAddress)>,
-    /// Invitations to one address, whoever invites.
-    pub invitation_mails_in_all: SlidingLimit<EmailAddress>,
-    /// Refreshes of one session.
-    pub refreshes: RefreshLimit,
-    /// Passwords hashed for one person or invitation, of what its organization may have hashed.
-    pub hashes_of_one: SlidingLimit<Uuid>,
-}
-
 /// The user service: people come in, prove who they are and get back in.
 pub struct PortalUsers {
-    pub(super) parts: Parts,
+    pub(super) parts: PortalUserParts,
     pub(super) session_reads: SessionReads,
     pub(super) rotations: Rotations,
+    pub(super) refresh_tokens: RefreshTokens,
 }
 
 impl PortalUsers {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: PortalUserParts) -> Self {
         Self {
             session_reads: SessionReads::new(Arc::clone(&parts.store), Arc::clone(&parts.clock)),
             rotations: Rotations::new(Arc::clone(&parts.store), Arc::clone(&parts.clock)),
+            refresh_tokens: RefreshTokens::new(),
             parts,
         }
     }
@@ -123,13 +102,13 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`], [`Refusal::Exhausted`].
-    pub(super) fn charge_hash(
+    /// [`UserError::TooMany`], [`UserError::Exhausted`].
+    pub(super) async fn charge_hash(
         &self,
         whose: Uuid,
         organization: OrganizationId,
-    ) -> Result<(), Refusal> {
-        self.parts.limits.hashes_of_one.count(whose)?;
+    ) -> Result<(), UserError> {
+        self.count_hash(whose).await?;
         let budgets = &self.parts.budgets;
         Ok(budgets.charge(Resource::PasswordHashes, organization, 1)?)
     }
@@ -139,24 +118,29 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`].
-    pub(super) fn spend_hash(
+    /// [`UserError::TooMany`].
+    pub(super) async fn spend_hash(
         &self,
         whose: Uuid,
         organization: OrganizationId,
-    ) -> Result<(), Refusal> {
-        self.parts.limits.hashes_of_one.count(whose)?;
+    ) -> Result<(), UserError> {
+        self.count_hash(whose).await?;
         let budgets = &self.parts.budgets;
         budgets.spend(Resource::PasswordHashes, organization, 1);
         Ok(())
     }
 
+    async fn count_hash(&self, whose: Uuid) -> Result<(), UserError> {
+        let limits = &self.parts.limits;
+        Ok(limits.count(LimitedAction::PasswordHash(whose)).await?)
+    }
+
     pub(super) async fn hash(
         &self,
         password: SecretString,
-        waiter: Waiter,
-    ) -> Result<String, Refusal> {
-        let permit = self.parts.passwords.permit(waiter).await?;
+        requester: Requester,
+    ) -> Result<String, UserError> {
+        let permit = self.parts.passwords.permit(requester).await?;
         Ok(self.parts.passwords.hash(permit, password).await?)
     }
 }

@@ -230,19 +230,17 @@ async fn a_young_organization_invites_few(service: &Service) {
     assert_eq!(limited.header("x-ratelimit-limit"), Some("20"));
     service.clock.advance(DAY);
     let people = &service.state().portal_users;
-    let prepare = |n: u32| {
+    let send = |n: u32| {
         let to = EmailAddress::parse(&email(n)).expect("an address");
-        people.prepare_invitation(to, "member".to_owned(), &acme.organization)
+        let stored = |_| async { Ok::<_, UserError>(()) };
+        people.invite(to, "member".to_owned(), &acme.organization, stored)
     };
     for n in 0..300 {
-        let (_, charge) = prepare(n).unwrap_or_else(|refusal| panic!("{refusal}"));
-        charge.keep();
+        send(n).await.expect("within the budget");
     }
-    let Err(limited) = prepare(300) else {
-        panic!("one too many");
-    };
+    let limited = send(300).await.expect_err("one too many");
     assert!(
-        matches!(&limited, Refusal::Exhausted(exhausted) if exhausted.limit == 300),
+        matches!(&limited, UserError::Exhausted(exhausted) if exhausted.limit == 300),
         "{limited}"
     );
     // Another organization has its own.
