@@ -139,7 +139,7 @@ impl ServiceAccounts {
     /// What the state of the key is now.
     pub async fn verify_again(&self, verified: Verified) -> Result<Verified, Rejection> {
         let access_key = &verified.known.access_key.access_key;
-        let known = match self.keys.get(access_key, &self.parts.store) {
+        let known = match self.keys.get(access_key, self.parts.store.changes()) {
             Some(known) => known,
             None => self.read(access_key).await?.ok_or(Rejection::KeyRevoked)?,
         };
