@@ -51,11 +51,12 @@ impl PortalUsers {
         charged.map_err(UserError::from)?;
         let from_organization = LimitedAction::InvitationMail(into.id, email.clone());
         let from_anybody = LimitedAction::InvitationMailToAddress(email.clone());
-        let stored = async {
+        // On the heap: what the store needs is large.
+        let stored = Box::pin(async {
             let invitation = self.parts.links.invitation(email, role, into);
             let (new, _link) = invitation.map_err(UserError::from)?;
             store(new).await
-        };
+        });
         let stored = self.counted(from_anybody, stored);
         let stored = self.counted(from_organization, stored).await;
         match &stored {
