@@ -26,7 +26,7 @@ use charter_http::document;
 use charter_http::extract::tenants::Tenants;
 use charter_http::state::{Revisions, Searches, State, StoreHealth, Tasks};
 use charter_mail as mail;
-use charter_policy::explain::Explainer;
+use charter_policy::explain::DecisionExplainer;
 use charter_store::Store;
 
 use super::keys::sealer;
@@ -72,6 +72,10 @@ impl App {
     /// # Errors
     ///
     /// [`StartError`]: one paragraph that says what is wrong and what to do.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the order of a start, to be read in one place"
+    )]
     pub async fn build(
         settings: &Settings,
         base_url: &str,
@@ -83,8 +87,10 @@ impl App {
         let keys = settings.require_keys()?;
         let confirmed = Arc::new(ConfirmedClock::new(Arc::clone(&clock)));
         let store = database::wait_for_store(settings, keys, &clock, &entropy).await?;
-        let granted = settings.budgets.iter().copied();
-        let budgets = Arc::new(Budgets::new(granted, Arc::clone(&clock)));
+        let budgets = Arc::new(Budgets::new(
+            settings.budgets.iter().copied(),
+            Arc::clone(&clock),
+        ));
         let store = Arc::new(store.with_budgets(Arc::clone(&budgets)));
         let pending = replay::wait_for_turn(settings, keys, &store).await?;
         store.migrate_up().await?;
@@ -132,6 +138,7 @@ impl App {
         let mail = users::mail_sender(settings, &base, shared)?;
         let portal_users = users::portal_users(settings, keys, &base, shared)?;
         policies.record_start(&started.taken).await?;
+        let recorder = decisions::recorder(decisions.as_ref(), &entropy);
         let state = State {
             tenants: Tenants::new(Arc::clone(&store)),
             store_health: StoreHealth::new(Arc::clone(&store)),
@@ -142,10 +149,11 @@ impl App {
             secure_cookie: !base.is_local(),
             operators: Operators::new(Arc::clone(&store), settings.server.ops_token.clone()),
             engine: Engine::new(started.snapshot),
-            decisions: decisions::recorder(decisions.as_ref(), &entropy),
+            decision_lookup: Box::new(recorder.clone()),
+            decisions: recorder,
             searches: Searches::new(Arc::clone(&budgets)),
             revisions: Revisions::new(Arc::clone(&store)),
-            explain: Box::new(Explainer),
+            explain: Box::new(DecisionExplainer),
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,
             nonces,

@@ -1,4 +1,4 @@
-//! Opens the decision log as the settings say.
+//! Opens the decision log with the settings' configuration.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use charter_system::private;
 
 use super::StartError;
 
-/// The head of the decision log, within the data directory and outside of the log's own.
+/// File of the log's head, in the data directory and outside of the log's own.
 const HEAD: &str = "decision-head.json";
 
-/// Opens the log; `None` where decisions are not logged.
+/// Opens the log; `None` if decisions are not logged.
 pub(super) fn open(
     settings: &Settings,
     keys: &Keys,
@@ -61,7 +61,7 @@ fn mask(settings: &Settings) -> Result<Mask, StartError> {
     Ok(Mask::parse(&decisions.mask, decisions.mask_style)?)
 }
 
-/// What of these settings would keep [`open`] from opening the log. Nothing is made or written.
+/// Errors in the settings that would keep [`open`] from succeeding. Creates nothing.
 pub(super) fn check(settings: &Settings) -> Vec<StartError> {
     if !settings.decisions.enabled {
         return Vec::new();
@@ -77,7 +77,7 @@ pub(super) fn check(settings: &Settings) -> Vec<StartError> {
     faults.into_iter().flatten().collect()
 }
 
-/// Where decisions are handed over, logged or not.
+/// The recorder, whether decisions are logged or not.
 pub(super) fn recorder(log: Option<&Arc<DecisionLog>>, entropy: &Arc<dyn Entropy>) -> Recorder {
     log.map_or_else(
         || Recorder::disabled(Arc::clone(entropy)),
@@ -85,13 +85,13 @@ pub(super) fn recorder(log: Option<&Arc<DecisionLog>>, entropy: &Arc<dyn Entropy
     )
 }
 
-/// Where the head of the decision log is kept.
+/// Path of the decision log's head.
 #[must_use]
 pub fn decision_head(settings: &Settings) -> std::path::PathBuf {
     settings.data_dir.join(HEAD)
 }
 
-/// The keys of the decision log, which are those of the audit trail.
+/// The keys of the decision log, which are the audit keys.
 #[must_use]
 pub fn log_keys(keys: &Keys) -> Vec<LogKey> {
     let key = |key: &crate::settings::keys::Key| LogKey {

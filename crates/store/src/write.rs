@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use sea_orm::prelude::{Expr, Uuid};
 use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -28,6 +29,8 @@ pub(super) struct Write<'a> {
     pub(super) transaction: Transaction,
     pub(super) by: &'a AuditContext,
     heads: Vec<Head>,
+    /// The organizations in which it may change anything.
+    locked: Mutex<Vec<OrganizationId>>,
     /// Bytes that it adds to the database, by organization.
     bytes: Vec<(OrganizationId, u64)>,
     started: Duration,
@@ -72,6 +75,7 @@ impl Store {
             transaction,
             by,
             heads: Vec::new(),
+            locked: Mutex::default(),
             bytes: Vec::new(),
             started,
             _permit: permit,
@@ -119,6 +123,7 @@ impl Write<'_> {
         &self,
         id: OrganizationId,
     ) -> Result<Organization, Error> {
+        self.locked.lock().push(id);
         lock(
             organization::Entity::find_by_id(id.uuid()),
             &self.transaction,
@@ -174,10 +179,13 @@ impl Write<'_> {
     }
 
     /// Commits; then publishes the new heads. A write that is dropped before is rolled back.
-    pub(super) async fn commit(self) -> Result<(), Error> {
+    pub(super) async fn commit(mut self) -> Result<(), Error> {
         let committed = {
             // Even a commit whose answer is lost may have happened: remembered rows are void.
-            let _epoch = NextEpoch(&*self.store.changes);
+            let _epoch = NextEpoch {
+                changes: &*self.store.changes,
+                organizations: std::mem::take(self.locked.get_mut()),
+            };
             self.transaction.commit().await
         };
         let taken = self.store.clock.monotonic().saturating_sub(self.started);
@@ -194,11 +202,19 @@ impl Write<'_> {
     }
 }
 
-struct NextEpoch<'a>(&'a dyn ChangeFeed);
+struct NextEpoch<'a> {
+    changes: &'a dyn ChangeFeed,
+    /// Those that the write had locked; none for one that is not within an organization.
+    organizations: Vec<OrganizationId>,
+}
 
 impl Drop for NextEpoch<'_> {
     fn drop(&mut self) {
-        self.0.advance();
+        if self.organizations.is_empty() {
+            self.changes.advance_all();
+        } else {
+            self.changes.advance(&self.organizations);
+        }
     }
 }
 

@@ -143,7 +143,7 @@ async fn policy_folder(
     let store = found.store_with("policy_revisions").map(Arc::clone);
     if store.is_none() {
         part.note(
-            "the database does not say what was in force before: the folder is checked as a new installation's",
+            "the database has no record of earlier policies: the folder is checked as that of a new installation",
         );
     }
     let policies = Policies::new(settings, keys, program, store.clone(), Arc::clone(clock));
@@ -220,10 +220,10 @@ fn listeners(settings: &Settings, is_running: bool) -> Part {
             part.fault(&fault);
         }
     }
-    let connections = open_files::fit_connections(server.max_connections);
-    if connections < server.max_connections {
+    let connections = open_files::fit_connections(server.edge.max_connections);
+    if connections < server.edge.max_connections {
         part.note(format!(
-            "`server.max_connections` would be lowered to {connections}, since a process may open too few files"
+            "`server.edge.max_connections` would be lowered to {connections}, since a process may open too few files"
         ));
     }
     part

@@ -2,10 +2,9 @@
 
 use charter_domain::permission::Permission;
 use serde_json::{Map, json};
-
-use crate::on_both_services;
-use crate::service::{PASSWORD, Person, Persona, Service, TeamRole};
-use crate::services::TestDatabase;
+use test_support::on_both_services;
+use test_support::service::{PASSWORD, Person, Persona, Service, TeamRole};
+use test_support::services::TestDatabase;
 
 const INFO: &str = "/organizations/info";
 const PERMISSIONS: [Permission; 3] = [

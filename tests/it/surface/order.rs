@@ -2,11 +2,10 @@
 
 use charter_domain::permission::Permission;
 use serde_json::json;
+use test_support::client::Client;
+use test_support::on_both_services;
+use test_support::service::{PASSWORD, Persona, Request, Service, TeamRole};
 use tokio::time::{Duration, timeout};
-
-use crate::edge::client::Client;
-use crate::on_both_services;
-use crate::service::{PASSWORD, Persona, Request, Service, TeamRole};
 
 const INFO: &str = "/organizations/info";
 

@@ -1,12 +1,11 @@
 //! How often strangers may try (contract section 5).
 
 use serde_json::{Value, json};
-
-use crate::edge::client::Answer;
-use crate::service::{
+use test_support::client::Answer;
+use test_support::service::{
     PASSWORD, Person, Persona, Request, Service, TeamRole, all_at_once, device_of,
 };
-use crate::services::TestDatabase;
+use test_support::services::TestDatabase;
 
 async fn service() -> Service {
     // The loopback address is the proxy of these tests: who asks is in a header.
