@@ -205,7 +205,7 @@ impl Service {
         &self.settings
     }
 
-    pub(crate) fn database_url(&self) -> &str {
+    pub fn database_url(&self) -> &str {
         self.database.url()
     }
 
