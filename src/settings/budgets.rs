@@ -5,6 +5,22 @@ use std::time::Duration;
 use super::reader::Reader;
 use charter_budgets::{Resource, Share};
 
+/// Passwords that are hashed for one person in a minute, however few its organization may have hashed:
+/// changing one takes two.
+const FEWEST_HASHES: u64 = 4;
+
+impl Budgets {
+    /// One person's share of the passwords that are hashed for its organization in a minute: a quarter,
+    /// so that the others can still sign in. Zero is no limit.
+    pub(super) fn password_hashes_of_one(&self) -> usize {
+        let share = match self.password_hashes_per_minute {
+            0 => 0,
+            of_all => (of_all / 4).max(FEWEST_HASHES),
+        };
+        usize::try_from(share).unwrap_or(usize::MAX)
+    }
+}
+
 /// A bound against slips of the pen; what is counted stays exact far beyond it.
 const MOST: u64 = 1 << 50;
 

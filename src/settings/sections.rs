@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
+use super::budgets::Budgets;
 use super::layers::SettingsSources;
 use super::reader::Reader;
 use super::values::{
@@ -37,6 +38,7 @@ const TENTH: Duration = Duration::from_millis(100);
 
 pub(super) fn read(reader: &mut Reader) -> Settings {
     let data_dir = directory(reader, "data_dir");
+    let budgets = budgets::read(reader);
     Settings {
         server: server(reader),
         database: database(reader, &data_dir),
@@ -54,11 +56,11 @@ pub(super) fn read(reader: &mut Reader) -> Settings {
                 "rate_limits.organization_burst",
             ),
         },
-        budgets: budgets::read(reader),
         keys: keys::read(reader),
         log: log(reader),
         telemetry: telemetry(reader),
-        portal: portal(reader),
+        portal: portal(reader, &budgets),
+        budgets,
         mail: mail::read(reader),
         sources: SettingsSources::default(),
         sync_within: reader.duration("sync_within", TENTH..=5 * MINUTE),
@@ -71,7 +73,7 @@ fn server(reader: &mut Reader) -> Server {
         listen: address(reader, "server.listen"),
         ops_listen: address(reader, "server.ops_listen"),
         edge: EdgeConfig {
-            trusted_proxies: reader.parsed_list("server.trusted_proxies", proxies),
+            trusted_proxies: trusted_proxies(reader),
             max_connections: reader.number("server.max_connections", 1..=1_000_000),
             max_connections_per_peer: reader
                 .number("server.max_connections_per_peer", 1..=1_000_000),
@@ -299,7 +301,7 @@ fn log_directives(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn portal(reader: &mut Reader) -> Portal {
+fn portal(reader: &mut Reader, budgets: &Budgets) -> Portal {
     Portal {
         base_url: reader.parsed("portal.base_url", None, |text| match text {
             "" => Ok(None),
@@ -321,6 +323,8 @@ fn portal(reader: &mut Reader) -> Portal {
                 .number("portal.failed_logins_per_quarter_hour", 0..=MOST_TRIES),
             forgotten_passwords_per_hour: reader
                 .number("portal.forgot_password_per_hour", 0..=MOST_TRIES),
+            refreshes_per_minute: reader.number("portal.refreshes_per_minute", 0..=MOST_TRIES),
+            password_hashes_per_minute: budgets.password_hashes_of_one(),
         },
         unverified_expire_after: reader.duration("portal.unverified_expire_after", DAY..=366 * DAY),
         hashes_at_once: reader.number("portal.hashes_at_once", 0..=256),
@@ -350,14 +354,29 @@ fn address(reader: &mut Reader, key: &str) -> SocketAddr {
     })
 }
 
-/// Whoever is trusted names the client's address: the whole internet cannot be.
-fn proxies(text: &str) -> Result<IpNet, String> {
-    match network(text)? {
-        all if all.prefix_len() == 0 => Err(format!(
-            "`{text}` is every address, so that each client could name its own: list the proxies"
-        )),
-        network => Ok(network),
+/// Whoever is trusted names the client's address: the whole internet cannot be, nor in pieces.
+fn trusted_proxies(reader: &mut Reader) -> Vec<IpNet> {
+    let proxies = reader.parsed_list("server.trusted_proxies", |text| network(text).map(unmapped));
+    let together = IpNet::aggregate(&proxies);
+    if let Some(all) = together.iter().find(|network| network.prefix_len() == 0) {
+        reader.disagreement(
+            "server.trusted_proxies",
+            format!(
+                "has every address together, `{all}`, so that each client could name its own: list the proxies"
+            ),
+        );
     }
+    proxies
+}
+
+/// IPv4-mapped networks count as IPv4, as addresses do.
+fn unmapped(network: IpNet) -> IpNet {
+    let (IpNet::V6(v6), Some(bits)) = (network, network.prefix_len().checked_sub(96)) else {
+        return network;
+    };
+    let v4 = v6.network().to_ipv4_mapped();
+    v4.and_then(|v4| IpNet::new(v4.into(), bits).ok())
+        .unwrap_or(network)
 }
 
 fn network(text: &str) -> Result<IpNet, String> {

@@ -299,3 +299,33 @@ fn the_demo_refuses_to_listen_beyond_loopback() {
         assert!(Settings::resolve(&sources(here), true).is_ok(), "{here}");
     }
 }
+
+#[test]
+fn nobody_trusts_the_whole_internet_in_pieces_either() {
+    for all in [
+        "0.0.0.0/0",
+        "::/0",
+        "0.0.0.0/1,128.0.0.0/1",
+        "128.0.0.0/1,10.0.0.0/8,64.0.0.0/2,0.0.0.0/2",
+        "::/1,8000::/1",
+        "::ffff:0.0.0.0/96",
+        "::ffff:0.0.0.0/97,::ffff:128.0.0.0/97",
+        "::ffff:0.0.0.0/97,128.0.0.0/1",
+    ] {
+        let text = message("", &[("CHARTER__SERVER__TRUSTED_PROXIES", all)]);
+        assert!(
+            text.contains("server.trusted_proxies") && text.contains("list the proxies"),
+            "`{all}`: {text}"
+        );
+    }
+    for (some, first) in [
+        ("0.0.0.0/1,8000::/1", "0.0.0.0/1"),
+        ("0.0.0.0/1,128.0.0.0/2", "0.0.0.0/1"),
+        // As clients' addresses are.
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:10.0.0.1", "10.0.0.1/32"),
+    ] {
+        let settings = read("", &[("CHARTER__SERVER__TRUSTED_PROXIES", some)]).expect(some);
+        assert_eq!(settings.server.edge.trusted_proxies[0].to_string(), first);
+    }
+}

@@ -80,6 +80,11 @@ impl Budgets {
         }
     }
 
+    /// Gives back what was charged and not used after all.
+    pub fn give_back(&self, resource: Resource, organization: OrganizationId, amount: u64) {
+        self.with_meter(resource, organization, |meter, _| meter.give_back(amount));
+    }
+
     /// Whether anything of the share is left. Uses nothing.
     pub fn check(&self, resource: Resource, organization: OrganizationId) -> Result<(), Exhausted> {
         let Some(share) = self.share(resource) else {
@@ -188,10 +193,7 @@ pub struct Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.budgets
-            .with_meter(self.resource, self.organization, |meter, _| {
-                meter.give_back(1);
-            });
+        self.budgets.give_back(self.resource, self.organization, 1);
     }
 }
 

@@ -16,7 +16,7 @@ use salvo_oapi::swagger_ui::{self, Config};
 
 use crate::respond::caching::allow_caching;
 use crate::respond::redirect::redirect;
-use crate::respond::{ApiError, headers};
+use crate::respond::{ApiError, etag, headers};
 use crate::state::State;
 
 /// Where the page is.
@@ -132,11 +132,9 @@ pub async fn asset(request: &mut Request, response: &mut Response) -> Result<(),
         "swagger-ui-bundle.js" => ("text/javascript; charset=utf-8", SCRIPT.clone()),
         _ => return Err(ApiError::not_found()),
     };
-    send(
-        response,
-        content_type,
-        bytes.ok_or_else(ApiError::not_found)?,
-    );
+    let bytes = bytes.ok_or_else(ApiError::not_found)?;
+    etag::check_untagged(request.method(), request.headers())?;
+    send(response, content_type, bytes);
     allow_caching(response);
     Ok(())
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use salvo::Router;
+use salvo::{Request, Router, handler};
 
 use crate::extract::query::NoParameters;
 use crate::methods::Reads as _;
 use crate::ops::{evaluation, health, metrics};
+use crate::respond::{ApiError, etag};
 use crate::state::{ProvideState, State};
 use crate::{docs, machine, portal};
 
@@ -18,11 +19,13 @@ pub fn operations() -> Router {
 
 /// What no policy decides; a test keeps the list.
 fn public() -> Router {
-    let pages = Router::with_hoop(NoParameters)
+    let untagged = Router::with_hoop(check_untagged_page)
         .push(Router::with_path(".well-known/jwks.json").reads(portal::jwks::get))
         .push(Router::with_path("openapi.json").reads(docs::openapi_json))
         .push(Router::with_path("docs").reads(docs::index))
-        .push(Router::with_path("healthz").reads(health::healthz))
+        .push(Router::with_path("healthz").reads(health::healthz));
+    let pages = Router::with_hoop(NoParameters)
+        .push(untagged)
         .push(Router::with_path("readyz").reads(health::readyz_bare));
     Router::new()
         .push(portal::sign_in_router())
@@ -34,6 +37,12 @@ fn public() -> Router {
 #[must_use]
 pub fn described() -> Router {
     Router::new().push(operations()).push(public())
+}
+
+/// Conditions hold on pages without an entity tag, too (contract section 2).
+#[handler]
+async fn check_untagged_page(request: &mut Request) -> Result<(), ApiError> {
+    etag::check_untagged(request.method(), request.headers())
 }
 
 /// The main listener: the operations, the public pages and what these need to be shown.

@@ -4,11 +4,15 @@
 //! still the presented one, so of any number of parallel refreshes one succeeds; the spent hash is
 //! remembered, so that a later use is told apart from a stranger's guess.
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryResult,
+    Statement,
+};
 
-use super::entity::stored_time;
+use super::entity::{session, stored_time};
 use super::sessions::{find_spent, statement_for};
 use super::{Error, SessionRow, Store};
+use charter_budgets::Resource;
 use charter_domain::id::{OrganizationId, SessionId, UserId};
 use charter_domain::session::TokenHash;
 use charter_domain::timestamp::Timestamp;
@@ -51,6 +55,10 @@ pub enum Rotation {
 /// Refreshes of one session; its person signs in again after that. At one in fifteen minutes it is a
 /// year and a half, and nobody can fill the table of spent tokens from one session.
 const MOST_GENERATIONS: i64 = 50_000;
+
+/// Bytes that a spent token takes, its entries in the two indexes among them.
+const SPENT_TOKEN_BYTES: u64 = 160;
+
 impl Store {
     /// Whether all writes wait for one connection, as on SQLite: then several rotations in one
     /// statement cost hardly more than one.
@@ -72,6 +80,11 @@ impl Store {
         rotations: &[NewRotation],
     ) -> Result<Vec<Result<Rotation, Error>>, Error> {
         let rotated = self.rotate_all(rotations).await?;
+        for (_, session) in &rotated {
+            let (budgets, organization) = (&self.budgets, session.organization);
+            budgets.spend(Resource::Writes, organization, 1);
+            budgets.spend(Resource::StoredBytes, organization, SPENT_TOKEN_BYTES);
+        }
         let mut outcomes = Vec::with_capacity(rotations.len());
         for rotation in rotations {
             let is_its = |(hash, _): &&(Vec<u8>, _)| **hash == rotation.successor;
@@ -81,6 +94,22 @@ impl Store {
             });
         }
         Ok(outcomes)
+    }
+
+    /// The session whose current refresh token that is.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn find_session_to_refresh(
+        &self,
+        presented: TokenHash,
+    ) -> Result<Option<SessionRow>, Error> {
+        let found = session::Entity::find()
+            .filter(session::Column::RefreshHash.eq(presented.to_vec()))
+            .one(&self.reader)
+            .await?;
+        Ok(found.as_ref().map(SessionRow::from))
     }
 
     async fn rotate_all(

@@ -7,8 +7,7 @@ use std::net::IpAddr;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Query};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
-    QueryResult, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryResult, Statement,
 };
 use serde_json::{Value, json};
 
@@ -17,6 +16,7 @@ use super::entity::{organization, session, spent_refresh_token, stored_time, use
 use super::joined::{columns, join, text};
 use super::write::Write;
 use super::{Error, Store, session_upkeep};
+use charter_budgets::Resource;
 use charter_domain::audit::AuditContext;
 use charter_domain::caller::UserCaller;
 use charter_domain::id::{OrganizationId, SessionId, UserId};
@@ -116,12 +116,8 @@ impl Store {
         &self,
         presented: TokenHash,
     ) -> Result<Option<SessionRow>, Error> {
-        let found = session::Entity::find()
-            .filter(session::Column::RefreshHash.eq(presented.to_vec()))
-            .one(&self.reader)
-            .await?;
-        if let Some(session) = found {
-            return Ok(Some(SessionRow::from(&session)));
+        if let Some(session) = self.find_session_to_refresh(presented).await? {
+            return Ok(Some(session));
         }
         let spent = find_spent(&self.reader, presented).await?;
         Ok(spent.map(|(_, session)| SessionRow::from(&session)))
@@ -212,6 +208,9 @@ pub(super) async fn insert(
     session::Entity::insert(row)
         .exec_without_returning(&write.transaction)
         .await?;
+    // It may overdraw the share: what an organization changes keeps nobody of it from signing in.
+    let budgets = &write.store.budgets;
+    budgets.spend(Resource::Writes, organization, 1);
     Ok(ended)
 }
 

@@ -14,6 +14,10 @@ async fn a_length_said_twice_is_refused_and_ends_the_connection() {
         "transfer-encoding: chunked\r\ncontent-length: 5",
         "Transfer-Encoding: chunked\r\na: b\r\nContent-Length: 0",
         "CONTENT-LENGTH:0\r\nTRANSFER-ENCODING:chunked",
+        // Equal ones are as bad as `5, 5` on one line.
+        "content-length: 5\r\ncontent-length: 5",
+        "content-length: 5\r\na: b\r\nContent-Length: 5",
+        "content-length: 0\r\ncontent-length: 0\r\ncontent-length: 0",
     ] {
         let mut client = Client::connect(server.address).await;
         let request = format!(

@@ -3,7 +3,7 @@
 use charter_domain::permission::Permission;
 use serde_json::{Map, json};
 use test_support::on_both_services;
-use test_support::service::{Persona, Service};
+use test_support::service::{PASSWORD, Person, Persona, Service, TeamRole};
 use test_support::services::TestDatabase;
 
 const INFO: &str = "/organizations/info";
@@ -93,4 +93,48 @@ async fn an_organization_that_has_stored_its_share_waits() {
     service.clock.advance(wait.expect("seconds"));
     editor.patch(INFO, large("b")).await.ok();
     service.stop().await;
+}
+
+/// They are charged, and go on when the share is used up.
+async fn refreshes_and_sign_ins_are_changes(database: TestDatabase) {
+    let settings = "[budgets]\nwrites_per_hour = 100\n[portal]\nrefreshes_per_minute = 0\n";
+    let service = Service::with(database, settings).await;
+    let acme = service.organization("acme").await;
+    let mut owner = acme.person(TeamRole::Owner).await;
+    let rename = |by: &Person| {
+        let body = json!({"name": "Acme", "slug": "acme"});
+        by.put("/api/portal/organization", body)
+    };
+    rename(&owner).await.ok();
+    for _ in 0..97 {
+        let answer = owner.refresh().await;
+        owner = service.person(&owner.email, &answer);
+    }
+    rename(&owner).await.ok();
+    let refused = rename(&owner).await;
+    refused.assert_refused(429, "RATE_LIMIT_EXCEEDED");
+    let message = refused.json()["error"]["message"].to_string();
+    assert!(message.contains("its share of changes"), "{message}");
+    owner = service.person(&owner.email, &owner.refresh().await);
+    let again = service.sign_in(&owner.email, PASSWORD).await;
+    // The two made it wait longer.
+    service.clock.advance(36);
+    rename(&again)
+        .await
+        .assert_refused(429, "RATE_LIMIT_EXCEEDED");
+    service.clock.advance(72);
+    rename(&again).await.ok();
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refreshes_and_sign_ins_are_changes_on_sqlite() {
+    refreshes_and_sign_ins_are_changes(TestDatabase::sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refreshes_and_sign_ins_are_changes_on_postgres() {
+    if let Some(database) = TestDatabase::empty_postgres().await {
+        refreshes_and_sign_ins_are_changes(database).await;
+    }
 }

@@ -22,6 +22,7 @@ use crate::sources;
 
 on_both_services!(
     the_served_document_is_the_printed_one,
+    conditions_hold_on_public_pages,
     every_route_is_an_operation_or_a_public_page,
     every_operation_refuses_strangers,
     a_body_is_read_as_it_is_documented,
@@ -299,4 +300,27 @@ async fn a_body_is_read_as_it_is_documented(service: &Service) {
         compared += 1;
     }
     assert_eq!(compared, 22, "operations with a body");
+}
+
+async fn conditions_hold_on_public_pages(service: &Service) {
+    for page in [
+        "/.well-known/jwks.json",
+        "/openapi.json",
+        "/docs",
+        "/docs/start.js",
+        "/healthz",
+        "/readyz",
+    ] {
+        let get = |name: &str, value: &str| service.anonymous().get(page).header(name, value);
+        let stale = get("if-match", "\"stale\"").await;
+        stale.assert_refused(412, "PRECONDITION_FAILED");
+        let malformed = get("if-match", "stale").await;
+        malformed.assert_refused(400, "BAD_PARAMETER");
+        for name in ["if-match", "if-none-match"] {
+            assert_eq!(get(name, "*").await.status, 200, "{page}");
+        }
+    }
+    let missing = service.anonymous().get("/docs/nothing.js");
+    let missing = missing.header("if-match", "\"stale\"").await;
+    missing.assert_refused(404, "NOT_FOUND");
 }

@@ -1,9 +1,10 @@
 //! The order of checks (contract section 2): routing, authentication, body, policy, the operation.
 
+use charter_domain::permission::Permission;
 use serde_json::json;
 use test_support::client::Client;
 use test_support::on_both_services;
-use test_support::service::{Persona, Service};
+use test_support::service::{PASSWORD, Persona, Request, Service, TeamRole};
 use tokio::time::{Duration, timeout};
 
 const INFO: &str = "/organizations/info";
@@ -15,6 +16,7 @@ on_both_services!(
     the_body_comes_before_policy,
     policy_comes_before_the_operation,
     a_body_of_a_stranger_is_not_read,
+    a_body_that_is_held_back_keeps_no_credential_alive,
 );
 
 async fn the_target_comes_before_routing(service: &Service) {
@@ -230,4 +232,51 @@ async fn a_body_of_a_stranger_is_not_read(service: &Service) {
             .expect("an answer")
             .assert_refused(401, code);
     }
+}
+
+/// Sends all but the body, of two bytes: the server has looked at the credential when it says to go on.
+async fn hold_back(request: Request) -> Client {
+    let written = request.body("{}").write().with("expect", "100-continue");
+    let mut client = Client::connect(written.address()).await;
+    client.write(written.head(2)).await;
+    let go_on = client.answer().await.expect("an answer");
+    assert_eq!(go_on.status, 100, "{go_on:?}");
+    client
+}
+
+async fn a_body_that_is_held_back_keeps_no_credential_alive(service: &Service) {
+    let acme = service.organization("acme").await;
+    let manager = acme.manager().await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let release = async |mut client: Client| {
+        service.clock.advance_milliseconds(100);
+        client.write("{}").await;
+        client.answer().await.expect("an answer")
+    };
+
+    let reader = acme.signer(&[Permission::GetOrganization]).await;
+    release(hold_back(reader.get(INFO)).await).await.ok();
+    let held = hold_back(reader.get(INFO)).await;
+    manager.delete(&reader.key()).await.no_content();
+    release(held).await.assert_refused(401, "KEY_REVOKED");
+
+    let reader = acme.signer(&[Permission::GetOrganization]).await;
+    let held = hold_back(reader.get(INFO)).await;
+    let account = format!("/service-accounts/{}", reader.id);
+    manager
+        .patch(&account, json!({"permissions": []}))
+        .await
+        .ok();
+    release(held).await.assert_refused(403, "NOT_PERMITTED");
+
+    for own in ["/api/portal/organization", "/api/portal/me"] {
+        let person = service.sign_in(&owner.email, PASSWORD).await;
+        release(hold_back(person.get(own)).await).await.ok();
+        let held = hold_back(person.get(own)).await;
+        person.log_out().await.ok();
+        release(held).await.assert_refused(401, "INVALID_TOKEN");
+    }
+    let expiring = hold_back(owner.get("/api/portal/me")).await;
+    service.clock.advance(900);
+    release(expiring).await.assert_refused(401, "TOKEN_EXPIRED");
 }

@@ -4,13 +4,14 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use ipnet::IpNet;
+use uuid::Uuid;
 
 use super::window::Exceeded;
 use crate::secrets::device::DeviceId;
 use charter_domain::email::EmailAddress;
 use charter_domain::id::{OrganizationId, SessionId, UserId};
 
-/// Something that may be done so often in an hour.
+/// Something that may be done so often in a time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LimitedAction {
     /// Registering an organization, by client network.
@@ -25,6 +26,12 @@ pub enum LimitedAction {
     InvitationMail(OrganizationId, EmailAddress),
     /// An invitation to one address from any organization.
     InvitationMailToAddress(EmailAddress),
+    /// A refresh of one session.
+    Refresh(SessionId),
+    /// A refresh of any session of one person.
+    RefreshOfPerson(UserId),
+    /// A password that is hashed for one person or invitation.
+    PasswordHash(Uuid),
 }
 
 /// A client that has shown to be an account's own.
@@ -54,6 +61,9 @@ pub trait AnonymousLimits: Send + Sync {
     ///
     /// [`Exceeded`] if it is one too many; it does not count then.
     async fn count(&self, action: LimitedAction) -> Result<(), Exceeded>;
+
+    /// Takes back an action that was counted and came to nothing.
+    async fn give_back(&self, action: &LimitedAction);
 
     /// Waits until a sign-in may be attempted; `None` is an attempt at no account.
     ///

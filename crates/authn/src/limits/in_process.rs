@@ -19,6 +19,7 @@ use super::failures::{AccountFailures, NetworkFailures};
 use super::known_networks::KnownNetworks;
 use super::window::{Exceeded, SlidingLimit, Window, network};
 
+const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const QUARTER_HOUR: Duration = Duration::from_mins(15);
 /// Mails to one address in an hour that others ask for: so many that reset its password, and so many
@@ -28,6 +29,8 @@ const MAILS_PER_HOUR: usize = 10;
 const INVITATIONS_PER_HOUR: usize = 30;
 /// Mails that verify an address, to one person beyond the first (contract section 5).
 const VERIFICATIONS_PER_HOUR: usize = 3;
+/// A person's sessions together may refresh as often as so many of them.
+const SESSIONS_OF_PERSON: usize = 5;
 /// After that long without an attempt an account's failures are forgotten.
 const ACCOUNT_MEMORY: Duration = Duration::from_hours(24);
 /// How long an attempt waits for its turn among others of the same network or account.
@@ -42,6 +45,10 @@ pub struct LimitsConfig {
     pub failed_sign_ins_per_quarter_hour: usize,
     /// Requests of one client network for a link that resets a password.
     pub forgotten_passwords_per_hour: usize,
+    /// Refreshes of one session; a person's sessions together have five times as many.
+    pub refreshes_per_minute: usize,
+    /// Passwords hashed for one person or invitation.
+    pub password_hashes_per_minute: usize,
 }
 
 /// Counts in memory.
@@ -52,6 +59,9 @@ pub struct InProcessLimits {
     verification_mails: SlidingLimit<LimitedAction>,
     invitation_mails: SlidingLimit<LimitedAction>,
     invitation_mails_to_address: SlidingLimit<LimitedAction>,
+    refreshes: SlidingLimit<LimitedAction>,
+    refreshes_of_person: SlidingLimit<LimitedAction>,
+    password_hashes: SlidingLimit<LimitedAction>,
     networks: AttemptQueues<IpNet, NetworkFailures>,
     accounts: AttemptQueues<Account, AccountFailures>,
     /// Apart from the accounts', so that no flood of anonymous clients fills their queues.
@@ -78,6 +88,7 @@ impl InProcessLimits {
     #[must_use]
     pub fn new(config: LimitsConfig, clock: Arc<dyn Clock>) -> Self {
         let hourly = |limit| SlidingLimit::new(limit, HOUR, Arc::clone(&clock));
+        let by_minute = |limit| SlidingLimit::new(limit, MINUTE, Arc::clone(&clock));
         Self {
             registrations: hourly(config.registrations_per_hour),
             forgotten_passwords: hourly(config.forgotten_passwords_per_hour),
@@ -85,6 +96,13 @@ impl InProcessLimits {
             verification_mails: hourly(VERIFICATIONS_PER_HOUR),
             invitation_mails: hourly(MAILS_PER_HOUR),
             invitation_mails_to_address: hourly(INVITATIONS_PER_HOUR),
+            refreshes: by_minute(config.refreshes_per_minute),
+            refreshes_of_person: by_minute(
+                config
+                    .refreshes_per_minute
+                    .saturating_mul(SESSIONS_OF_PERSON),
+            ),
+            password_hashes: by_minute(config.password_hashes_per_minute),
             networks: AttemptQueues::new(QUARTER_HOUR),
             accounts: AttemptQueues::new(ACCOUNT_MEMORY),
             known_clients: AttemptQueues::new(ACCOUNT_MEMORY),
@@ -94,6 +112,20 @@ impl InProcessLimits {
                 length: QUARTER_HOUR,
             },
             clock,
+        }
+    }
+
+    fn limit_on(&self, action: &LimitedAction) -> &SlidingLimit<LimitedAction> {
+        match action {
+            LimitedAction::Registration(_) => &self.registrations,
+            LimitedAction::ForgottenPassword(_) => &self.forgotten_passwords,
+            LimitedAction::ResetMail(_) => &self.reset_mails,
+            LimitedAction::VerificationMail(_) => &self.verification_mails,
+            LimitedAction::InvitationMail(..) => &self.invitation_mails,
+            LimitedAction::InvitationMailToAddress(_) => &self.invitation_mails_to_address,
+            LimitedAction::Refresh(_) => &self.refreshes,
+            LimitedAction::RefreshOfPerson(_) => &self.refreshes_of_person,
+            LimitedAction::PasswordHash(_) => &self.password_hashes,
         }
     }
 
@@ -113,15 +145,11 @@ impl InProcessLimits {
 #[async_trait]
 impl AnonymousLimits for InProcessLimits {
     async fn count(&self, action: LimitedAction) -> Result<(), Exceeded> {
-        let limit = match action {
-            LimitedAction::Registration(_) => &self.registrations,
-            LimitedAction::ForgottenPassword(_) => &self.forgotten_passwords,
-            LimitedAction::ResetMail(_) => &self.reset_mails,
-            LimitedAction::VerificationMail(_) => &self.verification_mails,
-            LimitedAction::InvitationMail(..) => &self.invitation_mails,
-            LimitedAction::InvitationMailToAddress(_) => &self.invitation_mails_to_address,
-        };
-        limit.count(action)
+        self.limit_on(&action).count(action)
+    }
+
+    async fn give_back(&self, action: &LimitedAction) {
+        self.limit_on(action).give_back(action);
     }
 
     async fn begin_sign_in(

@@ -8,7 +8,7 @@ use super::failures::{FIRST_WAIT, FREE_FAILURES, LONGEST_WAIT};
 use super::stopped_clock::Stopped;
 use super::*;
 use charter_domain::email::EmailAddress;
-use charter_domain::id::SessionId;
+use charter_domain::id::{SessionId, UserId};
 
 /// Every test uses the limits through their trait; another implementation is added here.
 fn limits(failed_sign_ins: usize, clock: &Arc<Stopped>) -> Arc<dyn AnonymousLimits> {
@@ -16,6 +16,8 @@ fn limits(failed_sign_ins: usize, clock: &Arc<Stopped>) -> Arc<dyn AnonymousLimi
         registrations_per_hour: 2,
         failed_sign_ins_per_quarter_hour: failed_sign_ins,
         forgotten_passwords_per_hour: 0,
+        refreshes_per_minute: 1,
+        password_hashes_per_minute: 0,
     };
     Arc::new(InProcessLimits::new(config, Arc::clone(clock) as _))
 }
@@ -63,6 +65,24 @@ async fn each_action_has_a_window_that_slides() {
         limits.count(LimitedAction::ResetMail(email(2))).await,
         Ok(())
     );
+}
+
+#[tokio::test]
+async fn what_comes_to_nothing_is_given_back_and_a_person_has_five_sessions() {
+    let limits = limits(0, &Arc::default());
+    let id = |n| uuid::Uuid::from_u128(n);
+    let refresh = |n| limits.count(LimitedAction::Refresh(SessionId::from_uuid(id(n))));
+    assert_eq!(refresh(1).await, Ok(()));
+    assert!(refresh(1).await.is_err());
+    let first = LimitedAction::Refresh(SessionId::from_uuid(id(1)));
+    limits.give_back(&first).await;
+    assert_eq!(refresh(1).await, Ok(()));
+    assert!(refresh(1).await.is_err());
+    let of_person = || limits.count(LimitedAction::RefreshOfPerson(UserId::from_uuid(id(2))));
+    for _ in 0..5 {
+        assert_eq!(of_person().await, Ok(()));
+    }
+    assert!(of_person().await.is_err());
 }
 
 #[tokio::test]

@@ -66,6 +66,13 @@ impl<K: Hash + Eq + Send + Sync + 'static> SlidingLimit<K> {
         events.push_back(now);
         Ok(())
     }
+
+    /// Takes back an event that was counted and came to nothing.
+    pub(super) fn give_back(&self, key: &K) {
+        if let Some(events) = self.events.get(key) {
+            events.lock().pop_back();
+        }
+    }
 }
 
 impl Window {

@@ -4,6 +4,7 @@
 //! body was read) its hash, then the nonce. A stranger can neither make the server read a body nor
 //! use up a nonce.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +59,7 @@ pub struct Verified {
     content_sha256: String,
     nonce: String,
     date: Timestamp,
+    source_ip: IpAddr,
 }
 
 /// Why a signed request is refused, and who signed it, once the signature has proved that.
@@ -118,14 +120,31 @@ impl ServiceAccounts {
             content_sha256: signed.content_sha256.to_owned(),
             nonce: signed.nonce.to_owned(),
             date: signed.date,
+            source_ip: credentials.source_ip,
         };
-        self.check_state(&verified.known, credentials)
+        self.check_state(&verified.known, verified.source_ip)
             .and_then(|()| self.count(&verified.known))
             .map_err(|rejection| Refused {
                 rejection,
                 signer: Some(verified.signer()),
             })?;
         Ok(verified)
+    }
+
+    /// Looks at the key again, for a body that was long in coming: what was revoked or taken away
+    /// meanwhile is not in the answer.
+    ///
+    /// # Errors
+    ///
+    /// What the state of the key is now.
+    pub async fn verify_again(&self, verified: Verified) -> Result<Verified, Rejection> {
+        let access_key = &verified.known.access_key.access_key;
+        let known = match self.keys.get(access_key, self.parts.store.changes()) {
+            Some(known) => known,
+            None => self.read(access_key).await?.ok_or(Rejection::KeyRevoked)?,
+        };
+        self.check_state(&known, verified.source_ip)?;
+        Ok(Verified { known, ..verified })
     }
 
     /// What remains once the body was read: its hash, and the nonce.
@@ -222,7 +241,7 @@ impl ServiceAccounts {
         Ok(Some(known))
     }
 
-    fn check_state(&self, known: &Known, credentials: &Credentials<'_>) -> Result<(), Rejection> {
+    fn check_state(&self, known: &Known, source_ip: IpAddr) -> Result<(), Rejection> {
         let (key, caller) = (&known.access_key, &known.caller);
         if key.revoked_at.is_some() || caller.service_account().deleted_at.is_some() {
             return Err(Rejection::KeyRevoked);
@@ -233,7 +252,7 @@ impl ServiceAccounts {
         if key.is_expired(self.parts.clock.now()) {
             return Err(Rejection::KeyExpired);
         }
-        if !key.ip_allowlist.admits(credentials.source_ip) {
+        if !key.ip_allowlist.admits(source_ip) {
             return Err(Rejection::IpNotAllowed);
         }
         Ok(())

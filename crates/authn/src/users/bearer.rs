@@ -16,6 +16,30 @@ impl PortalUsers {
     ///
     /// [`Rejection`]: malformed, expired, not ours, or of a session that has ended.
     pub async fn authenticate(&self, credentials: &Credentials<'_>) -> Result<Caller, Rejection> {
+        let caller = self.find_person(credentials).await?;
+        if let Some(session) = caller.session() {
+            let organization = caller.organization().id;
+            self.parts.rates.count_person(session, organization)?;
+        }
+        Ok(Caller::User(caller))
+    }
+
+    /// The same for a request that was counted already, whose body was long in coming.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::authenticate`].
+    pub async fn authenticate_again(
+        &self,
+        credentials: &Credentials<'_>,
+    ) -> Result<Caller, Rejection> {
+        self.find_person(credentials).await.map(Caller::User)
+    }
+
+    async fn find_person(
+        &self,
+        credentials: &Credentials<'_>,
+    ) -> Result<Arc<UserCaller>, Rejection> {
         let claims = self
             .parts
             .tokens
@@ -35,11 +59,7 @@ impl PortalUsers {
                 && caller.user().organization_id == claims.organization
                 && caller.organization().id == claims.organization
         };
-        let caller = found.filter(is_meant).ok_or(Rejection::InvalidToken)?;
-        self.parts
-            .rates
-            .count_person(claims.session, claims.organization)?;
-        Ok(Caller::User(caller))
+        found.filter(is_meant).ok_or(Rejection::InvalidToken)
     }
 
     /// The public keys of access tokens, as a JWK set (RFC 7517).

@@ -6,7 +6,8 @@ use crate::limits::{KnownClient, SignInAttempt, site};
 use crate::secrets::device::Device;
 use crate::secrets::password_pool::{PasswordCheck, Permit, Requester};
 use charter_domain::email::EmailAddress;
-use charter_domain::id::{OrganizationId, SessionId, UserId};
+use charter_domain::id::{SessionId, UserId};
+use charter_domain::user::User;
 use charter_store::{Login, VerifiedLogin};
 
 use super::anonymous_client::AnonymousClient;
@@ -18,6 +19,8 @@ pub(super) struct Guess {
     attempt: Box<dyn SignInAttempt>,
     permit: Permit,
     device: Option<Device>,
+    /// Whether the hash was charged before: a stranger's is, once it was right.
+    is_charged: bool,
 }
 
 /// A guess that was right. Whatever it was made for may still fail.
@@ -45,8 +48,9 @@ impl PortalUsers {
             Some(account) => self.device_of(account, client).await?,
             None => None,
         };
-        if let (Some(account), Some((device, organization))) = (account, known) {
-            self.charge_hash(organization)?;
+        if let (Some(account), Some((device, user))) = (account, known) {
+            self.charge_hash(user.id.uuid(), user.organization_id)
+                .await?;
             let known = KnownClient::Device(device.id());
             return self.begin_known(account, known, Some(device), client).await;
         }
@@ -61,10 +65,11 @@ impl PortalUsers {
             attempt,
             permit,
             device: None,
+            is_charged: false,
         })
     }
 
-    /// The same for a person who is signed in.
+    /// The same for a person who is signed in, and whose hash was charged.
     ///
     /// # Errors
     ///
@@ -94,16 +99,17 @@ impl PortalUsers {
             attempt,
             permit,
             device,
+            is_charged: true,
         })
     }
 
     /// The browser that somebody signed in to the account with, under the password it has now, and the
-    /// account's organization. The store is asked only about cookies that this service made.
+    /// account's person. The store is asked only about cookies that this service made.
     async fn device_of(
         &self,
         account: &EmailAddress,
         client: &AnonymousClient,
-    ) -> Result<Option<(Device, OrganizationId)>, UserError> {
+    ) -> Result<Option<(Device, User)>, UserError> {
         let read = |value: &SecretString| self.parts.devices.read(value.expose_secret());
         let devices: Vec<_> = client.device_cookies.iter().filter_map(read).collect();
         if devices.is_empty() {
@@ -113,7 +119,7 @@ impl PortalUsers {
         Ok(login.and_then(|login| {
             let is_its = |device: &Device| device.is_of(login.user.id, &login.password_hash);
             let device = devices.into_iter().find(is_its);
-            device.map(|device| (device, login.user.organization_id))
+            device.map(|device| (device, login.user))
         }))
     }
 
@@ -122,7 +128,7 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`UserError::Internal`].
+    /// [`UserError::TooMany`] right ones of that person, which count as no guess; [`UserError::Internal`].
     pub(super) async fn make_guess(
         &self,
         guess: Guess,
@@ -133,11 +139,17 @@ impl PortalUsers {
             attempt,
             permit,
             device,
+            is_charged,
         } = guess;
         let login = login.filter(|login| login.user.is_active);
         let stored = login.as_ref().map(|login| login.password_hash.clone());
         let checked = self.parts.passwords.check(permit, password, stored).await?;
         if let (PasswordCheck::Right { rehashed }, Some(login)) = (checked, login) {
+            if !is_charged {
+                let user = &login.user;
+                self.spend_hash(user.id.uuid(), user.organization_id)
+                    .await?;
+            }
             Ok(Some(RightGuess {
                 attempt,
                 login: VerifiedLogin { login, rehashed },

@@ -22,36 +22,64 @@ use super::sign_in::SignedIn;
 const FIRST_DAY: Duration = Duration::from_hours(24);
 
 impl PortalUsers {
-    /// An invitation with its mail, not stored yet.
+    /// Makes an invitation, which `store` stores together with its mail. What is not stored sends no
+    /// mail, and uses nothing of what the organization may send.
     ///
     /// # Errors
     ///
-    /// [`UserError::TooMany`] mails to that address, [`UserError::Exhausted`]; [`UserError::Internal`] if the mail cannot be sealed.
-    pub async fn prepare_invitation(
+    /// [`UserError::TooMany`] mails to that address, [`UserError::Exhausted`]; [`UserError::Internal`] if
+    /// the mail cannot be sealed; those of `store`.
+    pub async fn invite<T, E, R>(
         &self,
         email: EmailAddress,
         role: String,
         into: &Organization,
-    ) -> Result<NewInvitation, UserError> {
+        store: impl FnOnce(NewInvitation) -> R,
+    ) -> Result<T, E>
+    where
+        E: From<UserError>,
+        R: Future<Output = Result<T, E>>,
+    {
         let now = self.now();
         let budget = if now < into.created_at + FIRST_DAY {
             Resource::InvitationsFirstDay
         } else {
             Resource::Invitations
         };
-        self.parts.budgets.charge(budget, into.id, 1)?;
-        let limits = &self.parts.limits;
+        let budgets = &self.parts.budgets;
+        let charged = budgets.charge(budget, into.id, 1);
+        charged.map_err(UserError::from)?;
         let from_organization = LimitedAction::InvitationMail(into.id, email.clone());
-        limits.count(from_organization).await?;
         let from_anybody = LimitedAction::InvitationMailToAddress(email.clone());
-        limits.count(from_anybody).await?;
-        let (new, _link) = self.parts.links.invitation(email, role, into)?;
-        Ok(new)
+        // On the heap: what the store needs is large.
+        let stored = Box::pin(async {
+            let invitation = self.parts.links.invitation(email, role, into);
+            let (new, _link) = invitation.map_err(UserError::from)?;
+            store(new).await
+        });
+        let stored = self.counted(from_anybody, stored);
+        let stored = self.counted(from_organization, stored).await;
+        match &stored {
+            Ok(_) => self.parts.outbox.notify_one(),
+            Err(_) => budgets.give_back(budget, into.id, 1),
+        }
+        stored
     }
 
-    /// To be called once an invitation is stored: its mail can be sent.
-    pub fn invitation_is_stored(&self) {
-        self.parts.outbox.notify_one();
+    /// Counts an action, which counts for nothing if it fails.
+    async fn counted<T, E: From<UserError>>(
+        &self,
+        action: LimitedAction,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let limits = &self.parts.limits;
+        let counted = limits.count(action.clone()).await;
+        counted.map_err(UserError::from)?;
+        let done = work.await;
+        if done.is_err() {
+            limits.give_back(&action).await;
+        }
+        done
     }
 
     /// Makes the invited person a member, whose address is verified by the link it got, and signs it
@@ -72,7 +100,8 @@ impl PortalUsers {
             .hash();
         let found = self.parts.store.find_invitation(hash, self.now()).await?;
         let invitation = found.ok_or(UserError::InvalidLink)?;
-        self.charge_hash(invitation.organization_id)?;
+        self.charge_hash(invitation.id.uuid(), invitation.organization_id)
+            .await?;
         // Who has the link is no stranger any more.
         let requester = Requester::Known(invitation.id.uuid().into_bytes());
         let password_hash = self.hash(password, requester).await?;

@@ -13,6 +13,7 @@ pub mod link_mails;
 mod password_change;
 mod recovery;
 mod refresh;
+mod refresh_limit;
 mod registration;
 mod rotations;
 mod service;

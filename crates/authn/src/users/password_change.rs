@@ -34,8 +34,10 @@ impl PortalUsers {
         let session = guard.session;
         let account = EmailAddress::from_stored(person.user().email.clone());
         // One is checked, and one is made.
-        self.charge_hash(person.organization().id)?;
-        self.charge_hash(person.organization().id)?;
+        for _ in 0..2 {
+            self.charge_hash(person.user().id.uuid(), person.organization().id)
+                .await?;
+        }
         let guess = self
             .begin_guess_in_session(&account, session, client)
             .await?;

@@ -84,7 +84,8 @@ impl PortalUsers {
             .find_link(hash, Purpose::ResetPassword, self.now())
             .await?;
         let user = found.ok_or(UserError::InvalidLink)?;
-        self.charge_hash(user.organization_id)?;
+        self.charge_hash(user.id.uuid(), user.organization_id)
+            .await?;
         // Who has the link is no stranger any more.
         let requester = Requester::Known(user.id.uuid().into_bytes());
         let password_hash = self.hash(password, requester).await?;

@@ -34,7 +34,7 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`UserError::InvalidToken`], and the store's.
+    /// [`UserError::InvalidToken`], [`UserError::TooMany`], and the store's.
     pub async fn refresh(
         &self,
         presented: &[OpaqueToken],
@@ -64,6 +64,7 @@ impl PortalUsers {
 
     async fn refresh_one(&self, presented: &OpaqueToken) -> Result<Refreshed, UserError> {
         let now = self.now();
+        self.count_refresh(presented.hash()).await?;
         let (successor, key_id) = self
             .parts
             .successors

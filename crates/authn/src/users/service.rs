@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use charter_budgets::{Budgets, Resource};
 use charter_domain::audit::{Actor, AuditContext};
@@ -15,10 +16,11 @@ use charter_store::Store;
 
 use super::anonymous_client::AnonymousClient;
 use super::error::UserError;
+use super::refresh_limit::RefreshTokens;
 use super::rotations::Rotations;
 use super::session_reads::SessionReads;
-use crate::limits::AnonymousLimits;
 use crate::limits::rate_limit::RateLimits;
+use crate::limits::{AnonymousLimits, LimitedAction};
 use crate::secrets::access_token::AccessTokens;
 use crate::secrets::device::DeviceKeys;
 use crate::secrets::opaque_token::SuccessorKeys;
@@ -60,6 +62,7 @@ pub struct PortalUsers {
     pub(super) parts: PortalUserParts,
     pub(super) session_reads: SessionReads,
     pub(super) rotations: Rotations,
+    pub(super) refresh_tokens: RefreshTokens,
 }
 
 impl PortalUsers {
@@ -69,6 +72,7 @@ impl PortalUsers {
         Self {
             session_reads: SessionReads::new(Arc::clone(&parts.store), Arc::clone(&parts.clock)),
             rotations: Rotations::new(Arc::clone(&parts.store), Arc::clone(&parts.clock)),
+            refresh_tokens: RefreshTokens::new(),
             parts,
         }
     }
@@ -92,11 +96,43 @@ impl PortalUsers {
         }
     }
 
-    /// Counts a password that is about to be hashed for somebody whose organization is known to have
-    /// asked for it: never a stranger's guess, which would use up others' budget.
-    pub(super) fn charge_hash(&self, organization: OrganizationId) -> Result<(), UserError> {
+    /// Counts a password that is about to be hashed for a person, or an invitation, that is known to
+    /// have asked for it: never a stranger's guess, which would use up others' budget. Nobody has more
+    /// than a part of what its organization has, so that something is left for the others.
+    ///
+    /// # Errors
+    ///
+    /// [`UserError::TooMany`], [`UserError::Exhausted`].
+    pub(super) async fn charge_hash(
+        &self,
+        whose: Uuid,
+        organization: OrganizationId,
+    ) -> Result<(), UserError> {
+        self.count_hash(whose).await?;
         let budgets = &self.parts.budgets;
         Ok(budgets.charge(Resource::PasswordHashes, organization, 1)?)
+    }
+
+    /// The same of a password that was hashed and turned out to be the person's own: what others of
+    /// its organization used up does not keep it out.
+    ///
+    /// # Errors
+    ///
+    /// [`UserError::TooMany`].
+    pub(super) async fn spend_hash(
+        &self,
+        whose: Uuid,
+        organization: OrganizationId,
+    ) -> Result<(), UserError> {
+        self.count_hash(whose).await?;
+        let budgets = &self.parts.budgets;
+        budgets.spend(Resource::PasswordHashes, organization, 1);
+        Ok(())
+    }
+
+    async fn count_hash(&self, whose: Uuid) -> Result<(), UserError> {
+        let limits = &self.parts.limits;
+        Ok(limits.count(LimitedAction::PasswordHash(whose)).await?)
     }
 
     pub(super) async fn hash(

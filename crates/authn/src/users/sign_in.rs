@@ -161,6 +161,7 @@ impl PortalUsers {
             user,
             organization,
         } = session;
+        self.refresh_tokens.note(refresh_token.hash(), session);
         let token = self
             .parts
             .tokens

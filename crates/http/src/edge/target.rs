@@ -39,7 +39,7 @@ pub fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Api
     if crate::edge::wire::has_conflicting_framing(headers) {
         return Err(ApiError::invalid(
             Code::InvalidRequest,
-            "`content-length` and `transfer-encoding` must not be sent together",
+            "the body's length must be said once: by one `content-length` line, or by `transfer-encoding`",
         )
         .closing());
     }

@@ -21,7 +21,7 @@ use crate::extract::input::{Input, RequestInput};
 use crate::extract::operation::Accepts;
 use crate::extract::query::Query;
 use crate::extract::{body, cookie, security};
-use crate::respond::{ApiError, ErrorType, error_document};
+use crate::respond::{ApiError, ErrorType, error_document, etag};
 use crate::state::State;
 
 /// Characters of a `user-agent` that are kept.
@@ -70,7 +70,19 @@ impl<I: Input> Anonymous<I> {
     async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
         let (state, context) = origin_checked(request, depot)?;
         let body = body::read(request, &context.body_limits).await?;
-        Self::read(request, state, &context, body)
+        Self::unconditional(request, state, &context, body)
+    }
+
+    /// The same as [`Self::read`]; conditions hold on what has no tag, too, and nothing else is asked.
+    fn unconditional(
+        request: &Request,
+        state: Arc<State>,
+        context: &RequestContext,
+        body: Bytes,
+    ) -> Result<Self, ApiError> {
+        let read = Self::read(request, state, context, body)?;
+        etag::check_untagged(request.method(), request.headers())?;
+        Ok(read)
     }
 
     fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
@@ -148,13 +160,15 @@ impl<I: Input> CookieHolder<I> {
         let body = body::read(request, &context.body_limits).await?;
         Ok(Self {
             tokens,
-            request: Anonymous::read(request, state, &context, body)?,
+            request: Anonymous::unconditional(request, state, &context, body)?,
         })
     }
 
     fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
         Anonymous::<I>::describe(components, operation);
-        error_document::describe(components, operation, ErrorType::Unauthorized);
+        for refusal in [ErrorType::Unauthorized, ErrorType::RateLimitExceeded] {
+            error_document::describe(components, operation, refusal);
+        }
     }
 }
 
@@ -165,7 +179,7 @@ impl<I: Input> SignedInPerson<I> {
         Ok(Self {
             person,
             cookies: cookie::refresh_tokens(request.headers()),
-            request: Anonymous::read(request, state, &context, body)?,
+            request: Anonymous::unconditional(request, state, &context, body)?,
         })
     }
 
@@ -187,7 +201,7 @@ impl<I: Input> PerhapsSignedIn<I> {
         };
         Ok(Self {
             person,
-            request: Anonymous::read(request, state, &context, body)?,
+            request: Anonymous::unconditional(request, state, &context, body)?,
         })
     }
 

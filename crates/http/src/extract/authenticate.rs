@@ -2,6 +2,7 @@
 //! verified.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use salvo::Request;
 use salvo::hyper::body::Bytes;
@@ -9,11 +10,16 @@ use salvo::hyper::body::Bytes;
 use charter_authn::credentials::{Credentials, Header, Scheme};
 use charter_domain::caller::Caller;
 
+use crate::edge::body_limits::BodyLimits;
 use crate::edge::context::RequestContext;
 use crate::extract::body;
 use crate::extract::operation::Accepts;
 use crate::respond::{ApiError, Code};
 use crate::state::State;
+
+/// A body that takes this long may be held back by who sends it: the credential is looked at again
+/// once the body is there, and the request is judged by that.
+const LONG_IN_COMING: Duration = Duration::from_millis(100);
 
 /// Who sent the request, and its body.
 ///
@@ -39,10 +45,16 @@ pub async fn authenticate(
         (Scheme::Bearer, Accepts::Bearer | Accepts::SignedOrBearer) => {
             let caller = state.portal_users.authenticate(&credentials).await?;
             facts.note_caller(&caller);
-            return Ok((caller, body::read(request, limits).await?));
+            let (body, was_long) = read_body(request, state, limits).await?;
+            if !was_long {
+                return Ok((caller, body));
+            }
+            let credentials = collect(request, context.client_ip);
+            let caller = state.portal_users.authenticate_again(&credentials).await?;
+            return Ok((caller, body));
         }
     }
-    let verified = match state.service_accounts.verify(&credentials).await {
+    let mut verified = match state.service_accounts.verify(&credentials).await {
         Ok(verified) => verified,
         Err(refused) => {
             match (&refused.signer, credentials.claimed_access_key()) {
@@ -54,9 +66,24 @@ pub async fn authenticate(
         }
     };
     facts.note_caller(&verified.signer());
-    let body = body::read(request, limits).await?;
+    let (body, was_long) = read_body(request, state, limits).await?;
+    if was_long {
+        verified = state.service_accounts.verify_again(verified).await?;
+    }
     let caller = state.service_accounts.admit(verified, &body).await?;
     Ok((caller, body))
+}
+
+/// The body, and whether it was long in coming.
+async fn read_body(
+    request: &mut Request,
+    state: &State,
+    limits: &BodyLimits,
+) -> Result<(Bytes, bool), ApiError> {
+    let began = state.clock.monotonic();
+    let body = body::read(request, limits).await?;
+    let taken = state.clock.monotonic().saturating_sub(began);
+    Ok((body, taken >= LONG_IN_COMING))
 }
 
 pub(crate) fn collect(request: &Request, source_ip: IpAddr) -> Credentials<'_> {

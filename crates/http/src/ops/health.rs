@@ -8,11 +8,11 @@ use salvo::oapi::{
 };
 use salvo::prelude::Json;
 use salvo::writing::Scribe;
-use salvo::{Depot, Response, handler};
+use salvo::{Depot, Request, Response, handler};
 use serde::Serialize;
 
 use super::readiness::Readiness;
-use crate::respond::{ApiError, headers};
+use crate::respond::{ApiError, etag, headers};
 use crate::state::State;
 
 /// Whether the process lives.
@@ -23,13 +23,18 @@ pub async fn healthz() -> Result<Health, ApiError> {
 
 /// Whether requests can be served, and nothing of the inside.
 #[endpoint(operation_id = "getReadiness", tags("service"))]
-pub async fn readyz_bare(depot: &mut Depot) -> Result<Ready, ApiError> {
+pub async fn readyz_bare(request: &mut Request, depot: &mut Depot) -> Result<Ready, ApiError> {
     let state = State::of(depot)?;
     if state.stopping.is_cancelled() {
         return Ok(Ready(StatusCode::SERVICE_UNAVAILABLE, "unavailable"));
     }
     let readiness = Readiness::of(&state).await;
-    Ok(Ready(readiness.status_code(), readiness.status))
+    let code = readiness.status_code();
+    // Who asks whether requests are served hears that they are not, whatever the condition.
+    if code.is_success() {
+        etag::check_untagged(request.method(), request.headers())?;
+    }
+    Ok(Ready(code, readiness.status))
 }
 
 /// One word about the service.

@@ -66,10 +66,9 @@ pub async fn invite(request: Authorized<InviteMember>) -> Result<Shown<Invitatio
         .write(move |write| async move {
             let into = write.authorizer.caller().organization();
             let users = write.portal_users();
-            let new = users.prepare_invitation(email, role, into).await?;
-            let stored = write.tenant().invite(new).await?;
-            write.portal_users().invitation_is_stored();
-            Ok(stored)
+            let tenant = write.tenant();
+            let store = |new| async move { Ok::<_, ApiError>(tenant.invite(new).await?) };
+            users.invite(email, role, into, store).await
         })
         .await?;
     Ok(Shown(InvitationBody {

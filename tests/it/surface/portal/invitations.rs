@@ -18,6 +18,7 @@ on_both_services!(
     kinds_of_mail_have_budgets_of_their_own,
     a_young_organization_invites_few,
     a_name_that_reads_as_an_address_is_in_no_mail,
+    what_sends_no_mail_uses_up_no_invitation,
 );
 
 const INVITATIONS: &str = "/api/portal/team/invitations";
@@ -229,14 +230,15 @@ async fn a_young_organization_invites_few(service: &Service) {
     assert_eq!(limited.header("x-ratelimit-limit"), Some("20"));
     service.clock.advance(DAY);
     let people = &service.state().portal_users;
-    let prepare = |n: u32| {
+    let send = |n: u32| {
         let to = EmailAddress::parse(&email(n)).expect("an address");
-        people.prepare_invitation(to, "member".to_owned(), &acme.organization)
+        let stored = |_| async { Ok::<_, UserError>(()) };
+        people.invite(to, "member".to_owned(), &acme.organization, stored)
     };
     for n in 0..300 {
-        prepare(n).await.expect("within the budget");
+        send(n).await.expect("within the budget");
     }
-    let limited = prepare(300).await.expect_err("one too many");
+    let limited = send(300).await.expect_err("one too many");
     assert!(
         matches!(&limited, UserError::Exhausted(exhausted) if exhausted.limit == 300),
         "{limited}"
@@ -268,5 +270,43 @@ async fn a_name_that_reads_as_an_address_is_in_no_mail(service: &Service) {
         assert_eq!(mail.contains(name), appears, "{mail}");
         assert_eq!(mail.contains("to join acme with"), !appears, "{mail}");
         assert!(!mail.contains("evil"), "{mail}");
+    }
+}
+
+async fn what_sends_no_mail_uses_up_no_invitation(service: &Service) {
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let reader = acme.person(TeamRole::Member).await;
+    // More than an address may get in an hour, and more than so young an organization may send.
+    for _ in 0..25 {
+        invite(&owner, &reader.email, "member")
+            .await
+            .assert_refused(409, "ALREADY_MEMBER");
+    }
+    for _ in 0..10 {
+        invite(&owner, "often@example.com", "member").await.ok();
+    }
+    for _ in 0..15 {
+        let limited = invite(&owner, "often@example.com", "member").await;
+        limited.assert_refused(429, "RATE_LIMIT_EXCEEDED");
+        assert_eq!(limited.header("x-ratelimit-limit"), Some("10"));
+    }
+    for n in 0..10 {
+        invite(&owner, &format!("n{n}@example.com"), "member")
+            .await
+            .ok();
+    }
+    let limited = invite(&owner, "one-more@example.com", "member").await;
+    limited.assert_refused(429, "RATE_LIMIT_EXCEEDED");
+    assert_eq!(limited.header("x-ratelimit-limit"), Some("20"));
+    // Who has left is invited again: the refusals did not count for the address either.
+    service.clock.advance(3_600);
+    let path = format!("{TEAM}/{}", reader.id);
+    let owner = service.sign_in(&owner.email, PASSWORD).await;
+    owner.delete(&path).await.ok();
+    service.clock.advance(24 * 3_600);
+    let owner = service.sign_in(&owner.email, PASSWORD).await;
+    for _ in 0..10 {
+        invite(&owner, &reader.email, "member").await.ok();
     }
 }

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 use test_support::client::Answer;
-use test_support::service::{PASSWORD, Persona, Request, Service, TeamRole, all_at_once};
+use test_support::service::{
+    PASSWORD, Person, Persona, Request, Service, TeamRole, all_at_once, device_of,
+};
 use test_support::services::TestDatabase;
 
 async fn service() -> Service {
@@ -182,5 +184,71 @@ async fn who_guesses_elsewhere_does_not_keep_the_owner_out() {
     assert_limited(&login("198.51.100.9", PASSWORD).await, "5", "1");
     login("192.0.2.1", PASSWORD).await.ok();
     assert_limited(&login("198.51.100.9", PASSWORD).await, "5", "1");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_uses_up_the_password_checks_of_the_others() {
+    let settings = "[budgets]\npassword_hashes_per_minute = 40\n";
+    let service = Service::with(TestDatabase::sqlite(), settings).await;
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let reader = acme.person(TeamRole::Member).await;
+    let log_in = |who: &Person| service.anonymous().log_in(&who.email, PASSWORD);
+    let of_owner = device_of(&log_in(&owner).await);
+    let of_reader = device_of(&log_in(&reader).await);
+    for _ in 0..8 {
+        log_in(&reader).header("cookie", &of_reader).await.ok();
+    }
+    // With the cookie, without it, and in the session: it is one share, a quarter of the budget.
+    assert_limited(
+        &log_in(&reader).header("cookie", &of_reader).await,
+        "10",
+        "60",
+    );
+    assert_limited(&log_in(&reader).await, "10", "60");
+    let body = json!({"currentPassword": PASSWORD, "newPassword": "another horse battery"});
+    let change = reader.post("/api/auth/change-password", body).await;
+    assert_limited(&change, "10", "60");
+    log_in(&owner).header("cookie", &of_owner).await.ok();
+    let body = json!({"email": owner.email});
+    let forgot = service.anonymous().post("/api/auth/forgot-password", body);
+    forgot.await.ok();
+    let token = service.link("reset-password", &owner.email, 1).await;
+    let body = json!({"token": token, "newPassword": "another horse battery"});
+    let reset = service.anonymous().post("/api/auth/reset-password", body);
+    reset.await.ok();
+    service.clock.advance(60);
+    log_in(&reader).header("cookie", &of_reader).await.ok();
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_right_password_is_charged_to_the_organization() {
+    let settings = "[budgets]\npassword_hashes_per_minute = 4\n";
+    let service = Service::with(TestDatabase::sqlite(), settings).await;
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let log_in = || service.anonymous().log_in(&owner.email, PASSWORD);
+    // Wrong ones of strangers are not: they would keep others out.
+    for _ in 0..4 {
+        let wrong = service.anonymous().log_in(&owner.email, "wrong").await;
+        wrong.assert_refused(401, "INVALID_LOGIN");
+    }
+    let device = device_of(&log_in().await);
+    acme.person(TeamRole::Admin).await;
+    log_in().header("cookie", &device).await.ok();
+    let refused = log_in().header("cookie", &device).await;
+    assert_limited(&refused, "4", "15");
+    let message = refused.json()["error"]["message"].to_string();
+    assert!(
+        message.contains("its share of password checks"),
+        "{message}"
+    );
+    // Without it, the owner is not kept out.
+    let other = acme.person(TeamRole::Member).await;
+    other.get("/api/portal/me").await.ok();
+    service.clock.advance(75);
+    log_in().header("cookie", &device).await.ok();
     service.stop().await;
 }

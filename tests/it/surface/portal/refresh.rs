@@ -16,6 +16,7 @@ on_both_services!(
     what_is_long_over_is_forgotten,
     only_a_well_formed_cookie_is_taken,
     each_cookie_of_that_name_is_tried,
+    a_loop_of_refreshes_is_refused_before_anything_is_written,
 );
 
 async fn refreshed(service: &Service, person: &Person) -> Person {
@@ -264,5 +265,48 @@ async fn what_anybody_may_have_done_is_on_record_as_nobodys(service: &Service) {
         };
         assert_eq!((actor.as_str(), resource), ("anonymous", &id.to_string()));
         assert!(changes.contains("\"source_ip\":\"127.0.0.1\""), "{changes}");
+    }
+}
+
+async fn spent_tokens(service: &Service) -> i64 {
+    use sea_orm::ConnectionTrait as _;
+    let raw = test_support::services::connect(service.database_url()).await;
+    let text = "SELECT count(*) FROM spent_refresh_tokens";
+    let statement = sea_orm::Statement::from_string(raw.get_database_backend(), text);
+    let row = raw.query_one_raw(statement).await.expect("an answer");
+    row.expect("a row").try_get_by_index(0).expect("a number")
+}
+
+async fn a_loop_of_refreshes_is_refused_before_anything_is_written(service: &Service) {
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let mut last = owner.clone();
+    for n in 0..5 {
+        // What this process never handed out counts as well.
+        let mut person = service.session_of(&owner.email).await;
+        for _ in 0..60 {
+            person = refreshed(service, &person).await;
+        }
+        let limited = person.refresh().await;
+        limited.assert_refused(429, "RATE_LIMIT_EXCEEDED");
+        assert_eq!(limited.header("retry-after"), Some("60"));
+        assert_eq!(limited.header("x-ratelimit-limit"), Some("60"));
+        assert_eq!(spent_tokens(service).await, 60 * (n + 1));
+        last = person;
+    }
+    // All sessions of one person together have five times as many.
+    let limited = owner.refresh().await;
+    limited.assert_refused(429, "RATE_LIMIT_EXCEEDED");
+    assert_eq!(limited.header("x-ratelimit-limit"), Some("300"));
+    let reader = acme.person(TeamRole::Member).await;
+    refreshed(service, &reader).await;
+    // It is a wait, and ends no session.
+    service.clock.advance(60);
+    for person in [&owner, &last] {
+        refreshed(service, person)
+            .await
+            .get(ORGANIZATION)
+            .await
+            .ok();
     }
 }

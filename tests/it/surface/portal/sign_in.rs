@@ -14,6 +14,7 @@ on_both_services!(
     logout_ends_the_session_at_once,
     logout_ends_the_cookies_session_too,
     a_weak_hash_is_made_anew,
+    conditions_hold_where_no_policy_decides,
 );
 
 async fn a_token_says_what_it_should(service: &Service) {
@@ -239,4 +240,39 @@ async fn a_weak_hash_is_made_anew(service: &Service) {
     assert!(strong.contains("m=19456,t=2,p=1"), "{strong}");
     service.sign_in("old@acme.example", PASSWORD).await;
     assert_eq!(stored().await, strong);
+}
+
+async fn conditions_hold_where_no_policy_decides(service: &Service) {
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let requests = || {
+        let verify = json!({"token": "x", "password": PASSWORD});
+        [
+            service.anonymous().log_in(&owner.email, PASSWORD),
+            service
+                .anonymous()
+                .post("/api/auth/verify-email", verify.clone()),
+            owner.post("/api/auth/verify-email", verify),
+            owner.refresh(),
+            owner.ask("POST", "/api/auth/logout"),
+            owner.ask("POST", "/api/auth/resend-verification"),
+        ]
+    };
+    for (name, value) in [("if-none-match", "*"), ("if-match", "\"stale\"")] {
+        for request in requests() {
+            let refused = request.header(name, value).await;
+            refused.assert_refused(412, "PRECONDITION_FAILED");
+            assert!(refused.header("set-cookie").is_none(), "{refused:?}");
+        }
+    }
+    let malformed = owner.refresh().header("if-match", "stale").await;
+    malformed.assert_refused(400, "BAD_PARAMETER");
+    // Nothing was done, and what holds changes nothing.
+    let holds = owner.refresh().header("if-match", "*");
+    let owner = service.person(&owner.email, &holds.await);
+    for own in ["/api/portal/me", "/api/portal/sessions"] {
+        let stale = owner.get(own).header("if-match", "\"stale\"").await;
+        stale.assert_refused(412, "PRECONDITION_FAILED");
+        owner.get(own).header("if-none-match", "*").await.ok();
+    }
 }

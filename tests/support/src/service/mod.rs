@@ -205,6 +205,10 @@ impl Service {
         &self.settings
     }
 
+    pub fn database_url(&self) -> &str {
+        self.database.url()
+    }
+
     /// Its data directory.
     pub fn directory(&self) -> &std::path::Path {
         self.database.directory()

@@ -14,10 +14,11 @@ pub(super) use stream::{WireLimits, WireStream};
 /// library refuses anywhere.
 const NO_LINE_FEED: u8 = b'\0';
 
-/// What the scanner makes of the second of `content-length` and `transfer-encoding`.
+/// What the scanner makes of a second `content-length`, and of the second of `content-length` and
+/// `transfer-encoding`.
 const CONFLICT_MARKS: [&str; 2] = ["content-lengt!", "transfer-encodin!"];
 
-/// Whether a request said its length in two ways (RFC 9112 section 6.3), which the library would
+/// Whether a request said its length twice (RFC 9112 section 6.3), the same perhaps, which the library would
 /// settle silently.
 pub(super) fn has_conflicting_framing(headers: &HeaderMap) -> bool {
     CONFLICT_MARKS

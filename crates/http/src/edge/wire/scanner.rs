@@ -264,7 +264,8 @@ impl Scanner {
             _ => {
                 let length = length && CONTENT_LENGTH.get(at) == Some(&lowercase);
                 let encoding = encoding && TRANSFER_ENCODING.get(at) == Some(&lowercase);
-                let completes_second = length && at + 1 == CONTENT_LENGTH.len() && self.chunked
+                let has_length = self.chunked || self.length.is_some();
+                let completes_second = length && at + 1 == CONTENT_LENGTH.len() && has_length
                     || encoding && at + 1 == TRANSFER_ENCODING.len() && self.length.is_some();
                 if completes_second {
                     *byte = b'!';
