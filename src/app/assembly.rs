@@ -99,8 +99,13 @@ impl App {
         let names = policies::warn_of_unknown_names(&store, &started.snapshot).await;
         started.health.warnings.extend(names.into_iter().flatten());
         let replay = replay::open(pending, &store, &clock, &*entropy).await?;
-        let decisions =
-            decisions::open(settings, keys, (&clock, &confirmed), (&budgets, &entropy))?;
+        let decisions = decisions::open(
+            settings,
+            keys,
+            started.snapshot.attributes(),
+            (&clock, &confirmed),
+            (&budgets, &entropy),
+        )?;
         let sealer = Arc::new(sealer(keys)?);
         let last_used = Arc::new(LastUsed::default());
         let limits = Arc::new(rate_limits(settings, &clock));

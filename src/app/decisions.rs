@@ -1,5 +1,6 @@
 //! Opens the decision log as the settings say.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::settings::keys::Keys;
@@ -12,6 +13,7 @@ use charter_decision_log::{
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
+use charter_domain::similar;
 use charter_system::private;
 
 use super::StartError;
@@ -19,10 +21,12 @@ use super::StartError;
 /// The head of the decision log, within the data directory and outside of the log's own.
 const HEAD: &str = "decision-head.json";
 
-/// Opens the log; `None` where decisions are not logged.
+/// Opens the log; `None` where decisions are not logged. `attributes` are those that the schema in
+/// force declares.
 pub(super) fn open(
     settings: &Settings,
     keys: &Keys,
+    attributes: &BTreeSet<String>,
     (clock, confirmed): (&Arc<dyn Clock>, &Arc<ConfirmedClock>),
     (budgets, entropy): (&Arc<Budgets>, &Arc<dyn Entropy>),
 ) -> Result<Option<Arc<DecisionLog>>, StartError> {
@@ -31,6 +35,10 @@ pub(super) fn open(
         return Ok(None);
     }
     let shadow = shadow(settings)?;
+    let mask = mask(settings)?;
+    if let Some(error) = unmatched(settings, attributes).next() {
+        return Err(error);
+    }
     let config = Config {
         dir: decisions.dir.clone(),
         head: decision_head(settings),
@@ -40,7 +48,7 @@ pub(super) fn open(
             DecisionOverflow::Count => Overflow::Count,
         },
         queue: decisions.queue,
-        mask: mask(settings)?,
+        mask,
         limits: Limits {
             rotate_bytes: decisions.rotate_bytes,
             rotate_after: decisions.rotate_after,
@@ -61,9 +69,10 @@ pub(super) fn open(
 
 fn shadow(settings: &Settings) -> Result<Option<Snapshot>, StartError> {
     let shadow = settings.policies.shadow.as_deref().map(Snapshot::load);
-    shadow
-        .transpose()
-        .map_err(|error| StartError::Shadow(error.report()))
+    shadow.transpose().map_err(|error| {
+        let error = error.renamed("`policies.dir`", "`policies.shadow`");
+        StartError::Shadow(error.report())
+    })
 }
 
 fn mask(settings: &Settings) -> Result<Mask, StartError> {
@@ -75,8 +84,26 @@ fn mask(settings: &Settings) -> Result<Mask, StartError> {
     Ok(Mask::parse(&settings.decisions.mask, style)?)
 }
 
+/// What is to be masked and is in no record, as the schema in force declares them.
+fn unmatched(
+    settings: &Settings,
+    attributes: &BTreeSet<String>,
+) -> impl Iterator<Item = StartError> {
+    let masked = settings.decisions.mask.iter();
+    let is_attribute =
+        |name: &&String| name.starts_with("context.") || name.starts_with("entities.");
+    let unknown = masked
+        .filter(is_attribute)
+        .filter(|name| !attributes.contains(*name));
+    unknown.map(|name| {
+        let nearest = similar::nearest(name, attributes.iter().map(String::as_str));
+        StartError::Unmatched(name.clone(), nearest.unwrap_or_default().to_owned())
+    })
+}
+
 /// What of these settings would keep [`open`] from opening the log. Nothing is made or written.
-pub(super) fn check(settings: &Settings) -> Vec<StartError> {
+/// `attributes` are those that the schema in force declares, where it can be read.
+pub(super) fn check(settings: &Settings, attributes: Option<&BTreeSet<String>>) -> Vec<StartError> {
     if !settings.decisions.enabled {
         return Vec::new();
     }
@@ -87,8 +114,12 @@ pub(super) fn check(settings: &Settings) -> Vec<StartError> {
             source,
         })
     });
-    let faults = [shadow(settings).err(), mask(settings).err(), place.err()];
-    faults.into_iter().flatten().collect()
+    let mask = match mask(settings) {
+        Ok(_) => attributes.map_or_else(Vec::new, |all| unmatched(settings, all).collect()),
+        Err(error) => vec![error],
+    };
+    let faults = [shadow(settings).err(), place.err()];
+    faults.into_iter().flatten().chain(mask).collect()
 }
 
 /// Where decisions are handed over, logged or not.

@@ -13,7 +13,7 @@ use crate::settings::keys::Keys;
 use charter_authz::folder::Files;
 use charter_domain::clock::Clock;
 use charter_domain::timestamp::Timestamp;
-use charter_store::{Error, LastRevision, NewPolicyRevision, Store, TakenAs};
+use charter_store::{Error, LastRevision, NewPolicyRevision, Store, TakenAs, person};
 
 use super::super::provision;
 
@@ -225,9 +225,9 @@ impl AcceptedStore {
         };
         match store.approvals_of(digest, base).await {
             Ok(approvals) => {
-                let people: BTreeSet<&str> = approvals
+                let people: BTreeSet<String> = approvals
                     .iter()
-                    .map(|approval| approval.approved_by.as_str())
+                    .map(|approval| person(&approval.approved_by))
                     .collect();
                 people.len() >= self.approvals
             }

@@ -76,18 +76,10 @@ impl Policies {
         }
     }
 
-    /// For somebody who only wants to know: no proof is kept, and a folder that is not sound is an error whatever
-    /// `policies.start` says.
-    pub(in crate::app) fn read_only(mut self) -> Self {
+    /// For somebody who only wants to know: no proof is kept.
+    pub(in crate::app) const fn read_only(mut self) -> Self {
         self.is_read_only = true;
-        self.rules.start = PolicyStart::Strict;
         self
-    }
-
-    /// Whether a start would go on with what was in force before, if the folder is not sound.
-    pub(in crate::app) async fn has_predecessor(&self) -> bool {
-        let last = self.accepted.last().await;
-        last.is_ok_and(|last| last.revision().is_some())
     }
 
     /// A check of the folder for itself.

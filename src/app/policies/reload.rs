@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use charter_authz::engine::Health;
 use charter_authz::folder::{Files, Folder};
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::Shadow;
@@ -21,6 +22,7 @@ use charter_store::Store;
 use super::checked_folder::Policies;
 use super::promise::Promise;
 use super::read::{Judged, Read, behind};
+use super::report::tell_unread;
 use super::shadow::ShadowFolder;
 use super::start::Taken;
 use super::watch::{POLL, SETTLE, Watch};
@@ -187,6 +189,7 @@ impl Reloader {
         let Some(mut read) = self.read().await else {
             return false;
         };
+        self.tell_unread(&read);
         if self.is_known(&read.judged()) {
             return false;
         }
@@ -209,6 +212,17 @@ impl Reloader {
             self.consider(read);
         }
         true
+    }
+
+    /// Files that are not read make no edit: they are told as soon as they are seen.
+    fn tell_unread(&self, read: &Read) {
+        let unread = read.folder.as_ref().map_or(&[][..], Folder::unread);
+        let health = self.state.engine.health();
+        let told = health.warnings.iter().filter(|it| it.starts_with("files:"));
+        if !told.eq(unread) {
+            let update = |health: &mut Health| tell_unread(health, unread);
+            self.state.engine.update(update);
+        }
     }
 
     fn is_known(&self, judged: &Judged) -> bool {

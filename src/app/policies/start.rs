@@ -17,7 +17,7 @@ use super::accepted::Last;
 use super::checked_folder::Policies;
 use super::promise::Promise;
 use super::read::{Judged, beside};
-use super::report::{health, log_findings, revision, shortened};
+use super::report::{health, log_findings, revision, shortened, tell_unread};
 
 /// Time for the checks at start, at least.
 const START_TIMEOUT: Duration = Duration::from_mins(5);
@@ -131,12 +131,14 @@ impl Policies {
         } else {
             TakenAs::Start
         };
+        let mut health = health(&verdict);
+        tell_unread(&mut health, folder.unread());
         Ok(Started {
             snapshot,
             health: Health {
                 whole_digest: Some(Arc::clone(folder.whole_digest())),
                 since: Some(same.map_or(now, |last| last.since)),
-                ..health(&verdict)
+                ..health
             },
             taken: Taken {
                 new: same

@@ -51,6 +51,7 @@ impl Reloader {
         mut verdict: Verdict,
     ) {
         let Ok(folder) = read.folder else { return };
+        let unread = folder.unread().to_vec();
         let digest = Some(Arc::clone(folder.whole_digest()));
         let lost = self.promise.missing_from(folder.files());
         if verdict.refusals.is_empty() && !lost.is_empty() && self.holds_widening(read.approved) {
@@ -100,6 +101,7 @@ impl Reloader {
         told.warnings.extend(self.promise.warnings(folder.files()));
         told.warnings
             .extend((!is_as_checked).then(|| NOT_CHECKED.to_owned()));
+        told.warnings.extend(unread);
         told.shadow.clone_from(&self.state.engine.health().shadow);
         self.state.engine.report(told);
         self.put_in_force(&folder, snapshot, TakenAs::Edit, version)

@@ -126,7 +126,7 @@ fn in_force_then(settings: &SettingsArgs, dir: &Path, record: &Record) -> Result
         .operate(async |operator| revision::of_digest(operator, &record.policy_digest).await)?;
     known.ok_or_else(|| {
         let digest = &record.policy_digest;
-        Error::argument(
+        Error::refused(
             "ID",
             format!(
                 "was decided by policies that are not known here any more, with the digest {digest}: name \
@@ -161,7 +161,7 @@ fn recorded(dir: &Path, id: &str) -> Result<Record, Error> {
             "is not in the decision log of `{}`, or no longer",
             dir.display()
         );
-        Error::argument("ID", rule)
+        Error::refused("ID", rule)
     })
 }
 

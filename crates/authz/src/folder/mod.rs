@@ -25,6 +25,8 @@ pub struct Folder {
     files: Files,
     /// What every user of the machine may write.
     open_to_all: Vec<PathBuf>,
+    /// What is not read, and perhaps meant to be.
+    unread: Vec<String>,
     pub(super) schema: Source,
     /// The policies in force, sorted by file name.
     pub(super) policies: Vec<Source>,
@@ -39,10 +41,11 @@ pub struct Folder {
 impl Folder {
     /// An error names every file that cannot be read, is too large or is not the folder's own.
     pub fn read(dir: &Path) -> Result<Self, LoadError> {
-        let (files, open_to_all) = read(dir).map_err(LoadError::new)?;
-        let folder = Self::of_files(dir, files)?;
+        let found = read(dir).map_err(LoadError::new)?;
+        let folder = Self::of_files(dir, found.files)?;
         Ok(Self {
-            open_to_all,
+            open_to_all: found.open_to_all,
+            unread: found.unread,
             ..folder
         })
     }
@@ -80,6 +83,7 @@ impl Folder {
             whole_digest: digest(files.iter().filter(|(name, _)| *name != MANIFEST)).into(),
             files,
             open_to_all: Vec::new(),
+            unread: Vec::new(),
         })
     }
 
@@ -91,6 +95,11 @@ impl Folder {
                 "every user of this machine may change the policies, take that right away"
             );
         }
+    }
+
+    /// What is said of each file that is not read, and looks as if it were meant to be.
+    pub fn unread(&self) -> &[String] {
+        &self.unread
     }
 
     /// Every file that was read.

@@ -118,6 +118,7 @@ fn check(folder: &Folder, known: &Known<'_>) -> Result<Snapshot, Vec<Fault>> {
             return Err(faults);
         }
     }
+    let attributes = unfilled::declared(&folder.schema, &json);
     let index = Index::new(&policies.set, &catalogue, &actions).map_err(|error| whole(&error))?;
     Ok(Snapshot {
         schema,
@@ -129,6 +130,7 @@ fn check(folder: &Folder, known: &Known<'_>) -> Result<Snapshot, Vec<Fault>> {
         policies: policies.set,
         index,
         catalogue,
+        attributes,
         actions,
         digest: Arc::clone(folder.digest()),
         facts: FactsCache::new(),

@@ -23,3 +23,4 @@ pub use code::{Code, ErrorType};
 pub(crate) use detail::printable;
 pub use detail::{Detail, echo};
 pub use error::ApiError;
+pub(crate) use error::ToldCode;

@@ -71,7 +71,7 @@ pub enum Claim {
     Invariant {
         /// The file's name without its extension.
         name: String,
-        /// Whether it is the one that was in force when the service started.
+        /// Whether it is not the folder's, but one that was in force before.
         at_start: bool,
     },
     /// A policy can be evaluated for each request.

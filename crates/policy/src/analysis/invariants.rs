@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy::Policy;
+use cedar_policy::{Policy, Schema, ValidationError, ValidationMode, Validator};
 use charter_authz::snapshot::Invariant;
+
+use super::findings::{Claim, Finding, not_proved};
 
 /// An invariant, and where it comes from.
 pub(super) struct ToProve<'a> {
@@ -27,6 +29,44 @@ pub(super) fn to_prove<'a>(own: &'a [Invariant], at_start: &'a [Invariant]) -> V
         at_start: false,
     });
     own.chain(at_start).collect()
+}
+
+/// Takes out those that were in force before and name what the schema no longer has: of each request they
+/// would only say that they do not fit.
+pub(super) fn take_unfit(invariants: &mut Vec<ToProve<'_>>, schema: &Schema) -> Vec<Finding> {
+    let mut unfit = Vec::new();
+    invariants.retain(|to_prove| {
+        let invariant = to_prove.invariant;
+        let Some(what) = to_prove.at_start.then(|| misfit(invariant, schema)).flatten() else {
+            return true;
+        };
+        unfit.push(Finding {
+            claim: Claim::Invariant {
+                name: invariant.name.clone(),
+                at_start: true,
+            },
+            request_type: None,
+            and_more: 0,
+            verdict: not_proved(format!(
+                "it names what the schema no longer has: {what}; after a review `charter policy approve` \
+                 takes the folder without it"
+            )),
+        });
+        false
+    });
+    unfit
+}
+
+fn misfit(invariant: &Invariant, schema: &Schema) -> Option<String> {
+    let validator = Validator::new(schema.clone());
+    let result = validator.validate(&invariant.policies, ValidationMode::Strict);
+    let said = |error: &ValidationError| {
+        let text = error.to_string();
+        let policy = format!("for policy `{}`: ", error.policy_id());
+        text.strip_prefix(&policy).unwrap_or(&text).to_owned()
+    };
+    // Cedar's own order changes from run to run.
+    result.validation_errors().map(said).min()
 }
 
 /// An invariant's policies, in one order.

@@ -2,7 +2,7 @@
 
 use super::cache::ProofCache;
 use super::findings::{Claim, Finding, Proofs, Verdict};
-use super::invariants::{ToProve, to_prove};
+use super::invariants::{ToProve, take_unfit, to_prove};
 use super::known::Known;
 use super::subject::Subject;
 use super::{error_freedom, group_changes, observations, search, shadow, vacuity};
@@ -44,7 +44,7 @@ pub(super) fn prove_with(
 ) -> Proofs {
     let budget = Budget::start(solver, options.limits, clock);
     let promised = at_start.map_or(&[][..], Snapshot::invariants);
-    let invariants = to_prove(snapshot.invariants(), promised);
+    let mut invariants = to_prove(snapshot.invariants(), promised);
     let mut proofs = Proofs {
         findings: Vec::new(),
         shadows: Vec::new(),
@@ -58,6 +58,7 @@ pub(super) fn prove_with(
         solver: solver.version().to_owned(),
         from_cache: false,
     };
+    let unfit = take_unfit(&mut invariants, snapshot.schema());
     let known = Known::load(cache, snapshot, solver);
     let proved = prove_into(&mut proofs, snapshot, &invariants, &known, &budget, options);
     known.save(proved.is_ok() && !proofs.is_unfinished());
@@ -65,6 +66,7 @@ pub(super) fn prove_with(
         group_changes::find(at_start, snapshot)
     });
     let moved = proved.and(moved).map(|moved| proofs.findings.extend(moved));
+    proofs.findings.extend(unfit);
     if let Err(reason) = moved {
         proofs.findings.push(Finding {
             claim: Claim::Everything,
