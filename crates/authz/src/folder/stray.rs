@@ -117,13 +117,14 @@ fn doubtful(below: &str, name: &str) -> Option<&'static str> {
     let is_in_place = ["", INVARIANTS, TESTS].contains(&place);
     let visible = name.trim_start_matches('.');
     let is_hidden = visible.len() < name.len();
-    let mut extensions = visible.split('.').skip(1);
+    let extensions: Vec<&str> = visible.split('.').skip(1).collect();
+    let ends_well = extensions.last() == Some(&wanted);
     let is_meant = if is_hidden {
         // Editors keep what is not saved yet under names such as `.x.cedar.swp` and `.#x.cedar`.
-        !visible.starts_with('#') && extensions.next_back() == Some(wanted)
+        !visible.starts_with('#') && ends_well
     } else {
-        let is_read = is_in_place && extensions.clone().next_back() == Some(wanted);
-        !is_read && extensions.any(|extension| is_like(extension, wanted))
+        let is_read = is_in_place && ends_well;
+        !is_read && extensions.iter().any(|it| is_like(it, wanted))
     };
     is_meant.then_some(if is_hidden {
         "hidden files are not"
