@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::settings::Settings;
 use crate::settings::keys::Keys;
-use crate::settings::{DecisionOverflow, Settings};
 use charter_authz::snapshot::Snapshot;
 use charter_budgets::Budgets;
-use charter_decision_log::{
-    Clocks, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, OpenError, Overflow, Recorder,
-};
+use charter_decision_log::{Clocks, Config, DecisionLog, LogKey, Mask, OpenError, Recorder};
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
@@ -43,18 +41,10 @@ pub(super) fn open(
         dir: decisions.dir.clone(),
         head: decision_head(settings),
         keys: log_keys(keys),
-        overflow: match decisions.overflow {
-            DecisionOverflow::Wait => Overflow::Wait,
-            DecisionOverflow::Count => Overflow::Count,
-        },
+        overflow: decisions.overflow,
         queue: decisions.queue,
         mask,
-        limits: Limits {
-            rotate_bytes: decisions.rotate_bytes,
-            rotate_after: decisions.rotate_after,
-            keep_files: decisions.keep_files,
-            keep_for: decisions.keep_for,
-        },
+        limits: decisions.limits,
         allowed_per_second: decisions.allowed_per_second,
         sync_within: settings.sync_within,
         budgets: Arc::clone(budgets),
@@ -76,12 +66,8 @@ fn shadow(settings: &Settings) -> Result<Option<Snapshot>, StartError> {
 }
 
 fn mask(settings: &Settings) -> Result<Mask, StartError> {
-    let style = if settings.decisions.mask_with_hash {
-        MaskStyle::Hash
-    } else {
-        MaskStyle::Stars
-    };
-    Ok(Mask::parse(&settings.decisions.mask, style)?)
+    let decisions = &settings.decisions;
+    Ok(Mask::parse(&decisions.mask, decisions.mask_style)?)
 }
 
 /// What is to be masked and is in no record, as the schema in force declares them.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::error::{Fault, SettingsError};
+use super::error::{SettingsError, SettingsFault};
 use super::keys;
 use charter_domain::entropy::Entropy;
 use charter_system::private;
@@ -55,7 +55,7 @@ pub(super) fn open(
     };
     match text {
         Ok(text) => Ok(Some((name, text))),
-        Err(error) => Err(Fault::of(name, format!("cannot be used: {error}")).into()),
+        Err(error) => Err(SettingsFault::of(name, format!("cannot be used: {error}")).into()),
     }
 }
 

@@ -272,6 +272,7 @@ impl Tenant {
             | P::ListAccounts
             | P::CreateAccount
             | P::GetDecision
+            | P::ListPermissions
             | P::ListMembers
             | P::InviteMember
             | P::Normalize => vec![("organization", self.organization())],
@@ -326,11 +327,12 @@ pub(crate) fn ask(
     resource: Resource<'_>,
 ) -> Decision {
     let principal = Principal::prepare(caller, snapshot);
-    snapshot.decide(&Question {
+    let decision = snapshot.decide(&Question {
         principal: &principal,
         permission,
         resource,
         source_ip: address(),
         now: now(),
-    })
+    });
+    Arc::unwrap_or_clone(decision)
 }

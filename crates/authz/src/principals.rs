@@ -1,9 +1,9 @@
 //! Callers prepared for policy, remembered for as long as the records they were made from.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
 
 use charter_domain::caller::Caller;
 use charter_domain::id::{AccessKeyId, SessionId};
@@ -11,13 +11,18 @@ use charter_domain::id::{AccessKeyId, SessionId};
 use super::principal::Principal;
 use super::snapshot::Snapshot;
 
-/// A bound on memory only: when it is reached, everybody is prepared anew.
-const MAX_REMEMBERED: usize = 4_000;
+/// A bound on memory only, a quarter of a gigabyte at most: who asked least recently is prepared anew.
+const MAX_REMEMBERED: u64 = 64_000;
 
 /// One prepared principal for each access key and each session in use.
-#[derive(Debug, Default)]
-pub(super) struct Principals {
-    by_credential: Mutex<HashMap<Credential, Arc<Principal>>>,
+#[derive(Debug)]
+pub(super) struct Principals(Cache<Credential, Arc<Principal>>);
+
+impl Default for Principals {
+    fn default() -> Self {
+        let cache = Cache::builder().max_capacity(MAX_REMEMBERED);
+        Self(cache.eviction_policy(EvictionPolicy::lru()).build())
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,16 +49,12 @@ impl Principals {
         let Some(credential) = Credential::of(caller) else {
             return Arc::new(Principal::prepare(caller, snapshot));
         };
-        let remembered = self.by_credential.lock().get(&credential).cloned();
+        let remembered = self.0.get(&credential);
         if let Some(principal) = remembered.filter(|known| fits(known, caller, snapshot)) {
             return principal;
         }
         let principal = Arc::new(Principal::prepare(caller, snapshot));
-        let mut by_credential = self.by_credential.lock();
-        if by_credential.len() >= MAX_REMEMBERED {
-            by_credential.clear();
-        }
-        by_credential.insert(credential, Arc::clone(&principal));
+        self.0.insert(credential, Arc::clone(&principal));
         principal
     }
 }

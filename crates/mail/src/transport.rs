@@ -9,7 +9,7 @@ use url::Host;
 
 use super::smtp_url;
 use super::transport_error::TransportError;
-use charter_domain::id::MailId;
+use charter_domain::id::JobId;
 use charter_system::private;
 
 /// Where messages go.
@@ -50,7 +50,7 @@ impl Transport {
     /// # Errors
     ///
     /// [`TransportError`]; the message may be sent again.
-    pub async fn send(&self, id: MailId, message: &Message) -> Result<(), TransportError> {
+    pub async fn send(&self, id: JobId, message: &Message) -> Result<(), TransportError> {
         match self {
             Self::Smtp(server) => {
                 server

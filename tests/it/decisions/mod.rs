@@ -93,7 +93,7 @@ impl Service {
     }
 
     /// The decisions that it has taken so far.
-    fn logged(&self) -> Vec<Value> {
+    pub(crate) fn logged(&self) -> Vec<Value> {
         assert!(self.state().decisions.flush(WAIT_TIMEOUT), "not written");
         decisions(&self.log_dir())
     }

@@ -144,7 +144,7 @@ async fn change(
     body::require_json(request.method(), request.headers())?;
     EntityTag::new("org-1", 1).check_if_match(request.headers())?;
     let mut fields = Fields::new(json::parse_object(&bytes)?);
-    let name = fields.optional("name", Ok::<String, &str>);
+    let name = fields.optional::<String>("name").flatten();
     fields.read_only("slug");
     fields.finish()?;
     response.render(Json(

@@ -86,7 +86,7 @@ impl Ledger {
                 revoked_keys: count(2),
             }
         });
-        let waiting_mails = rows("SELECT id FROM outgoing_mails").await.len();
+        let waiting_mails = rows("SELECT id FROM jobs").await.len();
         let ledger = Self {
             waiting_mails,
             doomed: doomed.collect(),

@@ -190,7 +190,7 @@ impl Service {
     pub(crate) async fn waiting_mails(&self) -> i64 {
         use sea_orm::ConnectionTrait as _;
         let raw = crate::services::connect(self.database.url()).await;
-        let text = "SELECT count(*) FROM outgoing_mails";
+        let text = "SELECT count(*) FROM jobs";
         let statement = sea_orm::Statement::from_string(raw.get_database_backend(), text);
         let row = raw.query_one_raw(statement).await.expect("an answer");
         row.expect("a row").try_get_by_index(0).expect("a number")

@@ -182,12 +182,12 @@ impl Tenant<'_> {
 /// Every permission of the machine surface.
 pub(crate) fn everything() -> Vec<Permission> {
     let machine = |permission: &Permission| {
+        let elsewhere = ["decisions:", "team:", "normalization:"];
         let name = permission.as_str();
-        name.starts_with("accounts:")
-            || name.starts_with("service-accounts:")
-            || matches!(
+        !elsewhere.iter().any(|prefix| name.starts_with(prefix))
+            && !matches!(
                 permission,
-                Permission::GetOrganization | Permission::UpdateOrganization
+                Permission::UpdateSettings | Permission::DeactivateOrganization
             )
     };
     Permission::ALL.iter().copied().filter(machine).collect()

@@ -70,10 +70,12 @@ impl TestDatabase {
 /// Settings for a store on that database, heads in `audit-heads.jsonl` of that directory.
 pub(crate) fn config(url: &str, directory: &std::path::Path) -> Config {
     Config {
-        url: url.to_owned(),
-        max_readers: 3,
-        acquire_timeout: std::time::Duration::from_secs(10),
-        statement_timeout: std::time::Duration::from_secs(10),
+        connection: charter_store::ConnectionConfig {
+            url: url.into(),
+            max_readers: 3,
+            acquire_timeout: std::time::Duration::from_secs(10),
+            statement_timeout: std::time::Duration::from_secs(10),
+        },
         ping_after_idle: std::time::Duration::ZERO,
         is_server: false,
         audit_keys: vec![charter_store::AuditKey {

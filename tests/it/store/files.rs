@@ -52,12 +52,9 @@ async fn settings_that_cannot_work_are_named() {
         ("sqlite:///nowhere/at/all/charter.db", "`/nowhere/at/all`"),
         ("postgres://user:hunter2@host:port/", "malformed"),
     ] {
-        let url = url.to_owned();
-        let said = said(Config {
-            url,
-            ..database.config()
-        })
-        .await;
+        let mut config = database.config();
+        config.connection.url = url.into();
+        let said = said(config).await;
         assert!(said.contains(expected), "{said}");
         assert!(!said.contains("hunter2"), "{said}");
     }

@@ -109,7 +109,10 @@ async fn what_was_changed_in_the_tables_is_not_known(database: TestDatabase) {
             "UPDATE policy_revisions SET event = 1, taken_as = 'stop'",
             "UPDATE policy_revisions SET taken_as = 'edit'",
         ),
-        ("UPDATE installation_events SET actor = 'other'", &actor),
+        (
+            "UPDATE installation_events SET actor = 'other'",
+            actor.as_str(),
+        ),
     ] {
         assert!(
             matches!(world.last().await, LastRevision::Known(..)),

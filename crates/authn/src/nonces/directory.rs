@@ -9,7 +9,7 @@ use super::fingerprint::Fingerprints;
 use super::half_minute::HalfMinute;
 use super::journal::{Journal, ReadError, Record};
 use super::open_error::OpenError;
-use super::state::{FileId, Left, State};
+use super::state::{FileId, FoundState, State};
 use charter_system::private::{self, DirLock};
 
 const STATE: &str = "state.json";
@@ -54,7 +54,7 @@ impl Directory {
     }
 
     /// What the last run left; `None` when there is nothing that can be understood.
-    pub(super) fn read_state(&self) -> io::Result<Option<Left>> {
+    pub(super) fn read_state(&self) -> io::Result<Option<FoundState>> {
         read_state(&self.path)
     }
 
@@ -129,14 +129,14 @@ impl Directory {
 }
 
 /// What the run that uses a directory, or used it last, has left in it; needs no lock.
-pub(super) fn read_state(directory: &Path) -> io::Result<Option<Left>> {
+pub(super) fn read_state(directory: &Path) -> io::Result<Option<FoundState>> {
     let path = directory.join(STATE);
     let (bytes, file) = match File::open(&path) {
         Ok(file) => (io::read_to_string(&file)?, FileId::of(&file)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let left = Left::read(&bytes, &file).inspect_err(|error| {
+    let left = FoundState::read(&bytes, &file).inspect_err(|error| {
         let path = path.display();
         tracing::error!(%path, %error, "the replay guard's state is damaged");
     });

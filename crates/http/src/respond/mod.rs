@@ -18,9 +18,11 @@ pub mod listed;
 pub mod redirect;
 mod refusals;
 mod retry_after;
+mod surface;
 
 pub use code::{Code, ErrorType};
 pub(crate) use detail::printable;
 pub use detail::{Detail, echo};
 pub use error::ApiError;
 pub(crate) use error::ToldCode;
+pub use surface::Surface;

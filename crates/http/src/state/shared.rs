@@ -5,7 +5,7 @@ use std::sync::Arc;
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 use tokio_util::sync::CancellationToken;
 
-use charter_authn::nonces::ReplayGuard;
+use charter_authn::nonces::NonceStore;
 use charter_authn::operator::Operators;
 use charter_authn::signed::last_used::LastUsed;
 use charter_authn::signed::mint::KeyMint;
@@ -57,8 +57,8 @@ pub struct State {
     pub mint: KeyMint,
     /// When keys were last used, as far as the store has not heard.
     pub last_used: Arc<LastUsed>,
-    /// The replay guard, for its health.
-    pub replay: ReplayGuard,
+    /// For readiness.
+    pub nonces: Arc<dyn NonceStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The text of the OpenAPI document, which is made of the routes that these handlers serve.

@@ -171,11 +171,7 @@ async fn tokens_are_stored_as_hashes(service: &Service) {
     let parsed = charter_authn::secrets::opaque_token::OpaqueToken::parse(&token).expect("a token");
     let purpose = charter_store::Purpose::VerifyEmail;
     let now = charter_domain::clock::Clock::now(&*service.clock);
-    let found = service
-        .state()
-        .store
-        .find_link(parsed.hash(), purpose, now)
-        .await;
+    let found = service.store().find_link(parsed.hash(), purpose, now).await;
     assert!(found.expect("an answer").is_some());
     // On SQLite the whole database can be searched.
     for entry in std::fs::read_dir(service.directory()).expect("files") {

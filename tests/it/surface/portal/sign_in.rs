@@ -226,12 +226,7 @@ async fn a_weak_hash_is_made_anew(service: &Service) {
         .await
         .expect("a user");
     let stored = async || {
-        let login = service
-            .state()
-            .store
-            .find_login(&email)
-            .await
-            .expect("an answer");
+        let login = service.store().find_login(&email).await.expect("an answer");
         login.expect("a person").password_hash
     };
     service

@@ -6,7 +6,7 @@ use std::time::Duration;
 use charter_budgets::Exhausted;
 
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum ClaimError {
     /// This key has used this nonce before.
     #[error("the nonce has been used before")]
     Replayed,

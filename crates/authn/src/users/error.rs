@@ -3,13 +3,13 @@
 use charter_budgets::Exhausted;
 use charter_store as store;
 
-use crate::limits::{Exceeded, NoPlace};
+use crate::limits::{AttemptError, Exceeded};
 use crate::secrets::password_pool::PoolError;
 use crate::users::link_mails::NotSealed;
 
 /// Why a request of a person was refused.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum UserError {
     /// Unknown, disabled and wrong are not told apart.
     #[error("the e-mail address or the password is wrong")]
     InvalidLogin,
@@ -42,22 +42,22 @@ pub enum Refusal {
     Internal(String),
 }
 
-impl From<Exceeded> for Refusal {
+impl From<Exceeded> for UserError {
     fn from(exceeded: Exceeded) -> Self {
         Self::TooMany(exceeded)
     }
 }
 
-impl From<NoPlace> for Refusal {
-    fn from(no_place: NoPlace) -> Self {
-        match no_place {
-            NoPlace::Exceeded(exceeded) => Self::TooMany(exceeded),
-            NoPlace::QueueFull => Self::Busy,
+impl From<AttemptError> for UserError {
+    fn from(error: AttemptError) -> Self {
+        match error {
+            AttemptError::Exceeded(exceeded) => Self::TooMany(exceeded),
+            AttemptError::Busy => Self::Busy,
         }
     }
 }
 
-impl From<PoolError> for Refusal {
+impl From<PoolError> for UserError {
     fn from(error: PoolError) -> Self {
         match error {
             PoolError::Busy => Self::Busy,
@@ -66,20 +66,20 @@ impl From<PoolError> for Refusal {
     }
 }
 
-impl From<NotSealed> for Refusal {
+impl From<NotSealed> for UserError {
     fn from(error: NotSealed) -> Self {
         internal(error)
     }
 }
 
-pub(super) fn internal(error: impl std::fmt::Display) -> Refusal {
-    Refusal::Internal(error.to_string())
+pub(super) fn internal(error: impl std::fmt::Display) -> UserError {
+    UserError::Internal(error.to_string())
 }
 
 /// An invalid link, whatever made it so.
-pub(super) fn invalid_link(error: store::Error) -> Refusal {
+pub(super) fn invalid_link(error: store::Error) -> UserError {
     match error {
-        store::Error::InvalidLink | store::Error::NotFound => Refusal::InvalidLink,
+        store::Error::InvalidLink | store::Error::NotFound => UserError::InvalidLink,
         other => other.into(),
     }
 }

@@ -1,4 +1,4 @@
-//! Builds what people need: tokens, passwords, limits, and the mail that reaches them.
+//! Builds the user service (tokens, passwords, limits) and what sends its mails.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use url::{Host, Url};
 
 use crate::settings::Settings;
 use crate::settings::keys::{Key, Keys};
+use charter_authn::limits::InProcessLimits;
 use charter_authn::limits::rate_limit::RateLimits;
-use charter_authn::limits::{SignInAttempts, SlidingLimit};
 use charter_authn::secrets::Sealer;
 use charter_authn::secrets::access_token::AccessTokens;
 use charter_authn::secrets::device::DeviceKeys;
 use charter_authn::secrets::opaque_token::SuccessorKeys;
 use charter_authn::secrets::password_pool::PasswordPool;
 use charter_authn::users::link_mails::LinkMails;
-use charter_authn::users::{Limits, Parts, PortalUsers};
+use charter_authn::users::{PortalUserParts, PortalUsers};
 use charter_budgets::Budgets;
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
@@ -30,15 +30,6 @@ use charter_store::Store;
 use super::keys::sealer;
 use super::start_error::StartError;
 
-const HOUR: Duration = Duration::from_hours(1);
-const QUARTER_HOUR: Duration = Duration::from_mins(15);
-/// Mails to one address in an hour that others ask for: so many that reset its password, and so many
-/// invitations from one organization. What an organization sends in a day has a budget of its own.
-const MAILS_PER_HOUR: usize = 10;
-/// Invitations to one address in an hour, from whatever organizations.
-const INVITATIONS_PER_HOUR: usize = 30;
-/// Mails that verify an address, to one person beyond the first (contract section 5).
-const VERIFICATIONS_PER_HOUR: usize = 3;
 /// How long a password waits to be hashed; with the wait for its turn, less than a request may take.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(14);
 
@@ -58,7 +49,7 @@ impl BaseUrl {
         Ok(base_url)
     }
 
-    /// What people will not be able to do there.
+    /// What browsers will not do there.
     pub(super) fn warning(&self) -> Option<&'static str> {
         (self.url.scheme() == "http" && !self.is_local()).then_some(
             "browsers will not keep people signed in: the refresh cookie is for https only; set \
@@ -130,29 +121,20 @@ pub(super) fn portal_users(
 ) -> Result<PortalUsers, StartError> {
     let portal = &settings.portal;
     let clock = || Arc::clone(shared.clock);
-    let limits = Limits {
-        register: SlidingLimit::new(portal.register_per_hour, HOUR, clock()),
-        sign_in: SignInAttempts::new(portal.failed_logins_per_quarter_hour, QUARTER_HOUR, clock()),
-        forgot: SlidingLimit::new(portal.forgot_password_per_hour, HOUR, clock()),
-        reset_mails: SlidingLimit::new(MAILS_PER_HOUR, HOUR, clock()),
-        verification_mails: SlidingLimit::new(VERIFICATIONS_PER_HOUR, HOUR, clock()),
-        invitation_mails: SlidingLimit::new(MAILS_PER_HOUR, HOUR, clock()),
-        invitation_mails_in_all: SlidingLimit::new(INVITATIONS_PER_HOUR, HOUR, clock()),
-    };
     let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let at_once = match portal.hashes_at_once {
         // One processor is left to all others.
         0 => (processors() / 2).max(1),
         set => set,
     };
-    Ok(PortalUsers::new(Parts {
+    Ok(PortalUsers::new(PortalUserParts {
         store: Arc::clone(shared.store),
         tokens: AccessTokens::new(materials(&keys.token), base_url.text.clone())?,
         devices: DeviceKeys::new(keys.refresh.iter().map(|key| *key.expose())),
         successors: SuccessorKeys::new(materials(&keys.refresh)),
         passwords: PasswordPool::new(at_once, WAIT_TIMEOUT, Arc::clone(shared.entropy))?,
         links: base_url.links(shared.sealer, shared.clock, shared.entropy),
-        limits,
+        limits: Arc::new(InProcessLimits::new(portal.limits, clock())),
         rates: Arc::clone(shared.rates),
         budgets: Arc::clone(shared.budgets),
         outbox: Arc::clone(shared.outbox),

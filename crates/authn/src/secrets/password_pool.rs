@@ -1,23 +1,21 @@
 //! Hashing passwords beside the requests: a few at a time on threads of their own, which yield to all
 //! others, so that a flood of sign-ins costs bounded memory and leaves other requests alone.
 
-mod turns;
-
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use charter_domain::entropy::Entropy;
+use charter_wait_queue::{self as wait_queue, Limits, WaitQueue};
 
-use super::password::{self, HashError, Verdict, Workspace};
-use turns::{Turn, Turns};
-
-pub use turns::Waiter;
+use super::password::{self, HashError, PasswordVerdict, Workspace};
 
 /// Why there was no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +34,8 @@ pub enum PoolError {
     NoThread(#[from] std::io::Error),
 }
 
-/// What a password was checked to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Checked {
+pub enum PasswordCheck {
     /// The right one; hashed anew where the stored hash is weaker than new ones are.
     Right {
         /// The new hash.
@@ -48,7 +45,7 @@ pub enum Checked {
     Wrong,
 }
 
-/// Who may wait for each thread, known ones and strangers each: more than it serves in time.
+/// Waiters for each thread, of each priority: more than it serves in time.
 const MAX_WAITERS: usize = 512;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -61,29 +58,38 @@ const NICENESS: i32 = 10;
 
 /// Hashes with a bounded number of permits, one for each of its threads.
 pub struct PasswordPool {
-    turns: Arc<Turns>,
+    queue: WaitQueue<Requester>,
     /// Memory that those in line will need again; not more than one for each permit.
     spare: Arc<Mutex<Vec<Workspace>>>,
     jobs: Sender<Job>,
-    patience: Duration,
+    wait_timeout: Duration,
     entropy: Arc<dyn Entropy>,
     decoy: String,
 }
 
 /// The right to hash once. It goes with the work to its thread and is given back when that ends,
 /// whatever became of the request.
-#[expect(dead_code, reason = "held, never looked at")]
-pub struct Permit(Turn);
+pub type Permit = wait_queue::Permit<Requester>;
+
+/// Who wants a password hashed. Anonymous clients have low priority, so that no flood of them makes known
+/// ones wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Requester {
+    /// Somebody with a device cookie, an access token or a link, by what tells them apart.
+    Known([u8; 16]),
+    /// Anybody, by the site it comes from.
+    Anonymous(IpNet),
+}
 
 impl PasswordPool {
-    /// A pool that does `at_once` hashes at a time and lets others wait for `patience`.
+    /// A pool that does `at_once` hashes at a time and lets others wait for `wait_timeout`.
     ///
     /// # Errors
     ///
     /// [`PoolError`] if hashing does not work at all, or no thread can be started.
     pub fn new(
         at_once: usize,
-        patience: Duration,
+        wait_timeout: Duration,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, PoolError> {
         let (jobs, queue) = mpsc::channel();
@@ -100,11 +106,15 @@ impl PasswordPool {
             .iter()
             .map(|byte| char::from(*byte))
             .collect::<String>();
+        let limits = Limits {
+            per_holder: usize::MAX,
+            max_waiters: at_once.saturating_mul(MAX_WAITERS),
+        };
         Ok(Self {
-            turns: Turns::new(at_once, at_once.saturating_mul(MAX_WAITERS)),
+            queue: WaitQueue::new(at_once, limits),
             spare: Arc::default(),
             jobs,
-            patience,
+            wait_timeout,
             decoy: password::hash(
                 &SecretString::from(nobodys),
                 &*entropy,
@@ -119,11 +129,16 @@ impl PasswordPool {
     /// # Errors
     ///
     /// [`PoolError::Busy`] if there was none in time, or too many wait already.
-    pub async fn permit(&self, waiter: Waiter) -> Result<Permit, PoolError> {
-        match tokio::time::timeout(self.patience, self.turns.wait(waiter)).await {
-            Ok(Ok(turn)) => Ok(Permit(turn)),
-            Ok(Err(_)) | Err(_) => Err(PoolError::Busy),
-        }
+    pub async fn permit(&self, requester: Requester) -> Result<Permit, PoolError> {
+        let deadline = Instant::now() + self.wait_timeout;
+        let permit = match requester {
+            Requester::Known(_) => self.queue.acquire(requester, deadline).await,
+            Requester::Anonymous(_) => {
+                let queue = &self.queue;
+                queue.acquire_with_low_priority(requester, deadline).await
+            }
+        };
+        permit.map_err(|_| PoolError::Busy)
     }
 
     /// Hashes a new password.
@@ -150,18 +165,18 @@ impl PasswordPool {
         permit: Permit,
         password: SecretString,
         stored: Option<String>,
-    ) -> Result<Checked, PoolError> {
+    ) -> Result<PasswordCheck, PoolError> {
         let is_anybodys = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.decoy.clone());
         let entropy = Arc::clone(&self.entropy);
         self.run(permit, move |workspace| {
             match password::verify(&password, &stored, workspace)? {
-                Verdict::Right { is_weak } if is_anybodys => {
+                PasswordVerdict::Right { is_weak } if is_anybodys => {
                     let anew = || password::hash(&password, &*entropy, workspace);
                     let rehashed = is_weak.then(anew).transpose()?;
-                    Ok(Checked::Right { rehashed })
+                    Ok(PasswordCheck::Right { rehashed })
                 }
-                Verdict::Right { .. } | Verdict::Wrong => Ok(Checked::Wrong),
+                PasswordVerdict::Right { .. } | PasswordVerdict::Wrong => Ok(PasswordCheck::Wrong),
             }
         })
         .await
@@ -173,11 +188,11 @@ impl PasswordPool {
         work: impl FnOnce(&mut Workspace) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, PoolError> {
         let (answer, result) = oneshot::channel();
-        let (turns, spare) = (Arc::clone(&self.turns), Arc::clone(&self.spare));
+        let (queue, spare) = (self.queue.clone(), Arc::clone(&self.spare));
         let job = move || {
             let mut workspace = spare.lock().pop().unwrap_or_default();
             let result = work(&mut workspace);
-            if turns.is_crowded() {
+            if queue.has_waiters() {
                 spare.lock().push(workspace);
             } else {
                 spare.lock().clear();
