@@ -26,7 +26,7 @@ use charter_http::document;
 use charter_http::extract::tenants::Tenants;
 use charter_http::state::{Revisions, Searches, State, StoreHealth, Tasks};
 use charter_mail as mail;
-use charter_policy::explain::Explainer;
+use charter_policy::explain::DecisionExplainer;
 use charter_store::Store;
 
 use super::keys::sealer;
@@ -143,6 +143,7 @@ impl App {
         let mail = users::mail_sender(settings, &base, shared)?;
         let portal_users = users::portal_users(settings, keys, &base, shared)?;
         policies.record_start(&started.taken).await?;
+        let recorder = decisions::recorder(decisions.as_ref(), &entropy);
         let state = State {
             tenants: Tenants::new(Arc::clone(&store)),
             store_health: StoreHealth::new(Arc::clone(&store)),
@@ -153,10 +154,11 @@ impl App {
             secure_cookie: !base.is_local(),
             operators: Operators::new(Arc::clone(&store), settings.server.ops_token.clone()),
             engine: Engine::new(started.snapshot),
-            decisions: decisions::recorder(decisions.as_ref(), &entropy),
+            decision_lookup: Box::new(recorder.clone()),
+            decisions: recorder,
             searches: Searches::new(Arc::clone(&budgets)),
             revisions: Revisions::new(Arc::clone(&store)),
-            explain: Box::new(Explainer),
+            explain: Box::new(DecisionExplainer),
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,
             nonces,

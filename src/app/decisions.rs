@@ -1,4 +1,4 @@
-//! Opens the decision log as the settings say.
+//! Opens the decision log with the settings' configuration.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use charter_system::private;
 
 use super::StartError;
 
-/// The head of the decision log, within the data directory and outside of the log's own.
+/// File of the log's head, in the data directory and outside of the log's own.
 const HEAD: &str = "decision-head.json";
 
-/// Opens the log; `None` where decisions are not logged. `attributes` are those that the schema in
+/// Opens the log; `None` if decisions are not logged. `attributes` are those that the schema in
 /// force declares.
 pub(super) fn open(
     settings: &Settings,
@@ -108,7 +108,7 @@ pub(super) fn check(settings: &Settings, attributes: Option<&BTreeSet<String>>) 
     faults.into_iter().flatten().chain(mask).collect()
 }
 
-/// Where decisions are handed over, logged or not.
+/// The recorder, whether decisions are logged or not.
 pub(super) fn recorder(log: Option<&Arc<DecisionLog>>, entropy: &Arc<dyn Entropy>) -> Recorder {
     log.map_or_else(
         || Recorder::disabled(Arc::clone(entropy)),
@@ -116,13 +116,13 @@ pub(super) fn recorder(log: Option<&Arc<DecisionLog>>, entropy: &Arc<dyn Entropy
     )
 }
 
-/// Where the head of the decision log is kept.
+/// Path of the decision log's head.
 #[must_use]
 pub fn decision_head(settings: &Settings) -> std::path::PathBuf {
     settings.data_dir.join(HEAD)
 }
 
-/// The keys of the decision log, which are those of the audit trail.
+/// The keys of the decision log, which are the audit keys.
 #[must_use]
 pub fn log_keys(keys: &Keys) -> Vec<LogKey> {
     let key = |key: &crate::settings::keys::Key| LogKey {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::values::Decisions;
-use charter_decision_log::{Limits, MaskStyle, Overflow};
+use charter_decision_log::{MaskStyle, Overflow, RotationLimits};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -27,7 +27,7 @@ pub(super) fn read(reader: &mut Reader, data_dir: &Path) -> Decisions {
             other => Err(format!("`{other}` is neither `wait` nor `count`")),
         }),
         queue: reader.number("decisions.queue", 16..=1_000_000),
-        limits: Limits {
+        limits: RotationLimits {
             rotate_bytes: reader.number("decisions.rotate_bytes", 4096..=64 * 1024 * MIB),
             rotate_after: reader.duration("decisions.rotate_after", MINUTE..=400 * DAY),
             keep_files: reader.number("decisions.keep_files", 1..=1_000_000),

@@ -13,7 +13,7 @@ use charter_authn::limits::LimitsConfig;
 use charter_authn::limits::rate_limit::RateLimitsConfig;
 use charter_authn::nonces::Bounds;
 use charter_budgets::{Resource, Share};
-use charter_decision_log::{Limits, MaskStyle, Overflow};
+use charter_decision_log::{MaskStyle, Overflow, RotationLimits};
 use charter_http::edge::request_log::RequestLog;
 use charter_http::edge::service::EdgeConfig;
 use charter_store::ConnectionConfig;
@@ -143,7 +143,7 @@ pub struct Decisions {
     /// Decisions that wait to be written, at most.
     pub queue: usize,
     /// When another file is begun, and how long files are kept.
-    pub limits: Limits,
+    pub limits: RotationLimits,
     /// Allowed decisions of one kind that are written in a second; 0 for all.
     pub allowed_per_second: u64,
     /// Parts of a record that are masked.

@@ -146,7 +146,7 @@ async fn policy_folder(
     let store = found.store_with("policy_revisions").map(Arc::clone);
     if store.is_none() {
         part.note(
-            "the database does not say what was in force before: the folder is checked as a new installation's",
+            "the database has no record of earlier policies: the folder is checked as that of a new installation",
         );
     }
     let policies = Policies::new(settings, keys, program, store.clone(), Arc::clone(clock));

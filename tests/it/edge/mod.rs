@@ -1,7 +1,6 @@
 //! The edge over real sockets: what it refuses, what it lets through, and that no answer has
 //! another shape than the contract's (contract section 2).
 
-pub(crate) mod client;
 mod limits;
 pub(crate) mod memory;
 mod routing;

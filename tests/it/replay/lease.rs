@@ -2,11 +2,11 @@
 
 use charter_authn::nonces::{LeaseError, Pending, live_holder};
 use charter_store::Store;
+use test_support::on_both_engines;
+use test_support::services::TestDatabase;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::on_both_engines;
-use crate::services::TestDatabase;
 
 on_both_engines!(
     a_second_process_is_refused_and_told_who_is_there,

@@ -13,12 +13,12 @@ use charter_domain::page::KeyOrder;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::timestamp::{self, Timestamp};
 use charter_store::{Error, NewAccount, NewKey};
+use test_support::services::TestDatabase;
+use test_support::stored_tenant::StoredTenant;
 
 use super::world::{Organized, World, description, first_page, name, noon};
-use crate::services::TestDatabase;
-use crate::stored_tenant::StoredTenant;
 
-crate::on_both_engines![
+test_support::on_both_engines![
     a_service_account_has_few_active_keys,
     racing_creations_stay_within_the_limit,
     rotation_hands_over_and_lets_the_old_key_run_out,

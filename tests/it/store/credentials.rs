@@ -6,11 +6,11 @@ use charter_domain::access_key::SealedSecret;
 use charter_domain::email::EmailAddress;
 use charter_domain::id::UserId;
 use charter_store::{Error, NewUser};
+use test_support::services::TestDatabase;
 
 use super::world::{World, noon};
-use crate::services::TestDatabase;
 
-crate::on_both_engines![
+test_support::on_both_engines![
     a_credential_brings_everything_behind_the_key,
     the_latest_use_is_kept_and_counts_as_no_change,
     an_address_belongs_to_one_user,

@@ -12,11 +12,11 @@ use charter_domain::page::ResourceOrder;
 use charter_domain::text::{Description, Name};
 use charter_store::{Error, NewAccount, NewServiceAccount, Store};
 use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
+use test_support::services::{TestDatabase, connect};
 
 use super::world::{World, first_page, name, new_service_account};
-use crate::services::{TestDatabase, connect};
 
-crate::on_both_engines![
+test_support::on_both_engines![
     no_text_with_a_nul_is_stored,
     a_write_that_is_given_up_is_whole_or_absent,
 ];

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
 use charter_store::{AuditKey, Config, Error, Store};
+use test_support::services::TestDatabase;
 
 use super::world::World;
-use crate::services::TestDatabase;
 
 async fn open(config: Config) -> Result<Store, Error> {
     Store::open(config, Arc::new(SystemClock::start()), Arc::new(OsEntropy)).await

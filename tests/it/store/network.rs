@@ -9,15 +9,14 @@ use charter_domain::metadata::Metadata;
 use charter_domain::organization::Organization;
 use charter_store::{Config, Error, NewAccount, Store};
 use sea_orm::{ConnectionTrait as _, Statement, TransactionTrait as _};
-
+use test_support::process::Home;
+use test_support::services::pgbouncer::Pooler;
+use test_support::services::proxy::{Proxy, Reserved};
+use test_support::services::{TestDatabase, connect};
+use test_support::stored_tenant::StoredTenant;
 use tokio::runtime::Handle;
 
 use super::world::{World, name};
-use crate::endurance::charter::Home;
-use crate::services::pgbouncer::Pooler;
-use crate::services::proxy::{Proxy, Reserved};
-use crate::services::{TestDatabase, connect};
-use crate::stored_tenant::StoredTenant;
 
 /// A store that reaches the world's database by another way.
 async fn store_at(world: &World, url: &str, adjust: impl FnOnce(&mut Config)) -> Store {

@@ -7,11 +7,11 @@ use charter_domain::id::OrganizationId;
 use charter_domain::organization::Organization;
 use charter_store::{Error, NewOrganization};
 use serde_json::json;
+use test_support::services::TestDatabase;
 
 use super::world::{World, metadata, name, noon};
-use crate::services::TestDatabase;
 
-crate::on_both_engines![
+test_support::on_both_engines![
     what_is_written_comes_back,
     a_stale_version_is_refused,
     nothing_is_written_where_nothing_changes,

@@ -13,11 +13,11 @@ use charter_store::{
     SessionRow, VerifiedLogin,
 };
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
+use test_support::services::{TestDatabase, connect};
 
 use super::world::{Organized, World, name, noon};
-use crate::services::{TestDatabase, connect};
 
-crate::on_both_engines![
+test_support::on_both_engines![
     the_oldest_session_ends_when_there_are_too_many,
     a_person_goes_a_handful_at_a_time,
     tokens_that_are_presented_together_are_each_told_what_became_of_it,

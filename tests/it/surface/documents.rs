@@ -6,7 +6,6 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::service::TeamRole;
 use cedar_policy::EntityUid;
 use charter::app;
 use charter_authz::snapshot::Snapshot;
@@ -15,10 +14,10 @@ use charter_http::router;
 use salvo::Router;
 use salvo::routing::FilterInfo;
 use serde_json::{Map, Value, json};
+use test_support::on_both_services;
+use test_support::policy_world::shipped;
+use test_support::service::{Persona, Service, TeamRole};
 
-use crate::on_both_services;
-use crate::policy_world::shipped;
-use crate::service::{Persona, Service};
 use crate::sources;
 
 on_both_services!(

@@ -1,9 +1,10 @@
 //! Every GET is a HEAD, too (contract section 2), signed as HEAD.
 
+use test_support::client::Answer;
+use test_support::on_both_services;
+use test_support::service::{Persona, Service};
+
 use super::documents::{document, operations};
-use crate::edge::client::Answer;
-use crate::on_both_services;
-use crate::service::{Persona, Service};
 
 on_both_services!(
     every_get_is_a_head,

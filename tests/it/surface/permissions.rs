@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
+use test_support::on_both_services;
+use test_support::service::{Persona, Service, TeamRole, members};
 
-use crate::on_both_services;
-use crate::service::{Persona, Service, TeamRole, members};
+use crate::decisions::Logged as _;
 
 const PERMISSIONS: &str = "/permissions";
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use charter_domain::permission::Permission;
 use serde_json::json;
+use test_support::on_both_services;
+use test_support::service::{Grants, Persona, Request, Service, Signer};
 
 use super::documents::{document, operations};
-use crate::on_both_services;
-use crate::service::{Grants, Persona, Request, Service, Signer};
 
 on_both_services!(
     what_is_anothers_is_not_there,

@@ -1,7 +1,7 @@
 //! The journal's directory: its lock, its state file, and one file for each bucket.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -10,11 +10,11 @@ use super::half_minute::HalfMinute;
 use super::journal::{Journal, ReadError, Record};
 use super::open_error::OpenError;
 use super::state::{FileId, FoundState, State};
+use charter_system::atomic;
 use charter_system::private::{self, DirLock};
 
 const STATE: &str = "state.json";
 const LOCK: &str = "lock";
-const TEMPORARY: &str = "new";
 const EXTENSION: &str = "journal";
 
 /// A directory that this process alone uses.
@@ -46,6 +46,7 @@ impl Directory {
             Err(TryLockError::WouldBlock) => return Err(OpenError::Locked(path.to_owned())),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         };
+        atomic::remove_leftovers(path).map_err(failed)?;
         Ok(Self {
             path: path.to_owned(),
             handle: File::open(path).map_err(failed)?,
@@ -60,19 +61,11 @@ impl Directory {
 
     /// Replaces the state, durably and as a whole.
     pub(super) fn write_state(&self, state: &State) -> io::Result<()> {
-        let temporary = self.path.join(TEMPORARY);
-        // Anew, so that it is another file than any that was copied from here.
-        if let Err(error) = std::fs::remove_file(&temporary)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(error);
-        }
-        let mut file = private::open(&temporary, OpenOptions::new().write(true).create_new(true))?;
-        let id = FileId::of(&file)?;
-        file.write_all(&state.to_json(&id)?)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, self.path.join(STATE))?;
-        self.handle.sync_all()
+        // A new file each time, so that it differs from any copy of an earlier one.
+        atomic::replace_private_with(&self.path.join(STATE), |file| {
+            let id = FileId::of(file)?;
+            file.write_all(&state.to_json(&id)?)
+        })
     }
 
     /// The half minutes that have a file, which is the mark that they may hold nonces.
@@ -102,15 +95,12 @@ impl Directory {
         each: impl FnMut(Record),
     ) -> Result<Journal, ReadError> {
         let path = self.journal_path(id);
-        if path.try_exists()? {
-            let journal = Journal::reopen(&path, id, fingerprints, each)?;
-            // Whoever made it may have failed to make its name durable.
-            self.handle.sync_all()?;
-            return Ok(journal);
-        }
-        let temporary = self.path.join(TEMPORARY);
-        let journal = Journal::create(&temporary, id, fingerprints)?;
-        std::fs::rename(&temporary, &path)?;
+        let journal = if path.try_exists()? {
+            Journal::reopen(&path, id, fingerprints, each)?
+        } else {
+            Journal::create(&path, id, fingerprints)?
+        };
+        // Whoever created it may have failed to sync its name.
         self.handle.sync_all()?;
         Ok(journal)
     }

@@ -1,24 +1,24 @@
-//! Files that look like policies and would not be read: nobody should believe that they are in force.
-//! What can only be a mistake is a fault; what may be a copy, or somebody's own, is told.
+//! Reports files that look like policies and would not be read: as a fault what can only be a mistake, as a
+//! warning what may be a copy, or somebody's own.
 
 use std::fs;
 use std::path::Path;
 
 use super::layout::{INVARIANTS, SCHEMA, TESTS};
-use crate::fault::Fault;
+use crate::fault::FolderFault;
 use charter_domain::similar::is_like;
 
-/// Deeper folders are not looked into.
+/// Deeper directories are not scanned.
 const MAX_DEPTH: usize = 4;
-/// Bigger folders are somebody else's.
+/// Larger directories are not scanned to their end.
 const MAX_ENTRIES: usize = 10_000;
 /// More are not told of one by one.
 const MAX_TOLD: usize = 20;
 
 /// A fault for each file that is not where, or not named as, it would be read; and what is said of
 /// others that are not read.
-pub(super) fn look(dir: &Path) -> (Vec<Fault>, Vec<String>) {
-    let mut stray = Stray {
+pub(super) fn look(dir: &Path) -> (Vec<FolderFault>, Vec<String>) {
+    let mut stray = StrayFiles {
         dir,
         seen: 0,
         faults: Vec::new(),
@@ -32,17 +32,17 @@ pub(super) fn look(dir: &Path) -> (Vec<Fault>, Vec<String>) {
     (stray.faults, stray.told)
 }
 
-struct Stray<'a> {
+struct StrayFiles<'a> {
     dir: &'a Path,
     seen: usize,
-    faults: Vec<Fault>,
+    faults: Vec<FolderFault>,
     told: Vec<String>,
 }
 
-impl Stray<'_> {
-    /// `below` is empty, or the folder's name within the policy folder with a `/` at its end.
+impl StrayFiles<'_> {
+    /// `below` is empty, or the subdirectory's name with a trailing `/`.
     fn look(&mut self, below: &str, depth: usize) {
-        // What cannot be listed here is told where it is read.
+        // Reading reports directories that cannot be listed.
         let Ok(entries) = fs::read_dir(self.dir.join(below)) else {
             return;
         };
@@ -69,7 +69,7 @@ impl Stray<'_> {
                 self.look(&format!("{path}/"), depth + 1);
             } else if !is_dir && let Some(help) = misplaced(below, &name) {
                 let path = self.dir.join(path);
-                let fault = Fault::new(format!("`{}` is not read", path.display()));
+                let fault = FolderFault::new(format!("`{}` is not read", path.display()));
                 self.faults.push(fault.help(help));
             } else if !is_dir && let Some(what) = doubtful(below, &name) {
                 let path = self.dir.join(path);
@@ -80,7 +80,7 @@ impl Stray<'_> {
     }
 }
 
-/// What to do about a file that is not read though it looks as if it were.
+/// Advice for a file that looks as if it were read and is not.
 fn misplaced(below: &str, name: &str) -> Option<String> {
     if name.starts_with('.') {
         return None;

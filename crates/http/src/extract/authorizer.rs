@@ -10,7 +10,7 @@ use charter_authz::principal::Principal;
 use charter_authz::question::Question;
 use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
-use charter_decision_log::{Asker, Decided, NotRecorded, Recorder, Via};
+use charter_decision_log::{DecisionContext, NotRecorded, RecordedDecision, Recorder, Via};
 use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::caller::Caller;
 use charter_domain::permission::Permission;
@@ -91,7 +91,7 @@ impl Authorizer {
         resource: Resource<'_>,
         details: impl FnOnce() -> Vec<Detail>,
     ) -> Result<(), ApiError> {
-        let asker = Asker {
+        let asker = DecisionContext {
             principal: &self.principal,
             source_ip: self.source_ip,
             now: self.now,
@@ -135,7 +135,11 @@ impl Authorizer {
 
 /// What a refused caller is told: code and sentence of the policy that refuses, or else one
 /// sentence and the missing permission, nothing of the policies.
-fn refusal(decided: Decided, permission: Permission, resource: Resource<'_>) -> Option<ApiError> {
+fn refusal(
+    decided: RecordedDecision,
+    permission: Permission,
+    resource: Resource<'_>,
+) -> Option<ApiError> {
     let about = match resource {
         Resource::Role(name) => format!(" of the role {}", echo(name)),
         Resource::Permission(name) => format!(" of the permission {}", echo(name)),

@@ -226,7 +226,7 @@ impl Asker<'_> {
         context: &RequestContext,
     ) -> Result<bool, ApiError> {
         let snapshot = self.state.engine.snapshot();
-        let asker = decision_log::Asker {
+        let asker = decision_log::DecisionContext {
             principal: &Arc::new(Principal::prepare(caller, &snapshot)),
             source_ip: context.client_ip,
             now: self.state.clock.now(),

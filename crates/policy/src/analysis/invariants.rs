@@ -5,26 +5,28 @@ use std::collections::BTreeMap;
 use cedar_policy::{Policy, Schema, ValidationError, ValidationMode, Validator};
 use charter_authz::snapshot::Invariant;
 
-use super::findings::{Claim, Finding, not_proved};
+use super::findings::{Claim, ProofFinding, not_proved};
 
-/// An invariant, and where it comes from.
-pub(super) struct ToProve<'a> {
+pub(super) struct InvariantToProve<'a> {
     pub(super) invariant: &'a Invariant,
     pub(super) at_start: bool,
 }
 
-/// An invariant that is in force and in the folder alike is proved once.
-pub(super) fn to_prove<'a>(own: &'a [Invariant], at_start: &'a [Invariant]) -> Vec<ToProve<'a>> {
+/// An invariant that both have with the same text is proved once.
+pub(super) fn to_prove<'a>(
+    own: &'a [Invariant],
+    at_start: &'a [Invariant],
+) -> Vec<InvariantToProve<'a>> {
     let known: BTreeMap<&str, Vec<String>> =
         own.iter().map(|i| (i.name.as_str(), text(i))).collect();
     let at_start = at_start
         .iter()
         .filter(|earlier| known.get(earlier.name.as_str()) != Some(&text(earlier)))
-        .map(|invariant| ToProve {
+        .map(|invariant| InvariantToProve {
             invariant,
             at_start: true,
         });
-    let own = own.iter().map(|invariant| ToProve {
+    let own = own.iter().map(|invariant| InvariantToProve {
         invariant,
         at_start: false,
     });
@@ -33,14 +35,17 @@ pub(super) fn to_prove<'a>(own: &'a [Invariant], at_start: &'a [Invariant]) -> V
 
 /// Takes out those that were in force before and name what the schema no longer has: of each request they
 /// would only say that they do not fit.
-pub(super) fn take_unfit(invariants: &mut Vec<ToProve<'_>>, schema: &Schema) -> Vec<Finding> {
+pub(super) fn take_unfit(
+    invariants: &mut Vec<InvariantToProve<'_>>,
+    schema: &Schema,
+) -> Vec<ProofFinding> {
     let mut unfit = Vec::new();
     invariants.retain(|to_prove| {
         let invariant = to_prove.invariant;
         let Some(what) = to_prove.at_start.then(|| misfit(invariant, schema)).flatten() else {
             return true;
         };
-        unfit.push(Finding {
+        unfit.push(ProofFinding {
             claim: Claim::Invariant {
                 name: invariant.name.clone(),
                 at_start: true,
@@ -69,7 +74,7 @@ fn misfit(invariant: &Invariant, schema: &Schema) -> Option<String> {
     result.validation_errors().map(said).min()
 }
 
-/// An invariant's policies, in one order.
+/// The texts of an invariant's policies, sorted by `@id`.
 pub(super) fn text(invariant: &Invariant) -> Vec<String> {
     let mut policies: Vec<_> = invariant.policies.policies().collect();
     policies.sort_by(|one, other| one.id().cmp(other.id()));

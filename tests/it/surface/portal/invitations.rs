@@ -3,11 +3,11 @@
 use charter_authn::users::UserError;
 use charter_domain::email::EmailAddress;
 use serde_json::{Value, json};
+use test_support::on_both_services;
+use test_support::service::{PASSWORD, Person, Persona, Request, Service, TeamRole, Tenant};
+use test_support::stored_tenant::StoredTenant;
 
 use super::{ORGANIZATION, TEAM};
-use crate::on_both_services;
-use crate::service::{PASSWORD, Person, Persona, Request, Service, TeamRole, Tenant};
-use crate::stored_tenant::StoredTenant;
 
 on_both_services!(
     open_ones_are_listed_and_withdrawn,

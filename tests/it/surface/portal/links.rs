@@ -1,12 +1,11 @@
 //! Tokens in links: single use, hashed at rest, expired and reused ones answer alike; forgotten
 //! passwords.
 
-use crate::service::TeamRole;
 use serde_json::json;
+use test_support::on_both_services;
+use test_support::service::{PASSWORD, Persona, Request, Service, TeamRole, all_at_once};
 
 use super::ORGANIZATION;
-use crate::on_both_services;
-use crate::service::{PASSWORD, Persona, Request, Service, all_at_once};
 
 on_both_services!(
     another_password_ends_every_session,
