@@ -3,7 +3,7 @@
 use charter_domain::similar;
 
 /// What the service logs under, each with all that begins with it and `::`.
-const TARGETS: [&str; 12] = [
+const TARGETS: [&str; 13] = [
     "charter",
     "charter_authn",
     "charter_authz",
@@ -15,6 +15,7 @@ const TARGETS: [&str; 12] = [
     "charter_policy",
     "charter_store",
     "charter_system",
+    "charter_wait_queue",
     "migration",
 ];
 
