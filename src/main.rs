@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Nowhere is left to report that this could not be written.
             let _ = writeln!(io::stderr(), "charter: {error}");
-            ExitCode::from(2)
+            ExitCode::from(error.exit_code())
         }
     }
 }

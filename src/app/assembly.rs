@@ -107,8 +107,13 @@ impl App {
         started.health.warnings.extend(names.into_iter().flatten());
         let replay = replay::open(pending, &store, &clock, &*entropy).await?;
         let nonces: Arc<dyn NonceStore> = Arc::new(replay.clone());
-        let decisions =
-            decisions::open(settings, keys, (&clock, &confirmed), (&budgets, &entropy))?;
+        let decisions = decisions::open(
+            settings,
+            keys,
+            started.snapshot.attributes(),
+            (&clock, &confirmed),
+            (&budgets, &entropy),
+        )?;
         let sealer = Arc::new(sealer(keys)?);
         let last_used = Arc::new(LastUsed::default());
         let limits = Arc::new(RateLimits::new(settings.rate_limits, &clock));

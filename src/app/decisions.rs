@@ -1,5 +1,6 @@
 //! Opens the decision log with the settings' configuration.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::settings::Settings;
@@ -10,6 +11,7 @@ use charter_decision_log::{Clocks, Config, DecisionLog, LogKey, Mask, OpenError,
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
+use charter_domain::similar;
 use charter_system::private;
 
 use super::StartError;
@@ -17,10 +19,12 @@ use super::StartError;
 /// File of the log's head, in the data directory and outside of the log's own.
 const HEAD: &str = "decision-head.json";
 
-/// Opens the log; `None` if decisions are not logged.
+/// Opens the log; `None` if decisions are not logged. `attributes` are those that the schema in
+/// force declares.
 pub(super) fn open(
     settings: &Settings,
     keys: &Keys,
+    attributes: &BTreeSet<String>,
     (clock, confirmed): (&Arc<dyn Clock>, &Arc<ConfirmedClock>),
     (budgets, entropy): (&Arc<Budgets>, &Arc<dyn Entropy>),
 ) -> Result<Option<Arc<DecisionLog>>, StartError> {
@@ -29,13 +33,17 @@ pub(super) fn open(
         return Ok(None);
     }
     let shadow = shadow(settings)?;
+    let mask = mask(settings)?;
+    if let Some(error) = unmatched(settings, attributes).next() {
+        return Err(error);
+    }
     let config = Config {
         dir: decisions.dir.clone(),
         head: decision_head(settings),
         keys: log_keys(keys),
         overflow: decisions.overflow,
         queue: decisions.queue,
-        mask: mask(settings)?,
+        mask,
         limits: decisions.limits,
         allowed_per_second: decisions.allowed_per_second,
         sync_within: settings.sync_within,
@@ -51,9 +59,10 @@ pub(super) fn open(
 
 fn shadow(settings: &Settings) -> Result<Option<Snapshot>, StartError> {
     let shadow = settings.policies.shadow.as_deref().map(Snapshot::load);
-    shadow
-        .transpose()
-        .map_err(|error| StartError::Shadow(error.report()))
+    shadow.transpose().map_err(|error| {
+        let error = error.renamed("`policies.dir`", "`policies.shadow`");
+        StartError::Shadow(error.report())
+    })
 }
 
 fn mask(settings: &Settings) -> Result<Mask, StartError> {
@@ -61,8 +70,26 @@ fn mask(settings: &Settings) -> Result<Mask, StartError> {
     Ok(Mask::parse(&decisions.mask, decisions.mask_style)?)
 }
 
-/// Errors in the settings that would keep [`open`] from succeeding. Creates nothing.
-pub(super) fn check(settings: &Settings) -> Vec<StartError> {
+/// What is to be masked and is in no record, as the schema in force declares them.
+fn unmatched(
+    settings: &Settings,
+    attributes: &BTreeSet<String>,
+) -> impl Iterator<Item = StartError> {
+    let masked = settings.decisions.mask.iter();
+    let is_attribute =
+        |name: &&String| name.starts_with("context.") || name.starts_with("entities.");
+    let unknown = masked
+        .filter(is_attribute)
+        .filter(|name| !attributes.contains(*name));
+    unknown.map(|name| {
+        let nearest = similar::nearest(name, attributes.iter().map(String::as_str));
+        StartError::Unmatched(name.clone(), nearest.unwrap_or_default().to_owned())
+    })
+}
+
+/// What of these settings would keep [`open`] from opening the log. Nothing is made or written.
+/// `attributes` are those that the schema in force declares, where it can be read.
+pub(super) fn check(settings: &Settings, attributes: Option<&BTreeSet<String>>) -> Vec<StartError> {
     if !settings.decisions.enabled {
         return Vec::new();
     }
@@ -73,8 +100,12 @@ pub(super) fn check(settings: &Settings) -> Vec<StartError> {
             source,
         })
     });
-    let faults = [shadow(settings).err(), mask(settings).err(), place.err()];
-    faults.into_iter().flatten().collect()
+    let mask = match mask(settings) {
+        Ok(_) => attributes.map_or_else(Vec::new, |all| unmatched(settings, all).collect()),
+        Err(error) => vec![error],
+    };
+    let faults = [shadow(settings).err(), place.err()];
+    faults.into_iter().flatten().chain(mask).collect()
 }
 
 /// The recorder, whether decisions are logged or not.

@@ -48,6 +48,9 @@ pub enum StartError {
     /// What is to be masked in it is no part of a record.
     #[error("`decisions.mask`: {0}")]
     Mask(#[from] decision_log::UnknownField),
+    /// What is to be masked is in no record; the nearest that is.
+    #[error("`decisions.mask`: `{0}` is nothing that the schema declares; is `{1}` meant?")]
+    Unmatched(String, String),
     /// The folder of `policies.shadow` has faults.
     #[error("the policies of `policies.shadow` cannot be loaded\n{0}")]
     Shadow(String),
@@ -92,9 +95,14 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Whether somebody else has the address.
-    pub(super) fn is_address_in_use(&self) -> bool {
-        matches!(self, Self::Listen(_, error) if error.kind() == io::ErrorKind::AddrInUse)
+    /// The address that somebody else has, if that is what is wrong.
+    pub(super) fn address_in_use(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
+                Some(*address)
+            }
+            _ => None,
+        }
     }
 }
 

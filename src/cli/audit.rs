@@ -28,7 +28,7 @@ pub struct AuditArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List an organization's events, newest first, one JSON object a line
+    /// List the events of an organization or of the installation, newest first, one JSON object a line
     List(ListArgs),
     /// Find edited, missing, reordered, inserted and cut-off events
     Verify {
@@ -42,7 +42,11 @@ enum Command {
 #[derive(Debug, Args)]
 struct ListArgs {
     /// The organization's id, code or slug
-    organization: String,
+    #[arg(required_unless_present = "installation")]
+    organization: Option<String>,
+    /// What belongs to no organization: approvals of policies, and which were in force
+    #[arg(long, conflicts_with = "organization")]
+    installation: bool,
     /// Not older than this, `YYYY-MM-DDTHH:MM:SSZ`
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
@@ -76,11 +80,14 @@ async fn list(operator: &Operator, args: &ListArgs) -> Result<Vec<Value>, Error>
         before: args.before,
         limit: args.limit,
     };
-    let organization = operator.organization(&args.organization).await?;
-    let tenant = operator
-        .reader(EntityRef::Organization(organization.id))
-        .await?;
-    let events = tenant.audit_events(&filter).await?;
+    let events = match &args.organization {
+        Some(named) => {
+            let organization = operator.organization(named).await?;
+            let named = EntityRef::Organization(organization.id);
+            operator.reader(named).await?.audit_events(&filter).await?
+        }
+        None => operator.store.installation_audit_events(&filter).await?,
+    };
     let shown = |event: AuditEvent| {
         json!({
             "sequence": event.sequence,

@@ -10,6 +10,11 @@ use charter_authn::users::link_mails::NotSealed;
 use charter_policy::solver::SolverError;
 use charter_store as store;
 
+/// A rule refuses it, or something was found.
+const REFUSED: u8 = 1;
+/// It could not be done.
+const IMPOSSIBLE: u8 = 2;
+
 /// Why a command could not do its work; its text is one paragraph that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -21,7 +26,7 @@ pub enum Error {
     Settings(#[from] SettingsError),
     /// The service, or an operator's command, could not start.
     #[error(transparent)]
-    Start(#[from] StartError),
+    Start(StartError),
     /// The database refused.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -105,16 +110,111 @@ pub enum Error {
         /// The rule.
         rule: String,
     },
+    /// What an argument asks for is refused as things are.
+    #[error("`{name}` {reason}")]
+    Refused {
+        /// The argument.
+        name: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// The terminal, a signal or the runtime.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
+/// What a rule refuses is no fault of the database.
+impl From<StartError> for Error {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Database(error) if error.is_refusal() => Self::Store(error),
+            error => Self::Start(error),
+        }
+    }
+}
+
 impl Error {
+    /// The exit code: 1 where a rule refuses what could have been done, 2 where it could not be done at
+    /// all, as with settings, a database or files that are not as they must be.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Unconfirmed
+            | Self::NoSuchOrganization(_)
+            | Self::NoSuchUser(_)
+            | Self::AlreadyMember(_)
+            | Self::BelongsElsewhere(..)
+            | Self::Deactivated(_)
+            | Self::LastOwner(_)
+            | Self::NoSuchRole(..)
+            | Self::NoSuchKey(_)
+            | Self::NotInOrganization { .. }
+            | Self::Refused { .. } => REFUSED,
+            Self::Store(error) if error.is_refusal() => REFUSED,
+            _ => IMPOSSIBLE,
+        }
+    }
+
+    pub(super) fn refused(name: &'static str, reason: impl Into<String>) -> Self {
+        Self::Refused {
+            name,
+            reason: reason.into(),
+        }
+    }
+
     pub(super) fn argument(name: &'static str, rule: impl std::fmt::Display) -> Self {
         Self::Argument {
             name,
             rule: rule.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_refuse_with_1_and_what_cannot_be_done_is_2() {
+        let text = || "a".to_owned();
+        let refused = [
+            Error::Unconfirmed,
+            Error::NoSuchOrganization(text()),
+            Error::NoSuchUser(text()),
+            Error::AlreadyMember(text()),
+            Error::BelongsElsewhere(text(), text()),
+            Error::Deactivated(text()),
+            Error::LastOwner(text()),
+            Error::NoSuchRole(text(), text()),
+            Error::NoSuchKey(text()),
+            Error::NotInOrganization {
+                organization: text(),
+                what: "key",
+            },
+            Error::refused("DIGEST", "is in force already"),
+            Error::Store(store::Error::SlugTaken),
+            Error::Store(store::Error::Ambiguous(text())),
+            Error::Store(store::Error::InUse),
+            StartError::Database(store::Error::OrganizationInactive).into(),
+        ];
+        for error in &refused {
+            assert_eq!(error.exit_code(), 1, "{error:?}");
+        }
+        let impossible = [
+            Error::NotMigrated,
+            Error::argument("--slug", "is empty"),
+            Error::CannotStart(text()),
+            Error::Policies(text()),
+            Error::Store(store::Error::SchemaTooNew(text())),
+            Error::Store(store::Error::Unavailable("down".into())),
+            Error::Store(store::Error::Corrupt(text())),
+            StartError::ReplayStore.into(),
+            StartError::Database(store::Error::Setup(text())).into(),
+            Error::DecisionLog("log".into(), io::ErrorKind::NotFound.into()),
+            Error::Io(io::ErrorKind::StorageFull.into()),
+        ];
+        for error in &impossible {
+            assert_eq!(error.exit_code(), 2, "{error:?}");
         }
     }
 }

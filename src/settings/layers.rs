@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use config::{Environment, File, FileFormat, Map, Source, Value, ValueKind};
+use nix::unistd::{User, geteuid};
 
 use super::error::{SettingsError, SettingsFault};
 
@@ -43,7 +44,7 @@ pub(super) fn search_path() -> Option<OsString> {
     std::env::var_os("PATH")
 }
 
-/// Who works on this machine, as the login shell or `sudo` says.
+/// Who works on this machine, as the login shell or `sudo` says, or else as whom this process runs.
 pub(super) fn system_user() -> Option<String> {
     #[expect(
         clippy::disallowed_methods,
@@ -53,6 +54,7 @@ pub(super) fn system_user() -> Option<String> {
     ["SUDO_USER", "LOGNAME", "USER"]
         .into_iter()
         .find_map(|name| read(name).filter(|user| !user.is_empty()))
+        .or_else(|| User::from_uid(geteuid()).ok()?.map(|user| user.name))
 }
 
 /// A value and who set it; `None` for the embedded default.

@@ -10,6 +10,7 @@ pub mod error;
 mod key_file;
 pub mod keys;
 mod layers;
+mod log_level;
 mod mail;
 mod reader;
 mod sections;

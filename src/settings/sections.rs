@@ -16,7 +16,7 @@ use super::values::{
     Database, Log, LogFormat, Policies, PolicyStart, Portal, Replay, ReplayStore, Requirement,
     Server, Settings, Signing, Telemetry,
 };
-use super::{budgets, decisions, keys, mail};
+use super::{budgets, decisions, keys, log_level, mail};
 use charter_authn::limits::LimitsConfig;
 use charter_authn::limits::rate_limit::{Rate, RateLimitsConfig};
 use charter_authn::nonces::Bounds;
@@ -250,7 +250,7 @@ fn log(reader: &mut Reader) -> Log {
         }),
         level: reader.parsed("log.level", String::new(), |text| match text {
             "" => Err("is empty: give a level such as `info`".to_owned()),
-            directives => log_directives(directives),
+            directives => log_level::directives(directives),
         }),
         requests: reader.choice(
             "log.requests",
@@ -276,29 +276,6 @@ fn telemetry(reader: &mut Reader) -> Telemetry {
                 .ok_or_else(|| format!("`{text}` is no share: give a number from 0 to 1"))
         }),
     }
-}
-
-/// A level, or `target=level` pairs. A word alone that is no level would be read as the name of the
-/// one target that is logged, and silence everything else.
-fn log_directives(text: &str) -> Result<String, String> {
-    for directive in text.split(',') {
-        let level = directive
-            .rsplit_once('=')
-            .map_or(directive, |(_, level)| level);
-        let level = level.trim();
-        // The parser takes nothing at all for `error`.
-        if level.is_empty()
-            || level
-                .parse::<tracing::level_filters::LevelFilter>()
-                .is_err()
-        {
-            return Err(format!(
-                "`{text}`: `{level}` is not a level: give `error`, `warn`, `info`, `debug`, `trace` or \
-                 `off`, or pairs such as `warn,charter=debug`"
-            ));
-        }
-    }
-    Ok(text.to_owned())
 }
 
 fn portal(reader: &mut Reader, budgets: &Budgets) -> Portal {

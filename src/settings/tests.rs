@@ -46,7 +46,7 @@ fn a_log_level_that_is_none_is_refused_with_those_that_are() {
         "WARN",
         "off",
         "warn,charter=debug",
-        "charter[request]=trace",
+        "warn,charter[request]=trace",
     ] {
         let text = format!("[log]\nlevel = '{level}'");
         assert_eq!(read(&text, &[]).expect(level).log.level, level);
@@ -58,6 +58,8 @@ fn a_log_level_that_is_none_is_refused_with_those_that_are() {
         "charter=verbose",
         "warn,",
         "charter=",
+        "chartr=debug",
+        "charter[request]=trace",
     ] {
         let refused = message(&format!("[log]\nlevel = '{level}'"), &[]);
         assert!(

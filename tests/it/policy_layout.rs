@@ -78,3 +78,29 @@ fn a_manifest_that_does_not_fit_is_left_alone_and_told() {
     assert_eq!(code, Some(2), "{printed}");
     assert!(printed.contains("`extra.cedar` is not listed"), "{printed}");
 }
+
+#[test]
+fn files_that_are_not_read_are_named() {
+    let folder = Edited::new();
+    let named = [
+        "x.cedar.txt",
+        "x.ceder",
+        "x.cedar~",
+        ".x.cedar",
+        "tests/sub/a.json",
+        "test/a.json",
+    ];
+    for name in named {
+        let file = folder.path().join(name);
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        std::fs::write(file, "").expect("a file");
+    }
+    let (code, printed) = policy(&["check"], folder.path());
+    assert_eq!(code, Some(0), "{printed}");
+    for name in named {
+        let file = folder.path().join(name);
+        let told = format!("note: files: `{}` is not read", file.display());
+        assert!(printed.contains(&told), "{name}: {printed}");
+    }
+    assert_eq!(printed.matches("note:").count(), named.len(), "{printed}");
+}

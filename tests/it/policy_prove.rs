@@ -147,11 +147,38 @@ fn an_invariant_that_was_weakened_counts_until_the_restart() {
     .expect_err("a refusal");
     assert_eq!(refused.proofs.findings.len(), 1, "{refused}");
     assert!(
-        refused
-            .report
-            .contains("as it was when the service started"),
+        refused.report.contains("as it was in force before"),
         "{refused}"
     );
+}
+
+#[test]
+fn an_invariant_that_names_what_the_schema_no_longer_has_is_told_once() {
+    let Some(solver) = solver() else { return };
+    let invariant = "@id(\"auditors-change-nothing\")\npermit (principal, action, resource)\n\
+        unless { principal in Role::\"auditor\" && action in Action::\"writes\" };\n";
+    let before = Edited::new()
+        .replace(
+            "schema.cedarschema",
+            "\"admin\", \"member\"]",
+            "\"admin\", \"member\", \"auditor\"]",
+        )
+        .write("invariants/auditors.cedar", invariant)
+        .load();
+    let after = Edited::new().load();
+    let options = Options {
+        limits: limits(),
+        shadows: false,
+    };
+    let clock = SystemClock::start();
+    let proofs = prove(&after, Some(&before), &solver, &options, &clock);
+    let [finding] = proofs.findings.as_slice() else {
+        panic!("{}", proofs.report());
+    };
+    insta::assert_snapshot!(finding.text(), @r#"
+    not proved: invariant `auditors` as it was in force before
+      it names what the schema no longer has: entity `Role::"auditor"` is of an enumerated entity type, but `"auditor"` is not declared as a valid eid; after a review `charter policy approve` takes the folder without it
+    "#);
 }
 
 /// The invariant's own words say what they said; that its group has grown is a weaker promise.
@@ -183,7 +210,7 @@ fn an_action_in_another_group_weakens_what_was_promised() {
         Claim::Invariant { name, at_start: true } if name == "deactivated-organization"
     ));
     insta::assert_snapshot!(finding.text(), @r"
-    not proved: invariant `deactivated-organization` as it was when the service started
+    not proved: invariant `deactivated-organization` as it was in force before
       `organizations:UpdateOrganization` was in `writes`, is in `reads` now; it no longer says what it said, which takes an approval (`charter policy approve`)
     ");
 

@@ -179,6 +179,7 @@ impl LoadError {
     pub fn renamed(mut self, from: &str, to: &str) -> Self {
         for fault in &mut self.faults {
             fault.message = fault.message.replace(from, to);
+            fault.help = fault.help.take().map(|help| help.replace(from, to));
         }
         self
     }

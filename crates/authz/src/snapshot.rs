@@ -1,6 +1,6 @@
 //! An immutable policy set with its schema. A request is decided by one snapshot from start to end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cedar_policy::entities_errors::EntitiesError;
@@ -46,6 +46,7 @@ pub struct Snapshot {
     pub(super) invariants: Vec<Invariant>,
     pub(super) index: Index,
     pub(super) catalogue: Catalogue,
+    pub(super) attributes: BTreeSet<String>,
     /// Every action and group of the schema: without them `action in Action::"reads"` is false.
     pub(super) actions: Entities,
     pub(super) digest: Arc<str>,
@@ -71,6 +72,11 @@ impl Snapshot {
 
     pub const fn catalogue(&self) -> &Catalogue {
         &self.catalogue
+    }
+
+    /// The attributes that the schema declares: `context.NAME`, `entities.TYPE.NAME`.
+    pub const fn attributes(&self) -> &BTreeSet<String> {
+        &self.attributes
     }
 
     pub const fn schema(&self) -> &Schema {

@@ -27,6 +27,7 @@ pub mod progress;
 pub mod region;
 pub mod service_account;
 pub mod session;
+pub mod similar;
 pub mod slug;
 pub mod text;
 pub mod timestamp;

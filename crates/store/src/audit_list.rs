@@ -1,10 +1,10 @@
-//! The audit log of one organization, to be read.
+//! The audit log of one organization, and of the installation, to be read.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 
-use super::entity::{audit_event, stored_time};
-use super::{Error, TenantReader};
+use super::entity::{audit_event, installation_event, stored_time};
+use super::{Error, Store, TenantReader};
 use charter_domain::json;
 use charter_domain::timestamp::Timestamp;
 
@@ -19,7 +19,7 @@ pub struct AuditFilter {
     pub actor: Option<String>,
     /// Of this action only.
     pub action: Option<String>,
-    /// Before this number in the organization's chain.
+    /// Before this number in the chain.
     pub before: Option<i64>,
     /// At most so many.
     pub limit: u64,
@@ -28,7 +28,7 @@ pub struct AuditFilter {
 /// One change, as it is on record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
-    /// Its number in the organization's chain, from 1.
+    /// Its number in its chain, from 1.
     pub sequence: i64,
     /// When.
     pub at: Timestamp,
@@ -46,6 +46,20 @@ pub struct AuditEvent {
     pub policy_digest: Option<String>,
 }
 
+/// What a filter takes of a chain whose table has these columns.
+fn condition<C: ColumnTrait>(
+    filter: &AuditFilter,
+    [sequence, occurred_at, actor, action]: [C; 4],
+) -> Condition {
+    let (since, until) = (filter.since, filter.until);
+    Condition::all()
+        .add_option(since.map(|since| occurred_at.gte(stored_time(since))))
+        .add_option(until.map(|until| occurred_at.lt(stored_time(until))))
+        .add_option(filter.actor.as_ref().map(|it| actor.eq(it)))
+        .add_option(filter.action.as_ref().map(|it| action.eq(it)))
+        .add_option(filter.before.map(|before| sequence.lt(before)))
+}
+
 impl TenantReader<'_> {
     /// The organization's events, newest first.
     ///
@@ -54,27 +68,48 @@ impl TenantReader<'_> {
     /// Those of the database.
     pub async fn audit_events(&self, filter: &AuditFilter) -> Result<Vec<AuditEvent>, Error> {
         use audit_event::Column;
-        let mut query = audit_event::Entity::find()
+        let columns = [
+            Column::Sequence,
+            Column::OccurredAt,
+            Column::Actor,
+            Column::Action,
+        ];
+        let rows = audit_event::Entity::find()
             .filter(Column::OrganizationId.eq(self.scope.organization_id().uuid()))
+            .filter(condition(filter, columns))
             .order_by_desc(Column::Sequence)
-            .limit(filter.limit);
-        if let Some(since) = filter.since {
-            query = query.filter(Column::OccurredAt.gte(stored_time(since)));
-        }
-        if let Some(until) = filter.until {
-            query = query.filter(Column::OccurredAt.lt(stored_time(until)));
-        }
-        if let Some(actor) = &filter.actor {
-            query = query.filter(Column::Actor.eq(actor));
-        }
-        if let Some(action) = &filter.action {
-            query = query.filter(Column::Action.eq(action));
-        }
-        if let Some(before) = filter.before {
-            query = query.filter(Column::Sequence.lt(before));
-        }
-        let rows = query.all(&self.store.reader).await?;
+            .limit(filter.limit)
+            .all(&self.store.reader)
+            .await?;
         rows.into_iter().map(AuditEvent::try_from).collect()
+    }
+}
+
+impl Store {
+    /// The events that belong to no organization, newest first: approvals and policies in force.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn installation_audit_events(
+        &self,
+        filter: &AuditFilter,
+    ) -> Result<Vec<AuditEvent>, Error> {
+        use installation_event::Column;
+        let columns = [
+            Column::Sequence,
+            Column::OccurredAt,
+            Column::Actor,
+            Column::Action,
+        ];
+        let rows = installation_event::Entity::find()
+            .filter(condition(filter, columns))
+            .order_by_desc(Column::Sequence)
+            .limit(filter.limit)
+            .all(&self.reader)
+            .await?;
+        let rows = rows.into_iter().map(audit_event::Model::from);
+        rows.map(AuditEvent::try_from).collect()
     }
 }
 

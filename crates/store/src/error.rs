@@ -102,6 +102,19 @@ impl Error {
         Self::Unavailable(source.into())
     }
 
+    /// Whether a rule refuses what was asked; else it could not be done.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        !matches!(
+            self,
+            Self::Setup(_)
+                | Self::SchemaTooNew(_)
+                | Self::Unavailable(_)
+                | Self::Corrupt(_)
+                | Self::Unexpected(_)
+        )
+    }
+
     /// With what lies behind it; for the log and for operators.
     pub(super) fn with_cause(&self) -> String {
         match self {

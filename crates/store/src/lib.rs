@@ -75,7 +75,7 @@ pub use locate::EntityRef;
 pub use migrate::MigrationStatus;
 pub use organizations::NewOrganization;
 pub use own_sessions::OpenSession;
-pub use policy_approvals::{NewPolicyApproval, PolicyApproval};
+pub use policy_approvals::{NewPolicyApproval, PolicyApproval, person};
 pub use policy_revisions::{LastRevision, NewPolicyRevision, PolicyFiles, PolicyRevision, TakenAs};
 pub use registration::Registration;
 pub use service_accounts::{NewServiceAccount, ServiceAccountFilter};

@@ -55,6 +55,12 @@ pub struct PolicyApproval {
     pub withdrawn_at: Option<Timestamp>,
 }
 
+/// Who a name stands for, where people are counted: the same however it is capitalised.
+#[must_use]
+pub fn person(name: &str) -> String {
+    name.to_lowercase()
+}
+
 impl Store {
     /// Records an approval.
     ///

@@ -4,13 +4,14 @@
 mod database;
 mod part;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::settings::Settings;
 use crate::settings::keys::{Key, Keys};
-use crate::settings::{PolicyStart, Settings};
 use charter_authn::nonces::{LeaseError, Occupant, OpenError, occupant};
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::OsEntropy;
@@ -43,12 +44,13 @@ pub async fn check(settings: &Settings, program: &Path) -> Vec<Part> {
         policy_folder(settings, keys, program, &found, &clock)
     );
     let (service, is_running) = service;
+    let (policies, attributes) = policies;
     parts.extend([
         key_lists(keys, &found).await,
         found.part,
         service,
         policies,
-        decision_log(settings, keys),
+        decision_log(settings, keys, attributes.as_ref()),
         mail(settings),
         listeners(settings, is_running),
     ]);
@@ -132,13 +134,14 @@ async fn service(settings: &Settings, keys: &Keys, store: Option<&Store>) -> (Pa
     }
 }
 
+/// With the attributes that the schema declares which would be in force.
 async fn policy_folder(
     settings: &Settings,
     keys: &Keys,
     program: &Path,
     found: &Found,
     clock: &Arc<dyn Clock>,
-) -> Part {
+) -> (Part, Option<BTreeSet<String>>) {
     let mut part = Part::new("policies").fact("folder", shown(&settings.policies.dir));
     let store = found.store_with("policy_revisions").map(Arc::clone);
     if store.is_none() {
@@ -150,16 +153,16 @@ async fn policy_folder(
     let policies = policies.read_only();
     let started = policies.start(clock.now()).await;
     let Some(started) = part.take(started) else {
-        if settings.policies.start == PolicyStart::LastAccepted && policies.has_predecessor().await
-        {
-            part.note(
-                "a start would go on with the policies that were in force before, and say so in /readyz \
-                 (`policies.start`)",
-            );
-        }
-        return part;
+        return (part, None);
     };
     let health = started.health;
+    if let Some(refused) = health.refused {
+        part.note(format!(
+            "the policy folder cannot be taken; a start would go on with the policies that were in force \
+             before, and say so in /readyz (`policies.start`)\n{}",
+            refused.reason
+        ));
+    }
     let notes = [health.failed_checks, health.warnings, health.not_run];
     part.notes.extend(notes.into_iter().flatten());
     if let Some(store) = store {
@@ -167,16 +170,18 @@ async fn policy_folder(
         part.notes.extend(names.into_iter().flatten());
     }
     let count = started.snapshot.policies().policies().count();
-    part.fact("digest", started.snapshot.digest().to_string())
+    let part = part
+        .fact("digest", started.snapshot.digest().to_string())
         .fact(
             "whole_folder",
             health.whole_digest.map(|digest| digest.to_string()),
         )
         .fact("policies", count)
-        .fact("invariants", started.snapshot.invariants().len())
+        .fact("invariants", started.snapshot.invariants().len());
+    (part, Some(started.snapshot.attributes().clone()))
 }
 
-fn decision_log(settings: &Settings, keys: &Keys) -> Part {
+fn decision_log(settings: &Settings, keys: &Keys, attributes: Option<&BTreeSet<String>>) -> Part {
     let part = Part::new("decisions");
     if !settings.decisions.enabled {
         return part.fact("log", "off");
@@ -185,7 +190,7 @@ fn decision_log(settings: &Settings, keys: &Keys) -> Part {
     let mut part = part
         .fact("directory", shown(&settings.decisions.dir))
         .fact("key", key);
-    for fault in decisions::check(settings) {
+    for fault in decisions::check(settings, attributes) {
         part.fault(&fault);
     }
     part
@@ -214,8 +219,8 @@ fn listeners(settings: &Settings, is_running: bool) -> Part {
         .fact("clients", server.listen.to_string())
         .fact("operators", server.ops_listen.to_string());
     for fault in Server::check(settings) {
-        if is_running && fault.is_address_in_use() {
-            part.note(format!("{fault}: it is in use while the service runs"));
+        if let Some(address) = fault.address_in_use().filter(|_| is_running) {
+            part.note(format!("`{address}` is in use while the service runs"));
         } else {
             part.fault(&fault);
         }

@@ -81,18 +81,10 @@ impl Policies {
         }
     }
 
-    /// For `charter check`: the proof cache is only read, and a folder with faults is an error
-    /// whatever `policies.start` says.
-    pub(in crate::app) fn read_only(mut self) -> Self {
+    /// For `charter check`: the proof cache is only read.
+    pub(in crate::app) const fn read_only(mut self) -> Self {
         self.proof_cache.read_only = true;
-        self.rules.start = PolicyStart::Strict;
         self
-    }
-
-    /// Whether a start could fall back to policies that were in force before.
-    pub(in crate::app) async fn has_predecessor(&self) -> bool {
-        let last = self.accepted.last().await;
-        last.is_ok_and(|last| last.revision().is_some())
     }
 
     /// A check of the folder by itself.

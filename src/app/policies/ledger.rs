@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use charter_domain::clock::Clock;
-use charter_store::{Error, NewPolicyRevision, Store};
+use charter_store::{Error, NewPolicyRevision, Store, person};
 
 use super::super::provision;
 use super::last_accepted::{LastAccepted, LastRevisionState};
@@ -43,7 +43,7 @@ impl PolicyLedger for DatabaseLedger {
 
     async fn approvers(&self, whole_digest: &str, base: i64) -> Result<BTreeSet<String>, Error> {
         let approvals = self.store.approvals_of(whole_digest, base).await?;
-        let approvers = approvals.into_iter().map(|approval| approval.approved_by);
+        let approvers = approvals.iter().map(|it| person(&it.approved_by));
         Ok(approvers.collect())
     }
 }

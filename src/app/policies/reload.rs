@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use charter_authz::engine::PolicyHealth;
 use charter_authz::folder::{Files, Folder};
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::ShadowPolicies;
@@ -22,6 +23,7 @@ use super::baseline::InvariantBaseline;
 use super::checked_folder::Policies;
 use super::folder_reading::{CheckInput, FolderReading, run_in_background};
 use super::folder_watch::{FolderWatch, POLL, SETTLE};
+use super::report::tell_unread;
 use super::shadow::ShadowFolder;
 use super::start::TakenFolder;
 
@@ -187,6 +189,7 @@ impl Reloader {
         let Some(mut read) = self.read().await else {
             return false;
         };
+        self.tell_unread(&read);
         if self.is_known(&read.check_input()) {
             return false;
         }
@@ -209,6 +212,17 @@ impl Reloader {
             self.start_check(read);
         }
         true
+    }
+
+    /// Files that are not read make no edit: they are told as soon as they are seen.
+    fn tell_unread(&self, read: &FolderReading) {
+        let unread = read.folder.as_ref().map_or(&[][..], Folder::unread);
+        let health = self.state.engine.health();
+        let told = health.warnings.iter().filter(|it| it.starts_with("files:"));
+        if !told.eq(unread) {
+            let update = |health: &mut PolicyHealth| tell_unread(health, unread);
+            self.state.engine.update(update);
+        }
     }
 
     fn is_known(&self, last_checked: &CheckInput) -> bool {

@@ -58,6 +58,18 @@ pub(super) fn health(verdict: &GateVerdict) -> PolicyHealth {
     }
 }
 
+/// Has the files that are not read among the warnings, and logs those that are new there.
+pub(super) fn tell_unread(health: &mut PolicyHealth, unread: &[String]) {
+    let known: Vec<String> = health
+        .warnings
+        .extract_if(.., |warning| warning.starts_with("files:"))
+        .collect();
+    for told in unread.iter().filter(|told| !known.contains(told)) {
+        tracing::warn!("{told}");
+    }
+    health.warnings.extend_from_slice(unread);
+}
+
 /// Roles and permissions that are granted and that the schema does not have; they have no effect.
 /// `None` if they cannot be read now.
 pub(in crate::app) async fn warn_of_unknown_names(

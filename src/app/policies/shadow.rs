@@ -52,8 +52,13 @@ impl ShadowFolder {
     /// required.
     async fn poll_folder(&mut self) {
         let dir = self.dir.clone();
-        let read =
-            tokio::task::spawn_blocking(move || Folder::read(&dir).map_err(|error| error.report()));
+        let read = tokio::task::spawn_blocking(move || {
+            Folder::read(&dir).map_err(|error| {
+                error
+                    .renamed("`policies.dir`", "`policies.shadow`")
+                    .report()
+            })
+        });
         let Ok(read) = read.await else {
             return;
         };

@@ -17,7 +17,7 @@ use super::baseline::InvariantBaseline;
 use super::checked_folder::Policies;
 use super::folder_reading::{CheckInput, run_on_thread};
 use super::last_accepted::LastAccepted;
-use super::report::{health, log_findings, new_revision, shortened};
+use super::report::{health, log_findings, new_revision, shortened, tell_unread};
 
 /// Minimal time limit of the checks at start.
 const START_TIMEOUT: Duration = Duration::from_mins(5);
@@ -141,12 +141,14 @@ impl Policies {
         } else {
             TakenAs::Start
         };
+        let mut health = health(&verdict);
+        tell_unread(&mut health, folder.unread());
         Ok(Started {
             snapshot,
             health: PolicyHealth {
                 whole_digest: Some(Arc::clone(folder.whole_digest())),
                 since: Some(same.map_or(now, |last| last.since)),
-                ..health(&verdict)
+                ..health
             },
             taken: TakenFolder {
                 new: same

@@ -49,6 +49,7 @@ impl Reloader {
         mut verdict: GateVerdict,
     ) {
         let Ok(folder) = read.folder else { return };
+        let unread = folder.unread().to_vec();
         let digest = Some(Arc::clone(folder.whole_digest()));
         let lost = self.baseline.missing_from(folder.files());
         if verdict.refusals.is_empty() && !lost.is_empty() && self.requires_approval(read.approved)
@@ -109,6 +110,7 @@ impl Reloader {
         new_health
             .warnings
             .extend((!is_as_checked).then(|| NOT_CHECKED.to_owned()));
+        new_health.warnings.extend(unread);
         new_health
             .shadow
             .clone_from(&self.state.engine.health().shadow);

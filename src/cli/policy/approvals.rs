@@ -113,11 +113,11 @@ pub(super) fn withdraw(args: &WithdrawArgs, out: &mut dyn Write) -> Result<ExitC
     args.settings.operate(async |operator| {
         let by = args.person.audit_context(operator)?;
         match operator.store.withdraw_approval(id, &by).await {
-            Err(store::Error::NotFound) => Err(Error::argument(
+            Err(store::Error::NotFound) => Err(Error::refused(
                 "APPROVAL",
                 "is none that stands: `charter policy approvals` lists them",
             )),
-            Err(store::Error::Stale) => Err(Error::argument(
+            Err(store::Error::Stale) => Err(Error::refused(
                 "APPROVAL",
                 "is used: what it was for is in force; `charter policy rollback` goes back",
             )),

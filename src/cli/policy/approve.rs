@@ -1,5 +1,6 @@
 //! `charter policy approve`: approves an edit that was held back.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -94,10 +95,11 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
         ));
     }
     args.settings.operate(async |operator| {
+        let name = args.person.name(operator)?;
         let dir = &operator.settings.policies.dir;
         let folder = Folder::read(dir).map_err(|error| Error::Policies(error.report()))?;
         if args.digest.trim() != &**folder.whole_digest() {
-            return Err(Error::argument(
+            return Err(Error::refused(
                 "DIGEST",
                 format!(
                     "is not the folder `{}` as it is now, whose digest is {}",
@@ -110,7 +112,7 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
         if let LastRevision::Known(revision, _) = &last
             && *revision.whole_digest == **folder.whole_digest()
         {
-            return Err(Error::argument("DIGEST", "is in force already"));
+            return Err(Error::refused("DIGEST", "is in force already"));
         }
         let mut changes = Vec::new();
         show_changes(operator, &folder, &last, &mut changes)?;
@@ -118,13 +120,16 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
             out.write_all(&changes)?;
         }
         let (base, needed) = (last.sequence(), operator.settings.policies.approvals);
-        let name = args.person.name(operator)?;
         let before = operator
             .store
             .approvals_of(folder.whole_digest(), base)
             .await?;
-        if before.iter().any(|approval| approval.approved_by == name) {
-            return Err(Error::argument(
+        let mut people: BTreeSet<String> = before
+            .iter()
+            .map(|approval| store::person(&approval.approved_by))
+            .collect();
+        if !people.insert(store::person(&name)) {
+            return Err(Error::refused(
                 "DIGEST",
                 format!("is approved by {name} already; {needed} different people are needed"),
             ));
@@ -147,14 +152,14 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
             .await;
         match recorded {
             Err(store::Error::Stale) => {
-                return Err(Error::argument(
+                return Err(Error::refused(
                     "DIGEST",
                     "was shown against policies that are no longer in force: look again",
                 ));
             }
             other => other?,
         }
-        let missing = needed.saturating_sub(before.len() + 1);
+        let missing = needed.saturating_sub(people.len());
         let document = || {
             json!({
                 "id": id.to_string(),

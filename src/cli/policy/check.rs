@@ -49,6 +49,7 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Err
             "folder": dir.display().to_string(),
             "digest": snapshot.digest().to_string(),
             "whole_folder": folder.whole_digest().to_string(),
+            "notes": folder.unread(),
         });
         document_to(out, &document)?;
         return Ok(ExitCode::SUCCESS);
@@ -65,5 +66,8 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Err
     writeln!(out, "folder        {}", dir.display())?;
     writeln!(out, "digest        {}", snapshot.digest())?;
     writeln!(out, "whole folder  {}", folder.whole_digest())?;
+    for unread in folder.unread() {
+        writeln!(out, "note: {unread}")?;
+    }
     Ok(ExitCode::SUCCESS)
 }

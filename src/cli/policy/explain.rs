@@ -130,7 +130,7 @@ fn snapshot_of(
         .operate(async |operator| revision::of_digest(operator, &record.policy_digest).await)?;
     known.ok_or_else(|| {
         let digest = &record.policy_digest;
-        Error::argument(
+        Error::refused(
             "ID",
             format!(
                 "was decided by policies that are no longer known here, with the digest {digest}: name their folder with `--policies`"
@@ -166,7 +166,7 @@ fn find_record(dir: &Path, id: &str) -> Result<DecisionRecord, Error> {
             "is not in the decision log of `{}`, or no longer",
             dir.display()
         );
-        Error::argument("ID", rule)
+        Error::refused("ID", rule)
     })
 }
 

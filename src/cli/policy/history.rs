@@ -201,7 +201,7 @@ async fn find(store: &Store, named: &str) -> Result<PolicyRevision, Error> {
         Some(&revision.whole_digest) == found.first().map(|first| &first.whole_digest)
     });
     found.into_iter().next().filter(|_| is_one).ok_or_else(|| {
-        Error::argument(
+        Error::refused(
             "REVISION",
             format!("names no single revision; give a number, or at least {MIN_DIGEST_PREFIX} characters of a digest, as `charter policy history` shows them"),
         )

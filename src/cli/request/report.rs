@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io;
 
+use charter_authz::fault::escaped;
 use serde_json::Value;
 
 use super::Console;
@@ -13,7 +14,8 @@ pub(super) fn show(answer: &Answer, include: bool, console: &mut Console<'_>) ->
     if include {
         writeln!(console.out, "{:?} {}", answer.version, answer.status)?;
         for (name, value) in &answer.headers {
-            writeln!(console.out, "{name}: {}", value.as_bytes().escape_ascii())?;
+            let value = String::from_utf8_lossy(value.as_bytes());
+            writeln!(console.out, "{name}: {}", escaped(&value))?;
         }
         writeln!(console.out)?;
     }

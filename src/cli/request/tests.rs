@@ -204,7 +204,9 @@ fn a_curl_line_is_quoted_for_the_shell() {
 
 fn shown(status: StatusCode, body: &str, include: bool, terminal: bool) -> (String, String) {
     let mut headers = HeaderMap::new();
-    headers.insert("x-request-id", HeaderValue::from_static("r1"));
+    headers.insert("etag", HeaderValue::from_static("\"1\""));
+    let odd = HeaderValue::from_bytes(b"a\\b\xc3\xa9\xc2\x9b31m\xff").expect("a value");
+    headers.insert("x-odd", odd);
     let answer = Answer {
         status,
         version: Version::HTTP_11,
@@ -235,7 +237,7 @@ fn a_program_gets_the_bytes_and_a_person_the_layout() {
     );
     assert_eq!(
         shown(StatusCode::OK, body, true, false).0,
-        format!("HTTP/1.1 200 OK\nx-request-id: r1\n\n{body}")
+        format!("HTTP/1.1 200 OK\netag: \"1\"\nx-odd: a\\bé\\u009b31m\u{fffd}\n\n{body}")
     );
 }
 

@@ -108,9 +108,14 @@ fn what_the_settings_lack_is_told_as_serve_tells_it() {
     let (taken, _held) = taken.expect("an address");
     for (name, value) in [
         ("CHARTER__LOG__LEVEL", "charter=loud"),
+        ("CHARTER__LOG__LEVEL", "chartr=debug"),
+        ("CHARTER__LOG__LEVEL", "charter[span]=info"),
         ("CHARTER__DATA_DIR", &inside_a_file),
         ("CHARTER__DECISIONS__DIR", &inside_a_file),
         ("CHARTER__DECISIONS__MASK", "secrets"),
+        ("CHARTER__DECISIONS__MASK", "context.sourceip"),
+        ("CHARTER__DECISIONS__MASK", "entities.Userr.is_active"),
+        ("CHARTER__DECISIONS__MASK", "entities.User.emial_verified"),
         ("CHARTER__POLICIES__DIR", "nowhere"),
         ("CHARTER__POLICIES__SHADOW", "nowhere"),
         ("CHARTER__POLICIES__MANIFEST", "required"),
@@ -133,6 +138,32 @@ fn what_the_settings_lack_is_told_as_serve_tells_it() {
         ("CHARTER__POLICIES__SOLVER", "/nowhere/cvc5"),
         ("CHARTER__POLICIES__PROOFS", "auto"),
     ]);
+}
+
+#[test]
+fn what_is_masked_and_in_no_record_is_told_with_what_is_meant() {
+    let installation = Installation::in_home(unproved().with("CHARTER__POLICIES__TESTS", "off"));
+    for (masked, meant) in [
+        ("context.sourceip", "context.source_ip"),
+        ("entities.Userr.is_active", "entities.User.is_active"),
+        (
+            "entities.User.emial_verified",
+            "entities.User.email_verified",
+        ),
+    ] {
+        let checked = installation.with("check", &[("CHARTER__DECISIONS__MASK", masked)]);
+        let told = format!("`{masked}` is nothing that the schema declares; is `{meant}` meant?");
+        assert!(checked.err.contains(&told), "{}", checked.err);
+    }
+    let shadow = installation.with("check", &[("CHARTER__POLICIES__SHADOW", "nowhere")]);
+    assert!(
+        shadow.err.contains("the setting `policies.shadow`"),
+        "{}",
+        shadow.err
+    );
+    let all = "principal,context,context.now,entities,entities.Organization.plan_tier";
+    let checked = installation.with("check", &[("CHARTER__DECISIONS__MASK", all)]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
 }
 
 #[test]
@@ -257,6 +288,7 @@ fn a_check_beside_a_service_changes_no_file_and_passes() {
     assert!(lease.contains(&holder), "{lease}");
     let note = part("listeners")["notes"][0].to_string();
     assert!(note.contains(&address), "{note}");
+    assert!(!note.contains("free addresses"), "{note}");
     let acme = ["organization", "create", "--name=Acme", "--slug=acme"];
     installation.run(&acme).success();
     // What the service itself writes is none of the check's.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use test_support::client::{Answer, send};
+use test_support::policy_world::copy_of_shipped;
 use test_support::process::Home;
 use test_support::signed_client::Signed;
 
@@ -116,6 +117,29 @@ async fn the_line_of_a_request_says_who_asked_and_why_it_was_refused() {
     ] {
         assert!(!log.contains(secret), "`{secret}` in {log}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_code_is_the_one_that_the_client_was_told() {
+    let folder = copy_of_shipped();
+    let office = "@id(\"office.writes\")\n@code(\"OFFICE_ONLY\")\n\
+        forbid (principal is ServiceAccount, action in Action::\"writes\", resource);\n";
+    std::fs::write(folder.path().join("office.cedar"), office).expect("a policy");
+    let home = logging("failed")
+        .with(
+            "CHARTER__POLICIES__DIR",
+            &folder.path().display().to_string(),
+        )
+        .with("CHARTER__POLICIES__TESTS", "off")
+        .with("CHARTER__POLICIES__PROOFS", "off");
+    let charter = home.serve();
+    let patch = charter
+        .writer()
+        .sign("PATCH", "/organizations/info", r#"{"name":"x"}"#);
+    let refused = send(charter.main, patch.bytes()).await;
+    refused.assert_refused(403, "OFFICE_ONLY");
+    charter.stop();
+    assert_eq!(line_of(&lines(&home), &refused)["code"], "OFFICE_ONLY");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,15 +11,13 @@ fn text<'a>(value: &'a serde_json::Value, member: &str) -> &'a str {
         .unwrap_or_else(|| panic!("no {member}: {value}"))
 }
 
+/// The exit code, and what is told.
 #[track_caller]
 fn refused(installation: &Installation, arguments: &[&str]) -> String {
     let outcome = installation.run(arguments);
-    assert_eq!(
-        (outcome.code, outcome.out.as_str()),
-        (Some(2), ""),
-        "{outcome:?}"
-    );
-    outcome.err
+    assert_eq!(outcome.out, "", "{outcome:?}");
+    let code = outcome.code.expect("an end of its own");
+    format!("{code} {}", outcome.err)
 }
 
 #[test]
@@ -180,7 +178,7 @@ fn somebody_is_kept_out_and_let_in_again() {
         (&*email, "owner")
     );
     let refusal = run(&["disable", &email]);
-    assert_eq!(refusal.code, Some(2));
+    assert_eq!(refusal.code, Some(1));
     assert!(refusal.err.contains("only owner"), "{}", refusal.err);
     let nobody = run(&["disable", "nobody@acme.example"]).err;
     assert!(nobody.contains("nobody has the address"), "{nobody}");

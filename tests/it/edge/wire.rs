@@ -91,6 +91,49 @@ async fn malformed_http_is_refused_in_the_one_shape() {
 }
 
 #[tokio::test]
+async fn what_is_no_head_is_refused_before_its_end() {
+    let server = Server::start();
+    for sent in [
+        "GET /organizations/info HTTP/1.1\r\nhost: a\r\n\n",
+        "GET /organizations/info HTTP/1.1\nhost: a",
+        "GET /organizations/info HTTP/1.1\r\nhost: a\n",
+        "GET /a\n",
+        "GET / HTTP/1.1\n",
+        "\n",
+        "GET /organizations/info\r\n",
+        "GET\r\n",
+        "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-length: +",
+        "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+         transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\n",
+        "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+         transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0;a\n\r\n",
+    ] {
+        for in_pieces in [false, true] {
+            let mut client = Client::connect(server.address).await;
+            if in_pieces {
+                client.dribble(sent.as_bytes()).await;
+            } else {
+                client.write(sent).await;
+            }
+            let answer = client.answer().await;
+            let answer = answer.unwrap_or_else(|| panic!("no answer to {sent:?}"));
+            answer.assert_refused(400, "INVALID_REQUEST");
+            assert!(client.is_closed().await, "{sent:?}");
+        }
+    }
+    // Behind a request that is none of that.
+    let mut client = Client::connect(server.address).await;
+    let good = "GET /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n";
+    client
+        .write(format!("{good}GET / HTTP/1.1\r\nhost: a\r\n\n"))
+        .await;
+    assert_eq!(client.answer().await.expect("the first").status, 200);
+    let second = client.answer().await.expect("the second");
+    second.assert_refused(400, "INVALID_REQUEST");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn another_transfer_coding_than_chunked_is_not_implemented() {
     let server = Server::start();
     for coding in [

@@ -34,6 +34,35 @@ fn text(number: usize) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_are_not_read_are_told_for_as_long_as_they_are_there() {
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    fs::write(dir.join("stop.cedar.txt"), STOP).expect("a file");
+    let service = serve(dir, NO_GATES).await;
+    let engine = &service.state().engine;
+    let told = || -> Vec<String> {
+        let warnings = engine.health().warnings.clone();
+        let files = warnings.into_iter().filter(|it| it.starts_with("files:"));
+        files.collect()
+    };
+    assert!(
+        told().len() == 1 && told()[0].contains("stop.cedar.txt` is not read"),
+        "{:?}",
+        told()
+    );
+    fs::create_dir(dir.join("test")).expect("a folder");
+    fs::write(dir.join("test/a.json"), "[]").expect("a file");
+    until("both", || told().len() == 2).await;
+    fs::write(dir.join("edit.cedar"), text(1)).expect("an edit");
+    live(&service, dir, "an edit").await;
+    assert_eq!(told().len(), 2, "{:?}", told());
+    fs::remove_file(dir.join("stop.cedar.txt")).expect("removed");
+    fs::remove_file(dir.join("test/a.json")).expect("removed");
+    until("neither", || told().is_empty()).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edit_goes_live_however_it_is_written() {
     // As a mount of a configuration map looks: the folder is a link, and edits exchange it.
     let home = TempDir::new().expect("a folder");

@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use charter_authz::folder::Folder;
+use serde_json::Value;
 use test_support::policy_solver::solver;
 use test_support::policy_world::whole_copy_of_shipped;
 use test_support::process::{Charter, Home, Outcome};
@@ -112,6 +113,16 @@ fn a_refused_edit_and_a_restart_leave_in_force_what_was_accepted() {
         "{}",
         home.log()
     );
+    let check = ["check", "--demo"];
+    let out = home.run(&check).success();
+    assert!(
+        out.contains("would go on with the policies that were in force before")
+            && out.contains("wider.cedar"),
+        "{out}"
+    );
+    let mut strict = home.command(&check);
+    let strict = strict.env("CHARTER__POLICIES__START", "strict").output();
+    assert_eq!(strict.expect("the binary runs").status.code(), Some(2));
     drop(service);
     // Nothing of the folder is left.
     let away = folder.path().with_extension("away");
@@ -229,13 +240,15 @@ fn approvals_are_of_this_folder_by_different_people_and_can_be_withdrawn() {
     );
     drop(home.serve());
     let other = approve(&home, &"0".repeat(64), "alice");
-    assert_eq!(other.code, Some(2), "{other:?}");
+    assert_eq!(other.code, Some(1), "{other:?}");
     assert!(other.err.contains(&whole_digest(dir)), "{}", other.err);
     fs::write(dir.join("wider.cedar"), WIDER).expect("an edit");
     let digest = whole_digest(dir);
     let out = approve(&home, &digest, "alice").success();
     assert!(out.contains("1 more must approve it"), "{out}");
-    assert_eq!(approve(&home, &digest, "alice").code, Some(2));
+    for same in ["alice", "Alice", " ALICE "] {
+        assert_eq!(approve(&home, &digest, same).code, Some(1), "{same}");
+    }
     assert_eq!(home.refused().code, Some(2), "one is not enough");
     approve(&home, &digest, "bob").success();
     let listed = home.run(&["policy", "approvals", "--demo"]).success();
@@ -250,7 +263,7 @@ fn approvals_are_of_this_folder_by_different_people_and_can_be_withdrawn() {
     assert_eq!(
         home.run(&["policy", "withdraw", id, "--by", "carol", "--demo"])
             .code,
-        Some(2)
+        Some(1)
     );
     assert_eq!(home.refused().code, Some(2), "one was withdrawn");
     approve(&home, &digest, "dave").success();
@@ -262,7 +275,61 @@ fn approvals_are_of_this_folder_by_different_people_and_can_be_withdrawn() {
     );
     let history = home.run(&["policy", "history", "--demo"]).success();
     assert!(history.contains("approved by alice and dave"), "{history}");
+    let listed = |more: &[&str]| {
+        let list = ["audit", "--demo", "list", "--installation"];
+        let listed = home.run(&[list.as_slice(), more].concat()).success();
+        let line = |line| serde_json::from_str::<Value>(line).expect("a JSON line");
+        listed.lines().map(line).collect::<Vec<_>>()
+    };
+    let approved = listed(&["--action=operator.ApprovePolicies"]);
+    let by = |event: &Value| event["changes"]["after"]["approved_by"].clone();
+    let people: Vec<Value> = approved.iter().map(by).collect();
+    assert_eq!(people, ["dave", "bob", "alice"], "newest first");
+    assert_eq!(
+        listed(&["--actor=operator:carol"]).len(),
+        1,
+        "{:?}",
+        listed(&[])
+    );
+    assert_eq!(listed(&["--limit=1"])[0]["sequence"], listed(&[]).len());
+    let both = home.run(&["audit", "--demo", "list", "acme", "--installation"]);
+    let neither = home.run(&["audit", "--demo", "list"]);
+    assert_eq!((both.code, neither.code), (Some(2), Some(2)));
     home.verify_audit();
+}
+
+#[test]
+fn whoever_approves_is_known_by_the_user_of_the_process() {
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path();
+    let home = home(
+        dir,
+        &[
+            ("CHARTER__POLICIES__TESTS", "off"),
+            ("CHARTER__POLICIES__PROOFS", "off"),
+        ],
+    );
+    drop(home.serve());
+    fs::write(dir.join("wider.cedar"), WIDER).expect("an edit");
+    let digest = whole_digest(dir);
+    // Nothing is compared for somebody without a name.
+    let nameless = approve(&home, &digest, " ");
+    assert_eq!(
+        (nameless.code, &*nameless.out),
+        (Some(2), ""),
+        "{nameless:?}"
+    );
+    assert!(
+        nameless.err.contains("`--by` must name you"),
+        "{nameless:?}"
+    );
+    let command = ["policy", "approve", &digest, "--reason=meant", "--demo"];
+    home.run(&command).success();
+    let user = std::process::Command::new("id").arg("-un").output();
+    let user = String::from_utf8(user.expect("id runs").stdout).expect("text");
+    let approvals = home.run(&["policy", "approvals", "--demo"]).success();
+    let by = format!("by {}: meant", user.trim());
+    assert!(approvals.contains(&by), "{approvals}");
 }
 
 #[test]
@@ -303,6 +370,6 @@ fn an_earlier_revision_comes_back_whole() {
     );
     assert_eq!(
         home.run(&["policy", "rollback", "99", "--demo"]).code,
-        Some(2)
+        Some(1)
     );
 }

@@ -25,6 +25,8 @@ pub struct Folder {
     files: Files,
     /// Paths that every user of the machine may write.
     open_to_all: Vec<PathBuf>,
+    /// What is not read, and perhaps meant to be.
+    unread: Vec<String>,
     pub(super) schema: Source,
     /// The policies that take effect, sorted by file name.
     pub(super) policies: Vec<Source>,
@@ -39,10 +41,11 @@ pub struct Folder {
 impl Folder {
     /// The error names every file that cannot be read, is too large or lies outside of the folder.
     pub fn read(dir: &Path) -> Result<Self, LoadError> {
-        let (files, open_to_all) = read(dir).map_err(LoadError::new)?;
-        let folder = Self::from_files(dir, files)?;
+        let found = read(dir).map_err(LoadError::new)?;
+        let folder = Self::from_files(dir, found.files)?;
         Ok(Self {
-            open_to_all,
+            open_to_all: found.open_to_all,
+            unread: found.unread,
             ..folder
         })
     }
@@ -84,6 +87,7 @@ impl Folder {
             whole_digest: digest(files.iter().filter(|(name, _)| *name != MANIFEST)).into(),
             files,
             open_to_all: Vec::new(),
+            unread: Vec::new(),
         })
     }
 
@@ -95,6 +99,11 @@ impl Folder {
                 "every user of this machine can change the policies; remove that permission"
             );
         }
+    }
+
+    /// What is said of each file that is not read, and looks as if it were meant to be.
+    pub fn unread(&self) -> &[String] {
+        &self.unread
     }
 
     /// All files.

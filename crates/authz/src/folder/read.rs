@@ -17,8 +17,16 @@ const MAX_TOTAL_BYTES: usize = 16 * 1024 * 1024;
 /// The files of a folder: text by name.
 pub type Files = BTreeMap<String, Arc<str>>;
 
-/// The files, and the paths that every user of the machine may write.
-pub(super) fn read(dir: &Path) -> Result<(Files, Vec<PathBuf>), Vec<FolderFault>> {
+/// What was found in a folder.
+pub(super) struct Found {
+    pub(super) files: Files,
+    /// Those of them that every user of the machine may write.
+    pub(super) open_to_all: Vec<PathBuf>,
+    /// What is said of each file that is not read, and looks as if it were meant to be.
+    pub(super) unread: Vec<String>,
+}
+
+pub(super) fn read(dir: &Path) -> Result<Found, Vec<FolderFault>> {
     let root = fs::canonicalize(dir).map_err(|error| {
         vec![
             FolderFault::new(format!(
@@ -47,9 +55,14 @@ pub(super) fn read(dir: &Path) -> Result<(Files, Vec<PathBuf>), Vec<FolderFault>
     reader.read_all("", names);
     reader.read_below(INVARIANTS, "cedar");
     reader.read_below(TESTS, "json");
-    reader.faults.extend(stray::faults(dir));
+    let (stray, unread) = stray::look(dir);
+    reader.faults.extend(stray);
     if reader.faults.is_empty() {
-        Ok((reader.files, reader.open_to_all))
+        Ok(Found {
+            files: reader.files,
+            open_to_all: reader.open_to_all,
+            unread,
+        })
     } else {
         Err(reader.faults)
     }

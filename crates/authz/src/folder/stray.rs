@@ -1,31 +1,42 @@
-//! Reports files that look like policies and would not be read.
+//! Reports files that look like policies and would not be read: as a fault what can only be a mistake, as a
+//! warning what may be a copy, or somebody's own.
 
 use std::fs;
 use std::path::Path;
 
 use super::layout::{INVARIANTS, SCHEMA, TESTS};
 use crate::fault::FolderFault;
+use charter_domain::similar::is_like;
 
 /// Deeper directories are not scanned.
 const MAX_DEPTH: usize = 4;
 /// Larger directories are not scanned to their end.
 const MAX_ENTRIES: usize = 10_000;
+/// More are not told of one by one.
+const MAX_TOLD: usize = 20;
 
-/// A fault for each file that is misplaced or misnamed.
-pub(super) fn faults(dir: &Path) -> Vec<FolderFault> {
+/// A fault for each file that is not where, or not named as, it would be read; and what is said of
+/// others that are not read.
+pub(super) fn look(dir: &Path) -> (Vec<FolderFault>, Vec<String>) {
     let mut stray = StrayFiles {
         dir,
         seen: 0,
         faults: Vec::new(),
+        told: Vec::new(),
     };
     stray.look("", 0);
-    stray.faults
+    let more = stray.told.len().saturating_sub(MAX_TOLD);
+    stray.told.truncate(MAX_TOLD);
+    let more = (more > 0).then(|| format!("files: {more} more are not read"));
+    stray.told.extend(more);
+    (stray.faults, stray.told)
 }
 
 struct StrayFiles<'a> {
     dir: &'a Path,
     seen: usize,
     faults: Vec<FolderFault>,
+    told: Vec<String>,
 }
 
 impl StrayFiles<'_> {
@@ -45,7 +56,7 @@ impl StrayFiles<'_> {
                     .ok()
                     .map(|name| (name, is_dir))
             })
-            .filter(|(name, _)| !name.starts_with('.'))
+            .filter(|(name, is_dir)| !(*is_dir && name.starts_with('.')))
             .collect();
         names.sort_unstable();
         for (name, is_dir) in names {
@@ -60,6 +71,10 @@ impl StrayFiles<'_> {
                 let path = self.dir.join(path);
                 let fault = FolderFault::new(format!("`{}` is not read", path.display()));
                 self.faults.push(fault.help(help));
+            } else if !is_dir && let Some(what) = doubtful(below, &name) {
+                let path = self.dir.join(path);
+                let told = format!("files: `{}` is not read: {what}", path.display());
+                self.told.push(told);
             }
         }
     }
@@ -67,6 +82,9 @@ impl StrayFiles<'_> {
 
 /// Advice for a file that looks as if it were read and is not.
 fn misplaced(below: &str, name: &str) -> Option<String> {
+    if name.starts_with('.') {
+        return None;
+    }
     if below.is_empty() && name.eq_ignore_ascii_case(SCHEMA) {
         return (name != SCHEMA).then(|| format!("name it `{SCHEMA}`"));
     }
@@ -84,6 +102,35 @@ fn misplaced(below: &str, name: &str) -> Option<String> {
     };
     let is_meant = extension.eq_ignore_ascii_case(wanted);
     (is_meant && extension != wanted).then(|| format!("name it `{stem}.{wanted}`"))
+}
+
+/// What is read in the place of a file that may be meant to be: a copy, one that is hidden, one with
+/// a slip in its name or its folder's.
+fn doubtful(below: &str, name: &str) -> Option<&'static str> {
+    let place = below.trim_end_matches('/');
+    let top = place.split('/').next().unwrap_or_default();
+    let (wanted, read) = match top {
+        "" | INVARIANTS => ("cedar", "policies are the files `*.cedar`"),
+        _ if is_like(top, TESTS) => ("json", "examples are the files `tests/*.json`"),
+        _ => return None,
+    };
+    let is_in_place = ["", INVARIANTS, TESTS].contains(&place);
+    let visible = name.trim_start_matches('.');
+    let is_hidden = visible.len() < name.len();
+    let extensions: Vec<&str> = visible.split('.').skip(1).collect();
+    let ends_well = extensions.last() == Some(&wanted);
+    let is_meant = if is_hidden {
+        // Editors keep what is not saved yet under names such as `.x.cedar.swp` and `.#x.cedar`.
+        !visible.starts_with('#') && ends_well
+    } else {
+        let is_read = is_in_place && ends_well;
+        !is_read && extensions.iter().any(|it| is_like(it, wanted))
+    };
+    is_meant.then_some(if is_hidden {
+        "hidden files are not"
+    } else {
+        read
+    })
 }
 
 #[cfg(test)]
@@ -113,6 +160,46 @@ mod tests {
             ("invariants/more/", "grants.cedar"),
         ] {
             assert!(misplaced(below, name).is_some(), "{below}{name}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_meant_to_be_read_is_told() {
+        for (below, name) in [
+            ("", "x.cedar.txt"),
+            ("", "x.ceder"),
+            ("", "x.cedar~"),
+            ("", "x.cedar.bak"),
+            ("", ".x.cedar"),
+            ("invariants/", ".x.cedar"),
+            ("invariants/", "x.cedr"),
+            ("tests/", "x.json.orig"),
+            ("tests/", "x.jsn"),
+            ("tests/sub/", "a.json"),
+            ("test/", "a.json"),
+            ("Tests/", "a.json"),
+        ] {
+            assert_eq!(misplaced(below, name), None, "{below}{name}");
+            assert!(doubtful(below, name).is_some(), "{below}{name}");
+        }
+        for (below, name) in [
+            ("", "roles.cedar"),
+            ("", "a.b.cedar"),
+            ("", "schema.cedarschema"),
+            ("", "manifest.json"),
+            ("", "README.md"),
+            ("", ".gitignore"),
+            ("", "..data"),
+            ("", ".x.cedar.swp"),
+            ("", ".x.cedar.new"),
+            ("", ".#x.cedar"),
+            ("", "cedar"),
+            ("invariants/", "grants.cedar"),
+            ("tests/", "team.json"),
+            ("tests/", "README.md"),
+            ("docs/", "notes.json"),
+        ] {
+            assert_eq!(doubtful(below, name), None, "{below}{name}");
         }
     }
 }

@@ -123,6 +123,7 @@ fn check(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec
             return Err(faults);
         }
     }
+    let attributes = unfilled::declared(&folder.schema, &json);
     let index = Index::new(&policies.set, &catalogue, &actions).map_err(|error| whole(&error))?;
     Ok(Snapshot {
         schema,
@@ -134,6 +135,7 @@ fn check(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec
         policies: policies.set,
         index,
         catalogue,
+        attributes,
         actions,
         digest: Arc::clone(folder.digest()),
         facts: FactsCache::new(),

@@ -34,16 +34,36 @@ pub(super) fn check(
     for (namespace, content) in json.as_object().into_iter().flatten() {
         let schema = Namespace { source, content };
         for (name, declared) in schema.members("entityTypes") {
-            let qualified = if namespace.is_empty() {
-                name.clone()
-            } else {
-                format!("{namespace}::{name}")
-            };
-            schema.check_entity(name, declared, built.get(&qualified), &mut faults);
+            let built = built.get(&qualified(namespace, name));
+            schema.check_entity(name, declared, built, &mut faults);
         }
         schema.check_context(context, &mut faults);
     }
     faults
+}
+
+/// What a record of a question may hold, as masks name it: `context.NAME`, `entities.TYPE.NAME`.
+pub(super) fn declared(source: &Source, json: &Value) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (namespace, content) in json.as_object().into_iter().flatten() {
+        let schema = Namespace { source, content };
+        let context = schema.context_attributes();
+        names.extend(context.map(|attribute| format!("context.{attribute}")));
+        for (name, declared) in schema.members("entityTypes") {
+            let of = qualified(namespace, name);
+            let attributes = schema.attributes(declared.get("shape"));
+            names.extend(attributes.map(|attribute| format!("entities.{of}.{attribute}")));
+        }
+    }
+    names
+}
+
+fn qualified(namespace: &str, name: &str) -> String {
+    if namespace.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{namespace}::{name}")
+    }
 }
 
 struct Namespace<'a> {
@@ -86,17 +106,19 @@ impl<'a> Namespace<'a> {
 
     /// Most actions share one context type: each attribute is reported once.
     fn check_context(&self, context: &Context, faults: &mut Vec<FolderFault>) {
-        let declared: BTreeSet<&str> = self
-            .members("actions")
-            .filter_map(|(_, action)| action.get("appliesTo")?.get("context"))
-            .flat_map(|shape| self.attributes(Some(shape)))
-            .collect();
+        let declared: BTreeSet<&str> = self.context_attributes().collect();
         for attribute in declared {
             if context.get(attribute).is_none() {
                 let what = format!("the context's `{attribute}`");
                 faults.push(self.fault(&what, "", attribute));
             }
         }
+    }
+
+    fn context_attributes(&self) -> impl Iterator<Item = &'a str> {
+        self.members("actions")
+            .filter_map(|(_, action)| action.get("appliesTo")?.get("context"))
+            .flat_map(|shape| self.attributes(Some(shape)))
     }
 
     /// The attributes of a record type, which may be the name of a common type.

@@ -10,7 +10,6 @@ use tracing::Span;
 use crate::edge::request_facts::{Facts, RequestFacts};
 use crate::edge::request_metrics::RouteMetrics;
 use crate::edge::trace_context;
-use crate::respond::Code;
 use charter_domain::caller::Caller;
 
 /// Whose lines these are, for `log.level`.
@@ -49,8 +48,8 @@ pub(super) struct Answered<'a> {
     pub(super) facts: &'a RequestFacts,
     pub(super) span: &'a Span,
     pub(super) status: StatusCode,
-    /// Of an error.
-    pub(super) code: Option<Code>,
+    /// Of an error, as the client was told.
+    pub(super) code: Option<&'a str>,
     pub(super) took: Duration,
 }
 
@@ -80,7 +79,7 @@ impl Answered<'_> {
             .as_ref()
             .and_then(Caller::access_key_id)
             .map(|key| key.to_string());
-        let code = self.code.map(Code::as_str);
+        let code = self.code;
         if is_logged {
             tracing::info!(
                 target: TARGET,

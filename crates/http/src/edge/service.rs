@@ -27,7 +27,7 @@ use crate::edge::request_metrics::RequestMetrics;
 use crate::edge::traffic::{AnswerLimits, Traffic};
 use crate::edge::{client_ip, target, trace_context};
 use crate::respond::redirect::redirect;
-use crate::respond::{ApiError, Code};
+use crate::respond::{ApiError, ToldCode};
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
 
@@ -271,7 +271,7 @@ impl Handler for Edge {
             facts: &facts,
             span: &traced,
             status: response.status_code.unwrap_or(StatusCode::OK),
-            code: response.extensions.get::<Code>().copied(),
+            code: response.extensions.get().map(|ToldCode(code)| &**code),
             took: self.clock.monotonic().saturating_sub(started),
         };
         answered.record(self.config.requests);

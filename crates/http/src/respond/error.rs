@@ -31,6 +31,10 @@ pub(super) struct Inner {
     pub(super) cause: Option<String>,
 }
 
+/// The code that a client was told, for the request's line in the log.
+#[derive(Debug, Clone)]
+pub(crate) struct ToldCode(pub(crate) Cow<'static, str>);
+
 #[derive(Serialize)]
 struct Envelope<'a> {
     error: Body<'a>,
@@ -121,9 +125,11 @@ impl ApiError {
 
     /// The code as a client sees it: a policy may give its own.
     #[must_use]
-    pub fn code_text(&self) -> &str {
-        let own = self.0.policy_code.as_deref();
-        own.unwrap_or_else(|| self.0.code.as_str())
+    pub fn code_text(&self) -> Cow<'static, str> {
+        match &self.0.policy_code {
+            Some(own) => Cow::Owned(own.clone()),
+            None => Cow::Borrowed(self.0.code.as_str()),
+        }
     }
 
     /// The sentence for the client.
@@ -143,7 +149,7 @@ impl ApiError {
         let envelope = Envelope {
             error: Body {
                 r#type: self.0.error_type.as_str(),
-                code: self.code_text(),
+                code: &self.code_text(),
                 message: &self.0.message,
                 request_id,
                 details: &self.0.details,
@@ -171,13 +177,17 @@ impl ApiError {
     /// Writes status, headers and body, and logs what the client may not see.
     pub(crate) fn render(self, request_id: &str, response: &mut Response) {
         if let Some(cause) = &self.0.cause {
-            tracing::error!(request_id, cause, code = self.code_text(), "request failed");
+            tracing::error!(
+                request_id,
+                cause,
+                code = &*self.code_text(),
+                "request failed"
+            );
         }
         self.count();
         let body = self.to_json(request_id);
         response.status_code(self.status());
-        // For the request's line in the log.
-        response.extensions.insert(self.code());
+        response.extensions.insert(ToldCode(self.code_text()));
         let headers = response.headers_mut();
         headers.insert(
             CONTENT_TYPE,

@@ -24,4 +24,5 @@ pub use code::{Code, ErrorType};
 pub(crate) use detail::printable;
 pub use detail::{Detail, echo};
 pub use error::ApiError;
+pub(crate) use error::ToldCode;
 pub use surface::Surface;

@@ -71,7 +71,7 @@ pub enum Claim {
     Invariant {
         /// File name without its extension.
         name: String,
-        /// Whether the invariant is the one that was in force when the service started.
+        /// Whether it is not the folder's, but one that was in force before.
         at_start: bool,
     },
     /// The policy evaluates without error for each request.

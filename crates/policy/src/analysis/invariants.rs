@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy::Policy;
+use cedar_policy::{Policy, Schema, ValidationError, ValidationMode, Validator};
 use charter_authz::snapshot::Invariant;
+
+use super::findings::{Claim, ProofFinding, not_proved};
 
 pub(super) struct InvariantToProve<'a> {
     pub(super) invariant: &'a Invariant,
@@ -29,6 +31,47 @@ pub(super) fn to_prove<'a>(
         at_start: false,
     });
     own.chain(at_start).collect()
+}
+
+/// Takes out those that were in force before and name what the schema no longer has: of each request they
+/// would only say that they do not fit.
+pub(super) fn take_unfit(
+    invariants: &mut Vec<InvariantToProve<'_>>,
+    schema: &Schema,
+) -> Vec<ProofFinding> {
+    let mut unfit = Vec::new();
+    invariants.retain(|to_prove| {
+        let invariant = to_prove.invariant;
+        let Some(what) = to_prove.at_start.then(|| misfit(invariant, schema)).flatten() else {
+            return true;
+        };
+        unfit.push(ProofFinding {
+            claim: Claim::Invariant {
+                name: invariant.name.clone(),
+                at_start: true,
+            },
+            request_type: None,
+            and_more: 0,
+            verdict: not_proved(format!(
+                "it names what the schema no longer has: {what}; after a review `charter policy approve` \
+                 takes the folder without it"
+            )),
+        });
+        false
+    });
+    unfit
+}
+
+fn misfit(invariant: &Invariant, schema: &Schema) -> Option<String> {
+    let validator = Validator::new(schema.clone());
+    let result = validator.validate(&invariant.policies, ValidationMode::Strict);
+    let said = |error: &ValidationError| {
+        let text = error.to_string();
+        let policy = format!("for policy `{}`: ", error.policy_id());
+        text.strip_prefix(&policy).unwrap_or(&text).to_owned()
+    };
+    // Cedar's own order changes from run to run.
+    result.validation_errors().map(said).min()
 }
 
 /// The texts of an invariant's policies, sorted by `@id`.

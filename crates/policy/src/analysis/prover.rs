@@ -3,7 +3,7 @@
 use super::analysed_set::AnalysedSet;
 use super::claim_cache::ClaimCache;
 use super::findings::{Claim, ProofFinding, ProofReport, ProofVerdict};
-use super::invariants::{InvariantToProve, to_prove};
+use super::invariants::{InvariantToProve, take_unfit, to_prove};
 use super::proof_cache::ProofCache;
 use super::{error_freedom, group_changes, observations, observe, redundancy, vacuity};
 use crate::request_type::RequestType;
@@ -44,7 +44,7 @@ pub(super) fn prove_with(
 ) -> ProofReport {
     let budget = SolverBudget::start(solver, options.limits, clock);
     let promised = at_start.map_or(&[][..], Snapshot::invariants);
-    let invariants = to_prove(snapshot.invariants(), promised);
+    let mut invariants = to_prove(snapshot.invariants(), promised);
     let mut proofs = ProofReport {
         findings: Vec::new(),
         shadows: Vec::new(),
@@ -58,6 +58,7 @@ pub(super) fn prove_with(
         solver: solver.version().to_owned(),
         from_cache: false,
     };
+    let unfit = take_unfit(&mut invariants, snapshot.schema());
     let known = ClaimCache::load(cache, snapshot, solver);
     let proved = prove_into(&mut proofs, snapshot, &invariants, &known, &budget, options);
     known.save(proved.is_ok() && !proofs.is_unfinished());
@@ -65,6 +66,7 @@ pub(super) fn prove_with(
         group_changes::check(at_start, snapshot)
     });
     let moved = proved.and(moved).map(|moved| proofs.findings.extend(moved));
+    proofs.findings.extend(unfit);
     if let Err(reason) = moved {
         proofs.findings.push(ProofFinding {
             claim: Claim::Everything,

@@ -74,7 +74,7 @@ impl ProofFinding {
             (claim, _) => format!("not proved: {}", claim.text()),
         };
         if let Claim::Invariant { at_start: true, .. } = self.claim {
-            text.push_str(" as it was when the service started");
+            text.push_str(" as it was in force before");
         }
         if let Some(request_type) = &self.request_type {
             let _ = write!(text, "\n  when a {request_type}");

@@ -139,8 +139,10 @@ impl Scanner {
         self.http2
     }
 
-    /// Looks at the next bytes, in the order they came, and marks in place.
-    pub(super) fn scan(&mut self, mut bytes: &mut [u8]) {
+    /// Looks at the next bytes, in the order they came, and marks in place. Where it comes to a line
+    /// that the library refuses, it says how many bytes there are up to there.
+    pub(super) fn scan(&mut self, mut bytes: &mut [u8]) -> Option<usize> {
+        let all = bytes.len();
         while !bytes.is_empty() {
             let skipped = self.skip(bytes);
             if let Some(last) = skipped.checked_sub(1).and_then(|last| bytes.get(last)) {
@@ -148,18 +150,28 @@ impl Scanner {
             }
             let Some((first, rest)) = bytes.get_mut(skipped..).and_then(<[u8]>::split_first_mut)
             else {
-                return;
+                return None;
             };
             let is_return = *first == b'\r';
-            if *first == b'\n' && !self.after_return && self.is_in_lines() {
-                *first = NO_LINE_FEED;
+            let was_in_head = self.is_in_head();
+            let is_bare = *first == b'\n' && !self.after_return && self.is_in_lines();
+            if is_bare {
+                // Within a chunk's extension the library refuses the line feed, and nothing else.
+                if !matches!(self.state, State::ChunkExtension(_)) {
+                    *first = NO_LINE_FEED;
+                }
                 self.state = State::Opaque;
             } else {
                 self.step(first);
             }
             self.after_return = is_return;
             bytes = rest;
+            let is_broken = was_in_head && matches!(self.state, State::Opaque);
+            if is_bare || is_broken && !self.http2 && !self.conflict {
+                return Some(all - bytes.len());
+            }
         }
+        None
     }
 
     /// How many bytes need no look one by one.

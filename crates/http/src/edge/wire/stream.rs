@@ -23,6 +23,9 @@ use crate::respond::{ApiError, Code};
 /// before they have sent their all, but nobody may keep the server reading.
 const LINGER_BYTES: usize = 2 * 1024 * 1024;
 
+/// Follows what the library refuses: it looks at a head, and at trailers, only once they end.
+const END_OF_HEAD: &[u8] = b"\r\n\r\n";
+
 /// Times of a connection that the library does not bound, or not as the contract wants.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WireLimits {
@@ -42,6 +45,8 @@ pub(crate) struct WireStream<S> {
     head_deadline: Option<Pin<Box<Sleep>>>,
     linger_deadline: Option<Pin<Box<Sleep>>>,
     linger_bytes: usize,
+    /// Of [`END_OF_HEAD`], what the library has yet to read.
+    ending: &'static [u8],
     /// Taken from the library as written, but not yet on the wire.
     outgoing: Bytes,
     open: OpenConnection,
@@ -62,6 +67,7 @@ impl<S> WireStream<S> {
             head_deadline: Some(Box::pin(sleep(limits.head))),
             linger_deadline: None,
             linger_bytes: LINGER_BYTES,
+            ending: &[],
             outgoing: Bytes::new(),
             open,
         }
@@ -74,6 +80,32 @@ impl<S> WireStream<S> {
         } else if self.head_deadline.is_none() {
             self.head_deadline = Some(Box::pin(sleep(self.limits.head)));
         }
+    }
+
+    /// Looks at what was read behind the first `before` bytes. Where the library refuses it, the rest
+    /// is nobody's business, and the library is to refuse it now.
+    fn look_at(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
+        let new = buffer.filled_mut().get_mut(before..).unwrap_or_default();
+        if new.is_empty() {
+            return;
+        }
+        let refused = self.scanner.scan(new);
+        self.follow_head();
+        if self.scanner.is_http2() {
+            self.open.is_http2();
+        }
+        if let Some(refused) = refused {
+            buffer.set_filled(before + refused);
+            self.ending = END_OF_HEAD;
+            self.put_ending(buffer);
+        }
+    }
+
+    fn put_ending(&mut self, buffer: &mut ReadBuf<'_>) {
+        let fitting = self.ending.len().min(buffer.remaining());
+        let (now, later) = self.ending.split_at(fitting);
+        buffer.put_slice(now);
+        self.ending = later;
     }
 
     fn head_is_late(&mut self, context: &mut Context<'_>) -> bool {
@@ -89,21 +121,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for WireStream<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.ending.is_empty() {
+            self.put_ending(buffer);
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.inner).poll_read(context, buffer);
         if self.head_is_late(context) {
             tracing::debug!("closing a connection whose request head took too long");
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        if let Poll::Ready(Ok(())) = result
-            && let Some(new) = buffer.filled_mut().get_mut(before..)
-            && !new.is_empty()
-        {
-            self.scanner.scan(new);
-            self.follow_head();
-            if self.scanner.is_http2() {
-                self.open.is_http2();
-            }
+        if let Poll::Ready(Ok(())) = result {
+            self.look_at(buffer, before);
         }
         result
     }

@@ -1,0 +1,118 @@
+//! `log.level`: a level, or `target=level` pairs, that do not silence the service by mistake.
+
+use charter_domain::similar;
+
+/// What the service logs under, each with all that begins with it and `::`.
+const TARGETS: [&str; 13] = [
+    "charter",
+    "charter_authn",
+    "charter_authz",
+    "charter_budgets",
+    "charter_decision_log",
+    "charter_domain",
+    "charter_http",
+    "charter_mail",
+    "charter_policy",
+    "charter_store",
+    "charter_system",
+    "charter_wait_queue",
+    "migration",
+];
+
+/// Reads directives. Without a level for everything, each must name what there is: a target with a slip
+/// in it is the name of the one thing that is logged, and silences everything else.
+pub(super) fn directives(text: &str) -> Result<String, String> {
+    let mut pairs = Vec::new();
+    for directive in text.split(',') {
+        let (target, level) = match directive.rsplit_once('=') {
+            Some((target, level)) => (Some(target.trim()), level.trim()),
+            None => (None, directive.trim()),
+        };
+        // The parser takes nothing at all for `error`.
+        if level.is_empty()
+            || level
+                .parse::<tracing::level_filters::LevelFilter>()
+                .is_err()
+        {
+            return Err(format!(
+                "`{text}`: `{level}` is not a level: give `error`, `warn`, `info`, `debug`, `trace` or \
+                 `off`, or pairs such as `warn,charter=debug`"
+            ));
+        }
+        pairs.push(target);
+    }
+    if pairs.contains(&None) {
+        return Ok(text.to_owned());
+    }
+    for target in pairs.into_iter().flatten() {
+        if target.contains('[') {
+            return Err(format!(
+                "`{text}`: `{target}` is about spans, and nothing else would be logged: put a level in \
+                 front, as in `info,{target}=debug`"
+            ));
+        }
+        if !is_the_services(target) {
+            let nearest = similar::nearest(target, TARGETS).unwrap_or_default();
+            return Err(format!(
+                "`{text}`: nothing of the service is logged under `{target}`: is `{nearest}` meant? For \
+                 others, put a level in front, as in `info,{target}=debug`"
+            ));
+        }
+    }
+    Ok(text.to_owned())
+}
+
+/// As the filter matches: by how a target begins.
+fn is_the_services(target: &str) -> bool {
+    TARGETS.iter().any(|known| {
+        let rest = target.strip_prefix(known);
+        known.starts_with(target) && !target.is_empty()
+            || rest.is_some_and(|rest| rest.starts_with("::"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_silence_the_service_is_refused_with_what_is_meant() {
+        for good in [
+            "info",
+            "off",
+            "warn,charter=debug",
+            "charter=debug",
+            "charter_store=debug,charter::requests=info",
+            "info,sqlx=debug,chartr=trace",
+            "warn,charter[request]=info",
+        ] {
+            assert_eq!(directives(good).as_deref(), Ok(good));
+        }
+        for (bad, told) in [
+            ("chartr=debug", "is `charter` meant?"),
+            ("charter_storr=debug", "is `charter_store` meant?"),
+            ("charter=info,sqlx=debug", "as in `info,sqlx=debug`"),
+            ("charter[request]=info", "is about spans"),
+            ("[request]=info", "is about spans"),
+            ("charter=loud", "`loud` is not a level"),
+            ("=info", "nothing of the service"),
+        ] {
+            let refused = directives(bad).expect_err(bad);
+            assert!(refused.contains(told), "{bad}: {refused}");
+        }
+    }
+
+    /// A crate that is missing here could not be named alone.
+    #[test]
+    fn every_crate_of_the_service_is_a_target() {
+        let crates = concat!(env!("CARGO_MANIFEST_DIR"), "/crates");
+        let mut found: Vec<String> = std::fs::read_dir(crates)
+            .expect("the crates")
+            .map(|entry| entry.expect("one").file_name().into_string().expect("text"))
+            .map(|name| format!("charter_{}", name.replace('-', "_")))
+            .collect();
+        found.extend(["charter", "migration"].map(str::to_owned));
+        found.sort_unstable();
+        assert_eq!(found, TARGETS);
+    }
+}
