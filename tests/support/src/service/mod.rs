@@ -82,12 +82,17 @@ impl Service {
             *keys::generate(&OsEntropy),
             database.url(),
         );
-        // Every decision a line, unless the test is about just that.
-        let all = (
-            "CHARTER__DECISIONS__ALLOWED_PER_SECOND".to_owned(),
-            "0".to_owned(),
-        );
-        let all = Some(all).filter(|_| !more.contains("allowed_per_second"));
+        // Every decision a line, and few refreshes, unless the test is about just that.
+        let all = [
+            ("CHARTER__DECISIONS__ALLOWED_PER_SECOND", "0"),
+            ("CHARTER__PORTAL__REFRESHES_PER_MINUTE", "60"),
+        ]
+        .into_iter()
+        .filter(|(name, _)| {
+            let setting = name.rsplit("__").next().unwrap_or(name);
+            !more.contains(&setting.to_lowercase())
+        })
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let settings = Settings::from_sources(&text, all).expect("settings");
         let clock = Arc::new(TestClock::default());
         let recorder = Recorder::install().expect("a recorder");
