@@ -17,7 +17,7 @@ pub mod serve;
 mod start_error;
 
 pub use assembly::App;
-pub use database::{check_keys, open_store};
+pub use database::{Missing, check_keys, open_store};
 pub use keys::sealer;
 pub use people::link_mails;
 pub use start_error::StartError;

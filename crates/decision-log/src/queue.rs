@@ -154,7 +154,8 @@ impl Queue {
         self.depth.load(Ordering::Relaxed) >= self.capacity
     }
 
-    /// For the writer: waits so long for entries and takes them all, into `batch`, which is empty.
+    /// For the writer: waits so long for entries, then gathers more, no longer than that either, and
+    /// takes them all, into `batch`, which is empty.
     pub(super) fn take(&self, batch: &mut Vec<Entry>, wait: Duration) -> Work {
         let mut inner = self.inner.lock();
         if inner.entries.is_empty() && inner.may_wait() && inner.lost.is_none() {
@@ -164,7 +165,7 @@ impl Queue {
         }
         let may_gather = !inner.entries.is_empty() && inner.entries.len() < self.capacity / 2;
         if may_gather && inner.may_wait() {
-            self.work.wait_for(&mut inner, GATHER);
+            self.work.wait_for(&mut inner, GATHER.min(wait));
         }
         inner.flush = false;
         std::mem::swap(&mut inner.entries, batch);

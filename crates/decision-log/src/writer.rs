@@ -103,11 +103,9 @@ impl Writer {
         };
         let mut batch = Vec::new();
         loop {
-            let wait = if self.syncer.is_dirty() || self.sampler.is_waiting() {
-                self.syncer.within
-            } else {
-                IDLE
-            };
+            let unsynced = self.syncer.due_in(self.clock.monotonic());
+            let untold = self.sampler.is_waiting().then_some(self.syncer.within);
+            let wait = unsynced.into_iter().chain(untold).min().unwrap_or(IDLE);
             let work = self.queue.take(&mut batch, wait);
             let was_idle = batch.is_empty();
             let is_last = work.stop && was_idle;

@@ -118,8 +118,8 @@ fn main() -> ExitCode {
     let mut out = io::stdout().lock();
     match run(&Cli::parse().command, &mut Plain::new(&mut out)) {
         Ok(code) => code,
-        // Whoever reads the output has seen enough.
-        Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        // Whoever reads the output has seen enough, and knows that; what a shell reports of SIGPIPE.
+        Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(141),
         Err(error) => {
             // Nowhere is left to report that this could not be written.
             let _ = writeln!(io::stderr(), "charter-policy: {error}");

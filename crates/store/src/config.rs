@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::audit_mac::AuditKey;
 
 pub struct Config {
-    /// `sqlite://path` (created if missing) or `postgres://…`.
+    /// `sqlite://path` or `postgres://…`.
     pub url: String,
     /// The most connections that only read.
     pub max_readers: u32,
@@ -18,6 +18,8 @@ pub struct Config {
     pub ping_after_idle: Duration,
     /// Whether a server runs on this store: nobody takes its schema back while it is open.
     pub is_server: bool,
+    /// Whether a database that is a file is made where it is missing.
+    pub may_create: bool,
     /// Keys of the audit chain: the first writes, all verify.
     pub audit_keys: Vec<AuditKey>,
     /// Where each new head of a chain is written too, one JSON object a line.
@@ -33,6 +35,7 @@ impl std::fmt::Debug for Config {
             .field("statement_timeout", &self.statement_timeout)
             .field("ping_after_idle", &self.ping_after_idle)
             .field("is_server", &self.is_server)
+            .field("may_create", &self.may_create)
             .field("audit_keys", &self.audit_keys)
             .field("audit_heads", &self.audit_heads)
             .finish_non_exhaustive()

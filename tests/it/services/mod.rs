@@ -76,6 +76,7 @@ pub(crate) fn config(url: &str, directory: &std::path::Path) -> Config {
         statement_timeout: std::time::Duration::from_secs(10),
         ping_after_idle: std::time::Duration::ZERO,
         is_server: false,
+        may_create: true,
         audit_keys: vec![charter_store::AuditKey {
             id: "audit-1".to_owned(),
             secret: AUDIT_SECRET.to_vec().into(),

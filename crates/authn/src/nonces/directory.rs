@@ -10,9 +10,11 @@ use super::half_minute::HalfMinute;
 use super::journal::{Journal, ReadError, Record};
 use super::open_error::OpenError;
 use super::state::{FileId, Left, State};
+use super::tally::Tally;
 use charter_system::private::{self, DirLock};
 
 const STATE: &str = "state.json";
+const TALLY: &str = "tally";
 const LOCK: &str = "lock";
 const TEMPORARY: &str = "new";
 const EXTENSION: &str = "journal";
@@ -23,7 +25,9 @@ pub(super) struct Directory {
     /// To sync the names in it.
     handle: File,
     /// Held as long as it is open.
-    _lock: DirLock,
+    lock: DirLock,
+    /// The state as it was written last.
+    state: Option<File>,
 }
 
 impl Directory {
@@ -49,7 +53,8 @@ impl Directory {
         Ok(Self {
             path: path.to_owned(),
             handle: File::open(path).map_err(failed)?,
-            _lock: lock,
+            lock,
+            state: None,
         })
     }
 
@@ -58,20 +63,73 @@ impl Directory {
         read_state(&self.path)
     }
 
-    /// Replaces the state, durably and as a whole.
-    pub(super) fn write_state(&self, state: &State) -> io::Result<()> {
-        let temporary = self.path.join(TEMPORARY);
-        // Anew, so that it is another file than any that was copied from here.
-        if let Err(error) = std::fs::remove_file(&temporary)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(error);
+    /// Whether its path still names the directory that is locked.
+    pub(super) fn is_in_place(&self) -> io::Result<bool> {
+        self.lock.is_of(&self.path)
+    }
+
+    /// Whatever is named in it must be named where the lock is.
+    fn require_in_place(&self) -> io::Result<()> {
+        if self.is_in_place()? {
+            return Ok(());
         }
+        let path = self.path.display();
+        Err(io::Error::other(format!(
+            "`{path}` was moved or removed under the running service: put it back, or start the service again"
+        )))
+    }
+
+    /// Whether the state lies where it was written.
+    pub(super) fn has_state(&self) -> io::Result<bool> {
+        let state = self.state.as_ref();
+        state.map_or(Ok(false), |state| {
+            private::is_at(state, &self.path.join(STATE))
+        })
+    }
+
+    /// The tally that an earlier run has left.
+    pub(super) fn open_tally(&self) -> io::Result<Option<Tally>> {
+        Tally::open(&self.path.join(TALLY))
+    }
+
+    /// Puts a new tally into its place.
+    pub(super) fn new_tally(&self) -> io::Result<Tally> {
+        self.require_in_place()?;
+        let tally = Tally::create(&self.temporary()?)?;
+        std::fs::rename(self.path.join(TEMPORARY), self.path.join(TALLY))?;
+        Ok(tally)
+    }
+
+    /// Whether that tally lies in its place.
+    pub(super) fn has_tally(&self, tally: &Tally) -> io::Result<bool> {
+        tally.is_at(&self.path.join(TALLY))
+    }
+
+    /// Whether a half minute's journal lies in its place, with all that was written to it.
+    pub(super) fn has_journal(&self, id: HalfMinute, journal: &Journal) -> io::Result<bool> {
+        journal.is_whole_at(&self.journal_path(id))
+    }
+
+    /// Where a file is made before it takes its name; there is none.
+    fn temporary(&self) -> io::Result<PathBuf> {
+        let temporary = self.path.join(TEMPORARY);
+        match std::fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(temporary),
+        }
+    }
+
+    /// Replaces the state, durably and as a whole.
+    pub(super) fn write_state(&mut self, state: &State) -> io::Result<()> {
+        self.require_in_place()?;
+        // Anew, so that it is another file than any that was copied from here.
+        let temporary = self.temporary()?;
         let mut file = private::open(&temporary, OpenOptions::new().write(true).create_new(true))?;
         let id = FileId::of(&file)?;
         file.write_all(&state.to_json(&id)?)?;
         file.sync_all()?;
         std::fs::rename(&temporary, self.path.join(STATE))?;
+        self.state = Some(file);
         self.handle.sync_all()
     }
 
@@ -101,6 +159,7 @@ impl Directory {
         fingerprints: &Fingerprints,
         each: impl FnMut(Record),
     ) -> Result<Journal, ReadError> {
+        self.require_in_place()?;
         let path = self.journal_path(id);
         if path.try_exists()? {
             let journal = Journal::reopen(&path, id, fingerprints, each)?;

@@ -11,6 +11,7 @@ mod half_minute;
 mod half_minutes;
 mod journal;
 mod lease;
+mod left_journals;
 mod memory;
 mod open_error;
 mod pending;
@@ -20,6 +21,7 @@ mod refusal;
 mod set;
 mod state;
 mod status;
+mod tally;
 mod telemetry;
 mod upkeep;
 
