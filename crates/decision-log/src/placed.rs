@@ -203,8 +203,8 @@ mod tests {
         // What follows does not put it off.
         syncer.wrote(SECOND * 3 / 2);
         let due = |at: Duration| syncer.due_in(at).expect("something is to be synced");
-        assert_eq!(due(SECOND), SECOND - HEADROOM);
-        assert_eq!(due(SECOND * 3 / 2), SECOND / 2 - HEADROOM);
+        assert_eq!(due(SECOND), Duration::from_millis(900));
+        assert_eq!(due(SECOND * 3 / 2), Duration::from_millis(400));
         assert_eq!(due(SECOND * 2), Duration::ZERO);
         let _under_way = syncer.under_way.lock();
         assert_eq!(due(SECOND * 2), LOOK_AGAIN);

@@ -128,7 +128,7 @@ fn recover(
     let ledger = &mut *guard;
     // Of a file that is gone there is as much as of an empty one.
     for id in expected.missed(&marked) {
-        if !forgotten.contains(id) {
+        if !memory.is_forgotten(id) {
             tracing::error!(half_minute = id.0, "a replay journal is missing");
             closed.add(&HalfMinutes::range(id, id));
         }
