@@ -9,9 +9,6 @@
 
 #[path = "policies/generated.rs"]
 mod generated;
-#[expect(dead_code, reason = "tests need more of it")]
-#[path = "../tests/it/policy_world.rs"]
-mod policy_world;
 
 use std::hint::black_box;
 use std::path::Path;
@@ -24,7 +21,7 @@ use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::permission::Permission;
 use generated::generated;
-use policy_world::{Tenant, address, now, shipped};
+use test_support::policy_world::{Tenant, address, now, shipped};
 
 /// How long one run is.
 const RUN: Duration = Duration::from_millis(20);
@@ -104,7 +101,7 @@ fn costs(clock: &SystemClock, snapshot: &Snapshot) -> Costs {
             black_box(snapshot.decide(black_box(&account)));
         }),
         whole_set: time(clock, || {
-            let _ = black_box(snapshot.ask_every_policy(&own));
+            let _ = black_box(snapshot.evaluate_all_policies(&own));
         }),
     }
 }

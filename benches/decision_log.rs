@@ -8,10 +8,6 @@
     reason = "a benchmark that cannot prepare has nothing to measure, and measures real time"
 )]
 
-#[expect(dead_code, reason = "tests need more of it")]
-#[path = "../tests/it/policy_world.rs"]
-mod policy_world;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,16 +16,16 @@ use charter_authz::principal::Principal;
 use charter_authz::snapshot::Snapshot;
 use charter_budgets::Budgets;
 use charter_decision_log::{
-    Asker, Clocks, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, Overflow, Recorder, Via,
-    verify,
+    Clocks, Config, DecisionContext, DecisionLog, LogKey, Mask, MaskStyle, Overflow, Recorder,
+    RotationLimits, Via, verify,
 };
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::permission::Permission;
 use charter_domain::progress::Progress;
-use charter_policy::replay::{Earlier, Mode, replay};
-use policy_world::{Tenant, address, shipped};
+use charter_policy::replay::{EarlierSnapshots, ReplayMode, replay};
+use test_support::policy_world::{Tenant, address, shipped};
 
 const DECISIONS: u32 = 300_000;
 const TENANTS: u32 = 200;
@@ -88,8 +84,8 @@ fn main() {
             let outcome = replay(
                 &dir,
                 &snapshot,
-                &Earlier::new(),
-                Mode::Reproduce,
+                &EarlierSnapshots::new(),
+                ReplayMode::Reproduce,
                 threads,
                 &Progress::default(),
             )
@@ -120,7 +116,7 @@ fn open(dir: &Path, head: &Path, clock: &Arc<SystemClock>) -> DecisionLog {
         overflow: Overflow::Wait,
         queue: 16_384,
         mask: Mask::parse(&[], MaskStyle::Hash).expect("nothing"),
-        limits: Limits {
+        limits: RotationLimits {
             rotate_bytes: 128 * 1024 * 1024,
             rotate_after: Duration::from_hours(24),
             keep_files: 64,
@@ -158,7 +154,7 @@ fn decide(
         while !recorder.has_room() {
             std::thread::sleep(Duration::from_millis(1));
         }
-        let by = Asker {
+        let by = DecisionContext {
             principal,
             source_ip: address(),
             now: clock.now(),

@@ -15,10 +15,10 @@ use std::time::Duration;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::permission::Permission;
-use charter_policy::analysis::cache::ProofCache;
+use charter_policy::analysis::proof_cache::ProofCache;
 use charter_policy::analysis::{Options, prove, prove_for_gate};
-use charter_policy::diff::widens;
-use charter_policy::solver::{Limits, Solver};
+use charter_policy::diff::compare_sets;
+use charter_policy::solver::{Solver, SolverLimits};
 use secrecy::SecretSlice;
 use tempfile::TempDir;
 
@@ -35,7 +35,7 @@ fn main() {
     let row = |title: &str, dir: &Path, shadows: bool| {
         let snapshot = Snapshot::load(dir).expect("a good folder");
         let options = Options {
-            limits: Limits::default(),
+            limits: SolverLimits::default(),
             shadows,
         };
         let (seconds, proofs) = time(&clock, || prove(&snapshot, None, &solver, &options, &clock));
@@ -122,9 +122,9 @@ fn edits_of_5_000(clock: &SystemClock, solver: &Solver, grants: Grants) {
     };
     let options = Options {
         // As the service gives a folder of that size: see `policies.check_timeout_per_policy`.
-        limits: Limits {
+        limits: SolverLimits {
             whole: Duration::from_mins(5),
-            ..Limits::default()
+            ..SolverLimits::default()
         },
         shadows: false,
     };
@@ -156,7 +156,7 @@ fn edits_of_5_000(clock: &SystemClock, solver: &Solver, grants: Grants) {
 fn compare(title: &str, clock: &SystemClock, solver: &Solver, old: &Snapshot, new: &Path) {
     let new = Snapshot::load(new).expect("a good folder");
     let (seconds, diff) = time(clock, || {
-        widens(old, &new, solver, Limits::default(), clock).expect("a comparison")
+        compare_sets(old, &new, solver, SolverLimits::default(), clock).expect("a comparison")
     });
     println!(
         "{title:<44} {seconds:>8.2} {:>10}   {}",

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use charter_authn::nonces::{Config, ReplayGuard};
+use charter_authn::nonces::{Bounds, Config, NonceStore as _, ReplayGuard};
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::{AccessKeyId, OrganizationId};
@@ -90,9 +90,11 @@ fn main() {
 fn open(directory: &Path, clock: &Arc<SystemClock>) -> ReplayGuard {
     let config = Config {
         window: Duration::from_mins(5),
-        per_key_quota: 4 * NONCES,
-        per_organization: 4 * NONCES,
-        total: 4 * NONCES,
+        bounds: Bounds {
+            per_key: 4 * NONCES,
+            per_organization: 4 * NONCES,
+            total: 4 * NONCES,
+        },
         directory: directory.to_owned(),
         hash_key: SecretBox::new(Box::new([7; 32])),
         installation_is_older: false,

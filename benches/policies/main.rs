@@ -103,7 +103,7 @@ fn exchange(folder: &Path) {
     let mut during = Vec::new();
     let taken = loop {
         during.push(read(&server, REQUESTS));
-        if server.log().contains("other policies are in force") {
+        if server.log().contains("new policies are in force") {
             break edited.elapsed();
         }
         assert!(edited.elapsed() < Duration::from_mins(5), "never taken");

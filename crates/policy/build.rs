@@ -1,12 +1,12 @@
-//! Names the prover by its sources: what another one found is not what this one would find.
+//! Hashes the prover's sources, so that cached proofs of another prover are not reused.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// All that a proof depends on, beside the policies: this crate, what it reads policies with, and
-/// the versions of Cedar and its compiler to formulas.
+/// Everything that a proof depends on besides the policies: this crate, what loads policies, and
+/// the versions of Cedar and its symbolic compiler.
 const SOURCES: [&str; 3] = ["src", "../authz/src", "../../Cargo.lock"];
 
 fn files(path: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {

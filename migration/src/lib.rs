@@ -15,6 +15,7 @@ mod m20261128_000005_names_and_keys;
 mod m20261128_000006_guard_lease;
 mod m20261128_000007_portal_accounts;
 mod m20261128_000008_policy_revisions;
+mod m20261128_000009_jobs;
 
 /// Every migration, oldest first.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000006_guard_lease::Migration),
             Box::new(m20261128_000007_portal_accounts::Migration),
             Box::new(m20261128_000008_policy_revisions::Migration),
+            Box::new(m20261128_000009_jobs::Migration),
         ]
     }
 }

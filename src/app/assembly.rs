@@ -1,6 +1,5 @@
 //! Settings in, the parts of a running service out.
 
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +8,16 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::settings::{RateLimit, Settings};
+use crate::settings::Settings;
 use crate::telemetry::metrics::Recorder;
-use charter_authn::limits::rate_limit::{Rate, RateLimits};
-use charter_authn::nonces::ReplayGuard;
+use charter_authn::limits::rate_limit::RateLimits;
+use charter_authn::nonces::{NonceStore, ReplayGuard};
 use charter_authn::operator::Operators;
 use charter_authn::signed::last_used::LastUsed;
 use charter_authn::signed::mint::KeyMint;
-use charter_authn::signed::service_account::{Parts, ServiceAccounts};
+use charter_authn::signed::service_account::{ServiceAccountParts, ServiceAccounts};
 use charter_authz::engine::Engine;
+use charter_budgets::Budgets;
 use charter_decision_log::DecisionLog;
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
@@ -26,13 +26,13 @@ use charter_http::document;
 use charter_http::extract::tenants::Tenants;
 use charter_http::state::{Revisions, Searches, State, StoreHealth, Tasks};
 use charter_mail as mail;
-use charter_policy::explain::Explainer;
+use charter_policy::explain::DecisionExplainer;
 use charter_store::Store;
 
 use super::keys::sealer;
 use super::policies::{self, Policies, Reloader};
 use super::start_error::StartError;
-use super::{budgets, database, decisions, people, replay};
+use super::{budgets, database, decisions, replay, users};
 
 /// The parts of a running service.
 pub struct App {
@@ -72,6 +72,10 @@ impl App {
     /// # Errors
     ///
     /// [`StartError`]: one paragraph that says what is wrong and what to do.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the order of a start, to be read in one place"
+    )]
     pub async fn build(
         settings: &Settings,
         base_url: &str,
@@ -83,7 +87,10 @@ impl App {
         let keys = settings.require_keys()?;
         let confirmed = Arc::new(ConfirmedClock::new(Arc::clone(&clock)));
         let store = database::wait_for_store(settings, keys, &clock, &entropy).await?;
-        let budgets = Arc::new(budgets::from_settings(&settings.budgets, &clock));
+        let budgets = Arc::new(Budgets::new(
+            settings.budgets.iter().copied(),
+            Arc::clone(&clock),
+        ));
         let store = Arc::new(store.with_budgets(Arc::clone(&budgets)));
         let pending = replay::wait_for_turn(settings, keys, &store).await?;
         store.migrate_up().await?;
@@ -99,16 +106,17 @@ impl App {
         let names = policies::warn_of_unknown_names(&store, &started.snapshot).await;
         started.health.warnings.extend(names.into_iter().flatten());
         let replay = replay::open(pending, &store, &clock, &*entropy).await?;
+        let nonces: Arc<dyn NonceStore> = Arc::new(replay.clone());
         let decisions =
             decisions::open(settings, keys, (&clock, &confirmed), (&budgets, &entropy))?;
         let sealer = Arc::new(sealer(keys)?);
         let last_used = Arc::new(LastUsed::default());
-        let limits = Arc::new(rate_limits(settings, &clock));
+        let limits = Arc::new(RateLimits::new(settings.rate_limits, &clock));
         let near_budgets = Arc::new(budgets::Watch::default());
-        let parts = Parts {
+        let parts = ServiceAccountParts {
             store: Arc::clone(&store),
             sealer: Arc::clone(&sealer),
-            replay: replay.clone(),
+            nonces: Arc::clone(&nonces),
             limits: Arc::clone(&limits),
             last_used: Arc::clone(&last_used),
             max_skew: settings.signing.max_skew,
@@ -117,7 +125,7 @@ impl App {
         let service_accounts = ServiceAccounts::new(parts, &*entropy);
         let outbox = Arc::new(Notify::new());
         let base = parsed(base_url)?;
-        let shared = people::Shared {
+        let shared = users::Shared {
             store: &store,
             sealer: &sealer,
             outbox: &outbox,
@@ -127,9 +135,10 @@ impl App {
             confirmed: &confirmed,
             entropy: &entropy,
         };
-        let mail = people::mail_sender(settings, &base, shared)?;
-        let portal_users = people::portal_users(settings, keys, &base, shared)?;
+        let mail = users::mail_sender(settings, &base, shared)?;
+        let portal_users = users::portal_users(settings, keys, &base, shared)?;
         policies.record_start(&started.taken).await?;
+        let recorder = decisions::recorder(decisions.as_ref(), &entropy);
         let state = State {
             tenants: Tenants::new(Arc::clone(&store)),
             store_health: StoreHealth::new(Arc::clone(&store)),
@@ -140,13 +149,14 @@ impl App {
             secure_cookie: !base.is_local(),
             operators: Operators::new(Arc::clone(&store), settings.server.ops_token.clone()),
             engine: Engine::new(started.snapshot),
-            decisions: decisions::recorder(decisions.as_ref(), &entropy),
+            decision_lookup: Box::new(recorder.clone()),
+            decisions: recorder,
             searches: Searches::new(Arc::clone(&budgets)),
             revisions: Revisions::new(Arc::clone(&store)),
-            explain: Box::new(Explainer),
+            explain: Box::new(DecisionExplainer),
             mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
             last_used,
-            replay: replay.clone(),
+            nonces,
             render_metrics: rendering(&metrics, &near_budgets),
             budgets: Arc::clone(&budgets),
             clock,
@@ -180,8 +190,8 @@ impl App {
     }
 }
 
-fn parsed(base_url: &str) -> Result<people::BaseUrl, StartError> {
-    let base = people::BaseUrl::parse(base_url)?;
+fn parsed(base_url: &str) -> Result<users::BaseUrl, StartError> {
+    let base = users::BaseUrl::parse(base_url)?;
     if let Some(warning) = base.warning() {
         tracing::warn!(base_url, "{warning}");
     }
@@ -194,17 +204,4 @@ fn rendering(
 ) -> Box<dyn Fn() -> String + Send + Sync> {
     let (metrics, near) = (metrics.clone(), Arc::clone(near_budgets));
     Box::new(move || metrics.render() + &near.render())
-}
-
-fn rate_limits(settings: &Settings, clock: &Arc<dyn Clock>) -> RateLimits {
-    let rate = |limit: Option<RateLimit>| {
-        limit.and_then(|limit| {
-            Some(Rate {
-                per_second: NonZeroU32::new(limit.per_second)?,
-                burst: NonZeroU32::new(limit.burst)?,
-            })
-        })
-    };
-    let limits = &settings.rate_limits;
-    RateLimits::new(rate(limits.key), rate(limits.organization), clock)
 }

@@ -47,7 +47,7 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
     let watch = Arc::clone(&app.near_budgets);
     tracker.spawn(watch.run(
         Arc::clone(&app.state.budgets),
-        app.replay.clone(),
+        Arc::clone(&app.state.nonces),
         Arc::clone(&app.store),
         Arc::clone(&app.state.clock),
         stop.clone(),

@@ -1,4 +1,4 @@
-//! The shares of organizations: from settings, and who is near its own, for metrics and log.
+//! Which organizations are near their budgets, for metrics and log.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -9,59 +9,17 @@ use metrics::gauge;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::settings;
 use crate::telemetry::metrics::momentary;
-use charter_authn::nonces::ReplayGuard;
-use charter_budgets::{Budgets, Near, Resource, Share, nearest};
+use charter_authn::nonces::NonceStore;
+use charter_budgets::{Budgets, Near, Resource, nearest};
 use charter_domain::clock::Clock;
 use charter_domain::id::OrganizationId;
 use charter_store::Store;
 
-const MINUTE: Duration = Duration::from_mins(1);
-const HOUR: Duration = Duration::from_hours(1);
-const DAY: Duration = Duration::from_hours(24);
 /// How often it is looked who is near its share.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 /// How long the log says nothing more of the same organization and resource.
 const SILENCE: Duration = Duration::from_mins(10);
-
-/// The shares that the settings give.
-pub(super) fn from_settings(settings: &settings::Budgets, clock: &Arc<dyn Clock>) -> Budgets {
-    let per_time = |amount, per| (amount > 0).then_some(Share::PerTime { amount, per });
-    let at_once = |amount| (amount > 0).then_some(Share::AtOnce(amount));
-    let shares = [
-        (
-            Resource::DecisionLogBytes,
-            per_time(settings.decision_log_bytes_per_hour, HOUR),
-        ),
-        (
-            Resource::StoredBytes,
-            per_time(settings.stored_bytes_per_day, DAY),
-        ),
-        (Resource::Writes, per_time(settings.writes_per_hour, HOUR)),
-        (
-            Resource::InvitationsFirstDay,
-            per_time(settings.invitations_first_day, DAY),
-        ),
-        (
-            Resource::Invitations,
-            per_time(settings.invitations_per_day, DAY),
-        ),
-        (
-            Resource::Searches,
-            per_time(settings.searches_per_minute, MINUTE),
-        ),
-        (Resource::SearchesAtOnce, at_once(settings.searches_at_once)),
-        (
-            Resource::PasswordHashes,
-            per_time(settings.password_hashes_per_minute, MINUTE),
-        ),
-    ];
-    let given = shares
-        .into_iter()
-        .filter_map(|(resource, share)| Some((resource, share?)));
-    Budgets::new(given, Arc::clone(clock))
-}
 
 /// Who is near its share, with the organization's code.
 #[derive(Debug, Default)]
@@ -86,7 +44,7 @@ impl Watch {
     pub(super) async fn run(
         self: Arc<Self>,
         budgets: Arc<Budgets>,
-        replay: ReplayGuard,
+        nonces: Arc<dyn NonceStore>,
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
         stop: CancellationToken,
@@ -96,7 +54,7 @@ impl Watch {
             loop {
                 budgets.forget_idle();
                 let mut near = budgets.near();
-                near.extend(nearest(replay.near()));
+                near.extend(nearest(nonces.near()));
                 let near = with_codes(near, &store).await;
                 say(&near, &mut said, clock.monotonic());
                 *self.0.lock() = near;

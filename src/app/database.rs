@@ -110,7 +110,7 @@ pub(super) async fn open_read_only(
     entropy: &Arc<dyn Entropy>,
 ) -> Result<Option<Store>, StartError> {
     private::check_data_dir(&settings.data_dir)?;
-    let url = settings.database.url.expose_secret();
+    let url = settings.database.connection.url.expose_secret();
     let file = url.strip_prefix("sqlite://").map(Path::new);
     let is_in_data_dir = file.and_then(Path::parent) == Some(&settings.data_dir);
     if is_in_data_dir && !settings.data_dir.exists() {
@@ -123,10 +123,7 @@ pub(super) async fn open_read_only(
 
 fn config(settings: &Settings, keys: &Keys, is_server: bool) -> store::Config {
     store::Config {
-        url: settings.database.url.expose_secret().to_owned(),
-        max_readers: settings.database.max_readers,
-        acquire_timeout: settings.database.acquire_timeout,
-        statement_timeout: settings.database.statement_timeout,
+        connection: settings.database.connection.clone(),
         ping_after_idle: PING_AFTER_IDLE,
         is_server,
         may_create: false,

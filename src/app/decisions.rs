@@ -1,14 +1,12 @@
-//! Opens the decision log as the settings say.
+//! Opens the decision log with the settings' configuration.
 
 use std::sync::Arc;
 
+use crate::settings::Settings;
 use crate::settings::keys::Keys;
-use crate::settings::{DecisionOverflow, Settings};
 use charter_authz::snapshot::Snapshot;
 use charter_budgets::Budgets;
-use charter_decision_log::{
-    Clocks, Config, DecisionLog, Limits, LogKey, Mask, MaskStyle, OpenError, Overflow, Recorder,
-};
+use charter_decision_log::{Clocks, Config, DecisionLog, LogKey, Mask, OpenError, Recorder};
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
@@ -16,10 +14,10 @@ use charter_system::private;
 
 use super::StartError;
 
-/// The head of the decision log, within the data directory and outside of the log's own.
+/// File of the log's head, in the data directory and outside of the log's own.
 const HEAD: &str = "decision-head.json";
 
-/// Opens the log; `None` where decisions are not logged.
+/// Opens the log; `None` if decisions are not logged.
 pub(super) fn open(
     settings: &Settings,
     keys: &Keys,
@@ -35,18 +33,10 @@ pub(super) fn open(
         dir: decisions.dir.clone(),
         head: decision_head(settings),
         keys: log_keys(keys),
-        overflow: match decisions.overflow {
-            DecisionOverflow::Wait => Overflow::Wait,
-            DecisionOverflow::Count => Overflow::Count,
-        },
+        overflow: decisions.overflow,
         queue: decisions.queue,
         mask: mask(settings)?,
-        limits: Limits {
-            rotate_bytes: decisions.rotate_bytes,
-            rotate_after: decisions.rotate_after,
-            keep_files: decisions.keep_files,
-            keep_for: decisions.keep_for,
-        },
+        limits: decisions.limits,
         allowed_per_second: decisions.allowed_per_second,
         sync_within: settings.sync_within,
         budgets: Arc::clone(budgets),
@@ -67,15 +57,11 @@ fn shadow(settings: &Settings) -> Result<Option<Snapshot>, StartError> {
 }
 
 fn mask(settings: &Settings) -> Result<Mask, StartError> {
-    let style = if settings.decisions.mask_with_hash {
-        MaskStyle::Hash
-    } else {
-        MaskStyle::Stars
-    };
-    Ok(Mask::parse(&settings.decisions.mask, style)?)
+    let decisions = &settings.decisions;
+    Ok(Mask::parse(&decisions.mask, decisions.mask_style)?)
 }
 
-/// What of these settings would keep [`open`] from opening the log. Nothing is made or written.
+/// Errors in the settings that would keep [`open`] from succeeding. Creates nothing.
 pub(super) fn check(settings: &Settings) -> Vec<StartError> {
     if !settings.decisions.enabled {
         return Vec::new();
@@ -91,7 +77,7 @@ pub(super) fn check(settings: &Settings) -> Vec<StartError> {
     faults.into_iter().flatten().collect()
 }
 
-/// Where decisions are handed over, logged or not.
+/// The recorder, whether decisions are logged or not.
 pub(super) fn recorder(log: Option<&Arc<DecisionLog>>, entropy: &Arc<dyn Entropy>) -> Recorder {
     log.map_or_else(
         || Recorder::disabled(Arc::clone(entropy)),
@@ -99,13 +85,13 @@ pub(super) fn recorder(log: Option<&Arc<DecisionLog>>, entropy: &Arc<dyn Entropy
     )
 }
 
-/// Where the head of the decision log is kept.
+/// Path of the decision log's head.
 #[must_use]
 pub fn decision_head(settings: &Settings) -> std::path::PathBuf {
     settings.data_dir.join(HEAD)
 }
 
-/// The keys of the decision log, which are those of the audit trail.
+/// The keys of the decision log, which are the audit keys.
 #[must_use]
 pub fn log_keys(keys: &Keys) -> Vec<LogKey> {
     let key = |key: &crate::settings::keys::Key| LogKey {

@@ -22,7 +22,7 @@ use charter_domain::timestamp::Timestamp;
 use charter_store::{
     self as store, EntityRef, NewOrganization, NewUser, Store, TenantReader, TenantWriter,
 };
-use charter_system::private;
+use charter_system::atomic;
 
 use super::provision;
 use super::{App, StartError};
@@ -61,8 +61,7 @@ pub async fn prepare(
         Err(error) => return Err(StartError::Write(file, error)),
     };
     let text = format!("export {BASE_URL}='{base_url}'\n{values}");
-    let draft = file.with_extension("env.new");
-    private::replace(&file, &draft, text.as_bytes())
+    atomic::replace_private(&file, text.as_bytes())
         .map_err(|error| StartError::Write(file, error))?;
     unfinished.end()
 }
@@ -94,8 +93,7 @@ impl Unfinished {
             Err(error) => return Err(error.into()),
         }
         let password = SecretString::from(random_text(entropy, 24));
-        let draft = self.0.with_extension("new");
-        private::replace(&self.0, &draft, password.expose_secret().as_bytes())
+        atomic::replace_private(&self.0, password.expose_secret().as_bytes())
             .map_err(|error| StartError::Write(self.0.clone(), error))?;
         Ok(password)
     }

@@ -9,18 +9,18 @@ pub mod decisions;
 pub mod demo;
 mod keys;
 mod open_files;
-mod people;
 pub mod policies;
 pub mod provision;
 mod replay;
 pub mod serve;
 mod start_error;
+mod users;
 
 pub use assembly::App;
 pub use database::{Missing, check_keys, open_store};
 pub use keys::sealer;
-pub use people::link_mails;
 pub use start_error::StartError;
+pub use users::link_mails;
 
 /// The API's description, as `/openapi.json` serves it.
 #[must_use]

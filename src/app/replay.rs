@@ -28,13 +28,9 @@ pub(super) fn config(settings: &Settings, keys: &Keys) -> Result<Config, StartEr
     if !matches!(settings.replay.store, ReplayStore::Memory) {
         return Err(StartError::ReplayStore);
     }
-    let total = settings.replay.total;
-    let percent = usize::from(settings.budgets.nonces_percent);
     Ok(Config {
         window: settings.signing.max_skew,
-        per_key_quota: settings.replay.per_key_quota,
-        per_organization: (total / 100 * percent + total % 100 * percent / 100).max(1),
-        total,
+        bounds: settings.replay.bounds,
         directory: settings.data_dir.join("replay"),
         hash_key: SecretBox::new(Box::new(*keys.replay.expose())),
         installation_is_older: true,

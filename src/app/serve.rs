@@ -9,10 +9,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::settings::{LoggedRequests, Settings};
+use crate::settings::Settings;
 use charter_http::edge::body_limits::{BodyLimits, BodyMemory};
 use charter_http::edge::listen::{self, Bound};
-use charter_http::edge::request_log::RequestLog;
 use charter_http::edge::service::{Edge, EdgeConfig};
 use charter_http::router;
 
@@ -54,7 +53,7 @@ impl Server {
             main: bind(settings.server.listen)?,
             operations: bind(settings.server.ops_listen)?,
             base_url: settings.portal.base_url.clone(),
-            max_connections: open_files::fit_connections(settings.server.max_connections),
+            max_connections: open_files::fit_connections(settings.server.edge.max_connections),
         })
     }
 
@@ -86,7 +85,7 @@ impl Server {
             stop_background: stop_background.clone(),
             listeners: listeners.clone(),
             background: TaskTracker::new(),
-            grace: settings.server.shutdown_drain + settings.server.shutdown_grace,
+            grace: settings.server.edge.drain + settings.server.edge.graceful_timeout,
             app,
         };
         let state = &serving.app.state;
@@ -203,28 +202,15 @@ async fn report(serving: impl Future<Output = std::io::Result<()>>) {
 }
 
 fn edge_config(settings: &Settings) -> EdgeConfig {
-    let server = &settings.server;
+    let edge = settings.server.edge.clone();
     EdgeConfig {
-        trusted_proxies: server.trusted_proxies.clone(),
-        max_connections: server.max_connections,
-        max_connections_per_peer: server.max_connections_per_peer,
-        max_streams: server.max_streams,
-        idle_timeout: server.idle_timeout,
         body: BodyLimits {
-            max_bytes: server.body_limit,
-            deadline: server.body_deadline,
-            memory: BodyMemory::new(server.body_memory),
+            // Each listener has its own.
+            memory: BodyMemory::new(edge.body.memory.bytes()),
+            ..edge.body
         },
-        answer_memory: server.answer_memory,
-        request_deadline: server.request_deadline,
-        drain: server.shutdown_drain,
-        graceful_timeout: server.shutdown_grace,
-        requests: match settings.log.requests {
-            LoggedRequests::None => RequestLog::None,
-            LoggedRequests::Failed => RequestLog::Failed,
-            LoggedRequests::All => RequestLog::All,
-        },
+        requests: settings.log.requests,
         traces: settings.telemetry.otlp_endpoint.is_some(),
-        ..EdgeConfig::default()
+        ..edge
     }
 }

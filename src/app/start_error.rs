@@ -11,7 +11,7 @@ use charter_decision_log as decision_log;
 use charter_domain::slug::SlugError;
 use charter_mail as mail;
 use charter_store as store;
-use charter_system::private::Unfit;
+use charter_system::private::DataDirError;
 
 /// Why the service, or an operator's command, did not start: one paragraph for a person.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +80,7 @@ pub enum StartError {
     DemoSlug(SlugError),
     /// The data directory cannot be made, or others can write it.
     #[error("the data directory cannot be used: {0}; see `data_dir`")]
-    DataDir(#[from] Unfit),
+    DataDir(#[from] DataDirError),
     /// A file in the data directory cannot be written.
     #[error("`{0}` cannot be written: {1}")]
     Write(PathBuf, io::Error),

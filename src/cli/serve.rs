@@ -16,7 +16,7 @@ use crate::app::{App, demo};
 use crate::settings::{LogFormat, Settings};
 use crate::telemetry;
 use crate::telemetry::log::Format;
-use crate::telemetry::traces::{self, Traces};
+use crate::telemetry::traces::Traces;
 use charter_authz::depth::STACK_BYTES;
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
@@ -135,14 +135,11 @@ pub(super) fn this_program() -> std::io::Result<PathBuf> {
 
 pub(super) fn traces(settings: &Settings) -> Result<Option<Traces>, Error> {
     let telemetry = &settings.telemetry;
-    let Some(endpoint) = telemetry.otlp_endpoint.clone() else {
+    let Some(endpoint) = &telemetry.otlp_endpoint else {
         return Ok(None);
     };
-    let config = traces::Config {
-        endpoint,
-        ratio: telemetry.sampling_ratio,
-    };
-    Ok(Some(Traces::start(&config)?))
+    let traces = Traces::start(endpoint, telemetry.sampling_ratio)?;
+    Ok(Some(traces))
 }
 
 fn log_format(format: LogFormat) -> Format {

@@ -1,45 +1,53 @@
-//! The section `[budgets]`.
+//! The section `[budgets]`: what one organization may use of what everybody pays for.
+
+use std::time::Duration;
 
 use super::reader::Reader;
-
-/// What one organization may use of what everybody pays for; 0 is no limit, except for nonces.
-#[derive(Debug)]
-pub struct Budgets {
-    /// Nonces remembered at the same time, in percent of all.
-    pub nonces_percent: u8,
-    /// Bytes of the decision log.
-    pub decision_log_bytes_per_hour: u64,
-    /// Bytes that changes add to the database.
-    pub stored_bytes_per_day: u64,
-    /// Transactions that change something.
-    pub writes_per_hour: u64,
-    /// Invitations of an organization younger than a day.
-    pub invitations_first_day: u64,
-    /// Invitations of any other.
-    pub invitations_per_day: u64,
-    /// Searches of records.
-    pub searches_per_minute: u64,
-    /// Searches under way or waiting.
-    pub searches_at_once: u64,
-    /// Passwords hashed.
-    pub password_hashes_per_minute: u64,
-}
+use charter_budgets::{Resource, Share};
 
 /// A bound against slips of the pen; what is counted stays exact far beyond it.
 const MOST: u64 = 1 << 50;
 
-pub(super) fn read(reader: &mut Reader) -> Budgets {
-    let mut amount = |key: &str| reader.number(&format!("budgets.{key}"), 0..=MOST);
-    Budgets {
-        decision_log_bytes_per_hour: amount("decision_log_bytes_per_hour"),
-        stored_bytes_per_day: amount("stored_bytes_per_day"),
-        writes_per_hour: amount("writes_per_hour"),
-        invitations_first_day: amount("invitations_first_day"),
-        invitations_per_day: amount("invitations_per_day"),
-        searches_per_minute: amount("searches_per_minute"),
-        searches_at_once: amount("searches_at_once"),
-        password_hashes_per_minute: amount("password_hashes_per_minute"),
-        // More than half would let two organizations shut everybody out.
-        nonces_percent: reader.number("budgets.nonces_percent", 1..=50),
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// Each key with its resource and the time that it is for; without one it is so many at the same time.
+const KEYS: [(&str, Resource, Option<Duration>); 8] = [
+    (
+        "decision_log_bytes_per_hour",
+        Resource::DecisionLogBytes,
+        Some(HOUR),
+    ),
+    ("stored_bytes_per_day", Resource::StoredBytes, Some(DAY)),
+    ("writes_per_hour", Resource::Writes, Some(HOUR)),
+    (
+        "invitations_first_day",
+        Resource::InvitationsFirstDay,
+        Some(DAY),
+    ),
+    ("invitations_per_day", Resource::Invitations, Some(DAY)),
+    ("searches_per_minute", Resource::Searches, Some(MINUTE)),
+    ("searches_at_once", Resource::SearchesAtOnce, None),
+    (
+        "password_hashes_per_minute",
+        Resource::PasswordHashes,
+        Some(MINUTE),
+    ),
+];
+
+/// The shares; 0 is no limit. Nonces are bounded by the replay guard.
+pub(super) fn read(reader: &mut Reader) -> Vec<(Resource, Share)> {
+    let mut shares = Vec::new();
+    for (key, resource, per) in KEYS {
+        let amount = reader.number(&format!("budgets.{key}"), 0..=MOST);
+        if amount > 0 {
+            let share = match per {
+                Some(per) => Share::PerTime { amount, per },
+                None => Share::AtOnce(amount),
+            };
+            shares.push((resource, share));
+        }
     }
+    shares
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::reader::Reader;
-use super::values::{DecisionOverflow, Decisions};
+use super::values::Decisions;
+use charter_decision_log::{MaskStyle, Overflow, RotationLimits};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -20,25 +21,23 @@ pub(super) fn read(reader: &mut Reader, data_dir: &Path) -> Decisions {
     let decisions = Decisions {
         enabled: switch(reader, "decisions.enabled"),
         dir,
-        overflow: reader.parsed(
-            "decisions.overflow",
-            DecisionOverflow::Wait,
-            |text| match text {
-                "wait" => Ok(DecisionOverflow::Wait),
-                "count" => Ok(DecisionOverflow::Count),
-                other => Err(format!("`{other}` is neither `wait` nor `count`")),
-            },
-        ),
+        overflow: reader.parsed("decisions.overflow", Overflow::Wait, |text| match text {
+            "wait" => Ok(Overflow::Wait),
+            "count" => Ok(Overflow::Count),
+            other => Err(format!("`{other}` is neither `wait` nor `count`")),
+        }),
         queue: reader.number("decisions.queue", 16..=1_000_000),
-        rotate_bytes: reader.number("decisions.rotate_bytes", 4096..=64 * 1024 * MIB),
-        rotate_after: reader.duration("decisions.rotate_after", MINUTE..=400 * DAY),
-        keep_files: reader.number("decisions.keep_files", 1..=1_000_000),
-        keep_for: reader.duration("decisions.keep_for", MINUTE..=40_000 * DAY),
+        limits: RotationLimits {
+            rotate_bytes: reader.number("decisions.rotate_bytes", 4096..=64 * 1024 * MIB),
+            rotate_after: reader.duration("decisions.rotate_after", MINUTE..=400 * DAY),
+            keep_files: reader.number("decisions.keep_files", 1..=1_000_000),
+            keep_for: reader.duration("decisions.keep_for", MINUTE..=40_000 * DAY),
+        },
         allowed_per_second: reader.number("decisions.allowed_per_second", 0..=1_000_000),
         mask: reader.list("decisions.mask"),
-        mask_with_hash: reader.parsed("decisions.mask_with", true, |text| match text {
-            "hash" => Ok(true),
-            "stars" => Ok(false),
+        mask_style: reader.parsed("decisions.mask_with", MaskStyle::Hash, |text| match text {
+            "hash" => Ok(MaskStyle::Hash),
+            "stars" => Ok(MaskStyle::Stars),
             other => Err(format!("`{other}` is neither `hash` nor `stars`")),
         }),
     };

@@ -4,13 +4,13 @@ use std::fmt;
 
 /// One fault: which key, where it was set, what is wrong and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct SettingsFault {
     key: String,
     origin: Option<String>,
     message: String,
 }
 
-impl Fault {
+impl SettingsFault {
     /// A fault of `key`, whoever set it. The message never holds a secret's value.
     pub(super) fn of(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
@@ -33,7 +33,7 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for SettingsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
             Some(origin) => write!(f, "`{}` (set in {origin}): {}", self.key, self.message),
@@ -45,23 +45,23 @@ impl fmt::Display for Fault {
 /// The settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub struct SettingsError {
-    faults: Vec<Fault>,
+    faults: Vec<SettingsFault>,
 }
 
 impl SettingsError {
-    pub(super) fn new(faults: Vec<Fault>) -> Self {
+    pub(super) fn new(faults: Vec<SettingsFault>) -> Self {
         Self { faults }
     }
 
     /// Every fault found, in the order of the keys' reading.
     #[must_use]
-    pub fn faults(&self) -> &[Fault] {
+    pub fn faults(&self) -> &[SettingsFault] {
         &self.faults
     }
 }
 
-impl From<Fault> for SettingsError {
-    fn from(fault: Fault) -> Self {
+impl From<SettingsFault> for SettingsError {
+    fn from(fault: SettingsFault) -> Self {
         Self::new(vec![fault])
     }
 }

@@ -5,10 +5,10 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::error::{Fault, SettingsError};
+use super::error::{SettingsError, SettingsFault};
 use super::keys;
 use charter_domain::entropy::Entropy;
-use charter_system::private;
+use charter_system::{atomic, private};
 
 const FILE_NAME: &str = "keys.toml";
 
@@ -55,14 +55,14 @@ pub(super) fn open(
     };
     match text {
         Ok(text) => Ok(Some((name, text))),
-        Err(error) => Err(Fault::of(name, format!("cannot be used: {error}")).into()),
+        Err(error) => Err(SettingsFault::of(name, format!("cannot be used: {error}")).into()),
     }
 }
 
-fn in_words(unfit: private::Unfit) -> io::Error {
+fn in_words(unfit: private::DataDirError) -> io::Error {
     match unfit {
-        private::Unfit::Io(_, error) => error,
-        unfit @ private::Unfit::Writable { .. } => io::Error::other(unfit),
+        private::DataDirError::Io(_, error) => error,
+        unfit @ private::DataDirError::Writable { .. } => io::Error::other(unfit),
     }
 }
 
@@ -89,5 +89,5 @@ fn make(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<()> {
     let text = [heading, &keys::generate(entropy)].concat();
     // Whole or not at all: half a file would be taken for the keys of an existing database at the
     // next start.
-    private::create_once(path, &path.with_extension("toml.new"), text.as_bytes())
+    atomic::create_private(path, text.as_bytes())
 }

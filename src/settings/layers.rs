@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use config::{Environment, File, FileFormat, Map, Source, Value, ValueKind};
 
-use super::error::{Fault, SettingsError};
+use super::error::{SettingsError, SettingsFault};
 
 /// The embedded lowest layer.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -31,7 +31,7 @@ pub(super) struct Sources {
     pub(super) key_file: Option<(String, String)>,
     config_file: Option<(String, String)>,
     environment: Vec<(String, String)>,
-    unreadable: Vec<Fault>,
+    unreadable: Vec<SettingsFault>,
 }
 
 /// Where the machine's programs are.
@@ -71,7 +71,7 @@ impl Sources {
                 let name = path.display().to_string();
                 match std::fs::read_to_string(path) {
                     Ok(text) => Ok((name, text)),
-                    Err(error) => Err(Fault::of(name, format!("cannot be read: {error}"))),
+                    Err(error) => Err(SettingsFault::of(name, format!("cannot be read: {error}"))),
                 }
             })
             .transpose()?;
@@ -97,7 +97,7 @@ impl Sources {
                 Ok(value) => sources.environment.push((name, value)),
                 Err(_) => sources
                     .unreadable
-                    .push(Fault::of(name, "the value is not valid UTF-8")),
+                    .push(SettingsFault::of(name, "the value is not valid UTF-8")),
             }
         }
         Ok(sources)
@@ -131,7 +131,7 @@ impl Sources {
     }
 
     /// Lays the layers over each other: the last word for each key, and all that no key matches.
-    pub(super) fn merge(&self) -> (BTreeMap<String, Layered>, Vec<Fault>) {
+    pub(super) fn merge(&self) -> (BTreeMap<String, Layered>, Vec<SettingsFault>) {
         let mut faults = self.unreadable.clone();
         let mut merged: BTreeMap<String, Layered> =
             file_layer("the defaults", DEFAULTS, &mut faults)
@@ -173,15 +173,18 @@ impl Sources {
     }
 }
 
-fn file_layer(name: &str, text: &str, faults: &mut Vec<Fault>) -> Vec<(String, ValueKind)> {
+fn file_layer(name: &str, text: &str, faults: &mut Vec<SettingsFault>) -> Vec<(String, ValueKind)> {
     match File::from_str(text, FileFormat::Toml).collect() {
         Ok(map) => flatten("", map),
         Err(config::ConfigError::FileParse { cause, .. }) => {
-            faults.push(Fault::of(name, without_secrets(cause.to_string().trim())));
+            faults.push(SettingsFault::of(
+                name,
+                without_secrets(cause.to_string().trim()),
+            ));
             Vec::new()
         }
         Err(_) => {
-            faults.push(Fault::of(name, "is not a TOML document"));
+            faults.push(SettingsFault::of(name, "is not a TOML document"));
             Vec::new()
         }
     }
@@ -221,7 +224,7 @@ fn faults_of_unknown<'a>(
     key: &str,
     known: impl Iterator<Item = &'a String>,
     origin: String,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<SettingsFault>,
 ) {
     let known: Vec<&str> = known.map(String::as_str).collect();
     let below = |section: &str| -> Vec<&str> {
@@ -243,7 +246,7 @@ fn faults_of_unknown<'a>(
         }
         _ => "is not a setting; `config/default.toml` lists them all".to_owned(),
     };
-    faults.push(Fault::of(key, message).set_in(origin));
+    faults.push(SettingsFault::of(key, message).set_in(origin));
 }
 
 /// A parse error quotes its line, which may hold a key or a password: stars out whatever is long

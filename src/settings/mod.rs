@@ -1,7 +1,7 @@
 //! What an operator can set: plain values, layered, checked, with all faults told at once.
 //!
-//! The only reader of the environment. A leaf: modules take values (`max_skew: Duration`), never
-//! these structs, and nothing here knows what the values are for. The keys and their defaults are
+//! The only reader of the environment. Where a crate has a type for what is set, that type is read; crates take such
+//! values, never [`Settings`]. The keys and their defaults are
 //! documented in `config/default.toml`, which is also the lowest layer and the list of known keys.
 
 mod budgets;
@@ -20,18 +20,16 @@ mod values;
 use std::net::IpAddr;
 use std::path::Path;
 
-pub use budgets::Budgets;
 use charter_domain::entropy::OsEntropy;
-use error::{Fault, SettingsError};
+use error::{SettingsError, SettingsFault};
 use key_file::IfMissing;
 use keys::Keys;
 use layers::Sources;
 pub use layers::{DEFAULTS, SettingsSources};
 use reader::Reader;
 pub use values::{
-    Database, DecisionOverflow, Decisions, Log, LogFormat, LoggedRequests, Mail, Policies,
-    PolicyStart, Portal, RateLimit, RateLimits, Replay, ReplayStore, Requirement, Server, Settings,
-    Signing, Telemetry,
+    Database, Decisions, Log, LogFormat, Mail, Policies, PolicyStart, Portal, Replay, ReplayStore,
+    Requirement, Server, Settings, Signing, Telemetry,
 };
 
 impl Settings {
@@ -102,7 +100,7 @@ impl Settings {
     /// Nobody set any; the message names the command that makes them.
     pub fn require_keys(&self) -> Result<&Keys, SettingsError> {
         self.keys.as_ref().ok_or_else(|| {
-            SettingsError::from(Fault::of(
+            SettingsError::from(SettingsFault::of(
                 "keys",
                 "there are none: run `charter keys generate`, keep its output in a file that only \
                  the service can read, and give that with `--config` (or set CHARTER__KEYS__SEALING \

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use config::ValueKind;
 
-use super::error::{Fault, SettingsError};
+use super::error::{SettingsError, SettingsFault};
 use super::layers::{Layered, Sources};
 
 pub(super) struct Reader {
     values: BTreeMap<String, Layered>,
-    faults: Vec<Fault>,
+    faults: Vec<SettingsFault>,
 }
 
 impl Reader {
@@ -36,7 +36,7 @@ impl Reader {
     }
 
     pub(super) fn fault(&mut self, key: &str, message: impl Into<String>) {
-        let fault = Fault::of(key, message);
+        let fault = SettingsFault::of(key, message);
         let origin = self
             .values
             .get(key)

@@ -1,6 +1,7 @@
 //! Section by section: which type each key has, its allowed range, and what must agree.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,14 +12,22 @@ use url::Url;
 use super::layers::SettingsSources;
 use super::reader::Reader;
 use super::values::{
-    Database, Log, LogFormat, LoggedRequests, Policies, PolicyStart, Portal, RateLimit, RateLimits,
-    Replay, ReplayStore, Requirement, Server, Settings, Signing, Telemetry,
+    Database, Log, LogFormat, Policies, PolicyStart, Portal, Replay, ReplayStore, Requirement,
+    Server, Settings, Signing, Telemetry,
 };
 use super::{budgets, decisions, keys, mail};
+use charter_authn::limits::LimitsConfig;
+use charter_authn::limits::rate_limit::{Rate, RateLimitsConfig};
+use charter_authn::nonces::Bounds;
+use charter_http::edge::body_limits::{BodyLimits, BodyMemory};
+use charter_http::edge::request_log::RequestLog;
+use charter_http::edge::service::EdgeConfig;
+use charter_store::ConnectionConfig;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const MEBIBYTE: usize = 1024 * 1024;
+const GIBIBYTE: usize = 1024 * MEBIBYTE;
 const DAY: Duration = Duration::from_hours(24);
 /// A bound for limits on strangers.
 const MOST_TRIES: usize = 10_000;
@@ -37,7 +46,7 @@ pub(super) fn read(reader: &mut Reader) -> Settings {
             max_skew: reader.duration("signing.max_skew", SECOND..=60 * MINUTE),
         },
         replay: replay(reader),
-        rate_limits: RateLimits {
+        rate_limits: RateLimitsConfig {
             key: rate_limit(reader, "rate_limits.key_rate", "rate_limits.key_burst"),
             organization: rate_limit(
                 reader,
@@ -61,27 +70,36 @@ fn server(reader: &mut Reader) -> Server {
     let server = Server {
         listen: address(reader, "server.listen"),
         ops_listen: address(reader, "server.ops_listen"),
-        trusted_proxies: reader.parsed_list("server.trusted_proxies", proxies),
-        max_connections: reader.number("server.max_connections", 1..=1_000_000),
-        max_connections_per_peer: reader.number("server.max_connections_per_peer", 1..=1_000_000),
-        max_streams: reader.number("server.max_streams", 1..=1_000),
-        idle_timeout: reader.duration("server.idle_timeout", SECOND..=60 * MINUTE),
-        body_limit: reader.number("server.body_limit", 1024..=16 * MEBIBYTE),
-        body_memory: reader.number("server.body_memory", MEBIBYTE..=1024 * 1024 * MEBIBYTE),
-        answer_memory: reader.number("server.answer_memory", MEBIBYTE..=1024 * 1024 * MEBIBYTE),
-        body_deadline: reader.duration("server.body_deadline", TENTH..=5 * MINUTE),
-        request_deadline: reader.duration("server.request_deadline", TENTH..=10 * MINUTE),
-        shutdown_drain: reader.duration("server.shutdown_drain", Duration::ZERO..=10 * MINUTE),
-        shutdown_grace: reader.duration("server.shutdown_grace", Duration::ZERO..=10 * MINUTE),
+        edge: EdgeConfig {
+            trusted_proxies: reader.parsed_list("server.trusted_proxies", proxies),
+            max_connections: reader.number("server.max_connections", 1..=1_000_000),
+            max_connections_per_peer: reader
+                .number("server.max_connections_per_peer", 1..=1_000_000),
+            max_streams: reader.number("server.max_streams", 1..=1_000),
+            idle_timeout: reader.duration("server.idle_timeout", SECOND..=60 * MINUTE),
+            body: BodyLimits {
+                max_bytes: reader.number("server.body_limit", 1024..=16 * MEBIBYTE),
+                memory: BodyMemory::new(
+                    reader.number("server.body_memory", MEBIBYTE..=1024 * GIBIBYTE),
+                ),
+                deadline: reader.duration("server.body_deadline", TENTH..=5 * MINUTE),
+            },
+            answer_memory: reader.number("server.answer_memory", MEBIBYTE..=1024 * GIBIBYTE),
+            request_deadline: reader.duration("server.request_deadline", TENTH..=10 * MINUTE),
+            drain: reader.duration("server.shutdown_drain", Duration::ZERO..=10 * MINUTE),
+            graceful_timeout: reader
+                .duration("server.shutdown_grace", Duration::ZERO..=10 * MINUTE),
+            ..EdgeConfig::default()
+        },
         ops_token: ops_token(reader),
     };
-    if server.request_deadline < server.body_deadline {
+    if server.edge.request_deadline < server.edge.body.deadline {
         reader.disagreement(
             "server.request_deadline",
             "is shorter than `server.body_deadline`, which is a part of it: give at least as much",
         );
     }
-    if server.body_memory < server.body_limit {
+    if server.edge.body.memory.bytes() < server.edge.body.max_bytes {
         reader.disagreement(
             "server.body_memory",
             "is less than `server.body_limit`, one body: give at least as much",
@@ -123,10 +141,12 @@ fn database(reader: &mut Reader, data_dir: &Path) -> Database {
         }
     });
     Database {
-        url: SecretString::from(url.replace("{data_dir}", &in_a_url(data_dir))),
-        max_readers: reader.number("database.max_readers", 1..=64),
-        acquire_timeout: reader.duration("database.acquire_timeout", TENTH..=MINUTE),
-        statement_timeout: reader.duration("database.statement_timeout", TENTH..=5 * MINUTE),
+        connection: ConnectionConfig {
+            url: SecretString::from(url.replace("{data_dir}", &in_a_url(data_dir))),
+            max_readers: reader.number("database.max_readers", 1..=64),
+            acquire_timeout: reader.duration("database.acquire_timeout", TENTH..=MINUTE),
+            statement_timeout: reader.duration("database.statement_timeout", TENTH..=5 * MINUTE),
+        },
         start_timeout: reader.duration("database.start_timeout", Duration::ZERO..=60 * MINUTE),
     }
 }
@@ -187,6 +207,9 @@ fn replay(reader: &mut Reader) -> Replay {
     if is_redis && url.is_empty() {
         reader.disagreement("replay.url", "is needed when `replay.store` is `redis`");
     }
+    let total: usize = reader.number("replay.total", 1..=1_000_000_000);
+    // More than half would let two organizations shut everybody out.
+    let percent: usize = reader.number("budgets.nonces_percent", 1..=50);
     Replay {
         store: if is_redis {
             ReplayStore::Redis {
@@ -195,18 +218,21 @@ fn replay(reader: &mut Reader) -> Replay {
         } else {
             ReplayStore::Memory
         },
-        per_key_quota: reader.number("replay.per_key_quota", 1..=100_000_000),
-        total: reader.number("replay.total", 1..=1_000_000_000),
+        bounds: Bounds {
+            per_key: reader.number("replay.per_key_quota", 1..=100_000_000),
+            total,
+            per_organization: (total / 100 * percent + total % 100 * percent / 100).max(1),
+        },
         lease: reader.duration("replay.lease", SECOND..=5 * MINUTE),
     }
 }
 
-fn rate_limit(reader: &mut Reader, rate: &str, burst: &str) -> Option<RateLimit> {
+fn rate_limit(reader: &mut Reader, rate: &str, burst: &str) -> Option<Rate> {
     let per_second = reader.number(rate, 0..=10_000_000);
-    let size = reader.number(burst, 1..=10_000_000);
-    (per_second > 0).then_some(RateLimit {
-        per_second,
-        burst: size,
+    let burst = reader.number(burst, 1..=10_000_000);
+    Some(Rate {
+        per_second: NonZeroU32::new(per_second)?,
+        burst: NonZeroU32::new(burst)?,
     })
 }
 
@@ -227,9 +253,9 @@ fn log(reader: &mut Reader) -> Log {
         requests: reader.choice(
             "log.requests",
             &[
-                ("failed", LoggedRequests::Failed),
-                ("none", LoggedRequests::None),
-                ("all", LoggedRequests::All),
+                ("failed", RequestLog::Failed),
+                ("none", RequestLog::None),
+                ("all", RequestLog::All),
             ],
         ),
     }
@@ -289,10 +315,13 @@ fn portal(reader: &mut Reader) -> Portal {
         }),
         registration_is_open: reader
             .choice("portal.registration", &[("open", true), ("closed", false)]),
-        register_per_hour: reader.number("portal.register_per_hour", 0..=MOST_TRIES),
-        failed_logins_per_quarter_hour: reader
-            .number("portal.failed_logins_per_quarter_hour", 0..=MOST_TRIES),
-        forgot_password_per_hour: reader.number("portal.forgot_password_per_hour", 0..=MOST_TRIES),
+        limits: LimitsConfig {
+            registrations_per_hour: reader.number("portal.register_per_hour", 0..=MOST_TRIES),
+            failed_sign_ins_per_quarter_hour: reader
+                .number("portal.failed_logins_per_quarter_hour", 0..=MOST_TRIES),
+            forgotten_passwords_per_hour: reader
+                .number("portal.forgot_password_per_hour", 0..=MOST_TRIES),
+        },
         unverified_expire_after: reader.duration("portal.unverified_expire_after", DAY..=366 * DAY),
         hashes_at_once: reader.number("portal.hashes_at_once", 0..=256),
     }

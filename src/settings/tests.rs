@@ -26,14 +26,14 @@ fn message(toml: &str, environment: &[(&str, &str)]) -> String {
 fn the_defaults_are_complete_and_without_keys() {
     let settings = read("", &[]).expect("the defaults stand by themselves");
     assert_eq!(settings.server.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(settings.server.body_limit, 64 * 1024);
+    assert_eq!(settings.server.edge.body.max_bytes, 64 * 1024);
     assert_eq!(settings.signing.max_skew, Duration::from_mins(5));
     assert_eq!(
-        settings.database.url.expose_secret(),
+        settings.database.connection.url.expose_secret(),
         "sqlite://data/charter.db"
     );
     assert!(matches!(settings.replay.store, ReplayStore::Memory));
-    assert_eq!(settings.replay.per_key_quota, 1_000_000);
+    assert_eq!(settings.replay.bounds.per_key, 1_000_000);
     assert!(settings.keys.is_none());
     let missing = settings.require_keys().expect_err("no keys").to_string();
     assert!(missing.contains("charter keys generate"), "{missing}");
@@ -94,11 +94,11 @@ fn the_environment_beats_the_file_and_the_file_beats_the_defaults() {
     let settings = read(file, &environment).expect("well-formed");
     assert_eq!(settings.server.listen.port(), 3);
     assert_eq!(settings.server.ops_listen.port(), 2);
-    assert_eq!(settings.server.body_limit, 70_000);
-    assert_eq!(settings.server.trusted_proxies.len(), 2);
+    assert_eq!(settings.server.edge.body.max_bytes, 70_000);
+    assert_eq!(settings.server.edge.trusted_proxies.len(), 2);
     assert_eq!(settings.log.format, LogFormat::Json);
     assert_eq!(settings.data_dir, Path::new("/srv/50%?"));
-    let url = settings.database.url.expose_secret();
+    let url = settings.database.connection.url.expose_secret();
     assert_eq!(url, "sqlite:///srv/50%25%3F/charter.db");
     assert_eq!(settings.rate_limits.key, None);
     assert!(settings.rate_limits.organization.is_some());

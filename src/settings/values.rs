@@ -5,12 +5,18 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use secrecy::SecretString;
 
-use super::budgets::Budgets;
 use super::keys::Keys;
 use super::layers::SettingsSources;
+use charter_authn::limits::LimitsConfig;
+use charter_authn::limits::rate_limit::RateLimitsConfig;
+use charter_authn::nonces::Bounds;
+use charter_budgets::{Resource, Share};
+use charter_decision_log::{MaskStyle, Overflow, RotationLimits};
+use charter_http::edge::request_log::RequestLog;
+use charter_http::edge::service::EdgeConfig;
+use charter_store::ConnectionConfig;
 
 /// Everything an operator can set. `Debug` shows no secret.
 #[derive(Debug)]
@@ -32,9 +38,9 @@ pub struct Settings {
     /// `[replay]`
     pub replay: Replay,
     /// `[rate_limits]`
-    pub rate_limits: RateLimits,
-    /// `[budgets]`
-    pub budgets: Budgets,
+    pub rate_limits: RateLimitsConfig,
+    /// `[budgets]`: what one organization may use; no entry is no limit.
+    pub budgets: Vec<(Resource, Share)>,
     /// `[keys]`; `None` where nobody set any. What serves needs them: [`Settings::require_keys`].
     pub keys: Option<Keys>,
     /// `[log]`
@@ -56,30 +62,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// The operators' listener.
     pub ops_listen: SocketAddr,
-    /// Proxies whose forwarding headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Connections held at once on the clients' listener.
-    pub max_connections: usize,
-    /// Of these, from one client network.
-    pub max_connections_per_peer: usize,
-    /// Requests at once on one HTTP/2 connection.
-    pub max_streams: u32,
-    /// How long a connection is kept open without a request.
-    pub idle_timeout: Duration,
-    /// Largest request body, in bytes.
-    pub body_limit: usize,
-    /// Bytes of request bodies held at once.
-    pub body_memory: usize,
-    /// Bytes of unread answers held at once.
-    pub answer_memory: usize,
-    /// Time for a whole body to arrive.
-    pub body_deadline: Duration,
-    /// Time for a whole request.
-    pub request_deadline: Duration,
-    /// Time during which clients are still served and told to close, after a stop signal.
-    pub shutdown_drain: Duration,
-    /// Time for requests under way to finish after that.
-    pub shutdown_grace: Duration,
+    /// Limits of the listeners.
+    pub edge: EdgeConfig,
     /// What operators' programs show to ask about permissions; `None` lets nobody ask.
     pub ops_token: Option<SecretString>,
 }
@@ -87,14 +71,7 @@ pub struct Server {
 /// The database and its connections.
 #[derive(Debug)]
 pub struct Database {
-    /// `sqlite://…` or `postgres://…`; may hold a password.
-    pub url: SecretString,
-    /// Reading connections (SQLite), or the size of the pool (PostgreSQL).
-    pub max_readers: u32,
-    /// Time to wait for a free connection.
-    pub acquire_timeout: Duration,
-    /// Time for one statement.
-    pub statement_timeout: Duration,
+    pub connection: ConnectionConfig,
     /// Time to wait at start for a database that is not up yet.
     pub start_timeout: Duration,
 }
@@ -162,32 +139,17 @@ pub struct Decisions {
     /// Where.
     pub dir: PathBuf,
     /// What happens when they come faster than they can be written.
-    pub overflow: DecisionOverflow,
+    pub overflow: Overflow,
     /// Decisions that wait to be written, at most.
     pub queue: usize,
-    /// Bytes in a file, beyond which another is begun.
-    pub rotate_bytes: u64,
-    /// Age of a file at which another is begun.
-    pub rotate_after: Duration,
-    /// Files that are kept.
-    pub keep_files: u64,
-    /// How long what a file holds is kept.
-    pub keep_for: Duration,
+    /// When another file is begun, and how long files are kept.
+    pub limits: RotationLimits,
     /// Allowed decisions of one kind that are written in a second; 0 for all.
     pub allowed_per_second: u64,
     /// Parts of a record that are masked.
     pub mask: Vec<String>,
-    /// Whether what is masked is replaced by a keyed hash, not by asterisks.
-    pub mask_with_hash: bool,
-}
-
-/// What happens when decisions come faster than they can be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DecisionOverflow {
-    /// Requests wait a moment, then fail.
-    Wait,
-    /// Decisions are dropped and counted.
-    Count,
+    /// What stands in their place.
+    pub mask_style: MaskStyle,
 }
 
 /// Signed requests (contract section 3).
@@ -202,10 +164,8 @@ pub struct Signing {
 pub struct Replay {
     /// Where used nonces are remembered.
     pub store: ReplayStore,
-    /// Nonces remembered for one access key.
-    pub per_key_quota: usize,
-    /// Nonces remembered in all.
-    pub total: usize,
+    /// How many of them.
+    pub bounds: Bounds,
     /// How long another process waits for a sign of this one before it takes the database over.
     pub lease: Duration,
 }
@@ -222,24 +182,6 @@ pub enum ReplayStore {
     },
 }
 
-/// Limits on authenticated requests.
-#[derive(Debug)]
-pub struct RateLimits {
-    /// For one access key; `None` is no limit.
-    pub key: Option<RateLimit>,
-    /// For one organization; `None` is no limit.
-    pub organization: Option<RateLimit>,
-}
-
-/// A token bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateLimit {
-    /// Requests a second, sustained.
-    pub per_second: u32,
-    /// Requests at once after a pause.
-    pub burst: u32,
-}
-
 /// What is logged, and how.
 #[derive(Debug)]
 pub struct Log {
@@ -248,19 +190,7 @@ pub struct Log {
     /// A level or filter directives; `telemetry` reads them.
     pub level: String,
     /// Which requests have a line.
-    pub requests: LoggedRequests,
-}
-
-/// Which requests have a line in the log.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum LoggedRequests {
-    /// None.
-    None,
-    /// Those that were refused or failed.
-    #[default]
-    Failed,
-    /// All.
-    All,
+    pub requests: RequestLog,
 }
 
 /// Spans for an OpenTelemetry collector.
@@ -292,12 +222,8 @@ pub struct Portal {
     pub origins: Vec<String>,
     /// Whether anybody may register an organization; else only operators make them.
     pub registration_is_open: bool,
-    /// Registrations of one client network an hour; 0 is no limit.
-    pub register_per_hour: usize,
-    /// Failed sign-ins of one client network in 15 minutes; 0 is no limit.
-    pub failed_logins_per_quarter_hour: usize,
-    /// Requests of one client network for a link that resets a password, an hour; 0 is no limit.
-    pub forgot_password_per_hour: usize,
+    /// What anonymous clients may do.
+    pub limits: LimitsConfig,
     /// How long a registration is kept whose owner does not verify the address.
     pub unverified_expire_after: Duration,
     /// Passwords hashed at once, each with 19 MiB; 0 is half as many as processors.

@@ -24,16 +24,6 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 /// For the last batch when the process ends.
 const LAST_BATCH: Duration = Duration::from_secs(1);
 
-/// Where spans go, and how many of them.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The collector's base address, such as `http://127.0.0.1:4318`; `/v1/traces` is added.
-    pub endpoint: String,
-    /// The share of traces begun here that are sent, from 0 to 1. A trace that a client has begun is
-    /// sent if its `traceparent` says that it is sampled.
-    pub ratio: f64,
-}
-
 /// The exporter could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("spans cannot be exported: {0}")]
@@ -44,19 +34,18 @@ pub struct Error(String);
 pub struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Starts the thread that sends.
+    /// Starts the thread that sends. `endpoint` is the collector's base address, such as `http://127.0.0.1:4318`;
+    /// `/v1/traces` is added. `ratio` is the share of traces begun here that are sent, from 0 to 1; a trace that a
+    /// client has begun is sent if its `traceparent` says that it is sampled.
     ///
     /// # Errors
     ///
     /// The endpoint is no address.
-    pub fn start(config: &Config) -> Result<Self, Error> {
+    pub fn start(endpoint: &str, ratio: f64) -> Result<Self, Error> {
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(Client::new())
-            .with_endpoint(format!(
-                "{}/v1/traces",
-                config.endpoint.trim_end_matches('/')
-            ))
+            .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
             .with_timeout(SEND_TIMEOUT)
             .build()
             .map_err(|error| Error(error.to_string()))?;
@@ -72,7 +61,7 @@ impl Traces {
                     .build(),
             )
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(
-                config.ratio,
+                ratio,
             ))))
             .with_resource(
                 Resource::builder_empty()

@@ -1,9 +1,7 @@
 //! A wall clock that is wrong for a while deletes nothing.
 
-use crate::service::TeamRole;
-
-use crate::on_both_services;
-use crate::service::Service;
+use test_support::on_both_services;
+use test_support::service::{Service, TeamRole};
 
 const DAY: i64 = 24 * 3_600;
 

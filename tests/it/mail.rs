@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::json;
+use test_support::service::{PASSWORD, Persona, Service};
+use test_support::services::TestDatabase;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-
-use crate::service::{PASSWORD, Persona, Service};
-use crate::services::TestDatabase;
 
 type Mails = Arc<Mutex<Vec<String>>>;
 
@@ -151,7 +150,7 @@ async fn a_mail_whose_link_is_withdrawn_is_not_sent() {
     );
     let service = Service::with(TestDatabase::sqlite(), &settings).await;
     let acme = service.organization("acme").await;
-    let owner = acme.person(crate::service::TeamRole::Owner).await;
+    let owner = acme.person(test_support::service::TeamRole::Owner).await;
     let before = failures(&service).await;
     let invite = |role: &str| {
         let body = json!({"email": "grace@example.com", "role": role});

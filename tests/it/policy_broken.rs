@@ -6,14 +6,13 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use charter_authz::snapshot::Snapshot;
-use charter_domain::entropy::OsEntropy;
 use charter_policy::diff::revision;
 use serde_json::Value;
 use tempfile::TempDir;
+use test_support::policy_world::{copy, shipped, whole_copy_of_shipped};
+use test_support::process::Home;
 
-use crate::endurance::charter::Home;
 use crate::policy_diff::git;
-use crate::policy_world::{copy, shipped, whole_copy_of_shipped};
 
 const POLICY: &str = "@id(\"extra\")\nforbid (principal is User, action, resource) when { !principal.email_verified };\n";
 
@@ -202,7 +201,7 @@ fn a_folder_of_a_revision_may_be_the_top_be_relative_and_hold_links() {
 
 /// The digest of a folder of a revision, read from within a folder.
 fn at(dir: &Path, spec: &str) -> Result<String, String> {
-    revision::load_from(dir, spec, &OsEntropy)
+    revision::load_from(dir, spec)
         .map(|snapshot| snapshot.digest().to_string())
         .map_err(|error| error.to_string())
 }

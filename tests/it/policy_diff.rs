@@ -8,18 +8,16 @@ use std::time::Duration;
 
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
-use charter_domain::entropy::OsEntropy;
 use charter_domain::permission::Permission;
-use charter_policy::diff::{Diff, Direction, revision, widens};
-use charter_policy::solver::{Limits, Solver};
+use charter_policy::diff::{Diff, DiffDirection, compare_sets, revision};
+use charter_policy::solver::{Solver, SolverLimits};
 use tempfile::TempDir;
-
-use crate::endurance::charter::Home;
-use crate::policy_solver::{Edited, limits, played, solver};
-use crate::policy_world::{copy, shipped};
+use test_support::policy_solver::{Edited, limits, played, solver};
+use test_support::policy_world::{copy, shipped};
+use test_support::process::Home;
 
 pub(crate) fn diff(old: &Snapshot, new: &Snapshot, solver: &Solver) -> Diff {
-    widens(old, new, solver, limits(), &SystemClock::start()).expect("a comparison")
+    compare_sets(old, new, solver, limits(), &SystemClock::start()).expect("a comparison")
 }
 
 pub(crate) fn from_shipped(edited: &Edited, solver: &Solver) -> Diff {
@@ -27,11 +25,11 @@ pub(crate) fn from_shipped(edited: &Edited, solver: &Solver) -> Diff {
 }
 
 /// What is not equal.
-pub(crate) fn changed(diff: &Diff) -> Vec<(&str, Direction)> {
+pub(crate) fn changed(diff: &Diff) -> Vec<(&str, DiffDirection)> {
     diff.permissions
         .iter()
         .map(|(name, permission)| (name.as_str(), permission.direction()))
-        .filter(|(_, direction)| *direction != Direction::Equal)
+        .filter(|(_, direction)| *direction != DiffDirection::Equal)
         .collect()
 }
 
@@ -84,9 +82,9 @@ fn wider_narrower_and_both_are_told_apart_with_who_decided() {
     assert_eq!(
         changed(&diff),
         [
-            ("accounts:UpdateAccount", Direction::Both),
-            ("decisions:GetDecision", Direction::Narrower),
-            ("normalization:Normalize", Direction::Wider),
+            ("accounts:UpdateAccount", DiffDirection::Both),
+            ("decisions:GetDecision", DiffDirection::Narrower),
+            ("normalization:Normalize", DiffDirection::Wider),
         ],
         "{}",
         diff.report()
@@ -113,9 +111,9 @@ fn wider_narrower_and_both_are_told_apart_with_who_decided() {
     assert_eq!(
         changed(&back),
         [
-            ("accounts:UpdateAccount", Direction::Both),
-            ("decisions:GetDecision", Direction::Wider),
-            ("normalization:Normalize", Direction::Narrower),
+            ("accounts:UpdateAccount", DiffDirection::Both),
+            ("decisions:GetDecision", DiffDirection::Wider),
+            ("normalization:Normalize", DiffDirection::Narrower),
         ]
     );
 }
@@ -134,7 +132,7 @@ fn a_forbid_that_is_gone_is_wider_where_something_is_permitted() {
     assert!(
         changed
             .iter()
-            .all(|(_, direction)| *direction == Direction::Wider),
+            .all(|(_, direction)| *direction == DiffDirection::Wider),
         "{changed:?}"
     );
     // No user may ever do these two.
@@ -158,7 +156,7 @@ fn a_forbid_that_is_gone_is_wider_where_something_is_permitted() {
     let diff = from_shipped(&more, &solver);
     assert_eq!(
         diff.permissions["accounts:CreateAccount"].direction(),
-        Direction::Narrower
+        DiffDirection::Narrower
     );
     assert!(!diff.is_wider());
 }
@@ -196,7 +194,7 @@ fn a_schema_that_differs_is_told_and_what_cannot_be_compared_is_wider() {
     assert!(
         changed(&diff)
             .iter()
-            .all(|(_, direction)| *direction == Direction::Wider)
+            .all(|(_, direction)| *direction == DiffDirection::Wider)
     );
     assert!(
         diff.report()
@@ -212,7 +210,7 @@ fn a_schema_that_differs_is_told_and_what_cannot_be_compared_is_wider() {
     assert!(!back.is_wider(), "{}", back.report());
     assert_eq!(
         back.permissions["accounts:GetAccount"].direction(),
-        Direction::Narrower
+        DiffDirection::Narrower
     );
 
     // An action in another group: the words of the policies are the same, what they say is not.
@@ -224,7 +222,7 @@ fn a_schema_that_differs_is_told_and_what_cannot_be_compared_is_wider() {
     let diff = from_shipped(&moved, &solver);
     assert_eq!(
         changed(&diff),
-        [("accounts:CreateAccount", Direction::Both)]
+        [("accounts:CreateAccount", DiffDirection::Both)]
     );
     assert!(diff.is_wider());
     assert!(
@@ -248,7 +246,7 @@ fn who_may_ask_now_is_wider_and_who_no_longer_may_is_narrower() {
         "action \"organizations:UpdateSettings\", \"organizations:DeactivateOrganization\" in [\"writes\"] appliesTo {\n  principal: [ServiceAccount, User],",
     );
     let diff = from_shipped(&more, &solver);
-    let wider = asked.map(|name| (name, Direction::Wider));
+    let wider = asked.map(|name| (name, DiffDirection::Wider));
     assert_eq!(changed(&diff), wider, "{}", diff.report());
     let [change] = diff.permissions[asked[0]].wider.as_slice() else {
         panic!("{}", diff.report());
@@ -259,7 +257,7 @@ fn who_may_ask_now_is_wider_and_who_no_longer_may_is_narrower() {
     assert!(by.len() == 1 && by[0].starts_with("roles.owner"), "{by:?}");
 
     let back = self::diff(&more.load(), &Edited::new().load(), &solver);
-    let narrower = asked.map(|name| (name, Direction::Narrower));
+    let narrower = asked.map(|name| (name, DiffDirection::Narrower));
     assert_eq!(changed(&back), narrower, "{}", back.report());
     assert!(!back.is_wider());
 }
@@ -297,12 +295,13 @@ fn only_time_or_a_solver_that_stopped_leave_it_unfinished() {
     let diff = from_shipped(&role(Edited::new()), &stopped);
     assert!(diff.is_wider() && diff.is_unfinished(), "{}", diff.report());
 
-    let no_time = Limits {
+    let no_time = SolverLimits {
         whole: Duration::ZERO,
         ..limits()
     };
     let (old, new) = (Edited::new().load(), role(Edited::new()).load());
-    let diff = widens(&old, &new, &stopped, no_time, &SystemClock::start()).expect("a comparison");
+    let diff =
+        compare_sets(&old, &new, &stopped, no_time, &SystemClock::start()).expect("a comparison");
     assert!(diff.is_wider() && diff.is_unfinished(), "{}", diff.report());
 
     let same = from_shipped(&Edited::new(), &stopped);
@@ -414,6 +413,6 @@ fn revisions_are_compared_like_folders() {
 fn faults_of_a_revision_name_it() {
     let broken = Edited::new().write("broken.cedar", "permit (principal");
     let title = broken.path().display().to_string();
-    let error = revision::load(&title, &OsEntropy).expect_err("a fault");
+    let error = revision::load(&title).expect_err("a fault");
     assert!(error.to_string().contains("broken.cedar:1:"), "{error}");
 }

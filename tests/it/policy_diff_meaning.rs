@@ -2,11 +2,11 @@
 //! because there are names that were not there, or because a forbid that failed is gone.
 
 use charter_authz::snapshot::Snapshot;
-use charter_policy::diff::{Diff, Direction};
+use charter_policy::diff::{Diff, DiffDirection};
 use charter_policy::solver::Solver;
+use test_support::policy_solver::{Edited, solver};
 
 use crate::policy_diff::{changed, diff, from_shipped};
-use crate::policy_solver::{Edited, solver};
 
 const READS_AND_WRITES: &str = "action \"reads\", \"writes\";";
 
@@ -46,7 +46,7 @@ fn another_action_in_other_groups_counts_as_wider_where_a_condition_looks_for_it
         for (old, new) in [(&apart, &nested), (&nested, &apart)] {
             let diff = regrouped(old, new, &policy, &solver);
             assert!(diff.is_wider(), "{}", diff.report());
-            let only = [("accounts:CreateAccount", Direction::Both)];
+            let only = [("accounts:CreateAccount", DiffDirection::Both)];
             assert_eq!(changed(&diff), only, "{}", diff.report());
             let told = "`x` looks for actions in groups, and these are others now";
             assert!(diff.report().contains(told), "{}", diff.report());
@@ -77,8 +77,8 @@ fn an_action_that_moved_is_noticed_from_other_actions() {
     assert_eq!(
         changed(&diff),
         [
-            ("accounts:CreateAccount", Direction::Both),
-            ("accounts:GetAccount", Direction::Both)
+            ("accounts:CreateAccount", DiffDirection::Both),
+            ("accounts:GetAccount", DiffDirection::Both)
         ],
         "{}",
         diff.report()
@@ -98,7 +98,7 @@ fn a_new_role_is_wider_for_who_gives_roles_away() {
     );
     let diff = from_shipped(&added, &solver);
     let asked = ["service-accounts:AssignRole", "team:AssignRole"];
-    let wider = asked.map(|name| (name, Direction::Wider));
+    let wider = asked.map(|name| (name, DiffDirection::Wider));
     assert_eq!(changed(&diff), wider, "{}", diff.report());
     let [change] = diff.permissions[asked[1]].wider.as_slice() else {
         panic!("{}", diff.report());
@@ -117,7 +117,7 @@ fn a_new_role_is_wider_for_who_gives_roles_away() {
 
     // Taken away again, it is narrower for them.
     let back = self::diff(&added.load(), &Edited::new().load(), &solver);
-    let narrower = asked.map(|name| (name, Direction::Narrower));
+    let narrower = asked.map(|name| (name, DiffDirection::Narrower));
     assert_eq!(changed(&back), narrower, "{}", back.report());
     assert!(!back.is_wider());
 
@@ -150,7 +150,7 @@ fn a_forbid_that_fails_denies_on_both_sides() {
     let gone = diff(&failing.load(), &Edited::new().load(), &solver);
     assert_eq!(
         changed(&gone),
-        [(asked, Direction::Wider)],
+        [(asked, DiffDirection::Wider)],
         "{}",
         gone.report()
     );
@@ -167,7 +167,7 @@ fn a_forbid_that_fails_denies_on_both_sides() {
     let added = from_shipped(&failing, &solver);
     assert_eq!(
         changed(&added),
-        [(asked, Direction::Narrower)],
+        [(asked, DiffDirection::Narrower)],
         "{}",
         added.report()
     );
@@ -186,7 +186,7 @@ fn a_forbid_that_fails_denies_on_both_sides() {
     let covered = diff(&failing.load(), &covered.load(), &solver);
     assert_eq!(
         changed(&covered),
-        [(asked, Direction::Narrower)],
+        [(asked, DiffDirection::Narrower)],
         "{}",
         covered.report()
     );

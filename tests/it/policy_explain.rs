@@ -7,13 +7,11 @@ use std::sync::Arc;
 
 use cedar_policy::{Entities, Request};
 use charter_authz::snapshot::Snapshot;
-use charter_domain::clock::{Clock, SystemClock};
 use charter_policy::explain::{Explanation, explain};
-use charter_policy::written_request;
+use charter_policy::request_json;
 use miette::NamedSource;
 use serde_json::{Value, json};
-
-use crate::policy_world::{copy_of_shipped, shipped};
+use test_support::policy_world::{copy_of_shipped, shipped};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_charter");
 const ORGANIZATION: &str = "org-00000000000000000000000001";
@@ -95,7 +93,7 @@ fn inputs(snapshot: &Snapshot, question: &Value) -> (Request, Entities) {
         "question",
         Arc::from(question.to_string()),
     ));
-    written_request::read(&source, snapshot.schema()).expect("a question")
+    request_json::read(&source, snapshot.schema()).expect("a question")
 }
 
 fn explained(snapshot: &Snapshot, question: &Value) -> Explanation {
@@ -141,7 +139,7 @@ fn a_program_without_the_permission_hears_of_that_permission_first() {
     let nearest: Vec<_> = explanation
         .nearest
         .iter()
-        .map(|nearest| (nearest.told.policy.as_str(), nearest.away))
+        .map(|nearest| (nearest.policy_ref.policy.as_str(), nearest.away))
         .collect();
     assert_eq!(nearest[0], ("organizations:UpdateOrganization", 1));
     assert_eq!(nearest.len(), 3, "{nearest:?}");
@@ -173,7 +171,7 @@ when { !principal.is_active && resource.plan_tier == "pro" };
     let nearest: Vec<_> = explanation
         .nearest
         .iter()
-        .map(|nearest| (nearest.told.policy.as_str(), nearest.away))
+        .map(|nearest| (nearest.policy_ref.policy.as_str(), nearest.away))
         .collect();
     assert_eq!(
         nearest,
@@ -231,7 +229,7 @@ fn entities_may_lack_the_actions() {
         .expect("removed");
     assert!(without.get(&action).is_none());
     let explanation = explain(&snapshot, &request, &without);
-    assert_eq!(explanation.determining[0].told.policy, "roles.member");
+    assert_eq!(explanation.determining[0].policy_ref.policy, "roles.member");
 }
 
 #[test]
@@ -281,46 +279,4 @@ fn the_command_prints_text_and_json() {
         err.contains("the schema does not let this be asked"),
         "{err}"
     );
-}
-
-/// Prints how long explaining takes; a figure, not a promise.
-#[test]
-#[ignore = "measures"]
-fn explaining_takes_milliseconds() {
-    let clock = SystemClock::start();
-    let measure = |what: &str, snapshot: &Snapshot, question: &Value| {
-        let (request, entities) = inputs(snapshot, question);
-        let mut times: Vec<_> = (0..21)
-            .map(|_| {
-                let began = clock.monotonic();
-                std::hint::black_box(explain(snapshot, &request, &entities));
-                clock.monotonic().saturating_sub(began)
-            })
-            .collect();
-        times.sort();
-        println!("{what}: median {:?}, worst {:?}", times[10], times[20]);
-    };
-    let denied = person("member", "organizations:UpdateOrganization", true);
-    measure("shipped", &shipped_snapshot(), &denied);
-    let many: Vec<String> = (0..10_000)
-        .map(|number| {
-            format!(
-                "@id(\"grant.{number}\") permit (principal == User::\"user-{number:026}\", \
-                 action == Action::\"organizations:UpdateOrganization\", resource) \
-                 when {{ resource.plan_tier == \"pro\" }};"
-            )
-        })
-        .collect();
-    let folder = copy_of_shipped();
-    for (number, lines) in many.chunks(4_000).enumerate() {
-        fs::write(
-            folder.path().join(format!("many{number}.cedar")),
-            lines.join("\n"),
-        )
-        .expect("written");
-    }
-    let snapshot = Snapshot::load(folder.path()).expect("a good folder");
-    measure("10,000 on one action", &snapshot, &denied);
-    let other = person("member", "organizations:DeactivateOrganization", true);
-    measure("10,000, another action", &snapshot, &other);
 }

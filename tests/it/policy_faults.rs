@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use charter_authz::snapshot::Snapshot;
-
-use crate::policy_world::{copy_of_shipped, shipped};
+use test_support::policy_world::{copy_of_shipped, shipped};
 
 /// The report on a copy of the shipped folder after an edit.
 fn report(edit: impl FnOnce(&Path)) -> String {

@@ -7,8 +7,7 @@ use charter_authz::snapshot::Snapshot;
 use charter_domain::caller::Caller;
 use charter_domain::permission::Permission;
 use tempfile::TempDir;
-
-use crate::policy_world::{Tenant, ask, shipped};
+use test_support::policy_world::{Tenant, ask, shipped};
 
 fn callers(tenant: &Tenant, permission: Permission) -> Vec<Caller> {
     let all: Vec<&str> = Permission::ALL

@@ -4,16 +4,15 @@ use std::time::Duration;
 
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
-use charter_policy::analysis::{Options, Proofs, Verdict, prove};
-use charter_policy::solver::{Limits, Solver};
-
-use crate::policy_solver::{Edited, limits, solver};
+use charter_policy::analysis::{Options, ProofReport, ProofVerdict, prove};
+use charter_policy::solver::{Solver, SolverLimits};
+use test_support::policy_solver::{Edited, limits, solver};
 
 /// Divisions take the solver seconds.
-fn proofs(snapshot: &Snapshot, solver: &Solver) -> Proofs {
+fn proofs(snapshot: &Snapshot, solver: &Solver) -> ProofReport {
     let options = Options {
-        limits: Limits {
-            question: Duration::from_mins(5),
+        limits: SolverLimits {
+            query: Duration::from_mins(5),
             ..limits()
         },
         shadows: false,
@@ -196,7 +195,7 @@ fn every_construct_can_be_in_a_counterexample() {
     let proofs = proofs(&edited.parsed(), &solver);
     for (action, condition) in opening {
         let mut findings = proofs.findings.iter().filter(|finding| {
-            let is_refuted = matches!(finding.verdict, Verdict::Refuted { .. });
+            let is_refuted = matches!(finding.verdict, ProofVerdict::Refuted { .. });
             is_refuted
                 && finding
                     .text()
@@ -208,7 +207,7 @@ fn every_construct_can_be_in_a_counterexample() {
             proofs.report()
         );
     }
-    let refuted = |verdict: &Verdict| matches!(verdict, Verdict::Refuted { .. });
+    let refuted = |verdict: &ProofVerdict| matches!(verdict, ProofVerdict::Refuted { .. });
     let mut verdicts = proofs.findings.iter().map(|finding| &finding.verdict);
     assert!(verdicts.all(refuted), "{}", proofs.report());
 }

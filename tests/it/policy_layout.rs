@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::policy_solver::Edited;
-use crate::policy_world::shipped;
+use test_support::policy_solver::Edited;
+use test_support::policy_world::shipped;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_charter");
 

@@ -6,8 +6,7 @@ use charter_authz::decision::{Denial, Outcome};
 use charter_authz::snapshot::Snapshot;
 use charter_domain::caller::Caller;
 use charter_domain::permission::Permission;
-
-use crate::policy_world::{Tenant, ask, shipped};
+use test_support::policy_world::{Tenant, ask, shipped};
 
 const ROLES: [&str; 3] = ["owner", "admin", "member"];
 

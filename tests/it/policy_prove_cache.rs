@@ -8,13 +8,12 @@ use std::path::Path;
 
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
-use charter_policy::analysis::cache::ProofCache;
+use charter_policy::analysis::proof_cache::ProofCache;
 use charter_policy::analysis::{Options, prove_for_gate};
 use charter_policy::solver::{self, Solver};
 use secrecy::SecretSlice;
 use tempfile::TempDir;
-
-use crate::policy_solver::{Edited, limits, played, solver};
+use test_support::policy_solver::{Edited, limits, played, solver};
 
 #[test]
 fn what_was_proved_needs_no_solver_again_unless_anything_changed() {
@@ -242,7 +241,7 @@ struct Passing(std::sync::atomic::AtomicU64);
 
 impl charter_domain::clock::Clock for Passing {
     fn now(&self) -> charter_domain::timestamp::Timestamp {
-        crate::policy_world::now()
+        test_support::policy_world::now()
     }
 
     fn monotonic(&self) -> std::time::Duration {
@@ -261,7 +260,7 @@ fn a_proof_that_runs_out_of_time_goes_on_where_it_stopped() {
         read_only: false,
     };
     let options = Options {
-        limits: solver::Limits {
+        limits: solver::SolverLimits {
             whole: std::time::Duration::from_millis(1_500),
             ..limits()
         },
@@ -289,8 +288,8 @@ fn a_proof_that_runs_out_of_time_goes_on_where_it_stopped() {
 fn a_question_that_cannot_be_written_down_in_time_is_not_waited_for() {
     let Some(solver) = solver() else { return };
     let options = Options {
-        limits: solver::Limits {
-            question: std::time::Duration::from_secs(1),
+        limits: solver::SolverLimits {
+            query: std::time::Duration::from_secs(1),
             ..limits()
         },
         shadows: false,

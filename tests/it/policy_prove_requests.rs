@@ -1,12 +1,11 @@
 //! A counterexample is a request that could come, in the words of a policy; what the service never
 //! asks, or denies because a forbid fails, breaks nothing.
 
-use charter_policy::analysis::{Claim, Proofs};
-
-use crate::policy_solver::{Edited, proofs, solver};
+use charter_policy::analysis::{Claim, ProofReport};
+use test_support::policy_solver::{Edited, proofs, solver};
 
 /// What is found of the shipped folder with one more invariant for each condition.
-fn with_invariants(conditions: &[&str]) -> Option<Proofs> {
+fn with_invariants(conditions: &[&str]) -> Option<ProofReport> {
     let solver = solver()?;
     let folder = conditions
         .iter()
@@ -23,7 +22,7 @@ fn with_invariants(conditions: &[&str]) -> Option<Proofs> {
 
 /// The first finding about the invariant of this number.
 #[track_caller]
-fn text_of(proofs: &Proofs, number: usize) -> String {
+fn text_of(proofs: &ProofReport, number: usize) -> String {
     let wanted = format!("more-{number}");
     let finding = proofs
         .findings

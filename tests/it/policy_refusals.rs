@@ -9,11 +9,10 @@ use charter_authz::snapshot::Snapshot;
 use charter_domain::permission::Permission;
 use charter_policy::test;
 use serde_json::json;
-
-use crate::on_both_engines;
-use crate::policy_world::{Tenant, ask, copy_of_shipped, whole_copy_of_shipped};
-use crate::service::{Persona, Service, TeamRole};
-use crate::services::TestDatabase;
+use test_support::on_both_engines;
+use test_support::policy_world::{Tenant, ask, copy_of_shipped, whole_copy_of_shipped};
+use test_support::service::{Persona, Service, TeamRole};
+use test_support::services::TestDatabase;
 
 on_both_engines!(a_client_is_told_what_the_policy_says);
 
@@ -137,7 +136,7 @@ fn an_example_may_expect_a_code() {
     let examples = folder.path().join("tests/guardrails.json");
     let run = || {
         let folder = Folder::read(folder.path()).expect("a folder");
-        let snapshot = Snapshot::of(&folder).expect("sound");
+        let snapshot = Snapshot::from_folder(&folder).expect("sound");
         test::run(&folder, &snapshot).expect("examples").failures()
     };
     assert_eq!(run(), Vec::<String>::new());

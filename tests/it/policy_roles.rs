@@ -2,16 +2,15 @@
 
 use std::process::Command;
 
-use charter_policy::diff::{RoleChanges, roles};
+use charter_policy::diff::{RoleChanges, role_changes};
 use serde_json::Value;
-
-use crate::policy_solver::{Edited, solver};
-use crate::policy_world::{now, shipped};
+use test_support::policy_solver::{Edited, solver};
+use test_support::policy_world::{now, shipped};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_charter");
 
 fn changes(edited: &Edited) -> RoleChanges {
-    roles(&Edited::new().load(), &edited.load(), now()).expect("two tables")
+    role_changes(&Edited::new().load(), &edited.load(), now()).expect("two tables")
 }
 
 /// An admin may read decisions; there are auditors, who read; members no longer list keys.

@@ -7,10 +7,9 @@ use std::path::Path;
 use charter_authz::depth::STACK_BYTES;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::permission::Permission;
-
-use crate::policy_world::{Tenant, ask, copy_of_shipped, now, whole_copy_of_shipped};
-use crate::service::{Persona as _, Service};
-use crate::services::TestDatabase;
+use test_support::policy_world::{Tenant, ask, copy_of_shipped, now, whole_copy_of_shipped};
+use test_support::service::{Persona as _, Service};
+use test_support::services::TestDatabase;
 
 fn load(file: &str, text: &str) -> Result<Snapshot, String> {
     let folder = whole_copy_of_shipped();

@@ -10,8 +10,7 @@ use charter_authz::snapshot::Snapshot;
 use charter_policy::test::{self, TestReport};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-use crate::policy_world::shipped;
+use test_support::policy_world::shipped;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_charter");
 
@@ -78,7 +77,7 @@ pub(crate) fn example(
 
 pub(crate) fn run(folder: &Path) -> TestReport {
     let folder = Folder::read(folder).expect("a readable folder");
-    let snapshot = Snapshot::of(&folder).expect("a good folder");
+    let snapshot = Snapshot::from_folder(&folder).expect("a good folder");
     test::run(&folder, &snapshot).expect("examples that can be read")
 }
 

@@ -6,10 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::json;
-
-use crate::endurance::charter::{Charter, Home};
-use crate::endurance::wire::Client;
-use crate::service::{Anonymous, Persona as _};
+use test_support::process::{Charter, Home};
+use test_support::service::{Anonymous, Persona as _};
+use test_support::signed_client::Client;
 
 fn mode(path: &Path) -> u32 {
     let found = fs::symlink_metadata(path).expect("it is there");

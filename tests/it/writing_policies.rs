@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::policy_world::copy;
+use test_support::policy_world::copy;
+
 use crate::signing_docs::is_installed;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_charter");

@@ -1,4 +1,4 @@
-//! The names that the schema declares, held against those that the service uses.
+//! The names that the schema declares, checked against those that the service uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -6,14 +6,14 @@ use std::str::FromStr;
 use cedar_policy::{EntityId, EntityTypeName, EntityUid, Schema};
 use serde_json::Value;
 
-use super::fault::Fault;
+use super::fault::FolderFault;
 use super::kinds::{PrincipalKind, ResourceKind};
-use super::names::{check_groups, compare, enumerated, need};
+use super::names::{check_groups, check_names, enumerated, require_ids};
 use super::source::Source;
 use charter_domain::permission::Permission;
 use charter_domain::user::OWNER;
 
-/// The roles that the service itself gives; all others are the policy folder's own.
+/// The roles that the service itself assigns; all others come from the policy folder.
 pub const NEEDED_ROLES: [&str; 1] = [OWNER];
 
 const SIGNED_REQUEST: &str = "signed-request";
@@ -21,8 +21,8 @@ const BEARER_TOKEN: &str = "bearer-token";
 /// How callers authenticate.
 const METHODS: [&str; 2] = [SIGNED_REQUEST, BEARER_TOKEN];
 
-/// How principals of this type authenticate, by the name of the enumerated entity; `None` for a type
-/// that is no principal.
+/// The `AuthenticationMethod` id of principals of this type; `None` for types that are no
+/// principal.
 #[must_use]
 pub fn method_of(principal_type: &str) -> Option<&'static str> {
     PrincipalKind::of_type(principal_type).map(|kind| match kind {
@@ -31,27 +31,27 @@ pub fn method_of(principal_type: &str) -> Option<&'static str> {
     })
 }
 
-/// The names of a schema, ready to be used in a request.
+/// The entity ids of a schema, ready for use in requests.
 #[derive(Debug)]
 pub struct Catalogue {
     roles: BTreeMap<String, EntityUid>,
     permissions: BTreeMap<String, EntityUid>,
     /// By [`Permission::index`].
     actions: Vec<Action>,
-    pub(super) types: Types,
-    methods: Methods,
+    pub(super) types: EntityTypes,
+    methods: AuthenticationMethods,
 }
 
 #[derive(Debug)]
 struct Action {
     uid: EntityUid,
-    /// The pairs of types it may be asked about.
+    /// The pairs of principal and resource types that the schema allows.
     applies_to: BTreeSet<(PrincipalKind, ResourceKind)>,
 }
 
 /// The entity types that the service builds.
 #[derive(Debug)]
-pub(super) struct Types {
+pub(super) struct EntityTypes {
     pub(super) organization: EntityTypeName,
     pub(super) account: EntityTypeName,
     pub(super) service_account: EntityTypeName,
@@ -61,7 +61,7 @@ pub(super) struct Types {
     pub(super) permission: EntityTypeName,
 }
 
-impl Types {
+impl EntityTypes {
     pub(super) const fn of_principal(&self, kind: PrincipalKind) -> &EntityTypeName {
         match kind {
             PrincipalKind::ServiceAccount => &self.service_account,
@@ -82,37 +82,35 @@ impl Types {
     }
 }
 
-/// How a principal may have proved who it is.
+/// Ids of the authentication methods.
 #[derive(Debug)]
-struct Methods {
+struct AuthenticationMethods {
     signed_request: EntityUid,
     bearer_token: EntityUid,
 }
 
 impl Catalogue {
-    /// Whether the schema has a role of this name.
     #[must_use]
     pub fn has_role(&self, name: &str) -> bool {
         self.roles.contains_key(name)
     }
 
-    /// Whether the schema has a permission of this name.
     #[must_use]
     pub fn has_permission(&self, name: &str) -> bool {
         self.permissions.contains_key(name)
     }
 
-    /// The names of all roles, sorted.
+    /// Names of the roles, sorted.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.roles.keys().map(String::as_str)
     }
 
-    /// The names of all permissions, sorted.
+    /// Names of the permissions, sorted.
     pub fn permissions(&self) -> impl Iterator<Item = &str> {
         self.permissions.keys().map(String::as_str)
     }
 
-    /// All roles by name, sorted.
+    /// Roles with their entity ids, sorted by name.
     pub(super) fn named_roles(&self) -> impl Iterator<Item = (&str, &EntityUid)> {
         self.roles.iter().map(|(name, uid)| (name.as_str(), uid))
     }
@@ -133,7 +131,7 @@ impl Catalogue {
         self.permissions.get(name)
     }
 
-    /// The action's id, if the schema lets it be asked about such a pair.
+    /// The action's id; `None` if the schema does not allow this pair.
     pub(super) fn action(
         &self,
         permission: Permission,
@@ -146,7 +144,7 @@ impl Catalogue {
             .map(|action| &action.uid)
     }
 
-    /// How that kind of principal authenticates.
+    /// The authentication method of this type of principal.
     pub(super) const fn method(&self, principal: PrincipalKind) -> &EntityUid {
         match principal {
             PrincipalKind::ServiceAccount => &self.methods.signed_request,
@@ -154,7 +152,7 @@ impl Catalogue {
         }
     }
 
-    /// The pairs of types that a permission may be asked about.
+    /// The pairs of types that a permission applies to.
     pub(super) fn pairs(
         &self,
         permission: Permission,
@@ -165,7 +163,7 @@ impl Catalogue {
             .flat_map(|action| action.applies_to.iter().copied())
     }
 
-    /// Every kind of question that the schema allows.
+    /// Every combination of action, principal type and resource type that the schema allows.
     pub(super) fn questions(
         &self,
     ) -> impl Iterator<Item = (&EntityUid, PrincipalKind, ResourceKind)> {
@@ -177,32 +175,33 @@ impl Catalogue {
         })
     }
 
-    /// Every action's id, by [`Permission::index`].
+    /// The action ids by [`Permission::index`].
     pub(super) fn action_uids(&self) -> impl Iterator<Item = &EntityUid> {
         self.actions.iter().map(|action| &action.uid)
     }
 
-    /// Reads the names out of a schema.
-    ///
-    /// # Errors
-    ///
-    /// Every name that the service needs and the schema lacks, or the other way round.
-    pub(super) fn read(source: &Source, schema: &Schema, json: &Value) -> Result<Self, Vec<Fault>> {
+    /// Reads the names from a schema. The error lists every name that the service needs and the
+    /// schema lacks, and every name that the service never uses.
+    pub(super) fn read(
+        source: &Source,
+        schema: &Schema,
+        json: &Value,
+    ) -> Result<Self, Vec<FolderFault>> {
         let mut faults = Vec::new();
         let permissions = enumerated(json, "Permission");
-        compare(&permissions, "permission", source, &mut faults);
+        check_names(&permissions, "permission", source, &mut faults);
         let groups: BTreeSet<&EntityUid> = schema.action_groups().collect();
         let actions: Vec<&EntityUid> = schema
             .actions()
             .filter(|uid| !groups.contains(uid))
             .collect();
         let names = actions.iter().map(|uid| uid.id().unescaped()).collect();
-        compare(&names, "action", source, &mut faults);
+        check_names(&names, "action", source, &mut faults);
         check_groups(schema, &actions, source, &mut faults);
         let roles = enumerated(json, "Role");
-        need(&NEEDED_ROLES, &roles, "Role", source, &mut faults);
+        require_ids(&NEEDED_ROLES, &roles, "Role", source, &mut faults);
         let methods = enumerated(json, "AuthenticationMethod");
-        need(
+        require_ids(
             &METHODS,
             &methods,
             "AuthenticationMethod",
@@ -213,7 +212,7 @@ impl Catalogue {
             return Err(faults);
         }
         Self::build(schema, &actions, &roles, &permissions)
-            .map_err(|name| vec![Fault::new(format!("the schema has no `{name}`"))])
+            .map_err(|name| vec![FolderFault::new(format!("the schema has no `{name}`"))])
     }
 
     fn build(
@@ -222,7 +221,7 @@ impl Catalogue {
         roles: &BTreeSet<&str>,
         permissions: &BTreeSet<&str>,
     ) -> Result<Self, String> {
-        let types = Types {
+        let types = EntityTypes {
             organization: type_name("Organization")?,
             account: type_name("Account")?,
             service_account: type_name("ServiceAccount")?,
@@ -255,7 +254,7 @@ impl Catalogue {
             roles: named(&types.role, roles),
             permissions: named(&types.permission, permissions),
             actions,
-            methods: Methods {
+            methods: AuthenticationMethods {
                 signed_request: uid(&method, SIGNED_REQUEST),
                 bearer_token: uid(&method, BEARER_TOKEN),
             },
@@ -264,7 +263,6 @@ impl Catalogue {
     }
 }
 
-/// An entity's id.
 pub(super) fn uid(of: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(of.clone(), EntityId::new(id))
 }

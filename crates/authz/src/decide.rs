@@ -1,4 +1,4 @@
-//! Answers questions by a snapshot. Whatever goes wrong on the way is a denial.
+//! Decides questions by a snapshot. Every error is a denial.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use cedar_policy::{Entities, EntityUid, Request, Response};
 
-use super::answer::Answer;
+use super::combined_response::CombinedResponse;
 use super::decision::{Decision, Denial, Outcome};
 use super::kinds::{PrincipalKind, ResourceKind};
 use super::question::Question;
 use super::snapshot::Snapshot;
 use charter_domain::permission::Permission;
 
-/// What Cedar was given for one question.
+/// Cedar's input for one question.
 #[derive(Debug)]
 pub struct CedarRequest {
     pub request: Request,
-    /// `None` where they are those that were prepared for the principal.
+    /// `None` if they are the entities prepared for the principal.
     pub entities: Option<Entities>,
 }
 
@@ -27,8 +27,9 @@ impl Snapshot {
             .unwrap_or_else(|| self.evaluate(question).0)
     }
 
-    /// The same, with what Cedar was given or would be; `None` if the question could not be put.
-    pub fn decide_and_keep(
+    /// Decides and returns the input that Cedar was given or would be given; `None` if the schema does
+    /// not allow the question.
+    pub fn decide_with_inputs(
         &self,
         question: &Question<'_>,
     ) -> (Arc<Decision>, Option<CedarRequest>) {
@@ -41,7 +42,7 @@ impl Snapshot {
         self.evaluate(question)
     }
 
-    /// What an equal question was answered, by the same policies and records.
+    /// The cached decision about an equal question under the same policies and records.
     fn remembered(&self, question: &Question<'_>) -> Option<Arc<Decision>> {
         let is_of_this = question.principal.digest == self.digest;
         is_of_this.then(|| question.principal.outcomes.get(question))?
@@ -50,9 +51,9 @@ impl Snapshot {
     fn evaluate(&self, question: &Question<'_>) -> (Arc<Decision>, Option<CedarRequest>) {
         match self.ask(question) {
             Ok(Some((answer, asked))) => {
-                self.note_failures(question, &answer);
+                self.record_failures(question, &answer);
                 let (is_permitted, reads) = (answer.is_permitted(), answer.reads);
-                let decision = Arc::new(answer.conclude(self, question.permission));
+                let decision = Arc::new(answer.into_decision(self, question.permission));
                 if is_permitted && !decision.is_allowed() {
                     metrics::counter!("charter_authz_errored_forbids_total").increment(1);
                     tracing::error!(
@@ -60,7 +61,7 @@ impl Snapshot {
                         principal = question.principal.caller().principal_id(),
                         policies = ?decision.determining,
                         errors = ?decision.errors,
-                        "a forbid could not be evaluated, what it may have forbidden is denied"
+                        "a forbid failed to evaluate; the request is denied"
                     );
                 }
                 if question.principal.digest == self.digest {
@@ -75,14 +76,14 @@ impl Snapshot {
                     permission = %question.permission,
                     principal = question.principal.caller().principal_id(),
                     error = error.as_ref() as &dyn Error,
-                    "a question could not be put to the policies, it is denied"
+                    "a question could not be evaluated; it is denied"
                 );
                 (Arc::new(self.denied(question.permission)), None)
             }
         }
     }
 
-    fn note_failures(&self, question: &Question<'_>, answer: &Answer) {
+    fn record_failures(&self, question: &Question<'_>, answer: &CombinedResponse) {
         if answer.errors.is_empty() {
             return;
         }
@@ -94,7 +95,7 @@ impl Snapshot {
                 permission = %question.permission,
                 policies = ?news,
                 errors = ?answer.errors,
-                "policies could not be evaluated: a permit counts for nothing, a forbid denies"
+                "policies failed to evaluate: a failing permit has no effect, a failing forbid denies"
             );
         }
     }
@@ -102,7 +103,7 @@ impl Snapshot {
     fn ask(
         &self,
         question: &Question<'_>,
-    ) -> Result<Option<(Answer, CedarRequest)>, Box<dyn Error>> {
+    ) -> Result<Option<(CombinedResponse, CedarRequest)>, Box<dyn Error>> {
         let principal = self.prepared(question.principal);
         let Some(inputs) = self.inputs(&principal, question)? else {
             return Ok(None);
@@ -118,7 +119,7 @@ impl Snapshot {
         let candidates =
             self.index
                 .candidates(kinds, &inputs.of_principal, resource, &inputs.entities);
-        let answer = Answer::of(
+        let answer = CombinedResponse::of(
             &self.authorizer,
             candidates,
             &inputs.request,
@@ -132,9 +133,9 @@ impl Snapshot {
         Ok(Some((answer, CedarRequest { request, entities })))
     }
 
-    /// Answers a question again that was asked of this or another snapshot. `entities` are those
-    /// of [`Snapshot::with_actions`]. What this schema does not let be asked is denied.
-    pub fn decide_again(
+    /// Decides a request that was made for this or another snapshot. `entities` come from
+    /// [`Snapshot::with_actions`]. A request that this schema does not allow is denied.
+    pub fn decide_request(
         &self,
         permission: Permission,
         request: &Request,
@@ -147,16 +148,16 @@ impl Snapshot {
         let candidates = self
             .index
             .candidates(kinds, &of_principal, resource, entities);
-        let answer = Answer::of(&self.authorizer, candidates, request, entities);
-        answer.conclude(self, permission)
+        let answer = CombinedResponse::of(&self.authorizer, candidates, request, entities);
+        answer.into_decision(self, permission)
     }
 
-    /// Whether this schema lets the question be asked; the service denies what it does not.
+    /// Whether this schema allows the question.
     pub fn can_ask(&self, permission: Permission, request: &Request) -> bool {
         self.askable(permission, request).is_some()
     }
 
-    /// The kind of a question, its principal and its resource, if this schema lets it be asked.
+    /// Request type, principal and resource; `None` if this schema does not allow the question.
     fn askable<'a>(
         &self,
         permission: Permission,
@@ -179,9 +180,9 @@ impl Snapshot {
         Some(((permission, kind, resource_kind), principal, resource))
     }
 
-    /// What the whole set answers to a question when each of its policies is evaluated: slow, and
-    /// by definition right. `None` if the schema does not let the question be asked.
-    pub fn ask_every_policy(
+    /// Evaluates every policy, without the index: slow, and the reference for tests. `None` if the
+    /// schema does not allow the question.
+    pub fn evaluate_all_policies(
         &self,
         question: &Question<'_>,
     ) -> Result<Option<Response>, Box<dyn Error>> {

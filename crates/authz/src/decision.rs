@@ -1,22 +1,22 @@
-//! What policy answered, and why.
+//! Decisions and their reasons.
 
 use std::sync::Arc;
 
 use super::refusal::Refusal;
 use charter_domain::permission::Permission;
 
-/// An answer, with all that an audit or a log needs to explain it.
+/// A decision with everything that an audit or a log needs to explain it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     pub outcome: Outcome,
-    /// What the forbid that refuses says of it; nothing where a forbid could not be evaluated.
+    /// Code and message of the forbid that refuses; `None` if a forbid failed to evaluate.
     pub refusal: Option<Refusal>,
     pub permission: Permission,
-    /// The `@id`s of the policies that decided, sorted; none if no policy spoke for it.
+    /// `@id`s of the determining policies, sorted; empty if no policy applies.
     pub determining: Vec<String>,
-    /// Policies that could not be evaluated, sorted by `@id`.
+    /// Policies that failed to evaluate, sorted by `@id`.
     pub errors: Vec<EvaluationError>,
-    /// The digest of the policy set that answered.
+    /// Digest of the policy set.
     pub policy_digest: Arc<str>,
 }
 
@@ -34,7 +34,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The code that a client is told (contract section 2); `None` of what is allowed.
+    /// The error code for the client (contract section 2); `None` if it is allowed.
     pub fn code(self, refusal: Option<&Refusal>) -> Option<&str> {
         match self {
             Self::Allow => None,
@@ -52,14 +52,14 @@ impl Outcome {
 pub enum Denial {
     /// No policy permits it.
     NotPermitted,
-    /// A policy forbids it, or one that may have forbidden it could not be evaluated.
+    /// A policy forbids it, or one that might have forbidden it failed to evaluate.
     ForbiddenByPolicy,
 }
 
-/// A policy that could not be evaluated.
+/// A policy that failed to evaluate.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EvaluationError {
-    /// The `@id`.
+    /// Its `@id`.
     pub policy: String,
     pub message: String,
 }

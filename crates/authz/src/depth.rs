@@ -1,18 +1,18 @@
-//! How deep a policy's expressions may be, and the stack that has room for them.
+//! The depth limit of policy expressions and the stack size that it requires.
 
 use cedar_policy_core::ast::{Expr, ExprKind};
 
-/// The stack of a thread that decides, in bytes: so much that the deepest policy that is taken can
-/// be evaluated, however the program was built. Pages that are not used cost nothing.
+/// Stack size of threads that evaluate policies, in bytes: enough for the deepest policy in every
+/// build profile. Unused pages cost nothing.
 pub const STACK_BYTES: usize = 16 * 1024 * 1024;
 
-/// The deepest expression that is taken, scope included. Cedar's evaluator calls itself for each
-/// level and gives up where less than 100 KiB of the stack are left; a chain of `&&`, `||` or `+`
-/// has a level for each operand. [`STACK_BYTES`] has room for it in every build.
+/// The maximal depth of an expression, scope included. Cedar's evaluator recurses once per level
+/// and fails when less than 100 KiB of stack are left; a chain of `&&`, `||` or `+` has a level for
+/// each operand. [`STACK_BYTES`] suffices in every build profile.
 pub(super) const MAX_DEPTH: usize = 200;
 
-/// How many calls of the evaluator lie upon each other at most, and the expression at the bottom.
-/// Not by recursion: the expression may be deeper than this stack.
+/// The depth of an expression and its deepest subexpression. Iterative, since the expression may be
+/// deeper than this stack.
 pub(super) fn depth(whole: &Expr) -> (usize, &Expr) {
     let mut deepest = (1, whole);
     let mut open = vec![(1, whole)];
@@ -25,7 +25,7 @@ pub(super) fn depth(whole: &Expr) -> (usize, &Expr) {
     deepest
 }
 
-/// Each expression that this one is made of.
+/// Calls `each` for every direct subexpression.
 pub(crate) fn operands<'a>(expr: &'a Expr, mut each: impl FnMut(&'a Expr)) {
     match expr.expr_kind() {
         ExprKind::Lit(_) | ExprKind::Var(_) | ExprKind::Slot(_) | ExprKind::Unknown(_) => {}

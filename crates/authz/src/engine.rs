@@ -1,4 +1,4 @@
-//! Holds the snapshot that is in force.
+//! Holds the snapshot in force.
 
 use std::sync::Arc;
 
@@ -8,100 +8,98 @@ use charter_domain::caller::Caller;
 use charter_domain::timestamp::Timestamp;
 
 use super::principal::Principal;
-use super::principals::Principals;
+use super::principal_cache::PrincipalCache;
 use super::snapshot::Snapshot;
 
-/// How it stands with the policies, beside what is in force.
+/// State of the policies besides the snapshot in force, as readiness reports it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Health {
-    /// Of the whole folder that is in force, invariants and examples included.
+pub struct PolicyHealth {
+    /// Digest of the whole folder in force, invariants and examples included.
     pub whole_digest: Option<Arc<str>>,
-    /// Since when.
+    /// Since when it is in force.
     pub since: Option<Timestamp>,
-    /// What is in force and does not pass these checks: an emergency stop, which is taken first.
+    /// Checks that the policies in force do not pass: emergency stops take effect before their
+    /// checks.
     pub failed_checks: Vec<String>,
-    /// Why the folder that is asked beside it cannot be used as it is now.
+    /// Why the shadow folder cannot be used.
     pub shadow: Option<String>,
-    /// A newer folder that was not taken; the older one serves.
-    pub refused: Option<Refused>,
-    /// What should be looked at, one paragraph each.
+    /// A newer folder that was refused.
+    pub refused: Option<RefusedFolder>,
+    /// One paragraph each.
     pub warnings: Vec<String>,
-    /// Checks that this machine could not run, and why.
+    /// Checks that could not run on this machine, with the reason.
     pub not_run: Vec<String>,
 }
 
-impl Health {
-    /// Whether somebody should look at the policies.
+impl PolicyHealth {
+    /// Whether an operator should act.
     #[must_use]
     pub const fn is_degraded(&self) -> bool {
         self.refused.is_some() || !self.failed_checks.is_empty() || self.shadow.is_some()
     }
 }
 
-/// A folder that was not taken.
+/// A folder that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// Its digest with invariants and examples; `None` if it could not be read.
+pub struct RefusedFolder {
+    /// Digest of the whole folder; `None` if it could not be read.
     pub digest: Option<Arc<str>>,
-    /// The report: what is wrong and what to do.
+    /// What is wrong and what to do.
     pub reason: String,
-    /// Since when.
     pub since: Timestamp,
 }
 
-/// Gives each request the snapshot it keeps from its start to its end.
+/// Provides each request with one snapshot for its whole duration.
 #[derive(Debug)]
 pub struct Engine {
     current: ArcSwap<Snapshot>,
-    health: ArcSwap<Health>,
-    principals: Principals,
+    health: ArcSwap<PolicyHealth>,
+    principals: PrincipalCache,
 }
 
 impl Engine {
-    /// An engine that answers by this snapshot.
     #[must_use]
     pub fn new(snapshot: Snapshot) -> Self {
         Self {
             current: ArcSwap::from_pointee(snapshot),
             health: ArcSwap::default(),
-            principals: Principals::default(),
+            principals: PrincipalCache::default(),
         }
     }
 
-    /// The snapshot in force now. Take it once for each request: two questions of one request must
-    /// not be answered by two policy sets.
+    /// The snapshot in force. Load it once per request: all questions of a request must be decided
+    /// by the same policies.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
     }
 
-    /// A caller, prepared for the questions of one request.
+    /// Prepares a caller for the questions of one request.
     #[must_use]
     pub fn prepare(&self, caller: &Caller, snapshot: &Snapshot) -> Arc<Principal> {
         self.principals.get(caller, snapshot)
     }
 
-    /// Puts another snapshot in force, for requests that start from now on. The earlier one comes
-    /// back, to be dropped where nobody waits for it.
+    /// Puts a snapshot in force for requests that start from now on. Returns the previous one, so
+    /// that the caller can drop it in the background.
     pub fn replace(&self, snapshot: Snapshot) -> Arc<Snapshot> {
         self.current.swap(Arc::new(snapshot))
     }
 
-    /// How it stands with the policies.
     #[must_use]
-    pub fn health(&self) -> Arc<Health> {
+    pub fn health(&self) -> Arc<PolicyHealth> {
         self.health.load_full()
     }
 
-    /// Notes what has changed.
-    pub fn update(&self, change: impl Fn(&mut Health)) {
+    /// Changes the reported state.
+    pub fn update(&self, change: impl Fn(&mut PolicyHealth)) {
         let mut health = (*self.health.load_full()).clone();
         change(&mut health);
         self.report(health);
     }
 
-    /// Notes how it stands.
-    pub fn report(&self, health: Health) {
+    /// Replaces the reported state.
+    pub fn report(&self, health: PolicyHealth) {
         metrics::gauge!("charter_policies_degraded").set(f64::from(u8::from(health.is_degraded())));
         metrics::gauge!("charter_policies_warnings")
             .set(u32::try_from(health.warnings.len()).map_or(f64::INFINITY, f64::from));

@@ -1,4 +1,4 @@
-//! Turns records into Cedar entities. Metadata never goes in: tenants write it.
+//! Builds Cedar entities from records. Metadata is excluded because tenants write it.
 
 use cedar_policy::{Entity, EntityTypeName, EntityUid};
 
@@ -13,13 +13,13 @@ use charter_domain::organization::Organization;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::user::User;
 
-/// Builds entities with the names of one schema.
+/// Builds entities with the ids of one schema.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Builder<'a> {
+pub(super) struct EntityBuilder<'a> {
     pub(super) catalogue: &'a Catalogue,
 }
 
-impl Builder<'_> {
+impl EntityBuilder<'_> {
     fn organization_uid(self, id: OrganizationId) -> EntityUid {
         uid(&self.catalogue.types.organization, &id.to_string())
     }
@@ -46,7 +46,7 @@ impl Builder<'_> {
         service_account: &ServiceAccount,
     ) -> Result<Entity, BuildError> {
         let types = &self.catalogue.types;
-        // A stored name that the schema no longer has counts for nothing.
+        // A stored name that the schema no longer has is ignored.
         let roles = service_account
             .roles
             .iter()
@@ -86,7 +86,7 @@ impl Builder<'_> {
         )
     }
 
-    /// The id of a resource; `None` for a role or permission that the schema does not have.
+    /// The entity id of a resource; `None` for a role or permission that the schema does not have.
     pub(super) fn resource_uid(self, resource: &Resource<'_>) -> Option<EntityUid> {
         let types = &self.catalogue.types;
         let known = |of: &EntityTypeName, id: String| Some(uid(of, &id));
@@ -107,8 +107,8 @@ impl Builder<'_> {
         }
     }
 
-    /// The entities that a resource stands on, itself included, but for those that say the same
-    /// as what was prepared for the caller.
+    /// The entities of a resource and its ancestors, without those that are the same as the
+    /// caller's.
     pub(super) fn resource(
         self,
         resource: &Resource<'_>,

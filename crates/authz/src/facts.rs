@@ -1,6 +1,6 @@
 //! The context of a question: facts that the server vouches for.
 //!
-//! Building one costs more than deciding, and requests of one second from one address share it.
+//! Building a context costs more than deciding, so requests from one address share it for a second.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -11,10 +11,10 @@ use parking_lot::Mutex;
 use super::kinds::PrincipalKind;
 use charter_domain::timestamp::{self, Timestamp};
 
-/// A power of two; more would only help where that many addresses ask in one second.
+/// A power of two. More slots help only if more addresses send requests within one second.
 const SLOTS: usize = 256;
 
-/// What a context is made of.
+/// Cache key of a context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     source_ip: IpAddr,
@@ -22,7 +22,7 @@ struct Key {
     kind: PrincipalKind,
 }
 
-/// Contexts of the latest second or so, each slot holding the last one that fell into it.
+/// A direct-mapped cache of recent contexts.
 pub(super) struct FactsCache {
     slots: Vec<Mutex<Option<(Key, Context)>>>,
     hasher: RandomState,
@@ -42,7 +42,7 @@ impl FactsCache {
         }
     }
 
-    /// The context for a question. `method` is how that kind of principal authenticates.
+    /// The context of a question. `method` is how this type of principal authenticates.
     pub(super) fn get(
         &self,
         source_ip: IpAddr,
@@ -51,7 +51,7 @@ impl FactsCache {
         method: &EntityUid,
     ) -> Result<Context, Box<ContextCreationError>> {
         let key = Key {
-            // Cedar refuses IPv4-mapped addresses, and a policy must see one spelling.
+            // Cedar rejects IPv4-mapped addresses, and policies must see one notation.
             source_ip: source_ip.to_canonical(),
             second: now.timestamp(),
             kind,

@@ -1,5 +1,5 @@
-//! Remembers which policies could not be evaluated lately, so that readiness can tell: such a policy
-//! counts for nothing, or denies what it should only guard.
+//! Remembers which policies failed to evaluate recently, for readiness: such a permit has no
+//! effect, and such a forbid denies.
 
 use std::collections::BTreeMap;
 
@@ -8,30 +8,30 @@ use parking_lot::Mutex;
 use super::decision::EvaluationError;
 use charter_domain::timestamp::Timestamp;
 
-/// So many policies are named; of more than that the ones that failed last.
+/// How many policies are remembered; the most recent failures are kept.
 const MOST: usize = 20;
-/// A failure is told for so many minutes after it last happened.
+/// How long a failure is reported after it last occurred.
 const KEPT_MINUTES: i64 = 15;
 
-/// A policy that could not be evaluated.
+/// A policy that failed to evaluate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct EvaluationFailure {
     /// Its `@id`.
     pub policy: String,
-    /// What went wrong the last time.
+    /// The latest message.
     pub message: String,
-    /// How often since the policies are in force, or since it was last forgotten.
+    /// Number of failures since the policies are in force, or since it was last forgotten.
     pub count: u64,
-    /// When last.
+    /// Time of the latest failure.
     pub last: Timestamp,
 }
 
-/// The failures of one set of policies.
+/// The failures of one policy set.
 #[derive(Debug, Default)]
-pub(super) struct Failures(Mutex<BTreeMap<String, Failure>>);
+pub(super) struct RecentFailures(Mutex<BTreeMap<String, EvaluationFailure>>);
 
-impl Failures {
-    /// Notes what could not be evaluated; returns the policies that are news.
+impl RecentFailures {
+    /// Records failures and returns the policies that had none recently.
     pub(super) fn note(&self, errors: &[EvaluationError], now: Timestamp) -> Vec<String> {
         if errors.is_empty() {
             return Vec::new();
@@ -42,7 +42,7 @@ impl Failures {
         for EvaluationError { policy, message } in errors {
             let failure = known.entry(policy.clone()).or_insert_with(|| {
                 news.push(policy.clone());
-                Failure {
+                EvaluationFailure {
                     policy: policy.clone(),
                     message: String::new(),
                     count: 0,
@@ -63,16 +63,16 @@ impl Failures {
         news
     }
 
-    /// What failed lately, by policy.
-    pub(super) fn recent(&self, now: Timestamp) -> Vec<Failure> {
+    /// The recent failures, by policy.
+    pub(super) fn recent(&self, now: Timestamp) -> Vec<EvaluationFailure> {
         let mut known = self.0.lock();
         known.retain(|_, failure| is_recent(failure, now));
         known.values().cloned().collect()
     }
 }
 
-/// A clock that was set back makes nothing recent for ever.
-fn is_recent(failure: &Failure, now: Timestamp) -> bool {
+/// The absolute difference, so that a clock that was set back keeps nothing for ever.
+fn is_recent(failure: &EvaluationFailure, now: Timestamp) -> bool {
     (now - failure.last).num_minutes().abs() < KEPT_MINUTES
 }
 
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_news_once_and_ages_out() {
-        let failures = Failures::default();
+        let failures = RecentFailures::default();
         let at = |minutes| Timestamp::UNIX_EPOCH + Duration::from_mins(minutes);
         assert_eq!(failures.note(&[failed("a")], at(0)), ["a"]);
         assert!(failures.note(&[failed("a")], at(10)).is_empty());
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn only_so_many_are_kept_and_the_latest_are() {
-        let failures = Failures::default();
+        let failures = RecentFailures::default();
         for number in 0..100 {
             let at = Timestamp::UNIX_EPOCH + Duration::from_secs(number);
             failures.note(&[failed(&format!("p{number:03}"))], at);

@@ -1,4 +1,4 @@
-//! What is wrong with a policy folder, shown the way compilers do: file, line and caret.
+//! Faults of a policy folder, rendered like compiler errors: file, line and caret.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -8,22 +8,21 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, So
 
 use super::source::{Source, line_and_column};
 
-/// Longer lines are not shown: a report is for reading.
+/// Longer lines are not shown.
 const MAX_LINE_BYTES: usize = 400;
-/// So many faults are written out, the rest are counted: who made one mistake a thousand times sees
-/// it in a hundred.
+/// How many faults are written out; the rest are counted.
 const MAX_WRITTEN: usize = 100;
 
-/// One thing that is wrong.
+/// One fault.
 #[derive(Clone)]
-pub struct Fault {
+pub struct FolderFault {
     message: String,
     help: Option<String>,
     source: Option<Source>,
     labels: Vec<LabeledSpan>,
 }
 
-impl Fault {
+impl FolderFault {
     /// A fault of the folder as a whole.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
@@ -35,16 +34,16 @@ impl Fault {
         }
     }
 
-    /// Says what to do about it.
+    /// Adds advice.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// Says what to do where the message has this text and Cedar has no advice.
+    /// Adds advice if the message contains this text and Cedar gave none.
     #[must_use]
-    pub(super) fn help_with(self, (text, help): (&str, &str)) -> Self {
+    pub(super) fn help_if(self, (text, help): (&str, &str)) -> Self {
         if self.help.is_none() && self.message.contains(text) {
             return self.help(help);
         }
@@ -59,11 +58,11 @@ impl Fault {
         self
     }
 
-    /// Takes over what Cedar reports about a file, and all that it relates to it.
+    /// Converts a diagnostic of Cedar with its related diagnostics.
     #[must_use]
     pub fn from_cedar(source: &Source, reported: &dyn Diagnostic) -> Vec<Self> {
         let mut message = reported.to_string();
-        // The cause is where Cedar says which attribute or which entity it means.
+        // Cedar names the attribute or entity in the causes.
         let mut cause = reported.source();
         while let Some(error) = cause {
             let text = error.to_string();
@@ -87,8 +86,8 @@ impl Fault {
     }
 }
 
-impl Fault {
-    /// Itself, or without the lines around it if those are too long to be shown.
+impl FolderFault {
+    /// Drops the source if its lines are too long to be shown.
     fn printable(&self) -> Cow<'_, Self> {
         let Some((source, label)) = self.source.as_ref().zip(self.labels.first()) else {
             return Cow::Borrowed(self);
@@ -116,7 +115,7 @@ impl Fault {
     }
 }
 
-impl Fault {
+impl FolderFault {
     fn document(&self) -> serde_json::Value {
         let place = self.source.as_ref().zip(self.labels.first());
         let place = place.map(|(source, label)| {
@@ -133,21 +132,21 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for FolderFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl fmt::Debug for Fault {
+impl fmt::Debug for FolderFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for FolderFault {}
 
-impl Diagnostic for Fault {
+impl Diagnostic for FolderFault {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         self.help.as_ref().map(|help| Box::new(help) as _)
     }
@@ -163,20 +162,19 @@ impl Diagnostic for Fault {
     }
 }
 
-/// Why a policy folder cannot be used: every fault that was found, not only the first.
+/// Why a policy folder cannot be used, with all faults that were found.
 #[derive(Clone)]
 pub struct LoadError {
-    faults: Vec<Fault>,
+    faults: Vec<FolderFault>,
 }
 
 impl LoadError {
-    /// An error with at least one fault.
     #[must_use]
-    pub fn new(faults: Vec<Fault>) -> Self {
+    pub fn new(faults: Vec<FolderFault>) -> Self {
         Self { faults }
     }
 
-    /// The same about a folder that people know by another name.
+    /// Replaces a path in the messages.
     #[must_use]
     pub fn renamed(mut self, from: &str, to: &str) -> Self {
         for fault in &mut self.faults {
@@ -185,23 +183,23 @@ impl LoadError {
         self
     }
 
-    /// The first of the faults as JSON, each with its file, line and column, and how many there are.
+    /// The first faults as JSON, each with its file, line and column, and the number of all faults.
     #[must_use]
     pub fn document(&self) -> serde_json::Value {
         let faults = self.faults.iter().take(MAX_WRITTEN);
         serde_json::json!({
-            "faults": faults.map(Fault::document).collect::<Vec<_>>(),
+            "faults": faults.map(FolderFault::document).collect::<Vec<_>>(),
             "count": self.faults.len(),
         })
     }
 
-    /// The faults, in the order of the files.
+    /// In the order of the files.
     #[must_use]
-    pub fn faults(&self) -> &[Fault] {
+    pub fn faults(&self) -> &[FolderFault] {
         &self.faults
     }
 
-    /// The whole report, in plain text, for a terminal or a log.
+    /// The whole report as plain text.
     #[must_use]
     pub fn report(&self) -> String {
         let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
@@ -210,7 +208,7 @@ impl LoadError {
             .without_cause_chain();
         let mut report = String::new();
         let written = self.faults.iter().take(MAX_WRITTEN);
-        for fault in written.map(Fault::printable) {
+        for fault in written.map(FolderFault::printable) {
             if !report.is_empty() {
                 report.push('\n');
             }
@@ -228,9 +226,8 @@ impl LoadError {
     }
 }
 
-/// A text without what a terminal would obey, or show in another order: control characters but for
-/// line ends and tabs, and those that change the direction of text. They are written as `\u001b`,
-/// which JSON reads back.
+/// Escapes what a terminal would interpret or reorder: control characters other than line feeds and
+/// tabs, and bidirectional formatting. Escapes are written as in JSON, for example `\u001b`.
 #[must_use]
 pub fn escaped(text: &str) -> Cow<'_, str> {
     let is_obeyed = |c: char| {

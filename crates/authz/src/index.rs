@@ -1,7 +1,7 @@
-//! Hands a question only the policies whose scopes can match it (ADR 0014).
+//! Selects the policies whose scope can match a question (ADR 0014).
 //!
-//! A policy that is left out could neither be satisfied nor fail, since its scope is false; so the
-//! answer, its reasons and its errors are those of the whole set, whatever the set's size.
+//! A policy that is left out has a false scope, so it can neither apply nor fail: decision, reasons
+//! and errors are those of the whole set.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,34 +16,34 @@ use super::facts_read::FactsRead;
 use super::kinds::{PrincipalKind, ResourceKind};
 use charter_domain::permission::Permission;
 
-/// What is asked for, by [`Permission::index`], and the types of who asks and of what it is about.
+/// Permission by [`Permission::index`], with the types of principal and resource.
 type QuestionKind = (usize, PrincipalKind, ResourceKind);
 
-/// The policies of a snapshot, each in one place: under the principal that its scope names, else
-/// under the resource that it names, else among those of every principal and resource.
+/// The policies of a snapshot, each stored once: under the principal that its scope names, else
+/// under the resource that it names, else with those for any principal and resource.
 #[derive(Debug)]
 pub(super) struct Index {
     everybody: HashMap<QuestionKind, Arc<Candidates>>,
     by_principal: HashMap<EntityUid, Arc<IndexEntry>>,
     by_resource: HashMap<EntityUid, Arc<IndexEntry>>,
-    /// The types that occur in `by_resource`: most resources need not be looked for.
+    /// The types that occur in `by_resource`: most resources need no look-up.
     resource_types: HashSet<EntityTypeName>,
 }
 
-/// The policies whose scope names one principal or resource, as itself or as an ancestor.
+/// Policies whose scope names one principal or resource, directly or as an ancestor.
 #[derive(Debug, Default)]
 pub(super) struct IndexEntry {
-    /// By [`Permission::index`]: a place in `sets`.
+    /// By [`Permission::index`]: an index into `sets`.
     by_permission: Vec<Option<usize>>,
-    /// Permissions that the same policies speak of share a set.
+    /// Permissions with the same policies share a set.
     sets: Vec<Candidates>,
 }
 
-/// Policies that are asked together.
+/// Policies that are evaluated together.
 #[derive(Debug)]
 pub(super) struct Candidates {
     pub(super) policies: PolicySet,
-    /// What they read of the facts around a question.
+    /// The facts that they read.
     pub(super) reads: FactsRead,
 }
 
@@ -55,25 +55,25 @@ impl IndexEntry {
 }
 
 impl Index {
-    /// Sorts the policies of a set. `actions` are the schema's actions with their groups.
+    /// `actions` are the schema's actions with their groups.
     pub(super) fn new(
         policies: &PolicySet,
         catalogue: &Catalogue,
         actions: &Entities,
     ) -> Result<Self, Box<PolicySetError>> {
         let mut everybody = Vec::new();
-        let mut by_principal: HashMap<EntityUid, Vec<Scoped>> = HashMap::new();
-        let mut by_resource: HashMap<EntityUid, Vec<Scoped>> = HashMap::new();
-        for scoped in policies.policies().map(Scoped::new) {
-            if let Some(principal) = named_principal(&scoped.principal) {
+        let mut by_principal: HashMap<EntityUid, Vec<ScopedPolicy>> = HashMap::new();
+        let mut by_resource: HashMap<EntityUid, Vec<ScopedPolicy>> = HashMap::new();
+        for scoped in policies.policies().map(ScopedPolicy::new) {
+            if let Some(principal) = principal_of_scope(&scoped.principal) {
                 by_principal.entry(principal).or_default().push(scoped);
-            } else if let Some(resource) = named_resource(&scoped.resource) {
+            } else if let Some(resource) = resource_of_scope(&scoped.resource) {
                 by_resource.entry(resource).or_default().push(scoped);
             } else {
                 everybody.push(scoped);
             }
         }
-        let sort = Sort {
+        let sort = IndexBuilder {
             names: catalogue
                 .action_uids()
                 .map(|action| names_of(action, actions))
@@ -90,8 +90,7 @@ impl Index {
         })
     }
 
-    /// What the index has for a principal, under its own name and those of its ancestors. The same
-    /// for each of its questions.
+    /// The entries for a principal and its ancestors; the same for all of its questions.
     pub(super) fn of_principal(
         &self,
         uid: &EntityUid,
@@ -100,7 +99,7 @@ impl Index {
         entries(&self.by_principal, uid, entities)
     }
 
-    /// Every set with a policy that can match; together they decide.
+    /// Every set that may contain an applicable policy.
     pub(super) fn candidates<'a>(
         &'a self,
         question: (Permission, PrincipalKind, ResourceKind),
@@ -150,7 +149,7 @@ fn entries(
         .collect()
 }
 
-/// An action and the groups it is in.
+/// An action with its groups.
 fn names_of(action: &EntityUid, actions: &Entities) -> HashSet<EntityUid> {
     actions
         .ancestors(action)
@@ -161,9 +160,9 @@ fn names_of(action: &EntityUid, actions: &Entities) -> HashSet<EntityUid> {
         .collect()
 }
 
-/// A policy with its scope taken apart.
-struct Scoped {
-    /// Without its text, which only reports need: a policy may be in many sets.
+/// A policy with its scope constraints.
+struct ScopedPolicy {
+    /// Without its source text, since a policy may be in many sets and only reports need the text.
     policy: Policy,
     reads: FactsRead,
     principal: PrincipalConstraint,
@@ -171,7 +170,7 @@ struct Scoped {
     resource: ResourceConstraint,
 }
 
-impl Scoped {
+impl ScopedPolicy {
     fn new(policy: &Policy) -> Self {
         Self {
             policy: Policy::from(policy.as_ref().clone()),
@@ -182,17 +181,18 @@ impl Scoped {
         }
     }
 
-    fn speaks_of(&self, names: &HashSet<EntityUid>) -> bool {
+    fn applies_to_action(&self, names: &HashSet<EntityUid>) -> bool {
         match &self.action {
             ActionConstraint::Any => true,
-            // A policy on a group itself is kept, too: it costs an evaluation and changes nothing.
+            // A policy on a group itself is included, too; it costs an evaluation and changes
+            // nothing.
             ActionConstraint::Eq(uid) => names.contains(uid),
             ActionConstraint::In(uids) => uids.iter().any(|uid| names.contains(uid)),
         }
     }
 
-    /// Whether its scope lets such a pair through, if it names neither.
-    fn fits(&self, principal: &str, resource: &str) -> bool {
+    /// Whether a scope that names neither principal nor resource accepts these types.
+    fn matches_kinds(&self, principal: &str, resource: &str) -> bool {
         let principal = match &self.principal {
             PrincipalConstraint::Is(name) => name.to_string() == principal,
             _ => true,
@@ -205,8 +205,8 @@ impl Scoped {
     }
 }
 
-/// The one principal that, itself or as an ancestor, a scope needs.
-fn named_principal(constraint: &PrincipalConstraint) -> Option<EntityUid> {
+/// The principal or ancestor that a scope requires.
+fn principal_of_scope(constraint: &PrincipalConstraint) -> Option<EntityUid> {
     match constraint {
         PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
         PrincipalConstraint::Eq(uid)
@@ -215,7 +215,7 @@ fn named_principal(constraint: &PrincipalConstraint) -> Option<EntityUid> {
     }
 }
 
-fn named_resource(constraint: &ResourceConstraint) -> Option<EntityUid> {
+fn resource_of_scope(constraint: &ResourceConstraint) -> Option<EntityUid> {
     match constraint {
         ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
         ResourceConstraint::Eq(uid)
@@ -224,16 +224,16 @@ fn named_resource(constraint: &ResourceConstraint) -> Option<EntityUid> {
     }
 }
 
-/// Makes policy sets for permissions.
-struct Sort {
+/// Builds the policy sets for permissions.
+struct IndexBuilder {
     /// By [`Permission::index`].
     names: Vec<HashSet<EntityUid>>,
 }
 
-impl Sort {
+impl IndexBuilder {
     fn questions(
         &self,
-        policies: &[Scoped],
+        policies: &[ScopedPolicy],
         catalogue: &Catalogue,
     ) -> Result<HashMap<QuestionKind, Arc<Candidates>>, Box<PolicySetError>> {
         let mut made: HashMap<Vec<usize>, Arc<Candidates>> = HashMap::new();
@@ -242,16 +242,16 @@ impl Sort {
             let Some(names) = self.names.get(permission.index()) else {
                 continue;
             };
-            let speaking: Vec<usize> = indices(policies, |policy| policy.speaks_of(names));
+            let speaking: Vec<usize> = indices(policies, |policy| policy.applies_to_action(names));
             for (principal, resource) in catalogue.pairs(*permission) {
                 let (principal_type, resource_type) = (principal.type_name(), resource.type_name());
                 let chosen: Vec<usize> = speaking
                     .iter()
                     .copied()
                     .filter(|&place| {
-                        policies
-                            .get(place)
-                            .is_some_and(|policy| policy.fits(principal_type, resource_type))
+                        policies.get(place).is_some_and(|policy| {
+                            policy.matches_kinds(principal_type, resource_type)
+                        })
                     })
                     .collect();
                 let set = if let Some(set) = made.get(&chosen) {
@@ -269,7 +269,7 @@ impl Sort {
 
     fn entries(
         &self,
-        policies: HashMap<EntityUid, Vec<Scoped>>,
+        policies: HashMap<EntityUid, Vec<ScopedPolicy>>,
     ) -> Result<HashMap<EntityUid, Arc<IndexEntry>>, Box<PolicySetError>> {
         policies
             .into_iter()
@@ -277,11 +277,11 @@ impl Sort {
             .collect()
     }
 
-    fn entry(&self, policies: &[Scoped]) -> Result<IndexEntry, Box<PolicySetError>> {
+    fn entry(&self, policies: &[ScopedPolicy]) -> Result<IndexEntry, Box<PolicySetError>> {
         let mut entry = IndexEntry::default();
         let mut made: HashMap<Vec<usize>, usize> = HashMap::new();
         for names in &self.names {
-            let chosen = indices(policies, |policy| policy.speaks_of(names));
+            let chosen = indices(policies, |policy| policy.applies_to_action(names));
             if chosen.is_empty() {
                 entry.by_permission.push(None);
                 continue;
@@ -300,7 +300,7 @@ impl Sort {
     }
 }
 
-fn indices(policies: &[Scoped], wanted: impl Fn(&Scoped) -> bool) -> Vec<usize> {
+fn indices(policies: &[ScopedPolicy], wanted: impl Fn(&ScopedPolicy) -> bool) -> Vec<usize> {
     let numbered = policies.iter().enumerate();
     numbered
         .filter(|(_, policy)| wanted(policy))
@@ -308,8 +308,11 @@ fn indices(policies: &[Scoped], wanted: impl Fn(&Scoped) -> bool) -> Vec<usize> 
         .collect()
 }
 
-fn policy_set(policies: &[Scoped], chosen: &[usize]) -> Result<Candidates, Box<PolicySetError>> {
-    let chosen: Vec<&Scoped> = chosen
+fn policy_set(
+    policies: &[ScopedPolicy],
+    chosen: &[usize],
+) -> Result<Candidates, Box<PolicySetError>> {
+    let chosen: Vec<&ScopedPolicy> = chosen
         .iter()
         .filter_map(|&place| policies.get(place))
         .collect();

@@ -1,4 +1,4 @@
-//! Principals, entities and contexts in Cedar's JSON form, for records of decisions.
+//! Principals, entities and contexts in Cedar's JSON form, for decision records.
 
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid};
 use serde::Serialize;
@@ -8,10 +8,10 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::kinds::PrincipalKind;
 use charter_domain::caller::Caller;
 
-/// Why something has no JSON form.
+/// Why a value has no JSON form.
 pub type JsonError = Box<dyn std::error::Error>;
 
-/// An entity's name, as Cedar writes one within a request.
+/// An entity id as in Cedar's JSON requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Uid {
     #[serde(rename = "type")]
@@ -27,7 +27,7 @@ impl Uid {
         }
     }
 
-    /// In Cedar's own form; an error if the type is no name.
+    /// Fails if the type is not a valid name.
     pub fn to_cedar(&self) -> Result<EntityUid, JsonError> {
         let of: EntityTypeName = self.of.parse()?;
         Ok(EntityUid::from_type_name_and_id(
@@ -37,15 +37,15 @@ impl Uid {
     }
 }
 
-/// What a principal brings to each of its lines.
+/// The JSON of a principal that its log lines share.
 #[derive(Debug, Clone)]
 pub struct PrincipalJson {
     pub organization: String,
-    /// Its name, as [`Uid`].
+    /// As a [`Uid`].
     pub principal: Box<RawValue>,
-    /// Its tenant as a resource.
+    /// Its organization as a resource.
     pub own_organization: Box<RawValue>,
-    /// Each as JSON text, sorted by name.
+    /// JSON texts, sorted by id.
     pub entities: Vec<String>,
 }
 
@@ -77,7 +77,7 @@ impl PrincipalJson {
     }
 }
 
-/// Entities in Cedar's JSON form, sorted by name, without those that the schema brings.
+/// Entities in Cedar's JSON form, sorted by id, without the schema's actions.
 pub fn entity_texts(entities: &Entities) -> Result<Vec<String>, JsonError> {
     let mut chosen: Vec<&Entity> = entities
         .iter()
@@ -86,7 +86,7 @@ pub fn entity_texts(entities: &Entities) -> Result<Vec<String>, JsonError> {
     chosen.sort_by_cached_key(|entity| entity.uid());
     let text = |entity: &Entity| {
         let mut json = entity.to_json_value()?;
-        // Cedar keeps them in no order; one entity has one text.
+        // Cedar's order of parents varies; each entity must have one text.
         if let Some(Value::Array(parents)) = json.get_mut("parents") {
             parents.sort_by_cached_key(Value::to_string);
         }
@@ -95,12 +95,13 @@ pub fn entity_texts(entities: &Entities) -> Result<Vec<String>, JsonError> {
     chosen.into_iter().map(text).collect()
 }
 
-/// Whether it names an action, or a group of them.
+/// Whether it is an action or a group of actions.
 pub fn is_action(uid: &EntityUid) -> bool {
     uid.type_name().basename() == "Action"
 }
 
-/// Cedar writes an entity's attributes as JSON and a context not; they are the same thing.
+/// Cedar serialises an entity's attributes but no context, so the context is serialised as
+/// attributes.
 pub fn context_json(context: &Context) -> Result<Value, JsonError> {
     let carrier = Uid {
         of: "Context".to_owned(),

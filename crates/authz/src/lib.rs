@@ -1,10 +1,11 @@
-//! Decides: may this caller do that to this resource? The security team's policy folder answers.
+//! Decides whether a caller may do something to a resource, by the policy folder.
 //!
-//! The only place, with `policy`, that names Cedar. It knows nothing of HTTP, of the store or of
-//! how the caller proved who it is; it is given facts and gives a [`decision::Decision`].
+//! With `policy`, the only crate that names Cedar. It knows nothing of HTTP, of the store or of
+//! authentication; it takes facts and returns a [`decision::Decision`].
 
-mod answer;
 pub mod catalogue;
+mod cedar_inputs;
+mod combined_response;
 pub mod decide;
 pub mod decision;
 pub mod depth;
@@ -16,14 +17,13 @@ pub mod failures;
 pub mod fault;
 pub mod folder;
 mod index;
-mod inputs;
 pub mod json;
 pub mod kinds;
 mod load;
 mod names;
 mod outcomes;
 pub mod principal;
-mod principals;
+mod principal_cache;
 pub mod question;
 pub mod refusal;
 pub mod resource;

@@ -1,4 +1,4 @@
-//! Reads names out of a schema and holds them against those that the service uses.
+//! Reads names from a schema and compares them with those of the service.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -6,14 +6,14 @@ use std::str::FromStr;
 use cedar_policy::{EntityId, EntityUid, Schema};
 use serde_json::Value;
 
-use super::fault::Fault;
+use super::fault::FolderFault;
 use super::source::Source;
 use charter_domain::permission::Permission;
 
-/// The groups of actions by which policies tell what changes nothing.
+/// Groups by which policies distinguish reads from writes.
 const GROUPS: [&str; 2] = ["reads", "writes"];
 
-/// The ids of an enumerated entity type, from the schema's JSON form: the typed API does not give
+/// The ids of an enumerated entity type, from the schema's JSON form: the typed API does not expose
 /// them.
 pub(super) fn enumerated<'a>(json: &'a Value, entity_type: &str) -> BTreeSet<&'a str> {
     json.get("")
@@ -25,12 +25,12 @@ pub(super) fn enumerated<'a>(json: &'a Value, entity_type: &str) -> BTreeSet<&'a
         .collect()
 }
 
-/// Holds the names of permissions or actions against the service's own.
-pub(super) fn compare(
+/// Compares the names of permissions or actions with the service's.
+pub(super) fn check_names(
     found: &BTreeSet<&str>,
     what: &str,
     source: &Source,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<FolderFault>,
 ) {
     for permission in Permission::ALL {
         if !found.contains(permission.as_str()) {
@@ -39,7 +39,7 @@ pub(super) fn compare(
                 _ => "action \"",
             };
             faults.push(
-                locate(
+                fault_at(
                     format!("the schema has no {what} `{permission}`"),
                     source,
                     declaration,
@@ -51,7 +51,7 @@ pub(super) fn compare(
     for &name in found {
         if Permission::from_str(name).is_err() {
             faults.push(
-                locate(
+                fault_at(
                     format!("the service never asks about the {what} `{name}`"),
                     source,
                     &format!("\"{name}\""),
@@ -62,12 +62,12 @@ pub(super) fn compare(
     }
 }
 
-/// Reports actions that policies cannot tell by their groups: each is a read or a write.
+/// Reports actions that are not in exactly one of the two groups.
 pub(super) fn check_groups(
     schema: &Schema,
     actions: &[&EntityUid],
     source: &Source,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<FolderFault>,
 ) {
     let Ok(entities) = schema.action_entities() else {
         return;
@@ -83,7 +83,7 @@ pub(super) fn check_groups(
             let name = action.id().unescaped();
             let found = if groups == 0 { "neither" } else { "both" };
             faults.push(
-                locate(
+                fault_at(
                     format!("the action `{name}` is in {found} of the groups `reads` and `writes`"),
                     source,
                     &format!("action \"{name}\""),
@@ -94,19 +94,19 @@ pub(super) fn check_groups(
     }
 }
 
-/// Reports the ids that an enumerated entity type must have and has not.
-pub(super) fn need(
+/// Reports required ids that an enumerated entity type lacks.
+pub(super) fn require_ids(
     needed: &[&str],
     found: &BTreeSet<&str>,
     entity_type: &str,
     source: &Source,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<FolderFault>,
 ) {
     for name in needed {
         if !found.contains(name) {
             let declaration = format!("entity {entity_type}");
             faults.push(
-                locate(
+                fault_at(
                     format!("the schema has no `{entity_type}::\"{name}\"`"),
                     source,
                     &declaration,
@@ -119,10 +119,10 @@ pub(super) fn need(
     }
 }
 
-/// Points at a text in the schema; at its start, if it is not there.
-pub(super) fn locate(message: String, source: &Source, text: &str) -> Fault {
+/// Points at a text in the schema, or at its start if the text does not occur.
+pub(super) fn fault_at(message: String, source: &Source, text: &str) -> FolderFault {
     match source.inner().find(text) {
-        Some(offset) => Fault::new(message).at(source, offset, text.len()),
-        None => Fault::new(message).at(source, 0, 0),
+        Some(offset) => FolderFault::new(message).at(source, offset, text.len()),
+        None => FolderFault::new(message).at(source, 0, 0),
     }
 }

@@ -1,5 +1,5 @@
 //! Decisions about a caller's own organization, kept beside the records that they were computed from
-//! (ADR 0025). They die with these, and with the snapshot.
+//! (ADR 0026). They die with these, and with the snapshot.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,10 +1,10 @@
-//! A caller as policy sees it, prepared once and used for many questions.
+//! A caller as policies see it, prepared once for many questions.
 
 use std::sync::{Arc, OnceLock};
 
 use cedar_policy::{Entities, EntityUid};
 
-use super::entities::Builder;
+use super::entities::EntityBuilder;
 use super::index::IndexEntry;
 use super::json::{JsonError, PrincipalJson};
 use super::kinds::PrincipalKind;
@@ -12,35 +12,35 @@ use super::outcomes::Outcomes;
 use super::snapshot::Snapshot;
 use charter_domain::caller::Caller;
 
-/// A caller with its entities built. Keep it beside the caller's records and as long as they:
-/// it shows what they said when it was prepared.
+/// A caller with its entities. It reflects the caller's records at the time of preparation, so keep
+/// it no longer than those.
 #[derive(Debug, Clone)]
 pub struct Principal {
     caller: Caller,
     pub(super) kind: PrincipalKind,
-    /// The snapshot whose names the entities use.
+    /// Digest of the snapshot whose ids the entities use.
     pub(super) digest: Arc<str>,
-    /// `None` if they could not be built; then nothing is allowed.
-    pub(super) prepared: Option<Prepared>,
-    /// Written out when it is first asked for.
+    /// `None` if they could not be built; then everything is denied.
+    pub(super) prepared: Option<PreparedEntities>,
+    /// Rendered on demand.
     json: OnceLock<PrincipalJson>,
     pub(super) outcomes: Outcomes,
 }
 
-/// The entities of a caller: itself, what it belongs to, and every action with its groups.
+/// The caller's entity, its ancestors, and every action with its groups.
 #[derive(Debug, Clone)]
-pub(super) struct Prepared {
+pub(super) struct PreparedEntities {
     pub(super) uid: EntityUid,
-    /// Its tenant, which most questions are about.
+    /// Its organization, which most questions are about.
     pub(super) organization: EntityUid,
     pub(super) entities: Entities,
-    /// The policies that name it or one of its ancestors.
+    /// Policies whose scope names it or one of its ancestors.
     pub(super) policies: Vec<Arc<IndexEntry>>,
 }
 
 impl Principal {
-    /// Builds a caller's entities with the names of a snapshot. Asking another snapshot is correct
-    /// too, it then prepares the caller anew for that one question.
+    /// Builds a caller's entities with the ids of a snapshot. With another snapshot the caller is
+    /// prepared again for each question.
     pub fn prepare(caller: &Caller, snapshot: &Snapshot) -> Self {
         let prepared = prepare(caller, snapshot)
             .inspect_err(|error| {
@@ -65,22 +65,21 @@ impl Principal {
         &self.caller
     }
 
-    /// Its type in policies.
     pub const fn kind(&self) -> PrincipalKind {
         self.kind
     }
 
-    /// Its entities, with every action; `None` if they could not be built.
+    /// Its entities with all actions; `None` if they could not be built.
     pub fn entities(&self) -> Option<&Entities> {
         Some(&self.prepared.as_ref()?.entities)
     }
 
-    /// Its tenant's name as an entity; `None` as for [`Self::entities`].
+    /// Its organization as an entity; `None` as for [`Self::entities`].
     pub fn organization(&self) -> Option<&EntityUid> {
         Some(&self.prepared.as_ref()?.organization)
     }
 
-    /// Itself and its entities in Cedar's JSON form; an error if an attribute has none.
+    /// The principal and its entities in Cedar's JSON form.
     pub fn json(&self) -> Result<&PrincipalJson, JsonError> {
         if let Some(known) = self.json.get() {
             return Ok(known);
@@ -97,8 +96,11 @@ const fn kind(caller: &Caller) -> PrincipalKind {
     }
 }
 
-fn prepare(caller: &Caller, snapshot: &Snapshot) -> Result<Prepared, Box<dyn std::error::Error>> {
-    let build = Builder {
+fn prepare(
+    caller: &Caller,
+    snapshot: &Snapshot,
+) -> Result<PreparedEntities, Box<dyn std::error::Error>> {
+    let build = EntityBuilder {
         catalogue: snapshot.catalogue(),
     };
     let (principal, account) = match caller {
@@ -115,7 +117,7 @@ fn prepare(caller: &Caller, snapshot: &Snapshot) -> Result<Prepared, Box<dyn std
         .actions()
         .clone()
         .add_entities([organization, principal].into_iter().chain(account), None)?;
-    Ok(Prepared {
+    Ok(PreparedEntities {
         policies: snapshot.index.of_principal(&uid, &entities),
         uid,
         organization: organization_uid,

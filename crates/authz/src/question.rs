@@ -1,4 +1,4 @@
-//! What policy is asked: who, what, about which resource, and the facts around it.
+//! A question for the policies: principal, permission, resource and facts.
 
 use std::net::IpAddr;
 
@@ -7,13 +7,13 @@ use super::resource::Resource;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
 
-/// One question; see the contract's tables for which resource goes with which permission.
+/// The contract's tables say which resource goes with which permission.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     pub principal: &'a Principal,
     pub permission: Permission,
     pub resource: Resource<'a>,
-    /// Where the request came from; an IPv4-mapped address counts as IPv4.
+    /// An IPv4-mapped address counts as IPv4.
     pub source_ip: IpAddr,
     /// The server's clock; policies see whole seconds.
     pub now: Timestamp,

@@ -1,10 +1,9 @@
-//! What a forbid tells those whom it refuses: its annotations `@code` and `@message`.
-//!
-//! They say what a client is told and decide nothing.
+//! Error code and message of a refusal, from the annotations `@code` and `@message` of forbids.
+//! They do not influence the decision.
 
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
 
-use super::fault::Fault;
+use super::fault::FolderFault;
 use charter_domain::text;
 
 const CODE: &str = "code";
@@ -14,18 +13,18 @@ const MAX_CODE: usize = 64;
 /// In characters.
 const MAX_MESSAGE: usize = 300;
 
-/// A refusal in the words of the policy that refuses.
+/// What a client is told about a refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// `@code`: the error's code.
+    /// The error code, from `@code`.
     pub code: Option<String>,
-    /// `@message`: the error's sentence.
+    /// The error message, from `@message`.
     pub message: Option<String>,
 }
 
 impl Refusal {
-    /// What the forbids that apply say, given sorted by `@id`: the first with a code speaks, or
-    /// else the first with a message. `None` if none of them says anything.
+    /// The annotations of the applicable forbids, given sorted by `@id`: the first with a code,
+    /// else the first with a message.
     pub(super) fn of(policies: &PolicySet, forbids: &[String]) -> Option<Self> {
         forbids
             .iter()
@@ -40,8 +39,8 @@ impl Refusal {
     }
 }
 
-/// What is wrong with a policy's annotations.
-pub(super) fn check(policy: &Policy) -> Vec<Fault> {
+/// Faults of a policy's annotations.
+pub(super) fn check(policy: &Policy) -> Vec<FolderFault> {
     let mut faults = Vec::new();
     for name in [CODE, MESSAGE] {
         let Some(value) = policy.annotation(name) else {
@@ -49,18 +48,18 @@ pub(super) fn check(policy: &Policy) -> Vec<Fault> {
         };
         if policy.effect() == Effect::Permit {
             faults.push(
-                Fault::new(format!(
+                FolderFault::new(format!(
                     "a permit has an `@{name}`, but only a forbid refuses"
                 ))
                 .help("move it to the forbid that refuses, or remove it"),
             );
         } else if name == CODE && !is_code(value) {
-            faults.push(Fault::new("the `@code` cannot be the code of an error").help(format!(
+            faults.push(FolderFault::new("the `@code` cannot be the code of an error").help(format!(
                 "use 1 to {MAX_CODE} upper-case letters, digits and `_`, beginning with a letter"
             )));
         } else if name == MESSAGE && !is_message(value) {
             faults.push(
-                Fault::new("the `@message` cannot be shown to a client").help(format!(
+                FolderFault::new("the `@message` cannot be shown to a client").help(format!(
                     "use 1 to {MAX_MESSAGE} characters on one line, without control characters"
                 )),
             );

@@ -1,4 +1,4 @@
-//! What a question is about, with the records that policies may look at.
+//! What a question is about, with the records that policies may read.
 
 use super::kinds::ResourceKind;
 use charter_domain::access_key::AccessKey;
@@ -21,7 +21,7 @@ pub enum Resource<'a> {
     },
     AccessKey {
         access_key: &'a AccessKey,
-        /// Who signs with it.
+        /// The holder of the key.
         service_account: &'a ServiceAccount,
         account: &'a Account,
         organization: &'a Organization,
@@ -30,9 +30,9 @@ pub enum Resource<'a> {
         user: &'a User,
         organization: &'a Organization,
     },
-    /// A role that is to be given, by name.
+    /// A role to assign, by name.
     Role(&'a str),
-    /// A permission that is to be given, by name.
+    /// A permission to grant, by name.
     Permission(&'a str),
 }
 

@@ -1,6 +1,6 @@
-//! What each role may do, asked about one thing of each kind: a table for people to review. It shows
-//! the ordinary case, of active callers with a verified address in their own active organization;
-//! only a proof speaks of all requests.
+//! The role matrix: what each role may do to one object of each kind, for review. It shows active
+//! callers with a verified address in their own active organization; only proofs cover all
+//! requests.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -15,44 +15,39 @@ use super::snapshot::Snapshot;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
 
-/// Who asks: a person or a service account that has this role and nothing else.
+/// A user or service account with this role and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Holder {
+pub struct RoleHolder {
     /// `person` or `service account`.
     pub kind: &'static str,
-    /// The role.
     pub role: String,
 }
 
-/// What is asked: the permission, and about what.
-pub type Asked = (Permission, String);
+/// The permission and the object.
+pub type MatrixKey = (Permission, String);
 
 /// Whether it is allowed, for each holder that can ask.
-pub type RoleMatrix = BTreeMap<Asked, BTreeMap<Holder, bool>>;
+pub type RoleMatrix = BTreeMap<MatrixKey, BTreeMap<RoleHolder, bool>>;
 
-/// From a network that is kept for documentation (RFC 5737).
+/// An address reserved for documentation (RFC 5737).
 const SOURCE_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const EXAMPLE: &str = "example";
 const ASKER: &str = "asker";
 
 impl Snapshot {
-    /// What holders of each role may do at a time.
-    ///
-    /// # Errors
-    ///
-    /// Something could not be built that the service builds.
+    /// The role matrix at a time.
     pub fn role_matrix(&self, now: Timestamp) -> Result<RoleMatrix, Box<dyn Error>> {
         let mut matrix = RoleMatrix::new();
         for kind in PrincipalKind::ALL {
             for (role, role_uid) in self.catalogue.named_roles() {
                 let asker = uid(self.catalogue.types.of_principal(kind), ASKER);
-                let entities = self.things()?.into_iter();
+                let entities = self.example_entities()?.into_iter();
                 let asker_entity = self.holder(kind, asker.clone(), role_uid.clone())?;
                 let entities = self.with_actions(entities.chain([asker_entity]))?;
                 let context = self
                     .facts
                     .get(SOURCE_IP, now, kind, self.catalogue.method(kind))?;
-                let holder = Holder {
+                let holder = RoleHolder {
                     kind: match kind {
                         PrincipalKind::User => "person",
                         PrincipalKind::ServiceAccount => "service account",
@@ -73,7 +68,7 @@ impl Snapshot {
                                 context.clone(),
                                 None,
                             )?;
-                            let decision = self.decide_again(permission, &request, &entities);
+                            let decision = self.decide_request(permission, &request, &entities);
                             matrix
                                 .entry((permission, name))
                                 .or_default()
@@ -90,7 +85,7 @@ impl Snapshot {
         uid(self.catalogue.types.of_resource(kind), EXAMPLE)
     }
 
-    /// The things of one kind that are asked about, each with its name in the table.
+    /// The objects of one kind, each with its title in the matrix.
     fn examples_of(&self, kind: ResourceKind) -> Vec<(String, EntityUid)> {
         let catalogue = &self.catalogue;
         let named = |uid: EntityUid| (uid.to_string(), uid);
@@ -124,8 +119,8 @@ impl Snapshot {
         }
     }
 
-    /// One of everything, and a person of each role.
-    fn things(&self) -> Result<Vec<Entity>, BuildError> {
+    /// One entity of each type, and a user of each role.
+    fn example_entities(&self) -> Result<Vec<Entity>, BuildError> {
         let organization = self.example(ResourceKind::Organization);
         let account = self.example(ResourceKind::Account);
         let service_account = self.example(ResourceKind::ServiceAccount);

@@ -1,4 +1,4 @@
-//! The shape of each entity: its attributes and parents, as the schema declares them.
+//! The attributes and parents of each entity type, as the schema declares them.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! One immutable policy set with its schema: what a request is decided by from start to end.
+//! An immutable policy set with its schema. A request is decided by one snapshot from start to end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,31 +8,31 @@ use cedar_policy::{Authorizer, Entities, Entity, PolicyId, PolicySet, Schema};
 
 use super::catalogue::Catalogue;
 use super::facts::FactsCache;
-use super::failures::{Failure, Failures};
+use super::failures::{EvaluationFailure, RecentFailures};
 use super::index::Index;
 use super::source::{Source, SourceLocation};
 use charter_domain::timestamp::Timestamp;
 
-/// A file of policies, as it was read.
+/// A file of policies.
 #[derive(Debug)]
 pub(super) struct PolicyFile {
     pub(super) source: Source,
-    /// The `@id`s of its policies.
+    /// `@id`s of its policies.
     pub(super) policies: Vec<PolicyId>,
 }
 
-/// What must hold whatever anybody edits: each request that the policies allow, it allows, too.
+/// An invariant allows every request that the policies allow, whatever is edited.
 #[derive(Debug, Clone)]
 pub struct Invariant {
-    /// The file's name without its extension.
+    /// File name without its extension.
     pub name: String,
-    /// Its policies; they are never evaluated for a request.
+    /// Never evaluated for a request.
     pub policies: PolicySet,
     /// By `@id`.
     pub locations: BTreeMap<String, SourceLocation>,
 }
 
-/// Policies, schema and digest, checked and ready to decide.
+/// Checked policies and schema, ready to decide.
 #[derive(Debug)]
 pub struct Snapshot {
     pub(super) schema: Schema,
@@ -50,17 +50,16 @@ pub struct Snapshot {
     pub(super) actions: Entities,
     pub(super) digest: Arc<str>,
     pub(super) facts: FactsCache,
-    pub(super) failures: Failures,
+    pub(super) failures: RecentFailures,
     pub(super) authorizer: Authorizer,
 }
 
 impl Snapshot {
-    /// The name of the file that a policy of this `@id` is in.
+    /// The file of the policy with this `@id`.
     pub fn file_of(&self, policy: &str) -> Option<&str> {
         self.location(policy).map(|location| location.file.as_str())
     }
 
-    /// Where the policy of this `@id` stands.
     pub fn location(&self, policy: &str) -> Option<&SourceLocation> {
         self.locations.get(policy)
     }
@@ -70,7 +69,6 @@ impl Snapshot {
         &self.digest
     }
 
-    /// The roles and permissions that exist.
     pub const fn catalogue(&self) -> &Catalogue {
         &self.catalogue
     }
@@ -84,7 +82,7 @@ impl Snapshot {
         &self.schema_digest
     }
 
-    /// Every policy; requests are decided by those that the index chooses of them.
+    /// All policies; the index selects those that decide a request.
     pub const fn policies(&self) -> &PolicySet {
         &self.policies
     }
@@ -97,7 +95,7 @@ impl Snapshot {
         &self.actions
     }
 
-    /// Entities with this schema's actions and groups; an error if they do not fit together.
+    /// Adds this schema's actions and groups to entities.
     pub fn with_actions(
         &self,
         entities: impl IntoIterator<Item = Entity>,
@@ -106,8 +104,8 @@ impl Snapshot {
         actions.add_entities(entities, None).map_err(Box::new)
     }
 
-    /// The policies that could not be evaluated lately for a question of this service.
-    pub fn failures(&self, now: Timestamp) -> Vec<Failure> {
+    /// Policies that failed to evaluate recently.
+    pub fn failures(&self, now: Timestamp) -> Vec<EvaluationFailure> {
         self.failures.recent(now)
     }
 }

@@ -1,4 +1,4 @@
-//! A policy file's text under its name, and places within it.
+//! A policy file's text with its name, and locations within it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use miette::NamedSource;
 
-/// A file's text under the name that people know it by.
+/// A file's text, under the name that reports use.
 pub type Source = Arc<NamedSource<Arc<str>>>;
 
-/// Where a policy stands.
+/// Location of a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceLocation {
-    /// The file's name within the policy folder.
+    /// File name within the policy folder.
     pub file: String,
-    /// The line of its first annotation, from 1.
+    /// Line of its first annotation, from 1.
     pub line: usize,
 }
 
@@ -32,7 +32,7 @@ pub(super) fn file_name(source: &Source) -> Cow<'_, str> {
         .to_string_lossy()
 }
 
-/// Offset and length of the line at an offset: what a caret should underline.
+/// Offset and length of the line to underline.
 pub(super) fn first_line(source: &Source, start: Option<usize>) -> (usize, usize) {
     let start = start.unwrap_or(0);
     let length = source
@@ -43,7 +43,7 @@ pub(super) fn first_line(source: &Source, start: Option<usize>) -> (usize, usize
     (start, length)
 }
 
-/// From 1.
+/// Both from 1.
 pub(super) fn line_and_column(source: &Source, offset: usize) -> (usize, usize) {
     let before = source.inner().get(..offset).unwrap_or_default();
     let line = before.matches('\n').count() + 1;

@@ -1,5 +1,4 @@
-//! The chain of the log: each line carries a code over itself, and itself names the code of the
-//! line before it. Who has no key can compute none.
+//! The hash chain of the log: each line carries a MAC that covers the MAC of the previous line.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD as HALF};
@@ -7,20 +6,20 @@ use hmac::{Hmac, KeyInit, Mac as _};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
 
-/// The beginning of a message authentication code, half of it (RFC 2104 section 5).
+/// The first half of an HMAC-SHA-256 (RFC 2104 section 5).
 pub(super) type Mac = [u8; 16];
 
-/// What stands before the first line of all.
+/// The previous MAC of the first line.
 pub(super) const ORIGIN: Mac = [0; 16];
 
-/// The last line of a chain, by its number and its code.
+/// Number and MAC of the last line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position {
     pub(super) sequence: u64,
     pub(super) mac: Mac,
 }
 
-/// A code as a line shows it: whole in version 1, its first half since.
+/// The MAC of a line: whole in format version 1, its first half since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {
     Whole([u8; 32]),
@@ -28,7 +27,7 @@ pub(super) enum Code {
 }
 
 impl Code {
-    /// What other lines and the head name it by.
+    /// The half that other lines and the head refer to.
     pub(super) fn mac(self) -> Mac {
         match self {
             Self::Whole(whole) => half(whole),
@@ -45,25 +44,24 @@ fn half(whole: [u8; 32]) -> Mac {
     half
 }
 
-/// The audit key serves two logs; what is authenticated in one must mean nothing in the other.
+/// The audit key also authenticates the audit trail; domain separation keeps the two apart.
 const PURPOSE: &[u8] = b"charter decision log v1";
 const MASK_PURPOSE: &[u8] = b"charter decision log mask v1";
 
 const BEFORE_MAC: &[u8] = b",\"mac\":\"";
 const AFTER_MAC: &[u8] = b"\"}";
-/// The lengths of an encoded half and of an encoded whole.
+/// Base64 lengths of a half and of a whole MAC.
 const ENCODED: [usize; 2] = [22, 44];
 
-/// A key of the log: one of the audit keys.
+/// A key of the log, which is one of the audit keys.
 #[derive(Debug)]
 pub struct LogKey {
-    /// Its name, which each file carries.
+    /// Key id, recorded in each file.
     pub id: String,
-    /// The audit key itself.
     pub secret: SecretSlice<u8>,
 }
 
-/// A key, ready to authenticate lines.
+/// The keys derived from one audit key.
 #[derive(Clone)]
 pub struct Chain {
     id: String,
@@ -80,7 +78,7 @@ impl std::fmt::Debug for Chain {
 }
 
 impl Chain {
-    /// Derives what the log needs of an audit key.
+    /// Derives the keys of the log from an audit key.
     #[must_use]
     pub fn new(key: &LogKey) -> Self {
         let derived = |purpose: &[u8]| {
@@ -94,20 +92,19 @@ impl Chain {
         }
     }
 
-    /// The key's name.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The code of a line, over everything in front of its `mac`.
+    /// The MAC of a line, over everything before its `mac` member.
     fn code(&self, body: &[u8]) -> [u8; 32] {
         let mut hmac = self.lines.clone();
         hmac.update(body);
         hmac.finalize().into_bytes().into()
     }
 
-    /// Whether a line's code is the one that this key makes.
+    /// Whether this key made the MAC of a line.
     pub(super) fn made(&self, body: &[u8], code: Code) -> bool {
         let made = self.code(body);
         match code {
@@ -116,8 +113,8 @@ impl Chain {
         }
     }
 
-    /// Closes a line that begins at `start` of `text` and ends with `}`: adds its code and a line
-    /// feed.
+    /// Finishes the line that begins at `start` of `text` and ends with `}`: appends its MAC and a
+    /// line feed.
     pub(super) fn seal(&self, text: &mut Vec<u8>, start: usize) -> Mac {
         text.pop();
         #[expect(
@@ -133,7 +130,7 @@ impl Chain {
         mac
     }
 
-    /// Replaces a text so that equal ones stay equal and no other can be told.
+    /// A keyed hash in place of a text: equal texts have equal hashes.
     pub(super) fn masked(&self, text: &str) -> String {
         let mut hmac = self.masks.clone();
         hmac.update(text.as_bytes());
@@ -147,8 +144,8 @@ fn hmac(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("a key of any length")
 }
 
-/// A line without its line feed, taken apart: what the code is over, and the code. `None` if it
-/// does not end as lines do.
+/// Splits a line without its line feed into the authenticated bytes and the MAC. `None` if it does
+/// not end with a MAC.
 pub(super) fn split(line: &[u8]) -> Option<(&[u8], Code)> {
     let before_end = line.strip_suffix(AFTER_MAC)?;
     ENCODED.into_iter().find_map(|length| {
@@ -165,12 +162,10 @@ fn read_code(encoded: &[u8]) -> Option<Code> {
     half().map(Code::Half).or_else(|| whole().map(Code::Whole))
 }
 
-/// A code as lines show it.
 pub(super) fn encode(mac: &Mac) -> String {
     HALF.encode(mac)
 }
 
-/// Reads what [`encode`] wrote.
 pub(super) fn decode(text: &str) -> Option<Mac> {
     read_code(text.as_bytes()).map(Code::mac)
 }

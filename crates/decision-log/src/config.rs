@@ -1,4 +1,4 @@
-//! How the log is kept.
+//! Configuration of the log.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,45 +12,45 @@ use charter_domain::confirmed_clock::ConfirmedClock;
 
 #[derive(Debug)]
 pub struct Config {
-    /// Where its files are.
+    /// Directory of the files.
     pub dir: PathBuf,
-    /// Where its head is kept, outside of `dir`.
+    /// File of the head, outside of `dir`.
     pub head: PathBuf,
     /// The audit keys: the first authenticates new lines, all authenticate old ones.
     pub keys: Vec<LogKey>,
     /// What happens when the queue is full.
     pub overflow: Overflow,
-    /// Decisions that wait to be written, at most.
+    /// Capacity of the queue.
     pub queue: usize,
     pub mask: Mask,
-    pub limits: Limits,
-    /// How many allowed decisions of one kind are written in a second; 0 for all.
+    pub limits: RotationLimits,
+    /// Allowed decisions of one kind that are written per second; 0 writes all.
     pub allowed_per_second: u64,
-    /// How soon what is written is on the disk.
+    /// Latest time at which written lines are synced.
     pub sync_within: Duration,
-    /// What each organization may write.
+    /// The organizations' budgets.
     pub budgets: Arc<Budgets>,
 }
 
-/// By which clocks the log is written, and old files go.
+/// Clocks of the log.
 #[derive(Clone)]
 pub struct Clocks {
-    /// What lines say.
+    /// For timestamps.
     pub now: Arc<dyn Clock>,
-    /// What files are deleted by.
+    /// For the deletion of files.
     pub confirmed: Arc<ConfirmedClock>,
 }
 
-/// When another file is begun, and how long files are kept.
+/// When files are rotated, and how long they are kept.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Bytes in a file, beyond which another is begun.
+pub struct RotationLimits {
+    /// Size at which a file is rotated.
     pub rotate_bytes: u64,
-    /// Age of a file at which another is begun.
+    /// Age at which a file is rotated.
     pub rotate_after: Duration,
-    /// Files that are kept, the newest among them.
+    /// Number of files to keep, including the newest.
     pub keep_files: u64,
-    /// How long what a file holds is kept.
+    /// How long the lines of a file are kept.
     pub keep_for: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! The log of this process: opened, written by a thread of its own, closed.
+//! The decision log of this process: opened here, written by its own thread.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,41 +7,40 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 
 use super::config::{Clocks, Config};
-use super::counts::Counts;
+use super::file_index::FileIndex;
 use super::files;
-use super::find::Indexes;
-use super::ids::Ids;
-use super::index::Index;
-use super::open::open;
+use super::find::FileIndexes;
+use super::id_generator::IdGenerator;
+use super::metric_counts::MetricCounts;
 use super::open_error::OpenError;
-use super::placed::Syncer;
+use super::opening::open;
 use super::queue::Queue;
-use super::recorder::{Log, Recorder};
+use super::recorder::{LogHandle, Recorder};
 use super::retention::Retention;
 use super::sampling::Sampler;
-use super::shadow::Shadow;
+use super::shadow::ShadowPolicies;
 use super::status::WriterStatus;
 use super::writer::Writer;
+use super::written_files::Syncer;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::entropy::Entropy;
 
 pub struct DecisionLog {
     recorder: Recorder,
-    shadow: Arc<Shadow>,
+    shadow: Arc<ShadowPolicies>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl DecisionLog {
-    /// Opens the log and starts its writer.
     pub fn open(
         config: Config,
         shadow: Option<Snapshot>,
         clocks: Clocks,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, OpenError> {
-        let queue = Arc::new(Queue::new(config.queue, Ids::new(entropy)));
+        let queue = Arc::new(Queue::new(config.queue, IdGenerator::new(entropy)));
         let status = Arc::new(Mutex::new(WriterStatus::default()));
-        let shadow = Arc::new(Shadow::new(shadow));
+        let shadow = Arc::new(ShadowPolicies::new(shadow));
         let (dir, overflow, limits) = (config.dir.clone(), config.overflow, config.limits);
         let (sampler, budgets) = (
             Sampler::new(config.allowed_per_second),
@@ -51,7 +50,7 @@ impl DecisionLog {
         let opened = open(config, &*clocks.now)?;
         let indexes = Arc::new(opened.indexes);
         index_in_background(&dir, &opened.files.current.path)?;
-        let log = Log {
+        let log = LogHandle {
             status: Arc::clone(&status),
             overflow,
             dir,
@@ -75,7 +74,7 @@ impl DecisionLog {
             renderer: opened.renderer,
             files: opened.files,
             shadow: Arc::clone(&shadow),
-            counts: Counts::default(),
+            counts: MetricCounts::default(),
             sampler,
             budgets,
             indexes,
@@ -93,39 +92,38 @@ impl DecisionLog {
         })
     }
 
-    /// Where decisions are handed over.
     pub const fn recorder(&self) -> &Recorder {
         &self.recorder
     }
 
-    /// The policies that are asked beside those in force.
-    pub const fn shadow(&self) -> &Arc<Shadow> {
+    /// The shadow policies.
+    pub const fn shadow(&self) -> &Arc<ShadowPolicies> {
         &self.shadow
     }
 
-    /// Writes what is left and ends the writer, blocking.
+    /// Writes the remaining decisions and stops the writer. Blocks.
     pub fn close(&self) {
         self.recorder.stop();
         if let Some(thread) = self.thread.lock().take() {
-            // Whether it failed was said when it did.
+            // A panic was reported when it happened.
             let _ = thread.join();
         }
     }
 }
 
-/// Makes the indexes that finished files lack, as after an update, beside the requests.
+/// Builds missing indexes of finished files on another thread, for example after an update.
 fn index_in_background(dir: &Path, current: &Path) -> Result<(), OpenError> {
     let failed = |source| OpenError::Io {
         path: dir.to_owned(),
         source,
     };
     let (mut finished, _) = files::list(dir).map_err(failed)?;
-    finished.retain(|file| file.path != current && Index::load(&file.path).is_none());
+    finished.retain(|file| file.path != current && FileIndex::load(&file.path).is_none());
     if finished.is_empty() {
         return Ok(());
     }
     let thread = std::thread::Builder::new().name("decision-log-index".to_owned());
-    let indexing = thread.spawn(move || Indexes::make(&finished));
+    let indexing = thread.spawn(move || FileIndexes::make(&finished));
     indexing.map(drop).map_err(OpenError::Thread)
 }
 

@@ -1,21 +1,20 @@
-//! What many decisions of a file have in common is written once in it: entities, contexts, and
-//! cases, which are all of a decision but its time, its ids and the facts of its moment.
+//! Definitions: data that many decisions of a file share is written once. Entities and contexts,
+//! and cases, which hold everything of a decision but its time, ids and context.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 
-/// A kind of definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Defined {
+pub(super) enum DefinitionKind {
     Entity,
     Context,
     Case,
 }
 
-impl Defined {
+impl DefinitionKind {
     pub(super) const ALL: [Self; 3] = [Self::Entity, Self::Context, Self::Case];
 
-    /// The `kind` of its lines.
+    /// The `kind` member of its lines.
     pub(super) const fn kind(self) -> &'static str {
         match self {
             Self::Entity => "entity",
@@ -25,43 +24,44 @@ impl Defined {
     }
 }
 
-/// How many definitions of each kind there are; the next one's number is one more.
+/// Number of definitions of each kind; the next one gets the next number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Numbers {
+pub(super) struct DefinitionCounts {
     entities: u32,
     contexts: u32,
     cases: u32,
 }
 
-impl Numbers {
-    pub(super) const fn of(self, defined: Defined) -> u32 {
+impl DefinitionCounts {
+    pub(super) const fn of(self, defined: DefinitionKind) -> u32 {
         match defined {
-            Defined::Entity => self.entities,
-            Defined::Context => self.contexts,
-            Defined::Case => self.cases,
+            DefinitionKind::Entity => self.entities,
+            DefinitionKind::Context => self.contexts,
+            DefinitionKind::Case => self.cases,
         }
     }
 
-    pub(super) const fn of_mut(&mut self, defined: Defined) -> &mut u32 {
+    pub(super) const fn of_mut(&mut self, defined: DefinitionKind) -> &mut u32 {
         match defined {
-            Defined::Entity => &mut self.entities,
-            Defined::Context => &mut self.contexts,
-            Defined::Case => &mut self.cases,
+            DefinitionKind::Entity => &mut self.entities,
+            DefinitionKind::Context => &mut self.contexts,
+            DefinitionKind::Case => &mut self.cases,
         }
     }
 }
 
-/// What a file defines, for the one who writes it. Texts are known by two keyed hashes, which
-/// nobody outside can make collide.
-pub(super) struct Definitions {
-    numbers: Numbers,
+/// Assigns numbers to definitions. Texts are identified by two keyed hashes, for which no collision
+/// can be constructed.
+pub(super) struct DefinitionWriter {
+    numbers: DefinitionCounts,
     known: HashMap<(u8, u64, u64), u32>,
     hashers: (RandomState, RandomState),
 }
 
-impl Definitions {
-    /// For a file that has so many already. What they say is not looked up: it is defined again.
-    pub(super) fn after(numbers: Numbers) -> Self {
+impl DefinitionWriter {
+    /// Continues a file with that many definitions, which are not read: their texts are defined
+    /// again.
+    pub(super) fn after(numbers: DefinitionCounts) -> Self {
         Self {
             numbers,
             known: HashMap::new(),
@@ -69,8 +69,8 @@ impl Definitions {
         }
     }
 
-    /// The number of a text; `Err` with its number if it must be defined first.
-    pub(super) fn number(&mut self, defined: Defined, text: &str) -> Result<u32, u32> {
+    /// The number of a text; `Err` with a new number if it must be defined first.
+    pub(super) fn number(&mut self, defined: DefinitionKind, text: &str) -> Result<u32, u32> {
         let (one, other) = &self.hashers;
         let key = (defined as u8, one.hash_one(text), other.hash_one(text));
         if let Some(number) = self.known.get(&key) {

@@ -1,19 +1,19 @@
-//! How another policy set differs from the one that decides.
+//! How the decision of another policy set differs.
 
 use charter_authz::decision::Outcome;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
-    /// It allows what is denied.
+    /// It allows what was denied.
     Wider,
-    /// It denies what is allowed.
+    /// It denies what was allowed.
     Narrower,
-    /// It denies as well, for another reason.
+    /// It denies, too, for another reason.
     Reason,
 }
 
 impl Direction {
-    /// Its text in metrics and reports.
+    /// The label in metrics and reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Wider => "wider",
@@ -22,7 +22,7 @@ impl Direction {
         }
     }
 
-    /// How `other` differs from `decided`; `None` if both say the same.
+    /// How `other` differs from `decided`; `None` if they are equal.
     pub fn between(decided: Outcome, other: Outcome) -> Option<Self> {
         match (decided, other) {
             (decided, other) if decided == other => None,

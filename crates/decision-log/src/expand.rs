@@ -1,4 +1,4 @@
-//! From a line back to the whole record: what the file defined before stands in its place.
+//! Restores a whole record from a line and the definitions before it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,35 +7,35 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::definitions::Defined;
-use super::fragments::now_of;
-use super::read::{Record, RecordedError};
+use super::context_cache::now_of;
+use super::definitions::DefinitionKind;
+use super::record::{DecisionRecord, RecordedError};
 use charter_authz::json::{JsonError, Uid};
 use charter_domain::id::DecisionId;
 use charter_domain::timestamp::{self, Timestamp};
 
-/// What a file has defined so far.
+/// The definitions of a file so far.
 #[derive(Debug, Default)]
-pub struct Definitions {
+pub struct DefinitionReader {
     entities: HashMap<u32, Box<RawValue>>,
     contexts: HashMap<u32, Value>,
-    cases: HashMap<u32, Arc<Case>>,
+    cases: HashMap<u32, Arc<CaseDefinition>>,
 }
 
-/// What a line is.
+/// A parsed line.
 #[derive(Debug)]
-pub enum Line {
+pub enum LogLine {
     /// A decision.
-    Decision(Box<Record>),
-    /// That many more of a decision's kind, which are not written one by one.
-    Rest(u64),
-    /// Something else that a log has.
+    Decision(Box<DecisionRecord>),
+    /// That many allowed decisions of one kind, which are only counted.
+    Unwritten(u64),
+    /// Any other line of a log.
     Other,
 }
 
-/// All of a decision but its time, its ids and the facts of its moment.
+/// Everything of a decision but its time, ids and context.
 #[derive(Debug, Deserialize)]
-struct Case {
+struct CaseDefinition {
     #[serde(default)]
     via: Option<String>,
     organization: String,
@@ -43,7 +43,7 @@ struct Case {
     principal: Uid,
     action: Uid,
     resource: Uid,
-    entities: OneOrMany,
+    entities: EntityNumbers,
     decision: String,
     reason: Option<String>,
     #[serde(default)]
@@ -58,10 +58,10 @@ struct Case {
     masked: Vec<String>,
 }
 
-/// Numbers of entities, or what stands in the place of all of them.
+/// Numbers of entities, or the text that masks all of them.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum OneOrMany {
+enum EntityNumbers {
     Numbers(Vec<u32>),
     Masked(String),
 }
@@ -75,7 +75,7 @@ struct Definition<'a> {
 }
 
 #[derive(Deserialize)]
-struct Head<'a> {
+struct LineStart<'a> {
     #[serde(borrow, default)]
     kind: Option<&'a str>,
     #[serde(default)]
@@ -85,7 +85,7 @@ struct Head<'a> {
 }
 
 #[derive(Deserialize)]
-struct Decided {
+struct DecisionLine {
     id: String,
     request_id: String,
     case: u32,
@@ -95,14 +95,14 @@ struct Decided {
     rest: u64,
 }
 
-impl Definitions {
-    /// Takes what a line defines; anything else is left. Lines of a file come in their order.
+impl DefinitionReader {
+    /// Registers the definition on a line; ignores other lines. Lines must come in order.
     ///
     /// # Errors
     ///
-    /// It is no line of a log.
+    /// The line is not a line of a decision log.
     pub fn define(&mut self, line: &[u8]) -> Result<(), JsonError> {
-        let head: Head<'_> = serde_json::from_slice(line)?;
+        let head: LineStart<'_> = serde_json::from_slice(line)?;
         match head.kind {
             Some("case") => {
                 let number = head.number.ok_or("a case without a number")?;
@@ -123,36 +123,40 @@ impl Definitions {
         Ok(())
     }
 
-    /// Whether a line may define something; cheap.
+    /// Whether a line may be a definition; cheap.
     #[must_use]
     pub fn is_definition(line: &[u8]) -> bool {
         const KIND: &[u8] = b"\"kind\":\"";
         let start = line.get(..64).unwrap_or(line);
         let kind = memchr::memmem::find(start, KIND).and_then(|at| start.get(at + KIND.len()..));
-        let is = |kind: &[u8], defined: Defined| kind.starts_with(defined.kind().as_bytes());
-        kind.is_some_and(|kind| Defined::ALL.into_iter().any(|defined| is(kind, defined)))
+        let is = |kind: &[u8], defined: DefinitionKind| kind.starts_with(defined.kind().as_bytes());
+        kind.is_some_and(|kind| {
+            DefinitionKind::ALL
+                .into_iter()
+                .any(|defined| is(kind, defined))
+        })
     }
 
-    /// Reads a line with what was defined before it.
+    /// Parses a line, using the definitions before it.
     ///
     /// # Errors
     ///
-    /// It is no line of a log, or what it refers to was not defined.
-    pub fn read(&self, line: &[u8]) -> Result<Line, JsonError> {
-        let head: Head<'_> = serde_json::from_slice(line)?;
+    /// The line is not a line of a decision log, or a definition is missing.
+    pub fn read(&self, line: &[u8]) -> Result<LogLine, JsonError> {
+        let head: LineStart<'_> = serde_json::from_slice(line)?;
         match head.kind {
             None => self.decision(serde_json::from_slice(line)?),
-            // Of a file of version 1, where each line says all.
-            Some("decision") => Ok(Line::Decision(serde_json::from_slice(line)?)),
-            Some("rest") => Ok(Line::Rest(head.count.unwrap_or(0))),
-            Some("file" | "gap" | "entity" | "context" | "case") => Ok(Line::Other),
+            // In format version 1 each line is complete.
+            Some("decision") => Ok(LogLine::Decision(serde_json::from_slice(line)?)),
+            Some("rest") => Ok(LogLine::Unwritten(head.count.unwrap_or(0))),
+            Some("file" | "gap" | "entity" | "context" | "case") => Ok(LogLine::Other),
             Some(_) => Err("no line of a decision log".into()),
         }
     }
 
-    /// The numbers of what a line refers to, to be found first.
+    /// The numbers of case and context that a line refers to.
     pub(super) fn case_of(line: &[u8]) -> Result<(u32, Option<u32>), JsonError> {
-        let decided: Decided = serde_json::from_slice(line)?;
+        let decided: DecisionLine = serde_json::from_slice(line)?;
         let context = decided
             .context
             .as_u64()
@@ -160,15 +164,15 @@ impl Definitions {
         Ok((decided.case, context))
     }
 
-    /// The numbers of a case's entities, once the case is known.
+    /// The entity numbers of a known case.
     pub(super) fn entities_of(&self, case: u32) -> Vec<u32> {
         match self.cases.get(&case).map(|case| &case.entities) {
-            Some(OneOrMany::Numbers(numbers)) => numbers.clone(),
+            Some(EntityNumbers::Numbers(numbers)) => numbers.clone(),
             _ => Vec::new(),
         }
     }
 
-    fn decision(&self, decided: Decided) -> Result<Line, JsonError> {
+    fn decision(&self, decided: DecisionLine) -> Result<LogLine, JsonError> {
         let case = self.cases.get(&decided.case).ok_or("its case is missing")?;
         let id: DecisionId = decided.id.parse()?;
         let at =
@@ -186,7 +190,7 @@ impl Definitions {
             }
             whole => Some(to_raw_value(&whole)?),
         };
-        Ok(Line::Decision(Box::new(Record {
+        Ok(LogLine::Decision(Box::new(DecisionRecord {
             id: decided.id,
             at: timestamp::format_millis(at),
             request_id: decided.request_id,
@@ -210,10 +214,10 @@ impl Definitions {
         })))
     }
 
-    fn entities(&self, entities: &OneOrMany) -> Result<Box<RawValue>, JsonError> {
+    fn entities(&self, entities: &EntityNumbers) -> Result<Box<RawValue>, JsonError> {
         let numbers = match entities {
-            OneOrMany::Masked(text) => return Ok(to_raw_value(text)?),
-            OneOrMany::Numbers(numbers) => numbers,
+            EntityNumbers::Masked(text) => return Ok(to_raw_value(text)?),
+            EntityNumbers::Numbers(numbers) => numbers,
         };
         let known: Option<Vec<&RawValue>> = numbers
             .iter()

@@ -1,36 +1,34 @@
-//! What checking a log can find, in words.
+//! Findings of the verification.
 
 use std::fmt;
 
-/// What was checked and what is wrong with it.
+/// Result of the verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Files that were read.
+pub struct VerificationReport {
+    /// Number of files.
     pub files: u64,
-    /// Whole lines in them.
+    /// Number of whole lines.
     pub lines: u64,
-    /// Decisions among them.
+    /// Number of decisions.
     pub decisions: u64,
-    /// Allowed ones of the same kinds, which are counted in the lines and not written one by one.
+    /// Number of allowed decisions that are only counted.
     pub counted: u64,
-    /// What is wrong, in the order it was found; empty for an intact log.
-    pub findings: Vec<Located>,
-    /// What is to be known and is not wrong.
+    /// In the order in which they were found; empty for an intact log.
+    pub findings: Vec<LocatedFinding>,
+    /// Remarks that are no findings.
     pub notes: Vec<String>,
 }
 
-/// A finding and its place.
+/// A finding with its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Located {
-    /// The file's name.
+pub struct LocatedFinding {
     pub file: String,
-    /// From 1; `None` where it is about the whole file.
+    /// From 1; `None` if the finding is about the whole file.
     pub line: Option<usize>,
-    /// What is wrong.
-    pub finding: Finding,
+    pub finding: LogFinding,
 }
 
-impl fmt::Display for Located {
+impl fmt::Display for LocatedFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             Some(line) => write!(f, "{}:{line}: {}", self.file, self.finding),
@@ -39,75 +37,75 @@ impl fmt::Display for Located {
     }
 }
 
-/// Something that an untouched log does not show.
+/// An anomaly that an intact log does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Finding {
-    /// The code does not fit.
+pub enum LogFinding {
+    /// The MAC is wrong.
     #[error("line {0} of the chain was changed")]
     Altered(u64),
-    /// It is no line of the log.
-    #[error("this is no line of a decision log")]
+    /// Not a line of a decision log.
+    #[error("not a line of a decision log")]
     Malformed,
-    /// Numbers are not there.
+    /// Lines are missing.
     #[error("lines {0} to {1} of the chain are missing before it")]
     Missing(u64, u64),
-    /// It does not follow the line before it.
+    /// The line does not follow the previous one.
     #[error("line {0} of the chain does not belong here: it was moved, repeated or inserted")]
     OutOfPlace(u64),
-    /// A first line elsewhere, another line first, or another file's first line.
-    #[error("a first line that is not this file's, or none")]
+    /// A misplaced, missing or foreign first line.
+    #[error("the first line is missing, misplaced or of another file")]
     WrongFile,
     /// The file is empty.
     #[error("the file has no first line")]
     NoFirstLine,
-    /// The end of a file is no whole line, and no later file tells of it.
-    #[error("the file ends in the middle of a line ({0} bytes), which no later file tells of")]
+    /// The file ends within a line, and no later file records it.
+    #[error("the file ends within a line ({0} bytes), and no later file records it")]
     Torn(u64),
-    /// The end of the file before is not the one that the service found when it started.
+    /// The end of the previous file is not the recorded one.
     #[error(
-        "the file before ended with {0} bytes that are no line when the service started here; now they are {1}"
+        "the previous file ended with {0} bytes of an incomplete line when the service started here; now there are {1}"
     )]
     OtherEnd(u64, u64),
-    /// The format is of another version.
+    /// Unknown format version.
     #[error("the format's version {0} is not known")]
     UnknownVersion(u8),
     /// The key is not among those given.
     #[error(
-        "the file is under the key `{0}`, which the settings do not have: its lines cannot be checked"
+        "the file was written with the key `{0}`, which the settings do not have: its lines cannot be verified"
     )]
     UnknownKey(String),
     /// The first line names no key.
-    #[error("the file does not say under which key it is: its lines cannot be checked")]
+    #[error("the file does not name its key: its lines cannot be verified")]
     NoKey,
-    /// Files are not there.
+    /// Files are missing.
     #[error("files {0} to {1} are missing")]
     MissingFiles(u64, u64),
-    /// Two files have one number.
+    /// Two files have the same number.
     #[error("another file has the same number")]
     SameNumber,
-    /// Not the log's.
-    #[error("the file is not the log's")]
+    /// Not a file of the log.
+    #[error("not a file of the log")]
     Foreign,
-    /// The head is no head.
-    #[error("this is no head: {0}")]
+    /// The head cannot be parsed.
+    #[error("invalid head: {0}")]
     BadHead(String),
     /// There is no head.
-    #[error("there is no head; without it a cut end does not show")]
+    #[error("the head is missing; without it truncation cannot be detected")]
     NoHead,
-    /// The head shows that the log was longer.
-    #[error("the log is cut off behind line {0} of the chain; the head attests line {1}")]
+    /// The head attests more lines than there are.
+    #[error("the log is truncated behind line {0} of the chain; the head attests line {1}")]
     CutOff(u64, u64),
     /// Lines were missing when the service started.
     #[error("lines up to {0} were missing when the service started here")]
     MissingSinceRestart(u64),
-    /// The head was gone or another one when the service started.
+    /// The head was missing or foreign when the service started.
     #[error(
-        "when the service started here, the head was missing, broken or not this log's: what was cut off before it does not show"
+        "when the service started here, the head was missing, invalid or of another log: earlier truncation cannot be detected"
     )]
     HeadLost,
-    /// The newest file's first line was another one when the service started.
+    /// The first line of the newest file was not authentic when the service started.
     #[error(
-        "when the service started here, the first line of the file before was not as it was written: which files were kept then is taken from an earlier one"
+        "when the service started here, the first line of the previous file was not authentic: an earlier one says which files were kept"
     )]
     FirstLineLost,
     /// The head attests another line.
@@ -115,35 +113,37 @@ pub enum Finding {
     OtherHead(u64),
 }
 
-/// What is to be known and is not wrong.
+/// Remarks that are no findings.
 #[derive(Debug)]
-pub(super) enum Note {
+pub(super) enum VerificationNote {
     Lost(u64),
     TornBefore(u64),
     Unfinished(u64),
     OldHead(u64),
 }
 
-impl Report {
-    pub(super) fn add(&mut self, file: &str, line: Option<usize>, finding: Finding) {
-        self.findings.push(Located {
+impl VerificationReport {
+    pub(super) fn add(&mut self, file: &str, line: Option<usize>, finding: LogFinding) {
+        self.findings.push(LocatedFinding {
             file: file.to_owned(),
             line,
             finding,
         });
     }
 
-    pub(super) fn note(&mut self, file: &str, line: usize, note: Note) {
+    pub(super) fn note(&mut self, file: &str, line: usize, note: VerificationNote) {
         let text = match note {
-            Note::Lost(count) => format!("{count} decisions were not recorded: the queue was full"),
-            Note::TornBefore(bytes) => format!(
-                "the file before ends in the middle of a line ({bytes} bytes): the process died while it wrote"
+            VerificationNote::Lost(count) => {
+                format!("{count} decisions were not recorded: the queue was full")
+            }
+            VerificationNote::TornBefore(bytes) => format!(
+                "the previous file ends within a line ({bytes} bytes): the process died while writing"
             ),
-            Note::Unfinished(bytes) => format!(
-                "the last line is not whole ({bytes} bytes): it is being written, or the process died while it wrote"
+            VerificationNote::Unfinished(bytes) => format!(
+                "the last line is incomplete ({bytes} bytes): it is being written, or the process died while writing"
             ),
-            Note::OldHead(sequence) => {
-                format!("the head attests line {sequence} of the chain, which is not kept any more")
+            VerificationNote::OldHead(sequence) => {
+                format!("the head attests line {sequence} of the chain, which has expired")
             }
         };
         self.notes.push(format!("{file}:{line}: {text}"));

@@ -1,5 +1,5 @@
-//! The head of the log, kept beside it: the last line that was written. The files alone cannot
-//! show that their tail was cut off.
+//! The head of the log, kept outside of its directory: the last line that was written. Without it a
+//! truncated log cannot be recognised.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -11,21 +11,21 @@ use serde::{Deserialize, Serialize};
 use super::chain::{self, Position};
 use charter_system::private;
 
-/// Of the one line: it is overwritten in place, so it must not change its length.
+/// Length of the line. It is overwritten in place, so its length is fixed.
 const LENGTH: usize = 128;
 
-/// No log has so many files or lines: the chain must be able to go on behind them.
-const MOST: u64 = 1 << 53;
+/// Upper bound of file and line numbers, so that the chain can continue behind them.
+const MAX_NUMBER: u64 = 1 << 53;
 
-/// The head, as its file has it.
+/// The content of the head file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Head {
+pub(super) struct LogHead {
     pub(super) file: u64,
     pub(super) sequence: u64,
     mac: String,
 }
 
-impl Head {
+impl LogHead {
     pub(super) fn new(file: u64, position: Position) -> Self {
         Self {
             file,
@@ -34,7 +34,7 @@ impl Head {
         }
     }
 
-    /// Of a log that has no line yet.
+    /// Head of a log without lines.
     pub(super) fn origin() -> Self {
         let mac = chain::ORIGIN;
         Self::new(0, Position { sequence: 0, mac })
@@ -50,20 +50,16 @@ impl Head {
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
         let head: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if head.file.max(head.sequence) > MOST {
-            return Err("its numbers are beyond those of any log".to_owned());
+        if head.file.max(head.sequence) > MAX_NUMBER {
+            return Err("its numbers are too large".to_owned());
         }
         Ok(head)
     }
 
-    /// Reads a head; `None` where there is none, `Err` text where it is no head.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be read.
+    /// Reads a head; `None` if there is none, `Err` text if it cannot be parsed.
     pub(super) fn read(path: &Path) -> io::Result<Option<Result<Self, String>>> {
         match std::fs::read(path) {
-            // It was made and never written: the process died at its first start.
+            // It was created and never written: the process died during its first start.
             Ok(bytes) if bytes.is_empty() => Ok(None),
             Ok(bytes) => Ok(Some(Self::parse(&bytes))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -72,13 +68,13 @@ impl Head {
     }
 }
 
-/// The file, open to be overwritten.
-pub(super) struct HeadFile {
+/// The open head file.
+pub(super) struct LogHeadFile {
     path: PathBuf,
     file: File,
 }
 
-impl HeadFile {
+impl LogHeadFile {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self {
             path: path.to_owned(),
@@ -86,8 +82,8 @@ impl HeadFile {
         })
     }
 
-    /// Opens another one if its path names it no more; whether it did.
-    pub(super) fn return_to_place(&mut self) -> io::Result<bool> {
+    /// Reopens the head if its path names another file; returns whether it did.
+    pub(super) fn reopen_if_moved(&mut self) -> io::Result<bool> {
         let moved = !private::is_at(&self.file, &self.path)?;
         if moved {
             if let Some(parent) = self.path.parent().filter(|it| !it.as_os_str().is_empty()) {
@@ -102,15 +98,15 @@ impl HeadFile {
         self.file.try_clone()
     }
 
-    /// One write of one length: a reader sees the old head or the new one.
-    pub(super) fn write(&self, head: &Head) -> io::Result<()> {
+    /// A single write of constant length: a reader sees the old or the new head.
+    pub(super) fn write(&self, head: &LogHead) -> io::Result<()> {
         let mut line = serde_json::to_vec(head)?;
         line.resize(LENGTH - 1, b' ');
         line.push(b'\n');
         self.file.write_all_at(&line, 0)
     }
 
-    /// Removes what stands behind the one line: no write would.
+    /// Truncates anything behind the line.
     pub(super) fn shorten(&self) -> io::Result<()> {
         if self.file.metadata()?.len() > LENGTH as u64 {
             self.file.set_len(LENGTH as u64)?;

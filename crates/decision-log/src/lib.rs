@@ -1,34 +1,35 @@
-//! The decision log: every answer of policy, allowed or not, as a line of a chain of files.
+//! The decision log: every decision of policy is a line in a chain of files.
 //!
-//! A request hands its decision over and goes on; a thread of its own writes. What is not written
-//! is either not acted upon or counted, never silently lost (docs/decision-log.md).
+//! Requests queue their decisions and continue; a separate thread writes them. A decision that is
+//! not written is either not acted upon or counted, never silently lost (docs/decision-log.md).
 
-pub mod again;
-mod body;
 mod chain;
 mod config;
-mod counts;
+mod context_cache;
 mod decision_log;
 mod definitions;
 mod direction;
-mod entry;
 mod expand;
+mod file_index;
 mod files;
 mod find;
 mod findings;
-mod fragments;
 mod head;
-mod ids;
-mod index;
-mod line;
+mod id_generator;
+mod line_body;
+mod line_renderer;
+mod log_entry;
 mod log_file;
+mod lookup;
 mod mask;
-mod open;
+mod metric_counts;
 mod open_error;
-mod placed;
+mod opening;
 mod queue;
-mod read;
+mod record;
 mod recorder;
+pub mod reevaluation;
+mod rendered_parts;
 mod retention;
 mod sampling;
 mod shadow;
@@ -37,20 +38,21 @@ mod tail;
 mod verify;
 mod via;
 mod writer;
+mod written_files;
 
 pub use chain::{Chain, LogKey};
 pub use charter_authz::json::Uid;
-pub use config::{Clocks, Config, Limits, Overflow};
+pub use config::{Clocks, Config, Overflow, RotationLimits};
 pub use decision_log::DecisionLog;
 pub use direction::Direction;
-pub use expand::{Definitions, Line};
-pub use find::find;
-pub use findings::{Finding, Located, Report};
+pub use expand::{DefinitionReader, LogLine};
+pub use findings::{LocatedFinding, LogFinding, VerificationReport};
+pub use lookup::{DecisionLookup, LogDirectory};
 pub use mask::{Mask, MaskStyle, UnknownField};
 pub use open_error::OpenError;
-pub use read::{Record, RecordedError};
-pub use recorder::{Asker, Decided, NotRecorded, Recorder};
-pub use shadow::Shadow;
+pub use record::{DecisionRecord, RecordedError};
+pub use recorder::{DecisionContext, NotRecorded, RecordedDecision, Recorder};
+pub use shadow::ShadowPolicies;
 pub use status::{Status, WriterStatus};
 pub use verify::verify;
 pub use via::Via;

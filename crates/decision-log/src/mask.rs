@@ -1,4 +1,4 @@
-//! Which parts of a record are not to be read, and what stands in their place.
+//! Masks parts of a record.
 
 use std::borrow::Cow;
 
@@ -6,15 +6,15 @@ use serde_json::Value;
 
 use super::chain::Chain;
 
-/// Shorter texts are only replaced where they are all of a string.
-const TELLING: usize = 8;
+/// Shorter texts are replaced only if they are the whole string.
+const MIN_INNER_MATCH: usize = 8;
 
-/// A part that is masked.
+/// A part that can be masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Field {
-    /// The principal's id, wherever it stands.
+enum MaskedField {
+    /// The principal's id, wherever it occurs.
     Principal,
-    /// The resource's id, wherever it stands.
+    /// The resource's id, wherever it occurs.
     Resource,
     RequestId,
     Context,
@@ -23,7 +23,7 @@ enum Field {
     EntityAttribute(String, String),
 }
 
-/// What stands in place of a masked part.
+/// The replacement of masked parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MaskStyle {
     /// A keyed hash: equal values stay equal.
@@ -32,14 +32,14 @@ pub enum MaskStyle {
     Stars,
 }
 
-/// The parts that are masked.
+/// The parts to mask.
 #[derive(Debug, Clone)]
 pub struct Mask {
-    fields: Vec<(String, Field)>,
+    fields: Vec<(String, MaskedField)>,
     style: MaskStyle,
 }
 
-/// The name of a part that cannot be masked.
+/// An unknown part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` cannot be masked: give `principal`, `resource`, `request_id`, `context`, `context.NAME`, `entities` or `entities.TYPE.ATTRIBUTE`"
@@ -47,7 +47,7 @@ pub struct Mask {
 pub struct UnknownField(String);
 
 /// The parts of a record that can be masked.
-pub(super) struct Parts {
+pub(super) struct MaskableParts {
     pub(super) request_id: String,
     pub(super) principal: Value,
     pub(super) resource: Value,
@@ -56,31 +56,27 @@ pub(super) struct Parts {
 }
 
 impl Mask {
-    /// Reads the names of parts.
-    ///
-    /// # Errors
-    ///
-    /// The first that is none.
+    /// Parses the names of parts.
     pub fn parse(names: &[String], style: MaskStyle) -> Result<Self, UnknownField> {
         let fields = names.iter().map(|name| {
             let parts: Vec<&str> = name.split('.').collect();
             let is_whole = parts.iter().all(|part| !part.is_empty());
             let field = match parts.as_slice() {
-                ["principal"] => Field::Principal,
-                ["resource"] => Field::Resource,
-                ["request_id"] => Field::RequestId,
-                ["context"] => Field::Context,
-                ["entities"] => Field::Entities,
-                ["context", name] if is_whole => Field::ContextAttribute((*name).to_owned()),
+                ["principal"] => MaskedField::Principal,
+                ["resource"] => MaskedField::Resource,
+                ["request_id"] => MaskedField::RequestId,
+                ["context"] => MaskedField::Context,
+                ["entities"] => MaskedField::Entities,
+                ["context", name] if is_whole => MaskedField::ContextAttribute((*name).to_owned()),
                 ["entities", of, name] if is_whole => {
-                    Field::EntityAttribute((*of).to_owned(), (*name).to_owned())
+                    MaskedField::EntityAttribute((*of).to_owned(), (*name).to_owned())
                 }
                 _ => return Err(UnknownField(name.clone())),
             };
             Ok((name.clone(), field))
         });
-        let mut fields: Vec<(String, Field)> = fields.collect::<Result<_, _>>()?;
-        // What is masked twice would no longer be equal to what is masked once.
+        let mut fields: Vec<(String, MaskedField)> = fields.collect::<Result<_, _>>()?;
+        // Masking twice would break the equality of hashes.
         let mut known = Vec::new();
         fields.retain(|(_, field)| {
             let is_new = !known.contains(field);
@@ -94,16 +90,16 @@ impl Mask {
         self.fields.is_empty()
     }
 
-    /// What is masked, as each masked record says.
+    /// The names of the masked parts, listed in each record.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().map(|(name, _)| name.as_str())
     }
 
-    fn has(&self, wanted: &Field) -> bool {
+    fn has(&self, wanted: &MaskedField) -> bool {
         self.fields.iter().any(|(_, field)| field == wanted)
     }
 
-    /// What stands in place of a text.
+    /// The replacement of a text.
     fn hidden(&self, text: &str, chain: &Chain) -> String {
         match self.style {
             MaskStyle::Hash => chain.masked(text),
@@ -111,10 +107,10 @@ impl Mask {
         }
     }
 
-    /// What Cedar says of a policy's error. It may cite anything that the policy looked at, or
-    /// what it worked out of it, so it is masked as soon as a part of that is.
+    /// Masks an evaluation error. It may cite anything that the policy read or computed, so it is
+    /// masked whenever any part of the question is.
     pub(super) fn message<'a>(&self, message: &'a str, chain: &Chain) -> Cow<'a, str> {
-        let is_asked = |field: &Field| *field != Field::RequestId;
+        let is_asked = |field: &MaskedField| *field != MaskedField::RequestId;
         if self.fields.iter().any(|(_, field)| is_asked(field)) {
             Cow::Owned(self.hidden(message, chain))
         } else {
@@ -122,28 +118,28 @@ impl Mask {
         }
     }
 
-    /// The principal's id, for the service's log; `is_resource` where it asks about itself.
+    /// The principal's id for the service's log; `is_resource` if it asks about itself.
     pub(super) fn principal(&self, id: String, is_resource: bool, chain: &Chain) -> String {
-        if self.has(&Field::Principal) || (is_resource && self.has(&Field::Resource)) {
+        if self.has(&MaskedField::Principal) || (is_resource && self.has(&MaskedField::Resource)) {
             self.hidden(&id, chain)
         } else {
             id
         }
     }
 
-    pub(super) fn apply(&self, parts: &mut Parts, chain: &Chain) {
+    pub(super) fn apply(&self, parts: &mut MaskableParts, chain: &Chain) {
         let hidden = |text: &str| self.hidden(text, chain);
-        // Both before either is replaced: they may be the same.
+        // Both before either is replaced: they may be equal.
         let (principal, resource) = (id_of(&parts.principal), id_of(&parts.resource));
         for (_, field) in &self.fields {
             match field {
-                Field::Principal => parts.hide_everywhere(&principal, &hidden(&principal)),
-                Field::Resource => parts.hide_everywhere(&resource, &hidden(&resource)),
-                Field::RequestId => parts.request_id = hidden(&parts.request_id),
-                Field::Context => hide(Some(&mut parts.context), hidden),
-                Field::ContextAttribute(name) => hide(parts.context.get_mut(name), hidden),
-                Field::Entities => hide(Some(&mut parts.entities), hidden),
-                Field::EntityAttribute(of, name) => {
+                MaskedField::Principal => parts.hide_everywhere(&principal, &hidden(&principal)),
+                MaskedField::Resource => parts.hide_everywhere(&resource, &hidden(&resource)),
+                MaskedField::RequestId => parts.request_id = hidden(&parts.request_id),
+                MaskedField::Context => hide(Some(&mut parts.context), hidden),
+                MaskedField::ContextAttribute(name) => hide(parts.context.get_mut(name), hidden),
+                MaskedField::Entities => hide(Some(&mut parts.entities), hidden),
+                MaskedField::EntityAttribute(of, name) => {
                     for entity in parts.entities.as_array_mut().into_iter().flatten() {
                         if entity.pointer("/uid/type").and_then(Value::as_str) == Some(of) {
                             let attributes = entity.get_mut("attrs");
@@ -156,9 +152,9 @@ impl Mask {
     }
 }
 
-impl Parts {
+impl MaskableParts {
     fn hide_everywhere(&mut self, id: &str, by: &str) {
-        // Types are not ids, whatever they are called.
+        // Types are not ids, even if their names are equal.
         for named in [&mut self.principal, &mut self.resource] {
             if let Some(own) = named.get_mut("id") {
                 replace(own, id, by);
@@ -180,11 +176,12 @@ fn hide(value: Option<&mut Value>, hidden: impl Fn(&str) -> String) {
     }
 }
 
-/// Replaces a text wherever it is a string, or in one if it is long enough to be told from chance.
+/// Replaces a text where it is a whole string, or part of one if it is long enough to be no
+/// coincidence.
 fn replace(value: &mut Value, text: &str, by: &str) {
     match value {
         Value::String(found) if found == text => by.clone_into(found),
-        Value::String(found) if text.len() >= TELLING && found.contains(text) => {
+        Value::String(found) if text.len() >= MIN_INNER_MATCH && found.contains(text) => {
             *found = found.replace(text, by);
         }
         Value::Array(values) => values.iter_mut().for_each(|it| replace(it, text, by)),
@@ -230,7 +227,7 @@ mod tests {
         let masked = |names: &[&str], resource: &str| {
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
             let mask = Mask::parse(&names, MaskStyle::Hash).expect("known");
-            let mut parts = Parts {
+            let mut parts = MaskableParts {
                 request_id: "r-1".to_owned(),
                 principal: json!({"type": "User", "id": "user-0123"}),
                 resource: json!({"type": "User", "id": resource}),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The directory, or a file in it.
+    /// The directory or a file in it.
     #[error("`{path}` cannot be used: {source}")]
     Io { path: PathBuf, source: io::Error },
     #[error("another process uses the directory `{0}`")]

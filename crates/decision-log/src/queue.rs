@@ -1,91 +1,91 @@
 //! The bounded queue between requests and the writer.
 //!
-//! Handing over costs a lock and a push: the writer is woken for the first entry only, then
-//! gathers for a moment, because waking it for each would cost more than writing the line.
+//! Pushing costs a lock and an append. The writer is woken by the first entry and then waits a
+//! moment for more, because waking it for each entry would cost more than writing it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::entry::Entry;
-use super::ids::Ids;
+use super::id_generator::IdGenerator;
+use super::log_entry::LogEntry;
 use charter_domain::id::DecisionId;
 use charter_domain::timestamp::Timestamp;
 
-/// How long entries are gathered before they are written.
-const GATHER: Duration = Duration::from_millis(50);
+/// How long the writer waits for more entries.
+const GATHER_TIME: Duration = Duration::from_millis(50);
 
 pub(super) struct Queue {
-    inner: Mutex<Inner>,
-    /// Something is to be done.
+    inner: Mutex<QueueState>,
+    /// Signals work to the writer.
     work: Condvar,
-    /// Something was written.
+    /// Signals progress of the writer.
     done: Condvar,
-    /// Entries in the queue, for who only wants to know.
+    /// Number of entries, readable without the lock.
     depth: AtomicUsize,
     capacity: usize,
 }
 
-struct Inner {
-    entries: Vec<Entry>,
-    ids: Ids,
-    lost: Option<Lost>,
+struct QueueState {
+    entries: Vec<LogEntry>,
+    ids: IdGenerator,
+    lost: Option<LostDecisions>,
     pushed: u64,
     written: u64,
-    /// The writer waits for a first entry.
+    /// Whether the writer waits for a first entry.
     is_idle: bool,
-    /// Write at once.
+    /// Whether to write at once.
     flush: bool,
-    phase: Phase,
+    phase: WriterPhase,
 }
 
-/// How far the writer is.
+/// State of the writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum WriterPhase {
     Running,
-    /// It is to write what is there and end.
+    /// It writes what is queued and ends.
     Stopping,
     Ended,
 }
 
 /// Decisions that were dropped because the queue was full.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lost {
+pub(super) struct LostDecisions {
     pub(super) count: u64,
     pub(super) since: Timestamp,
     pub(super) until: Timestamp,
 }
 
-/// What a writer leaves behind.
+/// What a writer leaves when it ends.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unwritten {
-    /// Entries that are not known to stand in a file.
+    /// Entries that may not be in a file.
     pub(super) entries: u64,
-    /// Dropped decisions that no line tells of.
-    pub(super) untold: u64,
+    /// Dropped decisions that no line records.
+    pub(super) unrecorded: u64,
 }
 
-/// The queue is full, or nobody takes from it any more.
+/// The queue is full, or the writer has ended.
 #[derive(Debug)]
-pub(super) struct Full;
+pub(super) struct QueueFull;
 
-/// What the writer is to do now.
-pub(super) struct Work {
-    pub(super) lost: Option<Lost>,
+/// What the writer does next.
+pub(super) struct WriterTask {
+    pub(super) lost: Option<LostDecisions>,
     pub(super) stop: bool,
 }
 
-impl Inner {
+impl QueueState {
     fn may_wait(&self) -> bool {
-        self.phase == Phase::Running && !self.flush
+        self.phase == WriterPhase::Running && !self.flush
     }
 }
 
 impl Queue {
-    pub(super) fn new(capacity: usize, ids: Ids) -> Self {
+    pub(super) fn new(capacity: usize, ids: IdGenerator) -> Self {
         Self {
-            inner: Mutex::new(Inner {
+            inner: Mutex::new(QueueState {
                 entries: Vec::new(),
                 ids,
                 lost: None,
@@ -93,7 +93,7 @@ impl Queue {
                 written: 0,
                 is_idle: false,
                 flush: false,
-                phase: Phase::Running,
+                phase: WriterPhase::Running,
             }),
             work: Condvar::new(),
             done: Condvar::new(),
@@ -102,17 +102,17 @@ impl Queue {
         }
     }
 
-    /// Makes an id and appends the entry; gives the id back with [`Full`] where that failed.
+    /// Generates an id and appends the entry; returns the id in any case.
     pub(super) fn push(
         &self,
         at: Timestamp,
-        entry: impl FnOnce(DecisionId) -> Entry,
-    ) -> (DecisionId, Result<(), Full>) {
+        entry: impl FnOnce(DecisionId) -> LogEntry,
+    ) -> (DecisionId, Result<(), QueueFull>) {
         let mut inner = self.inner.lock();
         let id = inner.ids.next(at);
-        // Once it is to end, the writer may have taken its last entries.
-        if inner.entries.len() >= self.capacity || inner.phase != Phase::Running {
-            return (id, Err(Full));
+        // A stopping writer may have taken its last entries.
+        if inner.entries.len() >= self.capacity || inner.phase != WriterPhase::Running {
+            return (id, Err(QueueFull));
         }
         inner.entries.push(entry(id));
         inner.pushed += 1;
@@ -127,25 +127,26 @@ impl Queue {
         (id, Ok(()))
     }
 
-    /// An id for a decision that is not written.
+    /// Generates an id for a decision that is not logged.
     pub(super) fn next_id(&self, at: Timestamp) -> DecisionId {
         self.inner.lock().ids.next(at)
     }
 
-    /// Counts a decision that was dropped. False if no line will say so, because the writer ended.
-    pub(super) fn lose(&self, at: Timestamp) -> bool {
+    /// Counts a dropped decision. Returns false if no line will record it, because the writer has
+    /// ended.
+    pub(super) fn count_lost(&self, at: Timestamp) -> bool {
         let mut inner = self.inner.lock();
-        let lost = inner.lost.get_or_insert(Lost {
+        let lost = inner.lost.get_or_insert(LostDecisions {
             count: 0,
             since: at,
             until: at,
         });
         lost.count += 1;
         lost.until = at;
-        inner.phase != Phase::Ended
+        inner.phase != WriterPhase::Ended
     }
 
-    /// Whether there is room to spare.
+    /// Whether less than three quarters of the capacity are used.
     pub(super) fn has_room(&self) -> bool {
         self.depth.load(Ordering::Relaxed) < self.capacity - self.capacity / 4
     }
@@ -154,9 +155,9 @@ impl Queue {
         self.depth.load(Ordering::Relaxed) >= self.capacity
     }
 
-    /// For the writer: waits so long for entries, then gathers more, no longer than that either, and
-    /// takes them all, into `batch`, which is empty.
-    pub(super) fn take(&self, batch: &mut Vec<Entry>, wait: Duration) -> Work {
+    /// For the writer: waits up to `wait` for entries, then gathers more for at most as long, and moves
+    /// all of them into the empty `batch`.
+    pub(super) fn take(&self, batch: &mut Vec<LogEntry>, wait: Duration) -> WriterTask {
         let mut inner = self.inner.lock();
         if inner.entries.is_empty() && inner.may_wait() && inner.lost.is_none() {
             inner.is_idle = true;
@@ -165,60 +166,60 @@ impl Queue {
         }
         let may_gather = !inner.entries.is_empty() && inner.entries.len() < self.capacity / 2;
         if may_gather && inner.may_wait() {
-            self.work.wait_for(&mut inner, GATHER.min(wait));
+            self.work.wait_for(&mut inner, GATHER_TIME.min(wait));
         }
         inner.flush = false;
         std::mem::swap(&mut inner.entries, batch);
         self.depth.store(0, Ordering::Relaxed);
-        Work {
+        WriterTask {
             lost: inner.lost.take(),
-            stop: inner.phase != Phase::Running,
+            stop: inner.phase != WriterPhase::Running,
         }
     }
 
-    /// For the writer: that many entries stand in the file now.
-    pub(super) fn wrote(&self, entries: usize) {
+    /// For the writer: this many entries are in the file now.
+    pub(super) fn mark_written(&self, entries: usize) {
         self.inner.lock().written += entries as u64;
         self.done.notify_all();
     }
 
-    /// For the writer, where it cannot write: waits a moment. True if it is to stop.
+    /// For the writer after an error: waits a moment. Returns true if it should stop.
     pub(super) fn pause(&self, pause: Duration) -> bool {
         let mut inner = self.inner.lock();
-        if inner.phase == Phase::Running {
+        if inner.phase == WriterPhase::Running {
             self.work.wait_for(&mut inner, pause);
         } else {
-            // Nobody wakes it any more, and it is to try again all the same.
+            // `work` is signalled once on stop; wait without it for the remaining tries.
             self.done.wait_for(&mut inner, pause);
         }
-        inner.phase != Phase::Running
+        inner.phase != WriterPhase::Running
     }
 
-    /// For the writer: nobody takes entries any more.
+    /// For the writer: rejects entries from now on.
     pub(super) fn end(&self) -> Unwritten {
         let mut inner = self.inner.lock();
-        inner.phase = Phase::Ended;
+        inner.phase = WriterPhase::Ended;
         inner.entries.clear();
-        // There is no room any more, for who only looks at that.
+        // Report a full queue to readers of `depth`.
         self.depth.store(self.capacity, Ordering::Relaxed);
         let unwritten = Unwritten {
             entries: inner.pushed - inner.written,
-            untold: inner.lost.map_or(0, |lost| lost.count),
+            unrecorded: inner.lost.map_or(0, |lost| lost.count),
         };
         drop(inner);
         self.done.notify_all();
         unwritten
     }
 
-    /// Waits until everything that was handed over before is written. False if that took too long.
-    pub(super) fn flush(&self, patience: Duration) -> bool {
+    /// Waits until all entries pushed so far are written. Returns false on timeout.
+    pub(super) fn flush(&self, timeout: Duration) -> bool {
         let mut inner = self.inner.lock();
         let wanted = inner.pushed;
         let mut rounds = 0;
-        while inner.written < wanted && inner.phase != Phase::Ended {
+        while inner.written < wanted && inner.phase != WriterPhase::Ended {
             inner.flush = true;
             self.work.notify_one();
-            let timed_out = self.done.wait_for(&mut inner, patience / 8).timed_out();
+            let timed_out = self.done.wait_for(&mut inner, timeout / 8).timed_out();
             rounds += u32::from(timed_out);
             if rounds == 8 {
                 return false;
@@ -227,11 +228,11 @@ impl Queue {
         inner.written >= wanted
     }
 
-    /// Tells the writer to write what is there and end.
+    /// Tells the writer to write what is queued and end.
     pub(super) fn stop(&self) {
         let mut inner = self.inner.lock();
-        if inner.phase == Phase::Running {
-            inner.phase = Phase::Stopping;
+        if inner.phase == WriterPhase::Running {
+            inner.phase = WriterPhase::Stopping;
         }
         drop(inner);
         self.work.notify_all();

@@ -1,4 +1,4 @@
-//! Where requests hand decisions over, and look them up.
+//! Records decisions and looks them up.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -8,11 +8,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::config::Overflow;
-use super::entry::{Entry, Subject};
-use super::find::Indexes;
-use super::ids::Ids;
+use super::find::FileIndexes;
+use super::id_generator::IdGenerator;
+use super::log_entry::{EvaluationInput, LogEntry};
 use super::queue::{self, Queue};
-use super::read::Record;
+use super::record::DecisionRecord;
 use super::status::{Status, WriterStatus};
 use super::via::Via;
 use charter_authz::decision::Outcome;
@@ -28,25 +28,21 @@ use charter_domain::id::{DecisionId, OrganizationId};
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
 
-/// How long it is told that a file was not where it should be.
-const TOLD_FOR: Duration = Duration::from_hours(1);
-/// How long a search waits for the latest decisions to be written.
+/// How long the status reports that a file was missing.
+const MISSED_FILE_REPORTED_FOR: Duration = Duration::from_hours(1);
+/// How long a look-up waits for the latest decisions to be written.
 const WAIT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The facts around a request that is decided.
+/// The circumstances of a decision.
 #[derive(Debug, Clone, Copy)]
-pub struct Asker<'a> {
-    /// Who asks.
+pub struct DecisionContext<'a> {
     pub principal: &'a Arc<Principal>,
-    /// Where the request came from.
     pub source_ip: IpAddr,
-    /// When it was authenticated.
+    /// When the request was authenticated.
     pub now: Timestamp,
-    /// Its id.
     pub request_id: &'a str,
-    /// Through what it asks.
     pub via: Via,
-    /// Whether somebody is told the decision's id though it is allowed: then it has a line.
+    /// Whether the caller learns the id of an allowed decision, which then needs a line of its own.
     pub tells_id: bool,
 }
 
@@ -55,70 +51,69 @@ pub struct Asker<'a> {
 #[error("the decision log cannot take another decision")]
 pub struct NotRecorded;
 
-/// An answer that is on record.
+/// A decision that is on record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decided {
-    /// What finds it in the log.
+pub struct RecordedDecision {
+    /// Its id in the log.
     pub id: DecisionId,
-    /// The answer.
     pub outcome: Outcome,
-    /// What the forbid that refuses says of it.
+    /// Code and message of the forbid that refuses.
     pub refusal: Option<Refusal>,
 }
 
-/// Where decisions are handed over. Cheap to clone.
+/// Records decisions. Cheap to clone.
 #[derive(Clone)]
 pub struct Recorder {
     queue: Arc<Queue>,
-    /// `None` where decisions are not logged.
-    log: Option<Arc<Log>>,
+    /// `None` if decisions are not logged.
+    log: Option<Arc<LogHandle>>,
 }
 
-/// The log that decisions are handed over to.
-pub(super) struct Log {
+/// Handle of the log.
+pub(super) struct LogHandle {
     pub(super) status: Arc<Mutex<WriterStatus>>,
     pub(super) overflow: Overflow,
     pub(super) dir: PathBuf,
-    pub(super) indexes: Arc<Indexes>,
+    pub(super) indexes: Arc<FileIndexes>,
     pub(super) budgets: Arc<Budgets>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Recorder {
-    /// Gives ids to decisions and keeps none.
+    /// Generates ids and records nothing.
     #[must_use]
     pub fn disabled(entropy: Arc<dyn Entropy>) -> Self {
         Self {
-            queue: Arc::new(Queue::new(0, Ids::new(entropy))),
+            queue: Arc::new(Queue::new(0, IdGenerator::new(entropy))),
             log: None,
         }
     }
 
-    pub(super) fn new(queue: Arc<Queue>, log: Log) -> Self {
+    pub(super) fn new(queue: Arc<Queue>, log: LogHandle) -> Self {
         Self {
             queue,
             log: Some(Arc::new(log)),
         }
     }
 
-    /// Decisions that are handed over are the last ones.
+    /// Stops the writer after the queued decisions.
     pub(super) fn stop(&self) {
         self.queue.stop();
     }
 
-    /// Asks the policies and puts the answer on record.
+    /// Decides a question and records the decision.
     ///
     /// # Errors
     ///
-    /// [`NotRecorded`] where nothing may be done without a record and there is no room for one.
+    /// [`NotRecorded`] if the queue is full and decisions must be recorded.
     pub fn decide(
         &self,
         snapshot: &Snapshot,
-        by: Asker<'_>,
+        by: DecisionContext<'_>,
         permission: Permission,
         resource: Resource<'_>,
-    ) -> Result<Decided, NotRecorded> {
-        let (decision, asked) = snapshot.decide_and_keep(&Question {
+    ) -> Result<RecordedDecision, NotRecorded> {
+        let (decision, asked) = snapshot.decide_with_inputs(&Question {
             principal: by.principal,
             permission,
             resource,
@@ -128,13 +123,13 @@ impl Recorder {
         let (outcome, refusal) = (decision.outcome, decision.refusal.clone());
         let Some(log) = &self.log else {
             let id = self.queue.next_id(by.now);
-            return Ok(Decided {
+            return Ok(RecordedDecision {
                 id,
                 outcome,
                 refusal,
             });
         };
-        let (id, pushed) = self.queue.push(by.now, |id| Entry {
+        let (id, pushed) = self.queue.push(by.now, |id| LogEntry {
             id,
             at: by.now,
             request_id: by.request_id.to_owned(),
@@ -142,46 +137,47 @@ impl Recorder {
             tells_id: by.tells_id,
             source_ip: by.source_ip,
             principal: Arc::clone(by.principal),
-            subject: Subject::new(asked, &resource),
+            subject: EvaluationInput::new(asked, &resource),
             decision,
         });
         match (pushed, log.overflow) {
             (Ok(()), _) => {}
-            (Err(queue::Full), Overflow::Count) => {
+            (Err(queue::QueueFull), Overflow::Count) => {
                 metrics::counter!("charter_decision_log_lost_total").increment(1);
-                if !self.queue.lose(by.now) {
+                if !self.queue.count_lost(by.now) {
                     log.status.lock().lost += 1;
                     tracing::error!(
                         decision_id = %id,
                         %permission,
-                        "a decision is missing in the decision log: its writer has ended"
+                        "a decision is missing in the decision log: the writer has ended"
                     );
                 }
             }
-            (Err(queue::Full), Overflow::Wait) => {
+            (Err(queue::QueueFull), Overflow::Wait) => {
                 metrics::counter!("charter_decision_log_refused_total").increment(1);
                 return Err(NotRecorded);
             }
         }
-        Ok(Decided {
+        Ok(RecordedDecision {
             id,
             outcome,
             refusal,
         })
     }
 
-    /// Whether an organization's share of the log allows another decision.
+    /// Whether an organization's budget allows another decision.
     ///
     /// # Errors
     ///
-    /// [`Exhausted`] if it has written too much lately.
+    /// [`Exhausted`] if it has written too much recently.
     pub fn check_share(&self, organization: OrganizationId) -> Result<(), Exhausted> {
-        let check = |log: &Arc<Log>| log.budgets.check(Budget::DecisionLogBytes, organization);
+        let check =
+            |log: &Arc<LogHandle>| log.budgets.check(Budget::DecisionLogBytes, organization);
         self.log.as_ref().map_or(Ok(()), check)
     }
 
-    /// Whether a request that is to be decided may go on. Where it may not, it should wait a
-    /// moment and ask again.
+    /// Whether a request may proceed to its decision. If not, it should wait a moment and ask
+    /// again.
     #[must_use]
     pub fn has_room(&self) -> bool {
         let waits = self
@@ -191,39 +187,34 @@ impl Recorder {
         !waits || self.queue.has_room()
     }
 
-    /// Waits, blocking, until everything that was handed over before is in the file. False if
-    /// that took too long.
+    /// Blocks until all decisions recorded so far are written. Returns false on timeout.
     #[must_use]
-    pub fn flush(&self, patience: Duration) -> bool {
-        self.log.is_none() || self.queue.flush(patience)
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.log.is_none() || self.queue.flush(timeout)
     }
 
-    /// Finds a decision of this process's log, the latest included; blocking. `None` if it is not
-    /// there, or no longer.
-    ///
-    /// # Errors
-    ///
-    /// A file cannot be read.
-    pub fn find(&self, id: DecisionId) -> std::io::Result<Option<Record>> {
+    pub(super) fn find_logged(&self, id: DecisionId) -> std::io::Result<Option<DecisionRecord>> {
         let Some(log) = &self.log else {
             return Ok(None);
         };
-        // Where it cannot be written now, what was written before can still be found.
+        // If the log cannot be written now, earlier decisions can still be found.
         let _ = self.flush(WAIT_TIMEOUT);
         log.indexes.find(&log.dir, id)
     }
 
-    /// How the writer is; `None` where decisions are not logged.
+    /// State of the writer; `None` if decisions are not logged.
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         let log = self.log.as_ref()?;
         let writer = log.status.lock().clone();
-        // Requests are turned away before the queue is full; nearly full by load alone passes.
-        // Of a writer that has ended, the queue stays full.
+        // Requests are rejected before the queue is full, so a queue that is nearly full from load
+        // alone drains. The queue of an ended writer stays full.
         let is_stuck = writer.last_error.is_some() && !self.queue.has_room();
         let refuses = log.overflow == Overflow::Wait && (is_stuck || self.queue.is_full());
         let since = |missed| log.clock.monotonic().saturating_sub(missed);
-        let missed = writer.missed.is_some_and(|missed| since(missed) < TOLD_FOR);
+        let missed = writer
+            .missed
+            .is_some_and(|missed| since(missed) < MISSED_FILE_REPORTED_FOR);
         Some(Status {
             writer,
             refuses,

@@ -6,30 +6,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::chain::Chain;
+use super::file_index::FileIndex;
 use super::files;
-use super::index::Index;
 use super::log_file::LogFile;
-use super::placed::Files;
-use super::read::authentic_first_line;
+use super::record::authentic_first_line;
+use super::written_files::WrittenFiles;
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::timestamp;
 
-/// No log goes on in so many files while its newest one is looked for.
+/// How often the files are listed again while the newest one is rotated.
 const LISTED_AT_MOST: usize = 10;
 
 pub(super) struct Retention {
-    /// Files that are kept, the newest among them.
+    /// Number of files to keep, including the newest.
     pub(super) keep_files: u64,
-    /// How long what a file holds is kept.
+    /// How long the lines of a file are kept.
     pub(super) keep_for: Duration,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) confirmed: Arc<ConfirmedClock>,
 }
 
 impl Retention {
-    /// The number of the oldest file that stays beside `newest`.
-    pub(super) fn oldest_to_keep(&self, files: &[LogFile], newest: u64, written: &Files) -> u64 {
+    /// The number of the oldest file that is kept besides `newest`.
+    pub(super) fn oldest_to_keep(
+        &self,
+        files: &[LogFile],
+        newest: u64,
+        written: &WrittenFiles,
+    ) -> u64 {
         let by_number = newest.saturating_sub(self.keep_files.saturating_sub(1));
         let by_age = self.first_young_enough(files, &written.keys);
         let oldest = by_number.max(by_age).max(written.oldest).min(newest);
@@ -46,7 +51,7 @@ impl Retention {
         oldest
     }
 
-    /// The number of the first file that is not too old; 0 if none is, or nobody can tell.
+    /// The number of the first file that has not expired; 0 if that is uncertain.
     fn first_young_enough(&self, files: &[LogFile], keys: &[Chain]) -> u64 {
         let kept_for = i64::try_from(self.keep_for.as_millis()).unwrap_or(i64::MAX);
         let confirmed = self.confirmed.now();
@@ -55,9 +60,8 @@ impl Retention {
             Err(_) => self.clock.now(),
         };
         let too_old = now.timestamp_millis().saturating_sub(kept_for);
-        // What a file holds is as young as the beginning of the one behind it. What is in front of
-        // the first one that is there was removed when its time was over, or is missed. Names are
-        // not believed: whoever renames files must not have them removed.
+        // A file's lines are older than the beginning of the next file. Files before the first one
+        // were removed or are missing. Names are not trusted: renaming a file must not delete it.
         let is_kept = |file: &LogFile| {
             let begun = begun(file, keys);
             begun.is_none_or(|begun| begun >= too_old)
@@ -69,7 +73,7 @@ impl Retention {
             Ok(_) => by_age,
             Err(error) => {
                 if files.first().is_some_and(|file| file.number < by_age) {
-                    tracing::warn!(target: "decisions", %error, "decision files seem to be too old, they are kept until that is certain");
+                    tracing::warn!(target: "decisions", %error, "decision files seem to have expired; keeping them until the clock is confirmed");
                 }
                 0
             }
@@ -77,16 +81,16 @@ impl Retention {
     }
 }
 
-/// Removes files that the newest one's first line does not count any more.
-pub(super) fn prune(written: &Files) {
+/// Removes files that the newest file's first line no longer counts.
+pub(super) fn prune(written: &WrittenFiles) {
     let dir = written.dir();
     let Ok((files, _)) = files::list(dir) else {
         return;
     };
     let oldest = written.oldest;
     for file in files.iter().filter(|file| file.number < oldest) {
-        // The index first: while its file is there, the next round finds both.
-        let index = std::fs::remove_file(Index::path_of(&file.path));
+        // The index first: while its file exists, the next run finds both.
+        let index = std::fs::remove_file(FileIndex::path_of(&file.path));
         let index = index.or_else(|error| match error.kind() {
             io::ErrorKind::NotFound => Ok(()),
             _ => Err(error),
@@ -102,8 +106,7 @@ pub(super) fn prune(written: &Files) {
     }
 }
 
-/// Whether a file that vanished is one that the service removes: the log's newest file, as it
-/// is now, does not count it any more.
+/// Whether a file that vanished was removed by the service: the newest file no longer counts it.
 pub(super) fn is_over(file: &LogFile, dir: &Path, keys: &[Chain]) -> io::Result<bool> {
     for _ in 0..LISTED_AT_MOST {
         let (files, _) = files::list(dir)?;
@@ -111,10 +114,10 @@ pub(super) fn is_over(file: &LogFile, dir: &Path, keys: &[Chain]) -> io::Result<
             return Ok(false);
         };
         match authentic_first_line(newest, keys) {
-            // There is a newer one already.
+            // There is a newer file already.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            told => {
-                let oldest = told?.and_then(|line| line.oldest);
+            first_line => {
+                let oldest = first_line?.and_then(|line| line.oldest);
                 return Ok(oldest.is_some_and(|oldest| oldest > file.number));
             }
         }
@@ -122,7 +125,7 @@ pub(super) fn is_over(file: &LogFile, dir: &Path, keys: &[Chain]) -> io::Result<
     Ok(false)
 }
 
-/// When a file was begun, in milliseconds of Unix time; `None` if no key of ours says so.
+/// Unix time in milliseconds at which a file was begun; `None` if its first line is not authentic.
 fn begun(file: &LogFile, keys: &[Chain]) -> Option<i64> {
     let first_line = authentic_first_line(file, keys).ok()??;
     Some(timestamp::parse(&first_line.at?).ok()?.timestamp_millis())

@@ -1,29 +1,29 @@
-//! How many allowed decisions of one kind are written: as many a second as explain it. The others
-//! are counted, and a line of the same case says how many there were.
+//! Samples allowed decisions: of each kind only so many per second are written. The others are
+//! counted, and a line of the same case records their number.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 
-use super::entry::{Entry, Subject};
+use super::log_entry::{EvaluationInput, LogEntry};
 use charter_authz::decision::Outcome;
 use charter_authz::json::PrincipalJson;
 use charter_domain::timestamp::Timestamp;
 
-/// Kinds that are remembered, a bound on memory only: beyond it all are closed.
-const MOST: usize = 65_536;
+/// Bounds memory: beyond it all kinds are closed.
+const MAX_KINDS: usize = 65_536;
 
-/// Counts the kinds of one file.
+/// Tracks the kinds of one file.
 pub(super) struct Sampler {
-    /// Of a kind, written in a second; 0 for all.
+    /// Written decisions of one kind per second; 0 writes all.
     per_second: u64,
-    kinds: HashMap<u64, Kind>,
+    kinds: HashMap<u64, SampledKind>,
     hasher: RandomState,
-    /// The second in which [`due`](Self::due) looked last.
+    /// The second of the last call of [`due`](Self::due).
     looked: i64,
 }
 
-/// Decisions of the same caller about the same thing, allowed by the same policies.
-struct Kind {
+/// Decisions of the same caller about the same resource, allowed by the same policies.
+struct SampledKind {
     second: i64,
     written: u64,
     case: u32,
@@ -31,10 +31,11 @@ struct Kind {
     until: Timestamp,
 }
 
-/// What becomes of an entry.
+/// What happens to an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sampled {
-    /// It is written, and says how many before it were not. Its kind is to be told its case.
+pub(super) enum SamplingOutcome {
+    /// It is written with the number of decisions not written before it. [`Sampler::is_case`] must
+    /// be called for its kind.
     Written { kind: Option<u64>, rest: u64 },
     /// It is only counted.
     Counted,
@@ -42,7 +43,7 @@ pub(super) enum Sampled {
 
 /// Decisions that were counted and not written.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rest {
+pub(super) struct UnwrittenDecisions {
     pub(super) case: u32,
     pub(super) count: u64,
     pub(super) until: Timestamp,
@@ -58,9 +59,14 @@ impl Sampler {
         }
     }
 
-    /// Whether an entry is written. What is denied always is, and what somebody is told the
-    /// id of; so is what needs a line of its own: an error, or a shadow that differs.
-    pub(super) fn take(&mut self, entry: &Entry, of: &PrincipalJson, differs: bool) -> Sampled {
+    /// Whether an entry is written. Denials always are, as are allowed decisions whose id the
+    /// caller learns, and those with an error or a different shadow decision.
+    pub(super) fn take(
+        &mut self,
+        entry: &LogEntry,
+        of: &PrincipalJson,
+        differs: bool,
+    ) -> SamplingOutcome {
         let decision = &entry.decision;
         let always = self.per_second == 0
             || decision.outcome != Outcome::Allow
@@ -68,14 +74,14 @@ impl Sampler {
             || !decision.errors.is_empty()
             || differs;
         if always {
-            return Sampled::Written {
+            return SamplingOutcome::Written {
                 kind: None,
                 rest: 0,
             };
         }
         let key = self.key(entry, of);
         let second = entry.at.timestamp();
-        let kind = self.kinds.entry(key).or_insert_with(|| Kind {
+        let kind = self.kinds.entry(key).or_insert_with(|| SampledKind {
             second,
             written: 0,
             case: 0,
@@ -89,24 +95,24 @@ impl Sampler {
         if kind.written < self.per_second {
             kind.written += 1;
             let rest = std::mem::take(&mut kind.rest);
-            return Sampled::Written {
+            return SamplingOutcome::Written {
                 kind: Some(key),
                 rest,
             };
         }
         kind.rest += 1;
         kind.until = kind.until.max(entry.at);
-        Sampled::Counted
+        SamplingOutcome::Counted
     }
 
-    /// An entry of that kind was written under that case.
+    /// Records the case of an entry that was written.
     pub(super) fn is_case(&mut self, kind: u64, case: u32) {
         if let Some(kind) = self.kinds.get_mut(&kind) {
             kind.case = case;
         }
     }
 
-    /// An entry of that kind could not be written: the next one is, and says the same.
+    /// Restores the count of an entry that could not be written.
     pub(super) fn put_back(&mut self, kind: Option<u64>, rest: u64) {
         if let Some(kind) = kind.and_then(|kind| self.kinds.get_mut(&kind)) {
             kind.rest += rest;
@@ -114,32 +120,32 @@ impl Sampler {
         }
     }
 
-    /// What is to be told of kinds that have come to rest, which are forgotten.
-    pub(super) fn due(&mut self, now: Timestamp) -> Vec<Rest> {
+    /// Counts of kinds that had no decision recently, which are forgotten.
+    pub(super) fn due(&mut self, now: Timestamp) -> Vec<UnwrittenDecisions> {
         let second = now.timestamp();
-        if second == self.looked && self.kinds.len() < MOST {
+        if second == self.looked && self.kinds.len() < MAX_KINDS {
             return Vec::new();
         }
         self.looked = second;
-        let all = self.kinds.len() >= MOST;
+        let all = self.kinds.len() >= MAX_KINDS;
         self.close(|kind| all || (kind.second - second).abs() > 1)
     }
 
-    /// What is to be told of all kinds, as when their file ends.
-    pub(super) fn all(&mut self) -> Vec<Rest> {
+    /// Counts of all kinds, for example when their file ends.
+    pub(super) fn all(&mut self) -> Vec<UnwrittenDecisions> {
         self.close(|_| true)
     }
 
-    /// Whether something is still to be told.
+    /// Whether there are counts to write.
     pub(super) fn is_waiting(&self) -> bool {
         self.kinds.values().any(|kind| kind.rest > 0)
     }
 
-    fn close(&mut self, is_over: impl Fn(&Kind) -> bool) -> Vec<Rest> {
+    fn close(&mut self, is_over: impl Fn(&SampledKind) -> bool) -> Vec<UnwrittenDecisions> {
         let over = self.kinds.extract_if(|_, kind| is_over(kind));
-        let mut rests: Vec<Rest> = over
+        let mut rests: Vec<UnwrittenDecisions> = over
             .filter(|(_, kind)| kind.rest > 0)
-            .map(|(_, kind)| Rest {
+            .map(|(_, kind)| UnwrittenDecisions {
                 case: kind.case,
                 count: kind.rest,
                 until: kind.until,
@@ -149,7 +155,7 @@ impl Sampler {
         rests
     }
 
-    fn key(&self, entry: &Entry, of: &PrincipalJson) -> u64 {
+    fn key(&self, entry: &LogEntry, of: &PrincipalJson) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         of.principal.get().hash(&mut hasher);
         entry.via.name().hash(&mut hasher);
@@ -157,8 +163,8 @@ impl Sampler {
         entry.decision.determining.hash(&mut hasher);
         entry.decision.policy_digest.hash(&mut hasher);
         match &entry.subject {
-            Subject::Asked(asked) => asked.request.resource().hash(&mut hasher),
-            Subject::Unaskable(of, id) => (of, id).hash(&mut hasher),
+            EvaluationInput::Evaluated(asked) => asked.request.resource().hash(&mut hasher),
+            EvaluationInput::NotEvaluable(of, id) => (of, id).hash(&mut hasher),
         }
         hasher.finish()
     }

@@ -1,5 +1,5 @@
-//! Another policy set that is asked beside the one in force and decides nothing: what it would
-//! answer otherwise is counted, logged and marked in the line of the decision.
+//! Shadow policies: a second policy set that is evaluated and decides nothing. Differences are
+//! counted, logged and recorded with the decision.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,35 +8,34 @@ use arc_swap::ArcSwapOption;
 use cedar_policy::{Entities, EntityUid};
 use parking_lot::Mutex;
 
-use super::counts::Counts;
 use super::direction::Direction;
-use super::entry::{Entry, Subject};
+use super::log_entry::{EvaluationInput, LogEntry};
+use super::metric_counts::MetricCounts;
 use charter_authz::decision::Decision;
 use charter_authz::json::is_action;
 use charter_authz::snapshot::Snapshot;
 
-/// The groups an action is in; `None` if there is no such action.
+/// The groups of an action; `None` if there is no such action.
 fn groups<'a>(entities: &'a Entities, action: &EntityUid) -> Option<BTreeSet<&'a EntityUid>> {
     Some(entities.ancestors(action)?.collect())
 }
 
-/// The set that is asked beside the one in force, if there is any.
+/// The shadow policies, if there are any.
 #[derive(Debug, Default)]
-pub struct Shadow {
+pub struct ShadowPolicies {
     snapshot: ArcSwapOption<Snapshot>,
-    remembered: Mutex<Remembered>,
+    remembered: Mutex<ShadowState>,
 }
 
 #[derive(Debug, Default)]
-struct Remembered {
-    /// Whether the actions of these two sets are the same.
+struct ShadowState {
+    /// The digests of two sets, and whether their actions are the same.
     same_actions: Option<(Arc<str>, Arc<str>, bool)>,
-    /// The second in which a difference was logged last, and how many were not since.
+    /// The second of the last logged difference, and the number of differences not logged since.
     logged: (i64, u64),
 }
 
-impl Shadow {
-    /// With a set from the start.
+impl ShadowPolicies {
     #[must_use]
     pub fn new(snapshot: Option<Snapshot>) -> Self {
         let shadow = Self::default();
@@ -44,28 +43,26 @@ impl Shadow {
         shadow
     }
 
-    /// Puts another set in its place, or none.
     pub fn replace(&self, snapshot: Option<Snapshot>) {
         self.snapshot.store(snapshot.map(Arc::new));
     }
 
-    /// The set that is asked now.
     #[must_use]
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.snapshot.load_full()
     }
 
-    /// What the other set answers, if that is something else.
-    /// `principal` is what the service's log may say of who asked.
-    pub(super) fn differs(
+    /// The decision of the shadow policies, if it differs. `principal` is the masked principal for
+    /// the service's log.
+    pub(super) fn compare(
         &self,
-        entry: &Entry,
-        counts: &mut Counts,
+        entry: &LogEntry,
+        counts: &mut MetricCounts,
         principal: impl FnOnce() -> String,
     ) -> Option<Decision> {
         let snapshot = self.snapshot.load();
         let snapshot = snapshot.as_ref()?;
-        let Subject::Asked(asked) = &entry.subject else {
+        let EvaluationInput::Evaluated(asked) = &entry.subject else {
             return None;
         };
         let prepared = entry.principal.entities();
@@ -76,11 +73,11 @@ impl Shadow {
         let permission = entry.decision.permission;
         let live = &entry.decision.policy_digest;
         let decision = if self.has_same_actions(live, snapshot, entities) {
-            snapshot.decide_again(permission, &asked.request, entities)
+            snapshot.decide_request(permission, &asked.request, entities)
         } else {
             let things = entities.iter().filter(|it| !is_action(&it.uid())).cloned();
             let entities = snapshot.with_actions(things).ok()?;
-            snapshot.decide_again(permission, &asked.request, &entities)
+            snapshot.decide_request(permission, &asked.request, &entities)
         };
         counts.compared();
         let direction = Direction::between(entry.decision.outcome, decision.outcome)?;
@@ -102,17 +99,17 @@ impl Shadow {
         let same = actions(entities) == actions(other.actions())
             && other.actions().iter().all(|action| {
                 let uid = action.uid();
-                // Entities are equal by name already; the groups are what may differ.
+                // Entities compare by id only; compare the groups.
                 groups(entities, &uid) == groups(other.actions(), &uid)
             });
         remembered.same_actions = Some((Arc::clone(live), Arc::clone(other.digest()), same));
         same
     }
 
-    /// One line a second.
+    /// Logs one line per second.
     fn log(
         &self,
-        entry: &Entry,
+        entry: &LogEntry,
         other: &Decision,
         direction: Direction,
         principal: impl FnOnce() -> String,
@@ -134,7 +131,7 @@ impl Shadow {
             determining = ?other.determining,
             shadow = %other.policy_digest,
             unlogged,
-            "the shadow policies would decide otherwise"
+            "the shadow policies decide differently"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The end of a file: its last line that is whole and authentic.
+//! The end of a file: its last whole and authentic line.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
@@ -7,25 +7,23 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::chain::{self, Chain, Position};
-use super::head::Head;
+use super::head::LogHead;
 use super::log_file::{LogFile, MAX_LINE_BYTES};
 
-/// How the newest file ends.
 #[derive(Debug)]
 pub(super) struct Tail {
-    /// The last line that is whole and authentic, and the key it is under.
+    /// Position and key id of the last whole and authentic line.
     pub(super) last: Option<(Position, String)>,
-    /// Bytes behind it.
+    /// Number of bytes behind it.
     pub(super) unreadable_bytes: u64,
     pub(super) length: u64,
 }
 
 #[derive(Deserialize)]
-struct Numbered {
+struct SequenceOnly {
     sequence: u64,
 }
 
-/// Looks at a file's end.
 pub(super) fn tail(path: &Path, keys: &[Chain]) -> io::Result<Tail> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
@@ -52,17 +50,17 @@ pub(super) fn tail(path: &Path, keys: &[Chain]) -> io::Result<Tail> {
     })
 }
 
-/// Where a line stands in the chain, if one of the keys made it, and which.
+/// Position and key id of a line, if one of the keys authenticates it.
 fn authentic(line: &[u8], keys: &[Chain]) -> Option<(Position, String)> {
     let (body, code) = chain::split(line)?;
     let key = keys.iter().find(|key| key.made(body, code))?;
-    let Numbered { sequence } = serde_json::from_slice(line).ok()?;
+    let SequenceOnly { sequence } = serde_json::from_slice(line).ok()?;
     let mac = code.mac();
     Some((Position { sequence, mac }, key.id().to_owned()))
 }
 
 /// Whether a file has the line that a head attests.
-pub(super) fn has_line(file: &LogFile, head: &Head) -> io::Result<bool> {
+pub(super) fn has_line(file: &LogFile, head: &LogHead) -> io::Result<bool> {
     let mut reader = BufReader::with_capacity(256 * 1024, File::open(&file.path)?);
     let mut line = Vec::new();
     loop {
@@ -75,7 +73,7 @@ pub(super) fn has_line(file: &LogFile, head: &Head) -> io::Result<bool> {
         }
         line.pop_if(|last| *last == b'\n');
         let is_it = chain::split(&line).is_some_and(|(_, code)| head.mac() == Some(code.mac()));
-        if is_it && let Ok(Numbered { sequence }) = serde_json::from_slice(&line) {
+        if is_it && let Ok(SequenceOnly { sequence }) = serde_json::from_slice(&line) {
             return Ok(sequence == head.sequence);
         }
     }

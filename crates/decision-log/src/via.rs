@@ -1,15 +1,15 @@
-//! Through what policy is asked.
+//! What a decision was made for.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
-    /// Somebody who is about to act.
+    /// A request that acts on the decision.
     Request,
-    /// The evaluation endpoint: nothing is done here upon the answer.
+    /// The evaluation endpoint, which does not act on it.
     Evaluation,
 }
 
 impl Via {
-    /// What a line says of it; nothing of what is asked in order to act.
+    /// The `via` member of a line.
     pub(super) const fn name(self) -> Option<&'static str> {
         match self {
             Self::Request => None,

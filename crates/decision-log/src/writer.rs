@@ -1,5 +1,5 @@
-//! The thread that writes: takes what has gathered, writes it with one call, begins a new file
-//! when it is time, and holds on to what it cannot write until it can.
+//! The writer thread: takes queued entries in batches, writes each batch at once, rotates files,
+//! and keeps what it cannot write until it can.
 
 use std::io;
 use std::sync::Arc;
@@ -7,96 +7,98 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::body::FileBody;
 use super::chain;
-use super::counts::Counts;
-use super::entry::Entry;
+use super::file_index::FileIndex;
 use super::files;
-use super::find::Indexes;
-use super::head::Head;
-use super::index::Index;
-use super::line::Renderer;
+use super::find::FileIndexes;
+use super::head::LogHead;
+use super::line_body::FileBody;
+use super::line_renderer::LineRenderer;
+use super::log_entry::LogEntry;
 use super::log_file::LogFile;
-use super::placed::{Files, Syncer};
-use super::queue::{Lost, Queue, Unwritten, Work};
+use super::metric_counts::MetricCounts;
+use super::queue::{LostDecisions, Queue, Unwritten, WriterTask};
 use super::retention::{Retention, prune};
-use super::sampling::{Rest, Sampled, Sampler};
-use super::shadow::Shadow;
+use super::sampling::{Sampler, SamplingOutcome, UnwrittenDecisions};
+use super::shadow::ShadowPolicies;
 use super::status::WriterStatus;
 use super::via::Via;
+use super::written_files::{Syncer, WrittenFiles};
 use charter_authz::json::JsonError;
 use charter_budgets::{Budgets, Resource};
 use charter_domain::clock::Clock;
 
-/// Between tries to write.
-const RETRY: Duration = Duration::from_millis(200);
-/// How often it looks after the files while nothing is to be written.
-const IDLE: Duration = Duration::from_mins(1);
-/// How often a stopping writer tries.
-const LAST_TRIES: usize = 5;
-/// Written at once: what is rendered of a large batch is not all held in memory.
-const CHUNK: usize = 256 * 1024;
+/// Between attempts after an error.
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
+/// How often an idle writer checks the files.
+const IDLE_INTERVAL: Duration = Duration::from_mins(1);
+/// Attempts of a stopping writer.
+const MAX_FINAL_TRIES: usize = 5;
+/// Rendered bytes that are written at once, to bound memory.
+const FLUSH_BYTES: usize = 256 * 1024;
 
 pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     pub(super) status: Arc<Mutex<WriterStatus>>,
     pub(super) clock: Arc<dyn Clock>,
-    /// Bytes in a file, beyond which another is begun.
+    /// Size at which a file is rotated.
     pub(super) rotate_bytes: u64,
-    /// Age of a file at which another is begun.
+    /// Age at which a file is rotated.
     pub(super) rotate_after: Duration,
     pub(super) retention: Retention,
-    pub(super) renderer: Renderer,
-    pub(super) files: Files,
-    pub(super) shadow: Arc<Shadow>,
-    pub(super) counts: Counts,
+    pub(super) renderer: LineRenderer,
+    pub(super) files: WrittenFiles,
+    pub(super) shadow: Arc<ShadowPolicies>,
+    pub(super) counts: MetricCounts,
     pub(super) sampler: Sampler,
     pub(super) budgets: Arc<Budgets>,
-    pub(super) indexes: Arc<Indexes>,
+    pub(super) indexes: Arc<FileIndexes>,
     pub(super) syncer: Syncer,
-    /// Entries that were rendered, or told of in a gap, since the last flush.
+    /// Entries rendered, or counted in a gap, since the last flush.
     pub(super) taken: usize,
 }
 
-/// Whatever ends the writer, a panic among it: nobody is left to believe that it still writes.
-struct Ending {
+/// Reports the end of the writer, including a panic.
+struct EndGuard {
     queue: Arc<Queue>,
     status: Arc<Mutex<WriterStatus>>,
-    /// It stops because it was told to, and has written everything.
+    /// Whether it was stopped and has written everything.
     is_orderly: bool,
 }
 
-impl Drop for Ending {
+impl Drop for EndGuard {
     fn drop(&mut self) {
-        // Who sees that it has ended sees why.
+        // Set the reason before the end becomes visible.
         let mut status = self.status.lock();
-        let Unwritten { entries, untold } = self.queue.end();
+        let Unwritten {
+            entries,
+            unrecorded,
+        } = self.queue.end();
         if !self.is_orderly {
             let before = status.last_error.take();
             let why = before.map_or_else(String::new, |before| format!(" ({before})"));
-            let text = format!("its writer has ended{why}: the service must be started again");
+            let text = format!("the writer has ended{why}: restart the service");
             status.last_error = Some(text);
         }
-        status.lost += entries + untold;
+        status.lost += entries + unrecorded;
         drop(status);
-        // What was dropped because the queue was full was counted then.
+        // Decisions dropped because of a full queue were counted before.
         metrics::counter!("charter_decision_log_lost_total").increment(entries);
-        if !self.is_orderly || entries + untold > 0 {
+        if !self.is_orderly || entries + unrecorded > 0 {
             tracing::error!(
-                decisions = entries + untold,
-                "the decision log has ended without its last lines; so many decisions are missing, or were only written in part"
+                decisions = entries + unrecorded,
+                "the decision log ended without its last lines; these decisions are missing or incomplete"
             );
         }
     }
 }
 
-/// The writer was told to stop and cannot write.
-struct GaveUp;
+/// The writer was stopped and cannot write.
+struct Abandoned;
 
 impl Writer {
-    /// Runs until it is told to stop.
     pub(super) fn run(mut self) {
-        let mut ending = Ending {
+        let mut ending = EndGuard {
             queue: Arc::clone(&self.queue),
             status: Arc::clone(&self.status),
             is_orderly: false,
@@ -105,7 +107,8 @@ impl Writer {
         loop {
             let unsynced = self.syncer.due_in(self.clock.monotonic());
             let untold = self.sampler.is_waiting().then_some(self.syncer.within);
-            let wait = unsynced.into_iter().chain(untold).min().unwrap_or(IDLE);
+            let wait = unsynced.into_iter().chain(untold).min();
+            let wait = wait.unwrap_or(IDLE_INTERVAL);
             let work = self.queue.take(&mut batch, wait);
             let was_idle = batch.is_empty();
             let is_last = work.stop && was_idle;
@@ -129,14 +132,19 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, batch: &mut Vec<Entry>, work: &Work, is_last: bool) -> Result<(), GaveUp> {
-        self.look_after_the_file()?;
+    fn write(
+        &mut self,
+        batch: &mut Vec<LogEntry>,
+        work: &WriterTask,
+        is_last: bool,
+    ) -> Result<(), Abandoned> {
+        self.ensure_files_in_place()?;
         if let Some(lost) = work.lost {
-            self.lost(lost);
+            self.record_lost(lost);
         }
         let mut unwritable: usize = 0;
         for entry in batch.drain(..) {
-            if self.is_time_for_a_new_file(&entry) {
+            if self.needs_rotation(&entry) {
                 self.flush()?;
                 self.rotate()?;
             }
@@ -147,23 +155,23 @@ impl Writer {
                 Err(error) => {
                     let error = error.to_string();
                     let error = self.renderer.fault(&error);
-                    tracing::error!(decision = %entry.id, %error, "a decision cannot be written down");
+                    tracing::error!(decision = %entry.id, %error, "cannot render a decision");
                     unwritable += 1;
                 }
             }
-            if self.files.pending.len() >= CHUNK {
+            if self.files.pending.len() >= FLUSH_BYTES {
                 self.flush()?;
             }
         }
         if unwritable > 0 {
             metrics::counter!("charter_decision_log_lost_total").increment(unwritable as u64);
             let now = self.clock.now();
-            let lost = Lost {
+            let lost = LostDecisions {
                 count: unwritable as u64,
                 since: now,
                 until: now,
             };
-            self.lost(lost);
+            self.record_lost(lost);
             self.taken += unwritable;
         }
         let rests = if is_last {
@@ -171,21 +179,21 @@ impl Writer {
         } else {
             self.sampler.due(self.clock.now())
         };
-        self.tell_rests(rests);
+        self.write_unwritten_counts(rests);
         self.flush()
     }
 
-    /// Writes a decision down, or counts it as one of many.
-    fn render(&mut self, entry: &Entry) -> Result<(), JsonError> {
+    /// Renders a decision, or counts it if it is sampled out.
+    fn render(&mut self, entry: &LogEntry) -> Result<(), JsonError> {
         let principal = || self.renderer.principal(entry);
-        let other = self.shadow.differs(entry, &mut self.counts, principal);
+        let other = self.shadow.compare(entry, &mut self.counts, principal);
         let of = entry.principal.json()?;
         let (kind, rest) = match self.sampler.take(entry, of, other.is_some()) {
-            Sampled::Counted => {
+            SamplingOutcome::Counted => {
                 self.counts.unwritten();
                 return Ok(());
             }
-            Sampled::Written { kind, rest } => (kind, rest),
+            SamplingOutcome::Written { kind, rest } => (kind, rest),
         };
         let pending = &mut self.files.pending;
         let before = pending.len();
@@ -205,39 +213,38 @@ impl Writer {
         Ok(())
     }
 
-    fn tell_rests(&mut self, rests: Vec<Rest>) {
+    fn write_unwritten_counts(&mut self, rests: Vec<UnwrittenDecisions>) {
         for rest in rests {
             self.renderer.rest(rest, &mut self.files.pending);
         }
     }
 
-    /// Begins another file if the one that is written is gone from its place.
-    fn look_after_the_file(&mut self) -> Result<(), GaveUp> {
+    /// Rotates if the current file was moved or removed.
+    fn ensure_files_in_place(&mut self) -> Result<(), Abandoned> {
         let is_in_place = self.retry_until_stopped(|writer| writer.files.is_in_place())?;
-        let head_moved = self.retry_until_stopped(|writer| writer.files.head.return_to_place())?;
+        let head_moved = self.retry_until_stopped(|writer| writer.files.head.reopen_if_moved())?;
         if head_moved {
-            self.miss("the head of the decision log");
+            self.report_missing_file("the head of the decision log");
         }
         if is_in_place {
             return Ok(());
         }
-        self.miss("the file of the decision log that is written");
-        self.retry_until_stopped(|writer| writer.files.return_to_dir())?;
+        self.report_missing_file("the file of the decision log that is written");
+        self.retry_until_stopped(|writer| writer.files.restore_dir())?;
         self.rotate()
     }
 
-    /// Says that a file was moved or removed.
-    fn miss(&self, what: &'static str) {
+    fn report_missing_file(&self, what: &'static str) {
         metrics::counter!("charter_log_files_missed_total", "file" => "decisions").increment(1);
         self.status.lock().missed = Some(self.clock.monotonic());
         tracing::error!(
             file = self.files.current.name(),
-            "{what} was moved or removed under the running service: another is begun, and `charter policy verify-log` will miss it"
+            "{what} was moved or removed while the service runs; a new one is begun, and `charter policy verify-log` will report it missing"
         );
     }
 
-    /// Says that decisions are missing, here and in the service's log.
-    fn lost(&mut self, lost: Lost) {
+    /// Records lost decisions, here and in the service's log.
+    fn record_lost(&mut self, lost: LostDecisions) {
         self.status.lock().lost += lost.count;
         tracing::error!(
             decisions = lost.count,
@@ -247,36 +254,35 @@ impl Writer {
         self.renderer.gap(now, lost, &mut self.files.pending);
     }
 
-    /// Writes what is pending, however long that takes.
-    fn flush(&mut self) -> Result<(), GaveUp> {
-        let head = Head::new(self.files.current.number, self.renderer.position);
+    /// Writes what is pending, retrying until it succeeds.
+    fn flush(&mut self) -> Result<(), Abandoned> {
+        let head = LogHead::new(self.files.current.number, self.renderer.position);
         self.retry_until_stopped(|writer| writer.files.write(&head))?;
-        let noted = std::mem::take(&mut self.renderer.noted);
-        if !noted.is_empty() {
-            self.syncer.wrote(self.clock.monotonic());
+        let summaries = std::mem::take(&mut self.renderer.summaries);
+        if !summaries.is_empty() {
+            self.syncer.mark_dirty(self.clock.monotonic());
             self.indexes.grow(|index| {
-                for line in noted {
+                for line in summaries {
                     index.count(line.made_at, line.defined, line.length);
                 }
             });
         }
-        // Who waited for the lines finds them counted.
+        // Publish before waiting readers are woken.
         self.counts.publish();
-        self.queue.wrote(std::mem::take(&mut self.taken));
+        self.queue.mark_written(std::mem::take(&mut self.taken));
         Ok(())
     }
 
-    /// Begins the next file.
-    fn rotate(&mut self) -> Result<(), GaveUp> {
+    fn rotate(&mut self) -> Result<(), Abandoned> {
         let rests = self.sampler.all();
-        self.tell_rests(rests);
+        self.write_unwritten_counts(rests);
         self.flush()?;
         self.syncer.sync(&self.files);
         let now = self.clock.now();
         let dir = self.files.dir().to_owned();
         let number = self.files.current.number + 1;
         let next = LogFile::new(&dir, number, now.timestamp_millis());
-        // What cannot be listed must not be taken for what is not there.
+        // A failed listing must not look like an empty directory.
         let (files, _) = self.retry_until_stopped(|_| files::list(&dir))?;
         let oldest = self.retention.oldest_to_keep(&files, number, &self.files);
         let key = self.renderer.chain.id().to_owned();
@@ -284,7 +290,7 @@ impl Writer {
         let mut line = Vec::new();
         self.renderer.file(now, body, &mut line);
         self.retry_until_stopped(|writer| {
-            writer.files.return_to_dir()?;
+            writer.files.restore_dir()?;
             writer.files.open = files::begin(&next, &line)?;
             Ok(())
         })?;
@@ -294,9 +300,9 @@ impl Writer {
             file = next.name(),
             sequence = position.sequence,
             mac = chain::encode(&position.mac),
-            "the decision log goes on in another file"
+            "the decision log continues in a new file"
         );
-        self.indexes.begin(&next.path, Index::default());
+        self.indexes.begin(&next.path, FileIndex::default());
         self.files.current = next;
         self.files.oldest = oldest;
         self.files.length = line.len() as u64;
@@ -304,7 +310,7 @@ impl Writer {
         self.flush()
     }
 
-    fn is_time_for_a_new_file(&self, entry: &Entry) -> bool {
+    fn needs_rotation(&self, entry: &LogEntry) -> bool {
         let written = self.files.length + self.files.pending.len() as u64;
         let age = entry.at.timestamp_millis() - self.files.current.begun;
         let is_old = u128::try_from(age).is_ok_and(|age| age >= self.rotate_after.as_millis());
@@ -314,13 +320,13 @@ impl Writer {
     fn retry_until_stopped<T>(
         &mut self,
         work: impl Fn(&mut Self) -> io::Result<T>,
-    ) -> Result<T, GaveUp> {
+    ) -> Result<T, Abandoned> {
         let mut last_tries = 0;
         loop {
             match work(self) {
                 Ok(done) => {
                     if self.status.lock().last_error.take().is_some() {
-                        tracing::info!("the decision log is written again");
+                        tracing::info!("the decision log can be written again");
                     }
                     return Ok(done);
                 }
@@ -329,11 +335,11 @@ impl Writer {
                     metrics::counter!("charter_decision_log_errors_total").increment(1);
                     let before = self.status.lock().last_error.replace(text);
                     if before.is_none() {
-                        tracing::error!(%error, "the decision log cannot be written, it is tried again");
+                        tracing::error!(%error, "cannot write the decision log; retrying");
                     }
-                    last_tries += usize::from(self.queue.pause(RETRY));
-                    if last_tries > LAST_TRIES {
-                        return Err(GaveUp);
+                    last_tries += usize::from(self.queue.pause(RETRY_INTERVAL));
+                    if last_tries > MAX_FINAL_TRIES {
+                        return Err(Abandoned);
                     }
                 }
             }

@@ -1,5 +1,7 @@
 //! An access key: a public text and a secret, which is sealed at rest.
 
+use std::time::Duration;
+
 use super::caller::ServiceAccountCaller;
 use super::id::{AccessKeyId, OrganizationId, ServiceAccountId};
 use super::ip_allowlist::IpAllowlist;
@@ -84,6 +86,40 @@ impl AccessKey {
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|expires_at| expires_at <= now)
+    }
+}
+
+/// How long a key that is rotated lives on beside the new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overlap(Duration);
+
+/// The overlap is negative or too long; the sentence is for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must lie within 0 and {}", Overlap::MAX_SECONDS)]
+pub struct BadOverlap;
+
+impl Overlap {
+    /// A week.
+    pub const MAX_SECONDS: u64 = 604_800;
+    /// A day.
+    pub const DEFAULT_SECONDS: u64 = 86_400;
+
+    pub fn from_seconds(seconds: i64) -> Result<Self, BadOverlap> {
+        u64::try_from(seconds)
+            .ok()
+            .filter(|seconds| *seconds <= Self::MAX_SECONDS)
+            .map(|seconds| Self(Duration::from_secs(seconds)))
+            .ok_or(BadOverlap)
+    }
+
+    pub const fn duration(self) -> Duration {
+        self.0
+    }
+}
+
+impl Default for Overlap {
+    fn default() -> Self {
+        Self(Duration::from_secs(Self::DEFAULT_SECONDS))
     }
 }
 

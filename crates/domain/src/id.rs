@@ -135,8 +135,8 @@ typed_id!(
     InvitationId, "invitation-"
 );
 typed_id!(
-    /// A mail that is to be sent.
-    MailId, "mail-"
+    /// Work that is left for later.
+    JobId, "job-"
 );
 typed_id!(
     /// An answer of policy, as the decision log keeps it.

@@ -6,10 +6,10 @@ use serde_json::{Map, Number, Value};
 
 /// The largest integer that every JSON reader holds exactly, 2^53 − 1.
 const MAX_NUMBER: f64 = 9_007_199_254_740_991.0;
-const MAX_KEYS: usize = 50;
-const MAX_KEY_CHARACTERS: usize = 64;
-const MAX_BYTES: usize = 16 * 1024;
-const MAX_DEPTH: usize = 5;
+pub const MAX_KEYS: usize = 50;
+pub const MAX_KEY_CHARACTERS: usize = 64;
+pub const MAX_BYTES: usize = 16 * 1024;
+pub const MAX_DEPTH: usize = 5;
 
 /// Which limit was broken, and where; the sentence is for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

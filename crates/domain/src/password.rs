@@ -10,8 +10,6 @@ use std::sync::LazyLock;
 use secrecy::SecretString;
 use unicode_normalization::UnicodeNormalization;
 
-const MIN_CHARACTERS: usize = 8;
-const MAX_CHARACTERS: usize = 256;
 /// Before it is composed; far more than 256 composed characters take.
 const MOST_TYPED: usize = 1024;
 
@@ -30,32 +28,49 @@ pub enum PasswordError {
     Common,
 }
 
-/// A password that somebody chooses.
-///
-/// # Errors
-///
-/// [`PasswordError`], whose text names the broken rule.
-pub fn parse_new(text: String) -> Result<SecretString, PasswordError> {
-    if text.chars().nth(MOST_TYPED).is_some() {
-        return Err(PasswordError::Length);
+/// A password that somebody chooses, in the form that is hashed.
+#[derive(Debug, Clone)]
+pub struct NewPassword(SecretString);
+
+impl NewPassword {
+    pub const MIN_CHARACTERS: usize = 8;
+    pub const MAX_CHARACTERS: usize = 256;
+
+    pub fn parse(text: &str) -> Result<Self, PasswordError> {
+        if text.chars().nth(MOST_TYPED).is_some() {
+            return Err(PasswordError::Length);
+        }
+        let text: String = text.nfc().collect();
+        let characters = text.chars().count();
+        if !(Self::MIN_CHARACTERS..=Self::MAX_CHARACTERS).contains(&characters) {
+            return Err(PasswordError::Length);
+        }
+        if COMMON.contains(text.to_lowercase().as_str()) {
+            return Err(PasswordError::Common);
+        }
+        Ok(Self(SecretString::from(text)))
     }
-    let text: String = text.nfc().collect();
-    let characters = text.chars().count();
-    if !(MIN_CHARACTERS..=MAX_CHARACTERS).contains(&characters) {
-        return Err(PasswordError::Length);
+
+    pub fn into_secret(self) -> SecretString {
+        self.0
     }
-    if COMMON.contains(text.to_lowercase().as_str()) {
-        return Err(PasswordError::Common);
-    }
-    Ok(entered(&text))
 }
 
 /// A password as somebody entered it, in the form that is hashed. Any text may be wrong, so none is
 /// refused here; what is longer than any password can be is cut, and so still wrong.
-#[must_use]
-pub fn entered(text: &str) -> SecretString {
-    let bounded = text.chars().take(MOST_TYPED + 1).nfc();
-    SecretString::from(bounded.take(MAX_CHARACTERS + 1).collect::<String>())
+#[derive(Debug, Clone)]
+pub struct EnteredPassword(SecretString);
+
+impl EnteredPassword {
+    pub fn new(text: &str) -> Self {
+        let bounded = text.chars().take(MOST_TYPED + 1).nfc();
+        let cut = bounded.take(NewPassword::MAX_CHARACTERS + 1);
+        Self(SecretString::from(cut.collect::<String>()))
+    }
+
+    pub fn into_secret(self) -> SecretString {
+        self.0
+    }
 }
 
 #[cfg(test)]
@@ -73,7 +88,7 @@ mod tests {
             "p4ss🦀word",
             &"x".repeat(256),
         ] {
-            assert!(parse_new(good.to_owned()).is_ok(), "`{good}` was refused");
+            assert!(NewPassword::parse(good).is_ok(), "`{good}` was refused");
         }
         for (bad, why) in [
             ("", PasswordError::Length),
@@ -85,12 +100,13 @@ mod tests {
             ("12345678", PasswordError::Common),
             ("iloveyou", PasswordError::Common),
         ] {
-            assert_eq!(parse_new(bad.to_owned()).map(|_| ()), Err(why), "{bad}");
+            assert_eq!(NewPassword::parse(bad).map(|_| ()), Err(why), "{bad}");
         }
     }
 
     #[test]
     fn two_keyboards_agree() {
+        let entered = |text| EnteredPassword::new(text).into_secret();
         let (composed, decomposed) = (
             entered("caf\u{e9} cr\u{e8}me"),
             entered("cafe\u{301} cre\u{300}me"),
@@ -103,7 +119,10 @@ mod tests {
     fn the_list_is_of_passwords_that_could_be_chosen() {
         assert!(COMMON.len() > 300);
         for common in COMMON.iter() {
-            assert!(common.chars().count() >= MIN_CHARACTERS, "{common}");
+            assert!(
+                common.chars().count() >= NewPassword::MIN_CHARACTERS,
+                "{common}"
+            );
             assert_eq!(common.to_lowercase(), **common);
         }
     }

@@ -54,6 +54,7 @@ permissions! {
     AssignServiceAccountRole = "service-accounts:AssignRole",
     GrantPermission = "service-accounts:GrantPermission",
     GetDecision = "decisions:GetDecision",
+    ListPermissions = "permissions:ListPermissions",
     ListMembers = "team:ListMembers",
     InviteMember = "team:InviteMember",
     ChangeRole = "team:ChangeRole",

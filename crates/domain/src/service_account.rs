@@ -5,6 +5,46 @@ use super::metadata::Metadata;
 use super::text::{Description, Name};
 use super::timestamp::Timestamp;
 
+/// Names of roles or of permissions that a service account is given, none twice. Whether the schema
+/// has them is not checked here.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GrantNames(Vec<String>);
+
+/// Which rule a list of names breaks; the sentence is for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum GrantNamesError {
+    #[error("must have at most {} entries", GrantNames::MAX)]
+    TooMany,
+    /// The name at this index.
+    #[error("is there twice")]
+    Twice(usize),
+}
+
+impl GrantNames {
+    /// Far beyond the catalogue, and bounded.
+    pub const MAX: usize = 200;
+
+    pub fn new(names: Vec<String>) -> Result<Self, GrantNamesError> {
+        if names.len() > Self::MAX {
+            return Err(GrantNamesError::TooMany);
+        }
+        for (at, name) in names.iter().enumerate() {
+            if names.iter().take(at).any(|other| other == name) {
+                return Err(GrantNamesError::Twice(at));
+            }
+        }
+        Ok(Self(names))
+    }
+
+    pub fn as_slice(&self) -> &[String] {
+        &self.0
+    }
+
+    pub fn into_vec(self) -> Vec<String> {
+        self.0
+    }
+}
+
 /// A service account as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServiceAccount {

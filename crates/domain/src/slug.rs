@@ -58,6 +58,11 @@ fn is_an_id(text: &str) -> bool {
 pub struct Slug(String);
 
 impl Slug {
+    pub const MIN_CHARACTERS: usize = 3;
+    pub const MAX_CHARACTERS: usize = 63;
+    /// What a slug looks like, as ECMA-262 has it.
+    pub const PATTERN: &str = "^[a-z0-9]+(-[a-z0-9]+)*$";
+
     /// The slug's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -81,7 +86,7 @@ impl FromStr for Slug {
                     .bytes()
                     .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
         });
-        if !(3..=63).contains(&text.len()) {
+        if !(Self::MIN_CHARACTERS..=Self::MAX_CHARACTERS).contains(&text.len()) {
             Err(SlugError::Length)
         } else if !well_formed {
             Err(SlugError::Characters)

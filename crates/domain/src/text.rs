@@ -26,18 +26,38 @@ pub enum TextError {
     Control(u32),
 }
 
+/// The characters that [`is_forbidden`] names, as ECMA-262 has them within a class of a pattern.
+macro_rules! forbidden_class {
+    () => {
+        r"\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+    };
+}
+
 /// A name: 1 to 200 characters, at most 800 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name(String);
 
 impl Name {
+    pub const MAX_CHARACTERS: usize = 200;
+    pub const MAX_BYTES: usize = 800;
+    /// What [`Name::parse`] takes, as nearly as ECMA-262 can say it.
+    pub const PATTERN: &str = concat!(
+        "^[^",
+        forbidden_class!(),
+        r"]*[^\s",
+        forbidden_class!(),
+        "][^",
+        forbidden_class!(),
+        "]*$"
+    );
+
     /// Trims, normalises and checks.
     ///
     /// # Errors
     ///
     /// [`TextError`], whose text names the broken rule.
     pub fn parse(text: &str) -> Result<Self, TextError> {
-        let name = clean(text, 200, 800)?;
+        let name = clean(text, Self::MAX_CHARACTERS, Self::MAX_BYTES)?;
         if name.is_empty() {
             Err(TextError::Empty)
         } else if !name.chars().any(is_visible) {
@@ -87,13 +107,18 @@ impl Name {
 pub struct Description(String);
 
 impl Description {
+    pub const MAX_CHARACTERS: usize = 1_000;
+    pub const MAX_BYTES: usize = 4_000;
+    /// What [`Description::parse`] takes.
+    pub const PATTERN: &str = concat!("^[^", forbidden_class!(), "]*$");
+
     /// Trims, normalises and checks.
     ///
     /// # Errors
     ///
     /// [`TextError`], whose text names the broken rule.
     pub fn parse(text: &str) -> Result<Self, TextError> {
-        clean(text, 1_000, 4_000).map(Self)
+        clean(text, Self::MAX_CHARACTERS, Self::MAX_BYTES).map(Self)
     }
 
     /// Wraps a stored description, which was parsed when it was written.
@@ -174,6 +199,30 @@ fn is_visible(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_class_in_patterns_is_what_is_forbidden() {
+        let character = |escape: &str| {
+            let code = escape.strip_prefix(r"\u").expect("an escape");
+            u32::from_str_radix(code, 16).expect("a code point")
+        };
+        let mut class = forbidden_class!();
+        let mut listed = std::collections::BTreeSet::new();
+        while !class.is_empty() {
+            let (first, rest) = class.split_at(6);
+            let (last, rest) = match rest.strip_prefix('-') {
+                Some(range) => range.split_at(6),
+                None => (first, rest),
+            };
+            listed.extend(character(first)..=character(last));
+            class = rest;
+        }
+        let forbidden: std::collections::BTreeSet<u32> = ('\0'..=char::MAX)
+            .filter(|&character| is_forbidden(character))
+            .map(u32::from)
+            .collect();
+        assert_eq!(listed, forbidden);
+    }
 
     #[test]
     fn a_name_is_trimmed_and_composed() {

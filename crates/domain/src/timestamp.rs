@@ -5,6 +5,10 @@ use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 /// A point in time, UTC.
 pub type Timestamp = DateTime<Utc>;
 
+/// What [`parse`] takes, as nearly as ECMA-262 can say it.
+pub const PATTERN: &str =
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$";
+
 /// The text is not `YYYY-MM-DDTHH:MM:SS` with 0 to 9 fraction digits and `Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected `YYYY-MM-DDTHH:MM:SSZ`, in UTC, with at most 9 fraction digits")]

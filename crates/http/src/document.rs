@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use salvo::oapi::{Info, License, OpenApi, PathItemType, Server, Tag};
 
 use crate::extract::security;
-use crate::respond::error_document;
+use crate::respond::{ErrorType, Surface, error_document};
 use crate::router;
 
 /// The document's text, rendered once.
@@ -60,10 +60,14 @@ fn document() -> OpenApi {
         document = document.add_security_scheme(name, scheme);
     }
     let mut document = document.merge_router(&router::described());
-    for item in document.paths.values_mut() {
+    for (path, item) in document.paths.iter_mut() {
         for (method, operation) in item.operations.iter_mut() {
             if *method != PathItemType::Get && operation.securities.is_some() {
                 error_document::describe_deactivation(&mut document.components, operation);
+            }
+            if Surface::of(path) == Surface::Portal {
+                let unprocessable = ErrorType::ValidationFailed.status();
+                operation.responses.remove(unprocessable.as_str());
             }
         }
     }

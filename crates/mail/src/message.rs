@@ -6,7 +6,7 @@ use lettre::{Address, Message};
 use minijinja::{Environment, context};
 use url::Host;
 
-use charter_domain::id::MailId;
+use charter_domain::id::JobId;
 use charter_domain::outgoing_email::{Email, EmailKind};
 use charter_domain::timestamp::Timestamp;
 
@@ -78,7 +78,7 @@ impl Composer {
     /// [`ComposeError`].
     pub fn compose(
         &self,
-        id: MailId,
+        id: JobId,
         email: &Email,
         now: Timestamp,
     ) -> Result<Message, ComposeError> {
@@ -184,7 +184,7 @@ mod tests {
             kind,
             link: "https://portal.example.com/x?token=abc_DEF-1&more".to_owned(),
         };
-        let id = MailId::from_uuid(uuid::Uuid::from_u128(7));
+        let id = JobId::from_uuid(uuid::Uuid::from_u128(7));
         let now = timestamp::parse("2025-09-30T12:00:00Z").expect("a time");
         let composer = Composer::new(from).expect("an address");
         let message = composer.compose(id, &email, now).expect("a message");

@@ -1,5 +1,5 @@
-//! Empties the outbox: what is due is taken, opened, composed and sent, and taken again later if
-//! that failed.
+//! Sends the mails that wait as jobs: each is claimed, opened, composed and sent, and tried again later if that
+//! failed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,39 +9,34 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use charter_authn::secrets::Sealer;
-use charter_domain::access_key::SealedSecret;
 use charter_domain::clock::Clock;
-use charter_domain::confirmed_clock::ConfirmedClock;
-use charter_domain::id::MailId;
+use charter_domain::confirmed_clock::{ConfirmedClock, Unconfirmed};
 use charter_domain::outgoing_email::Email;
-use charter_store::{PendingMail, Store};
+use charter_domain::timestamp::Timestamp;
+use charter_store::{Claim, ClaimedJob, JobKind, Store};
 
 use super::message::Composer;
 use super::transport::Transport;
 
-/// How often the outbox is looked at when nobody says that there is something new: for what another
-/// process put there, and for what is to be tried again.
+/// Between looks when nobody says that there is a new mail: for those of another process, and for retries.
 const POLL: Duration = Duration::from_secs(5);
-/// A bound on one try; a little more than a mail server's longest usual pause.
-const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+/// Of one attempt; a little more than a mail server's longest usual pause.
+const SEND_TIMEOUT: Duration = Duration::from_mins(1);
 /// After the first failure; it doubles.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 const LONGEST_RETRY: Duration = Duration::from_hours(1);
+/// Longer than an attempt, so that nobody else sends the same mail meanwhile.
+const CLAIM: Duration = Duration::from_secs(90);
 const AT_ONCE: u64 = 20;
 
-/// Sends what is in the outbox.
+/// Sends mails.
 pub struct Sender {
-    /// The outbox.
     pub store: Arc<Store>,
-    /// Opens it.
     pub sealer: Arc<Sealer>,
-    /// Finds the words.
     pub composer: Composer,
-    /// Sends them.
     pub transport: Transport,
-    /// Told when something was put into the outbox.
+    /// Told of a new mail.
     pub changed: Arc<Notify>,
-    /// Time.
     pub clock: Arc<dyn Clock>,
     /// What is dropped for its age is dropped by this clock.
     pub confirmed: Arc<ConfirmedClock>,
@@ -51,7 +46,7 @@ impl Sender {
     /// Sends until it is stopped.
     pub async fn run(self, stop: CancellationToken) {
         loop {
-            // What is under way when it is stopped is due again once its lease is over.
+            // What is under way when it is stopped is due again when its claim ends.
             let found = tokio::select! {
                 found = self.send_due() => found,
                 () = stop.cancelled() => break,
@@ -71,81 +66,105 @@ impl Sender {
     /// One round; how many mails it found.
     async fn send_due(&self) -> u64 {
         let now = self.clock.now();
-        // Until then nobody else takes it, whether this try fails or this process ends.
-        let lease = |attempts: u32| now + WAIT_TIMEOUT + pause_after(attempts);
-        // Nothing rests longer: such a time was written by a clock that was ahead.
-        let horizon = lease(u32::MAX);
-        let due = match self
-            .store
-            .take_due_mails((now, horizon), AT_ONCE, lease)
-            .await
-        {
+        let claim = Claim {
+            now,
+            until: now + CLAIM,
+            latest: now + SEND_TIMEOUT + LONGEST_RETRY,
+        };
+        let due = match self.store.claim_jobs(JobKind::Mail, claim, AT_ONCE).await {
             Ok(due) => due,
             Err(error) => {
-                tracing::warn!(%error, "the outbox cannot be read, it is tried again");
+                tracing::warn!(%error, "the waiting mails cannot be read, it is tried again");
                 return 0;
             }
         };
         let found = due.len() as u64;
-        // At the same time, so that no lease ends while others are waited for.
-        join_all(due.into_iter().map(|pending| self.deal_with(pending))).await;
+        // At the same time, so that no claim ends while others are waited for.
+        join_all(due.into_iter().map(|mail| self.deal_with(mail, now))).await;
         found
     }
 
-    async fn deal_with(&self, mail: PendingMail) {
+    async fn deal_with(&self, mail: ClaimedJob, now: Timestamp) {
         let (id, attempts) = (mail.id, mail.attempts);
-        if mail.expires_at <= self.clock.now() {
-            if let Err(error) = self.confirmed.now() {
-                metrics::counter!("charter_mails_total", "outcome" => "kept").increment(1);
-                tracing::warn!(mail = %id, %error, "the link of a mail seems to be void, the mail is kept until that is certain");
-                return;
-            }
-            tracing::error!(mail = %id, attempts, "a mail was not sent before its link was void, it is dropped");
-            metrics::counter!("charter_mails_total", "outcome" => "dropped").increment(1);
-            return self.done(id).await;
-        }
-        if mail.is_void {
-            tracing::info!(mail = %id, attempts, "the link of a mail was withdrawn before it was sent, it is dropped");
-            metrics::counter!("charter_mails_total", "outcome" => "withdrawn").increment(1);
-            return self.done(id).await;
-        }
-        match tokio::time::timeout(WAIT_TIMEOUT, self.send(&mail)).await {
-            Ok(Ok(())) => {
-                metrics::counter!("charter_mails_total", "outcome" => "sent").increment(1);
+        match self.attempt(&mail).await {
+            Outcome::Sent => {
+                count("sent");
                 tracing::info!(mail = %id, "a mail was sent");
-                self.done(id).await;
+            }
+            Outcome::Expired => {
+                count("dropped");
+                tracing::error!(mail = %id, attempts, "a mail was not sent before its link expired, it is dropped");
+            }
+            Outcome::Withdrawn => {
+                count("withdrawn");
+                tracing::info!(mail = %id, attempts, "the link of a mail was withdrawn before it was sent, it is dropped");
+            }
+            Outcome::Unconfirmed(error) => {
+                count("kept");
+                tracing::warn!(mail = %id, %error, "the link of a mail seems to be expired, the mail is kept until that is certain");
+                return self.retry(&mail, now).await;
             }
             // Whatever the server's code: a wrong password of ours is a permanent refusal, too.
-            Ok(Err(error)) => Self::failed(id, attempts, &error),
-            Err(_elapsed) => Self::failed(id, attempts, &"it took too long"),
+            Outcome::Failed(error) => {
+                count("failed");
+                tracing::warn!(mail = %id, attempts, %error, "a mail was not sent, it is tried again");
+                return self.retry(&mail, now).await;
+            }
+        }
+        if let Err(error) = self.store.finish_job(id).await {
+            tracing::warn!(mail = %id, %error, "a mail that is done could not be removed, it may be sent again");
         }
     }
 
-    async fn send(
-        &self,
-        mail: &PendingMail,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let sealed = SealedSecret {
-            sealing_key_id: mail.sealing_key_id.clone(),
-            bytes: mail.content.clone(),
-        };
-        let opened = self.sealer.open_mail(&sealed, mail.id)?;
+    async fn attempt(&self, mail: &ClaimedJob) -> Outcome {
+        if mail.expires_at <= self.clock.now() {
+            return match self.confirmed.now() {
+                Ok(_) => Outcome::Expired,
+                Err(error) => Outcome::Unconfirmed(error),
+            };
+        }
+        match tokio::time::timeout(SEND_TIMEOUT, self.send(mail)).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => Outcome::Failed(error),
+            Err(_elapsed) => Outcome::Failed("it took too long".into()),
+        }
+    }
+
+    async fn retry(&self, mail: &ClaimedJob, claimed_at: Timestamp) {
+        let not_before = claimed_at + SEND_TIMEOUT + pause_after(mail.attempts);
+        if let Err(error) = self.store.retry_job(mail, not_before).await {
+            tracing::warn!(mail = %mail.id, %error, "a mail could not be put off, it is tried again when its claim ends");
+        }
+    }
+
+    async fn send(&self, mail: &ClaimedJob) -> Result<Outcome, BoxError> {
+        if let Some(link) = &mail.link
+            && !self.store.is_link_open(link).await?
+        {
+            return Ok(Outcome::Withdrawn);
+        }
+        let opened = self.sealer.open_mail(&mail.payload, mail.id)?;
         let email: Email = serde_json::from_slice(&opened)?;
         let message = self.composer.compose(mail.id, &email, self.clock.now())?;
         self.transport.send(mail.id, &message).await?;
-        Ok(())
+        Ok(Outcome::Sent)
     }
+}
 
-    fn failed(mail: MailId, attempts: u32, why: &dyn std::fmt::Display) {
-        metrics::counter!("charter_mails_total", "outcome" => "failed").increment(1);
-        tracing::warn!(mail = %mail, attempts, error = %why, "a mail was not sent, it is tried again");
-    }
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-    async fn done(&self, mail: MailId) {
-        if let Err(error) = self.store.mail_is_done(mail).await {
-            tracing::warn!(mail = %mail, %error, "a mail that is done stays in the outbox, it may be sent again");
-        }
-    }
+/// What became of one attempt.
+enum Outcome {
+    Sent,
+    Withdrawn,
+    Expired,
+    /// Expired by a clock that may be ahead.
+    Unconfirmed(Unconfirmed),
+    Failed(BoxError),
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("charter_mails_total", "outcome" => outcome).increment(1);
 }
 
 /// How long a mail rests after it failed, given how often it was tried before.

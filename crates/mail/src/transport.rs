@@ -9,8 +9,8 @@ use url::Host;
 
 use super::smtp_url;
 use super::transport_error::TransportError;
-use charter_domain::id::MailId;
-use charter_system::private;
+use charter_domain::id::JobId;
+use charter_system::{atomic, private};
 
 /// Where messages go.
 pub enum Transport {
@@ -50,7 +50,7 @@ impl Transport {
     /// # Errors
     ///
     /// [`TransportError`]; the message may be sent again.
-    pub async fn send(&self, id: MailId, message: &Message) -> Result<(), TransportError> {
+    pub async fn send(&self, id: JobId, message: &Message) -> Result<(), TransportError> {
         match self {
             Self::Smtp(server) => {
                 server
@@ -72,7 +72,7 @@ async fn write(directory: &Path, file: &Path, content: Vec<u8>) -> io::Result<()
     let (directory, file) = (directory.to_owned(), file.to_owned());
     let written = tokio::task::spawn_blocking(move || {
         private::create_dir(&directory)?;
-        private::replace(&file, &file.with_extension("new"), &content)
+        atomic::replace_private(&file, &content)
     });
     written.await.map_err(io::Error::other)?
 }

@@ -1,36 +1,36 @@
-//! `charter policy fmt`: a policy file in Cedar's own layout, with its comments, or not at all.
+//! `charter policy fmt`: lays out a policy file as Cedar's formatter does, or leaves it alone.
 
 use std::str::FromStr;
 
 use cedar_policy::PolicySet;
 use cedar_policy_formatter::{Config, policies_str_to_pretty};
 
-use charter_authz::fault::Fault;
+use charter_authz::fault::FolderFault;
 use charter_authz::source::Source;
 
-/// As the Cedar CLI and its editor extension have it.
+/// The defaults of the Cedar CLI and its editor extension.
 const LINE_WIDTH: usize = 80;
 const INDENT_WIDTH: isize = 2;
 
-/// A policy file in Cedar's layout; `None` if it has that already. The file must be one that loads.
+/// The formatted file; `None` if it is formatted already. The file must be one that loads.
 ///
 /// # Errors
 ///
-/// The file cannot be read, or would mean something else or lose a comment.
-pub fn formatted(source: &Source) -> Result<Option<String>, Vec<Fault>> {
+/// The file cannot be parsed, or formatting would change its meaning or lose a comment.
+pub fn formatted(source: &Source) -> Result<Option<String>, Vec<FolderFault>> {
     let text: &str = source.inner();
     let config = Config {
         line_width: LINE_WIDTH,
         indent_width: INDENT_WIDTH,
     };
     let formatted = policies_str_to_pretty(text, &config)
-        .map_err(|report| Fault::from_cedar(source, report.as_ref()))?;
+        .map_err(|report| FolderFault::from_cedar(source, report.as_ref()))?;
     if formatted == text {
         return Ok(None);
     }
     let refused = |what: &str| {
         vec![
-            Fault::new(format!(
+            FolderFault::new(format!(
                 "formatting would change {what} of `{}`",
                 source.name()
             ))
@@ -50,7 +50,7 @@ fn meaning(text: &str) -> Option<serde_json::Value> {
     PolicySet::from_str(text).ok()?.to_json().ok()
 }
 
-/// In their order, without the white space around them.
+/// In order, without surrounding white space.
 fn comments(text: &str) -> Vec<&str> {
     let mut comments = Vec::new();
     for line in text.lines() {

@@ -1,28 +1,27 @@
-//! The security team's tools over the same policies that the service decides by: what they ask
-//! here of a folder is answered about exactly what would be served.
+//! Tools for policy authors. They work on the same snapshots that the service evaluates.
 
 #![warn(missing_docs, clippy::missing_errors_doc, clippy::must_use_candidate)]
 
 pub mod analysis;
-mod by_action;
 pub mod conditions;
 pub mod counterexample;
 pub mod diff;
+mod effective_decision;
+pub mod emergency_stop;
 pub mod explain;
+pub mod folder_header;
 pub mod format;
 pub mod gates;
-pub mod limits;
 pub mod manifest;
-pub mod named;
-pub mod plain;
+mod policies_by_action;
 mod policy_set;
-mod possible;
+pub mod process_limits;
 pub mod replay;
+mod request_constraints;
+pub mod request_json;
 mod request_type;
-mod served;
+pub mod snapshot_decision;
 pub mod solver;
 pub mod solver_args;
-pub mod stop;
+pub mod terminal_safe;
 pub mod test;
-pub mod verdict;
-pub mod written_request;

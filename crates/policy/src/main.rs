@@ -1,7 +1,6 @@
-//! `charter-policy`: checks, tests, proves and compares policy folders, without the service. For a
-//! security team's CI, which needs no web server and no database.
+//! `charter-policy`: checks, tests, proves and compares policy folders without the service, for CI.
 //!
-//! The same commands, with the service's settings, are `charter policy`.
+//! `charter policy` has the same commands with the service's settings.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -11,17 +10,16 @@ use charter_authz::fault::LoadError;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::{Clock as _, SystemClock};
-use charter_domain::entropy::OsEntropy;
 use charter_policy::analysis::{Options, prove};
 use charter_policy::diff::revision::{self, RevisionError};
-use charter_policy::diff::{DiffError, roles, widens};
-use charter_policy::plain::Plain;
+use charter_policy::diff::{DiffError, compare_sets, role_changes};
 use charter_policy::solver::SolverError;
 use charter_policy::solver_args::SolverArgs;
-use charter_policy::{gates, named, test};
+use charter_policy::terminal_safe::TerminalSafeWriter;
+use charter_policy::{folder_header, gates, test};
 use clap::{Args, Parser, Subcommand};
 
-/// As `charter policy diff`: something is wider, or may be.
+/// Exit code if something is wider or may be, as for `charter policy diff`.
 const WIDER: u8 = 3;
 
 /// Checks, tests, proves and compares policy folders
@@ -84,7 +82,7 @@ struct FolderArg {
     dir: PathBuf,
 }
 
-/// Why a command could not do its work; its text says what to do.
+/// Why a command failed; the message says what to do.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("{0}")]
@@ -116,12 +114,15 @@ impl From<RevisionError> for Error {
 
 fn main() -> ExitCode {
     let mut out = io::stdout().lock();
-    match run(&Cli::parse().command, &mut Plain::new(&mut out)) {
+    match run(
+        &Cli::parse().command,
+        &mut TerminalSafeWriter::new(&mut out),
+    ) {
         Ok(code) => code,
-        // Whoever reads the output has seen enough, and knows that; what a shell reports of SIGPIPE.
+        // The reader closed the pipe: what a shell reports of SIGPIPE.
         Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(141),
         Err(error) => {
-            // Nowhere is left to report that this could not be written.
+            // There is nowhere left to report an error.
             let _ = writeln!(io::stderr(), "charter-policy: {error}");
             ExitCode::from(2)
         }
@@ -133,14 +134,14 @@ fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::Check { folder, manifest } => {
             let read = Folder::read(&folder.dir)?;
             gates::check_manifest(&read, *manifest)?;
-            let snapshot = Snapshot::of(&read)?;
+            let snapshot = Snapshot::from_folder(&read)?;
             let policies = snapshot.policies().policies().count();
             let (invariants, tests) = (snapshot.invariants().len(), read.tests().len());
             writeln!(
                 out,
                 "ok, {policies} policies, {invariants} invariants, {tests} files of examples"
             )?;
-            named::name(&folder.dir, &snapshot, out)?;
+            folder_header::write_header(&folder.dir, &snapshot, out)?;
             true
         }
         Command::Test {
@@ -149,17 +150,17 @@ fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Error> {
             json,
         } => {
             let read = Folder::read(&folder.dir)?;
-            let snapshot = Snapshot::of(&read)?;
+            let snapshot = Snapshot::from_folder(&read)?;
             let report = test::run(&read, &snapshot)?;
             if *json {
                 writeln!(
                     out,
                     "{:#}",
-                    named::document(&folder.dir, &snapshot, &report)?
+                    folder_header::document(&folder.dir, &snapshot, &report)?
                 )?;
             } else {
                 write!(out, "{}", report.text(*min_coverage))?;
-                named::name(&folder.dir, &snapshot, out)?;
+                folder_header::write_header(&folder.dir, &snapshot, out)?;
             }
             report.holds(*min_coverage)
         }
@@ -179,21 +180,21 @@ fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Error> {
                 writeln!(
                     out,
                     "{:#}",
-                    named::document(&folder.dir, &snapshot, &proofs)?
+                    folder_header::document(&folder.dir, &snapshot, &proofs)?
                 )?;
             } else {
                 write!(out, "{}", proofs.report())?;
-                named::name(&folder.dir, &snapshot, out)?;
+                folder_header::write_header(&folder.dir, &snapshot, out)?;
             }
             proofs.is_proved()
         }
         Command::Diff { old, new, solver } => {
-            let before = revision::load(old, &OsEntropy)?;
-            let after = revision::load(new, &OsEntropy)?;
+            let before = revision::load(old)?;
+            let after = revision::load(new)?;
             let limits = solver.limits();
             let clock = SystemClock::start();
-            let diff = widens(&before, &after, &solver.find(None)?, limits, &clock)?;
-            let roles = roles(&before, &after, clock.now())?;
+            let diff = compare_sets(&before, &after, &solver.find(None)?, limits, &clock)?;
+            let roles = role_changes(&before, &after, clock.now())?;
             write!(out, "{}{roles}", diff.report())?;
             if diff.is_wider() {
                 return Ok(ExitCode::from(WIDER));

@@ -1,29 +1,29 @@
-//! `manifest.json`: the list of a folder's files, by which a folder that is half written or rolled
-//! back is told from one that is meant.
+//! `manifest.json` lists a folder's files, so that an incomplete or rolled-back folder is
+//! recognised.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use charter_authz::fault::Fault;
+use charter_authz::fault::FolderFault;
 use charter_authz::folder::Folder;
 
-/// The file's name within the folder.
+/// File name within the folder.
 pub const NAME: &str = "manifest.json";
 
-/// What a complete folder holds.
+/// The expected content of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Grows with each edit; a folder with a smaller one is not taken.
+    /// Grows with each edit; a folder with a lower version is refused.
     pub version: u64,
-    /// Each file's SHA-256 in lowercase hex, by its name within the folder.
+    /// SHA-256 of each file in lowercase hex, by name.
     pub files: BTreeMap<String, String>,
 }
 
 impl Manifest {
-    /// The manifest of a folder as it is.
+    /// The manifest for a folder's current files.
     #[must_use]
     pub fn of(folder: &Folder, version: u64) -> Self {
         let files = folder.files().iter().filter(|(name, _)| *name != NAME);
@@ -35,29 +35,29 @@ impl Manifest {
         }
     }
 
-    /// The manifest that lies in a folder; `None` where there is none.
+    /// Reads a folder's manifest; `None` if there is none.
     ///
     /// # Errors
     ///
-    /// It cannot be read.
-    pub fn read(folder: &Folder) -> Result<Option<Self>, Fault> {
+    /// The manifest cannot be parsed.
+    pub fn read(folder: &Folder) -> Result<Option<Self>, FolderFault> {
         let Some(source) = folder.manifest() else {
             return Ok(None);
         };
         let text: &str = source.inner();
         serde_json::from_str(text).map(Some).map_err(|error| {
-            Fault::new(format!("the manifest cannot be read: {error}"))
+            FolderFault::new(format!("the manifest cannot be read: {error}"))
                 .help("write it with `charter policy manifest --version NUMBER`, last of all files")
                 .at(source, offset(text, error.line(), error.column()), 0)
         })
     }
 
-    /// Holds the folder against its manifest.
+    /// Checks the folder against the manifest.
     ///
     /// # Errors
     ///
-    /// Each file that is missing, other than listed, or not listed.
-    pub fn verify(&self, folder: &Folder) -> Result<(), Vec<Fault>> {
+    /// One fault for each file that is missing, changed or not listed.
+    pub fn verify(&self, folder: &Folder) -> Result<(), Vec<FolderFault>> {
         let found = Self::of(folder, self.version).files;
         let mut faults = Vec::new();
         let names: std::collections::BTreeSet<&String> =
@@ -69,7 +69,7 @@ impl Manifest {
                 (Some(_), None) => format!("`{name}` is listed in the manifest and missing"),
                 (None, _) => format!("`{name}` is not listed in the manifest"),
             };
-            faults.push(Fault::new(fault).help(
+            faults.push(FolderFault::new(fault).help(
                 "the folder may still be on its way; when it is whole, `charter policy manifest` lists it",
             ));
         }
@@ -81,7 +81,7 @@ impl Manifest {
     }
 }
 
-/// Lines and columns count from 1; column 0 is the end of the line before.
+/// Line and column count from 1; column 0 is the end of the previous line.
 fn offset(text: &str, line: usize, column: usize) -> usize {
     let before: usize = text
         .split_inclusive('\n')

@@ -1,8 +1,7 @@
-//! Sets of some of a folder's policies, for questions about a part of it.
+//! Policy sets made of some of a folder's policies.
 
 use cedar_policy::{Policy, PolicySet};
 
-/// A set of some policies.
 pub(crate) fn set<'p>(policies: impl IntoIterator<Item = &'p Policy>) -> Result<PolicySet, String> {
     PolicySet::from_policies(policies.into_iter().cloned()).map_err(|error| error.to_string())
 }

@@ -1,5 +1,5 @@
-//! The kinds of request that a schema allows: which type of principal asks for what about which
-//! type of resource. A proof is one for each of them.
+//! The request types of a schema: principal type, action and resource type. Proofs are made for
+//! each of them.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
@@ -14,22 +14,22 @@ use cedar_policy_symcc::{
     always_denies_asserts,
 };
 
-use super::counterexample::World;
-use super::possible;
-use super::solver::at_once;
+use super::counterexample::Scenario;
+use super::request_constraints;
+use super::solver::poll_to_completion;
 
-/// One kind of request, ready to be asked about.
+/// A request type, ready for symbolic compilation.
 pub(super) struct RequestType<'s> {
     schema: &'s Schema,
     env: RequestEnv,
     symbols: SymEnv,
-    /// The action and the groups that it is in.
+    /// The action and its groups.
     actions: BTreeSet<EntityUid>,
-    plain: OnceLock<Option<World>>,
+    plain: OnceLock<Option<Scenario>>,
 }
 
 impl<'s> RequestType<'s> {
-    /// All of a schema, sorted.
+    /// All request types of a schema, sorted.
     pub(super) fn all(schema: &'s Schema) -> Result<Vec<Self>, String> {
         let hierarchy = schema
             .action_entities()
@@ -46,7 +46,7 @@ impl<'s> RequestType<'s> {
                     .cloned()
                     .collect();
                 Ok(Self {
-                    symbols: possible::restrict(
+                    symbols: request_constraints::constrain_context(
                         compiled.sym_env(&env).map_err(|error| error.to_string())?,
                         env.principal(),
                     )?,
@@ -61,7 +61,7 @@ impl<'s> RequestType<'s> {
         Ok(all)
     }
 
-    /// The same in two schemas for the same kind of request.
+    /// Identifies the request type across schemas.
     pub(super) fn key(&self) -> (String, String, String) {
         (
             self.permission().to_owned(),
@@ -70,12 +70,12 @@ impl<'s> RequestType<'s> {
         )
     }
 
-    /// The name of the action.
+    /// Name of the action.
     pub(super) fn permission(&self) -> &str {
         self.env.action().id().unescaped()
     }
 
-    /// As people say it.
+    /// Description for reports.
     pub(super) fn title(&self) -> String {
         format!(
             "{} asks for {} about {}",
@@ -85,13 +85,13 @@ impl<'s> RequestType<'s> {
         )
     }
 
-    /// The action and the groups that it is in.
+    /// The action and its groups.
     pub(super) const fn actions(&self) -> &BTreeSet<EntityUid> {
         &self.actions
     }
 
-    /// Whether the scope leaves it open that the policy matches. What the scope rules out here, it
-    /// rules out for each request of this kind; the rest is for the typechecker and the solver.
+    /// Whether the scope may match. A scope that does not fit rules the policy out for every
+    /// request of this type; the rest is left to the typechecker and the solver.
     pub(super) fn may_match(&self, policy: &Policy) -> bool {
         let action = match policy.action_constraint() {
             ActionConstraint::Any => true,
@@ -140,22 +140,23 @@ impl<'s> RequestType<'s> {
         .map_err(|error| error.to_string())
     }
 
-    /// Some request of this kind: with one entity of each type that is involved.
-    pub(super) fn plain_world(&self) -> Option<&World> {
+    /// A request of this type, with one entity of each type involved.
+    pub(super) fn sample_scenario(&self) -> Option<&Scenario> {
         self.plain
             .get_or_init(|| {
                 let everything = PolicySet::from_policies([permit_all().ok()?]).ok()?;
                 let everything = self.compile_set(&everything).ok()?;
-                // That it denies everything is wrong in every world, so that no solver is asked.
+                // The claim that everything is denied is false for every request, so no solver is
+                // needed.
                 let mut compiler = CedarSymCompiler::new(WriterSolver { w: Vec::new() }).ok()?;
-                let found = at_once(compiler.check_sat(&always_denies_asserts(&everything)));
-                World::of(&found.ok()??)
+                let found =
+                    poll_to_completion(compiler.check_sat(&always_denies_asserts(&everything)));
+                Scenario::of(&found.ok()??)
             })
             .as_ref()
     }
 }
 
-/// Allows everything.
 pub(super) fn permit_all() -> Result<Policy, String> {
     Policy::parse(None, "permit (principal, action, resource);").map_err(|error| error.to_string())
 }

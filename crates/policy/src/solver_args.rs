@@ -1,13 +1,13 @@
-//! The solver that a command asks, as arguments.
+//! Arguments that choose the solver.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
-use super::solver::{Limits, Solver, SolverError};
+use super::solver::{Solver, SolverError, SolverLimits};
 
-/// Which solver, and how long.
+/// The solver and its time limit.
 #[derive(Debug, Args)]
 pub struct SolverArgs {
     /// The solver's program; if left out, `policies.solver` of the settings, else `cvc5` on the search path
@@ -19,7 +19,7 @@ pub struct SolverArgs {
 }
 
 impl SolverArgs {
-    /// The solver that is named here, else that of the settings, else the one on the search path.
+    /// Finds the solver of the argument, else of the settings, else on the search path.
     ///
     /// # Errors
     ///
@@ -28,12 +28,12 @@ impl SolverArgs {
         Solver::find(self.solver.as_deref().or(of_settings))
     }
 
-    /// The solver's limits.
+    /// Limits for the solver.
     #[must_use]
-    pub fn limits(&self) -> Limits {
-        Limits {
+    pub fn limits(&self) -> SolverLimits {
+        SolverLimits {
             whole: Duration::from_secs(self.timeout),
-            ..Limits::default()
+            ..SolverLimits::default()
         }
     }
 }

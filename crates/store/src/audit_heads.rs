@@ -149,7 +149,7 @@ impl HeadsFile {
             Ok((appended, to_sync)) => match to_sync.map_or(Ok(()), |it| it.sync_data()) {
                 Ok(()) => self.went_well(appended),
                 Err(error) => {
-                    file.lock().is_not_synced();
+                    file.lock().mark_unsynced();
                     self.failed(&error, false);
                 }
             },

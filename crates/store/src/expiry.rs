@@ -7,7 +7,7 @@ use sea_orm::prelude::Uuid;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::audit::Action;
-use super::entity::{outgoing_mail, service_account, stored_time, user};
+use super::entity::{job, service_account, stored_time, user};
 use super::write::Write;
 use super::{Error, Store, organizations};
 use charter_domain::audit::AuditContext;
@@ -82,8 +82,8 @@ pub(super) async fn end_registration(
     if unverified.is_none() || !is_alone(&write.transaction, before.id, owner.id).await? {
         return Ok(false);
     }
-    outgoing_mail::Entity::delete_many()
-        .filter(outgoing_mail::Column::OrganizationId.eq(before.id.uuid()))
+    job::Entity::delete_many()
+        .filter(job::Column::OrganizationId.eq(before.id.uuid()))
         .exec(&write.transaction)
         .await?;
     user::Entity::delete_by_id(owner.id.uuid())

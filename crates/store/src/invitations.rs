@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{invitation, stored_time, user};
-use super::outbox::{self, NewMail};
+use super::jobs::{self, NewJob};
 use super::sessions::{self, NewSession};
 use super::{Error, NewUser, Store, TenantWriter, expiry, users};
 use charter_domain::audit::{Actor, AuditContext};
@@ -36,7 +36,7 @@ pub struct NewInvitation {
     /// From then on it is void.
     pub expires_at: Timestamp,
     /// The mail.
-    pub mail: NewMail,
+    pub mail: NewJob,
 }
 
 impl TenantWriter<'_> {
@@ -84,7 +84,7 @@ impl TenantWriter<'_> {
             .on_conflict(replace)
             .exec_without_returning(&write.transaction)
             .await?;
-        outbox::insert(&write, organization.id, new.mail).await?;
+        jobs::insert(&write, organization.id, new.mail).await?;
         let entry = Entry {
             action: Action::Permission(Permission::InviteMember),
             resource: new.id.to_string(),

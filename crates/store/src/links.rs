@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{one_time_token, stored_time, user};
-use super::outbox::{self, NewMail};
+use super::jobs::{self, NewJob};
 use super::sessions::end_all;
 use super::write::Write;
 use super::{Error, Store, users};
@@ -48,7 +48,7 @@ pub struct NewLink {
     /// From then on it is void.
     pub expires_at: Timestamp,
     /// The mail.
-    pub mail: NewMail,
+    pub mail: NewJob,
 }
 
 impl Store {
@@ -226,7 +226,7 @@ async fn record(
     write.record(organization, entry).await
 }
 
-/// Inserts a link and puts its mail into the outbox.
+/// Inserts a link and leaves its mail to be sent.
 pub(super) async fn insert(
     write: &Write<'_>,
     organization: OrganizationId,
@@ -245,5 +245,5 @@ pub(super) async fn insert(
     one_time_token::Entity::insert(row)
         .exec_without_returning(&write.transaction)
         .await?;
-    outbox::insert(write, organization, link.mail).await
+    jobs::insert(write, organization, link.mail).await
 }

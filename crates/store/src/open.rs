@@ -1,15 +1,15 @@
 //! Opens the store: connects, and builds the statements that are built once.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use sea_orm::ConnectionTrait as _;
 
 use super::audit::Log;
+use super::changes::ProcessChanges;
 use super::config::Config;
 use super::connect::{Pools, connect, connect_read_only};
+use super::contention::OrganizationQueue;
 use super::error::Error;
-use super::gates::Gates;
 use super::store::Store;
 use super::{credentials, session_rotation, sessions};
 use charter_budgets::Budgets;
@@ -72,13 +72,13 @@ impl Store {
             audit,
             clock,
             entropy,
-            epoch: AtomicU64::new(0),
+            changes: Box::new(ProcessChanges::default()),
             find_credential,
             find_sessions,
             rotate_sessions,
-            patience: config.acquire_timeout,
-            writes: Gates::of("writes"),
-            lists: Gates::of("lists"),
+            wait_timeout: config.connection.acquire_timeout,
+            writes: OrganizationQueue::new("writes"),
+            lists: OrganizationQueue::new("lists"),
             budgets,
             presence: pools.presence,
         })

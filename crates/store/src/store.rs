@@ -1,15 +1,15 @@
 //! The database, as everything here reaches it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::audit::Log;
+use super::changes::ChangeFeed;
 use super::connect::{Connection, Presence};
+use super::contention::OrganizationQueue;
 use super::error::Error;
-use super::gates::Gates;
 use charter_budgets::Budgets;
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
@@ -20,15 +20,15 @@ pub struct Store {
     pub(super) audit: Log,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
-    pub(super) epoch: AtomicU64,
+    pub(super) changes: Box<dyn ChangeFeed>,
     pub(super) find_credential: String,
     pub(super) find_sessions: Vec<(String, usize)>,
     pub(super) rotate_sessions: Vec<(String, usize)>,
-    pub(super) patience: Duration,
+    pub(super) wait_timeout: Duration,
     /// Writes under way.
-    pub(super) writes: Gates,
+    pub(super) writes: OrganizationQueue,
     /// Lists being read.
-    pub(super) lists: Gates,
+    pub(super) lists: OrganizationQueue,
     pub(super) budgets: Arc<Budgets>,
     pub(super) presence: Presence,
 }
@@ -48,7 +48,7 @@ impl Store {
     /// [`Error::Unavailable`] if it does not.
     pub async fn ping(&self) -> Result<(), Error> {
         let answer = self.reader.execute_unprepared("SELECT 1");
-        match tokio::time::timeout(self.patience, answer).await {
+        match tokio::time::timeout(self.wait_timeout, answer).await {
             Ok(answer) => {
                 answer?;
                 Ok(())
@@ -57,13 +57,10 @@ impl Store {
         }
     }
 
-    /// A number that grows with every write, before the writer hears of it. Rows remembered under
-    /// the present epoch are what the database has, as far as this process wrote it.
-    ///
-    /// Read it *before* loading the row. Writes of `last_used_at` do not count.
+    /// Told of every write, except of times of last use.
     #[must_use]
-    pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
+    pub fn changes(&self) -> &dyn ChangeFeed {
+        &*self.changes
     }
 
     /// Writes the heads of the audit chains through to the disk; blocking.
@@ -79,8 +76,8 @@ impl Store {
 
     /// How long a request may wait for the database.
     #[must_use]
-    pub const fn patience(&self) -> Duration {
-        self.patience
+    pub const fn wait_timeout(&self) -> Duration {
+        self.wait_timeout
     }
 
     /// What went wrong between the store and the database, until something has worked since.
@@ -114,7 +111,7 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store")
             .field("engine", &self.reader.get_database_backend())
-            .field("epoch", &self.epoch())
+            .field("epoch", &self.changes.epoch())
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
 //! One tenant's part of the store: a reader for queries, a writer for changes.
 
+use super::contention::OrganizationPermit;
 use super::error::Error;
-use super::gates::Visit;
 use super::store::Store;
 use charter_domain::audit::AuditContext;
 use charter_domain::caller::{Caller, UserCaller};
@@ -73,11 +73,11 @@ impl TenantReader<'_> {
     /// # Errors
     ///
     /// [`Error::Unavailable`] if its turn does not come in time.
-    pub(super) async fn wait_for_list(&self) -> Result<Visit<'_>, Error> {
+    pub(super) async fn wait_for_list(&self) -> Result<OrganizationPermit, Error> {
         let organization = self.scope.organization_id();
         self.store
             .lists
-            .enter(organization, self.store.patience)
+            .enter(organization, self.store.wait_timeout)
             .await
     }
 }

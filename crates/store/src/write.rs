@@ -3,18 +3,19 @@
 //! It begins with a lock on the organization, so writes of one tenant follow one another, and a
 //! deactivation cannot slip between a check and the write that relies on it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use sea_orm::prelude::{Expr, Uuid};
 use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::audit::Entry;
 use super::audit_heads::Head;
+use super::changes::ChangeFeed;
 use super::connect::Transaction;
+use super::contention::OrganizationPermit;
 use super::entity::{access_key, organization, stored_time};
-use super::gates::Visit;
 use super::lookup::lock;
 use super::{Error, Store, TenantReader, TenantWriter};
 use charter_budgets::Resource;
@@ -28,11 +29,13 @@ pub(super) struct Write<'a> {
     pub(super) transaction: Transaction,
     pub(super) by: &'a AuditContext,
     heads: Vec<Head>,
+    /// The organizations in which it may change anything.
+    locked: Mutex<Vec<OrganizationId>>,
     /// Bytes that it adds to the database, by organization.
     bytes: Vec<(OrganizationId, u64)>,
     started: Duration,
     /// Dropped last: the connection is free by then, or about to be.
-    _visit: Option<Visit<'a>>,
+    _permit: Option<OrganizationPermit>,
 }
 
 impl Store {
@@ -53,8 +56,8 @@ impl Store {
         id: OrganizationId,
         by: &'a AuditContext,
     ) -> Result<(Write<'a>, Organization), Error> {
-        let visit = self.writes.enter(id, self.patience).await?;
-        let write = self.begin_as(by, Some(visit)).await?;
+        let permit = self.writes.enter(id, self.wait_timeout).await?;
+        let write = self.begin_as(by, Some(permit)).await?;
         let organization = write.lock_organization(id).await?;
         write.require_live_actor(&organization).await?;
         Ok((write, organization))
@@ -63,7 +66,7 @@ impl Store {
     async fn begin_as<'a>(
         &'a self,
         by: &'a AuditContext,
-        visit: Option<Visit<'a>>,
+        permit: Option<OrganizationPermit>,
     ) -> Result<Write<'a>, Error> {
         let started = self.clock.monotonic();
         let transaction = self.writer.begin().await?;
@@ -72,9 +75,10 @@ impl Store {
             transaction,
             by,
             heads: Vec::new(),
+            locked: Mutex::default(),
             bytes: Vec::new(),
             started,
-            _visit: visit,
+            _permit: permit,
         })
     }
 }
@@ -119,6 +123,7 @@ impl Write<'_> {
         &self,
         id: OrganizationId,
     ) -> Result<Organization, Error> {
+        self.locked.lock().push(id);
         lock(
             organization::Entity::find_by_id(id.uuid()),
             &self.transaction,
@@ -174,10 +179,13 @@ impl Write<'_> {
     }
 
     /// Commits; then publishes the new heads. A write that is dropped before is rolled back.
-    pub(super) async fn commit(self) -> Result<(), Error> {
+    pub(super) async fn commit(mut self) -> Result<(), Error> {
         let committed = {
             // Even a commit whose answer is lost may have happened: remembered rows are void.
-            let _epoch = NextEpoch(&self.store.epoch);
+            let _epoch = NextEpoch {
+                changes: &*self.store.changes,
+                organizations: std::mem::take(self.locked.get_mut()),
+            };
             self.transaction.commit().await
         };
         let taken = self.store.clock.monotonic().saturating_sub(self.started);
@@ -194,11 +202,19 @@ impl Write<'_> {
     }
 }
 
-struct NextEpoch<'a>(&'a AtomicU64);
+struct NextEpoch<'a> {
+    changes: &'a dyn ChangeFeed,
+    /// Those that the write had locked; none for one that is not within an organization.
+    organizations: Vec<OrganizationId>,
+}
 
 impl Drop for NextEpoch<'_> {
     fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::AcqRel);
+        if self.organizations.is_empty() {
+            self.changes.advance_all();
+        } else {
+            self.changes.advance(&self.organizations);
+        }
     }
 }
 

@@ -1,8 +1,8 @@
-//! What keeps the process's memory, and every key in it, from being written to a disk.
+//! Keeps the process's memory, and the keys in it, from being written to disk.
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
-/// Forbids core dumps of this process and of those it starts.
+/// Forbids core dumps of this process and its children.
 ///
 /// # Errors
 ///
@@ -13,7 +13,7 @@ pub fn forbid_core_dumps() -> std::io::Result<()> {
         maximum: Some(0),
     };
     setrlimit(Resource::Core, none)?;
-    // A dump that is piped to a program heeds no limit (core(5)).
+    // A dump that is piped to a program ignores the limit (core(5)).
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     Ok(())
 }

@@ -1,8 +1,9 @@
-//! What the service asks of the operating system: private files and directories, files of lines
-//! that are only appended to, and no core dumps.
+//! Operating system services: private files and directories, atomic replacement, append-only files
+//! of lines, and no core dumps.
 //!
-//! It knows nothing of what the files hold.
+//! It knows nothing of the files' contents.
 
+pub mod atomic;
 pub mod hardening;
 pub mod lines;
 pub mod private;

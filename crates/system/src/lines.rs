@@ -1,7 +1,7 @@
-//! A file of lines that is only ever appended to, by several processes if need be.
+//! A file of lines that several processes may append to.
 //!
-//! A line that could not be written is kept and written later, behind the last whole one. A file
-//! that is no longer where its path says is left, and another begun.
+//! Lines that could not be written are kept and written later, behind the last whole line. If the
+//! path names another file, the file is reopened.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -10,45 +10,39 @@ use std::path::{Path, PathBuf};
 
 use super::private;
 
-/// What waits for a disk that takes nothing, at most, in bytes.
-const MOST_PENDING: usize = 1024 * 1024;
-/// How far back the last whole line is looked for at once.
-const STEP: u64 = 64 * 1024;
+/// Bytes that are kept while the disk accepts nothing.
+const MAX_PENDING_BYTES: usize = 1024 * 1024;
+/// Block size of the search for the last whole line.
+const SCAN_BYTES: u64 = 64 * 1024;
 
-/// The file, open.
 #[derive(Debug)]
 pub struct LineFile {
     path: PathBuf,
     file: File,
-    /// Whole lines that no file has yet.
+    /// Whole lines that are not yet written.
     pending: Vec<u8>,
     is_synced: bool,
 }
 
-/// What became of lines.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
-    /// The path named another file, or none: another one was begun, or gone on with.
+    /// Whether the path named another file or none, which was then opened or created.
     pub moved: bool,
 }
 
-/// Lines that are not in the file.
+/// Lines that were not written.
 #[derive(Debug, thiserror::Error)]
 #[error("{source}")]
 pub struct NotAppended {
-    /// Why.
+    /// The cause.
     #[source]
     pub source: io::Error,
-    /// Whether they are lost; else they are written with the next ones.
+    /// Whether they are lost; otherwise they are written with the next ones.
     pub lost: bool,
 }
 
 impl LineFile {
-    /// Opens the file, or makes one for its owner only.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be opened.
+    /// Opens or creates the file, private to its owner.
     pub fn open(path: &Path) -> io::Result<Self> {
         Ok(Self {
             path: path.to_owned(),
@@ -58,13 +52,13 @@ impl LineFile {
         })
     }
 
-    /// Appends whole lines, and before them what could not be appended earlier.
+    /// Appends whole lines, after those that could not be appended earlier.
     ///
     /// # Errors
     ///
-    /// [`NotAppended`]; the file ends with a whole line all the same, as soon as it is written again.
+    /// [`NotAppended`]; a torn line is cut off before the next write.
     pub fn append(&mut self, lines: &[u8]) -> Result<Appended, NotAppended> {
-        let lost = self.pending.len() + lines.len() > MOST_PENDING;
+        let lost = self.pending.len() + lines.len() > MAX_PENDING_BYTES;
         if !lost {
             self.pending.extend_from_slice(lines);
         }
@@ -72,7 +66,7 @@ impl LineFile {
             .write_pending()
             .map_err(|source| NotAppended { source, lost })?;
         if lost {
-            // The disk takes lines again, and what was kept is out of the way.
+            // The disk accepts lines again, and the kept ones are written.
             self.pending.extend_from_slice(lines);
             self.write_pending().map_err(|source| NotAppended {
                 source,
@@ -82,12 +76,8 @@ impl LineFile {
         Ok(appended)
     }
 
-    /// Appends what could not be appended earlier, and hands out what is to be synced, if anything
-    /// is: that takes as long as the disk likes, and others should be able to append meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// That failed; it is to be tried again.
+    /// Appends what could not be appended earlier, and returns the file if it must be synced. The
+    /// caller syncs it, so that others can append meanwhile.
     pub fn to_sync(&mut self) -> io::Result<(Appended, Option<File>)> {
         let appended = self.write_pending()?;
         if self.is_synced {
@@ -98,20 +88,16 @@ impl LineFile {
         Ok((appended, Some(file)))
     }
 
-    /// What was handed out could not be synced: it is to be tried again.
-    pub const fn is_not_synced(&mut self) {
+    /// Records that the sync of the returned file failed.
+    pub const fn mark_unsynced(&mut self) {
         self.is_synced = false;
     }
 
-    /// Appends what could not be appended earlier, and writes everything through to the disk.
-    ///
-    /// # Errors
-    ///
-    /// That failed; it is to be tried again.
+    /// Appends what could not be appended earlier and syncs the file.
     pub fn sync(&mut self) -> io::Result<()> {
         let (_, file) = self.to_sync()?;
         file.map_or(Ok(()), |file| file.sync_data())
-            .inspect_err(|_| self.is_not_synced())
+            .inspect_err(|_| self.mark_unsynced())
     }
 
     fn write_pending(&mut self) -> io::Result<Appended> {
@@ -124,7 +110,7 @@ impl LineFile {
             self.is_synced = false;
         }
         if !self.pending.is_empty() {
-            // Several processes append: nobody may take another's half line for a torn one.
+            // Several processes append: a partial line of another process is not torn.
             self.file.lock()?;
             let written = cut_torn_line(&self.file).and_then(|()| {
                 self.is_synced = false;
@@ -144,19 +130,19 @@ fn open(path: &Path) -> io::Result<File> {
         path,
         OpenOptions::new().read(true).append(true).create(true),
     )?;
-    // Whoever made it may have failed to.
+    // Whoever created it may have failed to sync its name.
     private::sync_dir_of(path)?;
     Ok(file)
 }
 
-/// Removes what stands behind the last line feed: a write that failed, or a crash, left it.
+/// Removes an incomplete line at the end, left by a failed write or a crash.
 fn cut_torn_line(file: &File) -> io::Result<()> {
     let length = file.metadata()?.len();
     let mut end = length;
     while end > 0 {
-        let start = end.saturating_sub(STEP);
+        let start = end.saturating_sub(SCAN_BYTES);
         let mut bytes = vec![0; usize::try_from(end - start).unwrap_or_default()];
-        // Nearly always the last byte tells.
+        // Usually the last byte is a line feed.
         if end == length {
             let mut last = [0];
             file.read_exact_at(&mut last, length - 1)?;
@@ -174,7 +160,7 @@ fn cut_torn_line(file: &File) -> io::Result<()> {
     if end < length {
         tracing::warn!(
             bytes = length - end,
-            "the end of a file was no whole line, it was cut off"
+            "removed an incomplete line at the end of a file"
         );
         file.set_len(end)?;
     }

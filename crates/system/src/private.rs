@@ -1,7 +1,7 @@
-//! Files and directories that only their owner reads, whatever the umask.
+//! Files and directories that are private to their owner, whatever the umask.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
@@ -12,33 +12,33 @@ const DIRECTORY: u32 = 0o700;
 const OTHERS: u32 = 0o077;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 const STICKY: u32 = 0o1000;
-/// Directories within directories; nothing of the service is as deep.
-const DEEPEST: usize = 8;
+/// The service has no deeper directories.
+const MAX_DEPTH: usize = 8;
 
 /// Why a directory cannot hold secrets.
 #[derive(Debug, thiserror::Error)]
-pub enum Unfit {
-    /// It cannot be made or looked at.
+pub enum DataDirError {
+    /// It cannot be created or inspected.
     #[error("`{0}` cannot be used: {1}")]
     Io(PathBuf, #[source] io::Error),
-    /// Somebody else could put other files into it.
+    /// Others could put files into it.
     #[error(
         "`{path}` can be written by others than its owner (mode {mode:03o}), who could replace what the service trusts; \
          look at what it holds, then `chmod go-w` it, or name another directory"
     )]
     Writable {
-        /// Which directory.
+        /// The directory.
         path: PathBuf,
         /// Its permissions.
         mode: u32,
     },
 }
 
-/// Makes a directory for its owner only, and the missing ones above it.
+/// Creates a private directory and missing parents.
 ///
 /// # Errors
 ///
-/// It cannot be made, or is no directory.
+/// It cannot be created, or is no directory.
 pub fn create_dir(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return tighten(path, &fs::metadata(path)?);
@@ -54,13 +54,13 @@ pub fn create_dir(path: &Path) -> io::Result<()> {
     if !made.is_dir() {
         return Err(io::ErrorKind::NotADirectory.into());
     }
-    // The umask may have taken the owner's own permissions.
+    // The umask may have removed the owner's permissions.
     tighten(path, &made)?;
-    // Or nobody would sync its name when it is found the next time.
+    // Otherwise a directory that exists already would never be synced.
     sync_dir_of(path).inspect_err(|_| drop(fs::remove_dir(path)))
 }
 
-/// What is there already is not ours to change.
+/// Existing parents are not modified.
 fn create_dir_above(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         Ok(())
@@ -69,11 +69,8 @@ fn create_dir_above(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens a file as `how` says, for its owner only if it is made or was ours and open to others.
-///
-/// # Errors
-///
-/// It cannot be opened.
+/// Opens a file. It is private if it is created; an existing one that belongs to this user is made
+/// private.
 pub fn open(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     let file = how.mode(FILE).open(path)?;
     let found = file.metadata()?;
@@ -84,70 +81,23 @@ pub fn open(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes an empty file, or empties the one that is there.
-///
-/// # Errors
-///
-/// It cannot be made.
-pub fn create(path: &Path) -> io::Result<File> {
-    open(
-        path,
-        OpenOptions::new().write(true).create(true).truncate(true),
-    )
-}
-
-/// Replaces a file as a whole, durably: who reads it, and who comes after a power loss, finds the
-/// old content or the new one. `draft` is beside it.
-///
-/// # Errors
-///
-/// The old content stays.
-pub fn replace(path: &Path, draft: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = create(draft)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(draft, path)?;
-    sync_dir_of(path)
-}
-
-/// Makes a file as a whole, durably, unless there is one: of two processes that would at once, the
-/// second leaves the first one's. `draft` is beside it.
-///
-/// # Errors
-///
-/// There is no such file.
-pub fn create_once(path: &Path, draft: &Path, content: &[u8]) -> io::Result<()> {
-    let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
-    let directory = File::open(parent.unwrap_or(Path::new(".")))?;
-    directory.lock()?;
-    let made = path.try_exists().and_then(|is_there| {
-        if is_there {
-            // Whoever made it may have failed to make its name durable.
-            directory.sync_all()
-        } else {
-            replace(path, draft, content)
-        }
-    });
-    directory.unlock()?;
-    made
-}
-
 /// Makes the name of a file or directory durable.
-///
-/// # Errors
-///
-/// The directory that has it cannot be synced.
 pub fn sync_dir_of(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
-    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+    File::open(parent_of(path))?.sync_all()
 }
 
-/// Locks a directory for one process, until what is returned is dropped. A lock file named `old`
-/// in it, which versions before took, is heeded if it is ours.
+/// The directory of a path, which may be the current one.
+pub(super) fn parent_of(path: &Path) -> &Path {
+    let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+/// Locks a directory for this process until the lock is dropped. Also honours the lock file `old`
+/// of earlier versions, if it belongs to this user.
 ///
 /// # Errors
 ///
-/// [`TryLockError::WouldBlock`] where another process has it.
+/// [`TryLockError::WouldBlock`] if another process holds the lock.
 pub fn lock_dir(path: &Path, old: &str) -> Result<DirLock, TryLockError> {
     let directory = File::open(path).map_err(TryLockError::Error)?;
     directory.try_lock()?;
@@ -158,21 +108,20 @@ pub fn lock_dir(path: &Path, old: &str) -> Result<DirLock, TryLockError> {
             file.try_lock()?;
             Some(file)
         }
-        // Another user's must not decide whether the service starts.
+        // Another user's file must not prevent the start.
         _ => None,
     };
     Ok(DirLock { directory, file })
 }
 
-/// A lock of a directory.
 #[derive(Debug)]
 pub struct DirLock {
     directory: File,
     file: Option<File>,
 }
 
-/// Lets go of the lock itself, not of this process's end of it alone: a child that is being started
-/// holds a copy of every open file until it runs its own program.
+/// Releases the lock itself instead of closing its file: a child process that is being started
+/// holds copies of all open files until it executes its program.
 impl Drop for DirLock {
     fn drop(&mut self) {
         for file in [Some(&self.directory), self.file.as_ref()]
@@ -180,28 +129,20 @@ impl Drop for DirLock {
             .flatten()
         {
             if let Err(error) = file.unlock() {
-                tracing::warn!(%error, "the lock of a directory could not be let go of");
+                tracing::warn!(%error, "could not release the lock of a directory");
             }
         }
     }
 }
 
 impl DirLock {
-    /// Whether that path still names the directory that is locked.
-    ///
-    /// # Errors
-    ///
-    /// Nobody can tell.
+    /// Whether the path still names the locked directory.
     pub fn is_of(&self, path: &Path) -> io::Result<bool> {
         is_at(&self.directory, path)
     }
 }
 
 /// Whether a path still names an open file or directory.
-///
-/// # Errors
-///
-/// Nobody can tell.
 pub fn is_at(open: &File, path: &Path) -> io::Result<bool> {
     let open = open.metadata()?;
     match fs::metadata(path) {
@@ -211,38 +152,33 @@ pub fn is_at(open: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Makes the directory that holds secrets, if it is missing, and takes from others what they could
-/// read in it.
+/// Creates the directory for secrets if it is missing, and removes the permissions of others below
+/// it.
 ///
 /// # Errors
 ///
-/// [`Unfit::Writable`] where others could have put something there, or could put another directory
-/// in its place.
-pub fn prepare_data_dir(path: &Path) -> Result<(), Unfit> {
-    let failed = |error| Unfit::Io(path.to_owned(), error);
+/// [`DataDirError::Writable`] if others could have put files there, or could replace the directory.
+pub fn prepare_data_dir(path: &Path) -> Result<(), DataDirError> {
+    let failed = |error| DataDirError::Io(path.to_owned(), error);
     create_dir_above(path).map_err(failed)?;
     let whole = fs::canonicalize(path).map_err(failed)?;
-    refuse_writable(&whole)?;
+    check_not_writable_by_others(&whole)?;
     tighten_all(&whole, 0).map_err(failed)
 }
 
-/// Whether [`prepare_data_dir`] would succeed, as far as can be told without making or changing anything.
+/// Whether [`prepare_data_dir`] would succeed, as far as can be told without changes.
 ///
 /// # Errors
 ///
-/// The same.
-pub fn check_data_dir(path: &Path) -> Result<(), Unfit> {
-    let failed = |error| Unfit::Io(path.to_owned(), error);
+/// As [`prepare_data_dir`].
+pub fn check_data_dir(path: &Path) -> Result<(), DataDirError> {
+    let failed = |error| DataDirError::Io(path.to_owned(), error);
     let existing = check_dir(path).map_err(failed)?;
-    refuse_writable(&fs::canonicalize(existing).map_err(failed)?)
+    check_not_writable_by_others(&fs::canonicalize(existing).map_err(failed)?)
 }
 
-/// Whether a directory is there and can be written, or could be made; nothing is made. The answer is the part of
-/// the path that is there.
-///
-/// # Errors
-///
-/// What making it, or a file in it, would meet.
+/// Whether a directory is writable or could be created. Creates nothing and returns the existing
+/// part of the path.
 pub fn check_dir(path: &Path) -> io::Result<PathBuf> {
     let mut existing = std::path::absolute(path)?;
     let found = loop {
@@ -263,21 +199,21 @@ pub fn check_dir(path: &Path) -> io::Result<PathBuf> {
     Ok(existing)
 }
 
-/// Refuses a directory into which others could put something, or in whose place they could put another.
-fn refuse_writable(whole: &Path) -> Result<(), Unfit> {
-    let failed = |error| Unfit::Io(whole.to_owned(), error);
+/// Refuses a directory that others can write, or that they can replace by another.
+fn check_not_writable_by_others(whole: &Path) -> Result<(), DataDirError> {
+    let failed = |error| DataDirError::Io(whole.to_owned(), error);
     for (distance, directory) in whole.ancestors().enumerate() {
         let found = fs::metadata(directory).map_err(failed)?;
         let mode = found.permissions().mode();
-        // A group that may write further up is its owner's choice; in a sticky directory nobody
-        // renames another's.
+        // Group-writable ancestors are the owner's choice; in a sticky directory nobody can rename
+        // another's files.
         let forbidden = match distance {
             0 => WRITABLE_BY_OTHERS,
             _ if mode & STICKY != 0 => 0,
             _ => 0o002,
         };
         if mode & forbidden != 0 {
-            return Err(Unfit::Writable {
+            return Err(DataDirError::Writable {
                 path: directory.to_owned(),
                 mode: mode & 0o777,
             });
@@ -288,7 +224,7 @@ fn refuse_writable(whole: &Path) -> Result<(), Unfit> {
 
 fn tighten_all(path: &Path, depth: usize) -> io::Result<()> {
     let found = match fs::symlink_metadata(path) {
-        // Another process's that is done.
+        // Removed by another process meanwhile.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         found => found?,
     };
@@ -296,7 +232,7 @@ fn tighten_all(path: &Path, depth: usize) -> io::Result<()> {
         return Ok(());
     }
     tighten(path, &found)?;
-    if found.is_dir() && depth < DEEPEST {
+    if found.is_dir() && depth < MAX_DEPTH {
         for entry in fs::read_dir(path)? {
             tighten_all(&entry?.path(), depth + 1)?;
         }
@@ -304,7 +240,8 @@ fn tighten_all(path: &Path, depth: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes what others may do from something that is ours; gives a directory's owner its own.
+/// Removes the permissions of others if this user owns the path; restores the owner's own for a
+/// directory.
 fn tighten(path: &Path, found: &fs::Metadata) -> io::Result<()> {
     let mode = found.permissions().mode() & 0o777;
     let own = if found.is_dir() {
@@ -325,7 +262,7 @@ fn warn_if_readable_by_others(path: &Path, found: &fs::Metadata) {
         tracing::warn!(
             path = %path.display(),
             mode = format!("{mode:03o}"),
-            "others than its owner could read this: it was made private"
+            "other users could read this; removed their permissions"
         );
     }
 }
@@ -345,7 +282,7 @@ mod tests {
         let lock = lock_dir(place.path(), "lock").expect("free");
         let refused = lock_dir(place.path(), "lock");
         assert!(matches!(refused, Err(TryLockError::WouldBlock)));
-        // What a fork does to every open file.
+        // As a fork does.
         let copies = (
             lock.directory.try_clone().expect("a copy"),
             lock.file.as_ref().map(File::try_clone),

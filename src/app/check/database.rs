@@ -37,7 +37,7 @@ pub(super) async fn look(
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
 ) -> Found {
-    let url = without_password(&settings.database.url);
+    let url = without_password(&settings.database.connection.url);
     let mut part = Part::new("database").fact("url", url);
     // The data directory has a part of its own.
     let opened = match database::open_read_only(settings, keys, clock, entropy).await {

@@ -19,7 +19,7 @@ use charter_system::private;
 
 use super::policies::{self, Policies};
 use super::serve::Server;
-use super::{StartError, check_keys, decisions, open_files, people, replay, sealer};
+use super::{StartError, check_keys, decisions, open_files, replay, sealer, users};
 use database::Found;
 pub use part::Part;
 
@@ -85,7 +85,7 @@ async fn key_lists(keys: &Keys, found: &Found) -> Part {
         .fact("replay", keys.replay.id())
         .fact("token", ids(&keys.token))
         .fact("refresh", ids(&keys.refresh));
-    part.take(people::check_token_keys(keys));
+    part.take(users::check_token_keys(keys));
     part.take(sealer(keys));
     if let Some(store) = found.store_with("names_and_keys") {
         part.take(check_keys(store, keys).await);
@@ -143,7 +143,7 @@ async fn policy_folder(
     let store = found.store_with("policy_revisions").map(Arc::clone);
     if store.is_none() {
         part.note(
-            "the database does not say what was in force before: the folder is checked as a new installation's",
+            "the database has no record of earlier policies: the folder is checked as that of a new installation",
         );
     }
     let policies = Policies::new(settings, keys, program, store.clone(), Arc::clone(clock));
@@ -192,18 +192,18 @@ fn decision_log(settings: &Settings, keys: &Keys) -> Part {
 }
 
 fn mail(settings: &Settings) -> Part {
-    let base_url = people::base_url(settings);
+    let base_url = users::base_url(settings);
     let mut part = Part::new("mail").fact("from", settings.mail.from.clone());
     part = match &settings.mail.smtp_url {
         Some(url) => part.fact("server", database::without_password(url)),
         None => part.fact("files", shown(&settings.data_dir.join("mail"))),
     };
     part = part.fact("links", base_url.clone());
-    if let Some(base_url) = part.take(people::BaseUrl::parse(&base_url)) {
+    if let Some(base_url) = part.take(users::BaseUrl::parse(&base_url)) {
         if let Some(warning) = base_url.warning() {
             part.note(warning);
         }
-        part.take(people::mail(settings, &base_url));
+        part.take(users::mail(settings, &base_url));
     }
     part
 }
@@ -220,10 +220,10 @@ fn listeners(settings: &Settings, is_running: bool) -> Part {
             part.fault(&fault);
         }
     }
-    let connections = open_files::fit_connections(server.max_connections);
-    if connections < server.max_connections {
+    let connections = open_files::fit_connections(server.edge.max_connections);
+    if connections < server.edge.max_connections {
         part.note(format!(
-            "`server.max_connections` would be lowered to {connections}, since a process may open too few files"
+            "`server.edge.max_connections` would be lowered to {connections}, since a process may open too few files"
         ));
     }
     part

@@ -1,212 +1,76 @@
-//! Which policies were in force last, kept in the database beyond a restart, and whether somebody
-//! answers for their successor.
+//! The accepted policies as this process knows them, ahead of a ledger that may be unreachable.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::path::{Path, PathBuf};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
-use sha2::Sha256;
 
-use crate::settings::keys::Keys;
-use charter_authz::folder::Files;
-use charter_domain::clock::Clock;
-use charter_domain::timestamp::Timestamp;
-use charter_store::{Error, LastRevision, NewPolicyRevision, Store, TakenAs};
+use charter_store::{Error, NewPolicyRevision, TakenAs};
 
-use super::super::provision;
+use super::last_accepted::{AcceptedRevision, LastAccepted, LastRevisionState};
+use super::ledger::PolicyLedger;
 
-/// Parts of the key's purpose: nothing else is made with it.
-const LABEL: &[u8] = b"charter policies v1";
-
-/// The revisions and approvals of this installation.
 pub(super) struct AcceptedStore {
-    /// `None` where there is none yet: nothing was ever in force.
-    store: Option<Arc<Store>>,
-    clock: Arc<dyn Clock>,
+    ledger: Box<dyn PolicyLedger>,
+    /// Number of required approvals.
     approvals: usize,
-    /// Where proofs are kept, and the key that vouches for them.
-    proofs: PathBuf,
-    proofs_key: [u8; 32],
-    /// What this process recorded last, whether it could be written or not.
-    last: Mutex<Option<Arc<Last>>>,
-    /// What could not be written yet, oldest first.
+    /// What this process put in force last, recorded or not.
+    last: Mutex<Option<Arc<LastAccepted>>>,
+    /// Revisions that could not be recorded yet, oldest first.
     unwritten: Mutex<VecDeque<NewPolicyRevision>>,
 }
 
-/// What was in force last.
-#[derive(Debug, Clone)]
-pub(super) struct Last {
-    /// Its number, which an approval names; `None` until it is written.
-    pub(super) base: Option<i64>,
-    pub(super) what: Known,
-}
-
-/// What is known of it.
-#[derive(Debug, Clone)]
-pub(super) enum Known {
-    /// Nothing ever was in force: the installation is new.
-    Nothing,
-    /// Something was, and its record is missing or not authentic.
-    Lost,
-    Revision(Accepted),
-}
-
-/// Policies that were taken.
-#[derive(Debug, Clone)]
-pub(super) struct Accepted {
-    /// The manifest's version, if there was one.
-    pub(super) version: Option<u64>,
-    /// Of the whole folder.
-    pub(super) digest: String,
-    /// Since when it is in force.
-    pub(super) since: Timestamp,
-    /// Whether it was taken as an emergency stop, which some gates may not let pass.
-    pub(super) is_stop: bool,
-    /// All of it.
-    pub(super) files: Files,
-}
-
-impl From<LastRevision> for Last {
-    fn from(last: LastRevision) -> Self {
-        Self {
-            base: Some(last.sequence()),
-            what: match last {
-                LastRevision::None => Known::Nothing,
-                LastRevision::Unknown(_) => Known::Lost,
-                LastRevision::Known(revision, files) => Known::Revision(Accepted {
-                    version: revision.manifest_version,
-                    digest: revision.whole_digest,
-                    since: revision.in_force_from,
-                    is_stop: revision.taken_as == TakenAs::Stop,
-                    files,
-                }),
-            },
-        }
-    }
-}
-
-impl Last {
-    /// The revision, if it is known.
-    pub(super) const fn revision(&self) -> Option<&Accepted> {
-        match &self.what {
-            Known::Revision(accepted) => Some(accepted),
-            Known::Nothing | Known::Lost => None,
-        }
-    }
-
-    pub(super) const fn is_lost(&self) -> bool {
-        matches!(self.what, Known::Lost)
-    }
-
-    /// Whether a folder may follow it.
-    pub(super) fn check_version(&self, digest: &str, version: Option<u64>) -> Result<(), String> {
-        let Some(last) = self.revision() else {
-            return Ok(());
-        };
-        let Some(before) = last.version else {
-            return Ok(());
-        };
-        let held = "write a newer one with `charter policy manifest`; to go back, restore the \
-                    older files and list them under a newer version, as `charter policy rollback` does";
-        match version {
-            Some(version) if version < before => Err(format!(
-                "the manifest has version {version}, and version {before} was in force: {held}"
-            )),
-            Some(version) if version == before && digest != last.digest => Err(format!(
-                "the manifest still has version {version}, and the files are others: {held}"
-            )),
-            Some(_) => Ok(()),
-            None => Err(format!(
-                "the manifest is gone, version {before} was in force: {held}"
-            )),
-        }
-    }
-}
-
 impl AcceptedStore {
-    /// `approvals` is how many people must approve.
-    pub(super) fn new(
-        data_dir: &Path,
-        keys: &Keys,
-        approvals: usize,
-        store: Option<Arc<Store>>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        #[expect(
-            clippy::expect_used,
-            reason = "the settings refuse an empty list of keys"
-        )]
-        let key = keys.audit.first().expect("an audit key");
+    /// `approvals` is the number of required approvals.
+    pub(super) fn new(ledger: Box<dyn PolicyLedger>, approvals: usize) -> Self {
         Self {
-            store,
-            clock,
+            ledger,
             approvals,
-            proofs: data_dir.join("policies").join("proofs"),
-            proofs_key: mac(&mac(key.expose(), LABEL), b"proofs"),
             last: Mutex::new(None),
             unwritten: Mutex::default(),
         }
     }
 
-    /// Where proofs are kept, and the key that vouches for them.
-    pub(super) fn proofs(&self) -> (&Path, [u8; 32]) {
-        (&self.proofs, self.proofs_key)
-    }
-
-    /// What was in force last: as this process knows it, whatever others write, or as the database
-    /// has it.
-    pub(super) async fn last(&self) -> Result<Arc<Last>, Error> {
+    /// The last revision: this process's own if it has put one in force, else the ledger's.
+    pub(super) async fn last(&self) -> Result<Arc<LastAccepted>, Error> {
         if let Some(last) = self.last.lock().clone() {
             return Ok(last);
         }
-        let last = match &self.store {
-            Some(store) => Last::from(store.last_policy_revision().await?),
-            None => Last {
-                base: None,
-                what: Known::Nothing,
-            },
-        };
-        let last = Arc::new(last);
+        let last = Arc::new(self.ledger.last().await?);
         *self.last.lock() = Some(Arc::clone(&last));
         Ok(last)
     }
 
-    /// Records what is in force. What cannot be written counts for this process, and is kept for
-    /// another try.
+    /// Records a revision that is in force. If that fails, the revision is kept in memory, and
+    /// [`Self::write`] tries again.
     pub(super) async fn accept(&self, new: NewPolicyRevision) -> Result<(), Error> {
-        let accepted = Accepted {
+        let accepted = AcceptedRevision {
             version: new.manifest_version,
             digest: new.whole_digest.clone(),
             since: new.in_force_from,
             is_stop: new.taken_as == TakenAs::Stop,
             files: new.files.clone(),
         };
-        *self.last.lock() = Some(Arc::new(Last {
+        *self.last.lock() = Some(Arc::new(LastAccepted {
             base: None,
-            what: Known::Revision(accepted),
+            what: LastRevisionState::Revision(accepted),
         }));
         self.unwritten.lock().push_back(new);
         self.write().await
     }
 
-    /// Whether there is something that could not be written.
-    pub(super) fn is_behind(&self) -> bool {
+    /// Whether revisions are waiting to be recorded.
+    pub(super) fn has_unwritten(&self) -> bool {
         !self.unwritten.lock().is_empty()
     }
 
-    /// Writes what is not written yet.
+    /// Records the waiting revisions.
     pub(super) async fn write(&self) -> Result<(), Error> {
-        let by = provision::system(&*self.clock);
         loop {
             let Some(new) = self.unwritten.lock().front().cloned() else {
                 return Ok(());
             };
-            let store = self.store.as_ref().ok_or_else(|| {
-                Error::Setup("there is no database that could record the policies".to_owned())
-            })?;
-            let sequence = store.accept_policies(&new, &by).await?;
+            let sequence = self.ledger.accept(&new).await?;
             let mut unwritten = self.unwritten.lock();
             unwritten.pop_front();
             if unwritten.is_empty()
@@ -217,20 +81,14 @@ impl AcceptedStore {
         }
     }
 
-    /// Whether enough people answer for this folder in the place of what was in force last. What
-    /// cannot be read approves nothing.
-    pub(super) async fn is_approved(&self, digest: &str, last: &Last) -> bool {
-        let (Some(base), Some(store)) = (last.base, &self.store) else {
+    /// Whether this folder is approved as the successor of `last`. If approvals cannot be read, it
+    /// is not.
+    pub(super) async fn is_approved(&self, digest: &str, last: &LastAccepted) -> bool {
+        let Some(base) = last.base else {
             return false;
         };
-        match store.approvals_of(digest, base).await {
-            Ok(approvals) => {
-                let people: BTreeSet<&str> = approvals
-                    .iter()
-                    .map(|approval| approval.approved_by.as_str())
-                    .collect();
-                people.len() >= self.approvals
-            }
+        match self.ledger.approvers(digest, base).await {
+            Ok(approvers) => approvers.len() >= self.approvals,
             Err(error) => {
                 tracing::warn!(%error, "approvals cannot be read, nothing is approved");
                 false
@@ -239,8 +97,116 @@ impl AcceptedStore {
     }
 }
 
-#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-fn mac(key: &[u8], text: &[u8]) -> [u8; 32] {
-    let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
-    mac.chain_update(text).finalize().into_bytes().into()
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use async_trait::async_trait;
+
+    use charter_store::PolicyFiles;
+
+    use super::super::ledger::NoLedger;
+    use super::*;
+
+    /// A ledger in memory that can be made unreachable.
+    #[derive(Default)]
+    struct MemoryLedger {
+        is_down: Mutex<bool>,
+        digests: Mutex<Vec<String>>,
+        approvals: Mutex<Vec<(&'static str, i64, &'static str)>>,
+    }
+
+    impl MemoryLedger {
+        fn check(&self) -> Result<(), Error> {
+            if *self.is_down.lock() {
+                return Err(Error::Setup("down".to_owned()));
+            }
+            Ok(())
+        }
+    }
+
+    #[async_trait]
+    impl PolicyLedger for Arc<MemoryLedger> {
+        async fn last(&self) -> Result<LastAccepted, Error> {
+            self.check()?;
+            Ok(LastAccepted {
+                base: Some(0),
+                what: LastRevisionState::None,
+            })
+        }
+
+        async fn accept(&self, new: &NewPolicyRevision) -> Result<i64, Error> {
+            self.check()?;
+            let mut digests = self.digests.lock();
+            digests.push(new.whole_digest.clone());
+            Ok(i64::try_from(digests.len()).expect("few"))
+        }
+
+        async fn approvers(&self, digest: &str, base: i64) -> Result<BTreeSet<String>, Error> {
+            self.check()?;
+            let approvals = self.approvals.lock();
+            let here = approvals.iter().filter(|it| (it.0, it.1) == (digest, base));
+            Ok(here.map(|it| it.2.to_owned()).collect())
+        }
+    }
+
+    fn revision(digest: &str) -> NewPolicyRevision {
+        NewPolicyRevision {
+            whole_digest: digest.to_owned(),
+            policy_digest: digest.to_owned(),
+            manifest_version: None,
+            files: PolicyFiles::default(),
+            taken_as: TakenAs::Edit,
+            in_force_from: charter_domain::timestamp::latest(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_revision_counts_before_it_is_recorded() {
+        let ledger = Arc::new(MemoryLedger::default());
+        let store = AcceptedStore::new(Box::new(Arc::clone(&ledger)), 1);
+        assert_eq!(store.last().await.expect("readable").base, Some(0));
+
+        *ledger.is_down.lock() = true;
+        store.accept(revision("a")).await.expect_err("down");
+        store.accept(revision("b")).await.expect_err("down");
+        let last = store.last().await.expect("known");
+        let accepted = last.revision().expect("accepted");
+        assert_eq!((accepted.digest.as_str(), last.base), ("b", None));
+        assert!(store.has_unwritten());
+
+        *ledger.is_down.lock() = false;
+        store.write().await.expect("recorded");
+        assert_eq!(*ledger.digests.lock(), ["a", "b"]);
+        assert!(!store.has_unwritten());
+        assert_eq!(store.last().await.expect("known").base, Some(2));
+    }
+
+    #[tokio::test]
+    async fn approvals_count_people_for_one_folder_and_predecessor() {
+        let ledger = Arc::new(MemoryLedger::default());
+        let store = AcceptedStore::new(Box::new(Arc::clone(&ledger)), 2);
+        let last = store.last().await.expect("readable");
+        let approve = |digest, base, by| ledger.approvals.lock().push((digest, base, by));
+        approve("a", 0, "ann");
+        approve("a", 0, "ann");
+        approve("a", 1, "bob");
+        approve("b", 0, "bob");
+        assert!(!store.is_approved("a", &last).await);
+        approve("a", 0, "bob");
+        assert!(store.is_approved("a", &last).await);
+
+        *ledger.is_down.lock() = true;
+        assert!(!store.is_approved("a", &last).await);
+    }
+
+    #[tokio::test]
+    async fn without_a_database_nothing_was_in_force_or_is_recorded() {
+        let store = AcceptedStore::new(Box::new(NoLedger), 0);
+        let last = store.last().await.expect("empty");
+        assert!(last.revision().is_none() && !last.is_lost());
+        assert!(!store.is_approved("a", &last).await);
+        store.accept(revision("a")).await.expect_err("no database");
+        assert!(store.has_unwritten());
+    }
 }

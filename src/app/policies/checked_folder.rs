@@ -1,35 +1,38 @@
-//! The policy folder, and what is demanded of it before it is in force.
+//! The policy folder with its checks and requirements.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 
 use crate::settings::keys::Keys;
 use crate::settings::{PolicyStart, Requirement, Settings};
 use charter_authz::folder::Folder;
 use charter_domain::clock::Clock;
-use charter_policy::gates::{self, CheckRequest, Demand, Kept};
+use charter_policy::gates::{self, CheckRequest, GateRequirement, ProofCacheConfig};
 use charter_store::Store;
 
-use super::accepted::{AcceptedStore, Last};
-
+use super::accepted::AcceptedStore;
 use super::checker::Checker;
+use super::last_accepted::LastAccepted;
+use super::ledger::{DatabaseLedger, NoLedger, PolicyLedger};
 
-/// What is known about the folder beside its texts, and how it is checked.
+/// The policy folder: where it is, and how it is checked.
 pub(in crate::app) struct Policies {
     pub(super) dir: PathBuf,
     pub(super) shadow: Option<PathBuf>,
-    pub(super) rules: Rules,
-    /// Whether proofs are looked up and never kept.
-    pub(super) is_read_only: bool,
+    pub(super) rules: EditRules,
+    pub(super) proof_cache: ProofCacheConfig,
     pub(super) checker: Checker,
     pub(super) accepted: AcceptedStore,
 }
 
-/// What the settings demand of an edit.
-pub(super) struct Rules {
-    pub(super) tests: Demand,
+/// The settings' requirements on an edit.
+pub(super) struct EditRules {
+    pub(super) tests: GateRequirement,
     pub(super) min_coverage: u8,
-    pub(super) proofs: Demand,
+    pub(super) proofs: GateRequirement,
     pub(super) solver: Option<PathBuf>,
     pub(super) manifest: bool,
     pub(super) hold_widening: bool,
@@ -37,7 +40,7 @@ pub(super) struct Rules {
 }
 
 impl Policies {
-    /// `program` is this program, which checks candidates in a process of its own; without a `store`,
+    /// `program` is this executable, which checks candidates in a child process. Without a `store`,
     /// nothing was ever in force.
     pub(in crate::app) fn new(
         settings: &Settings,
@@ -47,10 +50,14 @@ impl Policies {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let policies = &settings.policies;
+        let ledger: Box<dyn PolicyLedger> = match store {
+            Some(store) => Box::new(DatabaseLedger { store, clock }),
+            None => Box::new(NoLedger),
+        };
         Self {
             dir: policies.dir.clone(),
             shadow: policies.shadow.clone(),
-            rules: Rules {
+            rules: EditRules {
                 tests: demand(policies.tests),
                 min_coverage: policies.min_coverage,
                 proofs: demand(policies.proofs),
@@ -59,39 +66,37 @@ impl Policies {
                 hold_widening: policies.hold_widening,
                 start: policies.start,
             },
-            is_read_only: false,
+            proof_cache: ProofCacheConfig {
+                dir: settings.data_dir.join("policies").join("proofs"),
+                key: proof_cache_key(keys),
+                read_only: false,
+            },
             checker: Checker::new(
                 program,
                 policies.search_path.clone(),
                 policies.check_timeout,
                 policies.check_timeout_per_policy,
             ),
-            accepted: AcceptedStore::new(
-                &settings.data_dir,
-                keys,
-                policies.approvals,
-                store,
-                clock,
-            ),
+            accepted: AcceptedStore::new(ledger, policies.approvals),
         }
     }
 
-    /// For somebody who only wants to know: no proof is kept, and a folder that is not sound is an error whatever
-    /// `policies.start` says.
+    /// For `charter check`: the proof cache is only read, and a folder with faults is an error
+    /// whatever `policies.start` says.
     pub(in crate::app) fn read_only(mut self) -> Self {
-        self.is_read_only = true;
+        self.proof_cache.read_only = true;
         self.rules.start = PolicyStart::Strict;
         self
     }
 
-    /// Whether a start would go on with what was in force before, if the folder is not sound.
+    /// Whether a start could fall back to policies that were in force before.
     pub(in crate::app) async fn has_predecessor(&self) -> bool {
         let last = self.accepted.last().await;
         last.is_ok_and(|last| last.revision().is_some())
     }
 
-    /// A check of the folder for itself.
-    pub(super) fn job(&self, folder: &Folder) -> CheckRequest {
+    /// A check of the folder by itself.
+    pub(super) fn check_request(&self, folder: &Folder) -> CheckRequest {
         CheckRequest {
             dir: self.dir.clone(),
             candidate: folder.files().clone(),
@@ -101,23 +106,19 @@ impl Policies {
             min_coverage: self.rules.min_coverage,
             proofs: self.rules.proofs,
             solver: self.checker.solver(self.rules.solver.as_deref()),
-            proofs_kept: Some(Kept {
-                dir: self.accepted.proofs().0.to_owned(),
-                key: self.accepted.proofs().1,
-                read_only: self.is_read_only,
-            }),
+            proof_cache: Some(self.proof_cache.clone()),
             hold_widening: self.rules.hold_widening,
             is_stop: false,
             time: self.checker.timeout(folder),
         }
     }
 
-    /// The manifest's version, if it has one; the report if it is not whole, or older than what was
-    /// in force before.
+    /// The version of the folder's manifest. The error says that the folder does not match it or is
+    /// older than what was in force.
     pub(super) fn check_version(
         &self,
         folder: &Folder,
-        last: &Last,
+        last: &LastAccepted,
     ) -> Result<Option<u64>, String> {
         let version =
             gates::check_manifest(folder, self.rules.manifest).map_err(|error| error.report())?;
@@ -126,10 +127,26 @@ impl Policies {
     }
 }
 
-fn demand(requirement: Requirement) -> Demand {
+/// The key that authenticates the proof cache, derived from the audit key.
+#[expect(
+    clippy::expect_used,
+    reason = "the settings refuse an empty list of keys"
+)]
+fn proof_cache_key(keys: &Keys) -> [u8; 32] {
+    let audit = keys.audit.first().expect("an audit key");
+    mac(&mac(audit.expose(), b"charter policies v1"), b"proofs")
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+fn mac(key: &[u8], label: &[u8]) -> [u8; 32] {
+    let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
+    mac.chain_update(label).finalize().into_bytes().into()
+}
+
+fn demand(requirement: Requirement) -> GateRequirement {
     match requirement {
-        Requirement::Auto => Demand::IfPossible,
-        Requirement::Required => Demand::Must,
-        Requirement::Off => Demand::No,
+        Requirement::Auto => GateRequirement::IfPossible,
+        Requirement::Required => GateRequirement::Required,
+        Requirement::Off => GateRequirement::Off,
     }
 }

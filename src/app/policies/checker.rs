@@ -1,5 +1,5 @@
-//! Runs the gates in a process of its own: a policy can overflow its parser's stack, which ends the
-//! process that parses it.
+//! Runs the gates in a child process: a policy can overflow the parser's stack, which crashes the
+//! process.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -13,27 +13,27 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use charter_authz::folder::Folder;
-use charter_policy::gates::{CheckRequest, Gate, Verdict};
-use charter_policy::stop::StopJob;
-use charter_policy::{limits, solver};
+use charter_policy::emergency_stop::StopCheckRequest;
+use charter_policy::gates::{CheckRequest, GateVerdict, PolicyGate};
+use charter_policy::{process_limits, solver};
 
-/// A verdict is a few reports.
+/// A verdict consists of a few reports.
 const MAX_VERDICT_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What a process says when it dies is a line or two.
-const MAX_COMPLAINT_BYTES: u64 = 2_000;
+/// A crash message is a line or two.
+const MAX_STDERR_BYTES: u64 = 2_000;
 
-/// This program, as the one that checks.
+/// Starts this executable for checks.
 pub(super) struct Checker {
     program: PathBuf,
     search_path: Option<OsString>,
     timeout: Duration,
-    /// So much more for each policy.
+    /// Additional time for each policy.
     per_policy: Duration,
 }
 
 impl Checker {
-    /// `search_path` is where the solver is looked for.
+    /// The solver is looked up on `search_path`.
     pub(super) fn new(
         program: &Path,
         search_path: Option<OsString>,
@@ -48,15 +48,14 @@ impl Checker {
         }
     }
 
-    /// Time for the checks of this folder.
+    /// Time limit of the checks of this folder.
     pub(super) fn timeout(&self, folder: &Folder) -> Duration {
         let policies = u32::try_from(folder.policy_count()).unwrap_or(u32::MAX);
         self.timeout
             .saturating_add(self.per_policy.saturating_mul(policies))
     }
 
-    /// The solver's program where it is found now. What is not found stays as it was named, if it
-    /// was.
+    /// The path of the solver's program, or its given name if it is not found.
     pub(super) fn solver(&self, named: Option<&Path>) -> Option<PathBuf> {
         let program = named.unwrap_or(Path::new(solver::PROGRAM));
         let search_path = self.search_path.as_deref();
@@ -65,27 +64,29 @@ impl Checker {
             .or_else(|| named.map(Path::to_owned))
     }
 
-    /// Leads a candidate through the gates, for as long as the job may take. A check that does not
-    /// come to its end is a refusal.
-    pub(super) async fn check(&self, job: &CheckRequest) -> Verdict {
-        match self.within(job.time, &[], job).await {
+    /// Runs the gates within the request's time limit. A check that does not finish is a refusal.
+    pub(super) async fn check(&self, request: &CheckRequest) -> GateVerdict {
+        match self.run_within(request.time, &[], request).await {
             Ok(verdict) => verdict,
             Err(reason) => unfinished(reason),
         }
     }
 
-    /// The names of the files that only forbid more. It does not let requests go first.
-    pub(super) async fn stops(&self, job: &StopJob) -> Result<BTreeSet<String>, String> {
-        self.within(self.timeout, &["--stops"], job).await
+    /// Names of the files that only add forbids. Runs at normal priority.
+    pub(super) async fn stops(
+        &self,
+        request: &StopCheckRequest,
+    ) -> Result<BTreeSet<String>, String> {
+        self.run_within(self.timeout, &["--stops"], request).await
     }
 
-    async fn within<T: DeserializeOwned>(
+    async fn run_within<T: DeserializeOwned>(
         &self,
         time: Duration,
         arguments: &[&str],
-        job: &impl Serialize,
+        request: &impl Serialize,
     ) -> Result<T, String> {
-        match tokio::time::timeout(time, self.run(arguments, job)).await {
+        match tokio::time::timeout(time, self.run(arguments, request)).await {
             Ok(answer) => answer,
             Err(_elapsed) => Err(format!(
                 "the check took longer than {time:?} and was ended; raise `policies.check_timeout` or \
@@ -97,16 +98,16 @@ impl Checker {
     async fn run<T: DeserializeOwned>(
         &self,
         arguments: &[&str],
-        job: &impl Serialize,
+        request: &impl Serialize,
     ) -> Result<T, String> {
-        let told = |what: &str, error: &dyn std::fmt::Display| {
-            format!("the check of the policies could not {what}: {error}")
+        let failed = |what: &str, error: &dyn std::fmt::Display| {
+            format!("cannot {what} the policy check: {error}")
         };
-        let job = serde_json::to_vec(job).map_err(|error| told("be described", &error))?;
+        let request = serde_json::to_vec(request).map_err(|error| failed("describe", &error))?;
         let mut child = Command::new(&self.program)
             .args(["policy", "gate"])
             .args(arguments)
-            // Settings may stand in the environment, keys among them: not the solver's business.
+            // The environment may contain keys, which the solver must not see.
             .env_clear()
             .envs(self.search_path.iter().map(|path| ("PATH", path)))
             .stdin(Stdio::piped())
@@ -115,64 +116,63 @@ impl Checker {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| told("be started", &error))?;
-        let mut group = Group(child.id());
-        let (answer, complaint) = talk(&mut child, &job)
+            .map_err(|error| failed("start", &error))?;
+        let mut group = ProcessGroup(child.id());
+        let (answer, stderr_text) = exchange(&mut child, &request)
             .await
-            .map_err(|error| told("be heard", &error))?;
+            .map_err(|error| failed("communicate with", &error))?;
         let status = child
             .wait()
             .await
-            .map_err(|error| told("be waited for", &error))?;
+            .map_err(|error| failed("wait for", &error))?;
         if !status.success() {
-            let complaint = String::from_utf8_lossy(&complaint);
+            let stderr_text = String::from_utf8_lossy(&stderr_text);
             return Err(format!(
-                "the check of the policies ended early ({status}), as when they are nested too deeply \
-                 or too large {}",
-                complaint.trim()
+                "the policy check crashed ({status}); the policies may be nested too deeply or be too large {}",
+                stderr_text.trim()
             ));
         }
-        // It ended all that it started.
+        // It has ended, with all its children.
         group.0 = None;
-        serde_json::from_slice(&answer).map_err(|error| told("be understood", &error))
+        serde_json::from_slice(&answer).map_err(|error| failed("parse the verdict of", &error))
     }
 }
 
-/// The checker and the solvers that it started. They end together, however the check does: a solver
-/// whose checker was killed would go on for minutes.
-struct Group(Option<u32>);
+/// The checker and its solvers. They are killed together: a solver whose checker was killed would
+/// run on for minutes.
+struct ProcessGroup(Option<u32>);
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(leader) = self.0 {
-            limits::end_group(leader);
+            process_limits::kill_process_group(leader);
         }
     }
 }
 
-fn unfinished(reason: String) -> Verdict {
-    Verdict {
+fn unfinished(reason: String) -> GateVerdict {
+    GateVerdict {
         unfinished: true,
-        ..Verdict::refused(Gate::Validation, reason)
+        ..GateVerdict::refused(PolicyGate::Validation, reason)
     }
 }
 
-/// What it answers, and what it complains of.
-async fn talk(child: &mut Child, job: &[u8]) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
+/// Sends the request and reads standard output and standard error.
+async fn exchange(child: &mut Child, request: &[u8]) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
     let stdin = child.stdin.take();
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let write = async {
         if let Some(mut stdin) = stdin {
-            // A checker that died has closed it; its end tells more than this error.
-            let _ = stdin.write_all(job).await;
+            // A checker that died has closed it; its exit status says more than this error.
+            let _ = stdin.write_all(request).await;
         }
     };
-    let ((), answer, complaint) = tokio::join!(
+    let ((), answer, stderr_text) = tokio::join!(
         write,
         read(stdout, MAX_VERDICT_BYTES),
-        read(stderr, MAX_COMPLAINT_BYTES)
+        read(stderr, MAX_STDERR_BYTES)
     );
-    Ok((answer?, complaint?))
+    Ok((answer?, stderr_text?))
 }
 
 async fn read(from: Option<impl AsyncRead + Unpin>, most: u64) -> std::io::Result<Vec<u8>> {
@@ -190,9 +190,9 @@ mod tests {
 
     use super::*;
     use charter_authz::folder::Files;
-    use charter_policy::gates::Demand;
+    use charter_policy::gates::GateRequirement;
 
-    /// Whether it runs: who was killed may be there for a while, as nobody's zombie.
+    /// Whether it runs; a killed process may remain as a zombie.
     fn runs(process: &str) -> bool {
         let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
         let state = stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned());
@@ -210,16 +210,16 @@ mod tests {
         fs::write(&program, script).expect("a script");
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
         let time = Duration::from_secs(3);
-        let job = CheckRequest {
+        let request = CheckRequest {
             dir: dir.path().to_owned(),
             candidate: Files::default(),
             live: None,
             baseline: None,
-            tests: Demand::No,
+            tests: GateRequirement::Off,
             min_coverage: 0,
-            proofs: Demand::No,
+            proofs: GateRequirement::Off,
             solver: None,
-            proofs_kept: None,
+            proof_cache: None,
             hold_widening: false,
             is_stop: false,
             time,
@@ -234,7 +234,7 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        let (process, verdict) = tokio::join!(started, checker.check(&job));
+        let (process, verdict) = tokio::join!(started, checker.check(&request));
         assert!(verdict.unfinished, "{verdict:?}");
         while runs(&process) {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -1,19 +1,21 @@
-//! Which policies decide: checked at start, watched, and exchanged when a sound edit arrives.
+//! The policies in force: checked at start, watched, and replaced when a valid edit arrives.
 //!
-//! Whatever is wrong with an edit, what was in force stays in force, and `/readyz` says why.
+//! If an edit is refused, the previous policies stay in force, and `/readyz` says why.
 
 mod accepted;
+mod baseline;
 mod checked_folder;
 mod checker;
-mod promise;
-mod read;
+mod emergency_stop;
+mod folder_reading;
+mod folder_watch;
+mod last_accepted;
+mod ledger;
 mod reload;
 mod report;
 mod shadow;
 mod start;
-mod stops;
 mod take;
-mod watch;
 
 pub(super) use checked_folder::Policies;
 pub(super) use reload::Reloader;

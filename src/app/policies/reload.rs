@@ -1,7 +1,7 @@
-//! Follows the folder while requests are served: looks at it, has edits checked, one at a time.
+//! Follows the folder while the service runs: reads it and has edits checked, one at a time.
 //!
-//! What only forbids more is taken at once (`stops`); what passes its check is taken, or what is
-//! wrong with it told (`take`).
+//! Emergency stops take effect at once (`emergency_stop`); other edits take effect or are refused
+//! after their check (`take`).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,86 +13,86 @@ use tokio_util::sync::CancellationToken;
 
 use charter_authz::folder::{Files, Folder};
 use charter_authz::snapshot::Snapshot;
-use charter_decision_log::Shadow;
+use charter_decision_log::ShadowPolicies;
 use charter_http::state::State;
-use charter_policy::gates::{CheckRequest, Demand, Gate, Verdict};
+use charter_policy::gates::{CheckRequest, GateRequirement, GateVerdict, PolicyGate};
 use charter_store::Store;
 
+use super::baseline::InvariantBaseline;
 use super::checked_folder::Policies;
-use super::promise::Promise;
-use super::read::{Judged, Read, behind};
+use super::folder_reading::{CheckInput, FolderReading, run_in_background};
+use super::folder_watch::{FolderWatch, POLL, SETTLE};
 use super::shadow::ShadowFolder;
-use super::start::Taken;
-use super::watch::{POLL, SETTLE, Watch};
+use super::start::TakenFolder;
 
-/// How often a folder that keeps changing is read again before the next poll.
-const TRIES: usize = 10;
-/// So many checks in a row are given up for a newer edit; the next one is led to its end, so that a
-/// folder that never rests still gets somewhere.
-const MOST_OVERTAKEN: usize = 2;
+/// How often a folder that keeps changing is read before the next poll.
+const MAX_READS: usize = 10;
+/// Consecutive checks that are cancelled for a newer edit; the next one runs to its end, so that a
+/// folder that keeps changing makes progress.
+const MAX_SUPERSEDED: usize = 2;
 
-/// The work of taking edits.
+/// Takes edits of the policy folder.
 pub(crate) struct Reloader {
     pub(super) policies: Arc<Policies>,
     shadow: Option<ShadowFolder>,
     pub(super) state: Arc<State>,
     pub(super) store: Arc<Store>,
-    /// What is in force.
+    /// The files in force.
     pub(super) live: Files,
-    /// Whether every gate has looked at what is in force.
+    /// Whether the files in force have passed through every gate.
     pub(super) checked: bool,
-    /// What a candidate must keep, beside its own invariants.
-    pub(super) promise: Promise,
-    /// Whether the solver answered before: then it is no more excused.
+    /// What a candidate must keep besides its own invariants.
+    pub(super) baseline: InvariantBaseline,
+    /// Whether a proof has succeeded before: from then on a missing solver is an error.
     pub(super) can_prove: bool,
-    /// What was judged last.
-    pub(super) judged: Option<Judged>,
-    /// What is being checked.
-    pub(super) checking: Option<Checking>,
-    /// How many checks in a row were given up for a newer edit.
-    overtaken: usize,
-    /// Changed files of which none only forbids more.
+    /// Inputs of the last finished check.
+    pub(super) last_checked: Option<CheckInput>,
+    /// The running check.
+    pub(super) checking: Option<RunningCheck>,
+    /// Consecutive checks that were cancelled for a newer edit.
+    superseded: usize,
+    /// Changed files that are known not to be emergency stops.
     pub(super) no_stops: Option<Files>,
-    /// When to judge the same folder again, on the clock that never steps back.
+    /// When to check the same folder again, by the monotonic clock.
     pub(super) retry_at: Option<Duration>,
-    /// When to check again what is in force, likewise.
+    /// When to check the policies in force again, by the monotonic clock.
     pub(super) check_again_at: Option<Duration>,
-    /// Snapshots that requests may still hold.
+    /// Replaced snapshots that requests may still use.
     pub(super) retired: Vec<Arc<Snapshot>>,
 }
 
-/// A check under way, in a process of its own.
-pub(super) struct Checking {
-    pub(super) of: Subject,
-    /// What was in force when it began.
+/// A check that runs in a child process.
+pub(super) struct RunningCheck {
+    pub(super) of: CheckSubject,
+    /// The files in force when it began.
     pub(super) live: Files,
-    verdict: Pin<Box<dyn Future<Output = Verdict> + Send>>,
+    verdict: Pin<Box<dyn Future<Output = GateVerdict> + Send>>,
 }
 
-/// What is checked.
-pub(super) enum Subject {
-    /// The folder as it was read; its manifest's version.
-    Edit(Box<Read>, Option<u64>),
-    /// What is in force already, since it only forbids more.
+/// The subject of a check.
+pub(super) enum CheckSubject {
+    /// A reading of the folder, and its manifest's version.
+    Edit(Box<FolderReading>, Option<u64>),
+    /// The policies in force, after an emergency stop.
     InForce,
 }
 
-impl Checking {
-    fn judged(&self) -> Option<Judged> {
+impl RunningCheck {
+    fn check_input(&self) -> Option<CheckInput> {
         match &self.of {
-            Subject::Edit(read, _) => Some(read.judged()),
-            Subject::InForce => None,
+            CheckSubject::Edit(read, _) => Some(read.check_input()),
+            CheckSubject::InForce => None,
         }
     }
 }
 
 impl Reloader {
-    /// `shadow` is what is asked beside the policies in force.
+    /// `shadow` holds the shadow policies.
     pub(crate) fn new(
         policies: Policies,
-        shadow: Option<Arc<Shadow>>,
+        shadow: Option<Arc<ShadowPolicies>>,
         (state, store): (Arc<State>, Arc<Store>),
-        started: &Taken,
+        started: &TakenFolder,
     ) -> Self {
         let policies = Arc::new(policies);
         let shadow = policies.shadow.clone().zip(shadow);
@@ -105,11 +105,11 @@ impl Reloader {
             store,
             live: started.folder.files().clone(),
             checked: true,
-            promise: Promise::new(started.folder.files().clone()),
+            baseline: InvariantBaseline::new(started.folder.files().clone()),
             can_prove: started.proved,
-            judged: started.judged.clone(),
+            last_checked: started.last_checked.clone(),
             checking: None,
-            overtaken: 0,
+            superseded: 0,
             no_stops: None,
             retry_at: None,
             check_again_at: None,
@@ -117,7 +117,7 @@ impl Reloader {
         }
     }
 
-    /// Runs until it is told to stop.
+    /// Runs until `stop` is cancelled.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let shadow = self.shadow.take();
         let beside = async {
@@ -125,7 +125,7 @@ impl Reloader {
                 shadow.run().await;
             }
         };
-        // A stop does not wait for a proof.
+        // Stopping does not wait for a proof.
         tokio::select! {
             ((), ()) = async { tokio::join!(self.follow(), beside) } => {}
             () = stop.cancelled() => {}
@@ -133,11 +133,11 @@ impl Reloader {
     }
 
     async fn follow(&mut self) {
-        let mut watch = Watch::new();
-        watch.arm(&self.policies.dir);
-        let changed = watch.changed();
+        let mut watch = FolderWatch::new();
+        watch.watch(&self.policies.dir);
+        let changed = watch.change_signal();
         let mut hangup = signal(SignalKind::hangup())
-            .inspect_err(|error| tracing::warn!(%error, "SIGHUP cannot be heard"))
+            .inspect_err(|error| tracing::warn!(%error, "cannot listen for SIGHUP"))
             .ok();
         let mut poll = tokio::time::interval(POLL);
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -151,85 +151,85 @@ impl Reloader {
             tokio::select! {
                 _ = poll.tick() => {}
                 () = changed.notified() => {
-                    // Changes come in bursts; one look is enough for all of them.
+                    // Changes come in bursts; one reading covers all of them.
                     tokio::time::sleep(SETTLE).await;
                 }
                 _ = asked => {
-                    tracing::info!("SIGHUP: the policies are looked at anew");
-                    self.judged = None;
+                    tracing::info!("SIGHUP: checking the policies again");
+                    self.last_checked = None;
                     self.no_stops = None;
                     self.retry_at = None;
                     self.check_again_at = None;
                 }
                 (checking, verdict) = finished(&mut self.checking) => {
-                    self.overtaken = 0;
-                    self.conclude(checking, verdict).await;
+                    self.superseded = 0;
+                    self.finish_check(checking, verdict).await;
                 }
             }
             self.drop_retired().await;
-            self.record_again().await;
+            self.retry_recording().await;
             if self
                 .retry_at
                 .is_some_and(|at| self.state.clock.monotonic() >= at)
             {
                 self.retry_at = None;
-                self.judged = None;
+                self.last_checked = None;
             }
-            if self.look().await {
-                watch.arm(&self.policies.dir);
+            if self.poll_folder().await {
+                watch.watch(&self.policies.dir);
             }
-            self.check_what_is_in_force();
+            self.check_policies_in_force();
         }
     }
 
-    /// Looks at the folder; says whether there was something new.
-    async fn look(&mut self) -> bool {
+    /// Reads the folder; returns whether it has changed.
+    async fn poll_folder(&mut self) -> bool {
         let Some(mut read) = self.read().await else {
             return false;
         };
-        if self.is_known(&read.judged()) {
+        if self.is_known(&read.check_input()) {
             return false;
         }
         let mut rests_but_for_tests = false;
-        for _ in 0..TRIES {
+        for _ in 0..MAX_READS {
             tokio::time::sleep(SETTLE).await;
             let Some(again) = self.read().await else {
                 return false;
             };
             self.take_stops(&read, &again).await;
-            if again.judged() == read.judged() {
-                self.consider(again);
+            if again.check_input() == read.check_input() {
+                self.start_check(again);
                 return true;
             }
             rests_but_for_tests = again.is_alike_but_for_tests(&read);
             read = again;
         }
-        tracing::warn!("the policy folder keeps changing, it is looked at again in a second");
+        tracing::warn!("the policy folder keeps changing; reading it again in a second");
         if rests_but_for_tests {
-            self.consider(read);
+            self.start_check(read);
         }
         true
     }
 
-    fn is_known(&self, judged: &Judged) -> bool {
-        let checking = self.checking.as_ref().and_then(Checking::judged);
-        self.judged.as_ref() == Some(judged) || checking.as_ref() == Some(judged)
+    fn is_known(&self, last_checked: &CheckInput) -> bool {
+        let checking = self.checking.as_ref().and_then(RunningCheck::check_input);
+        self.last_checked.as_ref() == Some(last_checked) || checking.as_ref() == Some(last_checked)
     }
 
-    /// `None` while it is not known what was in force.
-    async fn read(&mut self) -> Option<Read> {
+    /// `None` while the last revision is not known.
+    async fn read(&mut self) -> Option<FolderReading> {
         let read = self.policies.read(&self.live).await;
         read.inspect_err(|reason| tracing::warn!("{reason}")).ok()
     }
 
-    /// Begins to check a folder that rests, or says at once what is wrong with it.
-    fn consider(&mut self, read: Read) {
-        let judged = read.judged();
+    /// Starts the check of a folder, or refuses it at once.
+    fn start_check(&mut self, read: FolderReading) {
+        let last_checked = read.check_input();
         let folder = match &read.folder {
             Ok(folder) => folder.clone(),
             Err(reason) => {
-                self.refuse(None, &Verdict::refused(Gate::Folder, reason));
-                self.judged = Some(judged);
+                self.refuse(None, &GateVerdict::refused(PolicyGate::Folder, reason));
+                self.last_checked = Some(last_checked);
                 return;
             }
         };
@@ -237,88 +237,88 @@ impl Reloader {
         let version = match self.policies.check_version(&folder, &read.last) {
             Ok(version) => version,
             Err(reason) => {
-                self.refuse(digest, &Verdict::refused(Gate::Folder, reason));
-                self.judged = Some(judged);
+                self.refuse(digest, &GateVerdict::refused(PolicyGate::Folder, reason));
+                self.last_checked = Some(last_checked);
                 return;
             }
         };
         if *folder.files() == self.live {
-            self.give_up_edit();
-            self.healthy(&folder);
-            self.judged = Some(judged);
+            self.cancel_edit_check();
+            self.clear_refusal(&folder);
+            self.last_checked = Some(last_checked);
             return;
         }
         if self.is_edit_checked() {
-            if self.overtaken >= MOST_OVERTAKEN {
+            if self.superseded >= MAX_SUPERSEDED {
                 return;
             }
-            self.overtaken += 1;
-            self.give_up_edit();
+            self.superseded += 1;
+            self.cancel_edit_check();
         }
-        let job = self.job(&folder, read.approved);
-        self.check(Subject::Edit(Box::new(read), version), job);
+        let request = self.check_request(&folder, read.approved);
+        self.check(CheckSubject::Edit(Box::new(read), version), request);
     }
 
     const fn is_edit_checked(&self) -> bool {
         matches!(
             &self.checking,
-            Some(Checking {
-                of: Subject::Edit(..),
+            Some(RunningCheck {
+                of: CheckSubject::Edit(..),
                 ..
             })
         )
     }
 
-    fn give_up_edit(&mut self) {
+    fn cancel_edit_check(&mut self) {
         if self.is_edit_checked() {
             self.checking = None;
         }
     }
 
-    /// What was taken before its check is checked when nothing else is.
-    fn check_what_is_in_force(&mut self) {
+    /// Checks an emergency stop in force while no other check runs.
+    fn check_policies_in_force(&mut self) {
         let now = self.state.clock.monotonic();
         if self.checked || self.checking.is_some() || self.check_again_at.is_some_and(|at| now < at)
         {
             return;
         }
         self.check_again_at = None;
-        let Ok(folder) = Folder::of_files(&self.policies.dir, self.live.clone()) else {
+        let Ok(folder) = Folder::from_files(&self.policies.dir, self.live.clone()) else {
             return;
         };
-        let job = CheckRequest {
+        let request = CheckRequest {
             live: None,
             is_stop: true,
             hold_widening: false,
-            ..self.job(&folder, false)
+            ..self.check_request(&folder, false)
         };
-        self.check(Subject::InForce, job);
+        self.check(CheckSubject::InForce, request);
     }
 
-    fn check(&mut self, of: Subject, job: CheckRequest) {
+    fn check(&mut self, of: CheckSubject, request: CheckRequest) {
         let policies = Arc::clone(&self.policies);
-        self.checking = Some(Checking {
+        self.checking = Some(RunningCheck {
             of,
             live: self.live.clone(),
-            verdict: Box::pin(async move { policies.checker.check(&job).await }),
+            verdict: Box::pin(async move { policies.checker.check(&request).await }),
         });
     }
 
-    fn job(&self, folder: &Folder, approved: bool) -> CheckRequest {
-        let mut job = self.policies.job(folder);
-        job.live = Some(self.live.clone());
+    fn check_request(&self, folder: &Folder, approved: bool) -> CheckRequest {
+        let mut request = self.policies.check_request(folder);
+        request.live = Some(self.live.clone());
         if approved {
-            job.hold_widening = false;
+            request.hold_widening = false;
         } else {
-            job.baseline = Some(self.promise.files().clone());
+            request.baseline = Some(self.baseline.files().clone());
         }
-        if self.can_prove && job.proofs == Demand::IfPossible {
-            job.proofs = Demand::Must;
+        if self.can_prove && request.proofs == GateRequirement::IfPossible {
+            request.proofs = GateRequirement::Required;
         }
-        job
+        request
     }
 
-    /// Taking thousands of policies apart takes long; no request should be the one that does it.
+    /// Dropping thousands of policies takes long and must not delay a request.
     async fn drop_retired(&mut self) {
         let (unused, used) = std::mem::take(&mut self.retired)
             .into_iter()
@@ -326,13 +326,13 @@ impl Reloader {
         self.retired = used;
         let unused: Vec<Arc<Snapshot>> = unused;
         if !unused.is_empty() {
-            behind(move || drop(unused)).await;
+            run_in_background(move || drop(unused)).await;
         }
     }
 }
 
-/// Waits for the check under way; for ever, if there is none.
-async fn finished(checking: &mut Option<Checking>) -> (Checking, Verdict) {
+/// Waits for the running check; for ever if there is none.
+async fn finished(checking: &mut Option<RunningCheck>) -> (RunningCheck, GateVerdict) {
     let verdict = match checking {
         Some(checking) => checking.verdict.as_mut().await,
         None => std::future::pending().await,

@@ -1,17 +1,17 @@
-//! What is said and recorded of policies that were checked.
+//! What is logged, reported and recorded about checked policies.
 
-use charter_authz::engine::Health;
+use charter_authz::engine::PolicyHealth;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp::Timestamp;
-use charter_policy::gates::{self, Verdict};
+use charter_policy::gates::{self, GateVerdict};
 use charter_store::{NewPolicyRevision, Store, TakenAs};
 
-/// A log line or `/readyz` is not the place for more.
+/// Longer reasons are truncated for the log and `/readyz`.
 const MAX_REASON_BYTES: usize = 8_000;
 
-/// What is recorded of a folder that is in force from a time on.
-pub(super) fn revision(
+/// The revision to record for a folder.
+pub(super) fn new_revision(
     folder: &Folder,
     version: Option<u64>,
     taken_as: TakenAs,
@@ -27,39 +27,39 @@ pub(super) fn revision(
     }
 }
 
-/// Logs what was found beside refusals.
-pub(super) fn log_findings(verdict: &Verdict) {
+/// Logs findings that are no refusals.
+pub(super) fn log_findings(verdict: &GateVerdict) {
     for finding in &verdict.warnings {
         tracing::warn!(gate = finding.gate.as_str(), "{}", finding.report);
     }
     for (gate, reason) in &verdict.not_run {
-        tracing::warn!(
-            gate = gate.as_str(),
-            reason,
-            "a check of the policies was not run"
-        );
+        tracing::warn!(gate = gate.as_str(), reason, "a policy check was not run");
     }
 }
 
-/// What the gates found beside refusals. Of an emergency stop, it would have held any other edit up.
-pub(super) fn health(verdict: &Verdict) -> Health {
-    let not_run = |(gate, reason): (&gates::Gate, &String)| format!("{gate}: {reason}");
-    let found = verdict.warnings.iter().map(gates::Finding::text).collect();
+/// The health after a check. Findings of an emergency stop would have refused any other edit.
+pub(super) fn health(verdict: &GateVerdict) -> PolicyHealth {
+    let not_run = |(gate, reason): (&gates::PolicyGate, &String)| format!("{gate}: {reason}");
+    let found = verdict
+        .warnings
+        .iter()
+        .map(gates::GateFinding::text)
+        .collect();
     let (failed_checks, warnings) = if verdict.is_stop {
         (found, Vec::new())
     } else {
         (Vec::new(), found)
     };
-    Health {
+    PolicyHealth {
         failed_checks,
         warnings,
         not_run: verdict.not_run.iter().map(not_run).collect(),
-        ..Health::default()
+        ..PolicyHealth::default()
     }
 }
 
-/// Names that somebody has and the policies do not know: they count for nothing. `None` if they
-/// cannot be read now.
+/// Roles and permissions that are granted and that the schema does not have; they have no effect.
+/// `None` if they cannot be read now.
 pub(in crate::app) async fn warn_of_unknown_names(
     store: &Store,
     snapshot: &Snapshot,
@@ -67,7 +67,7 @@ pub(in crate::app) async fn warn_of_unknown_names(
     let names = match store.granted_names().await {
         Ok(names) => names,
         Err(error) => {
-            tracing::warn!(%error, "roles and permissions in the database could not be held against the policies");
+            tracing::warn!(%error, "could not compare the roles and permissions in the database with the schema");
             return None;
         }
     };
@@ -81,7 +81,7 @@ pub(in crate::app) async fn warn_of_unknown_names(
         .map(|name| ("role", name))
         .chain(permissions.map(|name| ("permission", name)))
         .map(|(what, name)| {
-            format!("names: somebody has the {what} `{name}`, which the schema does not have; it counts for nothing and can be taken away")
+            format!("names: the {what} `{name}` is granted, but the schema does not have it; it has no effect and can be revoked")
         });
     let warnings: Vec<String> = warnings.collect();
     for warning in &warnings {
@@ -90,7 +90,7 @@ pub(in crate::app) async fn warn_of_unknown_names(
     Some(warnings)
 }
 
-/// A reason as `/readyz` and the log have room for.
+/// Truncates a reason for the log and `/readyz`.
 pub(super) fn shortened(mut reason: String) -> String {
     if reason.len() > MAX_REASON_BYTES {
         let end = (0..=MAX_REASON_BYTES)

@@ -1,32 +1,31 @@
-//! The folder that is asked beside the one in force: an edit of it is taken if it can be loaded.
+//! The folder of the shadow policies: an edit takes effect if it can be loaded.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use charter_authz::folder::{Files, Folder};
 use charter_authz::snapshot::Snapshot;
-use charter_decision_log::Shadow;
+use charter_decision_log::ShadowPolicies;
 use charter_http::state::State;
-use charter_policy::gates::{CheckRequest, Demand};
+use charter_policy::gates::{CheckRequest, GateRequirement};
 
 use super::checked_folder::Policies;
-use super::read::behind;
+use super::folder_reading::run_in_background;
+use super::folder_watch::{POLL, RETRY};
 use super::report::shortened;
-use super::watch::{POLL, RETRY};
 
-/// The shadow's folder, and what is known of it.
 pub(super) struct ShadowFolder {
     dir: PathBuf,
-    shadow: Arc<Shadow>,
+    shadow: Arc<ShadowPolicies>,
     policies: Arc<Policies>,
     state: Arc<State>,
-    judged: Option<Result<Files, String>>,
+    last_checked: Option<Result<Files, String>>,
 }
 
 impl ShadowFolder {
     pub(super) const fn new(
         dir: PathBuf,
-        shadow: Arc<Shadow>,
+        shadow: Arc<ShadowPolicies>,
         policies: Arc<Policies>,
         state: Arc<State>,
     ) -> Self {
@@ -35,22 +34,23 @@ impl ShadowFolder {
             shadow,
             policies,
             state,
-            judged: None,
+            last_checked: None,
         }
     }
 
-    /// Looks at it each second, for ever.
+    /// Polls the folder for ever.
     pub(super) async fn run(mut self) {
         let mut poll = tokio::time::interval(POLL);
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             poll.tick().await;
-            self.look().await;
+            self.poll_folder().await;
         }
     }
 
-    /// Takes the folder as it is now. It decides nothing, so that it parses is all it must do.
-    async fn look(&mut self) {
+    /// Loads the folder if it has changed. Shadow policies decide nothing, so only validation is
+    /// required.
+    async fn poll_folder(&mut self) {
         let dir = self.dir.clone();
         let read =
             tokio::task::spawn_blocking(move || Folder::read(&dir).map_err(|error| error.report()));
@@ -59,12 +59,16 @@ impl ShadowFolder {
         };
         let files = read.as_ref().map(|folder| folder.files().clone());
         let files = files.map_err(Clone::clone);
-        if self.judged.as_ref() == Some(&files) {
+        if self.last_checked.as_ref() == Some(&files) {
             return;
         }
         let (loaded, unfinished) = match read {
             Ok(folder) => {
-                let verdict = self.policies.checker.check(&self.job(&folder)).await;
+                let verdict = self
+                    .policies
+                    .checker
+                    .check(&self.check_request(&folder))
+                    .await;
                 match verdict.report() {
                     None => (self.load(&folder).await, false),
                     Some(reason) => (Err(reason), verdict.unfinished),
@@ -74,10 +78,10 @@ impl ShadowFolder {
         };
         let fault = loaded.err().map(shortened);
         match &fault {
-            None => tracing::info!("other policies are asked beside those in force"),
+            None => tracing::info!("new shadow policies are in use"),
             Some(reason) => {
                 tracing::error!(
-                    "the shadow's policies cannot be used, those before are asked\n{reason}"
+                    "the shadow policies cannot be used; the previous ones stay in use\n{reason}"
                 );
             }
         }
@@ -87,13 +91,15 @@ impl ShadowFolder {
         if unfinished {
             tokio::time::sleep(RETRY).await;
         } else {
-            self.judged = Some(files);
+            self.last_checked = Some(files);
         }
     }
 
     async fn load(&self, folder: &Folder) -> Result<(), String> {
         let folder = folder.clone();
-        let loaded = behind(move || Snapshot::of(&folder).map_err(|error| error.report()));
+        let loaded = run_in_background(move || {
+            Snapshot::from_folder(&folder).map_err(|error| error.report())
+        });
         let snapshot = loaded.await.ok_or("the policies could not be loaded")??;
         let known = self.shadow.snapshot();
         if known.is_none_or(|known| known.digest() != snapshot.digest()) {
@@ -102,14 +108,14 @@ impl ShadowFolder {
         Ok(())
     }
 
-    /// No gate but loading.
-    fn job(&self, folder: &Folder) -> CheckRequest {
+    /// Only the validation gate.
+    fn check_request(&self, folder: &Folder) -> CheckRequest {
         CheckRequest {
             dir: self.dir.clone(),
-            tests: Demand::No,
-            proofs: Demand::No,
+            tests: GateRequirement::Off,
+            proofs: GateRequirement::Off,
             hold_widening: false,
-            ..self.policies.job(folder)
+            ..self.policies.check_request(folder)
         }
     }
 }

@@ -1,133 +1,144 @@
-//! What becomes of an edit: it is put in force, or it is told what is wrong with it.
+//! Finishes checks: an edit is put in force or refused.
 
 use std::sync::Arc;
 
-use charter_authz::engine::{Health, Refused};
+use charter_authz::engine::{PolicyHealth, RefusedFolder};
 use charter_authz::folder::{Files, Folder};
 use charter_authz::snapshot::Snapshot;
-use charter_policy::gates::{Finding, Gate, Verdict, how_to_approve};
+use charter_policy::gates::{GateFinding, GateVerdict, PolicyGate, approval_hint};
 use charter_store::TakenAs;
 
-use super::read::{Read, behind};
-use super::reload::{Checking, Reloader, Subject};
-use super::report::{health, log_findings, revision, shortened, warn_of_unknown_names};
-use super::watch::RETRY;
+use super::folder_reading::{FolderReading, run_in_background};
+use super::folder_watch::RETRY;
+use super::reload::{CheckSubject, Reloader, RunningCheck};
+use super::report::{health, log_findings, new_revision, shortened, warn_of_unknown_names};
 
-/// What `/readyz` says for as long as it is so.
-const NOT_RECORDED: &str = "notes: it could not be recorded in the database which policies are in \
-    force, it is tried again each second; until then nothing can be approved, and a restart would \
-    compare with what was in force before";
-/// The same, until the gates have looked at what only forbids more.
-const NOT_CHECKED: &str =
-    "stop: policies that only forbid more are in force, their checks are not over yet";
+/// Warning of `/readyz` while the revision is not recorded.
+const NOT_RECORDED: &str = "notes: could not persist the active policy revision; retrying each second. \
+    Until then nothing can be approved, and a restart would compare with the previous revision";
+/// Warning of `/readyz` until an emergency stop is checked.
+const NOT_CHECKED: &str = "stop: an emergency stop is in force, its checks have not finished";
 
 impl Reloader {
-    /// Takes or refuses what was checked.
-    pub(super) async fn conclude(&mut self, checking: Checking, verdict: Verdict) {
+    /// Handles the result of a check.
+    pub(super) async fn finish_check(&mut self, checking: RunningCheck, verdict: GateVerdict) {
         let again = verdict
             .unfinished
             .then(|| self.state.clock.monotonic() + RETRY);
         match checking.of {
-            Subject::Edit(read, version) => {
+            CheckSubject::Edit(read, version) => {
                 self.retry_at = again;
-                self.judged = Some(read.judged());
-                self.conclude_edit(*read, version, &checking.live, verdict)
+                self.last_checked = Some(read.check_input());
+                self.finish_edit(*read, version, &checking.live, verdict)
                     .await;
             }
-            Subject::InForce if checking.live == self.live => {
+            CheckSubject::InForce if checking.live == self.live => {
                 self.check_again_at = again;
-                self.tell_of_stop(&verdict);
+                self.report_stop(&verdict);
             }
-            // Another one came; all of it is checked together.
-            Subject::InForce => {}
+            // A newer stop arrived; all of it is checked together.
+            CheckSubject::InForce => {}
         }
     }
 
-    async fn conclude_edit(
+    async fn finish_edit(
         &mut self,
-        read: Read,
+        read: FolderReading,
         version: Option<u64>,
         before: &Files,
-        mut verdict: Verdict,
+        mut verdict: GateVerdict,
     ) {
         let Ok(folder) = read.folder else { return };
         let digest = Some(Arc::clone(folder.whole_digest()));
-        let lost = self.promise.missing_from(folder.files());
-        if verdict.refusals.is_empty() && !lost.is_empty() && self.holds_widening(read.approved) {
+        let lost = self.baseline.missing_from(folder.files());
+        if verdict.refusals.is_empty() && !lost.is_empty() && self.requires_approval(read.approved)
+        {
             let report = format!(
-                "invariants that edits are held against are gone or changed: {}{}",
+                "invariants that edits must keep are missing or changed: {}{}",
                 lost.join(", "),
-                how_to_approve(&folder)
+                approval_hint(&folder)
             );
-            verdict = Verdict::refused(Gate::Widening, report);
+            verdict = GateVerdict::refused(PolicyGate::Widening, report);
         }
         if !verdict.refusals.is_empty() {
             self.refuse(digest, &verdict);
             return;
         }
-        // What only forbids more may have come into force since the check began.
+        // An emergency stop may have taken effect since the check began.
         let Some(files) = with_changes(folder.files(), before, &self.live) else {
-            self.judged = None;
+            self.last_checked = None;
             return;
         };
         let is_as_checked = files == *folder.files();
-        let folder = match Folder::of_files(&self.policies.dir, files) {
+        let folder = match Folder::from_files(&self.policies.dir, files) {
             Ok(folder) => folder,
             Err(error) => {
-                self.refuse(digest, &Verdict::refused(Gate::Folder, error.report()));
+                self.refuse(
+                    digest,
+                    &GateVerdict::refused(PolicyGate::Folder, error.report()),
+                );
                 return;
             }
         };
         let current = self.state.engine.snapshot();
         let loading = folder.clone();
-        let loaded =
-            behind(move || Snapshot::after(&current, &loading).map_err(|error| error.report()));
+        let loaded = run_in_background(move || {
+            Snapshot::updated_from(&current, &loading).map_err(|error| error.report())
+        });
         let snapshot = match loaded.await {
             Some(Ok(snapshot)) => snapshot,
             Some(Err(reason)) => {
-                self.refuse(digest, &Verdict::refused(Gate::Validation, reason));
+                self.refuse(
+                    digest,
+                    &GateVerdict::refused(PolicyGate::Validation, reason),
+                );
                 return;
             }
             None => return,
         };
-        tracing::info!(digest = %snapshot.digest(), "other policies are in force");
-        folder.warn_if_anybody_may_write();
+        tracing::info!(digest = %snapshot.digest(), "new policies are in force");
+        folder.warn_if_world_writable();
         log_findings(&verdict);
         self.checked = is_as_checked;
         self.can_prove |= verdict.proved;
-        self.keep_promise(&folder, read.approved).await;
-        let mut told = health(&verdict);
-        told.warnings.extend(self.promise.warnings(folder.files()));
-        told.warnings
+        self.update_baseline(&folder, read.approved).await;
+        let mut new_health = health(&verdict);
+        new_health
+            .warnings
+            .extend(self.baseline.warnings(folder.files()));
+        new_health
+            .warnings
             .extend((!is_as_checked).then(|| NOT_CHECKED.to_owned()));
-        told.shadow.clone_from(&self.state.engine.health().shadow);
-        self.state.engine.report(told);
+        new_health
+            .shadow
+            .clone_from(&self.state.engine.health().shadow);
+        self.state.engine.report(new_health);
         self.put_in_force(&folder, snapshot, TakenAs::Edit, version)
             .await;
     }
 
-    fn holds_widening(&self, approved: bool) -> bool {
+    fn requires_approval(&self, approved: bool) -> bool {
         self.policies.rules.hold_widening && !approved
     }
 
-    /// An approved folder is the new promise; any other one adds to it.
-    async fn keep_promise(&mut self, folder: &Folder, approved: bool) {
-        let (mut promise, files) = (self.promise.clone(), folder.files().clone());
+    /// An approved folder replaces the baseline, any other extends it.
+    async fn update_baseline(&mut self, folder: &Folder, approved: bool) {
+        let (mut baseline, files) = (self.baseline.clone(), folder.files().clone());
         let dir = self.policies.dir.clone();
-        let grown = behind(move || {
+        let grown = run_in_background(move || {
             if approved {
-                promise.renew(files);
+                baseline.replace(files);
             } else {
-                promise.grow(&dir, &files);
+                baseline.extend(&dir, &files);
             }
-            promise
+            baseline
         });
-        if let Some(promise) = grown.await {
-            self.promise = promise;
+        if let Some(baseline) = grown.await {
+            self.baseline = baseline;
         }
     }
 
-    /// Exchanges the snapshot; then records which one it is. What is in force does not wait for that.
+    /// Replaces the snapshot, then records the revision. Recording does not delay the policies.
     pub(super) async fn put_in_force(
         &mut self,
         folder: &Folder,
@@ -137,7 +148,7 @@ impl Reloader {
     ) {
         let now = self.state.clock.now();
         metrics::counter!("charter_policies_reloads_total", "outcome" => "taken").increment(1);
-        let new = revision(folder, version, taken_as, now);
+        let new = new_revision(folder, version, taken_as, now);
         let digest = Arc::clone(folder.whole_digest());
         self.retired.push(self.state.engine.replace(snapshot));
         self.live.clone_from(folder.files());
@@ -145,7 +156,7 @@ impl Reloader {
             health.whole_digest = Some(Arc::clone(&digest));
             health.since = Some(now);
             if taken_as == TakenAs::Stop {
-                note(&mut health.warnings, NOT_CHECKED, true);
+                set_warning(&mut health.warnings, NOT_CHECKED, true);
             }
         });
         let recorded = self.policies.accepted.accept(new).await;
@@ -156,7 +167,7 @@ impl Reloader {
         let snapshot = self.state.engine.snapshot();
         let names = warn_of_unknown_names(&self.store, &snapshot).await;
         self.state.engine.update(|health| {
-            note(&mut health.warnings, NOT_RECORDED, is_behind);
+            set_warning(&mut health.warnings, NOT_RECORDED, is_behind);
             if let Some(names) = &names {
                 health
                     .warnings
@@ -166,68 +177,69 @@ impl Reloader {
         });
     }
 
-    /// What the gates say of policies that only forbid more and are in force.
-    fn tell_of_stop(&mut self, verdict: &Verdict) {
-        // Without an end it is checked again, later.
+    /// Reports the result of checking an emergency stop in force.
+    fn report_stop(&mut self, verdict: &GateVerdict) {
+        // An unfinished check is repeated later.
         self.checked = !verdict.unfinished;
         self.can_prove |= verdict.proved;
         log_findings(verdict);
         let found = health(verdict);
-        let failing = verdict.refusals.iter().map(Finding::text);
+        let failing = verdict.refusals.iter().map(GateFinding::text);
         let failing = failing.chain(found.failed_checks);
         let failing: Vec<String> = failing.map(shortened).collect();
         if !failing.is_empty() {
             tracing::error!(
-                "policies that only forbid more are in force and do not pass their checks\n{}",
+                "an emergency stop is in force and does not pass its checks\n{}",
                 failing.join("\n")
             );
         }
         self.state.engine.update(|health| {
             health.failed_checks.clone_from(&failing);
             for warning in &found.warnings {
-                note(&mut health.warnings, warning, true);
+                set_warning(&mut health.warnings, warning, true);
             }
             health.not_run.clone_from(&found.not_run);
-            note(&mut health.warnings, NOT_CHECKED, verdict.unfinished);
+            set_warning(&mut health.warnings, NOT_CHECKED, verdict.unfinished);
         });
     }
 
-    /// Tries again to record what is in force.
-    pub(super) async fn record_again(&mut self) {
-        if !self.policies.accepted.is_behind() {
+    /// Retries recording the revision in force.
+    pub(super) async fn retry_recording(&mut self) {
+        if !self.policies.accepted.has_unwritten() {
             return;
         }
         if self.policies.accepted.write().await.is_ok() {
-            tracing::info!("it is recorded again which policies are in force");
-            let update = |health: &mut Health| note(&mut health.warnings, NOT_RECORDED, false);
+            tracing::info!("the active policy revision is persisted");
+            let update =
+                |health: &mut PolicyHealth| set_warning(&mut health.warnings, NOT_RECORDED, false);
             self.state.engine.update(update);
         }
     }
 
-    /// The folder is back to what is in force.
-    pub(super) fn healthy(&self, folder: &Folder) {
+    /// The folder is again what is in force.
+    pub(super) fn clear_refusal(&self, folder: &Folder) {
         if self.state.engine.health().refused.is_some() {
-            tracing::info!(digest = %folder.digest(), "the policy folder is again what is in force");
+            tracing::info!(digest = %folder.digest(), "the policy folder is the same as the policies in force again");
             self.state.engine.update(|health| health.refused = None);
         }
     }
 
-    pub(super) fn refuse(&self, digest: Option<Arc<str>>, verdict: &Verdict) {
+    pub(super) fn refuse(&self, digest: Option<Arc<str>>, verdict: &GateVerdict) {
         let mut reason = shortened(verdict.report().unwrap_or_default());
         if verdict.unfinished {
             reason = format!(
-                "{reason}\nthe check did not come to its end and is tried again in {RETRY:?}; \
+                "{reason}\nthe check did not finish and is repeated in {RETRY:?}; \
                  `policies.check_timeout` and `policies.check_timeout_per_policy` give it more time"
             );
         }
         metrics::counter!("charter_policies_reloads_total", "outcome" => "refused").increment(1);
         tracing::error!(
             digest = digest.as_deref(),
-            "the policies were changed and are not taken, those before stay in force\n{reason}"
+            "the edited policies were refused; the previous ones stay in force\n{reason}"
         );
         let since = self.state.clock.now();
         self.state.engine.update(|health| {
-            health.refused = Some(Refused {
+            health.refused = Some(RefusedFolder {
                 digest: digest.clone(),
                 reason: reason.clone(),
                 since,
@@ -236,8 +248,8 @@ impl Reloader {
     }
 }
 
-/// A candidate with what changed in the policies in force since it was read; `None` where both
-/// changed the same file.
+/// The candidate with the changes since `before` of the policies in force; `None` if both changed
+/// the same file.
 fn with_changes(candidate: &Files, before: &Files, live: &Files) -> Option<Files> {
     let mut files = candidate.clone();
     for (name, text) in live
@@ -253,8 +265,8 @@ fn with_changes(candidate: &Files, before: &Files, live: &Files) -> Option<Files
     Some(files)
 }
 
-/// Has a warning there or not, once.
-fn note(warnings: &mut Vec<String>, warning: &str, holds: bool) {
+/// Sets or removes a warning.
+fn set_warning(warnings: &mut Vec<String>, warning: &str, holds: bool) {
     warnings.retain(|found| found != warning);
     warnings.extend(holds.then(|| warning.to_owned()));
 }

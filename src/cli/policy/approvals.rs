@@ -1,4 +1,4 @@
-//! `charter policy approvals` and `withdraw`: who answered for what, and takes it back.
+//! `charter policy approvals` and `withdraw`: lists and withdraws approvals.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -38,18 +38,20 @@ pub(super) struct WithdrawArgs {
     output: OutputArgs,
 }
 
-/// Lists.
+/// Prints the approvals.
 ///
 /// # Errors
 ///
-/// The settings' and the database's faults.
+/// Errors of the settings and the database.
 pub(super) fn list(args: &ApprovalsArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let current = operator.store.last_policy_revision().await?.sequence();
         let approvals = operator.store.policy_approvals().await?;
         let document = || {
             let approvals = approvals.iter();
-            approvals.map(|approval| shown(approval, current)).collect()
+            approvals
+                .map(|approval| document_of(approval, current))
+                .collect()
         };
         args.output.either(out, document, |out| {
             approvals.iter().try_for_each(|approval| {
@@ -58,7 +60,7 @@ pub(super) fn list(args: &ApprovalsArgs, out: &mut dyn Write) -> Result<ExitCode
                     "{}  {}  {}  {}  by {}: {}",
                     approval.id,
                     timestamp::format(approval.approved_at),
-                    state(approval, current),
+                    state_text(approval, current),
                     approval.whole_digest,
                     approval.approved_by,
                     approval.reason
@@ -69,7 +71,7 @@ pub(super) fn list(args: &ApprovalsArgs, out: &mut dyn Write) -> Result<ExitCode
     })
 }
 
-fn shown(approval: &PolicyApproval, current: i64) -> Value {
+fn document_of(approval: &PolicyApproval, current: i64) -> Value {
     let state = match (approval.used_by, approval.withdrawn_at) {
         (Some(_), _) => "used",
         (None, Some(_)) => "withdrawn",
@@ -89,7 +91,7 @@ fn shown(approval: &PolicyApproval, current: i64) -> Value {
     })
 }
 
-fn state(approval: &PolicyApproval, current: i64) -> String {
+fn state_text(approval: &PolicyApproval, current: i64) -> String {
     match (approval.used_by, approval.withdrawn_at) {
         (Some(revision), _) => format!("used for revision {revision}"),
         (None, Some(_)) => "withdrawn".to_owned(),
@@ -98,11 +100,11 @@ fn state(approval: &PolicyApproval, current: i64) -> String {
     }
 }
 
-/// Withdraws.
+/// Withdraws an approval.
 ///
 /// # Errors
 ///
-/// There is no such approval, it is used, and the settings' and the database's faults.
+/// There is no such approval, it is used already, or errors of the settings and the database.
 pub(super) fn withdraw(args: &WithdrawArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let id: ApprovalId = args
         .id

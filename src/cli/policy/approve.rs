@@ -1,4 +1,4 @@
-//! `charter policy approve`: an operator answers for an edit that was held back.
+//! `charter policy approve`: approves an edit that was held back.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::ApprovalId;
 use charter_policy::diff;
-use charter_policy::solver::{Limits, Solver};
+use charter_policy::solver::{Solver, SolverLimits};
 use charter_store::{self as store, LastRevision, NewPolicyApproval};
 
 use super::super::Error;
@@ -46,7 +46,7 @@ pub(super) struct ApproveArgs {
     output: OutputArgs,
 }
 
-/// Who does it.
+/// The operator's name.
 #[derive(Debug, Args)]
 pub(super) struct PersonArgs {
     /// Who you are, for the audit trail; your name on this machine if left out
@@ -70,7 +70,7 @@ impl PersonArgs {
         Ok(name.to_owned())
     }
 
-    /// Who is on record.
+    /// The audit context with the operator's name.
     pub(super) fn audit_context(&self, operator: &Operator) -> Result<AuditContext, Error> {
         Ok(AuditContext {
             actor: Actor::Operator(Some(self.name(operator)?)),
@@ -79,11 +79,12 @@ impl PersonArgs {
     }
 }
 
-/// Records it in the database; the service takes the folder within a second or two.
+/// Records the approval; the service puts the folder in force within a second or two.
 ///
 /// # Errors
 ///
-/// The settings' and the database's faults; the digest is not the folder's; it is approved already.
+/// The digest is not the folder's, the operator has approved it already, or errors of the settings
+/// and the database.
 pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let reason = args.reason.trim();
     if reason.is_empty() || reason.len() > MAX_REASON || reason.chars().any(char::is_control) {
@@ -112,7 +113,7 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
             return Err(Error::argument("DIGEST", "is in force already"));
         }
         let mut changes = Vec::new();
-        show(operator, &folder, &last, &mut changes)?;
+        show_changes(operator, &folder, &last, &mut changes)?;
         if !args.output.json {
             out.write_all(&changes)?;
         }
@@ -128,7 +129,7 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
                 format!("is approved by {name} already; {needed} different people are needed"),
             ));
         }
-        if !args.yes && !args.output.json && io::stdin().is_terminal() && !is_meant(out)? {
+        if !args.yes && !args.output.json && io::stdin().is_terminal() && !is_confirmed(out)? {
             writeln!(out, "not approved")?;
             return Ok(ExitCode::FAILURE);
         }
@@ -173,15 +174,15 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
     })
 }
 
-/// All that the approval is for.
-fn show(
+/// Prints the changes that are approved.
+fn show_changes(
     operator: &Operator,
     folder: &Folder,
     last: &LastRevision,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let faulty = |error: charter_authz::fault::LoadError| Error::Policies(error.report());
-    let new = Snapshot::of(folder).map_err(faulty)?;
+    let new = Snapshot::from_folder(folder).map_err(faulty)?;
     let dir = &operator.settings.policies.dir;
     writeln!(out, "folder      {}", dir.display())?;
     let LastRevision::Known(revision, files) = last else {
@@ -193,7 +194,7 @@ fn show(
         write!(
             out,
             "{}",
-            diff::texts((&nothing, None), (folder.files(), None))
+            diff::text_changes((&nothing, None), (folder.files(), None))
         )?;
         return Ok(());
     };
@@ -202,8 +203,9 @@ fn show(
         "in force    revision {}, {}",
         revision.sequence, revision.whole_digest
     )?;
-    let before = Folder::of_files(dir, files.clone()).and_then(|before| Snapshot::of(&before));
-    let changes = diff::texts((files, before.as_ref().ok()), (folder.files(), Some(&new)));
+    let before =
+        Folder::from_files(dir, files.clone()).and_then(|before| Snapshot::from_folder(&before));
+    let changes = diff::text_changes((files, before.as_ref().ok()), (folder.files(), Some(&new)));
     write!(out, "{changes}")?;
     let Ok(before) = before else {
         writeln!(
@@ -215,11 +217,11 @@ fn show(
     let compared = Solver::find(operator.settings.policies.solver.as_deref())
         .map_err(|error| error.to_string())
         .and_then(|solver| {
-            diff::widens(
+            diff::compare_sets(
                 &before,
                 &new,
                 &solver,
-                Limits::default(),
+                SolverLimits::default(),
                 &SystemClock::start(),
             )
             .map_err(|error| error.to_string())
@@ -228,14 +230,14 @@ fn show(
         Ok(diff) => write!(out, "{}", diff.report())?,
         Err(reason) => writeln!(out, "note: meanings are not compared: {reason}")?,
     }
-    match diff::roles(&before, &new, SystemClock::start().now()) {
+    match diff::role_changes(&before, &new, SystemClock::start().now()) {
         Ok(roles) => write!(out, "{roles}")?,
         Err(error) => writeln!(out, "note: roles are not compared: {error}")?,
     }
     Ok(())
 }
 
-fn is_meant(out: &mut dyn Write) -> io::Result<bool> {
+fn is_confirmed(out: &mut dyn Write) -> io::Result<bool> {
     write!(out, "approve all of this? [y/N] ")?;
     out.flush()?;
     let mut answer = String::new();

@@ -12,8 +12,8 @@ use charter_policy::gates;
 
 use super::super::Error;
 use super::super::output::{OutputArgs, document_to};
-use super::broken;
-use super::folder::FolderArgs;
+use super::folder_args::FolderArgs;
+use super::folder_fault;
 
 /// Parse and validate a folder, as the service does before it takes it
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ pub(super) struct CheckArgs {
     output: OutputArgs,
 }
 
-/// Prints what it holds, and both digests: the one that decisions name, and the one that is approved.
+/// Prints the content and both digests: the one in decisions, and the one to approve.
 ///
 /// # Errors
 ///
@@ -33,11 +33,11 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Err
     let (dir, settings) = args.folder.resolve()?;
     let checked = Folder::read(&dir).and_then(|folder| {
         let version = gates::check_manifest(&folder, settings.manifest)?;
-        Ok((version, Snapshot::of(&folder)?, folder))
+        Ok((version, Snapshot::from_folder(&folder)?, folder))
     });
     let (version, snapshot, folder) = match checked {
         Ok(checked) => checked,
-        Err(error) => return broken::report(&error, args.output.json, out),
+        Err(error) => return folder_fault::report(&error, args.output.json, out),
     };
     let count = snapshot.policies().policies().count();
     if args.output.json {

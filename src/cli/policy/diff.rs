@@ -11,16 +11,15 @@ use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
-use super::broken;
+use super::folder_fault;
 use charter_domain::clock::{Clock as _, SystemClock};
-use charter_domain::entropy::OsEntropy;
 use charter_domain::progress::Progress;
 use charter_policy::diff::revision::{self, RevisionError};
-use charter_policy::diff::{DiffError, roles, widens};
-use charter_policy::named;
+use charter_policy::diff::{DiffError, compare_sets, role_changes};
+use charter_policy::folder_header;
 use charter_policy::solver_args::SolverArgs;
 
-/// If anything is wider, or may be.
+/// Exit code if anything is wider or may be.
 const WIDER: u8 = 3;
 
 /// Compare what two policy folders allow, permission by permission
@@ -41,20 +40,19 @@ pub(super) struct DiffArgs {
     output: OutputArgs,
 }
 
-/// Prints what changes, each with a request that shows it.
+/// Prints the changes, each with an example.
 ///
 /// # Errors
 ///
-/// A folder or revision that cannot be read, or no solver.
+/// A folder or revision cannot be read, or there is no solver.
 pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = args.settings.load()?.policies;
     let in_force = || settings.dir.display().to_string();
     let new_name = args.new.clone().unwrap_or_else(in_force);
-    let load = |spec: &str| revision::load(spec, &OsEntropy);
-    let (old, new) = match (load(&args.old), load(&new_name)) {
+    let (old, new) = match (revision::load(&args.old), revision::load(&new_name)) {
         (Ok(old), Ok(new)) => (old, new),
         (Err(RevisionError::Policies(error)), _) | (_, Err(RevisionError::Policies(error))) => {
-            return broken::report(&error, args.output.json, out);
+            return folder_fault::report(&error, args.output.json, out);
         }
         (Err(error), _) | (_, Err(error)) => return Err(Error::Policies(error.to_string())),
     };
@@ -62,15 +60,15 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
     let solver = args
         .solver
         .find(settings.solver.as_deref())?
-        .watched_by(&progress);
+        .with_progress(&progress);
     let limits = args.solver.limits();
     let clock = SystemClock::start();
     let failed = |error: DiffError| Error::Policies(error.to_string());
     let shown = progress::show("comparing, kinds of request", args.output, &progress);
-    let diff = widens(&old, &new, &solver, limits, &clock);
+    let diff = compare_sets(&old, &new, &solver, limits, &clock);
     drop(shown);
     let diff = diff.map_err(failed)?;
-    let roles = roles(&old, &new, clock.now()).map_err(failed)?;
+    let roles = role_changes(&old, &new, clock.now()).map_err(failed)?;
     if args.output.json {
         let mut document = serde_json::to_value(diff.document())?;
         if let Value::Object(members) = &mut document {
@@ -84,7 +82,7 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
     } else {
         write!(out, "{}{roles}", diff.report())?;
         for (name, snapshot) in [(&args.old, &old), (&new_name, &new)] {
-            named::name(Path::new(name), snapshot, out)?;
+            folder_header::write_header(Path::new(name), snapshot, out)?;
         }
     }
     Ok(if diff.is_wider() {

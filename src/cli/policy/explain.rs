@@ -15,11 +15,11 @@ use serde_json::json;
 use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::super::output::{OutputArgs, document_to};
-use super::{broken, revision};
+use super::{folder_fault, revision};
 use charter_authz::fault::LoadError;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
-use charter_decision_log::{self as decision_log, Record};
+use charter_decision_log::{DecisionLookup as _, DecisionRecord, LogDirectory};
 use charter_domain::id::DecisionId;
 use charter_policy::explain::{self, Explanation};
 
@@ -49,9 +49,9 @@ pub(super) struct ExplainArgs {
     output: OutputArgs,
 }
 
-/// A decision is in the log within a second.
-const TRIES: u32 = 4;
-const PAUSE: Duration = Duration::from_millis(250);
+/// A decision is written within a second.
+const MAX_RETRIES: u32 = 4;
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Prints the explanation.
 ///
@@ -64,21 +64,21 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
     let policies = args.policies.as_ref().unwrap_or(&settings.policies.dir);
     let (record, explanation) = match (&args.id, &args.request) {
         (Some(id), _) => {
-            let record = recorded(decisions, id)?;
+            let record = find_record(decisions, id)?;
             let snapshot = match &args.policies {
                 Some(policies) => match Snapshot::load(policies) {
                     Ok(snapshot) => snapshot,
-                    Err(error) => return broken::report(&error, args.output.json, out),
+                    Err(error) => return folder_fault::report(&error, args.output.json, out),
                 },
-                None => in_force_then(&args.settings, &settings.policies.dir, &record)?,
+                None => snapshot_of(&args.settings, &settings.policies.dir, &record)?,
             };
-            let explanation = explain::recorded(&snapshot, &record)
+            let explanation = explain::explain_record(&snapshot, &record)
                 .map_err(|rule| Error::argument("ID", rule))?;
             (Some(record), explanation)
         }
         (None, Some(file)) => match Snapshot::load(policies) {
-            Ok(snapshot) => (None, written(file, &snapshot)?),
-            Err(error) => return broken::report(&error, args.output.json, out),
+            Ok(snapshot) => (None, explain_request_file(file, &snapshot)?),
+            Err(error) => return folder_fault::report(&error, args.output.json, out),
         },
         (None, None) => return Err(Error::argument("ID", "or `--request` must be given")),
     };
@@ -115,12 +115,16 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
     Ok(ExitCode::SUCCESS)
 }
 
-/// The policies that took the decision: the folder, if it is still the same, or as the database
-/// keeps them.
-fn in_force_then(settings: &SettingsArgs, dir: &Path, record: &Record) -> Result<Snapshot, Error> {
+/// The policies that made the decision: the folder if it has the same digest, else from the
+/// database.
+fn snapshot_of(
+    settings: &SettingsArgs,
+    dir: &Path,
+    record: &DecisionRecord,
+) -> Result<Snapshot, Error> {
     let folder = Folder::read(dir).ok();
     if let Some(folder) = folder.filter(|folder| **folder.digest() == *record.policy_digest) {
-        return Snapshot::of(&folder).map_err(faulty);
+        return Snapshot::from_folder(&folder).map_err(faulty);
     }
     let known = settings
         .operate(async |operator| revision::of_digest(operator, &record.policy_digest).await)?;
@@ -129,8 +133,7 @@ fn in_force_then(settings: &SettingsArgs, dir: &Path, record: &Record) -> Result
         Error::argument(
             "ID",
             format!(
-                "was decided by policies that are not known here any more, with the digest {digest}: name \
-                 their folder with `--policies`"
+                "was decided by policies that are no longer known here, with the digest {digest}: name their folder with `--policies`"
             ),
         )
     })
@@ -140,20 +143,22 @@ fn faulty(error: LoadError) -> Error {
     Error::Policies(error.report())
 }
 
-fn recorded(dir: &Path, id: &str) -> Result<Record, Error> {
+fn find_record(dir: &Path, id: &str) -> Result<DecisionRecord, Error> {
     let parsed: DecisionId = id
         .parse()
         .map_err(|_| Error::argument("ID", "is `dec-` and 26 characters"))?;
+    let log = LogDirectory::new(dir);
     let find = || {
-        decision_log::find(dir, parsed).map_err(|error| Error::DecisionLog(dir.to_owned(), error))
+        let found = log.find(parsed);
+        found.map_err(|error| Error::DecisionLog(dir.to_owned(), error))
     };
     let mut found = find()?;
-    for _ in 0..TRIES {
+    for _ in 0..MAX_RETRIES {
         if found.is_some() {
             break;
         }
-        // The service may still have to write it.
-        thread::sleep(PAUSE);
+        // The service may not have written it yet.
+        thread::sleep(RETRY_INTERVAL);
         found = find()?;
     }
     found.ok_or_else(|| {
@@ -165,11 +170,13 @@ fn recorded(dir: &Path, id: &str) -> Result<Record, Error> {
     })
 }
 
-/// What keeps the explanation from being one of the recorded decision.
-fn notes(record: &Record, explanation: &Explanation) -> Vec<String> {
+/// Differences between the explanation and the recorded decision.
+fn notes(record: &DecisionRecord, explanation: &Explanation) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(via) = &record.via {
-        notes.push(format!("asked through: {via}; nobody acted upon it here"));
+        notes.push(format!(
+            "asked through: {via}; nothing was done here because of it"
+        ));
     }
     if record.policy_digest != explanation.policy_digest {
         notes.push(format!(
@@ -180,7 +187,7 @@ fn notes(record: &Record, explanation: &Explanation) -> Vec<String> {
     let determining: Vec<&str> = explanation
         .determining
         .iter()
-        .map(|applied| applied.told.policy.as_str())
+        .map(|applied| applied.policy_ref.policy.as_str())
         .collect();
     if determining != record.determining {
         let by = match record.determining.as_slice() {
@@ -192,12 +199,12 @@ fn notes(record: &Record, explanation: &Explanation) -> Vec<String> {
     notes
 }
 
-fn written(file: &Path, snapshot: &Snapshot) -> Result<Explanation, Error> {
+fn explain_request_file(file: &Path, snapshot: &Snapshot) -> Result<Explanation, Error> {
     let text = fs::read_to_string(file).map_err(|error| {
         let rule = format!("cannot be read from `{}`: {error}", file.display());
         Error::argument("--request", rule)
     })?;
     let name = file.display().to_string();
     let source = Arc::new(NamedSource::new(name, Arc::from(text)));
-    explain::written(snapshot, &source).map_err(faulty)
+    explain::explain_request_file(snapshot, &source).map_err(faulty)
 }

@@ -10,12 +10,13 @@ use serde_json::json;
 
 use super::super::Error;
 use super::super::output::OutputArgs;
-use super::folder::{FolderArgs, read};
+use super::folder_args::{FolderArgs, read};
 use super::manifest;
 use charter_authz::fault::LoadError;
 use charter_authz::snapshot::Snapshot;
 use charter_policy::format;
 use charter_policy::manifest::{Manifest, NAME};
+use charter_system::atomic;
 
 /// Lay out the policies and invariants as Cedar's own formatter does
 ///
@@ -37,11 +38,11 @@ pub(super) struct FmtArgs {
 ///
 /// The folder has a fault, a file would mean something else, or cannot be written.
 pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let told = |error: LoadError| Error::Policies(error.report());
+    let refused = |error: LoadError| Error::Policies(error.report());
     let (dir, _) = args.folder.resolve()?;
     let folder = read(&dir)?;
-    // Only what loads is known to be shallow enough for a recursive formatter.
-    Snapshot::of(&folder).map_err(told)?;
+    // The formatter recurses; loading limits the depth.
+    Snapshot::from_folder(&folder).map_err(refused)?;
     let mut changes = Vec::new();
     let mut faults = Vec::new();
     for source in folder.policy_files() {
@@ -52,15 +53,15 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
         }
     }
     if !faults.is_empty() {
-        return Err(told(LoadError::new(faults)));
+        return Err(refused(LoadError::new(faults)));
     }
-    let manifest = Manifest::read(&folder).map_err(|fault| told(LoadError::new(vec![fault])))?;
+    let manifest = Manifest::read(&folder).map_err(|fault| refused(LoadError::new(vec![fault])))?;
     for (file, text) in &changes {
         if !args.check {
             replace(file, text)?;
         }
     }
-    // What does not list the folder as it was is left alone.
+    // A manifest that did not match the folder is not updated.
     let (mut listed, mut left_alone) = (None, false);
     if let Some(before) = manifest.filter(|_| !args.check && !changes.is_empty()) {
         if before.verify(&folder).is_ok() {
@@ -82,7 +83,7 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
     args.output.either(out, document, |out| {
         names().try_for_each(|name| writeln!(out, "{name}"))?;
         if let Some(manifest) = &listed {
-            writeln!(out, "{}", manifest::in_words(&dir, manifest))?;
+            writeln!(out, "{}", manifest::describe(&dir, manifest))?;
         }
         if left_alone {
             writeln!(
@@ -101,12 +102,7 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
     })
 }
 
-/// At once, so that a service that watches the folder never reads half a file.
+/// Atomically, so that a service that watches the folder never reads half a file. Links stay.
 fn replace(file: &Path, text: &str) -> io::Result<()> {
-    let file = fs::canonicalize(file)?;
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let beside = file.with_file_name(format!(".{name}.new"));
-    fs::write(&beside, text)?;
-    fs::set_permissions(&beside, fs::metadata(&file)?.permissions())?;
-    fs::rename(&beside, &file)
+    atomic::replace_shared(&fs::canonicalize(file)?, text.as_bytes())
 }

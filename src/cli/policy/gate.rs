@@ -1,5 +1,5 @@
-//! `charter policy gate`: the process in which `serve` has a candidate checked. It takes the job
-//! from standard input and answers with the verdict, both as JSON.
+//! `charter policy gate`: the child process that checks candidates for `serve`. Reads the request
+//! from standard input and writes the verdict, both as JSON.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -7,12 +7,11 @@ use std::process::ExitCode;
 use clap::Args;
 
 use charter_domain::clock::SystemClock;
-use charter_policy::stop::StopJob;
-use charter_policy::{gates, limits};
+use charter_policy::emergency_stop::StopCheckRequest;
+use charter_policy::{gates, process_limits};
 
 use super::super::Error;
 
-/// What is asked.
 #[derive(Debug, Args)]
 pub(super) struct GateArgs {
     /// Only find the files that add nothing but forbids
@@ -24,13 +23,13 @@ pub(super) struct GateArgs {
 ///
 /// # Errors
 ///
-/// Standard input is no job, or the process cannot be confined.
+/// Standard input is no request, or the process cannot be limited.
 pub(super) fn run(args: &GateArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    limits::confine(args.stops)?;
+    process_limits::limit_resources(args.stops)?;
     let input = io::stdin().lock();
     if args.stops {
-        let job: StopJob = serde_json::from_reader(input)?;
-        serde_json::to_writer(&mut *out, &job.stops())?;
+        let job: StopCheckRequest = serde_json::from_reader(input)?;
+        serde_json::to_writer(&mut *out, &job.stop_files())?;
     } else {
         let job: gates::CheckRequest = serde_json::from_reader(input)?;
         serde_json::to_writer(&mut *out, &gates::run(&job, &SystemClock::start()))?;

@@ -1,4 +1,4 @@
-//! `charter policy history` and `rollback`: what was in force, and back to it.
+//! `charter policy history` and `rollback`: lists revisions and restores one.
 
 use std::fs;
 use std::io::Write;
@@ -13,15 +13,16 @@ use charter_domain::timestamp;
 use charter_policy::diff;
 use charter_policy::manifest::{self, Manifest};
 use charter_store::{PolicyRevision, Store};
+use charter_system::atomic;
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::super::output::OutputArgs;
 
-/// More than anybody reads.
-const MOST_SHOWN: u64 = 10_000;
-/// The shortest part of a digest that names a revision.
-const SHORTEST: usize = 8;
+/// Revisions that are searched.
+const MAX_SEARCHED: u64 = 10_000;
+/// Minimal length of a digest's prefix.
+const MIN_DIGEST_PREFIX: usize = 8;
 
 /// List the policies that were in force, newest first
 #[derive(Debug, Args)]
@@ -52,11 +53,11 @@ pub(super) struct RollbackArgs {
     output: OutputArgs,
 }
 
-/// Lists.
+/// Prints the revisions.
 ///
 /// # Errors
 ///
-/// The settings' and the database's faults.
+/// Errors of the settings and the database.
 pub(super) fn history(args: &HistoryArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let revisions = operator.store.policy_revisions(args.limit).await?;
@@ -71,7 +72,7 @@ pub(super) fn history(args: &HistoryArgs, out: &mut dyn Write) -> Result<ExitCod
                 .collect();
             approved_by.sort_unstable();
             let until = ended.replace(timestamp::format(revision.in_force_from));
-            spans.push(Span {
+            spans.push(RevisionSpan {
                 revision,
                 until,
                 approved_by,
@@ -79,22 +80,22 @@ pub(super) fn history(args: &HistoryArgs, out: &mut dyn Write) -> Result<ExitCod
         }
         args.output.either(
             out,
-            || spans.iter().map(Span::document).collect(),
+            || spans.iter().map(RevisionSpan::document).collect(),
             |out| spans.iter().try_for_each(|span| span.print(out)),
         )?;
         Ok(ExitCode::SUCCESS)
     })
 }
 
-/// A revision while it was in force.
-struct Span<'a> {
+/// A revision with the time it was in force.
+struct RevisionSpan<'a> {
     revision: &'a PolicyRevision,
-    /// `None` if it is in force.
+    /// `None` if it is still in force.
     until: Option<String>,
     approved_by: Vec<&'a str>,
 }
 
-impl Span<'_> {
+impl RevisionSpan<'_> {
     fn document(&self) -> Value {
         let revision = self.revision;
         json!({
@@ -130,11 +131,12 @@ impl Span<'_> {
     }
 }
 
-/// Rolls the folder back.
+/// Restores a revision.
 ///
 /// # Errors
 ///
-/// There is no such revision, the folder cannot be written, and the settings' and the database's faults.
+/// There is no such revision, the folder cannot be written, or errors of the settings and the
+/// database.
 pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let store = &operator.store;
@@ -148,11 +150,11 @@ pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitC
         let dir = &operator.settings.policies.dir;
         let in_force = store.policy_revisions(1).await?;
         let version = in_force.first().and_then(|last| last.manifest_version);
-        // A folder that cannot be read any more is one to roll back.
+        // A folder that cannot be read may be rolled back, too.
         let now = Folder::read(dir).map(|folder| folder.files().clone());
         let now = now.unwrap_or_default();
         let files = with_manifest(dir, &files, &now, version)?;
-        let changes = diff::texts((&now, None), (&files, None));
+        let changes = diff::text_changes((&now, None), (&files, None));
         let document = || {
             json!({
                 "folder": dir.display().to_string(),
@@ -190,10 +192,10 @@ pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitC
 async fn find(store: &Store, named: &str) -> Result<PolicyRevision, Error> {
     let number = named.parse::<i64>().ok();
     let is_it = |revision: &PolicyRevision| match number {
-        Some(number) if named.len() < SHORTEST => revision.sequence == number,
-        _ => named.len() >= SHORTEST && revision.whole_digest.starts_with(named),
+        Some(number) if named.len() < MIN_DIGEST_PREFIX => revision.sequence == number,
+        _ => named.len() >= MIN_DIGEST_PREFIX && revision.whole_digest.starts_with(named),
     };
-    let revisions = store.policy_revisions(MOST_SHOWN).await?;
+    let revisions = store.policy_revisions(MAX_SEARCHED).await?;
     let found: Vec<PolicyRevision> = revisions.into_iter().filter(is_it).collect();
     let is_one = found.iter().all(|revision| {
         Some(&revision.whole_digest) == found.first().map(|first| &first.whole_digest)
@@ -201,12 +203,12 @@ async fn find(store: &Store, named: &str) -> Result<PolicyRevision, Error> {
     found.into_iter().next().filter(|_| is_one).ok_or_else(|| {
         Error::argument(
             "REVISION",
-            format!("names no single revision; give a number, or at least {SHORTEST} characters of a digest, as `charter policy history` shows them"),
+            format!("names no single revision; give a number, or at least {MIN_DIGEST_PREFIX} characters of a digest, as `charter policy history` shows them"),
         )
     })
 }
 
-/// The files with a manifest above every version so far, where manifests are used.
+/// The files with a manifest newer than all earlier ones, if manifests are used.
 fn with_manifest(
     dir: &Path,
     files: &Files,
@@ -216,7 +218,7 @@ fn with_manifest(
     let mut files = files.clone();
     let had = files.remove(manifest::NAME).is_some();
     let read = |files: &Files| {
-        let folder = Folder::of_files(dir, files.clone()).ok()?;
+        let folder = Folder::from_files(dir, files.clone()).ok()?;
         Manifest::read(&folder)
             .ok()
             .flatten()
@@ -227,7 +229,7 @@ fn with_manifest(
         return Ok(files);
     }
     let folder =
-        Folder::of_files(dir, files.clone()).map_err(|error| Error::Policies(error.report()))?;
+        Folder::from_files(dir, files.clone()).map_err(|error| Error::Policies(error.report()))?;
     let version = newest.map_or(1, |version| version.saturating_add(1));
     let manifest = Manifest::of(&folder, version);
     let text = format!("{}\n", serde_json::to_string_pretty(&manifest)?);
@@ -235,7 +237,8 @@ fn with_manifest(
     Ok(files)
 }
 
-/// Each file at once; a manifest first, so that no half of it is taken.
+/// Replaces each file atomically. The manifest comes first, so that an incomplete folder is not
+/// taken.
 fn replace(dir: &Path, now: &Files, files: &Files) -> Result<(), Error> {
     let manifest = files.get_key_value(manifest::NAME);
     let rest = files.iter().filter(|(name, _)| *name != manifest::NAME);
@@ -244,12 +247,8 @@ fn replace(dir: &Path, now: &Files, files: &Files) -> Result<(), Error> {
             continue;
         }
         let path = dir.join(name);
-        let folder = path.parent().unwrap_or(dir);
-        fs::create_dir_all(folder)?;
-        let file = path.file_name().unwrap_or_default().to_string_lossy();
-        let beside = folder.join(format!(".{file}.new"));
-        fs::write(&beside, text.as_bytes())?;
-        fs::rename(&beside, &path)?;
+        fs::create_dir_all(path.parent().unwrap_or(dir))?;
+        atomic::replace_shared(&path, text.as_bytes())?;
     }
     for (below, extension) in [("", "cedar"), ("invariants/", "cedar"), ("tests/", "json")] {
         let Ok(entries) = fs::read_dir(dir.join(below)) else {

@@ -1,6 +1,5 @@
-//! `charter policy manifest`: writes the list of a folder's files.
+//! `charter policy manifest`: writes a folder's manifest.
 
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,10 +11,11 @@ use charter_authz::fault::LoadError;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_policy::manifest::{self, Manifest};
+use charter_system::atomic;
 
 use super::super::Error;
 use super::super::output::OutputArgs;
-use super::folder::{FolderArgs, read};
+use super::folder_args::{FolderArgs, read};
 
 /// Write manifest.json: the folder's files, their digests, and a version one higher than before
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ pub(super) struct ManifestArgs {
     version: Option<u64>,
 }
 
-/// Writes it, whole or not at all.
+/// Writes the manifest atomically.
 ///
 /// # Errors
 ///
@@ -38,8 +38,8 @@ pub(super) fn run(args: &ManifestArgs, out: &mut dyn Write) -> Result<ExitCode, 
     let faulty = |error: LoadError| Error::Policies(error.report());
     let (dir, _) = args.folder.resolve()?;
     let folder = read(&dir)?;
-    // A manifest says that the folder is meant as it is.
-    Snapshot::of(&folder).map_err(faulty)?;
+    // A manifest confirms that the folder is complete and valid.
+    Snapshot::from_folder(&folder).map_err(faulty)?;
     let version = match args.version {
         Some(version) => version,
         None => Manifest::read(&folder)
@@ -56,25 +56,20 @@ pub(super) fn run(args: &ManifestArgs, out: &mut dyn Write) -> Result<ExitCode, 
                 "files": manifest.files,
             })
         },
-        |out| writeln!(out, "{}", in_words(&dir, &manifest)),
+        |out| writeln!(out, "{}", describe(&dir, &manifest)),
     )?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lists a folder as it is.
+/// Writes the manifest of a folder.
 pub(super) fn write(dir: &Path, folder: &Folder, version: u64) -> Result<Manifest, Error> {
     let manifest = Manifest::of(folder, version);
-    let new = dir.join(".manifest.json.new");
-    fs::write(
-        &new,
-        format!("{}\n", serde_json::to_string_pretty(&manifest)?),
-    )?;
-    fs::rename(new, dir.join(manifest::NAME))?;
+    let text = format!("{}\n", serde_json::to_string_pretty(&manifest)?);
+    atomic::replace_shared(&dir.join(manifest::NAME), text.as_bytes())?;
     Ok(manifest)
 }
 
-/// What was written.
-pub(super) fn in_words(dir: &Path, manifest: &Manifest) -> String {
+pub(super) fn describe(dir: &Path, manifest: &Manifest) -> String {
     format!(
         "{} lists {} files as version {}",
         dir.join(manifest::NAME).display(),

@@ -1,13 +1,13 @@
-//! `charter policy`: what a security team does with a policy folder before it is in force.
+//! `charter policy`: tools for policy folders.
 
 mod approvals;
 mod approve;
-mod broken;
 mod check;
 mod diff;
 mod explain;
 mod fmt;
-mod folder;
+mod folder_args;
+mod folder_fault;
 mod gate;
 mod history;
 mod manifest;
@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::Error;
-use charter_policy::plain::Plain;
+use charter_policy::terminal_safe::TerminalSafeWriter;
 
 /// Check, test and prove a policy folder, and ask what it would change
 #[derive(Debug, Args)]
@@ -57,9 +57,9 @@ enum Command {
 ///
 /// # Errors
 ///
-/// What kept it from its work. What it finds wrong with policies is its answer, and exit code 1.
+/// The command could not do its work. Faults of policies are output, with exit code 1.
 pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let out = &mut Plain::new(out);
+    let out = &mut TerminalSafeWriter::new(out);
     match &args.command {
         Command::Check(args) => check::run(args, out),
         Command::Manifest(args) => manifest::run(args, out),

@@ -1,4 +1,4 @@
-//! `charter policy prove`: what must hold for every request, proved.
+//! `charter policy prove`: proves a folder's invariants.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -9,13 +9,13 @@ use clap::Args;
 use super::super::Error;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
-use super::broken;
-use super::folder::FolderArgs;
+use super::folder_args::FolderArgs;
+use super::folder_fault;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
 use charter_domain::progress::Progress;
 use charter_policy::analysis::{Options, prove};
-use charter_policy::named;
+use charter_policy::folder_header;
 use charter_policy::solver_args::SolverArgs;
 
 /// Prove that a folder keeps its invariants, that no policy can fail and that each can match
@@ -35,24 +35,26 @@ pub(super) struct ProveArgs {
     output: OutputArgs,
 }
 
-/// Prints what does not hold, each with a request that shows it. Exit code 1 if anything is not
+/// Prints the claims that do not hold, each with a counterexample. Exit code 1 if anything is not
 /// proved.
 ///
 /// # Errors
 ///
-/// A bad folder, or no solver.
+/// The folder has faults, or there is no solver.
 pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let (dir, settings) = args.folder.resolve()?;
     let against = args.against.as_deref().map(Snapshot::load).transpose();
     let (snapshot, against) = match (Snapshot::load(&dir), against) {
         (Ok(snapshot), Ok(against)) => (snapshot, against),
-        (Err(error), _) | (_, Err(error)) => return broken::report(&error, args.output.json, out),
+        (Err(error), _) | (_, Err(error)) => {
+            return folder_fault::report(&error, args.output.json, out);
+        }
     };
     let progress = Progress::default();
     let solver = args
         .solver
         .find(settings.solver.as_deref())?
-        .watched_by(&progress);
+        .with_progress(&progress);
     let options = Options {
         limits: args.solver.limits(),
         shadows: args.shadows,
@@ -67,11 +69,11 @@ pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Err
     );
     drop(shown);
     if args.output.json {
-        let document = named::document(&dir, &snapshot, &proofs)?;
+        let document = folder_header::document(&dir, &snapshot, &proofs)?;
         document_to(out, &document)?;
     } else {
         write!(out, "{}", proofs.report())?;
-        named::name(&dir, &snapshot, out)?;
+        folder_header::write_header(&dir, &snapshot, out)?;
     }
     Ok(if proofs.is_proved() {
         ExitCode::SUCCESS

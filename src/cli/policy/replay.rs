@@ -1,4 +1,4 @@
-//! `charter policy replay`: recorded decisions, asked again.
+//! `charter policy replay`: evaluates recorded decisions again.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,19 +8,19 @@ use clap::Args;
 
 use charter_authz::snapshot::Snapshot;
 use charter_domain::progress::Progress;
-use charter_policy::replay::{Earlier, Mode, Outcome, replay};
+use charter_policy::replay::{EarlierSnapshots, ReplayMode, ReplayReport, replay};
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
-use super::{broken, revision};
+use super::{folder_fault, revision};
 
-/// Nothing flips.
+/// Exit code: no decision flips.
 const SAME: u8 = 0;
-/// Something flips, or is not reproduced.
+/// Exit code: a decision flips or is not reproduced.
 const FLIPS: u8 = 1;
-/// Not everything could be asked again.
+/// Exit code: some decisions could not be evaluated.
 const INCOMPLETE: u8 = 2;
 
 /// Ask recorded decisions again: what would a candidate decide otherwise?
@@ -44,33 +44,33 @@ pub(super) struct ReplayArgs {
     threads: Option<usize>,
 }
 
-/// Replays.
+/// Replays a log.
 ///
 /// # Errors
 ///
-/// The policies' or the settings' faults, or the log cannot be read.
+/// The policies or settings have faults, or the log cannot be read.
 pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = args.settings.load()?;
     let (dir, mode) = match &args.policies {
-        Some(dir) => (dir, Mode::Candidate),
-        None => (&settings.policies.dir, Mode::Reproduce),
+        Some(dir) => (dir, ReplayMode::Candidate),
+        None => (&settings.policies.dir, ReplayMode::Reproduce),
     };
     let snapshot = match Snapshot::load(dir) {
         Ok(snapshot) => snapshot,
         // A folder that is being edited is not what decided.
-        Err(_) if mode == Mode::Reproduce => in_force(&args.settings)?,
-        Err(error) => return broken::report(&error, args.output.json, out),
+        Err(_) if mode == ReplayMode::Reproduce => in_force(&args.settings)?,
+        Err(error) => return folder_fault::report(&error, args.output.json, out),
     };
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = args.threads.unwrap_or_else(processors);
-    let ask = |earlier: &Earlier| {
+    let ask = |earlier: &EarlierSnapshots| {
         let progress = Progress::default();
         let _shown = progress::show("replaying, bytes", args.output, &progress);
         replay(&args.log, &snapshot, earlier, mode, threads, &progress)
             .map_err(|error| Error::argument("LOG", error))
     };
-    let mut outcome = ask(&Earlier::new())?;
-    if mode == Mode::Reproduce && !outcome.other_policies.is_empty() {
+    let mut outcome = ask(&EarlierSnapshots::new())?;
+    if mode == ReplayMode::Reproduce && !outcome.other_policies.is_empty() {
         let earlier = earlier(&args.settings, &outcome)?;
         if !earlier.is_empty() {
             outcome = ask(&earlier)?;
@@ -82,11 +82,11 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         print(&outcome, mode, out)?;
     }
     let differs = match mode {
-        Mode::Candidate => outcome.flips > 0,
-        Mode::Reproduce => outcome.flips + outcome.other_reasons > 0,
+        ReplayMode::Candidate => outcome.flips > 0,
+        ReplayMode::Reproduce => outcome.flips + outcome.other_reasons > 0,
     };
     let incomplete = outcome.unreadable + outcome.masked + outcome.unasked > 0
-        || (mode == Mode::Reproduce && !outcome.other_policies.is_empty());
+        || (mode == ReplayMode::Reproduce && !outcome.other_policies.is_empty());
     Ok(ExitCode::from(match (differs, incomplete) {
         (true, _) => FLIPS,
         (false, true) => INCOMPLETE,
@@ -97,15 +97,15 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
 fn in_force(settings: &SettingsArgs) -> Result<Snapshot, Error> {
     let known = settings.operate(async |operator| revision::in_force(operator).await)?;
     known.ok_or_else(|| {
-        let told = "the policy folder has a fault, and the database does not say what is in force";
-        Error::Policies(told.to_owned())
+        let message = "the policy folder has faults, and the database does not record which policies are in force";
+        Error::Policies(message.to_owned())
     })
 }
 
-/// The policies that took decisions of the log and are known from the database.
-fn earlier(settings: &SettingsArgs, outcome: &Outcome) -> Result<Earlier, Error> {
+/// The policies of the log's decisions that the database has.
+fn earlier(settings: &SettingsArgs, outcome: &ReplayReport) -> Result<EarlierSnapshots, Error> {
     settings.operate(async |operator| {
-        let mut earlier = Earlier::new();
+        let mut earlier = EarlierSnapshots::new();
         for digest in outcome.other_policies.keys() {
             if let Some(snapshot) = revision::of_digest(operator, digest).await? {
                 earlier.insert(digest.clone(), snapshot);
@@ -115,7 +115,7 @@ fn earlier(settings: &SettingsArgs, outcome: &Outcome) -> Result<Earlier, Error>
     })
 }
 
-fn print(outcome: &Outcome, mode: Mode, out: &mut dyn Write) -> Result<(), Error> {
+fn print(outcome: &ReplayReport, mode: ReplayMode, out: &mut dyn Write) -> Result<(), Error> {
     for (flip, group) in &outcome.groups {
         let becomes = match flip.direction {
             "wider" => "denied, would be allowed",
@@ -174,7 +174,7 @@ fn print(outcome: &Outcome, mode: Mode, out: &mut dyn Write) -> Result<(), Error
         "last lines are not whole: a process died, or is writing",
     )?;
     note(out, outcome.unreadable, "lines could not be read")?;
-    if mode == Mode::Reproduce {
+    if mode == ReplayMode::Reproduce {
         for (digest, count) in &outcome.other_policies {
             writeln!(
                 out,

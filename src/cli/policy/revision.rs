@@ -1,4 +1,4 @@
-//! Policies of an earlier time, from the database.
+//! Earlier policies, from the database.
 
 use charter_authz::fault::LoadError;
 use charter_authz::folder::{Files, Folder};
@@ -8,11 +8,11 @@ use charter_store::LastRevision;
 use super::super::Error;
 use super::super::operator::Operator;
 
-/// The policies of that digest, as decisions name it; `None` if they are not known.
+/// The policies with this digest; `None` if the database does not have them.
 ///
 /// # Errors
 ///
-/// The database's, or this version cannot read them.
+/// Errors of the database, or this version cannot load them.
 pub(super) async fn of_digest(
     operator: &Operator,
     policy_digest: &str,
@@ -23,11 +23,11 @@ pub(super) async fn of_digest(
         .transpose()
 }
 
-/// What is in force; `None` if it is not known.
+/// The policies in force; `None` if they are not known.
 ///
 /// # Errors
 ///
-/// The same.
+/// As [`of_digest`].
 pub(super) async fn in_force(operator: &Operator) -> Result<Option<Snapshot>, Error> {
     match operator.store.last_policy_revision().await? {
         LastRevision::Known(_, files) => snapshot(operator, files).map(Some),
@@ -37,6 +37,6 @@ pub(super) async fn in_force(operator: &Operator) -> Result<Option<Snapshot>, Er
 
 fn snapshot(operator: &Operator, files: Files) -> Result<Snapshot, Error> {
     let faulty = |error: LoadError| Error::Policies(error.report());
-    let folder = Folder::of_files(&operator.settings.policies.dir, files).map_err(faulty)?;
-    Snapshot::of(&folder).map_err(faulty)
+    let folder = Folder::from_files(&operator.settings.policies.dir, files).map_err(faulty)?;
+    Snapshot::from_folder(&folder).map_err(faulty)
 }

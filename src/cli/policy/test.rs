@@ -10,12 +10,12 @@ use clap::Args;
 use super::super::Error;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
-use super::broken;
-use super::folder::FolderArgs;
+use super::folder_args::FolderArgs;
+use super::folder_fault;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::progress::Progress;
-use charter_policy::named;
+use charter_policy::folder_header;
 use charter_policy::test;
 
 /// Run the folder's examples, and say which policies and conditions none of them shows at work
@@ -37,17 +37,17 @@ pub(super) struct TestArgs {
     output: OutputArgs,
 }
 
-/// Prints the report. Exit code 1: an example does not hold, or too little is covered.
+/// Prints the report. Exit code 1 if an example fails or the coverage is too low.
 ///
 /// # Errors
 ///
-/// The folder has a fault, or the report cannot be written.
+/// The folder has faults, or the report cannot be written.
 pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let (dir, settings) = args.folder.resolve()?;
     let min_coverage = args.min_coverage.unwrap_or(settings.min_coverage);
     let shown = progress::show("running the examples", args.output, &Progress::default());
     let report = Folder::read(&dir).and_then(|folder| {
-        let snapshot = Snapshot::of(&folder)?;
+        let snapshot = Snapshot::from_folder(&folder)?;
         Ok((test::run(&folder, &snapshot)?, snapshot))
     });
     drop(shown);
@@ -65,14 +65,14 @@ pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
     }
     let (report, snapshot) = match report {
         Ok(report) => report,
-        Err(error) => return broken::report(&error, args.output.json, out),
+        Err(error) => return folder_fault::report(&error, args.output.json, out),
     };
     if args.output.json {
-        let document = named::document(&dir, &snapshot, &report)?;
+        let document = folder_header::document(&dir, &snapshot, &report)?;
         document_to(out, &document)?;
     } else {
         write!(out, "{}", report.text(min_coverage))?;
-        named::name(&dir, &snapshot, out)?;
+        folder_header::write_header(&dir, &snapshot, out)?;
     }
     Ok(if report.holds(min_coverage) {
         ExitCode::SUCCESS

@@ -1,4 +1,4 @@
-//! `charter policy verify-log`: whether anybody changed the record of decisions.
+//! `charter policy verify-log`: verifies the decision log.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::app::{StartError, decisions};
-use charter_decision_log::{Report, verify};
+use charter_decision_log::{VerificationReport, verify};
 use charter_domain::progress::Progress;
 
 use super::super::Error;
@@ -31,11 +31,11 @@ pub(super) struct VerifyLogArgs {
     output: OutputArgs,
 }
 
-/// Verifies; exit code 1 if anything is wrong.
+/// Verifies the log. Exit code 1 if there are findings.
 ///
 /// # Errors
 ///
-/// The settings' faults, or the log cannot be read.
+/// The settings have faults, or the log cannot be read.
 pub(super) fn run(args: &VerifyLogArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = args.settings.load()?;
     let keys = settings.require_keys().map_err(StartError::from)?;
@@ -91,6 +91,6 @@ pub(super) fn run(args: &VerifyLogArgs, out: &mut dyn Write) -> Result<ExitCode,
     Ok(verdict(&report))
 }
 
-fn verdict(report: &Report) -> ExitCode {
+fn verdict(report: &VerificationReport) -> ExitCode {
     ExitCode::from(u8::from(!report.findings.is_empty()))
 }

@@ -1,9 +1,9 @@
 //! `charter audit verify`: whoever edits the record of changes is found out.
 
 use sea_orm::ConnectionTrait as _;
+use test_support::services::connect;
 
 use super::Installation;
-use crate::services::connect;
 
 /// An installation with some events, and the heads of its chains in the data directory.
 fn with_events() -> Installation {

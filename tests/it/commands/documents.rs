@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use charter::settings::Settings;
-
-use crate::endurance::charter::Home;
-use crate::endurance::wire::Http1;
+use test_support::process::Home;
+use test_support::signed_client::Http1;
 
 #[test]
 fn generated_keys_are_a_settings_file_and_never_the_same() {

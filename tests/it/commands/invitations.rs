@@ -1,11 +1,11 @@
 //! `charter user`: owners are made and replaced by operators, by mail or by a link that is handed over.
 
 use serde_json::{Value, json};
+use test_support::client::{Answer, send};
+use test_support::process::{Charter, Home};
+use test_support::services::TestDatabase;
 
 use super::Installation;
-use crate::edge::client::{Answer, send};
-use crate::endurance::charter::{Charter, Home};
-use crate::services::TestDatabase;
 
 const ADDRESS: (&str, &str) = ("CHARTER__PORTAL__BASE_URL", "http://localhost:8080");
 const PASSWORD: &str = "correct horse battery staple";

@@ -1,10 +1,10 @@
 //! With `--json` a command's whole answer is one JSON document.
 
 use serde_json::Value;
+use test_support::policy_world::whole_copy_of_shipped;
+use test_support::process::Home;
 
 use super::Installation;
-use crate::endurance::charter::Home;
-use crate::policy_world::whole_copy_of_shipped;
 
 /// One document, whatever the exit code.
 #[track_caller]

@@ -19,7 +19,7 @@ mod unprinted;
 
 use std::os::unix::fs::OpenOptionsExt as _;
 
-use crate::endurance::charter::{Charter, Home, Outcome};
+use test_support::process::{Charter, Home, Outcome};
 
 /// An installation set up as `docs/operating.md` has it: keys of its own in a file, no demo.
 struct Installation {

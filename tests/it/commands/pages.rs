@@ -1,6 +1,6 @@
 //! What shells and `man` read of the commands.
 
-use crate::endurance::charter::Home;
+use test_support::process::Home;
 
 #[test]
 fn a_shell_can_complete_every_command() {

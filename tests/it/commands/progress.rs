@@ -3,8 +3,8 @@
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
-use crate::endurance::charter::Home;
-use crate::policy_solver::played;
+use test_support::policy_solver::played;
+use test_support::process::Home;
 
 /// `charter policy prove` with a solver that answers nothing before the file `go` is there.
 fn proving(home: &Home, solver: &std::path::Path, more: &[&str]) -> Command {

@@ -1,10 +1,9 @@
 //! The line of a request in the log: who, what and why; no secret, no query.
 
 use serde_json::Value;
-
-use crate::edge::client::{Answer, send};
-use crate::endurance::charter::Home;
-use crate::endurance::wire::Signed;
+use test_support::client::{Answer, send};
+use test_support::process::Home;
+use test_support::signed_client::Signed;
 
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 

@@ -1,9 +1,9 @@
 //! `charter migrate`.
 
 use sea_orm::ConnectionTrait as _;
+use test_support::services::connect;
 
 use super::Installation;
-use crate::services::connect;
 
 #[test]
 fn the_schema_goes_up_and_down_and_tells_where_it_is() {

@@ -4,9 +4,10 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use crate::edge::client::{Client, get, send};
+use test_support::client::{Client, get, send};
+use test_support::process::Home;
+
 use crate::edge::memory::Unreading;
-use crate::endurance::charter::Home;
 
 /// A running process and where it listens.
 struct Running {

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
-use crate::endurance::charter::Home;
+use test_support::process::Home;
 
 fn send(signal: &str, process: u32) {
     let status = Command::new("kill")

@@ -2,9 +2,9 @@
 
 use std::net::TcpListener;
 
-use crate::endurance::charter::{Home, Outcome};
-use crate::policy_solver::played;
-use crate::policy_world::copy_of_shipped;
+use test_support::policy_solver::played;
+use test_support::policy_world::copy_of_shipped;
+use test_support::process::{Home, Outcome};
 
 /// The paragraph, without this machine's paths. Nothing is printed on standard output.
 #[track_caller]

@@ -1,8 +1,9 @@
 //! `charter organization` and `charter key`: from nothing to a request that is answered.
 
+use test_support::process::Home;
+use test_support::signed_client::{Client, Credentials};
+
 use super::Installation;
-use crate::endurance::charter::Home;
-use crate::endurance::wire::{Client, Credentials};
 
 fn text<'a>(value: &'a serde_json::Value, member: &str) -> &'a str {
     value[member]

@@ -8,13 +8,13 @@ use charter_authz::snapshot::Snapshot;
 use charter_decision_log::{Mask, MaskStyle, Via};
 use charter_domain::permission::Permission;
 use charter_domain::progress::Progress;
-use charter_policy::replay::{Earlier, Mode, Outcome, replay};
+use charter_policy::replay::{EarlierSnapshots, ReplayMode, ReplayReport, replay};
 use serde_json::Value;
+use test_support::policy_world::{Tenant, copy_of_shipped, shipped};
+use test_support::process::Home;
 
 use super::files;
 use super::stand_alone::Bench;
-use crate::endurance::charter::Home;
-use crate::policy_world::{Tenant, copy_of_shipped, shipped};
 
 /// A log of every permission asked by everybody about everything, here and elsewhere.
 fn everything() -> Bench {
@@ -57,12 +57,12 @@ fn everything() -> Bench {
     bench
 }
 
-fn run(bench: &Bench, policies: &std::path::Path, mode: Mode) -> Outcome {
+fn run(bench: &Bench, policies: &std::path::Path, mode: ReplayMode) -> ReplayReport {
     let snapshot = Snapshot::load(policies).expect("policies");
     replay(
         &bench.dir(),
         &snapshot,
-        &Earlier::new(),
+        &EarlierSnapshots::new(),
         mode,
         2,
         &Progress::default(),
@@ -73,7 +73,7 @@ fn run(bench: &Bench, policies: &std::path::Path, mode: Mode) -> Outcome {
 #[test]
 fn every_decision_is_reproduced() {
     let bench = everything();
-    let outcome = run(&bench, &shipped(), Mode::Reproduce);
+    let outcome = run(&bench, &shipped(), ReplayMode::Reproduce);
     assert!(outcome.decisions > 500, "{outcome:?}");
     assert_eq!(outcome.unaskable, 10 + people_only(&bench));
     assert_eq!(outcome.replayed + outcome.unaskable, outcome.decisions);
@@ -104,7 +104,7 @@ fn what_a_candidate_would_flip_is_told_with_examples() {
     );
     assert_ne!(text, narrower);
     fs::write(&roles, narrower).expect("written");
-    let outcome = run(&bench, candidate.path(), Mode::Candidate);
+    let outcome = run(&bench, candidate.path(), ReplayMode::Candidate);
     // Reading goes on in a deactivated organization.
     assert_eq!(
         (outcome.flips, outcome.groups.len()),
@@ -122,7 +122,7 @@ fn what_a_candidate_would_flip_is_told_with_examples() {
     );
     assert_eq!(group.examples[0].now, "not permitted");
     // Asked to reproduce what others decided, it says that it cannot.
-    let outcome = run(&bench, candidate.path(), Mode::Reproduce);
+    let outcome = run(&bench, candidate.path(), ReplayMode::Reproduce);
     assert_eq!((outcome.replayed, outcome.other_policies.len()), (0, 1));
 }
 
@@ -137,7 +137,7 @@ fn what_was_only_asked_about_is_counted_apart() {
     let candidate = copy_of_shipped();
     let closed = "@id(\"closed\")\nforbid (principal, action == Action::\"organizations:GetOrganization\", resource);\n";
     fs::write(candidate.path().join("closed.cedar"), closed).expect("written");
-    let outcome = run(&bench, candidate.path(), Mode::Candidate);
+    let outcome = run(&bench, candidate.path(), ReplayMode::Candidate);
     assert_eq!((outcome.decisions, outcome.evaluations), (6, 4));
     assert_eq!((outcome.flips, outcome.evaluation_flips), (3, 2));
     let told: Vec<_> = outcome
@@ -158,7 +158,7 @@ fn what_was_only_asked_about_is_counted_apart() {
 }
 
 /// The exit code and output of a replay of this log against a candidate.
-fn replayed(bench: &Bench, candidate: &std::path::Path) -> crate::endurance::charter::Outcome {
+fn replayed(bench: &Bench, candidate: &std::path::Path) -> test_support::process::Outcome {
     let (log, folder) = (bench.dir(), candidate.display().to_string());
     let log = log.display().to_string();
     Home::new().run(&["policy", "replay", &log, "--policies", &folder])
@@ -225,7 +225,7 @@ fn a_candidate_that_cannot_be_asked_everything_is_no_success() {
         unknown.out.contains("note: 1 questions cannot be put"),
         "{unknown:?}"
     );
-    let json = run(&bench, candidate.path(), Mode::Candidate);
+    let json = run(&bench, candidate.path(), ReplayMode::Candidate);
     assert_eq!(
         (json.unasked, json.unaskable, json.replayed, json.flips),
         (1, 1, 0, 0)
@@ -246,8 +246,8 @@ fn a_log_cut_at_any_byte_is_read_as_far_as_it_goes() {
         let outcome = replay(
             &file,
             &snapshot,
-            &Earlier::new(),
-            Mode::Reproduce,
+            &EarlierSnapshots::new(),
+            ReplayMode::Reproduce,
             1,
             &Progress::default(),
         )
@@ -271,8 +271,8 @@ fn a_log_cut_at_any_byte_is_read_as_far_as_it_goes() {
     let outcome = replay(
         &file,
         &snapshot,
-        &Earlier::new(),
-        Mode::Reproduce,
+        &EarlierSnapshots::new(),
+        ReplayMode::Reproduce,
         1,
         &Progress::default(),
     )

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use charter_decision_log::{Finding, LogKey, Mask, MaskStyle, verify};
+use charter_decision_log::{LogFinding, LogKey, Mask, MaskStyle, verify};
 use charter_domain::permission::Permission;
 use tempfile::TempDir;
+use test_support::choices::Choices;
 
 use super::stand_alone::{Bench, keys};
 use super::{WAIT_TIMEOUT, decisions, files, lines};
-use crate::endurance::Choices;
 
 /// A closed log of some files.
 fn small_log(rotate_bytes: u64, lines: usize) -> Bench {
@@ -171,7 +171,7 @@ fn a_service_that_starts_on_a_cut_log_goes_on_and_says_so() {
         log.close();
         let report = bench.verify();
         let told = report.findings.iter();
-        let told = told.filter(|it| it.finding == Finding::MissingSinceRestart(last));
+        let told = told.filter(|it| it.finding == LogFinding::MissingSinceRestart(last));
         assert_eq!(told.count(), 1, "cut at {end}: {report:#?}");
     }
 }
@@ -193,7 +193,7 @@ fn a_line_that_a_crash_tore_is_passed_over() {
     let after = bench.assert_intact();
     assert_eq!((after.files, after.decisions), (2, 7));
     assert!(
-        after.notes[0].contains("in the middle of a line (32 bytes)"),
+        after.notes[0].contains("ends within a line (32 bytes)"),
         "{after:?}"
     );
     // Whoever tears further is found out all the same.
@@ -266,7 +266,7 @@ fn who_has_no_key_cannot_check_and_other_files_are_named() {
     };
     let report = verify(&bench.dir(), None, &[other]).expect("readable");
     assert!(
-        matches!(report.findings[0].finding, Finding::UnknownKey(_)),
+        matches!(report.findings[0].finding, LogFinding::UnknownKey(_)),
         "{report:?}"
     );
     fs::write(bench.dir().join("notes.txt"), "x").expect("written");
@@ -274,13 +274,13 @@ fn who_has_no_key_cannot_check_and_other_files_are_named() {
     assert_eq!(report.findings.len(), 1, "{report:?}");
     assert_eq!(
         report.findings[0].to_string(),
-        "notes.txt: the file is not the log's"
+        "notes.txt: not a file of the log"
     );
     fs::remove_file(bench.dir().join("notes.txt")).expect("removed");
     fs::remove_file(bench.head()).expect("removed");
     assert!(matches!(
         bench.verify().findings[0].finding,
-        Finding::NoHead
+        LogFinding::NoHead
     ));
 }
 
@@ -336,7 +336,7 @@ fn old_files_go_and_lost_ones_are_missed() {
     fs::remove_file(&files(&bench.dir())[0]).expect("removed");
     let report = bench.verify();
     assert!(
-        matches!(report.findings[0].finding, Finding::MissingFiles(_, _)),
+        matches!(report.findings[0].finding, LogFinding::MissingFiles(_, _)),
         "{report:?}"
     );
 }

@@ -1,14 +1,14 @@
 //! `GET /decisions/{id}` (contract section 4).
 
-use crate::service::TeamRole;
 use charter_domain::id::DecisionId;
 use charter_domain::permission::Permission;
 use serde_json::json;
+use test_support::client::Answer;
+use test_support::on_both_services;
+use test_support::service::{Persona, Service, TeamRole};
+use test_support::services::TestDatabase;
 
-use crate::edge::client::Answer;
-use crate::on_both_services;
-use crate::service::{Persona, Service};
-use crate::services::TestDatabase;
+use super::Logged as _;
 
 const INFO: &str = "/organizations/info";
 

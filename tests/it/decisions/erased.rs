@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use charter_decision_log::{Finding, Report};
+use charter_decision_log::{LogFinding, VerificationReport};
 
 use super::chain::split;
 use super::forged::{findings, first};
@@ -53,9 +53,12 @@ fn old_files_that_were_erased_while_the_newest_did_not_tell_of_them() {
         fs::write(&newest, &whole).expect("as it was");
         for _ in 0..2 {
             let found = findings(&bench);
-            let missing = Finding::MissingFiles(1, all.len() as u64);
+            let missing = LogFinding::MissingFiles(1, all.len() as u64);
             assert!(found.contains(&missing), "{way}: {found:?}");
-            assert!(found.contains(&Finding::FirstLineLost), "{way}: {found:?}");
+            assert!(
+                found.contains(&LogFinding::FirstLineLost),
+                "{way}: {found:?}"
+            );
             assert_eq!(found.len(), 2, "{way}: {found:?}");
             let log = bench.open();
             bench.fill(&log, 8);
@@ -154,7 +157,7 @@ fn is_read(file: &Path) -> bool {
 }
 
 /// What is found if something is done once the first file is read.
-fn verify_meanwhile(bench: &Bench, work: impl Fn() + Sync) -> Report {
+fn verify_meanwhile(bench: &Bench, work: impl Fn() + Sync) -> VerificationReport {
     let first = fs::canonicalize(&files(&bench.dir())[0]).expect("a path");
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -171,7 +174,7 @@ fn verify_meanwhile(bench: &Bench, work: impl Fn() + Sync) -> Report {
 }
 
 /// What is found if a file vanishes meanwhile.
-fn verify_without(bench: &Bench, file: &Path) -> Vec<Finding> {
+fn verify_without(bench: &Bench, file: &Path) -> Vec<LogFinding> {
     let all = files(&bench.dir()).len() as u64;
     let aside = bench.home.path().join("aside");
     for _ in 0..50 {
@@ -201,7 +204,7 @@ fn only_files_that_went_in_their_time_may_vanish_while_the_log_is_read() {
         .map(|it| fs::read(it).expect("a file"))
         .collect();
     let found = verify_without(&bench, &all[1]);
-    assert!(found.contains(&Finding::MissingFiles(2, 2)), "{found:?}");
+    assert!(found.contains(&LogFinding::MissingFiles(2, 2)), "{found:?}");
     // The service removes the first two.
     bench.limits.keep_files = all.len() as u64 - 1;
     let log = bench.open();
@@ -216,7 +219,7 @@ fn only_files_that_went_in_their_time_may_vanish_while_the_log_is_read() {
     let found = verify_without(&bench, &all[1]);
     assert!(found.is_empty(), "{found:?}");
     let found = verify_without(&bench, &all[2]);
-    assert!(found.contains(&Finding::MissingFiles(3, 3)), "{found:?}");
+    assert!(found.contains(&LogFinding::MissingFiles(3, 3)), "{found:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use charter_decision_log::Finding;
+use charter_decision_log::LogFinding;
 use serde_json::{Value, json};
 
 use super::chain::{split, torn_log};
@@ -12,7 +12,7 @@ use super::stand_alone::Bench;
 
 const TORN: usize = 33;
 
-pub(super) fn findings(bench: &Bench) -> Vec<Finding> {
+pub(super) fn findings(bench: &Bench) -> Vec<LogFinding> {
     let findings = bench.verify().findings.into_iter();
     findings.map(|located| located.finding).collect()
 }
@@ -48,7 +48,7 @@ fn decisions_that_were_replaced_by_as_many_bytes_as_a_crash_left() {
     forged.extend(junk(TORN, 10));
     fs::write(&file, forged).expect("forged");
     let found = findings(&bench);
-    assert!(found.contains(&Finding::Missing(2, last)), "{found:?}");
+    assert!(found.contains(&LogFinding::Missing(2, last)), "{found:?}");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_file_that_was_forged_behind_a_first_line_of_nothing() {
     }
     fs::write(&files[1], forged).expect("forged");
     let found = findings(&bench);
-    assert!(found.contains(&Finding::Malformed), "{found:?}");
+    assert!(found.contains(&LogFinding::Malformed), "{found:?}");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_file_that_names_no_key() {
     });
     fs::write(&files[0], whole.collect::<Vec<_>>().concat()).expect("forged");
     let found = findings(&bench);
-    assert_eq!(found[0], Finding::NoKey, "{found:?}");
+    assert_eq!(found[0], LogFinding::NoKey, "{found:?}");
 }
 
 #[test]
@@ -94,10 +94,10 @@ fn a_first_line_that_somebody_changed_vouches_for_none_behind_it() {
     lines[0] = changed;
     fs::write(&files[1], lines.concat()).expect("forged");
     let found = findings(&bench);
-    assert!(found.contains(&Finding::Altered(sequence)), "{found:?}");
+    assert!(found.contains(&LogFinding::Altered(sequence)), "{found:?}");
     // The end in front of it is no longer excused, nor is the one behind.
-    assert!(found.contains(&Finding::Torn(TORN as u64)), "{found:?}");
-    let others = |it: &&Finding| matches!(it, Finding::OtherEnd(_, _));
+    assert!(found.contains(&LogFinding::Torn(TORN as u64)), "{found:?}");
+    let others = |it: &&LogFinding| matches!(it, LogFinding::OtherEnd(_, _));
     assert_eq!(found.iter().filter(others).count(), 1, "{found:?}");
 }
 
@@ -114,7 +114,7 @@ fn a_forged_line_is_no_torn_end_though_its_length_is_on_record() {
     bench.fill(&log, 1);
     log.close();
     let found = findings(&bench);
-    assert!(found.contains(&Finding::Altered(2)), "{found:?}");
+    assert!(found.contains(&LogFinding::Altered(2)), "{found:?}");
 }
 
 #[test]
@@ -128,7 +128,10 @@ fn an_end_of_another_length_than_the_service_found() {
         fs::write(&file, whole).expect("cut");
         let found = findings(&bench);
         let (told, bytes) = (TORN as u64, bytes as u64);
-        assert!(found.contains(&Finding::OtherEnd(told, bytes)), "{found:?}");
+        assert!(
+            found.contains(&LogFinding::OtherEnd(told, bytes)),
+            "{found:?}"
+        );
     }
 }
 
@@ -145,7 +148,7 @@ fn oldest_files_that_somebody_removed_are_missed_after_a_rotation_and_a_restart(
     fs::remove_file(removed).expect("removed");
     let missed = |bench: &Bench| {
         let found = findings(bench);
-        assert!(found.contains(&Finding::MissingFiles(1, 1)), "{found:?}");
+        assert!(found.contains(&LogFinding::MissingFiles(1, 1)), "{found:?}");
     };
     missed(&bench);
     for torn in [false, true] {
@@ -202,7 +205,7 @@ fn a_head_that_was_lost_is_told_for_good() {
             bench.fill(&log, 1);
             log.close();
             drop(log);
-            assert_eq!(findings(&bench), [Finding::HeadLost], "{what}");
+            assert_eq!(findings(&bench), [LogFinding::HeadLost], "{what}");
         }
         assert_eq!(files(&bench.dir()).len(), 2, "{what}");
     }
@@ -251,7 +254,7 @@ fn a_first_start_that_was_killed_needs_no_head() {
     fs::write(bench.head(), "{").expect("written");
     let log = bench.open();
     log.close();
-    assert_eq!(findings(&bench), [Finding::HeadLost]);
+    assert_eq!(findings(&bench), [LogFinding::HeadLost]);
 }
 
 #[test]
@@ -262,5 +265,5 @@ fn a_file_that_was_given_another_time() {
     let begun = name.rsplit_once('-').expect("a time").0;
     let older = file.with_file_name(format!("{begun}-0000000000001.jsonl"));
     fs::rename(&file, older).expect("renamed");
-    assert_eq!(findings(&bench), [Finding::WrongFile]);
+    assert_eq!(findings(&bench), [LogFinding::WrongFile]);
 }

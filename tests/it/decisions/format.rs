@@ -4,17 +4,17 @@ use std::fs;
 use std::path::Path;
 
 use charter_authz::snapshot::Snapshot;
-use charter_decision_log::find;
+use charter_decision_log::{DecisionLookup, LogDirectory};
 use charter_domain::clock::Clock as _;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::DecisionId;
 use charter_domain::permission::Permission;
 use charter_domain::progress::Progress;
-use charter_policy::replay::{Earlier, Mode, replay};
+use charter_policy::replay::{EarlierSnapshots, ReplayMode, replay};
+use test_support::policy_world::shipped;
 
 use super::stand_alone::Bench;
 use super::{WAIT_TIMEOUT, decisions, files, lines};
-use crate::policy_world::shipped;
 
 /// A log that version 0.1.0 wrote, in format 1, under the key of the tests.
 fn of_version_1() -> Bench {
@@ -38,6 +38,8 @@ fn a_log_of_the_version_before_is_checked_found_asked_again_and_gone_on_with() {
     log.close();
     let report = bench.assert_intact();
     assert_eq!((report.files, report.decisions), (2, 12));
+    let directory = LogDirectory::new(bench.dir());
+    let lookups: [&dyn DecisionLookup; 2] = [log.recorder(), &directory];
     let all = decisions(&bench.dir());
     assert_eq!(all.len(), 12);
     for record in &all {
@@ -46,8 +48,8 @@ fn a_log_of_the_version_before_is_checked_found_asked_again_and_gone_on_with() {
             .expect("an id")
             .parse()
             .expect("an id");
-        for found in [log.recorder().find(id), find(&bench.dir(), id)] {
-            let found = found.expect("readable").expect("it is there");
+        for lookup in lookups {
+            let found = lookup.find(id).expect("readable").expect("it is there");
             assert_eq!(&serde_json::to_value(found).expect("JSON"), record);
         }
     }
@@ -55,8 +57,8 @@ fn a_log_of_the_version_before_is_checked_found_asked_again_and_gone_on_with() {
     let outcome = replay(
         &bench.dir(),
         &snapshot,
-        &Earlier::new(),
-        Mode::Candidate,
+        &EarlierSnapshots::new(),
+        ReplayMode::Candidate,
         2,
         &Progress::default(),
     )

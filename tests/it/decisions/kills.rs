@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use test_support::choices::Choices;
+use test_support::process::{Charter, Home};
+use test_support::signed_client::Client;
 use tokio::task::JoinSet;
-
-use crate::endurance::Choices;
-use crate::endurance::charter::{Charter, Home};
-use crate::endurance::wire::Client;
 
 /// Readers at work until the service dies.
 fn load(charter: &Charter) -> (JoinSet<()>, Arc<AtomicUsize>) {

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use charter_decision_log::{DecisionLookup as _, LogDirectory};
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
+use test_support::on_both_services;
+use test_support::service::{Persona, Service};
+use test_support::services::TestDatabase;
 
 use super::stand_alone::Bench;
-use super::{WAIT_TIMEOUT, files};
-use crate::on_both_services;
-use crate::service::{Persona, Service};
-use crate::services::TestDatabase;
+use super::{Logged as _, WAIT_TIMEOUT, files};
 
 const INFO: &str = "/organizations/info";
 
@@ -228,7 +229,7 @@ fn a_search_takes_little_memory_whatever_the_files_hold() {
     // A line of zeros that take no room on the disk.
     file.expect("a file").set_len(512 << 20).expect("longer");
     assert!(log.recorder().find(id).expect("readable").is_none());
-    let elsewhere = charter_decision_log::find(&bench.dir(), id);
+    let elsewhere = LogDirectory::new(bench.dir()).find(id);
     assert!(elsewhere.expect("readable").is_none());
     let taken = most_memory() - before;
     assert!(taken < 64 << 10, "{taken} KiB");

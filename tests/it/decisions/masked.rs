@@ -5,12 +5,12 @@ use std::fs;
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::{Mask, MaskStyle};
 use charter_domain::permission::Permission;
+use test_support::policy_world::{Tenant, copy_of_shipped, shipped};
+use test_support::process::Home;
+use test_support::signed_client::Client;
 
 use super::stand_alone::Bench;
 use super::{decisions, files};
-use crate::endurance::charter::Home;
-use crate::endurance::wire::Client;
-use crate::policy_world::{Tenant, copy_of_shipped, shipped};
 
 /// Its error cites what it made of the context.
 const OVERFLOWING: &str = "@id(\"overflowing\")\nforbid (principal, action, resource)\n\
@@ -107,7 +107,7 @@ async fn the_differences_of_a_shadow_do_not_name_who_is_masked() {
         let log = home.log();
         let told = log
             .lines()
-            .find(|line| line.contains("would decide otherwise"))
+            .find(|line| line.contains("decide differently"))
             .expect("the difference");
         assert!(told.contains(id), "{told}");
         assert_eq!(told.contains("sa-"), is_named, "{told}");

@@ -18,10 +18,9 @@ mod stand_alone;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use charter_decision_log::{Definitions, Line};
+use charter_decision_log::{DefinitionReader, LogLine};
 use serde_json::Value;
-
-use crate::service::Service;
+use test_support::service::Service;
 
 /// Longer than any write takes: reaching it is a failure.
 const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
@@ -56,11 +55,11 @@ fn decisions(dir: &Path) -> Vec<Value> {
 /// The decisions of a file, whole.
 fn records(file: &Path) -> Vec<Value> {
     let bytes = std::fs::read(file).expect("a file of the log");
-    let mut definitions = Definitions::default();
+    let mut definitions = DefinitionReader::default();
     let mut records = Vec::new();
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         definitions.define(line).expect("a line");
-        if let Line::Decision(record) = definitions.read(line).expect("a line") {
+        if let LogLine::Decision(record) = definitions.read(line).expect("a line") {
             records.push(serde_json::to_value(record).expect("JSON"));
         }
     }
@@ -86,22 +85,29 @@ impl<'a> OutOfReach<'a> {
     }
 }
 
-impl Service {
-    /// Where its log is.
-    fn log_dir(&self) -> PathBuf {
-        self.directory().join("decisions")
-    }
+/// The decision log of a running service.
+pub(crate) trait Logged {
+    /// Where it is.
+    fn log_dir(&self) -> PathBuf;
 
-    /// The decisions that it has taken so far.
-    fn logged(&self) -> Vec<Value> {
-        assert!(self.state().decisions.flush(WAIT_TIMEOUT), "not written");
-        decisions(&self.log_dir())
-    }
+    /// The decisions taken so far.
+    fn logged(&self) -> Vec<Value>;
 
     /// The recorded decision of that id.
     #[track_caller]
     fn logged_as(&self, id: &str) -> Value {
         let found = self.logged().into_iter().find(|line| line["id"] == id);
         found.unwrap_or_else(|| panic!("`{id}` is not in the log"))
+    }
+}
+
+impl Logged for Service {
+    fn log_dir(&self) -> PathBuf {
+        self.directory().join("decisions")
+    }
+
+    fn logged(&self) -> Vec<Value> {
+        assert!(self.state().decisions.flush(WAIT_TIMEOUT), "not written");
+        decisions(&self.log_dir())
     }
 }

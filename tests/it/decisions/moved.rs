@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use charter_decision_log::Finding;
+use charter_decision_log::LogFinding;
+use test_support::service::{Persona, Service};
+use test_support::services::TestDatabase;
 
 use super::stand_alone::Bench;
-use super::{WAIT_TIMEOUT, decisions, files};
-use crate::service::{Persona, Service};
-use crate::services::TestDatabase;
+use super::{Logged as _, WAIT_TIMEOUT, decisions, files};
 
 /// What is done to the log.
 type Harm = fn(&Bench);
@@ -47,7 +47,7 @@ fn another_file_is_begun_and_what_is_gone_is_missed() {
             .into_iter()
             .map(|it| it.finding)
             .collect();
-        assert_eq!(found, [Finding::MissingFiles(1, 1)], "{way}");
+        assert_eq!(found, [LogFinding::MissingFiles(1, 1)], "{way}");
     }
 }
 

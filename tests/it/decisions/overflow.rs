@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use charter_decision_log::{NotRecorded, Overflow};
 use charter_domain::permission::Permission;
+use test_support::service::{Persona, Service};
+use test_support::services::TestDatabase;
 
 use super::stand_alone::Bench;
-use super::{OutOfReach, WAIT_TIMEOUT, decisions, lines};
-use crate::service::{Persona, Service};
-use crate::services::TestDatabase;
+use super::{Logged as _, OutOfReach, WAIT_TIMEOUT, decisions, lines};
 
 /// Every line needs a file of its own, which cannot be made while the directory is out of reach.
 fn stuck(overflow: Overflow) -> Bench {
@@ -146,7 +146,7 @@ fn what_it_cannot_write_at_the_end_is_counted() {
     let status = log.recorder().status().expect("on");
     assert_eq!(status.writer.lost, 5);
     let why = status.writer.last_error.expect("an error");
-    assert!(why.contains("its writer has ended"), "{why}");
+    assert!(why.contains("the writer has ended"), "{why}");
     assert!(status.refuses);
 }
 
@@ -164,7 +164,7 @@ fn a_writer_that_panics_is_missed() {
         let status = recorder.status().expect("on");
         assert_eq!(status.writer.lost, 1);
         let why = status.writer.last_error.expect("an error");
-        assert!(why.contains("its writer has ended"), "{why}");
+        assert!(why.contains("the writer has ended"), "{why}");
         match overflow {
             Overflow::Wait => {
                 assert!(status.refuses && !recorder.has_room());
@@ -199,7 +199,7 @@ async fn a_service_whose_writer_panicked_is_not_ready() {
     let part = &ready.json()["decision_log"];
     assert_eq!(part["status"], "unavailable", "{part}");
     let reason = part["reason"].as_str().expect("a reason");
-    assert!(reason.contains("its writer has ended"), "{reason}");
+    assert!(reason.contains("the writer has ended"), "{reason}");
     service.stop().await;
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use charter_budgets::{Budgets, Resource, Share};
-use charter_decision_log::Via;
+use charter_decision_log::{DecisionLookup as _, Via};
 use charter_domain::permission::Permission;
+use test_support::service::{Persona, Service};
+use test_support::services::TestDatabase;
 
 use super::stand_alone::Bench;
-use super::{WAIT_TIMEOUT, decisions, lines};
-use crate::service::{Persona, Service};
-use crate::services::TestDatabase;
+use super::{Logged as _, WAIT_TIMEOUT, decisions, lines};
 
 fn sampled() -> Bench {
     let mut bench = Bench::new();

@@ -4,12 +4,12 @@ use std::fs;
 
 use charter_authz::snapshot::Snapshot;
 use charter_domain::permission::Permission;
+use test_support::policy_world::copy_of_shipped;
+use test_support::service::{Persona, Service};
+use test_support::services::TestDatabase;
 
 use super::stand_alone::Bench;
-use super::{WAIT_TIMEOUT, decisions};
-use crate::policy_world::copy_of_shipped;
-use crate::service::{Persona, Service};
-use crate::services::TestDatabase;
+use super::{Logged as _, WAIT_TIMEOUT, decisions};
 
 const CLOSED: &str = "@id(\"closed\")\nforbid (principal, action == Action::\"organizations:GetOrganization\", resource);\n";
 const OPEN: &str = "@id(\"open\")\npermit (principal, action == Action::\"organizations:GetOrganization\", resource is Organization);\n";

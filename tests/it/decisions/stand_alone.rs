@@ -10,8 +10,8 @@ use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
 use charter_budgets::Budgets;
 use charter_decision_log::{
-    Asker, Clocks, Config, Decided, DecisionLog, Limits, LogKey, Mask, MaskStyle, NotRecorded,
-    Overflow, Report, Via, verify,
+    Clocks, Config, DecisionContext, DecisionLog, LogKey, Mask, MaskStyle, NotRecorded, Overflow,
+    RecordedDecision, RotationLimits, VerificationReport, Via, verify,
 };
 use charter_domain::caller::Caller;
 use charter_domain::clock::Clock as _;
@@ -19,9 +19,8 @@ use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::permission::Permission;
 use tempfile::TempDir;
-
-use crate::policy_world::{Tenant, address, shipped};
-use crate::service::TestClock;
+use test_support::policy_world::{Tenant, address, shipped};
+use test_support::service::TestClock;
 
 /// A directory with a log in it, its key, its policies and its clock.
 pub(super) struct Bench {
@@ -29,7 +28,7 @@ pub(super) struct Bench {
     pub(super) clock: Arc<TestClock>,
     pub(super) snapshot: Snapshot,
     pub(super) acme: Tenant,
-    pub(super) limits: Limits,
+    pub(super) limits: RotationLimits,
     pub(super) overflow: Overflow,
     pub(super) queue: usize,
     pub(super) mask: Mask,
@@ -52,7 +51,7 @@ impl Bench {
             allowed_per_second: 0,
             snapshot: Snapshot::load(&shipped()).expect("the shipped policies"),
             acme: Tenant::new(1),
-            limits: Limits {
+            limits: RotationLimits {
                 rotate_bytes: 1_000_000,
                 rotate_after: Duration::from_hours(24),
                 keep_files: 1_000,
@@ -108,7 +107,7 @@ impl Bench {
         log: &DecisionLog,
         caller: &Caller,
         permission: Permission,
-    ) -> Result<Decided, NotRecorded> {
+    ) -> Result<RecordedDecision, NotRecorded> {
         self.decide_about(log, caller, permission, self.acme.organization())
     }
 
@@ -118,8 +117,8 @@ impl Bench {
         caller: &Caller,
         permission: Permission,
         resource: Resource<'_>,
-    ) -> Result<Decided, NotRecorded> {
-        let by = Asker {
+    ) -> Result<RecordedDecision, NotRecorded> {
+        let by = DecisionContext {
             principal: &Arc::new(Principal::prepare(caller, &self.snapshot)),
             source_ip: self.source_ip,
             now: self.clock.now(),
@@ -143,12 +142,12 @@ impl Bench {
         }
     }
 
-    pub(super) fn verify(&self) -> Report {
+    pub(super) fn verify(&self) -> VerificationReport {
         verify(&self.dir(), Some(&self.head()), &keys()).expect("readable")
     }
 
     #[track_caller]
-    pub(super) fn assert_intact(&self) -> Report {
+    pub(super) fn assert_intact(&self) -> VerificationReport {
         let report = self.verify();
         assert!(report.findings.is_empty(), "{report:#?}");
         report

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use charter_http::edge::service::EdgeConfig;
 use salvo::hyper::http::Request;
+use test_support::client::{Client, get, patch, send, send_h2};
 
-use super::client::{Client, get, patch, send, send_h2};
 use super::{Server, test_config};
 
 #[expect(clippy::disallowed_methods, reason = "measures the server's deadlines")]

@@ -8,10 +8,10 @@ use charter_http::edge::service::EdgeConfig;
 use h2::client::ResponseFuture;
 use salvo::hyper::body::Bytes;
 use salvo::hyper::http::{Request, Response};
+use test_support::client::{Client, get};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use super::client::{Client, get};
 use super::{Server, test_config};
 
 /// An HTTP/2 client that lets the server send heads, and no byte of a body.

@@ -1,7 +1,6 @@
 //! The edge over real sockets: what it refuses, what it lets through, and that no answer has
 //! another shape than the contract's (contract section 2).
 
-pub(crate) mod client;
 mod limits;
 pub(crate) mod memory;
 mod routing;
@@ -144,7 +143,7 @@ async fn change(
     body::require_json(request.method(), request.headers())?;
     EntityTag::new("org-1", 1).check_if_match(request.headers())?;
     let mut fields = Fields::new(json::parse_object(&bytes)?);
-    let name = fields.optional("name", Ok::<String, &str>);
+    let name = fields.optional::<String>("name").flatten();
     fields.read_only("slug");
     fields.finish()?;
     response.render(Json(

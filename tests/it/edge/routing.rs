@@ -1,9 +1,9 @@
 //! Routing, request ids, and the shape of answers that no handler gave.
 
 use salvo::hyper::http::Request;
+use test_support::client::{Client, get, get_h2, patch, send};
 
 use super::Server;
-use super::client::{Client, get, get_h2, patch, send};
 
 #[tokio::test]
 async fn what_is_not_there_is_a_404_in_json() {

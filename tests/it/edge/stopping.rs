@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use charter_http::edge::service::EdgeConfig;
 use salvo::hyper::http::Request;
+use test_support::client::Client;
 use tokio::net::TcpStream;
 
-use super::client::Client;
 use super::{Server, test_config};
 
 const REQUEST: &str = "GET /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n";

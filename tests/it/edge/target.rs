@@ -1,9 +1,9 @@
 //! One spelling for each resource, one host for each request.
 
 use salvo::hyper::http::Request;
+use test_support::client::{Client, get, get_h2, get_h2_raw, send};
 
 use super::Server;
-use super::client::{Client, get, get_h2, get_h2_raw, send};
 
 const NON_CANONICAL: &[&str] = &[
     "/organizations/info/",

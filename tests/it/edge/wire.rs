@@ -1,9 +1,9 @@
 //! Framing: where one request ends and the next begins is never a matter of opinion.
 
+use test_support::client::{Client, get, send};
 use tokio::net::TcpStream;
 
 use super::Server;
-use super::client::{Client, get, send};
 
 #[tokio::test]
 async fn a_length_said_twice_is_refused_and_ends_the_connection() {

@@ -5,9 +5,8 @@ use std::process::Command;
 
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
-
-use crate::policy_world::whole_copy_of_shipped;
-use crate::service::{Persona as _, Service};
+use test_support::policy_world::whole_copy_of_shipped;
+use test_support::service::{Persona as _, Service};
 
 use super::{in_force, live, serve};
 

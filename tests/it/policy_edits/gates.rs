@@ -9,11 +9,10 @@ use std::sync::Arc;
 use charter_authz::folder::Folder;
 use charter_store::LastRevision;
 use sea_orm::ConnectionTrait as _;
-
-use crate::policy_solver::solver;
-use crate::policy_world::whole_copy_of_shipped;
-use crate::service::Service;
-use crate::services::connect;
+use test_support::policy_solver::solver;
+use test_support::policy_world::whole_copy_of_shipped;
+use test_support::service::Service;
+use test_support::services::connect;
 
 use super::{STOP, WIDER, in_force, live, serve, sound, until};
 

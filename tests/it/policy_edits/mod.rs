@@ -12,9 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use charter_authz::folder::Folder;
-
-use crate::service::Service;
-use crate::services::TestDatabase;
+use test_support::service::Service;
+use test_support::services::TestDatabase;
 
 /// An emergency stop.
 const STOP: &str = "@id(\"stop\")\nforbid (principal, action, resource);\n";

@@ -6,14 +6,13 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
-use charter_authz::engine::Health;
+use charter_authz::engine::PolicyHealth;
 use charter_authz::folder::Folder;
 use charter_policy::gates::check_manifest;
 use charter_policy::manifest::Manifest;
 use tempfile::TempDir;
-
-use crate::policy_world::whole_copy_of_shipped;
-use crate::service::Service;
+use test_support::policy_world::whole_copy_of_shipped;
+use test_support::service::Service;
 
 use super::{in_force, live, serve, sound, until};
 
@@ -22,7 +21,7 @@ const STOP: &str =
 
 const NO_GATES: &str = "tests = \"off\"\nproofs = \"off\"";
 
-async fn refused(service: &Service, what: &str) -> Arc<Health> {
+async fn refused(service: &Service, what: &str) -> Arc<PolicyHealth> {
     let engine = &service.state().engine;
     until(what, || engine.health().refused.is_some()).await;
     engine.health()
@@ -245,7 +244,7 @@ async fn a_folder_under_a_manifest_is_taken_whole_and_never_goes_back() {
     live(&service, dir, "version 4").await;
     fs::write(dir.join("guardrails.cedar"), &guardrails).expect("the old file");
     list(3);
-    let older = "the manifest has version 3, and version 4 was in force";
+    let older = "the manifest has version 3, but version 4 was in force";
     until("an older version", || {
         let refused = service.state().engine.health().refused.clone();
         refused.is_some_and(|refused| refused.reason.contains(older))

@@ -6,10 +6,9 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use charter_authz::folder::Folder;
-
-use crate::endurance::charter::{Charter, Home, Outcome};
-use crate::policy_solver::solver;
-use crate::policy_world::whole_copy_of_shipped;
+use test_support::policy_solver::solver;
+use test_support::policy_world::whole_copy_of_shipped;
+use test_support::process::{Charter, Home, Outcome};
 
 use super::{STOP, WIDER, until};
 
@@ -35,7 +34,7 @@ async fn an_emergency_stop_outlives_a_restart() {
     let service = home.serve();
     fs::write(dir.join("stop.cedar"), STOP).expect("an edit");
     until("stopped", || {
-        home.log().contains("that only forbid more are in force")
+        home.log().contains("an emergency stop is in force")
     })
     .await;
     // The record follows; killed before it, the stop would be an edit like others.
@@ -108,7 +107,8 @@ fn a_refused_edit_and_a_restart_leave_in_force_what_was_accepted() {
         "{told}"
     );
     assert!(
-        home.log().contains("what was in force before the stop"),
+        home.log()
+            .contains("the policies from before the stop are in force"),
         "{}",
         home.log()
     );

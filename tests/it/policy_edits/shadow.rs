@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::policy_world::whole_copy_of_shipped;
+use test_support::policy_world::whole_copy_of_shipped;
 
 use super::{serve, until};
 

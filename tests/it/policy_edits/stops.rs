@@ -9,9 +9,8 @@ use std::thread;
 
 use charter_authz::folder::{Files, Folder};
 use charter_store::LastRevision;
-
-use crate::policy_world::whole_copy_of_shipped;
-use crate::service::Service;
+use test_support::policy_world::whole_copy_of_shipped;
+use test_support::service::Service;
 
 use super::{STOP, WIDER, in_force, live, serve, sound, until};
 
@@ -186,7 +185,7 @@ async fn a_file_that_is_rewritten_again_and_again_lets_the_rest_in() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_added_since_the_start_is_promised_too() {
-    if crate::policy_solver::solver().is_none() {
+    if test_support::policy_solver::solver().is_none() {
         return;
     }
     let folder = whole_copy_of_shipped();

@@ -23,7 +23,7 @@ fn of_a_crowd_with_one_nonce_exactly_one_passes() {
                         Ok(()) => {
                             accepted.fetch_add(1, Ordering::Relaxed);
                         }
-                        Err(Refusal::Replayed) => {}
+                        Err(ClaimError::Replayed) => {}
                         Err(other) => panic!("{other}"),
                     }
                 }
@@ -58,7 +58,7 @@ fn of_a_crowd_with_one_nonce_and_many_dates_at_most_one_passes() {
                         Ok(()) => {
                             accepted.fetch_add(1, Ordering::Relaxed);
                         }
-                        Err(Refusal::Replayed) => {}
+                        Err(ClaimError::Replayed) => {}
                         Err(other) => panic!("{other}"),
                     }
                 }
@@ -74,12 +74,12 @@ fn of_a_crowd_with_one_nonce_and_many_dates_at_most_one_passes() {
 
 #[tokio::test]
 async fn a_key_that_uses_up_its_quota_hurts_only_itself() {
-    let bench = Bench::with(|config| (config.per_key_quota, config.total) = (3, 5));
+    let bench = Bench::with(|Config { bounds, .. }| (bounds.per_key, bounds.total) = (3, 5));
     let date = bench.now();
     for nonce in ["nonce-1", "nonce-2", "nonce-3"] {
         bench.claim(nonce, date).await.expect("within the quota");
     }
-    let Err(Refusal::KeyQuota { retry_after, .. }) = bench.claim("nonce-4", date).await else {
+    let Err(ClaimError::KeyQuota { retry_after, .. }) = bench.claim("nonce-4", date).await else {
         panic!("the quota was not kept");
     };
     for _ in 0..2 {
@@ -89,7 +89,7 @@ async fn a_key_that_uses_up_its_quota_hurts_only_itself() {
     }
     let (another, of) = (key(&bench.clock), organization(&bench.clock));
     let last = bench.guard().claim(another, of, "nonce-1", date).await;
-    assert!(matches!(last, Err(Refusal::Full { .. })), "{last:?}");
+    assert!(matches!(last, Err(ClaimError::Full { .. })), "{last:?}");
     assert_eq!(retry_after, Duration::from_secs(331));
     bench.run_for(Duration::from_secs(325));
     assert_eq!(bench.guard().status().remembered, 5);
@@ -113,7 +113,10 @@ async fn a_nonce_is_claimed_once_whatever_its_second_date() {
             first - Duration::from_secs(seconds),
         ] {
             let again = bench.claim("nonce-1", date).await;
-            assert!(matches!(again, Err(Refusal::Replayed)), "{date}: {again:?}");
+            assert!(
+                matches!(again, Err(ClaimError::Replayed)),
+                "{date}: {again:?}"
+            );
         }
     }
     // Forgotten with its own date, but for where it came again.
@@ -132,7 +135,7 @@ async fn two_keys_may_use_the_same_nonce() {
     let other = bench.claim_by(key(&bench.clock), "nonce-1", date).await;
     other.expect("fresh for this key");
     let again = bench.claim("nonce-1", date).await;
-    assert!(matches!(again, Err(Refusal::Replayed)), "{again:?}");
+    assert!(matches!(again, Err(ClaimError::Replayed)), "{again:?}");
 }
 
 #[tokio::test]
@@ -148,7 +151,7 @@ async fn a_disk_that_fails_accepts_nothing() {
     for _ in 0..2 {
         let refused = bench.claim("nonce-1", date).await;
         assert!(
-            matches!(refused, Err(Refusal::Unavailable(_))),
+            matches!(refused, Err(ClaimError::Unavailable(_))),
             "{refused:?}"
         );
     }
@@ -189,7 +192,11 @@ async fn an_old_journal_that_cannot_be_removed_refuses_nobody() {
 #[tokio::test]
 async fn four_keys_of_one_organization_stop_nobody_else() {
     let bench = Bench::with(|config| {
-        (config.per_key_quota, config.per_organization, config.total) = (1_000, 50, 200);
+        config.bounds = Bounds {
+            per_key: 1_000,
+            per_organization: 50,
+            total: 200,
+        };
     });
     let date = bench.now();
     let keys = [(); 4].map(|()| key(&bench.clock));
@@ -200,7 +207,7 @@ async fn four_keys_of_one_organization_stop_nobody_else() {
             .await
         {
             Ok(()) => passed += 1,
-            Err(Refusal::Budget(exhausted)) => {
+            Err(ClaimError::Budget(exhausted)) => {
                 assert_eq!(exhausted.resource, Resource::Nonces);
                 assert_eq!(
                     (exhausted.limit, exhausted.retry_after),

@@ -9,13 +9,13 @@ async fn a_nonce_is_remembered_until_its_date_has_left_the_window() {
     bench.claim("nonce-ahead", date).await.expect("fresh");
     while bench.now() <= date + WINDOW {
         let again = bench.claim("nonce-ahead", date).await;
-        assert!(matches!(again, Err(Refusal::Replayed)), "{again:?}");
+        assert!(matches!(again, Err(ClaimError::Replayed)), "{again:?}");
         bench.clock.pass(Duration::from_secs(1));
         bench.guard().maintain();
     }
     for _ in 0..60 {
         let again = bench.claim("nonce-ahead", date).await;
-        let refused = matches!(again, Err(Refusal::Replayed | Refusal::OutsideWindow));
+        let refused = matches!(again, Err(ClaimError::Replayed | ClaimError::OutsideWindow));
         assert!(refused, "{again:?}");
         bench.run_for(Duration::from_secs(5));
     }
@@ -32,7 +32,7 @@ async fn a_clock_set_back_does_not_revive_what_was_forgotten() {
     for _ in 0..2 {
         bench.guard().maintain();
         let again = bench.claim("nonce-old", date).await;
-        assert!(matches!(again, Err(Refusal::Forgotten)), "{again:?}");
+        assert!(matches!(again, Err(ClaimError::Forgotten)), "{again:?}");
         // Another process on the same directory knows it, too.
         bench.restart();
     }
@@ -57,12 +57,12 @@ async fn a_clock_that_jumps_ahead_and_back_neither_revives_nor_locks_out() {
     bench.clock.set_back(HOUR);
     bench.guard().maintain();
     let again = bench.claim("nonce-before", date).await;
-    assert!(matches!(again, Err(Refusal::Replayed)), "{again:?}");
+    assert!(matches!(again, Err(ClaimError::Replayed)), "{again:?}");
     let now = bench.now();
     bench.claim("nonce-after", now).await.expect("fresh");
     bench.run_for(Duration::from_mins(59));
     let again = bench.claim("nonce-ahead", ahead).await;
-    assert!(matches!(again, Err(Refusal::Replayed)), "{again:?}");
+    assert!(matches!(again, Err(ClaimError::Replayed)), "{again:?}");
 }
 
 #[tokio::test]
@@ -152,6 +152,6 @@ async fn a_start_under_a_clock_that_is_ahead_drops_nothing() {
     bench.clock.set_back(DAY * 70);
     bench.guard().maintain();
     let again = bench.claim("nonce-1", date).await;
-    assert!(matches!(again, Err(Refusal::Replayed)), "{again:?}");
+    assert!(matches!(again, Err(ClaimError::Replayed)), "{again:?}");
     bench.claim("nonce-2", date).await.expect("fresh");
 }

@@ -2,11 +2,11 @@
 
 use charter_authn::nonces::{LeaseError, Pending, live_holder};
 use charter_store::Store;
+use test_support::on_both_engines;
+use test_support::services::TestDatabase;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::on_both_engines;
-use crate::services::TestDatabase;
 
 on_both_engines!(
     a_second_process_is_refused_and_told_who_is_there,
@@ -50,7 +50,7 @@ impl World {
         pending.open(self.clock.clone(), run, false).await
     }
 
-    async fn claim(&self, guard: &ReplayGuard, nonce: &str) -> Result<(), Refusal> {
+    async fn claim(&self, guard: &ReplayGuard, nonce: &str) -> Result<(), ClaimError> {
         let now = self.clock.now();
         guard.claim(self.key, self.organization, nonce, now).await
     }
@@ -112,7 +112,7 @@ async fn who_has_the_directory_of_a_dead_holder_goes_on_at_once(database: TestDa
         guard = world.open(place.path(), LONG).await.expect("at once");
         assert_eq!(guard.status().closed_until, None);
         let again = world.claim(&guard, &format!("nonce-{n}")).await;
-        assert!(matches!(again, Err(Refusal::Replayed)), "{again:?}");
+        assert!(matches!(again, Err(ClaimError::Replayed)), "{again:?}");
     }
 }
 
@@ -129,7 +129,7 @@ async fn another_directory_closes_what_was_accepted_elsewhere(database: TestData
     drop(guard);
     let guard = world.open(other.path(), LONG).await.expect("at once");
     let again = world.claim(&guard, "nonce-1").await;
-    assert!(matches!(again, Err(Refusal::Closed { .. })), "{again:?}");
+    assert!(matches!(again, Err(ClaimError::Closed { .. })), "{again:?}");
     world.wait_until_open(&guard);
     world.claim(&guard, "nonce-3").await.expect("fresh");
     guard.clean_stop().await.expect("a clean stop");
@@ -137,7 +137,7 @@ async fn another_directory_closes_what_was_accepted_elsewhere(database: TestData
     // The first directory does not know what the other one accepted.
     let guard = world.open(one.path(), LONG).await.expect("at once");
     let again = world.claim(&guard, "nonce-3").await;
-    assert!(matches!(again, Err(Refusal::Closed { .. })), "{again:?}");
+    assert!(matches!(again, Err(ClaimError::Closed { .. })), "{again:?}");
 }
 
 async fn a_holder_that_fell_silent_is_replaced_and_accepts_nothing_more(database: TestDatabase) {
@@ -154,12 +154,12 @@ async fn a_holder_that_fell_silent_is_replaced_and_accepts_nothing_more(database
         .expect("it has not noticed");
     for nonce in ["nonce-1", "nonce-2"] {
         let again = world.claim(&guard, nonce).await;
-        assert!(matches!(again, Err(Refusal::Closed { .. })), "{again:?}");
+        assert!(matches!(again, Err(ClaimError::Closed { .. })), "{again:?}");
     }
     world.clock.pass(lease);
     for _ in 0..2 {
         let refused = world.claim(&paused, "nonce-3").await;
-        let Err(Refusal::NotHeld(holder)) = refused else {
+        let Err(ClaimError::NotHeld(holder)) = refused else {
             panic!("{refused:?}");
         };
         assert!(
@@ -214,7 +214,7 @@ async fn a_directory_that_was_put_back_closes_what_it_does_not_know(database: Te
         let guard = world.open(&data, LONG).await.expect("a guard");
         let again = world.claim(&guard, how).await;
         assert!(
-            matches!(again, Err(Refusal::Closed { .. })),
+            matches!(again, Err(ClaimError::Closed { .. })),
             "{how}: {again:?}"
         );
         guard.clean_stop().await.expect("a clean stop");
@@ -240,7 +240,7 @@ async fn a_copy_is_not_believed_whatever_the_database_says() {
     copy(&kept, bench.directory.path());
     bench.restart();
     let again = bench.claim("nonce-1", date).await;
-    assert!(matches!(again, Err(Refusal::Closed { .. })), "{again:?}");
+    assert!(matches!(again, Err(ClaimError::Closed { .. })), "{again:?}");
 }
 
 fn directory() -> tempfile::TempDir {

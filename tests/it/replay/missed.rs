@@ -61,7 +61,10 @@ async fn what_a_harmed_journal_held_is_refused_after_a_stop_or_a_crash() {
                 assert!(until > date, "{way}");
                 // It remembers all the same.
                 let again = bench.claim("nonce-5", date).await;
-                assert!(matches!(again, Err(Refusal::Replayed)), "{way}: {again:?}");
+                assert!(
+                    matches!(again, Err(ClaimError::Replayed)),
+                    "{way}: {again:?}"
+                );
                 bench.claim("nonce-6", date).await.expect(&way);
             }
             if is_clean {
@@ -76,7 +79,7 @@ async fn what_a_harmed_journal_held_is_refused_after_a_stop_or_a_crash() {
             for n in 0..6 {
                 let again = bench.claim(&format!("nonce-{n}"), date).await;
                 assert!(
-                    matches!(again, Err(Refusal::Closed { .. })),
+                    matches!(again, Err(ClaimError::Closed { .. })),
                     "{way}: {again:?}"
                 );
             }
@@ -85,7 +88,7 @@ async fn what_a_harmed_journal_held_is_refused_after_a_stop_or_a_crash() {
             bench.restart();
             let again = bench.claim("nonce-1", date).await;
             assert!(
-                matches!(again, Err(Refusal::Closed { .. })),
+                matches!(again, Err(ClaimError::Closed { .. })),
                 "{way}: {again:?}"
             );
             while bench.now() < until {
@@ -114,7 +117,7 @@ async fn a_journal_that_held_nothing_is_not_missed() {
         std::fs::remove_file(next).expect("removed");
         bench.restart();
         let again = bench.claim("nonce-1", date).await;
-        assert!(matches!(again, Err(Refusal::Replayed)), "{again:?}");
+        assert!(matches!(again, Err(ClaimError::Replayed)), "{again:?}");
         let next = date + Duration::from_secs(30);
         bench.claim("nonce-2", next).await.expect("fresh");
         assert_eq!(bench.guard().status().closed_until, None);
@@ -130,7 +133,7 @@ async fn without_its_counts_a_crash_closes_what_was_open() {
     std::fs::remove_file(bench.directory.path().join("tally")).expect("removed");
     bench.restart();
     let again = bench.claim("nonce-1", date).await;
-    assert!(matches!(again, Err(Refusal::Closed { .. })), "{again:?}");
+    assert!(matches!(again, Err(ClaimError::Closed { .. })), "{again:?}");
     let later = date + Duration::from_mins(1);
     bench.claim("nonce-1", later).await.expect("never opened");
 }
@@ -150,7 +153,7 @@ async fn where_its_directory_is_gone_nothing_new_is_opened() {
     let ahead = clock.now() + Duration::from_mins(2);
     let refused = guard.claim(key, organization, "nonce-1", ahead).await;
     assert!(
-        matches!(refused, Err(Refusal::Unavailable(_))),
+        matches!(refused, Err(ClaimError::Unavailable(_))),
         "{refused:?}"
     );
     assert!(journals(&directory).is_empty());

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use charter_authn::nonces::{Config, OpenError, Refusal, ReplayGuard};
+use charter_authn::nonces::{Bounds, ClaimError, Config, NonceStore, OpenError, ReplayGuard};
 use charter_domain::clock::Clock;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::{AccessKeyId, OrganizationId};
@@ -64,9 +64,11 @@ impl Clock for HandClock {
 pub(crate) fn config(directory: &Path) -> Config {
     Config {
         window: WINDOW,
-        per_key_quota: 1_000_000,
-        per_organization: 4_000_000,
-        total: 4_000_000,
+        bounds: Bounds {
+            per_key: 1_000_000,
+            per_organization: 4_000_000,
+            total: 4_000_000,
+        },
         directory: directory.to_owned(),
         hash_key: SecretBox::new(Box::new([7; 32])),
         installation_is_older: false,
@@ -149,7 +151,7 @@ impl Bench {
         self.guard.as_ref().expect("it is open")
     }
 
-    async fn claim(&self, nonce: &str, date: Timestamp) -> Result<(), Refusal> {
+    async fn claim(&self, nonce: &str, date: Timestamp) -> Result<(), ClaimError> {
         self.claim_by(self.key, nonce, date).await
     }
 
@@ -159,9 +161,9 @@ impl Bench {
         key: AccessKeyId,
         nonce: &str,
         date: Timestamp,
-    ) -> Result<(), Refusal> {
-        let claimed = self.guard().claim(key, self.organization, nonce, date);
-        claimed.await
+    ) -> Result<(), ClaimError> {
+        let nonces: &dyn NonceStore = self.guard();
+        nonces.claim(key, self.organization, nonce, date).await
     }
 
     /// Time passes in small steps, with maintenance as in running.

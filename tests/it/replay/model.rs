@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use charter_authn::nonces::{Refusal, ReplayGuard};
+use charter_authn::nonces::{ClaimError, NonceStore as _, ReplayGuard};
 use charter_domain::clock::Clock;
 use charter_domain::timestamp::Timestamp;
 use proptest::prelude::*;
@@ -89,12 +89,12 @@ proptest! {
                             prop_assert!(seen.insert((key, nonce.clone())));
                             accepted.push((key, nonce, date));
                         }
-                        Err(Refusal::OutsideWindow) => prop_assert!(!inside),
+                        Err(ClaimError::OutsideWindow) => prop_assert!(!inside),
                         // Only where something was accepted, or may have been.
-                        Err(Refusal::Forgotten) => prop_assert!(
+                        Err(ClaimError::Forgotten) => prop_assert!(
                             cut || accepted.iter().any(|(_, _, other)| half(*other) == half(date))
                         ),
-                        Err(Refusal::Closed { .. }) => prop_assert!(cut),
+                        Err(ClaimError::Closed { .. }) => prop_assert!(cut),
                         Err(other) => prop_assert!(false, "{}", other),
                     }
                 }

@@ -19,7 +19,7 @@ async fn a_restart_refuses_every_replay_and_no_honest_request() {
         assert_eq!(bench.guard().status().remembered, 1_000);
         for (n, date) in dates.iter().enumerate() {
             let again = bench.claim(&format!("nonce-{n}"), *date).await;
-            assert!(matches!(again, Err(Refusal::Replayed)), "{n}: {again:?}");
+            assert!(matches!(again, Err(ClaimError::Replayed)), "{n}: {again:?}");
         }
     }
     for (n, date) in dates.iter().enumerate() {
@@ -41,7 +41,7 @@ async fn after_the_machine_went_down_what_was_marked_stays_closed() {
     bench.restart();
     // The half minutes of 12:00:00 and 12:00:30 were marked; 12:01:00 was not.
     for nonce in ["nonce-1", "nonce-2"] {
-        let Err(Refusal::Closed { retry_after }) = bench.claim(nonce, date).await else {
+        let Err(ClaimError::Closed { retry_after }) = bench.claim(nonce, date).await else {
             panic!("`{nonce}` was not refused as closed");
         };
         assert_eq!(retry_after, Duration::from_secs(40));
@@ -64,7 +64,7 @@ async fn after_the_machine_went_down_what_was_marked_stays_closed() {
     // A restart of the process alone must not open what is closed.
     bench.restart();
     let again = bench.claim("nonce-1", date).await;
-    assert!(matches!(again, Err(Refusal::Closed { .. })), "{again:?}");
+    assert!(matches!(again, Err(ClaimError::Closed { .. })), "{again:?}");
     bench.run_for(Duration::from_secs(40));
     let now = bench.now();
     bench
@@ -84,12 +84,12 @@ async fn after_a_clean_stop_the_machine_may_go_down() {
     bench.claim("nonce-1", date).await.expect("fresh");
     bench.guard().clean_stop().await.expect("a clean stop");
     let late = bench.claim("nonce-late", date).await;
-    assert!(matches!(late, Err(Refusal::Unavailable(_))), "{late:?}");
+    assert!(matches!(late, Err(ClaimError::Unavailable(_))), "{late:?}");
     bench.guard = None;
     boot_again(bench.directory.path());
     bench.restart();
     let again = bench.claim("nonce-1", date).await;
-    assert!(matches!(again, Err(Refusal::Replayed)), "{again:?}");
+    assert!(matches!(again, Err(ClaimError::Replayed)), "{again:?}");
     bench
         .claim("nonce-late", date)
         .await
@@ -99,7 +99,7 @@ async fn after_a_clean_stop_the_machine_may_go_down() {
     boot_again(bench.directory.path());
     bench.restart();
     let again = bench.claim("nonce-1", date).await;
-    assert!(matches!(again, Err(Refusal::Closed { .. })), "{again:?}");
+    assert!(matches!(again, Err(ClaimError::Closed { .. })), "{again:?}");
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_journal_lost_beside_an_older_database_closes_the_whole_window() {
     for date in [start - WINDOW, start, start + WINDOW] {
         let refused = bench.claim("nonce-1", date).await;
         assert!(
-            matches!(refused, Err(Refusal::Closed { .. })),
+            matches!(refused, Err(ClaimError::Closed { .. })),
             "{refused:?}"
         );
     }
@@ -119,7 +119,7 @@ async fn a_journal_lost_beside_an_older_database_closes_the_whole_window() {
     bench.restart();
     let refused = bench.claim("nonce-1", start).await;
     assert!(
-        matches!(refused, Err(Refusal::Closed { .. })),
+        matches!(refused, Err(ClaimError::Closed { .. })),
         "{refused:?}"
     );
     while bench.now() < until {
@@ -140,7 +140,7 @@ async fn a_damaged_state_is_as_good_as_none() {
     for date in [date, date + WINDOW] {
         let refused = bench.claim("nonce-2", date).await;
         assert!(
-            matches!(refused, Err(Refusal::Closed { .. })),
+            matches!(refused, Err(ClaimError::Closed { .. })),
             "{refused:?}"
         );
     }
@@ -159,7 +159,7 @@ async fn a_damaged_journal_closes_its_half_minute_and_no_other() {
     std::fs::write(&first, [&whole[..], &[1; 39]].concat()).expect("written");
     bench.restart();
     let again = bench.claim("nonce-2", date).await;
-    assert!(matches!(again, Err(Refusal::Replayed)), "{again:?}");
+    assert!(matches!(again, Err(ClaimError::Replayed)), "{again:?}");
     bench.guard = None;
     let mut damaged = whole;
     damaged[60] ^= 1;
@@ -167,7 +167,7 @@ async fn a_damaged_journal_closes_its_half_minute_and_no_other() {
     bench.restart();
     let refused = bench.claim("nonce-3", date).await;
     assert!(
-        matches!(refused, Err(Refusal::Closed { .. })),
+        matches!(refused, Err(ClaimError::Closed { .. })),
         "{refused:?}"
     );
     let next = date + Duration::from_secs(30);
@@ -189,7 +189,7 @@ async fn another_replay_key_closes_what_was_written_under_the_old_one() {
         .expect("a guard");
     let refused = bench.claim("nonce-1", date).await;
     assert!(
-        matches!(refused, Err(Refusal::Closed { .. })),
+        matches!(refused, Err(ClaimError::Closed { .. })),
         "{refused:?}"
     );
 }

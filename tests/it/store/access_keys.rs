@@ -13,12 +13,12 @@ use charter_domain::page::KeyOrder;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::timestamp::{self, Timestamp};
 use charter_store::{Error, NewAccount, NewKey};
+use test_support::services::TestDatabase;
+use test_support::stored_tenant::StoredTenant;
 
 use super::world::{Organized, World, description, first_page, name, noon};
-use crate::services::TestDatabase;
-use crate::stored_tenant::StoredTenant;
 
-crate::on_both_engines![
+test_support::on_both_engines![
     a_service_account_has_few_active_keys,
     racing_creations_stay_within_the_limit,
     rotation_hands_over_and_lets_the_old_key_run_out,
@@ -219,7 +219,7 @@ async fn a_revoked_key_stays_revoked(database: TestDatabase) {
         .await
         .expect("revoked");
     let events = world.audit().await.events;
-    let epoch = world.store.epoch();
+    let epoch = world.store.changes().epoch();
     world.clock.advance(60);
     tenant
         .by(&world.by())
@@ -229,7 +229,7 @@ async fn a_revoked_key_stays_revoked(database: TestDatabase) {
     let revoked = tenant.key(of, key.id).await.expect("found");
     assert_eq!(revoked.revoked_at, Some(noon()));
     assert_eq!(
-        (world.audit().await.events, world.store.epoch()),
+        (world.audit().await.events, world.store.changes().epoch()),
         (events, epoch)
     );
     for (off, on) in [(false, true), (true, false)] {
@@ -252,7 +252,7 @@ async fn a_refused_check_makes_no_key(database: TestDatabase) {
     let acme = world.organization("acme").await;
     let of = world.service_account(&acme, "ci").await;
     let tenant = world.tenant(&acme.organization);
-    let (before, epoch) = (world.audit().await, world.store.epoch());
+    let (before, epoch) = (world.audit().await, world.store.changes().epoch());
     let refused = tenant
         .by(&world.by())
         .create_key(of.id, world.new_key(), |key| {
@@ -265,7 +265,10 @@ async fn a_refused_check_makes_no_key(database: TestDatabase) {
         .list_keys(of.id, first_page(KeyOrder::CreatedAt), true)
         .await;
     assert_eq!(list.expect("a list").total, 0);
-    assert_eq!((world.audit().await, world.store.epoch()), (before, epoch));
+    assert_eq!(
+        (world.audit().await, world.store.changes().epoch()),
+        (before, epoch)
+    );
 }
 
 async fn a_time_that_cannot_be_written_is_brought_forward(database: TestDatabase) {

@@ -5,11 +5,11 @@ use charter_domain::id::AccountId;
 use charter_domain::metadata::Metadata;
 use charter_store::{Error, NewAccount};
 use serde_json::json;
+use test_support::services::TestDatabase;
 
 use super::world::{World, metadata, name, noon};
-use crate::services::TestDatabase;
 
-crate::on_both_engines![
+test_support::on_both_engines![
     an_account_comes_back_as_it_was_made,
     a_change_is_guarded_by_its_version,
     the_default_account_stays_active,

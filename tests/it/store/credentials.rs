@@ -6,11 +6,11 @@ use charter_domain::access_key::SealedSecret;
 use charter_domain::email::EmailAddress;
 use charter_domain::id::UserId;
 use charter_store::{Error, NewUser};
+use test_support::services::TestDatabase;
 
 use super::world::{World, noon};
-use crate::services::TestDatabase;
 
-crate::on_both_engines![
+test_support::on_both_engines![
     a_credential_brings_everything_behind_the_key,
     the_latest_use_is_kept_and_counts_as_no_change,
     an_address_belongs_to_one_user,
@@ -53,7 +53,7 @@ async fn the_latest_use_is_kept_and_counts_as_no_change(database: TestDatabase) 
     let tenant = world.tenant(&acme.organization);
     let one = world.key(&acme.organization, service_account.id).await;
     let two = world.key(&acme.organization, service_account.id).await;
-    let (epoch, report) = (world.store.epoch(), world.audit().await);
+    let (epoch, report) = (world.store.changes().epoch(), world.audit().await);
     let at = |minutes: u64| noon() + Duration::from_secs(60 * minutes);
     let of = service_account.id;
     world
@@ -82,7 +82,7 @@ async fn the_latest_use_is_kept_and_counts_as_no_change(database: TestDatabase) 
         let key = tenant.key(of, key.id).await.expect("found");
         assert_eq!(key.last_used_at, Some(latest));
     }
-    assert_eq!(world.store.epoch(), epoch);
+    assert_eq!(world.store.changes().epoch(), epoch);
     assert_eq!(world.audit().await, report);
 }
 

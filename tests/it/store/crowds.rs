@@ -7,11 +7,11 @@ use std::time::Duration;
 use charter_domain::page::ResourceOrder;
 use charter_store::NewAccount;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement, TransactionTrait as _};
+use test_support::services::{TestDatabase, connect};
+use test_support::stored_tenant::scope_of;
 use tokio::task::JoinSet;
 
 use super::world::{World, first_page, metadata, name};
-use crate::services::{TestDatabase, connect};
-use crate::stored_tenant::scope_of;
 
 fn account() -> NewAccount {
     NewAccount {

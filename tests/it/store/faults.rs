@@ -10,13 +10,13 @@ use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::page::ResourceOrder;
 use charter_domain::text::{Description, Name};
-use charter_store::{Config, Error, NewAccount, NewServiceAccount, Store};
+use charter_store::{Error, NewAccount, NewServiceAccount, Store};
 use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
+use test_support::services::{TestDatabase, connect};
 
 use super::world::{World, first_page, name, new_service_account};
-use crate::services::{TestDatabase, connect};
 
-crate::on_both_engines![
+test_support::on_both_engines![
     no_text_with_a_nul_is_stored,
     a_write_that_is_given_up_is_whole_or_absent,
 ];
@@ -96,10 +96,8 @@ async fn a_wait_for_a_lock_on_postgres_ends() {
     let Some(database) = TestDatabase::postgres().await else {
         return;
     };
-    let config = Config {
-        statement_timeout: Duration::from_millis(100),
-        ..database.config()
-    };
+    let mut config = database.config();
+    config.connection.statement_timeout = Duration::from_millis(100);
     let world = World::on(database).await;
     let acme = world.organization("acme").await.organization;
     let hasty = Store::open(config, world.clock.clone(), Arc::new(OsEntropy)).await;
@@ -148,11 +146,9 @@ async fn a_lost_connection_is_unavailable_once() {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable() {
     let database = TestDatabase::sqlite();
-    let config = Config {
-        url: "postgres://charter@127.0.0.1:1/charter".to_owned(),
-        acquire_timeout: Duration::from_millis(200),
-        ..database.config()
-    };
+    let mut config = database.config();
+    config.connection.url = "postgres://charter@127.0.0.1:1/charter".into();
+    config.connection.acquire_timeout = Duration::from_millis(200);
     let refused = Store::open(config, Arc::new(SystemClock::start()), Arc::new(OsEntropy)).await;
     assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
 }
@@ -161,10 +157,8 @@ async fn a_server_that_is_not_there_is_unavailable() {
 async fn a_busy_writer_on_sqlite_is_unavailable() {
     let world = World::on(TestDatabase::sqlite()).await;
     let acme = world.organization("acme").await.organization;
-    let config = Config {
-        acquire_timeout: Duration::from_millis(100),
-        ..world.database.config()
-    };
+    let mut config = world.database.config();
+    config.connection.acquire_timeout = Duration::from_millis(100);
     let store = Store::open(config, world.clock.clone(), Arc::new(OsEntropy)).await;
     let store = store.expect("an open store");
     let holder = connect(world.database.url()).await;

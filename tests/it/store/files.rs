@@ -6,9 +6,9 @@ use std::sync::Arc;
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
 use charter_store::{AuditKey, Config, Error, Store};
+use test_support::services::TestDatabase;
 
 use super::world::World;
-use crate::services::TestDatabase;
 
 async fn open(config: Config) -> Result<Store, Error> {
     Store::open(config, Arc::new(SystemClock::start()), Arc::new(OsEntropy)).await
@@ -101,12 +101,9 @@ async fn settings_that_cannot_work_are_named() {
         ("sqlite:///nowhere/at/all/charter.db", "`/nowhere/at/all`"),
         ("postgres://user:hunter2@host:port/", "malformed"),
     ] {
-        let url = url.to_owned();
-        let said = said(Config {
-            url,
-            ..database.config()
-        })
-        .await;
+        let mut config = database.config();
+        config.connection.url = url.into();
+        let said = said(config).await;
         assert!(said.contains(expected), "{said}");
         assert!(!said.contains("hunter2"), "{said}");
     }

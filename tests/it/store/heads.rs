@@ -4,9 +4,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use charter_system::lines::LineFile;
+use test_support::services::TestDatabase;
 
 use super::world::World;
-use crate::services::TestDatabase;
 
 async fn changed(world: &World, slug: &str) {
     world.organization(slug).await;
@@ -62,7 +62,7 @@ fn what_is_appended_is_to_be_synced_until_it_is() {
         file.append(b"line\n").expect("appended");
         assert!(is_to_be_synced(&mut file));
         assert!(!is_to_be_synced(&mut file));
-        file.is_not_synced();
+        file.mark_unsynced();
         assert!(is_to_be_synced(&mut file));
     }
 }

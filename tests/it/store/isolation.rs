@@ -2,11 +2,11 @@
 
 use charter_domain::page::{KeyOrder, ResourceOrder};
 use charter_store::{Error, KeyToMake, NewAccount, ServiceAccountFilter};
+use test_support::services::TestDatabase;
 
 use super::world::{World, first_page, name};
-use crate::services::TestDatabase;
 
-crate::on_both_engines![no_finder_and_no_change_crosses_the_tenants_border];
+test_support::on_both_engines![no_finder_and_no_change_crosses_the_tenants_border];
 
 #[expect(clippy::too_many_lines, reason = "one list of all finders and changes")]
 async fn no_finder_and_no_change_crosses_the_tenants_border(database: TestDatabase) {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use charter_domain::page::{KeyOrder, Page, PageRequest, ResourceOrder};
 use charter_store::{Error, NewAccount, NewKey, ServiceAccountFilter};
+use test_support::services::TestDatabase;
 
 use super::world::{World, first_page, name, noon};
-use crate::services::TestDatabase;
 
-crate::on_both_engines![
+test_support::on_both_engines![
     names_are_ordered_by_code_point,
     pages_have_edges,
     keys_are_ordered_with_their_nulls_in_place,

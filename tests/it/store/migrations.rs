@@ -6,11 +6,11 @@ use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
 use charter_store::{Config, Error, NewOrganization, Store};
 use sea_orm::ConnectionTrait as _;
+use test_support::services::{TestDatabase, connect};
 
 use super::world::{World, name};
-use crate::services::{TestDatabase, connect};
 
-crate::on_both_engines![
+test_support::on_both_engines![
     the_schema_goes_down_and_up_again,
     a_database_ahead_of_the_program_is_refused,
     a_schema_is_not_taken_back_beside_a_server,

@@ -3,6 +3,8 @@
 mod access_keys;
 mod accounts;
 mod audit;
+mod audit_chain;
+mod audit_tampering;
 mod credentials;
 mod crowds;
 mod faults;

@@ -7,11 +7,11 @@ use charter_domain::entropy::{Entropy, OsEntropy};
 use charter_domain::organization::Organization;
 use charter_store::{Error, NewOrganization};
 use sea_orm::ConnectionTrait as _;
+use test_support::services::{TestDatabase, connect};
 
 use super::world::{World, name};
-use crate::services::{TestDatabase, connect};
 
-crate::on_both_engines![
+test_support::on_both_engines![
     a_slug_is_nobodys_code,
     a_code_is_nobodys_slug,
     a_slug_that_was_given_up_rests_for_whoever_had_it,

@@ -9,23 +9,20 @@ use charter_domain::metadata::Metadata;
 use charter_domain::organization::Organization;
 use charter_store::{Config, Error, NewAccount, Store};
 use sea_orm::{ConnectionTrait as _, Statement, TransactionTrait as _};
-
+use test_support::process::Home;
+use test_support::services::pgbouncer::Pooler;
+use test_support::services::proxy::{Proxy, Reserved};
+use test_support::services::{TestDatabase, connect};
+use test_support::stored_tenant::StoredTenant;
 use tokio::runtime::Handle;
 
 use super::world::{World, name};
-use crate::endurance::charter::Home;
-use crate::services::pgbouncer::Pooler;
-use crate::services::proxy::{Proxy, Reserved};
-use crate::services::{TestDatabase, connect};
-use crate::stored_tenant::StoredTenant;
 
 /// A store that reaches the world's database by another way.
 async fn store_at(world: &World, url: &str, adjust: impl FnOnce(&mut Config)) -> Store {
-    let mut config = Config {
-        url: url.to_owned(),
-        acquire_timeout: Duration::from_secs(4),
-        ..world.database.config()
-    };
+    let mut config = world.database.config();
+    config.connection.url = url.into();
+    config.connection.acquire_timeout = Duration::from_secs(4);
     adjust(&mut config);
     let open = Store::open(config, world.clock.clone(), Arc::new(OsEntropy));
     open.await.expect("an open store")
@@ -93,8 +90,8 @@ async fn a_connection_that_fell_silent_is_closed_and_another_used() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_does_not_come_is_not_waited_for() {
     let hasty = |config: &mut Config| {
-        config.acquire_timeout = Duration::from_millis(500);
-        config.statement_timeout = Duration::from_secs(2);
+        config.connection.acquire_timeout = Duration::from_millis(500);
+        config.connection.statement_timeout = Duration::from_secs(2);
     };
     let Some((world, proxy, store, acme)) = behind_a_proxy(hasty).await else {
         return;
@@ -128,8 +125,8 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_never_come_back_are_left_to_themselves() {
     let hasty = |config: &mut Config| {
-        config.acquire_timeout = Duration::from_millis(500);
-        config.statement_timeout = Duration::from_secs(1);
+        config.connection.acquire_timeout = Duration::from_millis(500);
+        config.connection.statement_timeout = Duration::from_secs(1);
     };
     let Some((world, proxy, store, acme)) = behind_a_proxy(hasty).await else {
         return;

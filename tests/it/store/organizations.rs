@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::OrganizationId;
+use charter_domain::organization::Organization;
 use charter_store::{Error, NewOrganization};
 use serde_json::json;
+use test_support::services::TestDatabase;
 
 use super::world::{World, metadata, name, noon};
-use crate::services::TestDatabase;
 
-crate::on_both_engines![
+test_support::on_both_engines![
     what_is_written_comes_back,
     a_stale_version_is_refused,
     nothing_is_written_where_nothing_changes,
@@ -90,7 +91,7 @@ async fn nothing_is_written_where_nothing_changes(database: TestDatabase) {
     let world = World::on(database).await;
     let acme = world.organization("acme").await.organization;
     let tenant = world.tenant(&acme);
-    let epoch = world.store.epoch();
+    let epoch = world.store.changes().epoch();
     world.clock.advance(5);
     let same = tenant
         .by(&world.by())
@@ -105,7 +106,7 @@ async fn nothing_is_written_where_nothing_changes(database: TestDatabase) {
         .expect("a change of nothing");
     assert_eq!(same, acme);
     assert_eq!(tenant.organization().await.expect("found"), acme);
-    assert_eq!(world.store.epoch(), epoch);
+    assert_eq!(world.store.changes().epoch(), epoch);
     let report = world.store.verify_audit(None).await.expect("a report");
     assert_eq!(report.events, 2, "the organization and its account");
 }
@@ -142,7 +143,10 @@ async fn concurrent_increments_are_all_kept(database: TestDatabase) {
     let now = world.tenant(&acme).organization().await.expect("found");
     assert_eq!(now.metadata, metadata(json!({"count": TASKS * EACH})));
     assert_eq!(now.version, 1 + TASKS * EACH);
-    assert_eq!(world.store.epoch(), (1 + TASKS * EACH).unsigned_abs());
+    assert_eq!(
+        world.store.changes().epoch(),
+        (1 + TASKS * EACH).unsigned_abs()
+    );
     let report = world.audit().await;
     assert_eq!(report.findings, []);
     assert_eq!(report.events, (2 + TASKS * EACH).unsigned_abs());

@@ -2,23 +2,26 @@
 
 use std::time::Duration;
 
+use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::email::EmailAddress;
 use charter_domain::entropy::{Entropy as _, OsEntropy};
 use charter_domain::id::{SessionId, UserId};
-use charter_domain::session::TokenHash;
+use charter_domain::session::{SessionGuard, TokenHash};
 use charter_domain::user::User;
 use charter_store::{
-    Ending, Error, MOST_AT_ONCE, NewRotation, NewSession, NewUser, Rotation, VerifiedLogin,
+    Ending, Error, MOST_AT_ONCE, NewOrganization, NewRotation, NewSession, NewUser, Rotation,
+    SessionRow, VerifiedLogin,
 };
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
+use test_support::services::{TestDatabase, connect};
 
-use super::world::{Organized, World, noon};
-use crate::services::{TestDatabase, connect};
+use super::world::{Organized, World, name, noon};
 
-crate::on_both_engines![
+test_support::on_both_engines![
     the_oldest_session_ends_when_there_are_too_many,
     a_person_goes_a_handful_at_a_time,
     tokens_that_are_presented_together_are_each_told_what_became_of_it,
+    whatever_a_session_changes_finds_it_open_and_in_its_own_organization,
 ];
 
 const MONTH: Duration = Duration::from_hours(30 * 24);
@@ -162,6 +165,37 @@ async fn a_person_goes_a_handful_at_a_time(database: TestDatabase) {
         assert_eq!(left, "0", "{table}");
     }
     assert_eq!(world.audit().await.findings, []);
+}
+
+async fn whatever_a_session_changes_finds_it_open_and_in_its_own_organization(
+    database: TestDatabase,
+) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let ada = person(&world, &acme, "ada@acme.example", "owner").await;
+    let session = sign_in(&world, &ada).await;
+    let by = AuditContext {
+        actor: Actor::Session(SessionGuard {
+            session: session.id,
+            user: ada.id,
+            role: ada.role.clone(),
+        }),
+        ..world.by()
+    };
+    let new = NewOrganization {
+        name: name("Other"),
+        slug: "other".parse().expect("a slug"),
+    };
+    let made = world.store.create_organization(new, &by).await;
+    assert!(matches!(made, Err(Error::Unexpected(_))));
+    let row = SessionRow {
+        id: session.id,
+        user: ada.id,
+        organization: acme.organization.id,
+    };
+    let end = async || world.store.end_session(row, Ending::SignOut, &by).await;
+    end().await.expect("ended by itself");
+    assert!(matches!(end().await, Err(Error::SessionEnded)));
 }
 
 async fn tokens_that_are_presented_together_are_each_told_what_became_of_it(

@@ -8,11 +8,11 @@ use charter_store::{
     Error, LastRevision, NewPolicyApproval, NewPolicyRevision, PolicyFiles, TakenAs,
 };
 use sea_orm::ConnectionTrait as _;
+use test_support::services::{TestDatabase, connect};
 
 use super::world::{World, noon, tester};
-use crate::services::{TestDatabase, connect};
 
-crate::on_both_engines![
+test_support::on_both_engines![
     a_revision_comes_back_with_its_texts,
     what_was_changed_in_the_tables_is_not_known,
     an_older_database_without_revisions_is_not_a_new_one,
@@ -109,7 +109,10 @@ async fn what_was_changed_in_the_tables_is_not_known(database: TestDatabase) {
             "UPDATE policy_revisions SET event = 1, taken_as = 'stop'",
             "UPDATE policy_revisions SET taken_as = 'edit'",
         ),
-        ("UPDATE installation_events SET actor = 'other'", &actor),
+        (
+            "UPDATE installation_events SET actor = 'other'",
+            actor.as_str(),
+        ),
     ] {
         assert!(
             matches!(world.last().await, LastRevision::Known(..)),

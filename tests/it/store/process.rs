@@ -13,15 +13,15 @@ use charter_domain::entropy::OsEntropy;
 use charter_domain::page::ResourceOrder;
 use charter_store::{Error, NewAccount, Store};
 use serde_json::json;
+use test_support::services::{TestDatabase, config};
+use test_support::stored_tenant::StoredTenant;
 
 use super::world::{World, first_page, metadata, name, tester};
-use crate::services::{TestDatabase, config};
-use crate::stored_tenant::StoredTenant;
 
 const URL: &str = "CHARTER_TEST_CHILD_URL";
 const DIRECTORY: &str = "CHARTER_TEST_CHILD_DIRECTORY";
 
-crate::on_both_engines![what_was_acknowledged_outlives_a_kill];
+test_support::on_both_engines![what_was_acknowledged_outlives_a_kill];
 
 /// An ignored test of this binary, to be run beside this one.
 pub(super) fn child(test: &str, database: &TestDatabase) -> Command {

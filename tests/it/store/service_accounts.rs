@@ -4,11 +4,11 @@ use charter_domain::entropy::OsEntropy;
 use charter_domain::id::AccountId;
 use charter_domain::page::{KeyOrder, ResourceOrder};
 use charter_store::{Error, NewServiceAccount, ServiceAccountFilter};
+use test_support::services::TestDatabase;
 
 use super::world::{World, first_page, name, new_service_account, noon};
-use crate::services::TestDatabase;
 
-crate::on_both_engines![
+test_support::on_both_engines![
     a_service_account_comes_back_as_it_was_made,
     a_change_is_guarded_by_its_version,
     a_deleted_one_is_gone_with_its_keys,

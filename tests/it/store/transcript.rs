@@ -11,9 +11,9 @@ use charter_domain::page::{KeyOrder, ResourceOrder};
 use charter_store::{Error, NewAccount, ServiceAccountFilter};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use test_support::services::TestDatabase;
 
 use super::world::{Organized, World, first_page, metadata, name, noon};
-use crate::services::TestDatabase;
 
 /// Repeats itself in every test.
 #[derive(Default)]

@@ -21,9 +21,8 @@ use charter_domain::timestamp::{self, Timestamp};
 use charter_store::audit_verify::Report;
 use charter_store::{Error, NewKey, NewOrganization, NewServiceAccount, Store};
 use serde_json::{Value, json};
-
-use crate::services::TestDatabase;
-use crate::stored_tenant::StoredTenant;
+use test_support::services::TestDatabase;
+use test_support::stored_tenant::StoredTenant;
 
 /// A clock that moves when it is told to.
 #[derive(Debug)]

@@ -9,14 +9,14 @@ use charter_domain::page::ResourceOrder;
 use charter_store::{Error, NewAccount, Store};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
+use test_support::process::Home;
+use test_support::services::TestDatabase;
+use test_support::services::faults::{Call, Plan};
+use test_support::signed_client::{Client, Http1};
+use test_support::stored_tenant::StoredTenant;
 
 use super::process::{by_child, child_after, in_child};
 use super::world::{World, first_page, metadata, name};
-use crate::endurance::charter::Home;
-use crate::endurance::wire::{Client, Http1};
-use crate::services::TestDatabase;
-use crate::services::faults::{Call, Plan};
-use crate::stored_tenant::StoredTenant;
 
 /// How far into the write-ahead log of a transaction the write fails: at its start, within a frame's
 /// header, within a page, between pages, and near its end.
@@ -107,7 +107,7 @@ async fn what_is_acknowledged_after_a_failed_write_is_kept() {
 }
 
 /// What `/readyz` says.
-async fn readiness(charter: &crate::endurance::charter::Charter) -> String {
+async fn readiness(charter: &test_support::process::Charter) -> String {
     let mut connection = Http1::open(charter.main).await.expect("a connection");
     let request = b"GET /readyz HTTP/1.1\r\nhost: charter.test\r\n\r\n";
     connection.write(request).await.expect("sent");

@@ -2,10 +2,9 @@
 
 use charter_domain::permission::Permission;
 use serde_json::{Map, json};
-
-use crate::on_both_services;
-use crate::service::{Persona, Service};
-use crate::services::TestDatabase;
+use test_support::on_both_services;
+use test_support::service::{Persona, Service};
+use test_support::services::TestDatabase;
 
 const INFO: &str = "/organizations/info";
 const PERMISSIONS: [Permission; 3] = [

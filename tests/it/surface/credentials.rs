@@ -1,7 +1,7 @@
 //! How credentials are carried (contract section 2, credentials).
 
-use crate::on_both_services;
-use crate::service::{Persona, Service};
+use test_support::on_both_services;
+use test_support::service::{Persona, Service};
 
 const INFO: &str = "/organizations/info";
 

@@ -6,7 +6,6 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::service::TeamRole;
 use cedar_policy::EntityUid;
 use charter::app;
 use charter_authz::snapshot::Snapshot;
@@ -15,10 +14,11 @@ use charter_http::router;
 use salvo::Router;
 use salvo::routing::FilterInfo;
 use serde_json::{Map, Value, json};
+use test_support::on_both_services;
+use test_support::policy_world::shipped;
+use test_support::service::{Persona, Service, TeamRole};
 
-use crate::on_both_services;
-use crate::policy_world::shipped;
-use crate::service::{Persona, Service};
+use crate::sources;
 
 on_both_services!(
     the_served_document_is_the_printed_one,
@@ -27,7 +27,7 @@ on_both_services!(
     a_body_is_read_as_it_is_documented,
 );
 
-fn document() -> Value {
+pub(super) fn document() -> Value {
     serde_json::from_str(app::openapi_document()).expect("JSON")
 }
 
@@ -48,7 +48,7 @@ fn described(document: &Value) -> BTreeMap<Route, Map<String, Value>> {
 }
 
 /// Those that policy decides.
-fn operations(document: &Value) -> BTreeMap<Route, Map<String, Value>> {
+pub(super) fn operations(document: &Value) -> BTreeMap<Route, Map<String, Value>> {
     let mut described = described(document);
     described.retain(|_, operation| operation.contains_key("x-permission"));
     described
@@ -123,11 +123,15 @@ fn only_reads(permission: Permission) -> bool {
 #[test]
 fn every_operation_has_a_name_of_its_own_a_sentence_and_a_known_permission() {
     let document = document();
+    let tags = document["tags"].as_array().expect("tags");
     let mut names = BTreeSet::new();
     for (route, operation) in operations(&document) {
         let name = operation["operationId"].as_str().expect("a name");
         assert!(names.insert(name.to_owned()), "{route:?}: `{name}` again");
         assert!(operation.contains_key("summary"), "{route:?}");
+        for tag in operation["tags"].as_array().expect("tags") {
+            assert!(tags.iter().any(|it| it["name"] == *tag), "{route:?}: {tag}");
+        }
         let permission = operation["x-permission"].as_str().expect("a permission");
         let permission: Permission = permission.parse().expect("in the catalogue");
         assert_eq!(only_reads(permission), route.0 == "GET", "{route:?}");
@@ -139,6 +143,29 @@ fn every_operation_has_a_name_of_its_own_a_sentence_and_a_known_permission() {
             .count();
         assert_eq!(in_path, route.1.matches('{').count(), "{route:?}");
     }
+}
+
+/// A handler that no route leads to is forgotten, not private.
+#[test]
+fn every_handler_has_a_route() {
+    let document = document();
+    let routed: BTreeSet<String> = described(&document)
+        .into_values()
+        .map(|operation| {
+            operation["operationId"]
+                .as_str()
+                .expect("a name")
+                .to_owned()
+        })
+        .collect();
+    let mut written = BTreeSet::new();
+    for source in sources::below("crates/http/src") {
+        for rest in source.text.split("#[endpoint(operation_id = \"").skip(1) {
+            let (name, _) = rest.split_once('"').expect("a name");
+            written.insert(name.to_owned());
+        }
+    }
+    assert_eq!(written, routed);
 }
 
 async fn the_served_document_is_the_printed_one(service: &Service) {

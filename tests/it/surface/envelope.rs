@@ -1,10 +1,9 @@
 //! What every answer has (contract section 2): its one shape, its ids, its headers.
 
 use serde_json::json;
-
-use crate::edge::client::Client;
-use crate::on_both_services;
-use crate::service::{Persona, Service, members};
+use test_support::client::Client;
+use test_support::on_both_services;
+use test_support::service::{Persona, Service, members};
 
 const INFO: &str = "/organizations/info";
 

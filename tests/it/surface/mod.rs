@@ -9,6 +9,7 @@ mod envelope;
 mod heads;
 mod order;
 mod organizations;
+mod permissions;
 pub(crate) mod portal;
 mod service_accounts;
 mod signing;

@@ -1,11 +1,10 @@
 //! The order of checks (contract section 2): routing, authentication, body, policy, the operation.
 
 use serde_json::json;
+use test_support::client::Client;
+use test_support::on_both_services;
+use test_support::service::{Persona, Service};
 use tokio::time::{Duration, timeout};
-
-use crate::edge::client::Client;
-use crate::on_both_services;
-use crate::service::{Persona, Service};
 
 const INFO: &str = "/organizations/info";
 

@@ -1,20 +1,24 @@
-//! How often passwords may be tried: by strangers for each client network in a sliding window, and for
-//! each account a wait that doubles (contract section 5); networks that know its password have one of
-//! their own. Who is known already, by a device cookie or a session, has its own and no other limit,
-//! so that no stranger's guesses keep it out.
+//! Limits on requests: of anonymous clients by network and account (contract section 5), of credentials by rate.
 //!
-//! An attempt that is under way holds a place as if it were to fail, so that a burst of parallel
-//! guesses gets no more of them than the same guesses one by one. Whoever finds no place but no
-//! limit either waits for one.
+//! Actions are counted in sliding windows. Failed sign-ins are limited for each network, and for each account by a
+//! wait that doubles; networks that know its password have a wait of their own. Clients known by a device cookie or
+//! a session have their own limit and no other, so that nobody else's guesses keep them out.
+//!
+//! An attempt under way counts as a failure, so that a burst of parallel guesses gets no more than the same guesses
+//! one by one. Whoever finds no room but no limit either waits.
 
-mod gate;
-mod known;
+mod anonymous;
+mod attempt_queues;
+mod failures;
+mod in_process;
+mod known_networks;
 pub mod rate_limit;
-mod sign_in;
 #[cfg(test)]
 mod stopped_clock;
+#[cfg(test)]
+mod tests;
 mod window;
 
-pub use gate::NoPlace;
-pub use sign_in::{Attempt, KnownClient, SignInAttempts};
-pub use window::{Exceeded, NetworkLimit, SlidingLimit, network, site};
+pub use anonymous::{AnonymousLimits, AttemptError, KnownClient, LimitedAction, SignInAttempt};
+pub use in_process::{InProcessLimits, LimitsConfig};
+pub use window::{Exceeded, network, site};

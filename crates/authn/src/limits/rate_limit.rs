@@ -17,12 +17,21 @@ use charter_domain::clock::Clock;
 use charter_domain::id::{AccessKeyId, OrganizationId, SessionId};
 
 /// A token bucket's size and speed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// Requests a second, sustained.
     pub per_second: NonZeroU32,
     /// Requests at once after a pause.
     pub burst: NonZeroU32,
+}
+
+/// The shares; `None` is no limit.
+#[derive(Debug, Clone, Copy)]
+pub struct RateLimitsConfig {
+    /// Of one access key, and of one session.
+    pub key: Option<Rate>,
+    /// Of one organization.
+    pub organization: Option<Rate>,
 }
 
 /// A share is used up.
@@ -42,9 +51,9 @@ pub struct RateLimits {
 }
 
 impl RateLimits {
-    /// `None` is no limit; a session's share is that of a key.
     #[must_use]
-    pub fn new(key: Option<Rate>, organization: Option<Rate>, clock: &Arc<dyn Clock>) -> Self {
+    pub fn new(config: RateLimitsConfig, clock: &Arc<dyn Clock>) -> Self {
+        let RateLimitsConfig { key, organization } = config;
         Self {
             keys: key.map(|rate| Buckets::new(rate, clock)),
             sessions: key.map(|rate| Buckets::new(rate, clock)),
@@ -162,14 +171,14 @@ mod tests {
         let stopped = Arc::new(Stopped(parking_lot::Mutex::new(Duration::from_secs(1))));
         let clock: Arc<dyn Clock> = Arc::clone(&stopped) as _;
         let two = NonZeroU32::new(2).expect("not zero");
-        let limits = RateLimits::new(
-            Some(Rate {
+        let config = RateLimitsConfig {
+            key: Some(Rate {
                 per_second: two,
                 burst: two,
             }),
-            None,
-            &clock,
-        );
+            organization: None,
+        };
+        let limits = RateLimits::new(config, &clock);
         let id = |n| AccessKeyId::from_uuid(uuid::Uuid::from_u128(n));
         let organization = OrganizationId::from_uuid(uuid::Uuid::from_u128(9));
         assert_eq!(limits.count(id(1), organization), Ok(()));

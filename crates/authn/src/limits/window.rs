@@ -28,14 +28,11 @@ pub struct Exceeded {
 }
 
 /// Events of each key, at most so many in a window that slides.
-pub struct SlidingLimit<K: Hash + Eq> {
+pub(super) struct SlidingLimit<K: Hash + Eq> {
     window: Window,
     events: Cache<K, Arc<Mutex<VecDeque<Duration>>>>,
     clock: Arc<dyn Clock>,
 }
-
-/// Events of each client network.
-pub type NetworkLimit = SlidingLimit<IpNet>;
 
 #[derive(Clone, Copy)]
 pub(super) struct Window {
@@ -45,8 +42,7 @@ pub(super) struct Window {
 
 impl<K: Hash + Eq + Send + Sync + 'static> SlidingLimit<K> {
     /// At most `limit` in `length`; zero is no limit.
-    #[must_use]
-    pub fn new(limit: usize, length: Duration, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(limit: usize, length: Duration, clock: Arc<dyn Clock>) -> Self {
         Self {
             window: Window { limit, length },
             events: remembered(length),
@@ -59,7 +55,7 @@ impl<K: Hash + Eq + Send + Sync + 'static> SlidingLimit<K> {
     /// # Errors
     ///
     /// [`Exceeded`] if it is one too many; it does not count then.
-    pub fn count(&self, key: K) -> Result<(), Exceeded> {
+    pub(super) fn count(&self, key: K) -> Result<(), Exceeded> {
         if self.window.limit == 0 {
             return Ok(());
         }
@@ -126,53 +122,4 @@ pub fn site(client: IpAddr) -> IpNet {
     let client = client.to_canonical();
     let bits = if client.is_ipv4() { 24 } else { 48 };
     IpNet::new(client, bits).map_or_else(|_| IpNet::from(client), |network| network.trunc())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::limits::stopped_clock::Stopped;
-
-    const QUARTER: Duration = Duration::from_mins(15);
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().expect("an address")
-    }
-
-    #[test]
-    fn a_window_slides() {
-        let clock = Arc::new(Stopped::default());
-        let limit = NetworkLimit::new(2, Duration::from_hours(1), clock.clone());
-        let client = ip("192.0.2.1");
-        assert_eq!(limit.count(network(client)), Ok(()));
-        clock.advance(Duration::from_mins(50));
-        assert_eq!(limit.count(network(client)), Ok(()));
-        let retry_after = Duration::from_mins(10);
-        assert_eq!(
-            limit.count(network(client)),
-            Err(Exceeded {
-                limit: 2,
-                retry_after
-            })
-        );
-        assert_eq!(limit.count(network(ip("192.0.2.2"))), Ok(()));
-        clock.advance(retry_after);
-        assert_eq!(limit.count(network(client)), Ok(()));
-        assert!(
-            limit.count(network(client)).is_err(),
-            "only the oldest has left the window"
-        );
-        let off = NetworkLimit::new(0, QUARTER, clock);
-        assert!((0..99).all(|_| off.count(network(client)).is_ok()));
-    }
-
-    #[test]
-    fn one_subscriber_is_one_network() {
-        let limit = NetworkLimit::new(1, QUARTER, Arc::new(Stopped::default()));
-        assert!(limit.count(network(ip("2001:db8::1"))).is_ok());
-        assert!(limit.count(network(ip("2001:db8::ffff:2"))).is_err());
-        assert!(limit.count(network(ip("2001:db8:0:1::1"))).is_ok());
-        assert!(limit.count(network(ip("192.0.2.1"))).is_ok());
-        assert!(limit.count(network(ip("::ffff:192.0.2.1"))).is_err());
-    }
 }

@@ -7,18 +7,13 @@ use std::time::Duration;
 use secrecy::SecretBox;
 
 use super::open_error::OpenError;
+use super::quota::Bounds;
 
 /// What a guard is opened with.
 pub struct Config {
     /// How far a request's date may lie from the server's clock, either way.
     pub window: Duration,
-    /// The most nonces remembered of one access key; beyond, that key is refused.
-    pub per_key_quota: usize,
-    /// The most nonces remembered of one organization; beyond, that organization is refused. Well
-    /// below `total`.
-    pub per_organization: usize,
-    /// The most nonces remembered at all; beyond, everybody is refused.
-    pub total: usize,
+    pub bounds: Bounds,
     /// Where the journal is kept; made if missing, locked against a second process.
     pub directory: PathBuf,
     /// Keys the nonces' hashes, so that nobody can aim a collision. A change of it closes the

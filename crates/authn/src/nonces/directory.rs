@@ -1,7 +1,7 @@
 //! The journal's directory: its lock, its state file, and one file for each bucket.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -9,14 +9,14 @@ use super::fingerprint::Fingerprints;
 use super::half_minute::HalfMinute;
 use super::journal::{Journal, ReadError, Record};
 use super::open_error::OpenError;
-use super::state::{FileId, Left, State};
+use super::state::{FileId, FoundState, State};
 use super::tally::Tally;
+use charter_system::atomic;
 use charter_system::private::{self, DirLock};
 
 const STATE: &str = "state.json";
 const TALLY: &str = "tally";
 const LOCK: &str = "lock";
-const TEMPORARY: &str = "new";
 const EXTENSION: &str = "journal";
 
 /// A directory that this process alone uses.
@@ -50,6 +50,7 @@ impl Directory {
             Err(TryLockError::WouldBlock) => return Err(OpenError::Locked(path.to_owned())),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         };
+        atomic::remove_leftovers(path).map_err(failed)?;
         Ok(Self {
             path: path.to_owned(),
             handle: File::open(path).map_err(failed)?,
@@ -59,7 +60,7 @@ impl Directory {
     }
 
     /// What the last run left; `None` when there is nothing that can be understood.
-    pub(super) fn read_state(&self) -> io::Result<Option<Left>> {
+    pub(super) fn read_state(&self) -> io::Result<Option<FoundState>> {
         read_state(&self.path)
     }
 
@@ -68,7 +69,7 @@ impl Directory {
         self.lock.is_of(&self.path)
     }
 
-    /// Whatever is named in it must be named where the lock is.
+    /// Files are created by name, so the name must be that of the locked directory.
     fn require_in_place(&self) -> io::Result<()> {
         if self.is_in_place()? {
             return Ok(());
@@ -79,7 +80,7 @@ impl Directory {
         )))
     }
 
-    /// Whether the state lies where it was written.
+    /// Whether the state is still the file that was written last.
     pub(super) fn has_state(&self) -> io::Result<bool> {
         let state = self.state.as_ref();
         state.map_or(Ok(false), |state| {
@@ -87,50 +88,39 @@ impl Directory {
         })
     }
 
-    /// The tally that an earlier run has left.
+    /// The tally of an earlier run.
     pub(super) fn open_tally(&self) -> io::Result<Option<Tally>> {
         Tally::open(&self.path.join(TALLY))
     }
 
-    /// Puts a new tally into its place.
+    /// Creates a new tally.
     pub(super) fn new_tally(&self) -> io::Result<Tally> {
         self.require_in_place()?;
-        let tally = Tally::create(&self.temporary()?)?;
-        std::fs::rename(self.path.join(TEMPORARY), self.path.join(TALLY))?;
-        Ok(tally)
+        Tally::create(&self.path.join(TALLY))
     }
 
-    /// Whether that tally lies in its place.
+    /// Whether that tally is still in the directory.
     pub(super) fn has_tally(&self, tally: &Tally) -> io::Result<bool> {
         tally.is_at(&self.path.join(TALLY))
     }
 
-    /// Whether a half minute's journal lies in its place, with all that was written to it.
+    /// Whether a journal is still in the directory, with all that was written to it.
     pub(super) fn has_journal(&self, id: HalfMinute, journal: &Journal) -> io::Result<bool> {
         journal.is_whole_at(&self.journal_path(id))
-    }
-
-    /// Where a file is made before it takes its name; there is none.
-    fn temporary(&self) -> io::Result<PathBuf> {
-        let temporary = self.path.join(TEMPORARY);
-        match std::fs::remove_file(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(temporary),
-        }
     }
 
     /// Replaces the state, durably and as a whole.
     pub(super) fn write_state(&mut self, state: &State) -> io::Result<()> {
         self.require_in_place()?;
-        // Anew, so that it is another file than any that was copied from here.
-        let temporary = self.temporary()?;
-        let mut file = private::open(&temporary, OpenOptions::new().write(true).create_new(true))?;
-        let id = FileId::of(&file)?;
-        file.write_all(&state.to_json(&id)?)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, self.path.join(STATE))?;
-        self.state = Some(file);
-        self.handle.sync_all()
+        let mut written = None;
+        // A new file each time, so that it differs from any copy of an earlier one.
+        atomic::replace_private_with(&self.path.join(STATE), |file| {
+            let id = FileId::of(file)?;
+            written = Some(file.try_clone()?);
+            file.write_all(&state.to_json(&id)?)
+        })?;
+        self.state = written;
+        Ok(())
     }
 
     /// The half minutes that have a file, which is the mark that they may hold nonces.
@@ -161,15 +151,12 @@ impl Directory {
     ) -> Result<Journal, ReadError> {
         self.require_in_place()?;
         let path = self.journal_path(id);
-        if path.try_exists()? {
-            let journal = Journal::reopen(&path, id, fingerprints, each)?;
-            // Whoever made it may have failed to make its name durable.
-            self.handle.sync_all()?;
-            return Ok(journal);
-        }
-        let temporary = self.path.join(TEMPORARY);
-        let journal = Journal::create(&temporary, id, fingerprints)?;
-        std::fs::rename(&temporary, &path)?;
+        let journal = if path.try_exists()? {
+            Journal::reopen(&path, id, fingerprints, each)?
+        } else {
+            Journal::create(&path, id, fingerprints)?
+        };
+        // Whoever created it may have failed to sync its name.
         self.handle.sync_all()?;
         Ok(journal)
     }
@@ -188,14 +175,14 @@ impl Directory {
 }
 
 /// What the run that uses a directory, or used it last, has left in it; needs no lock.
-pub(super) fn read_state(directory: &Path) -> io::Result<Option<Left>> {
+pub(super) fn read_state(directory: &Path) -> io::Result<Option<FoundState>> {
     let path = directory.join(STATE);
     let (bytes, file) = match File::open(&path) {
         Ok(file) => (io::read_to_string(&file)?, FileId::of(&file)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let left = Left::read(&bytes, &file).inspect_err(|error| {
+    let left = FoundState::read(&bytes, &file).inspect_err(|error| {
         let path = path.display();
         tracing::error!(%path, %error, "the replay guard's state is damaged");
     });

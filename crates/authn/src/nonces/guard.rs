@@ -4,15 +4,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use super::claim_error::ClaimError;
 use super::config::Config;
 use super::half_minute::HalfMinute;
 use super::lease::Lease;
-use super::memory::{Attempt, Memory};
+use super::memory::{ClaimAttempt, Memory};
+use super::nonce_store::NonceStore;
 use super::open_error::OpenError;
 use super::recovery;
-use super::refusal::Refusal;
 use super::status::Status;
 use charter_budgets::Near;
 use charter_domain::clock::Clock;
@@ -54,50 +56,7 @@ impl ReplayGuard {
         }
     }
 
-    /// Claims `nonce` for `key`. `Ok` at most once for each pair while a request dated `date` can
-    /// be accepted; the claim is in the journal by then. Waits neither on the disk nor on the
-    /// database in normal running.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal`]; the request must not be answered as if it had passed.
-    pub async fn claim(
-        &self,
-        key: AccessKeyId,
-        organization: OrganizationId,
-        nonce: &str,
-        date: Timestamp,
-    ) -> Result<(), Refusal> {
-        let memory = &self.memory;
-        if let Some(lease) = &self.lease
-            && !lease.is_held(memory.clock.monotonic())
-        {
-            // The process was paused, or the database did not answer for a while.
-            self.ensure(lease, HalfMinute::of(date)).await?;
-        }
-        // Twice at most: a bucket that is gone again was dropped, for its time is over.
-        for _ in 0..2 {
-            match memory.claim(key, organization, nonce, date)? {
-                Attempt::Claimed => return Ok(()),
-                Attempt::NoBucket(id) => {
-                    if let Some(lease) = &self.lease {
-                        self.ensure(lease, id).await?;
-                    }
-                    let _turn = self.opening.lock().await;
-                    if memory.is_open(id) {
-                        continue;
-                    }
-                    let opener = Arc::clone(memory);
-                    tokio::task::spawn_blocking(move || opener.open_bucket(id))
-                        .await
-                        .map_err(|stopped| Refusal::Unavailable(io::Error::other(stopped)))??;
-                }
-            }
-        }
-        Err(Refusal::OutsideWindow)
-    }
-
-    async fn ensure(&self, lease: &Arc<Lease>, id: HalfMinute) -> Result<(), Refusal> {
+    async fn ensure(&self, lease: &Arc<Lease>, id: HalfMinute) -> Result<(), ClaimError> {
         let ensured = lease.ensure(&self.memory, id).await;
         ensured.inspect_err(|refusal| self.memory.telemetry.refused(refusal))
     }
@@ -140,22 +99,6 @@ impl ReplayGuard {
             .await;
     }
 
-    /// How the guard is doing, for readiness.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        let lease = self.lease.as_ref();
-        Status {
-            not_held: lease.and_then(|lease| lease.fault(self.memory.clock.monotonic())),
-            ..self.memory.status()
-        }
-    }
-
-    /// Organizations that have used most of their share of nonces.
-    #[must_use]
-    pub fn near(&self) -> Vec<Near> {
-        self.memory.quota.near()
-    }
-
     /// Syncs the journal, leaves the mark by which the next start, even after the machine went
     /// down, trusts it, and gives the database's lease back. Every claim from then on is refused.
     ///
@@ -171,5 +114,57 @@ impl ReplayGuard {
             tracing::warn!(%error, "the database could not be told that this process ends, the next one may have to wait");
         }
         Ok(())
+    }
+}
+
+#[async_trait]
+impl NonceStore for ReplayGuard {
+    /// Waits neither on the disk nor on the database in normal running.
+    async fn claim(
+        &self,
+        key: AccessKeyId,
+        organization: OrganizationId,
+        nonce: &str,
+        date: Timestamp,
+    ) -> Result<(), ClaimError> {
+        let memory = &self.memory;
+        if let Some(lease) = &self.lease
+            && !lease.is_held(memory.clock.monotonic())
+        {
+            // The process was paused, or the database did not answer for a while.
+            self.ensure(lease, HalfMinute::of(date)).await?;
+        }
+        // Twice at most: a bucket that is gone again was dropped, for its time is over.
+        for _ in 0..2 {
+            match memory.claim(key, organization, nonce, date)? {
+                ClaimAttempt::Claimed => return Ok(()),
+                ClaimAttempt::NoBucket(id) => {
+                    if let Some(lease) = &self.lease {
+                        self.ensure(lease, id).await?;
+                    }
+                    let _turn = self.opening.lock().await;
+                    if memory.is_open(id) {
+                        continue;
+                    }
+                    let opener = Arc::clone(memory);
+                    tokio::task::spawn_blocking(move || opener.open_bucket(id))
+                        .await
+                        .map_err(|stopped| ClaimError::Unavailable(io::Error::other(stopped)))??;
+                }
+            }
+        }
+        Err(ClaimError::OutsideWindow)
+    }
+
+    fn status(&self) -> Status {
+        let lease = self.lease.as_ref();
+        Status {
+            not_held: lease.and_then(|lease| lease.fault(self.memory.clock.monotonic())),
+            ..self.memory.status()
+        }
+    }
+
+    fn near(&self) -> Vec<Near> {
+        self.memory.quota.near()
     }
 }

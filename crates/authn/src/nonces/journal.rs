@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::fingerprint::Fingerprints;
 use super::half_minute::HalfMinute;
-use charter_system::private;
+use charter_system::{atomic, private};
 
 const MAGIC: &[u8; 8] = b"CHRPLAY1";
 const HEADER: usize = 16;
@@ -50,22 +50,15 @@ struct Appender {
 }
 
 impl Journal {
-    /// Writes a new journal's header under `temporary` and syncs it; the caller renames it and
-    /// syncs the directory, which is the durable mark that the bucket may hold nonces.
+    /// Creates a new journal with its header, durably: the file marks that the half minute may
+    /// hold nonces.
     pub(super) fn create(
-        temporary: &Path,
+        path: &Path,
         id: HalfMinute,
         fingerprints: &Fingerprints,
     ) -> io::Result<Self> {
-        // A half-made one may be left from a crash.
-        if let Err(error) = std::fs::remove_file(temporary)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(error);
-        }
-        let mut file = private::open(temporary, OpenOptions::new().append(true).create_new(true))?;
-        file.write_all(&header(id, fingerprints))?;
-        file.sync_all()?;
+        atomic::replace_private(path, &header(id, fingerprints))?;
+        let file = private::open(path, OpenOptions::new().append(true))?;
         Ok(Self::appending(file, HEADER as u64))
     }
 

@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::claim_error::ClaimError;
 use super::directory::read_state;
 use super::half_minute::{GRACE, HalfMinute};
 use super::half_minutes::HalfMinutes;
 use super::memory::Memory;
 use super::open_error::{LeaseError, OpenError};
 use super::recovery::Known;
-use super::refusal::Refusal;
-use super::state::Left;
+use super::state::FoundState;
 use charter_store::{self as store, GuardLease, Store};
 
 /// How often within a lease's time it is looked whether somebody else's moves.
@@ -120,7 +120,7 @@ impl Turn {
     /// lock, knows that the holder is gone, and waits for nothing.
     pub(super) async fn wait(
         store: &Store,
-        left: Option<&Left>,
+        left: Option<&FoundState>,
         time: Duration,
     ) -> Result<Self, LeaseError> {
         let seen = store.guard_lease().await?;
@@ -150,7 +150,7 @@ impl Turn {
 
     /// What must be closed because others may have accepted it: nothing, if this directory is where
     /// the last run's nonces are.
-    pub(super) fn known(&self, run: String, left: Option<&Left>) -> Known {
+    pub(super) fn known(&self, run: String, left: Option<&FoundState>) -> Known {
         let unknown = self.seen.as_ref().filter(|lease| {
             !left.is_some_and(|left| {
                 left.state.run.as_ref() == Some(&lease.run) && left.state.beat >= lease.beat
@@ -226,8 +226,12 @@ impl Lease {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotHeld`] and what the disk says.
-    pub(super) async fn ensure(&self, memory: &Arc<Memory>, id: HalfMinute) -> Result<(), Refusal> {
+    /// [`ClaimError::NotHeld`] and what the disk says.
+    pub(super) async fn ensure(
+        &self,
+        memory: &Arc<Memory>,
+        id: HalfMinute,
+    ) -> Result<(), ClaimError> {
         let _turn = self.extending.lock().await;
         if self.is_held(memory.clock.monotonic()) && self.used.lock().contains(id) {
             return Ok(());
@@ -240,14 +244,14 @@ impl Lease {
     /// # Errors
     ///
     /// As [`Lease::ensure`].
-    pub(super) async fn extend(&self, memory: &Arc<Memory>) -> Result<(), Refusal> {
+    pub(super) async fn extend(&self, memory: &Arc<Memory>) -> Result<(), ClaimError> {
         let _turn = self.extending.lock().await;
         self.extend_now(memory).await
     }
 
-    async fn extend_now(&self, memory: &Arc<Memory>) -> Result<(), Refusal> {
+    async fn extend_now(&self, memory: &Arc<Memory>) -> Result<(), ClaimError> {
         if let Some(holder) = self.lost_to.lock().clone() {
-            return Err(Refusal::NotHeld(holder));
+            return Err(ClaimError::NotHeld(holder));
         }
         // Before anything is asked: whoever waits for a sign of this process waits longer.
         let started = memory.clock.monotonic();
@@ -278,12 +282,12 @@ impl Lease {
                 Ok(())
             }
             Ok(false) => Err(self.lost().await),
-            Err(error) => Err(Refusal::NotHeld(error.to_string())),
+            Err(error) => Err(ClaimError::NotHeld(error.to_string())),
         }
     }
 
     /// Another process holds it: for good, for it may have accepted anything since.
-    async fn lost(&self) -> Refusal {
+    async fn lost(&self) -> ClaimError {
         self.held_until.store(0, Ordering::Release);
         let lease = self.store.guard_lease().await.ok().flatten();
         let holder = lease.map_or_else(|| "unknown".to_owned(), |lease| lease.holder);
@@ -293,7 +297,7 @@ impl Lease {
              signed requests are refused here until one of the two is stopped"
         );
         *self.lost_to.lock() = Some(holder.clone());
-        Refusal::NotHeld(holder)
+        ClaimError::NotHeld(holder)
     }
 
     /// Says that this process ends, so that the next one need not wait.

@@ -9,13 +9,13 @@ use moka::sync::Cache;
 use parking_lot::{Mutex, RwLock};
 
 use super::bucket::Bucket;
+use super::claim_error::ClaimError;
 use super::directory::Directory;
 use super::fingerprint::Fingerprints;
 use super::half_minute::{GRACE, HalfMinute, until};
 use super::half_minutes::HalfMinutes;
 use super::journal::Record;
-use super::quota::{Exhausted, Quota};
-use super::refusal::Refusal;
+use super::quota::{Quota, QuotaExceeded};
 use super::set::Insertion;
 use super::state::State;
 use super::tally::Tally;
@@ -27,7 +27,7 @@ use charter_domain::timestamp::Timestamp;
 
 /// What became of a claim that was not refused.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Attempt {
+pub(super) enum ClaimAttempt {
     /// It is remembered, and in the journal.
     Claimed,
     /// Its bucket must be opened first, off the requests' path.
@@ -44,7 +44,7 @@ pub(super) struct Memory {
     /// its answers decide nothing.
     pub(super) buckets: Cache<HalfMinute, Arc<Bucket>>,
     /// The same ones in a row: a claim looks through all of them.
-    pub(super) row: RwLock<Vec<Arc<Bucket>>>,
+    pub(super) open_buckets: RwLock<Vec<Arc<Bucket>>>,
     /// Half minutes that were dropped with nonces in them. Each by itself: a clock that was ahead
     /// for a while does not close the present.
     pub(super) forgotten: RwLock<HalfMinutes>,
@@ -84,11 +84,11 @@ impl Memory {
         organization: OrganizationId,
         nonce: &str,
         date: Timestamp,
-    ) -> Result<Attempt, Refusal> {
+    ) -> Result<ClaimAttempt, ClaimError> {
         let attempt = self.attempt(key, organization, nonce, date);
         match &attempt {
-            Ok(Attempt::Claimed) => self.telemetry.claimed(),
-            Ok(Attempt::NoBucket(_)) => {}
+            Ok(ClaimAttempt::Claimed) => self.telemetry.claimed(),
+            Ok(ClaimAttempt::NoBucket(_)) => {}
             Err(refusal) => self.telemetry.refused(refusal),
         }
         attempt
@@ -100,7 +100,7 @@ impl Memory {
         organization: OrganizationId,
         nonce: &str,
         date: Timestamp,
-    ) -> Result<Attempt, Refusal> {
+    ) -> Result<ClaimAttempt, ClaimError> {
         let now = self.clock.now();
         let id = HalfMinute::of(date);
         self.check_date(id, date, now)?;
@@ -108,11 +108,11 @@ impl Memory {
             let closed = self.closed.read();
             return if closed.contains(id) {
                 let open = closed.next_outside(HalfMinute::of(now)).start();
-                Err(Refusal::Closed {
+                Err(ClaimError::Closed {
                     retry_after: until(open, now).max(Duration::from_secs(1)),
                 })
             } else {
-                Ok(Attempt::NoBucket(id))
+                Ok(ClaimAttempt::NoBucket(id))
             };
         };
         let record = Record {
@@ -126,16 +126,16 @@ impl Memory {
             // Looked for after it went in: of two that come at once under two dates, the later one
             // to look finds the other. It stays where it went in, which does no harm.
             Insertion::New if self.is_remembered_elsewhere(id, record.fingerprint) => {
-                return Err(Refusal::Replayed);
+                return Err(ClaimError::Replayed);
             }
             Insertion::New => {}
             Insertion::Present => {
                 self.quota.release(record.key, id);
-                return Err(Refusal::Replayed);
+                return Err(ClaimError::Replayed);
             }
             Insertion::Sealed => {
                 self.quota.release(record.key, id);
-                return Err(Refusal::OutsideWindow);
+                return Err(ClaimError::OutsideWindow);
             }
         }
         // After the set has chosen the one winner. If this fails, the nonce stays in the set: spent
@@ -148,24 +148,30 @@ impl Memory {
             .map_err(|error| self.unavailable(error))?;
         drop(tally);
         self.recovered();
-        Ok(Attempt::Claimed)
+        Ok(ClaimAttempt::Claimed)
     }
 
     /// Whether a request of another half minute has claimed it: a nonce is claimed once, whatever
     /// date it is signed with the second time (contract section 3).
     fn is_remembered_elsewhere(&self, id: HalfMinute, fingerprint: u128) -> bool {
-        let row = self.row.read();
-        row.iter()
+        let buckets = self.open_buckets.read();
+        buckets
+            .iter()
             .any(|bucket| bucket.id != id && bucket.set.contains(fingerprint))
     }
 
     /// Refuses what no bucket can stand for. Who calls has checked the window already, but time has
     /// passed since, perhaps a slow body's.
-    fn check_date(&self, id: HalfMinute, date: Timestamp, now: Timestamp) -> Result<(), Refusal> {
+    fn check_date(
+        &self,
+        id: HalfMinute,
+        date: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), ClaimError> {
         let distance = date.signed_duration_since(now).abs().to_std();
         let distance = distance.unwrap_or(Duration::MAX);
         if distance > self.window.saturating_add(GRACE) {
-            return Err(Refusal::OutsideWindow);
+            return Err(ClaimError::OutsideWindow);
         }
         if self.is_forgotten(id) {
             if distance <= self.window && !self.alarmed.swap(true, Ordering::Relaxed) {
@@ -175,7 +181,7 @@ impl Memory {
                      so such requests are refused"
                 );
             }
-            return Err(Refusal::Forgotten);
+            return Err(ClaimError::Forgotten);
         }
         Ok(())
     }
@@ -185,22 +191,22 @@ impl Memory {
         id.0 <= self.newest_forgotten.load(Ordering::Acquire) && self.forgotten.read().contains(id)
     }
 
-    fn exhausted(&self, exhausted: Exhausted, now: Timestamp) -> Refusal {
+    fn exhausted(&self, exhausted: QuotaExceeded, now: Timestamp) -> ClaimError {
         let after = |id: HalfMinute| id.remaining(self.window, now).max(Duration::from_secs(1));
         match exhausted {
-            Exhausted::Key { oldest } => Refusal::KeyQuota {
+            QuotaExceeded::Key { oldest } => ClaimError::KeyQuota {
                 limit: self.quota.bounds().per_key as u64,
                 retry_after: after(oldest),
             },
-            Exhausted::Organization { limit, oldest } => {
+            QuotaExceeded::Organization { limit, oldest } => {
                 let oldest = oldest.or_else(|| self.oldest());
-                Refusal::Budget(budgets::Exhausted {
+                ClaimError::Budget(budgets::Exhausted {
                     resource: Resource::Nonces,
                     limit: limit as u64,
                     retry_after: after(oldest.unwrap_or_else(|| HalfMinute::of(now))),
                 })
             }
-            Exhausted::Total => Refusal::Full {
+            QuotaExceeded::Total => ClaimError::Full {
                 retry_after: after(self.oldest().unwrap_or_else(|| HalfMinute::of(now))),
             },
         }
@@ -208,14 +214,14 @@ impl Memory {
 
     /// The oldest half minute in which anything is remembered.
     fn oldest(&self) -> Option<HalfMinute> {
-        let row = self.row.read();
-        let filled = row.iter().filter(|bucket| bucket.set.len() > 0);
+        let buckets = self.open_buckets.read();
+        let filled = buckets.iter().filter(|bucket| bucket.set.len() > 0);
         filled.map(|bucket| bucket.id).min()
     }
 
-    pub(super) fn unavailable(&self, error: io::Error) -> Refusal {
+    pub(super) fn unavailable(&self, error: io::Error) -> ClaimError {
         self.failed(&error);
-        Refusal::Unavailable(error)
+        ClaimError::Unavailable(error)
     }
 
     /// Notes that the disk refused; says so once until it works again.
@@ -242,7 +248,7 @@ mod tests {
 
     use secrecy::SecretBox;
 
-    use super::super::{Config, recovery};
+    use super::super::{Bounds, Config, recovery};
     use super::*;
     use charter_domain::clock::SystemClock;
     use charter_domain::entropy::OsEntropy;
@@ -252,9 +258,11 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let config = Config {
             window: Duration::from_mins(5),
-            per_key_quota: 10,
-            per_organization: 10,
-            total: 10,
+            bounds: Bounds {
+                per_key: 10,
+                per_organization: 10,
+                total: 10,
+            },
             directory: directory.path().to_owned(),
             hash_key: SecretBox::new(Box::new([7; 32])),
             installation_is_older: false,
@@ -272,15 +280,15 @@ mod tests {
         let file = bucket.journal.replace_file(full.expect("/dev/full"));
         let refused = memory.claim(key, acme, "nonce-1", now);
         assert!(
-            matches!(refused, Err(Refusal::Unavailable(_))),
+            matches!(refused, Err(ClaimError::Unavailable(_))),
             "{refused:?}"
         );
         assert!(memory.status().last_error.is_some());
         bucket.journal.replace_file(file);
         let again = memory.claim(key, acme, "nonce-1", now);
-        assert!(matches!(again, Err(Refusal::Replayed)), "{again:?}");
+        assert!(matches!(again, Err(ClaimError::Replayed)), "{again:?}");
         let other = memory.claim(key, acme, "nonce-2", now);
-        assert!(matches!(other, Ok(Attempt::Claimed)), "{other:?}");
+        assert!(matches!(other, Ok(ClaimAttempt::Claimed)), "{other:?}");
         assert_eq!(memory.status().last_error, None);
     }
 }

@@ -3,6 +3,7 @@
 //! full, broken, or may have forgotten, it refuses. It knows nothing of signatures or of HTTP.
 
 mod bucket;
+mod claim_error;
 mod config;
 mod directory;
 mod fingerprint;
@@ -13,11 +14,12 @@ mod journal;
 mod lease;
 mod left_journals;
 mod memory;
+mod nonce_store;
 mod open_error;
 mod pending;
 mod quota;
 mod recovery;
-mod refusal;
+
 mod set;
 mod state;
 mod status;
@@ -25,10 +27,12 @@ mod tally;
 mod telemetry;
 mod upkeep;
 
+pub use claim_error::ClaimError;
 pub use config::Config;
 pub use guard::ReplayGuard;
 pub use lease::{Occupant, live_holder, occupant};
+pub use nonce_store::NonceStore;
 pub use open_error::{LeaseError, OpenError};
 pub use pending::Pending;
-pub use refusal::Refusal;
+pub use quota::Bounds;
 pub use status::Status;

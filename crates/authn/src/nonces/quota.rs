@@ -13,17 +13,20 @@ use charter_domain::id::OrganizationId;
 
 const SHARDS: usize = 32;
 
-/// The bounds, in nonces.
+/// How many nonces may be remembered.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    pub(super) per_key: usize,
-    pub(super) per_organization: usize,
-    pub(super) total: usize,
+pub struct Bounds {
+    /// Of one access key; beyond, that key is refused.
+    pub per_key: usize,
+    /// Of one organization; beyond, that organization is refused. Well below `total`.
+    pub per_organization: usize,
+    /// Of all; beyond, everybody is refused.
+    pub total: usize,
 }
 
 /// Which bound is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Exhausted {
+pub(super) enum QuotaExceeded {
     /// The key's own; `oldest` is the first of its half minutes to be forgotten.
     Key { oldest: HalfMinute },
     /// The organization's; `oldest` is the first of this key's half minutes, if it has any.
@@ -74,7 +77,7 @@ impl Quota {
         key: u128,
         organization: OrganizationId,
         id: HalfMinute,
-    ) -> Result<(), Exhausted> {
+    ) -> Result<(), QuotaExceeded> {
         let before = self.remembered.fetch_add(1, Ordering::Relaxed);
         let reserved = self.reserve_within(before, key, organization, id);
         if reserved.is_err() {
@@ -89,15 +92,15 @@ impl Quota {
         key: u128,
         organization: OrganizationId,
         id: HalfMinute,
-    ) -> Result<(), Exhausted> {
+    ) -> Result<(), QuotaExceeded> {
         let free = self.bounds.total.saturating_sub(before);
         if free == 0 {
-            return Err(Exhausted::Total);
+            return Err(QuotaExceeded::Total);
         }
         let mut keys = self.shard(key).lock();
         let usage = keys.entry(key).or_default();
         if usage.remembered >= self.bounds.per_key {
-            return Err(Exhausted::Key {
+            return Err(QuotaExceeded::Key {
                 oldest: usage.oldest().unwrap_or(id),
             });
         }
@@ -111,7 +114,7 @@ impl Quota {
         if count.fetch_add(1, Ordering::Relaxed) >= limit {
             count.fetch_sub(1, Ordering::Relaxed);
             let oldest = usage.oldest();
-            return Err(Exhausted::Organization { limit, oldest });
+            return Err(QuotaExceeded::Organization { limit, oldest });
         }
         usage.add(id);
         Ok(())
@@ -243,13 +246,13 @@ mod tests {
         let reserve = |key, id| quota.reserve(key, organization(key), id);
         assert_eq!(reserve(1, MINUTES[1]), Ok(()));
         assert_eq!(reserve(1, MINUTES[0]), Ok(()));
-        let exhausted = Exhausted::Key { oldest: MINUTES[0] };
+        let exhausted = QuotaExceeded::Key { oldest: MINUTES[0] };
         assert_eq!(reserve(1, MINUTES[2]), Err(exhausted));
         assert_eq!(reserve(2, MINUTES[2]), Ok(()));
         quota.restore(3, MINUTES[2]);
         quota.restore(3, MINUTES[2]);
         quota.restore(3, MINUTES[2]);
-        assert_eq!(reserve(4, MINUTES[2]), Err(Exhausted::Total));
+        assert_eq!(reserve(4, MINUTES[2]), Err(QuotaExceeded::Total));
         quota.forget(MINUTES[0], 1);
         assert_eq!(reserve(4, MINUTES[2]), Ok(()));
         assert_eq!(quota.remembered(), 6);
@@ -266,7 +269,7 @@ mod tests {
                 let key = hog * 100 + turn / hogs % 4;
                 match quota.reserve(key, organization(hog), MINUTES[0]) {
                     Ok(()) => refused = 0,
-                    Err(Exhausted::Organization { .. }) => refused += 1,
+                    Err(QuotaExceeded::Organization { .. }) => refused += 1,
                     Err(other) => panic!("{other:?}"),
                 }
                 if refused > hogs * 4 {
@@ -288,13 +291,13 @@ mod tests {
     fn the_keys_of_one_organization_share() {
         let quota = quota(10, 4, 100);
         let acme = organization(1);
-        // Left from an earlier process: its key is known to be the organization's when it is used.
+        // FoundState from an earlier process: its key is known to be the organization's when it is used.
         quota.restore(1, MINUTES[0]);
         quota.restore(1, MINUTES[0]);
         assert_eq!(quota.reserve(2, acme, MINUTES[1]), Ok(()));
         assert_eq!(quota.reserve(1, acme, MINUTES[1]), Ok(()));
         let refused = quota.reserve(2, acme, MINUTES[2]);
-        let exhausted = Exhausted::Organization {
+        let exhausted = QuotaExceeded::Organization {
             limit: 4,
             oldest: Some(MINUTES[1]),
         };

@@ -16,8 +16,8 @@ use super::half_minutes::HalfMinutes;
 use super::left_journals::LeftJournals;
 use super::memory::{Ledger, Memory};
 use super::open_error::OpenError;
-use super::quota::{Bounds, Quota};
-use super::state::{Left, State};
+use super::quota::Quota;
+use super::state::{FoundState, State};
 use super::telemetry::Telemetry;
 use charter_domain::clock::Clock;
 use charter_domain::timestamp::Timestamp;
@@ -28,7 +28,7 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// A locked directory and what was found in it.
 pub(super) struct Found {
     pub(super) directory: Directory,
-    pub(super) left: Option<Left>,
+    pub(super) left: Option<FoundState>,
     boot_id: Option<String>,
 }
 
@@ -98,13 +98,9 @@ fn recover(
     let memory = Memory {
         window: config.window,
         fingerprints,
-        quota: Quota::new(Bounds {
-            per_key: config.per_key_quota,
-            per_organization: config.per_organization,
-            total: config.total,
-        }),
+        quota: Quota::new(config.bounds),
         buckets: Cache::builder().build(),
-        row: RwLock::default(),
+        open_buckets: RwLock::default(),
         newest_forgotten: AtomicI64::new(forgotten.newest().map_or(i64::MIN, |newest| newest.0)),
         forgotten: RwLock::new(forgotten),
         closed: RwLock::default(),

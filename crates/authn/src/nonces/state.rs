@@ -78,14 +78,14 @@ struct WithFloor {
 
 /// A state as it was found.
 #[derive(Debug)]
-pub(super) struct Left {
+pub(super) struct FoundState {
     pub(super) state: State,
     /// Whether it is in another file than it was written to: somebody put a copy back, and what
     /// was accepted since it was taken is missing.
     pub(super) copied: bool,
 }
 
-impl Left {
+impl FoundState {
     pub(super) fn read(text: &str, found_in: &FileId) -> serde_json::Result<Self> {
         if let Ok(old) = serde_json::from_str::<WithFloor>(text) {
             return Ok(Self {
@@ -152,18 +152,18 @@ mod tests {
             tally: Some(file(9)),
         };
         let text = String::from_utf8(state.to_json(&file(1)).expect("json")).expect("text");
-        let read = |inode| Left::read(&text, &file(inode)).expect("a state");
+        let read = |inode| FoundState::read(&text, &file(inode)).expect("a state");
         assert_eq!((&read(1).state, read(1).copied), (&state, false));
         assert!(read(2).copied);
-        Left::read(&text[1..], &file(1)).expect_err("damaged");
-        Left::read("{\"clean_stop\":true}", &file(1)).expect_err("parts are missing");
+        FoundState::read(&text[1..], &file(1)).expect_err("damaged");
+        FoundState::read("{\"clean_stop\":true}", &file(1)).expect_err("parts are missing");
     }
 
     #[test]
     fn what_earlier_versions_left_is_understood() {
         let text =
             r#"{"boot_id":"b","clean_stop":false,"floor":10,"closed_through":12,"closed":[14]}"#;
-        let Left { state, copied } = Left::read(text, &file(1)).expect("a state");
+        let FoundState { state, copied } = FoundState::read(text, &file(1)).expect("a state");
         assert!(!copied && state.run.is_none());
         assert!(
             state.forgotten.contains(HalfMinute(-9)) && !state.forgotten.contains(HalfMinute(11))

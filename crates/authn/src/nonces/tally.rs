@@ -9,6 +9,7 @@ use std::path::Path;
 use super::fingerprint::Fingerprints;
 use super::half_minute::HalfMinute;
 use super::state::FileId;
+use charter_system::atomic;
 use charter_system::private;
 
 /// Half minutes that share a slot lie 34 hours apart. Who finds another one's there has lost its count.
@@ -25,11 +26,10 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Makes an empty one under `temporary`, to be renamed.
-    pub(super) fn create(temporary: &Path) -> io::Result<Self> {
-        let mut how = OpenOptions::new();
-        how.read(true).write(true).create_new(true);
-        Self::of(private::open(temporary, &mut how)?)
+    /// Creates an empty one, in place of any other.
+    pub(super) fn create(path: &Path) -> io::Result<Self> {
+        atomic::replace_private(path, &[])?;
+        Self::open(path)?.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Opens the one that is there.

@@ -2,7 +2,7 @@
 
 use metrics::{Counter, Gauge, counter, gauge};
 
-use super::refusal::Refusal;
+use super::claim_error::ClaimError;
 use super::status::Status;
 
 /// The guard's metrics, looked up once.
@@ -54,17 +54,17 @@ impl Telemetry {
         self.claimed.increment(1);
     }
 
-    pub(super) fn refused(&self, refusal: &Refusal) {
+    pub(super) fn refused(&self, refusal: &ClaimError) {
         let counter = match refusal {
-            Refusal::Replayed => &self.replayed,
-            Refusal::Forgotten => &self.forgotten,
-            Refusal::OutsideWindow => &self.outside_window,
-            Refusal::KeyQuota { .. } => &self.key_quota,
-            Refusal::Budget(_) => &self.organization_share,
-            Refusal::Full { .. } => &self.full,
-            Refusal::NotHeld(_) | Refusal::NotGranted => &self.not_held,
-            Refusal::Closed { .. } => &self.closed,
-            Refusal::Unavailable(_) => &self.unavailable,
+            ClaimError::Replayed => &self.replayed,
+            ClaimError::Forgotten => &self.forgotten,
+            ClaimError::OutsideWindow => &self.outside_window,
+            ClaimError::KeyQuota { .. } => &self.key_quota,
+            ClaimError::Budget(_) => &self.organization_share,
+            ClaimError::Full { .. } => &self.full,
+            ClaimError::NotHeld(_) | ClaimError::NotGranted => &self.not_held,
+            ClaimError::Closed { .. } => &self.closed,
+            ClaimError::Unavailable(_) => &self.unavailable,
         };
         counter.increment(1);
     }

@@ -7,12 +7,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::bucket::Bucket;
+use super::claim_error::ClaimError;
 use super::directory::Directory;
 use super::half_minute::HalfMinute;
 use super::half_minutes::HalfMinutes;
 use super::journal::{ReadError, Record};
 use super::memory::{Ledger, Memory};
-use super::refusal::Refusal;
 use super::set::{ExactSet, Insertion};
 use super::state::State;
 use super::status::Status;
@@ -28,7 +28,7 @@ impl Memory {
     }
 
     /// Opens a bucket, so that a claim finds it. Waits on the disk.
-    pub(super) fn open_bucket(&self, id: HalfMinute) -> Result<(), Refusal> {
+    pub(super) fn open_bucket(&self, id: HalfMinute) -> Result<(), ClaimError> {
         let opened = self.open_in(&mut self.ledger.lock(), id);
         if let Err(refusal) = &opened {
             self.telemetry.refused(refusal);
@@ -36,17 +36,17 @@ impl Memory {
         opened
     }
 
-    pub(super) fn open_in(&self, ledger: &mut Ledger, id: HalfMinute) -> Result<(), Refusal> {
+    pub(super) fn open_in(&self, ledger: &mut Ledger, id: HalfMinute) -> Result<(), ClaimError> {
         if ledger.stopped {
             let stopped = io::Error::other("the replay guard has stopped");
-            return Err(Refusal::Unavailable(stopped));
+            return Err(ClaimError::Unavailable(stopped));
         }
         // Asked again, for the bucket may have been dropped since: only this knows of it.
         if self.is_forgotten(id) {
-            return Err(Refusal::Forgotten);
+            return Err(ClaimError::Forgotten);
         }
         if id.is_over(self.window, self.clock.now()) {
-            return Err(Refusal::OutsideWindow);
+            return Err(ClaimError::OutsideWindow);
         }
         if self.is_open(id) || self.closed.read().contains(id) {
             return Ok(());
@@ -56,7 +56,7 @@ impl Memory {
             .as_ref()
             .is_some_and(|granted| !granted.contains(id))
         {
-            return Err(Refusal::NotGranted);
+            return Err(ClaimError::NotGranted);
         }
         drop(granted);
         let remaining = id.remaining(self.window, self.clock.now());
@@ -111,7 +111,7 @@ impl Memory {
     /// Lets claims find a bucket.
     pub(super) fn keep(&self, bucket: Bucket) {
         let bucket = Arc::new(bucket);
-        self.row.write().push(Arc::clone(&bucket));
+        self.open_buckets.write().push(Arc::clone(&bucket));
         self.buckets.insert(bucket.id, bucket);
     }
 
@@ -196,9 +196,9 @@ impl Memory {
                 self.buckets.invalidate(&bucket.id);
             }
         }
-        let mut row = self.row.write();
-        row.retain(|bucket| self.buckets.contains_key(&bucket.id));
-        drop(row);
+        let mut buckets = self.open_buckets.write();
+        buckets.retain(|bucket| self.buckets.contains_key(&bucket.id));
+        drop(buckets);
         // A dropped bucket still holds its file until the cache lets go of it.
         self.buckets.run_pending_tasks();
         Ok(())

@@ -18,6 +18,8 @@ use charter_domain::entropy::Entropy;
 use charter_domain::id::{OrganizationId, SessionId, UserId};
 use charter_domain::timestamp::Timestamp;
 
+use super::ed25519;
+
 /// How long a token is valid (contract section 5).
 pub const LIFETIME: Duration = Duration::from_mins(15);
 const LIFETIME_SECONDS: i64 = 900;
@@ -112,6 +114,7 @@ impl AccessTokens {
         keys: impl IntoIterator<Item = (String, [u8; 32])>,
         issuer: String,
     ) -> Result<Self, KeyError> {
+        ed25519::install();
         let keys = keys.into_iter().map(Key::new).collect::<Result<_, _>>()?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         // Judged below, by the service's own clock and more strictly.

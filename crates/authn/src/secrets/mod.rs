@@ -2,6 +2,7 @@
 
 pub mod access_token;
 pub mod device;
+mod ed25519;
 pub mod opaque_token;
 pub mod password;
 pub mod password_pool;

@@ -25,7 +25,7 @@ pub struct HashError(String);
 
 /// Whether a password is the right one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PasswordVerdict {
     /// It is.
     Right {
         /// Its stored hash is weaker than a new one would be.
@@ -103,7 +103,7 @@ pub fn verify(
     password: &SecretString,
     stored: &str,
     workspace: &mut Workspace,
-) -> Result<Verdict, HashError> {
+) -> Result<PasswordVerdict, HashError> {
     let hash = PasswordHash::new(stored).map_err(failed)?;
     let params = Params::try_from(&hash).map_err(failed)?;
     let (memory, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
@@ -123,9 +123,9 @@ pub fn verify(
     let found = workspace.hash(&Argon2::new(algorithm, version, params), password, salt)?;
     // Comparing two of them takes the same time wherever they differ.
     Ok(if found == *expected {
-        Verdict::Right { is_weak }
+        PasswordVerdict::Right { is_weak }
     } else {
-        Verdict::Wrong
+        PasswordVerdict::Wrong
     })
 }
 
@@ -147,12 +147,12 @@ mod tests {
         );
         assert_eq!(
             verify(&right, &stored, &mut workspace).expect("read"),
-            Verdict::Right { is_weak: false }
+            PasswordVerdict::Right { is_weak: false }
         );
         let wrong = SecretString::from("correct horsf");
         assert_eq!(
             verify(&wrong, &stored, &mut workspace).expect("read"),
-            Verdict::Wrong
+            PasswordVerdict::Wrong
         );
         assert_ne!(
             hash(&right, &OsEntropy, &mut Workspace::default()).expect("hashed"),
@@ -176,7 +176,11 @@ mod tests {
                 .expect("hashed")
                 .to_string();
             let verdict = verify(&password, &stored, &mut workspace).expect("read");
-            assert_eq!(verdict, Verdict::Right { is_weak }, "{memory} {passes}");
+            assert_eq!(
+                verdict,
+                PasswordVerdict::Right { is_weak },
+                "{memory} {passes}"
+            );
         }
         let good = hash(&password, &OsEntropy, &mut workspace).expect("hashed");
         for absurd in [
@@ -206,7 +210,11 @@ mod tests {
                     .expect("hashed")
                     .to_string();
                 let verdict = verify(&password, &stored, &mut workspace).expect("read");
-                assert_eq!(verdict, Verdict::Right { is_weak: true }, "{stored}");
+                assert_eq!(
+                    verdict,
+                    PasswordVerdict::Right { is_weak: true },
+                    "{stored}"
+                );
             }
         }
         let stored = hash(&password, &OsEntropy, &mut workspace).expect("hashed");

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use charter_domain::access_key::SealedSecret;
 use charter_domain::code::{Code, random_text};
 use charter_domain::entropy::Entropy;
-use charter_domain::id::{AccessKeyId, MailId, OrganizationId};
+use charter_domain::id::{AccessKeyId, JobId, OrganizationId};
 
 const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 12;
@@ -113,7 +113,7 @@ impl Sealer {
     pub fn seal_mail(
         &self,
         content: &[u8],
-        id: MailId,
+        id: JobId,
         entropy: &dyn Entropy,
     ) -> Result<SealedSecret, SealError> {
         self.encrypt(content, &mail_data(id), entropy)
@@ -127,7 +127,7 @@ impl Sealer {
     pub fn open_mail(
         &self,
         sealed: &SealedSecret,
-        id: MailId,
+        id: JobId,
     ) -> Result<Zeroizing<Vec<u8>>, SealError> {
         self.decrypt(sealed, &mail_data(id))
     }
@@ -185,7 +185,7 @@ impl Sealer {
     }
 }
 
-fn mail_data(id: MailId) -> Vec<u8> {
+fn mail_data(id: JobId) -> Vec<u8> {
     let mut data = b"charter outgoing mail".to_vec();
     data.push(VERSION);
     data.extend_from_slice(id.uuid().as_bytes());

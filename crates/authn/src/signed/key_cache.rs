@@ -1,8 +1,8 @@
 //! Access keys as the store last told them, for at most a second and never past a write.
 //!
-//! An entry carries the store's epoch from *before* its row was read. Every write raises the epoch
-//! before its caller hears of it, so a row read before a revocation can never be used after it on
-//! this node, however the loader was delayed; another node's write is seen when the entry ages out.
+//! An entry carries the store's epoch from *before* its row was read. Every write leaves a later one with its
+//! organization before its caller hears of it, so a row read before a revocation can never be used after it
+//! on this node, however the loader was delayed; another node's write is seen when the entry ages out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use moka::sync::Cache;
 use charter_domain::access_key::AccessKey;
 use charter_domain::caller::ServiceAccountCaller;
 use charter_domain::clock::Clock;
-use charter_store::Store;
+use charter_store::ChangeFeed;
 
 /// Under one second with room for the request itself, so that "within a second" is true.
 const MAX_AGE: Duration = Duration::from_millis(900);
@@ -55,16 +55,18 @@ impl KeyCache {
         }
     }
 
-    pub(super) fn get(&self, access_key: &str, store: &Store) -> Option<Arc<Known>> {
+    pub(super) fn get(&self, access_key: &str, changes: &dyn ChangeFeed) -> Option<Arc<Known>> {
         let entry = self.entries.get(access_key)?;
         let age = self.clock.monotonic().saturating_sub(entry.read_at);
-        (entry.epoch == store.epoch() && age < MAX_AGE).then(|| Arc::clone(&entry.known))
+        let organization = entry.known.caller.organization().id;
+        let is_current = age < MAX_AGE && changes.is_unchanged(organization, entry.epoch);
+        is_current.then(|| Arc::clone(&entry.known))
     }
 
     /// To be called before the row is read.
-    pub(super) fn start_reading(&self, store: &Store) -> Reading {
+    pub(super) fn start_reading(&self, changes: &dyn ChangeFeed) -> Reading {
         Reading {
-            epoch: store.epoch(),
+            epoch: changes.epoch(),
             read_at: self.clock.monotonic(),
         }
     }

@@ -17,7 +17,7 @@ use charter_store::Store;
 
 use crate::credentials::{Credentials, SignedHeaders};
 use crate::limits::rate_limit::RateLimits;
-use crate::nonces::{Refusal, ReplayGuard};
+use crate::nonces::{ClaimError, NonceStore};
 use crate::rejection::Rejection;
 use crate::secrets::{Binding, Sealer, mint_secret};
 use crate::signed::key_cache::{KeyCache, Known};
@@ -25,16 +25,16 @@ use crate::signed::last_used::LastUsed;
 
 /// How old a request is when it is told that its signature is wrong. Looking a key up costs less,
 /// so the time of the answer does not tell a known key from an unknown one.
-const AGE_OF_A_REFUSAL: Duration = Duration::from_millis(5);
+const MIN_REFUSAL_TIME: Duration = Duration::from_millis(5);
 
 /// What verifying needs.
-pub struct Parts {
+pub struct ServiceAccountParts {
     /// The rows of keys.
     pub store: Arc<Store>,
     /// Opens their secrets.
     pub sealer: Arc<Sealer>,
     /// Remembers nonces.
-    pub replay: ReplayGuard,
+    pub nonces: Arc<dyn NonceStore>,
     /// The shares of keys and organizations.
     pub limits: Arc<RateLimits>,
     /// Hears of each use.
@@ -47,7 +47,7 @@ pub struct Parts {
 
 /// Verifies signed requests.
 pub struct ServiceAccounts {
-    parts: Parts,
+    parts: ServiceAccountParts,
     keys: KeyCache,
     decoy: signing::Key,
 }
@@ -89,7 +89,7 @@ impl Verified {
 impl ServiceAccounts {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(parts: Parts, entropy: &dyn Entropy) -> Self {
+    pub fn new(parts: ServiceAccountParts, entropy: &dyn Entropy) -> Self {
         Self {
             keys: KeyCache::new(Arc::clone(&parts.clock)),
             decoy: signing::Key::new(mint_secret(entropy).expose_secret()),
@@ -107,7 +107,7 @@ impl ServiceAccounts {
         let signed = credentials.signed()?;
         self.check_date(signed.date)?;
         let Some(known) = self.find_signer(&signed).await? else {
-            tokio::time::sleep_until(arrived + AGE_OF_A_REFUSAL).await;
+            tokio::time::sleep_until(arrived + MIN_REFUSAL_TIME).await;
             return Err(Rejection::InvalidSignature {
                 string_to_sign: signed.text.to_string(),
             }
@@ -141,7 +141,7 @@ impl ServiceAccounts {
             caller, access_key, ..
         } = &*verified.known;
         self.parts
-            .replay
+            .nonces
             .claim(
                 access_key.id,
                 caller.organization().id,
@@ -184,7 +184,7 @@ impl ServiceAccounts {
                 .verify(key, signed.authorization.signature())
                 .is_ok()
         };
-        let remembered = self.keys.get(access_key, &self.parts.store);
+        let remembered = self.keys.get(access_key, self.parts.store.changes());
         if verifies(remembered.as_ref()) && remembered.is_some() {
             return Ok(remembered);
         }
@@ -194,7 +194,7 @@ impl ServiceAccounts {
     }
 
     async fn read(&self, access_key: &str) -> Result<Option<Arc<Known>>, Rejection> {
-        let reading = self.keys.start_reading(&self.parts.store);
+        let reading = self.keys.start_reading(self.parts.store.changes());
         let Some(credential) = self
             .parts
             .store
@@ -246,26 +246,26 @@ impl ServiceAccounts {
             .map_err(Rejection::from)
     }
 
-    fn rejection(&self, refusal: Refusal) -> Rejection {
+    fn rejection(&self, refusal: ClaimError) -> Rejection {
         match refusal {
-            Refusal::Replayed => Rejection::ReplayedNonce,
-            Refusal::Forgotten | Refusal::OutsideWindow => Rejection::ClockSkew {
+            ClaimError::Replayed => Rejection::ReplayedNonce,
+            ClaimError::Forgotten | ClaimError::OutsideWindow => Rejection::ClockSkew {
                 server_time: self.parts.clock.now(),
             },
-            Refusal::KeyQuota { limit, retry_after } => {
+            ClaimError::KeyQuota { limit, retry_after } => {
                 Rejection::TooManyRequests { limit, retry_after }
             }
-            Refusal::Budget(exhausted) => Rejection::Exhausted(exhausted),
-            Refusal::Full { retry_after } => Rejection::Unavailable {
+            ClaimError::Budget(exhausted) => Rejection::Exhausted(exhausted),
+            ClaimError::Full { retry_after } => Rejection::Unavailable {
                 cause: "the replay guard is full".to_owned(),
                 retry_after,
             },
-            Refusal::Closed { retry_after } => Rejection::Unavailable {
+            ClaimError::Closed { retry_after } => Rejection::Unavailable {
                 cause: "the replay guard may have forgotten nonces of this time".to_owned(),
                 retry_after,
             },
-            Refusal::NotHeld(_) | Refusal::NotGranted => Rejection::unavailable(refusal),
-            Refusal::Unavailable(error) => {
+            ClaimError::NotHeld(_) | ClaimError::NotGranted => Rejection::unavailable(refusal),
+            ClaimError::Unavailable(error) => {
                 Rejection::unavailable(format_args!("the replay guard cannot remember: {error}"))
             }
         }

@@ -1,13 +1,13 @@
 //! Asking the store for many requests at once.
 //!
-//! Requests that come while the store is asked wait, and are asked for together: the more there are,
-//! the less each costs. Each is part of a batch that begins after it came, soon or not at all.
+//! Requests that come while the store is asked wait, and are asked for together: the more there are, the less each
+//! costs. Each is part of a batch that begins after it came, before its deadline or not at all.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
@@ -15,35 +15,32 @@ use charter_domain::clock::Clock;
 use charter_store as store;
 
 /// Questions in one batch.
-const AT_ONCE: usize = store::MOST_AT_ONCE;
-/// Who may wait.
+const MAX_BATCH: usize = store::MOST_AT_ONCE;
 const MAX_WAITERS: usize = 4096;
 
 /// Why a question has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unanswered {
+pub(super) enum BatchError {
     #[error("too many others wait for the database")]
     QueueFull,
     #[error("it was not the request's turn in time")]
-    Late,
+    TimedOut,
     #[error("the work on the request's batch died")]
     Died,
 }
 
-impl From<Unanswered> for store::Error {
-    fn from(unanswered: Unanswered) -> Self {
-        match unanswered {
-            Unanswered::QueueFull | Unanswered::Late => Self::Unavailable(unanswered.into()),
-            Unanswered::Died => Self::Unexpected(unanswered.into()),
+impl From<BatchError> for store::Error {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::QueueFull | BatchError::TimedOut => Self::Unavailable(error.into()),
+            BatchError::Died => Self::Unexpected(error.into()),
         }
     }
 }
 
-/// Who answers whole batches.
-pub(super) trait Answerer: Send + Sync + 'static {
-    /// What one request asks.
+/// Answers whole batches.
+pub(super) trait BatchHandler: Send + Sync + 'static {
     type Question: Send + 'static;
-    /// What it is told.
     type Answer: Send + 'static;
 
     /// One answer for each question, in the same order.
@@ -54,145 +51,121 @@ pub(super) trait Answerer: Send + Sync + 'static {
 }
 
 /// Collects questions, and has one batch answered at a time.
-pub(super) struct Batches<T: Answerer> {
-    answerer: Arc<T>,
-    queue: Arc<Mutex<QueueOf<T>>>,
+pub(super) struct Batches<T: BatchHandler> {
+    queue: Sender<Waiting<T>>,
     clock: Arc<dyn Clock>,
-    tasks: TaskTracker,
 }
 
-type QueueOf<T> = Queue<<T as Answerer>::Question, <T as Answerer>::Answer>;
-
-struct Queue<Q, A> {
-    waiting: Vec<Waiting<Q, A>>,
-    is_asking: bool,
-    /// How long one may wait for its batch to begin.
-    patience: Duration,
-}
-
-struct Waiting<Q, A> {
-    question: Q,
-    answer: oneshot::Sender<Result<A, Unanswered>>,
+struct Waiting<T: BatchHandler> {
+    question: T::Question,
+    answer: oneshot::Sender<Result<T::Answer, BatchError>>,
     /// On the clock that never steps back.
     since: Duration,
 }
 
-impl<T: Answerer> Batches<T> {
-    /// `patience` is how long a request may wait for its batch to begin.
-    pub(super) fn new(answerer: T, patience: Duration, clock: Arc<dyn Clock>) -> Self {
-        let queue = Queue {
-            waiting: Vec::new(),
-            is_asking: false,
-            patience,
-        };
-        Self {
-            answerer: Arc::new(answerer),
-            queue: Arc::new(Mutex::new(queue)),
-            clock,
+struct Worker<T: BatchHandler> {
+    handler: Arc<T>,
+    queue: Receiver<Waiting<T>>,
+    wait_timeout: Duration,
+    clock: Arc<dyn Clock>,
+    tasks: TaskTracker,
+}
+
+impl<T: BatchHandler> Batches<T> {
+    /// Starts a task that ends with the last question, once this is dropped. `wait_timeout` is how long a request
+    /// may wait for its batch to begin.
+    pub(super) fn new(handler: T, wait_timeout: Duration, clock: Arc<dyn Clock>) -> Self {
+        let (sender, queue) = mpsc::channel(MAX_WAITERS);
+        let worker = Worker {
+            handler: Arc::new(handler),
+            queue,
+            wait_timeout,
+            clock: Arc::clone(&clock),
             tasks: TaskTracker::new(),
+        };
+        worker.tasks.clone().spawn(worker.run());
+        Self {
+            queue: sender,
+            clock,
         }
     }
 
-    /// The answer to one question. Who is told [`Unanswered::Late`] was never asked for.
-    pub(super) async fn ask(&self, question: T::Question) -> Result<T::Answer, Unanswered> {
+    /// The answer to one question. With [`BatchError::TimedOut`] it was never asked.
+    pub(super) async fn ask(&self, question: T::Question) -> Result<T::Answer, BatchError> {
         let (sender, answer) = oneshot::channel();
         let waiting = Waiting {
             question,
             answer: sender,
             since: self.clock.monotonic(),
         };
-        let starts = {
-            let mut queue = self.queue.lock();
-            if queue.waiting.len() >= MAX_WAITERS {
-                return Err(Unanswered::QueueFull);
+        self.queue
+            .try_send(waiting)
+            .map_err(|_| BatchError::QueueFull)?;
+        answer.await.unwrap_or(Err(BatchError::Died))
+    }
+}
+
+impl<T: BatchHandler> Worker<T> {
+    async fn run(mut self) {
+        while let Some(batch) = self.next().await {
+            let (questions, senders): (Vec<_>, Vec<_>) =
+                batch.into_iter().map(|it| (it.question, it.answer)).unzip();
+            let handler = Arc::clone(&self.handler);
+            // A task of its own, so that a panic costs this batch alone.
+            let answers = self
+                .tasks
+                .spawn(async move { handler.answer(questions).await });
+            for (sender, answer) in senders.into_iter().zip(answers.await.unwrap_or_default()) {
+                // Whoever asked may be gone.
+                let _ = sender.send(Ok(answer));
             }
-            queue.waiting.push(waiting);
-            !std::mem::replace(&mut queue.is_asking, true)
-        };
-        if starts {
-            // A task of its own: the request that started it may be given up, others wait for it.
-            let (answerer, queue) = (Arc::clone(&self.answerer), Arc::clone(&self.queue));
-            self.tasks
-                .spawn(ask_all(answerer, queue, Arc::clone(&self.clock)));
-        }
-        answer.await.unwrap_or(Err(Unanswered::Died))
-    }
-}
-
-/// Asks until nobody waits.
-async fn ask_all<T: Answerer>(
-    answerer: Arc<T>,
-    queue: Arc<Mutex<QueueOf<T>>>,
-    clock: Arc<dyn Clock>,
-) {
-    let mut asking = Asking(queue);
-    loop {
-        asking.gather().await;
-        let Some(batch) = asking.next(clock.monotonic()) else {
-            break;
-        };
-        let (questions, senders): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|it| (it.question, it.answer)).unzip();
-        let answers = answerer.answer(questions).await;
-        for (sender, answer) in senders.into_iter().zip(answers) {
-            // Whoever asked may be gone.
-            let _ = sender.send(Ok(answer));
         }
     }
-}
 
-/// The right to ask. Whatever ends it, the next request can start anew.
-struct Asking<Q, A>(Arc<Mutex<Queue<Q, A>>>);
+    /// The next batch in which anybody still waits.
+    async fn next(&mut self) -> Option<Vec<Waiting<T>>> {
+        loop {
+            let mut batch = vec![self.queue.recv().await?];
+            self.gather().await;
+            while batch.len() < MAX_BATCH
+                && let Ok(next) = self.queue.try_recv()
+            {
+                batch.push(next);
+            }
+            let now = self.clock.monotonic();
+            let is_late = |it: &mut Waiting<T>| now.saturating_sub(it.since) > self.wait_timeout;
+            for late in batch.extract_if(.., is_late) {
+                // Whoever asked may be gone.
+                let _ = late.answer.send(Err(BatchError::TimedOut));
+            }
+            batch.retain(|it| !it.answer.is_closed());
+            if !batch.is_empty() {
+                return Some(batch);
+            }
+        }
+    }
 
-impl<Q, A> Asking<Q, A> {
-    /// Whatever else is ready runs first, and what of it has a question shares this batch: until a
-    /// round brings nobody more.
+    /// Whatever else is ready runs first, and what of it has a question shares this batch: until a round brings
+    /// nobody more.
     async fn gather(&self) {
-        let mut before = 0;
+        let mut before = self.queue.len();
         loop {
             tokio::task::yield_now().await;
-            let now = self.0.lock().waiting.len();
-            if now == before || now >= AT_ONCE {
+            let now = self.queue.len();
+            if now == before || now >= MAX_BATCH {
                 return;
             }
             before = now;
-        }
-    }
-
-    /// What is waited for now; `None` once nobody does, and then the right is given back in the same
-    /// moment. Who waited too long is told so.
-    fn next(&mut self, now: Duration) -> Option<Vec<Waiting<Q, A>>> {
-        let mut queue = self.0.lock();
-        let patience = queue.patience;
-        let is_late = |it: &mut Waiting<Q, A>| now.saturating_sub(it.since) > patience;
-        for late in queue.waiting.extract_if(.., is_late) {
-            // Whoever asked may be gone.
-            let _ = late.answer.send(Err(Unanswered::Late));
-        }
-        queue.waiting.retain(|it| !it.answer.is_closed());
-        if queue.waiting.is_empty() {
-            queue.is_asking = false;
-            return None;
-        }
-        let taken = queue.waiting.len().min(AT_ONCE);
-        Some(queue.waiting.drain(..taken).collect())
-    }
-}
-
-impl<Q, A> Drop for Asking<Q, A> {
-    fn drop(&mut self) {
-        let mut queue = self.0.lock();
-        // After a regular end somebody else may be asking already, and nobody of ours waits.
-        if queue.is_asking && std::thread::panicking() {
-            queue.is_asking = false;
-            queue.waiting.clear();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures_util::FutureExt as _;
+    use parking_lot::Mutex;
     use tokio::sync::Semaphore;
 
     use super::*;
@@ -214,40 +187,67 @@ mod tests {
     }
 
     /// Says what it was asked and how many were asked with it, when it is let.
-    struct Echo(Arc<Semaphore>);
+    struct Echo {
+        let_it: Arc<Semaphore>,
+        asked: Arc<AtomicUsize>,
+    }
 
-    impl Answerer for Echo {
+    impl BatchHandler for Echo {
         type Question = u32;
         type Answer = (u32, usize);
 
         async fn answer(&self, questions: Vec<u32>) -> Vec<(u32, usize)> {
-            self.0.acquire().await.expect("open").forget();
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            self.let_it.acquire().await.expect("open").forget();
             assert!(!questions.contains(&DEADLY), "a panic");
             let together = questions.len();
             questions.into_iter().map(|it| (it, together)).collect()
         }
     }
 
-    fn echo(permits: usize) -> (Batches<Echo>, Arc<Semaphore>, Arc<Hand>) {
-        let let_it = Arc::new(Semaphore::new(permits));
-        let clock = Arc::new(Hand(Mutex::new(Duration::ZERO)));
-        let answerer = Echo(Arc::clone(&let_it));
-        let batches = Batches::new(answerer, Duration::from_secs(2), Arc::clone(&clock) as _);
-        (batches, let_it, clock)
+    struct Bench {
+        batches: Batches<Echo>,
+        let_it: Arc<Semaphore>,
+        asked: Arc<AtomicUsize>,
+        clock: Arc<Hand>,
+    }
+
+    impl Bench {
+        fn new(permits: usize) -> Self {
+            let let_it = Arc::new(Semaphore::new(permits));
+            let asked = Arc::new(AtomicUsize::new(0));
+            let clock = Arc::new(Hand(Mutex::new(Duration::ZERO)));
+            let echo = Echo {
+                let_it: Arc::clone(&let_it),
+                asked: Arc::clone(&asked),
+            };
+            Self {
+                batches: Batches::new(echo, Duration::from_secs(2), Arc::clone(&clock) as _),
+                let_it,
+                asked,
+                clock,
+            }
+        }
+
+        /// Waits until the first batch has begun.
+        async fn begun(&self) {
+            while self.asked.load(Ordering::Relaxed) == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
     }
 
     #[tokio::test]
     async fn who_comes_meanwhile_is_asked_for_together() {
-        let (batches, let_it, _) = echo(0);
+        let bench = Bench::new(0);
+        let batches = &bench.batches;
         let mut first = Box::pin(batches.ask(1));
         assert_eq!(first.as_mut().now_or_never(), None);
-        while !batches.queue.lock().waiting.is_empty() {
-            tokio::task::yield_now().await;
-        }
+        bench.begun().await;
         let others = futures_util::future::join_all((2..102).map(|n| batches.ask(n)));
         let mut others = Box::pin(others);
         assert_eq!(others.as_mut().now_or_never(), None);
-        let_it.add_permits(3);
+        bench.let_it.add_permits(3);
         assert_eq!(first.await, Ok((1, 1)));
         let told = others.await;
         assert_eq!(told[0], Ok((2, 64)));
@@ -256,41 +256,42 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_too_long_is_not_asked_for() {
-        let (batches, let_it, clock) = echo(0);
+        let bench = Bench::new(0);
+        let batches = &bench.batches;
         let mut first = Box::pin(batches.ask(1));
         assert_eq!(first.as_mut().now_or_never(), None);
-        while !batches.queue.lock().waiting.is_empty() {
-            tokio::task::yield_now().await;
-        }
+        bench.begun().await;
         let mut late = Box::pin(batches.ask(2));
         assert_eq!(late.as_mut().now_or_never(), None);
-        *clock.0.lock() += Duration::from_secs(3);
+        *bench.clock.0.lock() += Duration::from_secs(3);
         let mut next = Box::pin(batches.ask(3));
         assert_eq!(next.as_mut().now_or_never(), None);
-        let_it.add_permits(9);
+        bench.let_it.add_permits(9);
         // Its batch had begun.
         assert_eq!(first.await, Ok((1, 1)));
-        assert_eq!(late.await, Err(Unanswered::Late));
+        assert_eq!(late.await, Err(BatchError::TimedOut));
         assert_eq!(next.await, Ok((3, 1)));
         assert_eq!(batches.ask(4).await, Ok((4, 1)));
     }
 
     #[tokio::test]
     async fn a_panic_is_told_and_the_next_one_is_answered() {
-        let (batches, _, _) = echo(9);
-        assert_eq!(batches.ask(DEADLY).await, Err(Unanswered::Died));
+        let bench = Bench::new(9);
+        let batches = &bench.batches;
+        assert_eq!(batches.ask(DEADLY).await, Err(BatchError::Died));
         assert_eq!(batches.ask(14).await, Ok((14, 1)));
     }
 
     #[tokio::test]
     async fn the_line_is_bounded() {
-        let (batches, let_it, _) = echo(0);
+        let bench = Bench::new(0);
+        let batches = &bench.batches;
         let mut waiting: Vec<_> = (0..MAX_WAITERS).map(|_| Box::pin(batches.ask(1))).collect();
         for one in &mut waiting {
             assert_eq!(one.as_mut().now_or_never(), None);
         }
-        assert_eq!(batches.ask(1).await, Err(Unanswered::QueueFull));
-        let_it.add_permits(MAX_WAITERS);
+        assert_eq!(batches.ask(1).await, Err(BatchError::QueueFull));
+        bench.let_it.add_permits(MAX_WAITERS);
         assert_eq!(waiting.swap_remove(0).await, Ok((1, 64)));
     }
 }

@@ -1,26 +1,21 @@
 //! One guess at a password: it waits for its turn, costs the same whoever is meant, and counts.
 
-use std::time::Duration;
-
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::limits::{Attempt, KnownClient, site};
+use crate::limits::{KnownClient, SignInAttempt, site};
 use crate::secrets::device::Device;
-use crate::secrets::password_pool::{Checked, Permit, Waiter};
+use crate::secrets::password_pool::{PasswordCheck, Permit, Requester};
 use charter_domain::email::EmailAddress;
 use charter_domain::id::{OrganizationId, SessionId, UserId};
 use charter_store::{Login, VerifiedLogin};
 
 use super::anonymous_client::AnonymousClient;
-use super::refusal::Refusal;
+use super::error::UserError;
 use super::service::PortalUsers;
-
-/// How long a guess waits for its turn among others of the same network or account.
-const TURN_TIMEOUT: Duration = Duration::from_secs(14);
 
 /// A guess that may be made now. Dropped, it counts as no guess.
 pub(super) struct Guess {
-    attempt: Attempt,
+    attempt: Box<dyn SignInAttempt>,
     permit: Permit,
     device: Option<Device>,
 }
@@ -28,7 +23,7 @@ pub(super) struct Guess {
 /// A guess that was right. Whatever it was made for may still fail.
 pub(super) struct RightGuess {
     /// To be told what came of it.
-    pub(super) attempt: Attempt,
+    pub(super) attempt: Box<dyn SignInAttempt>,
     pub(super) login: VerifiedLogin,
     /// The browser, if it was known to the account.
     pub(super) device: Option<Device>,
@@ -40,12 +35,12 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`], [`Refusal::Busy`], and the store's.
+    /// [`UserError::TooMany`], [`UserError::Busy`], and the store's.
     pub(super) async fn begin_guess(
         &self,
         account: Option<&EmailAddress>,
         client: &AnonymousClient,
-    ) -> Result<Guess, Refusal> {
+    ) -> Result<Guess, UserError> {
         let known = match account {
             Some(account) => self.device_of(account, client).await?,
             None => None,
@@ -55,11 +50,13 @@ impl PortalUsers {
             let known = KnownClient::Device(device.id());
             return self.begin_known(account, known, Some(device), client).await;
         }
-        let turn = self.parts.limits.sign_in.begin(client.ip, account);
-        let attempt = tokio::time::timeout(TURN_TIMEOUT, turn)
-            .await
-            .map_err(|_elapsed| Refusal::Busy)??;
-        let permit = self.parts.passwords.permit(of_anonymous(client)).await?;
+        let limits = &self.parts.limits;
+        let attempt = limits.begin_sign_in(client.ip, account).await?;
+        let permit = self
+            .parts
+            .passwords
+            .permit(anonymous_requester(client))
+            .await?;
         Ok(Guess {
             attempt,
             permit,
@@ -77,7 +74,7 @@ impl PortalUsers {
         account: &EmailAddress,
         session: SessionId,
         client: &AnonymousClient,
-    ) -> Result<Guess, Refusal> {
+    ) -> Result<Guess, UserError> {
         self.begin_known(account, KnownClient::Session(session), None, client)
             .await
     }
@@ -88,13 +85,11 @@ impl PortalUsers {
         known: KnownClient,
         device: Option<Device>,
         client: &AnonymousClient,
-    ) -> Result<Guess, Refusal> {
-        let limits = &self.parts.limits.sign_in;
-        let turn = limits.begin_known(client.ip, account, known);
-        let attempt = tokio::time::timeout(TURN_TIMEOUT, turn)
-            .await
-            .map_err(|_elapsed| Refusal::Busy)??;
-        let permit = self.parts.passwords.permit(of_known(known)).await?;
+    ) -> Result<Guess, UserError> {
+        let limits = &self.parts.limits;
+        let begun = limits.begin_known_sign_in(client.ip, account, known);
+        let attempt = begun.await?;
+        let permit = self.parts.passwords.permit(known_requester(known)).await?;
         Ok(Guess {
             attempt,
             permit,
@@ -108,7 +103,7 @@ impl PortalUsers {
         &self,
         account: &EmailAddress,
         client: &AnonymousClient,
-    ) -> Result<Option<(Device, OrganizationId)>, Refusal> {
+    ) -> Result<Option<(Device, OrganizationId)>, UserError> {
         let read = |value: &SecretString| self.parts.devices.read(value.expose_secret());
         let devices: Vec<_> = client.device_cookies.iter().filter_map(read).collect();
         if devices.is_empty() {
@@ -127,13 +122,13 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Internal`].
+    /// [`UserError::Internal`].
     pub(super) async fn make_guess(
         &self,
         guess: Guess,
         login: Option<Login>,
         password: SecretString,
-    ) -> Result<Option<RightGuess>, Refusal> {
+    ) -> Result<Option<RightGuess>, UserError> {
         let Guess {
             attempt,
             permit,
@@ -142,14 +137,14 @@ impl PortalUsers {
         let login = login.filter(|login| login.user.is_active);
         let stored = login.as_ref().map(|login| login.password_hash.clone());
         let checked = self.parts.passwords.check(permit, password, stored).await?;
-        if let (Checked::Right { rehashed }, Some(login)) = (checked, login) {
+        if let (PasswordCheck::Right { rehashed }, Some(login)) = (checked, login) {
             Ok(Some(RightGuess {
                 attempt,
                 login: VerifiedLogin { login, rehashed },
                 device,
             }))
         } else {
-            attempt.failed();
+            attempt.failed().await;
             Ok(None)
         }
     }
@@ -170,12 +165,12 @@ impl PortalUsers {
 }
 
 /// Who waits to have a password hashed, where nothing is known.
-pub(super) fn of_anonymous(client: &AnonymousClient) -> Waiter {
-    Waiter::AnonymousClient(site(client.ip))
+pub(super) fn anonymous_requester(client: &AnonymousClient) -> Requester {
+    Requester::Anonymous(site(client.ip))
 }
 
-pub(super) fn of_known(known: KnownClient) -> Waiter {
-    Waiter::Known(match known {
+pub(super) fn known_requester(known: KnownClient) -> Requester {
+    Requester::Known(match known {
         KnownClient::Device(id) => id,
         KnownClient::Session(id) => id.uuid().into_bytes(),
     })

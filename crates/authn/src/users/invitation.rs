@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::limits::LimitedAction;
 use crate::secrets::opaque_token::OpaqueToken;
-use crate::secrets::password_pool::Waiter;
+use crate::secrets::password_pool::Requester;
 use charter_budgets::Resource;
 use charter_domain::email::EmailAddress;
 use charter_domain::id::UserId;
@@ -13,7 +14,7 @@ use charter_domain::organization::Organization;
 use charter_store::{NewInvitation, NewUser, SessionRow};
 
 use super::anonymous_client::AnonymousClient;
-use super::refusal::{Refusal, invalid_link};
+use super::error::{UserError, invalid_link};
 use super::service::PortalUsers;
 use super::sign_in::SignedIn;
 
@@ -25,13 +26,13 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`] mails to that address, [`Refusal::Exhausted`]; [`Refusal::Internal`] if the mail cannot be sealed.
-    pub fn prepare_invitation(
+    /// [`UserError::TooMany`] mails to that address, [`UserError::Exhausted`]; [`UserError::Internal`] if the mail cannot be sealed.
+    pub async fn prepare_invitation(
         &self,
         email: EmailAddress,
         role: String,
         into: &Organization,
-    ) -> Result<NewInvitation, Refusal> {
+    ) -> Result<NewInvitation, UserError> {
         let now = self.now();
         let budget = if now < into.created_at + FIRST_DAY {
             Resource::InvitationsFirstDay
@@ -40,8 +41,10 @@ impl PortalUsers {
         };
         self.parts.budgets.charge(budget, into.id, 1)?;
         let limits = &self.parts.limits;
-        limits.invitation_mails.count((into.id, email.clone()))?;
-        limits.invitation_mails_in_all.count(email.clone())?;
+        let from_organization = LimitedAction::InvitationMail(into.id, email.clone());
+        limits.count(from_organization).await?;
+        let from_anybody = LimitedAction::InvitationMailToAddress(email.clone());
+        limits.count(from_anybody).await?;
         let (new, _link) = self.parts.links.invitation(email, role, into)?;
         Ok(new)
     }
@@ -56,23 +59,23 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::InvalidLink`], also where the address has come to belong to somebody;
-    /// [`Refusal::Busy`], and the store's.
+    /// [`UserError::InvalidLink`], also where the address has come to belong to somebody;
+    /// [`UserError::Busy`], and the store's.
     pub async fn accept_invitation(
         &self,
         token: &str,
         password: SecretString,
         client: &AnonymousClient,
-    ) -> Result<SignedIn, Refusal> {
+    ) -> Result<SignedIn, UserError> {
         let hash = OpaqueToken::parse(token)
-            .ok_or(Refusal::InvalidLink)?
+            .ok_or(UserError::InvalidLink)?
             .hash();
         let found = self.parts.store.find_invitation(hash, self.now()).await?;
-        let invitation = found.ok_or(Refusal::InvalidLink)?;
+        let invitation = found.ok_or(UserError::InvalidLink)?;
         self.charge_hash(invitation.organization_id)?;
         // Who has the link is no stranger any more.
-        let waiter = Waiter::Known(invitation.id.uuid().into_bytes());
-        let password_hash = self.hash(password, waiter).await?;
+        let requester = Requester::Known(invitation.id.uuid().into_bytes());
+        let password_hash = self.hash(password, requester).await?;
         let now = self.now();
         let new = NewUser {
             id: UserId::generate(now, &*self.parts.entropy),

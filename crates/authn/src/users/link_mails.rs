@@ -7,11 +7,11 @@ use std::time::Duration;
 use charter_domain::clock::Clock;
 use charter_domain::email::EmailAddress;
 use charter_domain::entropy::Entropy;
-use charter_domain::id::{InvitationId, MailId};
+use charter_domain::id::{InvitationId, JobId};
 use charter_domain::organization::Organization;
 use charter_domain::outgoing_email::{Email, EmailKind};
 use charter_domain::timestamp::Timestamp;
-use charter_store::{NewInvitation, NewLink, NewMail, Purpose};
+use charter_store::{JobKind, NewInvitation, NewJob, NewLink, Purpose};
 use secrecy::SecretString;
 
 use crate::secrets::Sealer;
@@ -101,7 +101,7 @@ impl LinkMails {
         to: &EmailAddress,
         kind: EmailKind,
         expires_at: Timestamp,
-    ) -> Result<NewMail, NotSealed> {
+    ) -> Result<NewJob, NotSealed> {
         let email = Email {
             to: to.to_string(),
             kind,
@@ -109,15 +109,15 @@ impl LinkMails {
         };
         let failed = |error: &dyn std::fmt::Display| NotSealed(error.to_string());
         let content = serde_json::to_vec(&email).map_err(|error| failed(&error))?;
-        let id = MailId::generate(self.clock.now(), &*self.entropy);
-        let sealed = self
+        let id = JobId::generate(self.clock.now(), &*self.entropy);
+        let payload = self
             .sealer
             .seal_mail(&content, id, &*self.entropy)
             .map_err(|error| failed(&error))?;
-        Ok(NewMail {
+        Ok(NewJob {
             id,
-            content: sealed.bytes,
-            sealing_key_id: sealed.sealing_key_id,
+            kind: JobKind::Mail,
+            payload,
             link: token.hash(),
             expires_at,
         })

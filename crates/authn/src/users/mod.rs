@@ -6,13 +6,13 @@
 mod anonymous_client;
 mod batches;
 mod bearer;
+mod error;
 mod guess;
 mod invitation;
 pub mod link_mails;
 mod password_change;
 mod recovery;
 mod refresh;
-mod refusal;
 mod registration;
 mod rotations;
 mod service;
@@ -21,8 +21,8 @@ mod sign_in;
 mod verification;
 
 pub use anonymous_client::AnonymousClient;
-pub use refusal::Refusal;
+pub use error::UserError;
 pub use registration::NewOwner;
-pub use service::{Limits, Parts, PortalUsers};
+pub use service::{PortalUserParts, PortalUsers};
 pub use sign_in::SignedIn;
 pub use verification::Proof;

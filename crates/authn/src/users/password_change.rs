@@ -10,8 +10,8 @@ use charter_domain::session::SessionGuard;
 use charter_store as store;
 
 use super::anonymous_client::AnonymousClient;
-use super::guess::of_known;
-use super::refusal::{Refusal, internal};
+use super::error::{UserError, internal};
+use super::guess::known_requester;
 use super::service::PortalUsers;
 
 impl PortalUsers {
@@ -20,15 +20,15 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::WrongPassword`], counted as a failed sign-in of this session; [`Refusal::TooMany`],
-    /// [`Refusal::Busy`], and the store's.
+    /// [`UserError::WrongPassword`], counted as a failed sign-in of this session; [`UserError::TooMany`],
+    /// [`UserError::Busy`], and the store's.
     pub async fn change_password(
         &self,
         person: &UserCaller,
         current: SecretString,
         new: SecretString,
         client: &AnonymousClient,
-    ) -> Result<Option<SecretString>, Refusal> {
+    ) -> Result<Option<SecretString>, UserError> {
         let guard = SessionGuard::of(person)
             .ok_or_else(|| internal("a signed-in person has no session"))?;
         let session = guard.session;
@@ -42,8 +42,8 @@ impl PortalUsers {
         let login = self.parts.store.find_login(&account).await?;
         let login = login.filter(|login| login.user.id == person.user().id);
         let guessed = self.make_guess(guess, login, current).await?;
-        let right = guessed.ok_or(Refusal::WrongPassword)?;
-        let known = of_known(KnownClient::Session(session));
+        let right = guessed.ok_or(UserError::WrongPassword)?;
+        let known = known_requester(KnownClient::Session(session));
         let password_hash = self.hash(new, known).await?;
         let by = self.audit_context(Actor::Session(guard), client);
         let cookie = self.device_cookie(None, person.user().id, &password_hash);
@@ -54,11 +54,11 @@ impl PortalUsers {
             .await;
         match changed {
             Ok(()) => {
-                right.attempt.succeeded();
-                self.parts.limits.sign_in.forgive(&account);
+                right.attempt.succeeded().await;
+                self.parts.limits.forgive(&account).await;
                 Ok(cookie)
             }
-            Err(store::Error::SignInVoid) => Err(Refusal::WrongPassword),
+            Err(store::Error::SignInVoid) => Err(UserError::WrongPassword),
             Err(error) => Err(error.into()),
         }
     }

@@ -2,15 +2,15 @@
 
 use secrecy::SecretString;
 
-use crate::limits::network;
+use crate::limits::{LimitedAction, network};
 use crate::secrets::opaque_token::OpaqueToken;
-use crate::secrets::password_pool::Waiter;
+use crate::secrets::password_pool::Requester;
 use charter_domain::audit::Actor;
 use charter_domain::email::EmailAddress;
 use charter_store::{self as store, Purpose};
 
 use super::anonymous_client::AnonymousClient;
-use super::refusal::{Refusal, invalid_link};
+use super::error::{UserError, invalid_link};
 use super::service::PortalUsers;
 
 impl PortalUsers {
@@ -18,9 +18,10 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`].
-    pub fn count_forgotten(&self, client: &AnonymousClient) -> Result<(), Refusal> {
-        Ok(self.parts.limits.forgot.count(network(client.ip))?)
+    /// [`UserError::TooMany`].
+    pub async fn count_forgotten(&self, client: &AnonymousClient) -> Result<(), UserError> {
+        let action = LimitedAction::ForgottenPassword(network(client.ip));
+        Ok(self.parts.limits.count(action).await?)
     }
 
     /// Sends a link to a person who is active; to nobody else. The client is not told, and must not
@@ -28,17 +29,18 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`] for too many mails to one address, and the store's.
+    /// [`UserError::TooMany`] for too many mails to one address, and the store's.
     pub async fn send_reset_link(
         &self,
         email: &EmailAddress,
         client: &AnonymousClient,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), UserError> {
         let found = self.parts.store.find_login(email).await?;
         let Some(login) = found.filter(|login| login.user.is_active) else {
             return Ok(());
         };
-        self.parts.limits.reset_mails.count(email.clone())?;
+        let mail = LimitedAction::ResetMail(email.clone());
+        self.parts.limits.count(mail).await?;
         let user = login.user;
         let link = self.parts.links.link(Purpose::ResetPassword, email)?;
         match self
@@ -66,26 +68,26 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::InvalidLink`], [`Refusal::Busy`], and the store's.
+    /// [`UserError::InvalidLink`], [`UserError::Busy`], and the store's.
     pub async fn reset_password(
         &self,
         token: &str,
         password: SecretString,
         client: &AnonymousClient,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), UserError> {
         let hash = OpaqueToken::parse(token)
-            .ok_or(Refusal::InvalidLink)?
+            .ok_or(UserError::InvalidLink)?
             .hash();
         let found = self
             .parts
             .store
             .find_link(hash, Purpose::ResetPassword, self.now())
             .await?;
-        let user = found.ok_or(Refusal::InvalidLink)?;
+        let user = found.ok_or(UserError::InvalidLink)?;
         self.charge_hash(user.organization_id)?;
         // Who has the link is no stranger any more.
-        let waiter = Waiter::Known(user.id.uuid().into_bytes());
-        let password_hash = self.hash(password, waiter).await?;
+        let requester = Requester::Known(user.id.uuid().into_bytes());
+        let password_hash = self.hash(password, requester).await?;
         let by = self.by(user.id, client);
         self.parts
             .store
@@ -93,7 +95,7 @@ impl PortalUsers {
             .await
             .map_err(invalid_link)?;
         let account = EmailAddress::from_stored(user.email);
-        self.parts.limits.sign_in.forgive(&account);
+        self.parts.limits.forgive(&account).await;
         Ok(())
     }
 }

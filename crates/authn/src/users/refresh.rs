@@ -8,7 +8,7 @@ use charter_domain::timestamp::Timestamp;
 use charter_store::{Ending, Rotation, SessionRow};
 
 use super::anonymous_client::AnonymousClient;
-use super::refusal::{Refusal, internal};
+use super::error::{UserError, internal};
 use super::rotations::Presented;
 use super::service::PortalUsers;
 use super::sign_in::SignedIn;
@@ -34,12 +34,12 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::InvalidToken`], and the store's.
+    /// [`UserError::InvalidToken`], and the store's.
     pub async fn refresh(
         &self,
         presented: &[OpaqueToken],
         client: &AnonymousClient,
-    ) -> Result<SignedIn, Refusal> {
+    ) -> Result<SignedIn, UserError> {
         let mut reused = Vec::new();
         for token in presented {
             match self.refresh_one(token).await? {
@@ -59,10 +59,10 @@ impl PortalUsers {
             let why = Ending::Reuse(client.ip);
             self.parts.store.end_session(session, why, &by).await?;
         }
-        Err(Refusal::InvalidToken)
+        Err(UserError::InvalidToken)
     }
 
-    async fn refresh_one(&self, presented: &OpaqueToken) -> Result<Refreshed, Refusal> {
+    async fn refresh_one(&self, presented: &OpaqueToken) -> Result<Refreshed, UserError> {
         let now = self.now();
         let (successor, key_id) = self
             .parts

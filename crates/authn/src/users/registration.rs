@@ -2,15 +2,15 @@
 
 use secrecy::SecretString;
 
-use crate::limits::network;
+use crate::limits::{LimitedAction, network};
 use charter_domain::email::EmailAddress;
 use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::user::OWNER;
 use charter_store::{NewOrganization, NewUser, Purpose, Registration};
 
 use super::anonymous_client::AnonymousClient;
-use super::guess::of_anonymous;
-use super::refusal::Refusal;
+use super::error::UserError;
+use super::guess::anonymous_requester;
 use super::service::PortalUsers;
 
 /// Who registers.
@@ -27,18 +27,21 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::RegistrationClosed`], [`Refusal::TooMany`], [`Refusal::Busy`]; the store's `SlugTaken` and `EmailTaken`, and others.
+    /// [`UserError::RegistrationClosed`], [`UserError::TooMany`], [`UserError::Busy`]; the store's `SlugTaken` and `EmailTaken`, and others.
     pub async fn register(
         &self,
         organization: NewOrganization,
         owner: NewOwner,
         client: &AnonymousClient,
-    ) -> Result<(OrganizationId, UserId), Refusal> {
+    ) -> Result<(OrganizationId, UserId), UserError> {
         if !self.parts.registration_is_open {
-            return Err(Refusal::RegistrationClosed);
+            return Err(UserError::RegistrationClosed);
         }
-        self.parts.limits.register.count(network(client.ip))?;
-        let password_hash = self.hash(owner.password, of_anonymous(client)).await?;
+        let registration = LimitedAction::Registration(network(client.ip));
+        self.parts.limits.count(registration).await?;
+        let password_hash = self
+            .hash(owner.password, anonymous_requester(client))
+            .await?;
         let now = self.now();
         let id = UserId::generate(now, &*self.parts.entropy);
         let registration = Registration {

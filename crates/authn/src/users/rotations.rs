@@ -9,7 +9,7 @@ use charter_domain::clock::Clock;
 use charter_domain::session::TokenHash;
 use charter_store::{self as store, NewRotation, Rotation, Store};
 
-use super::batches::{Answerer, Batches};
+use super::batches::{BatchHandler, Batches};
 use crate::secrets::opaque_token::REFRESH_LIFETIME;
 
 /// A refresh token that is presented, and its successor.
@@ -35,13 +35,13 @@ struct Rotator {
 
 impl Rotations {
     pub(super) fn new(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
-        let patience = store.patience();
+        let wait_timeout = store.wait_timeout();
         let rotator = Rotator {
             store,
             clock: Arc::clone(&clock),
         };
         Self {
-            batches: Batches::new(rotator.clone(), patience, clock),
+            batches: Batches::new(rotator.clone(), wait_timeout, clock),
             rotator,
         }
     }
@@ -78,7 +78,7 @@ impl Rotator {
     }
 }
 
-impl Answerer for Rotator {
+impl BatchHandler for Rotator {
     type Question = Presented;
     type Answer = Result<Rotation, Arc<store::Error>>;
 

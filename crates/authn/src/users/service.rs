@@ -8,26 +8,25 @@ use tokio::sync::Notify;
 use charter_budgets::{Budgets, Resource};
 use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::clock::Clock;
-use charter_domain::email::EmailAddress;
 use charter_domain::entropy::Entropy;
 use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::timestamp::Timestamp;
 use charter_store::Store;
 
 use super::anonymous_client::AnonymousClient;
-use super::refusal::Refusal;
+use super::error::UserError;
 use super::rotations::Rotations;
 use super::session_reads::SessionReads;
+use crate::limits::AnonymousLimits;
 use crate::limits::rate_limit::RateLimits;
-use crate::limits::{NetworkLimit, SignInAttempts, SlidingLimit};
 use crate::secrets::access_token::AccessTokens;
 use crate::secrets::device::DeviceKeys;
 use crate::secrets::opaque_token::SuccessorKeys;
-use crate::secrets::password_pool::{PasswordPool, Waiter};
+use crate::secrets::password_pool::{PasswordPool, Requester};
 use crate::users::link_mails::LinkMails;
 
 /// What the user service is made of.
-pub struct Parts {
+pub struct PortalUserParts {
     /// Their rows.
     pub store: Arc<Store>,
     /// Signs and verifies access tokens.
@@ -41,7 +40,7 @@ pub struct Parts {
     /// Makes links that are mailed.
     pub links: LinkMails,
     /// How often strangers may try.
-    pub limits: Limits,
+    pub limits: Arc<dyn AnonymousLimits>,
     /// How often people may ask.
     pub rates: Arc<RateLimits>,
     /// What organizations use of what everybody pays for.
@@ -56,27 +55,9 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// How often strangers may try (contract section 5).
-pub struct Limits {
-    /// Registering, for each network.
-    pub register: NetworkLimit,
-    /// Signing in.
-    pub sign_in: SignInAttempts,
-    /// Asking for a link that resets a password, for each network.
-    pub forgot: NetworkLimit,
-    /// Mails that reset a password, to one address.
-    pub reset_mails: SlidingLimit<EmailAddress>,
-    /// Mails that verify an address, to one person beyond the first.
-    pub verification_mails: SlidingLimit<UserId>,
-    /// Invitations to one address from one organization.
-    pub invitation_mails: SlidingLimit<(OrganizationId, EmailAddress)>,
-    /// Invitations to one address, whoever invites.
-    pub invitation_mails_in_all: SlidingLimit<EmailAddress>,
-}
-
 /// The user service: people come in, prove who they are and get back in.
 pub struct PortalUsers {
-    pub(super) parts: Parts,
+    pub(super) parts: PortalUserParts,
     pub(super) session_reads: SessionReads,
     pub(super) rotations: Rotations,
 }
@@ -84,7 +65,7 @@ pub struct PortalUsers {
 impl PortalUsers {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: PortalUserParts) -> Self {
         Self {
             session_reads: SessionReads::new(Arc::clone(&parts.store), Arc::clone(&parts.clock)),
             rotations: Rotations::new(Arc::clone(&parts.store), Arc::clone(&parts.clock)),
@@ -113,7 +94,7 @@ impl PortalUsers {
 
     /// Counts a password that is about to be hashed for somebody whose organization is known to have
     /// asked for it: never a stranger's guess, which would use up others' budget.
-    pub(super) fn charge_hash(&self, organization: OrganizationId) -> Result<(), Refusal> {
+    pub(super) fn charge_hash(&self, organization: OrganizationId) -> Result<(), UserError> {
         let budgets = &self.parts.budgets;
         Ok(budgets.charge(Resource::PasswordHashes, organization, 1)?)
     }
@@ -121,9 +102,9 @@ impl PortalUsers {
     pub(super) async fn hash(
         &self,
         password: SecretString,
-        waiter: Waiter,
-    ) -> Result<String, Refusal> {
-        let permit = self.parts.passwords.permit(waiter).await?;
+        requester: Requester,
+    ) -> Result<String, UserError> {
+        let permit = self.parts.passwords.permit(requester).await?;
         Ok(self.parts.passwords.hash(permit, password).await?)
     }
 }

@@ -11,7 +11,7 @@ use charter_domain::clock::Clock;
 use charter_domain::id::SessionId;
 use charter_store::{self as store, Store};
 
-use super::batches::{Answerer, Batches};
+use super::batches::{BatchHandler, Batches};
 
 /// What a read found; `None` for a session that has ended or never was.
 type Found = Result<Option<Arc<UserCaller>>, Arc<store::Error>>;
@@ -23,18 +23,18 @@ struct Reader(Arc<Store>);
 
 impl SessionReads {
     pub(super) fn new(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
-        let patience = store.patience();
-        Self(Batches::new(Reader(store), patience, clock))
+        let wait_timeout = store.wait_timeout();
+        Self(Batches::new(Reader(store), wait_timeout, clock))
     }
 
     /// The person and the organization behind a session, by a read that begins now or later.
     pub(super) async fn find(&self, session: SessionId) -> Found {
         let found = self.0.ask(session).await;
-        found.unwrap_or_else(|unanswered| Err(Arc::new(unanswered.into())))
+        found.unwrap_or_else(|error| Err(Arc::new(error.into())))
     }
 }
 
-impl Answerer for Reader {
+impl BatchHandler for Reader {
     type Question = SessionId;
     type Answer = Found;
 

@@ -9,8 +9,8 @@ use charter_domain::id::SessionId;
 use charter_store::{self as store, Ending, NewSession, SessionRow};
 
 use super::anonymous_client::AnonymousClient;
+use super::error::{UserError, internal};
 use super::guess::{Guess, RightGuess};
-use super::refusal::{Refusal, internal};
 use super::service::PortalUsers;
 
 /// What a person is signed in with.
@@ -30,13 +30,13 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::InvalidLogin`], [`Refusal::TooMany`], [`Refusal::Busy`], and the store's.
+    /// [`UserError::InvalidLogin`], [`UserError::TooMany`], [`UserError::Busy`], and the store's.
     pub async fn login(
         &self,
         email: Option<EmailAddress>,
         password: SecretString,
         client: &AnonymousClient,
-    ) -> Result<SignedIn, Refusal> {
+    ) -> Result<SignedIn, UserError> {
         let guess = self.begin_guess(email.as_ref(), client).await?;
         // On the heap, from here on: what the store needs is large, and hundreds may wait above.
         Box::pin(self.sign_in(email, password, client, guess)).await
@@ -48,7 +48,7 @@ impl PortalUsers {
         password: SecretString,
         client: &AnonymousClient,
         guess: Guess,
-    ) -> Result<SignedIn, Refusal> {
+    ) -> Result<SignedIn, UserError> {
         let login = match &email {
             Some(email) => self.parts.store.find_login(email).await?,
             None => None,
@@ -58,7 +58,7 @@ impl PortalUsers {
             attempt,
             login: verified,
             device,
-        } = guessed.ok_or(Refusal::InvalidLogin)?;
+        } = guessed.ok_or(UserError::InvalidLogin)?;
         let user = &verified.login.user;
         let (session, token) = self.begin_session(client);
         let row = SessionRow {
@@ -72,12 +72,12 @@ impl PortalUsers {
         let by = self.by(user.id, client);
         match self.parts.store.sign_in(verified, session, &by).await {
             Ok(()) => {
-                attempt.succeeded();
+                attempt.succeeded().await;
                 self.signed_in(row, token, device)
             }
             Err(store::Error::SignInVoid | store::Error::NotFound) => {
-                attempt.failed();
-                Err(Refusal::InvalidLogin)
+                attempt.failed().await;
+                Err(UserError::InvalidLogin)
             }
             Err(error) => Err(error.into()),
         }
@@ -94,7 +94,7 @@ impl PortalUsers {
         caller: &UserCaller,
         cookies: &[OpaqueToken],
         client: &AnonymousClient,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), UserError> {
         let by = self.by(caller.user().id, client);
         let own = caller.session().map(|id| SessionRow {
             id,
@@ -131,7 +131,7 @@ impl PortalUsers {
         person: &UserCaller,
         id: SessionId,
         client: &AnonymousClient,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), UserError> {
         let by = self.by(person.user().id, client);
         let tenant = self.parts.store.write_within(person, by);
         Ok(tenant.end_open_session(person.user().id, id).await?)
@@ -155,7 +155,7 @@ impl PortalUsers {
         session: SessionRow,
         refresh_token: OpaqueToken,
         device: Option<SecretString>,
-    ) -> Result<SignedIn, Refusal> {
+    ) -> Result<SignedIn, UserError> {
         let SessionRow {
             id,
             user,

@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 
+use crate::limits::LimitedAction;
 use crate::secrets::opaque_token::OpaqueToken;
 use charter_domain::caller::UserCaller;
 use charter_domain::email::EmailAddress;
@@ -10,7 +11,7 @@ use charter_domain::user::User;
 use charter_store::{self as store, Purpose};
 
 use super::anonymous_client::AnonymousClient;
-use super::refusal::{Refusal, invalid_link};
+use super::error::{UserError, invalid_link};
 use super::service::PortalUsers;
 
 /// What shows, beside the link, that who follows it is the one who registered: whoever merely reads
@@ -28,26 +29,26 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::InvalidLink`], for a wrong password too, which counts as a failed sign-in;
-    /// [`Refusal::TooMany`], [`Refusal::Busy`], and the store's.
+    /// [`UserError::InvalidLink`], for a wrong password too, which counts as a failed sign-in;
+    /// [`UserError::TooMany`], [`UserError::Busy`], and the store's.
     pub async fn verify_email(
         &self,
         token: &str,
         proof: Proof,
         client: &AnonymousClient,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), UserError> {
         let hash = OpaqueToken::parse(token)
-            .ok_or(Refusal::InvalidLink)?
+            .ok_or(UserError::InvalidLink)?
             .hash();
         let found = self
             .parts
             .store
             .find_link(hash, Purpose::VerifyEmail, self.now())
             .await?;
-        let user = found.ok_or(Refusal::InvalidLink)?;
+        let user = found.ok_or(UserError::InvalidLink)?;
         let proved = match proof {
             Proof::Session(id) if id == user.id => None,
-            Proof::Session(_) => return Err(Refusal::InvalidLink),
+            Proof::Session(_) => return Err(UserError::InvalidLink),
             Proof::Password(password) => Some(self.prove(&user, password, client).await?),
         };
         let by = self.by(user.id, client);
@@ -64,13 +65,13 @@ impl PortalUsers {
         user: &User,
         password: SecretString,
         client: &AnonymousClient,
-    ) -> Result<String, Refusal> {
+    ) -> Result<String, UserError> {
         let account = EmailAddress::from_stored(user.email.clone());
         let guess = self.begin_guess(Some(&account), client).await?;
         let login = self.parts.store.find_login(&account).await?;
         let guessed = self.make_guess(guess, login, password).await?;
-        let right = guessed.ok_or(Refusal::InvalidLink)?;
-        right.attempt.succeeded();
+        let right = guessed.ok_or(UserError::InvalidLink)?;
+        right.attempt.succeeded().await;
         Ok(right.login.login.password_hash)
     }
 
@@ -78,19 +79,17 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`], and the store's.
+    /// [`UserError::TooMany`], and the store's.
     pub async fn resend_verification(
         &self,
         person: &UserCaller,
         client: &AnonymousClient,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), UserError> {
         if person.user().email_verified {
             return Ok(());
         }
-        self.parts
-            .limits
-            .verification_mails
-            .count(person.user().id)?;
+        let mail = LimitedAction::VerificationMail(person.user().id);
+        self.parts.limits.count(mail).await?;
         let email = EmailAddress::from_stored(person.user().email.clone());
         let link = self.parts.links.link(Purpose::VerifyEmail, &email)?;
         let by = self.by(person.user().id, client);

@@ -1,16 +1,15 @@
-//! Which file of a policy folder holds what, by its name.
+//! The names of the files and directories of a policy folder.
 
 use std::path::Path;
 
-/// The schema's file name.
 pub const SCHEMA: &str = "schema.cedarschema";
 
-/// Below the folder: what must hold whatever anybody edits.
+/// Directory of the invariants.
 pub(super) const INVARIANTS: &str = "invariants";
-/// Below the folder: requests with the answer that is expected.
+/// Directory of the examples.
 pub(super) const TESTS: &str = "tests";
 
-/// Whoever wants to be sure that a folder is whole puts a list of its files in.
+/// The optional list of the folder's files.
 pub(super) const MANIFEST: &str = "manifest.json";
 
 fn has_extension(name: impl AsRef<Path>, extension: &str) -> bool {
@@ -19,12 +18,12 @@ fn has_extension(name: impl AsRef<Path>, extension: &str) -> bool {
         .is_some_and(|found| found == extension)
 }
 
-/// Whether a file of this name within the folder holds policies that are in force.
+/// Whether a file of this name holds policies that take effect.
 pub fn is_policy(name: &str) -> bool {
     !name.contains('/') && has_extension(name, "cedar")
 }
 
-/// Whether a file of this name within the folder holds examples.
+/// Whether a file of this name holds examples.
 pub fn is_test(name: &str) -> bool {
     is_below(name, TESTS)
 }

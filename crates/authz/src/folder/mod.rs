@@ -1,5 +1,5 @@
-//! Reads a policy folder whole: the schema, the policy files at its top level, the invariants and
-//! the examples. Everything that is said of a folder is said of what was read here, once.
+//! Reads a policy folder once: schema, policy files, invariants and examples. Everything else works
+//! on what was read here.
 
 mod layout;
 mod read;
@@ -16,17 +16,17 @@ pub use layout::{SCHEMA, is_policy, is_test};
 pub use read::Files;
 use read::read;
 
-use super::fault::{Fault, LoadError};
+use super::fault::{FolderFault, LoadError};
 use super::source::Source;
 
-/// What the folder holds, as it was read; later changes to the files do not show.
+/// The content of a folder; later changes of the files are not visible.
 #[derive(Debug, Clone)]
 pub struct Folder {
     files: Files,
-    /// What every user of the machine may write.
+    /// Paths that every user of the machine may write.
     open_to_all: Vec<PathBuf>,
     pub(super) schema: Source,
-    /// The policies in force, sorted by file name.
+    /// The policies that take effect, sorted by file name.
     pub(super) policies: Vec<Source>,
     /// `invariants/*.cedar`, sorted by file name.
     pub(super) invariants: Vec<Source>,
@@ -37,18 +37,19 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// An error names every file that cannot be read, is too large or is not the folder's own.
+    /// The error names every file that cannot be read, is too large or lies outside of the folder.
     pub fn read(dir: &Path) -> Result<Self, LoadError> {
         let (files, open_to_all) = read(dir).map_err(LoadError::new)?;
-        let folder = Self::of_files(dir, files)?;
+        let folder = Self::from_files(dir, files)?;
         Ok(Self {
             open_to_all,
             ..folder
         })
     }
 
-    /// A folder of texts that were read before, from `dir`: at least a schema and a policy.
-    pub fn of_files(dir: &Path, files: Files) -> Result<Self, LoadError> {
+    /// Builds a folder from texts that were read before; requires a schema and a policy. `dir` is
+    /// used in reports.
+    pub fn from_files(dir: &Path, files: Files) -> Result<Self, LoadError> {
         let fault = |fault| Err(LoadError::new(vec![fault]));
         let named = |(name, text): (&String, &Arc<str>)| -> Source {
             let path = dir.join(name).display().to_string();
@@ -59,12 +60,15 @@ impl Folder {
             files.map(named).collect()
         };
         let Some(schema) = files.get_key_value(SCHEMA).map(named) else {
-            return fault(Fault::new(format!("`{}` has no `{SCHEMA}`", dir.display())));
+            return fault(FolderFault::new(format!(
+                "`{}` has no `{SCHEMA}`",
+                dir.display()
+            )));
         };
         let policies = part(&is_policy);
         if policies.is_empty() {
             return fault(
-                Fault::new(format!("`{}` holds no policy file", dir.display())).help(
+                FolderFault::new(format!("`{}` holds no policy file", dir.display())).help(
                     "policies are read from its `*.cedar` files; without any, nothing is allowed",
                 ),
             );
@@ -83,27 +87,27 @@ impl Folder {
         })
     }
 
-    /// Logs what every user of this machine may change: who may write here decides who may do what.
-    pub fn warn_if_anybody_may_write(&self) {
+    /// Logs paths that every user of this machine may change.
+    pub fn warn_if_world_writable(&self) {
         for path in &self.open_to_all {
             tracing::warn!(
                 path = %path.display(),
-                "every user of this machine may change the policies, take that right away"
+                "every user of this machine can change the policies; remove that permission"
             );
         }
     }
 
-    /// Every file that was read.
+    /// All files.
     pub const fn files(&self) -> &Files {
         &self.files
     }
 
-    /// The policies in force and the invariants.
+    /// Policies and invariants.
     pub fn policy_files(&self) -> impl Iterator<Item = &Source> {
         self.policies.iter().chain(&self.invariants)
     }
 
-    /// About how many policies are in force, without parsing them: each has an `@id`.
+    /// Estimates the number of policies without parsing: each has an `@id`.
     pub fn policy_count(&self) -> usize {
         let count = |source: &Source| source.inner().matches("@id(").count();
         self.policies.iter().map(count).sum()
@@ -119,24 +123,24 @@ impl Folder {
         self.manifest.as_ref()
     }
 
-    /// SHA-256 over the sorted names and contents of schema and policies, in lowercase hex: what
-    /// decisions name.
+    /// SHA-256 over sorted names and contents of schema and policies, in lowercase hex. Decisions
+    /// refer to it.
     pub const fn digest(&self) -> &Arc<str> {
         &self.digest
     }
 
-    /// The same over the schema alone.
+    /// The digest of the schema alone.
     pub(super) fn schema_digest(&self) -> String {
         digest(self.files.get_key_value(SCHEMA).into_iter())
     }
 
-    /// The same over invariants and examples, too: what a verdict about the folder is about.
+    /// The digest that also covers invariants and examples. Checks and approvals refer to it.
     pub const fn whole_digest(&self) -> &Arc<str> {
         &self.whole_digest
     }
 }
 
-/// Lengths go in front, so that no two folders have the same bytes to hash.
+/// Each part is preceded by its length, so that different folders hash different bytes.
 fn digest<'a>(files: impl Iterator<Item = (&'a String, &'a Arc<str>)>) -> String {
     let mut hash = Sha256::new();
     for part in files.flat_map(|(name, text)| [name.as_str(), text]) {

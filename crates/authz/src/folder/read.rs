@@ -1,4 +1,4 @@
-//! Reads the files of a policy folder, as long as they are its own and not too large.
+//! Reads the files of a policy folder within size limits and within the folder.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -8,20 +8,20 @@ use std::sync::Arc;
 
 use super::layout::{INVARIANTS, MANIFEST, SCHEMA, TESTS};
 use super::stray;
-use crate::fault::Fault;
+use crate::fault::FolderFault;
 
 const MAX_SCHEMA_BYTES: u64 = 100_000;
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 const MAX_TOTAL_BYTES: usize = 16 * 1024 * 1024;
 
-/// What a folder holds: each file's text by its name within the folder.
+/// The files of a folder: text by name.
 pub type Files = BTreeMap<String, Arc<str>>;
 
-/// The files, and those of them that every user of the machine may write.
-pub(super) fn read(dir: &Path) -> Result<(Files, Vec<PathBuf>), Vec<Fault>> {
+/// The files, and the paths that every user of the machine may write.
+pub(super) fn read(dir: &Path) -> Result<(Files, Vec<PathBuf>), Vec<FolderFault>> {
     let root = fs::canonicalize(dir).map_err(|error| {
         vec![
-            Fault::new(format!(
+            FolderFault::new(format!(
                 "cannot open the policy folder `{}`: {error}",
                 dir.display()
             ))
@@ -38,7 +38,7 @@ pub(super) fn read(dir: &Path) -> Result<(Files, Vec<PathBuf>), Vec<Fault>> {
         root: &root,
         total: 0,
         files: Files::new(),
-        open_to_all: open_to_all(&root)
+        open_to_all: is_world_writable(&root)
             .then(|| root.clone())
             .into_iter()
             .collect(),
@@ -55,18 +55,18 @@ pub(super) fn read(dir: &Path) -> Result<(Files, Vec<PathBuf>), Vec<Fault>> {
     }
 }
 
-/// Reads files as long as they are not too much together.
+/// Reads files up to a total size.
 struct Reader<'a> {
     dir: &'a Path,
     root: &'a Path,
     total: usize,
     files: Files,
     open_to_all: Vec<PathBuf>,
-    faults: Vec<Fault>,
+    faults: Vec<FolderFault>,
 }
 
 impl Reader<'_> {
-    /// The files of a folder in the folder, which may be missing.
+    /// Reads the files of an optional subdirectory.
     fn read_below(&mut self, below: &str, extension: &str) {
         let dir = self.dir.join(below);
         let found = fs::symlink_metadata(&dir);
@@ -87,12 +87,13 @@ impl Reader<'_> {
                 Ok((text, real)) => {
                     self.total = self.total.saturating_add(text.len());
                     self.files.insert(name, text.into());
-                    self.open_to_all.extend(open_to_all(&real).then_some(real));
+                    self.open_to_all
+                        .extend(is_world_writable(&real).then_some(real));
                 }
                 Err(fault) => self.faults.push(fault),
             }
             if self.total > MAX_TOTAL_BYTES {
-                self.faults.push(Fault::new(format!(
+                self.faults.push(FolderFault::new(format!(
                     "the files of `{}` have more than {MAX_TOTAL_BYTES} bytes together",
                     self.dir.display()
                 )));
@@ -102,10 +103,10 @@ impl Reader<'_> {
     }
 }
 
-/// The names of a folder's files with this extension. Hidden files are not looked at.
-fn list(dir: &Path, extension: &str) -> Result<Vec<String>, Vec<Fault>> {
+/// The names of the files with this extension, without hidden files.
+fn list(dir: &Path, extension: &str) -> Result<Vec<String>, Vec<FolderFault>> {
     let unreadable = |error: std::io::Error| {
-        vec![Fault::new(format!(
+        vec![FolderFault::new(format!(
             "cannot list the policy folder `{}`: {error}",
             dir.display()
         ))]
@@ -123,7 +124,7 @@ fn list(dir: &Path, extension: &str) -> Result<Vec<String>, Vec<Fault>> {
             Ok(name) if name.starts_with('.') => {}
             Ok(name) => names.push(name),
             Err(name) => {
-                return Err(vec![Fault::new(format!(
+                return Err(vec![FolderFault::new(format!(
                     "the name of `{}` is not UTF-8",
                     dir.join(name).display()
                 ))]);
@@ -133,24 +134,28 @@ fn list(dir: &Path, extension: &str) -> Result<Vec<String>, Vec<Fault>> {
     Ok(names)
 }
 
-/// The text, and the file that it stands in.
-fn read_file(dir: &Path, root: &Path, name: &str) -> Result<(String, PathBuf), Fault> {
+/// The text and the resolved path.
+fn read_file(dir: &Path, root: &Path, name: &str) -> Result<(String, PathBuf), FolderFault> {
     let path = dir.join(name);
-    let unreadable =
-        |error: std::io::Error| Fault::new(format!("cannot read `{}`: {error}", path.display()));
+    let unreadable = |error: std::io::Error| {
+        FolderFault::new(format!("cannot read `{}`: {error}", path.display()))
+    };
     let real: PathBuf = fs::canonicalize(&path).map_err(unreadable)?;
-    // A mounted folder may link within itself; out of it, somebody else decides what is read.
+    // Links within a mounted folder are fine; outside of it, others control the content.
     if !real.starts_with(root) {
-        return Err(Fault::new(format!(
+        return Err(FolderFault::new(format!(
             "`{}` leads out of the policy folder, to `{}`",
             path.display(),
             real.display()
         ))
         .help("put the file itself into the folder"));
     }
-    // Before it is opened: opening a pipe would wait for its writer.
+    // Checked before opening, which would block on a pipe.
     if !fs::metadata(&real).map_err(unreadable)?.is_file() {
-        return Err(Fault::new(format!("`{}` is not a file", path.display())));
+        return Err(FolderFault::new(format!(
+            "`{}` is not a file",
+            path.display()
+        )));
     }
     let limit = if name == SCHEMA {
         MAX_SCHEMA_BYTES
@@ -163,23 +168,23 @@ fn read_file(dir: &Path, root: &Path, name: &str) -> Result<(String, PathBuf), F
         .map_err(unreadable)?;
     if bytes.len() as u64 > limit {
         return Err(
-            Fault::new(format!("`{}` is larger than {limit} bytes", path.display()))
+            FolderFault::new(format!("`{}` is larger than {limit} bytes", path.display()))
                 .help("split it into several files"),
         );
     }
     String::from_utf8(bytes)
         .map(|text| (text, real))
-        .map_err(|error| Fault::new(format!("`{}` is not UTF-8: {error}", path.display())))
+        .map_err(|error| FolderFault::new(format!("`{}` is not UTF-8: {error}", path.display())))
 }
 
 #[cfg(unix)]
-fn open_to_all(path: &Path) -> bool {
+fn is_world_writable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
 
     fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o002 != 0)
 }
 
 #[cfg(not(unix))]
-const fn open_to_all(_: &Path) -> bool {
+const fn is_world_writable(_: &Path) -> bool {
     false
 }

@@ -1,19 +1,19 @@
-//! Files that look like policies and would not be read: nobody should believe that they are in force.
+//! Reports files that look like policies and would not be read.
 
 use std::fs;
 use std::path::Path;
 
 use super::layout::{INVARIANTS, SCHEMA, TESTS};
-use crate::fault::Fault;
+use crate::fault::FolderFault;
 
-/// Deeper folders are not looked into.
+/// Deeper directories are not scanned.
 const MAX_DEPTH: usize = 4;
-/// Bigger folders are somebody else's.
+/// Larger directories are not scanned to their end.
 const MAX_ENTRIES: usize = 10_000;
 
-/// A fault for each file that is not where, or not named as, it would be read.
-pub(super) fn faults(dir: &Path) -> Vec<Fault> {
-    let mut stray = Stray {
+/// A fault for each file that is misplaced or misnamed.
+pub(super) fn faults(dir: &Path) -> Vec<FolderFault> {
+    let mut stray = StrayFiles {
         dir,
         seen: 0,
         faults: Vec::new(),
@@ -22,16 +22,16 @@ pub(super) fn faults(dir: &Path) -> Vec<Fault> {
     stray.faults
 }
 
-struct Stray<'a> {
+struct StrayFiles<'a> {
     dir: &'a Path,
     seen: usize,
-    faults: Vec<Fault>,
+    faults: Vec<FolderFault>,
 }
 
-impl Stray<'_> {
-    /// `below` is empty, or the folder's name within the policy folder with a `/` at its end.
+impl StrayFiles<'_> {
+    /// `below` is empty, or the subdirectory's name with a trailing `/`.
     fn look(&mut self, below: &str, depth: usize) {
-        // What cannot be listed here is told where it is read.
+        // Reading reports directories that cannot be listed.
         let Ok(entries) = fs::read_dir(self.dir.join(below)) else {
             return;
         };
@@ -58,14 +58,14 @@ impl Stray<'_> {
                 self.look(&format!("{path}/"), depth + 1);
             } else if !is_dir && let Some(help) = misplaced(below, &name) {
                 let path = self.dir.join(path);
-                let fault = Fault::new(format!("`{}` is not read", path.display()));
+                let fault = FolderFault::new(format!("`{}` is not read", path.display()));
                 self.faults.push(fault.help(help));
             }
         }
     }
 }
 
-/// What to do about a file that is not read though it looks as if it were.
+/// Advice for a file that looks as if it were read and is not.
 fn misplaced(below: &str, name: &str) -> Option<String> {
     if below.is_empty() && name.eq_ignore_ascii_case(SCHEMA) {
         return (name != SCHEMA).then(|| format!("name it `{SCHEMA}`"));

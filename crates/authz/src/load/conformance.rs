@@ -1,5 +1,5 @@
-//! Tries the service's own entities and facts against a schema, once, when it is loaded: then no
-//! request has to pay for checking its own.
+//! Checks the service's own entities and contexts against a schema once, on load, so that requests
+//! need no validation.
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr};
@@ -7,39 +7,35 @@ use std::net::{IpAddr, Ipv4Addr};
 use cedar_policy::{Entities, Entity, Request, Schema};
 use serde_json::Value;
 
-use super::trial::Examples;
-use super::unfilled;
-use crate::catalogue::{Catalogue, Types, uid};
+use super::stack_trial::Examples;
+use super::unfilled_declarations;
+use crate::catalogue::{Catalogue, EntityTypes, uid};
 use crate::facts::FactsCache;
-use crate::fault::Fault;
+use crate::fault::FolderFault;
 use crate::kinds::ResourceKind;
-use crate::names::locate;
+use crate::names::fault_at;
 use crate::shapes::{self, BuildError};
 use crate::source::Source;
 use charter_domain::timestamp::Timestamp;
 
-/// Builds one entity of each type and every kind of request that the schema allows. They come back
-/// as examples, with the schema's actions.
-///
-/// # Errors
-///
-/// What the schema declares otherwise than the service builds it.
+/// Builds one entity of each type and one request of each kind that the schema allows, and returns
+/// them as trial inputs. The error lists declarations that do not match what the service builds.
 pub(super) fn check(
     source: &Source,
     schema: &Schema,
     json: &Value,
     catalogue: &Catalogue,
     actions: &Entities,
-) -> Result<Examples, Vec<Fault>> {
-    let specimens = specimens(catalogue).map_err(|error| refuse(source, "entity ", &error))?;
-    for specimen in &specimens {
-        let declaration = format!("entity {} ", specimen.uid().type_name());
-        Entities::from_entities([specimen.clone()], Some(schema))
+) -> Result<Examples, Vec<FolderFault>> {
+    let samples = sample_entities(catalogue).map_err(|error| refuse(source, "entity ", &error))?;
+    for sample in &samples {
+        let declaration = format!("entity {} ", sample.uid().type_name());
+        Entities::from_entities([sample.clone()], Some(schema))
             .map_err(|error| refuse(source, &declaration, &error))?;
     }
     let entities = actions
         .clone()
-        .add_entities(specimens.clone(), None)
+        .add_entities(samples.clone(), None)
         .map_err(|error| refuse(source, "entity ", &error))?;
     let mut requests = Vec::new();
     let facts = FactsCache::new();
@@ -58,21 +54,21 @@ pub(super) fn check(
             )
             .map_err(|error| refuse(&error))?;
         facts_of_one.get_or_insert_with(|| context.clone());
-        // Enumerated types have only their own names.
+        // Enumerated types have no other ids.
         let resource = match resource {
             ResourceKind::Role => catalogue.all_roles().next(),
             ResourceKind::Permission => catalogue.all_permissions().next(),
             _ => None,
         }
-        .unwrap_or_else(|| uid(catalogue.types.of_resource(resource), SPECIMEN));
-        let principal = uid(catalogue.types.of_principal(principal), SPECIMEN);
+        .unwrap_or_else(|| uid(catalogue.types.of_resource(resource), SAMPLE));
+        let principal = uid(catalogue.types.of_principal(principal), SAMPLE);
         let request = Request::new(principal, action.clone(), resource, context, Some(schema))
             .map_err(|error| refuse(&error))?;
         requests.push(request);
     }
-    // Each question's context has the same facts.
+    // All contexts have the same attributes.
     let unfilled = facts_of_one.map_or_else(Vec::new, |context| {
-        unfilled::check(source, json, &specimens, &context)
+        unfilled_declarations::check(source, json, &samples, &context)
     });
     if unfilled.is_empty() {
         Ok(Examples { requests, entities })
@@ -81,24 +77,24 @@ pub(super) fn check(
     }
 }
 
-fn refuse(source: &Source, declaration: &str, error: &dyn Error) -> Vec<Fault> {
+fn refuse(source: &Source, declaration: &str, error: &dyn Error) -> Vec<FolderFault> {
     let mut message = error.to_string();
     if let Some(cause) = error.source() {
         message = format!("{message}: {cause}");
     }
-    vec![locate(message, source, declaration).help(
+    vec![fault_at(message, source, declaration).help(
         "the service builds entities and context in one way only; declare them as the shipped schema does",
     )]
 }
 
-/// The id of each entity that is tried.
-const SPECIMEN: &str = "specimen";
+/// Id of the sample entities.
+const SAMPLE: &str = "specimen";
 
-fn specimens(catalogue: &Catalogue) -> Result<Vec<Entity>, BuildError> {
-    let types: &Types = &catalogue.types;
-    let organization = uid(&types.organization, SPECIMEN);
-    let account = uid(&types.account, SPECIMEN);
-    let service_account = uid(&types.service_account, SPECIMEN);
+fn sample_entities(catalogue: &Catalogue) -> Result<Vec<Entity>, BuildError> {
+    let types: &EntityTypes = &catalogue.types;
+    let organization = uid(&types.organization, SAMPLE);
+    let account = uid(&types.account, SAMPLE);
+    let service_account = uid(&types.service_account, SAMPLE);
     Ok(vec![
         shapes::organization(organization.clone(), true, "free")?,
         shapes::account(account.clone(), organization.clone(), true, true)?,
@@ -110,12 +106,12 @@ fn specimens(catalogue: &Catalogue) -> Result<Vec<Entity>, BuildError> {
             catalogue.all_roles().chain(catalogue.all_permissions()),
         )?,
         shapes::access_key(
-            uid(&types.access_key, SPECIMEN),
+            uid(&types.access_key, SAMPLE),
             &organization,
             service_account,
         )?,
         shapes::user(
-            uid(&types.user, SPECIMEN),
+            uid(&types.user, SAMPLE),
             &organization,
             true,
             true,

@@ -1,18 +1,17 @@
-//! Ids that a policy may name: those that the service makes (contract section 1). Any other is a
-//! policy that never matches, and nobody would notice.
+//! Ids that a policy may name: those that the service generates (contract section 1). A policy with
+//! another id would never match.
 
 use std::fmt::Display;
 use std::str::FromStr;
 
 use cedar_policy::{EntityId, EntityUid};
 
-use crate::fault::Fault;
+use crate::fault::FolderFault;
 use crate::kinds::ResourceKind;
 use charter_domain::id::{AccessKeyId, AccountId, OrganizationId, ServiceAccountId, UserId};
 
-/// What is wrong with an entity that no request can be about; `None` for one that may exist, and
-/// for types whose names the schema lists.
-pub(super) fn fault(uid: &EntityUid) -> Option<Fault> {
+/// The fault of an id that no entity can have; `None` for possible ids and for enumerated types.
+pub(super) fn fault(uid: &EntityUid) -> Option<FolderFault> {
     match ResourceKind::of_type(uid.type_name().basename())? {
         ResourceKind::Organization => {
             judge(uid, OrganizationId::PREFIX, OrganizationId::parse_uuid)
@@ -31,7 +30,7 @@ fn judge<Id: FromStr + Display>(
     uid: &EntityUid,
     prefix: &str,
     parse_uuid: impl Fn(&str) -> Option<Id>,
-) -> Option<Fault> {
+) -> Option<FolderFault> {
     let id = uid.id().unescaped();
     if id.parse::<Id>().is_ok() {
         return None;
@@ -54,7 +53,7 @@ fn judge<Id: FromStr + Display>(
         ),
     };
     Some(
-        Fault::new(format!(
+        FolderFault::new(format!(
             "no {type_name} can have the id `{}`",
             uid.id().escaped()
         ))

@@ -1,29 +1,33 @@
-//! What a policy's expressions must be beyond Cedar's own rules: shallow enough for the evaluator's
-//! stack, and about entities that can exist.
+//! Limits on expressions beyond Cedar's own rules: shallow enough for the evaluator's stack, and
+//! about entities that can exist.
 
 use cedar_policy::{EntityUid, Policy};
 use cedar_policy_core::ast::{Expr, ExprKind, Literal};
 
 use super::entity_ids;
 use crate::depth::{MAX_DEPTH, depth, operands};
-use crate::fault::Fault;
+use crate::fault::FolderFault;
 use crate::source::Source;
 
-/// The most that checking one policy may take, in expressions looked at. Some look at an operand twice:
-/// Cedar's parser writes `x is T in y` as `x is T && x in y`, its validator puts the branch that counts
-/// in both places of an `if` whose test the types settle, and its level validation follows `x has a.b`
-/// beside `x`. Within each other they double what it takes with each level.
+/// The limit on checking one policy, in visited expressions. Some expressions visit an operand
+/// twice: Cedar's parser rewrites `x is T in y` to `x is T && x in y`, its validator duplicates the
+/// taken branch of an `if` whose test the types decide, and its level validation follows `x has
+/// a.b` besides `x`. Nested, they double the cost with each level.
 const MAX_STEPS: usize = 20_000;
 
-/// Finds what would take the validator too long: it must not even see it.
-pub(super) fn too_costly(policy: &Policy, source: &Source, start: (usize, usize)) -> Option<Fault> {
+/// Finds policies that the validator must not see because it would take too long.
+pub(super) fn check_cost(
+    policy: &Policy,
+    source: &Source,
+    start: (usize, usize),
+) -> Option<FolderFault> {
     let condition = policy.as_ref().condition();
-    let innermost = costs_too_much(&condition)?;
+    let innermost = most_expensive(&condition)?;
     let (offset, length) = innermost
         .source_loc()
         .map_or(start, |loc| (loc.span.offset(), loc.span.len()));
     Some(
-        Fault::new(format!(
+        FolderFault::new(format!(
             "this policy takes more than {MAX_STEPS} steps to check: `if`, `is … in` and `has` with a path \
              double them with each level of one within another"
         ))
@@ -32,9 +36,8 @@ pub(super) fn too_costly(policy: &Policy, source: &Source, start: (usize, usize)
     )
 }
 
-/// What is looked at most often, if there is too much to look at. It stops there: the rest may be
-/// more than anybody can go through.
-fn costs_too_much(whole: &Expr) -> Option<&Expr> {
+/// The most visited expression, if the limit is exceeded. Stops at the limit.
+fn most_expensive(whole: &Expr) -> Option<&Expr> {
     let (mut steps, mut most) = (0_usize, (0, whole));
     let mut open = vec![(1_usize, whole)];
     while let Some((times, expr)) = open.pop() {
@@ -63,9 +66,9 @@ fn costs_too_much(whole: &Expr) -> Option<&Expr> {
     None
 }
 
-/// Finds what cannot be evaluated and what cannot match. `start` is where a policy is shown as a
-/// whole: offset and length.
-pub(super) fn check(policy: &Policy, source: &Source, start: (usize, usize)) -> Vec<Fault> {
+/// Finds expressions that cannot be evaluated or cannot match. `start` is offset and length of the
+/// policy.
+pub(super) fn check(policy: &Policy, source: &Source, start: (usize, usize)) -> Vec<FolderFault> {
     let condition = policy.as_ref().condition();
     let mut faults = Vec::new();
     let (depth, deepest) = depth(&condition);
@@ -74,7 +77,7 @@ pub(super) fn check(policy: &Policy, source: &Source, start: (usize, usize)) -> 
             .source_loc()
             .map_or(start, |loc| (loc.span.offset(), loc.span.len()));
         faults.push(
-            Fault::new(format!(
+            FolderFault::new(format!(
                 "an expression of {depth} levels, at most {MAX_DEPTH} can be evaluated; \
                  a chain of `&&`, `||` or `+` has a level for each operand"
             ))
@@ -99,8 +102,8 @@ pub(super) fn check(policy: &Policy, source: &Source, start: (usize, usize)) -> 
     faults
 }
 
-/// Whether a condition writes an entity out, other than an action.
-pub(super) fn names_an_entity(policy: &Policy) -> bool {
+/// Whether a condition contains an entity literal other than an action.
+pub(super) fn has_entity_literal(policy: &Policy) -> bool {
     let condition = policy.as_ref().non_scope_constraints();
     let mut expressions = condition.into_iter().flat_map(Expr::subexpressions);
     expressions.any(|expr| match expr.expr_kind() {

@@ -1,32 +1,32 @@
-//! A look at the bytes before Cedar parses them: its parser recurses, and a policy nested a few
-//! hundred levels deep would overflow the stack and take the process down.
+//! Scans the bytes before Cedar parses them: its parser recurses, and a policy nested a few hundred
+//! levels deep would overflow the stack and crash the process.
 //!
-//! It only counts; whether the text is well-formed is the parser's business.
+//! It only counts; whether the text is well-formed is left to the parser.
 
-use crate::fault::Fault;
+use crate::fault::FolderFault;
 use crate::source::Source;
 
 /// The deepest nesting of brackets, and the most `if`s in one policy.
 const MAX_NESTING: usize = 64;
-/// The deepest `is` within what another is asked of. Cedar takes `x is T in y` for `x is T && x in y`, and
-/// its parser already goes through both: each level doubles its time.
+/// The deepest nesting of `is`. Cedar's parser visits the operand of `x is T in y` twice, so each
+/// level doubles its time.
 const MAX_TESTS: usize = 8;
-/// The longest policy, in bytes: the same limit as Amazon Verified Permissions has.
+/// The longest policy, in bytes; the limit of Amazon Verified Permissions.
 const MAX_POLICY_BYTES: usize = 10_000;
 
-/// Which of Cedar's two languages a file is written in.
+/// The language of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Language {
+pub(super) enum CedarLanguage {
     Policies,
     Schema,
 }
 
-/// Finds what is too deep or too long to be given to the parser.
-pub(super) fn check(source: &Source, language: Language) -> Vec<Fault> {
-    if let Some(fault) = unreadable(source) {
+/// Finds what is too deep or too long for the parser.
+pub(super) fn check(source: &Source, language: CedarLanguage) -> Vec<FolderFault> {
+    if let Some(fault) = check_encoding(source) {
         return vec![fault];
     }
-    let mut scan = Scan {
+    let mut scan = NestingScan {
         source,
         language,
         faults: Vec::new(),
@@ -40,11 +40,11 @@ pub(super) fn check(source: &Source, language: Language) -> Vec<Fault> {
     scan.faults
 }
 
-/// What editors do not show and the parser takes otherwise than people read it.
-fn unreadable(source: &Source) -> Option<Fault> {
+/// Finds characters that editors hide and the parser interprets.
+fn check_encoding(source: &Source) -> Option<FolderFault> {
     let text = source.inner();
     if text.starts_with('\u{feff}') {
-        let fault = Fault::new("the file begins with a byte order mark");
+        let fault = FolderFault::new("the file begins with a byte order mark");
         let help = "save it as UTF-8 without one";
         return Some(fault.help(help).at(source, 0, '\u{feff}'.len_utf8()));
     }
@@ -59,7 +59,7 @@ fn unreadable(source: &Source) -> Option<Fault> {
         .matches('\n')
         .count()
         + 1;
-    let fault = Fault::new(format!(
+    let fault = FolderFault::new(format!(
         "`{}` has a carriage return without a line feed in line {line}: it ends a comment, and editors \
          show it as the same line",
         source.name()
@@ -67,29 +67,29 @@ fn unreadable(source: &Source) -> Option<Fault> {
     Some(fault.help("end lines with a line feed, or with both"))
 }
 
-struct Scan<'a> {
+struct NestingScan<'a> {
     source: &'a Source,
-    language: Language,
-    faults: Vec<Fault>,
+    language: CedarLanguage,
+    faults: Vec<FolderFault>,
     depth: usize,
     ifs: usize,
-    /// For each open bracket.
-    tests: Vec<Tests>,
-    /// Where the current policy starts.
+    /// One for each open bracket.
+    tests: Vec<TypeTests>,
+    /// Offset of the current policy.
     statement: Option<usize>,
-    /// Reported once a policy: one policy of a thousand brackets is one mistake.
+    /// Reported once per policy.
     too_deep: bool,
 }
 
-/// How deep `is` lies within what `is` is asked of, between two brackets.
+/// Nesting of `is` between two brackets.
 #[derive(Default)]
-struct Tests {
+struct TypeTests {
     most: usize,
-    /// In the operand at hand.
+    /// In the current operand.
     here: usize,
 }
 
-impl Scan<'_> {
+impl NestingScan<'_> {
     fn run(&mut self) {
         let text = self.source.inner();
         let mut bytes = text.bytes().enumerate().peekable();
@@ -122,9 +122,9 @@ impl Scan<'_> {
                     }
                 }
                 b'(' | b'[' | b'{' => self.open(at),
-                b'<' if self.language == Language::Schema => self.open(at),
+                b'<' if self.language == CedarLanguage::Schema => self.open(at),
                 b')' | b']' | b'}' => self.close(),
-                b'>' if self.language == Language::Schema => self.close(),
+                b'>' if self.language == CedarLanguage::Schema => self.close(),
                 b'&' | b'|' | b',' => self.end_operand(),
                 b';' if self.depth == 0 => self.end_statement(at),
                 _ => {}
@@ -139,7 +139,7 @@ impl Scan<'_> {
 
     fn open(&mut self, at: usize) {
         self.depth += 1;
-        self.tests.push(Tests::default());
+        self.tests.push(TypeTests::default());
         if self.depth > MAX_NESTING {
             self.report_depth(at);
         }
@@ -182,7 +182,7 @@ impl Scan<'_> {
         };
         tests.here += 1;
         if tests.here > MAX_TESTS {
-            let fault = Fault::new(format!(
+            let fault = FolderFault::new(format!(
                 "`is` within what `is` is asked of, more than {MAX_TESTS} levels deep"
             ));
             self.report(fault.help("ask for the type once, and go on with `&&`"), at);
@@ -190,12 +190,12 @@ impl Scan<'_> {
     }
 
     fn report_depth(&mut self, at: usize) {
-        let fault = Fault::new(format!("nested more than {MAX_NESTING} levels deep"));
+        let fault = FolderFault::new(format!("nested more than {MAX_NESTING} levels deep"));
         let help = "split it into several policies or flatten it with `&&` and `||`";
         self.report(fault.help(help), at);
     }
 
-    fn report(&mut self, fault: Fault, at: usize) {
+    fn report(&mut self, fault: FolderFault, at: usize) {
         if !std::mem::replace(&mut self.too_deep, true) {
             self.faults.push(fault.at(self.source, at, 1));
         }
@@ -208,9 +208,9 @@ impl Scan<'_> {
             return;
         };
         let length = end.saturating_sub(start);
-        if self.language == Language::Policies && length > MAX_POLICY_BYTES {
+        if self.language == CedarLanguage::Policies && length > MAX_POLICY_BYTES {
             self.faults.push(
-                Fault::new(format!(
+                FolderFault::new(format!(
                     "a policy of {length} bytes, at most {MAX_POLICY_BYTES} are read"
                 ))
                 .help("split it into several policies")
@@ -228,7 +228,7 @@ mod tests {
 
     use super::*;
 
-    fn faults(text: &str, language: Language) -> Vec<String> {
+    fn faults(text: &str, language: CedarLanguage) -> Vec<String> {
         let source = Arc::new(NamedSource::new("p.cedar", Arc::from(text)));
         check(&source, language)
             .iter()
@@ -239,15 +239,15 @@ mod tests {
     #[test]
     fn nesting_is_refused_beyond_its_limit() {
         let nested = |levels: usize| format!("{}1{}", "(".repeat(levels), ")".repeat(levels));
-        assert!(faults(&nested(64), Language::Policies).is_empty());
-        assert_eq!(faults(&nested(65), Language::Policies).len(), 1);
+        assert!(faults(&nested(64), CedarLanguage::Policies).is_empty());
+        assert_eq!(faults(&nested(65), CedarLanguage::Policies).len(), 1);
         let brackets = "[".repeat(65);
-        assert_eq!(faults(&brackets, Language::Policies).len(), 1);
+        assert_eq!(faults(&brackets, CedarLanguage::Policies).len(), 1);
         let ifs = "if a then b else ".repeat(65);
-        assert_eq!(faults(&ifs, Language::Policies).len(), 1);
+        assert_eq!(faults(&ifs, CedarLanguage::Policies).len(), 1);
         let sets = "Set<".repeat(65);
-        assert_eq!(faults(&sets, Language::Schema).len(), 1);
-        assert!(faults(&"a < b && ".repeat(65), Language::Policies).is_empty());
+        assert_eq!(faults(&sets, CedarLanguage::Schema).len(), 1);
+        assert!(faults(&"a < b && ".repeat(65), CedarLanguage::Policies).is_empty());
     }
 
     #[test]
@@ -259,7 +259,7 @@ mod tests {
         ] {
             let nested = |levels: usize| {
                 let nested = format!("{}x{}", open.repeat(levels), close.repeat(levels));
-                faults(&format!("when {{ {nested} }}"), Language::Policies)
+                faults(&format!("when {{ {nested} }}"), CedarLanguage::Policies)
             };
             assert!(nested(3).is_empty(), "{open}{close}");
             assert_eq!(nested(9).len(), 1, "{open}{close}");
@@ -267,7 +267,7 @@ mod tests {
         let beside = "x is T in y && (x is T in y || [x is T, if x is T then x else x])";
         let beside = vec![beside; 40].join(" && ");
         let text = format!("when {{ {beside} }}");
-        assert!(faults(&text, Language::Policies).is_empty());
+        assert!(faults(&text, CedarLanguage::Policies).is_empty());
     }
 
     #[test]
@@ -279,14 +279,14 @@ mod tests {
             format!("\"\\\"{many}\""),
             format!("\"// \" // {many}"),
         ] {
-            assert!(faults(&text, Language::Policies).is_empty(), "{text}");
+            assert!(faults(&text, CedarLanguage::Policies).is_empty(), "{text}");
         }
         for text in [
             format!("\"//\"{many}"),
             format!("\"\\\\\"{many}"),
             format!("/ /{many}"),
         ] {
-            assert_eq!(faults(&text, Language::Policies).len(), 1, "{text}");
+            assert_eq!(faults(&text, CedarLanguage::Policies).len(), 1, "{text}");
         }
     }
 
@@ -298,18 +298,24 @@ mod tests {
             format!("// comment\r{policy}"),
             format!("{policy}\r"),
         ] {
-            assert_eq!(faults(&text, Language::Policies).len(), 1, "{text:?}");
+            assert_eq!(faults(&text, CedarLanguage::Policies).len(), 1, "{text:?}");
         }
-        assert!(faults(&format!("// comment\r\n{policy}\r\n"), Language::Policies).is_empty());
+        assert!(
+            faults(
+                &format!("// comment\r\n{policy}\r\n"),
+                CedarLanguage::Policies
+            )
+            .is_empty()
+        );
     }
 
     #[test]
     fn each_policy_is_measured_by_itself() {
         let policy = format!("permit{};", " ".repeat(9_990));
-        assert!(faults(&policy.repeat(3), Language::Policies).is_empty());
+        assert!(faults(&policy.repeat(3), CedarLanguage::Policies).is_empty());
         let long = format!("permit{};", "x".repeat(10_000));
-        assert_eq!(faults(&long.repeat(2), Language::Policies).len(), 2);
+        assert_eq!(faults(&long.repeat(2), CedarLanguage::Policies).len(), 2);
         let ifs = format!("{};", "if ".repeat(40));
-        assert!(faults(&ifs.repeat(3), Language::Policies).is_empty());
+        assert!(faults(&ifs.repeat(3), CedarLanguage::Policies).is_empty());
     }
 }

@@ -1,15 +1,16 @@
-//! From a folder's texts to a snapshot: parse, validate, hold against the service's own names.
+//! Turns a folder's texts into a snapshot: parses, validates and checks them against the service's
+//! names.
 //!
-//! It goes on after a fault as far as it can, so that one run shows them all.
+//! Continues after a fault as far as possible, so that one run reports all of them.
 
 mod conformance;
 mod entity_ids;
 mod expressions;
-mod known;
 mod limits;
 mod policies;
-mod trial;
-mod unfilled;
+mod previously_checked;
+mod stack_trial;
+mod unfilled_declarations;
 mod validate;
 
 use std::path::Path;
@@ -19,63 +20,67 @@ use std::thread;
 use cedar_policy::{Authorizer, PolicySet, Schema, SchemaFragment};
 use serde_json::Value;
 
-use known::Known;
-use limits::Language;
+use limits::CedarLanguage;
 use policies::Policies;
+use previously_checked::PreviouslyChecked;
 use validate::validate;
 
 use super::catalogue::Catalogue;
 use super::facts::FactsCache;
-use super::failures::Failures;
-use super::fault::{Fault, LoadError};
+use super::failures::RecentFailures;
+use super::fault::{FolderFault, LoadError};
 use super::folder::Folder;
 use super::index::Index;
 use super::snapshot::{Invariant, Snapshot};
 use super::source::{Source, file_name};
 
-/// Cedar's parser and validator recurse; `limits` keeps them shallow, this is the second wall.
+/// Cedar's parser and validator recurse. `limits` bounds the depth; the large stack is a second
+/// safeguard.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 impl Snapshot {
-    /// Reads and checks a policy folder.
-    ///
-    /// An error holds every fault of the folder: what cannot be read, parsed or validated (warnings
-    /// included), a missing or doubled `@id`, a name that the service and the schema do not share.
+    /// Reads and checks a policy folder. The error holds all faults: files that cannot be read,
+    /// parsed or validated (warnings included), missing or duplicate `@id`s, and names that service
+    /// and schema do not share.
     pub fn load(dir: &Path) -> Result<Self, LoadError> {
-        Self::of(&Folder::read(dir)?)
+        Self::from_folder(&Folder::read(dir)?)
     }
 
-    /// Checks what was read of a policy folder.
-    pub fn of(folder: &Folder) -> Result<Self, LoadError> {
-        load(folder, &Known::Nothing).map_err(LoadError::new)
+    /// Checks a folder.
+    pub fn from_folder(folder: &Folder) -> Result<Self, LoadError> {
+        load(folder, &PreviouslyChecked::Nothing).map_err(LoadError::new)
     }
 
-    /// The same; what is as it was in `before` is neither parsed nor validated again.
-    pub fn after(before: &Self, folder: &Folder) -> Result<Self, LoadError> {
-        load(folder, &Known::Checked(before)).map_err(LoadError::new)
+    /// Checks a folder; what is unchanged since `before` is neither parsed nor validated again.
+    pub fn updated_from(before: &Self, folder: &Folder) -> Result<Self, LoadError> {
+        load(folder, &PreviouslyChecked::Checked(before)).map_err(LoadError::new)
     }
 
-    /// A folder that this very program has in force: it was checked, and is only parsed.
-    pub fn of_accepted(folder: &Folder) -> Result<Self, LoadError> {
-        load(folder, &Known::Itself).map_err(LoadError::new)
+    /// Parses a folder that this program has put in force and therefore checked before.
+    pub fn from_accepted(folder: &Folder) -> Result<Self, LoadError> {
+        load(folder, &PreviouslyChecked::Accepted).map_err(LoadError::new)
     }
 }
 
-/// Checks on a thread with a deep stack.
-fn load(folder: &Folder, known: &Known<'_>) -> Result<Snapshot, Vec<Fault>> {
+/// Runs on a thread with a deep stack.
+fn load(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec<FolderFault>> {
     thread::scope(|scope| {
         thread::Builder::new()
             .name("policies".to_owned())
             .stack_size(STACK_BYTES)
             .spawn_scoped(scope, || check(folder, known))
-            .map_err(|error| vec![Fault::new(format!("cannot start a thread: {error}"))])?
+            .map_err(|error| vec![FolderFault::new(format!("cannot start a thread: {error}"))])?
             .join()
-            .unwrap_or_else(|_| Err(vec![Fault::new("reading the policies failed unexpectedly")]))
+            .unwrap_or_else(|_| {
+                Err(vec![FolderFault::new(
+                    "reading the policies failed unexpectedly",
+                )])
+            })
     })
 }
 
-fn check(folder: &Folder, known: &Known<'_>) -> Result<Snapshot, Vec<Fault>> {
-    let mut faults = limits::check(&folder.schema, Language::Schema);
+fn check(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec<FolderFault>> {
+    let mut faults = limits::check(&folder.schema, CedarLanguage::Schema);
     let schema = if faults.is_empty() {
         parse_schema(&folder.schema, &mut faults)
     } else {
@@ -87,8 +92,8 @@ fn check(folder: &Folder, known: &Known<'_>) -> Result<Snapshot, Vec<Fault>> {
     };
     let nothing = PolicySet::new();
     let unchecked = match known {
-        Known::Itself => &nothing,
-        _ if known.vouches_under(&folder.schema) => &policies.news,
+        PreviouslyChecked::Accepted => &nothing,
+        _ if known.is_valid_under(&folder.schema) => &policies.news,
         _ => &policies.set,
     };
     validate(&schema, unchecked, &policies.files, &mut faults);
@@ -103,11 +108,11 @@ fn check(folder: &Folder, known: &Known<'_>) -> Result<Snapshot, Vec<Fault>> {
     if !faults.is_empty() {
         return Err(faults);
     }
-    let whole = |error: &dyn std::error::Error| vec![Fault::new(error.to_string())];
+    let whole = |error: &dyn std::error::Error| vec![FolderFault::new(error.to_string())];
     let actions = schema.action_entities().map_err(|error| whole(&error))?;
-    if !matches!(known, Known::Itself) {
+    if !matches!(known, PreviouslyChecked::Accepted) {
         let examples = conformance::check(&folder.schema, &schema, &json, &catalogue, &actions)?;
-        let too_deep = trial::too_deep(unchecked.policies(), &examples);
+        let too_deep = stack_trial::too_deep(unchecked.policies(), &examples);
         faults.extend(
             too_deep
                 .map_err(|error| whole(&error))?
@@ -124,7 +129,7 @@ fn check(folder: &Folder, known: &Known<'_>) -> Result<Snapshot, Vec<Fault>> {
         schema_source: Arc::clone(&folder.schema),
         schema_digest: folder.schema_digest().into(),
         locations: policies.locations(),
-        sources: known::sources(&policies.files),
+        sources: previously_checked::sources(&policies.files),
         invariants,
         policies: policies.set,
         index,
@@ -132,22 +137,22 @@ fn check(folder: &Folder, known: &Known<'_>) -> Result<Snapshot, Vec<Fault>> {
         actions,
         digest: Arc::clone(folder.digest()),
         facts: FactsCache::new(),
-        failures: Failures::default(),
+        failures: RecentFailures::default(),
         authorizer: Authorizer::new(),
     })
 }
 
-fn parse_schema(source: &Source, faults: &mut Vec<Fault>) -> Option<(Schema, Value)> {
+fn parse_schema(source: &Source, faults: &mut Vec<FolderFault>) -> Option<(Schema, Value)> {
     let text: &str = source.inner();
     let schema = match Schema::from_cedarschema_str(text) {
         Ok((schema, warnings)) => {
             for warning in warnings {
-                faults.extend(Fault::from_cedar(source, &warning));
+                faults.extend(FolderFault::from_cedar(source, &warning));
             }
             schema
         }
         Err(error) => {
-            faults.extend(Fault::from_cedar(source, &error));
+            faults.extend(FolderFault::from_cedar(source, &error));
             return None;
         }
     };
@@ -155,16 +160,20 @@ fn parse_schema(source: &Source, faults: &mut Vec<Fault>) -> Option<(Schema, Val
         .ok()
         .and_then(|(fragment, _)| fragment.to_json_value().ok());
     if json.is_none() {
-        faults.push(Fault::new("the schema has no JSON form").at(source, 0, 0));
+        faults.push(FolderFault::new("the schema has no JSON form").at(source, 0, 0));
     }
     Some((schema, json?))
 }
 
-/// Each file of invariants is one, and has the form of a policy set.
-fn invariants(folder: &Folder, schema: &Schema, faults: &mut Vec<Fault>) -> Vec<Invariant> {
+/// Each file is one invariant in the form of a policy set.
+fn invariants(folder: &Folder, schema: &Schema, faults: &mut Vec<FolderFault>) -> Vec<Invariant> {
     let mut invariants = Vec::new();
     for source in &folder.invariants {
-        let policies = Policies::parse(std::slice::from_ref(source), &Known::Nothing, faults);
+        let policies = Policies::parse(
+            std::slice::from_ref(source),
+            &PreviouslyChecked::Nothing,
+            faults,
+        );
         validate(schema, &policies.set, &policies.files, faults);
         let name = file_name(source);
         invariants.push(Invariant {

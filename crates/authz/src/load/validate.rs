@@ -1,4 +1,4 @@
-//! Cedar's validator, in strict mode; what Cedar calls a warning is a fault here.
+//! Cedar's validator in strict mode; its warnings are faults here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -9,15 +9,15 @@ use cedar_policy::{
 };
 
 use super::expressions;
-use crate::fault::Fault;
+use crate::fault::FolderFault;
 use crate::source::Source;
 
-/// How many entities may lie upon each other in a path like `principal.account.organization.plan_tier`:
-/// more than there are. Cedar's level validation (its RFC 76) refuses at every level what is asked
-/// of an entity that is written out, such as `User::"…".is_active`.
+/// The level for Cedar's level validation (RFC 76), larger than any path such as
+/// `principal.account.organization.plan_tier`. At every level it rejects attributes of entity
+/// literals, such as `User::"…".is_active`.
 const MAX_LEVEL: u32 = 1_000;
 
-/// Part of Cedar's message, and what to do about it.
+/// Part of Cedar's message, and the advice for it.
 const LITERALS: (&str, &str) = (
     "entity literals cannot be dereferenced",
     "only the entities of the request have attributes, tags and parents; compare with the literal \
@@ -28,18 +28,20 @@ pub(super) fn validate(
     schema: &Schema,
     policies: &PolicySet,
     files: &BTreeMap<PolicyId, Source>,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<FolderFault>,
 ) {
     let validator = Validator::new(schema.clone());
-    // Level validation takes as long again, and most policies have nothing for it to find.
+    // Level validation doubles the time, and most policies have no entity literal.
     let set = |named: bool| {
         let policies = policies.policies();
-        let wanted = policies.filter(|policy| expressions::names_an_entity(policy) == named);
+        let wanted = policies.filter(|policy| expressions::has_entity_literal(policy) == named);
         PolicySet::from_policies(wanted.cloned()).map_err(Box::new)
     };
     let (named, others) = match (set(true), set(false)) {
         (Ok(named), Ok(others)) => (named, others),
-        (Err(error), _) | (_, Err(error)) => return faults.push(Fault::new(error.to_string())),
+        (Err(error), _) | (_, Err(error)) => {
+            return faults.push(FolderFault::new(error.to_string()));
+        }
     };
     let results = [
         validator.validate(&others, ValidationMode::Strict),
@@ -54,13 +56,13 @@ pub(super) fn validate(
     let errors = errors
         .into_iter()
         .map(|error| (error.policy_id(), error as &dyn miette::Diagnostic));
-    // A policy that names something unknown is impossible, too; that needs no second fault.
+    // A policy that names something unknown is also impossible; one fault is enough.
     let warnings = results
         .iter()
         .flat_map(ValidationResult::validation_warnings)
         .filter(|warning| !erroneous.contains(warning.policy_id()))
         .map(|warning| (warning.policy_id(), warning as &dyn miette::Diagnostic));
-    let mut found: Vec<(&str, usize, Vec<Fault>)> = errors
+    let mut found: Vec<(&str, usize, Vec<FolderFault>)> = errors
         .chain(warnings)
         .filter_map(|(id, reported)| {
             let source = files.get(id)?;
@@ -68,8 +70,8 @@ pub(super) fn validate(
                 .labels()
                 .and_then(|mut labels| labels.next())
                 .map_or(0, |label| label.offset());
-            let faults = Fault::from_cedar(source, reported).into_iter();
-            let faults = faults.map(|fault| fault.help_with(LITERALS));
+            let faults = FolderFault::from_cedar(source, reported).into_iter();
+            let faults = faults.map(|fault| fault.help_if(LITERALS));
             Some((source.name(), start, faults.collect()))
         })
         .collect();
@@ -78,8 +80,7 @@ pub(super) fn validate(
     faults.extend(found.into_iter().flat_map(|(_, _, faults)| faults));
 }
 
-/// Whether what is asked of an entity that is written out is asked of an action: the schema's actions
-/// and their groups are there for each request.
+/// Whether the literal is an action: the schema's actions and groups are available to each request.
 fn is_about_an_action(error: &ValidationError, files: &BTreeMap<PolicyId, Source>) -> bool {
     if !matches!(error, ValidationError::EntityDerefLevelViolation(_)) {
         return false;

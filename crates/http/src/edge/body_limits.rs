@@ -32,6 +32,12 @@ impl BodyLimits {
 pub struct BodyMemory(pub(crate) MemoryBudget<CancellationToken>);
 
 impl BodyMemory {
+    /// How many bytes it is.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.limit()
+    }
+
     /// So many bytes.
     #[must_use]
     pub fn new(bytes: usize) -> Self {

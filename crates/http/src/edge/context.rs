@@ -7,6 +7,7 @@ use salvo::Depot;
 use crate::edge::body_limits::BodyLimits;
 use crate::edge::request_facts::RequestFacts;
 use crate::edge::request_id::RequestId;
+use crate::respond::ApiError;
 
 /// Facts about the request at hand, put into the depot by [`crate::edge::service::Edge`].
 #[derive(Debug, Clone)]
@@ -27,5 +28,10 @@ impl RequestContext {
     #[must_use]
     pub fn of(depot: &Depot) -> Option<&Self> {
         depot.get_typed::<Self>().ok()
+    }
+
+    /// The same for those behind the edge.
+    pub fn behind_edge(depot: &Depot) -> Result<&Self, ApiError> {
+        Self::of(depot).ok_or_else(|| ApiError::internal("the router was built without its edge"))
     }
 }

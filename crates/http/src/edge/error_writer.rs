@@ -3,13 +3,14 @@
 use salvo::{Depot, Request, Response, Writer, async_trait};
 
 use crate::edge::context::RequestContext;
-use crate::respond::ApiError;
+use crate::respond::{ApiError, Surface};
 
 #[async_trait]
 impl Writer for ApiError {
-    async fn write(self, _request: &mut Request, depot: &mut Depot, response: &mut Response) {
+    async fn write(self, request: &mut Request, depot: &mut Depot, response: &mut Response) {
         let request_id =
             RequestContext::of(depot).map_or("", |context| context.request_id.as_str());
-        self.render(request_id, response);
+        self.on(Surface::of(request.uri().path()))
+            .render(request_id, response);
     }
 }

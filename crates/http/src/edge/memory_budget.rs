@@ -88,6 +88,10 @@ impl<H: Holder> MemoryBudget<H> {
         })))
     }
 
+    pub(crate) fn limit(&self) -> usize {
+        self.0.lock().limit
+    }
+
     /// A share of no bytes yet. After `until`, [`Self::end_overdue`] tells the holder to give way.
     pub(crate) fn open(&self, holder: H, now: Instant, until: Option<Instant>) -> Share<H> {
         let mut ledger = self.0.lock();

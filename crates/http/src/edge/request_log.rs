@@ -17,11 +17,12 @@ use charter_domain::caller::Caller;
 const TARGET: &str = "charter::requests";
 
 /// Which requests have a line in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RequestLog {
     /// None.
     None,
     /// Those that were refused or failed.
+    #[default]
     Failed,
     /// All.
     All,

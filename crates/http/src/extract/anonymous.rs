@@ -4,11 +4,10 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use salvo::extract::{Extractible, Metadata};
 use salvo::http::HeaderMap;
 use salvo::http::header::{AUTHORIZATION, USER_AGENT};
 use salvo::hyper::body::Bytes;
-use salvo::oapi::{Components, EndpointArgRegister, Operation as OpenApiOperation};
+use salvo::oapi::{Components, Operation as OpenApiOperation};
 use salvo::{Depot, Request};
 
 use charter_authn::secrets::opaque_token::OpaqueToken;
@@ -16,6 +15,7 @@ use charter_authn::users::AnonymousClient;
 use charter_domain::caller::{Caller, UserCaller};
 
 use crate::edge::context::RequestContext;
+use crate::extract::argument::handler_argument;
 use crate::extract::authenticate::authenticate;
 use crate::extract::input::{Input, RequestInput};
 use crate::extract::operation::Accepts;
@@ -71,6 +71,11 @@ impl<I: Input> Anonymous<I> {
         let (state, context) = origin_checked(request, depot)?;
         let body = body::read(request, &context.body_limits).await?;
         Self::read(request, state, &context, body)
+    }
+
+    fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
+        I::describe(components, operation);
+        error_document::describe(components, operation, ErrorType::Forbidden);
     }
 
     pub(super) fn read(
@@ -129,41 +134,14 @@ fn origin_checked(
     depot: &Depot,
 ) -> Result<(Arc<State>, RequestContext), ApiError> {
     let state = State::of(depot)?;
-    let mut context = RequestContext::of(depot)
-        .cloned()
-        .ok_or_else(|| ApiError::internal("the router was built without its edge"))?;
+    let mut context = RequestContext::behind_edge(depot)?.clone();
     context.body_limits = context.body_limits.at_most(MAX_BODY);
     state.origins.check(request.headers())?;
     Ok((state, context))
 }
 
-impl<'ex, I: Input> Extractible<'ex> for Anonymous<I> {
-    fn metadata() -> &'static Metadata {
-        static METADATA: Metadata = Metadata::new("");
-        &METADATA
-    }
-
-    #[expect(refining_impl_trait, reason = "the error is this service's own")]
-    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
-        Self::from_request(request, depot).await
-    }
-}
-
-impl<I: Input> EndpointArgRegister for Anonymous<I> {
-    fn register(components: &mut Components, operation: &mut OpenApiOperation, _: &str) {
-        I::describe(components, operation);
-        error_document::describe(components, operation, ErrorType::Forbidden);
-    }
-}
-
-impl<'ex, I: Input> Extractible<'ex> for CookieHolder<I> {
-    fn metadata() -> &'static Metadata {
-        static METADATA: Metadata = Metadata::new("");
-        &METADATA
-    }
-
-    #[expect(refining_impl_trait, reason = "the error is this service's own")]
-    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
+impl<I: Input> CookieHolder<I> {
+    async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
         let (state, context) = origin_checked(request, depot)?;
         // Before the body, as every credential.
         let tokens = cookie::require_refresh_tokens(request.headers())?;
@@ -173,23 +151,15 @@ impl<'ex, I: Input> Extractible<'ex> for CookieHolder<I> {
             request: Anonymous::read(request, state, &context, body)?,
         })
     }
-}
 
-impl<I: Input> EndpointArgRegister for CookieHolder<I> {
-    fn register(components: &mut Components, operation: &mut OpenApiOperation, name: &str) {
-        Anonymous::<I>::register(components, operation, name);
+    fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
+        Anonymous::<I>::describe(components, operation);
         error_document::describe(components, operation, ErrorType::Unauthorized);
     }
 }
 
-impl<'ex, I: Input> Extractible<'ex> for SignedInPerson<I> {
-    fn metadata() -> &'static Metadata {
-        static METADATA: Metadata = Metadata::new("");
-        &METADATA
-    }
-
-    #[expect(refining_impl_trait, reason = "the error is this service's own")]
-    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
+impl<I: Input> SignedInPerson<I> {
+    async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
         let (state, context) = origin_checked(request, depot)?;
         let (person, body) = authenticate_person(request, &state, &context).await?;
         Ok(Self {
@@ -198,24 +168,16 @@ impl<'ex, I: Input> Extractible<'ex> for SignedInPerson<I> {
             request: Anonymous::read(request, state, &context, body)?,
         })
     }
-}
 
-impl<I: Input> EndpointArgRegister for SignedInPerson<I> {
-    fn register(components: &mut Components, operation: &mut OpenApiOperation, name: &str) {
-        Anonymous::<I>::register(components, operation, name);
+    fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
+        Anonymous::<I>::describe(components, operation);
         security::require_bearer(operation);
         error_document::describe(components, operation, ErrorType::Unauthorized);
     }
 }
 
-impl<'ex, I: Input> Extractible<'ex> for PerhapsSignedIn<I> {
-    fn metadata() -> &'static Metadata {
-        static METADATA: Metadata = Metadata::new("");
-        &METADATA
-    }
-
-    #[expect(refining_impl_trait, reason = "the error is this service's own")]
-    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
+impl<I: Input> PerhapsSignedIn<I> {
+    async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
         let (state, context) = origin_checked(request, depot)?;
         let (person, body) = if request.headers().contains_key(AUTHORIZATION) {
             let (person, body) = authenticate_person(request, &state, &context).await?;
@@ -228,15 +190,18 @@ impl<'ex, I: Input> Extractible<'ex> for PerhapsSignedIn<I> {
             request: Anonymous::read(request, state, &context, body)?,
         })
     }
-}
 
-impl<I: Input> EndpointArgRegister for PerhapsSignedIn<I> {
-    fn register(components: &mut Components, operation: &mut OpenApiOperation, name: &str) {
-        Anonymous::<I>::register(components, operation, name);
+    fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
+        Anonymous::<I>::describe(components, operation);
         security::allow_bearer(operation);
         error_document::describe(components, operation, ErrorType::Unauthorized);
     }
 }
+
+handler_argument!(Anonymous<I: Input>);
+handler_argument!(CookieHolder<I: Input>);
+handler_argument!(SignedInPerson<I: Input>);
+handler_argument!(PerhapsSignedIn<I: Input>);
 
 pub(super) async fn authenticate_person(
     request: &mut Request,

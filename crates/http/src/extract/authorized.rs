@@ -5,10 +5,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use salvo::extract::{Extractible, Metadata};
 use salvo::http::HeaderMap;
 use salvo::http::header::{IF_MATCH, IF_NONE_MATCH};
-use salvo::oapi::{Components, EndpointArgRegister, Operation as OpenApiOperation};
+use salvo::oapi::{Components, Operation as OpenApiOperation};
 use salvo::{Depot, Request};
 
 use charter_authn::users::PortalUsers;
@@ -17,6 +16,7 @@ use charter_domain::caller::Caller;
 use charter_store::{TenantReader, TenantWriter};
 
 use crate::edge::context::RequestContext;
+use crate::extract::argument::handler_argument;
 use crate::extract::authenticate::authenticate;
 use crate::extract::authorizer::Authorizer;
 use crate::extract::input::{Input, RequestInput};
@@ -64,6 +64,17 @@ impl<O: Operation> Authorized<O> {
             state,
             conditions: conditions(request.headers()),
         })
+    }
+
+    fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
+        O::Input::describe(components, operation);
+        let declared = security::Declared {
+            permission: O::PERMISSION,
+            accepts: O::ACCEPTS,
+            has_etag: O::HAS_ETAG,
+            refuses: O::REFUSES,
+        };
+        security::describe_authorized(components, operation, declared);
     }
 
     /// Who asks.
@@ -172,22 +183,11 @@ async fn admit(
     accepts: crate::extract::operation::Accepts,
 ) -> Result<(Arc<State>, Admitted), ApiError> {
     let state = State::of(depot)?;
-    let context = RequestContext::of(depot)
-        .ok_or_else(|| ApiError::internal("the router was built without its edge"))?;
+    let context = RequestContext::behind_edge(depot)?;
     let (caller, body) = authenticate(request, &state, accepts, context).await?;
     state.decisions.check_share(caller.organization().id)?;
     authorizer::wait_for_room(&state.decisions).await?;
-    let snapshot = state.engine.snapshot();
-    let principal = state.engine.prepare(&caller, &snapshot);
-    let authorizer = Authorizer::new(
-        principal,
-        context.client_ip,
-        state.clock.now(),
-        context.request_id.as_str().to_owned(),
-        snapshot,
-        state.decisions.clone(),
-        context.facts.clone(),
-    );
+    let authorizer = Authorizer::new(&state, &caller, context);
     Ok((state, Admitted { authorizer, body }))
 }
 
@@ -201,27 +201,4 @@ fn conditions(headers: &HeaderMap) -> HeaderMap {
     conditions
 }
 
-impl<'ex, O: Operation> Extractible<'ex> for Authorized<O> {
-    fn metadata() -> &'static Metadata {
-        static METADATA: Metadata = Metadata::new("");
-        &METADATA
-    }
-
-    #[expect(refining_impl_trait, reason = "the error is this service's own")]
-    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
-        Self::from_request(request, depot).await
-    }
-}
-
-impl<O: Operation> EndpointArgRegister for Authorized<O> {
-    fn register(components: &mut Components, operation: &mut OpenApiOperation, _: &str) {
-        O::Input::describe(components, operation);
-        let declared = security::Declared {
-            permission: O::PERMISSION,
-            accepts: O::ACCEPTS,
-            has_etag: O::HAS_ETAG,
-            refuses: O::REFUSES,
-        };
-        security::describe_authorized(components, operation, declared);
-    }
-}
+handler_argument!(Authorized<O: Operation>);

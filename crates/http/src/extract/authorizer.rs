@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use charter_authz::decision::{Denial, Outcome};
 use charter_authz::principal::Principal;
+use charter_authz::question::Question;
 use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
-use charter_decision_log::{Asker, Decided, NotRecorded, Recorder, Via};
+use charter_decision_log::{DecisionContext, NotRecorded, RecordedDecision, Recorder, Via};
 use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::caller::Caller;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
 
+use crate::edge::context::RequestContext;
 use crate::edge::request_facts::RequestFacts;
 use crate::respond::{ApiError, Code, Detail, echo};
+use crate::state::State;
 
 /// Between looks whether the decision log has room again, and how many there are.
 const WAIT: Duration = Duration::from_millis(5);
@@ -36,24 +39,16 @@ pub struct Authorizer {
 
 impl Authorizer {
     /// For a request that was just authenticated.
-    #[must_use]
-    pub const fn new(
-        principal: Arc<Principal>,
-        source_ip: IpAddr,
-        now: Timestamp,
-        request_id: String,
-        snapshot: Arc<Snapshot>,
-        recorder: Recorder,
-        facts: RequestFacts,
-    ) -> Self {
+    pub fn new(state: &State, caller: &Caller, context: &RequestContext) -> Self {
+        let snapshot = state.engine.snapshot();
         Self {
-            principal,
-            source_ip,
-            now,
-            request_id,
+            principal: state.engine.prepare(caller, &snapshot),
+            source_ip: context.client_ip,
+            now: state.clock.now(),
+            request_id: context.request_id.as_str().to_owned(),
             snapshot,
-            recorder,
-            facts,
+            recorder: state.decisions.clone(),
+            facts: context.facts.clone(),
         }
     }
 
@@ -96,7 +91,7 @@ impl Authorizer {
         resource: Resource<'_>,
         details: impl FnOnce() -> Vec<Detail>,
     ) -> Result<(), ApiError> {
-        let asker = Asker {
+        let asker = DecisionContext {
             principal: &self.principal,
             source_ip: self.source_ip,
             now: self.now,
@@ -114,6 +109,18 @@ impl Authorizer {
         }
     }
 
+    /// What policy would answer. Nothing is done upon it, so it is not put on record.
+    pub fn would_allow(&self, permission: Permission, resource: Resource<'_>) -> bool {
+        let question = Question {
+            principal: &self.principal,
+            permission,
+            resource,
+            source_ip: self.source_ip,
+            now: self.now,
+        };
+        self.snapshot.decide(&question).is_allowed()
+    }
+
     /// What an audit event records of this request.
     pub(super) fn audit_context(&self) -> Result<AuditContext, ApiError> {
         let actor = Actor::of(self.caller());
@@ -128,7 +135,11 @@ impl Authorizer {
 
 /// What a refused caller is told: code and sentence of the policy that refuses, or else one
 /// sentence and the missing permission, nothing of the policies.
-fn refusal(decided: Decided, permission: Permission, resource: Resource<'_>) -> Option<ApiError> {
+fn refusal(
+    decided: RecordedDecision,
+    permission: Permission,
+    resource: Resource<'_>,
+) -> Option<ApiError> {
     let about = match resource {
         Resource::Role(name) => format!(" of the role {}", echo(name)),
         Resource::Permission(name) => format!(" of the permission {}", echo(name)),

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::respond::{ApiError, Code};
 use charter_authn::secrets::opaque_token::OpaqueToken;
-use charter_authn::users::Refusal;
+use charter_authn::users::UserError;
 
 const REFRESH_TOKEN: &str = "refresh_token";
 const DEVICE: &str = "device";
@@ -83,7 +83,7 @@ pub fn require_refresh_tokens(headers: &HeaderMap) -> Result<Vec<OpaqueToken>, A
         return Ok(tokens);
     }
     if values(headers, REFRESH_TOKEN).next().is_some() {
-        return Err(Refusal::InvalidToken.into());
+        return Err(UserError::InvalidToken.into());
     }
     Err(ApiError::unauthorized(
         Code::MissingCredentials,

@@ -1,114 +1,16 @@
 //! A reader over the fields of a JSON object: each is named once, and all faults are reported
 //! together, in the contract's order.
 
-use std::fmt::Display;
-
 use serde_json::{Map, Value};
 
+use crate::extract::body_value::{BodyValue, Broken, JsonType};
 use crate::respond::{ApiError, Code, Detail, echo};
 
 /// The most unknown fields that one answer names.
 const MAX_NAMED: usize = 5;
 
-/// A rule that a value breaks, and where below its field.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken {
-    pointer: String,
-    rule: String,
-}
-
-impl Broken {
-    /// A rule broken at a JSON pointer below the field; empty for the field itself.
-    #[must_use]
-    pub fn at(pointer: impl Into<String>, rule: impl Display) -> Self {
-        Self {
-            pointer: pointer.into(),
-            rule: rule.to_string(),
-        }
-    }
-}
-
-impl<E: Display> From<E> for Broken {
-    fn from(rule: E) -> Self {
-        Self::at("", rule)
-    }
-}
-
-/// A field that may be absent, null, or have a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Nullable<T> {
-    /// Not in the body, or broken (then `finish` fails).
-    Absent,
-    /// `null`.
-    Null,
-    /// A value.
-    Value(T),
-}
-
-/// What a field's JSON must be before its rule is asked.
-pub trait JsonType: Sized {
-    /// The type's name, for the client.
-    const NAME: &'static str;
-
-    /// The value, if it has this type.
-    fn from_json(value: Value) -> Option<Self>;
-}
-
-impl JsonType for String {
-    const NAME: &'static str = "a string";
-
-    fn from_json(value: Value) -> Option<Self> {
-        match value {
-            Value::String(text) => Some(text),
-            _ => None,
-        }
-    }
-}
-
-impl JsonType for bool {
-    const NAME: &'static str = "true or false";
-
-    fn from_json(value: Value) -> Option<Self> {
-        value.as_bool()
-    }
-}
-
-impl JsonType for i64 {
-    const NAME: &'static str = "an integer";
-
-    /// `285.0` is the same number as `285` (JSON Schema 2020-12, section 6.1.1 of the core).
-    fn from_json(value: Value) -> Option<Self> {
-        const EXACT: f64 = 9_007_199_254_740_991.0;
-        #[expect(clippy::cast_possible_truncation, reason = "whole and within ±2^53")]
-        let whole =
-            |float: f64| (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as Self);
-        value.as_i64().or_else(|| value.as_f64().and_then(whole))
-    }
-}
-
-impl JsonType for Vec<String> {
-    const NAME: &'static str = "an array of strings";
-
-    fn from_json(value: Value) -> Option<Self> {
-        match value {
-            Value::Array(items) => items.into_iter().map(String::from_json).collect(),
-            _ => None,
-        }
-    }
-}
-
-impl JsonType for Map<String, Value> {
-    const NAME: &'static str = "an object";
-
-    fn from_json(value: Value) -> Option<Self> {
-        match value {
-            Value::Object(object) => Some(object),
-            _ => None,
-        }
-    }
-}
-
-/// The fields of a body. Every reading method takes its field out; what is left is unknown.
+/// The fields of a body. Every reading method takes its field out; what is left is unknown. A method
+/// answers `None` only if `finish` will fail.
 #[derive(Debug)]
 pub struct Fields {
     object: Map<String, Value>,
@@ -120,7 +22,6 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Starts reading an object.
     #[must_use]
     pub fn new(object: Map<String, Value>) -> Self {
         Self {
@@ -132,48 +33,37 @@ impl Fields {
         }
     }
 
-    /// A field that must be there. `None` only if `finish` will fail; see [`present`].
-    pub fn required<J: JsonType, T, E: Into<Broken>>(
-        &mut self,
-        name: &'static str,
-        parse: impl FnOnce(J) -> Result<T, E>,
-    ) -> Option<T> {
-        if !self.object.contains_key(name) {
-            self.missing.push(name);
-        }
-        self.optional(name, parse)
+    /// A field that must be there.
+    pub fn required<T: BodyValue>(&mut self, name: &'static str) -> Option<T> {
+        self.required_by(name, T::parse)
     }
 
-    /// A field that may be absent, but not null.
-    pub fn optional<J: JsonType, T, E: Into<Broken>>(
+    /// A field that must be there, of a type that is parsed here alone.
+    pub fn required_by<J: JsonType, T>(
         &mut self,
         name: &'static str,
-        parse: impl FnOnce(J) -> Result<T, E>,
+        parse: impl FnOnce(J) -> Result<T, Broken>,
     ) -> Option<T> {
         self.taken.push(name);
-        let value = self.object.remove(name)?;
-        self.read(name, value, J::NAME, parse)
+        let Some(value) = self.object.remove(name) else {
+            self.missing.push(name);
+            return None;
+        };
+        self.read(name, value, parse)
     }
 
-    /// A field for which null means something.
-    pub fn nullable<J: JsonType, T, E: Into<Broken>>(
-        &mut self,
-        name: &'static str,
-        parse: impl FnOnce(J) -> Result<T, E>,
-    ) -> Nullable<T> {
+    /// A field that may be left out.
+    pub fn optional<T: BodyValue>(&mut self, name: &'static str) -> Option<Option<T>> {
         self.taken.push(name);
         match self.object.remove(name) {
-            None => Nullable::Absent,
-            Some(Value::Null) => Nullable::Null,
-            Some(value) => self
-                .read(name, value, J::NAME, parse)
-                .map_or(Nullable::Absent, Nullable::Value),
+            None => Some(None),
+            Some(value) => self.read(name, value, T::parse).map(Some),
         }
     }
 
-    /// A list of strings that may be absent, but not null.
-    pub fn array_of_strings(&mut self, name: &'static str) -> Option<Vec<String>> {
-        self.optional(name, Ok::<Vec<String>, Broken>)
+    /// A field whose type has a default for when it is left out.
+    pub fn default<T: BodyValue + Default>(&mut self, name: &'static str) -> Option<T> {
+        self.optional(name).map(Option::unwrap_or_default)
     }
 
     /// A field that the server sets: naming it is a broken rule, whatever its value.
@@ -186,31 +76,13 @@ impl Fields {
         }
     }
 
-    /// Reports a rule that holds between fields.
-    pub fn break_rule(&mut self, pointer: impl Into<String>, rule: impl Display) {
-        self.broken.push(Detail::new(pointer, rule));
-    }
-
     /// Whether all was well.
     ///
     /// # Errors
     ///
-    /// The first kind of fault that occurred: `UNKNOWN_FIELD`, `MISSING_FIELD`, `WRONG_TYPE`
-    /// (400), or `VALIDATION_FAILED` (422) with every broken value.
+    /// The first kind of fault that occurred: `UNKNOWN_FIELD`, `MISSING_FIELD`, `WRONG_TYPE`, or
+    /// `VALIDATION_FAILED` with every broken value.
     pub fn finish(self) -> Result<(), ApiError> {
-        self.finish_with(ApiError::validation_failed)
-    }
-
-    /// As [`Self::finish`], for the portal: broken values are a 400 there.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::finish`], all with 400.
-    pub fn finish_on_portal(self) -> Result<(), ApiError> {
-        self.finish_with(ApiError::validation_failed_on_portal)
-    }
-
-    fn finish_with(self, failed: fn(Vec<Detail>) -> ApiError) -> Result<(), ApiError> {
         if !self.object.is_empty() {
             return Err(ApiError::invalid(Code::UnknownField, self.name_unknown()));
         }
@@ -234,7 +106,7 @@ impl Fields {
             return Err(ApiError::invalid(Code::WrongType, named.join(", ")));
         }
         if !self.broken.is_empty() {
-            return Err(failed(self.broken));
+            return Err(ApiError::validation_failed(self.broken));
         }
         Ok(())
     }
@@ -262,25 +134,21 @@ impl Fields {
         )
     }
 
-    fn read<J: JsonType, T, E: Into<Broken>>(
+    fn read<J: JsonType, T>(
         &mut self,
         name: &'static str,
         value: Value,
-        expected: &'static str,
-        parse: impl FnOnce(J) -> Result<T, E>,
+        parse: impl FnOnce(J) -> Result<T, Broken>,
     ) -> Option<T> {
-        let Some(value) = J::from_json(value) else {
-            self.mistyped.push((name, expected));
+        let Some(json) = J::from_json(value) else {
+            self.mistyped.push((name, J::NAME));
             return None;
         };
-        match parse(value) {
+        match parse(json) {
             Ok(value) => Some(value),
-            Err(error) => {
-                let broken: Broken = error.into();
-                self.broken.push(Detail::new(
-                    format!("/{name}{}", broken.pointer),
-                    broken.rule,
-                ));
+            Err(broken) => {
+                let pointer = format!("/{name}{}", broken.pointer);
+                self.broken.push(Detail::new(pointer, broken.rule));
                 None
             }
         }
@@ -301,6 +169,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use charter_domain::email::EmailAddress;
     use charter_domain::text::Name;
 
     fn fields(value: Value) -> Fields {
@@ -309,14 +178,10 @@ mod tests {
 
     fn read(value: Value) -> Result<(), ApiError> {
         let mut fields = fields(value);
-        fields.required("name", |text: String| Name::parse(&text));
-        fields.optional("active", Ok::<bool, Broken>);
-        fields.nullable("email", |text: String| {
-            text.contains('@')
-                .then_some(text)
-                .ok_or("must be an e-mail address")
-        });
-        fields.array_of_strings("roles");
+        fields.required::<Name>("name");
+        fields.optional::<bool>("active");
+        fields.optional::<Option<EmailAddress>>("email");
+        fields.default::<Vec<String>>("roles");
         fields.read_only("slug");
         fields.finish()
     }
@@ -328,23 +193,15 @@ mod tests {
 
     #[test]
     fn values_come_out_parsed() {
-        let mut fields = fields(json!({"name": " A ", "n": 3, "email": null}));
-        let name = fields.required("name", |text: String| Name::parse(&text));
-        let email = fields.nullable("email", Ok::<String, Broken>);
-        let other = fields.nullable("other", Ok::<String, Broken>);
-        assert_eq!(fields.optional("n", Ok::<i64, Broken>), Some(3));
-        for (number, integer) in [
-            ("3.0", Some(3)),
-            ("3.5", None),
-            ("1e300", None),
-            ("1e3", Some(1_000)),
-        ] {
-            let value = serde_json::from_str(number).expect("JSON");
-            assert_eq!(i64::from_json(value), integer, "{number}");
-        }
+        let mut fields = fields(json!({"name": " A ", "email": null}));
+        let name = fields.required::<Name>("name");
+        let email = fields.optional::<Option<EmailAddress>>("email");
+        let other = fields.optional::<Option<EmailAddress>>("other");
+        let roles = fields.default::<Vec<String>>("roles");
         assert_eq!(fields.finish(), Ok(()));
         assert_eq!(present(name).expect("there").as_str(), "A");
-        assert_eq!((email, other), (Nullable::Null, Nullable::Absent));
+        assert_eq!((email, other), (Some(Some(None)), Some(None)));
+        assert_eq!(roles, Some(Vec::new()));
     }
 
     #[test]

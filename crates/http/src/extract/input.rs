@@ -1,7 +1,5 @@
 //! What an operation reads from a request: inputs, and what they are read from.
 
-use std::str::FromStr;
-
 use salvo::http::{HeaderMap, Method};
 use salvo::hyper::body::Bytes;
 use salvo::oapi::{Components, Operation as OpenApiOperation};
@@ -25,10 +23,10 @@ pub struct RequestInput<'a> {
 }
 
 impl RequestInput<'_> {
-    /// A typed id of the path; `None` if it is malformed, which is answered like a missing one.
+    /// A parameter of the path; empty if the route has none of that name.
     #[must_use]
-    pub fn path_id<Id: FromStr>(&self, name: &str) -> Option<Id> {
-        self.path.get(name)?.parse().ok()
+    pub fn path_parameter(&self, name: &str) -> &str {
+        self.path.get(name).map_or("", String::as_str)
     }
 }
 

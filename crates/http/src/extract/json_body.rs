@@ -1,10 +1,11 @@
-//! A JSON body as an operation's input.
+//! A JSON body as an operation's input, declared once: what is read and what the document says of it
+//! come from the same lines.
 
 use salvo::oapi::schema::AdditionalProperties;
 use salvo::oapi::{
-    Components, Content, Operation as OpenApiOperation, RefOr, RequestBody, Required, Schema,
-    ToSchema,
+    Components, Content, Object, Operation as OpenApiOperation, Ref, RequestBody, Required,
 };
+use serde_json::json;
 
 use crate::extract::fields::{Fields, present};
 use crate::extract::input::{Input, RequestInput};
@@ -15,22 +16,94 @@ use crate::respond::{ApiError, ErrorType, error_document};
 #[derive(Debug, Clone)]
 pub struct Body<T>(pub T);
 
-/// What a JSON object says.
+/// What a JSON object says; [`request_body!`] declares it.
 pub trait BodyInput: Send + Sync + Sized {
-    /// Describes it in the OpenAPI document; a test compares its fields with what `read` asks for.
-    type Schema: ToSchema;
+    /// Its schema's name in the OpenAPI document.
+    const NAME: &'static str;
     /// Whether it may be sent as `application/merge-patch+json` too.
     const MERGE_PATCH: bool = false;
     /// Whether no body at all means an empty object.
     const MAY_BE_ABSENT: bool = false;
-    /// Whether it is the portal's, where a broken value is a 400 (contract section 2).
-    const ON_PORTAL: bool = false;
+    /// Fields that the server sets: naming one breaks a rule.
+    const READ_ONLY: &'static [&'static str] = &[];
     /// How an operation that takes it may refuse, beyond what is said of the operation itself.
     const REFUSES: &'static [ErrorType] = &[];
 
-    /// Takes its fields. `None` only where a required one is missing or broken.
+    /// Takes its fields. `None` only where `finish` will fail.
     fn read(fields: &mut Fields) -> Option<Self>;
+
+    fn schema(components: &mut Components) -> Object;
 }
+
+/// Declares a request body.
+///
+/// ```ignore
+/// request_body! {
+///     /// What the document says of the body.
+///     pub struct NewAccount as "NewAccount" {
+///         required name: Name = "Production",
+///         /// What the document says of the member, if the type itself does not say it.
+///         optional account_id as "accountId": AccountId,
+///         default metadata: Metadata,
+///     }
+///     const MERGE_PATCH: bool = true;
+/// }
+/// ```
+///
+/// A member is `required`; or `optional`, an `Option` then; or has the `default` of its type where it is
+/// left out. Its type is a [`BodyValue`](crate::extract::body_value::BodyValue). `as` gives its name in
+/// JSON where that is another, and `=` an example where the type has none or not the right one. Behind the
+/// members stand the constants of [`BodyInput`] that are not as usual.
+macro_rules! request_body {
+    (
+        $(#[doc = $doc:literal])*
+        pub struct $body:ident as $name:literal {$(
+            $(#[doc = $about:literal])*
+            $kind:ident $member:ident $(as $json:literal)?: $of:ty $(= $example:expr)?
+        ),* $(,)?}
+        $($constants:tt)*
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Debug, Clone)]
+        pub struct $body {
+            $($(#[doc = $about])* pub(crate) $member: request_body!(@type $kind $of),)*
+        }
+
+        impl $crate::extract::json_body::BodyInput for $body {
+            const NAME: &'static str = $name;
+            $($constants)*
+
+            fn read(fields: &mut $crate::extract::fields::Fields) -> Option<Self> {
+                $(let $member = fields.$kind::<$of>(request_body!(@name $member $($json)?));)*
+                // Only when each was asked for: all faults are reported at once.
+                Some(Self { $($member: $member?),* })
+            }
+
+            fn schema(components: &mut salvo::oapi::Components) -> salvo::oapi::Object {
+                use $crate::extract::body_value::{BodyValue, described};
+                let object = salvo::oapi::Object::new()
+                    .description([$($doc.trim()),*].join("\n"));
+                $(
+                    let schema = <$of as BodyValue>::schema(components);
+                    let example = request_body!(@example $($example)?);
+                    let name = request_body!(@name $member $($json)?);
+                    let object = object.property(name, described(schema, &[$($about),*], example));
+                    let object = request_body!(@mark $kind object name);
+                )*
+                object
+            }
+        }
+    };
+    (@type optional $of:ty) => { Option<$of> };
+    (@type $kind:ident $of:ty) => { $of };
+    (@name $member:ident) => { stringify!($member) };
+    (@name $member:ident $json:literal) => { $json };
+    (@example) => { None };
+    (@example $example:expr) => { Some(serde_json::json!($example)) };
+    (@mark required $object:ident $name:ident) => { $object.required($name) };
+    (@mark $kind:ident $object:ident $name:ident) => { $object };
+}
+pub(crate) use request_body;
 
 impl<T: BodyInput> Input for Body<T> {
     fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
@@ -41,18 +114,20 @@ impl<T: BodyInput> Input for Body<T> {
             json::parse_object(&request.body)?
         };
         let mut fields = Fields::new(object);
-        let input = T::read(&mut fields);
-        if T::ON_PORTAL {
-            fields.finish_on_portal()?;
-        } else {
-            fields.finish()?;
+        for name in T::READ_ONLY {
+            fields.read_only(name);
         }
+        let input = T::read(&mut fields);
+        fields.finish()?;
         present(input).map(Self)
     }
 
     fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
-        let schema = T::Schema::to_schema(components);
-        refuse_unknown_members(&schema, components);
+        let schema = Ref::from_schema_name(T::NAME);
+        let object = T::schema(components);
+        // As `Fields` reads it: a member that it does not know is refused.
+        let object = object.additional_properties(AdditionalProperties::FreeForm(false));
+        components.schemas.insert(T::NAME.to_owned(), object);
         let mut body =
             RequestBody::new().add_content("application/json", Content::new(schema.clone()));
         if T::MERGE_PATCH {
@@ -64,22 +139,31 @@ impl<T: BodyInput> Input for Body<T> {
             Required::True
         };
         operation.request_body = Some(body.required(required));
-        let refusals = [ErrorType::PayloadTooLarge, ErrorType::UnsupportedMediaType];
-        let broken = (!T::ON_PORTAL).then_some(ErrorType::ValidationFailed);
-        let more = T::REFUSES.iter().copied();
-        for refusal in refusals.into_iter().chain(broken).chain(more) {
+        let refusals = [
+            ErrorType::PayloadTooLarge,
+            ErrorType::UnsupportedMediaType,
+            ErrorType::ValidationFailed,
+        ];
+        for refusal in refusals.into_iter().chain(T::REFUSES.iter().copied()) {
             error_document::describe(components, operation, refusal);
         }
     }
 }
 
-/// Says in a body's schema what `Fields` does: a member that it does not know is refused.
-fn refuse_unknown_members(body: &RefOr<Schema>, components: &mut Components) {
-    let RefOr::Ref(reference) = body else { return };
-    let Some(name) = reference.ref_location.rsplit('/').next() else {
-        return;
-    };
-    if let Some(RefOr::Type(Schema::Object(object))) = components.schemas.get_mut(name) {
-        object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+/// No body, or `{}`.
+#[derive(Debug, Clone)]
+pub struct Nothing;
+
+impl BodyInput for Nothing {
+    const NAME: &'static str = "Nothing";
+    const MAY_BE_ABSENT: bool = true;
+    const REFUSES: &'static [ErrorType] = &[ErrorType::Unauthorized];
+
+    fn read(_: &mut Fields) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn schema(_: &mut Components) -> Object {
+        Object::new().description("Nothing.").examples([json!({})])
     }
 }

@@ -1,10 +1,12 @@
 //! From a request to a handler's arguments: credentials, input, object and policy's answer.
 
 pub mod anonymous;
+mod argument;
 pub mod authenticate;
 pub mod authorized;
 pub mod authorizer;
 pub mod body;
+pub mod body_value;
 pub mod cookie;
 pub mod fields;
 pub mod input;
@@ -18,3 +20,4 @@ pub mod path;
 pub mod query;
 pub mod security;
 pub mod tenants;
+pub mod values;

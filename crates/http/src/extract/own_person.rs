@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use salvo::extract::{Extractible, Metadata};
 use salvo::http::Method;
-use salvo::oapi::{Components, EndpointArgRegister, Operation as OpenApiOperation};
+use salvo::oapi::{Components, Operation as OpenApiOperation};
 use salvo::{Depot, Request};
 
-use charter_domain::caller::UserCaller;
+use charter_domain::caller::{Caller, UserCaller};
 use charter_store::TenantReader;
 
 use crate::edge::context::RequestContext;
 use crate::extract::anonymous::{Anonymous, authenticate_person};
+use crate::extract::argument::handler_argument;
+use crate::extract::authorizer::Authorizer;
 use crate::extract::input::Input;
 use crate::extract::security;
 use crate::respond::{ApiError, Code, ErrorType, error_document, etag};
@@ -22,6 +23,8 @@ use crate::state::State;
 pub struct OwnPerson<I> {
     /// The person.
     pub person: Arc<UserCaller>,
+    /// Its way to policy, for what it may know of it.
+    pub authorizer: Authorizer,
     /// The rest.
     pub request: Anonymous<I>,
 }
@@ -57,21 +60,15 @@ fn require_verified(person: &UserCaller) -> Result<(), ApiError> {
     }
 }
 
-impl<'ex, I: Input> Extractible<'ex> for OwnPerson<I> {
-    fn metadata() -> &'static Metadata {
-        static METADATA: Metadata = Metadata::new("");
-        &METADATA
-    }
-
-    #[expect(refining_impl_trait, reason = "the error is this service's own")]
-    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, ApiError> {
+impl<I: Input> OwnPerson<I> {
+    async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
         let state = State::of(depot)?;
-        let context = RequestContext::of(depot)
-            .cloned()
-            .ok_or_else(|| ApiError::internal("the router was built without its edge"))?;
-        let (person, body) = authenticate_person(request, &state, &context).await?;
+        let context = RequestContext::behind_edge(depot)?;
+        let (person, body) = authenticate_person(request, &state, context).await?;
+        let caller = Caller::User(Arc::clone(&person));
+        let authorizer = Authorizer::new(&state, &caller, context);
         let changes_something = !matches!(*request.method(), Method::GET | Method::HEAD);
-        let own = Anonymous::read(request, state, &context, body)?;
+        let own = Anonymous::read(request, state, context, body)?;
         if changes_something {
             require_active(&person)?;
             require_verified(&person)?;
@@ -79,13 +76,12 @@ impl<'ex, I: Input> Extractible<'ex> for OwnPerson<I> {
         etag::check_untagged(request.method(), request.headers())?;
         Ok(Self {
             person,
+            authorizer,
             request: own,
         })
     }
-}
 
-impl<I: Input> EndpointArgRegister for OwnPerson<I> {
-    fn register(components: &mut Components, operation: &mut OpenApiOperation, _: &str) {
+    fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
         I::describe(components, operation);
         security::require_bearer(operation);
         for refusal in [ErrorType::Unauthorized, ErrorType::RateLimitExceeded] {
@@ -93,3 +89,5 @@ impl<I: Input> EndpointArgRegister for OwnPerson<I> {
         }
     }
 }
+
+handler_argument!(OwnPerson<I: Input>);

@@ -6,12 +6,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::extract::authorized::Authorized;
-use crate::extract::fields::Fields;
-use crate::extract::json_body::{Body, BodyInput};
+use crate::extract::json_body::{Body, request_body};
 use crate::extract::list_query::ListQuery;
 use crate::extract::objects::OwnOrganization;
 use crate::extract::operation::Operation;
 use crate::extract::path::PathId;
+use crate::extract::values::MetadataSchema;
 use crate::respond::ApiError;
 use crate::respond::answer::{Changed, Created, Found};
 use crate::respond::etag::EntityTag;
@@ -25,8 +25,7 @@ use charter_domain::text::Name;
 use charter_domain::timestamp;
 use charter_store::{GrantedNames, NewAccount};
 
-use super::schemas::{MetadataPatchSchema, MetadataSchema};
-use super::{grants, parse};
+use super::grants;
 
 /// `GET /accounts`
 pub struct ListAccounts;
@@ -136,32 +135,24 @@ fn etag(account: &Account) -> EntityTag {
     EntityTag::new(account.id, account.version)
 }
 
-/// What a POST says.
-#[derive(Debug, Clone)]
-pub struct AccountInput {
-    name: Name,
-    metadata: Metadata,
-}
-
-impl BodyInput for AccountInput {
-    type Schema = NewAccountBody;
-
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let name = fields.required("name", parse::name);
-        let metadata = fields.optional("metadata", parse::metadata);
-        Some(Self {
-            name: name?,
-            metadata: metadata.unwrap_or_default(),
-        })
+request_body! {
+    /// The members of a POST.
+    pub struct AccountInput as "NewAccount" {
+        required name: Name = "Production",
+        default metadata: Metadata,
     }
 }
 
-/// What a PATCH may say.
-#[derive(Debug, Clone)]
-pub struct AccountPatch {
-    name: Option<Name>,
-    metadata: Option<MetadataPatch>,
-    is_active: Option<bool>,
+request_body! {
+    /// The members of a PATCH; each may be left out.
+    pub struct AccountPatch as "AccountPatch" {
+        optional name: Name = "Production",
+        optional metadata: MetadataPatch,
+        /// False refuses its service accounts' requests; the default account cannot go inactive. True
+        /// again asks policy for all that its service accounts have.
+        optional is_active: bool,
+    }
+    const MERGE_PATCH: bool = true;
 }
 
 impl AccountPatch {
@@ -170,11 +161,11 @@ impl AccountPatch {
             account.name = name.clone();
         }
         if let Some(patch) = &self.metadata {
-            account.metadata = parse::merged(&account.metadata, patch)?;
+            account.metadata = account.metadata.merged(patch)?;
         }
         if let Some(is_active) = self.is_active {
             if account.is_default && !is_active {
-                return Err(parse::broken(
+                return Err(ApiError::broken(
                     "/is_active",
                     "the default account cannot go inactive",
                 ));
@@ -183,59 +174,6 @@ impl AccountPatch {
         }
         Ok(())
     }
-}
-
-impl BodyInput for AccountPatch {
-    type Schema = AccountPatchBody;
-    const MERGE_PATCH: bool = true;
-
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self {
-            name: fields.optional("name", parse::name),
-            metadata: parse::metadata_patch(fields.nullable("metadata", parse::object)),
-            is_active: fields.optional("is_active", parse::boolean),
-        })
-    }
-}
-
-/// The members of a POST.
-#[derive(ToSchema)]
-#[salvo(schema(name = "NewAccount"))]
-#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
-pub struct NewAccountBody {
-    /// 1 to 200 characters, at most 800 bytes.
-    #[salvo(schema(
-        min_length = 1,
-        max_length = 200,
-        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069][^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$",
-        example = "Production"
-    ))]
-    name: String,
-    #[salvo(schema(value_type = Option<MetadataSchema>, nullable = false))]
-    metadata: Option<Map<String, Value>>,
-}
-
-/// The members of a PATCH; each may be left out.
-#[derive(ToSchema)]
-#[salvo(schema(name = "AccountPatch"))]
-#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
-pub struct AccountPatchBody {
-    /// 1 to 200 characters, at most 800 bytes.
-    #[salvo(schema(
-        min_length = 1,
-        max_length = 200,
-        nullable = false,
-        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069][^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$",
-        example = "Production"
-    ))]
-    name: Option<String>,
-    /// Null empties it.
-    #[salvo(schema(value_type = Option<MetadataPatchSchema>))]
-    metadata: Option<Map<String, Value>>,
-    /// False refuses its service accounts' requests; the default account cannot go inactive. True
-    /// again asks policy for all that its service accounts have.
-    #[salvo(schema(nullable = false))]
-    is_active: Option<bool>,
 }
 
 /// An account as the API shows it.

@@ -20,7 +20,7 @@ use crate::respond::ApiError;
 use crate::respond::answer::Shown;
 use crate::state::State;
 use charter_authz::snapshot::Snapshot;
-use charter_decision_log::{Record, Uid};
+use charter_decision_log::{DecisionRecord, Uid};
 use charter_domain::id::DecisionId;
 use charter_domain::permission::Permission;
 
@@ -65,7 +65,7 @@ fn look_up(
     own: &str,
     runtime: &Handle,
 ) -> Result<Option<DecisionBody>, ApiError> {
-    let found = state.decisions.find(id);
+    let found = state.decision_lookup.find(id);
     let found = found.map_err(|error| ApiError::unavailable(error, 1))?;
     let Some(record) = found.filter(|record| record.organization == own) else {
         return Ok(None);
@@ -82,7 +82,10 @@ fn look_up(
 }
 
 /// The policies that took the decision, in force still or not.
-async fn snapshot_of(state: &State, record: &Record) -> Result<Option<Arc<Snapshot>>, ApiError> {
+async fn snapshot_of(
+    state: &State,
+    record: &DecisionRecord,
+) -> Result<Option<Arc<Snapshot>>, ApiError> {
     let current = state.engine.snapshot();
     if **current.digest() == *record.policy_digest {
         return Ok(Some(current));
@@ -213,7 +216,11 @@ struct PolicyError {
 }
 
 impl DecisionBody {
-    fn new(record: Record, snapshot: Option<&Snapshot>, explanation: Option<Value>) -> Self {
+    fn new(
+        record: DecisionRecord,
+        snapshot: Option<&Snapshot>,
+        explanation: Option<Value>,
+    ) -> Self {
         let policy = |id: String| {
             let place = snapshot.and_then(|snapshot| snapshot.location(&id));
             PolicyName {

@@ -2,7 +2,6 @@
 //! gets is asked of policy, one by one.
 
 use crate::extract::authorizer::Authorizer;
-use crate::machine::parse;
 use crate::respond::{ApiError, Detail, echo};
 use charter_authz::resource::Resource;
 use charter_domain::permission::Permission;
@@ -72,7 +71,7 @@ pub(super) fn require_known(
 ) -> Result<(), ApiError> {
     let catalogue = authorizer.snapshot().catalogue();
     if let Some(role) = roles.iter().find(|name| !catalogue.has_role(name)) {
-        return Err(parse::broken(
+        return Err(ApiError::broken(
             "/roles",
             format!("there is no role {}", echo(role)),
         ));
@@ -81,7 +80,7 @@ pub(super) fn require_known(
         .iter()
         .find(|name| !catalogue.has_permission(name))
     {
-        return Err(parse::broken(
+        return Err(ApiError::broken(
             "/permissions",
             format!("there is no permission {}", echo(permission)),
         ));

@@ -5,8 +5,7 @@ pub mod decisions;
 mod grants;
 mod objects;
 pub mod organization;
-mod parse;
-mod schemas;
+pub mod permissions;
 pub mod service_accounts;
 
 use salvo::Router;
@@ -41,6 +40,7 @@ pub fn router() -> Router {
                 .push(one_service_account()),
         )
         .push(Router::with_path("decisions/{id}").reads(decisions::get))
+        .push(Router::with_path("permissions").reads(permissions::list))
 }
 
 fn one_service_account() -> Router {

@@ -2,7 +2,6 @@
 
 use crate::extract::objects::OwnOrganization;
 use crate::extract::operation::Object;
-use crate::machine::parse;
 use crate::respond::{ApiError, Code};
 use charter_authz::resource::Resource;
 use charter_domain::access_key::AccessKey;
@@ -138,7 +137,7 @@ impl Object for AccountOfNew {
         match reference {
             None => Ok(Self(tenant.default_account().await?)),
             Some(id) => find_account(tenant, id).await?.map(Self).ok_or_else(|| {
-                parse::broken("/account_id", "names no account of this organization")
+                ApiError::broken("/account_id", "names no account of this organization")
             }),
         }
     }

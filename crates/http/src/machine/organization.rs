@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::extract::authorized::Authorized;
-use crate::extract::fields::Fields;
-use crate::extract::json_body::{Body, BodyInput};
+use crate::extract::json_body::{Body, request_body};
 use crate::extract::objects::{OwnOrganization, StoredOrganization};
 use crate::extract::operation::{Accepts, Operation};
+use crate::extract::values::MetadataSchema;
 use crate::respond::ApiError;
 use crate::respond::answer::{Changed, Found};
 use crate::respond::etag::EntityTag;
@@ -18,9 +18,6 @@ use charter_domain::organization::Organization;
 use charter_domain::permission::Permission;
 use charter_domain::text::Name;
 use charter_domain::timestamp;
-
-use super::parse;
-use super::schemas::{MetadataPatchSchema, MetadataSchema};
 
 /// `GET /organizations/info`
 pub struct GetOrganization;
@@ -78,11 +75,15 @@ fn etag(organization: &Organization) -> EntityTag {
     EntityTag::new(organization.id, organization.version)
 }
 
-/// What a PATCH may say.
-#[derive(Debug, Clone)]
-pub struct OrganizationPatch {
-    name: Option<Name>,
-    metadata: Option<MetadataPatch>,
+request_body! {
+    /// The members of a PATCH; each may be left out.
+    pub struct OrganizationPatch as "OrganizationPatch" {
+        optional name: Name = "Acme Corporation Inc.",
+        optional metadata: MetadataPatch,
+    }
+    const MERGE_PATCH: bool = true;
+    const READ_ONLY: &'static [&'static str] =
+        &["id", "slug", "is_active", "created_at", "updated_at"];
 }
 
 impl OrganizationPatch {
@@ -91,44 +92,10 @@ impl OrganizationPatch {
             organization.name = name.clone();
         }
         if let Some(patch) = &self.metadata {
-            organization.metadata = parse::merged(&organization.metadata, patch)?;
+            organization.metadata = organization.metadata.merged(patch)?;
         }
         Ok(())
     }
-}
-
-impl BodyInput for OrganizationPatch {
-    type Schema = OrganizationPatchBody;
-    const MERGE_PATCH: bool = true;
-
-    fn read(fields: &mut Fields) -> Option<Self> {
-        for name in ["id", "slug", "is_active", "created_at", "updated_at"] {
-            fields.read_only(name);
-        }
-        Some(Self {
-            name: fields.optional("name", parse::name),
-            metadata: parse::metadata_patch(fields.nullable("metadata", parse::object)),
-        })
-    }
-}
-
-/// The members of a PATCH; each may be left out.
-#[derive(ToSchema)]
-#[salvo(schema(name = "OrganizationPatch"))]
-#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
-pub struct OrganizationPatchBody {
-    /// 1 to 200 characters, at most 800 bytes.
-    #[salvo(schema(
-        min_length = 1,
-        max_length = 200,
-        nullable = false,
-        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069][^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$",
-        example = "Acme Corporation Inc."
-    ))]
-    name: Option<String>,
-    /// Null empties it.
-    #[salvo(schema(value_type = Option<MetadataPatchSchema>))]
-    metadata: Option<Map<String, Value>>,
 }
 
 /// An organization as the machine surface shows it.

@@ -29,18 +29,18 @@ use charter_store::{self as store, EntityRef};
 use crate::edge::context::RequestContext;
 use crate::extract::authenticate::collect;
 use crate::extract::authorizer::wait_for_room;
-use crate::extract::fields::{Broken, Fields, present};
+use crate::extract::body_value::Broken;
+use crate::extract::fields::{Fields, present};
 use crate::extract::query::NoParameters;
 use crate::extract::{body, json};
-use crate::respond::{ApiError, echo};
+use crate::respond::{ApiError, Surface, echo};
 use crate::state::State;
 
 /// Answers one question.
 #[handler]
 pub async fn evaluate(request: &mut Request, depot: &mut Depot) -> Result<Json<Answer>, ApiError> {
     let state = State::of(depot)?;
-    let context = RequestContext::of(depot)
-        .ok_or_else(|| ApiError::internal("the router was built without its edge"))?;
+    let context = RequestContext::behind_edge(depot)?;
     let credentials = collect(request, context.client_ip);
     let operator = state.operators.authenticate(&credentials)?;
     let body = body::read(request, &context.body_limits).await?;
@@ -87,11 +87,11 @@ enum Named {
 
 impl Asked {
     fn read(mut fields: Fields) -> Result<Self, ApiError> {
-        let subject = fields.required("subject", |object| {
+        let subject = fields.required_by("subject", |object| {
             named(object, &["ServiceAccount", "User"])
         });
-        let permission = fields.required("action", permission);
-        let resource = fields.required("resource", |object| {
+        let permission = fields.required_by("action", permission);
+        let resource = fields.required_by("resource", |object| {
             named(
                 object,
                 &[
@@ -105,8 +105,8 @@ impl Asked {
                 ],
             )
         });
-        fields.optional("context", Ok::<Map<String, Value>, Broken>);
-        fields.finish_on_portal()?;
+        fields.optional::<Map<String, Value>>("context");
+        fields.finish().map_err(|error| error.on(Surface::Portal))?;
         Ok(Self {
             subject: present(subject)?,
             permission: present(permission)?,
@@ -226,7 +226,7 @@ impl Asker<'_> {
         context: &RequestContext,
     ) -> Result<bool, ApiError> {
         let snapshot = self.state.engine.snapshot();
-        let asker = decision_log::Asker {
+        let asker = decision_log::DecisionContext {
             principal: &Arc::new(Principal::prepare(caller, &snapshot)),
             source_ip: context.client_ip,
             now: self.state.clock.now(),

@@ -39,7 +39,7 @@ impl Readiness {
                 Part::from(Some(late), "unavailable")
             }
         };
-        let replay_guard = replay_guard::part(&state.replay.status());
+        let replay_guard = replay_guard::part(&state.nonces.status());
         let policies = Policies::of(&state.engine, state.clock.now());
         let decision_log = decision_log::part(state.decisions.status());
         let audit_heads = Part::from(state.store_health.audit_heads_fault(), "degraded");

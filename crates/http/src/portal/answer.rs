@@ -126,23 +126,6 @@ impl EndpointOutRegister for Done {
     }
 }
 
-/// 200 with JSON.
-pub struct Shown<T>(pub T);
-
-impl<T: Serialize + Send> Scribe for Shown<T> {
-    fn render(self, response: &mut Response) {
-        response.render(Json(self.0));
-    }
-}
-
-impl<T: ToSchema> EndpointOutRegister for Shown<T> {
-    fn register(components: &mut Components, operation: &mut Operation) {
-        let schema = T::to_schema(components);
-        let answer = headers::answer("OK").add_content("application/json", schema);
-        operation.responses.insert("200", answer);
-    }
-}
-
 /// 200 with an array of JSON.
 pub struct ShownList<T>(pub Vec<T>);
 

@@ -6,36 +6,21 @@ use serde::Serialize;
 
 use crate::extract::own_person::OwnPerson;
 use crate::respond::ApiError;
-use charter_authz::question::Question;
+use crate::respond::answer::Shown;
 use charter_authz::resource::Resource;
-use charter_domain::caller::Caller;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp;
 
-use super::answer::Shown;
 use super::organization::PortalOrganization;
 
 /// Reads the person who asks, with its organization and what policy allows it there.
 #[endpoint(operation_id = "getMe", tags("me"))]
 pub async fn get(request: OwnPerson<()>) -> Result<Shown<MeBody>, ApiError> {
-    let (person, state) = (request.person, request.request.state);
-    let client = request.request.client.ip;
-    let caller = Caller::User(person.clone());
-    let snapshot = state.engine.snapshot();
-    let principal = state.engine.prepare(&caller, &snapshot);
-    let now = state.clock.now();
-    // Nothing is done upon these answers, so they are not put on record.
-    let is_allowed = |permission: &&Permission| {
-        let question = Question {
-            principal: &principal,
-            permission: **permission,
-            resource: Resource::Organization(person.organization()),
-            source_ip: client,
-            now,
-        };
-        snapshot.decide(&question).is_allowed()
-    };
-    let allowed = Permission::ALL.iter().filter(is_allowed);
+    let (person, authorizer) = (request.person, request.authorizer);
+    let organization = Resource::Organization(person.organization());
+    let allowed = Permission::ALL
+        .iter()
+        .filter(|permission| authorizer.would_allow(**permission, organization));
     Ok(Shown(MeBody {
         id: person.user().id.uuid().to_string(),
         email: person.user().email.clone(),

@@ -5,7 +5,6 @@ pub mod invitations;
 pub mod jwks;
 pub mod me;
 pub mod organization;
-mod parse;
 pub mod recovery;
 pub mod registration;
 pub mod sessions;

@@ -5,21 +5,17 @@ use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
 
 use crate::extract::authorized::Authorized;
-use crate::extract::fields::Fields;
-use crate::extract::json_body::{Body, BodyInput};
+use crate::extract::json_body::{Body, Nothing, request_body};
 use crate::extract::objects::{OwnOrganization, StoredOrganization};
 use crate::extract::operation::{Accepts, Operation};
+use crate::extract::values::PortalName;
 use crate::respond::answer::{Changed, Found};
 use crate::respond::etag::EntityTag;
 use crate::respond::{ApiError, ErrorType};
 use charter_domain::organization::Organization;
 use charter_domain::permission::Permission;
 use charter_domain::slug::Slug;
-use charter_domain::text::Name;
 use charter_domain::timestamp;
-
-use super::parse;
-use super::sign_in::Nothing;
 
 /// `GET /api/portal/organization`
 pub struct GetOrganization;
@@ -62,7 +58,10 @@ impl Operation for UpdateOrganization {
 pub async fn update(
     request: Authorized<UpdateOrganization>,
 ) -> Result<Changed<PortalOrganization>, ApiError> {
-    let Body(Profile { name, slug }) = request.input.clone();
+    let Body(Profile {
+        name: PortalName(name),
+        slug,
+    }) = request.input.clone();
     let current = &request.object.0;
     let expected = request.expected_version(&etag(current), current.version)?;
     let organization = request
@@ -111,43 +110,13 @@ pub(super) fn etag(organization: &Organization) -> EntityTag {
     EntityTag::new(organization.id, organization.version)
 }
 
-/// What a PUT says.
-#[derive(Debug, Clone)]
-pub struct Profile {
-    name: Name,
-    slug: Slug,
-}
-
-impl BodyInput for Profile {
-    type Schema = ProfileBody;
-    const ON_PORTAL: bool = true;
-
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let name = fields.required("name", parse::name);
-        let slug = fields.required("slug", parse::slug);
-        Some(Self {
-            name: name?,
-            slug: slug?,
-        })
+request_body! {
+    /// An organization's profile, as a whole.
+    pub struct Profile as "OrganizationProfile" {
+        required name: PortalName = "Acme Corporation Inc.",
+        /// Its URL-safe name, unique.
+        required slug: Slug,
     }
-}
-
-/// An organization's profile, as a whole.
-#[derive(ToSchema)]
-#[salvo(schema(name = "OrganizationProfile"))]
-#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
-pub struct ProfileBody {
-    /// 1 to 200 characters, at most 800 bytes.
-    #[salvo(schema(min_length = 1, max_length = 200, example = "Acme Corporation Inc."))]
-    name: String,
-    /// Its URL-safe name, unique.
-    #[salvo(schema(
-        min_length = 3,
-        max_length = 63,
-        pattern = "^[a-z0-9]+(-[a-z0-9]+)*$",
-        example = "acme"
-    ))]
-    slug: String,
 }
 
 /// An organization as the portal shows it.

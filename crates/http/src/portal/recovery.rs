@@ -1,26 +1,28 @@
 //! `/api/auth/forgot-password`, `reset-password` and `change-password` (contract section 5).
 
 use salvo::Writer;
-use salvo::oapi::{ToSchema, endpoint};
-use secrecy::{ExposeSecret, SecretString};
+use salvo::oapi::endpoint;
 
 use crate::extract::anonymous::{Anonymous, SignedInPerson};
-use crate::extract::fields::Fields;
-use crate::extract::json_body::{Body, BodyInput};
+use crate::extract::body_value::Lenient;
+use crate::extract::json_body::{Body, request_body};
 use crate::extract::own_person::require_active;
+use crate::extract::values::LinkToken;
 use crate::respond::{ApiError, ErrorType};
 use charter_domain::email::EmailAddress;
+use charter_domain::password::{EnteredPassword, NewPassword};
 
 use super::answer::Done;
-use super::parse;
 
 /// Sends a link that sets another password, if the address is a person's. The answer is the same in
 /// any case, and comes before the address is looked up.
 #[endpoint(operation_id = "forgotPassword", tags("sign-in"))]
 pub async fn forgot_password(request: Anonymous<Body<Forgotten>>) -> Result<Done, ApiError> {
     let (state, client) = (request.state, request.client);
-    let Body(Forgotten { email }) = request.input;
-    state.portal_users.count_forgotten(&client)?;
+    let Body(Forgotten {
+        email: Lenient(email),
+    }) = request.input;
+    state.portal_users.count_forgotten(&client).await?;
     if let Some(email) = email {
         let tasks = state.tasks.clone();
         tasks.detach(async move {
@@ -44,10 +46,9 @@ pub async fn reset_password(request: Anonymous<Body<Reset>>) -> Result<Done, Api
     request
         .run(
             |state, Body(Reset { token, password }), client| async move {
-                let token = token.expose_secret();
                 state
                     .portal_users
-                    .reset_password(token, password, &client)
+                    .reset_password(token.expose(), password.into_secret(), &client)
                     .await?;
                 Ok(Done::plain())
             },
@@ -67,6 +68,7 @@ pub async fn change_password(
         .request
         .run(
             |state, Body(PasswordChange { current, new }), client| async move {
+                let (current, new) = (current.into_secret(), new.into_secret());
                 let device = state
                     .portal_users
                     .change_password(&person, current, new, &client)
@@ -77,101 +79,27 @@ pub async fn change_password(
         .await
 }
 
-/// Whose password is forgotten.
-#[derive(Debug)]
-pub struct Forgotten {
-    email: Option<EmailAddress>,
-}
-
-impl BodyInput for Forgotten {
-    type Schema = ForgottenBody;
+request_body! {
+    /// Whose password is forgotten.
+    pub struct Forgotten as "ForgotPassword" {
+        required email: Lenient<EmailAddress>,
+    }
     const REFUSES: &'static [ErrorType] = &[ErrorType::RateLimitExceeded];
-    const ON_PORTAL: bool = true;
+}
 
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let email = fields.required("email", parse::maybe_email);
-        Some(Self { email: email? })
+request_body! {
+    /// The token of a link and another password.
+    pub struct Reset as "ResetPassword" {
+        required token: LinkToken,
+        required password as "newPassword": NewPassword,
     }
 }
 
-/// Whose password is forgotten.
-#[derive(ToSchema)]
-#[salvo(schema(name = "ForgotPassword"))]
-#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
-pub struct ForgottenBody {
-    #[salvo(schema(example = "ada@example.com"))]
-    email: String,
-}
-
-/// The token of a link and another password.
-#[derive(Debug)]
-pub struct Reset {
-    token: SecretString,
-    password: SecretString,
-}
-
-impl BodyInput for Reset {
-    type Schema = ResetBody;
-    const ON_PORTAL: bool = true;
-
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let token = fields.required("token", parse::token);
-        let password = fields.required("newPassword", parse::new_password);
-        Some(Self {
-            token: token?,
-            password: password?,
-        })
+request_body! {
+    /// The password that somebody has, and the one it wants.
+    pub struct PasswordChange as "ChangePassword" {
+        required current as "currentPassword": EnteredPassword,
+        required new as "newPassword": NewPassword = "another horse battery staple",
     }
-}
-
-/// The token of a link and another password.
-#[derive(ToSchema)]
-#[salvo(schema(name = "ResetPassword", rename_all = "camelCase"))]
-#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
-pub struct ResetBody {
-    #[salvo(schema(example = "mS1wX0gq0bqVt9m3wqf9YwQm1l1nq2c4o5p6r7s8t9A"))]
-    token: String,
-    #[salvo(schema(
-        min_length = 8,
-        max_length = 256,
-        example = "correct horse battery staple"
-    ))]
-    new_password: String,
-}
-
-/// The password that somebody has, and the one it wants.
-#[derive(Debug)]
-pub struct PasswordChange {
-    current: SecretString,
-    new: SecretString,
-}
-
-impl BodyInput for PasswordChange {
-    type Schema = PasswordChangeBody;
     const REFUSES: &'static [ErrorType] = &[ErrorType::RateLimitExceeded];
-    const ON_PORTAL: bool = true;
-
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let current = fields.required("currentPassword", parse::entered_password);
-        let new = fields.required("newPassword", parse::new_password);
-        Some(Self {
-            current: current?,
-            new: new?,
-        })
-    }
-}
-
-/// The password that somebody has, and the one it wants.
-#[derive(ToSchema)]
-#[salvo(schema(name = "ChangePassword", rename_all = "camelCase"))]
-#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
-pub struct PasswordChangeBody {
-    #[salvo(schema(example = "correct horse battery staple"))]
-    current_password: String,
-    #[salvo(schema(
-        min_length = 8,
-        max_length = 256,
-        example = "another horse battery staple"
-    ))]
-    new_password: String,
 }

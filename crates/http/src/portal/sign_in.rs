@@ -1,17 +1,16 @@
 //! `/api/auth/login`, `refresh`, `logout` (contract section 5).
 
 use salvo::Writer;
-use salvo::oapi::{ToSchema, endpoint};
-use secrecy::SecretString;
+use salvo::oapi::endpoint;
 
 use crate::extract::anonymous::{Anonymous, CookieHolder, SignedInPerson};
-use crate::extract::fields::Fields;
-use crate::extract::json_body::{Body, BodyInput};
+use crate::extract::body_value::Lenient;
+use crate::extract::json_body::{Body, Nothing, request_body};
 use crate::respond::{ApiError, ErrorType};
 use charter_domain::email::EmailAddress;
+use charter_domain::password::EnteredPassword;
 
 use super::answer::{Done, Token};
-use super::parse;
 
 /// Signs a person in: an access token in the body, a refresh token in the cookie. Unknown, disabled
 /// and wrong have one answer.
@@ -20,6 +19,7 @@ pub async fn login(request: Anonymous<Body<Login>>) -> Result<Token, ApiError> {
     request
         .run(
             |state, Body(Login { email, password }), client| async move {
+                let (Lenient(email), password) = (email, password.into_secret());
                 let signed_in = state.portal_users.login(email, password, &client).await?;
                 Ok(Token::new(signed_in, &state))
             },
@@ -58,55 +58,11 @@ pub async fn logout(leaving: SignedInPerson<Body<Nothing>>) -> Result<Done, ApiE
         .await
 }
 
-/// What a sign-in says.
-#[derive(Debug)]
-pub struct Login {
-    email: Option<EmailAddress>,
-    password: SecretString,
-}
-
-impl BodyInput for Login {
-    type Schema = LoginBody;
+request_body! {
+    /// Who signs in.
+    pub struct Login as "Login" {
+        required email: Lenient<EmailAddress>,
+        required password: EnteredPassword,
+    }
     const REFUSES: &'static [ErrorType] = &[ErrorType::Unauthorized, ErrorType::RateLimitExceeded];
-    const ON_PORTAL: bool = true;
-
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let email = fields.required("email", parse::maybe_email);
-        let password = fields.required("password", parse::entered_password);
-        Some(Self {
-            email: email?,
-            password: password?,
-        })
-    }
 }
-
-/// Who signs in.
-#[derive(ToSchema)]
-#[salvo(schema(name = "Login"))]
-#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
-pub struct LoginBody {
-    #[salvo(schema(example = "ada@example.com"))]
-    email: String,
-    #[salvo(schema(example = "correct horse battery staple"))]
-    password: String,
-}
-
-/// A request without anything to say: no body, or `{}`.
-#[derive(Debug)]
-pub struct Nothing;
-
-impl BodyInput for Nothing {
-    type Schema = NothingBody;
-    const REFUSES: &'static [ErrorType] = &[ErrorType::Unauthorized];
-    const MAY_BE_ABSENT: bool = true;
-    const ON_PORTAL: bool = true;
-
-    fn read(_: &mut Fields) -> Option<Self> {
-        Some(Self)
-    }
-}
-
-/// Nothing.
-#[derive(ToSchema)]
-#[salvo(schema(name = "Nothing", example = json!({})))]
-pub struct NothingBody {}

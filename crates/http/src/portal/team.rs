@@ -6,22 +6,22 @@ use serde::Serialize;
 
 use crate::extract::authorized::{Authorized, Write};
 use crate::extract::authorizer::Authorizer;
-use crate::extract::fields::Fields;
-use crate::extract::json_body::{Body, BodyInput};
+use crate::extract::json_body::{Body, request_body};
 use crate::extract::objects::{Member, OwnOrganization};
 use crate::extract::operation::{Accepts, Operation};
-use crate::extract::path::PathUserId;
-use crate::respond::{ApiError, Code, Detail, ErrorType, echo};
+use crate::extract::path::PathUuid;
+use crate::respond::answer::Shown;
+use crate::respond::{ApiError, Code, ErrorType, echo};
 use charter_authz::resource::Resource;
 use charter_domain::email::EmailAddress;
 use charter_domain::id::UserId;
+use charter_domain::invitation::InvitedRole;
 use charter_domain::organization::Organization;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp;
 use charter_domain::user::User;
 
-use super::answer::{Done, Shown, ShownList};
-use super::parse;
+use super::answer::{Done, ShownList};
 
 /// `GET /api/portal/team`
 pub struct ListMembers;
@@ -60,11 +60,13 @@ impl Operation for InviteMember {
 #[endpoint(operation_id = "inviteMember", tags("team"))]
 pub async fn invite(request: Authorized<InviteMember>) -> Result<Shown<InvitationBody>, ApiError> {
     let Body(Invite { email, role }) = request.input.clone();
+    let role = role.into_name();
     require_role(&request.authorizer, &role)?;
     let invitation = request
         .write(move |write| async move {
             let into = write.authorizer.caller().organization();
-            let new = write.portal_users().prepare_invitation(email, role, into)?;
+            let users = write.portal_users();
+            let new = users.prepare_invitation(email, role, into).await?;
             let stored = write.tenant().invite(new).await?;
             write.portal_users().invitation_is_stored();
             Ok(stored)
@@ -83,10 +85,10 @@ pub struct ChangeRole;
 impl Operation for ChangeRole {
     const PERMISSION: Permission = Permission::ChangeRole;
     const ACCEPTS: Accepts = Accepts::Bearer;
-    type Input = (PathUserId, Body<RoleChange>);
+    type Input = (PathUuid<UserId>, Body<RoleChange>);
     type Object = Member;
 
-    fn object((PathUserId(id), _): &Self::Input) -> Option<UserId> {
+    fn object((PathUuid(id), _): &Self::Input) -> Option<UserId> {
         *id
     }
 }
@@ -119,10 +121,10 @@ pub struct RemoveMember;
 impl Operation for RemoveMember {
     const PERMISSION: Permission = Permission::RemoveMember;
     const ACCEPTS: Accepts = Accepts::Bearer;
-    type Input = PathUserId;
+    type Input = PathUuid<UserId>;
     type Object = Member;
 
-    fn object(PathUserId(id): &Self::Input) -> Option<UserId> {
+    fn object(PathUuid(id): &Self::Input) -> Option<UserId> {
         *id
     }
 }
@@ -150,8 +152,7 @@ fn require_role(authorizer: &Authorizer, role: &str) -> Result<(), ApiError> {
             echo(role),
             known.join("`, `")
         );
-        let broken = Detail::new("/role", message);
-        return Err(ApiError::validation_failed_on_portal(vec![broken]));
+        return Err(ApiError::broken("/role", message));
     }
     authorizer.require(Permission::AssignTeamRole, Resource::Role(role))
 }
@@ -166,37 +167,13 @@ fn require_on(write: &Write, permission: Permission, member: &User) -> Result<()
     write.authorizer.require(permission, resource)
 }
 
-/// Who is invited, as what.
-#[derive(Debug, Clone)]
-pub struct Invite {
-    email: EmailAddress,
-    role: String,
-}
-
-impl BodyInput for Invite {
-    type Schema = InviteBody;
-    const ON_PORTAL: bool = true;
-
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let email = fields.required("email", parse::email);
-        let role = fields.required("role", parse::role_of_invited);
-        Some(Self {
-            email: email?,
-            role: role?,
-        })
+request_body! {
+    /// Who is invited, as what.
+    pub struct Invite as "Invite" {
+        required email: EmailAddress = "grace@example.com",
+        /// Any role of the policies' schema but `owner`; as shipped `admin` or `member`.
+        required role: InvitedRole = "member",
     }
-}
-
-/// Who is invited, as what.
-#[derive(ToSchema)]
-#[salvo(schema(name = "Invite"))]
-#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
-pub struct InviteBody {
-    #[salvo(schema(format = "email", example = "grace@example.com"))]
-    email: String,
-    /// Any role of the policies' schema but `owner`; as shipped `admin` or `member`.
-    #[salvo(schema(example = "member"))]
-    role: String,
 }
 
 /// An invitation that was sent.
@@ -213,30 +190,12 @@ pub struct InvitationBody {
     expires_at: String,
 }
 
-/// What somebody becomes.
-#[derive(Debug, Clone)]
-pub struct RoleChange {
-    role: String,
-}
-
-impl BodyInput for RoleChange {
-    type Schema = RoleChangeBody;
-    const ON_PORTAL: bool = true;
-
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let role = fields.required("role", parse::role);
-        Some(Self { role: role? })
+request_body! {
+    /// What somebody becomes.
+    pub struct RoleChange as "RoleChange" {
+        /// Any role of the policies' schema; as shipped `owner`, `admin` or `member`.
+        required role: String = "admin",
     }
-}
-
-/// What somebody becomes.
-#[derive(ToSchema)]
-#[salvo(schema(name = "RoleChange"))]
-#[expect(dead_code, reason = "describes a request body, which `Fields` reads")]
-pub struct RoleChangeBody {
-    /// Any role of the policies' schema; as shipped `owner`, `admin` or `member`.
-    #[salvo(schema(example = "admin"))]
-    role: String,
 }
 
 /// A person as the team sees it.

@@ -50,7 +50,7 @@ impl<T: ToSchema> EndpointOutRegister for Found<T> {
     }
 }
 
-/// 200 with what never changes.
+/// 200 with what has no entity tag.
 pub struct Shown<T>(pub T);
 
 impl<T: Serialize + Send> Scribe for Shown<T> {

@@ -1,4 +1,5 @@
-//! Entity tags and the conditions on them (RFC 9110 sections 8.8.3 and 13.1).
+//! Entity tags and the conditions on them (RFC 9110 sections 8.8.3 and 13.1). The `headers` crate would not
+//! do: it passes over malformed tags, which are a 400 here, and compares whole tags, not versions.
 
 use std::fmt::Display;
 

@@ -18,8 +18,10 @@ pub mod listed;
 pub mod redirect;
 mod refusals;
 mod retry_after;
+mod surface;
 
 pub use code::{Code, ErrorType};
 pub(crate) use detail::printable;
 pub use detail::{Detail, echo};
 pub use error::ApiError;
+pub use surface::Surface;

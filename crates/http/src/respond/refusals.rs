@@ -97,7 +97,7 @@ impl ApiError {
         )
     }
 
-    /// 422: all values that break a rule (machine surface).
+    /// All values that break a rule: 422, or 400 where the [`super::Surface`] has no 422.
     #[must_use]
     pub fn validation_failed(details: Vec<Detail>) -> Self {
         let mut error = Self::new(
@@ -109,12 +109,10 @@ impl ApiError {
         error
     }
 
-    /// 400: the same, on the portal, which has no 422.
+    /// The same of one value, by its JSON pointer.
     #[must_use]
-    pub fn validation_failed_on_portal(details: Vec<Detail>) -> Self {
-        let mut error = Self::validation_failed(details);
-        error.0.error_type = ErrorType::InvalidRequest;
-        error
+    pub fn broken(field: impl Into<String>, rule: impl Display) -> Self {
+        Self::validation_failed(vec![Detail::new(field, rule)])
     }
 
     /// 429. Seconds until `limit` requests are free again.

@@ -43,7 +43,8 @@ impl Revisions {
             return Ok(None);
         };
         let loaded = tokio::task::spawn_blocking(move || {
-            Folder::of_files(Path::new(""), files).and_then(|folder| Snapshot::of(&folder))
+            Folder::from_files(Path::new(""), files)
+                .and_then(|folder| Snapshot::from_folder(&folder))
         });
         match loaded.await {
             Ok(Ok(snapshot)) if **snapshot.digest() == *digest => {

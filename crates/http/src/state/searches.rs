@@ -1,13 +1,14 @@
 //! One search of the decision log at a time: it is work for a whole disk. Who waits holds no
-//! thread, so that a crowd takes none from anybody else; nor does one organization fill the line.
+//! thread, so that a crowd takes none from anybody else; turns go round the organizations.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use charter_budgets::{Budgets, Exhausted, Hold, Resource};
 use charter_domain::id::OrganizationId;
+use charter_wait_queue::{Limits, Permit, WaitQueue};
 
 use crate::respond::ApiError;
 
@@ -18,15 +19,14 @@ const MAX_WAITERS: usize = 16;
 /// The right to search, and the line for it.
 #[derive(Debug)]
 pub struct Searches {
-    permits: Arc<Semaphore>,
-    line: Semaphore,
+    queue: WaitQueue<OrganizationId>,
     budgets: Arc<Budgets>,
 }
 
 /// The right to search; it goes to the thread that does.
 #[derive(Debug)]
 pub struct SearchPermit {
-    _turn: OwnedSemaphorePermit,
+    _permit: Permit<OrganizationId>,
     _share: Hold,
 }
 
@@ -54,9 +54,12 @@ impl Searches {
     /// Organizations have their shares of [`Resource::Searches`] and [`Resource::SearchesAtOnce`].
     #[must_use]
     pub fn new(budgets: Arc<Budgets>) -> Self {
+        let limits = Limits {
+            per_holder: 1,
+            max_waiters: MAX_WAITERS,
+        };
         Self {
-            permits: Arc::new(Semaphore::new(1)),
-            line: Semaphore::new(MAX_WAITERS),
+            queue: WaitQueue::new(1, limits),
             budgets,
         }
     }
@@ -70,22 +73,11 @@ impl Searches {
     pub async fn permit(&self, organization: OrganizationId) -> Result<SearchPermit, NoPermit> {
         let share = self.budgets.hold(Resource::SearchesAtOnce, organization)?;
         self.budgets.charge(Resource::Searches, organization, 1)?;
+        let deadline = Instant::now() + WAIT_TIMEOUT;
+        let permit = self.queue.acquire(organization, deadline).await;
         Ok(SearchPermit {
-            _turn: self.turn().await?,
+            _permit: permit.map_err(|_| NoPermit::QueueFull)?,
             _share: share,
         })
-    }
-
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, NoPermit> {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Ok(permit);
-        }
-        let _in_line = self.line.try_acquire().map_err(|_| NoPermit::QueueFull)?;
-        let permit = Arc::clone(&self.permits).acquire_owned();
-        match tokio::time::timeout(WAIT_TIMEOUT, permit).await {
-            Ok(Ok(permit)) => Ok(permit),
-            // Nobody closes the semaphore; if somebody did, nothing would be searched.
-            Ok(Err(_)) | Err(_) => Err(NoPermit::QueueFull),
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 use tokio_util::sync::CancellationToken;
 
-use charter_authn::nonces::ReplayGuard;
+use charter_authn::nonces::NonceStore;
 use charter_authn::operator::Operators;
 use charter_authn::signed::last_used::LastUsed;
 use charter_authn::signed::mint::KeyMint;
@@ -13,8 +13,8 @@ use charter_authn::signed::service_account::ServiceAccounts;
 use charter_authn::users::PortalUsers;
 use charter_authz::engine::Engine;
 use charter_budgets::Budgets;
-use charter_decision_log::Recorder;
-use charter_decision_log::again::Explain;
+use charter_decision_log::reevaluation::ExplainDecision;
+use charter_decision_log::{DecisionLookup, Recorder};
 use charter_domain::clock::Clock;
 
 use super::revisions::Revisions;
@@ -45,6 +45,8 @@ pub struct State {
     pub engine: Engine,
     /// Where decisions are put on record.
     pub decisions: Recorder,
+    /// Where recorded decisions are looked up.
+    pub decision_lookup: Box<dyn DecisionLookup>,
     /// What each organization may use of what everybody pays for.
     pub budgets: Arc<Budgets>,
     /// Who may search the record now.
@@ -52,13 +54,13 @@ pub struct State {
     /// The policies that took earlier ones.
     pub revisions: Revisions,
     /// Tells more about a decision than its record; `None` tells no more.
-    pub explain: Box<dyn Explain>,
+    pub explain: Box<dyn ExplainDecision>,
     /// Makes access keys.
     pub mint: KeyMint,
     /// When keys were last used, as far as the store has not heard.
     pub last_used: Arc<LastUsed>,
-    /// The replay guard, for its health.
-    pub replay: ReplayGuard,
+    /// For readiness.
+    pub nonces: Arc<dyn NonceStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The text of the OpenAPI document, which is made of the routes that these handlers serve.

@@ -1,26 +1,26 @@
-//! Whether a policy can fail on any request. One that fails does not count, and a forbid that does
-//! not count does not forbid.
+//! Whether a policy can fail to evaluate on some request. A failing policy is skipped, and a
+//! skipped forbid does not forbid.
 
 use cedar_policy::{Authorizer, Entities, Policy, Request};
 use cedar_policy_symcc::Env;
 
-use super::findings::{Claim, Finding, Verdict, not_proved, not_reproduced};
-use super::observations::{Observations, are_whole};
-use super::subject::Subject;
-use crate::counterexample::{self, Counterexample, lacks_something};
+use super::analysed_set::AnalysedSet;
+use super::findings::{Claim, ProofFinding, ProofVerdict, not_proved, not_reproduced};
+use super::observations::{Observations, are_complete};
+use crate::counterexample::{self, Counterexample, has_missing_data};
 use crate::policy_set::set;
 use crate::request_type::RequestType;
-use crate::solver::{Answer, Question, Session};
+use crate::solver::{SolverAnswer, SolverQuery, SolverSession};
 
-/// A finding if the policy can fail, or if that is not known. It fails in the same way for every
-/// kind of request, so that one is looked for.
-pub(super) fn find(
-    subject: &Subject<'_>,
+/// A finding if the policy can fail, or if that could not be decided. One request type is reported:
+/// the failure is the same for all of them.
+pub(super) fn check(
+    subject: &AnalysedSet<'_>,
     types: &[RequestType<'_>],
-    looked: &[Observations],
+    observations: &[Observations],
     index: usize,
-    session: &mut Session<'_>,
-) -> Option<Finding> {
+    session: &mut SolverSession<'_>,
+) -> Option<ProofFinding> {
     let policy = *subject.policies.get(index)?;
     let known = subject.key_of("never errors", index);
     if known.is_some_and(|key| subject.known.get(&key).is_some()) {
@@ -28,18 +28,18 @@ pub(super) fn find(
     }
     let mut possible = types
         .iter()
-        .zip(looked)
-        .filter(|(_, looked)| looked.failing.contains(&index))
+        .zip(observations)
+        .filter(|(_, observations)| observations.failing.contains(&index))
         .map(|(request_type, _)| request_type);
-    let mut open: Option<Finding> = None;
+    let mut open: Option<ProofFinding> = None;
     while let Some(request_type) = possible.next() {
         let Some(verdict) = verdict(subject, request_type, policy, session) else {
             continue;
         };
-        let is_refuted = matches!(verdict, Verdict::Refuted { .. });
-        let mut finding = Finding {
+        let is_refuted = matches!(verdict, ProofVerdict::Refuted { .. });
+        let mut finding = ProofFinding {
             claim: Claim::NeverErrors {
-                policy: subject.named(policy.id().as_ref()),
+                policy: subject.located(policy.id().as_ref()),
             },
             request_type: Some(request_type.title()),
             and_more: 0,
@@ -53,49 +53,49 @@ pub(super) fn find(
             None => finding,
             Some(earlier) => {
                 let and_more = earlier.and_more + 1;
-                // Shown is the one that another try would not remove.
+                // Prefer the finding that a second try would not resolve.
                 let is_clearer = earlier.is_unfinished() && !finding.is_unfinished();
                 let shown = if is_clearer { finding } else { earlier };
-                Finding { and_more, ..shown }
+                ProofFinding { and_more, ..shown }
             }
         });
     }
-    if let Some(key) = known.filter(|_| open.is_none() && are_whole(looked)) {
-        subject.known.put(key, Vec::new());
+    if let Some(key) = known.filter(|_| open.is_none() && are_complete(observations)) {
+        subject.known.insert(key, Vec::new());
     }
     open
 }
 
 fn verdict(
-    subject: &Subject<'_>,
+    subject: &AnalysedSet<'_>,
     request_type: &RequestType<'_>,
     policy: &Policy,
-    session: &mut Session<'_>,
-) -> Option<Verdict> {
+    session: &mut SolverSession<'_>,
+) -> Option<ProofVerdict> {
     let compiled = match request_type.compile(policy) {
         Ok(compiled) => compiled,
         Err(reason) => return Some(not_proved(reason)),
     };
-    match session.never(Question::NeverErrors(compiled)) {
-        Answer::Holds => None,
-        Answer::Open(reason) => Some(not_proved(reason)),
-        Answer::Fails(env) => Some(tried(subject, policy, &env)),
+    match session.prove(SolverQuery::NeverErrors(compiled)) {
+        SolverAnswer::Holds => None,
+        SolverAnswer::Open(reason) => Some(not_proved(reason)),
+        SolverAnswer::Refuted(env) => Some(reproduce_failure(subject, policy, &env)),
     }
 }
 
-/// Tries the request on which the policy fails.
-fn tried(subject: &Subject<'_>, policy: &Policy, env: &Env) -> Verdict {
+/// Evaluates the solver's request to confirm that the policy fails on it.
+fn reproduce_failure(subject: &AnalysedSet<'_>, policy: &Policy, env: &Env) -> ProofVerdict {
     let Ok(alone) = set([policy]) else {
         return not_reproduced();
     };
     let authorizer = Authorizer::new();
     let shows = |request: &Request, entities: &Entities| {
         let response = authorizer.is_authorized(request, &alone, entities);
-        response.diagnostics().errors().next().is_some() && !lacks_something(&response)
+        response.diagnostics().errors().next().is_some() && !has_missing_data(&response)
     };
-    let world = counterexample::reproduce(env, subject.snapshot.schema(), &shows);
-    world.map_or_else(not_reproduced, |world| Verdict::Refuted {
-        counterexample: Box::new(Counterexample::new(&world, std::iter::once(policy))),
-        by: vec![subject.named(policy.id().as_ref())],
+    let scenario = counterexample::reproduce(env, subject.snapshot.schema(), &shows);
+    scenario.map_or_else(not_reproduced, |scenario| ProofVerdict::Refuted {
+        counterexample: Box::new(Counterexample::new(&scenario, std::iter::once(policy))),
+        by: vec![subject.located(policy.id().as_ref())],
     })
 }

@@ -1,140 +1,140 @@
-//! What comes of proofs: claims that do not hold, and permits that make no difference.
+//! Results of the analysis: claims that do not hold, and permits that make no difference.
 
 use serde::Serialize;
 
-use crate::counterexample::{Counterexample, Named};
-use crate::solver::{DOES_NOT_REPRODUCE, Reason};
+use crate::counterexample::{Counterexample, LocatedPolicy};
+use crate::solver::{DOES_NOT_REPRODUCE, OpenReason};
 
-/// What came of it.
+/// Result of proving a policy set.
 #[derive(Debug, Clone, Serialize)]
-pub struct Proofs {
-    /// What does not hold, or could not be proved; without any, all is proved.
-    pub findings: Vec<Finding>,
-    /// Permits that make no difference, if that was asked.
-    pub shadows: Vec<Shadow>,
-    /// How many kinds of request the schema allows.
+pub struct ProofReport {
+    /// Claims that do not hold or could not be proved. Empty if everything is proved.
+    pub findings: Vec<ProofFinding>,
+    /// Redundant permits, if the search was requested.
+    pub shadows: Vec<RedundantPermit>,
+    /// Number of request types in the schema.
     pub request_types: usize,
-    /// How many policies there are.
+    /// Number of policies.
     pub policies: usize,
-    /// The names of the invariants.
+    /// Names of the invariants.
     pub invariants: Vec<String>,
-    /// How many claims needed the solver.
+    /// Number of claims that needed the solver.
     pub questions: usize,
-    /// The solver's version.
+    /// Version of the solver.
     pub solver: String,
-    /// Whether all this was proved earlier, and only looked up now.
+    /// Whether the result comes from the cache.
     pub from_cache: bool,
 }
 
-impl Proofs {
-    /// Whether all was proved.
+impl ProofReport {
+    /// Whether every claim was proved.
     #[must_use]
     pub const fn is_proved(&self) -> bool {
         self.findings.is_empty()
     }
 
-    /// Whether nothing was found wrong, but there was too little time, or the solver stopped:
-    /// another try may prove it.
+    /// Whether nothing was refuted and only time or the solver was lacking, so that another try may
+    /// succeed.
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
-        !self.is_proved() && self.findings.iter().all(Finding::is_unfinished)
+        !self.is_proved() && self.findings.iter().all(ProofFinding::is_unfinished)
     }
 }
 
-impl Finding {
+impl ProofFinding {
     pub(super) const fn is_unfinished(&self) -> bool {
         match &self.verdict {
-            Verdict::NotProved { reason } => reason.is_unfinished(),
-            Verdict::Refuted { .. } | Verdict::Never => false,
+            ProofVerdict::NotProved { reason } => reason.is_unfinished(),
+            ProofVerdict::Refuted { .. } | ProofVerdict::Never => false,
         }
     }
 }
 
-/// A claim that does not hold, or is open.
+/// A claim that does not hold or is open.
 #[derive(Debug, Clone, Serialize)]
-pub struct Finding {
-    /// What was to be proved.
+pub struct ProofFinding {
+    /// The claim.
     pub claim: Claim,
-    /// For which kind of request; all of them if it is not said.
+    /// The request type; `None` if the finding is about all of them.
     pub request_type: Option<String>,
-    /// For how many more kinds of request the same may be wrong.
+    /// How many further request types may be affected in the same way.
     pub and_more: usize,
-    /// What is wrong.
-    pub verdict: Verdict,
+    /// What is wrong with the claim.
+    pub verdict: ProofVerdict,
 }
 
-/// What is to be proved.
+/// A claim about a policy set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Claim {
-    /// Whatever is allowed, an invariant allows.
+    /// The invariant allows whatever the policies allow.
     Invariant {
-        /// The file's name without its extension.
+        /// File name without its extension.
         name: String,
-        /// Whether it is the one that was in force when the service started.
+        /// Whether the invariant is the one that was in force when the service started.
         at_start: bool,
     },
-    /// A policy can be evaluated for each request.
+    /// The policy evaluates without error for each request.
     NeverErrors {
-        /// Which.
-        policy: Named,
+        /// The policy.
+        policy: LocatedPolicy,
     },
-    /// A policy matches some request.
+    /// The policy matches some request.
     CanMatch {
-        /// Which.
-        policy: Named,
+        /// The policy.
+        policy: LocatedPolicy,
         /// Whether it is a forbid.
         forbid: bool,
     },
-    /// Anything at all.
+    /// The analysis as a whole.
     Everything,
 }
 
-/// What is wrong with a claim.
+/// Why a claim is not proved.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
-pub enum Verdict {
-    /// There is a request for which it does not hold. It was tried.
+pub enum ProofVerdict {
+    /// A request contradicts it; the request was confirmed by evaluation.
     Refuted {
-        /// The request.
+        /// The contradicting request.
         counterexample: Box<Counterexample>,
-        /// The policies that decide it.
-        by: Vec<Named>,
+        /// The policies that decide the request.
+        by: Vec<LocatedPolicy>,
     },
-    /// It holds for none.
+    /// No request satisfies it.
     Never,
-    /// Not known, which is as bad.
+    /// Undecided, which counts as not holding.
     NotProved {
-        /// Why.
-        reason: Reason,
+        /// Why it is undecided.
+        reason: OpenReason,
     },
 }
 
 /// A permit that makes no difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Shadow {
-    /// Which.
-    pub policy: Named,
-    /// Why not.
-    pub by: ShadowedBy,
+pub struct RedundantPermit {
+    /// The permit.
+    pub policy: LocatedPolicy,
+    /// What makes it redundant.
+    pub by: RedundancyCause,
 }
 
-/// Why a permit makes no difference.
+/// Why a permit is redundant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", content = "policies", rename_all = "kebab-case")]
-pub enum ShadowedBy {
-    /// These permits allow all that it allows.
-    Permits(Vec<Named>),
-    /// Forbids deny all that it allows.
+pub enum RedundancyCause {
+    /// These permits allow everything that it allows.
+    Permits(Vec<LocatedPolicy>),
+    /// Forbids deny everything that it allows.
     Forbids,
 }
 
-pub(super) fn not_proved(reason: impl Into<Reason>) -> Verdict {
-    Verdict::NotProved {
+pub(super) fn not_proved(reason: impl Into<OpenReason>) -> ProofVerdict {
+    ProofVerdict::NotProved {
         reason: reason.into(),
     }
 }
 
-pub(super) fn not_reproduced() -> Verdict {
+pub(super) fn not_reproduced() -> ProofVerdict {
     not_proved(DOES_NOT_REPRODUCE)
 }

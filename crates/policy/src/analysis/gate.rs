@@ -1,23 +1,23 @@
 //! The proofs as a gate before a policy set is served.
 
-use super::cache::ProofCache;
-use super::findings::Proofs;
+use super::findings::ProofReport;
+use super::proof_cache::ProofCache;
 use super::prover::{Options, prove_with};
 use crate::solver::Solver;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::Clock;
 
-/// Not all was proved.
+/// Not every claim was proved.
 #[derive(Debug, Clone)]
 pub struct NotProved {
-    /// What, with counterexamples, in several lines for a log.
+    /// The findings with their counterexamples, as plain text for a log.
     pub report: String,
-    /// The same, in parts.
-    pub proofs: Box<Proofs>,
+    /// The findings as data.
+    pub proofs: Box<ProofReport>,
 }
 
 impl NotProved {
-    /// Whether only time was missing, or a solver that goes on: another try may prove it.
+    /// Whether another try may succeed, because only time or the solver was lacking.
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
         self.proofs.is_unfinished()
@@ -32,11 +32,11 @@ impl std::fmt::Display for NotProved {
 
 impl std::error::Error for NotProved {}
 
-/// As [`prove`], but looks first whether the same was proved before, and remembers what was.
+/// Like [`prove`], but consults the cache first and stores a successful result in it.
 ///
 /// # Errors
 ///
-/// Something does not hold, or could not be proved.
+/// A claim does not hold or could not be proved.
 pub fn prove_for_gate(
     snapshot: &Snapshot,
     at_start: Option<&Snapshot>,
@@ -44,7 +44,7 @@ pub fn prove_for_gate(
     options: &Options,
     cache: Option<&ProofCache>,
     clock: &dyn Clock,
-) -> Result<Proofs, NotProved> {
+) -> Result<ProofReport, NotProved> {
     if let Some(known) = cache.and_then(|cache| cache.get(snapshot, at_start, solver)) {
         return Ok(known);
     }
@@ -56,7 +56,7 @@ pub fn prove_for_gate(
         });
     }
     if let Some(cache) = cache {
-        cache.put(snapshot, at_start, solver, &proofs);
+        cache.insert(snapshot, at_start, solver, &proofs);
     }
     Ok(proofs)
 }

@@ -1,22 +1,22 @@
-//! Whether the invariants that were in force at start still mean what they meant.
+//! Whether the invariants that were in force at start still mean the same.
 //!
-//! They are read under the candidate's schema. What one says of a request and its entities depends
-//! on a schema only by the groups of the actions: a read that was a write is promised less. All
-//! other entities are as the service builds them, which loading holds against each schema.
+//! They are evaluated under the candidate's schema. Their meaning depends on a schema only through
+//! the action groups: if a write becomes a read, an invariant about writes promises less. The
+//! shapes of all other entities are fixed by the service, which loading checks against each schema.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{EntityUid, Policy, Schema};
 use serde_json::Value;
 
-use super::findings::{Claim, Finding, Verdict};
-use crate::solver::Reason;
+use super::findings::{Claim, ProofFinding, ProofVerdict};
+use crate::solver::OpenReason;
 use charter_authz::snapshot::{Invariant, Snapshot};
 
-/// Each action and the groups that it is in, at whatever distance.
+/// Each action with all the groups it belongs to, directly or not.
 pub(crate) type Groups = BTreeMap<EntityUid, BTreeSet<EntityUid>>;
 
-/// Each action of a schema with its groups.
+/// The actions of a schema with their groups.
 pub(crate) fn groups(schema: &Schema) -> Result<Groups, String> {
     let actions = schema
         .action_entities()
@@ -28,14 +28,15 @@ pub(crate) fn groups(schema: &Schema) -> Result<Groups, String> {
         .collect())
 }
 
-/// A finding for each invariant of `at_start` that speaks of a group which an action left or joined.
-pub(super) fn find(at_start: &Snapshot, now: &Snapshot) -> Result<Vec<Finding>, Reason> {
+/// A finding for each invariant of `at_start` that refers to a group which an action left or
+/// joined.
+pub(super) fn check(at_start: &Snapshot, now: &Snapshot) -> Result<Vec<ProofFinding>, OpenReason> {
     let (before, after) = (groups(at_start.schema())?, groups(now.schema())?);
-    let moves: Vec<Move<'_>> = before
+    let moves: Vec<GroupChange<'_>> = before
         .iter()
         .filter_map(|(action, before)| {
             let now = after.get(action)?;
-            (before != now).then_some(Move {
+            (before != now).then_some(GroupChange {
                 action,
                 before,
                 now,
@@ -43,21 +44,21 @@ pub(super) fn find(at_start: &Snapshot, now: &Snapshot) -> Result<Vec<Finding>, 
         })
         .collect();
     let finding = |invariant: &Invariant| {
-        let named = Named::of(invariant);
-        let moves = moves.iter().filter(|moved| named.may_notice(moved));
-        let told: Vec<String> = moves.map(Move::text).collect();
-        (!told.is_empty()).then(|| Finding {
+        let named = GroupReferences::of(invariant);
+        let moves = moves.iter().filter(|moved| named.may_be_affected_by(moved));
+        let changes: Vec<String> = moves.map(GroupChange::text).collect();
+        (!changes.is_empty()).then(|| ProofFinding {
             claim: Claim::Invariant {
                 name: invariant.name.clone(),
                 at_start: true,
             },
             request_type: None,
             and_more: 0,
-            verdict: Verdict::NotProved {
+            verdict: ProofVerdict::NotProved {
                 reason: format!(
                     "{}; it no longer says what it said, which takes an approval \
                      (`charter policy approve`)",
-                    told.join("; ")
+                    changes.join("; ")
                 )
                 .into(),
             },
@@ -66,14 +67,14 @@ pub(super) fn find(at_start: &Snapshot, now: &Snapshot) -> Result<Vec<Finding>, 
     Ok(at_start.invariants().iter().filter_map(finding).collect())
 }
 
-/// An action that is in other groups now.
-struct Move<'a> {
+/// An action whose groups changed.
+struct GroupChange<'a> {
     action: &'a EntityUid,
     before: &'a BTreeSet<EntityUid>,
     now: &'a BTreeSet<EntityUid>,
 }
 
-impl Move<'_> {
+impl GroupChange<'_> {
     fn text(&self) -> String {
         format!(
             "`{}` was {}, is {} now",
@@ -93,14 +94,14 @@ fn listed(groups: &BTreeSet<EntityUid>) -> String {
     format!("in {}", names.join(", "))
 }
 
-/// What an invariant can look for actions in.
-struct Named {
+/// The groups that an invariant refers to.
+struct GroupReferences {
     literals: BTreeSet<EntityUid>,
-    /// Also in the request's own action, whichever that is.
+    /// Whether it also tests membership in the request's own action.
     in_action: bool,
 }
 
-impl Named {
+impl GroupReferences {
     fn of(invariant: &Invariant) -> Self {
         let policies = || invariant.policies.policies();
         Self {
@@ -112,13 +113,13 @@ impl Named {
         }
     }
 
-    fn may_notice(&self, moved: &Move<'_>) -> bool {
+    fn may_be_affected_by(&self, moved: &GroupChange<'_>) -> bool {
         let mut changed = moved.before.symmetric_difference(moved.now);
         self.in_action || changed.any(|group| self.literals.contains(group))
     }
 }
 
-/// Whether `action` is on the right of some `in`.
+/// Whether `action` occurs on the right-hand side of an `in`.
 fn asks_for_members_of_the_action(json: &Value) -> bool {
     any_field(json, &|name, value| {
         name == "in"
@@ -128,7 +129,7 @@ fn asks_for_members_of_the_action(json: &Value) -> bool {
     })
 }
 
-/// Whether a field like this is anywhere in it.
+/// Whether any field anywhere in the value satisfies the predicate.
 pub(crate) fn any_field(json: &Value, wanted: &dyn Fn(&str, &Value) -> bool) -> bool {
     match json {
         Value::Object(fields) => fields

@@ -5,31 +5,33 @@ use std::collections::BTreeMap;
 use cedar_policy::Policy;
 use charter_authz::snapshot::Invariant;
 
-/// An invariant, and where it comes from.
-pub(super) struct ToProve<'a> {
+pub(super) struct InvariantToProve<'a> {
     pub(super) invariant: &'a Invariant,
     pub(super) at_start: bool,
 }
 
-/// An invariant that is in force and in the folder alike is proved once.
-pub(super) fn to_prove<'a>(own: &'a [Invariant], at_start: &'a [Invariant]) -> Vec<ToProve<'a>> {
+/// An invariant that both have with the same text is proved once.
+pub(super) fn to_prove<'a>(
+    own: &'a [Invariant],
+    at_start: &'a [Invariant],
+) -> Vec<InvariantToProve<'a>> {
     let known: BTreeMap<&str, Vec<String>> =
         own.iter().map(|i| (i.name.as_str(), text(i))).collect();
     let at_start = at_start
         .iter()
         .filter(|earlier| known.get(earlier.name.as_str()) != Some(&text(earlier)))
-        .map(|invariant| ToProve {
+        .map(|invariant| InvariantToProve {
             invariant,
             at_start: true,
         });
-    let own = own.iter().map(|invariant| ToProve {
+    let own = own.iter().map(|invariant| InvariantToProve {
         invariant,
         at_start: false,
     });
     own.chain(at_start).collect()
 }
 
-/// An invariant's policies, in one order.
+/// The texts of an invariant's policies, sorted by `@id`.
 pub(super) fn text(invariant: &Invariant) -> Vec<String> {
     let mut policies: Vec<_> = invariant.policies.policies().collect();
     policies.sort_by(|one, other| one.id().cmp(other.id()));

@@ -1,9 +1,9 @@
-//! What one kind of request shows of each policy, and how it is kept for the next time.
+//! What one request type shows of each policy, and how that is cached.
 
-use super::findings::Finding;
-use super::subject::{SEEN, Subject};
+use super::analysed_set::{AnalysedSet, SEEN};
+use super::findings::ProofFinding;
 
-/// What is seen of a policy on one kind of request, as it is kept.
+/// Bits of an observation, as they are cached.
 pub(super) mod seen {
     pub(crate) const LOOKED: u8 = 1;
     pub(crate) const MAY_MATCH: u8 = 2;
@@ -11,29 +11,29 @@ pub(super) mod seen {
     pub(crate) const MAY_FAIL: u8 = 8;
 }
 
-/// What one kind of request shows.
+/// Observations for one request type.
 #[derive(Default)]
 pub(super) struct Observations {
-    pub(super) findings: Vec<Finding>,
-    /// The policies that may match, by their number, and whether they always do.
+    pub(super) findings: Vec<ProofFinding>,
+    /// Indices of the policies that may match, and whether they always do.
     pub(super) matching: Vec<(usize, bool)>,
-    /// The policies that may fail.
+    /// Indices of the policies that may fail.
     pub(super) failing: Vec<usize>,
-    /// The policies that could not be looked at.
+    /// Indices of the policies that could not be compiled.
     pub(super) unseen: Vec<usize>,
-    /// Whether the time was enough to look at all policies.
-    pub(super) is_whole: bool,
+    /// Whether there was time to look at all policies.
+    pub(super) is_complete: bool,
 }
 
-/// Whether all was seen that there is.
-pub(super) fn are_whole(looked: &[Observations]) -> bool {
-    looked
+/// Whether every policy was observed for every request type.
+pub(super) fn are_complete(observations: &[Observations]) -> bool {
+    observations
         .iter()
-        .all(|looked| looked.is_whole && looked.unseen.is_empty())
+        .all(|observations| observations.is_complete && observations.unseen.is_empty())
 }
 
 impl Observations {
-    /// Takes over what was seen of a policy.
+    /// Adds the cached observation of a policy.
     pub(super) fn take(&mut self, index: usize, seen: u8) {
         if seen & seen::MAY_MATCH != 0 {
             self.matching
@@ -45,29 +45,29 @@ impl Observations {
     }
 }
 
-/// Keeps what was seen of each policy, as far as all of it was.
-pub(super) fn keep(subject: &Subject<'_>, looked: &[Observations]) {
-    let mut all = vec![vec![0_u8; looked.len()]; subject.policies.len()];
+/// Caches the observations that are complete.
+pub(super) fn keep(subject: &AnalysedSet<'_>, observations: &[Observations]) {
+    let mut all = vec![vec![0_u8; observations.len()]; subject.policies.len()];
     let mut mark = |policy: usize, number: usize, bits: u8| {
         if let Some(seen) = all.get_mut(policy).and_then(|seen| seen.get_mut(number)) {
             *seen |= bits;
         }
     };
-    for (number, looked) in looked.iter().enumerate() {
-        if !looked.is_whole {
+    for (number, observations) in observations.iter().enumerate() {
+        if !observations.is_complete {
             continue;
         }
         (0..subject.policies.len()).for_each(|policy| mark(policy, number, seen::LOOKED));
-        for (policy, always) in &looked.matching {
+        for (policy, always) in &observations.matching {
             let always = if *always { seen::ALWAYS_MATCHES } else { 0 };
             mark(*policy, number, seen::MAY_MATCH | always);
         }
-        for policy in &looked.failing {
+        for policy in &observations.failing {
             mark(*policy, number, seen::MAY_FAIL);
         }
     }
-    for (number, looked) in looked.iter().enumerate() {
-        for policy in &looked.unseen {
+    for (number, observations) in observations.iter().enumerate() {
+        for policy in &observations.unseen {
             if let Some(seen) = all.get_mut(*policy).and_then(|seen| seen.get_mut(number)) {
                 *seen = 0;
             }
@@ -77,7 +77,7 @@ pub(super) fn keep(subject: &Subject<'_>, looked: &[Observations]) {
         if subject.seen.get(index) != Some(&seen)
             && let Some(key) = subject.key_of(SEEN, index)
         {
-            subject.known.put(key, seen);
+            subject.known.insert(key, seen);
         }
     }
 }

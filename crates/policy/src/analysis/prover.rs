@@ -1,27 +1,27 @@
-//! Asks all there is to prove of a policy set.
+//! Proves all claims about a policy set.
 
-use super::cache::ProofCache;
-use super::findings::{Claim, Finding, Proofs, Verdict};
-use super::invariants::{ToProve, to_prove};
-use super::known::Known;
-use super::subject::Subject;
-use super::{error_freedom, group_changes, observations, search, shadow, vacuity};
+use super::analysed_set::AnalysedSet;
+use super::claim_cache::ClaimCache;
+use super::findings::{Claim, ProofFinding, ProofReport, ProofVerdict};
+use super::invariants::{InvariantToProve, to_prove};
+use super::proof_cache::ProofCache;
+use super::{error_freedom, group_changes, observations, observe, redundancy, vacuity};
 use crate::request_type::RequestType;
-use crate::solver::{Budget, Limits, Reason, Solver, spread};
+use crate::solver::{OpenReason, Solver, SolverBudget, SolverLimits, run_parallel};
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::Clock;
 
-/// What to prove, and how long to try.
+/// What to prove, and within which limits.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
     /// Limits of the solver.
-    pub limits: Limits,
-    /// Also find permits that make no difference, which is slow.
+    pub limits: SolverLimits,
+    /// Whether to search for redundant permits, which is slow.
     pub shadows: bool,
 }
 
-/// Proves all there is to prove of a snapshot: its own invariants, and those of what was in force
-/// at start, which must also mean what they meant. It takes threads of its own and waits for them.
+/// Proves a snapshot's own invariants and those of `at_start`, which must also keep their meaning.
+/// Blocks until its worker threads are done.
 #[must_use]
 pub fn prove(
     snapshot: &Snapshot,
@@ -29,11 +29,11 @@ pub fn prove(
     solver: &Solver,
     options: &Options,
     clock: &dyn Clock,
-) -> Proofs {
+) -> ProofReport {
     prove_with(snapshot, at_start, solver, options, None, clock)
 }
 
-/// The same; what was proved before is not asked again, and what is proved now is kept.
+/// Like [`prove`], but skips claims that are in the cache and caches new ones.
 pub(super) fn prove_with(
     snapshot: &Snapshot,
     at_start: Option<&Snapshot>,
@@ -41,11 +41,11 @@ pub(super) fn prove_with(
     options: &Options,
     cache: Option<&ProofCache>,
     clock: &dyn Clock,
-) -> Proofs {
-    let budget = Budget::start(solver, options.limits, clock);
+) -> ProofReport {
+    let budget = SolverBudget::start(solver, options.limits, clock);
     let promised = at_start.map_or(&[][..], Snapshot::invariants);
     let invariants = to_prove(snapshot.invariants(), promised);
-    let mut proofs = Proofs {
+    let mut proofs = ProofReport {
         findings: Vec::new(),
         shadows: Vec::new(),
         request_types: 0,
@@ -58,66 +58,66 @@ pub(super) fn prove_with(
         solver: solver.version().to_owned(),
         from_cache: false,
     };
-    let known = Known::load(cache, snapshot, solver);
+    let known = ClaimCache::load(cache, snapshot, solver);
     let proved = prove_into(&mut proofs, snapshot, &invariants, &known, &budget, options);
     known.save(proved.is_ok() && !proofs.is_unfinished());
     let moved = at_start.map_or(Ok(Vec::new()), |at_start| {
-        group_changes::find(at_start, snapshot)
+        group_changes::check(at_start, snapshot)
     });
     let moved = proved.and(moved).map(|moved| proofs.findings.extend(moved));
     if let Err(reason) = moved {
-        proofs.findings.push(Finding {
+        proofs.findings.push(ProofFinding {
             claim: Claim::Everything,
             request_type: None,
             and_more: 0,
-            verdict: Verdict::NotProved { reason },
+            verdict: ProofVerdict::NotProved { reason },
         });
     }
     proofs
 }
 
 fn prove_into(
-    proofs: &mut Proofs,
+    proofs: &mut ProofReport,
     snapshot: &Snapshot,
-    invariants: &[ToProve<'_>],
-    known: &Known<'_>,
-    budget: &Budget<'_>,
+    invariants: &[InvariantToProve<'_>],
+    known: &ClaimCache<'_>,
+    budget: &SolverBudget<'_>,
     options: &Options,
-) -> Result<(), Reason> {
+) -> Result<(), OpenReason> {
     let types = RequestType::all(snapshot.schema())?;
     proofs.request_types = types.len();
-    let subject = Subject::new(snapshot, invariants, known);
-    let looked = spread(budget, types.len(), |session, index| {
+    let subject = AnalysedSet::new(snapshot, invariants, known);
+    let observations = run_parallel(budget, types.len(), |session, index| {
         types
             .get(index)
-            .map(|request_type| search::search(&subject, request_type, index, session))
+            .map(|request_type| observe::search(&subject, request_type, index, session))
             .unwrap_or_default()
     })?;
-    proofs.questions += looked.questions;
-    let looked = looked.results;
-    observations::keep(&subject, &looked);
-    // A process that checks may be ended in the middle.
+    proofs.questions += observations.queries;
+    let observations = observations.results;
+    observations::keep(&subject, &observations);
+    // The checking process may be killed at any time: save early.
     known.save(false);
-    let each = spread(budget, subject.policies.len(), |session, index| {
+    let each = run_parallel(budget, subject.policies.len(), |session, index| {
         [
-            error_freedom::find(&subject, &types, &looked, index, session),
-            vacuity::find(&subject, &types, &looked, index, session),
+            error_freedom::check(&subject, &types, &observations, index, session),
+            vacuity::check(&subject, &types, &observations, index, session),
         ]
     })?;
-    proofs.questions += each.questions;
+    proofs.questions += each.queries;
     if options.shadows {
-        let shadows = spread(budget, subject.policies.len(), |session, index| {
-            shadow::find(&subject, &types, &looked, index, session)
+        let shadows = run_parallel(budget, subject.policies.len(), |session, index| {
+            redundancy::check(&subject, &types, &observations, index, session)
         })?;
-        proofs.questions += shadows.questions;
+        proofs.questions += shadows.queries;
         proofs.shadows = shadows.results.into_iter().flatten().collect();
     }
-    proofs.findings = looked
+    proofs.findings = observations
         .into_iter()
-        .flat_map(|looked| looked.findings)
+        .flat_map(|observations| observations.findings)
         .chain(each.results.into_iter().flatten().flatten())
         .collect();
-    // A policy that may fail first: if it is a forbid, what it guards is open.
+    // Possible failures first: where a forbid fails, what it guards is open.
     proofs.findings.sort_by_key(|finding| match finding.claim {
         Claim::NeverErrors { .. } => 0,
         Claim::Invariant { .. } => 1,

@@ -1,13 +1,12 @@
-//! Proofs in words.
+//! Proofs as text.
 
 use std::fmt::Write;
 
-use super::findings::{Claim, Finding, Proofs, ShadowedBy, Verdict};
-use crate::counterexample::Named;
+use super::findings::{Claim, ProofFinding, ProofReport, ProofVerdict, RedundancyCause};
+use crate::counterexample::LocatedPolicy;
 
-impl Proofs {
-    /// What does not hold, with counterexamples, and what makes no difference; then one line that
-    /// sums it up.
+impl ProofReport {
+    /// The findings with counterexamples, the redundant permits, and a summary line.
     #[must_use]
     pub fn report(&self) -> String {
         let mut report = String::new();
@@ -19,13 +18,13 @@ impl Proofs {
             let policy = &shadow.policy;
             // Writing to a string cannot fail.
             let _ = match &shadow.by {
-                ShadowedBy::Forbids => {
+                RedundancyCause::Forbids => {
                     writeln!(
                         report,
                         "{policy} makes no difference: forbids deny all of it"
                     )
                 }
-                ShadowedBy::Permits(by) => {
+                RedundancyCause::Permits(by) => {
                     let by = list(by);
                     writeln!(
                         report,
@@ -57,18 +56,18 @@ impl Proofs {
     }
 }
 
-impl Finding {
+impl ProofFinding {
     /// Several lines.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = match (&self.claim, &self.verdict) {
-            (Claim::Invariant { name, .. }, Verdict::Refuted { .. }) => {
+            (Claim::Invariant { name, .. }, ProofVerdict::Refuted { .. }) => {
                 format!("broken: invariant `{name}`")
             }
-            (Claim::NeverErrors { policy }, Verdict::Refuted { .. }) => {
+            (Claim::NeverErrors { policy }, ProofVerdict::Refuted { .. }) => {
                 format!("may fail: {policy}, and a policy that fails does not count")
             }
-            (Claim::CanMatch { policy, forbid }, Verdict::Never) => {
+            (Claim::CanMatch { policy, forbid }, ProofVerdict::Never) => {
                 let does = if *forbid { "forbids" } else { "permits" };
                 format!("dead: {policy} {does} nothing, no request matches it")
             }
@@ -89,7 +88,7 @@ impl Finding {
         }
         text.push('\n');
         match &self.verdict {
-            Verdict::Refuted { counterexample, by } => {
+            ProofVerdict::Refuted { counterexample, by } => {
                 text.push_str(&counterexample.text());
                 if let Claim::Invariant { name, .. } = &self.claim {
                     let by = list(by);
@@ -97,10 +96,10 @@ impl Finding {
                     let _ = writeln!(text, "  but not by invariants/{name}.cedar");
                 }
             }
-            Verdict::NotProved { reason } => {
+            ProofVerdict::NotProved { reason } => {
                 let _ = writeln!(text, "  {reason}");
             }
-            Verdict::Never => {}
+            ProofVerdict::Never => {}
         }
         text
     }
@@ -117,7 +116,7 @@ impl Claim {
     }
 }
 
-fn list(names: &[Named]) -> String {
+fn list(names: &[LocatedPolicy]) -> String {
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     names.join(", ")
 }

@@ -1,47 +1,49 @@
-//! Whether a policy matches any request at all: one that never does is a mistake, and for a forbid
-//! a dangerous one.
+//! Whether a policy matches any request. One that never does is a mistake, and for a forbid a
+//! dangerous one.
 //!
-//! Most policies match a plain request made to their scope; only for the others it takes a solver.
+//! Most policies match a sample request adapted to their scope; only the others need the solver.
 
-use super::findings::{Claim, Finding, Verdict};
-use super::observations::{Observations, are_whole};
-use super::subject::Subject;
-use crate::counterexample::{self, World, lacks_something};
+use super::analysed_set::AnalysedSet;
+use super::findings::{Claim, ProofFinding, ProofVerdict};
+use super::observations::{Observations, are_complete};
+use crate::counterexample::{self, Scenario, has_missing_data};
 use crate::policy_set::set;
 use crate::request_type::RequestType;
-use crate::solver::{Answer, DOES_NOT_REPRODUCE, Question, Reason, Session, out_of_time};
+use crate::solver::{
+    DOES_NOT_REPRODUCE, OpenReason, SolverAnswer, SolverQuery, SolverSession, out_of_time,
+};
 use cedar_policy::{
     Authorizer, Effect, Entities, EntityUid, Policy, PrincipalConstraint, Request,
     ResourceConstraint,
 };
 
-/// So many values of a kind are tried before the solver is asked.
+/// Literals of one kind that are tried before the solver is asked.
 const MAX_TRIES: usize = 4;
 
-/// A finding if the policy never matches, or if that is not known.
-pub(super) fn find(
-    subject: &Subject<'_>,
+/// A finding if the policy never matches, or if that could not be decided.
+pub(super) fn check(
+    subject: &AnalysedSet<'_>,
     types: &[RequestType<'_>],
-    looked: &[Observations],
+    observations: &[Observations],
     index: usize,
-    session: &mut Session<'_>,
-) -> Option<Finding> {
+    session: &mut SolverSession<'_>,
+) -> Option<ProofFinding> {
     let policy = subject.policies.get(index)?;
     let known = subject.key_of("can match", index)?;
     if subject.known.get(&known).is_some() {
         return None;
     }
-    let verdict = match never_matches(subject, types, looked, index, policy, session) {
+    let verdict = match never_matches(subject, types, observations, index, policy, session) {
         Ok(false) => {
-            subject.known.put(known, Vec::new());
+            subject.known.insert(known, Vec::new());
             return None;
         }
-        Ok(true) => Verdict::Never,
-        Err(reason) => Verdict::NotProved { reason },
+        Ok(true) => ProofVerdict::Never,
+        Err(reason) => ProofVerdict::NotProved { reason },
     };
-    Some(Finding {
+    Some(ProofFinding {
         claim: Claim::CanMatch {
-            policy: subject.named(policy.id().as_ref()),
+            policy: subject.located(policy.id().as_ref()),
             forbid: policy.effect() == Effect::Forbid,
         },
         request_type: None,
@@ -51,17 +53,21 @@ pub(super) fn find(
 }
 
 fn never_matches(
-    subject: &Subject<'_>,
+    subject: &AnalysedSet<'_>,
     types: &[RequestType<'_>],
-    looked: &[Observations],
+    observations: &[Observations],
     index: usize,
     policy: &Policy,
-    session: &mut Session<'_>,
-) -> Result<bool, Reason> {
+    session: &mut SolverSession<'_>,
+) -> Result<bool, OpenReason> {
     let schema = subject.snapshot.schema();
     let mut possible = Vec::new();
-    for (request_type, looked) in types.iter().zip(looked) {
-        match looked.matching.iter().find(|(number, _)| *number == index) {
+    for (request_type, observations) in types.iter().zip(observations) {
+        match observations
+            .matching
+            .iter()
+            .find(|(number, _)| *number == index)
+        {
             Some((_, true)) => return Ok(false),
             Some((_, false)) => possible.push(request_type),
             None => {}
@@ -71,13 +77,13 @@ fn never_matches(
     let authorizer = Authorizer::new();
     let matches = |request: &Request, entities: &Entities| {
         let response = authorizer.is_authorized(request, &alone, entities);
-        response.diagnostics().reason().next().is_some() && !lacks_something(&response)
+        response.diagnostics().reason().next().is_some() && !has_missing_data(&response)
     };
-    let is_whole = are_whole(looked);
-    let mut open = (!is_whole).then(out_of_time);
+    let is_complete = are_complete(observations);
+    let mut open = (!is_complete).then(out_of_time);
     for request_type in possible {
-        let plain = request_type.plain_world();
-        let witnesses = plain.iter().flat_map(|plain| suited(plain, policy));
+        let plain = request_type.sample_scenario();
+        let witnesses = plain.iter().flat_map(|plain| adapt_to_scope(plain, policy));
         for witness in witnesses {
             if witness
                 .checked(schema)
@@ -87,33 +93,33 @@ fn never_matches(
             }
         }
         let compiled = request_type.compile(policy)?;
-        match session.never(Question::NeverMatches(compiled)) {
-            Answer::Holds => {}
-            Answer::Open(reason) => open = Some(reason.or(open)),
-            Answer::Fails(env) => {
+        match session.prove(SolverQuery::NeverMatches(compiled)) {
+            SolverAnswer::Holds => {}
+            SolverAnswer::Open(reason) => open = Some(reason.or(open)),
+            SolverAnswer::Refuted(env) => {
                 if counterexample::reproduce(&env, schema, &matches).is_some() {
                     return Ok(false);
                 }
-                open = Some(Reason::from(DOES_NOT_REPRODUCE).or(open));
+                open = Some(OpenReason::from(DOES_NOT_REPRODUCE).or(open));
             }
         }
     }
     open.map_or(Ok(true), Err)
 }
 
-/// A plain request, made to the scope of a policy.
-fn suited(plain: &World, policy: &Policy) -> Vec<World> {
-    let mut world = plain.clone();
+/// Sample requests adapted to the scope of a policy.
+fn adapt_to_scope(plain: &Scenario, policy: &Policy) -> Vec<Scenario> {
+    let mut scenario = plain.clone();
     let (is, within): (Option<EntityUid>, Option<EntityUid>) = match policy.principal_constraint() {
         PrincipalConstraint::Eq(uid) => (Some(uid), None),
         PrincipalConstraint::In(uid) | PrincipalConstraint::IsIn(_, uid) => (None, Some(uid)),
         PrincipalConstraint::Any | PrincipalConstraint::Is(_) => (None, None),
     };
     if let Some(uid) = is {
-        world.rename(&world.principal.clone(), &uid);
+        scenario.rename(&scenario.principal.clone(), &uid);
     }
     if let Some(uid) = within {
-        world.put_in(&world.principal.clone(), &uid);
+        scenario.add_parent(&scenario.principal.clone(), &uid);
     }
     let (is, within) = match policy.resource_constraint() {
         ResourceConstraint::Eq(uid) => (Some(uid), None),
@@ -121,38 +127,38 @@ fn suited(plain: &World, policy: &Policy) -> Vec<World> {
         ResourceConstraint::Any | ResourceConstraint::Is(_) => (None, None),
     };
     if let Some(uid) = is {
-        world.rename(&world.resource.clone(), &uid);
+        scenario.rename(&scenario.resource.clone(), &uid);
     }
     if let Some(uid) = within {
-        world.put_in(&world.resource.clone(), &uid);
+        scenario.add_parent(&scenario.resource.clone(), &uid);
     }
-    // Whoever a condition asks to have some role or permission has them all.
-    let mut member = world.clone();
+    // The principal gets every role and permission that a condition mentions.
+    let mut member = scenario.clone();
     for uid in policy.entity_literals() {
         if ["Role", "Permission"].contains(&uid.type_name().basename()) {
-            member.put_in(&world.principal, &uid);
+            member.add_parent(&scenario.principal, &uid);
         }
     }
     let text = policy.to_cedar().unwrap_or_default();
-    let mut worlds = Vec::new();
-    for mut world in [member, world] {
+    let mut scenarios = Vec::new();
+    for mut scenario in [member, scenario] {
         for flag in [true, false] {
-            world.set_every_flag(flag);
-            worlds.push(world.clone());
+            scenario.set_every_boolean(flag);
+            scenarios.push(scenario.clone());
         }
-        // Where a condition compares with a value, that value often fits.
+        // A condition that compares with a literal often holds for that literal.
         for function in ["ip", "datetime"] {
             for argument in arguments(&text, function).take(MAX_TRIES) {
-                world.set_every_flag(true);
-                world.set_every(function, argument.split('/').next().unwrap_or(argument));
-                worlds.push(world.clone());
+                scenario.set_every_boolean(true);
+                scenario.set_calls_of(function, argument.split('/').next().unwrap_or(argument));
+                scenarios.push(scenario.clone());
             }
         }
     }
-    worlds
+    scenarios
 }
 
-/// As in `ip("…")`.
+/// The arguments of calls such as `ip("…")`.
 fn arguments<'t>(text: &'t str, function: &str) -> impl Iterator<Item = &'t str> {
     let opening = format!("{function}(\"");
     let calls: Vec<&str> = text.split(&opening).skip(1).collect();

@@ -1,20 +1,20 @@
-//! What each part of a policy comes to for one request. Cedar evaluates the single conditions;
-//! here is only the order in which it looks at them, and where it stops.
+//! The value of each part of a policy for one request. Cedar evaluates the single conditions; this
+//! module only decides the order and where evaluation stops.
 
 use cedar_policy::{Entities, EvalResult, Request, eval_expression};
 
-use super::{Condition, Conditions, Keyword, Part};
+use super::{Condition, ConditionPart, Conditions, Keyword};
 
-/// What a part comes to.
+/// The value of a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// It is true.
+    /// True.
     True,
-    /// It is false.
+    /// False.
     False,
-    /// It cannot be evaluated, and with it the policy; Cedar's reason.
+    /// It fails to evaluate, and the policy with it; Cedar's message.
     Error(String),
-    /// What stands before it has settled the matter.
+    /// An earlier part decided the policy.
     NotReached,
 }
 
@@ -24,38 +24,43 @@ impl Value {
     }
 }
 
-/// How far to look.
+/// How much to evaluate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
-    /// As Cedar does, which stops as soon as the matter is settled.
-    AsCedar,
-    /// At everything, to say all that would have to change. What cannot be evaluated after Cedar
-    /// would have stopped is not an error, it is not reached.
-    AtAll,
+pub enum EvaluationMode {
+    /// Stop as soon as the value is decided, as Cedar does.
+    ShortCircuit,
+    /// Evaluate everything, to report all that would have to change. Errors behind the point where
+    /// Cedar would have stopped count as not reached.
+    Exhaustive,
 }
 
-/// What a policy and its parts come to.
+/// The values of a policy and its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evaluation {
-    /// For each of [`Conditions::scope`].
+    /// One value for each of [`Conditions::scope`].
     pub scope: Vec<Value>,
-    /// For each of [`Conditions::singles`].
+    /// One value for each of [`Conditions::parts`].
     pub singles: Vec<Value>,
-    /// The policy as a whole: never [`Value::NotReached`].
+    /// The value of the whole policy; never [`Value::NotReached`].
     pub whole: Value,
 }
 
 struct Evaluator<'a> {
     request: &'a Request,
     entities: &'a Entities,
-    look: Look,
+    look: EvaluationMode,
     singles: Vec<Value>,
 }
 
 impl Conditions {
-    /// Evaluates the parts for a request.
+    /// Evaluates the parts and the whole condition for a request.
     #[must_use]
-    pub fn evaluate(&self, request: &Request, entities: &Entities, look: Look) -> Evaluation {
+    pub fn evaluate(
+        &self,
+        request: &Request,
+        entities: &Entities,
+        look: EvaluationMode,
+    ) -> Evaluation {
         let mut evaluator = Evaluator {
             request,
             entities,
@@ -66,7 +71,7 @@ impl Conditions {
         let mut scope = Vec::with_capacity(self.scope.len());
         for asked in &self.scope {
             let value = evaluator.part(&asked.part, whole != Value::True);
-            continue_with(&mut whole, &Value::True, &value);
+            combine(&mut whole, &Value::True, &value);
             scope.push(value);
         }
         for clause in &self.clauses {
@@ -75,7 +80,7 @@ impl Conditions {
                 Keyword::When => value,
                 Keyword::Unless => negated(value),
             };
-            continue_with(&mut whole, &Value::True, &value);
+            combine(&mut whole, &Value::True, &value);
         }
         Evaluation {
             scope,
@@ -85,14 +90,14 @@ impl Conditions {
     }
 }
 
-impl Part {
-    /// Whether the part is true by itself.
+impl ConditionPart {
+    /// Whether the part evaluates to true by itself.
     pub(crate) fn is_true(&self, request: &Request, entities: &Entities) -> bool {
-        self.truth(request, entities) == Some(true)
+        self.truth_value(request, entities) == Some(true)
     }
 
-    /// Whether the part is true or false by itself; `None` if it is neither.
-    pub(super) fn truth(&self, request: &Request, entities: &Entities) -> Option<bool> {
+    /// The truth value of the part by itself; `None` if it fails or is no boolean.
+    pub(super) fn truth_value(&self, request: &Request, entities: &Entities) -> Option<bool> {
         match eval_expression(request, entities, &self.expression) {
             Ok(EvalResult::Bool(is_true)) => Some(is_true),
             _ => None,
@@ -100,8 +105,8 @@ impl Part {
     }
 }
 
-/// What is so far known gives way to the next value as long as the matter is open.
-fn continue_with(known: &mut Value, open: &Value, next: &Value) {
+/// Keeps a decided value; takes the next one while it is `open`.
+fn combine(known: &mut Value, open: &Value, next: &Value) {
     if known == open {
         known.clone_from(next);
     }
@@ -116,7 +121,7 @@ fn negated(value: Value) -> Value {
 }
 
 impl Evaluator<'_> {
-    /// `settled`: Cedar would not look here any more.
+    /// `settled` says that Cedar would have stopped before this condition.
     fn condition(&mut self, condition: &Condition, settled: bool) -> Value {
         match condition {
             Condition::Single(part) => {
@@ -124,24 +129,24 @@ impl Evaluator<'_> {
                 self.singles.push(value.clone());
                 value
             }
-            Condition::All(operands) => self.joined(operands, &Value::True, settled),
-            Condition::Any(operands) => self.joined(operands, &Value::False, settled),
+            Condition::All(operands) => self.connective(operands, &Value::True, settled),
+            Condition::Any(operands) => self.connective(operands, &Value::False, settled),
             Condition::Not(operand) => negated(self.condition(operand, settled)),
         }
     }
 
-    /// `open` is the value that leaves the matter to the next operand.
-    fn joined(&mut self, operands: &[Condition], open: &Value, settled: bool) -> Value {
+    /// `open` is the value that leaves the decision to the next operand.
+    fn connective(&mut self, operands: &[Condition], open: &Value, settled: bool) -> Value {
         let mut known = open.clone();
         for operand in operands {
             let value = self.condition(operand, settled || known != *open);
-            continue_with(&mut known, open, &value);
+            combine(&mut known, open, &value);
         }
         known
     }
 
-    fn part(&self, part: &Part, settled: bool) -> Value {
-        if settled && self.look == Look::AsCedar {
+    fn part(&self, part: &ConditionPart, settled: bool) -> Value {
+        if settled && self.look == EvaluationMode::ShortCircuit {
             return Value::NotReached;
         }
         match eval_expression(self.request, self.entities, &part.expression) {

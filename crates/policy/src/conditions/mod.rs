@@ -1,10 +1,10 @@
-//! A policy's parts: what its scope asks for and the single conditions of its clauses, each with
-//! its text and place. One splitter for coverage and explanations.
+//! A policy's parts: its scope constraints and the single conditions of its clauses, each with its
+//! text and location. Used by coverage and explanations.
 //!
-//! The parts are Cedar's own expressions and are evaluated by Cedar alone.
+//! The parts are Cedar's own expressions, and only Cedar evaluates them.
 
 pub mod evaluate;
-pub mod looked_at;
+pub mod inspection;
 pub mod operands;
 mod text;
 
@@ -15,45 +15,45 @@ use cedar_policy_core::ast::{
 };
 use cedar_policy_core::parser::Loc;
 
-/// Longer texts are cut: they are for reading.
+/// Longer texts are truncated.
 const MAX_TEXT: usize = 240;
 
-/// A policy, taken apart.
+/// A policy, split into its parts.
 #[derive(Debug, Clone)]
 pub struct Conditions {
     /// Its `@id`.
     pub policy: PolicyId,
-    /// What it does when all of it holds.
+    /// Its effect.
     pub effect: Effect,
-    /// What it asks of principal, action and resource, in this order; what it leaves open is not
-    /// there.
-    pub scope: Vec<ScopePart>,
+    /// The constraints on principal, action and resource, in this order. Unconstrained variables
+    /// are omitted.
+    pub scope: Vec<ScopeConstraint>,
     /// Its `when` and `unless` clauses, in order.
     pub clauses: Vec<Clause>,
 }
 
-/// Which variable a part of the scope is about.
+/// The variable that a scope constraint is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Variable {
     /// Who asks.
     Principal,
-    /// For what.
+    /// What is asked for.
     Action,
-    /// About what.
+    /// What it is asked about.
     Resource,
 }
 
-/// What the scope asks of one variable.
+/// A constraint of the scope.
 #[derive(Debug, Clone)]
-pub struct ScopePart {
-    /// Which.
+pub struct ScopeConstraint {
+    /// The constrained variable.
     pub variable: Variable,
-    /// What is asked of it.
-    pub part: Part,
+    /// The constraint.
+    pub part: ConditionPart,
 }
 
-/// How a clause counts.
+/// The kind of a clause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Keyword {
@@ -63,42 +63,42 @@ pub enum Keyword {
     Unless,
 }
 
-/// One clause.
+/// A `when` or `unless` clause.
 #[derive(Debug, Clone)]
 pub struct Clause {
-    /// Whether it must be true or false.
+    /// Whether the condition must be true or false.
     pub keyword: Keyword,
-    /// What stands between its braces.
+    /// The condition between the braces.
     pub condition: Condition,
 }
 
-/// An expression as `&&`, `||` and `!` join it; whatever else it is made of, Cedar alone looks at.
+/// A condition, split at `&&`, `||` and `!`.
 #[derive(Debug, Clone)]
 pub enum Condition {
-    /// A single one.
-    Single(Box<Part>),
-    /// True if all are; looked at in order, until one is false.
+    /// Anything else.
+    Single(Box<ConditionPart>),
+    /// A conjunction, evaluated in order until one operand is false.
     All(Vec<Condition>),
-    /// True if one is; looked at in order, until one is true.
+    /// A disjunction, evaluated in order until one operand is true.
     Any(Vec<Condition>),
-    /// True if the other is false.
+    /// A negation.
     Not(Box<Condition>),
 }
 
-/// An expression, its text and its place.
+/// An expression with its text and location.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub struct ConditionPart {
     expression: Expression,
-    text: Text,
+    text: TextSource,
     loc: Option<Loc>,
 }
 
-/// Written out only when it is asked for: of thousands of policies few are shown.
+/// Rendered on demand: of thousands of policies few are shown.
 #[derive(Debug, Clone)]
-enum Text {
-    /// As it stands at its place.
+enum TextSource {
+    /// The source text at the location.
     Written,
-    /// As Cedar writes the expression: it does not stand there as such.
+    /// Rendered by Cedar, because the expression does not occur in the source.
     Made,
     Principal(PrincipalConstraint),
     Action(ActionConstraint),
@@ -106,7 +106,7 @@ enum Text {
 }
 
 impl Conditions {
-    /// Takes a policy apart.
+    /// Splits a policy into its parts.
     #[must_use]
     pub fn of(policy: &Policy) -> Self {
         let ast = policy.as_ref();
@@ -115,19 +115,19 @@ impl Conditions {
         if *principal.as_inner() != PrincipalOrResourceConstraint::Any {
             let loc = loc_of_constraint(principal.as_inner());
             let expr = principal.as_expr();
-            scope.push(ScopePart {
+            scope.push(ScopeConstraint {
                 variable: Variable::Principal,
-                part: Part::of_scope(expr, Text::Principal(principal), loc),
+                part: ConditionPart::of_scope(expr, TextSource::Principal(principal), loc),
             });
         }
-        scope.extend(Self::asked_of_action(policy));
+        scope.extend(Self::action_constraint_of(policy));
         let resource = ast.resource_constraint();
         if *resource.as_inner() != PrincipalOrResourceConstraint::Any {
             let loc = loc_of_constraint(resource.as_inner());
             let expr = resource.as_expr();
-            scope.push(ScopePart {
+            scope.push(ScopeConstraint {
                 variable: Variable::Resource,
-                part: Part::of_scope(expr, Text::Resource(resource), loc),
+                part: ConditionPart::of_scope(expr, TextSource::Resource(resource), loc),
             });
         }
         let mut clauses = Vec::new();
@@ -142,27 +142,31 @@ impl Conditions {
         }
     }
 
-    /// What a policy's scope asks of the action.
-    pub(super) fn asked_of_action(policy: &Policy) -> Option<ScopePart> {
+    /// The scope's constraint on the action.
+    pub(super) fn action_constraint_of(policy: &Policy) -> Option<ScopeConstraint> {
         let action = policy.as_ref().action_constraint();
         if *action == ActionConstraint::Any {
             return None;
         }
         let loc = action.iter_euids().find_map(|uid| uid.loc().cloned());
-        Some(ScopePart {
+        Some(ScopeConstraint {
             variable: Variable::Action,
-            part: Part::of_scope(action.as_expr(), Text::Action(action.clone()), loc),
+            part: ConditionPart::of_scope(
+                action.as_expr(),
+                TextSource::Action(action.clone()),
+                loc,
+            ),
         })
     }
 
     /// The single conditions of all clauses, in order, each with its clause's keyword.
     #[must_use]
-    pub fn singles(&self) -> Vec<(Keyword, &Part)> {
+    pub fn parts(&self) -> Vec<(Keyword, &ConditionPart)> {
         let mut singles = Vec::new();
         for clause in &self.clauses {
             clause
                 .condition
-                .visit(&mut |part| singles.push((clause.keyword, part)));
+                .for_each_part(&mut |part| singles.push((clause.keyword, part)));
         }
         singles
     }
@@ -185,38 +189,37 @@ impl Condition {
                 op: UnaryOp::Not,
                 arg,
             } => match Self::of(arg) {
-                // `!a` reads better than to be told that `a` must be false.
-                Self::Single(_) => Self::Single(Box::new(Part::new(expr))),
+                // `!a` is easier to read than "`a` must be false".
+                Self::Single(_) => Self::Single(Box::new(ConditionPart::new(expr))),
                 joined => Self::Not(Box::new(joined)),
             },
-            _ => Self::Single(Box::new(Part::new(expr))),
+            _ => Self::Single(Box::new(ConditionPart::new(expr))),
         }
     }
 
-    /// Its single conditions, in order.
-    fn visit<'a>(&'a self, see: &mut impl FnMut(&'a Part)) {
+    fn for_each_part<'a>(&'a self, see: &mut impl FnMut(&'a ConditionPart)) {
         match self {
             Self::Single(part) => see(part),
             Self::All(operands) | Self::Any(operands) => {
                 for operand in operands {
-                    operand.visit(see);
+                    operand.for_each_part(see);
                 }
             }
-            Self::Not(operand) => operand.visit(see),
+            Self::Not(operand) => operand.for_each_part(see),
         }
     }
 }
 
-impl Part {
+impl ConditionPart {
     fn new(expr: &Expr) -> Self {
         Self {
             loc: expr.source_loc().cloned(),
             expression: Expression::from(expr.clone()),
-            text: Text::Written,
+            text: TextSource::Written,
         }
     }
 
-    fn of_scope(expr: Expr, text: Text, loc: Option<Loc>) -> Self {
+    fn of_scope(expr: Expr, text: TextSource, loc: Option<Loc>) -> Self {
         Self {
             expression: Expression::from(expr),
             text,
@@ -224,16 +227,16 @@ impl Part {
         }
     }
 
-    /// Its text on one line, as it was written, without comments.
+    /// The source text on one line, without comments.
     #[must_use]
     pub fn text(&self) -> String {
         let written = self.loc.as_ref().and_then(Loc::snippet);
         let text = match (&self.text, written) {
-            (Text::Written, Some(written)) => text::one_line(written),
-            (Text::Written, None) | (Text::Made, _) => self.expr().to_string(),
-            (Text::Principal(constraint), _) => constraint.to_string(),
-            (Text::Action(constraint), _) => constraint.to_string(),
-            (Text::Resource(constraint), _) => constraint.to_string(),
+            (TextSource::Written, Some(written)) => text::on_one_line(written),
+            (TextSource::Written, None) | (TextSource::Made, _) => self.expr().to_string(),
+            (TextSource::Principal(constraint), _) => constraint.to_string(),
+            (TextSource::Action(constraint), _) => constraint.to_string(),
+            (TextSource::Resource(constraint), _) => constraint.to_string(),
         };
         text::shortened(text, MAX_TEXT)
     }
@@ -242,7 +245,7 @@ impl Part {
         self.expression.as_ref()
     }
 
-    /// The line of its file that it begins on, from 1.
+    /// The line in its file on which it begins, from 1.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         self.loc.as_ref().map(line_of)
@@ -254,7 +257,7 @@ fn line_of(loc: &Loc) -> usize {
     memchr::memchr_iter(b'\n', before).count() + 1
 }
 
-/// Types and entities know where they stand, the constraint as a whole does not.
+/// Only the types and entities of a constraint have a location.
 fn loc_of_constraint(constraint: &PrincipalOrResourceConstraint) -> Option<Loc> {
     use cedar_policy_core::ast::EntityReference::EUID;
 
@@ -267,8 +270,8 @@ fn loc_of_constraint(constraint: &PrincipalOrResourceConstraint) -> Option<Loc> 
     }
 }
 
-/// Cedar joins the clauses by an `&&` that it places at the policy, to the right of the first, and
-/// makes an `unless` a negation that is placed at the word.
+/// Cedar joins clauses by a right-nested `&&` located at the policy, and turns `unless` into a
+/// negation located at the keyword.
 fn split_clauses(condition: &Expr, policy: Option<&Loc>, clauses: &mut Vec<Clause>) {
     let is_joint = policy.is_some() && condition.source_loc() == policy;
     if let (true, Some((first, rest))) = (is_joint, operands_of_and(condition)) {
@@ -295,7 +298,7 @@ fn split_clauses(condition: &Expr, policy: Option<&Loc>, clauses: &mut Vec<Claus
     });
 }
 
-type Operands = dyn Fn(&Expr) -> Option<(&Expr, &Expr)>;
+type SplitOperands = dyn Fn(&Expr) -> Option<(&Expr, &Expr)>;
 
 fn operands_of_and(expr: &Expr) -> Option<(&Expr, &Expr)> {
     match expr.expr_kind() {
@@ -311,8 +314,8 @@ fn operands_of_or(expr: &Expr) -> Option<(&Expr, &Expr)> {
     }
 }
 
-/// `(a && b) && (c && d)` is looked at in the order a, b, c, d, and so is the flat list.
-fn flatten(expr: &Expr, operands: &Operands, into: &mut Vec<Condition>) {
+/// `(a && b) && (c && d)` is evaluated in the order a, b, c, d, as is the flat list.
+fn flatten(expr: &Expr, operands: &SplitOperands, into: &mut Vec<Condition>) {
     match operands(expr) {
         Some((left, right)) => {
             flatten(left, operands, into);

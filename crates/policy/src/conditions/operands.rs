@@ -1,38 +1,38 @@
-//! All that can decide within a policy's conditions: the single conditions, the test and the branches
-//! of an `if`, and each element of a list that something is looked for in.
+//! Everything that can decide within a policy's conditions: single conditions, the test and
+//! branches of an `if`, and the elements of a list that is searched.
 
 use cedar_policy::{Entities, Request};
 use cedar_policy_core::ast::{BinaryOp, Expr, ExprKind, Literal, UnaryOp};
 
 use super::evaluate::{Evaluation, Value};
-use super::{Conditions, Keyword, Part, Text};
+use super::{ConditionPart, Conditions, Keyword, TextSource};
 
-/// Something that can decide.
+/// An expression that can decide.
 #[derive(Debug, Clone)]
 pub struct Operand {
-    /// Of which kind its clause is; `None` in the scope.
+    /// Its clause's keyword; `None` in the scope.
     pub keyword: Option<Keyword>,
-    /// What it is.
-    pub part: Part,
-    /// An element of a list: only that it is found says something.
+    /// The expression.
+    pub part: ConditionPart,
+    /// Whether it is an element of a searched list, for which only a match says anything.
     pub is_element: bool,
-    /// The single condition that it is, or is in: a place in [`Conditions::singles`].
+    /// Index into [`Conditions::parts`] of the single condition that contains it.
     single: Option<usize>,
-    /// What must be true or false within that condition, so that Cedar comes to it.
-    guards: Vec<(Part, bool)>,
+    /// What must be true or false within that condition for Cedar to reach the operand.
+    guards: Vec<(ConditionPart, bool)>,
 }
 
 impl Conditions {
-    /// All operands, in the order of the text.
+    /// All operands, in source order.
     #[must_use]
     pub fn operands(&self) -> Vec<Operand> {
         let mut found = Vec::new();
         for asked in &self.scope {
-            let mut search = Search::new(None, None, &mut found);
+            let mut search = OperandSearch::new(None, None, &mut found);
             search.elements(asked.part.expr());
         }
-        for (place, (keyword, part)) in self.singles().into_iter().enumerate() {
-            let mut search = Search::new(Some(keyword), Some(place), &mut found);
+        for (place, (keyword, part)) in self.parts().into_iter().enumerate() {
+            let mut search = OperandSearch::new(Some(keyword), Some(place), &mut found);
             search.condition(part.expr());
         }
         found
@@ -40,8 +40,8 @@ impl Conditions {
 }
 
 impl Operand {
-    /// What it comes to for a request; `None` if Cedar does not come to it. `evaluation` is that of
-    /// the whole policy for this request.
+    /// The operand's value for a request; `None` if Cedar does not reach it. `evaluation` is the
+    /// evaluation of the whole policy for the same request.
     #[must_use]
     pub fn value(
         &self,
@@ -51,29 +51,30 @@ impl Operand {
     ) -> Option<bool> {
         let is_reached = match self.single {
             Some(place) => evaluation.singles.get(place)? != &Value::NotReached,
-            // The list is in the scope: its elements count where all of the scope is met.
+            // An element of a list in the scope counts only if the whole scope matches.
             None => evaluation.scope.iter().all(|value| *value == Value::True),
         };
         let mut guards = self.guards.iter();
-        let holds =
-            |(guard, wanted): &(Part, bool)| guard.truth(request, entities) == Some(*wanted);
+        let holds = |(guard, wanted): &(ConditionPart, bool)| {
+            guard.truth_value(request, entities) == Some(*wanted)
+        };
         if is_reached && guards.all(holds) {
-            self.part.truth(request, entities)
+            self.part.truth_value(request, entities)
         } else {
             None
         }
     }
 }
 
-/// On the way through one expression.
-struct Search<'f> {
+/// Collects the operands of one expression.
+struct OperandSearch<'f> {
     keyword: Option<Keyword>,
     single: Option<usize>,
-    guards: Vec<(Part, bool)>,
+    guards: Vec<(ConditionPart, bool)>,
     found: &'f mut Vec<Operand>,
 }
 
-impl<'f> Search<'f> {
+impl<'f> OperandSearch<'f> {
     const fn new(
         keyword: Option<Keyword>,
         single: Option<usize>,
@@ -87,17 +88,17 @@ impl<'f> Search<'f> {
         }
     }
 
-    /// An expression that is true or false.
+    /// Collects from a boolean expression.
     fn condition(&mut self, expr: &Expr) {
         match expr.expr_kind() {
             ExprKind::Lit(_) => {}
             ExprKind::And { left, right } => {
                 self.condition(left);
-                self.under(left, true, |search| search.condition(right));
+                self.guarded_by(left, true, |search| search.condition(right));
             }
             ExprKind::Or { left, right } => {
                 self.condition(left);
-                self.under(left, false, |search| search.condition(right));
+                self.guarded_by(left, false, |search| search.condition(right));
             }
             ExprKind::If {
                 test_expr,
@@ -105,21 +106,21 @@ impl<'f> Search<'f> {
                 else_expr,
             } => {
                 self.condition(test_expr);
-                self.under(test_expr, true, |search| search.condition(then_expr));
-                self.under(test_expr, false, |search| search.condition(else_expr));
+                self.guarded_by(test_expr, true, |search| search.condition(then_expr));
+                self.guarded_by(test_expr, false, |search| search.condition(else_expr));
             }
             ExprKind::UnaryApp {
                 op: UnaryOp::Not,
                 arg,
-            } if is_joined(arg) => self.condition(arg),
+            } if is_connective(arg) => self.condition(arg),
             _ => {
-                self.add(Part::new(expr), false);
-                self.inside(expr);
+                self.add(ConditionPart::new(expr), false);
+                self.operands_of(expr);
             }
         }
     }
 
-    /// An expression of any type: whatever is true or false in it.
+    /// Collects the booleans within an expression of any type.
     fn value(&mut self, expr: &Expr) {
         match expr.expr_kind() {
             ExprKind::If {
@@ -128,15 +129,15 @@ impl<'f> Search<'f> {
                 else_expr,
             } => {
                 self.condition(test_expr);
-                self.under(test_expr, true, |search| search.value(then_expr));
-                self.under(test_expr, false, |search| search.value(else_expr));
+                self.guarded_by(test_expr, true, |search| search.value(then_expr));
+                self.guarded_by(test_expr, false, |search| search.value(else_expr));
             }
             ExprKind::And { .. } | ExprKind::Or { .. } => self.condition(expr),
-            _ => self.inside(expr),
+            _ => self.operands_of(expr),
         }
     }
 
-    fn inside(&mut self, expr: &Expr) {
+    fn operands_of(&mut self, expr: &Expr) {
         self.elements(expr);
         match expr.expr_kind() {
             ExprKind::UnaryApp { arg, .. } => self.value(arg),
@@ -158,7 +159,7 @@ impl<'f> Search<'f> {
         }
     }
 
-    /// `a in [b, c]` is `a in b || a in c`, and so is `[b, c].contains(a)` with `==`.
+    /// `a in [b, c]` means `a in b || a in c`, and `[b, c].contains(a)` the same with `==`.
     fn elements(&mut self, expr: &Expr) {
         let ExprKind::BinaryApp { op, arg1, arg2 } = expr.expr_kind() else {
             return;
@@ -181,22 +182,22 @@ impl<'f> Search<'f> {
                 ExprKind::Lit(Literal::EntityUID(uid)) => uid.loc(),
                 _ => None,
             };
-            let part = Part {
+            let part = ConditionPart {
                 loc: written.or_else(|| element.source_loc()).cloned(),
                 expression: equal.into(),
-                text: Text::Made,
+                text: TextSource::Made,
             };
             self.add(part, true);
         }
     }
 
-    fn under(&mut self, guard: &Expr, wanted: bool, search: impl FnOnce(&mut Self)) {
-        self.guards.push((Part::new(guard), wanted));
+    fn guarded_by(&mut self, guard: &Expr, wanted: bool, search: impl FnOnce(&mut Self)) {
+        self.guards.push((ConditionPart::new(guard), wanted));
         search(self);
         self.guards.pop();
     }
 
-    fn add(&mut self, part: Part, is_element: bool) {
+    fn add(&mut self, part: ConditionPart, is_element: bool) {
         self.found.push(Operand {
             keyword: self.keyword,
             part,
@@ -207,13 +208,13 @@ impl<'f> Search<'f> {
     }
 }
 
-fn is_joined(expr: &Expr) -> bool {
+fn is_connective(expr: &Expr) -> bool {
     match expr.expr_kind() {
         ExprKind::And { .. } | ExprKind::Or { .. } | ExprKind::If { .. } => true,
         ExprKind::UnaryApp {
             op: UnaryOp::Not,
             arg,
-        } => is_joined(arg),
+        } => is_connective(arg),
         _ => false,
     }
 }

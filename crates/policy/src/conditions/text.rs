@@ -1,7 +1,7 @@
 //! Policy text on one line, for reports.
 
-/// Runs of white space become one space, comments go; strings stay as they are.
-pub(super) fn one_line(text: &str) -> String {
+/// Collapses white space and removes comments; strings stay as they are.
+pub(super) fn on_one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     let mut in_string = false;
@@ -37,7 +37,7 @@ fn separate(line: &mut String) {
     }
 }
 
-/// At most so many characters, with a sign where it was cut.
+/// Truncates to `most` characters and appends an ellipsis.
 pub(super) fn shortened(text: String, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
@@ -61,7 +61,7 @@ mod tests {
             ("a / b", "a / b"),
             ("", ""),
         ] {
-            assert_eq!(one_line(text), line);
+            assert_eq!(on_one_line(text), line);
         }
     }
 

@@ -1,5 +1,5 @@
-//! Makes a solver's counterexample small and readable: what is not needed goes, what is left gets
-//! plain names. Each step is tried, and undone if the counterexample is none any more.
+//! Makes a solver's counterexample small and readable: removes what is not needed and gives
+//! entities plain names. A step that breaks the counterexample is undone.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -7,191 +7,201 @@ use std::str::FromStr;
 use cedar_policy::{Entities, EntityId, EntityTypeName, EntityUid, Request, Schema};
 use serde_json::{Value, json};
 
-use super::world::{World, written as uid_value};
-use super::written;
+use super::literals;
+use super::scenario::{Scenario, uid_json};
 use charter_domain::timestamp::{self, Timestamp};
 
-/// Whether a request shows what it is to show.
-pub(crate) type Shows<'a> = &'a dyn Fn(&Request, &Entities) -> bool;
+/// Whether a request demonstrates the finding.
+pub(crate) type Predicate<'a> = &'a dyn Fn(&Request, &Entities) -> bool;
 
-/// The smallest world that was found; `None` if not even the given one shows it, under the schema.
-pub(super) fn minimise(world: World, schema: &Schema, shows: Shows<'_>) -> Option<World> {
-    let holds = |world: &World| {
-        world
+/// The smallest scenario found; `None` if even the given one does not demonstrate the finding under
+/// the schema.
+pub(super) fn minimise(
+    scenario: Scenario,
+    schema: &Schema,
+    shows: Predicate<'_>,
+) -> Option<Scenario> {
+    let holds = |scenario: &Scenario| {
+        scenario
             .checked(schema)
             .is_some_and(|(request, entities)| shows(&request, &entities))
     };
-    if !holds(&world) {
+    if !holds(&scenario) {
         return None;
     }
     let hierarchy = schema.action_entities().ok()?;
-    let is_own =
-        |uid: &EntityUid| *uid == world.action || hierarchy.is_ancestor_of(uid, &world.action);
+    let is_own = |uid: &EntityUid| {
+        *uid == scenario.action || hierarchy.is_ancestor_of(uid, &scenario.action)
+    };
     let actions =
         Entities::from_entities(hierarchy.iter().filter(|a| is_own(&a.uid())).cloned(), None)
             .ok()?;
-    let quickly = |world: &World| {
-        world
+    let unchecked_holds = |scenario: &Scenario| {
+        scenario
             .unchecked(&actions)
             .is_some_and(|(request, entities)| shows(&request, &entities))
     };
-    let small = shrink(world.clone(), &quickly);
-    let world = if holds(&small) { small } else { world };
-    Some(name(world, &holds))
+    let small = shrink(scenario.clone(), &unchecked_holds);
+    let scenario = if holds(&small) { small } else { scenario };
+    Some(assign_names(scenario, &holds))
 }
 
-fn shrink(mut world: World, holds: &dyn Fn(&World) -> bool) -> World {
+fn shrink(mut scenario: Scenario, holds: &dyn Fn(&Scenario) -> bool) -> Scenario {
     let mut index = 0;
-    while index < world.entities.len() {
-        let mut without = world.clone();
+    while index < scenario.entities.len() {
+        let mut without = scenario.clone();
         let entity = without.entities.remove(index);
         let uid = entity.get("uid");
-        let is_asked_about = [&world.principal, &world.resource]
+        let is_asked_about = [&scenario.principal, &scenario.resource]
             .iter()
-            .any(|asked| uid == Some(&uid_value(asked)));
+            .any(|asked| uid == Some(&uid_json(asked)));
         if !is_asked_about && holds(&without) {
-            world = without;
+            scenario = without;
         } else {
             index += 1;
         }
     }
-    merge(&mut world, holds);
-    for index in 0..world.entities.len() {
-        shrink_parents(&mut world, index, holds);
+    merge(&mut scenario, holds);
+    for index in 0..scenario.entities.len() {
+        shrink_parents(&mut scenario, index, holds);
     }
-    for index in 0..world.entities.len() {
-        without_tags(&mut world, index, holds);
-        each_value(&mut world, Some((index, "attrs")), holds);
-        each_value(&mut world, Some((index, "tags")), holds);
+    for index in 0..scenario.entities.len() {
+        drop_tags(&mut scenario, index, holds);
+        simplify_values(&mut scenario, Some((index, "attrs")), holds);
+        simplify_values(&mut scenario, Some((index, "tags")), holds);
     }
-    each_value(&mut world, None, holds);
-    world
+    simplify_values(&mut scenario, None, holds);
+    scenario
 }
 
-fn without_tags(world: &mut World, entity: usize, holds: &dyn Fn(&World) -> bool) {
-    let tags = fields(world, Some((entity, "tags"))).and_then(|tags| tags.as_object());
+fn drop_tags(scenario: &mut Scenario, entity: usize, holds: &dyn Fn(&Scenario) -> bool) {
+    let tags = fields(scenario, Some((entity, "tags"))).and_then(|tags| tags.as_object());
     let names: Vec<String> = tags
         .into_iter()
         .flat_map(|tags| tags.keys().cloned())
         .collect();
     for name in names {
-        let mut without = world.clone();
+        let mut without = scenario.clone();
         if let Some(Value::Object(tags)) = fields(&mut without, Some((entity, "tags"))) {
             tags.remove(&name);
         }
         if holds(&without) {
-            *world = without;
+            *scenario = without;
         }
     }
 }
 
-/// Makes one of two entities of a type, where that does not matter.
-fn merge(world: &mut World, holds: &dyn Fn(&World) -> bool) {
-    let uids = in_order(world);
+/// Merges entities of the same type where that does not matter.
+fn merge(scenario: &mut Scenario, holds: &dyn Fn(&Scenario) -> bool) {
+    let uids = entities_in_order(scenario);
     for (index, kept) in uids.iter().enumerate() {
         for merged in uids.iter().skip(index + 1) {
-            let is_asked_about = [&world.principal, &world.resource].contains(&merged);
+            let is_asked_about = [&scenario.principal, &scenario.resource].contains(&merged);
             if is_asked_about || merged.type_name() != kept.type_name() {
                 continue;
             }
-            let mut fewer = world.clone();
-            let name = uid_value(merged);
+            let mut fewer = scenario.clone();
+            let name = uid_json(merged);
             fewer
                 .entities
                 .retain(|entity| entity.get("uid") != Some(&name));
             fewer.rename(merged, kept);
             if holds(&fewer) {
-                *world = fewer;
+                *scenario = fewer;
             }
         }
     }
 }
 
-/// Every entity that is named: the principal and what it has first.
-fn in_order(world: &World) -> Vec<EntityUid> {
+/// Every entity that is named, beginning with the principal and what it refers to.
+fn entities_in_order(scenario: &Scenario) -> Vec<EntityUid> {
     let mut uids = Vec::new();
-    for asked in [&world.principal, &world.resource] {
+    for asked in [&scenario.principal, &scenario.resource] {
         uids.push(asked.clone());
-        let name = uid_value(asked);
-        let own = world
+        let name = uid_json(asked);
+        let own = scenario
             .entities
             .iter()
             .filter(|entity| entity.get("uid") == Some(&name));
         own.for_each(|entity| collect(entity, &mut uids));
     }
-    for entity in &world.entities {
+    for entity in &scenario.entities {
         collect(entity, &mut uids);
     }
-    collect(&world.context, &mut uids);
+    collect(&scenario.context, &mut uids);
     let mut seen = BTreeSet::new();
     uids.retain(|uid| seen.insert(uid.clone()));
     uids
 }
 
-fn parents(world: &mut World, entity: usize) -> Option<&mut Vec<Value>> {
-    world
+fn parents(scenario: &mut Scenario, entity: usize) -> Option<&mut Vec<Value>> {
+    scenario
         .entities
         .get_mut(entity)?
         .get_mut("parents")?
         .as_array_mut()
 }
 
-fn shrink_parents(world: &mut World, entity: usize, holds: &dyn Fn(&World) -> bool) {
+fn shrink_parents(scenario: &mut Scenario, entity: usize, holds: &dyn Fn(&Scenario) -> bool) {
     let mut index = 0;
-    while parents(world, entity).is_some_and(|parents| index < parents.len()) {
-        let mut without = world.clone();
+    while parents(scenario, entity).is_some_and(|parents| index < parents.len()) {
+        let mut without = scenario.clone();
         if let Some(parents) = parents(&mut without, entity) {
             parents.remove(index);
         }
         if holds(&without) {
-            *world = without;
+            *scenario = without;
         } else {
             index += 1;
         }
     }
 }
 
-/// Tries plainer values for each attribute or tag of an entity, or for each field of the context.
-fn each_value(world: &mut World, part: Option<(usize, &str)>, holds: &dyn Fn(&World) -> bool) {
-    let names: Vec<String> = fields(world, part)
+/// Tries simpler values for each attribute or tag of an entity, or for each field of the context.
+fn simplify_values(
+    scenario: &mut Scenario,
+    part: Option<(usize, &str)>,
+    holds: &dyn Fn(&Scenario) -> bool,
+) {
+    let names: Vec<String> = fields(scenario, part)
         .and_then(|fields| fields.as_object())
         .map(|fields| fields.keys().cloned().collect())
         .unwrap_or_default();
     for name in names {
-        let value = fields(world, part).and_then(|fields| fields.get(&name));
-        let candidates = value.map(plainer).unwrap_or_default();
+        let value = fields(scenario, part).and_then(|fields| fields.get(&name));
+        let candidates = value.map(simpler_values).unwrap_or_default();
         for candidate in candidates {
-            let mut plainer = world.clone();
+            let mut plainer = scenario.clone();
             if let Some(value) = fields(&mut plainer, part).and_then(|f| f.get_mut(&name)) {
                 *value = candidate;
             }
             if holds(&plainer) {
-                *world = plainer;
+                *scenario = plainer;
                 break;
             }
         }
     }
 }
 
-fn fields<'w>(world: &'w mut World, part: Option<(usize, &str)>) -> Option<&'w mut Value> {
+fn fields<'w>(scenario: &'w mut Scenario, part: Option<(usize, &str)>) -> Option<&'w mut Value> {
     match part {
-        None => Some(&mut world.context),
-        Some((index, of)) => world.entities.get_mut(index)?.get_mut(of),
+        None => Some(&mut scenario.context),
+        Some((index, of)) => scenario.entities.get_mut(index)?.get_mut(of),
     }
 }
 
-/// Values that are plainer than this one, the plainest first.
-fn plainer(value: &Value) -> Vec<Value> {
+/// Values that are simpler than this one, simplest first.
+fn simpler_values(value: &Value) -> Vec<Value> {
     let extension = value.pointer("/__extn/fn").and_then(Value::as_str);
     let plain = match (value, extension) {
         (Value::Bool(_), _) => vec![Value::Bool(true)],
         (Value::String(_), _) => vec![json!("")],
         (Value::Number(_), _) => vec![json!(0)],
         (_, Some("ip")) => vec![
-            written::address("192.0.2.1"),
-            written::address("2001:db8::1"),
+            literals::address("192.0.2.1"),
+            literals::address("2001:db8::1"),
         ],
-        (_, Some("datetime" | "offset")) => times(value),
+        (_, Some("datetime" | "offset")) => simpler_times(value),
         _ => Vec::new(),
     };
     plain
@@ -200,10 +210,10 @@ fn plainer(value: &Value) -> Vec<Value> {
         .collect()
 }
 
-/// The service tells whole seconds, and people like days.
-fn times(value: &Value) -> Vec<Value> {
+/// The service's clock has whole seconds; whole days read best.
+fn simpler_times(value: &Value) -> Vec<Value> {
     let usual = timestamp::parse("2026-01-01T00:00:00Z").ok();
-    let at = written::milliseconds(value);
+    let at = literals::timestamp_of(value);
     let rounded = |seconds: i64| {
         let at = at?.timestamp().div_euclid(seconds).checked_mul(seconds)?;
         Timestamp::from_timestamp(at, 0)
@@ -218,13 +228,14 @@ fn times(value: &Value) -> Vec<Value> {
     candidates
         .into_iter()
         .flatten()
-        .map(written::time)
+        .map(literals::time)
         .collect()
 }
 
-/// `Organization::"organization-a"` and the like, where the policies don't mind.
-fn name(mut world: World, holds: &dyn Fn(&World) -> bool) -> World {
-    let uids = in_order(&world);
+/// Renames entities to `Organization::"organization-a"` and the like, where the policies do not
+/// mind.
+fn assign_names(mut scenario: Scenario, holds: &dyn Fn(&Scenario) -> bool) -> Scenario {
+    let uids = entities_in_order(&scenario);
     let mut seen = uids.clone();
     for uid in uids {
         let title = uid.type_name().basename().to_lowercase();
@@ -237,15 +248,15 @@ fn name(mut world: World, holds: &dyn Fn(&World) -> bool) -> World {
             })
             .find(|name| !seen.contains(name));
         if let Some(free) = free {
-            let mut named = world.clone();
+            let mut named = scenario.clone();
             named.rename(&uid, &free);
             if holds(&named) {
-                world = named;
+                scenario = named;
                 seen.push(free);
             }
         }
     }
-    world
+    scenario
 }
 
 fn collect(value: &Value, uids: &mut Vec<EntityUid>) {

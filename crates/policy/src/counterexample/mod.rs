@@ -1,20 +1,20 @@
-//! A request that shows that a claim is wrong: tried out by evaluation before anybody is told,
-//! small, and in words.
+//! Counterexamples: confirmed by evaluation, minimised and rendered as text.
 
+mod content;
+mod literals;
 mod minimise;
-mod shown;
+mod scenario;
 mod text;
-mod world;
-mod written;
 
 use cedar_policy::Schema;
 use cedar_policy_symcc::Env;
 
-pub(super) use minimise::Shows;
-pub use shown::{Counterexample, Named, Thing};
-pub(super) use world::{World, lacks_something};
+pub use content::{Counterexample, EntityState, LocatedPolicy};
+pub(super) use minimise::Predicate;
+pub(super) use scenario::{Scenario, has_missing_data};
 
-/// The smallest world like the solver's that shows it; `None` if the solver's own does not.
-pub(super) fn reproduce(env: &Env, schema: &Schema, shows: Shows<'_>) -> Option<World> {
-    minimise::minimise(World::of(env)?, schema, shows)
+/// The smallest scenario like the solver's that demonstrates the finding; `None` if the solver's
+/// own does not.
+pub(super) fn reproduce(env: &Env, schema: &Schema, shows: Predicate<'_>) -> Option<Scenario> {
+    minimise::minimise(Scenario::of(env)?, schema, shows)
 }

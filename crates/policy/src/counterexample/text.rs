@@ -1,4 +1,4 @@
-//! A counterexample in words.
+//! A counterexample as text.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -6,12 +6,12 @@ use std::fmt::Write;
 use cedar_policy::Policy;
 use serde_json::{Value, json};
 
+use super::content::{Counterexample, EntityState};
 use super::minimise::uid_of;
-use super::shown::{Counterexample, Thing};
-use super::world::World;
+use super::scenario::Scenario;
 
-/// The words of some policies: an attribute that is none of them cannot have mattered to them.
-pub(super) fn words<'p>(policies: impl Iterator<Item = &'p Policy>) -> BTreeSet<String> {
+/// The identifiers in some policies: an attribute that none of them names cannot matter.
+pub(super) fn words_of<'p>(policies: impl Iterator<Item = &'p Policy>) -> BTreeSet<String> {
     let mut words = BTreeSet::new();
     for policy in policies {
         let text = policy.to_cedar().unwrap_or_default();
@@ -23,10 +23,10 @@ pub(super) fn words<'p>(policies: impl Iterator<Item = &'p Policy>) -> BTreeSet<
     words
 }
 
-/// Of an entity in Cedar's JSON form, the attributes that are among the words.
-pub(super) fn thing(entity: &Value, words: &BTreeSet<String>) -> Option<Thing> {
+/// The parts of an entity in JSON form that the policies name.
+pub(super) fn entity_state(entity: &Value, words: &BTreeSet<String>) -> Option<EntityState> {
     let parents = entity.get("parents").and_then(Value::as_array);
-    Some(Thing {
+    Some(EntityState {
         uid: uid_of(entity.get("uid")?)?.to_string(),
         parents: parents
             .into_iter()
@@ -35,15 +35,18 @@ pub(super) fn thing(entity: &Value, words: &BTreeSet<String>) -> Option<Thing> {
             .map(|uid| uid.to_string())
             .collect(),
         attributes: fields(entity.get("attrs")?, words),
-        // A tag's name may be calculated.
+        // Tag names can be computed, so all tags are kept.
         tags: all_fields(entity.get("tags").unwrap_or(&Value::Null)),
     })
 }
 
-/// Those that are asked about, and what they lead to.
-pub(super) fn told(mut things: Vec<Thing>, asked_about: &[String]) -> Vec<Thing> {
+/// The entities that were asked about, and those reachable from them.
+pub(super) fn reachable_from(
+    mut things: Vec<EntityState>,
+    asked_about: &[String],
+) -> Vec<EntityState> {
     let mut reached: Vec<String> = asked_about.to_vec();
-    let mut told = Vec::new();
+    let mut printed = Vec::new();
     while let Some(uid) = reached.pop() {
         if let Some(index) = things.iter().position(|thing| thing.uid == uid) {
             let thing = things.swap_remove(index);
@@ -51,12 +54,12 @@ pub(super) fn told(mut things: Vec<Thing>, asked_about: &[String]) -> Vec<Thing>
             reached.extend(values.map(|(_, value)| value.clone()));
             let is_bare = thing.attributes.is_empty() && thing.tags.is_empty();
             if asked_about.contains(&uid) || !is_bare {
-                told.push(thing);
+                printed.push(thing);
             }
         }
     }
-    told.sort_by(|one, other| one.uid.cmp(&other.uid));
-    told
+    printed.sort_by(|one, other| one.uid.cmp(&other.uid));
+    printed
 }
 
 pub(super) fn fields(object: &Value, words: &BTreeSet<String>) -> Vec<(String, String)> {
@@ -70,27 +73,27 @@ fn all_fields(object: &Value) -> Vec<(String, String)> {
         .as_object()
         .into_iter()
         .flatten()
-        .map(|(name, value)| (name.clone(), in_cedar(value)))
+        .map(|(name, value)| (name.clone(), to_cedar_text(value)))
         .collect()
 }
 
-/// A value as a policy would have it.
-fn in_cedar(value: &Value) -> String {
+/// A value in Cedar's syntax.
+fn to_cedar_text(value: &Value) -> String {
     if let Some(uid) = value.get("__entity").and_then(uid_of) {
         return uid.to_string();
     }
     if let Some(call) = value.get("__extn") {
-        return in_words(call);
+        return call_text(call);
     }
     match value {
         Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(in_cedar).collect();
+            let items: Vec<String> = items.iter().map(to_cedar_text).collect();
             format!("[{}]", items.join(", "))
         }
         Value::Object(fields) => {
             let fields: Vec<String> = fields
                 .iter()
-                .map(|(name, value)| format!("{name}: {}", in_cedar(value)))
+                .map(|(name, value)| format!("{name}: {}", to_cedar_text(value)))
                 .collect();
             format!("{{{}}}", fields.join(", "))
         }
@@ -98,12 +101,14 @@ fn in_cedar(value: &Value) -> String {
     }
 }
 
-/// As in `ip("192.0.2.1")`; what is calculated from another value is written as Cedar calls it.
-fn in_words(call: &Value) -> String {
+/// For example `ip("192.0.2.1")`; methods are written as method calls.
+fn call_text(call: &Value) -> String {
     let function = call.get("fn").and_then(Value::as_str).unwrap_or_default();
     let single = call.get("arg").into_iter();
     let several = call.get("args").and_then(Value::as_array);
-    let mut arguments = single.chain(several.into_iter().flatten()).map(in_cedar);
+    let mut arguments = single
+        .chain(several.into_iter().flatten())
+        .map(to_cedar_text);
     if function != "offset" {
         let arguments: Vec<String> = arguments.collect();
         return format!("{function}({})", arguments.join(", "));
@@ -113,19 +118,19 @@ fn in_words(call: &Value) -> String {
     format!("{on}.{function}({})", rest.join(", "))
 }
 
-pub(super) fn write(counterexample: &Counterexample) -> String {
+pub(super) fn render(counterexample: &Counterexample) -> String {
     let mut out = String::new();
-    let mut told = Vec::new();
+    let mut printed = Vec::new();
     for (title, uid) in [
         ("principal", &counterexample.principal),
         ("action", &counterexample.action),
         ("resource", &counterexample.resource),
     ] {
-        line(&mut out, title, uid, counterexample, &mut told);
+        line(&mut out, title, uid, counterexample, &mut printed);
     }
     for thing in &counterexample.things {
-        if !told.contains(&thing.uid) {
-            line(&mut out, "with", &thing.uid, counterexample, &mut told);
+        if !printed.contains(&thing.uid) {
+            line(&mut out, "with", &thing.uid, counterexample, &mut printed);
         }
     }
     for (name, value) in &counterexample.context {
@@ -140,15 +145,15 @@ fn line(
     title: &str,
     uid: &str,
     counterexample: &Counterexample,
-    told: &mut Vec<String>,
+    printed: &mut Vec<String>,
 ) {
     let _ = write!(out, "  {title:<10} {uid}");
     let thing = counterexample.things.iter().find(|thing| thing.uid == uid);
-    let Some(thing) = thing.filter(|_| !told.iter().any(|told| told == uid)) else {
+    let Some(thing) = thing.filter(|_| !printed.iter().any(|printed| printed == uid)) else {
         out.push('\n');
         return;
     };
-    told.push(uid.to_owned());
+    printed.push(uid.to_owned());
     if !thing.parents.is_empty() {
         let _ = write!(out, " in {}", thing.parents.join(", "));
     }
@@ -167,36 +172,42 @@ fn line(
 }
 
 impl Counterexample {
-    /// `concerned` are the policies whose words are worth showing.
-    pub(crate) fn new<'p>(world: &World, concerned: impl Iterator<Item = &'p Policy>) -> Self {
-        let words = words(concerned);
-        let all = world
+    /// `concerned` are the policies whose attributes are shown.
+    pub(crate) fn new<'p>(
+        scenario: &Scenario,
+        concerned: impl Iterator<Item = &'p Policy>,
+    ) -> Self {
+        let words = words_of(concerned);
+        let all = scenario
             .entities
             .iter()
-            .filter_map(|entity| thing(entity, &words));
-        let things = told(
+            .filter_map(|entity| entity_state(entity, &words));
+        let things = reachable_from(
             all.collect(),
-            &[world.principal.to_string(), world.resource.to_string()],
+            &[
+                scenario.principal.to_string(),
+                scenario.resource.to_string(),
+            ],
         );
         Self {
-            principal: world.principal.to_string(),
-            action: world.action.to_string(),
-            resource: world.resource.to_string(),
-            context: fields(&world.context, &words),
+            principal: scenario.principal.to_string(),
+            action: scenario.action.to_string(),
+            resource: scenario.resource.to_string(),
+            context: fields(&scenario.context, &words),
             things,
             request: json!({
-                "principal": world.principal.to_string(),
-                "action": world.action.to_string(),
-                "resource": world.resource.to_string(),
-                "context": world.context,
+                "principal": scenario.principal.to_string(),
+                "action": scenario.action.to_string(),
+                "resource": scenario.resource.to_string(),
+                "context": scenario.context,
             }),
-            entities: Value::Array(world.entities.clone()),
+            entities: Value::Array(scenario.entities.clone()),
         }
     }
 
-    /// Several lines, each with two spaces in front.
+    /// Several lines, each indented by two spaces.
     #[must_use]
     pub fn text(&self) -> String {
-        write(self)
+        render(self)
     }
 }

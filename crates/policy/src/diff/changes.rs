@@ -1,73 +1,74 @@
-//! How decisions of one policy set differ from those of another.
+//! How the decisions of two policy sets differ.
 
 use serde::Serialize;
 
-use crate::counterexample::{Counterexample, Named};
-use crate::solver::Reason;
+use crate::counterexample::{Counterexample, LocatedPolicy};
+use crate::solver::OpenReason;
 
-/// What becomes of one permission.
+/// The change of one permission.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Permission {
+pub struct PermissionDiff {
     /// Requests that only the new set allows.
-    pub wider: Vec<Change>,
+    pub wider: Vec<RequestChange>,
     /// Requests that only the old set allows.
-    pub narrower: Vec<Change>,
+    pub narrower: Vec<RequestChange>,
 }
 
-/// How a permission changes.
+/// The direction of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Direction {
+pub enum DiffDirection {
     /// The same requests are allowed.
     Equal,
-    /// Some are no longer allowed, none is new.
+    /// Some requests are no longer allowed, none is new.
     Narrower,
-    /// Some are newly allowed, none is lost.
+    /// Some requests are newly allowed, none is lost.
     Wider,
-    /// Some are newly allowed, others no longer.
+    /// Some requests are newly allowed, others no longer.
     Both,
 }
 
-/// One kind of request that is not decided as before.
+/// A request type that is decided differently.
 #[derive(Debug, Clone, Serialize)]
-pub struct Change {
-    /// The kind of request.
+pub struct RequestChange {
+    /// The request type.
     pub request_type: String,
-    /// A request that shows it; `None` if it could not be decided, which counts as a change.
-    pub example: Option<Example>,
+    /// A request that shows the change; `None` if the comparison is undecided, which counts as a
+    /// change.
+    pub example: Option<DiffExample>,
     /// Why there is no example.
-    pub reason: Option<Reason>,
+    pub reason: Option<OpenReason>,
 }
 
-/// A request that the two sets answer differently. Both were tried.
+/// A request that the two sets answer differently, confirmed by evaluation.
 #[derive(Debug, Clone, Serialize)]
-pub struct Example {
+pub struct DiffExample {
     /// The request.
     pub request: Counterexample,
     /// Whether the new set allows it.
     pub is_allowed: bool,
-    /// The old policies that decide; none if nothing permits it.
-    pub old: Vec<Named>,
+    /// The old policies that decide; empty if nothing permits it.
+    pub old: Vec<LocatedPolicy>,
     /// The new policies that decide.
-    pub new: Vec<Named>,
+    pub new: Vec<LocatedPolicy>,
 }
 
-impl Change {
+impl RequestChange {
     pub(super) fn is_unfinished(&self) -> bool {
         let reason = self.reason.as_ref();
-        self.example.is_none() && reason.is_some_and(Reason::is_unfinished)
+        self.example.is_none() && reason.is_some_and(OpenReason::is_unfinished)
     }
 }
 
-impl Permission {
-    /// How it changes.
+impl PermissionDiff {
+    /// The direction of the change.
     #[must_use]
-    pub const fn direction(&self) -> Direction {
+    pub const fn direction(&self) -> DiffDirection {
         match (self.wider.is_empty(), self.narrower.is_empty()) {
-            (true, true) => Direction::Equal,
-            (true, false) => Direction::Narrower,
-            (false, true) => Direction::Wider,
-            (false, false) => Direction::Both,
+            (true, true) => DiffDirection::Equal,
+            (true, false) => DiffDirection::Narrower,
+            (false, true) => DiffDirection::Wider,
+            (false, false) => DiffDirection::Both,
         }
     }
 }
@@ -75,7 +76,7 @@ impl Permission {
 /// Why two sets could not be compared.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the policy sets cannot be compared: {0}")]
-pub struct DiffError(pub(super) Reason);
+pub struct DiffError(pub(super) OpenReason);
 
 impl DiffError {
     /// Whether another try may succeed.

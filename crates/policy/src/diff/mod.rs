@@ -3,58 +3,61 @@
 
 mod changes;
 mod compare;
-mod grouping;
-mod missing;
+mod compared_set;
+mod git_tree;
+mod missing_entities;
+mod regrouped;
 mod report;
 pub mod revision;
-mod roles;
-mod schemas;
-mod texts;
-mod tree;
+mod role_changes;
+mod schema_comparison;
+mod text_changes;
+mod widening;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::request_type::RequestType;
-use super::solver::{Budget, Limits, Solver, spread};
+use super::solver::{Solver, SolverBudget, SolverLimits, run_parallel};
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::Clock;
 
-pub use changes::{Change, DiffError, Direction, Example, Permission};
-pub use roles::{RoleChanges, roles};
-pub use schemas::SchemaChanges;
-pub use texts::texts;
+pub use changes::{DiffDirection, DiffError, DiffExample, PermissionDiff, RequestChange};
+pub use role_changes::{RoleChanges, role_changes};
+pub use schema_comparison::SchemaChanges;
+pub use text_changes::text_changes;
 
-/// How the new set stands to the old one.
+/// Comparison of a new policy set with an old one.
 #[derive(Debug, Clone, Serialize)]
 pub struct Diff {
-    /// One for each permission of either schema, by name.
-    pub permissions: BTreeMap<String, Permission>,
-    /// What is otherwise in the schemas.
+    /// The change of each permission of either schema, by name.
+    pub permissions: BTreeMap<String, PermissionDiff>,
+    /// Differences between the schemas.
     pub schema: SchemaChanges,
-    /// How many claims needed the solver.
+    /// Number of claims that needed the solver.
     pub questions: usize,
-    /// The solver's version.
+    /// Version of the solver.
     pub solver: String,
 }
 
 impl Diff {
-    /// Whether any request is allowed that was not, or whether that is not known.
+    /// Whether the new set allows any request that the old one denies, or whether that is
+    /// undecided.
     #[must_use]
     pub fn is_wider(&self) -> bool {
         self.permissions.values().any(|p| !p.wider.is_empty())
     }
 
-    /// Whether it only counts as wider because there was too little time, or the solver stopped:
-    /// another try may find that it is not.
+    /// Whether it counts as wider only for lack of time or because the solver stopped, so that
+    /// another try may find otherwise.
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
         let mut wider = self.permissions.values().flat_map(|p| &p.wider);
-        self.is_wider() && wider.all(Change::is_unfinished)
+        self.is_wider() && wider.all(RequestChange::is_unfinished)
     }
 
-    /// The whole as one JSON document, each permission with its direction.
+    /// The comparison as a JSON document, each permission with its direction.
     #[must_use]
     pub fn document(&self) -> serde_json::Value {
         let permissions = self.permissions.iter().map(|(name, permission)| {
@@ -73,32 +76,32 @@ impl Diff {
         })
     }
 
-    /// Whether each request is decided as before.
+    /// Whether every request is decided as before.
     #[must_use]
     pub fn is_equal(&self) -> bool {
         self.permissions
             .values()
-            .all(|permission| permission.direction() == Direction::Equal)
+            .all(|permission| permission.direction() == DiffDirection::Equal)
     }
 }
 
-/// Compares two policy sets. It takes threads of its own and waits for them.
+/// Compares two policy sets. Blocks until its worker threads are done.
 ///
 /// # Errors
 ///
-/// The comparison could not be made at all.
-pub fn widens(
+/// The sets could not be compared at all.
+pub fn compare_sets(
     old: &Snapshot,
     new: &Snapshot,
     solver: &Solver,
-    limits: Limits,
+    limits: SolverLimits,
     clock: &dyn Clock,
 ) -> Result<Diff, DiffError> {
-    let budget = Budget::start(solver, limits, clock);
-    let common = schemas::Common::of(old, new)?;
+    let budget = SolverBudget::start(solver, limits, clock);
+    let common = schema_comparison::SchemaComparison::of(old, new)?;
     let types = RequestType::all(common.schema)?;
-    let sides = compare::Sides::new(old, new, common.schema);
-    let spread = spread(&budget, types.len(), |session, index| {
+    let sides = compare::PolicySetPair::new(old, new, common.schema);
+    let compared = run_parallel(&budget, types.len(), |session, index| {
         let request_type = types.get(index)?;
         Some((
             request_type.permission().to_owned(),
@@ -106,11 +109,11 @@ pub fn widens(
         ))
     })
     .map_err(DiffError)?;
-    let mut permissions: BTreeMap<String, Permission> = BTreeMap::new();
-    for (name, compared) in spread.results.into_iter().flatten() {
+    let mut permissions: BTreeMap<String, PermissionDiff> = BTreeMap::new();
+    for (name, result) in compared.results.into_iter().flatten() {
         let permission = permissions.entry(name).or_default();
-        permission.wider.extend(compared.wider);
-        permission.narrower.extend(compared.narrower);
+        permission.wider.extend(result.wider);
+        permission.narrower.extend(result.narrower);
     }
     for (name, change) in common.gone {
         permissions.entry(name).or_default().narrower.push(change);
@@ -118,7 +121,7 @@ pub fn widens(
     Ok(Diff {
         permissions,
         schema: common.changes,
-        questions: spread.questions,
+        questions: compared.queries,
         solver: solver.version().to_owned(),
     })
 }

@@ -1,9 +1,9 @@
-//! A diff in words.
+//! A comparison as text.
 
 use std::fmt::Write;
 
-use super::{Change, Diff, Direction, Example};
-use crate::counterexample::Named;
+use super::{Diff, DiffDirection, DiffExample, RequestChange};
+use crate::counterexample::LocatedPolicy;
 
 /// Writing to a string cannot fail.
 macro_rules! put {
@@ -11,8 +11,7 @@ macro_rules! put {
 }
 
 impl Diff {
-    /// What changes, permission by permission, each with a request that shows it; then one line
-    /// that sums it up.
+    /// The changes, permission by permission, each with an example, and a summary line.
     #[must_use]
     pub fn report(&self) -> String {
         let mut out = String::new();
@@ -26,7 +25,7 @@ impl Diff {
         }
         for (name, permission) in &self.permissions {
             let direction = permission.direction();
-            if direction == Direction::Equal {
+            if direction == DiffDirection::Equal {
                 continue;
             }
             put!(out, "{} {name}", direction.word());
@@ -50,10 +49,10 @@ impl Diff {
                 .count()
         };
         let counts: Vec<String> = [
-            Direction::Wider,
-            Direction::Both,
-            Direction::Narrower,
-            Direction::Equal,
+            DiffDirection::Wider,
+            DiffDirection::Both,
+            DiffDirection::Narrower,
+            DiffDirection::Equal,
         ]
         .into_iter()
         .filter_map(|direction| {
@@ -65,8 +64,8 @@ impl Diff {
     }
 }
 
-impl Direction {
-    /// As reports have it.
+impl DiffDirection {
+    /// The word in reports.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -78,8 +77,8 @@ impl Direction {
     }
 }
 
-/// The first example that there is, and for how many kinds of request more.
-fn write_changes(out: &mut String, is: &str, changes: &[Change]) {
+/// The first example, and for how many further request types there is a change.
+fn write_changes(out: &mut String, is: &str, changes: &[RequestChange]) {
     let Some(shown) = changes
         .iter()
         .find(|change| change.example.is_some())
@@ -109,7 +108,7 @@ fn write_changes(out: &mut String, is: &str, changes: &[Change]) {
     }
 }
 
-fn write_example(out: &mut String, example: &Example) {
+fn write_example(out: &mut String, example: &DiffExample) {
     for line in example.request.text().lines() {
         put!(out, "  {line}");
     }
@@ -122,7 +121,7 @@ fn write_example(out: &mut String, example: &Example) {
     put!(out, "    is {after} by {}", deciding(&example.new));
 }
 
-fn deciding(policies: &[Named]) -> String {
+fn deciding(policies: &[LocatedPolicy]) -> String {
     if policies.is_empty() {
         return "default, no policy permits it".to_owned();
     }

@@ -1,49 +1,49 @@
-//! What single parts of a policy came to, with the values that they looked at.
+//! The values of single parts of a policy, with the values that they read.
 
 use cedar_policy::{Entities, Request};
 use serde::Serialize;
 
 use super::super::conditions::evaluate::{Evaluation, Value};
-use super::super::conditions::looked_at::LookedAt;
-use super::super::conditions::{Conditions, Keyword, Part, Variable};
+use super::super::conditions::inspection::InspectedValue;
+use super::super::conditions::{ConditionPart, Conditions, Keyword, Variable};
 
-/// So many are told of a policy.
+/// Findings per policy.
 const MOST: usize = 12;
 
-/// A part of a policy, and what it came to.
+/// A part of a policy with its value.
 #[derive(Debug, Clone, Serialize)]
-pub struct Finding {
-    /// Where it stands in the policy: in the scope, or in a clause of which kind.
-    pub of: Of,
-    /// Its text.
+pub struct ConditionFinding {
+    /// Where the part is: in the scope, or in a clause.
+    pub of: ConditionOrigin,
+    /// The text of the part.
     pub text: String,
-    /// The line that it begins on.
+    /// The line on which it begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
     /// `true`, `false` or `error`.
     pub value: &'static str,
-    /// Why it could not be evaluated.
+    /// Why it failed to evaluate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What it looked at.
-    pub looked_at: Vec<LookedAt>,
+    /// The values that it read.
+    pub looked_at: Vec<InspectedValue>,
 }
 
-/// Where a part stands.
+/// Where a part is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub enum Of {
-    /// In the scope: what is asked of a variable.
+pub enum ConditionOrigin {
+    /// In the scope, as a constraint on this variable.
     Scope(Variable),
     /// In a clause.
     Clause(Keyword),
 }
 
-impl Finding {
-    /// `None` for what was not reached.
+impl ConditionFinding {
+    /// `None` for a part that was not reached.
     pub(super) fn new(
-        of: Of,
-        part: &Part,
+        of: ConditionOrigin,
+        part: &ConditionPart,
         value: &Value,
         request: &Request,
         entities: &Entities,
@@ -55,8 +55,8 @@ impl Finding {
             Value::NotReached => return None,
         };
         let text = part.text();
-        let mut looked_at = part.looked_at(request, entities);
-        // An attribute that is the condition itself has just been told.
+        let mut looked_at = part.inspect(request, entities);
+        // An attribute that is the whole condition needs no second line.
         looked_at.retain(|looked| looked.expression != text);
         Some(Self {
             of,
@@ -69,48 +69,54 @@ impl Finding {
     }
 }
 
-/// All single conditions of a policy that Cedar looked at.
+/// The single conditions of a policy that Cedar reached.
 pub(super) fn of_clauses(
     conditions: &Conditions,
     evaluation: &Evaluation,
     request: &Request,
     entities: &Entities,
-) -> Vec<Finding> {
+) -> Vec<ConditionFinding> {
     conditions
-        .singles()
+        .parts()
         .into_iter()
         .zip(&evaluation.singles)
         .filter_map(|((keyword, part), value)| {
-            Finding::new(Of::Clause(keyword), part, value, request, entities)
+            ConditionFinding::new(
+                ConditionOrigin::Clause(keyword),
+                part,
+                value,
+                request,
+                entities,
+            )
         })
         .take(MOST)
         .collect()
 }
 
-/// Those parts whose positions are given: first in the scope, then among the single conditions.
+/// The failed scope constraints and the single conditions at the given indices.
 pub(super) fn of_parts(
     conditions: &Conditions,
     evaluation: &Evaluation,
     blamed: &[usize],
     request: &Request,
     entities: &Entities,
-) -> Vec<Finding> {
+) -> Vec<ConditionFinding> {
     let in_scope = conditions
         .scope
         .iter()
         .zip(&evaluation.scope)
         .filter(|(_, value)| **value != Value::True)
-        .map(|(asked, value)| (Of::Scope(asked.variable), &asked.part, value));
+        .map(|(asked, value)| (ConditionOrigin::Scope(asked.variable), &asked.part, value));
     let in_clauses = conditions
-        .singles()
+        .parts()
         .into_iter()
         .zip(&evaluation.singles)
         .enumerate()
         .filter(|(position, _)| blamed.contains(position))
-        .map(|(_, ((keyword, part), value))| (Of::Clause(keyword), part, value));
+        .map(|(_, ((keyword, part), value))| (ConditionOrigin::Clause(keyword), part, value));
     in_scope
         .chain(in_clauses)
-        .filter_map(|(of, part, value)| Finding::new(of, part, value, request, entities))
+        .filter_map(|(of, part, value)| ConditionFinding::new(of, part, value, request, entities))
         .take(MOST)
         .collect()
 }

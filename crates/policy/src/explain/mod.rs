@@ -1,139 +1,145 @@
-//! Why a request is allowed or denied: which policies decided and what made them apply, or which
-//! permits came nearest and what kept them from it.
+//! Why a request is allowed or denied: the determining policies and what made them apply, or the
+//! permits that came nearest and what failed.
 //!
-//! The answer is about the snapshot that it is asked of.
+//! The explanation is about the snapshot that is passed in.
 
+mod evaluated_request;
 mod findings;
-mod nearest;
-mod seen;
+mod near_miss;
+mod policy_ref;
 mod text;
-mod told;
 
 use std::borrow::Cow;
 
 use cedar_policy::{Effect, Entities, Policy, PolicyId, Request};
 use serde::Serialize;
 
-use super::by_action::ByAction;
 use super::conditions::Conditions;
-use super::conditions::evaluate::Look;
-use super::verdict::{Ruling, Verdict};
-use super::written_request;
+use super::conditions::evaluate::EvaluationMode;
+use super::policies_by_action::PoliciesByAction;
+use super::request_json;
+use super::snapshot_decision::{Ruling, SnapshotDecision};
 use charter_authz::decision::EvaluationError;
 use charter_authz::fault::LoadError;
 use charter_authz::snapshot::Snapshot;
 use charter_authz::source::Source;
-use charter_decision_log::Record;
-use charter_decision_log::again::Explain;
+use charter_decision_log::DecisionRecord;
+use charter_decision_log::reevaluation::ExplainDecision;
 
-pub use self::findings::Finding;
-pub use self::nearest::Nearest;
-pub use self::seen::{Seen, SeenEntity};
-pub use self::told::Told;
-pub use super::conditions::looked_at::LookedAt;
+pub use self::evaluated_request::{EvaluatedEntity, EvaluatedRequest};
+pub use self::findings::ConditionFinding;
+pub use self::near_miss::NearMiss;
+pub use self::policy_ref::PolicyRef;
+pub use super::conditions::inspection::InspectedValue;
 
-/// So many policies are told of in each list; more are only counted.
-const MOST_TOLD: usize = 20;
+/// Policies per list.
+const MAX_LISTED: usize = 20;
 
 /// Why a request is allowed or denied.
 #[derive(Debug, Clone, Serialize)]
 pub struct Explanation {
-    /// The answer.
+    /// The decision.
     pub ruling: Ruling,
-    /// The error's code that a client is told; `None` of what is allowed.
+    /// The error code for the client; `None` if the request is allowed.
     pub code: Option<String>,
-    /// The error's sentence, where the policy that forbids it gives one.
+    /// The error message of the forbid, if it has one.
     pub message: Option<String>,
-    /// Of the policies that were asked.
+    /// Digest of the evaluated policies.
     pub policy_digest: String,
-    /// The request as the engine saw it.
+    /// The request as the engine evaluated it.
     #[serde(flatten)]
-    pub seen: Seen,
-    /// The policies that decided: permits of what is allowed, forbids of what is forbidden.
-    pub determining: Vec<Applied>,
-    /// The policies that could not be evaluated.
-    pub errors: Vec<Errored>,
-    /// Of what is not permitted: the permits that came nearest, at most three.
-    pub nearest: Vec<Nearest>,
+    pub seen: EvaluatedRequest,
+    /// The determining policies: permits of an allowed request, forbids of a forbidden one.
+    pub determining: Vec<DeterminingPolicy>,
+    /// The policies that failed to evaluate.
+    pub errors: Vec<ErroredPolicy>,
+    /// If no policy permits the request: the permits that came nearest, at most three.
+    pub nearest: Vec<NearMiss>,
 }
 
-/// A policy that decided.
+/// A policy that determined the decision.
 #[derive(Debug, Clone, Serialize)]
-pub struct Applied {
-    /// Which.
+pub struct DeterminingPolicy {
+    /// The policy.
     #[serde(flatten)]
-    pub told: Told,
-    /// What its single conditions came to; none if its scope alone decided.
-    pub conditions: Vec<Finding>,
+    pub policy_ref: PolicyRef,
+    /// The values of its single conditions; empty if its scope alone decided.
+    pub conditions: Vec<ConditionFinding>,
 }
 
-/// A policy that could not be evaluated.
+/// A policy that failed to evaluate.
 #[derive(Debug, Clone, Serialize)]
-pub struct Errored {
-    /// Which.
+pub struct ErroredPolicy {
+    /// The policy.
     #[serde(flatten)]
-    pub told: Told,
-    /// A forbid: what it may have forbidden is denied.
+    pub policy_ref: PolicyRef,
+    /// Whether it is a forbid, so that the request is denied.
     pub is_forbid: bool,
-    /// Cedar's reason.
+    /// Cedar's message.
     pub message: String,
 }
 
-/// Explains what a snapshot answers to a request. Actions that the entities lack are added.
+/// Explains a snapshot's decision. Actions that the entities lack are added.
 #[must_use]
 pub fn explain(snapshot: &Snapshot, request: &Request, entities: &Entities) -> Explanation {
     let entities = &with_actions(snapshot, request, entities);
-    let by_action = ByAction::of(snapshot.policies().policies());
-    let candidates = by_action.taking(request, entities);
-    let verdict = Verdict::of(snapshot, request, entities);
+    let by_action = PoliciesByAction::of(snapshot.policies().policies());
+    let candidates = by_action.matching(request, entities);
+    let decision = SnapshotDecision::of(snapshot, request, entities);
     let applied = |id: &String| {
         let conditions = snapshot
             .policies()
             .policy(&PolicyId::new(id))
             .map(Conditions::of);
-        Applied {
-            told: told::told(snapshot, id),
+        DeterminingPolicy {
+            policy_ref: PolicyRef::new(snapshot, id),
             conditions: conditions.map_or_else(Vec::new, |conditions| {
-                let evaluation = conditions.evaluate(request, entities, Look::AsCedar);
+                let evaluation =
+                    conditions.evaluate(request, entities, EvaluationMode::ShortCircuit);
                 findings::of_clauses(&conditions, &evaluation, request, entities)
             }),
         }
     };
-    let errored = |error: &EvaluationError| Errored {
-        told: told::told(snapshot, &error.policy),
+    let errored = |error: &EvaluationError| ErroredPolicy {
+        policy_ref: PolicyRef::new(snapshot, &error.policy),
         is_forbid: snapshot
             .policies()
             .policy(&PolicyId::new(&error.policy))
             .is_none_or(|policy| policy.effect() == Effect::Forbid),
         message: error.message.clone(),
     };
-    let nearest = if verdict.ruling == Ruling::NotPermitted {
+    let nearest = if decision.ruling == Ruling::NotPermitted {
         let permits = candidates
             .iter()
             .copied()
             .filter(|policy: &&Policy| policy.effect() == Effect::Permit);
-        nearest::of(permits, snapshot, request, entities)
+        near_miss::nearest_permits(permits, snapshot, request, entities)
     } else {
         Vec::new()
     };
     Explanation {
-        ruling: verdict.ruling,
-        code: verdict.code,
-        message: verdict.message,
+        ruling: decision.ruling,
+        code: decision.code,
+        message: decision.message,
         policy_digest: snapshot.digest().to_string(),
-        seen: Seen::of(request, entities),
-        determining: verdict
+        seen: EvaluatedRequest::of(request, entities),
+        determining: decision
             .determining
             .iter()
-            .take(MOST_TOLD)
+            .take(MAX_LISTED)
             .map(applied)
             .collect(),
-        errors: verdict.errors.iter().take(MOST_TOLD).map(errored).collect(),
+        errors: decision
+            .errors
+            .iter()
+            .take(MAX_LISTED)
+            .map(errored)
+            .collect(),
         nearest,
     }
 }
 
-/// Without its own entity, no action is in a group.
+/// Without its own entity, an action is in no group.
 fn with_actions<'a>(
     snapshot: &Snapshot,
     request: &Request,
@@ -154,22 +160,25 @@ fn with_actions<'a>(
     }
 }
 
-/// Explains a request that is written down as an example is.
+/// Explains a request in the format of an example.
 ///
 /// # Errors
 ///
-/// What is wrong with its form, with file, line and caret.
-pub fn written(snapshot: &Snapshot, source: &Source) -> Result<Explanation, LoadError> {
-    let (request, entities) = written_request::read(source, snapshot.schema())?;
+/// The file does not have that format, with file, line and caret.
+pub fn explain_request_file(
+    snapshot: &Snapshot,
+    source: &Source,
+) -> Result<Explanation, LoadError> {
+    let (request, entities) = request_json::read(source, snapshot.schema())?;
     Ok(explain(snapshot, &request, &entities))
 }
 
-/// Explains a recorded decision, as these policies would take it.
+/// Explains a recorded decision, as these policies would decide it.
 ///
 /// # Errors
 ///
-/// Why it cannot be asked again.
-pub fn recorded(snapshot: &Snapshot, record: &Record) -> Result<Explanation, String> {
+/// Why the decision cannot be evaluated again.
+pub fn explain_record(snapshot: &Snapshot, record: &DecisionRecord) -> Result<Explanation, String> {
     if !record.masked.is_empty() {
         let masked = record.masked.join(", ");
         return Err(format!(
@@ -178,16 +187,16 @@ pub fn recorded(snapshot: &Snapshot, record: &Record) -> Result<Explanation, Str
     }
     match record.inputs(snapshot) {
         Ok(Some(inputs)) => Ok(explain(snapshot, &inputs.request, &inputs.entities)),
-        Ok(None) => Err("was denied unasked: the schema did not have the question".to_owned()),
+        Ok(None) => Err("was denied because the schema did not allow the question".to_owned()),
         Err(error) => Err(format!("cannot be asked of these policies: {error}")),
     }
 }
 
-/// Explains recorded decisions to who may read them.
+/// Explains recorded decisions for the decision log's readers.
 #[derive(Debug, Clone, Copy)]
-pub struct Explainer;
+pub struct DecisionExplainer;
 
-impl Explain for Explainer {
+impl ExplainDecision for DecisionExplainer {
     fn explain(
         &self,
         snapshot: &Snapshot,

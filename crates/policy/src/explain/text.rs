@@ -1,11 +1,11 @@
-//! The explanation for people.
+//! The explanation as text.
 
 use std::fmt::{Formatter, Result};
 
 use super::super::conditions::{Keyword, Variable};
-use super::super::verdict::Ruling;
-use super::findings::{Finding, Of};
-use super::{Explanation, SeenEntity};
+use super::super::snapshot_decision::Ruling;
+use super::findings::{ConditionFinding, ConditionOrigin};
+use super::{EvaluatedEntity, Explanation};
 
 fn write(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
     let answer = match explanation.ruling {
@@ -15,13 +15,13 @@ fn write(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
     };
     writeln!(f, "{answer}\n")?;
     if explanation.ruling == Ruling::Forbidden {
-        // Of what nobody permits there is nothing to add.
-        for (heading, told) in [
+        // Without a forbid there is neither code nor message.
+        for (heading, value) in [
             ("code", &explanation.code),
             ("message", &explanation.message),
         ] {
-            if let Some(told) = told {
-                writeln!(f, "{heading:<10} {told}")?;
+            if let Some(value) = value {
+                writeln!(f, "{heading:<10} {value}")?;
             }
         }
     }
@@ -41,7 +41,7 @@ fn write(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
         writeln!(f, "\n{heading}")?;
     }
     for applied in &explanation.determining {
-        writeln!(f, "  {}", applied.told)?;
+        writeln!(f, "  {}", applied.policy_ref)?;
         for condition in &applied.conditions {
             finding(f, condition)?;
         }
@@ -57,7 +57,7 @@ fn write(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
         }
     }
     for nearest in &explanation.nearest {
-        writeln!(f, "  {}", nearest.told)?;
+        writeln!(f, "  {}", nearest.policy_ref)?;
         for failed in &nearest.failed {
             finding(f, failed)?;
         }
@@ -71,13 +71,13 @@ fn write(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
         } else {
             "a permit, so it permits nothing"
         };
-        writeln!(f, "  {}, {effect}", errored.told)?;
+        writeln!(f, "  {}, {effect}", errored.policy_ref)?;
         writeln!(f, "    {}", errored.message)?;
     }
     Ok(())
 }
 
-fn entity(f: &mut Formatter<'_>, heading: &str, entity: &SeenEntity) -> Result {
+fn entity(f: &mut Formatter<'_>, heading: &str, entity: &EvaluatedEntity) -> Result {
     writeln!(f, "{heading}  {}", entity.uid)?;
     for parent in &entity.is_in {
         writeln!(f, "             in {parent}")?;
@@ -88,11 +88,13 @@ fn entity(f: &mut Formatter<'_>, heading: &str, entity: &SeenEntity) -> Result {
     Ok(())
 }
 
-fn finding(f: &mut Formatter<'_>, finding: &Finding) -> Result {
+fn finding(f: &mut Formatter<'_>, finding: &ConditionFinding) -> Result {
     let of = match finding.of {
-        Of::Scope(Variable::Principal | Variable::Action | Variable::Resource) => "scope",
-        Of::Clause(Keyword::When) => "when",
-        Of::Clause(Keyword::Unless) => "unless",
+        ConditionOrigin::Scope(Variable::Principal | Variable::Action | Variable::Resource) => {
+            "scope"
+        }
+        ConditionOrigin::Clause(Keyword::When) => "when",
+        ConditionOrigin::Clause(Keyword::Unless) => "unless",
     };
     write!(f, "    {of} `{}`", finding.text)?;
     match &finding.error {
@@ -103,7 +105,7 @@ fn finding(f: &mut Formatter<'_>, finding: &Finding) -> Result {
         write!(f, " (line {line})")?;
     }
     writeln!(f)?;
-    // The three themselves stand above.
+    // These are printed above.
     let is_above = |expression: &str| ["principal", "action", "resource"].contains(&expression);
     for looked in &finding.looked_at {
         if is_above(&looked.expression) {

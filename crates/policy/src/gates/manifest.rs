@@ -1,14 +1,14 @@
-//! The first gate: the folder is what its manifest lists.
+//! The folder gate: the folder matches its manifest.
 
 use crate::manifest::Manifest;
-use charter_authz::fault::{Fault, LoadError};
+use charter_authz::fault::{FolderFault, LoadError};
 use charter_authz::folder::Folder;
 
-/// Holds a folder against its manifest.
+/// Checks a folder against its manifest and returns the manifest's version.
 ///
 /// # Errors
 ///
-/// The folder is not what its manifest lists, or must have one and has none.
+/// The folder does not match its manifest, or a required manifest is missing.
 pub fn check_manifest(folder: &Folder, demanded: bool) -> Result<Option<u64>, LoadError> {
     let whole = |fault| LoadError::new(vec![fault]);
     match Manifest::read(folder).map_err(whole)? {
@@ -17,7 +17,7 @@ pub fn check_manifest(folder: &Folder, demanded: bool) -> Result<Option<u64>, Lo
             Ok(Some(manifest.version))
         }
         None if demanded => Err(whole(
-            Fault::new(
+            FolderFault::new(
                 "the folder has no `manifest.json`, and the setting `policies.manifest` demands one",
             )
             .help("write it with `charter policy manifest DIR`"),

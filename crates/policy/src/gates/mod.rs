@@ -1,13 +1,13 @@
-//! What a candidate must pass before it decides anything. It runs in a process of its own, which
-//! may die of a policy without harm to the service.
+//! The gates that a candidate must pass before it takes effect. They run in a process of their own,
+//! which a policy may crash without harm to the service.
 
-mod loaded;
+mod loaded_folder;
 mod manifest;
 mod request;
 mod run;
 mod verdict;
 
 pub use manifest::check_manifest;
-pub use request::{CheckRequest, Demand, Kept};
-pub use run::{how_to_approve, run};
-pub use verdict::{Finding, Gate, Verdict};
+pub use request::{CheckRequest, GateRequirement, ProofCacheConfig};
+pub use run::{approval_hint, run};
+pub use verdict::{GateFinding, GateVerdict, PolicyGate};

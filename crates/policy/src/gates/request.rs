@@ -1,4 +1,4 @@
-//! What a candidate is checked for, and against what.
+//! What is checked, and against what.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,61 +6,62 @@ use std::time::Duration;
 use charter_authz::folder::Files;
 use serde::{Deserialize, Serialize};
 
-/// A gate that may be demanded.
+/// Whether a gate is required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Demand {
-    /// What is not passed is refused; what cannot be run, too.
-    Must,
-    /// Run if this machine can; told if it cannot.
+pub enum GateRequirement {
+    /// The gate must run and pass.
+    Required,
+    /// Run if possible; report if not.
     IfPossible,
     /// Not run.
-    No,
+    Off,
 }
 
-/// Which candidate to check, and against what.
+/// A candidate, and what to check it against.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CheckRequest {
-    /// Where the candidate was read, for reports.
+    /// Directory that the candidate was read from, for reports.
     pub dir: PathBuf,
-    /// The candidate.
+    /// The candidate's files.
     pub candidate: Files,
-    /// What is in force; `None` at start.
+    /// The files in force; `None` at start.
     pub live: Option<Files>,
-    /// What was in force at start, or was approved since: its invariants count, too.
+    /// The files that were in force at start or were approved since: their invariants must hold,
+    /// too.
     pub baseline: Option<Files>,
     /// Whether the examples are run.
-    pub tests: Demand,
-    /// The least share of policies that some example must exercise, in percent.
+    pub tests: GateRequirement,
+    /// The least coverage of the examples, in percent.
     pub min_coverage: u8,
     /// Whether the invariants are proved.
-    pub proofs: Demand,
-    /// The solver, where it is not on the path.
+    pub proofs: GateRequirement,
+    /// The solver's program, if it is not on the search path.
     pub solver: Option<PathBuf>,
-    /// Where proofs are remembered.
-    pub proofs_kept: Option<Kept>,
+    /// Where proofs are cached.
+    pub proof_cache: Option<ProofCacheConfig>,
     /// Whether a candidate that allows more needs an approval.
     pub hold_widening: bool,
-    /// Whether this very folder was taken as an emergency stop before.
+    /// Whether this folder is in force as an emergency stop already.
     pub is_stop: bool,
-    /// Time for proofs and comparison, each.
+    /// Time for the whole check.
     pub time: Duration,
 }
 
-/// Where proofs are remembered, and the key that vouches for them.
+/// Where proofs are cached, and the key that authenticates them.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Kept {
+pub struct ProofCacheConfig {
     /// The directory.
     pub dir: PathBuf,
     /// The key.
     pub key: [u8; 32],
-    /// Whether they are only looked up, and nothing is added.
+    /// Whether the cache is only read.
     pub read_only: bool,
 }
 
-impl std::fmt::Debug for Kept {
+impl std::fmt::Debug for ProofCacheConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept")
+        f.debug_struct("ProofCacheConfig")
             .field("dir", &self.dir)
             .finish_non_exhaustive()
     }

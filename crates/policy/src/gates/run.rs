@@ -1,11 +1,11 @@
-//! Leads a candidate through the gates.
+//! Runs the gates.
 
 use std::time::Duration;
 
-use super::loaded::Loaded;
-use super::request::{CheckRequest, Demand};
-use super::verdict::{Gate, Verdict};
-use crate::analysis::cache::ProofCache;
+use super::loaded_folder::LoadedFolder;
+use super::request::{CheckRequest, GateRequirement};
+use super::verdict::{GateVerdict, PolicyGate};
+use crate::analysis::proof_cache::ProofCache;
 use crate::analysis::{self, prove_for_gate};
 use crate::solver::{self, Solver};
 use crate::{diff, test};
@@ -14,34 +14,38 @@ use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::Clock;
 
-/// How long an emergency stop may be looked at by the solver.
-const MOST_FOR_A_STOP: Duration = Duration::from_secs(2);
+/// Time of the solver for an emergency stop.
+const STOP_SOLVER_TIME: Duration = Duration::from_secs(2);
 
-/// Leads a candidate through the gates. After a fault it goes on where that makes sense, so that
-/// one run shows all.
+/// Runs the gates for a candidate. A failed gate does not stop the others where they can still run,
+/// so that one run reports everything.
 #[must_use]
-pub fn run(request: &CheckRequest, clock: &dyn Clock) -> Verdict {
-    // Both were in force. Without them what they promise could not be held against the candidate.
+pub fn run(request: &CheckRequest, clock: &dyn Clock) -> GateVerdict {
+    // Both were in force. If they cannot be read, their promises cannot be checked, so the
+    // candidate is refused.
     let unreadable = |error: LoadError| {
-        let report = format!("what is in force cannot be read again\n{}", error.report());
-        Verdict::refused(Gate::Validation, report)
+        let report = format!(
+            "the policies in force cannot be loaded again\n{}",
+            error.report()
+        );
+        GateVerdict::refused(PolicyGate::Validation, report)
     };
     let live = request
         .live
         .as_ref()
-        .map(|files| Loaded::accepted(request, files));
+        .map(|files| LoadedFolder::accepted(request, files));
     let live = match live.transpose() {
         Ok(live) => live,
         Err(error) => return unreadable(error),
     };
-    let candidate = match Loaded::after(live.as_ref(), request, &request.candidate) {
+    let candidate = match LoadedFolder::after(live.as_ref(), request, &request.candidate) {
         Ok(loaded) => loaded,
-        Err(error) => return Verdict::refused(Gate::Validation, error.report()),
+        Err(error) => return GateVerdict::refused(PolicyGate::Validation, error.report()),
     };
-    // Often it is one folder; of thousands of policies each reading counts.
+    // Often the baseline is what is in force; loading thousands of policies twice is slow.
     let at_start = match &request.baseline {
         Some(files) if request.live.as_ref() != Some(files) => {
-            Some(Loaded::after(live.as_ref(), request, files))
+            Some(LoadedFolder::after(live.as_ref(), request, files))
         }
         _ => None,
     };
@@ -49,8 +53,8 @@ pub fn run(request: &CheckRequest, clock: &dyn Clock) -> Verdict {
         Ok(at_start) => at_start,
         Err(error) => return unreadable(error),
     };
-    let mut gates = Gates {
-        verdict: Verdict::default(),
+    let mut gates = GateRun {
+        verdict: GateVerdict::default(),
         unfinished: 0,
         only_forbids: request.is_stop
             || live
@@ -72,59 +76,63 @@ pub fn run(request: &CheckRequest, clock: &dyn Clock) -> Verdict {
     gates.verdict
 }
 
-/// On the way through the gates.
-struct Gates {
-    verdict: Verdict,
-    /// How many refusals are for lack of time, or of a solver that answers.
+struct GateRun {
+    verdict: GateVerdict,
+    /// Number of refusals for lack of time or of a solver that answers.
     unfinished: usize,
-    /// The edit is an emergency stop: it can only take away, and must not be held up.
+    /// Whether the edit is an emergency stop, which only removes permissions and must not be
+    /// delayed.
     only_forbids: bool,
 }
 
-impl Gates {
-    fn tests(&mut self, request: &CheckRequest, candidate: &Loaded) {
-        if request.tests == Demand::No {
+impl GateRun {
+    fn tests(&mut self, request: &CheckRequest, candidate: &LoadedFolder) {
+        if request.tests == GateRequirement::Off {
             return;
         }
         if candidate.folder.tests().is_empty() {
             let report = "the folder has no examples (`tests/*.json`)";
-            if request.tests == Demand::Must {
-                self.hold_unless_it_stops(Gate::Tests, report);
+            if request.tests == GateRequirement::Required {
+                self.refuse_unless_stop(PolicyGate::Tests, report);
             } else {
-                self.verdict.warn(Gate::Tests, report);
+                self.verdict.warn(PolicyGate::Tests, report);
             }
             return;
         }
         match test::run(&candidate.folder, &candidate.snapshot) {
             Ok(report) if report.holds(request.min_coverage) => {}
-            Ok(report) => self.hold_unless_it_stops(Gate::Tests, report.text(request.min_coverage)),
-            Err(error) => self.hold_unless_it_stops(Gate::Tests, error.report()),
+            Ok(report) => {
+                self.refuse_unless_stop(PolicyGate::Tests, report.text(request.min_coverage));
+            }
+            Err(error) => self.refuse_unless_stop(PolicyGate::Tests, error.report()),
         }
     }
 
     fn proofs(
         &mut self,
         request: &CheckRequest,
-        candidate: &Loaded,
+        candidate: &LoadedFolder,
         at_start: Option<&Snapshot>,
         clock: &dyn Clock,
     ) {
-        if request.proofs == Demand::No {
+        if request.proofs == GateRequirement::Off {
             return;
         }
         let solver = match Solver::find(request.solver.as_deref()) {
             Ok(solver) => solver,
-            Err(error) if request.proofs == Demand::IfPossible && error.is_absent() => {
-                self.verdict.not_run.insert(Gate::Proofs, error.to_string());
+            Err(error) if request.proofs == GateRequirement::IfPossible && error.is_absent() => {
+                self.verdict
+                    .not_run
+                    .insert(PolicyGate::Proofs, error.to_string());
                 return;
             }
-            // It may be there and not answer now.
+            // The solver may be installed and not answer now.
             Err(error) => {
                 self.unfinished += usize::from(!self.only_forbids);
-                return self.hold_unless_it_stops(Gate::Proofs, error.to_string());
+                return self.refuse_unless_stop(PolicyGate::Proofs, error.to_string());
             }
         };
-        let cache = request.proofs_kept.as_ref().map(|kept| ProofCache {
+        let cache = request.proof_cache.as_ref().map(|kept| ProofCache {
             dir: kept.dir.clone(),
             key: kept.key.to_vec().into(),
             read_only: kept.read_only,
@@ -136,19 +144,20 @@ impl Gates {
         };
         match prove_for_gate(snapshot, at_start, &solver, &options, cache.as_ref(), clock) {
             Ok(_proofs) => self.verdict.proved = true,
-            // More forbids break no promise. That one may fail is another matter.
+            // Additional forbids break no invariant, but may fail to evaluate.
             Err(unproved)
-                if self.only_forbids && !unproved.proofs.findings.iter().any(can_fail) =>
+                if self.only_forbids
+                    && !unproved.proofs.findings.iter().any(is_evaluation_failure) =>
             {
-                self.hold_unless_it_stops(Gate::Proofs, unproved.report);
+                self.refuse_unless_stop(PolicyGate::Proofs, unproved.report);
             }
             Err(unproved) => {
                 self.unfinished += usize::from(unproved.is_unfinished());
                 let mut report = unproved.report;
-                if unproved.proofs.findings.iter().any(was_promised_at_start) {
-                    report.push_str(&how_to_approve(&candidate.folder));
+                if unproved.proofs.findings.iter().any(is_start_invariant) {
+                    report.push_str(&approval_hint(&candidate.folder));
                 }
-                self.verdict.refuse(Gate::Proofs, report);
+                self.verdict.refuse(PolicyGate::Proofs, report);
             }
         }
     }
@@ -156,11 +165,11 @@ impl Gates {
     fn widening(
         &mut self,
         request: &CheckRequest,
-        live: &Loaded,
-        candidate: &Loaded,
+        live: &LoadedFolder,
+        candidate: &LoadedFolder,
         clock: &dyn Clock,
     ) {
-        // What was refused already need not be approved, too.
+        // A candidate that is refused anyway needs no approval.
         if !request.hold_widening || self.only_forbids || !self.verdict.refusals.is_empty() {
             return;
         }
@@ -168,7 +177,7 @@ impl Gates {
             Err(error) => (error.to_string(), !error.is_absent()),
             Ok(solver) => {
                 let (live, candidate) = (&live.snapshot, &candidate.snapshot);
-                match diff::widens(live, candidate, &solver, self.limits(request), clock) {
+                match diff::compare_sets(live, candidate, &solver, self.limits(request), clock) {
                     Ok(diff) if !diff.is_wider() => return,
                     Ok(diff) => (diff.report(), diff.is_unfinished()),
                     Err(error) => (error.to_string(), error.is_unfinished()),
@@ -176,23 +185,23 @@ impl Gates {
             }
         };
         self.unfinished += usize::from(is_unfinished);
-        let report = report + &how_to_approve(&candidate.folder);
-        self.verdict.refuse(Gate::Widening, report);
+        let report = report + &approval_hint(&candidate.folder);
+        self.verdict.refuse(PolicyGate::Widening, report);
     }
 
-    /// A stop that is not in force yet is not held up by what may be told of it later.
-    fn limits(&self, request: &CheckRequest) -> solver::Limits {
+    /// The optional checks of an emergency stop get little time before it is in force.
+    fn limits(&self, request: &CheckRequest) -> solver::SolverLimits {
         let mut whole = request.time * 2 / 5;
         if self.only_forbids && !request.is_stop {
-            whole = whole.min(MOST_FOR_A_STOP);
+            whole = whole.min(STOP_SOLVER_TIME);
         }
-        solver::Limits {
+        solver::SolverLimits {
             whole,
-            ..solver::Limits::default()
+            ..solver::SolverLimits::default()
         }
     }
 
-    fn hold_unless_it_stops(&mut self, gate: Gate, report: impl Into<String>) {
+    fn refuse_unless_stop(&mut self, gate: PolicyGate, report: impl Into<String>) {
         if self.only_forbids {
             self.verdict.is_stop = true;
             self.verdict.warn(gate, report);
@@ -202,21 +211,21 @@ impl Gates {
     }
 }
 
-fn can_fail(finding: &analysis::Finding) -> bool {
-    let refuted = matches!(finding.verdict, analysis::Verdict::Refuted { .. });
+fn is_evaluation_failure(finding: &analysis::ProofFinding) -> bool {
+    let refuted = matches!(finding.verdict, analysis::ProofVerdict::Refuted { .. });
     refuted && matches!(finding.claim, analysis::Claim::NeverErrors { .. })
 }
 
-const fn was_promised_at_start(finding: &analysis::Finding) -> bool {
+const fn is_start_invariant(finding: &analysis::ProofFinding) -> bool {
     matches!(
         finding.claim,
         analysis::Claim::Invariant { at_start: true, .. }
     )
 }
 
-/// What an operator does who wants a folder in force though it is held back.
+/// How an operator puts a held folder in force.
 #[must_use]
-pub fn how_to_approve(candidate: &Folder) -> String {
+pub fn approval_hint(candidate: &Folder) -> String {
     format!(
         "\nif that is meant: charter policy approve {} --reason '…'",
         candidate.whole_digest()

@@ -1,27 +1,27 @@
-//! What the gates found of a candidate.
+//! Results of the gates.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A check that a candidate passes or not.
+/// A check of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Gate {
-    /// The folder can be read, is whole, and newer than what is in force.
+pub enum PolicyGate {
+    /// The folder can be read, matches its manifest and is newer than what is in force.
     Folder,
-    /// It parses, is valid, and speaks of the things that the service has.
+    /// It parses, is valid and uses the names of the service.
     Validation,
     /// Its examples give the expected answers.
     Tests,
-    /// The invariants hold, no policy fails, and none is dead.
+    /// The invariants hold, no policy can fail, and each can match.
     Proofs,
-    /// It allows nothing more than before, or somebody approved it.
+    /// It allows nothing new, or was approved.
     Widening,
 }
 
-impl Gate {
-    /// Its name in settings and reports.
+impl PolicyGate {
+    /// The name in settings and reports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -34,57 +34,57 @@ impl Gate {
     }
 }
 
-impl std::fmt::Display for Gate {
+impl std::fmt::Display for PolicyGate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// What was found.
+/// The result of all gates.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Verdict {
-    /// What keeps the candidate from being used.
-    pub refusals: Vec<Finding>,
-    /// What should be looked at.
-    pub warnings: Vec<Finding>,
-    /// Gates that this machine could not run, and why.
-    pub not_run: BTreeMap<Gate, String>,
-    /// Whether the invariants were proved now.
+pub struct GateVerdict {
+    /// Why the candidate is refused.
+    pub refusals: Vec<GateFinding>,
+    /// Findings that do not refuse it.
+    pub warnings: Vec<GateFinding>,
+    /// Gates that could not run on this machine, with the reason.
+    pub not_run: BTreeMap<PolicyGate, String>,
+    /// Whether the invariants were proved in this run.
     pub proved: bool,
     /// Whether it is an emergency stop that did not pass every gate.
     #[serde(default)]
     pub is_stop: bool,
-    /// Whether the check did not come to its end, so that another try may end otherwise.
+    /// Whether the check was cut short, so that another try may end differently.
     #[serde(default)]
     pub unfinished: bool,
 }
 
-/// Something found at a gate.
+/// A finding of a gate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
+pub struct GateFinding {
     /// The gate.
-    pub gate: Gate,
-    /// The whole report, in plain text.
+    pub gate: PolicyGate,
+    /// The report, as plain text.
     pub report: String,
 }
 
-impl Finding {
-    /// The report, after the gate's name where the report does not show by itself what it is.
+impl GateFinding {
+    /// The report, prefixed with the gate's name unless the report shows the gate itself.
     #[must_use]
     pub fn text(&self) -> String {
         let report = self.report.trim_end();
         match self.gate {
-            Gate::Folder | Gate::Validation => report.to_owned(),
+            PolicyGate::Folder | PolicyGate::Validation => report.to_owned(),
             gate if report.contains('\n') => format!("{gate}:\n{report}"),
             gate => format!("{gate}: {report}"),
         }
     }
 }
 
-/// A report is for reading, and must get through to whoever waits for it.
+/// Longer reports are truncated.
 const MAX_REPORT_BYTES: usize = 200_000;
 
-/// The beginning, up to the end of a line, and how much is missing.
+/// Truncates at the end of a line and says how many lines are missing.
 fn shortened(report: String) -> String {
     let end = report.floor_char_boundary(MAX_REPORT_BYTES);
     let Some((shown, _)) = report
@@ -98,29 +98,29 @@ fn shortened(report: String) -> String {
     format!("{shown}\n… and {more} more lines")
 }
 
-impl Verdict {
+impl GateVerdict {
     /// A verdict with one refusal.
     #[must_use]
-    pub fn refused(gate: Gate, report: impl Into<String>) -> Self {
+    pub fn refused(gate: PolicyGate, report: impl Into<String>) -> Self {
         let mut verdict = Self::default();
         verdict.refuse(gate, report);
         verdict
     }
 
-    pub(super) fn refuse(&mut self, gate: Gate, report: impl Into<String>) {
+    pub(super) fn refuse(&mut self, gate: PolicyGate, report: impl Into<String>) {
         let report = shortened(report.into());
-        self.refusals.push(Finding { gate, report });
+        self.refusals.push(GateFinding { gate, report });
     }
 
-    pub(super) fn warn(&mut self, gate: Gate, report: impl Into<String>) {
+    pub(super) fn warn(&mut self, gate: PolicyGate, report: impl Into<String>) {
         let report = shortened(report.into());
-        self.warnings.push(Finding { gate, report });
+        self.warnings.push(GateFinding { gate, report });
     }
 
-    /// Every refusal, in plain text; `None` if there is none.
+    /// All refusals as plain text; `None` if there is none.
     #[must_use]
     pub fn report(&self) -> Option<String> {
-        let reports: Vec<String> = self.refusals.iter().map(Finding::text).collect();
+        let reports: Vec<String> = self.refusals.iter().map(GateFinding::text).collect();
         (!reports.is_empty()).then(|| reports.join("\n"))
     }
 }

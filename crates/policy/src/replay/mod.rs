@@ -1,8 +1,8 @@
-//! Asks recorded decisions again: which would a candidate decide otherwise, and are they what the
-//! policies say that took them?
+//! Evaluates recorded decisions again: to find what a candidate would decide differently, or to
+//! verify that the recorded policies reproduce them.
 
-mod outcome;
-mod source;
+mod log_reader;
+mod report;
 mod worker;
 
 use std::io;
@@ -13,20 +13,20 @@ use parking_lot::Mutex;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::progress::Progress;
 
-pub use outcome::{Earlier, Example, Flip, Group, Mode, Outcome};
-use source::Source;
+use log_reader::LogReader;
+pub use report::{EarlierSnapshots, Flip, FlipExample, FlipGroup, ReplayMode, ReplayReport};
 use worker::Worker;
 
 /// Why a replay ended early.
 #[derive(Debug, thiserror::Error)]
-#[error("`{path}` cannot be read: {source}")]
+#[error("`{path}` cannot be read: {log_reader}")]
 pub struct ReplayError {
     path: PathBuf,
-    source: io::Error,
+    log_reader: io::Error,
 }
 
-/// Asks every decision of a file, or of all files of a directory, again. To reproduce, each is asked
-/// of the policies that took it: `snapshot`, or one of `earlier`. `progress` counts bytes.
+/// Replays every decision of a file or directory. To reproduce, each decision is evaluated by the
+/// policies that made it: `snapshot`, or one of `earlier`. `progress` counts bytes.
 ///
 /// # Errors
 ///
@@ -34,29 +34,29 @@ pub struct ReplayError {
 pub fn replay(
     log: &std::path::Path,
     snapshot: &Snapshot,
-    earlier: &Earlier,
-    mode: Mode,
+    earlier: &EarlierSnapshots,
+    mode: ReplayMode,
     threads: usize,
     progress: &Progress,
-) -> Result<Outcome, ReplayError> {
-    let failed = |source| ReplayError {
+) -> Result<ReplayReport, ReplayError> {
+    let failed = |log_reader| ReplayError {
         path: log.to_owned(),
-        source,
+        log_reader,
     };
-    let source = Mutex::new(Source::open(log, progress).map_err(failed)?);
+    let log_reader = Mutex::new(LogReader::open(log, progress).map_err(failed)?);
     let work = || {
         let mut worker = Worker::new(snapshot, earlier, mode);
         loop {
-            // Apart from the loop's condition, which would hold the lock while the work is done.
-            let chunk = source.lock().next();
+            // A separate statement, so that the lock is not held during the work.
+            let chunk = log_reader.lock().next();
             match chunk {
                 Ok(Some(chunk)) => worker.replay(&chunk),
-                Ok(None) => return Ok(worker.outcome),
+                Ok(None) => return Ok(worker.report),
                 Err(error) => return Err(error),
             }
         }
     };
-    let parts: Vec<io::Result<Outcome>> = std::thread::scope(|scope| {
+    let parts: Vec<io::Result<ReplayReport>> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
         let ended = workers.into_iter().map(|worker| {
             worker
@@ -65,9 +65,9 @@ pub fn replay(
         });
         ended.collect()
     });
-    let mut outcome = Outcome::default();
+    let mut report = ReplayReport::default();
     for part in parts {
-        outcome.add(part.map_err(failed)?);
+        report.add(part.map_err(failed)?);
     }
-    Ok(outcome)
+    Ok(report)
 }

@@ -1,4 +1,4 @@
-//! One thread's share of a replay. What many records have in common is read once.
+//! One thread's share of a replay. Data that many records share is parsed once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,42 +6,45 @@ use std::sync::Arc;
 use cedar_policy::{Context, Entities};
 use parking_lot::RwLock;
 
-use charter_authz::decision::{Decision, Denial, Outcome as Answer};
+use charter_authz::decision::{Decision, Denial, Outcome as RecordedOutcome};
 use charter_authz::snapshot::Snapshot;
-use charter_decision_log::again::{context, entities};
-use charter_decision_log::{Definitions, Direction, Line, Record, Uid};
+use charter_decision_log::reevaluation::{context, entities};
+use charter_decision_log::{DecisionRecord, DefinitionReader, Direction, LogLine, Uid};
 use charter_domain::permission::Permission;
 
-use super::outcome::{Earlier, Example, Flip, Mode, Outcome};
-use super::source::Chunk;
+use super::log_reader::Chunk;
+use super::report::{EarlierSnapshots, Flip, FlipExample, ReplayMode, ReplayReport};
 
-/// A bound on memory only.
-const MOST_REMEMBERED: usize = 8_192;
+/// Bounds memory.
+const MAX_CACHED: usize = 8_192;
 
-type Fault = Box<dyn std::error::Error>;
+type BoxError = Box<dyn std::error::Error>;
 
 pub(super) struct Worker<'a> {
     snapshot: &'a Snapshot,
-    earlier: &'a Earlier,
-    mode: Mode,
+    earlier: &'a EarlierSnapshots,
+    mode: ReplayMode,
     entities: HashMap<String, Entities>,
-    /// Whose actions are in `entities`: the policies' digest.
+    /// Digest of the policies whose actions are in `entities`.
     actions_of: Arc<str>,
     contexts: HashMap<String, Context>,
-    pub(super) outcome: Outcome,
+    pub(super) report: ReplayReport,
 }
 
-/// What comes of asking again.
-enum Asked {
+enum ReplayedAnswer {
     Decided(Decision),
-    /// The question could not be put then, and cannot now.
+    /// The schema allowed the question neither then nor now.
     DeniedAgain,
-    /// It cannot be put as it was.
+    /// The question cannot be evaluated as it was.
     Impossible,
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, earlier: &'a Earlier, mode: Mode) -> Self {
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        earlier: &'a EarlierSnapshots,
+        mode: ReplayMode,
+    ) -> Self {
         Self {
             snapshot,
             earlier,
@@ -49,7 +52,7 @@ impl<'a> Worker<'a> {
             entities: HashMap::new(),
             actions_of: Arc::clone(snapshot.digest()),
             contexts: HashMap::new(),
-            outcome: Outcome::default(),
+            report: ReplayReport::default(),
         }
     }
 
@@ -58,67 +61,71 @@ impl<'a> Worker<'a> {
         for (at, line) in (chunk.first_line..).zip(lines) {
             match self.line(&chunk.definitions, line) {
                 Ok(()) => {}
-                Err(_) if line.last() != Some(&b'\n') => self.outcome.unfinished += 1,
+                Err(_) if line.last() != Some(&b'\n') => self.report.unfinished += 1,
                 Err(error) => {
                     let place = format!("{}:{at}: {error}", chunk.file);
-                    self.outcome.unreadable(place);
+                    self.report.unreadable(place);
                 }
             }
         }
     }
 
-    fn line(&mut self, definitions: &RwLock<Definitions>, line: &[u8]) -> Result<(), Fault> {
+    fn line(
+        &mut self,
+        definitions: &RwLock<DefinitionReader>,
+        line: &[u8],
+    ) -> Result<(), BoxError> {
         let record = match definitions.read().read(line)? {
-            Line::Decision(record) => *record,
-            Line::Rest(count) => {
-                self.outcome.counted += count;
+            LogLine::Decision(record) => *record,
+            LogLine::Unwritten(count) => {
+                self.report.counted += count;
                 return Ok(());
             }
-            // They say nothing of policies.
-            Line::Other => return Ok(()),
+            // They hold no decision.
+            LogLine::Other => return Ok(()),
         };
-        self.outcome.counted += record.rest;
-        self.outcome.decisions += 1;
-        self.outcome.evaluations += u64::from(record.via.is_some());
+        self.report.counted += record.rest;
+        self.report.decisions += 1;
+        self.report.evaluations += u64::from(record.via.is_some());
         let mut snapshot = self.snapshot;
         if *record.policy_digest != **snapshot.digest() {
             let known = self.earlier.get(&record.policy_digest);
             match (self.mode, known) {
-                (Mode::Reproduce, Some(earlier)) => snapshot = earlier,
+                (ReplayMode::Reproduce, Some(earlier)) => snapshot = earlier,
                 (mode, _) => {
-                    self.count_other(&record.policy_digest);
-                    if mode == Mode::Reproduce {
+                    self.count_other_policies(&record.policy_digest);
+                    if mode == ReplayMode::Reproduce {
                         return Ok(());
                     }
                 }
             }
         }
         if !record.masked.is_empty() {
-            self.outcome.masked += 1;
+            self.report.masked += 1;
             return Ok(());
         }
         let recorded = record.outcome().ok_or("the answer is none")?;
-        if record.context.is_none() && recorded != Answer::Deny(Denial::NotPermitted) {
+        if record.context.is_none() && recorded != RecordedOutcome::Deny(Denial::NotPermitted) {
             return Err("a question without a context is not denied".into());
         }
         let decision = match self.ask(&record, snapshot)? {
-            Asked::Decided(decision) => decision,
-            Asked::DeniedAgain => {
-                self.outcome.unaskable += 1;
+            ReplayedAnswer::Decided(decision) => decision,
+            ReplayedAnswer::DeniedAgain => {
+                self.report.unaskable += 1;
                 return Ok(());
             }
-            Asked::Impossible => {
-                self.outcome.unasked += 1;
+            ReplayedAnswer::Impossible => {
+                self.report.unasked += 1;
                 return Ok(());
             }
         };
-        self.outcome.replayed += 1;
+        self.report.replayed += 1;
         self.compare(record, recorded, &decision);
         Ok(())
     }
 
-    fn count_other(&mut self, digest: &str) {
-        let others = &mut self.outcome.other_policies;
+    fn count_other_policies(&mut self, digest: &str) {
+        let others = &mut self.report.other_policies;
         match others.get_mut(digest) {
             Some(count) => *count += 1,
             None => {
@@ -127,47 +134,51 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn ask(&mut self, record: &Record, snapshot: &Snapshot) -> Result<Asked, Fault> {
+    fn ask(
+        &mut self,
+        record: &DecisionRecord,
+        snapshot: &Snapshot,
+    ) -> Result<ReplayedAnswer, BoxError> {
         let Ok(permission) = record.action.id.parse::<Permission>() else {
-            return Ok(Asked::Impossible);
+            return Ok(ReplayedAnswer::Impossible);
         };
         let can_ask = snapshot.can_ask(permission, &record.request(Context::empty())?);
         let Some(facts) = &record.context else {
-            // The policies that decided denied it by that, whatever kept the question from them.
-            let is_denied = !can_ask || self.mode == Mode::Reproduce;
+            // The deciding policies denied it for that, whatever the cause.
+            let is_denied = !can_ask || self.mode == ReplayMode::Reproduce;
             return Ok(if is_denied {
-                Asked::DeniedAgain
+                ReplayedAnswer::DeniedAgain
             } else {
-                Asked::Impossible
+                ReplayedAnswer::Impossible
             });
         };
         if !can_ask {
-            return Ok(Asked::Impossible);
+            return Ok(ReplayedAnswer::Impossible);
         }
         let (facts, things) = (facts.get(), record.entities.get());
-        let context = remember(&mut self.contexts, facts, || context(facts))?.clone();
+        let context = cached(&mut self.contexts, facts, || context(facts))?.clone();
         let request = record.request(context)?;
-        // They have the actions of the policies' schema in them.
+        // The cached entities include the actions of one schema.
         if self.actions_of != *snapshot.digest() {
             self.entities.clear();
             self.actions_of = Arc::clone(snapshot.digest());
         }
-        let entities = remember(&mut self.entities, things, || entities(things, snapshot))?;
-        let decision = snapshot.decide_again(permission, &request, entities);
-        Ok(Asked::Decided(decision))
+        let entities = cached(&mut self.entities, things, || entities(things, snapshot))?;
+        let decision = snapshot.decide_request(permission, &request, entities);
+        Ok(ReplayedAnswer::Decided(decision))
     }
 
-    fn compare(&mut self, record: Record, recorded: Answer, decision: &Decision) {
+    fn compare(&mut self, record: DecisionRecord, recorded: RecordedOutcome, decision: &Decision) {
         let direction = Direction::between(recorded, decision.outcome);
         let is_flip = matches!(direction, Some(Direction::Wider | Direction::Narrower));
         let differs = !record.is(decision);
         if is_flip {
-            self.outcome.flips += 1;
-            self.outcome.evaluation_flips += u64::from(record.via.is_some());
+            self.report.flips += 1;
+            self.report.evaluation_flips += u64::from(record.via.is_some());
         } else if differs {
-            self.outcome.other_reasons += 1;
+            self.report.other_reasons += 1;
         }
-        if is_flip || (differs && self.mode == Mode::Reproduce) {
+        if is_flip || (differs && self.mode == ReplayMode::Reproduce) {
             let direction = direction.unwrap_or(Direction::Reason);
             let flip = Flip {
                 permission: record.action.id,
@@ -175,7 +186,7 @@ impl<'a> Worker<'a> {
                 principal: text(&record.principal),
                 via: record.via,
             };
-            self.outcome.flip(flip, || Example {
+            self.report.flip(flip, || FlipExample {
                 id: record.id,
                 at: record.at,
                 resource: text(&record.resource),
@@ -186,14 +197,14 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// What was made of this text before, or is made of it now.
-fn remember<'a, T>(
+/// The cached value for this text, or a new one.
+fn cached<'a, T>(
     known: &'a mut HashMap<String, T>,
     text: &str,
-    make: impl FnOnce() -> Result<T, Fault>,
-) -> Result<&'a T, Fault> {
+    make: impl FnOnce() -> Result<T, BoxError>,
+) -> Result<&'a T, BoxError> {
     if !known.contains_key(text) {
-        if known.len() >= MOST_REMEMBERED {
+        if known.len() >= MAX_CACHED {
             known.clear();
         }
         known.insert(text.to_owned(), make()?);
@@ -205,15 +216,15 @@ fn text(uid: &Uid) -> String {
     format!("{}::\"{}\"", uid.of, uid.id)
 }
 
-fn answer(answer: Answer, policies: &[String]) -> String {
+fn answer(answer: RecordedOutcome, policies: &[String]) -> String {
     let by = policies
         .iter()
         .map(|policy| format!("`{policy}`"))
         .collect::<Vec<_>>()
         .join(", ");
     match answer {
-        Answer::Allow => format!("allowed by {by}"),
-        Answer::Deny(Denial::NotPermitted) => "not permitted".to_owned(),
-        Answer::Deny(Denial::ForbiddenByPolicy) => format!("forbidden by {by}"),
+        RecordedOutcome::Allow => format!("allowed by {by}"),
+        RecordedOutcome::Deny(Denial::NotPermitted) => "not permitted".to_owned(),
+        RecordedOutcome::Deny(Denial::ForbiddenByPolicy) => format!("forbidden by {by}"),
     }
 }

@@ -1,36 +1,36 @@
-//! The solver: a program of its own that answers whether a set of formulas can be true at once.
+//! The solver: a separate program that decides whether a set of formulas is satisfiable.
 //!
-//! It is asked through `cedar-policy-symcc`. Only its plain `unsat` proves anything: silence,
-//! `unknown`, an error or a crash leave the claim open.
+//! It is used through `cedar-policy-symcc`. Only `unsat` proves a claim: no answer, `unknown`, an
+//! error or a crash leave it open.
 
-mod asker;
+mod open_reason;
 mod pool;
 mod process;
 mod program;
-mod question;
-mod reason;
+mod query;
 mod session;
+mod worker;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-pub(super) use asker::at_once;
-pub(super) use pool::spread;
+pub use open_reason::OpenReason;
+pub(super) use pool::run_parallel;
 pub use program::on_path;
-pub(super) use question::Question;
-pub use reason::Reason;
-pub(super) use session::{Answer, DOES_NOT_REPRODUCE, Session, out_of_time};
+pub(super) use query::SolverQuery;
+pub(super) use session::{DOES_NOT_REPRODUCE, SolverAnswer, SolverSession, out_of_time};
+pub(super) use worker::poll_to_completion;
 
 use charter_domain::clock::Clock;
 use charter_domain::progress::Progress;
 
-/// What is looked for on the search path where none is named.
+/// Name that is searched on the search path if no program is given.
 pub const PROGRAM: &str = "cvc5";
-/// How long the solver may take to tell its version.
-const PATIENCE_FOR_VERSION: Duration = Duration::from_secs(5);
+/// Timeout for the version query.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A solver that is installed.
+/// An installed solver.
 #[derive(Debug, Clone)]
 pub struct Solver {
     program: PathBuf,
@@ -39,29 +39,30 @@ pub struct Solver {
     progress: Progress,
 }
 
-/// Why no solver can be asked.
+/// Why no solver can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SolverError {
-    /// It is not there.
+    /// It is not installed.
     #[error(
         "cannot start the solver `{}`: {source}; install the Debian package `cvc5`, or name the program", .program.display()
     )]
     Missing {
-        /// What was to be started.
+        /// The program.
         program: PathBuf,
-        /// Why it was not.
+        /// Why it could not be started.
         source: std::io::Error,
     },
-    /// Something is there that does not answer as the solver does.
+    /// The program is not cvc5.
     #[error("`{} --version` does not answer as cvc5 does; install the Debian package `cvc5`, or name the program", .program.display())]
     Unfit {
-        /// What was started.
+        /// The program.
         program: PathBuf,
     },
 }
 
 impl SolverError {
-    /// Whether this machine has none, where none was named: not one that does not answer.
+    /// Whether no solver is installed and none was named. A solver that does not answer is not
+    /// absent.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(
@@ -73,20 +74,21 @@ impl SolverError {
 }
 
 impl Solver {
-    /// The named program, or `cvc5` on the search path.
+    /// Finds the named program, or `cvc5` on the search path.
     ///
     /// # Errors
     ///
-    /// It is not there, or is something else.
+    /// It is not installed, or is another program.
     pub fn find(program: Option<&Path>) -> Result<Self, SolverError> {
         let program = program.unwrap_or_else(|| Path::new(PROGRAM)).to_owned();
-        let answer = process::first_line(&program, &["--version"], PATIENCE_FOR_VERSION).map_err(
-            |source| SolverError::Missing {
-                program: program.clone(),
-                source,
-            },
-        )?;
-        // As in: This is cvc5 version 1.0.3
+        let answer =
+            process::first_line(&program, &["--version"], VERSION_TIMEOUT).map_err(|source| {
+                SolverError::Missing {
+                    program: program.clone(),
+                    source,
+                }
+            })?;
+        // For example: This is cvc5 version 1.0.3
         let version = answer
             .as_deref()
             .and_then(|line| line.split_once("cvc5 version "))
@@ -102,23 +104,24 @@ impl Solver {
         }
     }
 
-    /// The same, which counts in `progress` what it is asked for.
+    /// Counts its work in `progress`.
     #[must_use]
-    pub fn watched_by(self, progress: &Progress) -> Self {
+    pub fn with_progress(self, progress: &Progress) -> Self {
         Self {
             progress: progress.clone(),
             ..self
         }
     }
 
-    /// As in `1.0.3`.
+    /// For example `1.0.3`.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// SHA-256 of its file, in lowercase hex: two programs may tell the same version. `None` if it
-    /// cannot be read, or was named without its place. Libraries that it loads are not in it.
+    /// SHA-256 of the program file in lowercase hex, since different programs may report the same
+    /// version. Does not cover shared libraries. `None` if the file cannot be read or was named
+    /// without a path.
     #[must_use]
     pub fn digest(&self) -> Option<&str> {
         self.digest
@@ -127,39 +130,39 @@ impl Solver {
     }
 }
 
-/// How much may be spent.
+/// Limits of a run.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// On one question. What takes longer is not proved.
-    pub question: Duration,
-    /// On all of them. What is not answered by then is not proved.
+pub struct SolverLimits {
+    /// Time for one query; what takes longer is not proved.
+    pub query: Duration,
+    /// Time for all queries; what is unanswered by then is not proved.
     pub whole: Duration,
-    /// How many solver processes work side by side.
+    /// Number of parallel solver processes.
     pub workers: usize,
 }
 
-impl Default for Limits {
+impl Default for SolverLimits {
     fn default() -> Self {
         Self {
-            question: Duration::from_secs(10),
+            query: Duration::from_secs(10),
             whole: Duration::from_mins(2),
             workers: 2,
         }
     }
 }
 
-/// The solver as one run uses it.
+/// The solver with the limits of one run.
 #[derive(Clone, Copy)]
-pub(super) struct Budget<'a> {
+pub(super) struct SolverBudget<'a> {
     solver: &'a Solver,
-    limits: Limits,
+    limits: SolverLimits,
     clock: &'a dyn Clock,
     /// On the monotonic clock.
     end: Duration,
 }
 
-impl<'a> Budget<'a> {
-    pub(super) fn start(solver: &'a Solver, limits: Limits, clock: &'a dyn Clock) -> Self {
+impl<'a> SolverBudget<'a> {
+    pub(super) fn start(solver: &'a Solver, limits: SolverLimits, clock: &'a dyn Clock) -> Self {
         Self {
             solver,
             limits,
@@ -176,8 +179,8 @@ impl<'a> Budget<'a> {
         &self.solver.progress
     }
 
-    /// What is left of the time for all questions.
-    fn left(&self) -> Duration {
+    /// Time left for all queries.
+    fn remaining(&self) -> Duration {
         self.end.saturating_sub(self.clock.monotonic())
     }
 }

@@ -1,5 +1,5 @@
-//! One solver process. Two threads carry its input and its output, so that one which neither reads
-//! nor writes can be waited for with a limit; it is killed when this is dropped.
+//! One solver process. Two threads carry its input and output, so that waiting for it can time out;
+//! it is killed on drop.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -10,23 +10,23 @@ use std::time::Duration;
 
 use cedar_policy_symcc::solver::{Decision, DecisionWithModel, Solver, SolverError};
 
-/// A longer answer is not one of this solver's.
+/// Longer answers are rejected.
 const MAX_MODEL_BYTES: usize = 16 * 1024 * 1024;
 
-/// A running solver, and the script that it is to be given next.
+/// A running solver, and the script to send next.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(super) struct SolverProcess {
     child: Child,
     scripts: Sender<Vec<u8>>,
     lines: Receiver<String>,
     script: Vec<u8>,
-    /// How long one answer may take.
-    pub(super) patience: Duration,
+    /// Timeout of one answer.
+    pub(super) timeout: Duration,
 }
 
-impl Process {
-    pub(super) fn start(program: &Path, question: Duration) -> io::Result<Self> {
-        let limit = format!("--tlimit-per={}", question.as_millis());
+impl SolverProcess {
+    pub(super) fn start(program: &Path, query: Duration) -> io::Result<Self> {
+        let limit = format!("--tlimit-per={}", query.as_millis());
         // `like` needs string functions beyond the standard theory.
         let mut child = spawn(program, &["--lang=smt", "--strings-exp", &limit])?;
         let (scripts, to_write) = mpsc::channel::<Vec<u8>>();
@@ -45,7 +45,7 @@ impl Process {
             scripts,
             lines,
             script: Vec::new(),
-            patience: question,
+            timeout: query,
         })
     }
 
@@ -57,7 +57,7 @@ impl Process {
     }
 
     fn line(&self) -> Result<String, SolverError> {
-        self.lines.recv_timeout(self.patience).map_err(|error| {
+        self.lines.recv_timeout(self.timeout).map_err(|error| {
             SolverError::Solver(match error {
                 RecvTimeoutError::Timeout => "no answer in time".to_owned(),
                 RecvTimeoutError::Disconnected => "it ended without an answer".to_owned(),
@@ -66,19 +66,19 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for SolverProcess {
     fn drop(&mut self) {
-        end(&mut self.child);
+        kill(&mut self.child);
     }
 }
 
-/// It may have ended by itself; that is as good.
-fn end(child: &mut Child) {
+/// It may have ended already.
+fn kill(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
 }
 
-impl Solver for Process {
+impl Solver for SolverProcess {
     fn smtlib_input(&mut self) -> &mut (dyn tokio::io::AsyncWrite + Unpin + Send) {
         &mut self.script
     }
@@ -129,15 +129,15 @@ fn shortened(text: &str) -> String {
     text.trim().chars().take(200).collect()
 }
 
-/// What a program says first when started with these arguments, if it says anything in time.
+/// The first line of a program's output, if it prints one in time.
 pub(super) fn first_line(
     program: &Path,
     arguments: &[&str],
-    patience: Duration,
+    timeout: Duration,
 ) -> io::Result<Option<String>> {
     let mut child = spawn(program, arguments)?;
-    let line = lines(&mut child)?.recv_timeout(patience).ok();
-    end(&mut child);
+    let line = lines(&mut child)?.recv_timeout(timeout).ok();
+    kill(&mut child);
     Ok(line)
 }
 
@@ -150,7 +150,7 @@ fn spawn(program: &Path, arguments: &[&str]) -> io::Result<Child> {
         .spawn()
 }
 
-/// Its output, line by line, until it closes it.
+/// Its output line by line, until end of file.
 fn lines(child: &mut Child) -> io::Result<Receiver<String>> {
     let (sender, lines) = mpsc::channel();
     if let Some(output) = child.stdout.take() {

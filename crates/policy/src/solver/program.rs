@@ -1,4 +1,4 @@
-//! The solver's program as a file: where it is, and which it is.
+//! The solver's program file: where it is, and its digest.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-/// The file that a program's bare name stands for on a search path; `None` if there is none, or if
-/// it is no bare name.
+/// Looks a program's bare name up on a search path; `None` if it is not found or is no bare name.
 #[must_use]
 pub fn on_path(program: &Path, search_path: &OsStr) -> Option<PathBuf> {
     let can_be_run = |file: &PathBuf| {
@@ -20,12 +19,12 @@ pub fn on_path(program: &Path, search_path: &OsStr) -> Option<PathBuf> {
         .find(can_be_run)
 }
 
-/// Without a place: where it is found is the system's business.
+/// A name without a path.
 fn is_bare(program: &Path) -> bool {
     program.components().count() == 1 && program.file_name() == Some(program.as_os_str())
 }
 
-/// SHA-256 of a program's file, in lowercase hex; `None` if its place is not known or it cannot be
+/// SHA-256 of the program file in lowercase hex; `None` if its path is unknown or it cannot be
 /// read.
 pub(super) fn digest(program: &Path) -> Option<String> {
     if is_bare(program) {
@@ -36,7 +35,7 @@ pub(super) fn digest(program: &Path) -> Option<String> {
             tracing::warn!(
                 program = %program.display(),
                 error = error as &dyn std::error::Error,
-                "the solver's program cannot be read, kept proofs are held against its version only"
+                "cannot read the solver's program; cached proofs depend on its version only"
             );
         })
         .ok()

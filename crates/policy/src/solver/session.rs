@@ -1,126 +1,128 @@
-//! Puts claims to a solver process, starts another one when it fails, and keeps to the budget.
+//! Asks the solver, restarts it when it fails, and keeps to the time limits.
 
 use std::time::Duration;
 
 use cedar_policy_symcc::Env;
 use cedar_policy_symcc::err::Error;
 
-use super::asker::{Asked, Asker, Failed};
-use super::{Budget, Question, Reason};
+use super::worker::{QueryError, QueryResult, QueryWorker};
+use super::{OpenReason, SolverBudget, SolverQuery};
 
-/// So much longer than its own limit the solver is waited for.
-const GRACE: Duration = Duration::from_secs(1);
-/// A solver that fails so often without an answer in between is not started again.
+/// Additional time to wait beyond the solver's own limit.
+const GRACE_PERIOD: Duration = Duration::from_secs(1);
+/// Consecutive failures after which the solver is not restarted.
 const MAX_FAILURES: usize = 3;
 
-/// What the solver says of a claim.
+/// The answer of the solver.
 #[derive(Debug)]
-pub(crate) enum Answer {
-    /// It always holds.
+pub(crate) enum SolverAnswer {
+    /// The claim holds.
     Holds,
-    /// It does not, it says, and this is why. To be believed once it was tried.
-    Fails(Box<Env>),
-    /// It does not say, for this reason.
-    Open(Reason),
+    /// The claim does not hold for this request, which must be confirmed by evaluation.
+    Refuted(Box<Env>),
+    /// Undecided, with the reason.
+    Open(OpenReason),
 }
 
-/// One solver process after the other.
-pub(crate) struct Session<'a> {
-    budget: Budget<'a>,
-    asker: Option<Asker>,
+/// A sequence of solver processes.
+pub(crate) struct SolverSession<'a> {
+    budget: SolverBudget<'a>,
+    worker: Option<QueryWorker>,
     failures: usize,
-    /// Whether in one of them it answered what nobody understands.
+    /// Whether an answer could not be parsed.
     is_unfit: bool,
-    /// How many claims needed the solver.
-    pub(crate) questions: usize,
+    /// Number of claims that needed the solver.
+    pub(crate) queries: usize,
 }
 
-impl<'a> Session<'a> {
-    pub(crate) const fn new(budget: Budget<'a>) -> Self {
+impl<'a> SolverSession<'a> {
+    pub(crate) const fn new(budget: SolverBudget<'a>) -> Self {
         Self {
             budget,
-            asker: None,
+            worker: None,
             failures: 0,
             is_unfit: false,
-            questions: 0,
+            queries: 0,
         }
     }
 
-    /// Whether the time for all questions is over.
+    /// Whether the time for all queries is over.
     pub(crate) fn is_over(&self) -> bool {
-        self.budget.left().is_zero()
+        self.budget.remaining().is_zero()
     }
 
-    /// Whether a claim holds. It comes back in time, whatever the question takes.
-    pub(crate) fn never(&mut self, question: Question) -> Answer {
-        if question.is_trivial() {
-            return Answer::Holds;
+    /// Asks whether a claim holds. Returns in time, whatever the query takes.
+    pub(crate) fn prove(&mut self, query: SolverQuery) -> SolverAnswer {
+        if query.is_trivial() {
+            return SolverAnswer::Holds;
         }
-        let left = self.budget.left();
+        let left = self.budget.remaining();
         if left.is_zero() {
-            return Answer::Open(out_of_time());
+            return SolverAnswer::Open(out_of_time());
         }
         if self.failures >= MAX_FAILURES {
             let text = "the solver failed too often";
-            return Answer::Open(if self.is_unfit {
+            return SolverAnswer::Open(if self.is_unfit {
                 text.into()
             } else {
-                Reason::unfinished(text)
+                OpenReason::unfinished(text)
             });
         }
-        let limit = self.budget.limits.question;
-        let mut asker = match self.asker.take() {
-            Some(asker) => asker,
-            None => match Asker::start(&self.budget.solver.program, limit) {
-                Ok(asker) => asker,
+        let limit = self.budget.limits.query;
+        let mut worker = match self.worker.take() {
+            Some(worker) => worker,
+            None => match QueryWorker::start(&self.budget.solver.program, limit) {
+                Ok(worker) => worker,
                 Err(error) => {
                     let text = format!("cannot start a thread: {error}");
-                    return self.failed(Reason::unfinished(text));
+                    return self.failed(OpenReason::unfinished(text));
                 }
             },
         };
-        self.questions += 1;
+        self.queries += 1;
         let began = self.budget.clock.monotonic();
-        let patience = limit.saturating_add(GRACE).min(left);
-        let Some(answer) = asker.ask(question, patience, patience.saturating_add(GRACE)) else {
-            // With all of its time another try would end alike.
-            let had_its_time = patience > limit;
+        let timeout = limit.saturating_add(GRACE_PERIOD).min(left);
+        let Some(answer) = worker.ask(query, timeout, timeout.saturating_add(GRACE_PERIOD)) else {
+            // It had the full time: another try would end the same.
+            let had_its_time = timeout > limit;
             return self.failed(if had_its_time {
                 TOO_LARGE.into()
             } else {
-                Reason::unfinished(TOO_LARGE)
+                OpenReason::unfinished(TOO_LARGE)
             });
         };
-        self.asker = Some(asker);
+        self.worker = Some(worker);
         let took = self.budget.clock.monotonic().saturating_sub(began);
-        self.judge(answer, took >= limit)
+        self.interpret(answer, took >= limit)
     }
 
-    fn judge(&mut self, answer: Asked, is_late: bool) -> Answer {
+    fn interpret(&mut self, answer: QueryResult, is_late: bool) -> SolverAnswer {
         let error = match answer {
             Ok(found) => {
                 self.succeeded();
-                return found.map_or(Answer::Holds, |env| Answer::Fails(Box::new(env)));
+                return found.map_or(SolverAnswer::Holds, |env| {
+                    SolverAnswer::Refuted(Box::new(env))
+                });
             }
-            Err(Failed::Start(reason)) => return self.failed(Reason::unfinished(reason)),
-            Err(Failed::Asked(error)) => *error,
+            Err(QueryError::Start(reason)) => return self.failed(OpenReason::unfinished(reason)),
+            Err(QueryError::Query(error)) => *error,
         };
         match error {
             Error::SolverUnknown => {
                 self.succeeded();
                 let text = "the solver answered `unknown`";
-                // It also says so when its time for a question is over.
-                Answer::Open(if is_late {
-                    Reason::unfinished(text)
+                // The solver also answers `unknown` when its time is over.
+                SolverAnswer::Open(if is_late {
+                    OpenReason::unfinished(text)
                 } else {
                     text.into()
                 })
             }
-            Error::SolverError(error) => self.failed(Reason::of(&error)),
+            Error::SolverError(error) => self.failed(OpenReason::of(&error)),
             Error::ModelInvalid { .. } | Error::DecodeModel(_) | Error::ConcretizeError(_) => {
-                Answer::Open(DOES_NOT_REPRODUCE.into())
+                SolverAnswer::Open(DOES_NOT_REPRODUCE.into())
             }
-            error => Answer::Open(error.to_string().into()),
+            error => SolverAnswer::Open(error.to_string().into()),
         }
     }
 
@@ -129,21 +131,18 @@ impl<'a> Session<'a> {
         self.is_unfit = false;
     }
 
-    fn failed(&mut self, reason: Reason) -> Answer {
+    fn failed(&mut self, reason: OpenReason) -> SolverAnswer {
         self.failures += 1;
         self.is_unfit |= !reason.is_unfinished();
-        Answer::Open(reason)
+        SolverAnswer::Open(reason)
     }
 }
 
-/// What is said of a question that was not even written down in time.
 const TOO_LARGE: &str = "a condition is too large to be put to the solver in time; shorten it, as a chain \
     of `.offset(…)` to a single one";
 
-/// What is said of a counterexample that is none.
 pub(crate) const DOES_NOT_REPRODUCE: &str = "the solver's counterexample does not reproduce";
 
-/// What is said of what was not asked in time.
-pub(crate) fn out_of_time() -> Reason {
-    Reason::unfinished("the time for all proofs is over")
+pub(crate) fn out_of_time() -> OpenReason {
+    OpenReason::unfinished("the time for all proofs is over")
 }

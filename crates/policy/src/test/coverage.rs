@@ -1,90 +1,90 @@
-//! Which policies decided in some example, and which conditions, branches and elements of lists were
-//! seen where an answer hangs on them.
+//! Coverage: which policies decided some example, and which conditions, branches and list elements
+//! decided an answer.
 
 use std::collections::BTreeMap;
 
 use cedar_policy::{Effect, Entities, Policy, PolicyId, Request};
 use serde::Serialize;
 
-use super::super::conditions::evaluate::{Look, Value};
+use super::super::conditions::evaluate::{EvaluationMode, Value};
 use super::super::conditions::operands::Operand;
 use super::super::conditions::{Conditions, Keyword};
-use super::super::verdict::{Ruling, Verdict};
+use super::super::snapshot_decision::{Ruling, SnapshotDecision};
 use charter_authz::snapshot::Snapshot;
 
-/// What the examples show at work.
+/// Coverage of a folder's examples.
 #[derive(Debug, Clone, Serialize)]
 pub struct Coverage {
-    /// Every policy, in the order of files and lines.
+    /// Every policy, sorted by file and line.
     pub policies: Vec<PolicyCoverage>,
 }
 
-/// What the examples show of a policy.
+/// Coverage of a policy.
 #[derive(Debug, Clone, Serialize)]
 pub struct PolicyCoverage {
     /// Its `@id`.
     pub policy: String,
-    /// The file that it is in.
+    /// Its file.
     pub file: String,
-    /// The line that it begins on.
+    /// The line on which it begins.
     pub line: usize,
-    /// It was among the policies that decided in some example.
+    /// Whether it determined the answer of some example.
     pub decided: bool,
-    /// What can decide in its scope and clauses, in order.
+    /// Its operands in scope and clauses, in order.
     pub conditions: Vec<ConditionCoverage>,
 }
 
-/// What the examples show of a condition, a branch of an `if`, or an element of a list that something
-/// is looked for in. It is seen when Cedar looks at it, which it does not once the policy's scope, or a
-/// condition before it, has settled the matter.
+/// Coverage of a condition, a branch of an `if`, or an element of a searched list. It counts as
+/// seen when Cedar evaluates it, which requires that scope and earlier conditions left the decision
+/// open.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConditionCoverage {
-    /// Of which kind its clause is; `None` in the scope.
+    /// Its clause's keyword; `None` in the scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyword: Option<Keyword>,
-    /// Its text.
+    /// The text.
     pub text: String,
-    /// The line that it begins on.
+    /// The line on which it begins.
     pub line: Option<usize>,
-    /// An element of a list, of which only that it is found counts.
+    /// Whether it is an element of a list, for which only a match counts.
     pub is_element: bool,
-    /// What is shown of it when it is true.
+    /// Coverage of the outcome true.
     #[serde(rename = "true")]
-    pub when_true: Shown,
-    /// What is shown of it when it is false.
+    pub when_true: OutcomeCoverage,
+    /// Coverage of the outcome false.
     #[serde(rename = "false")]
-    pub when_false: Shown,
+    pub when_false: OutcomeCoverage,
 }
 
-/// How much an outcome of a condition is shown.
+/// Coverage of one outcome of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Shown {
-    /// No example has it.
+pub enum OutcomeCoverage {
+    /// No example has the outcome.
     #[default]
     Never,
-    /// Only examples have it whose answer is another policy's matter.
+    /// Only in examples whose answer other policies determine.
     WithoutEffect,
-    /// The answer of some example hangs on the policy.
+    /// The outcome determined the answer of some example.
     Decides,
 }
 
 impl ConditionCoverage {
-    /// What is asked of it: that it is true, and false.
-    pub(super) fn outcomes(&self) -> impl Iterator<Item = (bool, Shown)> {
+    /// The outcomes that must be covered.
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = (bool, OutcomeCoverage)> {
         let when_false = (!self.is_element).then_some((false, self.when_false));
         std::iter::once((true, self.when_true)).chain(when_false)
     }
 }
 
 impl Coverage {
-    /// How many policies decided in some example.
+    /// Number of policies that decided some example.
     #[must_use]
     pub fn policies_decided(&self) -> usize {
         self.policies.iter().filter(|policy| policy.decided).count()
     }
 
-    /// How many outcomes the conditions have together: two each, and one for an element of a list.
+    /// Number of outcomes of all conditions: two each, and one for a list element.
     #[must_use]
     pub fn outcomes(&self) -> usize {
         self.conditions()
@@ -92,22 +92,22 @@ impl Coverage {
             .sum()
     }
 
-    /// How many of those were seen where they decide.
+    /// Number of outcomes that decided some example.
     #[must_use]
     pub fn outcomes_seen(&self) -> usize {
         let outcomes = self.conditions().flat_map(ConditionCoverage::outcomes);
         outcomes
-            .filter(|(_, shown)| *shown == Shown::Decides)
+            .filter(|(_, shown)| *shown == OutcomeCoverage::Decides)
             .count()
     }
 
-    /// Policies that decided and outcomes that were seen, of all there are, rounded down.
+    /// Covered policies and outcomes in percent, rounded down.
     #[must_use]
     pub fn percent(&self) -> usize {
         (100 * self.seen()).checked_div(self.all()).unwrap_or(100)
     }
 
-    /// Whether it is as much as is asked for.
+    /// Whether the coverage is at least `percent`.
     #[must_use]
     pub fn reaches(&self, percent: u8) -> bool {
         100 * self.seen() >= usize::from(percent) * self.all()
@@ -126,29 +126,29 @@ impl Coverage {
     }
 }
 
-/// Collects what is seen while examples run.
-pub(super) struct Tracker {
-    seen: BTreeMap<PolicyId, Seen>,
+/// Collects coverage while examples run.
+pub(super) struct CoverageTracker {
+    seen: BTreeMap<PolicyId, PolicyTracker>,
 }
 
-struct Seen {
+struct PolicyTracker {
     effect: Effect,
     conditions: Conditions,
     operands: Vec<Operand>,
     decided: bool,
-    /// True, false: for each operand.
-    outcomes: Vec<(Shown, Shown)>,
+    /// True and false, for each operand.
+    outcomes: Vec<(OutcomeCoverage, OutcomeCoverage)>,
 }
 
-impl Tracker {
+impl CoverageTracker {
     pub(super) fn of(policies: Vec<&Policy>) -> Self {
         let seen = policies.into_iter().map(|policy| {
             let conditions = Conditions::of(policy);
             let operands = conditions.operands();
-            let seen = Seen {
+            let seen = PolicyTracker {
                 effect: policy.effect(),
                 decided: false,
-                outcomes: vec![(Shown::Never, Shown::Never); operands.len()],
+                outcomes: vec![(OutcomeCoverage::Never, OutcomeCoverage::Never); operands.len()],
                 conditions,
                 operands,
             };
@@ -159,15 +159,15 @@ impl Tracker {
         }
     }
 
-    /// Takes note of an example. Policies that are not among the candidates have another action.
-    pub(super) fn see(
+    /// Records an example. Policies that are not candidates have another action.
+    pub(super) fn record(
         &mut self,
         candidates: &[&Policy],
         request: &Request,
         entities: &Entities,
-        verdict: &Verdict,
+        decision: &SnapshotDecision,
     ) {
-        for id in &verdict.determining {
+        for id in &decision.determining {
             if let Some(seen) = self.seen.get_mut(&PolicyId::new(id)) {
                 seen.decided = true;
             }
@@ -179,20 +179,22 @@ impl Tracker {
             if seen.operands.is_empty() {
                 continue;
             }
-            let evaluation = seen.conditions.evaluate(request, entities, Look::AsCedar);
-            let is_determining = verdict
+            let evaluation =
+                seen.conditions
+                    .evaluate(request, entities, EvaluationMode::ShortCircuit);
+            let is_determining = decision
                 .determining
                 .iter()
                 .any(|id| policy.id() == &PolicyId::new(id));
-            let shown = if hangs_on(
+            let shown = if is_decisive(
                 seen.effect,
                 &evaluation.whole,
                 is_determining,
-                verdict.ruling,
+                decision.ruling,
             ) {
-                Shown::Decides
+                OutcomeCoverage::Decides
             } else {
-                Shown::WithoutEffect
+                OutcomeCoverage::WithoutEffect
             };
             for (outcome, operand) in seen.outcomes.iter_mut().zip(&seen.operands) {
                 match operand.value(&evaluation, request, entities) {
@@ -205,7 +207,7 @@ impl Tracker {
     }
 
     pub(super) fn finish(self, snapshot: &Snapshot) -> Coverage {
-        let policy = |(id, seen): (PolicyId, Seen)| {
+        let policy = |(id, seen): (PolicyId, PolicyTracker)| {
             let place = snapshot.location(id.as_ref());
             let conditions = seen.operands.iter().zip(&seen.outcomes);
             PolicyCoverage {
@@ -231,13 +233,13 @@ impl Tracker {
     }
 }
 
-/// Whether an example would notice if the policy came to something else.
-fn hangs_on(effect: Effect, whole: &Value, is_determining: bool, ruling: Ruling) -> bool {
+/// Whether the example would fail if the policy had another value.
+fn is_decisive(effect: Effect, whole: &Value, is_determining: bool, ruling: Ruling) -> bool {
     match (whole, effect) {
         (Value::True, _) => is_determining,
         (Value::False, Effect::Permit) => ruling == Ruling::NotPermitted,
         (Value::False, Effect::Forbid) => ruling == Ruling::Allowed,
-        // Examples count the policies that cannot be evaluated.
+        // Examples count the policies that fail to evaluate.
         (Value::Error(_), _) => true,
         (Value::NotReached, _) => false,
     }

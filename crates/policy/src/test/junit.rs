@@ -1,11 +1,11 @@
-//! The report in the form that CI systems read.
+//! `JUnit` XML, for CI systems.
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use super::report::TestReport;
 use charter_authz::fault::LoadError;
 
-/// A folder that cannot be used is one test that could not be run.
+/// A folder with faults is one test that could not run.
 pub(super) fn of_faults(error: &LoadError) -> Result<String, SerializeError> {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     status.set_message("the folder has faults");
@@ -41,7 +41,7 @@ fn report(report: &TestReport) -> Result<String, SerializeError> {
 }
 
 impl TestReport {
-    /// The report as `JUnit` XML, for CI systems.
+    /// The report as `JUnit` XML.
     ///
     /// # Errors
     ///

@@ -1,8 +1,7 @@
-//! `charter policy test`: runs a folder's examples on its snapshot, and says which policies and
-//! conditions none of them shows at work.
+//! `charter policy test`: runs a folder's examples and measures their coverage.
 
-mod case;
 mod coverage;
+mod example;
 mod junit;
 mod report;
 
@@ -12,15 +11,15 @@ use charter_authz::fault::LoadError;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 
-use self::case::{Case, Decision};
-use self::coverage::Tracker;
-use super::by_action::ByAction;
-use super::verdict::{Ruling, Verdict};
+use self::coverage::CoverageTracker;
+use self::example::{Example, ExpectedDecision};
+use super::policies_by_action::PoliciesByAction;
+use super::snapshot_decision::{Ruling, SnapshotDecision};
 
-pub use self::coverage::{ConditionCoverage, Coverage, PolicyCoverage, Shown};
+pub use self::coverage::{ConditionCoverage, Coverage, OutcomeCoverage, PolicyCoverage};
 pub use self::report::{CaseReport, FileReport, TestReport};
 
-/// The same form for a folder that cannot be used: one test that could not be run.
+/// `JUnit` XML for a folder with faults: one test that could not run.
 ///
 /// # Errors
 ///
@@ -29,17 +28,17 @@ pub fn junit_of_faults(error: &LoadError) -> Result<String, quick_junit::Seriali
     junit::of_faults(error)
 }
 
-/// Runs every example of the folder on the snapshot that was made of it.
+/// Runs every example of a folder on its snapshot.
 ///
 /// # Errors
 ///
-/// Every file of examples that does not have their form, with file, line and caret. What an
-/// example finds wrong is in the report.
+/// A file of examples does not have the format, with file, line and caret. Failed examples are in
+/// the report.
 pub fn run(folder: &Folder, snapshot: &Snapshot) -> Result<TestReport, LoadError> {
-    let tests = case::read(folder.tests()).map_err(LoadError::new)?;
+    let tests = example::read(folder.tests()).map_err(LoadError::new)?;
     let policies: Vec<&Policy> = snapshot.policies().policies().collect();
-    let by_action = ByAction::of(policies.iter().copied());
-    let mut tracker = Tracker::of(policies);
+    let by_action = PoliciesByAction::of(policies.iter().copied());
+    let mut tracker = CoverageTracker::of(policies);
     let files = tests
         .files
         .iter()
@@ -48,10 +47,10 @@ pub fn run(folder: &Folder, snapshot: &Snapshot) -> Result<TestReport, LoadError
             cases: file
                 .cases
                 .iter()
-                .map(|case| CaseReport {
-                    name: case.name.clone(),
-                    line: case.line,
-                    failure: run_case(case, &tests, snapshot, &by_action, &mut tracker),
+                .map(|example| CaseReport {
+                    name: example.name.clone(),
+                    line: example.line,
+                    failure: run_case(example, &tests, snapshot, &by_action, &mut tracker),
                 })
                 .collect(),
         })
@@ -62,46 +61,50 @@ pub fn run(folder: &Folder, snapshot: &Snapshot) -> Result<TestReport, LoadError
     })
 }
 
-/// What is wrong, if something is.
+/// What failed, if anything.
 fn run_case(
-    case: &Case<'_>,
-    tests: &case::Tests<'_>,
+    example: &Example<'_>,
+    tests: &example::Examples<'_>,
     snapshot: &Snapshot,
-    by_action: &ByAction<'_>,
-    tracker: &mut Tracker,
+    by_action: &PoliciesByAction<'_>,
+    tracker: &mut CoverageTracker,
 ) -> Option<String> {
-    let (request, entities) = match case.to_cedar(snapshot.schema(), &tests.entity_files) {
+    let (request, entities) = match example.to_cedar(snapshot.schema(), &tests.entity_files) {
         Ok(inputs) => inputs,
         Err(reason) => return Some(reason),
     };
-    let candidates = by_action.taking(&request, &entities);
-    let verdict = Verdict::of(snapshot, &request, &entities);
-    tracker.see(&candidates, &request, &entities, &verdict);
-    compare(case, &verdict, snapshot)
+    let candidates = by_action.matching(&request, &entities);
+    let decision = SnapshotDecision::of(snapshot, &request, &entities);
+    tracker.record(&candidates, &request, &entities, &decision);
+    compare(example, &decision, snapshot)
 }
 
-/// The Cedar CLI's rules: the decision is that one, the named policies are among those that
-/// decided, and so many policies could not be evaluated.
-fn compare(case: &Case<'_>, verdict: &Verdict, snapshot: &Snapshot) -> Option<String> {
+/// The rules of the Cedar CLI: the decision matches, the named policies are among the determining
+/// ones, and the number of failed policies matches.
+fn compare(
+    example: &Example<'_>,
+    decision: &SnapshotDecision,
+    snapshot: &Snapshot,
+) -> Option<String> {
     let mut failures = Vec::new();
-    let actual = match verdict.ruling {
-        Ruling::Allowed => Decision::Allow,
-        Ruling::Forbidden | Ruling::NotPermitted => Decision::Deny,
+    let actual = match decision.ruling {
+        Ruling::Allowed => ExpectedDecision::Allow,
+        Ruling::Forbidden | Ruling::NotPermitted => ExpectedDecision::Deny,
     };
-    if actual != case.decision {
-        let by = match verdict.determining.as_slice() {
+    if actual != example.decision {
+        let by = match decision.determining.as_slice() {
             [] => "no policy permits it".to_owned(),
             ids => format!("by {}", listed(ids.iter(), snapshot)),
         };
-        failures.push(format!("expected {}, got {actual}: {by}", case.decision));
+        failures.push(format!("expected {}, got {actual}: {by}", example.decision));
     }
-    let mut missing = case
+    let mut missing = example
         .reason
         .iter()
-        .filter(|id| !verdict.determining.contains(id))
+        .filter(|id| !decision.determining.contains(id))
         .peekable();
-    if actual == case.decision && missing.peek().is_some() {
-        let decided = match verdict.determining.as_slice() {
+    if actual == example.decision && missing.peek().is_some() {
+        let decided = match decision.determining.as_slice() {
             [] => "no policy".to_owned(),
             ids => listed(ids.iter(), snapshot),
         };
@@ -110,21 +113,21 @@ fn compare(case: &Case<'_>, verdict: &Verdict, snapshot: &Snapshot) -> Option<St
             listed(missing, snapshot)
         ));
     }
-    if let Some(code) = &case.code
-        && actual == case.decision
-        && verdict.code.as_ref() != Some(code)
+    if let Some(code) = &example.code
+        && actual == example.decision
+        && decision.code.as_ref() != Some(code)
     {
-        let told = verdict.code.as_deref().unwrap_or("none");
-        failures.push(format!("expected the code `{code}`, got `{told}`"));
+        let actual_code = decision.code.as_deref().unwrap_or("none");
+        failures.push(format!("expected the code `{code}`, got `{actual_code}`"));
     }
-    if verdict.errors.len() != case.num_errors {
+    if decision.errors.len() != example.num_errors {
         failures.push(format!(
             "expected {} policies that cannot be evaluated, got {}",
-            case.num_errors,
-            verdict.errors.len()
+            example.num_errors,
+            decision.errors.len()
         ));
-        let told = verdict.errors.iter();
-        failures.extend(told.map(|error| format!("`{}`: {}", error.policy, error.message)));
+        let errors = decision.errors.iter();
+        failures.extend(errors.map(|error| format!("`{}`: {}", error.policy, error.message)));
     }
     (!failures.is_empty()).then(|| failures.join("; "))
 }

@@ -1,61 +1,61 @@
-//! What came out of the examples, for people.
+//! Results of the examples, as text.
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::coverage::{ConditionCoverage, Coverage, Shown};
+use super::coverage::{ConditionCoverage, Coverage, OutcomeCoverage};
 
-/// What came out of all examples.
+/// Results of all examples.
 #[derive(Debug, Clone, Serialize)]
 pub struct TestReport {
-    /// Each file of examples.
+    /// The files of examples.
     pub files: Vec<FileReport>,
-    /// What they show at work.
+    /// Coverage of the examples.
     pub coverage: Coverage,
 }
 
-/// What came out of a file's examples.
+/// Results of one file.
 #[derive(Debug, Clone, Serialize)]
 pub struct FileReport {
-    /// Its name within `tests/`.
+    /// Name within `tests/`.
     pub file: String,
     /// Its examples, in order.
     pub cases: Vec<CaseReport>,
 }
 
-/// What came out of an example.
+/// Result of an example.
 #[derive(Debug, Clone, Serialize)]
 pub struct CaseReport {
-    /// Its name.
+    /// Name of the example.
     pub name: String,
-    /// The line that it begins on.
+    /// The line on which it begins.
     pub line: usize,
-    /// What is wrong, if something is.
+    /// What failed, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
 }
 
 impl TestReport {
-    /// How many examples there are.
+    /// Number of examples.
     #[must_use]
     pub fn total(&self) -> usize {
         self.cases().count()
     }
 
-    /// How many do not hold.
+    /// Number of failed examples.
     #[must_use]
     pub fn failed(&self) -> usize {
         self.cases().filter(|case| case.failure.is_some()).count()
     }
 
-    /// Whether every example holds and so much is covered. Without examples nothing is.
+    /// Whether every example passes and the coverage suffices. Without examples nothing is covered.
     #[must_use]
     pub fn holds(&self, min_coverage: u8) -> bool {
         self.failed() == 0 && self.coverage.reaches(min_coverage)
     }
 
-    /// One line for each example that does not hold.
+    /// One line for each failed example.
     #[must_use]
     pub fn failures(&self) -> Vec<String> {
         let mut failures = Vec::new();
@@ -72,7 +72,7 @@ impl TestReport {
         failures
     }
 
-    /// The whole report: files, failures, what no example shows, and the sums.
+    /// The whole report: files, failures, missing coverage and totals.
     #[must_use]
     pub fn text(&self, min_coverage: u8) -> String {
         let mut text = String::new();
@@ -132,7 +132,7 @@ impl TestReport {
             }
             for condition in &policy.conditions {
                 let line = condition.line.unwrap_or(policy.line);
-                for never in nevers(condition) {
+                for never in missing_outcomes(condition) {
                     writeln!(
                         out,
                         "{never}: `{}` of `{}` ({}:{line})",
@@ -145,18 +145,18 @@ impl TestReport {
     }
 }
 
-/// What no example shows of a condition.
-fn nevers(condition: &ConditionCoverage) -> Vec<String> {
+/// The outcomes of a condition that no example covers.
+fn missing_outcomes(condition: &ConditionCoverage) -> Vec<String> {
     let mut outcomes = condition.outcomes();
-    if !condition.is_element && outcomes.all(|(_, shown)| shown == Shown::Never) {
+    if !condition.is_element && outcomes.all(|(_, shown)| shown == OutcomeCoverage::Never) {
         return vec!["never reached".to_owned()];
     }
     condition
         .outcomes()
         .filter_map(|(value, shown)| match shown {
-            Shown::Never => Some(format!("never {value}")),
-            Shown::WithoutEffect => Some(format!("never {value} where it decides")),
-            Shown::Decides => None,
+            OutcomeCoverage::Never => Some(format!("never {value}")),
+            OutcomeCoverage::WithoutEffect => Some(format!("never {value} where it decides")),
+            OutcomeCoverage::Decides => None,
         })
         .collect()
 }

@@ -18,6 +18,8 @@ pub(super) use pools::Pools;
 pub(super) use presence::Presence;
 pub(super) use transaction::Transaction;
 
+use secrecy::ExposeSecret as _;
+
 use super::Error;
 use super::config::Config;
 
@@ -39,7 +41,8 @@ pub(super) async fn connect_read_only(config: &Config) -> Result<Option<Pools>, 
 }
 
 fn scheme(config: &Config) -> &str {
-    config.url.split(':').next().unwrap_or_default()
+    let url = config.connection.url.expose_secret();
+    url.split(':').next().unwrap_or_default()
 }
 
 /// The URL may hold a password: only its scheme is repeated.

@@ -10,6 +10,7 @@ use sea_orm::sqlx::pool::PoolConnectionMetadata;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
+use secrecy::ExposeSecret as _;
 
 use super::connection::{Connection, Server};
 use super::health::Health;
@@ -39,16 +40,16 @@ pub(super) async fn connect_read_only(config: &Config) -> Result<Pools, Error> {
 }
 
 async fn connect_as(config: &Config, writers: &str) -> Result<Pools, Error> {
-    let options = postgres_url::options(&config.url)?
+    let options = postgres_url::options(config.connection.url.expose_secret())?
         .application_name("charter")
         // A pooler takes no startup parameter that it does not know.
         .extra_float_digits(None)
         .disable_statement_logging();
-    reach(&options, config.acquire_timeout).await?;
+    reach(&options, config.connection.acquire_timeout).await?;
     let writer = Pool::new(config, WRITERS, writers, Checked::ByRollback);
     let reader = Pool::new(
         config,
-        config.max_readers,
+        config.connection.max_readers,
         READ_ONLY,
         Checked::AfterIdle(config.ping_after_idle),
     );
@@ -87,13 +88,13 @@ impl Pool {
     fn new(config: &Config, size: u32, more: &str, checked: Checked) -> Self {
         let health = Arc::new(Health::default());
         let setup = Arc::<str>::from(session(config, more));
-        let patience = config.acquire_timeout / 2;
+        let patience = config.connection.acquire_timeout / 2;
         let (at_acquire, at_release) = (Arc::clone(&health), Arc::clone(&health));
         let options = PgPoolOptions::new()
             .max_connections(size)
             // The presence of a server is told by its sessions, so there is always one.
             .min_connections(u32::from(config.is_server))
-            .acquire_timeout(config.acquire_timeout)
+            .acquire_timeout(config.connection.acquire_timeout)
             .test_before_acquire(false)
             .after_connect(move |connection, _| {
                 let setup = Arc::clone(&setup);
@@ -124,7 +125,9 @@ impl Pool {
         Self {
             options,
             health,
-            deadline: config.acquire_timeout + config.statement_timeout + SLACK,
+            deadline: config.connection.acquire_timeout
+                + config.connection.statement_timeout
+                + SLACK,
         }
     }
 
@@ -177,7 +180,7 @@ fn session(config: &Config, more: &str) -> String {
          SET idle_in_transaction_session_timeout = {}; \
          SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; \
          SET client_min_messages = error; {more} {presence}",
-        config.statement_timeout.as_millis(),
+        config.connection.statement_timeout.as_millis(),
         LOCK_TIMEOUT.as_millis(),
         IDLE_IN_TRANSACTION_TIMEOUT.as_millis(),
     )

@@ -10,6 +10,7 @@ use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sea_orm::sqlx::{self, ConnectOptions, Connection as _, Executor as _};
+use secrecy::ExposeSecret as _;
 
 use super::connection::Connection;
 use super::health::Health;
@@ -40,7 +41,7 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
     let pool = || {
         let place = Arc::clone(&place);
         SqlitePoolOptions::new()
-            .acquire_timeout(config.acquire_timeout)
+            .acquire_timeout(config.connection.acquire_timeout)
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
@@ -72,7 +73,7 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
         .await
         .map_err(refused)?;
     let reader = pool()
-        .max_connections(config.max_readers)
+        .max_connections(config.connection.max_readers)
         .connect_with(options.pragma("query_only", "ON"))
         .await
         .map_err(refused)?;
@@ -92,8 +93,8 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
 }
 
 pub(super) fn options(config: &Config) -> Result<SqliteConnectOptions, Error> {
-    let options: SqliteConnectOptions = config
-        .url
+    let url = config.connection.url.expose_secret();
+    let options: SqliteConnectOptions = url
         .parse()
         .map_err(|error| Error::Setup(format!("the database url is malformed: {error}")))?;
     Ok(options

@@ -56,7 +56,7 @@ pub(super) async fn connect(config: &Config) -> Result<Option<Pools>, Error> {
         .create_if_missing(false)
         .read_only(true);
     let pool = SqlitePoolOptions::new()
-        .acquire_timeout(config.acquire_timeout)
+        .acquire_timeout(config.connection.acquire_timeout)
         .max_connections(2)
         .connect_with(options)
         .await?;

@@ -1,10 +1,10 @@
 //! `GET /accounts`: pages and orders, which every list has alike.
 
 use serde_json::{Value, json};
+use test_support::on_both_services;
+use test_support::service::{Persona, Service, Signer, members};
 
 use super::{ACCOUNTS, new_account, path};
-use crate::on_both_services;
-use crate::service::{Persona, Service, Signer, members};
 
 on_both_services!(
     a_list_comes_in_pages,

@@ -5,8 +5,7 @@ mod one;
 mod wake;
 
 use serde_json::{Value, json};
-
-use crate::service::{Persona as _, Signer};
+use test_support::service::{Persona as _, Signer};
 
 const ACCOUNTS: &str = "/accounts";
 

@@ -2,10 +2,10 @@
 
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
+use test_support::on_both_services;
+use test_support::service::{Persona, Service, everything_but};
 
 use super::{ACCOUNTS, new_account, path};
-use crate::on_both_services;
-use crate::service::{Persona, Service, everything_but};
 
 on_both_services!(
     an_account_is_made_and_shown_as_published,
@@ -217,7 +217,7 @@ async fn each_account_operation_takes_its_permission(service: &Service) {
         (Permission::GetAccount, "GET", &path, None),
         (Permission::UpdateAccount, "PATCH", &path, Some(json!({}))),
     ] {
-        let request = |who: &crate::service::Signer| {
+        let request = |who: &test_support::service::Signer| {
             let request = who.ask(method, target);
             match &body {
                 Some(body) => request.json(body),

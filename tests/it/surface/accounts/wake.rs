@@ -2,10 +2,10 @@
 
 use charter_domain::permission::Permission;
 use serde_json::json;
+use test_support::on_both_services;
+use test_support::service::{Grants, Persona, Service, TeamRole, Tenant};
 
 use super::{new_account, path};
-use crate::on_both_services;
-use crate::service::{Grants, Persona, Service, TeamRole, Tenant};
 
 on_both_services!(
     who_may_not_give_what_lives_in_an_account_does_not_wake_it,
@@ -13,7 +13,7 @@ on_both_services!(
 );
 
 /// A sleeping account in which a service account has that.
-async fn asleep(acme: &Tenant<'_>, grants: Grants<'_>) -> (String, crate::service::Signer) {
+async fn asleep(acme: &Tenant<'_>, grants: Grants<'_>) -> (String, test_support::service::Signer) {
     let manager = acme.manager().await;
     let made = new_account(&manager, "Night shift").await;
     let id = made["id"].as_str().expect("an id").parse().expect("an id");

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use test_support::on_both_services;
+use test_support::service::{Persona, Service};
 use tokio::task::JoinSet;
 
 use super::{INFO, editor};
-use crate::on_both_services;
-use crate::service::{Persona, Service};
 
 on_both_services!(
     every_write_names_the_new_version,

@@ -2,10 +2,10 @@
 
 use charter_domain::permission::Permission;
 use serde_json::json;
+use test_support::on_both_services;
+use test_support::service::{Persona, Service};
 
 use super::INFO;
-use crate::on_both_services;
-use crate::service::{Persona, Service};
 
 on_both_services!(
     the_organization_is_shown_as_published,

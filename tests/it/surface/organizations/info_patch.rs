@@ -2,10 +2,10 @@
 
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
+use test_support::on_both_services;
+use test_support::service::{Persona, Service};
 
 use super::{INFO, editor};
-use crate::on_both_services;
-use crate::service::{Persona, Service};
 
 on_both_services!(
     a_patch_changes_what_it_names,

@@ -1,10 +1,10 @@
 //! `metadata`: a JSON Merge Patch (RFC 7396) within limits.
 
 use serde_json::{Map, Value, json};
+use test_support::on_both_services;
+use test_support::service::{Persona, Service, Signer};
 
 use super::{INFO, editor};
-use crate::on_both_services;
-use crate::service::{Persona, Service, Signer};
 
 on_both_services!(
     metadata_is_merged,

@@ -7,8 +7,7 @@ mod metadata;
 mod name;
 
 use charter_domain::permission::Permission;
-
-use crate::service::{Service, Signer};
+use test_support::service::{Service, Signer};
 
 const INFO: &str = "/organizations/info";
 

@@ -1,10 +1,10 @@
 //! `name`: 1 to 200 characters, at most 800 bytes, trimmed, composed, nothing hidden.
 
 use serde_json::json;
+use test_support::on_both_services;
+use test_support::service::{Persona, Service};
 
 use super::{INFO, editor};
-use crate::on_both_services;
-use crate::service::{Persona, Service};
 
 on_both_services!(
     a_name_has_its_edges,

@@ -2,10 +2,10 @@
 //! the key's requests work until the organization is deactivated.
 
 use serde_json::json;
+use test_support::on_both_services;
+use test_support::service::{Persona, Service};
 
 use super::{DEACTIVATE, ORGANIZATION, SETTINGS};
-use crate::on_both_services;
-use crate::service::{Persona, Service};
 
 on_both_services!(the_circle_closes);
 

@@ -1,17 +1,15 @@
 //! Deactivation: one transaction that nothing slips through, and its undoing by an operator.
 
-use crate::service::TeamRole;
 use serde_json::json;
+use test_support::on_both_services;
+use test_support::service::{PASSWORD, Persona, Service, TeamRole};
 
 use super::{DEACTIVATE, ORGANIZATION, SETTINGS, TEAM};
-use crate::on_both_services;
-use crate::service::{PASSWORD, Persona, Service, all_at_once, cookie_of};
 
 on_both_services!(
     only_owners_deactivate,
     afterwards_nothing_is_written_and_reading_goes_on,
     an_operator_undoes_it_and_the_keys_stay_revoked,
-    nothing_slips_through,
 );
 
 async fn only_owners_deactivate(service: &Service) {
@@ -138,71 +136,4 @@ async fn an_operator_undoes_it_and_the_keys_stay_revoked(service: &Service) {
         .assert_refused(401, "KEY_REVOKED");
     let key = owner.post(&signer.keys(), json!({})).await.created();
     service.holder(&key).get("/organizations/info").await.ok();
-}
-
-/// A few rounds of what `endurance` does thousands of times.
-async fn nothing_slips_through(service: &Service) {
-    for round in 0..5 {
-        race(service, &format!("race-{round}")).await;
-    }
-}
-
-pub(crate) async fn race(service: &Service, slug: &str) {
-    let acme = service.organization(slug).await;
-    let signer = acme.manager().await;
-    let owner = acme.person(TeamRole::Owner).await;
-    let invite = json!({"email": format!("new@{slug}.example"), "role": "member"});
-    let requests = [
-        owner.ask("POST", DEACTIVATE).write(),
-        owner.post(&signer.keys(), json!({})).write(),
-        signer
-            .patch("/organizations/info", json!({"metadata": {"round": slug}}))
-            .write(),
-        owner.refresh().write(),
-        owner.post(&format!("{TEAM}/invite"), invite).write(),
-    ];
-    let answers = all_at_once(requests).await;
-    let deactivated = answers[0].ok();
-    assert_eq!(deactivated["isActive"], false);
-    // Whatever came before the end is over, whatever came after was refused.
-    if answers[1].status == 201 {
-        let holder = service.holder(&answers[1].json());
-        holder
-            .get("/organizations/info")
-            .await
-            .assert_refused(401, "KEY_REVOKED");
-    } else {
-        answers[1].assert_refused(403, "ORGANIZATION_DEACTIVATED");
-    }
-    assert!(
-        matches!(answers[2].status, 200 | 401 | 403),
-        "{:?}",
-        answers[2]
-    );
-    if answers[3].status == 200 {
-        let cookie = cookie_of(&answers[3]);
-        service
-            .anonymous()
-            .refresh(&cookie)
-            .await
-            .assert_refused(401, "INVALID_TOKEN");
-    } else {
-        answers[3].assert_refused(401, "INVALID_TOKEN");
-    }
-    assert!(matches!(answers[4].status, 200 | 403), "{:?}", answers[4]);
-    let keys = owner
-        .get(&format!("{}?include_inactive=true", signer.keys()))
-        .await
-        .ok();
-    for key in keys["results"].as_array().expect("keys") {
-        assert_eq!(key["is_active"], false, "{key}");
-    }
-    let stored = acme.stored().organization().await.expect("it is there");
-    let is_stamped = stored.metadata.as_object().contains_key("round");
-    assert_eq!(
-        is_stamped,
-        answers[2].status == 200,
-        "a write after the end, or a lost one"
-    );
-    owner.refresh().await.assert_refused(401, "INVALID_TOKEN");
 }

@@ -1,12 +1,11 @@
 //! `POST /access/v1/evaluation` on the operations listener (contract section 6).
 
-use crate::service::TeamRole;
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
+use test_support::service::{Persona, Request, Service, TeamRole};
+use test_support::services::TestDatabase;
 
 use super::DEACTIVATE;
-use crate::service::{Persona, Request, Service};
-use crate::services::TestDatabase;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const PATH: &str = "/access/v1/evaluation";

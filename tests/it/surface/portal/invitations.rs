@@ -1,13 +1,13 @@
 //! Invitations: listed, withdrawn, limited, and stronger than a registration that nobody verified.
 
-use charter_authn::users::Refusal;
+use charter_authn::users::UserError;
 use charter_domain::email::EmailAddress;
 use serde_json::{Value, json};
+use test_support::on_both_services;
+use test_support::service::{PASSWORD, Person, Persona, Request, Service, TeamRole, Tenant};
+use test_support::stored_tenant::StoredTenant;
 
 use super::{ORGANIZATION, TEAM};
-use crate::on_both_services;
-use crate::service::{PASSWORD, Person, Persona, Request, Service, TeamRole, Tenant};
-use crate::stored_tenant::StoredTenant;
 
 on_both_services!(
     open_ones_are_listed_and_withdrawn,
@@ -234,11 +234,11 @@ async fn a_young_organization_invites_few(service: &Service) {
         people.prepare_invitation(to, "member".to_owned(), &acme.organization)
     };
     for n in 0..300 {
-        prepare(n).expect("within the budget");
+        prepare(n).await.expect("within the budget");
     }
-    let limited = prepare(300).expect_err("one too many");
+    let limited = prepare(300).await.expect_err("one too many");
     assert!(
-        matches!(&limited, Refusal::Exhausted(exhausted) if exhausted.limit == 300),
+        matches!(&limited, UserError::Exhausted(exhausted) if exhausted.limit == 300),
         "{limited}"
     );
     // Another organization has its own.

@@ -1,11 +1,9 @@
 //! How often strangers may try (contract section 5).
 
-use crate::service::TeamRole;
 use serde_json::{Value, json};
-
-use crate::edge::client::Answer;
-use crate::service::{PASSWORD, Persona, Request, Service, all_at_once};
-use crate::services::TestDatabase;
+use test_support::client::Answer;
+use test_support::service::{PASSWORD, Persona, Request, Service, TeamRole, all_at_once};
+use test_support::services::TestDatabase;
 
 async fn service() -> Service {
     // The loopback address is the proxy of these tests: who asks is in a header.

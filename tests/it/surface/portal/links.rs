@@ -1,12 +1,11 @@
 //! Tokens in links: single use, hashed at rest, expired and reused ones answer alike; forgotten
 //! passwords.
 
-use crate::service::TeamRole;
 use serde_json::json;
+use test_support::on_both_services;
+use test_support::service::{PASSWORD, Persona, Request, Service, TeamRole, all_at_once};
 
 use super::ORGANIZATION;
-use crate::on_both_services;
-use crate::service::{PASSWORD, Persona, Request, Service, all_at_once};
 
 on_both_services!(
     another_password_ends_every_session,
@@ -171,11 +170,7 @@ async fn tokens_are_stored_as_hashes(service: &Service) {
     let parsed = charter_authn::secrets::opaque_token::OpaqueToken::parse(&token).expect("a token");
     let purpose = charter_store::Purpose::VerifyEmail;
     let now = charter_domain::clock::Clock::now(&*service.clock);
-    let found = service
-        .state()
-        .store
-        .find_link(parsed.hash(), purpose, now)
-        .await;
+    let found = service.store().find_link(parsed.hash(), purpose, now).await;
     assert!(found.expect("an answer").is_some());
     // On SQLite the whole database can be searched.
     for entry in std::fs::read_dir(service.directory()).expect("files") {

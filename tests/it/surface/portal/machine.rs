@@ -1,11 +1,9 @@
 //! People on the machine surface: accounts, service accounts and keys with a bearer token, as policy
 //! allows.
 
-use crate::service::TeamRole;
 use serde_json::{Value, json};
-
-use crate::on_both_services;
-use crate::service::{Person, Persona, Service};
+use test_support::on_both_services;
+use test_support::service::{Person, Persona, Service, TeamRole};
 
 on_both_services!(
     an_owner_hands_out_a_key,

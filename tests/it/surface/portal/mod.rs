@@ -1,7 +1,7 @@
 //! The portal surface (contract section 5).
 
 mod circle;
-pub(crate) mod deactivation;
+mod deactivation;
 mod evaluation;
 mod invitations;
 mod limits;
@@ -11,16 +11,17 @@ mod organization;
 mod origin;
 mod own;
 mod passwords;
-pub(crate) mod refresh;
+mod refresh;
 mod registration;
 mod roles;
 mod settings;
 mod sign_in;
 mod team;
+mod team_invitations;
 mod tokens;
 mod verification;
 
-pub(crate) const ORGANIZATION: &str = "/api/portal/organization";
+const ORGANIZATION: &str = "/api/portal/organization";
 const SETTINGS: &str = "/api/portal/organization/settings";
 const DEACTIVATE: &str = "/api/portal/organization/deactivate";
 const TEAM: &str = "/api/portal/team";

@@ -1,12 +1,11 @@
 //! `/api/portal/organization`
 
-use crate::service::TeamRole;
 use serde_json::json;
+use test_support::on_both_services;
+use test_support::service::{Persona, Service, TeamRole, all_at_once, members};
 use uuid::Uuid;
 
 use super::ORGANIZATION;
-use crate::on_both_services;
-use crate::service::{Persona, Service, all_at_once, members};
 
 on_both_services!(
     everybody_reads_it,

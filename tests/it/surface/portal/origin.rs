@@ -1,12 +1,11 @@
 //! Cross-site requests: what another origin's page sends is refused and changes nothing; CORS lets
 //! the listed origins in, with credentials, and nobody else.
 
-use crate::service::TeamRole;
 use serde_json::json;
+use test_support::service::{PASSWORD, Persona, Service, TeamRole};
+use test_support::services::TestDatabase;
 
 use super::ORGANIZATION;
-use crate::service::{PASSWORD, Persona, Service};
-use crate::services::TestDatabase;
 
 const PORTAL: &str = "https://portal.example.com";
 const SETTINGS: &str = "[portal]\nbase_url = \"https://api.example.com/\"\norigins = [\"https://portal.example.com\"]\n";
@@ -180,7 +179,7 @@ async fn the_public_address_is_in_tokens_and_links() {
         .log_in("ada@zoo.example", PASSWORD)
         .await
         .ok();
-    let claims = crate::service::claims(login["access_token"].as_str().expect("a token"));
+    let claims = test_support::service::claims(login["access_token"].as_str().expect("a token"));
     assert_eq!(claims["iss"], "https://api.example.com");
     assert_eq!(claims["aud"], "https://api.example.com");
     service.stop().await;
@@ -197,7 +196,7 @@ async fn an_answer_that_the_edge_makes_can_be_read_too() {
     let acme = service.organization("acme").await;
     let by = service.operator();
     acme.user("ada@acme.example", TeamRole::Owner, &by).await;
-    let raw = crate::services::connect(&url).await;
+    let raw = test_support::services::connect(&url).await;
     let held = raw.begin().await.expect("begun");
     held.execute_unprepared("UPDATE organizations SET version = version")
         .await

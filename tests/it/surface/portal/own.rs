@@ -1,10 +1,10 @@
 //! `/api/portal/me` and `/api/portal/sessions`: the person who asks, and nobody else.
 
 use serde_json::{Value, json};
+use test_support::on_both_services;
+use test_support::service::{PASSWORD, Person, Persona, Service, TeamRole, claims, members};
 
 use super::{DEACTIVATE, ORGANIZATION};
-use crate::on_both_services;
-use crate::service::{PASSWORD, Person, Persona, Service, TeamRole, claims, members};
 
 on_both_services!(
     everybody_sees_itself,

@@ -1,10 +1,10 @@
 //! `/api/auth/change-password`, and the device cookie: no stranger's guesses keep a person out.
 
 use serde_json::json;
+use test_support::on_both_services;
+use test_support::service::{PASSWORD, Person, Persona, Request, Service, TeamRole, device_of};
 
 use super::{DEACTIVATE, ORGANIZATION};
-use crate::on_both_services;
-use crate::service::{PASSWORD, Person, Persona, Request, Service, TeamRole, device_of};
 
 on_both_services!(
     another_password_ends_every_other_session,

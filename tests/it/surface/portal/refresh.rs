@@ -1,11 +1,10 @@
 //! `/api/auth/refresh`: one successor for each token, however many ask; reuse ends the session.
 
-use crate::service::TeamRole;
+use test_support::on_both_services;
+use test_support::service::{Person, Persona, Service, TeamRole, cookie_of};
 use tokio::task::JoinSet;
 
 use super::ORGANIZATION;
-use crate::on_both_services;
-use crate::service::{Person, Persona, Service, all_at_once, cookie_of};
 
 on_both_services!(
     a_refreshed_session_goes_on,
@@ -15,7 +14,6 @@ on_both_services!(
     reuse_is_noticed_within_one_second_and_after_many_generations,
     it_rolls_for_thirty_days,
     what_is_long_over_is_forgotten,
-    nothing_of_a_session_outlives_its_logout,
     only_a_well_formed_cookie_is_taken,
     each_cookie_of_that_name_is_tried,
 );
@@ -66,7 +64,7 @@ async fn late_reuse_ends_the_session(service: &Service) {
     let acme = service.organization("acme").await;
     let stolen = acme.person(TeamRole::Owner).await;
     let other_session = service
-        .sign_in(&stolen.email, crate::service::PASSWORD)
+        .sign_in(&stolen.email, test_support::service::PASSWORD)
         .await;
     let current = refreshed(service, &stolen).await;
     service.clock.advance(10);
@@ -161,7 +159,7 @@ async fn each_cookie_of_that_name_is_tried(service: &Service) {
     // Too late for its successor: alone it would end the session.
     service.clock.advance(11);
     let ended = service
-        .sign_in(&stale.email, crate::service::PASSWORD)
+        .sign_in(&stale.email, test_support::service::PASSWORD)
         .await;
     ended.log_out().await.ok();
     let other = acme
@@ -205,13 +203,13 @@ async fn each_cookie_of_that_name_is_tried(service: &Service) {
     current.refresh().await.assert_refused(401, "INVALID_TOKEN");
     // A logout ends the session of each cookie.
     let one = service
-        .sign_in(&stale.email, crate::service::PASSWORD)
+        .sign_in(&stale.email, test_support::service::PASSWORD)
         .await;
     let two = service
-        .sign_in(&stale.email, crate::service::PASSWORD)
+        .sign_in(&stale.email, test_support::service::PASSWORD)
         .await;
     let three = service
-        .sign_in(&stale.email, crate::service::PASSWORD)
+        .sign_in(&stale.email, test_support::service::PASSWORD)
         .await;
     let others = format!("{}; {}", pair(&two.cookie), pair(&three.cookie));
     let logout = one
@@ -221,40 +219,6 @@ async fn each_cookie_of_that_name_is_tried(service: &Service) {
     for person in [&one, &two, &three] {
         person.refresh().await.assert_refused(401, "INVALID_TOKEN");
     }
-}
-
-async fn nothing_of_a_session_outlives_its_logout(service: &Service) {
-    let email = service
-        .organization("acme")
-        .await
-        .person(TeamRole::Owner)
-        .await
-        .email;
-    for _ in 0..25 {
-        let person = service.session_of(&email).await;
-        race_with_logout(service, &person).await;
-    }
-}
-
-/// However refreshes and a logout meet: once the logout has been answered, nothing works any more.
-pub(crate) async fn race_with_logout(service: &Service, person: &Person) {
-    let cookie = format!("refresh_token={}", person.cookie);
-    let logout = person
-        .ask("POST", "/api/auth/logout")
-        .header("cookie", &cookie);
-    let refreshes = (0..3).map(|_| person.refresh().write());
-    let answers = all_at_once(refreshes.chain([logout.write()])).await;
-    answers[3].ok();
-    let handed_out = answers[..3].iter().filter(|answer| answer.status == 200);
-    let cookies = handed_out.map(cookie_of).chain([person.cookie.clone()]);
-    for cookie in cookies.collect::<Vec<_>>() {
-        let again = service.anonymous().refresh(&cookie).await;
-        again.assert_refused(401, "INVALID_TOKEN");
-    }
-    person
-        .get(ORGANIZATION)
-        .await
-        .assert_refused(401, "INVALID_TOKEN");
 }
 
 async fn what_is_long_over_is_forgotten(service: &Service) {

@@ -7,11 +7,11 @@ use charter_domain::entropy::OsEntropy;
 use charter_domain::id::UserId;
 use charter_store::NewUser;
 use serde_json::{Value, json};
+use test_support::on_both_services;
+use test_support::service::{PASSWORD, Persona, Request, Service, all_at_once, members};
+use test_support::stored_tenant::StoredTenant;
 
 use super::{ORGANIZATION, SETTINGS, TEAM};
-use crate::on_both_services;
-use crate::service::{PASSWORD, Persona, Request, Service, all_at_once, members};
-use crate::stored_tenant::StoredTenant;
 
 on_both_services!(
     a_new_organization_has_its_defaults,

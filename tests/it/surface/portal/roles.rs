@@ -3,12 +3,12 @@
 use std::fs;
 
 use serde_json::json;
+use test_support::on_both_engines;
+use test_support::policy_world::copy_of_shipped;
+use test_support::service::{PASSWORD, Persona, Service, TeamRole};
+use test_support::services::TestDatabase;
 
 use super::{ORGANIZATION, TEAM};
-use crate::on_both_engines;
-use crate::policy_world::copy_of_shipped;
-use crate::service::{PASSWORD, Persona, Service, TeamRole};
-use crate::services::TestDatabase;
 
 on_both_engines!(a_role_of_the_schema_is_given_to_people);
 

@@ -1,12 +1,11 @@
 //! `/api/portal/organization/settings`: every combination of the three fields against every stored
 //! state keeps the rules or changes nothing.
 
-use crate::service::TeamRole;
 use serde_json::{Value, json};
+use test_support::on_both_services;
+use test_support::service::{Persona, Service, TeamRole};
 
 use super::{ORGANIZATION, SETTINGS};
-use crate::on_both_services;
-use crate::service::{Persona, Service};
 
 on_both_services!(
     absent_is_not_null,

@@ -1,11 +1,10 @@
 //! `/api/auth/login` and `/api/auth/logout`
 
-use crate::service::TeamRole;
 use serde_json::{Value, json};
+use test_support::on_both_services;
+use test_support::service::{PASSWORD, Persona, Service, TeamRole, claims, members};
 
 use super::{ORGANIZATION, TEAM};
-use crate::on_both_services;
-use crate::service::{PASSWORD, Persona, Service, claims, members};
 
 on_both_services!(
     a_token_says_what_it_should,
@@ -226,12 +225,7 @@ async fn a_weak_hash_is_made_anew(service: &Service) {
         .await
         .expect("a user");
     let stored = async || {
-        let login = service
-            .state()
-            .store
-            .find_login(&email)
-            .await
-            .expect("an answer");
+        let login = service.store().find_login(&email).await.expect("an answer");
         login.expect("a person").password_hash
     };
     service

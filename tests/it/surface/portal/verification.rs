@@ -2,11 +2,11 @@
 //! made.
 
 use serde_json::{Value, json};
+use test_support::on_both_services;
+use test_support::service::{PASSWORD, Persona, Request, Service, TeamRole};
+use test_support::services::TestDatabase;
 
 use super::{ORGANIZATION, SETTINGS};
-use crate::on_both_services;
-use crate::service::{PASSWORD, Persona, Request, Service, TeamRole};
-use crate::services::TestDatabase;
 
 on_both_services!(
     the_link_alone_verifies_nothing,

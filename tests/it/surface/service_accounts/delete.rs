@@ -1,10 +1,10 @@
 //! `DELETE /service-accounts/{id}`: soft, and for good.
 
 use serde_json::json;
+use test_support::on_both_services;
+use test_support::service::{Persona, Service};
 
 use super::SERVICE_ACCOUNTS;
-use crate::on_both_services;
-use crate::service::{Persona, Service};
 
 on_both_services!(
     what_is_deleted_is_gone,

@@ -3,10 +3,10 @@
 
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
+use test_support::on_both_services;
+use test_support::service::{Grants, Persona, Service, Signer, everything, everything_but};
 
 use super::SERVICE_ACCOUNTS;
-use crate::on_both_services;
-use crate::service::{Grants, Persona, Service, Signer, everything, everything_but};
 
 on_both_services!(
     a_new_service_account_gets_no_more_than_its_maker_has,
@@ -248,7 +248,7 @@ async fn one_denial_changes_nothing(service: &Service) {
 
 async fn a_denial_names_what_was_refused(service: &Service) {
     let (manager, rich) = richer(service).await;
-    let refusal = async |request: crate::service::Request| {
+    let refusal = async |request: test_support::service::Request| {
         let answer = request.await;
         answer.assert_refused(403, "NOT_PERMITTED");
         let error = answer.json()["error"].clone();

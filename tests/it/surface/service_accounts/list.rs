@@ -2,10 +2,10 @@
 
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
+use test_support::on_both_services;
+use test_support::service::{Grants, Persona, Service, Signer, everything, everything_but};
 
 use super::SERVICE_ACCOUNTS;
-use crate::on_both_services;
-use crate::service::{Grants, Persona, Service, Signer, everything, everything_but};
 
 on_both_services!(
     a_list_is_of_the_organization_or_of_one_account,

@@ -2,10 +2,10 @@
 
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
+use test_support::on_both_services;
+use test_support::service::{Persona, Service, Signer, everything_but, new_nonce};
 
 use super::SERVICE_ACCOUNTS;
-use crate::on_both_services;
-use crate::service::{Persona, Service, Signer, everything_but, new_nonce};
 
 on_both_services!(
     a_service_account_is_made_and_shown_as_published,

@@ -2,9 +2,9 @@
 
 use charter_domain::clock::{Clock as _, SystemClock};
 use charter_domain::permission::Permission;
+use test_support::on_both_services;
+use test_support::service::Service;
 
-use crate::on_both_services;
-use crate::service::Service;
 use crate::signing_docs::{Target, run_every_program};
 
 on_both_services!(every_documented_program_is_let_in);

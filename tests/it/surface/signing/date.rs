@@ -1,8 +1,9 @@
 //! `x-date`: within 300 s of the service's clock, either way.
 
+use test_support::on_both_services;
+use test_support::service::{Persona, Service};
+
 use super::INFO;
-use crate::on_both_services;
-use crate::service::{Persona, Service};
 
 on_both_services!(
     a_date_may_lie_300_seconds_off_either_way,

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use charter_domain::clock::Clock as _;
 use serde_json::json;
+use test_support::on_both_services;
+use test_support::service::{Grants, Persona, Service, everything};
 
 use super::INFO;
-use crate::on_both_services;
-use crate::service::{Grants, Persona, Service, everything};
 
 on_both_services!(
     a_revoked_key_is_refused_at_the_next_request,

@@ -1,10 +1,9 @@
 //! What is remembered is bounded, and nothing is forgotten for it: 429 for the one key, 503 for all.
 
-use crate::service::TeamRole;
+use test_support::service::{Persona, Service, TeamRole};
+use test_support::services::TestDatabase;
 
 use super::INFO;
-use crate::service::{Persona, Service};
-use crate::services::TestDatabase;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_has_used_up_its_nonces_waits() {

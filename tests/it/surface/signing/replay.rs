@@ -1,11 +1,11 @@
 //! A nonce is spent once, whatever the answer.
 
 use serde_json::json;
+use test_support::on_both_services;
+use test_support::service::{Persona, Service};
 use tokio::task::JoinSet;
 
 use super::INFO;
-use crate::on_both_services;
-use crate::service::{Persona, Service};
 
 on_both_services!(
     a_request_passes_once,

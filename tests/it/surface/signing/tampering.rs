@@ -1,11 +1,11 @@
 //! What is signed cannot be changed, and a stranger learns nothing from being refused.
 
 use serde_json::json;
+use test_support::client::Answer;
+use test_support::on_both_services;
+use test_support::service::{Persona, Service, new_nonce};
 
 use super::INFO;
-use crate::edge::client::Answer;
-use crate::on_both_services;
-use crate::service::{Persona, Service, new_nonce};
 
 on_both_services!(
     whatever_is_signed_cannot_be_changed,

@@ -4,7 +4,7 @@ use salvo::oapi::ToSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::machine::schemas::MetadataSchema;
+use crate::extract::values::MetadataSchema;
 use crate::respond::etag::EntityTag;
 use charter_authn::signed::last_used::LastUsed;
 use charter_domain::service_account::ServiceAccount;

@@ -8,10 +8,10 @@ use crate::extract::authorized::Authorized;
 use crate::extract::authorizer::Authorizer;
 use crate::extract::json_body::Body;
 use crate::extract::list_query::ListQuery;
-use crate::extract::operation::{Object as _, Operation};
+use crate::extract::operation::{Object, Operation};
 use crate::extract::path::PathId;
+use crate::machine::grants;
 use crate::machine::objects::{AccessKeyObject, ServiceAccountObject};
-use crate::machine::{grants, parse};
 use crate::respond::answer::{Created, NoContent};
 use crate::respond::listed::Listed;
 use crate::respond::{ApiError, ErrorType};
@@ -26,8 +26,11 @@ use charter_domain::timestamp::Timestamp;
 use charter_store::{KeyToMake, NewKey};
 
 use super::key_body::{AccessKeyBody, NewAccessKeyBody};
-use super::key_input::{KeyInput, KeyPath, RotationInput};
+use super::key_input::{KeyInput, RotationInput};
 use super::key_reach;
+
+/// `{id}` and `{key_id}` of the path.
+type KeyPath = (PathId<ServiceAccountId>, PathId<AccessKeyId>);
 
 /// `GET /service-accounts/{id}/keys`
 pub struct ListKeys;
@@ -111,8 +114,10 @@ impl Operation for RotateKey {
     type Input = (KeyPath, Body<RotationInput>);
     type Object = AccessKeyObject;
 
-    fn object((path, _): &Self::Input) -> (Option<ServiceAccountId>, Option<AccessKeyId>) {
-        path.ids()
+    fn object(
+        ((PathId(owner), PathId(key)), _): &Self::Input,
+    ) -> <Self::Object as Object>::Reference {
+        (*owner, *key)
     }
 }
 
@@ -151,7 +156,7 @@ pub async fn rotate(request: Authorized<RotateKey>) -> Result<Created<NewAccessK
             };
             write
                 .tenant()
-                .rotate_key(owner, old, new, now + input.overlap, check)
+                .rotate_key(owner, old, new, now + input.overlap.duration(), check)
                 .await
         })
         .await?;
@@ -166,8 +171,8 @@ impl Operation for RevokeKey {
     type Input = KeyPath;
     type Object = AccessKeyObject;
 
-    fn object(path: &Self::Input) -> (Option<ServiceAccountId>, Option<AccessKeyId>) {
-        path.ids()
+    fn object((PathId(owner), PathId(key)): &Self::Input) -> <Self::Object as Object>::Reference {
+        (*owner, *key)
     }
 }
 
@@ -220,7 +225,7 @@ fn created(
 
 fn require_future(expires_at: Option<Timestamp>, now: Timestamp) -> Result<(), ApiError> {
     if expires_at.is_some_and(|at| at <= now) {
-        return Err(parse::broken("/expires_at", "must lie in the future"));
+        return Err(ApiError::broken("/expires_at", "must lie in the future"));
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use salvo::Writer;
 use salvo::oapi::endpoint;
 
 use crate::extract::authorized::Authorized;
+use crate::extract::body_value::Lenient;
 use crate::extract::json_body::Body;
 use crate::extract::operation::{Object, Operation};
 use crate::extract::path::PathId;
@@ -81,7 +82,7 @@ impl Operation for CreateServiceAccount {
     type Object = AccountOfNew;
 
     fn object(Body(input): &Self::Input) -> Option<Option<AccountId>> {
-        input.account_id
+        input.account_id.as_ref().map(|Lenient(id)| *id)
     }
 }
 
@@ -91,14 +92,15 @@ pub async fn create(
     request: Authorized<CreateServiceAccount>,
 ) -> Result<Created<ServiceAccountBody>, ApiError> {
     let Body(input) = request.input.clone();
-    grants::require_known(&request.authorizer, &input.roles, &input.permissions)?;
-    grants::require(&request.authorizer, &input.roles, &input.permissions)?;
+    let (roles, permissions) = (input.roles.into_vec(), input.permissions.into_vec());
+    grants::require_known(&request.authorizer, &roles, &permissions)?;
+    grants::require(&request.authorizer, &roles, &permissions)?;
     let new = NewServiceAccount {
         account_id: request.object.0.id,
         name: input.name,
         description: input.description,
-        roles: input.roles,
-        permissions: input.permissions,
+        roles,
+        permissions,
         metadata: input.metadata,
     };
     let service_account = request

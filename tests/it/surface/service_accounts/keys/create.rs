@@ -2,9 +2,8 @@
 
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
-
-use crate::on_both_services;
-use crate::service::{Persona, Service, everything_but};
+use test_support::on_both_services;
+use test_support::service::{Persona, Service, everything_but};
 
 on_both_services!(
     a_key_is_made_and_its_secret_shown_once,

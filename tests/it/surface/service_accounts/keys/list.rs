@@ -1,9 +1,8 @@
 //! `GET /service-accounts/{id}/keys`
 
 use serde_json::{Value, json};
-
-use crate::on_both_services;
-use crate::service::{Persona, Service, Signer};
+use test_support::on_both_services;
+use test_support::service::{Persona, Service, Signer};
 
 on_both_services!(
     keys_have_orders_of_their_own,

@@ -4,10 +4,9 @@
 use charter_domain::permission::Permission;
 use charter_domain::timestamp;
 use serde_json::{Value, json};
-
-use crate::edge::client::Answer;
-use crate::on_both_services;
-use crate::service::{Grants, Persona, Service, Signer, TeamRole, everything_but};
+use test_support::client::Answer;
+use test_support::on_both_services;
+use test_support::service::{Grants, Persona, Service, Signer, TeamRole, everything_but};
 
 on_both_services!(
     a_key_makes_none_that_lives_longer_or_works_from_more_places,

@@ -1,9 +1,8 @@
 //! `DELETE /service-accounts/{id}/keys/{key_id}`
 
 use serde_json::json;
-
-use crate::on_both_services;
-use crate::service::{Persona, Service};
+use test_support::on_both_services;
+use test_support::service::{Persona, Service};
 
 on_both_services!(
     revoking_is_for_good_and_once_more_does_no_harm,

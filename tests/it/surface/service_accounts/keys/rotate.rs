@@ -1,9 +1,8 @@
 //! `POST /service-accounts/{id}/keys/{key_id}/rotate`
 
 use serde_json::{Value, json};
-
-use crate::on_both_services;
-use crate::service::{Persona, Service, Signer};
+use test_support::on_both_services;
+use test_support::service::{Persona, Service, Signer};
 
 on_both_services!(
     a_rotated_key_lives_on_for_the_overlap,

@@ -1,0 +1,208 @@
+//! The limits on anonymous clients, counted by this process alone: a restart forgets (ADR 0012).
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ipnet::IpNet;
+use tokio::time::Instant;
+
+use charter_domain::clock::Clock;
+use charter_domain::email::EmailAddress;
+use charter_wait_queue::Permit;
+
+use super::anonymous::{AnonymousLimits, AttemptError, KnownClient, LimitedAction, SignInAttempt};
+use super::attempt_queues::AttemptQueues;
+use super::failures::{AccountFailures, NetworkFailures};
+use super::known_networks::KnownNetworks;
+use super::window::{Exceeded, SlidingLimit, Window, network};
+
+const HOUR: Duration = Duration::from_hours(1);
+const QUARTER_HOUR: Duration = Duration::from_mins(15);
+/// Mails to one address in an hour that others ask for: so many that reset its password, and so many
+/// invitations from one organization. What an organization sends in a day has a budget of its own.
+const MAILS_PER_HOUR: usize = 10;
+/// Invitations to one address in an hour, from whatever organizations.
+const INVITATIONS_PER_HOUR: usize = 30;
+/// Mails that verify an address, to one person beyond the first (contract section 5).
+const VERIFICATIONS_PER_HOUR: usize = 3;
+/// After that long without an attempt an account's failures are forgotten.
+const ACCOUNT_MEMORY: Duration = Duration::from_hours(24);
+/// How long an attempt waits for its turn among others of the same network or account.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(14);
+
+/// The limits that an operator sets; zero is no limit.
+#[derive(Debug, Clone, Copy)]
+pub struct LimitsConfig {
+    /// Registrations of one client network.
+    pub registrations_per_hour: usize,
+    /// Failed sign-ins of one client network.
+    pub failed_sign_ins_per_quarter_hour: usize,
+    /// Requests of one client network for a link that resets a password.
+    pub forgotten_passwords_per_hour: usize,
+}
+
+/// Counts in memory.
+pub struct InProcessLimits {
+    registrations: SlidingLimit<LimitedAction>,
+    forgotten_passwords: SlidingLimit<LimitedAction>,
+    reset_mails: SlidingLimit<LimitedAction>,
+    verification_mails: SlidingLimit<LimitedAction>,
+    invitation_mails: SlidingLimit<LimitedAction>,
+    invitation_mails_to_address: SlidingLimit<LimitedAction>,
+    networks: AttemptQueues<IpNet, NetworkFailures>,
+    accounts: AttemptQueues<Account, AccountFailures>,
+    /// Apart from the accounts', so that no flood of anonymous clients fills their queues.
+    known_clients: AttemptQueues<(EmailAddress, KnownClient), AccountFailures>,
+    known: Arc<KnownNetworks>,
+    window: Window,
+    clock: Arc<dyn Clock>,
+}
+
+/// An account, as it is tried from one network that is known to it, or from all others.
+type Account = (EmailAddress, Option<IpNet>);
+
+struct Attempt {
+    network: Option<Permit<(), NetworkFailures>>,
+    account: Option<Permit<(), AccountFailures>>,
+    /// Where it comes from, to be known from then on.
+    from: Option<(EmailAddress, IpNet)>,
+    known: Arc<KnownNetworks>,
+    clock: Arc<dyn Clock>,
+}
+
+impl InProcessLimits {
+    /// Nothing is counted yet.
+    #[must_use]
+    pub fn new(config: LimitsConfig, clock: Arc<dyn Clock>) -> Self {
+        let hourly = |limit| SlidingLimit::new(limit, HOUR, Arc::clone(&clock));
+        Self {
+            registrations: hourly(config.registrations_per_hour),
+            forgotten_passwords: hourly(config.forgotten_passwords_per_hour),
+            reset_mails: hourly(MAILS_PER_HOUR),
+            verification_mails: hourly(VERIFICATIONS_PER_HOUR),
+            invitation_mails: hourly(MAILS_PER_HOUR),
+            invitation_mails_to_address: hourly(INVITATIONS_PER_HOUR),
+            networks: AttemptQueues::new(QUARTER_HOUR),
+            accounts: AttemptQueues::new(ACCOUNT_MEMORY),
+            known_clients: AttemptQueues::new(ACCOUNT_MEMORY),
+            known: Arc::new(KnownNetworks::new()),
+            window: Window {
+                limit: config.failed_sign_ins_per_quarter_hour,
+                length: QUARTER_HOUR,
+            },
+            clock,
+        }
+    }
+
+    fn no_network_failures(&self) -> NetworkFailures {
+        NetworkFailures {
+            window: self.window,
+            at: VecDeque::new(),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
+    fn no_account_failures(&self) -> AccountFailures {
+        AccountFailures::none(Arc::clone(&self.clock))
+    }
+}
+
+#[async_trait]
+impl AnonymousLimits for InProcessLimits {
+    async fn count(&self, action: LimitedAction) -> Result<(), Exceeded> {
+        let limit = match action {
+            LimitedAction::Registration(_) => &self.registrations,
+            LimitedAction::ForgottenPassword(_) => &self.forgotten_passwords,
+            LimitedAction::ResetMail(_) => &self.reset_mails,
+            LimitedAction::VerificationMail(_) => &self.verification_mails,
+            LimitedAction::InvitationMail(..) => &self.invitation_mails,
+            LimitedAction::InvitationMailToAddress(_) => &self.invitation_mails_to_address,
+        };
+        limit.count(action)
+    }
+
+    async fn begin_sign_in(
+        &self,
+        client: IpAddr,
+        account: Option<&EmailAddress>,
+    ) -> Result<Box<dyn SignInAttempt>, AttemptError> {
+        let (from, deadline) = (network(client), Instant::now() + WAIT_TIMEOUT);
+        let network = if self.window.limit == 0 {
+            None
+        } else {
+            let begun = self
+                .networks
+                .begin(from, || self.no_network_failures(), deadline);
+            Some(begun.await?)
+        };
+        let place = match account {
+            Some(account) => {
+                let is_known = self.known.has(account, from);
+                let key = (account.clone(), is_known.then_some(from));
+                let begun = self
+                    .accounts
+                    .begin(key, || self.no_account_failures(), deadline);
+                Some(begun.await?)
+            }
+            None => None,
+        };
+        Ok(Box::new(Attempt {
+            network,
+            account: place,
+            from: account.map(|account| (account.clone(), from)),
+            known: Arc::clone(&self.known),
+            clock: Arc::clone(&self.clock),
+        }))
+    }
+
+    async fn begin_known_sign_in(
+        &self,
+        client: IpAddr,
+        account: &EmailAddress,
+        known: KnownClient,
+    ) -> Result<Box<dyn SignInAttempt>, AttemptError> {
+        let (key, deadline) = ((account.clone(), known), Instant::now() + WAIT_TIMEOUT);
+        let begun = self
+            .known_clients
+            .begin(key, || self.no_account_failures(), deadline);
+        Ok(Box::new(Attempt {
+            network: None,
+            account: Some(begun.await?),
+            from: Some((account.clone(), network(client))),
+            known: Arc::clone(&self.known),
+            clock: Arc::clone(&self.clock),
+        }))
+    }
+
+    async fn forgive(&self, account: &EmailAddress) {
+        let known = self.known.forget(account).into_iter().map(Some);
+        for network in known.chain([None]) {
+            self.accounts.forget(&(account.clone(), network));
+        }
+    }
+}
+
+#[async_trait]
+impl SignInAttempt for Attempt {
+    async fn failed(self: Box<Self>) {
+        let now = self.clock.monotonic();
+        if let Some(network) = self.network {
+            network.update(|failures| failures.at.push_back(now));
+        }
+        if let Some(account) = self.account {
+            account.update(AccountFailures::add);
+        }
+    }
+
+    async fn succeeded(self: Box<Self>) {
+        if let Some(account) = self.account {
+            account.update(|failures| failures.count = 0);
+        }
+        if let Some((account, network)) = self.from {
+            self.known.add(&account, network);
+        }
+    }
+}

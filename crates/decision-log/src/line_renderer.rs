@@ -1,0 +1,298 @@
+//! Renders lines, preceded by the definitions that they need.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::chain::{self, Chain, Position};
+use super::context_cache::{ContextCache, ContextJson};
+use super::definitions::{DefinitionCounts, DefinitionKind, DefinitionWriter};
+use super::line_body::{
+    ActionUid, CaseBody, ContextBody, ContextField, DecisionBody, EntitiesField, EntityBody,
+    ErrorBody, FileBody, GapBody, IdText, LineBody, UnwrittenBody, VERSION, outcome_words,
+};
+use super::log_entry::LogEntry;
+use super::mask::Mask;
+use super::queue::LostDecisions;
+use super::rendered_parts::{RenderedContext, RenderedEntities, RenderedParts};
+use super::sampling::UnwrittenDecisions;
+use charter_authz::decision::Decision;
+use charter_authz::json::{JsonError, PrincipalJson};
+use charter_domain::timestamp::{self, Timestamp};
+
+/// What the index needs to know of a line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LineSummary {
+    pub(super) made_at: Option<i64>,
+    pub(super) defined: Option<DefinitionKind>,
+    pub(super) length: u64,
+}
+
+pub(super) struct LineRenderer {
+    pub(super) chain: Chain,
+    pub(super) position: Position,
+    /// Of the lines since the last flush.
+    pub(super) summaries: Vec<LineSummary>,
+    mask: Mask,
+    definitions: DefinitionWriter,
+    contexts: ContextCache,
+}
+
+impl LineRenderer {
+    /// Continues a file with that many definitions.
+    pub(super) fn new(
+        chain: Chain,
+        position: Position,
+        mask: Mask,
+        numbers: DefinitionCounts,
+    ) -> Self {
+        Self {
+            chain,
+            position,
+            summaries: Vec::new(),
+            mask,
+            definitions: DefinitionWriter::after(numbers),
+            contexts: ContextCache::default(),
+        }
+    }
+
+    /// Appends a decision and returns the number of its case. `shadow` is the decision of the
+    /// shadow policies where it differs, `rest` the number of preceding decisions of its kind that
+    /// are only counted.
+    pub(super) fn decision(
+        &mut self,
+        entry: &LogEntry,
+        shadow: Option<&Decision>,
+        rest: u64,
+        out: &mut Vec<u8>,
+    ) -> Result<u32, JsonError> {
+        let of_principal = entry.principal.json()?;
+        let written = RenderedParts::render(
+            entry,
+            of_principal,
+            &mut self.contexts,
+            &self.mask,
+            &self.chain,
+        )?;
+        let entities = match &written.entities {
+            RenderedEntities::Masked(text) => EntitiesField::Masked(text),
+            RenderedEntities::Each(texts) => {
+                let texts = texts.iter();
+                let numbers = texts.map(|text| self.entity(text, out));
+                EntitiesField::Numbers(numbers.collect::<Result<_, _>>()?)
+            }
+        };
+        let case = self.case(entry, of_principal, &written, entities, shadow, out)?;
+        let masked_context;
+        let context = match written.context {
+            None => None,
+            Some(
+                RenderedContext::Masked(context)
+                | RenderedContext::Json(ContextJson::Whole(context)),
+            ) => {
+                masked_context = context;
+                Some(ContextField::Whole(&masked_context))
+            }
+            Some(RenderedContext::Json(ContextJson::WithoutTime(context))) => {
+                let number = self.context(&context, out)?;
+                Some(ContextField::Defined(number))
+            }
+        };
+        let line = DecisionBody {
+            sequence: self.position.sequence + 1,
+            id: IdText(entry.id),
+            request_id: &written.request_id,
+            case,
+            context,
+            rest,
+            prev: &chain::encode(&self.position.mac),
+        };
+        self.write(&line, Some(entry.id.made_at_millis()), None, out)?;
+        Ok(case)
+    }
+
+    /// The principal's id for the service's log, masked as in the decision log.
+    pub(super) fn principal(&self, entry: &LogEntry) -> String {
+        let id = entry.principal.caller().principal_id();
+        let is_resource = entry.subject.is_about(&id);
+        self.mask.principal(id, is_resource, &self.chain)
+    }
+
+    /// A rendering error for the service's log, masked.
+    pub(super) fn fault<'a>(&self, fault: &'a str) -> Cow<'a, str> {
+        self.mask.message(fault, &self.chain)
+    }
+
+    /// Appends the first line of a file and resets the definitions.
+    pub(super) fn file(&mut self, at: Timestamp, body: FileBody<'_>, out: &mut Vec<u8>) {
+        self.definitions = DefinitionWriter::after(DefinitionCounts::default());
+        self.write_line("file", Some(at), None, body, out);
+    }
+
+    /// Appends a line about decisions that were not written.
+    pub(super) fn gap(&mut self, at: Timestamp, lost: LostDecisions, out: &mut Vec<u8>) {
+        let body = GapBody {
+            lost: lost.count,
+            since: timestamp::format_millis(lost.since),
+            until: timestamp::format_millis(lost.until),
+        };
+        self.write_line("gap", Some(at), None, body, out);
+    }
+
+    /// Appends a line about decisions of a case that are only counted.
+    pub(super) fn rest(&mut self, rest: UnwrittenDecisions, out: &mut Vec<u8>) {
+        let body = UnwrittenBody {
+            case: rest.case,
+            count: rest.count,
+        };
+        self.write_line("rest", Some(rest.until), None, body, out);
+    }
+
+    fn entity(&mut self, text: &str, out: &mut Vec<u8>) -> Result<u32, JsonError> {
+        self.definitions
+            .number(DefinitionKind::Entity, text)
+            .or_else(|number| {
+                let entity = serde_json::from_str(text)?;
+                self.define(DefinitionKind::Entity, number, EntityBody { entity }, out);
+                Ok(number)
+            })
+    }
+
+    fn context(&mut self, text: &str, out: &mut Vec<u8>) -> Result<u32, JsonError> {
+        self.definitions
+            .number(DefinitionKind::Context, text)
+            .or_else(|number| {
+                let context = serde_json::from_str(text)?;
+                self.define(
+                    DefinitionKind::Context,
+                    number,
+                    ContextBody { context },
+                    out,
+                );
+                Ok(number)
+            })
+    }
+
+    fn case(
+        &mut self,
+        entry: &LogEntry,
+        of_principal: &PrincipalJson,
+        written: &RenderedParts<'_>,
+        entities: EntitiesField<'_>,
+        shadow: Option<&Decision>,
+        out: &mut Vec<u8>,
+    ) -> Result<u32, JsonError> {
+        let decision = &entry.decision;
+        let (answer, reason) = outcome_words(decision.outcome);
+        let refusal = decision.refusal.as_ref();
+        let error_body = |error| ErrorBody::new(error, &self.mask, &self.chain);
+        let body = CaseBody {
+            via: entry.via.name(),
+            organization: &of_principal.organization,
+            policy_digest: &decision.policy_digest,
+            principal: &written.principal,
+            action: ActionUid {
+                of: "Action",
+                id: decision.permission.as_str(),
+            },
+            resource: &written.resource,
+            entities,
+            decision: answer,
+            reason,
+            code: refusal.and_then(|refusal| refusal.code.as_deref()),
+            message: refusal.and_then(|refusal| refusal.message.as_deref()),
+            determining: &decision.determining,
+            errors: decision.errors.iter().map(error_body).collect(),
+            shadow: shadow.map(Into::into),
+            masked: self.mask.names().collect(),
+        };
+        let text = serde_json::to_string(&body)?;
+        let number = self.definitions.number(DefinitionKind::Case, &text);
+        let (number, is_new) = match number {
+            Ok(known) => (known, false),
+            Err(new) => (new, true),
+        };
+        if is_new {
+            let line = LineBody {
+                v: None,
+                sequence: self.position.sequence + 1,
+                kind: DefinitionKind::Case.kind(),
+                number: Some(number),
+                at: None,
+                body,
+                prev: &chain::encode(&self.position.mac),
+            };
+            let start = out.len();
+            serde_json::to_writer(&mut *out, &line)?;
+            self.close(start, None, Some(DefinitionKind::Case), out);
+        }
+        Ok(number)
+    }
+
+    fn define(
+        &mut self,
+        defined: DefinitionKind,
+        number: u32,
+        body: impl Serialize,
+        out: &mut Vec<u8>,
+    ) {
+        self.write_line(defined.kind(), None, Some((defined, number)), body, out);
+    }
+
+    fn write_line(
+        &mut self,
+        kind: &'static str,
+        at: Option<Timestamp>,
+        defined: Option<(DefinitionKind, u32)>,
+        body: impl Serialize,
+        out: &mut Vec<u8>,
+    ) {
+        let line = LineBody {
+            // The first line gives the version for the whole file.
+            v: (kind == "file").then_some(VERSION),
+            sequence: self.position.sequence + 1,
+            kind,
+            number: defined.map(|(_, number)| number),
+            at: at.map(timestamp::format_millis),
+            body,
+            prev: &chain::encode(&self.position.mac),
+        };
+        // Serialising numbers and strings to memory cannot fail.
+        let _ = self.write(&line, None, defined.map(|(defined, _)| defined), out);
+    }
+
+    /// Appends a whole line or nothing.
+    fn write(
+        &mut self,
+        line: &impl Serialize,
+        made_at: Option<i64>,
+        defined: Option<DefinitionKind>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), JsonError> {
+        let start = out.len();
+        if let Err(error) = serde_json::to_writer(&mut *out, line) {
+            out.truncate(start);
+            return Err(error.into());
+        }
+        self.close(start, made_at, defined, out);
+        Ok(())
+    }
+
+    fn close(
+        &mut self,
+        start: usize,
+        made_at: Option<i64>,
+        defined: Option<DefinitionKind>,
+        out: &mut Vec<u8>,
+    ) {
+        self.position = Position {
+            sequence: self.position.sequence + 1,
+            mac: self.chain.seal(out, start),
+        };
+        self.summaries.push(LineSummary {
+            made_at,
+            defined,
+            length: (out.len() - start) as u64,
+        });
+    }
+}

@@ -1,0 +1,48 @@
+//! Look-up of recorded decisions, wherever they are stored.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::find::FileIndexes;
+use super::record::DecisionRecord;
+use super::recorder::Recorder;
+use charter_domain::id::DecisionId;
+
+/// Finds recorded decisions.
+pub trait DecisionLookup: Send + Sync {
+    /// Finds a decision; `None` if it does not exist or has expired. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The storage cannot be read.
+    fn find(&self, id: DecisionId) -> io::Result<Option<DecisionRecord>>;
+}
+
+/// The log of this process, including the latest decisions.
+impl DecisionLookup for Recorder {
+    fn find(&self, id: DecisionId) -> io::Result<Option<DecisionRecord>> {
+        self.find_logged(id)
+    }
+}
+
+/// The log in a directory, which another process may be writing. Files without an index are read
+/// once.
+pub struct LogDirectory {
+    dir: PathBuf,
+    indexes: FileIndexes,
+}
+
+impl LogDirectory {
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            indexes: FileIndexes::default(),
+        }
+    }
+}
+
+impl DecisionLookup for LogDirectory {
+    fn find(&self, id: DecisionId) -> io::Result<Option<DecisionRecord>> {
+        self.indexes.find(&self.dir, id)
+    }
+}

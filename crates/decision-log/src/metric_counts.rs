@@ -1,0 +1,61 @@
+//! Counts decisions in batches, since looking up a metric for each would cost more than counting.
+
+use std::collections::BTreeMap;
+
+use super::direction::Direction;
+use charter_authz::decision::Outcome;
+use charter_domain::permission::Permission;
+
+/// Counts since the last publication.
+#[derive(Default)]
+pub(super) struct MetricCounts {
+    decisions: BTreeMap<(Permission, bool), u64>,
+    compared: u64,
+    unwritten: u64,
+    differences: BTreeMap<(Permission, Direction), u64>,
+}
+
+impl MetricCounts {
+    pub(super) fn decision(&mut self, permission: Permission, outcome: Outcome) {
+        let allowed = outcome == Outcome::Allow;
+        *self.decisions.entry((permission, allowed)).or_default() += 1;
+    }
+
+    /// Counts an allowed decision that is not written.
+    pub(super) fn unwritten(&mut self) {
+        self.unwritten += 1;
+    }
+
+    /// Counts a decision that the shadow policies made, too.
+    pub(super) fn compared(&mut self) {
+        self.compared += 1;
+    }
+
+    pub(super) fn difference(&mut self, permission: Permission, direction: Direction) {
+        *self.differences.entry((permission, direction)).or_default() += 1;
+    }
+
+    /// Adds the counts to the metrics.
+    pub(super) fn publish(&mut self) {
+        for ((permission, allowed), count) in std::mem::take(&mut self.decisions) {
+            let (permission, decision) = (permission.as_str(), answer(allowed));
+            metrics::counter!("charter_authz_decisions_total", "permission" => permission, "decision" => decision).increment(count);
+        }
+        if self.compared > 0 {
+            metrics::counter!("charter_shadow_decisions_total")
+                .increment(std::mem::take(&mut self.compared));
+        }
+        if self.unwritten > 0 {
+            metrics::counter!("charter_decision_log_counted_total")
+                .increment(std::mem::take(&mut self.unwritten));
+        }
+        for ((permission, direction), count) in std::mem::take(&mut self.differences) {
+            let (permission, direction) = (permission.as_str(), direction.as_str());
+            metrics::counter!("charter_shadow_differences_total", "permission" => permission, "direction" => direction).increment(count);
+        }
+    }
+}
+
+const fn answer(allowed: bool) -> &'static str {
+    if allowed { "allow" } else { "deny" }
+}

@@ -1,0 +1,33 @@
+//! What makes a type the argument of handlers.
+
+/// Lets salvo call a type's own `from_request` and `describe`: before the handler runs, and where the
+/// OpenAPI document is made.
+macro_rules! handler_argument {
+    ($argument:ident<$input:ident: $bound:ident>) => {
+        impl<'ex, $input: $bound> salvo::extract::Extractible<'ex> for $argument<$input> {
+            fn metadata() -> &'static salvo::extract::Metadata {
+                static METADATA: salvo::extract::Metadata = salvo::extract::Metadata::new("");
+                &METADATA
+            }
+
+            #[expect(refining_impl_trait, reason = "the error is this service's own")]
+            async fn extract(
+                request: &'ex mut salvo::Request,
+                depot: &'ex mut salvo::Depot,
+            ) -> Result<Self, $crate::respond::ApiError> {
+                Self::from_request(request, depot).await
+            }
+        }
+
+        impl<$input: $bound> salvo::oapi::EndpointArgRegister for $argument<$input> {
+            fn register(
+                components: &mut salvo::oapi::Components,
+                operation: &mut salvo::oapi::Operation,
+                _: &str,
+            ) {
+                Self::describe(components, operation);
+            }
+        }
+    };
+}
+pub(crate) use handler_argument;

@@ -1,0 +1,264 @@
+//! What stands in a request body: how a type is read from JSON, and how the document describes it.
+
+use std::fmt::Display;
+
+use salvo::oapi::schema::{AllOf, OneOf};
+use salvo::oapi::{Array, BasicType, Components, Object, RefOr, Schema, SchemaType};
+use serde_json::{Map, Value};
+
+/// A value of a body. The rules stand on the domain's type, whose errors are sentences for the client.
+pub trait BodyValue: Sized {
+    /// What it must be in JSON before its rules are asked.
+    type Json: JsonType;
+
+    fn parse(json: Self::Json) -> Result<Self, Broken>;
+
+    /// With its limits; an example and a description where they are the same in every body.
+    fn schema(components: &mut Components) -> RefOr<Schema>;
+}
+
+/// A value that is answered like a missing one if it is malformed: `None` then.
+#[derive(Debug, Clone)]
+pub struct Lenient<T>(pub Option<T>);
+
+/// A rule that a value breaks, and where below its field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    pub(super) pointer: String,
+    pub(super) rule: String,
+}
+
+impl Broken {
+    /// A rule broken at a JSON pointer below the field; empty for the field itself.
+    pub fn at(pointer: impl Into<String>, rule: impl Display) -> Self {
+        Self {
+            pointer: pointer.into(),
+            rule: rule.to_string(),
+        }
+    }
+}
+
+impl<E: Display> From<E> for Broken {
+    fn from(rule: E) -> Self {
+        Self::at("", rule)
+    }
+}
+
+/// A type of JSON.
+pub trait JsonType: Sized {
+    /// The type's name, for the client.
+    const NAME: &'static str;
+
+    /// The value, if it has this type.
+    fn from_json(value: Value) -> Option<Self>;
+}
+
+impl JsonType for String {
+    const NAME: &'static str = "a string";
+
+    fn from_json(value: Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl JsonType for bool {
+    const NAME: &'static str = "true or false";
+
+    fn from_json(value: Value) -> Option<Self> {
+        value.as_bool()
+    }
+}
+
+impl JsonType for i64 {
+    const NAME: &'static str = "an integer";
+
+    /// `285.0` is the same number as `285` (JSON Schema 2020-12, section 6.1.1 of the core).
+    fn from_json(value: Value) -> Option<Self> {
+        const EXACT: f64 = 9_007_199_254_740_991.0;
+        #[expect(clippy::cast_possible_truncation, reason = "whole and within ±2^53")]
+        let whole =
+            |float: f64| (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as Self);
+        value.as_i64().or_else(|| value.as_f64().and_then(whole))
+    }
+}
+
+impl JsonType for Vec<String> {
+    const NAME: &'static str = "an array of strings";
+
+    fn from_json(value: Value) -> Option<Self> {
+        match value {
+            Value::Array(items) => items.into_iter().map(String::from_json).collect(),
+            _ => None,
+        }
+    }
+}
+
+impl JsonType for Map<String, Value> {
+    const NAME: &'static str = "an object";
+
+    fn from_json(value: Value) -> Option<Self> {
+        match value {
+            Value::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+}
+
+/// Where null means something.
+impl<J: JsonType> JsonType for Option<J> {
+    const NAME: &'static str = J::NAME;
+
+    fn from_json(value: Value) -> Option<Self> {
+        match value {
+            Value::Null => Some(None),
+            value => J::from_json(value).map(Some),
+        }
+    }
+}
+
+/// Values that are written as text: how each is parsed, and what is added to the schema of a text.
+macro_rules! text_values {
+    ($($of:ty {
+        parse: |$text:ident| $parse:expr,
+        schema: |$schema:ident| $limited:expr,
+    })*) => {$(
+        impl $crate::extract::body_value::BodyValue for $of {
+            type Json = String;
+
+            fn parse(text: String) -> Result<Self, $crate::extract::body_value::Broken> {
+                let $text = text.as_str();
+                Ok($parse?)
+            }
+
+            fn schema(_: &mut salvo::oapi::Components) -> salvo::oapi::RefOr<salvo::oapi::Schema> {
+                let $schema = $crate::extract::body_value::text();
+                $limited.into()
+            }
+        }
+    )*};
+}
+pub(crate) use text_values;
+
+/// Values that may be anything of their type.
+macro_rules! free_values {
+    ($($of:ty: $schema:expr,)*) => {$(
+        impl BodyValue for $of {
+            type Json = Self;
+
+            fn parse(value: Self) -> Result<Self, Broken> {
+                Ok(value)
+            }
+
+            fn schema(_: &mut Components) -> RefOr<Schema> {
+                $schema.into()
+            }
+        }
+    )*};
+}
+
+free_values! {
+    String: text(),
+    bool: Object::with_type(BasicType::Boolean),
+    Map<String, Value>: Object::new(),
+}
+
+/// Null is `None`.
+impl<T: BodyValue> BodyValue for Option<T> {
+    type Json = Option<T::Json>;
+
+    fn parse(json: Self::Json) -> Result<Self, Broken> {
+        json.map(T::parse).transpose()
+    }
+
+    fn schema(components: &mut Components) -> RefOr<Schema> {
+        nullable(T::schema(components))
+    }
+}
+
+/// Each text by itself; the first that breaks a rule is named.
+impl<T: BodyValue<Json = String>> BodyValue for Vec<T> {
+    type Json = Vec<String>;
+
+    fn parse(texts: Self::Json) -> Result<Self, Broken> {
+        let indexed = texts.into_iter().enumerate();
+        indexed
+            .map(|(at, text)| {
+                T::parse(text)
+                    .map_err(|broken| Broken::at(format!("/{at}{}", broken.pointer), broken.rule))
+            })
+            .collect()
+    }
+
+    fn schema(components: &mut Components) -> RefOr<Schema> {
+        Array::new().items(T::schema(components)).into()
+    }
+}
+
+/// The schema of a text, to which its limits are added.
+pub fn text() -> Object {
+    Object::with_type(BasicType::String)
+}
+
+/// The schema of what may be null, too.
+pub fn nullable(schema: RefOr<Schema>) -> RefOr<Schema> {
+    match schema {
+        RefOr::Type(Schema::Object(mut object)) => {
+            if let SchemaType::Basic(of) = object.schema_type {
+                object.schema_type = [of, BasicType::Null].into_iter().collect();
+            }
+            RefOr::Type(Schema::Object(object))
+        }
+        other => {
+            let null = Object::with_type(BasicType::Null);
+            OneOf::new().item(null).item(other).into()
+        }
+    }
+}
+
+/// A schema with what a body says of its member, in place of what the type says.
+pub fn described(schema: RefOr<Schema>, about: &[&str], example: Option<Value>) -> RefOr<Schema> {
+    let about: Vec<_> = about.iter().map(|line| line.trim()).collect();
+    let description = (!about.is_empty()).then(|| about.join("\n"));
+    match schema {
+        RefOr::Type(Schema::Object(mut object)) => {
+            object.description = description.or(object.description);
+            object.examples = example.map_or(object.examples, |example| vec![example]);
+            RefOr::Type(Schema::Object(object))
+        }
+        RefOr::Type(Schema::Array(mut array)) => {
+            array.description = description.or(array.description);
+            array.examples = example.map_or(array.examples, |example| vec![example]);
+            RefOr::Type(Schema::Array(array))
+        }
+        // What is shared cannot be changed, only added to.
+        other => match description {
+            None => other,
+            Some(description) => {
+                let more = Object::with_type(SchemaType::AnyValue).description(description);
+                AllOf::new().item(other).item(more).into()
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_is_an_integer() {
+        for (number, integer) in [
+            ("3", Some(3)),
+            ("3.0", Some(3)),
+            ("3.5", None),
+            ("1e300", None),
+            ("1e3", Some(1_000)),
+        ] {
+            let value = serde_json::from_str(number).expect("JSON");
+            assert_eq!(i64::from_json(value), integer, "{number}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `/permissions`: the names that service accounts can be given (contract section 4).
+
+use salvo::Writer;
+use salvo::oapi::{ToSchema, endpoint};
+use serde::Serialize;
+
+use crate::extract::authorized::Authorized;
+use crate::extract::objects::OwnOrganization;
+use crate::extract::operation::Operation;
+use crate::respond::ApiError;
+use crate::respond::answer::Shown;
+use charter_authz::resource::Resource;
+use charter_domain::permission::Permission;
+
+/// `GET /permissions`
+pub struct ListPermissions;
+
+impl Operation for ListPermissions {
+    const PERMISSION: Permission = Permission::ListPermissions;
+    type Input = ();
+    type Object = OwnOrganization;
+
+    fn object((): &()) {}
+}
+
+/// Lists the roles and permissions that the policies' schema has, and which of them the caller may
+/// give to a service account.
+#[endpoint(operation_id = "listPermissions", tags("service accounts"))]
+pub async fn list(request: Authorized<ListPermissions>) -> Result<Shown<NamesBody>, ApiError> {
+    let authorizer = &request.authorizer;
+    let catalogue = authorizer.snapshot().catalogue();
+    let role = |name: &str| NameBody {
+        name: name.to_owned(),
+        grantable: authorizer
+            .would_allow(Permission::AssignServiceAccountRole, Resource::Role(name)),
+    };
+    let permission = |name: &str| NameBody {
+        name: name.to_owned(),
+        grantable: authorizer.would_allow(Permission::GrantPermission, Resource::Permission(name)),
+    };
+    Ok(Shown(NamesBody {
+        roles: catalogue.roles().map(role).collect(),
+        permissions: catalogue.permissions().map(permission).collect(),
+    }))
+}
+
+/// What service accounts can be given.
+#[derive(Serialize, ToSchema)]
+#[salvo(schema(name = "Permissions"))]
+pub struct NamesBody {
+    #[salvo(schema(example = json!([{"name": "owner", "grantable": false}])))]
+    roles: Vec<NameBody>,
+    permissions: Vec<NameBody>,
+}
+
+/// A role or a permission.
+#[derive(Serialize, ToSchema)]
+#[salvo(schema(name = "GrantableName"))]
+struct NameBody {
+    #[salvo(schema(example = "organizations:GetOrganization"))]
+    name: String,
+    /// Whether policy allows the caller now to give it: for menus, never for security.
+    grantable: bool,
+}

@@ -1,0 +1,110 @@
+//! Readings of the policy folder, and the threads for work on policies.
+
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use charter_authz::folder::{Files, Folder, is_test};
+use charter_policy::process_limits;
+
+use super::checked_folder::Policies;
+use super::last_accepted::LastAccepted;
+
+/// A reading of the folder, with the state it is checked against.
+#[derive(Debug, Clone)]
+pub(super) struct FolderReading {
+    /// The folder, or why it cannot be read.
+    pub(super) folder: Result<Folder, String>,
+    pub(super) last: Arc<LastAccepted>,
+    /// Whether it has the required approvals.
+    pub(super) approved: bool,
+}
+
+/// The inputs of a check: with the same inputs it has the same result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct CheckInput {
+    /// The files, or why they cannot be read.
+    pub(super) read: Result<Files, String>,
+    pub(super) approved: bool,
+}
+
+impl Policies {
+    /// Reads the folder. The folder in force, `live`, needs no approval.
+    pub(super) async fn read(self: &Arc<Self>, live: &Files) -> Result<FolderReading, String> {
+        let last = self.accepted.last().await;
+        let last =
+            last.map_err(|error| format!("cannot read the active policy revision: {error}"))?;
+        let dir = self.dir.clone();
+        let folder =
+            run_on_thread(move || Folder::read(&dir).map_err(|error| error.report())).await;
+        let folder =
+            folder.unwrap_or_else(|| Err("the policy folder could not be read".to_owned()));
+        let approved = match &folder {
+            Ok(folder) if folder.files() != live => {
+                self.accepted
+                    .is_approved(folder.whole_digest(), &last)
+                    .await
+            }
+            _ => false,
+        };
+        Ok(FolderReading {
+            folder,
+            last,
+            approved,
+        })
+    }
+}
+
+impl FolderReading {
+    pub(super) fn check_input(&self) -> CheckInput {
+        let files = self.folder.as_ref().map(|folder| folder.files().clone());
+        CheckInput {
+            read: files.map_err(Clone::clone),
+            approved: self.approved,
+        }
+    }
+
+    pub(super) fn files(&self) -> Option<&Files> {
+        self.folder.as_ref().ok().map(Folder::files)
+    }
+
+    /// Whether both are the same except for examples, of which one may still be being written.
+    pub(super) fn is_alike_but_for_tests(&self, other: &Self) -> bool {
+        let rest = |read: &Self| -> Option<Files> {
+            let mut files = read.files()?.clone();
+            files.retain(|name, _| !is_test(name));
+            Some(files)
+        };
+        let (one, other) = (rest(self), rest(other));
+        one.is_some() && one == other
+    }
+}
+
+/// Runs blocking work on a separate thread.
+pub(super) async fn run_on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (done, result) = oneshot::channel();
+    thread::Builder::new()
+        .name("policy-load".to_owned())
+        .spawn(move || {
+            // The receiver is gone when the service stops.
+            let _ = done.send(work());
+        })
+        .inspect_err(|error| tracing::error!(%error, "cannot start a thread for policies"))
+        .ok()?;
+    result.await.ok()
+}
+
+/// Runs blocking work at low priority. The priority cannot be raised again, so the thread ends with
+/// the work.
+pub(super) async fn run_in_background<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    run_on_thread(move || {
+        process_limits::lower_priority();
+        work()
+    })
+    .await
+}

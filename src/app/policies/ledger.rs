@@ -1,0 +1,71 @@
+//! The durable record of accepted policies and their approvals.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use charter_domain::clock::Clock;
+use charter_store::{Error, NewPolicyRevision, Store};
+
+use super::super::provision;
+use super::last_accepted::{LastAccepted, LastRevisionState};
+
+/// Records which policies were accepted and who approved them.
+#[async_trait]
+pub(super) trait PolicyLedger: Send + Sync {
+    /// The last accepted revision.
+    async fn last(&self) -> Result<LastAccepted, Error>;
+
+    /// Records a revision as the successor of the last one and returns its sequence number.
+    async fn accept(&self, new: &NewPolicyRevision) -> Result<i64, Error>;
+
+    /// Who approved a folder as the successor of the revision `base`.
+    async fn approvers(&self, whole_digest: &str, base: i64) -> Result<BTreeSet<String>, Error>;
+}
+
+/// The ledger in the database.
+pub(super) struct DatabaseLedger {
+    pub(super) store: Arc<Store>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl PolicyLedger for DatabaseLedger {
+    async fn last(&self) -> Result<LastAccepted, Error> {
+        self.store.last_policy_revision().await.map(Into::into)
+    }
+
+    async fn accept(&self, new: &NewPolicyRevision) -> Result<i64, Error> {
+        let by = provision::system(&*self.clock);
+        self.store.accept_policies(new, &by).await
+    }
+
+    async fn approvers(&self, whole_digest: &str, base: i64) -> Result<BTreeSet<String>, Error> {
+        let approvals = self.store.approvals_of(whole_digest, base).await?;
+        let approvers = approvals.into_iter().map(|approval| approval.approved_by);
+        Ok(approvers.collect())
+    }
+}
+
+/// An installation without a database: nothing was ever in force.
+pub(super) struct NoLedger;
+
+#[async_trait]
+impl PolicyLedger for NoLedger {
+    async fn last(&self) -> Result<LastAccepted, Error> {
+        Ok(LastAccepted {
+            base: None,
+            what: LastRevisionState::None,
+        })
+    }
+
+    async fn accept(&self, _: &NewPolicyRevision) -> Result<i64, Error> {
+        let text = "there is no database that could record the policies";
+        Err(Error::Setup(text.to_owned()))
+    }
+
+    async fn approvers(&self, _: &str, _: i64) -> Result<BTreeSet<String>, Error> {
+        Ok(BTreeSet::new())
+    }
+}

@@ -1,0 +1,314 @@
+//! Calls that fail while clients write.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use test_support::choices::Choices;
+use test_support::process::{Charter, Home};
+use test_support::services::TestDatabase;
+use test_support::services::faults::{Call, Fault, How, Plan};
+use test_support::signed_client::Client;
+use test_support::signed_client::WAIT_TIMEOUT;
+
+use super::history::{History, recover, until_ready};
+use crate::load::Load;
+
+type Target = (Call, &'static str, u32);
+
+/// What a running service does to its files, with a bound on how many of such calls succeed before
+/// one fails.
+const TARGETS: [Target; 30] = [
+    // A transaction takes some dozens.
+    (Call::Write, "*/charter.db-wal", 60),
+    (Call::Sync, "*/charter.db-wal", 8),
+    // Checkpoints.
+    (Call::Write, "*/charter.db", 40),
+    (Call::Sync, "*/charter.db", 2),
+    (Call::Write, "*/replay/*.journal", 20),
+    // Half a minute begins.
+    (Call::Open, "*/replay/.*.new", 1),
+    (Call::Write, "*/replay/.*.new", 1),
+    (Call::Sync, "*/replay/.*.new", 1),
+    (Call::Name, "*/replay/*.journal", 1),
+    (Call::Sync, "*/replay", 1),
+    (Call::Write, "*/audit-heads.jsonl", 10),
+    (Call::Sync, "*/audit-heads.jsonl", 2),
+    (Call::Write, "*/decisions/decisions-*.jsonl", 10),
+    (Call::Sync, "*/decisions/decisions-*.jsonl", 2),
+    (Call::Open, "*/decisions/decisions-*.jsonl", 2),
+    (Call::Open, "*/decisions/.decisions-*.jsonl.*.new", 2),
+    (Call::Write, "*/decisions/.decisions-*.jsonl.*.new", 2),
+    (Call::Sync, "*/decisions/.decisions-*.jsonl.*.new", 2),
+    (Call::Name, "*/decisions/decisions-*.jsonl", 2),
+    (Call::Sync, "*/decisions", 2),
+    (Call::Write, "*/decisions/.decisions-*.index.*.new", 2),
+    (Call::Sync, "*/decisions/.decisions-*.index.*.new", 2),
+    (Call::Name, "*/decisions/decisions-*.index", 2),
+    (Call::Write, "*/decision-head.json", 10),
+    (Call::Sync, "*/decision-head.json", 2),
+    (Call::Open, "*/mail/*.new", 1),
+    (Call::Write, "*/mail/*.new", 1),
+    (Call::Sync, "*/mail/*.new", 1),
+    (Call::Name, "*/mail/*.eml", 1),
+    (Call::Sync, "*/mail", 1),
+];
+
+/// What is done once in the life of a data directory: the first mail makes a directory.
+const AT_FIRST: [Target; 2] = [(Call::Name, "*/mail", 1), (Call::Sync, "*/data", 1)];
+
+#[derive(Debug, Clone, Copy)]
+enum Ending {
+    Kill,
+    KillMeanwhile,
+    Stop,
+    StopMeanwhile,
+}
+
+const ENDINGS: [Ending; 4] = [
+    Ending::Stop,
+    Ending::Kill,
+    Ending::StopMeanwhile,
+    Ending::KillMeanwhile,
+];
+
+pub(crate) fn with_settings(home: Home) -> Home {
+    home.with("CHARTER__PORTAL__REGISTER_PER_HOUR", "10000")
+        .with("CHARTER__BUDGETS__WRITES_PER_HOUR", "100000000")
+        .with("CHARTER__DECISIONS__ROTATE_BYTES", "65536")
+        .with("CHARTER__DECISIONS__KEEP_FILES", "1000")
+        // Its folder never changes here.
+        .with("CHARTER__POLICIES__PROOFS", "off")
+}
+
+fn plan((call, path, most): Target, choices: &mut Choices) -> Plan {
+    let below = |choices: &mut Choices, bound: u32| {
+        u32::try_from(choices.below(bound as usize)).expect("a small number")
+    };
+    Plan {
+        call,
+        path: path.to_owned(),
+        after: below(choices, most),
+        times: [1, 2, u32::MAX][choices.below(3)],
+        how: if call == Call::Write && choices.below(2) == 0 {
+            How::Full
+        } else {
+            How::Io
+        },
+    }
+}
+
+/// Until it has failed, and clients have heard of it.
+async fn bring_about(
+    history: &mut History,
+    charter: &Charter,
+    load: &Load,
+    plan: &Plan,
+    fault: &Fault<'_>,
+) {
+    // More than come in the half minute that some calls are made once in.
+    const ENOUGH: usize = 100_000;
+    let before = load.answered();
+    if plan.path.contains("/mail") || plan.path.ends_with("/data") {
+        while fault.failed() == 0 {
+            history.register(charter).await;
+        }
+    }
+    let has_happened = || fault.failed() > 0 || load.answered() > before + ENOUGH;
+    load.wait_until(has_happened).await;
+    assert!(fault.failed() > 0, "{} calls seen: {plan:?}", fault.seen());
+    let since = load.answered();
+    load.wait_until(|| load.answered() > since + 20).await;
+}
+
+/// One life of a service, with some faults.
+async fn live(home: &Home, history: &mut History, plans: &[Plan], ending: Ending) {
+    let charter = home.serve();
+    let load = history.go_on(&charter).await;
+    load.wait_for(6).await;
+    let (last, others) = plans.split_last().expect("a plan");
+    for plan in others {
+        let fault = home.faults().begin(plan);
+        bring_about(history, &charter, &load, plan, &fault).await;
+        drop(fault);
+        recover(&charter, &load).await;
+    }
+    let fault = home.faults().begin(last);
+    bring_about(history, &charter, &load, last, &fault).await;
+    match ending {
+        Ending::KillMeanwhile => {
+            charter.kill();
+            drop(fault);
+            history.add(load.ended().await);
+        }
+        Ending::Kill => {
+            drop(fault);
+            recover(&charter, &load).await;
+            charter.kill();
+            history.add(load.ended().await);
+        }
+        Ending::StopMeanwhile => {
+            load.stop();
+            history.add(load.ended().await);
+            charter.terminate();
+            let (status, _) = charter.ended();
+            drop(fault);
+            assert_eq!(status.code(), Some(0), "{last:?}: {}", home.log());
+        }
+        Ending::Stop => {
+            drop(fault);
+            recover(&charter, &load).await;
+            load.stop();
+            history.add(load.ended().await);
+            charter.stop();
+        }
+    }
+    println!("{ending:?} after {plans:?}");
+    history.verify(home, matches!(ending, Ending::Stop)).await;
+}
+
+/// Lives with those calls failing in turn, until there were so many, and so many writes acknowledged.
+async fn nothing_is_lost(home: Home, targets: &[Target], lives: usize, acknowledged: usize) {
+    let Some(home) = with_settings(home).with_faults() else {
+        return;
+    };
+    let mut choices = Choices::new(17);
+    let mut history = History::default();
+    let mut targets = AT_FIRST.iter().chain(targets.iter().cycle());
+    let mut life = 0;
+    while life < lives || history.acknowledged() < acknowledged {
+        let plans: Vec<Plan> = targets
+            .by_ref()
+            .take(3)
+            .map(|target| plan(*target, &mut choices))
+            .collect();
+        live(&home, &mut history, &plans, ENDINGS[life % ENDINGS.len()]).await;
+        life += 1;
+    }
+    let acknowledged = history.acknowledged();
+    println!("{life} lives, {acknowledged} writes acknowledged, all there");
+}
+
+/// Those whose files there are on PostgreSQL, too.
+fn without_database(targets: &[Target]) -> Vec<Target> {
+    let of_service = targets.iter().filter(|it| !it.1.contains("charter.db"));
+    of_service.copied().collect()
+}
+
+/// Those that come without waiting for half a minute, and one of a kind.
+const SOME: [Target; 6] = [
+    (Call::Sync, "*/charter.db-wal", 8),
+    (Call::Write, "*/audit-heads.jsonl", 10),
+    (Call::Write, "*/decisions/decisions-*.jsonl", 10),
+    (Call::Write, "*/charter.db-wal", 60),
+    (Call::Name, "*/mail/*.eml", 1),
+    (Call::Write, "*/replay/*.journal", 20),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_outlives_failing_calls_on_sqlite() {
+    nothing_is_lost(Home::new(), &SOME, 2, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_outlives_failing_calls_on_postgres() {
+    if let Some(database) = TestDatabase::empty_postgres().await {
+        let some = without_database(&SOME);
+        nothing_is_lost(Home::on(database), &some, 1, 0).await;
+    }
+}
+
+/// Nothing more is written, so nothing else makes it try again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_could_not_be_synced_is_synced_later() {
+    let Some(home) = with_settings(Home::new()).with_faults() else {
+        return;
+    };
+    let charter = home.serve();
+    let (manager, mut client) = (charter.manager(), Client::http1(charter.main));
+    for (number, path) in [
+        "*/audit-heads.jsonl",
+        "*/decisions/decisions-*.jsonl",
+        "*/decision-head.json",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let fault = home.faults().begin(&Plan {
+            times: 1,
+            ..Plan::all(Call::Sync, path)
+        });
+        let body = format!(r#"{{"name":"write {number}"}}"#);
+        let written = client.send(&manager.sign("POST", "/accounts", &body)).await;
+        assert_eq!(written.status, 201);
+        let again = async {
+            while fault.seen() < 2 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let again = tokio::time::timeout(WAIT_TIMEOUT, again).await;
+        assert!(again.is_ok(), "{path} is not synced again");
+        until_ready(&charter).await;
+    }
+    charter.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes: each call on each file, and 10,000 writes"]
+async fn what_was_acknowledged_outlives_failing_calls_in_full() {
+    nothing_is_lost(Home::new(), &TARGETS, 36, 10_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes: each call on each file, and 10,000 writes"]
+async fn what_was_acknowledged_outlives_failing_calls_on_postgres_in_full() {
+    if let Some(database) = TestDatabase::empty_postgres().await {
+        let own = without_database(&TARGETS);
+        nothing_is_lost(Home::on(database), &own, 28, 10_000).await;
+    }
+}
+
+fn is_of((call, path): &(Call, PathBuf), target: &Target) -> bool {
+    let path = path.display().to_string();
+    let (before, end) = target.1.rsplit_once('*').expect("a pattern");
+    let mut parts = before.split('*');
+    *call == target.0 && path.ends_with(end) && parts.all(|part| path.contains(part))
+}
+
+/// A file that is not in the table would never be seen to fail.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a minute: until the next half minute of the replay guard has begun"]
+async fn the_table_has_all_that_a_running_service_writes_in_full() {
+    let Some(home) = with_settings(Home::new()).with_faults() else {
+        return;
+    };
+    let charter = home.serve();
+    let mut history = History::default();
+    let load = history.go_on(&charter).await;
+    load.wait_for(6).await;
+    home.faults().record();
+    history.register(&charter).await;
+    let seen = |target: &'static str| {
+        let calls = home.faults().recorded();
+        calls
+            .iter()
+            .any(|made| is_of(made, &(Call::Sync, target, 0)))
+    };
+    // The next half minute, a checkpoint and another decision file.
+    load.wait_until(|| {
+        seen("*/replay/.*.new")
+            && seen("*/charter.db")
+            && seen("*/decisions/.decisions-*.jsonl.*.new")
+    })
+    .await;
+    let calls = home.faults().recorded();
+    home.faults().stop_recording();
+    charter.kill();
+    load.ended().await;
+    let missing: BTreeSet<_> = calls
+        .iter()
+        .filter(|(call, path)| *call != Call::Open && path.starts_with(home.data()))
+        .filter(|made| !AT_FIRST.iter().chain(&TARGETS).any(|it| is_of(made, it)))
+        .collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}

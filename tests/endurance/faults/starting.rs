@@ -1,0 +1,186 @@
+//! Calls that fail while the service starts, for the first time and later: it starts all the same, or
+//! says why it does not, and the next start finds everything in order.
+
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt as _;
+
+use test_support::process::Home;
+use test_support::services::TestDatabase;
+use test_support::services::faults::{Call, How, Plan};
+use test_support::signed_client::Client;
+
+use super::history::until_ready;
+
+fn new(database: Option<TestDatabase>) -> Option<Home> {
+    let home = database.map_or_else(Home::new, Home::on);
+    home.with("CHARTER__POLICIES__PROOFS", "off")
+        // It waits for a database that does not answer.
+        .with("CHARTER__DATABASE__START_TIMEOUT", "0s")
+        .with_faults()
+}
+
+/// What a start does to files of its data directory, and how often.
+fn calls_of_start(home: &Home) -> BTreeMap<(Call, String), u32> {
+    home.faults().record();
+    let charter = home.serve();
+    home.faults().stop_recording();
+    charter.stop();
+    let mut counts = BTreeMap::new();
+    for (call, path) in home.faults().recorded() {
+        let Ok(inner) = path.strip_prefix(home.data()) else {
+            continue;
+        };
+        // Names with times or random characters in them differ from start to start.
+        let inner = inner.display().to_string();
+        let temporary = inner
+            .strip_suffix(".new")
+            .and_then(|it| it.rsplit_once('.'));
+        let inner = temporary.map_or(inner.clone(), |(name, _random)| format!("{name}.*.new"));
+        let digits = inner.split(|c: char| !c.is_ascii_digit());
+        let longest = digits.max_by_key(|it| it.len()).unwrap_or_default();
+        let inner = if longest.len() > 6 {
+            inner.replace(longest, "*")
+        } else {
+            inner
+        };
+        *counts.entry((call, format!("*/data/{inner}"))).or_default() += 1;
+    }
+    counts
+}
+
+/// A start with a fault, then one without.
+async fn start_twice(home: &Home, plan: &Plan) {
+    let before = home.log().len();
+    let fault = home.faults().begin(plan);
+    let started = home.try_start(&["serve", "--demo"]);
+    let failed = fault.failed();
+    let said = home.log().split_off(before);
+    assert!(!said.contains("panicked"), "{plan:?}: {said}");
+    match started {
+        Ok(charter) => {
+            drop(fault);
+            charter.kill();
+        }
+        Err(ended) if plan.how == How::Killed => {
+            drop(fault);
+            assert_eq!(ended.signal(), Some(9), "{plan:?}: {said}");
+        }
+        Err(ended) => {
+            drop(fault);
+            assert!(failed > 0, "{plan:?}: {said}");
+            assert_eq!(ended.code(), Some(2), "{plan:?}: {said}");
+            assert!(
+                said.contains("error"),
+                "{plan:?}: `{said}` does not say why"
+            );
+        }
+    }
+    let started = home.try_start(&["serve", "--demo"]);
+    let charter = started.unwrap_or_else(|_| panic!("{plan:?}: {said}\nthen {}", home.log()));
+    until_ready(&charter).await;
+    let mut client = Client::http1(charter.main);
+    let manager = charter.manager();
+    let request = manager.sign("POST", "/accounts", r#"{"name":"written"}"#);
+    assert_eq!(client.send(&request).await.status, 201, "{plan:?}");
+    charter.stop();
+    home.verify_audit();
+    let verified = home.run(&["policy", "verify-log", "--demo"]);
+    assert_eq!(verified.code, Some(0), "{plan:?}: {verified:?}");
+}
+
+/// The positions of a call that are tried: the first, the second, one in the middle, the last.
+fn positions(count: u32) -> Vec<u32> {
+    let mut all = vec![0, 1, count / 2, count - 1];
+    all.retain(|position| *position < count);
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn plans(calls: BTreeMap<(Call, String), u32>) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for ((call, path), count) in calls {
+        for after in positions(count) {
+            let lasting = if call == Call::Write {
+                How::Full
+            } else {
+                How::Io
+            };
+            for (times, how) in [(1, How::Io), (u32::MAX, lasting), (1, How::Killed)] {
+                plans.push(Plan {
+                    call,
+                    path: path.clone(),
+                    after,
+                    times,
+                    how,
+                });
+            }
+        }
+    }
+    plans
+}
+
+/// Of the plans of a first start and of a later one, each `one_in`-th.
+async fn starts_fail(on_postgres: bool, one_in: usize) {
+    let home = async || {
+        let database = if on_postgres {
+            Some(TestDatabase::empty_postgres().await?)
+        } else {
+            None
+        };
+        new(database)
+    };
+    let Some(later) = home().await else {
+        return;
+    };
+    let first_starts = plans(calls_of_start(&later));
+    for plan in first_starts.iter().step_by(one_in) {
+        if let Some(home) = home().await {
+            start_twice(&home, plan).await;
+        }
+    }
+    let later_starts = plans(calls_of_start(&later));
+    for plan in later_starts.iter().step_by(one_in) {
+        start_twice(&later, plan).await;
+    }
+    println!(
+        "{} and {} plans, one in {one_in}",
+        first_starts.len(),
+        later_starts.len()
+    );
+}
+
+/// First starts that left something behind in which the next one could not go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_start_that_was_cut_off_is_finished_by_the_next() {
+    let plan = |call, path: &str, after, how| Plan {
+        call,
+        path: path.to_owned(),
+        after,
+        times: u32::MAX,
+        how,
+    };
+    for plan in [
+        plan(Call::Write, "*/data/.keys.toml.*", 0, How::Killed),
+        plan(Call::Sync, "*/data/.keys.toml.*", 0, How::Io),
+        plan(Call::Open, "*/data/.demo.env.*.new", 0, How::Io),
+        plan(Call::Name, "*/data/demo.env", 0, How::Killed),
+        plan(Call::Name, "*/data/demo.env.unfinished", 1, How::Killed),
+    ] {
+        if let Some(home) = new(None) {
+            start_twice(&home, &plan).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes: each call on each file of a start"]
+async fn a_start_that_fails_says_why_and_leaves_nothing_behind_in_full() {
+    starts_fail(false, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes: each call on each file of a start"]
+async fn a_start_that_fails_on_postgres_says_why_and_leaves_nothing_behind_in_full() {
+    starts_fail(true, 1).await;
+}

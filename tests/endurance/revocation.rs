@@ -1,0 +1,148 @@
+//! A revoked key is refused from the next request on, and within a second where another process
+//! revoked it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use charter_domain::clock::{Clock as _, SystemClock};
+use serde_json::Value;
+use test_support::process::{Charter, Home};
+use test_support::signed_client::{Client, Credentials, Protocol};
+use tokio::task::JoinSet;
+
+/// The service account that the demo's reader is.
+async fn reader_id(charter: &Charter, client: &mut Client) -> String {
+    let list = client
+        .send(&charter.manager().sign("GET", "/service-accounts", ""))
+        .await
+        .json();
+    let results = list["results"].as_array().expect("a list");
+    let reader = results
+        .iter()
+        .find(|one| one["name"] == "Demo reader")
+        .expect("the reader");
+    text(&reader["id"])
+}
+
+fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("no text: {value}"))
+        .to_owned()
+}
+
+fn credentials(key: &Value) -> Credentials {
+    Credentials::new(&text(&key["access_key"]), &text(&key["secret_key"]))
+}
+
+async fn revocations_hold_at_once(rounds: usize) {
+    const CROWD: usize = 3;
+    let home = Home::new();
+    let charter = home.serve();
+    let manager = charter.manager();
+    let mut client = Client::http1(charter.main);
+    let keys = format!(
+        "/service-accounts/{}/keys",
+        reader_id(&charter, &mut client).await
+    );
+    for round in 0..rounds {
+        let made = client.send(&manager.sign("POST", &keys, "{}")).await;
+        assert_eq!(made.status, 201, "{}", made.json());
+        let key = made.json();
+        let revoked = credentials(&key);
+        let is_revoked = Arc::new(AtomicBool::new(false));
+        let mut crowd = JoinSet::new();
+        for member in 0..CROWD {
+            let (revoked, is_revoked) = (revoked.clone(), Arc::clone(&is_revoked));
+            let protocol = if member == 0 {
+                Protocol::Http2
+            } else {
+                Protocol::Http1
+            };
+            let mut client = Client::new(charter.main, protocol);
+            crowd.spawn(async move {
+                let mut used = 0;
+                loop {
+                    // Read before the request is sent: only then must it be refused.
+                    let must_be_refused = is_revoked.load(Ordering::SeqCst);
+                    let request = revoked.sign("GET", "/organizations/info", "");
+                    let answer = client.send(&request).await;
+                    if answer.status == 200 {
+                        assert!(!must_be_refused, "accepted after its revocation");
+                        used += 1;
+                    } else {
+                        answer.assert_refused(401, "KEY_REVOKED");
+                    }
+                    if must_be_refused {
+                        return used;
+                    }
+                }
+            });
+        }
+        let used = client
+            .send(&revoked.sign("GET", "/organizations/info", ""))
+            .await;
+        assert_eq!(used.status, 200);
+        let path = format!("{keys}/{}", text(&key["id"]));
+        let answer = client.send(&manager.sign("DELETE", &path, "")).await;
+        assert_eq!(answer.status, 204);
+        is_revoked.store(true, Ordering::SeqCst);
+        let next = client
+            .send(&revoked.sign("GET", "/organizations/info", ""))
+            .await;
+        next.assert_refused(401, "KEY_REVOKED");
+        let used: usize = crowd.join_all().await.iter().sum();
+        if round == 0 {
+            println!("used {used} times by others before it was revoked");
+        }
+    }
+    charter.stop();
+    home.verify_audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_request_after_a_revocation_is_refused() {
+    revocations_hold_at_once(100).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes long"]
+async fn the_next_request_after_a_revocation_is_refused_in_full() {
+    revocations_hold_at_once(1_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operators_revocation_holds_within_a_second() {
+    let home = Home::new();
+    let charter = home.serve();
+    let manager = charter.manager();
+    let mut client = Client::http1(charter.main);
+    let reader = reader_id(&charter, &mut client).await;
+    let clock = SystemClock::start();
+    for _ in 0..3 {
+        let keys = format!("/service-accounts/{reader}/keys");
+        let key = client.send(&manager.sign("POST", &keys, "{}")).await.json();
+        let revoked = credentials(&key);
+        let get = || revoked.sign("GET", "/organizations/info", "");
+        assert_eq!(client.send(&get()).await.status, 200);
+        home.run(&["key", "--demo", "revoke", &text(&key["access_key"])])
+            .success();
+        let began = clock.monotonic();
+        let refused_after = loop {
+            let sent = clock.monotonic().saturating_sub(began);
+            let answer = client.send(&get()).await;
+            if answer.status != 200 {
+                answer.assert_refused(401, "KEY_REVOKED");
+                break clock.monotonic().saturating_sub(began);
+            }
+            assert!(
+                sent < Duration::from_secs(1),
+                "accepted {sent:?} after its revocation"
+            );
+        };
+        println!("refused {refused_after:?} after the command's end");
+    }
+    charter.stop();
+    home.verify_audit();
+}

@@ -1,0 +1,361 @@
+//! The real binary, as an operator starts it, on a directory of the test's own.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+
+use tempfile::TempDir;
+
+use crate::services::TestDatabase;
+use crate::services::faults::Faults;
+use crate::signed_client::Credentials;
+use crate::{binary, repository};
+
+/// What outlives a restart: the data directory, the database, the settings.
+pub struct Home {
+    directory: TempDir,
+    settings: Vec<(String, String)>,
+    umask: Option<&'static str>,
+    /// Dropped with the home: the database goes with it.
+    database: Option<TestDatabase>,
+    faults: Option<Faults>,
+}
+
+impl Home {
+    /// On SQLite.
+    pub fn new() -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        Self {
+            directory,
+            settings: Vec::new(),
+            umask: None,
+            database: None,
+            faults: None,
+        }
+    }
+
+    /// Whose services' calls can be made to fail; `None`, loudly, where nothing can do that.
+    pub fn with_faults(mut self) -> Option<Self> {
+        self.faults = Some(Faults::below(self.directory.path())?);
+        Some(self)
+    }
+
+    /// What makes calls fail.
+    pub fn faults(&self) -> &Faults {
+        self.faults.as_ref().expect("a home with faults")
+    }
+
+    /// On a database; its directory is not used.
+    pub fn on(database: TestDatabase) -> Self {
+        let mut home = Self::new().with("CHARTER__DATABASE__URL", database.url());
+        home.database = Some(database);
+        home
+    }
+
+    /// With one more setting.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With that umask, in octal digits.
+    pub fn with_umask(mut self, umask: &'static str) -> Self {
+        self.umask = Some(umask);
+        self
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.file("data")
+    }
+
+    /// A file beside the data directory.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The text without this machine's paths.
+    pub fn redacted(&self, text: &str) -> String {
+        text.replace(&self.directory.path().display().to_string(), "HOME")
+    }
+
+    /// What the service is told its database is.
+    pub fn database_url(&self) -> String {
+        self.database.as_ref().map_or_else(
+            || format!("sqlite://{}", self.data().join("charter.db").display()),
+            |database| database.url().to_owned(),
+        )
+    }
+
+    /// The standard error of every service that ran here.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.file("log")
+    }
+
+    /// The binary with these arguments and this home's settings, and nothing else of the environment.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = match self.umask {
+            None => Command::new(binary()),
+            Some(umask) => {
+                let mut shell = Command::new("/bin/sh");
+                let script = format!("umask {umask}; exec \"$@\"");
+                shell.args(["-c", &script, "sh"]).arg(binary());
+                shell
+            }
+        };
+        command
+            .args(arguments)
+            .env_clear()
+            .env("CHARTER__DATA_DIR", self.data())
+            .env("CHARTER__SERVER__LISTEN", "127.0.0.1:0")
+            .env("CHARTER__SERVER__OPS_LISTEN", "127.0.0.1:0")
+            .env("CHARTER__POLICIES__DIR", policies())
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// `charter serve --demo`, answering.
+    pub fn serve(&self) -> Charter {
+        self.start(&["serve", "--demo"])
+    }
+
+    /// A service started with these arguments, answering.
+    pub fn start(&self, arguments: &[&str]) -> Charter {
+        let started = self.try_start(arguments);
+        started.unwrap_or_else(|ended| panic!("it ended with {ended}: {}", self.log()))
+    }
+
+    /// A service started with these arguments, answering, or how it ended instead.
+    pub fn try_start(&self, arguments: &[&str]) -> Result<Charter, ExitStatus> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_file())
+            .expect("a log file");
+        let mut command = self.command(arguments);
+        if let Some(faults) = &self.faults {
+            faults.load_into(&mut command);
+        }
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("charter starts");
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("its first line");
+        if line.is_empty() {
+            return Err(child.wait().expect("its end"));
+        }
+        let mut addresses = line
+            .split("http://")
+            .skip(1)
+            .filter_map(|rest| rest.split([',', '\n']).next()?.parse().ok());
+        let (Some(main), Some(operations)) = (addresses.next(), addresses.next()) else {
+            panic!("no addresses in `{line}`: {}", self.log());
+        };
+        // Read to its end, or the pipe fills up.
+        let rest = std::thread::spawn(move || {
+            let mut rest = line;
+            while output.read_line(&mut rest).is_ok_and(|read| read > 0) {}
+            rest
+        });
+        Ok(Charter {
+            child,
+            main,
+            operations,
+            demo: Demo::read(&self.data()),
+            output: Some(rest),
+        })
+    }
+
+    /// Runs `charter` with these arguments to its end.
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
+        let output = self.command(arguments).output().expect("the binary runs");
+        Outcome {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).expect("text"),
+            err: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+
+    /// Runs `charter serve --demo`, which must not start.
+    #[track_caller]
+    pub fn refused(&self) -> Outcome {
+        let mut child = self
+            .command(&["serve", "--demo"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("charter starts");
+        let mut out = String::new();
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        output.read_line(&mut out).expect("text");
+        if !out.is_empty() {
+            child.kill().expect("it can be stopped");
+        }
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(out, "", "it started");
+        Outcome {
+            code: output.status.code(),
+            out,
+            err: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+
+    /// The audit log must be intact.
+    #[track_caller]
+    pub fn verify_audit(&self) -> Outcome {
+        let verified = self.run(&["audit", "--demo", "verify"]);
+        assert_eq!(verified.code, Some(0), "{verified:?}");
+        verified
+    }
+}
+
+/// The policies as shipped.
+pub fn policies() -> PathBuf {
+    repository().join("policies")
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Outcome {
+    /// Its standard output, of a command that must succeed.
+    #[track_caller]
+    pub fn success(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.out
+    }
+}
+
+/// What `demo.env` says.
+#[derive(Debug, Clone)]
+pub struct Demo {
+    text: String,
+}
+
+impl Demo {
+    fn read(data: &Path) -> Self {
+        // Only the demo has any.
+        let text = std::fs::read_to_string(data.join("demo.env")).unwrap_or_default();
+        Self { text }
+    }
+
+    /// The value of a variable.
+    pub fn value(&self, name: &str) -> &str {
+        self.text
+            .lines()
+            .find_map(|line| {
+                line.strip_prefix("export ")?
+                    .strip_prefix(name)?
+                    .strip_prefix('=')
+            })
+            .unwrap_or_else(|| panic!("no {name} in demo.env"))
+            .trim_matches('\'')
+    }
+
+    fn credentials(&self, prefix: &str) -> Credentials {
+        Credentials::new(
+            self.value(&format!("{prefix}_ACCESS_KEY")),
+            self.value(&format!("{prefix}_SECRET_KEY")),
+        )
+    }
+}
+
+/// A running service; killed when dropped.
+pub struct Charter {
+    child: Child,
+    pub main: SocketAddr,
+    /// The operators' listener.
+    pub operations: SocketAddr,
+    pub demo: Demo,
+    output: Option<JoinHandle<String>>,
+}
+
+impl Charter {
+    /// May read and change the organization.
+    pub fn writer(&self) -> Credentials {
+        self.demo.credentials("CHARTER")
+    }
+
+    /// May read the organization.
+    pub fn reader(&self) -> Credentials {
+        self.demo.credentials("CHARTER_READER")
+    }
+
+    /// May do all that the machine surface offers.
+    pub fn manager(&self) -> Credentials {
+        self.demo.credentials("CHARTER_MANAGER")
+    }
+
+    /// `kill -9`, and its end.
+    pub fn kill(mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("its end");
+    }
+
+    /// Asks it to stop, without waiting.
+    pub fn terminate(&self) {
+        let process = self.child.id().to_string();
+        let status = Command::new("kill").args(["-TERM", &process]).status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    /// Waits for its end: how it ended and what it printed.
+    pub fn ended(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().expect("its end");
+        let output = self.output.take().expect("its output");
+        (status, output.join().expect("read to its end"))
+    }
+
+    /// Stops it gracefully, which must succeed; what it printed.
+    pub fn stop(self) -> String {
+        self.terminate();
+        let (status, output) = self.ended();
+        assert_eq!(status.code(), Some(0));
+        output
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Resident memory.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        status
+            .expect("a live process")
+            .lines()
+            .find_map(|line| {
+                line.strip_prefix("VmRSS:")?
+                    .trim()
+                    .strip_suffix(" kB")?
+                    .parse()
+                    .ok()
+            })
+            .expect("its resident memory")
+    }
+}
+
+impl Drop for Charter {
+    fn drop(&mut self) {
+        // Fails where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

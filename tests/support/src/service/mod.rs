@@ -1,0 +1,267 @@
+//! The real service in this process: its own listeners, database, replay guard and policies; only
+//! the clock is the test's.
+
+mod answer;
+mod clock;
+mod person;
+mod persona;
+mod request;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use charter::app::serve::{Server, Serving};
+use charter::app::{App, provision};
+use charter::settings::{Settings, keys};
+use charter::telemetry::metrics::Recorder;
+use charter_authn::nonces::ReplayGuard;
+use charter_domain::audit::AuditContext;
+use charter_domain::entropy::OsEntropy;
+use charter_domain::text::Name;
+use charter_http::state::State;
+use charter_store::{NewOrganization, Store};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::services::TestDatabase;
+
+pub use answer::members;
+pub use clock::TestClock;
+pub use person::{PASSWORD, Person, TeamRole, claims, cookie_of, device_of};
+pub use persona::{Anonymous, Grants, Persona, Signer, Tenant, everything, everything_but};
+pub use request::{Request, Signature, all_at_once, new_nonce};
+
+/// A running service.
+pub struct Service {
+    pub clock: Arc<TestClock>,
+    serving: Serving,
+    stop: CancellationToken,
+    token_key: (String, [u8; 32]),
+    settings: String,
+    /// Dropped last: its database and its directory go with it.
+    database: TestDatabase,
+}
+
+impl Service {
+    /// Starts on that database.
+    pub async fn on(database: TestDatabase) -> Self {
+        Self::with(database, "").await
+    }
+
+    /// Starts with these settings too, as TOML.
+    pub async fn with(database: TestDatabase, more: &str) -> Self {
+        Self::with_all(database, "", more).await
+    }
+
+    /// Starts with these settings in `[server]`.
+    pub async fn with_server(database: TestDatabase, more: &str) -> Self {
+        Self::with_all(database, more, "").await
+    }
+
+    /// Starts with this in `[policies]`.
+    pub async fn with_policies(database: TestDatabase, policies: &str) -> Self {
+        Self::start(database, "", policies, "").await
+    }
+
+    async fn with_all(database: TestDatabase, of_server: &str, more: &str) -> Self {
+        // What an edit must pass is tested where edits are.
+        let policies = format!(
+            "tests = \"off\"\nproofs = \"off\"\ndir = \"{}/policies\"",
+            crate::repository().display()
+        );
+        Self::start(database, of_server, &policies, more).await
+    }
+
+    async fn start(database: TestDatabase, of_server: &str, policies: &str, more: &str) -> Self {
+        let directory = database.directory();
+        let text = format!(
+            "data_dir = \"{}\"\n{}\n[server]\nlisten = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\n{of_server}\n\
+             [database]\nurl = \"{}\"\nmax_readers = 4\nacquire_timeout = \"10s\"\n\
+             statement_timeout = \"10s\"\n[policies]\n{policies}\n{more}",
+            directory.display(),
+            *keys::generate(&OsEntropy),
+            database.url(),
+        );
+        // Every decision a line, unless the test is about just that.
+        let all = (
+            "CHARTER__DECISIONS__ALLOWED_PER_SECOND".to_owned(),
+            "0".to_owned(),
+        );
+        let all = Some(all).filter(|_| !more.contains("allowed_per_second"));
+        let settings = Settings::from_sources(&text, all).expect("settings");
+        let clock = Arc::new(TestClock::default());
+        let recorder = Recorder::install().expect("a recorder");
+        let token_keys = &settings.require_keys().expect("keys").token;
+        let token_key = token_keys.first().expect("a token key");
+        let token_key = (token_key.id().to_owned(), *token_key.expose());
+        let server = Server::bind(&settings).expect("two ports");
+        let entropy = Arc::new(OsEntropy);
+        let app = App::build(
+            &settings,
+            &server.base_url(),
+            crate::binary(),
+            clock.clone(),
+            entropy,
+            recorder,
+        )
+        .await
+        .expect("a service");
+        let stop = CancellationToken::new();
+        Self {
+            serving: server.start(app, &settings, &stop),
+            clock,
+            stop,
+            token_key,
+            settings: text,
+            database,
+        }
+    }
+
+    /// Stops it, and lets what is under way finish.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.serving.stopped().await;
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.serving.main_address()
+    }
+
+    pub fn state(&self) -> &State {
+        self.shared_state()
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.serving.app().store
+    }
+
+    pub fn shared_state(&self) -> &Arc<State> {
+        &self.serving.app().state
+    }
+
+    /// The replay guard, for tests that do not wait for its own rounds.
+    pub fn replay_guard(&self) -> &ReplayGuard {
+        &self.serving.app().replay
+    }
+
+    /// What drops things for their age, for tests that do not wait for its own rounds.
+    pub fn expiry(&self) -> charter::app::background::Expiry {
+        self.serving.app().expiry()
+    }
+
+    pub fn operator(&self) -> AuditContext {
+        provision::operator(&*self.clock)
+    }
+
+    /// A new organization.
+    pub async fn organization(&self, slug: &str) -> Tenant<'_> {
+        let new = NewOrganization {
+            name: Name::parse("Acme Corporation").expect("a name"),
+            slug: slug.parse().expect("a slug"),
+        };
+        let by = self.operator();
+        let made = self.store().create_organization(new, &by).await;
+        let (organization, account) = made.expect("an organization");
+        Tenant {
+            service: self,
+            organization,
+            account,
+        }
+    }
+
+    /// Actor, resource and changes of every event of that name.
+    pub async fn audited(&self, action: &str) -> Vec<(String, String, String)> {
+        use sea_orm::ConnectionTrait as _;
+        let raw = crate::services::connect(self.database.url()).await;
+        let text = format!(
+            "SELECT actor, resource, changes FROM audit_events WHERE action = '{action}' \
+             ORDER BY organization_id, sequence"
+        );
+        let statement = sea_orm::Statement::from_string(raw.get_database_backend(), text);
+        let rows = raw.query_all_raw(statement).await.expect("an answer");
+        let text = |row: &sea_orm::QueryResult, at| row.try_get_by_index(at).expect("text");
+        rows.iter()
+            .map(|row| (text(row, 0), text(row, 1), text(row, 2)))
+            .collect()
+    }
+
+    /// How many mails are still to be sent.
+    pub async fn waiting_mails(&self) -> i64 {
+        use sea_orm::ConnectionTrait as _;
+        let raw = crate::services::connect(self.database.url()).await;
+        let text = "SELECT count(*) FROM jobs";
+        let statement = sea_orm::Statement::from_string(raw.get_database_backend(), text);
+        let row = raw.query_one_raw(statement).await.expect("an answer");
+        row.expect("a row").try_get_by_index(0).expect("a number")
+    }
+
+    /// What it signs access tokens with: the id, and the seed.
+    pub fn token_key(&self) -> (String, [u8; 32]) {
+        self.token_key.clone()
+    }
+
+    /// Its settings, as a file would have them.
+    pub fn settings(&self) -> &str {
+        &self.settings
+    }
+
+    /// Its data directory.
+    pub fn directory(&self) -> &std::path::Path {
+        self.database.directory()
+    }
+
+    pub fn anonymous(&self) -> Anonymous {
+        Anonymous(self.address())
+    }
+
+    /// Somebody on the operations listener.
+    pub fn operator_side(&self) -> Anonymous {
+        Anonymous(self.serving.operations_address())
+    }
+
+    /// Who holds the key of this 201.
+    pub fn holder(&self, new_key: &Value) -> Signer {
+        let text = |name: &str| new_key[name].as_str().expect(name).to_owned();
+        Signer {
+            id: text("service_account_id"),
+            key_id: text("id"),
+            signature: Signature {
+                access_key: text("access_key"),
+                secret_key: text("secret_key"),
+                clock: self.clock.clone(),
+            },
+            address: self.address(),
+        }
+    }
+}
+
+/// Makes of each `async fn name(service: &Service)` two tests, one on each engine.
+#[macro_export]
+macro_rules! on_both_services {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    let database = $crate::services::TestDatabase::sqlite();
+                    let service = $crate::service::Service::on(database).await;
+                    super::$name(&service).await;
+                    service.stop().await;
+                }
+            )+
+        }
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    // Not a migrated one: beside that, the replay guard would miss its journal.
+                    let database = $crate::services::TestDatabase::empty_postgres().await;
+                    let Some(database) = database else { return };
+                    let service = $crate::service::Service::on(database).await;
+                    super::$name(&service).await;
+                    service.stop().await;
+                }
+            )+
+        }
+    };
+}

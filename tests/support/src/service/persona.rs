@@ -1,0 +1,201 @@
+//! Who asks.
+
+use std::net::SocketAddr;
+
+use charter_domain::access_key::AccessKey;
+use charter_domain::account::Account;
+use charter_domain::ip_allowlist::IpAllowlist;
+use charter_domain::metadata::Metadata;
+use charter_domain::organization::Organization;
+use charter_domain::permission::Permission;
+use charter_domain::text::{Description, Name};
+use charter_domain::timestamp::Timestamp;
+use charter_store::{NewKey, NewServiceAccount};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+use super::{Request, Service, Signature};
+use crate::stored_tenant::StoredTenant;
+
+/// Somebody who sends requests.
+pub trait Persona {
+    /// A request of theirs.
+    fn ask(&self, method: &str, target: &str) -> Request;
+
+    fn get(&self, target: &str) -> Request {
+        self.ask("GET", target)
+    }
+
+    fn post(&self, target: &str, body: Value) -> Request {
+        self.ask("POST", target).json(&body)
+    }
+
+    fn patch(&self, target: &str, body: Value) -> Request {
+        self.ask("PATCH", target).json(&body)
+    }
+
+    fn delete(&self, target: &str) -> Request {
+        self.ask("DELETE", target)
+    }
+}
+
+/// Nobody in particular: no credentials.
+pub struct Anonymous(pub(super) SocketAddr);
+
+impl Anonymous {
+    /// Somebody who calls that address.
+    pub const fn at(address: SocketAddr) -> Self {
+        Self(address)
+    }
+
+    /// The address that is called.
+    pub const fn address(&self) -> SocketAddr {
+        self.0
+    }
+}
+
+impl Persona for Anonymous {
+    fn ask(&self, method: &str, target: &str) -> Request {
+        Request::new(self.0, None, method, target)
+    }
+}
+
+/// A service account with one of its keys.
+#[derive(Clone)]
+pub struct Signer {
+    /// `sa-…`
+    pub id: String,
+    /// `key-…`
+    pub key_id: String,
+    pub signature: Signature,
+    pub(super) address: SocketAddr,
+}
+
+impl Persona for Signer {
+    fn ask(&self, method: &str, target: &str) -> Request {
+        Request::new(self.address, Some(self.signature.clone()), method, target)
+    }
+}
+
+impl Signer {
+    /// Where it is.
+    pub fn path(&self) -> String {
+        format!("/service-accounts/{}", self.id)
+    }
+
+    /// Where its keys are.
+    pub fn keys(&self) -> String {
+        format!("/service-accounts/{}/keys", self.id)
+    }
+
+    /// Where its key is.
+    pub fn key(&self) -> String {
+        format!("/service-accounts/{}/keys/{}", self.id, self.key_id)
+    }
+}
+
+/// What a signer has, beside its name.
+#[derive(Default)]
+pub struct Grants<'a> {
+    pub roles: &'a [&'a str],
+    pub permissions: &'a [Permission],
+    pub ip_allowlist: &'a [&'a str],
+    pub expires_at: Option<Timestamp>,
+}
+
+/// An organization, provisioned by the operator.
+pub struct Tenant<'a> {
+    pub service: &'a Service,
+    pub organization: Organization,
+    /// The default one.
+    pub account: Account,
+}
+
+impl Tenant<'_> {
+    pub fn stored(&self) -> StoredTenant<'_> {
+        StoredTenant::of(self.service.store(), &self.organization)
+    }
+
+    /// A service account with these permissions, and a key.
+    pub async fn signer(&self, permissions: &[Permission]) -> Signer {
+        self.signer_with(Grants {
+            permissions,
+            ..Grants::default()
+        })
+        .await
+    }
+
+    /// A service account that may do all that the machine surface offers.
+    pub async fn manager(&self) -> Signer {
+        self.signer(&everything()).await
+    }
+
+    pub async fn signer_with(&self, grants: Grants<'_>) -> Signer {
+        self.signer_in(&self.account, grants).await
+    }
+
+    /// In an account other than the default one.
+    pub async fn signer_in(&self, account: &Account, grants: Grants<'_>) -> Signer {
+        let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+        let new = NewServiceAccount {
+            account_id: account.id,
+            name: Name::parse("Signer").expect("a name"),
+            description: Description::default(),
+            roles: texts(grants.roles),
+            permissions: grants.permissions.iter().map(ToString::to_string).collect(),
+            metadata: Metadata::default(),
+        };
+        let by = self.service.operator();
+        let made = self.stored().by(&by).create_service_account(new).await;
+        let service_account = made.expect("a service account");
+        let mint = &self.service.state().mint;
+        let minted = mint.mint(&self.organization, account).expect("a key");
+        let new = NewKey {
+            id: minted.id,
+            access_key: minted.access_key,
+            secret: minted.sealed,
+            description: Description::default(),
+            ip_allowlist: IpAllowlist::parse(grants.ip_allowlist).expect("an allowlist"),
+            expires_at: grants.expires_at,
+        };
+        let key: AccessKey = self
+            .stored()
+            .by(&by)
+            .create_key(service_account.id, new, |_| {
+                Ok::<_, charter_store::Error>(())
+            })
+            .await
+            .expect("a stored key");
+        Signer {
+            id: service_account.id.to_string(),
+            key_id: key.id.to_string(),
+            signature: Signature {
+                access_key: key.access_key,
+                secret_key: minted.secret.expose_secret().to_owned(),
+                clock: self.service.clock.clone(),
+            },
+            address: self.service.address(),
+        }
+    }
+}
+
+/// Every permission of the machine surface.
+pub fn everything() -> Vec<Permission> {
+    let machine = |permission: &Permission| {
+        let elsewhere = ["decisions:", "team:", "normalization:"];
+        let name = permission.as_str();
+        !elsewhere.iter().any(|prefix| name.starts_with(prefix))
+            && !matches!(
+                permission,
+                Permission::UpdateSettings | Permission::DeactivateOrganization
+            )
+    };
+    Permission::ALL.iter().copied().filter(machine).collect()
+}
+
+/// Everything but these.
+pub fn everything_but(missing: &[Permission]) -> Vec<Permission> {
+    let mut left = everything();
+    left.retain(|permission| !missing.contains(permission));
+    left
+}

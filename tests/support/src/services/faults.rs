@@ -1,0 +1,214 @@
+//! Calls of the C library on files that fail in a running process: the n-th write, sync, open or
+//! change of a name of a file (`failing_calls.c`).
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What fails, as bits of `failing_calls.c`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum Call {
+    /// `write`, `pwrite`, `writev`, `ftruncate`
+    Write = 1,
+    /// `fsync`, `fdatasync`
+    Sync = 2,
+    /// `open`
+    Open = 4,
+    /// `rename`, `unlink`, `mkdir`
+    Name = 8,
+}
+
+impl Call {
+    fn named(name: &str) -> Self {
+        match name {
+            "write" => Self::Write,
+            "sync" => Self::Sync,
+            "open" => Self::Open,
+            "name" => Self::Name,
+            other => panic!("no call is named {other}"),
+        }
+    }
+}
+
+/// How calls fail.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub call: Call,
+    /// Of files whose path this pattern of a shell matches.
+    pub path: String,
+    /// So many succeed before.
+    pub after: u32,
+    /// So many fail; the others succeed again.
+    pub times: u32,
+    pub how: How,
+}
+
+/// What becomes of such a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// An I/O error.
+    Io,
+    /// There is no room; half of what the first write is to write is still written.
+    Full,
+    /// The process is killed before it.
+    Killed,
+}
+
+impl Plan {
+    /// All of these calls fail.
+    pub fn all(call: Call, path: &str) -> Self {
+        Self {
+            call,
+            path: path.to_owned(),
+            after: 0,
+            times: u32::MAX,
+            how: How::Io,
+        }
+    }
+}
+
+const IDLE: u32 = 0;
+const FAIL: u32 = 1;
+const RECORD: u32 = 2;
+/// Of what both sides share.
+const LENGTH: usize = 256;
+const SEEN: u64 = 24;
+const FAILED: u64 = 28;
+
+/// Makes calls of processes fail. One of them at a time.
+pub struct Faults {
+    library: PathBuf,
+    control: PathBuf,
+    file: File,
+}
+
+/// A fault that lasts until this is dropped.
+pub struct Fault<'a> {
+    faults: &'a Faults,
+}
+
+impl Faults {
+    /// With its files in that directory. `None`, loudly, where there is no compiler for C; with
+    /// `CHARTER_REQUIRE_SERVICES=1` that is a failure.
+    pub fn below(directory: &Path) -> Option<Self> {
+        const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/services/failing_calls.c");
+        let library = directory.join("failing_calls.so");
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-o"])
+            .arg(&library)
+            .args([SOURCE, "-ldl"])
+            .output();
+        let Ok(compiled) = compiled else {
+            super::left_out("a C compiler");
+            return None;
+        };
+        let said = String::from_utf8_lossy(&compiled.stderr);
+        assert!(compiled.status.success(), "{said}");
+        let control = directory.join("failing_calls");
+        let file = File::options()
+            .create_new(true)
+            .read(true)
+            .write(true)
+            .open(&control);
+        let file = file.expect("a file");
+        file.write_all_at(&[0; LENGTH], 0).expect("written");
+        Some(Self {
+            library,
+            control,
+            file,
+        })
+    }
+
+    /// Makes calls of the process that this command starts able to fail.
+    pub fn load_into(&self, command: &mut Command) {
+        command
+            .env("LD_PRELOAD", &self.library)
+            .env("FAILING_CALLS", &self.control);
+    }
+
+    /// From now on calls fail as planned.
+    pub fn begin(&self, plan: &Plan) -> Fault<'_> {
+        const NO_SPACE: u32 = 28;
+        const IO: u32 = 5;
+        const KILLED: u32 = 0;
+        let error = match plan.how {
+            How::Io => IO,
+            How::Full => NO_SPACE,
+            How::Killed => KILLED,
+        };
+        let numbers = [
+            IDLE,
+            plan.call as u32,
+            plan.after,
+            plan.times,
+            error,
+            u32::from(plan.how == How::Full),
+            0,
+            0,
+        ];
+        let mut control = numbers.map(u32::to_ne_bytes).concat();
+        control.extend_from_slice(plan.path.as_bytes());
+        assert!(
+            control.len() < LENGTH,
+            "a shorter pattern than {}",
+            plan.path
+        );
+        control.resize(LENGTH, 0);
+        self.file.write_all_at(&control, 0).expect("written");
+        self.set_mode(FAIL);
+        Fault { faults: self }
+    }
+
+    /// From now on calls are written down, and none fails.
+    pub fn record(&self) {
+        self.set_mode(RECORD);
+    }
+
+    /// Those that were written down so far, each with its file.
+    pub fn recorded(&self) -> Vec<(Call, PathBuf)> {
+        let calls = std::fs::read_to_string(self.control.with_extension("calls"));
+        let calls = calls.unwrap_or_default();
+        let calls = calls.lines().filter_map(|line| {
+            let (call, path) = line.split_once(' ')?;
+            Some((Call::named(call), PathBuf::from(path)))
+        });
+        calls.collect()
+    }
+
+    /// No more of them are.
+    pub fn stop_recording(&self) {
+        self.set_mode(IDLE);
+    }
+
+    fn set_mode(&self, mode: u32) {
+        self.file
+            .write_all_at(&mode.to_ne_bytes(), 0)
+            .expect("written");
+    }
+
+    fn number(&self, at: u64) -> u32 {
+        let mut number = [0; 4];
+        self.file.read_exact_at(&mut number, at).expect("read");
+        u32::from_ne_bytes(number)
+    }
+}
+
+impl Fault<'_> {
+    /// How many calls have failed.
+    pub fn failed(&self) -> u32 {
+        self.faults.number(FAILED)
+    }
+
+    /// How many calls of that kind there were.
+    pub fn seen(&self) -> u32 {
+        self.faults.number(SEEN)
+    }
+}
+
+impl Drop for Fault<'_> {
+    fn drop(&mut self) {
+        self.faults.set_mode(IDLE);
+    }
+}

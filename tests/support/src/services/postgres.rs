@@ -1,0 +1,284 @@
+//! A private PostgreSQL server for one test run: started by the first test that asks for it,
+//! shared by all (also when each test is a process of its own), stopped and removed by a watchdog
+//! once the test runner is gone.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::process::{CommandExt as _, parent_id};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use charter_domain::clock::SystemClock;
+use charter_domain::entropy::OsEntropy;
+use charter_store::{Config, Store};
+use sea_orm::ConnectionTrait as _;
+
+/// What a new database is copied from.
+#[derive(Clone, Copy)]
+pub(super) enum Template {
+    /// Nothing.
+    Empty,
+    /// The current schema.
+    Migrated,
+}
+
+/// The run's server.
+pub(super) struct Server {
+    sockets: PathBuf,
+}
+
+/// A database of one test, dropped with it.
+pub(super) struct Database {
+    server: Server,
+    name: String,
+    url: String,
+}
+
+/// The run's server, started if need be. `None`, loudly, where PostgreSQL is not installed; with
+/// `CHARTER_REQUIRE_SERVICES=1` that is a failure.
+pub(super) async fn server() -> Option<Server> {
+    let Some(programs) = find_programs() else {
+        super::left_out("PostgreSQL");
+        return None;
+    };
+    let directory = run_directory();
+    let server = Server {
+        sockets: directory.clone(),
+    };
+    let lock = File::create(directory.with_extension("lock")).expect("a lock file");
+    lock.lock().expect("the lock of the test run's server");
+    let ready = directory.join("ready");
+    if !ready.exists() {
+        start(&programs, &directory);
+        server.make_template().await;
+        fs::write(ready, "").expect("the mark of a ready server");
+    }
+    Some(server)
+}
+
+impl Server {
+    fn url(&self, database: &str) -> String {
+        format!(
+            "postgres://charter@localhost/{database}?host={}",
+            self.sockets.display()
+        )
+    }
+
+    async fn administer(&self, statement: &str) {
+        let connection = super::connect(&self.url("postgres")).await;
+        connection
+            .execute_unprepared(statement)
+            .await
+            .unwrap_or_else(|error| panic!("`{statement}`: {error}"));
+        connection.close().await.expect("a closed connection");
+    }
+
+    async fn make_template(&self) {
+        self.administer("CREATE DATABASE template_charter").await;
+        let config = Config {
+            audit_heads: None,
+            ..super::config(&self.url("template_charter"), &self.sockets)
+        };
+        let clock = std::sync::Arc::new(SystemClock::start());
+        let store = Store::open(config, clock, std::sync::Arc::new(OsEntropy))
+            .await
+            .expect("a store on the template");
+        store.migrate_up().await.expect("a migrated template");
+        store.close().await;
+    }
+
+    pub(super) async fn create_database(self, template: Template) -> Database {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("test_{}_{count}", std::process::id());
+        let template = match template {
+            Template::Empty => "template0",
+            Template::Migrated => "template_charter",
+        };
+        self.administer(&format!("CREATE DATABASE {name} TEMPLATE {template}"))
+            .await;
+        Database {
+            url: self.url(&name),
+            name,
+            server: self,
+        }
+    }
+}
+
+impl Database {
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .expect("a runtime")
+                    .block_on(self.server.administer(&statement));
+            });
+        });
+    }
+}
+
+/// Where `initdb` and its sisters are: on the path, or where Debian puts them.
+fn find_programs() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut places: Vec<PathBuf> = versions
+        .map(|version| version.path().join("bin"))
+        .filter(|place| place.join("initdb").exists() && place.join("pg_ctl").exists())
+        .collect();
+    places.sort();
+    if let Some(newest) = places.pop() {
+        return Some(newest);
+    }
+    let found = Command::new("pg_config").arg("--bindir").output().ok()?;
+    let place = PathBuf::from(String::from_utf8(found.stdout).ok()?.trim());
+    place.join("initdb").exists().then_some(place)
+}
+
+/// The runner is the parent of every test process, and no two live runners have the same id and
+/// start.
+fn run_directory() -> PathBuf {
+    let runner = parent_id();
+    let started = fs::read_to_string(format!("/proc/{runner}/stat"))
+        .ok()
+        .and_then(|stat| {
+            stat.rsplit(") ")
+                .next()?
+                .split(' ')
+                .nth(19)
+                .map(str::to_owned)
+        })
+        .unwrap_or_default();
+    std::env::temp_dir().join(format!("charter-postgres-{runner}-{started}"))
+}
+
+fn start(programs: &Path, directory: &Path) {
+    // What a runner that was killed half-way may have left.
+    let _leftover = fs::remove_dir_all(directory);
+    fs::create_dir_all(directory).expect("the server's directory");
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("its permissions");
+    let user = unprivileged_user();
+    if let Some((uid, gid)) = user {
+        chown(directory, Some(uid), Some(gid)).expect("its owner");
+    }
+    let data = directory.join("data");
+    let initdb = |locale: &[&str]| {
+        let mut command = as_user(user, &programs.join("initdb"));
+        command
+            .current_dir(directory)
+            .args(["--username=charter", "--auth=trust", "--encoding=UTF8"])
+            .args(["--no-sync", "--no-instructions"])
+            .args(locale)
+            .arg("-D")
+            .arg(&data);
+        command.output().expect("initdb runs")
+    };
+    // A collation that is not by code point, where there is one: names must not follow it.
+    if !initdb(&["--locale-provider=icu", "--icu-locale=en-US"])
+        .status
+        .success()
+    {
+        let _leftover = fs::remove_dir_all(&data);
+        let output = initdb(&["--locale=C"]);
+        assert!(
+            output.status.success(),
+            "initdb: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    let options = format!(
+        "-k {} -c listen_addresses= -c max_connections=400 -c fsync=off \
+         -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=64MB",
+        directory.display()
+    );
+    // The log takes the streams, so that no runner waits for a daemon to close them.
+    let log = directory.join("log");
+    let status = as_user(user, &programs.join("pg_ctl"))
+        .current_dir(directory)
+        .args(["start", "--wait", "--silent", "-D"])
+        .arg(&data)
+        .arg("-l")
+        .arg(&log)
+        .args(["-o", &options])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .expect("pg_ctl runs");
+    assert!(
+        status.success(),
+        "the server did not start: {}",
+        fs::read_to_string(&log).unwrap_or_default()
+    );
+    watch(programs, user, directory);
+}
+
+/// Outlives the test that starts it; ends the server when the runner has ended, or after an hour.
+fn watch(programs: &Path, user: Option<(u32, u32)>, directory: &Path) {
+    let pg_ctl = as_user(user, &programs.join("pg_ctl"));
+    let pg_ctl: Vec<String> = std::iter::once(pg_ctl.get_program())
+        .chain(pg_ctl.get_args())
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let script = "runner=$1 directory=$2; shift 2; i=0
+        while kill -0 $runner 2>/dev/null && [ $i -lt 7200 ]; do sleep 0.5; i=$((i+1)); done
+        \"$@\" stop -m immediate -D $directory/data
+        rm -rf $directory $directory.lock";
+    #[expect(
+        clippy::zombie_processes,
+        reason = "it outlives this process, nobody waits for it"
+    )]
+    Command::new("sh")
+        .args(["-c", script, "watchdog"])
+        .arg(parent_id().to_string())
+        .arg(directory)
+        .args(pg_ctl)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .expect("the watchdog starts");
+}
+
+/// The server refuses to run as root; as root, it runs as somebody harmless.
+pub(super) fn unprivileged_user() -> Option<(u32, u32)> {
+    let own = std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").ok()?);
+    if own != 0 {
+        return None;
+    }
+    let users = fs::read_to_string("/etc/passwd").ok()?;
+    ["postgres", "nobody"].iter().find_map(|name| {
+        let mut fields = users
+            .lines()
+            .find(|line| line.split(':').next() == Some(name))?
+            .split(':')
+            .skip(2);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    })
+}
+
+pub(super) fn as_user(user: Option<(u32, u32)>, program: &Path) -> Command {
+    let Some((uid, gid)) = user else {
+        return Command::new(program);
+    };
+    let mut command = Command::new("setpriv");
+    command
+        .arg(format!("--reuid={uid}"))
+        .arg(format!("--regid={gid}"))
+        .arg("--clear-groups")
+        .arg(program);
+    command
+}
