@@ -5,8 +5,9 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
+use test_support::client::get;
+
 use super::Installation;
-use crate::edge::client::get;
 
 /// Where nothing can be written.
 fn outputs() -> [(&'static str, Stdio); 2] {
