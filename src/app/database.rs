@@ -29,6 +29,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const SEALING: &str = "sealing";
 const AUDIT: &str = "audit";
 
+/// Whether a database that is a file is made where it is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// It is, as by a start.
+    IsMade,
+    /// It was moved, or the settings name another: nothing is put into its place.
+    IsAFault,
+}
+
 /// Connects to the database for an operator's command, without migrating it; the data directory,
 /// which holds the heads of the audit chains whatever the database is, is made if it is missing.
 ///
@@ -40,8 +49,9 @@ pub async fn open_store(
     keys: &Keys,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
+    missing: Missing,
 ) -> Result<Store, StartError> {
-    open(settings, keys, clock, entropy, false).await
+    open(settings, keys, (clock, entropy), false, missing).await
 }
 
 /// Connects as a server does, which waits for a database that is not up yet.
@@ -62,7 +72,7 @@ pub(super) async fn wait_for_store(
         .with_max_delay(LONGEST_PAUSE)
         .without_max_times()
         .with_total_delay(Some(limit));
-    let attempt = || open(settings, keys, clock, entropy, true);
+    let attempt = || open(settings, keys, (clock, entropy), true, Missing::IsMade);
     attempt
         .retry(pauses)
         .when(|error| {
@@ -76,12 +86,15 @@ pub(super) async fn wait_for_store(
 async fn open(
     settings: &Settings,
     keys: &Keys,
-    clock: &Arc<dyn Clock>,
-    entropy: &Arc<dyn Entropy>,
+    (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
     is_server: bool,
+    missing: Missing,
 ) -> Result<Store, StartError> {
     private::prepare_data_dir(&settings.data_dir)?;
-    let config = config(settings, keys, is_server);
+    let config = store::Config {
+        may_create: missing == Missing::IsMade,
+        ..config(settings, keys, is_server)
+    };
     Ok(Store::open(config, Arc::clone(clock), Arc::clone(entropy)).await?)
 }
 
@@ -113,6 +126,7 @@ fn config(settings: &Settings, keys: &Keys, is_server: bool) -> store::Config {
         connection: settings.database.connection.clone(),
         ping_after_idle: PING_AFTER_IDLE,
         is_server,
+        may_create: false,
         audit_keys: keys.audit.iter().map(audit_key).collect(),
         audit_heads: Some(audit_heads(&settings.data_dir)),
     }

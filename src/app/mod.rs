@@ -17,7 +17,7 @@ mod start_error;
 mod users;
 
 pub use assembly::App;
-pub use database::{check_keys, open_store};
+pub use database::{Missing, check_keys, open_store};
 pub use keys::sealer;
 pub use start_error::StartError;
 pub use users::link_mails;

@@ -118,6 +118,11 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// Something was changed, and standard output took no answer.
+    #[error(
+        "it is done, but its answer could not be printed: {0}; look at what there is now before you do it again"
+    )]
+    Unprinted(io::Error),
     /// The terminal, a signal or the runtime.
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -59,7 +59,7 @@ pub fn run(args: &MigrateArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         drop(shown_meanwhile);
         done?;
         let status = store.migration_status().await?;
-        args.output.either(
+        let printed = args.output.either(
             out,
             || status.iter().map(shown).collect(),
             |out| {
@@ -67,7 +67,11 @@ pub fn run(args: &MigrateArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
                     writeln!(out, "{}  {}", state(migration), migration.name)
                 })
             },
-        )?;
+        );
+        match args.command {
+            Command::Status => printed?,
+            Command::Up | Command::Down { .. } => printed.map_err(Error::Unprinted)?,
+        }
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -18,7 +18,7 @@ pub mod request;
 pub mod serve;
 pub mod user;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -70,7 +70,13 @@ enum Command {
 /// What kept the command from its work. Wrong arguments end the process here, with exit code 2.
 pub fn run() -> Result<ExitCode, Error> {
     let out = &mut io::stdout().lock();
-    match &Cli::parse().command {
+    let code = dispatch(&Cli::parse().command, out)?;
+    out.flush()?;
+    Ok(code)
+}
+
+fn dispatch(command: &Command, out: &mut io::StdoutLock<'_>) -> Result<ExitCode, Error> {
+    match command {
         Command::Serve(args) => serve::run(args, out),
         Command::Request(args) => {
             let mut console = request::Console {

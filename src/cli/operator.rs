@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use crate::app::{self, StartError, provision};
+use crate::app::{self, Missing, StartError, provision};
 use crate::settings::Settings;
 use crate::settings::error::SettingsError;
 use charter_authn::signed::mint::KeyMint;
@@ -68,7 +68,7 @@ impl SettingsArgs {
         &self,
         work: impl AsyncFnOnce(&Operator) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.operate_on_any_schema(async |operator| {
+        self.operate_where(Missing::IsAFault, async |operator| {
             let status = operator.store.migration_status().await?;
             if !status.iter().all(|migration| migration.applied) {
                 return Err(Error::NotMigrated);
@@ -88,22 +88,35 @@ impl SettingsArgs {
         &self,
         work: impl AsyncFnOnce(&Operator) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        self.operate_where(Missing::IsMade, work)
+    }
+
+    fn operate_where<T>(
+        &self,
+        missing: Missing,
+        work: impl AsyncFnOnce(&Operator) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let settings = self.load()?;
         block_on(async {
-            let operator = Operator::connect(settings).await?;
+            let operator = Operator::connect(settings, missing).await?;
             let outcome = work(&operator).await;
+            // A change comes before its answer.
+            let has_changed = operator.store.epoch() > 0;
             operator.store.close().await;
-            outcome
+            match outcome {
+                Err(Error::Io(error)) if has_changed => Err(Error::Unprinted(error)),
+                outcome => outcome,
+            }
         })
     }
 }
 
 impl Operator {
-    async fn connect(settings: Settings) -> Result<Self, Error> {
+    async fn connect(settings: Settings, missing: Missing) -> Result<Self, Error> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
         let keys = settings.require_keys().map_err(StartError::from)?;
-        let store = app::open_store(&settings, keys, &clock, &entropy).await?;
+        let store = app::open_store(&settings, keys, &clock, &entropy, missing).await?;
         Ok(Self {
             settings,
             store,

@@ -1,5 +1,6 @@
 //! `charter serve`: runs the service until it is told to stop.
 
+use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -75,14 +76,15 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         let stop = CancellationToken::new();
         let serving = server.start(app, &settings, &stop);
         let (main, operations) = (serving.main_address(), serving.operations_address());
-        writeln!(
-            out,
-            "charter listens on http://{main}, for operators on http://{operations}"
-        )?;
+        let mut told =
+            format!("charter listens on http://{main}, for operators on http://{operations}\n");
         if args.demo {
-            writeln!(out, "{}", demo::what_to_try(&settings.data_dir))?;
+            let _ = writeln!(told, "{}", demo::what_to_try(&settings.data_dir));
         }
-        out.flush()?;
+        // Whoever started it may have closed that, or its disk may be full.
+        if let Err(error) = out.write_all(told.as_bytes()).and_then(|()| out.flush()) {
+            tracing::warn!(%error, "standard output cannot be written, the service runs without it");
+        }
         signals.wait().await;
         tracing::info!("stopping: requests under way may finish; a second signal ends at once");
         stop.cancel();

@@ -155,7 +155,8 @@ impl Queue {
         self.depth.load(Ordering::Relaxed) >= self.capacity
     }
 
-    /// For the writer: waits up to `wait` for entries and moves all of them into the empty `batch`.
+    /// For the writer: waits up to `wait` for entries, then gathers more for at most as long, and moves
+    /// all of them into the empty `batch`.
     pub(super) fn take(&self, batch: &mut Vec<LogEntry>, wait: Duration) -> WriterTask {
         let mut inner = self.inner.lock();
         if inner.entries.is_empty() && inner.may_wait() && inner.lost.is_none() {
@@ -165,7 +166,7 @@ impl Queue {
         }
         let may_gather = !inner.entries.is_empty() && inner.entries.len() < self.capacity / 2;
         if may_gather && inner.may_wait() {
-            self.work.wait_for(&mut inner, GATHER_TIME);
+            self.work.wait_for(&mut inner, GATHER_TIME.min(wait));
         }
         inner.flush = false;
         std::mem::swap(&mut inner.entries, batch);

@@ -105,11 +105,10 @@ impl Writer {
         };
         let mut batch = Vec::new();
         loop {
-            let wait = if self.syncer.is_dirty() || self.sampler.is_waiting() {
-                self.syncer.within
-            } else {
-                IDLE_INTERVAL
-            };
+            let unsynced = self.syncer.due_in(self.clock.monotonic());
+            let untold = self.sampler.is_waiting().then_some(self.syncer.within);
+            let wait = unsynced.into_iter().chain(untold).min();
+            let wait = wait.unwrap_or(IDLE_INTERVAL);
             let work = self.queue.take(&mut batch, wait);
             let was_idle = batch.is_empty();
             let is_last = work.stop && was_idle;

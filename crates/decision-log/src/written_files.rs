@@ -84,6 +84,11 @@ pub(super) fn lock(dir: &Path) -> Result<DirLock, OpenError> {
     })
 }
 
+/// Time to gather lines before a write, and for the sync itself.
+const HEADROOM: Duration = Duration::from_millis(100);
+/// How often a sync under way is checked for its end.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 /// Syncs on separate threads: a sync may take long, and meanwhile the queue would fill up and
 /// requests would wait.
 pub(super) struct Syncer {
@@ -113,8 +118,21 @@ impl Syncer {
         self.dirty_since.get_or_insert(now);
     }
 
-    pub(super) fn is_dirty(&self) -> bool {
-        self.dirty_since.is_some() || self.is_unsynced.load(Ordering::Relaxed)
+    /// How long until it is to be asked again; `None` if everything is synced.
+    pub(super) fn due_in(&self, now: Duration) -> Option<Duration> {
+        let is_unsynced = self.is_unsynced.load(Ordering::Relaxed);
+        match self.dirty_since {
+            Some(since) if !self.under_way.is_locked() => {
+                Some(self.after().saturating_sub(now.saturating_sub(since)))
+            }
+            Some(_) => Some(LOOK_AGAIN),
+            None => is_unsynced.then_some(LOOK_AGAIN),
+        }
+    }
+
+    /// How long after it was written something is synced, so that it is on the disk in time.
+    fn after(&self) -> Duration {
+        self.within.saturating_sub(HEADROOM).max(self.within / 2)
     }
 
     /// Syncs if it is due.
@@ -126,7 +144,7 @@ impl Syncer {
             return;
         };
         // One sync at a time; later writes are synced next.
-        if now.saturating_sub(since) < self.within || self.under_way.is_locked() {
+        if now.saturating_sub(since) < self.after() || self.under_way.is_locked() {
             return;
         }
         self.dirty_since = None;
@@ -168,5 +186,29 @@ fn record_sync(status: &Mutex<WriterStatus>, file: &str, synced: io::Result<()>)
             tracing::error!(file, %error, "could not sync the decision log; a power loss may lose recent lines");
             status.sync_error = Some(error.to_string());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_is_written_is_due_before_its_time_is_over_whenever_that_is_asked() {
+        let mut syncer = Syncer::new(SECOND, Arc::default());
+        assert_eq!(syncer.due_in(SECOND), None);
+        syncer.mark_dirty(SECOND);
+        // What follows does not put it off.
+        syncer.mark_dirty(SECOND * 3 / 2);
+        let due = |at: Duration| syncer.due_in(at).expect("something is to be synced");
+        assert_eq!(due(SECOND), Duration::from_millis(900));
+        assert_eq!(due(SECOND * 3 / 2), Duration::from_millis(400));
+        assert_eq!(due(SECOND * 2), Duration::ZERO);
+        let _under_way = syncer.under_way.lock();
+        assert_eq!(due(SECOND * 2), LOOK_AGAIN);
+        let short = Syncer::new(HEADROOM, Arc::default());
+        assert_eq!(short.after(), HEADROOM / 2);
     }
 }

@@ -119,8 +119,8 @@ fn main() -> ExitCode {
         &mut TerminalSafeWriter::new(&mut out),
     ) {
         Ok(code) => code,
-        // The reader closed the pipe.
-        Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        // The reader closed the pipe: what a shell reports of SIGPIPE.
+        Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(141),
         Err(error) => {
             // There is nowhere left to report an error.
             let _ = writeln!(io::stderr(), "charter-policy: {error}");

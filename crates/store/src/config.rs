@@ -10,7 +10,7 @@ use super::audit_mac::AuditKey;
 /// The database and its connections.
 #[derive(Debug, Clone)]
 pub struct ConnectionConfig {
-    /// `sqlite://path` (created if missing) or `postgres://…`; may hold a password.
+    /// `sqlite://path` or `postgres://…`; may hold a password.
     pub url: SecretString,
     /// Connections that only read (SQLite), or the size of the pool (PostgreSQL).
     pub max_readers: u32,
@@ -28,6 +28,8 @@ pub struct Config {
     pub ping_after_idle: Duration,
     /// Whether a server runs on this store: nobody takes its schema back while it is open.
     pub is_server: bool,
+    /// Whether a database that is a file is made where it is missing.
+    pub may_create: bool,
     /// Keys of the audit chain: the first writes, all verify.
     pub audit_keys: Vec<AuditKey>,
     /// Where each new head of a chain is written too, one JSON object a line.

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use ureq::http::StatusCode;
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
@@ -40,6 +42,9 @@ pub enum RequestError {
         /// What the client saw.
         reason: String,
     },
+    /// The request was answered, and standard output took no answer.
+    #[error("the server answered {0}, but the answer cannot be written: {1}")]
+    Unprinted(StatusCode, io::Error),
     /// The answer cannot be shown.
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),

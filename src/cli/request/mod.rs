@@ -94,11 +94,8 @@ pub fn run(
         return Ok(ExitCode::SUCCESS);
     }
     let answer = send::send(prepared)?;
-    match report::show(&answer, args.include, console) {
-        // Whoever reads has seen enough, as `head` has.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        shown => shown?,
-    }
+    let shown = report::show(&answer, args.include, console);
+    shown.map_err(|error| RequestError::Unprinted(answer.status, error))?;
     Ok(if answer.is_success() {
         ExitCode::SUCCESS
     } else {

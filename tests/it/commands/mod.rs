@@ -15,6 +15,7 @@ mod signals;
 mod start_faults;
 mod tenants;
 mod traces;
+mod unprinted;
 
 use std::os::unix::fs::OpenOptionsExt as _;
 

@@ -45,8 +45,21 @@ fn the_schema_goes_up_and_down_and_tells_where_it_is() {
 }
 
 #[test]
+fn operators_commands_make_no_database() {
+    let installation = Installation::new();
+    let outcome = installation.run(&["organization", "list"]);
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    assert!(
+        outcome.err.contains("cannot find the database"),
+        "{outcome:?}"
+    );
+    assert!(!installation.home.data().join("charter.db").exists());
+}
+
+#[test]
 fn operators_commands_ask_for_the_schema_first() {
     let installation = Installation::new();
+    installation.run(&["migrate", "status"]).success();
     for command in [
         ["organization", "list"].as_slice(),
         &["organization", "create", "--name=Acme", "--slug=acme"],

@@ -4,6 +4,7 @@
 mod claims;
 mod clock;
 mod lease;
+mod missed;
 mod model;
 mod recovery;
 

@@ -39,6 +39,55 @@ async fn its_files_are_its_owners_alone() {
 }
 
 #[tokio::test]
+async fn nothing_is_written_while_one_of_them_is_elsewhere() {
+    let world = World::on(TestDatabase::sqlite()).await;
+    let acme = world.organization("acme").await.organization;
+    let by = world.by();
+    let write = async || world.store.reactivate_organization(acme.id, &by).await;
+    write().await.expect("written");
+    for name in ["charter.db", "charter.db-wal", "charter.db-shm"] {
+        let path = world.database.directory().join(name);
+        let away = path.with_extension("away");
+        std::fs::rename(&path, &away).expect("moved");
+        for other in [None, Some("another file")] {
+            if let Some(text) = other {
+                std::fs::write(&path, text).expect("written");
+            }
+            let refused = write().await;
+            assert!(
+                matches!(refused, Err(Error::Unavailable(_))),
+                "{name}: {refused:?}"
+            );
+            let fault = world.store.fault().expect(name);
+            assert!(fault.contains(name), "{fault}");
+        }
+        std::fs::rename(&away, &path).expect("put back");
+        write().await.expect("written again");
+        assert_eq!(world.store.fault(), None, "{name}");
+    }
+    let path = world.database.directory().join("charter.db");
+    std::fs::remove_file(path).expect("removed");
+    write().await.expect_err("nowhere to write to");
+}
+
+#[tokio::test]
+async fn a_file_that_is_missing_is_made_only_where_that_is_wanted() {
+    let database = TestDatabase::sqlite();
+    let path = database.directory().join("charter.db");
+    let missing = Config {
+        may_create: false,
+        ..database.config()
+    };
+    match open(missing).await {
+        Err(Error::Setup(said)) => assert!(said.contains("charter.db"), "{said}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(!path.exists());
+    open(database.config()).await.expect("a new one");
+    assert!(path.exists());
+}
+
+#[tokio::test]
 async fn settings_that_cannot_work_are_named() {
     let database = TestDatabase::sqlite();
     let said = async |config: Config| match open(config).await {

@@ -10,10 +10,12 @@ use super::half_minute::HalfMinute;
 use super::journal::{Journal, ReadError, Record};
 use super::open_error::OpenError;
 use super::state::{FileId, FoundState, State};
+use super::tally::Tally;
 use charter_system::atomic;
 use charter_system::private::{self, DirLock};
 
 const STATE: &str = "state.json";
+const TALLY: &str = "tally";
 const LOCK: &str = "lock";
 const EXTENSION: &str = "journal";
 
@@ -23,7 +25,9 @@ pub(super) struct Directory {
     /// To sync the names in it.
     handle: File,
     /// Held as long as it is open.
-    _lock: DirLock,
+    lock: DirLock,
+    /// The state as it was written last.
+    state: Option<File>,
 }
 
 impl Directory {
@@ -50,7 +54,8 @@ impl Directory {
         Ok(Self {
             path: path.to_owned(),
             handle: File::open(path).map_err(failed)?,
-            _lock: lock,
+            lock,
+            state: None,
         })
     }
 
@@ -59,13 +64,63 @@ impl Directory {
         read_state(&self.path)
     }
 
+    /// Whether its path still names the directory that is locked.
+    pub(super) fn is_in_place(&self) -> io::Result<bool> {
+        self.lock.is_of(&self.path)
+    }
+
+    /// Files are created by name, so the name must be that of the locked directory.
+    fn require_in_place(&self) -> io::Result<()> {
+        if self.is_in_place()? {
+            return Ok(());
+        }
+        let path = self.path.display();
+        Err(io::Error::other(format!(
+            "`{path}` was moved or removed under the running service: put it back, or start the service again"
+        )))
+    }
+
+    /// Whether the state is still the file that was written last.
+    pub(super) fn has_state(&self) -> io::Result<bool> {
+        let state = self.state.as_ref();
+        state.map_or(Ok(false), |state| {
+            private::is_at(state, &self.path.join(STATE))
+        })
+    }
+
+    /// The tally of an earlier run.
+    pub(super) fn open_tally(&self) -> io::Result<Option<Tally>> {
+        Tally::open(&self.path.join(TALLY))
+    }
+
+    /// Creates a new tally.
+    pub(super) fn new_tally(&self) -> io::Result<Tally> {
+        self.require_in_place()?;
+        Tally::create(&self.path.join(TALLY))
+    }
+
+    /// Whether that tally is still in the directory.
+    pub(super) fn has_tally(&self, tally: &Tally) -> io::Result<bool> {
+        tally.is_at(&self.path.join(TALLY))
+    }
+
+    /// Whether a journal is still in the directory, with all that was written to it.
+    pub(super) fn has_journal(&self, id: HalfMinute, journal: &Journal) -> io::Result<bool> {
+        journal.is_whole_at(&self.journal_path(id))
+    }
+
     /// Replaces the state, durably and as a whole.
-    pub(super) fn write_state(&self, state: &State) -> io::Result<()> {
+    pub(super) fn write_state(&mut self, state: &State) -> io::Result<()> {
+        self.require_in_place()?;
+        let mut written = None;
         // A new file each time, so that it differs from any copy of an earlier one.
         atomic::replace_private_with(&self.path.join(STATE), |file| {
             let id = FileId::of(file)?;
+            written = Some(file.try_clone()?);
             file.write_all(&state.to_json(&id)?)
-        })
+        })?;
+        self.state = written;
+        Ok(())
     }
 
     /// The half minutes that have a file, which is the mark that they may hold nonces.
@@ -94,6 +149,7 @@ impl Directory {
         fingerprints: &Fingerprints,
         each: impl FnMut(Record),
     ) -> Result<Journal, ReadError> {
+        self.require_in_place()?;
         let path = self.journal_path(id);
         let journal = if path.try_exists()? {
             Journal::reopen(&path, id, fingerprints, each)?

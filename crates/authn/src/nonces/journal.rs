@@ -103,15 +103,33 @@ impl Journal {
         }
     }
 
-    /// Hands one record to the operating system, whole or not at all.
+    /// Hands one record to the operating system, whole or not at all, and has `note` count what is
+    /// there then.
     pub(super) fn append(
         &self,
         id: HalfMinute,
         record: Record,
         fingerprints: &Fingerprints,
+        note: impl FnOnce(u64) -> io::Result<()>,
     ) -> io::Result<()> {
         let bytes = record.encode(id, fingerprints);
-        self.file.lock().append(&bytes)
+        let mut appender = self.file.lock();
+        appender.append(&bytes)?;
+        note(appender.records())
+    }
+
+    /// How many records it holds.
+    pub(super) fn records(&self) -> u64 {
+        self.file.lock().records()
+    }
+
+    /// Whether a path names this very file, and nothing was cut off it.
+    pub(super) fn is_whole_at(&self, path: &Path) -> io::Result<bool> {
+        let appender = self.file.lock();
+        Ok(
+            appender.file.metadata()?.len() >= appender.len
+                && private::is_at(&appender.file, path)?,
+        )
     }
 
     /// Syncs what was appended and takes nothing more.
@@ -129,6 +147,10 @@ impl Journal {
 }
 
 impl Appender {
+    const fn records(&self) -> u64 {
+        self.len.saturating_sub(HEADER as u64) / RECORD as u64
+    }
+
     fn append(&mut self, bytes: &[u8; RECORD]) -> io::Result<()> {
         if self.stopped {
             return Err(io::Error::other("the replay guard has stopped"));
@@ -212,7 +234,7 @@ mod tests {
     fn journal_of(path: &Path, records: u128) -> Journal {
         let journal = Journal::create(path, ID, &fingerprints(1)).expect("a journal");
         for n in 0..records {
-            let appended = journal.append(ID, record(n), &fingerprints(1));
+            let appended = journal.append(ID, record(n), &fingerprints(1), |_| Ok(()));
             appended.expect("a record");
         }
         journal
@@ -236,7 +258,7 @@ mod tests {
             assert_eq!(read(&path, 1).expect("readable"), expected, "{len}");
             // What comes next starts at a whole record again.
             let journal = Journal::reopen(&path, ID, &fingerprints(1), drop).expect("a journal");
-            let appended = journal.append(ID, record(9), &fingerprints(1));
+            let appended = journal.append(ID, record(9), &fingerprints(1), |_| Ok(()));
             appended.expect("a record");
             assert_eq!(read(&path, 1).expect("readable").last(), Some(&record(9)));
         }
@@ -273,11 +295,11 @@ mod tests {
         let journal = journal_of(&path, 1);
         let full = OpenOptions::new().append(true).open("/dev/full");
         let mut file = journal.replace_file(full.expect("/dev/full"));
-        let refused = journal.append(ID, record(1), &fingerprints(1));
+        let refused = journal.append(ID, record(1), &fingerprints(1), |_| Ok(()));
         refused.expect_err("the disk is full");
         file.write_all(b"part of a record").expect("written");
         journal.replace_file(file);
-        let appended = journal.append(ID, record(2), &fingerprints(1));
+        let appended = journal.append(ID, record(2), &fingerprints(1), |_| Ok(()));
         appended.expect("there is room again");
         assert_eq!(read(&path, 1).expect("readable"), [record(0), record(2)]);
     }
@@ -287,7 +309,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let journal = journal_of(&directory.path().join("journal"), 1);
         journal.stop().expect("synced");
-        let refused = journal.append(ID, record(1), &fingerprints(1));
+        let refused = journal.append(ID, record(1), &fingerprints(1), |_| Ok(()));
         refused.expect_err("it has stopped");
     }
 }

@@ -18,6 +18,7 @@ use super::journal::Record;
 use super::quota::{Quota, QuotaExceeded};
 use super::set::Insertion;
 use super::state::State;
+use super::tally::Tally;
 use super::telemetry::Telemetry;
 use charter_budgets::{self as budgets, Resource};
 use charter_domain::clock::Clock;
@@ -53,6 +54,11 @@ pub(super) struct Memory {
     pub(super) closed: RwLock<HalfMinutes>,
     /// Half minutes that the database says this process may open; `None` asks no database.
     pub(super) granted: RwLock<Option<HalfMinutes>>,
+    /// How many records each journal holds. Held to be read by whoever appends.
+    pub(super) tally: RwLock<Tally>,
+    /// Half minutes whose journals vanished under the running service: what is claimed in them is
+    /// remembered here alone.
+    pub(super) lost: RwLock<HalfMinutes>,
     /// Whoever opens or drops a bucket holds it.
     pub(super) ledger: Mutex<Ledger>,
     pub(super) telemetry: Telemetry,
@@ -134,10 +140,13 @@ impl Memory {
         }
         // After the set has chosen the one winner. If this fails, the nonce stays in the set: spent
         // for this process, and never answered as accepted for the next.
+        let tally = self.tally.read();
+        let note = |records| tally.note(id, records, &self.fingerprints);
         bucket
             .journal
-            .append(id, record, &self.fingerprints)
+            .append(id, record, &self.fingerprints, note)
             .map_err(|error| self.unavailable(error))?;
+        drop(tally);
         self.recovered();
         Ok(ClaimAttempt::Claimed)
     }

@@ -12,16 +12,17 @@ mod half_minute;
 mod half_minutes;
 mod journal;
 mod lease;
+mod left_journals;
 mod memory;
 mod nonce_store;
 mod open_error;
 mod pending;
 mod quota;
 mod recovery;
-
 mod set;
 mod state;
 mod status;
+mod tally;
 mod telemetry;
 mod upkeep;
 

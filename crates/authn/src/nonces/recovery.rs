@@ -1,6 +1,6 @@
 //! The start: what an earlier process left is believed, or closed until its time is over.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
@@ -13,6 +13,7 @@ use super::directory::Directory;
 use super::fingerprint::Fingerprints;
 use super::half_minute::{GRACE, HalfMinute};
 use super::half_minutes::HalfMinutes;
+use super::left_journals::LeftJournals;
 use super::memory::{Ledger, Memory};
 use super::open_error::OpenError;
 use super::quota::Quota;
@@ -73,6 +74,8 @@ fn recover(
     known: Option<Known>,
 ) -> io::Result<Memory> {
     let now = clock.now();
+    let fingerprints = Fingerprints::new(&config.hash_key);
+    let (tally, expected) = LeftJournals::of(&found, &fingerprints)?;
     let marked = found.directory.marked()?;
     let mut closed = closed_at_start(config, now, &marked, &found, known.as_ref());
     let last = found.left.map(|left| left.state);
@@ -80,7 +83,7 @@ fn recover(
     forgotten.add(&closed.take_over(config.window, now));
     forgotten.coalesce();
     let (useless, kept): (BTreeSet<_>, BTreeSet<_>) =
-        marked.into_iter().partition(|id| forgotten.contains(*id));
+        marked.iter().partition(|id| forgotten.contains(**id));
 
     let state = State {
         boot_id: found.boot_id,
@@ -89,10 +92,12 @@ fn recover(
         closed: closed.clone(),
         run: known.as_ref().map(|known| known.run.clone()),
         beat: 0,
+        journals: BTreeMap::new(),
+        tally: Some(tally.id().clone()),
     };
     let memory = Memory {
         window: config.window,
-        fingerprints: Fingerprints::new(&config.hash_key),
+        fingerprints,
         quota: Quota::new(config.bounds),
         buckets: Cache::builder().build(),
         open_buckets: RwLock::default(),
@@ -101,6 +106,8 @@ fn recover(
         closed: RwLock::default(),
         // Nothing, until the database has been told of this run.
         granted: RwLock::new(known.map(|_| HalfMinutes::default())),
+        tally: RwLock::new(tally),
+        lost: RwLock::default(),
         telemetry: Telemetry::new(),
         failing: AtomicBool::new(false),
         last_error: Mutex::new(None),
@@ -113,7 +120,15 @@ fn recover(
         }),
         clock,
     };
-    let mut ledger = memory.ledger.lock();
+    let mut guard = memory.ledger.lock();
+    let ledger = &mut *guard;
+    // Of a file that is gone there is as much as of an empty one.
+    for id in expected.missed(&marked) {
+        if !memory.is_forgotten(id) {
+            tracing::error!(half_minute = id.0, "a replay journal is missing");
+            closed.add(&HalfMinutes::range(id, id));
+        }
+    }
     for id in kept {
         if closed.contains(id) {
             continue;
@@ -125,9 +140,24 @@ fn recover(
         } else {
             id.remaining(config.window, now)
         };
-        if let Err(error) = memory.load(&ledger.directory, id, keep_for) {
-            tracing::error!(half_minute = id.0, %error, "a replay journal cannot be read");
-            closed.add(&HalfMinutes::range(id, id));
+        match memory.read(&ledger.directory, id, keep_for) {
+            Ok(bucket) if expected.are_met(id, bucket.set.len()) => {
+                memory.count(&bucket)?;
+                ledger.state.journals.insert(id, bucket.journal.records());
+                memory.keep(bucket);
+            }
+            Ok(bucket) => {
+                tracing::error!(
+                    half_minute = id.0,
+                    "a replay journal lacks records that were in it"
+                );
+                memory.quota.forget(id, bucket.set.len());
+                closed.add(&HalfMinutes::range(id, id));
+            }
+            Err(error) => {
+                tracing::error!(half_minute = id.0, %error, "a replay journal cannot be read");
+                closed.add(&HalfMinutes::range(id, id));
+            }
         }
     }
     ledger.state.closed.clone_from(&closed);
@@ -138,7 +168,7 @@ fn recover(
             tracing::warn!(half_minute = id.0, %error, "an old replay journal cannot be removed");
         }
     }
-    drop(ledger);
+    drop(guard);
     let current = HalfMinute::of(now);
     let open = closed.next_outside(current);
     if open > current {
@@ -191,6 +221,7 @@ fn closed_at_start(
         // The machine went down: of what was in memory there is no telling what reached the disk.
         // But without a durable mark nothing was accepted.
         closed.add(&marked.iter().copied().collect());
+        closed.add(&left.state.journals.keys().copied().collect());
     }
     closed
 }

@@ -1,6 +1,6 @@
 //! What one run leaves for the next, in `state.json`. Whatever is missing in it is taken for lost.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -27,6 +27,13 @@ pub(super) struct State {
     pub(super) run: Option<String>,
     /// How often that run had told the database that it lives.
     pub(super) beat: i64,
+    /// The half minutes that have a journal, and how many records it held when this was written. Of
+    /// versions before it there is nothing to compare with.
+    #[serde(default)]
+    pub(super) journals: BTreeMap<HalfMinute, u64>,
+    /// The file in which they are counted since.
+    #[serde(default)]
+    pub(super) tally: Option<FileId>,
 }
 
 /// Which file it is: a copy is another one, whatever it holds.
@@ -115,6 +122,8 @@ impl From<WithFloor> for State {
             closed,
             run: None,
             beat: 0,
+            journals: BTreeMap::new(),
+            tally: None,
         }
     }
 }
@@ -139,6 +148,8 @@ mod tests {
             closed: HalfMinutes::range(HalfMinute(5), HalfMinute(6)),
             run: Some("run-1".to_owned()),
             beat: 7,
+            journals: BTreeMap::from([(HalfMinute(-4), 2), (HalfMinute(7), 0)]),
+            tally: Some(file(9)),
         };
         let text = String::from_utf8(state.to_json(&file(1)).expect("json")).expect("text");
         let read = |inode| FoundState::read(&text, &file(inode)).expect("a state");

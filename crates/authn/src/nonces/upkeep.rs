@@ -29,14 +29,14 @@ impl Memory {
 
     /// Opens a bucket, so that a claim finds it. Waits on the disk.
     pub(super) fn open_bucket(&self, id: HalfMinute) -> Result<(), ClaimError> {
-        let opened = self.open_in(&self.ledger.lock(), id);
+        let opened = self.open_in(&mut self.ledger.lock(), id);
         if let Err(refusal) = &opened {
             self.telemetry.refused(refusal);
         }
         opened
     }
 
-    pub(super) fn open_in(&self, ledger: &Ledger, id: HalfMinute) -> Result<(), ClaimError> {
+    pub(super) fn open_in(&self, ledger: &mut Ledger, id: HalfMinute) -> Result<(), ClaimError> {
         if ledger.stopped {
             let stopped = io::Error::other("the replay guard has stopped");
             return Err(ClaimError::Unavailable(stopped));
@@ -60,19 +60,31 @@ impl Memory {
         }
         drop(granted);
         let remaining = id.remaining(self.window, self.clock.now());
-        self.load(&ledger.directory, id, remaining)
+        let bucket = self
+            .read(&ledger.directory, id, remaining)
             .map_err(|error| self.unavailable(io::Error::other(error)))?;
+        // Before the first claim: a journal that vanishes then is missed by the next start.
+        let mut state = ledger.state.clone();
+        state.journals.insert(id, bucket.journal.records());
+        let counted = self.count(&bucket);
+        counted
+            .and_then(|()| self.save(ledger, state))
+            .map_err(|error| {
+                self.quota.forget(id, bucket.set.len());
+                self.unavailable(error)
+            })?;
+        self.keep(bucket);
         self.recovered();
         Ok(())
     }
 
-    /// Opens a bucket with whatever its journal holds, to be kept for that long at least.
-    pub(super) fn load(
+    /// Reads a bucket with whatever its journal holds, to be kept for that long at least.
+    pub(super) fn read(
         &self,
         directory: &Directory,
         id: HalfMinute,
         keep_for: Duration,
-    ) -> Result<(), ReadError> {
+    ) -> Result<Bucket, ReadError> {
         let set = ExactSet::new();
         let restore = |record: Record| {
             if set.insert(record.fingerprint) == Insertion::New {
@@ -82,16 +94,25 @@ impl Memory {
         let journal = directory
             .open_journal(id, &self.fingerprints, restore)
             .inspect_err(|_| self.quota.forget(id, set.len()))?;
-        let bucket = Bucket {
+        Ok(Bucket {
             id,
             set,
             journal,
             expires: self.clock.monotonic().saturating_add(keep_for),
-        };
+        })
+    }
+
+    /// Notes what a bucket's journal holds. Not before that is known to be all: the old count is gone then.
+    pub(super) fn count(&self, bucket: &Bucket) -> io::Result<()> {
+        let tally = self.tally.read();
+        tally.note(bucket.id, bucket.journal.records(), &self.fingerprints)
+    }
+
+    /// Lets claims find a bucket.
+    pub(super) fn keep(&self, bucket: Bucket) {
         let bucket = Arc::new(bucket);
         self.open_buckets.write().push(Arc::clone(&bucket));
-        self.buckets.insert(id, bucket);
-        Ok(())
+        self.buckets.insert(bucket.id, bucket);
     }
 
     /// Drops what is over and opens what comes next: the half minute of now and the one after it,
@@ -111,7 +132,10 @@ impl Memory {
         let current = HalfMinute::of(now);
         for id in [current, current.next()] {
             // A failure is recorded by then; what is forgotten or not granted is not opened.
-            let _refused = self.open_in(&ledger, id);
+            let _refused = self.open_in(&mut ledger, id);
+        }
+        if let Err(error) = self.look_after_files(&mut ledger) {
+            self.failed(&error);
         }
         drop(ledger);
         self.alarmed.store(false, Ordering::Relaxed);
@@ -156,8 +180,9 @@ impl Memory {
             self.forget(&no_more_closed);
             *self.closed.write() = closed;
         }
+        let gone: Vec<_> = over.iter().map(|bucket| bucket.id).collect();
         // It must be on disk that they are forgotten before the nonces are gone from there.
-        self.write_state(ledger)?;
+        self.write_state(ledger, &gone)?;
         if !no_more_closed.is_empty() {
             for id in ledger.directory.marked()? {
                 if no_more_closed.contains(id) && !self.is_open(id) {
@@ -208,22 +233,88 @@ impl Memory {
             beat: ledger.state.beat.saturating_add(1),
             ..ledger.state.clone()
         };
-        ledger.directory.write_state(&state)?;
-        ledger.state = state;
+        self.save(&mut ledger, state)?;
         Ok(ledger.state.beat)
     }
 
-    /// Writes what is forgotten and closed, if that has changed.
-    fn write_state(&self, ledger: &mut Ledger) -> io::Result<()> {
-        let state = State {
+    /// Writes what is forgotten and closed, and no more the journals that are `gone`, if that has
+    /// changed.
+    fn write_state(&self, ledger: &mut Ledger, gone: &[HalfMinute]) -> io::Result<()> {
+        let mut state = State {
             forgotten: self.forgotten.read().clone(),
             closed: self.closed.read().clone(),
             ..ledger.state.clone()
         };
-        if state != ledger.state {
-            ledger.directory.write_state(&state)?;
-            ledger.state = state;
+        state.journals.retain(|id, _| !gone.contains(id));
+        if state == ledger.state {
+            return Ok(());
         }
+        self.save(ledger, state)
+    }
+
+    /// Writes a state, with what the journals hold now.
+    fn save(&self, ledger: &mut Ledger, mut state: State) -> io::Result<()> {
+        for (id, records) in &mut state.journals {
+            if let Some(bucket) = self.buckets.get(id) {
+                *records = bucket.journal.records();
+            }
+        }
+        state.tally = Some(self.tally.read().id().clone());
+        ledger.directory.write_state(&state)?;
+        ledger.state = state;
+        Ok(())
+    }
+
+    /// Misses the files that were moved, removed or cut under the running service. State and tally
+    /// are written anew. A journal is not: what it held is remembered until its time is over, or until
+    /// the service ends; the next start closes it.
+    fn look_after_files(&self, ledger: &mut Ledger) -> io::Result<()> {
+        let mut lost = Vec::new();
+        for id in ledger.state.journals.keys() {
+            if let Some(bucket) = self.buckets.get(id)
+                && !ledger.directory.has_journal(*id, &bucket.journal)?
+            {
+                lost.push(*id);
+            }
+        }
+        let lost: HalfMinutes = lost.into_iter().collect();
+        let known = std::mem::replace(&mut *self.lost.write(), lost.clone());
+        if !lost.is_empty() && lost != known {
+            self.telemetry.journal_errors.increment(1);
+            tracing::error!(
+                "files of the replay journal were moved, removed or cut under the running service: \
+                 their nonces are remembered in memory alone, and refused after a restart"
+            );
+        }
+        // Where the directory is another one nothing can be put back.
+        if !ledger.directory.is_in_place()? {
+            return Ok(());
+        }
+        let has_tally = ledger.directory.has_tally(&self.tally.read())?;
+        if has_tally && ledger.directory.has_state()? {
+            return Ok(());
+        }
+        tracing::error!(
+            "the replay journal's state or tally was moved or removed under the running service, it is written anew"
+        );
+        if !has_tally {
+            self.count_anew(ledger)?;
+        }
+        let state = ledger.state.clone();
+        self.save(ledger, state)
+    }
+
+    /// Puts another tally into its place.
+    fn count_anew(&self, ledger: &Ledger) -> io::Result<()> {
+        // Nobody appends meanwhile.
+        let mut tally = self.tally.write();
+        let new = ledger.directory.new_tally()?;
+        for id in ledger.state.journals.keys() {
+            if let Some(bucket) = self.buckets.get(id) {
+                new.note(*id, bucket.journal.records(), &self.fingerprints)?;
+            }
+        }
+        *tally = new;
         Ok(())
     }
 
@@ -237,14 +328,12 @@ impl Memory {
             synced = synced.and(bucket.journal.stop());
         }
         synced?;
-        self.write_state(&mut ledger)?;
+        self.write_state(&mut ledger, &[])?;
         let state = State {
             clean_stop: true,
             ..ledger.state.clone()
         };
-        ledger.directory.write_state(&state)?;
-        ledger.state = state;
-        Ok(())
+        self.save(&mut ledger, state)
     }
 
     pub(super) fn status(&self) -> Status {
@@ -267,6 +356,7 @@ impl Memory {
                 .and_then(|(first, last)| Some((until(first)?, until(last.next())?))),
             near: self.quota.near(),
             last_error: self.last_error.lock().clone(),
+            lost_until: self.lost.read().newest().and_then(|id| until(id.next())),
             not_held: None,
         };
         for (_, bucket) in &self.buckets {

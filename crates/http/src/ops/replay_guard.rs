@@ -37,6 +37,13 @@ pub(super) fn part(status: &Status) -> Part {
             near.percent()
         )
     }));
+    reasons.extend(status.lost_until.map(|until| {
+        format!(
+            "files of the replay journal were moved, removed or cut under the running service: after a restart \
+             requests dated before {} may be refused",
+            shown(until)
+        )
+    }));
     reasons.extend(status.forgotten_ahead.map(|(from, until)| {
         format!(
             "the clock was ahead: requests dated from {} until {} will be refused",

@@ -11,6 +11,7 @@ use sea_orm::{
 
 use super::deadline::within;
 use super::health::Health;
+use super::place::Place;
 use super::transaction::Transaction;
 use crate::Error;
 use crate::error::is_disk_failure;
@@ -23,6 +24,7 @@ pub(crate) struct Connection {
     pool: ArcSwap<DatabaseConnection>,
     health: Arc<Health>,
     server: Option<Server>,
+    place: Option<Arc<Place>>,
 }
 
 /// What a database needs that is reached over a network.
@@ -44,7 +46,21 @@ impl Connection {
             pool: ArcSwap::from_pointee(pool),
             health,
             server,
+            place: None,
         }
+    }
+
+    /// Writes only while the database's files are where they were opened.
+    pub(super) fn at(mut self, place: Arc<Place>) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    fn require_place(&self) -> Result<(), DbErr> {
+        let fault = self.place.as_ref().and_then(|place| place.fault());
+        fault.map_or(Ok(()), |fault| {
+            Err(DbErr::Conn(RuntimeErr::Internal(fault)))
+        })
     }
 
     fn deadline(&self) -> Option<Duration> {
@@ -58,17 +74,24 @@ impl Connection {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
+        self.require_place()?;
         let pool = self.pool.load_full();
         let begun = pool.begin_with_options(options);
         let begun = within(self.deadline(), &self.health, begun).await;
         let begun = begun.inspect_err(|error| self.replace_if_stuck(error))?;
         let health = Arc::clone(&self.health);
-        Ok(Transaction::new(begun, health, self.deadline()))
+        Ok(Transaction::new(
+            begun,
+            health,
+            self.place.clone(),
+            self.deadline(),
+        ))
     }
 
     /// What went wrong last, until something has worked since.
     pub(crate) fn fault(&self) -> Option<String> {
-        self.health.fault()
+        let misplaced = self.place.as_ref().and_then(|place| place.fault());
+        misplaced.or_else(|| self.health.fault())
     }
 
     /// Closes all connections, except one that never comes back.
@@ -113,6 +136,7 @@ impl ConnectionTrait for Connection {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.require_place()?;
         let pool = self.pool.load_full();
         self.run(pool.execute_raw(statement)).await
     }
@@ -123,11 +147,13 @@ impl ConnectionTrait for Connection {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.require_place()?;
         let pool = self.pool.load_full();
         self.run(pool.query_one_raw(statement)).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.require_place()?;
         let pool = self.pool.load_full();
         self.run(pool.query_all_raw(statement)).await
     }

@@ -4,6 +4,7 @@
 mod connection;
 mod deadline;
 mod health;
+mod place;
 mod pools;
 mod postgres;
 mod postgres_url;

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sea_orm::SqlxSqliteConnector;
@@ -14,6 +14,7 @@ use secrecy::ExposeSecret as _;
 
 use super::connection::Connection;
 use super::health::Health;
+use super::place::Place;
 use super::pools::Pools;
 use super::presence::Presence;
 use crate::Error;
@@ -33,14 +34,26 @@ const REQUIRED_PRAGMAS: [(&str, &str); 5] = [
 
 pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
     let options = options(config)?;
-    let presence = prepare_file(&options, config.is_server).await?;
+    let path = options.get_filename().to_owned();
+    let presence = prepare_file(&options, config).await?;
+    // Known when both pools are open: a connection that is opened later must be to the same file.
+    let place: Arc<OnceLock<Arc<Place>>> = Arc::default();
     let pool = || {
+        let place = Arc::clone(&place);
         SqlitePoolOptions::new()
             .acquire_timeout(config.connection.acquire_timeout)
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
-            .after_connect(|connection, _| Box::pin(read_back(connection)))
+            .after_connect(move |connection, _| {
+                let misplaced = place.get().and_then(|place| place.fault());
+                Box::pin(async move {
+                    if let Some(fault) = misplaced {
+                        return Err(sqlx::Error::Configuration(fault.into()));
+                    }
+                    read_back(connection).await
+                })
+            })
     };
     let health = Arc::new(Health::default());
     let (at_acquire, at_release) = (Arc::clone(&health), Arc::clone(&health));
@@ -64,11 +77,17 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
         .connect_with(options.pragma("query_only", "ON"))
         .await
         .map_err(refused)?;
+    // What stands beside the file is made by the first transaction.
+    sqlx::query("SELECT count(*) FROM sqlite_schema")
+        .fetch_one(&reader)
+        .await?;
+    let found = Place::of(&path).map_err(|error| cannot("look at", &path, &error))?;
+    let found = place.get_or_init(|| Arc::new(found)).clone();
     let reader = SqlxSqliteConnector::from_sqlx_sqlite_pool(reader);
     let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
     Ok(Pools {
         reader: Connection::new(reader, Arc::default(), None),
-        writer: Connection::new(writer, health, None),
+        writer: Connection::new(writer, health, None).at(found),
         presence,
     })
 }
@@ -128,7 +147,8 @@ async fn may_be_used(connection: &mut SqliteConnection, age: Duration, health: &
 
 /// Creates the file for its owner alone and switches it to WAL, one process at a time: the switch
 /// needs the file to itself and does not wait for it, whatever the busy timeout says.
-async fn prepare_file(options: &SqliteConnectOptions, is_server: bool) -> Result<Presence, Error> {
+async fn prepare_file(options: &SqliteConnectOptions, config: &Config) -> Result<Presence, Error> {
+    let (is_server, may_create) = (config.is_server, config.may_create);
     let path = options.get_filename().to_owned();
     let directory = directory_of(&path)?;
     let (lock, presence) = tokio::task::spawn_blocking(move || {
@@ -136,7 +156,11 @@ async fn prepare_file(options: &SqliteConnectOptions, is_server: bool) -> Result
         let lock = std::fs::File::open(&directory)
             .and_then(|lock| lock.lock().map(|()| lock))
             .map_err(|error| cannot("open the database's directory", &directory, &error))?;
-        create_private(&path).map_err(|error| cannot("create the database", &path, &error))?;
+        if may_create {
+            create_private(&path).map_err(|error| cannot("create the database", &path, &error))?;
+        } else if let Err(error) = std::fs::metadata(&path) {
+            return Err(cannot("find the database", &path, &error));
+        }
         let presence = Presence::beside(&path, is_server)
             .map_err(|error| cannot("lock what stands beside", &path, &error))?;
         Ok::<_, Error>((lock, presence))

@@ -1,9 +1,8 @@
 //! SQLite, read without a trace: no file is made or written, beside a running service or without one.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -11,6 +10,7 @@ use sea_orm::SqlxSqliteConnector;
 use sea_orm::sqlx::sqlite::SqlitePoolOptions;
 
 use super::connection::Connection;
+use super::place::beside;
 use super::pools::Pools;
 use super::presence::Presence;
 use super::sqlite::{self, cannot};
@@ -75,10 +75,4 @@ fn is_empty(path: &Path) -> Result<bool, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
         Err(error) => Err(cannot("look at", path, &error)),
     }
-}
-
-fn beside(path: &Path, suffix: impl AsRef<OsStr>) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }

@@ -10,6 +10,7 @@ use sea_orm::{
 
 use super::deadline::within;
 use super::health::Health;
+use super::place::Place;
 use crate::Error;
 use crate::error::is_disk_failure;
 
@@ -17,6 +18,7 @@ use crate::error::is_disk_failure;
 pub(crate) struct Transaction {
     inner: DatabaseTransaction,
     health: Arc<Health>,
+    place: Option<Arc<Place>>,
     deadline: Option<Duration>,
     /// Whether a statement failed: the database may have rolled back by itself since, so nothing
     /// more is committed.
@@ -27,11 +29,13 @@ impl Transaction {
     pub(super) const fn new(
         inner: DatabaseTransaction,
         health: Arc<Health>,
+        place: Option<Arc<Place>>,
         deadline: Option<Duration>,
     ) -> Self {
         Self {
             inner,
             health,
+            place,
             deadline,
             has_failed: AtomicBool::new(false),
         }
@@ -60,6 +64,9 @@ impl Transaction {
             return Err(Error::Unexpected(
                 "a statement of the transaction has failed".into(),
             ));
+        }
+        if let Some(fault) = self.place.as_ref().and_then(|place| place.fault()) {
+            return Err(Error::unavailable(fault));
         }
         match within(self.deadline, &self.health, self.inner.commit()).await {
             Ok(()) => {

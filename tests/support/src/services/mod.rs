@@ -78,6 +78,7 @@ pub fn config(url: &str, directory: &std::path::Path) -> Config {
         },
         ping_after_idle: std::time::Duration::ZERO,
         is_server: false,
+        may_create: true,
         audit_keys: vec![charter_store::AuditKey {
             id: "audit-1".to_owned(),
             secret: AUDIT_SECRET.to_vec().into(),
