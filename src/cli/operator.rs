@@ -101,7 +101,7 @@ impl SettingsArgs {
             let operator = Operator::connect(settings, missing).await?;
             let outcome = work(&operator).await;
             // A change comes before its answer.
-            let has_changed = operator.store.epoch() > 0;
+            let has_changed = operator.store.changes().epoch() > 0;
             operator.store.close().await;
             match outcome {
                 Err(Error::Io(error)) if has_changed => Err(Error::Unprinted(error)),

@@ -9,16 +9,15 @@ use charter_budgets::{Resource, Share};
 /// changing one takes two.
 const FEWEST_HASHES: u64 = 4;
 
-impl Budgets {
-    /// One person's share of the passwords that are hashed for its organization in a minute: a quarter,
-    /// so that the others can still sign in. Zero is no limit.
-    pub(super) fn password_hashes_of_one(&self) -> usize {
-        let share = match self.password_hashes_per_minute {
-            0 => 0,
-            of_all => (of_all / 4).max(FEWEST_HASHES),
-        };
-        usize::try_from(share).unwrap_or(usize::MAX)
-    }
+/// One person's share of the passwords that are hashed for its organization in a minute: a quarter, so
+/// that the others can still sign in. Zero is no limit.
+pub(super) fn password_hashes_of_one(shares: &[(Resource, Share)]) -> usize {
+    let of_all = shares.iter().find_map(|(resource, share)| match share {
+        Share::PerTime { amount, .. } if *resource == Resource::PasswordHashes => Some(*amount),
+        _ => None,
+    });
+    let of_one = of_all.map_or(0, |of_all| (of_all / 4).max(FEWEST_HASHES));
+    usize::try_from(of_one).unwrap_or(usize::MAX)
 }
 
 /// A bound against slips of the pen; what is counted stays exact far beyond it.

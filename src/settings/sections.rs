@@ -9,7 +9,6 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
-use super::budgets::Budgets;
 use super::layers::SettingsSources;
 use super::reader::Reader;
 use super::values::{
@@ -20,6 +19,7 @@ use super::{budgets, decisions, keys, log_level, mail};
 use charter_authn::limits::LimitsConfig;
 use charter_authn::limits::rate_limit::{Rate, RateLimitsConfig};
 use charter_authn::nonces::Bounds;
+use charter_budgets::{Resource, Share};
 use charter_http::edge::body_limits::{BodyLimits, BodyMemory};
 use charter_http::edge::request_log::RequestLog;
 use charter_http::edge::service::EdgeConfig;
@@ -278,7 +278,7 @@ fn telemetry(reader: &mut Reader) -> Telemetry {
     }
 }
 
-fn portal(reader: &mut Reader, budgets: &Budgets) -> Portal {
+fn portal(reader: &mut Reader, shares: &[(Resource, Share)]) -> Portal {
     Portal {
         base_url: reader.parsed("portal.base_url", None, |text| match text {
             "" => Ok(None),
@@ -301,7 +301,7 @@ fn portal(reader: &mut Reader, budgets: &Budgets) -> Portal {
             forgotten_passwords_per_hour: reader
                 .number("portal.forgot_password_per_hour", 0..=MOST_TRIES),
             refreshes_per_minute: reader.number("portal.refreshes_per_minute", 0..=MOST_TRIES),
-            password_hashes_per_minute: budgets.password_hashes_of_one(),
+            password_hashes_per_minute: budgets::password_hashes_of_one(shares),
         },
         unverified_expire_after: reader.duration("portal.unverified_expire_after", DAY..=366 * DAY),
         hashes_at_once: reader.number("portal.hashes_at_once", 0..=256),

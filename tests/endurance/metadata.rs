@@ -361,26 +361,26 @@ async fn documents_come_back(database: TestDatabase, seed: u64, at_least: usize)
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metadata_comes_back_on_sqlite() {
-    documents_come_back(TestDatabase::sqlite(), 1, 600).await;
+    Box::pin(documents_come_back(TestDatabase::sqlite(), 1, 600)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metadata_comes_back_on_postgres() {
     if let Some(database) = TestDatabase::empty_postgres().await {
-        documents_come_back(database, 2, 600).await;
+        Box::pin(documents_come_back(database, 2, 600)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes: half a million documents"]
 async fn metadata_comes_back_in_full() {
-    documents_come_back(TestDatabase::sqlite(), 3, 500_000).await;
+    Box::pin(documents_come_back(TestDatabase::sqlite(), 3, 500_000)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes: half a million documents"]
 async fn metadata_comes_back_on_postgres_in_full() {
     if let Some(database) = TestDatabase::empty_postgres().await {
-        documents_come_back(database, 4, 500_000).await;
+        Box::pin(documents_come_back(database, 4, 500_000)).await;
     }
 }

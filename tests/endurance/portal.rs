@@ -58,20 +58,20 @@ async fn parallel_refreshes(database: TestDatabase, rounds: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parallel_refreshes_have_one_successor() {
-    parallel_refreshes(TestDatabase::sqlite(), 100).await;
+    Box::pin(parallel_refreshes(TestDatabase::sqlite(), 100)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes long"]
 async fn parallel_refreshes_have_one_successor_in_full() {
-    parallel_refreshes(TestDatabase::sqlite(), 10_000).await;
+    Box::pin(parallel_refreshes(TestDatabase::sqlite(), 10_000)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes long"]
 async fn parallel_refreshes_have_one_successor_on_postgres_in_full() {
     if let Some(database) = TestDatabase::empty_postgres().await {
-        parallel_refreshes(database, 10_000).await;
+        Box::pin(parallel_refreshes(database, 10_000)).await;
     }
 }
 

@@ -12,7 +12,7 @@ mod send;
 mod tests;
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::Read;
 use std::process::ExitCode;
 
 use secrecy::{ExposeSecret, SecretString};

@@ -218,7 +218,7 @@ fn shown(status: StatusCode, body: &str, include: bool, terminal: bool) -> (Stri
         out: &mut out,
         err: &mut err,
         out_is_terminal: terminal,
-        input: &mut io::empty(),
+        input: &mut std::io::empty(),
     };
     report::show(&answer, include, &mut console).expect("written");
     (

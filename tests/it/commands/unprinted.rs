@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use test_support::client::get;
 
@@ -26,7 +26,7 @@ fn run(installation: &Installation, arguments: &[&str], out: Stdio) -> (Option<i
     let arguments = [&[*command, &installation.config], rest].concat();
     let mut command = installation.home.command(&arguments);
     command.stdout(out).stderr(Stdio::piped());
-    let output = command.spawn().and_then(|child| child.wait_with_output());
+    let output = command.spawn().and_then(Child::wait_with_output);
     let output = output.expect("charter runs");
     let err = String::from_utf8(output.stderr).expect("text");
     (output.status.code(), err)

@@ -5,7 +5,10 @@ use super::*;
 /// The journals as they were after the first nonce.
 type Older = Vec<(PathBuf, Vec<u8>)>;
 
-const HARMS: [(&str, fn(&Bench, &Older)); 5] = [
+/// What is done to the journals.
+type Harm = fn(&Bench, &Older);
+
+const HARMS: [(&str, Harm); 5] = [
     ("removed", |bench, _| {
         for journal in bench.journals() {
             std::fs::remove_file(journal).expect("removed");

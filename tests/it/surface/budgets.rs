@@ -129,12 +129,12 @@ async fn refreshes_and_sign_ins_are_changes(database: TestDatabase) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refreshes_and_sign_ins_are_changes_on_sqlite() {
-    refreshes_and_sign_ins_are_changes(TestDatabase::sqlite()).await;
+    Box::pin(refreshes_and_sign_ins_are_changes(TestDatabase::sqlite())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refreshes_and_sign_ins_are_changes_on_postgres() {
     if let Some(database) = TestDatabase::empty_postgres().await {
-        refreshes_and_sign_ins_are_changes(database).await;
+        Box::pin(refreshes_and_sign_ins_are_changes(database)).await;
     }
 }

@@ -67,6 +67,10 @@ pub(super) fn open(
     recover(config, clock, found, known).map_err(|source| config.unusable(source))
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "the order of a recovery, to be read in one place"
+)]
 fn recover(
     config: &Config,
     clock: Arc<dyn Clock>,

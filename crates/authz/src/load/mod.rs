@@ -123,7 +123,7 @@ fn check(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec
             return Err(faults);
         }
     }
-    let attributes = unfilled::declared(&folder.schema, &json);
+    let attributes = unfilled_declarations::declared(&folder.schema, &json);
     let index = Index::new(&policies.set, &catalogue, &actions).map_err(|error| whole(&error))?;
     Ok(Snapshot {
         schema,

@@ -148,10 +148,7 @@ impl Scanner {
             if let Some(last) = skipped.checked_sub(1).and_then(|last| bytes.get(last)) {
                 self.after_return = *last == b'\r';
             }
-            let Some((first, rest)) = bytes.get_mut(skipped..).and_then(<[u8]>::split_first_mut)
-            else {
-                return None;
-            };
+            let (first, rest) = bytes.get_mut(skipped..).and_then(<[u8]>::split_first_mut)?;
             let is_return = *first == b'\r';
             let was_in_head = self.is_in_head();
             let is_bare = *first == b'\n' && !self.after_return && self.is_in_lines();
