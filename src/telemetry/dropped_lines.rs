@@ -63,12 +63,14 @@ mod tests {
     /// Takes a line whenever the test lets it.
     struct Slow {
         lines: Arc<Mutex<String>>,
+        waits: mpsc::Sender<()>,
         go_on: mpsc::Receiver<()>,
     }
 
     impl Write for Slow {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // Fails when the test is over.
+            // Both fail when the test is over.
+            let _ = self.waits.send(());
             let _ = self.go_on.recv();
             self.lines.lock().push_str(&String::from_utf8_lossy(bytes));
             Ok(bytes.len())
@@ -82,9 +84,11 @@ mod tests {
     #[test]
     fn what_was_dropped_is_told_once_there_is_room() {
         let (go, go_on) = mpsc::channel();
+        let (waits, writer_waits) = mpsc::channel();
         let lines = Arc::new(Mutex::new(String::new()));
         let slow = Slow {
             lines: Arc::clone(&lines),
+            waits,
             go_on,
         };
         let (writer, guard) = NonBlockingBuilder::default()
@@ -97,6 +101,8 @@ mod tests {
         };
         let subscriber = subscriber(Format::Human, "info", writer).expect("a level");
         tracing::subscriber::with_default(subscriber, || {
+            tracing::info!("the writer has this one in hand");
+            writer_waits.recv().expect("the writer");
             while dropped.counter.dropped_lines() == 0 {
                 tracing::info!("nobody reads this");
             }
