@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use super::directory::Directory;
 use super::fingerprint::Fingerprints;
 use super::half_minute::HalfMinute;
-use super::recovery::Found;
 use super::state::State;
 use super::tally::Tally;
 
@@ -15,11 +15,14 @@ pub(super) struct LeftJournals(BTreeMap<HalfMinute, Option<u64>>);
 
 impl LeftJournals {
     /// Reads what was counted, and gives the tally that goes on with it.
-    pub(super) fn of(found: &Found, fingerprints: &Fingerprints) -> io::Result<(Tally, Self)> {
-        let state = found.left.as_ref().map(|left| &left.state);
+    pub(super) fn of(
+        state: Option<&State>,
+        directory: &Directory,
+        fingerprints: &Fingerprints,
+    ) -> io::Result<(Tally, Self)> {
         let is_its_own =
             |tally: &Tally| state.is_some_and(|state| state.tally.as_ref() == Some(tally.id()));
-        let tally = found.directory.open_tally()?.filter(is_its_own);
+        let tally = directory.open_tally()?.filter(is_its_own);
         let counted = |state: &State, id: HalfMinute, noted: u64| {
             if state.clean_stop {
                 return Some(noted);
@@ -34,7 +37,7 @@ impl LeftJournals {
                 .collect()
         });
         let expected = Self(journals.unwrap_or_default());
-        let tally = tally.map_or_else(|| found.directory.new_tally(), Ok)?;
+        let tally = tally.map_or_else(|| directory.new_tally(), Ok)?;
         Ok((tally, expected))
     }
 

@@ -79,7 +79,8 @@ fn recover(
 ) -> io::Result<Memory> {
     let now = clock.now();
     let fingerprints = Fingerprints::new(&config.hash_key);
-    let (tally, expected) = LeftJournals::of(&found, &fingerprints)?;
+    let left = found.left.as_ref().map(|left| &left.state);
+    let (tally, expected) = LeftJournals::of(left, &found.directory, &fingerprints)?;
     let marked = found.directory.marked()?;
     let mut closed = closed_at_start(config, now, &marked, &found, known.as_ref());
     let last = found.left.map(|left| left.state);

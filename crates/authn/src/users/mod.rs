@@ -14,6 +14,7 @@ mod password_change;
 mod recovery;
 mod refresh;
 mod refresh_limit;
+mod refresh_tokens;
 mod registration;
 mod rotations;
 mod service;

@@ -16,7 +16,7 @@ use charter_store::Store;
 
 use super::anonymous_client::AnonymousClient;
 use super::error::UserError;
-use super::refresh_limit::RefreshTokens;
+use super::refresh_tokens::RefreshTokens;
 use super::rotations::Rotations;
 use super::session_reads::SessionReads;
 use crate::limits::rate_limit::RateLimits;
