@@ -43,12 +43,13 @@ impl FactsRead {
         }
     }
 
-    /// `left.attr`, or `left has attr`.
+    /// `left.attr`, `left has attr`, or `left has attr.more`, which is written as a list.
     fn of_attribute(access: &Value) -> Self {
         let is_context = access
             .pointer("/left/Var")
             .is_some_and(|variable| variable == "context");
-        let attribute = access.get("attr").and_then(Value::as_str);
+        let attribute = access.get("attr").or_else(|| access.get("attrs"));
+        let attribute = attribute.and_then(|path| path.get(0).unwrap_or(path).as_str());
         match attribute {
             Some(attribute) if is_context => Self {
                 now: attribute == "now",
