@@ -12,8 +12,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     match charter::cli::run() {
         Ok(code) => code,
-        // Whoever reads the output has seen enough. What changed something says so: `Error::Unprinted`.
-        Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        // The reader closed the pipe: what a shell reports of SIGPIPE, since a verdict may be unread.
+        Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(141),
         Err(error) => {
             // Nowhere is left to report that this could not be written.
             let _ = writeln!(io::stderr(), "charter: {error}");
