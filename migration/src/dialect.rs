@@ -84,6 +84,19 @@ impl Dialect {
         ]
     }
 
+    /// The type of a primary key that numbers rows, and the column that says which transaction wrote a row where
+    /// the order of numbers is not that of commits.
+    pub(crate) const fn commit_order(&self) -> (&'static str, &'static str) {
+        if self.sqlite {
+            ("INTEGER PRIMARY KEY AUTOINCREMENT", "")
+        } else {
+            (
+                "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+                ", transaction_id bigint NOT NULL DEFAULT (pg_current_xact_id()::text::bigint)",
+            )
+        }
+    }
+
     /// Drops what [`Self::on_change`] made and its table did not take along.
     pub(crate) fn after_drop(&self, name: &str) -> Vec<String> {
         if self.sqlite {

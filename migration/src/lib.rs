@@ -16,6 +16,7 @@ mod m20261128_000006_guard_lease;
 mod m20261128_000007_portal_accounts;
 mod m20261128_000008_policy_revisions;
 mod m20261128_000009_jobs;
+mod m20261129_000010_changes;
 
 /// Every migration, oldest first.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000007_portal_accounts::Migration),
             Box::new(m20261128_000008_policy_revisions::Migration),
             Box::new(m20261128_000009_jobs::Migration),
+            Box::new(m20261129_000010_changes::Migration),
         ]
     }
 }

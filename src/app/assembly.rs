@@ -124,6 +124,7 @@ impl App {
             nonces: Arc::clone(&nonces),
             limits: Arc::clone(&limits),
             last_used: Arc::clone(&last_used),
+            memory: settings.database.cache.keys(),
             max_skew: settings.signing.max_skew,
             clock: Arc::clone(&clock),
         };
@@ -153,7 +154,7 @@ impl App {
             origins: base.origins(&settings.portal.origins),
             secure_cookie: !base.is_local(),
             operators: Operators::new(Arc::clone(&store), settings.server.ops_token.clone()),
-            engine: Engine::new(started.snapshot),
+            engine: Engine::new(started.snapshot, settings.database.cache.principals()),
             decision_lookup: Box::new(recorder.clone()),
             decisions: recorder,
             searches: Searches::new(Arc::clone(&budgets)),

@@ -52,6 +52,8 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
         Arc::clone(&app.state.clock),
         stop.clone(),
     ));
+    let (store, stopped) = (Arc::clone(&app.store), stop.clone());
+    tracker.spawn(async move { store.follow_changes(stopped).await });
     tracker.spawn(forget(app.expiry(), stop.clone()));
     tracker.spawn(sync_heads(
         Arc::clone(&app.store),

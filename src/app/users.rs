@@ -129,6 +129,7 @@ pub(super) fn portal_users(
     };
     Ok(PortalUsers::new(PortalUserParts {
         store: Arc::clone(shared.store),
+        memory: settings.database.cache.sessions(),
         tokens: AccessTokens::new(materials(&keys.token), base_url.text.clone())?,
         devices: DeviceKeys::new(keys.refresh.iter().map(|key| *key.expose())),
         successors: SuccessorKeys::new(materials(&keys.refresh)),

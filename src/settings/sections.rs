@@ -12,7 +12,7 @@ use url::Url;
 use super::layers::SettingsSources;
 use super::reader::Reader;
 use super::values::{
-    Database, Log, LogFormat, Policies, PolicyStart, Portal, Replay, ReplayStore, Requirement,
+    CacheMemory, Database, Log, LogFormat, Policies, PolicyStart, Portal, Replay, ReplayStore, Requirement,
     Server, Settings, Signing, Telemetry,
 };
 use super::{budgets, decisions, keys, log_level, mail};
@@ -29,6 +29,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const MEBIBYTE: usize = 1024 * 1024;
 const GIBIBYTE: usize = 1024 * MEBIBYTE;
+/// Of what is kept in memory.
+const MEBIBYTES: std::ops::RangeInclusive<u64> = 1024 * 1024..=1024 * 1024 * 1024 * 1024;
 const DAY: Duration = Duration::from_hours(24);
 /// A bound for limits on strangers.
 const MOST_TRIES: usize = 10_000;
@@ -149,6 +151,7 @@ fn database(reader: &mut Reader, data_dir: &Path) -> Database {
             acquire_timeout: reader.duration("database.acquire_timeout", TENTH..=MINUTE),
             statement_timeout: reader.duration("database.statement_timeout", TENTH..=5 * MINUTE),
         },
+        cache: CacheMemory(reader.number("database.cache_memory", MEBIBYTES)),
         start_timeout: reader.duration("database.start_timeout", Duration::ZERO..=60 * MINUTE),
     }
 }

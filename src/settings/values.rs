@@ -72,8 +72,34 @@ pub struct Server {
 #[derive(Debug)]
 pub struct Database {
     pub connection: ConnectionConfig,
+    /// What is kept of it in memory.
+    pub cache: CacheMemory,
     /// Time to wait at start for a database that is not up yet.
     pub start_timeout: Duration,
+}
+
+/// Bytes of memory for rows in use and what is made of them, about.
+#[derive(Debug, Clone, Copy)]
+pub struct CacheMemory(pub u64);
+
+impl CacheMemory {
+    /// For the keys of service accounts.
+    #[must_use]
+    pub const fn keys(self) -> u64 {
+        self.0 / 8 * 3
+    }
+
+    /// For sessions.
+    #[must_use]
+    pub const fn sessions(self) -> u64 {
+        self.0 / 8
+    }
+
+    /// For either as policies see it.
+    #[must_use]
+    pub const fn principals(self) -> u64 {
+        self.0 / 2
+    }
 }
 
 /// The policy folder.

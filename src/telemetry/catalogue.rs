@@ -280,6 +280,12 @@ pub const METRICS: &[Metric] = {
         ),
         metric(
             Counter,
+            "charter_store_change_looks_failed_total",
+            &[],
+            "Looks for other processes' changes that failed; meanwhile rows are read for every request.",
+        ),
+        metric(
+            Counter,
             "charter_audit_events_total",
             &[],
             "Audit events written.",

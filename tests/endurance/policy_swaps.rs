@@ -25,7 +25,7 @@ fn swap(swaps: usize, checks: usize) {
     let [permits, _] = &folders;
     let permitting = permits.digest().to_string();
     let [first, second] = opposites();
-    let engine = Engine::new(first);
+    let engine = Engine::new(first, 1 << 20);
     let mut waiting = vec![second];
     let (left, swapping) = (AtomicUsize::new(checks), AtomicBool::new(true));
     let seen = [AtomicUsize::new(0), AtomicUsize::new(0)];

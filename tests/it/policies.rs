@@ -305,7 +305,7 @@ fn a_principal_prepared_for_another_snapshot_is_prepared_anew() {
     assert!(!old.decide(&question).is_allowed());
     assert!(new.decide(&question).is_allowed());
 
-    let engine = Engine::new(old);
+    let engine = Engine::new(old, 1 << 20);
     let of_request = engine.snapshot();
     engine.replace(new);
     assert!(!of_request.decide(&question).is_allowed());

@@ -58,12 +58,13 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// `memory`: about how many bytes prepared principals may take.
     #[must_use]
-    pub fn new(snapshot: Snapshot) -> Self {
+    pub fn new(snapshot: Snapshot, memory: u64) -> Self {
         Self {
             current: ArcSwap::from_pointee(snapshot),
             health: ArcSwap::default(),
-            principals: PrincipalCache::default(),
+            principals: PrincipalCache::new(memory),
         }
     }
 

@@ -11,22 +11,15 @@ use charter_domain::id::{AccessKeyId, SessionId};
 use super::principal::Principal;
 use super::snapshot::Snapshot;
 
-/// Bounds memory to a quarter of a gigabyte; the least recently used principal is evicted.
-const MAX_REMEMBERED: u64 = 64_000;
+/// What one takes with its entities and decisions, beside its grants: measured, about.
+const PRINCIPAL_BYTES: u32 = 2_048;
+/// Each role and permission that it has is an entity among its ancestors.
+const GRANT_BYTES: u32 = 128;
 
-/// One principal for each access key and session in use.
+/// One principal for each access key and session in use; the least recently used ones make room.
 #[derive(Debug)]
 pub(super) struct PrincipalCache {
     by_credential: Cache<Credential, Arc<Principal>>,
-}
-
-impl Default for PrincipalCache {
-    fn default() -> Self {
-        let cache = Cache::builder().max_capacity(MAX_REMEMBERED);
-        Self {
-            by_credential: cache.eviction_policy(EvictionPolicy::lru()).build(),
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,9 +38,19 @@ impl Credential {
 }
 
 impl PrincipalCache {
-    /// Reuses a prepared principal only for the same records and policies, so it is never stale. A
-    /// service account's records are cached by authentication and compared by address; a user's
-    /// records are read for each request and compared by value.
+    /// Takes about so many bytes of memory, the records not counted.
+    pub(super) fn new(memory: u64) -> Self {
+        let cache = Cache::builder()
+            .max_capacity(memory)
+            .weigher(|_, principal: &Arc<Principal>| bytes(principal))
+            .eviction_policy(EvictionPolicy::lru());
+        Self {
+            by_credential: cache.build(),
+        }
+    }
+
+    /// Reuses a prepared principal only for the same records and policies, so it is never stale. Records that
+    /// authentication keeps in memory are compared by address, a user's that were read anew by value.
     pub(super) fn get(&self, caller: &Caller, snapshot: &Snapshot) -> Arc<Principal> {
         let Some(credential) = Credential::of(caller) else {
             return Arc::new(Principal::prepare(caller, snapshot));
@@ -61,6 +64,18 @@ impl PrincipalCache {
             .insert(credential, Arc::clone(&principal));
         principal
     }
+}
+
+fn bytes(principal: &Principal) -> u32 {
+    let grants = match principal.caller() {
+        Caller::ServiceAccount(caller) => {
+            let service_account = caller.service_account();
+            service_account.roles.len() + service_account.permissions.len()
+        }
+        Caller::User(_) => 1,
+    };
+    let grants = u32::try_from(grants).unwrap_or(u32::MAX);
+    PRINCIPAL_BYTES.saturating_add(GRANT_BYTES.saturating_mul(grants))
 }
 
 fn is_current(known: &Principal, caller: &Caller, snapshot: &Snapshot) -> bool {

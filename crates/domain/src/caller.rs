@@ -11,6 +11,9 @@ use super::organization::Organization;
 use super::service_account::ServiceAccount;
 use super::user::User;
 
+/// Names, addresses and regions of one record, about.
+const TEXT_BYTES: usize = 256;
+
 /// An authenticated principal, with the facts that policy may look at.
 #[derive(Debug, Clone)]
 pub enum Caller {
@@ -58,6 +61,21 @@ impl ServiceAccountCaller {
         &self.organization
     }
 
+    /// About how many bytes of memory its records take.
+    pub fn bytes(&self) -> usize {
+        let granted = |names: &[String]| {
+            let bytes = names.iter().map(|name| size_of::<String>() + name.len());
+            bytes.sum::<usize>()
+        };
+        size_of::<Self>()
+            + 3 * TEXT_BYTES
+            + granted(&self.service_account.roles)
+            + granted(&self.service_account.permissions)
+            + self.service_account.metadata.bytes()
+            + self.account.metadata.bytes()
+            + self.organization.metadata.bytes()
+    }
+
     /// The key it signed with; `None` where an operator asks about it.
     pub const fn access_key(&self) -> Option<AccessKeyId> {
         self.access_key
@@ -80,6 +98,11 @@ impl UserCaller {
             user,
             organization,
         }
+    }
+
+    /// About how many bytes of memory its records take.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + 2 * TEXT_BYTES + self.organization.metadata.bytes()
     }
 
     /// The session of the token; `None` where an operator asks about the person.

@@ -1,8 +1,9 @@
 //! Time, passed in so that tests can move it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{SubsecRound, Utc};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::timestamp::Timestamp;
 
@@ -18,19 +19,26 @@ pub trait Clock: Send + Sync {
 /// The machine's own clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
-    started: Instant,
+    started: Duration,
+}
+
+/// Counts the time in which the machine was suspended, too: what was learned before is that old.
+#[cfg(target_os = "linux")]
+const SINCE_BOOT: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const SINCE_BOOT: ClockId = ClockId::Monotonic;
+
+fn since_boot() -> Duration {
+    let now = clock_gettime(SINCE_BOOT);
+    now.try_into().unwrap_or_default()
 }
 
 impl SystemClock {
     /// Starts the monotonic clock at zero.
     #[must_use]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the clock"
-    )]
     pub fn start() -> Self {
         Self {
-            started: Instant::now(),
+            started: since_boot(),
         }
     }
 }
@@ -45,6 +53,6 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.started.elapsed()
+        since_boot().saturating_sub(self.started)
     }
 }

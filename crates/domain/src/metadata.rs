@@ -84,6 +84,12 @@ impl Metadata {
         }
     }
 
+    /// About how many bytes of memory it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(member_bytes).sum()
+    }
+
     /// The object itself.
     #[must_use]
     pub const fn as_object(&self) -> &Map<String, Value> {
@@ -98,6 +104,22 @@ pub enum MetadataPatch {
     Clear,
     /// An object: merge it in, null members removing theirs.
     Merge(Map<String, Value>),
+}
+
+/// Of a value and its name, with what the map keeps beside them.
+fn member_bytes((name, value): (&String, &Value)) -> usize {
+    const ENTRY: usize = size_of::<String>() + size_of::<u64>();
+    ENTRY + name.len() + value_bytes(value)
+}
+
+fn value_bytes(value: &Value) -> usize {
+    let more = match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(value_bytes).sum(),
+        Value::Object(object) => object.iter().map(member_bytes).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + more
 }
 
 /// One order of keys, at every level: the databases do not keep the sender's.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sea_orm::ConnectionTrait as _;
 
 use super::audit::Log;
-use super::changes::ProcessChanges;
+use super::changes::Versions;
 use super::config::Config;
 use super::connect::{Pools, connect, connect_read_only};
 use super::contention::OrganizationQueue;
@@ -69,10 +69,11 @@ impl Store {
         Ok(Self {
             reader: pools.reader,
             writer: pools.writer,
+            feed: pools.feed,
             audit,
+            changes: Versions::new(Arc::clone(&clock)),
             clock,
             entropy,
-            changes: Box::new(ProcessChanges::default()),
             find_credential,
             find_sessions,
             rotate_sessions,

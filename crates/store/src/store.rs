@@ -6,7 +6,7 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::audit::Log;
-use super::changes::ChangeFeed;
+use super::changes::{ChangeFeed, Versions};
 use super::connect::{Connection, Presence};
 use super::contention::OrganizationQueue;
 use super::error::Error;
@@ -20,7 +20,9 @@ pub struct Store {
     pub(super) audit: Log,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
-    pub(super) changes: Box<dyn ChangeFeed>,
+    /// A connection of its own, so that no crowd of requests keeps changes from being seen.
+    pub(super) feed: Connection,
+    pub(super) changes: Versions,
     pub(super) find_credential: String,
     pub(super) find_sessions: Vec<(String, usize)>,
     pub(super) rotate_sessions: Vec<(String, usize)>,
@@ -60,7 +62,7 @@ impl Store {
     /// Told of every write, except of times of last use.
     #[must_use]
     pub fn changes(&self) -> &dyn ChangeFeed {
-        &*self.changes
+        &self.changes
     }
 
     /// Writes the heads of the audit chains through to the disk; blocking.
@@ -98,7 +100,7 @@ impl Store {
                 tracing::warn!(%error, "the write-ahead log could not be folded into the database");
             }
         }
-        for pool in [&self.reader, &self.writer] {
+        for pool in [&self.reader, &self.writer, &self.feed] {
             // Nothing can be done about a connection that does not close; the process ends.
             if let Err(error) = pool.close().await {
                 tracing::warn!(%error, "a database pool did not close cleanly");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use sea_orm::prelude::{Expr, Uuid};
 use sea_orm::sea_query::ExprTrait as _;
+use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::audit::Entry;
@@ -15,7 +16,7 @@ use super::audit_heads::Head;
 use super::changes::ChangeFeed;
 use super::connect::Transaction;
 use super::contention::OrganizationPermit;
-use super::entity::{access_key, organization, stored_time};
+use super::entity::{access_key, change, organization, stored_time};
 use super::lookup::lock;
 use super::{Error, Store, TenantReader, TenantWriter};
 use charter_budgets::Resource;
@@ -180,11 +181,13 @@ impl Write<'_> {
 
     /// Commits; then publishes the new heads. A write that is dropped before is rolled back.
     pub(super) async fn commit(mut self) -> Result<(), Error> {
+        let organizations = std::mem::take(self.locked.get_mut());
+        self.tell_other_processes(&organizations).await?;
         let committed = {
             // Even a commit whose answer is lost may have happened: remembered rows are void.
             let _epoch = NextEpoch {
-                changes: &*self.store.changes,
-                organizations: std::mem::take(self.locked.get_mut()),
+                changes: &self.store.changes,
+                organizations,
             };
             self.transaction.commit().await
         };
@@ -198,6 +201,24 @@ impl Write<'_> {
         let events = self.heads.len().try_into().unwrap_or(u64::MAX);
         metrics::counter!("charter_audit_events_total").increment(events);
         self.store.audit.publish(&self.heads);
+        Ok(())
+    }
+}
+
+impl Write<'_> {
+    /// Leaves a row for each organization whose rows may have changed; they are read once it has committed.
+    async fn tell_other_processes(&self, organizations: &[OrganizationId]) -> Result<(), Error> {
+        let row = |id: Option<Uuid>| change::ActiveModel {
+            organization_id: Set(id),
+            ..Default::default()
+        };
+        let mut rows: Vec<_> = organizations.iter().map(|id| row(Some(id.uuid()))).collect();
+        if rows.is_empty() {
+            rows.push(row(None));
+        }
+        change::Entity::insert_many(rows)
+            .exec_without_returning(&self.transaction)
+            .await?;
         Ok(())
     }
 }

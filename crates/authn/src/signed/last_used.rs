@@ -1,6 +1,7 @@
 //! When keys were last used, exact to the minute, written in batches off the request's path.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -14,18 +15,35 @@ pub struct LastUsed {
     pending: Mutex<HashMap<AccessKeyId, (ServiceAccountId, Timestamp)>>,
 }
 
+/// The minute in which a key was last used, as far as the store was told or will be.
+#[derive(Debug)]
+pub struct NotedMinute(AtomicI64);
+
+impl NotedMinute {
+    /// As the store has it.
+    #[must_use]
+    pub fn new(stored: Option<Timestamp>) -> Self {
+        Self(AtomicI64::new(stored.map_or(i64::MIN, minute)))
+    }
+}
+
+fn minute(at: Timestamp) -> i64 {
+    at.timestamp().div_euclid(60)
+}
+
 impl LastUsed {
-    /// Notes a use, unless the store already knows of one in the same minute.
+    /// Notes a use, unless one in the same minute was noted.
     pub fn note(
         &self,
         key: AccessKeyId,
         service_account: ServiceAccountId,
-        stored: Option<Timestamp>,
+        noted: &NotedMinute,
         now: Timestamp,
     ) {
-        let minute = |at: Timestamp| at.timestamp().div_euclid(60);
-        if stored.is_none_or(|stored| minute(stored) != minute(now)) {
+        let minute = minute(now);
+        if noted.0.load(Ordering::Relaxed) != minute {
             self.pending.lock().insert(key, (service_account, now));
+            noted.0.store(minute, Ordering::Relaxed);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Requests that service accounts sign: their verification, and the keys they are signed with.
 
-mod key_cache;
+mod known;
 pub mod last_used;
 pub mod mint;
 pub mod service_account;

@@ -19,10 +19,11 @@ use charter_store::Store;
 use crate::credentials::{Credentials, SignedHeaders};
 use crate::limits::rate_limit::RateLimits;
 use crate::nonces::{ClaimError, NonceStore};
+use crate::record_cache::RecordCache;
 use crate::rejection::Rejection;
 use crate::secrets::{Binding, Sealer, mint_secret};
-use crate::signed::key_cache::{KeyCache, Known};
-use crate::signed::last_used::LastUsed;
+use crate::signed::known::Known;
+use crate::signed::last_used::{LastUsed, NotedMinute};
 
 /// How old a request is when it is told that its signature is wrong. Looking a key up costs less,
 /// so the time of the answer does not tell a known key from an unknown one.
@@ -40,6 +41,8 @@ pub struct ServiceAccountParts {
     pub limits: Arc<RateLimits>,
     /// Hears of each use.
     pub last_used: Arc<LastUsed>,
+    /// Bytes of memory for keys in use, about.
+    pub memory: u64,
     /// How far a request's date may lie from the clock.
     pub max_skew: Duration,
     /// Time.
@@ -49,7 +52,7 @@ pub struct ServiceAccountParts {
 /// Verifies signed requests.
 pub struct ServiceAccounts {
     parts: ServiceAccountParts,
-    keys: KeyCache,
+    keys: RecordCache<String, Known>,
     decoy: signing::Key,
 }
 
@@ -93,7 +96,7 @@ impl ServiceAccounts {
     #[must_use]
     pub fn new(parts: ServiceAccountParts, entropy: &dyn Entropy) -> Self {
         Self {
-            keys: KeyCache::new(Arc::clone(&parts.clock)),
+            keys: RecordCache::new(parts.memory),
             decoy: signing::Key::new(mint_secret(entropy).expose_secret()),
             parts,
         }
@@ -157,7 +160,10 @@ impl ServiceAccounts {
             return Err(Rejection::BodyHashMismatch);
         }
         let Known {
-            caller, access_key, ..
+            caller,
+            access_key,
+            noted,
+            ..
         } = &*verified.known;
         self.parts
             .nonces
@@ -172,7 +178,7 @@ impl ServiceAccounts {
         self.parts.last_used.note(
             access_key.id,
             caller.service_account().id,
-            access_key.last_used_at,
+            noted,
             self.parts.clock.now(),
         );
         Ok(Caller::ServiceAccount(Arc::clone(caller)))
@@ -213,7 +219,7 @@ impl ServiceAccounts {
     }
 
     async fn read(&self, access_key: &str) -> Result<Option<Arc<Known>>, Rejection> {
-        let reading = self.keys.start_reading(self.parts.store.changes());
+        let reading = RecordCache::<String, Known>::start_reading(self.parts.store.changes());
         let Some(credential) = self
             .parts
             .store
@@ -234,10 +240,12 @@ impl ServiceAccounts {
             .map_err(|error| Rejection::Internal(format!("access key {}: {error}", binding.key)))?;
         let known = Arc::new(Known {
             caller: Arc::new(credential.caller),
+            noted: NotedMinute::new(credential.access_key.last_used_at),
             access_key: credential.access_key,
             key: signing::Key::new(secret.expose_secret()),
         });
-        self.keys.put(access_key, Arc::clone(&known), reading);
+        self.keys
+            .put(access_key.to_owned(), Arc::clone(&known), reading);
         Ok(Some(known))
     }
 

@@ -31,6 +31,8 @@ use crate::users::link_mails::LinkMails;
 pub struct PortalUserParts {
     /// Their rows.
     pub store: Arc<Store>,
+    /// Bytes of memory for sessions in use, about.
+    pub memory: u64,
     /// Signs and verifies access tokens.
     pub tokens: AccessTokens,
     /// Derives successors of refresh tokens.
@@ -70,7 +72,11 @@ impl PortalUsers {
     #[must_use]
     pub fn new(parts: PortalUserParts) -> Self {
         Self {
-            session_reads: SessionReads::new(Arc::clone(&parts.store), Arc::clone(&parts.clock)),
+            session_reads: SessionReads::new(
+                Arc::clone(&parts.store),
+                parts.memory,
+                Arc::clone(&parts.clock),
+            ),
             rotations: Rotations::new(Arc::clone(&parts.store), Arc::clone(&parts.clock)),
             refresh_tokens: RefreshTokens::new(),
             parts,

@@ -1,36 +1,66 @@
-//! Reading the people behind sessions, for many requests at once.
+//! The people behind sessions: from memory while their rows are current, else by a read that many
+//! requests share.
 //!
-//! Each request is answered by a read that began after it arrived, so what it sees is never older
-//! than itself (ADR 0013).
+//! A read begins after the requests that share it arrived, so what they see is never older than they
+//! are (ADR 0013).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use charter_domain::caller::UserCaller;
 use charter_domain::clock::Clock;
-use charter_domain::id::SessionId;
+use charter_domain::id::{OrganizationId, SessionId};
 use charter_store::{self as store, Store};
 
 use super::batches::{BatchHandler, Batches};
+use crate::record_cache::{Record, RecordCache};
 
 /// What a read found; `None` for a session that has ended or never was.
 type Found = Result<Option<Arc<UserCaller>>, Arc<store::Error>>;
 
 /// Reads sessions, one statement at a time.
-pub(super) struct SessionReads(Batches<Reader>);
+pub(super) struct SessionReads {
+    store: Arc<Store>,
+    remembered: RecordCache<SessionId, UserCaller>,
+    reads: Batches<Reader>,
+}
+
+impl Record for UserCaller {
+    fn organization(&self) -> OrganizationId {
+        self.organization().id
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes()
+    }
+}
 
 struct Reader(Arc<Store>);
 
 impl SessionReads {
-    pub(super) fn new(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
+    /// `memory`: about how many bytes the rows of sessions in use may take.
+    pub(super) fn new(store: Arc<Store>, memory: u64, clock: Arc<dyn Clock>) -> Self {
         let wait_timeout = store.wait_timeout();
-        Self(Batches::new(Reader(store), wait_timeout, clock))
+        Self {
+            remembered: RecordCache::new(memory),
+            reads: Batches::new(Reader(Arc::clone(&store)), wait_timeout, clock),
+            store,
+        }
     }
 
-    /// The person and the organization behind a session, by a read that begins now or later.
+    /// The person and the organization behind a session, as they are now.
     pub(super) async fn find(&self, session: SessionId) -> Found {
-        let found = self.0.ask(session).await;
-        found.unwrap_or_else(|error| Err(Arc::new(error.into())))
+        let changes = self.store.changes();
+        if let Some(remembered) = self.remembered.get(&session, changes) {
+            return Ok(Some(remembered));
+        }
+        let reading = RecordCache::<SessionId, UserCaller>::start_reading(changes);
+        let found = self.reads.ask(session).await;
+        let found = found.unwrap_or_else(|error| Err(Arc::new(error.into())));
+        if let Ok(Some(caller)) = &found {
+            self.remembered.put(session, Arc::clone(caller), reading);
+        }
+        found
     }
 }
 

@@ -24,6 +24,8 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Enough for transactions of different tenants at once; those of one tenant queue anyway.
 const WRITERS: u32 = 8;
+/// A look at what has changed takes milliseconds; one that does not end is tried again on another connection.
+const FEED_DEADLINE: Duration = Duration::from_secs(1);
 /// Beyond the server's own limit for a statement, for the way there and back.
 const SLACK: Duration = Duration::from_secs(1);
 
@@ -53,9 +55,11 @@ async fn connect_as(config: &Config, writers: &str) -> Result<Pools, Error> {
         READ_ONLY,
         Checked::AfterIdle(config.ping_after_idle),
     );
+    let feed = Pool::new(config, 1, READ_ONLY, Checked::AfterIdle(config.ping_after_idle));
     Ok(Pools {
         writer: writer.open(options.clone()).await?,
-        reader: reader.open(options).await?,
+        reader: reader.open(options.clone()).await?,
+        feed: feed.within(FEED_DEADLINE).open_lazily(options),
         presence: Presence::Sessions,
     })
 }
@@ -131,14 +135,32 @@ impl Pool {
         }
     }
 
+    fn within(self, deadline: Duration) -> Self {
+        let options = self.options.min_connections(0).acquire_timeout(deadline);
+        Self {
+            options,
+            deadline,
+            ..self
+        }
+    }
+
     async fn open(self, options: PgConnectOptions) -> Result<Connection, Error> {
         let pool = self.options.clone().connect_with(options.clone()).await?;
+        Ok(self.over(pool, options))
+    }
+
+    fn open_lazily(self, options: PgConnectOptions) -> Connection {
+        let pool = self.options.clone().connect_lazy_with(options.clone());
+        self.over(pool, options)
+    }
+
+    fn over(self, pool: PgPool, options: PgConnectOptions) -> Connection {
         let reopen = move || connector(self.options.clone().connect_lazy_with(options.clone()));
         let server = Server {
             deadline: self.deadline,
             reopen: Box::new(reopen),
         };
-        Ok(Connection::new(connector(pool), self.health, Some(server)))
+        Connection::new(connector(pool), self.health, Some(server))
     }
 }
 

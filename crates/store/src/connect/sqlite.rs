@@ -72,9 +72,13 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
         .connect_with(options.clone())
         .await
         .map_err(refused)?;
+    let options = options.pragma("query_only", "ON");
+    let feed = pool()
+        .max_connections(1)
+        .connect_lazy_with(options.clone());
     let reader = pool()
         .max_connections(config.connection.max_readers)
-        .connect_with(options.pragma("query_only", "ON"))
+        .connect_with(options)
         .await
         .map_err(refused)?;
     // What stands beside the file is made by the first transaction.
@@ -83,11 +87,12 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
         .await?;
     let found = Place::of(&path).map_err(|error| cannot("look at", &path, &error))?;
     let found = place.get_or_init(|| Arc::new(found)).clone();
-    let reader = SqlxSqliteConnector::from_sqlx_sqlite_pool(reader);
-    let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
+    let [feed, reader, writer] =
+        [feed, reader, writer].map(SqlxSqliteConnector::from_sqlx_sqlite_pool);
     Ok(Pools {
         reader: Connection::new(reader, Arc::default(), None),
         writer: Connection::new(writer, health, None).at(found),
+        feed: Connection::new(feed, Arc::default(), None),
         presence,
     })
 }

@@ -64,6 +64,7 @@ pub(super) async fn connect(config: &Config) -> Result<Option<Pools>, Error> {
     Ok(Some(Pools {
         reader: Connection::new(pool(), Arc::default(), None),
         writer: Connection::new(pool(), Arc::default(), None),
+        feed: Connection::new(pool(), Arc::default(), None),
         presence: Presence::beside(&path, false)
             .map_err(|error| cannot("lock what stands beside", &path, &error))?,
     }))

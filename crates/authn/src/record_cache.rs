@@ -1,0 +1,73 @@
+//! Records as the store last told them, never past a write and never a second behind another process.
+//!
+//! An entry carries the store's epoch from *before* its rows were read. Every write leaves a later one with its
+//! organization before its caller hears of it, so a row read before a revocation can never be used after it
+//! on this node, however the loader was delayed. Another process's write is seen by the store's change feed;
+//! while the feed cannot see, no entry is used (ADR 0028).
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+
+use charter_domain::id::OrganizationId;
+use charter_store::ChangeFeed;
+
+/// What is kept: rows of one organization.
+pub(crate) trait Record: Send + Sync + 'static {
+    fn organization(&self) -> OrganizationId;
+
+    /// About how many bytes of memory it takes.
+    fn bytes(&self) -> usize;
+}
+
+struct Entry<R> {
+    record: Arc<R>,
+    epoch: u64,
+}
+
+/// Records by key. The least recently used ones make room.
+pub(crate) struct RecordCache<K, R>(Cache<K, Arc<Entry<R>>>);
+
+/// The store's epoch before a read.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading(u64);
+
+/// What the cache itself needs for an entry.
+const ENTRY_BYTES: usize = 256;
+
+impl<K: Hash + Eq + Send + Sync + 'static, R: Record> RecordCache<K, R> {
+    /// Takes so many bytes of memory, about.
+    pub(crate) fn new(capacity: u64) -> Self {
+        let weigh = |_: &K, entry: &Arc<Entry<R>>| {
+            let bytes = entry.record.bytes().saturating_add(ENTRY_BYTES);
+            bytes.try_into().unwrap_or(u32::MAX)
+        };
+        let cache = Cache::builder()
+            .max_capacity(capacity)
+            .weigher(weigh)
+            .eviction_policy(EvictionPolicy::lru());
+        Self(cache.build())
+    }
+
+    pub(crate) fn get<Q>(&self, key: &Q, changes: &dyn ChangeFeed) -> Option<Arc<R>>
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let entry = self.0.get(key)?;
+        changes
+            .is_unchanged(entry.record.organization(), entry.epoch)
+            .then(|| Arc::clone(&entry.record))
+    }
+
+    /// To be called before the rows are read.
+    pub(crate) fn start_reading(changes: &dyn ChangeFeed) -> Reading {
+        Reading(changes.epoch())
+    }
+
+    pub(crate) fn put(&self, key: K, record: Arc<R>, Reading(epoch): Reading) {
+        self.0.insert(key, Arc::new(Entry { record, epoch }));
+    }
+}
