@@ -1,32 +1,31 @@
-//! What has changed since a row was read, for those who remember rows (ADR 0002).
+//! Tells caches of rows what has changed since they read (ADR 0002).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use charter_domain::id::OrganizationId;
 
-/// A power of two. Organizations that share a slot share their changes: then rows are read once more.
+/// A power of two. Organizations in one slot share their changes, which costs extra reads only.
 const SLOTS: usize = 16_384;
 
-/// Tells whether anything of an organization may have changed.
+/// Reports whether rows of an organization may have changed.
 pub trait ChangeFeed: Send + Sync {
-    /// A number that grows with every write, before the writer hears of it. Read it *before* loading a row.
+    /// Grows with every write, before the writer gets its result. Read it *before* loading a row.
     fn epoch(&self) -> u64;
 
-    /// Whether what was read of an organization under that epoch is what the database has, as far as the feed
-    /// knows.
+    /// Whether rows of an organization read under epoch `since` are current, as far as the feed knows.
     fn is_unchanged(&self, organization: OrganizationId, since: u64) -> bool;
 
-    /// To be called after a write within these organizations has, or may have, reached the database.
+    /// Call it after a write to these organizations that has, or may have, been committed.
     fn advance(&self, organizations: &[OrganizationId]);
 
-    /// The same of a write that may concern everybody.
+    /// The same for a write that may concern any organization.
     fn advance_all(&self);
 }
 
-/// Writes of this process alone; other processes' are noticed when what was remembered has aged out.
+/// Tracks writes of this process. Those of other processes are noticed when cache entries expire.
 pub(crate) struct ProcessChanges {
     epoch: AtomicU64,
-    /// The epoch of the latest write, by a hash of the organization's id.
+    /// Epoch of the latest write, by a hash of the organization's id.
     latest: Box<[AtomicU64]>,
 }
 
@@ -56,8 +55,8 @@ impl ChangeFeed for ProcessChanges {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// A write whose commit came after the row was read takes its number after `since` was read, and leaves it
-    /// in the slot before its caller hears of it.
+    /// A write that commits after the row was read gets a number greater than `since`, and stores it before its
+    /// caller gets the result.
     fn is_unchanged(&self, organization: OrganizationId, since: u64) -> bool {
         self.slot(organization)
             .is_some_and(|latest| latest.load(Ordering::Acquire) <= since)
