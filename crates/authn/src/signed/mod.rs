@@ -3,4 +3,4 @@
 mod key_cache;
 pub mod last_used;
 pub mod mint;
-pub mod service_account;
+pub mod verify;
