@@ -80,12 +80,11 @@ impl PersonArgs {
     }
 }
 
-/// Records the approval; the service puts the folder in force within a second or two.
+/// Records the approval. The service takes the folder within a second or two.
 ///
 /// # Errors
 ///
-/// The digest is not the folder's, the operator has approved it already, or errors of the settings
-/// and the database.
+/// The digest is not the folder's, or the operator has approved it already.
 pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let reason = args.reason.trim();
     if reason.is_empty() || reason.len() > MAX_REASON || reason.chars().any(char::is_control) {

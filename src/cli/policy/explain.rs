@@ -53,11 +53,9 @@ pub(super) struct ExplainArgs {
 const MAX_RETRIES: u32 = 4;
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Prints the explanation.
-///
 /// # Errors
 ///
-/// The folder or the request has a fault, or the log does not have the decision.
+/// The folder or the request is faulty, or the log does not have the decision.
 pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = args.settings.load()?;
     let decisions = args.decisions.as_ref().unwrap_or(&settings.decisions.dir);

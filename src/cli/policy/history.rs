@@ -53,11 +53,6 @@ pub(super) struct RollbackArgs {
     output: OutputArgs,
 }
 
-/// Prints the revisions.
-///
-/// # Errors
-///
-/// Errors of the settings and the database.
 pub(super) fn history(args: &HistoryArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let revisions = operator.store.policy_revisions(args.limit).await?;
@@ -135,8 +130,7 @@ impl RevisionSpan<'_> {
 ///
 /// # Errors
 ///
-/// There is no such revision, the folder cannot be written, or errors of the settings and the
-/// database.
+/// The revision does not exist, or the folder cannot be written.
 pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let store = &operator.store;
@@ -150,7 +144,7 @@ pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitC
         let dir = &operator.settings.policies.dir;
         let in_force = store.policy_revisions(1).await?;
         let version = in_force.first().and_then(|last| last.manifest_version);
-        // A folder that cannot be read may be rolled back, too.
+        // An unreadable folder can be rolled back, too.
         let now = Folder::read(dir).map(|folder| folder.files().clone());
         let now = now.unwrap_or_default();
         let files = with_manifest(dir, &files, &now, version)?;

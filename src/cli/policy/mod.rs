@@ -53,11 +53,7 @@ enum Command {
     VerifyLog(verify_log::VerifyLogArgs),
 }
 
-/// Runs the subcommand.
-///
-/// # Errors
-///
-/// The command could not do its work. Faults of policies are output, with exit code 1.
+/// Faults of policies are output with exit code 1, not errors.
 pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let out = &mut TerminalSafeWriter::new(out);
     match &args.command {

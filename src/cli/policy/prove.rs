@@ -35,12 +35,11 @@ pub(super) struct ProveArgs {
     output: OutputArgs,
 }
 
-/// Prints the claims that do not hold, each with a counterexample. Exit code 1 if anything is not
-/// proved.
+/// Prints the claims that do not hold, each with a counterexample. Exit code 1 if anything is not proved.
 ///
 /// # Errors
 ///
-/// The folder has faults, or there is no solver.
+/// The folder is faulty, or there is no solver.
 pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let (dir, settings) = args.folder.resolve()?;
     let against = args.against.as_deref().map(Snapshot::load).transpose();

@@ -44,11 +44,9 @@ pub(super) struct ReplayArgs {
     threads: Option<usize>,
 }
 
-/// Replays a log.
-///
 /// # Errors
 ///
-/// The policies or settings have faults, or the log cannot be read.
+/// The policies or settings are faulty, or the log cannot be read.
 pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = args.settings.load()?;
     let (dir, mode) = match &args.policies {
@@ -57,7 +55,7 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
     };
     let snapshot = match Snapshot::load(dir) {
         Ok(snapshot) => snapshot,
-        // A folder that is being edited is not what decided.
+        // A folder that is being edited did not make the decisions.
         Err(_) if mode == ReplayMode::Reproduce => in_force(&args.settings)?,
         Err(error) => return folder_fault::report(&error, args.output.json, out),
     };
@@ -102,7 +100,7 @@ fn in_force(settings: &SettingsArgs) -> Result<Snapshot, Error> {
     })
 }
 
-/// The policies of the log's decisions that the database has.
+/// The policies of the log's decisions, as far as the database has them.
 fn earlier(settings: &SettingsArgs, outcome: &ReplayReport) -> Result<EarlierSnapshots, Error> {
     settings.operate(async |operator| {
         let mut earlier = EarlierSnapshots::new();

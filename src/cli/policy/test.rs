@@ -37,11 +37,7 @@ pub(super) struct TestArgs {
     output: OutputArgs,
 }
 
-/// Prints the report. Exit code 1 if an example fails or the coverage is too low.
-///
-/// # Errors
-///
-/// The folder has faults, or the report cannot be written.
+/// Exit code 1 if an example fails or the coverage is too low.
 pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let (dir, settings) = args.folder.resolve()?;
     let min_coverage = args.min_coverage.unwrap_or(settings.min_coverage);
