@@ -83,8 +83,8 @@ impl Store {
         self.writer.fault().or_else(|| self.reader.fault())
     }
 
-    /// Closes all connections. On SQLite it merges the write-ahead log into the file if no other process has the
-    /// database open, so that the file alone is the database.
+    /// Closes all connections. On SQLite it merges the write-ahead log into the file as far as possible without
+    /// blocking other processes. If no other process has the database open, the file alone is the database.
     pub async fn close(&self) {
         if self.writer.get_database_backend() == DbBackend::Sqlite {
             let folded = self
