@@ -15,7 +15,7 @@ use super::super::output::{OutputArgs, document_to};
 use super::folder_args::FolderArgs;
 use super::folder_fault;
 
-/// Parse and validate a folder, as the service does before it takes it
+/// Parse and validate a folder, as the service does before it loads it
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     #[command(flatten)]

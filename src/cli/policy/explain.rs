@@ -23,7 +23,7 @@ use charter_decision_log::{DecisionLookup as _, DecisionRecord, LogDirectory};
 use charter_domain::id::DecisionId;
 use charter_policy::explain::{self, Explanation};
 
-/// Say why a request is allowed or denied: which policies decided, or came nearest, and by what
+/// Explain why a request is allowed or denied: the determining or nearest policies and their conditions
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
     /// The id of a decision, `dec-…`, as a refusal names it

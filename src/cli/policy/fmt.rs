@@ -18,16 +18,16 @@ use charter_policy::format;
 use charter_policy::manifest::{Manifest, NAME};
 use charter_system::atomic;
 
-/// Lay out the policies and invariants as Cedar's own formatter does
+/// Format policies and invariants as Cedar's own formatter does
 ///
-/// If manifest.json lists the folder as it is, it is written anew.
+/// A manifest.json that matches the folder is written anew.
 #[derive(Debug, Args)]
 pub(super) struct FmtArgs {
     #[command(flatten)]
     folder: FolderArgs,
     #[command(flatten)]
     output: OutputArgs,
-    /// Change nothing, only name the files that would change
+    /// Change nothing, only list the files that would change
     #[arg(long)]
     check: bool,
 }

@@ -27,7 +27,7 @@ const MIN_DIGEST_PREFIX: usize = 8;
 /// List the policies that were in force, newest first
 #[derive(Debug, Args)]
 pub(super) struct HistoryArgs {
-    /// Only so many
+    /// Maximal number of revisions
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     limit: u64,
     #[command(flatten)]
@@ -38,13 +38,13 @@ pub(super) struct HistoryArgs {
 
 /// Write the texts of an earlier revision back into the policy folder
 ///
-/// The service then takes the folder as any other edit: what allows more than now may need an approval.
+/// The service then checks the folder like any other edit: if it allows more than now, it may need an approval.
 #[derive(Debug, Args)]
 pub(super) struct RollbackArgs {
     /// The revision's number, or its digest (of the whole folder), as `charter policy history` shows it
     #[arg(value_name = "REVISION")]
     revision: String,
-    /// Do it; without, only say what would change
+    /// Write the files; without it, only show what would change
     #[arg(long)]
     yes: bool,
     #[command(flatten)]

@@ -24,7 +24,7 @@ pub(super) struct ManifestArgs {
     folder: FolderArgs,
     #[command(flatten)]
     output: OutputArgs,
-    /// The version, where it is not to be the next
+    /// The version; by default the next one
     #[arg(long, value_name = "NUMBER")]
     version: Option<u64>,
 }

@@ -41,7 +41,7 @@ enum Command {
     Withdraw(approvals::WithdrawArgs),
     History(history::HistoryArgs),
     Rollback(history::RollbackArgs),
-    /// Lead a candidate through the gates; `serve` starts this
+    /// Check a candidate in a child process; `serve` starts this
     #[command(hide = true)]
     Gate(gate::GateArgs),
     Test(test::TestArgs),

@@ -28,7 +28,7 @@ pub(super) struct ProveArgs {
     /// Also prove the invariants of this folder, such as the one in force
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
-    /// Also find permits that make no difference, which takes long with many policies
+    /// Also find permits that make no difference; slow with many policies
     #[arg(long)]
     shadows: bool,
     #[command(flatten)]

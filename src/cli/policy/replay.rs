@@ -23,10 +23,10 @@ const FLIPS: u8 = 1;
 /// Exit code: some decisions could not be evaluated.
 const INCOMPLETE: u8 = 2;
 
-/// Ask recorded decisions again: what would a candidate decide otherwise?
+/// Evaluate recorded decisions again, and list what a candidate would decide differently
 ///
-/// Without a candidate, the policies that took each decision must reproduce it. Exit code 1: something
-/// flips; 2: something could not be asked again. It believes what the log says: run `verify-log` first.
+/// Without a candidate, the policies that took each decision must reproduce it. Exit code 1: something flips; 2:
+/// something could not be evaluated. The log is trusted: run `verify-log` first.
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
     #[command(flatten)]
@@ -34,12 +34,12 @@ pub(super) struct ReplayArgs {
     /// A file of a decision log, or its directory
     #[arg(value_name = "LOG")]
     log: PathBuf,
-    /// The candidate
+    /// The candidate folder
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,
-    /// Threads that work; one for each processor if left out
+    /// Number of threads; by default one for each processor
     #[arg(long, value_name = "NUMBER")]
     threads: Option<usize>,
 }

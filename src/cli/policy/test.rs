@@ -18,7 +18,7 @@ use charter_domain::progress::Progress;
 use charter_policy::folder_header;
 use charter_policy::test;
 
-/// Run the folder's examples, and say which policies and conditions none of them shows at work
+/// Run the folder's examples, and list policies and conditions that none of them covers
 #[derive(Debug, Args)]
 pub(super) struct TestArgs {
     #[command(flatten)]
