@@ -15,7 +15,7 @@ use charter_authn::nonces::{NonceStore, ReplayGuard};
 use charter_authn::operator::Operators;
 use charter_authn::signed::last_used::LastUsed;
 use charter_authn::signed::mint::KeyMint;
-use charter_authn::signed::service_account::{ServiceAccountParts, ServiceAccounts};
+use charter_authn::signed::verify::{ServiceAccountParts, ServiceAccounts};
 use charter_authz::engine::Engine;
 use charter_budgets::Budgets;
 use charter_decision_log::DecisionLog;
@@ -32,7 +32,7 @@ use charter_store::Store;
 use super::keys::sealer;
 use super::policies::{self, Policies, Reloader};
 use super::start_error::StartError;
-use super::{budgets, database, decisions, replay, users};
+use super::{database, decisions, near_budgets, replay, users};
 
 /// The parts of a running service.
 pub struct App {
@@ -45,7 +45,7 @@ pub struct App {
     /// The shares of keys and organizations, which must be tidied.
     pub limits: Arc<RateLimits>,
     /// Who is near its share of something.
-    pub(super) near_budgets: Arc<budgets::Watch>,
+    pub(super) near_budgets: Arc<near_budgets::Watch>,
     /// How long a registration is kept that nobody verifies.
     pub(super) unverified_expire_after: Duration,
     /// How soon the heads of the audit chains are on the disk.
@@ -117,7 +117,7 @@ impl App {
         let sealer = Arc::new(sealer(keys)?);
         let last_used = Arc::new(LastUsed::default());
         let limits = Arc::new(RateLimits::new(settings.rate_limits, &clock));
-        let near_budgets = Arc::new(budgets::Watch::default());
+        let near_budgets = Arc::new(near_budgets::Watch::default());
         let parts = ServiceAccountParts {
             store: Arc::clone(&store),
             sealer: Arc::clone(&sealer),
@@ -206,7 +206,7 @@ fn parsed(base_url: &str) -> Result<users::BaseUrl, StartError> {
 
 fn rendering(
     metrics: &Recorder,
-    near_budgets: &Arc<budgets::Watch>,
+    near_budgets: &Arc<near_budgets::Watch>,
 ) -> Box<dyn Fn() -> String + Send + Sync> {
     let (metrics, near) = (metrics.clone(), Arc::clone(near_budgets));
     Box::new(move || metrics.render() + &near.render())

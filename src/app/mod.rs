@@ -2,12 +2,12 @@
 
 mod assembly;
 pub mod background;
-mod budgets;
 pub mod check;
 mod database;
 pub mod decisions;
 pub mod demo;
 mod keys;
+mod near_budgets;
 mod open_files;
 pub mod policies;
 pub mod provision;

@@ -1,4 +1,4 @@
-//! `charter audit`: the record of changes, to be read, and whether anybody changed it.
+//! `charter audit`: lists and verifies the audit log.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use charter_domain::timestamp;
 use charter_store::audit_verify::Report as AuditReport;
 use charter_store::{AuditEvent, AuditFilter, EntityRef};
 
-/// Read and verify the audit trail
+/// Read and verify the audit log
 #[derive(Debug, Args)]
 pub struct AuditArgs {
     #[command(flatten)]
@@ -32,37 +32,36 @@ enum Command {
     List(ListArgs),
     /// Find edited, missing, reordered, inserted and cut-off events
     Verify {
-        /// Heads of the chains, kept outside the database; the data directory's if left out
+        /// The file of heads, kept outside the database; if left out, the data directory's
         #[arg(long, value_name = "FILE")]
         heads: Option<PathBuf>,
     },
 }
 
-/// Which events.
 #[derive(Debug, Args)]
 struct ListArgs {
     /// The organization's id, code or slug
     #[arg(required_unless_present = "installation")]
     organization: Option<String>,
-    /// What belongs to no organization: approvals of policies, and which were in force
+    /// Events of the installation: approvals of policies, and policies in force
     #[arg(long, conflicts_with = "organization")]
     installation: bool,
-    /// Not older than this, `YYYY-MM-DDTHH:MM:SSZ`
+    /// From this time on, `YYYY-MM-DDTHH:MM:SSZ`
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Older than this
+    /// Before this time
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// By this actor only, such as `operator`, `sa-…` or `user-…`
+    /// Only by this actor, such as `operator`, `sa-…` or `user-…`
     #[arg(long)]
     actor: Option<String>,
-    /// Of this action only, such as `accounts:UpdateAccount`
+    /// Only of this action, such as `accounts:UpdateAccount`
     #[arg(long)]
     action: Option<String>,
-    /// Before this number, to go on where a list ended
+    /// Before this sequence number, to continue a list
     #[arg(long, value_name = "SEQUENCE")]
     before: Option<i64>,
-    /// At most so many
+    /// Maximal number of events
     #[arg(long, default_value_t = 50)]
     limit: u64,
 }
@@ -103,11 +102,7 @@ async fn list(operator: &Operator, args: &ListArgs) -> Result<Vec<Value>, Error>
     Ok(events.into_iter().map(shown).collect())
 }
 
-/// Lists or verifies; exit code 1 if anything is wrong.
-///
-/// # Errors
-///
-/// The settings' or the database's faults, or the heads cannot be read.
+/// Exit code 1 if there are findings.
 pub fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let heads = match &args.command {

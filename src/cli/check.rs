@@ -1,4 +1,4 @@
-//! `charter check`: a whole start but for serving and writing.
+//! `charter check`: checks whether the service would start.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -25,14 +25,14 @@ pub struct CheckArgs {
     output: OutputArgs,
 }
 
-/// As for every error that kept a command from its work.
+/// Exit code if the service would not start, as of all errors.
 const CANNOT_START: u8 = 2;
 
-/// Checks; each part is a line.
+/// Prints a line for each part.
 ///
 /// # Errors
 ///
-/// All that keeps the service from starting, together.
+/// Everything that keeps the service from starting.
 pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let parts = match args.settings.preview() {
         Ok(settings) => {

@@ -1,4 +1,4 @@
-//! Why a command could not do its work.
+//! Errors of commands.
 
 use std::io;
 
@@ -10,125 +10,95 @@ use charter_authn::users::link_mails::NotSealed;
 use charter_policy::solver::SolverError;
 use charter_store as store;
 
-/// A rule refuses it, or something was found.
+/// Exit code of refusals and findings.
 const REFUSED: u8 = 1;
-/// It could not be done.
+/// Exit code of failures.
 const IMPOSSIBLE: u8 = 2;
 
-/// Why a command could not do its work; its text is one paragraph that says what to do.
+/// Each text is one paragraph that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A signed request could not be made or sent.
     #[error(transparent)]
     Request(#[from] request::RequestError),
-    /// The settings are wrong or incomplete.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The service, or an operator's command, could not start.
     #[error(transparent)]
     Start(StartError),
-    /// The database refused.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// The schema is not this program's.
     #[error("the database's schema is not up to date: run `charter migrate up` first")]
     NotMigrated,
-    /// Data would be destroyed that nobody said may go.
+    /// Data would be destroyed without confirmation.
     #[error(
         "`migrate down` drops tables with all their data: make a copy of the database, then say `--yes`"
     )]
     Unconfirmed,
-    /// An argument names an organization that is not there.
     #[error("there is no organization `{0}`; `charter organization list` shows all")]
     NoSuchOrganization(String),
-    /// An argument names a person who is not there.
     #[error("nobody has the address `{0}`; `charter user list ORGANIZATION` shows all of one")]
     NoSuchUser(String),
-    /// Who is to be invited has a place already.
+    /// The invited user is a member already.
     #[error("`{0}` is a member already: `charter user set-role` gives it another role")]
     AlreadyMember(String),
-    /// Who is to be invited is somebody elsewhere.
+    /// The invited user belongs to another organization.
     #[error(
         "`{0}` belongs to somebody of organization {1}, and an address to one person: invite another address"
     )]
     BelongsElsewhere(String, String),
-    /// The organization is deactivated.
     #[error("organization `{0}` is deactivated: run `charter organization reactivate` first")]
     Deactivated(String),
-    /// It would be left without an owner.
     #[error(
         "`{0}` is the organization's only owner: make another one first, with `charter user set-role` or \
          `charter user invite`"
     )]
     LastOwner(String),
-    /// The policies do not know a role.
     #[error("there is no role `{0}`; the schema has {1}")]
     NoSuchRole(String, String),
-    /// The invitation could not be made.
     #[error(transparent)]
     Invitation(#[from] NotSealed),
-    /// An argument names a key that is not there.
     #[error("there is no access key `{0}`; `charter key list ORGANIZATION` shows all of one")]
     NoSuchKey(String),
-    /// An argument names something that the organization does not have.
     #[error("organization `{organization}` has no such {what}")]
     NotInOrganization {
         /// As the argument names it.
         organization: String,
-        /// What was looked for.
         what: &'static str,
     },
-    /// The service would not start; the text is all that keeps it from it.
+    /// Everything that keeps the service from starting.
     #[error("{0}")]
     CannotStart(String),
-    /// A policy folder does not hold; the text is the whole report.
+    /// The report of a faulty policy folder.
     #[error("{0}")]
     Policies(String),
-    /// No solver can be asked.
     #[error(transparent)]
     Solver(#[from] SolverError),
-    /// A candidate could not be led through the gates.
     #[error("the checks cannot be made: {0}")]
     Gate(#[from] serde_json::Error),
-    /// A decision log cannot be read.
     #[error("the decision log `{0}` cannot be read: {1}")]
     DecisionLog(std::path::PathBuf, io::Error),
-    /// Logging could not be started.
     #[error(transparent)]
     Log(#[from] telemetry::log::Error),
-    /// Metrics could not be started.
     #[error(transparent)]
     Metrics(#[from] telemetry::metrics::Error),
-    /// Spans could not be exported.
     #[error(transparent)]
     Traces(#[from] telemetry::traces::Error),
-    /// The value of an argument breaks a rule.
+    /// The argument's value is invalid.
     #[error("`{name}` {rule}")]
-    Argument {
-        /// The argument.
-        name: &'static str,
-        /// The rule.
-        rule: String,
-    },
-    /// What an argument asks for is refused as things are.
+    Argument { name: &'static str, rule: String },
+    /// The current state does not allow the change.
     #[error("`{name}` {reason}")]
-    Refused {
-        /// The argument.
-        name: &'static str,
-        /// Why.
-        reason: String,
-    },
-    /// Something was changed, and standard output took no answer.
+    Refused { name: &'static str, reason: String },
+    /// Something was changed, but the output could not be written.
     #[error(
         "it is done, but its answer could not be printed: {0}; look at what there is now before you do it again"
     )]
     Unprinted(io::Error),
-    /// The terminal, a signal or the runtime.
+    /// The terminal, a signal or the runtime failed.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// What a rule refuses is no fault of the database.
+/// Refusals are separated from failures of the database.
 impl From<StartError> for Error {
     fn from(error: StartError) -> Self {
         match error {
@@ -139,8 +109,8 @@ impl From<StartError> for Error {
 }
 
 impl Error {
-    /// The exit code: 1 where a rule refuses what could have been done, 2 where it could not be done at
-    /// all, as with settings, a database or files that are not as they must be.
+    /// 1 if a rule refuses the operation, 2 if it cannot be done at all, for example because of settings, the
+    /// database or files.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {

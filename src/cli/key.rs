@@ -1,5 +1,4 @@
-//! `charter key`: access keys, straight on the database. How the first key of a tenant comes to be
-//! when nobody can sign in yet.
+//! `charter key`: manages access keys directly in the database, for example a tenant's first key.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -20,7 +19,7 @@ use super::Error;
 use super::operator::{Operator, SettingsArgs};
 use super::output::OutputArgs;
 
-/// Issue, list and revoke access keys, straight on the database
+/// Issue, list and revoke access keys, directly in the database
 #[derive(Debug, Args)]
 pub struct KeyArgs {
     #[command(flatten)]
@@ -67,11 +66,7 @@ enum Command {
     },
 }
 
-/// Does it, and prints the result as JSON.
-///
-/// # Errors
-///
-/// The settings', the values' or the database's faults.
+/// Prints the result as JSON.
 pub fn run(args: &KeyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         match &args.command {

@@ -1,4 +1,4 @@
-//! `charter keys generate`: the keys that the settings need.
+//! `charter keys generate`: generates the keys for the settings.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -23,11 +23,6 @@ enum Command {
     Generate,
 }
 
-/// Prints them.
-///
-/// # Errors
-///
-/// Standard output is closed.
 pub fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match args.command {
         Command::Generate => write!(out, "{}", *keys::generate(&OsEntropy))?,

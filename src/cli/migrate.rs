@@ -1,4 +1,4 @@
-//! `charter migrate`: the database's schema, up, down and where it stands.
+//! `charter migrate`: migrates the schema up and down, and shows its status.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -26,26 +26,22 @@ pub struct MigrateArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Apply what is pending; `serve` does the same when it starts
+    /// Apply pending migrations; `serve` does the same when it starts
     Up,
-    /// Take back the latest migrations, with the data in what they made
+    /// Revert the latest migrations, with their data
     Down {
         /// How many
         #[arg(default_value_t = 1)]
         steps: u32,
-        /// Yes, the data goes with them
+        /// Confirm that the data is deleted
         #[arg(long)]
         yes: bool,
     },
-    /// Show which are applied
+    /// Show which migrations are applied
     Status,
 }
 
-/// Does it, and prints where the schema stands.
-///
-/// # Errors
-///
-/// The settings' or the database's faults.
+/// Prints the status of the schema.
 pub fn run(args: &MigrateArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate_on_any_schema(async |operator| {
         let store = &operator.store;

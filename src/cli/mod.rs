@@ -1,6 +1,6 @@
 //! The command line: one file per subcommand.
 //!
-//! Parses arguments and prints; what a command does is the other floors' business.
+//! Parses arguments and prints results; the work is done by `app` and the crates.
 
 pub mod audit;
 pub mod check;
@@ -63,11 +63,11 @@ enum Command {
     },
 }
 
-/// Parses the arguments and runs the command that they name.
+/// Parses the arguments and runs the command.
 ///
 /// # Errors
 ///
-/// What kept the command from its work. Wrong arguments end the process here, with exit code 2.
+/// Errors of the command. Invalid arguments end the process with exit code 2.
 pub fn run() -> Result<ExitCode, Error> {
     let out = &mut io::stdout().lock();
     let code = dispatch(&Cli::parse().command, out)?;
@@ -113,18 +113,18 @@ fn dispatch(command: &Command, out: &mut io::StdoutLock<'_>) -> Result<ExitCode,
 mod tests {
     use super::*;
 
-    /// What answers with something else than text for people.
+    /// Commands whose output is not text for people, so they have no `--json`.
     const OTHERWISE: [&str; 7] = [
-        // Runs, and logs.
+        // Logs.
         "charter serve",
-        // Prints the answer's body as it came.
+        // Prints the response body as received.
         "charter request",
-        // A part of a settings file, a JSON document, a script, files.
+        // Print a part of a settings file, a JSON document, a script or files.
         "charter keys generate",
         "charter openapi",
         "charter completions",
         "charter man",
-        // One process of the service asks another.
+        // Run by the service.
         "charter policy gate",
     ];
 

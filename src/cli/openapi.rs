@@ -1,4 +1,4 @@
-//! `charter openapi`: the API's description, as `/openapi.json` serves it.
+//! `charter openapi`: prints the OpenAPI document, as `/openapi.json` serves it.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -7,11 +7,6 @@ use crate::app;
 
 use super::Error;
 
-/// Prints it.
-///
-/// # Errors
-///
-/// Standard output is closed.
 pub fn run(out: &mut dyn Write) -> Result<ExitCode, Error> {
     writeln!(out, "{}", app::openapi_document())?;
     Ok(ExitCode::SUCCESS)

@@ -1,4 +1,4 @@
-//! What operators' commands share: settings, the database and a clock, without a server.
+//! Shared by operators' commands: settings, database and clock, without a server.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use charter_store::{self as store, EntityRef, Store, TenantReader, TenantWriter}
 
 use super::Error;
 
-/// Where the settings come from; the same for every command.
+/// The source of the settings, the same for every command.
 #[derive(Debug, Args)]
 pub(super) struct SettingsArgs {
     /// A settings file over the built-in defaults; `CHARTER__SECTION__KEY` overrides both
@@ -29,41 +29,32 @@ pub(super) struct SettingsArgs {
     demo: bool,
 }
 
-/// An operator at work on the database.
+/// The context of an operator's command.
 pub(super) struct Operator {
-    /// The settings.
     pub(super) settings: Settings,
-    /// The database.
     pub(super) store: Store,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
 
 impl SettingsArgs {
-    /// Reads the settings.
-    ///
     /// # Errors
     ///
-    /// All their faults.
+    /// All faults of the settings.
     pub(super) fn load(&self) -> Result<Settings, Error> {
         Ok(Settings::load(self.config.as_deref(), self.demo)?)
     }
 
-    /// Reads the settings for somebody who only wants to know: the demo's keys are not made.
-    ///
-    /// # Errors
-    ///
-    /// All their faults.
+    /// Reads the settings without creating the demo's keys, for commands that only inspect.
     pub(super) fn preview(&self) -> Result<Settings, SettingsError> {
         Settings::preview(self.config.as_deref(), self.demo)
     }
 
-    /// Does an operator's work on a database whose schema is up to date.
+    /// Runs a command on a database whose schema is up to date.
     ///
     /// # Errors
     ///
-    /// The settings' faults, the database's, migrations are pending, the keys are another
-    /// database's, or the work's own.
+    /// Pending migrations, keys of another database, and errors of the settings, the database and `work`.
     pub(super) fn operate<T>(
         &self,
         work: impl AsyncFnOnce(&Operator) -> Result<T, Error>,
@@ -79,11 +70,7 @@ impl SettingsArgs {
         })
     }
 
-    /// Does an operator's work on the database as it is, and leaves it in one file where it is one.
-    ///
-    /// # Errors
-    ///
-    /// The settings' faults, the database's, or the work's own.
+    /// Runs a command on a database with any schema. On SQLite it then merges the write-ahead log into the file.
     pub(super) fn operate_on_any_schema<T>(
         &self,
         work: impl AsyncFnOnce(&Operator) -> Result<T, Error>,
@@ -100,7 +87,7 @@ impl SettingsArgs {
         block_on(async {
             let operator = Operator::connect(settings, missing).await?;
             let outcome = work(&operator).await;
-            // A change comes before its answer.
+            // The change is committed before its output is written.
             let has_changed = operator.store.changes().epoch() > 0;
             operator.store.close().await;
             match outcome {
@@ -126,10 +113,6 @@ impl Operator {
     }
 
     /// The organization that an argument names by id, code or slug.
-    ///
-    /// # Errors
-    ///
-    /// There is none, or the database's faults.
     pub(super) async fn organization(&self, named: &str) -> Result<Organization, Error> {
         match self.store.find_organization(named).await {
             Err(store::Error::NotFound) => Err(Error::NoSuchOrganization(named.to_owned())),
@@ -137,36 +120,27 @@ impl Operator {
         }
     }
 
-    /// The tenant of what the command names.
-    ///
-    /// # Errors
-    ///
-    /// The database's faults.
+    /// Reads within the tenant of a named record.
     pub(super) async fn reader(&self, named: EntityRef) -> Result<TenantReader<'_>, Error> {
         Ok(self.store.within(self.store.locate(named).await?))
     }
 
-    /// The same, to change it in the operator's name.
-    ///
-    /// # Errors
-    ///
-    /// The database's faults.
+    /// Writes within the tenant of a named record, audited as the operator.
     pub(super) async fn writer(&self, named: EntityRef) -> Result<TenantWriter<'_>, Error> {
         let scope = self.store.locate(named).await?;
         Ok(self.store.write_within(scope, self.audit_context()))
     }
 
-    /// Who is on record for what the command does.
     #[must_use]
     pub(super) fn audit_context(&self) -> AuditContext {
         provision::operator(&*self.clock)
     }
 
-    /// Makes access keys.
+    /// Creates access keys.
     ///
     /// # Errors
     ///
-    /// No sealing key.
+    /// There is no sealing key.
     pub(super) fn mint(&self) -> Result<KeyMint, Error> {
         let keys = self.settings.require_keys().map_err(StartError::from)?;
         let sealer = Arc::new(app::sealer(keys)?);
@@ -177,11 +151,11 @@ impl Operator {
         ))
     }
 
-    /// Makes links in mails.
+    /// Creates links for emails.
     ///
     /// # Errors
     ///
-    /// The settings do not say where they lead; no sealing key.
+    /// There is no base URL or no sealing key in the settings.
     pub(super) fn links(&self) -> Result<LinkMails, Error> {
         let keys = self.settings.require_keys().map_err(StartError::from)?;
         Ok(app::link_mails(
@@ -193,11 +167,7 @@ impl Operator {
     }
 }
 
-/// Runs a command's work on a small runtime of its own.
-///
-/// # Errors
-///
-/// The work's own, or no runtime could be made.
+/// Runs a command on a small runtime.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

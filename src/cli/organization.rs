@@ -1,4 +1,4 @@
-//! `charter organization`: tenants, straight on the database.
+//! `charter organization`: manages organizations directly in the database.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ use super::Error;
 use super::operator::SettingsArgs;
 use super::output::OutputArgs;
 
-/// Make, list, show and reactivate organizations, straight on the database
+/// Create, list, show and reactivate organizations, directly in the database
 #[derive(Debug, Args)]
 pub struct OrganizationArgs {
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub struct OrganizationArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make an organization with its default account
+    /// Create an organization with its default account
     Create {
         /// Its name
         #[arg(long)]
@@ -39,25 +39,21 @@ enum Command {
         #[arg(long)]
         slug: String,
     },
-    /// List all organizations, the oldest first
+    /// List all organizations, oldest first
     List,
-    /// Show one
+    /// Show an organization
     Show {
         /// Its id, code or slug
         organization: String,
     },
-    /// Make a deactivated organization active again; its keys stay revoked
+    /// Reactivate an organization; its keys stay revoked
     Reactivate {
         /// Its id, code or slug
         organization: String,
     },
 }
 
-/// Does it, and prints the result as JSON.
-///
-/// # Errors
-///
-/// The settings', the values' or the database's faults.
+/// Prints the result as JSON.
 pub fn run(args: &OrganizationArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let store = &operator.store;

@@ -1,4 +1,4 @@
-//! What a command prints: lines for people and pipes, or one JSON document.
+//! Output of commands: text, or one JSON document with `--json`.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,6 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-/// In which form.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct OutputArgs {
     /// Print one JSON document
@@ -15,7 +14,7 @@ pub(super) struct OutputArgs {
 }
 
 impl OutputArgs {
-    /// A document where that was asked for; else the text.
+    /// Prints a JSON document with `--json`, else text.
     pub(super) fn either(
         self,
         out: &mut dyn Write,
@@ -29,7 +28,7 @@ impl OutputArgs {
         }
     }
 
-    /// An array where a document was asked for; else a JSON object a line.
+    /// Prints a JSON array with `--json`, else one JSON object a line.
     pub(super) fn list(self, out: &mut dyn Write, items: &[Value]) -> io::Result<()> {
         if self.json {
             return document_to(out, items);
@@ -37,7 +36,7 @@ impl OutputArgs {
         items.iter().try_for_each(|item| writeln!(out, "{item}"))
     }
 
-    /// One object, as a document or on a line.
+    /// Prints one object, pretty-printed with `--json`, else on a line.
     pub(super) fn one(self, out: &mut dyn Write, item: &Value) -> io::Result<()> {
         if self.json {
             document_to(out, item)
@@ -47,7 +46,6 @@ impl OutputArgs {
     }
 }
 
-/// Prints a document.
 pub(super) fn document_to(
     out: &mut dyn Write,
     document: &(impl Serialize + ?Sized),

@@ -1,4 +1,4 @@
-//! Shows that long work goes on: on standard error, on a terminal only, after a second.
+//! Shows the progress of long work after a second, if standard error is a terminal.
 
 use std::io::{self, IsTerminal as _};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -10,19 +10,19 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::output::OutputArgs;
 use charter_domain::progress::Progress;
 
-/// What is done by then is not worth a line.
+/// Shorter work shows nothing.
 const FIRST: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_millis(100);
 const ELAPSED: &str = "{spinner} {msg}, {elapsed}";
 const COUNTED: &str = "{spinner} {msg}, {human_pos} of {human_len}, {elapsed}";
 
-/// Shown until it is dropped.
+/// Removed from the terminal when dropped.
 pub(super) struct Shown {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Shows what is being done, and how much of it, to a person who waits; programs that read JSON are told nothing.
+/// Shows `what` is being done and its progress. Does nothing with `--json`.
 pub(super) fn show(what: &'static str, output: OutputArgs, progress: &Progress) -> Shown {
     if output.json || !io::stderr().is_terminal() {
         return Shown {
@@ -60,7 +60,7 @@ pub(super) fn show(what: &'static str, output: OutputArgs, progress: &Progress) 
     let thread = thread::Builder::new().name("progress".to_owned());
     Shown {
         stop: Some(stop),
-        // Without a thread nobody is told, and the work goes on.
+        // Without a thread the work continues, without a display.
         thread: thread.spawn(draw).ok(),
     }
 }

@@ -1,4 +1,4 @@
-//! `charter serve`: runs the service until it is told to stop.
+//! `charter serve`: runs the service.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -35,13 +35,13 @@ pub struct ServeArgs {
     config: Option<PathBuf>,
 }
 
-/// What a shell reports of a program that SIGINT has ended.
+/// The exit code that shells report for a program killed by SIGINT.
 const CUT_OFF: u8 = 130;
 
-/// For threads that are still at work when all has stopped.
+/// Time for threads that still work when the service has stopped.
 const LAST_WORK: Duration = Duration::from_secs(1);
 
-/// Runs until SIGTERM or SIGINT, then stops gracefully; a second signal ends it at once.
+/// Runs until SIGTERM or SIGINT, then stops gracefully. A second signal stops at once.
 ///
 /// # Errors
 ///
@@ -51,7 +51,7 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()?;
-    // Before anything slow: a signal without a handler ends the process.
+    // Install the handlers first: a signal without a handler kills the process.
     let mut signals = {
         let _within = runtime.enter();
         Signals::listen()?
@@ -81,7 +81,7 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         if args.demo {
             let _ = writeln!(told, "{}", demo::what_to_try(&settings.data_dir));
         }
-        // Whoever started it may have closed that, or its disk may be full.
+        // Standard output may be closed or on a full disk.
         if let Err(error) = out.write_all(told.as_bytes()).and_then(|()| out.flush()) {
             tracing::warn!(%error, "standard output cannot be written, the service runs without it");
         }
@@ -96,12 +96,12 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             }
         }
     });
-    // Nothing that still blocks a thread holds the process.
+    // Blocked threads must not delay the end of the process.
     runtime.shutdown_timeout(LAST_WORK);
     ended
 }
 
-/// Everything up to the first answer.
+/// Starts everything up to accepting connections.
 async fn start(
     args: &ServeArgs,
     settings: &Settings,
@@ -123,7 +123,7 @@ async fn start(
     Ok((server, app))
 }
 
-/// This very program, also after its file was replaced by another version.
+/// The running program, even if its file was replaced.
 pub(super) fn this_program() -> std::io::Result<PathBuf> {
     let running = PathBuf::from("/proc/self/exe");
     if running.exists() {
@@ -150,12 +150,11 @@ fn log_format(format: LogFormat) -> Format {
     }
 }
 
-/// The signals that a service may get. Each that is listened to no longer ends the process by
-/// itself.
+/// The handled signals. A handled signal no longer kills the process.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    /// What is sent to have policies or logs reopened. The reloader listens to SIGHUP on its own.
+    /// Signals sent to reload policies or logs. The reloader handles SIGHUP itself.
     _without_effect: [Signal; 3],
 }
 

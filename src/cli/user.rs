@@ -1,4 +1,4 @@
-//! `charter user`: people, straight on the database.
+//! `charter user`: manages users directly in the database.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ use super::Error;
 use super::operator::{Operator, SettingsArgs};
 use super::output::OutputArgs;
 
-/// Invite, list, disable and enable people, and change their roles, straight on the database
+/// Invite, list, disable and enable users, and change their roles, directly in the database
 #[derive(Debug, Args)]
 pub struct UserArgs {
     #[command(flatten)]
@@ -30,35 +30,35 @@ pub struct UserArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List the people of an organization, the oldest member first
+    /// List the users of an organization, oldest first
     List {
         /// The organization's id, code or slug
         organization: String,
     },
     Invite(InviteArgs),
-    /// Give a member another role; an organization keeps an owner
+    /// Give a user another role; an organization keeps an owner
     SetRole {
         /// The e-mail address
         email: String,
         /// A role of the policies' schema, `owner` among them
         role: String,
     },
-    /// Keep somebody out: every session ends at once
+    /// Disable a user, which ends all sessions at once
     Disable {
         /// The e-mail address
         email: String,
     },
-    /// Let somebody in again, who then signs in anew
+    /// Enable a user, who must sign in again
     Enable {
         /// The e-mail address
         email: String,
     },
 }
 
-/// Invite somebody into an organization, as its owner if nothing else is said
+/// Invite a user into an organization, by default as its owner
 ///
-/// The mail with the link is sent by the running service, or by the next one. Another invitation of the same
-/// address takes the place of the first.
+/// The running service, or the next one, sends the email with the link. Another invitation of the same address
+/// replaces the first.
 #[derive(Debug, Args)]
 struct InviteArgs {
     /// The organization's id, code or slug
@@ -68,16 +68,12 @@ struct InviteArgs {
     /// A role of the policies' schema
     #[arg(long, default_value = OWNER)]
     role: String,
-    /// Print the link, too, as is done anyway where no mail server is set
+    /// Print the link, too; always done if no mail server is set
     #[arg(long)]
     print: bool,
 }
 
-/// Does it, and prints the result as JSON.
-///
-/// # Errors
-///
-/// The settings', the values' or the database's faults.
+/// Prints the result as JSON.
 pub fn run(args: &UserArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let shown = match &args.command {
@@ -135,7 +131,7 @@ async fn invite(operator: &Operator, args: &InviteArgs) -> Result<Value, Error> 
     Ok(shown)
 }
 
-/// The owner's role is the program's own; others are the policies'.
+/// The owner's role is built in; others are defined by the policies.
 fn require_role(operator: &Operator, role: &str) -> Result<(), Error> {
     if role == OWNER {
         return Ok(());

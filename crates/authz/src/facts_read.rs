@@ -1,4 +1,4 @@
-//! Which facts around a question a policy reads: without them its outcome depends on records alone.
+//! Finds which request facts a policy reads. If it reads none, its outcome depends on stored records only.
 
 use std::iter::Sum;
 use std::ops::BitOr;
@@ -6,7 +6,7 @@ use std::ops::BitOr;
 use cedar_policy::Policy;
 use serde_json::Value;
 
-/// What is read of the context that changes from request to request of one caller.
+/// Context attributes that differ between requests of one caller.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct FactsRead {
     pub(super) now: bool,
@@ -19,7 +19,7 @@ impl FactsRead {
         source_ip: true,
     };
 
-    /// Everything, where that cannot be told from the policy's JSON form.
+    /// The facts that a policy reads; all if its JSON form does not tell.
     pub(super) fn of(policy: &Policy) -> Self {
         let conditions = policy.to_json().ok();
         let conditions = conditions
@@ -43,7 +43,7 @@ impl FactsRead {
         }
     }
 
-    /// `left.attr`, `left has attr`, or `left has attr.more`, which is written as a list.
+    /// `left.attr`, `left has attr`, or `left has attr.more`, which has a list of attributes.
     fn of_attribute(access: &Value) -> Self {
         let is_context = access
             .pointer("/left/Var")

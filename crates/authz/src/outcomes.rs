@@ -1,5 +1,5 @@
-//! Decisions about a caller's own organization, kept beside the records that they were computed from
-//! (ADR 0026). They die with these, and with the snapshot.
+//! Caches decisions about a caller's own organization next to the records that they depend on (ADR 0026). The
+//! cache is dropped with the records and the policy snapshot.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use charter_domain::permission::Permission;
 pub(super) struct Outcomes(Box<[ArcSwapOption<Kept>]>);
 
 struct Kept {
-    /// Of the request, where a policy reads it.
+    /// The request's address, if a policy reads it.
     source_ip: Option<IpAddr>,
     decision: Arc<Decision>,
 }
@@ -27,7 +27,7 @@ impl Default for Outcomes {
 }
 
 impl Clone for Outcomes {
-    /// Nothing is taken over.
+    /// The clone starts empty.
     fn clone(&self) -> Self {
         Self::default()
     }
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Outcomes {
 }
 
 impl Outcomes {
-    /// The decision of an equal question that was asked of the same snapshot.
+    /// The decision of an equal question under the same snapshot.
     pub(super) fn get(&self, permission: Permission, source_ip: IpAddr) -> Option<Arc<Decision>> {
         let kept = self.0.get(permission.index())?.load();
         let kept = kept.as_ref()?;
@@ -48,7 +48,7 @@ impl Outcomes {
         is_equal.then(|| Arc::clone(&kept.decision))
     }
 
-    /// Keeps a decision, unless it depends on the time or a policy failed: that is told each time.
+    /// Caches a decision, unless it depends on the time or a policy failed, which must be reported each time.
     pub(super) fn keep(&self, decision: &Arc<Decision>, source_ip: IpAddr, reads: FactsRead) {
         if reads.now || !decision.errors.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! The shares of all organizations, and what is used of them.
+//! Counts what each organization uses of its shares.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,30 +15,28 @@ use charter_domain::id::OrganizationId;
 
 const SHARDS: usize = 16;
 
-/// An organization has used up its share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the organization has used up its share of {}", .resource.noun())]
 pub struct Exhausted {
-    /// What of.
     pub resource: Resource,
-    /// The share, in the resource's unit.
+    /// In the resource's unit.
     pub limit: u64,
-    /// When the same amount is worth trying again.
+    /// When the refused amount may be used.
     pub retry_after: Duration,
 }
 
-/// In memory are those that used something lately.
+/// Holds only organizations that used something recently.
 pub struct Budgets {
     shares: [Option<Share>; Resource::ALL.len()],
     clock: Arc<dyn Clock>,
     organizations: [Mutex<HashMap<OrganizationId, Meters>>; SHARDS],
 }
 
-/// One of each resource, by its index.
+/// Indexed by resource.
 type Meters = [Meter; Resource::ALL.len()];
 
 impl Budgets {
-    /// A resource without a share is not limited.
+    /// Resources without a share are unlimited.
     pub fn new(shares: impl IntoIterator<Item = (Resource, Share)>, clock: Arc<dyn Clock>) -> Self {
         let given: HashMap<Resource, Share> = shares.into_iter().collect();
         Self {
@@ -48,13 +46,12 @@ impl Budgets {
         }
     }
 
-    /// Nothing is limited.
     pub fn unlimited(clock: Arc<dyn Clock>) -> Self {
         Self::new([], clock)
     }
 
-    /// Uses `amount` of a resource, or nothing of it. An amount above the whole share passes when
-    /// nothing else was used lately. To be called *before* what is charged is done.
+    /// Uses `amount`, all or nothing. An amount above the whole share is accepted if nothing was used recently.
+    /// Call it *before* doing the work.
     pub fn charge(
         &self,
         resource: Resource,
@@ -70,8 +67,8 @@ impl Budgets {
         charged.map_err(|retry_after| exhausted(resource, share, retry_after))
     }
 
-    /// Uses `amount` that could not be known before it was used; the share may be overdrawn, and
-    /// [`Budgets::charge`] refuses until that has been made up for.
+    /// Uses an amount that was unknown before the work. The share may be overdrawn; [`Budgets::charge`] fails
+    /// until it has refilled.
     pub fn spend(&self, resource: Resource, organization: OrganizationId, amount: u64) {
         if let Some(share) = self.share(resource) {
             self.with_meter(resource, organization, |meter, now| {
@@ -80,7 +77,7 @@ impl Budgets {
         }
     }
 
-    /// Gives back what was charged and not used after all.
+    /// Returns an amount that was charged but not used.
     pub fn give_back(&self, resource: Resource, organization: OrganizationId, amount: u64) {
         self.with_meter(resource, organization, |meter, _| meter.give_back(amount));
     }
@@ -99,7 +96,7 @@ impl Budgets {
         checked.map_err(|retry_after| exhausted(resource, share, retry_after))
     }
 
-    /// Uses one of what may be used at the same time, until the hold is dropped.
+    /// Uses one unit of a concurrent resource until the result is dropped.
     pub fn hold(
         self: &Arc<Self>,
         resource: Resource,
@@ -113,12 +110,12 @@ impl Budgets {
         })
     }
 
-    /// How much one organization may use of a resource; `None` is no limit.
+    /// The share of each organization; `None` if unlimited.
     pub fn share(&self, resource: Resource) -> Option<Share> {
         self.shares.get(resource.index()).copied().flatten()
     }
 
-    /// Forgets the organizations that have their full shares again. To be called now and then.
+    /// Forgets organizations whose shares are full again. Call it periodically.
     pub fn forget_idle(&self) {
         let now = self.clock.monotonic();
         for organizations in &self.organizations {
@@ -129,8 +126,8 @@ impl Budgets {
         }
     }
 
-    /// Those that have used most of their share, the nearest first; a few of each resource. Not of
-    /// nonces, which the replay guard counts.
+    /// The organizations nearest to their limits, a few for each resource. Excludes nonces, which the replay guard
+    /// counts.
     pub fn near(&self) -> Vec<Near> {
         let now = self.clock.monotonic();
         let mut all = Vec::new();
@@ -158,7 +155,7 @@ impl Budgets {
         then: impl FnOnce(&mut Meter, Duration) -> T,
     ) -> T {
         let mut organizations = self.shard(organization).lock();
-        // Read under the lock, so that a meter never sees time go back.
+        // Read under the lock, so that a meter never sees time go backwards.
         let now = self.clock.monotonic();
         let meters = organizations.entry(organization).or_default();
         let mut unlimited = Meter::default();
@@ -183,7 +180,7 @@ impl std::fmt::Debug for Budgets {
     }
 }
 
-/// One of what an organization may use at the same time.
+/// One unit of a concurrent resource, returned when dropped.
 #[derive(Debug)]
 pub struct Hold {
     budgets: Arc<Budgets>,
@@ -256,7 +253,7 @@ mod tests {
             (exhausted.limit, exhausted.retry_after),
             (60, Duration::from_mins(2))
         );
-        // What was refused was not used.
+        // The refused amount was not used.
         assert_eq!(budgets.charge(Resource::Writes, organization(1), 1), Ok(()));
         assert_eq!(
             budgets.charge(Resource::Writes, organization(2), 60),

@@ -1,7 +1,7 @@
-//! What each organization may use of what everybody pays for: memory, disk, processor, mail.
+//! Limits what each organization uses of shared resources: memory, disk, processor, email.
 //!
-//! Who exceeds its share is refused (429), alone. Each process counts for itself, and a restart
-//! forgets (ADR 0019). It knows nothing of what is charged, nor of HTTP.
+//! An organization that exceeds a share gets 429; others are unaffected. Each process counts in memory (ADR 0019).
+//! Knows nothing of the charged operations or of HTTP.
 
 mod budgets;
 mod meter;

@@ -1,29 +1,27 @@
-//! How much of one share is used: a token bucket counted from below.
+//! A token bucket that counts the used amount.
 //!
-//! Not governor's: its cells are `u32`, cannot be overdrawn, and cannot be looked at without using
-//! one, which telling operators who is near its share needs.
+//! governor is not suitable: its cells are `u32`, it cannot be overdrawn, and its state cannot be read without
+//! using a cell.
 
 use std::time::Duration;
 
 use super::share::Share;
 
-/// What is used of a share; nothing at first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Meter {
     used: u64,
-    /// When `used` was right, on the monotonic clock.
+    /// When `used` was last updated, on the monotonic clock.
     at: Duration,
 }
 
 impl Meter {
-    /// What is used at `now`.
     pub(super) fn used(&self, share: Share, now: Duration) -> u64 {
         let mut then = self.clone();
         then.refill(share, now);
         then.used
     }
 
-    /// Uses `amount`; fails with the time until it may be used.
+    /// Uses `amount`, or fails with the time until it may be used.
     pub(super) fn charge(
         &mut self,
         share: Share,
@@ -31,7 +29,7 @@ impl Meter {
         now: Duration,
     ) -> Result<(), Duration> {
         self.refill(share, now);
-        // An amount above the whole share would never pass: it passes when nothing is used.
+        // A larger amount than the share would never pass, so it passes if nothing is used.
         let wanted = self.used.saturating_add(amount.min(share.amount()));
         let over = wanted.saturating_sub(share.amount());
         if over > 0 {
@@ -41,7 +39,7 @@ impl Meter {
         Ok(())
     }
 
-    /// Uses `amount` whatever is left.
+    /// Uses `amount`, even if it overdraws the share.
     pub(super) fn spend(&mut self, share: Share, amount: u64, now: Duration) {
         self.refill(share, now);
         self.used = self.used.saturating_add(amount);
@@ -51,7 +49,7 @@ impl Meter {
         self.used = self.used.saturating_sub(amount);
     }
 
-    /// Takes off what has been refilled since, in whole units; the rest of the time counts on.
+    /// Subtracts whole refilled units. The remaining time is kept.
     fn refill(&mut self, share: Share, now: Duration) {
         let Share::PerTime { amount, per } = share else {
             return;
@@ -63,7 +61,7 @@ impl Meter {
             (self.used, self.at) = (0, now);
         } else {
             self.used = self.used.saturating_sub(refilled);
-            // The nanosecond that it was refilled in counts on, so that nothing is lost by small steps.
+            // Advance only by the time of these units, so that many small steps lose nothing.
             let nanos =
                 u128::from(refilled).saturating_mul(per.as_nanos()) / u128::from(amount.max(1));
             let taken = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
@@ -77,13 +75,13 @@ impl Meter {
                 let since = now.saturating_sub(self.at);
                 time_of(amount, all, per).saturating_sub(since)
             }
-            // Nobody knows when something is given back.
+            // It is unknown when a unit is returned.
             Share::AtOnce(_) => Duration::from_secs(1),
         }
     }
 }
 
-/// The time in which `amount` of `all` is refilled, rounded up to a nanosecond.
+/// The time to refill `amount` of `all`, rounded up to a nanosecond.
 fn time_of(amount: u64, all: u64, per: Duration) -> Duration {
     let nanos = u128::from(amount)
         .saturating_mul(per.as_nanos())

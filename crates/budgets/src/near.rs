@@ -1,30 +1,28 @@
-//! Who is near its share.
+//! Organizations near their limits.
 
 use std::cmp::Reverse;
 
 use super::resource::Resource;
 use charter_domain::id::OrganizationId;
 
-/// The most organizations named for one resource, so that a metric's labels stay few.
+/// Limits the number of label values of the metric.
 pub(super) const MOST_NAMED: usize = 5;
-/// From how much of a share on, in percent.
+/// Minimal use, in percent.
 const FROM: u64 = 80;
 
-/// An organization that has used most of its share.
+/// An organization that has used most of a share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Near {
-    /// What of.
     pub resource: Resource,
-    /// Who.
     pub organization: OrganizationId,
-    /// In the resource's unit; above `limit` if it was overdrawn.
+    /// In the resource's unit; above `limit` if overdrawn.
     pub used: u64,
-    /// Its share, in the resource's unit.
+    /// In the resource's unit.
     pub limit: u64,
 }
 
 impl Near {
-    /// `None` below four fifths of the share.
+    /// `None` below 80 percent.
     #[must_use]
     pub fn of(
         resource: Resource,
@@ -41,7 +39,6 @@ impl Near {
         (near.percent() >= FROM).then_some(near)
     }
 
-    /// How much of the share is used, in percent.
     #[must_use]
     pub fn percent(&self) -> u64 {
         let percent = u128::from(self.used) * 100 / u128::from(self.limit.max(1));
@@ -49,7 +46,7 @@ impl Near {
     }
 }
 
-/// The nearest first, a few of each resource.
+/// The highest percentages first, a few for each resource.
 #[must_use]
 pub fn nearest(mut all: Vec<Near>) -> Vec<Near> {
     all.sort_unstable_by_key(|near| (near.resource.index(), Reverse(near.percent())));

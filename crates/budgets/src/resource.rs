@@ -1,30 +1,28 @@
-//! What organizations have shares of.
+//! Resources of which each organization has a share.
 
-/// What an organization uses and everybody pays for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Resource {
-    /// Nonces remembered at the same time; counted by the replay guard.
+    /// Remembered nonces; counted by the replay guard.
     Nonces,
-    /// Bytes of the decision log.
     DecisionLogBytes,
-    /// Bytes that changes add to the database, their audit events among them.
+    /// Bytes that changes add to the database, audit events included.
     StoredBytes,
-    /// Transactions that change something.
+    /// Transactions that write.
     Writes,
-    /// Invitations mailed by an organization that is younger than a day.
+    /// Invitations sent by organizations younger than a day.
     InvitationsFirstDay,
-    /// Invitations mailed by any other.
+    /// Invitations sent by older organizations.
     Invitations,
-    /// Searches of records.
+    /// Searches of decision records.
     Searches,
-    /// Searches under way or waiting at the same time.
+    /// Searches that run or wait at the same time.
     SearchesAtOnce,
-    /// Passwords hashed for its people.
+    /// Passwords hashed for its users.
     PasswordHashes,
 }
 
 impl Resource {
-    /// All of them, in the order of their [`Resource::index`].
+    /// In the order of [`Resource::index`].
     pub const ALL: [Self; 9] = [
         Self::Nonces,
         Self::DecisionLogBytes,
@@ -41,7 +39,7 @@ impl Resource {
         self as usize
     }
 
-    /// The metrics' label.
+    /// The label in metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -57,7 +55,7 @@ impl Resource {
         }
     }
 
-    /// As clients are told.
+    /// The noun in error messages.
     #[must_use]
     pub const fn noun(self) -> &'static str {
         match self {

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Share {
-    /// `amount` in each `per`: all of it at once after a pause, and evenly refilled.
+    /// `amount` in each `per`, refilled evenly. The whole amount can be used at once.
     PerTime {
         /// In the resource's unit.
         amount: u64,
-        /// The time in which an empty share is full again.
+        /// The time to refill an empty share.
         per: Duration,
     },
-    /// That many at the same time.
+    /// At the same time.
     AtOnce(u64),
 }
 

@@ -1,4 +1,4 @@
-//! The hash chain of the log: each line carries a MAC that covers the MAC of the previous line.
+//! The hash chain of the log: each line has a MAC that covers the previous line's MAC.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD as HALF};
@@ -12,14 +12,13 @@ pub(super) type Mac = [u8; 16];
 /// The previous MAC of the first line.
 pub(super) const ORIGIN: Mac = [0; 16];
 
-/// Number and MAC of the last line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position {
     pub(super) sequence: u64,
     pub(super) mac: Mac,
 }
 
-/// The MAC of a line: whole in format version 1, its first half since.
+/// A line's MAC: whole in format version 1, truncated to its first half since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {
     Whole([u8; 32]),
@@ -53,10 +52,9 @@ const AFTER_MAC: &[u8] = b"\"}";
 /// Base64 lengths of a half and of a whole MAC.
 const ENCODED: [usize; 2] = [22, 44];
 
-/// A key of the log, which is one of the audit keys.
 #[derive(Debug)]
 pub struct LogKey {
-    /// Key id, recorded in each file.
+    /// Recorded in each file.
     pub id: String,
     pub secret: SecretSlice<u8>,
 }
@@ -78,7 +76,6 @@ impl std::fmt::Debug for Chain {
 }
 
 impl Chain {
-    /// Derives the keys of the log from an audit key.
     #[must_use]
     pub fn new(key: &LogKey) -> Self {
         let derived = |purpose: &[u8]| {
@@ -113,8 +110,7 @@ impl Chain {
         }
     }
 
-    /// Finishes the line that begins at `start` of `text` and ends with `}`: appends its MAC and a
-    /// line feed.
+    /// Appends the MAC and a line feed to the line that begins at `start` of `text` and ends with `}`.
     pub(super) fn seal(&self, text: &mut Vec<u8>, start: usize) -> Mac {
         text.pop();
         #[expect(

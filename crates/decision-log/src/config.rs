@@ -12,7 +12,6 @@ use charter_domain::confirmed_clock::ConfirmedClock;
 
 #[derive(Debug)]
 pub struct Config {
-    /// Directory of the files.
     pub dir: PathBuf,
     /// File of the head, outside of `dir`.
     pub head: PathBuf,
@@ -32,12 +31,11 @@ pub struct Config {
     pub budgets: Arc<Budgets>,
 }
 
-/// Clocks of the log.
 #[derive(Clone)]
 pub struct Clocks {
     /// For timestamps.
     pub now: Arc<dyn Clock>,
-    /// For the deletion of files.
+    /// For deleting files.
     pub confirmed: Arc<ConfirmedClock>,
 }
 
@@ -48,16 +46,16 @@ pub struct RotationLimits {
     pub rotate_bytes: u64,
     /// Age at which a file is rotated.
     pub rotate_after: Duration,
-    /// Number of files to keep, including the newest.
+    /// Includes the newest file.
     pub keep_files: u64,
-    /// How long the lines of a file are kept.
+    /// How long lines are kept.
     pub keep_for: Duration,
 }
 
 /// What happens when decisions come faster than they can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overflow {
-    /// Requests wait a moment and then fail: nothing is done that is not logged.
+    /// Requests wait briefly and then fail, so nothing is done without a record.
     Wait,
     /// Decisions are dropped and counted, in a metric and in the log.
     Count,

@@ -96,7 +96,6 @@ impl DecisionLog {
         &self.recorder
     }
 
-    /// The shadow policies.
     pub const fn shadow(&self) -> &Arc<ShadowPolicies> {
         &self.shadow
     }
@@ -111,7 +110,7 @@ impl DecisionLog {
     }
 }
 
-/// Builds missing indexes of finished files on another thread, for example after an update.
+/// Builds missing indexes of finished files on another thread, for example after an upgrade.
 fn index_in_background(dir: &Path, current: &Path) -> Result<(), OpenError> {
     let failed = |source| OpenError::Io {
         path: dir.to_owned(),

@@ -1,5 +1,5 @@
-//! Definitions: data that many decisions of a file share is written once. Entities and contexts,
-//! and cases, which hold everything of a decision but its time, ids and context.
+//! Data that many decisions of a file share is defined once: entities, contexts, and cases, which hold everything
+//! of a decision but its time, ids and context.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -59,8 +59,7 @@ pub(super) struct DefinitionWriter {
 }
 
 impl DefinitionWriter {
-    /// Continues a file with that many definitions, which are not read: their texts are defined
-    /// again.
+    /// Continues a file with that many definitions. They are not read, so their texts are defined again.
     pub(super) fn after(numbers: DefinitionCounts) -> Self {
         Self {
             numbers,

@@ -1,4 +1,4 @@
-//! How the decision of another policy set differs.
+//! Compares the decisions of two policy sets.
 
 use charter_authz::decision::Outcome;
 
@@ -8,7 +8,7 @@ pub enum Direction {
     Wider,
     /// It denies what was allowed.
     Narrower,
-    /// It denies, too, for another reason.
+    /// Both deny, for different reasons.
     Reason,
 }
 

@@ -22,14 +22,11 @@ pub struct DefinitionReader {
     cases: HashMap<u32, Arc<CaseDefinition>>,
 }
 
-/// A parsed line.
 #[derive(Debug)]
 pub enum LogLine {
-    /// A decision.
     Decision(Box<DecisionRecord>),
-    /// That many allowed decisions of one kind, which are only counted.
+    /// The number of allowed decisions of a case that are only counted.
     Unwritten(u64),
-    /// Any other line of a log.
     Other,
 }
 
@@ -96,11 +93,7 @@ struct DecisionLine {
 }
 
 impl DefinitionReader {
-    /// Registers the definition on a line; ignores other lines. Lines must come in order.
-    ///
-    /// # Errors
-    ///
-    /// The line is not a line of a decision log.
+    /// Registers the definition on a line, if any. Lines must come in order.
     pub fn define(&mut self, line: &[u8]) -> Result<(), JsonError> {
         let head: LineStart<'_> = serde_json::from_slice(line)?;
         match head.kind {
@@ -137,11 +130,11 @@ impl DefinitionReader {
         })
     }
 
-    /// Parses a line, using the definitions before it.
+    /// Parses a line with the definitions before it.
     ///
     /// # Errors
     ///
-    /// The line is not a line of a decision log, or a definition is missing.
+    /// The line is malformed, or a definition is missing.
     pub fn read(&self, line: &[u8]) -> Result<LogLine, JsonError> {
         let head: LineStart<'_> = serde_json::from_slice(line)?;
         match head.kind {

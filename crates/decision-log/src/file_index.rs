@@ -1,9 +1,8 @@
-//! The index of a file: for each range of lines, the times of its decision ids and the number of
-//! definitions before it. Ids begin with their time, so a look-up reads only the ranges that may
-//! contain the id.
+//! The index of a file: for each range of lines, the times of its decision ids and the number of definitions
+//! before it. Ids begin with their time, so a look-up reads only ranges that may contain the id.
 //!
-//! The index is kept next to a finished file and rebuilt if it is missing. It is not authenticated:
-//! a forged index can hide a line from look-ups, but not from `verify`.
+//! The index is stored next to a finished file and rebuilt if missing. It is not authenticated: a forged index can
+//! hide a line from look-ups, but not from `verify`.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
@@ -32,7 +31,6 @@ pub(super) struct FileIndex {
     ranges: Vec<IndexedRange>,
 }
 
-/// A range of lines.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct IndexedRange {
     pub(super) offset: u64,
@@ -63,7 +61,6 @@ impl Default for FileIndex {
 }
 
 impl FileIndex {
-    /// Path of a file's index.
     pub(super) fn path_of(file: &Path) -> PathBuf {
         file.with_extension(EXTENSION)
     }
@@ -127,7 +124,7 @@ impl FileIndex {
         self.count(made_at, defined, length);
     }
 
-    /// Adds the next line with these properties.
+    /// As `add`, with known properties.
     pub(super) fn count(
         &mut self,
         made_at: Option<i64>,

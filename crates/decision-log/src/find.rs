@@ -22,7 +22,6 @@ use charter_domain::id::DecisionId;
 /// Cached indexes of finished files.
 const MAX_CACHED_INDEXES: usize = 1_024;
 
-/// The indexes of a log's files.
 #[derive(Default)]
 pub(super) struct FileIndexes {
     finished: Mutex<HashMap<PathBuf, Arc<FileIndex>>>,
@@ -36,7 +35,7 @@ impl FileIndexes {
     /// Switches to a new file and saves the index of the previous one.
     pub(super) fn begin(&self, file: &Path, index: FileIndex) {
         let before = self.current.lock().replace((file.to_owned(), index));
-        // The file may have been moved away.
+        // The file may have been moved.
         if let Some((file, index)) = before.filter(|(file, _)| file.exists()) {
             if let Err(error) = index.save(&file) {
                 tracing::warn!(file = %file.display(), %error, "cannot save the index of a decision file; it will be built again");
@@ -92,7 +91,7 @@ impl FileIndexes {
         Ok(self.remember(file.to_owned(), index))
     }
 
-    /// Finds a decision; `None` if it does not exist or has expired.
+    /// `None` if the decision does not exist or has expired.
     pub(super) fn find(&self, dir: &Path, id: DecisionId) -> io::Result<Option<DecisionRecord>> {
         let (files, _) = match files::list(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -2,14 +2,10 @@
 
 use std::fmt;
 
-/// Result of the verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VerificationReport {
-    /// Number of files.
     pub files: u64,
-    /// Number of whole lines.
     pub lines: u64,
-    /// Number of decisions.
     pub decisions: u64,
     /// Number of allowed decisions that are only counted.
     pub counted: u64,
@@ -19,7 +15,6 @@ pub struct VerificationReport {
     pub notes: Vec<String>,
 }
 
-/// A finding with its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocatedFinding {
     pub file: String,
@@ -46,7 +41,6 @@ pub enum LogFinding {
     /// Not a line of a decision log.
     #[error("not a line of a decision log")]
     Malformed,
-    /// Lines are missing.
     #[error("lines {0} to {1} of the chain are missing before it")]
     Missing(u64, u64),
     /// The line does not follow the previous one.
@@ -55,7 +49,6 @@ pub enum LogFinding {
     /// A misplaced, missing or foreign first line.
     #[error("the first line is missing, misplaced or of another file")]
     WrongFile,
-    /// The file is empty.
     #[error("the file has no first line")]
     NoFirstLine,
     /// The file ends within a line, and no later file records it.
@@ -77,7 +70,6 @@ pub enum LogFinding {
     /// The first line names no key.
     #[error("the file does not name its key: its lines cannot be verified")]
     NoKey,
-    /// Files are missing.
     #[error("files {0} to {1} are missing")]
     MissingFiles(u64, u64),
     /// Two files have the same number.
@@ -86,7 +78,6 @@ pub enum LogFinding {
     /// Not a file of the log.
     #[error("not a file of the log")]
     Foreign,
-    /// The head cannot be parsed.
     #[error("invalid head: {0}")]
     BadHead(String),
     /// There is no head.

@@ -1,5 +1,4 @@
-//! The head of the log, kept outside of its directory: the last line that was written. Without it a
-//! truncated log cannot be recognised.
+//! The head: the last line written, stored outside the log's directory. It reveals that a log was truncated.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -14,7 +13,7 @@ use charter_system::private;
 /// Length of the line. It is overwritten in place, so its length is fixed.
 const LENGTH: usize = 128;
 
-/// Upper bound of file and line numbers, so that the chain can continue behind them.
+/// Limits file and line numbers, so that the chain can continue after them.
 const MAX_NUMBER: u64 = 1 << 53;
 
 /// The content of the head file.
@@ -106,7 +105,7 @@ impl LogHeadFile {
         self.file.write_all_at(&line, 0)
     }
 
-    /// Truncates anything behind the line.
+    /// Truncates everything after the line.
     pub(super) fn shorten(&self) -> io::Result<()> {
         if self.file.metadata()?.len() > LENGTH as u64 {
             self.file.set_len(LENGTH as u64)?;

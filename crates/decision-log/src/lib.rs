@@ -1,7 +1,7 @@
-//! The decision log: every decision of policy is a line in a chain of files.
+//! The decision log: a chain of files with a line for each decision.
 //!
-//! Requests queue their decisions and continue; a separate thread writes them. A decision that is
-//! not written is either not acted upon or counted, never silently lost (docs/decision-log.md).
+//! Requests queue their decisions; a thread writes them. A decision that is not written either fails its request
+//! or is counted, never silently lost (docs/decision-log.md).
 
 mod chain;
 mod config;

@@ -1,4 +1,4 @@
-//! The JSON of lines, with their members in order (docs/decision-log.md).
+//! The JSON of lines, with members in order (docs/decision-log.md).
 
 use std::borrow::Cow;
 
@@ -30,7 +30,6 @@ pub(super) struct LineBody<'a, T> {
     pub(super) prev: &'a str,
 }
 
-/// A decision.
 #[derive(Serialize)]
 pub(super) struct DecisionBody<'a> {
     pub(super) sequence: u64,
@@ -97,7 +96,6 @@ pub(super) struct EntityBody<'a> {
     pub(super) entity: &'a RawValue,
 }
 
-/// A context without `now`.
 #[derive(Serialize)]
 pub(super) struct ContextBody<'a> {
     pub(super) context: &'a RawValue,
@@ -177,8 +175,7 @@ pub(super) struct FileBody<'a> {
     /// The head was missing or foreign.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) head_lost: bool,
-    /// The first line of the previous file was not authentic, so an earlier one says which files
-    /// are kept.
+    /// The first line of the previous file was not authentic, so an earlier one determines which files are kept.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) first_line_lost: bool,
 }

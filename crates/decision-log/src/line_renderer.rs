@@ -1,4 +1,4 @@
-//! Renders lines, preceded by the definitions that they need.
+//! Renders lines and the definitions that they need.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! A decision on its way from the request to the writer; rendering is left to the writer.
+//! A decision on its way from the request to the writer, which renders it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub(crate) struct LogEntry {
 pub(super) enum EvaluationInput {
     /// The input of Cedar.
     Evaluated(CedarRequest),
-    /// Type and id of a resource about which the schema does not allow the question.
+    /// Type and id of a resource for which the schema does not allow the question.
     NotEvaluable(&'static str, String),
 }
 

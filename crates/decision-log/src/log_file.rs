@@ -1,5 +1,5 @@
-//! A file of the log by its name, `decisions-{number}-{milliseconds}.jsonl`: numbers grow without
-//! gaps, and the milliseconds of Unix time say when the file was begun.
+//! A file of the log, named `decisions-{number}-{milliseconds}.jsonl`: numbers have no gaps, and the Unix time in
+//! milliseconds is when the file began.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ impl LogFile {
         }
     }
 
-    /// Parses a path; `None` if its name is not one of the log's.
+    /// `None` if the name is not one of the log's.
     pub(super) fn named(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         let inner = name.strip_prefix(PREFIX)?.strip_suffix(EXTENSION)?;
@@ -43,7 +43,6 @@ impl LogFile {
         timestamp::parse(at).is_ok_and(|at| at.timestamp_millis() == self.begun)
     }
 
-    /// Name without the directory.
     pub(super) fn name(&self) -> String {
         let name = self.path.file_name().unwrap_or_default();
         name.to_string_lossy().into_owned()

@@ -1,4 +1,4 @@
-//! Look-up of recorded decisions, wherever they are stored.
+//! Finds recorded decisions, wherever they are stored.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,25 +8,19 @@ use super::record::DecisionRecord;
 use super::recorder::Recorder;
 use charter_domain::id::DecisionId;
 
-/// Finds recorded decisions.
 pub trait DecisionLookup: Send + Sync {
-    /// Finds a decision; `None` if it does not exist or has expired. Blocks.
-    ///
-    /// # Errors
-    ///
-    /// The storage cannot be read.
+    /// `None` if the decision does not exist or has expired. Blocks.
     fn find(&self, id: DecisionId) -> io::Result<Option<DecisionRecord>>;
 }
 
-/// The log of this process, including the latest decisions.
+/// This process's log, including the latest decisions.
 impl DecisionLookup for Recorder {
     fn find(&self, id: DecisionId) -> io::Result<Option<DecisionRecord>> {
         self.find_logged(id)
     }
 }
 
-/// The log in a directory, which another process may be writing. Files without an index are read
-/// once.
+/// A log directory that another process may be writing. Files without an index are read once.
 pub struct LogDirectory {
     dir: PathBuf,
     indexes: FileIndexes,

@@ -1,4 +1,4 @@
-//! Masks parts of a record.
+//! Masks parts of records.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,6 @@ use super::chain::Chain;
 /// Shorter texts are replaced only if they are the whole string.
 const MIN_INNER_MATCH: usize = 8;
 
-/// A part that can be masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum MaskedField {
     /// The principal's id, wherever it occurs.
@@ -32,14 +31,12 @@ pub enum MaskStyle {
     Stars,
 }
 
-/// The parts to mask.
 #[derive(Debug, Clone)]
 pub struct Mask {
     fields: Vec<(String, MaskedField)>,
     style: MaskStyle,
 }
 
-/// An unknown part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` cannot be masked: give `principal`, `resource`, `request_id`, `context`, `context.NAME`, `entities` or `entities.TYPE.ATTRIBUTE`"

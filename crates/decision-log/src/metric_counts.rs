@@ -1,4 +1,4 @@
-//! Counts decisions in batches, since looking up a metric for each would cost more than counting.
+//! Counts decisions in batches, because looking up a metric costs more than counting.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ impl MetricCounts {
         self.unwritten += 1;
     }
 
-    /// Counts a decision that the shadow policies made, too.
+    /// Counts a decision that the shadow policies made as well.
     pub(super) fn compared(&mut self) {
         self.compared += 1;
     }

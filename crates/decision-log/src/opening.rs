@@ -1,4 +1,4 @@
-//! Opens the log: examines what the previous run left, and continues the chain.
+//! Opens the log: examines the previous run's files and continues the chain.
 
 use std::cmp::Ordering;
 use std::io;
@@ -26,7 +26,7 @@ pub(super) struct OpenedLog {
     pub(super) indexes: FileIndexes,
 }
 
-/// What the previous run left.
+/// The state that the previous run left.
 struct PreviousRun {
     position: Position,
     /// The newest file and its length, if the chain can continue in it.
@@ -138,7 +138,7 @@ fn inspect_previous_run(config: &Config, chains: &[Chain], key: &str) -> io::Res
         } = tail(&newest.path, chains)?;
         left.unreadable_bytes = unreadable_bytes;
         last = found;
-        // A missing file must not be forgotten.
+        // Missing files must stay recorded as missing.
         let is_readable =
             authentic_first_line(newest, chains)?.is_none_or(|line| line.v == Some(VERSION));
         let (oldest, is_recorded) = oldest(&files, chains)?;
@@ -190,8 +190,7 @@ fn oldest(files: &[LogFile], chains: &[Chain]) -> io::Result<(u64, bool)> {
     Ok((1, false))
 }
 
-/// Whether the head can belong to this log: it attests one of its lines, or more lines than there
-/// are.
+/// Whether the head can belong to this log: it attests one of its lines, or more lines than there are.
 fn is_consistent(head: &LogHead, last: Position, files: &[LogFile]) -> io::Result<bool> {
     if head.is_origin() {
         // The process died while it began the first file.

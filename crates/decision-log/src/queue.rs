@@ -127,7 +127,7 @@ impl Queue {
         (id, Ok(()))
     }
 
-    /// Generates an id for a decision that is not logged.
+    /// An id for a decision that is not logged.
     pub(super) fn next_id(&self, at: Timestamp) -> DecisionId {
         self.inner.lock().ids.next(at)
     }

@@ -101,10 +101,9 @@ pub struct DecisionRecord {
     pub rest: u64,
 }
 
-/// A policy that failed to evaluate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedError {
-    /// Its `@id`.
+    /// The `@id`.
     pub policy: String,
     pub message: String,
 }

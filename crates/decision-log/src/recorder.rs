@@ -33,7 +33,6 @@ const MISSED_FILE_REPORTED_FOR: Duration = Duration::from_hours(1);
 /// How long a look-up waits for the latest decisions to be written.
 const WAIT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The circumstances of a decision.
 #[derive(Debug, Clone, Copy)]
 pub struct DecisionContext<'a> {
     pub principal: &'a Arc<Principal>,
@@ -54,14 +53,13 @@ pub struct NotRecorded;
 /// A decision that is on record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedDecision {
-    /// Its id in the log.
     pub id: DecisionId,
     pub outcome: Outcome,
     /// Code and message of the forbid that refuses.
     pub refusal: Option<Refusal>,
 }
 
-/// Records decisions. Cheap to clone.
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct Recorder {
     queue: Arc<Queue>,
@@ -69,7 +67,6 @@ pub struct Recorder {
     log: Option<Arc<LogHandle>>,
 }
 
-/// Handle of the log.
 pub(super) struct LogHandle {
     pub(super) status: Arc<Mutex<WriterStatus>>,
     pub(super) overflow: Overflow,
@@ -202,7 +199,7 @@ impl Recorder {
         log.indexes.find(&log.dir, id)
     }
 
-    /// State of the writer; `None` if decisions are not logged.
+    /// `None` if decisions are not logged.
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         let log = self.log.as_ref()?;

@@ -15,13 +15,13 @@ use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::timestamp;
 
-/// How often the files are listed again while the newest one is rotated.
+/// Limits how often the files are listed again if the newest is rotated meanwhile.
 const LISTED_AT_MOST: usize = 10;
 
 pub(super) struct Retention {
-    /// Number of files to keep, including the newest.
+    /// Includes the newest file.
     pub(super) keep_files: u64,
-    /// How long the lines of a file are kept.
+    /// How long lines are kept.
     pub(super) keep_for: Duration,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) confirmed: Arc<ConfirmedClock>,

@@ -1,5 +1,5 @@
-//! Samples allowed decisions: of each kind only so many per second are written. The others are
-//! counted, and a line of the same case records their number.
+//! Samples allowed decisions: at most so many of each kind per second are written. The others are counted in a
+//! line of the same case.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};

@@ -1,5 +1,5 @@
-//! Shadow policies: a second policy set that is evaluated and decides nothing. Differences are
-//! counted, logged and recorded with the decision.
+//! Shadow policies: a second set that is evaluated without effect. Differences are counted, logged and recorded
+//! with the decision.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +20,6 @@ fn groups<'a>(entities: &'a Entities, action: &EntityUid) -> Option<BTreeSet<&'a
     Some(entities.ancestors(action)?.collect())
 }
 
-/// The shadow policies, if there are any.
 #[derive(Debug, Default)]
 pub struct ShadowPolicies {
     snapshot: ArcSwapOption<Snapshot>,

@@ -1,4 +1,4 @@
-//! The state of the log for operators.
+//! The log's state, for operators.
 
 use std::time::Duration;
 

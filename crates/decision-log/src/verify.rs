@@ -1,5 +1,5 @@
-//! Verifies the log: every line against the chain, the files against each other, the end against
-//! the head. Reads line by line and trusts nothing that it reads.
+//! Verifies the log: lines against the chain, files against each other, the end against the head. Reads line by
+//! line and trusts nothing.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};

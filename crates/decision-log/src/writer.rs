@@ -1,5 +1,5 @@
-//! The writer thread: takes queued entries in batches, writes each batch at once, rotates files,
-//! and keeps what it cannot write until it can.
+//! The writer thread: writes queued entries in batches, rotates files, and keeps what it cannot write until it
+//! can.
 
 use std::io;
 use std::sync::Arc;
@@ -41,9 +41,7 @@ pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     pub(super) status: Arc<Mutex<WriterStatus>>,
     pub(super) clock: Arc<dyn Clock>,
-    /// Size at which a file is rotated.
     pub(super) rotate_bytes: u64,
-    /// Age at which a file is rotated.
     pub(super) rotate_after: Duration,
     pub(super) retention: Retention,
     pub(super) renderer: LineRenderer,
@@ -58,7 +56,7 @@ pub(super) struct Writer {
     pub(super) taken: usize,
 }
 
-/// Reports the end of the writer, including a panic.
+/// Reports that the writer ended, including by a panic.
 struct EndGuard {
     queue: Arc<Queue>,
     status: Arc<Mutex<WriterStatus>>,

@@ -1,5 +1,4 @@
-//! The current file with its directory, lock and head. Any of them may be moved or removed while
-//! the service runs.
+//! The current file, with its directory, lock and head. Each may be moved or removed while the service runs.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
@@ -30,7 +29,6 @@ pub(super) struct WrittenFiles {
     pub(super) keys: Vec<Chain>,
     /// Rendered lines that are not yet written.
     pub(super) pending: Vec<u8>,
-    /// Lock of the directory.
     pub(super) lock: DirLock,
 }
 
@@ -84,13 +82,12 @@ pub(super) fn lock(dir: &Path) -> Result<DirLock, OpenError> {
     })
 }
 
-/// Time to gather lines before a write, and for the sync itself.
+/// Time for gathering lines before a write, and for the sync itself.
 const HEADROOM: Duration = Duration::from_millis(100);
-/// How often a sync under way is checked for its end.
+/// How often a running sync is checked.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Syncs on separate threads: a sync may take long, and meanwhile the queue would fill up and
-/// requests would wait.
+/// Syncs on separate threads, because a slow sync would fill the queue and block requests.
 pub(super) struct Syncer {
     /// Latest time of a sync after a write.
     pub(super) within: Duration,
@@ -118,7 +115,7 @@ impl Syncer {
         self.dirty_since.get_or_insert(now);
     }
 
-    /// How long until it is to be asked again; `None` if everything is synced.
+    /// When to check again; `None` if everything is synced.
     pub(super) fn due_in(&self, now: Duration) -> Option<Duration> {
         let is_unsynced = self.is_unsynced.load(Ordering::Relaxed);
         match self.dirty_since {
@@ -130,7 +127,7 @@ impl Syncer {
         }
     }
 
-    /// How long after it was written something is synced, so that it is on the disk in time.
+    /// The delay of a sync that still meets `within`.
     fn after(&self) -> Duration {
         self.within.saturating_sub(HEADROOM).max(self.within / 2)
     }
@@ -200,7 +197,7 @@ mod tests {
         let mut syncer = Syncer::new(SECOND, Arc::default());
         assert_eq!(syncer.due_in(SECOND), None);
         syncer.mark_dirty(SECOND);
-        // What follows does not put it off.
+        // Later writes do not postpone it.
         syncer.mark_dirty(SECOND * 3 / 2);
         let due = |at: Duration| syncer.due_in(at).expect("something is to be synced");
         assert_eq!(due(SECOND), Duration::from_millis(900));

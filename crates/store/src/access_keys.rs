@@ -1,4 +1,4 @@
-//! Access keys of one service account: listed, made, revoked. `rotation` replaces them.
+//! Access keys of a service account: list, create, revoke. `key_rotation` replaces them.
 
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, Select,
@@ -19,42 +19,32 @@ use charter_domain::service_account::ServiceAccount;
 use charter_domain::text::Description;
 use charter_domain::timestamp::Timestamp;
 
-/// A key to be made. Its id is drawn by whoever seals the secret: the seal is bound to it.
+/// A key to create. The caller chooses the id, because the sealed secret is bound to it.
 #[derive(Debug, Clone)]
 pub struct NewKey {
-    /// Its id.
     pub id: AccessKeyId,
-    /// The public text, `sa_…`.
+    /// The public identifier, `sa_…`.
     pub access_key: String,
-    /// The secret, sealed for this row.
+    /// Bound to `id`.
     pub secret: SealedSecret,
-    /// What it is for.
     pub description: Description,
-    /// Where it may be used from.
     pub ip_allowlist: IpAllowlist,
-    /// From then on it is refused.
     pub expires_at: Option<Timestamp>,
 }
 
-/// What a check sees of a key that is about to be made, all of it locked.
+/// The locked rows that a check may read before a key is created.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyToMake<'a> {
-    /// Who will sign with it.
+    /// The service account that will use the key.
     pub owner: &'a ServiceAccount,
-    /// The key that signed the request; `None` where a person or an operator asks.
+    /// The key that signed the request; `None` for users and operators.
     pub signer: Option<&'a AccessKey>,
-    /// Where it may be used from.
     pub ip_allowlist: &'a IpAllowlist,
-    /// From then on it is refused.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Store {
-    /// For operators: the key with that text or id, revoked and expired ones too.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// The key with that identifier or id, revoked and expired ones included. For operators.
     pub async fn find_access_key(&self, named: &str) -> Result<Option<AccessKey>, Error> {
         let condition = match named.parse::<AccessKeyId>() {
             Ok(id) => access_key::Column::Id.eq(id.uuid()),
@@ -77,11 +67,11 @@ impl TenantReader<'_> {
             .filter(access_key::Column::ServiceAccountId.eq(service_account.uuid()))
     }
 
-    /// One page of a service account's keys; without revoked and expired ones unless asked for.
+    /// One page of a service account's keys. Revoked and expired ones only if asked for.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if the tenant has no such service account, and those of the database.
+    /// [`Error::NotFound`] if the tenant has no such service account.
     pub async fn list_keys(
         &self,
         service_account: ServiceAccountId,
@@ -105,11 +95,7 @@ impl TenantReader<'_> {
         listing::page(self, query, &page, sort, access_key::Column::Id).await
     }
 
-    /// Every key of the organization, newest first: for operators.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// All keys of the organization, newest first. For operators.
     pub async fn all_keys(&self, include_inactive: bool) -> Result<Vec<AccessKey>, Error> {
         let mut query = self
             .keys_of_all()
@@ -122,11 +108,7 @@ impl TenantReader<'_> {
         rows.into_iter().map(AccessKey::try_from).collect()
     }
 
-    /// The key, whoever's it is.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], and those of the database.
+    /// A key of the tenant, whichever service account it belongs to.
     pub async fn find_key(&self, id: AccessKeyId) -> Result<AccessKey, Error> {
         let query = self
             .keys_of_all()
@@ -138,8 +120,7 @@ impl TenantReader<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if the tenant has no such service account or it has no such key, and
-    /// those of the database.
+    /// [`Error::NotFound`] if the tenant has no such service account or it has no such key.
     pub async fn key(
         &self,
         service_account: ServiceAccountId,
@@ -151,7 +132,7 @@ impl TenantReader<'_> {
         find(query, &self.store.reader).await
     }
 
-    /// The key that signed the request, as it is now: it may have been rotated since.
+    /// Reads the key that signed the request again: it may have been rotated meanwhile.
     pub(super) async fn signing_key(&self, write: &Write<'_>) -> Result<Option<AccessKey>, Error> {
         let Some(id) = write.by.actor.access_key() else {
             return Ok(None);
@@ -177,7 +158,7 @@ impl TenantReader<'_> {
         .await
     }
 
-    /// Whether one more key may be active; those in overlap and `except` are not counted.
+    /// Fails if no more keys may be active. Keys in overlap and `except` do not count.
     pub(super) async fn check_room(
         &self,
         write: &Write<'_>,
@@ -201,12 +182,11 @@ impl TenantReader<'_> {
 }
 
 impl TenantWriter<'_> {
-    /// Makes a key. `check` sees what it is to be, and its error ends the transaction.
+    /// Creates a key. An error of `check` rolls back.
     ///
     /// # Errors
     ///
-    /// Those of `check`; [`Error::NotFound`]; [`Error::TooManyKeys`];
-    /// [`Error::OrganizationInactive`]; and those of the database.
+    /// Errors of `check`; [`Error::NotFound`]; [`Error::TooManyKeys`]; [`Error::OrganizationInactive`].
     pub async fn create_key<E: From<Error>>(
         &self,
         service_account: ServiceAccountId,
@@ -233,11 +213,11 @@ impl TenantWriter<'_> {
         Ok(key)
     }
 
-    /// Revokes a key for good. A revoked key stays as it is.
+    /// Revokes a key permanently. Does nothing if it is revoked already.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::OrganizationInactive`], and those of the database.
+    /// [`Error::NotFound`], [`Error::OrganizationInactive`].
     pub async fn revoke_key(
         &self,
         service_account: ServiceAccountId,
@@ -270,7 +250,7 @@ fn is_active(now: Timestamp) -> Condition {
         )
 }
 
-/// Inserts a key with its audit event.
+/// Inserts a key and its audit event.
 pub(super) async fn insert(
     write: &mut Write<'_>,
     owner: &ServiceAccount,
@@ -299,7 +279,7 @@ pub(super) async fn insert(
     Ok(key)
 }
 
-/// Writes a locked key's new state with its audit event.
+/// Writes the new state of a locked key and its audit event.
 pub(super) async fn update(
     write: &mut Write<'_>,
     action: Permission,

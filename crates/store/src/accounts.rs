@@ -17,12 +17,10 @@ use charter_domain::page::{Page, PageRequest, ResourceOrder};
 use charter_domain::permission::Permission;
 use charter_domain::text::Name;
 
-/// An account to be made.
+/// An account to create.
 #[derive(Debug, Clone)]
 pub struct NewAccount {
-    /// Its name.
     pub name: Name,
-    /// The tenant's own notes.
     pub metadata: Metadata,
 }
 
@@ -32,11 +30,7 @@ impl TenantReader<'_> {
             .filter(account::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
     }
 
-    /// One page of the accounts; without inactive ones unless asked for.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// One page of the accounts. Inactive ones only if asked for.
     pub async fn list_accounts(
         &self,
         page: PageRequest<ResourceOrder>,
@@ -58,21 +52,12 @@ impl TenantReader<'_> {
         listing::page(self, query, &page, sort, account::Column::Id).await
     }
 
-    /// One account.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], and those of the database.
     pub async fn account(&self, id: AccountId) -> Result<Account, Error> {
         let query = self.accounts().filter(account::Column::Id.eq(id.uuid()));
         find(query, &self.store.reader).await
     }
 
-    /// The account that service accounts land in unless told otherwise.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`] if there is no such organization, and those of the database.
+    /// The account of service accounts that name no other.
     pub async fn default_account(&self) -> Result<Account, Error> {
         let query = self.accounts().filter(account::Column::IsDefault.eq(true));
         find(query, &self.store.reader).await
@@ -92,11 +77,6 @@ impl TenantReader<'_> {
 }
 
 impl TenantWriter<'_> {
-    /// Makes an account.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::OrganizationInactive`], and those of the database.
     pub async fn create_account(&self, new: NewAccount) -> Result<Account, Error> {
         let (mut write, organization) = self.begin().await?;
         let account = insert(
@@ -112,16 +92,14 @@ impl TenantWriter<'_> {
         Ok(account)
     }
 
-    /// Changes an account's name, metadata or activity: `change` sees the current one, locked,
-    /// and its error ends the transaction; so does that of `wake`, which sees what the account's
-    /// service accounts have, where they come to life again with it. What is left as it was writes
-    /// nothing.
+    /// Changes an account's name, metadata or activity. `change` gets the locked record. `wake` gets the roles and
+    /// permissions of the service accounts that a reactivation enables again. An error of either rolls back.
+    /// Without a change nothing is written.
     ///
     /// # Errors
     ///
-    /// Those of `change` and `wake`; [`Error::NotFound`]; [`Error::Stale`] if `expected` is not the current
-    /// version; [`Error::DefaultAccount`] if it would go inactive;
-    /// [`Error::OrganizationInactive`]; and those of the database.
+    /// [`Error::NotFound`]; [`Error::Stale`] if `expected` is not the current version; [`Error::DefaultAccount`]
+    /// if it would be deactivated; [`Error::OrganizationInactive`].
     pub async fn update_account<E: From<Error>>(
         &self,
         id: AccountId,
@@ -145,7 +123,7 @@ impl TenantWriter<'_> {
     }
 }
 
-/// Inserts an account under a new code, with its audit event.
+/// Inserts an account under a new code, and its audit event.
 pub(super) async fn insert(
     write: &mut Write<'_>,
     entropy: &dyn Entropy,

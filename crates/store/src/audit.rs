@@ -1,5 +1,5 @@
-//! The audit log: for each organization a chain of events, each authenticated together with the
-//! one before it. `audit_verify` checks it.
+//! The audit log: a chain of events for each organization. Each event's MAC covers the previous one.
+//! `audit_verify` checks the chains.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,27 +20,27 @@ use charter_domain::id::OrganizationId;
 use charter_domain::permission::Permission;
 
 const MIN_KEY_BYTES: usize = 32;
-/// What an event takes beside its changes, with the index over it: about that much.
+/// Approximate size of an event without its changes, index entries included.
 const EVENT_BYTES: u64 = 512;
 
-/// What happened; who and when is in the provenance.
+/// An event to record; the actor and the time come from the audit context.
 pub(super) struct Entry {
     pub(super) action: Action,
-    /// Typed id of what was changed.
+    /// The typed id of the changed record.
     pub(super) resource: String,
-    /// The fields before and after, only those that differ. Never a secret, sealed or not.
+    /// The changed fields, before and after. Never a secret, sealed or not.
     pub(super) changes: Changes,
 }
 
-/// What was done, named by the permission that it takes, or by the operator's command.
+/// What was done, named after the required permission or the operator's command.
 #[derive(Clone, Copy)]
 pub(super) enum Action {
     Permission(Permission),
-    /// What no permission allows: a command on the machine.
+    /// A command on the machine, which no permission allows.
     Operator(&'static str),
-    /// What the service does by itself, when the time has come.
+    /// Scheduled work of the service.
     System(&'static str),
-    /// What a person does without anybody's permission: signing in, following a link.
+    /// An action that needs no permission, such as signing in or following a link.
     Person(&'static str),
 }
 
@@ -61,7 +61,7 @@ impl Changes {
         Self { before, after }
     }
 
-    /// What it takes to store them: in the event, and about as much in the row that was changed.
+    /// Bytes that a change adds: the event, and about the same in the changed row.
     fn bytes(text: &str) -> u64 {
         u64::try_from(text.len())
             .unwrap_or(u64::MAX)
@@ -75,8 +75,7 @@ impl Changes {
     }
 }
 
-/// Takes out of both what is the same in both, down to the members of members: a change of one key
-/// of large metadata is a small event.
+/// Removes equal members from both, recursively, so that changing one key of large metadata makes a small event.
 fn keep_changed(before: &mut Map<String, Value>, after: &mut Map<String, Value>) {
     before.retain(|field, old| match (old, after.get_mut(field)) {
         (old, Some(new)) if *old == *new => {
@@ -125,8 +124,8 @@ impl Log {
         Ok(Self { keys, heads })
     }
 
-    /// Writes the next event; its head, and how many bytes the change adds to the database. The
-    /// caller holds the organization's lock.
+    /// Writes the next event. Returns its head and the bytes that the change adds to the database. The caller
+    /// holds the organization's lock.
     pub(super) async fn append(
         &self,
         transaction: &Transaction,
@@ -155,7 +154,7 @@ impl Log {
         Ok((head, bytes))
     }
 
-    /// The event that follows `previous` in a chain.
+    /// The event after `previous`.
     pub(super) fn event(
         &self,
         organization_id: Uuid,
@@ -185,7 +184,7 @@ impl Log {
         Ok(event)
     }
 
-    /// The event's code as it ought to be; `None` for an event of an unknown key.
+    /// The expected MAC of an event; `None` if its key is unknown.
     pub(super) fn recompute(
         &self,
         previous: &Mac,
@@ -198,21 +197,19 @@ impl Log {
             .transpose()
     }
 
-    /// Tells the world outside the database how far the chains have come. The events are
-    /// committed by now, so a failure is reported and not returned.
+    /// Publishes the heads outside the database. The events are committed, so a failure is only reported.
     pub(super) fn publish(&self, heads: &[Head]) {
         for head in heads {
             self.heads.append(head);
         }
     }
 
-    /// The file of heads.
     pub(super) const fn heads(&self) -> &HeadsFile {
         &self.heads
     }
 }
 
-/// What is done with a permission keeps its name; an operator needs none.
+/// A permission keeps its name, except for operators.
 fn name(action: Action, by: &AuditContext) -> String {
     match action {
         Action::Operator(command) => format!("operator.{command}"),

@@ -1,5 +1,5 @@
-//! The heads of the audit chains, kept outside the database: in the log, and in a file that is
-//! only ever appended to. A table alone cannot show that its tail was cut off.
+//! The heads of the audit chains, kept outside the database: in the log and in an append-only file. The table
+//! alone cannot show that its last rows were removed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use charter_domain::id::OrganizationId;
 use charter_domain::timestamp;
 use charter_system::lines::{Appended, LineFile};
 
-/// The end of a chain at some moment: one line of the file.
+/// The last event of a chain at some time; one line of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Head {
     organization: String,
@@ -38,7 +38,7 @@ impl Head {
         }
     }
 
-    /// Reads one line; `None` if it is no head.
+    /// Parses a line; `None` if it is not a head.
     pub(super) fn parse(line: &str) -> Option<Attested> {
         let head: Self = serde_json::from_str(line).ok()?;
         let organization = head.organization.parse().ok()?;
@@ -47,23 +47,22 @@ impl Head {
     }
 }
 
-/// Whose chain, the number of its last event, and that event's code.
+/// The chain, and the number and MAC of its last event.
 pub(super) type Attested = (OrganizationId, i64, Mac);
 
-/// How a head begins.
+/// The first bytes of every line.
 const BEGINNING: &str = "{\"organization\":";
 
-/// What a line is that is no head on its own.
+/// A line that does not parse.
 pub(super) enum Torn {
-    /// The beginning of one, and the whole one that was written behind it, if there is any.
+    /// A truncated head, followed by a whole one if the next write came directly after it.
     Head(Option<Attested>),
-    /// Nothing that this service leaves behind.
+    /// Nothing that this service writes.
     No,
 }
 
 impl Torn {
-    /// What a full disk or a crash leaves is the beginning of a line, and versions before this one
-    /// wrote the next line right behind it.
+    /// A full disk or a crash truncates a line. Earlier versions wrote the next line directly after it.
     pub(super) fn of(line: &str) -> Self {
         let whole = line
             .rfind(BEGINNING)
@@ -84,21 +83,21 @@ impl Torn {
     }
 }
 
-/// How long it is told that the file was not where it should be.
+/// How long a moved file is reported.
 const TOLD_FOR: Duration = Duration::from_hours(1);
 
-/// The file, if the settings name one.
+/// The file, if it is configured.
 pub(super) struct HeadsFile {
     file: Option<Mutex<LineFile>>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
 }
 
-/// What operators are to know of the file.
+/// The reported state of the file.
 #[derive(Default)]
 struct State {
     last_error: Option<String>,
-    /// When it was found that the path names another file, by the monotonic clock.
+    /// When the file was found moved, by the monotonic clock.
     moved: Option<Duration>,
 }
 
@@ -117,8 +116,7 @@ impl HeadsFile {
         })
     }
 
-    /// Logs the head and appends it. Its event is committed by now, so a failure is reported and
-    /// not returned.
+    /// Logs the head and appends it to the file. Its event is committed, so a failure is only reported.
     pub(super) fn append(&self, head: &Head) {
         tracing::info!(
             target: "audit",
@@ -141,7 +139,7 @@ impl HeadsFile {
         }
     }
 
-    /// Appends what could not be appended earlier and syncs; blocking.
+    /// Appends the heads of earlier failures, and syncs. Blocks.
     pub(super) fn sync(&self) {
         let Some(file) = &self.file else { return };
         let to_sync = file.lock().to_sync();
@@ -157,7 +155,7 @@ impl HeadsFile {
         }
     }
 
-    /// What is wrong with it.
+    /// The current fault.
     pub(super) fn fault(&self) -> Option<String> {
         let state = self.state.lock();
         let since = |moved| self.clock.monotonic().saturating_sub(moved);

@@ -1,4 +1,4 @@
-//! The audit log of one organization, and of the installation, to be read.
+//! Lists the audit events of an organization or of the installation.
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
@@ -8,45 +8,38 @@ use super::{Error, Store, TenantReader};
 use charter_domain::json;
 use charter_domain::timestamp::Timestamp;
 
-/// Which events, newest first.
+/// Filters events, which are listed newest first.
 #[derive(Debug, Default, Clone)]
 pub struct AuditFilter {
-    /// Not older than this.
+    /// Inclusive.
     pub since: Option<Timestamp>,
-    /// Older than this.
+    /// Exclusive.
     pub until: Option<Timestamp>,
-    /// By this actor only.
     pub actor: Option<String>,
-    /// Of this action only.
     pub action: Option<String>,
-    /// Before this number in the chain.
+    /// Exclusive upper bound of the sequence number.
     pub before: Option<i64>,
-    /// At most so many.
     pub limit: u64,
 }
 
-/// One change, as it is on record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
-    /// Its number in its chain, from 1.
+    /// From 1, without gaps.
     pub sequence: i64,
-    /// When.
     pub at: Timestamp,
-    /// Who.
     pub actor: String,
-    /// The permission that it took, or what the service or an operator did.
+    /// The permission, or the action of the service or an operator.
     pub action: String,
-    /// The typed id of what was changed.
+    /// The typed id of the changed record.
     pub object: String,
-    /// The members that changed, `before` and `after`.
+    /// Has the members `before` and `after`, with changed fields only.
     pub changes: Value,
-    /// The request's id, where one was the cause.
     pub request_id: Option<String>,
-    /// The policies that allowed it, where any were asked.
+    /// The digest of the policies that allowed it, if policy was asked.
     pub policy_digest: Option<String>,
 }
 
-/// What a filter takes of a chain whose table has these columns.
+/// The filter as a condition on these columns.
 fn condition<C: ColumnTrait>(
     filter: &AuditFilter,
     [sequence, occurred_at, actor, action]: [C; 4],
@@ -62,10 +55,6 @@ fn condition<C: ColumnTrait>(
 
 impl TenantReader<'_> {
     /// The organization's events, newest first.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
     pub async fn audit_events(&self, filter: &AuditFilter) -> Result<Vec<AuditEvent>, Error> {
         use audit_event::Column;
         let columns = [
@@ -86,11 +75,7 @@ impl TenantReader<'_> {
 }
 
 impl Store {
-    /// The events that belong to no organization, newest first: approvals and policies in force.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// The events of the installation, newest first: approvals and policies in force.
     pub async fn installation_audit_events(
         &self,
         filter: &AuditFilter,

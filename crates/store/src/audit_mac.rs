@@ -1,4 +1,4 @@
-//! The codes of the audit chains: each authenticates an event together with the one before it.
+//! The MACs of the audit chains: each covers an event and the previous MAC.
 
 use hmac::{Hmac, KeyInit, Mac as _};
 use secrecy::{ExposeSecret, SecretSlice};
@@ -9,16 +9,14 @@ use super::Error;
 use super::entity::audit_event;
 use charter_domain::id::OrganizationId;
 
-/// A message authentication code.
 pub(super) type Mac = [u8; 32];
 
-/// What stands before a chain's first event.
+/// The previous MAC of a chain's first event.
 pub(super) const ORIGIN: Mac = [0; 32];
 
-/// A key of the audit chain.
 #[derive(Debug)]
 pub struct AuditKey {
-    /// Its name, which events carry.
+    /// Recorded in each event.
     pub id: String,
     /// At least 32 bytes.
     pub secret: SecretSlice<u8>,
@@ -30,7 +28,7 @@ pub(super) fn to_mac(bytes: &[u8]) -> Result<Mac, Error> {
         .map_err(|_| Error::corrupt("audit_events.mac", "not 32 bytes"))
 }
 
-/// HMAC-SHA256 over the previous code and the event as JSON, whose fields stand in this order.
+/// HMAC-SHA256 over the previous MAC and the event as JSON with its fields in this order.
 pub(super) fn compute(
     key: &AuditKey,
     previous: &Mac,

@@ -1,6 +1,6 @@
-//! Checks the audit log: every event against the chain, every chain against its heads.
+//! Verifies the audit log: events against their chain, chains against their heads.
 //!
-//! It reads event by event, so its need of memory grows with the heads alone.
+//! Events are streamed, so only the heads take memory.
 
 use std::collections::BTreeMap;
 use std::io::BufRead as _;
@@ -19,68 +19,56 @@ use charter_domain::id::OrganizationId;
 
 const BATCH: u64 = 1_000;
 
-/// What was checked and what is wrong with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Organizations whose chain was followed.
+    /// Number of chains.
     pub organizations: u64,
-    /// Events that were checked.
     pub events: u64,
-    /// Heads that were compared.
     pub heads: u64,
-    /// What is wrong, in the order it was found; empty for an intact log.
+    /// In the order in which they were found; empty for an intact log.
     pub findings: Vec<Finding>,
-    /// Lines of the file of heads, from 1, that begin with a torn one: a full disk or a crash cut it.
-    /// Nothing is wrong with the log.
+    /// Numbers of lines of the heads file, from 1, that begin with a line truncated by a full disk or a crash. Not
+    /// an anomaly.
     pub torn_heads: Vec<usize>,
 }
 
-/// Something that an untouched log does not show.
+/// An anomaly that an intact log does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Finding {
-    /// The event's code does not fit: it was edited, moved or inserted, or the one before it was.
+    /// The MAC is wrong: this event or the previous one was edited, moved or inserted.
     #[error("event {sequence} of {} was changed, moved or inserted", chain(.organization))]
     Altered {
-        /// Whose chain.
         organization: OrganizationId,
-        /// Which event.
         sequence: i64,
     },
-    /// A number is not there though a later event, or the organization itself, is.
+    /// The number is missing, although a later event or the organization exists.
     #[error("event {sequence} of {} is missing", chain(.organization))]
     Missing {
-        /// Whose chain.
         organization: OrganizationId,
-        /// The first number that is missing.
+        /// The first missing number.
         sequence: i64,
     },
-    /// The event was written under a key that the settings do not have.
+    /// The settings do not have the event's key.
     #[error("event {sequence} of {} was written under the unknown key `{key_id}`", chain(.organization))]
     UnknownKey {
-        /// Whose chain.
         organization: OrganizationId,
-        /// Which event.
         sequence: i64,
-        /// The key it names.
         key_id: String,
     },
-    /// A head shows that the chain was longer.
+    /// A head attests more events than there are.
     #[error("the events of {} are cut off before {sequence}, which a head attests", chain(.organization))]
     CutOff {
-        /// Whose chain.
         organization: OrganizationId,
-        /// The event that the head attests.
+        /// The attested event.
         sequence: i64,
     },
-    /// A head attests another event than the one that is there.
+    /// A head attests a different event.
     #[error("event {sequence} of {} is not the one that a head attests", chain(.organization))]
     OtherHead {
-        /// Whose chain.
         organization: OrganizationId,
-        /// Which event.
         sequence: i64,
     },
-    /// A line of the file of heads is no head.
+    /// A line of the heads file is not a head.
     #[error("line {line} of the file of heads is not a head")]
     MalformedHead {
         /// From 1.
@@ -88,7 +76,6 @@ pub enum Finding {
     },
 }
 
-/// Whose chain it is.
 fn chain(organization: &OrganizationId) -> String {
     if organization.uuid().is_nil() {
         "the installation".to_owned()
@@ -106,16 +93,15 @@ struct Chain {
 }
 
 impl Store {
-    /// Checks the audit log of every organization, and if a file of heads is given, that each
-    /// chain still reaches them.
+    /// Verifies the audit log of every organization and of the installation, and the heads in the file if one is
+    /// given. Anomalies are in the report.
     ///
     /// # Errors
     ///
-    /// [`Error::Setup`] if the file cannot be read, and those of the database. What is wrong with
-    /// the log is in the report.
+    /// [`Error::Setup`] if the file cannot be read.
     pub async fn verify_audit(&self, heads: Option<&Path>) -> Result<Report, Error> {
         let mut report = Report::default();
-        // The heads first: an event written meanwhile has its head later in the file.
+        // The heads first, because events are written meanwhile.
         let heads = match heads {
             Some(path) => read_heads(path, &mut report)?,
             None => Heads::new(),
@@ -162,7 +148,6 @@ impl Store {
         Ok(report)
     }
 
-    /// The chain of what belongs to no organization.
     async fn verify_installation(&self, heads: &Heads, report: &mut Report) -> Result<(), Error> {
         let mut chain = Chain {
             organization: Uuid::nil(),
@@ -233,7 +218,7 @@ impl Store {
                 }),
             }
         } else {
-            // What this event follows is gone, so its own code cannot be checked.
+            // Its predecessor is missing, so its own MAC cannot be checked.
             report.findings.push(Finding::Missing {
                 organization,
                 sequence: chain.next,
@@ -259,8 +244,8 @@ impl Store {
         Ok(())
     }
 
-    /// An organization begins with an event. Those without any are either cut off, which their
-    /// heads have shown, or were never written here.
+    /// Reports organizations without events. Every organization begins with one; a missing chain that has a head
+    /// is reported already.
     async fn report_without_events(&self, shown: &Heads, report: &mut Report) -> Result<(), Error> {
         use organization::Column;
         let without: Vec<Uuid> = organization::Entity::find()
@@ -329,7 +314,7 @@ fn read_heads(path: &Path, report: &mut Report) -> Result<Heads, Error> {
             heads.push((sequence, mac));
         }
     }
-    // Appended after the commits, not in their order.
+    // Heads are appended after the commits, possibly in another order.
     for heads in heads.values_mut() {
         heads.sort_unstable();
     }

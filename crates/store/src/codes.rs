@@ -1,4 +1,4 @@
-//! Inserts rows that carry a code: draws until the code is new.
+//! Inserts rows under a random code, drawing again on a collision.
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveModelTrait, DbErr, EntityTrait, Insert, TryInsertResult};
@@ -8,10 +8,10 @@ use super::connect::Transaction;
 use charter_domain::code::Code;
 use charter_domain::entropy::Entropy;
 
-/// Two billion codes: even half full, this many collisions in a row mean a broken generator.
+/// There are two billion codes. Even half full, this many collisions in a row mean a broken generator.
 const MAX_DRAWS: usize = 64;
 
-/// Inserts the row that `row` makes of a drawn code, drawing again while the code is taken.
+/// Inserts the row that `row` makes for a code, with a new code while the code is taken.
 pub(super) async fn insert<A>(
     transaction: &Transaction,
     entropy: &dyn Entropy,
@@ -36,7 +36,6 @@ where
     Err(InsertError::NoFreeCode)
 }
 
-/// Why no row was inserted.
 pub(super) enum InsertError {
     Database(DbErr),
     NoFreeCode,

@@ -1,5 +1,4 @@
-//! Who may take a connection, to write or for a list: few of one organization at a time, so that its crowd leaves
-//! the connections to others.
+//! Limits how many connections an organization holds at a time, so that others get theirs.
 
 use std::time::Duration;
 
@@ -9,16 +8,16 @@ use tokio::time::Instant;
 
 use super::Error;
 
-/// One works, and one waits for the lock or for its rows, ready to go on.
+/// One works, and one is ready to go on.
 const AT_ONCE: usize = 2;
-/// Of all organizations. Beyond it the newest of the largest crowd gives way.
+/// Over all organizations. Beyond it, the newest waiter of the organization with the most waiters is refused.
 const MAX_WAITERS: usize = 10_000;
 
-/// Who works, and who waits to.
+/// Running and waiting requests.
 #[derive(Debug)]
 pub(super) struct OrganizationQueue {
     queue: WaitQueue<OrganizationId>,
-    /// What is done, in the plural.
+    /// The kind of work, in the plural.
     work: &'static str,
 }
 
@@ -36,9 +35,11 @@ impl OrganizationQueue {
         }
     }
 
+    /// Waits for a turn.
+    ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] if its turn does not come in time.
+    /// [`Error::Unavailable`] on a timeout.
     pub(super) async fn enter(
         &self,
         organization: OrganizationId,

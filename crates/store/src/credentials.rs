@@ -1,4 +1,4 @@
-//! For authentication: an access key with everything that stands behind it, in one query.
+//! Finds an access key with its service account, account and organization, in one query.
 
 use sea_orm::sea_query::Query;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, FromQueryResult, Statement};
@@ -9,14 +9,12 @@ use super::{Error, Store};
 use charter_domain::access_key::{AccessKey, SealedSecret};
 use charter_domain::caller::ServiceAccountCaller;
 
-/// Who an access key belongs to, and its secret. Whether it may be used is not decided here.
+/// An access key, its owner and its secret. Callers must check whether it may be used.
 #[derive(Debug)]
 pub struct Credential {
-    /// The caller it would prove.
+    /// The caller that the key authenticates.
     pub caller: ServiceAccountCaller,
-    /// The key.
     pub access_key: AccessKey,
-    /// The secret, sealed.
     pub secret: SealedSecret,
 }
 
@@ -26,15 +24,11 @@ const ACCOUNT: &str = "a_";
 const ORGANIZATION: &str = "o_";
 
 impl Store {
-    /// The access key with that public text, also if it is revoked or expired, or if what stands
-    /// behind it is inactive or deleted.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// The access key with that identifier, including revoked and expired keys and those of inactive or deleted
+    /// owners.
     #[expect(clippy::disallowed_methods, reason = "the store makes callers")]
     pub async fn find_credential(&self, access_key: &str) -> Result<Option<Credential>, Error> {
-        // PostgreSQL refuses to compare such a text, SQLite finds nothing.
+        // PostgreSQL refuses such a text in a comparison; SQLite finds nothing.
         if access_key.contains('\0') {
             return Ok(None);
         }
@@ -62,7 +56,7 @@ impl Store {
     }
 }
 
-/// The text of the one query behind [`Store::find_credential`]; it is built once.
+/// The query of [`Store::find_credential`]; built once.
 pub(super) fn statement(backend: DbBackend) -> String {
     let mut query = Query::select();
     columns::<access_key::Entity>(&mut query, KEY);

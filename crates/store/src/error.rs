@@ -1,6 +1,6 @@
-//! What can go wrong in the store, in the caller's terms.
+//! The store's errors.
 //!
-//! It knows what the drivers' codes mean and nothing of HTTP.
+//! Knows the drivers' error codes and nothing of HTTP.
 
 use sea_orm::sqlx;
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
@@ -9,68 +9,65 @@ use charter_budgets::Exhausted;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why the store did not do what was asked. Nothing was changed, except where the answer to a
-/// commit was lost ([`Error::Unavailable`]).
+/// A failed operation has changed nothing, unless the answer to a commit was lost ([`Error::Unavailable`]).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no such thing in this tenant; another tenant's thing is not told apart.
+    /// Does not exist, or belongs to another tenant.
     #[error("not found")]
     NotFound,
-    /// The version the caller wants to change is no longer the current one.
+    /// The expected version is not the current one.
     #[error("changed since it was read")]
     Stale,
-    /// The organization is deactivated: nothing of it can be changed.
     #[error("the organization is deactivated")]
     OrganizationInactive,
-    /// The key that signed the request was revoked since, or its service account deleted.
+    /// The key that signed the request was revoked meanwhile, or its service account deleted.
     #[error("the caller's access key is revoked")]
     CallerRevoked,
-    /// The key that signed the request has expired since.
+    /// The key that signed the request expired meanwhile.
     #[error("the caller's access key has expired")]
     CallerExpired,
-    /// The caller's service account was switched off since, or the account it is in.
+    /// The caller's service account, or its account, was deactivated meanwhile.
     #[error("the caller's service account or its account is inactive")]
     CallerDisabled,
-    /// Another organization has that slug.
+    /// Another organization has the slug.
     #[error("the slug is taken")]
     SlugTaken,
-    /// Another user, of any organization, has that address.
+    /// A user of any organization has the address.
     #[error("the e-mail address is taken")]
     EmailTaken,
-    /// The organization has used up its budget of changes or of stored bytes.
+    /// The budget for changes or stored bytes is used up.
     #[error(transparent)]
     Exhausted(#[from] Exhausted),
-    /// Another user of this organization has that address.
+    /// A user of this organization has the address.
     #[error("the address is a member's already")]
     AlreadyMember,
-    /// It would leave the organization without an owner.
+    /// The organization would have no owner.
     #[error("the organization would have no owner")]
     LastOwner,
-    /// An owner is made something else before it is removed.
+    /// An owner needs another role before it can be removed.
     #[error("an owner cannot be removed")]
     OwnerNotRemovable,
-    /// The link's token is unknown, used, expired or withdrawn: not told apart.
+    /// The token is unknown, used, expired or withdrawn; the answer is the same.
     #[error("the link is not valid")]
     InvalidLink,
-    /// The person was disabled or has another password since it was checked.
+    /// The user was disabled, or has another password than the one checked.
     #[error("the sign-in does not hold any more")]
     SignInVoid,
-    /// The session that the request came with has ended since.
+    /// The session of the request ended meanwhile.
     #[error("the caller's session has ended")]
     SessionEnded,
-    /// The caller has other roles or permissions since policy was asked.
+    /// The caller's roles or permissions have changed since policy was asked.
     #[error("the caller's roles or permissions have changed")]
     GrantsChanged,
-    /// The service account has as many active keys as it may have.
+    /// The service account has the maximal number of active keys.
     #[error("the service account has too many active keys")]
     TooManyKeys,
-    /// The key is revoked or expired.
     #[error("the key is not active")]
     KeyNotActive,
-    /// The default account cannot go inactive.
+    /// The default account cannot be deactivated.
     #[error("the default account cannot be deactivated")]
     DefaultAccount,
-    /// The text is one organization's code and another one's slug.
+    /// The text is the code of one organization and the slug of another.
     #[error("`{0}` is the code of one organization and the slug of another, use the id")]
     Ambiguous(String),
     /// A setting that the store cannot work with, or a database that is not set up as required.
@@ -81,28 +78,27 @@ pub enum Error {
         "the database's schema is newer than this program: it has `{0}`, run the version that made it"
     )]
     SchemaTooNew(String),
-    /// A server works on the database, so its schema cannot be taken back.
+    /// A server uses the database, so its migrations cannot be reverted.
     #[error("a server is running on this database, stop it first")]
     InUse,
-    /// The database is down, busy, full or too slow; the same request may succeed later.
+    /// The database is down, busy, full or too slow. The same request may succeed later.
     #[error("the database is unavailable")]
     Unavailable(#[source] Source),
-    /// A stored value is not what this program writes.
+    /// A stored value is not one that this program writes.
     #[error("corrupt data: {0}")]
     Corrupt(String),
-    /// A failure that the rules above do not foresee.
     #[error("the database refused a statement")]
     Unexpected(#[source] Source),
 }
 
 impl Error {
-    /// Counted here, where every such failure passes once.
+    /// All such failures pass here, so they are counted here.
     pub(super) fn unavailable(source: impl Into<Source>) -> Self {
         metrics::counter!("charter_store_unavailable_total").increment(1);
         Self::Unavailable(source.into())
     }
 
-    /// Whether a rule refuses what was asked; else it could not be done.
+    /// Whether a rule refused the operation, as opposed to a failure.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         !matches!(
@@ -115,7 +111,7 @@ impl Error {
         )
     }
 
-    /// With what lies behind it; for the log and for operators.
+    /// Includes the causes. For the log and operators.
     pub(super) fn with_cause(&self) -> String {
         match self {
             Self::Unavailable(cause) | Self::Unexpected(cause) => format!("{self}: {cause}"),
@@ -123,7 +119,7 @@ impl Error {
         }
     }
 
-    /// A stored value that does not read as what its column holds.
+    /// A stored value that cannot be parsed.
     pub(super) fn corrupt(what: &str, detail: impl std::fmt::Display) -> Self {
         Self::Corrupt(format!("{what}: {detail}"))
     }
@@ -132,7 +128,7 @@ impl Error {
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         if let Some(SqlErr::UniqueConstraintViolation(index)) = error.sql_err() {
-            // Other unique values are drawn, or inserted where they conflict with none.
+            // Other unique values are drawn at random, or inserted only without a conflict.
             return match index {
                 index if index.contains("slug") => Self::SlugTaken,
                 index if index.contains("email") => Self::EmailTaken,
@@ -155,7 +151,7 @@ impl From<DbErr> for Error {
     }
 }
 
-/// Of rows that every value can be read from.
+/// For rows whose conversion cannot fail.
 impl From<std::convert::Infallible> for Error {
     fn from(never: std::convert::Infallible) -> Self {
         match never {}
@@ -203,7 +199,7 @@ fn classify(error: &sqlx::Error) -> Class {
     }
 }
 
-/// By primary result code (sqlite.org/rescode.html); the driver gives the extended one.
+/// By primary result code (sqlite.org/rescode.html); the driver reports the extended one.
 fn classify_sqlite(code: &str) -> Class {
     match code.parse::<u32>().map(|extended| extended & 0xff) {
         // BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL
@@ -214,8 +210,8 @@ fn classify_sqlite(code: &str) -> Class {
     }
 }
 
-/// Whether SQLite could not read or write its files, or found them damaged: IOERR, CORRUPT, FULL,
-/// NOTADB. A transaction in which it happened may be rolled back by then.
+/// Whether SQLite could not read or write its files, or found them damaged: IOERR, CORRUPT, FULL, NOTADB. It may
+/// have rolled back the transaction.
 pub(super) fn is_disk_failure(error: &DbErr) -> bool {
     let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source))) =
         error
@@ -233,8 +229,8 @@ pub(super) fn is_disk_failure(error: &DbErr) -> bool {
 /// By SQLSTATE (PostgreSQL manual, appendix A).
 fn classify_postgres(code: &str) -> Class {
     match code {
-        // Deadlock, serialization failure, lock timeout, idle-in-transaction timeout, and a
-        // server that has become a read-only standby.
+        // Deadlock, serialization failure, lock timeout, idle-in-transaction timeout, and a server that has become
+        // a read-only standby.
         "40P01" | "40001" | "55P03" | "25P03" | "25006" => Class::Unavailable,
         "XX001" | "XX002" => Class::Corrupt,
         _ => match code.get(..2) {

@@ -1,7 +1,7 @@
-//! Registrations that nobody verified: after a while they give their address and slug back.
+//! Expires registrations that were never verified, which frees their address and slug.
 //!
-//! The organization stays, deactivated and under a slug that nobody can choose: its audit log and
-//! its code are kept for good.
+//! The organization is kept, deactivated and under a slug that nobody can choose, because its audit log and code
+//! are permanent.
 
 use sea_orm::prelude::Uuid;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -20,12 +20,8 @@ const HANDFUL: u64 = 100;
 const ACTION: Action = Action::System("ExpireRegistration");
 
 impl Store {
-    /// Ends registrations from before that time whose owner has not verified the address and is still
-    /// alone in the organization; how many there were.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database; what is done stays done.
+    /// Expires registrations from before `time` whose owner has not verified the address and is the only member.
+    /// Returns their number. After an error, those before it stay expired.
     pub async fn expire_registrations_before(
         &self,
         time: Timestamp,
@@ -51,7 +47,7 @@ impl Store {
         }
     }
 
-    /// False for what has become more than a registration.
+    /// Returns false if the organization is in use.
     async fn expire_registration(&self, owner: User, by: &AuditContext) -> Result<bool, Error> {
         if !is_alone(&self.reader, owner.organization_id, owner.id).await? {
             return Ok(false);
@@ -66,8 +62,8 @@ impl Store {
     }
 }
 
-/// Ends a registration within a transaction, which then holds a lock on its organization; false for
-/// what has become more than a registration.
+/// Expires a registration within a transaction, which then locks its organization. Returns false if the
+/// organization is in use.
 pub(super) async fn end_registration(
     write: &mut Write<'_>,
     owner: &User,
@@ -91,7 +87,7 @@ pub(super) async fn end_registration(
         .await?;
     write.record_removal(action, owner).await?;
     let after = Organization {
-        // Two hyphens in a row are in no slug that anybody may choose.
+        // No valid slug has two hyphens in a row.
         slug: format!("expired--{}", before.code.as_str()),
         is_active: false,
         deactivated_at: Some(write.at()),
@@ -102,7 +98,7 @@ pub(super) async fn end_registration(
     Ok(true)
 }
 
-/// Nobody and nothing acts in the organization beside that person.
+/// Whether the owner is the only actor of the organization.
 async fn is_alone(
     connection: &impl sea_orm::ConnectionTrait,
     organization: OrganizationId,

@@ -1,5 +1,5 @@
-//! Which roles and permissions are given to anybody, in any tenant: names that policies may have
-//! ceased to know.
+//! Roles and permissions that are granted to anybody, in any tenant. Policies may no longer know some of these
+//! names.
 
 use std::collections::BTreeSet;
 
@@ -15,10 +15,9 @@ use super::{Error, Store};
 use charter_domain::account::Account;
 use service_account::Column;
 
-/// Names as they are stored.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct GrantedNames {
-    /// Of service accounts, people and open invitations.
+    /// Of service accounts, users and open invitations.
     pub roles: BTreeSet<String>,
     /// Of service accounts.
     pub permissions: BTreeSet<String>,
@@ -43,19 +42,15 @@ impl FromQueryResult for Granted {
 }
 
 impl Store {
-    /// All names that are given to somebody who is not deleted. Reads the whole tables: for
-    /// start-up and edits of the policies, not for requests.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// All granted names, except those of deleted callers. Reads whole tables, so it is for start-up and policy
+    /// edits only.
     pub async fn granted_names(&self) -> Result<GrantedNames, Error> {
         let mut names = GrantedNames::default();
         let granted = of_service_accounts(&self.reader, Column::DeletedAt.is_null()).await?;
         for Granted(granted) in granted {
             match granted {
                 Ok(granted) => names.extend(granted),
-                // One tenant's row never stops the others'.
+                // One tenant's corrupt row must not block the others.
                 Err(error) => {
                     tracing::warn!(%error, "roles or permissions of a service account cannot be read");
                 }
@@ -83,7 +78,7 @@ impl Store {
     }
 }
 
-/// All names that the service accounts have which are disabled by nothing but their account.
+/// The names of service accounts that only their account disables.
 pub(super) async fn of_account(
     write: &Write<'_>,
     account: &Account,

@@ -1,6 +1,6 @@
-//! Which process accepts nonces for this database: one row, moved by whoever holds it.
+//! Which process accepts nonces for this database: one row, which its holder updates.
 //!
-//! What the row means is decided in `authn`; here it is read and exchanged whole.
+//! `authn` interprets the row; here it is read and replaced as a whole.
 
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ActiveValue, ColumnTrait, EntityTrait, QueryFilter, TryInsertResult};
@@ -10,30 +10,26 @@ use super::{Error, Store};
 
 /// There is one row.
 const ID: i64 = 1;
-/// The migration that makes the table.
+/// The migration that creates the table.
 const MIGRATION: &str = "m20261128_000006_guard_lease";
 
-/// Who accepts nonces.
+/// The process that accepts nonces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuardLease {
-    /// Which start of which process; no two are the same.
+    /// Unique for each start of a process.
     pub run: String,
-    /// How often it has extended it.
+    /// Number of extensions.
     pub beat: i64,
-    /// Whether the run has ended and said so.
+    /// Whether the run has ended and released the lease.
     pub released: bool,
-    /// What it and all before it may have accepted, in the replay guard's own words.
+    /// When this and earlier holders may have accepted nonces, encoded by the replay guard.
     pub used: String,
-    /// Which process that is, for people.
+    /// Describes the process for operators.
     pub holder: String,
 }
 
 impl Store {
-    /// The lease as it stands; `None` if there never was one, or the schema is older than it.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// The current lease; `None` if there never was one or the table does not exist yet.
     pub async fn guard_lease(&self) -> Result<Option<GuardLease>, Error> {
         let migrations = self.migration_status().await?;
         let has_table = |one: &super::MigrationStatus| one.name == MIGRATION && one.applied;
@@ -52,11 +48,7 @@ impl Store {
         }))
     }
 
-    /// Takes the lease, if it still is as it was seen; whether it was.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// Takes the lease if it is still as `seen`; returns whether it was.
     pub async fn take_guard_lease(
         &self,
         seen: Option<&GuardLease>,
@@ -89,11 +81,11 @@ impl Store {
         Ok(taken.rows_affected == 1)
     }
 
-    /// Moves the lease of that run; whether it still was that run's.
+    /// Extends the lease of a run; returns whether the run still holds it.
     ///
     /// # Errors
     ///
-    /// Those of the database; it may have moved all the same.
+    /// After an error the lease may have been extended.
     pub async fn extend_guard_lease(
         &self,
         run: &str,
@@ -109,11 +101,7 @@ impl Store {
         Ok(extended.rows_affected == 1)
     }
 
-    /// Says that the run has ended, if the lease still is its own.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// Releases the lease, if the run still holds it.
     pub async fn release_guard_lease(&self, run: &str) -> Result<(), Error> {
         guard_lease::Entity::update_many()
             .col_expr(Column::Released, Expr::value(true))

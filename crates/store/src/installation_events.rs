@@ -1,5 +1,5 @@
-//! The audit trail of what belongs to no organization: one chain for the installation, of the same
-//! form as the organizations' and verified with them.
+//! The audit log of the installation, for changes that belong to no organization. Its chain has the same form as
+//! an organization's and is verified with them.
 
 use sea_orm::prelude::Uuid;
 use sea_orm::{
@@ -16,10 +16,10 @@ use super::write::Write;
 use super::{Error, Store};
 use charter_domain::audit::AuditContext;
 
-/// Any number that nobody else locks: `installn` in ASCII.
+/// An arbitrary number that nothing else locks: `installn` in ASCII.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7596291131003694190)";
 
-/// Numbers and codes of events, ascending.
+/// Numbers and MACs of events, ascending.
 type Links = Vec<(i64, Vec<u8>)>;
 
 impl Log {
@@ -53,7 +53,7 @@ impl Log {
 }
 
 impl Write<'_> {
-    /// Changes of the installation follow one another. On SQLite the transaction itself is the lock.
+    /// Serializes changes of the installation. On SQLite the transaction itself is the lock.
     pub(super) async fn lock_installation(&self) -> Result<(), Error> {
         if self.transaction.get_database_backend() == DbBackend::Postgres {
             self.transaction.execute_unprepared(LOCK).await?;
@@ -63,8 +63,7 @@ impl Write<'_> {
 }
 
 impl Store {
-    /// The event of that number, if it is authentic: written by who has an audit key, as the
-    /// successor of the event before it.
+    /// The event with that number, if its MAC is right for it and the previous event.
     pub(super) async fn authentic_event(
         &self,
         connection: &impl ConnectionTrait,
@@ -106,7 +105,7 @@ impl Store {
         before.first().map(|(_, mac)| to_mac(mac)).transpose()
     }
 
-    /// How many events there are of that action about that resource.
+    /// The number of events with that action and resource.
     pub(super) async fn installation_events_of(
         &self,
         connection: &impl ConnectionTrait,

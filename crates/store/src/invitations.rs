@@ -1,4 +1,4 @@
-//! Invitations: one for each address and organization, used once.
+//! Invitations: at most one for each address and organization, used once.
 
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
@@ -22,33 +22,26 @@ use charter_domain::timestamp::Timestamp;
 use charter_domain::user::User;
 use invitation::Column;
 
-/// An invitation to be made, with the mail that carries it.
+/// An invitation to create, with its email.
 #[derive(Debug)]
 pub struct NewInvitation {
-    /// Its id.
     pub id: InvitationId,
-    /// Whom it is sent to.
     pub email: EmailAddress,
-    /// The role that accepting it gives.
     pub role: String,
-    /// Of its token.
+    /// Hash of its token.
     pub hash: TokenHash,
-    /// From then on it is void.
     pub expires_at: Timestamp,
-    /// The mail.
     pub mail: NewJob,
 }
 
 impl TenantWriter<'_> {
-    /// Invites an address; an earlier invitation of the same address is void from then on.
+    /// Invites an address, and voids an earlier invitation of it.
     ///
-    /// Whether the address belongs to another organization's user is not told, not even to the
-    /// caller: accepting fails then.
+    /// Does not reveal whether the address belongs to a user of another organization; accepting then fails.
     ///
     /// # Errors
     ///
-    /// [`Error::AlreadyMember`], [`Error::OrganizationInactive`], those about the caller, and those of
-    /// the database.
+    /// [`Error::AlreadyMember`], [`Error::OrganizationInactive`], and errors about the caller.
     pub async fn invite(&self, new: NewInvitation) -> Result<Invitation, Error> {
         let (mut write, organization) = self.begin().await?;
         let members = user::Entity::find()
@@ -97,11 +90,7 @@ impl TenantWriter<'_> {
 }
 
 impl Store {
-    /// The invitation with that token, if it could be accepted now.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// The invitation with that token, if it can be accepted now.
     pub async fn find_invitation(
         &self,
         hash: TokenHash,
@@ -114,13 +103,12 @@ impl Store {
         Ok(found.map(Invitation::from))
     }
 
-    /// Uses an invitation up: its person becomes a member, and is signed in. A registration of the
-    /// same address that nobody verified gives way, if it stands alone in its organization.
+    /// Accepts an invitation: creates the user and a session. An unverified registration of the same address
+    /// expires, if nobody else uses its organization.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidLink`], also if the address has come to belong to somebody or the organization
-    /// was deactivated; and those of the database.
+    /// [`Error::InvalidLink`], also if the address belongs to a user by now or the organization was deactivated.
     pub async fn accept_invitation(
         &self,
         invitation: &Invitation,
@@ -156,7 +144,7 @@ impl Store {
                 Error::EmailTaken => Error::InvalidLink,
                 other => other,
             })?;
-        // Accepting signs in, too.
+        // Accepting is a sign-in, too.
         user::Entity::update_many()
             .col_expr(user::Column::LastLoginAt, Expr::value(write.at()))
             .filter(user::Column::Id.eq(user.id.uuid()))
@@ -168,7 +156,7 @@ impl Store {
     }
 }
 
-/// Who registered with that address and has not verified it.
+/// The user who registered with that address and has not verified it.
 async fn unverified(
     connection: &impl ConnectionTrait,
     email: &EmailAddress,

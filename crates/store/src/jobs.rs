@@ -1,5 +1,5 @@
-//! Jobs: work that a transaction leaves for later. A job is inserted within the transaction that it belongs to, so
-//! neither goes without the other; it is claimed, done and removed afterwards, and claimed again if that failed.
+//! Jobs: work that a transaction leaves for later. A job is inserted in the transaction that causes it. Later it
+//! is claimed, done and removed; after a failure it is claimed again.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockBehavior, LockType};
@@ -16,10 +16,9 @@ use charter_domain::id::{JobId, OrganizationId};
 use charter_domain::session::TokenHash;
 use charter_domain::timestamp::Timestamp;
 
-/// Who does the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobKind {
-    /// A mail to be sent.
+    /// Send an email.
     Mail,
 }
 
@@ -31,16 +30,16 @@ impl JobKind {
     }
 }
 
-/// A job to be inserted.
+/// A job to insert.
 #[derive(Clone)]
 pub struct NewJob {
-    /// The seal is bound to it.
+    /// The seal of the content is bound to it.
     pub id: JobId,
     pub kind: JobKind,
     pub payload: SealedSecret,
-    /// Of the token of the link that it carries.
+    /// Hash of the token in the email's link.
     pub link: TokenHash,
-    /// From then on it is of no use to anybody.
+    /// When the job becomes useless.
     pub expires_at: Timestamp,
 }
 
@@ -56,16 +55,16 @@ impl std::fmt::Debug for NewJob {
 /// A job that this process may do until its claim ends.
 #[derive(Clone)]
 pub struct ClaimedJob {
-    /// The seal is bound to it.
+    /// The seal of the content is bound to it.
     pub id: JobId,
     pub payload: SealedSecret,
-    /// From then on it is of no use to anybody.
+    /// When the job becomes useless.
     pub expires_at: Timestamp,
-    /// Attempts before this one.
+    /// Number of previous attempts.
     pub attempts: u32,
-    /// Of the token of the link that it carries; none where it was not noted.
+    /// Hash of the token in the email's link, if recorded.
     pub link: Option<Vec<u8>>,
-    /// This attempt among the others, as stored.
+    /// The number of this attempt, as stored.
     attempt: i64,
 }
 
@@ -73,19 +72,15 @@ pub struct ClaimedJob {
 #[derive(Debug, Clone, Copy)]
 pub struct Claim {
     pub now: Timestamp,
-    /// From then on others may claim the jobs.
+    /// When others may claim the jobs.
     pub until: Timestamp,
-    /// No job rests longer: what does was written by a clock that was ahead, and is due.
+    /// Jobs due later than this were written by a clock that was ahead, and count as due.
     pub latest: Timestamp,
 }
 
 impl Store {
-    /// Claims the jobs of a kind that are due, at most `limit`. One that is neither [finished](Self::finish_job)
-    /// nor [put off](Self::retry_job) is due again when the claim ends.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// Claims due jobs of a kind, at most `limit`. A job that is neither [finished](Self::finish_job) nor
+    /// [retried](Self::retry_job) is due again when the claim ends.
     pub async fn claim_jobs(
         &self,
         kind: JobKind,
@@ -97,12 +92,12 @@ impl Store {
                 .filter(is_due(kind, claim))
                 .order_by_asc(Column::NotBefore)
         };
-        // Others need the writer; mostly there is nothing to do.
+        // Usually nothing is due; don't take the writer from others.
         if due().one(&self.reader).await?.is_none() {
             return Ok(Vec::new());
         }
         let transaction = self.writer.begin().await?;
-        // On SQLite the one writer is lock enough.
+        // On SQLite the only writer is lock enough.
         let rows = due()
             .limit(limit)
             .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
@@ -118,40 +113,28 @@ impl Store {
         Ok(rows.into_iter().map(ClaimedJob::from).collect())
     }
 
-    /// Gives a claim back: the job is due again at `not_before`.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// Returns a job, to be due again at `not_before`.
     pub async fn retry_job(&self, job: &ClaimedJob, not_before: Timestamp) -> Result<(), Error> {
         let transaction = self.writer.begin().await?;
         Entity::update_many()
             .col_expr(Column::NotBefore, Expr::value(stored_time(not_before)))
             .col_expr(Column::ClaimedUntil, Expr::value(None::<Timestamp>))
             .filter(Column::Id.eq(job.id.uuid()))
-            // Another process may have claimed it since.
+            // Another process may have claimed it meanwhile.
             .filter(Column::Attempts.eq(job.attempt))
             .exec(&transaction)
             .await?;
         transaction.commit().await
     }
 
-    /// Removes a job that is done, or that nobody will do.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// Removes a job that is done or useless.
     pub async fn finish_job(&self, id: JobId) -> Result<(), Error> {
         let transaction = self.writer.begin().await?;
         Entity::delete_by_id(id.uuid()).exec(&transaction).await?;
         transaction.commit().await
     }
 
-    /// Whether a link can still be followed: not used, replaced or withdrawn.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// Whether a link can still be used: not used, replaced or withdrawn.
     pub async fn is_link_open(&self, hash: &[u8]) -> Result<bool, Error> {
         let links = one_time_token::Entity::find_by_id(hash)
             .filter(one_time_token::Column::UsedAt.is_null())

@@ -1,12 +1,11 @@
-//! Queries over several tables at once, whose columns are told apart by a prefix, and whose text is
-//! built once.
+//! Queries over several tables whose columns are distinguished by prefixes. Their SQL is built once.
 
 use sea_orm::sea_query::{
     Alias, Expr, ExprTrait as _, PostgresQueryBuilder, SelectStatement, SqliteQueryBuilder,
 };
 use sea_orm::{ColumnTrait, DbBackend, EntityTrait, IdenStatic, Iterable};
 
-/// All columns of a table, under that prefix.
+/// All columns of a table, prefixed.
 pub(super) fn columns<E: EntityTrait>(query: &mut SelectStatement, prefix: &str) {
     for column in E::Column::iter() {
         let alias = Alias::new(format!("{prefix}{}", column.as_str()));
@@ -14,7 +13,7 @@ pub(super) fn columns<E: EntityTrait>(query: &mut SelectStatement, prefix: &str)
     }
 }
 
-/// Joins the table of `key`, which is what `reference` refers to.
+/// Joins the table of `key`, to which `reference` refers.
 pub(super) fn join(
     query: &mut SelectStatement,
     key: impl ColumnTrait,

@@ -1,5 +1,5 @@
-//! What shows that the service's keys are this database's: a value of each key that was ever in use
-//! with it, and, for databases from before these were kept, something that each key has made.
+//! Shows whether the configured keys belong to this database: by a value of each key that was in use, or, for
+//! databases older than these values, by data that a key has made.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
@@ -10,23 +10,16 @@ use super::entity::{access_key, audit_event, key_check};
 use super::{Error, Store};
 use charter_domain::access_key::{AccessKey, SealedSecret};
 
-/// A value that only one key makes, and that tells nothing of it.
+/// A value that only one key produces, and that reveals nothing of the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyCheck {
-    /// What the key is for.
     pub purpose: String,
-    /// Which key.
     pub key_id: String,
-    /// The value.
     pub value: [u8; 32],
 }
 
 impl Store {
-    /// Of every key that was in use with this database since these are kept.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// The values of all keys in use since they are recorded.
     pub async fn key_checks(&self) -> Result<Vec<KeyCheck>, Error> {
         let rows = key_check::Entity::find().all(&self.reader).await?;
         let checks = rows.into_iter().map(|row| {
@@ -40,11 +33,7 @@ impl Store {
         checks.collect()
     }
 
-    /// Remembers keys that are in use from now on.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// Records keys that are now in use.
     pub async fn note_keys(&self, checks: Vec<KeyCheck>) -> Result<(), Error> {
         use key_check::Column;
         let rows = checks.into_iter().map(|check| key_check::ActiveModel {
@@ -63,21 +52,12 @@ impl Store {
         Ok(())
     }
 
-    /// Whether any secret was sealed.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
     pub async fn has_secrets(&self) -> Result<bool, Error> {
         let secrets = access_key::Entity::find().limit(1).count(&self.reader);
         Ok(secrets.await? > 0)
     }
 
-    /// A secret that the sealing key of that id has sealed.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// A secret that this sealing key has sealed.
     pub async fn sealed_by(&self, key: &str) -> Result<Option<(AccessKey, SealedSecret)>, Error> {
         access_key::Entity::find()
             .filter(access_key::Column::SealingKeyId.eq(key))
@@ -88,22 +68,13 @@ impl Store {
             .transpose()
     }
 
-    /// Whether any audit event was written.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
     pub async fn has_audit_events(&self) -> Result<bool, Error> {
         let events = audit_event::Entity::find().limit(1).count(&self.reader);
         Ok(events.await? > 0)
     }
 
-    /// Whether an audit event of the key of that id is what the configured one makes; `None` if there
-    /// is no such event or no such key.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// Whether an audit event under this key id verifies with the configured key; `None` if there is no such event
+    /// or key.
     pub async fn audit_key_fits(&self, key: &str) -> Result<Option<bool>, Error> {
         use audit_event::Column;
         let event = audit_event::Entity::find()

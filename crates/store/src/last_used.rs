@@ -1,4 +1,4 @@
-//! When keys and service accounts were last used: written in batches, off the requests' path.
+//! When keys and service accounts were last used, written in batches outside of requests.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,8 @@ use charter_domain::id::{AccessKeyId, ServiceAccountId};
 use charter_domain::timestamp::Timestamp;
 
 impl Store {
-    /// Notes when keys and their service accounts were last used; an earlier time than the noted
-    /// one changes nothing. No versions, no audit events.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database; nothing is noted then.
+    /// Records times of last use; earlier times than the recorded ones change nothing. There are no versions and
+    /// no audit events.
     pub async fn touch_last_used(
         &self,
         batch: &[(AccessKeyId, ServiceAccountId, Timestamp)],
@@ -24,8 +20,7 @@ impl Store {
         if batch.is_empty() {
             return Ok(());
         }
-        // Sorted, and service accounts before keys as everywhere, so that no two transactions
-        // wait for each other.
+        // Sorted, and service accounts before keys as everywhere, to avoid deadlocks.
         let service_accounts = latest(batch.iter().map(|(_, id, at)| (*id, *at)));
         let keys = latest(batch.iter().map(|(id, _, at)| (*id, *at)));
         let transaction = self.writer.begin().await?;
@@ -53,11 +48,7 @@ impl Store {
 }
 
 impl Store {
-    /// Whether any key was ever used, as far as it was noted.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// Whether any recorded key was ever used.
     pub async fn any_key_was_used(&self) -> Result<bool, Error> {
         let used = access_key::Entity::find()
             .filter(access_key::Column::LastUsedAt.is_not_null())

@@ -1,7 +1,7 @@
-//! Everything that must outlive the process, on SQLite or PostgreSQL, behind one type.
+//! Persistent state in SQLite or PostgreSQL.
 //!
-//! The only place that names `sea_orm`. It keeps tenants apart, versions honest and every change
-//! in the audit log; who may do what is decided elsewhere, before and inside its transactions.
+//! The only crate that uses `sea_orm`. It separates tenants, checks versions and audits every change. Whether a
+//! caller may act is decided elsewhere, before and within its transactions.
 
 mod access_keys;
 mod accounts;
@@ -26,6 +26,7 @@ mod invitations;
 mod jobs;
 mod joined;
 mod key_checks;
+mod key_rotation;
 mod last_used;
 mod links;
 mod listing;
@@ -45,7 +46,6 @@ mod policy_revisions;
 mod record;
 mod registration;
 mod resealing;
-mod rotation;
 mod save;
 mod service_accounts;
 mod session_rotation;

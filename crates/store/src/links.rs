@@ -1,5 +1,5 @@
-//! Links in mails: each token is used once, within its time, for its purpose. Unknown, used and
-//! expired are one answer.
+//! Links in emails. A token is used once, in time and for its purpose. Unknown, used and expired tokens get the
+//! same answer.
 
 use std::net::IpAddr;
 
@@ -20,12 +20,11 @@ use charter_domain::session::TokenHash;
 use charter_domain::timestamp::Timestamp;
 use charter_domain::user::User;
 
-/// What a link is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Shows that mail to the address is read.
+    /// Verifies the address.
     VerifyEmail,
-    /// Sets another password.
+    /// Sets a new password.
     ResetPassword,
 }
 
@@ -38,25 +37,22 @@ impl Purpose {
     }
 }
 
-/// A link to be made, with the mail that carries it.
+/// A link to create, with its email.
 #[derive(Debug)]
 pub struct NewLink {
-    /// What it is for.
     pub purpose: Purpose,
-    /// Of its token.
+    /// Hash of its token.
     pub hash: TokenHash,
-    /// From then on it is void.
     pub expires_at: Timestamp,
-    /// The mail.
     pub mail: NewJob,
 }
 
 impl Store {
-    /// Makes a link for a person who is active; somebody at that address asked for it.
+    /// Creates a link for an active user. The request is unauthenticated.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if the person is gone or disabled, and those of the database.
+    /// [`Error::NotFound`] if the user does not exist or is disabled.
     pub async fn create_link(
         &self,
         user: &User,
@@ -82,11 +78,7 @@ impl Store {
         write.commit().await
     }
 
-    /// Whose link that is, if it could be used now.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// The user of a link, if it can be used now.
     pub async fn find_link(
         &self,
         hash: TokenHash,
@@ -104,12 +96,12 @@ impl Store {
         Ok(person.map(User::from))
     }
 
-    /// Uses a link up: the address of its person is verified, and no session is left that was opened
-    /// before. `proved` is the hash that the person's password was checked against.
+    /// Uses a link to verify the user's address, and ends earlier sessions. `proved` is the hash that the password
+    /// was checked against.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidLink`], also if the password is another one by now; and those of the database.
+    /// [`Error::InvalidLink`], also if the password has changed.
     pub async fn verify_email(
         &self,
         user: &User,
@@ -132,12 +124,12 @@ impl Store {
         write.commit().await
     }
 
-    /// Uses a link up: its person has another password, a verified address, and no session left.
-    /// Other links of the same purpose are void too.
+    /// Uses a link to set a new password and verify the address. Ends all sessions and voids other links of this
+    /// purpose.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidLink`], and those of the database.
+    /// [`Error::InvalidLink`].
     pub async fn reset_password(
         &self,
         user: &User,
@@ -167,7 +159,7 @@ fn usable(hash: TokenHash, purpose: Purpose, now: Timestamp) -> Condition {
         .add(one_time_token::Column::ExpiresAt.gt(stored_time(now)))
 }
 
-/// Locks the link's person, whose organization is locked, and uses the link up by one guarded statement.
+/// Locks the user, within the locked organization, and uses the link by one guarded statement.
 async fn follow(
     write: &Write<'_>,
     user: &User,
@@ -193,7 +185,7 @@ async fn follow(
     }
 }
 
-/// Makes every link of that kind void.
+/// Voids all links of that kind.
 pub(super) async fn use_up_all(
     write: &Write<'_>,
     user: UserId,
@@ -226,7 +218,7 @@ async fn record(
     write.record(organization, entry).await
 }
 
-/// Inserts a link and leaves its mail to be sent.
+/// Inserts a link and the job for its email.
 pub(super) async fn insert(
     write: &Write<'_>,
     organization: OrganizationId,

@@ -1,4 +1,4 @@
-//! One page of a query.
+//! Pages of a query.
 
 use sea_orm::{
     ConnectionTrait, EntityTrait, FromQueryResult, IntoSimpleExpr, Order, PaginatorTrait,
@@ -8,15 +8,15 @@ use sea_orm::{
 use super::{Error, TenantReader};
 use charter_domain::page::{Page, PageRequest};
 
-/// The column to sort by, and which end of the list its nulls belong to.
+/// The column to sort by, and where its nulls belong.
 pub(super) struct Sort<C> {
     pub(super) column: C,
     pub(super) nulls_are_earliest: bool,
 }
 
-/// Runs the query for the page and for the total, when it is the tenant's turn. Both engines would put
-/// nulls at different ends, so the place is always spelled out. Ties stand by id. Rows are read one by
-/// one, and other requests come between: a hundred of them with full metadata take milliseconds.
+/// Reads the page and the total, when it is the tenant's turn. The position of nulls is explicit, because the
+/// databases' defaults differ. Ties are sorted by id. Rows are converted one by one so that other requests can
+/// run: a hundred with full metadata take milliseconds.
 pub(super) async fn page<E, C, T, O>(
     tenant: &TenantReader<'_>,
     query: Select<E>,
@@ -43,7 +43,7 @@ where
     } else {
         NullOrdering::First
     };
-    // Both engines count rows in signed 64-bit integers.
+    // Both databases count rows in signed 64-bit integers.
     let offset = request.offset().min(i64::MAX.unsigned_abs());
     let mut results = Vec::new();
     if offset < total {

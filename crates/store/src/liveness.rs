@@ -1,7 +1,7 @@
-//! Whether the caller is still who policy decided about, asked within the write's own transaction.
+//! Checks within a write's transaction that the caller is still as it was when policy decided.
 //!
-//! What ends a key, an account, a session or a role locks the organization, as every write does: so it
-//! comes before the write, which then does not happen, or after it.
+//! Revoking a key or ending a session locks the organization, as every write does. So it happens either before
+//! this write, which then fails, or after it.
 
 use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{
@@ -30,14 +30,12 @@ struct Behind {
 }
 
 impl Write<'_> {
-    /// Refuses the write of a caller who could not make the request any more. Other actors have no
-    /// credential that could have ended.
+    /// Fails if the caller could no longer make the request. Other actors have no credential that could end.
     ///
     /// # Errors
     ///
-    /// [`Error::OrganizationInactive`]; [`Error::CallerRevoked`], [`Error::CallerExpired`] and
-    /// [`Error::CallerDisabled`] of a key, [`Error::SessionEnded`] of a person, [`Error::GrantsChanged`] of
-    /// both, and those of the database.
+    /// [`Error::OrganizationInactive`]; for a key [`Error::CallerRevoked`], [`Error::CallerExpired`] and
+    /// [`Error::CallerDisabled`]; for a user [`Error::SessionEnded`]; for both [`Error::GrantsChanged`].
     pub(super) async fn require_live_actor(&self, within: &Organization) -> Result<(), Error> {
         if self.by.actor.is_caller() && !within.is_active {
             return Err(Error::OrganizationInactive);

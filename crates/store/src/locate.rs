@@ -1,4 +1,4 @@
-//! For operators: which tenant something belongs to, given its id alone, and whom they ask about.
+//! Finds the tenant, or the caller, that an operator names by id.
 
 use std::sync::Arc;
 
@@ -10,10 +10,9 @@ use super::{Error, Scope, Store, TenantReader};
 use charter_domain::caller::{Caller, ServiceAccountCaller, UserCaller};
 use charter_domain::id::{AccessKeyId, AccountId, OrganizationId, ServiceAccountId, UserId};
 
-/// Something of some tenant.
+/// A record of some tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntityRef {
-    /// A tenant itself.
     Organization(OrganizationId),
     Account(AccountId),
     ServiceAccount(ServiceAccountId),
@@ -22,11 +21,7 @@ pub enum EntityRef {
 }
 
 impl Store {
-    /// The tenant of what an operator names; everybody else has the scope of a caller.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], and those of the database.
+    /// The tenant of a record that an operator names. All others have the scope of a caller.
     pub async fn locate(&self, entity: EntityRef) -> Result<Scope, Error> {
         let found = match entity {
             EntityRef::Organization(id) => {
@@ -66,11 +61,7 @@ impl Store {
 }
 
 impl TenantReader<'_> {
-    /// For operators: who it is that they ask about, without a credential. `None` for what is nobody.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], and those of the database.
+    /// The caller that an operator asks about, without a credential; `None` for records that are no callers.
     #[expect(clippy::disallowed_methods, reason = "the store makes callers")]
     pub async fn caller(&self, named: EntityRef) -> Result<Option<Caller>, Error> {
         let organization = self.organization().await?;

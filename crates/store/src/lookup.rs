@@ -1,15 +1,10 @@
-//! One record by a query.
+//! Reads one record.
 
 use sea_orm::{ConnectionTrait, EntityTrait, QuerySelect, Select};
 
 use super::Error;
 use super::connect::Transaction;
 
-/// The record that a query finds.
-///
-/// # Errors
-///
-/// [`Error::NotFound`], and those of the database.
 pub(super) async fn find<E, R>(
     query: Select<E>,
     connection: &impl ConnectionTrait,
@@ -23,7 +18,7 @@ where
     Ok(row.try_into()?)
 }
 
-/// As [`find`], and locks it until the transaction ends.
+/// As [`find`], and locks the row until the transaction ends.
 pub(super) async fn lock<E, R>(query: Select<E>, transaction: &Transaction) -> Result<R, Error>
 where
     E: EntityTrait,

@@ -1,7 +1,6 @@
-//! The people of one tenant: listed, given another role, disabled, removed.
+//! Members of a tenant: list, change role, disable, remove.
 //!
-//! Each change locks the organization, so that the rule about the last owner is judged on rows that
-//! nobody else is changing.
+//! Each change locks the organization, so that the rule of the last owner holds under concurrency.
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, Select};
@@ -23,11 +22,7 @@ impl TenantReader<'_> {
             .filter(user::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
     }
 
-    /// Everybody, the oldest member first.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// All members, the oldest first.
     pub async fn list_members(&self) -> Result<Vec<User>, Error> {
         let _turn = self.wait_for_list().await?;
         let rows = self
@@ -39,11 +34,6 @@ impl TenantReader<'_> {
         Ok(rows.into_iter().map(User::from).collect())
     }
 
-    /// One person.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], and those of the database.
     pub async fn member(&self, id: UserId) -> Result<User, Error> {
         let query = self.users().filter(user::Column::Id.eq(id.uuid()));
         find(query, &self.store.reader).await
@@ -57,7 +47,7 @@ impl TenantReader<'_> {
         .await
     }
 
-    /// There is an active owner beside this one, if this is one.
+    /// Fails if this is the only active owner.
     async fn require_another_owner(&self, write: &Write<'_>, user: &User) -> Result<(), Error> {
         if user.role != OWNER {
             return Ok(());
@@ -77,12 +67,12 @@ impl TenantReader<'_> {
 }
 
 impl TenantWriter<'_> {
-    /// Gives a person another role. `check` sees the person, locked.
+    /// Changes a member's role. `check` gets the locked row.
     ///
     /// # Errors
     ///
-    /// Those of `check`; [`Error::NotFound`], [`Error::LastOwner`], [`Error::OrganizationInactive`],
-    /// [`Error::GrantsChanged`] and [`Error::SessionEnded`] about the caller, and those of the database.
+    /// [`Error::NotFound`], [`Error::LastOwner`], [`Error::OrganizationInactive`], and [`Error::GrantsChanged`] or
+    /// [`Error::SessionEnded`] about the caller.
     pub async fn change_role<E: From<Error>>(
         &self,
         id: UserId,
@@ -109,14 +99,13 @@ impl TenantWriter<'_> {
         Ok(after)
     }
 
-    /// Removes a person for good: its sessions and links go with it, its address is free again, and
-    /// what remains is the audit log. `check` sees the person, locked. What is of no use any more goes
-    /// before the transaction, a handful at a time.
+    /// Removes a member permanently, with its sessions and links. The address becomes free, and the audit log
+    /// remains. `check` gets the locked row. Useless rows are deleted before the transaction, in batches.
     ///
     /// # Errors
     ///
-    /// Those of `check`; [`Error::NotFound`], [`Error::OwnerNotRemovable`],
-    /// [`Error::OrganizationInactive`], those about the caller, and those of the database.
+    /// Errors of `check`; [`Error::NotFound`], [`Error::OwnerNotRemovable`], [`Error::OrganizationInactive`],
+    /// and errors about the caller.
     pub async fn remove_member<E: From<Error>>(
         &self,
         id: UserId,
@@ -146,13 +135,13 @@ impl TenantWriter<'_> {
         Ok(())
     }
 
-    /// Disables a person, which ends its sessions, or enables it again. For operators.
+    /// Disables a member, which ends its sessions, or enables it again. For operators.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::LastOwner`], and those of the database.
+    /// [`Error::NotFound`], [`Error::LastOwner`].
     pub async fn set_member_active(&self, id: UserId, is_active: bool) -> Result<User, Error> {
-        // In a deactivated organization, too: its people still sign in.
+        // Also in a deactivated organization, whose members can still sign in.
         let TenantReader { store, scope } = self.tenant;
         let begun = store.begin_within(scope.organization_id(), &self.by);
         let (mut write, _) = begun.await?;

@@ -1,4 +1,4 @@
-//! Brings the schema up or down. Several processes may try at once: one works, the others wait.
+//! Migrates the schema up or down. Of several processes one works and the others wait.
 
 use migration::{Migrator, MigratorTrait as _};
 use sea_orm::{ConnectionTrait, DbBackend};
@@ -6,25 +6,21 @@ use sea_orm::{ConnectionTrait, DbBackend};
 use super::connect::Transaction;
 use super::{Error, Store};
 
-/// Any number that nobody else locks: `charter` in ASCII.
+/// An arbitrary number that nothing else locks: `charter` in ASCII.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(27980790435702130)";
 
-/// One migration and whether the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationStatus {
-    /// Its name.
     pub name: String,
-    /// Whether it has been applied.
     pub applied: bool,
 }
 
 impl Store {
-    /// Applies all pending migrations, in one transaction.
+    /// Applies all pending migrations in one transaction.
     ///
     /// # Errors
     ///
-    /// [`Error::SchemaTooNew`], [`Error::Unavailable`] and [`Error::Unexpected`]; nothing is changed
-    /// then.
+    /// [`Error::SchemaTooNew`].
     pub async fn migrate_up(&self) -> Result<(), Error> {
         if self.migration_status().await?.iter().all(|one| one.applied) {
             return Ok(());
@@ -35,13 +31,12 @@ impl Store {
         Ok(())
     }
 
-    /// Takes back the last `steps` migrations **with their data**, in one transaction. No server may
-    /// be running on the database, and none starts before it is done.
+    /// Reverts the last `steps` migrations **with their data**, in one transaction. Fails while a server runs, and
+    /// keeps servers from starting meanwhile.
     ///
     /// # Errors
     ///
-    /// [`Error::InUse`], [`Error::SchemaTooNew`], [`Error::Unavailable`] and [`Error::Unexpected`];
-    /// nothing is changed then.
+    /// [`Error::InUse`] and [`Error::SchemaTooNew`].
     pub async fn migrate_down(&self, steps: u32) -> Result<(), Error> {
         self.migration_status().await?;
         let transaction = self.begin_migration().await?;
@@ -51,12 +46,11 @@ impl Store {
         Ok(())
     }
 
-    /// Every migration of this program, oldest first. Changes nothing.
+    /// The migrations of this program, oldest first.
     ///
     /// # Errors
     ///
-    /// [`Error::SchemaTooNew`] if the database has others, too, [`Error::Unavailable`] and
-    /// [`Error::Unexpected`].
+    /// [`Error::SchemaTooNew`] if the database has others.
     pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, Error> {
         let mut applied = self.applied_migrations().await?;
         let known = Migrator::migrations();

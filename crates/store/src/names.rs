@@ -1,5 +1,5 @@
-//! Codes and slugs of organizations share one name space, so that a name means one organization; the
-//! table's primary key holds it. A slug that was given up rests before anybody else may have it.
+//! Codes and slugs of organizations share one namespace, so that a name identifies one organization; the table's
+//! primary key ensures it. A slug that was given up stays reserved for a while.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use charter_domain::entropy::Entropy;
 use charter_domain::id::OrganizationId;
 use charter_domain::organization::Organization;
 
-/// How long a slug that was given up is kept for the organization that had it.
+/// How long a slug stays reserved for its previous organization.
 const REST: Duration = Duration::from_hours(30 * 24);
-/// Slugs that rest for one organization; beyond, the oldest are free at once. Nobody can keep more
-/// from others by renaming.
+/// Reserved slugs of one organization. Beyond it the oldest become free at once, so renaming cannot reserve many
+/// names.
 const MOST_RESTING: u64 = 10;
 
-/// Draws a code that is no organization's code or slug.
+/// Draws a code that is not yet a code or slug.
 pub(super) async fn draw_code(
     write: &Write<'_>,
     entropy: &dyn Entropy,
@@ -35,11 +35,11 @@ pub(super) async fn draw_code(
     Ok(codes::insert(&write.transaction, entropy, Column::Name, row).await?)
 }
 
-/// Takes a slug that nobody has, or that rests for this organization.
+/// Takes a slug that is free or reserved for this organization.
 ///
 /// # Errors
 ///
-/// [`Error::SlugTaken`], and those of the database.
+/// [`Error::SlugTaken`].
 pub(super) async fn claim_slug(
     write: &Write<'_>,
     id: OrganizationId,
@@ -71,13 +71,13 @@ pub(super) async fn claim_slug(
     }
 }
 
-/// Lets the slug rest that an organization gives up.
+/// Reserves the slug that an organization gives up.
 pub(super) async fn release_slug(write: &Write<'_>, of: &Organization) -> Result<(), Error> {
     let id = of.id.uuid();
     Entity::update_many()
         .col_expr(Column::RestsUntil, Expr::value(write.at() + REST))
         .filter(Column::Name.eq(of.slug.as_str()))
-        // From before there was one name space they may be the same.
+        // They may be equal in organizations from before the shared namespace.
         .filter(Column::Name.ne(of.code.as_str()))
         .filter(Column::OrganizationId.eq(id))
         .filter(Column::RestsUntil.is_null())

@@ -1,4 +1,4 @@
-//! Opens the store: connects, and builds the statements that are built once.
+//! Opens the store and builds its statements.
 
 use std::sync::Arc;
 
@@ -17,12 +17,11 @@ use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
 
 impl Store {
-    /// Connects, and reads back what durability and isolation rest on. Does not migrate.
+    /// Connects, and verifies the settings that durability and isolation depend on. Does not migrate.
     ///
     /// # Errors
     ///
-    /// [`Error::Setup`] for a setting or a database it cannot work with, [`Error::Unavailable`]
-    /// where trying again may help.
+    /// [`Error::Setup`] for unusable settings or databases; [`Error::Unavailable`] if a retry may help.
     pub async fn open(
         config: Config,
         clock: Arc<dyn Clock>,
@@ -32,8 +31,8 @@ impl Store {
         Self::over(pools, config, clock, entropy)
     }
 
-    /// Connects in order to look: nothing is made and nothing written, neither in the database nor beside it.
-    /// `None` where the database is a file that is not there yet, and could be made.
+    /// Connects read-only: nothing is created or written, in the database or next to it. `None` if the database is
+    /// a file that does not exist but could be created.
     pub async fn open_read_only(
         config: Config,
         clock: Arc<dyn Clock>,

@@ -1,4 +1,4 @@
-//! The invitations of one tenant that can still be accepted: listed, and withdrawn.
+//! Open invitations of a tenant: list and withdraw.
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Select};
@@ -24,11 +24,7 @@ impl TenantReader<'_> {
             .filter(Column::ExpiresAt.gt(stored_time(now)))
     }
 
-    /// All of them, the newest first.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// All open invitations, newest first.
     pub async fn list_invitations(&self) -> Result<Vec<Invitation>, Error> {
         let _turn = self.wait_for_list().await?;
         let rows = self
@@ -40,11 +36,6 @@ impl TenantReader<'_> {
         Ok(rows.into_iter().map(Invitation::from).collect())
     }
 
-    /// One of them.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], and those of the database.
     pub async fn invitation(&self, id: InvitationId) -> Result<Invitation, Error> {
         let query = self.open_invitations(self.store.clock.now());
         let query = query.filter(Column::Id.eq(id.uuid()));
@@ -53,12 +44,11 @@ impl TenantReader<'_> {
 }
 
 impl TenantWriter<'_> {
-    /// Withdraws one of them: its link is void, and a mail that still waits is not sent.
+    /// Withdraws an invitation: its link is void, and an unsent email is not sent.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::OrganizationInactive`], those about the caller, and those of the
-    /// database.
+    /// [`Error::NotFound`], [`Error::OrganizationInactive`], and errors about the caller.
     pub async fn withdraw_invitation(&self, id: InvitationId) -> Result<(), Error> {
         let (mut write, organization) = self.begin().await?;
         let query = self.tenant.open_invitations(self.by.at);
@@ -78,12 +68,12 @@ impl TenantWriter<'_> {
     }
 }
 
-/// Withdraws the open invitations of somebody who has lost the role it gave them with.
+/// Withdraws the open invitations of a member who has lost the role that allowed them.
 pub(super) async fn withdraw_all_of(write: &Write<'_>, inviter: UserId) -> Result<(), Error> {
     withdraw(write, Column::InvitedBy.eq(inviter.uuid())).await
 }
 
-/// Withdraws those of these invitations that nobody accepted.
+/// Withdraws these invitations, except accepted ones.
 pub(super) async fn withdraw(write: &Write<'_>, which: Expr) -> Result<(), Error> {
     invitation::Entity::update_many()
         .col_expr(Column::RevokedAt, Expr::value(write.at()))

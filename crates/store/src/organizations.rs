@@ -1,4 +1,4 @@
-//! Organizations: for a tenant its own, for operators all of them.
+//! Organizations: a tenant's own, and all of them for operators.
 
 use std::collections::HashMap;
 
@@ -23,22 +23,21 @@ use charter_domain::text::Name;
 
 const DEFAULT_ACCOUNT: &str = "Default";
 
-/// An organization to be made.
+/// An organization to create.
 #[derive(Debug, Clone)]
 pub struct NewOrganization {
-    /// Its name.
     pub name: Name,
-    /// The portal's URL-safe name; unique.
+    /// Unique over the installation.
     pub slug: Slug,
 }
 
-/// For authentication and operators: what is not confined to one tenant.
+/// Not confined to one tenant: for authentication and operators.
 impl Store {
-    /// Makes an organization on the free plan, with its default account.
+    /// Creates an organization on the free plan, with its default account.
     ///
     /// # Errors
     ///
-    /// [`Error::SlugTaken`], and those of the database.
+    /// [`Error::SlugTaken`].
     pub async fn create_organization(
         &self,
         new: NewOrganization,
@@ -51,7 +50,7 @@ impl Store {
         Ok(made)
     }
 
-    /// Inserts an organization and its default account, with their events.
+    /// Inserts an organization, its default account and their events.
     pub(super) async fn insert_organization(
         &self,
         write: &mut Write<'_>,
@@ -96,11 +95,7 @@ impl Store {
         Ok((organization, account))
     }
 
-    /// The codes of those organizations; of what does not exist nothing.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// The codes of these organizations, without those that do not exist.
     pub async fn organization_codes(
         &self,
         ids: &[OrganizationId],
@@ -121,11 +116,7 @@ impl Store {
             .collect())
     }
 
-    /// Every organization, oldest first; of one whose row cannot be read, why.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// All organizations, oldest first, or the reason why a row cannot be read.
     pub async fn list_organizations(
         &self,
     ) -> Result<Vec<(OrganizationId, Result<Organization, Error>)>, Error> {
@@ -146,7 +137,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::Ambiguous`] if the text is one's code and another's slug.
+    /// [`Error::NotFound`]; [`Error::Ambiguous`] if the text is the code of one and the slug of another.
     pub async fn find_organization(&self, text: &str) -> Result<Organization, Error> {
         let id = text.parse::<OrganizationId>().ok();
         let condition = match id.or_else(|| OrganizationId::parse_uuid(text)) {
@@ -168,12 +159,7 @@ impl Store {
         }
     }
 
-    /// Undoes a deactivation. What it revoked stays revoked. An active organization stays as it
-    /// is.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], and those of the database.
+    /// Reactivates an organization. Revoked keys stay revoked. Does nothing if it is active.
     pub async fn reactivate_organization(
         &self,
         id: OrganizationId,
@@ -191,11 +177,6 @@ impl Store {
 }
 
 impl TenantReader<'_> {
-    /// The organization.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], and those of the database.
     pub async fn organization(&self) -> Result<Organization, Error> {
         let query = organization::Entity::find_by_id(self.scope.organization_id().uuid());
         find(query, &self.store.reader).await
@@ -203,14 +184,13 @@ impl TenantReader<'_> {
 }
 
 impl TenantWriter<'_> {
-    /// Changes the organization: `change` sees the current one, locked, and its error ends the
-    /// transaction. Ids, codes, times and activity are not its to change. What is left as it was
-    /// writes nothing.
+    /// Changes the organization. `change` gets the locked record; its error rolls back, and ids, codes, times and
+    /// activity cannot be changed. Without a change nothing is written.
     ///
     /// # Errors
     ///
-    /// Those of `change`; [`Error::Stale`] if `expected` is not the current version;
-    /// [`Error::OrganizationInactive`]; [`Error::SlugTaken`]; and those of the database.
+    /// [`Error::Stale`] if `expected` is not the current version; [`Error::OrganizationInactive`];
+    /// [`Error::SlugTaken`].
     pub async fn update_organization<E: From<Error>>(
         &self,
         expected: Option<i64>,
@@ -220,11 +200,7 @@ impl TenantWriter<'_> {
             .await
     }
 
-    /// As [`Self::update_organization`], on record as a change of settings.
-    ///
-    /// # Errors
-    ///
-    /// As there.
+    /// As [`Self::update_organization`], audited as a change of settings.
     pub async fn update_settings<E: From<Error>>(
         &self,
         expected: Option<i64>,
@@ -249,13 +225,13 @@ impl TenantWriter<'_> {
         Ok(save(write, Action::Permission(permission), before, after).await?)
     }
 
-    /// Deactivates the organization and revokes every access key, refresh token and invitation, in
-    /// one transaction. Access tokens live on, for reading.
+    /// Deactivates the organization and revokes all access keys, refresh tokens and invitations, in one
+    /// transaction. Access tokens stay valid for reading.
     ///
     /// # Errors
     ///
-    /// [`Error::Stale`] if `expected` is not the current version; [`Error::OrganizationInactive`] if
-    /// it is inactive already, and those of the database.
+    /// [`Error::Stale`] if `expected` is not the current version; [`Error::OrganizationInactive`] if it is
+    /// inactive already.
     pub async fn deactivate_organization(
         &self,
         expected: Option<i64>,
@@ -268,7 +244,7 @@ impl TenantWriter<'_> {
             .col_expr(session::Column::RefreshRevokedAt, Expr::value(write.at()))
             .filter(session::Column::OrganizationId.eq(before.id.uuid()))
             .filter(session::Column::RefreshRevokedAt.is_null())
-            // Those that have ended are not refreshed anyway, and there may be very many.
+            // Ended sessions cannot be refreshed anyway, and there may be many.
             .filter(session::Column::EndedAt.is_null())
             .exec(&write.transaction)
             .await?;
@@ -284,7 +260,7 @@ impl TenantWriter<'_> {
     }
 }
 
-/// Writes what changed and its audit event, and commits.
+/// Writes the change and its audit event, and commits.
 async fn save(
     mut write: Write<'_>,
     action: Action,
@@ -295,7 +271,7 @@ async fn save(
     write.save_and_commit(action, before, after).await
 }
 
-/// Claims the slug and lets the one before rest, if it is another.
+/// Takes the new slug, and reserves the previous one if it differs.
 pub(super) async fn change_slug(
     write: &mut Write<'_>,
     before: &Organization,

@@ -1,4 +1,4 @@
-//! A person's own open sessions: listed, and ended one by one.
+//! The open sessions of the calling user: list and end.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
@@ -8,26 +8,19 @@ use super::{Error, TenantReader, TenantWriter};
 use charter_domain::id::{SessionId, UserId};
 use charter_domain::timestamp::Timestamp;
 
-/// A session that goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenSession {
-    /// Its id.
     pub id: SessionId,
-    /// When its person signed in.
     pub created_at: Timestamp,
-    /// When it was last refreshed; exact to an access token's life.
+    /// When it was last refreshed, so it may be late by an access token's lifetime.
     pub last_used_at: Timestamp,
-    /// What the browser called itself when it began.
+    /// The `User-Agent` at sign-in.
     pub user_agent: Option<String>,
 }
 
 impl TenantReader<'_> {
-    /// The sessions of a person that can still be refreshed, the newest first. They are bounded: a
-    /// sign-in beyond that ends the oldest.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// The user's sessions that can be refreshed, newest first. Their number is bounded, because a sign-in ends
+    /// the oldest beyond it.
     pub async fn open_sessions(&self, user: UserId) -> Result<Vec<OpenSession>, Error> {
         let now = self.store.clock.now();
         let rows = session::Entity::find()
@@ -50,12 +43,11 @@ impl TenantReader<'_> {
 }
 
 impl TenantWriter<'_> {
-    /// Ends a person's session.
+    /// Ends a session of the user.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], also for somebody else's and for one that has ended; and those of the
-    /// database.
+    /// [`Error::NotFound`], also for other users' and ended sessions.
     pub async fn end_open_session(&self, user: UserId, id: SessionId) -> Result<(), Error> {
         let TenantReader { store, scope } = self.tenant;
         let open = self.tenant.open_sessions(user).await?;

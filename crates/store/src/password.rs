@@ -1,4 +1,4 @@
-//! Another password for somebody who is signed in.
+//! Changes the password of a signed-in user.
 
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait, EntityTrait, QuerySelect};
@@ -11,13 +11,12 @@ use super::{Error, Login, Store, session_upkeep, users};
 use charter_domain::audit::{Actor, AuditContext};
 
 impl Store {
-    /// Sets another password, if the person has still the one that was checked. Every session ends
-    /// but the one that the change is made in, and links that reset the password are void.
+    /// Sets a new password, if the checked one is still current. Ends all other sessions and voids links that
+    /// reset the password.
     ///
     /// # Errors
     ///
-    /// [`Error::SignInVoid`], [`Error::OrganizationInactive`], [`Error::SessionEnded`],
-    /// [`Error::GrantsChanged`], and those of the database.
+    /// [`Error::SignInVoid`], [`Error::OrganizationInactive`], [`Error::SessionEnded`], [`Error::GrantsChanged`].
     pub async fn change_password(
         &self,
         checked: &Login,

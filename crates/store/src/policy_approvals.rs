@@ -1,5 +1,5 @@
-//! Who answers for which policy folder, in the place of which revision. An approval is for one step:
-//! from the revision that was in force when it was given. It is used once, and may be withdrawn.
+//! Approvals of policy folders. An approval is for one step: from the revision in force when it was given, to a
+//! folder. It is used once and can be withdrawn.
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
@@ -14,48 +14,40 @@ use charter_domain::audit::AuditContext;
 use charter_domain::id::ApprovalId;
 use charter_domain::timestamp::Timestamp;
 
-/// The command that approves.
+/// Audit action of an approval.
 const APPROVED: &str = "ApprovePolicies";
-/// The command that takes it back.
+/// Audit action of a withdrawal.
 const WITHDRAWN: &str = "WithdrawApproval";
 
-/// Somebody's word for a folder.
+/// An approval to record.
 #[derive(Debug, Clone)]
 pub struct NewPolicyApproval {
-    /// Its id.
     pub id: ApprovalId,
-    /// Of the whole folder.
+    /// Digest of the whole folder.
     pub whole_digest: String,
-    /// The revision that was in force; 0 where none was known.
+    /// The revision in force; 0 if none was known.
     pub base: i64,
-    /// Who.
     pub approved_by: String,
-    /// Why.
     pub reason: String,
 }
 
-/// Somebody's word for a folder, on record.
+/// A recorded approval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyApproval {
-    /// Its id.
     pub id: ApprovalId,
-    /// Of the whole folder.
+    /// Digest of the whole folder.
     pub whole_digest: String,
-    /// The revision that was in force; 0 where none was known.
+    /// The revision in force; 0 if none was known.
     pub base: i64,
-    /// Who.
     pub approved_by: String,
-    /// Why.
     pub reason: String,
-    /// When.
     pub approved_at: Timestamp,
-    /// The revision that came of it.
+    /// The resulting revision.
     pub used_by: Option<i64>,
-    /// When it was taken back.
     pub withdrawn_at: Option<Timestamp>,
 }
 
-/// Who a name stands for, where people are counted: the same however it is capitalised.
+/// Normalizes a name, so that different capitalization does not count as another person.
 #[must_use]
 pub fn person(name: &str) -> String {
     name.to_lowercase()
@@ -66,7 +58,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Stale`] if another revision is in force by now, and those of the database.
+    /// [`Error::Stale`] if another revision is in force.
     pub async fn approve_policies(
         &self,
         new: NewPolicyApproval,
@@ -106,11 +98,7 @@ impl Store {
         write.commit().await
     }
 
-    /// The approvals that hold for this folder in the place of that revision.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// The valid approvals of this folder as the successor of that revision.
     pub async fn approvals_of(
         &self,
         whole_digest: &str,
@@ -134,7 +122,7 @@ impl Store {
                     && event.resource == id
                     && event.changes == said
             });
-            // By the trail, not by the row, which an old copy could have been put over.
+            // By the audit log, not the row: an old copy of the row could have been restored.
             let withdrawn = format!("operator.{WITHDRAWN}");
             if is_authentic
                 && self
@@ -148,11 +136,6 @@ impl Store {
         Ok(approvals)
     }
 
-    /// All approvals, newest first.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
     pub async fn policy_approvals(&self) -> Result<Vec<PolicyApproval>, Error> {
         let rows = policy_approval::Entity::find()
             .order_by_desc(policy_approval::Column::ApprovedAt)
@@ -162,12 +145,11 @@ impl Store {
         Ok(rows.into_iter().map(PolicyApproval::from).collect())
     }
 
-    /// Takes an approval back that was not used yet.
+    /// Withdraws an unused approval.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if there is no such approval or it is withdrawn already, [`Error::Stale`]
-    /// if it was used, and those of the database.
+    /// [`Error::NotFound`] if it does not exist or is withdrawn; [`Error::Stale`] if it was used.
     pub async fn withdraw_approval(&self, id: ApprovalId, by: &AuditContext) -> Result<(), Error> {
         use policy_approval::Column;
         let mut write = self.begin(by).await?;
@@ -195,7 +177,7 @@ impl Store {
     }
 }
 
-/// Notes which revision came of the approvals of a step.
+/// Records the revision that the approvals of a step led to.
 pub(super) async fn mark_used(
     connection: &impl ConnectionTrait,
     whole_digest: &str,

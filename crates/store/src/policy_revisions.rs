@@ -1,5 +1,5 @@
-//! Every set of policies that was in force, with its texts. A row counts only with the authentic
-//! event that recorded it, so whoever can write to the database cannot make one up.
+//! All sets of policies that were in force, with their texts. A row counts only with its authentic audit event, so
+//! writing to the database is not enough to forge one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,27 +19,27 @@ use super::{Error, Store};
 use charter_domain::audit::AuditContext;
 use charter_domain::timestamp::Timestamp;
 
-/// What names the event of a revision.
+/// Audit action of a revision.
 const ACTION: &str = "PoliciesInForce";
-/// Rows of a statement: SQLite takes 32,766 values.
+/// Rows in a statement: SQLite allows 32,766 values.
 const BATCH: usize = 1_000;
 
-/// The texts of a folder by name.
+/// The texts of a folder by file name.
 pub type PolicyFiles = BTreeMap<String, Arc<str>>;
 
 /// How a revision came into force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TakenAs {
-    /// It was the folder when the service started.
+    /// The service started with it.
     Start,
-    /// It passed every gate.
+    /// It passed all gates.
     Edit,
-    /// It only forbids more; what its gates found came later.
+    /// It only adds forbids, so it was taken before its gates had run.
     Stop,
 }
 
 impl TakenAs {
-    /// Its word in the table and in listings.
+    /// As stored and listed.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -56,55 +56,47 @@ impl TakenAs {
     }
 }
 
-/// Policies that come into force.
+/// A revision to record.
 #[derive(Debug, Clone)]
 pub struct NewPolicyRevision {
-    /// Of the whole folder, invariants and examples included.
+    /// Digest of the whole folder, invariants and examples included.
     pub whole_digest: String,
-    /// Of schema and policies: what decisions name.
+    /// Digest of schema and policies, as recorded in decisions.
     pub policy_digest: String,
-    /// The manifest's version, if there is one.
     pub manifest_version: Option<u64>,
-    /// All texts.
     pub files: PolicyFiles,
-    /// How it was taken.
     pub taken_as: TakenAs,
-    /// Since when.
     pub in_force_from: Timestamp,
 }
 
-/// Policies that were, or are, in force.
+/// Policies that are or were in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyRevision {
-    /// Numbered from 1.
+    /// From 1.
     pub sequence: i64,
-    /// Of the whole folder, invariants and examples included.
+    /// Digest of the whole folder, invariants and examples included.
     pub whole_digest: String,
-    /// Of schema and policies: what decisions name.
+    /// Digest of schema and policies, as recorded in decisions.
     pub policy_digest: String,
-    /// The manifest's version, if there was one.
     pub manifest_version: Option<u64>,
-    /// How it was taken.
     pub taken_as: TakenAs,
-    /// Since when.
     pub in_force_from: Timestamp,
-    /// The digest of each file's text, by its name.
+    /// File digests by name.
     texts: BTreeMap<String, String>,
 }
 
-/// The revision that came last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LastRevision {
-    /// This installation is new: there never was one.
+    /// There never was one.
     None,
-    /// There was one, and it is not known any more; the number that its successor follows.
+    /// There was one, but it is not readable or authentic; the number that its successor follows.
     Unknown(i64),
-    /// It, with its texts.
+    /// With its texts.
     Known(PolicyRevision, PolicyFiles),
 }
 
 impl LastRevision {
-    /// Its number; 0 where there is none.
+    /// Its number; 0 if there is none.
     #[must_use]
     pub const fn sequence(&self) -> i64 {
         match self {
@@ -116,11 +108,11 @@ impl LastRevision {
 }
 
 impl Store {
-    /// What was in force last.
+    /// The last revision. Damaged ones are [`LastRevision::Unknown`].
     ///
     /// # Errors
     ///
-    /// Those of the database. What is damaged is [`LastRevision::Unknown`].
+    /// What is damaged is [`LastRevision::Unknown`].
     pub async fn last_policy_revision(&self) -> Result<LastRevision, Error> {
         use policy_revision::Column;
         let last = policy_revision::Entity::find()
@@ -128,7 +120,7 @@ impl Store {
             .one(&self.reader)
             .await?;
         let Some(row) = last else {
-            // Without organizations, nobody ever was decided about.
+            // Without organizations no decision was ever made.
             let organizations = organization::Entity::find().count(&self.reader).await?;
             let events = self.installation_events_after(0, 1).await?;
             let is_new = organizations == 0 && events.is_empty();
@@ -152,12 +144,8 @@ impl Store {
         })
     }
 
-    /// Records what is in force from now on, and that its approvals are used. The same as the last
-    /// one again is no other revision. Its number comes back.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// Records that policies are in force and that their approvals are used. Recording the last revision again
+    /// adds none. Returns the number.
     pub async fn accept_policies(
         &self,
         new: &NewPolicyRevision,
@@ -205,11 +193,7 @@ impl Store {
         Ok(sequence)
     }
 
-    /// The newest revision with these policies, as decisions name them, and its texts.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// The newest revision with this policy digest, and its texts.
     pub async fn policies_of_digest(
         &self,
         policy_digest: &str,
@@ -229,10 +213,6 @@ impl Store {
     }
 
     /// The authentic revisions, newest first.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
     pub async fn policy_revisions(&self, limit: u64) -> Result<Vec<PolicyRevision>, Error> {
         let rows = policy_revision::Entity::find()
             .order_by_desc(policy_revision::Column::Sequence)
@@ -246,11 +226,7 @@ impl Store {
         Ok(revisions)
     }
 
-    /// A revision's texts; `None` if they are not whole.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// A revision's texts; `None` if some are missing or damaged.
     pub async fn policy_files(
         &self,
         revision: &PolicyRevision,
@@ -282,7 +258,7 @@ impl Store {
             .collect())
     }
 
-    /// The row, if its event says the same.
+    /// The row, if it matches its event.
     async fn authentic(
         &self,
         connection: &impl ConnectionTrait,
@@ -299,7 +275,7 @@ impl Store {
     }
 }
 
-/// What the event says of a revision; the texts through their digests.
+/// The content of a revision's event, with texts as digests.
 fn facts(row: &policy_revision::Model) -> Value {
     json!({
         "whole_digest": row.whole_digest,
@@ -330,7 +306,7 @@ fn of_row(row: policy_revision::Model) -> Option<PolicyRevision> {
     })
 }
 
-/// Adds the texts that are not there yet; each file's digest comes back.
+/// Inserts missing texts; returns the digest of each file.
 async fn insert_texts<'f>(
     connection: &impl ConnectionTrait,
     files: &'f PolicyFiles,

@@ -1,5 +1,4 @@
-//! Registering: an organization, its owner and the link that verifies the owner's address, all or
-//! nothing.
+//! Registration: an organization, its owner and the verification link, in one transaction.
 
 use super::audit::Action;
 use super::links::{self, NewLink};
@@ -8,23 +7,21 @@ use charter_domain::audit::AuditContext;
 use charter_domain::organization::Organization;
 use charter_domain::user::User;
 
-/// Who registers, and what for.
 #[derive(Debug)]
 pub struct Registration {
-    /// The organization.
     pub organization: NewOrganization,
-    /// Its first owner.
+    /// The first owner.
     pub owner: NewUser,
-    /// What verifies the owner's address.
+    /// Verifies the owner's address.
     pub link: NewLink,
 }
 
 impl Store {
-    /// Makes an organization with its default account and its owner.
+    /// Creates an organization with its default account and its owner.
     ///
     /// # Errors
     ///
-    /// [`Error::SlugTaken`], [`Error::EmailTaken`], and those of the database.
+    /// [`Error::SlugTaken`], [`Error::EmailTaken`].
     pub async fn register(
         &self,
         new: Registration,

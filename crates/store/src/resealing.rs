@@ -1,4 +1,4 @@
-//! For operators: secrets move to a new key-encryption key, while the service runs.
+//! Reseals secrets under a new key-encryption key while the service runs. For operators.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
@@ -8,12 +8,8 @@ use charter_domain::access_key::{AccessKey, SealedSecret};
 use charter_domain::id::AccessKeyId;
 
 impl Store {
-    /// Keys whose secret is sealed under another key-encryption key than `current`, of all
-    /// tenants, by id, at most `limit` of them. Revoked keys too: their secrets are kept as well.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// Keys of all tenants whose secrets are not sealed under `current`, by id, at most `limit`. Includes revoked
+    /// keys, because their secrets are kept.
     pub async fn list_keys_to_reseal(
         &self,
         current: &str,
@@ -36,11 +32,11 @@ impl Store {
         Ok(rows.into_iter().filter_map(read).collect())
     }
 
-    /// Replaces the sealed form of a key's secret; the secret itself stays, so no audit event.
+    /// Replaces a key's sealed secret. The secret itself is unchanged, so there is no audit event.
     ///
     /// # Errors
     ///
-    /// [`Error::Stale`] if the stored form is not `before` any more, and those of the database.
+    /// [`Error::Stale`] if the stored form is no longer `before`.
     pub async fn reseal_key(
         &self,
         id: AccessKeyId,

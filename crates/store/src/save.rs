@@ -1,4 +1,4 @@
-//! Saves records under their next version, and puts their changes on record.
+//! Saves records under their next version, with audit events.
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::Value;
@@ -9,12 +9,12 @@ use super::record::{Audited, Versioned};
 use super::write::{Write, one_row};
 
 impl Write<'_> {
-    /// Writes what changed of a locked record under its next version, with the audit event; nothing
-    /// where nothing changed.
+    /// Writes the changes of a locked record under its next version, with the audit event. Does nothing without
+    /// changes.
     ///
     /// # Errors
     ///
-    /// [`Error::Stale`] if the row has another version, [`Error::SlugTaken`], and those of the database.
+    /// [`Error::Stale`] if the row has another version; [`Error::SlugTaken`].
     pub(super) async fn save<R: Versioned>(
         &mut self,
         action: Action,
@@ -37,7 +37,7 @@ impl Write<'_> {
         Ok(after)
     }
 
-    /// As [`Self::save`], and commits; without a change there is nothing to commit.
+    /// As [`Self::save`], and commits if there was a change.
     pub(super) async fn save_and_commit<R: Versioned>(
         mut self,
         action: Action,

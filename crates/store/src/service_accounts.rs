@@ -1,4 +1,4 @@
-//! Service accounts of one tenant. A deleted one is found only by lists that ask for it.
+//! Service accounts of a tenant. Only lists that ask for deleted ones find them.
 
 use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, Select};
@@ -16,31 +16,25 @@ use charter_domain::permission::Permission;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::text::{Description, Name};
 
-/// A service account to be made.
+/// A service account to create.
 #[derive(Debug, Clone)]
 pub struct NewServiceAccount {
-    /// The account it belongs to, for good.
+    /// Cannot be changed later.
     pub account_id: AccountId,
-    /// Its name.
     pub name: Name,
-    /// What it is for.
     pub description: Description,
-    /// Role names, none twice.
+    /// Role names, without duplicates.
     pub roles: Vec<String>,
-    /// Permission names, none twice.
+    /// Permission names, without duplicates.
     pub permissions: Vec<String>,
-    /// The tenant's own notes.
     pub metadata: Metadata,
 }
 
-/// Which service accounts a list shows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ServiceAccountFilter {
     /// Only those of this account.
     pub account: Option<AccountId>,
-    /// Those that are switched off too.
     pub include_inactive: bool,
-    /// Those that were deleted too.
     pub include_deleted: bool,
 }
 
@@ -56,11 +50,6 @@ impl TenantReader<'_> {
             .filter(service_account::Column::DeletedAt.is_null())
     }
 
-    /// One page of the service accounts.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
     pub async fn list_service_accounts(
         &self,
         page: PageRequest<ResourceOrder>,
@@ -90,11 +79,11 @@ impl TenantReader<'_> {
         listing::page(self, query.filter(shown), &page, sort, Column::Id).await
     }
 
-    /// One service account.
+    /// One service account, unless it is deleted.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], also for a deleted one, and those of the database.
+    /// [`Error::NotFound`], also for a deleted one.
     pub async fn service_account(&self, id: ServiceAccountId) -> Result<ServiceAccount, Error> {
         find(self.live_service_account(id), &self.store.reader).await
     }
@@ -109,12 +98,11 @@ impl TenantReader<'_> {
 }
 
 impl TenantWriter<'_> {
-    /// Makes a service account.
+    /// Creates a service account.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if the tenant has no such account; [`Error::OrganizationInactive`];
-    /// and those of the database.
+    /// [`Error::NotFound`] if the tenant has no such account; [`Error::OrganizationInactive`].
     pub async fn create_service_account(
         &self,
         new: NewServiceAccount,
@@ -148,14 +136,13 @@ impl TenantWriter<'_> {
         Ok(service_account)
     }
 
-    /// Changes a service account: `change` sees the current one, locked, and its error ends the
-    /// transaction. Ids, times and deletion are not its to change. What is left as it was writes
-    /// nothing.
+    /// Changes a service account. `change` gets the locked record; its error rolls back, and ids, times and
+    /// deletion cannot be changed. Without a change nothing is written.
     ///
     /// # Errors
     ///
-    /// Those of `change`; [`Error::NotFound`]; [`Error::Stale`] if `expected` is not the current
-    /// version; [`Error::OrganizationInactive`]; and those of the database.
+    /// [`Error::NotFound`]; [`Error::Stale`] if `expected` is not the current version;
+    /// [`Error::OrganizationInactive`].
     pub async fn update_service_account<E: From<Error>>(
         &self,
         id: ServiceAccountId,
@@ -172,12 +159,12 @@ impl TenantWriter<'_> {
         Ok(write.save_and_commit(action, before, after).await?)
     }
 
-    /// Deletes a service account: its row stays, its keys are revoked, nothing finds it any more.
+    /// Soft-deletes a service account and revokes its keys.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], the second time too; [`Error::Stale`] if `expected` is not the
-    /// current version; [`Error::OrganizationInactive`]; and those of the database.
+    /// [`Error::NotFound`], also if it is deleted already; [`Error::Stale`] if `expected` is not the current
+    /// version; [`Error::OrganizationInactive`].
     pub async fn delete_service_account(
         &self,
         id: ServiceAccountId,

@@ -1,8 +1,7 @@
-//! Refreshing sessions, by one guarded statement (ADR 0010).
+//! Refreshes sessions by one guarded statement (ADR 0010).
 //!
-//! A session's row holds the hash of its one valid refresh token. Rotating replaces it where it is
-//! still the presented one, so of any number of parallel refreshes one succeeds; the spent hash is
-//! remembered, so that a later use is told apart from a stranger's guess.
+//! A session's row holds the hash of its only valid refresh token. A rotation replaces the hash if it is the
+//! presented one, so one of several parallel refreshes succeeds. Spent hashes are kept, to recognize reuse.
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryResult,
@@ -17,64 +16,59 @@ use charter_domain::id::{OrganizationId, SessionId, UserId};
 use charter_domain::session::TokenHash;
 use charter_domain::timestamp::Timestamp;
 
-/// A refresh token that is presented, and what shall take its place.
+/// A presented refresh token and its successor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRotation {
-    /// The hash of what is presented.
+    /// Hash of the presented token.
     pub presented: TokenHash,
-    /// The hash of its successor.
+    /// Hash of the new token.
     pub successor: TokenHash,
-    /// Which key the successor was derived with.
+    /// The key that derives the successor.
     pub key_id: String,
-    /// Now.
     pub at: Timestamp,
-    /// When the successor is void.
+    /// When the successor expires.
     pub expires_at: Timestamp,
 }
 
-/// What came of presenting a refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rotation {
-    /// It was the current one, and its successor is now.
+    /// The token was current and is replaced.
     Rotated(SessionRow),
-    /// It was used before.
+    /// The token was used before.
     Spent {
-        /// Whose it was.
         session: SessionRow,
-        /// Which key its successor was derived with.
+        /// The key that derived its successor.
         key_id: String,
-        /// When it was used.
         spent_at: Timestamp,
-        /// Whether the session can be refreshed at all.
+        /// Whether the session can still be refreshed.
         is_refreshable: bool,
     },
-    /// Nobody's, or one of a session that is over.
+    /// The token is unknown, or its session has ended.
     Void,
 }
 
-/// Refreshes of one session; its person signs in again after that. At one in fifteen minutes it is a
-/// year and a half, and nobody can fill the table of spent tokens from one session.
+/// Limit of refreshes of a session, after which its user must sign in again. At one in fifteen minutes it lasts
+/// for a year and a half, and it bounds a session's spent tokens.
 const MOST_GENERATIONS: i64 = 50_000;
 
-/// Bytes that a spent token takes, its entries in the two indexes among them.
+/// Size of a spent token's row, with its entries in two indexes.
 const SPENT_TOKEN_BYTES: u64 = 160;
 
 impl Store {
-    /// Whether all writes wait for one connection, as on SQLite: then several rotations in one
-    /// statement cost hardly more than one.
+    /// Whether all writes share one connection, as on SQLite. Then it pays to rotate several tokens in one
+    /// statement.
     #[must_use]
     pub fn has_one_writer(&self) -> bool {
         self.writer.get_database_backend() == DbBackend::Sqlite
     }
 
-    /// Replaces refresh tokens by their successors, each if it is the current one of a session that
-    /// can be refreshed; else says what it is. It is one statement, all or nothing: the schema's
-    /// trigger remembers the spent tokens within it. No token may be presented twice, and not more
-    /// than [`super::MOST_AT_ONCE`].
+    /// Replaces each refresh token that is current, if its session can be refreshed. All are rotated in one
+    /// statement, whose trigger records the spent tokens; then the others are looked up. Tokens must be distinct,
+    /// at most [`super::MOST_AT_ONCE`].
     ///
     /// # Errors
     ///
-    /// Those of the database, and then nothing was rotated; of one, that it could not be looked up.
+    /// If the statement fails, nothing was rotated. Inner errors are those of looking up one token.
     pub async fn rotate(
         &self,
         rotations: &[NewRotation],
@@ -96,11 +90,7 @@ impl Store {
         Ok(outcomes)
     }
 
-    /// The session whose current refresh token that is.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// The session whose current refresh token this is.
     pub async fn find_session_to_refresh(
         &self,
         presented: TokenHash,
@@ -123,7 +113,7 @@ impl Store {
             let too_many = format!("{} tokens are presented at once", rotations.len());
             return Err(Error::Setup(too_many));
         };
-        // A list is filled up with what is in it already: a row is changed once.
+        // Repeat values to fill the list; the row changes once.
         let values = rotations.iter().cycle().take(*length).flat_map(|rotation| {
             [
                 rotation.presented.to_vec().into(),
@@ -155,7 +145,7 @@ impl Store {
     }
 }
 
-/// The new hash, and whose it is.
+/// The new hash and its session.
 fn row_of(row: &QueryResult) -> Result<(Vec<u8>, SessionRow), DbErr> {
     let session = SessionRow {
         id: SessionId::from_uuid(row.try_get("", "id")?),
@@ -165,13 +155,13 @@ fn row_of(row: &QueryResult) -> Result<(Vec<u8>, SessionRow), DbErr> {
     Ok((row.try_get("", "refresh_hash")?, session))
 }
 
-/// The text of the statement behind [`Store::rotate`].
+/// The statement of [`Store::rotate`].
 pub(super) fn statement(backend: DbBackend, length: usize) -> String {
     const ROW: [&str; 5] = ["bytea", "bytea", "varchar", "timestamptz", "timestamptz"];
     let row = |at: usize| {
         let value = |(n, of)| match backend {
             DbBackend::Sqlite => "?".to_owned(),
-            // Nothing else tells it the types.
+            // PostgreSQL cannot infer these types.
             _ => format!("${}::{of}", at * ROW.len() + n + 1),
         };
         let values: Vec<_> = ROW.iter().enumerate().map(value).collect();

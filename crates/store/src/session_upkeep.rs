@@ -1,5 +1,5 @@
-//! Keeps sessions and what belongs to them within bounds: so many open ones for each person, and what
-//! is over goes a handful at a time, so that nobody waits long for the writer.
+//! Bounds the number of open sessions of a user, and deletes obsolete rows in small batches, so that other writes
+//! do not wait long.
 
 use sea_orm::prelude::{Expr, Uuid};
 use sea_orm::sea_query::ExprTrait as _;
@@ -11,27 +11,23 @@ use super::{Error, Store};
 use charter_domain::id::{SessionId, UserId};
 use charter_domain::timestamp::Timestamp;
 
-/// Open sessions of one person, the new one included.
+/// Open sessions of one user, the new one included.
 const MOST_OPEN: u64 = 50;
 /// Rows that one statement deletes.
 const HANDFUL: u64 = 500;
 
 impl Store {
-    /// Forgets sessions, links and invitations that are over since before that time.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// Deletes sessions, links and invitations that ended before `time`.
     pub async fn forget_sessions_before(&self, time: Timestamp) -> Result<u64, Error> {
         let time = stored_time(time);
         let sessions = session::Column::RefreshExpiresAt
             .lt(time)
             .or(session::Column::EndedAt.lt(time));
         let links = one_time_token::Column::ExpiresAt.lt(time);
-        // A token that old belongs to a session that goes on; presented now, it is a stranger's.
+        // So old a token belongs to a session that goes on. If presented now, it counts as unknown.
         let spent = spent_refresh_token::Column::SpentAt.lt(time);
         let invitations = invitation::Column::ExpiresAt.lt(time);
-        // The spent tokens first: what goes with a session is then gone already.
+        // Spent tokens first, so that few rows cascade from a session.
         Ok(self.forget_spent(spent).await?
             + self
                 .forget::<session::Entity, Uuid>(session::Column::Id, sessions)
@@ -44,8 +40,7 @@ impl Store {
                 .await?)
     }
 
-    /// Forgets what is of no use any more of a person who is about to be removed, so that few rows
-    /// are left to go with that person's. Its open sessions stay.
+    /// Deletes obsolete rows of a user who is about to be removed, so that few rows cascade. Open sessions stay.
     pub(super) async fn forget_traces_of(&self, user: UserId, now: Timestamp) -> Result<(), Error> {
         let of_user = session::Column::UserId.eq(user.uuid());
         let has_ended = session::Column::EndedAt.is_not_null();
@@ -94,7 +89,7 @@ impl Store {
         .await
     }
 
-    /// Deletes a handful at a time; what is done stays done.
+    /// Deletes in batches; finished batches stay deleted after an error.
     async fn forget<E: EntityTrait, Key>(&self, key: E::Column, old: Expr) -> Result<u64, Error>
     where
         Key: sea_orm::TryGetable + Into<sea_orm::Value> + Send,
@@ -124,8 +119,7 @@ impl Store {
     }
 }
 
-/// Ends the oldest open sessions of a person, so that there is room for one more. The caller holds
-/// a lock on the person's row.
+/// Ends the user's oldest open sessions to make room for one more. The caller holds a lock on the user's row.
 pub(super) async fn end_oldest(write: &Write<'_>, user: UserId) -> Result<Vec<SessionId>, Error> {
     let beyond: Vec<Uuid> = session::Entity::find()
         .select_only()
@@ -135,7 +129,7 @@ pub(super) async fn end_oldest(write: &Write<'_>, user: UserId) -> Result<Vec<Se
         .order_by_desc(session::Column::CreatedAt)
         .order_by_desc(session::Column::Id)
         .offset(MOST_OPEN - 1)
-        // From before there was a limit there may be many more: each sign-in ends some of them.
+        // Users from before the limit may have many more: each sign-in ends some of them.
         .limit(MOST_OPEN)
         .into_tuple()
         .all(&write.transaction)
@@ -147,7 +141,7 @@ pub(super) async fn end_oldest(write: &Write<'_>, user: UserId) -> Result<Vec<Se
     Ok(beyond.into_iter().map(SessionId::from_uuid).collect())
 }
 
-/// Ends the open ones of those sessions; how many there were.
+/// Ends the open ones of these sessions; returns their number.
 pub(super) async fn end(write: &Write<'_>, which: Expr) -> Result<u64, Error> {
     let ended = session::Entity::update_many()
         .col_expr(session::Column::EndedAt, Expr::value(write.at()))

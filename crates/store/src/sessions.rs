@@ -1,6 +1,6 @@
-//! Sessions: read at every request with a bearer token, and ended.
+//! Sessions: read on every request with a bearer token, and ended.
 //!
-//! Whatever ends a session writes its row, and so comes before a refresh or after it.
+//! Ending a session writes its row, so it happens either before a refresh or after it.
 
 use std::net::IpAddr;
 
@@ -23,36 +23,30 @@ use charter_domain::id::{OrganizationId, SessionId, UserId};
 use charter_domain::session::TokenHash;
 use charter_domain::timestamp::Timestamp;
 
-/// A session to be made.
+/// A session to create.
 #[derive(Debug, Clone)]
 pub struct NewSession {
-    /// Its id.
     pub id: SessionId,
-    /// Of its first refresh token.
+    /// Hash of the first refresh token.
     pub refresh_hash: TokenHash,
-    /// When that token is void.
     pub refresh_expires_at: Timestamp,
-    /// What the browser calls itself.
     pub user_agent: Option<String>,
 }
 
-/// Whose a session is.
+/// The ids of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionRow {
-    /// The session.
     pub id: SessionId,
-    /// The person.
     pub user: UserId,
-    /// The tenant.
     pub organization: OrganizationId,
 }
 
-/// Why a session ends before its time.
+/// Why a session ends early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Its person signed out.
+    /// The user signed out.
     SignOut,
-    /// Somebody at that address used a spent refresh token again.
+    /// A spent refresh token was used again, from this address.
     Reuse(IpAddr),
 }
 
@@ -79,12 +73,8 @@ const USER: &str = "u_";
 const ORGANIZATION: &str = "o_";
 
 impl Store {
-    /// The people and organizations behind those of the sessions that have not ended; also where a
-    /// person is disabled. One statement for each 64 of them.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database; for one session, that its rows are corrupt.
+    /// The users and organizations of those sessions that have not ended, disabled users included. One statement
+    /// for each 64 sessions.
     pub async fn find_sessions(
         &self,
         ids: &[SessionId],
@@ -94,7 +84,7 @@ impl Store {
             let Some(text) = statement_for(&self.find_sessions, ids.len()) else {
                 continue;
             };
-            // A list is filled up with what is in it already.
+            // Repeat values to fill the list.
             let (text, length) = text;
             let values = ids.iter().cycle().take(*length).map(|id| id.uuid().into());
             let backend = self.reader.get_database_backend();
@@ -107,11 +97,7 @@ impl Store {
         Ok(found)
     }
 
-    /// The session whose refresh token that is or was, ended or not.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// The session whose refresh token this is or was, ended or not.
     pub async fn find_session_of_refresh_token(
         &self,
         presented: TokenHash,
@@ -123,11 +109,7 @@ impl Store {
         Ok(spent.map(|(_, session)| SessionRow::from(&session)))
     }
 
-    /// Ends a session; one that has ended stays as it is.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
+    /// Ends a session. Does nothing if it has ended.
     pub async fn end_session(
         &self,
         ended: SessionRow,
@@ -167,7 +149,7 @@ fn caller(id: SessionId, row: &QueryResult) -> Result<UserCaller, Error> {
     ))
 }
 
-/// A spent token together with its session.
+/// A spent token and its session.
 pub(super) async fn find_spent(
     connection: &impl ConnectionTrait,
     hash: TokenHash,
@@ -182,8 +164,8 @@ pub(super) async fn find_spent(
     Ok(session.map(|session| (spent, session)))
 }
 
-/// Inserts a session; the oldest open ones beyond the limit end, and are returned. The caller holds
-/// a lock on the person's row.
+/// Inserts a session. Ends and returns the oldest open ones beyond the limit. The caller holds a lock on the
+/// user's row.
 pub(super) async fn insert(
     write: &Write<'_>,
     organization: OrganizationId,
@@ -208,20 +190,19 @@ pub(super) async fn insert(
     session::Entity::insert(row)
         .exec_without_returning(&write.transaction)
         .await?;
-    // It may overdraw the share: what an organization changes keeps nobody of it from signing in.
+    // Not refused if the budget is used up, so that an organization's other changes never block its sign-ins.
     let budgets = &write.store.budgets;
     budgets.spend(Resource::Writes, organization, 1);
     Ok(ended)
 }
 
-/// Ends every session of a person.
+/// Ends all sessions of a user.
 pub(super) async fn end_all(write: &Write<'_>, user: UserId) -> Result<(), Error> {
     session_upkeep::end(write, session::Column::UserId.eq(user.uuid())).await?;
     Ok(())
 }
 
-/// The texts of a statement for lists of 1, 2, 4 … 64 sessions, so that the database prepares few of
-/// them; they are built once.
+/// The statements for 1, 2, 4 … 64 sessions, so that the database prepares few of them; built once.
 pub(super) fn statements(
     backend: DbBackend,
     of_length: impl Fn(DbBackend, usize) -> String,
@@ -233,7 +214,7 @@ pub(super) fn statements(
         .collect()
 }
 
-/// The shortest list that has room for so many.
+/// The shortest statement for that many.
 pub(super) fn statement_for(
     statements: &[(String, usize)],
     count: usize,
@@ -243,7 +224,7 @@ pub(super) fn statement_for(
         .find(|(_, length)| count > 0 && *length >= count)
 }
 
-/// The text of the query behind [`Store::find_sessions`].
+/// The query of [`Store::find_sessions`].
 pub(super) fn statement(backend: DbBackend, length: usize) -> String {
     let mut query = Query::select();
     let id = Expr::col((session::Entity, session::Column::Id));

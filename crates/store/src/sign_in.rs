@@ -1,4 +1,4 @@
-//! For authentication: what a sign-in is checked against, and the session that it begins.
+//! What a sign-in is checked against, and the session that it begins.
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
@@ -12,28 +12,22 @@ use charter_domain::audit::AuditContext;
 use charter_domain::email::EmailAddress;
 use charter_domain::user::User;
 
-/// Somebody who could sign in, and what the password is checked against.
+/// A user and the hash to check the password against.
 pub struct Login {
-    /// The person; possibly disabled.
+    /// May be disabled.
     pub user: User,
     /// In PHC form.
     pub password_hash: String,
 }
 
-/// A sign-in whose password was right.
+/// A sign-in with the right password.
 pub struct VerifiedLogin {
-    /// What it was checked against.
     pub login: Login,
-    /// The password hashed anew, where the stored hash is weaker than new ones are.
+    /// The password's new hash, if the stored one is weaker than current settings.
     pub rehashed: Option<String>,
 }
 
 impl Store {
-    /// The person with that address.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
     pub async fn find_login(&self, email: &EmailAddress) -> Result<Option<Login>, Error> {
         let found = user::Entity::find()
             .filter(user::Column::Email.eq(email.as_str()))
@@ -45,12 +39,12 @@ impl Store {
         }))
     }
 
-    /// Begins a session, if the person is still active and has still the password that was checked.
-    /// A deactivated organization's people may sign in.
+    /// Begins a session, if the user is still active and the checked password still current. Users of a
+    /// deactivated organization may sign in.
     ///
     /// # Errors
     ///
-    /// [`Error::SignInVoid`], and those of the database.
+    /// [`Error::SignInVoid`].
     pub async fn sign_in(
         &self,
         verified: VerifiedLogin,

@@ -1,4 +1,4 @@
-//! The database, as everything here reaches it.
+//! The database, shared by all modules here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,23 +27,21 @@ pub struct Store {
     pub(super) find_sessions: Vec<(String, usize)>,
     pub(super) rotate_sessions: Vec<(String, usize)>,
     pub(super) wait_timeout: Duration,
-    /// Writes under way.
     pub(super) writes: OrganizationQueue,
-    /// Lists being read.
     pub(super) lists: OrganizationQueue,
     pub(super) budgets: Arc<Budgets>,
     pub(super) presence: Presence,
 }
 
 impl Store {
-    /// Bounds what each organization may change and store. Without it nothing is bounded, as for
-    /// operators' commands.
+    /// Limits what each organization may change and store. Without budgets nothing is limited, as in operators'
+    /// commands.
     #[must_use]
     pub fn with_budgets(self, budgets: Arc<Budgets>) -> Self {
         Self { budgets, ..self }
     }
 
-    /// Whether the database answers, within the time there is to get a connection.
+    /// Whether the database answers within the time to get a connection.
     ///
     /// # Errors
     ///
@@ -59,18 +57,17 @@ impl Store {
         }
     }
 
-    /// Told of every write, except of times of last use.
+    /// Reports every write, except times of last use.
     #[must_use]
     pub fn changes(&self) -> &dyn ChangeFeed {
         &self.changes
     }
 
-    /// Writes the heads of the audit chains through to the disk; blocking.
+    /// Syncs the file of audit heads. Blocks.
     pub fn sync_audit_heads(&self) {
         self.audit.heads().sync();
     }
 
-    /// What is wrong with the file of audit heads.
     #[must_use]
     pub fn audit_heads_fault(&self) -> Option<String> {
         self.audit.heads().fault()
@@ -82,15 +79,14 @@ impl Store {
         self.wait_timeout
     }
 
-    /// What went wrong between the store and the database, until something has worked since.
+    /// The latest failure of the database, until something succeeds.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
         self.writer.fault().or_else(|| self.reader.fault())
     }
 
-    /// Closes all connections; nothing can be asked of the store any more. On SQLite the write-ahead
-    /// log is folded into the file, so that the file alone is the database: as far as that goes without
-    /// making another process wait, and whole if none has it open.
+    /// Closes all connections. On SQLite it merges the write-ahead log into the file as far as possible without
+    /// blocking other processes. If no other process has the database open, the file alone is the database.
     pub async fn close(&self) {
         if self.writer.get_database_backend() == DbBackend::Sqlite {
             let folded = self
@@ -101,7 +97,7 @@ impl Store {
             }
         }
         for pool in [&self.reader, &self.writer, &self.feed] {
-            // Nothing can be done about a connection that does not close; the process ends.
+            // The process ends, so nothing can be done about a connection that does not close.
             if let Err(error) = pool.close().await {
                 tracing::warn!(%error, "a database pool did not close cleanly");
             }

@@ -1,4 +1,4 @@
-//! One tenant's part of the store: a reader for queries, a writer for changes.
+//! Access to one tenant: a reader for queries, a writer for changes.
 
 use super::contention::OrganizationPermit;
 use super::error::Error;
@@ -7,8 +7,7 @@ use charter_domain::audit::AuditContext;
 use charter_domain::caller::{Caller, UserCaller};
 use charter_domain::id::OrganizationId;
 
-/// The tenant that a piece of work is confined to. Only the store makes one: for a caller, or for
-/// what an operator names (`Store::locate`).
+/// A tenant. Only the store creates one: for a caller, or for what an operator names (`Store::locate`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope(OrganizationId);
 
@@ -34,15 +33,15 @@ impl From<&UserCaller> for Scope {
     }
 }
 
-/// Queries within one organization: each carries its id.
+/// Queries within one organization: all filter by its id.
 #[derive(Debug, Clone, Copy)]
 pub struct TenantReader<'a> {
     pub(super) store: &'a Store,
     pub(super) scope: Scope,
 }
 
-/// Changes within one organization, each with its audit event. It is not made by handlers: `http`
-/// hands it to what runs detached from the request.
+/// Changes within one organization, with their audit events. Handlers get it from `http`, which runs writes
+/// detached from the request.
 #[derive(Debug)]
 pub struct TenantWriter<'a> {
     pub(super) tenant: TenantReader<'a>,
@@ -57,7 +56,7 @@ impl Store {
         }
     }
 
-    /// All its changes are on record as `by`'s, as of `by.at`.
+    /// Changes are audited as made by `by` at `by.at`.
     pub fn write_within(&self, scope: impl Into<Scope>, by: AuditContext) -> TenantWriter<'_> {
         TenantWriter {
             tenant: self.within(scope),
@@ -67,12 +66,11 @@ impl Store {
 }
 
 impl TenantReader<'_> {
-    /// Waits until few enough lists of this tenant are being read: who asks for a thousand at once
-    /// leaves the connections to others.
+    /// Waits while too many lists of this tenant are being read, so that others get connections.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] if its turn does not come in time.
+    /// [`Error::Unavailable`] on a timeout.
     pub(super) async fn wait_for_list(&self) -> Result<OrganizationPermit, Error> {
         let organization = self.scope.organization_id();
         self.store

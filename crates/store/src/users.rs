@@ -1,4 +1,4 @@
-//! Making people, and changing their rows.
+//! Creates users and updates their rows.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
@@ -13,18 +13,16 @@ use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::timestamp::Timestamp;
 use charter_domain::user::User;
 
-/// A user to be made.
+/// A user to create.
 #[derive(Clone)]
 pub struct NewUser {
-    /// Its id. Drawn by the caller: who registers is on record for it.
+    /// Chosen by the caller, because a registration names it as the actor.
     pub id: UserId,
-    /// The address; unique over the whole installation.
+    /// Unique over the installation.
     pub email: EmailAddress,
     /// An argon2id hash in PHC form.
     pub password_hash: String,
-    /// A role's name.
     pub role: String,
-    /// When the address was verified.
     pub email_verified_at: Option<Timestamp>,
 }
 
@@ -38,11 +36,11 @@ impl std::fmt::Debug for NewUser {
 }
 
 impl TenantWriter<'_> {
-    /// Makes a user, as an operator.
+    /// Creates a user, as an operator.
     ///
     /// # Errors
     ///
-    /// [`Error::EmailTaken`], [`Error::OrganizationInactive`], and those of the database.
+    /// [`Error::EmailTaken`], [`Error::OrganizationInactive`].
     pub async fn create_user(&self, new: NewUser) -> Result<User, Error> {
         let (mut write, organization) = self.begin().await?;
         let action = Action::Operator("CreateUser");
@@ -52,7 +50,7 @@ impl TenantWriter<'_> {
     }
 }
 
-/// Inserts a user with its audit event.
+/// Inserts a user and its audit event.
 pub(super) async fn insert(
     write: &mut Write<'_>,
     organization_id: OrganizationId,
@@ -90,7 +88,7 @@ pub(super) async fn insert(
     Ok(user)
 }
 
-/// Changes a locked person's row, under its next version.
+/// Updates a locked user's row under its next version.
 pub(super) async fn update(
     write: &Write<'_>,
     user: UserId,

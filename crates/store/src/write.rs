@@ -1,7 +1,7 @@
-//! One write transaction: its locks, its audit events, its commit.
+//! One write transaction: locks, audit events, commit.
 //!
-//! It begins with a lock on the organization, so writes of one tenant follow one another, and a
-//! deactivation cannot slip between a check and the write that relies on it.
+//! It locks the organization first, so writes of one tenant are serialized, and no deactivation can come between a
+//! check and the write that relies on it.
 
 use std::time::Duration;
 
@@ -30,17 +30,17 @@ pub(super) struct Write<'a> {
     pub(super) transaction: Transaction,
     pub(super) by: &'a AuditContext,
     heads: Vec<Head>,
-    /// The organizations in which it may change anything.
+    /// The organizations that it may change.
     locked: Mutex<Vec<OrganizationId>>,
-    /// Bytes that it adds to the database, by organization.
+    /// Bytes added to the database, by organization.
     bytes: Vec<(OrganizationId, u64)>,
     started: Duration,
-    /// Dropped last: the connection is free by then, or about to be.
+    /// Dropped last, when the connection is free.
     _permit: Option<OrganizationPermit>,
 }
 
 impl Store {
-    /// Begins a change of the installation, such as another organization.
+    /// Begins a change outside of existing organizations, such as creating one.
     pub(super) async fn begin<'a>(&'a self, by: &'a AuditContext) -> Result<Write<'a>, Error> {
         if by.actor.is_caller() {
             return Err(Error::Unexpected(
@@ -50,8 +50,8 @@ impl Store {
         self.begin_as(by, None).await
     }
 
-    /// Begins a change within an organization, which is locked. An actor with a credential is still
-    /// who policy decided about, in an active organization; anybody else may find it deactivated.
+    /// Begins a change within an organization and locks it. An actor with a credential must still be as policy saw
+    /// it, in an active organization. For other actors the organization may be deactivated.
     pub(super) async fn begin_within<'a>(
         &'a self,
         id: OrganizationId,
@@ -85,10 +85,10 @@ impl Store {
 }
 
 impl TenantWriter<'_> {
-    /// Begins a change of this tenant's data: the organization is locked, and active, and has not
-    /// used up its budgets of changes and stored bytes.
+    /// Begins a change of this tenant's data. The organization is locked, must be active, and must have budget for
+    /// changes and stored bytes.
     pub(super) async fn begin(&self) -> Result<(Write<'_>, Organization), Error> {
-        // Operators and the service itself have none.
+        // Operators and the service itself have no budget.
         if self.by.actor.is_caller() {
             let TenantReader { store, scope } = self.tenant;
             let id = scope.organization_id();
@@ -98,8 +98,7 @@ impl TenantWriter<'_> {
         self.begin_always().await
     }
 
-    /// The same for what only takes away, such as revoking a key that leaked: it must be possible
-    /// whatever was done with that key.
+    /// The same without budgets, for removals: a leaked key can be revoked even if it has used up the budgets.
     pub(super) async fn begin_always(&self) -> Result<(Write<'_>, Organization), Error> {
         let TenantReader { store, scope } = self.tenant;
         let begun = store
@@ -113,13 +112,13 @@ impl TenantWriter<'_> {
 }
 
 impl Write<'_> {
-    /// When the change happens, as it is stored.
+    /// When the change happens, as stored.
     pub(super) fn at(&self) -> Timestamp {
         stored_time(self.by.at)
     }
 
-    /// Locks an organization. Beside the one that the write began with only one that nobody else
-    /// could be writing to on its way to that one: an unverified registration.
+    /// Locks an organization. To avoid deadlocks, the only other organization that a write may lock is an
+    /// unverified registration, whose writers lock no other organization.
     pub(super) async fn lock_organization(
         &self,
         id: OrganizationId,
@@ -132,8 +131,8 @@ impl Write<'_> {
         .await
     }
 
-    /// Revokes the live ones of those keys. They are locked by id first, the order in which times of
-    /// last use are written too, so that the two never wait for each other.
+    /// Revokes the active ones of these keys. Locks them by id first, in the order in which times of last use are
+    /// written, to avoid deadlocks.
     pub(super) async fn revoke_keys(&self, which: Expr) -> Result<(), Error> {
         let live = access_key::Column::RevokedAt.is_null().and(which);
         access_key::Entity::find()
@@ -153,7 +152,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Adds an event to the organization's chain, within the transaction.
+    /// Appends an event to the organization's chain.
     pub(super) async fn record(
         &mut self,
         organization: OrganizationId,
@@ -168,8 +167,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Adds an event to the chain of what belongs to no organization, within the transaction, which
-    /// has the lock on it. The event's number comes back.
+    /// Appends an event to the installation's chain, whose lock the transaction holds. Returns the event's number.
     pub(super) async fn record_for_installation(&mut self, entry: Entry) -> Result<i64, Error> {
         let log = &self.store.audit;
         let (sequence, head) = log
@@ -179,12 +177,12 @@ impl Write<'_> {
         Ok(sequence)
     }
 
-    /// Commits; then publishes the new heads. A write that is dropped before is rolled back.
+    /// Commits and publishes the new heads. Dropping a write before that rolls it back.
     pub(super) async fn commit(mut self) -> Result<(), Error> {
         let organizations = std::mem::take(self.locked.get_mut());
         self.tell_other_processes(&organizations).await?;
         let committed = {
-            // Even a commit whose answer is lost may have happened: remembered rows are void.
+            // A commit whose answer is lost may have happened, so cached rows are invalid.
             let _epoch = NextEpoch {
                 changes: &self.store.changes,
                 organizations,
@@ -225,7 +223,7 @@ impl Write<'_> {
 
 struct NextEpoch<'a> {
     changes: &'a dyn ChangeFeed,
-    /// Those that the write had locked; none for one that is not within an organization.
+    /// The locked organizations; empty for a write outside of organizations.
     organizations: Vec<OrganizationId>,
 }
 
@@ -239,7 +237,7 @@ impl Drop for NextEpoch<'_> {
     }
 }
 
-/// The version that a client's `If-Match` names must be the current one.
+/// Compares the version in `If-Match` with the current one.
 pub(super) fn check_version(expected: Option<i64>, current: i64) -> Result<(), Error> {
     if expected.is_none_or(|expected| expected == current) {
         Ok(())
@@ -248,7 +246,7 @@ pub(super) fn check_version(expected: Option<i64>, current: i64) -> Result<(), E
     }
 }
 
-/// A guarded update changes exactly one row, or somebody else was there first.
+/// Fails if a guarded update has not changed exactly one row.
 pub(super) fn one_row(changed: u64) -> Result<(), Error> {
     if changed == 1 {
         Ok(())

@@ -38,11 +38,6 @@ pub(super) struct WithdrawArgs {
     output: OutputArgs,
 }
 
-/// Prints the approvals.
-///
-/// # Errors
-///
-/// Errors of the settings and the database.
 pub(super) fn list(args: &ApprovalsArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let current = operator.store.last_policy_revision().await?.sequence();
@@ -100,11 +95,9 @@ fn state_text(approval: &PolicyApproval, current: i64) -> String {
     }
 }
 
-/// Withdraws an approval.
-///
 /// # Errors
 ///
-/// There is no such approval, it is used already, or errors of the settings and the database.
+/// The approval does not exist or is used.
 pub(super) fn withdraw(args: &WithdrawArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let id: ApprovalId = args
         .id

@@ -24,10 +24,10 @@ use super::super::output::OutputArgs;
 /// The longest reason, in bytes.
 const MAX_REASON: usize = 1_000;
 
-/// Approve the policy folder as it is now, in the place of what is in force
+/// Approve the current policy folder as the successor of the policies in force
 ///
-/// It shows all that would change. The approval is for this one step: it is void when either the folder or
-/// what is in force changes.
+/// Shows everything that would change. The approval is for this one step: it is void when the folder or the
+/// policies in force change.
 #[derive(Debug, Args)]
 pub(super) struct ApproveArgs {
     /// The folder's digest, as /readyz and `charter policy check` show it
@@ -38,7 +38,7 @@ pub(super) struct ApproveArgs {
     reason: String,
     #[command(flatten)]
     person: PersonArgs,
-    /// Do not ask on a terminal; nothing is asked with `--json`
+    /// Do not ask for confirmation on a terminal; implied by `--json`
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -80,12 +80,11 @@ impl PersonArgs {
     }
 }
 
-/// Records the approval; the service puts the folder in force within a second or two.
+/// Records the approval. The service takes the folder within a second or two.
 ///
 /// # Errors
 ///
-/// The digest is not the folder's, the operator has approved it already, or errors of the settings
-/// and the database.
+/// The digest is not the folder's, or the operator has approved it already.
 pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let reason = args.reason.trim();
     if reason.is_empty() || reason.len() > MAX_REASON || reason.chars().any(char::is_control) {

@@ -1,4 +1,4 @@
-//! `charter policy check`: parse and validate a folder as `serve` does.
+//! `charter policy check`: parses and validates a folder, as `serve` does.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use super::super::output::{OutputArgs, document_to};
 use super::folder_args::FolderArgs;
 use super::folder_fault;
 
-/// Parse and validate a folder, as the service does before it takes it
+/// Parse and validate a folder, as the service does before it loads it
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
@@ -24,11 +24,11 @@ pub(super) struct CheckArgs {
     output: OutputArgs,
 }
 
-/// Prints the content and both digests: the one in decisions, and the one to approve.
+/// Prints the content and two digests: the one in decisions, and the one to approve.
 ///
 /// # Errors
 ///
-/// Every fault of the folder, with file, line and caret.
+/// All faults of the folder, with file, line and caret.
 pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let (dir, settings) = args.folder.resolve()?;
     let checked = Folder::read(&dir).and_then(|folder| {

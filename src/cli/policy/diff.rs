@@ -19,7 +19,7 @@ use charter_policy::diff::{DiffError, compare_sets, role_changes};
 use charter_policy::folder_header;
 use charter_policy::solver_args::SolverArgs;
 
-/// Exit code if anything is wider or may be.
+/// Exit code if something is or may be wider.
 const WIDER: u8 = 3;
 
 /// Compare what two policy folders allow, permission by permission
@@ -41,10 +41,6 @@ pub(super) struct DiffArgs {
 }
 
 /// Prints the changes, each with an example.
-///
-/// # Errors
-///
-/// A folder or revision cannot be read, or there is no solver.
 pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = args.settings.load()?.policies;
     let in_force = || settings.dir.display().to_string();

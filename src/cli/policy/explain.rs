@@ -23,7 +23,7 @@ use charter_decision_log::{DecisionLookup as _, DecisionRecord, LogDirectory};
 use charter_domain::id::DecisionId;
 use charter_policy::explain::{self, Explanation};
 
-/// Say why a request is allowed or denied: which policies decided, or came nearest, and by what
+/// Explain why a request is allowed or denied: the determining or nearest policies and their conditions
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
     /// The id of a decision, `dec-…`, as a refusal names it
@@ -53,11 +53,9 @@ pub(super) struct ExplainArgs {
 const MAX_RETRIES: u32 = 4;
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Prints the explanation.
-///
 /// # Errors
 ///
-/// The folder or the request has a fault, or the log does not have the decision.
+/// The folder or the request is faulty, or the log does not have the decision.
 pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = args.settings.load()?;
     let decisions = args.decisions.as_ref().unwrap_or(&settings.decisions.dir);

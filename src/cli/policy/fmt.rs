@@ -18,25 +18,25 @@ use charter_policy::format;
 use charter_policy::manifest::{Manifest, NAME};
 use charter_system::atomic;
 
-/// Lay out the policies and invariants as Cedar's own formatter does
+/// Format policies and invariants as Cedar's own formatter does
 ///
-/// If manifest.json lists the folder as it is, it is written anew.
+/// A manifest.json that matches the folder is written anew.
 #[derive(Debug, Args)]
 pub(super) struct FmtArgs {
     #[command(flatten)]
     folder: FolderArgs,
     #[command(flatten)]
     output: OutputArgs,
-    /// Change nothing, only name the files that would change
+    /// Change nothing, only list the files that would change
     #[arg(long)]
     check: bool,
 }
 
-/// Prints the names of the files that change. Exit code 1: with `--check`, there are some.
+/// Prints the names of changed files. Exit code 1 if `--check` finds some.
 ///
 /// # Errors
 ///
-/// The folder has a fault, a file would mean something else, or cannot be written.
+/// The folder is faulty, formatting would change a file's meaning, or a file cannot be written.
 pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let refused = |error: LoadError| Error::Policies(error.report());
     let (dir, _) = args.folder.resolve()?;
@@ -102,7 +102,7 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
     })
 }
 
-/// Atomically, so that a service that watches the folder never reads half a file. Links stay.
+/// Atomically, so that a service that watches the folder never reads a partial file. Symbolic links are kept.
 fn replace(file: &Path, text: &str) -> io::Result<()> {
     atomic::replace_shared(&fs::canonicalize(file)?, text.as_bytes())
 }

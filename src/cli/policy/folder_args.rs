@@ -20,11 +20,7 @@ pub(super) struct FolderArgs {
 }
 
 impl FolderArgs {
-    /// The folder's path and the settings of policies.
-    ///
-    /// # Errors
-    ///
-    /// Errors of the settings.
+    /// The folder's path and the policy settings.
     pub(super) fn resolve(&self) -> Result<(PathBuf, Policies), Error> {
         let policies = self.settings.load()?.policies;
         let dir = self.dir.clone().unwrap_or_else(|| policies.dir.clone());

@@ -11,10 +11,6 @@ use charter_authz::fault::LoadError;
 const CANNOT_WORK: u8 = 2;
 
 /// Prints the faults as JSON, or returns them as the error.
-///
-/// # Errors
-///
-/// The faults, or errors of the output.
 pub(super) fn report(
     error: &LoadError,
     json: bool,

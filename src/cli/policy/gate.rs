@@ -1,5 +1,5 @@
-//! `charter policy gate`: the child process that checks candidates for `serve`. Reads the request
-//! from standard input and writes the verdict, both as JSON.
+//! `charter policy gate`: the child process that checks candidates for `serve`. Reads a JSON request from standard
+//! input and writes a JSON verdict.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -19,11 +19,9 @@ pub(super) struct GateArgs {
     stops: bool,
 }
 
-/// Checks one candidate.
-///
 /// # Errors
 ///
-/// Standard input is no request, or the process cannot be limited.
+/// Standard input is not a request, or the process cannot be limited.
 pub(super) fn run(args: &GateArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     process_limits::limit_resources(args.stops)?;
     let input = io::stdin().lock();

@@ -27,7 +27,7 @@ const MIN_DIGEST_PREFIX: usize = 8;
 /// List the policies that were in force, newest first
 #[derive(Debug, Args)]
 pub(super) struct HistoryArgs {
-    /// Only so many
+    /// Maximal number of revisions
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     limit: u64,
     #[command(flatten)]
@@ -38,13 +38,13 @@ pub(super) struct HistoryArgs {
 
 /// Write the texts of an earlier revision back into the policy folder
 ///
-/// The service then takes the folder as any other edit: what allows more than now may need an approval.
+/// The service then checks the folder like any other edit: if it allows more than now, it may need an approval.
 #[derive(Debug, Args)]
 pub(super) struct RollbackArgs {
     /// The revision's number, or its digest (of the whole folder), as `charter policy history` shows it
     #[arg(value_name = "REVISION")]
     revision: String,
-    /// Do it; without, only say what would change
+    /// Write the files; without it, only show what would change
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -53,11 +53,6 @@ pub(super) struct RollbackArgs {
     output: OutputArgs,
 }
 
-/// Prints the revisions.
-///
-/// # Errors
-///
-/// Errors of the settings and the database.
 pub(super) fn history(args: &HistoryArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let revisions = operator.store.policy_revisions(args.limit).await?;
@@ -135,8 +130,7 @@ impl RevisionSpan<'_> {
 ///
 /// # Errors
 ///
-/// There is no such revision, the folder cannot be written, or errors of the settings and the
-/// database.
+/// The revision does not exist, or the folder cannot be written.
 pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let store = &operator.store;
@@ -150,7 +144,7 @@ pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitC
         let dir = &operator.settings.policies.dir;
         let in_force = store.policy_revisions(1).await?;
         let version = in_force.first().and_then(|last| last.manifest_version);
-        // A folder that cannot be read may be rolled back, too.
+        // An unreadable folder can be rolled back, too.
         let now = Folder::read(dir).map(|folder| folder.files().clone());
         let now = now.unwrap_or_default();
         let files = with_manifest(dir, &files, &now, version)?;

@@ -24,7 +24,7 @@ pub(super) struct ManifestArgs {
     folder: FolderArgs,
     #[command(flatten)]
     output: OutputArgs,
-    /// The version, where it is not to be the next
+    /// The version; by default the next one
     #[arg(long, value_name = "NUMBER")]
     version: Option<u64>,
 }
@@ -33,7 +33,7 @@ pub(super) struct ManifestArgs {
 ///
 /// # Errors
 ///
-/// The folder cannot be read, its policies are not valid, or the file cannot be written.
+/// The folder is invalid, or the file cannot be written.
 pub(super) fn run(args: &ManifestArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let faulty = |error: LoadError| Error::Policies(error.report());
     let (dir, _) = args.folder.resolve()?;

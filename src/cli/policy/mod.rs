@@ -41,7 +41,7 @@ enum Command {
     Withdraw(approvals::WithdrawArgs),
     History(history::HistoryArgs),
     Rollback(history::RollbackArgs),
-    /// Lead a candidate through the gates; `serve` starts this
+    /// Check a candidate in a child process; `serve` starts this
     #[command(hide = true)]
     Gate(gate::GateArgs),
     Test(test::TestArgs),
@@ -53,11 +53,7 @@ enum Command {
     VerifyLog(verify_log::VerifyLogArgs),
 }
 
-/// Runs the subcommand.
-///
-/// # Errors
-///
-/// The command could not do its work. Faults of policies are output, with exit code 1.
+/// Faults of policies are output with exit code 1, not errors.
 pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let out = &mut TerminalSafeWriter::new(out);
     match &args.command {

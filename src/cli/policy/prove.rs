@@ -28,19 +28,18 @@ pub(super) struct ProveArgs {
     /// Also prove the invariants of this folder, such as the one in force
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
-    /// Also find permits that make no difference, which takes long with many policies
+    /// Also find permits that make no difference; slow with many policies
     #[arg(long)]
     shadows: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
 
-/// Prints the claims that do not hold, each with a counterexample. Exit code 1 if anything is not
-/// proved.
+/// Prints the claims that do not hold, each with a counterexample. Exit code 1 if anything is not proved.
 ///
 /// # Errors
 ///
-/// The folder has faults, or there is no solver.
+/// The folder is faulty, or there is no solver.
 pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let (dir, settings) = args.folder.resolve()?;
     let against = args.against.as_deref().map(Snapshot::load).transpose();

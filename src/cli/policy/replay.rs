@@ -23,10 +23,10 @@ const FLIPS: u8 = 1;
 /// Exit code: some decisions could not be evaluated.
 const INCOMPLETE: u8 = 2;
 
-/// Ask recorded decisions again: what would a candidate decide otherwise?
+/// Evaluate recorded decisions again, and list what a candidate would decide differently
 ///
-/// Without a candidate, the policies that took each decision must reproduce it. Exit code 1: something
-/// flips; 2: something could not be asked again. It believes what the log says: run `verify-log` first.
+/// Without a candidate, the policies that took each decision must reproduce it. Exit code 1: something flips; 2:
+/// something could not be evaluated. The log is trusted: run `verify-log` first.
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
     #[command(flatten)]
@@ -34,21 +34,19 @@ pub(super) struct ReplayArgs {
     /// A file of a decision log, or its directory
     #[arg(value_name = "LOG")]
     log: PathBuf,
-    /// The candidate
+    /// The candidate folder
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,
-    /// Threads that work; one for each processor if left out
+    /// Number of threads; by default one for each processor
     #[arg(long, value_name = "NUMBER")]
     threads: Option<usize>,
 }
 
-/// Replays a log.
-///
 /// # Errors
 ///
-/// The policies or settings have faults, or the log cannot be read.
+/// The policies or settings are faulty, or the log cannot be read.
 pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = args.settings.load()?;
     let (dir, mode) = match &args.policies {
@@ -57,7 +55,7 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
     };
     let snapshot = match Snapshot::load(dir) {
         Ok(snapshot) => snapshot,
-        // A folder that is being edited is not what decided.
+        // A folder that is being edited did not make the decisions.
         Err(_) if mode == ReplayMode::Reproduce => in_force(&args.settings)?,
         Err(error) => return folder_fault::report(&error, args.output.json, out),
     };
@@ -102,7 +100,7 @@ fn in_force(settings: &SettingsArgs) -> Result<Snapshot, Error> {
     })
 }
 
-/// The policies of the log's decisions that the database has.
+/// The policies of the log's decisions, as far as the database has them.
 fn earlier(settings: &SettingsArgs, outcome: &ReplayReport) -> Result<EarlierSnapshots, Error> {
     settings.operate(async |operator| {
         let mut earlier = EarlierSnapshots::new();

@@ -12,7 +12,7 @@ use super::super::operator::Operator;
 ///
 /// # Errors
 ///
-/// Errors of the database, or this version cannot load them.
+/// This version cannot load them.
 pub(super) async fn of_digest(
     operator: &Operator,
     policy_digest: &str,
@@ -23,11 +23,7 @@ pub(super) async fn of_digest(
         .transpose()
 }
 
-/// The policies in force; `None` if they are not known.
-///
-/// # Errors
-///
-/// As [`of_digest`].
+/// The policies in force; `None` if unknown.
 pub(super) async fn in_force(operator: &Operator) -> Result<Option<Snapshot>, Error> {
     match operator.store.last_policy_revision().await? {
         LastRevision::Known(_, files) => snapshot(operator, files).map(Some),

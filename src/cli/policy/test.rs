@@ -18,7 +18,7 @@ use charter_domain::progress::Progress;
 use charter_policy::folder_header;
 use charter_policy::test;
 
-/// Run the folder's examples, and say which policies and conditions none of them shows at work
+/// Run the folder's examples, and list policies and conditions that none of them covers
 #[derive(Debug, Args)]
 pub(super) struct TestArgs {
     #[command(flatten)]
@@ -37,11 +37,7 @@ pub(super) struct TestArgs {
     output: OutputArgs,
 }
 
-/// Prints the report. Exit code 1 if an example fails or the coverage is too low.
-///
-/// # Errors
-///
-/// The folder has faults, or the report cannot be written.
+/// Exit code 1 if an example fails or the coverage is too low.
 pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let (dir, settings) = args.folder.resolve()?;
     let min_coverage = args.min_coverage.unwrap_or(settings.min_coverage);

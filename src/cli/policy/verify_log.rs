@@ -31,11 +31,7 @@ pub(super) struct VerifyLogArgs {
     output: OutputArgs,
 }
 
-/// Verifies the log. Exit code 1 if there are findings.
-///
-/// # Errors
-///
-/// The settings have faults, or the log cannot be read.
+/// Exit code 1 if there are findings.
 pub(super) fn run(args: &VerifyLogArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = args.settings.load()?;
     let keys = settings.require_keys().map_err(StartError::from)?;

@@ -1,15 +1,14 @@
-//! Where a command reads and writes.
+//! Input and output of a command.
 
 use std::io::{Read, Write};
 
-/// Where a command reads and writes, so that tests can look.
+/// Input and output of a command; replaceable in tests.
 pub struct Console<'a> {
-    /// For the answer.
+    /// For the response.
     pub out: &'a mut dyn Write,
-    /// For what went wrong.
+    /// For errors.
     pub err: &'a mut dyn Write,
-    /// Whether a person reads `out`.
     pub out_is_terminal: bool,
-    /// For a body from standard input.
+    /// For a request body.
     pub input: &'a mut dyn Read,
 }

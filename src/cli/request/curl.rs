@@ -1,17 +1,17 @@
-//! Writes a signed request as a line for a POSIX shell.
+//! Formats a signed request as a curl command for a POSIX shell.
 
 use std::fmt::Write;
 
 use super::RequestError;
 use super::prepare::Prepared;
 
-/// The curl command that sends exactly what was signed.
+/// The command sends exactly the signed request.
 ///
 /// # Errors
 ///
-/// [`RequestError::UnprintableBody`] for a body that no argument can hold.
+/// [`RequestError::UnprintableBody`] if no argument can contain the body.
 pub(super) fn line(prepared: &Prepared) -> Result<String, RequestError> {
-    // curl would otherwise resolve dot segments, and expand `[]` and `{}`.
+    // Otherwise curl resolves dot segments and expands `[]` and `{}`.
     let mut line = String::from("curl --path-as-is --globoff --silent --show-error");
     // With `-X HEAD` curl would wait for a body.
     match prepared.method.as_str() {
@@ -20,7 +20,7 @@ pub(super) fn line(prepared: &Prepared) -> Result<String, RequestError> {
     }
     for (name, value) in &prepared.headers {
         match value.to_str().unwrap_or_default() {
-            // curl takes `name:` for the wish to leave a header out.
+            // curl takes `name:` as a request to omit the header.
             "" => append(&mut line, "--header", &format!("{name};")),
             value => append(&mut line, "--header", &format!("{name}: {value}")),
         }
@@ -30,7 +30,7 @@ pub(super) fn line(prepared: &Prepared) -> Result<String, RequestError> {
         if text.contains('\0') {
             return Err(RequestError::UnprintableBody);
         }
-        // Unlike `--data` it gives no meaning to a leading `@`.
+        // Unlike `--data`, it does not interpret a leading `@`.
         append(&mut line, "--data-raw", text);
     }
     append(&mut line, "--url", &prepared.uri.to_string());
@@ -42,7 +42,7 @@ fn append(line: &mut String, option: &str, value: &str) {
     let _ = write!(line, " {option} {}", quote(value));
 }
 
-/// One word for the shell (POSIX section 2.2.2): nothing is special within single quotes.
+/// Quotes a word for the shell (POSIX section 2.2.2): in single quotes nothing is special.
 fn quote(text: &str) -> String {
     let is_plain = !text.is_empty()
         && text

@@ -1,6 +1,6 @@
-//! `charter request`: a signed request from the command line.
+//! `charter request`: sends a signed request.
 //!
-//! Says what was asked for and how the answer is shown; signing is `prepare`, the wire is `send`.
+//! `prepare` signs, `send` sends, `report` shows the response.
 
 mod console;
 mod curl;
@@ -63,11 +63,11 @@ pub struct RequestArgs {
     secret_key: Option<SecretString>,
 }
 
-/// Signs the request, sends it and shows the answer, or prints the curl line.
+/// Sends the request and shows the response, or prints a curl command.
 ///
 /// # Errors
 ///
-/// [`RequestError`] when there is no answer to show. A refusal is an answer: exit code 1.
+/// [`RequestError`] if there is no response. An error response has exit code 1.
 pub fn run(
     args: &RequestArgs,
     clock: &dyn Clock,

@@ -1,4 +1,4 @@
-//! Builds the signed request. Pure but for the clock and the randomness that it is given.
+//! Builds the signed request, without I/O.
 
 use signing::Key;
 use ureq::http::uri::PathAndQuery;
@@ -9,7 +9,7 @@ use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
 use charter_domain::timestamp;
 
-/// Set here, because they are signed or say how the signed bytes travel.
+/// Headers that clients cannot set: they are signed, or describe the transport.
 const OWN_HEADERS: [&str; 7] = [
     "authorization",
     signing::DATE_HEADER,
@@ -20,45 +20,40 @@ const OWN_HEADERS: [&str; 7] = [
     "transfer-encoding",
 ];
 
-/// What was asked for, as it was written.
+/// The request as given in the arguments.
 pub(super) struct Wanted<'a> {
     /// Scheme, host and port.
     pub(super) base_url: &'a str,
-    /// In any case; sent in capitals.
+    /// In any case; sent in upper case.
     pub(super) method: &'a str,
     /// Path and query.
     pub(super) target: &'a str,
     /// `name: value` each.
     pub(super) headers: &'a [String],
-    /// The body's bytes, if there is one.
     pub(super) body: Option<Vec<u8>>,
 }
 
-/// Who signs.
 #[derive(Clone, Copy)]
 pub(super) struct Credentials<'a> {
-    /// The public half.
     pub(super) access_key: &'a str,
-    /// The secret half.
     pub(super) secret_key: &'a str,
 }
 
-/// A request that is ready to go, once.
+/// A signed request, to be sent once.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    /// In capitals.
     pub(super) method: Method,
-    /// Scheme, host and port, no slash behind.
+    /// Scheme, host and port, without a trailing slash.
     pub(super) origin: String,
-    /// The origin and, byte for byte, the target that was signed.
+    /// The origin followed by the exact signed target.
     pub(super) uri: Uri,
-    /// All headers but those that the HTTP client adds.
+    /// Without those that the HTTP client adds.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    /// The bytes that were hashed.
+    /// The hashed bytes.
     pub(super) body: Option<Vec<u8>>,
 }
 
-/// Signs what is wanted, with the time and a nonce of 128 random bits.
+/// Signs with the current time and a nonce of 128 random bits.
 pub(super) fn prepare(
     wanted: Wanted<'_>,
     credentials: Credentials<'_>,
@@ -109,7 +104,8 @@ fn nonce(entropy: &dyn Entropy) -> String {
     format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
-/// The base URL without a slash behind. Anything more could change what is sent from what is signed.
+/// The base URL without a trailing slash. It must not have a path or query, so that the signed target is the sent
+/// one.
 fn origin(base_url: &str) -> Result<String, RequestError> {
     let refused = || RequestError::BaseUrl(base_url.to_owned());
     let text = base_url.strip_suffix('/').unwrap_or(base_url);
@@ -129,7 +125,7 @@ fn origin(base_url: &str) -> Result<String, RequestError> {
     }
 }
 
-/// The URI of the target there, if it still is the target that was signed.
+/// The URI of the target, if parsing leaves the target unchanged.
 fn locate(origin: &str, target: &str) -> Result<Uri, RequestError> {
     let refused = || RequestError::Target(target.to_owned());
     let uri: Uri = format!("{origin}{target}").parse().map_err(|_| refused())?;

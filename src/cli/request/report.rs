@@ -1,4 +1,4 @@
-//! Shows an answer: the body on standard output, a refusal in words on standard error.
+//! Shows a response: the body on standard output, an error as text on standard error.
 
 use std::fmt::Write as _;
 use std::io;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Console;
 use super::send::Answer;
 
-/// Writes the answer. To a terminal a JSON body is laid out; elsewhere its bytes are kept.
+/// Pretty-prints JSON on a terminal; otherwise writes the exact bytes.
 pub(super) fn show(answer: &Answer, include: bool, console: &mut Console<'_>) -> io::Result<()> {
     if include {
         writeln!(console.out, "{:?} {}", answer.version, answer.status)?;
@@ -20,7 +20,7 @@ pub(super) fn show(answer: &Answer, include: bool, console: &mut Console<'_>) ->
         writeln!(console.out)?;
     }
     let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
-    // A person is told in words below; a program gets the body itself.
+    // A person reads the error below; a program gets the body.
     if answer.is_success() || include || !console.out_is_terminal {
         match &json {
             Some(json) if console.out_is_terminal => writeln!(console.out, "{json:#}")?,
@@ -36,7 +36,7 @@ pub(super) fn show(answer: &Answer, include: bool, console: &mut Console<'_>) ->
     Ok(())
 }
 
-/// The refusal in words (contract section 2).
+/// The error as text (contract section 2).
 fn refusal(answer: &Answer, json: Option<&Value>) -> String {
     let status = answer.status;
     let Some(error) = json
@@ -80,7 +80,7 @@ fn refusal(answer: &Answer, json: Option<&Value>) -> String {
     text
 }
 
-/// Without what could steer a terminal.
+/// Removes terminal control characters.
 fn printable(text: &str) -> String {
     text.chars()
         .filter(|character| !character.is_control())

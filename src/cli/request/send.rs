@@ -1,4 +1,4 @@
-//! Puts a signed request on the wire, once.
+//! Sends a signed request once.
 
 use std::time::Duration;
 
@@ -9,30 +9,25 @@ use ureq::{Agent, Body};
 use super::RequestError;
 use super::prepare::Prepared;
 
-/// From the first byte to the last, connecting included.
+/// From connecting to the last byte.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What the server said.
 #[derive(Debug)]
 pub(super) struct Answer {
-    /// The status.
     pub(super) status: StatusCode,
-    /// The protocol.
     pub(super) version: Version,
-    /// The headers.
     pub(super) headers: HeaderMap,
-    /// The body, whatever it is.
     pub(super) body: Vec<u8>,
 }
 
 impl Answer {
-    /// Whether the server did what it was asked. That nothing changed is what `if-none-match` asks.
+    /// Includes 304, the expected response to `if-none-match`.
     pub(super) fn is_success(&self) -> bool {
         self.status.is_success() || self.status == StatusCode::NOT_MODIFIED
     }
 }
 
-/// Sends it. No redirect is followed: the signature is for this target.
+/// Redirects are not followed, because the signature is for this target.
 pub(super) fn send(prepared: Prepared) -> Result<Answer, RequestError> {
     let origin = prepared.origin.clone();
     exchange(prepared).map_err(|error| RequestError::NoAnswer {
@@ -52,7 +47,7 @@ fn exchange(prepared: Prepared) -> Result<Answer, ureq::Error> {
         .max_redirects_will_error(false)
         .allow_non_standard_methods(true)
         .user_agent(concat!("charter/", env!("CARGO_PKG_VERSION")))
-        // A server inside a company is often certified by the company.
+        // Companies often use their own certificate authorities.
         .tls_config(
             TlsConfig::builder()
                 .root_certs(RootCerts::PlatformVerifier)

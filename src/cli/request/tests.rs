@@ -1,4 +1,4 @@
-//! What is built, printed and shown, without a wire.
+//! Tests of building, printing and showing, without a network.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ fn what_is_sent_is_what_was_signed() {
             "/service-accounts?order_by=%2Dcreated_at&page=1",
             None,
         ),
-        // Not for a client to judge: the server says what it thinks of it.
+        // Unusual, but for the server to judge.
         ("GET", "//organizations/./info/", None),
         ("GET", "/a/../b//c;d?e=%7e&e=[1]{2}", None),
         (

@@ -3,4 +3,4 @@
 mod known;
 pub mod last_used;
 pub mod mint;
-pub mod service_account;
+pub mod verify;

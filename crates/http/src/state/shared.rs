@@ -9,7 +9,7 @@ use charter_authn::nonces::NonceStore;
 use charter_authn::operator::Operators;
 use charter_authn::signed::last_used::LastUsed;
 use charter_authn::signed::mint::KeyMint;
-use charter_authn::signed::service_account::ServiceAccounts;
+use charter_authn::signed::verify::ServiceAccounts;
 use charter_authn::users::PortalUsers;
 use charter_authz::engine::Engine;
 use charter_budgets::Budgets;

@@ -6,7 +6,7 @@ use cedar_policy::{Policy, PolicyId, Schema};
 
 use super::changes::RequestChange;
 use super::compared_set::{ComparedSet, matching_policies};
-use super::widening::{SortedPolicies, WideningQuery};
+use super::widening_query::{SortedPolicies, WideningQuery};
 use crate::request_type::RequestType;
 use crate::solver::SolverSession;
 use charter_authz::snapshot::Snapshot;

@@ -12,7 +12,7 @@ pub mod revision;
 mod role_changes;
 mod schema_comparison;
 mod text_changes;
-mod widening;
+mod widening_query;
 
 use std::collections::BTreeMap;
 

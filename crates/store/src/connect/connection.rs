@@ -1,4 +1,4 @@
-//! A pool's connections, as the store uses them: each statement has a deadline.
+//! A connection pool whose statements have a deadline.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use super::transaction::Transaction;
 use crate::Error;
 use crate::error::is_disk_failure;
 
-/// How long a connection in use may take to come back before it is left to itself.
+/// How long closing waits for a connection in use.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// Runs single statements, each on some connection of the pool, and begins transactions.
+/// Runs single statements on some connection of the pool, and begins transactions.
 pub(crate) struct Connection {
     pool: ArcSwap<DatabaseConnection>,
     health: Arc<Health>,
@@ -27,12 +27,11 @@ pub(crate) struct Connection {
     place: Option<Arc<Place>>,
 }
 
-/// What a database needs that is reached over a network.
+/// Settings for a database server.
 pub(super) struct Server {
-    /// After that an answer is not waited for any more, and the connection is closed. It includes
-    /// the wait for a connection.
+    /// Limit for an answer, including the wait for a connection. Then the connection is closed.
     pub(super) deadline: Duration,
-    /// Makes the pool anew, without connecting yet.
+    /// Makes a new pool without connecting.
     pub(super) reopen: Box<dyn Fn() -> DatabaseConnection + Send + Sync>,
 }
 
@@ -50,7 +49,7 @@ impl Connection {
         }
     }
 
-    /// Writes only while the database's files are where they were opened.
+    /// Refuses writes while the database's files are not where they were opened.
     pub(super) fn at(mut self, place: Arc<Place>) -> Self {
         self.place = Some(place);
         self
@@ -67,8 +66,8 @@ impl Connection {
         self.server.as_ref().map(|server| server.deadline)
     }
 
-    /// Begins a transaction. On SQLite the write lock is taken at once: a transaction that reads
-    /// first and asks for it later is refused without waiting.
+    /// Begins a transaction. On SQLite it takes the write lock at once: a transaction that reads first and locks
+    /// later fails without waiting.
     pub(crate) async fn begin(&self) -> Result<Transaction, Error> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -88,13 +87,13 @@ impl Connection {
         ))
     }
 
-    /// What went wrong last, until something has worked since.
+    /// The latest failure, until something succeeds.
     pub(crate) fn fault(&self) -> Option<String> {
         let misplaced = self.place.as_ref().and_then(|place| place.fault());
         misplaced.or_else(|| self.health.fault())
     }
 
-    /// Closes all connections, except one that never comes back.
+    /// Closes all connections, except those that are not returned in time.
     pub(crate) async fn close(&self) -> Result<(), DbErr> {
         let closed = DatabaseConnection::clone(&self.pool.load()).close();
         match tokio::time::timeout(CLOSING, closed).await {
@@ -103,9 +102,8 @@ impl Connection {
         }
     }
 
-    /// The driver waits for an answer, without a deadline of its own, whenever a connection is given
-    /// back. Once that has taken all of them, no statement comes through any more: then they are left
-    /// to themselves.
+    /// Replaces a pool whose connections are all stuck. When a connection is returned, the driver waits for an
+    /// answer without a deadline; once all wait, no statement can run.
     fn replace_if_stuck(&self, error: &DbErr) {
         if let (Some(server), DbErr::ConnectionAcquire(_)) = (&self.server, error)
             && self.health.is_silent_for(server.deadline * 2)

@@ -1,4 +1,4 @@
-//! How long an answer of the database is waited for.
+//! Deadlines for the database's answers.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use sea_orm::{DbErr, RuntimeErr};
 
 use super::health::Health;
 
-/// Waits so long and no longer. The connections are distrusted before the wait is given up, so that
-/// this one does not go back to the pool with an answer still on its way.
+/// Waits with a deadline. On a timeout, connections are distrusted first, so that this one does not return to the
+/// pool with an answer pending.
 pub(super) async fn within<T>(
     deadline: Option<Duration>,
     health: &Health,

@@ -1,4 +1,4 @@
-//! What is known of a pool's connections: which of them may be used, and what went wrong last.
+//! The health of a pool: which connections may be used, and the latest failure.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,13 +7,13 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// Shared by a pool's hooks and by those who use its connections.
+/// Shared by the pool's hooks and the users of its connections.
 #[derive(Debug)]
 pub(crate) struct Health {
     started: Instant,
     /// When a statement last succeeded, in milliseconds since the start.
     answered: AtomicU64,
-    /// Connections from before that moment are closed, not used.
+    /// Connections opened before this time are closed, not used.
     distrusted: Mutex<Option<Instant>>,
     failing: AtomicBool,
     fault: Mutex<Option<String>>,
@@ -32,9 +32,9 @@ impl Default for Health {
 }
 
 impl Health {
-    /// A connection is in doubt: its commit failed, it did not answer in time, or it was found inside
-    /// a transaction. Which one it was is not known here, so all that are open now are closed when
-    /// they are next given back or asked for.
+    /// Reports a connection in doubt: its commit failed, it did not answer in time, or it was inside a
+    /// transaction. It is unknown which one it was, so all open ones are closed when they are next returned or
+    /// requested.
     pub(crate) fn distrust(&self, reason: impl Display) {
         *self.distrusted.lock() = Some(Instant::now());
         metrics::counter!("charter_store_connections_distrusted_total").increment(1);
@@ -51,12 +51,12 @@ impl Health {
         distrusted.is_none_or(|moment| age < moment.elapsed())
     }
 
-    /// A statement succeeded.
+    /// Records a successful statement.
     pub(super) fn answers(&self) {
         self.answered.store(self.now(), Ordering::Relaxed);
     }
 
-    /// Something was done for good: what went wrong before is over.
+    /// Records a success that ends the latest fault.
     pub(super) fn works(&self) {
         self.answers();
         if self.failing.load(Ordering::Acquire) {
@@ -66,7 +66,7 @@ impl Health {
         }
     }
 
-    /// Whether nothing has succeeded for longer than that. Tells so once in that time.
+    /// Whether nothing has succeeded for that long. Returns true at most once in that time.
     pub(super) fn is_silent_for(&self, time: Duration) -> bool {
         let (now, answered) = (self.now(), self.answered.load(Ordering::Relaxed));
         let is_silent = u128::from(now.saturating_sub(answered)) > time.as_millis();
@@ -83,7 +83,7 @@ impl Health {
         elapsed.try_into().unwrap_or(u64::MAX)
     }
 
-    /// What went wrong, until something has worked since.
+    /// The latest failure, until something succeeds.
     pub(crate) fn fault(&self) -> Option<String> {
         self.fault.lock().clone()
     }

@@ -1,5 +1,5 @@
-//! Opens the two pools: readers, and the writers that run transactions. Whatever is asked of the
-//! database passes a [`Connection`] or a [`Transaction`]: there are no other doors.
+//! Opens two pools: for reads, and for transactions that write. All access to the database goes through a
+//! [`Connection`] or a [`Transaction`].
 
 mod connection;
 mod deadline;
@@ -31,7 +31,7 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
     }
 }
 
-/// Connections that only read, and leave no trace; `None` where the database is a file that is not there yet.
+/// Connects read-only, without leaving traces; `None` if the database is a file that does not exist yet.
 pub(super) async fn connect_read_only(config: &Config) -> Result<Option<Pools>, Error> {
     match scheme(config) {
         "sqlite" => sqlite_read_only::connect(config).await,
@@ -45,7 +45,7 @@ fn scheme(config: &Config) -> &str {
     url.split(':').next().unwrap_or_default()
 }
 
-/// The URL may hold a password: only its scheme is repeated.
+/// Repeats only the scheme, because the URL may contain a password.
 fn unknown(scheme: &str) -> Error {
     Error::Setup(format!(
         "the database url starts with `{scheme}`, expected `sqlite://` or `postgres://`"

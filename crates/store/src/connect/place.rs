@@ -1,5 +1,5 @@
-//! Whether the files of a database are where they were opened: somebody may move or remove them under
-//! the running service, whose writes would then be gone with its end.
+//! Detects whether the files of an open SQLite database were moved or removed. Writes to such files would be lost
+//! when the service ends.
 
 use std::fs;
 use std::io;
@@ -7,19 +7,18 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The write-ahead log and its index: without them the file alone lacks the latest writes, and another
-/// process would begin them anew. As long as one connection is open they stay the same files.
+/// The write-ahead log and its index. Without them the main file lacks the latest writes, and another process
+/// would create new ones. They stay the same while a connection is open.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
-/// Files by their paths, with device and inode. They are looked at, never opened: closing a file drops
-/// SQLite's own locks on it.
+/// Paths with device and inode. The files are never opened here: closing one drops SQLite's locks on it.
 pub(super) struct Place {
     files: Vec<(PathBuf, (u64, u64))>,
     is_left: AtomicBool,
 }
 
 impl Place {
-    /// Of a database that is open, with a transaction behind it.
+    /// For an open database that has run a transaction.
     pub(super) fn of(database: &Path) -> io::Result<Self> {
         let found = fs::metadata(database)?;
         let mut files = vec![(database.to_owned(), (found.dev(), found.ino()))];
@@ -35,7 +34,7 @@ impl Place {
         })
     }
 
-    /// What is wrong, until everything is back.
+    /// The fault, until all files are back.
     pub(super) fn fault(&self) -> Option<String> {
         let fault = self.files.iter().find_map(|(path, opened)| {
             let found = identity(path);
@@ -67,7 +66,7 @@ fn identity(path: &Path) -> io::Result<Option<(u64, u64)>> {
     }
 }
 
-/// A file whose name is the database's and a suffix.
+/// The database's path with a suffix.
 pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(suffix);

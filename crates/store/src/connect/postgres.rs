@@ -1,6 +1,5 @@
-//! PostgreSQL: pools whose connections are asked before they are used, and closed when they do not
-//! answer. What a session needs is set by statements, not at its start, so that a pooler in session
-//! mode can stand between.
+//! PostgreSQL pools. Connections are checked before use and closed if they do not answer. Session settings are set
+//! by statements, not startup parameters, so that poolers in session mode work.
 
 use std::io;
 use std::sync::Arc;
@@ -22,21 +21,20 @@ use crate::config::Config;
 
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
-/// Enough for transactions of different tenants at once; those of one tenant queue anyway.
+/// For transactions of different tenants; those of one tenant queue anyway.
 const WRITERS: u32 = 8;
 /// A look at what has changed takes milliseconds; one that does not end is tried again on another connection.
 const FEED_DEADLINE: Duration = Duration::from_secs(1);
-/// Beyond the server's own limit for a statement, for the way there and back.
+/// Added to the server's statement timeout for the network.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// What a session sets in which nothing can be written.
+/// Makes a session read-only.
 const READ_ONLY: &str = "SET default_transaction_read_only = on;";
 
 pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
     connect_as(config, "").await
 }
 
-/// Without anything that could be written.
 pub(super) async fn connect_read_only(config: &Config) -> Result<Pools, Error> {
     connect_as(config, READ_ONLY).await
 }
@@ -44,7 +42,7 @@ pub(super) async fn connect_read_only(config: &Config) -> Result<Pools, Error> {
 async fn connect_as(config: &Config, writers: &str) -> Result<Pools, Error> {
     let options = postgres_url::options(config.connection.url.expose_secret())?
         .application_name("charter")
-        // A pooler takes no startup parameter that it does not know.
+        // Poolers refuse startup parameters that they do not know.
         .extra_float_digits(None)
         .disable_statement_logging();
     reach(&options, config.connection.acquire_timeout).await?;
@@ -64,7 +62,7 @@ async fn connect_as(config: &Config, writers: &str) -> Result<Pools, Error> {
     })
 }
 
-/// A pool only says that it has waited; a connection says what is wrong.
+/// Connects once without a pool: a pool reports only a timeout, a connection reports the cause.
 async fn reach(options: &PgConnectOptions, patience: Duration) -> Result<(), Error> {
     match tokio::time::timeout(patience, options.connect()).await {
         Ok(connection) => Ok(connection?.close().await?),
@@ -72,13 +70,13 @@ async fn reach(options: &PgConnectOptions, patience: Duration) -> Result<(), Err
     }
 }
 
-/// How a connection is asked whether it still lives.
+/// How a connection is checked before use.
 #[derive(Clone, Copy)]
 enum Checked {
-    /// A transaction whose begin was cancelled is still open on the server, and the driver does not
-    /// know: without this, later writes would end up in it and be lost.
+    /// A transaction whose begin was cancelled is still open on the server, unknown to the driver. Without this
+    /// check, later writes would join it and be lost.
     ByRollback,
-    /// If it has not been used for so long.
+    /// Only if it was idle for longer.
     AfterIdle(Duration),
 }
 
@@ -96,7 +94,7 @@ impl Pool {
         let (at_acquire, at_release) = (Arc::clone(&health), Arc::clone(&health));
         let options = PgPoolOptions::new()
             .max_connections(size)
-            // The presence of a server is told by its sessions, so there is always one.
+            // Sessions show that a server runs, so one is always open.
             .min_connections(u32::from(config.is_server))
             .acquire_timeout(config.connection.acquire_timeout)
             .test_before_acquire(false)
@@ -115,7 +113,7 @@ impl Pool {
                     }
                     let check = is_well(connection, &known, checked);
                     if let Ok(checked) = tokio::time::timeout(patience, check).await {
-                        // One whose other end has gone is closed, as after a restart.
+                        // A connection whose peer is gone is closed.
                         return Ok(checked.unwrap_or(false));
                     }
                     health.distrust("a connection to the database did not answer");
@@ -175,8 +173,8 @@ async fn is_well(
 ) -> Result<bool, sqlx::Error> {
     match checked {
         Checked::ByRollback => {
-            // With a begin before it: a rollback alone is a warning in the server's log each time. In a
-            // transaction that has failed the begin fails, and the connection is closed.
+            // `BEGIN` first, because a lone rollback logs a warning on the server. In a failed transaction it
+            // fails, and the connection is closed.
             connection.execute("BEGIN; ROLLBACK").await?;
             Ok(!connection.is_in_transaction())
         }
@@ -189,8 +187,7 @@ async fn is_well(
     }
 }
 
-/// What every session sets. The keepalives are the server's: it lets go of what a vanished client
-/// has locked.
+/// Session settings. The keepalives are the server's: it releases the locks of a client that vanished.
 fn session(config: &Config, more: &str) -> String {
     let presence = if config.is_server {
         presence::announce()

@@ -1,12 +1,12 @@
-//! A PostgreSQL URL, read strictly: what the driver would ignore is refused, since it may have been
-//! meant to protect the connection.
+//! Parses PostgreSQL URLs strictly: parameters that the driver would ignore are refused, since they may be meant
+//! to secure the connection.
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::Url;
 
 use crate::Error;
 
-/// What the driver reads of a URL's query.
+/// Query parameters that the driver reads.
 const KNOWN: [&str; 18] = [
     "sslmode",
     "ssl-mode",
@@ -37,7 +37,7 @@ const CERTIFICATES: [&str; 7] = [
     "ssl-key",
 ];
 
-/// The text may hold a password, so no error repeats it.
+/// No error repeats the text, which may contain a password.
 pub(super) fn options(text: &str) -> Result<PgConnectOptions, Error> {
     let malformed =
         |error: &dyn std::fmt::Display| setup(format!("the database url is malformed: {error}"));
@@ -70,7 +70,7 @@ pub(super) fn options(text: &str) -> Result<PgConnectOptions, Error> {
                 .to_owned(),
         ));
     }
-    // A URL has an IPv6 address in brackets, which are no part of it.
+    // A URL has an IPv6 address in brackets, which do not belong to the host.
     let host = options.get_host();
     if let Some(bare) = host
         .strip_prefix('[')

@@ -1,8 +1,7 @@
-//! Whether a server runs on the database, so that nobody takes its schema from under it.
+//! Detects whether a server uses the database, so that nobody reverts its migrations meanwhile.
 //!
-//! On PostgreSQL every session of a server holds a lock, shared with those of other servers, as long as
-//! it is open. On SQLite the process holds one on a file beside the database. Either goes with the
-//! process, however that ends.
+//! On PostgreSQL each session of a server holds a shared advisory lock. On SQLite the process locks a file next to
+//! the database. Both are released when the process ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -14,14 +13,14 @@ use super::transaction::Transaction;
 use crate::Error;
 use charter_system::private;
 
-/// Any number that nobody else locks: `charter` in ASCII, and one.
+/// An arbitrary number that nothing else locks: `charter` in ASCII, plus one.
 const LOCK: &str = "27980790435702131";
 
-/// How others on the database are told of this one, and this one of others.
+/// How servers on the database are detected.
 pub(crate) enum Presence {
-    /// Told by the sessions themselves.
+    /// By their sessions.
     Sessions,
-    /// Told by a file.
+    /// By a lock file.
     Beside {
         path: PathBuf,
         /// Held while a server runs here.
@@ -29,8 +28,8 @@ pub(crate) enum Presence {
     },
 }
 
-/// A lock on a file. Let go of by name: a child that is being started holds a copy of every open
-/// file until it runs its own program.
+/// A file lock. It is released explicitly, because a child process inherits open files until it executes its
+/// program.
 pub(crate) struct Held(File);
 
 impl Drop for Held {
@@ -41,13 +40,13 @@ impl Drop for Held {
     }
 }
 
-/// What each session of a server does first.
+/// Run first in each session of a server.
 pub(super) fn announce() -> String {
     format!("SELECT pg_advisory_lock_shared({LOCK});")
 }
 
 impl Presence {
-    /// On the database in that file. A server waits there while a schema is taken back. Blocks.
+    /// For a SQLite database. A server waits while migrations are being reverted. Blocks.
     pub(super) fn beside(database: &Path, is_server: bool) -> io::Result<Self> {
         let mut name = database.file_name().unwrap_or_default().to_owned();
         name.push("-server");
@@ -62,12 +61,12 @@ impl Presence {
         Ok(Self::Beside { path, _held: held })
     }
 
-    /// Refuses while a server runs, and keeps servers from starting until the transaction has ended
-    /// and the answer is dropped.
+    /// Fails while a server runs, and keeps servers from starting until the transaction has ended and the result
+    /// is dropped.
     ///
     /// # Errors
     ///
-    /// [`Error::InUse`], and those of the database.
+    /// [`Error::InUse`].
     pub(crate) async fn require_nobody(
         &self,
         transaction: &Transaction,

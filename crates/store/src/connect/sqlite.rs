@@ -1,4 +1,4 @@
-//! SQLite: one writer, so that writes queue here and not at the file's lock.
+//! SQLite pools. There is one writer, so writes queue here and not at the file lock.
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use charter_system::private;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What every connection must say when asked (sqlite.org/pragma.html).
+/// Values that every connection must report (sqlite.org/pragma.html).
 const REQUIRED_PRAGMAS: [(&str, &str); 5] = [
     ("journal_mode", "wal"),
     ("synchronous", "2"),
@@ -36,7 +36,7 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
     let options = options(config)?;
     let path = options.get_filename().to_owned();
     let presence = prepare_file(&options, config).await?;
-    // Known when both pools are open: a connection that is opened later must be to the same file.
+    // Set when both pools are open. Connections opened later must use the same file.
     let place: Arc<OnceLock<Arc<Place>>> = Arc::default();
     let pool = || {
         let place = Arc::clone(&place);
@@ -64,7 +64,7 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
             let health = Arc::clone(&at_acquire);
             Box::pin(async move { Ok(may_be_used(connection, known.age, &health).await) })
         })
-        // Here too, so that nobody waits for the lock of a transaction that will never end.
+        // Checked on return too, so that nobody waits for the lock of an abandoned transaction.
         .after_release(move |connection, known| {
             let health = Arc::clone(&at_release);
             Box::pin(async move { Ok(may_be_used(connection, known.age, &health).await) })
@@ -81,7 +81,7 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
         .connect_with(options)
         .await
         .map_err(refused)?;
-    // What stands beside the file is made by the first transaction.
+    // The first transaction creates the files next to the database.
     sqlx::query("SELECT count(*) FROM sqlite_schema")
         .fetch_one(&reader)
         .await?;
@@ -110,7 +110,7 @@ pub(super) fn options(config: &Config) -> Result<SqliteConnectOptions, Error> {
         .disable_statement_logging())
 }
 
-/// The directory that a database's file is in.
+/// The directory of a database file.
 pub(super) fn directory_of(path: &Path) -> Result<PathBuf, Error> {
     if path.to_string_lossy().starts_with("file:") {
         return Err(Error::Setup(
@@ -127,13 +127,12 @@ pub(super) fn cannot(what: &str, at: &Path, error: &std::io::Error) -> Error {
     Error::Setup(format!("cannot {what} `{}`: {error}", at.display()))
 }
 
-/// Whether the next transaction on this connection would be one of its own.
+/// Whether a connection is outside of a transaction.
 ///
-/// SQLite rolls back by itself when a commit or a write fails (`sqlite.org/lang_transaction.html`,
-/// section 2.3). The driver, whose own rollback then fails, goes on counting the transaction, and
-/// turns the next one into a savepoint that nobody ever commits. So SQLite is asked: `BEGIN` fails
-/// inside a transaction, and takes no lock outside of one. The counter is read afterwards, when
-/// everything that was queued is done.
+/// SQLite rolls back by itself when a commit or a write fails (`sqlite.org/lang_transaction.html`, section 2.3).
+/// The driver's own rollback then fails, so it still counts the transaction, and turns the next one into a
+/// savepoint that is never committed. `BEGIN` detects this: it fails inside a transaction and takes no lock
+/// outside of one. The driver's counter is read afterwards, when queued commands are done.
 async fn may_be_used(connection: &mut SqliteConnection, age: Duration, health: &Health) -> bool {
     let outside = connection.execute("BEGIN DEFERRED; ROLLBACK").await;
     let fault = match outside {
@@ -143,21 +142,21 @@ async fn may_be_used(connection: &mut SqliteConnection, age: Duration, health: &
         }
         Ok(_) => return health.trusts(age),
     };
-    // A commit that failed has said so already, with its reason.
+    // A failed commit has been reported with its cause.
     if health.trusts(age) {
         health.distrust(fault);
     }
     false
 }
 
-/// Creates the file for its owner alone and switches it to WAL, one process at a time: the switch
-/// needs the file to itself and does not wait for it, whatever the busy timeout says.
+/// Creates the file with owner-only permissions and switches it to WAL, one process at a time. The switch needs
+/// exclusive access and ignores the busy timeout.
 async fn prepare_file(options: &SqliteConnectOptions, config: &Config) -> Result<Presence, Error> {
     let (is_server, may_create) = (config.is_server, config.may_create);
     let path = options.get_filename().to_owned();
     let directory = directory_of(&path)?;
     let (lock, presence) = tokio::task::spawn_blocking(move || {
-        // The directory is locked, not the file: closing a file drops SQLite's own locks on it.
+        // Lock the directory, not the file: closing a file drops SQLite's locks on it.
         let lock = std::fs::File::open(&directory)
             .and_then(|lock| lock.lock().map(|()| lock))
             .map_err(|error| cannot("open the database's directory", &directory, &error))?;
@@ -196,7 +195,7 @@ async fn read_back(connection: &mut SqliteConnection) -> Result<(), sqlx::Error>
         let row = sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}")))
             .fetch_one(&mut *connection)
             .await?;
-        // Some pragmas answer a number, some a word.
+        // Pragmas return a number or a word.
         let found = sqlx::Row::try_get_unchecked::<String, _>(&row, 0)?;
         if found != required {
             return Err(sqlx::Error::Configuration(

@@ -1,4 +1,4 @@
-//! SQLite, read without a trace: no file is made or written, beside a running service or without one.
+//! Reads SQLite without creating or writing files, whether or not a service is running.
 
 use std::fs;
 use std::io;
@@ -18,7 +18,7 @@ use crate::Error;
 use crate::config::Config;
 use charter_system::private;
 
-/// `None` where there is no file yet, and one could be made.
+/// `None` if the file does not exist but could be created.
 pub(super) async fn connect(config: &Config) -> Result<Option<Pools>, Error> {
     let options = sqlite::options(config)?;
     let path = options.get_filename().to_owned();
@@ -37,7 +37,7 @@ pub(super) async fn connect(config: &Config) -> Result<Option<Pools>, Error> {
         // No process has it open, or none has written since.
         "immutable=1"
     } else if beside(&path, "-shm").exists() {
-        // Where no process lives that keeps the index of the log, it is made in memory.
+        // If no process keeps the log's index, it is built in memory.
         "readonly_shm=1"
     } else {
         return Err(Error::Setup(format!(

@@ -1,4 +1,4 @@
-//! One transaction, which is committed here or not at all.
+//! A transaction that is committed here or not at all.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,14 +14,13 @@ use super::place::Place;
 use crate::Error;
 use crate::error::is_disk_failure;
 
-/// A transaction; one that is dropped is rolled back.
+/// Dropping it rolls back.
 pub(crate) struct Transaction {
     inner: DatabaseTransaction,
     health: Arc<Health>,
     place: Option<Arc<Place>>,
     deadline: Option<Duration>,
-    /// Whether a statement failed: the database may have rolled back by itself since, so nothing
-    /// more is committed.
+    /// A statement failed. The database may have rolled back, so the transaction must not be committed.
     has_failed: AtomicBool,
 }
 
@@ -41,23 +40,22 @@ impl Transaction {
         }
     }
 
-    /// With no deadline: for statements that change the schema.
+    /// Removes the deadline, for migrations.
     pub(crate) const fn unhurried(mut self) -> Self {
         self.deadline = None;
         self
     }
 
-    /// As a migration takes it.
     pub(crate) const fn for_migrations(&self) -> &DatabaseTransaction {
         &self.inner
     }
 
-    /// Commits. A connection whose commit failed is closed: the database may have rolled back by
-    /// itself, or the answer may be lost.
+    /// Commits. If that fails, the connection is closed: the database may have rolled back, or only the answer may
+    /// be lost.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`], whether or not it has happened, and [`Error::Unexpected`].
+    /// [`Error::Unavailable`], whether or not the commit happened; [`Error::Unexpected`].
     pub(crate) async fn commit(self) -> Result<(), Error> {
         if self.has_failed.into_inner() {
             // PostgreSQL answers such a commit with a rollback and no error.

@@ -80,7 +80,6 @@ let time = |at: Option<Timestamp>| at.map(timestamp::format);
         })
 });
 
-/// The row of a new key.
 pub(crate) fn insertable(key: &AccessKey, secret: SealedSecret) -> ActiveModel {
     ActiveModel {
         id: Set(key.id.uuid()),
@@ -109,7 +108,7 @@ pub(crate) fn changeable(key: &AccessKey) -> ActiveModel {
     }
 }
 
-/// What revoking several keys at once writes.
+/// The columns that a revocation of several keys writes.
 pub(crate) fn revoked(at: ChronoDateTimeUtc) -> ActiveModel {
     ActiveModel {
         revoked_at: Set(Some(at)),
@@ -117,7 +116,7 @@ pub(crate) fn revoked(at: ChronoDateTimeUtc) -> ActiveModel {
     }
 }
 
-/// What sealing anew writes.
+/// The columns that resealing writes.
 pub(crate) fn resealed(secret: SealedSecret) -> ActiveModel {
     ActiveModel {
         sealed_secret: Set(secret.bytes),

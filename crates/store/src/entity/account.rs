@@ -74,7 +74,6 @@ audited!(Account of organization_id, |account| json!({
 
 versioned!(Account of organization_id in OrganizationId: name, is_active, metadata);
 
-/// The columns that an update writes.
 fn changeable(account: &Account) -> ActiveModel {
     ActiveModel {
         name: Set(account.name.as_str().to_owned()),

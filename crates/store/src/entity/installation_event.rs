@@ -22,7 +22,7 @@ pub(crate) struct Model {
 
 without_relations!();
 
-/// The nil UUID stands for the installation where an event names its organization.
+/// The nil UUID stands for the installation.
 impl From<Model> for audit_event::Model {
     fn from(event: Model) -> Self {
         Self {

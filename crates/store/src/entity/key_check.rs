@@ -1,4 +1,4 @@
-//! Table `key_checks`: by what the service's keys are known to be this database's.
+//! Table `key_checks`: values that show which keys the database was used with.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! One file for each table: its row, and the row as the domain's record and back.
+//! One file for each table: its row, and conversions to and from the domain's record.
 
 use sea_orm::prelude::Uuid;
 use sea_orm::{DbErr, FromJsonQueryResult, FromQueryResult, QueryResult};
@@ -9,7 +9,7 @@ use charter_domain::json::LiteralObject;
 use charter_domain::metadata::Metadata;
 use charter_domain::timestamp::Timestamp;
 
-/// What an entity needs beside its model: rows refer to one another by id alone.
+/// Relations are not used: rows refer to each other by id alone.
 macro_rules! without_relations {
     () => {
         #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -19,7 +19,7 @@ macro_rules! without_relations {
     };
 }
 
-/// Which tenant a record is of, and what the audit log shows of it: never a secret, sealed or hashed or not.
+/// The record's tenant, and its view in the audit log: never a secret, sealed or hashed or not.
 macro_rules! audited {
     ($record:ident of $tenant:ident, $view:expr) => {
         impl crate::record::Audited for $record {
@@ -39,7 +39,7 @@ macro_rules! audited {
     };
 }
 
-/// A record whose row has a version. An update changes the fields that are listed, and no other.
+/// A record whose row has a version. Updates change the listed fields only.
 macro_rules! versioned {
     ($record:ident of $tenant:ident in $column:ident: $($field:ident),+ $(,)?) => {
         impl crate::record::Versioned for $record {
@@ -95,7 +95,7 @@ pub(super) mod user;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
 pub(super) struct Texts(pub(super) Vec<String>);
 
-/// A JSON object that a tenant wrote, read literally.
+/// A JSON object of a tenant, kept literally.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
 #[serde(transparent)]
 pub(super) struct StoredObject(LiteralObject);
@@ -112,7 +112,7 @@ impl From<StoredObject> for Metadata {
     }
 }
 
-/// A row of any tenant, or why it cannot be read: one tenant's rows never stop another's.
+/// A row, or why it cannot be read: one tenant's corrupt row must not block the others.
 pub(super) struct MaybeReadable<M> {
     pub(super) id: Uuid,
     pub(super) row: Result<M, Error>,
@@ -127,10 +127,10 @@ impl<M: FromQueryResult> FromQueryResult for MaybeReadable<M> {
     }
 }
 
-/// The last second that RFC 3339 can write. On SQLite times are compared as text.
+/// The last second that RFC 3339 can represent. SQLite compares times as text.
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// A time as both databases give it back: whole microseconds, year 9999 at the latest.
+/// A time as both databases return it: in whole microseconds, at most in year 9999.
 pub(super) fn stored_time(at: Timestamp) -> Timestamp {
     let at = charter_domain::timestamp::to_stored_precision(at);
     match Timestamp::from_timestamp(LAST_SECOND, 0) {

@@ -93,7 +93,6 @@ versioned!(Organization of id in Id:
     is_active, deactivated_at, metadata
 );
 
-/// The columns that an update writes.
 fn changeable(organization: &Organization) -> ActiveModel {
     ActiveModel {
         slug: Set(organization.slug.clone()),

@@ -1,4 +1,4 @@
-//! Table `organization_names`: codes and slugs, those that rest included.
+//! Table `organization_names`: codes and slugs, including reserved slugs.
 
 use sea_orm::entity::prelude::*;
 

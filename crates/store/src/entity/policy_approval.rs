@@ -8,12 +8,12 @@ pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub(crate) id: Uuid,
     pub(crate) whole_digest: String,
-    /// The revision that was in force; 0 where none was known.
+    /// The revision in force when it was given; 0 if none was known.
     pub(crate) base: i64,
     pub(crate) approved_by: String,
     pub(crate) reason: String,
     pub(crate) approved_at: ChronoDateTimeUtc,
-    /// The revision that came of it.
+    /// The resulting revision.
     pub(crate) used_by: Option<i64>,
     pub(crate) withdrawn_at: Option<ChronoDateTimeUtc>,
     pub(crate) event: i64,

@@ -11,7 +11,7 @@ pub(crate) struct Model {
     pub(crate) policy_digest: String,
     /// A decimal number.
     pub(crate) manifest_version: Option<String>,
-    /// A JSON object: each file's name, and the digest of its text.
+    /// A JSON object from file names to digests.
     pub(crate) files: String,
     pub(crate) taken_as: String,
     pub(crate) in_force_from: ChronoDateTimeUtc,

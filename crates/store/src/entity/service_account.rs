@@ -85,7 +85,7 @@ versioned!(ServiceAccount of organization_id in OrganizationId:
     name, description, is_active, roles, permissions, metadata, deleted_at
 );
 
-/// The columns that an update writes; `last_used_at` has batches of its own.
+/// Not `last_used_at`, which is written in batches.
 fn changeable(service_account: &ServiceAccount) -> ActiveModel {
     ActiveModel {
         name: Set(service_account.name.as_str().to_owned()),

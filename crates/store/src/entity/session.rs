@@ -16,7 +16,7 @@ pub(crate) struct Model {
     pub(crate) rotated_at: Option<ChronoDateTimeUtc>,
     pub(crate) rotation_key_id: Option<String>,
     pub(crate) ended_at: Option<ChronoDateTimeUtc>,
-    /// As the browser called itself when the session began.
+    /// The `User-Agent` at sign-in.
     pub(crate) user_agent: Option<String>,
     pub(crate) created_at: ChronoDateTimeUtc,
 }

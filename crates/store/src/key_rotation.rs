@@ -1,4 +1,4 @@
-//! Rotation: a new key takes over, the old one lives on for the overlap.
+//! Key rotation: a new key replaces the old one, which remains valid during the overlap.
 
 use super::access_keys::{KeyToMake, NewKey, insert, update};
 use super::entity::stored_time;
@@ -9,15 +9,13 @@ use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
 
 impl TenantWriter<'_> {
-    /// Makes a key in place of another, which expires at the earlier of `overlap_until` and its
-    /// own expiry. Its description and allowlist go over to the new key, whatever `new` says.
-    /// `check` sees what the new key is to be, and its error ends the transaction.
+    /// Creates a successor of a key. The old key expires at the earlier of `overlap_until` and its own expiry. The
+    /// new one inherits description and allowlist, whatever `new` says. An error of `check` rolls back.
     ///
     /// # Errors
     ///
-    /// Those of `check`; [`Error::NotFound`]; [`Error::KeyNotActive`] if the old key is revoked
-    /// or expired; [`Error::TooManyKeys`] if it is in overlap already and the others leave no
-    /// room; [`Error::OrganizationInactive`]; and those of the database.
+    /// [`Error::NotFound`]; [`Error::KeyNotActive`] if the old key is revoked or expired; [`Error::TooManyKeys`]
+    /// if it is in overlap already and the limit is reached; [`Error::OrganizationInactive`].
     pub async fn rotate_key<E: From<Error>>(
         &self,
         service_account: ServiceAccountId,
