@@ -12,8 +12,8 @@ use url::Url;
 use super::layers::SettingsSources;
 use super::reader::Reader;
 use super::values::{
-    CacheMemory, Database, Log, LogFormat, Policies, PolicyStart, Portal, Replay, ReplayStore, Requirement,
-    Server, Settings, Signing, Telemetry,
+    CacheMemory, Database, Log, LogFormat, Policies, PolicyStart, Portal, Replay, ReplayStore,
+    Requirement, Server, Settings, Signing, Telemetry,
 };
 use super::{budgets, decisions, keys, log_level, mail};
 use charter_authn::limits::LimitsConfig;

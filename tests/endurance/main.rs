@@ -4,6 +4,7 @@
 //! ignored tests whose names end in `_in_full`: `cargo endurance` runs them one after another.
 #![cfg(test)]
 
+mod changes;
 mod disconnects;
 mod faults;
 mod forgery;

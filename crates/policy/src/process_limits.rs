@@ -10,13 +10,12 @@ const MAX_CPU_SECONDS: u64 = 600;
 /// Requests have priority over checks.
 const NICENESS: i32 = 10;
 
-/// Limits memory, processor time and core dumps of this process and its children. Lowers the
-/// priority unless the check is urgent.
+/// Limits memory, processor time and core dumps of this process and its children.
 ///
 /// # Errors
 ///
 /// The operating system refuses.
-pub fn limit_resources(is_urgent: bool) -> io::Result<()> {
+pub fn limit_resources() -> io::Result<()> {
     let limits = [
         (Resource::As, MAX_MEMORY_BYTES),
         (Resource::Cpu, MAX_CPU_SECONDS),
@@ -32,9 +31,6 @@ pub fn limit_resources(is_urgent: bool) -> io::Result<()> {
             maximum: Some(most),
         };
         setrlimit(resource, limit)?;
-    }
-    if !is_urgent {
-        lower_priority();
     }
     Ok(())
 }

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use sea_orm::ActiveValue::Set;
 use sea_orm::prelude::{Expr, Uuid};
 use sea_orm::sea_query::ExprTrait as _;
-use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::audit::Entry;
@@ -210,7 +210,10 @@ impl Write<'_> {
             organization_id: Set(id),
             ..Default::default()
         };
-        let mut rows: Vec<_> = organizations.iter().map(|id| row(Some(id.uuid()))).collect();
+        let mut rows: Vec<_> = organizations
+            .iter()
+            .map(|id| row(Some(id.uuid())))
+            .collect();
         if rows.is_empty() {
             rows.push(row(None));
         }

@@ -64,15 +64,25 @@ impl Checker {
             .or_else(|| named.map(Path::to_owned))
     }
 
-    /// Runs the gates within the request's time limit. A check that does not finish is a refusal.
+    /// Runs the gates within the request's time limit, before anything is served. A check that does not
+    /// finish is a refusal.
+    pub(super) async fn check_at_start(&self, request: &CheckRequest) -> GateVerdict {
+        self.check_with(request, &[]).await
+    }
+
+    /// The same, while requests are served: they go first.
     pub(super) async fn check(&self, request: &CheckRequest) -> GateVerdict {
-        match self.run_within(request.time, &[], request).await {
+        self.check_with(request, &["--background"]).await
+    }
+
+    async fn check_with(&self, request: &CheckRequest, arguments: &[&str]) -> GateVerdict {
+        match self.run_within(request.time, arguments, request).await {
             Ok(verdict) => verdict,
             Err(reason) => unfinished(reason),
         }
     }
 
-    /// Names of the files that only add forbids. Runs at normal priority.
+    /// Names of the files that only add forbids.
     pub(super) async fn stops(
         &self,
         request: &StopCheckRequest,

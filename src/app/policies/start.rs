@@ -117,7 +117,7 @@ impl Policies {
             || request.proofs != GateRequirement::Off
             || request.hold_widening
         {
-            verdict = self.checker.check(&request).await;
+            verdict = self.checker.check_at_start(&request).await;
             if let Some(report) = verdict.report() {
                 return Err(unfit(report));
             }

@@ -17,13 +17,19 @@ pub(super) struct GateArgs {
     /// Only find the files that add nothing but forbids
     #[arg(long)]
     stops: bool,
+    /// Let requests that are served meanwhile go first
+    #[arg(long)]
+    background: bool,
 }
 
 /// # Errors
 ///
 /// Standard input is not a request, or the process cannot be limited.
 pub(super) fn run(args: &GateArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    process_limits::limit_resources(args.stops)?;
+    process_limits::limit_resources()?;
+    if args.background {
+        process_limits::lower_priority();
+    }
     let input = io::stdin().lock();
     if args.stops {
         let job: StopCheckRequest = serde_json::from_reader(input)?;

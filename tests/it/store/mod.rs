@@ -5,6 +5,8 @@ mod accounts;
 mod audit;
 mod audit_chain;
 mod audit_tampering;
+mod changes;
+mod changes_model;
 mod credentials;
 mod crowds;
 mod faults;

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::half_minute::HalfMinute;
 use super::journal::Journal;
-use super::set::ExactSet;
+use super::set::NonceSet;
 
 /// The nonces whose requests are dated in one half minute.
 pub(super) struct Bucket {
     pub(super) id: HalfMinute,
-    pub(super) set: ExactSet,
+    pub(super) set: NonceSet,
     pub(super) journal: Journal,
     /// When it may be dropped, on the monotonic clock.
     pub(super) expires: Duration,

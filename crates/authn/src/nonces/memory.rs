@@ -16,7 +16,7 @@ use super::half_minute::{GRACE, HalfMinute, until};
 use super::half_minutes::HalfMinutes;
 use super::journal::Record;
 use super::quota::{Quota, QuotaExceeded};
-use super::set::Insertion;
+use super::set::{Insertion, NonceTable};
 use super::state::State;
 use super::tally::Tally;
 use super::telemetry::Telemetry;
@@ -43,8 +43,8 @@ pub(super) struct Memory {
     /// Owns the buckets. Unbounded and without expiry of its own: a cache that evicts forgets, and
     /// its answers decide nothing.
     pub(super) buckets: Cache<HalfMinute, Arc<Bucket>>,
-    /// The same ones in a row: a claim looks through all of them.
-    pub(super) open_buckets: RwLock<Vec<Arc<Bucket>>>,
+    /// The nonces of all of them.
+    pub(super) nonces: Arc<NonceTable>,
     /// Half minutes that were dropped with nonces in them. Each by itself: a clock that was ahead
     /// for a while does not close the present.
     pub(super) forgotten: RwLock<HalfMinutes>,
@@ -123,11 +123,6 @@ impl Memory {
             .reserve(record.key, organization, id)
             .map_err(|exhausted| self.exhausted(exhausted, now))?;
         match bucket.set.insert(record.fingerprint) {
-            // Looked for after it went in: of two that come at once under two dates, the later one
-            // to look finds the other. It stays where it went in, which does no harm.
-            Insertion::New if self.is_remembered_elsewhere(id, record.fingerprint) => {
-                return Err(ClaimError::Replayed);
-            }
             Insertion::New => {}
             Insertion::Present => {
                 self.quota.release(record.key, id);
@@ -149,15 +144,6 @@ impl Memory {
         drop(tally);
         self.recovered();
         Ok(ClaimAttempt::Claimed)
-    }
-
-    /// Whether a request of another half minute has claimed it: a nonce is claimed once, whatever
-    /// date it is signed with the second time (contract section 3).
-    fn is_remembered_elsewhere(&self, id: HalfMinute, fingerprint: u128) -> bool {
-        let buckets = self.open_buckets.read();
-        buckets
-            .iter()
-            .any(|bucket| bucket.id != id && bucket.set.contains(fingerprint))
     }
 
     /// Refuses what no bucket can stand for. Who calls has checked the window already, but time has
@@ -214,9 +200,11 @@ impl Memory {
 
     /// The oldest half minute in which anything is remembered.
     fn oldest(&self) -> Option<HalfMinute> {
-        let buckets = self.open_buckets.read();
-        let filled = buckets.iter().filter(|bucket| bucket.set.len() > 0);
-        filled.map(|bucket| bucket.id).min()
+        let filled = self
+            .buckets
+            .iter()
+            .filter(|(_, bucket)| bucket.set.len() > 0);
+        filled.map(|(id, _)| *id).min()
     }
 
     pub(super) fn unavailable(&self, error: io::Error) -> ClaimError {

@@ -17,6 +17,7 @@ use super::left_journals::LeftJournals;
 use super::memory::{Ledger, Memory};
 use super::open_error::OpenError;
 use super::quota::Quota;
+use super::set::NonceTable;
 use super::state::{FoundState, State};
 use super::telemetry::Telemetry;
 use charter_domain::clock::Clock;
@@ -105,7 +106,7 @@ fn recover(
         fingerprints,
         quota: Quota::new(config.bounds),
         buckets: Cache::builder().build(),
-        open_buckets: RwLock::default(),
+        nonces: Arc::new(NonceTable::new()),
         newest_forgotten: AtomicI64::new(forgotten.newest().map_or(i64::MIN, |newest| newest.0)),
         forgotten: RwLock::new(forgotten),
         closed: RwLock::default(),

@@ -1,16 +1,33 @@
-//! An exact set of fingerprints: it alone decides whether a nonce is new.
+//! The exact table of fingerprints: it alone decides whether a nonce is new.
+//!
+//! One table for all half minutes, since a nonce counts once whatever date it is sent with: one look-up
+//! decides. Each fingerprint lies there with its half minute, which takes it along when it is dropped.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
-/// Many, so that a set grows in small steps: doubling one shard of a bucket that holds a million
+use super::half_minute::HalfMinute;
+
+/// Many, so that the table grows in small steps: doubling one shard of a table that holds a million
 /// nonces moves some 8,000 of them.
 const SHARDS: usize = 128;
 
-/// Fingerprints are keyed hashes already; hashing them again gains nothing.
+/// A keyed hash already; hashing it again gains nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Fingerprint([u8; 16]);
+
+impl Hash for Fingerprint {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [.., a, b, c, d, e, f, g, h] = self.0;
+        state.write_u64(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
+    }
+}
+
 #[derive(Default)]
 struct Identity(u64);
 
@@ -21,8 +38,8 @@ impl Hasher for Identity {
         }
     }
 
-    fn write_u128(&mut self, fingerprint: u128) {
-        self.0 = low_half(fingerprint);
+    fn write_u64(&mut self, low_half: u64) {
+        self.0 = low_half;
     }
 
     fn finish(&self) -> u64 {
@@ -30,106 +47,127 @@ impl Hasher for Identity {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the low half is what is wanted; the high half chooses the shard"
-)]
-const fn low_half(fingerprint: u128) -> u64 {
-    fingerprint as u64
+/// The low bytes of a half minute: 16 years of them, so no two that are open are the same.
+type Owner = [u8; 3];
+
+fn owner(id: HalfMinute) -> Owner {
+    let [.., a, b, c] = id.0.to_be_bytes();
+    [a, b, c]
 }
 
-type Fingerprints = HashSet<u128, BuildHasherDefault<Identity>>;
+type Shard = HashMap<Fingerprint, Owner, BuildHasherDefault<Identity>>;
+
+/// The nonces of all open half minutes.
+pub(super) struct NonceTable(Box<[Mutex<Shard>]>);
+
+impl NonceTable {
+    pub(super) fn new() -> Self {
+        Self((0..SHARDS).map(|_| Mutex::default()).collect())
+    }
+
+    fn shard(&self, fingerprint: u128) -> Option<&Mutex<Shard>> {
+        let shard = usize::try_from(fingerprint >> 64 & (SHARDS as u128 - 1)).unwrap_or(0);
+        self.0.get(shard)
+    }
+
+    /// Bytes allocated, by the tables' arithmetic.
+    pub(super) fn bytes(&self) -> usize {
+        let shards = self.0.iter();
+        shards
+            .map(|shard| table_bytes(shard.lock().capacity()))
+            .sum()
+    }
+}
 
 /// What became of an insertion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Insertion {
     /// It was not there; it is now. Exactly one of all who insert it is told so.
     New,
-    /// It was there.
+    /// It was there, under whatever date.
     Present,
-    /// The set was sealed: it takes nothing any more.
+    /// The half minute was sealed: it takes nothing any more.
     Sealed,
 }
 
-/// The set of one bucket.
-pub(super) struct ExactSet {
-    /// `None` once sealed.
-    shards: Box<[Mutex<Option<Fingerprints>>]>,
+/// What the table holds of one half minute. Dropped, it takes that along.
+pub(super) struct NonceSet {
+    table: Arc<NonceTable>,
+    id: HalfMinute,
+    is_sealed: AtomicBool,
     len: AtomicUsize,
 }
 
-impl ExactSet {
-    pub(super) fn new() -> Self {
+impl NonceSet {
+    pub(super) const fn new(table: Arc<NonceTable>, id: HalfMinute) -> Self {
         Self {
-            shards: (0..SHARDS)
-                .map(|_| Mutex::new(Some(Fingerprints::default())))
-                .collect(),
+            table,
+            id,
+            is_sealed: AtomicBool::new(false),
             len: AtomicUsize::new(0),
         }
     }
 
-    fn shard(&self, fingerprint: u128) -> Option<&Mutex<Option<Fingerprints>>> {
-        let shard = usize::try_from(fingerprint >> 64 & (SHARDS as u128 - 1)).unwrap_or(0);
-        self.shards.get(shard)
-    }
-
-    /// Whether it is there; never once sealed.
-    pub(super) fn contains(&self, fingerprint: u128) -> bool {
-        self.shard(fingerprint).is_some_and(|shard| {
-            let set = shard.lock();
-            set.as_ref().is_some_and(|set| set.contains(&fingerprint))
-        })
-    }
-
     pub(super) fn insert(&self, fingerprint: u128) -> Insertion {
-        let Some(shard) = self.shard(fingerprint) else {
+        let Some(shard) = self.table.shard(fingerprint) else {
             return Insertion::Sealed;
         };
         let mut shard = shard.lock();
-        let Some(set) = shard.as_mut() else {
+        // Under the lock: whoever seals it finds in the shard all that went in before.
+        if self.is_sealed.load(Ordering::Acquire) {
             return Insertion::Sealed;
-        };
-        if !set.insert(fingerprint) {
-            return Insertion::Present;
         }
-        // Under the lock: whoever seals the set finds all that went in counted.
-        self.len.fetch_add(1, Ordering::Relaxed);
-        Insertion::New
+        match shard.entry(Fingerprint(fingerprint.to_be_bytes())) {
+            Entry::Occupied(_) => Insertion::Present,
+            Entry::Vacant(free) => {
+                free.insert(owner(self.id));
+                self.len.fetch_add(1, Ordering::Relaxed);
+                Insertion::New
+            }
+        }
     }
 
-    /// Takes nothing from now on and frees the memory; how many were freed.
+    /// Takes nothing from now on and forgets what it has; how many that were.
     pub(super) fn seal(&self) -> usize {
-        let take = |shard: &Mutex<Option<Fingerprints>>| shard.lock().take();
-        self.shards
-            .iter()
-            .filter_map(take)
-            .map(|set| set.len())
-            .sum()
+        if self.is_sealed.swap(true, Ordering::AcqRel) {
+            return 0;
+        }
+        let own = owner(self.id);
+        let forget = |shard: &Mutex<Shard>| {
+            let mut shard = shard.lock();
+            let before = shard.len();
+            shard.retain(|_, owner| *owner != own);
+            let after = shard.len();
+            if shard.capacity() / 4 > after {
+                shard.shrink_to(after.saturating_mul(2));
+            }
+            before - after
+        };
+        self.table.0.iter().map(forget).sum()
     }
 
     /// How many were ever inserted; exact once sealed.
     pub(super) fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
     }
+}
 
-    /// Bytes allocated, by the tables' arithmetic.
-    pub(super) fn bytes(&self) -> usize {
-        self.shards
-            .iter()
-            .map(|shard| table_bytes(shard.lock().as_ref().map_or(0, HashSet::capacity)))
-            .sum()
+impl Drop for NonceSet {
+    fn drop(&mut self) {
+        self.seal();
     }
 }
 
 /// What a table of that capacity takes: a power of two of slots, of which 7 in 8 may be used, each
-/// of 16 bytes and a control byte, and one more group of control bytes.
+/// of 19 bytes and a control byte, and one more group of control bytes.
 fn table_bytes(capacity: usize) -> usize {
+    const SLOT: usize = size_of::<(Fingerprint, Owner)>() + 1;
     match capacity {
         0 => 0,
         small if small < 8 => (small.saturating_add(1))
-            .saturating_mul(17)
+            .saturating_mul(SLOT)
             .saturating_add(16),
-        large => (large / 7 * 8).saturating_mul(17).saturating_add(16),
+        large => (large / 7 * 8).saturating_mul(SLOT).saturating_add(16),
     }
 }
 
@@ -150,12 +188,13 @@ mod tests {
 
     #[test]
     fn a_nonce_takes_less_than_48_bytes_whatever_the_filling() {
-        let set = ExactSet::new();
+        let table = Arc::new(NonceTable::new());
+        let set = NonceSet::new(Arc::clone(&table), HalfMinute(1));
         let mut worst: usize = 0;
         for seed in 1..=200_000_u64 {
             set.insert(fingerprint(seed));
             if seed >= 20_000 && seed % 500 == 0 {
-                worst = worst.max(set.bytes() * 100 / set.len());
+                worst = worst.max(table.bytes() * 100 / set.len());
             }
         }
         assert_eq!(set.len(), 200_000);
@@ -164,14 +203,38 @@ mod tests {
 
     #[test]
     fn a_sealed_set_takes_nothing_and_holds_no_memory() {
-        let set = ExactSet::new();
+        let table = Arc::new(NonceTable::new());
+        let set = NonceSet::new(Arc::clone(&table), HalfMinute(1));
+        let other = NonceSet::new(Arc::clone(&table), HalfMinute(2));
         assert_eq!(set.insert(7), Insertion::New);
         assert_eq!(set.insert(7), Insertion::Present);
+        assert_eq!(other.insert(7), Insertion::Present, "under another date");
         assert_eq!(set.insert(7 | 1 << 100), Insertion::New);
-        assert!(set.contains(7) && !set.contains(8));
+        assert_eq!(other.insert(9), Insertion::New);
         assert_eq!((set.seal(), set.seal()), (2, 0));
         assert_eq!(set.insert(8), Insertion::Sealed);
-        assert!(!set.contains(7));
-        assert_eq!((set.len(), set.bytes()), (2, 0));
+        assert_eq!((set.len(), other.len()), (2, 1));
+        assert_eq!(other.insert(7), Insertion::New, "it was forgotten");
+        drop(other);
+        assert_eq!(table.bytes(), 0);
+    }
+
+    #[test]
+    fn what_goes_in_while_it_is_sealed_is_forgotten_too() {
+        for _ in 0..50 {
+            let table = Arc::new(NonceTable::new());
+            let set = NonceSet::new(Arc::clone(&table), HalfMinute(1));
+            let (sealed, inserted) = std::thread::scope(|scope| {
+                let insert = || {
+                    let is_new = |seed: &u64| set.insert(fingerprint(*seed)) == Insertion::New;
+                    (1..=2_000).filter(is_new).count()
+                };
+                let inserting = scope.spawn(insert);
+                let sealed = set.seal();
+                (sealed, inserting.join().expect("inserted"))
+            });
+            assert_eq!((sealed, set.len()), (inserted, inserted));
+            assert_eq!(table.bytes(), 0);
+        }
     }
 }

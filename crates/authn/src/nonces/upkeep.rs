@@ -13,7 +13,7 @@ use super::half_minute::HalfMinute;
 use super::half_minutes::HalfMinutes;
 use super::journal::{ReadError, Record};
 use super::memory::{Ledger, Memory};
-use super::set::{ExactSet, Insertion};
+use super::set::{Insertion, NonceSet};
 use super::state::State;
 use super::status::Status;
 use charter_domain::timestamp::Timestamp;
@@ -85,7 +85,7 @@ impl Memory {
         id: HalfMinute,
         keep_for: Duration,
     ) -> Result<Bucket, ReadError> {
-        let set = ExactSet::new();
+        let set = NonceSet::new(Arc::clone(&self.nonces), id);
         let restore = |record: Record| {
             if set.insert(record.fingerprint) == Insertion::New {
                 self.quota.restore(record.key, id);
@@ -110,9 +110,7 @@ impl Memory {
 
     /// Lets claims find a bucket.
     pub(super) fn keep(&self, bucket: Bucket) {
-        let bucket = Arc::new(bucket);
-        self.open_buckets.write().push(Arc::clone(&bucket));
-        self.buckets.insert(bucket.id, bucket);
+        self.buckets.insert(bucket.id, Arc::new(bucket));
     }
 
     /// Drops what is over and opens what comes next: the half minute of now and the one after it,
@@ -196,9 +194,6 @@ impl Memory {
                 self.buckets.invalidate(&bucket.id);
             }
         }
-        let mut buckets = self.open_buckets.write();
-        buckets.retain(|bucket| self.buckets.contains_key(&bucket.id));
-        drop(buckets);
         // A dropped bucket still holds its file until the cache lets go of it.
         self.buckets.run_pending_tasks();
         Ok(())
@@ -348,7 +343,7 @@ impl Memory {
         let mut status = Status {
             remembered: self.quota.remembered(),
             total: self.quota.bounds().total,
-            bytes: 0,
+            bytes: self.nonces.bytes(),
             buckets: 0,
             closed_until: (open > current).then(|| until(open)).flatten(),
             clock_was_set_back: open > current && !closed,
@@ -359,8 +354,7 @@ impl Memory {
             lost_until: self.lost.read().newest().and_then(|id| until(id.next())),
             not_held: None,
         };
-        for (_, bucket) in &self.buckets {
-            status.bytes = status.bytes.saturating_add(bucket.set.bytes());
+        for _ in &self.buckets {
             status.buckets = status.buckets.saturating_add(1);
         }
         status

@@ -53,7 +53,12 @@ async fn connect_as(config: &Config, writers: &str) -> Result<Pools, Error> {
         READ_ONLY,
         Checked::AfterIdle(config.ping_after_idle),
     );
-    let feed = Pool::new(config, 1, READ_ONLY, Checked::AfterIdle(config.ping_after_idle));
+    let feed = Pool::new(
+        config,
+        1,
+        READ_ONLY,
+        Checked::AfterIdle(config.ping_after_idle),
+    );
     Ok(Pools {
         writer: writer.open(options.clone()).await?,
         reader: reader.open(options.clone()).await?,

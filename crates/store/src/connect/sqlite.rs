@@ -73,9 +73,7 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
         .await
         .map_err(refused)?;
     let options = options.pragma("query_only", "ON");
-    let feed = pool()
-        .max_connections(1)
-        .connect_lazy_with(options.clone());
+    let feed = pool().max_connections(1).connect_lazy_with(options.clone());
     let reader = pool()
         .max_connections(config.connection.max_readers)
         .connect_with(options)

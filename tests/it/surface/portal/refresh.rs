@@ -239,10 +239,7 @@ async fn what_is_long_over_is_forgotten(service: &Service) {
     assert_eq!(forget(29).await, 3);
     person.get(ORGANIZATION).await.ok();
     assert_eq!(forget(31).await, 1);
-    person
-        .get(ORGANIZATION)
-        .await
-        .assert_refused(401, "INVALID_TOKEN");
+    person.refresh().await.assert_refused(401, "INVALID_TOKEN");
 }
 
 async fn what_anybody_may_have_done_is_on_record_as_nobodys(service: &Service) {

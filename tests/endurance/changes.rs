@@ -1,0 +1,153 @@
+//! What is kept in memory is never used a second after another process changed it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use charter_domain::audit::{Actor, AuditContext};
+use charter_domain::clock::{Clock, SystemClock};
+use charter_domain::entropy::OsEntropy;
+use charter_domain::organization::Organization;
+use charter_domain::text::Name;
+use charter_store::{Error, NewOrganization, Store};
+use parking_lot::Mutex;
+use test_support::services::TestDatabase;
+use test_support::stored_tenant::StoredTenant;
+use tokio_util::sync::CancellationToken;
+
+const ORGANIZATIONS: usize = 32;
+const BOUND: Duration = Duration::from_secs(1);
+
+/// Which versions of an organization were acknowledged, and when.
+#[derive(Default)]
+struct Acknowledged {
+    /// Older than the bound.
+    settled: i64,
+    recent: VecDeque<(Duration, i64)>,
+}
+
+impl Acknowledged {
+    /// The least version that a read which begins then may use.
+    fn least_at(&mut self, now: Duration) -> i64 {
+        let is_settled = |(at, _): &mut (Duration, i64)| *at + BOUND < now;
+        while let Some((_, version)) = self.recent.pop_front_if(is_settled) {
+            self.settled = version;
+        }
+        self.settled
+    }
+}
+
+async fn open(database: &TestDatabase, clock: &Arc<SystemClock>) -> Arc<Store> {
+    let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
+    let store = Store::open(database.config(), clock, Arc::new(OsEntropy));
+    Arc::new(store.await.expect("an open store"))
+}
+
+fn by(clock: &SystemClock) -> AuditContext {
+    AuditContext {
+        actor: Actor::System,
+        request_id: None,
+        policy_digest: None,
+        at: clock.now(),
+    }
+}
+
+async fn organizations(store: &Store, clock: &SystemClock) -> Vec<Organization> {
+    let mut made = Vec::new();
+    for number in 0..ORGANIZATIONS {
+        let new = NewOrganization {
+            name: Name::parse("Acme").expect("a name"),
+            slug: format!("acme-{number}").parse().expect("a slug"),
+        };
+        let organization = store.create_organization(new, &by(clock)).await;
+        made.push(organization.expect("an organization").0);
+    }
+    made
+}
+
+/// One process changes organizations, another keeps them in memory and uses them all the time.
+async fn nothing_old_is_used(database: TestDatabase, changes: usize) {
+    let clock = Arc::new(SystemClock::start());
+    let writer = open(&database, &clock).await;
+    writer.migrate_up().await.expect("a migrated store");
+    let organizations = organizations(&writer, &clock).await;
+    let reader = open(&database, &clock).await;
+    let stop = CancellationToken::new();
+    let (follower, stopped) = (Arc::clone(&reader), stop.clone());
+    let following = tokio::spawn(async move { follower.follow_changes(stopped).await });
+    let acknowledged: Arc<Vec<Mutex<Acknowledged>>> =
+        Arc::new((0..ORGANIZATIONS).map(|_| Mutex::default()).collect());
+
+    let using = {
+        let (acknowledged, clock) = (Arc::clone(&acknowledged), Arc::clone(&clock));
+        let (organizations, stop) = (organizations.clone(), stop.clone());
+        tokio::spawn(async move {
+            let mut kept: Vec<Option<(u64, i64)>> = vec![None; ORGANIZATIONS];
+            let (mut used, mut read) = (0_usize, 0_usize);
+            while !stop.is_cancelled() {
+                for (index, organization) in organizations.iter().enumerate() {
+                    let now = clock.monotonic();
+                    let feed = reader.changes();
+                    let is_current =
+                        |(since, _): &(u64, i64)| feed.is_unchanged(organization.id, *since);
+                    if let Some((_, version)) = kept[index].filter(is_current) {
+                        used += 1;
+                        let least = acknowledged[index].lock().least_at(now);
+                        assert!(
+                            version >= least,
+                            "version {version} is used, {least} is a second old"
+                        );
+                    } else {
+                        read += 1;
+                        let since = feed.epoch();
+                        let tenant = StoredTenant::of(&reader, organization);
+                        let found = tenant.organization().await.expect("found");
+                        kept[index] = Some((since, found.version));
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            (used, read)
+        })
+    };
+    for number in 0..changes {
+        let index = number % ORGANIZATIONS;
+        let tenant = StoredTenant::of(&writer, &organizations[index]);
+        let writer = tenant.by(&by(&clock));
+        let changed = writer.update_organization(None, |it| {
+            it.name = Name::parse(&format!("Acme {number}")).expect("a name");
+            Ok::<_, Error>(())
+        });
+        let version = changed.await.expect("changed").version;
+        let at = clock.monotonic();
+        acknowledged[index].lock().recent.push_back((at, version));
+    }
+    // The last ones, too.
+    tokio::time::sleep(BOUND * 2).await;
+    stop.cancel();
+    let (used, read) = using.await.expect("nothing old was used");
+    following.await.expect("the follower ended");
+    println!("{changes} changes; used {used} times from memory, read {read} times");
+    assert!(used > read, "memory is used");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_used_a_second_after_its_change_on_sqlite() {
+    nothing_old_is_used(TestDatabase::sqlite(), 300).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_used_a_second_after_its_change_on_postgres() {
+    if let Some(database) = TestDatabase::postgres().await {
+        nothing_old_is_used(database, 300).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes long"]
+async fn nothing_is_used_a_second_after_its_change_in_full() {
+    nothing_old_is_used(TestDatabase::sqlite(), 20_000).await;
+    if let Some(database) = TestDatabase::postgres().await {
+        nothing_old_is_used(database, 20_000).await;
+    }
+}
