@@ -97,6 +97,7 @@ impl TenantWriter<'_> {
             ..before.clone()
         };
         if after == before {
+            write.confirm().await?;
             return Ok(before);
         }
         self.tenant.require_another_owner(&write, &before).await?;
@@ -162,6 +163,7 @@ impl TenantWriter<'_> {
             ..before.clone()
         };
         if after == before {
+            write.confirm().await?;
             return Ok(before);
         }
         if !is_active {

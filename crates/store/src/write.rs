@@ -78,7 +78,8 @@ impl Store {
             locked: Mutex::default(),
             bytes: Vec::new(),
             started,
-            _permit: permit,
+            // The one writer's turn has come, and the next of the organization may wait for its own.
+            _permit: permit.filter(|_| !self.has_one_writer()),
         })
     }
 }
@@ -176,6 +177,12 @@ impl Write<'_> {
             .await?;
         self.heads.push(head);
         Ok(sequence)
+    }
+
+    /// Ends a write that found nothing to change. What it found may be another write's, which is not
+    /// committed before this returns.
+    pub(super) async fn confirm(self) -> Result<(), Error> {
+        self.transaction.commit().await
     }
 
     /// Commits; then publishes the new heads. A write that is dropped before is rolled back.

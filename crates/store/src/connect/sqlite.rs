@@ -13,6 +13,7 @@ use sea_orm::sqlx::{self, ConnectOptions, Connection as _, Executor as _};
 use secrecy::ExposeSecret as _;
 
 use super::connection::Connection;
+use super::group_commit::Writer;
 use super::health::Health;
 use super::place::Place;
 use super::pools::Pools;
@@ -84,10 +85,12 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
     let found = Place::of(&path).map_err(|error| cannot("look at", &path, &error))?;
     let found = place.get_or_init(|| Arc::new(found)).clone();
     let reader = SqlxSqliteConnector::from_sqlx_sqlite_pool(reader);
-    let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
+    let pool = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
+    let wait_timeout = config.connection.acquire_timeout;
+    let writer = Writer::new(pool.clone(), Arc::clone(&health), found, wait_timeout);
     Ok(Pools {
         reader: Connection::new(reader, Arc::default(), None),
-        writer: Connection::new(writer, health, None).at(found),
+        writer: Connection::of_writer(pool, health, writer),
         presence,
     })
 }
