@@ -229,7 +229,7 @@ impl TenantWriter<'_> {
             .await?;
         let before = self.tenant.lock_key(&write, service_account, id).await?;
         if before.revoked_at.is_some() {
-            return Ok(());
+            return write.confirm().await;
         }
         let after = AccessKey {
             revoked_at: Some(write.at()),

@@ -87,6 +87,7 @@ impl TenantWriter<'_> {
             ..before.clone()
         };
         if after == before {
+            write.confirm().await?;
             return Ok(before);
         }
         self.tenant.require_another_owner(&write, &before).await?;
@@ -151,6 +152,7 @@ impl TenantWriter<'_> {
             ..before.clone()
         };
         if after == before {
+            write.confirm().await?;
             return Ok(before);
         }
         if !is_active {

@@ -95,7 +95,7 @@ impl Store {
 
     /// On SQLite the transaction itself is the lock.
     async fn begin_migration(&self) -> Result<Transaction, Error> {
-        let transaction = self.writer.begin().await?.unhurried();
+        let transaction = self.writer.begin_alone().await?.unhurried();
         if transaction.get_database_backend() == DbBackend::Postgres {
             for statement in [
                 "SET LOCAL lock_timeout = '60s'",

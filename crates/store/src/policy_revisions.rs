@@ -164,6 +164,7 @@ impl Store {
             && last.manifest_version == version
             && self.authentic(&write.transaction, last).await?.is_some()
         {
+            write.confirm().await?;
             return Ok(base);
         }
         let texts = insert_texts(&write.transaction, &new.files).await?;

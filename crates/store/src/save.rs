@@ -37,7 +37,7 @@ impl Write<'_> {
         Ok(after)
     }
 
-    /// As [`Self::save`], and commits if there was a change.
+    /// As [`Self::save`], and commits.
     pub(super) async fn save_and_commit<R: Versioned>(
         mut self,
         action: Action,
@@ -46,7 +46,9 @@ impl Write<'_> {
     ) -> Result<R, Error> {
         let version = before.version();
         let after = self.save(action, before, after).await?;
-        if after.version() != version {
+        if after.version() == version {
+            self.confirm().await?;
+        } else {
             self.commit().await?;
         }
         Ok(after)

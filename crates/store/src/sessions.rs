@@ -118,7 +118,7 @@ impl Store {
     ) -> Result<(), Error> {
         let (mut write, _) = self.begin_within(ended.organization, by).await?;
         if session_upkeep::end(&write, session::Column::Id.eq(ended.id.uuid())).await? == 0 {
-            return Ok(());
+            return write.confirm().await;
         }
         let entry = Entry {
             action: Action::Person(why.as_str()),

@@ -79,7 +79,8 @@ impl Store {
             locked: Mutex::default(),
             bytes: Vec::new(),
             started,
-            _permit: permit,
+            // The one writer's turn has come, and the next of the organization may wait for its own.
+            _permit: permit.filter(|_| !self.has_one_writer()),
         })
     }
 }
@@ -175,6 +176,12 @@ impl Write<'_> {
             .await?;
         self.heads.push(head);
         Ok(sequence)
+    }
+
+    /// Ends a write that found nothing to change. What it found may be another write's, which is not
+    /// committed before this returns.
+    pub(super) async fn confirm(self) -> Result<(), Error> {
+        self.transaction.commit().await
     }
 
     /// Commits and publishes the new heads. Dropping a write before that rolls it back.

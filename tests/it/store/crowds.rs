@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use charter_domain::page::ResourceOrder;
 use charter_store::NewAccount;
+use sea_orm::prelude::Uuid;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement, TransactionTrait as _};
 use test_support::services::{TestDatabase, connect};
 use test_support::stored_tenant::scope_of;
@@ -115,4 +116,34 @@ async fn others_read_while_a_tenants_lists_hold_all_that_it_may() {
     for page in crowd.join_all().await {
         page.expect("a page, in its turn");
     }
+}
+
+#[tokio::test]
+async fn turns_to_write_go_round_the_organizations_on_sqlite() {
+    const CROWD: usize = 30;
+    let world = World::on(TestDatabase::sqlite()).await;
+    let acme = world.organization("acme").await.organization;
+    let other = world.organization("other").await.organization;
+    let mut tasks = JoinSet::new();
+    // On one thread each task goes on until it waits, in this order.
+    for organization in std::iter::repeat_n(&acme, CROWD).chain([&other]) {
+        let (store, scope, by) = (world.store.clone(), scope_of(organization), world.by());
+        tasks.spawn(async move {
+            let tenant = store.write_within(scope, by);
+            tenant.create_account(account()).await
+        });
+    }
+    for made in tasks.join_all().await {
+        made.expect("an account");
+    }
+    let raw = connect(world.database.url()).await;
+    let text = "SELECT organization_id FROM accounts WHERE NOT is_default ORDER BY rowid";
+    let statement = Statement::from_string(raw.get_database_backend(), text);
+    let rows = raw.query_all_raw(statement).await.expect("rows");
+    let whose = |row: &sea_orm::QueryResult| row.try_get_by_index::<Uuid>(0).expect("an id");
+    let order: Vec<_> = rows.iter().map(whose).collect();
+    assert_eq!(order.len(), CROWD + 1);
+    let place = order.iter().position(|id| *id == other.id.uuid());
+    // Two of the crowd were before it in the line.
+    assert_eq!(place, Some(2));
 }

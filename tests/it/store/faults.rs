@@ -176,3 +176,31 @@ async fn a_busy_writer_on_sqlite_is_unavailable() {
     }
     assert_eq!(store.find_organization("acme").await.expect("found"), acme);
 }
+
+#[tokio::test]
+async fn an_answer_that_rests_on_another_write_waits_for_its_commit() {
+    let world = World::on(TestDatabase::sqlite()).await;
+    let acme = world.organization("acme").await;
+    let ci = world.service_account(&acme, "ci").await;
+    let key = world.key(&acme.organization, ci.id).await;
+    let tenant = world.tenant(&acme.organization);
+    let by = world.by();
+    let writer = tenant.by(&by);
+    let path = world.database.directory().join("charter.db");
+    let away = path.with_extension("away");
+    // The last one of those that share a commit makes it fail.
+    let fails = writer.update_organization(None, |_| {
+        std::fs::rename(&path, &away).expect("moved");
+        Ok::<_, Error>(())
+    });
+    let revoke = || writer.revoke_key(ci.id, key.id);
+    let (first, again, last) = tokio::join!(revoke(), revoke(), fails);
+    for outcome in [first, again, last.map(drop)] {
+        assert!(matches!(outcome, Err(Error::Unavailable(_))), "{outcome:?}");
+    }
+    std::fs::rename(&away, &path).expect("put back");
+    let found = tenant.key(ci.id, key.id).await.expect("the key");
+    assert_eq!(found.revoked_at, None);
+    revoke().await.expect("revoked");
+    revoke().await.expect("still revoked");
+}

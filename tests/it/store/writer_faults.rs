@@ -56,9 +56,17 @@ async fn fail_and_go_on(store: &Store, wal: &Path, beyond: u64) {
     let tenant = StoredTenant::of(store, &organization);
     let length = std::fs::metadata(wal).expect("a log").len();
     limit_files(Some(length + beyond));
-    let failed = write(&tenant, metadata(json!({"much": "x".repeat(12_000)}))).await;
+    let much = || metadata(json!({"much": "x".repeat(12_000)}));
+    // They share a commit.
+    let (first, second, third) = tokio::join!(
+        write(&tenant, Metadata::default()),
+        write(&tenant, much()),
+        write(&tenant, Metadata::default()),
+    );
     limit_files(None);
-    assert!(matches!(failed, Err(Error::Unavailable(_))), "{failed:?}");
+    for failed in [first, second, third] {
+        assert!(matches!(failed, Err(Error::Unavailable(_))), "{failed:?}");
+    }
     let fault = store.fault();
     assert!(fault.is_some(), "the fault is not told");
     roll_back(&tenant).await;

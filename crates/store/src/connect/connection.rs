@@ -6,12 +6,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
+    Statement, TransactionTrait as _,
 };
 
 use super::deadline::within;
+use super::group_commit::{Kind, Writer};
 use super::health::Health;
-use super::place::Place;
 use super::transaction::Transaction;
 use crate::Error;
 use crate::error::is_disk_failure;
@@ -24,7 +24,8 @@ pub(crate) struct Connection {
     pool: ArcSwap<DatabaseConnection>,
     health: Arc<Health>,
     server: Option<Server>,
-    place: Option<Arc<Place>>,
+    /// Has the pool's one connection to itself, and lends it in turns.
+    writer: Option<Writer>,
 }
 
 /// Settings for a database server.
@@ -45,56 +46,55 @@ impl Connection {
             pool: ArcSwap::from_pointee(pool),
             health,
             server,
-            place: None,
+            writer: None,
         }
     }
 
-    /// Refuses writes while the database's files are not where they were opened.
-    pub(super) fn at(mut self, place: Arc<Place>) -> Self {
-        self.place = Some(place);
-        self
-    }
-
-    fn require_place(&self) -> Result<(), DbErr> {
-        let fault = self.place.as_ref().and_then(|place| place.fault());
-        fault.map_or(Ok(()), |fault| {
-            Err(DbErr::Conn(RuntimeErr::Internal(fault)))
-        })
+    /// Commits together what comes together.
+    pub(super) fn of_writer(pool: DatabaseConnection, health: Arc<Health>, writer: Writer) -> Self {
+        Self {
+            writer: Some(writer),
+            ..Self::new(pool, health, None)
+        }
     }
 
     fn deadline(&self) -> Option<Duration> {
         self.server.as_ref().map(|server| server.deadline)
     }
 
-    /// Begins a transaction. On SQLite it takes the write lock at once: a transaction that reads first and locks
-    /// later fails without waiting.
+    /// Begins a transaction. On SQLite it may share its commit with others, and has the write lock from
+    /// the start: a transaction that reads first and asks for it later is refused without waiting.
     pub(crate) async fn begin(&self) -> Result<Transaction, Error> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        self.require_place()?;
-        let pool = self.pool.load_full();
-        let begun = pool.begin_with_options(options);
-        let begun = within(self.deadline(), &self.health, begun).await;
-        let begun = begun.inspect_err(|error| self.replace_if_stuck(error))?;
+        self.begin_as(Kind::Shared).await
+    }
+
+    /// Begins a transaction that shares its commit with none.
+    pub(crate) async fn begin_alone(&self) -> Result<Transaction, Error> {
+        self.begin_as(Kind::Alone).await
+    }
+
+    async fn begin_as(&self, kind: Kind) -> Result<Transaction, Error> {
         let health = Arc::clone(&self.health);
-        Ok(Transaction::new(
-            begun,
-            health,
-            self.place.clone(),
-            self.deadline(),
-        ))
+        if let Some(writer) = &self.writer {
+            return Ok(Transaction::of_turn(writer.turn(kind).await?, health));
+        }
+        let pool = self.pool.load_full();
+        let begun = within(self.deadline(), &self.health, pool.begin()).await;
+        let begun = begun.inspect_err(|error| self.replace_if_stuck(error))?;
+        Ok(Transaction::new(begun, health, self.deadline()))
     }
 
     /// The latest failure, until something succeeds.
     pub(crate) fn fault(&self) -> Option<String> {
-        let misplaced = self.place.as_ref().and_then(|place| place.fault());
+        let misplaced = self.writer.as_ref().and_then(Writer::fault);
         misplaced.or_else(|| self.health.fault())
     }
 
     /// Closes all connections, except those that are not returned in time.
     pub(crate) async fn close(&self) -> Result<(), DbErr> {
+        if let Some(writer) = &self.writer {
+            writer.stop();
+        }
         let closed = DatabaseConnection::clone(&self.pool.load()).close();
         match tokio::time::timeout(CLOSING, closed).await {
             Ok(closed) => closed,
@@ -134,24 +134,41 @@ impl ConnectionTrait for Connection {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.require_place()?;
+        if let Some(writer) = &self.writer {
+            let turn = writer.turn(Kind::Shared).await?;
+            let answer = turn.connection().execute_raw(statement).await;
+            return turn.end(answer).await;
+        }
         let pool = self.pool.load_full();
         self.run(pool.execute_raw(statement)).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        if let Some(writer) = &self.writer {
+            // No transaction: there are statements that are refused within one.
+            let turn = writer.turn(Kind::Outside).await?;
+            return self.run(turn.connection().execute_unprepared(sql)).await;
+        }
         let pool = self.pool.load_full();
         self.run(pool.execute_unprepared(sql)).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.require_place()?;
+        if let Some(writer) = &self.writer {
+            let turn = writer.turn(Kind::Shared).await?;
+            let answer = turn.connection().query_one_raw(statement).await;
+            return turn.end(answer).await;
+        }
         let pool = self.pool.load_full();
         self.run(pool.query_one_raw(statement)).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.require_place()?;
+        if let Some(writer) = &self.writer {
+            let turn = writer.turn(Kind::Shared).await?;
+            let answer = turn.connection().query_all_raw(statement).await;
+            return turn.end(answer).await;
+        }
         let pool = self.pool.load_full();
         self.run(pool.query_all_raw(statement)).await
     }

@@ -3,6 +3,7 @@
 
 mod connection;
 mod deadline;
+mod group_commit;
 mod health;
 mod place;
 mod pools;

@@ -13,6 +13,7 @@ use sea_orm::sqlx::{self, ConnectOptions, Connection as _, Executor as _};
 use secrecy::ExposeSecret as _;
 
 use super::connection::Connection;
+use super::group_commit::Writer;
 use super::health::Health;
 use super::place::Place;
 use super::pools::Pools;
@@ -85,11 +86,13 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
         .await?;
     let found = Place::of(&path).map_err(|error| cannot("look at", &path, &error))?;
     let found = place.get_or_init(|| Arc::new(found)).clone();
-    let [feed, reader, writer] =
+    let [feed, reader, pool] =
         [feed, reader, writer].map(SqlxSqliteConnector::from_sqlx_sqlite_pool);
+    let wait_timeout = config.connection.acquire_timeout;
+    let writer = Writer::new(pool.clone(), Arc::clone(&health), found, wait_timeout);
     Ok(Pools {
         reader: Connection::new(reader, Arc::default(), None),
-        writer: Connection::new(writer, health, None).at(found),
+        writer: Connection::of_writer(pool, health, writer),
         feed: Connection::new(feed, Arc::default(), None),
         presence,
     })

@@ -9,32 +9,54 @@ use sea_orm::{
 };
 
 use super::deadline::within;
+use super::group_commit::Turn;
 use super::health::Health;
-use super::place::Place;
 use crate::Error;
 use crate::error::is_disk_failure;
 
+const HAS_FAILED: &str = "a statement of the transaction has failed";
+
 /// Dropping it rolls back.
 pub(crate) struct Transaction {
-    inner: DatabaseTransaction,
+    inner: Inner,
     health: Arc<Health>,
-    place: Option<Arc<Place>>,
     deadline: Option<Duration>,
-    /// A statement failed. The database may have rolled back, so the transaction must not be committed.
+    /// A statement failed. The database may have rolled back, so nothing more is done or committed.
     has_failed: AtomicBool,
+}
+
+enum Inner {
+    Whole(DatabaseTransaction),
+    /// Committed together with others.
+    Turn(Turn),
+}
+
+impl Inner {
+    fn connection(&self) -> &DatabaseTransaction {
+        match self {
+            Self::Whole(transaction) => transaction,
+            Self::Turn(turn) => turn.connection(),
+        }
+    }
 }
 
 impl Transaction {
     pub(super) const fn new(
         inner: DatabaseTransaction,
         health: Arc<Health>,
-        place: Option<Arc<Place>>,
         deadline: Option<Duration>,
     ) -> Self {
+        Self::of(Inner::Whole(inner), health, deadline)
+    }
+
+    pub(super) const fn of_turn(turn: Turn, health: Arc<Health>) -> Self {
+        Self::of(Inner::Turn(turn), health, None)
+    }
+
+    const fn of(inner: Inner, health: Arc<Health>, deadline: Option<Duration>) -> Self {
         Self {
             inner,
             health,
-            place,
             deadline,
             has_failed: AtomicBool::new(false),
         }
@@ -46,8 +68,8 @@ impl Transaction {
         self
     }
 
-    pub(crate) const fn for_migrations(&self) -> &DatabaseTransaction {
-        &self.inner
+    pub(crate) fn for_migrations(&self) -> &DatabaseTransaction {
+        self.inner.connection()
     }
 
     /// Commits. If that fails, the connection is closed: the database may have rolled back, or only the answer may
@@ -59,14 +81,13 @@ impl Transaction {
     pub(crate) async fn commit(self) -> Result<(), Error> {
         if self.has_failed.into_inner() {
             // PostgreSQL answers such a commit with a rollback and no error.
-            return Err(Error::Unexpected(
-                "a statement of the transaction has failed".into(),
-            ));
+            return Err(Error::Unexpected(HAS_FAILED.into()));
         }
-        if let Some(fault) = self.place.as_ref().and_then(|place| place.fault()) {
-            return Err(Error::unavailable(fault));
-        }
-        match within(self.deadline, &self.health, self.inner.commit()).await {
+        let transaction = match self.inner {
+            Inner::Turn(turn) => return Ok(turn.commit().await?),
+            Inner::Whole(transaction) => transaction,
+        };
+        match within(self.deadline, &self.health, transaction.commit()).await {
             Ok(()) => {
                 self.health.works();
                 Ok(())
@@ -83,6 +104,10 @@ impl Transaction {
         &self,
         statement: impl Future<Output = Result<T, DbErr>> + Send,
     ) -> Result<T, DbErr> {
+        if self.has_failed.load(Ordering::Acquire) {
+            // Outside of the transaction, if that is gone, it would be committed at once.
+            return Err(DbErr::Custom(HAS_FAILED.to_owned()));
+        }
         let answer = within(self.deadline, &self.health, statement).await;
         match &answer {
             Ok(_) => self.health.answers(),
@@ -100,22 +125,26 @@ impl Transaction {
 #[async_trait::async_trait]
 impl ConnectionTrait for Transaction {
     fn get_database_backend(&self) -> DbBackend {
-        self.inner.get_database_backend()
+        self.inner.connection().get_database_backend()
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.run(self.inner.execute_raw(statement)).await
+        self.run(self.inner.connection().execute_raw(statement))
+            .await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.run(self.inner.execute_unprepared(sql)).await
+        self.run(self.inner.connection().execute_unprepared(sql))
+            .await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.run(self.inner.query_one_raw(statement)).await
+        self.run(self.inner.connection().query_one_raw(statement))
+            .await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.run(self.inner.query_all_raw(statement)).await
+        self.run(self.inner.connection().query_all_raw(statement))
+            .await
     }
 }

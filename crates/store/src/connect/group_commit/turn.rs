@@ -1,0 +1,117 @@
+//! A turn on the writer's connection, and the wait for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sea_orm::{DatabaseTransaction, DbErr};
+use tokio::sync::oneshot::{Receiver, Sender, channel};
+
+use crate::connect::health::Health;
+use crate::error::is_disk_failure;
+
+/// What a turn is a turn of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::connect) enum Kind {
+    /// A savepoint in a transaction that other turns share.
+    Shared,
+    /// A transaction of its own.
+    Alone,
+    /// The connection, outside of a transaction.
+    Outside,
+}
+
+/// Whom to tell that the transaction is committed, or that nothing of it is.
+pub(super) type Answer = Sender<Result<(), DbErr>>;
+
+/// The right to use the connection. Dropped without [`Turn::commit`], what it did is undone.
+pub(in crate::connect) struct Turn {
+    connection: Arc<DatabaseTransaction>,
+    health: Arc<Health>,
+    /// Dropped, it says that the turn was given up.
+    ended: Sender<Answer>,
+}
+
+impl Turn {
+    pub(in crate::connect) fn connection(&self) -> &DatabaseTransaction {
+        &self.connection
+    }
+
+    /// Ends the turn, and waits until what it did is on the disk. Given up while it waits, it is
+    /// committed all the same.
+    ///
+    /// # Errors
+    ///
+    /// Those of the commit: nothing is there of any turn that shared it.
+    pub(in crate::connect) async fn commit(self) -> Result<(), DbErr> {
+        let (answer, committed) = channel();
+        drop(self.connection);
+        // Without a driver nobody answers.
+        drop(self.ended.send(answer));
+        committed.await.unwrap_or_else(|_| Err(super::is_gone()))
+    }
+
+    /// The same, after the turn's one statement; one that failed is undone.
+    pub(in crate::connect) async fn end<T>(self, answer: Result<T, DbErr>) -> Result<T, DbErr> {
+        if let Err(error) = &answer
+            && is_disk_failure(error)
+        {
+            self.health.distrust(error);
+        }
+        let answer = answer?;
+        self.commit().await?;
+        Ok(answer)
+    }
+}
+
+/// Somebody in the line.
+pub(super) struct Waiting {
+    pub(super) kind: Kind,
+    is_called: Arc<AtomicBool>,
+    turn: Sender<Result<Turn, DbErr>>,
+}
+
+impl Waiting {
+    pub(super) fn new(kind: Kind) -> (Self, Receiver<Result<Turn, DbErr>>) {
+        let (turn, receiver) = channel();
+        let is_called = Arc::default();
+        let waiting = Self {
+            kind,
+            is_called,
+            turn,
+        };
+        (waiting, receiver)
+    }
+
+    /// Whether its turn has come, though the connection may still be on its way.
+    pub(super) fn is_called(&self) -> impl FnOnce() -> bool + Send + use<> {
+        let is_called = Arc::clone(&self.is_called);
+        move || is_called.load(Ordering::Acquire)
+    }
+
+    /// False if nobody waits here any more.
+    pub(super) fn call(&self) -> bool {
+        self.is_called.store(true, Ordering::Release);
+        !self.turn.is_closed()
+    }
+
+    pub(super) fn refuse(self, error: DbErr) {
+        drop(self.turn.send(Err(error)));
+    }
+
+    /// Lends the connection until the turn has ended; whom to answer, unless it was given up.
+    pub(super) async fn lend(
+        self,
+        connection: &Arc<DatabaseTransaction>,
+        health: &Arc<Health>,
+    ) -> Option<Answer> {
+        let (ended, answer) = channel();
+        let turn = Turn {
+            connection: Arc::clone(connection),
+            health: Arc::clone(health),
+            ended,
+        };
+        // Somebody who has just gone gives the turn up at once.
+        drop(self.turn.send(Ok(turn)));
+        answer.await.ok()
+    }
+}
