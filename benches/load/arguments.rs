@@ -1,5 +1,7 @@
 //! What is measured, as the command line says it.
 
+use std::path::PathBuf;
+
 use clap::{Parser, ValueEnum};
 
 use crate::tenants::Amounts;
@@ -12,6 +14,9 @@ pub(crate) struct Arguments {
     pub(crate) scenarios: Vec<Scenario>,
     #[command(flatten)]
     pub(crate) amounts: Amounts,
+    /// Another build of `charter` than this one
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_charter"))]
+    pub(crate) program: PathBuf,
     /// Rounds that count, after one that warms up
     #[arg(long, default_value_t = 5)]
     pub(crate) rounds: usize,

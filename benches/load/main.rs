@@ -47,7 +47,7 @@ use std::time::Instant;
 use clap::Parser as _;
 
 use arguments::Arguments;
-use charter::Charter;
+use charter::{Charter, Start};
 use person::Person;
 use scenarios::Bench;
 use tenants::Tenants;
@@ -76,7 +76,13 @@ fn main() {
         bare::serve(body);
         return;
     }
-    let mut server = Charter::start_with(&SETTINGS);
+    let start = Start {
+        program: &arguments.program,
+        settings: &SETTINGS,
+        ..Start::default()
+    };
+    let server = Charter::try_start(start);
+    let mut server = server.expect("it starts; run it by hand to see why not");
     // Makes the session that is copied.
     Person::sign_in(&server);
     server.stop();
@@ -84,7 +90,7 @@ fn main() {
     let tenants = Tenants::make(server.data(), &arguments.amounts);
     eprintln!("{:?} made in {:.1?}", arguments.amounts, started.elapsed());
     let started = Instant::now();
-    server.start_again(&SETTINGS);
+    server.start_again(start);
     eprintln!("started in {:.1?}", started.elapsed());
     let bench = Bench {
         arguments: &arguments,

@@ -87,11 +87,7 @@ impl Charter {
     }
 
     /// Starts it again on its data, after a stop.
-    pub(crate) fn start_again(&mut self, settings: &[(&str, &str)]) {
-        let start = Start {
-            settings,
-            ..Start::default()
-        };
+    pub(crate) fn start_again(&mut self, start: Start<'_>) {
         let (child, [host, operations]) = spawn(self.data(), start).expect("it starts");
         (self.child, self.host, self.operations) = (child, host, operations);
     }
