@@ -17,13 +17,13 @@
 mod attacker;
 mod attacks;
 #[expect(dead_code, reason = "other benchmarks use more of it")]
-#[path = "../http/charter.rs"]
+#[path = "../support/charter.rs"]
 mod charter;
 mod connections;
 mod growth;
 mod observe;
 #[expect(dead_code, reason = "other benchmarks use more of it")]
-#[path = "../portal/person.rs"]
+#[path = "../support/person.rs"]
 mod person;
 mod requests;
 mod unread;

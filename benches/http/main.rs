@@ -17,16 +17,26 @@
     reason = "a benchmark that cannot prepare has nothing to measure, and measures real time"
 )]
 
+#[path = "../support/bare.rs"]
 mod bare;
 #[expect(dead_code, reason = "other benchmarks use more of it")]
+#[path = "../support/charter.rs"]
 mod charter;
+#[expect(dead_code, reason = "other benchmarks use more of it")]
+#[path = "../support/compare.rs"]
 mod compare;
+#[expect(dead_code, reason = "other benchmarks use more of it")]
+#[path = "../support/load.rs"]
 mod load;
 
 use std::path::Path;
 
 use charter::{Charter, Start};
-use compare::{Side, compare};
+use compare::{Compared, Side};
+use load::Measured;
+
+const ROUNDS: usize = 5;
+const CONNECTIONS: usize = 32;
 
 /// What is measured is not held back.
 const UNLIMITED: [(&str, &str); 2] = [
@@ -49,16 +59,15 @@ fn main() {
         Some("--decision-log") => {
             let on = start(&[]);
             let off = start(&[("CHARTER__DECISIONS__ENABLED", "false")]);
-            compare(
-                requests,
-                [Side::new("log on", &on), Side::new("log off", &off)],
-            );
+            let sides = [("log on", &on), ("log off", &off)];
+            compare(sides.map(|(name, server)| signed_reads(name, server, requests)));
         }
         Some("--request-log") => {
             let [none, failed, all] =
                 ["none", "failed", "all"].map(|which| start(&[("CHARTER__LOG__REQUESTS", which)]));
             for (name, lines) in [("failed", &failed), ("all", &all)] {
-                compare(requests, [Side::new(name, lines), Side::new("none", &none)]);
+                let sides = [(name, lines), ("none", &none)];
+                compare(sides.map(|(name, server)| signed_reads(name, server, requests)));
             }
         }
         Some("--beside") => {
@@ -85,11 +94,10 @@ fn against_a_bare_handler(requests: usize) {
     println!("the signed answer is {} bytes: {body}", body.len());
     let bare_side = Side {
         name: "bare",
-        host: &bare.host,
         process: bare.id(),
-        signer: &server,
+        measure: reading(&bare.host, &server, requests),
     };
-    compare(requests, [Side::new("charter", &server), bare_side]);
+    compare([signed_reads("charter", &server, requests), bare_side]);
     drop(server);
     charter::start_up();
 }
@@ -112,10 +120,49 @@ fn beside(requests: usize, program: &Path, policies: &str) {
     };
     let other = start(&[quiet]).or_else(|| start(&[]));
     let other = other.expect("it starts; run it by hand to see why not");
-    compare(
-        requests,
-        [Side::new("this", &this), Side::new("other", &other)],
-    );
+    let sides = [("this", &this), ("other", &other)];
+    compare(sides.map(|(name, server)| signed_reads(name, server, requests)));
+}
+
+fn signed_reads<'a>(name: &'a str, server: &'a Charter, requests: usize) -> Side<'a> {
+    Side {
+        name,
+        process: server.id(),
+        measure: reading(&server.host, server, requests),
+    }
+}
+
+/// Reads from that host with requests that the server's client signs.
+fn reading<'a>(
+    host: &'a str,
+    signer: &'a Charter,
+    requests: usize,
+) -> Box<dyn Fn() -> Measured + 'a> {
+    Box::new(move || load::run(host, &signer.signed_requests(requests, host), CONNECTIONS))
+}
+
+/// Prints each round, the medians, and the first side's ratios to the second.
+fn compare(sides: [Side<'_>; 2]) {
+    let compared = compare::compare(ROUNDS, &sides);
+    for round in &compared.rounds {
+        for (side, (run, _)) in sides.iter().zip(round) {
+            println!(
+                "{:8} {:>8.0} requests a second, p50 {:>9.1?}, p99 {:>9.1?}, other answers {:?}",
+                side.name, run.rate, run.p50, run.p99, run.errors
+            );
+        }
+    }
+    println!("\n{} / {}:", sides[0].name, sides[1].name);
+    let figures: [(&str, fn(&Compared) -> [f64; 2]); 4] = [
+        ("requests a second", Compared::rate),
+        ("p99, ms", Compared::p99),
+        ("processor time a request, µs", Compared::processor),
+        ("resident memory, MiB", |compared| compared.resident),
+    ];
+    for (what, figure) in figures {
+        let [of, to] = figure(&compared);
+        println!("  {what:34} {of:>9.1} / {to:>9.1}, ratio {:.3}", of / to);
+    }
 }
 
 fn number(variable: &str, default: usize) -> usize {

@@ -13,13 +13,14 @@
 )]
 
 #[expect(dead_code, reason = "other benchmarks use more of it")]
-#[path = "../http/charter.rs"]
+#[path = "../support/charter.rs"]
 mod charter;
 mod generated;
-#[path = "../http/load.rs"]
+#[expect(dead_code, reason = "other benchmarks use more of it")]
+#[path = "../support/load.rs"]
 mod load;
 #[expect(dead_code, reason = "other benchmarks use more of it")]
-#[path = "../portal/person.rs"]
+#[path = "../support/person.rs"]
 mod person;
 
 use std::fs;

@@ -13,13 +13,17 @@
 )]
 
 #[expect(dead_code, reason = "what the other benchmarks use of it")]
-#[path = "../http/bare.rs"]
+#[path = "../support/bare.rs"]
 mod bare;
-#[path = "../http/charter.rs"]
+#[path = "../support/charter.rs"]
 #[expect(dead_code, reason = "signed requests are the other benchmark's")]
 mod charter;
-#[path = "../http/load.rs"]
+#[path = "../support/durable.rs"]
+mod durable;
+#[path = "../support/load.rs"]
+#[expect(dead_code, reason = "other benchmarks use more of it")]
 mod load;
+#[path = "../support/person.rs"]
 mod person;
 mod refresh;
 mod sign_ins;

@@ -32,7 +32,7 @@ pub(crate) fn serve(body: &str) {
             .expect("a port");
         println!("{}", listener.local_addr().expect("bound"));
         let acceptor = TcpAcceptor::try_from(listener).expect("an acceptor");
-        let router = Router::with_path("organizations/info").get(fixed);
+        let router = Router::with_path("{**any}").get(fixed);
         Server::new(acceptor).serve(router).await;
     });
 }

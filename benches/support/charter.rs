@@ -86,6 +86,12 @@ impl Charter {
         started.elapsed()
     }
 
+    /// Starts it again on its data, after a stop.
+    pub(crate) fn start_again(&mut self, start: Start<'_>) {
+        let (child, [host, operations]) = spawn(self.data(), start).expect("it starts");
+        (self.child, self.host, self.operations) = (child, host, operations);
+    }
+
     /// Its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()

@@ -1,0 +1,31 @@
+//! Resident memory for each key in use.
+
+use crate::charter::Charter;
+use crate::load;
+use crate::requests;
+use crate::tenants::Tenants;
+
+const CONNECTIONS: usize = 32;
+const AT_ONCE: usize = 20_000;
+const WARM_UP: usize = 40_000;
+
+/// Uses every key once, and says what that took. The first ones of all requests take memory of their own.
+pub(crate) fn of_keys(server: &Charter, tenants: &Tenants) -> String {
+    let keys = &tenants.keys;
+    let warm_up = requests::reads(&keys[..1], &server.host, WARM_UP);
+    load::run(&server.host, &warm_up, CONNECTIONS);
+    let before = server.resident_kib();
+    let mut failed = 0;
+    for keys in keys.chunks(AT_ONCE) {
+        let reads = keys.iter().map(|key| requests::read(key, &server.host));
+        let reads: Vec<_> = reads.collect();
+        failed += load::run(&server.host, &reads, CONNECTIONS).unexpected;
+    }
+    let after = server.resident_kib();
+    let used = keys.len();
+    let each = after.saturating_sub(before) as f64 * 1024.0 / used as f64;
+    format!(
+        "resident memory {before} KiB before each of {used} keys was used once, {after} KiB after: {each:.0} \
+         bytes a key, a nonce included; other answers {failed}"
+    )
+}
