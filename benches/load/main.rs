@@ -3,9 +3,9 @@
 //! Prints tables in Markdown; read the ratios, absolute numbers are this machine's.
 //!
 //! `cargo bench --bench load`, or `-- NAME …` for some scenarios; `-- --help` lists them and what can be
-//! set. Reads run in closed loop and then in open loop at a fixed rate, where the generator's own delay is
-//! in both sides' times. System calls: `strace -c -f -p PID` while `-- signed-one --rounds 20` runs, divided
-//! by the requests of its time; `perf stat -e 'syscalls:sys_enter_*' -p PID` costs less.
+//! set. Reads run in closed loop and then in open loop at a fixed rate, where the generator's own delay is in
+//! both sides' times. System calls of a read: `strace -c -f -p PID` on the service meanwhile, each count
+//! divided by that of `writev`, which sends an answer.
 
 #![expect(
     clippy::print_stdout,
