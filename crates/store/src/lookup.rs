@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, EntityTrait, QuerySelect, Select};
 use super::Error;
 use super::connect::Transaction;
 
-/// The record that a query finds.
+/// The record that a query finds, of which there is one at most.
 ///
 /// # Errors
 ///
@@ -19,7 +19,8 @@ where
     R: TryFrom<E::Model>,
     Error: From<R::Error>,
 {
-    let row = query.one(connection).await?.ok_or(Error::NotFound)?;
+    // `one` binds a limit, and SQLite prepares a statement anew whenever its limit is bound.
+    let row = query.all(connection).await?.pop().ok_or(Error::NotFound)?;
     Ok(row.try_into()?)
 }
 
