@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sea_orm::prelude::Uuid;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::Query;
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
@@ -133,15 +134,22 @@ impl Log {
         by: &AuditContext,
         entry: Entry,
     ) -> Result<(Head, u64), Error> {
-        let last: Option<(i64, Vec<u8>)> = audit_event::Entity::find()
+        // By its number and without a limit: SQLite prepares a statement anew whenever its limit is bound.
+        let of_organization = audit_event::Column::OrganizationId.eq(organization.uuid());
+        let last = Query::select()
+            .expr(audit_event::Column::Sequence.max())
+            .from(audit_event::Entity)
+            .and_where(of_organization.clone())
+            .take();
+        let last: Vec<(i64, Vec<u8>)> = audit_event::Entity::find()
             .select_only()
             .columns([audit_event::Column::Sequence, audit_event::Column::Mac])
-            .filter(audit_event::Column::OrganizationId.eq(organization.uuid()))
-            .order_by_desc(audit_event::Column::Sequence)
+            .filter(of_organization)
+            .filter(audit_event::Column::Sequence.in_subquery(last))
             .into_tuple()
-            .one(transaction)
+            .all(transaction)
             .await?;
-        let (sequence, previous) = match last {
+        let (sequence, previous) = match last.into_iter().next() {
             Some((sequence, mac)) => (sequence.saturating_add(1), to_mac(&mac)?),
             None => (1, ORIGIN),
         };

@@ -24,13 +24,14 @@ pub(super) struct OrganizationQueue {
 pub(super) type OrganizationPermit = Permit<OrganizationId>;
 
 impl OrganizationQueue {
-    pub(super) fn new(work: &'static str) -> Self {
+    /// At most `at_once` of all organizations together.
+    pub(super) fn new(work: &'static str, at_once: usize) -> Self {
         let limits = Limits {
             per_holder: AT_ONCE,
             max_waiters: MAX_WAITERS,
         };
         Self {
-            queue: WaitQueue::new(usize::MAX, limits),
+            queue: WaitQueue::new(at_once, limits),
             work,
         }
     }

@@ -14,7 +14,8 @@ where
     R: TryFrom<E::Model>,
     Error: From<R::Error>,
 {
-    let row = query.one(connection).await?.ok_or(Error::NotFound)?;
+    // `one` binds a limit, and SQLite prepares a statement anew whenever its limit is bound.
+    let row = query.all(connection).await?.pop().ok_or(Error::NotFound)?;
     Ok(row.try_into()?)
 }
 

@@ -1,8 +1,9 @@
 //! Opens the store and builds its statements.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, DbBackend};
 
 use super::audit::Log;
 use super::changes::Versions;
@@ -77,10 +78,20 @@ impl Store {
             find_sessions,
             rotate_sessions,
             wait_timeout: config.connection.acquire_timeout,
-            writes: OrganizationQueue::new("writes"),
-            lists: OrganizationQueue::new("lists"),
+            writes: OrganizationQueue::new("writes", usize::MAX),
+            lists: OrganizationQueue::new("lists", lists_at_once(backend)),
             budgets,
             presence: pools.presence,
         })
+    }
+}
+
+/// SQLite reads on threads of this process: a list of large rows keeps one busy for milliseconds, and half of the
+/// processors stay free for others.
+fn lists_at_once(backend: DbBackend) -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    match backend {
+        DbBackend::Sqlite => (processors / 2).max(1),
+        _ => usize::MAX,
     }
 }
