@@ -34,8 +34,9 @@ fn main() {
         .expect("a runtime");
     let started = runtime.block_on(start());
     let (service, signer, person) = &started;
-    let signed: Vec<_> = (0..REQUESTS).map(|_| signed(service, signer)).collect();
-    let bearer = vec![bearer(service, person); REQUESTS];
+    let by_key = (0..REQUESTS).map(|_| signed_read(service, signer));
+    let by_key: Vec<_> = by_key.collect();
+    let by_token = vec![bearer_read(service, person); REQUESTS];
     let profiler = Profiler::builder();
     let profiler = if is_profile {
         profiler
@@ -44,7 +45,7 @@ fn main() {
     };
     let profiler = profiler.build();
     println!("| request | blocks | bytes |\n| --- | --- | --- |");
-    for (name, requests) in [("signed read", signed), ("bearer read", bearer)] {
+    for (name, requests) in [("signed read", by_key), ("bearer read", by_token)] {
         let mut connection = TcpStream::connect(service.address()).expect("connected");
         send(&mut connection, &requests[..WARM_UP]);
         let before = HeapStats::get();
@@ -71,7 +72,7 @@ async fn start() -> (Service, Signer, Person) {
     (service, signer, person)
 }
 
-fn signed(service: &Service, signer: &Signer) -> Vec<u8> {
+fn signed_read(service: &Service, signer: &Signer) -> Vec<u8> {
     let request = signing::Request {
         method: "GET",
         target: "/organizations/info",
@@ -80,15 +81,16 @@ fn signed(service: &Service, signer: &Signer) -> Vec<u8> {
         nonce: &new_nonce(),
     };
     let key = signing::Key::new(&signer.signature.secret_key);
-    let signed = request.sign(&signer.signature.access_key, &key);
+    let headers = request.sign(&signer.signature.access_key, &key);
     let mut text = head(service, request.target);
-    for (name, value) in signed.expect("signed").pairs() {
-        text += &format!("{name}: {value}\r\n");
+    for (name, value) in headers.expect("signable").pairs() {
+        text.extend([name, ": ", value, "\r\n"]);
     }
-    (text + "\r\n").into_bytes()
+    text += "\r\n";
+    text.into_bytes()
 }
 
-fn bearer(service: &Service, person: &Person) -> Vec<u8> {
+fn bearer_read(service: &Service, person: &Person) -> Vec<u8> {
     let head = head(service, "/api/portal/organization");
     format!("{head}authorization: Bearer {}\r\n\r\n", person.token).into_bytes()
 }
