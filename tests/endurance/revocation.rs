@@ -146,3 +146,31 @@ async fn an_operators_revocation_holds_within_a_second() {
     charter.stop();
     home.verify_audit();
 }
+
+/// Time goes on while it stands: what it kept in memory is too old when it goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_was_paused_takes_nothing_that_was_revoked_meanwhile() {
+    let home = Home::new();
+    let charter = home.serve();
+    let manager = charter.manager();
+    let mut client = Client::http1(charter.main);
+    let reader = reader_id(&charter, &mut client).await;
+    for _ in 0..2 {
+        let keys = format!("/service-accounts/{reader}/keys");
+        let key = client.send(&manager.sign("POST", &keys, "{}")).await.json();
+        let revoked = credentials(&key);
+        let get = || revoked.sign("GET", "/organizations/info", "");
+        assert_eq!(client.send(&get()).await.status, 200);
+        charter.signal("STOP");
+        home.run(&["key", "--demo", "revoke", &text(&key["access_key"])])
+            .success();
+        // The bound on what is kept in memory.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let request = get();
+        charter.signal("CONT");
+        let answer = client.send(&request).await;
+        answer.assert_refused(401, "KEY_REVOKED");
+    }
+    charter.stop();
+    home.verify_audit();
+}

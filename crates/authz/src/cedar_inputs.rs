@@ -88,18 +88,23 @@ impl Snapshot {
         };
         let unknown = build.resource(&question.resource, principal.caller())?;
         let inputs = if unknown.is_empty() {
+            let entities = match prepared.with_actions.get() {
+                Some(entities) => Cow::Borrowed(entities),
+                None => Cow::Owned(self.with_actions(prepared.own.iter().cloned())?),
+            };
             CedarInputs {
                 request,
-                entities: Cow::Borrowed(&prepared.entities),
+                entities,
                 of_principal: Cow::Borrowed(&prepared.policies),
             }
         } else {
             // A caller that asks about itself may have other parents by now.
             let changed = unknown.iter().any(|entity| {
                 let uid = entity.uid();
-                uid == prepared.uid || prepared.entities.is_ancestor_of(&uid, &prepared.uid)
+                uid == prepared.uid || prepared.own.is_ancestor_of(&uid, &prepared.uid)
             });
-            let entities = prepared.entities.clone().upsert_entities(unknown, None)?;
+            let own = prepared.own.clone().upsert_entities(unknown, None)?;
+            let entities = self.with_actions(own.iter().cloned())?;
             CedarInputs {
                 request,
                 of_principal: if changed {

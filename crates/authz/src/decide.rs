@@ -19,7 +19,7 @@ use charter_domain::permission::Permission;
 #[derive(Debug)]
 pub struct CedarRequest {
     pub request: Request,
-    /// `None` if they are the entities prepared for the principal.
+    /// `None` if they are the principal's own, with all actions.
     pub entities: Option<Entities>,
 }
 
@@ -78,8 +78,13 @@ impl Snapshot {
                         "a forbid failed to evaluate; the request is denied"
                     );
                 }
-                if let Some(outcomes) = self.outcomes(question) {
-                    outcomes.keep(&decision, question.source_ip, reads);
+                if let Some(outcomes) = self.outcomes(question)
+                    && !outcomes.keep(&decision, question.source_ip, reads)
+                    && let (Some(prepared), Some(entities)) =
+                        (&question.principal.prepared, &asked.entities)
+                {
+                    // It is evaluated each time.
+                    prepared.with_actions.get_or_init(|| entities.clone());
                 }
                 (decision, Some(asked))
             }

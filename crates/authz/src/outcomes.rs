@@ -49,9 +49,15 @@ impl Outcomes {
     }
 
     /// Caches a decision, unless it depends on the time or a policy failed, which must be reported each time.
-    pub(super) fn keep(&self, decision: &Arc<Decision>, source_ip: IpAddr, reads: FactsRead) {
+    /// Whether it was kept is the answer.
+    pub(super) fn keep(
+        &self,
+        decision: &Arc<Decision>,
+        source_ip: IpAddr,
+        reads: FactsRead,
+    ) -> bool {
         if reads.now || !decision.errors.is_empty() {
-            return;
+            return false;
         }
         if let Some(slot) = self.0.get(decision.permission.index()) {
             slot.store(Some(Arc::new(Kept {
@@ -59,5 +65,6 @@ impl Outcomes {
                 decision: Arc::clone(decision),
             })));
         }
+        true
     }
 }

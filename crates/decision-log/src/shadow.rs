@@ -1,11 +1,9 @@
 //! Shadow policies: a second set that is evaluated without effect. Differences are counted, logged and recorded
 //! with the decision.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use cedar_policy::{Entities, EntityUid};
 use parking_lot::Mutex;
 
 use super::direction::Direction;
@@ -15,11 +13,6 @@ use charter_authz::decision::Decision;
 use charter_authz::json::is_action;
 use charter_authz::snapshot::Snapshot;
 
-/// The groups of an action; `None` if there is no such action.
-fn groups<'a>(entities: &'a Entities, action: &EntityUid) -> Option<BTreeSet<&'a EntityUid>> {
-    Some(entities.ancestors(action)?.collect())
-}
-
 #[derive(Debug, Default)]
 pub struct ShadowPolicies {
     snapshot: ArcSwapOption<Snapshot>,
@@ -28,8 +21,6 @@ pub struct ShadowPolicies {
 
 #[derive(Debug, Default)]
 struct ShadowState {
-    /// The digests of two sets, and whether their actions are the same.
-    same_actions: Option<(Arc<str>, Arc<str>, bool)>,
     /// The second of the last logged difference, and the number of differences not logged since.
     logged: (i64, u64),
 }
@@ -64,45 +55,19 @@ impl ShadowPolicies {
         let EvaluationInput::Evaluated(asked) = &entry.subject else {
             return None;
         };
-        let prepared = entry.principal.entities();
         let entities = match &asked.entities {
             Some(entities) => entities,
-            None => prepared?,
+            None => entry.principal.entities()?,
         };
+        let things = entities.iter().filter(|it| !is_action(&it.uid())).cloned();
+        let entities = snapshot.with_actions(things).ok()?;
         let permission = entry.decision.permission;
-        let live = &entry.decision.policy_digest;
-        let decision = if self.has_same_actions(live, snapshot, entities) {
-            snapshot.decide_request(permission, &asked.request, entities)
-        } else {
-            let things = entities.iter().filter(|it| !is_action(&it.uid())).cloned();
-            let entities = snapshot.with_actions(things).ok()?;
-            snapshot.decide_request(permission, &asked.request, &entities)
-        };
+        let decision = snapshot.decide_request(permission, &asked.request, &entities);
         counts.compared();
         let direction = Direction::between(entry.decision.outcome, decision.outcome)?;
         counts.difference(permission, direction);
         self.log(entry, &decision, direction, principal);
         Some(decision)
-    }
-
-    fn has_same_actions(&self, live: &Arc<str>, other: &Snapshot, entities: &Entities) -> bool {
-        let mut remembered = self.remembered.lock();
-        if let Some((first, second, same)) = &remembered.same_actions
-            && first == live
-            && second == other.digest()
-        {
-            return *same;
-        }
-        let actions =
-            |entities: &Entities| entities.iter().filter(|it| is_action(&it.uid())).count();
-        let same = actions(entities) == actions(other.actions())
-            && other.actions().iter().all(|action| {
-                let uid = action.uid();
-                // Entities compare by id only; compare the groups.
-                groups(entities, &uid) == groups(other.actions(), &uid)
-            });
-        remembered.same_actions = Some((Arc::clone(live), Arc::clone(other.digest()), same));
-        same
     }
 
     /// Logs one line per second.

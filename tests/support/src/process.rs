@@ -310,8 +310,13 @@ impl Charter {
 
     /// Asks it to stop, without waiting.
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal, named without `SIG`.
+    pub fn signal(&self, name: &str) {
         let process = self.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &process]).status();
+        let status = Command::new("kill").args(["-s", name, &process]).status();
         assert!(status.expect("kill runs").success());
     }
 

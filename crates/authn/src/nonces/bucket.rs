@@ -5,12 +5,14 @@ use std::time::Duration;
 use super::half_minute::HalfMinute;
 use super::journal::Journal;
 use super::set::NonceSet;
+use super::shared_writes::SharedWrites;
 
 /// The nonces whose requests are dated in one half minute.
 pub(super) struct Bucket {
     pub(super) id: HalfMinute,
     pub(super) set: NonceSet,
     pub(super) journal: Journal,
+    pub(super) writes: SharedWrites,
     /// When it may be dropped, on the monotonic clock.
     pub(super) expires: Duration,
 }

@@ -136,7 +136,7 @@ impl NonceStore for ReplayGuard {
         }
         // Twice at most: a bucket that is gone again was dropped, for its time is over.
         for _ in 0..2 {
-            match memory.claim(key, organization, nonce, date)? {
+            match memory.claim(key, organization, nonce, date).await? {
                 ClaimAttempt::Claimed => return Ok(()),
                 ClaimAttempt::NoBucket(id) => {
                     if let Some(lease) = &self.lease {

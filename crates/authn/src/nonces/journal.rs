@@ -103,18 +103,15 @@ impl Journal {
         }
     }
 
-    /// Hands one record to the operating system, whole or not at all, and has `note` count what is
-    /// there then.
+    /// Hands encoded records to the operating system, all of them whole or none, and has `note` count
+    /// what is there then.
     pub(super) fn append(
         &self,
-        id: HalfMinute,
-        record: Record,
-        fingerprints: &Fingerprints,
+        records: &[u8],
         note: impl FnOnce(u64) -> io::Result<()>,
     ) -> io::Result<()> {
-        let bytes = record.encode(id, fingerprints);
         let mut appender = self.file.lock();
-        appender.append(&bytes)?;
+        appender.append(records)?;
         note(appender.records())
     }
 
@@ -151,7 +148,7 @@ impl Appender {
         self.len.saturating_sub(HEADER as u64) / RECORD as u64
     }
 
-    fn append(&mut self, bytes: &[u8; RECORD]) -> io::Result<()> {
+    fn append(&mut self, records: &[u8]) -> io::Result<()> {
         if self.stopped {
             return Err(io::Error::other("the replay guard has stopped"));
         }
@@ -161,15 +158,16 @@ impl Appender {
         }
         // Set first: whatever goes wrong, the next append starts at a whole record.
         self.torn = true;
-        self.file.write_all(bytes)?;
+        self.file.write_all(records)?;
         self.torn = false;
-        self.len = self.len.saturating_add(RECORD as u64);
+        self.len = self.len.saturating_add(records.len() as u64);
         Ok(())
     }
 }
 
 impl Record {
-    fn encode(self, id: HalfMinute, fingerprints: &Fingerprints) -> [u8; RECORD] {
+    /// As it stands in the journal of that half minute.
+    pub(super) fn encode(self, id: HalfMinute, fingerprints: &Fingerprints) -> [u8; RECORD] {
         let content = [self.key.to_le_bytes(), self.fingerprint.to_le_bytes()];
         let content = content.as_flattened();
         let check = fingerprints.check(id, content);
@@ -231,10 +229,14 @@ mod tests {
         Ok(records)
     }
 
+    fn append(journal: &Journal, n: u128) -> io::Result<()> {
+        journal.append(&record(n).encode(ID, &fingerprints(1)), |_| Ok(()))
+    }
+
     fn journal_of(path: &Path, records: u128) -> Journal {
         let journal = Journal::create(path, ID, &fingerprints(1)).expect("a journal");
         for n in 0..records {
-            let appended = journal.append(ID, record(n), &fingerprints(1), |_| Ok(()));
+            let appended = append(&journal, n);
             appended.expect("a record");
         }
         journal
@@ -258,7 +260,7 @@ mod tests {
             assert_eq!(read(&path, 1).expect("readable"), expected, "{len}");
             // What comes next starts at a whole record again.
             let journal = Journal::reopen(&path, ID, &fingerprints(1), drop).expect("a journal");
-            let appended = journal.append(ID, record(9), &fingerprints(1), |_| Ok(()));
+            let appended = append(&journal, 9);
             appended.expect("a record");
             assert_eq!(read(&path, 1).expect("readable").last(), Some(&record(9)));
         }
@@ -295,11 +297,11 @@ mod tests {
         let journal = journal_of(&path, 1);
         let full = OpenOptions::new().append(true).open("/dev/full");
         let mut file = journal.replace_file(full.expect("/dev/full"));
-        let refused = journal.append(ID, record(1), &fingerprints(1), |_| Ok(()));
+        let refused = append(&journal, 1);
         refused.expect_err("the disk is full");
         file.write_all(b"part of a record").expect("written");
         journal.replace_file(file);
-        let appended = journal.append(ID, record(2), &fingerprints(1), |_| Ok(()));
+        let appended = append(&journal, 2);
         appended.expect("there is room again");
         assert_eq!(read(&path, 1).expect("readable"), [record(0), record(2)]);
     }
@@ -309,7 +311,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let journal = journal_of(&directory.path().join("journal"), 1);
         journal.stop().expect("synced");
-        let refused = journal.append(ID, record(1), &fingerprints(1), |_| Ok(()));
+        let refused = append(&journal, 1);
         refused.expect_err("it has stopped");
     }
 }

@@ -78,14 +78,14 @@ pub(super) struct Ledger {
 }
 
 impl Memory {
-    pub(super) fn claim(
+    pub(super) async fn claim(
         &self,
         key: AccessKeyId,
         organization: OrganizationId,
         nonce: &str,
         date: Timestamp,
     ) -> Result<ClaimAttempt, ClaimError> {
-        let attempt = self.attempt(key, organization, nonce, date);
+        let attempt = self.attempt(key, organization, nonce, date).await;
         match &attempt {
             Ok(ClaimAttempt::Claimed) => self.telemetry.claimed(),
             Ok(ClaimAttempt::NoBucket(_)) => {}
@@ -94,7 +94,7 @@ impl Memory {
         attempt
     }
 
-    fn attempt(
+    async fn attempt(
         &self,
         key: AccessKeyId,
         organization: OrganizationId,
@@ -135,13 +135,16 @@ impl Memory {
         }
         // After the set has chosen the one winner. If this fails, the nonce stays in the set: spent
         // for this process, and never answered as accepted for the next.
-        let tally = self.tally.read();
-        let note = |records| tally.note(id, records, &self.fingerprints);
+        let write = |records: &[u8]| {
+            let tally = self.tally.read();
+            let note = |records| tally.note(id, records, &self.fingerprints);
+            bucket.journal.append(records, note)
+        };
         bucket
-            .journal
-            .append(id, record, &self.fingerprints, note)
+            .writes
+            .write(&record.encode(id, &self.fingerprints), write)
+            .await
             .map_err(|error| self.unavailable(error))?;
-        drop(tally);
         self.recovered();
         Ok(ClaimAttempt::Claimed)
     }
@@ -241,8 +244,8 @@ mod tests {
     use charter_domain::clock::SystemClock;
     use charter_domain::entropy::OsEntropy;
 
-    #[test]
-    fn a_nonce_that_could_not_be_written_is_neither_accepted_nor_accepted_later() {
+    #[tokio::test]
+    async fn a_nonce_that_could_not_be_written_is_neither_accepted_nor_accepted_later() {
         let directory = tempfile::tempdir().expect("a directory");
         let config = Config {
             window: Duration::from_mins(5),
@@ -266,16 +269,16 @@ mod tests {
             .expect("it is open");
         let full = OpenOptions::new().append(true).open("/dev/full");
         let file = bucket.journal.replace_file(full.expect("/dev/full"));
-        let refused = memory.claim(key, acme, "nonce-1", now);
+        let refused = memory.claim(key, acme, "nonce-1", now).await;
         assert!(
             matches!(refused, Err(ClaimError::Unavailable(_))),
             "{refused:?}"
         );
         assert!(memory.status().last_error.is_some());
         bucket.journal.replace_file(file);
-        let again = memory.claim(key, acme, "nonce-1", now);
+        let again = memory.claim(key, acme, "nonce-1", now).await;
         assert!(matches!(again, Err(ClaimError::Replayed)), "{again:?}");
-        let other = memory.claim(key, acme, "nonce-2", now);
+        let other = memory.claim(key, acme, "nonce-2", now).await;
         assert!(matches!(other, Ok(ClaimAttempt::Claimed)), "{other:?}");
         assert_eq!(memory.status().last_error, None);
     }

@@ -20,6 +20,7 @@ mod pending;
 mod quota;
 mod recovery;
 mod set;
+mod shared_writes;
 mod state;
 mod status;
 mod tally;

@@ -14,6 +14,7 @@ use super::half_minutes::HalfMinutes;
 use super::journal::{ReadError, Record};
 use super::memory::{Ledger, Memory};
 use super::set::{Insertion, NonceSet};
+use super::shared_writes::SharedWrites;
 use super::state::State;
 use super::status::Status;
 use charter_domain::timestamp::Timestamp;
@@ -98,6 +99,7 @@ impl Memory {
             id,
             set,
             journal,
+            writes: SharedWrites::default(),
             expires: self.clock.monotonic().saturating_add(keep_for),
         })
     }
