@@ -100,6 +100,7 @@ fn plan((call, path, most): Target, choices: &mut Choices) -> Plan {
 
 /// Until it has failed, and clients have heard of it.
 async fn bring_about(
+    home: &Home,
     history: &mut History,
     charter: &Charter,
     load: &Load,
@@ -111,7 +112,11 @@ async fn bring_about(
     let before = load.answered();
     if plan.path.contains("/mail") || plan.path.ends_with("/data") {
         while fault.failed() == 0 {
+            let before = mails(home);
             history.register(charter).await;
+            // It is sent in the background. What is done once must not be done between two faults.
+            let is_tried = || fault.failed() > 0 || mails(home) > before;
+            load.wait_until(is_tried).await;
         }
     }
     let has_happened = || fault.failed() > 0 || load.answered() > before + ENOUGH;
@@ -119,6 +124,16 @@ async fn bring_about(
     assert!(fault.failed() > 0, "{} calls seen: {plan:?}", fault.seen());
     let since = load.answered();
     load.wait_until(|| load.answered() > since + 20).await;
+}
+
+fn mails(home: &Home) -> usize {
+    let found = std::fs::read_dir(home.data().join("mail"));
+    found.map_or(0, |found| {
+        let names = found.flatten().map(|found| found.path());
+        names
+            .filter(|path| path.extension().is_some_and(|it| it == "eml"))
+            .count()
+    })
 }
 
 /// One life of a service, with some faults.
@@ -129,12 +144,12 @@ async fn live(home: &Home, history: &mut History, plans: &[Plan], ending: Ending
     let (last, others) = plans.split_last().expect("a plan");
     for plan in others {
         let fault = home.faults().begin(plan);
-        bring_about(history, &charter, &load, plan, &fault).await;
+        bring_about(home, history, &charter, &load, plan, &fault).await;
         drop(fault);
         recover(&charter, &load).await;
     }
     let fault = home.faults().begin(last);
-    bring_about(history, &charter, &load, last, &fault).await;
+    bring_about(home, history, &charter, &load, last, &fault).await;
     match ending {
         Ending::KillMeanwhile => {
             charter.kill();
