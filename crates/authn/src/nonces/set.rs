@@ -138,7 +138,7 @@ impl NonceSet {
             let before = shard.len();
             shard.retain(|_, owner| *owner != own);
             let after = shard.len();
-            if shard.capacity() / 4 > after {
+            if after == 0 || shard.capacity() / 4 > after {
                 shard.shrink_to(after.saturating_mul(2));
             }
             before - after

@@ -15,14 +15,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, RuntimeErr};
+use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
 use super::health::Health;
 use super::place::Place;
 use driver::Driver;
-use turn::Waiting;
+use turn::{Waiting, is_gone};
 
 /// The line of those who want to write.
 pub(super) struct Writer {
@@ -106,11 +106,4 @@ impl Writer {
 /// A line that nobody serves.
 fn nobodys() -> UnboundedSender<Waiting> {
     unbounded_channel().0
-}
-
-/// Of a driver that went away with its runtime.
-fn is_gone() -> DbErr {
-    DbErr::Conn(RuntimeErr::Internal(
-        "the database's writer has ended".to_owned(),
-    ))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::{DatabaseTransaction, DbErr, RuntimeErr};
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 
 use crate::connect::health::Health;
@@ -11,7 +11,7 @@ use crate::error::is_disk_failure;
 
 /// What a turn is a turn of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::connect) enum Kind {
+pub(crate) enum Kind {
     /// A savepoint in a transaction that other turns share.
     Shared,
     /// A transaction of its own.
@@ -24,7 +24,7 @@ pub(in crate::connect) enum Kind {
 pub(super) type Answer = Sender<Result<(), DbErr>>;
 
 /// The right to use the connection. Dropped without [`Turn::commit`], what it did is undone.
-pub(in crate::connect) struct Turn {
+pub(crate) struct Turn {
     connection: Arc<DatabaseTransaction>,
     health: Arc<Health>,
     /// Dropped, it says that the turn was given up.
@@ -32,7 +32,7 @@ pub(in crate::connect) struct Turn {
 }
 
 impl Turn {
-    pub(in crate::connect) fn connection(&self) -> &DatabaseTransaction {
+    pub(crate) fn connection(&self) -> &DatabaseTransaction {
         &self.connection
     }
 
@@ -42,16 +42,16 @@ impl Turn {
     /// # Errors
     ///
     /// Those of the commit: nothing is there of any turn that shared it.
-    pub(in crate::connect) async fn commit(self) -> Result<(), DbErr> {
+    pub(crate) async fn commit(self) -> Result<(), DbErr> {
         let (answer, committed) = channel();
         drop(self.connection);
         // Without a driver nobody answers.
         drop(self.ended.send(answer));
-        committed.await.unwrap_or_else(|_| Err(super::is_gone()))
+        committed.await.unwrap_or_else(|_| Err(is_gone()))
     }
 
     /// The same, after the turn's one statement; one that failed is undone.
-    pub(in crate::connect) async fn end<T>(self, answer: Result<T, DbErr>) -> Result<T, DbErr> {
+    pub(crate) async fn end<T>(self, answer: Result<T, DbErr>) -> Result<T, DbErr> {
         if let Err(error) = &answer
             && is_disk_failure(error)
         {
@@ -114,4 +114,11 @@ impl Waiting {
         drop(self.turn.send(Ok(turn)));
         answer.await.ok()
     }
+}
+
+/// Of a driver that went away with its runtime.
+pub(super) fn is_gone() -> DbErr {
+    DbErr::Conn(RuntimeErr::Internal(
+        "the database's writer has ended".to_owned(),
+    ))
 }
