@@ -87,10 +87,11 @@ impl Snapshot {
             catalogue: &self.catalogue,
         };
         let unknown = build.resource(&question.resource, principal.caller())?;
+        let own = || prepared.own(principal.caller(), &self.catalogue);
         let inputs = if unknown.is_empty() {
             let entities = match prepared.with_actions.get() {
                 Some(entities) => Cow::Borrowed(entities),
-                None => Cow::Owned(self.with_actions(prepared.own.iter().cloned())?),
+                None => Cow::Owned(self.with_actions(own()?.iter().cloned())?),
             };
             CedarInputs {
                 request,
@@ -98,13 +99,14 @@ impl Snapshot {
                 of_principal: Cow::Borrowed(&prepared.policies),
             }
         } else {
+            let own = own()?;
             // A caller that asks about itself may have other parents by now.
             let changed = unknown.iter().any(|entity| {
                 let uid = entity.uid();
-                uid == prepared.uid || prepared.own.is_ancestor_of(&uid, &prepared.uid)
+                uid == prepared.uid || own.is_ancestor_of(&uid, &prepared.uid)
             });
-            let own = prepared.own.clone().upsert_entities(unknown, None)?;
-            let entities = self.with_actions(own.iter().cloned())?;
+            let known = Entities::clone(&own).upsert_entities(unknown, None)?;
+            let entities = self.with_actions(known.iter().cloned())?;
             CedarInputs {
                 request,
                 of_principal: if changed {

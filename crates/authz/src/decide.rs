@@ -78,13 +78,16 @@ impl Snapshot {
                         "a forbid failed to evaluate; the request is denied"
                     );
                 }
-                if let Some(outcomes) = self.outcomes(question)
-                    && !outcomes.keep(&decision, question.source_ip, reads)
-                    && let (Some(prepared), Some(entities)) =
-                        (&question.principal.prepared, &asked.entities)
-                {
-                    // It is evaluated each time.
-                    prepared.with_actions.get_or_init(|| entities.clone());
+                if let Some(outcomes) = self.outcomes(question) {
+                    let principal = question.principal;
+                    if outcomes.keep(&decision, question.source_ip, reads) {
+                        principal.drop_entities();
+                    } else if let (Some(prepared), Some(entities)) =
+                        (&principal.prepared, &asked.entities)
+                    {
+                        // It is evaluated each time.
+                        prepared.with_actions.get_or_init(|| entities.clone());
+                    }
                 }
                 (decision, Some(asked))
             }

@@ -1,9 +1,12 @@
 //! A caller as policies see it, prepared once for many questions.
 
+use std::error::Error;
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwapOption;
 use cedar_policy::{Entities, EntityUid};
 
+use super::catalogue::Catalogue;
 use super::entities::EntityBuilder;
 use super::index::IndexEntry;
 use super::json::{JsonError, PrincipalJson};
@@ -33,12 +36,38 @@ pub(super) struct PreparedEntities {
     pub(super) uid: EntityUid,
     /// Its organization, which most questions are about.
     pub(super) organization: EntityUid,
-    /// It and its ancestors.
-    pub(super) own: Entities,
+    /// It and its ancestors, several kilobytes. Dropped once nothing is left to do with them; they can be built
+    /// again from the caller's records.
+    own: Droppable,
     /// The same with all actions: ten times as large, and kept only where it is needed again and again.
     pub(super) with_actions: OnceLock<Entities>,
     /// Policies whose scope names it or one of its ancestors.
     pub(super) policies: Vec<Arc<IndexEntry>>,
+}
+
+#[derive(Debug)]
+struct Droppable(ArcSwapOption<Entities>);
+
+impl Clone for Droppable {
+    fn clone(&self) -> Self {
+        Self(ArcSwapOption::new(self.0.load_full()))
+    }
+}
+
+impl PreparedEntities {
+    /// The principal and its ancestors, without actions.
+    pub(super) fn own(
+        &self,
+        caller: &Caller,
+        catalogue: &Catalogue,
+    ) -> Result<Arc<Entities>, Box<dyn Error>> {
+        if let Some(own) = self.own.0.load_full() {
+            return Ok(own);
+        }
+        let own = Arc::new(build(caller, catalogue)?.entities);
+        self.own.0.store(Some(Arc::clone(&own)));
+        Ok(own)
+    }
 }
 
 impl Principal {
@@ -49,7 +78,7 @@ impl Principal {
             .inspect_err(|error| {
                 tracing::error!(
                     principal = caller.principal_id(),
-                    error = error.as_ref() as &dyn std::error::Error,
+                    error = error.as_ref() as &dyn Error,
                     "the caller's entities cannot be built, everything is denied"
                 );
             })
@@ -72,9 +101,17 @@ impl Principal {
         self.kind
     }
 
-    /// It and its ancestors, without actions; `None` if they could not be built.
-    pub fn entities(&self) -> Option<&Entities> {
-        Some(&self.prepared.as_ref()?.own)
+    /// It and its ancestors as entities, without actions; `None` if they cannot be built.
+    pub fn entities(&self, snapshot: &Snapshot) -> Option<Arc<Entities>> {
+        let prepared = self.prepared.as_ref()?;
+        prepared.own(&self.caller, snapshot.catalogue()).ok()
+    }
+
+    /// To be called when a decision was kept: if log lines have all they need, no entity is needed any more.
+    pub(super) fn drop_entities(&self) {
+        if let (Some(prepared), Some(_)) = (&self.prepared, self.json.get()) {
+            prepared.own.0.store(None);
+        }
     }
 
     /// Its organization as an entity; `None` as for [`Self::entities`].
@@ -87,8 +124,11 @@ impl Principal {
         if let Some(known) = self.json.get() {
             return Ok(known);
         }
-        let made = PrincipalJson::new(&self.caller, self.kind, self.entities())?;
-        Ok(self.json.get_or_init(|| made))
+        let own = self.prepared.as_ref().and_then(|it| it.own.0.load_full());
+        let made = PrincipalJson::new(&self.caller, self.kind, own.as_deref())?;
+        let json = self.json.get_or_init(|| made);
+        self.drop_entities();
+        Ok(json)
     }
 }
 
@@ -99,13 +139,29 @@ const fn kind(caller: &Caller) -> PrincipalKind {
     }
 }
 
-fn prepare(
-    caller: &Caller,
-    snapshot: &Snapshot,
-) -> Result<PreparedEntities, Box<dyn std::error::Error>> {
-    let build = EntityBuilder {
-        catalogue: snapshot.catalogue(),
-    };
+fn prepare(caller: &Caller, snapshot: &Snapshot) -> Result<PreparedEntities, Box<dyn Error>> {
+    let Built {
+        uid,
+        organization,
+        entities,
+    } = build(caller, snapshot.catalogue())?;
+    Ok(PreparedEntities {
+        policies: snapshot.index.of_principal(&uid, &entities),
+        uid,
+        organization,
+        own: Droppable(ArcSwapOption::from_pointee(entities)),
+        with_actions: OnceLock::new(),
+    })
+}
+
+struct Built {
+    uid: EntityUid,
+    organization: EntityUid,
+    entities: Entities,
+}
+
+fn build(caller: &Caller, catalogue: &Catalogue) -> Result<Built, Box<dyn Error>> {
+    let build = EntityBuilder { catalogue };
     let (principal, account) = match caller {
         Caller::ServiceAccount(caller) => (
             build.service_account(caller.service_account())?,
@@ -114,15 +170,10 @@ fn prepare(
         Caller::User(caller) => (build.user(caller.user())?, None),
     };
     let organization = build.organization(caller.organization())?;
-    let uid = principal.uid();
-    let organization_uid = organization.uid();
-    let own = [organization, principal].into_iter().chain(account);
-    let own = Entities::empty().add_entities(own, None)?;
-    Ok(PreparedEntities {
-        policies: snapshot.index.of_principal(&uid, &own),
-        uid,
-        organization: organization_uid,
-        own,
-        with_actions: OnceLock::new(),
+    Ok(Built {
+        uid: principal.uid(),
+        organization: organization.uid(),
+        entities: Entities::empty()
+            .add_entities([organization, principal].into_iter().chain(account), None)?,
     })
 }

@@ -11,8 +11,8 @@ use charter_domain::id::{AccessKeyId, SessionId};
 use super::principal::Principal;
 use super::snapshot::Snapshot;
 
-/// What one takes with its entities and decisions, beside its grants: measured, about.
-const PRINCIPAL_BYTES: u32 = 2_048;
+/// What one takes with its log lines' parts and its decisions, beside its grants: measured, about.
+const PRINCIPAL_BYTES: u32 = 4_096;
 /// Each role and permission that it has is an entity among its ancestors.
 const GRANT_BYTES: u32 = 128;
 

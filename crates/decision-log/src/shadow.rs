@@ -1,9 +1,11 @@
 //! Shadow policies: a second set that is evaluated without effect. Differences are counted, logged and recorded
 //! with the decision.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use cedar_policy::Entities;
 use parking_lot::Mutex;
 
 use super::direction::Direction;
@@ -56,8 +58,8 @@ impl ShadowPolicies {
             return None;
         };
         let entities = match &asked.entities {
-            Some(entities) => entities,
-            None => entry.principal.entities()?,
+            Some(entities) => Cow::Borrowed(entities),
+            None => Cow::Owned(Entities::clone(&*entry.principal.entities(snapshot)?)),
         };
         let things = entities.iter().filter(|it| !is_action(&it.uid())).cloned();
         let entities = snapshot.with_actions(things).ok()?;
