@@ -106,93 +106,108 @@ impl App {
         let names = policies::warn_of_unknown_names(&store, &started.snapshot).await;
         started.health.warnings.extend(names.into_iter().flatten());
         let replay = replay::open(pending, &store, &clock, &*entropy).await?;
-        let nonces: Arc<dyn NonceStore> = Arc::new(replay.clone());
-        let decisions = decisions::open(
-            settings,
-            keys,
-            started.snapshot.attributes(),
-            (&clock, &confirmed),
-            (&budgets, &entropy),
-        )?;
-        let sealer = Arc::new(sealer(keys)?);
-        let last_used = Arc::new(LastUsed::default());
-        let limits = Arc::new(RateLimits::new(settings.rate_limits, &clock));
-        let near_budgets = Arc::new(near_budgets::Watch::default());
-        let parts = ServiceAccountParts {
-            store: Arc::clone(&store),
-            sealer: Arc::clone(&sealer),
-            nonces: Arc::clone(&nonces),
-            limits: Arc::clone(&limits),
-            last_used: Arc::clone(&last_used),
-            memory: settings.database.cache.keys(),
-            max_skew: settings.signing.max_skew,
-            clock: Arc::clone(&clock),
-        };
-        let service_accounts = ServiceAccounts::new(parts, &*entropy);
-        let outbox = Arc::new(Notify::new());
-        let base = parsed(base_url)?;
-        let shared = users::Shared {
-            store: &store,
-            sealer: &sealer,
-            outbox: &outbox,
-            rates: &limits,
-            budgets: &budgets,
-            clock: &clock,
-            confirmed: &confirmed,
-            entropy: &entropy,
-        };
-        let mail = users::mail_sender(settings, &base, shared)?;
-        let portal_users = users::portal_users(settings, keys, &base, shared)?;
-        policies.record_start(&started.taken).await?;
-        let recorder = decisions::recorder(decisions.as_ref(), &entropy);
-        let state = State {
-            tenants: Tenants::new(Arc::clone(&store)),
-            store_health: StoreHealth::new(Arc::clone(&store)),
-            service_accounts,
-            portal_users,
-            document: document::text,
-            origins: base.origins(&settings.portal.origins),
-            secure_cookie: !base.is_local(),
-            operators: Operators::new(Arc::clone(&store), settings.server.ops_token.clone()),
-            engine: Engine::new(started.snapshot, settings.database.cache.principals()),
-            decision_lookup: Box::new(recorder.clone()),
-            decisions: recorder,
-            searches: Searches::new(Arc::clone(&budgets)),
-            revisions: Revisions::new(Arc::clone(&store)),
-            explain: Box::new(DecisionExplainer),
-            mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
-            last_used,
-            nonces,
-            render_metrics: rendering(&metrics, &near_budgets),
-            budgets: Arc::clone(&budgets),
-            clock,
-            tasks: Tasks::new(),
-            stopping: CancellationToken::new(),
-        };
-        state.engine.report(started.health);
-        let state = Arc::new(state);
-        let shadow = decisions.as_ref().map(|log| Arc::clone(log.shadow()));
-        let reloader = Reloader::new(
-            policies,
-            shadow,
-            (Arc::clone(&state), Arc::clone(&store)),
-            &started.taken,
-        );
-        Ok(Self {
-            reloader: Mutex::new(Some(reloader)),
-            state,
-            store,
-            replay,
-            limits,
-            near_budgets,
-            unverified_expire_after: settings.portal.unverified_expire_after,
-            sync_within: settings.sync_within,
-            confirmed,
-            mail: Mutex::new(Some(mail)),
-            entropy,
-            decisions,
-            metrics,
-        })
+        let opened = replay.clone();
+        let built: Result<Self, StartError> = async move {
+            let nonces: Arc<dyn NonceStore> = Arc::new(replay.clone());
+            let decisions = decisions::open(
+                settings,
+                keys,
+                started.snapshot.attributes(),
+                (&clock, &confirmed),
+                (&budgets, &entropy),
+            )?;
+            let sealer = Arc::new(sealer(keys)?);
+            let last_used = Arc::new(LastUsed::default());
+            let limits = Arc::new(RateLimits::new(settings.rate_limits, &clock));
+            let near_budgets = Arc::new(near_budgets::Watch::default());
+            let parts = ServiceAccountParts {
+                store: Arc::clone(&store),
+                sealer: Arc::clone(&sealer),
+                nonces: Arc::clone(&nonces),
+                limits: Arc::clone(&limits),
+                last_used: Arc::clone(&last_used),
+                memory: settings.database.cache.keys(),
+                max_skew: settings.signing.max_skew,
+                clock: Arc::clone(&clock),
+            };
+            let service_accounts = ServiceAccounts::new(parts, &*entropy);
+            let outbox = Arc::new(Notify::new());
+            let base = parsed(base_url)?;
+            let shared = users::Shared {
+                store: &store,
+                sealer: &sealer,
+                outbox: &outbox,
+                rates: &limits,
+                budgets: &budgets,
+                clock: &clock,
+                confirmed: &confirmed,
+                entropy: &entropy,
+            };
+            let mail = users::mail_sender(settings, &base, shared)?;
+            let portal_users = users::portal_users(settings, keys, &base, shared)?;
+            policies.record_start(&started.taken).await?;
+            let recorder = decisions::recorder(decisions.as_ref(), &entropy);
+            let state = State {
+                tenants: Tenants::new(Arc::clone(&store)),
+                store_health: StoreHealth::new(Arc::clone(&store)),
+                service_accounts,
+                portal_users,
+                document: document::text,
+                origins: base.origins(&settings.portal.origins),
+                secure_cookie: !base.is_local(),
+                operators: Operators::new(Arc::clone(&store), settings.server.ops_token.clone()),
+                engine: Engine::new(started.snapshot, settings.database.cache.principals()),
+                decision_lookup: Box::new(recorder.clone()),
+                decisions: recorder,
+                searches: Searches::new(Arc::clone(&budgets)),
+                revisions: Revisions::new(Arc::clone(&store)),
+                explain: Box::new(DecisionExplainer),
+                mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
+                last_used,
+                nonces,
+                render_metrics: rendering(&metrics, &near_budgets),
+                budgets: Arc::clone(&budgets),
+                clock,
+                tasks: Tasks::new(),
+                stopping: CancellationToken::new(),
+            };
+            state.engine.report(started.health);
+            let state = Arc::new(state);
+            let shadow = decisions.as_ref().map(|log| Arc::clone(log.shadow()));
+            let reloader = Reloader::new(
+                policies,
+                shadow,
+                (Arc::clone(&state), Arc::clone(&store)),
+                &started.taken,
+            );
+            Ok(Self {
+                reloader: Mutex::new(Some(reloader)),
+                state,
+                store,
+                replay,
+                limits,
+                near_budgets,
+                unverified_expire_after: settings.portal.unverified_expire_after,
+                sync_within: settings.sync_within,
+                confirmed,
+                mail: Mutex::new(Some(mail)),
+                entropy,
+                decisions,
+                metrics,
+            })
+        }
+        .await;
+        if built.is_err() {
+            give_back(&opened).await;
+        }
+        built
+    }
+}
+
+/// Gives the database's lease back after a start that failed: else the next one on another machine waits for it.
+pub async fn give_back(replay: &ReplayGuard) {
+    if let Err(error) = replay.clean_stop().await {
+        tracing::warn!(%error, "the replay guard of a start that failed did not stop cleanly");
     }
 }
 

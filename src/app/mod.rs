@@ -16,7 +16,7 @@ pub mod serve;
 mod start_error;
 mod users;
 
-pub use assembly::App;
+pub use assembly::{App, give_back};
 pub use database::{Missing, check_keys, open_store};
 pub use keys::sealer;
 pub use start_error::StartError;

@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::serve::Server;
-use crate::app::{App, demo};
+use crate::app::{App, demo, give_back};
 use crate::settings::{LogFormat, Settings};
 use crate::telemetry;
 use crate::telemetry::log::Format;
@@ -118,7 +118,12 @@ async fn start(
     )
     .await?;
     if args.demo {
-        demo::prepare(&app, &OsEntropy, &settings.data_dir, &server.base_url()).await?;
+        let prepared =
+            demo::prepare(&app, &OsEntropy, &settings.data_dir, &server.base_url()).await;
+        if prepared.is_err() {
+            give_back(&app.replay).await;
+        }
+        prepared?;
     }
     Ok((server, app))
 }

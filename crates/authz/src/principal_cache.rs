@@ -12,7 +12,7 @@ use super::principal::Principal;
 use super::snapshot::Snapshot;
 
 /// What one takes with its log lines' parts and its decisions, beside its grants: measured, about.
-const PRINCIPAL_BYTES: u32 = 4_096;
+const PRINCIPAL_BYTES: u32 = 2_560;
 /// Each role and permission that it has is an entity among its ancestors.
 const GRANT_BYTES: u32 = 128;
 

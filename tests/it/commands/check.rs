@@ -93,6 +93,19 @@ fn signal(service: &Charter, signal: &str) {
     assert!(status.expect("kill runs").success());
 }
 
+/// Else every start on another machine, and every check, would wait for a holder that is gone.
+#[test]
+fn a_start_that_failed_gives_the_database_back() {
+    let installation = Installation::in_home(unproved().with("CHARTER__POLICIES__TESTS", "off"));
+    let failed = installation.with("serve", &[("CHARTER__DECISIONS__MASK", "context.sourceip")]);
+    assert_eq!(failed.code, Some(2), "{failed:?}");
+    let checked = installation.with("check", &[]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    let all = checked.out + &checked.err;
+    assert!(all.contains("held by nobody"), "{all}");
+    assert!(!all.contains("has ended without saying so"), "{all}");
+}
+
 #[test]
 fn what_the_settings_lack_is_told_as_serve_tells_it() {
     let home = unproved()
