@@ -153,7 +153,7 @@ fn compare(sides: [Side<'_>; 2]) {
         }
     }
     println!("\n{} / {}:", sides[0].name, sides[1].name);
-    let figures: [(&str, fn(&Compared) -> [f64; 2]); 4] = [
+    let figures: [(&str, Figure); 4] = [
         ("requests a second", Compared::rate),
         ("p99, ms", Compared::p99),
         ("processor time a request, µs", Compared::processor),
@@ -164,6 +164,9 @@ fn compare(sides: [Side<'_>; 2]) {
         println!("  {what:34} {of:>9.1} / {to:>9.1}, ratio {:.3}", of / to);
     }
 }
+
+/// Of both sides.
+type Figure = fn(&Compared) -> [f64; 2];
 
 fn number(variable: &str, default: usize) -> usize {
     std::env::var(variable)

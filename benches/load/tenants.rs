@@ -168,7 +168,7 @@ async fn keys(
             organization: owner.organization,
         };
         let secret = mint_secret(&OsEntropy);
-        let sealed = sealer.seal(&secret, binding, &OsEntropy).expect("sealed");
+        let stored = sealer.seal(&secret, binding, &OsEntropy).expect("sealed");
         let client = Client {
             access_key: mint_access_key(&owner.code, &owner.code, &OsEntropy),
             secret_key: secret.expose_secret().to_owned(),
@@ -178,8 +178,8 @@ async fn keys(
             owner.organization.uuid().into(),
             owner.service_account.uuid().into(),
             (&client.access_key).into(),
-            sealed.bytes.into(),
-            sealed.sealing_key_id.into(),
+            stored.bytes.into(),
+            stored.sealing_key_id.into(),
         ];
         copies.insert(row).await;
         keys.push(client);

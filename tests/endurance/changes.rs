@@ -13,6 +13,7 @@ use charter_store::{Error, NewOrganization, Store};
 use parking_lot::Mutex;
 use test_support::services::TestDatabase;
 use test_support::stored_tenant::StoredTenant;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 const ORGANIZATIONS: usize = 32;
@@ -74,14 +75,16 @@ async fn nothing_old_is_used(database: TestDatabase, changes: usize) {
     let reader = open(&database, &clock).await;
     let stop = CancellationToken::new();
     let (follower, stopped) = (Arc::clone(&reader), stop.clone());
-    let following = tokio::spawn(async move { follower.follow_changes(stopped).await });
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { follower.follow_changes(stopped).await });
     let acknowledged: Arc<Vec<Mutex<Acknowledged>>> =
         Arc::new((0..ORGANIZATIONS).map(|_| Mutex::default()).collect());
 
-    let using = {
+    let mut using = JoinSet::new();
+    {
         let (acknowledged, clock) = (Arc::clone(&acknowledged), Arc::clone(&clock));
         let (organizations, stop) = (organizations.clone(), stop.clone());
-        tokio::spawn(async move {
+        using.spawn(async move {
             let mut kept: Vec<Option<(u64, i64)>> = vec![None; ORGANIZATIONS];
             let (mut used, mut read) = (0_usize, 0_usize);
             while !stop.is_cancelled() {
@@ -108,25 +111,26 @@ async fn nothing_old_is_used(database: TestDatabase, changes: usize) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             (used, read)
-        })
-    };
+        });
+    }
     for number in 0..changes {
         let index = number % ORGANIZATIONS;
         let tenant = StoredTenant::of(&writer, &organizations[index]);
         let writer = tenant.by(&by(&clock));
-        let changed = writer.update_organization(None, |it| {
+        let renamed = writer.update_organization(None, |it| {
             it.name = Name::parse(&format!("Acme {number}")).expect("a name");
             Ok::<_, Error>(())
         });
-        let version = changed.await.expect("changed").version;
+        let version = renamed.await.expect("changed").version;
         let at = clock.monotonic();
         acknowledged[index].lock().recent.push_back((at, version));
     }
     // The last ones, too.
     tokio::time::sleep(BOUND * 2).await;
     stop.cancel();
-    let (used, read) = using.await.expect("nothing old was used");
-    following.await.expect("the follower ended");
+    let used = using.join_next().await.expect("a task");
+    let (used, read) = used.expect("nothing old was used");
+    tasks.join_all().await;
     println!("{changes} changes; used {used} times from memory, read {read} times");
     assert!(used > read, "memory is used");
 }

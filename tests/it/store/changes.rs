@@ -10,7 +10,8 @@ use charter_store::{Error, Store};
 use sea_orm::{ConnectionTrait as _, Statement, TransactionTrait as _};
 use test_support::services::proxy::Proxy;
 use test_support::services::{TestDatabase, connect};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::world::{World, name};
 
@@ -23,7 +24,8 @@ test_support::on_both_engines![
 /// A store that follows what others change, until it is dropped.
 struct Follower {
     store: Arc<Store>,
-    _stop: DropGuard,
+    /// Ends it with this.
+    _tasks: JoinSet<()>,
 }
 
 impl Follower {
@@ -35,11 +37,13 @@ impl Follower {
     }
 
     fn over(store: Arc<Store>) -> Self {
-        let stop = CancellationToken::new();
-        let (following, stopped) = (Arc::clone(&store), stop.clone());
-        tokio::spawn(async move { following.follow_changes(stopped).await });
-        let _stop = stop.drop_guard();
-        Self { store, _stop }
+        let (following, stopped) = (Arc::clone(&store), CancellationToken::new());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { following.follow_changes(stopped).await });
+        Self {
+            store,
+            _tasks: tasks,
+        }
     }
 
     fn is_unchanged(&self, organization: &Organization, since: u64) -> bool {

@@ -61,6 +61,10 @@ enum Read {
     Found { epoch: u8, version: u8 },
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts of the model, each true or false"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct State {
     now: u8,

@@ -83,7 +83,7 @@ async fn goes_on_after_failures() {
     if let Some((store, directory)) = in_child().await {
         let wal = directory.join("charter.db-wal");
         for beyond in POSITIONS {
-            fail_and_go_on(&store, &wal, beyond).await;
+            Box::pin(fail_and_go_on(&store, &wal, beyond)).await;
         }
     }
 }

@@ -23,8 +23,10 @@ struct Fingerprint([u8; 16]);
 
 impl Hash for Fingerprint {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let [.., a, b, c, d, e, f, g, h] = self.0;
-        state.write_u64(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
+        // The first half chooses the shard.
+        if let Some(low_half) = self.0.last_chunk() {
+            state.write_u64(u64::from_be_bytes(*low_half));
+        }
     }
 }
 

@@ -45,20 +45,19 @@ impl SharedWrites {
                 None
             }
         };
-        let outcome = match other {
-            Some(outcome) => outcome.await.unwrap_or_else(|_| {
+        let outcome = if let Some(outcome) = other {
+            outcome.await.unwrap_or_else(|_| {
                 let gone = "the write of the journal has died".to_owned();
                 Err((io::ErrorKind::Other, gone))
-            }),
-            None => {
-                let leader = Leader {
-                    shared: self,
-                    write,
-                    is_done: false,
-                };
-                tokio::task::yield_now().await;
-                leader.finish()
-            }
+            })
+        } else {
+            let leader = Leader {
+                shared: self,
+                write,
+                is_done: false,
+            };
+            tokio::task::yield_now().await;
+            leader.finish()
         };
         outcome.map_err(|(kind, reason)| io::Error::new(kind, reason))
     }

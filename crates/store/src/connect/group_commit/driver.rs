@@ -34,7 +34,7 @@ pub(super) struct Driver {
     open: Option<Open>,
 }
 
-/// The connection, kept from one transaction to the next. SeaORM lends a connection as a
+/// The connection, kept from one transaction to the next. `sea_orm` lends a connection as a
 /// transaction only; the one that it began is ended at once, and those of the turns are begun and
 /// committed by statements.
 struct Open {
