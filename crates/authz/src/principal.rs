@@ -55,7 +55,8 @@ impl Clone for Droppable {
 }
 
 impl PreparedEntities {
-    /// The principal and its ancestors, without actions.
+    /// The principal and its ancestors, without actions. The catalogue must be that of the snapshot that it was
+    /// prepared for: what is built by it is kept.
     pub(super) fn own(
         &self,
         caller: &Caller,
@@ -101,10 +102,14 @@ impl Principal {
         self.kind
     }
 
-    /// It and its ancestors as entities, without actions; `None` if they cannot be built.
+    /// It and its ancestors as entities for any snapshot, without actions; `None` if they cannot be built. Nothing
+    /// is kept: another snapshot's entities must not decide for this one.
     pub fn entities(&self, snapshot: &Snapshot) -> Option<Arc<Entities>> {
-        let prepared = self.prepared.as_ref()?;
-        prepared.own(&self.caller, snapshot.catalogue()).ok()
+        if let Some(own) = self.prepared.as_ref()?.own.0.load_full() {
+            return Some(own);
+        }
+        let built = build(&self.caller, snapshot.catalogue()).ok()?;
+        Some(Arc::new(built.entities))
     }
 
     /// To be called when a decision was kept: if log lines have all they need, no entity is needed any more.

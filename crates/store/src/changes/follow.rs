@@ -29,8 +29,6 @@ struct Follower {
     cursor: Cursor,
     /// When the last look that succeeded began.
     looked: Option<Duration>,
-    /// Where the table ended, and when that was seen; oldest first.
-    ends: VecDeque<(Duration, i64)>,
     is_failing: bool,
 }
 
@@ -38,14 +36,54 @@ impl Store {
     /// Follows other processes' writes until it is stopped. While it does not run, or cannot reach the
     /// database, rows are read anew for every request.
     pub async fn follow_changes(&self, stop: CancellationToken) {
+        // Beside each other: a deletion that waits for its turn to write holds up no look.
+        tokio::join!(self.look_again_and_again(&stop), self.prune_changes(&stop));
+    }
+
+    async fn look_again_and_again(&self, stop: &CancellationToken) {
         let mut follower = Follower::default();
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => follower.look(self).await,
-                () = stop.cancelled() => break,
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            follower.look(self).await;
+        }
+    }
+
+    /// Now and then deletes what every process has seen.
+    async fn prune_changes(&self, stop: &CancellationToken) {
+        // Where the table ended, and when that was seen; oldest first.
+        let mut ends = VecDeque::new();
+        let mut tried: Option<Duration> = None;
+        let mut ticks = tokio::time::interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            let now = self.clock.monotonic();
+            if tried.is_some_and(|at| now.saturating_sub(at) < PRUNING) {
+                continue;
             }
+            tried = Some(now);
+            if let Err(error) = self.prune(now, &mut ends).await {
+                tracing::warn!(%error, "rows of `changes` could not be deleted, they are kept for the next try");
+            }
+        }
+    }
+
+    async fn prune(
+        &self,
+        now: Duration,
+        ends: &mut VecDeque<(Duration, i64)>,
+    ) -> Result<(), Error> {
+        let mut cursor = Cursor::default();
+        cursor.look(&self.reader).await?;
+        ends.extend(cursor.next().map(|end| (now, end)));
+        let is_old = |(seen, _): &(Duration, i64)| now.saturating_sub(*seen) >= KEPT;
+        let mut old = None;
+        while let Some((_, end)) = ends.pop_front_if(|it| is_old(it)) {
+            old = Some(end);
+        }
+        match old {
+            Some(end) => delete_before(self, end).await,
+            None => Ok(()),
         }
     }
 }
@@ -60,7 +98,6 @@ impl Follower {
                     self.is_failing = false;
                     tracing::info!("changes of other processes are seen again");
                 }
-                self.prune(store, began).await;
             }
             Err(error) => {
                 metrics::counter!("charter_store_change_looks_failed_total").increment(1);
@@ -85,28 +122,6 @@ impl Follower {
             _ => store.changes.advance_all(),
         }
         store.changes.extend_lease(began + LEASE);
-    }
-
-    /// Now and then deletes what everybody has seen.
-    async fn prune(&mut self, store: &Store, now: Duration) {
-        let Some(end) = self.cursor.next() else {
-            return;
-        };
-        let is_due = |(last, _): &(Duration, i64)| now.saturating_sub(*last) >= PRUNING;
-        if !self.ends.back().is_none_or(is_due) {
-            return;
-        }
-        self.ends.push_back((now, end));
-        let is_old = |(seen, _): &(Duration, i64)| now.saturating_sub(*seen) >= KEPT;
-        let mut old = None;
-        while let Some((_, end)) = self.ends.pop_front_if(|it| is_old(it)) {
-            old = Some(end);
-        }
-        if let Some(end) = old
-            && let Err(error) = delete_before(store, end).await
-        {
-            tracing::warn!(%error, "rows of `changes` could not be deleted, they are kept for the next try");
-        }
     }
 }
 
