@@ -29,3 +29,15 @@ pub(crate) fn of_keys(server: &Charter, tenants: &Tenants) -> String {
          bytes a key, a nonce included; other answers {failed}"
     )
 }
+
+/// Uses every session once.
+pub(crate) fn use_sessions(server: &Charter, tokens: &[String]) {
+    for tokens in tokens.chunks(AT_ONCE) {
+        let reads = tokens
+            .iter()
+            .map(|token| requests::bearer_read(token, &server.host));
+        let reads: Vec<_> = reads.collect();
+        let read = load::run(&server.host, &reads, CONNECTIONS);
+        assert_eq!(read.unexpected, 0, "each session reads: {:?}", read.errors);
+    }
+}

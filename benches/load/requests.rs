@@ -29,13 +29,15 @@ pub(crate) fn changes(keys: &[Client], host: &str, count: usize) -> Vec<Vec<u8>>
 
 /// So many reads of the organization in the portal, each with a token chosen at random.
 pub(crate) fn bearer_reads(tokens: &[String], host: &str, count: usize) -> Vec<Vec<u8>> {
-    at_random(tokens, count, |token| {
-        let target = "/api/portal/organization";
-        let text = format!(
-            "GET {target} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n"
-        );
-        text.into_bytes()
-    })
+    at_random(tokens, count, |token| bearer_read(token, host))
+}
+
+/// A read of the organization in the portal.
+pub(crate) fn bearer_read(token: &str, host: &str) -> Vec<u8> {
+    let target = "/api/portal/organization";
+    let text =
+        format!("GET {target} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n");
+    text.into_bytes()
 }
 
 fn at_random<T>(from: &[T], count: usize, write: impl Fn(&T) -> Vec<u8>) -> Vec<Vec<u8>> {

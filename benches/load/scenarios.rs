@@ -61,6 +61,7 @@ impl Bench<'_> {
             }
             Scenario::BearerMany => {
                 let tokens = self.tenants.tokens(usize::MAX);
+                memory::use_sessions(self.server, &tokens);
                 self.reads(scenario, &bearer(&tokens), &Plan::run)
             }
             Scenario::PatchOneClient => self.changes(scenario, 1, one),

@@ -163,7 +163,7 @@ fn whoever_is_disabled_or_deleted_does_nothing() {
     let snapshot = Snapshot::load(&shipped()).expect("the shipped policies");
     let acme = Tenant::new(1);
     let working = ServiceAccount {
-        permissions: vec!["organizations:GetOrganization".to_owned()],
+        permissions: vec!["organizations:GetOrganization".to_owned()].into(),
         ..acme.service_account.clone()
     };
     let read = |tenant: &Tenant, service_account: ServiceAccount| {

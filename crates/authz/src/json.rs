@@ -1,6 +1,7 @@
 //! Principals, entities and contexts in Cedar's JSON form, for decision records.
 
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid};
+use internment::ArcIntern;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
@@ -45,8 +46,17 @@ pub struct PrincipalJson {
     pub principal: Box<RawValue>,
     /// Its organization as a resource.
     pub own_organization: Box<RawValue>,
-    /// JSON texts, sorted by id.
-    pub entities: Vec<String>,
+    /// Sorted by id.
+    entities: Box<[EntityText]>,
+}
+
+/// An entity in Cedar's JSON form.
+#[derive(Debug, Clone)]
+struct EntityText {
+    before: Box<str>,
+    /// Its roles and permissions, which many principals have in common.
+    grants: ArcIntern<str>,
+    after: Box<str>,
 }
 
 impl PrincipalJson {
@@ -64,35 +74,68 @@ impl PrincipalJson {
             of: "Organization".to_owned(),
             id: organization.clone(),
         };
-        let entities = match entities {
-            Some(entities) => entity_texts(entities)?,
-            None => Vec::new(),
-        };
+        let entities = entities.map(sorted).unwrap_or_default();
+        let entities = entities.into_iter().map(EntityText::new);
         Ok(Self {
             organization,
             principal: to_raw_value(&named)?,
             own_organization: to_raw_value(&own)?,
-            entities,
+            entities: entities.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// JSON texts, sorted by id.
+    pub fn entities(&self) -> Vec<String> {
+        self.entities.iter().map(EntityText::whole).collect()
+    }
+}
+
+impl EntityText {
+    fn new(entity: &Entity) -> Result<Self, JsonError> {
+        let json = entity_json(entity)?;
+        let parents = json.get("parents").and_then(Value::as_array);
+        let grants = parents.into_iter().flatten().filter(|uid| is_grant(uid));
+        let grants: Vec<String> = grants.map(Value::to_string).collect();
+        let (grants, whole) = (grants.join(","), json.to_string());
+        let (before, after) = whole.split_once(&grants).unwrap_or((&whole, ""));
+        Ok(Self {
+            before: before.into(),
+            grants: ArcIntern::from(&*grants),
+            after: after.into(),
+        })
+    }
+
+    fn whole(&self) -> String {
+        [&*self.before, &*self.grants, &*self.after].concat()
     }
 }
 
 /// Entities in Cedar's JSON form, sorted by id, without the schema's actions.
 pub fn entity_texts(entities: &Entities) -> Result<Vec<String>, JsonError> {
-    let mut chosen: Vec<&Entity> = entities
-        .iter()
-        .filter(|entity| !is_action(&entity.uid()))
-        .collect();
+    let texts = sorted(entities).into_iter().map(entity_json);
+    texts.map(|json| Ok(json?.to_string())).collect()
+}
+
+fn sorted(entities: &Entities) -> Vec<&Entity> {
+    let of_request = entities.iter().filter(|entity| !is_action(&entity.uid()));
+    let mut chosen: Vec<&Entity> = of_request.collect();
     chosen.sort_by_cached_key(|entity| entity.uid());
-    let text = |entity: &Entity| {
-        let mut json = entity.to_json_value()?;
-        // Cedar's order of parents varies; each entity must have one text.
-        if let Some(Value::Array(parents)) = json.get_mut("parents") {
-            parents.sort_by_cached_key(Value::to_string);
-        }
-        Ok(json.to_string())
-    };
-    chosen.into_iter().map(text).collect()
+    chosen
+}
+
+/// Cedar's order of parents varies; each entity must have one text. Its grants are next to each other.
+fn entity_json(entity: &Entity) -> Result<Value, JsonError> {
+    let mut json = entity.to_json_value()?;
+    if let Some(Value::Array(parents)) = json.get_mut("parents") {
+        parents.sort_by_cached_key(|uid| (is_grant(uid), uid.to_string()));
+    }
+    Ok(json)
+}
+
+/// Whether an entity id in JSON is that of a role or a permission.
+fn is_grant(uid: &Value) -> bool {
+    let of = uid.get("type").and_then(Value::as_str);
+    of.is_some_and(|of| of == "Role" || of == "Permission")
 }
 
 /// Whether it is an action or a group of actions.

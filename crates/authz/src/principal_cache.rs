@@ -12,9 +12,9 @@ use super::principal::Principal;
 use super::snapshot::Snapshot;
 
 /// What one takes with its log lines' parts and its decisions, beside its grants: measured, about.
-const PRINCIPAL_BYTES: u32 = 2_560;
-/// Each role and permission that it has is an entity among its ancestors.
-const GRANT_BYTES: u32 = 128;
+const PRINCIPAL_BYTES: u32 = 2_048;
+/// Each role and permission that it has may bring policies.
+const GRANT_BYTES: u32 = 16;
 
 /// One principal for each access key and session in use; the least recently used ones make room.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ pub(super) struct RenderedParts<'a> {
     pub(super) principal: Cow<'a, RawValue>,
     pub(super) resource: Cow<'a, RawValue>,
     pub(super) context: Option<RenderedContext>,
-    pub(super) entities: RenderedEntities<'a>,
+    pub(super) entities: RenderedEntities,
 }
 
 pub(super) enum RenderedContext {
@@ -27,8 +27,8 @@ pub(super) enum RenderedContext {
     Masked(Box<RawValue>),
 }
 
-pub(super) enum RenderedEntities<'a> {
-    Each(Cow<'a, [String]>),
+pub(super) enum RenderedEntities {
+    Each(Vec<String>),
     Masked(String),
 }
 
@@ -42,12 +42,13 @@ impl<'a> RenderedParts<'a> {
         chain: &Chain,
     ) -> Result<Self, JsonError> {
         let principal = &*entry.principal;
+        let mut texts = None;
         let mut written = Self {
             request_id: Cow::Borrowed(&entry.request_id),
             principal: Cow::Borrowed(&of_principal.principal),
             resource: Cow::Borrowed(&of_principal.own_organization),
             context: None,
-            entities: RenderedEntities::Each(Cow::Borrowed(&of_principal.entities)),
+            entities: RenderedEntities::Each(Vec::new()),
         };
         match &entry.subject {
             EvaluationInput::NotEvaluable(of, id) => {
@@ -59,7 +60,7 @@ impl<'a> RenderedParts<'a> {
                     written.resource = Cow::Owned(to_raw_value(&Uid::of(uid))?);
                 }
                 if let Some(whole) = &asked.entities {
-                    written.entities = RenderedEntities::Each(Cow::Owned(entity_texts(whole)?));
+                    texts = Some(entity_texts(whole)?);
                 }
                 if let Some(context) = asked.request.context() {
                     let ip = entry.source_ip.to_canonical();
@@ -68,6 +69,8 @@ impl<'a> RenderedParts<'a> {
                 }
             }
         }
+        let texts = texts.unwrap_or_else(|| of_principal.entities());
+        written.entities = RenderedEntities::Each(texts);
         if !mask.is_empty() {
             written.apply_mask(entry.at, mask, chain)?;
         }

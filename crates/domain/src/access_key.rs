@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::caller::ServiceAccountCaller;
+use super::grants::Grants;
 use super::id::{AccessKeyId, OrganizationId, ServiceAccountId};
 use super::ip_allowlist::IpAllowlist;
 use super::text::Description;
@@ -47,9 +48,9 @@ pub struct KeyGuard {
     /// The service account, active and not deleted, as its account is.
     pub service_account: ServiceAccountId,
     /// Its roles, the same.
-    pub roles: Vec<String>,
+    pub roles: Grants,
     /// Its permissions, the same.
-    pub permissions: Vec<String>,
+    pub permissions: Grants,
 }
 
 impl KeyGuard {

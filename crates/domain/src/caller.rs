@@ -63,14 +63,8 @@ impl ServiceAccountCaller {
 
     /// About how many bytes of memory its records take.
     pub fn bytes(&self) -> usize {
-        let granted = |names: &[String]| {
-            let bytes = names.iter().map(|name| size_of::<String>() + name.len());
-            bytes.sum::<usize>()
-        };
         size_of::<Self>()
             + 3 * TEXT_BYTES
-            + granted(&self.service_account.roles)
-            + granted(&self.service_account.permissions)
             + self.service_account.metadata.bytes()
             + self.account.metadata.bytes()
             + self.organization.metadata.bytes()

@@ -12,6 +12,7 @@ pub mod code;
 pub mod confirmed_clock;
 pub mod email;
 pub mod entropy;
+pub mod grants;
 pub mod id;
 pub mod invitation;
 pub mod ip_allowlist;

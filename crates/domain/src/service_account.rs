@@ -1,5 +1,6 @@
 //! A machine identity in one account.
 
+use super::grants::Grants;
 use super::id::{AccountId, OrganizationId, ServiceAccountId};
 use super::metadata::Metadata;
 use super::text::{Description, Name};
@@ -61,10 +62,10 @@ pub struct ServiceAccount {
     /// False refuses its requests.
     pub is_active: bool,
     /// Role names, none twice, in the order given.
-    pub roles: Vec<String>,
+    pub roles: Grants,
     /// Permission names, none twice, in the order given. Text, because a stored name that the
     /// schema no longer has must still load: it then counts for nothing.
-    pub permissions: Vec<String>,
+    pub permissions: Grants,
     /// The tenant's own notes.
     pub metadata: Metadata,
     /// When it was deleted; its keys are revoked and lists leave it out.

@@ -89,7 +89,7 @@ impl Write<'_> {
             Err(Error::CallerDisabled)
         } else if behind.expires_at.is_some_and(|end| end <= now) {
             Err(Error::CallerExpired)
-        } else if behind.roles.0 != guard.roles || behind.permissions.0 != guard.permissions {
+        } else if *behind.roles.0 != *guard.roles || *behind.permissions.0 != *guard.permissions {
             Err(Error::GrantsChanged)
         } else {
             Ok(())

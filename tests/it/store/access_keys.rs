@@ -396,7 +396,7 @@ async fn a_write_signed_with_a_key_that_died_meanwhile_does_not_happen(database:
         .expect("the service account is on again");
 
     let strip = |service_account: &mut ServiceAccount| {
-        service_account.permissions = vec!["accounts:GetAccount".to_owned()];
+        service_account.permissions = vec!["accounts:GetAccount".to_owned()].into();
         Ok::<_, Error>(())
     };
     tenant

@@ -20,8 +20,8 @@ async fn a_service_account_comes_back_as_it_was_made(database: TestDatabase) {
     let acme = world.organization("acme").await;
     let tenant = world.tenant(&acme.organization);
     let made = world.service_account(&acme, "ci").await;
-    assert_eq!(made.roles, ["viewer"]);
-    assert_eq!(made.permissions, ["organizations:GetOrganization"]);
+    assert_eq!(*made.roles, ["viewer"]);
+    assert_eq!(*made.permissions, ["organizations:GetOrganization"]);
     assert_eq!((made.account_id, made.version), (acme.account.id, 1));
     assert_eq!(tenant.service_account(made.id).await.expect("found"), made);
 }
@@ -36,7 +36,7 @@ async fn a_change_is_guarded_by_its_version(database: TestDatabase) {
             .by(&world.by())
             .update_service_account(made.id, expected, |service_account| {
                 service_account.name = name("deploy");
-                service_account.roles = vec!["b".to_owned(), "a".to_owned()];
+                service_account.roles = vec!["b".to_owned(), "a".to_owned()].into();
                 service_account.is_active = false;
                 // Not a caller's to change.
                 service_account.deleted_at = Some(noon());
@@ -47,7 +47,7 @@ async fn a_change_is_guarded_by_its_version(database: TestDatabase) {
             .await
     };
     let changed = update(Some(1)).await.expect("the current version");
-    assert_eq!(changed.roles, ["b", "a"], "in the order given");
+    assert_eq!(*changed.roles, ["b", "a"], "in the order given");
     assert_eq!(changed.account_id, made.account_id);
     assert_eq!((changed.deleted_at, changed.last_used_at), (None, None));
     assert!(matches!(update(Some(1)).await, Err(Error::Stale)));

@@ -39,7 +39,7 @@ pub(super) fn require_all_of(
     service_account: &ServiceAccount,
 ) -> Result<(), ApiError> {
     let (roles, permissions) = (&service_account.roles, &service_account.permissions);
-    require_held(authorizer, roles, permissions)
+    require_held(authorizer, &**roles, &**permissions)
 }
 
 /// Asks for everything that several service accounts have: what wakes them up grants all that.

@@ -96,10 +96,10 @@ impl ServiceAccountPatch {
             service_account.is_active = is_active;
         }
         if let Some(roles) = &self.roles {
-            service_account.roles = roles.as_slice().to_vec();
+            service_account.roles = roles.as_slice().to_vec().into();
         }
         if let Some(permissions) = &self.permissions {
-            service_account.permissions = permissions.as_slice().to_vec();
+            service_account.permissions = permissions.as_slice().to_vec().into();
         }
         if let Some(patch) = &self.metadata {
             service_account.metadata = service_account.metadata.merged(patch)?;
