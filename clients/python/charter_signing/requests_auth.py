@@ -49,7 +49,7 @@ class SigningAdapter(requests.adapters.HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = _signing_pools(self._signer)
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> urllib3.ProxyManager:
-        manager = super().proxy_manager_for(proxy, **options)
+        manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **options)
         manager.pool_classes_by_scheme = _signing_pools(self._signer)
         return manager
 

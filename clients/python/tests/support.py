@@ -101,7 +101,8 @@ class Recorder:
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        serve = lambda: self._server.serve_forever(poll_interval=0.01)  # noqa: E731
+        threading.Thread(target=serve, daemon=True).start()
 
     def __enter__(self):
         return self
