@@ -56,7 +56,7 @@ if (resolved !== "") pm.request.body.update({ mode: "raw", raw: resolved, option
 const url = pm.variables.replaceIn(pm.request.url.toString());
 pm.request.url.update(url);
 const signed = signCharterRequest(
-  CryptoJS,
+  require("crypto-js"),
   { method: pm.request.method, url, body: resolved },
   {
     baseUrl: requiredVariable("CHARTER_BASE_URL", variable("CHARTER_BASE_URL")),

@@ -24,6 +24,8 @@ const CryptoJS = {
   HmacSHA256: (data, key) => words(crypto.createHmac("sha256", key).update(bufferOf(data)).digest()),
 };
 
+const load = (name) => (assert.equal(name, "crypto-js"), CryptoJS);
+
 const fill = (text, variables) => text.replace(/\{\{(\w+)\}\}/g, (_, name) => variables[name]);
 
 /** Runs a script on a request; gives the request that the program would send. */
@@ -41,7 +43,6 @@ const RUN = {
     };
     const none = () => undefined;
     const bru = { getVar: none, getEnvVar: (name) => variables[name], getProcessEnv: none };
-    const load = (name) => (assert.equal(name, "crypto-js"), CryptoJS);
     vm.runInNewContext(`(() => {${SCRIPTS.bruno}})()`, { bru, req, require: load });
     assert.equal(request.redirects, 0);
     return request;
@@ -62,7 +63,7 @@ const RUN = {
         },
       },
     };
-    vm.runInNewContext(`(() => {${SCRIPTS.postman}})()`, { pm, CryptoJS });
+    vm.runInNewContext(`(() => {${SCRIPTS.postman}})()`, { pm, require: load });
     return request;
   },
 };
