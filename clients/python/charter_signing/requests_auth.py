@@ -58,14 +58,6 @@ class SigningAdapter(requests.adapters.HTTPAdapter):
         return super().send(request, *args, **options)
 
 
-class _SigningSession(requests.Session):
-    def rebuild_auth(
-        self, prepared_request: requests.PreparedRequest, response: requests.Response
-    ) -> None:
-        """After a redirect: no netrc, and nothing to strip, since the adapter signs."""
-        prepared_request.headers.pop("authorization", None)
-
-
 def session(signer: Signer, max_retries: Union[int, Retry] = 0) -> requests.Session:
     """A session that signs whatever it sends, and sends to the signer's base URL only.
 
@@ -73,17 +65,11 @@ def session(signer: Signer, max_retries: Union[int, Retry] = 0) -> requests.Sess
     `max_retries` as in `requests.adapters.HTTPAdapter`. urllib3 leaves POST and PATCH alone unless
     `allowed_methods` says otherwise: a nonce is no idempotency key.
     """
-    made = _SigningSession()
-    made.auth = _keep_as_is
+    made = requests.Session()
     adapter = SigningAdapter(signer, max_retries)
     made.mount("http://", adapter)
     made.mount("https://", adapter)
     return made
-
-
-def _keep_as_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keeps requests from looking into `.netrc`, whose password would take the signature's place."""
-    return request
 
 
 def _signing_pools(signer: Signer) -> dict[str, Any]:
@@ -102,6 +88,7 @@ def _signing_pools(signer: Signer) -> dict[str, Any]:
                 # Behind a proxy for plain http the URL is absolute; the server sees its target.
                 target = url if url.startswith("/") else parse_url(url).request_uri
                 signed = requests.structures.CaseInsensitiveDict(headers or {})
+                # Last, so that nothing takes its place: no `.netrc`, no `auth=`.
                 signed.update(signer.sign(method, target, body or b""))
                 return super().urlopen(method, url, body, signed, *args, **options)
 
