@@ -40,7 +40,7 @@ class Answer:
         except ValueError:
             return self.body
         if isinstance(document, dict) and isinstance(document.get("error"), dict):
-            for volatile in ("request_id", "decision_id"):
+            for volatile in ("request_id", "decision_id", "string_to_sign"):
                 document["error"].pop(volatile, None)
         return document
 
