@@ -157,8 +157,8 @@ class Stack:
         config = replaced((DEPLOY / "haproxy/haproxy.cfg").read_text(), [
             (r"^  (user|group) haproxy\n", ""),
             (r"maxconn 10000", "maxconn 1000"),
-            (r"127\.0\.0\.1:8080 check port 9090$", f"127.0.0.1:{self.main} check port {self.ops}"),
-            (r"127\.0\.0\.1:8080 backup$", f"127.0.0.1:{self.main} backup"),
+            (r'"\$\{CHARTER_HOST-127\.0\.0\.1\}:8080" check port 9090$', f"127.0.0.1:{self.main} check port {self.ops}"),
+            (r'"\$\{CHARTER_HOST-127\.0\.0\.1\}:8080" backup$', f"127.0.0.1:{self.main} backup"),
             (r"bind :443 ", f"bind 127.0.0.1:{self.haproxy_port} "),
             (r"/etc/haproxy/charter\.pem", str(self.directory / "charter.pem")),
         ])
