@@ -245,28 +245,39 @@ def stopping(checks):
 
 
 def nothing_is_sent_twice(checks):
-    """In Charter's place, a server that reads a request and hangs up."""
+    """In Charter's place, a server that hangs up: on a new connection, and on one that was kept."""
     before, stack, received = checks.tried, checks.stack, []
     listener = socket.create_server(("127.0.0.1", stack.main))
 
-    def hang_up():
+    def serve(connection):
+        with connection:
+            connection.settimeout(5)
+            try:
+                while (data := connection.recv(65536)).startswith(b"GET /kept "):
+                    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                if data:
+                    received.append(data)
+            except OSError:
+                pass
+
+    def accept():
         while True:
             try:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            with connection:
-                connection.settimeout(5)
-                if (data := connection.recv(65536)):
-                    received.append(data)
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
 
-    threading.Thread(target=hang_up, daemon=True).start()
+    threading.Thread(target=accept, daemon=True).start()
     for front in stack.fronts[1:]:
         for method in ("GET", "HEAD", "PUT", "DELETE", "POST"):
-            received.clear()
-            answer = exchange(front, method, INFO)
-            checks.expect(f"{front.name}: {method} is sent once", len(received) == 1 and answer.status in (502, 503),
-                          (len(received), answer.status))
+            for kept in (False, True):
+                if kept:
+                    checks.expect(f"{front.name}: kept", exchange(front, "GET", "/kept").status == 200)
+                received.clear()
+                answer = exchange(front, method, INFO)
+                checks.expect(f"{front.name}: {method} is sent once{', on a kept connection' if kept else ''}",
+                              len(received) == 1 and answer.status in (502, 503), (len(received), answer.status))
     listener.close()
     checks.group("no retries", before)
 
