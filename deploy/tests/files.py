@@ -18,8 +18,9 @@ def catalogue():
     """Labels by metric, as operators read them; a histogram is three series."""
     metrics = {}
     for kind, name, labels in re.findall(r"^(Counter|Gauge|Histogram) (\w+)\[(.*?)\]:", SNAPSHOT.read_text(), re.M):
+        own = set(re.findall(r'"(\w+)"', labels))
         for end in ("_bucket", "_sum", "_count") if kind == "Histogram" else ("",):
-            metrics[name + end] = {*re.findall(r'"(\w+)"', labels), "le"} if end == "_bucket" else {*re.findall(r'"(\w+)"', labels)}
+            metrics[name + end] = own | ({"le"} if end == "_bucket" else set())
     return metrics
 
 
