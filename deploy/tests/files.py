@@ -1,0 +1,147 @@
+"""What can be told of the other files without running what reads them: names, schemas, syntax."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from stack import DEPLOY, ROOT, program
+
+SNAPSHOT = ROOT / "src/telemetry/snapshots/charter__telemetry__catalogue__tests__the_metrics_are_these.snap"
+METRIC = re.compile(r"\b((?:charter|process)_[a-z_]+)(?:\{([^}]*)\})?")
+
+
+def catalogue():
+    """Labels by metric, as operators read them; a histogram is three series."""
+    metrics = {}
+    for kind, name, labels in re.findall(r"^(Counter|Gauge|Histogram) (\w+)\[(.*?)\]:", SNAPSHOT.read_text(), re.M):
+        own = set(re.findall(r'"(\w+)"', labels))
+        for end in ("_bucket", "_sum", "_count") if kind == "Histogram" else ("",):
+            metrics[name + end] = own | ({"le"} if end == "_bucket" else set())
+    return metrics
+
+
+def expressions():
+    dashboard = json.loads((DEPLOY / "grafana/charter.json").read_text())
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", []):
+            yield f"dashboard, {panel['title']}", target["expr"]
+    alert = ""
+    for line in (DEPLOY / "prometheus/alerts.yaml").read_text().splitlines():
+        alert = line.split()[-1] if "- alert:" in line else alert
+        if line.startswith("          ") and alert:
+            yield alert, line.strip()
+
+
+def metrics_exist(checks):
+    before, known, used = checks.tried, catalogue(), set()
+    for where, expression in expressions():
+        for name, selectors in METRIC.findall(expression):
+            used.add(name)
+            checks.expect(f"{where}: `{name}` is a metric", name in known)
+            labels = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", selectors)) - {"job", "instance"}
+            checks.expect(f"{where}: labels of `{name}`", labels <= known.get(name, set()), labels)
+    dashboard = (DEPLOY / "grafana/charter.json").read_text()
+    shown = {re.sub("_(bucket|sum|count)$", "", name) for name in known}
+    for name in shown:
+        checks.expect(f"the dashboard shows `{name}`", name in dashboard)
+    checks.group("metrics of dashboard and alerts", before)
+
+
+def live_metrics(checks, text):
+    """What runs has what the catalogue says: counters with labels only appear with their first event."""
+    before, known = checks.tried, catalogue()
+    for name in sorted({line.split("{")[0].split(" ")[0] for line in text.splitlines() if line and line[0] != "#"}):
+        checks.expect(f"/metrics: `{name}` is in the catalogue", name in known)
+    missing = [name for name, labels in known.items() if not labels and name not in text]
+    late = {"charter_authz_decision_seconds", "charter_store_write_seconds"}  # with the first request
+    missing = [name for name in missing if not name.startswith(tuple(late))]
+    checks.expect("/metrics has every metric without labels", not missing, missing)
+    checks.group("metrics of the running service", before)
+
+
+def alerts_are_explained(checks):
+    before, document = checks.tried, (ROOT / "docs/operating.md").read_text()
+    alerts = re.findall(r"- alert: (\w+)", (DEPLOY / "prometheus/alerts.yaml").read_text())
+    for alert in alerts:
+        checks.expect(f"docs/operating.md explains `{alert}`", f"**{alert}**" in document)
+    explained = set(re.findall(r"\*\*(Charter\w+)\*\*", document))
+    checks.expect("docs/operating.md explains no other", explained <= set(alerts), explained - set(alerts))
+    checks.group("alerts in docs/operating.md", before)
+
+
+def tool(checks, name, *commands):
+    if program(name) is None:
+        print(f"  SKIPPED: {name} is not installed")
+        return
+    before = checks.tried
+    for command in commands:
+        done = subprocess.run([program(name), *command], capture_output=True, text=True)
+        checks.expect(f"{name} {' '.join(command)}", done.returncode == 0, done.stdout + done.stderr)
+    checks.group(name, before)
+
+
+def unit(checks, binary, directory):
+    """The unit with this binary in the place of the installed one."""
+    path = Path(directory) / "charter.service"
+    path.write_text((DEPLOY / "systemd/charter.service").read_text().replace("/usr/bin/charter", binary))
+    tool(checks, "systemd-analyze", ("verify", str(path)),
+         ("security", "--offline=true", "--threshold=20", str(path)))
+
+
+def kubernetes_policies(checks, binary, directory):
+    """The ConfigMap, laid out as the kubelet does it, is the folder it was made of."""
+    before = checks.tried
+    folder = Path(directory) / "policies"
+    shutil.copytree(ROOT / "policies", folder)
+    environment = {**os.environ, "CHARTER__POLICIES__PROOFS": "off", "CHARTER__POLICIES__TESTS": "off",
+                   "CHARTER__POLICIES__DIR": str(folder), "CHARTER__DATA_DIR": str(Path(directory) / "none")}
+
+    def charter(*arguments):
+        done = subprocess.run([binary, *arguments], capture_output=True, text=True, env=environment)
+        checks.expect(f"charter {' '.join(arguments[:2])}", done.returncode == 0, done.stdout + done.stderr)
+        return done.stdout
+
+    charter("policy", "manifest", str(folder))
+    script = str(DEPLOY / "kubernetes/policies-configmap")
+    made = json.loads(subprocess.run([script, str(folder)], capture_output=True, check=True).stdout)
+    deployment = (DEPLOY / "kubernetes/charter.yaml").read_text()
+    items = dict(re.findall(r"- \{key: (\S+), path: (\S+)\}", deployment))
+    checks.expect("charter.yaml places every policy file", items.keys() == made["data"].keys(),
+                  items.keys() ^ made["data"].keys())
+    mounted, revision = Path(directory) / "mounted", "..2026_01_01_00_00_00.1"
+    for key, path in items.items():
+        file = mounted / revision / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(made["data"].get(key, ""))
+    (mounted / "..data").symlink_to(revision)
+    for top in sorted({path.split("/")[0] for path in items.values()}):
+        (mounted / top).symlink_to(f"..data/{top}")
+    digests = [json.loads(charter("policy", "check", "--json", str(each)))["digest"] for each in (folder, mounted)]
+    checks.expect("the mounted policies are those of the folder", digests[0] == digests[1], digests)
+    checks.group("policies as a Kubernetes volume", before)
+
+
+def placeholders(checks):
+    """No key or password is in these files."""
+    before = checks.tried
+    for path in DEPLOY.rglob("*"):
+        if path.is_file() and path.suffix in (".yaml", ".service", ".cfg", ".conf", ""):
+            text = path.read_text(errors="replace")
+            checks.expect(f"{path.name}: no key", not re.search(r":[A-Za-z0-9+/]{43}=|BEGIN [A-Z ]*PRIVATE", text))
+    checks.group("no secrets", before)
+
+
+def run(checks, binary):
+    metrics_exist(checks)
+    alerts_are_explained(checks)
+    placeholders(checks)
+    rules = str(DEPLOY / "prometheus/alerts.yaml")
+    tool(checks, "promtool", ("check", "rules", rules), ("check", "config", str(DEPLOY / "prometheus/scrape.yaml")),
+         ("test", "rules", str(DEPLOY / "prometheus/alerts.test.yaml")))
+    with tempfile.TemporaryDirectory(prefix="charter-deploy-") as directory:
+        unit(checks, binary, directory)
+        kubernetes_policies(checks, binary, directory)
