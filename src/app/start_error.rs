@@ -35,7 +35,7 @@ pub enum StartError {
     )]
     ForeignKeys(&'static str, String),
     /// The replay guard cannot be opened.
-    #[error("the replay guard cannot be opened: {0}")]
+    #[error("the replay guard cannot be opened: {}", with_causes(.0))]
     Replay(#[from] nonces::OpenError),
     /// `replay.store` asks for what this version does not have.
     #[error(
@@ -43,7 +43,7 @@ pub enum StartError {
     )]
     ReplayStore,
     /// The decision log cannot be opened.
-    #[error("the decision log cannot be opened: {0}; see `decisions.dir`")]
+    #[error("the decision log cannot be opened: {}; see `decisions.dir`", with_causes(.0))]
     DecisionLog(#[from] decision_log::OpenError),
     /// What is to be masked in it is no part of a record.
     #[error("`decisions.mask`: {0}")]
@@ -76,13 +76,13 @@ pub enum StartError {
     #[error(transparent)]
     Mail(#[from] mail::ComposeError),
     /// The mail server's address.
-    #[error("`mail.smtp_url` cannot be used: {0}")]
+    #[error("`mail.smtp_url` cannot be used: {}", with_causes(.0))]
     MailServer(#[from] mail::TransportError),
     /// The demo's slug is not one: a mistake in this program.
     #[error("the demo's slug {0}")]
     DemoSlug(SlugError),
     /// The data directory cannot be made, or others can write it.
-    #[error("the data directory cannot be used: {0}; see `data_dir`")]
+    #[error("the data directory cannot be used: {}; see `data_dir`", with_causes(.0))]
     DataDir(#[from] DataDirError),
     /// A file in the data directory cannot be written.
     #[error("`{0}` cannot be written: {1}")]

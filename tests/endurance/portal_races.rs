@@ -102,6 +102,9 @@ async fn nothing_slips_through_a_deactivation_on_postgres_in_full() {
     }
 }
 
+/// One person refreshes thousands of sessions.
+const UNLIMITED: &str = "[portal]\nrefreshes_per_minute = 0\n";
+
 /// However refreshes and a logout meet: once the logout has been answered, nothing works any more.
 async fn log_out_amid_refreshes(service: &Service, person: &Person) {
     let cookie = format!("refresh_token={}", person.cookie);
@@ -139,7 +142,7 @@ async fn nothing_of_a_session_outlives_its_logout(service: &Service) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes long"]
 async fn nothing_of_a_session_outlives_its_logout_in_full() {
-    let service = Service::on(TestDatabase::sqlite()).await;
+    let service = Service::with(TestDatabase::sqlite(), UNLIMITED).await;
     logouts(&service, 10_000).await;
     service.stop().await;
 }
@@ -148,7 +151,7 @@ async fn nothing_of_a_session_outlives_its_logout_in_full() {
 #[ignore = "minutes long"]
 async fn nothing_of_a_session_outlives_its_logout_on_postgres_in_full() {
     if let Some(database) = TestDatabase::empty_postgres().await {
-        let service = Service::on(database).await;
+        let service = Service::with(database, UNLIMITED).await;
         logouts(&service, 10_000).await;
         service.stop().await;
     }

@@ -155,3 +155,35 @@ pub fn context_json(context: &Context) -> Result<Value, JsonError> {
     let mut json = carrier.to_json_value()?;
     Ok(json.get_mut("attrs").map(Value::take).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use cedar_policy::{Entities, Entity};
+
+    use super::{EntityText, entity_texts};
+
+    #[test]
+    fn an_entity_is_kept_as_the_text_that_every_line_has() {
+        let json = r#"[
+            {"uid": {"type": "ServiceAccount", "id": "sa"}, "attrs": {"note": "\"Role\""}, "parents": [
+                {"type": "Permission", "id": "accounts:Get"}, {"type": "Account", "id": "z"},
+                {"type": "Role", "id": "viewer"}]},
+            {"uid": {"type": "Account", "id": "z"}, "attrs": {}, "parents": []}
+        ]"#;
+        let entities = Entities::from_json_str(json, None).expect("entities");
+        let mut texts = entity_texts(&entities).expect("texts");
+        let kept = |entity: &Entity| EntityText::new(entity).expect("a text");
+        let kept: Vec<EntityText> = entities.iter().map(kept).collect();
+        let mut whole: Vec<String> = kept.iter().map(EntityText::whole).collect();
+        texts.sort();
+        whole.sort();
+        assert_eq!(whole, texts);
+        let grants = kept.iter().find(|text| !text.grants.is_empty());
+        let grants = &*grants.expect("it has grants").grants;
+        assert!(grants.contains("viewer") && grants.contains("accounts:Get"));
+        assert!(
+            !grants.contains("Account\""),
+            "what it has alone is not shared: {grants}"
+        );
+    }
+}

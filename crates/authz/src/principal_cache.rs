@@ -6,6 +6,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use charter_domain::caller::Caller;
+use charter_domain::grants::Grants;
 use charter_domain::id::{AccessKeyId, SessionId};
 
 use super::principal::Principal;
@@ -13,8 +14,8 @@ use super::snapshot::Snapshot;
 
 /// What one takes with its log lines' parts and its decisions, beside its grants: measured, about.
 const PRINCIPAL_BYTES: u32 = 2_048;
-/// Each role and permission that it has may bring policies.
-const GRANT_BYTES: u32 = 16;
+/// A policy that names a role or permission of it.
+const GRANT_BYTES: usize = 16;
 
 /// One principal for each access key and session in use; the least recently used ones make room.
 #[derive(Debug)]
@@ -70,12 +71,17 @@ fn bytes(principal: &Principal) -> u32 {
     let grants = match principal.caller() {
         Caller::ServiceAccount(caller) => {
             let service_account = caller.service_account();
-            service_account.roles.len() + service_account.permissions.len()
+            [&service_account.roles, &service_account.permissions].map(bytes_of_grants)
         }
-        Caller::User(_) => 1,
+        Caller::User(_) => [GRANT_BYTES, 0],
     };
-    let grants = u32::try_from(grants).unwrap_or(u32::MAX);
-    PRINCIPAL_BYTES.saturating_add(GRANT_BYTES.saturating_mul(grants))
+    let grants = u32::try_from(grants.iter().sum::<usize>()).unwrap_or(u32::MAX);
+    PRINCIPAL_BYTES.saturating_add(grants)
+}
+
+/// Their JSON is about as long as they are, twice, and shared as they are.
+fn bytes_of_grants(grants: &Grants) -> usize {
+    grants.len() * GRANT_BYTES + 2 * grants.bytes()
 }
 
 fn is_current(known: &Principal, caller: &Caller, snapshot: &Snapshot) -> bool {

@@ -42,13 +42,20 @@ impl<'a> RenderedParts<'a> {
         chain: &Chain,
     ) -> Result<Self, JsonError> {
         let principal = &*entry.principal;
-        let mut texts = None;
+        let of_question = match &entry.subject {
+            EvaluationInput::Evaluated(asked) => asked.entities.as_ref(),
+            EvaluationInput::NotEvaluable(..) => None,
+        };
+        let texts = match of_question {
+            Some(whole) => entity_texts(whole)?,
+            None => of_principal.entities(),
+        };
         let mut written = Self {
             request_id: Cow::Borrowed(&entry.request_id),
             principal: Cow::Borrowed(&of_principal.principal),
             resource: Cow::Borrowed(&of_principal.own_organization),
             context: None,
-            entities: RenderedEntities::Each(Vec::new()),
+            entities: RenderedEntities::Each(texts),
         };
         match &entry.subject {
             EvaluationInput::NotEvaluable(of, id) => {
@@ -59,9 +66,6 @@ impl<'a> RenderedParts<'a> {
                 if let Some(uid) = asked.request.resource().filter(|uid| Some(*uid) != own) {
                     written.resource = Cow::Owned(to_raw_value(&Uid::of(uid))?);
                 }
-                if let Some(whole) = &asked.entities {
-                    texts = Some(entity_texts(whole)?);
-                }
                 if let Some(context) = asked.request.context() {
                     let ip = entry.source_ip.to_canonical();
                     let found = contexts.get(ip, entry.at, principal.kind(), context)?;
@@ -69,8 +73,6 @@ impl<'a> RenderedParts<'a> {
                 }
             }
         }
-        let texts = texts.unwrap_or_else(|| of_principal.entities());
-        written.entities = RenderedEntities::Each(texts);
         if !mask.is_empty() {
             written.apply_mask(entry.at, mask, chain)?;
         }

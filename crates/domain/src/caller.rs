@@ -65,6 +65,8 @@ impl ServiceAccountCaller {
     pub fn bytes(&self) -> usize {
         size_of::<Self>()
             + 3 * TEXT_BYTES
+            + self.service_account.roles.bytes()
+            + self.service_account.permissions.bytes()
             + self.service_account.metadata.bytes()
             + self.account.metadata.bytes()
             + self.organization.metadata.bytes()

@@ -15,6 +15,14 @@ impl From<Vec<String>> for Grants {
     }
 }
 
+impl Grants {
+    /// About how many bytes of memory it takes: its share, as many as hold the list now.
+    pub fn bytes(&self) -> usize {
+        let names = self.iter().map(|name| size_of::<String>() + name.len());
+        names.sum::<usize>() / self.0.refcount()
+    }
+}
+
 impl FromIterator<String> for Grants {
     fn from_iter<I: IntoIterator<Item = String>>(names: I) -> Self {
         Vec::from_iter(names).into()
@@ -45,6 +53,16 @@ mod tests {
         let (one, other) = (names(), names());
         assert_eq!(one, other);
         assert_eq!(one.as_ptr(), other.as_ptr());
+    }
+
+    #[test]
+    fn each_holder_counts_its_share() {
+        let names = || Grants::from(vec!["a list of this test alone".to_owned()]);
+        let one = names();
+        let alone = one.bytes();
+        let other = names();
+        assert!(alone > 0);
+        assert_eq!((one.bytes(), other.bytes()), (alone / 2, alone / 2));
     }
 
     #[test]
