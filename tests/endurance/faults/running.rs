@@ -18,7 +18,7 @@ type Target = (Call, &'static str, u32);
 
 /// What a running service does to its files, with a bound on how many of such calls succeed before
 /// one fails.
-const TARGETS: [Target; 30] = [
+const TARGETS: [Target; 32] = [
     // A transaction takes some dozens.
     (Call::Write, "*/charter.db-wal", 60),
     (Call::Sync, "*/charter.db-wal", 8),
@@ -26,11 +26,13 @@ const TARGETS: [Target; 30] = [
     (Call::Write, "*/charter.db", 40),
     (Call::Sync, "*/charter.db", 2),
     (Call::Write, "*/replay/*.journal", 20),
+    (Call::Write, "*/replay/tally", 20),
     // Half a minute begins.
     (Call::Open, "*/replay/.*.new", 1),
     (Call::Write, "*/replay/.*.new", 1),
     (Call::Sync, "*/replay/.*.new", 1),
     (Call::Name, "*/replay/*.journal", 1),
+    (Call::Name, "*/replay/state.json", 1),
     (Call::Sync, "*/replay", 1),
     (Call::Write, "*/audit-heads.jsonl", 10),
     (Call::Sync, "*/audit-heads.jsonl", 2),
