@@ -1,7 +1,7 @@
 //! One process at a time accepts nonces for a database, and none accepts what another may have.
 
 use charter_authn::nonces::{LeaseError, Pending, live_holder};
-use charter_store::Store;
+use charter_store::{GuardLease, Store};
 use test_support::on_both_engines;
 use test_support::services::TestDatabase;
 use tokio_util::sync::CancellationToken;
@@ -11,6 +11,7 @@ use super::*;
 on_both_engines!(
     a_second_process_is_refused_and_told_who_is_there,
     who_has_the_directory_of_a_dead_holder_goes_on_at_once,
+    starts_that_end_before_the_database_is_told_close_nothing,
     another_directory_closes_what_was_accepted_elsewhere,
     a_holder_that_fell_silent_is_replaced_and_accepts_nothing_more,
     a_directory_that_was_put_back_closes_what_it_does_not_know,
@@ -114,6 +115,38 @@ async fn who_has_the_directory_of_a_dead_holder_goes_on_at_once(database: TestDa
         let again = world.claim(&guard, &format!("nonce-{n}")).await;
         assert!(matches!(again, Err(ClaimError::Replayed)), "{again:?}");
     }
+}
+
+async fn starts_that_end_before_the_database_is_told_close_nothing(database: TestDatabase) {
+    let world = World::new(database).await;
+    let place = directory();
+    let guard = world.open(place.path(), LONG).await.expect("the first");
+    world.claim(&guard, "nonce-1").await.expect("fresh");
+    drop(guard);
+    let row = async || world.store.guard_lease().await.expect("an answer");
+    let held = row().await.expect("a holder");
+    for _ in 0..2 {
+        // The directory is written to, and then the database refuses.
+        let pending = Pending::wait(&world.store, config(place.path()), LONG).await;
+        let pending = pending.expect("nobody else is there");
+        let other = GuardLease {
+            beat: held.beat + 1,
+            ..held.clone()
+        };
+        let replace = async |seen, new| world.store.take_guard_lease(Some(seen), new).await;
+        assert!(replace(&held, &other).await.expect("an answer"));
+        let run = format!("failed-{}", world.starts.fetch_add(1, Ordering::Relaxed));
+        let refused = pending.open(world.clock.clone(), run, false).await;
+        assert!(matches!(
+            refused,
+            Err(OpenError::Lease(LeaseError::Overtaken))
+        ));
+        assert!(replace(&other, &held).await.expect("an answer"));
+    }
+    let guard = world.open(place.path(), LONG).await.expect("at once");
+    assert_eq!(guard.status().closed_until, None);
+    let again = world.claim(&guard, "nonce-1").await;
+    assert!(matches!(again, Err(ClaimError::Replayed)), "{again:?}");
 }
 
 async fn another_directory_closes_what_was_accepted_elsewhere(database: TestDatabase) {

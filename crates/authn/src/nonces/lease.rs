@@ -106,8 +106,7 @@ pub async fn occupant(
     let Some(lease) = seen.filter(|lease| !lease.released) else {
         return Ok(Occupant::Nobody);
     };
-    let is_own =
-        left.is_some_and(|left| !left.copied && left.state.run.as_ref() == Some(&lease.run));
+    let is_own = left.is_some_and(|left| !left.copied && left.state.is_directory_of(&lease.run));
     Ok(match live_holder(store, time).await.map_err(in_lease)? {
         None => Occupant::Gone(lease.holder),
         Some(holder) if is_own => Occupant::Own(holder),
@@ -125,7 +124,7 @@ impl Turn {
     ) -> Result<Self, LeaseError> {
         let seen = store.guard_lease().await?;
         let is_own = |lease: &GuardLease| {
-            left.is_some_and(|left| !left.copied && left.state.run.as_ref() == Some(&lease.run))
+            left.is_some_and(|left| !left.copied && left.state.is_directory_of(&lease.run))
         };
         if seen
             .as_ref()
@@ -151,11 +150,10 @@ impl Turn {
     /// What must be closed because others may have accepted it: nothing, if this directory is where
     /// the last run's nonces are.
     pub(super) fn known(&self, run: String, left: Option<&FoundState>) -> Known {
-        let unknown = self.seen.as_ref().filter(|lease| {
-            !left.is_some_and(|left| {
-                left.state.run.as_ref() == Some(&lease.run) && left.state.beat >= lease.beat
-            })
+        let (held, unknown) = self.seen.iter().partition::<Vec<_>, _>(|lease| {
+            left.is_some_and(|left| left.state.has_all_of(&lease.run, lease.beat))
         });
+        let (held, unknown) = (held.first(), unknown.first());
         if unknown.is_some() {
             tracing::warn!(
                 "the database was served with another data directory since, or this one is older \
@@ -165,7 +163,8 @@ impl Turn {
         Known {
             run,
             is_first: self.seen.is_none(),
-            unknown: unknown.map(used_of).unwrap_or_default(),
+            before: held.map(|lease| (lease.run.clone(), lease.beat)),
+            unknown: unknown.copied().map(used_of).unwrap_or_default(),
         }
     }
 

@@ -39,6 +39,8 @@ pub(super) struct Known {
     pub(super) run: String,
     /// Whether no run was ever known to it.
     pub(super) is_first: bool,
+    /// The run that it names and that run's beat, if this directory is that run's.
+    pub(super) before: Option<(String, i64)>,
     /// Half minutes in which others may have accepted what this directory does not know.
     pub(super) unknown: HalfMinutes,
 }
@@ -98,6 +100,7 @@ fn recover(
         closed: closed.clone(),
         run: known.as_ref().map(|known| known.run.clone()),
         beat: 0,
+        before: known.as_ref().and_then(|known| known.before.clone()),
         journals: BTreeMap::new(),
         tally: Some(tally.id().clone()),
     };

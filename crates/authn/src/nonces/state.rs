@@ -27,6 +27,10 @@ pub(super) struct State {
     pub(super) run: Option<String>,
     /// How often that run had told the database that it lives.
     pub(super) beat: i64,
+    /// The run that the database named when this one began, and its beat, if the directory holds all
+    /// that was accepted until then: a start may end before the database hears of it.
+    #[serde(default)]
+    pub(super) before: Option<(String, i64)>,
     /// The half minutes that have a journal, and how many records it held when this was written. Of
     /// versions before it there is nothing to compare with.
     #[serde(default)]
@@ -102,6 +106,24 @@ impl FoundState {
 }
 
 impl State {
+    /// Whether the directory is that run's. `None`: at whatever beat.
+    fn is_of(&self, run: &str, beat: Option<i64>) -> bool {
+        let own = self.run.as_ref().map(|run| (run, self.beat));
+        let before = self.before.as_ref().map(|(run, beat)| (run, *beat));
+        let has = |(one, noted): (&String, i64)| one == run && beat.is_none_or(|it| noted >= it);
+        own.is_some_and(has) || before.is_some_and(has)
+    }
+
+    /// Whether it is the directory of that run, which therefore has ended.
+    pub(super) fn is_directory_of(&self, run: &str) -> bool {
+        self.is_of(run, None)
+    }
+
+    /// Whether all that was accepted until that beat of that run was accepted here.
+    pub(super) fn has_all_of(&self, run: &str, beat: i64) -> bool {
+        self.is_of(run, Some(beat))
+    }
+
     pub(super) fn to_json(&self, file: &FileId) -> serde_json::Result<Vec<u8>> {
         serde_json::to_vec(&Document {
             file: file.clone(),
@@ -122,6 +144,7 @@ impl From<WithFloor> for State {
             closed,
             run: None,
             beat: 0,
+            before: None,
             journals: BTreeMap::new(),
             tally: None,
         }
@@ -148,6 +171,7 @@ mod tests {
             closed: HalfMinutes::range(HalfMinute(5), HalfMinute(6)),
             run: Some("run-1".to_owned()),
             beat: 7,
+            before: Some(("run-0".to_owned(), 3)),
             journals: BTreeMap::from([(HalfMinute(-4), 2), (HalfMinute(7), 0)]),
             tally: Some(file(9)),
         };
