@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::request;
+use super::{proxy, request};
 use crate::app::StartError;
 use crate::settings::error::SettingsError;
 use crate::telemetry;
@@ -20,6 +20,8 @@ const IMPOSSIBLE: u8 = 2;
 pub enum Error {
     #[error(transparent)]
     Request(#[from] request::RequestError),
+    #[error(transparent)]
+    Proxy(#[from] proxy::ProxyError),
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error(transparent)]

@@ -14,6 +14,7 @@ pub mod organization;
 mod output;
 pub mod policy;
 mod progress;
+pub mod proxy;
 pub mod request;
 pub mod serve;
 pub mod user;
@@ -40,6 +41,7 @@ struct Cli {
 enum Command {
     Serve(serve::ServeArgs),
     Request(request::RequestArgs),
+    Proxy(proxy::ProxyArgs),
     Keys(keys::KeysArgs),
     Migrate(migrate::MigrateArgs),
     Check(check::CheckArgs),
@@ -88,6 +90,7 @@ fn dispatch(command: &Command, out: &mut io::StdoutLock<'_>) -> Result<ExitCode,
             let clock = SystemClock::start();
             Ok(request::run(args, &clock, &OsEntropy, &mut console)?)
         }
+        Command::Proxy(args) => Ok(proxy::run(args, out)?),
         Command::Keys(args) => keys::run(args, out),
         Command::Migrate(args) => migrate::run(args, out),
         Command::Check(args) => check::run(args, out),
@@ -114,9 +117,10 @@ mod tests {
     use super::*;
 
     /// Commands whose output is not text for people, so they have no `--json`.
-    const OTHERWISE: [&str; 7] = [
-        // Logs.
+    const OTHERWISE: [&str; 8] = [
+        // Log.
         "charter serve",
+        "charter proxy",
         // Prints the response body as received.
         "charter request",
         // Print a part of a settings file, a JSON document, a script or files.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use config::{Environment, File, FileFormat, Map, Source, Value, ValueKind};
 use nix::unistd::{User, geteuid};
+use secrecy::SecretString;
 
 use super::error::{SettingsError, SettingsFault};
 
@@ -42,6 +43,15 @@ pub(super) fn search_path() -> Option<OsString> {
         reason = "this is the one place that reads the environment"
     )]
     std::env::var_os("PATH")
+}
+
+/// The secret of `charter proxy`, which has no argument for it: arguments can be read by every user of the machine.
+pub fn client_secret() -> Option<SecretString> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the environment"
+    )]
+    std::env::var("CHARTER_SECRET_KEY").ok().map(Into::into)
 }
 
 /// Who works on this machine, as the login shell or `sudo` says, or else as whom this process runs.

@@ -26,7 +26,7 @@ use error::{SettingsError, SettingsFault};
 use key_file::IfMissing;
 use keys::Keys;
 use layers::Sources;
-pub use layers::{DEFAULTS, SettingsSources};
+pub use layers::{DEFAULTS, SettingsSources, client_secret};
 use reader::Reader;
 pub use values::{
     Database, Decisions, Log, LogFormat, Mail, Policies, PolicyStart, Portal, Replay, ReplayStore,

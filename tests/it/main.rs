@@ -35,6 +35,7 @@ mod policy_roles;
 mod policy_rules;
 mod policy_test_command;
 mod private_files;
+mod proxy_command;
 mod readme;
 mod replay;
 mod request_command;

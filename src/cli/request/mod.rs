@@ -5,9 +5,9 @@
 mod console;
 mod curl;
 mod error;
-mod prepare;
+pub(super) mod prepare;
 mod report;
-mod send;
+pub(super) mod send;
 #[cfg(test)]
 mod tests;
 
@@ -103,7 +103,10 @@ pub fn run(
     })
 }
 
-fn present<'a>(name: &'static str, value: Option<&'a str>) -> Result<&'a str, RequestError> {
+pub(super) fn present<'a>(
+    name: &'static str,
+    value: Option<&'a str>,
+) -> Result<&'a str, RequestError> {
     value
         .filter(|value| !value.is_empty())
         .ok_or(RequestError::MissingCredential(name))

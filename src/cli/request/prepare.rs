@@ -10,7 +10,7 @@ use charter_domain::entropy::Entropy;
 use charter_domain::timestamp;
 
 /// Headers that clients cannot set: they are signed, or describe the transport.
-const OWN_HEADERS: [&str; 7] = [
+pub const OWN_HEADERS: [&str; 7] = [
     "authorization",
     signing::DATE_HEADER,
     signing::NONCE_HEADER,
@@ -34,9 +34,9 @@ pub(super) struct Wanted<'a> {
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Credentials<'a> {
-    pub(super) access_key: &'a str,
-    pub(super) secret_key: &'a str,
+pub struct Credentials<'a> {
+    pub access_key: &'a str,
+    pub secret_key: &'a str,
 }
 
 /// A signed request, to be sent once.
@@ -53,7 +53,7 @@ pub(super) struct Prepared {
     pub(super) body: Option<Vec<u8>>,
 }
 
-/// Signs with the current time and a nonce of 128 random bits.
+/// The request as `Wanted` has it, signed.
 pub(super) fn prepare(
     wanted: Wanted<'_>,
     credentials: Credentials<'_>,
@@ -61,19 +61,8 @@ pub(super) fn prepare(
     entropy: &dyn Entropy,
 ) -> Result<Prepared, RequestError> {
     let method = wanted.method.to_ascii_uppercase();
-    let signed = signing::Request {
-        method: &method,
-        target: wanted.target,
-        body: wanted.body.as_deref().unwrap_or_default(),
-        date: &timestamp::format(clock.now()),
-        nonce: &nonce(entropy),
-    }
-    .sign(credentials.access_key, &Key::new(credentials.secret_key))?;
-
-    let mut headers = Vec::new();
-    for (name, value) in signed.pairs() {
-        headers.push(header(name, value)?);
-    }
+    let body = wanted.body.as_deref().unwrap_or_default();
+    let mut headers = sign(&method, wanted.target, body, credentials, clock, entropy)?;
     for text in wanted.headers {
         headers.push(further_header(text)?);
     }
@@ -97,8 +86,32 @@ pub(super) fn prepare(
     })
 }
 
+/// The headers of a signature with the current time and a nonce of 128 random bits.
+pub fn sign(
+    method: &str,
+    target: &str,
+    body: &[u8],
+    credentials: Credentials<'_>,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> Result<Vec<(HeaderName, HeaderValue)>, RequestError> {
+    let signed = signing::Request {
+        method,
+        target,
+        body,
+        date: &timestamp::format(clock.now()),
+        nonce: &nonce(entropy),
+    }
+    .sign(credentials.access_key, &Key::new(credentials.secret_key))?;
+    let pairs = signed.pairs();
+    pairs
+        .into_iter()
+        .map(|(name, value)| header(name, value))
+        .collect()
+}
+
 /// 128 random bits in hexadecimal.
-fn nonce(entropy: &dyn Entropy) -> String {
+pub fn nonce(entropy: &dyn Entropy) -> String {
     let mut bytes = [0; 16];
     entropy.fill(&mut bytes);
     format!("{:032x}", u128::from_be_bytes(bytes))
@@ -106,7 +119,7 @@ fn nonce(entropy: &dyn Entropy) -> String {
 
 /// The base URL without a trailing slash. It must not have a path or query, so that the signed target is the sent
 /// one.
-fn origin(base_url: &str) -> Result<String, RequestError> {
+pub fn origin(base_url: &str) -> Result<String, RequestError> {
     let refused = || RequestError::BaseUrl(base_url.to_owned());
     let text = base_url.strip_suffix('/').unwrap_or(base_url);
     let uri: Uri = text.parse().map_err(|_| refused())?;
@@ -126,7 +139,7 @@ fn origin(base_url: &str) -> Result<String, RequestError> {
 }
 
 /// The URI of the target, if parsing leaves the target unchanged.
-fn locate(origin: &str, target: &str) -> Result<Uri, RequestError> {
+pub fn locate(origin: &str, target: &str) -> Result<Uri, RequestError> {
     let refused = || RequestError::Target(target.to_owned());
     let uri: Uri = format!("{origin}{target}").parse().map_err(|_| refused())?;
     let sent = uri.path_and_query().map(PathAndQuery::as_str);

@@ -39,8 +39,9 @@ pub(super) fn send(prepared: Prepared) -> Result<Answer, RequestError> {
     })
 }
 
-fn exchange(prepared: Prepared) -> Result<Answer, ureq::Error> {
-    let agent: Agent = Agent::config_builder()
+/// A client that sends a request as it was signed, and takes whatever is answered.
+pub fn agent() -> Agent {
+    Agent::config_builder()
         .timeout_global(Some(TIMEOUT))
         .http_status_as_error(false)
         .max_redirects(0)
@@ -54,7 +55,11 @@ fn exchange(prepared: Prepared) -> Result<Answer, ureq::Error> {
                 .build(),
         )
         .build()
-        .into();
+        .into()
+}
+
+fn exchange(prepared: Prepared) -> Result<Answer, ureq::Error> {
+    let agent = agent();
     let mut request = Request::builder()
         .method(prepared.method.clone())
         .uri(prepared.uri);

@@ -1,0 +1,171 @@
+//! `charter proxy`: signs the requests of programs on this machine that cannot sign.
+//!
+//! `admit` says who may use it, `forward` signs one request and passes it on, `refusal` answers in the server's
+//! own error shape.
+
+mod admit;
+mod error;
+mod forward;
+mod refusal;
+
+use std::convert::Infallible;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use secrecy::SecretString;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::request::prepare;
+use crate::settings;
+pub use error::ProxyError;
+use forward::Upstream;
+
+/// Requests that wait for the server at one time; others wait for them.
+const EXCHANGES: usize = 64;
+/// What is under way has so long when the proxy stops.
+const GRACE: Duration = Duration::from_secs(10);
+/// Between two tries to accept a connection while the machine has no room for it.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Sign what programs on this machine send to it, and pass it on to the server.
+///
+/// For languages and tools without a client that signs. Credentials come from `CHARTER_ACCESS_KEY` and
+/// `CHARTER_SECRET_KEY`, the server from `CHARTER_BASE_URL`. Every program on this machine may use it, and acts as
+/// that service account; web pages in a browser are refused.
+#[derive(Debug, clap::Args)]
+pub struct ProxyArgs {
+    /// Where it listens, on loopback; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8765")]
+    listen: SocketAddr,
+    /// Where the server is
+    #[arg(
+        long,
+        env = "CHARTER_BASE_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
+    base_url: String,
+    /// The access key to sign with
+    #[arg(long, env = "CHARTER_ACCESS_KEY", value_name = "KEY")]
+    access_key: Option<String>,
+    /// A file that holds the secret key alone, in place of `CHARTER_SECRET_KEY`
+    #[arg(long, value_name = "FILE")]
+    secret_key_file: Option<PathBuf>,
+    /// The largest body in bytes, as `server.body_limit` of the server
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
+    body_limit: usize,
+}
+
+/// Runs until SIGINT or SIGTERM; what is under way is finished.
+///
+/// # Errors
+///
+/// What keeps it from starting.
+pub fn run(args: &ProxyArgs, out: &mut dyn Write) -> Result<ExitCode, ProxyError> {
+    if !args.listen.ip().is_loopback() {
+        return Err(ProxyError::NotLoopback(args.listen));
+    }
+    let access_key = super::request::present("CHARTER_ACCESS_KEY", args.access_key.as_deref())?;
+    let origin = prepare::origin(&args.base_url)?;
+    let upstream = Upstream::new(origin, access_key, secret_key(args)?, args.body_limit);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(EXCHANGES)
+        .enable_all()
+        .build()?;
+    let ended = runtime.block_on(serve(args.listen, Arc::new(upstream), out));
+    runtime.shutdown_background();
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+fn secret_key(args: &ProxyArgs) -> Result<SecretString, ProxyError> {
+    let Some(path) = &args.secret_key_file else {
+        let secret = settings::client_secret();
+        let missing = super::request::RequestError::MissingCredential("CHARTER_SECRET_KEY");
+        return secret.ok_or(missing.into());
+    };
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|error| ProxyError::SecretFile(path.clone(), error))?;
+    Ok(text.trim_end().into())
+}
+
+async fn serve(
+    address: SocketAddr,
+    upstream: Arc<Upstream>,
+    out: &mut dyn Write,
+) -> Result<(), ProxyError> {
+    let cannot_listen = |error| ProxyError::Listen(address, error);
+    // First: a signal without a handler cuts off what is under way.
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
+    let own = listener.local_addr().map_err(cannot_listen)?;
+    let (server, access_key) = upstream.names();
+    writeln!(
+        out,
+        "charter proxy listens on http://{own} and signs for {server} as {access_key}"
+    )?;
+    out.flush()?;
+    let (stop, connections) = (CancellationToken::new(), TaskTracker::new());
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        connections.spawn(connection(stream, own, Arc::clone(&upstream), stop.clone()));
+    }
+    drop(listener);
+    stop.cancel();
+    connections.close();
+    let _cut_off = tokio::time::timeout(GRACE, connections.wait()).await;
+    Ok(())
+}
+
+async fn connection(
+    stream: TcpStream,
+    own: SocketAddr,
+    upstream: Arc<Upstream>,
+    stop: CancellationToken,
+) {
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let upstream = Arc::clone(&upstream);
+        async move {
+            let answer = match admit::admit(&request, own) {
+                Ok(()) => upstream.forward(request).await,
+                Err(refusal) => Err(refusal),
+            };
+            Ok::<_, Infallible>(answer.unwrap_or_else(|refusal| refusal.answer()))
+        }
+    });
+    let mut server = http1::Builder::new();
+    let serving = server
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service);
+    let mut serving = pin!(serving);
+    // A connection that fails concerns its client alone, who sees it.
+    let _ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = stop.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+}
