@@ -39,7 +39,7 @@ impl Proxy {
         let (line, headers) = head.split_once("\r\n").unwrap_or((head, ""));
         let address = self.address;
         let request = format!(
-            "{line} HTTP/1.1\r\nhost: {address}\r\n{headers}content-length: {}\r\n\r\n{body}",
+            "{line} HTTP/1.1\r\nhost: {address}\r\n{headers}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
         send(address, request).await

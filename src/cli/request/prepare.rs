@@ -10,7 +10,7 @@ use charter_domain::entropy::Entropy;
 use charter_domain::timestamp;
 
 /// Headers that clients cannot set: they are signed, or describe the transport.
-pub const OWN_HEADERS: [&str; 7] = [
+pub(crate) const OWN_HEADERS: [&str; 7] = [
     "authorization",
     signing::DATE_HEADER,
     signing::NONCE_HEADER,
@@ -34,9 +34,9 @@ pub(super) struct Wanted<'a> {
 }
 
 #[derive(Clone, Copy)]
-pub struct Credentials<'a> {
-    pub access_key: &'a str,
-    pub secret_key: &'a str,
+pub(crate) struct Credentials<'a> {
+    pub(crate) access_key: &'a str,
+    pub(crate) secret_key: &'a str,
 }
 
 /// A signed request, to be sent once.
@@ -87,7 +87,7 @@ pub(super) fn prepare(
 }
 
 /// The headers of a signature with the current time and a nonce of 128 random bits.
-pub fn sign(
+pub(crate) fn sign(
     method: &str,
     target: &str,
     body: &[u8],
@@ -111,7 +111,7 @@ pub fn sign(
 }
 
 /// 128 random bits in hexadecimal.
-pub fn nonce(entropy: &dyn Entropy) -> String {
+pub(crate) fn nonce(entropy: &dyn Entropy) -> String {
     let mut bytes = [0; 16];
     entropy.fill(&mut bytes);
     format!("{:032x}", u128::from_be_bytes(bytes))
@@ -119,7 +119,7 @@ pub fn nonce(entropy: &dyn Entropy) -> String {
 
 /// The base URL without a trailing slash. It must not have a path or query, so that the signed target is the sent
 /// one.
-pub fn origin(base_url: &str) -> Result<String, RequestError> {
+pub(crate) fn origin(base_url: &str) -> Result<String, RequestError> {
     let refused = || RequestError::BaseUrl(base_url.to_owned());
     let text = base_url.strip_suffix('/').unwrap_or(base_url);
     let uri: Uri = text.parse().map_err(|_| refused())?;
@@ -139,7 +139,7 @@ pub fn origin(base_url: &str) -> Result<String, RequestError> {
 }
 
 /// The URI of the target, if parsing leaves the target unchanged.
-pub fn locate(origin: &str, target: &str) -> Result<Uri, RequestError> {
+pub(crate) fn locate(origin: &str, target: &str) -> Result<Uri, RequestError> {
     let refused = || RequestError::Target(target.to_owned());
     let uri: Uri = format!("{origin}{target}").parse().map_err(|_| refused())?;
     let sent = uri.path_and_query().map(PathAndQuery::as_str);

@@ -40,7 +40,7 @@ pub(super) fn send(prepared: Prepared) -> Result<Answer, RequestError> {
 }
 
 /// A client that sends a request as it was signed, and takes whatever is answered.
-pub fn agent() -> Agent {
+pub(crate) fn agent() -> Agent {
     Agent::config_builder()
         .timeout_global(Some(TIMEOUT))
         .http_status_as_error(false)
