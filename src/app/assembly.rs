@@ -29,7 +29,7 @@ use charter_mail as mail;
 use charter_policy::explain::DecisionExplainer;
 use charter_store::Store;
 
-use super::keys::sealer;
+use super::keys::{cursors, sealer};
 use super::policies::{self, Policies, Reloader};
 use super::start_error::StartError;
 use super::{database, decisions, near_budgets, replay, users};
@@ -159,6 +159,7 @@ impl App {
                 engine: Engine::new(started.snapshot, settings.database.cache.principals()),
                 decision_lookup: Box::new(recorder.clone()),
                 decisions: recorder,
+                cursors: cursors(keys, &entropy),
                 searches: Searches::new(Arc::clone(&budgets)),
                 revisions: Revisions::new(Arc::clone(&store)),
                 explain: Box::new(DecisionExplainer),

@@ -58,6 +58,9 @@ struct ListArgs {
     /// Only of this action, such as `accounts:UpdateAccount`
     #[arg(long)]
     action: Option<String>,
+    /// Only of the object with this id, such as `key-…`
+    #[arg(long, value_name = "ID")]
+    object: Option<String>,
     /// Before this sequence number, to continue a list
     #[arg(long, value_name = "SEQUENCE")]
     before: Option<i64>,
@@ -76,6 +79,7 @@ async fn list(operator: &Operator, args: &ListArgs) -> Result<Vec<Value>, Error>
         until: time("--until", &args.until)?,
         actor: args.actor.clone(),
         action: args.action.clone(),
+        object: args.object.clone(),
         before: args.before,
         limit: args.limit,
     };

@@ -159,6 +159,18 @@ impl FileIndex {
             .map(|(at, it)| (it.offset, self.end(at)))
     }
 
+    /// All ranges: start, end, and whether one may contain an id made within these milliseconds, both inclusive.
+    pub(super) fn ranges_within(
+        &self,
+        since: i64,
+        until: i64,
+    ) -> impl Iterator<Item = (u64, u64, bool)> {
+        self.ranges.iter().enumerate().map(move |(at, it)| {
+            let may_match = it.earliest <= until && it.latest >= since;
+            (it.offset, self.end(at), may_match)
+        })
+    }
+
     /// Start and end of the range with this definition.
     pub(super) fn definition(&self, defined: DefinitionKind, number: u32) -> Option<(u64, u64)> {
         let after = self
@@ -174,32 +186,32 @@ impl FileIndex {
     }
 }
 
-/// The first result of `wanted` for the lines of a range.
+/// The first result of `wanted` for the lines of a range, each with its place in the file.
 pub(super) fn find_line_in<T>(
     file: &mut File,
     (start, end): (u64, u64),
-    mut wanted: impl FnMut(&[u8]) -> Option<T>,
+    mut wanted: impl FnMut(u64, &[u8]) -> Option<T>,
 ) -> io::Result<Option<T>> {
     file.seek(SeekFrom::Start(start))?;
     let mut reader = BufReader::with_capacity(64 * 1024, file.take(end - start));
     let mut line = Vec::new();
-    let mut begins = true;
+    let (mut begins, mut at) = (true, start);
     loop {
         line.clear();
-        if (&mut reader)
+        let read = (&mut reader)
             .take(MAX_LINE_BYTES)
-            .read_until(b'\n', &mut line)?
-            == 0
-        {
+            .read_until(b'\n', &mut line)?;
+        if read == 0 {
             return Ok(None);
         }
         let is_whole = line.last() == Some(&b'\n');
         if begins
             && is_whole
-            && let Some(found) = wanted(&line)
+            && let Some(found) = wanted(at, &line)
         {
             return Ok(Some(found));
         }
+        at += read as u64;
         begins = is_whole;
     }
 }

@@ -72,23 +72,30 @@ impl FileIndexes {
     }
 
     fn get(&self, file: &Path) -> io::Result<Arc<FileIndex>> {
+        self.get_or_build(file).map(|(index, _)| index)
+    }
+
+    /// The index, and how many bytes of the file were read to build it.
+    pub(super) fn get_or_build(&self, file: &Path) -> io::Result<(Arc<FileIndex>, u64)> {
         if let Some((current, index)) = &*self.current.lock()
             && current == file
         {
-            return Ok(Arc::new(index.clone()));
+            return Ok((Arc::new(index.clone()), 0));
         }
         let known = self.finished.lock().get(file).cloned();
         if let Some(known) = known {
-            return Ok(known);
+            return Ok((known, 0));
         }
-        let index = if let Some(index) = FileIndex::load(file) {
-            index
+        let (index, read) = if let Some(index) = FileIndex::load(file) {
+            (index, 0)
         } else {
             // The index is missing, or another process writes the file.
             let _making = self.making.lock();
-            FileIndex::build(file)?
+            let index = FileIndex::build(file)?;
+            let read = index.length;
+            (index, read)
         };
-        Ok(self.remember(file.to_owned(), index))
+        Ok((self.remember(file.to_owned(), index), read))
     }
 
     /// `None` if the decision does not exist or has expired.
@@ -119,7 +126,7 @@ impl FileIndexes {
         let mut open = File::open(&file.path)?;
         for stretch in candidates {
             let mut definitions = DefinitionReader::default();
-            let found = find_line_in(&mut open, stretch, |line| {
+            let found = find_line_in(&mut open, stretch, |_, line| {
                 finder.find(line).is_some().then(|| line.to_vec())
             })?;
             let Some(line) = found else { continue };
@@ -155,7 +162,7 @@ fn gather(
             return Ok(());
         };
         let wanted = format!("\"kind\":\"{}\",\"number\":{number},", defined.kind());
-        let found = find_line_in(open, stretch, |line| {
+        let found = find_line_in(open, stretch, |_, line| {
             let start = line.get(..128).unwrap_or(line);
             memmem::find(start, wanted.as_bytes()).map(|_| line.to_vec())
         })?;

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::find::FileIndexes;
+use super::list::{DecisionPage, DecisionQuery};
 use super::record::DecisionRecord;
 use super::recorder::Recorder;
 use charter_domain::id::DecisionId;
@@ -11,12 +12,19 @@ use charter_domain::id::DecisionId;
 pub trait DecisionLookup: Send + Sync {
     /// `None` if the decision does not exist or has expired. Blocks.
     fn find(&self, id: DecisionId) -> io::Result<Option<DecisionRecord>>;
+
+    /// A page of an organization's decisions; it reads a bounded part of the log. Blocks.
+    fn list(&self, query: &DecisionQuery) -> io::Result<DecisionPage>;
 }
 
 /// This process's log, including the latest decisions.
 impl DecisionLookup for Recorder {
     fn find(&self, id: DecisionId) -> io::Result<Option<DecisionRecord>> {
         self.find_logged(id)
+    }
+
+    fn list(&self, query: &DecisionQuery) -> io::Result<DecisionPage> {
+        self.list_logged(query)
     }
 }
 
@@ -38,5 +46,9 @@ impl LogDirectory {
 impl DecisionLookup for LogDirectory {
     fn find(&self, id: DecisionId) -> io::Result<Option<DecisionRecord>> {
         self.indexes.find(&self.dir, id)
+    }
+
+    fn list(&self, query: &DecisionQuery) -> io::Result<DecisionPage> {
+        self.indexes.list(&self.dir, query)
     }
 }

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use super::config::Overflow;
 use super::find::FileIndexes;
 use super::id_generator::IdGenerator;
+use super::list::{DecisionPage, DecisionQuery};
 use super::log_entry::{EvaluationInput, LogEntry};
 use super::queue::{self, Queue};
 use super::record::DecisionRecord;
@@ -197,6 +198,16 @@ impl Recorder {
         // If the log cannot be written now, earlier decisions can still be found.
         let _ = self.flush(WAIT_TIMEOUT);
         log.indexes.find(&log.dir, id)
+    }
+
+    /// Nothing if decisions are not logged.
+    pub(super) fn list_logged(&self, query: &DecisionQuery) -> std::io::Result<DecisionPage> {
+        let Some(log) = &self.log else {
+            return Ok(DecisionPage::empty(query));
+        };
+        // As for a look-up.
+        let _ = self.flush(WAIT_TIMEOUT);
+        log.indexes.list(&log.dir, query)
     }
 
     /// `None` if decisions are not logged.

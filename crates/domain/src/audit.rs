@@ -20,6 +20,8 @@ pub enum Actor {
     Person(UserId),
     /// Nobody known; the change acts on what was presented alone.
     Anonymous,
+    /// Whoever showed the secret of a key, which ends it.
+    LeakReport,
     /// A command on the machine, with the operator's name where one is asked for.
     Operator(Option<String>),
     /// The service itself.
@@ -56,6 +58,7 @@ impl fmt::Display for Actor {
             Self::Session(guard) => guard.user.fmt(f),
             Self::Person(user) => user.fmt(f),
             Self::Anonymous => f.write_str("anonymous"),
+            Self::LeakReport => f.write_str("leak-report"),
             Self::Operator(None) => f.write_str("operator"),
             Self::Operator(Some(name)) => write!(f, "operator:{name}"),
             Self::System => f.write_str("system"),

@@ -54,6 +54,8 @@ permissions! {
     AssignServiceAccountRole = "service-accounts:AssignRole",
     GrantPermission = "service-accounts:GrantPermission",
     GetDecision = "decisions:GetDecision",
+    ListDecisions = "decisions:ListDecisions",
+    ListEvents = "audit:ListEvents",
     ListPermissions = "permissions:ListPermissions",
     ListMembers = "team:ListMembers",
     InviteMember = "team:InviteMember",

@@ -27,7 +27,9 @@ fn public() -> Router {
     let pages = Router::with_hoop(NoParameters)
         .push(untagged)
         .push(Router::with_path("readyz").reads(health::readyz_bare));
+    let leaked_keys = Router::with_path("leaked-keys").post(machine::leaked_keys::report);
     Router::new()
+        .push(leaked_keys)
         .push(portal::sign_in_router())
         .push(portal::own_router())
         .push(pages)

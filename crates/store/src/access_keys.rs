@@ -57,7 +57,7 @@ impl Store {
 }
 
 impl TenantReader<'_> {
-    fn keys_of_all(&self) -> Select<access_key::Entity> {
+    pub(super) fn keys_of_all(&self) -> Select<access_key::Entity> {
         access_key::Entity::find()
             .filter(access_key::Column::OrganizationId.eq(self.scope.organization_id().uuid()))
     }
@@ -83,16 +83,7 @@ impl TenantReader<'_> {
         if !include_inactive {
             query = query.filter(is_active(stored_time(self.store.clock.now())));
         }
-        let (column, nulls_are_earliest) = match page.order {
-            KeyOrder::CreatedAt => (access_key::Column::CreatedAt, true),
-            KeyOrder::ExpiresAt => (access_key::Column::ExpiresAt, false),
-            KeyOrder::LastUsedAt => (access_key::Column::LastUsedAt, true),
-        };
-        let sort = Sort {
-            column,
-            nulls_are_earliest,
-        };
-        listing::page(self, query, &page, sort, access_key::Column::Id).await
+        listing::page(self, query, &page, sort(page.order), access_key::Column::Id).await
     }
 
     /// All keys of the organization, newest first. For operators.
@@ -235,12 +226,25 @@ impl TenantWriter<'_> {
             revoked_at: Some(write.at()),
             ..before.clone()
         };
-        update(&mut write, Permission::RevokeKey, &before, &after).await?;
+        let action = Action::Permission(Permission::RevokeKey);
+        update(&mut write, action, &before, &after).await?;
         write.commit().await
     }
 }
 
-fn is_active(now: Timestamp) -> Condition {
+pub(super) const fn sort(order: KeyOrder) -> Sort<access_key::Column> {
+    let (column, nulls_are_earliest) = match order {
+        KeyOrder::CreatedAt => (access_key::Column::CreatedAt, true),
+        KeyOrder::ExpiresAt => (access_key::Column::ExpiresAt, false),
+        KeyOrder::LastUsedAt => (access_key::Column::LastUsedAt, true),
+    };
+    Sort {
+        column,
+        nulls_are_earliest,
+    }
+}
+
+pub(super) fn is_active(now: Timestamp) -> Condition {
     Condition::all()
         .add(access_key::Column::RevokedAt.is_null())
         .add(
@@ -282,7 +286,7 @@ pub(super) async fn insert(
 /// Writes the new state of a locked key and its audit event.
 pub(super) async fn update(
     write: &mut Write<'_>,
-    action: Permission,
+    action: Action,
     before: &AccessKey,
     after: &AccessKey,
 ) -> Result<(), Error> {
@@ -294,7 +298,5 @@ pub(super) async fn update(
         .exec(&write.transaction)
         .await?;
     one_row(updated.rows_affected)?;
-    write
-        .record_update(Action::Permission(action), before, after)
-        .await
+    write.record_update(action, before, after).await
 }

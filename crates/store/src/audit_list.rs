@@ -1,6 +1,6 @@
 //! Lists the audit events of an organization or of the installation.
 
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use serde_json::Value;
 
 use super::entity::{audit_event, installation_event, stored_time};
@@ -17,6 +17,8 @@ pub struct AuditFilter {
     pub until: Option<Timestamp>,
     pub actor: Option<String>,
     pub action: Option<String>,
+    /// The typed id of the changed record.
+    pub object: Option<String>,
     /// Exclusive upper bound of the sequence number.
     pub before: Option<i64>,
     pub limit: u64,
@@ -42,7 +44,7 @@ pub struct AuditEvent {
 /// The filter as a condition on these columns.
 fn condition<C: ColumnTrait>(
     filter: &AuditFilter,
-    [sequence, occurred_at, actor, action]: [C; 4],
+    [sequence, occurred_at, actor, action, resource]: [C; 5],
 ) -> Condition {
     let (since, until) = (filter.since, filter.until);
     Condition::all()
@@ -50,23 +52,32 @@ fn condition<C: ColumnTrait>(
         .add_option(until.map(|until| occurred_at.lt(stored_time(until))))
         .add_option(filter.actor.as_ref().map(|it| actor.eq(it)))
         .add_option(filter.action.as_ref().map(|it| action.eq(it)))
+        .add_option(filter.object.as_ref().map(|it| resource.eq(it)))
         .add_option(filter.before.map(|before| sequence.lt(before)))
+}
+
+pub(super) fn of_organization(
+    tenant: &TenantReader<'_>,
+    filter: &AuditFilter,
+) -> Select<audit_event::Entity> {
+    use audit_event::Column;
+    let columns = [
+        Column::Sequence,
+        Column::OccurredAt,
+        Column::Actor,
+        Column::Action,
+        Column::Resource,
+    ];
+    audit_event::Entity::find()
+        .filter(Column::OrganizationId.eq(tenant.scope.organization_id().uuid()))
+        .filter(condition(filter, columns))
 }
 
 impl TenantReader<'_> {
     /// The organization's events, newest first.
     pub async fn audit_events(&self, filter: &AuditFilter) -> Result<Vec<AuditEvent>, Error> {
-        use audit_event::Column;
-        let columns = [
-            Column::Sequence,
-            Column::OccurredAt,
-            Column::Actor,
-            Column::Action,
-        ];
-        let rows = audit_event::Entity::find()
-            .filter(Column::OrganizationId.eq(self.scope.organization_id().uuid()))
-            .filter(condition(filter, columns))
-            .order_by_desc(Column::Sequence)
+        let rows = of_organization(self, filter)
+            .order_by_desc(audit_event::Column::Sequence)
             .limit(filter.limit)
             .all(&self.store.reader)
             .await?;
@@ -86,6 +97,7 @@ impl Store {
             Column::OccurredAt,
             Column::Actor,
             Column::Action,
+            Column::Resource,
         ];
         let rows = installation_event::Entity::find()
             .filter(condition(filter, columns))

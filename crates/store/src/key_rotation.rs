@@ -1,6 +1,7 @@
 //! Key rotation: a new key replaces the old one, which remains valid during the overlap.
 
 use super::access_keys::{KeyToMake, NewKey, insert, update};
+use super::audit::Action;
 use super::entity::stored_time;
 use super::{Error, TenantWriter};
 use charter_domain::access_key::AccessKey;
@@ -53,7 +54,8 @@ impl TenantWriter<'_> {
             rotated_at: before.rotated_at.or(Some(write.at())),
             ..before.clone()
         };
-        update(&mut write, Permission::RotateKey, &before, &after).await?;
+        let action = Action::Permission(Permission::RotateKey);
+        update(&mut write, action, &before, &after).await?;
         let new = NewKey {
             description: before.description,
             ip_allowlist: before.ip_allowlist,

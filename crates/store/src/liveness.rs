@@ -43,7 +43,11 @@ impl Write<'_> {
         match &self.by.actor {
             Actor::Key(guard) => self.require_live_key(within.id, guard).await,
             Actor::Session(guard) => self.require_session(within.id, guard).await,
-            Actor::Person(_) | Actor::Anonymous | Actor::Operator(_) | Actor::System => Ok(()),
+            Actor::Person(_)
+            | Actor::Anonymous
+            | Actor::LeakReport
+            | Actor::Operator(_)
+            | Actor::System => Ok(()),
         }
     }
 

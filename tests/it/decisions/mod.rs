@@ -8,6 +8,7 @@ mod forged;
 mod format;
 mod kills;
 mod lines;
+mod listed;
 mod masked;
 mod moved;
 mod overflow;

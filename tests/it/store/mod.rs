@@ -4,6 +4,7 @@ mod access_keys;
 mod accounts;
 mod audit;
 mod audit_chain;
+mod audit_feed;
 mod audit_tampering;
 mod changes;
 mod changes_model;

@@ -2,11 +2,15 @@
 //! stand as the URLs do; beside them is what holds for every route.
 
 mod accounts;
+mod audit_events;
 mod budgets;
 mod credentials;
+pub(crate) mod cursors;
 mod documents;
 mod envelope;
 mod heads;
+mod keys;
+mod leaked_keys;
 mod order;
 mod organizations;
 mod permissions;

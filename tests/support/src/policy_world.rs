@@ -272,6 +272,8 @@ impl Tenant {
             | P::ListAccounts
             | P::CreateAccount
             | P::GetDecision
+            | P::ListDecisions
+            | P::ListEvents
             | P::ListPermissions
             | P::ListMembers
             | P::InviteMember
@@ -286,8 +288,11 @@ impl Tenant {
             P::GetServiceAccount
             | P::UpdateServiceAccount
             | P::DeleteServiceAccount
-            | P::ListKeys
             | P::CreateKey => vec![("service account", self.service_account())],
+            P::ListKeys => vec![
+                ("service account", self.service_account()),
+                ("organization", self.organization()),
+            ],
             P::ExtendKey => vec![
                 ("service account", self.service_account()),
                 ("access key", self.access_key()),

@@ -18,6 +18,8 @@ pub enum LimitedAction {
     Registration(IpNet),
     /// Asking for a link that resets a password, by client network.
     ForgottenPassword(IpNet),
+    /// Reporting a leaked key, by client network.
+    LeakReport(IpNet),
     /// A mail that resets the password of an address.
     ResetMail(EmailAddress),
     /// A mail that verifies a user's address, beyond the first.

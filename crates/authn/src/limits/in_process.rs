@@ -29,6 +29,8 @@ const MAILS_PER_HOUR: usize = 10;
 const INVITATIONS_PER_HOUR: usize = 30;
 /// Mails that verify an address, to one person beyond the first (contract section 5).
 const VERIFICATIONS_PER_HOUR: usize = 3;
+/// Reports of leaked keys of one client network.
+const LEAK_REPORTS_PER_MINUTE: usize = 60;
 /// A person's sessions together may refresh as often as so many of them.
 const SESSIONS_OF_PERSON: usize = 5;
 /// After that long without an attempt an account's failures are forgotten.
@@ -55,6 +57,7 @@ pub struct LimitsConfig {
 pub struct InProcessLimits {
     registrations: SlidingLimit<LimitedAction>,
     forgotten_passwords: SlidingLimit<LimitedAction>,
+    leak_reports: SlidingLimit<LimitedAction>,
     reset_mails: SlidingLimit<LimitedAction>,
     verification_mails: SlidingLimit<LimitedAction>,
     invitation_mails: SlidingLimit<LimitedAction>,
@@ -92,6 +95,7 @@ impl InProcessLimits {
         Self {
             registrations: hourly(config.registrations_per_hour),
             forgotten_passwords: hourly(config.forgotten_passwords_per_hour),
+            leak_reports: by_minute(LEAK_REPORTS_PER_MINUTE),
             reset_mails: hourly(MAILS_PER_HOUR),
             verification_mails: hourly(VERIFICATIONS_PER_HOUR),
             invitation_mails: hourly(MAILS_PER_HOUR),
@@ -119,6 +123,7 @@ impl InProcessLimits {
         match action {
             LimitedAction::Registration(_) => &self.registrations,
             LimitedAction::ForgottenPassword(_) => &self.forgotten_passwords,
+            LimitedAction::LeakReport(_) => &self.leak_reports,
             LimitedAction::ResetMail(_) => &self.reset_mails,
             LimitedAction::VerificationMail(_) => &self.verification_mails,
             LimitedAction::InvitationMail(..) => &self.invitation_mails,

@@ -1,6 +1,7 @@
 //! What must be known to nobody else: sealed secrets, passwords, tokens, the cookies of browsers.
 
 pub mod access_token;
+mod cursor;
 pub mod device;
 mod ed25519;
 pub mod opaque_token;
@@ -8,4 +9,5 @@ pub mod password;
 pub mod password_pool;
 mod sealer;
 
+pub use cursor::{CursorSealer, Position};
 pub use sealer::{Binding, SealError, Sealer, mint_access_key, mint_secret};

@@ -2,5 +2,6 @@
 
 mod known;
 pub mod last_used;
+mod leaked;
 pub mod mint;
 pub mod verify;

@@ -51,7 +51,7 @@ pub struct ServiceAccountParts {
 
 /// Verifies signed requests.
 pub struct ServiceAccounts {
-    parts: ServiceAccountParts,
+    pub(super) parts: ServiceAccountParts,
     keys: RecordCache<String, Known>,
     decoy: signing::Key,
 }

@@ -24,6 +24,16 @@ impl PortalUsers {
         Ok(self.parts.limits.count(action).await?)
     }
 
+    /// Counts a report of a leaked key, whatever it says.
+    ///
+    /// # Errors
+    ///
+    /// [`UserError::TooMany`].
+    pub async fn count_leak_report(&self, client: &AnonymousClient) -> Result<(), UserError> {
+        let action = LimitedAction::LeakReport(network(client.ip));
+        Ok(self.parts.limits.count(action).await?)
+    }
+
     /// Sends a link to a person who is active; to nobody else. The client is not told, and must not
     /// be able to tell by the time: do it after the answer.
     ///

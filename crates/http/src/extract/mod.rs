@@ -8,6 +8,7 @@ pub mod authorizer;
 pub mod body;
 pub mod body_value;
 pub mod cookie;
+pub mod cursor_query;
 pub mod fields;
 pub mod input;
 pub mod json;

@@ -63,6 +63,15 @@ impl Query {
             .transpose()
     }
 
+    /// An integer from 1 to `max`.
+    ///
+    /// # Errors
+    ///
+    /// `BAD_PARAMETER` for anything else.
+    pub fn integer(&mut self, name: &str, max: u64) -> Result<Option<u64>, ApiError> {
+        self.parsed(name, |text| integer(text, max))
+    }
+
     /// `true` or `false`; false if absent.
     ///
     /// # Errors
@@ -88,8 +97,8 @@ impl Query {
         orders: &[(&str, Order)],
         default: Order,
     ) -> Result<PageRequest<Order>, ApiError> {
-        let page = self.parsed("page", |text| integer(text, MAX_PAGE))?;
-        let quantity = self.parsed("quantity", |text| integer(text, MAX_QUANTITY))?;
+        let page = self.integer("page", MAX_PAGE)?;
+        let quantity = self.integer("quantity", MAX_QUANTITY)?;
         let order = self.parsed("order_by", |text| {
             let (column, descending) = match text.strip_prefix('-') {
                 Some(column) => (column, true),

@@ -178,7 +178,7 @@ pub struct DecisionBody {
 /// An entity's name.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "EntityName"))]
-struct EntityName {
+pub(super) struct EntityName {
     /// Its type.
     #[serde(rename = "type")]
     #[salvo(schema(example = "ServiceAccount"))]

@@ -1,8 +1,11 @@
 //! The machine surface: programs that sign their requests (contract section 4).
 
 pub mod accounts;
+pub mod audit_events;
+pub mod decision_list;
 pub mod decisions;
 mod grants;
+pub mod leaked_keys;
 mod objects;
 pub mod organization;
 pub mod permissions;
@@ -12,7 +15,7 @@ use salvo::Router;
 
 use crate::methods::Reads as _;
 
-use service_accounts::keys;
+use service_accounts::{key_report, keys};
 
 /// Its routes.
 #[must_use]
@@ -39,7 +42,13 @@ pub fn router() -> Router {
                 .post(service_accounts::create)
                 .push(one_service_account()),
         )
-        .push(Router::with_path("decisions/{id}").reads(decisions::get))
+        .push(
+            Router::with_path("decisions")
+                .reads(decision_list::list)
+                .push(Router::with_path("{id}").reads(decisions::get)),
+        )
+        .push(Router::with_path("audit-events").reads(audit_events::list))
+        .push(Router::with_path("keys").reads(key_report::list))
         .push(Router::with_path("permissions").reads(permissions::list))
 }
 

@@ -99,6 +99,17 @@ pub enum ServiceAccountsIn {
     Organization,
 }
 
+impl ServiceAccountsIn {
+    /// The account, if there is one.
+    #[must_use]
+    pub const fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Account(account) => Some(account.id),
+            Self::Organization => None,
+        }
+    }
+}
+
 impl Object for ServiceAccountsIn {
     /// `None` for the organization, `Some(None)` for a malformed account id.
     type Reference = Option<Option<AccountId>>;
@@ -123,6 +134,22 @@ impl Object for ServiceAccountsIn {
             Self::Account(account) => account.as_resource(caller),
             Self::Organization => OwnOrganization.as_resource(caller),
         }
+    }
+}
+
+/// The keys of the organization, or of one of its accounts; policy is asked about the organization.
+pub struct KeysIn(pub ServiceAccountsIn);
+
+impl Object for KeysIn {
+    /// As of [`ServiceAccountsIn`].
+    type Reference = Option<Option<AccountId>>;
+
+    async fn load(tenant: TenantReader<'_>, reference: Self::Reference) -> Result<Self, ApiError> {
+        ServiceAccountsIn::load(tenant, reference).await.map(Self)
+    }
+
+    fn as_resource<'a>(&'a self, caller: &'a Caller) -> Resource<'a> {
+        OwnOrganization.as_resource(caller)
     }
 }
 

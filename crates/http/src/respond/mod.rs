@@ -15,6 +15,7 @@ mod from_rejection;
 mod from_store;
 pub mod headers;
 pub mod listed;
+pub mod paged;
 pub mod redirect;
 mod refusals;
 mod retry_after;

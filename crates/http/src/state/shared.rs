@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use charter_authn::nonces::NonceStore;
 use charter_authn::operator::Operators;
+use charter_authn::secrets::CursorSealer;
 use charter_authn::signed::last_used::LastUsed;
 use charter_authn::signed::mint::KeyMint;
 use charter_authn::signed::verify::ServiceAccounts;
@@ -49,6 +50,8 @@ pub struct State {
     pub decision_lookup: Box<dyn DecisionLookup>,
     /// What each organization may use of what everybody pays for.
     pub budgets: Arc<Budgets>,
+    /// Seals where readers of lists go on.
+    pub cursors: CursorSealer,
     /// Who may search the record now.
     pub searches: Searches,
     /// The policies that took earlier ones.

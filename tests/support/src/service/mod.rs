@@ -17,6 +17,7 @@ use charter::telemetry::metrics::Recorder;
 use charter_authn::nonces::ReplayGuard;
 use charter_domain::audit::AuditContext;
 use charter_domain::entropy::OsEntropy;
+use charter_domain::id::OrganizationId;
 use charter_domain::text::Name;
 use charter_http::state::State;
 use charter_store::{NewOrganization, Store};
@@ -188,6 +189,33 @@ impl Service {
         rows.iter()
             .map(|row| (text(row, 0), text(row, 1), text(row, 2)))
             .collect()
+    }
+
+    /// So many more events of an organization as its last one, called `test.Filled`, without their MACs.
+    pub async fn fill_audit_events(&self, organization: OrganizationId, many: u32) {
+        use sea_orm::ConnectionTrait as _;
+        let raw = crate::services::connect(self.database.url()).await;
+        let backend = raw.get_database_backend();
+        let (series, from) = match backend {
+            sea_orm::DbBackend::Postgres => {
+                (String::new(), format!("generate_series(1, {many}) n"))
+            }
+            _ => (
+                format!(
+                    "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {many})"
+                ),
+                "s".to_owned(),
+            ),
+        };
+        let text = format!(
+            "{series} INSERT INTO audit_events SELECT e.organization_id, e.sequence + n, e.occurred_at, e.actor, \
+             'test.Filled', e.resource, e.request_id, e.policy_digest, e.changes, e.key_id, e.mac \
+             FROM audit_events e, {from} WHERE e.organization_id = $1 AND e.sequence = \
+             (SELECT max(sequence) FROM audit_events WHERE organization_id = $1)"
+        );
+        let values = [organization.uuid().into()];
+        let statement = sea_orm::Statement::from_sql_and_values(backend, text, values);
+        raw.execute_raw(statement).await.expect("events");
     }
 
     /// How many mails are still to be sent.

@@ -5,4 +5,4 @@ mod metadata;
 mod texts;
 
 pub use metadata::MetadataSchema;
-pub use texts::{LinkToken, PortalName};
+pub use texts::{LinkToken, PortalName, ShownKey};

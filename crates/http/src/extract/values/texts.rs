@@ -28,6 +28,20 @@ impl LinkToken {
     }
 }
 
+/// The text of a key, or its secret, as somebody shows it. Any text may be wrong, so none is refused here.
+#[derive(Debug, Clone)]
+pub struct ShownKey(SecretString);
+
+impl ShownKey {
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    pub const fn secret(&self) -> &SecretString {
+        &self.0
+    }
+}
+
 text_values! {
     Name {
         parse: |text| Name::parse(text),
@@ -93,6 +107,12 @@ text_values! {
     LinkToken {
         parse: |text| Ok::<_, Infallible>(LinkToken(text.into())),
         schema: |text| text.examples(["mS1wX0gq0bqVt9m3wqf9YwQm1l1nq2c4o5p6r7s8t9A"]),
+    }
+    ShownKey {
+        parse: |text| Ok::<_, Infallible>(ShownKey(text.into())),
+        schema: |text| {
+            text.examples(["charter_sk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA059GZ6"])
+        },
     }
     InvitedRole {
         parse: |text| InvitedRole::parse(text),

@@ -5,6 +5,7 @@ mod input;
 pub mod key_body;
 mod key_input;
 mod key_reach;
+pub mod key_report;
 pub mod keys;
 
 use salvo::Writer;
@@ -55,10 +56,7 @@ pub async fn list(
             .require(Permission::ListDeletedServiceAccounts, resource)?;
     }
     let filter = ServiceAccountFilter {
-        account: match &request.object {
-            ServiceAccountsIn::Account(account) => Some(account.id),
-            ServiceAccountsIn::Organization => None,
-        },
+        account: request.object.account(),
         include_inactive: query.list.include_inactive,
         include_deleted: query.include_deleted,
     };

@@ -1,0 +1,141 @@
+//! Cursors of lists: where a reader goes on, sealed.
+//!
+//! A position in a log tells how much all organizations write, so clients cannot read it. Nor can they change it,
+//! or use it with another list, organization or filter than it was made for: what a cursor is bound to is
+//! associated data. Sealed with AES-256-GCM under a key derived from a sealing key, so that however many cursors
+//! are made, the secrets under that key are not touched.
+
+use std::sync::Arc;
+
+use aes_gcm::aead::{Aead, Payload};
+use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::sealer::SealError;
+use charter_domain::entropy::Entropy;
+
+/// Derives these keys from the sealing keys, and nothing else.
+const CONTEXT: &[u8] = b"charter list cursor 1\0";
+const NONCE_BYTES: usize = 12;
+const TAG_BYTES: usize = 16;
+const NUMBER_BYTES: usize = 8;
+const POSITION_BYTES: usize = 2 * NUMBER_BYTES;
+
+/// Where a list goes on; what the two numbers mean is the list's own business.
+pub type Position = [u64; 2];
+
+/// Seals with the key derived from its first key and opens with any.
+pub struct CursorSealer {
+    keys: Vec<Aes256Gcm>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl CursorSealer {
+    /// Takes the sealing keys, the first one first.
+    pub fn new<'a>(
+        keys: impl IntoIterator<Item = &'a [u8; 32]>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        let keys = keys.into_iter().map(derived).collect();
+        Self { keys, entropy }
+    }
+
+    /// A cursor for that position, good for what it is bound to.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError::NoKey`] if there is none.
+    pub fn seal(&self, position: Position, bound_to: &[u8]) -> Result<String, SealError> {
+        let key = self.keys.first().ok_or(SealError::NoKey)?;
+        let mut nonce = [0; NONCE_BYTES];
+        self.entropy.fill(&mut nonce);
+        let payload = Payload {
+            msg: &position.map(u64::to_be_bytes).concat(),
+            aad: bound_to,
+        };
+        let sealed = key
+            .encrypt(&Nonce::from(nonce), payload)
+            .map_err(|_| SealError::Broken)?;
+        Ok(URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat()))
+    }
+
+    /// The position; `None` if it is not a cursor that was made here for what it is bound to.
+    #[must_use]
+    pub fn open(&self, cursor: &str, bound_to: &[u8]) -> Option<Position> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        if bytes.len() != NONCE_BYTES + POSITION_BYTES + TAG_BYTES {
+            return None;
+        }
+        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>()?;
+        let open = |key: &Aes256Gcm| {
+            let payload = Payload {
+                msg: sealed,
+                aad: bound_to,
+            };
+            key.decrypt(&Nonce::from(*nonce), payload).ok()
+        };
+        let position = self.keys.iter().find_map(open)?;
+        let (first, rest) = position.split_first_chunk::<NUMBER_BYTES>()?;
+        let second = rest.first_chunk::<NUMBER_BYTES>()?;
+        Some([u64::from_be_bytes(*first), u64::from_be_bytes(*second)])
+    }
+}
+
+fn derived(key: &[u8; 32]) -> Aes256Gcm {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("a key");
+    mac.update(CONTEXT);
+    let derived = Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()));
+    Aes256Gcm::new((&*derived).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use charter_domain::entropy::OsEntropy;
+
+    fn sealer(keys: &[[u8; 32]]) -> CursorSealer {
+        CursorSealer::new(keys, Arc::new(OsEntropy))
+    }
+
+    #[test]
+    fn a_cursor_opens_for_what_it_was_made_for_and_nothing_else() {
+        let (old, new) = ([1; 32], [2; 32]);
+        let cursor = sealer(&[old]).seal([7, u64::MAX], b"acme").expect("sealed");
+        assert_eq!(sealer(&[old]).open(&cursor, b"acme"), Some([7, u64::MAX]));
+        // Sealing keys are rotated: cursors live as long as the key is there.
+        assert_eq!(
+            sealer(&[new, old]).open(&cursor, b"acme"),
+            Some([7, u64::MAX])
+        );
+        assert_eq!(sealer(&[new]).open(&cursor, b"acme"), None);
+        assert_eq!(sealer(&[old]).open(&cursor, b"globex"), None);
+        assert!(sealer(&[]).seal([0, 0], b"").is_err());
+    }
+
+    #[test]
+    fn a_changed_cursor_does_not_open() {
+        let sealer = sealer(&[[1; 32]]);
+        let cursor = sealer.seal([1, 2], b"").expect("sealed");
+        for at in 0..cursor.len() {
+            let mut changed = cursor.clone().into_bytes();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).expect("text");
+            assert_eq!(sealer.open(&changed, b""), None, "{at}");
+        }
+        for other in [
+            "",
+            "AAAA",
+            &cursor[1..],
+            &format!("{cursor}AAAA"),
+            "é",
+            "\0",
+        ] {
+            assert_eq!(sealer.open(other, b""), None, "{other}");
+        }
+    }
+}

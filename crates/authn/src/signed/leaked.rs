@@ -1,0 +1,91 @@
+//! A leaked key, ended by whoever can show its secret (contract section 4).
+
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+
+use charter_domain::audit::{Actor, AuditContext};
+use charter_store as store;
+
+use super::verify::ServiceAccounts;
+use crate::rejection::Rejection;
+use crate::secrets::Binding;
+use crate::users::AnonymousClient;
+
+impl ServiceAccounts {
+    /// Revokes the key if the secret is its own, whatever the state of the key, its service account, account and
+    /// organization. Nothing otherwise; who reports is not told which, and must not be able to tell by the time.
+    ///
+    /// # Errors
+    ///
+    /// The store's, and [`Rejection::Internal`] if the secret cannot be opened.
+    pub async fn revoke_leaked(
+        &self,
+        access_key: &str,
+        secret: &SecretString,
+        client: &AnonymousClient,
+    ) -> Result<(), Rejection> {
+        let found = self.parts.store.find_credential(access_key).await;
+        let Some(credential) = found.map_err(Rejection::unavailable)? else {
+            return Ok(());
+        };
+        let binding = Binding {
+            key: credential.access_key.id,
+            organization: credential.caller.organization().id,
+        };
+        let stored = self.parts.sealer.open(&credential.secret, binding);
+        let stored = stored
+            .map_err(|error| Rejection::Internal(format!("access key {}: {error}", binding.key)))?;
+        if !is_same(&stored, secret) {
+            return Ok(());
+        }
+        let by = AuditContext {
+            actor: Actor::LeakReport,
+            request_id: Some(client.request_id.clone()),
+            policy_digest: None,
+            at: self.parts.clock.now(),
+        };
+        let revoked = self.parts.store.revoke_leaked_key(&credential, &by).await;
+        match revoked {
+            Ok(()) => {
+                tracing::warn!(key = %binding.key, "a leaked key was reported and is revoked");
+                Ok(())
+            }
+            // Its organization is gone since it was found.
+            Err(store::Error::NotFound) => Ok(()),
+            Err(error) => Err(Rejection::unavailable(error)),
+        }
+    }
+}
+
+/// Compares in constant time, whatever the lengths: by MACs under a key that both share.
+fn is_same(stored: &SecretString, shown: &SecretString) -> bool {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    let mac = |secret: &SecretString| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(b"charter leaked key").expect("a key");
+        mac.update(secret.expose_secret().as_bytes());
+        mac
+    };
+    let expected = mac(stored).finalize().into_bytes();
+    mac(shown).verify_slice(&expected).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_the_same_to_the_last_byte() {
+        let same = |one: &str, other: &str| is_same(&one.into(), &other.into());
+        assert!(same("sk_live_abc", "sk_live_abc"));
+        for other in [
+            "",
+            "sk_live_ab",
+            "sk_live_abcd",
+            "sk_live_abC",
+            "SK_LIVE_ABC",
+        ] {
+            assert!(!same("sk_live_abc", other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The lines of decisions as lists need them, with the cases that they refer to.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use memchr::memmem;
+use serde::Deserialize;
+
+use super::file_index::find_line_in;
+use charter_authz::json::Uid;
+use charter_domain::id::DecisionId;
+
+/// A decision, and where its line stands.
+pub(super) struct DecisionLine {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) id: DecisionId,
+    pub(super) request_id: String,
+    case: CaseOfLine,
+}
+
+enum CaseOfLine {
+    Defined(u32),
+    /// In format version 1 each line is complete.
+    Whole(Arc<Case>),
+}
+
+/// What lists show of a case.
+#[derive(Debug, Deserialize)]
+pub(super) struct Case {
+    #[serde(default)]
+    pub(super) via: Option<String>,
+    pub(super) organization: String,
+    pub(super) principal: Uid,
+    pub(super) action: Uid,
+    pub(super) decision: String,
+}
+
+#[derive(Deserialize)]
+struct LineStart<'a> {
+    #[serde(borrow, default)]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    request_id: Option<Cow<'a, str>>,
+    #[serde(default)]
+    case: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct CaseLine {
+    number: u32,
+    #[serde(flatten)]
+    case: Case,
+}
+
+/// The cases of a file that were read so far; `None` for one that is missing.
+#[derive(Default)]
+pub(super) struct Cases(HashMap<u32, Option<Arc<Case>>>);
+
+/// The decisions of a range, and the end of its last whole line. Lines that cannot be read are left out, and
+/// `verify` reports them.
+pub(super) fn decision_lines(
+    open: &mut File,
+    range: (u64, u64),
+) -> io::Result<(Vec<DecisionLine>, u64)> {
+    let (mut lines, mut whole) = (Vec::new(), range.0);
+    find_line_in(open, range, |start, text| {
+        whole = start + text.len() as u64;
+        lines.extend(decision_line(start, text));
+        None::<()>
+    })?;
+    Ok((lines, whole))
+}
+
+fn decision_line(start: u64, text: &[u8]) -> Option<DecisionLine> {
+    let head: LineStart<'_> = serde_json::from_slice(text).ok()?;
+    let case = match head.kind.as_deref() {
+        None => CaseOfLine::Defined(head.case?),
+        Some("decision") => CaseOfLine::Whole(Arc::new(serde_json::from_slice(text).ok()?)),
+        Some(_) => return None,
+    };
+    Some(DecisionLine {
+        start,
+        end: start + text.len() as u64,
+        id: head.id?.parse().ok()?,
+        request_id: head.request_id?.into_owned(),
+        case,
+    })
+}
+
+impl Cases {
+    /// The case of a line; `None` if it is missing. All cases of the range that `find` names are read with it, and
+    /// counted as `read`.
+    pub(super) fn of(
+        &mut self,
+        line: &DecisionLine,
+        open: &mut File,
+        find: impl FnOnce(u32) -> Option<(u64, u64)>,
+        read: &mut u64,
+    ) -> io::Result<Option<Arc<Case>>> {
+        let number = match &line.case {
+            CaseOfLine::Whole(case) => return Ok(Some(Arc::clone(case))),
+            CaseOfLine::Defined(number) => *number,
+        };
+        if !self.0.contains_key(&number) {
+            if let Some((start, end)) = find(number) {
+                *read += end - start;
+                find_line_in(open, (start, end), |_, text| {
+                    self.define(text);
+                    None::<()>
+                })?;
+            }
+            self.0.entry(number).or_insert(None);
+        }
+        Ok(self.0.get(&number).cloned().flatten())
+    }
+
+    fn define(&mut self, text: &[u8]) {
+        let start = text.get(..128).unwrap_or(text);
+        if memmem::find(start, b"\"kind\":\"case\"").is_some()
+            && let Ok(CaseLine { number, case }) = serde_json::from_slice(text)
+        {
+            self.0.insert(number, Some(Arc::new(case)));
+        }
+    }
+}

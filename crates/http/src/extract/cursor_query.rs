@@ -1,0 +1,202 @@
+//! What a client may ask of a list that is read with a cursor (contract section 4, audit events and decisions).
+
+use salvo::oapi::{
+    BasicType, Components, KnownFormat, Object, Operation as OpenApiOperation, SchemaFormat,
+};
+use serde::Serialize;
+
+use crate::extract::input::{Input, RequestInput};
+use crate::extract::query::{Query, describe_query};
+use crate::respond::{ApiError, Code};
+use charter_authn::secrets::{CursorSealer, Position};
+use charter_domain::id::OrganizationId;
+use charter_domain::timestamp::{self, Timestamp};
+
+/// Items on a page.
+const MAX_LIMIT: u64 = 200;
+const DEFAULT_LIMIT: u64 = 50;
+/// Characters of a text that is compared.
+const MAX_TEXT: usize = 200;
+
+/// The query that every such list takes.
+#[derive(Debug, Clone)]
+pub struct CursorQuery {
+    /// Items on the page, 1 to 200.
+    pub limit: u64,
+    /// A feed: from the oldest on, in order.
+    pub oldest_first: bool,
+    /// Inclusive.
+    pub since: Option<Timestamp>,
+    /// Exclusive.
+    pub until: Option<Timestamp>,
+    cursor: Option<String>,
+}
+
+/// A list of one organization with its filters: what a cursor is good for.
+pub struct CursorScope<'a> {
+    sealer: &'a CursorSealer,
+    bound_to: Vec<u8>,
+}
+
+impl Input for CursorQuery {
+    fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
+        let query = &mut request.query;
+        let oldest_first = query.parsed("order", |text| match text {
+            "newest" => Ok(false),
+            "oldest" => Ok(true),
+            _ => Err("must be `newest` or `oldest`"),
+        })?;
+        let read = Self {
+            limit: query.integer("limit", MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT),
+            oldest_first: oldest_first.unwrap_or_default(),
+            since: time(query, "since")?,
+            until: time(query, "until")?,
+            cursor: query.text("cursor"),
+        };
+        if read
+            .since
+            .zip(read.until)
+            .is_some_and(|(since, until)| since > until)
+        {
+            let message = "`since` lies after `until`";
+            return Err(ApiError::invalid(Code::BadParameter, message));
+        }
+        Ok(read)
+    }
+
+    fn describe(_: &mut Components, operation: &mut OpenApiOperation) {
+        let text = || Object::with_type(BasicType::String);
+        describe_query(
+            operation,
+            "cursor",
+            "`next_cursor` of the page before, opaque; with the same filters and order as that page. It stays good, \
+             whatever is written meanwhile, until the operator removes the sealing key that it was made with.",
+            text(),
+        );
+        let limit = Object::with_type(BasicType::Integer)
+            .minimum(1)
+            .maximum(MAX_LIMIT)
+            .default_value(DEFAULT_LIMIT.into());
+        describe_query(
+            operation,
+            "limit",
+            "Most items on a page; there may be fewer.",
+            limit,
+        );
+        let order = text()
+            .enum_values(["newest", "oldest"])
+            .default_value("newest".into());
+        describe_query(
+            operation,
+            "order",
+            "`newest` first; or a feed from the `oldest` on, whose `next_cursor` is never null: keep it once the page \
+             is dealt with, and ask again later.",
+            order,
+        );
+        for (name, description) in [
+            ("since", "Only what happened then or later."),
+            ("until", "Only what happened before."),
+        ] {
+            let time = text()
+                .format(SchemaFormat::KnownFormat(KnownFormat::DateTime))
+                .pattern(timestamp::PATTERN);
+            describe_query(operation, name, description, time);
+        }
+    }
+}
+
+impl CursorQuery {
+    /// What its cursors are good for: `list` of that organization, with these filters and those of the query.
+    ///
+    /// # Errors
+    ///
+    /// `INTERNAL_ERROR` if the filters are no JSON.
+    pub fn scope<'a>(
+        &self,
+        sealer: &'a CursorSealer,
+        list: &str,
+        organization: OrganizationId,
+        filters: &impl Serialize,
+    ) -> Result<CursorScope<'a>, ApiError> {
+        let time =
+            |at: Option<Timestamp>| at.map(|at| (at.timestamp(), at.timestamp_subsec_nanos()));
+        let times = (time(self.since), time(self.until));
+        let all = (
+            list,
+            organization.to_string(),
+            self.oldest_first,
+            times,
+            filters,
+        );
+        let bound_to = serde_json::to_vec(&all).map_err(ApiError::internal)?;
+        Ok(CursorScope { sealer, bound_to })
+    }
+}
+
+impl CursorScope<'_> {
+    /// Where the page begins; `None` without a cursor.
+    ///
+    /// # Errors
+    ///
+    /// `BAD_PARAMETER` for a cursor that was not made for this.
+    pub fn position(&self, query: &CursorQuery) -> Result<Option<Position>, ApiError> {
+        let open = |cursor: &String| {
+            let position = self.sealer.open(cursor, &self.bound_to);
+            position.ok_or_else(bad_cursor)
+        };
+        query.cursor.as_ref().map(open).transpose()
+    }
+
+    /// The cursor for that position.
+    ///
+    /// # Errors
+    ///
+    /// `INTERNAL_ERROR` if it cannot be sealed.
+    pub fn cursor(&self, position: Position) -> Result<String, ApiError> {
+        let sealed = self.sealer.seal(position, &self.bound_to);
+        sealed.map_err(ApiError::internal)
+    }
+}
+
+/// The answer to a cursor that is of no use here.
+pub fn bad_cursor() -> ApiError {
+    let message = "`cursor` is not one of this list with these filters, begin without one";
+    ApiError::invalid(Code::BadParameter, message)
+}
+
+/// A text that is compared as it is.
+///
+/// # Errors
+///
+/// `BAD_PARAMETER` if it is empty, too long, or has control characters.
+pub fn exact_text(query: &mut Query, name: &str) -> Result<Option<String>, ApiError> {
+    query.parsed(name, |text| {
+        let is_long = text.chars().nth(MAX_TEXT).is_some();
+        if text.is_empty() || is_long || text.chars().any(char::is_control) {
+            Err(format!(
+                "must have 1 to {MAX_TEXT} characters, none of them a control character"
+            ))
+        } else {
+            Ok(text.to_owned())
+        }
+    })
+}
+
+/// Describes a parameter that [`exact_text`] reads.
+pub fn describe_exact_text(
+    operation: &mut OpenApiOperation,
+    name: &str,
+    description: &str,
+    example: &str,
+) {
+    let text = Object::with_type(BasicType::String)
+        .min_length(1)
+        .max_length(MAX_TEXT)
+        .examples([example]);
+    describe_query(operation, name, description, text);
+}
+
+fn time(query: &mut Query, name: &str) -> Result<Option<Timestamp>, ApiError> {
+    let rule = "must be a time in UTC, `YYYY-MM-DDTHH:MM:SSZ`, with at most 9 fraction digits";
+    query.parsed(name, |text| timestamp::parse(text).map_err(|_| rule))
+}

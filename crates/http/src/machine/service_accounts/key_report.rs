@@ -1,0 +1,167 @@
+//! `/keys`: every key of the organization with its service account (contract section 4).
+
+use std::time::Duration;
+
+use salvo::Writer;
+use salvo::oapi::{
+    BasicType, Components, Object as SchemaObject, Operation as OpenApiOperation, ToSchema,
+    endpoint,
+};
+use serde::Serialize;
+
+use crate::extract::authorized::Authorized;
+use crate::extract::input::{Input, RequestInput};
+use crate::extract::list_query::ListQuery;
+use crate::extract::operation::Operation;
+use crate::extract::path::id_schema;
+use crate::extract::query::describe_query;
+use crate::machine::objects::KeysIn;
+use crate::respond::ApiError;
+use crate::respond::listed::Listed;
+use charter_domain::id::AccountId;
+use charter_domain::page::KeyOrder;
+use charter_domain::permission::Permission;
+use charter_store::{KeyFilter, KeyOwner, OwnedKey};
+
+use super::key_body::AccessKeyBody;
+
+/// A hundred years.
+const MAX_DAYS: u64 = 36_500;
+
+/// `GET /keys`
+pub struct ListAllKeys;
+
+impl Operation for ListAllKeys {
+    const PERMISSION: Permission = Permission::ListKeys;
+    type Input = KeysQuery;
+    type Object = KeysIn;
+
+    fn object(query: &Self::Input) -> Option<Option<AccountId>> {
+        query.account_id
+    }
+}
+
+/// Lists the keys of the whole organization, each with its service account: for access reviews, such
+/// as which keys nobody uses, which are old, and which expire soon. Keys must meet every condition
+/// that is given. Keys of deleted service accounts are revoked and not listed.
+#[endpoint(operation_id = "listAllKeys", tags("keys"))]
+pub async fn list(request: Authorized<ListAllKeys>) -> Result<Listed<OwnedKeyBody>, ApiError> {
+    let (query, now) = (&request.input, request.authorizer.now());
+    let filter = KeyFilter {
+        account: request.object.0.account(),
+        include_inactive: query.list.include_inactive,
+        unused_since: query.unused_for.map(|days| now - days),
+        made_by: query.older_than.map(|days| now - days),
+        expires_by: query.expires_within.map(|days| now + days),
+    };
+    let page = request
+        .tenant()
+        .list_all_keys(query.list.page, filter)
+        .await?;
+    let last_used = &request.state.last_used;
+    let show = |OwnedKey { key, owner }| OwnedKeyBody {
+        key: AccessKeyBody::new(&key, now, last_used),
+        service_account: owner.into(),
+    };
+    Listed::new(&query.list.page, page, show).await
+}
+
+/// The query of the list.
+#[derive(Debug, Clone)]
+pub struct KeysQuery {
+    list: ListQuery<KeyOrder>,
+    /// `Some(None)` for a malformed id, which is answered like a missing one.
+    account_id: Option<Option<AccountId>>,
+    unused_for: Option<Duration>,
+    older_than: Option<Duration>,
+    expires_within: Option<Duration>,
+}
+
+impl Input for KeysQuery {
+    fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
+        let paging = ListQuery::read(request)?;
+        let query = &mut request.query;
+        let account_id = query.text("account_id").map(|text| text.parse().ok());
+        let mut days = |name: &str| -> Result<Option<Duration>, ApiError> {
+            let days = query.integer(name, MAX_DAYS)?;
+            Ok(days.map(|days| Duration::from_hours(24 * days)))
+        };
+        Ok(Self {
+            list: paging,
+            account_id,
+            unused_for: days("unused_for_days")?,
+            older_than: days("older_than_days")?,
+            expires_within: days("expires_within_days")?,
+        })
+    }
+
+    fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
+        ListQuery::<KeyOrder>::describe(components, operation);
+        describe_query(
+            operation,
+            "account_id",
+            "Only keys of this account's service accounts.",
+            id_schema::<AccountId>(),
+        );
+        for (name, description) in [
+            (
+                "unused_for_days",
+                "Only keys that have not signed an accepted request for so many days; a key that was never used counts from its creation.",
+            ),
+            (
+                "older_than_days",
+                "Only keys made so many days ago, or earlier.",
+            ),
+            (
+                "expires_within_days",
+                "Only keys that expire in so many days, or earlier; with `include_inactive` also those that have expired.",
+            ),
+        ] {
+            let days = SchemaObject::with_type(BasicType::Integer).minimum(1);
+            describe_query(operation, name, description, days.maximum(MAX_DAYS));
+        }
+    }
+}
+
+/// An access key and whose it is.
+#[derive(Serialize, ToSchema)]
+#[salvo(schema(name = "AccessKeyWithServiceAccount"))]
+pub struct OwnedKeyBody {
+    /// The key.
+    #[serde(flatten)]
+    key: AccessKeyBody,
+    service_account: KeyOwnerBody,
+}
+
+/// What the list says of a key's service account; `GET /service-accounts/{id}` says the rest.
+#[derive(Serialize, ToSchema)]
+#[salvo(schema(name = "KeyOwner"))]
+struct KeyOwnerBody {
+    /// `sa-…`
+    #[salvo(schema(
+        pattern = "^sa-[0-7][0-9a-hjkmnp-tv-z]{25}$",
+        example = "sa-01k6dyspfte23tskdzn1kqd65k"
+    ))]
+    id: String,
+    #[salvo(schema(example = "Billing export"))]
+    name: String,
+    /// The account it belongs to.
+    #[salvo(schema(
+        pattern = "^acc-[0-7][0-9a-hjkmnp-tv-z]{25}$",
+        example = "acc-01k6dyspfte23tskdzn1kqd65k"
+    ))]
+    account_id: String,
+    /// False refuses its requests, whatever the key.
+    is_active: bool,
+}
+
+impl From<KeyOwner> for KeyOwnerBody {
+    fn from(owner: KeyOwner) -> Self {
+        Self {
+            id: owner.id.to_string(),
+            name: owner.name,
+            account_id: owner.account_id.to_string(),
+            is_active: owner.is_active,
+        }
+    }
+}

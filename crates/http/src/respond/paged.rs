@@ -1,0 +1,78 @@
+//! A page of a list that is read with a cursor, as it is shown (contract section 4).
+
+use std::marker::PhantomData;
+
+use salvo::Response;
+use salvo::http::ResBody;
+use salvo::http::header::{CONTENT_TYPE, HeaderValue};
+use salvo::oapi::{
+    Array, BasicType, Components, EndpointOutRegister, Object, Operation, RefOr, Schema,
+    SchemaType, ToSchema,
+};
+use salvo::writing::Scribe;
+use serde::Serialize;
+
+use crate::respond::{ApiError, headers};
+
+/// A page of `T` as it is shown: JSON.
+pub struct Paged<T> {
+    json: Vec<u8>,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: Serialize> Paged<T> {
+    /// Shows each item of a page. Other requests come between the items.
+    ///
+    /// # Errors
+    ///
+    /// `INTERNAL_ERROR` if an item is no JSON.
+    pub async fn new<Item: Send>(
+        items: Vec<Item>,
+        next_cursor: Option<String>,
+        show: impl Fn(Item) -> T + Send + Sync,
+    ) -> Result<Self, ApiError> {
+        let mut json = br#"{"results":["#.to_vec();
+        for (number, item) in items.into_iter().enumerate() {
+            if number > 0 {
+                json.push(b',');
+            }
+            serde_json::to_writer(&mut json, &show(item)).map_err(ApiError::internal)?;
+            tokio::task::yield_now().await;
+        }
+        json.extend_from_slice(br#"],"next_cursor":"#);
+        serde_json::to_writer(&mut json, &next_cursor).map_err(ApiError::internal)?;
+        json.push(b'}');
+        let of = PhantomData;
+        Ok(Self { json, of })
+    }
+}
+
+impl<T> Scribe for Paged<T> {
+    fn render(self, response: &mut Response) {
+        let json = HeaderValue::from_static("application/json; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, json);
+        response.body(ResBody::Once(self.json.into()));
+    }
+}
+
+impl<T: ToSchema> EndpointOutRegister for Paged<T> {
+    fn register(components: &mut Components, operation: &mut Operation) {
+        let results = Array::new().items(T::to_schema(components)).max_items(200);
+        let cursor = Object::with_type(SchemaType::Array(vec![BasicType::String, BasicType::Null]))
+            .description(
+                "`cursor` of the next page; null at the end. A page may have fewer items than asked for, or none, and \
+                 not be the last: what one page looks through is limited.",
+            )
+            .examples(["lk3sZgS0kqJYQmY6hGJ2b6l0b1o0ZC2mJ8m3zq7QwX9cVbTn0aR4uE5yHsI"]);
+        let schema = Object::new()
+            .property("results", results)
+            .required("results")
+            .property("next_cursor", cursor)
+            .required("next_cursor");
+        let page = headers::answer("OK").add_content(
+            "application/json",
+            RefOr::Type(Schema::Object(Box::new(schema))),
+        );
+        operation.responses.insert("200", page);
+    }
+}
