@@ -41,6 +41,16 @@ pub(super) struct IndexedRange {
     before: DefinitionCounts,
 }
 
+/// A range with its bounds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RangeBounds {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    /// Unix time in milliseconds; later than `latest` if the range has no decision.
+    pub(super) earliest: i64,
+    pub(super) latest: i64,
+}
+
 #[derive(Deserialize)]
 struct LineStart<'a> {
     #[serde(borrow, default)]
@@ -157,6 +167,16 @@ impl FileIndex {
             .enumerate()
             .filter(move |(_, it)| it.earliest <= made_at && made_at <= it.latest)
             .map(|(at, it)| (it.offset, self.end(at)))
+    }
+
+    /// All ranges, in order.
+    pub(super) fn ranges(&self) -> impl DoubleEndedIterator<Item = RangeBounds> {
+        self.ranges.iter().enumerate().map(|(at, it)| RangeBounds {
+            start: it.offset,
+            end: self.end(at),
+            earliest: it.earliest,
+            latest: it.latest,
+        })
     }
 
     /// Start and end of the range with this definition.

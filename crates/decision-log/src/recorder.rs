@@ -1,7 +1,7 @@
 //! Records decisions and looks them up.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -188,6 +188,14 @@ impl Recorder {
     #[must_use]
     pub fn flush(&self, timeout: Duration) -> bool {
         self.log.is_none() || self.queue.flush(timeout)
+    }
+
+    /// The indexes and the directory of the log, with the decisions so far; `None` if decisions are not logged.
+    pub(super) fn flushed_files(&self) -> Option<(&FileIndexes, &Path)> {
+        let log = self.log.as_ref()?;
+        // If the log cannot be written now, earlier decisions can still be listed.
+        let _ = self.flush(WAIT_TIMEOUT);
+        Some((&log.indexes, &log.dir))
     }
 
     pub(super) fn find_logged(&self, id: DecisionId) -> std::io::Result<Option<DecisionRecord>> {
