@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
@@ -13,6 +13,7 @@ use crate::telemetry::metrics::Recorder;
 use charter_authn::limits::rate_limit::RateLimits;
 use charter_authn::nonces::{NonceStore, ReplayGuard};
 use charter_authn::operator::Operators;
+use charter_authn::operator_sessions::OperatorSessions;
 use charter_authn::signed::last_used::LastUsed;
 use charter_authn::signed::mint::KeyMint;
 use charter_authn::signed::verify::{ServiceAccountParts, ServiceAccounts};
@@ -24,15 +25,18 @@ use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
 use charter_http::document;
 use charter_http::extract::tenants::Tenants;
-use charter_http::state::{Revisions, Searches, State, StoreHealth, Tasks};
+use charter_http::state::{Revisions, Searches, State, StoreHealth, Tasks, Workbench};
 use charter_mail as mail;
 use charter_policy::explain::DecisionExplainer;
 use charter_store::Store;
 
 use super::keys::{cursors, sealer};
-use super::policies::{self, Policies, Reloader};
+use super::policies::{self, Policies, Reloader, Tools};
 use super::start_error::StartError;
 use super::{database, decisions, near_budgets, replay, users};
+
+/// Evaluations and searches of the workbench at once.
+const WORKBENCH_TURNS: usize = 2;
 
 /// The parts of a running service.
 pub struct App {
@@ -95,13 +99,13 @@ impl App {
         let pending = replay::wait_for_turn(settings, keys, &store).await?;
         store.migrate_up().await?;
         database::note_keys(&store, keys).await?;
-        let policies = Policies::new(
+        let policies = Arc::new(Policies::new(
             settings,
             keys,
             program,
             Some(Arc::clone(&store)),
             Arc::clone(&clock),
-        );
+        ));
         let mut started = policies.start(clock.now()).await?;
         let names = policies::warn_of_unknown_names(&store, &started.snapshot).await;
         started.health.warnings.extend(names.into_iter().flatten());
@@ -156,6 +160,16 @@ impl App {
                 origins: base.origins(&settings.portal.origins),
                 secure_cookie: !base.is_local(),
                 operators: Operators::new(Arc::clone(&store), settings.server.ops_token.clone()),
+                workbench: Workbench {
+                    tools: Box::new(Tools::new(
+                        Arc::clone(&policies),
+                        decisions.is_some().then(|| settings.decisions.dir.clone()),
+                    )),
+                    turns: Arc::new(Semaphore::new(WORKBENCH_TURNS)),
+                    shadow: decisions.as_ref().map(|log| Arc::clone(log.shadow())),
+                    sessions: OperatorSessions::new(Arc::clone(&clock), Arc::clone(&entropy)),
+                    secure_cookie: !settings.server.ops_listen.ip().is_loopback(),
+                },
                 engine: Engine::new(started.snapshot, settings.database.cache.principals()),
                 decision_lookup: Box::new(recorder.clone()),
                 decisions: recorder,

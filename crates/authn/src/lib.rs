@@ -6,6 +6,7 @@ pub mod credentials;
 pub mod limits;
 pub mod nonces;
 pub mod operator;
+pub mod operator_sessions;
 mod record_cache;
 pub mod rejection;
 pub mod secrets;

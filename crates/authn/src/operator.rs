@@ -5,7 +5,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use charter_store::{self as store, EntityRef, Store, TenantReader};
+use charter_store::{self as store, EntityRef, PolicyHistoryPage, Store, TenantReader};
 
 use crate::credentials::{Credentials, Scheme};
 use crate::rejection::Rejection;
@@ -15,6 +15,16 @@ pub struct Operators {
     store: Arc<Store>,
     /// `None` lets nobody in.
     token: Option<SecretString>,
+}
+
+/// That an operator was admitted, by the token or by a session that it was exchanged for.
+#[derive(Debug, Clone, Copy)]
+pub struct Admission(());
+
+impl Admission {
+    pub(crate) const fn by_session() -> Self {
+        Self(())
+    }
 }
 
 /// An operator; it may read every tenant.
@@ -30,6 +40,18 @@ impl Operators {
     ///
     /// [`Rejection`]; with no token in the settings nobody is let in.
     pub fn authenticate(&self, credentials: &Credentials<'_>) -> Result<Operator<'_>, Rejection> {
+        self.admit(credentials).map(|by| self.operator(by))
+    }
+
+    /// The operator who was admitted.
+    pub fn operator(&self, _: Admission) -> Operator<'_> {
+        Operator(&self.store)
+    }
+
+    /// # Errors
+    ///
+    /// As [`Self::authenticate`].
+    pub fn admit(&self, credentials: &Credentials<'_>) -> Result<Admission, Rejection> {
         if credentials.scheme()? != Scheme::Bearer {
             return Err(Rejection::MalformedAuthorization(
                 "write `Bearer {operator token}`".to_owned(),
@@ -39,9 +61,7 @@ impl Operators {
         // What can be timed is where the hashes differ, and that tells nothing of the token.
         let hash = |text: &str| Sha256::digest(text.as_bytes());
         match &self.token {
-            Some(expected) if hash(shown) == hash(expected.expose_secret()) => {
-                Ok(Operator(&self.store))
-            }
+            Some(expected) if hash(shown) == hash(expected.expose_secret()) => Ok(Admission(())),
             Some(_) | None => Err(Rejection::InvalidToken),
         }
     }
@@ -55,5 +75,18 @@ impl<'a> Operator<'a> {
     /// The store's; `NotFound` if there is no such thing.
     pub async fn tenant_of(&self, named: EntityRef) -> Result<TenantReader<'a>, store::Error> {
         Ok(self.0.within(self.0.locate(named).await?))
+    }
+
+    /// At most `limit` revisions of the policies before the one with this number, newest first.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn policy_history(
+        &self,
+        before: Option<i64>,
+        limit: u64,
+    ) -> Result<PolicyHistoryPage, store::Error> {
+        self.0.policy_history(before, limit).await
     }
 }

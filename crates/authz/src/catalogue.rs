@@ -153,7 +153,7 @@ impl Catalogue {
     }
 
     /// The pairs of types that a permission applies to.
-    pub(super) fn pairs(
+    pub fn pairs(
         &self,
         permission: Permission,
     ) -> impl Iterator<Item = (PrincipalKind, ResourceKind)> {

@@ -7,6 +7,8 @@ use arc_swap::ArcSwap;
 use charter_domain::caller::Caller;
 use charter_domain::timestamp::Timestamp;
 
+use super::folder::Files;
+use super::gate_outcome::GateOutcome;
 use super::principal::Principal;
 use super::principal_cache::PrincipalCache;
 use super::snapshot::Snapshot;
@@ -23,12 +25,18 @@ pub struct PolicyHealth {
     pub failed_checks: Vec<String>,
     /// Why the shadow folder cannot be used.
     pub shadow: Option<String>,
+    /// The shadow folder in use.
+    pub shadow_in_use: Option<ShadowInUse>,
     /// A newer folder that was refused.
     pub refused: Option<RefusedFolder>,
     /// One paragraph each.
     pub warnings: Vec<String>,
     /// Checks that could not run on this machine, with the reason.
     pub not_run: Vec<String>,
+    /// What each gate found in the folder in force; empty until they have run.
+    pub gates: Vec<GateOutcome>,
+    /// The files of the folder in force.
+    pub files: Arc<Files>,
 }
 
 impl PolicyHealth {
@@ -47,6 +55,19 @@ pub struct RefusedFolder {
     /// What is wrong and what to do.
     pub reason: String,
     pub since: Timestamp,
+    /// What each gate found.
+    pub gates: Vec<GateOutcome>,
+    /// `None` if it could not be read.
+    pub files: Option<Arc<Files>>,
+}
+
+/// The shadow folder in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShadowInUse {
+    /// Digest of the whole folder.
+    pub whole_digest: Arc<str>,
+    pub since: Timestamp,
+    pub files: Arc<Files>,
 }
 
 /// Provides each request with one snapshot for its whole duration.

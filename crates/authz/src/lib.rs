@@ -16,6 +16,7 @@ mod facts_read;
 pub mod failures;
 pub mod fault;
 pub mod folder;
+pub mod gate_outcome;
 mod index;
 pub mod json;
 pub mod kinds;

@@ -22,6 +22,18 @@ pub struct DefinitionReader {
     cases: HashMap<u32, Arc<CaseDefinition>>,
 }
 
+/// Which policies decided, without the rest of a record.
+#[derive(Debug, Clone, Copy)]
+pub struct DeterminedBy<'a> {
+    /// Their `@id`s.
+    pub policies: &'a [String],
+    pub is_allowed: bool,
+    /// Unix time in milliseconds.
+    pub at: i64,
+    /// How many decisions the line stands for.
+    pub count: u64,
+}
+
 #[derive(Debug)]
 pub enum LogLine {
     Decision(Box<DecisionRecord>),
@@ -79,6 +91,21 @@ struct LineStart<'a> {
     number: Option<u32>,
     #[serde(default)]
     count: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct CountedLine<'a> {
+    #[serde(borrow, default)]
+    kind: Option<&'a str>,
+    case: u32,
+    #[serde(borrow, default)]
+    id: Option<&'a str>,
+    #[serde(borrow, default)]
+    at: Option<&'a str>,
+    #[serde(default)]
+    count: u64,
+    #[serde(default)]
+    rest: u64,
 }
 
 #[derive(Deserialize)]
@@ -145,6 +172,36 @@ impl DefinitionReader {
             Some("file" | "gap" | "entity" | "context" | "case") => Ok(LogLine::Other),
             Some(_) => Err("no line of a decision log".into()),
         }
+    }
+
+    /// Which policies decided a line; `None` for lines that are no decisions, and for those of format version 1.
+    ///
+    /// # Errors
+    ///
+    /// The line is malformed, or its case is missing.
+    pub fn determined_by(&self, line: &[u8]) -> Result<Option<DeterminedBy<'_>>, JsonError> {
+        let head: LineStart<'_> = serde_json::from_slice(line)?;
+        if !matches!(head.kind, None | Some("rest")) {
+            return Ok(None);
+        }
+        let counted: CountedLine<'_> = serde_json::from_slice(line)?;
+        let case = self.cases.get(&counted.case).ok_or("its case is missing")?;
+        let (at, count) = match counted.kind {
+            None => {
+                let id = counted.id.ok_or("a decision without an id")?;
+                (id.parse::<DecisionId>()?.made_at_millis(), 1 + counted.rest)
+            }
+            Some(_) => {
+                let at = timestamp::parse(counted.at.unwrap_or_default())?;
+                (at.timestamp_millis(), counted.count)
+            }
+        };
+        Ok(Some(DeterminedBy {
+            policies: &case.determining,
+            is_allowed: case.decision == "allow",
+            at,
+            count,
+        }))
     }
 
     /// The numbers of case and context that a line refers to.

@@ -41,6 +41,16 @@ pub(super) struct IndexedRange {
     before: DefinitionCounts,
 }
 
+/// A range with its bounds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RangeBounds {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    /// Unix time in milliseconds; later than `latest` if the range has no decision.
+    pub(super) earliest: i64,
+    pub(super) latest: i64,
+}
+
 #[derive(Deserialize)]
 struct LineStart<'a> {
     #[serde(borrow, default)]
@@ -168,6 +178,16 @@ impl FileIndex {
         self.ranges.iter().enumerate().map(move |(at, it)| {
             let may_match = it.earliest <= until && it.latest >= since;
             (it.offset, self.end(at), may_match)
+        })
+    }
+
+    /// All ranges, in order.
+    pub(super) fn ranges(&self) -> impl DoubleEndedIterator<Item = RangeBounds> {
+        self.ranges.iter().enumerate().map(|(at, it)| RangeBounds {
+            start: it.offset,
+            end: self.end(at),
+            earliest: it.earliest,
+            latest: it.latest,
         })
     }
 

@@ -71,7 +71,7 @@ impl FileIndexes {
         index
     }
 
-    fn get(&self, file: &Path) -> io::Result<Arc<FileIndex>> {
+    pub(super) fn get(&self, file: &Path) -> io::Result<Arc<FileIndex>> {
         self.get_or_build(file).map(|(index, _)| index)
     }
 
@@ -144,7 +144,7 @@ impl FileIndexes {
 }
 
 /// Loads the definitions that a line refers to.
-fn gather(
+pub(super) fn gather(
     open: &mut File,
     index: &FileIndex,
     definitions: &mut DefinitionReader,

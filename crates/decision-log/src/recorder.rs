@@ -1,7 +1,7 @@
 //! Records decisions and looks them up.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -191,6 +191,14 @@ impl Recorder {
         self.log.is_none() || self.queue.flush(timeout)
     }
 
+    /// The indexes and the directory of the log, with the decisions so far; `None` if decisions are not logged.
+    pub(super) fn flushed_files(&self) -> Option<(&FileIndexes, &Path)> {
+        let log = self.log.as_ref()?;
+        // If the log cannot be written now, earlier decisions can still be listed.
+        let _ = self.flush(WAIT_TIMEOUT);
+        Some((&log.indexes, &log.dir))
+    }
+
     pub(super) fn find_logged(&self, id: DecisionId) -> std::io::Result<Option<DecisionRecord>> {
         let Some(log) = &self.log else {
             return Ok(None);
@@ -202,12 +210,10 @@ impl Recorder {
 
     /// Nothing if decisions are not logged.
     pub(super) fn list_logged(&self, query: &DecisionQuery) -> std::io::Result<DecisionPage> {
-        let Some(log) = &self.log else {
+        let Some((indexes, dir)) = self.flushed_files() else {
             return Ok(DecisionPage::empty(query));
         };
-        // As for a look-up.
-        let _ = self.flush(WAIT_TIMEOUT);
-        log.indexes.list(&log.dir, query)
+        indexes.list(dir, query)
     }
 
     /// `None` if decisions are not logged.

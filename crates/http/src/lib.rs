@@ -1,6 +1,6 @@
 //! HTTP: everything between the socket and the floors below, and the only place that names salvo.
 //!
-//! Imports go downwards: `document`, `router`, the surfaces (`machine`, `portal`, `ops`, `docs`), `extract`, `state`,
+//! Imports go downwards: `document`, `router`, the surfaces (`machine`, `portal`, `ops`, `workbench`, `docs`), `extract`, `state`,
 //! `edge`, `respond`. `state` holds `extract::tenants` too, which only `extract` can open.
 
 pub mod docs;
@@ -14,3 +14,4 @@ pub mod portal;
 pub mod respond;
 pub mod router;
 pub mod state;
+pub mod workbench;

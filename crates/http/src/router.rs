@@ -9,7 +9,7 @@ use crate::methods::Reads as _;
 use crate::ops::{evaluation, health, metrics};
 use crate::respond::{ApiError, etag};
 use crate::state::{ProvideState, State};
-use crate::{docs, machine, portal};
+use crate::{docs, machine, portal, workbench};
 
 /// The operations of the API, each decided by policy.
 #[must_use]
@@ -68,4 +68,5 @@ pub fn operations_listener(state: Arc<State>) -> Router {
         .hoop(ProvideState(state))
         .push(pages)
         .push(Router::with_path("access/v1/evaluation").post(evaluation::evaluate))
+        .push(workbench::router())
 }

@@ -25,3 +25,4 @@ pub mod solver;
 pub mod solver_args;
 pub mod terminal_safe;
 pub mod test;
+pub mod workbench;

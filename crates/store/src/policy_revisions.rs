@@ -260,7 +260,7 @@ impl Store {
     }
 
     /// The row, if it matches its event.
-    async fn authentic(
+    pub(super) async fn authentic(
         &self,
         connection: &impl ConnectionTrait,
         row: policy_revision::Model,

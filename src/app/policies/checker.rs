@@ -114,20 +114,9 @@ impl Checker {
             format!("cannot {what} the policy check: {error}")
         };
         let request = serde_json::to_vec(request).map_err(|error| failed("describe", &error))?;
-        let mut child = Command::new(&self.program)
-            .args(["policy", "gate"])
-            .args(arguments)
-            // The environment may contain keys, which the solver must not see.
-            .env_clear()
-            .envs(self.search_path.iter().map(|path| ("PATH", path)))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| failed("start", &error))?;
-        let mut group = ProcessGroup(child.id());
+        let command: Vec<&str> = ["gate"].iter().chain(arguments).copied().collect();
+        let started = self.spawn(&command);
+        let (mut child, mut group) = started.map_err(|error| failed("start", &error))?;
         let (answer, stderr_text) = exchange(&mut child, &request)
             .await
             .map_err(|error| failed("communicate with", &error))?;
@@ -142,15 +131,39 @@ impl Checker {
                 stderr_text.trim()
             ));
         }
-        // It has ended, with all its children.
-        group.0 = None;
+        group.ended();
         serde_json::from_slice(&answer).map_err(|error| failed("parse the verdict of", &error))
+    }
+
+    /// Starts `charter policy` with these arguments, with pipes and a process group of its own.
+    pub(super) fn spawn(&self, arguments: &[&str]) -> std::io::Result<(Child, ProcessGroup)> {
+        let child = Command::new(&self.program)
+            .arg("policy")
+            .args(arguments)
+            // The environment may contain keys, which the solver must not see.
+            .env_clear()
+            .envs(self.search_path.iter().map(|path| ("PATH", path)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let group = ProcessGroup(child.id());
+        Ok((child, group))
     }
 }
 
 /// The checker and its solvers. They are killed together: a solver whose checker was killed would
 /// run on for minutes.
-struct ProcessGroup(Option<u32>);
+pub(super) struct ProcessGroup(Option<u32>);
+
+impl ProcessGroup {
+    /// It has ended, with all its children.
+    pub(super) const fn ended(&mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {

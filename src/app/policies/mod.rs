@@ -16,7 +16,9 @@ mod report;
 mod shadow;
 mod start;
 mod take;
+mod tools;
 
 pub(super) use checked_folder::Policies;
 pub(super) use reload::Reloader;
 pub(super) use report::warn_of_unknown_names;
+pub(super) use tools::Tools;

@@ -26,6 +26,7 @@ use super::folder_watch::{FolderWatch, POLL, SETTLE};
 use super::report::tell_unread;
 use super::shadow::ShadowFolder;
 use super::start::TakenFolder;
+use super::take::RefusedSubject;
 
 /// How often a folder that keeps changing is read before the next poll.
 const MAX_READS: usize = 10;
@@ -91,12 +92,11 @@ impl RunningCheck {
 impl Reloader {
     /// `shadow` holds the shadow policies.
     pub(crate) fn new(
-        policies: Policies,
+        policies: Arc<Policies>,
         shadow: Option<Arc<ShadowPolicies>>,
         (state, store): (Arc<State>, Arc<Store>),
         started: &TakenFolder,
     ) -> Self {
-        let policies = Arc::new(policies);
         let shadow = policies.shadow.clone().zip(shadow);
         Self {
             shadow: shadow.map(|(dir, shadow)| {
@@ -242,16 +242,20 @@ impl Reloader {
         let folder = match &read.folder {
             Ok(folder) => folder.clone(),
             Err(reason) => {
-                self.refuse(None, &GateVerdict::refused(PolicyGate::Folder, reason));
+                let verdict = GateVerdict::refused(PolicyGate::Folder, reason);
+                self.refuse(RefusedSubject::default(), &verdict);
                 self.last_checked = Some(last_checked);
                 return;
             }
         };
-        let digest = Some(Arc::clone(folder.whole_digest()));
         let version = match self.policies.check_version(&folder, &read.last) {
             Ok(version) => version,
             Err(reason) => {
-                self.refuse(digest, &GateVerdict::refused(PolicyGate::Folder, reason));
+                let subject = RefusedSubject {
+                    digest: Some(Arc::clone(folder.whole_digest())),
+                    files: Some(Arc::new(folder.files().clone())),
+                };
+                self.refuse(subject, &GateVerdict::refused(PolicyGate::Folder, reason));
                 self.last_checked = Some(last_checked);
                 return;
             }

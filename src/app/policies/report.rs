@@ -2,9 +2,12 @@
 
 use charter_authz::engine::PolicyHealth;
 use charter_authz::folder::Folder;
+use charter_authz::gate_outcome::{GateOutcome, GateResult};
 use charter_authz::snapshot::Snapshot;
+use std::time::Duration;
+
 use charter_domain::timestamp::Timestamp;
-use charter_policy::gates::{self, GateVerdict};
+use charter_policy::gates::{self, GateFinding, GateVerdict, PolicyGate};
 use charter_store::{NewPolicyRevision, Store, TakenAs};
 
 /// Longer reasons are truncated for the log and `/readyz`.
@@ -54,8 +57,50 @@ pub(super) fn health(verdict: &GateVerdict) -> PolicyHealth {
         failed_checks,
         warnings,
         not_run: verdict.not_run.iter().map(not_run).collect(),
+        gates: gate_outcomes(verdict),
         ..PolicyHealth::default()
     }
+}
+
+/// How each gate ended. What an earlier gate refused does not reach the later ones.
+pub(super) fn gate_outcomes(verdict: &GateVerdict) -> Vec<GateOutcome> {
+    let of = |findings: &[GateFinding], gate: PolicyGate| -> Option<GateFinding> {
+        findings
+            .iter()
+            .find(|finding| finding.gate == gate)
+            .cloned()
+    };
+    let is_unreadable = verdict
+        .refusals
+        .iter()
+        .any(|it| matches!(it.gate, PolicyGate::Folder | PolicyGate::Validation));
+    let mut is_reached = true;
+    let outcome = |gate: PolicyGate| {
+        let took = verdict.took_millis.get(&gate).copied();
+        let took = took.map(Duration::from_millis);
+        let (refusal, warning) = (of(&verdict.refusals, gate), of(&verdict.warnings, gate));
+        let not_run = verdict.not_run.get(&gate).cloned();
+        let always = matches!(gate, PolicyGate::Folder | PolicyGate::Validation);
+        let result = match (&refusal, &warning, &not_run) {
+            (Some(_), _, _) => GateResult::Refused,
+            (None, Some(_), _) => GateResult::Warned,
+            (None, None, Some(_)) => GateResult::NotRun,
+            _ if !is_reached || (is_unreadable && !always) => GateResult::NotRun,
+            _ if took.is_some() || always => GateResult::Passed,
+            _ => GateResult::Off,
+        };
+        is_reached &= refusal.is_none() || !always;
+        let finding = refusal.or(warning);
+        let findings = finding.as_ref().and_then(|finding| finding.details.clone());
+        GateOutcome {
+            gate: gate.as_str(),
+            result,
+            took,
+            report: finding.map(|finding| finding.report).or(not_run),
+            findings,
+        }
+    };
+    PolicyGate::ALL.into_iter().map(outcome).collect()
 }
 
 /// Has the files that are not read among the warnings, and logs those that are new there.

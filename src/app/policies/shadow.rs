@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use charter_authz::engine::ShadowInUse;
 use charter_authz::folder::{Files, Folder};
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::ShadowPolicies;
@@ -67,8 +68,14 @@ impl ShadowFolder {
         if self.last_checked.as_ref() == Some(&files) {
             return;
         }
+        let mut in_use = None;
         let (loaded, unfinished) = match read {
             Ok(folder) => {
+                in_use = Some(ShadowInUse {
+                    whole_digest: Arc::clone(folder.whole_digest()),
+                    since: self.state.clock.now(),
+                    files: Arc::new(folder.files().clone()),
+                });
                 let verdict = self
                     .policies
                     .checker
@@ -90,9 +97,12 @@ impl ShadowFolder {
                 );
             }
         }
-        self.state
-            .engine
-            .update(|health| health.shadow.clone_from(&fault));
+        self.state.engine.update(|health| {
+            health.shadow.clone_from(&fault);
+            if fault.is_none() {
+                health.shadow_in_use.clone_from(&in_use);
+            }
+        });
         if unfinished {
             tokio::time::sleep(RETRY).await;
         } else {

@@ -7,9 +7,12 @@ use std::time::Duration;
 use crate::settings::PolicyStart;
 use charter_authz::engine::{PolicyHealth, RefusedFolder};
 use charter_authz::folder::Folder;
+use charter_authz::gate_outcome::GateOutcome;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp::Timestamp;
-use charter_policy::gates::{CheckRequest, GateRequirement, GateVerdict, approval_hint};
+use charter_policy::gates::{
+    CheckRequest, GateRequirement, GateVerdict, PolicyGate, approval_hint,
+};
 use charter_store::{NewPolicyRevision, TakenAs};
 
 use super::super::StartError;
@@ -17,7 +20,7 @@ use super::baseline::InvariantBaseline;
 use super::checked_folder::Policies;
 use super::folder_reading::{CheckInput, run_on_thread};
 use super::last_accepted::LastAccepted;
-use super::report::{health, log_findings, new_revision, shortened, tell_unread};
+use super::report::{gate_outcomes, health, log_findings, new_revision, shortened, tell_unread};
 
 /// Minimal time limit of the checks at start.
 const START_TIMEOUT: Duration = Duration::from_mins(5);
@@ -44,6 +47,7 @@ pub(in crate::app) struct TakenFolder {
 struct UnfitFolder {
     digest: Option<Arc<str>>,
     reason: String,
+    gates: Vec<GateOutcome>,
     last_checked: Option<CheckInput>,
 }
 
@@ -86,8 +90,9 @@ impl Policies {
         last: &LastAccepted,
         now: Timestamp,
     ) -> Result<Started, UnfitFolder> {
-        let unreadable = |reason| UnfitFolder {
+        let unreadable = |reason: String| UnfitFolder {
             digest: None,
+            gates: gate_outcomes(&GateVerdict::refused(PolicyGate::Folder, reason.as_str())),
             reason,
             last_checked: None,
         };
@@ -105,6 +110,7 @@ impl Policies {
         let unfit = |reason| UnfitFolder {
             digest: Some(Arc::clone(folder.whole_digest())),
             reason,
+            gates: Vec::new(),
             last_checked: Some(last_checked.clone()),
         };
         let version = self.check_version(&folder, last).map_err(unfit)?;
@@ -119,7 +125,10 @@ impl Policies {
         {
             verdict = self.checker.check_at_start(&request).await;
             if let Some(report) = verdict.report() {
-                return Err(unfit(report));
+                return Err(UnfitFolder {
+                    gates: gate_outcomes(&verdict),
+                    ..unfit(report)
+                });
             }
         }
         self.check_promise(&folder, last, approved).map_err(unfit)?;
@@ -147,6 +156,7 @@ impl Policies {
             snapshot,
             health: PolicyHealth {
                 whole_digest: Some(Arc::clone(folder.whole_digest())),
+                files: Arc::new(folder.files().clone()),
                 since: Some(same.map_or(now, |last| last.since)),
                 ..health
             },
@@ -197,11 +207,18 @@ impl Policies {
             snapshot,
             health: PolicyHealth {
                 whole_digest: Some(Arc::clone(folder.whole_digest())),
+                files: Arc::new(folder.files().clone()),
                 since: Some(revision.since),
                 refused: Some(RefusedFolder {
                     digest: unfit.digest,
                     reason: shortened(unfit.reason),
                     since: now,
+                    gates: unfit.gates,
+                    files: unfit
+                        .last_checked
+                        .as_ref()
+                        .and_then(|input| input.read.clone().ok())
+                        .map(Arc::new),
                 }),
                 ..PolicyHealth::default()
             },

@@ -11,13 +11,23 @@ use charter_store::TakenAs;
 use super::folder_reading::{FolderReading, run_in_background};
 use super::folder_watch::RETRY;
 use super::reload::{CheckSubject, Reloader, RunningCheck};
-use super::report::{health, log_findings, new_revision, shortened, warn_of_unknown_names};
+use super::report::{
+    gate_outcomes, health, log_findings, new_revision, shortened, warn_of_unknown_names,
+};
 
 /// Warning of `/readyz` while the revision is not recorded.
 const NOT_RECORDED: &str = "notes: could not persist the active policy revision; retrying each second. \
     Until then nothing can be approved, and a restart would compare with the previous revision";
 /// Warning of `/readyz` until an emergency stop is checked.
 const NOT_CHECKED: &str = "stop: an emergency stop is in force, its checks have not finished";
+
+/// What is refused; both `None` if it could not be read.
+#[derive(Default)]
+pub(super) struct RefusedSubject {
+    /// Digest of the whole folder.
+    pub(super) digest: Option<Arc<str>>,
+    pub(super) files: Option<Arc<Files>>,
+}
 
 impl Reloader {
     /// Handles the result of a check.
@@ -51,6 +61,11 @@ impl Reloader {
         let Ok(folder) = read.folder else { return };
         let unread = folder.unread().to_vec();
         let digest = Some(Arc::clone(folder.whole_digest()));
+        let read_files = Arc::new(folder.files().clone());
+        let refused = |digest| RefusedSubject {
+            digest,
+            files: Some(Arc::clone(&read_files)),
+        };
         let lost = self.baseline.missing_from(folder.files());
         if verdict.refusals.is_empty() && !lost.is_empty() && self.requires_approval(read.approved)
         {
@@ -62,7 +77,7 @@ impl Reloader {
             verdict = GateVerdict::refused(PolicyGate::Widening, report);
         }
         if !verdict.refusals.is_empty() {
-            self.refuse(digest, &verdict);
+            self.refuse(refused(digest), &verdict);
             return;
         }
         // An emergency stop may have taken effect since the check began.
@@ -75,7 +90,7 @@ impl Reloader {
             Ok(folder) => folder,
             Err(error) => {
                 self.refuse(
-                    digest,
+                    refused(digest),
                     &GateVerdict::refused(PolicyGate::Folder, error.report()),
                 );
                 return;
@@ -90,7 +105,7 @@ impl Reloader {
             Some(Ok(snapshot)) => snapshot,
             Some(Err(reason)) => {
                 self.refuse(
-                    digest,
+                    refused(digest),
                     &GateVerdict::refused(PolicyGate::Validation, reason),
                 );
                 return;
@@ -111,9 +126,10 @@ impl Reloader {
             .warnings
             .extend((!is_as_checked).then(|| NOT_CHECKED.to_owned()));
         new_health.warnings.extend(unread);
-        new_health
-            .shadow
-            .clone_from(&self.state.engine.health().shadow);
+        let before = self.state.engine.health();
+        new_health.shadow.clone_from(&before.shadow);
+        new_health.shadow_in_use.clone_from(&before.shadow_in_use);
+        new_health.files.clone_from(&before.files);
         self.state.engine.report(new_health);
         self.put_in_force(&folder, snapshot, TakenAs::Edit, version)
             .await;
@@ -154,10 +170,13 @@ impl Reloader {
         let digest = Arc::clone(folder.whole_digest());
         self.retired.push(self.state.engine.replace(snapshot));
         self.live.clone_from(folder.files());
+        let files = Arc::new(folder.files().clone());
         self.state.engine.update(|health| {
             health.whole_digest = Some(Arc::clone(&digest));
             health.since = Some(now);
+            health.files = Arc::clone(&files);
             if taken_as == TakenAs::Stop {
+                health.gates.clear();
                 set_warning(&mut health.warnings, NOT_CHECKED, true);
             }
         });
@@ -201,6 +220,7 @@ impl Reloader {
                 set_warning(&mut health.warnings, warning, true);
             }
             health.not_run.clone_from(&found.not_run);
+            health.gates.clone_from(&found.gates);
             set_warning(&mut health.warnings, NOT_CHECKED, verdict.unfinished);
         });
     }
@@ -226,7 +246,8 @@ impl Reloader {
         }
     }
 
-    pub(super) fn refuse(&self, digest: Option<Arc<str>>, verdict: &GateVerdict) {
+    pub(super) fn refuse(&self, subject: RefusedSubject, verdict: &GateVerdict) {
+        let RefusedSubject { digest, files } = subject;
         let mut reason = shortened(verdict.report().unwrap_or_default());
         if verdict.unfinished {
             reason = format!(
@@ -240,11 +261,14 @@ impl Reloader {
             "the edited policies were refused; the previous ones stay in force\n{reason}"
         );
         let since = self.state.clock.now();
+        let gates = gate_outcomes(verdict);
         self.state.engine.update(|health| {
             health.refused = Some(RefusedFolder {
                 digest: digest.clone(),
                 reason: reason.clone(),
                 since,
+                gates: gates.clone(),
+                files: files.clone(),
             });
         });
     }

@@ -16,6 +16,7 @@ mod replay;
 mod revision;
 mod test;
 mod verify_log;
+mod workbench;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -44,6 +45,9 @@ enum Command {
     /// Check a candidate in a child process; `serve` starts this
     #[command(hide = true)]
     Gate(gate::GateArgs),
+    /// Do long work on policies in a child process; `serve` starts this
+    #[command(hide = true)]
+    Workbench,
     Test(test::TestArgs),
     Explain(explain::ExplainArgs),
     Fmt(fmt::FmtArgs),
@@ -65,6 +69,7 @@ pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::History(args) => history::history(args, out),
         Command::Rollback(args) => history::rollback(args, out),
         Command::Gate(args) => gate::run(args, out),
+        Command::Workbench => workbench::run(out),
         Command::Test(args) => test::run(args, out),
         Command::Explain(args) => explain::run(args, out),
         Command::Fmt(args) => fmt::run(args, out),

@@ -14,7 +14,7 @@ mod in_process;
 mod known_networks;
 pub mod rate_limit;
 #[cfg(test)]
-mod stopped_clock;
+pub(crate) mod stopped_clock;
 #[cfg(test)]
 mod tests;
 mod window;

@@ -8,10 +8,10 @@ use charter_domain::clock::Clock;
 use charter_domain::timestamp::{self, Timestamp};
 
 #[derive(Default)]
-pub(super) struct Stopped(Mutex<Duration>);
+pub(crate) struct Stopped(Mutex<Duration>);
 
 impl Stopped {
-    pub(super) fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         *self.0.lock() += by;
     }
 }

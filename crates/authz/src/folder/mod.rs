@@ -3,6 +3,7 @@
 
 mod layout;
 mod read;
+mod sent;
 mod stray;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use layout::{INVARIANTS, MANIFEST, TESTS, is_below};
 pub use layout::{SCHEMA, is_policy, is_test};
 pub use read::Files;
 use read::read;
+pub use sent::{BrokenFile, check_sent};
 
 use super::fault::{FolderFault, LoadError};
 use super::source::Source;

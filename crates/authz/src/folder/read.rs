@@ -10,9 +10,9 @@ use super::layout::{INVARIANTS, MANIFEST, SCHEMA, TESTS};
 use super::stray;
 use crate::fault::FolderFault;
 
-const MAX_SCHEMA_BYTES: u64 = 100_000;
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
-const MAX_TOTAL_BYTES: usize = 16 * 1024 * 1024;
+pub(super) const MAX_SCHEMA_BYTES: u64 = 100_000;
+pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
+pub(super) const MAX_TOTAL_BYTES: usize = 16 * 1024 * 1024;
 
 /// The files of a folder: text by name.
 pub type Files = BTreeMap<String, Arc<str>>;

@@ -6,6 +6,8 @@ use salvo::oapi::schema::{AllOf, OneOf};
 use salvo::oapi::{Array, BasicType, Components, Object, RefOr, Schema, SchemaType};
 use serde_json::{Map, Value};
 
+use crate::respond::Detail;
+
 /// A value of a body. The rules stand on the domain's type, whose errors are sentences for the client.
 pub trait BodyValue: Sized {
     /// What it must be in JSON before its rules are asked.
@@ -35,6 +37,13 @@ impl Broken {
             pointer: pointer.into(),
             rule: rule.to_string(),
         }
+    }
+}
+
+impl Broken {
+    /// The same as a detail of a member of the body.
+    pub(crate) fn below(&self, member: &str) -> Detail {
+        Detail::new(format!("/{member}{}", self.pointer), &self.rule)
     }
 }
 

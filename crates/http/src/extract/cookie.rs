@@ -56,7 +56,7 @@ pub fn set_device(response: &mut Response, device: &SecretString, is_secure: boo
     write(response, &cookie);
 }
 
-fn write(response: &mut Response, cookie: &Cookie<'_>) {
+pub(crate) fn write(response: &mut Response, cookie: &Cookie<'_>) {
     // Its text is ASCII whatever the token is.
     if let Ok(mut value) = HeaderValue::from_str(&cookie.to_string()) {
         value.set_sensitive(true);
@@ -99,7 +99,11 @@ pub fn devices(headers: &HeaderMap) -> Vec<SecretString> {
         .collect()
 }
 
-fn values<'a>(headers: &'a HeaderMap, wanted: &'static str) -> impl Iterator<Item = &'a str> {
+/// The values of a cookie, in the request's order.
+pub(crate) fn values<'a>(
+    headers: &'a HeaderMap,
+    wanted: &'static str,
+) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(COOKIE)
         .into_iter()

@@ -82,7 +82,7 @@ fn look_up(
 }
 
 /// The policies that took the decision, in force still or not.
-async fn snapshot_of(
+pub(crate) async fn snapshot_of(
     state: &State,
     record: &DecisionRecord,
 ) -> Result<Option<Arc<Snapshot>>, ApiError> {
@@ -216,7 +216,7 @@ struct PolicyError {
 }
 
 impl DecisionBody {
-    fn new(
+    pub(crate) fn new(
         record: DecisionRecord,
         snapshot: Option<&Snapshot>,
         explanation: Option<Value>,

@@ -1,13 +1,17 @@
 //! What requests share, and the work that outlives them.
 
+mod policy_tools;
 mod revisions;
 mod searches;
 mod shared;
 mod store_health;
 mod tasks;
+mod workbench;
 
+pub use policy_tools::{Busy, FolderRefusal, JobEvent, PolicyJob, PolicyTools};
 pub use revisions::Revisions;
 pub use searches::{NoPermit, SearchPermit, Searches};
 pub use shared::{ProvideState, State};
 pub use store_health::StoreHealth;
 pub use tasks::Tasks;
+pub use workbench::Workbench;

@@ -22,6 +22,7 @@ use super::revisions::Revisions;
 use super::searches::Searches;
 use super::store_health::StoreHealth;
 use super::tasks::Tasks;
+use super::workbench::Workbench;
 use crate::edge::origin::Origins;
 use crate::extract::tenants::Tenants;
 use crate::respond::ApiError;
@@ -42,6 +43,8 @@ pub struct State {
     pub secure_cookie: bool,
     /// Lets operators' programs ask about permissions.
     pub operators: Operators,
+    /// What the security team's workbench needs beside the rest.
+    pub workbench: Workbench,
     /// The policies.
     pub engine: Engine,
     /// Where decisions are put on record.

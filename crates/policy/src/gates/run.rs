@@ -30,6 +30,7 @@ pub fn run(request: &CheckRequest, clock: &dyn Clock) -> GateVerdict {
         );
         GateVerdict::refused(PolicyGate::Validation, report)
     };
+    let began = clock.monotonic();
     let live = request
         .live
         .as_ref()
@@ -40,8 +41,13 @@ pub fn run(request: &CheckRequest, clock: &dyn Clock) -> GateVerdict {
     };
     let candidate = match LoadedFolder::after(live.as_ref(), request, &request.candidate) {
         Ok(loaded) => loaded,
-        Err(error) => return GateVerdict::refused(PolicyGate::Validation, error.report()),
+        Err(error) => {
+            let mut verdict = GateVerdict::refused(PolicyGate::Validation, error.report());
+            verdict.detail(PolicyGate::Validation, error.document());
+            return verdict;
+        }
     };
+    let validated = clock.monotonic();
     // Often the baseline is what is in force; loading thousands of policies twice is slow.
     let at_start = match &request.baseline {
         Some(files) if request.live.as_ref() != Some(files) => {
@@ -61,7 +67,8 @@ pub fn run(request: &CheckRequest, clock: &dyn Clock) -> GateVerdict {
                 .as_ref()
                 .is_some_and(|live| candidate.only_adds_forbids_to(live)),
     };
-    gates.tests(request, &candidate);
+    gates.note_time(PolicyGate::Validation, began, validated);
+    gates.tests(request, &candidate, clock);
     let at_start = match &request.baseline {
         Some(_) => at_start.as_ref().or(live.as_ref()),
         None => None,
@@ -86,10 +93,22 @@ struct GateRun {
 }
 
 impl GateRun {
-    fn tests(&mut self, request: &CheckRequest, candidate: &LoadedFolder) {
+    fn note_time(&mut self, gate: PolicyGate, began: Duration, ended: Duration) {
+        let millis = ended.saturating_sub(began).as_millis();
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        self.verdict.took_millis.insert(gate, millis);
+    }
+
+    fn tests(&mut self, request: &CheckRequest, candidate: &LoadedFolder, clock: &dyn Clock) {
         if request.tests == GateRequirement::Off {
             return;
         }
+        let began = clock.monotonic();
+        self.run_tests(request, candidate);
+        self.note_time(PolicyGate::Tests, began, clock.monotonic());
+    }
+
+    fn run_tests(&mut self, request: &CheckRequest, candidate: &LoadedFolder) {
         if candidate.folder.tests().is_empty() {
             let report = "the folder has no examples (`tests/*.json`)";
             if request.tests == GateRequirement::Required {
@@ -103,8 +122,13 @@ impl GateRun {
             Ok(report) if report.holds(request.min_coverage) => {}
             Ok(report) => {
                 self.refuse_unless_stop(PolicyGate::Tests, report.text(request.min_coverage));
+                self.verdict
+                    .detail(PolicyGate::Tests, report.shortcomings());
             }
-            Err(error) => self.refuse_unless_stop(PolicyGate::Tests, error.report()),
+            Err(error) => {
+                self.refuse_unless_stop(PolicyGate::Tests, error.report());
+                self.verdict.detail(PolicyGate::Tests, error.document());
+            }
         }
     }
 
@@ -132,6 +156,7 @@ impl GateRun {
                 return self.refuse_unless_stop(PolicyGate::Proofs, error.to_string());
             }
         };
+        let began = clock.monotonic();
         let cache = request.proof_cache.as_ref().map(|kept| ProofCache {
             dir: kept.dir.clone(),
             key: kept.key.to_vec().into(),
@@ -150,6 +175,7 @@ impl GateRun {
                     && !unproved.proofs.findings.iter().any(is_evaluation_failure) =>
             {
                 self.refuse_unless_stop(PolicyGate::Proofs, unproved.report);
+                self.verdict.detail(PolicyGate::Proofs, unproved.proofs);
             }
             Err(unproved) => {
                 self.unfinished += usize::from(unproved.is_unfinished());
@@ -158,8 +184,10 @@ impl GateRun {
                     report.push_str(&approval_hint(&candidate.folder));
                 }
                 self.verdict.refuse(PolicyGate::Proofs, report);
+                self.verdict.detail(PolicyGate::Proofs, unproved.proofs);
             }
         }
+        self.note_time(PolicyGate::Proofs, began, clock.monotonic());
     }
 
     fn widening(
@@ -173,20 +201,27 @@ impl GateRun {
         if !request.hold_widening || self.only_forbids || !self.verdict.refusals.is_empty() {
             return;
         }
-        let (report, is_unfinished) = match Solver::find(request.solver.as_deref()) {
-            Err(error) => (error.to_string(), !error.is_absent()),
+        let began = clock.monotonic();
+        let (report, details, is_unfinished) = match Solver::find(request.solver.as_deref()) {
+            Err(error) => (error.to_string(), None, !error.is_absent()),
             Ok(solver) => {
                 let (live, candidate) = (&live.snapshot, &candidate.snapshot);
-                match diff::compare_sets(live, candidate, &solver, self.limits(request), clock) {
+                let diff =
+                    diff::compare_sets(live, candidate, &solver, self.limits(request), clock);
+                self.note_time(PolicyGate::Widening, began, clock.monotonic());
+                match diff {
                     Ok(diff) if !diff.is_wider() => return,
-                    Ok(diff) => (diff.report(), diff.is_unfinished()),
-                    Err(error) => (error.to_string(), error.is_unfinished()),
+                    Ok(diff) => (diff.report(), Some(diff.document()), diff.is_unfinished()),
+                    Err(error) => (error.to_string(), None, error.is_unfinished()),
                 }
             }
         };
         self.unfinished += usize::from(is_unfinished);
         let report = report + &approval_hint(&candidate.folder);
         self.verdict.refuse(PolicyGate::Widening, report);
+        if let Some(details) = details {
+            self.verdict.detail(PolicyGate::Widening, details);
+        }
     }
 
     /// The optional checks of an emergency stop get little time before it is in force.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A check of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,6 +22,15 @@ pub enum PolicyGate {
 }
 
 impl PolicyGate {
+    /// In the order in which they run.
+    pub const ALL: [Self; 5] = [
+        Self::Folder,
+        Self::Validation,
+        Self::Tests,
+        Self::Proofs,
+        Self::Widening,
+    ];
+
     /// The name in settings and reports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -49,6 +59,9 @@ pub struct GateVerdict {
     pub warnings: Vec<GateFinding>,
     /// Gates that could not run on this machine, with the reason.
     pub not_run: BTreeMap<PolicyGate, String>,
+    /// How long each gate ran, in milliseconds.
+    #[serde(default)]
+    pub took_millis: BTreeMap<PolicyGate, u64>,
     /// Whether the invariants were proved in this run.
     pub proved: bool,
     /// Whether it is an emergency stop that did not pass every gate.
@@ -66,9 +79,20 @@ pub struct GateFinding {
     pub gate: PolicyGate,
     /// The report, as plain text.
     pub report: String,
+    /// The report as data, where the gate has it and it is not too large.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Value>,
 }
 
 impl GateFinding {
+    fn new(gate: PolicyGate, report: String) -> Self {
+        Self {
+            gate,
+            report: shortened(report),
+            details: None,
+        }
+    }
+
     /// The report, prefixed with the gate's name unless the report shows the gate itself.
     #[must_use]
     pub fn text(&self) -> String {
@@ -83,6 +107,8 @@ impl GateFinding {
 
 /// Longer reports are truncated.
 const MAX_REPORT_BYTES: usize = 200_000;
+/// Larger details are left out; the report says the same.
+const MAX_DETAILS_BYTES: usize = 400_000;
 
 /// Truncates at the end of a line and says how many lines are missing.
 fn shortened(report: String) -> String {
@@ -108,13 +134,25 @@ impl GateVerdict {
     }
 
     pub(super) fn refuse(&mut self, gate: PolicyGate, report: impl Into<String>) {
-        let report = shortened(report.into());
-        self.refusals.push(GateFinding { gate, report });
+        self.refusals.push(GateFinding::new(gate, report.into()));
     }
 
     pub(super) fn warn(&mut self, gate: PolicyGate, report: impl Into<String>) {
-        let report = shortened(report.into());
-        self.warnings.push(GateFinding { gate, report });
+        self.warnings.push(GateFinding::new(gate, report.into()));
+    }
+
+    /// Adds the report of this gate as data.
+    pub(super) fn detail(&mut self, gate: PolicyGate, details: impl Serialize) {
+        let Ok(details) = serde_json::to_value(details) else {
+            return;
+        };
+        if details.to_string().len() > MAX_DETAILS_BYTES {
+            return;
+        }
+        let findings = self.refusals.iter_mut().chain(&mut self.warnings);
+        if let Some(finding) = findings.into_iter().find(|finding| finding.gate == gate) {
+            finding.details = Some(details);
+        }
     }
 
     /// All refusals as plain text; `None` if there is none.

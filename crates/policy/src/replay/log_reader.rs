@@ -15,17 +15,17 @@ use charter_domain::progress::Progress;
 const CHUNK: usize = 1024 * 1024;
 
 /// Whole lines of one file.
-pub(super) struct Chunk {
-    pub(super) file: String,
+pub(crate) struct Chunk {
+    pub(crate) file: String,
     /// Number of its first line, from 1.
-    pub(super) first_line: usize,
-    pub(super) text: Vec<u8>,
+    pub(crate) first_line: usize,
+    pub(crate) text: Vec<u8>,
     /// The file's definitions, at least up to these lines.
-    pub(super) definitions: Arc<RwLock<DefinitionReader>>,
+    pub(crate) definitions: Arc<RwLock<DefinitionReader>>,
 }
 
 /// Reads the remaining files.
-pub(super) struct LogReader {
+pub(crate) struct LogReader {
     files: VecDeque<PathBuf>,
     open: Option<OpenFile>,
     /// In bytes.
@@ -54,7 +54,7 @@ impl OpenFile {
 
 impl LogReader {
     /// Opens a file, or all `*.jsonl` files of a directory in order of name.
-    pub(super) fn open(log: &Path, progress: &Progress) -> io::Result<Self> {
+    pub(crate) fn open(log: &Path, progress: &Progress) -> io::Result<Self> {
         let mut files = Vec::new();
         if log.is_dir() {
             for entry in std::fs::read_dir(log)? {
@@ -79,7 +79,7 @@ impl LogReader {
     }
 
     /// The next lines; the last line of a file may lack its line feed.
-    pub(super) fn next(&mut self) -> io::Result<Option<Chunk>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<Chunk>> {
         loop {
             let Some(open) = &mut self.open else {
                 let Some(path) = self.files.pop_front() else {

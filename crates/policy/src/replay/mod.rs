@@ -1,7 +1,7 @@
 //! Evaluates recorded decisions again: to find what a candidate would decide differently, or to
 //! verify that the recorded policies reproduce them.
 
-mod log_reader;
+pub(crate) mod log_reader;
 mod report;
 mod worker;
 

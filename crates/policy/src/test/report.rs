@@ -81,6 +81,32 @@ impl TestReport {
         text
     }
 
+    /// Failed examples and missing coverage, as data.
+    #[must_use]
+    pub fn shortcomings(&self) -> serde_json::Value {
+        let failures = self.files.iter().flat_map(|file| {
+            let failed = file.cases.iter().filter(|case| case.failure.is_some());
+            failed.map(|case| {
+                serde_json::json!({
+                    "file": format!("tests/{}", file.file),
+                    "line": case.line,
+                    "name": case.name,
+                    "failure": case.failure,
+                })
+            })
+        });
+        let policies = self.coverage.policies.iter();
+        let undecided = policies.filter(|policy| !policy.decided);
+        serde_json::json!({
+            "examples": self.total(),
+            "failures": failures.collect::<Vec<_>>(),
+            "coverage_percent": self.coverage.percent(),
+            "never_decided": undecided
+                .map(|it| serde_json::json!({"policy": it.policy, "file": it.file, "line": it.line}))
+                .collect::<Vec<_>>(),
+        })
+    }
+
     fn cases(&self) -> impl Iterator<Item = &CaseReport> {
         self.files.iter().flat_map(|file| &file.cases)
     }

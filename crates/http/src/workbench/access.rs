@@ -1,0 +1,342 @@
+//! `POST /policies/access`: who may do this to that, or what may this one do, by evaluation over the store.
+
+use std::sync::Arc;
+
+use salvo::prelude::Json;
+use salvo::{Depot, Request, handler};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use charter_authn::operator::Operator;
+use charter_authz::kinds::ResourceKind;
+use charter_authz::principal::Principal;
+use charter_authz::question::Question;
+use charter_authz::snapshot::Snapshot;
+use charter_domain::caller::Caller;
+use charter_domain::id::OrganizationId;
+use charter_domain::permission::Permission;
+use charter_store::EntityRef;
+
+use super::admission::OperatorRequest;
+use super::candidates;
+use super::evaluation::{ChosenPolicies, Facts};
+use super::named::{self, Loaded, Named, RESOURCES, SUBJECTS};
+use super::sent_folder::{read_body, refused};
+use super::work;
+use crate::extract::fields::{Fields, present};
+use crate::respond::{ApiError, Detail, Surface};
+
+/// The kinds of subjects, in the order of pages.
+const SUBJECT_KINDS: [ResourceKind; 2] = [ResourceKind::User, ResourceKind::ServiceAccount];
+/// The kinds of resources, in the order of pages.
+const RESOURCE_KINDS: [ResourceKind; 7] = [
+    ResourceKind::Organization,
+    ResourceKind::Role,
+    ResourceKind::Permission,
+    ResourceKind::User,
+    ResourceKind::Account,
+    ResourceKind::ServiceAccount,
+    ResourceKind::AccessKey,
+];
+
+/// Lists one page.
+#[handler]
+pub(super) async fn list(
+    request: &mut Request,
+    depot: &mut Depot,
+) -> Result<Json<AccessBody>, ApiError> {
+    let asked = OperatorRequest::of(request, depot)?;
+    let body = read_body(request, &asked).await?;
+    let question = Asked::read(Fields::new(body), &asked)?;
+    let (_, snapshot) = question.policies.snapshot(&asked.state).await?;
+    let operator = asked.operator();
+    let page = match question.form {
+        Form::Who(permission, resource, organization) => {
+            who(
+                &operator,
+                &snapshot,
+                (permission, &resource, organization),
+                question.cursor,
+            )
+            .await?
+        }
+        Form::What(subject, permission, resource) => {
+            what(
+                &operator,
+                &snapshot,
+                (&subject, permission, resource),
+                question.cursor,
+            )
+            .await?
+        }
+    };
+    let facts = question.facts;
+    let next_cursor = page.next.map(|next| next.to_string());
+    let results = work::run(&asked.state, move |_| {
+        let results = evaluate(&snapshot, page.questions, facts);
+        drop(snapshot);
+        results
+    });
+    Ok(Json(AccessBody {
+        results: results.await?,
+        next_cursor,
+    }))
+}
+
+struct Asked {
+    policies: ChosenPolicies,
+    form: Form,
+    facts: Facts,
+    cursor: Option<Cursor>,
+}
+
+enum Form {
+    /// Who may do this to that? Roles and permissions belong to no organization, so one is named.
+    Who(Permission, Named, Option<OrganizationId>),
+    /// What may this one do, if left out anything to anything?
+    What(Named, Option<Permission>, Option<Named>),
+}
+
+impl Asked {
+    fn read(mut fields: Fields, asked: &OperatorRequest) -> Result<Self, ApiError> {
+        let subject = fields.optional::<Map<String, Value>>("subject");
+        let action = fields.optional::<Map<String, Value>>("action");
+        let resource = fields.optional::<Map<String, Value>>("resource");
+        let organization = fields.optional::<String>("organization");
+        let cursor = fields.optional::<String>("cursor");
+        let context = fields.optional::<Map<String, Value>>("context");
+        let name = fields.optional::<String>("policies");
+        let folder = fields.optional::<Map<String, Value>>("folder");
+        let changes = fields.optional::<Map<String, Value>>("changes");
+        fields.finish().map_err(|error| error.on(Surface::Portal))?;
+        let broken = |field: &str, rule: &str| refused(vec![Detail::new(field, rule)]);
+        let of = |object: Option<Map<String, Value>>, member: &str, types: &[&str]| {
+            let named = object
+                .map(|object| named::named(&object, types))
+                .transpose();
+            named.map_err(|error| refused(vec![error.below(member)]))
+        };
+        let subject = of(present(subject)?, "subject", &SUBJECTS)?;
+        let resource = of(present(resource)?, "resource", &RESOURCES)?;
+        let permission = present(action)?.map(|object| named::permission(&object));
+        let permission = permission.transpose();
+        let permission = permission.map_err(|error| refused(vec![error.below("action")]))?;
+        let organization = present(organization)?.map(|id| {
+            let known = named::organization(&id);
+            known.ok_or_else(|| broken("/organization", "must be the id of an organization"))
+        });
+        let organization = organization.transpose()?;
+        let form = match (subject, permission, resource) {
+            (Some(subject), permission, resource) => Form::What(subject, permission, resource),
+            (None, Some(permission), Some(resource)) => {
+                Form::Who(permission, resource, organization)
+            }
+            (None, _, _) => {
+                let rule = "name a subject, or an action and a resource";
+                return Err(broken("/subject", rule));
+            }
+        };
+        let cursor = present(cursor)?.map(|text| Cursor::parse(&text));
+        Ok(Self {
+            policies: ChosenPolicies::read(
+                present(name)?,
+                present(folder)?,
+                present(changes)?,
+                &asked.state,
+            )?,
+            form,
+            facts: Facts::read(present(context)?.unwrap_or_default(), asked)?,
+            cursor: cursor.transpose()?,
+        })
+    }
+}
+
+/// Where a page begins: the kind of record, and the position within the kind. Written `KIND.POSITION`.
+struct Cursor {
+    kind: ResourceKind,
+    position: String,
+}
+
+impl Cursor {
+    fn parse(text: &str) -> Result<Self, ApiError> {
+        let (kind, position) = text.split_once('.').ok_or_else(bad_cursor)?;
+        let kind = RESOURCE_KINDS.into_iter().find(|it| it.type_name() == kind);
+        Ok(Self {
+            kind: kind.ok_or_else(bad_cursor)?,
+            position: position.to_owned(),
+        })
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.kind.type_name(), self.position)
+    }
+}
+
+pub(super) fn bad_cursor() -> ApiError {
+    let rule = "must be the `next_cursor` of an answer to the same question";
+    refused(vec![Detail::new("/cursor", rule)])
+}
+
+/// The questions of one page.
+struct Page {
+    questions: Vec<(Arc<Caller>, Vec<Permission>, Loaded)>,
+    next: Option<Cursor>,
+}
+
+/// The page of records where the cursor stands, and the cursor of the next one.
+async fn records(
+    operator: &Operator<'_>,
+    snapshot: &Snapshot,
+    organization: OrganizationId,
+    kinds: &[ResourceKind],
+    cursor: Option<Cursor>,
+) -> Result<(ResourceKind, Vec<Named>, Option<Cursor>), ApiError> {
+    let tenant = operator.tenant_of(EntityRef::Organization(organization));
+    let tenant = tenant.await?;
+    let at = match &cursor {
+        None => Some(0),
+        Some(cursor) => kinds.iter().position(|kind| *kind == cursor.kind),
+    };
+    let at = at.ok_or_else(bad_cursor)?;
+    let kind = *kinds.get(at).ok_or_else(bad_cursor)?;
+    let position = cursor.as_ref().map(|cursor| cursor.position.as_str());
+    let position = position.filter(|position| !position.is_empty());
+    let page = candidates::page(&tenant, kind, snapshot, position).await?;
+    let next = match page.next {
+        Some(position) => Some(Cursor { kind, position }),
+        None => kinds.get(at + 1).map(|kind| Cursor {
+            kind: *kind,
+            position: String::new(),
+        }),
+    };
+    Ok((kind, page.records, next))
+}
+
+async fn who(
+    operator: &Operator<'_>,
+    snapshot: &Snapshot,
+    (permission, named, organization): (Permission, &Named, Option<OrganizationId>),
+    cursor: Option<Cursor>,
+) -> Result<Page, ApiError> {
+    let resource = named::resource(operator, named).await?;
+    let resource = resource.ok_or_else(ApiError::not_found)?;
+    let organization = resource.organization().or(organization).ok_or_else(|| {
+        let rule = "name the organization whose members are asked about";
+        refused(vec![Detail::new("/organization", rule)])
+    })?;
+    let page = records(operator, snapshot, organization, &SUBJECT_KINDS, cursor).await?;
+    let (_, subjects, next) = page;
+    let mut questions = Vec::new();
+    for subject in subjects {
+        let caller = named::subject(operator, &subject).await?;
+        if let Some(caller) = caller.filter(named::is_enabled) {
+            questions.push((Arc::new(caller), vec![permission], resource.clone()));
+        }
+    }
+    Ok(Page { questions, next })
+}
+
+async fn what(
+    operator: &Operator<'_>,
+    snapshot: &Snapshot,
+    (subject, permission, resource): (&Named, Option<Permission>, Option<Named>),
+    cursor: Option<Cursor>,
+) -> Result<Page, ApiError> {
+    let subject = named::subject(operator, subject).await?;
+    let subject = Arc::new(subject.ok_or_else(ApiError::not_found)?);
+    let permissions = permission.map_or_else(|| Permission::ALL.to_vec(), |it| vec![it]);
+    let (asked, next) = match resource {
+        Some(resource) => (vec![resource], None),
+        None => {
+            // Only kinds that the permissions are about.
+            let catalogue = snapshot.catalogue();
+            let is_asked = |kind: &ResourceKind| {
+                let mut pairs = permissions.iter().flat_map(|it| catalogue.pairs(*it));
+                pairs.any(|(_, about)| about == *kind)
+            };
+            let kinds: Vec<ResourceKind> = RESOURCE_KINDS.into_iter().filter(is_asked).collect();
+            let organization = subject.organization().id;
+            let page = records(operator, snapshot, organization, &kinds, cursor).await?;
+            (page.1, page.2)
+        }
+    };
+    let mut questions = Vec::new();
+    if named::is_enabled(&subject) {
+        for resource in asked {
+            if let Some(resource) = named::resource(operator, &resource).await? {
+                questions.push((Arc::clone(&subject), permissions.clone(), resource));
+            }
+        }
+    }
+    Ok(Page { questions, next })
+}
+
+#[derive(Serialize)]
+pub(super) struct AccessBody {
+    /// What is allowed.
+    results: Vec<Access>,
+    /// There may be a next page although this one is empty.
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Access {
+    subject: Entity,
+    action: &'static str,
+    resource: Entity,
+    /// The policies that allow it.
+    policies: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Entity {
+    #[serde(rename = "type")]
+    of: &'static str,
+    id: String,
+}
+
+fn evaluate(
+    snapshot: &Snapshot,
+    questions: Vec<(Arc<Caller>, Vec<Permission>, Loaded)>,
+    facts: Facts,
+) -> Vec<Access> {
+    let mut results = Vec::new();
+    let mut prepared: Option<(Arc<Caller>, Principal)> = None;
+    for (caller, permissions, resource) in questions {
+        let principal = match prepared.take() {
+            Some((of, principal)) if Arc::ptr_eq(&of, &caller) => principal,
+            _ => Principal::prepare(&caller, snapshot),
+        };
+        for permission in permissions {
+            let asked = resource.as_resource();
+            let decision = snapshot.decide(&Question {
+                principal: &principal,
+                permission,
+                resource: asked,
+                source_ip: facts.source_ip,
+                now: facts.now,
+            });
+            if decision.is_allowed() {
+                results.push(Access {
+                    subject: Entity {
+                        of: match &*caller {
+                            Caller::ServiceAccount(_) => "ServiceAccount",
+                            Caller::User(_) => "User",
+                        },
+                        id: caller.principal_id(),
+                    },
+                    action: permission.as_str(),
+                    resource: Entity {
+                        of: asked.kind().type_name(),
+                        id: resource.id(),
+                    },
+                    policies: decision.determining.clone(),
+                });
+            }
+        }
+        prepared = Some((caller, principal));
+    }
+    results
+}

@@ -1,0 +1,148 @@
+//! Who uses the workbench: a program with the operator token, or a page in an operator's browser with the session
+//! cookie. The cookie counts only for requests of pages that this listener served itself.
+
+use std::sync::Arc;
+
+use salvo::http::HeaderMap;
+use salvo::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
+use salvo::{Depot, Request};
+
+use charter_authn::operator::{Admission, Operator};
+use charter_authn::rejection::Rejection;
+use charter_authn::secrets::opaque_token::OpaqueToken;
+
+use crate::edge::context::RequestContext;
+use crate::extract::authenticate::collect;
+use crate::extract::cookie;
+use crate::respond::{ApiError, Code};
+use crate::state::State;
+
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The name of the session cookie. Browsers let only this very host set one with the prefix, and only over https.
+pub(super) const fn cookie_name(is_secure: bool) -> &'static str {
+    if is_secure {
+        "__Host-charter_operator"
+    } else {
+        "charter_operator"
+    }
+}
+
+/// A request of an operator.
+pub(super) struct OperatorRequest {
+    pub(super) state: Arc<State>,
+    pub(super) context: RequestContext,
+    admission: Admission,
+}
+
+impl OperatorRequest {
+    /// # Errors
+    ///
+    /// 401 without a valid token or session; `ORIGIN_NOT_ALLOWED` if another site's page sent the cookie.
+    pub(super) fn of(request: &Request, depot: &Depot) -> Result<Self, ApiError> {
+        if request.headers().contains_key(AUTHORIZATION) {
+            return Self::by_token(request, depot);
+        }
+        let (state, context) = parts(depot)?;
+        check_same_origin(request)?;
+        let token = session_token(request, &state)?;
+        let admission = state.workbench.sessions.admit(&token)?;
+        Ok(Self {
+            state,
+            context,
+            admission,
+        })
+    }
+
+    /// The same for the token alone.
+    pub(super) fn by_token(request: &Request, depot: &Depot) -> Result<Self, ApiError> {
+        let (state, context) = parts(depot)?;
+        let credentials = collect(request, context.client_ip);
+        let admission = state.operators.admit(&credentials)?;
+        Ok(Self {
+            state,
+            context,
+            admission,
+        })
+    }
+
+    pub(super) const fn admission(&self) -> Admission {
+        self.admission
+    }
+
+    pub(super) fn operator(&self) -> Operator<'_> {
+        self.state.operators.operator(self.admission)
+    }
+}
+
+fn parts(depot: &Depot) -> Result<(Arc<State>, RequestContext), ApiError> {
+    let state = State::of(depot)?;
+    let context = RequestContext::behind_edge(depot)?.clone();
+    Ok((state, context))
+}
+
+/// # Errors
+///
+/// `MISSING_CREDENTIALS` without the cookie, `INVALID_TOKEN` if none can be one of ours.
+pub(super) fn session_token(request: &Request, state: &State) -> Result<OpaqueToken, ApiError> {
+    let name = cookie_name(state.workbench.secure_cookie);
+    let mut values = cookie::values(request.headers(), name).peekable();
+    if values.peek().is_none() {
+        return Err(Rejection::MissingCredentials.into());
+    }
+    let token = values.find_map(OpaqueToken::parse);
+    token.ok_or_else(|| Rejection::InvalidToken.into())
+}
+
+/// Refuses what a page of another site, or of another port of this host, sent (Fetch Metadata; where a browser does
+/// not send it, `origin` of RFC 6454). Only reads may come without either: a cookie alone changes nothing.
+///
+/// # Errors
+///
+/// `ORIGIN_NOT_ALLOWED`.
+pub(super) fn check_same_origin(request: &Request) -> Result<(), ApiError> {
+    let headers = request.headers();
+    let is_safe = request.method().is_safe();
+    let is_own = match (single(headers, &FETCH_SITE), single(headers, &ORIGIN)) {
+        (Ok(Some(site)), Ok(_)) => site == "same-origin" || (is_safe && site == "none"),
+        (Ok(None), Ok(Some(origin))) => is_origin_of(origin, request),
+        (Ok(None), Ok(None)) => is_safe,
+        (Err(Repeated), _) | (_, Err(Repeated)) => false,
+    };
+    if is_own {
+        return Ok(());
+    }
+    Err(ApiError::forbidden(
+        Code::OriginNotAllowed,
+        "the session cookie is for the workbench's own pages; programs show the operator token",
+    ))
+}
+
+struct Repeated;
+
+/// A header's value; what is no text is nobody's origin.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Repeated> {
+    let mut lines = headers.get_all(name).into_iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => Ok(None),
+        (Some(line), None) => Ok(Some(line.to_str().unwrap_or_default())),
+        (Some(_), Some(_)) => Err(Repeated),
+    }
+}
+
+/// Whether an origin is that of the host that the request names.
+fn is_origin_of(origin: &str, request: &Request) -> bool {
+    let host = request
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok());
+    let authority = request.uri().authority();
+    let host = host.or_else(|| authority.map(|authority| authority.as_str()));
+    let origin_host = origin
+        .strip_prefix("http://")
+        .or_else(|| origin.strip_prefix("https://"));
+    match (origin_host, host) {
+        (Some(origin_host), Some(host)) => origin_host.eq_ignore_ascii_case(host),
+        _ => false,
+    }
+}

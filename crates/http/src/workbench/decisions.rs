@@ -1,0 +1,167 @@
+//! `/decisions` on the operations listener: of every organization, newest first, and each explained.
+//!
+//! The log is this process's own, as for organizations.
+
+use salvo::prelude::Json;
+use salvo::{Depot, Request, handler};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::runtime::Handle;
+
+use charter_decision_log::{DecisionRecord, LogPosition, RecordFilter, RecordPage, Uid};
+use charter_domain::id::DecisionId;
+use charter_domain::timestamp;
+
+use super::admission::OperatorRequest;
+use super::paging::limit;
+use super::work;
+use crate::extract::query::{NoParameters, Query};
+use crate::machine::decisions::{DecisionBody, snapshot_of};
+use crate::respond::ApiError;
+use crate::state::State;
+
+/// Lists decisions.
+#[handler]
+pub(super) async fn list(
+    request: &mut Request,
+    depot: &mut Depot,
+) -> Result<Json<DecisionsBody>, ApiError> {
+    let asked = OperatorRequest::of(request, depot)?;
+    let mut query = Query::parse(request.uri().query())?;
+    let limit = usize::try_from(limit(&mut query)?).unwrap_or(usize::MAX);
+    let before = query.parsed("cursor", str::parse::<LogPosition>)?;
+    let filter = filter(&mut query)?;
+    query.finish()?;
+    let page = work::run(&asked.state, move |state| {
+        state.decisions.records(&filter, before, limit)
+    });
+    let page = page.await?;
+    let page = page.map_err(|error| ApiError::unavailable(error, 1))?;
+    Ok(Json(page.into()))
+}
+
+fn filter(query: &mut Query) -> Result<RecordFilter, ApiError> {
+    let time = |text: &str| timestamp::parse(text).map(|at| at.timestamp_millis());
+    Ok(RecordFilter {
+        organization: query.text("organization"),
+        permission: query.text("permission"),
+        principal: query.text("principal"),
+        decision: query.parsed("outcome", |text| match text {
+            "allow" | "deny" => Ok(text.to_owned()),
+            _ => Err("must be `allow` or `deny`"),
+        })?,
+        policy: query.text("policy"),
+        shadow_differs: query.boolean("shadow_differs")?,
+        since: query.parsed("since", time)?,
+        until: query.parsed("until", time)?,
+    })
+}
+
+/// Explains one decision.
+#[handler]
+pub(super) async fn show(
+    request: &mut Request,
+    depot: &mut Depot,
+) -> Result<Json<ShownDecision>, ApiError> {
+    let asked = OperatorRequest::of(request, depot)?;
+    NoParameters::check(request)?;
+    let id: Option<&str> = request.params().get("id").map(String::as_str);
+    let id = id.and_then(|id| id.parse::<DecisionId>().ok());
+    let id = id.ok_or_else(ApiError::not_found)?;
+    let runtime = Handle::current();
+    let found = work::run(&asked.state, move |state| find(state, id, &runtime));
+    found.await??.map(Json).ok_or_else(ApiError::not_found)
+}
+
+fn find(
+    state: &State,
+    id: DecisionId,
+    runtime: &Handle,
+) -> Result<Option<ShownDecision>, ApiError> {
+    let found = state.decision_lookup.find(id);
+    let Some(record) = found.map_err(|error| ApiError::unavailable(error, 1))? else {
+        return Ok(None);
+    };
+    let snapshot = runtime.block_on(snapshot_of(state, &record))?;
+    let snapshot = snapshot.as_deref();
+    let explanation = snapshot.and_then(|snapshot| record.explanation(&*state.explain, snapshot));
+    Ok(Some(ShownDecision {
+        organization: record.organization.clone(),
+        shadow: record.shadow.clone(),
+        decision: DecisionBody::new(record, snapshot, explanation),
+    }))
+}
+
+/// What an organization is shown of its decision, and what it is not.
+#[derive(Serialize)]
+pub(super) struct ShownDecision {
+    organization: String,
+    /// What the shadow policies decide, if it differs.
+    shadow: Option<Value>,
+    #[serde(flatten)]
+    decision: DecisionBody,
+}
+
+#[derive(Serialize)]
+pub(super) struct DecisionsBody {
+    results: Vec<ListedDecision>,
+    /// There may be a next page although this one is empty: a page ends when enough of the log was read.
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ListedDecision {
+    id: String,
+    at: String,
+    request_id: String,
+    via: Option<String>,
+    organization: String,
+    principal: Uid,
+    action: String,
+    resource: Uid,
+    decision: String,
+    reason: Option<String>,
+    code: Option<String>,
+    /// The policies that decided.
+    policies: Vec<String>,
+    policy_digest: String,
+    /// What the shadow policies decide, if it differs.
+    shadow: Option<Value>,
+    /// So many decisions of its kind before it were allowed and are not written.
+    rest: u64,
+}
+
+impl From<RecordPage> for DecisionsBody {
+    fn from(page: RecordPage) -> Self {
+        Self {
+            results: page
+                .decisions
+                .into_iter()
+                .map(ListedDecision::from)
+                .collect(),
+            next_cursor: page.next.map(|next| next.to_string()),
+        }
+    }
+}
+
+impl From<DecisionRecord> for ListedDecision {
+    fn from(record: DecisionRecord) -> Self {
+        Self {
+            id: record.id,
+            at: record.at,
+            request_id: record.request_id,
+            via: record.via,
+            organization: record.organization,
+            principal: record.principal,
+            action: record.action.id,
+            resource: record.resource,
+            decision: record.decision,
+            reason: record.reason,
+            code: record.code,
+            policies: record.determining,
+            policy_digest: record.policy_digest,
+            shadow: record.shadow,
+            rest: record.rest,
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! `POST /policies/evaluation`: an `AuthZEN` question, explained by the policies in force, the shadow, or a folder
+//! that is sent along. It is not recorded, since nobody acts on it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use salvo::prelude::Json;
+use salvo::{Depot, Request, handler};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use charter_authz::principal::Principal;
+use charter_authz::question::Question;
+use charter_authz::snapshot::Snapshot;
+use charter_domain::caller::Caller;
+use charter_domain::permission::Permission;
+use charter_domain::timestamp::{self, Timestamp};
+
+use super::admission::OperatorRequest;
+use super::named::{self, Loaded, Named, RESOURCES, SUBJECTS};
+use super::refusals;
+use super::sent_folder::{SentFolder, read_body, refused};
+use super::work;
+use crate::extract::fields::{Fields, present};
+use crate::respond::{ApiError, Detail, Surface};
+use crate::state::State;
+
+/// Explains one question.
+#[handler]
+pub(super) async fn evaluate(
+    request: &mut Request,
+    depot: &mut Depot,
+) -> Result<Json<Answer>, ApiError> {
+    let asked = OperatorRequest::of(request, depot)?;
+    let body = read_body(request, &asked).await?;
+    let question = Asked::read(Fields::new(body), &asked)?;
+    let (by, snapshot) = question.policies.snapshot(&asked.state).await?;
+    let operator = asked.operator();
+    let subject = named::subject(&operator, &question.subject).await?;
+    let Some(subject) = subject else {
+        return Ok(Json(Answer::unasked(
+            by,
+            &snapshot,
+            "there is no such subject",
+        )));
+    };
+    let resource = named::resource(&operator, &question.resource).await?;
+    let Some(resource) = resource else {
+        return Ok(Json(Answer::unasked(
+            by,
+            &snapshot,
+            "there is no such resource",
+        )));
+    };
+    let facts = question.facts;
+    let permission = question.permission;
+    let answer = work::run(&asked.state, move |state| {
+        let answer = explained(state, by, &snapshot, &subject, permission, &resource, facts);
+        // Here, since a large folder takes a while to be dropped.
+        drop(snapshot);
+        answer
+    });
+    Ok(Json(answer.await?))
+}
+
+/// The policies that are asked.
+#[derive(Debug)]
+pub(super) enum ChosenPolicies {
+    InForce,
+    Shadow,
+    Sent(SentFolder),
+}
+
+impl ChosenPolicies {
+    /// Reads `policies` (`in_force` or `shadow`), `folder` and `changes`, at most one of them.
+    pub(super) fn read(
+        name: Option<String>,
+        folder: Option<Map<String, Value>>,
+        changes: Option<Map<String, Value>>,
+        state: &State,
+    ) -> Result<Self, ApiError> {
+        let broken = |rule| refused(vec![Detail::new("/policies", rule)]);
+        let sent = SentFolder::of(folder, changes, &state.engine.health().files)?;
+        match (name.as_deref(), sent) {
+            (None, Some(sent)) => Ok(Self::Sent(sent)),
+            (Some(_), Some(_)) => Err(broken("must be left out if a folder is sent")),
+            (None | Some("in_force"), None) => Ok(Self::InForce),
+            (Some("shadow"), None) => Ok(Self::Shadow),
+            (Some(_), None) => Err(broken("must be `in_force` or `shadow`")),
+        }
+    }
+
+    /// Their name in the answer, and themselves.
+    pub(super) async fn snapshot(
+        self,
+        state: &State,
+    ) -> Result<(&'static str, Arc<Snapshot>), ApiError> {
+        match self {
+            Self::InForce => Ok(("in_force", state.engine.snapshot())),
+            Self::Shadow => {
+                let shadow = state.workbench.shadow.as_ref();
+                let shadow = shadow.and_then(|shadow| shadow.snapshot());
+                let rule = "there are no shadow policies: set `policies.shadow`";
+                let shadow = shadow.ok_or_else(|| refused(vec![Detail::new("/policies", rule)]));
+                Ok(("shadow", shadow?))
+            }
+            Self::Sent(sent) => {
+                let loaded = state.workbench.tools.load(sent.files).await;
+                let loaded = loaded.map_err(|refusal| refusals::of_folder(refusal, sent.member))?;
+                Ok(("sent", loaded))
+            }
+        }
+    }
+}
+
+struct Asked {
+    policies: ChosenPolicies,
+    subject: Named,
+    permission: Permission,
+    resource: Named,
+    facts: Facts,
+}
+
+/// What the server would vouch for.
+#[derive(Clone, Copy)]
+pub(super) struct Facts {
+    pub(super) source_ip: IpAddr,
+    pub(super) now: Timestamp,
+}
+
+impl Asked {
+    fn read(mut fields: Fields, asked: &OperatorRequest) -> Result<Self, ApiError> {
+        let subject = fields.required_by("subject", |object| named::named(&object, &SUBJECTS));
+        let permission = fields.required_by("action", |object| named::permission(&object));
+        let resource = fields.required_by("resource", |object| named::named(&object, &RESOURCES));
+        let context = fields.optional::<Map<String, Value>>("context");
+        let name = fields.optional::<String>("policies");
+        let folder = fields.optional::<Map<String, Value>>("folder");
+        let changes = fields.optional::<Map<String, Value>>("changes");
+        fields.finish().map_err(|error| error.on(Surface::Portal))?;
+        Ok(Self {
+            policies: ChosenPolicies::read(
+                present(name)?,
+                present(folder)?,
+                present(changes)?,
+                &asked.state,
+            )?,
+            subject: present(subject)?,
+            permission: present(permission)?,
+            resource: present(resource)?,
+            facts: Facts::read(present(context)?.unwrap_or_default(), asked)?,
+        })
+    }
+}
+
+impl Facts {
+    /// `context.source_ip` and `context.now` stand for another address and time; other members are ignored.
+    pub(super) fn read(
+        context: Map<String, Value>,
+        asked: &OperatorRequest,
+    ) -> Result<Self, ApiError> {
+        let broken =
+            |name: &str, rule: &str| refused(vec![Detail::new(format!("/context/{name}"), rule)]);
+        let text = |name: &str| {
+            context
+                .get(name)
+                .map(|value| value.as_str().unwrap_or_default())
+        };
+        let source_ip = match text("source_ip") {
+            None => asked.context.client_ip,
+            Some(text) => text
+                .parse()
+                .map_err(|_| broken("source_ip", "must be an IP address"))?,
+        };
+        let now = match text("now") {
+            None => asked.state.clock.now(),
+            Some(text) => {
+                let rule = "must be a time such as `2025-09-30T12:00:00Z`";
+                timestamp::parse(text).map_err(|_| broken("now", rule))?
+            }
+        };
+        Ok(Self { source_ip, now })
+    }
+}
+
+/// The answer.
+#[derive(Serialize)]
+pub(super) struct Answer {
+    decision: bool,
+    policies: AskedPolicies,
+    /// Why no policy was asked, or why a request would not get as far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
+    /// The determining policies, the nearest permits, and the conditions with their places; null if no policy was
+    /// asked.
+    explanation: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct AskedPolicies {
+    /// `in_force`, `shadow` or `sent`.
+    #[serde(rename = "are")]
+    by: &'static str,
+    digest: String,
+}
+
+impl Answer {
+    fn unasked(by: &'static str, snapshot: &Snapshot, note: &'static str) -> Self {
+        Self {
+            decision: false,
+            policies: AskedPolicies {
+                by,
+                digest: snapshot.digest().to_string(),
+            },
+            note: Some(note),
+            explanation: None,
+        }
+    }
+}
+
+fn explained(
+    state: &State,
+    by: &'static str,
+    snapshot: &Snapshot,
+    subject: &Caller,
+    permission: Permission,
+    resource: &Loaded,
+    facts: Facts,
+) -> Answer {
+    let principal = Principal::prepare(subject, snapshot);
+    let question = Question {
+        principal: &principal,
+        permission,
+        resource: resource.as_resource(),
+        source_ip: facts.source_ip,
+        now: facts.now,
+    };
+    let inputs = snapshot.given(&question).ok().flatten();
+    let Some((request, entities)) = inputs else {
+        let note = "the schema does not allow this question, so it is denied";
+        return Answer::unasked(by, snapshot, note);
+    };
+    let is_allowed = snapshot
+        .decide_request(permission, &request, &entities)
+        .is_allowed();
+    let is_enabled = named::is_enabled(subject);
+    Answer {
+        decision: is_allowed && is_enabled,
+        note: (!is_enabled).then_some(
+            "the subject is disabled: its requests are refused before policies are asked",
+        ),
+        explanation: state.explain.explain(snapshot, &request, &entities),
+        ..Answer::unasked(by, snapshot, "")
+    }
+}

@@ -1,0 +1,40 @@
+//! The workbench of the security team, on the operations listener, for who shows the operator token or has exchanged
+//! it for a session (contract section 6). Nothing here changes policies: edits go through the folder.
+
+mod access;
+mod admission;
+mod candidates;
+mod coverage;
+mod decisions;
+mod evaluation;
+mod jobs;
+mod named;
+mod paging;
+mod policies;
+mod refusals;
+mod revisions;
+mod sent_folder;
+mod session;
+mod work;
+
+use salvo::Router;
+
+use crate::methods::Reads as _;
+
+pub(crate) fn router() -> Router {
+    Router::new()
+        .push(
+            Router::with_path("session")
+                .post(session::open)
+                .delete(session::close),
+        )
+        .push(Router::with_path("policies").reads(policies::show))
+        .push(Router::with_path("policies/revisions").reads(revisions::list))
+        .push(Router::with_path("policies/evaluation").post(evaluation::evaluate))
+        .push(Router::with_path("policies/access").post(access::list))
+        .push(Router::with_path("policies/coverage").reads(coverage::show))
+        .push(Router::with_path("policies/diff").post(jobs::diff))
+        .push(Router::with_path("policies/replay").post(jobs::replay))
+        .push(Router::with_path("decisions").reads(decisions::list))
+        .push(Router::with_path("decisions/{id}").reads(decisions::show))
+}

@@ -1,0 +1,296 @@
+//! `GET /policies`: what is in force, what was refused, and the shadow.
+
+use std::sync::Arc;
+
+use salvo::prelude::Json;
+use salvo::{Depot, Request, handler};
+use serde::Serialize;
+use serde_json::Value;
+
+use charter_authz::engine::{PolicyHealth, RefusedFolder};
+use charter_authz::failures::EvaluationFailure;
+use charter_authz::folder::Files;
+use charter_authz::gate_outcome::{GateOutcome, GateResult};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::timestamp::{self, Timestamp};
+
+use super::admission::OperatorRequest;
+use crate::extract::query::Query;
+use crate::respond::ApiError;
+use crate::state::State;
+
+/// Shows the policies. With `without_texts=true` without the files' texts.
+#[handler]
+pub(super) async fn show(
+    request: &mut Request,
+    depot: &mut Depot,
+) -> Result<Json<PoliciesBody>, ApiError> {
+    let asked = OperatorRequest::of(request, depot)?;
+    let mut query = Query::parse(request.uri().query())?;
+    let without_texts = query.boolean("without_texts")?;
+    query.finish()?;
+    Ok(Json(PoliciesBody::of(&asked.state, !without_texts)))
+}
+
+#[derive(Serialize)]
+pub(super) struct PoliciesBody {
+    in_force: InForce,
+    /// Null unless a newer folder is refused now.
+    refused: Option<Refused>,
+    /// Null without `policies.shadow`.
+    shadow: Option<Shadow>,
+}
+
+#[derive(Serialize)]
+struct InForce {
+    /// Of the schema and the policies; decisions name it.
+    digest: String,
+    /// Of the whole folder, invariants and examples included; approvals name it.
+    folder_digest: Option<String>,
+    since: Option<String>,
+    #[serde(flatten)]
+    content: Content,
+    gates: Vec<Gate>,
+    /// Checks that an emergency stop does not pass.
+    failed_checks: Vec<String>,
+    warnings: Vec<String>,
+    /// Policies that could not be evaluated in the last quarter of an hour.
+    failing: Vec<Failing>,
+}
+
+/// What a folder holds.
+#[derive(Serialize)]
+struct Content {
+    files: Vec<FileBody>,
+    policies: Vec<PolicyBody>,
+    invariants: Vec<InvariantBody>,
+}
+
+#[derive(Serialize)]
+struct FileBody {
+    name: String,
+    /// Null if it was not asked for.
+    text: Option<Arc<str>>,
+    /// The folder lacks it; then the text is null, too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    removed: bool,
+}
+
+#[derive(Serialize)]
+struct PolicyBody {
+    id: String,
+    /// `permit` or `forbid`.
+    effect: String,
+    file: String,
+    line: usize,
+}
+
+#[derive(Serialize)]
+struct InvariantBody {
+    name: String,
+    policies: Vec<PolicyBody>,
+}
+
+#[derive(Serialize)]
+struct Gate {
+    gate: &'static str,
+    result: GateResult,
+    took_ms: Option<u64>,
+    report: Option<String>,
+    findings: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct Failing {
+    policy: String,
+    error: String,
+    count: u64,
+    last: String,
+}
+
+#[derive(Serialize)]
+struct Refused {
+    /// Of the whole folder; null if it could not be read.
+    folder_digest: Option<String>,
+    since: String,
+    /// All refusals as plain text.
+    reason: String,
+    gates: Vec<Gate>,
+    /// The files that differ from those in force.
+    changed: Vec<FileBody>,
+}
+
+#[derive(Serialize)]
+struct Shadow {
+    digest: Option<String>,
+    folder_digest: Option<String>,
+    since: Option<String>,
+    /// Why a newer shadow folder is not used.
+    fault: Option<String>,
+    policies: Vec<PolicyBody>,
+    /// The files that differ from those in force.
+    changed: Vec<FileBody>,
+}
+
+impl PoliciesBody {
+    fn of(state: &State, with_texts: bool) -> Self {
+        let (snapshot, health) = (state.engine.snapshot(), state.engine.health());
+        let shadow = state.workbench.shadow.as_ref();
+        let shadow = shadow.and_then(|shadow| shadow.snapshot());
+        let is_shadowed = shadow.is_some() || health.shadow.is_some();
+        Self {
+            in_force: InForce::of(&snapshot, &health, state.clock.now(), with_texts),
+            refused: health
+                .refused
+                .as_ref()
+                .map(|refused| Refused::of(refused, &health.files, with_texts)),
+            shadow: is_shadowed.then(|| Shadow::of(shadow.as_deref(), &health, with_texts)),
+        }
+    }
+}
+
+impl InForce {
+    fn of(snapshot: &Snapshot, health: &PolicyHealth, now: Timestamp, with_texts: bool) -> Self {
+        Self {
+            digest: snapshot.digest().to_string(),
+            folder_digest: health.whole_digest.as_deref().map(str::to_owned),
+            since: health.since.map(timestamp::format),
+            content: Content {
+                files: files(&health.files, with_texts),
+                policies: policies(snapshot),
+                invariants: invariants(snapshot),
+            },
+            gates: health.gates.iter().map(Gate::of).collect(),
+            failed_checks: health.failed_checks.clone(),
+            warnings: health.warnings.clone(),
+            failing: snapshot
+                .failures(now)
+                .into_iter()
+                .map(Failing::of)
+                .collect(),
+        }
+    }
+}
+
+impl Refused {
+    fn of(refused: &RefusedFolder, in_force: &Files, with_texts: bool) -> Self {
+        let files = refused.files.as_deref();
+        Self {
+            folder_digest: refused.digest.as_deref().map(str::to_owned),
+            since: timestamp::format(refused.since),
+            reason: refused.reason.clone(),
+            gates: refused.gates.iter().map(Gate::of).collect(),
+            changed: files.map_or_else(Vec::new, |files| changed(in_force, files, with_texts)),
+        }
+    }
+}
+
+impl Shadow {
+    fn of(snapshot: Option<&Snapshot>, health: &PolicyHealth, with_texts: bool) -> Self {
+        let in_use = health.shadow_in_use.as_ref();
+        Self {
+            digest: snapshot.map(|snapshot| snapshot.digest().to_string()),
+            folder_digest: in_use.map(|in_use| in_use.whole_digest.to_string()),
+            since: in_use.map(|in_use| timestamp::format(in_use.since)),
+            fault: health.shadow.clone(),
+            policies: snapshot.map(policies).unwrap_or_default(),
+            changed: in_use.map_or_else(Vec::new, |in_use| {
+                changed(&health.files, &in_use.files, with_texts)
+            }),
+        }
+    }
+}
+
+impl Gate {
+    fn of(outcome: &GateOutcome) -> Self {
+        let millis = |took: std::time::Duration| u64::try_from(took.as_millis()).ok();
+        Self {
+            gate: outcome.gate,
+            result: outcome.result,
+            took_ms: outcome.took.and_then(millis),
+            report: outcome.report.clone(),
+            findings: outcome.findings.clone(),
+        }
+    }
+}
+
+impl Failing {
+    fn of(failure: EvaluationFailure) -> Self {
+        Self {
+            policy: failure.policy,
+            error: failure.message,
+            count: failure.count,
+            last: timestamp::format(failure.last),
+        }
+    }
+}
+
+fn files(files: &Files, with_texts: bool) -> Vec<FileBody> {
+    let file = |(name, text): (&String, &Arc<str>)| FileBody {
+        name: name.clone(),
+        text: with_texts.then(|| Arc::clone(text)),
+        removed: false,
+    };
+    files.iter().map(file).collect()
+}
+
+/// The files of a folder that differ from those in force, and those that it lacks, without a text.
+fn changed(in_force: &Files, folder: &Files, with_texts: bool) -> Vec<FileBody> {
+    let new = folder
+        .iter()
+        .filter(|(name, text)| in_force.get(*name) != Some(*text))
+        .map(|(name, text)| FileBody {
+            name: name.clone(),
+            text: with_texts.then(|| Arc::clone(text)),
+            removed: false,
+        });
+    let gone = in_force.keys().filter(|name| !folder.contains_key(*name));
+    let gone = gone.map(|name| FileBody {
+        name: name.clone(),
+        text: None,
+        removed: true,
+    });
+    let mut files: Vec<FileBody> = new.chain(gone).collect();
+    files.sort_by(|one, other| one.name.cmp(&other.name));
+    files
+}
+
+/// By file and line.
+fn policies(snapshot: &Snapshot) -> Vec<PolicyBody> {
+    let policies = snapshot.policies().policies().map(|policy| {
+        let id = policy.id().to_string();
+        let place = snapshot.location(&id);
+        PolicyBody {
+            effect: policy.effect().to_string(),
+            file: place.map(|place| place.file.clone()).unwrap_or_default(),
+            line: place.map_or(0, |place| place.line),
+            id,
+        }
+    });
+    sorted(policies.collect())
+}
+
+fn invariants(snapshot: &Snapshot) -> Vec<InvariantBody> {
+    let invariants = snapshot.invariants().iter().map(|invariant| {
+        let policies = invariant.policies.policies().map(|policy| {
+            let id = policy.id().to_string();
+            let place = invariant.locations.get(&id);
+            PolicyBody {
+                effect: policy.effect().to_string(),
+                file: place.map(|place| place.file.clone()).unwrap_or_default(),
+                line: place.map_or(0, |place| place.line),
+                id,
+            }
+        });
+        InvariantBody {
+            name: invariant.name.clone(),
+            policies: sorted(policies.collect()),
+        }
+    });
+    invariants.collect()
+}
+
+fn sorted(mut policies: Vec<PolicyBody>) -> Vec<PolicyBody> {
+    policies.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
+    policies
+}

@@ -1,0 +1,56 @@
+//! Answers for folders that cannot be used, and for work that cannot be done now.
+
+use serde_json::Value;
+
+use super::sent_folder::{pointer, refused};
+use crate::respond::{ApiError, Detail};
+use crate::state::{Busy, FolderRefusal};
+
+/// Seconds after which busy tools are worth asking again.
+const RETRY_SECONDS: u64 = 5;
+
+impl From<Busy> for ApiError {
+    fn from(busy: Busy) -> Self {
+        let message = format!("{busy}: one at a time; try again in {RETRY_SECONDS} s");
+        Self::rate_limited(message, 1, 0, RETRY_SECONDS)
+    }
+}
+
+/// The answer for a folder that is not used. `member` of the body has it.
+pub(super) fn of_folder(refusal: FolderRefusal, member: &str) -> ApiError {
+    match refusal {
+        FolderRefusal::Faults(faults) => of_faults(&faults, member),
+        FolderRefusal::Unfinished(reason) => unfinished(member, &reason),
+        FolderRefusal::Busy => Busy.into(),
+    }
+}
+
+/// One detail for each fault, with its place in front.
+pub(super) fn of_faults(faults: &Value, member: &str) -> ApiError {
+    let faults = faults["faults"].as_array().map(Vec::as_slice);
+    let details = faults.unwrap_or_default().iter().map(|fault| {
+        let text = |name: &str| fault[name].as_str().unwrap_or_default();
+        let mut message = text("message").to_owned();
+        if let (Some(line), Some(column)) = (fault["line"].as_u64(), fault["column"].as_u64()) {
+            message = format!("{line}:{column}: {message}");
+        }
+        if !text("help").is_empty() {
+            message = format!("{message}; {}", text("help"));
+        }
+        let field = match text("file") {
+            "" => format!("/{member}"),
+            file => pointer(member, file),
+        };
+        Detail::new(field, message)
+    });
+    let mut details: Vec<Detail> = details.collect();
+    if details.is_empty() {
+        details.push(Detail::new(format!("/{member}"), "cannot be used"));
+    }
+    refused(details)
+}
+
+/// The bounds on memory and time were not enough.
+pub(super) fn unfinished(member: &str, reason: &str) -> ApiError {
+    refused(vec![Detail::new(format!("/{member}"), reason)])
+}

@@ -1,0 +1,100 @@
+//! `GET /policies/revisions`: what was in force from when to when, and who approved it.
+
+use salvo::prelude::Json;
+use salvo::{Depot, Request, handler};
+use serde::Serialize;
+
+use charter_domain::timestamp;
+use charter_store::{PolicyApproval, PolicyHistoryPage, PolicyRevisionSpan};
+
+use super::admission::OperatorRequest;
+use super::paging::limit;
+use crate::extract::query::Query;
+use crate::respond::ApiError;
+
+/// Lists the revisions, newest first.
+#[handler]
+pub(super) async fn list(
+    request: &mut Request,
+    depot: &mut Depot,
+) -> Result<Json<HistoryBody>, ApiError> {
+    let asked = OperatorRequest::of(request, depot)?;
+    let mut query = Query::parse(request.uri().query())?;
+    let limit = limit(&mut query)?;
+    let before = query.parsed("cursor", |text| {
+        text.parse::<i64>()
+            .map_err(|_| "must be the `next_cursor` of an answer")
+    })?;
+    query.finish()?;
+    let page = asked.operator().policy_history(before, limit).await?;
+    Ok(Json(page.into()))
+}
+
+#[derive(Serialize)]
+pub(super) struct HistoryBody {
+    results: Vec<RevisionBody>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct RevisionBody {
+    revision: i64,
+    /// Whether the row matches its audit event. If not, nothing of it can be believed, and the rest is null.
+    is_authentic: bool,
+    in_force_from: Option<String>,
+    /// Null of the revision in force.
+    in_force_until: Option<String>,
+    /// `start`, `edit`, or `stop` for an emergency stop.
+    taken_as: Option<&'static str>,
+    manifest_version: Option<u64>,
+    /// Of the whole folder, invariants and examples included.
+    folder_digest: Option<String>,
+    /// Of the schema and the policies; decisions name it.
+    digest: Option<String>,
+    approvals: Vec<ApprovalBody>,
+}
+
+#[derive(Serialize)]
+struct ApprovalBody {
+    id: String,
+    approved_by: String,
+    reason: String,
+    approved_at: String,
+}
+
+impl From<PolicyHistoryPage> for HistoryBody {
+    fn from(page: PolicyHistoryPage) -> Self {
+        Self {
+            results: page.spans.into_iter().map(RevisionBody::from).collect(),
+            next_cursor: page.next.map(|next| next.to_string()),
+        }
+    }
+}
+
+impl From<PolicyRevisionSpan> for RevisionBody {
+    fn from(span: PolicyRevisionSpan) -> Self {
+        let revision = span.revision.as_ref();
+        Self {
+            revision: span.sequence,
+            is_authentic: revision.is_some(),
+            in_force_from: revision.map(|it| timestamp::format(it.in_force_from)),
+            in_force_until: span.until.map(timestamp::format),
+            taken_as: revision.map(|it| it.taken_as.as_str()),
+            manifest_version: revision.and_then(|it| it.manifest_version),
+            folder_digest: revision.map(|it| it.whole_digest.clone()),
+            digest: revision.map(|it| it.policy_digest.clone()),
+            approvals: span.approvals.into_iter().map(ApprovalBody::from).collect(),
+        }
+    }
+}
+
+impl From<PolicyApproval> for ApprovalBody {
+    fn from(approval: PolicyApproval) -> Self {
+        Self {
+            id: approval.id.to_string(),
+            approved_by: approval.approved_by,
+            reason: approval.reason,
+            approved_at: timestamp::format(approval.approved_at),
+        }
+    }
+}

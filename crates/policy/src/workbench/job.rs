@@ -1,0 +1,199 @@
+//! The jobs and their events, as one process tells them the other.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::coverage;
+use crate::diff::{compare_sets, role_changes};
+use crate::replay::{EarlierSnapshots, ReplayMode, replay};
+use crate::solver::{Solver, SolverLimits};
+use crate::test;
+use charter_authz::fault::LoadError;
+use charter_authz::folder::{Files, Folder};
+use charter_authz::snapshot::Snapshot;
+use charter_domain::clock::Clock;
+use charter_domain::progress::Progress;
+
+/// Threads of a replay: requests are served beside it.
+const REPLAY_THREADS: usize = 1;
+
+/// A job. Folders are texts by file name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkbenchJob {
+    /// Compares what a candidate allows with what is allowed now.
+    Diff {
+        /// The policies in force.
+        in_force: Files,
+        /// The policies to compare with them.
+        candidate: Files,
+        /// The solver's program, if it is not on the search path.
+        solver: Option<PathBuf>,
+        /// Time for the solver.
+        time: Duration,
+    },
+    /// Evaluates recorded decisions by a candidate.
+    Replay {
+        /// The policies to evaluate.
+        candidate: Files,
+        /// Directory of the decision log.
+        log: PathBuf,
+    },
+    /// Measures what the examples cover, and which policies decided anything.
+    Coverage {
+        /// The policies in force.
+        in_force: Files,
+        /// Directory of the decision log; `None` if decisions are not logged.
+        log: Option<PathBuf>,
+        /// Unix time in milliseconds from which decisions count.
+        since: i64,
+        /// Time for reading the log.
+        time: Duration,
+    },
+}
+
+/// What a job reports.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkbenchEvent {
+    /// The folders were loaded, and the work begins.
+    Accepted,
+    /// How far it has come.
+    Progress {
+        /// Steps done.
+        done: u64,
+        /// Steps known so far; 0 where nobody counts.
+        known: u64,
+    },
+    /// The result.
+    Done(Value),
+    /// The faults of a folder, as [`LoadError::document`] has them.
+    Refused(Value),
+    /// Why there is no result.
+    Failed(String),
+}
+
+impl WorkbenchEvent {
+    /// Whether nothing follows.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        match self {
+            Self::Accepted | Self::Progress { .. } => false,
+            Self::Done(_) | Self::Refused(_) | Self::Failed(_) => true,
+        }
+    }
+}
+
+/// Why a job has no result.
+enum JobError {
+    Folder(LoadError),
+    Other(String),
+}
+
+impl From<LoadError> for JobError {
+    fn from(error: LoadError) -> Self {
+        Self::Folder(error)
+    }
+}
+
+pub(super) fn run(
+    job: &WorkbenchJob,
+    clock: &dyn Clock,
+    progress: &Progress,
+    emit: &dyn Fn(WorkbenchEvent),
+) -> WorkbenchEvent {
+    match try_run(job, clock, progress, emit) {
+        Ok(result) => WorkbenchEvent::Done(result),
+        Err(JobError::Folder(error)) => WorkbenchEvent::Refused(error.document()),
+        Err(JobError::Other(reason)) => WorkbenchEvent::Failed(reason),
+    }
+}
+
+fn try_run(
+    job: &WorkbenchJob,
+    clock: &dyn Clock,
+    progress: &Progress,
+    emit: &dyn Fn(WorkbenchEvent),
+) -> Result<Value, JobError> {
+    match job {
+        WorkbenchJob::Diff {
+            in_force,
+            candidate,
+            solver,
+            time,
+        } => {
+            let old = Snapshot::from_accepted(&folder(in_force)?)?;
+            let new = Snapshot::updated_from(&old, &folder(candidate)?)?;
+            emit(WorkbenchEvent::Accepted);
+            diff(&old, &new, solver.as_deref(), *time, (clock, progress))
+        }
+        WorkbenchJob::Replay { candidate, log } => {
+            let new = Snapshot::from_folder(&folder(candidate)?)?;
+            emit(WorkbenchEvent::Accepted);
+            let earlier = EarlierSnapshots::new();
+            let mode = ReplayMode::Candidate;
+            let report = replay(log, &new, &earlier, mode, REPLAY_THREADS, progress);
+            let report = report.map_err(|error| JobError::Other(error.to_string()))?;
+            Ok(json!({"digest": new.digest().to_string(), "report": report}))
+        }
+        WorkbenchJob::Coverage {
+            in_force,
+            log,
+            since,
+            time,
+        } => {
+            let folder = folder(in_force)?;
+            let snapshot = Snapshot::from_accepted(&folder)?;
+            emit(WorkbenchEvent::Accepted);
+            let report = test::run(&folder, &snapshot)?;
+            let until = clock.monotonic().saturating_add(*time);
+            let decided = log.as_deref().map(|log| {
+                coverage::decided(log, *since, &|| clock.monotonic() >= until, progress)
+            });
+            let decided = decided.transpose();
+            let decided = decided.map_err(|error| JobError::Other(error.to_string()))?;
+            Ok(coverage::document(&snapshot, &report, decided.as_ref()))
+        }
+    }
+}
+
+/// Reports name the files without a directory.
+fn folder(files: &Files) -> Result<Folder, LoadError> {
+    Folder::from_files(Path::new(""), files.clone())
+}
+
+fn diff(
+    old: &Snapshot,
+    new: &Snapshot,
+    solver: Option<&Path>,
+    time: Duration,
+    (clock, progress): (&dyn Clock, &Progress),
+) -> Result<Value, JobError> {
+    let failed = |error: &dyn std::fmt::Display| JobError::Other(error.to_string());
+    let roles = role_changes(old, new, clock.now()).map_err(|error| failed(&error))?;
+    let mut document = json!({
+        "old_digest": old.digest().to_string(),
+        "new_digest": new.digest().to_string(),
+        "roles": roles.document(),
+    });
+    // Without a solver, the table of roles is all that can be told.
+    let meaning = match Solver::find(solver) {
+        Err(error) => json!({"not_compared": error.to_string()}),
+        Ok(solver) => {
+            let limits = SolverLimits {
+                whole: time,
+                ..SolverLimits::default()
+            };
+            let solver = solver.with_progress(progress);
+            let diff = compare_sets(old, new, &solver, limits, clock);
+            diff.map_err(|error| failed(&error))?.document()
+        }
+    };
+    if let (Value::Object(document), Value::Object(meaning)) = (&mut document, meaning) {
+        document.extend(meaning);
+    }
+    Ok(document)
+}

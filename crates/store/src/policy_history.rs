@@ -1,0 +1,81 @@
+//! The history of the policies in force, page by page, with who approved each revision.
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::entity::policy_revision;
+use super::{Error, PolicyApproval, PolicyRevision, Store};
+use charter_domain::timestamp::Timestamp;
+
+/// A revision in the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyRevisionSpan {
+    /// From 1.
+    pub sequence: i64,
+    /// `None` if the row does not match its audit event, so that nothing of it can be believed.
+    pub revision: Option<PolicyRevision>,
+    /// When the next one came into force; `None` for the last.
+    pub until: Option<Timestamp>,
+    /// The authentic approvals that it rests on.
+    pub approvals: Vec<PolicyApproval>,
+}
+
+/// A page of the history, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyHistoryPage {
+    pub spans: Vec<PolicyRevisionSpan>,
+    /// Continues after this page; `None` at the end.
+    pub next: Option<i64>,
+}
+
+impl Store {
+    /// At most `limit` revisions before the one with this number, or the newest ones.
+    pub async fn policy_history(
+        &self,
+        before: Option<i64>,
+        limit: u64,
+    ) -> Result<PolicyHistoryPage, Error> {
+        use policy_revision::Column;
+        // The revision before the page says until when its first one was in force; one more says
+        // whether there is a next page.
+        let more = if before.is_some() { 2 } else { 1 };
+        let mut query = policy_revision::Entity::find().order_by_desc(Column::Sequence);
+        if let Some(before) = before {
+            query = query.filter(Column::Sequence.lte(before));
+        }
+        let rows = query
+            .limit(limit.saturating_add(more))
+            .all(&self.reader)
+            .await?;
+        let mut until = None;
+        let mut page = PolicyHistoryPage {
+            spans: Vec::new(),
+            next: None,
+        };
+        for row in rows {
+            let (sequence, from) = (row.sequence, row.in_force_from);
+            if before == Some(sequence) {
+                until = Some(from);
+                continue;
+            }
+            if page.spans.len() as u64 == limit {
+                page.next = page.spans.last().map(|last| last.sequence);
+                break;
+            }
+            let revision = self.authentic(&self.reader, row).await?;
+            let mut approvals = Vec::new();
+            if let Some(revision) = &revision {
+                approvals = self
+                    .approvals_of(&revision.whole_digest, sequence.saturating_sub(1))
+                    .await?;
+                approvals.retain(|approval| approval.used_by == Some(sequence));
+            }
+            page.spans.push(PolicyRevisionSpan {
+                sequence,
+                revision,
+                until: until.replace(from),
+                approvals,
+            });
+        }
+        Ok(page)
+    }
+}

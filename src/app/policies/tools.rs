@@ -1,0 +1,215 @@
+//! Work on policies for the workbench, in child processes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{ChildStdin, ChildStdout};
+use tokio::sync::{Semaphore, mpsc};
+
+use charter_authz::fault::LoadError;
+use charter_authz::folder::{Files, Folder};
+use charter_authz::snapshot::Snapshot;
+use charter_http::state::{Busy, FolderRefusal, JobEvent, PolicyJob, PolicyTools};
+use charter_policy::gates::{CheckRequest, GateRequirement};
+use charter_policy::workbench::{WorkbenchEvent, WorkbenchJob};
+
+use super::checked_folder::Policies;
+use super::folder_reading::run_in_background;
+
+/// Time for a replay of the whole log.
+const REPLAY_TIMEOUT: Duration = Duration::from_mins(10);
+/// Time for reading the log for the coverage, which a request waits for.
+const COVERAGE_LOG_TIME: Duration = Duration::from_secs(10);
+const COVERAGE_TIMEOUT: Duration = Duration::from_secs(25);
+/// A result is a list of counterexamples, or of flips.
+const MAX_LINE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Starts child processes for the workbench.
+pub(in crate::app) struct Tools {
+    policies: Arc<Policies>,
+    /// Directory of the decision log, if there is one.
+    log: Option<PathBuf>,
+    jobs: Arc<Semaphore>,
+    loads: Semaphore,
+}
+
+impl Tools {
+    pub(in crate::app) fn new(policies: Arc<Policies>, log: Option<PathBuf>) -> Self {
+        Self {
+            policies,
+            log,
+            jobs: Arc::new(Semaphore::new(1)),
+            loads: Semaphore::new(1),
+        }
+    }
+
+    /// The job for the child, and the time it gets.
+    fn describe(&self, job: PolicyJob) -> Result<(WorkbenchJob, Duration), String> {
+        let no_log = || "decisions are not logged: set `decisions.enabled`".to_owned();
+        Ok(match job {
+            PolicyJob::Diff {
+                in_force,
+                candidate,
+            } => {
+                let folder = Folder::from_files(Path::new(""), in_force.clone());
+                let time = folder.map_or(Duration::from_mins(1), |folder| {
+                    self.policies.checker.timeout(&folder)
+                });
+                let solver = self.policies.rules.solver.as_deref();
+                let job = WorkbenchJob::Diff {
+                    in_force,
+                    candidate,
+                    solver: self.policies.checker.solver(solver),
+                    time: time / 2,
+                };
+                (job, time)
+            }
+            PolicyJob::Replay { candidate } => {
+                let log = self.log.clone().ok_or_else(no_log)?;
+                (WorkbenchJob::Replay { candidate, log }, REPLAY_TIMEOUT)
+            }
+            PolicyJob::Coverage { in_force, since } => {
+                let job = WorkbenchJob::Coverage {
+                    in_force,
+                    log: self.log.clone(),
+                    since: since.timestamp_millis(),
+                    time: COVERAGE_LOG_TIME,
+                };
+                (job, COVERAGE_TIMEOUT)
+            }
+        })
+    }
+}
+
+#[async_trait]
+impl PolicyTools for Tools {
+    async fn load(&self, files: Files) -> Result<Arc<Snapshot>, FolderRefusal> {
+        let _turn = self.loads.try_acquire().map_err(|_| FolderRefusal::Busy)?;
+        let faults = |error: LoadError| FolderRefusal::Faults(error.document());
+        let folder = Folder::from_files(Path::new(""), files).map_err(faults)?;
+        let request = CheckRequest {
+            dir: PathBuf::new(),
+            tests: GateRequirement::Off,
+            proofs: GateRequirement::Off,
+            hold_widening: false,
+            ..self.policies.check_request(&folder)
+        };
+        let mut verdict = self.policies.checker.check(&request).await;
+        if let Some(refusal) = verdict.refusals.pop() {
+            return Err(match refusal.details {
+                Some(details) => FolderRefusal::Faults(details),
+                None => FolderRefusal::Unfinished(refusal.report),
+            });
+        }
+        let loaded = run_in_background(move || Snapshot::from_folder(&folder));
+        let failed = || FolderRefusal::Unfinished("it could not be loaded".to_owned());
+        let snapshot = loaded.await.ok_or_else(failed)?.map_err(faults)?;
+        Ok(Arc::new(snapshot))
+    }
+
+    fn start(&self, job: PolicyJob) -> Result<mpsc::Receiver<JobEvent>, Busy> {
+        let turn = Arc::clone(&self.jobs).try_acquire_owned();
+        let turn = turn.map_err(|_| Busy)?;
+        let (sender, receiver) = mpsc::channel(4);
+        let described = self.describe(job);
+        let policies = Arc::clone(&self.policies);
+        tokio::spawn(async move {
+            let _until_it_ended = turn;
+            let work = async {
+                let (job, time) = described?;
+                let work = tokio::time::timeout(time, run(&policies, &job, &sender));
+                let late = |_| format!("it took longer than {time:?} and was ended");
+                work.await.map_err(late)?
+            };
+            let failure = tokio::select! {
+                ended = work => ended.err(),
+                // Dropping the work kills its processes.
+                () = sender.closed() => None,
+            };
+            if let Some(reason) = failure {
+                // Nobody may listen any more.
+                let _ = sender.send(JobEvent::Failed(reason)).await;
+            }
+        });
+        Ok(receiver)
+    }
+}
+
+/// Runs a job in a child process and passes its events on.
+async fn run(
+    policies: &Policies,
+    job: &WorkbenchJob,
+    events: &mpsc::Sender<JobEvent>,
+) -> Result<(), String> {
+    let failed =
+        |what: &str, error: &dyn std::fmt::Display| format!("cannot {what} the work: {error}");
+    let job = serde_json::to_vec(job).map_err(|error| failed("describe", &error))?;
+    let started = policies.checker.spawn(&["workbench"]);
+    let (mut child, mut group) = started.map_err(|error| failed("start", &error))?;
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
+        return Err("cannot start the work: it has no pipes".to_owned());
+    };
+    let mut stderr = child.stderr.take();
+    let mut stderr_text = Vec::new();
+    let complain = async {
+        if let Some(stderr) = &mut stderr {
+            // What it says is only a hint.
+            let _ = stderr.take(2_000).read_to_end(&mut stderr_text).await;
+        }
+    };
+    let ((), passed_on, ()) = tokio::join!(write(stdin, &job), pass_on(stdout, events), complain);
+    let is_whole = passed_on.map_err(|error| failed("follow", &error))?;
+    let status = child.wait().await;
+    let status = status.map_err(|error| failed("wait for", &error))?;
+    if !is_whole {
+        let hint = String::from_utf8_lossy(&stderr_text);
+        return Err(format!(
+            "the work crashed ({status}); the policies may be nested too deeply or be too large {}",
+            hint.trim()
+        ));
+    }
+    group.ended();
+    Ok(())
+}
+
+async fn write(mut stdin: ChildStdin, job: &[u8]) {
+    // A child that died has closed it; its exit status says more than this error.
+    let _ = stdin.write_all(job).await;
+}
+
+/// Whether the last event was the result.
+async fn pass_on(stdout: ChildStdout, events: &mpsc::Sender<JobEvent>) -> std::io::Result<bool> {
+    let mut reader = BufReader::new(stdout);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut reader)
+            .take(MAX_LINE_BYTES)
+            .read_until(b'\n', &mut line)
+            .await?;
+        if read == 0 {
+            return Ok(false);
+        }
+        let event: WorkbenchEvent = serde_json::from_slice(&line)?;
+        let is_last = event.is_last();
+        // Nobody may listen any more; then this work is dropped.
+        let _ = events.send(event_of(event)).await;
+        if is_last {
+            return Ok(true);
+        }
+    }
+}
+
+fn event_of(event: WorkbenchEvent) -> JobEvent {
+    match event {
+        WorkbenchEvent::Accepted => JobEvent::Accepted,
+        WorkbenchEvent::Progress { done, known } => JobEvent::Progress { done, known },
+        WorkbenchEvent::Done(result) => JobEvent::Done(result),
+        WorkbenchEvent::Refused(faults) => JobEvent::Refused(faults),
+        WorkbenchEvent::Failed(reason) => JobEvent::Failed(reason),
+    }
+}
