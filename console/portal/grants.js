@@ -1,7 +1,7 @@
 /** Roles and permissions to give to a service account: those that this person may give, the others with the reason. */
 
 import { choicesField } from "../shared/field.js";
-import { permissionWords } from "../shared/text.js";
+import { code, permissionWords } from "../shared/text.js";
 
 /**
  * @typedef {{name: string, grantable: boolean}} Name
@@ -26,13 +26,13 @@ export async function readNames(api) {
  * @param {{roles: string[], permissions: string[]}} held
  */
 export function grantFields(names, held) {
-  const choice = (/** @type {Name} */ { name, grantable }, /** @type {string[]} */ has, /** @type {string} */ label) => ({
+  const choice = (/** @type {Name} */ { name, grantable }, /** @type {string[]} */ has, /** @type {import("../shared/dom.js").Child} */ label) => ({
     value: name,
     label,
     disabled: !grantable && !has.includes(name),
     why: grantable ? undefined : NOT_YOURS,
   });
-  const words = (/** @type {string} */ name) => `${permissionWords(name)} – ${name}`;
+  const words = (/** @type {string} */ name) => [permissionWords(name), " ", code(name)];
   const permissions = choicesField({
     name: "permissions",
     label: "Permissions",

@@ -50,6 +50,24 @@ export const ROUTES = [
   },
   { path: "/portal/service-accounts/new", load: () => import("./pages/new-service-account.js") },
   { path: "/portal/service-accounts/:id", load: () => import("./pages/service-account.js") },
+  {
+    path: "/portal/keys",
+    menu: "Keys",
+    permission: "service-accounts:ListKeys",
+    load: () => import("./pages/key-report.js"),
+  },
+  {
+    path: "/portal/audit-events",
+    menu: "Audit events",
+    permission: "audit:ListEvents",
+    load: () => import("./pages/audit-events.js"),
+  },
+  {
+    path: "/portal/denied-requests",
+    menu: "Denied requests",
+    permission: "decisions:ListDecisions",
+    load: () => import("./pages/denied-requests.js"),
+  },
   { path: "/portal/profile", load: () => import("./pages/profile.js") },
   { path: "/components", open: true, load: () => import("./pages/components.js") },
 ];

@@ -16,7 +16,6 @@ const ABOUT_OBJECTS = new Set([
   "service-accounts:GetServiceAccount",
   "service-accounts:UpdateServiceAccount",
   "service-accounts:DeleteServiceAccount",
-  "service-accounts:ListKeys",
   "service-accounts:CreateKey",
   "service-accounts:RotateKey",
   "service-accounts:RevokeKey",

@@ -33,14 +33,15 @@ export function showFrame({ top, menu }, { api, session, router, route }) {
   opener.setAttribute("aria-expanded", "false");
   opener.setAttribute("aria-controls", "menu");
   menu.classList.remove("menu-open");
-  const signOut = button("Sign out", {
-    small: true,
-    onclick: async () => {
-      await api.signOut().catch(() => {});
-      session.close();
-      router.go("/sign-in");
-    },
-  });
+  const signOut = () =>
+    button("Sign out", {
+      small: true,
+      onclick: async () => {
+        await api.signOut().catch(() => {});
+        session.close();
+        router.go("/sign-in");
+      },
+    });
   const profile = linkButton("Profile", "/portal/profile", { small: true, kind: "plain" });
   if (route?.path === "/portal/profile") {
     profile.setAttribute("aria-current", "page");
@@ -49,14 +50,23 @@ export function showFrame({ top, menu }, { api, session, router, route }) {
     top,
     brand,
     h("div", { class: "organization" }, text(session.me.organization.name)),
-    h("div", { class: "person" }, h("span", { class: "email small muted" }, text(session.me.email)), profile, signOut, opener),
+    h("div", { class: "person" }, h("span", { class: "email small muted" }, text(session.me.email)), profile, signOut(), opener),
   );
   const offered = ROUTES.filter((each) => each.menu && (!each.permission || session.can(each.permission)));
-  fill(menu, h("ul", {}, offered.map((each) => h("li", {}, entry(each, route)))));
+  const narrow = [entry({ path: "/portal/profile", menu: "Profile" }, route), signOut()];
+  fill(
+    menu,
+    h(
+      "ul",
+      {},
+      offered.map((each) => h("li", {}, entry(each, route))),
+      narrow.map((each) => h("li", { class: "narrow" }, each)),
+    ),
+  );
 }
 
 /**
- * @param {import("./routes.js").PortalRoute} entry
+ * @param {{path: string, menu?: string}} entry
  * @param {import("./routes.js").PortalRoute | null} route
  */
 function entry({ path, menu }, route) {

@@ -11,7 +11,8 @@ import { announce } from "./status.js";
  * @param {string} value
  */
 export function copyable(label, value) {
-  const shown = h("pre", { class: "value", tabindex: "0", "aria-label": label }, h("code", {}, value));
+  const look = value.includes(" ") ? "value" : "value value-wrapped";
+  const shown = h("pre", { class: look, tabindex: "0", "aria-label": label }, h("code", {}, value));
   const press = button("Copy", {
     small: true,
     label: `Copy: ${label}`,
@@ -25,7 +26,12 @@ export function copyable(label, value) {
       }
     },
   });
-  return h("div", { class: "copy" }, h("p", { class: "small muted" }, label), h("div", { class: "with-button" }, shown, press));
+  return h(
+    "div",
+    { class: "copy" },
+    h("div", { class: "row row-apart" }, h("p", { class: "small muted" }, label), press),
+    shown,
+  );
 }
 
 /** @param {string} value */

@@ -111,7 +111,7 @@ export function selectField({ name, label, value, hint, options }) {
 /**
  * A choice of several, in groups; what cannot be chosen says why.
  *
- * @typedef {{value: string, label: string, why?: string, disabled?: boolean}} Choice
+ * @typedef {{value: string, label: import("./dom.js").Child, why?: string, disabled?: boolean}} Choice
  *
  * @param {{name: string, label: string, value: string[], hint?: string,
  *   groups: {label?: string, choices: Choice[]}[]}} options
@@ -146,11 +146,17 @@ export function choicesField({ name, label, value, hint, groups }) {
     { class: "field", "aria-describedby": `${hintId} ${errorId}` },
     h("legend", {}, label),
     hint ? h("p", { class: "hint", id: hintId }, hint) : h("span", { id: hintId, hidden: true }),
-    groups.map((group) =>
-      h("div", { class: "choices", role: "group", "aria-label": group.label ?? label }, [
-        group.label ? h("h3", {}, group.label) : null,
-        ...group.choices.map(box),
-      ]),
+    h(
+      "div",
+      { class: groups.length > 1 && "groups" },
+      groups.map((group) =>
+        h(
+          "div",
+          { class: "choices", role: "group", "aria-label": group.label ?? label },
+          group.label && h("h3", {}, group.label),
+          group.choices.map(box),
+        ),
+      ),
     ),
     error,
   );

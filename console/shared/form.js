@@ -16,6 +16,7 @@ import { text } from "./text.js";
  * @property {"primary" | "danger"} [kind]
  * @property {(values: Record<string, any>) => Promise<void>} send
  * @property {import("./dom.js").Child} [beside] beside the button
+ * @property {boolean} [wide] lets groups of choices stand side by side
  * @property {boolean} [guarded] false: leaving the page with something entered needs no question
  * @property {() => Promise<Record<string, any>>} [current] reads the values as they are now, for one who was slower
  */
@@ -43,13 +44,13 @@ addEventListener("beforeunload", (event) => {
  * @param {FormOptions} options
  * @returns {HTMLFormElement}
  */
-export function form({ fields, submit, working = "Working…", kind = "primary", send, beside, guarded = true, current }) {
+export function form({ fields, submit, working = "Working…", kind = "primary", send, beside, wide, guarded = true, current }) {
   const result = h("div", { class: "result" });
   const press = button(submit, { kind, type: "submit" });
   const element = h(
     "form",
     {
-      class: "form",
+      class: wide ? "form form-wide" : "form",
       novalidate: true,
       oninput: () => guarded && dirty.add(element),
       onsubmit: (/** @type {SubmitEvent} */ event) => {

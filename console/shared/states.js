@@ -2,7 +2,7 @@
 
 import { button } from "./button.js";
 import { fill, h } from "./dom.js";
-import { SignedOutError, errorNotice } from "./errors.js";
+import { ApiError, SignedOutError, errorNotice } from "./errors.js";
 
 /**
  * @param {string} title
@@ -45,7 +45,9 @@ export function section(load) {
       if (error instanceof SignedOutError || (error instanceof DOMException && error.name === "AbortError")) {
         return;
       }
-      content = h("div", { class: "stack" }, errorNotice(error), h("div", {}, button("Try again", { onclick: reload })));
+      const final = error instanceof ApiError && error.status < 500 && error.status !== 429;
+      const again = h("div", {}, button("Try again", { onclick: reload }));
+      content = h("div", { class: "stack" }, errorNotice(error), !final && again);
     }
     if (mine === turn) {
       fill(element, content);

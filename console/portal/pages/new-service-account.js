@@ -32,6 +32,7 @@ export async function show({ api, session, router }) {
           ...grantFields(names, { roles: [], permissions: [] }),
           metadataField({}),
         ],
+        wide: true,
         submit: "Make the service account",
         working: "Making…",
         beside: linkButton("Cancel", "/portal/service-accounts"),

@@ -47,7 +47,7 @@ function sessions({ api, session, router }) {
       caption: "Sessions",
       rows: open,
       columns: [
-        { title: "Browser", cell: (row) => [text(row.userAgent, "unknown"), row.current && [" ", badge("This one", "good")]] },
+        { title: "Browser", cell: (row) => [browser(row.userAgent), row.current && [" ", badge("This one", "good")]] },
         { title: "Signed in", cell: (row) => time(row.createdAt) },
         { title: "Last used", cell: (row) => time(row.lastUsedAt) },
         {
@@ -57,7 +57,7 @@ function sessions({ api, session, router }) {
             !row.current &&
             button("End", {
               small: true,
-              label: `End the session of ${row.userAgent ?? "an unknown browser"}`,
+              label: `End the session of ${browserName(row.userAgent)}`,
               onclick: async () => {
                 await api.request("DELETE", `${SESSIONS}/${row.id}`);
                 announce("The session has ended.");
@@ -111,4 +111,39 @@ function password({ api, session, router }) {
       },
     }),
   );
+}
+
+/** @param {string | null} userAgent */
+function browser(userAgent) {
+  return h("span", { title: userAgent }, text(browserName(userAgent)));
+}
+
+/** @type {[RegExp, string][]} */
+const BROWSERS = [
+  [/Edg\/(\d+)/, "Edge"],
+  [/Firefox\/(\d+)/, "Firefox"],
+  [/Chrome\/(\d+)/, "Chrome"],
+  [/Version\/(\d+).* Safari\//, "Safari"],
+];
+/** @type {[RegExp, string][]} */
+const SYSTEMS = [
+  [/Android/, "Android"],
+  [/iPhone|iPad/, "iOS"],
+  [/Windows/, "Windows"],
+  [/Mac OS X/, "macOS"],
+  [/Linux/, "Linux"],
+];
+
+/**
+ * As people call it; otherwise as it calls itself.
+ *
+ * @param {string | null} userAgent
+ */
+function browserName(userAgent) {
+  if (!userAgent) {
+    return "an unknown browser";
+  }
+  const browser = BROWSERS.find(([pattern]) => pattern.test(userAgent));
+  const system = SYSTEMS.find(([pattern]) => pattern.test(userAgent));
+  return browser ? `${browser[1]} ${browser[0].exec(userAgent)?.[1]}${system ? ` on ${system[1]}` : ""}` : userAgent;
 }

@@ -31,7 +31,7 @@ export async function show(context) {
     found.name,
     h("a", { href: "/portal/service-accounts" }, "All service accounts"),
     !found.is_active && notice("It is inactive: its requests are refused.", "warning"),
-    session.can("service-accounts:ListKeys") && keysCard(context, found.id),
+    keysCard(context, found.id),
     card(
       "Facts",
       pairs([
@@ -78,6 +78,7 @@ async function edit({ api, router }, path, answer) {
         ...grantFields(await readNames(api), found),
         metadataField(found.metadata),
       ],
+      wide: true,
       submit: "Save",
       working: "Saving…",
       current: async () => {

@@ -1,0 +1,51 @@
+/** Long lists that are read with a cursor: page by page at the end, and what is out of sight costs nothing. */
+
+import { busy, button } from "./button.js";
+import { fill, h } from "./dom.js";
+import { errorNotice } from "./errors.js";
+import { empty, section } from "./states.js";
+
+/**
+ * @template Item
+ * @param {object} options
+ * @param {string} options.label
+ * @param {(cursor: string | null) => Promise<{results: Item[], next_cursor: string | null}>} options.read
+ * @param {(item: Item) => {summary: import("./dom.js").Child, details: () => import("./dom.js").Child}} options.show
+ *   `details` is asked for when the item is opened
+ * @param {string} options.nothing
+ */
+export function feed({ label, read, show, nothing }) {
+  return section(async () => {
+    const first = await read(null);
+    if (first.results.length === 0 && !first.next_cursor) {
+      return empty(nothing);
+    }
+    const list = h("ol", { class: "feed", "aria-label": label });
+    const failed = h("div");
+    let cursor = first.next_cursor;
+    const more = button("Show more", { onclick: () => busy(more, "Loading…", next) });
+    const add = (/** @type {Item[]} */ items) => list.append(...items.map((item) => entry(show(item))));
+    async function next() {
+      fill(failed);
+      try {
+        const page = await read(cursor);
+        add(page.results);
+        cursor = page.next_cursor;
+        more.hidden = !cursor;
+      } catch (error) {
+        fill(failed, errorNotice(error));
+      }
+    }
+    add(first.results);
+    more.hidden = !cursor;
+    return h("div", { class: "stack" }, list, failed, h("div", { class: "row" }, more));
+  }).element;
+}
+
+/** @param {{summary: import("./dom.js").Child, details: () => import("./dom.js").Child}} item */
+function entry({ summary, details }) {
+  const inside = h("div", { class: "inside" });
+  const element = h("details", {}, h("summary", {}, summary), inside);
+  element.addEventListener("toggle", () => fill(inside, element.open && details()));
+  return h("li", {}, element);
+}
