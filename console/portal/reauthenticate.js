@@ -24,7 +24,13 @@ export function askToSignIn(api, session, router) {
         form({
           fields: [
             textField({ name: "email", label: "E-mail", value: email, readonly: true, autocomplete: "username" }),
-            textField({ name: "password", label: "Password", type: "password", autocomplete: "current-password" }),
+            textField({
+              name: "password",
+              label: "Password",
+              type: "password",
+              autocomplete: "current-password",
+              autofocus: true,
+            }),
           ],
           submit: "Sign in",
           working: "Signing in…",

@@ -42,7 +42,7 @@ export function openDialog(title, content, { onclose, keepOpen = false } = {}) {
  * @param {import("./dom.js").Child} options.consequences
  * @param {string} options.action
  * @param {string} [options.working]
- * @param {{label: string, text: string, hint: string}} [options.typed]
+ * @param {{label: string, text: string, hint: import("./dom.js").Child}} [options.typed]
  * @param {() => Promise<void>} options.run
  */
 export function confirmDialog({ title, consequences, action, working, typed, run }) {

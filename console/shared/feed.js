@@ -5,6 +5,9 @@ import { fill, h } from "./dom.js";
 import { errorNotice } from "./errors.js";
 import { empty, section } from "./states.js";
 
+/** About the height of an item that is closed. */
+const ITEM_REM = 2.9;
+
 /**
  * @template Item
  * @param {object} options
@@ -20,11 +23,16 @@ export function feed({ label, read, show, nothing }) {
     if (first.results.length === 0 && !first.next_cursor) {
       return empty(nothing);
     }
-    const list = h("ol", { class: "feed", "aria-label": label });
+    const lists = h("div");
     const failed = h("div");
     let cursor = first.next_cursor;
     const more = button("Show more", { onclick: () => busy(more, "Loading…", next) });
-    const add = (/** @type {Item[]} */ items) => list.append(...items.map((item) => entry(show(item))));
+    // A list for each page read: the browser passes over those that are out of sight.
+    const add = (/** @type {Item[]} */ items) => {
+      const list = h("ol", { class: "feed", "aria-label": label }, items.map((item) => entry(show(item))));
+      list.style.containIntrinsicBlockSize = `auto ${items.length * ITEM_REM}rem`;
+      lists.append(list);
+    };
     async function next() {
       fill(failed);
       try {
@@ -38,7 +46,7 @@ export function feed({ label, read, show, nothing }) {
     }
     add(first.results);
     more.hidden = !cursor;
-    return h("div", { class: "stack" }, list, failed, h("div", { class: "row" }, more));
+    return h("div", { class: "stack" }, lists, failed, h("div", { class: "row" }, more));
   }).element;
 }
 

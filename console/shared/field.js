@@ -19,7 +19,8 @@ import { fill, h, newId } from "./dom.js";
  * @property {string} name
  * @property {string} label
  * @property {string} [value]
- * @property {string} [hint]
+ * @property {import("./dom.js").Child} [hint]
+ * @property {boolean} [autofocus] in a dialog
  * @property {"text" | "email" | "password" | "datetime-local" | "number" | "area"} [type]
  * @property {string} [autocomplete]
  * @property {boolean} [optional] an empty text is allowed
@@ -49,6 +50,7 @@ export function textField({ name, label, value = "", hint, type = "text", option
     dir: "auto",
     readonly: rest.readonly,
     maxlength: rest.maxlength,
+    autofocus: rest.autofocus,
     "aria-required": optional ? undefined : "true",
   };
   const control =
@@ -179,7 +181,7 @@ export function choicesField({ name, label, value, hint, groups }) {
 export class Invalid extends Error {}
 
 /**
- * @param {{id: string, label: string, hint?: string, optional?: boolean, control: HTMLElement, inner: HTMLElement}} of
+ * @param {{id: string, label: string, hint?: import("./dom.js").Child, optional?: boolean, control: HTMLElement, inner: HTMLElement}} of
  */
 function described({ id, label, hint, optional, control, inner }) {
   const [hintId, errorId] = [newId(), newId()];

@@ -195,7 +195,11 @@ function end({ api, session, router }, edited, organization) {
       consequences,
       action: "Deactivate for good",
       working: "Deactivating…",
-      typed: { label: "Type the organization's name", text: organization.name, hint: `It is ${organization.name}` },
+      typed: {
+        label: "The organization's name",
+        text: organization.name,
+        hint: ["To go on, type it: ", text(organization.name)],
+      },
       run: async () => {
         await api.request("POST", `${PATH}/deactivate`, { ifMatch: edited.etag });
         await session.load();

@@ -1,6 +1,7 @@
 /** The page that the mail of a registration links to. */
 
 import { linkButton } from "../../shared/button.js";
+import { h } from "../../shared/dom.js";
 import { textField } from "../../shared/field.js";
 import { form } from "../../shared/form.js";
 import { notice } from "../../shared/states.js";
@@ -37,6 +38,13 @@ export function show({ api, session, query }) {
         );
       },
     }),
+    h(
+      "p",
+      { class: "small" },
+      "If the password is right and it is refused, the link is used or a day old: ",
+      h("a", { href: "/sign-in" }, "sign in"),
+      " and ask for another mail.",
+    ),
   );
   return content;
 }
