@@ -1,9 +1,10 @@
 /** The portal: pages by path, for people with an account and for people without. */
 
 import { Api } from "../shared/api.js";
+import { button } from "../shared/button.js";
 import { Connection } from "../shared/connection.js";
-import { fill } from "../shared/dom.js";
-import { SignedOutError, errorNotice } from "../shared/errors.js";
+import { fill, h } from "../shared/dom.js";
+import { AwayError, SignedOutError, errorNotice } from "../shared/errors.js";
 import { Router } from "../shared/router.js";
 import { loading } from "../shared/states.js";
 import { statusIn } from "../shared/status.js";
@@ -40,9 +41,13 @@ const router = new Router(ROUTES, show);
 
 api.reauthenticate = () => (session.isOpen ? askToSignIn(api, session, router) : Promise.reject(new SignedOutError()));
 api.onSignedOut = () => {
-  session.close();
-  router.go("/sign-in");
+  if (session.isOpen) {
+    session.close();
+    router.go("/sign-in");
+  }
 };
+// Another tab signed in as somebody else: what is on this page is not theirs.
+api.onOtherPerson = () => location.replace("/portal");
 session.onChange = () => frame(ROUTES.find((route) => route.path === location.pathname) ?? null);
 
 /** @param {import("./routes.js").PortalRoute | null} route */
@@ -66,7 +71,7 @@ async function show(route, visit) {
       frame(route);
     }
     const content = route
-      ? await (await route.load()).show({ ...visit, api, session, router })
+      ? await (await load(route)).show({ ...visit, api, session, router })
       : page("There is no such page", "The address may be mistyped, or old.");
     if (visit.signal.aborted) {
       return;
@@ -80,9 +85,21 @@ async function show(route, visit) {
       toSignIn();
       return;
     }
-    fill(main, page("This page could not be shown", "", errorNotice(error)));
+    const again = button("Reload", { onclick: () => location.reload() });
+    fill(main, page("This page could not be shown", null, errorNotice(error), h("div", {}, again)));
   }
   arrive();
+}
+
+/**
+ * A page's module; that it cannot be fetched means that the service is away.
+ *
+ * @param {import("./routes.js").PortalRoute} route
+ */
+function load(route) {
+  return route.load().catch(() => {
+    throw new AwayError();
+  });
 }
 
 /** Says where one is: the title, and the heading to those who listen. */

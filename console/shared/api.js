@@ -30,6 +30,8 @@ export class Api {
   #refreshing = null;
   /** @type {Promise<void> | null} */
   #signingIn = null;
+  /** @type {string | null} whose token it is */
+  #person = null;
   #connection;
   #channel = new BroadcastChannel("charter");
 
@@ -40,6 +42,8 @@ export class Api {
   reauthenticate = () => Promise.reject(new SignedOutError());
   /** Told when another tab signs out. */
   onSignedOut = () => {};
+  /** Told when the cookie has become another person's. */
+  onOtherPerson = () => {};
 
   /** @param {import("./connection.js").Connection} connection */
   constructor(connection) {
@@ -178,7 +182,13 @@ export class Api {
       try {
         const { data } = await this.#send("POST", "/api/auth/refresh", { anonymous: true });
         this.#connection.answered();
+        const before = this.#person;
         this.#keep(data.access_token);
+        if (before !== null && before !== this.#person) {
+          this.#token = null;
+          this.onOtherPerson();
+          throw new SignedOutError();
+        }
         return true;
       } catch (error) {
         if (error instanceof ApiError && error.status === 401) {
@@ -233,6 +243,7 @@ export class Api {
   /** @param {string} token */
   #keep(token) {
     this.#token = token;
+    this.#person = subject(token);
     localStorage.setItem(NOTE, "yes");
   }
 
@@ -240,6 +251,17 @@ export class Api {
     this.#token = null;
     localStorage.removeItem(NOTE);
   }
+}
+
+/**
+ * The person of an access token (RFC 7519 section 4.1.2); only the service can tell whether it is true.
+ *
+ * @param {string} token
+ * @returns {string}
+ */
+function subject(token) {
+  const payload = token.split(".")[1] ?? "";
+  return JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/"))).sub;
 }
 
 /**
