@@ -3,7 +3,10 @@
 import { button } from "../shared/button.js";
 import { h, newId } from "../shared/dom.js";
 
-/** @typedef {{name: string, label: string, type?: "text" | "date", options?: [string, string][]}} Filter */
+/**
+ * @typedef {{name: string, label: string, type?: "text" | "date", options?: [string, string][],
+ *   suggestions?: [string, string][]}} Filter `suggestions` are values with their names
+ */
 
 /**
  * @param {import("./main.js").Context} context
@@ -39,7 +42,7 @@ export function filterForm({ query, router }, filters) {
  * @param {Filter} filter
  * @param {string} value
  */
-function one({ name, label, type = "text", options }, value) {
+function one({ name, label, type = "text", options, suggestions = [] }, value) {
   const id = newId();
   let control;
   if (options) {
@@ -47,9 +50,17 @@ function one({ name, label, type = "text", options }, value) {
     control.append(...options.map(([given, words]) => h("option", { value: given }, words)));
     control.value = value;
   } else {
-    control = h("input", { id, name, class: "input", type, value, autocomplete: "off" });
+    const list = suggestions.length > 0 ? `${id}-list` : undefined;
+    control = h("input", { id, name, class: "input", type, value, list, autocomplete: "off" });
   }
-  return h("div", { class: "field" }, h("label", { for: id }, label), control);
+  return h(
+    "div",
+    { class: "field" },
+    h("label", { for: id }, label),
+    control,
+    suggestions.length > 0 &&
+      h("datalist", { id: `${id}-list` }, suggestions.map(([given, words]) => h("option", { value: given }, words))),
+  );
 }
 
 /**

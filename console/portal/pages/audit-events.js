@@ -48,7 +48,7 @@ export async function show(context) {
     "Each change is on record with who made it. Nobody can change the record unseen.",
     card("Find", [
       filterForm(context, [
-        { name: "actor", label: "By (id)" },
+        { name: "actor", label: "By (id)", suggestions: [...names] },
         { name: "action", label: "Action" },
         { name: "object", label: "On (id)" },
         { name: "since", label: "From", type: "date" },

@@ -42,7 +42,7 @@ export async function show(context) {
     "What people and programs of this organization asked for, and policy did not allow.",
     card("Find", [
       filterForm(context, [
-        { name: "actor", label: "By (id)" },
+        { name: "actor", label: "By (id)", suggestions: [...names] },
         { name: "permission", label: "Permission" },
         { name: "since", label: "From", type: "date" },
         { name: "until", label: "To", type: "date" },
