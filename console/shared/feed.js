@@ -19,7 +19,7 @@ const ITEM_REM = 2.9;
  */
 export function feed({ label, read, show, nothing }) {
   return section(async () => {
-    const first = await read(null);
+    const first = await readSome(read, null);
     if (first.results.length === 0 && !first.next_cursor) {
       return empty(nothing);
     }
@@ -36,7 +36,7 @@ export function feed({ label, read, show, nothing }) {
     async function next() {
       fill(failed);
       try {
-        const page = await read(cursor);
+        const page = await readSome(read, cursor);
         add(page.results);
         cursor = page.next_cursor;
         more.hidden = !cursor;
@@ -48,6 +48,21 @@ export function feed({ label, read, show, nothing }) {
     more.hidden = !cursor;
     return h("div", { class: "stack" }, lists, failed, h("div", { class: "row" }, more));
   }).element;
+}
+
+/**
+ * The service looks through a bounded part of its records for each page, so that a page may be empty before the end.
+ *
+ * @template Item
+ * @param {(cursor: string | null) => Promise<{results: Item[], next_cursor: string | null}>} read
+ * @param {string | null} cursor
+ */
+async function readSome(read, cursor) {
+  let page = await read(cursor);
+  while (page.results.length === 0 && page.next_cursor) {
+    page = await read(page.next_cursor);
+  }
+  return page;
 }
 
 /** @param {{summary: import("./dom.js").Child, details: () => import("./dom.js").Child}} item */

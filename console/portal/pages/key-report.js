@@ -1,5 +1,6 @@
 /** All keys of the organization: old ones, unused ones, those that expire soon. */
 
+import { badge } from "../../shared/button.js";
 import { h } from "../../shared/dom.js";
 import { pager } from "../../shared/pager.js";
 import { card, empty, section } from "../../shared/states.js";
@@ -8,18 +9,16 @@ import { code, text } from "../../shared/text.js";
 import { time } from "../../shared/time.js";
 import { filterForm } from "../filters.js";
 import { keyState } from "../keys.js";
-import { readActors } from "../names.js";
 import { page } from "../page.js";
 
-/** @typedef {import("../keys.js").Key} Key */
+/** @typedef {import("../keys.js").Key & {service_account: {id: string, name: string, is_active: boolean}}} Key */
 
 const QUANTITY = 50;
 const FILTERS = ["unused_for_days", "older_than_days", "expires_within_days", "include_inactive"];
 
 /** @param {import("../main.js").Context} context */
-export async function show(context) {
+export function show(context) {
   const { api, query, signal } = context;
-  const names = await readActors(context);
   const filters = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]));
   let at = 1;
   const list = section(async () => {
@@ -29,7 +28,7 @@ export async function show(context) {
       list.reload();
     };
     return [
-      data.results.length === 0 ? empty("No such keys") : keyTable(data.results, names),
+      data.results.length === 0 ? empty("No such keys") : keyTable(data.results),
       pager({ total: data.total, page: at, quantity: QUANTITY, what: "keys", go }),
     ];
   });
@@ -57,23 +56,18 @@ export async function show(context) {
   );
 }
 
-/**
- * @param {Key[]} keys
- * @param {Map<string, string>} names
- */
-function keyTable(keys, names) {
+/** @param {Key[]} keys */
+function keyTable(keys) {
   return table({
     caption: "Keys",
     rows: keys,
     columns: [
       {
         title: "Service account",
-        cell: (key) =>
-          h(
-            "a",
-            { href: `/portal/service-accounts/${key.service_account_id}` },
-            text(names.get(key.service_account_id) ?? key.service_account_id),
-          ),
+        cell: ({ service_account: owner }) => [
+          h("a", { href: `/portal/service-accounts/${owner.id}` }, text(owner.name)),
+          !owner.is_active && [" ", badge("Inactive", "bad")],
+        ],
       },
       {
         title: "Key",

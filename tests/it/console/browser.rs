@@ -1,8 +1,8 @@
 //! A browser that does what a person does: looks for words, clicks, types (W3C WebDriver, spoken to Debian's
 //! `chromedriver`).
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use serde_json::{Value, json};
 use test_support::services::left_out;
@@ -27,9 +27,19 @@ observer.observe(document, { subtree: true, childList: true, attributes: true, c
 look();
 ";
 
+/// The button or link with these words, in the topmost dialog if there is one.
+const BUTTON: &str = "(words) => [...top().querySelectorAll('button, a, summary')].find((it) => isSeen(it) \
+    && (it.getAttribute('aria-label') ?? it.textContent.trim()) === words)";
+
+/// The control that this label names.
+const FIELD: &str = "(label) => { const of = [...top().querySelectorAll('label')].find((it) => isSeen(it) \
+    && it.textContent.trim().startsWith(label)); return of && document.getElementById(of.htmlFor); }";
+
 /// One person's browser, with a profile of its own.
 pub(super) struct Browser {
     driver: Child,
+    /// Open as long as the driver may write to it.
+    _output: BufReader<ChildStdout>,
     agent: Agent,
     session: String,
     service: String,
@@ -70,8 +80,9 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .expect("chromedriver starts");
-        let output = BufReader::new(driver.stdout.take().expect("its output"));
+        let mut output = BufReader::new(driver.stdout.take().expect("its output"));
         let port = output
+            .by_ref()
             .lines()
             .map_while(Result::ok)
             .find_map(|line| {
@@ -85,6 +96,7 @@ impl Browser {
             .into();
         let mut browser = Self {
             driver,
+            _output: output,
             agent,
             session: format!("http://127.0.0.1:{port}/session"),
             service: service.to_owned(),
@@ -135,34 +147,24 @@ impl Browser {
 
     /// Clicks the button or link with these words, as they are read aloud.
     pub(super) fn press(&self, words: &str) {
-        let found = self.wait(
-            "(words) => [...top().querySelectorAll('button, a, summary')].find((it) => isSeen(it) \
-             && (it.getAttribute('aria-label') ?? it.textContent.trim()) === words)",
-            words,
-        );
-        self.send(
-            "POST",
-            &format!("/element/{}/click", element(&found)),
-            &json!({}),
-        );
+        self.act(BUTTON, words, &[("click", json!({}))]);
     }
 
     /// Types into the field with this label, in the place of what is there.
     pub(super) fn fill(&self, label: &str, text: &str) {
-        let path = format!("/element/{}", self.field(label));
-        self.send("POST", &format!("{path}/clear"), &json!({}));
-        self.send("POST", &format!("{path}/value"), &json!({"text": text}));
+        let steps = [("clear", json!({})), ("value", json!({"text": text}))];
+        self.act(FIELD, label, &steps);
     }
 
     /// Ticks the box with this label.
     pub(super) fn tick(&self, label: &str) {
-        let path = format!("/element/{}/click", self.field(label));
-        self.send("POST", &path, &json!({}));
+        self.act(FIELD, label, &[("click", json!({}))]);
     }
 
     /// What is in the field with this label.
     pub(super) fn value(&self, label: &str) -> String {
-        let path = format!("/element/{}/property/value", self.field(label));
+        let found = self.wait(FIELD, label);
+        let path = format!("/element/{}/property/value", element(&found));
         let value = self.send("GET", &path, &Value::Null);
         value.as_str().expect("a text").to_owned()
     }
@@ -187,14 +189,20 @@ impl Browser {
         )
     }
 
-    /// The id of the control that this label names.
-    fn field(&self, label: &str) -> String {
-        let found = self.wait(
-            "(label) => { const of = [...top().querySelectorAll('label')].find((it) => isSeen(it) \
-             && it.textContent.trim().startsWith(label)); return of && document.getElementById(of.htmlFor); }",
-            label,
-        );
-        element(&found).to_owned()
+    /// Finds something and does that to it; once more if the page was changed between the two.
+    fn act(&self, find: &str, given: &str, steps: &[(&str, Value)]) {
+        loop {
+            let found = self.wait(find, given);
+            let done = steps.iter().try_for_each(|(command, body)| {
+                let path = format!("/element/{}/{command}", element(&found));
+                self.try_send("POST", &path, body).map(drop)
+            });
+            match done {
+                Ok(()) => return,
+                Err(error) if error["error"] == "stale element reference" => {}
+                Err(error) => panic!("`{given}`: {error}"),
+            }
+        }
     }
 
     /// What the page complained about: errors of scripts and violations of its policy. That a request was refused

@@ -122,6 +122,7 @@ async fn somebody_registers_verifies_and_invites_a_colleague(service: &Service) 
         ada.arrive_at("Your address is verified");
         sign_in(&ada, "ada@zoo.example", PASSWORD);
         ada.press("Team");
+        ada.arrive_at("Team");
         ada.press("Invite somebody");
         ada.fill("E-mail", "bob@zoo.example");
         ada.press("Invite");
@@ -160,6 +161,7 @@ async fn an_organization_is_closed_after_its_name_is_typed(service: &Service) {
     at_the_desk(|| {
         sign_in(&browser, &owner.email, PASSWORD);
         browser.press("Organization");
+        browser.arrive_at("Organization");
         browser.press("Deactivate the organization…");
         browser.see("every access key is revoked for good");
         browser.fill("The organization's name", "Acme");
@@ -192,6 +194,7 @@ async fn whoever_is_slower_keeps_what_was_typed(service: &Service) {
     at_the_desk(|| {
         sign_in(&browser, &owner.email, PASSWORD);
         browser.press("Organization");
+        browser.arrive_at("Organization");
         browser.fill("Name", "Slower");
     });
     let faster = json!({"name": "Faster", "slug": "acme"});
