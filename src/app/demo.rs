@@ -244,22 +244,23 @@ fn export(name: &str, value: &str) -> String {
 
 /// What to try, for a person who just started the demo.
 #[must_use]
-pub fn what_to_try(data_dir: &Path) -> String {
+pub fn what_to_try(data_dir: &Path, base_url: &str) -> String {
     let file = env_file(data_dir);
     let file = file.display();
     let mail = data_dir.join("mail");
     let mail = mail.display();
     format!(
-        "\nThe demo organization is Acme Corporation. In another terminal, from this directory:\n\n\
+        "\nThe demo organization is Acme Corporation. Open it in a browser and sign in:\n\n\
+         \x20 {base_url}\n\
+         \x20 {OWNER_EMAIL}; the password is CHARTER_PORTAL_PASSWORD in {file}\n\n\
+         Or in another terminal, from this directory:\n\n\
          \x20 source {file}\n\
          \x20 cargo run --release -- request GET /organizations/info\n\
          \x20 cargo run --release -- request PATCH /organizations/info -d '{{\"name\": \"Acme Inc.\"}}'\n\
          \x20 cargo run --release -- request GET /organizations/info --curl\n\n\
          The last one prints a freshly signed curl line. {file} also has a service account that may\n\
-         only read (CHARTER_READER_…), one that manages accounts, service accounts and keys\n\
-         (CHARTER_MANAGER_…), and the owner's sign-in for the portal, CHARTER_PORTAL_EMAIL and\n\
-         CHARTER_PORTAL_PASSWORD:\n\n\
-         \x20 curl \"$CHARTER_BASE_URL/api/auth/login\" --json \"{{\\\"email\\\": \\\"$CHARTER_PORTAL_EMAIL\\\", \\\"password\\\": \\\"$CHARTER_PORTAL_PASSWORD\\\"}}\"\n\n\
+         only read (CHARTER_READER_…), and one that manages accounts, service accounts and keys\n\
+         (CHARTER_MANAGER_…).\n\n\
          Mails, such as that of a registration, are files in {mail}. The README goes on from\n\
          here, \"From zero to a signed request\"; browse the API at /docs.\n"
     )

@@ -74,12 +74,13 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             }
         };
         let stop = CancellationToken::new();
+        let base_url = server.base_url();
         let serving = server.start(app, &settings, &stop);
         let (main, operations) = (serving.main_address(), serving.operations_address());
         let mut told =
             format!("charter listens on http://{main}, for operators on http://{operations}\n");
         if args.demo {
-            let _ = writeln!(told, "{}", demo::what_to_try(&settings.data_dir));
+            let _ = writeln!(told, "{}", demo::what_to_try(&settings.data_dir, &base_url));
         }
         // Standard output may be closed or on a full disk.
         if let Err(error) = out.write_all(told.as_bytes()).and_then(|()| out.flush()) {

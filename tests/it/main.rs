@@ -6,6 +6,7 @@
 mod circles;
 mod clock_jumps;
 mod commands;
+mod console;
 mod decisions;
 mod dependencies;
 mod edge;

@@ -15,12 +15,8 @@ use salvo::{Depot, Request, Response, handler};
 use salvo_oapi::swagger_ui::{self, Config};
 
 use crate::respond::caching::allow_caching;
-use crate::respond::redirect::redirect;
 use crate::respond::{ApiError, etag, headers};
 use crate::state::State;
-
-/// Where the page is.
-const PAGE: &str = "/docs";
 
 const INDEX: &str = r#"<!doctype html>
 <html lang="en">
@@ -112,12 +108,6 @@ impl EndpointOutRegister for Page {
         );
         operation.responses.insert("200", page);
     }
-}
-
-/// `GET /`: to where a person can read on.
-#[handler]
-pub async fn front_door(response: &mut Response) {
-    redirect(response, PAGE);
 }
 
 /// `GET /docs/{file}`: the files that the page needs.

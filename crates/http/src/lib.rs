@@ -1,8 +1,9 @@
 //! HTTP: everything between the socket and the floors below, and the only place that names salvo.
 //!
-//! Imports go downwards: `document`, `router`, the surfaces (`machine`, `portal`, `ops`, `workbench`, `docs`), `extract`, `state`,
-//! `edge`, `respond`. `state` holds `extract::tenants` too, which only `extract` can open.
+//! Imports go downwards: `document`, `router`, the surfaces (`machine`, `portal`, `ops`, `workbench`, `docs`, `console`),
+//! `extract`, `state`, `edge`, `respond`. `state` holds `extract::tenants` too, which only `extract` can open.
 
+pub mod console;
 pub mod docs;
 pub mod document;
 pub mod edge;

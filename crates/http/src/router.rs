@@ -9,7 +9,7 @@ use crate::methods::Reads as _;
 use crate::ops::{evaluation, health, metrics};
 use crate::respond::{ApiError, etag};
 use crate::state::{ProvideState, State};
-use crate::{docs, machine, portal, workbench};
+use crate::{console, docs, machine, portal, workbench};
 
 /// The operations of the API, each decided by policy.
 #[must_use]
@@ -54,7 +54,7 @@ pub fn main(state: Arc<State>) -> Router {
         .hoop(ProvideState(state))
         .push(described())
         .push(Router::with_path("docs/{file}").reads(docs::asset))
-        .reads(docs::front_door)
+        .push(console::portal())
 }
 
 /// The operations listener (contract section 6).

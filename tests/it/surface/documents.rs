@@ -196,13 +196,23 @@ async fn every_route_is_an_operation_or_a_public_page(service: &Service) {
             "DELETE /api/portal/sessions/{id}",
             "GET /",
             "GET /.well-known/jwks.json",
+            "GET /accept-invitation",
             "GET /api/portal/me",
             "GET /api/portal/sessions",
+            "GET /assets/{*+path}",
+            "GET /components",
             "GET /docs",
             "GET /docs/{file}",
+            "GET /forgot-password",
             "GET /healthz",
             "GET /openapi.json",
+            "GET /portal",
+            "GET /portal/{*+path}",
             "GET /readyz",
+            "GET /register",
+            "GET /reset-password",
+            "GET /sign-in",
+            "GET /verify-email",
             "POST /api/auth/accept-invitation",
             "POST /api/auth/change-password",
             "POST /api/auth/forgot-password",
@@ -219,7 +229,20 @@ async fn every_route_is_an_operation_or_a_public_page(service: &Service) {
     let described: BTreeSet<_> = described(&document()).into_keys().collect();
     assert_eq!(
         texts(&mut whole.difference(&described)),
-        ["GET /", "GET /docs/{file}"]
+        [
+            "GET /",
+            "GET /accept-invitation",
+            "GET /assets/{*+path}",
+            "GET /components",
+            "GET /docs/{file}",
+            "GET /forgot-password",
+            "GET /portal",
+            "GET /portal/{*+path}",
+            "GET /register",
+            "GET /reset-password",
+            "GET /sign-in",
+            "GET /verify-email",
+        ]
     );
     assert_eq!(texts(&mut described.difference(&whole)), [""; 0]);
 }

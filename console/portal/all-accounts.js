@@ -1,0 +1,24 @@
+/** The accounts' names, to choose from. */
+
+const QUANTITY = 100;
+
+/**
+ * The active ones, by name; none if policy does not let this person list them.
+ *
+ * @param {import("../shared/api.js").Api} api
+ * @param {import("./session.js").Session} session
+ * @returns {Promise<{id: string, name: string, is_default: boolean}[]>}
+ */
+export async function readAccounts(api, session) {
+  if (!session.can("accounts:ListAccounts")) {
+    return [];
+  }
+  const accounts = [];
+  for (let page = 1; ; page += 1) {
+    const { data } = await api.get("/accounts", { query: { page, quantity: QUANTITY, order_by: "name" } });
+    accounts.push(...data.results);
+    if (accounts.length >= data.total || data.results.length === 0) {
+      return accounts;
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/** Metadata as JSON to edit, and the merge patch (RFC 7396) that makes the one of the other. */
+
+import { Invalid, textField } from "../shared/field.js";
+
+/** @typedef {Record<string, any>} Members */
+
+/** @param {Members} value */
+export function metadataField(value) {
+  const format = (/** @type {Members} */ given) => (Object.keys(given ?? {}).length ? JSON.stringify(given, null, 2) : "");
+  return textField({
+    name: "metadata",
+    label: "Metadata",
+    type: "area",
+    mono: true,
+    optional: true,
+    value: format(value),
+    hint: 'A JSON object, such as {"team": "billing"}. For your own use; policies do not read it.',
+    format,
+    parse,
+  });
+}
+
+/**
+ * @param {string} given
+ * @returns {Members}
+ */
+function parse(given) {
+  if (given === "") {
+    return {};
+  }
+  let value;
+  try {
+    value = JSON.parse(given);
+  } catch {
+    throw new Invalid('That is no JSON. It starts with { and ends with }, and names stand in "quotes".');
+  }
+  if (!isObject(value)) {
+    throw new Invalid("Metadata is a JSON object: it starts with { and ends with }.");
+  }
+  return value;
+}
+
+/**
+ * @param {any} before
+ * @param {any} after
+ * @returns {any}
+ */
+export function mergePatch(before, after) {
+  if (!isObject(before) || !isObject(after)) {
+    return after;
+  }
+  /** @type {Members} */
+  const patch = {};
+  for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    if (!Object.hasOwn(after, name)) {
+      patch[name] = null;
+    } else if (JSON.stringify(before[name]) !== JSON.stringify(after[name])) {
+      patch[name] = Object.hasOwn(before, name) ? mergePatch(before[name], after[name]) : after[name];
+    }
+  }
+  return patch;
+}
+
+/** @param {any} value */
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

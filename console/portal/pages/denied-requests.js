@@ -1,0 +1,95 @@
+/** Requests of the organization that policy denied, and why, as far as this person may see. */
+
+import { h } from "../../shared/dom.js";
+import { feed } from "../../shared/feed.js";
+import { card, section } from "../../shared/states.js";
+import { pairs, table } from "../../shared/table.js";
+import { code, permissionWords, text } from "../../shared/text.js";
+import { exactTime, time } from "../../shared/time.js";
+import { filterForm, filterQuery } from "../filters.js";
+import { nameAndId, nameOf, readActors } from "../names.js";
+import { page } from "../page.js";
+
+/**
+ * @typedef {{type: string, id: string}} Entity
+ * @typedef {{id: string, at: string, permission: string, principal: Entity, outcome: string, request_id: string,
+ *   via: string | null}} Decision
+ */
+
+const FILTERS = ["since", "until", "actor", "permission"];
+
+/** @param {import("../main.js").Context} context */
+export async function show(context) {
+  const { api, query, signal } = context;
+  const names = await readActors(context);
+  const filters = filterQuery(query, FILTERS);
+  const list = feed({
+    label: "Denied requests",
+    nothing: "Nothing was denied",
+    read: async (cursor) =>
+      (await api.get("/decisions", { query: { ...filters, outcome: "deny", cursor, limit: 50 }, signal })).data,
+    show: (/** @type {Decision} */ decision) => ({
+      summary: [
+        time(decision.at),
+        nameOf(names, decision.principal.id),
+        h("span", { title: decision.permission }, permissionWords(decision.permission)),
+      ],
+      details: () => details(context, names, decision),
+    }),
+  });
+  return page(
+    "Denied requests",
+    "What people and programs of this organization asked for, and policy did not allow.",
+    card("Find", [
+      filterForm(context, [
+        { name: "actor", label: "By (id)", suggestions: [...names] },
+        { name: "permission", label: "Permission" },
+        { name: "since", label: "From", type: "date" },
+        { name: "until", label: "To", type: "date" },
+      ]),
+    ]),
+    card("Denied", list),
+  );
+}
+
+/**
+ * @param {import("../main.js").Context} context
+ * @param {Map<string, string>} names
+ * @param {Decision} decision
+ */
+function details({ api, session }, names, decision) {
+  return h(
+    "div",
+    { class: "stack" },
+    pairs([
+      ["When", exactTime(decision.at)],
+      ["By", nameAndId(names, decision.principal.id)],
+      ["Permission", code(decision.permission)],
+      ["Decision", code(decision.id)],
+      ["Request", code(decision.request_id)],
+    ]),
+    session.can("decisions:GetDecision")
+      ? section(async () => why((await api.get(`/decisions/${decision.id}`)).data)).element
+      : h("p", { class: "muted" }, "Why it was denied is shown to those with the permission decisions:GetDecision."),
+  );
+}
+
+/** @param {any} decision */
+function why(decision) {
+  const forbidden = decision.reason === "forbidden";
+  return h(
+    "div",
+    { class: "stack" },
+    h("h3", {}, forbidden ? "A policy forbids it" : "No policy permits it"),
+    decision.message && h("p", {}, text(decision.message)),
+    decision.policies.length > 0 &&
+      table({
+        caption: "Policies that decided",
+        rows: decision.policies,
+        columns: [
+          { title: "Policy", cell: (/** @type {any} */ policy) => code(policy.id) },
+          { title: "Where", cell: (policy) => text(policy.file ? `${policy.file}:${policy.line}` : null) },
+        ],
+      }),
+  );
+}

@@ -1,0 +1,47 @@
+/** Making a service account. */
+
+import { linkButton } from "../../shared/button.js";
+import { selectField, textField } from "../../shared/field.js";
+import { form } from "../../shared/form.js";
+import { card } from "../../shared/states.js";
+import { announce } from "../../shared/status.js";
+import { readAccounts } from "../all-accounts.js";
+import { grantFields, readNames } from "../grants.js";
+import { metadataField } from "../metadata.js";
+import { page } from "../page.js";
+
+/** @param {import("../main.js").Context} context */
+export async function show({ api, session, router }) {
+  const [accounts, names] = await Promise.all([readAccounts(api, session), readNames(api)]);
+  const account = selectField({
+    name: "account_id",
+    label: "Account",
+    value: accounts.find((each) => each.is_default)?.id,
+    options: accounts.map(({ id, name }) => ({ value: id, label: name })),
+  });
+  return page(
+    "Make a service account",
+    null,
+    card(
+      "New service account",
+      form({
+        fields: [
+          textField({ name: "name", label: "Name", maxlength: 200 }),
+          textField({ name: "description", label: "Description", optional: true }),
+          ...(accounts.length > 0 ? [account] : []),
+          ...grantFields(names, { roles: [], permissions: [] }),
+          metadataField({}),
+        ],
+        wide: true,
+        submit: "Make the service account",
+        working: "Making…",
+        beside: linkButton("Cancel", "/portal/service-accounts"),
+        send: async (body) => {
+          const { data } = await api.request("POST", "/service-accounts", { body });
+          router.replace(`/portal/service-accounts/${data.id}`);
+          announce("The service account is made. It needs a key.");
+        },
+      }),
+    ),
+  );
+}

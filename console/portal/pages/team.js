@@ -1,0 +1,241 @@
+/** The people of the organization: members, invitations, roles. */
+
+import { badge, button } from "../../shared/button.js";
+import { confirmDialog, openDialog } from "../../shared/dialog.js";
+import { h } from "../../shared/dom.js";
+import { selectField, textField } from "../../shared/field.js";
+import { form } from "../../shared/form.js";
+import { card, empty, section } from "../../shared/states.js";
+import { announce } from "../../shared/status.js";
+import { table } from "../../shared/table.js";
+import { text } from "../../shared/text.js";
+import { time } from "../../shared/time.js";
+import { pageWith } from "../page.js";
+import { readNames } from "../grants.js";
+
+/**
+ * @typedef {{id: string, email: string, role: string, isActive: boolean, emailVerified: boolean, createdAt: string,
+ *   lastLoginAt: string | null}} Member
+ * @typedef {{id: string, email: string, role: string, invitedBy: string, createdAt: string,
+ *   expiresAt: string}} Invitation
+ */
+
+const PATH = "/api/portal/team";
+
+/** @param {import("../main.js").Context} context */
+export function show(context) {
+  const { api, session } = context;
+  /** @type {Member[]} */
+  let members = [];
+  const team = section(async () => {
+    members = (await api.get(PATH)).data;
+    return memberTable(context, members, team.reload);
+  });
+  const invitations = section(async () => {
+    const { data } = await api.get(`${PATH}/invitations`);
+    return data.length === 0
+      ? empty("No open invitations")
+      : invitationTable(context, data, members, invitations.reload);
+  });
+  const invite = button("Invite somebody", {
+    kind: "primary",
+    onclick: () => askToInvite(context, invitations.reload),
+  });
+  return pageWith(
+    "Team",
+    session.can("team:InviteMember") && invite,
+    "A person has one role; what each role may do is policy's to say.",
+    card("Members", team.element),
+    card("Open invitations", invitations.element),
+  );
+}
+
+/**
+ * @param {import("../main.js").Context} context
+ * @param {Member[]} members
+ * @param {() => Promise<void>} reload
+ */
+function memberTable(context, members, reload) {
+  const { session } = context;
+  return table({
+    caption: "Members",
+    rows: members,
+    columns: [
+      {
+        title: "E-mail",
+        cell: (member) => [text(member.email), member.id === session.me.id && [" ", badge("You")]],
+      },
+      { title: "Role", cell: (member) => text(member.role) },
+      {
+        title: "State",
+        cell: (member) => {
+          if (!member.isActive) {
+            return badge("Disabled", "bad");
+          }
+          return member.emailVerified ? badge("Verified", "good") : badge("Not verified", "warning");
+        },
+      },
+      { title: "Last signed in", cell: (member) => time(member.lastLoginAt) },
+      { title: "Member since", cell: (member) => time(member.createdAt) },
+      {
+        title: "Actions",
+        actions: true,
+        cell: (member) =>
+          member.id !== session.me.id && [
+            session.can("team:ChangeRole") &&
+              button("Change role", {
+                small: true,
+                label: `Change the role of ${member.email}`,
+                onclick: () => askForRole(context, member, reload),
+              }),
+            session.can("team:RemoveMember") &&
+              member.role !== "owner" &&
+              button("Remove", {
+                small: true,
+                label: `Remove ${member.email}`,
+                onclick: () => askToRemove(context, member, reload),
+              }),
+          ],
+      },
+    ],
+  });
+}
+
+/**
+ * @param {import("../main.js").Context} context
+ * @param {Invitation[]} invitations
+ * @param {Member[]} members
+ * @param {() => Promise<void>} reload
+ */
+function invitationTable({ api, session }, invitations, members, reload) {
+  const nameOf = (/** @type {string} */ id) => members.find((member) => member.id === id)?.email ?? id;
+  return table({
+    caption: "Open invitations",
+    rows: invitations,
+    columns: [
+      { title: "E-mail", cell: (invitation) => text(invitation.email) },
+      { title: "Role", cell: (invitation) => text(invitation.role) },
+      { title: "Invited by", cell: (invitation) => text(nameOf(invitation.invitedBy)) },
+      { title: "Sent", cell: (invitation) => time(invitation.createdAt) },
+      { title: "Good until", cell: (invitation) => time(invitation.expiresAt) },
+      {
+        title: "Actions",
+        actions: true,
+        cell: (invitation) =>
+          session.can("team:InviteMember") &&
+          button("Withdraw", {
+            small: true,
+            label: `Withdraw the invitation of ${invitation.email}`,
+            onclick: () =>
+              confirmDialog({
+                title: "Withdraw the invitation?",
+                consequences: h("p", {}, "The link that was sent to ", text(invitation.email), " stops working."),
+                action: "Withdraw",
+                run: async () => {
+                  await api.request("DELETE", `${PATH}/invitations/${invitation.id}`);
+                  announce("The invitation is withdrawn.");
+                  await reload();
+                },
+              }),
+          }),
+      },
+    ],
+  });
+}
+
+/**
+ * The schema's roles; where policy does not let this person list them, those that are known anyway.
+ *
+ * @param {import("../main.js").Context} context
+ */
+async function roles({ api, session }) {
+  if (!session.can("permissions:ListPermissions")) {
+    return [session.me.role];
+  }
+  return (await readNames(api)).roles.map((role) => role.name);
+}
+
+/** @param {string[]} names */
+function options(names) {
+  return names.map((name) => ({ value: name, label: name }));
+}
+
+/**
+ * @param {import("../main.js").Context} context
+ * @param {() => Promise<void>} reload
+ */
+async function askToInvite(context, reload) {
+  const names = (await roles(context)).filter((role) => role !== "owner");
+  openDialog("Invite somebody", (close) =>
+    form({
+      fields: [
+        textField({ name: "email", label: "E-mail", type: "email" }),
+        selectField({
+          name: "role",
+          label: "Role",
+          value: names.includes("member") ? "member" : names[0],
+          options: options(names),
+          hint: "Owners are made afterwards, by changing the role of a member.",
+        }),
+      ],
+      submit: "Invite",
+      working: "Inviting…",
+      beside: button("Cancel", { onclick: close }),
+      send: async (body) => {
+        await context.api.request("POST", `${PATH}/invite`, { body });
+        close();
+        announce(`An invitation is on its way to ${body.email}. It is good for 48 hours.`);
+        await reload();
+      },
+    }),
+  );
+}
+
+/**
+ * @param {import("../main.js").Context} context
+ * @param {Member} member
+ * @param {() => Promise<void>} reload
+ */
+async function askForRole(context, member, reload) {
+  const names = await roles(context);
+  openDialog("Change the role", (close) => [
+    h("p", {}, text(member.email), " is ", text(member.role), ". A change holds from the next request on."),
+    form({
+      fields: [selectField({ name: "role", label: "Role", value: member.role, options: options(names) })],
+      submit: "Change the role",
+      working: "Changing…",
+      beside: button("Cancel", { onclick: close }),
+      send: async (body) => {
+        await context.api.request("PUT", `${PATH}/${member.id}/role`, { body });
+        close();
+        announce(`${member.email} is ${body.role} now.`);
+        await reload();
+      },
+    }),
+  ]);
+}
+
+/**
+ * @param {import("../main.js").Context} context
+ * @param {Member} member
+ * @param {() => Promise<void>} reload
+ */
+function askToRemove({ api }, member, reload) {
+  confirmDialog({
+    title: "Remove from the team?",
+    consequences: h(
+      "p",
+      {},
+      text(member.email),
+      " is signed out everywhere at once and loses access. What was done stays on the audit record. ",
+      "Keys of service accounts stay: rotate those that this person could know.",
+    ),
+    action: "Remove",
+    working: "Removing…",
+    run: async () => {
+      await api.request("DELETE", `${PATH}/${member.id}`);
+      announce(`${member.email} is removed.`);
+      await reload();
+    },
+  });
+}

@@ -1,0 +1,79 @@
+/** Whether the service answers. While it does not, a line says so, and it is asked again and again. */
+
+import { fill, h } from "./dom.js";
+
+const FIRST_MS = 1_000;
+const LONGEST_MS = 15_000;
+
+export class Connection {
+  #line;
+  #delay = FIRST_MS;
+  /** @type {ReturnType<typeof setTimeout> | null} */
+  #timer = null;
+  /** @type {(() => void)[]} */
+  #waiting = [];
+
+  /** @param {HTMLElement} line where it is said; a live region */
+  constructor(line) {
+    this.#line = line;
+    addEventListener("online", () => this.#timer !== null && this.#ask());
+  }
+
+  answered() {
+    if (this.#timer === null) {
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#delay = FIRST_MS;
+    fill(this.#line);
+    for (const resolve of this.#waiting.splice(0)) {
+      resolve();
+    }
+  }
+
+  lost() {
+    if (this.#timer !== null) {
+      return;
+    }
+    fill(this.#line, "Charter cannot be reached. Trying again. ", h("span", {}, "Nothing that you entered is lost."));
+    this.#later();
+  }
+
+  /**
+   * Resolves when the service answers again.
+   *
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<void>}
+   */
+  back(signal) {
+    if (this.#timer === null) {
+      return Promise.resolve();
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push(resolve);
+      signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+    });
+  }
+
+  #later() {
+    this.#timer = setTimeout(() => this.#ask(), this.#delay);
+    this.#delay = Math.min(this.#delay * 2, LONGEST_MS);
+  }
+
+  async #ask() {
+    if (this.#timer !== null) {
+      clearTimeout(this.#timer);
+    }
+    try {
+      const answer = await fetch("/healthz", { cache: "no-store" });
+      if (answer.ok) {
+        this.answered();
+        return;
+      }
+    } catch {
+      // Still away.
+    }
+    this.#later();
+  }
+}

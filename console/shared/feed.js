@@ -1,0 +1,74 @@
+/** Long lists that are read with a cursor: page by page at the end, and what is out of sight costs nothing. */
+
+import { busy, button } from "./button.js";
+import { fill, h } from "./dom.js";
+import { errorNotice } from "./errors.js";
+import { empty, section } from "./states.js";
+
+/** About the height of an item that is closed. */
+const ITEM_REM = 2.9;
+
+/**
+ * @template Item
+ * @param {object} options
+ * @param {string} options.label
+ * @param {(cursor: string | null) => Promise<{results: Item[], next_cursor: string | null}>} options.read
+ * @param {(item: Item) => {summary: import("./dom.js").Child, details: () => import("./dom.js").Child}} options.show
+ *   `details` is asked for when the item is opened
+ * @param {string} options.nothing
+ */
+export function feed({ label, read, show, nothing }) {
+  return section(async () => {
+    const first = await readSome(read, null);
+    if (first.results.length === 0 && !first.next_cursor) {
+      return empty(nothing);
+    }
+    const lists = h("div");
+    const failed = h("div");
+    let cursor = first.next_cursor;
+    const more = button("Show more", { onclick: () => busy(more, "Loading…", next) });
+    // A list for each page read: the browser passes over those that are out of sight.
+    const add = (/** @type {Item[]} */ items) => {
+      const list = h("ol", { class: "feed", "aria-label": label }, items.map((item) => entry(show(item))));
+      list.style.containIntrinsicBlockSize = `auto ${items.length * ITEM_REM}rem`;
+      lists.append(list);
+    };
+    async function next() {
+      fill(failed);
+      try {
+        const page = await readSome(read, cursor);
+        add(page.results);
+        cursor = page.next_cursor;
+        more.hidden = !cursor;
+      } catch (error) {
+        fill(failed, errorNotice(error));
+      }
+    }
+    add(first.results);
+    more.hidden = !cursor;
+    return h("div", { class: "stack" }, lists, failed, h("div", { class: "row" }, more));
+  }).element;
+}
+
+/**
+ * The service looks through a bounded part of its records for each page, so that a page may be empty before the end.
+ *
+ * @template Item
+ * @param {(cursor: string | null) => Promise<{results: Item[], next_cursor: string | null}>} read
+ * @param {string | null} cursor
+ */
+async function readSome(read, cursor) {
+  let page = await read(cursor);
+  while (page.results.length === 0 && page.next_cursor) {
+    page = await read(page.next_cursor);
+  }
+  return page;
+}
+
+/** @param {{summary: import("./dom.js").Child, details: () => import("./dom.js").Child}} item */
+function entry({ summary, details }) {
+  const inside = h("div", { class: "inside" });
+  const element = h("details", {}, h("summary", {}, summary), inside);
+  element.addEventListener("toggle", () => fill(inside, element.open && details()));
+  return h("li", {}, element);
+}

@@ -1,0 +1,278 @@
+//! A browser that does what a person does: looks for words, clicks, types (W3C WebDriver, spoken to Debian's
+//! `chromedriver`).
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+
+use serde_json::{Value, json};
+use test_support::services::left_out;
+use ureq::Agent;
+use ureq::http::{Method, Request};
+
+/// The name under which WebDriver hands out an element.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// Answers when the page is so that `find` returns something. It looks again whenever the page changes.
+const WAIT: &str = "
+const done = arguments[arguments.length - 1];
+const given = [...arguments].slice(0, -1);
+const isSeen = (element) => element.checkVisibility() && !element.closest('[inert]');
+const top = () => [...document.querySelectorAll('dialog[open]')].pop() ?? document;
+const look = () => {
+  const found = find(...given);
+  if (found) { observer.disconnect(); done(found); }
+};
+const observer = new MutationObserver(look);
+observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+look();
+";
+
+/// The button or link with these words, in the topmost dialog if there is one.
+const BUTTON: &str = "(words) => [...top().querySelectorAll('button, a, summary')].find((it) => isSeen(it) \
+    && (it.getAttribute('aria-label') ?? it.textContent.trim()) === words)";
+
+/// The control that this label names.
+const FIELD: &str = "(label) => { const of = [...top().querySelectorAll('label')].find((it) => isSeen(it) \
+    && it.textContent.trim().startsWith(label)); return of && document.getElementById(of.htmlFor); }";
+
+/// One person's browser, with a profile of its own.
+pub(super) struct Browser {
+    driver: Child,
+    /// Open as long as the driver may write to it.
+    _output: BufReader<ChildStdout>,
+    agent: Agent,
+    session: String,
+    service: String,
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // It ends the browser, too.
+        let _ = self.try_send("DELETE", "", &Value::Null);
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+impl Browser {
+    /// Opens one that visits that service; `None`, said aloud, where there is none on this machine.
+    pub(super) fn open(service: &str) -> Option<Self> {
+        let is_there = |program: &str| {
+            let asked = Command::new(program)
+                .arg("--version")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+            asked.is_ok_and(|status: ExitStatus| status.success())
+        };
+        for (program, package) in [
+            ("chromium", "chromium"),
+            ("chromedriver", "chromium-driver"),
+        ] {
+            if !is_there(program) {
+                left_out(package);
+                return None;
+            }
+        }
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver starts");
+        let mut output = BufReader::new(driver.stdout.take().expect("its output"));
+        let port = output
+            .by_ref()
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| {
+                let (_, port) = line.split_once("started successfully on port ")?;
+                port.trim_end_matches('.').parse::<u16>().ok()
+            })
+            .expect("its port");
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .build()
+            .into();
+        let mut browser = Self {
+            driver,
+            _output: output,
+            agent,
+            session: format!("http://127.0.0.1:{port}/session"),
+            service: service.to_owned(),
+        };
+        let options = json!({
+            "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1200,900"],
+        });
+        let capabilities = json!({"capabilities": {"alwaysMatch": {
+            "browserName": "chrome",
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"browser": "ALL"},
+            // The test runner ends what hangs.
+            "timeouts": {"script": null},
+        }}});
+        let made = browser.send("POST", "", &capabilities);
+        let id = made["sessionId"].as_str().expect("a session");
+        browser.session = format!("{}/{id}", browser.session);
+        Some(browser)
+    }
+
+    /// Goes to a page by its address.
+    pub(super) fn visit(&self, path: &str) {
+        let url = format!("{}{path}", self.service);
+        self.send("POST", "/url", &json!({"url": url}));
+    }
+
+    /// Path and query of the page.
+    pub(super) fn path(&self) -> String {
+        let url = self.send("GET", "/url", &Value::Null);
+        let url = url.as_str().expect("an address");
+        url.strip_prefix(&self.service)
+            .expect("a page of the service")
+            .to_owned()
+    }
+
+    /// Waits until these words can be seen.
+    pub(super) fn see(&self, words: &str) {
+        self.wait("(words) => document.body.innerText.includes(words)", words);
+    }
+
+    /// Waits until the page has this heading.
+    pub(super) fn arrive_at(&self, heading: &str) {
+        self.wait(
+            "(words) => [...document.querySelectorAll('h1')].some((it) => it.textContent.trim() === words)",
+            heading,
+        );
+    }
+
+    /// Clicks the button or link with these words, as they are read aloud.
+    pub(super) fn press(&self, words: &str) {
+        self.act(BUTTON, words, &[("click", json!({}))]);
+    }
+
+    /// Types into the field with this label, in the place of what is there.
+    pub(super) fn fill(&self, label: &str, text: &str) {
+        let steps = [("clear", json!({})), ("value", json!({"text": text}))];
+        self.act(FIELD, label, &steps);
+    }
+
+    /// Ticks the box with this label.
+    pub(super) fn tick(&self, label: &str) {
+        self.act(FIELD, label, &[("click", json!({}))]);
+    }
+
+    /// What is in the field with this label.
+    pub(super) fn value(&self, label: &str) -> String {
+        let found = self.wait(FIELD, label);
+        let path = format!("/element/{}/property/value", element(&found));
+        let value = self.send("GET", &path, &Value::Null);
+        value.as_str().expect("a text").to_owned()
+    }
+
+    /// What stands in the box for copying with this label.
+    pub(super) fn copyable(&self, label: &str) -> String {
+        let found = self.wait(
+            "(label) => top().querySelector(`pre[aria-label='${label}']`)",
+            label,
+        );
+        let path = format!("/element/{}/text", element(&found));
+        let text = self.send("GET", &path, &Value::Null);
+        text.as_str().expect("a text").to_owned()
+    }
+
+    /// Runs a script in the page.
+    pub(super) fn script(&self, script: &str) -> Value {
+        self.send(
+            "POST",
+            "/execute/sync",
+            &json!({"script": script, "args": []}),
+        )
+    }
+
+    /// Finds something and does that to it; once more if the page was changed between the two.
+    fn act(&self, find: &str, given: &str, steps: &[(&str, Value)]) {
+        loop {
+            let found = self.wait(find, given);
+            let done = steps.iter().try_for_each(|(command, body)| {
+                let path = format!("/element/{}/{command}", element(&found));
+                self.try_send("POST", &path, body).map(drop)
+            });
+            match done {
+                Ok(()) => return,
+                Err(error) if error["error"] == "stale element reference" => {}
+                Err(error) => panic!("`{given}`: {error}"),
+            }
+        }
+    }
+
+    /// What the page complained about: errors of scripts and violations of its policy. That a request was refused
+    /// is an answer, and no complaint.
+    #[track_caller]
+    pub(super) fn assert_quiet(&self) {
+        let entries = self.send("POST", "/se/log", &json!({"type": "browser"}));
+        let complaints: Vec<_> = entries
+            .as_array()
+            .expect("entries")
+            .iter()
+            .filter(|it| it["level"] == "SEVERE" || it["level"] == "WARNING")
+            .filter(|it| {
+                let message = it["message"].as_str().unwrap_or_default();
+                !(it["source"] == "network" && message.contains("with a status of 4"))
+            })
+            .collect();
+        assert!(complaints.is_empty(), "{complaints:?}");
+    }
+
+    fn wait(&self, find: &str, given: &str) -> Value {
+        let script = format!("const find = {find};\n{WAIT}");
+        let body = json!({"script": script, "args": [given]});
+        loop {
+            match self.try_send("POST", "/execute/async", &body) {
+                Ok(found) => return found,
+                // Another page came in its place meanwhile: it is asked, too.
+                Err(error)
+                    if error["message"]
+                        .as_str()
+                        .is_some_and(|it| it.contains("document unloaded")) => {}
+                Err(error) => panic!("waiting for `{given}`: {error}"),
+            }
+        }
+    }
+
+    #[track_caller]
+    fn send(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.try_send(method, path, body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// The answer's value; where it is an error, that.
+    fn try_send(&self, method: &str, path: &str, body: &Value) -> Result<Value, Value> {
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let request = Request::builder()
+            .method(method.parse::<Method>().expect("a method"))
+            .uri(format!("{}{path}", self.session))
+            .header("content-type", "application/json")
+            .body(body)
+            .expect("a request");
+        let fault = |error: ureq::Error| json!({"message": error.to_string()});
+        let mut answer = self.agent.run(request).map_err(fault)?;
+        let text = answer.body_mut().read_to_string().map_err(fault)?;
+        let mut answer_body: Value = serde_json::from_str(&text).expect("JSON");
+        let value = answer_body["value"].take();
+        if answer.status().is_success() {
+            Ok(value)
+        } else {
+            Err(value)
+        }
+    }
+}
+
+fn element(found: &Value) -> &str {
+    found[ELEMENT]
+        .as_str()
+        .unwrap_or_else(|| panic!("an element: {found}"))
+}

@@ -1,0 +1,5 @@
+//! The console in the browser (docs/console.md).
+
+mod browser;
+mod files;
+mod people;

@@ -1,0 +1,336 @@
+//! What people do in the portal, in a browser, on both databases. Each test fails on errors of scripts and on
+//! violations of the page's policy, too.
+
+use serde_json::json;
+use test_support::on_both_services;
+use test_support::service::{PASSWORD, Persona, Service, TeamRole};
+
+use super::browser::Browser;
+
+on_both_services!(
+    a_person_signs_in_and_makes_a_key,
+    somebody_registers_verifies_and_invites_a_colleague,
+    an_organization_is_closed_after_its_name_is_typed,
+    whoever_is_slower_keeps_what_was_typed,
+    a_session_that_ends_loses_nothing,
+    texts_of_tenants_are_texts,
+    what_policy_does_not_allow_is_not_offered,
+);
+
+/// Runs what persons do; browsers are spoken to on a thread that may wait.
+fn at_the_desk<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
+}
+
+fn browser(service: &Service) -> Option<Browser> {
+    at_the_desk(|| Browser::open(&format!("http://{}", service.address())))
+}
+
+fn sign_in(browser: &Browser, email: &str, password: &str) {
+    browser.visit("/");
+    browser.arrive_at("Sign in");
+    assert_eq!(browser.path(), "/sign-in");
+    browser.fill("E-mail", email);
+    browser.fill("Password", password);
+    browser.press("Sign in");
+    browser.arrive_at("Overview");
+}
+
+async fn a_person_signs_in_and_makes_a_key(service: &Service) {
+    let Some(browser) = browser(service) else {
+        return;
+    };
+    let owner = service
+        .organization("acme")
+        .await
+        .person(TeamRole::Owner)
+        .await;
+    let (access_key, secret_key, id) = at_the_desk(|| {
+        sign_in(&browser, &owner.email, PASSWORD);
+        browser.press("Service accounts");
+        browser.press("Make a service account");
+        browser.arrive_at("Make a service account");
+        browser.fill("Name", "Billing export");
+        browser.tick("Get organization");
+        browser.press("Make the service account");
+        browser.arrive_at("Billing export");
+        let path = browser.path();
+        browser.press("Make a key");
+        browser.fill("Only from these addresses", "nowhere");
+        browser.press("Make the key");
+        browser.see("nowhere");
+        browser.fill("Only from these addresses", "127.0.0.1");
+        browser.press("Make the key");
+        let made = (
+            browser.copyable("Access key"),
+            browser.copyable("Secret key"),
+            path.rsplit('/').next().expect("an id").to_owned(),
+        );
+        browser.press("I have stored the secret");
+        browser.see(&made.0);
+        browser.press(&format!("Revoke {}", made.0));
+        browser.press("Cancel");
+        browser.assert_quiet();
+        made
+    });
+    let key = json!({
+        "id": "key", "service_account_id": id, "access_key": access_key, "secret_key": secret_key,
+    });
+    let holder = service.holder(&key);
+    holder.get("/organizations/info").await.ok();
+    at_the_desk(|| {
+        let shown = browser
+            .script("return document.documentElement.outerHTML")
+            .to_string();
+        assert!(!shown.contains(&secret_key), "the secret is shown once");
+        let kept = browser.script("return JSON.stringify({...localStorage, ...sessionStorage})");
+        assert_eq!(kept, r#"{"charter.signed-in":"yes"}"#);
+        browser.press(&format!("Revoke {access_key}"));
+        browser.press("Revoke");
+        browser.see("The key is revoked.");
+        browser.assert_quiet();
+    });
+    let refused = holder.get("/organizations/info").await;
+    refused.assert_refused(401, "KEY_REVOKED");
+}
+
+async fn somebody_registers_verifies_and_invites_a_colleague(service: &Service) {
+    let Some(ada) = browser(service) else { return };
+    let Some(bob) = browser(service) else { return };
+    at_the_desk(|| {
+        ada.visit("/register");
+        ada.arrive_at("Register an organization");
+        ada.fill("Organization's name", "Zoo");
+        ada.fill("Slug", "Not a slug");
+        ada.fill("Your e-mail", "ada@zoo.example");
+        ada.fill("Password", PASSWORD);
+        ada.press("Register");
+        ada.see("with single hyphens between them");
+        assert_eq!(ada.value("Organization's name"), "Zoo");
+        ada.fill("Slug", "zoo");
+        ada.press("Register");
+        ada.arrive_at("Overview");
+        ada.see("Your e-mail address is not verified yet.");
+    });
+    let token = service.link("verify-email", "ada@zoo.example", 1).await;
+    at_the_desk(|| {
+        ada.visit(&format!("/verify-email?token={token}"));
+        ada.arrive_at("Verify your e-mail address");
+        assert_eq!(ada.path(), "/verify-email");
+        ada.fill("Password", PASSWORD);
+        ada.press("Verify");
+        ada.arrive_at("Your address is verified");
+        sign_in(&ada, "ada@zoo.example", PASSWORD);
+        ada.press("Team");
+        ada.arrive_at("Team");
+        ada.press("Invite somebody");
+        ada.fill("E-mail", "bob@zoo.example");
+        ada.press("Invite");
+        ada.see("An invitation is on its way to bob@zoo.example.");
+    });
+    let token = service
+        .link("accept-invitation", "bob@zoo.example", 1)
+        .await;
+    at_the_desk(|| {
+        bob.visit(&format!("/accept-invitation?token={token}"));
+        bob.arrive_at("Accept the invitation");
+        bob.fill("Password", "another good password");
+        bob.press("Join");
+        bob.arrive_at("Overview");
+        ada.visit("/portal/team");
+        ada.press("Change the role of bob@zoo.example");
+        ada.press("Cancel");
+        ada.press("Remove bob@zoo.example");
+        ada.press("Remove");
+        ada.see("bob@zoo.example is removed.");
+        bob.press("Team");
+        bob.see("Your session has ended");
+        bob.press("Leave the page");
+        bob.arrive_at("Sign in");
+        ada.assert_quiet();
+        bob.assert_quiet();
+    });
+}
+
+async fn an_organization_is_closed_after_its_name_is_typed(service: &Service) {
+    let Some(browser) = browser(service) else {
+        return;
+    };
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    at_the_desk(|| {
+        sign_in(&browser, &owner.email, PASSWORD);
+        browser.press("Organization");
+        browser.arrive_at("Organization");
+        browser.press("Deactivate the organization…");
+        browser.see("every access key is revoked for good");
+        browser.fill("The organization's name", "Acme");
+        browser.press("Deactivate for good");
+        browser.see("That is not the name.");
+    });
+    let shown = owner.get("/api/portal/organization").await.ok();
+    assert_eq!(shown["isActive"], true);
+    at_the_desk(|| {
+        browser.fill("The organization's name", "Acme Corporation");
+        browser.press("Deactivate for good");
+        browser.see("This organization is deactivated.");
+        browser.press("Sign out");
+        browser.arrive_at("Sign in");
+        browser.assert_quiet();
+    });
+    let shown = owner.get("/api/portal/organization").await.ok();
+    assert_eq!(shown["isActive"], false);
+}
+
+async fn whoever_is_slower_keeps_what_was_typed(service: &Service) {
+    let Some(browser) = browser(service) else {
+        return;
+    };
+    let owner = service
+        .organization("acme")
+        .await
+        .person(TeamRole::Owner)
+        .await;
+    at_the_desk(|| {
+        sign_in(&browser, &owner.email, PASSWORD);
+        browser.press("Organization");
+        browser.arrive_at("Organization");
+        browser.fill("Name", "Slower");
+    });
+    let faster = json!({"name": "Faster", "slug": "acme"});
+    owner.put("/api/portal/organization", faster).await.ok();
+    at_the_desk(|| {
+        browser.press("Save profile");
+        browser.see("Somebody else changed this meanwhile");
+        browser.see("Faster");
+        assert_eq!(browser.value("Name"), "Slower");
+        browser.press("Save profile");
+        browser.see("Saved.");
+        browser.assert_quiet();
+    });
+    let shown = owner.get("/api/portal/organization").await.ok();
+    assert_eq!(shown["name"], "Slower");
+}
+
+async fn a_session_that_ends_loses_nothing(service: &Service) {
+    let Some(browser) = browser(service) else {
+        return;
+    };
+    let owner = service
+        .organization("acme")
+        .await
+        .person(TeamRole::Owner)
+        .await;
+    at_the_desk(|| {
+        browser.visit("/portal/organization");
+        browser.arrive_at("Sign in");
+        browser.fill("E-mail", &owner.email);
+        browser.fill("Password", PASSWORD);
+        browser.press("Sign in");
+        // Back to where one was.
+        browser.arrive_at("Organization");
+        browser.fill("Name", "Typed before");
+    });
+    let sessions = owner.get("/api/portal/sessions").await.ok();
+    for session in sessions.as_array().expect("sessions") {
+        if session["current"] == false {
+            let id = session["id"].as_str().expect("an id");
+            owner
+                .delete(&format!("/api/portal/sessions/{id}"))
+                .await
+                .ok();
+        }
+    }
+    at_the_desk(|| {
+        browser.press("Save profile");
+        browser.see("Your session has ended");
+        browser.fill("Password", PASSWORD);
+        browser.press("Sign in");
+        browser.see("Saved.");
+        browser.assert_quiet();
+    });
+    let shown = owner.get("/api/portal/organization").await.ok();
+    assert_eq!(shown["name"], "Typed before");
+}
+
+async fn texts_of_tenants_are_texts(service: &Service) {
+    let Some(browser) = browser(service) else {
+        return;
+    };
+    let owner = service
+        .organization("acme")
+        .await
+        .person(TeamRole::Owner)
+        .await;
+    let tricks = [
+        "<img src=x onerror=\"globalThis.fooled = 1\">",
+        "</code></script><script>globalThis.fooled = 1</script>",
+        "javascript:globalThis.fooled=1",
+        "\" autofocus onfocus=\"globalThis.fooled=1",
+        "${globalThis.fooled = 1}{{constructor.constructor('globalThis.fooled = 1')()}}",
+        "&lt;b&gt; &amp; שלום and مرحبا",
+    ];
+    for trick in tricks {
+        let account = json!({"name": trick, "metadata": {trick: trick}});
+        owner.post("/accounts", account).await.created();
+        let program = json!({"name": trick, "description": trick});
+        owner.post("/service-accounts", program).await.created();
+    }
+    let organization = json!({"name": tricks[0], "slug": "acme"});
+    owner
+        .put("/api/portal/organization", organization)
+        .await
+        .ok();
+    at_the_desk(|| {
+        sign_in(&browser, &owner.email, PASSWORD);
+        for (page, heading) in [
+            ("/portal/organization", "Organization"),
+            ("/portal/accounts", "Accounts"),
+            ("/portal/service-accounts", "Service accounts"),
+        ] {
+            browser.visit(page);
+            browser.arrive_at(heading);
+            for trick in tricks.iter().take(if page.ends_with("accounts") {
+                tricks.len()
+            } else {
+                1
+            }) {
+                browser.see(trick);
+            }
+        }
+        browser.press(tricks[1]);
+        browser.arrive_at(tricks[1]);
+        browser.visit("/portal/accounts");
+        browser.press(&format!("Edit {}", tricks[3]));
+        assert!(browser.value("Metadata").contains("autofocus"));
+        assert!(browser.script("return globalThis.fooled ?? null").is_null());
+        browser.assert_quiet();
+    });
+}
+
+async fn what_policy_does_not_allow_is_not_offered(service: &Service) {
+    let Some(browser) = browser(service) else {
+        return;
+    };
+    let acme = service.organization("acme").await;
+    let member = acme.person(TeamRole::Member).await;
+    at_the_desk(|| {
+        sign_in(&browser, &member.email, PASSWORD);
+        for (page, heading) in [
+            ("/portal/organization", "Organization"),
+            ("/portal/team", "Team"),
+            ("/portal/accounts", "Accounts"),
+            ("/portal/service-accounts", "Service accounts"),
+        ] {
+            browser.visit(page);
+            browser.arrive_at(heading);
+            let offered = browser.script(
+                "return [...document.querySelectorAll('main button')].map((it) => it.textContent)",
+            );
+            assert_eq!(offered, json!([]), "{page}");
+        }
+        browser.visit("/portal/nowhere");
+        browser.arrive_at("There is no such page");
+        browser.assert_quiet();
+    });
+}
