@@ -12,7 +12,7 @@ import { table } from "../../shared/table.js";
 import { code, text } from "../../shared/text.js";
 import { time } from "../../shared/time.js";
 import { mergePatch, metadataField } from "../metadata.js";
-import { pageWith } from "../page.js";
+import { pageWith } from "../../shared/page.js";
 
 /**
  * @typedef {{id: string, code: string, name: string, is_default: boolean, is_active: boolean,

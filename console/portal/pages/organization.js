@@ -11,7 +11,7 @@ import { pairs } from "../../shared/table.js";
 import { code, text } from "../../shared/text.js";
 import { exactTime } from "../../shared/time.js";
 import { slugField } from "../fields.js";
-import { page } from "../page.js";
+import { page } from "../../shared/page.js";
 
 const PATH = "/api/portal/organization";
 

@@ -14,7 +14,7 @@ import { readAccounts } from "../all-accounts.js";
 import { grantFields, readNames } from "../grants.js";
 import { keysCard } from "../keys.js";
 import { mergePatch, metadataField } from "../metadata.js";
-import { page } from "../page.js";
+import { page } from "../../shared/page.js";
 
 /** @typedef {import("./service-accounts.js").ServiceAccount} ServiceAccount */
 

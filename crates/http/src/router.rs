@@ -69,4 +69,5 @@ pub fn operations_listener(state: Arc<State>) -> Router {
         .push(pages)
         .push(Router::with_path("access/v1/evaluation").post(evaluation::evaluate))
         .push(workbench::router())
+        .push(console::workbench())
 }

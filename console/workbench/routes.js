@@ -1,0 +1,33 @@
+/** Every page of the workbench by its path. Modules of pages load when they are visited. */
+
+/**
+ * @typedef {object} WorkbenchRoute
+ * @property {string} path
+ * @property {boolean} [open] for those who are not signed in
+ * @property {string} [menu] its words in the menu
+ * @property {() => Promise<{show: (context: import("./main.js").Context) => Node | Promise<Node>}>} load
+ */
+
+/** Where one begins. */
+export const HOME = "/workbench/policies";
+
+/**
+ * `/`: to the policies.
+ *
+ * @param {import("./main.js").Context} context
+ */
+function begin({ router }) {
+  queueMicrotask(() => router.replace(HOME));
+  return document.createElement("div");
+}
+
+/** @type {WorkbenchRoute[]} */
+export const ROUTES = [
+  { path: "/", open: true, load: () => Promise.resolve({ show: begin }) },
+  { path: "/sign-in", open: true, load: () => import("./pages/sign-in.js") },
+  { path: "/workbench/policies", menu: "Policies in force", load: () => import("./pages/policies.js") },
+  { path: "/workbench/refused-edit", menu: "Refused edit", load: () => import("./pages/refused-edit.js") },
+  { path: "/workbench/shadow", menu: "Shadow", load: () => import("./pages/shadow.js") },
+  { path: "/workbench/decisions", menu: "Decisions", load: () => import("./pages/decisions.js") },
+  { path: "/workbench/decisions/:id", load: () => import("./pages/decision.js") },
+];
