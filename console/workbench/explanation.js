@@ -132,7 +132,7 @@ function linesOf({ text: wanted, line }, { first, source }) {
  * @param {string} caption
  */
 function conditions(rows, caption) {
-  return table({
+  const shown = table({
     caption,
     rows,
     columns: [
@@ -158,6 +158,8 @@ function conditions(rows, caption) {
       },
     ],
   });
+  shown.classList.add("conditions");
+  return shown;
 }
 
 /** @param {Explanation} explanation */

@@ -30,4 +30,11 @@ export const ROUTES = [
   { path: "/workbench/shadow", menu: "Shadow", load: () => import("./pages/shadow.js") },
   { path: "/workbench/decisions", menu: "Decisions", load: () => import("./pages/decisions.js") },
   { path: "/workbench/decisions/:id", load: () => import("./pages/decision.js") },
+  { path: "/workbench/try", menu: "Try a request", load: () => import("./pages/try.js") },
+  { path: "/workbench/access", menu: "Who may, what may", load: () => import("./pages/access.js") },
+  { path: "/workbench/roles", menu: "Roles", load: () => import("./pages/roles.js") },
+  { path: "/workbench/compare", menu: "Compare a folder", load: () => import("./pages/compare.js") },
+  { path: "/workbench/coverage", menu: "Coverage", load: () => import("./pages/coverage.js") },
+  { path: "/workbench/history", menu: "History", load: () => import("./pages/history.js") },
+  { path: "/workbench/charts", menu: "Charts", load: () => import("./pages/charts.js") },
 ];

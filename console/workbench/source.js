@@ -35,8 +35,8 @@ export function sourceView({ label, source, first = 1, arrive, marks = new Map()
         { class: "content" },
         tokens.map((token) => h("span", { class: `token-${token.kind}` }, shown(token))),
         tokens.length === 0 && "\u00a0",
-        mark?.note && h("span", { class: "note" }, mark.note),
       ),
+      mark?.note && h("span", { class: "note" }, mark.note),
     );
   });
   const chunks = [];
