@@ -16,7 +16,7 @@ export function show(context) {
   });
   return page(
     "Roles",
-    "What a person or a service account with one role may do in an active organization of its own, if nothing else is given to it.",
+    "What a person or a service account with one role may do in an active organization of its own, if nothing else is given to it. Empty: cannot be asked.",
     card("Roles and permissions", [progress, part.element]),
   );
 }

@@ -29,7 +29,7 @@ function described(inForce, shadow) {
   return h(
     "div",
     { class: "stack stack-large" },
-    shadow.fault && notice("The newest shadow folder is not used.", "danger", h("pre", { class: "report" }, text(shadow.fault))),
+    shadow.fault && notice("The newest shadow folder is not used.", "danger", h("pre", { class: "report", tabindex: "0", "aria-label": "Fault" }, text(shadow.fault))),
     shadow.digest &&
       card(
         "In use",
