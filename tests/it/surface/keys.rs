@@ -17,7 +17,9 @@ on_both_services!(
 );
 
 async fn keys(manager: &impl Persona, query: &str) -> Vec<Value> {
-    let list = manager.get(&format!("/keys?quantity=100&{query}")).await;
+    let more = if query.is_empty() { "" } else { "&" };
+    let target = format!("/keys?quantity=100{more}{query}");
+    let list = manager.get(&target).await;
     let list = list.ok();
     let results = list["results"].as_array().expect("an array").clone();
     assert_eq!(list["total"], json!(results.len()));
@@ -25,7 +27,8 @@ async fn keys(manager: &impl Persona, query: &str) -> Vec<Value> {
 }
 
 async fn descriptions(manager: &impl Persona, query: &str) -> String {
-    let keys = keys(manager, &format!("order_by=created_at&{query}")).await;
+    let more = if query.is_empty() { "" } else { "&" };
+    let keys = keys(manager, &format!("order_by=created_at{more}{query}")).await;
     let text = |key: &Value| key["description"].as_str().expect("text").to_owned();
     keys.iter().map(text).collect::<Vec<_>>().join(" ")
 }
