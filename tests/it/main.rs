@@ -45,4 +45,5 @@ mod signing_docs;
 mod sources;
 mod store;
 mod surface;
+mod workbench;
 mod writing_policies;

@@ -23,10 +23,9 @@ use super::baseline::InvariantBaseline;
 use super::checked_folder::Policies;
 use super::folder_reading::{CheckInput, FolderReading, run_in_background};
 use super::folder_watch::{FolderWatch, POLL, SETTLE};
-use super::report::tell_unread;
+use super::report::{RefusedSubject, tell_unread};
 use super::shadow::ShadowFolder;
 use super::start::TakenFolder;
-use super::take::RefusedSubject;
 
 /// How often a folder that keeps changing is read before the next poll.
 const MAX_READS: usize = 10;

@@ -64,6 +64,15 @@ impl Service {
         Self::start(database, "", policies, "").await
     }
 
+    /// Starts with this in `[server]` and this in `[policies]`.
+    pub async fn with_server_and_policies(
+        database: TestDatabase,
+        of_server: &str,
+        policies: &str,
+    ) -> Self {
+        Self::start(database, of_server, policies, "").await
+    }
+
     async fn with_all(database: TestDatabase, of_server: &str, more: &str) -> Self {
         // What an edit must pass is tested where edits are.
         let policies = format!(
