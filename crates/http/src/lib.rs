@@ -3,6 +3,7 @@
 //! Imports go downwards: `document`, `router`, the surfaces (`machine`, `portal`, `ops`, `docs`), `extract`, `state`,
 //! `edge`, `respond`. `state` holds `extract::tenants` too, which only `extract` can open.
 
+pub mod access;
 pub mod docs;
 pub mod document;
 pub mod edge;

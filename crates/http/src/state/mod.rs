@@ -1,11 +1,13 @@
 //! What requests share, and the work that outlives them.
 
+mod domains;
 mod revisions;
 mod searches;
 mod shared;
 mod store_health;
 mod tasks;
 
+pub use domains::{DomainState, Domains};
 pub use revisions::Revisions;
 pub use searches::{NoPermit, SearchPermit, Searches};
 pub use shared::{ProvideState, State};
