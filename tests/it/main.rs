@@ -3,6 +3,7 @@
 //! Each module answers for one promise of the contract or of the house.
 #![cfg(test)]
 
+mod access;
 mod circles;
 mod clock_jumps;
 mod commands;
