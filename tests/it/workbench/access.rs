@@ -115,20 +115,16 @@ async fn what_may_is_asked_of_everything(service: &Service) {
             (text(&it["action"]), text(&it["resource"]["id"]))
         })
         .collect();
-    assert_eq!(
-        facts,
-        [
-            (
-                Permission::GetOrganization.to_string(),
-                acme.organization.id.to_string()
-            ),
-            (
-                Permission::GetServiceAccount.to_string(),
-                manager.id.clone()
-            ),
-        ]
-        .into()
-    );
+    // What it has, it may also grant.
+    let fact = |action: Permission, id: &str| (action.to_string(), id.to_owned());
+    let (read, show) = (Permission::GetOrganization, Permission::GetServiceAccount);
+    let expected = [
+        fact(read, &acme.organization.id.to_string()),
+        fact(show, &manager.id),
+        fact(Permission::GrantPermission, read.as_str()),
+        fact(Permission::GrantPermission, show.as_str()),
+    ];
+    assert_eq!(facts, expected.into());
     let of_member = json!({
         "subject": {"type": "User", "id": member.id},
         "action": {"name": "team:ListMembers"},

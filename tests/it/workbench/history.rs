@@ -20,8 +20,8 @@ async fn accept(service: &Service, digest: &str) -> i64 {
     let now = charter_domain::clock::Clock::now(&*service.clock);
     let files: PolicyFiles = [("a.cedar".to_owned(), Arc::from(digest))].into();
     let new = NewPolicyRevision {
-        whole_digest: digest.to_owned(),
-        policy_digest: format!("p-{digest}"),
+        whole_digest: digest.repeat(64),
+        policy_digest: digest.to_uppercase().repeat(64),
         manifest_version: None,
         files,
         taken_as: TakenAs::Edit,
@@ -37,7 +37,7 @@ async fn revisions_are_listed_newest_first_with_who_approved(service: &Service) 
     let id = ApprovalId::generate(now, &OsEntropy);
     let approval = NewPolicyApproval {
         id,
-        whole_digest: "b".to_owned(),
+        whole_digest: "b".repeat(64),
         base: 1,
         approved_by: "ann".to_owned(),
         reason: "for the launch".to_owned(),
@@ -65,8 +65,8 @@ async fn revisions_are_listed_newest_first_with_who_approved(service: &Service) 
             "in_force_until": "2025-09-30T12:02:00Z",
             "taken_as": "edit",
             "manifest_version": null,
-            "folder_digest": "b",
-            "digest": "p-b",
+            "folder_digest": "b".repeat(64),
+            "digest": "B".repeat(64),
             "approvals": [{
                 "id": id.to_string(),
                 "approved_by": "ann",
@@ -109,7 +109,7 @@ async fn a_forged_row_is_not_believed(service: &Service) {
     use sea_orm::ConnectionTrait as _;
     accept(service, "b").await;
     let raw = test_support::services::connect(service.database_url()).await;
-    let forged = "UPDATE policy_revisions SET whole_digest = 'forged' WHERE sequence = 2";
+    let forged = "UPDATE policy_revisions SET taken_as = 'stop' WHERE sequence = 2";
     raw.execute_unprepared(forged).await.expect(forged);
     let shown = get(service, "/policies/revisions").await.ok();
     let second = &shown["results"][0];

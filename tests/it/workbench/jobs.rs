@@ -66,7 +66,7 @@ async fn a_diff_tells_each_permission_with_an_example() {
     let member = cells
         .iter()
         .find(|cell| cell["role"] == "member" && cell["holder"] == "person");
-    assert_eq!(member.expect("a cell")["is"], "gains", "{cells:?}");
+    assert_eq!(member.expect("a cell")["is"], "gained", "{cells:?}");
     service.stop().await;
 }
 

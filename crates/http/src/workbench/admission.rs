@@ -47,9 +47,9 @@ impl OperatorRequest {
             return Self::by_token(request, depot);
         }
         let (state, context) = parts(depot)?;
+        let tokens = session_tokens(request, &state)?;
         check_same_origin(request)?;
         let sessions = &state.workbench.sessions;
-        let tokens = session_tokens(request, &state)?;
         let admitted = tokens.iter().find_map(|token| sessions.admit(token).ok());
         let admission = admitted.ok_or(Rejection::InvalidToken)?;
         Ok(Self {

@@ -43,9 +43,10 @@ pub(super) async fn close(
     response: &mut Response,
 ) -> Result<(), ApiError> {
     let state = State::of(depot)?;
+    let tokens = session_tokens(request, &state)?;
     check_same_origin(request)?;
     NoParameters::check(request)?;
-    for token in session_tokens(request, &state)? {
+    for token in tokens {
         state.workbench.sessions.close(&token);
     }
     set(response, "", Duration::ZERO, state.workbench.secure_cookie);
