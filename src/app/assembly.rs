@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
 use crate::telemetry::metrics::Recorder;
+use charter_authn::access_clients::AccessClients;
 use charter_authn::limits::rate_limit::RateLimits;
 use charter_authn::nonces::{NonceStore, ReplayGuard};
 use charter_authn::operator::Operators;
@@ -25,7 +26,7 @@ use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
 use charter_http::document;
 use charter_http::extract::tenants::Tenants;
-use charter_http::state::{Revisions, Searches, State, StoreHealth, Tasks, Workbench};
+use charter_http::state::{Domains, Revisions, Searches, State, StoreHealth, Tasks, Workbench};
 use charter_mail as mail;
 use charter_policy::explain::DecisionExplainer;
 use charter_store::Store;
@@ -170,7 +171,14 @@ impl App {
                     sessions: OperatorSessions::new(Arc::clone(&clock), Arc::clone(&entropy)),
                     secure_cookie: !settings.server.ops_listen.ip().is_loopback(),
                 },
+                access_clients: AccessClients::new(
+                    Arc::clone(&store),
+                    &settings.access.tokens,
+                    settings.server.ops_token.as_ref(),
+                ),
+                access_base_url: settings.access.base_url.clone(),
                 engine: Engine::new(started.snapshot, settings.database.cache.principals()),
+                domains: Domains::default(),
                 decision_lookup: Box::new(recorder.clone()),
                 decisions: recorder,
                 cursors: cursors(keys, &entropy),
@@ -189,12 +197,13 @@ impl App {
             state.engine.report(started.health);
             let state = Arc::new(state);
             let shadow = decisions.as_ref().map(|log| Arc::clone(log.shadow()));
-            let reloader = Reloader::new(
+            let mut reloader = Reloader::new(
                 policies,
                 shadow,
                 (Arc::clone(&state), Arc::clone(&store)),
                 &started.taken,
             );
+            reloader.load_domains().await;
             Ok(Self {
                 reloader: Mutex::new(Some(reloader)),
                 state,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::start_error::StartError;
-use crate::settings::keys::Keys;
+use crate::settings::keys::{Key, Keys};
 use charter_authn::secrets::{CursorSealer, Sealer};
 use charter_domain::entropy::Entropy;
 
@@ -22,6 +22,6 @@ pub fn sealer(keys: &Keys) -> Result<Sealer, StartError> {
 
 /// The sealer of cursors, whose keys are derived from the same.
 pub(super) fn cursors(keys: &Keys, entropy: &Arc<dyn Entropy>) -> CursorSealer {
-    let keys = keys.sealing.iter().map(|key| key.expose());
+    let keys = keys.sealing.iter().map(Key::expose);
     CursorSealer::new(keys, Arc::clone(entropy))
 }

@@ -24,6 +24,7 @@ const OPERATOR_CONNECTIONS: usize = 256;
 pub struct Server {
     main: Bound,
     operations: Bound,
+    access: Option<Bound>,
     base_url: Option<String>,
     max_connections: usize,
 }
@@ -36,6 +37,7 @@ pub struct Serving {
     app: App,
     main: SocketAddr,
     operations: SocketAddr,
+    access: Option<SocketAddr>,
     listeners: TaskTracker,
     background: TaskTracker,
     stop_background: CancellationToken,
@@ -52,6 +54,7 @@ impl Server {
         Ok(Self {
             main: bind(settings.server.listen)?,
             operations: bind(settings.server.ops_listen)?,
+            access: settings.access.listen.map(bind).transpose()?,
             base_url: settings.portal.base_url.clone(),
             max_connections: open_files::fit_connections(settings.server.edge.max_connections),
         })
@@ -61,7 +64,8 @@ impl Server {
     pub(super) fn check(settings: &Settings) -> Vec<StartError> {
         let server = &settings.server;
         let (main, operations) = (bind(server.listen), bind(server.ops_listen));
-        [main.err(), operations.err()]
+        let access = settings.access.listen.map(bind).transpose();
+        [main.err(), operations.err(), access.err()]
             .into_iter()
             .flatten()
             .collect()
@@ -82,6 +86,7 @@ impl Server {
         let serving = Serving {
             main: self.main.local_addr(),
             operations: self.operations.local_addr(),
+            access: self.access.as_ref().map(Bound::local_addr),
             stop_background: stop_background.clone(),
             listeners: listeners.clone(),
             background: TaskTracker::new(),
@@ -109,6 +114,21 @@ impl Server {
                 }
             },
         );
+        if let Some(access) = self.access {
+            let stop = stop.clone();
+            listeners.spawn(report(listen::serve(
+                access,
+                router::access_listener(Arc::clone(state)),
+                // Gateways are few, and each has many connections.
+                edge(EdgeConfig {
+                    max_connections: self.max_connections,
+                    max_connections_per_peer: self.max_connections,
+                    ..edge_config(settings)
+                }),
+                None,
+                async move { stop.cancelled().await },
+            )));
+        }
         let main_ended = CancellationToken::new();
         let operations = listen::serve(
             self.operations,
@@ -150,6 +170,12 @@ impl Serving {
     #[must_use]
     pub const fn operations_address(&self) -> SocketAddr {
         self.operations
+    }
+
+    /// Where gateways reach the policy decision point, if it has a listener of its own.
+    #[must_use]
+    pub const fn access_address(&self) -> Option<SocketAddr> {
+        self.access
     }
 
     /// The service's parts.

@@ -79,6 +79,9 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         let (main, operations) = (serving.main_address(), serving.operations_address());
         let mut told =
             format!("charter listens on http://{main}, for operators on http://{operations}\n");
+        if let Some(access) = serving.access_address() {
+            let _ = writeln!(told, "access decisions on http://{access}");
+        }
         if args.demo {
             let _ = writeln!(told, "{}", demo::what_to_try(&settings.data_dir, &base_url));
         }

@@ -4,6 +4,7 @@
 //! values, never [`Settings`]. The keys and their defaults are
 //! documented in `config/default.toml`, which is also the lowest layer and the list of known keys.
 
+mod access;
 mod budgets;
 mod decisions;
 pub mod error;
@@ -29,8 +30,8 @@ use layers::Sources;
 pub use layers::{DEFAULTS, SettingsSources, client_secret};
 use reader::Reader;
 pub use values::{
-    Database, Decisions, Log, LogFormat, Mail, Policies, PolicyStart, Portal, Replay, ReplayStore,
-    Requirement, Server, Settings, Signing, Telemetry,
+    Access, Database, Decisions, Log, LogFormat, Mail, Policies, PolicyStart, Portal, Replay,
+    ReplayStore, Requirement, Server, Settings, Signing, Telemetry,
 };
 
 impl Settings {
@@ -118,6 +119,10 @@ impl Settings {
             for (key, listener) in [
                 ("server.listen", server.listen),
                 ("server.ops_listen", server.ops_listen),
+                (
+                    "access.listen",
+                    settings.access.listen.unwrap_or(server.listen),
+                ),
             ] {
                 if !is_loopback(listener.ip()) {
                     reader.disagreement(

@@ -15,7 +15,7 @@ use super::values::{
     CacheMemory, Database, Log, LogFormat, Policies, PolicyStart, Portal, Replay, ReplayStore,
     Requirement, Server, Settings, Signing, Telemetry,
 };
-use super::{budgets, decisions, keys, log_level, mail};
+use super::{access, budgets, decisions, keys, log_level, mail};
 use charter_authn::limits::LimitsConfig;
 use charter_authn::limits::rate_limit::{Rate, RateLimitsConfig};
 use charter_authn::nonces::Bounds;
@@ -35,14 +35,16 @@ const DAY: Duration = Duration::from_hours(24);
 /// A bound for limits on strangers.
 const MOST_TRIES: usize = 10_000;
 /// Of the operators' token: what nobody guesses.
-const SHORTEST_TOKEN: usize = 32;
+pub(super) const SHORTEST_TOKEN: usize = 32;
 const TENTH: Duration = Duration::from_millis(100);
 
 pub(super) fn read(reader: &mut Reader) -> Settings {
     let data_dir = directory(reader, "data_dir");
     let budgets = budgets::read(reader);
+    let server = server(reader);
     Settings {
-        server: server(reader),
+        access: access::read(reader, [server.listen, server.ops_listen]),
+        server,
         database: database(reader, &data_dir),
         policies: policies(reader),
         decisions: decisions::read(reader, &data_dir),
@@ -119,7 +121,7 @@ fn server(reader: &mut Reader) -> Server {
 }
 
 /// RFC 6750 section 2.1: what a bearer token consists of.
-fn of_token(byte: u8) -> bool {
+pub(super) fn of_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
 }
 
@@ -311,7 +313,7 @@ fn portal(reader: &mut Reader, shares: &[(Resource, Share)]) -> Portal {
     }
 }
 
-fn web_address(text: &str) -> Result<Url, String> {
+pub(super) fn web_address(text: &str) -> Result<Url, String> {
     Url::parse(text)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.username().is_empty())

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 
 use super::keys::Keys;
 use super::layers::SettingsSources;
+use charter_authn::access_clients::AccessToken;
 use charter_authn::limits::LimitsConfig;
 use charter_authn::limits::rate_limit::RateLimitsConfig;
 use charter_authn::nonces::Bounds;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub sync_within: Duration,
     /// `[server]`
     pub server: Server,
+    /// `[access]`
+    pub access: Access,
     /// `[database]`
     pub database: Database,
     /// `[policies]`
@@ -66,6 +69,17 @@ pub struct Server {
     pub edge: EdgeConfig,
     /// What operators' programs show to ask about permissions; `None` lets nobody ask.
     pub ops_token: Option<SecretString>,
+}
+
+/// The policy decision point (contract section 7).
+#[derive(Debug)]
+pub struct Access {
+    /// A listener of its own; `None` serves it on the operators' listener only.
+    pub listen: Option<SocketAddr>,
+    /// Where its clients reach it, for its metadata; `None` takes the host that a client asked.
+    pub base_url: Option<String>,
+    /// Without any, nobody may ask.
+    pub tokens: Vec<AccessToken>,
 }
 
 /// The database and its connections.

@@ -3,6 +3,7 @@
 //! Each module answers for one promise of the contract or of the house.
 #![cfg(test)]
 
+mod access;
 mod circles;
 mod clock_jumps;
 mod commands;
@@ -45,4 +46,5 @@ mod signing_docs;
 mod sources;
 mod store;
 mod surface;
+mod workbench;
 mod writing_policies;

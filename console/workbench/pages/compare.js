@@ -84,14 +84,16 @@ function directionBadge(direction) {
 }
 
 /** @param {any} found */
-function meaning({ permissions, roles, is_wider: isWider, old_digest: old, new_digest: now }) {
+function meaning({ permissions = {}, not_compared: uncompared, roles, is_wider: isWider, old_digest: old, new_digest: now }) {
   const entries = /** @type {[string, any][]} */ (Object.entries(permissions));
   const changed = entries.filter(([, change]) => change.direction !== "equal");
   return [
     card(
       "What it means",
       [
-        changed.length === 0
+        uncompared
+          ? notice("Requests could not be compared; the roles below tell what is known.", "warning", h("p", {}, text(uncompared)))
+          : changed.length === 0
           ? notice("It allows what is allowed now, for every request.", "success")
           : notice(isWider ? "It allows more than is allowed now." : "It allows less than is allowed now.", isWider ? "danger" : "warning"),
         pairs([

@@ -2,6 +2,7 @@
 //!
 //! Framework-free: it sees the raw pieces of a request and never a status code.
 
+pub mod access_clients;
 pub mod credentials;
 pub mod limits;
 pub mod nonces;

@@ -62,6 +62,18 @@ pub(super) struct EntityTypes {
 }
 
 impl EntityTypes {
+    fn unqualified() -> Result<Self, String> {
+        Ok(Self {
+            organization: type_name("Organization")?,
+            account: type_name("Account")?,
+            service_account: type_name("ServiceAccount")?,
+            access_key: type_name("AccessKey")?,
+            user: type_name("User")?,
+            role: type_name("Role")?,
+            permission: type_name("Permission")?,
+        })
+    }
+
     pub(super) const fn of_principal(&self, kind: PrincipalKind) -> &EntityTypeName {
         match kind {
             PrincipalKind::ServiceAccount => &self.service_account,
@@ -90,6 +102,25 @@ struct AuthenticationMethods {
 }
 
 impl Catalogue {
+    /// Of a domain of one's own: no permission of the service can be asked.
+    pub(super) fn empty() -> Result<Self, Vec<FolderFault>> {
+        let made = || -> Result<Self, String> {
+            let types = EntityTypes::unqualified()?;
+            let method = type_name("AuthenticationMethod")?;
+            Ok(Self {
+                roles: BTreeMap::new(),
+                permissions: BTreeMap::new(),
+                actions: Vec::new(),
+                methods: AuthenticationMethods {
+                    signed_request: uid(&method, SIGNED_REQUEST),
+                    bearer_token: uid(&method, BEARER_TOKEN),
+                },
+                types,
+            })
+        };
+        made().map_err(|name| vec![FolderFault::new(format!("`{name}` is no name of a type"))])
+    }
+
     #[must_use]
     pub fn has_role(&self, name: &str) -> bool {
         self.roles.contains_key(name)
@@ -221,15 +252,7 @@ impl Catalogue {
         roles: &BTreeSet<&str>,
         permissions: &BTreeSet<&str>,
     ) -> Result<Self, String> {
-        let types = EntityTypes {
-            organization: type_name("Organization")?,
-            account: type_name("Account")?,
-            service_account: type_name("ServiceAccount")?,
-            access_key: type_name("AccessKey")?,
-            user: type_name("User")?,
-            role: type_name("Role")?,
-            permission: type_name("Permission")?,
-        };
+        let types = EntityTypes::unqualified()?;
         let method = type_name("AuthenticationMethod")?;
         let named = |of: &EntityTypeName, names: &BTreeSet<&str>| {
             names

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use cedar_policy::{AuthorizationError, Authorizer, Effect, Entities, PolicyId, Request, Response};
+use cedar_policy::{
+    AuthorizationError, Authorizer, Effect, Entities, PolicyId, PolicySet, Request, Response,
+};
 
-use super::decision::{Decision, Denial, EvaluationError, Outcome};
+use super::decision::{Decision, Denial, EvaluationError, Outcome, Verdict};
 use super::facts_read::FactsRead;
 use super::index::Candidates;
 use super::refusal::Refusal;
@@ -42,7 +44,7 @@ impl CombinedResponse {
     }
 
     /// Cedar's reasons are the satisfied forbids, or the satisfied permits if there is no forbid.
-    fn add(&mut self, response: &Response) {
+    pub(super) fn add(&mut self, response: &Response) {
         let diagnostics = response.diagnostics();
         let reasons = diagnostics.reason().map(ToString::to_string);
         match response.decision() {
@@ -58,14 +60,13 @@ impl CombinedResponse {
         }));
     }
 
-    /// A forbid that fails to evaluate denies what a permit allows.
-    pub(super) fn into_decision(mut self, snapshot: &Snapshot, permission: Permission) -> Decision {
+    /// A forbid that fails to evaluate denies what a permit allows. `policies` are those that were asked, or more.
+    pub(super) fn into_verdict(mut self, policies: &PolicySet) -> Verdict {
         self.errors.sort_unstable();
         self.forbids.sort_unstable();
-        let refusal = Refusal::of(&snapshot.policies, &self.forbids);
+        let refusal = Refusal::of(policies, &self.forbids);
         let is_forbid = |error: &&EvaluationError| {
-            snapshot
-                .policies
+            policies
                 .policy(&PolicyId::new(&error.policy))
                 .is_none_or(|policy| policy.effect() == Effect::Forbid)
         };
@@ -86,12 +87,22 @@ impl CombinedResponse {
             (Outcome::Deny(Denial::ForbiddenByPolicy), errored_forbids)
         };
         determining.sort_unstable();
-        Decision {
+        Verdict {
             outcome,
             refusal,
-            permission,
             determining,
             errors: self.errors,
+        }
+    }
+
+    pub(super) fn into_decision(self, snapshot: &Snapshot, permission: Permission) -> Decision {
+        let verdict = self.into_verdict(&snapshot.policies);
+        Decision {
+            outcome: verdict.outcome,
+            refusal: verdict.refusal,
+            permission,
+            determining: verdict.determining,
+            errors: verdict.errors,
             policy_digest: Arc::clone(&snapshot.digest),
         }
     }

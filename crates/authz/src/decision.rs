@@ -26,6 +26,18 @@ impl Decision {
     }
 }
 
+/// What policies say to a request, whatever it asks about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    pub outcome: Outcome,
+    /// As in [`Decision::refusal`].
+    pub refusal: Option<Refusal>,
+    /// As in [`Decision::determining`].
+    pub determining: Vec<String>,
+    /// As in [`Decision::errors`].
+    pub errors: Vec<EvaluationError>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// A policy permits it and none forbids it.

@@ -4,6 +4,7 @@
 //! and errors are those of the whole set.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use cedar_policy::{
@@ -22,8 +23,8 @@ type QuestionKind = (usize, PrincipalKind, ResourceKind);
 /// The policies of a snapshot, each stored once: under the principal that its scope names, else
 /// under the resource that it names, else with those for any principal and resource.
 #[derive(Debug)]
-pub(super) struct Index {
-    everybody: HashMap<QuestionKind, Arc<Candidates>>,
+pub(super) struct Index<K = QuestionKind> {
+    everybody: HashMap<K, Arc<Candidates>>,
     by_principal: HashMap<EntityUid, Arc<IndexEntry>>,
     by_resource: HashMap<EntityUid, Arc<IndexEntry>>,
     /// The types that occur in `by_resource`: most resources need no look-up.
@@ -33,9 +34,9 @@ pub(super) struct Index {
 /// Policies whose scope names one principal or resource, directly or as an ancestor.
 #[derive(Debug, Default)]
 pub(super) struct IndexEntry {
-    /// By [`Permission::index`]: an index into `sets`.
-    by_permission: Vec<Option<usize>>,
-    /// Permissions with the same policies share a set.
+    /// By the number of the action: an index into `sets`.
+    by_action: Vec<Option<usize>>,
+    /// Actions with the same policies share a set.
     sets: Vec<Candidates>,
 }
 
@@ -48,17 +49,64 @@ pub(super) struct Candidates {
 }
 
 impl IndexEntry {
-    fn get(&self, permission: Permission) -> Option<&Candidates> {
-        let place = self.by_permission.get(permission.index()).copied()??;
+    fn get(&self, action: usize) -> Option<&Candidates> {
+        let place = self.by_action.get(action).copied()??;
         self.sets.get(place)
     }
 }
 
+/// A combination of types that may be asked about.
+pub(super) struct AskedTypes<K> {
+    pub(super) kind: K,
+    /// The number of the action.
+    pub(super) action: usize,
+    pub(super) principal: String,
+    pub(super) resource: String,
+}
+
 impl Index {
-    /// `actions` are the schema's actions with their groups.
-    pub(super) fn new(
+    /// For the service's permissions. `actions` are the schema's actions with their groups.
+    pub(super) fn of_catalogue(
         policies: &PolicySet,
         catalogue: &Catalogue,
+        actions: &Entities,
+    ) -> Result<Self, Box<PolicySetError>> {
+        let uids = catalogue.action_uids();
+        let asked = Permission::ALL.iter().flat_map(|permission| {
+            let action = permission.index();
+            catalogue
+                .pairs(*permission)
+                .map(move |(principal, resource)| AskedTypes {
+                    kind: (action, principal, resource),
+                    action,
+                    principal: principal.type_name().to_owned(),
+                    resource: resource.type_name().to_owned(),
+                })
+        });
+        Self::new(policies, uids, asked, actions)
+    }
+
+    /// Every set that may contain an applicable policy.
+    pub(super) fn candidates<'a>(
+        &'a self,
+        question: (Permission, PrincipalKind, ResourceKind),
+        principal: &'a [Arc<IndexEntry>],
+        resource: &EntityUid,
+        entities: &Entities,
+    ) -> impl Iterator<Item = &'a Candidates> + use<'a> {
+        let (permission, principal_kind, resource_kind) = question;
+        let action = permission.index();
+        let kind = (action, principal_kind, resource_kind);
+        self.candidates_of(&kind, action, principal, resource, entities)
+    }
+}
+
+impl<K: Eq + Hash> Index<K> {
+    /// `uids` are the actions by number, `asked` what the schema lets be asked.
+    pub(super) fn new<'u>(
+        policies: &PolicySet,
+        uids: impl Iterator<Item = &'u EntityUid>,
+        asked: impl Iterator<Item = AskedTypes<K>>,
         actions: &Entities,
     ) -> Result<Self, Box<PolicySetError>> {
         let mut everybody = Vec::new();
@@ -74,13 +122,10 @@ impl Index {
             }
         }
         let sort = IndexBuilder {
-            names: catalogue
-                .action_uids()
-                .map(|action| names_of(action, actions))
-                .collect(),
+            names: uids.map(|action| names_of(action, actions)).collect(),
         };
         Ok(Self {
-            everybody: sort.questions(&everybody, catalogue)?,
+            everybody: sort.questions(&everybody, asked)?,
             resource_types: by_resource
                 .keys()
                 .map(|uid| uid.type_name().clone())
@@ -100,40 +145,31 @@ impl Index {
     }
 
     /// Every set that may contain an applicable policy.
-    pub(super) fn candidates<'a>(
+    pub(super) fn candidates_of<'a>(
         &'a self,
-        question: (Permission, PrincipalKind, ResourceKind),
+        kind: &K,
+        action: usize,
         principal: &'a [Arc<IndexEntry>],
         resource: &EntityUid,
         entities: &Entities,
-    ) -> impl Iterator<Item = &'a Candidates> {
-        let (permission, principal_kind, resource_kind) = question;
-        let everybody = self
-            .everybody
-            .get(&(permission.index(), principal_kind, resource_kind));
-        let principal = principal
-            .iter()
-            .filter_map(move |entry| entry.get(permission));
+    ) -> impl Iterator<Item = &'a Candidates> + use<'a, K> {
+        let everybody = self.everybody.get(kind);
+        let principal = principal.iter().filter_map(move |entry| entry.get(action));
         everybody
             .map(Arc::as_ref)
             .into_iter()
             .chain(principal)
-            .chain(self.of_resource(permission, resource, entities))
+            .chain(self.of_resource(action, resource, entities))
     }
 
-    fn of_resource(
-        &self,
-        permission: Permission,
-        uid: &EntityUid,
-        entities: &Entities,
-    ) -> Vec<&Candidates> {
+    fn of_resource(&self, action: usize, uid: &EntityUid, entities: &Entities) -> Vec<&Candidates> {
         if self.resource_types.is_empty() {
             return Vec::new();
         }
         std::iter::once(uid)
             .chain(entities.ancestors(uid).into_iter().flatten())
             .filter(|uid| self.resource_types.contains(uid.type_name()))
-            .filter_map(|uid| self.by_resource.get(uid)?.get(permission))
+            .filter_map(|uid| self.by_resource.get(uid)?.get(action))
             .collect()
     }
 }
@@ -224,45 +260,46 @@ fn resource_of_scope(constraint: &ResourceConstraint) -> Option<EntityUid> {
     }
 }
 
-/// Builds the policy sets for permissions.
+/// Builds the policy sets for actions.
 struct IndexBuilder {
-    /// By [`Permission::index`].
+    /// By the number of the action.
     names: Vec<HashSet<EntityUid>>,
 }
 
 impl IndexBuilder {
-    fn questions(
+    fn questions<K: Eq + Hash>(
         &self,
         policies: &[ScopedPolicy],
-        catalogue: &Catalogue,
-    ) -> Result<HashMap<QuestionKind, Arc<Candidates>>, Box<PolicySetError>> {
+        asked: impl Iterator<Item = AskedTypes<K>>,
+    ) -> Result<HashMap<K, Arc<Candidates>>, Box<PolicySetError>> {
         let mut made: HashMap<Vec<usize>, Arc<Candidates>> = HashMap::new();
         let mut questions = HashMap::new();
-        for permission in Permission::ALL {
-            let Some(names) = self.names.get(permission.index()) else {
+        let speaking: Vec<Vec<usize>> = self
+            .names
+            .iter()
+            .map(|names| indices(policies, |policy| policy.applies_to_action(names)))
+            .collect();
+        for asked in asked {
+            let Some(speaking) = speaking.get(asked.action) else {
                 continue;
             };
-            let speaking: Vec<usize> = indices(policies, |policy| policy.applies_to_action(names));
-            for (principal, resource) in catalogue.pairs(*permission) {
-                let (principal_type, resource_type) = (principal.type_name(), resource.type_name());
-                let chosen: Vec<usize> = speaking
-                    .iter()
-                    .copied()
-                    .filter(|&place| {
-                        policies.get(place).is_some_and(|policy| {
-                            policy.matches_kinds(principal_type, resource_type)
-                        })
+            let chosen: Vec<usize> = speaking
+                .iter()
+                .copied()
+                .filter(|&place| {
+                    policies.get(place).is_some_and(|policy| {
+                        policy.matches_kinds(&asked.principal, &asked.resource)
                     })
-                    .collect();
-                let set = if let Some(set) = made.get(&chosen) {
-                    Arc::clone(set)
-                } else {
-                    let set = Arc::new(policy_set(policies, &chosen)?);
-                    made.insert(chosen, Arc::clone(&set));
-                    set
-                };
-                questions.insert((permission.index(), principal, resource), set);
-            }
+                })
+                .collect();
+            let set = if let Some(set) = made.get(&chosen) {
+                Arc::clone(set)
+            } else {
+                let set = Arc::new(policy_set(policies, &chosen)?);
+                made.insert(chosen, Arc::clone(&set));
+                set
+            };
+            questions.insert(asked.kind, set);
         }
         Ok(questions)
     }
@@ -283,7 +320,7 @@ impl IndexBuilder {
         for names in &self.names {
             let chosen = indices(policies, |policy| policy.applies_to_action(names));
             if chosen.is_empty() {
-                entry.by_permission.push(None);
+                entry.by_action.push(None);
                 continue;
             }
             let place = if let Some(place) = made.get(&chosen) {
@@ -294,7 +331,7 @@ impl IndexBuilder {
                 made.insert(chosen, place);
                 place
             };
-            entry.by_permission.push(Some(place));
+            entry.by_action.push(Some(place));
         }
         Ok(entry)
     }

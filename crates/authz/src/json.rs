@@ -13,7 +13,7 @@ use charter_domain::caller::Caller;
 pub type JsonError = Box<dyn std::error::Error>;
 
 /// An entity id as in Cedar's JSON requests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
 pub struct Uid {
     #[serde(rename = "type")]
     pub of: String,

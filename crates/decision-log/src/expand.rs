@@ -186,15 +186,12 @@ impl DefinitionReader {
         }
         let counted: CountedLine<'_> = serde_json::from_slice(line)?;
         let case = self.cases.get(&counted.case).ok_or("its case is missing")?;
-        let (at, count) = match counted.kind {
-            None => {
-                let id = counted.id.ok_or("a decision without an id")?;
-                (id.parse::<DecisionId>()?.made_at_millis(), 1 + counted.rest)
-            }
-            Some(_) => {
-                let at = timestamp::parse(counted.at.unwrap_or_default())?;
-                (at.timestamp_millis(), counted.count)
-            }
+        let (at, count) = if counted.kind.is_none() {
+            let id = counted.id.ok_or("a decision without an id")?;
+            (id.parse::<DecisionId>()?.made_at_millis(), 1 + counted.rest)
+        } else {
+            let at = timestamp::parse(counted.at.unwrap_or_default())?;
+            (at.timestamp_millis(), counted.count)
         };
         Ok(Some(DeterminedBy {
             policies: &case.determining,

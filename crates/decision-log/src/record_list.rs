@@ -22,6 +22,10 @@ use charter_domain::id::DecisionId;
 /// Ranges of 64 KiB that one page reads; a search for what is rare goes on with the next page.
 const MAX_RANGES: usize = 512;
 
+/// A decision's time is that of its request's authentication; lines are in the order in which they were taken. In
+/// milliseconds.
+const MAX_DISORDER: i64 = 60 * 60 * 1_000;
+
 /// Which decisions are listed; members that are `None` do not matter.
 #[derive(Debug, Clone, Default)]
 pub struct RecordFilter {
@@ -183,11 +187,11 @@ impl Listing<'_> {
             // A range without decisions has no times.
             let has_decisions = range.earliest <= range.latest;
             let since = self.filter.since.unwrap_or(i64::MIN);
-            if has_decisions && range.latest < since {
+            if has_decisions && range.latest < since.saturating_sub(MAX_DISORDER) {
                 return Ok(Reading::Ended);
             }
             let until = self.filter.until.unwrap_or(i64::MAX);
-            if !has_decisions || range.earliest >= until {
+            if !has_decisions || range.earliest >= until || range.latest < since {
                 continue;
             }
             let at = |offset| LogPosition {

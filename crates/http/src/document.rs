@@ -13,7 +13,7 @@ use crate::router;
 /// The document's text, rendered once.
 static TEXT: LazyLock<String> = LazyLock::new(|| document().to_pretty_json().unwrap_or_default());
 
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("organizations", "The caller's own organization."),
     (
         "sign-in",
@@ -37,6 +37,10 @@ const TAGS: [(&str, &str); 10] = [
     (
         "keys",
         "What service accounts sign with. A secret is shown once.",
+    ),
+    (
+        "audit events",
+        "What was changed in the organization, by whom: a list, and a feed.",
     ),
     ("decisions", "What policy answered, and why."),
     ("service", "Pages for anybody, without credentials."),

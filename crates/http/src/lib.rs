@@ -3,6 +3,7 @@
 //! Imports go downwards: `document`, `router`, the surfaces (`machine`, `portal`, `ops`, `workbench`, `docs`, `console`),
 //! `extract`, `state`, `edge`, `respond`. `state` holds `extract::tenants` too, which only `extract` can open.
 
+pub mod access;
 pub mod console;
 pub mod docs;
 pub mod document;

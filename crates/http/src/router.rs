@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use salvo::{Request, Router, handler};
 
+use crate::access::{self, Listener};
 use crate::extract::query::NoParameters;
 use crate::methods::Reads as _;
-use crate::ops::{evaluation, health, metrics};
+use crate::ops::{health, metrics};
 use crate::respond::{ApiError, etag};
 use crate::state::{ProvideState, State};
 use crate::{console, docs, machine, portal, workbench};
@@ -67,7 +68,18 @@ pub fn operations_listener(state: Arc<State>) -> Router {
     Router::new()
         .hoop(ProvideState(state))
         .push(pages)
-        .push(Router::with_path("access/v1/evaluation").post(evaluation::evaluate))
         .push(workbench::router())
+        .push(access::router(Listener::Operations))
         .push(console::workbench())
+}
+
+/// The listener of `access.listen` (contract section 7).
+#[must_use]
+pub fn access_listener(state: Arc<State>) -> Router {
+    let pages =
+        Router::with_hoop(NoParameters).push(Router::with_path("healthz").reads(health::healthz));
+    Router::new()
+        .hoop(ProvideState(state))
+        .push(pages)
+        .push(access::router(Listener::Access))
 }

@@ -17,6 +17,7 @@ use cedar_policy_symcc::{
 use super::counterexample::Scenario;
 use super::request_constraints;
 use super::solver::poll_to_completion;
+use charter_domain::permission::Permission;
 
 /// A request type, ready for symbolic compilation.
 pub(super) struct RequestType<'s> {
@@ -31,6 +32,11 @@ pub(super) struct RequestType<'s> {
 impl<'s> RequestType<'s> {
     /// All request types of a schema, sorted.
     pub(super) fn all(schema: &'s Schema) -> Result<Vec<Self>, String> {
+        // Another domain's requests come from its askers, with any context that its schema allows.
+        let groups: BTreeSet<&EntityUid> = schema.action_groups().collect();
+        let mut actions = schema.actions().filter(|action| !groups.contains(action));
+        let is_of_service =
+            actions.all(|action| action.id().unescaped().parse::<Permission>().is_ok());
         let hierarchy = schema
             .action_entities()
             .map_err(|error| error.to_string())?;
@@ -45,11 +51,13 @@ impl<'s> RequestType<'s> {
                     .chain([env.action()])
                     .cloned()
                     .collect();
+                let symbols = compiled.sym_env(&env).map_err(|error| error.to_string())?;
                 Ok(Self {
-                    symbols: request_constraints::constrain_context(
-                        compiled.sym_env(&env).map_err(|error| error.to_string())?,
-                        env.principal(),
-                    )?,
+                    symbols: if is_of_service {
+                        request_constraints::constrain_context(symbols, env.principal())?
+                    } else {
+                        symbols
+                    },
                     schema,
                     env,
                     actions,

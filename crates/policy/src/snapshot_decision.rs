@@ -50,6 +50,16 @@ impl SnapshotDecision {
     /// groups. A request that the schema does not allow is not permitted.
     #[must_use]
     pub fn of(snapshot: &Snapshot, request: &Request, entities: &Entities) -> Self {
+        if snapshot.is_own_domain() {
+            let verdict = snapshot.judge(request, entities);
+            return Self {
+                ruling: verdict.outcome.into(),
+                code: code(verdict.outcome, verdict.refusal.as_ref()),
+                message: verdict.refusal.and_then(|refusal| refusal.message),
+                determining: verdict.determining,
+                errors: verdict.errors,
+            };
+        }
         let action = request.action().map(|action| action.id().unescaped());
         let permission = action.and_then(|name| name.parse::<Permission>().ok());
         let Some(permission) = permission else {

@@ -4,6 +4,7 @@
 //! caller may act is decided elsewhere, before and within its transactions.
 
 mod access_keys;
+mod access_search;
 mod accounts;
 mod audit;
 mod audit_heads;
@@ -62,6 +63,7 @@ mod users;
 mod write;
 
 pub use access_keys::{KeyToMake, NewKey};
+pub use access_search::{CallerFilter, Scanned};
 pub use accounts::NewAccount;
 pub use audit_list::{AuditEvent, AuditFilter};
 pub use audit_mac::AuditKey;

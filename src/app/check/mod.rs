@@ -218,6 +218,9 @@ fn listeners(settings: &Settings, is_running: bool) -> Part {
     let mut part = Part::new("listeners")
         .fact("clients", server.listen.to_string())
         .fact("operators", server.ops_listen.to_string());
+    if let Some(access) = settings.access.listen {
+        part = part.fact("access", access.to_string());
+    }
     for fault in Server::check(settings) {
         if let Some(address) = fault.address_in_use().filter(|_| is_running) {
             part.note(format!("`{address}` is in use while the service runs"));

@@ -21,12 +21,12 @@ use charter_store::Store;
 
 use super::baseline::InvariantBaseline;
 use super::checked_folder::Policies;
+use super::domains::DomainFolders;
 use super::folder_reading::{CheckInput, FolderReading, run_in_background};
 use super::folder_watch::{FolderWatch, POLL, SETTLE};
-use super::report::tell_unread;
+use super::report::{RefusedSubject, tell_unread};
 use super::shadow::ShadowFolder;
 use super::start::TakenFolder;
-use super::take::RefusedSubject;
 
 /// How often a folder that keeps changing is read before the next poll.
 const MAX_READS: usize = 10;
@@ -38,6 +38,7 @@ const MAX_SUPERSEDED: usize = 2;
 pub(crate) struct Reloader {
     pub(super) policies: Arc<Policies>,
     shadow: Option<ShadowFolder>,
+    domains: Option<DomainFolders>,
     pub(super) state: Arc<State>,
     pub(super) store: Arc<Store>,
     /// The files in force.
@@ -102,6 +103,10 @@ impl Reloader {
             shadow: shadow.map(|(dir, shadow)| {
                 ShadowFolder::new(dir, shadow, Arc::clone(&policies), Arc::clone(&state))
             }),
+            domains: Some(DomainFolders::new(
+                Arc::clone(&policies),
+                Arc::clone(&state),
+            )),
             policies,
             state,
             store,
@@ -119,9 +124,21 @@ impl Reloader {
         }
     }
 
+    /// Loads the domains of one's own, before anything is served.
+    pub(crate) async fn load_domains(&mut self) {
+        if let Some(domains) = &mut self.domains {
+            domains.load().await;
+        }
+    }
+
     /// Runs until `stop` is cancelled.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        let shadow = self.shadow.take();
+        let (shadow, domains) = (self.shadow.take(), self.domains.take());
+        let followed = async {
+            if let Some(domains) = domains {
+                domains.follow().await;
+            }
+        };
         let beside = async {
             if let Some(shadow) = shadow {
                 shadow.run().await;
@@ -129,7 +146,7 @@ impl Reloader {
         };
         // Stopping does not wait for a proof.
         tokio::select! {
-            ((), ()) = async { tokio::join!(self.follow(), beside) } => {}
+            ((), (), ()) = async { tokio::join!(self.follow(), beside, followed) } => {}
             () = stop.cancelled() => {}
         }
     }

@@ -1,17 +1,26 @@
 //! What is logged, reported and recorded about checked policies.
 
-use charter_authz::engine::PolicyHealth;
-use charter_authz::folder::Folder;
-use charter_authz::gate_outcome::{GateOutcome, GateResult};
-use charter_authz::snapshot::Snapshot;
+use std::sync::Arc;
 use std::time::Duration;
 
+use charter_authz::engine::PolicyHealth;
+use charter_authz::folder::{Files, Folder};
+use charter_authz::gate_outcome::{GateOutcome, GateResult};
+use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp::Timestamp;
 use charter_policy::gates::{self, GateFinding, GateVerdict, PolicyGate};
 use charter_store::{NewPolicyRevision, Store, TakenAs};
 
 /// Longer reasons are truncated for the log and `/readyz`.
 const MAX_REASON_BYTES: usize = 8_000;
+
+/// What is refused; both `None` if it could not be read.
+#[derive(Default)]
+pub(super) struct RefusedSubject {
+    /// Digest of the whole folder.
+    pub(super) digest: Option<Arc<str>>,
+    pub(super) files: Option<Arc<Files>>,
+}
 
 /// The revision to record for a folder.
 pub(super) fn new_revision(

@@ -113,6 +113,11 @@ impl Policies {
             gates: Vec::new(),
             last_checked: Some(last_checked.clone()),
         };
+        if folder.is_own_domain() {
+            let reason = "`policies.dir` is directly below a folder called `domains`, where only domains of one's own \
+                          are: move it";
+            return Err(unfit(reason.to_owned()));
+        }
         let version = self.check_version(&folder, last).map_err(unfit)?;
         let request = self
             .start_check_request(&folder, last, approved)

@@ -12,7 +12,8 @@ use super::folder_reading::{FolderReading, run_in_background};
 use super::folder_watch::RETRY;
 use super::reload::{CheckSubject, Reloader, RunningCheck};
 use super::report::{
-    gate_outcomes, health, log_findings, new_revision, shortened, warn_of_unknown_names,
+    RefusedSubject, gate_outcomes, health, log_findings, new_revision, shortened,
+    warn_of_unknown_names,
 };
 
 /// Warning of `/readyz` while the revision is not recorded.
@@ -20,14 +21,6 @@ const NOT_RECORDED: &str = "notes: could not persist the active policy revision;
     Until then nothing can be approved, and a restart would compare with the previous revision";
 /// Warning of `/readyz` until an emergency stop is checked.
 const NOT_CHECKED: &str = "stop: an emergency stop is in force, its checks have not finished";
-
-/// What is refused; both `None` if it could not be read.
-#[derive(Default)]
-pub(super) struct RefusedSubject {
-    /// Digest of the whole folder.
-    pub(super) digest: Option<Arc<str>>,
-    pub(super) files: Option<Arc<Files>>,
-}
 
 impl Reloader {
     /// Handles the result of a check.

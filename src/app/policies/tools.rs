@@ -117,33 +117,34 @@ impl PolicyTools for Tools {
         let described = self.describe(job);
         let policies = Arc::clone(&self.policies);
         tokio::spawn(async move {
-            let _until_it_ended = turn;
             let work = async {
                 let (job, time) = described?;
                 let work = tokio::time::timeout(time, run(&policies, &job, &sender));
                 let late = |_| format!("it took longer than {time:?} and was ended");
                 work.await.map_err(late)?
             };
-            let failure = tokio::select! {
-                ended = work => ended.err(),
+            let last = tokio::select! {
+                ended = work => Some(ended.unwrap_or_else(JobEvent::Failed)),
                 // Dropping the work kills its processes.
                 () = sender.closed() => None,
             };
-            if let Some(reason) = failure {
+            // Who has the result may ask the next question at once.
+            drop(turn);
+            if let Some(last) = last {
                 // Nobody may listen any more.
-                let _ = sender.send(JobEvent::Failed(reason)).await;
+                let _ = sender.send(last).await;
             }
         });
         Ok(receiver)
     }
 }
 
-/// Runs a job in a child process and passes its events on.
+/// Runs a job in a child process and passes its events on, but for the last one, which it returns.
 async fn run(
     policies: &Policies,
     job: &WorkbenchJob,
     events: &mpsc::Sender<JobEvent>,
-) -> Result<(), String> {
+) -> Result<JobEvent, String> {
     let failed =
         |what: &str, error: &dyn std::fmt::Display| format!("cannot {what} the work: {error}");
     let job = serde_json::to_vec(job).map_err(|error| failed("describe", &error))?;
@@ -162,18 +163,18 @@ async fn run(
         }
     };
     let ((), passed_on, ()) = tokio::join!(write(stdin, &job), pass_on(stdout, events), complain);
-    let is_whole = passed_on.map_err(|error| failed("follow", &error))?;
+    let last = passed_on.map_err(|error| failed("follow", &error))?;
     let status = child.wait().await;
     let status = status.map_err(|error| failed("wait for", &error))?;
-    if !is_whole {
+    let Some(last) = last else {
         let hint = String::from_utf8_lossy(&stderr_text);
         return Err(format!(
             "the work crashed ({status}); the policies may be nested too deeply or be too large {}",
             hint.trim()
         ));
-    }
+    };
     group.ended();
-    Ok(())
+    Ok(last)
 }
 
 async fn write(mut stdin: ChildStdin, job: &[u8]) {
@@ -181,8 +182,11 @@ async fn write(mut stdin: ChildStdin, job: &[u8]) {
     let _ = stdin.write_all(job).await;
 }
 
-/// Whether the last event was the result.
-async fn pass_on(stdout: ChildStdout, events: &mpsc::Sender<JobEvent>) -> std::io::Result<bool> {
+/// The last event; `None` if the output ends before it.
+async fn pass_on(
+    stdout: ChildStdout,
+    events: &mpsc::Sender<JobEvent>,
+) -> std::io::Result<Option<JobEvent>> {
     let mut reader = BufReader::new(stdout);
     let mut line = Vec::new();
     loop {
@@ -192,15 +196,14 @@ async fn pass_on(stdout: ChildStdout, events: &mpsc::Sender<JobEvent>) -> std::i
             .read_until(b'\n', &mut line)
             .await?;
         if read == 0 {
-            return Ok(false);
+            return Ok(None);
         }
         let event: WorkbenchEvent = serde_json::from_slice(&line)?;
-        let is_last = event.is_last();
+        if event.is_last() {
+            return Ok(Some(event_of(event)));
+        }
         // Nobody may listen any more; then this work is dropped.
         let _ = events.send(event_of(event)).await;
-        if is_last {
-            return Ok(true);
-        }
     }
 }
 

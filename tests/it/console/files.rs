@@ -48,7 +48,10 @@ fn imports(module: &str) -> Vec<String> {
         .lines()
         .filter(|line| !line.trim_start().starts_with('*'))
         .filter_map(|line| line.split_once(" from \""))
-        .map(|(_, rest)| resolved(folder, rest.trim_end_matches("\";")))
+        .map(|(_, rest)| rest.trim_end_matches("\";"))
+        // Others stand in code that a page shows.
+        .filter(|import| import.starts_with('.'))
+        .map(|import| resolved(folder, import))
         .collect()
 }
 

@@ -271,7 +271,7 @@ async fn texts_of_tenants_are_texts(service: &Service) {
         "&lt;b&gt; &amp; שלום and مرحبا",
     ];
     for trick in tricks {
-        let account = json!({"name": trick, "metadata": {trick: trick}});
+        let account = json!({"name": trick, "metadata": {"note": trick}});
         owner.post("/accounts", account).await.created();
         let program = json!({"name": trick, "description": trick});
         owner.post("/service-accounts", program).await.created();

@@ -85,7 +85,8 @@ async fn an_event_says_who_changed_what(service: &Service) {
             ]
         );
         let numbers = sequences(&events);
-        let expected: Vec<i64> = (1..=numbers.len() as i64).rev().collect();
+        let mut expected: Vec<i64> = (1..).take(numbers.len()).collect();
+        expected.reverse();
         assert_eq!(numbers, expected);
         // An operator made the first ones.
         assert_eq!(events.last().expect("the first")["actor"], "operator");
@@ -213,7 +214,7 @@ async fn a_feed_misses_nothing_while_others_write(service: &Service) {
     assert_eq!(read.len(), WRITERS * EACH);
     assert!(read.is_sorted_by(|one, next| one < next), "{read:?}");
     let whole = all_pages(&manager, EVENTS, "limit=200&order=oldest").await;
-    let expected: Vec<i64> = (1..=whole.len() as i64).collect();
+    let expected: Vec<i64> = (1..).take(whole.len()).collect();
     assert_eq!(sequences(&whole), expected);
 }
 

@@ -1,11 +1,12 @@
 //! `POST /leaked-keys`: who can show a secret may end it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use test_support::client::Answer;
 use test_support::on_both_services;
 use test_support::service::{Persona, Request, Service, Signer, all_at_once};
+use tokio::time::Instant;
 
 const LEAKED: &str = "/leaked-keys";
 

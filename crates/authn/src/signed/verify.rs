@@ -159,6 +159,16 @@ impl ServiceAccounts {
         if !signing::content_matches(body, &verified.content_sha256) {
             return Err(Rejection::BodyHashMismatch);
         }
+        self.admit_without_body(verified).await
+    }
+
+    /// The nonce alone, for a gateway that asks about a request whose body goes to somebody else: who has the body
+    /// compares its hash with `x-content-sha256` (contract section 7).
+    ///
+    /// # Errors
+    ///
+    /// What the replay guard says.
+    pub async fn admit_without_body(&self, verified: Verified) -> Result<Caller, Rejection> {
         let Known {
             caller,
             access_key,

@@ -9,6 +9,21 @@ pub(super) const INVARIANTS: &str = "invariants";
 /// Directory of the examples.
 pub(super) const TESTS: &str = "tests";
 
+/// Directory of the domains of one's own, each a policy folder.
+pub const DOMAINS: &str = "domains";
+/// Entities of a domain of one's own.
+pub(super) const ENTITIES: &str = "entities.json";
+/// The requests that a gateway asks about, as actions and resources.
+pub(super) const ROUTES: &str = "routes.toml";
+
+/// Whether a folder holds a domain of one's own: it is directly below one called `domains`.
+pub(super) fn is_own_domain(dir: &Path) -> bool {
+    let real = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+    real.parent()
+        .and_then(Path::file_name)
+        .is_some_and(|name| name == DOMAINS)
+}
+
 /// The optional list of the folder's files.
 pub(super) const MANIFEST: &str = "manifest.json";
 

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use miette::NamedSource;
 use sha2::{Digest, Sha256};
 
-use layout::{INVARIANTS, MANIFEST, TESTS, is_below};
-pub use layout::{SCHEMA, is_policy, is_test};
+pub use layout::{DOMAINS, SCHEMA, is_policy, is_test};
+use layout::{ENTITIES, INVARIANTS, MANIFEST, ROUTES, TESTS, is_below, is_own_domain};
 pub use read::Files;
 use read::read;
 pub use sent::{BrokenFile, check_sent};
@@ -36,6 +36,11 @@ pub struct Folder {
     pub(super) invariants: Vec<Source>,
     tests: Vec<Source>,
     manifest: Option<Source>,
+    /// `entities.json` of a domain of one's own.
+    pub(super) entities: Option<Source>,
+    /// `routes.toml` of a domain of one's own.
+    pub(super) routes: Option<Source>,
+    is_own_domain: bool,
     digest: Arc<str>,
     whole_digest: Arc<str>,
 }
@@ -78,13 +83,16 @@ impl Folder {
                 ),
             );
         }
-        let in_force = |name: &&String| *name == SCHEMA || is_policy(name);
+        let in_force = |name: &&String| *name == SCHEMA || *name == ENTITIES || is_policy(name);
         Ok(Self {
             schema,
             policies,
             invariants: part(&|name| is_below(name, INVARIANTS)),
             tests: part(&|name| is_below(name, TESTS)),
             manifest: part(&|name| name == MANIFEST).pop(),
+            entities: part(&|name| name == ENTITIES).pop(),
+            routes: part(&|name| name == ROUTES).pop(),
+            is_own_domain: is_own_domain(dir),
             digest: digest(files.iter().filter(|(name, _)| in_force(name))).into(),
             whole_digest: digest(files.iter().filter(|(name, _)| *name != MANIFEST)).into(),
             files,
@@ -127,6 +135,11 @@ impl Folder {
     /// `tests/*.json`, sorted by file name.
     pub fn tests(&self) -> &[Source] {
         &self.tests
+    }
+
+    /// Whether it holds a domain of one's own, whose schema declares what it likes; else it must suit the service.
+    pub const fn is_own_domain(&self) -> bool {
+        self.is_own_domain
     }
 
     /// `manifest.json`, if there is one.

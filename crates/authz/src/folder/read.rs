@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::layout::{INVARIANTS, MANIFEST, SCHEMA, TESTS};
+use super::layout::{ENTITIES, INVARIANTS, MANIFEST, ROUTES, SCHEMA, TESTS, is_own_domain};
 use super::stray;
 use crate::fault::FolderFault;
 
@@ -38,8 +38,14 @@ pub(super) fn read(dir: &Path) -> Result<Found, Vec<FolderFault>> {
     })?;
     let mut names = vec![SCHEMA.to_owned()];
     names.extend(list(dir, "cedar")?);
-    if fs::symlink_metadata(dir.join(MANIFEST)).is_ok() {
-        names.push(MANIFEST.to_owned());
+    let mut optional = vec![MANIFEST];
+    if is_own_domain(dir) {
+        optional.extend([ENTITIES, ROUTES]);
+    }
+    for name in optional {
+        if fs::symlink_metadata(dir.join(name)).is_ok() {
+            names.push(name.to_owned());
+        }
     }
     let mut reader = Reader {
         dir,

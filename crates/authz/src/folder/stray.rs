@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::layout::{INVARIANTS, SCHEMA, TESTS};
+use super::layout::{DOMAINS, INVARIANTS, SCHEMA, TESTS};
 use crate::fault::FolderFault;
 use charter_domain::similar::is_like;
 
@@ -65,6 +65,10 @@ impl StrayFiles<'_> {
                 return;
             }
             let path = format!("{below}{name}");
+            // Each is a folder of its own.
+            if is_dir && below.is_empty() && name == DOMAINS {
+                continue;
+            }
             if is_dir && depth < MAX_DEPTH {
                 self.look(&format!("{path}/"), depth + 1);
             } else if !is_dir && let Some(help) = misplaced(below, &name) {

@@ -66,17 +66,19 @@ fn most_expensive(whole: &Expr) -> Option<&Expr> {
     None
 }
 
-/// Finds expressions that cannot be evaluated or cannot match. `start` is offset and length of the
-/// policy.
-pub(super) fn check(policy: &Policy, source: &Source, start: (usize, usize)) -> Vec<FolderFault> {
+/// Finds an expression that cannot be evaluated. `start` is offset and length of the policy.
+pub(super) fn check_depth(
+    policy: &Policy,
+    source: &Source,
+    start: (usize, usize),
+) -> Option<FolderFault> {
     let condition = policy.as_ref().condition();
-    let mut faults = Vec::new();
     let (depth, deepest) = depth(&condition);
     if depth > MAX_DEPTH {
         let (offset, length) = deepest
             .source_loc()
             .map_or(start, |loc| (loc.span.offset(), loc.span.len()));
-        faults.push(
+        return Some(
             FolderFault::new(format!(
                 "an expression of {depth} levels, at most {MAX_DEPTH} can be evaluated; \
                  a chain of `&&`, `||` or `+` has a level for each operand"
@@ -88,6 +90,17 @@ pub(super) fn check(policy: &Policy, source: &Source, start: (usize, usize)) -> 
             .at(source, offset, length),
         );
     }
+    None
+}
+
+/// Finds literals of the service's records that cannot match.
+pub(super) fn check_ids(
+    policy: &Policy,
+    source: &Source,
+    start: (usize, usize),
+) -> Vec<FolderFault> {
+    let condition = policy.as_ref().condition();
+    let mut faults = Vec::new();
     for expr in condition.subexpressions() {
         let ExprKind::Lit(Literal::EntityUID(uid)) = expr.expr_kind() else {
             continue;

@@ -31,12 +31,32 @@ use super::failures::RecentFailures;
 use super::fault::{FolderFault, LoadError};
 use super::folder::Folder;
 use super::index::Index;
+use super::own_domain::OwnDomain;
 use super::snapshot::{Invariant, Snapshot};
 use super::source::{Source, file_name};
 
 /// Cedar's parser and validator recurse. `limits` bounds the depth; the large stack is a second
 /// safeguard.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
+
+/// Whose names a folder must use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Vocabulary {
+    /// The service's: its permissions are the actions, its records the entities.
+    Service,
+    /// Whatever the schema declares.
+    Own,
+}
+
+impl Vocabulary {
+    const fn of(folder: &Folder) -> Self {
+        if folder.is_own_domain() {
+            Self::Own
+        } else {
+            Self::Service
+        }
+    }
+}
 
 impl Snapshot {
     /// Reads and checks a policy folder. The error holds all faults: files that cannot be read,
@@ -80,13 +100,25 @@ fn load(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec<
 }
 
 fn check(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec<FolderFault>> {
+    let snapshot = check_policies(folder, known)?;
+    if folder.is_own_domain() {
+        OwnDomain::check(&snapshot, folder)?;
+    }
+    Ok(snapshot)
+}
+
+fn check_policies(
+    folder: &Folder,
+    known: &PreviouslyChecked<'_>,
+) -> Result<Snapshot, Vec<FolderFault>> {
     let mut faults = limits::check(&folder.schema, CedarLanguage::Schema);
     let schema = if faults.is_empty() {
         parse_schema(&folder.schema, &mut faults)
     } else {
         None
     };
-    let policies = Policies::parse(&folder.policies, known, &mut faults);
+    let vocabulary = Vocabulary::of(folder);
+    let policies = Policies::parse(&folder.policies, known, vocabulary, &mut faults);
     let Some((schema, json)) = schema else {
         return Err(faults);
     };
@@ -97,8 +129,12 @@ fn check(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec
         _ => &policies.set,
     };
     validate(&schema, unchecked, &policies.files, &mut faults);
-    let invariants = invariants(folder, &schema, &mut faults);
-    let catalogue = match Catalogue::read(&folder.schema, &schema, &json) {
+    let invariants = invariants(folder, &schema, vocabulary, &mut faults);
+    let catalogue = match vocabulary {
+        Vocabulary::Service => Catalogue::read(&folder.schema, &schema, &json),
+        Vocabulary::Own => Catalogue::empty(),
+    };
+    let catalogue = match catalogue {
         Ok(catalogue) => catalogue,
         Err(more) => {
             faults.extend(more);
@@ -110,7 +146,7 @@ fn check(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec
     }
     let whole = |error: &dyn std::error::Error| vec![FolderFault::new(error.to_string())];
     let actions = schema.action_entities().map_err(|error| whole(&error))?;
-    if !matches!(known, PreviouslyChecked::Accepted) {
+    if !matches!(known, PreviouslyChecked::Accepted) && vocabulary == Vocabulary::Service {
         let examples = conformance::check(&folder.schema, &schema, &json, &catalogue, &actions)?;
         let too_deep = stack_trial::too_deep(unchecked.policies(), &examples);
         faults.extend(
@@ -124,7 +160,8 @@ fn check(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec
         }
     }
     let attributes = unfilled_declarations::declared(&folder.schema, &json);
-    let index = Index::new(&policies.set, &catalogue, &actions).map_err(|error| whole(&error))?;
+    let index =
+        Index::of_catalogue(&policies.set, &catalogue, &actions).map_err(|error| whole(&error))?;
     Ok(Snapshot {
         schema,
         schema_source: Arc::clone(&folder.schema),
@@ -137,6 +174,7 @@ fn check(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec
         catalogue,
         attributes,
         actions,
+        is_own_domain: vocabulary == Vocabulary::Own,
         digest: Arc::clone(folder.digest()),
         facts: FactsCache::new(),
         failures: RecentFailures::default(),
@@ -168,12 +206,18 @@ fn parse_schema(source: &Source, faults: &mut Vec<FolderFault>) -> Option<(Schem
 }
 
 /// Each file is one invariant in the form of a policy set.
-fn invariants(folder: &Folder, schema: &Schema, faults: &mut Vec<FolderFault>) -> Vec<Invariant> {
+fn invariants(
+    folder: &Folder,
+    schema: &Schema,
+    vocabulary: Vocabulary,
+    faults: &mut Vec<FolderFault>,
+) -> Vec<Invariant> {
     let mut invariants = Vec::new();
     for source in &folder.invariants {
         let policies = Policies::parse(
             std::slice::from_ref(source),
             &PreviouslyChecked::Nothing,
+            vocabulary,
             faults,
         );
         validate(schema, &policies.set, &policies.files, faults);

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use cedar_policy::{Policy, PolicyId, PolicySet};
 
-use super::expressions;
 use super::limits::{self, CedarLanguage};
 use super::previously_checked::PreviouslyChecked;
+use super::{Vocabulary, expressions};
 use crate::fault::FolderFault;
 use crate::refusal;
 use crate::source::{Source, SourceLocation, file_name, first_line};
@@ -26,6 +26,7 @@ impl Policies {
     pub(super) fn parse(
         sources: &[Source],
         known: &PreviouslyChecked<'_>,
+        vocabulary: Vocabulary,
         faults: &mut Vec<FolderFault>,
     ) -> Self {
         let mut policies = Self {
@@ -44,7 +45,7 @@ impl Policies {
                 continue;
             }
             match PolicySet::from_str(source.inner()) {
-                Ok(parsed) => policies.add_file(source, &parsed, known, faults),
+                Ok(parsed) => policies.add_file(source, &parsed, known, vocabulary, faults),
                 Err(error) => faults.extend(FolderFault::from_cedar(source, &error)),
             }
         }
@@ -72,6 +73,7 @@ impl Policies {
         source: &Source,
         parsed: &PolicySet,
         known: &PreviouslyChecked<'_>,
+        vocabulary: Vocabulary,
         faults: &mut Vec<FolderFault>,
     ) {
         for template in parsed.templates() {
@@ -107,7 +109,10 @@ impl Policies {
                 faults.push(fault);
                 continue;
             }
-            faults.extend(expressions::check(policy, source, (start, length)));
+            faults.extend(expressions::check_depth(policy, source, (start, length)));
+            if vocabulary == Vocabulary::Service {
+                faults.extend(expressions::check_ids(policy, source, (start, length)));
+            }
             let id = self.id_of(policy).unwrap_or_else(|fault| {
                 faults.push(fault.at(source, start, length));
                 // The policy is refused; a substitute id lets its other faults be reported.

@@ -31,10 +31,10 @@ impl RequestId {
         &self.0
     }
 
-    /// Sets both response headers.
+    /// Sets both response headers, but for a request id that a handler has set.
     pub fn write(&self, headers: &mut HeaderMap) {
         if let Ok(value) = HeaderValue::from_str(&self.0) {
-            headers.insert(X_REQUEST_ID, value.clone());
+            headers.entry(X_REQUEST_ID).or_insert_with(|| value.clone());
             headers.insert(X_CORRELATION_ID, value);
         }
     }

@@ -86,6 +86,33 @@ fn check_transfer_coding(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
+/// Checks the target of a request that a gateway asks about, as it was sent.
+///
+/// # Errors
+///
+/// `INVALID_REQUEST` or `NON_CANONICAL_TARGET`.
+pub(crate) fn check_forwarded(target: &str) -> Result<(), ApiError> {
+    if target.len() > MAX_TARGET {
+        return Err(ApiError::invalid(
+            Code::InvalidRequest,
+            format!("the request target may have at most {MAX_TARGET} bytes"),
+        ));
+    }
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    if target.contains('#') || query == Some("") {
+        return Err(non_canonical(
+            "the request target has a fragment or a bare `?`",
+        ));
+    }
+    check_path(path.as_bytes()).map_err(non_canonical)?;
+    query.map_or(Ok(()), |query| {
+        check_query(query.as_bytes()).map_err(non_canonical)
+    })
+}
+
 fn non_canonical(reason: &'static str) -> ApiError {
     ApiError::invalid(Code::NonCanonicalTarget, reason)
 }

@@ -1,8 +1,7 @@
-//! What operators ask: is the process alive, can it serve, how is it doing, may somebody do something
-//! (contract section 6).
+//! What operators ask: is the process alive, can it serve, how is it doing (contract section 6).
 
 mod decision_log;
-pub mod evaluation;
+mod domains;
 pub mod health;
 pub mod metrics;
 mod part;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use salvo::http::StatusCode;
 use serde::Serialize;
 
+use super::domains::Domains;
 use super::part::Part;
 use super::policies::Policies;
 use super::{decision_log, replay_guard};
@@ -25,6 +26,8 @@ pub(super) struct Readiness {
     replay_guard: Part,
     decision_log: Part,
     policies: Policies,
+    #[serde(skip_serializing_if = "Domains::is_empty")]
+    domains: Domains,
 }
 
 impl Readiness {
@@ -41,6 +44,7 @@ impl Readiness {
         };
         let replay_guard = replay_guard::part(&state.nonces.status());
         let policies = Policies::of(&state.engine, state.clock.now());
+        let domains = Domains::of(&state.domains);
         let decision_log = decision_log::part(state.decisions.status());
         let audit_heads = Part::from(state.store_health.audit_heads_fault(), "degraded");
         let stop = state.stopping.is_cancelled().then(|| Part {
@@ -54,6 +58,7 @@ impl Readiness {
             replay_guard.status,
             decision_log.status,
             policies.status,
+            domains.status(),
         ];
         let status = ["unavailable", "degraded"]
             .into_iter()
@@ -67,6 +72,7 @@ impl Readiness {
             replay_guard,
             decision_log,
             policies,
+            domains,
         }
     }
 

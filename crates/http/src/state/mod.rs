@@ -1,6 +1,7 @@
 //! What requests share, and the work that outlives them.
 
 mod policy_tools;
+mod domains;
 mod revisions;
 mod searches;
 mod shared;
@@ -9,6 +10,7 @@ mod tasks;
 mod workbench;
 
 pub use policy_tools::{Busy, FolderRefusal, JobEvent, PolicyJob, PolicyTools};
+pub use domains::{DomainState, Domains};
 pub use revisions::Revisions;
 pub use searches::{NoPermit, SearchPermit, Searches};
 pub use shared::{ProvideState, State};

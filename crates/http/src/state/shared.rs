@@ -5,6 +5,7 @@ use std::sync::Arc;
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 use tokio_util::sync::CancellationToken;
 
+use charter_authn::access_clients::AccessClients;
 use charter_authn::nonces::NonceStore;
 use charter_authn::operator::Operators;
 use charter_authn::secrets::CursorSealer;
@@ -18,6 +19,7 @@ use charter_decision_log::reevaluation::ExplainDecision;
 use charter_decision_log::{DecisionLookup, Recorder};
 use charter_domain::clock::Clock;
 
+use super::domains::Domains;
 use super::revisions::Revisions;
 use super::searches::Searches;
 use super::store_health::StoreHealth;
@@ -41,12 +43,18 @@ pub struct State {
     pub origins: Origins,
     /// Whether the refresh cookie is for https only.
     pub secure_cookie: bool,
-    /// Lets operators' programs ask about permissions.
+    /// Lets operators' programs in.
     pub operators: Operators,
     /// What the security team's workbench needs beside the rest.
     pub workbench: Workbench,
+    /// Lets programs ask the policy decision point.
+    pub access_clients: AccessClients,
+    /// Where they reach it; `None` is where they asked.
+    pub access_base_url: Option<String>,
     /// The policies.
     pub engine: Engine,
+    /// The domains of one's own.
+    pub domains: Domains,
     /// Where decisions are put on record.
     pub decisions: Recorder,
     /// Where recorded decisions are looked up.

@@ -18,7 +18,7 @@ use charter_domain::permission::Permission;
 use charter_store::EntityRef;
 
 use super::admission::OperatorRequest;
-use super::candidates;
+use super::candidates::{self, bad_cursor};
 use super::evaluation::{ChosenPolicies, Facts};
 use super::named::{self, Loaded, Named, RESOURCES, SUBJECTS};
 use super::sent_folder::{read_body, refused};
@@ -172,11 +172,6 @@ impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}", self.kind.type_name(), self.position)
     }
-}
-
-pub(super) fn bad_cursor() -> ApiError {
-    let rule = "must be the `next_cursor` of an answer to the same question";
-    refused(vec![Detail::new("/cursor", rule)])
 }
 
 /// The questions of one page.

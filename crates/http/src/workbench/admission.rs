@@ -17,6 +17,9 @@ use crate::extract::cookie;
 use crate::respond::{ApiError, Code};
 use crate::state::State;
 
+/// Cookies of the name that are looked at.
+const MAX_TOKENS: usize = 8;
+
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The name of the session cookie. Browsers let only this very host set one with the prefix, and only over https.
@@ -44,9 +47,11 @@ impl OperatorRequest {
             return Self::by_token(request, depot);
         }
         let (state, context) = parts(depot)?;
+        let tokens = session_tokens(request, &state)?;
         check_same_origin(request)?;
-        let token = session_token(request, &state)?;
-        let admission = state.workbench.sessions.admit(&token)?;
+        let sessions = &state.workbench.sessions;
+        let admitted = tokens.iter().find_map(|token| sessions.admit(token).ok());
+        let admission = admitted.ok_or(Rejection::InvalidToken)?;
         Ok(Self {
             state,
             context,
@@ -81,17 +86,22 @@ fn parts(depot: &Depot) -> Result<(Arc<State>, RequestContext), ApiError> {
     Ok((state, context))
 }
 
+/// The tokens of the cookie that can be ours: another port of this host may have set more of that name.
+///
 /// # Errors
 ///
-/// `MISSING_CREDENTIALS` without the cookie, `INVALID_TOKEN` if none can be one of ours.
-pub(super) fn session_token(request: &Request, state: &State) -> Result<OpaqueToken, ApiError> {
+/// `MISSING_CREDENTIALS` without the cookie.
+pub(super) fn session_tokens(
+    request: &Request,
+    state: &State,
+) -> Result<Vec<OpaqueToken>, ApiError> {
     let name = cookie_name(state.workbench.secure_cookie);
     let mut values = cookie::values(request.headers(), name).peekable();
     if values.peek().is_none() {
         return Err(Rejection::MissingCredentials.into());
     }
-    let token = values.find_map(OpaqueToken::parse);
-    token.ok_or_else(|| Rejection::InvalidToken.into())
+    let tokens = values.filter_map(OpaqueToken::parse);
+    Ok(tokens.take(MAX_TOKENS).collect())
 }
 
 /// Refuses what a page of another site, or of another port of this host, sent (Fetch Metadata; where a browser does

@@ -7,7 +7,8 @@ use charter_domain::page::{PageRequest, ResourceOrder};
 use charter_store::{EntityRef, ServiceAccountFilter, TenantReader};
 
 use super::named::Named;
-use crate::respond::ApiError;
+use super::sent_folder::refused;
+use crate::respond::{ApiError, Detail};
 
 /// Records in one page.
 const PAGE: usize = 100;
@@ -77,6 +78,11 @@ pub(super) async fn page(
     })
 }
 
+pub(super) fn bad_cursor() -> ApiError {
+    let rule = "must be the `next_cursor` of an answer to the same question";
+    refused(vec![Detail::new("/cursor", rule)])
+}
+
 fn names<'a>(all: impl Iterator<Item = &'a str>, named: fn(String) -> Named) -> Vec<Named> {
     all.map(|name| named(name.to_owned())).collect()
 }
@@ -114,7 +120,7 @@ fn oldest_first(page: u64) -> PageRequest<ResourceOrder> {
 
 fn page_number(position: Option<&str>) -> Result<u64, ApiError> {
     let number = position.map_or(Some(1), |position| position.parse().ok());
-    number.ok_or_else(super::access::bad_cursor)
+    number.ok_or_else(bad_cursor)
 }
 
 fn numbered(number: u64, found: usize, ids: impl Iterator<Item = EntityRef>) -> Candidates {

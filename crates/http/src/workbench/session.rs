@@ -10,7 +10,7 @@ use serde::Serialize;
 use charter_authn::operator_sessions::LIFETIME;
 use charter_domain::timestamp;
 
-use super::admission::{OperatorRequest, check_same_origin, cookie_name, session_token};
+use super::admission::{OperatorRequest, check_same_origin, cookie_name, session_tokens};
 use crate::extract::cookie;
 use crate::extract::query::NoParameters;
 use crate::respond::ApiError;
@@ -43,10 +43,12 @@ pub(super) async fn close(
     response: &mut Response,
 ) -> Result<(), ApiError> {
     let state = State::of(depot)?;
+    let tokens = session_tokens(request, &state)?;
     check_same_origin(request)?;
     NoParameters::check(request)?;
-    let token = session_token(request, &state)?;
-    state.workbench.sessions.close(&token);
+    for token in tokens {
+        state.workbench.sessions.close(&token);
+    }
     set(response, "", Duration::ZERO, state.workbench.secure_cookie);
     response.status_code(StatusCode::NO_CONTENT);
     Ok(())

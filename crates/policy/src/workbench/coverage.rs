@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::replay::log_reader::LogReader;
@@ -23,12 +22,11 @@ pub(super) struct Decided {
 }
 
 /// The decisions that a policy determined.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Uses {
     allowed: u64,
     denied: u64,
     /// Unix time in milliseconds of the last one that has a line.
-    #[serde(serialize_with = "as_time")]
     last: i64,
 }
 
@@ -109,11 +107,19 @@ pub(super) fn document(
         let never: Vec<&String> = never
             .filter(|policy| !decided.policies.contains_key(*policy))
             .collect();
+        let uses = decided.policies.iter().map(|(policy, uses)| {
+            let uses = json!({
+                "allowed": uses.allowed,
+                "denied": uses.denied,
+                "last": time(uses.last),
+            });
+            (policy.clone(), uses)
+        });
         json!({
             "since": time(decided.since),
             "read_from": time(decided.read_from),
             "is_complete": decided.read_from <= decided.since,
-            "policies": decided.policies,
+            "policies": uses.collect::<serde_json::Map<_, _>>(),
             "never": never,
         })
     });
@@ -126,8 +132,4 @@ pub(super) fn document(
 
 fn time(millis: i64) -> Option<String> {
     Timestamp::from_timestamp_millis(millis).map(timestamp::format)
-}
-
-fn as_time<S: serde::Serializer>(millis: &i64, serializer: S) -> Result<S::Ok, S::Error> {
-    time(*millis).serialize(serializer)
 }

@@ -2,7 +2,6 @@
 
 mod circle;
 mod deactivation;
-mod evaluation;
 mod invitations;
 mod limits;
 mod links;
@@ -23,5 +22,5 @@ mod verification;
 
 const ORGANIZATION: &str = "/api/portal/organization";
 const SETTINGS: &str = "/api/portal/organization/settings";
-const DEACTIVATE: &str = "/api/portal/organization/deactivate";
+pub(crate) const DEACTIVATE: &str = "/api/portal/organization/deactivate";
 const TEAM: &str = "/api/portal/team";

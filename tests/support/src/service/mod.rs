@@ -8,6 +8,7 @@ mod persona;
 mod request;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use charter::app::serve::{Server, Serving};
@@ -59,12 +60,31 @@ impl Service {
         Self::with_all(database, more, "").await
     }
 
+    /// Starts on a policy folder whose examples must hold, with these settings too.
+    pub async fn with_folder(database: TestDatabase, dir: &Path, more: &str) -> Self {
+        let policies = format!(
+            "tests = \"required\"\nproofs = \"off\"\ndir = \"{}\"",
+            dir.display()
+        );
+        Self::start(database, "", &policies, more).await
+    }
+
     /// Starts with this in `[policies]`.
     pub async fn with_policies(database: TestDatabase, policies: &str) -> Self {
         Self::start(database, "", policies, "").await
     }
 
-    async fn with_all(database: TestDatabase, of_server: &str, more: &str) -> Self {
+    /// Starts with this in `[server]` and this in `[policies]`.
+    pub async fn with_server_and_policies(
+        database: TestDatabase,
+        of_server: &str,
+        policies: &str,
+    ) -> Self {
+        Self::start(database, of_server, policies, "").await
+    }
+
+    /// Starts with this in `[server]`, and with these settings too.
+    pub async fn with_all(database: TestDatabase, of_server: &str, more: &str) -> Self {
         // What an edit must pass is tested where edits are.
         let policies = format!(
             "tests = \"off\"\nproofs = \"off\"\ndir = \"{}/policies\"",
@@ -254,6 +274,11 @@ impl Service {
     /// Somebody on the operations listener.
     pub fn operator_side(&self) -> Anonymous {
         Anonymous(self.serving.operations_address())
+    }
+
+    /// Where gateways ask, if that is a listener of its own.
+    pub fn access_address(&self) -> Option<SocketAddr> {
+        self.serving.access_address()
     }
 
     /// Who holds the key of this 201.

@@ -1,0 +1,113 @@
+//! Programs that ask the policy decision point, such as gateways: each shows a token of its own from the settings
+//! (contract section 7).
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use charter_store::{self as store, EntityRef, Store, TenantReader};
+
+use crate::credentials::{Credentials, Scheme};
+use crate::rejection::Rejection;
+
+/// The name of a client that shows the operators' token.
+pub const OPERATOR: &str = "operator";
+
+/// A token of the settings, and who shows it.
+#[derive(Debug, Clone)]
+pub struct AccessToken {
+    /// Names the client in logs and binds its page tokens.
+    pub name: String,
+    pub secret: SecretString,
+}
+
+/// Checks the tokens that clients show. Holds hashes only.
+pub struct AccessClients {
+    store: Arc<Store>,
+    clients: Vec<Known>,
+    operator: Option<Known>,
+}
+
+struct Known {
+    name: Arc<str>,
+    hash: [u8; 32],
+}
+
+/// A client that showed its token; it may ask about every tenant.
+#[derive(Debug, Clone)]
+pub struct AccessClient<'a> {
+    name: Arc<str>,
+    store: &'a Store,
+}
+
+impl AccessClients {
+    /// `operator` is the token of operators' programs, which may ask on the operations listener.
+    #[must_use]
+    pub fn new(store: Arc<Store>, tokens: &[AccessToken], operator: Option<&SecretString>) -> Self {
+        let known = |name: &str, secret: &SecretString| Known {
+            name: name.into(),
+            hash: hash(secret.expose_secret()),
+        };
+        Self {
+            store,
+            clients: tokens
+                .iter()
+                .map(|token| known(&token.name, &token.secret))
+                .collect(),
+            operator: operator.map(|secret| known(OPERATOR, secret)),
+        }
+    }
+
+    /// Compares hashes, each with all of the known ones and in constant time: neither a token's beginning nor its
+    /// place in the settings can be timed.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection`]; with no token in the settings nobody is let in.
+    pub fn authenticate(
+        &self,
+        credentials: &Credentials<'_>,
+        accept_operator: bool,
+    ) -> Result<AccessClient<'_>, Rejection> {
+        if credentials.scheme()? != Scheme::Bearer {
+            return Err(Rejection::MalformedAuthorization(
+                "write `Bearer {access token}`".to_owned(),
+            ));
+        }
+        let shown = hash(credentials.bearer()?);
+        let operator = self.operator.iter().filter(|_| accept_operator);
+        let mut found = None;
+        for known in self.clients.iter().chain(operator) {
+            if bool::from(known.hash.ct_eq(&shown)) {
+                found = Some(Arc::clone(&known.name));
+            }
+        }
+        let name = found.ok_or(Rejection::InvalidToken)?;
+        Ok(AccessClient {
+            name,
+            store: &self.store,
+        })
+    }
+}
+
+fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+impl<'a> AccessClient<'a> {
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The tenant of what the client asks about.
+    ///
+    /// # Errors
+    ///
+    /// The store's; `NotFound` if there is no such thing.
+    pub async fn tenant_of(&self, named: EntityRef) -> Result<TenantReader<'a>, store::Error> {
+        Ok(self.store.within(self.store.locate(named).await?))
+    }
+}

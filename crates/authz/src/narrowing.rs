@@ -1,0 +1,60 @@
+//! Who a permit can be about at all, from the scopes of the permits: searches look at nobody else.
+//!
+//! A permit whose scope names neither a principal nor a group may permit anybody. Whoever is looked at is then asked
+//! about, so that this decides nothing; it must only never leave out somebody who may be permitted.
+
+use std::collections::{BTreeSet, HashSet};
+
+use cedar_policy::{ActionConstraint, Effect, EntityUid, PrincipalConstraint};
+
+use super::json::Uid;
+use super::kinds::PrincipalKind;
+use super::snapshot::Snapshot;
+use charter_domain::permission::Permission;
+
+impl Snapshot {
+    /// The principals and groups that permits of this permission name in their scopes; `None` if one names none and
+    /// so may permit anybody.
+    pub fn named_in_permits(
+        &self,
+        permission: Permission,
+        kind: PrincipalKind,
+    ) -> Option<BTreeSet<Uid>> {
+        let action = self.catalogue.action_uids().nth(permission.index())?;
+        let names: HashSet<&EntityUid> = self
+            .actions
+            .ancestors(action)
+            .into_iter()
+            .flatten()
+            .chain([action])
+            .collect();
+        let mut named = BTreeSet::new();
+        for policy in self.policies.policies() {
+            if policy.effect() != Effect::Permit {
+                continue;
+            }
+            let is_about_it = match policy.action_constraint() {
+                ActionConstraint::Any => true,
+                ActionConstraint::Eq(uid) => names.contains(&uid),
+                ActionConstraint::In(uids) => uids.iter().any(|uid| names.contains(uid)),
+            };
+            if !is_about_it {
+                continue;
+            }
+            let is_kind =
+                |name: &cedar_policy::EntityTypeName| name.to_string() == kind.type_name();
+            match policy.principal_constraint() {
+                PrincipalConstraint::Any => return None,
+                PrincipalConstraint::Is(name) if is_kind(&name) => return None,
+                PrincipalConstraint::Is(_) => {}
+                PrincipalConstraint::IsIn(name, _) if !is_kind(&name) => {}
+                PrincipalConstraint::Eq(uid)
+                | PrincipalConstraint::In(uid)
+                | PrincipalConstraint::IsIn(_, uid) => {
+                    named.insert(Uid::of(&uid));
+                }
+            }
+        }
+        Some(named)
+    }
+}

@@ -1,0 +1,229 @@
+//! Builds Cedar's entities and context for a question. Fails closed: what is not complete is not asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{Context, Entities, Entity};
+use serde_json::{Map, Value, json};
+
+use super::actions::Action;
+use super::facts::Fact;
+use super::load::OwnDomain;
+use super::question::{BadProperty, DomainQuestion, NamedEntity, Unasked};
+use super::references::refers_to;
+use super::text::{chain, shown};
+use crate::json::Uid;
+
+type Assembled = BTreeMap<Uid, Entity>;
+
+impl OwnDomain {
+    /// Subject, resource and all that they refer to, with the schema's actions.
+    pub(super) fn entities(&self, question: &DomainQuestion<'_>) -> Result<Entities, Unasked> {
+        let facts: BTreeMap<&Uid, &Fact> = question
+            .facts
+            .iter()
+            .map(|fact| (&fact.uid, fact))
+            .collect();
+        let mut made = Assembled::new();
+        let mut open = Vec::new();
+        for (entity, at) in [
+            (question.subject, "subject"),
+            (question.resource, "resource"),
+        ] {
+            let uid = Uid {
+                of: entity.of.to_owned(),
+                id: entity.id.to_owned(),
+            };
+            let entity = self.asked_about(&uid, entity, at, &facts)?;
+            open.extend(refers_to(&entity));
+            made.insert(uid, entity);
+        }
+        open.extend(mentioned(question.context.values()));
+        open.extend(mentioned(question.action_properties.values()));
+        self.close(&mut made, open, &facts)?;
+        self.snapshot
+            .with_actions(made.into_values())
+            .map_err(|error| Unasked::Unknown(error.to_string()))
+    }
+
+    /// Adds what is referred to, as far as anybody knows of it.
+    fn close(
+        &self,
+        made: &mut Assembled,
+        mut open: Vec<Uid>,
+        facts: &BTreeMap<&Uid, &Fact>,
+    ) -> Result<(), Unasked> {
+        let mut seen: BTreeSet<Uid> = BTreeSet::new();
+        while let Some(uid) = open.pop() {
+            if made.contains_key(&uid) || !seen.insert(uid.clone()) {
+                continue;
+            }
+            if let Some(fact) = facts.get(&uid) {
+                let entity = self.of_fact(fact)?;
+                open.extend(refers_to(&entity));
+                made.insert(uid, entity);
+            } else if let Some(found) = self.entities.get(&uid) {
+                open.extend(found.refers_to.iter().cloned());
+                made.insert(uid, found.entity.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn asked_about(
+        &self,
+        uid: &Uid,
+        asked: NamedEntity<'_>,
+        at: &str,
+        facts: &BTreeMap<&Uid, &Fact>,
+    ) -> Result<Entity, Unasked> {
+        let unknown = || Unasked::Unknown(format!("there is no {at} {}", shown(uid)));
+        let of = self.types.get(&uid.of).ok_or_else(unknown)?;
+        if of.ids.as_ref().is_some_and(|ids| !ids.contains(&uid.id)) {
+            return Err(unknown());
+        }
+        let fact = facts.get(uid).copied();
+        if of.is_vouched {
+            return self.of_fact(fact.ok_or_else(unknown)?);
+        }
+        let known = self.entities.get(uid);
+        let mut attributes: Map<String, Value> = Map::new();
+        for (name, value) in asked.properties {
+            // Null is a property that was not sent (`AuthZEN` section 11.6).
+            if of.attributes.has(name) && !value.is_null() {
+                attributes.insert(name.clone(), value.clone());
+            }
+        }
+        let asked_names: Vec<String> = attributes.keys().cloned().collect();
+        if let Some(known) = known {
+            if asked_names.is_empty() {
+                return Ok(known.entity.clone());
+            }
+            attributes.extend(known.fact.attributes.clone());
+        }
+        if let Some(missing) = of.attributes.missing(|name| attributes.contains_key(name)) {
+            return Err(Unasked::Unknown(format!(
+                "the {at} {} has no `{missing}`: the domain does not know it, and the question does not say",
+                shown(uid)
+            )));
+        }
+        let parents = known.map(|known| known.fact.parents.as_slice());
+        let value = json!({
+            "uid": uid,
+            "attrs": attributes,
+            "parents": parents.unwrap_or_default(),
+        });
+        Entity::from_json_value(value, Some(self.snapshot.schema())).map_err(|error| {
+            let message = chain(&error);
+            Unasked::Bad(bad(&format!("/{at}/properties"), &asked_names, message))
+        })
+    }
+
+    /// An entity that is vouched for; what the schema does not declare is left out.
+    fn of_fact(&self, fact: &Fact) -> Result<Entity, Unasked> {
+        let uid = &fact.uid;
+        let of = self
+            .types
+            .get(&uid.of)
+            .ok_or_else(|| Unasked::Unknown(format!("there is no {}", shown(uid))))?;
+        let attributes = fact.attributes.iter();
+        let attributes: Map<String, Value> = attributes
+            .filter(|(name, _)| of.attributes.has(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let parents = fact.parents.iter();
+        let parents: Vec<&Uid> = parents
+            .filter(|parent| of.ancestors.contains(&parent.of))
+            .collect();
+        let value = json!({"uid": uid, "attrs": attributes, "parents": parents});
+        Entity::from_json_value(value, Some(self.snapshot.schema())).map_err(|error| {
+            Unasked::Unknown(format!(
+                "the service's record {} does not suit the schema: {}",
+                shown(uid),
+                chain(&error)
+            ))
+        })
+    }
+
+    /// The context: what `context` and the action's properties say of what the schema declares.
+    pub(super) fn context(
+        &self,
+        action: &Action,
+        question: &DomainQuestion<'_>,
+    ) -> Result<Context, Unasked> {
+        let mut attributes: Map<String, Value> = Map::new();
+        let mut places: BTreeMap<String, &str> = BTreeMap::new();
+        for (given, at) in [
+            (question.context, "/context"),
+            (question.action_properties, "/action/properties"),
+        ] {
+            for (name, value) in given {
+                if !action.context.has(name) || value.is_null() {
+                    continue;
+                }
+                let before = attributes.insert(name.clone(), value.clone());
+                if before.is_some_and(|before| before != *value) {
+                    return Err(Unasked::Bad(BadProperty {
+                        pointer: format!("{at}/{name}"),
+                        message: "`/context` says something else".to_owned(),
+                    }));
+                }
+                places.insert(name.clone(), at);
+            }
+        }
+        if let Some(missing) = action.context.missing(|name| attributes.contains_key(name)) {
+            return Err(Unasked::Unknown(format!(
+                "the question has no `{missing}`, neither in `context` nor among the action's properties"
+            )));
+        }
+        let schema = Some((self.snapshot.schema(), &action.uid));
+        Context::from_json_value(Value::Object(attributes), schema).map_err(|error| {
+            let message = chain(&error);
+            let named = places.iter().find(|(name, _)| names(&message, name));
+            let pointer = match named {
+                Some((name, at)) => format!("{at}/{name}"),
+                None => "/context".to_owned(),
+            };
+            Unasked::Bad(BadProperty { pointer, message })
+        })
+    }
+}
+
+fn bad(at: &str, asked: &[String], message: String) -> BadProperty {
+    let named = asked.iter().find(|name| names(&message, name));
+    BadProperty {
+        pointer: match named {
+            Some(name) => format!("{at}/{name}"),
+            None => at.to_owned(),
+        },
+        message,
+    }
+}
+
+/// Whether one of Cedar's messages names this attribute.
+fn names(message: &str, name: &str) -> bool {
+    message.contains(&format!("`{name}`")) || message.contains(&format!("\"{name}\""))
+}
+
+/// What may be an entity in a context: `{"type": …, "id": …}`, also within `__entity`.
+fn mentioned<'v>(values: impl Iterator<Item = &'v Value>) -> Vec<Uid> {
+    let mut found = Vec::new();
+    let mut open: Vec<&Value> = values.collect();
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Array(items) => open.extend(items),
+            Value::Object(members) => {
+                if let (Some(Value::String(of)), Some(Value::String(id))) =
+                    (members.get("type"), members.get("id"))
+                {
+                    found.push(Uid {
+                        of: of.clone(),
+                        id: id.clone(),
+                    });
+                }
+                open.extend(members.values());
+            }
+            _ => {}
+        }
+    }
+    found
+}

@@ -1,0 +1,24 @@
+//! A domain of one's own: a schema, policies and perhaps entities and routes that know nothing of the service.
+//!
+//! Its questions name types, ids and properties as text. Entities come from three places: what the caller vouches
+//! for ([`Fact`]) stands over `entities.json`, and that over the properties of a question.
+
+mod actions;
+mod ask;
+mod assemble;
+mod entity_types;
+mod facts;
+mod file;
+mod load;
+mod question;
+mod references;
+mod route;
+mod routes;
+mod search;
+mod text;
+
+pub use facts::Fact;
+pub use load::OwnDomain;
+pub use question::{BadProperty, DomainQuestion, NamedEntity, Unasked};
+pub use routes::Routed;
+pub use search::{FoundIds, SearchPage};

@@ -1,0 +1,45 @@
+//! A question as its asker words it.
+
+use serde_json::{Map, Value};
+
+use super::facts::Fact;
+
+/// A subject or a resource.
+#[derive(Debug, Clone, Copy)]
+pub struct NamedEntity<'a> {
+    /// As the schema names the type, with its namespace.
+    pub of: &'a str,
+    pub id: &'a str,
+    /// They fill the attributes that the schema declares; others are ignored.
+    pub properties: &'a Map<String, Value>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct DomainQuestion<'a> {
+    pub subject: NamedEntity<'a>,
+    /// The action's id.
+    pub action: &'a str,
+    /// They fill the context, as `context` does.
+    pub action_properties: &'a Map<String, Value>,
+    pub resource: NamedEntity<'a>,
+    pub context: &'a Map<String, Value>,
+    /// What the asker knows for certain.
+    pub facts: &'a [Fact],
+}
+
+/// A property that the schema declares, of another type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadProperty {
+    /// A JSON pointer into the question, such as `/subject/properties/role`.
+    pub pointer: String,
+    pub message: String,
+}
+
+/// Why a question is not asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unasked {
+    /// There is no such thing, or nobody says all that the schema wants to know of it; the text says which. It is
+    /// denied.
+    Unknown(String),
+    Bad(BadProperty),
+}

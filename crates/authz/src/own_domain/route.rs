@@ -1,0 +1,17 @@
+//! Finds what a request is.
+
+use super::load::OwnDomain;
+use super::routes::Routed;
+
+impl OwnDomain {
+    /// The action and the resource of a request; `None` if no route matches, or a part of the path is not UTF-8.
+    /// `path` is as sent, in its one canonical spelling, without a query. A HEAD is the GET that it asks about.
+    #[must_use]
+    pub fn route(&self, method: &str, path: &str) -> Option<Routed> {
+        let found = self.routes.find(method, path);
+        found.or_else(|| match method {
+            "HEAD" => self.routes.find("GET", path),
+            _ => None,
+        })
+    }
+}

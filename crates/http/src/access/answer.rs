@@ -1,0 +1,34 @@
+//! What a domain answers.
+
+use charter_authz::refusal::Refusal;
+
+/// An answer, and what is told of it on request.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) decision: bool,
+    pub(super) reason: String,
+    /// `None` if no policy was asked, or the decision is not on record.
+    pub(super) decision_id: Option<String>,
+    /// What the policy that forbids it says, if one does.
+    pub(super) forbidden: Option<Refusal>,
+}
+
+impl Answer {
+    /// Denied without asking policy.
+    pub(super) fn unknown(reason: impl Into<String>) -> Self {
+        Self {
+            decision: false,
+            reason: reason.into(),
+            decision_id: None,
+            forbidden: None,
+        }
+    }
+}
+
+/// Part of the results of a search, in the order of their ids.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) ids: Vec<String>,
+    /// The id after which the next page begins; `None` at the end.
+    pub(super) next: Option<String>,
+}

@@ -1,0 +1,102 @@
+//! What every request to the policy decision point has: a client with a token, and a JSON object.
+
+use std::sync::Arc;
+
+use salvo::{Depot, Request, handler};
+use serde_json::{Map, Value};
+
+use charter_authn::access_clients::AccessClient;
+use charter_authn::credentials::{Credentials, Header};
+
+use crate::edge::body_limits::BodyLimits;
+use crate::edge::context::RequestContext;
+use crate::extract::authenticate::collect;
+use crate::extract::{body, json};
+use crate::respond::{ApiError, Code};
+use crate::state::State;
+
+/// A thousand evaluations are larger than what the rest of the service takes.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// The listener that a request came by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listener {
+    /// The operators': their token is taken, too.
+    Operations,
+    /// The one of `access.listen`.
+    Access,
+}
+
+#[handler]
+impl Listener {
+    async fn handle(&self, depot: &mut Depot) {
+        depot.insert_typed(*self);
+    }
+}
+
+/// The client that shows its token.
+///
+/// # Errors
+///
+/// UNAUTHORIZED.
+pub(super) fn admit<'s>(
+    request: &Request,
+    depot: &Depot,
+    state: &'s Arc<State>,
+) -> Result<AccessClient<'s>, ApiError> {
+    let context = RequestContext::behind_edge(depot)?;
+    let shown = collect(request, context.client_ip).authorization;
+    admit_as(shown, request, depot, state)
+}
+
+/// The same for a token that is shown in another header.
+///
+/// # Errors
+///
+/// UNAUTHORIZED.
+pub(super) fn admit_as<'s>(
+    shown: Header<'_>,
+    request: &Request,
+    depot: &Depot,
+    state: &'s Arc<State>,
+) -> Result<AccessClient<'s>, ApiError> {
+    let context = RequestContext::behind_edge(depot)?;
+    let credentials = Credentials {
+        authorization: shown,
+        ..collect(request, context.client_ip)
+    };
+    let client = state
+        .access_clients
+        .authenticate(&credentials, is_for_operators(depot))?;
+    Ok(client)
+}
+
+pub(super) fn is_for_operators(depot: &Depot) -> bool {
+    depot
+        .get_typed::<Listener>()
+        .is_ok_and(|listener| *listener == Listener::Operations)
+}
+
+/// The body: a JSON object, whatever else it holds. Whatever is wrong with it is a 400 (`AuthZEN` section 10.1.2),
+/// but for its size.
+///
+/// # Errors
+///
+/// `INVALID_REQUEST`; `PAYLOAD_TOO_LARGE`.
+pub(super) async fn object(
+    request: &mut Request,
+    context: &RequestContext,
+) -> Result<Map<String, Value>, ApiError> {
+    let limits = BodyLimits {
+        max_bytes: MAX_BODY.min(context.body_limits.memory.bytes()),
+        ..context.body_limits.clone()
+    };
+    let bytes = body::read(request, &limits).await?;
+    if body::require_json(request.method(), request.headers()).is_err() {
+        return Err(ApiError::invalid(
+            Code::InvalidRequest,
+            "the body must be `application/json`, and not compressed",
+        ));
+    }
+    json::parse_object(&bytes)
+}

@@ -1,0 +1,65 @@
+//! Who answers: the built-in domain about Charter's own permissions and objects, or a domain of one's own.
+
+use salvo::Request;
+
+use charter_authn::access_clients::AccessClient;
+
+use super::answer::{Answer, Found};
+use super::built_in::BuiltIn;
+use super::own::Own;
+use super::page::Page;
+use super::question::{Question, Sought};
+use crate::edge::context::RequestContext;
+use crate::respond::ApiError;
+use crate::state::State;
+
+pub(super) enum Domain<'a> {
+    BuiltIn(BuiltIn<'a>),
+    Own(Own<'a>),
+}
+
+/// The domain that a request's path names; empty for the built-in one.
+pub(super) fn name_of(request: &Request) -> String {
+    request.param::<String>("domain").unwrap_or_default()
+}
+
+impl<'a> Domain<'a> {
+    /// # Errors
+    ///
+    /// As [`Own::find`].
+    pub(super) fn named(
+        name: &str,
+        state: &'a State,
+        client: AccessClient<'a>,
+        context: &'a RequestContext,
+    ) -> Result<Self, ApiError> {
+        if name.is_empty() {
+            return Ok(Self::BuiltIn(BuiltIn::new(state, client, context)));
+        }
+        Own::find(state, name, client).map(Self::Own)
+    }
+
+    /// `explain`: the decision is told by its id, and so has a line of its own in the decision log.
+    pub(super) async fn evaluate(
+        &mut self,
+        question: &Question,
+        explain: bool,
+    ) -> Result<Answer, ApiError> {
+        match self {
+            Self::BuiltIn(domain) => domain.evaluate(question, explain).await,
+            Self::Own(domain) => domain.evaluate(question).await,
+        }
+    }
+
+    pub(super) async fn search(
+        &mut self,
+        question: &Question,
+        sought: Sought,
+        page: &Page,
+    ) -> Result<Found, ApiError> {
+        match self {
+            Self::BuiltIn(domain) => domain.search(question, sought, page).await,
+            Self::Own(domain) => domain.search(question, sought, page).await,
+        }
+    }
+}

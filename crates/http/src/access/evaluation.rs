@@ -1,0 +1,215 @@
+//! `POST /access/v1/evaluation` and `/access/v1/evaluations` (`AuthZEN` sections 6 and 7).
+
+use salvo::prelude::Json;
+use salvo::{Depot, Request, handler};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::answer::Answer;
+use super::asked::{admit, object};
+use super::domain::{Domain, name_of};
+use super::question::{Parts, wrong_type};
+use crate::edge::context::RequestContext;
+use crate::respond::{ApiError, Code, echo};
+use crate::state::State;
+
+const MAX_EVALUATIONS: usize = 1_000;
+/// After so many evaluations other requests have their turn.
+const YIELD_EVERY: usize = 32;
+
+/// A decision.
+#[derive(Serialize)]
+pub(super) struct Decision {
+    decision: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<DecisionContext>,
+}
+
+#[derive(Serialize)]
+struct DecisionContext {
+    reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision_id: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Decisions {
+    One(Decision),
+    Many { evaluations: Vec<Decision> },
+}
+
+#[handler]
+pub(super) async fn one(
+    request: &mut Request,
+    depot: &mut Depot,
+) -> Result<Json<Decision>, ApiError> {
+    let state = State::of(depot)?;
+    let client = admit(request, depot, &state)?;
+    let context = RequestContext::behind_edge(depot)?;
+    let mut domain = Domain::named(&name_of(request), &state, client, context)?;
+    let object = object(request, context).await?;
+    answer_one(&object, &mut domain).await.map(Json)
+}
+
+#[handler]
+pub(super) async fn many(
+    request: &mut Request,
+    depot: &mut Depot,
+) -> Result<Json<Decisions>, ApiError> {
+    let state = State::of(depot)?;
+    let client = admit(request, depot, &state)?;
+    let context = RequestContext::behind_edge(depot)?;
+    let mut domain = Domain::named(&name_of(request), &state, client, context)?;
+    let object = object(request, context).await?;
+    answer_many(&object, &mut domain).await.map(Json)
+}
+
+async fn answer_one(
+    object: &Map<String, Value>,
+    domain: &mut Domain<'_>,
+) -> Result<Decision, ApiError> {
+    let options = Options::read(object)?;
+    let question = Parts::read(object)?.question()?;
+    let answer = domain.evaluate(&question, options.explain).await?;
+    Ok(options.told(answer))
+}
+
+async fn answer_many(
+    object: &Map<String, Value>,
+    domain: &mut Domain<'_>,
+) -> Result<Decisions, ApiError> {
+    let items = match object.get("evaluations") {
+        None => return answer_one(object, domain).await.map(Decisions::One),
+        Some(Value::Array(items)) if items.is_empty() => {
+            return answer_one(object, domain).await.map(Decisions::One);
+        }
+        Some(Value::Array(items)) => items,
+        Some(_) => return Err(wrong_type("evaluations", "an array")),
+    };
+    if items.len() > MAX_EVALUATIONS {
+        return Err(ApiError::invalid(
+            Code::InvalidRequest,
+            format!("at most {MAX_EVALUATIONS} evaluations at once"),
+        ));
+    }
+    let options = Options::read(object)?;
+    let defaults = Parts::read(object)?;
+    let mut evaluations = Vec::with_capacity(items.len());
+    for item in items {
+        let decision = match answer_item(item, &defaults, domain, options).await {
+            Ok(answer) => options.told(answer),
+            // What is wrong with one is no matter of the others.
+            Err(error) if error.status().is_client_error() => broken(&error),
+            Err(error) => return Err(error),
+        };
+        let ends = options.semantic.ends_with(decision.decision);
+        evaluations.push(decision);
+        if ends {
+            break;
+        }
+        if evaluations.len().is_multiple_of(YIELD_EVERY) {
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(Decisions::Many { evaluations })
+}
+
+async fn answer_item(
+    item: &Value,
+    defaults: &Parts,
+    domain: &mut Domain<'_>,
+    options: Options,
+) -> Result<Answer, ApiError> {
+    let object = item
+        .as_object()
+        .ok_or_else(|| wrong_type("evaluations", "an array of objects"))?;
+    let question = Parts::read(object)?.or(defaults).question()?;
+    domain.evaluate(&question, options.explain).await
+}
+
+/// An item that could not be evaluated: denied, and told why.
+fn broken(error: &ApiError) -> Decision {
+    let details = error.details().iter();
+    let details: String = details
+        .map(|detail| format!("; `{}` {}", detail.field, detail.message))
+        .collect();
+    Decision {
+        decision: false,
+        context: Some(DecisionContext {
+            reason: format!("{}{details}", error.message()),
+            decision_id: None,
+        }),
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Options {
+    explain: bool,
+    semantic: Semantic,
+}
+
+/// When the evaluations end (`AuthZEN` section 7.1.2.1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Semantic {
+    #[default]
+    ExecuteAll,
+    DenyOnFirstDeny,
+    PermitOnFirstPermit,
+}
+
+impl Semantic {
+    fn ends_with(self, decision: bool) -> bool {
+        match self {
+            Self::ExecuteAll => false,
+            Self::DenyOnFirstDeny => !decision,
+            Self::PermitOnFirstPermit => decision,
+        }
+    }
+}
+
+impl Options {
+    fn read(object: &Map<String, Value>) -> Result<Self, ApiError> {
+        let options = match object.get("options") {
+            None => return Ok(Self::default()),
+            Some(Value::Object(options)) => options,
+            Some(_) => return Err(wrong_type("options", "an object")),
+        };
+        let explain = match options.get("explain") {
+            None => false,
+            Some(Value::Bool(explain)) => *explain,
+            Some(_) => return Err(wrong_type("options.explain", "true or false")),
+        };
+        let semantic = match options.get("evaluations_semantic") {
+            None => Semantic::default(),
+            Some(Value::String(text)) => match text.as_str() {
+                "execute_all" => Semantic::ExecuteAll,
+                "deny_on_first_deny" => Semantic::DenyOnFirstDeny,
+                "permit_on_first_permit" => Semantic::PermitOnFirstPermit,
+                other => {
+                    return Err(ApiError::invalid(
+                        Code::InvalidRequest,
+                        format!(
+                            "`options.evaluations_semantic` must be `execute_all`, `deny_on_first_deny` or \
+                             `permit_on_first_permit`, not {}",
+                            echo(other)
+                        ),
+                    ));
+                }
+            },
+            Some(_) => return Err(wrong_type("options.evaluations_semantic", "a string")),
+        };
+        Ok(Self { explain, semantic })
+    }
+
+    fn told(self, answer: Answer) -> Decision {
+        let context = self.explain.then(|| DecisionContext {
+            reason: answer.reason,
+            decision_id: answer.decision_id,
+        });
+        Decision {
+            decision: answer.decision,
+            context,
+        }
+    }
+}

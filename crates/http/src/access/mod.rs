@@ -1,0 +1,50 @@
+//! The policy decision point: `OpenID` `AuthZEN` Authorization API 1.0 (contract section 7).
+//!
+//! It knows the protocol; a [`domain::Domain`] knows who and what there is, and which policies decide.
+
+mod answer;
+mod asked;
+mod built_in;
+mod discovery;
+mod domain;
+mod evaluation;
+mod forward_auth;
+mod own;
+mod page;
+mod question;
+mod request_id;
+mod search;
+
+use salvo::Router;
+
+use crate::extract::query::NoParameters;
+use crate::methods::Reads as _;
+
+pub use asked::Listener;
+
+/// What both listeners serve; on the operators' one, their token is taken, too.
+#[must_use]
+pub fn router(listener: Listener) -> Router {
+    let metadata = Router::with_path(".well-known/authzen-configuration")
+        .hoop(NoParameters)
+        .reads(discovery::metadata)
+        .push(Router::with_path("domains/{domain}").reads(discovery::metadata));
+    Router::new()
+        .hoop(listener)
+        .hoop(request_id::echo_request_id)
+        .push(Router::with_path("access/v1").push(endpoints()))
+        .push(Router::with_path("domains/{domain}/access/v1").push(endpoints()))
+        .push(metadata)
+}
+
+/// The endpoints of one domain.
+fn endpoints() -> Router {
+    let questions = Router::with_hoop(NoParameters)
+        .push(Router::with_path("evaluation").post(evaluation::one))
+        .push(Router::with_path("evaluations").post(evaluation::many))
+        .push(Router::with_path("search/subject").post(search::subject))
+        .push(Router::with_path("search/resource").post(search::resource))
+        .push(Router::with_path("search/action").post(search::action));
+    let forward_auth = Router::with_path("forward-auth/{**rest}").goal(forward_auth::forward_auth);
+    Router::new().push(questions).push(forward_auth)
+}

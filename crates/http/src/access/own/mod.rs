@@ -1,0 +1,139 @@
+//! A domain of one's own: entities from the request, from its `entities.json`, and from the store.
+
+mod facts;
+
+use std::sync::Arc;
+
+use salvo::http::StatusCode;
+
+use charter_authn::access_clients::AccessClient;
+use charter_authz::decision::{Denial, Outcome, Verdict};
+use charter_authz::own_domain::{
+    BadProperty, DomainQuestion, Fact, FoundIds, NamedEntity, OwnDomain, SearchPage, Unasked,
+};
+use charter_domain::caller::Caller;
+
+use super::answer::{Answer, Found};
+use super::page::Page;
+use super::question::{Entity, Question, Sought};
+use crate::respond::{ApiError, Surface, echo};
+use crate::state::State;
+pub(super) use facts::subject;
+
+/// The questions of one request, all answered by the same version of the domain.
+pub(super) struct Own<'a> {
+    pub(super) domain: Arc<OwnDomain>,
+    client: AccessClient<'a>,
+}
+
+impl<'a> Own<'a> {
+    /// # Errors
+    ///
+    /// `NOT_FOUND`; UNAVAILABLE if no version of it could be loaded.
+    pub(super) fn find(
+        state: &State,
+        name: &str,
+        client: AccessClient<'a>,
+    ) -> Result<Self, ApiError> {
+        let found = state.domains.get(name).ok_or_else(ApiError::not_found)?;
+        let domain = found.in_force.ok_or_else(|| {
+            ApiError::unavailable(format_args!("the domain {} is broken", echo(name)), 1)
+        })?;
+        Ok(Self { domain, client })
+    }
+
+    pub(super) async fn evaluate(&self, question: &Question) -> Result<Answer, ApiError> {
+        let mut facts = facts::of_subject(&self.client, &question.subject).await?;
+        facts.extend(facts::of_resource(&self.client, &question.resource).await?);
+        self.ask(question, &facts)
+    }
+
+    /// About a caller that was authenticated.
+    pub(super) async fn evaluate_caller(
+        &self,
+        question: &Question,
+        caller: &Caller,
+    ) -> Result<Answer, ApiError> {
+        let mut facts = facts::of_resource(&self.client, &question.resource).await?;
+        facts.extend(facts::of_caller(caller));
+        self.ask(question, &facts)
+    }
+
+    fn ask(&self, question: &Question, facts: &[Fact]) -> Result<Answer, ApiError> {
+        match self.domain.ask(&worded(question, facts)) {
+            Ok(verdict) => Ok(Answer {
+                decision: verdict.outcome == Outcome::Allow,
+                reason: reason(&verdict, &question.action.name),
+                decision_id: None,
+                forbidden: verdict.refusal,
+            }),
+            Err(Unasked::Unknown(reason)) => Ok(Answer::unknown(reason)),
+            Err(Unasked::Bad(bad)) => Err(refused(&bad)),
+        }
+    }
+
+    pub(super) async fn search(
+        &self,
+        question: &Question,
+        sought: Sought,
+        page: &Page,
+    ) -> Result<Found, ApiError> {
+        let mut facts = Vec::new();
+        if sought != Sought::Subject {
+            facts.extend(facts::of_subject(&self.client, &question.subject).await?);
+        }
+        if sought != Sought::Resource {
+            facts.extend(facts::of_resource(&self.client, &question.resource).await?);
+        }
+        let asked = worded(question, &facts);
+        let page = SearchPage {
+            after: page.after.as_deref(),
+            limit: page.limit,
+        };
+        let found = match sought {
+            Sought::Subject => self.domain.search_subjects(&asked, page),
+            Sought::Resource => self.domain.search_resources(&asked, page),
+            Sought::Action => self.domain.search_actions(&asked, page),
+        };
+        let FoundIds { ids, next } = found.map_err(|bad| refused(&bad))?;
+        Ok(Found { ids, next })
+    }
+}
+
+fn worded<'q>(question: &'q Question, facts: &'q [Fact]) -> DomainQuestion<'q> {
+    fn entity(entity: &Entity) -> NamedEntity<'_> {
+        NamedEntity {
+            of: &entity.of,
+            id: &entity.id,
+            properties: &entity.properties,
+        }
+    }
+    DomainQuestion {
+        subject: entity(&question.subject),
+        action: &question.action.name,
+        action_properties: &question.action.properties,
+        resource: entity(&question.resource),
+        context: &question.context,
+        facts,
+    }
+}
+
+fn reason(verdict: &Verdict, action: &str) -> String {
+    let action = echo(action);
+    match verdict.outcome {
+        Outcome::Allow => format!("a policy permits {action}"),
+        Outcome::Deny(Denial::NotPermitted) => format!("no policy permits {action}"),
+        Outcome::Deny(Denial::ForbiddenByPolicy) => verdict
+            .refusal
+            .as_ref()
+            .and_then(|refusal| refusal.message.clone())
+            .unwrap_or_else(|| format!("a policy forbids {action}")),
+    }
+}
+
+/// A property of a wrong type is a 400 that names it.
+fn refused(bad: &BadProperty) -> ApiError {
+    let error = ApiError::broken(bad.pointer.clone(), &bad.message).on(Surface::Portal);
+    debug_assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+    error
+}

@@ -1,0 +1,190 @@
+//! The information model (`AuthZEN` section 5): subject, action, resource, context. Unknown members are ignored.
+
+use serde_json::{Map, Value};
+
+use crate::respond::{ApiError, Code, echo};
+
+type Object = Map<String, Value>;
+
+/// A subject or a resource.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Entity {
+    pub(super) of: String,
+    /// Empty in the place of what a search looks for.
+    pub(super) id: String,
+    pub(super) properties: Object,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Action {
+    pub(super) name: String,
+    pub(super) properties: Object,
+}
+
+/// May this subject do that to this resource?
+#[derive(Debug, Clone)]
+pub(super) struct Question {
+    pub(super) subject: Entity,
+    pub(super) action: Action,
+    pub(super) resource: Entity,
+    pub(super) context: Object,
+}
+
+/// What the top level of a request gives: each part is a default for the parts of `evaluations`, and replaced whole.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Parts {
+    subject: Option<Entity>,
+    action: Option<Action>,
+    resource: Option<Entity>,
+    context: Option<Object>,
+}
+
+impl Parts {
+    /// # Errors
+    ///
+    /// 400: a part is there and not what it must be.
+    pub(super) fn read(object: &Object) -> Result<Self, ApiError> {
+        Ok(Self {
+            subject: part(object, "subject", |it| entity(it, "subject", Wanted::Whole))?,
+            action: part(object, "action", action)?,
+            resource: part(object, "resource", |it| {
+                entity(it, "resource", Wanted::Whole)
+            })?,
+            context: part(object, "context", |it| Ok(it.clone()))?,
+        })
+    }
+
+    pub(super) fn or(self, defaults: &Self) -> Self {
+        Self {
+            subject: self.subject.or_else(|| defaults.subject.clone()),
+            action: self.action.or_else(|| defaults.action.clone()),
+            resource: self.resource.or_else(|| defaults.resource.clone()),
+            context: self.context.or_else(|| defaults.context.clone()),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// 400: a part is missing.
+    pub(super) fn question(self) -> Result<Question, ApiError> {
+        Ok(Question {
+            subject: self.subject.ok_or_else(|| missing("subject"))?,
+            action: self.action.ok_or_else(|| missing("action"))?,
+            resource: self.resource.ok_or_else(|| missing("resource"))?,
+            context: self.context.unwrap_or_default(),
+        })
+    }
+}
+
+/// What a search looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sought {
+    Subject,
+    Resource,
+    Action,
+}
+
+impl Question {
+    /// The question of a search: the id of what is sought is ignored, an action that is sought has no name
+    /// (`AuthZEN` sections 8.4 to 8.6).
+    ///
+    /// # Errors
+    ///
+    /// 400: a part is missing, or not what it must be.
+    pub(super) fn of_search(object: &Object, sought: Sought) -> Result<Self, ApiError> {
+        let wanted = |part| {
+            if part == sought {
+                Wanted::Type
+            } else {
+                Wanted::Whole
+            }
+        };
+        let subject = part(object, "subject", |it| {
+            entity(it, "subject", wanted(Sought::Subject))
+        })?;
+        let resource = part(object, "resource", |it| {
+            entity(it, "resource", wanted(Sought::Resource))
+        })?;
+        let action = if sought == Sought::Action {
+            Action {
+                name: String::new(),
+                properties: Object::new(),
+            }
+        } else {
+            part(object, "action", action)?.ok_or_else(|| missing("action"))?
+        };
+        Ok(Self {
+            subject: subject.ok_or_else(|| missing("subject"))?,
+            action,
+            resource: resource.ok_or_else(|| missing("resource"))?,
+            context: part(object, "context", |it| Ok(it.clone()))?.unwrap_or_default(),
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Whole,
+    Type,
+}
+
+fn entity(object: &Object, at: &str, wanted: Wanted) -> Result<Entity, ApiError> {
+    let id = match wanted {
+        Wanted::Whole => text(object, at, "id")?,
+        Wanted::Type => String::new(),
+    };
+    Ok(Entity {
+        of: text(object, at, "type")?,
+        id,
+        properties: properties(object, at)?,
+    })
+}
+
+fn action(object: &Object) -> Result<Action, ApiError> {
+    Ok(Action {
+        name: text(object, "action", "name")?,
+        properties: properties(object, "action")?,
+    })
+}
+
+fn properties(object: &Object, at: &str) -> Result<Object, ApiError> {
+    match object.get("properties") {
+        // `AuthZEN` section 11.6: null should have been left out.
+        None | Some(Value::Null) => Ok(Object::new()),
+        Some(Value::Object(properties)) => Ok(properties.clone()),
+        Some(_) => Err(wrong_type(&format!("{at}.properties"), "an object")),
+    }
+}
+
+fn part<T>(
+    object: &Object,
+    name: &str,
+    read: impl FnOnce(&Object) -> Result<T, ApiError>,
+) -> Result<Option<T>, ApiError> {
+    match object.get(name) {
+        None => Ok(None),
+        Some(Value::Object(part)) => read(part).map(Some),
+        Some(_) => Err(wrong_type(name, "an object")),
+    }
+}
+
+fn text(object: &Object, at: &str, name: &str) -> Result<String, ApiError> {
+    match object.get(name) {
+        None => Err(missing(&format!("{at}.{name}"))),
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(_) => Err(wrong_type(&format!("{at}.{name}"), "a string")),
+    }
+}
+
+pub(super) fn missing(name: &str) -> ApiError {
+    ApiError::invalid(Code::MissingField, format!("`{name}` is missing"))
+}
+
+pub(super) fn wrong_type(name: &str, expected: &str) -> ApiError {
+    ApiError::invalid(Code::WrongType, format!("`{name}` must be {expected}"))
+}
+
+/// An entity as a reason names it.
+pub(super) fn named(entity: &Entity) -> String {
+    format!("{} {}", echo(&entity.of), echo(&entity.id))
+}

@@ -1,0 +1,24 @@
+//! `x-request-id` comes back as it was sent (`AuthZEN` section 10.1.3: an arbitrary string), where the rest of the
+//! service keeps well-formed ones only. Logs and records have the service's own.
+
+use salvo::http::HeaderMap;
+use salvo::http::header::{HeaderName, HeaderValue};
+use salvo::{Request, Response, handler};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const LONGEST: usize = 1024;
+
+#[handler]
+pub(super) async fn echo_request_id(request: &mut Request, response: &mut Response) {
+    if let Some(id) = sent(request.headers()) {
+        response.headers_mut().insert(X_REQUEST_ID, id);
+    }
+}
+
+/// Sent once, of visible characters and spaces.
+fn sent(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut values = headers.get_all(X_REQUEST_ID).into_iter();
+    let value = values.next().filter(|_| values.next().is_none())?;
+    let text = value.to_str().ok()?;
+    (1..=LONGEST).contains(&text.len()).then(|| value.clone())
+}

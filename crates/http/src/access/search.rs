@@ -1,0 +1,84 @@
+//! `POST /access/v1/search/subject`, `…/resource` and `…/action` (`AuthZEN` section 8).
+
+use salvo::prelude::Json;
+use salvo::{Depot, Request, handler};
+use serde::Serialize;
+
+use super::asked::{admit, object};
+use super::domain::{Domain, name_of};
+use super::page::{Page, PageBody};
+use super::question::{Question, Sought};
+use crate::edge::context::RequestContext;
+use crate::respond::ApiError;
+use crate::state::State;
+
+/// `page` comes first (`AuthZEN` section 8.3).
+#[derive(Serialize)]
+pub(super) struct SearchBody {
+    page: PageBody,
+    results: Vec<SearchResult>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum SearchResult {
+    Entity { r#type: String, id: String },
+    Action { name: String },
+}
+
+#[handler]
+pub(super) async fn subject(
+    request: &mut Request,
+    depot: &mut Depot,
+) -> Result<Json<SearchBody>, ApiError> {
+    search(request, depot, Sought::Subject).await
+}
+
+#[handler]
+pub(super) async fn resource(
+    request: &mut Request,
+    depot: &mut Depot,
+) -> Result<Json<SearchBody>, ApiError> {
+    search(request, depot, Sought::Resource).await
+}
+
+#[handler]
+pub(super) async fn action(
+    request: &mut Request,
+    depot: &mut Depot,
+) -> Result<Json<SearchBody>, ApiError> {
+    search(request, depot, Sought::Action).await
+}
+
+async fn search(
+    request: &mut Request,
+    depot: &mut Depot,
+    sought: Sought,
+) -> Result<Json<SearchBody>, ApiError> {
+    let state = State::of(depot)?;
+    let client = admit(request, depot, &state)?;
+    let context = RequestContext::behind_edge(depot)?;
+    let (name, asker) = (name_of(request), client.name().to_owned());
+    let mut domain = Domain::named(&name, &state, client, context)?;
+    let object = object(request, context).await?;
+    let question = Question::of_search(&object, sought)?;
+    let page = Page::read(&object, sought, &name, &asker)?;
+    let found = domain.search(&question, sought, &page).await?;
+    let body = page.body(found.next.as_deref(), found.ids.len());
+    let of = match sought {
+        Sought::Subject => Some(question.subject.of),
+        Sought::Resource => Some(question.resource.of),
+        Sought::Action => None,
+    };
+    let results = found.ids.into_iter().map(|id| match &of {
+        Some(of) => SearchResult::Entity {
+            r#type: of.clone(),
+            id,
+        },
+        None => SearchResult::Action { name: id },
+    });
+    Ok(Json(SearchBody {
+        page: body,
+        results: results.collect(),
+    }))
+}
