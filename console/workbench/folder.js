@@ -4,8 +4,8 @@ import { button } from "../shared/button.js";
 import { fill, h, newId } from "../shared/dom.js";
 import { text } from "../shared/text.js";
 
-/** Names that a policy folder has. */
-const KNOWN = /\.(cedar|cedarschema)$|^tests\/[^/]+\.json$|^manifest\.json$|^README\.md$/;
+/** Names that a policy folder has; others are left out. */
+const KNOWN = /^(schema\.cedarschema|manifest\.json|(invariants\/)?[^/]+\.cedar|tests\/[^/]+\.json)$/;
 const MOST_BYTES = 7 * 1024 * 1024;
 
 /**
@@ -76,7 +76,7 @@ export function folderField({ inForce, onchange }) {
     }
     if (files.size === 0 || bytes > MOST_BYTES) {
       take(null);
-      const words = files.size === 0 ? "There is no policy file in it: a folder has .cedar and .cedarschema files, and tests/*.json." : "It is too large: 7 MiB at most.";
+      const words = files.size === 0 ? "There is no policy file in it: a folder has schema.cedarschema, *.cedar, invariants/*.cedar and tests/*.json." : "It is too large: 7 MiB at most.";
       fill(told, h("p", { class: "error-text" }, words));
       return;
     }
