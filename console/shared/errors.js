@@ -62,7 +62,9 @@ export function sentence(error) {
   if (!isKnown(error) || message === "") {
     return "Something went wrong on this page. Reload it, and try again.";
   }
-  const first = message.charAt(0).toUpperCase() + message.slice(1);
+  // What is in `details` stands below it.
+  const plain = message.replace(/; see `details`$/, "");
+  const first = plain.charAt(0).toUpperCase() + plain.slice(1);
   return /[.!?]$/.test(first) ? first : `${first}.`;
 }
 
