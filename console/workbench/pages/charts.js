@@ -152,14 +152,15 @@ function latencyByRoute(all) {
     routes.set(labels.route ?? "", buckets);
   }
   const rows = [...routes].map(([route, buckets]) => ({ route, count: buckets.at(-1)?.count ?? 0, share: (/** @type {number} */ of) => quantile(buckets, of) }));
-  rows.sort((one, other) => other.count - one.count);
-  if (rows.length === 0) {
+  // A route that nobody has asked yet has no latency.
+  const known = rows.filter((row) => row.count > 0).sort((one, other) => other.count - one.count);
+  if (known.length === 0) {
     return empty("No request was answered yet");
   }
   const cell = (/** @type {number} */ share) => (/** @type {typeof rows[0]} */ row) => h("span", { class: "short" }, milliseconds(row.share(share)));
   return barTable({
     caption: "Latency by route",
-    rows,
+    rows: known,
     kind: "plain",
     value: (row) => row.share(0.99),
     columns: [

@@ -51,6 +51,7 @@ async fn at_work(database: TestDatabase) {
         sign_in(&browser);
         look_at_a_refused_edit(&browser, folder.path());
         explain(&browser, decision);
+        turn_every_page(&browser);
         come_back_after_the_session_has_ended(&browser);
     });
     service.stop().await;
@@ -109,6 +110,23 @@ fn explain(browser: &Browser, decision: &str) {
     browser.see("organizations.cedar");
     browser.see("is false");
     browser.assert_quiet();
+}
+
+fn turn_every_page(browser: &Browser) {
+    for (page, shown) in [
+        ("Policies in force", "organizations.cedar"),
+        ("Shadow", "There is no shadow"),
+        ("Who may, what may", "What may this one do?"),
+        ("Roles", "team:RemoveMember"),
+        ("Compare a folder", "Drop a policy folder here"),
+        ("History", "At a start"),
+        ("Charts", "In proportion"),
+    ] {
+        browser.press(page);
+        browser.arrive_at(page);
+        browser.see(shown);
+        browser.assert_quiet();
+    }
 }
 
 fn come_back_after_the_session_has_ended(browser: &Browser) {
