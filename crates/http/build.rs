@@ -7,4 +7,5 @@
 fn main() {
     println!("cargo::rerun-if-changed=../../console/portal");
     println!("cargo::rerun-if-changed=../../console/shared");
+    println!("cargo::rerun-if-changed=../../console/workbench");
 }
