@@ -73,13 +73,17 @@ export class Api {
   }
 
   /**
-   * The text of an answer that is none of JSON.
+   * The text of what anybody on this listener may read; it says nothing of a session.
    *
    * @param {string} path
    * @param {Options} [options]
    */
   async text(path, options = {}) {
-    return (await this.#ask("GET", path, options)).text();
+    const response = await this.#reached("GET", path, options);
+    if (!response.ok) {
+      await read(response);
+    }
+    return response.text();
   }
 
   /**
