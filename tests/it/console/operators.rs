@@ -58,7 +58,8 @@ async fn at_work(database: TestDatabase) {
 }
 
 fn sign_in(browser: &Browser) {
-    browser.visit("/workbench/history");
+    // It shows figures that anybody may read, and those of a session.
+    browser.visit("/workbench/charts");
     browser.arrive_at("Sign in");
     browser.fill(
         "Operator token",
@@ -72,9 +73,9 @@ fn sign_in(browser: &Browser) {
     browser.fill("Operator token", TOKEN);
     browser.press("Sign in");
     // Back to where one was.
-    browser.arrive_at("History");
-    browser.see("At a start");
-    assert_eq!(browser.path(), "/workbench/history");
+    browser.arrive_at("Charts");
+    browser.see("Policies taken");
+    assert_eq!(browser.path(), "/workbench/charts");
     assert_eq!(browser.script(KEPT), r#"[{},""]"#);
     browser.press("Policies in force");
     browser.arrive_at("Policies in force");
