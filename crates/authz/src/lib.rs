@@ -18,6 +18,7 @@ pub mod fault;
 pub mod folder;
 mod index;
 pub mod json;
+mod judge;
 pub mod kinds;
 mod load;
 mod names;
