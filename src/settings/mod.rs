@@ -17,7 +17,9 @@ mod reader;
 mod sections;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod values;
+mod web_address;
 
 use std::net::IpAddr;
 use std::path::Path;
