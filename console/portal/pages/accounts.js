@@ -59,7 +59,7 @@ function accountTable(context, accounts, reload) {
     rows: accounts,
     columns: [
       { title: "Name", cell: (account) => [text(account.name), account.is_default && [" ", badge("Default")]] },
-      { title: "Code", cell: (account) => code(account.code) },
+      { title: "Code", cell: (account) => h("span", { class: "short" }, code(account.code)) },
       {
         title: "State",
         cell: (account) => (account.is_active ? badge("Active", "good") : badge("Inactive", "bad")),

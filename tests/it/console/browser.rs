@@ -1,4 +1,4 @@
-//! A browser that does what a person does: looks for words, clicks, types (W3C WebDriver, spoken to Debian's
+//! A browser that does what a person does: looks for words, clicks, types (W3C `WebDriver`, spoken to Debian's
 //! `chromedriver`).
 
 use std::fs;
@@ -13,7 +13,7 @@ use test_support::services::left_out;
 use ureq::Agent;
 use ureq::http::{Method, Request};
 
-/// The name under which WebDriver hands out an element.
+/// The name under which `WebDriver` hands out an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// Answers when the page is so that `find` returns something. It looks again whenever the page changes.
