@@ -5,26 +5,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
-use crate::telemetry::metrics::Recorder;
+use crate::telemetry::metrics::Recorder as Metrics;
 use charter_authn::limits::rate_limit::RateLimits;
-use charter_authn::nonces::{NonceStore, ReplayGuard};
+use charter_authn::nonces::NonceStore;
 use charter_authn::operator::Operators;
 use charter_authn::signed::last_used::LastUsed;
 use charter_authn::signed::mint::KeyMint;
 use charter_authn::signed::verify::{ServiceAccountParts, ServiceAccounts};
 use charter_authz::engine::Engine;
 use charter_budgets::Budgets;
-use charter_decision_log::DecisionLog;
+use charter_decision_log::{DecisionLog, DecisionLookup, Recorder};
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
 use charter_http::document;
 use charter_http::extract::tenants::Tenants;
-use charter_http::state::{Revisions, Searches, State, StoreHealth, Tasks};
+use charter_http::state::{Replicas, Revisions, Searches, State, StoreHealth, Tasks};
 use charter_mail as mail;
 use charter_policy::explain::DecisionExplainer;
 use charter_store::Store;
@@ -32,7 +33,7 @@ use charter_store::Store;
 use super::keys::sealer;
 use super::policies::{self, Policies, Reloader};
 use super::start_error::StartError;
-use super::{database, decisions, near_budgets, replay, users};
+use super::{database, decisions, denials, near_budgets, replay, replicas, users};
 
 /// The parts of a running service.
 pub struct App {
@@ -41,7 +42,9 @@ pub struct App {
     /// The database, which handlers reach through their tenant alone.
     pub store: Arc<Store>,
     /// The guard that must be maintained, and told of a clean stop.
-    pub replay: ReplayGuard,
+    pub replay: Arc<dyn NonceStore>,
+    /// This process, as the others see it.
+    pub(super) replica: Arc<replicas::Presence>,
     /// The shares of keys and organizations, which must be tidied.
     pub limits: Arc<RateLimits>,
     /// Who is near its share of something.
@@ -61,7 +64,7 @@ pub struct App {
     /// The decision log, which must be closed; `None` where there is none.
     pub decisions: Option<Arc<DecisionLog>>,
     /// What is counted.
-    pub metrics: Recorder,
+    pub metrics: Metrics,
 }
 
 impl App {
@@ -82,7 +85,7 @@ impl App {
         program: &Path,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
-        metrics: Recorder,
+        metrics: Metrics,
     ) -> Result<Self, StartError> {
         let keys = settings.require_keys()?;
         let confirmed = Arc::new(ConfirmedClock::new(Arc::clone(&clock)));
@@ -92,7 +95,7 @@ impl App {
             Arc::clone(&clock),
         ));
         let store = Arc::new(store.with_budgets(Arc::clone(&budgets)));
-        let pending = replay::wait_for_turn(settings, keys, &store).await?;
+        let turn = Box::pin(replay::wait_for_turn(settings, keys, &store)).await?;
         store.migrate_up().await?;
         database::note_keys(&store, keys).await?;
         let policies = Policies::new(
@@ -105,10 +108,15 @@ impl App {
         let mut started = policies.start(clock.now()).await?;
         let names = policies::warn_of_unknown_names(&store, &started.snapshot).await;
         started.health.warnings.extend(names.into_iter().flatten());
-        let replay = replay::open(pending, &store, &clock, &*entropy).await?;
-        let opened = replay.clone();
+        let run = run(&*entropy);
+        let opening = replay::open(turn, (settings, &run), &store, &clock, &entropy);
+        let replay::Opened {
+            guard: replay,
+            counters,
+        } = Box::pin(opening).await?;
+        let opened = Arc::clone(&replay);
         let built: Result<Self, StartError> = async move {
-            let nonces: Arc<dyn NonceStore> = Arc::new(replay.clone());
+            let nonces = Arc::clone(&replay);
             let decisions = decisions::open(
                 settings,
                 keys,
@@ -137,6 +145,7 @@ impl App {
                 store: &store,
                 sealer: &sealer,
                 outbox: &outbox,
+                counters: counters.as_ref(),
                 rates: &limits,
                 budgets: &budgets,
                 clock: &clock,
@@ -157,7 +166,7 @@ impl App {
                 secure_cookie: !base.is_local(),
                 operators: Operators::new(Arc::clone(&store), settings.server.ops_token.clone()),
                 engine: Engine::new(started.snapshot, settings.database.cache.principals()),
-                decision_lookup: Box::new(recorder.clone()),
+                decision_lookup: lookup(settings, &recorder, &store),
                 decisions: recorder,
                 searches: Searches::new(Arc::clone(&budgets)),
                 revisions: Revisions::new(Arc::clone(&store)),
@@ -165,6 +174,8 @@ impl App {
                 mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
                 last_used,
                 nonces,
+                rates: Arc::clone(&limits),
+                replicas: Replicas::default(),
                 render_metrics: rendering(&metrics, &near_budgets),
                 budgets: Arc::clone(&budgets),
                 clock,
@@ -173,6 +184,7 @@ impl App {
             };
             state.engine.report(started.health);
             let state = Arc::new(state);
+            let replica = Arc::new(replicas::Presence::new(settings, run, &*state.clock));
             let shadow = decisions.as_ref().map(|log| Arc::clone(log.shadow()));
             let reloader = Reloader::new(
                 policies,
@@ -185,6 +197,7 @@ impl App {
                 state,
                 store,
                 replay,
+                replica,
                 limits,
                 near_budgets,
                 unverified_expire_after: settings.portal.unverified_expire_after,
@@ -205,10 +218,29 @@ impl App {
 }
 
 /// Gives the database's lease back after a start that failed: else the next one on another machine waits for it.
-pub async fn give_back(replay: &ReplayGuard) {
+pub async fn give_back(replay: &Arc<dyn NonceStore>) {
     if let Err(error) = replay.clean_stop().await {
         tracing::warn!(%error, "the replay guard of a start that failed did not stop cleanly");
     }
+}
+
+/// Where decisions are found: with several replicas, the denials of all.
+fn lookup(settings: &Settings, own: &Recorder, store: &Arc<Store>) -> Box<dyn DecisionLookup> {
+    if !settings.replay.is_shared() {
+        return Box::new(own.clone());
+    }
+    Box::new(denials::SharedLookup {
+        own: own.clone(),
+        store: Arc::clone(store),
+        runtime: Handle::current(),
+    })
+}
+
+/// Another text at each start.
+fn run(entropy: &dyn Entropy) -> String {
+    let mut run = [0; 16];
+    entropy.fill(&mut run);
+    format!("{:032x}", u128::from_le_bytes(run))
 }
 
 fn parsed(base_url: &str) -> Result<users::BaseUrl, StartError> {
@@ -220,7 +252,7 @@ fn parsed(base_url: &str) -> Result<users::BaseUrl, StartError> {
 }
 
 fn rendering(
-    metrics: &Recorder,
+    metrics: &Metrics,
     near_budgets: &Arc<near_budgets::Watch>,
 ) -> Box<dyn Fn() -> String + Send + Sync> {
     let (metrics, near) = (metrics.clone(), Arc::clone(near_budgets));

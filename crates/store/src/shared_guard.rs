@@ -46,6 +46,7 @@ impl Store {
             .await?
             .ok_or_else(|| Error::Corrupt("`shared_guard` has no row".to_owned()))?;
         let lease = guard_lease::Entity::find_by_id(ID)
+            .lock_exclusive()
             .one(&transaction)
             .await?;
         Ok(SharedGuardTurn {

@@ -9,3 +9,5 @@ mod part;
 mod policies;
 mod readiness;
 mod replay_guard;
+
+pub use readiness::status;

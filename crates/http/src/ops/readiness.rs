@@ -25,6 +25,12 @@ pub(super) struct Readiness {
     replay_guard: Part,
     decision_log: Part,
     policies: Policies,
+    replicas: Part,
+}
+
+/// `ok`, `degraded` or `unavailable`.
+pub async fn status(state: &State) -> &'static str {
+    Readiness::of(state).await.status
 }
 
 impl Readiness {
@@ -43,6 +49,7 @@ impl Readiness {
         let policies = Policies::of(&state.engine, state.clock.now());
         let decision_log = decision_log::part(state.decisions.status());
         let audit_heads = Part::from(state.store_health.audit_heads_fault(), "degraded");
+        let replicas = Part::from(state.replicas.fault(), "degraded");
         let stop = state.stopping.is_cancelled().then(|| Part {
             status: "unavailable",
             reason: Some("the service is stopping".to_owned()),
@@ -54,6 +61,7 @@ impl Readiness {
             replay_guard.status,
             decision_log.status,
             policies.status,
+            replicas.status,
         ];
         let status = ["unavailable", "degraded"]
             .into_iter()
@@ -67,6 +75,7 @@ impl Readiness {
             replay_guard,
             decision_log,
             policies,
+            replicas,
         }
     }
 

@@ -75,6 +75,7 @@ pub(super) mod access_key;
 pub(super) mod account;
 pub(super) mod audit_event;
 pub(super) mod change;
+pub(super) mod denial;
 pub(super) mod guard_lease;
 pub(super) mod installation_event;
 pub(super) mod invitation;
