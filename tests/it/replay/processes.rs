@@ -90,6 +90,12 @@ async fn send(to: &Charter, request: &Signed) -> Answer {
     Client::http1(to.main).send(request).await
 }
 
+fn stop(charters: [Charter; 2]) {
+    for charter in charters {
+        charter.stop();
+    }
+}
+
 /// Asks until it is not 503; the last answer.
 async fn once_it_serves(to: &Charter, request: impl Fn() -> Signed) -> Answer {
     loop {
@@ -175,7 +181,7 @@ async fn of_equal_requests_to_two_processes_one_passes_whatever_becomes_of_redis
             assert!(matches!(again.status, 503 | 401), "{}", again.status);
         }
     }
-    charters.map(Charter::stop);
+    stop(charters);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -206,7 +212,7 @@ async fn a_pause_of_two_seconds_is_answered_503_and_nothing_passes_twice() {
         passed += usize::from(send(charter, &before).await.status == 200);
     }
     assert!(passed <= 1, "{passed}");
-    charters.map(Charter::stop);
+    stop(charters);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -227,7 +233,7 @@ async fn a_write_is_not_repeated_where_redis_has_lost_its_nonce_and_kept_the_epo
         .assert_refused(401, "REPLAYED_NONCE");
     let other = cluster.write("Twice");
     assert_eq!(send(&charters[1], &other).await.status, 200);
-    charters.map(Charter::stop);
+    stop(charters);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -265,6 +271,6 @@ async fn a_denial_of_one_process_is_explained_by_the_other() {
     let replicas = store.list_replicas().await.expect("rows");
     assert_eq!(replicas.len(), 2);
     assert_eq!(replicas[0].policy_digest, replicas[1].policy_digest);
-    charters.map(Charter::stop);
+    stop(charters);
     assert!(store.list_replicas().await.expect("rows").is_empty());
 }
