@@ -353,6 +353,7 @@ fn signed(world: &World, of: &ServiceAccount, key: AccessKeyId) -> AuditContext 
             service_account: of.id,
             roles: of.roles.clone(),
             permissions: of.permissions.clone(),
+            nonce: None,
         }),
         ..world.by()
     }
