@@ -2,7 +2,7 @@
 
 import { linkButton } from "../shared/button.js";
 import { notice } from "../shared/states.js";
-import { narrowPage } from "./page.js";
+import { narrowPage } from "../shared/page.js";
 
 /** @param {URLSearchParams} query */
 export function takeToken(query) {

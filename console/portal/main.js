@@ -9,7 +9,7 @@ import { Router } from "../shared/router.js";
 import { loading } from "../shared/states.js";
 import { announce, statusIn } from "../shared/status.js";
 import { keepTimes } from "../shared/time.js";
-import { page } from "./page.js";
+import { page } from "../shared/page.js";
 import { askToSignIn } from "./reauthenticate.js";
 import { ROUTES } from "./routes.js";
 import { Session } from "./session.js";

@@ -5,6 +5,7 @@
  * read. Reads are tried again while the service is away; writes are not, since they may have been done.
  */
 
+import { read, target } from "./answer.js";
 import { ApiError, AwayError, SignedOutError } from "./errors.js";
 
 /**
@@ -262,43 +263,4 @@ export class Api {
 function subject(token) {
   const payload = token.split(".")[1] ?? "";
   return JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/"))).sub;
-}
-
-/**
- * @param {string} path
- * @param {Options["query"]} query
- */
-function target(path, query = {}) {
-  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
-  return given.length === 0 ? path : `${path}?${search}`;
-}
-
-/**
- * @param {Response} response
- * @returns {Promise<Answer>}
- */
-async function read(response) {
-  const etag = response.headers.get("etag");
-  let content;
-  try {
-    content = await response.text();
-  } catch {
-    throw new AwayError();
-  }
-  let data;
-  try {
-    data = content === "" ? null : JSON.parse(content);
-  } catch {
-    // A proxy answered in the service's place.
-    throw new AwayError();
-  }
-  if (response.ok) {
-    return { data, etag };
-  }
-  if (!data?.error) {
-    throw new AwayError();
-  }
-  const retryAfter = Number(response.headers.get("retry-after") ?? NaN);
-  throw new ApiError(response.status, data.error, Number.isFinite(retryAfter) ? retryAfter : null);
 }

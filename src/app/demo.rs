@@ -1,6 +1,7 @@
 //! The demo: an organization with service accounts, keys and an owner, made once, so that a
 //! newcomer has something to call.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -242,17 +243,40 @@ fn export(name: &str, value: &str) -> String {
     format!("export {name}='{value}'\n")
 }
 
+/// How the operator of the demo gets into the workbench.
+#[derive(Debug)]
+pub struct OperatorAccess {
+    /// Of the operations listener.
+    pub address: SocketAddr,
+    /// Whether there is an operator token.
+    pub has_token: bool,
+    /// The file that has it.
+    pub keys: PathBuf,
+}
+
 /// What to try, for a person who just started the demo.
 #[must_use]
-pub fn what_to_try(data_dir: &Path, base_url: &str) -> String {
+pub fn what_to_try(data_dir: &Path, base_url: &str, operator: &OperatorAccess) -> String {
     let file = env_file(data_dir);
     let file = file.display();
     let mail = data_dir.join("mail");
     let mail = mail.display();
+    let operations = operator.address;
+    let token = if operator.has_token {
+        format!(
+            "the operator token is ops_token in {}",
+            operator.keys.display()
+        )
+    } else {
+        "set CHARTER__SERVER__OPS_TOKEN, 32 characters or more, and start again".to_owned()
+    };
     format!(
         "\nThe demo organization is Acme Corporation. Open it in a browser and sign in:\n\n\
          \x20 {base_url}\n\
          \x20 {OWNER_EMAIL}; the password is CHARTER_PORTAL_PASSWORD in {file}\n\n\
+         The workbench shows the policies, refused edits, and every decision with its reason:\n\n\
+         \x20 http://{operations}\n\
+         \x20 {token}\n\n\
          Or in another terminal, from this directory:\n\n\
          \x20 source {file}\n\
          \x20 cargo run --release -- request GET /organizations/info\n\

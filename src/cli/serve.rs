@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::serve::Server;
 use crate::app::{App, demo, give_back};
-use crate::settings::{LogFormat, Settings};
+use crate::settings::{LogFormat, Settings, demo_key_file};
 use crate::telemetry;
 use crate::telemetry::log::Format;
 use crate::telemetry::traces::Traces;
@@ -83,7 +83,13 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             let _ = writeln!(told, "access decisions on http://{access}");
         }
         if args.demo {
-            let _ = writeln!(told, "{}", demo::what_to_try(&settings.data_dir, &base_url));
+            let operator = demo::OperatorAccess {
+                address: operations,
+                has_token: settings.server.ops_token.is_some(),
+                keys: demo_key_file(&settings.data_dir),
+            };
+            let words = demo::what_to_try(&settings.data_dir, &base_url, &operator);
+            let _ = writeln!(told, "{words}");
         }
         // Standard output may be closed or on a full disk.
         if let Err(error) = out.write_all(told.as_bytes()).and_then(|()| out.flush()) {

@@ -1,9 +1,13 @@
-//! The keys that the demo makes for itself, kept in its data directory for later starts.
+//! The keys and the operator token that the demo makes for itself, kept in its data directory for later starts.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
 
 use super::error::{SettingsError, SettingsFault};
 use super::keys;
@@ -11,6 +15,12 @@ use charter_domain::entropy::Entropy;
 use charter_system::{atomic, private};
 
 const FILE_NAME: &str = "keys.toml";
+const TOKEN_BYTES: usize = 32;
+
+/// Where the demo's keys are.
+pub fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join(FILE_NAME)
+}
 
 /// What happens where there is no file.
 #[derive(Clone, Copy)]
@@ -32,7 +42,7 @@ pub(super) fn open(
     data_dir: &Path,
     if_missing: IfMissing<'_>,
 ) -> Result<Option<(String, String)>, SettingsError> {
-    let path = data_dir.join(FILE_NAME);
+    let path = path(data_dir);
     let name = path.display().to_string();
     let found = read(&path);
     let missing = match &found {
@@ -49,7 +59,7 @@ pub(super) fn open(
         (io::ErrorKind::NotFound | io::ErrorKind::NotADirectory, IfMissing::Draft(entropy)) => {
             private::check_data_dir(data_dir)
                 .map_err(|unfit| unwritable(&in_words(unfit)))
-                .map(|()| keys::generate(entropy).to_string())
+                .map(|()| generate(entropy).to_string())
         }
         _ => found,
     };
@@ -83,10 +93,22 @@ fn read(path: &Path) -> io::Result<String> {
     fs::read_to_string(path)
 }
 
+fn generate(entropy: &dyn Entropy) -> Zeroizing<String> {
+    let mut token = Zeroizing::new([0; TOKEN_BYTES]);
+    entropy.fill(token.as_mut());
+    let token = Zeroizing::new(URL_SAFE_NO_PAD.encode(token.as_ref()));
+    let keys = keys::generate(entropy);
+    Zeroizing::new(format!(
+        "{}\n[server]\nops_token = \"{}\"\n",
+        keys.as_str(),
+        token.as_str()
+    ))
+}
+
 fn make(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<()> {
     private::prepare_data_dir(data_dir).map_err(in_words)?;
     let heading = "# Made by `charter serve --demo`. Without these keys the database beside it cannot be read.\n";
-    let text = [heading, &keys::generate(entropy)].concat();
+    let text = Zeroizing::new([heading, &generate(entropy)].concat());
     // Whole or not at all: half a file would be taken for the keys of an existing database at the
     // next start.
     atomic::create_private(path, text.as_bytes())

@@ -29,6 +29,7 @@ use error::{SettingsError, SettingsFault};
 use key_file::IfMissing;
 use keys::Keys;
 use layers::Sources;
+pub use key_file::path as demo_key_file;
 pub use layers::{DEFAULTS, SettingsSources, client_secret};
 use reader::Reader;
 pub use values::{

@@ -267,7 +267,9 @@ fn the_demo_makes_its_keys_once_and_only_its_owner_may_read_them() {
             .expect("a text");
         assert_eq!(again, first, "a later start keeps the keys");
     }
-    assert!(read(&first, &[]).expect("well-formed").keys.is_some());
+    let settings = read(&first, &[]).expect("well-formed");
+    assert!(settings.keys.is_some() && settings.server.ops_token.is_some());
+    assert_ne!(first, draft, "each demo has its own");
 
     let path = data.join("keys.toml");
     let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode));

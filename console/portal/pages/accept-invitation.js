@@ -5,7 +5,7 @@ import { form } from "../../shared/form.js";
 import { announce } from "../../shared/status.js";
 import { newPasswordField } from "../fields.js";
 import { takeToken, withoutToken } from "../link-token.js";
-import { narrowPage } from "../page.js";
+import { narrowPage } from "../../shared/page.js";
 
 /** @param {import("../main.js").Context} context */
 export function show({ api, session, router, query }) {

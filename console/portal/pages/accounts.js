@@ -13,7 +13,7 @@ import { code, text } from "../../shared/text.js";
 import { time } from "../../shared/time.js";
 import { whoWasFaster } from "../faster.js";
 import { mergePatch, metadataField } from "../metadata.js";
-import { pageWith } from "../page.js";
+import { pageWith } from "../../shared/page.js";
 
 /**
  * @typedef {{id: string, code: string, name: string, is_default: boolean, is_active: boolean,

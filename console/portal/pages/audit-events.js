@@ -11,9 +11,9 @@ import { announce } from "../../shared/status.js";
 import { pairs } from "../../shared/table.js";
 import { code, permissionWords, text } from "../../shared/text.js";
 import { exactTime, time } from "../../shared/time.js";
-import { filterForm, filterQuery } from "../filters.js";
+import { filterForm, filterQuery } from "../../shared/filters.js";
 import { nameAndId, nameOf, readActors } from "../names.js";
-import { page } from "../page.js";
+import { page } from "../../shared/page.js";
 
 /**
  * @typedef {{sequence: number, at: string, actor: string, action: string, object: string,

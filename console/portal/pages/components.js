@@ -12,7 +12,7 @@ import { announce } from "../../shared/status.js";
 import { pairs, table } from "../../shared/table.js";
 import { code, text } from "../../shared/text.js";
 import { time } from "../../shared/time.js";
-import { page } from "../page.js";
+import { page } from "../../shared/page.js";
 
 const TRICKS = "<img src=x onerror=alert(1)> \u202Egnirts\u202C a\u200Bb";
 

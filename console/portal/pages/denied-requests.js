@@ -6,9 +6,9 @@ import { card, section } from "../../shared/states.js";
 import { pairs, table } from "../../shared/table.js";
 import { code, permissionWords, text } from "../../shared/text.js";
 import { exactTime, time } from "../../shared/time.js";
-import { filterForm, filterQuery } from "../filters.js";
+import { filterForm, filterQuery } from "../../shared/filters.js";
 import { nameAndId, nameOf, readActors } from "../names.js";
-import { page } from "../page.js";
+import { page } from "../../shared/page.js";
 
 /**
  * @typedef {{type: string, id: string}} Entity

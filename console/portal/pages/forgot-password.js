@@ -4,7 +4,7 @@ import { fill, h } from "../../shared/dom.js";
 import { textField } from "../../shared/field.js";
 import { form } from "../../shared/form.js";
 import { notice } from "../../shared/states.js";
-import { narrowPage } from "../page.js";
+import { narrowPage } from "../../shared/page.js";
 
 /** @param {import("../main.js").Context} context */
 export function show({ api }) {

@@ -7,9 +7,9 @@ import { card, empty, section } from "../../shared/states.js";
 import { table } from "../../shared/table.js";
 import { code, text } from "../../shared/text.js";
 import { time } from "../../shared/time.js";
-import { filterForm } from "../filters.js";
+import { filterForm } from "../../shared/filters.js";
 import { keyState } from "../keys.js";
-import { page } from "../page.js";
+import { page } from "../../shared/page.js";
 
 /** @typedef {import("../keys.js").Key & {service_account: {id: string, name: string, is_active: boolean}}} Key */
 

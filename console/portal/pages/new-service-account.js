@@ -8,7 +8,7 @@ import { announce } from "../../shared/status.js";
 import { readAccounts } from "../all-accounts.js";
 import { grantFields, readNames } from "../grants.js";
 import { metadataField } from "../metadata.js";
-import { page } from "../page.js";
+import { page } from "../../shared/page.js";
 
 /** @param {import("../main.js").Context} context */
 export async function show({ api, session, router }) {

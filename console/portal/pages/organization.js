@@ -12,8 +12,8 @@ import { code, text } from "../../shared/text.js";
 import { exactTime } from "../../shared/time.js";
 import { whoWasFaster } from "../faster.js";
 import { slugField } from "../fields.js";
+import { page } from "../../shared/page.js";
 import { typedId } from "../names.js";
-import { page } from "../page.js";
 
 const PATH = "/api/portal/organization";
 

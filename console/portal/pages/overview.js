@@ -6,7 +6,7 @@ import { card } from "../../shared/states.js";
 import { pairs } from "../../shared/table.js";
 import { code, permissionWords, text } from "../../shared/text.js";
 import { time } from "../../shared/time.js";
-import { page } from "../page.js";
+import { page } from "../../shared/page.js";
 
 /** @param {import("../main.js").Context} context */
 export function show({ session }) {

@@ -11,7 +11,7 @@ import { pairs, table } from "../../shared/table.js";
 import { text } from "../../shared/text.js";
 import { exactTime, time } from "../../shared/time.js";
 import { newPasswordField } from "../fields.js";
-import { page } from "../page.js";
+import { page } from "../../shared/page.js";
 
 /** @typedef {{id: string, createdAt: string, lastUsedAt: string, userAgent: string | null, current: boolean}} Open */
 

@@ -4,7 +4,7 @@ import { h } from "../../shared/dom.js";
 import { textField } from "../../shared/field.js";
 import { form } from "../../shared/form.js";
 import { announce } from "../../shared/status.js";
-import { narrowPage } from "../page.js";
+import { narrowPage } from "../../shared/page.js";
 import { newPasswordField, slugField } from "../fields.js";
 
 /** @param {import("../main.js").Context} context */

@@ -6,7 +6,7 @@ import { form } from "../../shared/form.js";
 import { notice } from "../../shared/states.js";
 import { newPasswordField } from "../fields.js";
 import { takeToken, withoutToken } from "../link-token.js";
-import { narrowPage, turnInto } from "../page.js";
+import { narrowPage, turnInto } from "../../shared/page.js";
 
 /** @param {import("../main.js").Context} context */
 export function show({ api, session, query }) {

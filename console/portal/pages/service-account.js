@@ -15,7 +15,7 @@ import { whoWasFaster } from "../faster.js";
 import { grantFields, readNames } from "../grants.js";
 import { keysCard } from "../keys.js";
 import { mergePatch, metadataField } from "../metadata.js";
-import { page } from "../page.js";
+import { page } from "../../shared/page.js";
 
 /** @typedef {import("./service-accounts.js").ServiceAccount} ServiceAccount */
 

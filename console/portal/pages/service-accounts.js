@@ -8,7 +8,7 @@ import { table } from "../../shared/table.js";
 import { text } from "../../shared/text.js";
 import { time } from "../../shared/time.js";
 import { readAccounts } from "../all-accounts.js";
-import { pageWith } from "../page.js";
+import { pageWith } from "../../shared/page.js";
 
 /**
  * @typedef {{id: string, name: string, description: string, account_id: string, is_active: boolean, roles: string[],

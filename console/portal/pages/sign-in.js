@@ -3,7 +3,7 @@
 import { h } from "../../shared/dom.js";
 import { textField } from "../../shared/field.js";
 import { form } from "../../shared/form.js";
-import { narrowPage } from "../page.js";
+import { narrowPage } from "../../shared/page.js";
 
 /** @param {import("../main.js").Context} context */
 export function show({ api, session, router, query }) {

@@ -10,7 +10,7 @@ import { announce } from "../../shared/status.js";
 import { table } from "../../shared/table.js";
 import { text } from "../../shared/text.js";
 import { time } from "../../shared/time.js";
-import { pageWith } from "../page.js";
+import { pageWith } from "../../shared/page.js";
 import { readNames } from "../grants.js";
 
 /**

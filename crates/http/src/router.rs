@@ -70,6 +70,7 @@ pub fn operations_listener(state: Arc<State>) -> Router {
         .push(pages)
         .push(workbench::router())
         .push(access::router(Listener::Operations))
+        .push(console::workbench())
 }
 
 /// The listener of `access.listen` (contract section 7).

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use test_support::service::{Persona, Service};
+use test_support::service::{Anonymous, Persona, Service};
 use test_support::{on_both_services, repository};
 
 on_both_services!(
     every_page_is_the_same_file_under_one_policy,
+    each_listener_has_its_own_app,
     files_are_sent_compressed_and_once,
     what_is_no_page_stays_what_it_was,
 );
@@ -21,10 +22,14 @@ fn text(path: &str) -> String {
     fs::read_to_string(console().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The modules of the portal and those that it shares, by path below `console/`.
+/// The two apps of the console.
+const APPS: [&str; 2] = ["portal", "workbench"];
+
+/// The modules of both apps and those that they share, by path below `console/`.
 fn modules() -> Vec<String> {
     let mut found = Vec::new();
-    let mut pending = vec![PathBuf::from("shared"), PathBuf::from("portal")];
+    let mut pending: Vec<PathBuf> = APPS.iter().map(PathBuf::from).collect();
+    pending.push(PathBuf::from("shared"));
     while let Some(folder) = pending.pop() {
         for entry in fs::read_dir(console().join(&folder)).expect("a folder") {
             let entry = entry.expect("an entry");
@@ -75,19 +80,19 @@ fn reached(from: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// What the page names in this attribute.
-fn named(attribute: &str) -> BTreeSet<String> {
+/// What an app's page names in this attribute.
+fn named(app: &str, attribute: &str) -> BTreeSet<String> {
     let start = format!("{attribute}=\"/assets/");
-    let page = text("portal/index.html");
+    let page = text(&format!("{app}/index.html"));
     let parts = page.split(&start).skip(1);
     parts
         .map(|rest| rest.split('"').next().expect("an end").to_owned())
         .collect()
 }
 
-/// `path: "…"` of the portal's routes.
-fn routes() -> Vec<String> {
-    let source = text("portal/routes.js");
+/// `path: "…"` of an app's routes.
+fn routes(app: &str) -> Vec<String> {
+    let source = text(&format!("{app}/routes.js"));
     let paths = source.split("path: \"").skip(1);
     paths
         .map(|rest| {
@@ -101,27 +106,33 @@ fn routes() -> Vec<String> {
 
 #[test]
 fn the_page_loads_what_the_first_paint_needs_and_nothing_waits_for_another() {
-    let mut needed = BTreeSet::new();
-    reached("portal/main.js", &mut needed);
-    reached("portal/pages/sign-in.js", &mut needed);
-    let given: BTreeSet<_> = named("href")
-        .into_iter()
-        .filter(|it| Path::new(it).extension().is_some_and(|it| it == "js"))
-        .collect();
-    needed.remove("portal/main.js");
-    assert_eq!(given, needed);
-    assert!(named("src").contains("portal/main.js"));
+    for app in APPS {
+        let main = format!("{app}/main.js");
+        let mut needed = BTreeSet::new();
+        reached(&main, &mut needed);
+        reached(&format!("{app}/pages/sign-in.js"), &mut needed);
+        let given: BTreeSet<_> = named(app, "href")
+            .into_iter()
+            .filter(|it| Path::new(it).extension().is_some_and(|it| it == "js"))
+            .collect();
+        needed.remove(&main);
+        assert_eq!(given, needed);
+        assert!(named(app, "src").contains(&main));
+    }
 }
 
 #[test]
 fn no_module_is_forgotten() {
     let mut used = BTreeSet::new();
-    reached("portal/main.js", &mut used);
-    for rest in text("portal/routes.js").split("import(\"./").skip(1) {
-        if let Some((page, _)) = rest.split_once("\")")
-            && page.starts_with("pages/")
-        {
-            reached(&format!("portal/{page}"), &mut used);
+    for app in APPS {
+        reached(&format!("{app}/main.js"), &mut used);
+        let routes = text(&format!("{app}/routes.js"));
+        for rest in routes.split("import(\"./").skip(1) {
+            if let Some((page, _)) = rest.split_once("\")")
+                && page.starts_with("pages/")
+            {
+                reached(&format!("{app}/{page}"), &mut used);
+            }
         }
     }
     assert_eq!(used.into_iter().collect::<Vec<_>>(), modules());
@@ -152,67 +163,103 @@ fn no_text_becomes_markup_code_or_a_stored_secret() {
         let stores = source.contains("localStorage");
         assert!(!stores || module == "shared/api.js", "{module}");
     }
-    let page = text("portal/index.html");
-    for word in [
-        "<style",
-        " style=",
-        " onclick",
-        "javascript:",
-        "http://",
-        "https://",
-    ] {
-        assert!(!page.contains(word), "{word}");
+    for app in APPS {
+        let page = text(&format!("{app}/index.html"));
+        for word in [
+            "<style",
+            " style=",
+            " onclick",
+            "javascript:",
+            "http://",
+            "https://",
+        ] {
+            assert!(!page.contains(word), "{app}: {word}");
+        }
     }
 }
 
 async fn every_page_is_the_same_file_under_one_policy(service: &Service) {
-    let anyone = service.anonymous();
-    let page = anyone.get("/").await;
-    assert_eq!(page.status, 200);
-    assert_eq!(
-        page.header("content-type"),
-        Some("text/html; charset=utf-8")
-    );
-    assert_eq!(page.body, text("portal/index.html").into_bytes());
-    let policy = page.header("content-security-policy").expect("a policy");
-    for part in [
-        "default-src 'none'",
-        "script-src 'self'",
-        "frame-ancestors 'none'",
-        "base-uri 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
-    ] {
-        assert!(policy.split("; ").any(|it| it == part), "{part}");
-    }
-    for (name, value) in [
-        ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "no-referrer"),
-        ("cross-origin-opener-policy", "same-origin"),
-        ("cache-control", "public, no-cache"),
-    ] {
-        assert_eq!(page.header(name), Some(value));
-    }
-    for path in routes() {
-        let answer = anyone.get(&path).await;
+    let sides = [service.anonymous(), service.operator_side()];
+    for (app, anyone) in APPS.into_iter().zip(sides) {
+        let page = anyone.get("/").await;
+        assert_eq!(page.status, 200);
         assert_eq!(
-            (answer.status, answer.body == page.body),
-            (200, true),
-            "{path}"
+            page.header("content-type"),
+            Some("text/html; charset=utf-8")
         );
-        let query = anyone
-            .get(&format!("{path}?token=abc&utm_source=mail"))
-            .await;
-        assert_eq!(query.status, 200, "{path}");
+        assert_eq!(
+            page.body,
+            text(&format!("{app}/index.html")).into_bytes(),
+            "{app}"
+        );
+        let policy = page.header("content-security-policy").expect("a policy");
+        for part in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        ] {
+            assert!(policy.split("; ").any(|it| it == part), "{part}");
+        }
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cache-control", "public, no-cache"),
+        ] {
+            assert_eq!(page.header(name), Some(value), "{app}");
+        }
+        let deep = format!("/{app}/some/page");
+        for path in routes(app).iter().chain([&deep]) {
+            let answer = anyone.get(path).await;
+            assert_eq!(
+                (answer.status, answer.body == page.body),
+                (200, true),
+                "{path}"
+            );
+            let query = anyone
+                .get(&format!("{path}?token=abc&utm_source=mail"))
+                .await;
+            assert_eq!(query.status, 200, "{path}");
+        }
     }
-    let deep = anyone.get("/portal/some/page").await;
-    assert_eq!((deep.status, deep.body == page.body), (200, true));
+}
+
+async fn each_listener_has_its_own_app(service: &Service) {
+    let (people, operators) = (service.anonymous(), service.operator_side());
+    for path in [
+        "/assets/workbench/main.js",
+        "/workbench",
+        "/workbench/policies",
+    ] {
+        assert_eq!(operators.get(path).await.status, 200, "{path}");
+        let refused = people.get(path).await;
+        refused.assert_refused(404, "NOT_FOUND");
+    }
+    for path in ["/assets/portal/main.js", "/portal", "/register"] {
+        assert_eq!(people.get(path).await.status, 200, "{path}");
+        let refused = operators.get(path).await;
+        refused.assert_refused(404, "NOT_FOUND");
+    }
+    // Beside the API of the same names, which asks who it is.
+    for path in ["/policies", "/decisions"] {
+        let refused = operators.get(path).header("accept", "text/html").await;
+        refused.assert_refused(401, "MISSING_CREDENTIALS");
+    }
 }
 
 async fn files_are_sent_compressed_and_once(service: &Service) {
-    let anyone = service.anonymous();
+    let sides = [service.anonymous(), service.operator_side()];
+    for (app, anyone) in APPS.into_iter().zip(sides) {
+        Box::pin(app_is_sent_compressed_and_once(app, &anyone)).await;
+    }
+}
+
+async fn app_is_sent_compressed_and_once(app: &str, anyone: &Anonymous) {
     let mut first_paint = 0;
-    let first = named("href").into_iter().chain(named("src"));
+    let first = named(app, "href").into_iter().chain(named(app, "src"));
     let targets = first
         .map(|path| format!("/assets/{path}"))
         .collect::<BTreeSet<_>>();

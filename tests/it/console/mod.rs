@@ -2,4 +2,5 @@
 
 mod browser;
 mod files;
+mod operators;
 mod people;

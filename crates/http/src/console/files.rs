@@ -15,8 +15,41 @@ struct Shared;
 #[prefix = "portal/"]
 struct Portal;
 
-/// The page that every path of the portal answers.
-const PAGE: &str = "portal/index.html";
+#[derive(RustEmbed)]
+#[folder = "../../console/workbench"]
+#[prefix = "workbench/"]
+struct Workbench;
+
+/// One of the console's two apps. Each has its page, its own files, and those that both share.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ConsoleApp {
+    Portal,
+    Workbench,
+}
+
+impl ConsoleApp {
+    fn file(self, path: &str) -> Option<EmbeddedFile> {
+        match self {
+            Self::Portal => Portal::get(path),
+            Self::Workbench => Workbench::get(path),
+        }
+    }
+
+    /// The page that every path of the app answers.
+    pub(super) fn page(self, headers: &HeaderMap) -> Option<Representation> {
+        let path = match self {
+            Self::Portal => "portal/index.html",
+            Self::Workbench => "workbench/index.html",
+        };
+        self.file(path).map(|file| represent(&file, headers))
+    }
+
+    /// The file at this path below `console/`.
+    pub(super) fn asset(self, path: &str, headers: &HeaderMap) -> Option<Representation> {
+        let file = Shared::get(path).or_else(|| self.file(path))?;
+        Some(represent(&file, headers))
+    }
+}
 
 /// What is sent of a file.
 pub(super) struct Representation {
@@ -26,17 +59,6 @@ pub(super) struct Representation {
     pub(super) content_type: String,
     /// Another one for each coding (RFC 9110 section 8.8.3.3).
     pub(super) etag: EntityTag,
-}
-
-/// The portal's page.
-pub(super) fn page(headers: &HeaderMap) -> Option<Representation> {
-    Portal::get(PAGE).map(|file| represent(&file, headers))
-}
-
-/// The file at this path below `console/`.
-pub(super) fn asset(path: &str, headers: &HeaderMap) -> Option<Representation> {
-    let file = Shared::get(path).or_else(|| Portal::get(path))?;
-    Some(represent(&file, headers))
 }
 
 fn represent(file: &EmbeddedFile, headers: &HeaderMap) -> Representation {
@@ -96,17 +118,22 @@ mod tests {
             ("identity", None),
             ("", None),
         ] {
-            let page = page(&headers(accepted)).expect("the page");
+            let page = ConsoleApp::Portal
+                .page(&headers(accepted))
+                .expect("the page");
             assert_eq!(page.coding, coding, "{accepted}");
         }
-        let plain = page(&HeaderMap::new()).expect("the page");
+        let plain = ConsoleApp::Portal
+            .page(&HeaderMap::new())
+            .expect("the page");
         assert!(plain.bytes.starts_with(b"<!doctype html>"));
         assert_eq!(plain.content_type, "text/html; charset=utf-8");
     }
 
     #[test]
     fn each_coding_has_a_tag_of_its_own() {
-        let tags = ["br", "gzip", ""].map(|coding| page(&headers(coding)).expect("the page").etag);
+        let page = |coding| ConsoleApp::Portal.page(&headers(coding)).expect("the page");
+        let tags = ["br", "gzip", ""].map(|coding| page(coding).etag);
         assert!(tags[0] != tags[1] && tags[1] != tags[2] && tags[0] != tags[2]);
     }
 
@@ -118,7 +145,9 @@ mod tests {
             ("shared/icon.svg", "image/svg+xml"),
         ];
         for (path, content_type) in types {
-            let found = asset(path, &HeaderMap::new()).expect(path);
+            let found = ConsoleApp::Portal
+                .asset(path, &HeaderMap::new())
+                .expect(path);
             assert_eq!(found.content_type, content_type, "{path}");
         }
         for path in [
@@ -129,7 +158,23 @@ mod tests {
             "../Cargo.toml",
             "portal/../shared/dom.js",
         ] {
-            assert!(asset(path, &HeaderMap::new()).is_none(), "{path}");
+            let found = ConsoleApp::Portal.asset(path, &HeaderMap::new());
+            assert!(found.is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn each_app_has_its_own_files() {
+        let own = [
+            (ConsoleApp::Portal, "portal/main.js", "workbench/main.js"),
+            (ConsoleApp::Workbench, "workbench/main.js", "portal/main.js"),
+        ];
+        for (app, own, other) in own {
+            let is_there = |path| app.asset(path, &HeaderMap::new()).is_some();
+            assert!(
+                is_there(own) && is_there("shared/dom.js") && !is_there(other),
+                "{app:?}"
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
-//! The console in the browser: the portal's page and the files that it needs (docs/console.md).
+//! The console in the browser: the pages of the portal and of the workbench, and the files that they need
+//! (docs/console.md).
 //!
-//! The page is the same for all its paths; it asks the API for what it shows, as any other client.
+//! The page is the same for all paths of an app; it asks the API for what it shows, as any other client.
 
 mod files;
 
@@ -14,7 +15,7 @@ use salvo::{Request, Response, Router, handler};
 
 use crate::methods::Reads as _;
 use crate::respond::ApiError;
-use files::Representation;
+use files::{ConsoleApp, Representation};
 
 /// Paths of the portal's page, beside `/` and those below `/portal/`. Mails link to some of them.
 pub const PAGES: [&str; 8] = [
@@ -48,25 +49,43 @@ const HEADERS: [(HeaderName, &str); 5] = [
 /// The portal on the main listener. A query is the page's to read.
 #[must_use]
 pub fn portal() -> Router {
-    let mut router = Router::new()
-        .reads(page)
-        .push(Router::with_path("assets/{*+path}").reads(asset))
-        .push(Router::with_path("portal/{*+path}").reads(page));
-    for path in PAGES {
-        router = router.push(Router::with_path(path).reads(page));
+    let pages = PAGES.into_iter().chain(["portal/{*+path}"]);
+    app(ConsoleApp::Portal, pages)
+}
+
+/// The workbench on the operations listener. Its pages stand beside the API of the same names.
+#[must_use]
+pub fn workbench() -> Router {
+    let pages = ["sign-in", "workbench", "workbench/{*+path}"];
+    app(ConsoleApp::Workbench, pages.into_iter())
+}
+
+fn app(app: ConsoleApp, pages: impl Iterator<Item = &'static str>) -> Router {
+    let router = Router::new()
+        .reads(Page(app))
+        .push(Router::with_path("assets/{*+path}").reads(Asset(app)));
+    pages.fold(router, |router, path| {
+        router.push(Router::with_path(path).reads(Page(app)))
+    })
+}
+
+struct Page(ConsoleApp);
+
+#[handler]
+impl Page {
+    async fn handle(&self, request: &mut Request, response: &mut Response) -> Result<(), ApiError> {
+        send(self.0.page(request.headers()), request, response)
     }
-    router
 }
 
-#[handler]
-async fn page(request: &mut Request, response: &mut Response) -> Result<(), ApiError> {
-    send(files::page(request.headers()), request, response)
-}
+struct Asset(ConsoleApp);
 
 #[handler]
-async fn asset(request: &mut Request, response: &mut Response) -> Result<(), ApiError> {
-    let path = request.param::<&str>("path").unwrap_or_default();
-    send(files::asset(path, request.headers()), request, response)
+impl Asset {
+    async fn handle(&self, request: &mut Request, response: &mut Response) -> Result<(), ApiError> {
+        let path = request.param::<&str>("path").unwrap_or_default();
+        send(self.0.asset(path, request.headers()), request, response)
+    }
 }
 
 /// 200, or 304 where the client has it already.

@@ -153,6 +153,10 @@ impl Service {
         self.serving.main_address()
     }
 
+    pub fn operations_address(&self) -> SocketAddr {
+        self.serving.operations_address()
+    }
+
     pub fn state(&self) -> &State {
         self.shared_state()
     }

@@ -1,11 +1,11 @@
 /** The outline of a page: its heading, what it is for, its parts. */
 
-import { h } from "../shared/dom.js";
+import { h } from "./dom.js";
 
 /**
  * @param {string} title
- * @param {import("../shared/dom.js").Child} explanation
- * @param {...import("../shared/dom.js").Child} parts
+ * @param {import("./dom.js").Child} explanation
+ * @param {...import("./dom.js").Child} parts
  */
 export function page(title, explanation, ...parts) {
   return outline("page", title, null, explanation, parts);
@@ -15,9 +15,9 @@ export function page(title, explanation, ...parts) {
  * With a button beside the heading.
  *
  * @param {string} title
- * @param {import("../shared/dom.js").Child} action
- * @param {import("../shared/dom.js").Child} explanation
- * @param {...import("../shared/dom.js").Child} parts
+ * @param {import("./dom.js").Child} action
+ * @param {import("./dom.js").Child} explanation
+ * @param {...import("./dom.js").Child} parts
  */
 export function pageWith(title, action, explanation, ...parts) {
   return outline("page", title, action, explanation, parts);
@@ -27,8 +27,8 @@ export function pageWith(title, action, explanation, ...parts) {
  * For people who are not signed in: one form in a card.
  *
  * @param {string} title
- * @param {import("../shared/dom.js").Child} explanation
- * @param {...import("../shared/dom.js").Child} parts
+ * @param {import("./dom.js").Child} explanation
+ * @param {...import("./dom.js").Child} parts
  */
 export function narrowPage(title, explanation, ...parts) {
   return outline("page page-narrow", title, null, explanation, [h("div", { class: "card stack" }, parts.flat())]);
@@ -37,9 +37,9 @@ export function narrowPage(title, explanation, ...parts) {
 /**
  * @param {string} look
  * @param {string} title
- * @param {import("../shared/dom.js").Child} action
- * @param {import("../shared/dom.js").Child} explanation
- * @param {import("../shared/dom.js").Child[]} parts
+ * @param {import("./dom.js").Child} action
+ * @param {import("./dom.js").Child} explanation
+ * @param {import("./dom.js").Child[]} parts
  */
 function outline(look, title, action, explanation, parts) {
   const heading = h("h1", { tabindex: "-1" }, title);

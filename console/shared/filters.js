@@ -1,7 +1,7 @@
 /** Filters of a list, kept in the address so that they can be shared and gone back to. */
 
-import { button } from "../shared/button.js";
-import { h, newId } from "../shared/dom.js";
+import { button } from "./button.js";
+import { h, newId } from "./dom.js";
 
 /**
  * @typedef {{name: string, label: string, type?: "text" | "date", options?: [string, string][],
@@ -9,7 +9,7 @@ import { h, newId } from "../shared/dom.js";
  */
 
 /**
- * @param {import("./main.js").Context} context
+ * @param {Pick<import("./router.js").Visit, "query"> & {router: import("./router.js").Router<any>}} context
  * @param {Filter[]} filters
  */
 export function filterForm({ query, router }, filters) {

@@ -1,0 +1,18 @@
+/** Names that questions need: permissions and roles of the schema, types of records. */
+
+export const SUBJECTS = ["ServiceAccount", "User"];
+export const RESOURCES = ["Organization", "Account", "ServiceAccount", "AccessKey", "User", "Role", "Permission"];
+
+/**
+ * The permissions that the schema in force names, for suggestions.
+ *
+ * @param {import("./api.js").Api} api
+ * @param {AbortSignal} signal
+ * @returns {Promise<{permissions: string[], files: import("./places.js").File[], hasShadow: boolean}>}
+ */
+export async function catalogue(api, signal) {
+  const { in_force: inForce, shadow } = await api.get("/policies", { signal });
+  const schema = inForce.files.find((/** @type {any} */ file) => file.name === "schema.cedarschema")?.text ?? "";
+  const names = /** @type {string[]} */ (schema.match(/"[a-z-]+:[A-Za-z]+"/g) ?? []).map((name) => name.slice(1, -1));
+  return { permissions: [...new Set(names)], files: inForce.files, hasShadow: Boolean(shadow?.digest) };
+}

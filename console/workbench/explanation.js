@@ -1,0 +1,204 @@
+/** Why policies decide as they do: which decided, which came nearest, and the condition that was false, in the source. */
+
+import { h } from "../shared/dom.js";
+import { notice } from "../shared/states.js";
+import { pairs, table } from "../shared/table.js";
+import { code, text } from "../shared/text.js";
+import { list } from "./counterexample.js";
+import { placeLink } from "./places.js";
+import { policyAt, sourceView } from "./source.js";
+
+/**
+ * @typedef {{of: string, text: string, line: number | null, value: string,
+ *   looked_at: {expression: string, value: string, is_in?: string[]}[]}} Condition
+ * @typedef {{policy: string, file: string, line: number, away?: number, failed?: Condition[],
+ *   conditions?: Condition[]}} Reason
+ * @typedef {{uid: string, attributes: Record<string, string>, is_in: string[]}} Party
+ * @typedef {{ruling: string, code: string | null, message: string | null, principal: Party, action: Party,
+ *   resource: Party, context: Record<string, string>, determining: Reason[], nearest: Reason[], errors: any[]}} Explanation
+ */
+
+/** @type {Record<string, string>} */
+const RULINGS = {
+  allowed: "Allowed",
+  forbidden: "A policy forbids it",
+  not_permitted: "No policy permits it",
+};
+
+/**
+ * @param {Explanation} explanation
+ * @param {Map<string, string> | null} sources texts by file, of the policies that were asked; null if they are not known
+ */
+export function explained(explanation, sources) {
+  const { ruling, message, determining, nearest, errors } = explanation;
+  return h(
+    "div",
+    { class: "stack" },
+    h("h3", {}, RULINGS[ruling] ?? text(ruling)),
+    message && h("p", {}, text(message)),
+    determining.map((reason) => decided(reason, ruling, sources)),
+    errors.length > 0 && [
+      notice("Policies could not be evaluated:", "danger", errors.map((each) => h("p", {}, text(typeof each === "string" ? each : JSON.stringify(each))))),
+    ],
+    nearest.length > 0 && [
+      h("h3", {}, nearest.length === 1 ? "The nearest permit" : "The nearest permits"),
+      nearest.map((reason) => near(reason, sources)),
+    ],
+    h("details", {}, h("summary", {}, "What the policies saw"), seen(explanation)),
+  );
+}
+
+/**
+ * @param {Reason} reason
+ * @param {string} ruling
+ * @param {Map<string, string> | null} sources
+ */
+function decided(reason, ruling, sources) {
+  const kind = ruling === "allowed" ? "good" : "bad";
+  const held = reason.conditions ?? [];
+  return h(
+    "div",
+    { class: "stack" },
+    h("p", { class: "row" }, code(reason.policy), placeLink(reason.file, reason.line)),
+    marked(reason, held, kind, sources),
+    held.length > 0 && conditions(held, "Conditions that held"),
+  );
+}
+
+/**
+ * @param {Reason} reason
+ * @param {Map<string, string> | null} sources
+ */
+function near(reason, sources) {
+  const failed = reason.failed ?? [];
+  const away = reason.away === 1 ? "one condition away" : `${reason.away} conditions away`;
+  return h(
+    "div",
+    { class: "stack near" },
+    h("p", { class: "row" }, code(reason.policy), placeLink(reason.file, reason.line), h("span", { class: "muted small" }, away)),
+    marked(reason, failed, "bad", sources),
+    conditions(failed, "Conditions that were false"),
+  );
+}
+
+/**
+ * The policy with its conditions marked.
+ *
+ * @param {Reason} reason
+ * @param {Condition[]} conditions
+ * @param {"good" | "bad"} kind
+ * @param {Map<string, string> | null} sources
+ */
+function marked({ policy, file, line }, conditions, kind, sources) {
+  const source = sources?.get(file);
+  if (!source || !line) {
+    return null;
+  }
+  const part = policyAt(source, line);
+  /** @type {Map<number, import("./source.js").Mark>} */
+  const marks = new Map();
+  for (const condition of conditions) {
+    for (const [index, number] of linesOf(condition, part).entries()) {
+      marks.set(number, { kind, note: index === 0 ? `is ${condition.value}` : undefined });
+    }
+  }
+  return sourceView({ label: `Policy ${policy}`, source: part.source, first: part.first, marks });
+}
+
+/**
+ * The lines on which a condition stands; its text comes formatted anew.
+ *
+ * @param {Condition} condition
+ * @param {{first: number, source: string}} part
+ */
+function linesOf({ text: wanted, line }, { first, source }) {
+  if (!line) {
+    return [];
+  }
+  const plain = (/** @type {string} */ value) => value.replace(/\s|,(?=\s*[\])])/g, "");
+  const lines = source.split("\n").slice(line - first);
+  let collected = "";
+  for (const [index, each] of lines.entries()) {
+    collected += plain(each);
+    if (collected.includes(plain(wanted))) {
+      return Array.from({ length: index + 1 }, (_, at) => line + at);
+    }
+  }
+  return [line];
+}
+
+/**
+ * @param {Condition[]} rows
+ * @param {string} caption
+ */
+function conditions(rows, caption) {
+  const shown = table({
+    caption,
+    rows,
+    columns: [
+      { title: "Condition", cell: (row) => code(row.text) },
+      { title: "Is", cell: (row) => h("span", { class: "short" }, code(row.value)) },
+      {
+        title: "Because",
+        cell: (row) =>
+          h(
+            "ul",
+            { class: "bare" },
+            row.looked_at.map((each) =>
+              h(
+                "li",
+                {},
+                code(each.expression),
+                " is ",
+                code(each.value),
+                each.is_in && each.is_in.length > 0 && [", in ", each.is_in.map((it, index) => [index > 0 && ", ", code(it)])],
+              ),
+            ),
+          ),
+      },
+    ],
+  });
+  shown.classList.add("conditions");
+  return shown;
+}
+
+/** @param {Explanation} explanation */
+function seen({ principal, action, resource, context }) {
+  return h(
+    "div",
+    { class: "stack" },
+    table({
+      caption: "Who, what and on which object",
+      rows: [
+        { of: "Principal", ...principal },
+        { of: "Action", ...action },
+        { of: "Resource", ...resource },
+      ],
+      columns: [
+        { title: "Of the request", cell: (row) => row.of },
+        { title: "Entity", cell: (row) => code(row.uid) },
+        { title: "Is in", cell: (row) => list(row.is_in) },
+        { title: "Attributes", cell: (row) => list(Object.entries(row.attributes).map(([name, value]) => `${name}: ${value}`)) },
+      ],
+    }),
+    pairs(Object.entries(context).map(([name, value]) => [`context.${name}`, code(value)])),
+  );
+}
+
+/**
+ * The texts of the policies in force, if these have that digest.
+ *
+ * @param {import("./api.js").Api} api
+ * @param {string} policyDigest
+ * @param {AbortSignal} signal
+ * @returns {Promise<Map<string, string> | null>}
+ */
+export async function sourcesOf(api, policyDigest, signal) {
+  const { in_force: inForce } = await api.get("/policies", { signal });
+  return inForce.digest === policyDigest ? texts(inForce.files) : null;
+}
+
+/** @param {import("./places.js").File[]} files */
+export function texts(files) {
+  return new Map(files.map((file) => [file.name, file.text ?? ""]));
+}

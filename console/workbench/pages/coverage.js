@@ -1,0 +1,169 @@
+/** Which policies and conditions the examples show at work, and which decided anything, drawn over the source. */
+
+import { badge } from "../../shared/button.js";
+import { fill, h } from "../../shared/dom.js";
+import { selectField } from "../../shared/field.js";
+import { page } from "../../shared/page.js";
+import { card, notice, section } from "../../shared/states.js";
+import { pairs, table } from "../../shared/table.js";
+import { code, text } from "../../shared/text.js";
+import { exactTime, time } from "../../shared/time.js";
+import { texts } from "../explanation.js";
+import { placeLink } from "../places.js";
+import { sourceView } from "../source.js";
+
+/**
+ * @typedef {{keyword: string, text: string, line: number, is_element: boolean, true: string, false: string}} Covered
+ * @typedef {{policy: string, file: string, line: number, decided: boolean, conditions: Covered[]}} PolicyCoverage
+ * @typedef {Record<string, {allowed: number, denied: number, last: string}>} Decided
+ */
+
+const DAYS = ["1", "7", "30", "90"];
+
+/** @param {import("../main.js").Context} context */
+export function show({ api, signal, query, router }) {
+  const days = DAYS.includes(query.get("days") ?? "") ? query.get("days") : "7";
+  const choice = selectField({
+    name: "days",
+    label: "Decisions of the last",
+    value: days,
+    options: DAYS.map((each) => ({ value: each, label: each === "1" ? "day" : `${each} days` })),
+  });
+  choice.element.addEventListener("change", () => router.go(`${location.pathname}?days=${choice.read()}`));
+  const part = section(async () => {
+    const [coverage, policies] = await Promise.all([
+      api.get("/policies/coverage", { query: { days }, signal }),
+      api.get("/policies", { signal }),
+    ]);
+    return drawn(coverage, policies.in_force);
+  });
+  return page(
+    "Coverage",
+    "What the examples of the folder show at work, and what requests needed.",
+    h("div", { class: "form" }, choice.element),
+    part.element,
+  );
+}
+
+/**
+ * @param {any} coverage
+ * @param {any} inForce
+ */
+function drawn({ examples, decided }, inForce) {
+  /** @type {PolicyCoverage[]} */
+  const policies = examples.policies;
+  const gaps = policies.filter((policy) => !policy.decided || policy.conditions.some(isOpen));
+  return h(
+    "div",
+    { class: "stack stack-large" },
+    h(
+      "div",
+      { class: "two" },
+      card(
+        "Examples",
+        pairs([
+          ["Coverage", `${examples.percent} %`],
+          ["Examples", `${examples.total}, of which ${examples.failures.length} fail`],
+          ["Policies not shown at work", String(policies.filter((policy) => !policy.decided).length)],
+          ["Conditions with an open outcome", String(policies.flatMap((policy) => policy.conditions).filter(isOpen).length)],
+        ]),
+      ),
+      card("Decisions", [
+        pairs([
+          ["Since", exactTime(decided.since)],
+          ["Policies that decided", `${Object.keys(decided.policies).length} of ${policies.length}`],
+        ]),
+        !decided.is_complete && notice("The log does not go back that far: it was read from", "warning", exactTime(decided.read_from)),
+      ]),
+    ),
+    card("Policies", coverageTable(policies, decided.policies)),
+    card("Over the source", source(policies, decided.policies, texts(inForce.files)), {
+      explanation: gaps.length === 0 ? "Every policy and every outcome of a condition is shown at work by an example." : "Red: no example shows it at work. Amber: one outcome of a condition is not shown. Green: shown.",
+    }),
+  );
+}
+
+/** @param {Covered} condition */
+function isOpen(condition) {
+  return condition.true !== "decides" || condition.false !== "decides";
+}
+
+/**
+ * @param {PolicyCoverage[]} rows
+ * @param {Decided} decided
+ */
+function coverageTable(rows, decided) {
+  return table({
+    caption: "Coverage of each policy",
+    rows,
+    columns: [
+      { title: "Policy", cell: (row) => code(row.policy) },
+      { title: "Where", cell: (row) => h("span", { class: "short" }, placeLink(row.file, row.line)) },
+      { title: "Examples", cell: (row) => (row.decided ? badge("Shown", "good") : badge("Not shown", "bad")) },
+      { title: "Conditions", cell: (row) => conditionsOf(row) },
+      { title: "Decided", cell: (row) => times(decided[row.policy]) },
+      { title: "Last", cell: (row) => time(decided[row.policy]?.last) },
+    ],
+  });
+}
+
+/** @param {PolicyCoverage} policy */
+function conditionsOf({ conditions }) {
+  const open = conditions.filter(isOpen).length;
+  return conditions.length === 0 ? text(null, "none") : open === 0 ? `${conditions.length} shown` : badge(`${open} of ${conditions.length} open`, "warning");
+}
+
+/** @param {Decided[string] | undefined} found */
+function times(found) {
+  if (!found) {
+    return text(null, "nothing");
+  }
+  return [found.allowed > 0 && `${found.allowed} allowed`, found.denied > 0 && `${found.denied} denied`].filter(Boolean).join(", ");
+}
+
+/**
+ * @param {PolicyCoverage[]} policies
+ * @param {Decided} decided
+ * @param {Map<string, string>} sources
+ */
+function source(policies, decided, sources) {
+  const files = [...new Set(policies.map((policy) => policy.file))];
+  const view = h("div");
+  const choice = selectField({ name: "file", label: "File", options: files.map((file) => ({ value: file, label: file })) });
+  const draw = () => {
+    const file = choice.read();
+    const marks = new Map(policies.filter((policy) => policy.file === file).flatMap((policy) => marksOf(policy, decided)));
+    fill(view, sourceView({ label: `Coverage of ${file}`, source: sources.get(file) ?? "", marks }));
+  };
+  choice.element.addEventListener("change", draw);
+  draw();
+  return h("div", { class: "stack" }, h("div", { class: "form" }, choice.element), view);
+}
+
+/**
+ * @param {PolicyCoverage} policy
+ * @param {Decided} decided
+ * @returns {[number, import("../source.js").Mark][]}
+ */
+function marksOf(policy, decided) {
+  /** @type {Map<number, import("../source.js").Mark>} */
+  const marks = new Map();
+  marks.set(policy.line, {
+    kind: policy.decided ? "good" : "bad",
+    note: decided[policy.policy] ? `decided: ${times(decided[policy.policy])}` : policy.decided ? "decided nothing lately" : "no example",
+  });
+  for (const condition of policy.conditions) {
+    const open = isOpen(condition);
+    const before = marks.get(condition.line);
+    if (open || !before) {
+      marks.set(condition.line, { kind: open ? "warning" : "good", note: open ? openWords(condition) : undefined });
+    }
+  }
+  return [...marks];
+}
+
+/** @param {Covered} condition */
+function openWords(condition) {
+  const missing = [condition.true !== "decides" && "true", condition.false !== "decides" && "false"].filter(Boolean).join(" and ");
+  return `no example where ${condition.text.length > 60 ? "it" : condition.text} is ${missing} and decides`;
+}

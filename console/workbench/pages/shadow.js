@@ -1,0 +1,48 @@
+/** The policies that are asked beside those in force and decide nothing. */
+
+import { linkButton } from "../../shared/button.js";
+import { h } from "../../shared/dom.js";
+import { page } from "../../shared/page.js";
+import { card, empty, notice } from "../../shared/states.js";
+import { pairs } from "../../shared/table.js";
+import { code, text } from "../../shared/text.js";
+import { exactTime } from "../../shared/time.js";
+import { changedFiles } from "../changed-files.js";
+import { policiesSection } from "../sections.js";
+
+/** @param {import("../main.js").Context} context */
+export function show(context) {
+  return page(
+    "Shadow",
+    "Another folder, asked for each request, too. It decides nothing; where it would decide otherwise is recorded.",
+    policiesSection(context, ({ in_force: inForce, shadow }) =>
+      shadow ? described(inForce, shadow) : empty("There is no shadow", "Name a folder in the setting policies.shadow to have one."),
+    ),
+  );
+}
+
+/**
+ * @param {any} inForce
+ * @param {any} shadow
+ */
+function described(inForce, shadow) {
+  return h(
+    "div",
+    { class: "stack stack-large" },
+    shadow.fault && notice("The newest shadow folder is not used.", "danger", h("pre", { class: "report", tabindex: "0", "aria-label": "Fault" }, text(shadow.fault))),
+    shadow.digest &&
+      card(
+        "In use",
+        [
+          pairs([
+            ["Since", exactTime(shadow.since)],
+            ["Policies", String(shadow.policies.length)],
+            ["Digest", code(shadow.digest)],
+            ["Folder", code(shadow.folder_digest)],
+          ]),
+          h("div", { class: "row" }, linkButton("Decisions that would differ", "/workbench/decisions?shadow_differs=true")),
+        ],
+      ),
+    shadow.digest && card("What differs from the policies in force", changedFiles(inForce.files, shadow.changed)),
+  );
+}

@@ -1,0 +1,81 @@
+/** Signing in with the operator token: on the page for it, and over the page that one is on. */
+
+import { button } from "../shared/button.js";
+import { openDialog } from "../shared/dialog.js";
+import { h } from "../shared/dom.js";
+import { SignedOutError } from "../shared/errors.js";
+import { Invalid, textField } from "../shared/field.js";
+import { form } from "../shared/form.js";
+
+/**
+ * @param {object} options
+ * @param {import("./api.js").Api} options.api
+ * @param {() => void} options.done
+ * @param {import("../shared/dom.js").Child} [options.beside]
+ * @param {boolean} [options.autofocus]
+ */
+export function signInForm({ api, done, beside, autofocus }) {
+  const token = textField({
+    name: "token",
+    label: "Operator token",
+    type: "password",
+    mono: true,
+    autofocus,
+    parse: (given) => {
+      const value = given.trim();
+      if (!/^[\x21-\x7e]+$/.test(value)) {
+        throw new Invalid("A token has no spaces, and letters and digits of ASCII only.");
+      }
+      return value;
+    },
+    hint: "The setting server.ops_token of this service. It is exchanged for a session of an hour and kept nowhere.",
+  });
+  return form({
+    fields: [token],
+    submit: "Sign in",
+    working: "Signing in…",
+    guarded: false,
+    beside,
+    send: async (values) => {
+      await api.signIn(values.token);
+      token.write("");
+      done();
+    },
+  });
+}
+
+/**
+ * @param {import("./api.js").Api} api
+ * @param {() => void} leave
+ * @returns {Promise<void>} rejects if nobody signs in
+ */
+export function askToSignIn(api, leave) {
+  return new Promise((resolve, reject) => {
+    let again = false;
+    openDialog(
+      "Your session has ended",
+      (close) => [
+        h("p", {}, "Sign in to go on. What you entered on this page is kept."),
+        signInForm({
+          api,
+          autofocus: true,
+          beside: button("Leave the page", { onclick: close }),
+          done: () => {
+            again = true;
+            close();
+          },
+        }),
+      ],
+      {
+        onclose: () => {
+          if (again) {
+            resolve();
+            return;
+          }
+          reject(new SignedOutError());
+          leave();
+        },
+      },
+    );
+  });
+}

@@ -1,0 +1,40 @@
+/** Every page of the workbench by its path. Modules of pages load when they are visited. */
+
+/**
+ * @typedef {object} WorkbenchRoute
+ * @property {string} path
+ * @property {boolean} [open] for those who are not signed in
+ * @property {string} [menu] its words in the menu
+ * @property {() => Promise<{show: (context: import("./main.js").Context) => Node | Promise<Node>}>} load
+ */
+
+/** Where one begins. */
+export const HOME = "/workbench/policies";
+
+/**
+ * `/`: to the policies.
+ *
+ * @param {import("./main.js").Context} context
+ */
+function begin({ router }) {
+  queueMicrotask(() => router.replace(HOME));
+  return document.createElement("div");
+}
+
+/** @type {WorkbenchRoute[]} */
+export const ROUTES = [
+  { path: "/", open: true, load: () => Promise.resolve({ show: begin }) },
+  { path: "/sign-in", open: true, load: () => import("./pages/sign-in.js") },
+  { path: "/workbench/policies", menu: "Policies in force", load: () => import("./pages/policies.js") },
+  { path: "/workbench/refused-edit", menu: "Refused edit", load: () => import("./pages/refused-edit.js") },
+  { path: "/workbench/shadow", menu: "Shadow", load: () => import("./pages/shadow.js") },
+  { path: "/workbench/decisions", menu: "Decisions", load: () => import("./pages/decisions.js") },
+  { path: "/workbench/decisions/:id", load: () => import("./pages/decision.js") },
+  { path: "/workbench/try", menu: "Try a request", load: () => import("./pages/try.js") },
+  { path: "/workbench/access", menu: "Who may, what may", load: () => import("./pages/access.js") },
+  { path: "/workbench/roles", menu: "Roles", load: () => import("./pages/roles.js") },
+  { path: "/workbench/compare", menu: "Compare a folder", load: () => import("./pages/compare.js") },
+  { path: "/workbench/coverage", menu: "Coverage", load: () => import("./pages/coverage.js") },
+  { path: "/workbench/history", menu: "History", load: () => import("./pages/history.js") },
+  { path: "/workbench/charts", menu: "Charts", load: () => import("./pages/charts.js") },
+];

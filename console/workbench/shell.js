@@ -1,0 +1,53 @@
+/** The frame around a page: the line at the top, the menu. */
+
+import { button } from "../shared/button.js";
+import { fill, h } from "../shared/dom.js";
+import { ROUTES } from "./routes.js";
+
+/**
+ * @param {{top: HTMLElement, menu: HTMLElement}} places
+ * @param {{isSignedIn: boolean, route: import("./routes.js").WorkbenchRoute | null, signOut: () => void}} now
+ */
+export function showFrame({ top, menu }, { isSignedIn, route, signOut }) {
+  const brand = h(
+    "a",
+    { class: "brand", href: "/" },
+    h("img", { src: "/assets/shared/icon.svg", alt: "", width: 28, height: 28 }),
+    "Charter",
+  );
+  menu.hidden = !isSignedIn || route?.path === "/sign-in";
+  if (menu.hidden) {
+    fill(top, brand);
+    return;
+  }
+  const opener = button("Menu", {
+    onclick: () => {
+      const open = menu.classList.toggle("menu-open");
+      opener.setAttribute("aria-expanded", String(open));
+    },
+  });
+  opener.classList.add("menu-button");
+  opener.setAttribute("aria-expanded", "false");
+  opener.setAttribute("aria-controls", "menu");
+  menu.classList.remove("menu-open");
+  const leave = () => button("Sign out", { small: true, onclick: signOut });
+  fill(top, brand, h("div", { class: "organization" }, "Workbench"), h("div", { class: "person" }, leave(), opener));
+  fill(
+    menu,
+    h(
+      "ul",
+      {},
+      ROUTES.filter((each) => each.menu).map((each) => h("li", {}, entry(each, route))),
+      h("li", { class: "narrow" }, leave()),
+    ),
+  );
+}
+
+/**
+ * @param {import("./routes.js").WorkbenchRoute} entry
+ * @param {import("./routes.js").WorkbenchRoute | null} route
+ */
+function entry({ path, menu }, route) {
+  const within = route?.path === path ? "page" : route?.path.startsWith(`${path}/`) && "true";
+  return h("a", { href: path, "aria-current": within }, menu);
+}
