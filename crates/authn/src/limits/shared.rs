@@ -222,6 +222,7 @@ fn name_of(action: &LimitedAction) -> String {
     match action {
         LimitedAction::Registration(network) => format!("registration {network}"),
         LimitedAction::ForgottenPassword(network) => format!("forgotten {network}"),
+        LimitedAction::LeakReport(network) => format!("leak report {network}"),
         LimitedAction::ResetMail(address) => format!("reset {address}"),
         LimitedAction::VerificationMail(user) => format!("verification {user}"),
         LimitedAction::InvitationMail(organization, address) => {

@@ -177,7 +177,7 @@ impl ServiceAccounts {
     /// # Errors
     ///
     /// What the replay guard says.
-    pub async fn admit_without_body(&self, verified: Verified) -> Result<Caller, Rejection> {
+    pub async fn admit_without_body(&self, verified: Verified) -> Result<Admitted, Rejection> {
         let Known {
             caller,
             access_key,
