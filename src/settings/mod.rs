@@ -119,14 +119,13 @@ impl Settings {
         let settings = sections::read(&mut reader);
         if demo {
             let server = &settings.server;
-            for (key, listener) in [
+            let main = [
                 ("server.listen", server.listen),
                 ("server.ops_listen", server.ops_listen),
-                (
-                    "access.listen",
-                    settings.access.listen.unwrap_or(server.listen),
-                ),
-            ] {
+            ];
+            let access = settings.access.listen;
+            let access = access.map(|listener| ("access.listen", listener));
+            for (key, listener) in main.into_iter().chain(access) {
                 if !is_loopback(listener.ip()) {
                     reader.disagreement(
                         key,

@@ -185,7 +185,6 @@ pub(super) fn basic() -> Vec<Case> {
     ]
 }
 
-#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn batch() -> Vec<Case> {
     let many = |number, sent, expected| case(number, "evaluations", sent, expected);
     let reads = || ask(user("alice"), action("read"), record("record-1"));
