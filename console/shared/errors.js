@@ -62,7 +62,9 @@ export function sentence(error) {
   if (!isKnown(error) || message === "") {
     return "Something went wrong on this page. Reload it, and try again.";
   }
-  const first = message.charAt(0).toUpperCase() + message.slice(1);
+  // What is in `details` stands below it.
+  const plain = message.replace(/; see `details`$/, "");
+  const first = plain.charAt(0).toUpperCase() + plain.slice(1);
   return /[.!?]$/.test(first) ? first : `${first}.`;
 }
 
@@ -96,7 +98,27 @@ export function errorNotice(error) {
     { class: "notice notice-danger", role: "alert" },
     denied && h("strong", {}, "Not allowed"),
     h("p", {}, text(sentence(error))),
+    error instanceof ApiError && error.details.length > 0 && details(error),
     error instanceof ApiError && trace(error),
+  );
+}
+
+/**
+ * What is wrong with which part of the request: `/changes/roles.cedar` as `changes, roles.cedar`.
+ *
+ * @param {ApiError} error
+ */
+function details(error) {
+  const name = (/** @type {string} */ pointer) =>
+    pointer
+      .split("/")
+      .slice(1)
+      .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"))
+      .join(", ");
+  return h(
+    "ul",
+    {},
+    error.details.map(({ field, message }) => h("li", {}, code(name(field)), ": ", text(message))),
   );
 }
 

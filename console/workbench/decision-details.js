@@ -57,8 +57,11 @@ function unexplained(decision) {
   );
 }
 
-/** @param {any} found */
-function shadow(found) {
-  const told = Object.entries(found).map(([name, value]) => /** @type {[string, Node]} */ ([name.replaceAll("_", " "), text(Array.isArray(value) ? value.join(", ") : String(value))]));
-  return pairs(told);
+/** @param {{policy_digest: string, decision: string, reason: string | null, determining: string[]}} found */
+function shadow({ decision, determining, policy_digest: of }) {
+  return pairs([
+    ["Outcome", outcome(decision)],
+    ["By", determining.length > 0 ? code(determining.join(", ")) : text(null, "no policy permits it")],
+    ["Shadow policies", digest(of)],
+  ]);
 }

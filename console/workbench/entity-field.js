@@ -14,11 +14,11 @@ import { selectField, textField } from "../shared/field.js";
 export function entityField(name, label, types, query, { optional } = {}) {
   const type = selectField({
     name: `${name}.type`,
-    label: `${label}: type`,
+    label: `${label} type`,
     value: query.get(`${name}.type`),
     options: types.map((each) => ({ value: each, label: each })),
   });
-  const id = textField({ name: `${name}.id`, label: `${label}: id`, value: query.get(`${name}.id`) ?? "", optional, mono: true });
+  const id = textField({ name: `${name}.id`, label: `${label} id`, value: query.get(`${name}.id`) ?? "", optional, mono: true });
   return {
     name,
     label,

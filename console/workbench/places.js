@@ -42,7 +42,7 @@ export function placed(policies) {
  * @param {string | null | undefined} value
  */
 export function digest(value) {
-  return value ? h("code", { title: value }, text(value.slice(0, 12))) : text(null);
+  return value ? h("code", { title: value, class: "short" }, text(value.slice(0, 12))) : text(null);
 }
 
 /** @param {Entity} entity */

@@ -38,7 +38,7 @@ export async function show(context) {
         form({
           fields: [
             permissionField(permissions, query),
-            entityField("resource", "On", RESOURCES, query),
+            entityField("resource", "Resource", RESOURCES, query),
             textField({ name: "organization", label: "Organization (id)", optional: true, mono: true, hint: "For roles and permissions, which belong to none." }),
           ],
           submit: "Who may?",
@@ -51,9 +51,9 @@ export async function show(context) {
         "What may this one do?",
         form({
           fields: [
-            entityField("subject", "Who", SUBJECTS, query),
+            entityField("subject", "Subject", SUBJECTS, query),
             permissionField(permissions, new URLSearchParams(), { optional: true }),
-            entityField("resource", "On", RESOURCES, new URLSearchParams(), { optional: true }),
+            entityField("resource", "Resource", RESOURCES, new URLSearchParams(), { optional: true }),
           ],
           submit: "What may it do?",
           working: "Asking…",

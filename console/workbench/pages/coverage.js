@@ -77,6 +77,7 @@ function drawn({ examples, decided }, inForce) {
       ]),
     ),
     card("Policies", coverageTable(policies, decided.policies)),
+    gaps.length > 0 && card("Open outcomes", openConditions(policies) || "No condition has one; the policies above that are not shown have no conditions."),
     card("Over the source", source(policies, decided.policies, texts(inForce.files)), {
       explanation: gaps.length === 0 ? "Every policy and every outcome of a condition is shown at work by an example." : "Red: no example shows it at work. Amber: one outcome of a condition is not shown. Green: shown.",
     }),
@@ -153,17 +154,36 @@ function marksOf(policy, decided) {
     note: decided[policy.policy] ? `decided: ${times(decided[policy.policy])}` : policy.decided ? "decided nothing lately" : "no example",
   });
   for (const condition of policy.conditions) {
-    const open = isOpen(condition);
+    const missing = missingOutcomes(condition);
     const before = marks.get(condition.line);
-    if (open || !before) {
-      marks.set(condition.line, { kind: open ? "warning" : "good", note: open ? openWords(condition) : undefined });
+    if (missing) {
+      marks.set(condition.line, { kind: before?.kind === "bad" ? "bad" : "warning", note: `not shown: ${missing}` });
+    } else if (!before) {
+      marks.set(condition.line, { kind: "good" });
     }
   }
   return [...marks];
 }
 
 /** @param {Covered} condition */
-function openWords(condition) {
-  const missing = [condition.true !== "decides" && "true", condition.false !== "decides" && "false"].filter(Boolean).join(" and ");
-  return `no example where ${condition.text.length > 60 ? "it" : condition.text} is ${missing} and decides`;
+function missingOutcomes(condition) {
+  return [condition.true !== "decides" && "true", condition.false !== "decides" && "false"].filter(Boolean).join(" and ");
+}
+
+/** @param {PolicyCoverage[]} policies */
+function openConditions(policies) {
+  const rows = policies.flatMap(({ policy, file, conditions }) => conditions.filter(isOpen).map((condition) => ({ ...condition, policy, file })));
+  return (
+    rows.length > 0 &&
+    table({
+      caption: "Conditions with an outcome that no example shows",
+      rows,
+      columns: [
+        { title: "Condition", cell: (row) => code(row.text) },
+        { title: "Of", cell: (row) => code(row.policy) },
+        { title: "Where", cell: (row) => placeLink(row.file, row.line) },
+        { title: "Not shown deciding when", cell: (row) => missingOutcomes(row) },
+      ],
+    })
+  );
 }

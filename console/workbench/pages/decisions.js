@@ -11,7 +11,6 @@ import { code, permissionWords, text } from "../../shared/text.js";
 import { time } from "../../shared/time.js";
 import { decisionDetails, outcome } from "../decision-details.js";
 import { repeat } from "../live.js";
-import { entity } from "../places.js";
 
 /**
  * @typedef {{id: string, at: string, organization: string, principal: import("../places.js").Entity, action: string,
@@ -166,11 +165,11 @@ function entry(context, decision) {
         "span",
         { class: "row" },
         outcome(decision.decision),
-        decision.shadow && h("span", { class: "badge badge-warning" }, "Shadow differs"),
+        decision.shadow && h("span", { class: "badge badge-warning", title: "The shadow policies decide otherwise" }, "Shadow"),
         decision.rest > 0 && h("span", { class: "badge", title: "Allowed ones of its kind before it that are counted only" }, `+${decision.rest}`),
       ),
       h("span", { title: decision.action }, permissionWords(decision.action)),
-      entity(decision.principal),
+      h("span", { title: decision.principal.type }, code(decision.principal.id)),
       h("span", { class: "small muted" }, decision.policies.length > 0 ? code(decision.policies.join(", ")) : text(decision.code, "no policy")),
     ),
     inside,

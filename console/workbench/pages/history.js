@@ -60,13 +60,18 @@ function list(rows) {
     rows,
     columns: [
       { title: "Revision", cell: (row) => [String(row.revision), " ", !row.is_authentic && badge("Not authentic", "bad"), row.is_authentic && !row.in_force_until && badge("In force", "good")] },
-      { title: "From", cell: (row) => exactTime(row.in_force_from) },
-      { title: "Until", cell: (row) => (row.in_force_until ? exactTime(row.in_force_until) : text(null)) },
+      {
+        title: "In force",
+        cell: (row) => [
+          h("p", {}, "from ", row.in_force_from ? exactTime(row.in_force_from) : text(null, "an unknown time")),
+          row.in_force_until && h("p", {}, "until ", exactTime(row.in_force_until)),
+        ],
+      },
       { title: "Taken", cell: (row) => text(TAKEN[row.taken_as ?? ""] ?? row.taken_as) },
       { title: "Manifest", cell: (row) => text(row.manifest_version === null ? null : String(row.manifest_version)) },
       { title: "Policies", cell: (row) => digest(row.digest) },
-      { title: "Folder", cell: (row) => digest(row.folder_digest) },
-      { title: "Approved by", cell: (row) => (row.approvals.length === 0 ? text(null, "nobody needed") : approvals(row.approvals)) },
+      { title: "Whole folder", cell: (row) => digest(row.folder_digest) },
+      { title: "Approved by", cell: (row) => (row.approvals.length === 0 ? text(null, "no approval") : approvals(row.approvals)) },
     ],
   });
 }

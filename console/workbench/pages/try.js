@@ -29,9 +29,9 @@ export async function show({ api, signal, query }) {
   });
   const asking = form({
     fields: [
-      entityField("subject", "Who", SUBJECTS, query),
+      entityField("subject", "Subject", SUBJECTS, query),
       permissionField(permissions, query),
-      entityField("resource", "On", RESOURCES, query),
+      entityField("resource", "Resource", RESOURCES, query),
       textField({ name: "source_ip", label: "From the address", optional: true, mono: true }),
       textField({ name: "now", label: "At the time", optional: true, mono: true, hint: "Such as 2026-03-01T12:00:00Z; empty for now." }),
       against,

@@ -114,16 +114,16 @@ fn explain(browser: &Browser, decision: &str) {
 fn come_back_after_the_session_has_ended(browser: &Browser) {
     browser.press("Try a request");
     browser.arrive_at("Try a request");
-    browser.fill("Who: id", "sa-typed-before");
+    browser.fill("Subject id", "sa-typed-before");
     browser.fill("Permission", "organizations:GetOrganization");
-    browser.fill("On: id", "org-typed-before");
+    browser.fill("Resource id", "org-typed-before");
     assert_eq!(browser.script(END_SESSION), 204);
     browser.press("Try");
     browser.see("Your session has ended");
     browser.fill("Operator token", TOKEN);
     browser.press("Sign in");
     browser.see("there is no such subject");
-    assert_eq!(browser.value("Who: id"), "sa-typed-before");
+    assert_eq!(browser.value("Subject id"), "sa-typed-before");
     browser.press("Sign out");
     browser.arrive_at("Sign in");
     browser.assert_quiet();
