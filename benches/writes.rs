@@ -135,6 +135,7 @@ async fn client(store: &Arc<Store>, number: usize) -> Client {
         service_account: service_account.id,
         roles: service_account.roles,
         permissions: service_account.permissions,
+        nonce: None,
     };
     Client {
         store: Arc::clone(store),

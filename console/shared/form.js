@@ -19,6 +19,7 @@ import { text } from "./text.js";
  * @property {boolean} [wide] lets groups of choices stand side by side
  * @property {boolean} [guarded] false: leaving the page with something entered needs no question
  * @property {() => Promise<Record<string, any>>} [current] reads the values as they are now, for one who was slower
+ * @property {() => Promise<import("./dom.js").Child>} [who] says who was faster
  */
 
 /** Forms with something entered that is not sent. */
@@ -44,7 +45,7 @@ addEventListener("beforeunload", (event) => {
  * @param {FormOptions} options
  * @returns {HTMLFormElement}
  */
-export function form({ fields, submit, working = "Working…", kind = "primary", send, beside, wide, guarded = true, current }) {
+export function form({ fields, submit, working = "Working…", kind = "primary", send, beside, wide, guarded = true, current, who }) {
   const result = h("div", { class: "result" });
   const press = button(submit, { kind, type: "submit" });
   const element = h(
@@ -85,7 +86,7 @@ export function form({ fields, submit, working = "Working…", kind = "primary",
   async function showError(error, values) {
     const left = error instanceof ApiError ? atFields(fields, error) : null;
     if (error instanceof ApiError && error.isConflict && current) {
-      fill(result, conflict(fields, await current(), values));
+      fill(result, conflict(fields, await current(), values, await who?.()));
     } else if (left !== "shown") {
       fill(result, errorNotice(error));
     }
@@ -154,8 +155,9 @@ function atFields(fields, error) {
  * @param {Field[]} fields
  * @param {Record<string, any>} theirs
  * @param {Record<string, any>} mine
+ * @param {import("./dom.js").Child} who
  */
-function conflict(fields, theirs, mine) {
+function conflict(fields, theirs, mine, who) {
   const same = (/** @type {Field} */ field) => JSON.stringify(theirs[field.name]) === JSON.stringify(mine[field.name]);
   const differing = fields.filter((field) => field.name in theirs && !same(field));
   const take = (/** @type {Field} */ field) =>
@@ -173,6 +175,7 @@ function conflict(fields, theirs, mine) {
     "div",
     { class: "notice notice-warning", role: "alert" },
     h("strong", {}, "Somebody else changed this meanwhile"),
+    who && h("p", {}, who),
     h("p", {}, "What you entered is kept. Save again to put it in the place of theirs."),
     differing.map((field) =>
       h("p", { class: "row" }, `${field.label} is now `, text(plain(theirs[field.name]), "empty"), take(field)),

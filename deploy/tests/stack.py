@@ -159,6 +159,7 @@ class Stack:
             (r"maxconn 10000", "maxconn 1000"),
             (r'"\$\{CHARTER_HOST-127\.0\.0\.1\}:8080" check port 9090$', f"127.0.0.1:{self.main} check port {self.ops}"),
             (r'"\$\{CHARTER_HOST-127\.0\.0\.1\}:8080" backup$', f"127.0.0.1:{self.main} backup"),
+            (r"^  server charter2 .*\n", ""),
             (r"bind :443 ", f"bind 127.0.0.1:{self.haproxy_port} "),
             (r"/etc/haproxy/charter\.pem", str(self.directory / "charter.pem")),
         ])

@@ -17,6 +17,9 @@ mod m20261128_000007_portal_accounts;
 mod m20261128_000008_policy_revisions;
 mod m20261128_000009_jobs;
 mod m20261129_000010_changes;
+mod m20261129_000011_shared_guard;
+mod m20261129_000012_replicas;
+mod m20261129_000013_denials;
 
 /// Every migration, oldest first.
 #[derive(Debug)]
@@ -35,6 +38,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000008_policy_revisions::Migration),
             Box::new(m20261128_000009_jobs::Migration),
             Box::new(m20261129_000010_changes::Migration),
+            Box::new(m20261129_000011_shared_guard::Migration),
+            Box::new(m20261129_000012_replicas::Migration),
+            Box::new(m20261129_000013_denials::Migration),
         ]
     }
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
-use crate::telemetry::metrics::Recorder;
+use crate::telemetry::metrics::Recorder as Metrics;
 use charter_authn::access_clients::AccessClients;
 use charter_authn::limits::rate_limit::RateLimits;
-use charter_authn::nonces::{NonceStore, ReplayGuard};
+use charter_authn::nonces::NonceStore;
 use charter_authn::operator::Operators;
 use charter_authn::operator_sessions::OperatorSessions;
 use charter_authn::signed::last_used::LastUsed;
@@ -20,13 +21,15 @@ use charter_authn::signed::mint::KeyMint;
 use charter_authn::signed::verify::{ServiceAccountParts, ServiceAccounts};
 use charter_authz::engine::Engine;
 use charter_budgets::Budgets;
-use charter_decision_log::DecisionLog;
+use charter_decision_log::{DecisionLog, DecisionLookup, Recorder};
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
 use charter_http::document;
 use charter_http::extract::tenants::Tenants;
-use charter_http::state::{Domains, Revisions, Searches, State, StoreHealth, Tasks, Workbench};
+use charter_http::state::{
+    Domains, Replicas, Revisions, Searches, State, StoreHealth, Tasks, Workbench,
+};
 use charter_mail as mail;
 use charter_policy::explain::DecisionExplainer;
 use charter_store::Store;
@@ -34,7 +37,7 @@ use charter_store::Store;
 use super::keys::{cursors, sealer};
 use super::policies::{self, Policies, Reloader, Tools};
 use super::start_error::StartError;
-use super::{database, decisions, near_budgets, replay, users};
+use super::{database, decisions, denials, near_budgets, replay, replicas, users};
 
 /// Evaluations and searches of the workbench at once.
 const WORKBENCH_TURNS: usize = 2;
@@ -46,7 +49,9 @@ pub struct App {
     /// The database, which handlers reach through their tenant alone.
     pub store: Arc<Store>,
     /// The guard that must be maintained, and told of a clean stop.
-    pub replay: ReplayGuard,
+    pub replay: Arc<dyn NonceStore>,
+    /// This process, as the others see it.
+    pub(super) replica: Arc<replicas::Presence>,
     /// The shares of keys and organizations, which must be tidied.
     pub limits: Arc<RateLimits>,
     /// Who is near its share of something.
@@ -66,7 +71,7 @@ pub struct App {
     /// The decision log, which must be closed; `None` where there is none.
     pub decisions: Option<Arc<DecisionLog>>,
     /// What is counted.
-    pub metrics: Recorder,
+    pub metrics: Metrics,
 }
 
 impl App {
@@ -87,7 +92,7 @@ impl App {
         program: &Path,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
-        metrics: Recorder,
+        metrics: Metrics,
     ) -> Result<Self, StartError> {
         let keys = settings.require_keys()?;
         let confirmed = Arc::new(ConfirmedClock::new(Arc::clone(&clock)));
@@ -97,7 +102,7 @@ impl App {
             Arc::clone(&clock),
         ));
         let store = Arc::new(store.with_budgets(Arc::clone(&budgets)));
-        let pending = replay::wait_for_turn(settings, keys, &store).await?;
+        let turn = Box::pin(replay::wait_for_turn(settings, keys, &store)).await?;
         store.migrate_up().await?;
         database::note_keys(&store, keys).await?;
         let policies = Arc::new(Policies::new(
@@ -110,10 +115,15 @@ impl App {
         let mut started = policies.start(clock.now()).await?;
         let names = policies::warn_of_unknown_names(&store, &started.snapshot).await;
         started.health.warnings.extend(names.into_iter().flatten());
-        let replay = replay::open(pending, &store, &clock, &*entropy).await?;
-        let opened = replay.clone();
+        let run = run(&*entropy);
+        let opening = replay::open(turn, (settings, &run), &store, &clock, &entropy);
+        let replay::Opened {
+            guard: replay,
+            counters,
+        } = Box::pin(opening).await?;
+        let opened = Arc::clone(&replay);
         let built: Result<Self, StartError> = async move {
-            let nonces: Arc<dyn NonceStore> = Arc::new(replay.clone());
+            let nonces = Arc::clone(&replay);
             let decisions = decisions::open(
                 settings,
                 keys,
@@ -142,6 +152,7 @@ impl App {
                 store: &store,
                 sealer: &sealer,
                 outbox: &outbox,
+                counters: counters.as_ref(),
                 rates: &limits,
                 budgets: &budgets,
                 clock: &clock,
@@ -179,7 +190,7 @@ impl App {
                 access_base_url: settings.access.base_url.clone(),
                 engine: Engine::new(started.snapshot, settings.database.cache.principals()),
                 domains: Domains::default(),
-                decision_lookup: Box::new(recorder.clone()),
+                decision_lookup: lookup(settings, &recorder, &store),
                 decisions: recorder,
                 cursors: cursors(keys, &entropy),
                 searches: Searches::new(Arc::clone(&budgets)),
@@ -188,6 +199,8 @@ impl App {
                 mint: KeyMint::new(sealer, Arc::clone(&clock), Arc::clone(&entropy)),
                 last_used,
                 nonces,
+                rates: Arc::clone(&limits),
+                replicas: Replicas::default(),
                 render_metrics: rendering(&metrics, &near_budgets),
                 budgets: Arc::clone(&budgets),
                 clock,
@@ -196,6 +209,7 @@ impl App {
             };
             state.engine.report(started.health);
             let state = Arc::new(state);
+            let replica = Arc::new(replicas::Presence::new(settings, run, &*state.clock));
             let shadow = decisions.as_ref().map(|log| Arc::clone(log.shadow()));
             let mut reloader = Reloader::new(
                 policies,
@@ -209,6 +223,7 @@ impl App {
                 state,
                 store,
                 replay,
+                replica,
                 limits,
                 near_budgets,
                 unverified_expire_after: settings.portal.unverified_expire_after,
@@ -229,10 +244,29 @@ impl App {
 }
 
 /// Gives the database's lease back after a start that failed: else the next one on another machine waits for it.
-pub async fn give_back(replay: &ReplayGuard) {
+pub async fn give_back(replay: &Arc<dyn NonceStore>) {
     if let Err(error) = replay.clean_stop().await {
         tracing::warn!(%error, "the replay guard of a start that failed did not stop cleanly");
     }
+}
+
+/// Where decisions are found: with several replicas, the denials of all.
+fn lookup(settings: &Settings, own: &Recorder, store: &Arc<Store>) -> Box<dyn DecisionLookup> {
+    if !settings.replay.is_shared() {
+        return Box::new(own.clone());
+    }
+    Box::new(denials::SharedLookup {
+        own: own.clone(),
+        store: Arc::clone(store),
+        runtime: Handle::current(),
+    })
+}
+
+/// Another text at each start.
+fn run(entropy: &dyn Entropy) -> String {
+    let mut run = [0; 16];
+    entropy.fill(&mut run);
+    format!("{:032x}", u128::from_le_bytes(run))
 }
 
 fn parsed(base_url: &str) -> Result<users::BaseUrl, StartError> {
@@ -244,7 +278,7 @@ fn parsed(base_url: &str) -> Result<users::BaseUrl, StartError> {
 }
 
 fn rendering(
-    metrics: &Recorder,
+    metrics: &Metrics,
     near_budgets: &Arc<near_budgets::Watch>,
 ) -> Box<dyn Fn() -> String + Send + Sync> {
     let (metrics, near) = (metrics.clone(), Arc::clone(near_budgets));

@@ -9,10 +9,11 @@ use tokio_util::task::TaskTracker;
 use charter_authn::signed::last_used::LastUsed;
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::{ConfirmedClock, Unconfirmed};
-use charter_store::Store;
+use charter_domain::timestamp::Timestamp;
+use charter_store::{Error, Store};
 
 use super::assembly::App;
-use super::provision;
+use super::{denials, provision, replicas};
 
 /// How often what is pending is written to the store.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
@@ -21,6 +22,8 @@ const FORGET_INTERVAL: Duration = Duration::from_hours(1);
 /// How long what is over stays in the database: a spent refresh token for longer than its successor
 /// lives, so that its use is noticed.
 const KEPT: Duration = Duration::from_hours(31 * 24);
+
+const DENIALS_KEPT: Duration = Duration::from_hours(30 * 24);
 
 impl App {
     /// What drops things for their age.
@@ -37,7 +40,14 @@ impl App {
 
 /// Starts the work; it ends with the token, after a last flush.
 pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
-    tracker.spawn(app.replay.clone().run(stop.clone()));
+    let (replay, stopped) = (Arc::clone(&app.replay), stop.clone());
+    tracker.spawn(async move { replay.maintain_until(stopped).await });
+    tracker.spawn(replicas::follow(
+        Arc::clone(&app.replica),
+        Arc::clone(&app.state),
+        Arc::clone(&app.store),
+        stop.clone(),
+    ));
     if let Some(mail) = app.mail.lock().take() {
         tracker.spawn(mail.run(stop.clone()));
     }
@@ -52,6 +62,13 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
         Arc::clone(&app.state.clock),
         stop.clone(),
     ));
+    if app.replica.is_shared {
+        tracker.spawn(denials::hand_on(
+            app.state.decisions.clone(),
+            Arc::clone(&app.store),
+            stop.clone(),
+        ));
+    }
     let (store, stopped) = (Arc::clone(&app.store), stop.clone());
     tracker.spawn(async move { store.follow_changes(stopped).await });
     tracker.spawn(forget(app.expiry(), stop.clone()));
@@ -116,6 +133,9 @@ impl Expiry {
                 tracing::warn!(%error, "sessions and links that are over could not be dropped, they are kept for the next try");
             }
         }
+        if let Err(error) = forget_for_replicas(store, now).await {
+            tracing::warn!(%error, "nonces of writes and denials that are over could not be dropped, they are kept for the next try");
+        }
         let by = provision::system(&*self.system_clock);
         let expired = store.expire_registrations_before(now - self.unverified_expire_after, &by);
         match expired.await {
@@ -127,6 +147,13 @@ impl Expiry {
         }
         Ok(())
     }
+}
+
+/// What replicas keep for one another: nonces of writes until their date has left the window, denials for 30 days.
+async fn forget_for_replicas(store: &Store, now: Timestamp) -> Result<(), Error> {
+    store.forget_write_nonces(now).await?;
+    store.forget_denials_before(now - DENIALS_KEPT).await?;
+    Ok(())
 }
 
 /// Now and then, drops what nobody can use any more.

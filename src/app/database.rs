@@ -67,20 +67,24 @@ pub(super) async fn wait_for_store(
 ) -> Result<Store, StartError> {
     let limit = settings.database.start_timeout;
     let end = Instant::now() + limit;
-    let pauses = ExponentialBuilder::default()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_delay(LONGEST_PAUSE)
-        .without_max_times()
-        .with_total_delay(Some(limit));
     let attempt = || open(settings, keys, (clock, entropy), true, Missing::IsMade);
     attempt
-        .retry(pauses)
+        .retry(pauses(limit))
         .when(|error| {
             let may_come_up = matches!(error, StartError::Database(store::Error::Unavailable(_)));
             may_come_up && Instant::now() < end
         })
         .notify(|error, _pause| tracing::warn!(%error, ?limit, "waiting for the database"))
         .await
+}
+
+/// Between tries of a start to reach what is not up yet.
+pub(super) const fn pauses(limit: Duration) -> ExponentialBuilder {
+    ExponentialBuilder::new()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_delay(LONGEST_PAUSE)
+        .without_max_times()
+        .with_total_delay(Some(limit))
 }
 
 async fn open(

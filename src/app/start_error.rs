@@ -37,11 +37,6 @@ pub enum StartError {
     /// The replay guard cannot be opened.
     #[error("the replay guard cannot be opened: {}", with_causes(.0))]
     Replay(#[from] nonces::OpenError),
-    /// `replay.store` asks for what this version does not have.
-    #[error(
-        "`replay.store` is `redis`, which this version does not have yet; set it to `memory` and run one replica"
-    )]
-    ReplayStore,
     /// The decision log cannot be opened.
     #[error("the decision log cannot be opened: {}; see `decisions.dir`", with_causes(.0))]
     DecisionLog(#[from] decision_log::OpenError),

@@ -10,8 +10,9 @@ use url::{Host, Url};
 
 use crate::settings::Settings;
 use crate::settings::keys::{Key, Keys};
-use charter_authn::limits::InProcessLimits;
 use charter_authn::limits::rate_limit::RateLimits;
+use charter_authn::limits::{AnonymousLimits, InProcessLimits, SharedLimits};
+use charter_authn::nonces::SharedCounters;
 use charter_authn::secrets::Sealer;
 use charter_authn::secrets::access_token::AccessTokens;
 use charter_authn::secrets::device::DeviceKeys;
@@ -106,6 +107,7 @@ pub(super) struct Shared<'a> {
     pub(super) store: &'a Arc<Store>,
     pub(super) sealer: &'a Arc<Sealer>,
     pub(super) outbox: &'a Arc<Notify>,
+    pub(super) counters: Option<&'a SharedCounters>,
     pub(super) rates: &'a Arc<RateLimits>,
     pub(super) budgets: &'a Arc<Budgets>,
     pub(super) clock: &'a Arc<dyn Clock>,
@@ -135,7 +137,10 @@ pub(super) fn portal_users(
         successors: SuccessorKeys::new(materials(&keys.refresh)),
         passwords: PasswordPool::new(at_once, WAIT_TIMEOUT, Arc::clone(shared.entropy))?,
         links: base_url.links(shared.sealer, shared.clock, shared.entropy),
-        limits: Arc::new(InProcessLimits::new(portal.limits, clock())),
+        limits: limits(
+            InProcessLimits::new(portal.limits, clock()),
+            shared.counters,
+        ),
         rates: Arc::clone(shared.rates),
         budgets: Arc::clone(shared.budgets),
         outbox: Arc::clone(shared.outbox),
@@ -143,6 +148,14 @@ pub(super) fn portal_users(
         clock: clock(),
         entropy: Arc::clone(shared.entropy),
     }))
+}
+
+/// Counted by all replicas, where there may be several.
+fn limits(own: InProcessLimits, counters: Option<&SharedCounters>) -> Arc<dyn AnonymousLimits> {
+    match counters {
+        None => Arc::new(own),
+        Some(counters) => Arc::new(SharedLimits::new(own, counters.clone())),
+    }
 }
 
 /// Whether access tokens can be signed with these keys.

@@ -185,7 +185,6 @@ mod tests {
             Error::Store(store::Error::SchemaTooNew(text())),
             Error::Store(store::Error::Unavailable("down".into())),
             Error::Store(store::Error::Corrupt(text())),
-            StartError::ReplayStore.into(),
             StartError::Database(store::Error::Setup(text())).into(),
             Error::DecisionLog("log".into(), io::ErrorKind::NotFound.into()),
             Error::Io(io::ErrorKind::StorageFull.into()),

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use secrecy::SecretString;
 
 use super::reader::Reader;
-use super::sections::{SHORTEST_TOKEN, of_token, web_address};
+use super::tokens::{SHORTEST_TOKEN, of_token};
 use super::values::Access;
+use super::web_address::web_address;
 use charter_authn::access_clients::{AccessToken, OPERATOR};
 
 const LONGEST_NAME: usize = 64;

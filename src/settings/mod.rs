@@ -17,7 +17,9 @@ mod reader;
 mod sections;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod values;
+mod web_address;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -117,14 +119,13 @@ impl Settings {
         let settings = sections::read(&mut reader);
         if demo {
             let server = &settings.server;
-            for (key, listener) in [
+            let main = [
                 ("server.listen", server.listen),
                 ("server.ops_listen", server.ops_listen),
-                (
-                    "access.listen",
-                    settings.access.listen.unwrap_or(server.listen),
-                ),
-            ] {
+            ];
+            let access = settings.access.listen;
+            let access = access.map(|listener| ("access.listen", listener));
+            for (key, listener) in main.into_iter().chain(access) {
                 if !is_loopback(listener.ip()) {
                     reader.disagreement(
                         key,

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use secrecy::SecretString;
-use url::Url;
 
 use super::layers::SettingsSources;
 use super::reader::Reader;
+use super::tokens::{SHORTEST_TOKEN, of_token};
 use super::values::{
     CacheMemory, Database, Log, LogFormat, Policies, PolicyStart, Portal, Replay, ReplayStore,
     Requirement, Server, Settings, Signing, Telemetry,
 };
+use super::web_address::web_address;
 use super::{access, budgets, decisions, keys, log_level, mail};
 use charter_authn::limits::LimitsConfig;
 use charter_authn::limits::rate_limit::{Rate, RateLimitsConfig};
@@ -34,8 +35,6 @@ const MEBIBYTES: std::ops::RangeInclusive<u64> = 1024 * 1024..=1024 * 1024 * 102
 const DAY: Duration = Duration::from_hours(24);
 /// A bound for limits on strangers.
 const MOST_TRIES: usize = 10_000;
-/// Of the operators' token: what nobody guesses.
-pub(super) const SHORTEST_TOKEN: usize = 32;
 const TENTH: Duration = Duration::from_millis(100);
 
 pub(super) fn read(reader: &mut Reader) -> Settings {
@@ -118,11 +117,6 @@ fn server(reader: &mut Reader) -> Server {
         );
     }
     server
-}
-
-/// RFC 6750 section 2.1: what a bearer token consists of.
-pub(super) fn of_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
 }
 
 fn ops_token(reader: &mut Reader) -> Option<SecretString> {
@@ -311,20 +305,6 @@ fn portal(reader: &mut Reader, shares: &[(Resource, Share)]) -> Portal {
         unverified_expire_after: reader.duration("portal.unverified_expire_after", DAY..=366 * DAY),
         hashes_at_once: reader.number("portal.hashes_at_once", 0..=256),
     }
-}
-
-pub(super) fn web_address(text: &str) -> Result<Url, String> {
-    Url::parse(text)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.username().is_empty())
-        .filter(|url| url.has_host() && url.query().is_none() && url.fragment().is_none())
-        .ok_or_else(|| {
-            // What stands before an `@` may be a password.
-            let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
-            format!(
-                "`{shown}` is not a web address: write one such as `https://portal.example.com`"
-            )
-        })
 }
 
 fn address(reader: &mut Reader, key: &str) -> SocketAddr {

@@ -210,6 +210,14 @@ pub struct Replay {
     pub lease: Duration,
 }
 
+impl Replay {
+    /// Whether several processes may serve the database.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        matches!(self.store, ReplayStore::Redis { .. })
+    }
+}
+
 /// Where used nonces are remembered.
 #[derive(Debug)]
 pub enum ReplayStore {

@@ -172,6 +172,18 @@ pub const METRICS: &[Metric] = {
         ),
         metric(
             Counter,
+            "charter_replay_epochs_total",
+            &[],
+            "Times Redis may have lost nonces; requests dated up to then are refused.",
+        ),
+        metric(
+            Gauge,
+            "charter_replicas",
+            &[],
+            "Processes that serve the database, as this one sees it.",
+        ),
+        metric(
+            Counter,
             "charter_authz_decisions_total",
             &["permission", "decision"],
             "Decisions by permission.",

@@ -11,6 +11,7 @@ import { announce } from "../../shared/status.js";
 import { table } from "../../shared/table.js";
 import { code, text } from "../../shared/text.js";
 import { time } from "../../shared/time.js";
+import { whoWasFaster } from "../faster.js";
 import { mergePatch, metadataField } from "../metadata.js";
 import { pageWith } from "../../shared/page.js";
 
@@ -51,13 +52,14 @@ export function show(context) {
  * @param {Account[]} accounts
  * @param {() => Promise<void>} reload
  */
-function accountTable({ api, session }, accounts, reload) {
+function accountTable(context, accounts, reload) {
+  const { session } = context;
   return table({
     caption: "Accounts",
     rows: accounts,
     columns: [
       { title: "Name", cell: (account) => [text(account.name), account.is_default && [" ", badge("Default")]] },
-      { title: "Code", cell: (account) => code(account.code) },
+      { title: "Code", cell: (account) => h("span", { class: "short" }, code(account.code)) },
       {
         title: "State",
         cell: (account) => (account.is_active ? badge("Active", "good") : badge("Inactive", "bad")),
@@ -72,7 +74,7 @@ function accountTable({ api, session }, accounts, reload) {
             button("Edit", {
               small: true,
               label: `Edit ${account.name}`,
-              onclick: () => askToEdit(api, account.id, reload),
+              onclick: () => askToEdit(context, account.id, reload),
             }),
         ],
       },
@@ -102,11 +104,12 @@ function askForAccount(api, reload) {
 }
 
 /**
- * @param {import("../../shared/api.js").Api} api
+ * @param {import("../main.js").Context} context
  * @param {string} id
  * @param {() => Promise<void>} reload
  */
-async function askToEdit(api, id, reload) {
+async function askToEdit(context, id, reload) {
+  const { api } = context;
   const path = `/accounts/${id}`;
   let { data: account, etag } = await api.get(path);
   const states = [
@@ -129,6 +132,7 @@ async function askToEdit(api, id, reload) {
         ({ data: account, etag } = await api.get(path));
         return { ...account, is_active: String(account.is_active) };
       },
+      who: () => whoWasFaster(context, id),
       send: async ({ name, is_active: state, metadata }) => {
         const body = {
           name,

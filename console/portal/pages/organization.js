@@ -10,8 +10,10 @@ import { announce } from "../../shared/status.js";
 import { pairs } from "../../shared/table.js";
 import { code, text } from "../../shared/text.js";
 import { exactTime } from "../../shared/time.js";
+import { whoWasFaster } from "../faster.js";
 import { slugField } from "../fields.js";
 import { page } from "../../shared/page.js";
+import { typedId } from "../names.js";
 
 const PATH = "/api/portal/organization";
 
@@ -32,6 +34,11 @@ class Edited {
   constructor({ api, session }) {
     this.api = api;
     this.session = session;
+  }
+
+  /** @param {Organization} organization */
+  who({ id }) {
+    return whoWasFaster(this, typedId("org", id));
   }
 
   /** @returns {Promise<Organization>} */
@@ -83,6 +90,7 @@ function profile(edited, organization) {
       submit: "Save profile",
       working: "Saving…",
       current: async () => ({ ...(await edited.read()) }),
+      who: () => edited.who(organization),
       send: (values) => edited.write(PATH, values),
     }),
     { explanation: "A slug that you give up stays reserved for 30 days." },
@@ -142,6 +150,7 @@ function settings(edited, organization) {
           contact_email: now.contactEmail ?? "",
         };
       },
+      who: () => edited.who(organization),
       send: (values) =>
         edited.write(`${PATH}/settings`, {
           ...values,

@@ -11,6 +11,7 @@ import { pairs } from "../../shared/table.js";
 import { code, permissionWords, text } from "../../shared/text.js";
 import { exactTime, time } from "../../shared/time.js";
 import { readAccounts } from "../all-accounts.js";
+import { whoWasFaster } from "../faster.js";
 import { grantFields, readNames } from "../grants.js";
 import { keysCard } from "../keys.js";
 import { mergePatch, metadataField } from "../metadata.js";
@@ -62,7 +63,8 @@ function given(permissions) {
  * @param {string} path
  * @param {import("../../shared/api.js").Answer} answer
  */
-async function edit({ api, router }, path, answer) {
+async function edit(context, path, answer) {
+  const { api, router } = context;
   let { data: found, etag } = answer;
   const states = [
     { value: "true", label: "Active" },
@@ -85,6 +87,7 @@ async function edit({ api, router }, path, answer) {
         ({ data: found, etag } = await api.get(path));
         return { ...found, is_active: String(found.is_active) };
       },
+      who: () => whoWasFaster(context, found.id),
       send: async (values) => {
         const body = {
           ...values,

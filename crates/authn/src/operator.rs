@@ -5,7 +5,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use charter_store::{self as store, EntityRef, PolicyHistoryPage, Store, TenantReader};
+use charter_store::{self as store, EntityRef, PolicyHistoryPage, Replica, Store, TenantReader};
 
 use crate::credentials::{Credentials, Scheme};
 use crate::rejection::Rejection;
@@ -88,5 +88,14 @@ impl<'a> Operator<'a> {
         limit: u64,
     ) -> Result<PolicyHistoryPage, store::Error> {
         self.0.policy_history(before, limit).await
+    }
+
+    /// The processes that serve the database, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn replicas(&self) -> Result<Vec<Replica>, store::Error> {
+        self.0.list_replicas().await
     }
 }

@@ -19,6 +19,7 @@ pub mod folder;
 pub mod gate_outcome;
 mod index;
 pub mod json;
+mod judge;
 pub mod kinds;
 mod load;
 mod names;

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 use cedar_policy::{ActionConstraint, Effect, EntityUid, PrincipalConstraint};
 
 use super::json::Uid;
-use super::kinds::PrincipalKind;
+use super::kinds::{PrincipalKind, ResourceKind};
 use super::snapshot::Snapshot;
 use charter_domain::permission::Permission;
 
@@ -19,7 +19,12 @@ impl Snapshot {
         &self,
         permission: Permission,
         kind: PrincipalKind,
+        resource: ResourceKind,
     ) -> Option<BTreeSet<Uid>> {
+        if self.catalogue.action(permission, kind, resource).is_none() {
+            // It is not asked about such a resource.
+            return Some(BTreeSet::new());
+        }
         let action = self.catalogue.action_uids().nth(permission.index())?;
         let names: HashSet<&EntityUid> = self
             .actions
@@ -28,7 +33,7 @@ impl Snapshot {
             .flatten()
             .chain([action])
             .collect();
-        let mut named = BTreeSet::new();
+        let mut scopes = BTreeSet::new();
         for policy in self.policies.policies() {
             if policy.effect() != Effect::Permit {
                 continue;
@@ -51,10 +56,10 @@ impl Snapshot {
                 PrincipalConstraint::Eq(uid)
                 | PrincipalConstraint::In(uid)
                 | PrincipalConstraint::IsIn(_, uid) => {
-                    named.insert(Uid::of(&uid));
+                    scopes.insert(Uid::of(&uid));
                 }
             }
         }
-        Some(named)
+        Some(scopes)
     }
 }

@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cedar_policy::entities_errors::EntitiesError;
-use cedar_policy::{Authorizer, Entities, Entity, PolicyId, PolicySet, Request, Schema};
+use cedar_policy::{Authorizer, Entities, Entity, PolicyId, PolicySet, Schema};
 
 use super::catalogue::Catalogue;
-use super::combined_response::CombinedResponse;
-use super::decision::Verdict;
 use super::facts::FactsCache;
 use super::failures::{EvaluationFailure, RecentFailures};
 use super::index::Index;
@@ -108,17 +106,6 @@ impl Snapshot {
     /// Whether it is a domain of one's own, where no permission of the service can be asked.
     pub const fn is_own_domain(&self) -> bool {
         self.is_own_domain
-    }
-
-    /// What all policies say to a request, without an index. `entities` come from [`Snapshot::with_actions`].
-    pub fn judge(&self, request: &Request, entities: &Entities) -> Verdict {
-        let mut response = CombinedResponse::default();
-        response.add(
-            &self
-                .authorizer
-                .is_authorized(request, &self.policies, entities),
-        );
-        response.into_verdict(&self.policies)
     }
 
     /// Adds this schema's actions and groups to entities.

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 
 use super::config::{Clocks, Config};
+use super::denials::Denials;
 use super::file_index::FileIndex;
 use super::files;
 use super::find::FileIndexes;
@@ -57,6 +58,7 @@ impl DecisionLog {
             indexes: Arc::clone(&indexes),
             budgets: Arc::clone(&budgets),
             clock: Arc::clone(&clocks.now),
+            denials: Denials::default(),
         };
         let recorder = Recorder::new(Arc::clone(&queue), log);
         let writer = Writer {

@@ -8,6 +8,7 @@ mod config;
 mod context_cache;
 mod decision_log;
 mod definitions;
+mod denials;
 mod direction;
 mod expand;
 mod file_index;

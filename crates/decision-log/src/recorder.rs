@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::config::Overflow;
+use super::denials::Denials;
 use super::find::FileIndexes;
 use super::id_generator::IdGenerator;
 use super::list::{DecisionPage, DecisionQuery};
@@ -75,6 +76,7 @@ pub(super) struct LogHandle {
     pub(super) indexes: Arc<FileIndexes>,
     pub(super) budgets: Arc<Budgets>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) denials: Denials,
 }
 
 impl Recorder {
@@ -156,11 +158,36 @@ impl Recorder {
                 return Err(NotRecorded);
             }
         }
+        if matches!(outcome, Outcome::Deny(_)) {
+            let organization = by.principal.caller().organization().id;
+            log.denials.note(organization, id, log.clock.monotonic());
+        }
         Ok(RecordedDecision {
             id,
             outcome,
             refusal,
         })
+    }
+
+    /// From now on denials are kept for [`Recorder::take_denials`], within each organization's share.
+    pub fn keep_denials(&self) {
+        if let Some(log) = &self.log {
+            log.denials.want();
+        }
+    }
+
+    /// Denials since the last time.
+    #[must_use]
+    pub fn take_denials(&self) -> Vec<DecisionId> {
+        let log = self.log.as_ref();
+        log.map_or_else(Vec::new, |log| log.denials.take())
+    }
+
+    /// Those that could not be handed on are taken again.
+    pub fn put_back_denials(&self, ids: Vec<DecisionId>) {
+        if let Some(log) = &self.log {
+            log.denials.put_back(ids);
+        }
     }
 
     /// Whether an organization's budget allows another decision.

@@ -51,6 +51,19 @@ pub struct KeyGuard {
     pub roles: Grants,
     /// Its permissions, the same.
     pub permissions: Grants,
+    /// The nonce of the request, where writes remember theirs.
+    pub nonce: Option<SpentNonce>,
+}
+
+/// The nonce of a signed request, as a write remembers it in its own transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpentNonce {
+    /// Stands for the key and its nonce.
+    pub fingerprint: [u8; 16],
+    /// Another one for each time that a request was accepted: the writes of one request share it.
+    pub claim: [u8; 16],
+    /// The second, since 1970, from which no request with that date is accepted.
+    pub over_at: i64,
 }
 
 impl KeyGuard {
@@ -62,6 +75,7 @@ impl KeyGuard {
             service_account: service_account.id,
             roles: service_account.roles.clone(),
             permissions: service_account.permissions.clone(),
+            nonce: None,
         })
     }
 }

@@ -23,6 +23,9 @@ pub enum Error {
     /// The key that signed the request was revoked meanwhile, or its service account deleted.
     #[error("the caller's access key is revoked")]
     CallerRevoked,
+    /// The nonce of the request has made a write before.
+    #[error("the nonce has made a write before")]
+    NonceSpent,
     /// The key that signed the request expired meanwhile.
     #[error("the caller's access key has expired")]
     CallerExpired,

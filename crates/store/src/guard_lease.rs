@@ -3,13 +3,15 @@
 //! `authn` interprets the row; here it is read and replaced as a whole.
 
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ActiveValue, ColumnTrait, EntityTrait, QueryFilter, TryInsertResult};
+use sea_orm::{
+    ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, TryInsertResult,
+};
 
 use super::entity::guard_lease::{self, Column};
 use super::{Error, Store};
 
 /// There is one row.
-const ID: i64 = 1;
+pub(super) const ID: i64 = 1;
 /// The migration that creates the table.
 const MIGRATION: &str = "m20261128_000006_guard_lease";
 
@@ -39,13 +41,7 @@ impl Store {
         let row = guard_lease::Entity::find_by_id(ID)
             .one(&self.reader)
             .await?;
-        Ok(row.map(|row| GuardLease {
-            run: row.run,
-            beat: row.beat,
-            released: row.released,
-            used: row.used,
-            holder: row.holder,
-        }))
+        Ok(row.map(GuardLease::from))
     }
 
     /// Takes the lease if it is still as `seen`; returns whether it was.
@@ -54,31 +50,10 @@ impl Store {
         seen: Option<&GuardLease>,
         new: &GuardLease,
     ) -> Result<bool, Error> {
-        let row = guard_lease::ActiveModel {
-            id: ActiveValue::Set(ID),
-            run: ActiveValue::Set(new.run.clone()),
-            beat: ActiveValue::Set(new.beat),
-            released: ActiveValue::Set(new.released),
-            used: ActiveValue::Set(new.used.clone()),
-            holder: ActiveValue::Set(new.holder.clone()),
-        };
-        let Some(seen) = seen else {
-            let nothing = OnConflict::column(Column::Id).do_nothing().to_owned();
-            let inserted = guard_lease::Entity::insert(row)
-                .on_conflict(nothing)
-                .try_insert()
-                .exec_without_returning(&self.writer)
-                .await?;
-            return Ok(matches!(inserted, TryInsertResult::Inserted(1)));
-        };
-        let taken = guard_lease::Entity::update_many()
-            .set(row)
-            .filter(Column::Id.eq(ID))
-            .filter(Column::Run.eq(seen.run.as_str()))
-            .filter(Column::Beat.eq(seen.beat))
-            .exec(&self.writer)
-            .await?;
-        Ok(taken.rows_affected == 1)
+        match seen {
+            None => insert_lease(&self.writer, new).await,
+            Some(seen) => replace_lease(&self.writer, seen, new).await,
+        }
     }
 
     /// Extends the lease of a run; returns whether the run still holds it.
@@ -109,5 +84,58 @@ impl Store {
             .exec(&self.writer)
             .await?;
         Ok(())
+    }
+}
+
+/// Inserts the first lease; returns whether there was none.
+pub(super) async fn insert_lease(
+    on: &impl ConnectionTrait,
+    new: &GuardLease,
+) -> Result<bool, Error> {
+    let nothing = OnConflict::column(Column::Id).do_nothing().to_owned();
+    let inserted = guard_lease::Entity::insert(row(new))
+        .on_conflict(nothing)
+        .try_insert()
+        .exec_without_returning(on)
+        .await?;
+    Ok(matches!(inserted, TryInsertResult::Inserted(1)))
+}
+
+/// Replaces the lease if it is still as `seen`; returns whether it was.
+pub(super) async fn replace_lease(
+    on: &impl ConnectionTrait,
+    seen: &GuardLease,
+    new: &GuardLease,
+) -> Result<bool, Error> {
+    let taken = guard_lease::Entity::update_many()
+        .set(row(new))
+        .filter(Column::Id.eq(ID))
+        .filter(Column::Run.eq(seen.run.as_str()))
+        .filter(Column::Beat.eq(seen.beat))
+        .exec(on)
+        .await?;
+    Ok(taken.rows_affected == 1)
+}
+
+fn row(lease: &GuardLease) -> guard_lease::ActiveModel {
+    guard_lease::ActiveModel {
+        id: ActiveValue::Set(ID),
+        run: ActiveValue::Set(lease.run.clone()),
+        beat: ActiveValue::Set(lease.beat),
+        released: ActiveValue::Set(lease.released),
+        used: ActiveValue::Set(lease.used.clone()),
+        holder: ActiveValue::Set(lease.holder.clone()),
+    }
+}
+
+impl From<guard_lease::Model> for GuardLease {
+    fn from(row: guard_lease::Model) -> Self {
+        Self {
+            run: row.run,
+            beat: row.beat,
+            released: row.released,
+            used: row.used,
+            holder: row.holder,
+        }
     }
 }

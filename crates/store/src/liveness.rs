@@ -34,8 +34,8 @@ impl Write<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::OrganizationInactive`]; for a key [`Error::CallerRevoked`], [`Error::CallerExpired`] and
-    /// [`Error::CallerDisabled`]; for a user [`Error::SessionEnded`]; for both [`Error::GrantsChanged`].
+    /// [`Error::OrganizationInactive`]; for a key [`Error::CallerRevoked`], [`Error::CallerExpired`],
+    /// [`Error::CallerDisabled`] and [`Error::NonceSpent`]; for a user [`Error::SessionEnded`]; for both [`Error::GrantsChanged`].
     pub(super) async fn require_live_actor(&self, within: &Organization) -> Result<(), Error> {
         if self.by.actor.is_caller() && !within.is_active {
             return Err(Error::OrganizationInactive);
@@ -96,7 +96,10 @@ impl Write<'_> {
         } else if *behind.roles.0 != *guard.roles || *behind.permissions.0 != *guard.permissions {
             Err(Error::GrantsChanged)
         } else {
-            Ok(())
+            match guard.nonce {
+                None => Ok(()),
+                Some(nonce) => self.spend(nonce).await,
+            }
         }
     }
 

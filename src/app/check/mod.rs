@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::settings::Settings;
 use crate::settings::keys::{Key, Keys};
-use charter_authn::nonces::{LeaseError, Occupant, OpenError, occupant};
+use charter_authn::nonces::{LeaseError, Occupant, OpenError, SharedPending, occupant};
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_store::Store;
@@ -98,9 +98,16 @@ async fn key_lists(keys: &Keys, found: &Found) -> Part {
 /// Who serves the database now; and whether that is the service of these settings.
 async fn service(settings: &Settings, keys: &Keys, store: Option<&Store>) -> (Part, bool) {
     let mut part = Part::new("service");
-    let Some(config) = part.take(replay::config(settings, keys)) else {
+    if let Some(config) = replay::redis(settings, keys) {
+        part = part.fact("nonces", database::without_password(&config.url));
+        part.take(config.check().await);
+        let Some(store) = store else {
+            return (part, false);
+        };
+        part.take(SharedPending::wait(store, settings.replay.lease).await);
         return (part, false);
-    };
+    }
+    let config = replay::config(settings, keys);
     let directory = config.directory;
     part = part.fact("journal", shown(&directory));
     let place = private::check_dir(&directory).map_err(|source| OpenError::Directory {

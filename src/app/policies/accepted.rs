@@ -81,19 +81,30 @@ impl AcceptedStore {
         }
     }
 
-    /// Whether this folder is approved as the successor of `last`. If approvals cannot be read, it
-    /// is not.
+    /// Whether this folder is approved as the successor of `last`, or of what another replica has put
+    /// in force since; or that is this very folder, and has used the approval. If approvals cannot be
+    /// read, it is not.
     pub(super) async fn is_approved(&self, digest: &str, last: &LastAccepted) -> bool {
         let Some(base) = last.base else {
             return false;
         };
-        match self.ledger.approvers(digest, base).await {
-            Ok(approvers) => approvers.len() >= self.approvals,
-            Err(error) => {
-                tracing::warn!(%error, "approvals cannot be read, nothing is approved");
-                false
-            }
+        let approved = self.is_approved_after(digest, base).await;
+        approved.unwrap_or_else(|error| {
+            tracing::warn!(%error, "approvals cannot be read, nothing is approved");
+            false
+        })
+    }
+
+    async fn is_approved_after(&self, digest: &str, base: i64) -> Result<bool, Error> {
+        if self.ledger.approvers(digest, base).await?.len() >= self.approvals {
+            return Ok(true);
         }
+        let newest = self.ledger.last().await?;
+        let Some(newer) = newest.base.filter(|newer| *newer != base) else {
+            return Ok(false);
+        };
+        let is_in_force = newest.revision().is_some_and(|it| it.digest == digest);
+        Ok(is_in_force || self.ledger.approvers(digest, newer).await?.len() >= self.approvals)
     }
 }
 
@@ -129,9 +140,17 @@ mod tests {
     impl PolicyLedger for Arc<MemoryLedger> {
         async fn last(&self) -> Result<LastAccepted, Error> {
             self.check()?;
+            let digests = self.digests.lock();
+            let revision = digests.last().map(|digest| AcceptedRevision {
+                version: None,
+                digest: digest.clone(),
+                since: charter_domain::timestamp::latest(),
+                is_stop: false,
+                files: PolicyFiles::default(),
+            });
             Ok(LastAccepted {
-                base: Some(0),
-                what: LastRevisionState::None,
+                base: Some(i64::try_from(digests.len()).expect("few")),
+                what: revision.map_or(LastRevisionState::None, LastRevisionState::Revision),
             })
         }
 
@@ -198,6 +217,23 @@ mod tests {
 
         *ledger.is_down.lock() = true;
         assert!(!store.is_approved("a", &last).await);
+    }
+
+    #[tokio::test]
+    async fn what_another_replica_has_put_in_force_is_approved_here() {
+        let ledger = Arc::new(MemoryLedger::default());
+        let one = AcceptedStore::new(Box::new(Arc::clone(&ledger)), 1);
+        let other = AcceptedStore::new(Box::new(Arc::clone(&ledger)), 1);
+        let last = other.last().await.expect("readable");
+        assert!(!other.is_approved("a", &last).await);
+        ledger.approvals.lock().push(("a", 0, "ann"));
+        one.accept(revision("a")).await.expect("recorded");
+        // The approval is used.
+        ledger.approvals.lock().clear();
+        assert!(other.is_approved("a", &last).await);
+        assert!(!other.is_approved("b", &last).await);
+        ledger.approvals.lock().push(("b", 1, "ann"));
+        assert!(other.is_approved("b", &last).await);
     }
 
     #[tokio::test]

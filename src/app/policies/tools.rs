@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::{Semaphore, mpsc};
+use tokio_util::task::TaskTracker;
 
 use charter_authz::fault::LoadError;
 use charter_authz::folder::{Files, Folder};
@@ -34,6 +35,8 @@ pub(in crate::app) struct Tools {
     log: Option<PathBuf>,
     jobs: Arc<Semaphore>,
     loads: Semaphore,
+    /// The running job. A stop does not wait for it: it ends with its listener, or with the runtime.
+    running: TaskTracker,
 }
 
 impl Tools {
@@ -43,6 +46,7 @@ impl Tools {
             log,
             jobs: Arc::new(Semaphore::new(1)),
             loads: Semaphore::new(1),
+            running: TaskTracker::new(),
         }
     }
 
@@ -116,7 +120,7 @@ impl PolicyTools for Tools {
         let (sender, receiver) = mpsc::channel(4);
         let described = self.describe(job);
         let policies = Arc::clone(&self.policies);
-        tokio::spawn(async move {
+        self.running.spawn(async move {
             let work = async {
                 let (job, time) = described?;
                 let work = tokio::time::timeout(time, run(&policies, &job, &sender));

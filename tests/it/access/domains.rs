@@ -73,7 +73,7 @@ async fn until(service: &Service, is_so: impl Fn(&Value) -> bool) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn properties_fill_what_the_schema_declares_and_the_file_stands_over_them() {
-    let folder = Folder::with(&["records", "todo"]);
+    let folder = Folder::with(&["records"]);
     let service = started(TestDatabase::sqlite(), &folder).await;
     let evaluation = path("records", "evaluation");
     let write =
@@ -140,6 +140,30 @@ async fn properties_fill_what_the_schema_declares_and_the_file_stands_over_them(
         let answer = service.ask(&evaluation, &asked).await;
         assert_eq!(answer.ok(), json!({"decision": expected}), "{why}: {asked}");
     }
+    // An unknown group is no parent: nothing but the file says who is in one.
+    let mut claims = write(
+        user("eve", json!({"parents": ["writers"]})),
+        record("record-1", json!({})),
+    );
+    claims["subject"]["parents"] = json!([{"type": "group", "id": "writers"}]);
+    assert_eq!(
+        service.ask(&evaluation, &claims).await.ok(),
+        json!({"decision": false})
+    );
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_property_of_another_type_is_a_400_that_names_it() {
+    let folder = Folder::with(&["records"]);
+    let service = started(TestDatabase::sqlite(), &folder).await;
+    let evaluation = path("records", "evaluation");
+    let write =
+        |subject: Value, resource: Value| question(subject, json!({"name": "write"}), resource);
+    let user =
+        |id: &str, properties: Value| json!({"type": "user", "id": id, "properties": properties});
+    let record =
+        |id: &str, properties: Value| json!({"type": "record", "id": id, "properties": properties});
     for (asked, field) in [
         (
             write(
@@ -181,16 +205,13 @@ async fn properties_fill_what_the_schema_declares_and_the_file_stands_over_them(
             "{answer}"
         );
     }
-    // An unknown group is no parent: nothing but the file says who is in one.
-    let mut claims = write(
-        user("eve", json!({"parents": ["writers"]})),
-        record("record-1", json!({})),
-    );
-    claims["subject"]["parents"] = json!([{"type": "group", "id": "writers"}]);
-    assert_eq!(
-        service.ask(&evaluation, &claims).await.ok(),
-        json!({"decision": false})
-    );
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn domains_know_nothing_of_one_another() {
+    let folder = Folder::with(&["records", "todo"]);
+    let service = started(TestDatabase::sqlite(), &folder).await;
     // Owners and roles of the second domain; its people are nobody in the first one.
     let todo = path("todo", "evaluation");
     let update = |id: &str, owner: &str| {
@@ -321,7 +342,7 @@ fn what_is_wrong_with_a_folder_is_told_with_its_place() {
 
     let load = |name: &str, text: &str| -> String {
         let folder = Folder::with(&["records", "gateway"]);
-        let domain = if name.ends_with(".toml") {
+        let domain = if name == "routes.toml" {
             "gateway"
         } else {
             "records"

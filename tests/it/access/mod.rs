@@ -2,6 +2,7 @@
 
 mod built_in;
 mod certification;
+mod certification_cases;
 mod domains;
 mod forward_auth;
 mod protocol;

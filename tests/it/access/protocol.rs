@@ -211,6 +211,15 @@ async fn evaluations_have_defaults_and_semantics() {
     assert_eq!(decisions(&broken).await, [true, false, false, false, true]);
     let stops = batch(&[json!({}), y.clone()], Some("deny_on_first_deny"));
     assert_eq!(decisions(&stops).await, [false]);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn evaluations_that_are_none_or_too_many_or_malformed() {
+    let service = service(TestDatabase::sqlite()).await;
+    let (yes, _) = questions(&service).await;
+    let y = json!({"action": yes["action"]});
+    let batch = |items: &[Value]| json!({"subject": yes["subject"], "resource": yes["resource"], "evaluations": items});
     // Without evaluations it is one.
     for evaluations in [None, Some(json!([]))] {
         let mut one = yes.clone();
@@ -229,7 +238,7 @@ async fn evaluations_have_defaults_and_semantics() {
         ("options", json!({"evaluations_semantic": 1})),
         ("subject", json!("x")),
     ] {
-        let mut typed = batch(&[y.clone()], None);
+        let mut typed = batch(std::slice::from_ref(&y));
         typed[name] = wrong;
         assert_eq!(
             service.ask(EVALUATIONS, &typed).await.status,
@@ -238,9 +247,11 @@ async fn evaluations_have_defaults_and_semantics() {
         );
     }
     let thousand = vec![y.clone(); 1_000];
-    assert_eq!(decisions(&batch(&thousand, None)).await, vec![true; 1_000]);
+    let answer = service.ask(EVALUATIONS, &batch(&thousand)).await.ok();
+    let all = vec![json!({"decision": true}); 1_000];
+    assert_eq!(answer["evaluations"], json!(all));
     let more = vec![y; 1_001];
-    let refused = service.ask(EVALUATIONS, &batch(&more, None)).await;
+    let refused = service.ask(EVALUATIONS, &batch(&more)).await;
     refused.assert_refused(400, "INVALID_REQUEST");
     service.stop().await;
 }

@@ -1,5 +1,6 @@
 //! Who may ask, on which listener.
 
+use charter::settings::Settings;
 use charter_domain::permission::Permission;
 use serde_json::json;
 use test_support::service::{Anonymous, Persona, Service};
@@ -117,4 +118,29 @@ async fn the_metadata_names_the_endpoints() {
         })
     );
     service.stop().await;
+}
+
+#[test]
+fn tokens_of_the_settings_have_names_and_are_never_shown() {
+    let read = |tokens: &str| {
+        let name = "CHARTER__ACCESS__TOKENS".to_owned();
+        Settings::from_sources("", [(name, tokens.to_owned())])
+    };
+    let settings = read(&format!("gateway:{TOKEN}, other:{OTHER}")).expect("settings");
+    let shown = format!("{settings:?}");
+    assert!(shown.contains("gateway") && shown.contains("other"));
+    assert!(!shown.contains(TOKEN) && !shown.contains(OTHER));
+    for bad in [
+        TOKEN.to_owned(),
+        format!("gateway:{}", &TOKEN[1..]),
+        format!("Gateway:{TOKEN}"),
+        format!(":{TOKEN}"),
+        format!("operator:{TOKEN}"),
+        format!("a:{TOKEN},a:{OTHER}"),
+        format!("gateway:{TOKEN}!"),
+    ] {
+        let refused = read(&bad).expect_err("refused").to_string();
+        assert!(refused.contains("access.tokens"), "{refused}");
+        assert!(!refused.contains(&TOKEN[1..]), "{refused}");
+    }
 }

@@ -1,15 +1,19 @@
-//! A browser that does what a person does: looks for words, clicks, types (W3C WebDriver, spoken to Debian's
+//! A browser that does what a person does: looks for words, clicks, types (W3C `WebDriver`, spoken to Debian's
 //! `chromedriver`).
 
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use test_support::services::left_out;
 use ureq::Agent;
 use ureq::http::{Method, Request};
 
-/// The name under which WebDriver hands out an element.
+/// The name under which `WebDriver` hands out an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// Answers when the page is so that `find` returns something. It looks again whenever the page changes.
@@ -178,6 +182,15 @@ impl Browser {
         let path = format!("/element/{}/text", element(&found));
         let text = self.send("GET", &path, &Value::Null);
         text.as_str().expect("a text").to_owned()
+    }
+
+    /// Keeps a picture of the page in `target/tmp/console`, for a person to look at.
+    pub(super) fn keep(&self, name: &str) {
+        let picture = self.send("GET", "/screenshot", &Value::Null);
+        let picture = STANDARD.decode(picture.as_str().expect("a picture"));
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console");
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join(format!("{name}.png")), picture.expect("base64")).expect("a file");
     }
 
     /// Runs a script in the page.

@@ -59,6 +59,7 @@ async fn a_person_signs_in_and_makes_a_key(service: &Service) {
         browser.fill("Only from these addresses", "nowhere");
         browser.press("Make the key");
         browser.see("nowhere");
+        browser.keep("make-a-key");
         browser.fill("Only from these addresses", "127.0.0.1");
         browser.press("Make the key");
         let made = (
@@ -66,6 +67,7 @@ async fn a_person_signs_in_and_makes_a_key(service: &Service) {
             browser.copyable("Secret key"),
             path.rsplit('/').next().expect("an id").to_owned(),
         );
+        browser.keep("new-key");
         browser.press("I have stored the secret");
         browser.see(&made.0);
         browser.press(&format!("Revoke {}", made.0));
@@ -111,6 +113,7 @@ async fn somebody_registers_verifies_and_invites_a_colleague(service: &Service) 
         ada.press("Register");
         ada.arrive_at("Overview");
         ada.see("Your e-mail address is not verified yet.");
+        ada.keep("not-verified");
     });
     let token = service.link("verify-email", "ada@zoo.example", 1).await;
     at_the_desk(|| {
@@ -127,6 +130,7 @@ async fn somebody_registers_verifies_and_invites_a_colleague(service: &Service) 
         ada.fill("E-mail", "bob@zoo.example");
         ada.press("Invite");
         ada.see("An invitation is on its way to bob@zoo.example.");
+        ada.keep("team");
     });
     let token = service
         .link("accept-invitation", "bob@zoo.example", 1)
@@ -167,6 +171,7 @@ async fn an_organization_is_closed_after_its_name_is_typed(service: &Service) {
         browser.fill("The organization's name", "Acme");
         browser.press("Deactivate for good");
         browser.see("That is not the name.");
+        browser.keep("deactivate");
     });
     let shown = owner.get("/api/portal/organization").await.ok();
     assert_eq!(shown["isActive"], true);
@@ -202,6 +207,7 @@ async fn whoever_is_slower_keeps_what_was_typed(service: &Service) {
     at_the_desk(|| {
         browser.press("Save profile");
         browser.see("Somebody else changed this meanwhile");
+        browser.keep("conflict");
         browser.see("Faster");
         assert_eq!(browser.value("Name"), "Slower");
         browser.press("Save profile");
@@ -244,6 +250,7 @@ async fn a_session_that_ends_loses_nothing(service: &Service) {
     at_the_desk(|| {
         browser.press("Save profile");
         browser.see("Your session has ended");
+        browser.keep("session-ended");
         browser.fill("Password", PASSWORD);
         browser.press("Sign in");
         browser.see("Saved.");
@@ -302,6 +309,7 @@ async fn texts_of_tenants_are_texts(service: &Service) {
         browser.arrive_at(tricks[1]);
         browser.visit("/portal/accounts");
         browser.press(&format!("Edit {}", tricks[3]));
+        browser.keep("tricks");
         assert!(browser.value("Metadata").contains("autofocus"));
         assert!(browser.script("return globalThis.fooled ?? null").is_null());
         browser.assert_quiet();

@@ -6,7 +6,11 @@ mod clock;
 mod lease;
 mod missed;
 mod model;
+mod processes;
 mod recovery;
+mod redis;
+mod rules;
+mod strangers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

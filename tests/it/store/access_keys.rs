@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use charter_domain::access_key::{AccessKey, KeyGuard, MAX_ACTIVE_KEYS};
+use charter_domain::access_key::{AccessKey, KeyGuard, MAX_ACTIVE_KEYS, SpentNonce};
 use charter_domain::account::Account;
 use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::id::{AccessKeyId, ServiceAccountId};
@@ -29,6 +29,7 @@ test_support::on_both_engines![
     a_time_that_cannot_be_written_is_brought_forward,
     a_write_signed_with_a_key_that_died_meanwhile_does_not_happen,
     a_write_whose_account_or_time_ended_meanwhile_does_not_happen,
+    a_nonce_makes_the_writes_of_one_request_and_no_other,
 ];
 
 const DAY: Duration = Duration::from_hours(24);
@@ -345,6 +346,40 @@ async fn a_write_whose_account_or_time_ended_meanwhile_does_not_happen(database:
     assert_eq!(organization.name, name("In time"));
 }
 
+async fn a_nonce_makes_the_writes_of_one_request_and_no_other(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let tenant = world.tenant(&acme.organization);
+    let of = world.service_account(&acme, "signer").await;
+    let made = create(&world, &tenant, of.id).await.expect("a key");
+    let rename = async |fingerprint: u8, claim: u8, to: &'static str| {
+        let mut by = signed(&world, &of, made.id);
+        if let Actor::Key(guard) = &mut by.actor {
+            guard.nonce = Some(SpentNonce {
+                fingerprint: [fingerprint; 16],
+                claim: [claim; 16],
+                over_at: noon().timestamp() + 331,
+            });
+        }
+        let change = |organization: &mut Organization| {
+            organization.name = name(to);
+            Ok::<_, Error>(())
+        };
+        tenant.by(&by).update_organization(None, change).await
+    };
+    rename(1, 1, "One").await.expect("fresh");
+    rename(1, 1, "Two").await.expect("the same request");
+    let again = rename(1, 2, "Three").await;
+    assert!(matches!(again, Err(Error::NonceSpent)), "{again:?}");
+    rename(2, 2, "Four").await.expect("another nonce");
+    for (seconds, gone) in [(331, 0), (332, 2)] {
+        let now = noon() + Duration::from_secs(seconds);
+        let forgotten = world.store.forget_write_nonces(now).await;
+        assert_eq!(forgotten.expect("swept"), gone);
+    }
+    rename(1, 3, "Five").await.expect("its time is over");
+}
+
 /// A change by a request that was signed with that key.
 fn signed(world: &World, of: &ServiceAccount, key: AccessKeyId) -> AuditContext {
     AuditContext {
@@ -353,6 +388,7 @@ fn signed(world: &World, of: &ServiceAccount, key: AccessKeyId) -> AuditContext 
             service_account: of.id,
             roles: of.roles.clone(),
             permissions: of.permissions.clone(),
+            nonce: None,
         }),
         ..world.by()
     }

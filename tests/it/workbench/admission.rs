@@ -7,7 +7,8 @@ use test_support::services::TestDatabase;
 
 use super::{TOKEN, get, shipped, with_token};
 
-const ROUTES: [(&str, &str); 10] = [
+const ROUTES: [(&str, &str); 11] = [
+    ("GET", "/replicas"),
     ("GET", "/policies"),
     ("GET", "/policies/revisions"),
     ("GET", "/policies/coverage"),

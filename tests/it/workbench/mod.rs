@@ -10,6 +10,7 @@ mod folders;
 mod history;
 mod jobs;
 mod policies;
+mod replicas;
 
 use std::path::Path;
 

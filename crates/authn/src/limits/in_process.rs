@@ -34,7 +34,7 @@ const LEAK_REPORTS_PER_MINUTE: usize = 60;
 /// A person's sessions together may refresh as often as so many of them.
 const SESSIONS_OF_PERSON: usize = 5;
 /// After that long without an attempt an account's failures are forgotten.
-const ACCOUNT_MEMORY: Duration = Duration::from_hours(24);
+pub(super) const ACCOUNT_MEMORY: Duration = Duration::from_hours(24);
 /// How long an attempt waits for its turn among others of the same network or account.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(14);
 
@@ -132,6 +132,22 @@ impl InProcessLimits {
             LimitedAction::RefreshOfPerson(_) => &self.refreshes_of_person,
             LimitedAction::PasswordHash(_) => &self.password_hashes,
         }
+    }
+
+    pub(super) fn window_of(&self, action: &LimitedAction) -> Window {
+        self.limit_on(action).window()
+    }
+
+    pub(super) const fn window_of_failures(&self) -> Window {
+        self.window
+    }
+
+    pub(super) fn knows(&self, account: &EmailAddress, network: IpNet) -> bool {
+        self.known.has(account, network)
+    }
+
+    pub(super) fn known_networks(&self, account: &EmailAddress) -> Vec<IpNet> {
+        self.known.of(account)
     }
 
     fn no_network_failures(&self) -> NetworkFailures {

@@ -30,6 +30,13 @@ impl KnownNetworks {
             .is_some_and(|networks| networks.lock().contains(&network))
     }
 
+    pub(super) fn of(&self, account: &EmailAddress) -> Vec<IpNet> {
+        let networks = self.0.get(account);
+        networks.map_or_else(Vec::new, |networks| {
+            networks.lock().iter().copied().collect()
+        })
+    }
+
     pub(super) fn add(&self, account: &EmailAddress, network: IpNet) {
         let networks = self.0.get_with(account.clone(), Arc::default);
         let mut networks = networks.lock();

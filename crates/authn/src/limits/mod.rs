@@ -13,6 +13,7 @@ mod failures;
 mod in_process;
 mod known_networks;
 pub mod rate_limit;
+mod shared;
 #[cfg(test)]
 pub(crate) mod stopped_clock;
 #[cfg(test)]
@@ -21,4 +22,5 @@ mod window;
 
 pub use anonymous::{AnonymousLimits, AttemptError, KnownClient, LimitedAction, SignInAttempt};
 pub use in_process::{InProcessLimits, LimitsConfig};
+pub use shared::SharedLimits;
 pub use window::{Exceeded, network, site};

@@ -5,6 +5,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use governor::clock::Clock as GovernorClock;
@@ -58,6 +59,22 @@ impl RateLimits {
             keys: key.map(|rate| Buckets::new(rate, clock)),
             sessions: key.map(|rate| Buckets::new(rate, clock)),
             organizations: organization.map(|rate| Buckets::new(rate, clock)),
+        }
+    }
+
+    /// So many processes share the limits from now on: a request counts for as many.
+    pub fn share_among(&self, replicas: usize) {
+        let cost = u32::try_from(replicas).unwrap_or(u32::MAX);
+        let cost = NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN);
+        for shared in [
+            self.keys.as_ref().map(|keys| &keys.cost),
+            self.sessions.as_ref().map(|sessions| &sessions.cost),
+            self.organizations.as_ref().map(|all| &all.cost),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            shared.store(cost.get(), Ordering::Relaxed);
         }
     }
 
@@ -115,6 +132,8 @@ type Limiter<Id> = RateLimiter<Id, DashMapStateStore<Id>, Monotonic, NoOpMiddlew
 struct Buckets<Id: Clone + Eq + std::hash::Hash> {
     limiter: Limiter<Id>,
     rate: Rate,
+    /// For how many a request counts: the replicas that share the rate.
+    cost: AtomicU32,
     clock: Monotonic,
 }
 
@@ -125,12 +144,19 @@ impl<Id: Clone + Eq + std::hash::Hash> Buckets<Id> {
         Self {
             limiter: RateLimiter::new(quota, DashMapStateStore::default(), clock.clone()),
             rate,
+            cost: AtomicU32::new(1),
             clock,
         }
     }
 
     fn count(&self, id: &Id) -> Result<(), Exceeded> {
-        self.limiter.check_key(id).map_err(|not_until| Exceeded {
+        let cost = self.cost.load(Ordering::Relaxed).min(self.rate.burst.get());
+        let cost = NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN);
+        // It is never more than the burst.
+        let Ok(checked) = self.limiter.check_key_n(id, cost) else {
+            return Ok(());
+        };
+        checked.map_err(|not_until| Exceeded {
             limit: self.rate.per_second.get(),
             retry_after: not_until.wait_time_from(self.clock.now()),
         })

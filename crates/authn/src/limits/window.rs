@@ -67,6 +67,10 @@ impl<K: Hash + Eq + Send + Sync + 'static> SlidingLimit<K> {
         Ok(())
     }
 
+    pub(super) const fn window(&self) -> Window {
+        self.window
+    }
+
     /// Takes back an event that was counted and came to nothing.
     pub(super) fn give_back(&self, key: &K) {
         if let Some(events) = self.events.get(key) {

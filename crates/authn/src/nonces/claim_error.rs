@@ -45,7 +45,7 @@ pub enum ClaimError {
     /// The half minute may not be opened before the lease is extended.
     #[error("the lease of the database does not reach that far")]
     NotGranted,
-    /// The journal cannot be written, so the nonce could be forgotten.
-    #[error("the replay journal cannot be written")]
+    /// The journal cannot be written, or Redis be relied on, so the nonce could be forgotten.
+    #[error("the nonce cannot be remembered: {0}")]
     Unavailable(#[source] io::Error),
 }

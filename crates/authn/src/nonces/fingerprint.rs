@@ -39,6 +39,15 @@ impl Fingerprints {
         hasher.finish128().as_u128()
     }
 
+    /// What stands for a text that is no nonce.
+    pub(super) fn of_text(&self, text: &str) -> u128 {
+        let mut hasher = self.nonces;
+        // No key has this id.
+        hasher.write(&[0; 16]);
+        hasher.write(text.as_bytes());
+        hasher.finish128().as_u128()
+    }
+
     /// The check of `bytes` in the journal of one half minute.
     pub(super) fn check(&self, id: HalfMinute, bytes: &[u8]) -> [u8; 8] {
         let mut hasher = self.journal;

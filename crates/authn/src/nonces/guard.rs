@@ -80,10 +80,7 @@ impl ReplayGuard {
         let maintenance = async {
             loop {
                 tokio::time::sleep(MAINTENANCE_INTERVAL).await;
-                let guard = self.clone();
-                if let Err(stopped) = tokio::task::spawn_blocking(move || guard.maintain()).await {
-                    tracing::error!(error = %stopped, "the replay guard's maintenance failed");
-                }
+                NonceStore::maintain(&self).await;
             }
         };
         let signs = async {
@@ -166,5 +163,20 @@ impl NonceStore for ReplayGuard {
 
     fn near(&self) -> Vec<Near> {
         self.memory.quota.near()
+    }
+
+    async fn maintain(&self) {
+        let guard = self.clone();
+        if let Err(stopped) = tokio::task::spawn_blocking(move || guard.memory.maintain()).await {
+            tracing::error!(error = %stopped, "the replay guard's maintenance failed");
+        }
+    }
+
+    async fn maintain_until(&self, stop: CancellationToken) {
+        self.clone().run(stop).await;
+    }
+
+    async fn clean_stop(&self) -> io::Result<()> {
+        Self::clean_stop(self).await
     }
 }

@@ -64,6 +64,16 @@ impl HalfMinutes {
         )
     }
 
+    /// As the database keeps it. A text that cannot be read has all in it.
+    pub(super) fn from_text(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_else(|_| Self::through(HalfMinute(i64::MAX)))
+    }
+
+    pub(super) fn to_text(&self) -> String {
+        // Numbers in lists cannot fail to be written; an empty text would have all in it.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -181,7 +181,7 @@ impl Turn {
             run: run.clone(),
             beat: 0,
             released: false,
-            used: text_of(&used),
+            used: used.to_text(),
             holder: holder(directory),
         };
         if !store.take_guard_lease(self.seen.as_ref(), &new).await? {
@@ -270,7 +270,7 @@ impl Lease {
             .map_err(|error| memory.unavailable(error))?;
         let extended = self
             .store
-            .extend_guard_lease(&self.run, beat, &text_of(&used))
+            .extend_guard_lease(&self.run, beat, &used.to_text())
             .await;
         match extended {
             Ok(true) => {
@@ -311,13 +311,7 @@ impl Lease {
 }
 
 fn used_of(lease: &GuardLease) -> HalfMinutes {
-    // A text that cannot be read closes everything.
-    serde_json::from_str(&lease.used).unwrap_or_else(|_| HalfMinutes::through(HalfMinute(i64::MAX)))
-}
-
-fn text_of(used: &HalfMinutes) -> String {
-    // Numbers in lists cannot fail to be written; an empty text would close everything.
-    serde_json::to_string(used).unwrap_or_default()
+    HalfMinutes::from_text(&lease.used)
 }
 
 fn holder(directory: &Path) -> String {

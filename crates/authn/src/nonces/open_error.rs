@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use charter_store as store;
 
+use super::redis::Disagreement;
+
 /// Why a guard could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -25,6 +27,9 @@ pub enum OpenError {
     /// It came to no end.
     #[error("opening it was broken off: {0}")]
     Stopped(String),
+    /// Redis cannot be used.
+    #[error("{0}; check `replay.url`")]
+    Redis(#[from] Disagreement),
     /// Another process serves the database.
     #[error(transparent)]
     Lease(#[from] LeaseError),
@@ -36,7 +41,7 @@ pub enum LeaseError {
     /// Two processes on one database would each accept the same nonce.
     #[error(
         "the database is in use by another running process ({0}); with `replay.store = \"memory\"` one process at a \
-         time may serve a database: stop that one, or give this one a database of its own"
+         time may serve a database: stop that one, give this one a database of its own, or set `replay.store` to `redis` for both"
     )]
     Held(String),
     /// Somebody else was faster.

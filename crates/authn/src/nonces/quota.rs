@@ -51,6 +51,8 @@ struct Usage {
 /// Counts of what is remembered.
 pub(super) struct Quota {
     bounds: Bounds,
+    /// How many processes share the bounds.
+    sharers: AtomicUsize,
     remembered: AtomicUsize,
     keys: [Mutex<HashMap<u128, Usage>>; SHARDS],
     /// Taken after a shard of the keys, never before.
@@ -58,13 +60,26 @@ pub(super) struct Quota {
 }
 
 impl Quota {
-    pub(super) const fn bounds(&self) -> Bounds {
-        self.bounds
+    /// This process's share.
+    pub(super) fn bounds(&self) -> Bounds {
+        let sharers = self.sharers.load(Ordering::Relaxed);
+        let share = |bound: usize| (bound / sharers.max(1)).max(1);
+        Bounds {
+            per_key: share(self.bounds.per_key),
+            per_organization: share(self.bounds.per_organization),
+            total: share(self.bounds.total),
+        }
+    }
+
+    /// So many processes share the bounds from now on.
+    pub(super) fn share_among(&self, sharers: usize) {
+        self.sharers.store(sharers, Ordering::Relaxed);
     }
 
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
+            sharers: AtomicUsize::new(1),
             remembered: AtomicUsize::new(0),
             keys: std::array::from_fn(|_| Mutex::default()),
             organizations: Mutex::default(),
@@ -93,13 +108,14 @@ impl Quota {
         organization: OrganizationId,
         id: HalfMinute,
     ) -> Result<(), QuotaExceeded> {
-        let free = self.bounds.total.saturating_sub(before);
+        let bounds = self.bounds();
+        let free = bounds.total.saturating_sub(before);
         if free == 0 {
             return Err(QuotaExceeded::Total);
         }
         let mut keys = self.shard(key).lock();
         let usage = keys.entry(key).or_default();
-        if usage.remembered >= self.bounds.per_key {
+        if usage.remembered >= bounds.per_key {
             return Err(QuotaExceeded::Key {
                 oldest: usage.oldest().unwrap_or(id),
             });
@@ -110,7 +126,7 @@ impl Quota {
             .get_or_insert_with(|| self.count_of(organization, remembered));
         // Never more than is still free: however many organizations use all they may, a newcomer
         // finds as much room as each of them has (ADR 0019).
-        let limit = self.bounds.per_organization.min(free);
+        let limit = bounds.per_organization.min(free);
         if count.fetch_add(1, Ordering::Relaxed) >= limit {
             count.fetch_sub(1, Ordering::Relaxed);
             let oldest = usage.oldest();
@@ -151,25 +167,39 @@ impl Quota {
     /// is released by its own claim, in whichever order.
     pub(super) fn forget(&self, id: HalfMinute, len: usize) {
         self.remembered.fetch_sub(len, Ordering::Relaxed);
+        self.remove_all(id);
+    }
+
+    /// The same where nothing else counts them; how many there were.
+    pub(super) fn forget_all(&self, id: HalfMinute) -> usize {
+        let removed = self.remove_all(id);
+        self.remembered.fetch_sub(removed, Ordering::Relaxed);
+        removed
+    }
+
+    fn remove_all(&self, id: HalfMinute) -> usize {
+        let mut removed: usize = 0;
         for keys in &self.keys {
             keys.lock().retain(|_, usage| {
-                usage.remove(id, usize::MAX);
+                removed = removed.saturating_add(usage.remove(id, usize::MAX));
                 usage.remembered > 0
             });
         }
         // Under the lock nobody can find one that only the table holds.
         let mut organizations = self.organizations.lock();
         organizations.retain(|_, count| Arc::strong_count(count) > 1);
+        removed
     }
 
     /// Organizations that have used most of their share.
     pub(super) fn near(&self) -> Vec<Near> {
         let remembered = self.remembered();
-        let free = self.bounds.total.saturating_sub(remembered);
+        let bounds = self.bounds();
+        let free = bounds.total.saturating_sub(remembered);
         let organizations = self.organizations.lock();
         let counts = organizations.iter().map(|(id, count)| {
             let used = count.load(Ordering::Relaxed);
-            let limit = self.bounds.per_organization.min(free);
+            let limit = bounds.per_organization.min(free);
             Near::of(Resource::Nonces, *id, used as u64, limit as u64)
         });
         counts.flatten().collect()
@@ -206,17 +236,19 @@ impl Usage {
     }
 
     /// Removes up to `most` of a half minute; what was forgotten already is not counted twice.
-    fn remove(&mut self, id: HalfMinute, most: usize) {
+    fn remove(&mut self, id: HalfMinute, most: usize) -> usize {
         let found = self.half_minutes.iter_mut().find(|(other, _)| *other == id);
-        if let Some((_, count)) = found {
-            let removed = most.min(*count);
-            *count = count.saturating_sub(removed);
-            self.remembered = self.remembered.saturating_sub(removed);
-            if let Some(organization) = &self.organization {
-                organization.fetch_sub(removed, Ordering::Relaxed);
-            }
-            self.half_minutes.retain(|&(_, count)| count > 0);
+        let Some((_, count)) = found else {
+            return 0;
+        };
+        let removed = most.min(*count);
+        *count = count.saturating_sub(removed);
+        self.remembered = self.remembered.saturating_sub(removed);
+        if let Some(organization) = &self.organization {
+            organization.fetch_sub(removed, Ordering::Relaxed);
         }
+        self.half_minutes.retain(|&(_, count)| count > 0);
+        removed
     }
 }
 

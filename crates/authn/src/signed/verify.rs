@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
+use charter_domain::access_key::SpentNonce;
 use charter_domain::caller::Caller;
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
@@ -63,6 +64,14 @@ pub struct Verified {
     nonce: String,
     date: Timestamp,
     source_ip: IpAddr,
+}
+
+/// A request that passed all of it.
+pub struct Admitted {
+    /// Who signed.
+    pub caller: Caller,
+    /// What its writes remember.
+    pub nonce: Option<SpentNonce>,
 }
 
 /// Why a signed request is refused, and who signed it, once the signature has proved that.
@@ -155,7 +164,7 @@ impl ServiceAccounts {
     /// # Errors
     ///
     /// [`Rejection::BodyHashMismatch`], or what the replay guard says.
-    pub async fn admit(&self, verified: Verified, body: &[u8]) -> Result<Caller, Rejection> {
+    pub async fn admit(&self, verified: Verified, body: &[u8]) -> Result<Admitted, Rejection> {
         if !signing::content_matches(body, &verified.content_sha256) {
             return Err(Rejection::BodyHashMismatch);
         }
@@ -168,7 +177,7 @@ impl ServiceAccounts {
     /// # Errors
     ///
     /// What the replay guard says.
-    pub async fn admit_without_body(&self, verified: Verified) -> Result<Caller, Rejection> {
+    pub async fn admit_without_body(&self, verified: Verified) -> Result<Admitted, Rejection> {
         let Known {
             caller,
             access_key,
@@ -191,7 +200,11 @@ impl ServiceAccounts {
             noted,
             self.parts.clock.now(),
         );
-        Ok(Caller::ServiceAccount(Arc::clone(caller)))
+        let nonces = &self.parts.nonces;
+        Ok(Admitted {
+            caller: Caller::ServiceAccount(Arc::clone(caller)),
+            nonce: nonces.row_of(access_key.id, &verified.nonce, verified.date),
+        })
     }
 
     fn check_date(&self, date: Timestamp) -> Result<(), Rejection> {

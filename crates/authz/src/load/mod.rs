@@ -12,6 +12,7 @@ mod previously_checked;
 mod stack_trial;
 mod unfilled_declarations;
 mod validate;
+mod vocabulary;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use limits::CedarLanguage;
 use policies::Policies;
 use previously_checked::PreviouslyChecked;
 use validate::validate;
+use vocabulary::Vocabulary;
 
 use super::catalogue::Catalogue;
 use super::facts::FactsCache;
@@ -38,25 +40,6 @@ use super::source::{Source, file_name};
 /// Cedar's parser and validator recurse. `limits` bounds the depth; the large stack is a second
 /// safeguard.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
-
-/// Whose names a folder must use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Vocabulary {
-    /// The service's: its permissions are the actions, its records the entities.
-    Service,
-    /// Whatever the schema declares.
-    Own,
-}
-
-impl Vocabulary {
-    const fn of(folder: &Folder) -> Self {
-        if folder.is_own_domain() {
-            Self::Own
-        } else {
-            Self::Service
-        }
-    }
-}
 
 impl Snapshot {
     /// Reads and checks a policy folder. The error holds all faults: files that cannot be read,

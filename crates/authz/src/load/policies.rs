@@ -5,9 +5,10 @@ use std::str::FromStr;
 
 use cedar_policy::{Policy, PolicyId, PolicySet};
 
+use super::expressions;
 use super::limits::{self, CedarLanguage};
 use super::previously_checked::PreviouslyChecked;
-use super::{Vocabulary, expressions};
+use super::vocabulary::Vocabulary;
 use crate::fault::FolderFault;
 use crate::refusal;
 use crate::source::{Source, SourceLocation, file_name, first_line};

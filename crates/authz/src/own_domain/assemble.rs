@@ -175,16 +175,30 @@ impl OwnDomain {
                 "the question has no `{missing}`, neither in `context` nor among the action's properties"
             )));
         }
-        let schema = Some((self.snapshot.schema(), &action.uid));
-        Context::from_json_value(Value::Object(attributes), schema).map_err(|error| {
-            let message = chain(&error);
-            let named = places.iter().find(|(name, _)| names(&message, name));
+        let misfit = attributes
+            .iter()
+            .find(|(name, value)| !action.context.fits(name, value))
+            .map(|(name, _)| name.clone());
+        let bad = |message: String| {
+            let mut given = places.iter();
+            let named = given.find(|(name, _)| match &misfit {
+                Some(misfit) => misfit == *name,
+                None => names(&message, name),
+            });
             let pointer = match named {
                 Some((name, at)) => format!("{at}/{name}"),
                 None => "/context".to_owned(),
             };
             Unasked::Bad(BadProperty { pointer, message })
-        })
+        };
+        let schema = self.snapshot.schema();
+        let context =
+            Context::from_json_value(Value::Object(attributes), Some((schema, &action.uid)))
+                .map_err(|error| bad(chain(&error)))?;
+        context
+            .validate(schema, &action.uid)
+            .map_err(|error| bad(chain(&error)))?;
+        Ok(context)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::Schema;
-use cedar_policy_core::validator::types::Attributes;
+use cedar_policy_core::validator::types::{Attributes, Type};
 use serde_json::Value;
 
 /// The namespace of entities that the service itself knows: a question cannot make them up.
@@ -23,16 +23,63 @@ pub(super) struct EntityType {
     pub(super) is_vouched: bool,
 }
 
-/// Names of attributes, and whether each must be there.
+/// Attributes by name.
 #[derive(Debug, Default)]
-pub(super) struct Declared(BTreeMap<String, bool>);
+pub(super) struct Declared(BTreeMap<String, DeclaredAttribute>);
+
+#[derive(Debug)]
+struct DeclaredAttribute {
+    is_required: bool,
+    form: JsonForm,
+}
+
+/// How a value of a type is written. Only tells which attribute an error is about; Cedar finds the error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum JsonForm {
+    Bool,
+    Number,
+    Text,
+    Array,
+    Object,
+    Any,
+}
+
+impl JsonForm {
+    const fn of(declared: &Type) -> Self {
+        match declared {
+            Type::Bool(_) => Self::Bool,
+            Type::Long => Self::Number,
+            Type::String => Self::Text,
+            Type::Set { .. } => Self::Array,
+            Type::Record { .. } | Type::Entity(_) => Self::Object,
+            _ => Self::Any,
+        }
+    }
+
+    fn fits(self, value: &Value) -> bool {
+        match self {
+            Self::Bool => value.is_boolean(),
+            Self::Number => value.is_i64(),
+            Self::Text => value.is_string(),
+            Self::Array => value.is_array(),
+            Self::Object => value.is_object(),
+            Self::Any => true,
+        }
+    }
+}
 
 impl Declared {
     pub(super) fn of(attributes: &Attributes) -> Self {
         let each = attributes.iter();
         Self(
-            each.map(|(name, declared)| (name.to_string(), declared.is_required))
-                .collect(),
+            each.map(|(name, declared)| {
+                let attribute = DeclaredAttribute {
+                    is_required: declared.is_required,
+                    form: JsonForm::of(&declared.attr_type),
+                };
+                (name.to_string(), attribute)
+            })
+            .collect(),
         )
     }
 
@@ -40,9 +87,14 @@ impl Declared {
         self.0.contains_key(name)
     }
 
+    /// Whether a value is written as this attribute's are; true for what is not declared.
+    pub(super) fn fits(&self, name: &str, value: &Value) -> bool {
+        self.0.get(name).is_none_or(|it| it.form.fits(value))
+    }
+
     /// The first required name that is not among these.
     pub(super) fn missing(&self, has: impl Fn(&str) -> bool) -> Option<&str> {
-        let mut required = self.0.iter().filter(|(_, required)| **required);
+        let mut required = self.0.iter().filter(|(_, it)| it.is_required);
         required
             .find(|(name, _)| !has(name))
             .map(|(name, _)| name.as_str())

@@ -153,7 +153,7 @@ impl OwnDomain {
             .flatten()
             .chain([&action.uid])
             .collect();
-        let mut named = BTreeSet::new();
+        let mut fitting = BTreeSet::new();
         for policy in self.snapshot.policies().policies() {
             let is_about_it = match policy.action_constraint() {
                 ActionConstraint::Any => true,
@@ -162,12 +162,12 @@ impl OwnDomain {
             };
             if policy.effect() == Effect::Permit && is_about_it {
                 match scope(policy) {
-                    Some(uid) => named.insert(Uid::of(&uid)),
+                    Some(uid) => fitting.insert(Uid::of(&uid)),
                     None => return Fits::Anybody,
                 };
             }
         }
-        Fits::These(named)
+        Fits::These(fitting)
     }
 
     /// Whether it is one of these, or in one of these.
@@ -185,12 +185,14 @@ impl OwnDomain {
             if named.contains(&uid) {
                 return true;
             }
-            if let Some(found) = self.entities.get(&uid) {
-                open.extend(found.fact.parents.iter().cloned());
-            }
+            let known = self.entities.get(&uid);
             // A circle was refused at load; two ways to one parent were not.
-            if !seen.insert(uid) {
-                continue;
+            if seen.insert(uid) {
+                open.extend(
+                    known
+                        .into_iter()
+                        .flat_map(|it| it.fact.parents.iter().cloned()),
+                );
             }
         }
         false

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use salvo::{Depot, Request, handler};
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 use serde_json::{Map, Value};
 
 use charter_authn::access_clients::AccessClient;
@@ -27,9 +27,9 @@ pub enum Listener {
     Access,
 }
 
-#[handler]
-impl Listener {
-    async fn handle(&self, depot: &mut Depot) {
+#[async_trait]
+impl Handler for Listener {
+    async fn handle(&self, _: &mut Request, depot: &mut Depot, _: &mut Response, _: &mut FlowCtrl) {
         depot.insert_typed(*self);
     }
 }

@@ -1,5 +1,7 @@
 //! `POST /access/v1/evaluation` and `/access/v1/evaluations` (`AuthZEN` sections 6 and 7).
 
+use std::fmt::Write as _;
+
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
 use serde::Serialize;
@@ -130,14 +132,15 @@ async fn answer_item(
 
 /// An item that could not be evaluated: denied, and told why.
 fn broken(error: &ApiError) -> Decision {
-    let details = error.details().iter();
-    let details: String = details
-        .map(|detail| format!("; `{}` {}", detail.field, detail.message))
-        .collect();
+    let mut reason = error.message().to_owned();
+    for detail in error.details() {
+        // Writing to a string cannot fail.
+        let _ = write!(reason, "; `{}` {}", detail.field, detail.message);
+    }
     Decision {
         decision: false,
         context: Some(DecisionContext {
-            reason: format!("{}{details}", error.message()),
+            reason,
             decision_id: None,
         }),
     }
@@ -203,7 +206,7 @@ impl Options {
     }
 
     fn told(self, answer: Answer) -> Decision {
-        let context = self.explain.then(|| DecisionContext {
+        let context = self.explain.then_some(DecisionContext {
             reason: answer.reason,
             decision_id: answer.decision_id,
         });

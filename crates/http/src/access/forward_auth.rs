@@ -104,7 +104,8 @@ async fn authenticate(state: &State, credentials: &Credentials<'_>) -> Result<Ca
         Scheme::Hmac => {
             let verified = state.service_accounts.verify(credentials).await;
             let verified = verified.map_err(|refused| refused.rejection)?;
-            let caller = state.service_accounts.admit_without_body(verified).await?;
+            let admitted = state.service_accounts.admit_without_body(verified).await?;
+            let caller = admitted.caller;
             Ok(caller)
         }
         Scheme::Bearer => Ok(state.portal_users.authenticate(credentials).await?),

@@ -6,12 +6,15 @@ use salvo::http::header::{HeaderName, HeaderValue};
 use salvo::{Request, Response, handler};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 const LONGEST: usize = 1024;
 
 #[handler]
 pub(super) async fn echo_request_id(request: &mut Request, response: &mut Response) {
     if let Some(id) = sent(request.headers()) {
-        response.headers_mut().insert(X_REQUEST_ID, id);
+        let headers = response.headers_mut();
+        headers.insert(X_REQUEST_ID, id.clone());
+        headers.insert(X_CORRELATION_ID, id);
     }
 }
 

@@ -31,11 +31,11 @@ impl RequestId {
         &self.0
     }
 
-    /// Sets both response headers, but for a request id that a handler has set.
+    /// Sets both response headers, unless a handler has set them.
     pub fn write(&self, headers: &mut HeaderMap) {
         if let Ok(value) = HeaderValue::from_str(&self.0) {
             headers.entry(X_REQUEST_ID).or_insert_with(|| value.clone());
-            headers.insert(X_CORRELATION_ID, value);
+            headers.entry(X_CORRELATION_ID).or_insert(value);
         }
     }
 }

@@ -222,10 +222,9 @@ pub(super) async fn authenticate_person(
     state: &State,
     context: &RequestContext,
 ) -> Result<(Arc<UserCaller>, Bytes), ApiError> {
-    match authenticate(request, state, Accepts::Bearer, context).await? {
-        (Caller::User(person), body) => Ok((person, body)),
-        (Caller::ServiceAccount(_), _) => {
-            Err(ApiError::internal("a bearer token belongs to no person"))
-        }
+    let authenticated = authenticate(request, state, Accepts::Bearer, context).await?;
+    match authenticated.caller {
+        Caller::User(person) => Ok((person, authenticated.body)),
+        Caller::ServiceAccount(_) => Err(ApiError::internal("a bearer token belongs to no person")),
     }
 }

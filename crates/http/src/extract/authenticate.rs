@@ -8,6 +8,8 @@ use salvo::Request;
 use salvo::hyper::body::Bytes;
 
 use charter_authn::credentials::{Credentials, Header, Scheme};
+use charter_authn::signed::verify::Admitted;
+use charter_domain::access_key::SpentNonce;
 use charter_domain::caller::Caller;
 
 use crate::edge::body_limits::BodyLimits;
@@ -22,6 +24,24 @@ use crate::state::State;
 const LONG_IN_COMING: Duration = Duration::from_millis(100);
 
 /// Who sent the request, and its body.
+pub struct Authenticated {
+    pub caller: Caller,
+    /// What its writes remember, if it is signed.
+    pub nonce: Option<SpentNonce>,
+    pub body: Bytes,
+}
+
+impl Authenticated {
+    const fn bearer(caller: Caller, body: Bytes) -> Self {
+        Self {
+            caller,
+            nonce: None,
+            body,
+        }
+    }
+}
+
+/// Finds who sent the request, and reads its body.
 ///
 /// # Errors
 ///
@@ -31,7 +51,7 @@ pub async fn authenticate(
     state: &State,
     accepts: Accepts,
     context: &RequestContext,
-) -> Result<(Caller, Bytes), ApiError> {
+) -> Result<Authenticated, ApiError> {
     let (limits, facts) = (&context.body_limits, &context.facts);
     let credentials = collect(request, context.client_ip);
     match (credentials.scheme()?, accepts) {
@@ -47,11 +67,11 @@ pub async fn authenticate(
             facts.note_caller(&caller);
             let (body, was_long) = read_body(request, state, limits).await?;
             if !was_long {
-                return Ok((caller, body));
+                return Ok(Authenticated::bearer(caller, body));
             }
             let credentials = collect(request, context.client_ip);
             let caller = state.portal_users.authenticate_again(&credentials).await?;
-            return Ok((caller, body));
+            return Ok(Authenticated::bearer(caller, body));
         }
     }
     let mut verified = match state.service_accounts.verify(&credentials).await {
@@ -70,8 +90,12 @@ pub async fn authenticate(
     if was_long {
         verified = state.service_accounts.verify_again(verified).await?;
     }
-    let caller = state.service_accounts.admit(verified, &body).await?;
-    Ok((caller, body))
+    let Admitted { caller, nonce } = state.service_accounts.admit(verified, &body).await?;
+    Ok(Authenticated {
+        caller,
+        nonce,
+        body,
+    })
 }
 
 /// The body, and whether it was long in coming.

@@ -17,7 +17,7 @@ use charter_store::{TenantReader, TenantWriter};
 
 use crate::edge::context::RequestContext;
 use crate::extract::argument::handler_argument;
-use crate::extract::authenticate::authenticate;
+use crate::extract::authenticate::{Authenticated, authenticate};
 use crate::extract::authorizer::Authorizer;
 use crate::extract::input::{Input, RequestInput};
 use crate::extract::operation::{Object, Operation};
@@ -184,10 +184,14 @@ async fn admit(
 ) -> Result<(Arc<State>, Admitted), ApiError> {
     let state = State::of(depot)?;
     let context = RequestContext::behind_edge(depot)?;
-    let (caller, body) = authenticate(request, &state, accepts, context).await?;
+    let Authenticated {
+        caller,
+        nonce,
+        body,
+    } = authenticate(request, &state, accepts, context).await?;
     state.decisions.check_share(caller.organization().id)?;
     authorizer::wait_for_room(&state.decisions).await?;
-    let authorizer = Authorizer::new(&state, &caller, context);
+    let authorizer = Authorizer::new(&state, &caller, context).with_nonce(nonce);
     Ok((state, Admitted { authorizer, body }))
 }
 

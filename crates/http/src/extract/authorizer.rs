@@ -11,6 +11,7 @@ use charter_authz::question::Question;
 use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::{DecisionContext, NotRecorded, RecordedDecision, Recorder, Via};
+use charter_domain::access_key::SpentNonce;
 use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::caller::Caller;
 use charter_domain::permission::Permission;
@@ -35,6 +36,7 @@ pub struct Authorizer {
     snapshot: Arc<Snapshot>,
     recorder: Recorder,
     facts: RequestFacts,
+    nonce: Option<SpentNonce>,
 }
 
 impl Authorizer {
@@ -49,7 +51,13 @@ impl Authorizer {
             snapshot,
             recorder: state.decisions.clone(),
             facts: context.facts.clone(),
+            nonce: None,
         }
+    }
+
+    /// For a signed request, whose writes remember its nonce.
+    pub(super) fn with_nonce(self, nonce: Option<SpentNonce>) -> Self {
+        Self { nonce, ..self }
     }
 
     /// Who asks.
@@ -123,7 +131,10 @@ impl Authorizer {
 
     /// What an audit event records of this request.
     pub(super) fn audit_context(&self) -> Result<AuditContext, ApiError> {
-        let actor = Actor::of(self.caller());
+        let mut actor = Actor::of(self.caller());
+        if let Some(Actor::Key(guard)) = &mut actor {
+            guard.nonce = self.nonce;
+        }
         Ok(AuditContext {
             actor: actor.ok_or_else(|| ApiError::internal("the caller has no credential"))?,
             request_id: Some(self.request_id.clone()),

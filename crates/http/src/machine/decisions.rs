@@ -1,7 +1,7 @@
 //! `/decisions/{id}`: what policy answered, and why (contract section 4).
 //!
-//! Of the caller's own organization only. The log is this process's own: another replica's
-//! decisions are not found here.
+//! Of the caller's own organization only. Another replica's allowed decisions are in its own log; its denials are
+//! found here, too.
 
 use std::sync::Arc;
 

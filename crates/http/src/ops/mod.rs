@@ -8,3 +8,5 @@ mod part;
 mod policies;
 mod readiness;
 mod replay_guard;
+
+pub use readiness::status;

@@ -28,6 +28,12 @@ pub(super) struct Readiness {
     policies: Policies,
     #[serde(skip_serializing_if = "Domains::is_empty")]
     domains: Domains,
+    replicas: Part,
+}
+
+/// `ok`, `degraded` or `unavailable`.
+pub async fn status(state: &State) -> &'static str {
+    Readiness::of(state).await.status
 }
 
 impl Readiness {
@@ -47,6 +53,7 @@ impl Readiness {
         let domains = Domains::of(&state.domains);
         let decision_log = decision_log::part(state.decisions.status());
         let audit_heads = Part::from(state.store_health.audit_heads_fault(), "degraded");
+        let replicas = Part::from(state.replicas.fault(), "degraded");
         let stop = state.stopping.is_cancelled().then(|| Part {
             status: "unavailable",
             reason: Some("the service is stopping".to_owned()),
@@ -59,6 +66,7 @@ impl Readiness {
             decision_log.status,
             policies.status,
             domains.status(),
+            replicas.status,
         ];
         let status = ["unavailable", "degraded"]
             .into_iter()
@@ -73,6 +81,7 @@ impl Readiness {
             decision_log,
             policies,
             domains,
+            replicas,
         }
     }
 

@@ -17,6 +17,7 @@ impl From<store::Error> for ApiError {
             Error::OrganizationInactive => Self::organization_deactivated(),
             // As authentication says it to the next request.
             Error::CallerRevoked => Rejection::KeyRevoked.into(),
+            Error::NonceSpent => Rejection::ReplayedNonce.into(),
             Error::CallerExpired => Rejection::KeyExpired.into(),
             Error::CallerDisabled => Rejection::ServiceAccountDisabled.into(),
             Error::SessionEnded => {

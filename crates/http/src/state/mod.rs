@@ -1,7 +1,8 @@
 //! What requests share, and the work that outlives them.
 
-mod policy_tools;
 mod domains;
+mod policy_tools;
+mod replicas;
 mod revisions;
 mod searches;
 mod shared;
@@ -9,8 +10,9 @@ mod store_health;
 mod tasks;
 mod workbench;
 
-pub use policy_tools::{Busy, FolderRefusal, JobEvent, PolicyJob, PolicyTools};
 pub use domains::{DomainState, Domains};
+pub use policy_tools::{Busy, FolderRefusal, JobEvent, PolicyJob, PolicyTools};
+pub use replicas::Replicas;
 pub use revisions::Revisions;
 pub use searches::{NoPermit, SearchPermit, Searches};
 pub use shared::{ProvideState, State};

@@ -6,6 +6,7 @@ use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 use tokio_util::sync::CancellationToken;
 
 use charter_authn::access_clients::AccessClients;
+use charter_authn::limits::rate_limit::RateLimits;
 use charter_authn::nonces::NonceStore;
 use charter_authn::operator::Operators;
 use charter_authn::secrets::CursorSealer;
@@ -20,6 +21,7 @@ use charter_decision_log::{DecisionLookup, Recorder};
 use charter_domain::clock::Clock;
 
 use super::domains::Domains;
+use super::replicas::Replicas;
 use super::revisions::Revisions;
 use super::searches::Searches;
 use super::store_health::StoreHealth;
@@ -75,6 +77,10 @@ pub struct State {
     pub last_used: Arc<LastUsed>,
     /// For readiness.
     pub nonces: Arc<dyn NonceStore>,
+    /// What callers may send in a second.
+    pub rates: Arc<RateLimits>,
+    /// What is wrong among replicas.
+    pub replicas: Replicas,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The text of the OpenAPI document, which is made of the routes that these handlers serve.

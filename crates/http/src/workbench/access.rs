@@ -242,20 +242,19 @@ async fn what(
     let subject = named::subject(operator, subject).await?;
     let subject = Arc::new(subject.ok_or_else(ApiError::not_found)?);
     let permissions = permission.map_or_else(|| Permission::ALL.to_vec(), |it| vec![it]);
-    let (asked, next) = match resource {
-        Some(resource) => (vec![resource], None),
-        None => {
-            // Only kinds that the permissions are about.
-            let catalogue = snapshot.catalogue();
-            let is_asked = |kind: &ResourceKind| {
-                let mut pairs = permissions.iter().flat_map(|it| catalogue.pairs(*it));
-                pairs.any(|(_, about)| about == *kind)
-            };
-            let kinds: Vec<ResourceKind> = RESOURCE_KINDS.into_iter().filter(is_asked).collect();
-            let organization = subject.organization().id;
-            let page = records(operator, snapshot, organization, &kinds, cursor).await?;
-            (page.1, page.2)
-        }
+    let (asked, next) = if let Some(resource) = resource {
+        (vec![resource], None)
+    } else {
+        // Only kinds that the permissions are about.
+        let catalogue = snapshot.catalogue();
+        let is_asked = |kind: &ResourceKind| {
+            let mut pairs = permissions.iter().flat_map(|it| catalogue.pairs(*it));
+            pairs.any(|(_, about)| about == *kind)
+        };
+        let kinds: Vec<ResourceKind> = RESOURCE_KINDS.into_iter().filter(is_asked).collect();
+        let organization = subject.organization().id;
+        let page = records(operator, snapshot, organization, &kinds, cursor).await?;
+        (page.1, page.2)
     };
     let mut questions = Vec::new();
     if named::is_enabled(&subject) {

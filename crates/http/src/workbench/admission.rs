@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use salvo::http::HeaderMap;
 use salvo::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
+use salvo::http::uri::Authority;
 use salvo::{Depot, Request};
 
 use charter_authn::operator::{Admission, Operator};
@@ -147,7 +148,7 @@ fn is_origin_of(origin: &str, request: &Request) -> bool {
         .get(HOST)
         .and_then(|host| host.to_str().ok());
     let authority = request.uri().authority();
-    let host = host.or_else(|| authority.map(|authority| authority.as_str()));
+    let host = host.or_else(|| authority.map(Authority::as_str));
     let origin_host = origin
         .strip_prefix("http://")
         .or_else(|| origin.strip_prefix("https://"));

@@ -12,6 +12,7 @@ mod named;
 mod paging;
 mod policies;
 mod refusals;
+mod replicas;
 mod revisions;
 mod sent_folder;
 mod session;
@@ -35,6 +36,7 @@ pub(crate) fn router() -> Router {
         .push(Router::with_path("policies/coverage").reads(coverage::show))
         .push(Router::with_path("policies/diff").post(jobs::diff))
         .push(Router::with_path("policies/replay").post(jobs::replay))
+        .push(Router::with_path("replicas").reads(replicas::list))
         .push(Router::with_path("decisions").reads(decisions::list))
         .push(Router::with_path("decisions/{id}").reads(decisions::show))
 }

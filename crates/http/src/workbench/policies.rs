@@ -93,7 +93,8 @@ struct InvariantBody {
 
 #[derive(Serialize)]
 struct Gate {
-    gate: &'static str,
+    #[serde(rename = "gate")]
+    name: &'static str,
     result: GateResult,
     took_ms: Option<u64>,
     report: Option<String>,
@@ -205,7 +206,7 @@ impl Gate {
     fn of(outcome: &GateOutcome) -> Self {
         let millis = |took: std::time::Duration| u64::try_from(took.as_millis()).ok();
         Self {
-            gate: outcome.gate,
+            name: outcome.gate,
             result: outcome.result,
             took_ms: outcome.took.and_then(millis),
             report: outcome.report.clone(),

@@ -75,6 +75,7 @@ pub(super) mod access_key;
 pub(super) mod account;
 pub(super) mod audit_event;
 pub(super) mod change;
+pub(super) mod denial;
 pub(super) mod guard_lease;
 pub(super) mod installation_event;
 pub(super) mod invitation;
@@ -86,10 +87,13 @@ pub(super) mod organization_name;
 pub(super) mod policy_approval;
 pub(super) mod policy_revision;
 pub(super) mod policy_text;
+pub(super) mod replica;
 pub(super) mod service_account;
 pub(super) mod session;
+pub(super) mod shared_guard;
 pub(super) mod spent_refresh_token;
 pub(super) mod user;
+pub(super) mod write_nonce;
 
 /// A JSON array of strings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]

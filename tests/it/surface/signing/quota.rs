@@ -31,7 +31,7 @@ async fn a_key_that_has_used_up_its_nonces_waits() {
     // Who waits as long as it was told passes.
     let wait = i64::try_from(number("retry-after")).expect("seconds");
     service.clock.advance(wait);
-    service.replay_guard().maintain();
+    service.replay_guard().maintain().await;
     greedy.get(INFO).await.ok();
     service.stop().await;
 }
@@ -79,7 +79,7 @@ async fn an_organization_that_has_used_up_its_nonces_waits_alone() {
         format!("{id} has used 100 % of its share of nonces, see `budgets.nonces_percent`")
     );
     service.clock.advance(331);
-    service.replay_guard().maintain();
+    service.replay_guard().maintain().await;
     keys[0].get(INFO).await.ok();
     service.stop().await;
 }

@@ -15,7 +15,7 @@ use charter::app::serve::{Server, Serving};
 use charter::app::{App, provision};
 use charter::settings::{Settings, keys};
 use charter::telemetry::metrics::Recorder;
-use charter_authn::nonces::ReplayGuard;
+use charter_authn::nonces::NonceStore;
 use charter_domain::audit::AuditContext;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::OrganizationId;
@@ -170,8 +170,8 @@ impl Service {
     }
 
     /// The replay guard, for tests that do not wait for its own rounds.
-    pub fn replay_guard(&self) -> &ReplayGuard {
-        &self.serving.app().replay
+    pub fn replay_guard(&self) -> &dyn NonceStore {
+        &*self.serving.app().replay
     }
 
     /// What drops things for their age, for tests that do not wait for its own rounds.

@@ -7,6 +7,7 @@ pub mod faults;
 pub mod pgbouncer;
 mod postgres;
 pub mod proxy;
+pub mod redis;
 
 /// An audit key for tests.
 pub const AUDIT_SECRET: [u8; 32] = [7; 32];

@@ -15,7 +15,7 @@ use crate::access::question::Entity;
 use crate::respond::ApiError;
 
 #[derive(Debug)]
-pub(in crate::access) enum Loaded {
+pub(crate) enum Loaded {
     Organization(Organization),
     Account(Account, Organization),
     ServiceAccount(ServiceAccount, Account, Organization),
@@ -68,7 +68,7 @@ impl Loaded {
 }
 
 /// `None` for what there is not.
-pub(in crate::access) async fn load(
+pub(crate) async fn load(
     client: &AccessClient<'_>,
     entity: &Entity,
 ) -> Result<Option<Loaded>, ApiError> {

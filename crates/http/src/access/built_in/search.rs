@@ -5,7 +5,7 @@
 
 use uuid::Uuid;
 
-use charter_authz::kinds::PrincipalKind;
+use charter_authz::kinds::{PrincipalKind, ResourceKind};
 use charter_authz::principal::Principal;
 use charter_authz::question::Question as PolicyQuestion;
 use charter_authz::resource::Resource;
@@ -32,7 +32,7 @@ const MAX_READ: usize = 500;
 const YIELD_EVERY: usize = 32;
 
 impl BuiltIn<'_> {
-    pub(in crate::access) async fn search(
+    pub(crate) async fn search(
         &mut self,
         question: &Question,
         sought: Sought,
@@ -58,7 +58,7 @@ impl BuiltIn<'_> {
         let Some(organization) = resource.organization() else {
             return Ok(Found::default());
         };
-        let filter = self.filter(permission, kind);
+        let filter = self.filter(permission, kind, resource.as_resource().kind());
         let named = EntityRef::Organization(organization.id);
         let tenant = self.client.tenant_of(named).await?;
         let mut results = Results::new(page, cursor(page)?);
@@ -158,9 +158,14 @@ impl BuiltIn<'_> {
     }
 
     /// Whom the permits' scopes name; `None` looks at everybody.
-    fn filter(&self, permission: Permission, kind: PrincipalKind) -> Option<CallerFilter> {
+    fn filter(
+        &self,
+        permission: Permission,
+        kind: PrincipalKind,
+        resource: ResourceKind,
+    ) -> Option<CallerFilter> {
         let mut filter = CallerFilter::default();
-        for named in self.snapshot.named_in_permits(permission, kind)? {
+        for named in self.snapshot.named_in_permits(permission, kind, resource)? {
             match named.of.as_str() {
                 "Role" => filter.roles.push(named.id),
                 "Permission" => filter.permissions.push(named.id),

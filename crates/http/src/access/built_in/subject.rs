@@ -19,7 +19,7 @@ pub(super) fn kind(of: &str) -> Option<PrincipalKind> {
 }
 
 /// `None` for nobody, and for who could not act now whatever policy says.
-pub(in crate::access) async fn load(
+pub(crate) async fn load(
     client: &AccessClient<'_>,
     entity: &Entity,
 ) -> Result<Option<Caller>, ApiError> {

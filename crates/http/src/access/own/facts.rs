@@ -61,7 +61,7 @@ pub(super) fn of_caller(caller: &Caller) -> Vec<Fact> {
 }
 
 /// A caller as the subject of a question.
-pub(in crate::access) fn subject(caller: &Caller) -> Entity {
+pub(crate) fn subject(caller: &Caller) -> Entity {
     let of = match caller {
         Caller::ServiceAccount(_) => "ServiceAccount",
         Caller::User(_) => "User",

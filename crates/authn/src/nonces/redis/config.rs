@@ -1,0 +1,47 @@
+//! What a guard on Redis is opened with.
+
+use std::time::Duration;
+
+use secrecy::{SecretBox, SecretString};
+
+use super::agreement::Disagreement;
+use super::connection::Address;
+use crate::nonces::fingerprint::Fingerprints;
+use crate::nonces::half_minute::HalfMinute;
+use crate::nonces::open_error::OpenError;
+use crate::nonces::quota::Bounds;
+
+/// What a guard on Redis is opened with.
+pub struct RedisConfig {
+    /// `redis://[user:password@]host:port[/database]`, or `rediss://` for TLS.
+    pub url: SecretString,
+    /// How far a request's date may lie from the server's clock, either way.
+    pub window: Duration,
+    /// Of all replicas together; each has its share.
+    pub bounds: Bounds,
+    /// Keys the nonces' hashes; the same at all replicas.
+    pub hash_key: SecretBox<[u8; 32]>,
+    /// How long a process that remembers nonces itself waits for a sign of replicas.
+    pub lease: Duration,
+    /// How far this machine's clock may lie from that of Redis; `None` where tests move the clock.
+    pub clock_tolerance: Option<Duration>,
+}
+
+impl RedisConfig {
+    /// Asks Redis what a start would, and leaves nothing there.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Redis`].
+    pub async fn check(&self) -> Result<(), OpenError> {
+        let address = self.address(&Fingerprints::new(&self.hash_key))?;
+        let connection = address.connect().await.map_err(Disagreement::from)?;
+        connection.look().await.map_err(Disagreement::from)?;
+        Ok(())
+    }
+
+    pub(super) fn address(&self, fingerprints: &Fingerprints) -> Result<Address, Disagreement> {
+        let tag = fingerprints.check(HalfMinute(0), b"the tag of shared nonces");
+        Ok(Address::new(&self.url, &hex::encode(tag))?)
+    }
+}

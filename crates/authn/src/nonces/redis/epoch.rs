@@ -1,0 +1,18 @@
+//! The time for which one server has held every nonce, as far as this process knows.
+
+use parking_lot::RwLock;
+
+use super::connection::Connection;
+use crate::nonces::half_minutes::HalfMinutes;
+
+/// An epoch, and the connection through which it was seen.
+pub(super) struct Epoch {
+    pub(super) name: String,
+    /// The server's life.
+    pub(super) server: String,
+    pub(super) connection: Connection,
+    /// Half minutes whose nonces may be lost: they belong to an earlier epoch.
+    pub(super) closed: HalfMinutes,
+    /// Half minutes that are marked, so that requests dated in them can be accepted here.
+    pub(super) open: RwLock<HalfMinutes>,
+}

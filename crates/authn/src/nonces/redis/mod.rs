@@ -1,0 +1,21 @@
+//! The replay guard of several replicas: Redis (or Valkey) remembers the nonces, the database remembers when any may
+//! have been accepted. Redis is trusted for no more than it promises: another server, or one that has lost the epoch
+//! key, closes every half minute that was marked before.
+
+mod agreement;
+mod config;
+mod connection;
+mod counters;
+mod epoch;
+mod fault;
+mod guard;
+mod server;
+mod start;
+mod upkeep;
+
+pub use agreement::Disagreement;
+pub use config::RedisConfig;
+pub use counters::SharedCounters;
+pub use fault::Fault;
+pub use guard::RedisGuard;
+pub use start::SharedPending;

@@ -1,0 +1,91 @@
+//! What a Redis server says of itself.
+
+use std::time::Duration;
+
+use ::redis::InfoDict;
+
+use super::fault::Fault;
+
+/// The setting under which Redis never forgets a key for lack of room.
+const NO_EVICTION: &str = "noeviction";
+
+/// A server as it answers now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Server {
+    /// Another one after a restart, a failover, and keys that were evicted.
+    pub(super) life: String,
+    /// What it holds for the epoch key.
+    pub(super) epoch: Option<String>,
+    /// Its clock, since 1970.
+    pub(super) time: Duration,
+}
+
+impl Server {
+    /// Reads the answers to `GETEX epoch`, `INFO` and `TIME`.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Eviction`], and [`Fault::Unfit`] for a server that is none to remember nonces.
+    pub(super) fn read(
+        epoch: Option<String>,
+        info: &InfoDict,
+        (seconds, microseconds): (u64, u32),
+    ) -> Result<Self, Fault> {
+        let text = |name: &str| {
+            info.get::<String>(name)
+                .ok_or_else(|| Fault::Unfit(format!("`INFO` does not tell `{name}`")))
+        };
+        let policy = text("maxmemory_policy")?;
+        if policy != NO_EVICTION {
+            return Err(Fault::Eviction(policy));
+        }
+        let role = text("role")?;
+        if role != "master" {
+            return Err(Fault::Unfit(format!("its role is `{role}`, not `master`")));
+        }
+        let (run, replication) = (text("run_id")?, text("master_replid")?);
+        let evicted = text("evicted_keys")?;
+        Ok(Self {
+            life: format!("{run} {replication} {evicted}"),
+            epoch,
+            time: Duration::new(seconds, microseconds.saturating_mul(1_000)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(change: (&str, &str)) -> Result<Server, Fault> {
+        let info = "maxmemory_policy:noeviction\r\nrole:master\r\nrun_id:r1\r\n\
+                    master_replid:p1\r\nevicted_keys:0\r\n";
+        let info = InfoDict::new(&info.replace(change.0, change.1));
+        Server::read(Some("e1".to_owned()), &info, (1, 500_000))
+    }
+
+    #[test]
+    fn another_run_another_replication_and_evicted_keys_are_another_life() {
+        let life = |change| read(change).expect("a server").life;
+        let same = life(("", ""));
+        for change in [
+            ("r1", "r2"),
+            ("p1", "p2"),
+            ("evicted_keys:0", "evicted_keys:1"),
+        ] {
+            assert_ne!(life(change), same, "{change:?}");
+        }
+        let time = read(("", "")).expect("a server").time;
+        assert_eq!(time, Duration::from_millis(1_500));
+    }
+
+    #[test]
+    fn a_server_that_may_forget_or_is_no_master_is_refused() {
+        let evicting = read(("noeviction", "allkeys-lru"));
+        assert!(matches!(evicting, Err(Fault::Eviction(policy)) if policy == "allkeys-lru"));
+        for change in [("master\r", "slave\r"), ("run_id", "id")] {
+            let refused = read(change);
+            assert!(matches!(refused, Err(Fault::Unfit(_))), "{refused:?}");
+        }
+    }
+}

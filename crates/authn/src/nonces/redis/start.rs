@@ -1,0 +1,129 @@
+//! A guard on its way: the lease becomes the replicas', then Redis and the database agree on an epoch.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use charter_domain::clock::Clock;
+use charter_domain::entropy::Entropy;
+use charter_store::{GuardLease, Store};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
+
+use super::agreement::{Disagreement, Phase, RUN, used};
+use super::config::RedisConfig;
+use super::guard::{Parts, RedisGuard};
+use crate::nonces::fingerprint::Fingerprints;
+use crate::nonces::half_minutes::HalfMinutes;
+use crate::nonces::lease::live_holder;
+use crate::nonces::open_error::{LeaseError, OpenError};
+use crate::nonces::quota::Quota;
+use crate::nonces::telemetry::Telemetry;
+
+/// A guard whose database nobody serves by himself; the schema may be brought up.
+pub struct SharedPending {
+    seen: Option<GuardLease>,
+}
+
+impl SharedPending {
+    /// Waits until no process that remembers nonces itself serves the database, for `lease` at most.
+    ///
+    /// # Errors
+    ///
+    /// [`LeaseError`].
+    pub async fn wait(store: &Store, lease: Duration) -> Result<Self, OpenError> {
+        let in_lease = LeaseError::Store;
+        let seen = store.guard_lease().await.map_err(in_lease)?;
+        let Some(other) = seen.filter(|seen| !seen.released && seen.run != RUN) else {
+            return Ok(Self { seen: None });
+        };
+        tracing::warn!(
+            holder = other.holder,
+            seconds = lease.as_secs(),
+            "another process held the database and did not say that it ends, waiting for a sign of it"
+        );
+        if let Some(holder) = live_holder(store, lease).await.map_err(in_lease)? {
+            return Err(LeaseError::Held(holder).into());
+        }
+        let seen = store.guard_lease().await.map_err(in_lease)?;
+        Ok(Self { seen })
+    }
+
+    /// Opens it, on a schema that is up to date. To be tried again where Redis is away.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Redis`], [`OpenError::Lease`].
+    pub async fn open(
+        &self,
+        config: &RedisConfig,
+        store: &Arc<Store>,
+        clock: &Arc<dyn Clock>,
+        entropy: &Arc<dyn Entropy>,
+    ) -> Result<RedisGuard, OpenError> {
+        let fingerprints = Fingerprints::new(&config.hash_key);
+        let parts = Parts {
+            store: Arc::clone(store),
+            clock: Arc::clone(clock),
+            entropy: Arc::clone(entropy),
+            address: config.address(&fingerprints)?,
+            window: config.window,
+            clock_tolerance: config.clock_tolerance,
+            lease: config.lease,
+            fingerprints,
+            quota: Quota::new(config.bounds),
+            telemetry: Telemetry::new(),
+            epoch: ArcSwapOption::empty(),
+            fault: Mutex::default(),
+            lost_to: Mutex::default(),
+            counted: Mutex::default(),
+            forgotten: RwLock::default(),
+            opening: tokio::sync::Mutex::default(),
+            wake: Notify::new(),
+            stopped: AtomicBool::new(false),
+            beaten: Mutex::new(clock.monotonic()),
+        };
+        let connection = parts.address.connect().await.map_err(Disagreement::from)?;
+        self.take_lease(store).await?;
+        let epoch = parts.agree(connection, Phase::Start).await?;
+        parts.epoch.store(Some(Arc::new(epoch)));
+        let guard = RedisGuard {
+            parts: Arc::new(parts),
+        };
+        guard.parts.round().await;
+        Ok(guard)
+    }
+
+    /// Makes the lease the replicas'; what was accepted by one process alone is closed.
+    async fn take_lease(&self, store: &Store) -> Result<(), OpenError> {
+        let in_lease = LeaseError::Store;
+        let turn = store.begin_shared_guard().await.map_err(in_lease)?;
+        let (closed, before) = match &turn.lease {
+            Some(lease) if lease.run == RUN => return Ok(()),
+            Some(lease) if !lease.released && self.seen.as_ref() != Some(lease) => {
+                return Err(LeaseError::Overtaken.into());
+            }
+            Some(lease) => (HalfMinutes::from_text(&lease.used), lease.clone()),
+            None => (HalfMinutes::default(), first_lease()),
+        };
+        let mut guard = turn.guard.clone();
+        let mut all = HalfMinutes::from_text(&guard.closed);
+        all.add(&closed);
+        guard.closed = all.to_text();
+        all.add(&HalfMinutes::from_text(&guard.marked));
+        let saved = turn.save(guard, &used(&before, &all)).await;
+        saved.map_err(in_lease)?;
+        Ok(())
+    }
+}
+
+fn first_lease() -> GuardLease {
+    GuardLease {
+        run: RUN.to_owned(),
+        beat: 0,
+        released: false,
+        used: HalfMinutes::default().to_text(),
+        holder: String::new(),
+    }
+}

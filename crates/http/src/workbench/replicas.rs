@@ -1,0 +1,61 @@
+//! `GET /replicas`: the processes that serve the database.
+
+use salvo::prelude::Json;
+use salvo::{Depot, Request, handler};
+use serde::Serialize;
+
+use charter_domain::timestamp;
+use charter_store::Replica;
+
+use super::admission::OperatorRequest;
+use crate::extract::query::NoParameters;
+use crate::respond::ApiError;
+
+/// Lists them, the oldest first.
+#[handler]
+pub(super) async fn list(
+    request: &mut Request,
+    depot: &mut Depot,
+) -> Result<Json<ReplicasBody>, ApiError> {
+    let asked = OperatorRequest::of(request, depot)?;
+    NoParameters::check(request)?;
+    let replicas = asked.operator().replicas().await?;
+    Ok(Json(ReplicasBody {
+        results: replicas.into_iter().map(ReplicaBody::from).collect(),
+    }))
+}
+
+#[derive(Serialize)]
+pub(super) struct ReplicasBody {
+    results: Vec<ReplicaBody>,
+}
+
+#[derive(Serialize)]
+struct ReplicaBody {
+    /// Another one at each start.
+    id: String,
+    /// The machine's name and the number of the process.
+    host: String,
+    version: String,
+    started_at: String,
+    /// Of the policies in force there.
+    policy_digest: String,
+    /// `ok`, `degraded` or `unavailable`, as its `/readyz` said.
+    readiness: String,
+    /// Its last sign of life: one each two seconds. Who was killed is listed for another hour.
+    seen_at: String,
+}
+
+impl From<Replica> for ReplicaBody {
+    fn from(replica: Replica) -> Self {
+        Self {
+            id: replica.id,
+            host: replica.host,
+            version: replica.version,
+            started_at: timestamp::format(replica.started_at),
+            policy_digest: replica.policy_digest,
+            readiness: replica.readiness,
+            seen_at: timestamp::format(replica.seen_at),
+        }
+    }
+}

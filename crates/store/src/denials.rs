@@ -1,0 +1,93 @@
+//! Denied decisions of all replicas, as the decision log's records.
+
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    TryInsertResult,
+};
+
+use super::entity::denial::{Column, Entity, Model};
+use super::entity::stored_time;
+use super::{Error, Store};
+use charter_domain::id::{DecisionId, OrganizationId};
+use charter_domain::timestamp::Timestamp;
+
+/// A denied decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    pub id: DecisionId,
+    pub organization: OrganizationId,
+    pub at: Timestamp,
+    /// The record as JSON.
+    pub record: String,
+}
+
+impl Store {
+    /// Adds them; those that are there already stay as they are.
+    pub async fn add_denials(&self, denials: Vec<Denial>) -> Result<(), Error> {
+        let rows = denials.into_iter().map(|denial| {
+            let row = Model {
+                id: denial.id.uuid(),
+                organization_id: denial.organization.uuid(),
+                decided_at: stored_time(denial.at),
+                record: denial.record,
+            };
+            row.into_active_model()
+        });
+        let known = OnConflict::column(Column::Id).do_nothing().to_owned();
+        let added = Entity::insert_many(rows)
+            .on_conflict(known)
+            .try_insert()
+            .exec_without_returning(&self.writer)
+            .await?;
+        match added {
+            TryInsertResult::Empty | TryInsertResult::Conflicted | TryInsertResult::Inserted(_) => {
+                Ok(())
+            }
+        }
+    }
+
+    /// One denial, of whichever organization: its record says of which.
+    pub async fn find_denial(&self, id: DecisionId) -> Result<Option<Denial>, Error> {
+        let row = Entity::find_by_id(id.uuid()).one(&self.reader).await?;
+        Ok(row.map(Denial::from))
+    }
+
+    /// An organization's denials of all replicas, the newest first, from the one before `before` on.
+    pub async fn list_denials(
+        &self,
+        organization: OrganizationId,
+        before: Option<DecisionId>,
+        limit: u64,
+    ) -> Result<Vec<Denial>, Error> {
+        let mut query = Entity::find()
+            .filter(Column::OrganizationId.eq(organization.uuid()))
+            .order_by_desc(Column::Id)
+            .limit(limit);
+        if let Some(before) = before {
+            query = query.filter(Column::Id.lt(before.uuid()));
+        }
+        let rows = query.all(&self.reader).await?;
+        Ok(rows.into_iter().map(Denial::from).collect())
+    }
+
+    /// Drops those that are older; how many there were.
+    pub async fn forget_denials_before(&self, at: Timestamp) -> Result<u64, Error> {
+        let gone = Entity::delete_many()
+            .filter(Column::DecidedAt.lt(stored_time(at)))
+            .exec(&self.writer)
+            .await?;
+        Ok(gone.rows_affected)
+    }
+}
+
+impl From<Model> for Denial {
+    fn from(row: Model) -> Self {
+        Self {
+            id: DecisionId::from_uuid(row.id),
+            organization: OrganizationId::from_uuid(row.organization_id),
+            at: row.decided_at,
+            record: row.record,
+        }
+    }
+}

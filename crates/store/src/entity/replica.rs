@@ -1,0 +1,18 @@
+//! Table `replicas`.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "replicas")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) id: String,
+    pub(crate) host: String,
+    pub(crate) version: String,
+    pub(crate) started_at: ChronoDateTimeUtc,
+    pub(crate) policy_digest: String,
+    pub(crate) readiness: String,
+    pub(crate) seen_at: ChronoDateTimeUtc,
+}
+
+without_relations!();

@@ -1,0 +1,90 @@
+//! The processes that serve this database. Each updates its own row every few seconds.
+
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+
+use super::entity::replica::{Column, Entity, Model};
+use super::entity::stored_time;
+use super::{Error, Store};
+use charter_domain::timestamp::Timestamp;
+
+/// One process that serves the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replica {
+    /// Unique for each start of a process.
+    pub id: String,
+    /// Names the machine and the process for operators.
+    pub host: String,
+    /// The program's version.
+    pub version: String,
+    pub started_at: Timestamp,
+    /// Digest of the policies in force there.
+    pub policy_digest: String,
+    /// `ok`, `degraded` or `unavailable`, as its `/readyz` says.
+    pub readiness: String,
+    /// Its last sign of life, by its own clock. One that was killed keeps its row until it is
+    /// [forgotten](Store::forget_replicas_before).
+    pub seen_at: Timestamp,
+}
+
+impl Store {
+    /// All of them, the oldest first, also those that are gone without a word.
+    pub async fn list_replicas(&self) -> Result<Vec<Replica>, Error> {
+        let rows = Entity::find()
+            .order_by_asc(Column::StartedAt)
+            .order_by_asc(Column::Id)
+            .all(&self.reader)
+            .await?;
+        Ok(rows.into_iter().map(Replica::from).collect())
+    }
+
+    /// Notes a sign of life.
+    pub async fn note_replica(&self, replica: Replica) -> Result<(), Error> {
+        let row = Model {
+            started_at: stored_time(replica.started_at),
+            seen_at: stored_time(replica.seen_at),
+            id: replica.id,
+            host: replica.host,
+            version: replica.version,
+            policy_digest: replica.policy_digest,
+            readiness: replica.readiness,
+        };
+        let known = OnConflict::column(Column::Id)
+            .update_columns([Column::PolicyDigest, Column::Readiness, Column::SeenAt])
+            .to_owned();
+        Entity::insert(row.into_active_model())
+            .on_conflict(known)
+            .exec_without_returning(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    /// Removes a process that ends.
+    pub async fn forget_replica(&self, id: &str) -> Result<(), Error> {
+        Entity::delete_by_id(id).exec(&self.writer).await?;
+        Ok(())
+    }
+
+    /// Removes those without a sign of life since then.
+    pub async fn forget_replicas_before(&self, seen_at: Timestamp) -> Result<(), Error> {
+        Entity::delete_many()
+            .filter(Column::SeenAt.lt(stored_time(seen_at)))
+            .exec(&self.writer)
+            .await?;
+        Ok(())
+    }
+}
+
+impl From<Model> for Replica {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            host: row.host,
+            version: row.version,
+            started_at: row.started_at,
+            policy_digest: row.policy_digest,
+            readiness: row.readiness,
+            seen_at: row.seen_at,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+"""PostgreSQL, Redis, two replicas of Charter and HAProxy, all private, in one temporary directory."""
+
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import socket
+import subprocess
+import time
+
+from stack import DEPLOY, ROOT, Stack, free_ports, program, replaced
+from wire import head, signed_headers
+
+PERMISSIONS = ("organizations:GetOrganization", "organizations:UpdateOrganization", "decisions:GetDecision")
+
+
+def newest_postgres():
+    """The directory of its programs."""
+    places = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda place: int(place.parent.name))
+    if places:
+        return places[-1]
+    initdb = program("initdb")
+    return pathlib.Path(initdb).resolve().parent if initdb else None
+
+
+def missing():
+    """What a cluster needs and is not installed."""
+    absent = [name for name in ("redis-server", "haproxy") if program(name) is None]
+    return absent + ([] if newest_postgres() else ["postgresql"])
+
+
+class Cluster(Stack):
+    """Each server is a process of this user; as root, PostgreSQL and Redis run as `nobody`."""
+
+    def __init__(self, binary):
+        super().__init__(binary)
+        self.sql_port, self.redis_port, self.front_port, *rest = free_ports(7)
+        self.replicas = [tuple(rest[:2]), tuple(rest[2:])]
+        self.running = {}
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("CHARTER_")}
+
+    def start_all(self):
+        self.start_postgres()
+        self.start_redis()
+        self.prepare()
+        for number in (1, 2):
+            self.start_replica(number)
+        self.start_front()
+
+    def servers_user(self):
+        if os.geteuid() != 0:
+            return {}
+        nobody = pwd.getpwnam("nobody")
+        return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+    def servers_directory(self, name):
+        # `nobody` must be able to pass.
+        self.directory.chmod(0o711)
+        place = self.directory / name
+        place.mkdir(mode=0o700)
+        user = self.servers_user()
+        if user:
+            os.chown(place, user["user"], user["group"])
+        return place
+
+    def start_postgres(self):
+        programs, place = newest_postgres(), self.servers_directory("postgres")
+        subprocess.run(
+            [programs / "initdb", "--username=charter", "--auth=trust", "--encoding=UTF8", "--no-sync", "-D", place / "data"],
+            check=True, capture_output=True, cwd=place, **self.servers_user(),
+        )
+        process = self.start(
+            "postgres", programs / "postgres", "-D", place / "data", "-k", place, "-c", "listen_addresses=127.0.0.1",
+            "-p", str(self.sql_port), cwd=place, **self.servers_user(),
+        )
+        ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.sql_port), "-U", "charter"]
+        self.wait_for("postgres", process, lambda: subprocess.run(ready).returncode == 0)
+        self.sql_url = f"postgres://charter@127.0.0.1:{self.sql_port}/postgres?sslmode=disable"
+
+    def start_redis(self):
+        place = self.servers_directory("redis")
+        process = self.start(
+            "redis", program("redis-server"), "--port", str(self.redis_port), "--bind", "127.0.0.1", "--save", "",
+            "--appendonly", "no", "--maxmemory-policy", "noeviction", cwd=place, **self.servers_user(),
+        )
+        self.running["redis"] = process
+        log = self.directory / "redis.log"
+        self.wait_for("redis", process, lambda: "eady to accept connections" in log.read_text())
+
+    def prepare(self):
+        """Keys, an organization, a service account; the policies are a copy to edit."""
+        shutil.copytree(ROOT / "policies", self.directory / "policies")
+        self.settings = self.directory / "charter.toml"
+        self.settings.touch(0o600)
+        self.settings.write_text(self.charter("keys", "generate"))
+        self.charter("organization", "--config", self.settings, "create", "--name", "Acme", "--slug", "acme")
+        permissions = [f"--permission={name}" for name in PERMISSIONS]
+        issued = self.charter("key", "--config", self.settings, "issue", "acme", "--name", "robot", *permissions)
+        key = json.loads(issued)
+        self.key = key["access_key"], key["secret_key"]
+
+    def variables(self, number):
+        main, ops = self.replicas[number - 1]
+        return self.environment | {
+            "CHARTER__DATA_DIR": str(self.directory / f"data{number}"),
+            "CHARTER__DATABASE__URL": self.sql_url,
+            "CHARTER__REPLAY__STORE": "redis",
+            "CHARTER__REPLAY__URL": f"redis://127.0.0.1:{self.redis_port}",
+            "CHARTER__SERVER__LISTEN": f"127.0.0.1:{main}",
+            "CHARTER__SERVER__OPS_LISTEN": f"127.0.0.1:{ops}",
+            "CHARTER__SERVER__TRUSTED_PROXIES": "127.0.0.1",
+            "CHARTER__PORTAL__BASE_URL": f"http://127.0.0.1:{self.front_port}",
+            "CHARTER__POLICIES__DIR": str(self.directory / "policies"),
+            "CHARTER__POLICIES__PROOFS": "auto",
+            "CHARTER__POLICIES__WIDENING": "approved",
+        }
+
+    def charter(self, *arguments):
+        done = subprocess.run(
+            [self.binary, *arguments], check=False, capture_output=True, text=True, env=self.variables(1),
+        )
+        if done.returncode:
+            raise SystemExit(f"charter {arguments[0]}: {done.stderr}")
+        return done.stdout
+
+    def start_replica(self, number, may_be_unready=False):
+        name = f"charter{number}"
+        process = self.start(name, self.binary, "serve", "--config", self.settings, env=self.variables(number))
+        self.running[name] = process
+        served = (200, 503) if may_be_unready else (200,)
+        self.ops = self.replicas[number - 1][1]
+        self.wait_for(name, process, lambda: self.ops_get("/readyz")[0] in served, 120)
+
+    def start_front(self):
+        (main1, ops1), (main2, ops2) = self.replicas
+        config = replaced((DEPLOY / "haproxy/haproxy.cfg").read_text(), [
+            (r"^  (user|group) haproxy\n", ""),
+            (r"maxconn 10000", "maxconn 1000"),
+            (r'"\$\{CHARTER_HOST-127\.0\.0\.1\}:8080" check port 9090$', f"127.0.0.1:{main1} check port {ops1}"),
+            (r'"\$\{CHARTER_HOST-127\.0\.0\.1\}:8080" backup$', f"127.0.0.1:{main1} backup"),
+            (r"^  server charter2 .*$", f"  server charter2 127.0.0.1:{main2} check port {ops2}"),
+            (r"bind :443 ssl crt \S+ alpn \S+", f"bind 127.0.0.1:{self.front_port}"),
+        ])
+        path = self.directory / "haproxy.cfg"
+        path.write_text(config)
+        process = self.start("haproxy", program("haproxy"), "-db", "-f", str(path))
+        self.add_front("haproxy", self.front_port, process)
+        self.fronts[-1].tls = False
+
+    def url(self):
+        return f"http://127.0.0.1:{self.front_port}"
+
+
+def run(checks, cluster):
+    """Of equal requests one passes, a replica's death is not noticed, and a loss in Redis lets nothing through twice."""
+    before = checks.tried
+    target = "/organizations/info"
+    fronts = [("127.0.0.1", main) for main, _ in cluster.replicas]
+    read = head("GET", target, signed_headers(cluster.key, "GET", target))
+    statuses = [ask(front, read) for front in (*fronts, *fronts)]
+    checks.expect("of equal requests to two replicas one passes", statuses == [200, 401, 401, 401], statuses)
+    through = ("127.0.0.1", cluster.front_port)
+    fresh = [ask(through, head("GET", target, signed_headers(cluster.key, "GET", target))) for _ in range(20)]
+    checks.expect("requests through HAProxy pass", set(fresh) == {200}, fresh)
+
+    cluster.running["charter1"].kill()
+    cluster.running["charter1"].wait()
+    end = time.monotonic() + 5
+    while ask(through, head("GET", target, signed_headers(cluster.key, "GET", target))) != 200 and time.monotonic() < end:
+        time.sleep(0.1)
+    fresh = [ask(through, head("GET", target, signed_headers(cluster.key, "GET", target))) for _ in range(20)]
+    checks.expect("a replica that was killed is not missed", set(fresh) == {200}, fresh)
+    checks.expect("what it had accepted the other refuses", ask(fronts[1], read) == 401)
+
+    flushed = subprocess.run([program("redis-cli"), "-p", str(cluster.redis_port), "flushall"], capture_output=True)
+    checks.expect("Redis is emptied", flushed.returncode == 0)
+    again = ask(fronts[1], read)
+    checks.expect("after a loss nothing is accepted twice", again in (401, 503), again)
+    cluster.start_replica(1, may_be_unready=True)
+    again = ask(fronts[0], read)
+    checks.expect("nor by a replica that comes back", again in (401, 503), again)
+    checks.group("cluster", before)
+
+
+def ask(address, request):
+    """The status; 0 for a connection that ended without one."""
+    try:
+        with socket.create_connection(address, timeout=10) as connection:
+            connection.sendall(request.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1))
+            line = connection.makefile("rb").readline().split()
+            return int(line[1]) if len(line) > 1 else 0
+    except OSError:
+        return 0

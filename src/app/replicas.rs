@@ -1,0 +1,117 @@
+//! The processes that serve the database: this one shows that it lives, and divides among all that do what they share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::gauge;
+use tokio_util::sync::CancellationToken;
+
+use crate::settings::Settings;
+use charter_domain::clock::Clock;
+use charter_domain::timestamp::Timestamp;
+use charter_http::ops;
+use charter_http::state::State;
+use charter_store::{Error, Replica, Store};
+
+const HOST_NAME: &str = "/proc/sys/kernel/hostname";
+/// Between signs of life.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// How old the last sign of a live process may be. The clocks of machines may be that far apart, too.
+const ALIVE: Duration = Duration::from_secs(30);
+/// How long a process without a sign of life stays listed.
+const LISTED: Duration = Duration::from_hours(1);
+/// How long replicas may have different policies in force before it is worth a look.
+const SETTLING: Duration = Duration::from_mins(2);
+
+/// This process, as the others see it.
+pub(super) struct Presence {
+    id: String,
+    host: String,
+    started_at: Timestamp,
+    /// Whether others may serve the same database.
+    pub(super) is_shared: bool,
+}
+
+impl Presence {
+    pub(super) fn new(settings: &Settings, id: String, clock: &dyn Clock) -> Self {
+        // Without it the process's number has to do.
+        let host = std::fs::read_to_string(HOST_NAME).unwrap_or_default();
+        Self {
+            id,
+            host: format!("{}/{}", host.trim(), std::process::id()),
+            started_at: clock.now(),
+            is_shared: settings.replay.is_shared(),
+        }
+    }
+}
+
+/// Shows that this process lives, and looks who else does, until `stop`; then takes it back.
+pub(super) async fn follow(
+    presence: Arc<Presence>,
+    state: Arc<State>,
+    store: Arc<Store>,
+    stop: CancellationToken,
+) {
+    let rounds = async {
+        let mut differ_since = None;
+        loop {
+            if let Err(error) = round(&presence, &state, &store, &mut differ_since).await {
+                tracing::warn!(%error, "the other replicas could not be told that this one lives, it is tried again");
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+    };
+    stop.run_until_cancelled(rounds).await;
+    if let Err(error) = store.forget_replica(&presence.id).await {
+        tracing::warn!(%error, "the other replicas could not be told that this one ends");
+    }
+}
+
+async fn round(
+    presence: &Presence,
+    state: &State,
+    store: &Store,
+    differ_since: &mut Option<Duration>,
+) -> Result<(), Error> {
+    let now = state.clock.now();
+    let digest = state.engine.snapshot().digest().to_string();
+    let own = Replica {
+        id: presence.id.clone(),
+        host: presence.host.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: presence.started_at,
+        policy_digest: digest.clone(),
+        readiness: ops::status(state).await.to_owned(),
+        seen_at: now,
+    };
+    store.note_replica(own).await?;
+    store.forget_replicas_before(now - LISTED).await?;
+    let mut live = store.list_replicas().await?;
+    live.retain(|other| {
+        (now - other.seen_at)
+            .abs()
+            .to_std()
+            .is_ok_and(|age| age < ALIVE)
+    });
+    gauge!("charter_replicas").set(f64::from(u32::try_from(live.len()).unwrap_or(u32::MAX)));
+    if presence.is_shared {
+        state.nonces.share_among(live.len());
+        state.rates.share_among(live.len());
+    }
+    let other = live.iter().find(|other| other.policy_digest != digest);
+    *differ_since = other.and(Some(
+        differ_since.unwrap_or_else(|| state.clock.monotonic()),
+    ));
+    let lasts =
+        differ_since.is_some_and(|since| state.clock.monotonic().saturating_sub(since) >= SETTLING);
+    state.replicas.report(other.filter(|_| lasts).map(|other| {
+        format!(
+            "`{}` has other policies in force ({}) than this process ({digest}) for more than {} s: bring the folders \
+             to the same state",
+            other.host,
+            other.policy_digest,
+            SETTLING.as_secs()
+        )
+    }));
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! A private Redis (or Valkey) server of one test, which can be emptied, paused, killed and started again.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::postgres::{as_user, unprivileged_user};
+
+/// A running server without persistence; ended when dropped.
+pub struct Redis {
+    program: PathBuf,
+    directory: TempDir,
+    port: u16,
+    process: Child,
+}
+
+impl Redis {
+    /// `None`, loudly, where no such server is installed; with `CHARTER_REQUIRE_SERVICES=1` that is a failure.
+    pub fn start() -> Option<Self> {
+        let places = ["redis-server", "valkey-server"]
+            .into_iter()
+            .flat_map(|name| ["/usr/bin", "/usr/local/bin"].map(|at| Path::new(at).join(name)));
+        let Some(program) = places.into_iter().find(|at| at.exists()) else {
+            super::left_out("Redis");
+            return None;
+        };
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("its mode");
+        if let Some((uid, gid)) = unprivileged_user() {
+            chown(directory.path(), Some(uid), Some(gid)).expect("its owner");
+        }
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = free.local_addr().expect("its number").port();
+        drop(free);
+        let process = run(&program, directory.path(), port);
+        Some(Self {
+            program,
+            directory,
+            port,
+            process,
+        })
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Kills it and starts another one in its place, which knows nothing.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.process = run(&self.program, self.directory.path(), self.port);
+    }
+
+    /// It is gone.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("killed");
+        self.process.wait().expect("its end");
+    }
+
+    /// It does nothing until [`Redis::resume`].
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let process = self.process.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &process]).status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    /// The first bytes that it answers to an inline command, at most 4 KiB.
+    pub fn ask(&self, command: &str) -> String {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
+        write!(connection, "{command}\r\n").expect("sent");
+        let mut answer = vec![0; 4096];
+        let length = connection.read(&mut answer).expect("an answer");
+        String::from_utf8_lossy(&answer[..length]).into_owned()
+    }
+
+    /// Puts a key back after everything else was lost, as a failover does that lost the last second.
+    pub fn lose_all_but(&self, pattern: &str) {
+        let keys = self.ask(&format!("KEYS {pattern}"));
+        let kept: Vec<(String, String)> = keys
+            .lines()
+            .filter(|line| line.starts_with("charter:"))
+            .map(|key| {
+                let value = self.ask(&format!("GET {key}"));
+                let value = value.lines().nth(1).expect("a value").to_owned();
+                (key.to_owned(), value)
+            })
+            .collect();
+        assert!(!kept.is_empty(), "{keys}");
+        let mut script = "MULTI\r\nFLUSHALL\r\n".to_owned();
+        for (key, value) in kept {
+            let _ = write!(script, "SET {key} {value} EX 60\r\n");
+        }
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
+        write!(connection, "{script}EXEC\r\nQUIT\r\n").expect("sent");
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).expect("an answer");
+        assert!(!answer.contains("-ERR"), "{answer}");
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        // Fails where it has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Returns when it is ready.
+fn run(program: &Path, directory: &Path, port: u16) -> Child {
+    let mut process = as_user(unprivileged_user(), program)
+        .current_dir(directory)
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("Redis starts");
+    let mut output = BufReader::new(process.stdout.take().expect("its output"));
+    let mut line = String::new();
+    while !line.contains("eady to accept connections") {
+        line.clear();
+        assert!(output.read_line(&mut line).expect("a line") > 0, "it ended");
+    }
+    // Read to its end, or the pipe fills up.
+    std::thread::spawn(move || {
+        let mut rest = Vec::new();
+        let _ = output.read_to_end(&mut rest);
+    });
+    process
+}
