@@ -36,5 +36,6 @@ export const ROUTES = [
   { path: "/workbench/compare", menu: "Compare a folder", load: () => import("./pages/compare.js") },
   { path: "/workbench/coverage", menu: "Coverage", load: () => import("./pages/coverage.js") },
   { path: "/workbench/history", menu: "History", load: () => import("./pages/history.js") },
+  { path: "/workbench/replicas", menu: "Replicas", load: () => import("./pages/replicas.js") },
   { path: "/workbench/charts", menu: "Charts", load: () => import("./pages/charts.js") },
 ];

@@ -121,6 +121,7 @@ fn turn_every_page(browser: &Browser) {
         ("Roles", "team:RemoveMember"),
         ("Compare a folder", "Drop a policy folder here"),
         ("History", "At a start"),
+        ("Replicas", "Processes"),
         ("Charts", "In proportion"),
     ] {
         browser.press(page);
