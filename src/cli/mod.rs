@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     /// Commands whose output is not text for people, so they have no `--json`.
-    const OTHERWISE: [&str; 8] = [
+    const OTHERWISE: [&str; 9] = [
         // Log.
         "charter serve",
         "charter proxy",
@@ -130,6 +130,7 @@ mod tests {
         "charter man",
         // Run by the service.
         "charter policy gate",
+        "charter policy workbench",
     ];
 
     #[test]

@@ -226,7 +226,7 @@ async fn a_decision_is_listed_without_its_reasons(service: &Service) {
         found[1],
         json!({
             "id": denied.json()["error"]["decision_id"],
-            "at": "2025-09-30T12:00:00.000Z",
+            "at": "2025-09-30T12:00:00Z",
             "request_id": "r-7",
             "via": null,
             "principal": {"type": "ServiceAccount", "id": nobody.id},

@@ -84,7 +84,7 @@ async fn every_organizations_are_listed_newest_first(service: &Service) {
         results[1]["principal"],
         json!({"type": "ServiceAccount", "id": nobody.id})
     );
-    assert_eq!(results[1]["at"], "2025-09-30T12:01:00.000Z");
+    assert_eq!(results[1]["at"], "2025-09-30T12:01:00Z");
 
     for (query, expected) in [
         (format!("?organization={globex_id}"), &[1][..]),

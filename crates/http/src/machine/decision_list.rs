@@ -25,7 +25,7 @@ use charter_decision_log::{
 };
 use charter_domain::permission::Permission;
 
-use super::decisions::EntityName;
+use super::decisions::{EntityName, whole_seconds};
 
 /// Bytes of the log that one page reads: some 50 ms.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -138,7 +138,7 @@ pub struct DecisionSummary {
     ))]
     id: String,
     /// When it was asked for.
-    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00.000Z"))]
+    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     at: String,
     /// The request in whose course it was taken.
     #[salvo(schema(example = "01k6dyspfte23tskdzn1kqd65k"))]
@@ -161,7 +161,7 @@ impl From<ListedDecision> for DecisionSummary {
     fn from(decision: ListedDecision) -> Self {
         Self {
             id: decision.id,
-            at: decision.at,
+            at: whole_seconds(decision.at),
             request_id: decision.request_id,
             via: decision.via,
             principal: decision.principal.into(),

@@ -23,6 +23,7 @@ use charter_authz::snapshot::Snapshot;
 use charter_decision_log::{DecisionRecord, Uid};
 use charter_domain::id::DecisionId;
 use charter_domain::permission::Permission;
+use charter_domain::timestamp;
 
 /// `GET /decisions/{id}`
 pub struct GetDecision;
@@ -94,11 +95,16 @@ pub(crate) async fn snapshot_of(
     Ok(earlier.await?)
 }
 
+/// As times are written everywhere (contract section 1); the log has milliseconds.
+pub(crate) fn whole_seconds(logged: String) -> String {
+    timestamp::parse(&logged).map_or(logged, timestamp::format)
+}
+
 /// A recorded decision.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "Decision", example = json!({
     "id": "dec-01k6dyspfte23tskdzn1kqd65k",
-    "at": "2025-09-30T12:00:00.000Z",
+    "at": "2025-09-30T12:00:00Z",
     "request_id": "01k6dyspfte23tskdzn1kqd65k",
     "via": null,
     "principal": {"type": "ServiceAccount", "id": "sa-01k6dyspfte23tskdzn1kqd65k"},
@@ -128,7 +134,7 @@ pub struct DecisionBody {
     ))]
     id: String,
     /// When it was asked for.
-    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00.000Z"))]
+    #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     at: String,
     /// The request in whose course it was taken.
     #[salvo(schema(example = "01k6dyspfte23tskdzn1kqd65k"))]
@@ -235,7 +241,7 @@ impl DecisionBody {
         });
         Self {
             id: record.id,
-            at: record.at,
+            at: whole_seconds(record.at),
             request_id: record.request_id,
             via: record.via,
             principal: record.principal.into(),

@@ -16,7 +16,7 @@ use super::admission::OperatorRequest;
 use super::paging::limit;
 use super::work;
 use crate::extract::query::{NoParameters, Query};
-use crate::machine::decisions::{DecisionBody, snapshot_of};
+use crate::machine::decisions::{DecisionBody, snapshot_of, whole_seconds};
 use crate::respond::ApiError;
 use crate::state::State;
 
@@ -148,7 +148,7 @@ impl From<DecisionRecord> for ListedDecision {
     fn from(record: DecisionRecord) -> Self {
         Self {
             id: record.id,
-            at: record.at,
+            at: whole_seconds(record.at),
             request_id: record.request_id,
             via: record.via,
             organization: record.organization,
