@@ -7,9 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use charter_decision_log::{
-    DecisionLookup, DecisionPage, DecisionQuery, DecisionRecord, Recorder,
-};
+use charter_decision_log::{DecisionLookup, DecisionPage, DecisionQuery, DecisionRecord, Recorder};
 use charter_domain::id::DecisionId;
 use charter_store::{Denial, Store};
 

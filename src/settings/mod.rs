@@ -27,9 +27,9 @@ use std::path::Path;
 use charter_domain::entropy::OsEntropy;
 use error::{SettingsError, SettingsFault};
 use key_file::IfMissing;
+pub use key_file::path as demo_key_file;
 use keys::Keys;
 use layers::Sources;
-pub use key_file::path as demo_key_file;
 pub use layers::{DEFAULTS, SettingsSources, client_secret};
 use reader::Reader;
 pub use values::{
