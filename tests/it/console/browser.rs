@@ -16,6 +16,9 @@ use ureq::http::{Method, Request};
 /// The name under which `WebDriver` hands out an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// Milliseconds for which something on a page is waited for. Nothing takes so long: reaching it is a failure.
+const LONGEST_WAIT: u32 = 120_000;
+
 /// Answers when the page is so that `find` returns something. It looks again whenever the page changes.
 const WAIT: &str = "
 const done = arguments[arguments.length - 1];
@@ -113,7 +116,7 @@ impl Browser {
             "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL"},
             // The test runner ends what hangs.
-            "timeouts": {"script": null},
+            "timeouts": {"script": LONGEST_WAIT},
         }}});
         let made = browser.send("POST", "", &capabilities);
         let id = made["sessionId"].as_str().expect("a session");
