@@ -16,6 +16,9 @@ use ureq::http::{Method, Request};
 /// The name under which `WebDriver` hands out an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// How often a driver may fail to get a port.
+const DRIVER_STARTS: usize = 5;
+
 /// Milliseconds for which something on a page is waited for. Nothing takes so long: reaching it is a failure.
 const LONGEST_WAIT: u32 = 120_000;
 
@@ -61,6 +64,26 @@ impl Drop for Browser {
     }
 }
 
+/// A driver, its output, and its port; `None` if it ended instead of taking one.
+fn start_driver() -> Option<(Child, BufReader<ChildStdout>, u16)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver starts");
+    let mut output = BufReader::new(driver.stdout.take().expect("its output"));
+    let lines = output.by_ref().lines().map_while(Result::ok);
+    let port = lines.into_iter().find_map(|line| {
+        let (_, port) = line.split_once("started successfully on port ")?;
+        port.trim_end_matches('.').parse().ok()
+    });
+    if port.is_none() {
+        let _ended = driver.wait();
+    }
+    Some((driver, output, port?))
+}
+
 impl Browser {
     /// Opens one that visits that service; `None`, said aloud, where there is none on this machine.
     pub(super) fn open(service: &str) -> Option<Self> {
@@ -81,22 +104,9 @@ impl Browser {
                 return None;
             }
         }
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver starts");
-        let mut output = BufReader::new(driver.stdout.take().expect("its output"));
-        let port = output
-            .by_ref()
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| {
-                let (_, port) = line.split_once("started successfully on port ")?;
-                port.trim_end_matches('.').parse::<u16>().ok()
-            })
-            .expect("its port");
+        // The free port that it takes may be taken on the other loopback address; then it ends.
+        let started = std::iter::repeat_with(start_driver).take(DRIVER_STARTS);
+        let (driver, output, port) = started.flatten().next().expect("chromedriver starts");
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .build()

@@ -4,7 +4,7 @@
 //! `x-charter-authorization`; all other headers are those of the request in question. Envoy asks with that request's
 //! method, and with its path behind ours: neither is read.
 
-use salvo::http::header::{HeaderName, HeaderValue};
+use salvo::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use salvo::http::{HeaderMap, Method, StatusCode};
 use salvo::{Depot, Request, Response, handler};
 use serde_json::{Map, Value, json};
@@ -82,6 +82,7 @@ pub(super) async fn forward_auth(
     }
     response.status_code(StatusCode::OK);
     let answered = response.headers_mut();
+    answered.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     let mut told = vec![
         (SUBJECT, caller.principal_id()),
         (ORGANIZATION, caller.organization().id.to_string()),
