@@ -37,15 +37,17 @@ class Cluster(Stack):
         super().__init__(binary)
         self.sql_port, self.redis_port, self.front_port, *rest = free_ports(7)
         self.replicas = [tuple(rest[:2]), tuple(rest[2:])]
+        self.settings = [self.directory / f"charter{number}.toml" for number in (1, 2)]
         self.running = {}
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("CHARTER_")}
 
     def start_all(self):
         self.start_postgres()
         self.start_redis()
-        self.prepare()
-        for number in (1, 2):
-            self.start_replica(number)
+        self.write_settings()
+        self.start_replica(1)
+        self.create_organization()
+        self.start_replica(2)
         self.start_front()
 
     def servers_user(self):
@@ -88,37 +90,52 @@ class Cluster(Stack):
         log = self.directory / "redis.log"
         self.wait_for("redis", process, lambda: "eady to accept connections" in log.read_text())
 
-    def prepare(self):
-        """Keys, an organization, a service account; the policies are a copy to edit."""
+    def write_settings(self):
+        """One file for each replica, with the same keys; the policies are a copy to edit."""
         shutil.copytree(ROOT / "policies", self.directory / "policies")
-        self.settings = self.directory / "charter.toml"
-        self.settings.touch(0o600)
-        self.settings.write_text(self.charter("keys", "generate"))
-        self.charter("organization", "--config", self.settings, "create", "--name", "Acme", "--slug", "acme")
+        keys = self.command("keys", "generate")
+        for number, path in enumerate(self.settings, 1):
+            path.touch(0o600)
+            path.write_text(self.sections(number) + keys)
+
+    def create_organization(self):
+        """With a service account's key."""
+        self.command("organization", "--config", self.settings[0], "create", "--name", "Acme", "--slug", "acme")
         permissions = [f"--permission={name}" for name in PERMISSIONS]
-        issued = self.charter("key", "--config", self.settings, "issue", "acme", "--name", "robot", *permissions)
+        issued = self.command("key", "--config", self.settings[0], "issue", "acme", "--name", "robot", *permissions)
         key = json.loads(issued)
         self.key = key["access_key"], key["secret_key"]
 
-    def variables(self, number):
+    def sections(self, number):
+        """The settings of a replica, as TOML: all that operators' commands need, too."""
         main, ops = self.replicas[number - 1]
-        return self.environment | {
-            "CHARTER__DATA_DIR": str(self.directory / f"data{number}"),
-            "CHARTER__DATABASE__URL": self.sql_url,
-            "CHARTER__REPLAY__STORE": "redis",
-            "CHARTER__REPLAY__URL": f"redis://127.0.0.1:{self.redis_port}",
-            "CHARTER__SERVER__LISTEN": f"127.0.0.1:{main}",
-            "CHARTER__SERVER__OPS_LISTEN": f"127.0.0.1:{ops}",
-            "CHARTER__SERVER__TRUSTED_PROXIES": "127.0.0.1",
-            "CHARTER__PORTAL__BASE_URL": f"http://127.0.0.1:{self.front_port}",
-            "CHARTER__POLICIES__DIR": str(self.directory / "policies"),
-            "CHARTER__POLICIES__PROOFS": "auto",
-            "CHARTER__POLICIES__WIDENING": "approved",
-        }
+        return f"""data_dir = "{self.directory}/data{number}"
 
-    def charter(self, *arguments):
+[database]
+url = "{self.sql_url}"
+
+[replay]
+store = "redis"
+url = "redis://127.0.0.1:{self.redis_port}"
+
+[server]
+listen = "127.0.0.1:{main}"
+ops_listen = "127.0.0.1:{ops}"
+trusted_proxies = ["127.0.0.1"]
+
+[portal]
+base_url = "{self.url()}"
+
+[policies]
+dir = "{self.directory}/policies"
+proofs = "auto"
+widening = "approved"
+
+"""
+
+    def command(self, *arguments):
         done = subprocess.run(
-            [self.binary, *arguments], check=False, capture_output=True, text=True, env=self.variables(1),
+            [self.binary, *arguments], check=False, capture_output=True, text=True, env=self.environment,
         )
         if done.returncode:
             raise SystemExit(f"charter {arguments[0]}: {done.stderr}")
@@ -126,7 +143,7 @@ class Cluster(Stack):
 
     def start_replica(self, number, may_be_unready=False):
         name = f"charter{number}"
-        process = self.start(name, self.binary, "serve", "--config", self.settings, env=self.variables(number))
+        process = self.start(name, self.binary, "serve", "--config", self.settings[number - 1], env=self.environment)
         self.running[name] = process
         served = (200, 503) if may_be_unready else (200,)
         self.ops = self.replicas[number - 1][1]
