@@ -120,8 +120,8 @@ def kubernetes_policies(checks, binary, directory):
     (mounted / "..data").symlink_to(revision)
     for top in sorted({path.split("/")[0] for path in items.values()}):
         (mounted / top).symlink_to(f"..data/{top}")
-    digests = [json.loads(charter("policy", "check", "--json", str(each)))["digest"] for each in (folder, mounted)]
-    checks.expect("the mounted policies are those of the folder", digests[0] == digests[1], digests)
+    digests = [json.loads(charter("policy", "check", "--json", str(each))).get("digest") for each in (folder, mounted)]
+    checks.expect("the mounted policies are those of the folder", digests[0] == digests[1] is not None, digests)
     checks.group("policies as a Kubernetes volume", before)
 
 
