@@ -9,10 +9,13 @@ import socket
 import subprocess
 import time
 
-from stack import DEPLOY, ROOT, Stack, free_ports, program, replaced
-from wire import head, signed_headers
+from stack import DEPLOY, ROOT, Front, Stack, free_ports, program, replaced
+from wire import exchange, head, signed_headers
 
 PERMISSIONS = ("organizations:GetOrganization", "organizations:UpdateOrganization", "decisions:GetDecision")
+FREEZE = """@id("freeze")
+forbid (principal, action == Action::"organizations:UpdateOrganization", resource);
+"""
 
 
 def newest_postgres():
@@ -69,7 +72,8 @@ class Cluster(Stack):
     def start_postgres(self):
         programs, place = newest_postgres(), self.servers_directory("postgres")
         subprocess.run(
-            [programs / "initdb", "--username=charter", "--auth=trust", "--encoding=UTF8", "--no-sync", "-D", place / "data"],
+            [programs / "initdb", "--username=charter", "--auth=trust", "--encoding=UTF8", "--no-sync",
+             "-D", place / "data"],
             check=True, capture_output=True, cwd=place, **self.servers_user(),
         )
         process = self.start(
@@ -141,6 +145,11 @@ widening = "approved"
             raise SystemExit(f"charter {arguments[0]}: {done.stderr}")
         return done.stdout
 
+    def folder(self):
+        """The digest of the whole policy folder."""
+        checked = self.command("policy", "check", "--config", self.settings[0], "--json")
+        return json.loads(checked)["whole_folder"]
+
     def start_replica(self, number, may_be_unready=False):
         name = f"charter{number}"
         process = self.start(name, self.binary, "serve", "--config", self.settings[number - 1], env=self.environment)
@@ -170,7 +179,7 @@ widening = "approved"
 
 
 def run(checks, cluster):
-    """Of equal requests one passes, a replica's death is not noticed, and a loss in Redis lets nothing through twice."""
+    """Replicas act as one, a replica's death is not noticed, and a loss in Redis lets nothing through twice."""
     before = checks.tried
     target = "/organizations/info"
     fronts = [("127.0.0.1", main) for main, _ in cluster.replicas]
@@ -181,11 +190,27 @@ def run(checks, cluster):
     fresh = [ask(through, head("GET", target, signed_headers(cluster.key, "GET", target))) for _ in range(20)]
     checks.expect("requests through HAProxy pass", set(fresh) == {200}, fresh)
 
+    replicas = [Front(f"charter{number}", main, False) for number, (main, _) in enumerate(cluster.replicas, 1)]
+    denied = send(cluster, replicas[0], "GET", "/accounts")
+    found = f"/decisions/{json.loads(denied.body)['error'].get('decision_id')}"
+    explained = within(5, lambda: send(cluster, replicas[1], "GET", found).status == 200)
+    checks.expect("the other replica explains a denial", explained)
+    own, other = (send(cluster, replica, "GET", found) for replica in replicas)
+    checks.expect("both say the same of it", own.body == other.body, (own.body, other.body))
+
+    freeze = cluster.directory / "policies/freeze.cedar"
+    freeze.write_text(FREEZE)
+    for replica in replicas:
+        stopped = within(10, lambda: change(cluster, replica) == 403)
+        checks.expect(f"an edit of the policies reaches {replica.name}", stopped)
+    freeze.unlink()
+    approve = ("policy", "approve", "--config", cluster.settings[0], "--reason", "a test", "--yes")
+    cluster.command(*approve, cluster.folder())
+    for replica in replicas:
+        checks.expect(f"an approval reaches {replica.name}", within(30, lambda: change(cluster, replica) == 200))
+
     cluster.running["charter1"].kill()
     cluster.running["charter1"].wait()
-    end = time.monotonic() + 5
-    while ask(through, head("GET", target, signed_headers(cluster.key, "GET", target))) != 200 and time.monotonic() < end:
-        time.sleep(0.1)
     fresh = [ask(through, head("GET", target, signed_headers(cluster.key, "GET", target))) for _ in range(20)]
     checks.expect("a replica that was killed is not missed", set(fresh) == {200}, fresh)
     checks.expect("what it had accepted the other refuses", ask(fronts[1], read) == 401)
@@ -198,6 +223,21 @@ def run(checks, cluster):
     again = ask(fronts[0], read)
     checks.expect("nor by a replica that comes back", again in (401, 503), again)
     checks.group("cluster", before)
+
+
+def send(cluster, front, method, target, body=b""):
+    return exchange(front, method, target, signed_headers(cluster.key, method, target, body), body)
+
+
+def change(cluster, front):
+    return send(cluster, front, "PATCH", "/organizations/info", b'{"metadata":{}}').status
+
+
+def within(seconds, holds):
+    end = time.monotonic() + seconds
+    while not (held := holds()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return held
 
 
 def ask(address, request):

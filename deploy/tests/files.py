@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from stack import DEPLOY, ROOT, program
@@ -51,8 +52,11 @@ def metrics_exist(checks):
     checks.group("metrics of dashboard and alerts", before)
 
 
-def live_metrics(checks, text):
+def live_metrics(checks, read):
     """What runs has what the catalogue says: counters with labels only appear with their first event."""
+    end = time.monotonic() + 5
+    while "\ncharter_replicas " not in (text := read()) and time.monotonic() < end:  # counted a moment after the start
+        time.sleep(0.1)
     before, known = checks.tried, catalogue()
     for name in sorted({line.split("{")[0].split(" ")[0] for line in text.splitlines() if line and line[0] != "#"}):
         checks.expect(f"/metrics: `{name}` is in the catalogue", name in known)
