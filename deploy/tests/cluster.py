@@ -9,10 +9,13 @@ import socket
 import subprocess
 import time
 
-from stack import DEPLOY, ROOT, Stack, free_ports, program, replaced
-from wire import head, signed_headers
+from stack import DEPLOY, ROOT, Front, Stack, free_ports, program, replaced
+from wire import exchange, head, signed_headers
 
 PERMISSIONS = ("organizations:GetOrganization", "organizations:UpdateOrganization", "decisions:GetDecision")
+FREEZE = """@id("freeze")
+forbid (principal, action == Action::"organizations:UpdateOrganization", resource);
+"""
 
 
 def newest_postgres():
@@ -37,15 +40,17 @@ class Cluster(Stack):
         super().__init__(binary)
         self.sql_port, self.redis_port, self.front_port, *rest = free_ports(7)
         self.replicas = [tuple(rest[:2]), tuple(rest[2:])]
+        self.settings = [self.directory / f"charter{number}.toml" for number in (1, 2)]
         self.running = {}
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("CHARTER_")}
 
     def start_all(self):
         self.start_postgres()
         self.start_redis()
-        self.prepare()
-        for number in (1, 2):
-            self.start_replica(number)
+        self.write_settings()
+        self.start_replica(1)
+        self.create_organization()
+        self.start_replica(2)
         self.start_front()
 
     def servers_user(self):
@@ -67,7 +72,8 @@ class Cluster(Stack):
     def start_postgres(self):
         programs, place = newest_postgres(), self.servers_directory("postgres")
         subprocess.run(
-            [programs / "initdb", "--username=charter", "--auth=trust", "--encoding=UTF8", "--no-sync", "-D", place / "data"],
+            [programs / "initdb", "--username=charter", "--auth=trust", "--encoding=UTF8", "--no-sync",
+             "-D", place / "data"],
             check=True, capture_output=True, cwd=place, **self.servers_user(),
         )
         process = self.start(
@@ -88,45 +94,65 @@ class Cluster(Stack):
         log = self.directory / "redis.log"
         self.wait_for("redis", process, lambda: "eady to accept connections" in log.read_text())
 
-    def prepare(self):
-        """Keys, an organization, a service account; the policies are a copy to edit."""
+    def write_settings(self):
+        """One file for each replica, with the same keys; the policies are a copy to edit."""
         shutil.copytree(ROOT / "policies", self.directory / "policies")
-        self.settings = self.directory / "charter.toml"
-        self.settings.touch(0o600)
-        self.settings.write_text(self.charter("keys", "generate"))
-        self.charter("organization", "--config", self.settings, "create", "--name", "Acme", "--slug", "acme")
+        keys = self.command("keys", "generate")
+        for number, path in enumerate(self.settings, 1):
+            path.touch(0o600)
+            path.write_text(self.sections(number) + keys)
+
+    def create_organization(self):
+        """With a service account's key."""
+        self.command("organization", "--config", self.settings[0], "create", "--name", "Acme", "--slug", "acme")
         permissions = [f"--permission={name}" for name in PERMISSIONS]
-        issued = self.charter("key", "--config", self.settings, "issue", "acme", "--name", "robot", *permissions)
+        issued = self.command("key", "--config", self.settings[0], "issue", "acme", "--name", "robot", *permissions)
         key = json.loads(issued)
         self.key = key["access_key"], key["secret_key"]
 
-    def variables(self, number):
+    def sections(self, number):
+        """The settings of a replica, as TOML: all that operators' commands need, too."""
         main, ops = self.replicas[number - 1]
-        return self.environment | {
-            "CHARTER__DATA_DIR": str(self.directory / f"data{number}"),
-            "CHARTER__DATABASE__URL": self.sql_url,
-            "CHARTER__REPLAY__STORE": "redis",
-            "CHARTER__REPLAY__URL": f"redis://127.0.0.1:{self.redis_port}",
-            "CHARTER__SERVER__LISTEN": f"127.0.0.1:{main}",
-            "CHARTER__SERVER__OPS_LISTEN": f"127.0.0.1:{ops}",
-            "CHARTER__SERVER__TRUSTED_PROXIES": "127.0.0.1",
-            "CHARTER__PORTAL__BASE_URL": f"http://127.0.0.1:{self.front_port}",
-            "CHARTER__POLICIES__DIR": str(self.directory / "policies"),
-            "CHARTER__POLICIES__PROOFS": "auto",
-            "CHARTER__POLICIES__WIDENING": "approved",
-        }
+        return f"""data_dir = "{self.directory}/data{number}"
 
-    def charter(self, *arguments):
+[database]
+url = "{self.sql_url}"
+
+[replay]
+store = "redis"
+url = "redis://127.0.0.1:{self.redis_port}"
+
+[server]
+listen = "127.0.0.1:{main}"
+ops_listen = "127.0.0.1:{ops}"
+trusted_proxies = ["127.0.0.1"]
+
+[portal]
+base_url = "{self.url()}"
+
+[policies]
+dir = "{self.directory}/policies"
+proofs = "auto"
+widening = "approved"
+
+"""
+
+    def command(self, *arguments):
         done = subprocess.run(
-            [self.binary, *arguments], check=False, capture_output=True, text=True, env=self.variables(1),
+            [self.binary, *arguments], check=False, capture_output=True, text=True, env=self.environment,
         )
         if done.returncode:
             raise SystemExit(f"charter {arguments[0]}: {done.stderr}")
         return done.stdout
 
+    def folder(self):
+        """The digest of the whole policy folder."""
+        checked = self.command("policy", "check", "--config", self.settings[0], "--json")
+        return json.loads(checked)["whole_folder"]
+
     def start_replica(self, number, may_be_unready=False):
         name = f"charter{number}"
-        process = self.start(name, self.binary, "serve", "--config", self.settings, env=self.variables(number))
+        process = self.start(name, self.binary, "serve", "--config", self.settings[number - 1], env=self.environment)
         self.running[name] = process
         served = (200, 503) if may_be_unready else (200,)
         self.ops = self.replicas[number - 1][1]
@@ -153,7 +179,7 @@ class Cluster(Stack):
 
 
 def run(checks, cluster):
-    """Of equal requests one passes, a replica's death is not noticed, and a loss in Redis lets nothing through twice."""
+    """Replicas act as one, a replica's death is not noticed, and a loss in Redis lets nothing through twice."""
     before = checks.tried
     target = "/organizations/info"
     fronts = [("127.0.0.1", main) for main, _ in cluster.replicas]
@@ -164,11 +190,27 @@ def run(checks, cluster):
     fresh = [ask(through, head("GET", target, signed_headers(cluster.key, "GET", target))) for _ in range(20)]
     checks.expect("requests through HAProxy pass", set(fresh) == {200}, fresh)
 
+    replicas = [Front(f"charter{number}", main, False) for number, (main, _) in enumerate(cluster.replicas, 1)]
+    denied = send(cluster, replicas[0], "GET", "/accounts")
+    found = f"/decisions/{json.loads(denied.body)['error'].get('decision_id')}"
+    explained = within(5, lambda: send(cluster, replicas[1], "GET", found).status == 200)
+    checks.expect("the other replica explains a denial", explained)
+    own, other = (send(cluster, replica, "GET", found) for replica in replicas)
+    checks.expect("both say the same of it", own.body == other.body, (own.body, other.body))
+
+    freeze = cluster.directory / "policies/freeze.cedar"
+    freeze.write_text(FREEZE)
+    for replica in replicas:
+        stopped = within(10, lambda: change(cluster, replica) == 403)
+        checks.expect(f"an edit of the policies reaches {replica.name}", stopped)
+    freeze.unlink()
+    approve = ("policy", "approve", "--config", cluster.settings[0], "--reason", "a test", "--yes")
+    cluster.command(*approve, cluster.folder())
+    for replica in replicas:
+        checks.expect(f"an approval reaches {replica.name}", within(30, lambda: change(cluster, replica) == 200))
+
     cluster.running["charter1"].kill()
     cluster.running["charter1"].wait()
-    end = time.monotonic() + 5
-    while ask(through, head("GET", target, signed_headers(cluster.key, "GET", target))) != 200 and time.monotonic() < end:
-        time.sleep(0.1)
     fresh = [ask(through, head("GET", target, signed_headers(cluster.key, "GET", target))) for _ in range(20)]
     checks.expect("a replica that was killed is not missed", set(fresh) == {200}, fresh)
     checks.expect("what it had accepted the other refuses", ask(fronts[1], read) == 401)
@@ -181,6 +223,21 @@ def run(checks, cluster):
     again = ask(fronts[0], read)
     checks.expect("nor by a replica that comes back", again in (401, 503), again)
     checks.group("cluster", before)
+
+
+def send(cluster, front, method, target, body=b""):
+    return exchange(front, method, target, signed_headers(cluster.key, method, target, body), body)
+
+
+def change(cluster, front):
+    return send(cluster, front, "PATCH", "/organizations/info", b'{"metadata":{}}').status
+
+
+def within(seconds, holds):
+    end = time.monotonic() + seconds
+    while not (held := holds()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return held
 
 
 def ask(address, request):

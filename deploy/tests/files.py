@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from stack import DEPLOY, ROOT, program
@@ -51,8 +52,11 @@ def metrics_exist(checks):
     checks.group("metrics of dashboard and alerts", before)
 
 
-def live_metrics(checks, text):
+def live_metrics(checks, read):
     """What runs has what the catalogue says: counters with labels only appear with their first event."""
+    end = time.monotonic() + 5
+    while "\ncharter_replicas " not in (text := read()) and time.monotonic() < end:  # counted a moment after the start
+        time.sleep(0.1)
     before, known = checks.tried, catalogue()
     for name in sorted({line.split("{")[0].split(" ")[0] for line in text.splitlines() if line and line[0] != "#"}):
         checks.expect(f"/metrics: `{name}` is in the catalogue", name in known)
@@ -120,8 +124,8 @@ def kubernetes_policies(checks, binary, directory):
     (mounted / "..data").symlink_to(revision)
     for top in sorted({path.split("/")[0] for path in items.values()}):
         (mounted / top).symlink_to(f"..data/{top}")
-    digests = [json.loads(charter("policy", "check", "--json", str(each)))["digest"] for each in (folder, mounted)]
-    checks.expect("the mounted policies are those of the folder", digests[0] == digests[1], digests)
+    digests = [json.loads(charter("policy", "check", "--json", str(each))).get("digest") for each in (folder, mounted)]
+    checks.expect("the mounted policies are those of the folder", digests[0] == digests[1] is not None, digests)
     checks.group("policies as a Kubernetes volume", before)
 
 
