@@ -27,7 +27,7 @@ fn policy(arguments: &[&str], folder: &Path) -> (Option<i32>, String) {
 /// A folder that the formatter has something to do in.
 fn crooked() -> Edited {
     Edited::new().replace(
-        "decisions.cedar",
+        "normalization.cedar",
         "  resource is Organization",
         "      resource is Organization",
     )
