@@ -73,7 +73,7 @@ struct Page(ConsoleApp);
 
 #[handler]
 impl Page {
-    async fn handle(&self, request: &mut Request, response: &mut Response) -> Result<(), ApiError> {
+    fn handle(&self, request: &mut Request, response: &mut Response) -> Result<(), ApiError> {
         send(self.0.page(request.headers()), request, response)
     }
 }
@@ -82,7 +82,7 @@ struct Asset(ConsoleApp);
 
 #[handler]
 impl Asset {
-    async fn handle(&self, request: &mut Request, response: &mut Response) -> Result<(), ApiError> {
+    fn handle(&self, request: &mut Request, response: &mut Response) -> Result<(), ApiError> {
         let path = request.param::<&str>("path").unwrap_or_default();
         send(self.0.asset(path, request.headers()), request, response)
     }
