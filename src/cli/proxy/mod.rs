@@ -152,7 +152,7 @@ async fn connection(
                 Ok(()) => upstream.forward(request).await,
                 Err(refusal) => Err(refusal),
             };
-            Ok::<_, Infallible>(answer.unwrap_or_else(|refusal| refusal.answer()))
+            Ok::<_, Infallible>(answer.unwrap_or_else(refusal::Refusal::answer))
         }
     });
     let mut server = http1::Builder::new();
