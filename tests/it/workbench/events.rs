@@ -98,7 +98,7 @@ impl Events {
     }
 
     async fn read(&mut self) {
-        let mut bytes = [0; 65_536];
+        let mut bytes = vec![0; 65_536];
         let read = tokio::time::timeout(WAIT_TIMEOUT, self.stream.read(&mut bytes)).await;
         let read = read.expect("in time").expect("read");
         assert!(read > 0, "it ended early: {}", self.text);
