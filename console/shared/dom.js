@@ -1,7 +1,7 @@
 /**
  * Makes elements. There is no way from text to markup here: children are nodes or text.
  *
- * @typedef {Node | string | number | false | null | undefined | Child[]} Child
+ * @typedef {Node | string | number | false | null | undefined | readonly Child[]} Child
  * @typedef {string | number | boolean | null | undefined | ((event: any) => void)} Value
  */
 
