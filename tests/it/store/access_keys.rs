@@ -2,21 +2,16 @@
 
 use std::time::Duration;
 
-use charter_domain::access_key::{AccessKey, KeyGuard, MAX_ACTIVE_KEYS, SpentNonce};
-use charter_domain::account::Account;
-use charter_domain::audit::{Actor, AuditContext};
-use charter_domain::id::{AccessKeyId, ServiceAccountId};
+use charter_domain::access_key::{AccessKey, MAX_ACTIVE_KEYS};
+use charter_domain::id::ServiceAccountId;
 use charter_domain::ip_allowlist::IpAllowlist;
-use charter_domain::metadata::Metadata;
-use charter_domain::organization::Organization;
 use charter_domain::page::KeyOrder;
-use charter_domain::service_account::ServiceAccount;
 use charter_domain::timestamp::{self, Timestamp};
-use charter_store::{Error, NewAccount, NewKey};
+use charter_store::{Error, NewKey};
 use test_support::services::TestDatabase;
 use test_support::stored_tenant::StoredTenant;
 
-use super::world::{Organized, World, description, first_page, name, noon};
+use super::world::{World, description, first_page, noon};
 
 test_support::on_both_engines![
     a_service_account_has_few_active_keys,
@@ -27,14 +22,11 @@ test_support::on_both_engines![
     a_revoked_key_stays_revoked,
     a_refused_check_makes_no_key,
     a_time_that_cannot_be_written_is_brought_forward,
-    a_write_signed_with_a_key_that_died_meanwhile_does_not_happen,
-    a_write_whose_account_or_time_ended_meanwhile_does_not_happen,
-    a_nonce_makes_the_writes_of_one_request_and_no_other,
 ];
 
 const DAY: Duration = Duration::from_hours(24);
 
-async fn create(
+pub(super) async fn create(
     world: &World,
     tenant: &StoredTenant<'_>,
     of: ServiceAccountId,
@@ -289,168 +281,4 @@ async fn a_time_that_cannot_be_written_is_brought_forward(database: TestDatabase
     let key = key.expect("a key");
     assert_eq!(key.expires_at, Some(last));
     assert_eq!(tenant.key(of, key.id).await.expect("found"), key);
-}
-
-async fn a_write_whose_account_or_time_ended_meanwhile_does_not_happen(database: TestDatabase) {
-    let world = World::on(database).await;
-    let acme = world.organization("acme").await;
-    let tenant = world.tenant(&acme.organization);
-    let new = NewAccount {
-        name: name("Side"),
-        metadata: Metadata::default(),
-    };
-    let account = tenant.by(&world.by()).create_account(new).await;
-    let side = Organized {
-        account: account.expect("an account"),
-        organization: acme.organization.clone(),
-    };
-    let of = world.service_account(&side, "signer").await;
-    let signer = of.id;
-    let new = NewKey {
-        expires_at: Some(noon() + Duration::from_mins(1)),
-        ..world.new_key()
-    };
-    let made = tenant
-        .by(&world.by())
-        .create_key(signer, new, |_| Ok::<_, Error>(()))
-        .await;
-    let by = signed(&world, &of, made.expect("a key").id);
-    let rename = async |to: &'static str| {
-        let change = |organization: &mut Organization| {
-            organization.name = name(to);
-            Ok::<_, Error>(())
-        };
-        tenant.by(&by).update_organization(None, change).await
-    };
-    let switch = async |is_active: bool| {
-        let change = |account: &mut Account| {
-            account.is_active = is_active;
-            Ok::<_, Error>(())
-        };
-        tenant
-            .by(&world.by())
-            .update_account(side.account.id, None, change, |_| Ok(()))
-            .await
-            .expect("switched");
-    };
-    switch(false).await;
-    assert!(matches!(rename("Off").await, Err(Error::CallerDisabled)));
-    switch(true).await;
-    rename("On").await.expect("the account is on again");
-    world.clock.advance(59);
-    rename("In time").await.expect("the key has a second left");
-    // By the clock as it is now, not as it was when the request came.
-    world.clock.advance(1);
-    assert!(matches!(rename("Late").await, Err(Error::CallerExpired)));
-    let organization = tenant.organization().await.expect("there");
-    assert_eq!(organization.name, name("In time"));
-}
-
-async fn a_nonce_makes_the_writes_of_one_request_and_no_other(database: TestDatabase) {
-    let world = World::on(database).await;
-    let acme = world.organization("acme").await;
-    let tenant = world.tenant(&acme.organization);
-    let of = world.service_account(&acme, "signer").await;
-    let made = create(&world, &tenant, of.id).await.expect("a key");
-    let rename = async |fingerprint: u8, claim: u8, to: &'static str| {
-        let mut by = signed(&world, &of, made.id);
-        if let Actor::Key(guard) = &mut by.actor {
-            guard.nonce = Some(SpentNonce {
-                fingerprint: [fingerprint; 16],
-                claim: [claim; 16],
-                over_at: noon().timestamp() + 331,
-            });
-        }
-        let change = |organization: &mut Organization| {
-            organization.name = name(to);
-            Ok::<_, Error>(())
-        };
-        tenant.by(&by).update_organization(None, change).await
-    };
-    rename(1, 1, "One").await.expect("fresh");
-    rename(1, 1, "Two").await.expect("the same request");
-    let again = rename(1, 2, "Three").await;
-    assert!(matches!(again, Err(Error::NonceSpent)), "{again:?}");
-    rename(2, 2, "Four").await.expect("another nonce");
-    for (seconds, gone) in [(331, 0), (332, 2)] {
-        let now = noon() + Duration::from_secs(seconds);
-        let forgotten = world.store.forget_write_nonces(now).await;
-        assert_eq!(forgotten.expect("swept"), gone);
-    }
-    rename(1, 3, "Five").await.expect("its time is over");
-}
-
-/// A change by a request that was signed with that key.
-fn signed(world: &World, of: &ServiceAccount, key: AccessKeyId) -> AuditContext {
-    AuditContext {
-        actor: Actor::Key(KeyGuard {
-            key,
-            service_account: of.id,
-            roles: of.roles.clone(),
-            permissions: of.permissions.clone(),
-            nonce: None,
-        }),
-        ..world.by()
-    }
-}
-
-async fn a_write_signed_with_a_key_that_died_meanwhile_does_not_happen(database: TestDatabase) {
-    let world = World::on(database).await;
-    let acme = world.organization("acme").await;
-    let tenant = world.tenant(&acme.organization);
-    let of = world.service_account(&acme, "signer").await;
-    let signer = of.id;
-    let key = create(&world, &tenant, signer).await.expect("room");
-    let by = signed(&world, &of, key.id);
-    let rename = async |to: &'static str| {
-        let change = |organization: &mut Organization| {
-            organization.name = name(to);
-            Ok::<_, Error>(())
-        };
-        tenant.by(&by).update_organization(None, change).await
-    };
-    rename("Alive").await.expect("the key is alive");
-
-    let set = |is_active: bool| {
-        move |service_account: &mut ServiceAccount| {
-            service_account.is_active = is_active;
-            Ok::<_, Error>(())
-        }
-    };
-    let switch = async |is_active| {
-        tenant
-            .by(&world.by())
-            .update_service_account(signer, None, set(is_active))
-            .await
-            .expect("switched");
-    };
-    switch(false).await;
-    assert!(matches!(rename("Off").await, Err(Error::CallerDisabled)));
-    switch(true).await;
-    rename("On again")
-        .await
-        .expect("the service account is on again");
-
-    let strip = |service_account: &mut ServiceAccount| {
-        service_account.permissions = vec!["accounts:GetAccount".to_owned()].into();
-        Ok::<_, Error>(())
-    };
-    tenant
-        .by(&world.by())
-        .update_service_account(signer, None, strip)
-        .await
-        .expect("other permissions");
-    assert!(matches!(
-        rename("Stripped").await,
-        Err(Error::GrantsChanged)
-    ));
-
-    tenant
-        .by(&world.by())
-        .revoke_key(signer, key.id)
-        .await
-        .expect("revoked");
-    assert!(matches!(rename("Revoked").await, Err(Error::CallerRevoked)));
-    let organization = tenant.organization().await.expect("there");
-    assert_eq!(organization.name, name("On again"));
 }

@@ -23,6 +23,7 @@ mod people;
 mod policies;
 mod process;
 mod service_accounts;
+mod signed_writes;
 mod transcript;
 mod world;
 mod writer_faults;

@@ -14,6 +14,7 @@ pub mod input;
 pub mod json;
 pub mod json_body;
 pub mod list_query;
+pub mod loaded;
 pub mod objects;
 pub mod operation;
 pub mod own_person;

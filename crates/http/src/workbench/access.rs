@@ -20,10 +20,11 @@ use charter_store::EntityRef;
 use super::admission::OperatorRequest;
 use super::candidates::{self, bad_cursor};
 use super::evaluation::{ChosenPolicies, Facts};
-use super::named::{self, Loaded, Named, RESOURCES, SUBJECTS};
+use super::named::{self, Named, RESOURCES, SUBJECTS};
 use super::sent_folder::{read_body, refused};
 use super::work;
 use crate::extract::fields::{Fields, present};
+use crate::extract::loaded::{Loaded, is_enabled, organization_id};
 use crate::respond::{ApiError, Detail, Surface};
 
 /// The kinds of subjects, in the order of pages.
@@ -122,7 +123,7 @@ impl Asked {
         let permission = permission.transpose();
         let permission = permission.map_err(|error| refused(vec![error.below("action")]))?;
         let organization = present(organization)?.map(|id| {
-            let known = named::organization(&id);
+            let known = organization_id(&id);
             known.ok_or_else(|| broken("/organization", "must be the id of an organization"))
         });
         let organization = organization.transpose()?;
@@ -217,16 +218,20 @@ async fn who(
 ) -> Result<Page, ApiError> {
     let resource = named::resource(operator, named).await?;
     let resource = resource.ok_or_else(ApiError::not_found)?;
-    let organization = resource.organization().or(organization).ok_or_else(|| {
-        let rule = "name the organization whose members are asked about";
-        refused(vec![Detail::new("/organization", rule)])
-    })?;
+    let organization = resource
+        .organization()
+        .map(|it| it.id)
+        .or(organization)
+        .ok_or_else(|| {
+            let rule = "name the organization whose members are asked about";
+            refused(vec![Detail::new("/organization", rule)])
+        })?;
     let page = records(operator, snapshot, organization, &SUBJECT_KINDS, cursor).await?;
     let (_, subjects, next) = page;
     let mut questions = Vec::new();
     for subject in subjects {
         let caller = named::subject(operator, &subject).await?;
-        if let Some(caller) = caller.filter(named::is_enabled) {
+        if let Some(caller) = caller.filter(is_enabled) {
             questions.push((Arc::new(caller), vec![permission], resource.clone()));
         }
     }
@@ -257,7 +262,7 @@ async fn what(
         (page.1, page.2)
     };
     let mut questions = Vec::new();
-    if named::is_enabled(&subject) {
+    if is_enabled(&subject) {
         for resource in asked {
             if let Some(resource) = named::resource(operator, &resource).await? {
                 questions.push((Arc::clone(&subject), permissions.clone(), resource));

@@ -17,11 +17,12 @@ use charter_domain::permission::Permission;
 use charter_domain::timestamp::{self, Timestamp};
 
 use super::admission::OperatorRequest;
-use super::named::{self, Loaded, Named, RESOURCES, SUBJECTS};
+use super::named::{self, Named, RESOURCES, SUBJECTS};
 use super::refusals;
 use super::sent_folder::{SentFolder, read_body, refused};
 use super::work;
 use crate::extract::fields::{Fields, present};
+use crate::extract::loaded::{Loaded, is_enabled};
 use crate::respond::{ApiError, Detail, Surface};
 use crate::state::State;
 
@@ -243,7 +244,7 @@ fn explained(
     let is_allowed = snapshot
         .decide_request(permission, &request, &entities)
         .is_allowed();
-    let is_enabled = named::is_enabled(subject);
+    let is_enabled = is_enabled(subject);
     Answer {
         decision: is_allowed && is_enabled,
         note: (!is_enabled).then_some(

@@ -2,7 +2,6 @@
 //!
 //! Entities come from the store, never from the request; the facts are the client's address and the server's clock.
 
-mod found;
 mod resource;
 mod search;
 mod subject;
@@ -18,12 +17,13 @@ use charter_decision_log::{DecisionContext, RecordedDecision, Via};
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
 
-pub(super) use self::resource::{Loaded, load as load_resource};
+pub(super) use self::resource::load as load_resource;
 pub(super) use self::subject::load as load_subject;
 use super::answer::Answer;
 use super::question::{Entity, Question, named};
 use crate::edge::context::RequestContext;
 use crate::extract::authorizer::wait_for_room;
+use crate::extract::loaded::Loaded;
 use crate::respond::{ApiError, echo};
 use crate::state::State;
 

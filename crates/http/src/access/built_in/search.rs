@@ -16,11 +16,11 @@ use charter_domain::permission::Permission;
 use charter_store::{CallerFilter, EntityRef, Scanned, TenantReader};
 
 use super::BuiltIn;
-use super::resource::Loaded;
 use super::subject;
 use crate::access::answer::Found;
 use crate::access::page::Page;
 use crate::access::question::{Question, Sought};
+use crate::extract::loaded::Loaded;
 use crate::respond::{ApiError, Code};
 
 /// The most rows that one page looks at; then it ends early, with a token.
@@ -119,7 +119,7 @@ impl BuiltIn<'_> {
             let of = &question.resource.of;
             let read = read(&tenant, of, organization, results.after, limit).await?;
             let is_allowed = |loaded: &Loaded| is_allowed(loaded.as_resource());
-            results.take(read, is_allowed, id_of).await;
+            results.take(read, is_allowed, Loaded::id).await;
         }
         Ok(results.found())
     }
@@ -222,17 +222,6 @@ fn map<T, U>(read: Scanned<T>, with: impl Fn(T) -> U) -> Scanned<U> {
             .map(|(id, it)| (id, with(it)))
             .collect(),
         next: read.next,
-    }
-}
-
-fn id_of(loaded: &Loaded) -> String {
-    match loaded {
-        Loaded::Organization(organization) => organization.id.to_string(),
-        Loaded::Account(account, _) => account.id.to_string(),
-        Loaded::ServiceAccount(service_account, ..) => service_account.id.to_string(),
-        Loaded::AccessKey(key, ..) => key.id.to_string(),
-        Loaded::User(user, _) => user.id.to_string(),
-        Loaded::Role(name) | Loaded::Permission(name) => name.clone(),
     }
 }
 

@@ -12,8 +12,9 @@ use charter_domain::organization::Organization;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::user::User;
 
-use crate::access::built_in::{Loaded, load_resource, load_subject};
+use crate::access::built_in::{load_resource, load_subject};
 use crate::access::question::Entity;
+use crate::extract::loaded::Loaded;
 use crate::respond::ApiError;
 
 const NAMESPACE: &str = "Charter::";

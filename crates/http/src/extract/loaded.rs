@@ -1,0 +1,144 @@
+//! Records that a question names by type and id, with what policy looks at: for the policy decision point and the
+//! workbench.
+
+use charter_authz::resource::Resource;
+use charter_domain::access_key::AccessKey;
+use charter_domain::account::Account;
+use charter_domain::caller::Caller;
+use charter_domain::id::{OrganizationId, UserId};
+use charter_domain::organization::Organization;
+use charter_domain::service_account::ServiceAccount;
+use charter_domain::user::User;
+use charter_store::{self as store, EntityRef, TenantReader};
+
+/// What is acted upon.
+#[derive(Debug, Clone)]
+pub enum Loaded {
+    Organization(Organization),
+    Account(Account, Organization),
+    ServiceAccount(ServiceAccount, Account, Organization),
+    AccessKey(AccessKey, ServiceAccount, Account, Organization),
+    User(User, Organization),
+    Role(String),
+    Permission(String),
+}
+
+/// The record of that type and id; `None` for roles, permissions, other types, and ids that nothing can have. People
+/// and organizations may be named by UUID, too, as access tokens name them.
+pub fn entity_ref(of: &str, id: &str) -> Option<EntityRef> {
+    match of {
+        "Organization" => organization_id(id).map(EntityRef::Organization),
+        "Account" => id.parse().ok().map(EntityRef::Account),
+        "ServiceAccount" => id.parse().ok().map(EntityRef::ServiceAccount),
+        "AccessKey" => id.parse().ok().map(EntityRef::AccessKey),
+        "User" => {
+            let known = id.parse().ok().or_else(|| UserId::parse_uuid(id));
+            known.map(EntityRef::User)
+        }
+        _ => None,
+    }
+}
+
+/// An organization's id in either form.
+pub fn organization_id(id: &str) -> Option<OrganizationId> {
+    let typed = id.parse().ok();
+    typed.or_else(|| OrganizationId::parse_uuid(id))
+}
+
+/// Whether requests of this caller get as far as policy.
+pub fn is_enabled(caller: &Caller) -> bool {
+    match caller {
+        Caller::ServiceAccount(caller) => {
+            caller.service_account().is_active && caller.account().is_active
+        }
+        Caller::User(caller) => caller.user().is_active,
+    }
+}
+
+/// What the store does not have is no error here.
+pub fn found_or_none<T>(found: Result<T, store::Error>) -> Result<Option<T>, store::Error> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(store::Error::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl Loaded {
+    /// Loads a record within its organization.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn load(tenant: TenantReader<'_>, named: EntityRef) -> Result<Self, store::Error> {
+        let organization = tenant.organization().await?;
+        Ok(match named {
+            EntityRef::Organization(_) => Self::Organization(organization),
+            EntityRef::Account(id) => Self::Account(tenant.account(id).await?, organization),
+            EntityRef::User(id) => Self::User(tenant.member(id).await?, organization),
+            EntityRef::ServiceAccount(id) => {
+                let service_account = tenant.service_account(id).await?;
+                let account = tenant.account(service_account.account_id).await?;
+                Self::ServiceAccount(service_account, account, organization)
+            }
+            EntityRef::AccessKey(id) => {
+                let key = tenant.find_key(id).await?;
+                let service_account = tenant.service_account(key.service_account_id).await?;
+                let account = tenant.account(service_account.account_id).await?;
+                Self::AccessKey(key, service_account, account, organization)
+            }
+        })
+    }
+
+    /// The organization that it belongs to; roles and permissions belong to none.
+    pub const fn organization(&self) -> Option<&Organization> {
+        match self {
+            Self::Organization(organization)
+            | Self::Account(_, organization)
+            | Self::ServiceAccount(_, _, organization)
+            | Self::AccessKey(_, _, _, organization)
+            | Self::User(_, organization) => Some(organization),
+            Self::Role(_) | Self::Permission(_) => None,
+        }
+    }
+
+    /// As policies name it.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Organization(organization) => organization.id.to_string(),
+            Self::Account(account, _) => account.id.to_string(),
+            Self::ServiceAccount(service_account, ..) => service_account.id.to_string(),
+            Self::AccessKey(access_key, ..) => access_key.id.to_string(),
+            Self::User(user, _) => user.id.to_string(),
+            Self::Role(name) | Self::Permission(name) => name.clone(),
+        }
+    }
+
+    pub fn as_resource(&self) -> Resource<'_> {
+        match self {
+            Self::Organization(organization) => Resource::Organization(organization),
+            Self::Account(account, organization) => Resource::Account {
+                account,
+                organization,
+            },
+            Self::ServiceAccount(service_account, account, organization) => {
+                Resource::ServiceAccount {
+                    service_account,
+                    account,
+                    organization,
+                }
+            }
+            Self::AccessKey(access_key, service_account, account, organization) => {
+                Resource::AccessKey {
+                    access_key,
+                    service_account,
+                    account,
+                    organization,
+                }
+            }
+            Self::User(user, organization) => Resource::User { user, organization },
+            Self::Role(name) => Resource::Role(name),
+            Self::Permission(name) => Resource::Permission(name),
+        }
+    }
+}
