@@ -6,15 +6,23 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use charter_decision_log::{DecisionLookup, DecisionPage, DecisionQuery, DecisionRecord, Recorder};
+use charter_decision_log::{
+    DecisionLookup, DecisionPage, DecisionQuery, DecisionRecord, ListedDecision, LogPosition,
+    Recorder,
+};
 use charter_domain::id::DecisionId;
-use charter_store::{Denial, Store};
+use charter_store::{Denial, DenialQuery, Store};
 
 /// Between batches.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Rows of one statement.
 const BATCH: usize = 100;
+/// Rows that one page looks through.
+const SCANNED: usize = 500;
+/// The list of the denials of all replicas.
+const ALL_DENIALS: &str = "denials";
 
 /// Looks in this process's log, then among the denials of all.
 pub(super) struct SharedLookup {
@@ -35,10 +43,74 @@ impl DecisionLookup for SharedLookup {
         record.transpose().map_err(io::Error::other)
     }
 
-    /// Of this process's own log, whose order and positions mean nothing to another one's.
     fn list(&self, query: &DecisionQuery) -> io::Result<DecisionPage> {
-        self.own.list(query)
+        if is_of_all(query) {
+            self.list_denials(query)
+        } else {
+            self.own.list(query)
+        }
     }
+
+    fn list_id(&self, query: &DecisionQuery) -> String {
+        if is_of_all(query) {
+            ALL_DENIALS.to_owned()
+        } else {
+            self.own.list_id(query)
+        }
+    }
+}
+
+/// Whether the database has what is asked for. Not a feed: a replica's denials come to it late, with ids that other
+/// replicas' have passed.
+fn is_of_all(query: &DecisionQuery) -> bool {
+    query.filter.outcome.as_deref() == Some("deny") && !query.oldest_first
+}
+
+impl SharedLookup {
+    /// The denials of all replicas, by id. A position is the two halves of one.
+    fn list_denials(&self, query: &DecisionQuery) -> io::Result<DecisionPage> {
+        let filter = &query.filter;
+        let wanted = DenialQuery {
+            organization: filter.organization.parse().map_err(io::Error::other)?,
+            before: query.from.map(id_at),
+            since: filter.since,
+            until: filter.until,
+            limit: SCANNED,
+        };
+        let found = self.runtime.block_on(self.store.list_denials(&wanted));
+        let rows = found.map_err(io::Error::other)?;
+        let is_all = rows.len() < SCANNED;
+        let is = |wanted: &Option<String>, found: &str| {
+            wanted.as_deref().is_none_or(|wanted| wanted == found)
+        };
+        let (mut decisions, mut last) = (Vec::new(), None);
+        for row in rows {
+            if decisions.len() >= query.limit {
+                return Ok(DecisionPage {
+                    decisions,
+                    next: last,
+                });
+            }
+            last = Some(position_of(row.id));
+            let record: DecisionRecord =
+                serde_json::from_str(&row.record).map_err(io::Error::other)?;
+            if is(&filter.actor, &record.principal.id) && is(&filter.permission, &record.action.id)
+            {
+                decisions.push(ListedDecision::from(record));
+            }
+        }
+        let next = last.filter(|_| !is_all);
+        Ok(DecisionPage { decisions, next })
+    }
+}
+
+fn position_of(id: DecisionId) -> LogPosition {
+    let (file, offset) = id.uuid().as_u64_pair();
+    LogPosition { file, offset }
+}
+
+fn id_at(position: LogPosition) -> DecisionId {
+    DecisionId::from_uuid(Uuid::from_u64_pair(position.file, position.offset))
 }
 
 /// Hands denials on until `stop`, and once more after it.

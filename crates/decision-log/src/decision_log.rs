@@ -12,6 +12,7 @@ use super::file_index::FileIndex;
 use super::files;
 use super::find::FileIndexes;
 use super::id_generator::IdGenerator;
+use super::log_id;
 use super::metric_counts::MetricCounts;
 use super::open_error::OpenError;
 use super::opening::open;
@@ -39,7 +40,8 @@ impl DecisionLog {
         clocks: Clocks,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, OpenError> {
-        let queue = Arc::new(Queue::new(config.queue, IdGenerator::new(entropy)));
+        let generator = IdGenerator::new(Arc::clone(&entropy));
+        let queue = Arc::new(Queue::new(config.queue, generator));
         let status = Arc::new(Mutex::new(WriterStatus::default()));
         let shadow = Arc::new(ShadowPolicies::new(shadow));
         let (dir, overflow, limits) = (config.dir.clone(), config.overflow, config.limits);
@@ -48,12 +50,16 @@ impl DecisionLog {
             Arc::clone(&config.budgets),
         );
         let syncer = Syncer::new(config.sync_within, Arc::clone(&status));
+        let head = config.head.clone();
         let opened = open(config, &*clocks.now)?;
+        let id = log_id::read_or_create(&head, &*entropy)
+            .map_err(|source| OpenError::Io { path: head, source })?;
         let indexes = Arc::new(opened.indexes);
         index_in_background(&dir, &opened.files.current.path)?;
         let log = LogHandle {
             status: Arc::clone(&status),
             overflow,
+            id,
             dir,
             indexes: Arc::clone(&indexes),
             budgets: Arc::clone(&budgets),

@@ -23,6 +23,7 @@ mod list;
 mod list_lines;
 mod log_entry;
 mod log_file;
+mod log_id;
 mod lookup;
 mod mask;
 mod metric_counts;

@@ -13,6 +13,7 @@ use super::files;
 use super::find::FileIndexes;
 use super::list_lines::{Cases, DecisionLine, decision_lines};
 use super::log_file::LogFile;
+use super::record::DecisionRecord;
 use charter_authz::json::Uid;
 use charter_domain::timestamp::{self, Timestamp};
 
@@ -84,6 +85,20 @@ pub struct ListedDecision {
     pub permission: String,
     /// `allow` or `deny`.
     pub outcome: String,
+}
+
+impl From<DecisionRecord> for ListedDecision {
+    fn from(record: DecisionRecord) -> Self {
+        Self {
+            id: record.id,
+            at: record.at,
+            request_id: record.request_id,
+            via: record.via,
+            principal: record.principal,
+            permission: record.action.id,
+            outcome: record.decision,
+        }
+    }
 }
 
 /// A page in the making.

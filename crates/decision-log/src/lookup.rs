@@ -15,6 +15,9 @@ pub trait DecisionLookup: Send + Sync {
 
     /// A page of an organization's decisions; it reads a bounded part of the log. Blocks.
     fn list(&self, query: &DecisionQuery) -> io::Result<DecisionPage>;
+
+    /// Names the list that the positions of such a query's pages belong to: with another one they mean nothing.
+    fn list_id(&self, query: &DecisionQuery) -> String;
 }
 
 /// This process's log, including the latest decisions.
@@ -25,6 +28,10 @@ impl DecisionLookup for Recorder {
 
     fn list(&self, query: &DecisionQuery) -> io::Result<DecisionPage> {
         self.list_logged(query)
+    }
+
+    fn list_id(&self, _: &DecisionQuery) -> String {
+        self.log_id()
     }
 }
 
@@ -50,5 +57,9 @@ impl DecisionLookup for LogDirectory {
 
     fn list(&self, query: &DecisionQuery) -> io::Result<DecisionPage> {
         self.indexes.list(&self.dir, query)
+    }
+
+    fn list_id(&self, _: &DecisionQuery) -> String {
+        self.dir.display().to_string()
     }
 }

@@ -72,6 +72,7 @@ pub struct Recorder {
 pub(super) struct LogHandle {
     pub(super) status: Arc<Mutex<WriterStatus>>,
     pub(super) overflow: Overflow,
+    pub(super) id: String,
     pub(super) dir: PathBuf,
     pub(super) indexes: Arc<FileIndexes>,
     pub(super) budgets: Arc<Budgets>,
@@ -233,6 +234,12 @@ impl Recorder {
         // If the log cannot be written now, earlier decisions can still be found.
         let _ = self.flush(WAIT_TIMEOUT);
         log.indexes.find(&log.dir, id)
+    }
+
+    /// The log's id, which stays over restarts; empty if decisions are not logged.
+    pub(super) fn log_id(&self) -> String {
+        let log = self.log.as_ref();
+        log.map(|log| log.id.clone()).unwrap_or_default()
     }
 
     /// Nothing if decisions are not logged.

@@ -22,6 +22,19 @@ pub struct Denial {
     pub record: String,
 }
 
+/// Which denials are listed.
+#[derive(Debug, Clone, Copy)]
+pub struct DenialQuery {
+    pub organization: OrganizationId,
+    /// Exclusive.
+    pub before: Option<DecisionId>,
+    /// Inclusive.
+    pub since: Option<Timestamp>,
+    /// Exclusive.
+    pub until: Option<Timestamp>,
+    pub limit: usize,
+}
+
 impl Store {
     /// Adds them; those that are there already stay as they are.
     pub async fn add_denials(&self, denials: Vec<Denial>) -> Result<(), Error> {
@@ -53,21 +66,22 @@ impl Store {
         Ok(row.map(Denial::from))
     }
 
-    /// An organization's denials of all replicas, the newest first, from the one before `before` on.
-    pub async fn list_denials(
-        &self,
-        organization: OrganizationId,
-        before: Option<DecisionId>,
-        limit: u64,
-    ) -> Result<Vec<Denial>, Error> {
-        let mut query = Entity::find()
-            .filter(Column::OrganizationId.eq(organization.uuid()))
+    /// An organization's denials of all replicas, the newest first.
+    pub async fn list_denials(&self, query: &DenialQuery) -> Result<Vec<Denial>, Error> {
+        let mut rows = Entity::find()
+            .filter(Column::OrganizationId.eq(query.organization.uuid()))
             .order_by_desc(Column::Id)
-            .limit(limit);
-        if let Some(before) = before {
-            query = query.filter(Column::Id.lt(before.uuid()));
+            .limit(query.limit as u64);
+        if let Some(before) = query.before {
+            rows = rows.filter(Column::Id.lt(before.uuid()));
         }
-        let rows = query.all(&self.reader).await?;
+        if let Some(since) = query.since {
+            rows = rows.filter(Column::DecidedAt.gte(stored_time(since)));
+        }
+        if let Some(until) = query.until {
+            rows = rows.filter(Column::DecidedAt.lt(stored_time(until)));
+        }
+        let rows = rows.all(&self.reader).await?;
         Ok(rows.into_iter().map(Denial::from).collect())
     }
 

@@ -75,7 +75,7 @@ pub use audit_page::{AuditPage, AuditPageRequest};
 pub use changes::ChangeFeed;
 pub use config::{Config, ConnectionConfig};
 pub use credentials::Credential;
-pub use denials::Denial;
+pub use denials::{Denial, DenialQuery};
 pub use error::Error;
 pub use granted_names::GrantedNames;
 pub use guard_lease::GuardLease;

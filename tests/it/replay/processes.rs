@@ -60,6 +60,7 @@ impl Cluster {
             "--permission=organizations:GetOrganization",
             "--permission=organizations:UpdateOrganization",
             "--permission=decisions:GetDecision",
+            "--permission=decisions:ListDecisions",
         ]);
         let key: serde_json::Value = serde_json::from_str(&key).expect("json");
         let text = |name: &str| key[name].as_str().expect("a text").to_owned();
@@ -261,6 +262,28 @@ async fn a_denial_of_one_process_is_explained_by_the_other() {
     };
     assert_eq!(explained.status, 200, "{}", explained.json());
     assert_eq!(explained.json()["decision"], "deny");
+    let page = |at: usize, query: String| {
+        let request = cluster
+            .robot
+            .sign("GET", &format!("/decisions?{query}"), "");
+        let charter = &charters[at];
+        async move { send(charter, &request).await }
+    };
+    for at in 0..2 {
+        let listed = page(at, "outcome=deny".to_owned()).await;
+        let listed = listed.json();
+        assert_eq!(listed["results"][0]["id"], error["decision_id"], "{listed}");
+        assert_eq!(listed["results"].as_array().expect("results").len(), 1);
+    }
+    // Allowed decisions are in a log of each process's own, and so are its cursors.
+    let first = page(0, "limit=1".to_owned()).await;
+    let cursor = first.json()["next_cursor"]
+        .as_str()
+        .expect("more")
+        .to_owned();
+    let query = format!("limit=1&cursor={cursor}");
+    assert_eq!(page(0, query.clone()).await.status, 200);
+    page(1, query).await.assert_refused(400, "BAD_PARAMETER");
     // Both know of both.
     let store = charter_store::Store::open(
         test_support::services::config(&cluster.url, cluster.homes[0].data().as_path()),

@@ -160,7 +160,7 @@ impl CursorScope<'_> {
 
 /// The answer to a cursor that is of no use here.
 pub fn bad_cursor() -> ApiError {
-    let message = "`cursor` is not one of this list with these filters, begin without one";
+    let message = "`cursor` is not one of this list with these filters, or another replica's; begin without one";
     ApiError::invalid(Code::BadParameter, message)
 }
 

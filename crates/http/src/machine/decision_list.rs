@@ -1,7 +1,6 @@
 //! `GET /decisions`: who asked for which permission, and the outcome; not why (contract section 4).
 //!
-//! Of the caller's own organization only. The log is this process's own: another replica's decisions are not
-//! listed here.
+//! Of the caller's own organization only. Another replica's allowed decisions are in its own log.
 
 use std::sync::Arc;
 
@@ -50,13 +49,7 @@ impl Operation for ListDecisions {
 pub async fn list(request: Authorized<ListDecisions>) -> Result<Paged<DecisionSummary>, ApiError> {
     let query = &request.input;
     let organization = request.caller().organization().id;
-    let filters = (&query.actor, &query.permission, &query.outcome);
-    let cursors = &request.state.cursors;
-    let scope = query
-        .paging
-        .scope(cursors, "decisions", organization, &filters)?;
-    let from = scope.position(&query.paging)?;
-    let wanted = DecisionQuery {
+    let mut wanted = DecisionQuery {
         filter: DecisionFilter {
             organization: organization.to_string(),
             since: query.paging.since,
@@ -66,10 +59,18 @@ pub async fn list(request: Authorized<ListDecisions>) -> Result<Paged<DecisionSu
             outcome: query.outcome.clone(),
         },
         oldest_first: query.paging.oldest_first,
-        from: from.map(|[file, offset]| LogPosition { file, offset }),
+        from: None,
         limit: usize::try_from(query.paging.limit).unwrap_or(usize::MAX),
         max_bytes: MAX_BYTES,
     };
+    let list_id = request.state.decision_lookup.list_id(&wanted);
+    let filters = (list_id, &query.actor, &query.permission, &query.outcome);
+    let cursors = &request.state.cursors;
+    let scope = query
+        .paging
+        .scope(cursors, "decisions", organization, &filters)?;
+    let from = scope.position(&query.paging)?;
+    wanted.from = from.map(|[file, offset]| LogPosition { file, offset });
     let state = Arc::clone(&request.state);
     let permit = state.searches.permit(organization).await?;
     let looked = tokio::task::spawn_blocking(move || {
