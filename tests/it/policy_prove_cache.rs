@@ -283,9 +283,26 @@ fn a_proof_that_runs_out_of_time_goes_on_where_it_stopped() {
     );
 }
 
-/// Writing the question down would take minutes.
+/// In a process of its own: the threads that write the question down go on until it ends, and would slow down all
+/// other tests.
 #[test]
 fn a_question_that_cannot_be_written_down_in_time_is_not_waited_for() {
+    let own = std::env::current_exe().expect("a program");
+    let test = "policy_prove_cache::a_question_that_takes_minutes_to_write_down";
+    let mut command = std::process::Command::new(own);
+    let run = command.args(["--exact", test, "--ignored"]).output();
+    let run = run.expect("it starts");
+    let out = String::from_utf8_lossy(&run.stdout);
+    assert!(
+        run.status.success() && out.contains("1 passed"),
+        "{out}\n{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+}
+
+#[test]
+#[ignore = "run by the test above"]
+fn a_question_that_takes_minutes_to_write_down() {
     let Some(solver) = solver() else { return };
     let options = Options {
         limits: solver::SolverLimits {
