@@ -1,8 +1,8 @@
-//! Allocations for each request, in process: how many blocks and bytes all threads of the service ask for,
-//! its decision log among them, while a client that allocates nothing reads over one connection.
+//! Counts allocations per request, in process: blocks and bytes of all threads of the service, including the
+//! decision log, while an allocation-free client reads over one connection.
 //!
-//! `cargo bench --bench allocations`; `-- profile` also writes `dhat-heap.json`, which says where they are
-//! made (<https://nnethercote.github.io/dh_view/dh_view.html> shows it). System calls: see `benches/load`.
+//! `cargo bench --bench allocations`; `-- profile` also writes `dhat-heap.json` with the call sites (view it with
+//! <https://nnethercote.github.io/dh_view/dh_view.html>). For system calls see `benches/load`.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(
@@ -99,7 +99,7 @@ fn head(service: &Service, target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nhost: {}\r\n", service.address())
 }
 
-/// One after the other.
+/// Sequentially.
 fn send(connection: &mut TcpStream, requests: &[Vec<u8>]) {
     let mut buffer = [0; 8192];
     for request in requests {

@@ -1,5 +1,5 @@
-//! What the decision log costs a decision, and how fast it is checked and replayed:
-//! `cargo bench --bench decision_log`.
+//! The cost of the decision log for a decision, and the speed of verification and replay: `cargo bench --bench
+//! decision_log`.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(
     clippy::expect_used,
@@ -40,7 +40,7 @@ fn main() {
     let off = Recorder::disabled(Arc::new(OsEntropy));
     let principals = principals(&snapshot);
     for recorder in [&off, log.recorder()] {
-        // Warms up, and writes each principal out once.
+        // Warms up, and writes each principal once.
         decide(recorder, &snapshot, &principals, &*clock, 10_000);
         assert!(recorder.flush(WAIT_TIMEOUT), "written");
     }

@@ -1,6 +1,6 @@
-//! What proofs and diffs cost, from the shipped policies to 5,000: `cargo bench --bench prove`.
+//! The cost of proofs and diffs, from the shipped policies to 5,000: `cargo bench --bench prove`.
 //!
-//! Needs the solver. Absolute times are this machine's.
+//! Needs the solver. Absolute times depend on the machine.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 #![expect(
     clippy::expect_used,
@@ -112,7 +112,7 @@ fn main() {
     }
 }
 
-/// As the gate proves: the first time, and after edits, when most of it is remembered.
+/// As the gate proves: for the first time, and after edits, when most results are cached.
 fn edits_of_5_000(clock: &SystemClock, solver: &Solver, grants: Grants) {
     let (folder, kept) = (generated(5_000, grants), TempDir::new().expect("a folder"));
     let cache = ProofCache {
@@ -121,7 +121,7 @@ fn edits_of_5_000(clock: &SystemClock, solver: &Solver, grants: Grants) {
         read_only: false,
     };
     let options = Options {
-        // As the service gives a folder of that size: see `policies.check_timeout_per_policy`.
+        // As for a folder of that size in the service: see `policies.check_timeout_per_policy`.
         limits: SolverLimits {
             whole: Duration::from_mins(5),
             ..SolverLimits::default()
@@ -178,7 +178,7 @@ fn time<T>(clock: &SystemClock, mut work: impl FnMut() -> T) -> (f64, T) {
     (median.as_secs_f64(), result)
 }
 
-/// Replaces it in whichever policy file it is, if it is in one.
+/// Replaces the text in the policy files that contain it.
 fn edit(dir: &Path, from: &str, to: &str) {
     for path in policy_files(dir) {
         let text = fs::read_to_string(&path).expect("a file");
@@ -213,10 +213,10 @@ fn copy(from: &Path) -> TempDir {
 
 #[derive(Debug, Clone, Copy)]
 enum Grants {
-    /// Each to a service account of its own. What nobody was given by name is then allowed, so
-    /// that the invariant about grants is left out.
+    /// Each to its own service account. The invariant about grants is left out, because permissions that were not
+    /// granted by name are then allowed.
     ToPrincipals,
-    /// Each by the permission of its action, from a network of its own.
+    /// Each by the permission of its action, from its own network.
     ByPermission,
 }
 

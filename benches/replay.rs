@@ -1,6 +1,6 @@
-//! What one claim costs, and what one remembered nonce weighs: `cargo bench --bench replay`.
+//! The cost of a claim, and the size of a remembered nonce: `cargo bench --bench replay`.
 //!
-//! Read the weights and the ratios; absolute times are this machine's.
+//! Compare the sizes and ratios; absolute times depend on the machine.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 #![expect(
     clippy::expect_used,
@@ -26,7 +26,7 @@ fn main() {
     let directory = tempfile::tempdir().expect("a directory");
     let guard = open(directory.path(), &clock);
     let date = clock.now();
-    // Opens its bucket, so that no fsync is measured.
+    // Opens the bucket, so that no fsync is measured.
     claim(&runtime, &guard, key(&clock), "warm", clock.now());
 
     println!(
@@ -107,7 +107,7 @@ fn key(clock: &Arc<SystemClock>) -> AccessKeyId {
     AccessKeyId::generate(clock.now(), &OsEntropy)
 }
 
-/// The bounds are those of one key, so all may be one organization's.
+/// The limits are those of one key, so one organization suffices.
 fn organization() -> OrganizationId {
     OrganizationId::from_uuid(uuid::Uuid::from_u128(1))
 }
@@ -123,7 +123,7 @@ fn claim(
     claimed.expect("a fresh nonce");
 }
 
-/// Bytes of this process in memory, as Linux tells them.
+/// Resident memory of this process in bytes (Linux).
 fn resident() -> Option<usize> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status

@@ -1,7 +1,7 @@
-//! What a write costs: changes through the store by 1, 8 and 64 clients, of one organization and of
-//! many, against one bare durable UPDATE after another on the same file system. On SQLite.
+//! The cost of a write: changes through the store by 1, 8 and 64 clients, of one organization and of many,
+//! compared with sequential bare durable UPDATEs on the same file system. On SQLite.
 //!
-//! `cargo bench --bench writes`: prints rates and ratios, each the median of rounds in turns.
+//! `cargo bench --bench writes` prints rates and ratios, each the median of alternating rounds.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 #![expect(
     clippy::expect_used,
@@ -32,10 +32,10 @@ use tokio::runtime::Runtime;
 const CLIENTS: [usize; 3] = [1, 8, 64];
 const MOST: usize = 64;
 const ROUNDS: usize = 5;
-/// How long each side writes in a round.
+/// Duration of each side in a round.
 const TIME: Duration = Duration::from_millis(1_500);
 
-/// Who changes what.
+/// A client with its organization.
 #[derive(Clone)]
 struct Client {
     store: Arc<Store>,
@@ -89,7 +89,7 @@ fn main() {
     });
 }
 
-/// An organization with a key that may write.
+/// An organization with a key for writes.
 async fn client(store: &Arc<Store>, number: usize) -> Client {
     let clock = SystemClock::start();
     let by = |actor| AuditContext {
@@ -184,7 +184,7 @@ async fn bare_connection(database: &TestDatabase) -> SqliteConnection {
     connection
 }
 
-/// Statements a second of one connection, each committed and synced by itself.
+/// Statements a second of one connection, each committed and synced separately.
 async fn bare_updates(connection: &mut SqliteConnection) -> f64 {
     let (began, mut updated) = (Instant::now(), 0_usize);
     while began.elapsed() < TIME {

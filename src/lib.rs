@@ -1,6 +1,6 @@
 //! Charter: an organizations API whose every permission is decided by Cedar policies.
 //!
-//! The upper floors of the house; those below are crates of their own (ARCHITECTURE.md).
+//! The binary's crate; the lower layers are crates of their own (ARCHITECTURE.md).
 
 pub mod app;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! The front door: runs the command that the arguments name.
+//! Entry point: runs the command given in the arguments.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -12,10 +12,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     match charter::cli::run() {
         Ok(code) => code,
-        // The reader closed the pipe: what a shell reports of SIGPIPE, since a verdict may be unread.
+        // The reader closed the pipe: exit as after SIGPIPE, because the output may not have been read.
         Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(141),
         Err(error) => {
-            // Nowhere is left to report that this could not be written.
+            // There is nowhere left to report a failure of this write.
             let _ = writeln!(io::stderr(), "charter: {error}");
             ExitCode::from(error.exit_code())
         }

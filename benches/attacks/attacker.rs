@@ -1,5 +1,4 @@
-//! Attackers: connections from an address of their own, keys of an organization of their own, on one
-//! thread, and what came of it.
+//! Attackers with their own address, their own organization and keys, on one thread, and counters of the results.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -17,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::charter::{Charter, Client, processor_seconds};
 
-/// Where attackers come from; the well-behaved client is 127.0.0.1.
+/// The attackers' address; the well-behaved client has 127.0.0.1.
 pub(crate) const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// What an attack does until it is dropped.
+/// Attacks until it is dropped.
 pub(crate) type Attacking = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 pub(crate) struct Attacker {
@@ -30,14 +29,14 @@ pub(crate) struct Attacker {
     counts: Mutex<BTreeMap<String, u64>>,
 }
 
-/// They are at work.
+/// A running attack.
 pub(crate) struct AtWork {
     thread: JoinHandle<f64>,
     stop: CancellationToken,
 }
 
 impl Attacker {
-    /// With an organization and keys, if it needs any.
+    /// With an organization and keys, if the attack needs them.
     pub(crate) fn prepare(server: &Charter, keys: &[&[&str]]) -> Self {
         if !keys.is_empty() {
             let named = ["--name", "Mallory", "--slug", "mallory"];
@@ -79,7 +78,7 @@ impl Attacker {
         each.collect::<Vec<_>>().join(", ")
     }
 
-    /// The database and its write-ahead log.
+    /// The size of the database with its write-ahead log.
     pub(crate) fn database_bytes(&self) -> u64 {
         let log = self.database.with_extension("db-wal");
         let length = |file| std::fs::metadata(file).map_or(0, |file| file.len());
@@ -97,8 +96,7 @@ impl Attacker {
         Ok(stream)
     }
 
-    /// So many connections, which together send so many requests a second, or fewer where the answers
-    /// take longer.
+    /// Sends requests at this rate over so many connections; at a lower one if responses take longer.
     pub(crate) async fn send(
         self: Arc<Self>,
         connections: u32,
@@ -125,7 +123,7 @@ impl Attacker {
         futures_util::future::join_all(each).await;
     }
 
-    /// The status. The connection is kept if there is an answer.
+    /// Returns the status, and the connection if it is still open.
     async fn ask(
         &self,
         kept: &mut Option<BufReader<TcpStream>>,
@@ -159,14 +157,14 @@ impl Attacker {
 }
 
 impl AtWork {
-    /// The processor time that they used, in seconds.
+    /// Returns the processor time used, in seconds.
     pub(crate) fn stop(self) -> f64 {
         self.stop.cancel();
         self.thread.join().expect("no attacker panics")
     }
 }
 
-/// An operator issues a key to a new service account.
+/// Issues a key for a new service account, as an operator.
 pub(crate) fn issue_key(server: &Charter, organization: &str, permissions: &[&str]) -> Client {
     let mut arguments = vec!["key", "--demo", "issue", organization, "--name", "Bench"];
     for permission in permissions {

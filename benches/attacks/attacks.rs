@@ -1,4 +1,4 @@
-//! The attacks, each with what it needs.
+//! The attacks and their requirements.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use crate::{connections, requests, unread};
 pub(crate) struct Attack {
     pub(crate) name: &'static str,
     pub(crate) settings: &'static [(&'static str, &'static str)],
-    /// Standard error of the service is a pipe that nobody reads.
+    /// Whether the service's standard error is a pipe that nobody reads.
     pub(crate) unread_log: bool,
-    /// The permissions of each key that the attacker's organization has.
+    /// The permissions of each key of the attacker.
     pub(crate) keys: &'static [&'static [&'static str]],
     pub(crate) begin: fn(Arc<Attacker>) -> Attacking,
-    /// What another client does besides the signed reads.
+    /// What another client does besides signed reads.
     pub(crate) beside: Option<fn(&Charter) -> Beside>,
 }
 
-/// Nothing special.
+/// Without requirements.
 const PLAIN: Attack = Attack {
     name: "",
     settings: &[],
@@ -108,7 +108,7 @@ pub(crate) const ATTACKS: [Attack; 12] = [
     },
 ];
 
-/// Of the demo's organization: the record of a request that was refused.
+/// Looks up the decision of a refused request of the demo's organization.
 fn look_up(server: &Charter) -> Beside {
     let client = issue_key(server, "acme", &["decisions:GetDecision"]);
     let host = server.host.clone();
@@ -123,7 +123,7 @@ fn look_up(server: &Charter) -> Beside {
     })
 }
 
-/// The demo's owner, who has signed in with it before.
+/// Signs in as the demo's owner from a known browser.
 fn known_browser(server: &Charter) -> Beside {
     let host = server.host.clone();
     let email = server.demo_value("CHARTER_PORTAL_EMAIL");

@@ -1,4 +1,4 @@
-//! Connections that hold what they were given and send nothing more.
+//! Connections that stay open and send nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(crate) async fn half_bodies(attacker: Arc<Attacker>) {
         loop {
             if let Some((mut sender, _)) = connect(&attacker).await {
                 while let Ok(ready) = sender.ready().await {
-                    // The same one: it waits until the stream before has its place.
+                    // Ready once the previous stream is accepted.
                     sender = ready;
                     let request = Request::post("http://a/api/auth/login")
                         .header("content-type", "application/json")

@@ -1,5 +1,5 @@
-//! Bytes that the database file grows by for each change, measured after a clean stop, when the
-//! write-ahead log is folded into it.
+//! How many bytes the database file grows by for each change. Measured after a clean stop, which merges the
+//! write-ahead log.
 
 use std::io::BufReader;
 use std::net::TcpStream;
@@ -11,12 +11,12 @@ use crate::requests::filled;
 
 const CHANGES: u64 = 2_000;
 
-/// The body of a change.
+/// Returns the body of the n-th change.
 type Change = fn(u64) -> String;
 
 pub(crate) fn measure() {
     println!("bytes of the database for each of {CHANGES} changes, audit events included");
-    // What is there before the changes are counted is the same for each.
+    // The size before the changes is the same for each.
     let base = after(0, |_| String::new());
     let rows: [(&str, Change); 3] = [
         ("a name", |number| format!(r#"{{"name": "Acme {number}"}}"#)),

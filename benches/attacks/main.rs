@@ -1,9 +1,9 @@
-//! What a well-behaved client notices of others that attack the service: signed reads at a fixed rate,
-//! first alone, then beside each attack; `/readyz` asked all the time; resident memory.
+//! How attacks on the service affect a well-behaved client: signed reads at a fixed rate, first alone, then during
+//! each attack; `/readyz` polled all the time; resident memory.
 //!
-//! `cargo bench --bench attacks`; `-- NAME …` runs those whose names begin so. `-- growth` measures how
-//! much the database grows by for each change. The attackers share the machine with the service: what
-//! they used of a processor is printed, too.
+//! `cargo bench --bench attacks`; `-- NAME …` runs the attacks whose names begin so. `-- growth` measures the
+//! growth of the database for each change. The attackers share the machine with the service, so their processor
+//! time is printed, too.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(
@@ -65,7 +65,7 @@ fn run(attack: &Attack) {
     // Warms up.
     observe(&server, QUIET / 5, beside.as_mut());
     let quiet = observe(&server, QUIET, beside.as_mut());
-    // The most that it ever held is forgotten (proc(5)).
+    // Resets the peak of resident memory (proc(5)).
     std::fs::write(format!("/proc/{}/clear_refs", server.id()), "5").expect("one's own process");
     let before = attacker.database_bytes();
     let attackers = attacker.start(attack.begin);

@@ -1,5 +1,5 @@
-//! The well-behaved client, and a prober of `/readyz`, each sending at fixed times whatever comes back.
-//! Every time is counted from when the request was due.
+//! The well-behaved client and a poller of `/readyz`, each sending at fixed times regardless of responses.
+//! Latencies are counted from the time when the request was due.
 
 use std::fmt;
 use std::io::BufReader;
@@ -15,10 +15,10 @@ const READS_A_SECOND: u32 = 300;
 const PROBE_EVERY: Duration = Duration::from_millis(50);
 const BESIDE_EVERY: Duration = Duration::from_millis(500);
 
-/// Something else that a well-behaved client does; whether it succeeded.
+/// Another action of a well-behaved client; returns whether it succeeded.
 pub(crate) type Beside = Box<dyn FnMut() -> bool + Send>;
 
-/// What was seen during some time.
+/// The measurements of a period.
 pub(crate) struct Observed {
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
@@ -48,7 +48,7 @@ impl fmt::Display for BesideSeen {
     }
 }
 
-/// Times, sorted, and how many came to nothing.
+/// Sorted latencies, and the number of failures.
 #[derive(Default)]
 struct Run {
     times: Vec<Duration>,
@@ -56,7 +56,7 @@ struct Run {
 }
 
 impl Run {
-    /// Does it at fixed times.
+    /// Acts at fixed times.
     fn of(every: Duration, first: Duration, time: Duration, mut act: impl FnMut() -> bool) -> Self {
         let started = Instant::now();
         let mut run = Self::default();
@@ -115,7 +115,7 @@ fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().expect("it ends")
 }
 
-/// One of the connections that the signed reads are spread over.
+/// One of the connections of the signed reads.
 fn reads(server: &Charter, lane: u32, time: Duration) -> Run {
     let client = server.client("CHARTER_READER");
     let mut kept = None;

@@ -1,4 +1,4 @@
-//! Whole requests that cost the service more than the client, or take what others need.
+//! Requests that cost the service more than the client, or occupy shared resources.
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ pub(crate) async fn writes(attacker: Arc<Attacker>) {
     attacker.send(8, 300, request).await;
 }
 
-/// A change of the organization's metadata to about 15 kB that were never there before.
+/// Replaces the organization's metadata by about 15 kB of new data.
 pub(crate) fn filled(number: u64) -> String {
     let value = format!("{number:016}").repeat(60);
     let members = (0..15).map(|key| (format!("key-{key}"), value.clone().into()));

@@ -1,4 +1,4 @@
-//! Answers that are asked for and never read.
+//! Requests whose responses are never read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use crate::requests::filled;
 
 const PAGE: &str = "/docs/swagger-ui-bundle.js";
 const STREAMS: usize = 100;
-/// Before what was refused, or closed, is tried again.
+/// Delay before a refused or closed connection is retried.
 const PAUSE: Duration = Duration::from_millis(50);
 
 pub(crate) async fn page_over_http2(attacker: Arc<Attacker>) {
     over_http2(attacker, |builder| builder.uri(format!("http://a{PAGE}"))).await;
 }
 
-/// Of the attacker's own accounts, which are made first.
+/// A list of the attacker's own accounts, which are created first.
 pub(crate) async fn lists(attacker: Arc<Attacker>) {
     const LIST: &str = "/accounts?quantity=100";
     let (key, host) = (attacker.keys[0].clone(), attacker.host.to_string());
@@ -31,7 +31,7 @@ pub(crate) async fn lists(attacker: Arc<Attacker>) {
         key.request("POST", "/accounts", &body.to_string(), &host)
     };
     let made = Arc::clone(&attacker).send(4, 200, account);
-    // About a hundred of them; those that are under way at the end do not count.
+    // About a hundred of them; unfinished ones at the end do not matter.
     let _elapsed = tokio::time::timeout(Duration::from_millis(600), made).await;
     let key = attacker.keys[0].clone();
     over_http2(attacker, move |builder| {
@@ -44,7 +44,7 @@ pub(crate) async fn lists(attacker: Arc<Attacker>) {
     .await;
 }
 
-/// Lets the server send heads, and no byte of a body.
+/// Allows the server to send heads, but no byte of a body.
 async fn over_http2<F>(attacker: Arc<Attacker>, request: F)
 where
     F: Fn(salvo::hyper::http::request::Builder) -> salvo::hyper::http::request::Builder
@@ -75,7 +75,7 @@ async fn hold_answers(
 ) {
     let mut held = Vec::new();
     while held.len() < STREAMS {
-        // Waits while the service takes no more streams.
+        // Waits while the service accepts no more streams.
         let Ok(ready) = sender.ready().await else {
             return;
         };
@@ -95,7 +95,7 @@ async fn hold_answers(
         }
     }
     if let Some(last) = held.pop() {
-        // It ends with the connection.
+        // Ends with the connection.
         let _ = last.into_body().data().await;
     }
 }

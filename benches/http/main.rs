@@ -1,12 +1,12 @@
-//! Throughput and latency of the signed read against a bare Salvo handler with the same bytes,
-//! start-up time and memory, in one run on one machine. Prints ratios; absolute numbers depend on the
-//! machine and its neighbours, so both servers are measured in turns and compared.
+//! Throughput and latency of the signed read compared with a bare Salvo handler with the same response, start-up
+//! time and memory. Both servers are measured in turns on one machine; compare the ratios, because absolute
+//! numbers depend on the machine.
 //!
-//! `cargo bench --bench http`, or one of these in its place:
+//! `cargo bench --bench http`, or one of these instead:
 //!
-//! - `-- --decision-log`: the decision log on, and off;
-//! - `-- --request-log`: `log.requests` at `failed` and at `all`, against `none`;
-//! - `-- --beside PROGRAM POLICIES`: this build against another one with its own policy folder.
+//! - `-- --decision-log`: the decision log on and off;
+//! - `-- --request-log`: `log.requests` at `failed` and `all` compared with `none`;
+//! - `-- --beside PROGRAM POLICIES`: this build compared with another one and its policy folder.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(
@@ -38,7 +38,7 @@ use load::Measured;
 const ROUNDS: usize = 5;
 const CONNECTIONS: usize = 32;
 
-/// What is measured is not held back.
+/// The measured requests are not rate-limited.
 const UNLIMITED: [(&str, &str); 2] = [
     ("CHARTER__RATE_LIMITS__KEY_RATE", "0"),
     ("CHARTER__RATE_LIMITS__ORGANIZATION_RATE", "0"),
@@ -102,7 +102,7 @@ fn against_a_bare_handler(requests: usize) {
     charter::start_up();
 }
 
-/// Neither writes lines about requests, as far as it can be told so.
+/// Neither logs requests, as far as it can be configured.
 fn beside(requests: usize, program: &Path, policies: &str) {
     let quiet = ("CHARTER__LOG__REQUESTS", "none");
     let this = start(&[quiet]);
@@ -132,7 +132,7 @@ fn signed_reads<'a>(name: &'a str, server: &'a Charter, requests: usize) -> Side
     }
 }
 
-/// Reads from that host with requests that the server's client signs.
+/// Reads from this host with signed requests.
 fn reading<'a>(
     host: &'a str,
     signer: &'a Charter,
@@ -141,7 +141,7 @@ fn reading<'a>(
     Box::new(move || load::run(host, &signer.signed_requests(requests, host), CONNECTIONS))
 }
 
-/// Prints each round, the medians, and the first side's ratios to the second.
+/// Prints each round, the medians, and the ratios of the first side to the second.
 fn compare(sides: [Side<'_>; 2]) {
     let compared = compare::compare(ROUNDS, &sides);
     for round in &compared.rounds {
@@ -165,7 +165,7 @@ fn compare(sides: [Side<'_>; 2]) {
     }
 }
 
-/// Of both sides.
+/// A figure of both sides.
 type Figure = fn(&Compared) -> [f64; 2];
 
 fn number(variable: &str, default: usize) -> usize {

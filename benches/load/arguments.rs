@@ -1,4 +1,4 @@
-//! What is measured, as the command line says it.
+//! The arguments of the benchmark.
 
 use std::path::PathBuf;
 
@@ -38,12 +38,11 @@ pub(crate) struct Arguments {
     /// Serves this body as the bare handler
     #[arg(long, hide = true)]
     pub(crate) bare_server: Option<String>,
-    /// What cargo says to every benchmark
+    /// Passed by cargo to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// One thing that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
     /// Signed reads with one key
@@ -72,7 +71,7 @@ impl Scenario {
         value.get_name().to_owned()
     }
 
-    /// The one of the same kind that it is compared with.
+    /// The scenario of the same kind to compare with.
     pub(crate) const fn first_of_kind(self) -> Self {
         match self {
             Self::SignedOne | Self::SignedMany | Self::SignedBesideWrites => Self::SignedOne,

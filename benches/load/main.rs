@@ -1,11 +1,11 @@
-//! The service under load: reads and changes by one and by 200,000 keys, by one and by 50,000 signed-in
-//! people, in turns with a bare Salvo handler that answers the same bytes, or with a bare durable UPDATE.
-//! Prints tables in Markdown; read the ratios, absolute numbers are this machine's.
+//! The service under load: reads and writes by one and by 200,000 keys, by one and by 50,000 signed-in users,
+//! compared in turns with a bare Salvo handler with the same response, or with a bare durable UPDATE. Prints
+//! Markdown tables; compare the ratios, because absolute numbers depend on the machine.
 //!
-//! `cargo bench --bench load`, or `-- NAME …` for some scenarios; `-- --help` lists them and what can be
-//! set. Reads run in closed loop and then in open loop at a fixed rate, where the generator's own delay is in
-//! both sides' times. System calls of a read: `strace -c -f -p PID` on the service meanwhile, each count
-//! divided by that of `writev`, which sends an answer.
+//! `cargo bench --bench load`, or `-- NAME …` for some scenarios; `-- --help` lists them and the options. Reads
+//! run in closed loop and then in open loop at a fixed rate, where the generator's own delay is included on both
+//! sides. For the system calls of a read, run `strace -c -f -p PID` on the service meanwhile, and divide each
+//! count by that of `writev`, which sends a response.
 
 #![expect(
     clippy::print_stdout,
@@ -55,7 +55,7 @@ use tenants::Tenants;
 /// Issuer of the access tokens.
 const BASE_URL: &str = "http://127.0.0.1:8080";
 
-/// Nothing is held back that is measured, and what is written about requests is the decision log, bounded.
+/// The measured requests are not rate-limited, and only the decision log is written, with a bound.
 const SETTINGS: [(&str, &str); 11] = [
     ("CHARTER__PORTAL__BASE_URL", BASE_URL),
     ("CHARTER__LOG__REQUESTS", "none"),
@@ -83,7 +83,7 @@ fn main() {
     };
     let server = Charter::try_start(start);
     let mut server = server.expect("it starts; run it by hand to see why not");
-    // Makes the session that is copied.
+    // Creates the session that is copied.
     Person::sign_in(&server);
     server.stop();
     let started = Instant::now();

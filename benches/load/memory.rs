@@ -9,7 +9,7 @@ const CONNECTIONS: usize = 32;
 const AT_ONCE: usize = 20_000;
 const WARM_UP: usize = 40_000;
 
-/// Uses every key once, and says what that took. The first ones of all requests take memory of their own.
+/// Uses every key once and reports the growth. The first requests allocate memory of their own.
 pub(crate) fn of_keys(server: &Charter, tenants: &Tenants) -> String {
     let keys = &tenants.keys;
     let warm_up = requests::reads(&keys[..1], &server.host, WARM_UP);

@@ -1,11 +1,11 @@
-//! The tables in Markdown, and what else there is to say.
+//! Prints the tables in Markdown, with notes.
 
 use std::collections::BTreeMap;
 
 use crate::arguments::Scenario;
 use crate::compare::Compared;
 
-/// What one scenario showed.
+/// The result of one scenario.
 pub(crate) struct Row {
     pub(crate) scenario: Scenario,
     pub(crate) closed: Compared,
@@ -18,7 +18,7 @@ impl Row {
         ratio(self.closed.rate())
     }
 
-    /// How often something other than a 200 came back, the warm-up left out.
+    /// Counts of responses other than 200, without the warm-up.
     fn errors(&self) -> BTreeMap<&str, usize> {
         let rounds = self.closed.rounds.iter();
         let rounds = rounds.chain(self.open.iter().flat_map(|open| &open.rounds));

@@ -1,4 +1,4 @@
-//! Requests, freshly written: which key or token, and what is asked.
+//! Generates requests with a key or token.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,7 +8,7 @@ use crate::charter::Client;
 
 static CHANGES: AtomicU64 = AtomicU64::new(0);
 
-/// So many reads of the organization, each with a key chosen at random.
+/// Reads of the organization, each with a random key.
 pub(crate) fn reads(keys: &[Client], host: &str, count: usize) -> Vec<Vec<u8>> {
     at_random(keys, count, |key| read(key, host))
 }
@@ -18,7 +18,7 @@ pub(crate) fn read(key: &Client, host: &str) -> Vec<u8> {
     key.request("GET", "/organizations/info", "", host)
 }
 
-/// So many changes of the organization's name to one that no organization had.
+/// Changes of the organization's name to new ones.
 pub(crate) fn changes(keys: &[Client], host: &str, count: usize) -> Vec<Vec<u8>> {
     at_random(keys, count, |key| {
         let number = CHANGES.fetch_add(1, Ordering::Relaxed);
@@ -27,7 +27,7 @@ pub(crate) fn changes(keys: &[Client], host: &str, count: usize) -> Vec<Vec<u8>>
     })
 }
 
-/// So many reads of the organization in the portal, each with a token chosen at random.
+/// Reads of the organization in the portal, each with a random token.
 pub(crate) fn bearer_reads(tokens: &[String], host: &str, count: usize) -> Vec<Vec<u8>> {
     at_random(tokens, count, |token| bearer_read(token, host))
 }

@@ -1,4 +1,4 @@
-//! The scenarios: which requests, and what they are measured against.
+//! The scenarios: their requests, and what they are compared with.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub(crate) struct Bench<'a> {
     pub(crate) tenants: &'a Tenants,
 }
 
-/// Writes so many requests.
+/// Generates so many requests.
 type Requests<'a> = &'a dyn Fn(usize) -> Vec<Vec<u8>>;
 
 impl Bench<'_> {
@@ -70,7 +70,7 @@ impl Bench<'_> {
         }
     }
 
-    /// In closed loop and in open loop, against a bare handler of the same bytes.
+    /// In closed and in open loop, compared with a bare handler with the same response.
     fn reads(
         &self,
         scenario: Scenario,
@@ -112,7 +112,7 @@ impl Bench<'_> {
         }
     }
 
-    /// Signed changes, against a bare durable UPDATE.
+    /// Signed changes, compared with a bare durable UPDATE.
     fn changes(&self, scenario: Scenario, connections: usize, keys: &[Client]) -> Row {
         let (host, writes) = (&self.server.host, self.arguments.writes);
         let directory = tempfile::tempdir().expect("a directory");
@@ -149,7 +149,7 @@ impl Bench<'_> {
     }
 }
 
-/// Of all runs, the slowest figures.
+/// The worst figures of all runs.
 fn note(runs: &[Measured]) -> String {
     let rates = runs.iter().map(|run| run.rate);
     let rate = rates.fold(f64::INFINITY, f64::min);

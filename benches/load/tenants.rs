@@ -1,5 +1,5 @@
-//! Organizations, keys and sessions by the hundred thousand: copies of the demo's rows, with ids of their own,
-//! and secrets and tokens that the service's own keys sealed and signed. Nothing of it is in the audit log.
+//! Hundreds of thousands of organizations, keys and sessions: copies of the demo's rows with their own ids, and
+//! with secrets and tokens of the service's own keys. The audit log does not contain them.
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +26,6 @@ use charter_domain::timestamp::Timestamp;
 use crate::BASE_URL;
 use crate::charter::Client;
 
-/// How many of each.
 #[derive(Debug, Args)]
 pub(crate) struct Amounts {
     /// Organizations, each with an account and a service account
@@ -41,16 +40,15 @@ pub(crate) struct Amounts {
 }
 
 pub(crate) struct Tenants {
-    /// The first ones are of different organizations.
+    /// The first ones belong to different organizations.
     pub(crate) keys: Vec<Client>,
-    /// How many organizations there are.
     pub(crate) organizations: usize,
     sessions: Vec<(UserId, OrganizationId, SessionId)>,
     tokens: AccessTokens,
 }
 
 impl Tenants {
-    /// Puts them into the database of a demo that is stopped.
+    /// Adds them to the database of a stopped demo.
     pub(crate) fn make(data: &Path, amounts: &Amounts) -> Self {
         let keys = fs::read_to_string(data.join("keys.toml")).expect("the demo's keys");
         let settings = Settings::from_sources(&keys, []).expect("settings");
@@ -72,7 +70,7 @@ impl Tenants {
         }
     }
 
-    /// A new access token for each of the first sessions.
+    /// New access tokens for the first sessions.
     pub(crate) fn tokens(&self, count: usize) -> Vec<String> {
         let sessions = self.sessions.iter().take(count);
         let issue = |(user, organization, session): &_| {
@@ -105,10 +103,10 @@ async fn insert(file: &Path, sealer: &Sealer, amounts: &Amounts) -> Made {
     (keys, sessions)
 }
 
-/// Whose the keys are.
+/// The organization of a key.
 struct Owner {
     organization: OrganizationId,
-    /// Of the organization, and of its account.
+    /// Of the organization and of its account.
     code: Code,
     service_account: ServiceAccountId,
 }
@@ -203,7 +201,7 @@ async fn sessions(
         let email = format!("person-{number}@load.example");
         let row = [user.uuid().into(), organization.uuid().into(), email.into()];
         users.insert(row).await;
-        // Nobody refreshes.
+        // Refreshing is not measured.
         let hash = [session.uuid(), user.uuid()].map(Uuid::into_bytes).concat();
         let ids = [session.uuid(), organization.uuid(), user.uuid()].map(Value::from);
         let row = ids.into_iter().chain([hash.into()]);
@@ -213,7 +211,7 @@ async fn sessions(
     sessions
 }
 
-/// Inserts copies of a table's first row, the demo's, with other values in some columns.
+/// Inserts copies of a table's first row, the demo's, with new values in some columns.
 struct Copies<'a> {
     rows: &'a DatabaseTransaction,
     statement: String,

@@ -1,4 +1,4 @@
-//! Policy folders of any size, as an installation with many direct grants has them.
+//! Policy folders of any size, similar to an installation with many direct grants.
 
 use std::fmt::Write;
 use std::fs;
@@ -7,8 +7,8 @@ use std::path::Path;
 use charter_domain::permission::Permission;
 use tempfile::TempDir;
 
-/// The guardrails, two grants, and so many more for other service accounts: each on the next
-/// action, or all on the one that is asked for.
+/// The guardrails, two grants, and `size` grants to other service accounts: spread over the actions, or all on the
+/// requested one.
 pub(crate) fn generated(size: usize, spread: bool) -> TempDir {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
     let folder = TempDir::new().expect("a temporary folder");

@@ -1,7 +1,8 @@
-//! What thousands of policies cost the requests: the signed read under 10 and under 10,000 of them,
-//! while 10,000 are exchanged for others, and until a stop among them is in force.
+//! The cost of thousands of policies for requests: the signed read with 10 and with 10,000 of them, while 10,000
+//! are replaced, and the time until an emergency stop among them is in force.
 //!
-//! `cargo bench --bench policies`, or `-- stops` for the last alone: read the ratios; absolute numbers are this machine's.
+//! `cargo bench --bench policies`, or `-- stops` for the last alone: compare the ratios; absolute numbers depend
+//! on the machine.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(
@@ -52,7 +53,7 @@ fn main() {
 
 fn serve(policies: &Path) -> Charter {
     let dir = policies.to_str().expect("UTF-8");
-    // Proving so many takes minutes, and is not what is measured.
+    // Proofs of so many policies take minutes, and are not measured.
     Charter::start_with(&[
         ("CHARTER__POLICIES__DIR", dir),
         ("CHARTER__POLICIES__PROOFS", "off"),
@@ -92,12 +93,12 @@ fn sizes(few: &Path, many: &Path) {
     );
 }
 
-/// The folder is edited while requests go on without a pause.
+/// Edits the folder under full load.
 fn exchange(folder: &Path) {
     let server = serve(folder);
     read(&server, REQUESTS);
     let before: Vec<Measured> = (0..ROUNDS).map(|_| read(&server, REQUESTS)).collect();
-    // Not a forbid: that would be in force before it is checked.
+    // Not a forbid, which would be in force before it is checked.
     let text = "@id(\"another\")\npermit (principal == ServiceAccount::\"sa-00000000000000000000000001\", action, resource);\n";
     fs::write(folder.join("another.cedar"), text).expect("an edit");
     let edited = Instant::now();
@@ -109,7 +110,7 @@ fn exchange(folder: &Path) {
         }
         assert!(edited.elapsed() < Duration::from_mins(5), "never taken");
     };
-    // The earlier set is taken apart some time after.
+    // The earlier set is dropped some time later.
     during.extend((0..2).map(|_| read(&server, REQUESTS)));
     let p99 = |runs: &[Measured]| {
         let mut p99s: Vec<f64> = runs.iter().map(|run| run.p99.as_secs_f64() * 1e3).collect();
@@ -131,7 +132,7 @@ fn exchange(folder: &Path) {
     );
 }
 
-/// A file with one forbid is put into the folder while requests go on without a pause.
+/// Adds a file with one forbid to the folder under full load.
 fn stop(folder: &Path) {
     let server = serve(folder);
     let manager = server.client("CHARTER_MANAGER");

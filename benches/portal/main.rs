@@ -1,7 +1,7 @@
-//! What people's requests cost: the read with a bearer token against a bare handler, other routes
-//! while hundreds sign in, and refreshing against one bare guarded UPDATE on the same database.
+//! The cost of users' requests: the read with an access token compared with a bare handler, other routes while
+//! hundreds sign in, and refreshing compared with a bare guarded UPDATE on the same database.
 //!
-//! `cargo bench --bench portal`: prints ratios; see `benches/http` for how to read them.
+//! `cargo bench --bench portal` prints ratios; see `benches/http` for how to read them.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(
@@ -44,13 +44,13 @@ fn main() {
         bare::serve(arguments.get(at + 1).expect("a body"));
         return;
     }
-    // One person refreshes and signs in by the hundred here.
+    // One user refreshes and signs in hundreds of times here.
     let server = Charter::start_with(&[
         ("CHARTER__PORTAL__REFRESHES_PER_MINUTE", "0"),
         ("CHARTER__BUDGETS__PASSWORD_HASHES_PER_MINUTE", "0"),
     ]);
     let person = person::Person::sign_in(&server);
-    // One part alone: `cargo bench --bench portal -- bearer`.
+    // A part alone: `cargo bench --bench portal -- bearer`.
     let wants = |part: &str| {
         let named = ["bearer", "sign-ins", "refresh"];
         let chosen = arguments
@@ -69,7 +69,7 @@ fn main() {
     }
 }
 
-/// `GET /api/portal/organization` with one token, against the same bytes from a bare handler.
+/// `GET /api/portal/organization` with one token, compared with a bare handler with the same response.
 fn bearer_read(server: &Charter, person: &person::Person) {
     let body = person.organization(&server.host);
     let bare = bare::start(&body);

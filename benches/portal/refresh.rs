@@ -1,4 +1,4 @@
-//! Refreshing, against what it cannot do without: a durable UPDATE, on the same database file.
+//! Refreshing, compared with a durable UPDATE on the same database file, which it needs at least.
 
 use std::io::BufReader;
 use std::net::TcpStream;
@@ -31,7 +31,7 @@ pub(crate) fn against_a_bare_update(server: &Charter) {
     );
 }
 
-/// Of eight people who each refresh again and again.
+/// Eight users who refresh again and again.
 fn refreshes(server: &Charter) -> f64 {
     let (email, password) = (
         server.demo_value("CHARTER_PORTAL_EMAIL"),

@@ -1,4 +1,4 @@
-//! Five hundred people sign in at once: what others notice, and what it takes of memory.
+//! Five hundred users sign in at once: the effect on other requests, and the memory.
 
 use std::io::BufReader;
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use crate::person::{Person, exchange, exchange_on, login};
 
 const AT_ONCE: usize = 500;
 const ROUNDS: usize = 5;
-/// Few enough that the others' requests are not themselves what fills the processors.
+/// Few enough that these requests do not saturate the processors themselves.
 const CONNECTIONS: usize = 2;
 const OTHERS: usize = 20_000;
 
@@ -70,8 +70,7 @@ pub(crate) fn beside_other_routes(server: &Charter, person: &Person) {
     );
 }
 
-/// Resident memory with as many connections that were answered something else, and the same requests
-/// of others.
+/// Resident memory with as many connections for other requests, and the same background requests.
 fn readers_at_once(server: &Charter, person: &Person, read: &[Vec<u8>]) -> u64 {
     let request = person.get("/api/portal/organization", &server.host);
     let mut connections: Vec<_> = (0..AT_ONCE)
@@ -88,7 +87,7 @@ fn readers_at_once(server: &Charter, person: &Person, read: &[Vec<u8>]) -> u64 {
     most
 }
 
-/// How many were let in.
+/// Returns the number of successful sign-ins.
 fn sign_in_at_once(server: &Charter, person: &Person) -> usize {
     let request = login(&person.email, &person.password, "", &server.host);
     thread::scope(|scope| {

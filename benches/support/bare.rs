@@ -1,4 +1,4 @@
-//! The yardstick: a Salvo handler that answers fixed bytes and looks at nothing.
+//! The baseline: a Salvo handler that returns a fixed body.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -19,7 +19,7 @@ async fn fixed(response: &mut Response) {
         .expect("a fresh body");
 }
 
-/// Runs until killed; prints its address first.
+/// Prints its address and runs until killed.
 pub(crate) fn serve(body: &str) {
     BODY.set(body.to_owned()).expect("set once");
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -56,7 +56,7 @@ impl Drop for Bare {
     }
 }
 
-/// Starts the yardstick in a process of its own, as the service runs in one.
+/// Starts the baseline in its own process, like the service.
 pub(crate) fn start(body: &str) -> Bare {
     let mut child = Command::new(std::env::current_exe().expect("this program"))
         .args(["--bare-server", body])

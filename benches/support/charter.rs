@@ -1,4 +1,4 @@
-//! The service itself, as an operator starts it, with the demo's keys.
+//! The service as an operator starts it, with the demo's keys.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -7,18 +7,17 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How a service is started.
 #[derive(Clone, Copy)]
 pub(crate) struct Start<'a> {
     pub(crate) program: &'a Path,
-    /// As the environment gives them.
+    /// Environment variables.
     pub(crate) settings: &'a [(&'a str, &'a str)],
-    /// Standard error is a pipe that nobody reads.
+    /// Whether standard error is a pipe that nobody reads.
     pub(crate) unread_log: bool,
 }
 
 impl Default for Start<'_> {
-    /// This build, as it comes.
+    /// This build with default settings.
     fn default() -> Self {
         Self {
             program: Path::new(env!("CARGO_BIN_EXE_charter")),
@@ -28,10 +27,10 @@ impl Default for Start<'_> {
     }
 }
 
-/// A running `charter serve --demo` on a directory of its own.
+/// A running `charter serve --demo` with its own directory.
 pub(crate) struct Charter {
     pub(crate) host: String,
-    /// Where operators reach it.
+    /// The address for operators.
     pub(crate) operations: String,
     child: Child,
     demo_env: String,
@@ -45,7 +44,7 @@ impl Charter {
         Self::start_with(&[])
     }
 
-    /// With these settings, as the environment gives them.
+    /// With these environment variables.
     pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
         let start = Start {
             settings,
@@ -54,7 +53,7 @@ impl Charter {
         Self::try_start(start).expect("it starts; run it by hand to see why not")
     }
 
-    /// `None` if it does not start so.
+    /// `None` if it does not start.
     pub(crate) fn try_start(start: Start<'_>) -> Option<Self> {
         let directory = tempfile::tempdir().expect("a directory");
         let (child, [host, operations]) = spawn(directory.path(), start)?;
@@ -68,7 +67,7 @@ impl Charter {
         })
     }
 
-    /// What an operator's command on its data directory prints.
+    /// Runs an operator's command on its data directory and returns the output.
     pub(crate) fn command(&self, arguments: &[&str]) -> String {
         let output = Command::new(env!("CARGO_BIN_EXE_charter"))
             .args(arguments)
@@ -79,30 +78,27 @@ impl Charter {
         String::from_utf8(output.stdout).expect("text")
     }
 
-    /// Stops it as an operator does: how long that took.
+    /// Stops it gracefully and returns how long that took.
     pub(crate) fn stop(&mut self) -> Duration {
         let started = Instant::now();
         terminate(&mut self.child);
         started.elapsed()
     }
 
-    /// Starts it again on its data, after a stop.
+    /// Restarts it on its data.
     pub(crate) fn start_again(&mut self, start: Start<'_>) {
         let (child, [host, operations]) = spawn(self.data(), start).expect("it starts");
         (self.child, self.host, self.operations) = (child, host, operations);
     }
 
-    /// Its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Its data directory.
     pub(crate) fn data(&self) -> &Path {
         self.directory.path()
     }
 
-    /// A value of `demo.env`.
     pub(crate) fn demo_value(&self, name: &str) -> String {
         self.demo_env
             .lines()
@@ -114,12 +110,11 @@ impl Charter {
             .expect("in demo.env")
     }
 
-    /// Its SQLite file.
     pub(crate) fn database_file(&self) -> std::path::PathBuf {
         self.directory.path().join("charter.db")
     }
 
-    /// The demo's key with that prefix in `demo.env`.
+    /// The demo's key with this prefix in `demo.env`.
     pub(crate) fn client(&self, prefix: &str) -> Client {
         Client {
             access_key: self.demo_value(&format!("{prefix}_ACCESS_KEY")),
@@ -127,14 +122,14 @@ impl Charter {
         }
     }
 
-    /// Freshly signed `GET /organizations/info`, each with a nonce of its own.
+    /// Signed `GET /organizations/info` requests, each with its own nonce.
     pub(crate) fn signed_requests(&self, count: usize, host: &str) -> Vec<Vec<u8>> {
         let client = self.client("CHARTER");
         let signed = || client.request("GET", "/organizations/info", "", host);
         (0..count).map(|_| signed()).collect()
     }
 
-    /// The body of one answer.
+    /// The body of one response.
     pub(crate) fn answer_once(&self) -> String {
         let request = self.signed_requests(1, &self.host).concat();
         let answer = exchange(&self.host, &request).expect("an answer");
@@ -142,12 +137,12 @@ impl Charter {
         answer.split_once("\r\n\r\n").expect("a body").1.to_owned()
     }
 
-    /// What it wrote to its log.
+    /// Its log so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
-    /// Processor time that it has used, all its threads together, in seconds.
+    /// Processor time of all its threads so far, in seconds.
     pub(crate) fn processor_seconds(&self) -> f64 {
         processor_seconds(&format!("/proc/{}/stat", self.child.id()))
     }
@@ -164,7 +159,7 @@ impl Drop for Charter {
     }
 }
 
-/// Time from the start of the process to its first answer, on an existing database; and memory then.
+/// Time from the start of the process to its first response, on an existing database; and memory then.
 pub(crate) fn start_up() {
     let directory = tempfile::tempdir().expect("a directory");
     let start = || spawn(directory.path(), Start::default()).expect("it starts");
@@ -199,7 +194,7 @@ fn terminate(child: &mut Child) {
     child.wait().ok();
 }
 
-/// The process and where it listens, for clients and for operators; `None` if it ends instead.
+/// The process and its addresses for clients and operators; `None` if it exits.
 fn spawn(directory: &Path, start: Start<'_>) -> Option<(Child, [String; 2])> {
     let log = if start.unread_log {
         Stdio::piped()
@@ -227,12 +222,12 @@ fn spawn(directory: &Path, start: Start<'_>) -> Option<(Child, [String; 2])> {
         address.expect("an address").to_owned()
     });
     let addresses = [(); 2].map(|()| addresses.next().expect("two addresses"));
-    // Keep reading, or the pipe fills up.
+    // Read to the end, so that the pipe does not fill up.
     std::thread::spawn(move || lines.for_each(drop));
     Some((child, addresses))
 }
 
-/// Who signs requests.
+/// Signs requests.
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) access_key: String,
@@ -240,7 +235,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// The headers of a request, freshly signed.
+    /// The headers of a newly signed request.
     pub(crate) fn sign(&self, method: &str, target: &str, body: &str) -> Vec<(String, String)> {
         let date = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
         let nonce = NONCE.fetch_add(1, Ordering::Relaxed);
@@ -260,7 +255,7 @@ impl Client {
             .collect()
     }
 
-    /// A whole request, freshly signed.
+    /// A newly signed request.
     pub(crate) fn request(&self, method: &str, target: &str, body: &str, host: &str) -> Vec<u8> {
         let mut text = format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\n");
         for (name, value) in self.sign(method, target, body) {
@@ -300,7 +295,7 @@ fn resident_kib(process: u32) -> u64 {
     memory_kib(process, "VmRSS:")
 }
 
-/// A line of the process's status.
+/// A value of the process's status.
 pub(crate) fn memory_kib(process: u32, line_start: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let value = status
@@ -310,7 +305,7 @@ pub(crate) fn memory_kib(process: u32, line_start: &str) -> u64 {
     number.unwrap_or(0)
 }
 
-/// Processor time that a process or thread has used, by its `stat` file.
+/// Processor time of a process or thread so far, from its `stat` file.
 pub(crate) fn processor_seconds(stat: &str) -> f64 {
     let stat = std::fs::read_to_string(stat).expect("a live process");
     let (_, fields) = stat.rsplit_once(')').expect("a name");

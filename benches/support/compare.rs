@@ -1,19 +1,18 @@
-//! Two sides that are measured in turns, for several rounds.
+//! Measures two sides in turns, for several rounds.
 
 use std::time::Duration;
 
 use crate::charter::{memory_kib, processor_seconds};
 use crate::load::Measured;
 
-/// One of the two.
 pub(crate) struct Side<'a> {
     pub(crate) name: &'a str,
-    /// Whose processor time is counted.
+    /// The process whose processor time is counted.
     pub(crate) process: u32,
     pub(crate) measure: Box<dyn Fn() -> Measured + 'a>,
 }
 
-/// What the two showed in each round, with the processor time that they took, in seconds.
+/// The measurements of both sides in each round, with their processor time in seconds.
 pub(crate) struct Compared {
     pub(crate) rounds: Vec<[(Measured, f64); 2]>,
     /// Resident memory afterwards, in MiB.
@@ -30,7 +29,7 @@ impl Compared {
         })
     }
 
-    /// Answers a second.
+    /// Responses a second.
     pub(crate) fn rate(&self) -> [f64; 2] {
         self.median(|run, _| run.rate)
     }
@@ -51,7 +50,7 @@ impl Compared {
     }
 }
 
-/// Measures both in each of so many rounds, after one that warms them up.
+/// Measures both in each round, after a warm-up round.
 pub(crate) fn compare(rounds: usize, sides: &[Side<'_>; 2]) -> Compared {
     let mut measured = Vec::new();
     for round in 0..=rounds {

@@ -1,5 +1,5 @@
-//! What a write cannot do without: one guarded UPDATE in a transaction of its own on SQLite, durable when it
-//! is acknowledged, through one connection, as the service has one that writes.
+//! The minimum cost of a write: a guarded UPDATE in its own transaction on SQLite, durable when it is
+//! acknowledged, through one connection, as the service has one for writes.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use sea_orm::sqlx::{Connection as _, Executor as _, SqliteConnection, query};
 
 use crate::load::{Measured, Times};
 
-/// So many of them in this file, which may be a database already.
+/// Runs so many updates in this file, which may be an existing database.
 pub(crate) fn updates(file: &Path, count: usize) -> Measured {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

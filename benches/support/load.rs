@@ -1,6 +1,6 @@
-//! A load generator on one thread. In closed loop each connection sends its next request when the answer is
-//! whole; in open loop requests are due at a fixed rate, whatever comes back, and the time of each is counted
-//! from when it was due.
+//! A load generator on one thread. In closed loop each connection sends its next request after the response; in
+//! open loop requests are due at a fixed rate regardless of responses, and latencies are counted from when they
+//! were due.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,23 +14,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
-/// What one run showed.
+/// The measurements of one run.
 pub(crate) struct Measured {
-    /// Answers a second.
+    /// Responses a second.
     pub(crate) rate: f64,
-    /// Half of the answers came within this time.
     pub(crate) p50: Duration,
-    /// Ninety-nine in a hundred did.
     pub(crate) p99: Duration,
-    /// How many answers there were.
     pub(crate) answers: u64,
-    /// Answers other than 200.
+    /// Responses other than 200.
     pub(crate) unexpected: usize,
-    /// What these were, and how often.
+    /// Their counts.
     pub(crate) errors: BTreeMap<String, usize>,
 }
 
-/// Requests, and how they are sent; each of them once.
+/// Requests, each sent once, and how they are sent.
 pub(crate) struct Plan {
     pub(crate) host: String,
     pub(crate) connections: usize,
@@ -44,7 +41,7 @@ impl Plan {
         Arc::new(Run::new(self)).send()
     }
 
-    /// As long as the work takes: its result, and what the requests showed meanwhile.
+    /// Runs as long as `work`: returns its result and the measurements meanwhile.
     pub(crate) fn run_beside<T>(self, work: impl FnOnce() -> T) -> (T, Measured) {
         let run = Arc::new(Run::new(self));
         let beside = Arc::clone(&run);
@@ -66,7 +63,7 @@ pub(crate) fn run(host: &str, requests: &[Vec<u8>], connections: usize) -> Measu
     plan.run()
 }
 
-/// Times as they are taken, and what else was answered.
+/// Latencies and errors so far.
 pub(crate) struct Times {
     histogram: Histogram<u64>,
     errors: BTreeMap<String, usize>,
@@ -74,7 +71,7 @@ pub(crate) struct Times {
 
 impl Default for Times {
     fn default() -> Self {
-        // Nanoseconds; a thousandth of each at most is lost.
+        // In nanoseconds, with an error of at most a thousandth.
         let histogram = Histogram::new(3).expect("three digits");
         Self {
             histogram,
@@ -182,7 +179,7 @@ impl Run {
                 break;
             }
         }
-        // Each connection learns that nothing follows.
+        // Each connection learns that no requests follow.
         self.due.add_permits(self.plan.connections);
     }
 
@@ -213,7 +210,7 @@ impl Run {
     }
 }
 
-/// Reads one whole answer with a `content-length`: what it is, if not a 200.
+/// Reads a response with a `content-length`; returns what it is, unless it is a 200.
 async fn exchange(
     stream: &mut TcpStream,
     request: &[u8],
@@ -248,7 +245,7 @@ async fn exchange(
     }
 }
 
-/// The status and the code of the body.
+/// The status, and the code of the body.
 fn error(status: Option<u16>, body: &[u8]) -> String {
     let status = status.unwrap_or_default();
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();

@@ -1,22 +1,22 @@
-//! The demo's owner, over HTTP.
+//! The demo's owner as a client.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use crate::charter::Charter;
 
-/// Somebody who is signed in.
+/// A signed-in user.
 pub(crate) struct Person {
     pub(crate) email: String,
     pub(crate) password: String,
     pub(crate) token: String,
 }
 
-/// An answer with `content-length`.
+/// A response with `content-length`.
 pub(crate) struct Answer {
     pub(crate) status: String,
     pub(crate) refresh_token: Option<String>,
-    /// The browser's name, by which it is known again.
+    /// The device cookie, which identifies a known browser.
     pub(crate) device: Option<String>,
     pub(crate) body: String,
 }
@@ -48,7 +48,7 @@ impl Person {
     }
 }
 
-/// With these header lines besides.
+/// With additional header lines.
 pub(crate) fn login(email: &str, password: &str, headers: &str, host: &str) -> Vec<u8> {
     let body = serde_json::json!({"email": email, "password": password}).to_string();
     let length = body.len();
@@ -72,7 +72,7 @@ pub(crate) fn exchange(host: &str, request: &[u8]) -> Answer {
     exchange_on(&mut BufReader::new(stream), request).expect("an answer")
 }
 
-/// On a connection that is kept.
+/// On a persistent connection.
 pub(crate) fn exchange_on(
     connection: &mut BufReader<TcpStream>,
     request: &[u8],

@@ -1,9 +1,9 @@
-//! What the two engines spell differently, so that each table is written down once.
+//! Differences between the two databases, so that each table is defined once.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
-/// The column types and checks of one engine.
+/// The column types and constraints of one database.
 pub(crate) struct Dialect {
     pub(crate) uuid: &'static str,
     pub(crate) timestamp: &'static str,
@@ -11,11 +11,11 @@ pub(crate) struct Dialect {
     pub(crate) boolean: &'static str,
     pub(crate) integer: &'static str,
     pub(crate) bytes: &'static str,
-    /// Text that sorts by code point, whatever the database's own collation is.
+    /// Text that sorts by code point, whatever the database's collation.
     pub(crate) sorted_text: &'static str,
-    /// What follows a table's closing bracket.
+    /// After a table's closing bracket.
     pub(crate) strict: &'static str,
-    /// What follows that, where a table is to be kept in the order of its primary key.
+    /// After `strict`, for tables stored in the order of their primary key.
     pub(crate) by_primary_key: &'static str,
     sqlite: bool,
 }
@@ -41,7 +41,7 @@ const SQLITE: Dialect = Dialect {
     integer: "INTEGER",
     bytes: "BLOB",
     sorted_text: "TEXT",
-    // Without it SQLite stores any type in any column.
+    // Otherwise SQLite stores any type in any column.
     strict: " STRICT",
     by_primary_key: ", WITHOUT ROWID",
     sqlite: true,
@@ -56,7 +56,7 @@ impl Dialect {
         }
     }
 
-    /// Runs a statement, over `OLD` and `NEW`, for each row of the table whose column changes.
+    /// A trigger that runs a statement, with `OLD` and `NEW`, for each row whose column changes.
     pub(crate) fn on_change(
         &self,
         table: &str,
@@ -84,8 +84,8 @@ impl Dialect {
         ]
     }
 
-    /// The type of a primary key that numbers rows, and the column that says which transaction wrote a row where
-    /// the order of numbers is not that of commits.
+    /// The type of a primary key that numbers rows; and, where the order of numbers may differ from that of
+    /// commits, a column with the transaction that wrote the row.
     pub(crate) const fn commit_order(&self) -> (&'static str, &'static str) {
         if self.sqlite {
             ("INTEGER PRIMARY KEY AUTOINCREMENT", "")
@@ -97,7 +97,7 @@ impl Dialect {
         }
     }
 
-    /// Drops what [`Self::on_change`] made and its table did not take along.
+    /// Drops what [`Self::on_change`] created and dropping the table leaves behind.
     pub(crate) fn after_drop(&self, name: &str) -> Vec<String> {
         if self.sqlite {
             return Vec::new();
@@ -105,7 +105,7 @@ impl Dialect {
         vec![format!("DROP FUNCTION {name}()")]
     }
 
-    /// `column` holds a JSON value of that kind (`object` or `array`).
+    /// `column` is a JSON value of this kind (`object` or `array`).
     pub(crate) fn json_is(&self, column: &str, kind: &str) -> String {
         if self.sqlite {
             format!("(json_valid({column}) AND json_type({column}) = '{kind}')")
@@ -114,7 +114,7 @@ impl Dialect {
         }
     }
 
-    /// The JSON array of strings in `array` has `element`, a column of plain words.
+    /// The JSON array of strings in the column `array` contains the column `element`, which needs no JSON escapes.
     pub(crate) fn json_has(&self, array: &str, element: &str) -> String {
         if self.sqlite {
             format!("(instr({array}, '\"' || {element} || '\"') > 0)")
@@ -123,8 +123,7 @@ impl Dialect {
         }
     }
 
-    /// `column` has no U+0000. PostgreSQL cannot store one; SQLite can, and then its `length()`
-    /// stops there.
+    /// `column` contains no U+0000. PostgreSQL cannot store it; SQLite can, but its `length()` ends there.
     pub(crate) fn no_nul(&self, column: &str) -> String {
         if self.sqlite {
             format!("(instr({column}, char(0)) = 0)")
@@ -133,7 +132,7 @@ impl Dialect {
         }
     }
 
-    /// `column`, where it is not null, is true or false.
+    /// `column` is null, true or false.
     pub(crate) fn is_boolean(&self, column: &str) -> String {
         if self.sqlite {
             format!("({column} IN (0, 1))")
@@ -143,7 +142,7 @@ impl Dialect {
     }
 }
 
-/// Runs statements one after another.
+/// Runs statements in order.
 pub(crate) async fn run(
     manager: &SchemaManager<'_>,
     statements: impl IntoIterator<Item = impl AsRef<str> + Send> + Send,

@@ -1,7 +1,7 @@
-//! The database's schema, as steps up and down, for SQLite and PostgreSQL.
+//! The database schema for SQLite and PostgreSQL, as reversible migrations.
 //!
-//! A migration that has been released is never edited. It knows tables and columns, never the
-//! service's own types: those change, the history does not.
+//! A released migration is never edited. Migrations use tables and columns but none of the service's types, which
+//! change over time.
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::MigrationTrait;
@@ -21,7 +21,7 @@ mod m20261129_000011_shared_guard;
 mod m20261129_000012_replicas;
 mod m20261129_000013_denials;
 
-/// Every migration, oldest first.
+/// All migrations, oldest first.
 #[derive(Debug)]
 pub struct Migrator;
 

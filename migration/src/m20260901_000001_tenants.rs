@@ -1,6 +1,6 @@
-//! Organizations and what belongs to them: accounts, service accounts, access keys, users.
+//! Organizations and their accounts, service accounts, access keys and users.
 //!
-//! Foreign keys carry the organization along, so that no row can point into another tenant.
+//! Foreign keys include the organization, so that no row can reference another tenant's.
 
 use sea_orm_migration::prelude::*;
 

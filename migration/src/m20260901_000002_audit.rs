@@ -18,8 +18,8 @@ impl MigrationTrait for Migration {
             strict,
             ..
         } = Dialect::of(manager);
-        // `changes` is text, not JSON: the chain is over its very bytes, and `jsonb` keeps none.
-        // Two writers cannot fork a chain, because a sequence number exists once.
+        // `changes` is text, not JSON: the chain covers its exact bytes, which `jsonb` does not keep. Two writers
+        // cannot fork a chain, because sequence numbers are unique.
         run(
             manager,
             [format!(

@@ -1,9 +1,7 @@
-//! What people need to sign in: sessions with their refresh tokens, links in mails, invitations,
-//! and the mails that are still to be sent.
+//! Tables for sign-in: sessions with their refresh tokens, links in emails, invitations, and emails to send.
 //!
-//! Tokens are kept as SHA-256 only. A session knows its current refresh token; the ones it has used
-//! up are remembered beside it, so that using one again is noticed. A trigger remembers them: no
-//! statement can replace a token and forget it.
+//! Only the SHA-256 of a token is stored. A session has its current refresh token; a trigger keeps the used ones,
+//! so that reuse is detected and no statement can replace a token without a trace.
 
 use sea_orm_migration::prelude::*;
 
@@ -93,7 +91,7 @@ fn sessions(dialect: &Dialect) -> String {
     )
 }
 
-/// Written at each refresh: one tree and one index, no more.
+/// Written at each refresh, so it has only one tree and one index.
 fn spent_refresh_tokens(dialect: &Dialect) -> String {
     let Dialect {
         uuid,
@@ -174,7 +172,7 @@ fn outgoing_mails(dialect: &Dialect) -> String {
         strict,
         ..
     } = dialect;
-    // The content is sealed: it holds the link, whose token is kept nowhere else.
+    // The content is encrypted: it contains the link, whose token is stored nowhere else.
     format!(
         "CREATE TABLE outgoing_mails (
             id {uuid} PRIMARY KEY,

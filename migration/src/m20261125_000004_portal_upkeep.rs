@@ -1,5 +1,5 @@
-//! What keeps the portal's tables small: a person's open sessions are found without the ended ones,
-//! those who have not verified their address without all others, and mails whose link is void.
+//! Indexes that keep the portal's queries fast: open sessions of a user, users with unverified addresses, and
+//! emails whose link is void.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,5 @@
-//! One name space for the codes and slugs of organizations, with the slugs that rest; and by what the
-//! service's keys are known to be this database's.
+//! One name space for the codes and slugs of organizations, including reserved former slugs; and fingerprints of
+//! the keys that belong to this database.
 
 use sea_orm_migration::prelude::*;
 
@@ -21,7 +21,7 @@ impl MigrationTrait for Migration {
         run(
             manager,
             [
-                // A name comes before its organization: a code is drawn until it is free.
+                // Reserved before the organization is created: codes are generated until one is free.
                 format!(
                     "CREATE TABLE organization_names (
                         name TEXT PRIMARY KEY CHECK (length(name) BETWEEN 3 AND 63),
@@ -48,7 +48,7 @@ impl MigrationTrait for Migration {
                  ON organization_names (organization_id, rests_until) WHERE rests_until IS NOT NULL",
                 "INSERT INTO organization_names (name, organization_id) \
                  SELECT code, id FROM organizations",
-                // A slug that is another one's code from before stays where it is, under no name.
+                // An older slug that equals another organization's code stays, without a name.
                 "INSERT INTO organization_names (name, organization_id) \
                  SELECT slug, id FROM organizations WHERE true ON CONFLICT (name) DO NOTHING",
             ],

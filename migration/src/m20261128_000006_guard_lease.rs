@@ -1,4 +1,4 @@
-//! Who accepts nonces for this database: one row, held by one process at a time.
+//! The lease of the process that accepts nonces for this database: one row.
 
 use sea_orm_migration::prelude::*;
 

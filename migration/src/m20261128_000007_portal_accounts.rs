@@ -1,4 +1,4 @@
-//! What a browser called itself when a session began, for the list of one's sessions.
+//! The user agent of the sign-in that started a session, for the list of sessions.
 
 use sea_orm_migration::prelude::*;
 

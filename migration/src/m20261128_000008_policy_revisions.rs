@@ -1,8 +1,7 @@
-//! Which policies were in force, with their texts; who approved what; and the audit trail of what
-//! belongs to no organization.
+//! Revisions of the policies with their texts, approvals, and the audit trail of the installation.
 //!
-//! A revision and an approval each name the event that recorded them: a row without its event, or
-//! with another content, counts for nothing.
+//! Revisions and approvals name the event that recorded them. A row without its event, or with other content than
+//! the event, is ignored.
 
 use sea_orm_migration::prelude::*;
 
@@ -49,7 +48,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// As `audit_events`, without an organization.
+/// Like `audit_events`, without an organization.
 fn installation_events(dialect: &Dialect) -> String {
     let Dialect {
         timestamp,
@@ -74,7 +73,7 @@ fn installation_events(dialect: &Dialect) -> String {
     )
 }
 
-/// By the SHA-256 of the content, in hex: a file that did not change is kept once.
+/// Keyed by the SHA-256 of the content in hex, so that unchanged files are stored once.
 fn texts(dialect: &Dialect) -> String {
     let Dialect { bytes, strict, .. } = dialect;
     format!(
@@ -85,7 +84,7 @@ fn texts(dialect: &Dialect) -> String {
     )
 }
 
-/// `files` is a JSON object: a file's name in the folder, and the digest of its text.
+/// `files` is a JSON object from file names to digests of their texts.
 fn revisions(dialect: &Dialect) -> String {
     let Dialect {
         timestamp,
@@ -107,7 +106,7 @@ fn revisions(dialect: &Dialect) -> String {
     )
 }
 
-/// `base` is the revision that was in force; 0 where none was known.
+/// `base` is the revision that was in force; 0 if it was unknown.
 fn approvals(dialect: &Dialect) -> String {
     let Dialect {
         uuid,

@@ -1,4 +1,5 @@
-//! Mails become the first kind of job: a queue of sealed payloads that are claimed for a while and tried again.
+//! A queue of jobs with encrypted payloads that are claimed for a while and retried. Emails become the first kind
+//! of job.
 
 use sea_orm_migration::prelude::*;
 

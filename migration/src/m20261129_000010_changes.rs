@@ -1,4 +1,4 @@
-//! What each write leaves for other processes, so that they drop what they keep in memory.
+//! The changes of each write, so that other processes can invalidate their caches.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,5 @@
-//! What replicas agree on about nonces that they share: one row, which stands from the beginning. And the nonces of
-//! writes, each a row of its write's own transaction.
+//! The state of a replay guard that replicas share: one row, inserted here. And the nonces of writes, which each
+//! write inserts in its transaction.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The processes that serve this database, by their signs of life.
+//! The processes that serve this database, with their heartbeats.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Denied decisions of all replicas, so that each finds those of the others.
+//! Denied decisions of all replicas, so that each can look up those of the others.
 
 use sea_orm_migration::prelude::*;
 
@@ -19,7 +19,7 @@ impl MigrationTrait for Migration {
         run(
             manager,
             [
-                // The id has the time first. The text is kept as it is: its numbers are not read.
+                // Ids begin with the time. The text is kept verbatim.
                 format!(
                     "CREATE TABLE denials (
                          id {uuid} PRIMARY KEY,

@@ -1,4 +1,4 @@
-//! Settings in, the parts of a running service out.
+//! Builds the parts of a running service from the settings.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -39,52 +39,44 @@ use super::policies::{self, Policies, Reloader, Tools};
 use super::start_error::StartError;
 use super::{database, decisions, denials, near_budgets, replay, replicas, users};
 
-/// Evaluations and searches of the workbench at once.
+/// Limit of concurrent evaluations and searches of the workbench.
 const WORKBENCH_TURNS: usize = 2;
 
-/// The parts of a running service.
 pub struct App {
-    /// What the handlers share.
+    /// Shared by the handlers.
     pub state: Arc<State>,
-    /// The database, which handlers reach through their tenant alone.
+    /// The whole database; handlers reach it only through their tenant.
     pub store: Arc<Store>,
-    /// The guard that must be maintained, and told of a clean stop.
+    /// The replay guard, which needs maintenance and a clean stop.
     pub replay: Arc<dyn NonceStore>,
-    /// This process, as the others see it.
+    /// This process's entry in the list of replicas.
     pub(super) replica: Arc<replicas::Presence>,
-    /// The shares of keys and organizations, which must be tidied.
+    /// The rate limits of keys and organizations; idle entries must be removed.
     pub limits: Arc<RateLimits>,
-    /// Who is near its share of something.
+    /// Organizations near their budgets.
     pub(super) near_budgets: Arc<near_budgets::Watch>,
-    /// How long a registration is kept that nobody verifies.
+    /// When unverified registrations are deleted.
     pub(super) unverified_expire_after: Duration,
-    /// How soon the heads of the audit chains are on the disk.
+    /// Interval at which the heads of the audit chains are synced to disk.
     pub(super) sync_within: Duration,
-    /// What is deleted for its age is deleted by this clock.
+    /// The clock for deletion of old data.
     pub(super) confirmed: Arc<ConfirmedClock>,
-    /// What sends mail, until it is started.
+    /// Taken when it is started.
     pub(super) mail: Mutex<Option<mail::Sender>>,
-    /// What takes edits of the policies, until it is started.
+    /// Taken when it is started.
     pub(super) reloader: Mutex<Option<Reloader>>,
-    /// Where the service's randomness comes from.
     pub entropy: Arc<dyn Entropy>,
-    /// The decision log, which must be closed; `None` where there is none.
+    /// Must be closed; `None` if decisions are not logged.
     pub decisions: Option<Arc<DecisionLog>>,
-    /// What is counted.
     pub metrics: Metrics,
 }
 
 impl App {
-    /// Opens the database (migrating it), the policies and the replay guard. `base_url` is where
-    /// clients reach the service, without a slash at its end; `program` is this program, which
-    /// checks policies in a process of its own.
-    ///
-    /// # Errors
-    ///
-    /// [`StartError`]: one paragraph that says what is wrong and what to do.
+    /// Opens the database (migrating it), the policies and the replay guard. `base_url` is the public address
+    /// without a trailing slash; `program` is this executable, which checks policies in a child process.
     #[expect(
         clippy::too_many_lines,
-        reason = "the order of a start, to be read in one place"
+        reason = "the startup sequence, readable in one place"
     )]
     pub async fn build(
         settings: &Settings,
@@ -243,14 +235,14 @@ impl App {
     }
 }
 
-/// Gives the database's lease back after a start that failed: else the next one on another machine waits for it.
+/// Releases the database's lease after a failed start, so that another machine need not wait for it to expire.
 pub async fn give_back(replay: &Arc<dyn NonceStore>) {
     if let Err(error) = replay.clean_stop().await {
-        tracing::warn!(%error, "the replay guard of a start that failed did not stop cleanly");
+        tracing::warn!(%error, "the replay guard did not stop cleanly after a failed start");
     }
 }
 
-/// Where decisions are found: with several replicas, the denials of all.
+/// Looks up decisions: with several replicas, the denials of all of them.
 fn lookup(settings: &Settings, own: &Recorder, store: &Arc<Store>) -> Box<dyn DecisionLookup> {
     if !settings.replay.is_shared() {
         return Box::new(own.clone());
@@ -262,7 +254,7 @@ fn lookup(settings: &Settings, own: &Recorder, store: &Arc<Store>) -> Box<dyn De
     })
 }
 
-/// Another text at each start.
+/// Identifies this run; random.
 fn run(entropy: &dyn Entropy) -> String {
     let mut run = [0; 16];
     entropy.fill(&mut run);

@@ -1,4 +1,4 @@
-//! Work beside the requests: what is pending is written, what is over is noticed.
+//! Periodic background work: flushing, expiry, maintenance.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,18 +15,18 @@ use charter_store::{Error, Store};
 use super::assembly::App;
 use super::{denials, provision, replicas};
 
-/// How often what is pending is written to the store.
+/// Interval at which pending data is written to the store.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
 const FORGET_INTERVAL: Duration = Duration::from_hours(1);
-/// How long what is over stays in the database: a spent refresh token for longer than its successor
-/// lives, so that its use is noticed.
+/// How long expired rows stay in the database. A spent refresh token must outlive its successor, so that reuse is
+/// detected.
 const KEPT: Duration = Duration::from_hours(31 * 24);
 
 const DENIALS_KEPT: Duration = Duration::from_hours(30 * 24);
 
 impl App {
-    /// What drops things for their age.
+    /// The deletion of expired data.
     #[must_use]
     pub fn expiry(&self) -> Expiry {
         Expiry {
@@ -38,7 +38,7 @@ impl App {
     }
 }
 
-/// Starts the work; it ends with the token, after a last flush.
+/// Starts the background tasks; they end when `stop` is cancelled, after a last flush.
 pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
     let (replay, stopped) = (Arc::clone(&app.replay), stop.clone());
     tracker.spawn(async move { replay.maintain_until(stopped).await });
@@ -63,7 +63,7 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
         stop.clone(),
     ));
     if app.replica.is_shared {
-        tracker.spawn(denials::hand_on(
+        tracker.spawn(denials::share(
             app.state.decisions.clone(),
             Arc::clone(&app.store),
             stop.clone(),
@@ -91,7 +91,7 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
                     flush(&last_used, &store).await;
                     metrics.upkeep();
                     limits.forget_idle();
-                    // A jump is to be noticed when it happens.
+                    // Notices a clock jump soon after it happens.
                     let _ = confirmed.now();
                 }
                 () = stop.cancelled() => break,
@@ -101,24 +101,22 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
     });
 }
 
-/// Drops what nobody can use any more.
+/// Deletes expired data.
 pub struct Expiry {
-    /// Where it is dropped.
     pub store: Arc<Store>,
-    /// What dates the audit events.
+    /// Dates the audit events.
     pub system_clock: Arc<dyn Clock>,
-    /// By whose time.
+    /// Decides what is expired.
     pub clock: Arc<ConfirmedClock>,
-    /// How long a registration is kept that nobody verifies.
     pub unverified_expire_after: Duration,
 }
 
 impl Expiry {
-    /// One round. What fails is logged and left to the next one.
+    /// Runs once. Failures of the database are logged, and the next run tries again.
     ///
     /// # Errors
     ///
-    /// [`Unconfirmed`]: nothing was dropped.
+    /// [`Unconfirmed`]: nothing was deleted.
     pub async fn run(&self) -> Result<(), Unconfirmed> {
         let now = self.clock.now()?;
         let store = &self.store;
@@ -127,36 +125,36 @@ impl Expiry {
             Ok(rows) => tracing::info!(
                 rows,
                 days = KEPT.as_secs() / 86_400,
-                "sessions, links and invitations were dropped: they have been over for so many days"
+                "deleted sessions, links and invitations that expired this many days ago"
             ),
             Err(error) => {
-                tracing::warn!(%error, "sessions and links that are over could not be dropped, they are kept for the next try");
+                tracing::warn!(%error, "could not delete expired sessions and links; retrying");
             }
         }
         if let Err(error) = forget_for_replicas(store, now).await {
-            tracing::warn!(%error, "nonces of writes and denials that are over could not be dropped, they are kept for the next try");
+            tracing::warn!(%error, "could not delete expired nonces of writes and denials; retrying");
         }
         let by = provision::system(&*self.system_clock);
         let expired = store.expire_registrations_before(now - self.unverified_expire_after, &by);
         match expired.await {
             Ok(0) => {}
-            Ok(count) => tracing::info!(count, "registrations that nobody verified have expired"),
+            Ok(count) => tracing::info!(count, "deleted unverified registrations"),
             Err(error) => {
-                tracing::warn!(%error, "registrations that nobody verified could not be ended, they are kept for the next try");
+                tracing::warn!(%error, "could not delete unverified registrations; retrying");
             }
         }
         Ok(())
     }
 }
 
-/// What replicas keep for one another: nonces of writes until their date has left the window, denials for 30 days.
+/// Rows that replicas share: nonces of writes until their date leaves the window, denials for 30 days.
 async fn forget_for_replicas(store: &Store, now: Timestamp) -> Result<(), Error> {
     store.forget_write_nonces(now).await?;
     store.forget_denials_before(now - DENIALS_KEPT).await?;
     Ok(())
 }
 
-/// Now and then, drops what nobody can use any more.
+/// Deletes expired data periodically.
 async fn forget(expiry: Expiry, stop: CancellationToken) {
     loop {
         let pause = match expiry.run().await {
@@ -170,7 +168,7 @@ async fn forget(expiry: Expiry, stop: CancellationToken) {
     }
 }
 
-/// Keeps the heads of the audit chains on the disk, and tries again what could not be written.
+/// Syncs the heads of the audit chains to disk and retries failed writes.
 async fn sync_heads(store: Arc<Store>, within: Duration, stop: CancellationToken) {
     loop {
         tokio::select! {
@@ -180,13 +178,13 @@ async fn sync_heads(store: Arc<Store>, within: Duration, stop: CancellationToken
         let store = Arc::clone(&store);
         let synced = tokio::task::spawn_blocking(move || store.sync_audit_heads());
         if let Err(error) = synced.await {
-            tracing::error!(%error, "the audit heads could not be synced");
+            tracing::error!(%error, "could not sync the audit heads");
         }
     }
 }
 
 async fn flush(last_used: &LastUsed, store: &Store) {
     if let Err(error) = last_used.flush(store).await {
-        tracing::warn!(%error, "times of last use could not be written, they are kept for the next try");
+        tracing::warn!(%error, "could not write times of last use; retrying");
     }
 }

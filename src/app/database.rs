@@ -1,4 +1,4 @@
-//! The database at start: waited for if it is not up yet, and asked whether the keys are its own.
+//! Opens the database: waits until it is up, and verifies that the keys belong to it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,30 +20,26 @@ use charter_domain::entropy::Entropy;
 use charter_store::{self as store, AuditKey, KeyCheck, Store};
 use charter_system::private;
 
-/// A server does not restart faster, so that what was used since then is the present server's.
+/// A server restarts more slowly than this, so a connection used within this time is still valid.
 const PING_AFTER_IDLE: Duration = Duration::from_millis(100);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
-/// What the keys of a database are for: without them it cannot be read, or not be verified.
+/// Purposes of the keys that belong to a database: reading its secrets and verifying its audit chains.
 const SEALING: &str = "sealing";
 const AUDIT: &str = "audit";
 
-/// Whether a database that is a file is made where it is missing.
+/// Whether a missing database file is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
-    /// It is, as by a start.
+    /// As by a start.
     IsMade,
-    /// It was moved, or the settings name another: nothing is put into its place.
+    /// An error: the file was moved, or the settings name another one.
     IsAFault,
 }
 
-/// Connects to the database for an operator's command, without migrating it; the data directory,
-/// which holds the heads of the audit chains whatever the database is, is made if it is missing.
-///
-/// # Errors
-///
-/// [`StartError::DataDir`] and [`StartError::Database`].
+/// Connects to the database for an operator's command, without migrating it. The data directory, which holds the
+/// heads of the audit chains, is created if it is missing.
 pub async fn open_store(
     settings: &Settings,
     keys: &Keys,
@@ -55,10 +51,6 @@ pub async fn open_store(
 }
 
 /// Connects as a server does, which waits for a database that is not up yet.
-///
-/// # Errors
-///
-/// As [`open_store`].
 pub(super) async fn wait_for_store(
     settings: &Settings,
     keys: &Keys,
@@ -78,11 +70,11 @@ pub(super) async fn wait_for_store(
         .await
 }
 
-/// Between tries of a start to reach what is not up yet.
+/// Pauses between a start's connection attempts.
 pub(super) const fn pauses(limit: Duration) -> ExponentialBuilder {
     ExponentialBuilder::new()
         .with_min_delay(FIRST_PAUSE)
-        .with_max_delay(LONGEST_PAUSE)
+        .with_max_delay(MAX_PAUSE)
         .without_max_times()
         .with_total_delay(Some(limit))
 }
@@ -102,11 +94,7 @@ async fn open(
     Ok(Store::open(config, Arc::clone(clock), Arc::clone(entropy)).await?)
 }
 
-/// Connects in order to look; `None` where the database is a file that is not there yet, and could be made.
-///
-/// # Errors
-///
-/// As [`open_store`].
+/// Connects for reading; `None` if the database file does not exist and could be created.
 pub(super) async fn open_read_only(
     settings: &Settings,
     keys: &Keys,
@@ -147,11 +135,7 @@ fn audit_key(key: &Key) -> AuditKey {
     }
 }
 
-/// Refuses keys that are not this database's, and remembers those that are.
-///
-/// # Errors
-///
-/// As [`check_keys`].
+/// Verifies the keys and records them.
 pub(super) async fn note_keys(store: &Store, keys: &Keys) -> Result<(), StartError> {
     let new = check_keys(store, keys).await?;
     if !new.is_empty() {
@@ -160,12 +144,8 @@ pub(super) async fn note_keys(store: &Store, keys: &Keys) -> Result<(), StartErr
     Ok(())
 }
 
-/// Whether the keys are this database's: each has the value that it had before, and one of each list
-/// was in use before. The answer is those that are new to it.
-///
-/// # Errors
-///
-/// [`StartError::ForeignKeys`], and the database's.
+/// Verifies that the keys belong to this database: each has the same value as before, and at least one of each
+/// list was used before. Returns the keys that are new to it.
 pub async fn check_keys(store: &Store, keys: &Keys) -> Result<Vec<KeyCheck>, StartError> {
     let known = store.key_checks().await?;
     let mut new = Vec::new();
@@ -181,7 +161,10 @@ pub async fn check_keys(store: &Store, keys: &Keys) -> Result<Vec<KeyCheck>, Sta
                 Some(known) if **known == check => is_one_known = true,
                 Some(_) => {
                     let key = key.id();
-                    return Err(foreign(purpose, format!("`{key}` was another key here")));
+                    return Err(foreign(
+                        purpose,
+                        format!("`{key}` has another value in this database"),
+                    ));
                 }
                 None => new.push(check),
             }
@@ -189,7 +172,10 @@ pub async fn check_keys(store: &Store, keys: &Keys) -> Result<Vec<KeyCheck>, Sta
         if !is_one_known {
             let ids: Vec<_> = known.iter().map(|known| &*known.key_id).collect();
             let ids = ids.join("`, `");
-            return Err(foreign(purpose, format!("it was used with `{ids}`")));
+            return Err(foreign(
+                purpose,
+                format!("the database was used with `{ids}`"),
+            ));
         }
     }
     if known.is_empty() {
@@ -198,7 +184,7 @@ pub async fn check_keys(store: &Store, keys: &Keys) -> Result<Vec<KeyCheck>, Sta
     Ok(new)
 }
 
-/// For a database from before its keys were remembered: by what they have made.
+/// For databases of versions that did not record their keys: verifies them with stored rows.
 async fn check_by_rows(store: &Store, keys: &Keys) -> Result<(), StartError> {
     let sealer = sealer(keys)?;
     let mut opened = !store.has_secrets().await?;
@@ -209,14 +195,14 @@ async fn check_by_rows(store: &Store, keys: &Keys) -> Result<(), StartError> {
                 organization: row.organization_id,
             };
             if sealer.open(&secret, binding).is_err() {
-                let why = format!("`{}` does not open what it sealed", key.id());
+                let why = format!("`{}` does not decrypt the secrets stored with it", key.id());
                 return Err(foreign(SEALING, why));
             }
             opened = true;
         }
     }
     if !opened {
-        let why = "none of them sealed any of its secrets";
+        let why = "none of them encrypted any of its secrets";
         return Err(foreign(SEALING, why.to_owned()));
     }
     let mut verified = !store.has_audit_events().await?;
@@ -224,14 +210,17 @@ async fn check_by_rows(store: &Store, keys: &Keys) -> Result<(), StartError> {
         match store.audit_key_fits(key.id()).await? {
             Some(true) => verified = true,
             Some(false) => {
-                let why = format!("`{}` does not verify what it chained", key.id());
+                let why = format!(
+                    "`{}` does not verify the audit events signed with it",
+                    key.id()
+                );
                 return Err(foreign(AUDIT, why));
             }
             None => {}
         }
     }
     if !verified {
-        let why = "none of them chained any of its events";
+        let why = "none of them signed any of its audit events";
         return Err(foreign(AUDIT, why.to_owned()));
     }
     Ok(())
@@ -239,7 +228,7 @@ async fn check_by_rows(store: &Store, keys: &Keys) -> Result<(), StartError> {
 
 fn check(purpose: &'static str, key: &Key) -> Result<KeyCheck, StartError> {
     let text = format!("charter key check 1\n{purpose}\n{}", key.id());
-    // It takes keys of any length.
+    // HMAC takes keys of any length.
     let mac = Hmac::<Sha256>::new_from_slice(key.expose())
         .map_err(|error| foreign(purpose, error.to_string()))?;
     Ok(KeyCheck {

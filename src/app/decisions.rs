@@ -16,11 +16,10 @@ use charter_system::private;
 
 use super::StartError;
 
-/// File of the log's head, in the data directory and outside of the log's own.
+/// The file of the log's head, in the data directory and outside the log's own.
 const HEAD: &str = "decision-head.json";
 
-/// Opens the log; `None` if decisions are not logged. `attributes` are those that the schema in
-/// force declares.
+/// Opens the log; `None` if decisions are not logged. `attributes` are those that the schema in force declares.
 pub(super) fn open(
     settings: &Settings,
     keys: &Keys,
@@ -70,7 +69,7 @@ fn mask(settings: &Settings) -> Result<Mask, StartError> {
     Ok(Mask::parse(&decisions.mask, decisions.mask_style)?)
 }
 
-/// What is to be masked and is in no record, as the schema in force declares them.
+/// The configured masks that match no field or declared attribute.
 fn unmatched(
     settings: &Settings,
     attributes: &BTreeSet<String>,
@@ -87,8 +86,8 @@ fn unmatched(
     })
 }
 
-/// What of these settings would keep [`open`] from opening the log. Nothing is made or written.
-/// `attributes` are those that the schema in force declares, where it can be read.
+/// Errors that [`open`] would return, without creating or writing anything. `attributes` are those that the schema
+/// in force declares, if it can be read.
 pub(super) fn check(settings: &Settings, attributes: Option<&BTreeSet<String>>) -> Vec<StartError> {
     if !settings.decisions.enabled {
         return Vec::new();
@@ -108,7 +107,6 @@ pub(super) fn check(settings: &Settings, attributes: Option<&BTreeSet<String>>) 
     faults.into_iter().flatten().chain(mask).collect()
 }
 
-/// The recorder, whether decisions are logged or not.
 pub(super) fn recorder(log: Option<&Arc<DecisionLog>>, entropy: &Arc<dyn Entropy>) -> Recorder {
     log.map_or_else(
         || Recorder::disabled(Arc::clone(entropy)),
@@ -116,13 +114,12 @@ pub(super) fn recorder(log: Option<&Arc<DecisionLog>>, entropy: &Arc<dyn Entropy
     )
 }
 
-/// Path of the decision log's head.
 #[must_use]
 pub fn decision_head(settings: &Settings) -> std::path::PathBuf {
     settings.data_dir.join(HEAD)
 }
 
-/// The keys of the decision log, which are the audit keys.
+/// The audit keys.
 #[must_use]
 pub fn log_keys(keys: &Keys) -> Vec<LogKey> {
     let key = |key: &crate::settings::keys::Key| LogKey {

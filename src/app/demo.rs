@@ -1,5 +1,4 @@
-//! The demo: an organization with service accounts, keys and an owner, made once, so that a
-//! newcomer has something to call.
+//! The demo: an organization with service accounts, keys and an owner, created once.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -32,18 +31,14 @@ const SLUG: &str = "acme";
 const OWNER_EMAIL: &str = "owner@acme.example";
 const BASE_URL: &str = "CHARTER_BASE_URL";
 
-/// Where the demo's credentials are.
+/// The file with the demo's credentials.
 #[must_use]
 pub fn env_file(data_dir: &Path) -> PathBuf {
     data_dir.join("demo.env")
 }
 
-/// Makes the demo's organization if this data directory has none, and notes where the service is
-/// reached this time.
-///
-/// # Errors
-///
-/// The store's, or the file cannot be written.
+/// Creates the demo's organization if this data directory has none, and writes the current address to the
+/// credentials' file.
 pub async fn prepare(
     app: &App,
     entropy: &dyn Entropy,
@@ -67,8 +62,8 @@ pub async fn prepare(
     unfinished.end()
 }
 
-/// A file that says that the demo is being made in the database, by this data directory: whatever
-/// interrupts that, the next start goes on. It holds the owner's password, which cannot be made twice.
+/// Marks that this data directory is creating the demo; after an interruption the next start continues. The file
+/// holds the owner's password, since it is hashed only once.
 struct Unfinished(PathBuf);
 
 impl Unfinished {
@@ -87,7 +82,7 @@ impl Unfinished {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(StartError::Write(self.0.clone(), error)),
         }
-        // Somebody else's is not to be taken over.
+        // An organization that this data directory did not create must not be taken over.
         match store.find_organization(SLUG).await {
             Err(store::Error::NotFound) => {}
             Ok(_) => return Err(store::Error::SlugTaken.into()),
@@ -115,7 +110,7 @@ fn without_base_url(text: &str) -> String {
         .collect()
 }
 
-/// What an interrupted start has made already is found; its keys are lost, so there are others.
+/// Reuses what an interrupted start has created, except keys: their secrets are lost, so it creates new ones.
 async fn make(
     store: &Store,
     mint: &KeyMint,
@@ -166,7 +161,7 @@ async fn make(
     Ok(text)
 }
 
-/// Everything that the machine surface offers.
+/// All permissions of the machine surface.
 fn manager() -> Vec<Permission> {
     Permission::ALL
         .iter()
@@ -232,7 +227,7 @@ impl Demo<'_> {
         }
     }
 
-    /// An interrupted start has made it, with the same password.
+    /// Whether an interrupted start has created the owner, with the same password.
     async fn has_owner(&self) -> Result<bool, StartError> {
         let members = self.reader.list_members().await?;
         Ok(members.iter().any(|member| member.email == OWNER_EMAIL))
@@ -243,20 +238,20 @@ fn export(name: &str, value: &str) -> String {
     format!("export {name}='{value}'\n")
 }
 
-/// How the operator of the demo gets into the workbench.
+/// How the demo's operator reaches the workbench.
 #[derive(Debug)]
 pub struct OperatorAccess {
-    /// Of the operations listener.
+    /// The address of the operations listener.
     pub address: SocketAddr,
-    /// Whether there is an operator token.
+    /// Whether an operator token is set.
     pub has_token: bool,
-    /// The file that has it.
+    /// The file with the operator token.
     pub keys: PathBuf,
 }
 
-/// What to try, for a person who just started the demo.
+/// First steps for a user who just started the demo.
 #[must_use]
-pub fn what_to_try(data_dir: &Path, base_url: &str, operator: &OperatorAccess) -> String {
+pub fn first_steps(data_dir: &Path, base_url: &str, operator: &OperatorAccess) -> String {
     let file = env_file(data_dir);
     let file = file.display();
     let mail = data_dir.join("mail");

@@ -1,4 +1,5 @@
-//! Denials of all replicas: this one's go to the database in batches, and those of others are found there.
+//! Shares denials among replicas: writes this process's to the database in batches and finds those of others
+//! there.
 
 use std::io;
 use std::sync::Arc;
@@ -24,11 +25,11 @@ const SCANNED: usize = 500;
 /// The list of the denials of all replicas.
 const ALL_DENIALS: &str = "denials";
 
-/// Looks in this process's log, then among the denials of all.
+/// Looks in this process's log first, then in the database.
 pub(super) struct SharedLookup {
     pub(super) own: Recorder,
     pub(super) store: Arc<Store>,
-    /// Runs the query: who looks up blocks.
+    /// Runs the query; `find` blocks.
     pub(super) runtime: Handle,
 }
 
@@ -113,20 +114,20 @@ fn id_at(position: LogPosition) -> DecisionId {
     DecisionId::from_uuid(Uuid::from_u64_pair(position.file, position.offset))
 }
 
-/// Hands denials on until `stop`, and once more after it.
-pub(super) async fn hand_on(own: Recorder, store: Arc<Store>, stop: CancellationToken) {
+/// Writes denials to the database until `stop`, and once more after it.
+pub(super) async fn share(own: Recorder, store: Arc<Store>, stop: CancellationToken) {
     own.keep_denials();
     while stop
         .run_until_cancelled(tokio::time::sleep(INTERVAL))
         .await
         .is_some()
     {
-        hand_on_once(&own, &store).await;
+        share_once(&own, &store).await;
     }
-    hand_on_once(&own, &store).await;
+    share_once(&own, &store).await;
 }
 
-async fn hand_on_once(own: &Recorder, store: &Store) {
+async fn share_once(own: &Recorder, store: &Store) {
     let ids = own.take_denials();
     for batch in ids.chunks(BATCH) {
         let (recorder, wanted) = (own.clone(), batch.to_vec());
@@ -139,23 +140,23 @@ async fn hand_on_once(own: &Recorder, store: &Store) {
             Ok(denials) if denials.is_empty() => continue,
             Ok(denials) => store.add_denials(denials).await,
             Err(stopped) => {
-                tracing::error!(error = %stopped, "denials could not be read from the decision log");
+                tracing::error!(error = %stopped, "could not read denials from the decision log");
                 continue;
             }
         };
         if let Err(error) = added {
-            tracing::warn!(%error, "denials could not be handed to the other replicas, they are kept for the next try");
+            tracing::warn!(%error, "could not share denials with the other replicas; retrying");
             own.put_back_denials(batch.to_vec());
         }
     }
 }
 
-/// As it was written: masked where the settings say so.
+/// As logged, with the configured masks.
 fn denial(own: &Recorder, id: DecisionId) -> Option<Denial> {
     let record = match own.find(id) {
         Ok(record) => record?,
         Err(error) => {
-            tracing::warn!(decision = %id, %error, "a denial could not be read from the decision log");
+            tracing::warn!(decision = %id, %error, "could not read a denial from the decision log");
             return None;
         }
     };

@@ -1,4 +1,4 @@
-//! What is made of the settings' keys.
+//! Builds the encryption of secrets and cursors from the settings' keys.
 
 use std::sync::Arc;
 
@@ -7,11 +7,7 @@ use crate::settings::keys::{Key, Keys};
 use charter_authn::secrets::{CursorSealer, Sealer};
 use charter_domain::entropy::Entropy;
 
-/// The sealer of access-key secrets.
-///
-/// # Errors
-///
-/// No sealing key.
+/// Encrypts the secrets of access keys.
 pub fn sealer(keys: &Keys) -> Result<Sealer, StartError> {
     let keys = keys
         .sealing
@@ -20,7 +16,7 @@ pub fn sealer(keys: &Keys) -> Result<Sealer, StartError> {
     Ok(Sealer::new(keys)?)
 }
 
-/// The sealer of cursors, whose keys are derived from the same.
+/// Encrypts cursors, with derived keys.
 pub(super) fn cursors(keys: &Keys, entropy: &Arc<dyn Entropy>) -> CursorSealer {
     let keys = keys.sealing.iter().map(Key::expose);
     CursorSealer::new(keys, Arc::clone(entropy))

@@ -1,4 +1,4 @@
-//! The only place that builds things: settings in, a service that can be served out.
+//! Assembles and runs the service from its settings.
 
 mod assembly;
 pub mod background;
@@ -24,7 +24,6 @@ pub use keys::sealer;
 pub use start_error::StartError;
 pub use users::link_mails;
 
-/// The API's description, as `/openapi.json` serves it.
 #[must_use]
 pub fn openapi_document() -> &'static str {
     charter_http::document::text()

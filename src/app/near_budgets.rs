@@ -1,4 +1,4 @@
-//! Which organizations are near their budgets, for metrics and log.
+//! Reports organizations near their budgets in metrics and the log.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -16,18 +16,17 @@ use charter_domain::clock::Clock;
 use charter_domain::id::OrganizationId;
 use charter_store::Store;
 
-/// How often it is looked who is near its share.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
-/// How long the log says nothing more of the same organization and resource.
-const SILENCE: Duration = Duration::from_mins(10);
+/// How long a warning about the same organization and resource is not repeated.
+const REPORT_INTERVAL: Duration = Duration::from_mins(10);
 
-/// Who is near its share, with the organization's code.
+/// The organizations near their budgets, with their codes.
 #[derive(Debug, Default)]
 pub(super) struct Watch(Mutex<Vec<(Near, String)>>);
 
 impl Watch {
-    /// As of the last look, in the Prometheus text format. The organizations are the label of a
-    /// moment: those that are not near their share any more are not in it.
+    /// The metrics of the last look, in the Prometheus text format. Organizations that are no longer near a limit
+    /// are omitted, so that labels do not accumulate.
     pub(super) fn render(&self) -> String {
         momentary(|| {
             for (near, code) in &*self.0.lock() {
@@ -40,7 +39,7 @@ impl Watch {
         })
     }
 
-    /// Looks every few seconds until `stop`.
+    /// Looks periodically until `stop`.
     pub(super) async fn run(
         self: Arc<Self>,
         budgets: Arc<Budgets>,
@@ -50,13 +49,13 @@ impl Watch {
         stop: CancellationToken,
     ) {
         let looks = async {
-            let mut said = HashMap::new();
+            let mut reported = HashMap::new();
             loop {
                 budgets.forget_idle();
                 let mut near = budgets.near();
                 near.extend(nearest(nonces.near()));
                 let near = with_codes(near, &store).await;
-                say(&near, &mut said, clock.monotonic());
+                report(&near, &mut reported, clock.monotonic());
                 *self.0.lock() = near;
                 tokio::time::sleep(LOOK_INTERVAL).await;
             }
@@ -65,13 +64,13 @@ impl Watch {
     }
 }
 
-/// The ids stand in where the database does not answer.
+/// Falls back to ids if the database does not answer.
 async fn with_codes(near: Vec<Near>, store: &Store) -> Vec<(Near, String)> {
     let ids: Vec<OrganizationId> = near.iter().map(|near| near.organization).collect();
     let codes = match store.organization_codes(&ids).await {
         Ok(codes) => codes,
         Err(error) => {
-            tracing::debug!(%error, "the codes of organizations near their budgets are not known");
+            tracing::debug!(%error, "could not read the codes of organizations near their budgets");
             HashMap::new()
         }
     };
@@ -82,22 +81,22 @@ async fn with_codes(near: Vec<Near>, store: &Store) -> Vec<(Near, String)> {
     named.collect()
 }
 
-fn say(
+fn report(
     near: &[(Near, String)],
-    said: &mut HashMap<(Resource, OrganizationId), Duration>,
+    reported: &mut HashMap<(Resource, OrganizationId), Duration>,
     now: Duration,
 ) {
-    said.retain(|_, at| now.saturating_sub(*at) < SILENCE);
+    reported.retain(|_, at| now.saturating_sub(*at) < REPORT_INTERVAL);
     for (near, organization) in near {
         let key = (near.resource, near.organization);
-        if let Entry::Vacant(entry) = said.entry(key) {
+        if let Entry::Vacant(entry) = reported.entry(key) {
             entry.insert(now);
             tracing::warn!(
                 organization,
                 resource = near.resource.name(),
                 percent = near.percent(),
                 limit = near.limit,
-                "an organization is near its budget; beyond it its requests are answered 429"
+                "an organization is near its budget; requests beyond it get 429"
             );
         }
     }

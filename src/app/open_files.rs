@@ -1,12 +1,12 @@
-//! Open files: every connection is one, and the process may have only so many.
+//! Fits the number of connections to the limit of open files.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// For all that is no client: the database, journals, the decision log, operators, mail.
+/// For everything but clients: the database, journals, the decision log, operators, mail.
 const RESERVED: u64 = 512;
 
-/// How many connections may be held, at most `wanted`: the soft limit of open files (`RLIMIT_NOFILE`) is
-/// raised as far as it must and may be; where that is not enough, there are fewer, with a warning.
+/// The number of connections to allow, at most `wanted`. Raises the soft limit of open files (`RLIMIT_NOFILE`) as
+/// needed; if that does not suffice, the number is lower, with a warning.
 pub(super) fn fit_connections(wanted: usize) -> usize {
     let needed = RESERVED.saturating_add(wanted as u64);
     let limit = getrlimit(Resource::Nofile);
@@ -19,7 +19,7 @@ pub(super) fn fit_connections(wanted: usize) -> usize {
         maximum: limit.maximum,
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%error, "the limit of open files could not be raised");
+        tracing::warn!(%error, "could not raise the limit of open files");
     }
     let allowed = has(&getrlimit(Resource::Nofile));
     if allowed >= needed {
@@ -36,7 +36,7 @@ pub(super) fn fit_connections(wanted: usize) -> usize {
     connections
 }
 
-/// Half of the files where there are hardly more than are reserved.
+/// Half of the files if there are hardly more than the reserved ones.
 fn fitting(allowed: u64) -> usize {
     let connections = allowed.saturating_sub(RESERVED).max(allowed / 2).max(1);
     usize::try_from(connections).unwrap_or(usize::MAX)

@@ -1,5 +1,5 @@
-//! Making organizations, service accounts and keys from the machine itself: for operators'
-//! commands and the demo. What is made here is recorded as the operator's doing.
+//! Creates organizations, service accounts and keys for operators' commands and the demo. Audit events name the
+//! operator.
 
 use secrecy::SecretString;
 
@@ -19,13 +19,13 @@ use charter_store::{NewKey, NewServiceAccount, TenantWriter};
 
 use super::StartError;
 
-/// Who is on record for what is done on the machine itself.
+/// The audit context of operators' commands.
 #[must_use]
 pub fn operator(clock: &dyn Clock) -> AuditContext {
     by(Actor::Operator(None), clock)
 }
 
-/// Who is on record for what the service does by itself.
+/// The audit context of the service's own changes.
 #[must_use]
 pub fn system(clock: &dyn Clock) -> AuditContext {
     by(Actor::System, clock)
@@ -40,11 +40,7 @@ fn by(actor: Actor, clock: &dyn Clock) -> AuditContext {
     }
 }
 
-/// Makes a service account with direct permissions.
-///
-/// # Errors
-///
-/// The store's.
+/// Creates a service account with direct permissions.
 pub async fn service_account(
     tenant: &TenantWriter<'_>,
     account: &Account,
@@ -62,11 +58,7 @@ pub async fn service_account(
     Ok(tenant.create_service_account(new).await?)
 }
 
-/// Makes a key; its secret is in the answer and nowhere else.
-///
-/// # Errors
-///
-/// The store's, or the secret cannot be sealed.
+/// Creates a key; its secret is returned once and cannot be read again.
 pub async fn access_key(
     tenant: &TenantWriter<'_>,
     mint: &KeyMint,

@@ -1,4 +1,4 @@
-//! Opens the replay guard: its bounds, where nonces are remembered, and the lease of the database.
+//! Opens the replay guard: its limits, where nonces are stored, and the lease of the database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,14 +18,14 @@ use charter_store::Store;
 
 use super::{StartError, database};
 
-/// How far this machine's clock may lie from that of Redis. Nonces are kept for longer than two of them are apart.
+/// Allowed difference between this machine's clock and that of Redis. Nonces are kept longer than twice this.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(15);
 
-/// A guard on its way.
-pub(super) enum Turn {
-    /// Of this process alone.
+/// A guard that waits to be opened.
+pub(super) enum PendingGuard {
+    /// For one process.
     Alone(Box<Pending>),
-    /// Shared by replicas.
+    /// For several replicas.
     Shared(SharedPending, Box<RedisConfig>),
 }
 
@@ -35,24 +35,26 @@ pub(super) struct Opened {
     pub(super) counters: Option<SharedCounters>,
 }
 
-/// Waits until no process that remembers nonces by itself serves the database. Before it is migrated: not beside a
-/// service.
+/// Waits until no process with nonces of its own serves the database. Called before the migration, which must not
+/// run beside a service.
 pub(super) async fn wait_for_turn(
     settings: &Settings,
     keys: &Keys,
     store: &Arc<Store>,
-) -> Result<Turn, StartError> {
+) -> Result<PendingGuard, StartError> {
     let lease = settings.replay.lease;
     Ok(match redis(settings, keys) {
         None => {
             let pending = Pending::wait(store, config(settings, keys), lease).await?;
-            Turn::Alone(Box::new(pending))
+            PendingGuard::Alone(Box::new(pending))
         }
-        Some(config) => Turn::Shared(SharedPending::wait(store, lease).await?, Box::new(config)),
+        Some(config) => {
+            PendingGuard::Shared(SharedPending::wait(store, lease).await?, Box::new(config))
+        }
     })
 }
 
-/// How the guard of one process is kept.
+/// The configuration of a guard for one process.
 pub(super) fn config(settings: &Settings, keys: &Keys) -> Config {
     Config {
         window: settings.signing.max_skew,
@@ -63,7 +65,7 @@ pub(super) fn config(settings: &Settings, keys: &Keys) -> Config {
     }
 }
 
-/// How a guard on Redis is kept; `None` where there is none.
+/// The configuration of a guard on Redis; `None` if none is set.
 pub(super) fn redis(settings: &Settings, keys: &Keys) -> Option<RedisConfig> {
     let ReplayStore::Redis { url } = &settings.replay.store else {
         return None;
@@ -78,18 +80,17 @@ pub(super) fn redis(settings: &Settings, keys: &Keys) -> Option<RedisConfig> {
     })
 }
 
-/// Opens the guard, on a database that is up to date. Waits for Redis as a start waits for the database.
+/// Opens the guard after the migration. Waits for Redis until it is up.
 pub(super) async fn open(
-    turn: Turn,
+    turn: PendingGuard,
     (settings, run): (&Settings, &str),
     store: &Arc<Store>,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
 ) -> Result<Opened, StartError> {
     match turn {
-        Turn::Alone(pending) => {
-            // Where no key was ever used, as when operators made all there is, there is no nonce that a
-            // missing journal could have held.
+        PendingGuard::Alone(pending) => {
+            // If no key was ever used, no nonce can be missing from the journal.
             let is_older = store.any_key_was_used().await?;
             let guard = pending.open(Arc::clone(clock), run.to_owned(), is_older);
             Ok(Opened {
@@ -97,7 +98,7 @@ pub(super) async fn open(
                 counters: None,
             })
         }
-        Turn::Shared(pending, config) => {
+        PendingGuard::Shared(pending, config) => {
             let limit = settings.database.start_timeout;
             let attempt = || pending.open(&config, store, clock, entropy);
             let guard = attempt

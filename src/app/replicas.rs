@@ -1,4 +1,4 @@
-//! The processes that serve the database: this one shows that it lives, and divides among all that do what they share.
+//! Announces this process to the other replicas, and divides shared limits among them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,27 +14,27 @@ use charter_http::state::State;
 use charter_store::{Error, Replica, Store};
 
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
-/// Between signs of life.
+/// Interval of heartbeats.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// How old the last sign of a live process may be. The clocks of machines may be that far apart, too.
+/// A process with an older heartbeat counts as dead. Also bounds the difference between machines' clocks.
 const ALIVE: Duration = Duration::from_secs(30);
-/// How long a process without a sign of life stays listed.
+/// How long a dead process stays listed.
 const LISTED: Duration = Duration::from_hours(1);
-/// How long replicas may have different policies in force before it is worth a look.
+/// How long replicas may have different policies in force before a warning.
 const SETTLING: Duration = Duration::from_mins(2);
 
-/// This process, as the others see it.
+/// This process's entry in the list of replicas.
 pub(super) struct Presence {
     id: String,
     host: String,
     started_at: Timestamp,
-    /// Whether others may serve the same database.
+    /// Whether other processes may serve the same database.
     pub(super) is_shared: bool,
 }
 
 impl Presence {
     pub(super) fn new(settings: &Settings, id: String, clock: &dyn Clock) -> Self {
-        // Without it the process's number has to do.
+        // Without it, the process id must suffice.
         let host = std::fs::read_to_string(HOST_NAME).unwrap_or_default();
         Self {
             id,
@@ -45,7 +45,7 @@ impl Presence {
     }
 }
 
-/// Shows that this process lives, and looks who else does, until `stop`; then takes it back.
+/// Sends heartbeats and reads those of others until `stop`, then removes the entry.
 pub(super) async fn follow(
     presence: Arc<Presence>,
     state: Arc<State>,
@@ -56,14 +56,14 @@ pub(super) async fn follow(
         let mut differ_since = None;
         loop {
             if let Err(error) = round(&presence, &state, &store, &mut differ_since).await {
-                tracing::warn!(%error, "the other replicas could not be told that this one lives, it is tried again");
+                tracing::warn!(%error, "could not write the heartbeat for the other replicas; retrying");
             }
             tokio::time::sleep(INTERVAL).await;
         }
     };
     stop.run_until_cancelled(rounds).await;
     if let Err(error) = store.forget_replica(&presence.id).await {
-        tracing::warn!(%error, "the other replicas could not be told that this one ends");
+        tracing::warn!(%error, "could not remove this process from the list of replicas");
     }
 }
 

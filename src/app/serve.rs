@@ -1,4 +1,4 @@
-//! Two listeners, the work beside them, and the way out.
+//! Starts the listeners and the background work, and stops them.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -17,10 +17,10 @@ use charter_http::router;
 
 use super::{App, StartError, background, open_files};
 
-/// Connections at once on the operations listener.
+/// Limit of connections on the operations listener.
 const OPERATOR_CONNECTIONS: usize = 256;
 
-/// Both listeners, bound but not yet answering.
+/// The listeners, bound but not yet accepting.
 pub struct Server {
     main: Bound,
     operations: Bound,
@@ -29,10 +29,9 @@ pub struct Server {
     max_connections: usize,
 }
 
-/// Times of last use are written, and database connections closed, in so much more than the grace.
+/// Additional time after the grace for writing times of last use and closing database connections.
 const LAST_WORK: Duration = Duration::from_secs(2);
 
-/// A running service.
 pub struct Serving {
     app: App,
     main: SocketAddr,
@@ -45,11 +44,7 @@ pub struct Serving {
 }
 
 impl Server {
-    /// Binds both listeners.
-    ///
-    /// # Errors
-    ///
-    /// [`StartError::Listen`].
+    /// Binds the listeners.
     pub fn bind(settings: &Settings) -> Result<Self, StartError> {
         Ok(Self {
             main: bind(settings.server.listen)?,
@@ -60,7 +55,7 @@ impl Server {
         })
     }
 
-    /// Binds both listeners and lets go of them; what cannot be bound.
+    /// Binds the listeners and closes them; returns what failed.
     pub(super) fn check(settings: &Settings) -> Vec<StartError> {
         let server = &settings.server;
         let (main, operations) = (bind(server.listen), bind(server.ops_listen));
@@ -71,14 +66,14 @@ impl Server {
             .collect()
     }
 
-    /// Where clients reach the service: what the settings say, else the bound address.
+    /// The configured public address, or the bound one.
     #[must_use]
     pub fn base_url(&self) -> String {
         let bound = || format!("http://{}", self.main.local_addr());
         self.base_url.clone().unwrap_or_else(bound)
     }
 
-    /// Starts to answer.
+    /// Starts accepting.
     #[must_use]
     pub fn start(self, app: App, settings: &Settings, stop: &CancellationToken) -> Serving {
         let listeners = TaskTracker::new();
@@ -119,7 +114,7 @@ impl Server {
             listeners.spawn(report(listen::serve(
                 access,
                 router::access_listener(Arc::clone(state)),
-                // Gateways are few, and each has many connections.
+                // Gateways are few, and each opens many connections.
                 edge(EdgeConfig {
                     max_connections: self.max_connections,
                     max_connections_per_peer: self.max_connections,
@@ -141,7 +136,7 @@ impl Server {
             }),
             None,
             {
-                // Operators see that it stops, for as long as clients are served.
+                // Operators can observe the stop as long as clients are served.
                 let (stop, main_ended) = (stop.clone(), main_ended.clone());
                 async move {
                     stop.cancelled().await;
@@ -160,33 +155,32 @@ impl Server {
 }
 
 impl Serving {
-    /// Where clients reach it.
+    /// The address for clients.
     #[must_use]
     pub const fn main_address(&self) -> SocketAddr {
         self.main
     }
 
-    /// Where operators reach it.
+    /// The address for operators.
     #[must_use]
     pub const fn operations_address(&self) -> SocketAddr {
         self.operations
     }
 
-    /// Where gateways reach the policy decision point, if it has a listener of its own.
+    /// The address for gateways, if the policy decision point has a listener of its own.
     #[must_use]
     pub const fn access_address(&self) -> Option<SocketAddr> {
         self.access
     }
 
-    /// The service's parts.
     #[must_use]
     pub const fn app(&self) -> &App {
         &self.app
     }
 
-    /// Waits for the end after `stop` was cancelled: requests under way, then writes that outlived
-    /// their connections, then what is still pending. One deadline holds for all of them, whatever
-    /// the database does, and [`LAST_WORK`] is left for what comes after requests that used it up.
+    /// Waits for the end after `stop` was cancelled: for running requests, writes that outlived their connections,
+    /// and pending background work. All share one deadline; [`LAST_WORK`] remains for the background work if
+    /// requests used up the time.
     pub async fn stopped(self) {
         let deadline = Instant::now() + self.grace;
         let end = deadline + LAST_WORK;
@@ -198,10 +192,10 @@ impl Serving {
         self.background.close();
         by(end, "background work was", self.background.wait()).await;
         if let Err(error) = self.app.replay.clean_stop().await {
-            tracing::error!(%error, "the replay guard could not note the clean stop");
+            tracing::error!(%error, "the replay guard could not record the clean stop");
         }
         if let Some(log) = self.app.decisions.clone() {
-            // It blocks until the last line is written.
+            // Blocks until the last line is written.
             let _ = tokio::task::spawn_blocking(move || log.close()).await;
         }
         let closed = self.app.store.close();
@@ -210,10 +204,10 @@ impl Serving {
     }
 }
 
-/// Waits for it until the grace is over.
+/// Waits until the deadline.
 async fn by(deadline: Instant, what: &'static str, end: impl Future<Output = ()>) {
     if tokio::time::timeout_at(deadline, end).await.is_err() {
-        tracing::error!("{what} still under way when the grace was over");
+        tracing::error!("{what} still running when the grace period ended");
     }
 }
 

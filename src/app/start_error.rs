@@ -1,4 +1,4 @@
-//! Why the service did not start.
+//! Errors that prevent a start.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,76 +13,63 @@ use charter_mail as mail;
 use charter_store as store;
 use charter_system::private::DataDirError;
 
-/// Why the service, or an operator's command, did not start: one paragraph for a person.
+/// Why the service, or an operator's command, did not start; the text is one paragraph for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The settings are wrong or incomplete.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The policy folder has faults; the text shows them with file, line and caret.
+    /// The text shows the faults with file, line and caret.
     #[error("the policies cannot be loaded\n{0}")]
     Policies(String),
-    /// The database cannot be used.
     #[error(
         "the database cannot be used: {}; check `database.url` and that it is reachable",
         with_causes(.0)
     )]
     Database(#[from] store::Error),
-    /// The keys of the settings are not those that the database was made with.
+    /// The keys of the settings are not those of the database.
     #[error(
         "these keys are not this database's: of `keys.{0}`, {1}; put the right ones into the settings, \
          or set `database.url` to their database"
     )]
     ForeignKeys(&'static str, String),
-    /// The replay guard cannot be opened.
     #[error("the replay guard cannot be opened: {}", with_causes(.0))]
     Replay(#[from] nonces::OpenError),
-    /// The decision log cannot be opened.
     #[error("the decision log cannot be opened: {}; see `decisions.dir`", with_causes(.0))]
     DecisionLog(#[from] decision_log::OpenError),
-    /// What is to be masked in it is no part of a record.
+    /// A mask names no field of a record.
     #[error("`decisions.mask`: {0}")]
     Mask(#[from] decision_log::UnknownField),
-    /// What is to be masked is in no record; the nearest that is.
+    /// A mask matches no record; the second is the most similar field.
     #[error("`decisions.mask`: `{0}` is nothing that the schema declares; is `{1}` meant?")]
     Unmatched(String, String),
-    /// The folder of `policies.shadow` has faults.
     #[error("the policies of `policies.shadow` cannot be loaded\n{0}")]
     Shadow(String),
     /// A sealing key is missing.
     #[error(transparent)]
     Seal(#[from] secrets::SealError),
-    /// The demo owner's password cannot be hashed.
     #[error(transparent)]
     Password(#[from] password::HashError),
-    /// Passwords cannot be hashed at all.
     #[error("passwords cannot be hashed: {0}")]
     PasswordPool(#[from] password_pool::PoolError),
-    /// A key of access tokens cannot be used.
     #[error("{0}; make another with `charter keys generate`")]
     TokenKey(#[from] access_token::KeyError),
-    /// The public base URL is none.
     #[error("`{0}` is not a web address: {1}; set `portal.base_url`")]
     BaseUrl(String, url::ParseError),
-    /// Links cannot be made.
     #[error("links need the address that people reach the service at: set `portal.base_url`")]
     NoBaseUrl,
-    /// The sender of mails, or their templates.
+    /// The sender's address, or a template.
     #[error(transparent)]
     Mail(#[from] mail::ComposeError),
-    /// The mail server's address.
     #[error("`mail.smtp_url` cannot be used: {}", with_causes(.0))]
     MailServer(#[from] mail::TransportError),
-    /// The demo's slug is not one: a mistake in this program.
+    /// The demo's slug is invalid: a defect.
     #[error("the demo's slug {0}")]
     DemoSlug(SlugError),
-    /// The data directory cannot be made, or others can write it.
+    /// The data directory cannot be created, or others can write to it.
     #[error("the data directory cannot be used: {}; see `data_dir`", with_causes(.0))]
     DataDir(#[from] DataDirError),
-    /// A file in the data directory cannot be written.
     #[error("`{0}` cannot be written: {1}")]
     Write(PathBuf, io::Error),
-    /// An address cannot be bound.
     #[error(
         "`{0}` cannot be listened on: {1}; set `server.listen` and `server.ops_listen` to free addresses"
     )]
@@ -90,7 +77,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// The address that somebody else has, if that is what is wrong.
+    /// The address, if the error is that it is in use.
     pub(super) fn address_in_use(&self) -> Option<SocketAddr> {
         match self {
             Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -101,7 +88,7 @@ impl StartError {
     }
 }
 
-/// An error with what lies behind it, outermost first, each once.
+/// An error with its causes, outermost first, without repetitions.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! Builds the user service (tokens, passwords, limits) and what sends its mails.
+//! Builds the user service (tokens, passwords, limits) and the mail sender.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -31,10 +31,10 @@ use charter_store::Store;
 use super::keys::sealer;
 use super::start_error::StartError;
 
-/// How long a password waits to be hashed; with the wait for its turn, less than a request may take.
+/// How long a password hash may wait; with the wait for the queue, less than a request's deadline.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(14);
 
-/// Where clients reach the service.
+/// The public address of the service.
 pub(super) struct BaseUrl {
     text: String,
     url: Url,
@@ -50,7 +50,7 @@ impl BaseUrl {
         Ok(base_url)
     }
 
-    /// What browsers will not do there.
+    /// Why browsers cannot use this address, if so.
     pub(super) fn warning(&self) -> Option<&'static str> {
         (self.url.scheme() == "http" && !self.is_local()).then_some(
             "browsers will not keep people signed in: the refresh cookie is for https only; set \
@@ -72,7 +72,7 @@ impl BaseUrl {
         }
     }
 
-    /// Plain http on this machine.
+    /// Whether it is plain http on this machine.
     pub(super) fn is_local(&self) -> bool {
         let is_here = match self.url.host() {
             Some(Host::Domain(name)) => name == "localhost",
@@ -83,7 +83,7 @@ impl BaseUrl {
         self.url.scheme() == "http" && is_here
     }
 
-    /// The host that mail comes from; none where other machines would not find it.
+    /// The host for the mail server's greeting; `None` if other machines could not resolve it.
     fn mail_name(&self) -> Option<Host<String>> {
         self.url
             .host()
@@ -101,7 +101,7 @@ impl BaseUrl {
     }
 }
 
-/// What the service shares with its parts.
+/// The services that the parts share.
 #[derive(Clone, Copy)]
 pub(super) struct Shared<'a> {
     pub(super) store: &'a Arc<Store>,
@@ -125,7 +125,7 @@ pub(super) fn portal_users(
     let clock = || Arc::clone(shared.clock);
     let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let at_once = match portal.hashes_at_once {
-        // One processor is left to all others.
+        // At least half of the processors remain for other work.
         0 => (processors() / 2).max(1),
         set => set,
     };
@@ -150,7 +150,7 @@ pub(super) fn portal_users(
     }))
 }
 
-/// Counted by all replicas, where there may be several.
+/// Shared by all replicas, if there may be several.
 fn limits(own: InProcessLimits, counters: Option<&SharedCounters>) -> Arc<dyn AnonymousLimits> {
     match counters {
         None => Arc::new(own),
@@ -158,17 +158,13 @@ fn limits(own: InProcessLimits, counters: Option<&SharedCounters>) -> Arc<dyn An
     }
 }
 
-/// Whether access tokens can be signed with these keys.
+/// Whether these keys can sign access tokens.
 pub(super) fn check_token_keys(keys: &Keys) -> Result<(), StartError> {
     AccessTokens::new(materials(&keys.token), String::new())?;
     Ok(())
 }
 
-/// Makes links in mails for an operator's command, which knows only the settings.
-///
-/// # Errors
-///
-/// [`StartError::NoBaseUrl`] where these do not say where people reach the service; no sealing key.
+/// Makes links for the emails of an operator's command, from the settings alone.
 pub fn link_mails(
     settings: &Settings,
     keys: &Keys,
@@ -183,7 +179,7 @@ pub fn link_mails(
     Ok(BaseUrl::parse(&base_url)?.links(&sealer, clock, entropy))
 }
 
-/// Where people reach the service, as the settings say.
+/// The configured public address.
 pub(super) fn base_url(settings: &Settings) -> String {
     let listen = || format!("http://{}", settings.server.listen);
     settings.portal.base_url.clone().unwrap_or_else(listen)
@@ -211,11 +207,7 @@ pub(super) fn mail_sender(
     })
 }
 
-/// How mails are written and sent, by these settings.
-///
-/// # Errors
-///
-/// A sender's address or a mail server that cannot be used.
+/// How emails are rendered and sent.
 pub(super) fn mail(
     settings: &Settings,
     base_url: &BaseUrl,
@@ -226,11 +218,11 @@ pub(super) fn mail(
         Transport::smtp(url.expose_secret(), name.or_else(|| base_url.mail_name()))?
     } else {
         let directory = settings.data_dir.join("mail");
-        // Beyond this machine nobody would find them.
+        // On other machines, nobody would find the files.
         if !base_url.is_local() {
             tracing::warn!(
                 directory = %directory.display(),
-                "no mail server is set, mails are written to files; set `mail.smtp_url`"
+                "no mail server is set: emails are written to files; set `mail.smtp_url`"
             );
         }
         Transport::files(directory)

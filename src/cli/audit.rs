@@ -140,7 +140,7 @@ pub fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         for line in &report.torn_heads {
             writeln!(
                 out,
-                "note: line {line} of the file of heads begins with one that a full disk or a crash cut short"
+                "note: line {line} of the file of heads begins with an incomplete one, left by a full disk or a crash"
             )?;
         }
         writeln!(

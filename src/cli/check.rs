@@ -28,11 +28,7 @@ pub struct CheckArgs {
 /// Exit code if the service would not start, as of all errors.
 const CANNOT_START: u8 = 2;
 
-/// Prints a line for each part.
-///
-/// # Errors
-///
-/// Everything that keeps the service from starting.
+/// Prints a line for each part. Returns all faults that prevent a start as the error.
 pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let parts = match args.settings.preview() {
         Ok(settings) => {

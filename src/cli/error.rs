@@ -35,16 +35,18 @@ pub enum Error {
         "`migrate down` drops tables with all their data: make a copy of the database, then say `--yes`"
     )]
     Unconfirmed,
-    #[error("there is no organization `{0}`; `charter organization list` shows all")]
+    #[error("there is no organization `{0}`; `charter organization list` lists all")]
     NoSuchOrganization(String),
-    #[error("nobody has the address `{0}`; `charter user list ORGANIZATION` shows all of one")]
+    #[error(
+        "no user has the address `{0}`; `charter user list ORGANIZATION` lists an organization's users"
+    )]
     NoSuchUser(String),
     /// The invited user is a member already.
     #[error("`{0}` is a member already: `charter user set-role` gives it another role")]
     AlreadyMember(String),
     /// The invited user belongs to another organization.
     #[error(
-        "`{0}` belongs to somebody of organization {1}, and an address to one person: invite another address"
+        "`{0}` is the address of a user of organization {1}, and each address has one user: invite another address"
     )]
     BelongsElsewhere(String, String),
     #[error("organization `{0}` is deactivated: run `charter organization reactivate` first")]
@@ -58,15 +60,16 @@ pub enum Error {
     NoSuchRole(String, String),
     #[error(transparent)]
     Invitation(#[from] NotSealed),
-    #[error("there is no access key `{0}`; `charter key list ORGANIZATION` shows all of one")]
+    #[error(
+        "there is no access key `{0}`; `charter key list ORGANIZATION` lists an organization's keys"
+    )]
     NoSuchKey(String),
     #[error("organization `{organization}` has no such {what}")]
     NotInOrganization {
-        /// As the argument names it.
         organization: String,
         what: &'static str,
     },
-    /// Everything that keeps the service from starting.
+    /// The faults that prevent a start.
     #[error("{0}")]
     CannotStart(String),
     /// The report of a faulty policy folder.
@@ -92,7 +95,7 @@ pub enum Error {
     Refused { name: &'static str, reason: String },
     /// Something was changed, but the output could not be written.
     #[error(
-        "it is done, but its answer could not be printed: {0}; look at what there is now before you do it again"
+        "the change was made, but the output could not be printed: {0}; check the current state before you retry"
     )]
     Unprinted(io::Error),
     /// The terminal, a signal or the runtime failed.

@@ -38,9 +38,7 @@ pub(super) struct Operator {
 }
 
 impl SettingsArgs {
-    /// # Errors
-    ///
-    /// All faults of the settings.
+    /// The error has all faults of the settings.
     pub(super) fn load(&self) -> Result<Settings, Error> {
         Ok(Settings::load(self.config.as_deref(), self.demo)?)
     }
@@ -51,10 +49,6 @@ impl SettingsArgs {
     }
 
     /// Runs a command on a database whose schema is up to date.
-    ///
-    /// # Errors
-    ///
-    /// Pending migrations, keys of another database, and errors of the settings, the database and `work`.
     pub(super) fn operate<T>(
         &self,
         work: impl AsyncFnOnce(&Operator) -> Result<T, Error>,
@@ -136,11 +130,7 @@ impl Operator {
         provision::operator(&*self.clock)
     }
 
-    /// Creates access keys.
-    ///
-    /// # Errors
-    ///
-    /// There is no sealing key.
+    /// Creates access keys. Fails without a sealing key.
     pub(super) fn mint(&self) -> Result<KeyMint, Error> {
         let keys = self.settings.require_keys().map_err(StartError::from)?;
         let sealer = Arc::new(app::sealer(keys)?);
@@ -151,11 +141,7 @@ impl Operator {
         ))
     }
 
-    /// Creates links for emails.
-    ///
-    /// # Errors
-    ///
-    /// There is no base URL or no sealing key in the settings.
+    /// Creates links for emails. Fails without a base URL or a sealing key in the settings.
     pub(super) fn links(&self) -> Result<LinkMails, Error> {
         let keys = self.settings.require_keys().map_err(StartError::from)?;
         Ok(app::link_mails(

@@ -42,10 +42,6 @@ const CUT_OFF: u8 = 130;
 const LAST_WORK: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or SIGINT, then stops gracefully. A second signal stops at once.
-///
-/// # Errors
-///
-/// What kept the service from starting.
 pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_stack_size(STACK_BYTES)
@@ -62,7 +58,7 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let _log = telemetry::log::start(format, &settings.log.level, traces.as_ref())?;
     let metrics = telemetry::metrics::Recorder::install()?;
     if let Err(error) = hardening::forbid_core_dumps() {
-        tracing::warn!(%error, "core dumps cannot be forbidden: one would hold every key");
+        tracing::warn!(%error, "cannot disable core dumps, which would contain every key");
     }
     let ended = runtime.block_on(async {
         let (server, app) = tokio::select! {
@@ -77,10 +73,10 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         let base_url = server.base_url();
         let serving = server.start(app, &settings, &stop);
         let (main, operations) = (serving.main_address(), serving.operations_address());
-        let mut told =
+        let mut addresses =
             format!("charter listens on http://{main}, for operators on http://{operations}\n");
         if let Some(access) = serving.access_address() {
-            let _ = writeln!(told, "access decisions on http://{access}");
+            let _ = writeln!(addresses, "access decisions on http://{access}");
         }
         if args.demo {
             let operator = demo::OperatorAccess {
@@ -88,20 +84,23 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
                 has_token: settings.server.ops_token.is_some(),
                 keys: demo_key_file(&settings.data_dir),
             };
-            let words = demo::what_to_try(&settings.data_dir, &base_url, &operator);
-            let _ = writeln!(told, "{words}");
+            let words = demo::first_steps(&settings.data_dir, &base_url, &operator);
+            let _ = writeln!(addresses, "{words}");
         }
         // Standard output may be closed or on a full disk.
-        if let Err(error) = out.write_all(told.as_bytes()).and_then(|()| out.flush()) {
-            tracing::warn!(%error, "standard output cannot be written, the service runs without it");
+        if let Err(error) = out
+            .write_all(addresses.as_bytes())
+            .and_then(|()| out.flush())
+        {
+            tracing::warn!(%error, "cannot write to standard output; the service continues");
         }
         signals.wait().await;
-        tracing::info!("stopping: requests under way may finish; a second signal ends at once");
+        tracing::info!("stopping: running requests may finish; a second signal aborts them");
         stop.cancel();
         tokio::select! {
             () = serving.stopped() => Ok(ExitCode::SUCCESS),
             () = signals.wait() => {
-                tracing::warn!("told to stop twice: what was under way is cut off");
+                tracing::warn!("second signal: running requests are aborted");
                 Ok(ExitCode::from(CUT_OFF))
             }
         }

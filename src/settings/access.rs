@@ -11,7 +11,7 @@ use super::values::Access;
 use super::web_address::web_address;
 use charter_authn::access_clients::{AccessToken, OPERATOR};
 
-const LONGEST_NAME: usize = 64;
+const MAX_NAME_LENGTH: usize = 64;
 
 pub(super) fn read(reader: &mut Reader, taken: [SocketAddr; 2]) -> Access {
     let listen: Option<SocketAddr> = reader.parsed("access.listen", None, |text| match text {
@@ -44,18 +44,18 @@ pub(super) fn read(reader: &mut Reader, taken: [SocketAddr; 2]) -> Access {
     }
 }
 
-/// `name:token`. A fault never repeats the token.
+/// Parses `name:token`. Errors never contain the token.
 fn token(text: &str) -> Result<AccessToken, String> {
     let (name, secret) = text
         .split_once(':')
         .ok_or("an entry is not of the form `name:token`")?;
-    let well_named = (1..=LONGEST_NAME).contains(&name.len())
+    let well_named = (1..=MAX_NAME_LENGTH).contains(&name.len())
         && name
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if !well_named {
         return Err(format!(
-            "an entry's name is not 1 to {LONGEST_NAME} characters of `a-z 0-9 -`"
+            "an entry's name is not 1 to {MAX_NAME_LENGTH} characters of `a-z 0-9 -`"
         ));
     }
     if name == OPERATOR {

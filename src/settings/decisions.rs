@@ -45,7 +45,7 @@ pub(super) fn read(reader: &mut Reader, data_dir: &Path) -> Decisions {
     if has_shadow && !decisions.enabled {
         reader.disagreement(
             "policies.shadow",
-            "is asked by the decision log's writer: set `decisions.enabled` to `true`, or leave it empty",
+            "is evaluated by the decision log's writer: set `decisions.enabled` to `true`, or leave it empty",
         );
     }
     decisions

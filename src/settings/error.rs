@@ -1,8 +1,8 @@
-//! The faults of the settings, told all at once.
+//! Faults of the settings, reported together.
 
 use std::fmt;
 
-/// One fault: which key, where it was set, what is wrong and what to do.
+/// A fault: the key, where it was set, the reason and a remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsFault {
     key: String,
@@ -11,7 +11,7 @@ pub struct SettingsFault {
 }
 
 impl SettingsFault {
-    /// A fault of `key`, whoever set it. The message never holds a secret's value.
+    /// A fault of `key`, wherever it was set. The message never contains a secret.
     pub(super) fn of(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             key: key.into(),
@@ -20,13 +20,13 @@ impl SettingsFault {
         }
     }
 
-    /// Adds who set it: a file, or a variable's name.
+    /// Adds where it was set: a file or an environment variable.
     pub(super) fn set_in(mut self, origin: impl Into<String>) -> Self {
         self.origin = Some(origin.into());
         self
     }
 
-    /// The key's path, `server.listen`; for a file that cannot be read, the file.
+    /// The key's path, such as `server.listen`; the file if it cannot be read.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
@@ -42,7 +42,6 @@ impl fmt::Display for SettingsFault {
     }
 }
 
-/// The settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub struct SettingsError {
     faults: Vec<SettingsFault>,
@@ -53,7 +52,7 @@ impl SettingsError {
         Self { faults }
     }
 
-    /// Every fault found, in the order of the keys' reading.
+    /// In the order in which keys are read.
     #[must_use]
     pub fn faults(&self) -> &[SettingsFault] {
         &self.faults

@@ -1,4 +1,4 @@
-//! The keys and the operator token that the demo makes for itself, kept in its data directory for later starts.
+//! The demo's generated keys and operator token, kept in its data directory.
 
 use std::fs;
 use std::io;
@@ -17,27 +17,23 @@ use charter_system::{atomic, private};
 const FILE_NAME: &str = "keys.toml";
 const TOKEN_BYTES: usize = 32;
 
-/// Where the demo's keys are.
 pub fn path(data_dir: &Path) -> PathBuf {
     data_dir.join(FILE_NAME)
 }
 
-/// What happens where there is no file.
+/// What to do if the file does not exist.
 #[derive(Clone, Copy)]
 pub(super) enum IfMissing<'a> {
-    /// There are no keys.
+    /// Continue without keys.
     Leave,
-    /// It is made.
+    /// Create it.
     Make(&'a dyn Entropy),
-    /// Its text is made up, and no file.
+    /// Generate its text without creating it.
     Draft(&'a dyn Entropy),
 }
 
-/// The file's name and text, or `None` where there is none and none was made.
-///
-/// # Errors
-///
-/// The file cannot be read or made, or others than its owner may read it.
+/// The file's name and text; `None` if it does not exist and was not created. Fails if the file cannot be read or
+/// created, or if others may read it.
 pub(super) fn open(
     data_dir: &Path,
     if_missing: IfMissing<'_>,
@@ -78,7 +74,7 @@ fn in_words(unfit: private::DataDirError) -> io::Error {
 
 fn unwritable(error: &io::Error) -> io::Error {
     io::Error::other(format!(
-        "{error}: set `data_dir` to a directory that the service may make and write"
+        "{error}: set `data_dir` to a directory that the service can create and write to"
     ))
 }
 
@@ -109,7 +105,6 @@ fn make(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<()> {
     private::prepare_data_dir(data_dir).map_err(in_words)?;
     let heading = "# Made by `charter serve --demo`. Without these keys the database beside it cannot be read.\n";
     let text = Zeroizing::new([heading, &generate(entropy)].concat());
-    // Whole or not at all: half a file would be taken for the keys of an existing database at the
-    // next start.
+    // Atomic: a partial file would be taken for the keys of an existing database at the next start.
     atomic::create_private(path, text.as_bytes())
 }

@@ -1,6 +1,5 @@
-//! The service's own keys: their written form `id:base64 of 32 bytes`, and how new ones are made.
-//!
-//! Knows nothing of what the keys do; their values never reach a message or a log.
+//! The service's own keys: parsing `id:base64 of 32 bytes`, and generation. Their values never appear in errors or
+//! logs.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -13,10 +12,9 @@ use zeroize::Zeroizing;
 use super::reader::Reader;
 use charter_domain::entropy::Entropy;
 
-/// Bytes in every key.
 pub const KEY_BYTES: usize = 32;
 
-/// One key and the id that says which one was used. `Debug` shows the id only.
+/// A key with its id. `Debug` shows the id only.
 #[derive(Debug)]
 pub struct Key {
     id: String,
@@ -24,19 +22,18 @@ pub struct Key {
 }
 
 impl Key {
-    /// 1 to 32 characters of `[a-z0-9-]`; no secret.
+    /// 1 to 32 characters of `[a-z0-9-]`; not secret.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The key itself.
     #[must_use]
     pub fn expose(&self) -> &[u8; KEY_BYTES] {
         self.material.expose_secret()
     }
 
-    /// Reads `id:base64`. The error never quotes the key.
+    /// Parses `id:base64`. Errors never contain the key.
     fn parse(entry: &str) -> Result<Self, String> {
         let Some((id, encoded)) = entry.split_once(':') else {
             return Err(
@@ -72,12 +69,12 @@ impl Key {
     }
 }
 
-/// Every key of the service. In a list the first is for what is new, all are for what is old.
+/// All keys of the service. In a list, the first is used for new data and all of them for existing data.
 #[derive(Debug)]
 pub struct Keys {
-    /// Encrypt access keys' secrets in the database; never empty.
+    /// Encrypt secrets in the database; never empty.
     pub sealing: Vec<Key>,
-    /// Chain the audit events; never empty.
+    /// Authenticate the chains of audit events; never empty.
     pub audit: Vec<Key>,
     /// Hashes remembered nonces.
     pub replay: Key,
@@ -87,7 +84,7 @@ pub struct Keys {
     pub refresh: Vec<Key>,
 }
 
-/// `None` where no key is set at all; a set that lacks some is a fault.
+/// `None` if no key is set; an incomplete set is a fault.
 pub(super) fn read(reader: &mut Reader) -> Option<Keys> {
     let sealing = reader.parsed_list("keys.sealing", Key::parse);
     let audit = reader.parsed_list("keys.audit", Key::parse);
@@ -117,7 +114,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Keys> {
                 let id = key.id();
                 faults.push((
                     purpose,
-                    format!("the key `{id}` stands elsewhere too: one key, one use"),
+                    format!("the key `{id}` is used elsewhere too: each key has one purpose"),
                 ));
             }
         }
@@ -131,7 +128,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Keys> {
         }
     }
     if replay.len() > 1 {
-        faults.push(("keys.replay", "takes one key only".to_owned()));
+        faults.push(("keys.replay", "must have exactly one key".to_owned()));
     }
     for (purpose, message) in faults {
         reader.disagreement(purpose, message);
@@ -146,7 +143,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Keys> {
     })
 }
 
-/// New keys for every purpose, as the `[keys]` section of a configuration file.
+/// New keys for all purposes, as the `[keys]` section of a settings file.
 #[must_use]
 pub fn generate(entropy: &dyn Entropy) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::from("[keys]\n"));

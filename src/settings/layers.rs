@@ -1,4 +1,4 @@
-//! Where values come from: the layers, each flattened to `section.key`, and their origin.
+//! The layers of settings, each flattened to `section.key`, with the origin of each value.
 //!
 //! A layer may only set keys that the embedded defaults have.
 
@@ -12,22 +12,22 @@ use secrecy::SecretString;
 
 use super::error::{SettingsError, SettingsFault};
 
-/// The embedded lowest layer.
+/// The lowest layer.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
-/// What was read beside the embedded defaults.
+/// The layers above the embedded defaults.
 #[derive(Debug, Default)]
 pub struct SettingsSources {
-    /// Files, a later one over an earlier one.
+    /// Later files override earlier ones.
     pub files: Vec<PathBuf>,
-    /// Names of environment variables, over all files; never their values.
+    /// Names of environment variables, which override files; never their values.
     pub variables: Vec<String>,
 }
 
 const PREFIX: &str = "CHARTER";
 const SEPARATOR: &str = "__";
 
-/// What the layers above the defaults are made of.
+/// The layers above the defaults.
 pub(super) struct Sources {
     /// The demo's key file: its name and text.
     pub(super) key_file: Option<(String, String)>,
@@ -36,7 +36,7 @@ pub(super) struct Sources {
     unreadable: Vec<SettingsFault>,
 }
 
-/// Where the machine's programs are.
+/// The search path of programs.
 pub(super) fn search_path() -> Option<OsString> {
     #[expect(
         clippy::disallowed_methods,
@@ -45,7 +45,8 @@ pub(super) fn search_path() -> Option<OsString> {
     std::env::var_os("PATH")
 }
 
-/// The secret of `charter proxy`, which has no argument for it: arguments can be read by every user of the machine.
+/// The secret of `charter proxy`. There is no argument for it, because all users of the machine can read
+/// arguments.
 pub fn client_secret() -> Option<SecretString> {
     #[expect(
         clippy::disallowed_methods,
@@ -54,7 +55,7 @@ pub fn client_secret() -> Option<SecretString> {
     std::env::var("CHARTER_SECRET_KEY").ok().map(Into::into)
 }
 
-/// Who works on this machine, as the login shell or `sudo` says, or else as whom this process runs.
+/// The operator's user name: from the login shell or `sudo`, else the user of this process.
 pub(super) fn system_user() -> Option<String> {
     #[expect(
         clippy::disallowed_methods,
@@ -67,16 +68,14 @@ pub(super) fn system_user() -> Option<String> {
         .or_else(|| User::from_uid(geteuid()).ok()?.map(|user| user.name))
 }
 
-/// A value and who set it; `None` for the embedded default.
+/// A value and where it was set; `None` for the embedded default.
 pub(super) struct Layered {
     pub(super) value: ValueKind,
     pub(super) origin: Option<String>,
 }
 
 impl Sources {
-    /// # Errors
-    ///
-    /// The configuration file cannot be read.
+    /// Fails if the configuration file cannot be read.
     pub(super) fn from_environment_and(config_file: Option<&Path>) -> Result<Self, SettingsError> {
         let config_file = config_file
             .map(|path| {
@@ -127,7 +126,7 @@ impl Sources {
         }
     }
 
-    /// What was read, without its values.
+    /// The sources without their values.
     pub(super) fn names(&self) -> SettingsSources {
         let files = self.key_file.iter().chain(&self.config_file);
         let mut variables: Vec<String> = self
@@ -142,7 +141,7 @@ impl Sources {
         }
     }
 
-    /// Lays the layers over each other: the last word for each key, and all that no key matches.
+    /// Merges the layers: the effective value of each key, and the faults of unknown keys.
     pub(super) fn merge(&self) -> (BTreeMap<String, Layered>, Vec<SettingsFault>) {
         let mut faults = self.unreadable.clone();
         let mut merged: BTreeMap<String, Layered> =
@@ -261,8 +260,8 @@ fn faults_of_unknown<'a>(
     faults.push(SettingsFault::of(key, message).set_in(origin));
 }
 
-/// A parse error quotes its line, which may hold a key or a password: stars out whatever is long
-/// enough to be one, and keeps the columns so that the caret still points at the right place.
+/// A parse error quotes its line, which may contain a key or a password. Replaces long words by asterisks and
+/// keeps the columns, so that the caret stays correct.
 fn without_secrets(message: &str) -> String {
     let looks_secret =
         |word: &str| word.chars().count() >= 16 && !word.contains(' ') || word.contains("://");

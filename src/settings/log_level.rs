@@ -1,8 +1,8 @@
-//! `log.level`: a level, or `target=level` pairs, that do not silence the service by mistake.
+//! `log.level`: a level, or `target=level` pairs; typing errors must not silence the log.
 
 use charter_domain::similar;
 
-/// What the service logs under, each with all that begins with it and `::`.
+/// The targets of the service; each includes all that begin with it and `::`.
 const TARGETS: [&str; 13] = [
     "charter",
     "charter_authn",
@@ -19,8 +19,8 @@ const TARGETS: [&str; 13] = [
     "migration",
 ];
 
-/// Reads directives. Without a level for everything, each must name what there is: a target with a slip
-/// in it is the name of the one thing that is logged, and silences everything else.
+/// Parses directives. Without a default level, each must name an existing target: otherwise a mistyped target
+/// would be the only thing logged.
 pub(super) fn directives(text: &str) -> Result<String, String> {
     let mut pairs = Vec::new();
     for directive in text.split(',') {
@@ -28,7 +28,7 @@ pub(super) fn directives(text: &str) -> Result<String, String> {
             Some((target, level)) => (Some(target.trim()), level.trim()),
             None => (None, directive.trim()),
         };
-        // The parser takes nothing at all for `error`.
+        // The parser reads an empty level as `error`.
         if level.is_empty()
             || level
                 .parse::<tracing::level_filters::LevelFilter>()
@@ -62,7 +62,7 @@ pub(super) fn directives(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// As the filter matches: by how a target begins.
+/// Targets match by prefix, as in the filter.
 fn is_the_services(target: &str) -> bool {
     TARGETS.iter().any(|known| {
         let rest = target.strip_prefix(known);
@@ -102,7 +102,7 @@ mod tests {
         }
     }
 
-    /// A crate that is missing here could not be named alone.
+    /// A crate missing here could not be named in directives.
     #[test]
     fn every_crate_of_the_service_is_a_target() {
         let crates = concat!(env!("CARGO_MANIFEST_DIR"), "/crates");

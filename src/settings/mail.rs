@@ -1,4 +1,4 @@
-//! `[mail]`: which server sends, and in whose name.
+//! `[mail]`: the mail server and the sender.
 
 use secrecy::SecretString;
 use url::{Host, Url};
@@ -38,9 +38,9 @@ fn host_name(text: &str) -> Result<String, String> {
     }
 }
 
-/// Under TLS from the start, or under a STARTTLS that nobody can strip; without only to this machine.
+/// Requires TLS or enforced STARTTLS, except for this machine.
 fn mail_server(text: &str) -> Result<(), String> {
-    // The text may hold a password: it is not shown.
+    // The text may contain a password, so it is not shown.
     let wrong = "expected `smtps://USER:PASSWORD@HOST` (TLS) or `smtp://USER:PASSWORD@HOST:587?tls=required` (STARTTLS)";
     let url = Url::parse(text).map_err(|_| wrong.to_owned())?;
     let host = url.host_str().ok_or_else(|| wrong.to_owned())?;
@@ -52,9 +52,7 @@ fn mail_server(text: &str) -> Result<(), String> {
     match (url.scheme(), url.query()) {
         ("smtps", None) | ("smtp", Some("tls=required")) => Ok(()),
         ("smtp", None) if is_here => Ok(()),
-        ("smtp", _) => Err(format!(
-            "{wrong}: mail does not leave this machine in the clear"
-        )),
+        ("smtp", _) => Err(format!("{wrong}: emails leave this machine only encrypted")),
         _ => Err(wrong.to_owned()),
     }
 }

@@ -1,8 +1,7 @@
-//! What an operator can set: plain values, layered, checked, with all faults told at once.
+//! Settings: plain values from layers, checked, with all faults reported together.
 //!
-//! The only reader of the environment. Where a crate has a type for what is set, that type is read; crates take such
-//! values, never [`Settings`]. The keys and their defaults are
-//! documented in `config/default.toml`, which is also the lowest layer and the list of known keys.
+//! Only this module reads the environment. Other crates take values, never [`Settings`]. The keys are documented
+//! in `config/default.toml`, which is also the lowest layer and the list of known keys.
 
 mod access;
 mod budgets;
@@ -38,12 +37,9 @@ pub use values::{
 };
 
 impl Settings {
-    /// Reads the defaults, `config_file`, and the environment. Keys that nobody set are taken from
-    /// `{data_dir}/keys.toml` if it is there; with `demo` it is made, once, readable by its owner only.
-    ///
-    /// # Errors
-    ///
-    /// Every fault of every layer. With `demo` also a listener that others could reach.
+    /// Reads the defaults, `config_file` and the environment. If no keys are set, they are taken from
+    /// `{data_dir}/keys.toml`; with `demo` that file is created if it is missing. The error has the faults of all
+    /// layers, and with `demo` a listener that others could reach.
     pub fn load(config_file: Option<&Path>, demo: bool) -> Result<Self, SettingsError> {
         let if_missing = if demo {
             IfMissing::Make(&OsEntropy)
@@ -53,11 +49,7 @@ impl Settings {
         Self::load_with(config_file, demo, if_missing)
     }
 
-    /// As [`Settings::load`], but writes nothing: keys that `demo` would make are made for this call alone.
-    ///
-    /// # Errors
-    ///
-    /// As [`Settings::load`].
+    /// Like [`Settings::load`], but writes nothing: with `demo`, missing keys are generated for this call only.
     pub fn preview(config_file: Option<&Path>, demo: bool) -> Result<Self, SettingsError> {
         let if_missing = if demo {
             IfMissing::Draft(&OsEntropy)
@@ -86,11 +78,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The same from values, touching neither file nor environment. For tests.
-    ///
-    /// # Errors
-    ///
-    /// Every fault of every layer.
+    /// Reads values without files or environment, for tests.
     pub fn from_sources(
         toml_text: &str,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -98,11 +86,7 @@ impl Settings {
         Self::resolve(&Sources::from_texts(toml_text, environment), false)
     }
 
-    /// The keys, for commands that cannot do without.
-    ///
-    /// # Errors
-    ///
-    /// Nobody set any; the message names the command that makes them.
+    /// The keys, for commands that need them. The error names the command that generates keys.
     pub fn require_keys(&self) -> Result<&Keys, SettingsError> {
         self.keys.as_ref().ok_or_else(|| {
             SettingsError::from(SettingsFault::of(

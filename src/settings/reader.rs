@@ -1,7 +1,7 @@
-//! Reads one key at a time into a typed value, and remembers every fault.
+//! Reads one key at a time into a typed value, and collects the faults.
 //!
-//! A key at fault yields a placeholder, so that reading goes on; [`Reader::finish`] then refuses
-//! the whole, so that no placeholder is ever used.
+//! An invalid key yields a placeholder so that reading continues; [`Reader::finish`] then fails, so no placeholder
+//! is used.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -24,9 +24,7 @@ impl Reader {
         Self { values, faults }
     }
 
-    /// # Errors
-    ///
-    /// Everything that was found wrong.
+    /// Returns all faults as the error.
     pub(super) fn finish<T>(self, read: T) -> Result<T, SettingsError> {
         if self.faults.is_empty() {
             Ok(read)
@@ -47,14 +45,14 @@ impl Reader {
         });
     }
 
-    /// A key that reads well and disagrees with another; silent where the key is at fault already.
+    /// A valid key that conflicts with another; ignored if the key already has a fault.
     pub(super) fn disagreement(&mut self, key: &str, message: impl Into<String>) {
         if self.faults.iter().all(|fault| fault.key() != key) {
             self.fault(key, message);
         }
     }
 
-    /// A string; numbers and booleans are taken as written.
+    /// A string; numbers and booleans are accepted as written.
     pub(super) fn text(&mut self, key: &str) -> String {
         self.read(key, String::new(), |value| match value {
             ValueKind::String(text) => Ok(text.trim().to_owned()),
@@ -65,7 +63,7 @@ impl Reader {
         })
     }
 
-    /// A string that `parse` understands; the fault is what it says.
+    /// A string that `parse` accepts; its error is the fault.
     pub(super) fn parsed<T>(
         &mut self,
         key: &str,
@@ -79,7 +77,7 @@ impl Reader {
         })
     }
 
-    /// One of several words, and what it stands for.
+    /// One of several words, each with its value.
     pub(super) fn choice<T: Copy + Default>(&mut self, key: &str, choices: &[(&str, T)]) -> T {
         self.parsed(key, T::default(), |text| {
             let chosen = choices.iter().find(|(word, _)| *word == text);
@@ -115,7 +113,7 @@ impl Reader {
         })
     }
 
-    /// A list whose every entry `parse` understands; each bad entry is a fault.
+    /// A list whose entries `parse` accepts; each invalid entry is a fault.
     pub(super) fn parsed_list<T>(
         &mut self,
         key: &str,

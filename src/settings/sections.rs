@@ -1,4 +1,4 @@
-//! Section by section: which type each key has, its allowed range, and what must agree.
+//! Parses each section: types, ranges and consistency of keys.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
@@ -30,11 +30,11 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const MEBIBYTE: usize = 1024 * 1024;
 const GIBIBYTE: usize = 1024 * MEBIBYTE;
-/// Of what is kept in memory.
+/// For memory limits.
 const MEBIBYTES: std::ops::RangeInclusive<u64> = 1024 * 1024..=1024 * 1024 * 1024 * 1024;
 const DAY: Duration = Duration::from_hours(24);
-/// A bound for limits on strangers.
-const MOST_TRIES: usize = 10_000;
+/// Maximum of the limits on anonymous clients.
+const MAX_TRIES: usize = 10_000;
 const TENTH: Duration = Duration::from_millis(100);
 
 pub(super) fn read(reader: &mut Reader) -> Settings {
@@ -209,7 +209,7 @@ fn replay(reader: &mut Reader) -> Replay {
         reader.disagreement("replay.url", "is needed when `replay.store` is `redis`");
     }
     let total: usize = reader.number("replay.total", 1..=1_000_000_000);
-    // More than half would let two organizations shut everybody out.
+    // With more than half, two organizations could lock out all others.
     let percent: usize = reader.number("budgets.nonces_percent", 1..=50);
     Replay {
         store: if is_redis {
@@ -294,12 +294,12 @@ fn portal(reader: &mut Reader, shares: &[(Resource, Share)]) -> Portal {
         registration_is_open: reader
             .choice("portal.registration", &[("open", true), ("closed", false)]),
         limits: LimitsConfig {
-            registrations_per_hour: reader.number("portal.register_per_hour", 0..=MOST_TRIES),
+            registrations_per_hour: reader.number("portal.register_per_hour", 0..=MAX_TRIES),
             failed_sign_ins_per_quarter_hour: reader
-                .number("portal.failed_logins_per_quarter_hour", 0..=MOST_TRIES),
+                .number("portal.failed_logins_per_quarter_hour", 0..=MAX_TRIES),
             forgotten_passwords_per_hour: reader
-                .number("portal.forgot_password_per_hour", 0..=MOST_TRIES),
-            refreshes_per_minute: reader.number("portal.refreshes_per_minute", 0..=MOST_TRIES),
+                .number("portal.forgot_password_per_hour", 0..=MAX_TRIES),
+            refreshes_per_minute: reader.number("portal.refreshes_per_minute", 0..=MAX_TRIES),
             password_hashes_per_minute: budgets::password_hashes_of_one(shares),
         },
         unverified_expire_after: reader.duration("portal.unverified_expire_after", DAY..=366 * DAY),
@@ -316,7 +316,7 @@ fn address(reader: &mut Reader, key: &str) -> SocketAddr {
     })
 }
 
-/// Whoever is trusted names the client's address: the whole internet cannot be, nor in pieces.
+/// Trusted proxies name the client's address, so the list must not cover the whole internet, not even in parts.
 fn trusted_proxies(reader: &mut Reader) -> Vec<IpNet> {
     let proxies = reader.parsed_list("server.trusted_proxies", |text| network(text).map(unmapped));
     let together = IpNet::aggregate(&proxies);
@@ -365,7 +365,7 @@ fn directory(reader: &mut Reader, key: &str) -> PathBuf {
     })
 }
 
-/// A path as a part of a URL, which ends at `?` and decodes `%`.
+/// The path as part of a URL, in which `?` and `%` are special.
 fn in_a_url(path: &Path) -> String {
     let text = path.display().to_string();
     text.replace('%', "%25")

@@ -1,4 +1,4 @@
-//! The values that an operator can set, section by section.
+//! The types of all settings.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -19,12 +19,12 @@ use charter_http::edge::request_log::RequestLog;
 use charter_http::edge::service::EdgeConfig;
 use charter_store::ConnectionConfig;
 
-/// Everything an operator can set. `Debug` shows no secret.
+/// All settings. `Debug` shows no secret.
 #[derive(Debug)]
 pub struct Settings {
-    /// Where what must outlive a restart is kept, beside the database.
+    /// For data that must survive a restart, besides the database.
     pub data_dir: PathBuf,
-    /// How soon lines of the audit heads and of the decision log are written through to the disk.
+    /// Interval at which the audit heads and the decision log are synced to disk.
     pub sync_within: Duration,
     /// `[server]`
     pub server: Server,
@@ -42,9 +42,9 @@ pub struct Settings {
     pub replay: Replay,
     /// `[rate_limits]`
     pub rate_limits: RateLimitsConfig,
-    /// `[budgets]`: what one organization may use; no entry is no limit.
+    /// `[budgets]`: each organization's shares; resources without an entry are unlimited.
     pub budgets: Vec<(Resource, Share)>,
-    /// `[keys]`; `None` where nobody set any. What serves needs them: [`Settings::require_keys`].
+    /// `[keys]`; `None` if none is set. See [`Settings::require_keys`].
     pub keys: Option<Keys>,
     /// `[log]`
     pub log: Log,
@@ -54,159 +54,146 @@ pub struct Settings {
     pub portal: Portal,
     /// `[mail]`
     pub mail: Mail,
-    /// Where the settings come from.
     pub sources: SettingsSources,
 }
 
-/// The listeners and their limits.
 #[derive(Debug)]
 pub struct Server {
-    /// The clients' listener.
+    /// The listener for clients.
     pub listen: SocketAddr,
-    /// The operators' listener.
+    /// The listener for operators.
     pub ops_listen: SocketAddr,
-    /// Limits of the listeners.
     pub edge: EdgeConfig,
-    /// What operators' programs show to ask about permissions; `None` lets nobody ask.
+    /// Bearer token of operators' programs; without it they cannot query permissions.
     pub ops_token: Option<SecretString>,
 }
 
 /// The policy decision point (contract section 7).
 #[derive(Debug)]
 pub struct Access {
-    /// A listener of its own; `None` serves it on the operators' listener only.
+    /// A separate listener; `None` serves it on the operators' listener only.
     pub listen: Option<SocketAddr>,
-    /// Where its clients reach it, for its metadata; `None` takes the host that a client asked.
+    /// Its public address, for its metadata; `None` takes the requested host.
     pub base_url: Option<String>,
-    /// Without any, nobody may ask.
+    /// Without tokens, all requests are refused.
     pub tokens: Vec<AccessToken>,
 }
 
-/// The database and its connections.
 #[derive(Debug)]
 pub struct Database {
     pub connection: ConnectionConfig,
-    /// What is kept of it in memory.
     pub cache: CacheMemory,
-    /// Time to wait at start for a database that is not up yet.
+    /// Time to wait at start for the database to come up.
     pub start_timeout: Duration,
 }
 
-/// Bytes of memory for rows in use and what is made of them, about.
+/// Approximate memory for cached rows and derived data, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct CacheMemory(pub u64);
 
 impl CacheMemory {
-    /// For the keys of service accounts.
+    /// The part for the keys of service accounts.
     #[must_use]
     pub const fn keys(self) -> u64 {
         self.0 / 8 * 3
     }
 
-    /// For sessions.
+    /// The part for sessions.
     #[must_use]
     pub const fn sessions(self) -> u64 {
         self.0 / 8
     }
 
-    /// For either as policies see it.
+    /// The part for principals as Cedar entities.
     #[must_use]
     pub const fn principals(self) -> u64 {
         self.0 / 2
     }
 }
 
-/// The policy folder.
 #[derive(Debug)]
 pub struct Policies {
-    /// The folder with the schema and the policies.
     pub dir: PathBuf,
-    /// Whether a folder's examples are run before it decides.
+    /// Whether a folder's examples must pass before it takes effect.
     pub tests: Requirement,
-    /// The least share of policies that some example must exercise, in percent.
+    /// Minimal percentage of policies that the examples must cover.
     pub min_coverage: u8,
-    /// Whether a folder's invariants are proved before it decides.
+    /// Whether a folder's invariants must be proved before it takes effect.
     pub proofs: Requirement,
-    /// The solver's program; `None` looks for it on the path.
+    /// The solver's executable; `None` searches the path.
     pub solver: Option<PathBuf>,
-    /// Where programs are looked for; `None` is the system's own choice.
+    /// The search path for programs; `None` is the system's default.
     pub search_path: Option<OsString>,
-    /// Whether a folder must have a manifest.
     pub manifest: bool,
-    /// Whether an edit that allows more waits for an approval.
+    /// Whether an edit that allows more requires approval.
     pub hold_widening: bool,
-    /// How many people must approve.
+    /// Number of required approvals.
     pub approvals: usize,
-    /// Who approves, where the command does not say.
+    /// The approver's name if the command does not give it.
     pub operator: Option<String>,
-    /// What happens at start to a folder that is not taken.
     pub start: PolicyStart,
-    /// Time for the checks of one edit.
+    /// Time limit of the checks of one edit.
     pub check_timeout: Duration,
-    /// So much more for each policy.
+    /// Additional time for each policy.
     pub check_timeout_per_policy: Duration,
-    /// A folder that is asked beside it and decides nothing.
+    /// The folder of shadow policies.
     pub shadow: Option<PathBuf>,
 }
 
-/// What happens at start to a policy folder that is not taken.
+/// What happens if the policy folder is refused at start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PolicyStart {
-    /// What was in force before is in force again.
+    /// The policies that were in force before take effect again.
     #[default]
     LastAccepted,
     /// The service does not start.
     Strict,
 }
 
-/// Whether a check is made.
+/// Whether a check is required.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Requirement {
     #[default]
-    /// Where this machine can; where it cannot, that is told.
+    /// Run if possible on this machine; otherwise a warning is logged.
     Auto,
-    /// It is; where it cannot be, nothing passes.
+    /// Required: without it, no folder passes.
     Required,
-    /// It is not.
+    /// Not run.
     Off,
 }
 
-/// The decision log.
 #[derive(Debug)]
 pub struct Decisions {
-    /// Whether decisions are logged.
     pub enabled: bool,
-    /// Where.
     pub dir: PathBuf,
-    /// What happens when they come faster than they can be written.
+    /// What to do if decisions arrive faster than they can be written.
     pub overflow: Overflow,
-    /// Decisions that wait to be written, at most.
+    /// Limit of decisions that wait to be written.
     pub queue: usize,
-    /// When another file is begun, and how long files are kept.
+    /// When a new file is started, and how long files are kept.
     pub limits: RotationLimits,
-    /// Allowed decisions of one kind that are written in a second; 0 for all.
+    /// Limit of allowed decisions of one kind written in a second; 0 for all.
     pub allowed_per_second: u64,
-    /// Parts of a record that are masked.
+    /// Fields of a record that are masked.
     pub mask: Vec<String>,
-    /// What stands in their place.
     pub mask_style: MaskStyle,
 }
 
 /// Signed requests (contract section 3).
 #[derive(Debug)]
 pub struct Signing {
-    /// How far `x-date` may lie from the server's clock, either way.
+    /// Largest allowed difference between `x-date` and the server's clock.
     pub max_skew: Duration,
 }
 
 /// The replay guard (contract section 3).
 #[derive(Debug)]
 pub struct Replay {
-    /// Where used nonces are remembered.
+    /// Where used nonces are stored.
     pub store: ReplayStore,
-    /// How many of them.
+    /// Their maximal number.
     pub bounds: Bounds,
-    /// How long another process waits for a sign of this one before it takes the database over.
+    /// Another process takes the database over if this one has not renewed its lease for this long.
     pub lease: Duration,
 }
 
@@ -218,7 +205,7 @@ impl Replay {
     }
 }
 
-/// Where used nonces are remembered.
+/// Where used nonces are stored.
 #[derive(Debug)]
 pub enum ReplayStore {
     /// In this process, with a journal in the data directory.
@@ -230,62 +217,58 @@ pub enum ReplayStore {
     },
 }
 
-/// What is logged, and how.
 #[derive(Debug)]
 pub struct Log {
-    /// The form of a line.
     pub format: LogFormat,
-    /// A level or filter directives; `telemetry` reads them.
+    /// A level or filter directives.
     pub level: String,
-    /// Which requests have a line.
+    /// Which requests are logged.
     pub requests: RequestLog,
 }
 
-/// Spans for an OpenTelemetry collector.
+/// Export of spans to an OpenTelemetry collector.
 #[derive(Debug)]
 pub struct Telemetry {
-    /// The collector's base address; `None` exports nothing.
+    /// The collector's base address; `None` disables the export.
     pub otlp_endpoint: Option<String>,
     /// The share of requests that are exported, from 0 to 1.
     pub sampling_ratio: f64,
 }
 
-/// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Readable text.
     Human,
     /// One JSON object a line.
     Json,
-    /// Human on a terminal, JSON elsewhere.
+    /// Readable text on a terminal, JSON elsewhere.
     Auto,
 }
 
-/// The portal's web addresses and its limits on strangers (contract section 5).
+/// The portal's web addresses and its limits on anonymous clients (contract section 5).
 #[derive(Debug)]
 pub struct Portal {
-    /// Where people reach the API; `None` means the clients' listener over plain http.
+    /// The public address; `None` means the clients' listener over plain http.
     pub base_url: Option<String>,
-    /// Other web origins that may call with credentials, in their serialized form (RFC 6454).
+    /// Further web origins that may send credentials, in serialized form (RFC 6454).
     pub origins: Vec<String>,
-    /// Whether anybody may register an organization; else only operators make them.
+    /// Whether anyone may register an organization; otherwise only operators create them.
     pub registration_is_open: bool,
-    /// What anonymous clients may do.
+    /// Limits on anonymous clients.
     pub limits: LimitsConfig,
-    /// How long a registration is kept whose owner does not verify the address.
+    /// When unverified registrations are deleted.
     pub unverified_expire_after: Duration,
-    /// Passwords hashed at once, each with 19 MiB; 0 is half as many as processors.
+    /// Limit of concurrent password hashes, each with 19 MiB; 0 is half the number of processors.
     pub hashes_at_once: usize,
 }
 
-/// How mail is sent.
 #[derive(Debug)]
 pub struct Mail {
-    /// Whom it is from.
+    /// The sender's address.
     pub from: String,
-    /// What the service calls itself towards the mail server; `None` takes the host of
-    /// `portal.base_url` or the machine's name.
+    /// The host name for the mail server's greeting; `None` takes the host of `portal.base_url` or the machine's
+    /// name.
     pub helo: Option<String>,
-    /// `smtps://…` or `smtp://…`, may hold a password; `None` writes files instead.
+    /// `smtps://…` or `smtp://…`, may contain a password; `None` writes files instead.
     pub smtp_url: Option<SecretString>,
 }

@@ -8,7 +8,7 @@ pub(super) fn web_address(text: &str) -> Result<Url, String> {
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.username().is_empty())
         .filter(|url| url.has_host() && url.query().is_none() && url.fragment().is_none())
         .ok_or_else(|| {
-            // What stands before an `@` may be a password.
+            // The part before an `@` may be a password.
             let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
             format!(
                 "`{shown}` is not a web address: write one such as `https://portal.example.com`"

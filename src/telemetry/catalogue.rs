@@ -1,32 +1,27 @@
-//! Every metric's name, labels and help: what an operator can build alarms on.
-//!
-//! A test holds the names that the sources use against this table.
+//! Name, labels and help of every metric. A test compares the names that the sources use with this table.
 
-/// What a metric does over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Only rises.
+    /// Only increases.
     Counter,
-    /// Rises and falls.
+    /// Increases and decreases.
     Gauge,
-    /// How long things took, in seconds.
+    /// Durations in seconds.
     Histogram,
 }
 
-/// A metric as operators read it.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
-    /// Its name; durations end in `_seconds`, counters in `_total`.
+    /// Durations end in `_seconds`, counters in `_total`.
     pub name: &'static str,
-    /// What it does over time.
     pub kind: Kind,
-    /// The names of its labels; their values come from closed sets, never from a client's text.
+    /// Label values come from closed sets, never from client input.
     pub labels: &'static [&'static str],
     /// One sentence for the operator.
     pub help: &'static str,
 }
 
-/// Every metric there is.
+/// All metrics.
 pub const METRICS: &[Metric] = {
     use Kind::{Counter, Gauge, Histogram};
     const fn metric(

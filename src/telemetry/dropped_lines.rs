@@ -1,5 +1,5 @@
-//! Log lines that could not be written, because nobody reads standard error or not fast enough: they
-//! are counted, and told as soon as there is room again.
+//! Counts log lines that were dropped because standard error was not read fast enough, and logs the count once
+//! there is room again.
 
 use std::sync::OnceLock;
 
@@ -13,16 +13,16 @@ struct DroppedLines {
     reported: Mutex<usize>,
 }
 
-/// Counts what the log's writer drops from here on.
+/// Starts counting.
 pub(super) fn count(counter: ErrorCounter) {
-    // The second one would belong to a second log, which nobody can start.
+    // Fails only for a second log, which cannot be started.
     let _ = COUNTED.set(DroppedLines {
         counter,
         reported: Mutex::new(0),
     });
 }
 
-/// Brings the metric up to date, and writes a line about lines that were dropped since the last one.
+/// Updates the metric, and logs the number of lines dropped since the last report.
 pub(super) fn report() {
     if let Some(dropped) = COUNTED.get() {
         dropped.report();
@@ -42,7 +42,7 @@ impl DroppedLines {
             lines = now - *reported,
             "log lines were dropped: standard error was not read fast enough"
         );
-        // Where there is no room yet, this line was dropped, too.
+        // If there is no room yet, this line was dropped too.
         if self.counter.dropped_lines() == now {
             *reported = now;
         }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use crate::telemetry::log::{Format, subscriber};
 
-    /// Takes a line whenever the test lets it.
+    /// Writes a line when the test allows it.
     struct Slow {
         lines: Arc<Mutex<String>>,
         waits: mpsc::Sender<()>,
@@ -107,17 +107,21 @@ mod tests {
                 tracing::info!("nobody reads this");
             }
             dropped.report();
-            assert_eq!(*dropped.reported.lock(), 0, "there was no room to tell it");
-            let told = dropped.counter.dropped_lines();
-            // From here on every line is read; what waits makes room.
+            assert_eq!(
+                *dropped.reported.lock(),
+                0,
+                "there was no room to report it"
+            );
+            let counted = dropped.counter.dropped_lines();
+            // From here on every line is read, so room becomes free.
             drop(go);
             while *dropped.reported.lock() == 0 {
                 dropped.report();
             }
             let reported = *dropped.reported.lock();
-            assert!(reported >= told);
+            assert!(reported >= counted);
             dropped.report();
-            assert_eq!(*dropped.reported.lock(), reported, "it is told once");
+            assert_eq!(*dropped.reported.lock(), reported, "it is reported once");
         });
         drop(guard);
         let lines = lines.lock();

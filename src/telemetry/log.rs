@@ -1,7 +1,7 @@
 //! Log lines on standard error, for people or as JSON, one event on one line.
 //!
-//! Whatever a client sent may stand in a value, so control characters never reach the terminal or
-//! split a line (RUSTSEC-2025-0055 is what happens otherwise).
+//! Values may contain client input, so control characters are escaped: they would reach the terminal or split a
+//! line (RUSTSEC-2025-0055).
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write};
@@ -21,26 +21,26 @@ use tracing_subscriber::{EnvFilter, Layer};
 use super::dropped_lines;
 use super::traces::Traces;
 
-/// The target of spans that are exported: of requests alone.
+/// The target of exported spans: requests only.
 const SPANS: &str = "charter::trace";
 
-/// Lines that wait to be written, at most.
+/// Limit of lines that wait to be written.
 const WAITING_LINES: usize = 16 * 1024;
 
-/// How long the last lines may take when the process ends.
+/// Time for the last lines when the process ends.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
-/// The form of a line.
+/// The format of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
+    /// Readable text.
     Human,
     /// One JSON object a line.
     Json,
 }
 
 impl Format {
-    /// Human where standard error is a terminal, JSON where a program reads it.
+    /// Readable text if standard error is a terminal, else JSON.
     #[must_use]
     pub fn fitting_stderr() -> Self {
         if io::stderr().is_terminal() {
@@ -51,18 +51,17 @@ impl Format {
     }
 }
 
-/// Logging could not be started.
+/// Why logging could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The directives are not a level, nor `target=level` pairs.
+    /// Neither a level nor `target=level` pairs.
     #[error(
         "`log.level`: `{directives}` cannot be read: {reason}; give a level such as `info`, or \
          directives such as `warn,charter=debug`"
     )]
     Directives {
-        /// As given.
         directives: String,
-        /// What the reader of directives says.
+        /// The parser's message.
         reason: String,
     },
     /// Another subscriber is installed already.
@@ -70,14 +69,10 @@ pub enum Error {
     StartedTwice,
 }
 
-/// Starts logging to standard error, panics included, and handing spans of requests to `traces`.
-///
-/// # Errors
-///
-/// The directives cannot be read, or logging was started before.
+/// Starts logging to standard error, including panics, and exporting request spans to `traces`.
 pub fn start(format: Format, directives: &str, traces: Option<&Traces>) -> Result<Started, Error> {
-    // A thread of its own writes, many lines at a time when there are many. Nobody ever waits for it:
-    // what does not fit is dropped, counted and told.
+    // A separate thread writes lines in batches. Callers never wait for it: lines that do not fit are dropped and
+    // counted.
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(WAITING_LINES)
@@ -98,8 +93,7 @@ pub fn start(format: Format, directives: &str, traces: Option<&Traces>) -> Resul
     Ok(Started { guard: Some(guard) })
 }
 
-/// Logging is on until this is dropped; then what is still to be written is written, as far as
-/// somebody reads it.
+/// Dropping it stops logging and writes the remaining lines, as far as they are read.
 #[must_use]
 pub struct Started {
     guard: Option<WorkerGuard>,
@@ -110,7 +104,7 @@ impl Drop for Started {
         let Some(guard) = self.guard.take() else {
             return;
         };
-        // On a thread of its own: where nobody reads, neither the lines nor a complaint can be written.
+        // On a separate thread, because writing blocks if nobody reads.
         let (done, ended) = mpsc::sync_channel(1);
         let last_lines = thread::Builder::new()
             .name("log-end".to_owned())
@@ -125,10 +119,6 @@ impl Drop for Started {
 }
 
 /// A subscriber that writes its lines to `writer`.
-///
-/// # Errors
-///
-/// The directives cannot be read.
 pub fn subscriber<W>(
     format: Format,
     directives: &str,
@@ -141,7 +131,7 @@ where
     Ok(Box::new(registry.with(lines(format, writer))))
 }
 
-/// The same, with the spans that [`SPANS`] names on their way to the exporter, whatever is logged.
+/// Like [`subscriber`], and exports the spans of [`SPANS`] whatever the log level.
 fn with_traces<W>(
     format: Format,
     directives: &str,
@@ -195,7 +185,7 @@ where
     }
 }
 
-/// Escapes what is written, but for the newline at its end.
+/// Escapes control characters, except the final newline.
 struct OneLine<W>(W);
 
 impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for OneLine<W> {
@@ -209,8 +199,7 @@ impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for OneLine<W> {
 struct OneLineWriter<W>(W);
 
 impl<W: Write> Write for OneLineWriter<W> {
-    /// The formatting layer hands over a whole event at once, and its line end is the only newline
-    /// that it makes itself.
+    /// The formatting layer writes a whole event at once; its only newline is the final one.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let line = text.strip_suffix('\n').unwrap_or(&text);
@@ -221,7 +210,7 @@ impl<W: Write> Write for OneLineWriter<W> {
         let mut escaped = String::with_capacity(text.len() + 1);
         for c in line.chars() {
             if is_unprintable(c) {
-                // The form that JSON knows too. Writing to a string cannot fail.
+                // The JSON notation. Writing to a string cannot fail.
                 let _ = write!(escaped, "\\u{:04x}", u32::from(c));
             } else {
                 escaped.push(c);
@@ -237,7 +226,7 @@ impl<W: Write> Write for OneLineWriter<W> {
     }
 }
 
-/// Control characters, line separators, and what turns the direction of the text around.
+/// Control characters, line separators, and characters that change the text direction.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -287,7 +276,7 @@ mod tests {
             assert_eq!(written.matches('\n').count(), 1, "{written:?}");
             let body = written.trim_end_matches('\n');
             assert!(!body.chars().any(is_unprintable), "{written:?}");
-            assert!(body.contains('é'), "what can be printed is left alone");
+            assert!(body.contains('é'), "printable characters are kept");
             if format == Format::Json {
                 let event: serde_json::Value = serde_json::from_str(body).expect("still JSON");
                 assert_eq!(event["value"], HOSTILE);

@@ -9,28 +9,22 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use super::catalogue::{Kind, METRICS};
 use super::dropped_lines;
 
-/// Seconds: from one decision in memory to a request that waited for its deadline.
+/// In seconds: from one decision in memory to a request that reached its deadline.
 const BUCKETS: &[f64] = &[
     0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
     0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
 
-/// The recorder could not be installed.
 #[derive(Debug, thiserror::Error)]
 #[error("metrics cannot be recorded: {0}")]
 pub struct Error(String);
 
-/// The installed recorder.
 #[derive(Clone)]
 pub struct Recorder(PrometheusHandle);
 
 impl Recorder {
-    /// Installs the process's recorder; later calls give the same one. Comes before anything that
-    /// holds a counter is built: a counter taken earlier counts into nothing.
-    ///
-    /// # Errors
-    ///
-    /// Something else has been installed.
+    /// Installs the process's recorder; later calls return the same one. Call it before anything that holds a
+    /// counter is built: counters created earlier count nothing.
     pub fn install() -> Result<Self, Error> {
         static INSTALLED: OnceLock<Result<PrometheusHandle, String>> = OnceLock::new();
         INSTALLED
@@ -40,7 +34,7 @@ impl Recorder {
             .map_err(Error)
     }
 
-    /// Everything recorded so far, in the Prometheus text format.
+    /// All metrics in the Prometheus text format.
     #[must_use]
     pub fn render(&self) -> String {
         record_process();
@@ -48,17 +42,15 @@ impl Recorder {
         self.0.render()
     }
 
-    /// Moves recorded durations from their buffers into their buckets. Rendering does it too;
-    /// where nobody scrapes, the buffers grow until this is called: do so every few seconds. Tells of
-    /// dropped log lines, too.
+    /// Moves recorded durations from their buffers into buckets, as rendering does. Call it every few seconds:
+    /// without scrapes the buffers would grow. Also reports dropped log lines.
     pub fn upkeep(&self) {
         dropped_lines::report();
         self.0.run_upkeep();
     }
 }
 
-/// What `record` records, in the Prometheus text format: of this moment, and forgotten with it. For
-/// labels that would pile up otherwise.
+/// Renders what `record` records, without keeping it; for labels that would accumulate.
 pub fn momentary(record: impl FnOnce()) -> String {
     let recorder = PrometheusBuilder::new().build_recorder();
     ::metrics::with_local_recorder(&recorder, || {
@@ -76,7 +68,7 @@ fn build_and_install() -> Result<PrometheusHandle, Box<dyn std::error::Error>> {
     ::metrics::set_global_recorder(recorder)?;
     describe_all();
     for metric in METRICS {
-        // An alarm on a counter needs to see it at 0 first.
+        // An alarm on a counter needs an initial 0.
         if metric.kind == Kind::Counter && metric.labels.is_empty() {
             counter!(metric.name).increment(0);
         }
@@ -95,7 +87,7 @@ fn describe_all() {
     }
 }
 
-/// Where the system tells (Linux); elsewhere these metrics are absent.
+/// Available on Linux only.
 fn record_process() {
     let resident_kib = fs::read_to_string("/proc/self/status")
         .ok()

@@ -1,7 +1,7 @@
-//! What an operator sees of a running service: log lines, metrics and traces.
+//! Log, metrics and traces of the running service.
 //!
-//! Knows no other floor. Modules write through the `tracing` and `metrics` macros and never name
-//! this one; `app` and `cli` install it, before anything else is built.
+//! Depends on no other module. Code records through the `tracing` and `metrics` macros; `app` and `cli` install
+//! this module before anything else is built.
 
 pub mod catalogue;
 mod dropped_lines;

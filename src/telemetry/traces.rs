@@ -1,5 +1,5 @@
-//! Spans of requests, sent to an OpenTelemetry collector: OTLP over HTTP, in batches, by a thread of
-//! their own. A collector that is slow or dead costs spans, never a request or the stop.
+//! Sends request spans to an OpenTelemetry collector: OTLP over HTTP, in batches, on a separate thread. A slow or
+//! unavailable collector loses spans but delays neither requests nor the stop.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use opentelemetry_sdk::trace::{
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
 
-/// Spans that wait to be sent, at most; what comes on top is dropped.
+/// Limit of spans that wait to be sent; further ones are dropped.
 const WAITING_SPANS: usize = 4 * 1024;
 /// Between batches.
 const BATCH_INTERVAL: Duration = Duration::from_secs(2);
@@ -24,23 +24,18 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 /// For the last batch when the process ends.
 const LAST_BATCH: Duration = Duration::from_secs(1);
 
-/// The exporter could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("spans cannot be exported: {0}")]
 pub struct Error(String);
 
-/// Spans are exported until this is dropped; then what waits is sent, within a second.
+/// Dropping it stops the export and sends the remaining spans, within a second.
 #[must_use]
 pub struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Starts the thread that sends. `endpoint` is the collector's base address, such as `http://127.0.0.1:4318`;
-    /// `/v1/traces` is added. `ratio` is the share of traces begun here that are sent, from 0 to 1; a trace that a
-    /// client has begun is sent if its `traceparent` says that it is sampled.
-    ///
-    /// # Errors
-    ///
-    /// The endpoint is no address.
+    /// Starts the export. `endpoint` is the collector's base address, such as `http://127.0.0.1:4318`;
+    /// `/v1/traces` is appended. `ratio` is the share of traces started here that are exported, from 0 to 1; a
+    /// client's trace is exported if its `traceparent` is sampled. Fails if the endpoint is invalid.
     pub fn start(endpoint: &str, ratio: f64) -> Result<Self, Error> {
         let exporter = SpanExporter::builder()
             .with_http()
@@ -83,12 +78,12 @@ impl Traces {
 
 impl Drop for Traces {
     fn drop(&mut self) {
-        // What could not be sent by then is lost, as any span may be.
+        // Spans that could not be sent by then are lost.
         let _ = self.0.shutdown_with_timeout(LAST_BATCH);
     }
 }
 
-/// Sends on the calling thread, which is the exporter's own.
+/// Sends on the calling thread, which belongs to the exporter.
 struct Client(Agent);
 
 impl Client {

@@ -1,6 +1,5 @@
-//! The one integration binary: one link, and a warm edit-to-test loop of seconds.
-//!
-//! Each module answers for one promise of the contract or of the house.
+//! The integration tests, in one binary that links quickly. Each module tests one rule of the contract or of the
+//! repository.
 #![cfg(test)]
 
 mod access;
@@ -20,6 +19,7 @@ mod policy_conditions;
 mod policy_coverage;
 mod policy_diff;
 mod policy_diff_meaning;
+mod policy_diff_revisions;
 mod policy_edits;
 mod policy_examples;
 mod policy_explain;

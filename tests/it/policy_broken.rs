@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use test_support::policy_world::{copy, shipped, whole_copy_of_shipped};
 use test_support::process::Home;
 
-use crate::policy_diff::git;
+use crate::policy_diff_revisions::git;
 
 const POLICY: &str = "@id(\"extra\")\nforbid (principal is User, action, resource) when { !principal.email_verified };\n";
 

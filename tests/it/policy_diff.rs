@@ -1,20 +1,14 @@
-//! What an edit changes is told permission by permission, each with a request that both sets
-//! answer otherwise; what cannot be compared counts as wider.
+//! A diff reports changes by permission, each with a request that both sets decide differently; what cannot be
+//! compared counts as wider.
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
 use charter_domain::permission::Permission;
-use charter_policy::diff::{Diff, DiffDirection, compare_sets, revision};
+use charter_policy::diff::{Diff, DiffDirection, compare_sets};
 use charter_policy::solver::{Solver, SolverLimits};
-use tempfile::TempDir;
 use test_support::policy_solver::{Edited, limits, played, solver};
-use test_support::policy_world::{copy, shipped};
-use test_support::process::Home;
 
 pub(crate) fn diff(old: &Snapshot, new: &Snapshot, solver: &Solver) -> Diff {
     compare_sets(old, new, solver, limits(), &SystemClock::start()).expect("a comparison")
@@ -48,7 +42,11 @@ fn what_says_the_same_otherwise_is_equal() {
             "@id(\"disabled\")",
         );
     let diff = from_shipped(&edited, &solver);
-    assert!(diff.is_equal() && !diff.is_wider(), "{}", diff.report());
+    assert!(
+        changed(&diff).is_empty() && !diff.is_wider(),
+        "{}",
+        diff.report()
+    );
     assert!(diff.questions > 0);
     assert_eq!(diff.permissions.len(), Permission::ALL.len());
 
@@ -171,7 +169,7 @@ fn what_other_permits_allow_already_is_not_wider() {
          when { principal in [Role::\"owner\", Role::\"admin\", Role::\"member\"] };",
     );
     let diff = from_shipped(&edited, &solver);
-    assert!(diff.is_equal(), "{}", diff.report());
+    assert!(changed(&diff).is_empty(), "{}", diff.report());
     assert!(diff.questions >= 3, "the others were put back one by one");
 }
 
@@ -323,96 +321,4 @@ fn only_time_or_a_solver_that_stopped_leave_it_unfinished() {
         "{}",
         diff.report()
     );
-}
-
-pub(crate) fn git(dir: &Path, arguments: &[&str]) {
-    let output = Command::new("git")
-        .current_dir(dir)
-        .args(["-c", "user.name=Test", "-c", "user.email=test@example.com"])
-        .args(arguments)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_CONFIG_SYSTEM", "/dev/null")
-        .output()
-        .expect("git");
-    assert!(output.status.success(), "{output:?}");
-}
-
-/// Two revisions of a repository, and an edit that is in none.
-#[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "only the environment says where this machine has git"
-)]
-fn revisions_are_compared_like_folders() {
-    if solver().is_none() {
-        return;
-    }
-    let repository = TempDir::new().expect("a temporary folder");
-    let dir = repository.path();
-    git(dir, &["init", "--quiet"]);
-    copy(&shipped(), &dir.join("policies"));
-    git(dir, &["add", "."]);
-    git(dir, &["commit", "--quiet", "-m", "one"]);
-    let file = dir.join("policies/normalization.cedar");
-    let text = fs::read_to_string(&file).expect("a file");
-    let wider = text.replace(" in Permission::\"normalization:Normalize\"", "");
-    fs::write(&file, wider).expect("a file");
-    git(dir, &["mv", "policies", "rules"]);
-    git(dir, &["commit", "--quiet", "-a", "-m", "two"]);
-    std::os::unix::fs::symlink("../link.cedar", dir.join("rules/link.cedar")).expect("a link");
-    git(dir, &["add", "."]);
-    git(dir, &["commit", "--quiet", "-m", "three"]);
-    fs::remove_file(dir.join("rules/link.cedar")).expect("no link");
-
-    let run = |arguments: &[&str]| {
-        let path = std::env::var("PATH").unwrap_or_default();
-        let arguments = [&["policy", "diff"], arguments].concat();
-        let output = Home::new()
-            .command(&arguments)
-            .env("PATH", path)
-            .current_dir(dir)
-            .output()
-            .expect("the command");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (
-            output.status.code(),
-            text(&output.stdout),
-            text(&output.stderr),
-        )
-    };
-    let (code, out, err) = run(&["HEAD~2", "HEAD~1:rules"]);
-    assert_eq!(code, Some(3), "{out}{err}");
-    assert!(out.contains("wider normalization:Normalize"), "{out}");
-    let (code, out, err) = run(&["HEAD~2:policies", "HEAD~2"]);
-    assert_eq!(code, Some(0), "{out}{err}");
-    let (code, out, err) = run(&["HEAD~1:rules", "rules", "--json"]);
-    assert_eq!(code, Some(0), "{out}{err}");
-    let json: serde_json::Value = serde_json::from_str(&out).expect("one document");
-    assert_eq!(
-        json["permissions"]["accounts:GetAccount"]["direction"],
-        "equal"
-    );
-
-    for (arguments, told) in [
-        (["HEAD~9", "rules"], "neither a folder nor a revision"),
-        (["--", "-x"], "neither a folder nor a revision"),
-        (["HEAD:rules", "rules"], "has a link at `link.cedar`"),
-        (
-            ["HEAD~2:nowhere", "rules"],
-            "has no policy folder `nowhere`",
-        ),
-        (["HEAD~2", "nowhere"], "neither a folder nor a revision"),
-    ] {
-        let (code, _, err) = run(&arguments);
-        assert_eq!(code, Some(2), "{arguments:?}: {err}");
-        assert!(err.contains(told), "{arguments:?}: {err}");
-    }
-}
-
-#[test]
-fn faults_of_a_revision_name_it() {
-    let broken = Edited::new().write("broken.cedar", "permit (principal");
-    let title = broken.path().display().to_string();
-    let error = revision::load(&title).expect_err("a fault");
-    assert!(error.to_string().contains("broken.cedar:1:"), "{error}");
 }

@@ -58,7 +58,7 @@ fn another_action_in_other_groups_counts_as_wider_where_a_condition_looks_for_it
                    Action::\"accounts:CreateAccount\", resource)\nwhen { principal in \
                    Role::\"owner\" || action in [Action::\"g0\", Action::\"g1\"] };";
     let diff = regrouped(&apart, &nested, unmoved, &solver);
-    assert!(diff.is_equal(), "{}", diff.report());
+    assert!(changed(&diff).is_empty(), "{}", diff.report());
     assert_eq!(diff.questions, 0, "what is alike needs no solver");
 }
 
@@ -128,7 +128,7 @@ fn a_new_role_is_wider_for_who_gives_roles_away() {
          resource == Role::\"auditor\" || resource == Role::\"guest\" };",
     );
     let diff = from_shipped(&kept, &solver);
-    assert!(diff.is_equal(), "{}", diff.report());
+    assert!(changed(&diff).is_empty(), "{}", diff.report());
 }
 
 /// Cedar skips a forbid that fails; the service denies.
@@ -175,7 +175,7 @@ fn a_forbid_that_fails_denies_on_both_sides() {
     // The same with another name, or in another order of lines.
     let same = with(&forbid("y", asked, &fails.replace(" < ", "\n  <\n  ")));
     let same = diff(&failing.load(), &same.load(), &solver);
-    assert!(same.is_equal(), "{}", same.report());
+    assert!(changed(&same).is_empty(), "{}", same.report());
 
     // In its place one that cannot fail and covers that.
     let covered = with(&forbid(
@@ -194,5 +194,5 @@ fn a_forbid_that_fails_denies_on_both_sides() {
     // Where nobody may ask anyway, nothing is wider.
     let never = with(&forbid("x", "decisions:GetDecision", fails));
     let never = diff(&never.load(), &Edited::new().load(), &solver);
-    assert!(never.is_equal(), "{}", never.report());
+    assert!(changed(&never).is_empty(), "{}", never.report());
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 
-use cedar_policy::{Entities, EntityUid, Request, Response};
+use cedar_policy::{Entities, EntityUid, Request};
 
 use super::combined_response::CombinedResponse;
 use super::decision::{Decision, Denial, Outcome};
@@ -199,22 +199,6 @@ impl Snapshot {
             _ => {}
         }
         Some(((permission, kind, resource_kind), principal, resource))
-    }
-
-    /// Evaluates every policy, without the index: slow, and the reference for tests. `None` if the
-    /// schema does not allow the question.
-    pub fn evaluate_all_policies(
-        &self,
-        question: &Question<'_>,
-    ) -> Result<Option<Response>, Box<dyn Error>> {
-        let principal = self.prepared(question.principal);
-        let Some(inputs) = self.inputs(&principal, question)? else {
-            return Ok(None);
-        };
-        let response =
-            self.authorizer
-                .is_authorized(&inputs.request, &self.policies, &inputs.entities);
-        Ok(Some(response))
     }
 
     fn denied(&self, permission: Permission) -> Decision {

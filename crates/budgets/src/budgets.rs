@@ -1,4 +1,4 @@
-//! Counts what each organization uses of its shares.
+//! Accounts for what each organization uses of its shares.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct Exhausted {
     pub retry_after: Duration,
 }
 
-/// Holds only organizations that used something recently.
+/// Contains only organizations with recent use.
 pub struct Budgets {
     shares: [Option<Share>; Resource::ALL.len()],
     clock: Arc<dyn Clock>,
@@ -50,8 +50,8 @@ impl Budgets {
         Self::new([], clock)
     }
 
-    /// Uses `amount`, all or nothing. An amount above the whole share is accepted if nothing was used recently.
-    /// Call it *before* doing the work.
+    /// Uses `amount` or nothing. An amount above the whole share is accepted if nothing was used recently. Call it
+    /// *before* the work.
     pub fn charge(
         &self,
         resource: Resource,
@@ -67,7 +67,7 @@ impl Budgets {
         charged.map_err(|retry_after| exhausted(resource, share, retry_after))
     }
 
-    /// Uses an amount that was unknown before the work. The share may be overdrawn; [`Budgets::charge`] fails
+    /// Uses an amount that was unknown before the work. The share may be overdrawn; then [`Budgets::charge`] fails
     /// until it has refilled.
     pub fn spend(&self, resource: Resource, organization: OrganizationId, amount: u64) {
         if let Some(share) = self.share(resource) {
@@ -115,7 +115,7 @@ impl Budgets {
         self.shares.get(resource.index()).copied().flatten()
     }
 
-    /// Forgets organizations whose shares are full again. Call it periodically.
+    /// Removes organizations whose shares are full again. Call it periodically.
     pub fn forget_idle(&self) {
         let now = self.clock.monotonic();
         for organizations in &self.organizations {
@@ -155,7 +155,7 @@ impl Budgets {
         then: impl FnOnce(&mut Meter, Duration) -> T,
     ) -> T {
         let mut organizations = self.shard(organization).lock();
-        // Read under the lock, so that a meter never sees time go backwards.
+        // Read under the lock, so that time never decreases for a meter.
         let now = self.clock.monotonic();
         let meters = organizations.entry(organization).or_default();
         let mut unlimited = Meter::default();
@@ -248,7 +248,7 @@ mod tests {
         );
         let exhausted = budgets
             .charge(Resource::Writes, organization(1), 3)
-            .expect_err("more than is left");
+            .expect_err("more than the rest");
         assert_eq!(
             (exhausted.limit, exhausted.retry_after),
             (60, Duration::from_mins(2))
@@ -303,7 +303,7 @@ mod tests {
         budgets.forget_idle();
         assert_eq!(budgets.near().len(), 1);
         drop(first);
-        let third = hold(1).expect("one was given back");
+        let third = hold(1).expect("one was returned");
         drop((second, third));
         budgets.forget_idle();
         assert!(
@@ -325,7 +325,7 @@ mod tests {
             );
         }
         let near = budgets.near();
-        assert_eq!(near.len(), crate::near::MOST_NAMED);
+        assert_eq!(near.len(), crate::near::MAX_NAMED);
         let first = near.first().expect("one");
         assert_eq!(
             (first.organization, first.used, first.limit),

@@ -6,9 +6,9 @@ use super::resource::Resource;
 use charter_domain::id::OrganizationId;
 
 /// Limits the number of label values of the metric.
-pub(super) const MOST_NAMED: usize = 5;
+pub(super) const MAX_NAMED: usize = 5;
 /// Minimal use, in percent.
-const FROM: u64 = 80;
+const MIN_PERCENT: u64 = 80;
 
 /// An organization that has used most of a share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Near {
             used,
             limit,
         };
-        (near.percent() >= FROM).then_some(near)
+        (near.percent() >= MIN_PERCENT).then_some(near)
     }
 
     #[must_use]
@@ -54,7 +54,7 @@ pub fn nearest(mut all: Vec<Near>) -> Vec<Near> {
     all.retain(|near| {
         named.get_mut(near.resource.index()).is_some_and(|count| {
             *count += 1;
-            *count <= MOST_NAMED
+            *count <= MAX_NAMED
         })
     });
     all

@@ -169,18 +169,6 @@ impl FileIndex {
             .map(|(at, it)| (it.offset, self.end(at)))
     }
 
-    /// All ranges: start, end, and whether one may contain an id made within these milliseconds, both inclusive.
-    pub(super) fn ranges_within(
-        &self,
-        since: i64,
-        until: i64,
-    ) -> impl Iterator<Item = (u64, u64, bool)> {
-        self.ranges.iter().enumerate().map(move |(at, it)| {
-            let may_match = it.earliest <= until && it.latest >= since;
-            (it.offset, self.end(at), may_match)
-        })
-    }
-
     /// All ranges, in order.
     pub(super) fn ranges(&self) -> impl DoubleEndedIterator<Item = RangeBounds> {
         self.ranges.iter().enumerate().map(|(at, it)| RangeBounds {

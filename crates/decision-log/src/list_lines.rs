@@ -1,4 +1,4 @@
-//! The lines of decisions as lists need them, with the cases that they refer to.
+//! The fields of decision lines that lists show, with the cases that they refer to.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,10 +13,7 @@ use super::file_index::find_line_in;
 use charter_authz::json::Uid;
 use charter_domain::id::DecisionId;
 
-/// A decision, and where its line stands.
 pub(super) struct DecisionLine {
-    pub(super) start: u64,
-    pub(super) end: u64,
     pub(super) id: DecisionId,
     pub(super) request_id: String,
     case: CaseOfLine,
@@ -28,7 +25,7 @@ enum CaseOfLine {
     Whole(Arc<Case>),
 }
 
-/// What lists show of a case.
+/// The fields of a case that lists show.
 #[derive(Debug, Deserialize)]
 pub(super) struct Case {
     #[serde(default)]
@@ -62,35 +59,21 @@ struct CaseLine {
 #[derive(Default)]
 pub(super) struct Cases(HashMap<u32, Option<Arc<Case>>>);
 
-/// The decisions of a range, and the end of its last whole line. Lines that cannot be read are left out, and
-/// `verify` reports them.
-pub(super) fn decision_lines(
-    open: &mut File,
-    range: (u64, u64),
-) -> io::Result<(Vec<DecisionLine>, u64)> {
-    let (mut lines, mut whole) = (Vec::new(), range.0);
-    find_line_in(open, range, |start, text| {
-        whole = start + text.len() as u64;
-        lines.extend(decision_line(start, text));
-        None::<()>
-    })?;
-    Ok((lines, whole))
-}
-
-fn decision_line(start: u64, text: &[u8]) -> Option<DecisionLine> {
-    let head: LineStart<'_> = serde_json::from_slice(text).ok()?;
-    let case = match head.kind.as_deref() {
-        None => CaseOfLine::Defined(head.case?),
-        Some("decision") => CaseOfLine::Whole(Arc::new(serde_json::from_slice(text).ok()?)),
-        Some(_) => return None,
-    };
-    Some(DecisionLine {
-        start,
-        end: start + text.len() as u64,
-        id: head.id?.parse().ok()?,
-        request_id: head.request_id?.into_owned(),
-        case,
-    })
+impl DecisionLine {
+    /// `None` for other lines and unreadable ones, which `verify` reports.
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        let head: LineStart<'_> = serde_json::from_slice(text).ok()?;
+        let case = match head.kind.as_deref() {
+            None => CaseOfLine::Defined(head.case?),
+            Some("decision") => CaseOfLine::Whole(Arc::new(serde_json::from_slice(text).ok()?)),
+            Some(_) => return None,
+        };
+        Some(Self {
+            id: head.id?.parse().ok()?,
+            request_id: head.request_id?.into_owned(),
+            case,
+        })
+    }
 }
 
 impl Cases {

@@ -1,32 +1,27 @@
 //! Lists the decisions of all organizations, newest first, for operators.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use serde::Deserialize;
 
 use super::expand::{DefinitionReader, LogLine};
-use super::file_index::FileIndex;
 use super::files;
-use super::find::{FileIndexes, gather};
-use super::list::LogPosition;
-use super::log_file::{LogFile, MAX_LINE_BYTES};
+use super::find::gather;
+use super::page::{LogPosition, PageRequest, PagedFile, Selection};
 use super::record::DecisionRecord;
 use super::recorder::Recorder;
 use charter_domain::id::DecisionId;
 
-/// Ranges of 64 KiB that one page reads; a search for what is rare goes on with the next page.
-const MAX_RANGES: usize = 512;
+/// Bytes of the log that one page reads; a search for rare decisions continues with the next page.
+const MAX_PAGE_BYTES: u64 = 32 * 1024 * 1024;
 
-/// A decision's time is that of its request's authentication; lines are in the order in which they were taken. In
-/// milliseconds.
+/// How far lines may be out of order, in milliseconds: a decision has the time of its request's authentication, but
+/// its line is written when it is made.
 const MAX_DISORDER: i64 = 60 * 60 * 1_000;
 
-/// Which decisions are listed; members that are `None` do not matter.
+/// The listed decisions meet every condition that is set.
 #[derive(Debug, Clone, Default)]
 pub struct RecordFilter {
     /// `org-…`
@@ -37,7 +32,7 @@ pub struct RecordFilter {
     pub principal: Option<String>,
     /// `allow` or `deny`.
     pub decision: Option<String>,
-    /// A determining policy.
+    /// The `@id` of a determining policy.
     pub policy: Option<String>,
     /// Whether the shadow policies decide differently.
     pub shadow_differs: bool,
@@ -50,36 +45,11 @@ pub struct RecordFilter {
 #[derive(Debug, Default)]
 pub struct RecordPage {
     pub decisions: Vec<DecisionRecord>,
-    /// Where the next page goes on; `None` at the end. There may be one although this page is empty.
+    /// Where the next page begins; `None` at the end. There may be one even if this page is empty.
     pub next: Option<LogPosition>,
 }
 
-/// Written `FILE-OFFSET`.
-impl fmt::Display for LogPosition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.file, self.offset)
-    }
-}
-
-/// The text is not that of a position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be the `next_cursor` of an answer")]
-pub struct MalformedPosition;
-
-impl FromStr for LogPosition {
-    type Err = MalformedPosition;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = |text: &str| text.parse().map_err(|_| MalformedPosition);
-        let (file, offset) = text.split_once('-').ok_or(MalformedPosition)?;
-        Ok(Self {
-            file: number(file)?,
-            offset: number(offset)?,
-        })
-    }
-}
-
-/// What tells which case a line belongs to.
+/// The fields of a line that identify its case.
 #[derive(Deserialize)]
 struct LineHead<'a> {
     #[serde(borrow, default)]
@@ -91,7 +61,7 @@ struct LineHead<'a> {
 }
 
 impl RecordFilter {
-    fn takes(&self, record: &DecisionRecord) -> bool {
+    fn accepts(&self, record: &DecisionRecord) -> bool {
         let is = |wanted: &Option<String>, found: &str| {
             wanted.as_deref().is_none_or(|wanted| wanted == found)
         };
@@ -105,7 +75,7 @@ impl RecordFilter {
     }
 }
 
-/// The files that may have decisions since then, oldest first, each with its beginning. Unix times in milliseconds.
+/// The files that may have decisions since this time, oldest first, with their beginnings. In Unix milliseconds.
 pub fn files_since(dir: &Path, since: i64) -> io::Result<Vec<(PathBuf, i64)>> {
     let (files, _) = match files::list(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -130,153 +100,72 @@ impl Recorder {
         let Some((indexes, dir)) = self.flushed_files() else {
             return Ok(RecordPage::default());
         };
-        let (files, _) = match files::list(dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(RecordPage::default());
-            }
-            listed => listed?,
-        };
-        let mut listing = Listing {
-            filter,
+        let since = filter.since.unwrap_or(i64::MIN);
+        let request = PageRequest {
+            oldest_first: false,
+            from: before,
+            since,
+            until: filter
+                .until
+                .map_or(i64::MAX, |until| until.saturating_sub(1)),
+            ends_before: since.saturating_sub(MAX_DISORDER),
             limit,
-            ranges_left: MAX_RANGES,
-            page: RecordPage::default(),
+            max_bytes: MAX_PAGE_BYTES,
         };
-        for file in files.iter().rev() {
-            let before = match before {
-                Some(before) if before.file < file.number => continue,
-                Some(before) if before.file == file.number => before.offset,
-                _ => u64::MAX,
-            };
-            match listing.read(indexes, file, before) {
-                Ok(Reading::GoOn) => {}
-                Ok(Reading::Ended) => break,
-                // The file has expired meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(listing.page)
+        let (decisions, next) = indexes.page(dir, &request, filter)?;
+        Ok(RecordPage { decisions, next })
     }
 }
 
-struct Listing<'a> {
-    filter: &'a RecordFilter,
-    limit: usize,
-    ranges_left: usize,
-    page: RecordPage,
-}
-
-enum Reading {
-    GoOn,
-    /// The page is full, enough was read for one, or the rest is older than what is asked for.
-    Ended,
-}
-
-impl Listing<'_> {
-    /// Reads the lines of a file that begin before this offset, from its end.
-    fn read(&mut self, indexes: &FileIndexes, file: &LogFile, before: u64) -> io::Result<Reading> {
-        let index = indexes.get(&file.path)?;
-        let mut open = File::open(&file.path)?;
-        let mut lines = FileLines {
-            index: &index,
-            definitions: DefinitionReader::default(),
-            taken_cases: HashMap::new(),
-        };
-        for range in index.ranges().rev().filter(|range| range.start < before) {
-            // A range without decisions has no times.
-            let has_decisions = range.earliest <= range.latest;
-            let since = self.filter.since.unwrap_or(i64::MIN);
-            if has_decisions && range.latest < since.saturating_sub(MAX_DISORDER) {
-                return Ok(Reading::Ended);
-            }
-            let until = self.filter.until.unwrap_or(i64::MAX);
-            if !has_decisions || range.earliest >= until || range.latest < since {
-                continue;
-            }
-            let at = |offset| LogPosition {
-                file: file.number,
-                offset,
-            };
-            if self.ranges_left == 0 {
-                self.page.next = Some(at(range.end));
-                return Ok(Reading::Ended);
-            }
-            self.ranges_left -= 1;
-            let texts = lines_of(&mut open, range.start, range.end.min(before))?;
-            for (offset, line) in texts.iter().rev() {
-                let Some(record) = lines.taken(&mut open, line, self.filter) else {
-                    continue;
-                };
-                self.page.decisions.push(record);
-                if self.page.decisions.len() >= self.limit {
-                    self.page.next = Some(at(*offset));
-                    return Ok(Reading::Ended);
-                }
-            }
-        }
-        Ok(Reading::GoOn)
-    }
-}
-
-/// The lines of one file, and what is known of their definitions.
-struct FileLines<'a> {
-    index: &'a FileIndex,
+/// The definitions of a file that were read so far.
+#[derive(Default)]
+pub(super) struct KnownCases {
     definitions: DefinitionReader,
-    /// Whether the filter takes the decisions of a case: all that it looks at belongs to the case.
-    taken_cases: HashMap<u32, bool>,
+    /// Whether the filter accepts the decisions of a case: it compares only fields of the case.
+    accepted: HashMap<u32, bool>,
 }
 
-impl FileLines<'_> {
-    /// The decision of a line, if the filter takes it. Lines that cannot be read are `verify`'s business.
-    fn taken(
-        &mut self,
-        open: &mut File,
+impl RecordFilter {
+    /// The decision of a line, if the filter accepts it; `verify` reports unreadable lines.
+    fn accept(
+        &self,
         line: &[u8],
-        filter: &RecordFilter,
+        file: &mut PagedFile,
+        cases: &mut KnownCases,
     ) -> Option<DecisionRecord> {
         let head: LineHead<'_> = serde_json::from_slice(line).ok()?;
         if head.kind.is_some_and(|kind| kind != "decision") {
             return None;
         }
         let at = head.id?.parse::<DecisionId>().ok()?.made_at_millis();
-        let is_in_time = filter.since.is_none_or(|since| since <= at)
-            && filter.until.is_none_or(|until| at < until);
-        let known = head.case.and_then(|case| self.taken_cases.get(&case));
+        let is_in_time =
+            self.since.is_none_or(|since| since <= at) && self.until.is_none_or(|until| at < until);
+        let known = head.case.and_then(|case| cases.accepted.get(&case));
         if !is_in_time || known == Some(&false) {
             return None;
         }
-        gather(open, self.index, &mut self.definitions, line).ok()?;
-        let Ok(LogLine::Decision(record)) = self.definitions.read(line) else {
+        gather(&mut file.open, &file.index, &mut cases.definitions, line).ok()?;
+        let Ok(LogLine::Decision(record)) = cases.definitions.read(line) else {
             return None;
         };
-        let is_taken = filter.takes(&record);
+        let is_accepted = self.accepts(&record);
         if let Some(case) = head.case {
-            self.taken_cases.insert(case, is_taken);
+            cases.accepted.insert(case, is_accepted);
         }
-        is_taken.then_some(*record)
+        is_accepted.then_some(*record)
     }
 }
 
-/// The whole lines of a part of a file, with their offsets.
-fn lines_of(open: &mut File, start: u64, end: u64) -> io::Result<Vec<(u64, Vec<u8>)>> {
-    open.seek(SeekFrom::Start(start))?;
-    let part = end.saturating_sub(start);
-    let mut reader = BufReader::with_capacity(64 * 1024, open.take(part));
-    let (mut lines, mut offset, mut begins) = (Vec::new(), start, true);
-    loop {
-        let mut line = Vec::new();
-        let read = (&mut reader)
-            .take(MAX_LINE_BYTES)
-            .read_until(b'\n', &mut line)?;
-        if read == 0 {
-            return Ok(lines);
-        }
-        let is_whole = line.last() == Some(&b'\n');
-        if begins && is_whole {
-            lines.push((offset, line));
-        }
-        begins = is_whole;
-        offset += read as u64;
+impl Selection for RecordFilter {
+    type Decision = DecisionRecord;
+    type FileState = KnownCases;
+
+    fn select(
+        &self,
+        line: &[u8],
+        file: &mut PagedFile,
+        cases: &mut KnownCases,
+    ) -> io::Result<Option<DecisionRecord>> {
+        Ok(self.accept(line, file, cases))
     }
 }

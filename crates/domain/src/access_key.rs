@@ -1,4 +1,4 @@
-//! An access key: a public text and a secret, which is sealed at rest.
+//! An access key: a public text, and a secret that is stored encrypted.
 
 use std::time::Duration;
 
@@ -9,65 +9,60 @@ use super::ip_allowlist::IpAllowlist;
 use super::text::Description;
 use super::timestamp::{self, Timestamp};
 
-/// The most keys of one service account that may be active at once, those in overlap not counted.
+/// Limit of active keys for one service account; keys in overlap do not count.
 pub const MAX_ACTIVE_KEYS: usize = 5;
 
 /// An access key as it is stored, without its secret.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AccessKey {
-    /// Its id.
     pub id: AccessKeyId,
-    /// The tenant it belongs to.
     pub organization_id: OrganizationId,
-    /// Who signs with it.
+    /// The service account that signs with it.
     pub service_account_id: ServiceAccountId,
     /// The public text, `sa_…`; opaque.
     pub access_key: String,
-    /// What it is for.
     pub description: Description,
-    /// Where it may be used from.
     pub ip_allowlist: IpAllowlist,
-    /// From then on it is refused.
+    /// Requests are refused from then on.
     pub expires_at: Option<Timestamp>,
-    /// When it was rotated: from then on it is in overlap, living until `expires_at`.
+    /// Since then it is in overlap, until `expires_at`.
     pub rotated_at: Option<Timestamp>,
-    /// When it was revoked, for good.
+    /// Revocation is final.
     pub revoked_at: Option<Timestamp>,
-    /// When it last signed an accepted request; exact to the minute.
+    /// Time of the last accepted request that it signed, to the minute.
     pub last_used_at: Option<Timestamp>,
-    /// When it was made.
     pub created_at: Timestamp,
 }
 
-/// A service account that signed a request, as policy saw it. A write that rests on it finds it unchanged,
-/// or does not happen.
+/// The key and the grants that the request was authorized with. Each write compares them with the locked rows and
+/// fails if they have changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyGuard {
-    /// The key, neither revoked nor expired.
+    /// Must not be revoked or expired.
     pub key: AccessKeyId,
-    /// The service account, active and not deleted, as its account is.
+    /// Must be active and not deleted, and so must its account.
     pub service_account: ServiceAccountId,
-    /// Its roles, the same.
+    /// Must be unchanged.
     pub roles: Grants,
-    /// Its permissions, the same.
+    /// Must be unchanged.
     pub permissions: Grants,
-    /// The nonce of the request, where writes remember theirs.
+    /// The nonce of the request, if the replay guard keeps the nonces of writes in the database.
     pub nonce: Option<SpentNonce>,
 }
 
-/// The nonce of a signed request, as a write remembers it in its own transaction.
+/// The nonce of a signed request, which a write inserts in its own transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpentNonce {
-    /// Stands for the key and its nonce.
+    /// Hash of the key and the nonce.
     pub fingerprint: [u8; 16],
-    /// Another one for each time that a request was accepted: the writes of one request share it.
+    /// Random for each accepted request; all writes of one request share it.
     pub claim: [u8; 16],
-    /// The second, since 1970, from which no request with that date is accepted.
+    /// Unix time in seconds from which requests with that date are refused.
     pub over_at: i64,
 }
 
 impl KeyGuard {
-    /// `None` for a service account without a key, which an operator asks about.
+    /// `None` if the caller has no key because an operator named it.
     pub fn of(caller: &ServiceAccountCaller) -> Option<Self> {
         let service_account = caller.service_account();
         caller.access_key().map(|key| Self {
@@ -81,14 +76,13 @@ impl KeyGuard {
 }
 
 impl AccessKey {
-    /// Whether a request dated `now` may be signed with it.
+    /// Whether it may sign a request dated `now`.
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && !self.is_expired(now)
     }
 
-    /// When the key that replaces it expires, unless the client says otherwise: after the old
-    /// key's length of life again (contract section 4, rotate).
+    /// The default expiry of its replacement: `now` plus the lifetime of this key (contract section 4, rotate).
     #[must_use]
     pub fn successor_expiry(&self, now: Timestamp) -> Option<Timestamp> {
         self.expires_at.map(|expires_at| {
@@ -97,18 +91,17 @@ impl AccessKey {
         })
     }
 
-    /// Whether its time is over.
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|expires_at| expires_at <= now)
     }
 }
 
-/// How long a key that is rotated lives on beside the new one.
+/// How long a rotated key stays valid beside the new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overlap(Duration);
 
-/// The overlap is negative or too long; the sentence is for the client.
+/// The overlap is negative or too long; the text is for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must lie within 0 and {}", Overlap::MAX_SECONDS)]
 pub struct BadOverlap;
@@ -138,10 +131,10 @@ impl Default for Overlap {
     }
 }
 
-/// A secret sealed for one row: AES-256-GCM under a key-encryption key from the settings.
+/// A secret encrypted for one row: AES-256-GCM under a key-encryption key from the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedSecret {
-    /// Which key-encryption key opens it.
+    /// The key-encryption key.
     pub sealing_key_id: String,
     /// Version, nonce and ciphertext, as `authn` writes them.
     pub bytes: Vec<u8>,

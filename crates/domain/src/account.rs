@@ -9,24 +9,18 @@ use super::timestamp::Timestamp;
 /// An account as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {
-    /// Its id.
     pub id: AccountId,
-    /// The tenant it belongs to.
     pub organization_id: OrganizationId,
-    /// Six characters that never change.
+    /// Never changes.
     pub code: Code,
-    /// Its name.
     pub name: Name,
-    /// The one that service accounts land in unless told otherwise; cannot go inactive.
+    /// New service accounts are created in it by default; it cannot be deactivated.
     pub is_default: bool,
-    /// False refuses its service accounts' requests.
+    /// If false, requests of its service accounts are refused.
     pub is_active: bool,
-    /// The tenant's own notes.
     pub metadata: Metadata,
-    /// Grows by one with every change; the `etag`.
+    /// Incremented by each change; the `etag`.
     pub version: i64,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it last changed.
     pub updated_at: Timestamp,
 }

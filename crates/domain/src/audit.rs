@@ -1,4 +1,4 @@
-//! Who makes a change, and what its audit event records beside the change itself.
+//! The actor of a change and the context that its audit event records.
 
 use std::fmt;
 
@@ -8,28 +8,28 @@ use super::id::{AccessKeyId, UserId};
 use super::session::SessionGuard;
 use super::timestamp::Timestamp;
 
-/// Who makes a change. The store holds it against the database in the change's own transaction.
+/// The actor of a change. The store checks in the same transaction that what it states still holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
     /// A service account that signed the request: key, service account and account are active, roles and
-    /// permissions the same.
+    /// permissions unchanged.
     Key(KeyGuard),
-    /// A person with an access token: the session is open, and the role the same.
+    /// A user with an access token: the session is open and the role unchanged.
     Session(SessionGuard),
-    /// A person whom the change itself checks, by its password, link or refresh token.
+    /// A user whose password, link or refresh token the change itself checks.
     Person(UserId),
-    /// Nobody known; the change acts on what was presented alone.
+    /// An unauthenticated client.
     Anonymous,
-    /// Whoever showed the secret of a key, which ends it.
+    /// A client that presented the secret of a key; the key is revoked.
     LeakReport,
-    /// A command on the machine, with the operator's name where one is asked for.
+    /// An operator's command, with the operator's name if the command asks for one.
     Operator(Option<String>),
     /// The service itself.
     System,
 }
 
 impl Actor {
-    /// Whoever made the request; `None` for a caller without a credential, whom an operator asks about.
+    /// The actor of a request; `None` for a caller that an operator named.
     pub fn of(caller: &Caller) -> Option<Self> {
         match caller {
             Caller::ServiceAccount(caller) => KeyGuard::of(caller).map(Self::Key),
@@ -37,7 +37,7 @@ impl Actor {
         }
     }
 
-    /// Whether a request's credential made it, which may have ended since.
+    /// Whether it is the caller of a request, whose credential may have been revoked since.
     pub const fn is_caller(&self) -> bool {
         matches!(self, Self::Key(_) | Self::Session(_))
     }
@@ -50,7 +50,7 @@ impl Actor {
     }
 }
 
-/// As audit events name it.
+/// The form in audit events.
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -66,13 +66,13 @@ impl fmt::Display for Actor {
     }
 }
 
-/// Who did something, and on whose word it was allowed.
+/// Who made a change, and which policies allowed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditContext {
     pub actor: Actor,
-    /// The request that did it; `None` for commands.
+    /// `None` for commands.
     pub request_id: Option<String>,
-    /// The digest of the policy set that allowed it; `None` where policy was not asked.
+    /// Digest of the policy set that allowed the change; `None` if no policy was evaluated.
     pub policy_digest: Option<String>,
     pub at: Timestamp,
 }

@@ -1,7 +1,7 @@
-//! Who is asking.
+//! Authenticated callers.
 //!
-//! The store alone makes callers: where it finds a credential or a session, or what an operator
-//! names. `clippy.toml` bans both constructors everywhere else.
+//! Only the store creates callers: where it finds a credential or a session, or for a principal that an operator
+//! names. `clippy.toml` bans both constructors elsewhere.
 
 use std::sync::Arc;
 
@@ -11,19 +11,19 @@ use super::organization::Organization;
 use super::service_account::ServiceAccount;
 use super::user::User;
 
-/// Names, addresses and regions of one record, about.
+/// Approximate size of names, addresses and regions of one record.
 const TEXT_BYTES: usize = 256;
 
-/// An authenticated principal, with the facts that policy may look at.
+/// An authenticated principal with the attributes that policies may read.
 #[derive(Debug, Clone)]
 pub enum Caller {
     /// A program that signed its request.
     ServiceAccount(Arc<ServiceAccountCaller>),
-    /// A person with a session.
+    /// A user with a session.
     User(Arc<UserCaller>),
 }
 
-/// A service account that proved it holds one of its keys' secrets, or that an operator asks about.
+/// A service account that signed a request, or that an operator named.
 #[derive(Debug)]
 pub struct ServiceAccountCaller {
     service_account: ServiceAccount,
@@ -33,7 +33,7 @@ pub struct ServiceAccountCaller {
 }
 
 impl ServiceAccountCaller {
-    /// For the store alone. Without an access key it is one that an operator asks about.
+    /// For the store alone. `access_key` is `None` if an operator named the service account.
     pub const fn new(
         service_account: ServiceAccount,
         account: Account,
@@ -52,7 +52,6 @@ impl ServiceAccountCaller {
         &self.service_account
     }
 
-    /// The account it belongs to.
     pub const fn account(&self) -> &Account {
         &self.account
     }
@@ -61,7 +60,7 @@ impl ServiceAccountCaller {
         &self.organization
     }
 
-    /// About how many bytes of memory its records take.
+    /// Approximate memory of its records in bytes.
     pub fn bytes(&self) -> usize {
         size_of::<Self>()
             + 3 * TEXT_BYTES
@@ -72,13 +71,13 @@ impl ServiceAccountCaller {
             + self.organization.metadata.bytes()
     }
 
-    /// The key it signed with; `None` where an operator asks about it.
+    /// The key that signed the request; `None` if an operator named the service account.
     pub const fn access_key(&self) -> Option<AccessKeyId> {
         self.access_key
     }
 }
 
-/// A person whose bearer token was verified, or that an operator asks about.
+/// A user with a verified access token, or that an operator named.
 #[derive(Debug, PartialEq)]
 pub struct UserCaller {
     session: Option<SessionId>,
@@ -87,7 +86,7 @@ pub struct UserCaller {
 }
 
 impl UserCaller {
-    /// For the store alone. Without a session it is a person that an operator asks about.
+    /// For the store alone. `session` is `None` if an operator named the user.
     pub const fn new(session: Option<SessionId>, user: User, organization: Organization) -> Self {
         Self {
             session,
@@ -96,12 +95,12 @@ impl UserCaller {
         }
     }
 
-    /// About how many bytes of memory its records take.
+    /// Approximate memory of its records in bytes.
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + 2 * TEXT_BYTES + self.organization.metadata.bytes()
     }
 
-    /// The session of the token; `None` where an operator asks about the person.
+    /// The session of the access token; `None` if an operator named the user.
     pub const fn session(&self) -> Option<SessionId> {
         self.session
     }
@@ -123,7 +122,7 @@ impl Caller {
         }
     }
 
-    /// The principal's typed id, as logs, audit events and policies name it.
+    /// The principal's typed id, as in logs, audit events and policies.
     pub fn principal_id(&self) -> String {
         match self {
             Self::ServiceAccount(caller) => caller.service_account.id.to_string(),
@@ -131,7 +130,7 @@ impl Caller {
         }
     }
 
-    /// The key it signed with, if it signed.
+    /// The key that signed the request; `None` for users.
     pub fn access_key_id(&self) -> Option<AccessKeyId> {
         match self {
             Self::ServiceAccount(caller) => caller.access_key,

@@ -1,4 +1,4 @@
-//! Time, passed in so that tests can move it.
+//! Time, passed in so that tests can control it.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::timestamp::Timestamp;
 
-/// The two clocks a service needs: one that people read and one that never steps back.
+/// The wall clock and a monotonic clock.
 pub trait Clock: Send + Sync {
     /// Wall-clock time, UTC, whole microseconds (what both databases keep).
     fn now(&self) -> Timestamp;
 
-    /// Time since an arbitrary start; never decreases, whatever happens to the wall clock.
+    /// Time since an arbitrary start; never decreases.
     fn monotonic(&self) -> Duration;
 }
 
-/// The machine's own clocks.
+/// The clocks of the operating system.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
     started: Duration,
 }
 
-/// Counts the time in which the machine was suspended, too: what was learned before is that old.
+/// Includes the time in which the machine was suspended, so that cached values age in it.
 #[cfg(target_os = "linux")]
 const SINCE_BOOT: ClockId = ClockId::Boottime;
 #[cfg(not(target_os = "linux"))]
@@ -34,7 +34,7 @@ fn since_boot() -> Duration {
 }
 
 impl SystemClock {
-    /// Starts the monotonic clock at zero.
+    /// The monotonic clock starts at zero.
     #[must_use]
     pub fn start() -> Self {
         Self {

@@ -15,20 +15,19 @@ pub struct MalformedCode;
 pub struct Code(String);
 
 impl Code {
-    /// Draws a code. Uniqueness is the store's business: it draws again on a collision.
+    /// Generates a code. On a collision the store generates another.
     #[must_use]
     pub fn generate(entropy: &dyn Entropy) -> Self {
         Self(random_text(entropy, 6))
     }
 
-    /// The six characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Draws `length` characters of `[0-9a-z]`, each equally likely.
+/// Generates `length` characters of `[0-9a-z]`, each equally likely.
 #[must_use]
 pub fn random_text(entropy: &dyn Entropy, length: usize) -> String {
     const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";

@@ -1,5 +1,5 @@
-//! Whether the wall clock may be believed where something would be deleted for its age: only after
-//! the monotonic clock has confirmed its pace for a while.
+//! Decides whether the wall clock is reliable enough to delete old data: only after it has agreed with the
+//! monotonic clock for a while.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,22 +9,22 @@ use parking_lot::Mutex;
 use super::clock::Clock;
 use super::timestamp::Timestamp;
 
-/// How long both clocks must have advanced alike.
+/// How long both clocks must agree.
 pub const CONFIRMED_AFTER: Duration = Duration::from_mins(10);
-/// What the clocks may differ by between two looks, apart from drift: less is a correction.
+/// Largest difference between two readings, apart from drift, that counts as a correction and not as a jump.
 const TOLERANCE: Duration = Duration::from_secs(5);
-/// The share of the elapsed time that is taken for drift; four times what NTP slews (500 ppm).
+/// Allowed drift is elapsed time divided by this; four times the rate of NTP (500 ppm).
 const DRIFT: u32 = 500;
-/// Between two looks that are remembered: small steps must not add up unnoticed.
+/// Interval of the remembered readings, so that small steps do not add up unnoticed.
 const REMEMBER_EVERY: Duration = Duration::from_mins(1);
 
-/// The wall clock, held against the monotonic one. A jump, or a start, begins the wait anew.
+/// Compares the wall clock with the monotonic clock. A start or a jump begins the wait again.
 pub struct ConfirmedClock {
     clock: Arc<dyn Clock>,
     seen: Mutex<Seen>,
 }
 
-/// Both clocks at the same moment, and since when they have gone alike.
+/// Readings of both clocks at the same moment, and since when they have agreed.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     wall: Timestamp,
@@ -36,7 +36,7 @@ struct Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the wall clock is not confirmed yet, for {} s more", .left.as_secs())]
 pub struct Unconfirmed {
-    /// Until it is, if it does not jump again.
+    /// Time until it is confirmed, without another jump.
     pub left: Duration,
 }
 
@@ -56,11 +56,11 @@ impl ConfirmedClock {
         }
     }
 
-    /// The wall clock's time, fit to delete by.
+    /// The wall clock's time, for deletion of old data.
     ///
     /// # Errors
     ///
-    /// [`Unconfirmed`] since the start or a jump; whatever is too old stays until a later try.
+    /// [`Unconfirmed`] since a start or a jump; try again later.
     pub fn now(&self) -> Result<Timestamp, Unconfirmed> {
         let mut seen = self.seen.lock();
         let (wall, monotonic) = (self.clock.now(), self.clock.monotonic());
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::timestamp;
 
-    /// Seconds of the wall clock and of the monotonic one.
+    /// The readings of the wall clock and of the monotonic clock, in seconds.
     #[derive(Default)]
     struct Hands(Mutex<(i64, u64)>);
 

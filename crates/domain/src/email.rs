@@ -1,4 +1,4 @@
-//! E-mail addresses in their one stored normal form (contract section 1).
+//! Email addresses in one stored normal form (contract section 1).
 //!
 //! The form: RFC 5322 grammar without display name, quotes or address literals; the local part in
 //! lowercase ASCII; the domain as lowercase A-labels (IDNA, UTS #46), with at least two of them.
@@ -11,13 +11,13 @@ use url::Host;
 
 const MAX_BYTES: usize = 254;
 
-/// Why an address was refused; the sentence is for the client.
+/// Why an address was refused; the text is for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EmailError {
-    /// Not an address, or one of a form that we do not take.
+    /// Not an address, or not in a supported form.
     #[error("must be an e-mail address such as `ada@example.com`")]
     Malformed,
-    /// RFC 5321 section 4.5.3.1.3, less the brackets.
+    /// RFC 5321 section 4.5.3.1.3, without the angle brackets.
     #[error("must have at most 254 characters")]
     TooLong,
     /// Letters that look alike would be several accounts.
@@ -25,17 +25,12 @@ pub enum EmailError {
     NotAscii,
 }
 
-/// An e-mail address in its stored normal form. Two spellings of one mailbox, as far as a stranger
-/// can know, are one value.
+/// An email address in its stored normal form. All known spellings of one mailbox are one value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EmailAddress(String);
 
 impl EmailAddress {
-    /// Reads what a person typed; white space around it does not count.
-    ///
-    /// # Errors
-    ///
-    /// [`EmailError`], whose text says what to do.
+    /// Parses the address as a user typed it, without surrounding white space.
     pub fn parse(text: &str) -> Result<Self, EmailError> {
         let text = text.trim();
         if text.len() > MAX_BYTES {
@@ -78,7 +73,6 @@ impl EmailAddress {
         Self(address)
     }
 
-    /// The address.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -3,23 +3,20 @@
 use rand::TryRng;
 use rand::rngs::SysRng;
 
-/// A source of random bytes fit for keys and nonces.
-///
-/// In production this is the operating system's generator; it does not return short.
+/// A cryptographically secure source of random bytes, for keys and nonces. In production, the operating system's.
 pub trait Entropy: Send + Sync {
     /// Fills the whole buffer.
     fn fill(&self, buffer: &mut [u8]);
 }
 
-/// The operating system's generator.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
     /// # Panics
     ///
-    /// When the operating system has no randomness to give. Going on without would hand out keys
-    /// that can be guessed, and on the systems we run on it does not happen after boot.
+    /// If the operating system has no randomness. Continuing would create predictable keys; on the supported
+    /// systems it does not happen after boot.
     fn fill(&self, buffer: &mut [u8]) {
         #[expect(
             clippy::panic,

@@ -1,11 +1,12 @@
-//! Names of roles or of permissions. Many service accounts have the same ones, and equal lists share their memory.
+//! Names of roles or permissions. Equal lists share their memory, because many service accounts have the same
+//! ones.
 
 use std::ops::Deref;
 
 use internment::ArcIntern;
 use serde::{Serialize, Serializer};
 
-/// Names in the order given.
+/// In the order given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grants(ArcIntern<Vec<String>>);
 
@@ -16,7 +17,7 @@ impl From<Vec<String>> for Grants {
 }
 
 impl Grants {
-    /// About how many bytes of memory it takes: its share, as many as hold the list now.
+    /// Approximate memory in bytes: the list's, divided by the number of its current holders.
     pub fn bytes(&self) -> usize {
         let names = self.iter().map(|name| size_of::<String>() + name.len());
         names.sum::<usize>() / self.0.refcount()

@@ -10,14 +10,14 @@ use uuid::{Builder, Uuid};
 use super::entropy::Entropy;
 use super::timestamp::Timestamp;
 
-/// The text was not an identifier of the expected kind in its one canonical spelling.
+/// The text is not an identifier of the expected kind in its canonical form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a well-formed id, expected `{prefix}` and 26 lowercase base32 characters")]
 pub struct MalformedId {
     prefix: &'static str,
 }
 
-/// Makes a UUIDv7 (RFC 9562 section 5.7): milliseconds first, so ids sort by creation.
+/// A UUIDv7 (RFC 9562 section 5.7): milliseconds first, so ids sort by creation.
 fn uuid_v7(now: Timestamp, entropy: &dyn Entropy) -> Uuid {
     let mut random = [0; 10];
     entropy.fill(&mut random);
@@ -25,14 +25,14 @@ fn uuid_v7(now: Timestamp, entropy: &dyn Entropy) -> Uuid {
     Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid()
 }
 
-/// Reads the one canonical spelling: lowercase, no look-alike letters, no overflow.
+/// Parses the canonical form only: lowercase, no look-alike letters, no overflow.
 fn parse(prefix: &'static str, text: &str) -> Result<Uuid, MalformedId> {
     let malformed = MalformedId { prefix };
     let digits = text.strip_prefix(prefix).ok_or(malformed)?;
     let uuid = Uuid::from_u128(u128::from(
         Ulid::from_string(digits).map_err(|_| malformed)?,
     ));
-    // The decoder folds case and look-alikes; one object must have one spelling.
+    // The decoder ignores case and look-alikes; each object must have one spelling.
     if encode(uuid) == digits {
         Ok(uuid)
     } else {
@@ -51,33 +51,33 @@ macro_rules! typed_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// What its text starts with.
+            /// The prefix of its text form.
             pub const PREFIX: &'static str = $prefix;
 
-            /// A new id: the time first, then randomness.
+            /// A new id.
             #[must_use]
             pub fn generate(now: Timestamp, entropy: &dyn Entropy) -> Self {
                 Self(uuid_v7(now, entropy))
             }
 
-            /// Wraps a stored UUID.
+            /// For a stored UUID.
             #[must_use]
             pub const fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
             }
 
-            /// Reads the UUID as the portal shows it, in its one spelling (RFC 9562 section 4).
+            /// Parses the portal's form, in its canonical spelling only (RFC 9562 section 4).
             #[must_use]
             pub fn parse_uuid(text: &str) -> Option<Self> {
                 let uuid: Uuid = text.parse().ok()?;
-                // The parser takes other spellings too; one thing must have one.
+                // The parser accepts other spellings; each object must have one.
                 uuid.hyphenated()
                     .to_string()
                     .eq_ignore_ascii_case(text)
                     .then_some(Self(uuid))
             }
 
-            /// The UUID, as the store keeps it and the portal shows it.
+            /// As the store keeps it and the portal shows it.
             #[must_use]
             pub const fn uuid(self) -> Uuid {
                 self.0
@@ -148,7 +148,7 @@ typed_id!(
 );
 
 impl DecisionId {
-    /// When it was made, in milliseconds of Unix time.
+    /// Unix time of its creation, in milliseconds.
     #[must_use]
     pub fn made_at_millis(self) -> i64 {
         // RFC 9562 section 5.7: the first 48 bits.

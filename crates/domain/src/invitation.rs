@@ -5,12 +5,12 @@ use super::id::{InvitationId, OrganizationId, UserId};
 use super::timestamp::Timestamp;
 use super::user::OWNER;
 
-/// The role that somebody is invited to: any name but the owner's, since an owner is made of a
-/// member. Whether the schema has it is not checked here.
+/// The role of an invitation: any name but `owner`, since only members can become owners. Whether the schema
+/// declares it is not checked here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvitedRole(String);
 
-/// The sentence is for the client.
+/// The text is for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("nobody is invited as an owner; invite a member and change the role")]
 pub struct OwnerInvited;
@@ -28,21 +28,18 @@ impl InvitedRole {
     }
 }
 
-/// An invitation as it is stored, without what proves that somebody got it.
+/// An invitation as it is stored, without its token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Invitation {
-    /// Its id.
     pub id: InvitationId,
-    /// The tenant it leads into.
     pub organization_id: OrganizationId,
-    /// Whom it was sent to.
+    /// The invited address.
     pub email: EmailAddress,
-    /// The role that its accepting gives.
+    /// The role of the new member.
     pub role: String,
-    /// Who invites; `None` for an operator.
+    /// `None` for an operator.
     pub invited_by: Option<UserId>,
-    /// When it was sent.
     pub created_at: Timestamp,
-    /// From then on it is void.
+    /// Invalid from then on.
     pub expires_at: Timestamp,
 }

@@ -1,10 +1,9 @@
-//! The addresses an access key may be used from (contract section 4).
+//! The IP addresses from which an access key may be used (contract section 4).
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// The most entries an allowlist may have.
 pub const MAX_ENTRIES: usize = 50;
 
 /// An entry is not an address or a network in its canonical form.
@@ -16,7 +15,7 @@ pub enum AllowlistError {
     /// Neither an address nor a CIDR network.
     #[error("`{0}` is neither an ip address nor a network in CIDR form")]
     Malformed(String),
-    /// A network with bits set behind its prefix: probably not what was meant.
+    /// A network with host bits set, probably by mistake.
     #[error("`{0}` has host bits set, the network is `{1}`")]
     HostBits(String, String),
 }
@@ -26,11 +25,11 @@ pub enum AllowlistError {
 pub struct IpAllowlist(Vec<IpNet>);
 
 impl IpAllowlist {
-    /// Reads CIDR networks and bare addresses (one host each), IPv4 or IPv6.
+    /// Parses CIDR networks and single addresses, IPv4 or IPv6.
     ///
     /// # Errors
     ///
-    /// The index of the offending entry (0 for the whole) and what is wrong with it.
+    /// The index of the invalid entry (0 for the whole list) and the reason.
     pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Self, (usize, AllowlistError)> {
         if entries.len() > MAX_ENTRIES {
             return Err((0, AllowlistError::TooMany));
@@ -43,8 +42,8 @@ impl IpAllowlist {
             .map(Self)
     }
 
-    /// Whether a client at this address may use the key. IPv4-mapped addresses count as IPv4. An
-    /// unspecified address stands for one that is not known, and is on no list.
+    /// Whether a client at this address may use the key. IPv4-mapped addresses count as IPv4. The unspecified
+    /// address stands for an unknown one, which only an empty list admits.
     #[must_use]
     pub fn admits(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -53,13 +52,13 @@ impl IpAllowlist {
         self.0.is_empty() || is_listed()
     }
 
-    /// Whether it admits nothing that the other one refuses.
+    /// Whether `other` admits every address that this list admits.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
         if other.0.is_empty() {
             return true;
         }
-        // Neighbouring networks of the other one may cover one of these only together.
+        // Several adjacent networks of `other` may cover one of these only together.
         let admitted = IpNet::aggregate(&other.0);
         let covered = |network| admitted.iter().any(|wider| wider.contains(network));
         !self.0.is_empty() && self.0.iter().all(covered)
@@ -93,7 +92,7 @@ fn parse_entry(entry: &str) -> Result<IpNet, AllowlistError> {
             network.trunc().to_string(),
         ));
     }
-    // `::ffff:a.b.c.d/n` is an IPv4 network in disguise; written as IPv4 it means one thing.
+    // `::ffff:a.b.c.d/n` is an IPv4 network; it is stored as IPv4.
     match network {
         IpNet::V6(v6) if v6.addr().to_ipv4_mapped().is_some() => Err(malformed()),
         _ => Ok(network),

@@ -1,8 +1,7 @@
-//! JSON read literally: no text of a client's gets a meaning that JSON does not give it.
+//! Parses JSON without the special keys of `serde_json`.
 //!
-//! `serde_json::Value`, read from text, takes an object whose first key is one of the library's own
-//! (`$serde_json::private::RawValue`) for something else. Whatever a tenant wrote is read here
-//! instead, from a request as from the database.
+//! `serde_json::Value` gives an object whose first key is `$serde_json::private::RawValue` a meaning of its own.
+//! Text that a client wrote is therefore parsed here, in requests and from the database.
 
 use std::fmt;
 
@@ -10,7 +9,7 @@ use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Number, Value};
 
-/// An object as the database stores it: every member literal.
+/// A stored object, parsed without special keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(transparent)]
 pub struct LiteralObject(pub Map<String, Value>);
@@ -24,11 +23,7 @@ impl<'de> Deserialize<'de> for LiteralObject {
     }
 }
 
-/// Reads one JSON value and nothing behind it.
-///
-/// # Errors
-///
-/// The parser's, with line and column; an object with the same key twice is one.
+/// Parses one JSON value with nothing behind it. Duplicate keys are an error.
 pub fn from_slice(bytes: &[u8]) -> serde_json::Result<Value> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Literal.deserialize(&mut reader)?;
@@ -36,7 +31,7 @@ pub fn from_slice(bytes: &[u8]) -> serde_json::Result<Value> {
     Ok(value)
 }
 
-/// A `Value` whose objects are what they look like and have no key twice.
+/// A `Value` without special keys or duplicate keys.
 #[derive(Clone, Copy)]
 struct Literal;
 

@@ -1,7 +1,7 @@
-//! The words of the business: ids, callers, parsed values and the records of a tenant.
+//! Domain types: ids, callers, parsed values and the records of a tenant.
 //!
-//! Nothing here does I/O or knows a framework. A value that exists is valid: constructors parse,
-//! so the floors above never check twice.
+//! No I/O and no framework. A value that exists is valid: constructors parse, so other crates need not check
+//! again.
 
 pub mod access_key;
 pub mod account;

@@ -1,23 +1,22 @@
-//! Metadata: a small JSON object that a tenant hangs on its own things (contract section 4).
+//! Metadata: a small JSON object that tenants attach to their resources (contract section 4).
 //!
-//! Policies never read it, because tenants write it.
+//! Policies do not read it, because tenants write it.
 
 use serde_json::{Map, Number, Value};
 
-/// The largest integer that every JSON reader holds exactly, 2^53 − 1.
+/// The largest integer that every JSON parser reads exactly, 2^53 − 1.
 const MAX_NUMBER: f64 = 9_007_199_254_740_991.0;
 pub const MAX_KEYS: usize = 50;
 pub const MAX_KEY_CHARACTERS: usize = 64;
 pub const MAX_BYTES: usize = 16 * 1024;
 pub const MAX_DEPTH: usize = 5;
 
-/// Which limit was broken, and where; the sentence is for the client.
+/// A violated limit; the text is for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{rule}")]
 pub struct MetadataError {
-    /// A JSON pointer (RFC 6901) below the metadata itself; empty for the whole.
+    /// A JSON pointer (RFC 6901) within the metadata; empty for the whole.
     pub pointer: String,
-    /// The rule that was broken.
     pub rule: String,
 }
 
@@ -26,12 +25,11 @@ pub struct MetadataError {
 pub struct Metadata(Map<String, Value>);
 
 impl Metadata {
-    /// Checks every limit and writes numbers in one form and keys in one order, so that both
-    /// databases give back the same bytes.
+    /// Checks every limit, normalizes numbers and sorts keys, so that both databases return the same bytes.
     ///
     /// # Errors
     ///
-    /// [`MetadataError`] names the first broken limit.
+    /// The first violated limit.
     pub fn new(mut object: Map<String, Value>) -> Result<Self, MetadataError> {
         if object.len() > MAX_KEYS {
             return Err(broken("", format!("must have at most {MAX_KEYS} keys")));
@@ -58,18 +56,18 @@ impl Metadata {
         Ok(Self(object))
     }
 
-    /// Wraps stored metadata, which was checked when it was written.
+    /// For stored metadata, which was checked when it was written.
     #[must_use]
     pub fn from_stored(mut object: Map<String, Value>) -> Self {
         sort(&mut object);
         Self(object)
     }
 
-    /// The metadata after a JSON Merge Patch (RFC 7396).
+    /// Applies a JSON Merge Patch (RFC 7396).
     ///
     /// # Errors
     ///
-    /// [`MetadataError`] when the *result* breaks a limit; nothing is changed then.
+    /// The *result* violates a limit.
     pub fn merged(&self, patch: &MetadataPatch) -> Result<Self, MetadataError> {
         match patch {
             MetadataPatch::Clear => Ok(Self::default()),
@@ -84,29 +82,28 @@ impl Metadata {
         }
     }
 
-    /// About how many bytes of memory it takes.
+    /// Approximate memory in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.0.iter().map(member_bytes).sum()
     }
 
-    /// The object itself.
     #[must_use]
     pub const fn as_object(&self) -> &Map<String, Value> {
         &self.0
     }
 }
 
-/// What a PATCH says about metadata.
+/// The `metadata` member of a PATCH.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MetadataPatch {
-    /// `null`: empty it.
+    /// `null`: removes all keys.
     Clear,
-    /// An object: merge it in, null members removing theirs.
+    /// An object: is merged; `null` members remove theirs.
     Merge(Map<String, Value>),
 }
 
-/// Of a value and its name, with what the map keeps beside them.
+/// Size of a member, including the overhead of the map.
 fn member_bytes((name, value): (&String, &Value)) -> usize {
     const ENTRY: usize = size_of::<String>() + size_of::<u64>();
     ENTRY + name.len() + value_bytes(value)
@@ -122,7 +119,7 @@ fn value_bytes(value: &Value) -> usize {
     size_of::<Value>() + more
 }
 
-/// One order of keys, at every level: the databases do not keep the sender's.
+/// Sorts the keys of all levels: the databases do not keep the sender's order.
 fn sort(object: &mut Map<String, Value>) {
     object.sort_keys();
     object.values_mut().for_each(Value::sort_all_objects);
@@ -135,7 +132,7 @@ fn broken(pointer: &str, rule: String) -> MetadataError {
     }
 }
 
-/// `depth` is the level at which `value` would stand if it is an object or an array.
+/// `depth` is the nesting level of `value` if it is an object or an array.
 fn check(value: &mut Value, depth: usize, pointer: &str) -> Result<(), MetadataError> {
     match value {
         Value::Null | Value::Bool(_) => Ok(()),
@@ -159,7 +156,7 @@ fn check(value: &mut Value, depth: usize, pointer: &str) -> Result<(), MetadataE
     }
 }
 
-/// PostgreSQL cannot store U+0000 in text or jsonb, so neither database gets to see one.
+/// PostgreSQL cannot store U+0000 in text or jsonb; both databases refuse it alike.
 fn check_text(text: &str, pointer: &str) -> Result<(), MetadataError> {
     if text.contains('\0') {
         return Err(broken(
@@ -170,13 +167,13 @@ fn check_text(text: &str, pointer: &str) -> Result<(), MetadataError> {
     Ok(())
 }
 
-/// One spelling for each number: whole numbers as integers, no negative zero.
+/// One form for each number: whole numbers as integers, no negative zero.
 fn canonical(number: &Number) -> Option<Number> {
     let value = number
         .as_f64()
         .filter(|value| value.is_finite() && value.abs() <= MAX_NUMBER)?;
     if value.fract() == 0.0 {
-        // An integer beyond 2^53 may round down to the limit as a float; its own text decides.
+        // As a float, an integer beyond 2^53 may be rounded down to the limit.
         let exact = match number.as_i64() {
             Some(integer) => integer,
             None if number.is_u64() => return None,

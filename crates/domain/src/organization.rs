@@ -1,4 +1,4 @@
-//! The tenant.
+//! Organizations: the tenants.
 
 use super::code::Code;
 use super::id::OrganizationId;
@@ -6,7 +6,7 @@ use super::metadata::Metadata;
 use super::text::Name;
 use super::timestamp::Timestamp;
 
-/// What an organization pays for (contract section 5).
+/// The plan of an organization (contract section 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlanTier {
     /// 100 documents a month.
@@ -20,7 +20,7 @@ pub enum PlanTier {
 }
 
 impl PlanTier {
-    /// Its text, in the API, the store and policies.
+    /// As in the API, the store and policies.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -31,7 +31,7 @@ impl PlanTier {
         }
     }
 
-    /// Reads a stored text.
+    /// Parses the stored form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Free, Self::Starter, Self::Growth, Self::Pro]
@@ -39,7 +39,6 @@ impl PlanTier {
             .find(|plan| plan.as_str() == text)
     }
 
-    /// Documents a month.
     #[must_use]
     pub const fn monthly_doc_limit(self) -> i64 {
         match self {
@@ -51,37 +50,28 @@ impl PlanTier {
     }
 }
 
-/// An organization as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Organization {
-    /// Its id.
     pub id: OrganizationId,
-    /// Six characters that never change; the machine surface's `slug`.
+    /// Never changes; the machine surface's `slug`.
     pub code: Code,
-    /// The portal's URL-safe name.
+    /// The portal's slug.
     pub slug: String,
-    /// Its name.
     pub name: Name,
-    /// Whom to write to about bills.
+    /// The address for billing.
     pub contact_email: Option<String>,
-    /// Where new documents go; among the allowed regions.
+    /// Where new documents are stored; one of the allowed regions.
     pub default_region: Option<String>,
-    /// At least one, none twice, in the tenant's order.
+    /// At least one, without duplicates, in the tenant's order.
     pub allowed_regions: Vec<String>,
-    /// Its plan.
     pub plan_tier: PlanTier,
-    /// Documents a month.
     pub monthly_doc_limit: i64,
     /// False once it is deactivated.
     pub is_active: bool,
-    /// When it was deactivated.
     pub deactivated_at: Option<Timestamp>,
-    /// The tenant's own notes.
     pub metadata: Metadata,
-    /// Grows by one with every change; the `etag`.
+    /// Incremented by each change; the `etag`.
     pub version: i64,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it last changed.
     pub updated_at: Timestamp,
 }

@@ -1,37 +1,32 @@
-//! A change of an organization's settings (contract section 5): absent is unchanged, `None` within
-//! `Some` clears, and the result as a whole must hold or nothing changes.
+//! A change of an organization's settings (contract section 5). For each field, `None` leaves it unchanged and
+//! `Some(None)` clears it. If the result is invalid, nothing changes.
 
 use super::email::EmailAddress;
 use super::organization::Organization;
 use super::region::Region;
 
-/// Which settings change, and to what.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SettingsChange {
-    /// Whom to write to about bills.
     pub contact_email: Option<Option<EmailAddress>>,
-    /// Where new documents go.
     pub default_region: Option<Option<Region>>,
-    /// Where documents may go, in this order.
+    /// In this order.
     pub allowed_regions: Option<Vec<Region>>,
 }
 
-/// A rule that the settings would break; the sentence is for the client.
+/// Why the settings would be invalid; the text is for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BrokenSettings {
-    /// No region is left.
     #[error("must have at least one region")]
     NoRegion,
-    /// A region stands there twice.
     #[error("must not have `{0}` twice")]
     RegionTwice(Region),
-    /// The default region would not be allowed.
+    /// The default region is not among the allowed ones.
     #[error("must be null or one of the allowed regions; change it in the same request")]
     DefaultNotAllowed,
 }
 
 impl BrokenSettings {
-    /// The setting at fault.
+    /// The invalid setting.
     #[must_use]
     pub const fn field(self) -> &'static str {
         match self {
@@ -42,11 +37,11 @@ impl BrokenSettings {
 }
 
 impl SettingsChange {
-    /// Applies the change to what is stored now.
+    /// Applies the change.
     ///
     /// # Errors
     ///
-    /// [`BrokenSettings`] if the result would break a rule; the organization is then unchanged.
+    /// The result would be invalid; the organization is unchanged.
     pub fn apply(&self, organization: &mut Organization) -> Result<(), BrokenSettings> {
         let allowed = match &self.allowed_regions {
             Some(regions) => names(regions)?,
@@ -113,7 +108,7 @@ mod tests {
         }
     }
 
-    /// All lists of up to three regions, doubles included.
+    /// All lists of up to three regions, including duplicates.
     fn lists() -> Vec<Vec<Region>> {
         let mut all: Vec<Vec<Region>> = vec![vec![]];
         for length in 0..3 {

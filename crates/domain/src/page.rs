@@ -1,30 +1,28 @@
 //! Pages of a list (contract section 4, lists).
 
-/// The most items on one page.
 pub const MAX_QUANTITY: u64 = 100;
 
-/// Which part of a list is wanted, in which order.
+/// Which page of a list, and in which order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageRequest<Order> {
-    /// From 1.
+    /// Starts at 1.
     pub page: u64,
-    /// Items on a page, 1 to [`MAX_QUANTITY`].
+    /// 1 to [`MAX_QUANTITY`].
     pub quantity: u64,
-    /// The column to sort by; ties by id.
+    /// The column to sort by; equal values are sorted by id.
     pub order: Order,
-    /// Whether the largest comes first.
     pub descending: bool,
 }
 
 impl<Order> PageRequest<Order> {
-    /// How many items come before this page.
+    /// Number of items before this page.
     #[must_use]
     pub const fn offset(&self) -> u64 {
         self.page.saturating_sub(1).saturating_mul(self.quantity)
     }
 }
 
-/// Orders of accounts and service accounts.
+/// Sort columns of accounts and service accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResourceOrder {
     /// `created_at`
@@ -35,22 +33,22 @@ pub enum ResourceOrder {
     Name,
 }
 
-/// Orders of access keys.
+/// Sort columns of access keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyOrder {
     /// `created_at`
     CreatedAt,
-    /// `expires_at`; keys without one count as the latest
+    /// `expires_at`; keys without one sort last
     ExpiresAt,
-    /// `last_used_at`; keys never used count as the earliest
+    /// `last_used_at`; unused keys sort first
     LastUsedAt,
 }
 
-/// One page and the size of the whole list.
+/// One page of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {
-    /// Items in the whole list.
+    /// Items of the whole list.
     pub total: u64,
-    /// This page's items; empty past the end.
+    /// Empty past the end.
     pub results: Vec<T>,
 }

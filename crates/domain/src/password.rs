@@ -1,8 +1,7 @@
 //! New passwords (contract section 5): 8 to 256 characters, and none of the most common ones.
 //!
-//! What a person types is brought into one form first (RFC 8265 section 4.2, NFC), so that two
-//! keyboards agree. No rule about classes of characters: they make passwords worse, not better
-//! (NIST SP 800-63B section 3.1.1.2).
+//! The input is normalized first (RFC 8265 section 4.2, NFC), so that different keyboards agree. There is no rule
+//! about classes of characters: they make passwords worse (NIST SP 800-63B section 3.1.1.2).
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -10,25 +9,23 @@ use std::sync::LazyLock;
 use secrecy::SecretString;
 use unicode_normalization::UnicodeNormalization;
 
-/// Before it is composed; far more than 256 composed characters take.
-const MOST_TYPED: usize = 1024;
+/// Limit of characters before normalization; 256 normalized ones take far fewer.
+const MAX_TYPED: usize = 1024;
 
-/// The passwords that are tried first, in lowercase, one a line.
+/// The most common passwords, in lowercase, one a line.
 static COMMON: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());
 
-/// Why a new password was refused; the sentence is for the client.
+/// Why a new password was refused; the text is for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
-    /// Too short or too long.
     #[error("must have 8 to 256 characters")]
     Length,
-    /// Among the most common ones.
     #[error("is one of the most common passwords, choose another")]
     Common,
 }
 
-/// A password that somebody chooses, in the form that is hashed.
+/// A new password in the form that is hashed.
 #[derive(Debug, Clone)]
 pub struct NewPassword(SecretString);
 
@@ -37,7 +34,7 @@ impl NewPassword {
     pub const MAX_CHARACTERS: usize = 256;
 
     pub fn parse(text: &str) -> Result<Self, PasswordError> {
-        if text.chars().nth(MOST_TYPED).is_some() {
+        if text.chars().nth(MAX_TYPED).is_some() {
             return Err(PasswordError::Length);
         }
         let text: String = text.nfc().collect();
@@ -56,14 +53,14 @@ impl NewPassword {
     }
 }
 
-/// A password as somebody entered it, in the form that is hashed. Any text may be wrong, so none is
-/// refused here; what is longer than any password can be is cut, and so still wrong.
+/// A password to verify, in the form that is hashed. Nothing is refused here, since any text may be wrong. Input
+/// longer than any password is truncated, which keeps it wrong.
 #[derive(Debug, Clone)]
 pub struct EnteredPassword(SecretString);
 
 impl EnteredPassword {
     pub fn new(text: &str) -> Self {
-        let bounded = text.chars().take(MOST_TYPED + 1).nfc();
+        let bounded = text.chars().take(MAX_TYPED + 1).nfc();
         let cut = bounded.take(NewPassword::MAX_CHARACTERS + 1);
         Self(SecretString::from(cut.collect::<String>()))
     }

@@ -1,26 +1,25 @@
-//! The catalogue of permissions: every action that policy is ever asked about.
+//! The catalogue of permissions: every action that policies decide on.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The text names no permission.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no permission `{0}`")]
 pub struct UnknownPermission(pub String);
 
 macro_rules! permissions {
     ($($variant:ident = $name:literal,)+) => {
-        /// One permission; its text is the Cedar action's id (contract sections 4 to 6).
+        /// One permission; its text is the id of the Cedar action (contract sections 4 to 6).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Permission {
             $(#[doc = concat!("`", $name, "`")] $variant,)+
         }
 
         impl Permission {
-            /// Every permission, in the order of the contract.
+            /// In the order of the contract.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// Its text, as policies, service accounts and the API write it.
+            /// As in policies, service accounts and the API.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -66,7 +65,7 @@ permissions! {
 }
 
 impl Permission {
-    /// Its place in [`Permission::ALL`], for tables indexed by permission.
+    /// Its index in [`Permission::ALL`].
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize

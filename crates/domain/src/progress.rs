@@ -1,9 +1,9 @@
-//! How far long work has come: counted by who does it, read by who shows it.
+//! Progress of long work.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Steps done, and steps known to be needed so far. Clones share the count.
+/// Steps done, and steps needed as far as known. Clones share the counts.
 #[derive(Debug, Clone, Default)]
 pub struct Progress(Arc<Steps>);
 
@@ -14,23 +14,22 @@ struct Steps {
 }
 
 impl Progress {
-    /// So many more are needed.
+    /// Adds steps to those needed.
     pub fn expect(&self, steps: u64) {
         self.0.known.fetch_add(steps, Ordering::Relaxed);
     }
 
-    /// So many more are done.
+    /// Adds steps to those done.
     pub fn advance(&self, steps: u64) {
         self.0.done.fetch_add(steps, Ordering::Relaxed);
     }
 
-    /// How many are done.
     #[must_use]
     pub fn done(&self) -> u64 {
         self.0.done.load(Ordering::Relaxed)
     }
 
-    /// How many are known to be needed; 0 where nobody counts.
+    /// Steps needed; 0 if unknown.
     #[must_use]
     pub fn known(&self) -> u64 {
         self.0.known.load(Ordering::Relaxed)

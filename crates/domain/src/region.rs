@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-/// A region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Region {
     /// `ca-central-1`
@@ -14,10 +13,9 @@ pub enum Region {
 }
 
 impl Region {
-    /// Every region, in the contract's order; a new organization may use each.
+    /// In the contract's order; a new organization may use all of them.
     pub const ALL: [Self; 3] = [Self::CaCentral1, Self::UsEast2, Self::EuCentral1];
 
-    /// Its text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -27,7 +25,6 @@ impl Region {
         }
     }
 
-    /// Reads a text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|region| region.as_str() == text)

@@ -1,4 +1,4 @@
-//! A machine identity in one account.
+//! Service accounts: identities of programs.
 
 use super::grants::Grants;
 use super::id::{AccountId, OrganizationId, ServiceAccountId};
@@ -6,23 +6,23 @@ use super::metadata::Metadata;
 use super::text::{Description, Name};
 use super::timestamp::Timestamp;
 
-/// Names of roles or of permissions that a service account is given, none twice. Whether the schema
-/// has them is not checked here.
+/// Names of roles or permissions granted to a service account, without duplicates. Whether the schema declares
+/// them is not checked here.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GrantNames(Vec<String>);
 
-/// Which rule a list of names breaks; the sentence is for the client.
+/// Why a list of names was refused; the text is for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GrantNamesError {
     #[error("must have at most {} entries", GrantNames::MAX)]
     TooMany,
-    /// The name at this index.
+    /// The index of the duplicate.
     #[error("is there twice")]
     Twice(usize),
 }
 
 impl GrantNames {
-    /// Far beyond the catalogue, and bounded.
+    /// More than the catalogue has.
     pub const MAX: usize = 200;
 
     pub fn new(names: Vec<String>) -> Result<Self, GrantNamesError> {
@@ -49,33 +49,26 @@ impl GrantNames {
 /// A service account as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServiceAccount {
-    /// Its id.
     pub id: ServiceAccountId,
-    /// The tenant it belongs to.
     pub organization_id: OrganizationId,
-    /// The account it belongs to; never changes.
+    /// Never changes.
     pub account_id: AccountId,
-    /// Its name.
     pub name: Name,
-    /// What it is for.
     pub description: Description,
-    /// False refuses its requests.
+    /// If false, its requests are refused.
     pub is_active: bool,
-    /// Role names, none twice, in the order given.
+    /// Names of roles, without duplicates, in the order given.
     pub roles: Grants,
-    /// Permission names, none twice, in the order given. Text, because a stored name that the
-    /// schema no longer has must still load: it then counts for nothing.
+    /// Names of permissions, without duplicates, in the order given. A name that the schema no longer declares has
+    /// no effect.
     pub permissions: Grants,
-    /// The tenant's own notes.
     pub metadata: Metadata,
-    /// When it was deleted; its keys are revoked and lists leave it out.
+    /// After deletion its keys are revoked and lists omit it.
     pub deleted_at: Option<Timestamp>,
-    /// When one of its keys last signed an accepted request; exact to the minute.
+    /// Time of the last accepted request that one of its keys signed, to the minute.
     pub last_used_at: Option<Timestamp>,
-    /// Grows by one with every change; the `etag`.
+    /// Incremented by each change; the `etag`.
     pub version: i64,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it last changed.
     pub updated_at: Timestamp,
 }

@@ -1,25 +1,25 @@
-//! Sessions of people (contract section 5).
+//! Sessions of users (contract section 5).
 
 use super::caller::UserCaller;
 use super::id::{SessionId, UserId};
 
-/// SHA-256 of an opaque token: what is stored of it.
+/// SHA-256 of an opaque token; the token is not stored.
 pub type TokenHash = [u8; 32];
 
-/// A signed-in person as policy saw it. A write that rests on it finds it unchanged, or does not
-/// happen.
+/// The session and the role that a request was authorized with. Each write compares them with the locked rows and
+/// fails if they have changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionGuard {
-    /// The session, not ended.
+    /// Must be open.
     pub session: SessionId,
-    /// The person, not disabled and not removed.
+    /// Must be active.
     pub user: UserId,
-    /// The role, the same.
+    /// Must be unchanged.
     pub role: String,
 }
 
 impl SessionGuard {
-    /// `None` for a person without a session, whom an operator asks about.
+    /// `None` if the caller has no session because an operator named it.
     pub fn of(caller: &UserCaller) -> Option<Self> {
         caller.session().map(|session| Self {
             session,

@@ -1,6 +1,6 @@
-//! Which name somebody meant who mistyped one.
+//! Suggests names for mistyped ones.
 
-/// The name that is most like the word; `None` where there are no names.
+/// The name most similar to the word; `None` if there are no names.
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let likeness = |name: &&str| strsim::jaro_winkler(word, name);
     names
@@ -8,8 +8,8 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
         .max_by(|one, other| likeness(one).total_cmp(&likeness(other)))
 }
 
-/// Whether the word is the name but for its case and one letter: wrong, missing, too many, or
-/// swapped with the next.
+/// Whether the word differs from the name only by case and one letter: replaced, missing, added, or swapped with
+/// the next.
 #[must_use]
 pub fn is_like(word: &str, name: &str) -> bool {
     strsim::damerau_levenshtein(&word.to_lowercase(), name) <= 1
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_is_told_from_another_word() {
+    fn a_mistyped_name_is_recognized() {
         for slip in [
             "cedar", "Cedar", "ceder", "cedr", "cedaar", "cdear", "cedar~",
         ] {

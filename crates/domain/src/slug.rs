@@ -1,4 +1,4 @@
-//! The portal's URL-safe name of an organization (contract section 1).
+//! An organization's name in the portal's URLs (contract section 1).
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::id::OrganizationId;
 
-/// Names that would be mistaken for the service itself.
+/// Names that could be mistaken for the service itself.
 const RESERVED: &[&str] = &[
     "admin",
     "api",
@@ -34,36 +34,34 @@ const RESERVED: &[&str] = &[
     "www",
 ];
 
-/// Why a slug was refused; the sentence is for the client.
+/// Why a slug was refused; the text is for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SlugError {
-    /// Too short or too long.
     #[error("must have 3 to 63 characters")]
     Length,
-    /// A character or hyphen that does not belong.
+    /// An invalid character, or a hyphen in the wrong place.
     #[error("must consist of `a-z` and `0-9`, with single hyphens between them")]
     Characters,
-    /// A reserved word, or what could be taken for an organization's id.
+    /// A reserved word, or a text that looks like an organization's id.
     #[error("is reserved, choose another")]
     Reserved,
 }
 
-/// Whether an operator could take it for the id of an organization.
+/// Whether it looks like the id of an organization.
 fn is_an_id(text: &str) -> bool {
     Uuid::try_parse(text).is_ok() || text.parse::<OrganizationId>().is_ok()
 }
 
-/// 3 to 63 characters of `[a-z0-9]` with single inner hyphens. Uppercase is refused, not folded.
+/// 3 to 63 characters of `[a-z0-9]` with single inner hyphens. Uppercase is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Slug(String);
 
 impl Slug {
     pub const MIN_CHARACTERS: usize = 3;
     pub const MAX_CHARACTERS: usize = 63;
-    /// What a slug looks like, as ECMA-262 has it.
+    /// As an ECMA-262 regular expression.
     pub const PATTERN: &str = "^[a-z0-9]+(-[a-z0-9]+)*$";
 
-    /// The slug's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,24 +1,22 @@
-//! Text that people and programs give us: trimmed, in Unicode form C, without control or
-//! bidirectional-control characters (contract section 1).
+//! Text from clients: trimmed, in Unicode form C, without control or bidirectional-control characters (contract
+//! section 1).
 
 use std::net::Ipv4Addr;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// Why a text was refused; the sentence is for the client.
+/// Why a text was refused; the text is for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
-    /// Nothing is left after trimming.
+    /// Empty after trimming.
     #[error("must not be empty")]
     Empty,
-    /// Nothing but spaces, format characters and the like.
+    /// Only spaces, format characters and the like.
     #[error("must have a visible character")]
     Invisible,
-    /// Over the limit of characters.
     #[error("must have at most {0} characters")]
     TooManyCharacters(usize),
-    /// Over the limit of bytes.
     #[error("must take at most {0} bytes of UTF-8")]
     TooManyBytes(usize),
     /// A character that could hide or reorder text.
@@ -26,7 +24,7 @@ pub enum TextError {
     Control(u32),
 }
 
-/// The characters that [`is_forbidden`] names, as ECMA-262 has them within a class of a pattern.
+/// The characters of [`is_forbidden`] for a character class of an ECMA-262 pattern.
 macro_rules! forbidden_class {
     () => {
         r"\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
@@ -40,7 +38,7 @@ pub struct Name(String);
 impl Name {
     pub const MAX_CHARACTERS: usize = 200;
     pub const MAX_BYTES: usize = 800;
-    /// What [`Name::parse`] takes, as nearly as ECMA-262 can say it.
+    /// The ECMA-262 pattern closest to [`Name::parse`].
     pub const PATTERN: &str = concat!(
         "^[^",
         forbidden_class!(),
@@ -51,11 +49,7 @@ impl Name {
         "]*$"
     );
 
-    /// Trims, normalises and checks.
-    ///
-    /// # Errors
-    ///
-    /// [`TextError`], whose text names the broken rule.
+    /// Trims, normalizes and checks.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         let name = clean(text, Self::MAX_CHARACTERS, Self::MAX_BYTES)?;
         if name.is_empty() {
@@ -67,22 +61,21 @@ impl Name {
         }
     }
 
-    /// Wraps a stored name, which was parsed when it was written.
+    /// For a stored name, which was checked when it was written.
     #[must_use]
     pub fn from_stored(name: String) -> Self {
         Self(name)
     }
 
-    /// The name's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether a mail program could make a link of it: `://`, `www.`, a dot between letters (contract
-    /// section 5), an IPv4 address, or an encoded word (RFC 2047), which is shown decoded. Compatibility
-    /// forms such as the ideographic full stop count as what browsers take them for (UTS #46); marks and
-    /// what is not shown count as absent.
+    /// Whether an email client could turn it into a link: `://`, `www.`, a dot between letters (contract section
+    /// 5), an IPv4 address, or an encoded word (RFC 2047), which is shown decoded. Compatibility forms such as the
+    /// ideographic full stop are mapped as browsers map them (UTS #46); marks and invisible characters are
+    /// ignored.
     #[must_use]
     pub fn reads_as_address(&self) -> bool {
         let shown = self.0.nfkc().filter(|&character| has_width(character));
@@ -109,25 +102,20 @@ pub struct Description(String);
 impl Description {
     pub const MAX_CHARACTERS: usize = 1_000;
     pub const MAX_BYTES: usize = 4_000;
-    /// What [`Description::parse`] takes.
+    /// The ECMA-262 pattern of [`Description::parse`].
     pub const PATTERN: &str = concat!("^[^", forbidden_class!(), "]*$");
 
-    /// Trims, normalises and checks.
-    ///
-    /// # Errors
-    ///
-    /// [`TextError`], whose text names the broken rule.
+    /// Trims, normalizes and checks.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         clean(text, Self::MAX_CHARACTERS, Self::MAX_BYTES).map(Self)
     }
 
-    /// Wraps a stored description, which was parsed when it was written.
+    /// For a stored description, which was checked when it was written.
     #[must_use]
     pub fn from_stored(description: String) -> Self {
         Self(description)
     }
 
-    /// The description's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -135,7 +123,7 @@ impl Description {
 }
 
 fn clean(text: &str, characters: usize, bytes: usize) -> Result<String, TextError> {
-    // Cheap bound first: normalisation of what is far too long is work for nothing.
+    // Cheap limit first: normalizing an oversized text would be wasted work.
     if text.len() > bytes.saturating_mul(4) {
         return Err(TextError::TooManyBytes(bytes));
     }
@@ -161,7 +149,7 @@ pub fn is_forbidden(character: char) -> bool {
             | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether it takes a place of its own in a line, and is no mark on another's.
+/// Whether it occupies a column of its own, unlike combining marks.
 fn has_width(character: char) -> bool {
     use GeneralCategory::{EnclosingMark, Format, NonspacingMark};
     !matches!(
@@ -170,7 +158,7 @@ fn has_width(character: char) -> bool {
     )
 }
 
-/// Whether a reader sees something of it, on its own.
+/// Whether it is visible on its own.
 fn is_visible(character: char) -> bool {
     use GeneralCategory::{
         Control, EnclosingMark, Format, LineSeparator, NonspacingMark, ParagraphSeparator,
@@ -188,7 +176,7 @@ fn is_visible(character: char) -> bool {
             | NonspacingMark
             | EnclosingMark
     );
-    // Fillers of Hangul and the blank pattern of Braille: letters and a symbol by category only.
+    // Hangul fillers and the blank Braille pattern are letters and a symbol by category, but blank.
     has_a_glyph
         && !matches!(
             character,
@@ -231,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_reads_as_an_address_is_told_from_others() {
+    fn a_name_that_reads_as_an_address_is_recognized() {
         for address in [
             "evil.example",
             "Prize! Claim at evil.example/now",

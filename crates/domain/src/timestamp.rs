@@ -1,11 +1,11 @@
-//! Points in time: one written form out, one strict grammar in (contract sections 1 and 3).
+//! Points in time: one output format and one strict input grammar (contract sections 1 and 3).
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 
 /// A point in time, UTC.
 pub type Timestamp = DateTime<Utc>;
 
-/// What [`parse`] takes, as nearly as ECMA-262 can say it.
+/// The ECMA-262 pattern closest to [`parse`].
 pub const PATTERN: &str =
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$";
 
@@ -14,23 +14,19 @@ pub const PATTERN: &str =
 #[error("expected `YYYY-MM-DDTHH:MM:SSZ`, in UTC, with at most 9 fraction digits")]
 pub struct MalformedTimestamp;
 
-/// Writes `YYYY-MM-DDTHH:MM:SSZ`, whole seconds.
+/// Formats as `YYYY-MM-DDTHH:MM:SSZ`, whole seconds.
 #[must_use]
 pub fn format(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// Writes `YYYY-MM-DDTHH:MM:SS.mmmZ`, whole milliseconds.
+/// Formats as `YYYY-MM-DDTHH:MM:SS.mmmZ`, whole milliseconds.
 #[must_use]
 pub fn format_millis(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// Reads `YYYY-MM-DDTHH:MM:SS[.f{1,9}]Z` and nothing else: no offset, no lowercase, no leap second.
-///
-/// # Errors
-///
-/// [`MalformedTimestamp`] for any other text, and for a date that does not exist.
+/// Parses `YYYY-MM-DDTHH:MM:SS[.f{1,9}]Z` and nothing else: no offset, no lowercase, no leap second.
 pub fn parse(text: &str) -> Result<Timestamp, MalformedTimestamp> {
     let shape_is_right = text.len() <= "2025-09-30T12:00:00.123456789Z".len()
         && text.bytes().enumerate().all(|(at, byte)| match at {
@@ -42,7 +38,7 @@ pub fn parse(text: &str) -> Result<Timestamp, MalformedTimestamp> {
             _ => byte.is_ascii_digit(),
         })
         && (text.len() == 20 || text.len() >= 22)
-        // A 60th second is for leap seconds, which `x-date` does not have.
+        // A second of 60 is a leap second, which `x-date` does not allow.
         && text.get(17..19) != Some("60");
     if !shape_is_right {
         return Err(MalformedTimestamp);
@@ -52,8 +48,7 @@ pub fn parse(text: &str) -> Result<Timestamp, MalformedTimestamp> {
         .map_err(|_| MalformedTimestamp)
 }
 
-/// The last second that [`format`] and [`parse`] have a form for, and that both databases sort
-/// where it belongs.
+/// The last second that [`format`] and [`parse`] support and that both databases sort correctly.
 #[must_use]
 pub const fn latest() -> Timestamp {
     match DateTime::from_timestamp(253_402_300_799, 0) {
@@ -62,7 +57,7 @@ pub const fn latest() -> Timestamp {
     }
 }
 
-/// Drops what the databases do not keep: everything below a microsecond.
+/// Truncates to microseconds, the precision of both databases.
 #[must_use]
 pub fn to_stored_precision(at: Timestamp) -> Timestamp {
     at.trunc_subsecs(6)

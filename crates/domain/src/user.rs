@@ -1,31 +1,26 @@
-//! A person of an organization.
+//! Users of an organization.
 
 use super::id::{OrganizationId, UserId};
 use super::timestamp::Timestamp;
 
-/// The role that the service itself gives and counts: who registers an organization becomes its
-/// owner, and an organization keeps one (contract section 5). Every other role is a name that the
-/// policy folder's schema declares.
+/// The only role that the service itself assigns: the client that registers an organization becomes its owner, and
+/// an organization keeps at least one (contract section 5). All other roles are names that the policy folder's
+/// schema declares.
 pub const OWNER: &str = "owner";
 
-/// A user as it is stored, without what proves who it is.
+/// A user as it is stored, without credentials.
 #[derive(Debug, Clone, PartialEq)]
 pub struct User {
-    /// Its id.
     pub id: UserId,
-    /// The tenant it belongs to.
     pub organization_id: OrganizationId,
-    /// The address it signs in with, in its stored normal form.
+    /// In the stored normal form.
     pub email: String,
-    /// A role's name. Text, because a stored name that the schema no longer has must still load:
-    /// it then counts for nothing.
+    /// The name of a role. A name that the schema no longer declares has no effect.
     pub role: String,
-    /// False while an operator has disabled it. Who is removed is gone altogether.
+    /// False while an operator has disabled the user. Removed users are deleted.
     pub is_active: bool,
-    /// Whether it has shown that it reads mail sent to its address.
+    /// Whether the user has followed a link sent to the address.
     pub email_verified: bool,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it last signed in.
     pub last_login_at: Option<Timestamp>,
 }

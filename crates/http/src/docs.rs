@@ -1,5 +1,5 @@
-//! The API's description: `/openapi.json` and, for people, `/docs`. Swagger UI is built into the
-//! binary, so the page needs nothing from outside.
+//! The API's documentation: `/openapi.json` and `/docs`. Swagger UI is embedded in the binary, so the page loads
+//! nothing from other hosts.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -38,28 +38,28 @@ const START: &str = r##"SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
-  // Requests need a signature, which a page cannot make: see docs/signing.md.
+  // Requests need a signature, which the page cannot make: see docs/signing.md.
   supportedSubmitMethods: [],
   validatorUrl: null,
 });
 "##;
 
-/// Nothing from outside, nothing inline but the styles that the page's script sets.
+/// No external resources, and nothing inline except the styles that the page's script sets.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
-/// The page's style and script, unpacked once: all answers share their bytes.
+/// The page's style and script, decompressed once and shared by all responses.
 static STYLE: LazyLock<Option<Bytes>> = LazyLock::new(|| embedded("swagger-ui.css"));
 static SCRIPT: LazyLock<Option<Bytes>> = LazyLock::new(|| embedded("swagger-ui-bundle.js"));
 
-/// This document: OpenAPI 3.1 of the whole API.
+/// This OpenAPI 3.1 document.
 #[endpoint(operation_id = "getOpenApi", tags("service"))]
 pub async fn openapi_json(depot: &mut Depot) -> Result<Document, ApiError> {
     Ok(Document((State::of(depot)?.document)()))
 }
 
-/// The OpenAPI document as an answer.
+/// The OpenAPI document as a response.
 pub struct Document(&'static str);
 
 impl Scribe for Document {
@@ -80,13 +80,12 @@ impl EndpointOutRegister for Document {
     }
 }
 
-/// The API, to browse.
+/// The API's documentation page.
 #[endpoint(operation_id = "browse", tags("service"))]
 pub async fn index() -> Result<Page, ApiError> {
     Ok(Page)
 }
 
-/// The page at `/docs`.
 pub struct Page;
 
 impl Scribe for Page {

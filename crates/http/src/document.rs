@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the operations themselves.
+//! Builds the OpenAPI document from the operations.
 
 mod examples;
 
@@ -10,51 +10,50 @@ use crate::extract::security;
 use crate::respond::{ErrorType, Surface, error_document};
 use crate::router;
 
-/// The document's text, rendered once.
+/// Rendered once.
 static TEXT: LazyLock<String> = LazyLock::new(|| document().to_pretty_json().unwrap_or_default());
 
 const TAGS: [(&str, &str); 11] = [
     ("organizations", "The caller's own organization."),
     (
         "sign-in",
-        "For people without a token: register, sign in, stay signed in, get back in. No policy decides \
-         these; each `POST` refuses an `Origin` that is not the portal's.",
+        "For users without a token: registration, sign-in, refresh, recovery. Not subject to policies; each \
+         `POST` refuses an `Origin` that is not the portal's.",
     ),
-    (
-        "portal",
-        "A person's own organization, as the portal shows it.",
-    ),
+    ("portal", "The user's own organization."),
     (
         "me",
-        "The person who asks, and where it is signed in. No policy decides these.",
+        "The calling user and its sessions. Not subject to policies.",
     ),
-    ("team", "The people of the organization and their roles."),
+    ("team", "The users of the organization and their roles."),
     ("accounts", "Workspaces inside the organization."),
     (
         "service accounts",
-        "Machine identities, their roles and permissions. Nobody grants what it may not.",
+        "Identities of programs, with their roles and permissions. Callers can grant only what policies allow them to grant.",
     ),
     (
         "keys",
-        "What service accounts sign with. A secret is shown once.",
+        "The keys with which service accounts sign. A secret is shown once.",
     ),
     (
         "audit events",
-        "What was changed in the organization, by whom: a list, and a feed.",
+        "Changes in the organization with their actors: a list, and a feed.",
     ),
-    ("decisions", "What policy answered, and why."),
-    ("service", "Pages for anybody, without credentials."),
+    (
+        "decisions",
+        "Authorization decisions and their explanations.",
+    ),
+    ("service", "Public pages."),
 ];
 
-/// The whole document (OpenAPI 3.1).
 fn document() -> OpenApi {
     let info = Info::new("Charter", env!("CARGO_PKG_VERSION"))
         .description(
             "Organizations, their accounts, service accounts and keys. Every permission is decided \
              by Cedar policies; `x-permission` names the one that an operation asks for.\n\n\
-             Every answer carries `x-request-id` and `x-correlation-id`, the same value, and every \
-             error has one shape. A path or a method that is not here is answered by 404 or 405 \
-             (with `allow`), before any credential is looked at.",
+             Every response has `x-request-id` and `x-correlation-id` with the same value, and all errors \
+             have the same format. Unknown paths and methods get 404 or 405 (with `allow`) before any \
+             credential is checked.",
         )
         .license(License::new("Apache-2.0").identifier("Apache-2.0"));
     let mut document = OpenApi::with_info(info)
@@ -79,7 +78,6 @@ fn document() -> OpenApi {
     document
 }
 
-/// The document's text.
 #[must_use]
 pub fn text() -> &'static str {
     &TEXT

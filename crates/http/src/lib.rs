@@ -1,7 +1,8 @@
-//! HTTP: everything between the socket and the floors below, and the only place that names salvo.
+//! HTTP: requests, responses and status codes. The only crate that uses salvo.
 //!
-//! Imports go downwards: `document`, `router`, the surfaces (`machine`, `portal`, `ops`, `workbench`, `docs`, `console`),
-//! `extract`, `state`, `edge`, `respond`. `state` holds `extract::tenants` too, which only `extract` can open.
+//! Modules import only from later ones of this list: `document`, `router`, the surfaces (`machine`, `portal`,
+//! `ops`, `workbench`, `docs`, `console`), `extract`, `state`, `edge`, `respond`. `state` holds `extract::tenants`
+//! too, which only `extract` can open.
 
 pub mod access;
 pub mod console;

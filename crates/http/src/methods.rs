@@ -1,4 +1,4 @@
-//! Routing by method: each GET is a HEAD too, and a literal sibling is no parameter.
+//! Routing by method: GET routes also answer HEAD, and a fixed path segment is not taken for a parameter.
 
 use salvo::http::Method;
 use salvo::routing::filters;
@@ -7,7 +7,7 @@ use salvo::{Handler, Request, Router, async_trait};
 
 /// Routes that only read.
 pub(super) trait Reads {
-    /// Answers GET, and HEAD by the same without its body (RFC 9110 section 9.3.2).
+    /// Handles GET, and HEAD without a body (RFC 9110 section 9.3.2).
     #[must_use]
     fn reads<H: Handler>(self, goal: H) -> Self;
 }
@@ -19,7 +19,7 @@ impl Reads for Router {
     }
 }
 
-/// The OpenAPI document sees the GET of it; HEAD needs no operation of its own there.
+/// The OpenAPI document describes only GET.
 #[derive(Debug)]
 struct GetOrHead<F>(F);
 
@@ -47,8 +47,8 @@ impl<F: Filter> Filter for GetOrHead<F> {
     }
 }
 
-/// Lets a path through unless its last segment is one of these names. It sees the path alone, so
-/// a method that is not there is still told from a path that is not there.
+/// Matches paths whose last segment is none of these names. It checks the path alone, so that 405 and 404 remain
+/// distinct.
 #[derive(Debug)]
 pub(super) struct NotNamed(pub(super) &'static [&'static str]);
 

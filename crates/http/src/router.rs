@@ -1,4 +1,4 @@
-//! Every route of the main listener on one screen.
+//! All routes of the listeners.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use crate::respond::{ApiError, etag};
 use crate::state::{ProvideState, State};
 use crate::{console, docs, machine, portal, workbench};
 
-/// The operations of the API, each decided by policy.
+/// The operations of the API, each authorized by policy.
 #[must_use]
 pub fn operations() -> Router {
     Router::new().push(machine::router()).push(portal::router())
 }
 
-/// What no policy decides; a test keeps the list.
+/// Routes without authorization; a test lists them.
 fn public() -> Router {
     let untagged = Router::with_hoop(check_untagged_page)
         .push(Router::with_path(".well-known/jwks.json").reads(portal::jwks::get))
@@ -36,19 +36,19 @@ fn public() -> Router {
         .push(pages)
 }
 
-/// What the OpenAPI document describes.
+/// The routes of the OpenAPI document.
 #[must_use]
 pub fn described() -> Router {
     Router::new().push(operations()).push(public())
 }
 
-/// Conditions hold on pages without an entity tag, too (contract section 2).
+/// Checks conditions on pages without an entity tag (contract section 2).
 #[handler]
 async fn check_untagged_page(request: &mut Request) -> Result<(), ApiError> {
     etag::check_untagged(request.method(), request.headers())
 }
 
-/// The main listener: the operations, the public pages and what these need to be shown.
+/// The main listener: operations, public pages and the files of the docs page.
 #[must_use]
 pub fn main(state: Arc<State>) -> Router {
     Router::new()

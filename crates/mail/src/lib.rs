@@ -1,7 +1,7 @@
-//! Mail: from a sealed letter in the outbox to a message on its way.
+//! Sends the emails that wait encrypted in the outbox.
 //!
-//! It knows SMTP and MIME, and nothing of requests: nobody waits for it, and a mail that cannot be
-//! sent is tried again until its link is void.
+//! This crate handles SMTP and MIME. Requests never wait for it; an email that could not be sent is retried until
+//! its link expires.
 
 mod message;
 mod sender;

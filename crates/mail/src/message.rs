@@ -1,4 +1,4 @@
-//! Words for a letter, and the message they make: text and HTML (RFC 2046 section 5.1.4).
+//! Renders emails: text and HTML (RFC 2046 section 5.1.4).
 
 use lettre::message::header::{ContentTransferEncoding, ContentType};
 use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
@@ -10,33 +10,29 @@ use charter_domain::id::JobId;
 use charter_domain::outgoing_email::{Email, EmailKind};
 use charter_domain::timestamp::Timestamp;
 
-/// Without its line end.
+/// Without the line break (RFC 5322).
 const MAX_LINE_BYTES: usize = 998;
 const TEXT: &str = "email.txt";
-/// The ending makes the engine escape what is put in.
+/// With this extension the template engine escapes values.
 const HTML: &str = "email.html";
 
-/// A message could not be composed.
+/// Why a message could not be composed.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
-    /// The sender's address in the settings.
     #[error("`mail.from` is not an address such as `Charter <no-reply@example.com>`: {0}")]
     From(lettre::address::AddressError),
-    /// What only a mail server with SMTPUTF8 (RFC 6531) would take.
+    /// Only mail servers with SMTPUTF8 (RFC 6531) accept it.
     #[error("`mail.from` must have only ASCII characters before the `@`")]
     FromNotAscii,
-    /// The recipient's address.
     #[error("the recipient's address cannot be written to: {0}")]
     To(lettre::address::AddressError),
-    /// A template.
     #[error("the mail's template is broken: {0}")]
     Template(#[from] minijinja::Error),
-    /// The message as a whole.
     #[error("the mail cannot be composed: {0}")]
     Message(#[from] lettre::error::Error),
 }
 
-/// Composes messages from one sender.
+/// Composes the messages of one sender.
 pub struct Composer {
     from: Mailbox,
     templates: Environment<'static>,
@@ -50,11 +46,7 @@ struct Words {
 }
 
 impl Composer {
-    /// Messages from that address; from `charter@localhost` where none is set.
-    ///
-    /// # Errors
-    ///
-    /// [`ComposeError::From`].
+    /// Messages from this address; from `charter@localhost` if it is empty.
     pub fn new(from: &str) -> Result<Self, ComposeError> {
         let from = if from.is_empty() {
             "Charter <charter@localhost>"
@@ -70,12 +62,8 @@ impl Composer {
         })
     }
 
-    /// The message of a letter. The same mail composed again has the same message id, so that a
-    /// mailbox that got it twice can tell.
-    ///
-    /// # Errors
-    ///
-    /// [`ComposeError`].
+    /// Composes the message. Composing the same email again yields the same message id, so that a mailbox can
+    /// recognize duplicates.
     pub fn compose(
         &self,
         id: JobId,
@@ -108,7 +96,7 @@ impl Composer {
     }
 }
 
-/// Reads `mail.from`; an international domain becomes A-labels (UTS #46), which every mail server takes.
+/// Parses `mail.from`; an international domain becomes A-labels (UTS #46), which every mail server accepts.
 fn sender(text: &str) -> Result<Mailbox, ComposeError> {
     let mailbox: Mailbox = text.parse().map_err(ComposeError::From)?;
     if !mailbox.email.user().is_ascii() {
@@ -122,8 +110,8 @@ fn sender(text: &str) -> Result<Mailbox, ComposeError> {
     Ok(Mailbox::new(mailbox.name, address))
 }
 
-/// As it is where it can be (RFC 5322 section 2.1.1), so that a person who reads the file finds the
-/// link in one piece; the library would fold lines of more than 76 characters.
+/// Unencoded if possible (RFC 5322 section 2.1.1), so that the link stays on one line in the file; the library
+/// would fold lines of more than 76 characters.
 fn plain(text: String) -> SinglePart {
     if !text.is_ascii() || text.lines().any(|line| line.len() > MAX_LINE_BYTES) {
         return SinglePart::plain(text);

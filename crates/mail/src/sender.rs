@@ -1,5 +1,4 @@
-//! Sends the mails that wait as jobs: each is claimed, opened, composed and sent, and tried again later if that
-//! failed.
+//! Sends queued emails: claims, decrypts, composes and sends each, and retries failures later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,40 +17,39 @@ use charter_store::{Claim, ClaimedJob, JobKind, Store};
 use super::message::Composer;
 use super::transport::Transport;
 
-/// Between looks when nobody says that there is a new mail: for those of another process, and for retries.
+/// Poll interval without notifications: for emails of other processes, and for retries.
 const POLL: Duration = Duration::from_secs(5);
-/// Of one attempt; a little more than a mail server's longest usual pause.
+/// Time limit of one attempt; a little more than the usual timeout of mail servers.
 const SEND_TIMEOUT: Duration = Duration::from_mins(1);
-/// After the first failure; it doubles.
+/// Delay after the first failure; doubles with each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
-const LONGEST_RETRY: Duration = Duration::from_hours(1);
-/// Longer than an attempt, so that nobody else sends the same mail meanwhile.
+const MAX_RETRY: Duration = Duration::from_hours(1);
+/// Longer than an attempt, so that no other process sends the same email meanwhile.
 const CLAIM: Duration = Duration::from_secs(90);
 const AT_ONCE: u64 = 20;
 
-/// Sends mails.
 pub struct Sender {
     pub store: Arc<Store>,
     pub sealer: Arc<Sealer>,
     pub composer: Composer,
     pub transport: Transport,
-    /// Told of a new mail.
+    /// Notified of new emails.
     pub changed: Arc<Notify>,
     pub clock: Arc<dyn Clock>,
-    /// What is dropped for its age is dropped by this clock.
+    /// Decides whether links have expired.
     pub confirmed: Arc<ConfirmedClock>,
 }
 
 impl Sender {
-    /// Sends until it is stopped.
+    /// Sends until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
         loop {
-            // What is under way when it is stopped is due again when its claim ends.
+            // An interrupted job is due again when its claim ends.
             let found = tokio::select! {
                 found = self.send_due() => found,
                 () = stop.cancelled() => break,
             };
-            // More than one handful is waiting.
+            // More jobs are waiting.
             if found == AT_ONCE && !stop.is_cancelled() {
                 continue;
             }
@@ -63,56 +61,57 @@ impl Sender {
         }
     }
 
-    /// One round; how many mails it found.
+    /// Sends the due emails and returns their number.
     async fn send_due(&self) -> u64 {
         let now = self.clock.now();
         let claim = Claim {
             now,
             until: now + CLAIM,
-            latest: now + SEND_TIMEOUT + LONGEST_RETRY,
+            latest: now + SEND_TIMEOUT + MAX_RETRY,
         };
         let due = match self.store.claim_jobs(JobKind::Mail, claim, AT_ONCE).await {
             Ok(due) => due,
             Err(error) => {
-                tracing::warn!(%error, "the waiting mails cannot be read, it is tried again");
+                tracing::warn!(%error, "could not read the queued emails; retrying");
                 return 0;
             }
         };
         let found = due.len() as u64;
-        // At the same time, so that no claim ends while others are waited for.
-        join_all(due.into_iter().map(|mail| self.deal_with(mail, now))).await;
+        // Concurrently, so that no claim ends while another email is sent.
+        join_all(due.into_iter().map(|mail| self.process(mail, now))).await;
         found
     }
 
-    async fn deal_with(&self, mail: ClaimedJob, now: Timestamp) {
+    async fn process(&self, mail: ClaimedJob, now: Timestamp) {
         let (id, attempts) = (mail.id, mail.attempts);
         match self.attempt(&mail).await {
             Outcome::Sent => {
                 count("sent");
-                tracing::info!(mail = %id, "a mail was sent");
+                tracing::info!(mail = %id, "sent an email");
             }
             Outcome::Expired => {
                 count("dropped");
-                tracing::error!(mail = %id, attempts, "a mail was not sent before its link expired, it is dropped");
+                tracing::error!(mail = %id, attempts, "dropped an email: its link expired before it could be sent");
             }
             Outcome::Withdrawn => {
                 count("withdrawn");
-                tracing::info!(mail = %id, attempts, "the link of a mail was withdrawn before it was sent, it is dropped");
+                tracing::info!(mail = %id, attempts, "dropped an email: its link was revoked before it could be sent");
             }
             Outcome::Unconfirmed(error) => {
                 count("kept");
-                tracing::warn!(mail = %id, %error, "the link of a mail seems to be expired, the mail is kept until that is certain");
+                tracing::warn!(mail = %id, %error, "the link of an email seems to have expired; the email is kept until the clock is confirmed");
                 return self.retry(&mail, now).await;
             }
-            // Whatever the server's code: a wrong password of ours is a permanent refusal, too.
+            // Whatever the server's code: a wrong password in our settings is a permanent error for the server,
+            // too.
             Outcome::Failed(error) => {
                 count("failed");
-                tracing::warn!(mail = %id, attempts, %error, "a mail was not sent, it is tried again");
+                tracing::warn!(mail = %id, attempts, %error, "could not send an email; retrying");
                 return self.retry(&mail, now).await;
             }
         }
         if let Err(error) = self.store.finish_job(id).await {
-            tracing::warn!(mail = %id, %error, "a mail that is done could not be removed, it may be sent again");
+            tracing::warn!(mail = %id, %error, "could not remove a finished email; it may be sent again");
         }
     }
 
@@ -133,7 +132,7 @@ impl Sender {
     async fn retry(&self, mail: &ClaimedJob, claimed_at: Timestamp) {
         let not_before = claimed_at + SEND_TIMEOUT + pause_after(mail.attempts);
         if let Err(error) = self.store.retry_job(mail, not_before).await {
-            tracing::warn!(mail = %mail.id, %error, "a mail could not be put off, it is tried again when its claim ends");
+            tracing::warn!(mail = %mail.id, %error, "could not reschedule an email; it is retried when its claim ends");
         }
     }
 
@@ -153,12 +152,12 @@ impl Sender {
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What became of one attempt.
+/// The result of one attempt.
 enum Outcome {
     Sent,
     Withdrawn,
     Expired,
-    /// Expired by a clock that may be ahead.
+    /// Expired according to a clock that may be ahead.
     Unconfirmed(Unconfirmed),
     Failed(BoxError),
 }
@@ -167,10 +166,10 @@ fn count(outcome: &'static str) {
     metrics::counter!("charter_mails_total", "outcome" => outcome).increment(1);
 }
 
-/// How long a mail rests after it failed, given how often it was tried before.
+/// The delay before the next attempt, given the number of earlier ones.
 fn pause_after(attempts: u32) -> Duration {
     let factor = 1_u32.checked_shl(attempts).unwrap_or(u32::MAX);
-    FIRST_RETRY.saturating_mul(factor).min(LONGEST_RETRY)
+    FIRST_RETRY.saturating_mul(factor).min(MAX_RETRY)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! A mail server's URL, read strictly: `smtp://` or `smtps://`, user and password, `?tls=required` or
-//! `opportunistic`. Anything else is refused, since it may have been meant to protect the connection.
+//! Parses a mail server's URL strictly: `smtp://` or `smtps://`, user and password, `?tls=required` or
+//! `opportunistic`. Anything else is refused, because it may have been meant to protect the connection.
 
 use lettre::transport::smtp::AsyncSmtpTransportBuilder;
 use lettre::transport::smtp::authentication::Credentials;
@@ -15,18 +15,18 @@ const SMTP: u16 = 25;
 const SUBMISSION: u16 = 587;
 const SUBMISSIONS: u16 = 465;
 
-/// What sends to that server, calling itself `hello` where the URL's path has no name. No error repeats
-/// the text, which may hold a password.
+/// The transport to this server, with `hello` as the name for EHLO unless the URL's path has one. Errors never
+/// contain the text, which may include a password.
 pub(super) fn builder(
     text: &str,
     hello: ClientId,
 ) -> Result<AsyncSmtpTransportBuilder, TransportError> {
     let url = Url::parse(text).map_err(|error| refused(error.to_string()))?;
     let host = match url.host() {
-        // A URL has it in brackets, which are no part of it.
+        // The URL's brackets are not part of the address.
         Some(Host::Ipv6(address)) => address.to_string(),
         Some(host) => host.to_string(),
-        None => return Err(refused("it names no server")),
+        None => return Err(refused("it has no host")),
     };
     let mut tls = None;
     for (name, value) in url.query_pairs() {

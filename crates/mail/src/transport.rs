@@ -1,4 +1,4 @@
-//! Where messages go: a mail server, or files for whoever tries things out.
+//! Where messages are sent: a mail server, or files for development.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,22 +12,15 @@ use super::transport_error::TransportError;
 use charter_domain::id::JobId;
 use charter_system::{atomic, private};
 
-/// Where messages go.
 pub enum Transport {
-    /// A mail server.
     Smtp(Box<AsyncSmtpTransport<Tokio1Executor>>),
-    /// Files `{mail id}.eml` in this directory, readable by their owner only: links are secrets.
+    /// Files `{mail id}.eml` in this directory, readable by their owner only, because links are secrets.
     Files(PathBuf),
 }
 
 impl Transport {
-    /// To the mail server of that URL. `name` is what this machine calls itself in EHLO (RFC 5321
-    /// section 4.1.1.1); without one it is the machine's own name.
-    ///
-    /// # Errors
-    ///
-    /// [`TransportError::Url`] for a URL that it does not understand, [`TransportError::Smtp`] where TLS
-    /// cannot be set up.
+    /// To the mail server of this URL. `name` is sent in EHLO (RFC 5321 section 4.1.1.1); by default it is the
+    /// machine's own name.
     pub fn smtp(url: &str, name: Option<Host<String>>) -> Result<Self, TransportError> {
         let name = match name {
             Some(Host::Domain(domain)) => ClientId::Domain(domain),
@@ -39,17 +32,12 @@ impl Transport {
         Ok(Self::Smtp(Box::new(transport)))
     }
 
-    /// Into that directory.
     #[must_use]
     pub const fn files(directory: PathBuf) -> Self {
         Self::Files(directory)
     }
 
-    /// Sends a message.
-    ///
-    /// # Errors
-    ///
-    /// [`TransportError`]; the message may be sent again.
+    /// Sends a message; after an error it may be sent again.
     pub async fn send(&self, id: JobId, message: &Message) -> Result<(), TransportError> {
         match self {
             Self::Smtp(server) => {
@@ -67,7 +55,7 @@ impl Transport {
     }
 }
 
-/// Whole or not at all, as who reads the directory sees it.
+/// Atomic for readers of the directory.
 async fn write(directory: &Path, file: &Path, content: Vec<u8>) -> io::Result<()> {
     let (directory, file) = (directory.to_owned(), file.to_owned());
     let written = tokio::task::spawn_blocking(move || {

@@ -28,10 +28,6 @@ pub fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// Like [`replace_private`], with a function that writes the content.
-///
-/// # Errors
-///
-/// As [`replace_private`], and those of `write`.
 pub fn replace_private_with(
     path: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
@@ -55,11 +51,7 @@ pub fn replace_shared(path: &Path, content: &[u8]) -> io::Result<()> {
     rename(temporary(path, permissions, write)?, path)
 }
 
-/// Creates a private file unless there is one: of several processes, the first one's stays.
-///
-/// # Errors
-///
-/// There is no such file.
+/// Creates a private file unless it exists; among several processes, the first wins.
 pub fn create_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let write = |file: &mut File| file.write_all(content);
     let temporary = temporary(path, Some(private_mode()), write)?;
@@ -69,7 +61,7 @@ pub fn create_private(path: &Path, content: &[u8]) -> io::Result<()> {
         }
         _ => {}
     }
-    // Whoever created it may have failed to sync its name.
+    // The process that created it may have failed to sync its name.
     private::sync_dir_of(path)
 }
 
@@ -81,11 +73,7 @@ pub fn is_temporary(path: &Path) -> bool {
         .is_some_and(|name| name.starts_with('.') && name.ends_with(SUFFIX))
 }
 
-/// Removes temporary files that a crash left in a directory. Only for the one process that writes
-/// there.
-///
-/// # Errors
-///
+/// Removes temporary files that a crash left in a directory. Only for the one process that writes there.
 /// The directory cannot be listed, or a file not be removed.
 pub fn remove_leftovers(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {

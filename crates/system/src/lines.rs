@@ -1,7 +1,7 @@
 //! A file of lines that several processes may append to.
 //!
-//! Lines that could not be written are kept and written later, behind the last whole line. If the
-//! path names another file, the file is reopened.
+//! Lines that could not be written are kept and written later, after the last whole line. If the path names
+//! another file, that one is opened.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::private;
 
-/// Bytes that are kept while the disk accepts nothing.
+/// Limit of bytes that are kept while writing fails.
 const MAX_PENDING_BYTES: usize = 1024 * 1024;
 /// Block size of the search for the last whole line.
 const SCAN_BYTES: u64 = 64 * 1024;
@@ -66,7 +66,7 @@ impl LineFile {
             .write_pending()
             .map_err(|source| NotAppended { source, lost })?;
         if lost {
-            // The disk accepts lines again, and the kept ones are written.
+            // Writing works again, and the kept lines are written.
             self.pending.extend_from_slice(lines);
             self.write_pending().map_err(|source| NotAppended {
                 source,
@@ -110,7 +110,7 @@ impl LineFile {
             self.is_synced = false;
         }
         if !self.pending.is_empty() {
-            // Several processes append: a partial line of another process is not torn.
+            // With the lock held, a partial line is torn and not another process's write in progress.
             self.file.lock()?;
             let written = cut_torn_line(&self.file).and_then(|()| {
                 self.is_synced = false;
@@ -130,7 +130,7 @@ fn open(path: &Path) -> io::Result<File> {
         path,
         OpenOptions::new().read(true).append(true).create(true),
     )?;
-    // Whoever created it may have failed to sync its name.
+    // The process that created it may have failed to sync its name.
     private::sync_dir_of(path)?;
     Ok(file)
 }

@@ -166,7 +166,7 @@ pub fn prepare_data_dir(path: &Path) -> Result<(), DataDirError> {
     tighten_all(&whole, 0).map_err(failed)
 }
 
-/// Whether [`prepare_data_dir`] would succeed, as far as can be told without changes.
+/// Whether [`prepare_data_dir`] would succeed, as far as it can be checked without changes.
 ///
 /// # Errors
 ///

@@ -1,17 +1,17 @@
-//! How many permits there are.
+//! How many permits a queue has.
 
 use std::convert::Infallible;
 
-/// How many permits there are at this moment. A plain number is a fixed capacity.
+/// The current number of permits. A plain number is a fixed capacity.
 pub trait Capacity: Send {
-    /// Why there will be none for now, however long one waits.
+    /// Why no permit will be available soon.
     type Refusal: Send;
 
-    /// The number of permits, those in use included.
+    /// The number of permits, including those in use.
     ///
     /// # Errors
     ///
-    /// Whoever waits is sent away with the refusal.
+    /// All waiters get the refusal.
     fn permits(&mut self) -> Result<usize, Self::Refusal>;
 }
 

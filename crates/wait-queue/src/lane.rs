@@ -1,5 +1,5 @@
-//! The waiters of one priority. Turns go round the holders; where the lane is full, the newest waiter of the
-//! holder that has most gives way.
+//! The waiters of one priority. Holders take turns; if the lane is full, the newest waiter of the holder with the
+//! most is evicted.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -9,15 +9,15 @@ use tokio::sync::oneshot::{self, Receiver, Sender};
 /// Bounds of one lane.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Permits of one holder at a time.
+    /// Concurrent permits of one holder.
     pub per_holder: usize,
-    /// Waiters of all holders.
+    /// Limit of waiters of all holders together.
     pub max_waiters: usize,
 }
 
 pub(crate) struct Lane<H, T> {
     limits: Limits,
-    /// Those that wait or have a permit.
+    /// Holders that wait or have a permit.
     holders: HashMap<H, Holder<T>>,
     /// Holders with a waiter and less than their share of permits, in the order of their turns.
     ready: VecDeque<H>,
@@ -43,7 +43,7 @@ impl<H: Clone + Eq + Hash, T> Lane<H, T> {
         self.waiting > 0
     }
 
-    /// Whether somebody waits who could have a permit.
+    /// Whether a waiter could have a permit.
     pub(crate) fn is_ready(&self) -> bool {
         !self.ready.is_empty()
     }
@@ -53,12 +53,12 @@ impl<H: Clone + Eq + Hash, T> Lane<H, T> {
         in_use < self.limits.per_holder
     }
 
-    /// Counts a permit that was handed out without waiting.
+    /// Counts a permit that was issued without waiting.
     pub(crate) fn take(&mut self, holder: H) {
         self.holder(holder).in_use += 1;
     }
 
-    /// Puts a waiter at the end of its holder's line; `None` if the lane is full.
+    /// Queues a waiter behind those of its holder; `None` if the lane is full.
     pub(crate) fn join(&mut self, holder: H) -> Option<Receiver<T>> {
         if self.waiting >= self.limits.max_waiters {
             self.forget_closed();
@@ -78,7 +78,7 @@ impl<H: Clone + Eq + Hash, T> Lane<H, T> {
         Some(place)
     }
 
-    /// The waiter whose turn it is; a permit of its holder is counted.
+    /// The next waiter; counts a permit for its holder.
     pub(crate) fn next(&mut self) -> Option<(H, Sender<T>)> {
         while let Some(holder) = self.ready.pop_front() {
             let mut next = None;
@@ -136,7 +136,7 @@ impl<H: Clone + Eq + Hash, T> Lane<H, T> {
         }
     }
 
-    /// Sends away the newest waiter of the holder that has most, if that has more than `holder` will have.
+    /// Evicts the newest waiter of the holder with the most, if it has more than `holder` will have.
     fn make_room_beside(&mut self, holder: &H) -> bool {
         let own = self.holders.get(holder).map_or(0, |own| own.waiting.len());
         let most = self.holders.values_mut().max_by_key(|it| it.waiting.len());

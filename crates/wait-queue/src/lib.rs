@@ -1,5 +1,5 @@
-//! A semaphore with a bounded waiting line: each waiter has a deadline, and turns go round the holders, so that a
-//! crowd of one does not keep the others waiting. It knows nothing of what is waited for.
+//! A semaphore with a bounded, fair queue: each waiter has a deadline, and holders take turns, so that many
+//! waiters of one holder do not delay the others. It does not know what the permits are for.
 
 mod capacity;
 mod lane;

@@ -1,4 +1,4 @@
-//! The queue: permits, and who has the next one.
+//! The queue: permits and the order of waiters.
 
 use std::convert::Infallible;
 use std::hash::Hash;
@@ -11,25 +11,25 @@ use tokio::time::{Instant, timeout_at};
 use super::capacity::Capacity;
 use super::lane::{Lane, Limits};
 
-/// While both priorities wait, the higher one has three turns of four: neither starves the other.
+/// While both priorities have waiters, the higher one gets three turns of four, so neither starves.
 const ROUND: u8 = 4;
 const TURNS_OF_NORMAL: u8 = 3;
 
 /// Why there was no permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitError<R = Infallible> {
-    /// Too many others wait.
+    /// The queue is full.
     QueueFull,
-    /// None was free before the deadline.
+    /// No permit was available before the deadline.
     TimedOut,
-    /// The capacity's own reason.
+    /// The capacity's refusal.
     Refused(R),
 }
 
-/// Hands out permits to holders. Clones share everything.
+/// Issues permits to holders. Clones share the state.
 pub struct WaitQueue<H: Clone + Eq + Hash, C: Capacity = usize>(Arc<Mutex<State<H, C>>>);
 
-/// The right to go on; given back when dropped.
+/// Returned when dropped.
 pub struct Permit<H: Clone + Eq + Hash, C: Capacity = usize> {
     queue: WaitQueue<H, C>,
     slot: Option<Slot<H>>,
@@ -37,7 +37,6 @@ pub struct Permit<H: Clone + Eq + Hash, C: Capacity = usize> {
 
 type Outcome<H, C> = Result<Permit<H, C>, <C as Capacity>::Refusal>;
 
-/// What a permit stands for.
 struct Slot<H> {
     priority: Priority,
     holder: H,
@@ -54,12 +53,12 @@ struct State<H: Clone + Eq + Hash, C: Capacity> {
     in_use: usize,
     normal: Lane<H, Outcome<H, C>>,
     low: Lane<H, Outcome<H, C>>,
-    /// Where the round of turns is.
+    /// Position in the round.
     turn: u8,
 }
 
 impl<H: Clone + Eq + Hash, C: Capacity> WaitQueue<H, C> {
-    /// The limits hold for each of the two priorities.
+    /// The limits apply to each priority.
     pub fn new(capacity: C, limits: Limits) -> Self {
         Self(Arc::new(Mutex::new(State {
             capacity,
@@ -71,10 +70,6 @@ impl<H: Clone + Eq + Hash, C: Capacity> WaitQueue<H, C> {
     }
 
     /// Waits for a permit until `deadline`.
-    ///
-    /// # Errors
-    ///
-    /// [`WaitError`].
     pub async fn acquire(
         &self,
         holder: H,
@@ -83,11 +78,7 @@ impl<H: Clone + Eq + Hash, C: Capacity> WaitQueue<H, C> {
         self.wait(Priority::Normal, holder, deadline).await
     }
 
-    /// The same with low priority: of four turns one, while others wait too.
-    ///
-    /// # Errors
-    ///
-    /// [`WaitError`].
+    /// Like [`Self::acquire`], with low priority: one turn of four while others wait too.
     pub async fn acquire_with_low_priority(
         &self,
         holder: H,
@@ -96,16 +87,12 @@ impl<H: Clone + Eq + Hash, C: Capacity> WaitQueue<H, C> {
         self.wait(Priority::Low, holder, deadline).await
     }
 
-    /// A permit if one is free now and nobody waits for it.
-    ///
-    /// # Errors
-    ///
-    /// The capacity's refusal.
+    /// A permit if one is available and nobody waits.
     pub fn try_acquire(&self, holder: &H) -> Result<Option<Permit<H, C>>, C::Refusal> {
         self.try_take(Priority::Normal, holder)
     }
 
-    /// Whether anybody waits.
+    /// Whether there are waiters.
     #[must_use]
     pub fn has_waiters(&self) -> bool {
         let state = self.0.lock();
@@ -123,7 +110,7 @@ impl<H: Clone + Eq + Hash, C: Capacity> WaitQueue<H, C> {
             return Ok(permit);
         }
         let place = self.join(priority, holder).ok_or(WaitError::QueueFull)?;
-        // One may have been given back in between.
+        // A permit may have been returned in between.
         self.serve(None);
         match timeout_at(deadline, place).await {
             Ok(Ok(outcome)) => outcome.map_err(WaitError::Refused),
@@ -137,7 +124,7 @@ impl<H: Clone + Eq + Hash, C: Capacity> WaitQueue<H, C> {
     }
 
     fn try_take(&self, priority: Priority, holder: &H) -> Result<Option<Permit<H, C>>, C::Refusal> {
-        // Time alone may have made room: those who wait come first.
+        // Capacity may have grown with time: earlier waiters come first.
         self.serve(None);
         let mut state = self.0.lock();
         let permits = state.capacity.permits()?;
@@ -152,7 +139,7 @@ impl<H: Clone + Eq + Hash, C: Capacity> WaitQueue<H, C> {
         Ok(Some(self.permit(Slot { priority, holder })))
     }
 
-    /// Takes a slot back, and serves those who wait as far as there is room.
+    /// Takes back a slot and serves waiters as far as permits are available.
     fn serve(&self, mut returned: Option<Slot<H>>) {
         loop {
             let next = {
@@ -163,7 +150,7 @@ impl<H: Clone + Eq + Hash, C: Capacity> WaitQueue<H, C> {
                 state.next()
             };
             let Some((waiter, slot)) = next else { return };
-            // Whoever has gone in this moment leaves its permit to the next one.
+            // If the waiter has just gone, the permit goes to the next.
             if let Err(Ok(mut permit)) = waiter.send(slot.map(|slot| self.permit(slot))) {
                 returned = permit.slot.take();
             }
@@ -185,7 +172,7 @@ impl<H: Clone + Eq + Hash, C: Capacity> WaitQueue<H, C> {
 }
 
 impl<H: Clone + Eq + Hash, C: Capacity> Permit<H, C> {
-    /// Changes the capacity, before the permit is given back.
+    /// Changes the capacity before the permit is returned.
     pub fn update(&self, change: impl FnOnce(&mut C)) {
         change(&mut self.queue.0.lock().capacity);
     }
@@ -221,7 +208,7 @@ impl<H: Clone + Eq + Hash, C: Capacity> State<H, C> {
         self.lane(slot.priority).give_back(&slot.holder);
     }
 
-    /// The next waiter that can be told something: its permit, or the capacity's refusal.
+    /// The next waiter to notify, with its permit or the capacity's refusal.
     fn next(&mut self) -> Option<Next<H, C>> {
         if !self.is_ready() {
             return None;
@@ -242,14 +229,14 @@ impl<H: Clone + Eq + Hash, C: Capacity> State<H, C> {
             Some((Slot { priority, holder }, waiter))
         })?;
         self.in_use += 1;
-        let told = match refusal {
+        let result = match refusal {
             None => Ok(slot),
             Some(refusal) => {
                 self.give_back(&slot);
                 Err(refusal)
             }
         };
-        Some((waiter, told))
+        Some((waiter, result))
     }
 }
 

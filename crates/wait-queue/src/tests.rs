@@ -1,4 +1,4 @@
-//! Who has a permit, in which order, and who is sent away.
+//! Order of permits, and which waiters are evicted.
 
 use std::pin::Pin;
 
@@ -9,7 +9,7 @@ use super::*;
 
 type Waiting = Pin<Box<dyn Future<Output = Result<Permit<u8>, WaitError>>>>;
 
-/// One permit in all, so many waiters.
+/// One permit and so many waiters.
 fn queue(max_waiters: usize) -> WaitQueue<u8> {
     let per_holder = usize::MAX;
     let limits = Limits {
@@ -23,7 +23,7 @@ fn later() -> Instant {
     Instant::now() + std::time::Duration::from_hours(1)
 }
 
-/// In line, as its first poll puts it.
+/// A waiter, queued by its first poll.
 fn in_line(queue: &WaitQueue<u8>, holder: u8) -> Waiting {
     let queue = queue.clone();
     polled(Box::pin(
@@ -43,22 +43,22 @@ fn polled(mut waiting: Waiting) -> Waiting {
     waiting
 }
 
-/// What became of a waiter that has been told.
+/// The result of a waiter that was notified.
 fn outcome(waiting: &mut Option<Waiting>) -> Result<Permit<u8>, WaitError> {
-    let told = waiting.take().and_then(FutureExt::now_or_never);
-    told.expect("it has been told")
+    let result = waiting.take().and_then(FutureExt::now_or_never);
+    result.expect("it was notified")
 }
 
-/// The order in which they have the one permit, by their places in `waiting`.
+/// The order in which the waiters get the one permit, as indexes into `waiting`.
 fn order(held: Permit<u8>, mut waiting: Vec<Option<Waiting>>) -> Vec<usize> {
     let (mut held, mut order) = (vec![held], Vec::new());
     while waiting.iter().any(Option::is_some) {
         held.clear();
         for (at, place) in waiting.iter_mut().enumerate() {
-            let told = place.as_mut().and_then(FutureExt::now_or_never);
-            if let Some(told) = told {
+            let permit = place.as_mut().and_then(FutureExt::now_or_never);
+            if let Some(permit) = permit {
                 assert!(held.is_empty(), "two at once");
-                held.push(told.expect("a permit"));
+                held.push(permit.expect("a permit"));
                 order.push(at);
                 *place = None;
             }
@@ -97,7 +97,7 @@ async fn turns_go_round_the_holders_and_the_largest_crowd_gives_way() {
     for newest in waiting.iter_mut().take(8).skip(4) {
         assert_eq!(outcome(newest).err(), full);
     }
-    // Whoever has as many places as the others has no claim to theirs.
+    // A holder with as many waiters as the others cannot evict theirs.
     for (n, newest) in [(6, 3), (7, 2)] {
         waiting.push(Some(in_line(&queue, n)));
         assert_eq!(outcome(&mut waiting[newest]).err(), full);
@@ -120,7 +120,7 @@ async fn who_gives_up_leaves_the_line_and_passes_its_turn_on() {
     let mut stays = Some(in_line(&queue, 1));
     drop(held);
     drop(outcome(&mut stays).expect("a permit"));
-    // One that was told and never heard of it.
+    // It was given a permit but never polled.
     let held = queue.acquire(0, later()).await.expect("free again");
     let deaf = in_line(&queue, 1);
     drop(held);
@@ -148,7 +148,7 @@ async fn a_holder_has_its_share_and_nothing_is_left_behind() {
     assert_eq!(queue.holders(), 0);
 }
 
-/// Tries that are left; with none, whoever asks is refused.
+/// Remaining permits; with none, waiters are refused.
 struct Tries(usize);
 
 impl Capacity for Tries {
@@ -179,7 +179,7 @@ async fn a_capacity_shrinks_while_others_wait_and_refuses_them() {
     first.update(|tries| tries.0 = 1);
     drop(first);
     for waiter in &mut waiting {
-        assert!(waiter.now_or_never().is_none(), "the second holds it");
+        assert!(waiter.now_or_never().is_none(), "the second has it");
     }
     second.update(|tries| tries.0 = 0);
     drop(second);

@@ -1,4 +1,4 @@
-//! The database as it stands: reached, read and left alone.
+//! Checks the database without changing it.
 
 use std::sync::Arc;
 
@@ -15,16 +15,15 @@ use super::super::database;
 use super::part::Part;
 use crate::app::StartError;
 
-/// What was found of it.
 pub(super) struct Found {
     pub(super) part: Part,
-    /// `None` where it is not there yet, or cannot be read.
+    /// `None` if the database is missing or unreadable.
     pub(super) store: Option<Arc<Store>>,
     pending: Vec<String>,
 }
 
 impl Found {
-    /// The database, if it has what that migration makes.
+    /// The database, if this migration is applied.
     pub(super) fn store_with(&self, migration: &str) -> Option<&Arc<Store>> {
         let is_pending = self.pending.iter().any(|name| name.ends_with(migration));
         self.store.as_ref().filter(|_| !is_pending)
@@ -39,14 +38,14 @@ pub(super) async fn look(
 ) -> Found {
     let url = without_password(&settings.database.connection.url);
     let mut part = Part::new("database").fact("url", url);
-    // The data directory has a part of its own.
+    // The data directory is checked separately.
     let opened = match database::open_read_only(settings, keys, clock, entropy).await {
         Err(StartError::DataDir(_)) => None,
         opened => part.take(opened),
     };
     let Some(Some(store)) = opened else {
         if part.ok && opened.is_some() {
-            part.note("the database is not there yet, a start makes it");
+            part.note("the database does not exist yet; a start creates it");
         }
         return Found {
             part,
@@ -72,7 +71,7 @@ pub(super) async fn look(
         .map(|one| one.name)
         .collect();
     if !pending.is_empty() {
-        part.note("a start applies what is pending, as `charter migrate up` does");
+        part.note("a start applies the pending migrations, as `charter migrate up` does");
     }
     Found {
         part: part.fact("pending_migrations", pending.clone()),
@@ -81,7 +80,7 @@ pub(super) async fn look(
     }
 }
 
-/// An address as it may be shown.
+/// The URL without its password, for display.
 pub(super) fn without_password(url: &SecretString) -> String {
     let text = url.expose_secret();
     if text.starts_with("sqlite:") {
@@ -90,10 +89,10 @@ pub(super) fn without_password(url: &SecretString) -> String {
     let Ok(mut url) = Url::parse(text) else {
         return "malformed".to_owned();
     };
-    // What follows the name may hold one, too.
+    // The query may contain one, too.
     url.set_query(None);
     url.set_fragment(None);
-    // An address without a host has none.
+    // Fails only for a URL without a host.
     let _ = url.set_password(None);
     url.into()
 }

@@ -1,5 +1,5 @@
-//! What a start would meet, found without starting: nothing is served, made or written, and what is
-//! asked is asked by the functions that a start calls.
+//! `charter check`: finds what a start would fail on without serving, creating or writing anything. It calls the
+//! same functions as a start.
 
 mod database;
 mod part;
@@ -24,8 +24,8 @@ use super::{StartError, check_keys, decisions, open_files, replay, sealer, users
 use database::Found;
 pub use part::Part;
 
-/// Every part of a start, each looked at whatever is wrong with the others, as far as one can be looked at
-/// without the others. `program` is this program, which checks policies in a process of its own.
+/// Checks every part of a start, even if others are faulty, as far as it does not depend on them. `program` is
+/// this executable, which checks policies in a child process.
 pub async fn check(settings: &Settings, program: &Path) -> Vec<Part> {
     let mut parts = vec![sources(settings), data_directory(settings)];
     let keys = match settings.require_keys() {
@@ -70,7 +70,7 @@ fn data_directory(settings: &Settings) -> Part {
     let mut part = Part::new("data").fact("directory", shown(directory));
     let checked = part.take(private::check_data_dir(directory));
     if checked.is_some() && !directory.exists() {
-        part.note("the data directory is not there yet, a start makes it");
+        part.note("the data directory does not exist yet; a start creates it");
     }
     part
 }
@@ -95,7 +95,7 @@ async fn key_lists(keys: &Keys, found: &Found) -> Part {
     part
 }
 
-/// Who serves the database now; and whether that is the service of these settings.
+/// Which process serves the database, and whether it is the service of these settings.
 async fn service(settings: &Settings, keys: &Keys, store: Option<&Store>) -> (Part, bool) {
     let mut part = Part::new("service");
     if let Some(config) = replay::redis(settings, keys) {
@@ -126,7 +126,7 @@ async fn service(settings: &Settings, keys: &Keys, store: Option<&Store>) -> (Pa
         Occupant::Nobody => (part.fact("lease", "held by nobody"), false),
         Occupant::Gone(holder) => {
             part.note(format!(
-                "{holder} has ended without saying so; the next start takes the database over"
+                "{holder} has ended without releasing the lease; the next start takes it over"
             ));
             (part.fact("lease", "held by nobody"), false)
         }
@@ -141,7 +141,7 @@ async fn service(settings: &Settings, keys: &Keys, store: Option<&Store>) -> (Pa
     }
 }
 
-/// With the attributes that the schema declares which would be in force.
+/// Also returns the attributes that the schema declares which would be in force.
 async fn policy_folder(
     settings: &Settings,
     keys: &Keys,
@@ -238,7 +238,7 @@ fn listeners(settings: &Settings, is_running: bool) -> Part {
     let connections = open_files::fit_connections(server.edge.max_connections);
     if connections < server.edge.max_connections {
         part.note(format!(
-            "`server.edge.max_connections` would be lowered to {connections}, since a process may open too few files"
+            "`server.edge.max_connections` would be lowered to {connections}, because of the limit of open files"
         ));
     }
     part

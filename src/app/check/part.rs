@@ -1,27 +1,24 @@
-//! What was found about one part of a start.
+//! The result of checking one part of a start.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::app::StartError;
 
-/// A part of the start.
 #[derive(Debug, Serialize)]
 pub struct Part {
-    /// Its name.
     pub name: &'static str,
-    /// Whether a start would get past it.
+    /// Whether a start would succeed as far as this part is concerned.
     pub ok: bool,
-    /// What it is about.
     pub facts: Map<String, Value>,
-    /// What is worth knowing and keeps nothing from starting.
+    /// Hints that do not prevent a start.
     pub notes: Vec<String>,
-    /// What keeps the service from starting, each as `serve` says it.
+    /// Errors that prevent a start, in the words of `serve`.
     pub faults: Vec<String>,
 }
 
 impl Part {
-    /// A part of which nothing is known yet.
+    /// A part without facts.
     #[must_use]
     pub fn new(name: &'static str) -> Self {
         Self {
@@ -33,7 +30,7 @@ impl Part {
         }
     }
 
-    /// With one more fact.
+    /// Adds a fact.
     #[must_use]
     pub fn fact(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.facts.insert(name.to_owned(), value.into());
@@ -44,13 +41,12 @@ impl Part {
         self.notes.push(note.into());
     }
 
-    /// Adds a fault.
     pub fn fault(&mut self, fault: &dyn std::error::Error) {
         self.ok = false;
         self.faults.push(fault.to_string());
     }
 
-    /// What there is where there is no fault, which is added otherwise.
+    /// The value, or `None` with the error added to the faults.
     pub(super) fn take<T>(&mut self, result: Result<T, impl Into<StartError>>) -> Option<T> {
         result.map_err(|error| self.fault(&error.into())).ok()
     }

@@ -225,10 +225,10 @@ mod tests {
     #[tokio::test]
     async fn a_check_that_takes_too_long_leaves_no_process_behind() {
         let dir = tempfile::TempDir::new().expect("a directory");
-        let (program, told) = (dir.path().join("slow"), dir.path().join("told"));
+        let (program, pid_file) = (dir.path().join("slow"), dir.path().join("pid"));
         let script = format!(
             "#!/bin/sh\nsleep 600 &\necho $! > '{0}.new'\nmv '{0}.new' '{0}'\nwait\n",
-            told.display()
+            pid_file.display()
         );
         fs::write(&program, script).expect("a script");
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
@@ -251,7 +251,7 @@ mod tests {
         let checker = Checker::new(&program, search_path, time, Duration::ZERO);
         let started = async {
             loop {
-                if let Ok(process) = fs::read_to_string(&told) {
+                if let Ok(process) = fs::read_to_string(&pid_file) {
                     break process.trim().to_owned();
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;

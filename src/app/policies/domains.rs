@@ -1,5 +1,5 @@
-//! The domains of one's own, `{policies.dir}/domains/*`: each is checked by the gates, loaded at start and followed,
-//! by itself. A broken one leaves the others alone, and `/readyz` says why.
+//! The policy domains of other services, `{policies.dir}/domains/*`: each is checked, loaded at start and watched
+//! on its own. A broken one does not affect the others, and `/readyz` says why it is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,19 +18,18 @@ use super::folder_reading::{run_in_background, run_on_thread};
 use super::folder_watch::{POLL, RETRY, SETTLE};
 use super::report::shortened;
 
-const LONGEST_NAME: usize = 63;
+const MAX_NAME_LENGTH: usize = 63;
 
-/// Takes the domains' folders.
+/// Loads and watches the domains' folders.
 pub(super) struct DomainFolders {
     policies: Arc<Policies>,
     state: Arc<State>,
     known: BTreeMap<String, KnownFolder>,
 }
 
-/// What is known of a folder.
 #[derive(Default)]
 struct KnownFolder {
-    /// The last reading that was judged.
+    /// The last checked reading.
     judged: Option<Result<Files, String>>,
     /// The files in force.
     live: Option<Files>,
@@ -38,7 +37,7 @@ struct KnownFolder {
     retry_at: Option<Duration>,
 }
 
-/// Whether requests are served, which go first.
+/// Whether requests are served, which then have priority.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Start,
@@ -54,12 +53,12 @@ impl DomainFolders {
         }
     }
 
-    /// Loads all of them before anything is served.
+    /// Loads all domains before anything is served.
     pub(super) async fn load(&mut self) {
         self.look(Phase::Start).await;
     }
 
-    /// Follows them.
+    /// Watches the folders.
     pub(super) async fn follow(mut self) {
         loop {
             tokio::time::sleep(POLL).await;
@@ -73,7 +72,7 @@ impl DomainFolders {
         let names = match listed {
             Some(Ok(names)) => names,
             Some(Err(error)) => {
-                // What is in force stays so.
+                // The loaded domains stay in force.
                 tracing::warn!(%error, "cannot list the domains below the policy folder");
                 return;
             }
@@ -98,7 +97,7 @@ impl DomainFolders {
             return;
         }
         if phase == Phase::Serving {
-            // Files may still be being written; the next look comes soon.
+            // Files may still be being written; the next poll follows soon.
             tokio::time::sleep(SETTLE).await;
             let before = files_of(&read);
             match self::read(&dir).await {
@@ -129,7 +128,7 @@ impl DomainFolders {
         }
     }
 
-    /// Runs the gates. The error is a report, and whether a check did not finish.
+    /// Runs the gates. The error has a report and whether the check did not finish.
     async fn take(
         &self,
         name: &str,
@@ -140,7 +139,7 @@ impl DomainFolders {
     ) -> Result<OwnDomain, (String, bool)> {
         if !is_name(name) {
             let report = format!(
-                "`{name}` cannot be the name of a domain: use 1 to {LONGEST_NAME} characters of `a-z 0-9 -`"
+                "`{name}` cannot be the name of a domain: use 1 to {MAX_NAME_LENGTH} characters of `a-z 0-9 -`"
             );
             return Err((report, false));
         }
@@ -213,7 +212,7 @@ fn files_of(read: &Result<Folder, String>) -> Result<Files, String> {
     files.map_err(Clone::clone)
 }
 
-/// The names of the folders there, without hidden ones; none if there is no such directory.
+/// The names of the folders, without hidden ones; none if there is no such directory.
 fn list(dir: &Path) -> io::Result<BTreeSet<String>> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -233,7 +232,7 @@ fn list(dir: &Path) -> io::Result<BTreeSet<String>> {
 
 fn is_name(name: &str) -> bool {
     let is_of_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=LONGEST_NAME).contains(&name.len())
+    (1..=MAX_NAME_LENGTH).contains(&name.len())
         && !name.starts_with('-')
         && name.bytes().all(is_of_name)
 }

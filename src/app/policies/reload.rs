@@ -24,7 +24,7 @@ use super::checked_folder::Policies;
 use super::domains::DomainFolders;
 use super::folder_reading::{CheckInput, FolderReading, run_in_background};
 use super::folder_watch::{FolderWatch, POLL, SETTLE};
-use super::report::{RefusedSubject, tell_unread};
+use super::report::{RefusedSubject, report_unread};
 use super::shadow::ShadowFolder;
 use super::start::TakenFolder;
 
@@ -124,7 +124,7 @@ impl Reloader {
         }
     }
 
-    /// Loads the domains of one's own, before anything is served.
+    /// Loads the domains before anything is served.
     pub(crate) async fn load_domains(&mut self) {
         if let Some(domains) = &mut self.domains {
             domains.load().await;
@@ -161,7 +161,7 @@ impl Reloader {
         let mut poll = tokio::time::interval(POLL);
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let asked = async {
+            let hangup = async {
                 match &mut hangup {
                     Some(hangup) => hangup.recv().await,
                     None => std::future::pending().await,
@@ -173,7 +173,7 @@ impl Reloader {
                     // Changes come in bursts; one reading covers all of them.
                     tokio::time::sleep(SETTLE).await;
                 }
-                _ = asked => {
+                _ = hangup => {
                     tracing::info!("SIGHUP: checking the policies again");
                     self.last_checked = None;
                     self.no_stops = None;
@@ -206,7 +206,7 @@ impl Reloader {
         let Some(mut read) = self.read().await else {
             return false;
         };
-        self.tell_unread(&read);
+        self.report_unread(&read);
         if self.is_known(&read.check_input()) {
             return false;
         }
@@ -231,13 +231,13 @@ impl Reloader {
         true
     }
 
-    /// Files that are not read make no edit: they are told as soon as they are seen.
-    fn tell_unread(&self, read: &FolderReading) {
+    /// Reports ignored files as soon as they are seen; they do not count as an edit.
+    fn report_unread(&self, read: &FolderReading) {
         let unread = read.folder.as_ref().map_or(&[][..], Folder::unread);
         let health = self.state.engine.health();
-        let told = health.warnings.iter().filter(|it| it.starts_with("files:"));
-        if !told.eq(unread) {
-            let update = |health: &mut PolicyHealth| tell_unread(health, unread);
+        let reported = health.warnings.iter().filter(|it| it.starts_with("files:"));
+        if !reported.eq(unread) {
+            let update = |health: &mut PolicyHealth| report_unread(health, unread);
             self.state.engine.update(update);
         }
     }
@@ -247,7 +247,7 @@ impl Reloader {
         self.last_checked.as_ref() == Some(last_checked) || checking.as_ref() == Some(last_checked)
     }
 
-    /// `None` while the last revision is not known.
+    /// `None` while the last revision is unknown.
     async fn read(&mut self) -> Option<FolderReading> {
         let read = self.policies.read(&self.live).await;
         read.inspect_err(|reason| tracing::warn!("{reason}")).ok()

@@ -112,20 +112,20 @@ pub(super) fn gate_outcomes(verdict: &GateVerdict) -> Vec<GateOutcome> {
     PolicyGate::ALL.into_iter().map(outcome).collect()
 }
 
-/// Has the files that are not read among the warnings, and logs those that are new there.
-pub(super) fn tell_unread(health: &mut PolicyHealth, unread: &[String]) {
+/// Adds the ignored files to the warnings, and logs new ones.
+pub(super) fn report_unread(health: &mut PolicyHealth, unread: &[String]) {
     let known: Vec<String> = health
         .warnings
         .extract_if(.., |warning| warning.starts_with("files:"))
         .collect();
-    for told in unread.iter().filter(|told| !known.contains(told)) {
-        tracing::warn!("{told}");
+    for warning in unread.iter().filter(|it| !known.contains(it)) {
+        tracing::warn!("{warning}");
     }
     health.warnings.extend_from_slice(unread);
 }
 
-/// Roles and permissions that are granted and that the schema does not have; they have no effect.
-/// `None` if they cannot be read now.
+/// Granted roles and permissions that the schema does not declare; they have no effect. `None` if they cannot be
+/// read now.
 pub(in crate::app) async fn warn_of_unknown_names(
     store: &Store,
     snapshot: &Snapshot,

@@ -20,7 +20,7 @@ use super::baseline::InvariantBaseline;
 use super::checked_folder::Policies;
 use super::folder_reading::{CheckInput, run_on_thread};
 use super::last_accepted::LastAccepted;
-use super::report::{gate_outcomes, health, log_findings, new_revision, shortened, tell_unread};
+use super::report::{gate_outcomes, health, log_findings, new_revision, report_unread, shortened};
 
 /// Minimal time limit of the checks at start.
 const START_TIMEOUT: Duration = Duration::from_mins(5);
@@ -156,7 +156,7 @@ impl Policies {
             TakenAs::Start
         };
         let mut health = health(&verdict);
-        tell_unread(&mut health, folder.unread());
+        report_unread(&mut health, folder.unread());
         Ok(Started {
             snapshot,
             health: PolicyHealth {

@@ -132,10 +132,10 @@ impl PolicyTools for Tools {
                 // Dropping the work kills its processes.
                 () = sender.closed() => None,
             };
-            // Who has the result may ask the next question at once.
+            // After the result, the client may start the next job at once.
             drop(turn);
             if let Some(last) = last {
-                // Nobody may listen any more.
+                // The client may be gone.
                 let _ = sender.send(last).await;
             }
         });
@@ -162,7 +162,7 @@ async fn run(
     let mut stderr_text = Vec::new();
     let complain = async {
         if let Some(stderr) = &mut stderr {
-            // What it says is only a hint.
+            // It is only a hint.
             let _ = stderr.take(2_000).read_to_end(&mut stderr_text).await;
         }
     };
@@ -206,7 +206,7 @@ async fn pass_on(
         if event.is_last() {
             return Ok(Some(event_of(event)));
         }
-        // Nobody may listen any more; then this work is dropped.
+        // The client may be gone; then the work is cancelled.
         let _ = events.send(event_of(event)).await;
     }
 }

@@ -91,7 +91,7 @@ fn state_text(approval: &PolicyApproval, current: i64) -> String {
         (Some(revision), _) => format!("used for revision {revision}"),
         (None, Some(_)) => "withdrawn".to_owned(),
         (None, None) if approval.base == current => "open".to_owned(),
-        (None, None) => "void: other policies are in force since".to_owned(),
+        (None, None) => "void: the policies in force have changed since".to_owned(),
     }
 }
 
@@ -108,11 +108,11 @@ pub(super) fn withdraw(args: &WithdrawArgs, out: &mut dyn Write) -> Result<ExitC
         match operator.store.withdraw_approval(id, &by).await {
             Err(store::Error::NotFound) => Err(Error::refused(
                 "APPROVAL",
-                "is none that stands: `charter policy approvals` lists them",
+                "is not an open approval: `charter policy approvals` lists them",
             )),
             Err(store::Error::Stale) => Err(Error::refused(
                 "APPROVAL",
-                "is used: what it was for is in force; `charter policy rollback` goes back",
+                "is used, and the folder is in force; `charter policy rollback` restores earlier policies",
             )),
             other => {
                 other?;

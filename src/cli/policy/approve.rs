@@ -153,7 +153,7 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
             Err(store::Error::Stale) => {
                 return Err(Error::refused(
                     "DIGEST",
-                    "was shown against policies that are no longer in force: look again",
+                    "was compared with policies that are no longer in force: review it again",
                 ));
             }
             other => other?,
@@ -190,10 +190,7 @@ fn show_changes(
     let dir = &operator.settings.policies.dir;
     writeln!(out, "folder      {}", dir.display())?;
     let LastRevision::Known(revision, files) = last else {
-        writeln!(
-            out,
-            "in force    nothing is known of it: all of the folder is new"
-        )?;
+        writeln!(out, "in force    unknown: the whole folder counts as new")?;
         let nothing = Files::new();
         write!(
             out,
@@ -214,7 +211,7 @@ fn show_changes(
     let Ok(before) = before else {
         writeln!(
             out,
-            "note: this version cannot read what is in force, so meanings are not compared"
+            "note: this version cannot load the policies in force, so meanings are not compared"
         )?;
         return Ok(());
     };

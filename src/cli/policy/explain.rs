@@ -173,7 +173,7 @@ fn notes(record: &DecisionRecord, explanation: &Explanation) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(via) = &record.via {
         notes.push(format!(
-            "asked through: {via}; nothing was done here because of it"
+            "asked through: {via}; this service did nothing with the answer"
         ));
     }
     if record.policy_digest != explanation.policy_digest {

@@ -138,7 +138,7 @@ pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitC
         let files = store.policy_files(&revision).await?.ok_or_else(|| {
             Error::argument(
                 "REVISION",
-                "is not whole: a text of it is missing in the database",
+                "is incomplete: one of its files is missing in the database",
             )
         })?;
         let dir = &operator.settings.policies.dir;
@@ -172,7 +172,7 @@ pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitC
             if args.yes {
                 writeln!(out, "written; the service checks it like any other edit")
             } else {
-                writeln!(out, "nothing is written: say `--yes`")
+                writeln!(out, "nothing is written: give `--yes`")
             }
         })?;
         Ok(if args.yes {

@@ -154,12 +154,12 @@ fn print(outcome: &ReplayReport, mode: ReplayMode, out: &mut dyn Write) -> Resul
     note(
         out,
         outcome.masked,
-        "records are masked: they cannot be asked again as they were",
+        "records are masked: they cannot be evaluated again",
     )?;
     note(
         out,
         outcome.unaskable,
-        "questions could not be put, and were denied",
+        "requests could not be evaluated, and were denied",
     )?;
     note(
         out,

@@ -17,12 +17,12 @@ pub(super) fn run(out: &mut dyn Write) -> Result<ExitCode, Error> {
     process_limits::limit_resources()?;
     process_limits::lower_priority();
     let job: WorkbenchJob = serde_json::from_reader(io::stdin().lock())?;
-    let mut tell = |event: &WorkbenchEvent| -> io::Result<()> {
+    let mut send = |event: &WorkbenchEvent| -> io::Result<()> {
         serde_json::to_writer(&mut *out, event)?;
         out.write_all(b"\n")?;
         out.flush()
     };
     // When nobody reads, the process is about to be killed.
-    workbench::run(&job, &SystemClock::start(), |event| tell(event).is_ok());
+    workbench::run(&job, &SystemClock::start(), |event| send(event).is_ok());
     Ok(ExitCode::SUCCESS)
 }

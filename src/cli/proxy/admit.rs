@@ -1,5 +1,4 @@
-//! Who may use the proxy: programs on this machine. A browser runs on this machine too, and the pages in it are
-//! anybody's.
+//! Admits programs on this machine and refuses web pages, which a browser on this machine may run.
 
 use std::net::SocketAddr;
 
@@ -10,8 +9,8 @@ use super::refusal::Refusal;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Refuses what a web page made a browser send (Fetch Metadata), names that were made to point to loopback (DNS
-/// rebinding), and requests for other servers.
+/// Refuses requests of web pages (Fetch Metadata), host names that point to loopback (DNS rebinding), and requests
+/// for other servers.
 pub(super) fn admit<B>(request: &Request<B>, own: SocketAddr) -> Result<(), Refusal> {
     let headers = request.headers();
     let is_typed = |site: &[u8]| site == b"none";

@@ -1,4 +1,4 @@
-//! What keeps `charter proxy` from starting.
+//! Errors that prevent the start of `charter proxy`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ pub enum ProxyError {
     Listen(SocketAddr, io::Error),
     #[error("the secret key cannot be read from `{0}`: {1}")]
     SecretFile(PathBuf, io::Error),
-    /// Its credentials or its server are not usable.
+    /// Invalid credentials or server address.
     #[error(transparent)]
     Request(#[from] RequestError),
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! Signs one request and passes it on, and its answer back.
+//! Signs one request, forwards it and returns the response.
 
 use std::io::{self, Read as _};
 use std::sync::Arc;
@@ -21,12 +21,12 @@ use crate::cli::request::{RequestError, send};
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
 
-/// Of an answer, read and passed on at a time.
+/// Bytes of a response that are read and forwarded at a time.
 const CHUNK: usize = 16 * 1024;
-/// Chunks that may wait for a slow reader.
+/// Limit of chunks that wait for a slow client.
 const WAITING: usize = 4;
 
-/// Headers of one connection (RFC 9110 section 7.6.1), beside those that `connection` names.
+/// Hop-by-hop headers (RFC 9110 section 7.6.1), besides those that `connection` names.
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -39,7 +39,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     UPGRADE,
 ];
 
-/// The server, and what signs for it.
+/// The server and the credentials for it.
 pub(super) struct Upstream {
     origin: String,
     access_key: String,
@@ -66,18 +66,18 @@ impl Upstream {
         }
     }
 
-    /// The server's origin and the access key, for people.
+    /// The server's origin and the access key, for display.
     pub(super) fn names(&self) -> (&str, &str) {
         (&self.origin, &self.access_key)
     }
 
-    /// The server's answer. Its body comes as the server sends it; one that breaks off breaks off here, too.
+    /// The server's response. Its body is streamed; if it ends early, so does the response to the client.
     pub(super) async fn forward(
         self: Arc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<AnswerBody>, Refusal> {
         let (head, body) = request.into_parts();
-        // What is hashed must be known before the head is sent.
+        // The hash of the body must be known before the head is sent.
         let body = Limited::new(body, self.body_limit).collect().await;
         let body = body
             .map_err(|error| self.unread(error.as_ref()))?
@@ -143,7 +143,7 @@ impl Upstream {
             let (status, kind) = (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE");
             return Refusal::new(status, kind, kind, message);
         }
-        let message = format!("the body could not be read: {error}");
+        let message = format!("could not read the body: {error}");
         let (status, kind) = (StatusCode::BAD_REQUEST, "INVALID_REQUEST");
         Refusal::new(status, kind, kind, message)
     }
@@ -175,7 +175,7 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Waits for the server, and for a reader who is slower.
+/// Forwards the body, waiting for the server and for slow clients.
 fn pass_on(body: ureq::Body, mut sender: Sender<Bytes, io::Error>, runtime: &Handle) {
     let mut reader = body.into_reader();
     let mut chunk = vec![0; CHUNK];

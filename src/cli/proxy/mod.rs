@@ -1,7 +1,7 @@
 //! `charter proxy`: signs the requests of programs on this machine that cannot sign.
 //!
-//! `admit` says who may use it, `forward` signs one request and passes it on, `refusal` answers in the server's
-//! own error shape.
+//! `admit` decides who may use it, `forward` signs and forwards a request, `refusal` answers in the server's error
+//! format.
 
 mod admit;
 mod error;
@@ -31,11 +31,11 @@ use crate::settings;
 pub use error::ProxyError;
 use forward::Upstream;
 
-/// Requests that wait for the server at one time; others wait for them.
+/// Limit of concurrent requests to the server; further ones wait.
 const EXCHANGES: usize = 64;
-/// What is under way has so long when the proxy stops.
+/// Time for running requests when the proxy stops.
 const GRACE: Duration = Duration::from_secs(10);
-/// Between two tries to accept a connection while the machine has no room for it.
+/// Pause before the next attempt to accept a connection while the machine is out of resources.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Sign what programs on this machine send to it, and pass it on to the server.
@@ -67,11 +67,7 @@ pub struct ProxyArgs {
     body_limit: usize,
 }
 
-/// Runs until SIGINT or SIGTERM; what is under way is finished.
-///
-/// # Errors
-///
-/// What keeps it from starting.
+/// Runs until SIGINT or SIGTERM, then finishes running requests.
 pub fn run(args: &ProxyArgs, out: &mut dyn Write) -> Result<ExitCode, ProxyError> {
     if !args.listen.ip().is_loopback() {
         return Err(ProxyError::NotLoopback(args.listen));
@@ -106,7 +102,7 @@ async fn serve(
     out: &mut dyn Write,
 ) -> Result<(), ProxyError> {
     let cannot_listen = |error| ProxyError::Listen(address, error);
-    // First: a signal without a handler cuts off what is under way.
+    // Before anything else: a signal without a handler would abort running requests.
     let (mut terminate, mut interrupt) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
@@ -160,7 +156,7 @@ async fn connection(
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service);
     let mut serving = pin!(serving);
-    // A connection that fails concerns its client alone, who sees it.
+    // A failed connection concerns only its client, which notices it.
     let _ended = tokio::select! {
         ended = serving.as_mut() => ended,
         () = stop.cancelled() => {

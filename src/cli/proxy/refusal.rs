@@ -1,4 +1,4 @@
-//! What the proxy answers by itself, in the shape of the server's errors (contract section 2).
+//! The proxy's own error responses, in the server's format (contract section 2).
 
 use std::io;
 
@@ -19,7 +19,7 @@ const ALWAYS: [(HeaderName, &str); 3] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
 ];
 
-/// Of the proxy itself, or the server's as it comes.
+/// The proxy's own body, or the server's as a stream.
 pub(super) type AnswerBody = Either<Full<Bytes>, Channel<Bytes, io::Error>>;
 
 #[derive(Debug)]

@@ -1,8 +1,8 @@
-//! Input and output of a command.
+//! Standard input and output of a command.
 
 use std::io::{Read, Write};
 
-/// Input and output of a command; replaceable in tests.
+/// Replaceable in tests.
 pub struct Console<'a> {
     /// For the response.
     pub out: &'a mut dyn Write,

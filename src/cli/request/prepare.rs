@@ -53,7 +53,7 @@ pub(super) struct Prepared {
     pub(super) body: Option<Vec<u8>>,
 }
 
-/// The request as `Wanted` has it, signed.
+/// The signed request.
 pub(super) fn prepare(
     wanted: Wanted<'_>,
     credentials: Credentials<'_>,

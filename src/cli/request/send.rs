@@ -39,7 +39,7 @@ pub(super) fn send(prepared: Prepared) -> Result<Answer, RequestError> {
     })
 }
 
-/// A client that sends a request as it was signed, and takes whatever is answered.
+/// A client that sends a request unchanged and accepts any response.
 pub(crate) fn agent() -> Agent {
     Agent::config_builder()
         .timeout_global(Some(TIMEOUT))

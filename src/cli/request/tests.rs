@@ -71,7 +71,7 @@ fn what_is_sent_is_what_was_signed() {
             "/service-accounts?order_by=%2Dcreated_at&page=1",
             None,
         ),
-        // Unusual, but for the server to judge.
+        // Unusual, but valid here; the server decides.
         ("GET", "//organizations/./info/", None),
         ("GET", "/a/../b//c;d?e=%7e&e=[1]{2}", None),
         (

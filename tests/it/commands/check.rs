@@ -103,7 +103,10 @@ fn a_start_that_failed_gives_the_database_back() {
     assert_eq!(checked.code, Some(0), "{checked:?}");
     let all = checked.out + &checked.err;
     assert!(all.contains("held by nobody"), "{all}");
-    assert!(!all.contains("has ended without saying so"), "{all}");
+    assert!(
+        !all.contains("has ended without releasing the lease"),
+        "{all}"
+    );
 }
 
 #[test]
@@ -273,7 +276,7 @@ fn a_new_installation_is_checked_and_nothing_is_made() {
     let digest = part("policies")["facts"]["digest"].clone();
     let digest = digest.as_str().expect("a digest");
     assert!(out.contains(digest), "{out}");
-    assert!(out.contains("a start makes it"), "{out}");
+    assert!(out.contains("a start creates it"), "{out}");
     let demo = unproved();
     let out = demo.run(&["check", "--demo"]).success();
     assert!(out.contains("keys.toml"), "{out}");
@@ -331,7 +334,10 @@ fn what_a_killed_service_leaves_is_read_and_left() {
     service.kill();
     let before = all_of(&installation.home.data());
     let out = installation.run(&["check"]).success();
-    assert!(out.contains("has ended without saying so"), "{out}");
+    assert!(
+        out.contains("has ended without releasing the lease"),
+        "{out}"
+    );
     assert_same(&before, &all_of(&installation.home.data()));
     installation.serve().stop();
 }

@@ -158,7 +158,7 @@ async fn an_invitation_that_could_not_be_accepted_is_not_made() {
     refused(
         &installation,
         &elsewhere,
-        "belongs to somebody of organization org-",
+        "is the address of a user of organization org-",
     );
     let login = accepted.json();
     let token = login["access_token"].as_str().expect("a token");

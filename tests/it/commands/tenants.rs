@@ -181,7 +181,7 @@ fn somebody_is_kept_out_and_let_in_again() {
     assert_eq!(refusal.code, Some(1));
     assert!(refusal.err.contains("only owner"), "{}", refusal.err);
     let nobody = run(&["disable", "nobody@acme.example"]).err;
-    assert!(nobody.contains("nobody has the address"), "{nobody}");
+    assert!(nobody.contains("no user has the address"), "{nobody}");
     let enabled = run(&["enable", &email.to_uppercase()]).success();
     assert!(enabled.contains("\"is_active\":true"), "{enabled}");
     charter.stop();

@@ -44,14 +44,20 @@ fn a_change_says_that_it_is_done() {
             out,
         );
         assert_eq!(code, Some(2), "{way}: {err}");
-        assert!(err.starts_with("charter: it is done, but"), "{way}: {err}");
+        assert!(
+            err.starts_with("charter: the change was made, but"),
+            "{way}: {err}"
+        );
         let keys = installation.json(&["key", "list", "acme", "--json"]);
         assert_eq!(keys.as_array().map(Vec::len), Some(number + 1), "{way}");
     }
     for (way, out) in outputs() {
         let (code, err) = run(&installation, &["migrate", "up"], out);
         assert_eq!(code, Some(2), "{way}: {err}");
-        assert!(err.starts_with("charter: it is done, but"), "{way}: {err}");
+        assert!(
+            err.starts_with("charter: the change was made, but"),
+            "{way}: {err}"
+        );
     }
 }
 
@@ -67,7 +73,7 @@ fn who_only_looked_is_not_told_of_success() {
             assert_eq!((code, &*err), (Some(141), ""));
         } else {
             assert_eq!(code, Some(2), "{err}");
-            assert!(!err.contains("it is done"), "{err}");
+            assert!(!err.contains("the change was made"), "{err}");
         }
     }
 }
@@ -90,7 +96,8 @@ async fn the_service_runs_without_it() {
             .spawn()
             .expect("charter starts");
         let mut log = BufReader::new(child.stderr.take().expect("its log")).lines();
-        let told = log.any(|line| line.is_ok_and(|line| line.contains("standard output cannot")));
+        let told =
+            log.any(|line| line.is_ok_and(|line| line.contains("cannot write to standard output")));
         assert!(told, "{way}: it ended without a word");
         assert_eq!(get(main, "/healthz").await.status, 200, "{way}");
         let process = child.id().to_string();

@@ -1,16 +1,15 @@
-//! Whoever edits, cuts or rearranges the log is found out; whoever pulls the plug is not accused.
+//! Edits, cuts and reordering of the log are found; a crash of the service is not mistaken for them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use charter_decision_log::{LogFinding, LogKey, Mask, MaskStyle, verify};
-use charter_domain::permission::Permission;
+use charter_decision_log::{LogFinding, LogKey, verify};
 use tempfile::TempDir;
 use test_support::choices::Choices;
 
 use super::stand_alone::{Bench, keys};
-use super::{WAIT_TIMEOUT, decisions, files, lines};
+use super::{files, lines};
 
 /// A closed log of some files.
 fn small_log(rotate_bytes: u64, lines: usize) -> Bench {
@@ -320,109 +319,4 @@ fn a_new_key_begins_a_new_file() {
     let report = verify(&bench.dir(), Some(&bench.head()), &both).expect("readable");
     assert!(report.findings.is_empty(), "{report:?}");
     assert_eq!((report.files, report.decisions), (2, 4));
-}
-
-#[test]
-fn old_files_go_and_lost_ones_are_missed() {
-    let mut bench = Bench::new();
-    bench.limits.rotate_bytes = 4_000;
-    bench.limits.keep_files = 3;
-    let log = bench.open();
-    bench.fill(&log, 40);
-    assert!(log.recorder().flush(WAIT_TIMEOUT));
-    assert_eq!(files(&bench.dir()).len(), 3);
-    log.close();
-    bench.assert_intact();
-    fs::remove_file(&files(&bench.dir())[0]).expect("removed");
-    let report = bench.verify();
-    assert!(
-        matches!(report.findings[0].finding, LogFinding::MissingFiles(_, _)),
-        "{report:?}"
-    );
-}
-
-#[test]
-fn a_file_is_kept_as_long_as_what_it_holds() {
-    let mut bench = Bench::new();
-    bench.limits.rotate_after = Duration::from_hours(1);
-    bench.limits.keep_for = Duration::from_hours(3);
-    let log = bench.open();
-    for _ in 0..8 {
-        bench.fill(&log, 1);
-        // Its hour has passed before the next one is decided.
-        assert!(log.recorder().flush(WAIT_TIMEOUT));
-        bench.clock.advance(3_600);
-    }
-    log.close();
-    let kept = files(&bench.dir()).len();
-    assert!((3..=5).contains(&kept), "{kept} files");
-    bench.assert_intact();
-}
-
-#[test]
-fn no_file_goes_for_its_age_by_a_clock_that_is_ahead_for_a_moment() {
-    let mut bench = Bench::new();
-    bench.limits.keep_for = Duration::from_hours(90 * 24);
-    let log = bench.open();
-    let decide = |seconds_ahead: i64| {
-        bench.clock.set_wall(seconds_ahead);
-        bench.fill(&log, 1);
-        assert!(log.recorder().flush(WAIT_TIMEOUT));
-    };
-    bench.clock.advance(86_400);
-    decide(0);
-    // Another file is begun, as the old one seems to be old.
-    decide(91 * 86_400);
-    assert_eq!(files(&bench.dir()).len(), 3);
-    decide(-91 * 86_400);
-    bench.clock.advance(91 * 86_400);
-    decide(0);
-    // That it is right again is noticed, and believed a day later.
-    for _ in 0..2 {
-        bench.clock.advance(86_400);
-        decide(0);
-    }
-    log.close();
-    // What is old by then goes: its clock has gone evenly for long enough.
-    let first = &super::lines(&bench.dir())[0];
-    assert!(first["file"].as_u64() > Some(1), "{first}");
-    bench.assert_intact();
-}
-
-#[test]
-fn what_is_masked_is_not_to_be_read_and_says_so() {
-    for (style, shows) in [(MaskStyle::Hash, "masked:"), (MaskStyle::Stars, "***")] {
-        let mut bench = Bench::new();
-        let names = [
-            "principal",
-            "context.source_ip",
-            "request_id",
-            "entities.Organization.plan_tier",
-        ];
-        let names = names.map(str::to_owned);
-        bench.mask = Mask::parse(&names, style).expect("known");
-        let log = bench.open();
-        let reader = bench.acme.program(&[], &["organizations:GetOrganization"]);
-        let id = reader.principal_id();
-        let about = bench.acme.account();
-        bench
-            .decide_about(&log, &reader, Permission::GetAccount, about)
-            .expect("on record");
-        bench.fill(&log, 1);
-        log.close();
-        bench.assert_intact();
-        let records = decisions(&bench.dir());
-        for record in &records {
-            let text = record.to_string();
-            for hidden in [id.as_str(), "192.0.2.7", "r-1", "\"free\""] {
-                assert!(!text.contains(hidden), "{hidden}: {text}");
-            }
-            assert_eq!(record["masked"], serde_json::json!(names));
-            let shown = record["principal"]["id"].as_str().expect("text");
-            assert!(shown.starts_with(shows), "{shown}");
-            // What is equal stays equal, within a record as well.
-            assert!(record["entities"].to_string().contains(shown));
-        }
-        assert_eq!(records[0]["principal"], records[1]["principal"]);
-    }
 }

@@ -1,4 +1,4 @@
-//! What is masked is in no corner of a line, nor in what the log of the service says of it.
+//! Masked values appear nowhere in a line, nor in the service's own log.
 
 use std::fs;
 
@@ -111,5 +111,43 @@ async fn the_differences_of_a_shadow_do_not_name_who_is_masked() {
             .expect("the difference");
         assert!(told.contains(id), "{told}");
         assert_eq!(told.contains("sa-"), is_named, "{told}");
+    }
+}
+
+#[test]
+fn masked_fields_are_unreadable_and_named() {
+    for (style, shows) in [(MaskStyle::Hash, "masked:"), (MaskStyle::Stars, "***")] {
+        let mut bench = Bench::new();
+        let names = [
+            "principal",
+            "context.source_ip",
+            "request_id",
+            "entities.Organization.plan_tier",
+        ];
+        let names = names.map(str::to_owned);
+        bench.mask = Mask::parse(&names, style).expect("known");
+        let log = bench.open();
+        let reader = bench.acme.program(&[], &["organizations:GetOrganization"]);
+        let id = reader.principal_id();
+        let about = bench.acme.account();
+        bench
+            .decide_about(&log, &reader, Permission::GetAccount, about)
+            .expect("on record");
+        bench.fill(&log, 1);
+        log.close();
+        bench.assert_intact();
+        let records = decisions(&bench.dir());
+        for record in &records {
+            let text = record.to_string();
+            for hidden in [id.as_str(), "192.0.2.7", "r-1", "\"free\""] {
+                assert!(!text.contains(hidden), "{hidden}: {text}");
+            }
+            assert_eq!(record["masked"], serde_json::json!(names));
+            let shown = record["principal"]["id"].as_str().expect("text");
+            assert!(shown.starts_with(shows), "{shown}");
+            // Equal values stay equal, within a record as well.
+            assert!(record["entities"].to_string().contains(shown));
+        }
+        assert_eq!(records[0]["principal"], records[1]["principal"]);
     }
 }

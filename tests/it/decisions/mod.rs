@@ -1,4 +1,4 @@
-//! The decision log: what is written, what shows that it was changed, and what reads it.
+//! The decision log: writing, verification and reading.
 
 mod asked_again;
 mod chain;
@@ -12,6 +12,7 @@ mod listed;
 mod masked;
 mod moved;
 mod overflow;
+mod retention;
 mod sampled;
 mod shadow;
 mod stand_alone;

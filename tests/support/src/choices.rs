@@ -1,6 +1,6 @@
-//! Choices of tests that are the same each time.
+//! Repeatable pseudo-random choices for tests.
 
-/// Pseudo-random numbers for choices in tests: the same seed, the same choices.
+/// Pseudo-random numbers: the same seed gives the same choices.
 pub struct Choices(u64);
 
 impl Choices {

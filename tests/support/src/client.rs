@@ -1,4 +1,4 @@
-//! A client that writes exactly the bytes it is told to.
+//! A client that sends exactly the given bytes.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-/// Longer than any deadline of the tests: reaching it is a failure.
+/// Longer than any deadline in the tests.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Answer {
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 
-    /// The error's code, after checking all that every error answer must have.
+    /// The error's code, after checking what all error responses have in common.
     #[track_caller]
     pub fn code(&self) -> String {
         let error = &self.json()["error"];
@@ -71,17 +71,17 @@ impl Client {
     }
 
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
-        // The server may have hung up on us already; the answer tells.
+        // The server may have closed the connection already; the response shows it.
         let _ = self.0.write_all(bytes.as_ref()).await;
         let _ = self.0.flush().await;
     }
 
-    /// Whether the other side still takes a byte.
+    /// Whether the server still accepts a byte.
     pub async fn can_write(&mut self) -> bool {
         self.0.write_all(b"x").await.is_ok()
     }
 
-    /// Byte by byte, each in a segment of its own as far as the loopback lets it.
+    /// Sends each byte in a segment of its own, as far as loopback allows.
     pub async fn dribble(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.write([*byte]).await;
@@ -93,7 +93,7 @@ impl Client {
         self.0.get_mut().shutdown().await.expect("an open socket");
     }
 
-    /// The next answer, or `None` when the connection is closed instead.
+    /// The next response, or `None` if the connection is closed.
     pub async fn answer(&mut self) -> Option<Answer> {
         self.answer_to("GET").await
     }
@@ -104,7 +104,7 @@ impl Client {
             .expect("an answer in time")
     }
 
-    /// Whether the server has closed the connection without another byte.
+    /// Whether the server has closed the connection without sending another byte.
     pub async fn is_closed(&mut self) -> bool {
         let mut rest = Vec::new();
         let read = tokio::time::timeout(WAIT_TIMEOUT, self.0.read_to_end(&mut rest)).await;
@@ -148,7 +148,7 @@ impl Client {
     }
 }
 
-/// One request on a connection of its own.
+/// Sends one request on a connection of its own.
 pub async fn send(address: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
     let mut client = Client::connect(address).await;
     let is_head = request.as_ref().starts_with(b"HEAD ");
@@ -157,7 +157,6 @@ pub async fn send(address: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
     answer.await.expect("an answer")
 }
 
-/// A GET of this target.
 pub async fn get(address: SocketAddr, target: impl AsRef<[u8]>) -> Answer {
     send(
         address,
@@ -166,7 +165,7 @@ pub async fn get(address: SocketAddr, target: impl AsRef<[u8]>) -> Answer {
     .await
 }
 
-/// A PATCH of the organization with this body.
+/// A PATCH of the organization.
 pub async fn patch(address: SocketAddr, body: &[u8]) -> Answer {
     let head = format!(
         "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
@@ -176,12 +175,12 @@ pub async fn patch(address: SocketAddr, body: &[u8]) -> Answer {
     send(address, [head.as_bytes(), body].concat()).await
 }
 
-/// A GET over HTTP/2 with prior knowledge, or that the stream was reset.
+/// A GET over HTTP/2 with prior knowledge; or the reset of its stream.
 pub async fn get_h2(address: SocketAddr, request: http::Request<()>) -> Option<Answer> {
     send_h2(address, request, &[]).await
 }
 
-/// A request over HTTP/2 whose body has these pieces, one every 50 ms until an answer comes.
+/// A request over HTTP/2 whose body is sent in pieces every 50 ms until a response arrives.
 pub async fn send_h2(
     address: SocketAddr,
     request: http::Request<()>,
@@ -232,7 +231,7 @@ pub async fn send_h2(
     answer
 }
 
-/// The body of the answer to a GET whose `:path` no client library would send.
+/// The response body for a GET with a `:path` that client libraries refuse.
 pub async fn get_h2_raw(address: SocketAddr, path: &str) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).await.expect("it listens");
     let length = u8::try_from(path.len()).expect("a short path");

@@ -1,4 +1,4 @@
-//! Fixtures of the integration tests: databases, a running service, and who asks it.
+//! Fixtures of the integration tests: databases, a running service, and clients.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -23,16 +23,15 @@ pub mod services;
 pub mod signed_client;
 pub mod stored_tenant;
 
-/// The repository's root.
 pub fn repository() -> &'static Path {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
     root.expect("two folders down")
 }
 
-/// The `charter` binary, which cargo builds before the tests that it starts.
+/// The `charter` binary, which cargo builds before the tests.
 pub fn binary() -> &'static Path {
     static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
-        // `target/debug/deps/it-…` is what runs.
+        // The running program is `target/debug/deps/it-…`.
         let test = std::env::current_exe().expect("the test's own path");
         let binary = test.ancestors().nth(2).expect("a target folder");
         binary.join("charter")

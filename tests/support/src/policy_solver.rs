@@ -1,4 +1,4 @@
-//! What tests of proofs and diffs share: a solver, real or played, and folders to edit.
+//! Fixtures of tests of proofs and diffs: a real or simulated solver, and folders to edit.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,8 +14,7 @@ use tempfile::TempDir;
 
 use crate::policy_world::whole_copy_of_shipped;
 
-/// The installed solver; `None` where there is none, said aloud. With
-/// `CHARTER_REQUIRE_SERVICES=1` that is a failure.
+/// The installed solver; `None`, with a message, if there is none. With `CHARTER_REQUIRE_SERVICES=1` that fails.
 #[expect(
     clippy::disallowed_methods,
     reason = "only the environment says whether this machine must have everything"
@@ -33,7 +32,7 @@ pub fn solver() -> Option<Solver> {
     }
 }
 
-/// A program that answers `--version` as the solver does and to all else does what the script says.
+/// A program that answers `--version` like the solver and otherwise runs the script.
 pub fn played(script: &str) -> (Solver, TempDir) {
     let dir = TempDir::new().expect("a temporary folder");
     let program = dir.path().join("cvc5");
@@ -46,7 +45,7 @@ pub fn played(script: &str) -> (Solver, TempDir) {
     (solver, dir)
 }
 
-/// The shipped folder, to be edited.
+/// A copy of the shipped folder.
 pub struct Edited {
     dir: TempDir,
 }
@@ -66,7 +65,7 @@ impl Edited {
         self.path().join(name)
     }
 
-    /// Puts `to` in the place of `from`, which must be there once.
+    /// Replaces `from`, which must occur once.
     #[track_caller]
     pub fn replace(self, file: &str, from: &str, to: &str) -> Self {
         let text = fs::read_to_string(self.file(file)).expect("a file");
@@ -85,7 +84,7 @@ impl Edited {
         Snapshot::load(self.path()).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Without the checks that refuse what the service never fills: the prover knows all of Cedar.
+    /// Without the check for features that the service does not use: the prover supports all of Cedar.
     #[track_caller]
     pub fn parsed(&self) -> Snapshot {
         Folder::read(self.path())
@@ -94,7 +93,7 @@ impl Edited {
     }
 }
 
-/// Ample, for a machine with other work.
+/// Sufficient for a busy machine.
 pub fn limits() -> SolverLimits {
     SolverLimits {
         whole: Duration::from_mins(10),

@@ -1,5 +1,4 @@
-//! Two tenants with one of everything, the people and programs that ask about it, and policy
-//! folders to ask.
+//! Two tenants with one resource of each type, their callers, and policy folders.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -24,12 +23,12 @@ use charter_domain::timestamp::{self, Timestamp};
 use charter_domain::user::User;
 use tempfile::TempDir;
 
-/// The policies that are shipped.
+/// The shipped policies.
 pub fn shipped() -> PathBuf {
     crate::repository().join("policies")
 }
 
-/// A copy of the shipped folder, to be edited.
+/// A copy of the shipped policies, without invariants and examples.
 pub fn copy_of_shipped() -> TempDir {
     let copy = TempDir::new().expect("a temporary folder");
     for entry in fs::read_dir(shipped()).expect("the shipped folder") {
@@ -42,14 +41,14 @@ pub fn copy_of_shipped() -> TempDir {
     copy
 }
 
-/// A copy with invariants and examples.
+/// A copy of the shipped folder with invariants and examples.
 pub fn whole_copy_of_shipped() -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
     copy(&shipped(), folder.path());
     folder
 }
 
-/// Copies a folder with all that is in it.
+/// Copies a folder recursively.
 pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("a folder") {
@@ -71,7 +70,7 @@ pub fn address() -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))
 }
 
-/// A tenant with one of everything. `number` tells tenants apart.
+/// A tenant with one resource of each type.
 #[derive(Clone)]
 pub struct Tenant {
     pub organization: Organization,
@@ -177,7 +176,7 @@ impl Tenant {
         tenant
     }
 
-    /// Another service account of this tenant, as a caller.
+    /// Another service account of this tenant.
     pub fn program(&self, roles: &[&str], permissions: &[&str]) -> Caller {
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         let service_account = ServiceAccount {
@@ -199,7 +198,7 @@ impl Tenant {
         )))
     }
 
-    /// Another user of this tenant, as a caller.
+    /// Another user of this tenant.
     pub fn person(&self, role: &str) -> Caller {
         self.person_from(User {
             id: id("user-", 9_999),
@@ -215,7 +214,7 @@ impl Tenant {
         Caller::User(Arc::new(caller))
     }
 
-    /// The same, who has not shown that the address is theirs.
+    /// A user whose address is not verified.
     pub fn unverified(&self, role: &str) -> Caller {
         let Caller::User(person) = self.person(role) else {
             unreachable!("a person");
@@ -261,7 +260,7 @@ impl Tenant {
         }
     }
 
-    /// The things of this tenant that a permission is asked about, by name.
+    /// The resources of this tenant for a permission, by name.
     pub fn resources(&self, permission: Permission) -> Vec<(&'static str, Resource<'_>)> {
         use Permission as P;
         match permission {
@@ -324,7 +323,7 @@ impl Tenant {
     }
 }
 
-/// Asks at the usual time, from the usual place.
+/// Evaluates at the default time and from the default address.
 pub fn ask(
     snapshot: &Snapshot,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! The real binary, as an operator starts it, on a directory of the test's own.
+//! Runs the binary as an operator does, with a temporary directory.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -14,12 +14,12 @@ use crate::services::faults::Faults;
 use crate::signed_client::Credentials;
 use crate::{binary, repository};
 
-/// What outlives a restart: the data directory, the database, the settings.
+/// What survives a restart: data directory, database, settings.
 pub struct Home {
     directory: TempDir,
     settings: Vec<(String, String)>,
     umask: Option<&'static str>,
-    /// Dropped with the home: the database goes with it.
+    /// Dropped with the home, which removes the database.
     database: Option<TestDatabase>,
     faults: Option<Faults>,
 }
@@ -37,31 +37,30 @@ impl Home {
         }
     }
 
-    /// Whose services' calls can be made to fail; `None`, loudly, where nothing can do that.
+    /// Makes it possible to fail system calls of its services; `None`, with a message, if this machine cannot.
     pub fn with_faults(mut self) -> Option<Self> {
         self.faults = Some(Faults::below(self.directory.path())?);
         Some(self)
     }
 
-    /// What makes calls fail.
     pub fn faults(&self) -> &Faults {
         self.faults.as_ref().expect("a home with faults")
     }
 
-    /// On a database; its directory is not used.
+    /// With a test database instead of its own.
     pub fn on(database: TestDatabase) -> Self {
         let mut home = Self::new().with("CHARTER__DATABASE__URL", database.url());
         home.database = Some(database);
         home
     }
 
-    /// With one more setting.
+    /// With a further setting.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// With that umask, in octal digits.
+    /// With this umask, in octal digits.
     pub fn with_umask(mut self, umask: &'static str) -> Self {
         self.umask = Some(umask);
         self
@@ -71,7 +70,7 @@ impl Home {
         self.file("data")
     }
 
-    /// A file beside the data directory.
+    /// The path of a file beside the data directory.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -81,7 +80,7 @@ impl Home {
         text.replace(&self.directory.path().display().to_string(), "HOME")
     }
 
-    /// What the service is told its database is.
+    /// The value of the setting.
     pub fn database_url(&self) -> String {
         self.database.as_ref().map_or_else(
             || format!("sqlite://{}", self.data().join("charter.db").display()),
@@ -89,7 +88,7 @@ impl Home {
         )
     }
 
-    /// The standard error of every service that ran here.
+    /// The standard error of all services that ran here.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_file()).unwrap_or_default()
     }
@@ -98,7 +97,7 @@ impl Home {
         self.file("log")
     }
 
-    /// The binary with these arguments and this home's settings, and nothing else of the environment.
+    /// The binary with these arguments and this home's settings as its only environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = match self.umask {
             None => Command::new(binary()),
@@ -121,18 +120,18 @@ impl Home {
         command
     }
 
-    /// `charter serve --demo`, answering.
+    /// Starts `charter serve --demo` and waits until it answers.
     pub fn serve(&self) -> Charter {
         self.start(&["serve", "--demo"])
     }
 
-    /// A service started with these arguments, answering.
+    /// Starts a service and waits until it answers.
     pub fn start(&self, arguments: &[&str]) -> Charter {
         let started = self.try_start(arguments);
         started.unwrap_or_else(|ended| panic!("it ended with {ended}: {}", self.log()))
     }
 
-    /// A service started with these arguments, answering, or how it ended instead.
+    /// Starts a service and waits until it answers; the error is its exit status.
     pub fn try_start(&self, arguments: &[&str]) -> Result<Charter, ExitStatus> {
         let log = File::options()
             .create(true)
@@ -162,7 +161,7 @@ impl Home {
         let (Some(main), Some(operations)) = (addresses.next(), addresses.next()) else {
             panic!("no addresses in `{line}`: {}", self.log());
         };
-        // Read to its end, or the pipe fills up.
+        // Read to the end, so that the pipe does not fill up.
         let rest = std::thread::spawn(move || {
             let mut rest = line;
             while output.read_line(&mut rest).is_ok_and(|read| read > 0) {}
@@ -177,7 +176,7 @@ impl Home {
         })
     }
 
-    /// Runs `charter` with these arguments to its end.
+    /// Runs `charter` to its end.
     pub fn run(&self, arguments: &[&str]) -> Outcome {
         let output = self.command(arguments).output().expect("the binary runs");
         Outcome {
@@ -187,7 +186,7 @@ impl Home {
         }
     }
 
-    /// Runs `charter serve --demo`, which must not start.
+    /// Runs `charter serve --demo`, which must fail to start.
     #[track_caller]
     pub fn refused(&self) -> Outcome {
         let mut child = self
@@ -211,7 +210,7 @@ impl Home {
         }
     }
 
-    /// The audit log must be intact.
+    /// Verifies the audit log, which must be intact.
     #[track_caller]
     pub fn verify_audit(&self) -> Outcome {
         let verified = self.run(&["audit", "--demo", "verify"]);
@@ -220,12 +219,11 @@ impl Home {
     }
 }
 
-/// The policies as shipped.
 pub fn policies() -> PathBuf {
     repository().join("policies")
 }
 
-/// What a command left behind.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Outcome {
     pub code: Option<i32>,
@@ -234,7 +232,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Its standard output, of a command that must succeed.
+    /// The standard output; the command must have succeeded.
     #[track_caller]
     pub fn success(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
@@ -242,7 +240,7 @@ impl Outcome {
     }
 }
 
-/// What `demo.env` says.
+/// The values of `demo.env`.
 #[derive(Debug, Clone)]
 pub struct Demo {
     text: String,
@@ -250,12 +248,11 @@ pub struct Demo {
 
 impl Demo {
     fn read(data: &Path) -> Self {
-        // Only the demo has any.
+        // Only the demo has the file.
         let text = std::fs::read_to_string(data.join("demo.env")).unwrap_or_default();
         Self { text }
     }
 
-    /// The value of a variable.
     pub fn value(&self, name: &str) -> &str {
         self.text
             .lines()
@@ -287,47 +284,47 @@ pub struct Charter {
 }
 
 impl Charter {
-    /// May read and change the organization.
+    /// Can read and change the organization.
     pub fn writer(&self) -> Credentials {
         self.demo.credentials("CHARTER")
     }
 
-    /// May read the organization.
+    /// Can read the organization.
     pub fn reader(&self) -> Credentials {
         self.demo.credentials("CHARTER_READER")
     }
 
-    /// May do all that the machine surface offers.
+    /// Has all permissions of the machine surface.
     pub fn manager(&self) -> Credentials {
         self.demo.credentials("CHARTER_MANAGER")
     }
 
-    /// `kill -9`, and its end.
+    /// `kill -9`; waits for the end.
     pub fn kill(mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("its end");
     }
 
-    /// Asks it to stop, without waiting.
+    /// Requests a stop without waiting.
     pub fn terminate(&self) {
         self.signal("TERM");
     }
 
-    /// Sends it a signal, named without `SIG`.
+    /// The signal's name is without `SIG`.
     pub fn signal(&self, name: &str) {
         let process = self.child.id().to_string();
         let status = Command::new("kill").args(["-s", name, &process]).status();
         assert!(status.expect("kill runs").success());
     }
 
-    /// Waits for its end: how it ended and what it printed.
+    /// Waits for its end; returns the exit status and the output.
     pub fn ended(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().expect("its end");
         let output = self.output.take().expect("its output");
         (status, output.join().expect("read to its end"))
     }
 
-    /// Stops it gracefully, which must succeed; what it printed.
+    /// Stops it gracefully, which must succeed; returns the output.
     pub fn stop(self) -> String {
         self.terminate();
         let (status, output) = self.ended();
@@ -335,12 +332,10 @@ impl Charter {
         output
     }
 
-    /// Its process.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Resident memory.
     pub fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         status
@@ -359,7 +354,7 @@ impl Charter {
 
 impl Drop for Charter {
     fn drop(&mut self) {
-        // Fails where it has ended already.
+        // Fails if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

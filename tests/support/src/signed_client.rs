@@ -1,4 +1,4 @@
-//! Signed requests, part by part, and connections that carry them over HTTP/1.1 and HTTP/2.
+//! Builds signed requests part by part, and sends them over HTTP/1.1 and HTTP/2.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -15,10 +15,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// Longer than any answer takes: reaching it is a failure.
+/// Longer than any response takes.
 pub const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// An access key with its secret.
 #[derive(Clone)]
 pub struct Credentials {
     pub access_key: String,
@@ -35,7 +34,7 @@ impl Credentials {
         }
     }
 
-    /// Signed now, with a nonce never used before.
+    /// Signs with the current time and a new nonce.
     pub fn sign(&self, method: &str, target: &str, body: &str) -> Signed {
         let date = timestamp::format(SystemClock::start().now());
         self.sign_with(method, target, body, &date, &nonce())
@@ -76,7 +75,7 @@ impl Credentials {
     }
 }
 
-/// A nonce that no test uses twice.
+/// A nonce that no other test uses.
 pub fn nonce() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -84,7 +83,7 @@ pub fn nonce() -> String {
     format!("{:x}-{now:x}-{count:x}", std::process::id())
 }
 
-/// A signed request in parts, so that each can be changed.
+/// A signed request in parts, each of which can be changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
     pub method: String,
@@ -114,7 +113,7 @@ impl Signed {
         headers
     }
 
-    /// Request line and headers as HTTP/1.1 has them, `length` bytes of body announced.
+    /// Request line and headers of HTTP/1.1, with `length` as the body's length.
     pub fn head_announcing(&self, length: u64) -> String {
         let mut head = format!(
             "{} {} HTTP/1.1\r\nhost: charter.test\r\n",
@@ -129,7 +128,7 @@ impl Signed {
         head + "\r\n"
     }
 
-    /// As HTTP/1.1 has it.
+    /// In the format of HTTP/1.1.
     pub fn bytes(&self) -> Vec<u8> {
         let length = self.body.len().try_into().expect("a length");
         (self.head_announcing(length) + &self.body).into_bytes()
@@ -146,7 +145,6 @@ impl Signed {
     }
 }
 
-/// A status and a body.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
@@ -159,7 +157,7 @@ impl Answer {
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 
-    /// The code of an error.
+    /// The error's code.
     pub fn code(&self) -> String {
         let json = self.json();
         json["error"]["code"]
@@ -174,14 +172,13 @@ impl Answer {
     }
 }
 
-/// Which HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     Http1,
     Http2,
 }
 
-/// A client with one connection, made anew where the server has closed it.
+/// A client with one connection, which is replaced if the server has closed it.
 pub struct Client {
     address: SocketAddr,
     protocol: Protocol,
@@ -209,13 +206,13 @@ impl Client {
         Self::new(address, Protocol::Http1)
     }
 
-    /// Sends it; the answer must come.
+    /// Sends a request, which must be answered.
     pub async fn send(&mut self, request: &Signed) -> Answer {
         let answer = self.try_send(request).await;
         answer.unwrap_or_else(|| panic!("no answer to {request:?}"))
     }
 
-    /// Sends it; `None` where no answer comes, and the next request makes a new connection.
+    /// Sends a request; `None` without a response. The next request then uses a new connection.
     pub async fn try_send(&mut self, request: &Signed) -> Option<Answer> {
         let exchange = async {
             let mut connection = match self.connection.take() {
@@ -244,7 +241,7 @@ impl Connection {
         let (sender, connection) = h2::client::handshake(stream).await.ok()?;
         let mut driver = JoinSet::new();
         driver.spawn(async move {
-            // Its end shows in the requests.
+            // Errors show in the requests.
             let _ = connection.await;
         });
         Some(Self::Http2(sender, driver))
@@ -262,7 +259,7 @@ impl Connection {
                 let empty = request.body.is_empty();
                 let (response, mut stream) = sender.send_request(request.h2()?, empty).ok()?;
                 if !empty {
-                    // The answer may come before the body was taken.
+                    // The response may arrive before the body is sent.
                     let _ = stream.send_data(request.body.clone().into(), true);
                 }
                 let (head, mut incoming) = response.await.ok()?.into_parts();
@@ -279,7 +276,7 @@ impl Connection {
     }
 }
 
-/// A bare HTTP/1.1 connection.
+/// An HTTP/1.1 connection.
 pub struct Http1(BufReader<TcpStream>);
 
 impl Http1 {
@@ -289,12 +286,12 @@ impl Http1 {
         Some(Self(BufReader::new(stream)))
     }
 
-    /// `None` where the other side has hung up.
+    /// `None` if the server has closed the connection.
     pub async fn write(&mut self, bytes: &[u8]) -> Option<()> {
         self.0.write_all(bytes).await.ok()
     }
 
-    /// The next answer, and whether the connection goes on after it.
+    /// The next response, and whether the connection stays open.
     pub async fn answer(&mut self) -> Option<(Answer, bool)> {
         self.answer_to("GET").await
     }

@@ -1,4 +1,4 @@
-//! A tenant as the store has it, opened without a request.
+//! A tenant in the store, opened without a request.
 
 use std::ops::Deref;
 
@@ -26,7 +26,7 @@ impl<'a> StoredTenant<'a> {
         }
     }
 
-    /// What is changed through it is on record as `by`'s.
+    /// Writes within the tenant, audited as `by`.
     pub fn by(&self, by: &AuditContext) -> TenantWriter<'a> {
         self.store.write_within(self.scope, by.clone())
     }
@@ -40,7 +40,7 @@ impl<'a> Deref for StoredTenant<'a> {
     }
 }
 
-/// As of a caller from that organization, whether the store has it or not.
+/// As for a caller of that organization, which need not be stored.
 #[expect(clippy::disallowed_methods, reason = "a test opens any tenant")]
 pub fn scope_of(organization: &Organization) -> Scope {
     let anybody = User {

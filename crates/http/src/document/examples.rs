@@ -1,11 +1,9 @@
-//! Puts an example beside every body of the document: composed of the examples of its members, so
-//! that there is one place to keep right.
+//! Adds an example to every body of the document, composed of the examples of its members.
 
 use salvo::oapi::schema::ArrayItems;
 use salvo::oapi::{BasicType, Content, OpenApi, RefOr, Schema, SchemaType, Schemas};
 use serde_json::{Map, Value};
 
-/// Fills in the examples of all operations.
 pub(super) fn compose(document: &mut OpenApi) {
     let schemas = &document.components.schemas;
     for item in document.paths.values_mut() {
@@ -36,7 +34,7 @@ fn fill(content: &mut Content, schemas: &Schemas) {
     }
 }
 
-/// A value of this schema; `None` where neither it nor its members have one to show.
+/// An example of this schema; `None` if neither it nor its members have one.
 fn of(schema: &RefOr<Schema>, schemas: &Schemas) -> Option<Value> {
     match schema {
         RefOr::Ref(reference) => {

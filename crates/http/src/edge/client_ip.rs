@@ -1,4 +1,4 @@
-//! Which address a request comes from, seen through trusted proxies only.
+//! The client's IP address, as reported by trusted proxies only.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -8,14 +8,14 @@ use salvo::http::header::HeaderName;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Stands for a client whose proxy sent no address: no list of addresses admits it.
+/// A client whose proxy reported no address: no allowlist admits it.
 pub const UNKNOWN: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
-/// The socket's peer, unless that is a trusted proxy: then the rightmost hop of all
-/// `x-forwarded-for` lines that is not one. What stands further left is the client's own claim.
+/// The socket's peer, unless it is a trusted proxy: then the rightmost address of all `x-forwarded-for` lines that
+/// is not a trusted proxy. Addresses further left could be forged by the client.
 ///
-/// Ports and brackets are dropped, IPv4-mapped addresses count as IPv4. A hop that a trusted proxy
-/// sent and that is no address (`unknown`, `_hidden`) is [`UNKNOWN`], never the proxy's own.
+/// Ports and brackets are dropped, and IPv4-mapped addresses count as IPv4. A hop from a trusted proxy that is no
+/// address (`unknown`, `_hidden`) is [`UNKNOWN`], never the proxy's own.
 #[must_use]
 pub fn resolve(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut current = peer.to_canonical();

@@ -1,5 +1,4 @@
-//! The open connections of one listener: how many each client network has, and how they are told
-//! that the service stops.
+//! The open connections of one listener, limited for each client network, and their end when the service stops.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,7 +14,6 @@ use tokio::sync::Notify;
 use crate::edge::counted::Counted;
 use charter_authn::limits::network;
 
-/// The open connections.
 #[derive(Clone)]
 pub(super) struct Connections(Arc<Registry>);
 
@@ -34,7 +32,7 @@ struct Open {
     by_network: HashMap<IpNet, usize>,
 }
 
-/// One of them; dropped when it ends.
+/// Removed from the registry when dropped.
 pub(super) struct OpenConnection {
     registry: Arc<Registry>,
     number: u64,
@@ -44,7 +42,7 @@ pub(super) struct OpenConnection {
 }
 
 impl Connections {
-    /// At most `per_network` of each client network, but for the exempt ones.
+    /// Allows at most `per_network` connections from each client network, except exempt ones.
     pub(super) fn new(per_network: usize, exempt: Vec<IpNet>) -> Self {
         Self(Arc::new(Registry {
             per_network,
@@ -55,7 +53,7 @@ impl Connections {
         }))
     }
 
-    /// One more, or `None` if its network has too many.
+    /// Adds a connection; `None` if its network has too many.
     pub(super) fn admit(&self, peer: IpAddr, control: &ConnCtrl) -> Option<OpenConnection> {
         let peer = peer.to_canonical();
         let is_exempt = self.0.exempt.iter().any(|exempt| exempt.contains(&peer));
@@ -82,7 +80,7 @@ impl Connections {
         })
     }
 
-    /// Sends GOAWAY on those that speak HTTP/2 (RFC 9113 section 6.8); what is under way is answered.
+    /// Sends GOAWAY on HTTP/2 connections (RFC 9113 section 6.8); running requests are still answered.
     pub(super) fn tell_http2(&self) {
         for (control, is_http2) in self.0.open.lock().connections.values() {
             if is_http2.load(Ordering::Relaxed) {
@@ -91,14 +89,14 @@ impl Connections {
         }
     }
 
-    /// Ends those that wait for a request, and the others after their answer.
+    /// Ends idle connections at once, and the others after their response.
     pub(super) fn finish(&self) {
         for (control, _) in self.0.open.lock().connections.values() {
             control.graceful_shutdown();
         }
     }
 
-    /// Waits until there is none.
+    /// Waits until no connection is open.
     pub(super) async fn gone(&self) {
         loop {
             let ended = self.0.one_ended.notified();
@@ -111,7 +109,7 @@ impl Connections {
 }
 
 impl OpenConnection {
-    /// Remembers that it speaks HTTP/2.
+    /// Marks the connection as HTTP/2.
     pub(super) fn is_http2(&self) {
         self.is_http2.store(true, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! What the edge knows about a request before anybody is authenticated.
+//! What is known about a request before authentication.
 
 use std::net::IpAddr;
 
@@ -9,28 +9,26 @@ use crate::edge::request_facts::RequestFacts;
 use crate::edge::request_id::RequestId;
 use crate::respond::ApiError;
 
-/// Facts about the request at hand, put into the depot by [`crate::edge::service::Edge`].
+/// Facts about a request, put into the depot by [`crate::edge::service::Edge`].
 #[derive(Debug, Clone)]
 pub struct RequestContext {
-    /// Its id, in both response headers and every log line.
+    /// In both response headers and every log line.
     pub request_id: RequestId,
-    /// Who is at the other end, trusted proxies seen through; [`crate::edge::client_ip::UNKNOWN`] if one of
-    /// these sent no address.
+    /// The client's address behind trusted proxies; [`crate::edge::client_ip::UNKNOWN`] if a proxy reported none.
     pub client_ip: IpAddr,
-    /// How much of a body is read, and for how long.
     pub body_limits: BodyLimits,
-    /// What is learnt about it on its way, for the log.
+    /// Collected while the request is served, for the log.
     pub facts: RequestFacts,
 }
 
 impl RequestContext {
-    /// The context of the request that this depot belongs to.
+    /// The context of this depot's request.
     #[must_use]
     pub fn of(depot: &Depot) -> Option<&Self> {
         depot.get_typed::<Self>().ok()
     }
 
-    /// The same for those behind the edge.
+    /// Like [`Self::of`]; its absence is an internal error.
     pub fn behind_edge(depot: &Depot) -> Result<&Self, ApiError> {
         Self::of(depot).ok_or_else(|| ApiError::internal("the router was built without its edge"))
     }

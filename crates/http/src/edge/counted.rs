@@ -1,8 +1,7 @@
-//! Gauges of things that are alive: up when one is made, down when it is dropped, however it ends.
+//! A gauge of live objects: incremented on creation, decremented on drop.
 
 use metrics::Gauge;
 
-/// One living thing of those that a gauge counts.
 pub(super) struct Counted(Gauge);
 
 impl Counted {

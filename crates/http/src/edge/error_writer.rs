@@ -1,4 +1,4 @@
-//! A handler's error becomes the answer, under the id of its request.
+//! Writes a handler's error as the response, with the request's id.
 
 use salvo::{Depot, Request, Response, Writer, async_trait};
 

@@ -25,32 +25,31 @@ use crate::edge::request_id::RequestIds;
 use crate::edge::service::{Edge, EdgeConfig};
 use crate::edge::wire::{WireLimits, WireStream};
 
-/// What an HTTP/2 client may send of one body, and of all bodies of a connection, before they are
-/// read, in bytes; and what is buffered of one answer.
+/// Limit of unread bytes of one body and of all bodies of an HTTP/2 connection; and the buffer of one response.
 const STREAM_WINDOW: u32 = 64 * 1024 - 1;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// What the operating system buffers of a connection's answers, in bytes; it doubles this for its own
-/// bookkeeping. By default it takes megabytes for a client that does not read, and copying them for
-/// hundreds of such clients at once holds up everybody.
+/// The operating system's send buffer of a connection in bytes, which it doubles for bookkeeping. By default it
+/// grows to megabytes for a client that does not read, and copying those for hundreds of clients at once would
+/// delay everyone.
 const SOCKET_SEND_BUFFER: u32 = 128 * 1024;
 
-/// Connections that wait to be accepted.
+/// Limit of connections that wait to be accepted.
 const BACKLOG: u32 = 1_024;
 
-/// Between looks for clients that do not read.
+/// Interval of checks for clients that do not read.
 const STALL_CHECK: Duration = Duration::from_secs(1);
 
-/// When the service stops: how long a connection without a request has for its farewell.
-const FAREWELL: Duration = Duration::from_secs(1);
-const FAREWELL_CHECK: Duration = Duration::from_millis(50);
+/// When the service stops: how long an idle connection may take to close.
+const CLOSE_TIME: Duration = Duration::from_secs(1);
+const CLOSE_CHECK: Duration = Duration::from_millis(50);
 
-/// After a failed accept: before the next, and before the next line about it.
+/// After a failed accept: before the next attempt, and before the next log line.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 const ACCEPT_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A bound socket that accepts nothing yet.
+/// A bound socket that does not accept yet.
 #[derive(Debug)]
 pub struct Bound {
     listener: TcpListener,
@@ -58,7 +57,7 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// The address, with the real port where 0 was asked for.
+    /// With the actual port if 0 was requested.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.local_addr
@@ -66,17 +65,13 @@ impl Bound {
 }
 
 /// Binds a socket and listens.
-///
-/// # Errors
-///
-/// The operating system's.
 pub fn listen(address: SocketAddr) -> io::Result<Bound> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
     socket.set_reuseaddr(true)?;
-    // Accepted sockets have it from the listening one.
+    // Accepted sockets inherit it.
     socket.set_send_buffer_size(SOCKET_SEND_BUFFER)?;
     socket.bind(address)?;
     let listener = socket.listen(BACKLOG)?;
@@ -87,13 +82,9 @@ pub fn listen(address: SocketAddr) -> io::Result<Bound> {
     })
 }
 
-/// Serves the router behind the edge, with CORS where browsers may come, until `shutdown` is ready. Then
-/// clients are still served for the time of `drain` and told to close; after that no connection is
-/// accepted, and requests under way finish, for at most `graceful_timeout`.
-///
-/// # Errors
-///
-/// The operating system's, when the socket fails.
+/// Serves the router behind the edge, with CORS if browsers may call, until `shutdown` is ready. During `drain`,
+/// clients are still served and asked to close; then no connection is accepted, and running requests may finish
+/// within `graceful_timeout`. Fails if the socket fails.
 pub async fn serve(
     bound: Bound,
     router: Router,
@@ -108,7 +99,7 @@ pub async fn serve(
     let mut server = Server::new(acceptor)
         .max_connections(config.max_connections)
         .fuse_config(
-            // The head's time is bounded by the wire stream, which tells it from idle time.
+            // The wire stream limits the head's time, because it can tell it from idle time.
             FuseConfig::disabled()
                 .with_connection_idle_timeout(config.idle_timeout)
                 .with_write_stall_timeout(config.write_stall_timeout)
@@ -116,7 +107,7 @@ pub async fn serve(
         );
     server
         .http1_mut()
-        // A client may close its sending side and still wait for the answer.
+        // A client may close its sending side and still wait for the response.
         .half_close(true)
         .header_read_timeout(None)
         .max_headers(config.max_headers)
@@ -137,15 +128,15 @@ pub async fn serve(
         shutdown.await;
         traffic.drain();
         connections.tell_http2();
-        // Where nobody is connected, nobody needs to be told.
+        // Without connections there is nothing to drain.
         let _ = timeout(config.drain, connections.gone()).await;
-        // From here on clients are refused, and go to another instance, instead of waiting.
+        // From here on clients are refused and can go to another instance instead of waiting.
         drop(listener.lock().take());
         connections.finish();
         let idle = async {
-            sleep(FAREWELL).await;
+            sleep(CLOSE_TIME).await;
             while !traffic.is_idle() {
-                sleep(FAREWELL_CHECK).await;
+                sleep(CLOSE_CHECK).await;
             }
         };
         tokio::select! {
@@ -202,7 +193,7 @@ impl WireAcceptor {
         }
     }
 
-    /// The next connection; none any more once the listener is closed.
+    /// The next connection; waits for ever once the listener is closed.
     async fn connection(&self) -> io::Result<(TcpStream, SocketAddr)> {
         poll_fn(|context| match &*self.listener.lock() {
             Some(listener) => listener.poll_accept(context),
@@ -212,7 +203,7 @@ impl WireAcceptor {
     }
 }
 
-/// Accepts that failed since the last line about them.
+/// Failed accepts since the last log line.
 #[derive(Default)]
 struct AcceptFailures {
     count: u64,
@@ -220,8 +211,8 @@ struct AcceptFailures {
 }
 
 impl AcceptFailures {
-    /// Says once in a while that connections cannot be accepted, and waits before the next try: out
-    /// of descriptors or memory, it would fail again at once.
+    /// Logs accept failures, rate-limited, and pauses: when descriptors or memory are exhausted, the next attempt
+    /// would fail at once.
     async fn note(&mut self, error: &io::Error) {
         if matches!(
             error.kind(),
@@ -237,7 +228,7 @@ impl AcceptFailures {
             let failures = std::mem::take(&mut self.count);
             tracing::error!(
                 %error, failures,
-                "connections cannot be accepted; raise the limit of open files, or lower `server.max_connections`"
+                "cannot accept connections; raise the limit of open files, or lower `server.max_connections`"
             );
             self.last_line = Some(Instant::now());
         }
@@ -270,8 +261,8 @@ impl Acceptor for WireAcceptor {
                 metrics::counter!("charter_http_connections_refused_total").increment(1);
                 continue;
             };
-            // Answers are small and written at once; waiting to fill a segment only delays them. Where
-            // it fails the client has gone already.
+            // Responses are small and written at once; waiting to fill a segment only delays them. It fails if the
+            // client has disconnected already.
             let Ok(local_addr) = socket.set_nodelay(true).and_then(|()| socket.local_addr()) else {
                 continue;
             };

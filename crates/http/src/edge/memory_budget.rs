@@ -1,7 +1,7 @@
-//! A bound on memory that clients make the process hold: request bodies that do not end, and answers
-//! that nobody reads. Whoever holds memory longest gives way first.
+//! Limits memory that clients make the process hold: incomplete request bodies and unread responses. The oldest
+//! holder is evicted first.
 //!
-//! It knows neither requests nor connections, only who is told to give way.
+//! It knows holders only, neither requests nor connections.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use salvo::conn::ConnCtrl;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// A holder that is younger has just come and is let alone.
+/// Younger holders are not evicted.
 const MIN_AGE: Duration = Duration::from_secs(1);
 
-/// Something that can be told to give its memory back.
+/// A holder of memory that can be asked to release it.
 pub(crate) trait Holder {
     fn give_way(&self);
 }
 
-/// The connection ends at once.
+/// Closes the connection.
 impl Holder for ConnCtrl {
     fn give_way(&self) {
         metrics::counter!("charter_http_unread_answers_total").increment(1);
@@ -28,21 +28,21 @@ impl Holder for ConnCtrl {
     }
 }
 
-/// Who waits for this token stops waiting.
+/// Cancels the waiting.
 impl Holder for CancellationToken {
     fn give_way(&self) {
         self.cancel();
     }
 }
 
-/// Bytes that all holders of one kind may have at once.
+/// Limits the bytes of all holders of one kind.
 pub(crate) struct MemoryBudget<H>(Arc<Mutex<Ledger<H>>>);
 
 struct Ledger<H> {
     limit: usize,
     held: usize,
     next: u64,
-    /// By age: numbers rise.
+    /// Keyed by ascending number, so the oldest comes first.
     shares: BTreeMap<u64, Entry<H>>,
 }
 
@@ -51,11 +51,11 @@ struct Entry<H> {
     bytes: usize,
     since: Instant,
     until: Option<Instant>,
-    /// Nothing is waited for any more: the memory is free soon.
+    /// The holder waits for nothing any more and will release its memory soon.
     settled: bool,
 }
 
-/// What one holder has; given back when dropped.
+/// Memory of one holder; released when dropped.
 pub(crate) struct Share<H: Holder> {
     budget: MemoryBudget<H>,
     number: u64,
@@ -92,7 +92,7 @@ impl<H: Holder> MemoryBudget<H> {
         self.0.lock().limit
     }
 
-    /// A share of no bytes yet. After `until`, [`Self::end_overdue`] tells the holder to give way.
+    /// An empty share. After `until`, [`Self::end_overdue`] evicts the holder.
     pub(crate) fn open(&self, holder: H, now: Instant, until: Option<Instant>) -> Share<H> {
         let mut ledger = self.0.lock();
         let number = ledger.next;
@@ -113,12 +113,12 @@ impl<H: Holder> MemoryBudget<H> {
         }
     }
 
-    /// Whether nobody holds anything.
+    /// Whether nothing is held.
     pub(crate) fn is_unused(&self) -> bool {
         self.0.lock().shares.is_empty()
     }
 
-    /// Tells those to give way whose time is over, and says how many they are.
+    /// Evicts the holders whose time is over, and returns their number.
     pub(crate) fn end_overdue(&self, now: Instant) -> usize {
         let ledger = self.0.lock();
         let overdue = ledger
@@ -130,15 +130,15 @@ impl<H: Holder> MemoryBudget<H> {
 }
 
 impl<H: Holder> Share<H> {
-    /// From here on the holder waits for nobody, and is not told to give way.
+    /// Marks that the holder waits for no client any more; it is then not evicted.
     pub(crate) fn settle(&self) {
         if let Some(entry) = self.budget.0.lock().shares.get_mut(&self.number) {
             entry.settled = true;
         }
     }
 
-    /// Takes so many bytes more; false if there is no room. From three quarters on, whoever has held
-    /// memory longest is told to give way, so that room is made before it is needed.
+    /// Adds bytes to the share; false if there is no room. From three quarters on the oldest holder is evicted, so
+    /// that there is room before it is needed.
     pub(crate) fn grow(&self, bytes: usize, now: Instant) -> bool {
         let mut ledger = self.budget.0.lock();
         let wanted = ledger.held.saturating_add(bytes);
@@ -157,7 +157,7 @@ impl<H: Holder> Share<H> {
 }
 
 impl<H: Holder> Ledger<H> {
-    /// One gives way at a time.
+    /// Evicts one holder at a time.
     fn make_room(&self, asking: u64, now: Instant) {
         let oldest = self
             .shares
@@ -175,7 +175,7 @@ impl<H: Holder> Drop for Share<H> {
         let mut ledger = self.budget.0.lock();
         if let Some(entry) = ledger.shares.remove(&self.number) {
             ledger.held -= entry.bytes;
-            // The holder's own destructor must not run under the lock.
+            // Evicting may run the holder's destructor, so not under the lock.
             drop(ledger);
             drop(entry);
         }

@@ -1,5 +1,5 @@
-//! From the socket to a request: connections, limits, ids, targets, the log line. It holds for every
-//! request alike and knows no route and no caller.
+//! From the socket to a request: connections, limits, request ids, targets, the log line. The same for all
+//! requests; it knows neither routes nor callers.
 
 pub mod body_limits;
 pub mod client_ip;

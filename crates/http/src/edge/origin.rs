@@ -1,5 +1,5 @@
-//! Which web pages may call with a person's cookie: the `Origin` check and CORS, over one list of
-//! exact origins (contract section 5; the Fetch standard, section 3.3).
+//! Web origins that may call with credentials: the `Origin` check and CORS, over one list of exact origins
+//! (contract section 5; the Fetch standard, section 3.3).
 
 use salvo::cors::{AllowOrigin, Cors, CorsHandler};
 use salvo::http::header::{
@@ -12,9 +12,9 @@ use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 
 use crate::respond::{ApiError, Code};
 
-/// How long a browser may remember a preflight's answer, in seconds.
+/// How long browsers may cache a preflight response, in seconds.
 const MAX_AGE: u64 = 600;
-/// What pages may read of an answer beside the headers that CORS always shows.
+/// Response headers that pages may read besides those that CORS always exposes.
 const EXPOSED: [HeaderName; 7] = [
     ETAG,
     LOCATION,
@@ -30,7 +30,6 @@ const EXPOSED: [HeaderName; 7] = [
 pub struct Origins(Vec<String>);
 
 impl Origins {
-    /// These and no others.
     #[must_use]
     pub const fn new(origins: Vec<String>) -> Self {
         Self(origins)
@@ -42,11 +41,8 @@ impl Origins {
             .any(|known| known.as_bytes() == origin.as_bytes())
     }
 
-    /// Refuses a request that another origin's page sent. A request without `origin` is no page's.
-    ///
-    /// # Errors
-    ///
-    /// `ORIGIN_NOT_ALLOWED`, also for two origins and for `null`.
+    /// Refuses requests that a page of another origin sent: `ORIGIN_NOT_ALLOWED`, also for two origins and for
+    /// `null`. A request without `origin` does not come from a page.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         let mut lines = headers.get_all(ORIGIN).into_iter();
         match (lines.next(), lines.next()) {
@@ -59,8 +55,7 @@ impl Origins {
         }
     }
 
-    /// Lets a page of a known origin read an answer that was made before CORS was looked at, or in
-    /// place of one that was given up.
+    /// Adds CORS headers to a response that was made before CORS was checked, or in place of an aborted one.
     pub(super) fn complete(&self, request: &HeaderMap, response: &mut HeaderMap) {
         let mut lines = request.get_all(ORIGIN).into_iter();
         let (Some(origin), None) = (lines.next(), lines.next()) else {
@@ -81,7 +76,7 @@ impl Origins {
         response.insert(VARY, HeaderValue::from_static("origin"));
     }
 
-    /// Tells browsers which origins may read the answers.
+    /// The CORS handler for these origins.
     #[must_use]
     pub fn cors(&self) -> CrossOrigin {
         let known = self.clone();
@@ -110,8 +105,7 @@ impl Origins {
     }
 }
 
-/// Adds what CORS asks for to the answers to browsers, and answers their preflights. Requests of
-/// programs pass it by.
+/// Adds CORS headers to responses for browsers, and answers preflights. Requests without `origin` are unaffected.
 pub struct CrossOrigin(CorsHandler);
 
 #[async_trait]

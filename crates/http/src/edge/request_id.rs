@@ -1,4 +1,4 @@
-//! Request ids (contract section 2): a client's own where it is well-formed, else a random one.
+//! Request ids (contract section 2): the client's own if well-formed, else a generated one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,8 +15,8 @@ const X_CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id")
 pub struct RequestId(String);
 
 impl RequestId {
-    /// Takes a well-formed `x-request-id`, else a well-formed `x-correlation-id`, else makes one.
-    /// A header that is there twice counts as malformed.
+    /// Takes a well-formed `x-request-id`, else a well-formed `x-correlation-id`, else generates one. A duplicated
+    /// header counts as malformed.
     #[must_use]
     pub fn choose(headers: &HeaderMap, source: &RequestIds) -> Self {
         [X_REQUEST_ID, X_CORRELATION_ID]
@@ -25,7 +25,6 @@ impl RequestId {
             .unwrap_or_else(|| source.next())
     }
 
-    /// Its text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -40,8 +39,7 @@ impl RequestId {
     }
 }
 
-/// Makes ids that no other request has: a random half, drawn once, and a number. They name requests
-/// and keep no secret, so they need not be hard to guess.
+/// Generates unique ids: a random half, drawn once, and a counter. Ids are no secret, so they may be guessable.
 #[derive(Debug)]
 pub struct RequestIds {
     random: u64,
@@ -49,7 +47,6 @@ pub struct RequestIds {
 }
 
 impl RequestIds {
-    /// Draws the random half.
     #[must_use]
     pub fn new(entropy: &dyn Entropy) -> Self {
         let mut bytes = [0; 8];
@@ -60,7 +57,7 @@ impl RequestIds {
         }
     }
 
-    /// The next one: 32 digits of lowercase hex.
+    /// 32 digits of lowercase hex.
     #[must_use]
     pub fn next(&self) -> RequestId {
         let number = self.next.fetch_add(1, Ordering::Relaxed);

@@ -1,5 +1,5 @@
-//! The record of a request: its line in the log, its metrics and what its span says. No query, no
-//! header but the address, no secret.
+//! Records a request: log line, metrics and span attributes. Excludes the query, all headers but the client
+//! address, and secrets.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,18 +12,16 @@ use crate::edge::request_metrics::RouteMetrics;
 use crate::edge::trace_context;
 use charter_domain::caller::Caller;
 
-/// Whose lines these are, for `log.level`.
+/// The log target, for `log.level`.
 const TARGET: &str = "charter::requests";
 
-/// Which requests have a line in the log.
+/// Which requests are logged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RequestLog {
-    /// None.
     None,
-    /// Those that were refused or failed.
+    /// Refused or failed ones.
     #[default]
     Failed,
-    /// All.
     All,
 }
 
@@ -37,7 +35,6 @@ impl RequestLog {
     }
 }
 
-/// An answered request.
 pub(super) struct Answered<'a> {
     pub(super) request_id: &'a str,
     pub(super) method: &'static str,
@@ -48,13 +45,13 @@ pub(super) struct Answered<'a> {
     pub(super) facts: &'a RequestFacts,
     pub(super) span: &'a Span,
     pub(super) status: StatusCode,
-    /// Of an error, as the client was told.
+    /// The error's code in the response.
     pub(super) code: Option<&'a str>,
     pub(super) took: Duration,
 }
 
 impl Answered<'_> {
-    /// Writes the line, if it is wanted, and counts.
+    /// Counts, and writes the log line if enabled.
     pub(super) fn record(self, log: RequestLog) {
         let is_logged =
             log.takes(self.status) && tracing::enabled!(target: TARGET, tracing::Level::INFO);
@@ -92,7 +89,7 @@ impl Answered<'_> {
                 organization,
                 principal,
                 key,
-                // Of a caller that is known, the key is.
+                // If the caller is known, so is its key.
                 claimed_key = claimed_key.filter(|_| caller.is_none()),
                 decision,
                 trace_id = trace_context::trace_id(self.headers, self.span),

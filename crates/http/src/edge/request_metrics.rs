@@ -1,4 +1,4 @@
-//! Metrics of answered requests, looked up by name once for each series.
+//! Metrics of requests, looked up by name once for each series.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,14 +8,13 @@ use metrics::{Counter, Histogram, counter, histogram};
 use parking_lot::RwLock;
 use salvo::http::StatusCode;
 
-/// The route of what matched none.
+/// The route label of unmatched requests.
 const NO_ROUTE: &str = "none";
 
-/// The series of each route that was asked for.
+/// The series of each requested route.
 #[derive(Default)]
 pub(super) struct RequestMetrics(RwLock<HashMap<Box<str>, Arc<RouteMetrics>>>);
 
-/// The series of one route.
 pub(super) struct RouteMetrics {
     route: String,
     seconds: Histogram,
@@ -23,7 +22,7 @@ pub(super) struct RouteMetrics {
 }
 
 impl RequestMetrics {
-    /// Those of a route, by the path that the router matched.
+    /// The series of a route, by its matched path.
     pub(super) fn of(&self, matched_path: &str) -> Arc<RouteMetrics> {
         if let Some(known) = self.0.read().get(matched_path) {
             return Arc::clone(known);
@@ -54,7 +53,6 @@ impl RouteMetrics {
         &self.route
     }
 
-    /// Counts an answer.
     pub(super) fn record(&self, method: &'static str, status: StatusCode, took: Duration) {
         self.seconds.record(took.as_secs_f64());
         if let Some(count) = self.counts.read().get(&(method, status)) {

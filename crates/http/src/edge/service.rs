@@ -1,7 +1,7 @@
-//! The outermost layer, around matched and unmatched routes alike: request id, target and host,
-//! routing, panics, the log line, metrics, and headers that every answer carries.
+//! The outermost layer, for matched and unmatched routes alike: request id, target and host, routing, panics, log
+//! line, metrics, and headers of every response.
 //!
-//! It knows no route and no caller.
+//! It knows neither routes nor callers.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::AssertUnwindSafe;
@@ -27,50 +27,49 @@ use crate::edge::request_metrics::RequestMetrics;
 use crate::edge::traffic::{AnswerLimits, Traffic};
 use crate::edge::{client_ip, target, trace_context};
 use crate::respond::redirect::redirect;
-use crate::respond::{ApiError, ToldCode};
+use crate::respond::{ApiError, ResponseErrorCode};
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
 
-/// How people type `/docs`; the one path with another spelling that is answered.
+/// A common spelling of `/docs`; the only path that is redirected.
 const DOCS_AS_A_FOLDER: &str = "/docs/";
 const DOCS: &str = "/docs";
 
-/// Limits and trust of the edge, as plain values.
+/// Limits and trusted proxies of the edge.
 #[derive(Debug, Clone)]
 pub struct EdgeConfig {
-    /// Bodies.
     pub body: BodyLimits,
-    /// Bytes of a request line and its header fields.
+    /// Bytes of the request line and its header fields.
     pub max_head_bytes: usize,
-    /// Header fields of a request.
+    /// Number of header fields.
     pub max_headers: usize,
-    /// From a head's first byte to its end.
+    /// From the first byte of a head to its end.
     pub head_timeout: Duration,
-    /// From a request's head to its answer.
+    /// From a request's head to its response.
     pub request_deadline: Duration,
-    /// A connection without a byte either way.
+    /// For a connection without traffic in either direction.
     pub idle_timeout: Duration,
-    /// A client that does not read its answer. Longer ones have more time, see [`crate::edge::traffic`].
+    /// For a client that does not read its response. Longer responses get more time, see [`crate::edge::traffic`].
     pub write_stall_timeout: Duration,
-    /// Bytes of answers, in all, that clients have yet to read.
+    /// Bytes of all responses that clients have not read yet.
     pub answer_memory: usize,
     /// Concurrent requests on one HTTP/2 connection.
     pub max_streams: u32,
-    /// How long what follows a refused request is read and thrown away.
+    /// How long data after a refused request is read and discarded.
     pub linger: Duration,
-    /// Connections at once; more wait in the operating system's queue.
+    /// Concurrent connections; more wait in the operating system's queue.
     pub max_connections: usize,
-    /// Connections at once from one client network; more are closed. Trusted proxies have no such limit.
+    /// Concurrent connections from one client network; more are closed. Trusted proxies are exempt.
     pub max_connections_per_peer: usize,
-    /// After a stop was asked for, how long connections are still served and told to close.
+    /// After a stop was requested, how long connections are still served and asked to close.
     pub drain: Duration,
-    /// For requests under way when the server stops.
+    /// Time for running requests when the server stops.
     pub graceful_timeout: Duration,
-    /// Which requests have a line in the log.
+    /// Which requests are logged.
     pub requests: RequestLog,
-    /// Whether each request is a span that somebody exports.
+    /// Whether requests create spans for export.
     pub traces: bool,
-    /// Networks of proxies whose `x-forwarded-for` is believed.
+    /// Proxies whose `x-forwarded-for` is trusted.
     pub trusted_proxies: Vec<IpNet>,
 }
 
@@ -102,7 +101,6 @@ impl Default for EdgeConfig {
     }
 }
 
-/// The edge of one listener.
 #[derive(Clone)]
 pub struct Edge {
     config: EdgeConfig,
@@ -114,7 +112,6 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// An edge with these limits.
     #[must_use]
     pub fn new(config: EdgeConfig, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Self {
         Self {
@@ -139,8 +136,8 @@ impl Edge {
         Arc::clone(&self.request_ids)
     }
 
-    /// The router behind this edge, and behind CORS where browsers may come, for matched and unmatched
-    /// routes alike.
+    /// Puts the router behind this edge, and behind CORS if browsers may call, for matched and unmatched routes
+    /// alike.
     #[must_use]
     pub fn guard(mut self, router: Router, origins: Option<Origins>) -> Service {
         let cors = origins.as_ref().map(Origins::cors);
@@ -208,7 +205,7 @@ impl Handler for Edge {
                     .instrument(span)
                     .instrument(traced.clone()),
             );
-            // What a panic leaves behind is the response, and that is replaced.
+            // A panic can leave only the response inconsistent, and that is replaced.
             let failure = match AssertUnwindSafe(rest).catch_unwind().await {
                 Ok(Ok(_)) => None,
                 Ok(Err(_elapsed)) => Some(ApiError::unavailable("the request took too long", 1)),
@@ -224,7 +221,7 @@ impl Handler for Edge {
             }
         }
 
-        give_error_its_shape(request_id.as_str(), response);
+        format_error(request_id.as_str(), response);
         let length = response.body.size().filter(|_| {
             !matches!(
                 response.status_code,
@@ -245,7 +242,7 @@ impl Handler for Edge {
             .entry(CACHE_CONTROL)
             .or_insert(HeaderValue::from_static("no-store"));
         if request.version() == Version::HTTP_2 {
-            // Connections do not end with a request there (RFC 9113 section 8.2.2).
+            // HTTP/2 connections do not end with a request (RFC 9113 section 8.2.2).
             headers.remove(CONNECTION);
             if self.traffic.is_draining() {
                 flow.conn().graceful_shutdown();
@@ -257,7 +254,7 @@ impl Handler for Edge {
         if request.method() == Method::HEAD
             && let Some(length) = length
         {
-            // The body itself is left out behind this.
+            // The body itself is removed later.
             headers.entry(CONTENT_LENGTH).or_insert(length.into());
         }
 
@@ -271,15 +268,18 @@ impl Handler for Edge {
             facts: &facts,
             span: &traced,
             status: response.status_code.unwrap_or(StatusCode::OK),
-            code: response.extensions.get().map(|ToldCode(code)| &**code),
+            code: response
+                .extensions
+                .get()
+                .map(|ResponseErrorCode(code)| &**code),
             took: self.clock.monotonic().saturating_sub(started),
         };
         answered.record(self.config.requests);
     }
 }
 
-/// Whatever error is not JSON yet (the router's, an extractor's) becomes so.
-fn give_error_its_shape(request_id: &str, response: &mut Response) {
+/// Gives errors of the router and of extractors the common JSON format.
+fn format_error(request_id: &str, response: &mut Response) {
     let Some(status) = response.status_code else {
         return;
     };
@@ -295,7 +295,7 @@ fn give_error_its_shape(request_id: &str, response: &mut Response) {
     }
 }
 
-/// Methods that nobody registered share one label, so that clients cannot make new series.
+/// Unknown methods share one label, so that clients cannot create series.
 fn method_label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",

@@ -1,7 +1,7 @@
-//! One spelling for each resource: which request targets and hosts are taken (contract section 2).
+//! One spelling for each resource: which request targets and hosts are accepted (contract section 2).
 //!
-//! The signed text holds the target's bytes as sent, and the router decodes them; refusing every
-//! second spelling keeps the two from ever disagreeing. Pure functions over bytes.
+//! The signature covers the target's bytes as sent, but the router decodes them. Refusing all other spellings
+//! keeps the two consistent. Pure functions over bytes.
 
 use salvo::http::header::{HOST, TRANSFER_ENCODING};
 use salvo::http::uri::{Authority, Scheme, Uri};
@@ -9,20 +9,16 @@ use salvo::http::{HeaderMap, Version};
 
 use crate::respond::{ApiError, Code};
 
-/// What load balancers ask, some of them in HTTP/1.0 without a host (contract section 6).
+/// Requested by load balancers, some of them in HTTP/1.0 without a host (contract section 6).
 const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
-/// The longest target, in bytes.
+/// In bytes.
 pub const MAX_TARGET: usize = 8 * 1024;
 
-/// The most parameters of a query.
 pub const MAX_PARAMETERS: usize = 16;
 
-/// Checks version, target, host and the number of query parameters, in this order.
-///
-/// # Errors
-///
-/// `INVALID_REQUEST`, `NON_CANONICAL_TARGET`, `BAD_HOST` or `BAD_PARAMETER`.
+/// Checks version, target, host and the number of query parameters, in this order. Errors are `INVALID_REQUEST`,
+/// `NON_CANONICAL_TARGET`, `BAD_HOST` or `BAD_PARAMETER`.
 pub fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
     let is_health_check = HEALTH.contains(&uri.path());
     let is_served = match version {
@@ -57,8 +53,8 @@ pub fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Api
     check_parameter_count(uri.query().unwrap_or_default())
 }
 
-/// Counts parameters before anything decodes or compares them, on every route: what a query may
-/// cost is bounded before anybody is known.
+/// Counts parameters before they are decoded or compared, on every route: limits the cost of a query before
+/// authentication.
 fn check_parameter_count(query: &str) -> Result<(), ApiError> {
     if memchr::memchr_iter(b'&', query.as_bytes()).count() < MAX_PARAMETERS {
         return Ok(());
@@ -69,7 +65,7 @@ fn check_parameter_count(query: &str) -> Result<(), ApiError> {
     ))
 }
 
-/// The library would decode the last coding and pass on what is left of the others.
+/// The library would decode the last coding and ignore the others.
 fn check_transfer_coding(headers: &HeaderMap) -> Result<(), ApiError> {
     let mut lines = headers.get_all(TRANSFER_ENCODING).into_iter();
     match (lines.next(), lines.next()) {
@@ -86,11 +82,8 @@ fn check_transfer_coding(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-/// Checks the target of a request that a gateway asks about, as it was sent.
-///
-/// # Errors
-///
-/// `INVALID_REQUEST` or `NON_CANONICAL_TARGET`.
+/// Checks the target of a request that a gateway asks about, as it was sent: `INVALID_REQUEST` or
+/// `NON_CANONICAL_TARGET`.
 pub(crate) fn check_forwarded(target: &str) -> Result<(), ApiError> {
     if target.len() > MAX_TARGET {
         return Err(ApiError::invalid(
@@ -139,8 +132,8 @@ fn check_form(uri: &Uri) -> Result<(), ApiError> {
     }
 }
 
-/// The path's only spelling: no empty, `.` or `..` segment, no trailing slash, and escapes in
-/// uppercase hex for nothing but what cannot stand for itself.
+/// The only spelling of a path: no empty, `.` or `..` segment, no trailing slash, and escapes in uppercase hex
+/// only for characters that need them.
 fn check_path(path: &[u8]) -> Result<(), &'static str> {
     let inner = match path {
         [b'/'] => return Ok(()),
@@ -191,7 +184,7 @@ fn check_segment(segment: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// `pchar` of RFC 3986 less the escapes and `;`, which some servers cut a path at.
+/// `pchar` of RFC 3986 without escapes and without `;`, at which some servers truncate paths.
 fn stands_for_itself(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&byte)
 }
@@ -204,7 +197,7 @@ fn uppercase_hex(digit: u8) -> Option<u8> {
     }
 }
 
-/// A query is taken as sent, so only bytes that no URI may have are refused here, and a bare `?`.
+/// A query is taken as sent; refuses only bytes that no URI may contain, and a bare `?`.
 fn check_query(query: &[u8]) -> Result<(), &'static str> {
     if query.is_empty() {
         return Err("the request target ends in a bare `?`");
@@ -215,7 +208,7 @@ fn check_query(query: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Bytes that RFC 3986 has no place for in a request target; `#` starts a fragment.
+/// Bytes that RFC 3986 does not allow in a request target; `#` starts a fragment.
 pub(super) const fn is_never_in_a_uri(byte: u8) -> bool {
     matches!(
         byte,
@@ -223,7 +216,7 @@ pub(super) const fn is_never_in_a_uri(byte: u8) -> bool {
     )
 }
 
-/// Exactly one well-formed host, and the same wherever it is said.
+/// Exactly one well-formed host, the same in the header and the target.
 fn check_host(
     version: Version,
     authority: Option<&Authority>,
@@ -262,7 +255,7 @@ fn is_host(authority: &Authority) -> bool {
         Some(port) => port.starts_with(':') && authority.port_u16().is_some(),
         None => false,
     };
-    // Registered names may have more characters, but a list of two hosts would be one of them.
+    // Registered names may contain more characters, but then a list of two hosts would be one.
     let is_plain = text
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte));

@@ -169,7 +169,7 @@ fn there_is_one_host() {
     }
 }
 
-/// What a careful proxy makes of a path: decoded, dots and empties resolved, encoded again.
+/// A path as a normalizing proxy forwards it: decoded, dots and empty segments resolved, encoded again.
 fn canonical(path: &[u8]) -> Vec<u8> {
     let mut segments: Vec<Vec<u8>> = Vec::new();
     for segment in path.split(|&byte| byte == b'/') {

@@ -1,5 +1,4 @@
-//! W3C Trace Context: a request belongs to the trace that its client names, and is a span of it where
-//! spans are exported.
+//! W3C Trace Context: a request belongs to its client's trace, and is a span of it if spans are exported.
 
 use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
@@ -10,10 +9,10 @@ use salvo::http::HeaderMap;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-/// `traceparent` and `tracestate`. A header that is there twice is malformed, and so ignored.
-struct Once<'a>(&'a HeaderMap);
+/// `traceparent` and `tracestate`. A duplicated header is malformed and ignored.
+struct UniqueHeaders<'a>(&'a HeaderMap);
 
-impl Extractor for Once<'_> {
+impl Extractor for UniqueHeaders<'_> {
     fn get(&self, key: &str) -> Option<&str> {
         let mut values = self.0.get_all(key).into_iter();
         match (values.next(), values.next()) {
@@ -28,7 +27,7 @@ impl Extractor for Once<'_> {
 }
 
 fn parent(headers: &HeaderMap) -> Context {
-    TraceContextPropagator::new().extract_with_context(&Context::new(), &Once(headers))
+    TraceContextPropagator::new().extract_with_context(&Context::new(), &UniqueHeaders(headers))
 }
 
 fn trace_id_of(context: &Context) -> Option<String> {
@@ -37,13 +36,13 @@ fn trace_id_of(context: &Context) -> Option<String> {
     context.is_valid().then(|| context.trace_id().to_string())
 }
 
-/// The trace that a request belongs to: its own span's where it has one, else its client's.
+/// The request's trace: of its own span if it has one, else the client's.
 pub(super) fn trace_id(headers: &HeaderMap, span: &Span) -> Option<String> {
     trace_id_of(&span.context()).or_else(|| trace_id_of(&parent(headers)))
 }
 
-/// The span of a request, named and described as the semantic conventions for HTTP servers want it;
-/// what is not known yet is empty. Neither query nor any other header is in it.
+/// The span of a request, named and described by the semantic conventions for HTTP servers; fields that are not
+/// known yet are empty. Excludes the query and all other headers.
 pub(super) fn request_span(request: &Request, request_id: &str, method: &str, route: &str) -> Span {
     let span = tracing::info_span!(
         target: "charter::trace",
@@ -62,7 +61,7 @@ pub(super) fn request_span(request: &Request, request_id: &str, method: &str, ro
         charter.key = tracing::field::Empty,
         charter.decision = tracing::field::Empty,
     );
-    // Fails only where nobody exports spans.
+    // Fails only if spans are not exported.
     let _ = span.set_parent(parent(request.headers()));
     span
 }

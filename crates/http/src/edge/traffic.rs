@@ -1,5 +1,4 @@
-//! What is under way on one listener: requests being answered, answers that are not read yet, and
-//! whether clients are to be told that it stops.
+//! The running requests of one listener, its unread responses, and whether it is draining.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,14 +15,13 @@ use crate::edge::counted::Counted;
 use crate::edge::memory_budget::{MemoryBudget, Share};
 use crate::respond::ApiError;
 
-/// What is smaller may wait in an HTTP/1.1 connection uncounted: there is one of it at a time, and
-/// the time that a write may take is bounded.
+/// Smaller responses of HTTP/1.1 are not counted: a connection has one at a time, and the time of a write is
+/// limited.
 const SMALL_ANSWER: usize = 16 * 1024;
 
-/// Who reads more slowly than this, in bytes a second, does not read.
+/// A client that reads fewer bytes a second counts as not reading.
 const SLOWEST_READER: usize = 4 * 1024;
 
-/// The traffic of one listener.
 pub(super) struct Traffic {
     in_flight: AtomicUsize,
     in_flight_gauge: OnceLock<Gauge>,
@@ -31,21 +29,19 @@ pub(super) struct Traffic {
     answers: MemoryBudget<ConnCtrl>,
 }
 
-/// How an answer is held until it was read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AnswerLimits<'a> {
-    /// A client that does not read.
+    /// Time without progress.
     pub(super) stall: Duration,
     pub(super) request_id: &'a str,
 }
 
-/// A request that is being answered.
 pub(super) struct InFlight<'a> {
     traffic: &'a Traffic,
     _gauge: Counted,
 }
 
-/// A piece of an answer; its share lives as long as any part of the answer is not on the wire.
+/// A part of a response; its share lives until all of the response is on the wire.
 struct HeldPiece {
     bytes: Bytes,
     _share: Arc<Share<ConnCtrl>>,
@@ -79,7 +75,7 @@ impl Traffic {
         }
     }
 
-    /// From here on every answer says that its connection ends.
+    /// From here on every response closes its connection.
     pub(super) fn drain(&self) {
         self.is_draining.store(true, Ordering::Relaxed);
     }
@@ -88,12 +84,12 @@ impl Traffic {
         self.is_draining.load(Ordering::Relaxed)
     }
 
-    /// Whether no request is being answered and no answer waits to be read.
+    /// Whether no request is running and no response is unread.
     pub(super) fn is_idle(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed) == 0 && self.answers.is_unused()
     }
 
-    /// Ends connections whose clients do not read.
+    /// Closes connections whose clients do not read.
     pub(super) fn end_stalled(&self) {
         let ended = self.answers.end_overdue(Instant::now());
         if ended > 0 {
@@ -101,9 +97,9 @@ impl Traffic {
         }
     }
 
-    /// Counts an answer until it is on the wire, and bounds the time until then. Bytes that other
-    /// answers share take no memory of their own. Where memory is short, what only reads is refused;
-    /// a write that was done is told.
+    /// Counts a response until it is on the wire, and limits the time until then. Bytes shared with other
+    /// responses take no memory of their own. If memory is short, reads are refused; responses to completed writes
+    /// are still sent.
     pub(super) fn hold(
         &self,
         request: &Request,

@@ -1,5 +1,5 @@
-//! The argument of the handlers that no policy decides: the web origin checked, the input parsed,
-//! and what is known of who sends it (contract section 5, `/api/auth`).
+//! Arguments of handlers without authorization: checks the web origin, parses the input and describes the client
+//! (contract section 5, `/api/auth`).
 
 use std::future::Future;
 use std::sync::Arc;
@@ -24,45 +24,38 @@ use crate::extract::{body, cookie, security};
 use crate::respond::{ApiError, ErrorType, error_document, etag};
 use crate::state::State;
 
-/// Characters of a `user-agent` that are kept.
+/// Longer `user-agent` values are truncated to so many characters.
 const MAX_USER_AGENT: usize = 256;
-/// The largest body of a request that anybody may send, in bytes. The longest password, written in
-/// escapes, needs 3 KiB.
+/// Body limit of unauthenticated requests, in bytes. The longest password, with all characters escaped, takes 3
+/// KiB.
 const MAX_BODY: usize = 4 * 1024;
 
-/// A request of somebody who shows no access token.
+/// A request without authentication.
 pub struct Anonymous<I> {
-    /// What it says.
     pub input: I,
-    /// Who sends it, as far as anybody knows.
     pub client: AnonymousClient,
-    /// The service.
     pub state: Arc<State>,
 }
 
-/// A request of somebody who shows refresh tokens.
+/// A request with refresh tokens.
 pub struct CookieHolder<I> {
-    /// The tokens, at least one: a browser may hold cookies of one name for several paths.
+    /// At least one: a browser may hold cookies of one name for several paths.
     pub tokens: Vec<OpaqueToken>,
-    /// The rest.
     pub request: Anonymous<I>,
 }
 
-/// A request of somebody who shows an access token, about that person's own sign-in.
+/// A request with an access token, about the user's own sign-in.
 pub struct SignedInPerson<I> {
-    /// The person.
     pub person: Arc<UserCaller>,
-    /// The refresh tokens that came with it.
+    /// The refresh tokens of the request.
     pub cookies: Vec<OpaqueToken>,
-    /// The rest.
     pub request: Anonymous<I>,
 }
 
-/// A request of somebody who may show an access token; one that is shown must be good.
+/// A request with an optional access token, which must be valid if present.
 pub struct PerhapsSignedIn<I> {
-    /// The person, if there is a token.
+    /// `None` without a token.
     pub person: Option<Arc<UserCaller>>,
-    /// The rest.
     pub request: Anonymous<I>,
 }
 
@@ -73,7 +66,7 @@ impl<I: Input> Anonymous<I> {
         Self::unconditional(request, state, &context, body)
     }
 
-    /// The same as [`Self::read`]; conditions hold on what has no tag, too, and nothing else is asked.
+    /// Reads the request without credentials; conditions are checked as for resources without a tag.
     fn unconditional(
         request: &Request,
         state: Arc<State>,
@@ -117,11 +110,7 @@ impl<I: Input> Anonymous<I> {
         })
     }
 
-    /// Runs a write that goes on when the client hangs up, so that it is whole or absent, and a
-    /// guess is counted.
-    ///
-    /// # Errors
-    ///
+    /// Runs a write that continues if the client disconnects, so that it is atomic and attempts are counted.
     /// The work's own.
     pub async fn run<T, F, R>(self, work: F) -> Result<T, ApiError>
     where
@@ -134,7 +123,7 @@ impl<I: Input> Anonymous<I> {
     }
 }
 
-/// What the browser calls itself, for its person to recognise: visible ASCII, cut short.
+/// The client's user agent, shown in its list of sessions: visible ASCII, truncated.
 fn user_agent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(USER_AGENT)?.to_str().ok()?;
     let text: String = text.chars().take(MAX_USER_AGENT).collect();
@@ -155,7 +144,7 @@ fn origin_checked(
 impl<I: Input> CookieHolder<I> {
     async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
         let (state, context) = origin_checked(request, depot)?;
-        // Before the body, as every credential.
+        // Credentials are checked before the body.
         let tokens = cookie::require_refresh_tokens(request.headers())?;
         let body = body::read(request, &context.body_limits).await?;
         Ok(Self {

@@ -1,7 +1,6 @@
-//! What makes a type the argument of handlers.
+//! Makes a type an argument of handlers.
 
-/// Lets salvo call a type's own `from_request` and `describe`: before the handler runs, and where the
-/// OpenAPI document is made.
+/// Implements salvo's extractor for a type with `from_request` and `describe`.
 macro_rules! handler_argument {
     ($argument:ident<$input:ident: $bound:ident>) => {
         impl<'ex, $input: $bound> salvo::extract::Extractible<'ex> for $argument<$input> {

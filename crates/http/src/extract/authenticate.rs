@@ -1,5 +1,4 @@
-//! From a request to a caller: collects the raw pieces and reads the body once the signature has
-//! verified.
+//! Authenticates a request: collects its credentials, and reads the body once the signature is verified.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -19,14 +18,13 @@ use crate::extract::operation::Accepts;
 use crate::respond::{ApiError, Code};
 use crate::state::State;
 
-/// A body that takes this long may be held back by who sends it: the credential is looked at again
-/// once the body is there, and the request is judged by that.
-const LONG_IN_COMING: Duration = Duration::from_millis(100);
+/// The client may have delayed a body that takes this long, so the credential is checked again after the body.
+const SLOW_BODY: Duration = Duration::from_millis(100);
 
-/// Who sent the request, and its body.
+/// The caller of a request, and the body.
 pub struct Authenticated {
     pub caller: Caller,
-    /// What its writes remember, if it is signed.
+    /// The nonce for writes, if the request is signed.
     pub nonce: Option<SpentNonce>,
     pub body: Bytes,
 }
@@ -41,11 +39,8 @@ impl Authenticated {
     }
 }
 
-/// Finds who sent the request, and reads its body.
-///
-/// # Errors
-///
-/// The first check that fails, in the contract's order (sections 2 and 3).
+/// Authenticates the caller and reads the body. The error is the first failed check in the contract's order
+/// (sections 2 and 3).
 pub async fn authenticate(
     request: &mut Request,
     state: &State,
@@ -98,7 +93,7 @@ pub async fn authenticate(
     })
 }
 
-/// The body, and whether it was long in coming.
+/// The body, and whether it took long.
 async fn read_body(
     request: &mut Request,
     state: &State,
@@ -107,7 +102,7 @@ async fn read_body(
     let began = state.clock.monotonic();
     let body = body::read(request, limits).await?;
     let taken = state.clock.monotonic().saturating_sub(began);
-    Ok((body, taken >= LONG_IN_COMING))
+    Ok((body, taken >= SLOW_BODY))
 }
 
 pub(crate) fn collect(request: &Request, source_ip: IpAddr) -> Credentials<'_> {

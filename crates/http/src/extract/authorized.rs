@@ -1,6 +1,6 @@
-//! The argument of every handler: a caller that policy allows to do this, with the input parsed
-//! and the object loaded. Extracting it is the whole way from request to permission, in the
-//! contract's order: authentication, body, object, policy (ADR 0001).
+//! The argument of every authorized handler: a caller that policy allows the operation, with parsed input and
+//! loaded object. Extraction does everything from request to permission, in the contract's order: authentication,
+//! body, object, policy (ADR 0001).
 
 use std::future::Future;
 use std::sync::Arc;
@@ -28,17 +28,14 @@ use crate::respond::etag::EntityTag;
 use crate::respond::{ApiError, etag};
 use crate::state::State;
 
-/// A request that policy allows.
+/// An authorized request.
 pub struct Authorized<O: Operation> {
-    /// What it says.
     pub input: O::Input,
-    /// What it is about.
     pub object: O::Object,
-    /// Its way to further questions of policy.
+    /// Evaluates further permissions.
     pub authorizer: Authorizer,
-    /// The service.
     pub state: Arc<State>,
-    /// `if-match` and `if-none-match`, as sent.
+    /// `if-match` and `if-none-match`.
     conditions: HeaderMap,
 }
 
@@ -77,22 +74,18 @@ impl<O: Operation> Authorized<O> {
         security::describe_authorized(components, operation, declared);
     }
 
-    /// Who asks.
     #[must_use]
     pub fn caller(&self) -> &Caller {
         self.authorizer.caller()
     }
 
-    /// Queries within the caller's tenant.
+    /// Reads within the caller's tenant.
     pub fn tenant(&self) -> TenantReader<'_> {
         self.state.tenants.reader(self.caller())
     }
 
-    /// 200 with the representation, or 304 if the client has this version.
-    ///
-    /// # Errors
-    ///
-    /// `PRECONDITION_FAILED` if `if-match` names another, `BAD_PARAMETER` for a malformed condition.
+    /// 200 with the representation, or 304 if the client has this version. `PRECONDITION_FAILED` if `if-match`
+    /// names another version, `BAD_PARAMETER` for a malformed condition.
     pub fn found<T>(&self, etag: EntityTag, body: T) -> Result<Found<T>, ApiError> {
         const { assert!(O::HAS_ETAG, "the operation must declare its entity tag") };
         etag.check_if_match(&self.conditions)?;
@@ -102,11 +95,8 @@ impl<O: Operation> Authorized<O> {
         Ok(Found::Whole(etag, body))
     }
 
-    /// The version that a write must find, if the client named one: `current`, whose tag is
-    /// `etag`.
-    ///
-    /// # Errors
-    ///
+    /// The version that a write must find if the client sent a condition: `current`, whose tag is `etag`.
+    /// `PRECONDITION_FAILED` if `if-match` names another version, or `if-none-match` this one.
     /// `PRECONDITION_FAILED` if `if-match` names another, or `if-none-match` this one.
     pub fn expected_version(
         &self,
@@ -118,11 +108,7 @@ impl<O: Operation> Authorized<O> {
         Ok(self.conditions.contains_key(IF_MATCH).then_some(current))
     }
 
-    /// Runs a write that goes on when the client hangs up, so that it is whole or absent.
-    ///
-    /// # Errors
-    ///
-    /// The work's own.
+    /// Runs a write that continues if the client disconnects, so that it is atomic.
     pub async fn write<T, F, R>(&self, work: F) -> Result<T, ApiError>
     where
         T: Send + 'static,
@@ -138,22 +124,21 @@ impl<O: Operation> Authorized<O> {
     }
 }
 
-/// What a write works with, detached from the request.
+/// The arguments of a write, independent of the request.
 pub struct Write {
     state: Arc<State>,
     by: AuditContext,
-    /// Asks policy in the name of the request.
+    /// Evaluates permissions for the request.
     pub authorizer: Authorizer,
 }
 
 impl Write {
-    /// Changes in the caller's tenant, in the name of the request.
+    /// Writes within the caller's tenant, audited as the request.
     pub fn tenant(&self) -> TenantWriter<'_> {
         let by = self.by.clone();
         self.state.tenants.writer(self.authorizer.caller(), by)
     }
 
-    /// People's affairs.
     #[must_use]
     pub fn portal_users(&self) -> &PortalUsers {
         &self.state.portal_users

@@ -1,5 +1,4 @@
-//! Asks policy on behalf of one request: the same caller, the same facts, the same snapshot of
-//! policies from its start to its end.
+//! Evaluates policies for one request, with the same caller, context and snapshot of the policies throughout.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,11 +21,11 @@ use crate::edge::request_facts::RequestFacts;
 use crate::respond::{ApiError, Code, Detail, echo};
 use crate::state::State;
 
-/// Between looks whether the decision log has room again, and how many there are.
+/// Interval and number of checks whether the decision log has room again.
 const WAIT: Duration = Duration::from_millis(5);
 const WAITS: usize = 200;
 
-/// One request's way to policy. Cheap to clone into a write's own task.
+/// The policy evaluation of one request. Cheap to clone into a write's task.
 #[derive(Clone)]
 pub struct Authorizer {
     principal: Arc<Principal>,
@@ -40,7 +39,7 @@ pub struct Authorizer {
 }
 
 impl Authorizer {
-    /// For a request that was just authenticated.
+    /// For an authenticated request.
     pub fn new(state: &State, caller: &Caller, context: &RequestContext) -> Self {
         let snapshot = state.engine.snapshot();
         Self {
@@ -55,12 +54,11 @@ impl Authorizer {
         }
     }
 
-    /// For a signed request, whose writes remember its nonce.
+    /// For a signed request, whose writes record its nonce.
     pub(super) fn with_nonce(self, nonce: Option<SpentNonce>) -> Self {
         Self { nonce, ..self }
     }
 
-    /// Who asks.
     #[must_use]
     pub fn caller(&self) -> &Caller {
         self.principal.caller()
@@ -78,21 +76,13 @@ impl Authorizer {
         &self.snapshot
     }
 
-    /// Asks policy, on record.
-    ///
-    /// # Errors
-    ///
-    /// FORBIDDEN, telling "nothing permits it" from "a policy forbids it"; UNAVAILABLE where the
-    /// answer cannot be put on record and must be.
+    /// Evaluates and logs a permission. FORBIDDEN says whether no policy permits it or a policy forbids it;
+    /// UNAVAILABLE if the decision must be logged and cannot be.
     pub fn require(&self, permission: Permission, resource: Resource<'_>) -> Result<(), ApiError> {
         self.require_about(permission, resource, Vec::new)
     }
 
-    /// The same; a refusal shows `details`, of which the sentence says nothing.
-    ///
-    /// # Errors
-    ///
-    /// As [`Authorizer::require`].
+    /// Like [`Authorizer::require`]; a refusal contains `details`, which its message omits.
     pub fn require_about(
         &self,
         permission: Permission,
@@ -117,7 +107,7 @@ impl Authorizer {
         }
     }
 
-    /// What policy would answer. Nothing is done upon it, so it is not put on record.
+    /// Evaluates a permission without logging, since no action depends on it.
     pub fn would_allow(&self, permission: Permission, resource: Resource<'_>) -> bool {
         let question = Question {
             principal: &self.principal,
@@ -129,7 +119,7 @@ impl Authorizer {
         self.snapshot.decide(&question).is_allowed()
     }
 
-    /// What an audit event records of this request.
+    /// The audit context of this request.
     pub(super) fn audit_context(&self) -> Result<AuditContext, ApiError> {
         let mut actor = Actor::of(self.caller());
         if let Some(Actor::Key(guard)) = &mut actor {
@@ -144,8 +134,8 @@ impl Authorizer {
     }
 }
 
-/// What a refused caller is told: code and sentence of the policy that refuses, or else one
-/// sentence and the missing permission, nothing of the policies.
+/// The refusal for the caller: code and message of the forbidding policy, or else a general message with the
+/// missing permission and nothing about the policies.
 fn refusal(
     decided: RecordedDecision,
     permission: Permission,
@@ -169,11 +159,7 @@ fn refusal(
     Some(error.with_decision(decided.id.to_string()))
 }
 
-/// Waits while the decision log is nearly full, so that requests slow down before any fails.
-///
-/// # Errors
-///
-/// UNAVAILABLE if that does not pass.
+/// Waits while the decision log is nearly full, so that requests slow down before they fail with UNAVAILABLE.
 pub(crate) async fn wait_for_room(recorder: &Recorder) -> Result<(), ApiError> {
     for _ in 0..WAITS {
         if recorder.has_room() {

@@ -1,4 +1,4 @@
-//! Reading a request's body: within a size, within a total time, as JSON (contract section 2).
+//! Reads request bodies: limited in size and time, JSON only (contract section 2).
 
 use std::future::pending;
 
@@ -14,7 +14,7 @@ use crate::edge::body_limits::{BodyLimits, BodyMemory};
 use crate::edge::memory_budget::Share;
 use crate::respond::{ApiError, Code};
 
-/// A body, and its part of the memory of all.
+/// A body with its share of the memory of all bodies.
 struct HeldBody {
     bytes: Vec<u8>,
     share: Share<CancellationToken>,
@@ -42,9 +42,9 @@ impl AsRef<[u8]> for HeldBody {
 ///
 /// # Errors
 ///
-/// `PAYLOAD_TOO_LARGE`, at once where `content-length` says so; `INVALID_REQUEST` when it takes
-/// too long or breaks off; `UNAVAILABLE` when the bodies of all requests take too much memory. All
-/// of them end the connection, since what follows is unread.
+/// `PAYLOAD_TOO_LARGE`, at once if `content-length` is too large; `INVALID_REQUEST` if it takes too long or is
+/// incomplete; `UNAVAILABLE` if all bodies together take too much memory. Each of them closes the connection,
+/// because the rest is unread.
 pub async fn read(request: &mut Request, limits: &BodyLimits) -> Result<Bytes, ApiError> {
     let declared = request
         .headers()
@@ -81,7 +81,7 @@ async fn collect(request: &mut Request, limits: &BodyLimits) -> Result<Bytes, Ap
         let frame = frame.map_err(|_| {
             ApiError::invalid(Code::InvalidRequest, "the body broke off or is malformed").closing()
         })?;
-        // Trailers carry nothing that anybody reads.
+        // Trailers are ignored.
         let Ok(data) = frame.into_data() else {
             continue;
         };
@@ -93,7 +93,7 @@ async fn collect(request: &mut Request, limits: &BodyLimits) -> Result<Bytes, Ap
         if !whole.share.grow(data.len(), Instant::now()) {
             return Err(no_memory());
         }
-        // Copied: a piece as it came keeps the whole buffer alive that it was read into.
+        // Copied, because a frame keeps the whole buffer alive that it was read into.
         whole.bytes.extend_from_slice(&data);
     }
     Ok(whole.map_or_else(Bytes::new, |whole| {
@@ -114,12 +114,8 @@ fn no_memory() -> ApiError {
     ApiError::unavailable("request bodies take all the memory they may", 1).closing()
 }
 
-/// Refuses every media type but JSON's; PATCH also takes a merge patch (RFC 7396).
-///
-/// # Errors
-///
-/// `UNSUPPORTED_MEDIA_TYPE`, also for no or two media types, for a parameter other than
-/// `charset=utf-8`, and for a compressed body.
+/// Requires the media type JSON; PATCH also accepts a merge patch (RFC 7396). `UNSUPPORTED_MEDIA_TYPE` also for
+/// missing or duplicate types, for a parameter other than `charset=utf-8`, and for a compressed body.
 pub fn require_json(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
     let mut lines = headers.get_all(CONTENT_TYPE).into_iter();
     let media_type = match (lines.next(), lines.next()) {

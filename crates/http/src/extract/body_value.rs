@@ -1,4 +1,4 @@
-//! What stands in a request body: how a type is read from JSON, and how the document describes it.
+//! Values in request bodies: parsing from JSON, and schema.
 
 use std::fmt::Display;
 
@@ -8,22 +8,22 @@ use serde_json::{Map, Value};
 
 use crate::respond::Detail;
 
-/// A value of a body. The rules stand on the domain's type, whose errors are sentences for the client.
+/// A value in a body. The domain's type has the rules; its errors are for the client.
 pub trait BodyValue: Sized {
-    /// What it must be in JSON before its rules are asked.
+    /// The required JSON type.
     type Json: JsonType;
 
     fn parse(json: Self::Json) -> Result<Self, Broken>;
 
-    /// With its limits; an example and a description where they are the same in every body.
+    /// With its limits; with example and description if they are the same in every body.
     fn schema(components: &mut Components) -> RefOr<Schema>;
 }
 
-/// A value that is answered like a missing one if it is malformed: `None` then.
+/// A value that counts as missing if it is malformed: then `None`.
 #[derive(Debug, Clone)]
 pub struct Lenient<T>(pub Option<T>);
 
-/// A rule that a value breaks, and where below its field.
+/// A violated rule, with a JSON pointer below the field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
     pub(super) pointer: String,
@@ -31,7 +31,7 @@ pub struct Broken {
 }
 
 impl Broken {
-    /// A rule broken at a JSON pointer below the field; empty for the field itself.
+    /// At a JSON pointer below the field; empty for the field itself.
     pub fn at(pointer: impl Into<String>, rule: impl Display) -> Self {
         Self {
             pointer: pointer.into(),
@@ -41,7 +41,7 @@ impl Broken {
 }
 
 impl Broken {
-    /// The same as a detail of a member of the body.
+    /// As a detail about a member of the body.
     pub(crate) fn below(&self, member: &str) -> Detail {
         Detail::new(format!("/{member}{}", self.pointer), &self.rule)
     }
@@ -53,12 +53,11 @@ impl<E: Display> From<E> for Broken {
     }
 }
 
-/// A type of JSON.
 pub trait JsonType: Sized {
-    /// The type's name, for the client.
+    /// For error messages.
     const NAME: &'static str;
 
-    /// The value, if it has this type.
+    /// `None` for other types.
     fn from_json(value: Value) -> Option<Self>;
 }
 
@@ -116,7 +115,7 @@ impl JsonType for Map<String, Value> {
     }
 }
 
-/// Where null means something.
+/// A value that may be null.
 impl<J: JsonType> JsonType for Option<J> {
     const NAME: &'static str = J::NAME;
 
@@ -128,7 +127,7 @@ impl<J: JsonType> JsonType for Option<J> {
     }
 }
 
-/// Values that are written as text: how each is parsed, and what is added to the schema of a text.
+/// Implements values written as text, with parser and additions to the text schema.
 macro_rules! text_values {
     ($($of:ty {
         parse: |$text:ident| $parse:expr,
@@ -151,7 +150,7 @@ macro_rules! text_values {
 }
 pub(crate) use text_values;
 
-/// Values that may be anything of their type.
+/// Implements values that may be anything of their type.
 macro_rules! free_values {
     ($($of:ty: $schema:expr,)*) => {$(
         impl BodyValue for $of {
@@ -187,7 +186,7 @@ impl<T: BodyValue> BodyValue for Option<T> {
     }
 }
 
-/// Each text by itself; the first that breaks a rule is named.
+/// Parses each text; the error names the first invalid one.
 impl<T: BodyValue<Json = String>> BodyValue for Vec<T> {
     type Json = Vec<String>;
 
@@ -206,12 +205,12 @@ impl<T: BodyValue<Json = String>> BodyValue for Vec<T> {
     }
 }
 
-/// The schema of a text, to which its limits are added.
+/// The schema of a text, for adding limits.
 pub fn text() -> Object {
     Object::with_type(BasicType::String)
 }
 
-/// The schema of what may be null, too.
+/// The schema of a value that may be null.
 pub fn nullable(schema: RefOr<Schema>) -> RefOr<Schema> {
     match schema {
         RefOr::Type(Schema::Object(mut object)) => {
@@ -227,7 +226,7 @@ pub fn nullable(schema: RefOr<Schema>) -> RefOr<Schema> {
     }
 }
 
-/// A schema with what a body says of its member, in place of what the type says.
+/// A schema with the description and example of a body's member instead of the type's.
 pub fn described(schema: RefOr<Schema>, about: &[&str], example: Option<Value>) -> RefOr<Schema> {
     let about: Vec<_> = about.iter().map(|line| line.trim()).collect();
     let description = (!about.is_empty()).then(|| about.join("\n"));
@@ -242,7 +241,7 @@ pub fn described(schema: RefOr<Schema>, about: &[&str], example: Option<Value>) 
             array.examples = example.map_or(array.examples, |example| vec![example]);
             RefOr::Type(Schema::Array(array))
         }
-        // What is shared cannot be changed, only added to.
+        // A reference cannot be modified, only extended.
         other => match description {
             None => other,
             Some(description) => {

@@ -1,5 +1,5 @@
-//! The cookie that keeps a person signed in, and the one that tells its browser from strangers
-//! (contract section 5; RFC 6265 section 4.1).
+//! The refresh cookie and the device cookie, which tells a user's browser from unknown ones (contract section 5;
+//! RFC 6265 section 4.1).
 
 use salvo::Response;
 use salvo::http::cookie::time::Duration;
@@ -14,13 +14,12 @@ use charter_authn::users::UserError;
 
 const REFRESH_TOKEN: &str = "refresh_token";
 const DEVICE: &str = "device";
-/// Where browsers send them.
 const PATH: &str = "/api/auth";
-/// As long as a refresh token itself.
+/// The lifetime of a refresh token.
 const REFRESH_MAX_AGE: Duration = Duration::days(30);
 const DEVICE_MAX_AGE: Duration = Duration::days(365);
-/// Cookies of one name that are looked at: browsers hold one for each path and domain that set it.
-const MOST_OF_ONE_NAME: usize = 8;
+/// Limit of cookies of one name: browsers hold one for each path and domain that set it.
+const MAX_COOKIES: usize = 8;
 fn cookie<'a>(
     name: &'static str,
     value: &'a str,
@@ -36,13 +35,12 @@ fn cookie<'a>(
         .build()
 }
 
-/// Sets the refresh token.
 pub fn set(response: &mut Response, token: &OpaqueToken, is_secure: bool) {
     let cookie = cookie(REFRESH_TOKEN, token.expose(), REFRESH_MAX_AGE, is_secure);
     write(response, &cookie);
 }
 
-/// Makes the browser forget the refresh token.
+/// Deletes the refresh token in the browser.
 pub fn clear(response: &mut Response, is_secure: bool) {
     write(
         response,
@@ -50,33 +48,29 @@ pub fn clear(response: &mut Response, is_secure: bool) {
     );
 }
 
-/// Sets the device cookie.
 pub fn set_device(response: &mut Response, device: &SecretString, is_secure: bool) {
     let cookie = cookie(DEVICE, device.expose_secret(), DEVICE_MAX_AGE, is_secure);
     write(response, &cookie);
 }
 
 pub(crate) fn write(response: &mut Response, cookie: &Cookie<'_>) {
-    // Its text is ASCII whatever the token is.
+    // A cookie's text is always ASCII.
     if let Ok(mut value) = HeaderValue::from_str(&cookie.to_string()) {
         value.set_sensitive(true);
         response.headers_mut().append(SET_COOKIE, value);
     }
 }
 
-/// The refresh tokens that a request shows, in its order; what cannot be one of ours is left out.
+/// The refresh tokens of a request, in order; malformed ones are omitted.
 pub fn refresh_tokens(headers: &HeaderMap) -> Vec<OpaqueToken> {
     values(headers, REFRESH_TOKEN)
         .filter_map(OpaqueToken::parse)
-        .take(MOST_OF_ONE_NAME)
+        .take(MAX_COOKIES)
         .collect()
 }
 
-/// The same, at least one.
-///
-/// # Errors
-///
-/// `MISSING_CREDENTIALS` without the cookie; `INVALID_TOKEN` if none can be one of ours.
+/// The refresh tokens, at least one: `MISSING_CREDENTIALS` without the cookie, `INVALID_TOKEN` if all are
+/// malformed.
 pub fn require_refresh_tokens(headers: &HeaderMap) -> Result<Vec<OpaqueToken>, ApiError> {
     let tokens = refresh_tokens(headers);
     if !tokens.is_empty() {
@@ -91,11 +85,11 @@ pub fn require_refresh_tokens(headers: &HeaderMap) -> Result<Vec<OpaqueToken>, A
     ))
 }
 
-/// The device cookies that a request shows, whoever made them.
+/// The device cookies of a request, not yet verified.
 pub fn devices(headers: &HeaderMap) -> Vec<SecretString> {
     values(headers, DEVICE)
         .map(SecretString::from)
-        .take(MOST_OF_ONE_NAME)
+        .take(MAX_COOKIES)
         .collect()
 }
 
@@ -107,7 +101,7 @@ pub(crate) fn values<'a>(
     headers
         .get_all(COOKIE)
         .into_iter()
-        // Other cookies may hold any bytes; ours are plain.
+        // Other cookies may contain any bytes; ours are ASCII.
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
         .filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='))
         .filter(move |(name, _)| *name == wanted)

@@ -1,4 +1,4 @@
-//! What a client may ask of a list that is read with a cursor (contract section 4, audit events and decisions).
+//! The query parameters of lists with a cursor (contract section 4, audit events and decisions).
 
 use salvo::oapi::{
     BasicType, Components, KnownFormat, Object, Operation as OpenApiOperation, SchemaFormat,
@@ -12,18 +12,17 @@ use charter_authn::secrets::{CursorSealer, Position};
 use charter_domain::id::OrganizationId;
 use charter_domain::timestamp::{self, Timestamp};
 
-/// Items on a page.
 const MAX_LIMIT: u64 = 200;
 const DEFAULT_LIMIT: u64 = 50;
-/// Characters of a text that is compared.
+/// Limit of a compared text, in characters.
 const MAX_TEXT: usize = 200;
 
-/// The query that every such list takes.
+/// The common query parameters of these lists.
 #[derive(Debug, Clone)]
 pub struct CursorQuery {
-    /// Items on the page, 1 to 200.
+    /// 1 to 200.
     pub limit: u64,
-    /// A feed: from the oldest on, in order.
+    /// Lists the oldest first, for a feed.
     pub oldest_first: bool,
     /// Inclusive.
     pub since: Option<Timestamp>,
@@ -32,7 +31,7 @@ pub struct CursorQuery {
     cursor: Option<String>,
 }
 
-/// A list of one organization with its filters: what a cursor is good for.
+/// The list, organization and filters that a cursor is valid for.
 pub struct CursorScope<'a> {
     sealer: &'a CursorSealer,
     bound_to: Vec<u8>,
@@ -69,8 +68,8 @@ impl Input for CursorQuery {
         describe_query(
             operation,
             "cursor",
-            "`next_cursor` of the page before, opaque; with the same filters and order as that page. It stays good, \
-             whatever is written meanwhile, until the operator removes the sealing key that it was made with.",
+            "`next_cursor` of the previous page, opaque; requires the same filters and order. It stays valid until the \
+             operator removes the sealing key that it was created with.",
             text(),
         );
         let limit = Object::with_type(BasicType::Integer)
@@ -80,7 +79,7 @@ impl Input for CursorQuery {
         describe_query(
             operation,
             "limit",
-            "Most items on a page; there may be fewer.",
+            "Maximal number of items on a page; there may be fewer.",
             limit,
         );
         let order = text()
@@ -89,13 +88,13 @@ impl Input for CursorQuery {
         describe_query(
             operation,
             "order",
-            "`newest` first; or a feed from the `oldest` on, whose `next_cursor` is never null: keep it once the page \
-             is dealt with, and ask again later.",
+            "`newest` first; or a feed from the `oldest` on, whose `next_cursor` is never null: store it after \
+             processing the page, and continue with it later.",
             order,
         );
         for (name, description) in [
-            ("since", "Only what happened then or later."),
-            ("until", "Only what happened before."),
+            ("since", "Only items of this time or later; inclusive."),
+            ("until", "Only earlier items; exclusive."),
         ] {
             let time = text()
                 .format(SchemaFormat::KnownFormat(KnownFormat::DateTime))
@@ -106,11 +105,8 @@ impl Input for CursorQuery {
 }
 
 impl CursorQuery {
-    /// What its cursors are good for: `list` of that organization, with these filters and those of the query.
-    ///
-    /// # Errors
-    ///
-    /// `INTERNAL_ERROR` if the filters are no JSON.
+    /// The scope of a cursor: `list` of that organization with these filters and those of the query.
+    /// `INTERNAL_ERROR` if the filters cannot be serialized.
     pub fn scope<'a>(
         &self,
         sealer: &'a CursorSealer,
@@ -134,11 +130,7 @@ impl CursorQuery {
 }
 
 impl CursorScope<'_> {
-    /// Where the page begins; `None` without a cursor.
-    ///
-    /// # Errors
-    ///
-    /// `BAD_PARAMETER` for a cursor that was not made for this.
+    /// Where the page begins; `None` without a cursor. `BAD_PARAMETER` for a cursor of another scope.
     pub fn position(&self, query: &CursorQuery) -> Result<Option<Position>, ApiError> {
         let open = |cursor: &String| {
             let position = self.sealer.open(cursor, &self.bound_to);
@@ -147,28 +139,20 @@ impl CursorScope<'_> {
         query.cursor.as_ref().map(open).transpose()
     }
 
-    /// The cursor for that position.
-    ///
-    /// # Errors
-    ///
-    /// `INTERNAL_ERROR` if it cannot be sealed.
+    /// The cursor for a position.
     pub fn cursor(&self, position: Position) -> Result<String, ApiError> {
         let sealed = self.sealer.seal(position, &self.bound_to);
         sealed.map_err(ApiError::internal)
     }
 }
 
-/// The answer to a cursor that is of no use here.
+/// The error for an unusable cursor.
 pub fn bad_cursor() -> ApiError {
     let message = "`cursor` is not one of this list with these filters, or another replica's; begin without one";
     ApiError::invalid(Code::BadParameter, message)
 }
 
-/// A text that is compared as it is.
-///
-/// # Errors
-///
-/// `BAD_PARAMETER` if it is empty, too long, or has control characters.
+/// A text for exact comparison; `BAD_PARAMETER` if it is empty, too long, or contains control characters.
 pub fn exact_text(query: &mut Query, name: &str) -> Result<Option<String>, ApiError> {
     query.parsed(name, |text| {
         let is_long = text.chars().nth(MAX_TEXT).is_some();

@@ -1,20 +1,20 @@
-//! A reader over the fields of a JSON object: each is named once, and all faults are reported
-//! together, in the contract's order.
+//! Reads the fields of a JSON object. Each is named once, and all faults are reported together, in the contract's
+//! order.
 
 use serde_json::{Map, Value};
 
 use crate::extract::body_value::{BodyValue, Broken, JsonType};
 use crate::respond::{ApiError, Code, Detail, echo};
 
-/// The most unknown fields that one answer names.
+/// Limit of unknown fields that an error names.
 const MAX_NAMED: usize = 5;
 
-/// The fields of a body. Every reading method takes its field out; what is left is unknown. A method
-/// answers `None` only if `finish` will fail.
+/// The fields of a body. Each reading method removes its field; remaining ones are unknown. A method returns
+/// `None` only if `finish` will fail.
 #[derive(Debug)]
 pub struct Fields {
     object: Map<String, Value>,
-    /// What was asked for, but for read-only fields.
+    /// The names of fields that were read, except read-only ones.
     taken: Vec<&'static str>,
     missing: Vec<&'static str>,
     mistyped: Vec<(&'static str, &'static str)>,
@@ -33,12 +33,12 @@ impl Fields {
         }
     }
 
-    /// A field that must be there.
+    /// A required field.
     pub fn required<T: BodyValue>(&mut self, name: &'static str) -> Option<T> {
         self.required_by(name, T::parse)
     }
 
-    /// A field that must be there, of a type that is parsed here alone.
+    /// A required field with its own parser.
     pub fn required_by<J: JsonType, T>(
         &mut self,
         name: &'static str,
@@ -52,7 +52,7 @@ impl Fields {
         self.read(name, value, parse)
     }
 
-    /// A field that may be left out.
+    /// An optional field.
     pub fn optional<T: BodyValue>(&mut self, name: &'static str) -> Option<Option<T>> {
         self.taken.push(name);
         match self.object.remove(name) {
@@ -61,12 +61,12 @@ impl Fields {
         }
     }
 
-    /// A field whose type has a default for when it is left out.
+    /// An optional field with the default of its type.
     pub fn default<T: BodyValue + Default>(&mut self, name: &'static str) -> Option<T> {
         self.optional(name).map(Option::unwrap_or_default)
     }
 
-    /// A field that the server sets: naming it is a broken rule, whatever its value.
+    /// A field that the server sets: its presence is a fault, whatever its value.
     pub fn read_only(&mut self, name: &'static str) {
         if self.object.remove(name).is_some() {
             self.broken.push(Detail::new(
@@ -76,11 +76,8 @@ impl Fields {
         }
     }
 
-    /// Whether all was well.
-    ///
-    /// # Errors
-    ///
-    /// The first kind of fault that occurred: `UNKNOWN_FIELD`, `MISSING_FIELD`, `WRONG_TYPE`, or
+    /// Fails if there were faults: with the first kind of `UNKNOWN_FIELD`, `MISSING_FIELD`, `WRONG_TYPE`, or else
+    /// `VALIDATION_FAILED` with every invalid value.
     /// `VALIDATION_FAILED` with every broken value.
     pub fn finish(self) -> Result<(), ApiError> {
         if !self.object.is_empty() {
@@ -155,11 +152,7 @@ impl Fields {
     }
 }
 
-/// A required field's value, after `finish` said that all was well.
-///
-/// # Errors
-///
-/// `INTERNAL_ERROR` if it was called before.
+/// The value of a required field after `finish` succeeded; `INTERNAL_ERROR` if called before.
 pub fn present<T>(field: Option<T>) -> Result<T, ApiError> {
     field.ok_or_else(|| ApiError::internal("a required field was taken before `finish`"))
 }

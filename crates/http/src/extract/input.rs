@@ -1,4 +1,4 @@
-//! What an operation reads from a request: inputs, and what they are read from.
+//! The input of an operation, and the parts of a request it is read from.
 
 use salvo::http::{HeaderMap, Method};
 use salvo::hyper::body::Bytes;
@@ -8,42 +8,35 @@ use salvo::routing::PathParams;
 use crate::extract::query::Query;
 use crate::respond::ApiError;
 
-/// What inputs are read from.
 pub struct RequestInput<'a> {
-    /// The method, which decides the media types.
+    /// Determines the accepted media types.
     pub method: &'a Method,
-    /// Its headers.
     pub headers: &'a HeaderMap,
     /// The parameters of the matched path.
     pub path: &'a PathParams,
-    /// The query; what no input takes is unknown.
+    /// Parameters that no input reads are unknown.
     pub query: Query,
-    /// The whole body.
     pub body: Bytes,
 }
 
 impl RequestInput<'_> {
-    /// A parameter of the path; empty if the route has none of that name.
+    /// A path parameter; empty if the route does not have it.
     #[must_use]
     pub fn path_parameter(&self, name: &str) -> &str {
         self.path.get(name).map_or("", String::as_str)
     }
 }
 
-/// Input that can be read from a request and described in the OpenAPI document.
+/// Input that is parsed from a request and described in the OpenAPI document.
 pub trait Input: Send + Sync + Sized {
-    /// Reads and checks everything that can be checked without the store.
-    ///
-    /// # Errors
-    ///
+    /// Parses the input and checks everything that needs no store.
     /// The client's mistake, named.
     fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError>;
 
-    /// Adds its parameters and its body to the operation.
+    /// Adds the parameters and the body to the operation.
     fn describe(components: &mut Components, operation: &mut OpenApiOperation);
 }
 
-/// No input.
 impl Input for () {
     fn read(_: &mut RequestInput<'_>) -> Result<Self, ApiError> {
         Ok(())
@@ -52,7 +45,7 @@ impl Input for () {
     fn describe(_: &mut Components, _: &mut OpenApiOperation) {}
 }
 
-/// One input after the other.
+/// Two inputs, read in order.
 impl<A: Input, B: Input> Input for (A, B) {
     fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
         Ok((A::read(request)?, B::read(request)?))

@@ -1,18 +1,14 @@
-//! Strict JSON: what two readers could read differently is refused (contract section 2).
+//! Strict JSON: refuses what parsers interpret differently (contract section 2).
 //!
-//! Doubled keys anywhere, a byte order mark, trailing data, invalid UTF-8, lone surrogates and
-//! nesting deeper than 127 are `MALFORMED_JSON`; all but the first are the library's own rules.
+//! Duplicate keys anywhere, a byte order mark, trailing data, invalid UTF-8, lone surrogates and nesting deeper
+//! than 127 are `MALFORMED_JSON`; the library refuses all but duplicate keys.
 
 use serde_json::{Map, Value};
 
 use crate::respond::{ApiError, Code, printable};
 use charter_domain::json;
 
-/// Reads a body that must be one JSON object.
-///
-/// # Errors
-///
-/// `MALFORMED_JSON`, or `WRONG_TYPE` when it is JSON but no object.
+/// Parses a body that must be a JSON object: `MALFORMED_JSON`, or `WRONG_TYPE` for other JSON.
 pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     match parse(body)? {
         Value::Object(object) => Ok(object),
@@ -23,11 +19,7 @@ pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     }
 }
 
-/// Reads any JSON value.
-///
-/// # Errors
-///
-/// `MALFORMED_JSON`, with the place in the body.
+/// Parses any JSON value; `MALFORMED_JSON` names the position.
 pub fn parse(body: &[u8]) -> Result<Value, ApiError> {
     if body.is_empty() {
         return Err(malformed("the body is empty, a JSON object is needed"));

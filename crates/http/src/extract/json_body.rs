@@ -1,5 +1,4 @@
-//! A JSON body as an operation's input, declared once: what is read and what the document says of it
-//! come from the same lines.
+//! JSON bodies as input, each declared once: the same lines give the parser and the OpenAPI schema.
 
 use salvo::oapi::schema::AdditionalProperties;
 use salvo::oapi::{
@@ -12,24 +11,23 @@ use crate::extract::input::{Input, RequestInput};
 use crate::extract::{body, json};
 use crate::respond::{ApiError, ErrorType, error_document};
 
-/// A JSON body.
 #[derive(Debug, Clone)]
 pub struct Body<T>(pub T);
 
-/// What a JSON object says; [`request_body!`] declares it.
+/// The members of a JSON object; declared by [`request_body!`].
 pub trait BodyInput: Send + Sync + Sized {
-    /// Its schema's name in the OpenAPI document.
+    /// The schema's name in the OpenAPI document.
     const NAME: &'static str;
-    /// Whether it may be sent as `application/merge-patch+json` too.
+    /// Whether it is also accepted as `application/merge-patch+json`.
     const MERGE_PATCH: bool = false;
-    /// Whether no body at all means an empty object.
+    /// Whether a missing body means an empty object.
     const MAY_BE_ABSENT: bool = false;
-    /// Fields that the server sets: naming one breaks a rule.
+    /// Fields that the server sets; their presence is a fault.
     const READ_ONLY: &'static [&'static str] = &[];
-    /// How an operation that takes it may refuse, beyond what is said of the operation itself.
+    /// Error types of operations with this body, in addition to their own.
     const REFUSES: &'static [ErrorType] = &[];
 
-    /// Takes its fields. `None` only where `finish` will fail.
+    /// Reads the fields. `None` only if `finish` will fail.
     fn read(fields: &mut Fields) -> Option<Self>;
 
     fn schema(components: &mut Components) -> Object;
@@ -50,10 +48,10 @@ pub trait BodyInput: Send + Sync + Sized {
 /// }
 /// ```
 ///
-/// A member is `required`; or `optional`, an `Option` then; or has the `default` of its type where it is
-/// left out. Its type is a [`BodyValue`](crate::extract::body_value::BodyValue). `as` gives its name in
-/// JSON where that is another, and `=` an example where the type has none or not the right one. Behind the
-/// members stand the constants of [`BodyInput`] that are not as usual.
+/// A member is `required`; or `optional`, then an `Option`; or has the `default` of its type. Its type is a
+/// [`BodyValue`](crate::extract::body_value::BodyValue). `as` gives a different name in JSON, and `=` an example
+/// if the type has none or not a suitable one. After the members follow constants of [`BodyInput`] that differ
+/// from the defaults.
 macro_rules! request_body {
     (
         $(#[doc = $doc:literal])*
@@ -75,7 +73,7 @@ macro_rules! request_body {
 
             fn read(fields: &mut $crate::extract::fields::Fields) -> Option<Self> {
                 $(let $member = fields.$kind::<$of>(request_body!(@name $member $($json)?));)*
-                // Only when each was asked for: all faults are reported at once.
+                // Only after all were read, so that all faults are reported together.
                 Some(Self { $($member: $member?),* })
             }
 
@@ -125,7 +123,7 @@ impl<T: BodyInput> Input for Body<T> {
     fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
         let schema = Ref::from_schema_name(T::NAME);
         let object = T::schema(components);
-        // As `Fields` reads it: a member that it does not know is refused.
+        // Like `Fields`, which refuses unknown members.
         let object = object.additional_properties(AdditionalProperties::FreeForm(false));
         components.schemas.insert(T::NAME.to_owned(), object);
         let mut body =
@@ -150,7 +148,6 @@ impl<T: BodyInput> Input for Body<T> {
     }
 }
 
-/// No body, or `{}`.
 #[derive(Debug, Clone)]
 pub struct Nothing;
 

@@ -1,4 +1,4 @@
-//! What a client may ask of a list (contract section 4, lists).
+//! The query parameters of lists with pages (contract section 4, lists).
 
 use salvo::oapi::{BasicType, Components, Object, Operation as OpenApiOperation};
 
@@ -8,11 +8,11 @@ use crate::extract::input::{Input, RequestInput};
 use crate::extract::query::{MAX_PAGE, describe_query};
 use crate::respond::ApiError;
 
-/// The columns a list can be sorted by.
+/// The sort columns of a list.
 pub trait Columns: Copy + Send + Sync + 'static {
     /// Their names in the API.
     const NAMES: &'static [(&'static str, Self)];
-    /// The one that counts unless told otherwise, descending.
+    /// The default, descending.
     const DEFAULT: Self;
 }
 
@@ -34,12 +34,10 @@ impl Columns for KeyOrder {
     const DEFAULT: Self = Self::CreatedAt;
 }
 
-/// The query that every list takes.
+/// The common query parameters of these lists.
 #[derive(Debug, Clone)]
 pub struct ListQuery<Order> {
-    /// Which page, in which order.
     pub page: PageRequest<Order>,
-    /// Whether inactive items are listed too.
     pub include_inactive: bool,
 }
 
@@ -70,14 +68,14 @@ impl<Order: Columns> Input for ListQuery<Order> {
         describe_query(
             operation,
             "order_by",
-            "`-` for descending; ties by id.",
+            "`-` for descending; equal values are sorted by id.",
             order,
         );
         let flag = Object::with_type(BasicType::Boolean).default_value(false.into());
         describe_query(
             operation,
             "include_inactive",
-            "`true` lists inactive ones too.",
+            "`true` includes inactive items.",
             flag,
         );
     }

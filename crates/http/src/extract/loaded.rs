@@ -1,4 +1,4 @@
-//! Records that a question names by type and id, with what policy looks at: for the policy decision point and the
+//! Loads records named by type and id, with their attributes for policies: for the policy decision point and the
 //! workbench.
 
 use charter_authz::resource::Resource;
@@ -11,7 +11,7 @@ use charter_domain::service_account::ServiceAccount;
 use charter_domain::user::User;
 use charter_store::{self as store, EntityRef, TenantReader};
 
-/// What is acted upon.
+/// The resource of a question.
 #[derive(Debug, Clone)]
 pub enum Loaded {
     Organization(Organization),
@@ -23,8 +23,8 @@ pub enum Loaded {
     Permission(String),
 }
 
-/// The record of that type and id; `None` for roles, permissions, other types, and ids that nothing can have. People
-/// and organizations may be named by UUID, too, as access tokens name them.
+/// The record of this type and id; `None` for roles, permissions, other types and impossible ids. Users and
+/// organizations may also be named by UUID, as in access tokens.
 pub fn entity_ref(of: &str, id: &str) -> Option<EntityRef> {
     match of {
         "Organization" => organization_id(id).map(EntityRef::Organization),
@@ -45,7 +45,7 @@ pub fn organization_id(id: &str) -> Option<OrganizationId> {
     typed.or_else(|| OrganizationId::parse_uuid(id))
 }
 
-/// Whether requests of this caller get as far as policy.
+/// Whether authentication accepts this caller.
 pub fn is_enabled(caller: &Caller) -> bool {
     match caller {
         Caller::ServiceAccount(caller) => {
@@ -55,7 +55,7 @@ pub fn is_enabled(caller: &Caller) -> bool {
     }
 }
 
-/// What the store does not have is no error here.
+/// Turns `NotFound` into `None`.
 pub fn found_or_none<T>(found: Result<T, store::Error>) -> Result<Option<T>, store::Error> {
     match found {
         Ok(found) => Ok(Some(found)),
@@ -65,11 +65,7 @@ pub fn found_or_none<T>(found: Result<T, store::Error>) -> Result<Option<T>, sto
 }
 
 impl Loaded {
-    /// Loads a record within its organization.
-    ///
-    /// # Errors
-    ///
-    /// The store's.
+    /// Loads a record of the tenant.
     pub async fn load(tenant: TenantReader<'_>, named: EntityRef) -> Result<Self, store::Error> {
         let organization = tenant.organization().await?;
         Ok(match named {
@@ -90,7 +86,7 @@ impl Loaded {
         })
     }
 
-    /// The organization that it belongs to; roles and permissions belong to none.
+    /// `None` for roles and permissions.
     pub const fn organization(&self) -> Option<&Organization> {
         match self {
             Self::Organization(organization)
@@ -102,7 +98,7 @@ impl Loaded {
         }
     }
 
-    /// As policies name it.
+    /// Its id in policies.
     pub fn id(&self) -> String {
         match self {
             Self::Organization(organization) => organization.id.to_string(),

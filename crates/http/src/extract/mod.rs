@@ -1,4 +1,4 @@
-//! From a request to a handler's arguments: credentials, input, object and policy's answer.
+//! The arguments of handlers: authentication, input, object and authorization.
 
 pub mod anonymous;
 mod argument;

@@ -1,4 +1,4 @@
-//! The objects that both surfaces ask about, each found only within the caller's tenant.
+//! Objects of both surfaces, loaded within the caller's tenant.
 
 use charter_authz::resource::Resource;
 use charter_domain::caller::Caller;
@@ -25,8 +25,8 @@ impl Object for OwnOrganization {
     }
 }
 
-/// The caller's own organization, as the store has it now: what a write's conditions are held
-/// against, since what authentication read may be a moment old.
+/// The caller's own organization, read again for a write's conditions, because the state that authentication read
+/// may be stale.
 pub struct StoredOrganization(pub Organization);
 
 impl Object for StoredOrganization {
@@ -41,7 +41,7 @@ impl Object for StoredOrganization {
     }
 }
 
-/// A person of the caller's organization.
+/// A user of the caller's organization.
 pub struct Member(pub User);
 
 impl Object for Member {

@@ -1,5 +1,5 @@
-//! What an operation of the API says of itself: its permission, its input, and the object that
-//! policy is asked about. `authorized.rs` does the rest, so that no handler can forget to ask.
+//! The declaration of an API operation: its permission, input, and the object to authorize. `authorized.rs` does
+//! the authorization, so handlers cannot forget it.
 
 use std::future::Future;
 
@@ -11,46 +11,40 @@ use charter_store::TenantReader;
 use crate::extract::input::Input;
 use crate::respond::{ApiError, ErrorType};
 
-/// Which credentials an operation takes (contract sections 4 and 5).
+/// Accepted credential types (contract sections 4 and 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accepts {
-    /// Signed requests only.
     Signed,
-    /// A portal user's bearer token only.
     Bearer,
-    /// A signed request or a portal user's bearer token; policy decides who may.
+    /// Policy decides which callers are allowed.
     SignedOrBearer,
 }
 
-/// One operation of the API.
 pub trait Operation: Send + Sync + 'static {
-    /// What policy is asked.
+    /// The permission to evaluate.
     const PERMISSION: Permission;
-    /// Accepted credential types.
     const ACCEPTS: Accepts = Accepts::SignedOrBearer;
-    /// Whether what the request names has an entity tag. Its handler then holds `if-match` and
-    /// `if-none-match` against it: by `found`, or by `expected_version` for a write.
+    /// Whether the object has an entity tag. The handler then checks `if-match` and `if-none-match`: with `found`,
+    /// or with `expected_version` for a write.
     const HAS_ETAG: bool = false;
-    /// How it may refuse beyond what its input and its credentials bring with them.
+    /// Error types in addition to those of its input and credentials.
     const REFUSES: &'static [ErrorType] = &[];
 
     /// Path, query and body, parsed.
     type Input: Input;
-    /// What policy is asked about.
+    /// The object to authorize.
     type Object: Object;
 
-    /// Which object the input means.
+    /// The reference to the object in the input.
     fn object(input: &Self::Input) -> <Self::Object as Object>::Reference;
 }
 
-/// Something that is loaded within the caller's tenant and then asked about.
+/// An object that is loaded within the caller's tenant and then authorized.
 pub trait Object: Send + Sync + Sized {
     /// How a request names it.
     type Reference: Send + Sync;
 
-    /// Loads it.
-    ///
-    /// # Errors
+    /// Loads it; `NOT_FOUND` if it is missing, malformed or another tenant's.
     ///
     /// `NOT_FOUND` for what is missing, malformed or another tenant's.
     fn load(
@@ -58,6 +52,6 @@ pub trait Object: Send + Sync + Sized {
         reference: Self::Reference,
     ) -> impl Future<Output = Result<Self, ApiError>> + Send;
 
-    /// It, in policy's words.
+    /// The resource for the policies.
     fn as_resource<'a>(&'a self, caller: &'a Caller) -> Resource<'a>;
 }

@@ -1,5 +1,5 @@
-//! The argument of handlers that concern nobody but the person who asks, so that no policy decides
-//! them: it is authenticated, and in a state in which people may change things (contract section 5).
+//! The argument of handlers that concern only the user who calls, without authorization. The user is authenticated
+//! and may change things in its current state (contract section 5).
 
 use std::sync::Arc;
 
@@ -19,28 +19,22 @@ use crate::extract::security;
 use crate::respond::{ApiError, Code, ErrorType, error_document, etag};
 use crate::state::State;
 
-/// A request of a person about itself.
+/// A user's request about itself.
 pub struct OwnPerson<I> {
-    /// The person.
     pub person: Arc<UserCaller>,
-    /// Its way to policy, for what it may know of it.
+    /// Evaluates which permissions the user has.
     pub authorizer: Authorizer,
-    /// The rest.
     pub request: Anonymous<I>,
 }
 
 impl<I> OwnPerson<I> {
-    /// Queries within the person's tenant.
+    /// Reads within the user's tenant.
     pub fn tenant(&self) -> TenantReader<'_> {
         self.request.state.tenants.reader(&*self.person)
     }
 }
 
-/// Refuses what changes something while the person's organization is deactivated.
-///
-/// # Errors
-///
-/// `ORGANIZATION_DEACTIVATED`.
+/// Refuses writes while the user's organization is deactivated: `ORGANIZATION_DEACTIVATED`.
 pub fn require_active(person: &UserCaller) -> Result<(), ApiError> {
     if person.organization().is_active {
         Ok(())

@@ -1,4 +1,4 @@
-//! Ids in a request's path; `None` where one is malformed, which is answered like a missing one.
+//! Ids in a request's path. A malformed one is `None` and counts as missing.
 
 use std::str::FromStr;
 
@@ -14,28 +14,26 @@ use charter_domain::id::{
 use crate::extract::input::{Input, RequestInput};
 use crate::respond::{ApiError, ErrorType, error_document};
 
-/// An id as the machine surface writes it.
+/// An id in the format of the machine surface.
 #[derive(Debug, Clone, Copy)]
 pub struct PathId<Id>(pub Option<Id>);
 
-/// An id as the portal writes it.
+/// An id in the format of the portal.
 #[derive(Debug, Clone, Copy)]
 pub struct PathUuid<Id>(pub Option<Id>);
 
-/// An id that the machine surface shows as a prefix and 26 characters.
+/// An id with a prefix and 26 characters.
 pub trait TypedId: FromStr + Send + Sync {
     const PREFIX: &'static str;
-    /// The parameter's name.
     const PARAMETER: &'static str = "id";
-    /// Whose it is, for the OpenAPI document.
+    /// The description in the OpenAPI document.
     const OF: &'static str;
 }
 
 /// An id that the portal shows as a UUID.
 pub trait PortalId: Sized + Send + Sync {
-    /// The parameter's name.
     const PARAMETER: &'static str = "id";
-    /// Whose it is, for the OpenAPI document.
+    /// The description in the OpenAPI document.
     const OF: &'static str;
 
     fn parse(text: &str) -> Option<Self>;
@@ -67,8 +65,8 @@ macro_rules! portal_ids {
 typed_ids! {
     AccountId: "The account's id.",
     ServiceAccountId: "The service account's id.",
-    DecisionId: "The decision's id, as a 403 names it.",
-    AccessKeyId in "key_id": "The key's id, not its text.",
+    DecisionId: "The decision's id, from a 403.",
+    AccessKeyId in "key_id": "The key's id (`key-…`), not the access key itself.",
 }
 
 portal_ids! {
@@ -122,7 +120,6 @@ fn describe(
     error_document::describe(components, operation, ErrorType::NotFound);
 }
 
-/// The text of a typed id.
 #[must_use]
 pub fn id_schema<Id: TypedId>() -> Object {
     Object::with_type(BasicType::String)

@@ -1,5 +1,4 @@
-//! A strict reader of query strings: whatever two readers could take differently is
-//! `BAD_PARAMETER` (contract section 2).
+//! Parses query strings strictly: what parsers interpret differently is `BAD_PARAMETER` (contract section 2).
 
 use std::fmt::Display;
 
@@ -10,22 +9,18 @@ use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 use crate::respond::{ApiError, Code, echo};
 use charter_domain::page::{MAX_QUANTITY, PageRequest};
 
-/// Far beyond any list, and small enough for every database's integers.
+/// Far beyond any list, and within the integers of both databases.
 pub(super) const MAX_PAGE: u64 = 1 << 52;
 
 const DEFAULT_QUANTITY: u64 = 20;
 
-/// The parameters of a query. Every reading method takes its parameter out; what is left is
-/// unknown.
+/// The parameters of a query. Each reading method removes its parameter; remaining ones are unknown.
 #[derive(Debug)]
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads the query as it was sent, without its `?`. `+` means space.
-    ///
-    /// # Errors
-    ///
-    /// `BAD_PARAMETER` for a bad escape, invalid UTF-8, a missing `=`, an empty piece, or a
+    /// Parses the query without its `?`. `+` is a space. `BAD_PARAMETER` for an invalid escape, invalid UTF-8, a
+    /// missing `=`, an empty piece, or a duplicate parameter.
     /// doubled parameter.
     pub fn parse(raw: Option<&str>) -> Result<Self, ApiError> {
         let mut pairs: Vec<(String, String)> = Vec::new();
@@ -42,17 +37,12 @@ impl Query {
         Ok(Self(pairs))
     }
 
-    /// A text.
     pub fn text(&mut self, name: &str) -> Option<String> {
         let at = self.0.iter().position(|(other, _)| other == name)?;
         Some(self.0.swap_remove(at).1)
     }
 
-    /// A value with a rule of its own.
-    ///
-    /// # Errors
-    ///
-    /// `BAD_PARAMETER` with the rule it breaks.
+    /// A value with its own parser; `BAD_PARAMETER` with its error.
     pub fn parsed<T, E: Display>(
         &mut self,
         name: &str,
@@ -63,20 +53,12 @@ impl Query {
             .transpose()
     }
 
-    /// An integer from 1 to `max`.
-    ///
-    /// # Errors
-    ///
-    /// `BAD_PARAMETER` for anything else.
+    /// An integer from 1 to `max`, else `BAD_PARAMETER`.
     pub fn integer(&mut self, name: &str, max: u64) -> Result<Option<u64>, ApiError> {
         self.parsed(name, |text| integer(text, max))
     }
 
-    /// `true` or `false`; false if absent.
-    ///
-    /// # Errors
-    ///
-    /// `BAD_PARAMETER` for anything else.
+    /// `true` or `false`, else `BAD_PARAMETER`; false if absent.
     pub fn boolean(&mut self, name: &str) -> Result<bool, ApiError> {
         self.parsed(name, |text| match text {
             "true" => Ok(true),
@@ -86,12 +68,8 @@ impl Query {
         .map(Option::unwrap_or_default)
     }
 
-    /// `page`, `quantity` and `order_by` of a list. `orders` names the columns; without
-    /// `order_by` it is `default`, descending.
-    ///
-    /// # Errors
-    ///
-    /// `BAD_PARAMETER` when one is out of its range.
+    /// `page`, `quantity` and `order_by` of a list. `orders` names the columns; without `order_by` it is
+    /// `default`, descending. `BAD_PARAMETER` for values out of range.
     pub fn page<Order: Copy>(
         &mut self,
         orders: &[(&str, Order)],
@@ -126,11 +104,7 @@ impl Query {
         })
     }
 
-    /// Whether all parameters were known.
-    ///
-    /// # Errors
-    ///
-    /// `BAD_PARAMETER` naming one that nobody asked for.
+    /// Fails with `BAD_PARAMETER` if a parameter is unknown.
     pub fn finish(self) -> Result<(), ApiError> {
         match self.0.first() {
             None => Ok(()),
@@ -139,15 +113,11 @@ impl Query {
     }
 }
 
-/// Stands before pages that take no parameter.
+/// A hoop for pages without parameters.
 pub struct NoParameters;
 
 impl NoParameters {
-    /// Refuses any.
-    ///
-    /// # Errors
-    ///
-    /// `BAD_PARAMETER`.
+    /// Refuses all parameters with `BAD_PARAMETER`.
     pub fn check(request: &Request) -> Result<(), ApiError> {
         Query::parse(request.uri().query())?.finish()
     }
@@ -208,7 +178,6 @@ fn bad(message: String) -> ApiError {
     ApiError::invalid(Code::BadParameter, message)
 }
 
-/// Adds an optional query parameter to an operation.
 pub fn describe_query(
     operation: &mut Operation,
     name: &str,
@@ -297,9 +266,9 @@ mod tests {
         let mut query = Query::parse(Some("a=%2541+b%20c&%62=")).expect("well-formed");
         assert_eq!(query.text("a").as_deref(), Some("%41 b c"));
         assert_eq!(query.text("b").as_deref(), Some(""));
-        let asked = page("page=3&quantity=100&order_by=-name&include_inactive=true").expect("good");
+        let read = page("page=3&quantity=100&order_by=-name&include_inactive=true").expect("good");
         assert_eq!(
-            (asked.page, asked.quantity, asked.order, asked.descending),
+            (read.page, read.quantity, read.order, read.descending),
             (3, 100, 2, true)
         );
         assert!(!page("order_by=name").expect("good").descending);

@@ -1,4 +1,4 @@
-//! The credentials that operations take, as the OpenAPI document describes them.
+//! The credentials of operations in the OpenAPI document.
 
 use salvo::oapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use salvo::oapi::{Components, Operation, SecurityRequirement};
@@ -9,7 +9,7 @@ use crate::extract::operation::Accepts;
 use crate::respond::headers::describe_condition;
 use crate::respond::{ErrorType, error_document};
 
-/// The credential of a signed request, and what is signed along with it.
+/// The headers of a signed request.
 const SIGNED: [(&str, &str, &str); 4] = [
     (
         "signedRequest",
@@ -32,13 +32,13 @@ const SIGNED: [(&str, &str, &str); 4] = [
     (
         "signedContent",
         "x-content-sha256",
-        "The SHA-256 of the body's bytes in lowercase hex, of no bytes where there is no body.",
+        "The SHA-256 of the body's bytes in lowercase hex; without a body, that of the empty string.",
     ),
 ];
 
 const BEARER: &str = "bearerToken";
 
-/// The schemes, by their names in the document.
+/// The security schemes, by name.
 pub fn schemes() -> impl Iterator<Item = (&'static str, SecurityScheme)> {
     let signed = SIGNED.map(|(name, header, description)| {
         let key = ApiKey::Header(ApiKeyValue::with_description(header, description));
@@ -52,20 +52,20 @@ pub fn schemes() -> impl Iterator<Item = (&'static str, SecurityScheme)> {
         .chain([(BEARER, SecurityScheme::Http(bearer))])
 }
 
-/// What an operation's declaration says about it.
+/// The declaration of an operation.
 #[derive(Debug, Clone, Copy)]
 pub struct Declared {
-    /// What policy is asked.
+    /// The permission to evaluate.
     pub permission: Permission,
-    /// Which credentials it takes.
+    /// Accepted credential types.
     pub accepts: Accepts,
-    /// Whether what it is about has an entity tag, so that conditions on it are honoured.
+    /// Whether conditions on its entity tag are supported.
     pub has_etag: bool,
-    /// Refusals of its own.
+    /// Additional error types.
     pub refuses: &'static [ErrorType],
 }
 
-/// Writes into an operation what its argument demands of a request, and how it refuses.
+/// Describes the credentials, conditions and errors of an operation.
 pub fn describe_authorized(
     components: &mut Components,
     operation: &mut Operation,
@@ -90,7 +90,7 @@ pub fn describe_authorized(
         describe_condition(
             operation,
             "if-match",
-            "Do it only if the resource still has this `etag`; `*` for any.",
+            "Fails unless the resource still has this `etag`; `*` for any.",
         );
         error_document::describe(components, operation, ErrorType::PreconditionFailed);
     }
@@ -104,13 +104,13 @@ pub fn describe_authorized(
     }
 }
 
-/// Says that an operation takes a bearer token and nothing else.
+/// Marks an operation as requiring a bearer token.
 pub fn require_bearer(operation: &mut Operation) {
     let none = [(); 0].map(|()| String::new());
     operation.securities = Some(vec![SecurityRequirement::new(BEARER, none)]);
 }
 
-/// Says that an operation takes a bearer token or none.
+/// Marks an operation as accepting an optional bearer token.
 pub fn allow_bearer(operation: &mut Operation) {
     let none = [(); 0].map(|()| String::new());
     operation.securities = Some(vec![

@@ -1,4 +1,4 @@
-//! The store, as far as a request reaches it: only this folder can open a caller's tenant.
+//! Access to the store for requests: only this directory can open a caller's tenant.
 
 use std::sync::Arc;
 

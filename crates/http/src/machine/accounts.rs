@@ -60,7 +60,7 @@ impl Operation for CreateAccount {
     fn object(_: &Self::Input) {}
 }
 
-/// Makes an account.
+/// Creates an account.
 #[endpoint(operation_id = "createAccount", tags("accounts"))]
 pub async fn create(request: Authorized<CreateAccount>) -> Result<Created<AccountBody>, ApiError> {
     let Body(AccountInput { name, metadata }) = request.input.clone();
@@ -91,7 +91,7 @@ impl Operation for GetAccount {
     }
 }
 
-/// Reads an account.
+/// Returns an account.
 #[endpoint(operation_id = "getAccount", tags("accounts"))]
 pub async fn get(request: Authorized<GetAccount>) -> Result<Found<AccountBody>, ApiError> {
     request.found(etag(&request.object), (&request.object).into())
@@ -111,8 +111,8 @@ impl Operation for UpdateAccount {
     }
 }
 
-/// Changes an account, as a JSON Merge Patch (RFC 7396). Re-activating it brings its service
-/// accounts to life: policy is asked for every role and permission that they have.
+/// Changes an account, as a JSON Merge Patch (RFC 7396). Reactivating it reactivates its service accounts: the
+/// caller must be allowed to grant every role and permission that they have.
 #[endpoint(operation_id = "updateAccount", tags("accounts"))]
 pub async fn update(request: Authorized<UpdateAccount>) -> Result<Changed<AccountBody>, ApiError> {
     let (_, Body(patch)) = request.input.clone();
@@ -136,7 +136,7 @@ fn etag(account: &Account) -> EntityTag {
 }
 
 request_body! {
-    /// The members of a POST.
+    /// A new service account.
     pub struct AccountInput as "NewAccount" {
         required name: Name = "Production",
         default metadata: Metadata,
@@ -144,12 +144,12 @@ request_body! {
 }
 
 request_body! {
-    /// The members of a PATCH; each may be left out.
+    /// Absent members stay.
     pub struct AccountPatch as "AccountPatch" {
         optional name: Name = "Production",
         optional metadata: MetadataPatch,
-        /// False refuses its service accounts' requests; the default account cannot go inactive. True
-        /// again asks policy for all that its service accounts have.
+        /// If false, requests of its service accounts are refused; the default account cannot be deactivated.
+        /// To reactivate it, the caller must be allowed to grant everything that its service accounts have.
         optional is_active: bool,
     }
     const MERGE_PATCH: bool = true;
@@ -176,7 +176,7 @@ impl AccountPatch {
     }
 }
 
-/// An account as the API shows it.
+/// An account.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "Account"))]
 pub struct AccountBody {
@@ -192,19 +192,19 @@ pub struct AccountBody {
     /// Its name.
     #[salvo(schema(example = "Production"))]
     name: String,
-    /// The tenant.
+    /// The organization it belongs to.
     #[salvo(schema(
         pattern = "^org-[0-7][0-9a-hjkmnp-tv-z]{25}$",
         example = "org-01k6dyspfte23tskdzn1kqd65k"
     ))]
     organization_id: String,
-    /// The one that service accounts land in unless told otherwise.
+    /// Whether new service accounts are created in it by default.
     is_default: bool,
-    /// False refuses its service accounts' requests.
+    /// If false, requests of its service accounts are refused.
     is_active: bool,
     #[salvo(schema(value_type = MetadataSchema))]
     metadata: Map<String, Value>,
-    /// When it was made.
+    /// When it was created.
     #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     created_at: String,
     /// When it last changed.

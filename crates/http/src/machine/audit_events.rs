@@ -27,9 +27,8 @@ impl Operation for ListEvents {
     fn object(_: &Self::Input) {}
 }
 
-/// Lists what was changed in the organization, newest first; or, with `order=oldest`, as a feed. An
-/// event is written in the transaction of its change, and events are numbered without gaps: a feed
-/// misses none.
+/// Lists the changes in the organization, newest first; or, with `order=oldest`, as a feed. An event is written
+/// in the transaction of its change, and events are numbered without gaps, so a feed misses none.
 #[endpoint(operation_id = "listAuditEvents", tags("audit events"))]
 pub async fn list(request: Authorized<ListEvents>) -> Result<Paged<AuditEventBody>, ApiError> {
     let query = &request.input;
@@ -83,13 +82,17 @@ impl Input for EventsQuery {
         for (name, description, example) in [
             (
                 "actor",
-                "Only what this one did, as the events name it.",
+                "Only events of this actor, as events show it.",
                 "user-01k6dyspfte23tskdzn1kqd65k",
             ),
-            ("action", "Only this action.", "service-accounts:CreateKey"),
+            (
+                "action",
+                "Only events with this action.",
+                "service-accounts:CreateKey",
+            ),
             (
                 "object",
-                "Only what was done to the object with this id.",
+                "Only events about the object with this id.",
                 "key-01k6dyspfte23tskdzn1kqd65k",
             ),
         ] {
@@ -98,34 +101,34 @@ impl Input for EventsQuery {
     }
 }
 
-/// A change.
+/// The audit event of a change.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "AuditEvent"))]
 pub struct AuditEventBody {
-    /// Its number in the organization: from 1, without gaps.
+    /// Its number in the organization, from 1 without gaps.
     #[salvo(schema(minimum = 1, example = 17))]
     sequence: i64,
-    /// When it was asked for. Two changes at about the same time may have their numbers the other way round.
+    /// When it was requested. Two changes at about the same time may be numbered in the other order.
     #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     at: String,
-    /// A service account or person by id; or `operator` (a command on the machine), `operator:` and a name,
-    /// `system`, `anonymous`, `leak-report` (who showed the secret of a key).
+    /// The id of a service account or user; or `operator` (a command on the machine), `operator:` and a name,
+    /// `system`, `anonymous`, `leak-report` (a client that presented the secret of a key).
     #[salvo(schema(example = "sa-01k6dyspfte23tskdzn1kqd65k"))]
     actor: String,
-    /// The permission that it took; or what a person (`person.…`), an operator (`operator.…`) or the service
-    /// (`system.…`) did without one.
+    /// The permission of the change; or the action of a user (`person.…`), an operator (`operator.…`) or the
+    /// service (`system.…`) without one.
     #[salvo(schema(example = "accounts:UpdateAccount"))]
     action: String,
-    /// The id of what was changed.
+    /// The id of the changed object.
     #[salvo(schema(example = "acc-01k6dyspfte23tskdzn1kqd65k"))]
     object: String,
-    /// The members that changed, before and after; never a secret.
+    /// The changed members, before and after; never a secret.
     #[salvo(schema(value_type = ChangesSchema))]
     changes: Value,
-    /// The request that did it; null for commands.
+    /// The id of the request; null for commands.
     #[salvo(schema(required = true, example = "01k6dyspfte23tskdzn1kqd65k"))]
     request_id: Option<String>,
-    /// The digest of the policies that allowed it; null where policy was not asked.
+    /// The digest of the policies that allowed it; null if no policy was evaluated.
     #[salvo(schema(
         required = true,
         example = "6f1ed002ab5595859014ebf0951522d9a1b3c7d5e9f0a2b4c6d8e0f1a3b5c7d9"

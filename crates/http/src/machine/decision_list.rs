@@ -26,7 +26,7 @@ use charter_domain::permission::Permission;
 
 use super::decisions::{EntityName, whole_seconds};
 
-/// Bytes of the log that one page reads: some 50 ms.
+/// Limit of log bytes read for one page; takes about 50 ms.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// `GET /decisions`
@@ -40,11 +40,10 @@ impl Operation for ListDecisions {
     fn object(_: &Self::Input) {}
 }
 
-/// Lists the decisions of policy about requests of the organization, newest first, or with
-/// `order=oldest` as a feed; in the order in which they were recorded. Denials are all there. Of
-/// allowed ones the log keeps a sample where many of a kind come in one second, so not every allowed
-/// request is listed; and it keeps decisions for as long as the operator has set. `GET
-/// /decisions/{id}` says why, to whom policy permits that.
+/// Lists the authorization decisions about requests of the organization in the order of the log, newest first,
+/// or with `order=oldest` as a feed. All denials are listed. Of allowed decisions of one kind within a second
+/// the log keeps a sample, so not every allowed request is listed. The operator configures how long decisions
+/// are kept. `GET /decisions/{id}` explains a decision, and requires a further permission.
 #[endpoint(operation_id = "listDecisions", tags("decisions"))]
 pub async fn list(request: Authorized<ListDecisions>) -> Result<Paged<DecisionSummary>, ApiError> {
     let query = &request.input;
@@ -74,7 +73,7 @@ pub async fn list(request: Authorized<ListDecisions>) -> Result<Paged<DecisionSu
     let state = Arc::clone(&request.state);
     let permit = state.searches.permit(organization).await?;
     let looked = tokio::task::spawn_blocking(move || {
-        // Whether the client still waits or not.
+        // Held until the search ends, even if the client has disconnected.
         let _until_it_is_done = permit;
         state.decision_lookup.list(&wanted)
     });
@@ -114,21 +113,26 @@ impl Input for DecisionsQuery {
         describe_exact_text(
             operation,
             "actor",
-            "Only what this service account or person asked for. Where the operator has ids masked, as they are recorded.",
+            "Only decisions about this service account or user. If the operator masks ids, in the masked form.",
             "sa-01k6dyspfte23tskdzn1kqd65k",
         );
         describe_exact_text(
             operation,
             "permission",
-            "Only questions for this permission.",
+            "Only decisions about this permission.",
             "service-accounts:CreateKey",
         );
         let outcome = SchemaObject::with_type(BasicType::String).enum_values(["allow", "deny"]);
-        describe_query(operation, "outcome", "Only with this outcome.", outcome);
+        describe_query(
+            operation,
+            "outcome",
+            "Only decisions with this outcome.",
+            outcome,
+        );
     }
 }
 
-/// A decision, without its reasons.
+/// A decision without its reasons.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "DecisionSummary"))]
 pub struct DecisionSummary {
@@ -138,19 +142,18 @@ pub struct DecisionSummary {
         example = "dec-01k6dyspfte23tskdzn1kqd65k"
     ))]
     id: String,
-    /// When it was asked for.
+    /// When it was requested.
     #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     at: String,
-    /// The request in whose course it was taken.
+    /// The id of the request that it was made for.
     #[salvo(schema(example = "01k6dyspfte23tskdzn1kqd65k"))]
     request_id: String,
-    /// `evaluation` where it was only asked about, through the evaluation endpoint; null where
-    /// somebody was about to act.
+    /// `evaluation` if it was requested through the evaluation endpoint; null if a request depended on it.
     #[salvo(schema(required = true, example = json!(null)))]
     via: Option<String>,
-    /// Who asked.
+    /// The principal of the request.
     principal: EntityName,
-    /// What for.
+    /// The permission it is about.
     #[salvo(schema(example = "service-accounts:CreateKey"))]
     permission: String,
     /// `allow` or `deny`.

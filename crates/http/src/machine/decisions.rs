@@ -1,7 +1,7 @@
-//! `/decisions/{id}`: what policy answered, and why (contract section 4).
+//! `/decisions/{id}`: explains decisions (contract section 4).
 //!
-//! Of the caller's own organization only. Another replica's allowed decisions are in its own log; its denials are
-//! found here, too.
+//! Limited to the caller's own organization. Another replica's allowed decisions are in its own log only; its
+//! denials are found here, too.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ impl Operation for GetDecision {
     fn object(_: &Self::Input) {}
 }
 
-/// Explains a decision of the caller's organization: who, what, on which object, by which policies.
+/// Explains a decision of the caller's organization: principal, action, resource, and the determining policies.
 #[endpoint(operation_id = "getDecision", tags("decisions"))]
 pub async fn get(request: Authorized<GetDecision>) -> Result<Shown<DecisionBody>, ApiError> {
     let PathId(id) = request.input;
@@ -49,7 +49,7 @@ pub async fn get(request: Authorized<GetDecision>) -> Result<Shown<DecisionBody>
         .await?;
     let runtime = Handle::current();
     let looked = tokio::task::spawn_blocking(move || {
-        // Whether the client still waits or not.
+        // Held until the search ends, even if the client has disconnected.
         let _until_it_is_done = permit;
         look_up(&state, id, &own, &runtime)
     })
@@ -58,8 +58,8 @@ pub async fn get(request: Authorized<GetDecision>) -> Result<Shown<DecisionBody>
     body.map(Shown).ok_or_else(ApiError::not_found)
 }
 
-/// Finds a decision about that organization, and what can be said of it. It reads files and asks
-/// policies, which may take a while.
+/// Finds a decision about that organization and explains it. It reads files and evaluates policies, which may take
+/// a while.
 fn look_up(
     state: &State,
     id: DecisionId,
@@ -82,7 +82,7 @@ fn look_up(
     )))
 }
 
-/// The policies that took the decision, in force still or not.
+/// The policies that made the decision, even if they are no longer in force.
 pub(crate) async fn snapshot_of(
     state: &State,
     record: &DecisionRecord,
@@ -95,12 +95,12 @@ pub(crate) async fn snapshot_of(
     Ok(earlier.await?)
 }
 
-/// As times are written everywhere (contract section 1); the log has milliseconds.
+/// The API's format of times (contract section 1); the log has milliseconds.
 pub(crate) fn whole_seconds(logged: String) -> String {
     timestamp::parse(&logged).map_or(logged, timestamp::format)
 }
 
-/// A recorded decision.
+/// A logged decision.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "Decision", example = json!({
     "id": "dec-01k6dyspfte23tskdzn1kqd65k",
@@ -133,23 +133,22 @@ pub struct DecisionBody {
         example = "dec-01k6dyspfte23tskdzn1kqd65k"
     ))]
     id: String,
-    /// When it was asked for.
+    /// When it was requested.
     #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     at: String,
-    /// The request in whose course it was taken.
+    /// The id of the request that it was made for.
     #[salvo(schema(example = "01k6dyspfte23tskdzn1kqd65k"))]
     request_id: String,
-    /// `evaluation` where it was only asked about, through the evaluation endpoint; null where
-    /// somebody was about to act.
+    /// `evaluation` if it was requested through the evaluation endpoint; null if a request depended on it.
     #[salvo(schema(example = "evaluation"))]
     via: Option<String>,
     principal: EntityName,
     action: EntityName,
     resource: EntityName,
-    /// The facts around it, in Cedar's JSON form; null where the question could not be put.
+    /// The context of the request, in Cedar's JSON format; null if the request could not be evaluated.
     #[salvo(schema(value_type = Option<ContextSchema>))]
     context: Option<Box<RawValue>>,
-    /// The entities as the engine saw them, in Cedar's JSON form.
+    /// The entities of the evaluation, in Cedar's JSON format.
     #[salvo(schema(value_type = EntitiesSchema))]
     entities: Box<RawValue>,
     /// `allow` or `deny`.
@@ -158,25 +157,25 @@ pub struct DecisionBody {
     /// Of a denial: `not_permitted` (no policy permits it) or `forbidden` (a policy forbids it).
     #[salvo(schema(example = "not_permitted"))]
     reason: Option<String>,
-    /// The error's code, where the policy that forbids it gives one.
+    /// The error's code, if the forbidding policy gives one.
     #[salvo(schema(example = "ORGANIZATION_DEACTIVATED"))]
     code: Option<String>,
-    /// The error's sentence, where the policy that forbids it gives one.
+    /// The error's message, if the forbidding policy gives one.
     #[salvo(schema(
         example = "the organization is deactivated; only an operator can reactivate it"
     ))]
     message: Option<String>,
-    /// The policies that decided.
+    /// The determining policies.
     policies: Vec<PolicyName>,
-    /// The digest of the policy set that decided.
+    /// The digest of the policy set.
     #[salvo(schema(example = "6f1ed002ab5595859014ebf0951522d9a1b3c7d5e9f0a2b4c6d8e0f1a3b5c7d9"))]
     policy_digest: String,
     /// Policies that could not be evaluated.
     errors: Vec<PolicyError>,
-    /// What of the above is masked.
+    /// The masked members.
     #[salvo(schema(example = json!(["context.source_ip"])))]
     masked: Vec<String>,
-    /// What more can be told, such as the conditions that were false; null if nothing.
+    /// An explanation, such as the conditions that were false; null if there is none.
     #[salvo(schema(value_type = Option<ExplanationSchema>))]
     explanation: Option<Value>,
 }
@@ -194,17 +193,17 @@ pub(super) struct EntityName {
     id: String,
 }
 
-/// A policy and where it stands.
+/// A policy and its source location.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "PolicyName"))]
 struct PolicyName {
     /// Its `@id`.
     #[salvo(schema(example = "organizations:GetOrganization"))]
     id: String,
-    /// Its file; null if the policies that decided are not known any more.
+    /// Its file; null if the policies are not known any more.
     #[salvo(schema(example = "organizations.cedar"))]
     file: Option<String>,
-    /// The line in it.
+    /// The line of the file.
     #[salvo(schema(example = 5))]
     line: Option<usize>,
 }
@@ -216,7 +215,7 @@ struct PolicyError {
     /// Its `@id`.
     #[salvo(schema(example = "guardrails.other-organization"))]
     policy: String,
-    /// What went wrong.
+    /// The error message.
     #[salvo(schema(example = "entity `Organization::\"…\"` does not exist"))]
     message: String,
 }
@@ -276,7 +275,7 @@ struct ContextSchema;
 impl ToSchema for ContextSchema {
     fn to_schema(_: &mut Components) -> RefOr<Schema> {
         let example = json!({"source_ip": {"__extn": {"fn": "ip", "arg": "192.0.2.7"}}});
-        object("The facts around a question.", example)
+        object("The context of a request.", example)
     }
 }
 
@@ -296,7 +295,7 @@ struct ExplanationSchema;
 
 impl ToSchema for ExplanationSchema {
     fn to_schema(_: &mut Components) -> RefOr<Schema> {
-        object("What more can be told of a decision.", json!({}))
+        object("An explanation of a decision.", json!({}))
     }
 }
 

@@ -1,5 +1,5 @@
-//! Nobody grants what it may not (contract section 4): every role and permission that somebody
-//! gets is asked of policy, one by one.
+//! Callers can grant only what policy permits them to grant (contract section 4): each role and permission is
+//! authorized separately.
 
 use crate::extract::authorizer::Authorizer;
 use crate::respond::{ApiError, Detail, echo};
@@ -8,7 +8,7 @@ use charter_domain::permission::Permission;
 use charter_domain::service_account::ServiceAccount;
 use charter_store::GrantedNames;
 
-/// Where a body names what is given, as JSON pointers.
+/// JSON pointers to the granted names in a body.
 struct Fields {
     roles: &'static str,
     permissions: &'static str,
@@ -18,13 +18,13 @@ const NAMED: Fields = Fields {
     roles: "/roles",
     permissions: "/permissions",
 };
-/// What somebody has already is no field of the body.
+/// Names that are granted already are not in the body.
 const HELD: Fields = Fields {
     roles: "",
     permissions: "",
 };
 
-/// Asks for each role and each permission that a body names; any denial denies the whole.
+/// Authorizes each role and permission named in a body; one denial denies the request.
 pub(super) fn require(
     authorizer: &Authorizer,
     roles: &[String],
@@ -33,7 +33,7 @@ pub(super) fn require(
     require_each(authorizer, roles, permissions, &NAMED)
 }
 
-/// Asks for everything a service account already has: a key to it is a grant of all that.
+/// Authorizes everything that a service account already has: a key to it grants all of that.
 pub(super) fn require_all_of(
     authorizer: &Authorizer,
     service_account: &ServiceAccount,
@@ -42,12 +42,12 @@ pub(super) fn require_all_of(
     require_held(authorizer, &**roles, &**permissions)
 }
 
-/// Asks for everything that several service accounts have: what wakes them up grants all that.
+/// Authorizes everything that several service accounts have: reactivating them grants all of that.
 pub(super) fn require_names(authorizer: &Authorizer, names: &GrantedNames) -> Result<(), ApiError> {
     require_held(authorizer, &names.roles, &names.permissions)
 }
 
-/// Asks for what a change adds, or for everything if it wakes the service account up.
+/// Authorizes the additions of a change, or everything if it reactivates the service account.
 pub(super) fn require_change(
     authorizer: &Authorizer,
     before: &ServiceAccount,
@@ -63,7 +63,7 @@ pub(super) fn require_change(
     Ok(())
 }
 
-/// Refuses names that the policy folder's schema does not have.
+/// Refuses names that the policy schema does not declare.
 pub(super) fn require_known(
     authorizer: &Authorizer,
     roles: &[String],
@@ -88,7 +88,7 @@ pub(super) fn require_known(
     Ok(())
 }
 
-/// A stored name that the schema no longer has counts for nothing, so it grants nothing.
+/// Names that the schema no longer declares have no effect, so they need no authorization.
 fn require_held<'a>(
     authorizer: &Authorizer,
     roles: impl IntoIterator<Item = &'a String>,

@@ -1,4 +1,4 @@
-//! `/leaked-keys`: who can show the secret of a key may end it (contract section 4).
+//! `/leaked-keys`: revokes a key for a client that presents its secret (contract section 4).
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::extract::values::ShownKey;
 use crate::respond::answer::NoContent;
 use crate::respond::{ApiError, ErrorType};
 
-/// How old a report is when it is answered. Revoking a key takes less, so the time of the answer does not tell
-/// whether there was one to revoke.
+/// All reports are answered after this time. Revoking takes less, so the response time does not reveal whether a
+/// key was revoked.
 const ANSWER_TIME: Duration = Duration::from_millis(250);
 
-/// Ends a key that has leaked: for secret scanners, and whoever finds one. If the secret is the key's own, the key is
-/// revoked at once, and the audit events of its organization say so. The answer is the same, and as fast, whether it
-/// is or not.
+/// Revokes a leaked key: for secret scanners and everyone who finds one. If the secret is correct, the key is
+/// revoked at once, with an audit event of its organization. The response and its time are the same if it is
+/// not.
 #[endpoint(operation_id = "reportLeakedKey", tags("keys"))]
 pub async fn report(request: Anonymous<Body<LeakedKey>>) -> Result<NoContent, ApiError> {
     let answer_at = Instant::now() + ANSWER_TIME;
@@ -34,12 +34,12 @@ pub async fn report(request: Anonymous<Body<LeakedKey>>) -> Result<NoContent, Ap
             tracing::error!(
                 request_id = client.request_id,
                 ?error,
-                "a report of a leaked key came to nothing"
+                "could not process a report of a leaked key"
             );
         }
         revoked
     });
-    // Where the database takes longer than that, the work goes on.
+    // If the database takes longer, the work continues.
     let outcome = timeout_at(answer_at, revoking).await;
     sleep_until(answer_at).await;
     outcome.unwrap_or(Ok(()))?;
@@ -47,7 +47,7 @@ pub async fn report(request: Anonymous<Body<LeakedKey>>) -> Result<NoContent, Ap
 }
 
 request_body! {
-    /// A key that has leaked, with its secret.
+    /// A leaked key with its secret.
     pub struct LeakedKey as "LeakedKey" {
         required access_key: ShownKey = "sa_a1b2c3_d4e5f6_0123456789abcdefghij",
         required secret as "secret_key": ShownKey,

@@ -1,4 +1,4 @@
-//! The machine surface: programs that sign their requests (contract section 4).
+//! The machine surface: operations for programs with signed requests (contract section 4).
 
 pub mod accounts;
 pub mod audit_events;
@@ -17,7 +17,6 @@ use crate::methods::Reads as _;
 
 use service_accounts::{key_report, keys};
 
-/// Its routes.
 #[must_use]
 pub fn router() -> Router {
     Router::new()

@@ -1,4 +1,4 @@
-//! The objects of the machine surface, each found only within the caller's tenant.
+//! Objects of the machine surface, loaded within the caller's tenant.
 
 use crate::extract::objects::OwnOrganization;
 use crate::extract::operation::Object;
@@ -31,9 +31,7 @@ impl Object for Account {
 /// A service account and the account it belongs to.
 #[derive(Clone)]
 pub struct ServiceAccountObject {
-    /// The service account.
     pub service_account: ServiceAccount,
-    /// Its account.
     pub account: Account,
 }
 
@@ -59,12 +57,10 @@ impl Object for ServiceAccountObject {
     }
 }
 
-/// An access key and whose it is.
+/// An access key with its service account.
 #[derive(Clone)]
 pub struct AccessKeyObject {
-    /// The key.
     pub key: AccessKey,
-    /// Whose it is.
     pub owner: ServiceAccountObject,
 }
 
@@ -91,16 +87,15 @@ impl Object for AccessKeyObject {
     }
 }
 
-/// Where a list of service accounts is asked for: one account, or the whole organization.
+/// The scope of a list of service accounts: one account, or the organization.
 pub enum ServiceAccountsIn {
     /// `account_id` was given.
     Account(Account),
-    /// It was not.
+    /// `account_id` was not given.
     Organization,
 }
 
 impl ServiceAccountsIn {
-    /// The account, if there is one.
     #[must_use]
     pub const fn account(&self) -> Option<AccountId> {
         match self {
@@ -137,11 +132,11 @@ impl Object for ServiceAccountsIn {
     }
 }
 
-/// The keys of the organization, or of one of its accounts; policy is asked about the organization.
+/// The scope of a list of keys; the organization is authorized.
 pub struct KeysIn(pub ServiceAccountsIn);
 
 impl Object for KeysIn {
-    /// As of [`ServiceAccountsIn`].
+    /// As for [`ServiceAccountsIn`].
     type Reference = Option<Option<AccountId>>;
 
     async fn load(tenant: TenantReader<'_>, reference: Self::Reference) -> Result<Self, ApiError> {
@@ -153,7 +148,7 @@ impl Object for KeysIn {
     }
 }
 
-/// The account a new service account is to belong to.
+/// The account of a new service account.
 pub struct AccountOfNew(pub Account);
 
 impl Object for AccountOfNew {
@@ -174,7 +169,7 @@ impl Object for AccountOfNew {
     }
 }
 
-/// Malformed, missing and foreign are one answer.
+/// Malformed, missing and other tenants' accounts get the same error.
 async fn find_account(
     tenant: TenantReader<'_>,
     id: Option<AccountId>,

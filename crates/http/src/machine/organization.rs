@@ -32,7 +32,7 @@ impl Operation for GetOrganization {
     fn object((): &()) {}
 }
 
-/// Reads the caller's organization.
+/// Returns the caller's organization.
 #[endpoint(operation_id = "getOrganization", tags("organizations"))]
 pub async fn get(
     request: Authorized<GetOrganization>,
@@ -76,7 +76,7 @@ fn etag(organization: &Organization) -> EntityTag {
 }
 
 request_body! {
-    /// The members of a PATCH; each may be left out.
+    /// Absent members stay.
     pub struct OrganizationPatch as "OrganizationPatch" {
         optional name: Name = "Acme Corporation Inc.",
         optional metadata: MetadataPatch,
@@ -98,7 +98,7 @@ impl OrganizationPatch {
     }
 }
 
-/// An organization as the machine surface shows it.
+/// An organization.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "Organization"))]
 pub struct OrganizationBody {
@@ -118,7 +118,7 @@ pub struct OrganizationBody {
     is_active: bool,
     #[salvo(schema(value_type = MetadataSchema))]
     metadata: Map<String, Value>,
-    /// When it was made.
+    /// When it was created.
     #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     created_at: String,
     /// When it last changed.

@@ -1,4 +1,4 @@
-//! `/permissions`: the names that service accounts can be given (contract section 4).
+//! `/permissions`: the roles and permissions that can be granted (contract section 4).
 
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
@@ -23,8 +23,8 @@ impl Operation for ListPermissions {
     fn object((): &()) {}
 }
 
-/// Lists the roles and permissions that the policies' schema has, and which of them the caller may
-/// give to a service account.
+/// Lists the roles and permissions of the policy schema, and which of them the caller may grant to a service
+/// account.
 #[endpoint(operation_id = "listPermissions", tags("service accounts"))]
 pub async fn list(request: Authorized<ListPermissions>) -> Result<Shown<NamesBody>, ApiError> {
     let authorizer = &request.authorizer;
@@ -44,7 +44,7 @@ pub async fn list(request: Authorized<ListPermissions>) -> Result<Shown<NamesBod
     }))
 }
 
-/// What service accounts can be given.
+/// The roles and permissions that can be granted.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "Permissions"))]
 pub struct NamesBody {
@@ -59,6 +59,6 @@ pub struct NamesBody {
 struct NameBody {
     #[salvo(schema(example = "organizations:GetOrganization"))]
     name: String,
-    /// Whether policy allows the caller now to give it: for menus, never for security.
+    /// Whether the caller may grant it now; for user interfaces, not for security.
     grantable: bool,
 }

@@ -1,10 +1,9 @@
-//! How ready the decision log is.
+//! The decision log's part of readiness.
 
 use charter_decision_log::Status;
 
 use super::part::Part;
 
-/// The log's part of readiness.
 pub(super) fn part(status: Option<Status>) -> Part {
     let Some(status) = status else {
         return Part {
@@ -19,7 +18,7 @@ pub(super) fn part(status: Option<Status>) -> Part {
         return Part::from(Some(reason), "unavailable");
     }
     let missed = status.missed.then(|| {
-        "a file of it was moved or removed under the running service, another was begun".to_owned()
+        "a file was moved or removed while the service runs; a new one was started".to_owned()
     });
     let unsynced = status
         .writer

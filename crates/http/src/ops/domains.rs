@@ -1,4 +1,4 @@
-//! How ready the domains of one's own are.
+//! The policy domains' part of readiness.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,17 @@ use serde::Serialize;
 
 use crate::state::Domains as State;
 
-/// Each domain by itself: a broken one leaves the others alone.
+/// Each domain on its own: a broken one does not affect the others.
 #[derive(Serialize)]
 pub(super) struct Domains(BTreeMap<String, Domain>);
 
 #[derive(Serialize)]
 struct Domain {
     status: &'static str,
-    /// What is in force.
+    /// Of the policies in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
-    /// Why the folder as it is now was not taken.
+    /// Why the current folder was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Is the process alive, can it serve (contract section 6).
+//! Liveness and readiness (contract section 6).
 
 use salvo::http::StatusCode;
 use salvo::http::header::{HeaderValue, RETRY_AFTER};
@@ -15,13 +15,13 @@ use super::readiness::Readiness;
 use crate::respond::{ApiError, etag, headers};
 use crate::state::State;
 
-/// Whether the process lives.
+/// Liveness: the process runs.
 #[endpoint(operation_id = "getHealth", tags("service"))]
 pub async fn healthz() -> Result<Health, ApiError> {
     Ok(Health { status: "ok" })
 }
 
-/// Whether requests can be served, and nothing of the inside.
+/// Readiness: whether requests can be served, without details.
 #[endpoint(operation_id = "getReadiness", tags("service"))]
 pub async fn readyz_bare(request: &mut Request, depot: &mut Depot) -> Result<Ready, ApiError> {
     let state = State::of(depot)?;
@@ -30,14 +30,13 @@ pub async fn readyz_bare(request: &mut Request, depot: &mut Depot) -> Result<Rea
     }
     let readiness = Readiness::of(&state).await;
     let code = readiness.status_code();
-    // Who asks whether requests are served hears that they are not, whatever the condition.
+    // The status code must say whether requests are served, even for a conditional request.
     if code.is_success() {
         etag::check_untagged(request.method(), request.headers())?;
     }
     Ok(Ready(code, readiness.status))
 }
 
-/// One word about the service.
 #[derive(Serialize)]
 pub struct Health {
     status: &'static str,

@@ -6,7 +6,7 @@ use salvo::{Depot, Response, handler};
 use crate::respond::ApiError;
 use crate::state::State;
 
-/// The metrics in Prometheus' text format.
+/// The metrics in the Prometheus text format.
 #[handler]
 pub async fn metrics(depot: &mut Depot, response: &mut Response) -> Result<(), ApiError> {
     let body = (State::of(depot)?.render_metrics)();

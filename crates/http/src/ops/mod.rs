@@ -1,4 +1,4 @@
-//! What operators ask: is the process alive, can it serve, how is it doing (contract section 6).
+//! Pages for operators: liveness, readiness, metrics (contract section 6).
 
 mod decision_log;
 mod domains;

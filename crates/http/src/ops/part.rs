@@ -1,8 +1,6 @@
-//! A part of readiness.
-
 use serde::Serialize;
 
-/// One part of readiness: a word, and why it is not `ok`.
+/// A part of readiness: its status, and why it is not `ok`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Part {
     pub(super) status: &'static str,
@@ -11,7 +9,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// `status` with this fault; `ok` without one.
+    /// `status` with this fault, or `ok` without one.
     pub(super) fn from(fault: Option<String>, status: &'static str) -> Self {
         match fault {
             None => Self {

@@ -1,24 +1,24 @@
-//! How ready the policies are.
+//! The policies' part of readiness.
 
 use serde::Serialize;
 
 use charter_authz::engine::Engine;
 use charter_domain::timestamp::{self, Timestamp};
 
-/// What is in force, what of it could not be evaluated, and a newer folder that was not taken.
+/// The policies in force, failed evaluations, and a newer folder that was refused.
 #[derive(Serialize)]
 pub(super) struct Policies {
     pub(super) status: &'static str,
     digest: String,
-    /// Of the whole folder, invariants and examples included.
+    /// Of the whole folder, including invariants and examples.
     #[serde(skip_serializing_if = "Option::is_none")]
     folder_digest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
-    /// Checks that what is in force did not pass.
+    /// Gates that the policies in force did not pass.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failed_checks: Vec<String>,
-    /// Why the folder that is asked beside it cannot be used.
+    /// Why the shadow policies cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     shadow: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -29,7 +29,7 @@ pub(super) struct Policies {
     not_run: Vec<String>,
 }
 
-/// A policy that could not be evaluated in the last quarter of an hour.
+/// A policy that could not be evaluated in the last 15 minutes.
 #[derive(Serialize)]
 struct FailingPolicy {
     policy: String,

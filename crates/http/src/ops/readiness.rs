@@ -1,4 +1,4 @@
-//! Whether requests can be served, part by part.
+//! Readiness of the service, by part.
 
 use std::time::Duration;
 
@@ -11,14 +11,13 @@ use super::policies::Policies;
 use super::{decision_log, replay_guard};
 use crate::state::State;
 
-/// How long the database may take to answer before it counts as down.
+/// Time limit for the database's answer.
 const PING_DEADLINE: Duration = Duration::from_secs(2);
 
-/// Whether requests can be served, part by part.
 #[derive(Serialize)]
 pub(super) struct Readiness {
     pub(super) status: &'static str,
-    /// There only while the service stops.
+    /// Present only while the service stops.
     #[serde(skip_serializing_if = "Option::is_none")]
     stop: Option<Part>,
     database: Part,
@@ -40,7 +39,7 @@ impl Readiness {
     pub(super) async fn of(state: &State) -> Self {
         let ping = tokio::time::timeout(PING_DEADLINE, state.store_health.ping()).await;
         let database = match ping {
-            // Reads are served; the next write shows whether it is over.
+            // Reads are served; the next write shows whether the fault is over.
             Ok(Ok(())) => Part::from(state.store_health.fault(), "degraded"),
             Ok(Err(error)) => Part::from(Some(error.to_string()), "unavailable"),
             Err(_elapsed) => {

@@ -1,14 +1,13 @@
-//! How ready the replay guard is, in words.
+//! The replay guard's part of readiness.
 
 use charter_authn::nonces::Status;
 use charter_domain::timestamp::{self, Timestamp};
 
 use super::part::Part;
 
-/// How full the guard may be before it counts as degraded, in percent.
+/// From this fill level on, in percent, the guard is degraded.
 const NEARLY_FULL: u128 = 80;
 
-/// The guard's part of readiness.
 pub(super) fn part(status: &Status) -> Part {
     if let Some(fault) = status.not_held.as_ref().or(status.last_error.as_ref()) {
         return Part::from(Some(fault.clone()), "unavailable");

@@ -1,4 +1,4 @@
-//! Answers of the portal: a sign-in with its cookie, and nothing but "done".
+//! Responses of the portal: an access token with its cookie, and empty results.
 
 use salvo::oapi::{Array, Components, Content, EndpointOutRegister, Object, Operation, ToSchema};
 use salvo::prelude::{Json, Response};
@@ -13,7 +13,7 @@ use crate::state::State;
 use charter_authn::secrets::access_token::LIFETIME;
 use charter_authn::users::SignedIn;
 
-/// What a client signs its requests in with (RFC 6750 section 4).
+/// An access token (RFC 6750 section 4).
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "AccessToken"))]
 pub struct AccessTokenBody {
@@ -24,7 +24,7 @@ pub struct AccessTokenBody {
     access_token: String,
     #[salvo(schema(example = "Bearer"))]
     token_type: &'static str,
-    /// Seconds.
+    /// In seconds.
     #[salvo(schema(example = 900))]
     expires_in: u64,
 }
@@ -74,7 +74,7 @@ pub struct Done {
     is_secure: bool,
 }
 
-/// What becomes of a cookie.
+/// A change of the refresh cookie.
 enum Change {
     Clear,
     SetDevice(SecretString),

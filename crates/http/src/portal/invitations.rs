@@ -1,4 +1,4 @@
-//! `/api/portal/team/invitations`: those that can still be accepted (contract section 5).
+//! `/api/portal/team/invitations`: open invitations (contract section 5).
 
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
@@ -31,7 +31,7 @@ impl Operation for ListInvitations {
     fn object((): &()) {}
 }
 
-/// Lists the invitations that can still be accepted, the newest first.
+/// Lists open invitations, newest first.
 #[endpoint(operation_id = "listInvitations", tags("team"))]
 pub async fn list(
     request: Authorized<ListInvitations>,
@@ -56,7 +56,7 @@ impl Operation for WithdrawInvitation {
     }
 }
 
-/// Withdraws an invitation: its link is void at once.
+/// Withdraws an invitation; its link becomes invalid at once.
 #[endpoint(operation_id = "withdrawInvitation", tags("team"))]
 pub async fn withdraw(request: Authorized<WithdrawInvitation>) -> Result<Done, ApiError> {
     let id = request.object.0.id;
@@ -66,7 +66,7 @@ pub async fn withdraw(request: Authorized<WithdrawInvitation>) -> Result<Done, A
     Ok(Done::plain())
 }
 
-/// An invitation of the caller's organization; policy is asked about the organization.
+/// An invitation of the caller's organization; the organization is authorized.
 pub struct OpenInvitation(Invitation);
 
 impl Object for OpenInvitation {
@@ -83,7 +83,7 @@ impl Object for OpenInvitation {
     }
 }
 
-/// An invitation that can still be accepted.
+/// An open invitation.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[salvo(schema(name = "OpenInvitation", rename_all = "camelCase"))]
@@ -94,7 +94,7 @@ pub struct OpenInvitationBody {
     email: String,
     #[salvo(schema(example = "member"))]
     role: String,
-    /// The member who invites; null for an operator.
+    /// The inviting member; null for an operator.
     #[salvo(schema(
         format = "uuid",
         required = true,
@@ -103,7 +103,7 @@ pub struct OpenInvitationBody {
     invited_by: Option<String>,
     #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     created_at: String,
-    /// From then on its link is void.
+    /// When its link expires.
     #[salvo(schema(format = "date-time", example = "2025-10-02T12:00:00Z"))]
     expires_at: String,
 }

@@ -1,4 +1,4 @@
-//! `/api/portal/me`: the person who asks (contract section 5).
+//! `/api/portal/me`: the calling user (contract section 5).
 
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
@@ -13,7 +13,7 @@ use charter_domain::timestamp;
 
 use super::organization::PortalOrganization;
 
-/// Reads the person who asks, with its organization and what policy allows it there.
+/// Returns the calling user, its organization and its permissions there.
 #[endpoint(operation_id = "getMe", tags("me"))]
 pub async fn get(request: OwnPerson<()>) -> Result<Shown<MeBody>, ApiError> {
     let (person, authorizer) = (request.person, request.authorizer);
@@ -33,7 +33,7 @@ pub async fn get(request: OwnPerson<()>) -> Result<Shown<MeBody>, ApiError> {
     }))
 }
 
-/// The person who asks.
+/// The calling user.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[salvo(schema(name = "Me", rename_all = "camelCase"))]
@@ -42,10 +42,10 @@ pub struct MeBody {
     id: String,
     #[salvo(schema(example = "ada@example.com"))]
     email: String,
-    /// A role of the policies' schema; as shipped `owner`, `admin` or `member`.
+    /// A role of the policy schema; by default `owner`, `admin` or `member`.
     #[salvo(schema(example = "owner"))]
     role: String,
-    /// Until it is, the person reads and changes nothing.
+    /// Until the address is verified, the user can read but not change anything.
     email_verified: bool,
     #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     created_at: String,
@@ -56,7 +56,7 @@ pub struct MeBody {
     ))]
     last_login_at: Option<String>,
     organization: PortalOrganization,
-    /// What policy allows now on the own organization: for menus, never for security.
+    /// The permissions on the own organization now; for user interfaces, not for security.
     #[salvo(schema(example = json!(["organizations:GetOrganization", "team:ListMembers"])))]
     permissions: Vec<&'static str>,
 }

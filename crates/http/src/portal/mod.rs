@@ -1,4 +1,4 @@
-//! The portal surface: people with bearer tokens, and how they get one (contract section 5).
+//! The portal surface: operations for users with access tokens, and sign-in (contract section 5).
 
 pub mod answer;
 pub mod invitations;
@@ -17,10 +17,10 @@ use salvo::Router;
 
 use crate::methods::{NotNamed, Reads as _};
 
-/// What stands beside `{userId}`, and is no person's id.
+/// Path segments beside `{userId}` that are no ids.
 const BESIDE_MEMBERS: NotNamed = NotNamed(&["invite", "invitations"]);
 
-/// Its operations, each decided by policy.
+/// Operations authorized by policy.
 #[must_use]
 pub fn router() -> Router {
     Router::with_path("api/portal")
@@ -49,7 +49,7 @@ pub fn router() -> Router {
         )
 }
 
-/// What concerns nobody but the person who asks; no policy decides these.
+/// Operations on the calling user itself, without authorization.
 #[must_use]
 pub fn own_router() -> Router {
     Router::with_path("api/portal")
@@ -61,7 +61,7 @@ pub fn own_router() -> Router {
         )
 }
 
-/// For people who show no access token (yet); no policy decides these.
+/// Operations before sign-in, without authorization.
 #[must_use]
 pub fn sign_in_router() -> Router {
     Router::with_path("api/auth")

@@ -1,4 +1,4 @@
-//! `/api/portal/organization`: a person's own organization (contract section 5).
+//! `/api/portal/organization`: the user's own organization (contract section 5).
 
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
@@ -30,7 +30,7 @@ impl Operation for GetOrganization {
     fn object((): &()) {}
 }
 
-/// Reads the person's organization.
+/// Returns the user's organization.
 #[endpoint(operation_id = "getPortalOrganization", tags("portal"))]
 pub async fn get(
     request: Authorized<GetOrganization>,
@@ -90,8 +90,8 @@ impl Operation for DeactivateOrganization {
     fn object(_: &Self::Input) {}
 }
 
-/// Deactivates the organization and revokes every access key, refresh token and invitation. Reading
-/// goes on, writing ends; only an operator can undo it, and the keys stay revoked.
+/// Deactivates the organization and revokes all access keys, refresh tokens and invitations. Reads are still
+/// allowed, writes are not. Only an operator can reactivate it; the keys stay revoked.
 #[endpoint(operation_id = "deactivateOrganization", tags("portal"))]
 pub async fn deactivate(
     request: Authorized<DeactivateOrganization>,
@@ -111,15 +111,15 @@ pub(super) fn etag(organization: &Organization) -> EntityTag {
 }
 
 request_body! {
-    /// An organization's profile, as a whole.
+    /// The profile of an organization; replaces the old one.
     pub struct Profile as "OrganizationProfile" {
         required name: PortalName = "Acme Corporation Inc.",
-        /// Its URL-safe name, unique.
+        /// Its unique name in URLs.
         required slug: Slug,
     }
 }
 
-/// An organization as the portal shows it.
+/// An organization.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[salvo(schema(name = "OrganizationResponse", rename_all = "camelCase"))]
@@ -128,25 +128,25 @@ pub struct PortalOrganization {
     id: String,
     #[salvo(schema(example = "Acme Corporation"))]
     name: String,
-    /// Its URL-safe name.
+    /// Its name in URLs.
     #[salvo(schema(example = "acme"))]
     slug: String,
     /// `org_` and the organization's code; never changes.
     #[salvo(schema(example = "org_a1b2c3"))]
     schema_name: String,
-    /// Whom to write to about bills.
+    /// The address for billing.
     #[salvo(schema(required = true, example = "billing@example.com"))]
     contact_email: Option<String>,
-    /// Where new documents go.
+    /// The region in which new documents are stored.
     #[salvo(schema(required = true, example = "eu-central-1"))]
     default_region: Option<String>,
-    /// Where documents may go.
+    /// The regions in which documents may be stored.
     #[salvo(schema(example = json!(["ca-central-1", "us-east-2", "eu-central-1"])))]
     allowed_regions: Vec<String>,
     /// `free`, `starter`, `growth` or `pro`.
     #[salvo(schema(example = "free"))]
     plan_tier: &'static str,
-    /// Documents a month.
+    /// The number of documents allowed in a month.
     #[salvo(schema(example = 100))]
     monthly_doc_limit: i64,
     /// False once it is deactivated.

@@ -14,8 +14,8 @@ use charter_domain::password::{EnteredPassword, NewPassword};
 
 use super::answer::Done;
 
-/// Sends a link that sets another password, if the address is a person's. The answer is the same in
-/// any case, and comes before the address is looked up.
+/// Sends a link to reset the password, if a user has the address. The response is always the same, and is sent
+/// before the address is looked up.
 #[endpoint(operation_id = "forgotPassword", tags("sign-in"))]
 pub async fn forgot_password(request: Anonymous<Body<Forgotten>>) -> Result<Done, ApiError> {
     let (state, client) = (request.state, request.client);
@@ -31,7 +31,7 @@ pub async fn forgot_password(request: Anonymous<Body<Forgotten>>) -> Result<Done
                 tracing::warn!(
                     request_id = client.request_id,
                     error = &error as &dyn std::error::Error,
-                    "no link that resets a password was sent"
+                    "could not send a link to reset a password"
                 );
             }
         });
@@ -39,8 +39,8 @@ pub async fn forgot_password(request: Anonymous<Body<Forgotten>>) -> Result<Done
     Ok(Done::plain())
 }
 
-/// Sets another password with the token of a link. Every session of the person ends, and its address
-/// is verified.
+/// Sets a new password with the token of an emailed link. Ends all sessions of the user, and verifies the
+/// address.
 #[endpoint(operation_id = "resetPassword", tags("sign-in"))]
 pub async fn reset_password(request: Anonymous<Body<Reset>>) -> Result<Done, ApiError> {
     request
@@ -56,8 +56,8 @@ pub async fn reset_password(request: Anonymous<Body<Reset>>) -> Result<Done, Api
         .await
 }
 
-/// Sets another password for who is signed in and knows the current one. Every other session of the
-/// person ends.
+/// Changes the password of the signed-in user, who must give the current one. Ends all other sessions of the
+/// user.
 #[endpoint(operation_id = "changePassword", tags("sign-in"))]
 pub async fn change_password(
     request: SignedInPerson<Body<PasswordChange>>,
@@ -80,7 +80,7 @@ pub async fn change_password(
 }
 
 request_body! {
-    /// Whose password is forgotten.
+    /// The address of the user.
     pub struct Forgotten as "ForgotPassword" {
         required email: Lenient<EmailAddress>,
     }
@@ -88,7 +88,7 @@ request_body! {
 }
 
 request_body! {
-    /// The token of a link and another password.
+    /// The token of an emailed link and the new password.
     pub struct Reset as "ResetPassword" {
         required token: LinkToken,
         required password as "newPassword": NewPassword,
@@ -96,7 +96,7 @@ request_body! {
 }
 
 request_body! {
-    /// The password that somebody has, and the one it wants.
+    /// The current and the new password.
     pub struct PasswordChange as "ChangePassword" {
         required current as "currentPassword": EnteredPassword,
         required new as "newPassword": NewPassword = "another horse battery staple",

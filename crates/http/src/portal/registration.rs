@@ -17,7 +17,7 @@ use charter_store::{self as store, NewOrganization};
 
 use super::answer::Token;
 
-/// Makes an organization and its first owner, who is sent a link that verifies the address.
+/// Creates an organization and its first owner, and sends the owner a link to verify the address.
 #[endpoint(operation_id = "register", tags("sign-in"))]
 pub async fn register(request: Anonymous<Body<Register>>) -> Result<Shown<Registered>, ApiError> {
     request
@@ -40,7 +40,7 @@ pub async fn register(request: Anonymous<Body<Register>>) -> Result<Shown<Regist
         .await
 }
 
-/// A taken slug is no conflict here but a wrong value (contract section 2).
+/// A taken slug is not a conflict here but an invalid value (contract section 2).
 fn refusal_of_registration(refusal: UserError) -> ApiError {
     match refusal {
         UserError::Store(store::Error::SlugTaken) => {
@@ -50,7 +50,7 @@ fn refusal_of_registration(refusal: UserError) -> ApiError {
     }
 }
 
-/// Makes the invited person a member and signs it in.
+/// Makes the invited user a member and signs it in.
 #[endpoint(operation_id = "acceptInvitation", tags("sign-in"))]
 pub async fn accept_invitation(request: Anonymous<Body<Acceptance>>) -> Result<Token, ApiError> {
     request
@@ -68,7 +68,7 @@ pub async fn accept_invitation(request: Anonymous<Body<Acceptance>>) -> Result<T
 }
 
 request_body! {
-    /// Who registers.
+    /// A new organization with its owner.
     pub struct Register as "Register" {
         required name as "orgName": PortalName = "Acme Corporation",
         required slug as "orgSlug": Slug,
@@ -80,7 +80,7 @@ request_body! {
     const REFUSES: &'static [ErrorType] = &[ErrorType::RateLimitExceeded];
 }
 
-/// What was made.
+/// The created organization and user.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[salvo(schema(name = "Registered", rename_all = "camelCase"))]
@@ -92,7 +92,7 @@ pub struct Registered {
 }
 
 request_body! {
-    /// The token of an invitation and a first password.
+    /// The token of an invitation and the new user's password.
     pub struct Acceptance as "AcceptInvitation" {
         required token: LinkToken,
         required password: NewPassword,

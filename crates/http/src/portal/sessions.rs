@@ -1,4 +1,4 @@
-//! `/api/portal/sessions`: where the person who asks is signed in (contract section 5).
+//! `/api/portal/sessions`: the calling user's sessions (contract section 5).
 
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
@@ -12,7 +12,7 @@ use charter_domain::timestamp;
 
 use super::answer::{Done, ShownList};
 
-/// Lists the open sessions of the person who asks, the newest first.
+/// Lists the open sessions of the calling user, newest first.
 #[endpoint(operation_id = "listSessions", tags("me"))]
 pub async fn list(request: OwnPerson<()>) -> Result<ShownList<SessionBody>, ApiError> {
     let person = &request.person;
@@ -27,7 +27,7 @@ pub async fn list(request: OwnPerson<()>) -> Result<ShownList<SessionBody>, ApiE
     Ok(ShownList(shown.collect()))
 }
 
-/// Ends one of them, at once, whatever access token it has.
+/// Ends a session of the calling user at once; its access tokens become invalid.
 #[endpoint(operation_id = "endSession", tags("me"))]
 pub async fn end(request: OwnPerson<PathUuid<SessionId>>) -> Result<Done, ApiError> {
     let person = request.person;
@@ -41,22 +41,22 @@ pub async fn end(request: OwnPerson<PathUuid<SessionId>>) -> Result<Done, ApiErr
         .await
 }
 
-/// Where somebody is signed in.
+/// An open session.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[salvo(schema(name = "Session", rename_all = "camelCase"))]
 pub struct SessionBody {
     #[salvo(schema(format = "uuid", example = "01980f3a-7b1e-7def-8a12-3456789abcde"))]
     id: String,
-    /// When it was begun by signing in.
+    /// When the user signed in.
     #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     created_at: String,
-    /// When it was last refreshed; it may have been used for 15 minutes after that.
+    /// When it was last refreshed; it may have been used for up to 15 minutes after that.
     #[salvo(schema(format = "date-time", example = "2025-09-30T12:15:00Z"))]
     last_used_at: String,
-    /// As the browser called itself when it signed in.
+    /// The browser's user agent at the sign-in.
     #[salvo(schema(required = true, example = "Mozilla/5.0 (X11; Linux x86_64)"))]
     user_agent: Option<String>,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     current: bool,
 }

@@ -1,5 +1,4 @@
-//! `/api/portal/organization/settings` (contract section 5): absent is unchanged, null clears, all
-//! or nothing.
+//! `/api/portal/organization/settings` (contract section 5): absent fields stay, null clears; a change is atomic.
 
 use salvo::Writer;
 use salvo::oapi::endpoint;
@@ -31,8 +30,8 @@ impl Operation for UpdateSettings {
     fn object(_: &Self::Input) {}
 }
 
-/// Changes the billing contact and the regions; what is left out stays. The default region must be
-/// among the allowed ones afterwards.
+/// Changes the billing contact and the regions; absent members stay. Afterwards the default region must be
+/// among the allowed ones.
 #[endpoint(operation_id = "updateSettings", tags("portal"))]
 pub async fn update(
     request: Authorized<UpdateSettings>,
@@ -58,13 +57,13 @@ pub async fn update(
 }
 
 request_body! {
-    /// Settings; each may be left out.
+    /// Absent members stay.
     pub struct Settings as "SettingsChange" {
-        /// Whom to write to about bills; null clears it.
+        /// The address for billing; null clears it.
         optional contact_email: Option<EmailAddress> = "billing@example.com",
-        /// Where new documents go: null, or one of the allowed regions.
+        /// The region in which new documents are stored: null, or one of the allowed regions.
         optional default_region: Option<Region> = "eu-central-1",
-        /// At least one of `ca-central-1`, `us-east-2`, `eu-central-1`, none twice; the order is kept.
+        /// At least one of `ca-central-1`, `us-east-2`, `eu-central-1`, without duplicates; the order is kept.
         optional allowed_regions: Vec<Region> = ["eu-central-1", "us-east-2"],
     }
 }

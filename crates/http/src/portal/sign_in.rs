@@ -12,8 +12,8 @@ use charter_domain::password::EnteredPassword;
 
 use super::answer::{Done, Token};
 
-/// Signs a person in: an access token in the body, a refresh token in the cookie. Unknown, disabled
-/// and wrong have one answer.
+/// Signs a user in: returns an access token in the body and a refresh token in the cookie. Unknown users,
+/// disabled users and wrong passwords get the same response.
 #[endpoint(operation_id = "login", tags("sign-in"))]
 pub async fn login(request: Anonymous<Body<Login>>) -> Result<Token, ApiError> {
     request
@@ -27,9 +27,8 @@ pub async fn login(request: Anonymous<Body<Login>>) -> Result<Token, ApiError> {
         .await
 }
 
-/// Exchanges the cookie for another one and an access token. A cookie is used once; for ten seconds
-/// it gets the same successor again, after that its use ends the session. Of several cookies of that
-/// name each is tried.
+/// Exchanges the cookie for a new one and an access token. A cookie is valid once; within ten seconds it yields
+/// the same successor again, later its reuse ends the session. Of several cookies of that name each is tried.
 #[endpoint(operation_id = "refresh", tags("sign-in"))]
 pub async fn refresh(holder: CookieHolder<Body<Nothing>>) -> Result<Token, ApiError> {
     let tokens = holder.tokens;
@@ -59,7 +58,7 @@ pub async fn logout(leaving: SignedInPerson<Body<Nothing>>) -> Result<Done, ApiE
 }
 
 request_body! {
-    /// Who signs in.
+    /// The credentials of a user.
     pub struct Login as "Login" {
         required email: Lenient<EmailAddress>,
         required password: EnteredPassword,

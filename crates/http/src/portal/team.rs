@@ -1,4 +1,4 @@
-//! `/api/portal/team`: the people of an organization (contract section 5).
+//! `/api/portal/team`: the users of an organization (contract section 5).
 
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
@@ -35,7 +35,7 @@ impl Operation for ListMembers {
     fn object((): &()) {}
 }
 
-/// Lists the people of the organization, the oldest member first.
+/// Lists the users of the organization, oldest first.
 #[endpoint(operation_id = "listMembers", tags("team"))]
 pub async fn list(request: Authorized<ListMembers>) -> Result<ShownList<MemberBody>, ApiError> {
     let members = request.tenant().list_members().await?;
@@ -55,8 +55,8 @@ impl Operation for InviteMember {
     fn object(_: &Self::Input) {}
 }
 
-/// Sends somebody a link into the organization; the one sent before is void then. Policy is also
-/// asked about the role.
+/// Sends an invitation to the organization; an earlier one to the address becomes invalid. The caller must also
+/// be allowed to give the role.
 #[endpoint(operation_id = "inviteMember", tags("team"))]
 pub async fn invite(request: Authorized<InviteMember>) -> Result<Shown<InvitationBody>, ApiError> {
     let Body(Invite { email, role }) = request.input.clone();
@@ -92,8 +92,8 @@ impl Operation for ChangeRole {
     }
 }
 
-/// Gives a member another role; nobody its own, and the last owner none. Policy is also asked about
-/// the role.
+/// Changes a member's role. Nobody can change their own role, or that of the last owner. The caller must also
+/// be allowed to give the role.
 #[endpoint(operation_id = "changeRole", tags("team"))]
 pub async fn change_role(request: Authorized<ChangeRole>) -> Result<Shown<MemberBody>, ApiError> {
     let (_, Body(RoleChange { role })) = request.input.clone();
@@ -128,7 +128,7 @@ impl Operation for RemoveMember {
     }
 }
 
-/// Removes a member, whose sessions end. An owner is given another role first.
+/// Removes a member and ends its sessions. An owner must get another role first.
 #[endpoint(operation_id = "removeMember", tags("team"))]
 pub async fn remove(request: Authorized<RemoveMember>) -> Result<Done, ApiError> {
     let id = request.object.0.id;
@@ -141,7 +141,7 @@ pub async fn remove(request: Authorized<RemoveMember>) -> Result<Done, ApiError>
     Ok(Done::plain())
 }
 
-/// Asks whether the caller may give the role, which the schema in force must have.
+/// Authorizes giving the role, which the schema in force must declare.
 fn require_role(authorizer: &Authorizer, role: &str) -> Result<(), ApiError> {
     let catalogue = authorizer.snapshot().catalogue();
     if !catalogue.has_role(role) {
@@ -156,7 +156,7 @@ fn require_role(authorizer: &Authorizer, role: &str) -> Result<(), ApiError> {
     authorizer.require(Permission::AssignTeamRole, Resource::Role(role))
 }
 
-/// Asks again about the locked row: the member may have become an owner since.
+/// Authorizes again with the locked row: the member may have become an owner since.
 fn require_on(write: &Write, permission: Permission, member: &User) -> Result<(), ApiError> {
     let organization: &Organization = write.authorizer.caller().organization();
     let resource = Resource::User {
@@ -167,10 +167,10 @@ fn require_on(write: &Write, permission: Permission, member: &User) -> Result<()
 }
 
 request_body! {
-    /// Who is invited, as what.
+    /// The address and role of a new member.
     pub struct Invite as "Invite" {
         required email: EmailAddress = "grace@example.com",
-        /// Any role of the policies' schema but `owner`; as shipped `admin` or `member`.
+        /// Any role of the policy schema except `owner`; by default `admin` or `member`.
         required role: InvitedRole = "member",
     }
 }
@@ -184,20 +184,20 @@ pub struct InvitationBody {
     email: String,
     #[salvo(schema(example = "member"))]
     role: String,
-    /// From then on its link is void.
+    /// When its link expires.
     #[salvo(schema(format = "date-time", example = "2025-10-02T12:00:00Z"))]
     expires_at: String,
 }
 
 request_body! {
-    /// What somebody becomes.
+    /// The member's new role.
     pub struct RoleChange as "RoleChange" {
-        /// Any role of the policies' schema; as shipped `owner`, `admin` or `member`.
+        /// Any role of the policy schema; by default `owner`, `admin` or `member`.
         required role: String = "admin",
     }
 }
 
-/// A person as the team sees it.
+/// A user of the organization.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[salvo(schema(name = "Member", rename_all = "camelCase"))]
@@ -206,10 +206,10 @@ pub struct MemberBody {
     id: String,
     #[salvo(schema(example = "ada@example.com"))]
     email: String,
-    /// A role of the policies' schema; as shipped `owner`, `admin` or `member`.
+    /// A role of the policy schema; by default `owner`, `admin` or `member`.
     #[salvo(schema(example = "owner"))]
     role: String,
-    /// False while an operator has disabled it.
+    /// False while an operator has disabled the user.
     is_active: bool,
     email_verified: bool,
     #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]

@@ -13,9 +13,8 @@ use charter_domain::password::EnteredPassword;
 
 use super::answer::Done;
 
-/// Verifies an address with the token of the link that was sent to it, and the account's password or
-/// the access token of its person: the link alone opens no account that a stranger registered on the
-/// address. Every session that was opened before ends.
+/// Verifies an address with the token of the emailed link, and the user's password or access token: the link
+/// alone must not verify an account that somebody else registered with the address. Ends all earlier sessions.
 #[endpoint(operation_id = "verifyEmail", tags("sign-in"))]
 pub async fn verify_email(follower: PerhapsSignedIn<Body<Link>>) -> Result<Done, ApiError> {
     let person = follower.person;
@@ -44,7 +43,7 @@ pub async fn verify_email(follower: PerhapsSignedIn<Body<Link>>) -> Result<Done,
         .await
 }
 
-/// Sends the link that verifies the person's address again; nothing once it is verified.
+/// Sends the link to verify the user's address again; does nothing if it is verified.
 #[endpoint(operation_id = "resendVerification", tags("sign-in"))]
 pub async fn resend(request: SignedInPerson<Body<Nothing>>) -> Result<Done, ApiError> {
     let person = request.person;
@@ -62,10 +61,10 @@ pub async fn resend(request: SignedInPerson<Body<Nothing>>) -> Result<Done, ApiE
 }
 
 request_body! {
-    /// The token of a link.
+    /// The token of an emailed link.
     pub struct Link as "Link" {
         required token: LinkToken,
-        /// The account's. Needed without an access token.
+        /// The user's password. Required without an access token.
         optional password: EnteredPassword,
     }
     const REFUSES: &'static [ErrorType] = &[ErrorType::RateLimitExceeded];

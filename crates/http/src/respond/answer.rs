@@ -1,4 +1,4 @@
-//! Successful answers: status, validators and body in one place.
+//! Successful responses: status, validators and body.
 
 use salvo::http::StatusCode;
 use salvo::http::header::{HeaderValue, LOCATION};
@@ -11,11 +11,9 @@ use crate::respond::etag::EntityTag;
 use crate::respond::headers;
 use crate::respond::headers::describe_condition;
 
-/// 200 with an `etag`, or 304 when the client already has that version.
+/// 200 with an `etag`, or 304 if the client has that version.
 pub enum Found<T> {
-    /// The whole representation.
     Whole(EntityTag, T),
-    /// The client's copy is current.
     NotModified(EntityTag),
 }
 
@@ -45,12 +43,12 @@ impl<T: ToSchema> EndpointOutRegister for Found<T> {
         describe_condition(
             operation,
             "if-none-match",
-            "Answer 304 if the resource still has this `etag`, or one of these; `*` for any.",
+            "Returns 304 if the resource still has this `etag`, or one of these; `*` for any.",
         );
     }
 }
 
-/// 200 with what has no entity tag.
+/// 200 without an entity tag.
 pub struct Shown<T>(pub T);
 
 impl<T: Serialize + Send> Scribe for Shown<T> {
@@ -67,7 +65,7 @@ impl<T: ToSchema> EndpointOutRegister for Shown<T> {
     }
 }
 
-/// 200 with what a write has made of the resource, and its new `etag`.
+/// 200 with the changed resource and its new `etag`.
 pub struct Changed<T>(pub EntityTag, pub T);
 
 impl<T: Serialize + Send> Scribe for Changed<T> {
@@ -90,11 +88,9 @@ impl<T: ToSchema> EndpointOutRegister for Changed<T> {
 
 /// 201 with a `location`.
 pub struct Created<T> {
-    /// Where it is from now on.
     pub location: String,
-    /// Its version, if it has one.
+    /// `None` without versions.
     pub etag: Option<EntityTag>,
-    /// What was made.
     pub body: T,
 }
 

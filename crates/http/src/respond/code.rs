@@ -1,8 +1,8 @@
-//! The table of contract section 2: error types with their status, and codes.
+//! Error types with their status, and error codes: the table of contract section 2.
 
 use salvo::http::StatusCode;
 
-/// The `type` of an error; it decides the status.
+/// The `type` of an error; it determines the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorType {
     /// 400
@@ -38,7 +38,7 @@ pub enum ErrorType {
 }
 
 impl ErrorType {
-    /// Every type, in the contract's order.
+    /// In the contract's order.
     pub const ALL: [Self; 15] = [
         Self::InvalidRequest,
         Self::Unauthorized,
@@ -57,7 +57,6 @@ impl ErrorType {
         Self::Unavailable,
     ];
 
-    /// Its text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -79,7 +78,6 @@ impl ErrorType {
         }
     }
 
-    /// Its status code.
     #[must_use]
     pub const fn status(self) -> StatusCode {
         match self {
@@ -102,7 +100,7 @@ impl ErrorType {
 }
 
 impl ErrorType {
-    /// Its codes, in the contract's order.
+    /// In the contract's order.
     #[must_use]
     pub const fn codes(self) -> &'static [Code] {
         match self {
@@ -164,17 +162,15 @@ impl ErrorType {
 
 macro_rules! codes {
     ($($name:ident = $text:literal),+ $(,)?) => {
-        /// The `code` of an error: what exactly went wrong.
+        /// The `code` of an error.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Code {
             $(#[doc = concat!("`", $text, "`")] $name,)+
         }
 
         impl Code {
-            /// Every code.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
-            /// Its text.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {

@@ -1,26 +1,25 @@
-//! Broken values, and how messages repeat what a client sent.
+//! Details of errors, and how messages quote client input.
 
 use std::fmt::Display;
 
 use serde::Serialize;
 
-/// The longest text of a client's that a message repeats, in characters.
+/// Longer client input is truncated in messages, in characters.
 const MAX_ECHO: usize = 80;
 
-/// The longest message of a detail, in characters.
+/// Longer messages are truncated, in characters.
 const MAX_DETAIL: usize = 300;
 
-/// One broken value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Detail {
-    /// Where: a JSON pointer (RFC 6901) into the body.
+    /// A JSON pointer (RFC 6901) into the body.
     pub field: String,
-    /// Which rule it breaks.
+    /// The violated rule.
     pub message: String,
 }
 
 impl Detail {
-    /// A detail whose message is cut to a bounded length.
+    /// A detail whose message is truncated.
     #[must_use]
     pub fn new(field: impl Into<String>, message: impl Display) -> Self {
         Self {
@@ -30,14 +29,14 @@ impl Detail {
     }
 }
 
-/// A client's text as a message may repeat it: in backticks, bounded, without control characters.
+/// Quotes client input for a message: in backticks, truncated, without control characters.
 #[must_use]
 pub fn echo(text: &str) -> String {
     let head: String = text.chars().take(MAX_ECHO + 1).collect();
     format!("`{}`", cut(&printable(&head), MAX_ECHO))
 }
 
-/// A text that may hold a client's, without control characters and of a detail's length.
+/// A text that may contain client input, truncated and without control characters.
 pub(crate) fn printable(text: &str) -> String {
     let text: String = text
         .chars()

@@ -1,4 +1,4 @@
-//! The one shape of every error answer (contract section 2).
+//! The common format of all error responses (contract section 2).
 
 use std::borrow::Cow;
 
@@ -12,7 +12,6 @@ use serde::Serialize;
 use super::code::{Code, ErrorType};
 use super::detail::Detail;
 
-/// An error answer on its way to a client.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiError(pub(super) Box<Inner>);
 
@@ -20,20 +19,20 @@ pub struct ApiError(pub(super) Box<Inner>);
 pub(super) struct Inner {
     pub(super) error_type: ErrorType,
     pub(super) code: Code,
-    /// The code that a policy's `@code` gives in place of `code`.
+    /// The `@code` of a policy, in place of `code`.
     pub(super) policy_code: Option<String>,
     pub(super) message: Cow<'static, str>,
     pub(super) details: Vec<Detail>,
     pub(super) decision_id: Option<String>,
     pub(super) string_to_sign: Option<String>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    /// For the log, never for the client.
+    /// For the log only.
     pub(super) cause: Option<String>,
 }
 
-/// The code that a client was told, for the request's line in the log.
+/// The error code of the response, for the request's log line.
 #[derive(Debug, Clone)]
-pub(crate) struct ToldCode(pub(crate) Cow<'static, str>);
+pub(crate) struct ResponseErrorCode(pub(crate) Cow<'static, str>);
 
 #[derive(Serialize)]
 struct Envelope<'a> {
@@ -55,7 +54,7 @@ struct Body<'a> {
 }
 
 impl ApiError {
-    /// Any row of the contract's table; the constructors of `refusals.rs` are the usual way.
+    /// Any row of the contract's table; prefer the constructors of `refusals.rs`.
     #[must_use]
     pub fn new(error_type: ErrorType, code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {
@@ -71,59 +70,55 @@ impl ApiError {
         }))
     }
 
-    /// Says what exactly was refused.
     #[must_use]
     pub fn with_details(mut self, details: Vec<Detail>) -> Self {
         self.0.details = details;
         self
     }
 
-    /// Names the decision that a policy took.
+    /// Names the authorization decision.
     #[must_use]
     pub fn with_decision(mut self, decision_id: impl Into<String>) -> Self {
         self.0.decision_id = Some(decision_id.into());
         self
     }
 
-    /// Shows what the signature must cover (contract section 2, `INVALID_SIGNATURE`).
+    /// Adds the expected string to sign (contract section 2, `INVALID_SIGNATURE`).
     #[must_use]
     pub fn with_string_to_sign(mut self, text: String) -> Self {
         self.0.string_to_sign = Some(text);
         self
     }
 
-    /// Adds a response header.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.push((name, value));
         self
     }
 
-    /// Names the methods that a resource takes.
+    /// Names the methods that a resource supports.
     #[must_use]
     pub fn with_allow(self, methods: &'static str) -> Self {
         self.with_header(ALLOW, HeaderValue::from_static(methods))
     }
 
-    /// Ends the connection after the answer: what follows on it cannot be trusted or is unread.
+    /// Closes the connection after the response, because the rest is unread or cannot be trusted.
     #[must_use]
     pub fn closing(self) -> Self {
         self.with_header(CONNECTION, HeaderValue::from_static("close"))
     }
 
-    /// The status code.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.error_type.status()
     }
 
-    /// The code within the type.
     #[must_use]
     pub fn code(&self) -> Code {
         self.0.code
     }
 
-    /// The code as a client sees it: a policy may give its own.
+    /// The code in the response: a policy may give its own.
     #[must_use]
     pub fn code_text(&self) -> Cow<'static, str> {
         match &self.0.policy_code {
@@ -132,13 +127,12 @@ impl ApiError {
         }
     }
 
-    /// The sentence for the client.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The broken or refused values, where there are some.
+    /// The invalid or refused values.
     #[must_use]
     pub fn details(&self) -> &[Detail] {
         &self.0.details
@@ -157,7 +151,7 @@ impl ApiError {
                 string_to_sign: self.0.string_to_sign.as_deref(),
             },
         };
-        // Serialising strings into memory cannot fail; an empty body would still be an answer.
+        // Serializing strings cannot fail; an empty body would still be a response.
         serde_json::to_vec(&envelope).unwrap_or_default()
     }
 
@@ -174,7 +168,7 @@ impl ApiError {
         }
     }
 
-    /// Writes status, headers and body, and logs what the client may not see.
+    /// Writes status, headers and body, and logs the cause.
     pub(crate) fn render(self, request_id: &str, response: &mut Response) {
         if let Some(cause) = &self.0.cause {
             tracing::error!(
@@ -187,7 +181,9 @@ impl ApiError {
         self.count();
         let body = self.to_json(request_id);
         response.status_code(self.status());
-        response.extensions.insert(ToldCode(self.code_text()));
+        response
+            .extensions
+            .insert(ResponseErrorCode(self.code_text()));
         let headers = response.headers_mut();
         headers.insert(
             CONTENT_TYPE,

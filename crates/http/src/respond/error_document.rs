@@ -1,4 +1,4 @@
-//! Errors in the OpenAPI document: one schema, and one shared answer for each type.
+//! Errors in the OpenAPI document: one schema, and one shared response for each type.
 
 use salvo::oapi::{
     Array, BasicType, Components, Content, EndpointOutRegister, Example, Object, Operation, Ref,
@@ -10,8 +10,7 @@ use charter_authn::rejection::Rejection;
 
 use super::{ApiError, Code, Detail, ErrorType};
 
-/// What every operation may answer: the edge refuses a request that is no good HTTP, and anything
-/// may be down.
+/// Possible for every operation: the edge refuses malformed requests, and dependencies may be unavailable.
 const ALWAYS: [ErrorType; 3] = [
     ErrorType::InvalidRequest,
     ErrorType::InternalError,
@@ -26,13 +25,13 @@ impl EndpointOutRegister for ApiError {
     }
 }
 
-/// Says that an operation may refuse with this type.
+/// Declares that an operation may fail with this type.
 pub fn describe(components: &mut Components, operation: &mut Operation, error_type: ErrorType) {
     components
         .schemas
         .entry("Error".to_owned())
         .or_insert_with(|| RefOr::Type(schema()));
-    // What an operation says in its own words stays.
+    // Keeps the operation's own description.
     if !operation
         .responses
         .contains_key(error_type.status().as_str())
@@ -42,7 +41,7 @@ pub fn describe(components: &mut Components, operation: &mut Operation, error_ty
     }
 }
 
-/// Says that a write may meet a deactivated organization, which shares 403 with policy's refusals.
+/// Declares that a write may find a deactivated organization, which shares 403 with refusals of policies.
 pub fn describe_deactivation(components: &mut Components, operation: &mut Operation) {
     share(
         components,
@@ -88,21 +87,21 @@ fn answer(types: &[ErrorType]) -> Response {
 }
 
 impl ErrorType {
-    /// The type and its codes, for people.
+    /// The description of the type with its codes.
     fn described(self) -> String {
         let codes: Vec<_> = self.codes().iter().map(|code| code.as_str()).collect();
         if codes == [self.as_str()] {
             return self.as_str().to_owned();
         }
         let policies = match self {
-            Self::Forbidden => ", or the code that the policy gives which refuses",
+            Self::Forbidden => ", or the code of the forbidding policy",
             _ => "",
         };
         format!("{}: {}{policies}", self.as_str(), codes.join(", "))
     }
 }
 
-/// Errors as clients see them.
+/// Examples of the error.
 fn samples(error_type: ErrorType) -> Vec<ApiError> {
     match error_type {
         ErrorType::InvalidRequest => vec![
@@ -167,26 +166,26 @@ fn schema() -> Schema {
                 .pattern("^[A-Z][A-Z0-9_]*$")
                 .examples(Code::ALL.iter().map(|code| code.as_str()))
                 .description(
-                    "for programs; the type where there is nothing to add. A policy that refuses may give a code of its own",
+                    "for programs; equal to the type if there is nothing to add. A forbidding policy may set its own code",
                 ),
         )
         .required("code")
-        .property("message", text().description("for people; says what to do"))
+        .property("message", text().description("for users; says what to do"))
         .required("message")
         .property(
             "request_id",
-            text().description("as in `x-request-id`; quote it when you ask for help"),
+            text().description("the value of `x-request-id`; quote it when you ask for help"),
         )
         .required("request_id")
         .property(
             "details",
             Array::new()
                 .items(detail)
-                .description("for VALIDATION_FAILED, and where policy refuses a part of what was sent"),
+                .description("for VALIDATION_FAILED, and if a part of the request was not allowed"),
         )
         .property(
             "decision_id",
-            text().description("only where a policy decided"),
+            text().description("only for decisions of policies"),
         )
         .property(
             "string_to_sign",
@@ -194,7 +193,7 @@ fn schema() -> Schema {
         );
     Schema::Object(Box::new(
         Object::new()
-            .description("Every error has this shape.")
+            .description("The format of all errors.")
             .property("error", error)
             .required("error"),
     ))

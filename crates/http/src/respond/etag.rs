@@ -1,5 +1,5 @@
-//! Entity tags and the conditions on them (RFC 9110 sections 8.8.3 and 13.1). The `headers` crate would not
-//! do: it passes over malformed tags, which are a 400 here, and compares whole tags, not versions.
+//! Entity tags and conditional requests (RFC 9110 sections 8.8.3 and 13.1). The `headers` crate is not suitable:
+//! it ignores malformed tags, which are a 400 here, and compares whole tags instead of versions.
 
 use std::fmt::Display;
 
@@ -10,19 +10,17 @@ use salvo::http::{HeaderMap, Method, StatusCode};
 use crate::respond::{ApiError, Code};
 use charter_domain::timestamp::Timestamp;
 
-/// A strong entity tag: the version of a thing, under the thing's id, and what else its
-/// representation shows.
+/// A strong entity tag: id and version of a resource, and the time of last use if its representation shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntityTag {
-    /// `{id}.{version}`, which guards a write.
+    /// `{id}.{version}`, compared for writes.
     version: String,
-    /// What changes without a write; only 304 looks at it.
+    /// Changes without a write; compared only for 304.
     use_mark: Option<i64>,
 }
 
 impl EntityTag {
-    /// The tag of this version. The id's text must be visible ASCII without quotes and dots, as typed
-    /// ids are.
+    /// The tag of this version. The id must be visible ASCII without quotes and dots, as typed ids are.
     #[must_use]
     pub fn new(id: impl Display, version: i64) -> Self {
         Self {
@@ -31,7 +29,7 @@ impl EntityTag {
         }
     }
 
-    /// The tag of a representation that shows when the thing was last used, too.
+    /// For a representation that shows when the resource was last used.
     #[must_use]
     pub fn with_last_use(mut self, at: Option<Timestamp>) -> Self {
         self.use_mark = at.map(|at| at.timestamp());
@@ -46,7 +44,7 @@ impl EntityTag {
         }
     }
 
-    /// Whether that tag is of this version, whatever use was made of the thing since.
+    /// Whether a tag is of this version, ignoring the time of last use.
     fn is_same_version(&self, opaque: &str) -> bool {
         opaque
             .strip_prefix('"')
@@ -54,38 +52,26 @@ impl EntityTag {
             .is_some_and(|rest| rest == "\"" || rest.starts_with('.'))
     }
 
-    /// Sets the response header.
     pub fn write(&self, response: &mut Response) {
         if let Ok(value) = HeaderValue::from_str(&self.opaque()) {
             response.headers_mut().insert(ETAG, value);
         }
     }
 
-    /// Refuses a stale `if-match` (RFC 9110 section 13.1.1). Weak tags never match. The version alone
-    /// is compared, so that a mere use of the thing spoils no write.
-    ///
-    /// # Errors
-    ///
-    /// `PRECONDITION_FAILED`, or `BAD_PARAMETER` for a malformed header.
+    /// Checks `if-match` (RFC 9110 section 13.1.1). Weak tags never match. Only the version is compared, so that
+    /// use of a resource does not fail a write. `PRECONDITION_FAILED`, or `BAD_PARAMETER` for a malformed header.
     pub fn check_if_match(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         check_if_match(Some(self), headers)
     }
 
-    /// Refuses a write whose `if-match` is stale or whose `if-none-match` matches (RFC 9110 section
-    /// 13.2.2).
-    ///
-    /// # Errors
-    ///
-    /// `PRECONDITION_FAILED`, or `BAD_PARAMETER` for a malformed header.
+    /// Checks `if-match` and `if-none-match` of a write (RFC 9110 section 13.2.2): `PRECONDITION_FAILED`, or
+    /// `BAD_PARAMETER` for a malformed header.
     pub fn check_write(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         check_write(Some(self), headers)
     }
 
-    /// Whether a GET is answered by 304, because the client has this version already.
-    ///
-    /// # Errors
-    ///
-    /// `BAD_PARAMETER` for a malformed `if-none-match`.
+    /// Whether a GET gets 304 because the client has this version; `BAD_PARAMETER` for a malformed
+    /// `if-none-match`.
     pub fn is_known_to(&self, headers: &HeaderMap) -> Result<bool, ApiError> {
         Ok(match Condition::read(headers, &IF_NONE_MATCH)? {
             None => false,
@@ -97,18 +83,15 @@ impl EntityTag {
         })
     }
 
-    /// Answers 304 with the tag and no body.
+    /// Writes 304 with the tag and no body.
     pub fn write_not_modified(&self, response: &mut Response) {
         self.write(response);
         response.status_code(StatusCode::NOT_MODIFIED);
     }
 }
 
-/// The same for a resource that exists and has no tag: only `*` matches it.
-///
-/// # Errors
-///
-/// `PRECONDITION_FAILED`, or `BAD_PARAMETER` for a malformed header.
+/// Checks the conditions on a resource without a tag, which only `*` matches: `PRECONDITION_FAILED`, or
+/// `BAD_PARAMETER` for a malformed header.
 pub fn check_untagged(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
     if method.is_safe() {
         check_if_match(None, headers)
@@ -186,7 +169,7 @@ impl Condition {
     }
 }
 
-/// `[W/]"…"`, separated by commas; empty elements are passed over (RFC 9110 section 5.6.1).
+/// `[W/]"…"`, separated by commas; empty elements are ignored (RFC 9110 section 5.6.1).
 fn read_tags(text: &str, tags: &mut Vec<Tag>) -> Option<()> {
     let mut rest = text.trim_start_matches([' ', '\t', ',']);
     while !rest.is_empty() {

@@ -1,4 +1,4 @@
-//! Maps used-up budgets to their answer.
+//! Maps exhausted budgets to error responses.
 
 use charter_budgets::Exhausted;
 

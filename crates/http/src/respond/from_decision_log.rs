@@ -1,4 +1,4 @@
-//! Maps a full decision log to its answer.
+//! Maps a full decision log to an error response.
 
 use charter_decision_log::NotRecorded;
 

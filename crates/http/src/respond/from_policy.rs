@@ -1,11 +1,11 @@
-//! Maps refusals of policies to answers: code and sentence stand in the policy that refuses.
+//! Maps refusals of policies to error responses; the forbidding policy may give code and message.
 
 use charter_authz::refusal::Refusal;
 
 use super::{ApiError, Code, ErrorType};
 
 impl ApiError {
-    /// 403 in the words of the forbid that refuses; `general` where it has no sentence.
+    /// 403 with the code and message of the forbidding policy; `general` if it has no message.
     #[must_use]
     pub fn forbidden_by_policy(refusal: Option<Refusal>, general: String) -> Self {
         let (code, message) = refusal.map_or((None, None), |it| (it.code, it.message));
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
     use charter_authz::decision::{Denial, Outcome};
 
-    fn told(code: Option<&str>, message: Option<&str>) -> (String, String, u16) {
+    fn refused(code: Option<&str>, message: Option<&str>) -> (String, String, u16) {
         let refusal = Refusal {
             code: code.map(ToOwned::to_owned),
             message: message.map(ToOwned::to_owned),
@@ -44,15 +44,15 @@ mod tests {
         let general = "a policy forbids it";
         let all = |of: &str, message: &str| (of.to_owned(), message.to_owned(), 403);
         assert_eq!(
-            told(Some("OFFICE_ONLY"), Some("come to the office")),
+            refused(Some("OFFICE_ONLY"), Some("come to the office")),
             all("FORBIDDEN OFFICE_ONLY", "come to the office")
         );
         assert_eq!(
-            told(None, Some("come to the office")),
+            refused(None, Some("come to the office")),
             all("FORBIDDEN FORBIDDEN_BY_POLICY", "come to the office")
         );
         assert_eq!(
-            told(Some("ORGANIZATION_DEACTIVATED"), None),
+            refused(Some("ORGANIZATION_DEACTIVATED"), None),
             all("ORGANIZATION_DEACTIVATED ORGANIZATION_DEACTIVATED", general)
         );
     }

@@ -1,4 +1,4 @@
-//! Maps user-service errors to answers.
+//! Maps user-service errors to error responses.
 
 use charter_authn::users::UserError;
 use charter_store as store;
@@ -6,7 +6,7 @@ use charter_store as store;
 use super::retry_after::whole_seconds;
 use super::{ApiError, Code, Detail};
 
-/// What a client is told to wait when too many passwords are to be hashed, in seconds.
+/// `retry-after` in seconds when too many password hashes are queued.
 const RETRY_AFTER_BUSY: u64 = 2;
 
 impl From<UserError> for ApiError {

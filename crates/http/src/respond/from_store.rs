@@ -1,11 +1,11 @@
-//! Maps store errors to answers.
+//! Maps store errors to error responses.
 
 use charter_authn::rejection::Rejection;
 use charter_store as store;
 
 use super::{ApiError, Code, Detail};
 
-/// What a client is told to wait when the database does not answer, in seconds.
+/// `retry-after` in seconds when the database does not answer.
 const RETRY_AFTER_SECONDS: u64 = 1;
 
 impl From<store::Error> for ApiError {
@@ -15,7 +15,7 @@ impl From<store::Error> for ApiError {
             Error::NotFound => Self::not_found(),
             Error::Stale => Self::precondition_failed(),
             Error::OrganizationInactive => Self::organization_deactivated(),
-            // As authentication says it to the next request.
+            // The same error as authentication will give to the next request.
             Error::CallerRevoked => Rejection::KeyRevoked.into(),
             Error::NonceSpent => Rejection::ReplayedNonce.into(),
             Error::CallerExpired => Rejection::KeyExpired.into(),
@@ -75,7 +75,6 @@ impl From<store::Error> for ApiError {
     }
 }
 
-/// An error with its causes, for the log.
 fn in_full(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

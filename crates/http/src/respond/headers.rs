@@ -1,4 +1,4 @@
-//! The headers of answers and of conditions, as the OpenAPI document describes them.
+//! Headers in the OpenAPI document.
 
 use salvo::oapi::{
     BasicType, Header, Object, Operation, Parameter, ParameterIn, Required, Response, SchemaFormat,
@@ -16,7 +16,7 @@ fn header(schema: Object, description: &str) -> Header {
     Header::new(schema).description(description).required(true)
 }
 
-/// An answer with the headers that every answer has.
+/// A response with the headers of all responses.
 #[must_use]
 pub fn answer(description: impl Into<String>) -> Response {
     let id = || text().pattern("^[A-Za-z0-9._-]{1,128}$");
@@ -25,7 +25,7 @@ pub fn answer(description: impl Into<String>) -> Response {
             "x-request-id",
             header(
                 id(),
-                "Names this request in the logs; the client's own if it sent one.",
+                "Identifies this request in the logs; the client's own id if it sent one.",
             ),
         )
         .add_header("x-correlation-id", header(id(), "The same."))
@@ -45,7 +45,6 @@ fn etags_schema() -> Object {
         .examples(["*"])
 }
 
-/// Adds `etag`.
 #[must_use]
 pub fn with_etag(response: Response) -> Response {
     response.add_header(
@@ -57,46 +56,45 @@ pub fn with_etag(response: Response) -> Response {
     )
 }
 
-/// Adds `location`.
 #[must_use]
 pub fn with_location(response: Response) -> Response {
     response.add_header(
         "location",
         header(
             text().format(SchemaFormat::Custom("uri-reference".to_owned())),
-            "Where it is from now on.",
+            "The path of the created resource.",
         ),
     )
 }
 
-/// Adds `retry-after`.
 #[must_use]
 pub fn with_retry_after(response: Response) -> Response {
     response.add_header(
         "retry-after",
-        header(seconds(), "Seconds to wait; then sign anew."),
+        header(
+            seconds(),
+            "Seconds to wait; the retry needs a new signature.",
+        ),
     )
 }
 
-/// Adds `x-ratelimit-…`.
 #[must_use]
 pub fn with_rate_limit(response: Response) -> Response {
     response
         .add_header(
             "x-ratelimit-limit",
-            header(seconds(), "How many there may be."),
+            header(seconds(), "The allowed number of requests."),
         )
         .add_header(
             "x-ratelimit-remaining",
-            header(seconds(), "How many of them are left."),
+            header(seconds(), "The remaining number of requests."),
         )
         .add_header(
             "x-ratelimit-reset",
-            header(seconds(), "Seconds until there are more."),
+            header(seconds(), "Seconds until more are allowed."),
         )
 }
 
-/// Adds `set-cookie`.
 #[must_use]
 pub fn with_cookie(response: Response) -> Response {
     response.add_header(
@@ -109,16 +107,11 @@ pub fn with_cookie(response: Response) -> Response {
     )
 }
 
-/// Adds `www-authenticate`.
 #[must_use]
 pub fn with_challenge(response: Response) -> Response {
-    response.add_header(
-        "www-authenticate",
-        header(text(), "The schemes that would be taken."),
-    )
+    response.add_header("www-authenticate", header(text(), "The accepted schemes."))
 }
 
-/// Adds `if-match` or `if-none-match` to an operation.
 pub fn describe_condition(operation: &mut Operation, name: &str, description: &str) {
     let parameter = Parameter::new(name)
         .location(ParameterIn::Header)

@@ -1,4 +1,4 @@
-//! A page of a list as it is shown (contract section 4, lists).
+//! A page of a list as JSON (contract section 4, lists).
 
 use std::marker::PhantomData;
 
@@ -15,18 +15,13 @@ use charter_domain::page::{Page, PageRequest};
 
 use crate::respond::{ApiError, headers};
 
-/// A page of `T` as it is shown: JSON.
 pub struct Listed<T> {
     json: Vec<u8>,
     of: PhantomData<fn() -> T>,
 }
 
 impl<T: Serialize> Listed<T> {
-    /// Shows each item of a page. Other requests come between the items: all together may have a megabyte.
-    ///
-    /// # Errors
-    ///
-    /// `INTERNAL_ERROR` if an item is no JSON.
+    /// Serializes each item of a page and yields in between, because a page may have a megabyte.
     pub async fn new<Order: Sync, Item: Send>(
         request: &PageRequest<Order>,
         page: Page<Item>,

@@ -1,4 +1,4 @@
-//! Answers and errors: the only place that knows how rejections and store errors become status codes.
+//! Responses and errors: the only place that maps errors of other crates to status codes.
 
 pub mod answer;
 pub mod caching;
@@ -25,5 +25,5 @@ pub use code::{Code, ErrorType};
 pub(crate) use detail::printable;
 pub use detail::{Detail, echo};
 pub use error::ApiError;
-pub(crate) use error::ToldCode;
+pub(crate) use error::ResponseErrorCode;
 pub use surface::Surface;

@@ -1,4 +1,4 @@
-//! A page of a list that is read with a cursor, as it is shown (contract section 4).
+//! A page of a list with a cursor as JSON (contract section 4).
 
 use std::marker::PhantomData;
 
@@ -14,18 +14,13 @@ use serde::Serialize;
 
 use crate::respond::{ApiError, headers};
 
-/// A page of `T` as it is shown: JSON.
 pub struct Paged<T> {
     json: Vec<u8>,
     of: PhantomData<fn() -> T>,
 }
 
 impl<T: Serialize> Paged<T> {
-    /// Shows each item of a page. Other requests come between the items.
-    ///
-    /// # Errors
-    ///
-    /// `INTERNAL_ERROR` if an item is no JSON.
+    /// Serializes each item of a page and yields in between.
     pub async fn new<Item: Send>(
         items: Vec<Item>,
         next_cursor: Option<String>,
@@ -60,8 +55,8 @@ impl<T: ToSchema> EndpointOutRegister for Paged<T> {
         let results = Array::new().items(T::to_schema(components)).max_items(200);
         let cursor = Object::with_type(SchemaType::Array(vec![BasicType::String, BasicType::Null]))
             .description(
-                "`cursor` of the next page; null at the end. A page may have fewer items than asked for, or none, and \
-                 not be the last: what one page looks through is limited.",
+                "`cursor` of the next page; null at the end. A page reads a limited part of the list, so it may have \
+                 fewer items than requested, or none, without being the last.",
             )
             .examples(["lk3sZgS0kqJYQmY6hGJ2b6l0b1o0ZC2mJ8m3zq7QwX9cVbTn0aR4uE5yHsI"]);
         let schema = Object::new()

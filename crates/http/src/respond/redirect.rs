@@ -1,10 +1,9 @@
-//! Sends a browser elsewhere.
+//! Redirects.
 
 use salvo::Response;
 use salvo::http::StatusCode;
 use salvo::http::header::{HeaderValue, LOCATION};
 
-/// 302 to this path.
 pub fn redirect(response: &mut Response, path: &'static str) {
     response.status_code(StatusCode::FOUND);
     response

@@ -1,4 +1,4 @@
-//! Errors by name: a constructor for each row of the contract's table.
+//! Constructors for each row of the contract's error table.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -17,7 +17,7 @@ impl ApiError {
         Self::new(ErrorType::InvalidRequest, code, message)
     }
 
-    /// 401, with the schemes that would be taken.
+    /// 401, with the accepted schemes.
     #[must_use]
     pub fn unauthorized(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorType::Unauthorized, code, message)
@@ -40,7 +40,7 @@ impl ApiError {
         )
     }
 
-    /// 404. One text for all, so that nobody learns what exists.
+    /// 404. The same message in all cases, so that it reveals nothing about what exists.
     #[must_use]
     pub fn not_found() -> Self {
         Self::new(
@@ -50,7 +50,7 @@ impl ApiError {
         )
     }
 
-    /// 405; the router adds `allow` where it is not given.
+    /// 405; the router adds `allow` if it is missing.
     #[must_use]
     pub fn method_not_allowed() -> Self {
         Self::new(
@@ -66,7 +66,7 @@ impl ApiError {
         Self::new(ErrorType::Conflict, code, message)
     }
 
-    /// 412: somebody else was faster.
+    /// 412: the resource was changed by another request.
     #[must_use]
     pub fn precondition_failed() -> Self {
         Self::new(
@@ -76,7 +76,7 @@ impl ApiError {
         )
     }
 
-    /// 413. The rest of the body stays unread, so the connection ends.
+    /// 413. Closes the connection, because the rest of the body is unread.
     #[must_use]
     pub fn payload_too_large(limit: usize) -> Self {
         Self::new(
@@ -97,7 +97,7 @@ impl ApiError {
         )
     }
 
-    /// All values that break a rule: 422, or 400 where the [`super::Surface`] has no 422.
+    /// All invalid values: 422, or 400 on a [`super::Surface`] without 422.
     #[must_use]
     pub fn validation_failed(details: Vec<Detail>) -> Self {
         let mut error = Self::new(
@@ -109,13 +109,13 @@ impl ApiError {
         error
     }
 
-    /// The same of one value, by its JSON pointer.
+    /// One invalid value, with its JSON pointer.
     #[must_use]
     pub fn broken(field: impl Into<String>, rule: impl Display) -> Self {
         Self::validation_failed(vec![Detail::new(field, rule)])
     }
 
-    /// 429. Seconds until `limit` requests are free again.
+    /// 429, with the seconds until `limit` requests are available again.
     #[must_use]
     pub fn rate_limited(
         message: impl Into<Cow<'static, str>>,
@@ -143,7 +143,7 @@ impl ApiError {
         )
     }
 
-    /// 500. The cause goes to the log beside the request id, never to the client.
+    /// 500. The cause is logged with the request id and not sent to the client.
     #[must_use]
     pub fn internal(cause: impl Display) -> Self {
         let mut error = Self::new(
@@ -155,7 +155,7 @@ impl ApiError {
         error
     }
 
-    /// 501. How long the body is cannot be known, so the connection ends.
+    /// 501. Closes the connection, because the length of the body is unknown.
     #[must_use]
     pub fn unsupported_transfer_coding() -> Self {
         Self::new(
@@ -166,7 +166,7 @@ impl ApiError {
         .closing()
     }
 
-    /// 503: something that the request needs is down. The cause goes to the log.
+    /// 503: a dependency is unavailable. The cause is logged.
     #[must_use]
     pub fn unavailable(cause: impl Display, retry_after_seconds: u64) -> Self {
         let mut error = Self::new(
@@ -179,7 +179,7 @@ impl ApiError {
         error
     }
 
-    /// The answer that belongs to a bare status, for what the framework answers by itself.
+    /// The error for a bare status of the framework.
     #[must_use]
     pub(crate) fn from_status(status: StatusCode) -> Self {
         match status.as_u16() {

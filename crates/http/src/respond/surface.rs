@@ -1,17 +1,17 @@
-//! The two published APIs over one organization store (contract sections 4 and 5).
+//! The two published APIs (contract sections 4 and 5).
 
 use super::{ApiError, ErrorType};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Surface {
-    /// Programs. A value that breaks a rule is answered by 422.
+    /// For programs. Invalid values are 422.
     Machine,
-    /// People. It has no 422: such a value is answered by 400.
+    /// For users. It has no 422: invalid values are 400.
     Portal,
 }
 
 impl Surface {
-    /// The one that a path belongs to.
+    /// The surface of a path.
     pub fn of(path: &str) -> Self {
         if path.starts_with("/api/") {
             Self::Portal
@@ -22,7 +22,7 @@ impl Surface {
 }
 
 impl ApiError {
-    /// The error as this surface answers it (contract section 2).
+    /// The error in this surface's form (contract section 2).
     #[must_use]
     pub fn on(mut self, surface: Surface) -> Self {
         if surface == Surface::Portal && self.0.error_type == ErrorType::ValidationFailed {

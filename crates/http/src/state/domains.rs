@@ -1,4 +1,4 @@
-//! The domains of one's own that are in force, each by itself.
+//! The policy domains of other services that are in force.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,7 +7,6 @@ use parking_lot::RwLock;
 
 use charter_authz::own_domain::OwnDomain;
 
-/// The domains by name.
 #[derive(Debug, Default)]
 pub struct Domains(RwLock<BTreeMap<String, DomainState>>);
 
@@ -16,7 +15,7 @@ pub struct Domains(RwLock<BTreeMap<String, DomainState>>);
 pub struct DomainState {
     /// `None` if no version of it could be loaded.
     pub in_force: Option<Arc<OwnDomain>>,
-    /// Why the folder as it is now was not taken.
+    /// Why the current folder was refused.
     pub refused: Option<String>,
 }
 
@@ -26,13 +25,12 @@ impl Domains {
         self.0.read().get(name).cloned()
     }
 
-    /// All of them, by name.
     #[must_use]
     pub fn all(&self) -> BTreeMap<String, DomainState> {
         self.0.read().clone()
     }
 
-    /// Puts a version in force for requests that start from now on.
+    /// Puts a version in force for new requests.
     pub fn take(&self, name: &str, domain: OwnDomain) {
         let state = DomainState {
             in_force: Some(Arc::new(domain)),
@@ -41,12 +39,12 @@ impl Domains {
         self.0.write().insert(name.to_owned(), state);
     }
 
-    /// Keeps what is in force and notes why a newer version is not.
+    /// Keeps the version in force and records why the new one was refused.
     pub fn refuse(&self, name: &str, reason: String) {
         self.0.write().entry(name.to_owned()).or_default().refused = Some(reason);
     }
 
-    /// Drops all others.
+    /// Removes all others.
     pub fn keep_only(&self, names: &BTreeSet<String>) {
         self.0.write().retain(|name, _| names.contains(name));
     }

@@ -1,5 +1,5 @@
-//! Work on policies that takes long, or takes a text that somebody sent: other processes do it, with bounds on their
-//! memory and time. `app` has the implementation.
+//! Work on policies that is slow or uses folders sent by operators. It runs in child processes with limited memory
+//! and time; `app` implements it.
 
 use std::sync::Arc;
 
@@ -11,61 +11,52 @@ use charter_authz::folder::Files;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp::Timestamp;
 
-/// Runs work on policies.
 #[async_trait]
 pub trait PolicyTools: Send + Sync {
-    /// Checks a folder as the validation gate does and loads it. Nothing of it takes effect.
-    ///
-    /// # Errors
-    ///
-    /// The folder has faults, or the check did not finish.
+    /// Checks a folder as the validation gate does and loads it, without putting it in force. Fails if the folder
+    /// has faults or the check did not finish.
     async fn load(&self, files: Files) -> Result<Arc<Snapshot>, FolderRefusal>;
 
-    /// Starts a job, one at a time. It is ended when the receiver is dropped.
-    ///
-    /// # Errors
-    ///
-    /// Another one runs.
+    /// Starts a job; dropping the receiver cancels it. Fails if another one is running.
     fn start(&self, job: PolicyJob) -> Result<mpsc::Receiver<JobEvent>, Busy>;
 }
 
-/// Other work of this kind is under way.
+/// Another job is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("other work on policies is under way")]
 pub struct Busy;
 
-/// Why a folder that was sent is not used.
+/// Why a folder was refused.
 #[derive(Debug)]
 pub enum FolderRefusal {
-    /// Its faults, each with `message`, `help`, `file`, `line` and `column`.
+    /// Each with `message`, `help`, `file`, `line` and `column`.
     Faults(Value),
-    /// It took too long or too much memory, or nests too deeply.
+    /// It took too long or too much memory, or is nested too deeply.
     Unfinished(String),
     Busy,
 }
 
-/// A job, with the folders as texts.
+/// Folders are given as texts.
 #[derive(Debug, Clone)]
 pub enum PolicyJob {
-    /// What the candidate allows that the policies in force do not, and the other way round.
+    /// What the candidate allows that the policies in force do not, and vice versa.
     Diff { in_force: Files, candidate: Files },
-    /// Which recorded decisions the candidate would take differently.
+    /// Which logged decisions the candidate would make differently.
     Replay { candidate: Files },
-    /// What the examples cover, and which policies decided anything since then.
+    /// What the examples cover, and which policies have determined decisions since then.
     Coverage { in_force: Files, since: Timestamp },
 }
 
-/// What a job reports.
 #[derive(Debug)]
 pub enum JobEvent {
     /// The folders were loaded, and the work begins.
     Accepted,
-    /// Steps done, of those known so far; 0 of 0 where nobody counts.
+    /// Steps done, of those known so far; 0 of 0 if unknown.
     Progress { done: u64, known: u64 },
-    /// The result; nothing follows.
+    /// The result; the last event.
     Done(Value),
-    /// The faults of the candidate; nothing follows.
+    /// The faults of the candidate; the last event.
     Refused(Value),
-    /// It did not finish; nothing follows.
+    /// It did not finish; the last event.
     Failed(String),
 }

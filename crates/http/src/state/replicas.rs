@@ -1,13 +1,13 @@
-//! What is wrong among the processes that serve the database.
+//! Reports faults among the processes that serve the database.
 
 use parking_lot::Mutex;
 
-/// As of the last look.
+/// The fault found last.
 #[derive(Debug, Default)]
 pub struct Replicas(Mutex<Option<String>>);
 
 impl Replicas {
-    /// Says what is wrong; `None` if nothing is.
+    /// Sets or clears the fault.
     pub fn report(&self, fault: Option<String>) {
         *self.0.lock() = fault;
     }

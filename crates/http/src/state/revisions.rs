@@ -1,4 +1,4 @@
-//! Policies that were in force earlier, to explain the decisions that they took.
+//! Earlier policies, for explanations of the decisions that they made.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -10,14 +10,14 @@ use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_store::{Error, Store};
 
-/// So many are kept at once: what is asked about most is of the last few edits.
-const MOST_KEPT: usize = 4;
+/// Cache size; most requests are about the last few edits.
+const MAX_KEPT: usize = 4;
 
 /// Earlier policies, from the database.
 #[derive(Debug)]
 pub struct Revisions {
     store: Arc<Store>,
-    /// The one that was used last is the last.
+    /// Least recently used first.
     kept: Mutex<VecDeque<Arc<Snapshot>>>,
 }
 
@@ -29,12 +29,8 @@ impl Revisions {
         }
     }
 
-    /// The policies of that digest; `None` if they are not known, or this version cannot read them.
-    /// It may take seconds.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
+    /// The policies with this digest; `None` if they are unknown or this version cannot load them. Loading may
+    /// take seconds.
     pub async fn get(&self, digest: &str) -> Result<Option<Arc<Snapshot>>, Error> {
         if let Some(kept) = self.kept(digest) {
             return Ok(Some(kept));
@@ -50,7 +46,7 @@ impl Revisions {
             Ok(Ok(snapshot)) if **snapshot.digest() == *digest => {
                 let snapshot = Arc::new(snapshot);
                 let mut kept = self.kept.lock();
-                if kept.len() >= MOST_KEPT {
+                if kept.len() >= MAX_KEPT {
                     kept.pop_front();
                 }
                 kept.push_back(Arc::clone(&snapshot));

@@ -1,5 +1,5 @@
-//! One search of the decision log at a time: it is work for a whole disk. Who waits holds no
-//! thread, so that a crowd takes none from anybody else; turns go round the organizations.
+//! Limits searches of the decision log to one at a time, because a search reads the disk heavily. Waiters hold no
+//! thread, and organizations take turns.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,31 +12,31 @@ use charter_wait_queue::{Limits, Permit, WaitQueue};
 
 use crate::respond::ApiError;
 
-/// How long a search waits for those before it.
+/// How long a search waits for earlier ones.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_WAITERS: usize = 16;
 
-/// The right to search, and the line for it.
+/// The queue of searches.
 #[derive(Debug)]
 pub struct Searches {
     queue: WaitQueue<OrganizationId>,
     budgets: Arc<Budgets>,
 }
 
-/// The right to search; it goes to the thread that does.
+/// Held by the thread that searches.
 #[derive(Debug)]
 pub struct SearchPermit {
     _permit: Permit<OrganizationId>,
     _share: Hold,
 }
 
-/// Why there was no right to search.
+/// Why a search was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum NoPermit {
-    /// The organization searches, or waits to, as often as it may.
+    /// The organization has used its share.
     #[error(transparent)]
     Exhausted(#[from] Exhausted),
-    /// Too many others search.
+    /// Too many searches are queued.
     #[error("too many searches of the decision log are under way")]
     QueueFull,
 }
@@ -51,7 +51,7 @@ impl From<NoPermit> for ApiError {
 }
 
 impl Searches {
-    /// Organizations have their shares of [`Resource::Searches`] and [`Resource::SearchesAtOnce`].
+    /// Organizations have shares of [`Resource::Searches`] and [`Resource::SearchesAtOnce`].
     #[must_use]
     pub fn new(budgets: Arc<Budgets>) -> Self {
         let limits = Limits {
@@ -64,11 +64,7 @@ impl Searches {
         }
     }
 
-    /// Waits for the right to search.
-    ///
-    /// # Errors
-    ///
-    /// [`NoPermit`] if it did not come in time, too many wait already, or the organization has had
+    /// Waits for a permit. [`NoPermit`] if it took too long, too many wait already, or the organization has used
     /// its share.
     pub async fn permit(&self, organization: OrganizationId) -> Result<SearchPermit, NoPermit> {
         let share = self.budgets.hold(Resource::SearchesAtOnce, organization)?;

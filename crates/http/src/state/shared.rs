@@ -1,4 +1,4 @@
-//! What the handlers share. The one file that puts things into Salvo's depot and takes them out.
+//! The state shared by all handlers. Only this file accesses Salvo's depot for it.
 
 use std::sync::Arc;
 
@@ -31,74 +31,64 @@ use crate::edge::origin::Origins;
 use crate::extract::tenants::Tenants;
 use crate::respond::ApiError;
 
-/// What the handlers share.
 pub struct State {
-    /// The tenants of callers.
+    /// Opens the tenants of callers.
     pub tenants: Tenants,
-    /// How the database is doing.
     pub store_health: StoreHealth,
     /// Verifies signed requests.
     pub service_accounts: ServiceAccounts,
-    /// People: verifies their tokens, signs them in.
+    /// Signs users in and verifies their tokens.
     pub portal_users: PortalUsers,
-    /// The web origins that may call with credentials.
+    /// Web origins that may send credentials.
     pub origins: Origins,
-    /// Whether the refresh cookie is for https only.
+    /// Whether the refresh cookie is restricted to https.
     pub secure_cookie: bool,
-    /// Lets operators' programs in.
+    /// Authenticates operators' programs.
     pub operators: Operators,
-    /// What the security team's workbench needs beside the rest.
     pub workbench: Workbench,
-    /// Lets programs ask the policy decision point.
+    /// Authenticates clients of the policy decision point.
     pub access_clients: AccessClients,
-    /// Where they reach it; `None` is where they asked.
+    /// The decision point's public address; `None` takes the requested host.
     pub access_base_url: Option<String>,
-    /// The policies.
     pub engine: Engine,
-    /// The domains of one's own.
+    /// The policy domains of other services.
     pub domains: Domains,
-    /// Where decisions are put on record.
+    /// Logs decisions.
     pub decisions: Recorder,
-    /// Where recorded decisions are looked up.
+    /// Looks up logged decisions.
     pub decision_lookup: Box<dyn DecisionLookup>,
-    /// What each organization may use of what everybody pays for.
+    /// Each organization's use of shared resources.
     pub budgets: Arc<Budgets>,
-    /// Seals where readers of lists go on.
+    /// Encrypts the cursors of lists.
     pub cursors: CursorSealer,
-    /// Who may search the record now.
+    /// Limits searches of the decision log.
     pub searches: Searches,
-    /// The policies that took earlier ones.
+    /// Earlier policies.
     pub revisions: Revisions,
-    /// Tells more about a decision than its record; `None` tells no more.
+    /// Adds an explanation to a logged decision, if possible.
     pub explain: Box<dyn ExplainDecision>,
-    /// Makes access keys.
+    /// Creates access keys.
     pub mint: KeyMint,
-    /// When keys were last used, as far as the store has not heard.
+    /// Times of last use that are not yet in the store.
     pub last_used: Arc<LastUsed>,
     /// For readiness.
     pub nonces: Arc<dyn NonceStore>,
-    /// What callers may send in a second.
+    /// Rate limits of callers.
     pub rates: Arc<RateLimits>,
-    /// What is wrong among replicas.
     pub replicas: Replicas,
-    /// Time.
     pub clock: Arc<dyn Clock>,
-    /// The text of the OpenAPI document, which is made of the routes that these handlers serve.
+    /// The text of the OpenAPI document; a function, because the document is built from the routes.
     pub document: fn() -> &'static str,
-    /// The metrics in Prometheus' text format.
+    /// The metrics in the Prometheus text format.
     pub render_metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// Writes that outlive their connections.
     pub tasks: Tasks,
-    /// Cancelled when the service begins to stop: it is not ready from then on.
+    /// Cancelled when the service begins to stop; from then on it is not ready.
     pub stopping: CancellationToken,
 }
 
 impl State {
-    /// The state of the service that this depot's request reached.
-    ///
-    /// # Errors
-    ///
-    /// `INTERNAL_ERROR` if the router was built without it.
+    /// The state for this depot's request; `INTERNAL_ERROR` if the router was built without it.
     pub fn of(depot: &Depot) -> Result<Arc<Self>, ApiError> {
         depot
             .get_typed::<Arc<Self>>()
@@ -107,7 +97,7 @@ impl State {
     }
 }
 
-/// Gives each request the state.
+/// Adds the state to each request's depot.
 pub struct ProvideState(pub Arc<State>);
 
 #[async_trait]

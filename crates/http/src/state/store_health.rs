@@ -1,4 +1,4 @@
-//! What readiness tells of the store.
+//! The store's part of readiness.
 
 use std::sync::Arc;
 

@@ -1,26 +1,25 @@
-//! Work that must not die with its connection.
+//! Work that outlives its connection.
 //!
-//! A client that hangs up drops its handler wherever it waits. A mutation therefore runs in a
-//! task of its own, which goes on to its commit; only the answer is lost.
+//! When a client disconnects, its handler is dropped at the next await. Writes therefore run in tasks of their
+//! own, which continue to their commit; only the response is lost.
 
 use std::future::{Future, pending};
 
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-/// The running mutations of this process.
+/// The running writes of this process.
 #[derive(Debug, Clone, Default)]
 pub struct Tasks(TaskTracker);
 
 impl Tasks {
-    /// No task yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Runs the work to its end whatever happens to the caller. A panic inside passes on to the
-    /// caller, where the edge turns it into an answer.
+    /// Runs the work to its end even if the caller is dropped. A panic is passed on to the caller, where the edge
+    /// turns it into a response.
     pub async fn run<F>(&self, work: F) -> F::Output
     where
         F: Future + Send + 'static,
@@ -31,18 +30,17 @@ impl Tasks {
             Ok(output) => output,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // Nobody aborts these tasks: the runtime itself is going down.
+                // These tasks are aborted only when the runtime shuts down.
                 Err(_cancelled) => pending().await,
             },
         }
     }
 
-    /// Starts work that nobody waits for; what it has to say goes to the log.
+    /// Starts work that reports its result only in the log.
     pub fn detach(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.0.spawn(work.in_current_span());
     }
 
-    /// Waits until all work is done.
     pub async fn close_and_wait(&self) {
         self.0.close();
         self.0.wait().await;

@@ -1,4 +1,4 @@
-//! What the workbench needs beside the rest of the state.
+//! The state of the security team's workbench.
 
 use std::sync::Arc;
 
@@ -8,16 +8,15 @@ use tokio::sync::Semaphore;
 
 use super::policy_tools::PolicyTools;
 
-/// What the security team's workbench needs.
 pub struct Workbench {
-    /// The shadow policies, where there may be some.
+    /// The shadow policies, if configured.
     pub shadow: Option<Arc<ShadowPolicies>>,
-    /// Works on policies in other processes.
+    /// Runs work on policies in child processes.
     pub tools: Box<dyn PolicyTools>,
-    /// Who may evaluate or search in this process now.
+    /// Limits concurrent evaluations and searches of this process.
     pub turns: Arc<Semaphore>,
     /// Sessions of operators' browsers.
     pub sessions: OperatorSessions,
-    /// Whether their cookie is for https only.
+    /// Whether their cookie is restricted to https.
     pub secure_cookie: bool,
 }

@@ -75,14 +75,6 @@ impl Diff {
             "solver": self.solver,
         })
     }
-
-    /// Whether every request is decided as before.
-    #[must_use]
-    pub fn is_equal(&self) -> bool {
-        self.permissions
-            .values()
-            .all(|permission| permission.direction() == DiffDirection::Equal)
-    }
 }
 
 /// Compares two policy sets. Blocks until its worker threads are done.

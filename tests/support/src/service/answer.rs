@@ -1,11 +1,10 @@
-//! What tests ask of an answer.
+//! Assertions on responses.
 
 use serde_json::{Map, Value};
 
 use crate::client::Answer;
 
 impl Answer {
-    /// The body of a 200.
     #[track_caller]
     pub fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{self:?}");
@@ -13,7 +12,7 @@ impl Answer {
         self.json()
     }
 
-    /// The body of a 201, which says where the new thing is.
+    /// The body of a 201, which must have a `location`.
     #[track_caller]
     pub fn created(&self) -> Value {
         assert_eq!(self.status, 201, "{self:?}");
@@ -36,7 +35,7 @@ impl Answer {
         assert_eq!(self.header("x-request-id"), self.header("x-correlation-id"));
     }
 
-    /// The fields that a 422 names.
+    /// The invalid fields of a 422.
     #[track_caller]
     pub fn broken(&self) -> Vec<String> {
         self.assert_refused(422, "VALIDATION_FAILED");
@@ -50,7 +49,7 @@ impl Answer {
         details.iter().map(field).collect()
     }
 
-    /// The fields that the portal's 400 names.
+    /// The invalid fields of the portal's 400.
     #[track_caller]
     pub fn broken_on_portal(&self) -> Vec<String> {
         self.assert_refused(400, "VALIDATION_FAILED");
@@ -60,13 +59,12 @@ impl Answer {
         details.iter().map(field).collect()
     }
 
-    /// The `etag`.
     #[track_caller]
     pub fn etag(&self) -> String {
         self.header("etag").expect("an etag").to_owned()
     }
 
-    /// Everything a client sees but the request's id and the date.
+    /// Everything that a client sees except the request id and the date.
     pub fn without_request_id(&self) -> (u16, Vec<(String, String)>, String) {
         let id = self.header("x-request-id").expect("a request id");
         let headers = self
@@ -82,7 +80,6 @@ impl Answer {
     }
 }
 
-/// The names of an object's members, sorted.
 pub fn members(object: &Map<String, Value>) -> Vec<&str> {
     let mut names: Vec<_> = object.keys().map(String::as_str).collect();
     names.sort_unstable();

@@ -1,4 +1,4 @@
-//! Time that moves when a test says so.
+//! A clock that tests control.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -6,32 +6,31 @@ use std::time::Duration;
 use charter_domain::clock::Clock;
 use charter_domain::timestamp::{self, Timestamp};
 
-/// Both clocks of the service. Stands at noon until it is told to move.
+/// Both clocks of the service. They stand at noon until moved.
 #[derive(Debug, Default)]
 pub struct TestClock {
     milliseconds: AtomicI64,
-    /// How far the wall clock is ahead of where it should be.
+    /// How far the wall clock is ahead of the monotonic one.
     ahead: AtomicI64,
     breaks_writer: AtomicBool,
 }
 
 impl TestClock {
-    /// From now on the writer of the decision log panics when it looks.
+    /// From now on the writer of the decision log panics when it reads the clock.
     pub fn break_writer(&self) {
         self.breaks_writer.store(true, Ordering::SeqCst);
     }
 
-    /// Moves on.
     pub fn advance(&self, seconds: i64) {
         self.advance_milliseconds(seconds * 1_000);
     }
 
-    /// Somebody sets the wall clock, ahead or back; the monotonic one does not move.
+    /// Sets the wall clock ahead or back; the monotonic clock does not move.
     pub fn set_wall(&self, seconds: i64) {
         self.ahead.fetch_add(seconds, Ordering::SeqCst);
     }
 
-    /// Somebody sets the clock.
+    /// Sets the wall clock back.
     pub fn set_back(&self, seconds: i64) {
         assert!(
             self.milliseconds.load(Ordering::SeqCst) >= seconds * 1_000,
@@ -46,7 +45,7 @@ impl TestClock {
         self.milliseconds.fetch_add(milliseconds, Ordering::SeqCst);
     }
 
-    /// The service's time so many seconds from now, as the API writes it.
+    /// The service's time in so many seconds, in the API's format.
     pub fn in_seconds(&self, seconds: i64) -> String {
         let at = self.now().timestamp() + seconds;
         timestamp::format(Timestamp::from_timestamp(at, 0).expect("a time"))

@@ -1,5 +1,5 @@
-//! The real service in this process: its own listeners, database, replay guard and policies; only
-//! the clock is the test's.
+//! The service in this process with real listeners, database, replay guard and policies; only the clock is the
+//! test's.
 
 mod answer;
 mod clock;
@@ -40,27 +40,27 @@ pub struct Service {
     stop: CancellationToken,
     token_key: (String, [u8; 32]),
     settings: String,
-    /// Dropped last: its database and its directory go with it.
+    /// Dropped last, which removes the database and its directory.
     database: TestDatabase,
 }
 
 impl Service {
-    /// Starts on that database.
+    /// Starts on this database.
     pub async fn on(database: TestDatabase) -> Self {
         Self::with(database, "").await
     }
 
-    /// Starts with these settings too, as TOML.
+    /// Starts with additional settings in TOML.
     pub async fn with(database: TestDatabase, more: &str) -> Self {
         Self::with_all(database, "", more).await
     }
 
-    /// Starts with these settings in `[server]`.
+    /// Starts with additional settings in `[server]`.
     pub async fn with_server(database: TestDatabase, more: &str) -> Self {
         Self::with_all(database, more, "").await
     }
 
-    /// Starts on a policy folder whose examples must hold, with these settings too.
+    /// Starts with a policy folder whose examples must pass, and additional settings.
     pub async fn with_folder(database: TestDatabase, dir: &Path, more: &str) -> Self {
         let policies = format!(
             "tests = \"required\"\nproofs = \"off\"\ndir = \"{}\"",
@@ -69,12 +69,12 @@ impl Service {
         Self::start(database, "", &policies, more).await
     }
 
-    /// Starts with this in `[policies]`.
+    /// Starts with additional settings in `[policies]`.
     pub async fn with_policies(database: TestDatabase, policies: &str) -> Self {
         Self::start(database, "", policies, "").await
     }
 
-    /// Starts with this in `[server]` and this in `[policies]`.
+    /// Starts with additional settings in `[server]` and `[policies]`.
     pub async fn with_server_and_policies(
         database: TestDatabase,
         of_server: &str,
@@ -83,9 +83,9 @@ impl Service {
         Self::start(database, of_server, policies, "").await
     }
 
-    /// Starts with this in `[server]`, and with these settings too.
+    /// Starts with additional settings in `[server]` and elsewhere.
     pub async fn with_all(database: TestDatabase, of_server: &str, more: &str) -> Self {
-        // What an edit must pass is tested where edits are.
+        // Requirements on edits are tested elsewhere.
         let policies = format!(
             "tests = \"off\"\nproofs = \"off\"\ndir = \"{}/policies\"",
             crate::repository().display()
@@ -103,7 +103,7 @@ impl Service {
             *keys::generate(&OsEntropy),
             database.url(),
         );
-        // Every decision a line, and few refreshes, unless the test is about just that.
+        // By default every decision is logged, and refreshes are rare.
         let all = [
             ("CHARTER__DECISIONS__ALLOWED_PER_SECOND", "0"),
             ("CHARTER__PORTAL__REFRESHES_PER_MINUTE", "60"),
@@ -143,7 +143,7 @@ impl Service {
         }
     }
 
-    /// Stops it, and lets what is under way finish.
+    /// Stops it and waits for running requests.
     pub async fn stop(self) {
         self.stop.cancel();
         self.serving.stopped().await;
@@ -169,12 +169,12 @@ impl Service {
         &self.serving.app().state
     }
 
-    /// The replay guard, for tests that do not wait for its own rounds.
+    /// The replay guard, for tests that do not wait for its periodic maintenance.
     pub fn replay_guard(&self) -> &dyn NonceStore {
         &*self.serving.app().replay
     }
 
-    /// What drops things for their age, for tests that do not wait for its own rounds.
+    /// The deletion of expired data, for tests that do not wait for it.
     pub fn expiry(&self) -> charter::app::background::Expiry {
         self.serving.app().expiry()
     }
@@ -183,7 +183,6 @@ impl Service {
         provision::operator(&*self.clock)
     }
 
-    /// A new organization.
     pub async fn organization(&self, slug: &str) -> Tenant<'_> {
         let new = NewOrganization {
             name: Name::parse("Acme Corporation").expect("a name"),
@@ -199,7 +198,7 @@ impl Service {
         }
     }
 
-    /// Actor, resource and changes of every event of that name.
+    /// Actor, object and changes of every event of this action.
     pub async fn audited(&self, action: &str) -> Vec<(String, String, String)> {
         use sea_orm::ConnectionTrait as _;
         let raw = crate::services::connect(self.database.url()).await;
@@ -215,7 +214,7 @@ impl Service {
             .collect()
     }
 
-    /// So many more events of an organization as its last one, called `test.Filled`, without their MACs.
+    /// Adds copies of the organization's last audit event, with the action `test.Filled` and without MACs.
     pub async fn fill_audit_events(&self, organization: OrganizationId, many: u32) {
         use sea_orm::ConnectionTrait as _;
         let raw = crate::services::connect(self.database.url()).await;
@@ -242,7 +241,7 @@ impl Service {
         raw.execute_raw(statement).await.expect("events");
     }
 
-    /// How many mails are still to be sent.
+    /// The number of queued emails.
     pub async fn waiting_mails(&self) -> i64 {
         use sea_orm::ConnectionTrait as _;
         let raw = crate::services::connect(self.database.url()).await;
@@ -252,12 +251,12 @@ impl Service {
         row.expect("a row").try_get_by_index(0).expect("a number")
     }
 
-    /// What it signs access tokens with: the id, and the seed.
+    /// The key of access tokens: its id and seed.
     pub fn token_key(&self) -> (String, [u8; 32]) {
         self.token_key.clone()
     }
 
-    /// Its settings, as a file would have them.
+    /// As TOML.
     pub fn settings(&self) -> &str {
         &self.settings
     }
@@ -266,7 +265,6 @@ impl Service {
         self.database.url()
     }
 
-    /// Its data directory.
     pub fn directory(&self) -> &std::path::Path {
         self.database.directory()
     }
@@ -275,17 +273,17 @@ impl Service {
         Anonymous(self.address())
     }
 
-    /// Somebody on the operations listener.
+    /// An anonymous client of the operations listener.
     pub fn operator_side(&self) -> Anonymous {
         Anonymous(self.serving.operations_address())
     }
 
-    /// Where gateways ask, if that is a listener of its own.
+    /// The separate listener for gateways, if there is one.
     pub fn access_address(&self) -> Option<SocketAddr> {
         self.serving.access_address()
     }
 
-    /// Who holds the key of this 201.
+    /// The holder of a newly created key.
     pub fn holder(&self, new_key: &Value) -> Signer {
         let text = |name: &str| new_key[name].as_str().expect(name).to_owned();
         Signer {
@@ -301,7 +299,7 @@ impl Service {
     }
 }
 
-/// Makes of each `async fn name(service: &Service)` two tests, one on each engine.
+/// Makes two tests of each `async fn name(service: &Service)`, one for each database.
 #[macro_export]
 macro_rules! on_both_services {
     ($($name:ident),+ $(,)?) => {
@@ -320,7 +318,7 @@ macro_rules! on_both_services {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() {
-                    // Not a migrated one: beside that, the replay guard would miss its journal.
+                    // Not migrated: in an existing database, the replay guard would miss its journal.
                     let database = $crate::services::TestDatabase::empty_postgres().await;
                     let Some(database) = database else { return };
                     let service = $crate::service::Service::on(database).await;

@@ -1,4 +1,4 @@
-//! People: made by the operator or through the front door, signed in over HTTP.
+//! Users: created by the operator or by registration, signed in over HTTP.
 
 use std::net::SocketAddr;
 
@@ -19,10 +19,10 @@ use crate::client::Answer;
 
 pub const PASSWORD: &str = "correct horse battery";
 
-/// Somebody who is signed in.
+/// A signed-in user.
 #[derive(Clone)]
 pub struct Person {
-    /// The UUID that the portal shows.
+    /// As the portal shows it.
     pub id: String,
     pub email: String,
     pub token: String,
@@ -69,7 +69,7 @@ impl Anonymous {
     }
 }
 
-/// The refresh token that an answer sets; the rest of the cookie is as the contract has it.
+/// The refresh token that a response sets; checks the other attributes of the cookie.
 #[track_caller]
 pub fn cookie_of(answer: &Answer) -> String {
     let cookie = answer.header("set-cookie").expect("a cookie");
@@ -90,7 +90,7 @@ pub fn cookie_of(answer: &Answer) -> String {
 }
 
 impl Service {
-    /// Somebody whose sign-in was answered so.
+    /// The user of a sign-in's response.
     #[track_caller]
     pub fn person(&self, email: &str, answer: &Answer) -> Person {
         let json = answer.ok();
@@ -112,7 +112,7 @@ impl Service {
         self.person(email, &answer)
     }
 
-    /// Begins a session of somebody without the work of a password: for thousands of them.
+    /// Creates a session without hashing a password, for thousands of them.
     pub async fn session_of(&self, email: &str) -> Person {
         let address = EmailAddress::parse(email).expect("an address");
         let store = self.store();
@@ -149,7 +149,7 @@ impl Service {
         }
     }
 
-    /// Registers, and signs in without having followed the link.
+    /// Registers and signs in without verifying the address.
     pub async fn register(&self, slug: &str) -> Person {
         let email = format!("owner@{slug}.example");
         let body = json!({"orgName": "Zoo", "orgSlug": slug, "ownerEmail": email, "ownerPassword": PASSWORD});
@@ -157,7 +157,7 @@ impl Service {
         self.sign_in(&email, PASSWORD).await
     }
 
-    /// Follows the first link that verifies the address, with the password, and signs in anew.
+    /// Verifies the address with the first link and the password, and signs in again.
     pub async fn verify(&self, person: &Person) -> Person {
         let token = self.link("verify-email", &person.email, 1).await;
         let body = json!({"token": token, "password": PASSWORD});
@@ -166,7 +166,7 @@ impl Service {
         self.sign_in(&person.email, PASSWORD).await
     }
 
-    /// Every mail that was sent, the oldest first: whom to, and its text.
+    /// All sent emails, oldest first: recipient and text.
     pub fn mails(&self) -> Vec<(String, String)> {
         let directory = self.directory().join("mail");
         let entries = std::fs::read_dir(directory).into_iter().flatten();
@@ -183,7 +183,7 @@ impl Service {
         files.into_iter().map(read).collect()
     }
 
-    /// The token of the newest link of that kind to that address, once there are so many.
+    /// The token of the newest link of this kind to this address, once so many were sent.
     pub async fn link(&self, page: &str, to: &str, number: usize) -> String {
         let needle = format!("/{page}?token=");
         for _ in 0..2_000 {
@@ -221,7 +221,7 @@ impl AsRef<str> for TeamRole {
 }
 
 impl Tenant<'_> {
-    /// A person with that role and a verified address, signed in.
+    /// A signed-in user with this role and a verified address.
     pub async fn person(&self, role: impl AsRef<str>) -> Person {
         let name = role.as_ref();
         self.person_named(&format!("{name}@{}.example", self.organization.slug), name)
@@ -234,7 +234,7 @@ impl Tenant<'_> {
         self.service.sign_in(email, PASSWORD).await
     }
 
-    /// A person with that role and a verified address, whose password is [`PASSWORD`].
+    /// A user with this role, a verified address and the password [`PASSWORD`].
     pub async fn user(&self, email: &str, role: impl AsRef<str>, by: &AuditContext) {
         let new = NewUser {
             id: UserId::generate(by.at, &OsEntropy),
@@ -247,7 +247,7 @@ impl Tenant<'_> {
     }
 }
 
-/// The hash of [`PASSWORD`], made once.
+/// The hash of [`PASSWORD`], computed once.
 fn hashed() -> &'static str {
     static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     HASH.get_or_init(|| {
@@ -255,8 +255,7 @@ fn hashed() -> &'static str {
     })
 }
 
-/// The device cookie that an answer sets, as a browser sends it back; the rest is as the contract has
-/// it.
+/// The device cookie that a response sets, in the form for a request; checks its other attributes.
 #[track_caller]
 pub fn device_of(answer: &Answer) -> String {
     let cookies = answer
@@ -279,7 +278,7 @@ pub fn device_of(answer: &Answer) -> String {
     pair.to_owned()
 }
 
-/// What a token says, unverified.
+/// The claims of a token, not verified.
 pub fn claims(token: &str) -> Value {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;

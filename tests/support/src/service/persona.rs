@@ -1,4 +1,4 @@
-//! Who asks.
+//! The clients of the tests.
 
 use std::net::SocketAddr;
 
@@ -17,9 +17,8 @@ use serde_json::Value;
 use super::{Request, Service, Signature};
 use crate::stored_tenant::StoredTenant;
 
-/// Somebody who sends requests.
+/// A client that sends requests.
 pub trait Persona {
-    /// A request of theirs.
     fn ask(&self, method: &str, target: &str) -> Request;
 
     fn get(&self, target: &str) -> Request {
@@ -39,16 +38,15 @@ pub trait Persona {
     }
 }
 
-/// Nobody in particular: no credentials.
+/// A client without credentials.
 pub struct Anonymous(pub(super) SocketAddr);
 
 impl Anonymous {
-    /// Somebody who calls that address.
+    /// A client of this address.
     pub const fn at(address: SocketAddr) -> Self {
         Self(address)
     }
 
-    /// The address that is called.
     pub const fn address(&self) -> SocketAddr {
         self.0
     }
@@ -78,23 +76,23 @@ impl Persona for Signer {
 }
 
 impl Signer {
-    /// Where it is.
+    /// Its resource path.
     pub fn path(&self) -> String {
         format!("/service-accounts/{}", self.id)
     }
 
-    /// Where its keys are.
+    /// The path of its keys.
     pub fn keys(&self) -> String {
         format!("/service-accounts/{}/keys", self.id)
     }
 
-    /// Where its key is.
+    /// The path of its key.
     pub fn key(&self) -> String {
         format!("/service-accounts/{}/keys/{}", self.id, self.key_id)
     }
 }
 
-/// What a signer has, beside its name.
+/// The grants of a signer.
 #[derive(Default)]
 pub struct Grants<'a> {
     pub roles: &'a [&'a str],
@@ -103,11 +101,11 @@ pub struct Grants<'a> {
     pub expires_at: Option<Timestamp>,
 }
 
-/// An organization, provisioned by the operator.
+/// An organization created by the operator.
 pub struct Tenant<'a> {
     pub service: &'a Service,
     pub organization: Organization,
-    /// The default one.
+    /// The default account.
     pub account: Account,
 }
 
@@ -116,7 +114,7 @@ impl Tenant<'_> {
         StoredTenant::of(self.service.store(), &self.organization)
     }
 
-    /// A service account with these permissions, and a key.
+    /// A service account with these permissions and a key.
     pub async fn signer(&self, permissions: &[Permission]) -> Signer {
         self.signer_with(Grants {
             permissions,
@@ -125,7 +123,7 @@ impl Tenant<'_> {
         .await
     }
 
-    /// A service account that may do all that the machine surface offers.
+    /// A service account with all permissions of the machine surface.
     pub async fn manager(&self) -> Signer {
         self.signer(&everything()).await
     }
@@ -179,7 +177,7 @@ impl Tenant<'_> {
     }
 }
 
-/// Every permission of the machine surface.
+/// All permissions of the machine surface.
 pub fn everything() -> Vec<Permission> {
     let machine = |permission: &Permission| {
         let elsewhere = ["decisions:", "team:", "normalization:"];
@@ -193,7 +191,7 @@ pub fn everything() -> Vec<Permission> {
     Permission::ALL.iter().copied().filter(machine).collect()
 }
 
-/// Everything but these.
+/// All permissions of the machine surface but these.
 pub fn everything_but(missing: &[Permission]) -> Vec<Permission> {
     let mut left = everything();
     left.retain(|permission| !missing.contains(permission));

@@ -1,4 +1,4 @@
-//! A request as a test writes it down: signed first, spoilt afterwards, sent as often as need be.
+//! Builds requests: signed first, then modified, and sent any number of times.
 
 use std::fmt::Write as _;
 use std::future::{Future, IntoFuture};
@@ -17,7 +17,7 @@ use crate::client::{Answer, send, send_h2};
 
 type Headers = Vec<(String, String)>;
 
-/// What signs a request.
+/// The credentials of a request.
 #[derive(Clone)]
 pub struct Signature {
     pub access_key: String,
@@ -25,7 +25,7 @@ pub struct Signature {
     pub clock: Arc<TestClock>,
 }
 
-/// A request that is still being written.
+/// A request that is not signed yet.
 #[must_use = "a request is sent by awaiting it"]
 pub struct Request {
     address: SocketAddr,
@@ -39,7 +39,7 @@ pub struct Request {
     over_h2: bool,
 }
 
-/// A request as it goes over the wire, time after time.
+/// A request as it is sent.
 #[derive(Clone)]
 pub struct Written {
     address: SocketAddr,
@@ -70,47 +70,45 @@ impl Request {
         }
     }
 
-    /// A JSON body.
     pub fn json(self, body: &Value) -> Self {
         self.body(body.to_string())
     }
 
-    /// A body that claims to be JSON.
+    /// A body with the content type of JSON.
     pub fn body(self, body: impl Into<Vec<u8>>) -> Self {
         self.typed("application/json", body)
     }
 
-    /// A body of that type.
     pub fn typed(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self.header("content-type", content_type)
     }
 
-    /// One more header, which no signature covers.
+    /// Adds a header, which the signature does not cover.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// `x-date`, instead of the service's time.
+    /// Sets `x-date`; by default it is the service's time.
     pub fn dated(mut self, date: &str) -> Self {
         self.date = Some(date.to_owned());
         self
     }
 
-    /// `x-nonce`, instead of a new one.
+    /// Sets `x-nonce`; by default it is a new one.
     pub fn nonce(mut self, nonce: &str) -> Self {
         self.nonce = Some(nonce.to_owned());
         self
     }
 
-    /// Over HTTP/2 instead of HTTP/1.1.
+    /// Sends it over HTTP/2 instead of HTTP/1.1.
     pub fn over_h2(mut self) -> Self {
         self.over_h2 = true;
         self
     }
 
-    /// Signs it: from now on it is bytes.
+    /// Signs it; later changes are not covered by the signature.
     pub fn write(self) -> Written {
         let mut headers = self.headers;
         if let Some(signature) = &self.signature {
@@ -138,7 +136,6 @@ impl Request {
     }
 }
 
-/// Sends it.
 impl IntoFuture for Request {
     type Output = Answer;
     type IntoFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -149,56 +146,55 @@ impl IntoFuture for Request {
 }
 
 impl Written {
-    /// Another value for a header, after signing.
+    /// Replaces a header after signing.
     pub fn instead(mut self, name: &str, value: &str) -> Self {
         let header = self.headers.iter_mut().find(|(other, _)| other == name);
         value.clone_into(&mut header.expect("the header is there").1);
         self
     }
 
-    /// Without a header, after signing.
+    /// Removes a header after signing.
     pub fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(other, _)| other != name);
         self
     }
 
-    /// With one more header, after signing.
+    /// Adds a header after signing.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// To another target, after signing.
+    /// Changes the target after signing.
     pub fn to(mut self, target: &str) -> Self {
         target.clone_into(&mut self.target);
         self
     }
 
-    /// With another method, after signing.
+    /// Changes the method after signing.
     pub fn by(mut self, method: &str) -> Self {
         method.clone_into(&mut self.method);
         self
     }
 
-    /// With another body, after signing.
+    /// Changes the body after signing.
     pub fn carrying(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// Over HTTP/2 instead of HTTP/1.1.
+    /// Sends it over HTTP/2 instead of HTTP/1.1.
     pub fn over_h2(mut self) -> Self {
         self.over_h2 = true;
         self
     }
 
-    /// A header's value.
     pub fn header(&self, name: &str) -> &str {
         let header = self.headers.iter().find(|(other, _)| other == name);
         &header.expect("the header is there").1
     }
 
-    /// The request line and headers of HTTP/1.1, with the blank line, the body's length being that.
+    /// Request line and headers of HTTP/1.1 with the blank line, for a body of this length.
     pub fn head(&self, content_length: usize) -> String {
         let mut head = format!(
             "{} {} HTTP/1.1\r\nhost: {}\r\n",
@@ -217,7 +213,7 @@ impl Written {
         self.address
     }
 
-    /// Sends it, on a connection of its own.
+    /// Sends it on a connection of its own.
     pub async fn send(&self) -> Answer {
         if self.over_h2 {
             return self.send_h2().await;
@@ -241,7 +237,7 @@ impl Written {
     }
 }
 
-/// Sends all of them at the same time; the answers are in the order of the requests.
+/// Sends all requests concurrently; returns the responses in the order of the requests.
 pub async fn all_at_once(requests: impl IntoIterator<Item = Written>) -> Vec<Answer> {
     let requests: Vec<_> = requests.into_iter().collect();
     futures_util::future::join_all(requests.iter().map(Written::send)).await

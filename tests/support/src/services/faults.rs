@@ -1,12 +1,12 @@
-//! Calls of the C library on files that fail in a running process: the n-th write, sync, open or
-//! change of a name of a file (`failing_calls.c`).
+//! Injects failures into the file operations of a running process: the n-th write, sync, open or rename of a file
+//! fails (`failing_calls.c`).
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What fails, as bits of `failing_calls.c`.
+/// The failing operations, as bits of `failing_calls.c`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum Call {
@@ -36,28 +36,28 @@ impl Call {
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub call: Call,
-    /// Of files whose path this pattern of a shell matches.
+    /// A shell pattern for the files' paths.
     pub path: String,
-    /// So many succeed before.
+    /// The number of calls that succeed before.
     pub after: u32,
-    /// So many fail; the others succeed again.
+    /// The number of calls that fail; later ones succeed again.
     pub times: u32,
     pub how: How,
 }
 
-/// What becomes of such a call.
+/// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
     /// An I/O error.
     Io,
-    /// There is no room; half of what the first write is to write is still written.
+    /// The disk is full; the first write still writes half of its bytes.
     Full,
-    /// The process is killed before it.
+    /// The process is killed before the call.
     Killed,
 }
 
 impl Plan {
-    /// All of these calls fail.
+    /// All calls of this kind on these files fail.
     pub fn all(call: Call, path: &str) -> Self {
         Self {
             call,
@@ -72,12 +72,12 @@ impl Plan {
 const IDLE: u32 = 0;
 const FAIL: u32 = 1;
 const RECORD: u32 = 2;
-/// Of what both sides share.
+/// The size of the shared memory.
 const LENGTH: usize = 256;
 const SEEN: u64 = 24;
 const FAILED: u64 = 28;
 
-/// Makes calls of processes fail. One of them at a time.
+/// Injects failures into the processes of one home.
 pub struct Faults {
     library: PathBuf,
     control: PathBuf,
@@ -90,8 +90,8 @@ pub struct Fault<'a> {
 }
 
 impl Faults {
-    /// With its files in that directory. `None`, loudly, where there is no compiler for C; with
-    /// `CHARTER_REQUIRE_SERVICES=1` that is a failure.
+    /// With its files in this directory. `None`, with a message, if there is no C compiler; with
+    /// `CHARTER_REQUIRE_SERVICES=1` that fails.
     pub fn below(directory: &Path) -> Option<Self> {
         const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/services/failing_calls.c");
         let library = directory.join("failing_calls.so");
@@ -121,14 +121,14 @@ impl Faults {
         })
     }
 
-    /// Makes calls of the process that this command starts able to fail.
+    /// Prepares a process, to be started with this command, for injected failures.
     pub fn load_into(&self, command: &mut Command) {
         command
             .env("LD_PRELOAD", &self.library)
             .env("FAILING_CALLS", &self.control);
     }
 
-    /// From now on calls fail as planned.
+    /// Starts the planned failures.
     pub fn begin(&self, plan: &Plan) -> Fault<'_> {
         const NO_SPACE: u32 = 28;
         const IO: u32 = 5;
@@ -161,12 +161,12 @@ impl Faults {
         Fault { faults: self }
     }
 
-    /// From now on calls are written down, and none fails.
+    /// Starts recording calls; none fails.
     pub fn record(&self) {
         self.set_mode(RECORD);
     }
 
-    /// Those that were written down so far, each with its file.
+    /// The recorded calls, each with its file.
     pub fn recorded(&self) -> Vec<(Call, PathBuf)> {
         let calls = std::fs::read_to_string(self.control.with_extension("calls"));
         let calls = calls.unwrap_or_default();
@@ -177,7 +177,6 @@ impl Faults {
         calls.collect()
     }
 
-    /// No more of them are.
     pub fn stop_recording(&self) {
         self.set_mode(IDLE);
     }
@@ -196,12 +195,12 @@ impl Faults {
 }
 
 impl Fault<'_> {
-    /// How many calls have failed.
+    /// The number of failed calls.
     pub fn failed(&self) -> u32 {
         self.faults.number(FAILED)
     }
 
-    /// How many calls of that kind there were.
+    /// The number of calls of this kind.
     pub fn seen(&self) -> u32 {
         self.faults.number(SEEN)
     }

@@ -1,4 +1,4 @@
-//! Databases for tests: one of its own for each test, gone when the test ends.
+//! Databases for tests, one for each, removed when the test ends.
 
 use charter_store::Config;
 use tempfile::TempDir;
@@ -9,14 +9,13 @@ mod postgres;
 pub mod proxy;
 pub mod redis;
 
-/// An audit key for tests.
 pub const AUDIT_SECRET: [u8; 32] = [7; 32];
 
-/// A database that belongs to one test.
+/// A database of one test.
 pub struct TestDatabase {
     url: String,
     directory: TempDir,
-    /// Dropped with the test: the database goes with it.
+    /// Dropped with the test, which removes the database.
     _postgres: Option<postgres::Database>,
 }
 
@@ -32,12 +31,12 @@ impl TestDatabase {
         }
     }
 
-    /// A new PostgreSQL database, migrated; `None` where PostgreSQL is not installed.
+    /// A new, migrated PostgreSQL database; `None` if PostgreSQL is not installed.
     pub async fn postgres() -> Option<Self> {
         Self::on_postgres(postgres::Template::Migrated).await
     }
 
-    /// A new PostgreSQL database without a table; `None` where PostgreSQL is not installed.
+    /// A new PostgreSQL database without tables; `None` if PostgreSQL is not installed.
     pub async fn empty_postgres() -> Option<Self> {
         Self::on_postgres(postgres::Template::Empty).await
     }
@@ -52,23 +51,23 @@ impl TestDatabase {
         })
     }
 
-    /// What [`charter_store::Store::open`] takes, as `CHARTER__DATABASE__URL` does.
+    /// For `CHARTER__DATABASE__URL` and [`charter_store::Store::open`].
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// A directory of the test's own; a SQLite database is `charter.db` in it.
+    /// A temporary directory; a SQLite database is `charter.db` in it.
     pub fn directory(&self) -> &std::path::Path {
         self.directory.path()
     }
 
-    /// Settings for a store on this database, heads in `audit-heads.jsonl` of its directory.
+    /// The configuration of a store on this database, with its heads in `audit-heads.jsonl` of its directory.
     pub fn config(&self) -> Config {
         config(&self.url, self.directory())
     }
 }
 
-/// Settings for a store on that database, heads in `audit-heads.jsonl` of that directory.
+/// The configuration of a store with its heads in `audit-heads.jsonl` of this directory.
 pub fn config(url: &str, directory: &std::path::Path) -> Config {
     Config {
         connection: charter_store::ConnectionConfig {
@@ -88,8 +87,8 @@ pub fn config(url: &str, directory: &std::path::Path) -> Config {
     }
 }
 
-/// Says loudly that something is not installed and what needs it is not tested; with
-/// `CHARTER_REQUIRE_SERVICES=1` that is a failure.
+/// Reports that a program is not installed and its tests are skipped; with `CHARTER_REQUIRE_SERVICES=1` that
+/// fails.
 pub fn left_out(what: &str) {
     #[expect(
         clippy::disallowed_methods,
@@ -100,7 +99,7 @@ pub fn left_out(what: &str) {
     eprintln!("LEFT OUT: {what} is not installed, nothing was tested with it");
 }
 
-/// A bare connection to a test's database, for what the store does not do.
+/// A plain connection to a test's database.
 pub async fn connect(url: &str) -> sea_orm::DatabaseConnection {
     let mut options = sea_orm::ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
@@ -109,9 +108,8 @@ pub async fn connect(url: &str) -> sea_orm::DatabaseConnection {
         .expect("a connection")
 }
 
-/// Makes of each `async fn name(database: TestDatabase)` two tests, one on each engine:
-/// `sqlite::name` and `postgres::name`. The databases are not migrated on SQLite, which is quick,
-/// and are on PostgreSQL; `migrate_up` settles either.
+/// Makes two tests of each `async fn name(database: TestDatabase)`, `sqlite::name` and `postgres::name`. Only the
+/// PostgreSQL database is migrated, because migrating SQLite is quick; `migrate_up` works for both.
 #[macro_export]
 macro_rules! on_both_engines {
     ($($name:ident),+ $(,)?) => {

@@ -1,4 +1,4 @@
-//! A pooler in session mode before the test run's PostgreSQL server.
+//! A pgbouncer in session mode in front of the test run's PostgreSQL server.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -8,14 +8,14 @@ use std::process::{Command, Stdio};
 use super::TestDatabase;
 use super::postgres::{as_user, unprivileged_user};
 
-/// A running pooler; ended when dropped.
+/// Stopped when dropped.
 pub struct Pooler {
     directory: tempfile::TempDir,
     url: String,
 }
 
 impl Pooler {
-    /// `None`, loudly, where pgbouncer is not installed.
+    /// `None`, with a message, if pgbouncer is not installed.
     pub fn before(database: &TestDatabase) -> Option<Self> {
         let places = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"];
         let Some(program) = places.map(Path::new).into_iter().find(|at| at.exists()) else {
@@ -68,7 +68,7 @@ impl Pooler {
 impl Drop for Pooler {
     fn drop(&mut self) {
         if let Ok(process) = fs::read_to_string(self.pid_file()) {
-            // Fails where it has ended already.
+            // Fails if it has ended already.
             let _ = Command::new("kill")
                 .args(["-KILL", process.trim()])
                 .status();

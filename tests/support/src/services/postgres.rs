@@ -1,6 +1,5 @@
-//! A private PostgreSQL server for one test run: started by the first test that asks for it,
-//! shared by all (also when each test is a process of its own), stopped and removed by a watchdog
-//! once the test runner is gone.
+//! A PostgreSQL server for one test run: started by the first test that needs it, shared by all test processes,
+//! stopped and removed by a watchdog after the test runner has ended.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -14,29 +13,27 @@ use charter_domain::entropy::OsEntropy;
 use charter_store::{Config, Store};
 use sea_orm::ConnectionTrait as _;
 
-/// What a new database is copied from.
+/// The template of a new database.
 #[derive(Clone, Copy)]
 pub(super) enum Template {
-    /// Nothing.
     Empty,
-    /// The current schema.
     Migrated,
 }
 
-/// The run's server.
+/// The test run's server.
 pub(super) struct Server {
     sockets: PathBuf,
 }
 
-/// A database of one test, dropped with it.
+/// Dropped with its test.
 pub(super) struct Database {
     server: Server,
     name: String,
     url: String,
 }
 
-/// The run's server, started if need be. `None`, loudly, where PostgreSQL is not installed; with
-/// `CHARTER_REQUIRE_SERVICES=1` that is a failure.
+/// The test run's server, started if necessary. `None`, with a message, if PostgreSQL is not installed; with
+/// `CHARTER_REQUIRE_SERVICES=1` that fails.
 pub(super) async fn server() -> Option<Server> {
     let Some(programs) = find_programs() else {
         super::left_out("PostgreSQL");
@@ -127,7 +124,7 @@ impl Drop for Database {
     }
 }
 
-/// Where `initdb` and its sisters are: on the path, or where Debian puts them.
+/// The directory of `initdb` and the other programs: from the path, or Debian's.
 fn find_programs() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -146,8 +143,7 @@ fn find_programs() -> Option<PathBuf> {
     place.join("initdb").exists().then_some(place)
 }
 
-/// The runner is the parent of every test process, and no two live runners have the same id and
-/// start.
+/// Named by the runner, which is the parent of every test process, with its process id and start time.
 fn run_directory() -> PathBuf {
     let runner = parent_id();
     let started = fs::read_to_string(format!("/proc/{runner}/stat"))
@@ -164,7 +160,7 @@ fn run_directory() -> PathBuf {
 }
 
 fn start(programs: &Path, directory: &Path) {
-    // What a runner that was killed half-way may have left.
+    // Left by a runner that was killed.
     let _leftover = fs::remove_dir_all(directory);
     fs::create_dir_all(directory).expect("the server's directory");
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("its permissions");
@@ -184,7 +180,7 @@ fn start(programs: &Path, directory: &Path) {
             .arg(&data);
         command.output().expect("initdb runs")
     };
-    // A collation that is not by code point, where there is one: names must not follow it.
+    // If possible, a collation that is not by code point: the service must not depend on it.
     if !initdb(&["--locale-provider=icu", "--icu-locale=en-US"])
         .status
         .success()
@@ -202,7 +198,7 @@ fn start(programs: &Path, directory: &Path) {
          -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=64MB",
         directory.display()
     );
-    // The log takes the streams, so that no runner waits for a daemon to close them.
+    // The server's output goes to the log, so that runners do not wait for a daemon to close their streams.
     let log = directory.join("log");
     let status = as_user(user, &programs.join("pg_ctl"))
         .current_dir(directory)
@@ -224,7 +220,7 @@ fn start(programs: &Path, directory: &Path) {
     watch(programs, user, directory);
 }
 
-/// Outlives the test that starts it; ends the server when the runner has ended, or after an hour.
+/// Outlives the test; stops the server when the runner has ended, or after an hour.
 fn watch(programs: &Path, user: Option<(u32, u32)>, directory: &Path) {
     let pg_ctl = as_user(user, &programs.join("pg_ctl"));
     let pg_ctl: Vec<String> = std::iter::once(pg_ctl.get_program())
@@ -253,7 +249,7 @@ fn watch(programs: &Path, user: Option<(u32, u32)>, directory: &Path) {
         .expect("the watchdog starts");
 }
 
-/// The server refuses to run as root; as root, it runs as somebody harmless.
+/// The server refuses to run as root, so then an unprivileged user runs it.
 pub(super) fn unprivileged_user() -> Option<(u32, u32)> {
     let own = std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").ok()?);
     if own != 0 {

@@ -1,4 +1,4 @@
-//! A TCP proxy before a test's PostgreSQL server, whose connections can be cut or fall silent.
+//! A TCP proxy in front of a test's PostgreSQL server, whose connections can be cut or silenced.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,23 +14,23 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::TestDatabase;
 
-/// What happens to the connections that are open.
+/// The state of open connections.
 #[derive(Clone, Default)]
 struct Faults {
     silence: CancellationToken,
     cut: CancellationToken,
-    /// Those through which something still comes.
+    /// Connections that are not silenced.
     open: TaskTracker,
 }
 
-/// Gone when dropped, with its connections.
+/// Closes its connections when dropped.
 pub struct Proxy {
     url: String,
     faults: Arc<Mutex<Faults>>,
     _accepting: JoinSet<()>,
 }
 
-/// An address at which nobody listens yet.
+/// An address without a listener.
 pub struct Reserved {
     socket: TcpSocket,
     url: String,
@@ -57,7 +57,7 @@ impl Reserved {
         &self.url
     }
 
-    /// From now on connections are made.
+    /// Starts accepting connections.
     pub fn listen(self) -> Proxy {
         let listener = self.socket.listen(64).expect("a listener");
         let faults = Arc::<Mutex<Faults>>::default();
@@ -76,12 +76,12 @@ impl Proxy {
         Reserved::before(database).listen()
     }
 
-    /// Reaches the database through the proxy.
+    /// The database's URL through the proxy.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Ends all open connections, as a restart of the server does.
+    /// Closes all connections, as a restart of the server does.
     pub async fn cut(&self) {
         let faults = std::mem::take(&mut *self.faults.lock());
         faults.cut.cancel();
@@ -89,7 +89,7 @@ impl Proxy {
         faults.open.wait().await;
     }
 
-    /// From now on nothing comes through the connections that are open, and they stay open.
+    /// From now on, open connections transmit nothing and stay open.
     pub async fn silence(&self) {
         let faults = std::mem::take(&mut *self.faults.lock());
         faults.silence.cancel();
@@ -112,12 +112,12 @@ async fn accept(listener: TcpListener, server: PathBuf, faults: Arc<Mutex<Faults
 async fn carry(mut client: TcpStream, server: PathBuf, faults: Faults, open: TaskTrackerToken) {
     let mut server = UnixStream::connect(server).await.expect("the server");
     tokio::select! {
-        // Either side has hung up.
+        // Either side has closed the connection.
         _ = copy_bidirectional(&mut client, &mut server) => return,
         () = faults.cut.cancelled() => return,
         () = faults.silence.cancelled() => {}
     }
     drop(open);
-    // Until the proxy is gone.
+    // Until the proxy is dropped.
     std::future::pending::<()>().await;
 }

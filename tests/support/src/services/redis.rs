@@ -1,4 +1,4 @@
-//! A private Redis (or Valkey) server of one test, which can be emptied, paused, killed and started again.
+//! A Redis (or Valkey) server of one test, which can be emptied, paused, killed and restarted.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::postgres::{as_user, unprivileged_user};
 
-/// A running server without persistence; ended when dropped.
+/// A server without persistence; stopped when dropped.
 pub struct Redis {
     program: PathBuf,
     directory: TempDir,
@@ -21,7 +21,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// `None`, loudly, where no such server is installed; with `CHARTER_REQUIRE_SERVICES=1` that is a failure.
+    /// `None`, with a message, if no such server is installed; with `CHARTER_REQUIRE_SERVICES=1` that fails.
     pub fn start() -> Option<Self> {
         let places = ["redis-server", "valkey-server"]
             .into_iter()
@@ -51,19 +51,18 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Kills it and starts another one in its place, which knows nothing.
+    /// Kills it and starts an empty one in its place.
     pub fn restart(&mut self) {
         self.kill();
         self.process = run(&self.program, self.directory.path(), self.port);
     }
 
-    /// It is gone.
     pub fn kill(&mut self) {
         self.process.kill().expect("killed");
         self.process.wait().expect("its end");
     }
 
-    /// It does nothing until [`Redis::resume`].
+    /// Stops the process until [`Redis::resume`].
     pub fn pause(&self) {
         self.signal("STOP");
     }
@@ -78,7 +77,7 @@ impl Redis {
         assert!(status.expect("kill runs").success());
     }
 
-    /// The first bytes that it answers to an inline command, at most 4 KiB.
+    /// The first bytes of the answer to an inline command, at most 4 KiB.
     pub fn ask(&self, command: &str) -> String {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
         write!(connection, "{command}\r\n").expect("sent");
@@ -87,7 +86,7 @@ impl Redis {
         String::from_utf8_lossy(&answer[..length]).into_owned()
     }
 
-    /// Puts a key back after everything else was lost, as a failover does that lost the last second.
+    /// Loses all keys except these, as a failover that lost the last second.
     pub fn lose_all_but(&self, pattern: &str) {
         let keys = self.ask(&format!("KEYS {pattern}"));
         let kept: Vec<(String, String)> = keys
@@ -114,13 +113,13 @@ impl Redis {
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        // Fails where it has ended already.
+        // Fails if it has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Returns when it is ready.
+/// Returns when the server is ready.
 fn run(program: &Path, directory: &Path, port: u16) -> Child {
     let mut process = as_user(unprivileged_user(), program)
         .current_dir(directory)
@@ -137,7 +136,7 @@ fn run(program: &Path, directory: &Path, port: u16) -> Child {
         line.clear();
         assert!(output.read_line(&mut line).expect("a line") > 0, "it ended");
     }
-    // Read to its end, or the pipe fills up.
+    // Read to the end, so that the pipe does not fill up.
     std::thread::spawn(move || {
         let mut rest = Vec::new();
         let _ = output.read_to_end(&mut rest);

@@ -1,8 +1,8 @@
-//! A scanner over the bytes a client sends, in one pass and constant memory.
+//! Scans the bytes that a client sends, in one pass and constant memory.
 //!
-//! It follows heads and body framing of HTTP/1.1 (RFC 9112) just far enough to find each request
-//! line, and lets everything else pass: bodies are skipped by their length, HTTP/2 is not looked
-//! at. Whatever it cannot follow, the library refuses, so from there on it looks away.
+//! It follows heads and body framing of HTTP/1.1 (RFC 9112) just far enough to find each request line: bodies are
+//! skipped by their length, HTTP/2 is ignored. The library refuses everything that the scanner cannot follow, so
+//! it stops there.
 
 use memchr::memchr;
 
@@ -16,12 +16,12 @@ const CONTENT_LENGTH: &[u8] = b"content-length";
 const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
 const CHUNKED: &[u8] = b"chunked";
 
-/// Stands for each byte that no URI may have; [`super::super::target`] refuses it in turn.
+/// Replaces each byte that no URI may contain; [`super::super::target`] then refuses it.
 const MARK: u8 = b'^';
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// So many bytes of the HTTP/2 preface were seen, and nothing else.
+    /// Only this many bytes of the HTTP/2 preface were read.
     Preface(usize),
     /// Between requests.
     Start,
@@ -29,7 +29,7 @@ enum State {
     Method,
     Target,
     Version,
-    /// In a field line's name, at this place; and whether it may yet be one of the two lengths.
+    /// In a field name: the position, and whether it may still be one of the two lengths.
     Name {
         at: usize,
         may_be_length: bool,
@@ -40,31 +40,29 @@ enum State {
         value: Option<u64>,
         ended: bool,
     },
-    /// In a `transfer-encoding` value: so many letters of `chunked` were seen, and whether anything
-    /// else was.
+    /// In a `transfer-encoding` value: how many letters of `chunked` were read, and whether anything else was.
     Coding {
         at: usize,
         other: bool,
     },
     /// In any other value.
     Value,
-    /// In a body, so many bytes before its end.
+    /// Remaining bytes of a body.
     Body(u64),
     /// In a chunk's size line.
     ChunkSize(u64),
-    /// Behind the digits of a chunk's size, up to the end of the line.
+    /// After the digits of a chunk's size, up to the end of the line.
     ChunkExtension(u64),
-    /// In a chunk's data, so many bytes before the end of its line break.
+    /// Remaining bytes of a chunk's data and its line break.
     Chunk(u64),
-    /// In a trailer line; whether anything but a line break was seen on it.
+    /// In a trailer line; whether it has anything but a line break.
     Trailer {
         empty: bool,
     },
-    /// Nothing more to look for.
+    /// Scanning has ended.
     Opaque,
 }
 
-/// The scanner of one connection.
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -76,7 +74,7 @@ pub(super) struct Scanner {
     chunked: bool,
     conflict: bool,
     other_coding: bool,
-    /// Whether the byte before was a carriage return.
+    /// Whether the previous byte was a carriage return.
     after_return: bool,
     http2: bool,
 }
@@ -94,7 +92,7 @@ impl Scanner {
         }
     }
 
-    /// Whether a head has begun and is not complete.
+    /// Whether a head has begun and is incomplete.
     pub(super) fn is_in_head(&self) -> bool {
         match self.state {
             State::Preface(seen) => seen > 0,
@@ -109,8 +107,8 @@ impl Scanner {
         }
     }
 
-    /// Whether a line feed here would end a line of a head, a chunk's size or the trailers, or stand
-    /// before one: the library reads none of them as a line's end unless a carriage return is before it.
+    /// Whether a line feed here ends, or precedes the end of, a line of a head, a chunk's size or the trailers:
+    /// the library requires a carriage return before each.
     fn is_in_lines(&self) -> bool {
         self.is_in_head()
             || matches!(
@@ -123,24 +121,23 @@ impl Scanner {
             )
     }
 
-    /// Whether some head named a transfer coding other than `chunked`: the answer to that one ends
-    /// the connection.
+    /// Whether a head had a transfer coding other than `chunked`; the response to it ends the connection.
     pub(super) const fn has_other_coding(&self) -> bool {
         self.other_coding
     }
 
-    /// Whether all that the client sent so far were whole requests.
+    /// Whether the client has sent only complete requests so far.
     pub(super) fn is_between_requests(&self) -> bool {
         matches!(self.state, State::Start | State::Preface(0))
     }
 
-    /// Whether the connection began with the preface of HTTP/2.
+    /// Whether the connection began with the HTTP/2 preface.
     pub(super) fn is_http2(&self) -> bool {
         self.http2
     }
 
-    /// Looks at the next bytes, in the order they came, and marks in place. Where it comes to a line
-    /// that the library refuses, it says how many bytes there are up to there.
+    /// Scans the next bytes in order and replaces forbidden ones in place. At a line that the library refuses,
+    /// returns the number of bytes up to there.
     pub(super) fn scan(&mut self, mut bytes: &mut [u8]) -> Option<usize> {
         let all = bytes.len();
         while !bytes.is_empty() {
@@ -153,7 +150,7 @@ impl Scanner {
             let was_in_head = self.is_in_head();
             let is_bare = *first == b'\n' && !self.after_return && self.is_in_lines();
             if is_bare {
-                // Within a chunk's extension the library refuses the line feed, and nothing else.
+                // Within a chunk's extension the library refuses only the line feed.
                 if !matches!(self.state, State::ChunkExtension(_)) {
                     *first = NO_LINE_FEED;
                 }
@@ -171,7 +168,7 @@ impl Scanner {
         None
     }
 
-    /// How many bytes need no look one by one.
+    /// How many bytes can be skipped.
     fn skip(&mut self, bytes: &[u8]) -> usize {
         let until_line_end = || memchr(b'\n', bytes).unwrap_or(bytes.len());
         match &mut self.state {
@@ -243,7 +240,7 @@ impl Scanner {
                 State::Preface(seen + 1)
             };
         }
-        // It was the start of an HTTP/1.1 request after all.
+        // It was the start of an HTTP/1.1 request.
         self.state = State::Start;
         for &byte in PREFACE.iter().take(seen) {
             self.step(&mut { byte });
@@ -326,7 +323,7 @@ impl Scanner {
 
     fn end_of_head(&mut self) -> State {
         match (self.conflict, self.chunked, self.length) {
-            // The answer to it ends the connection.
+            // The response to it ends the connection.
             (true, ..) => State::Opaque,
             (_, true, _) => State::ChunkSize(0),
             (_, _, Some(length)) if length > 0 => State::Body(length),
@@ -341,7 +338,7 @@ impl Scanner {
     }
 }
 
-/// The library passes over empty lines before a request.
+/// The library ignores empty lines before a request.
 fn start(byte: u8) -> State {
     match byte {
         b'\r' | b'\n' => State::Start,

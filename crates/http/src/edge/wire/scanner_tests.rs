@@ -70,7 +70,7 @@ fn a_bare_line_feed_in_chunk_sizes_and_trailers_is_marked() {
     const HEAD: &str = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
     for (input, expected) in [
         ("1\nx\r\n0\r\n\r\n", "1\0x\r\n0\r\n\r\n"),
-        // Here the library itself refuses it.
+        // The library itself refuses this.
         ("1;a\nx\r\n0\r\n\r\n", "1;a\nx\r\n0\r\n\r\n"),
         ("0 \n\r\n", "0 \n\r\n"),
         (

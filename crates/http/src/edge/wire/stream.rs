@@ -1,7 +1,7 @@
-//! A client's connection, with the scanner in its read side.
+//! A client's connection with the scanner on its read side.
 //!
-//! It also bounds the time a head may take, puts the one error shape in place of the library's
-//! bare answers, and lingers at the end so that a last answer is not lost to a reset.
+//! It also limits the time of a head, replaces the library's bare error responses, and lingers at the end so that
+//! a reset does not lose the last response.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -19,35 +19,34 @@ use crate::edge::connections::OpenConnection;
 use crate::edge::request_id::RequestIds;
 use crate::respond::{ApiError, Code};
 
-/// How much of what follows a refused request is read and thrown away: some clients read no answer
-/// before they have sent their all, but nobody may keep the server reading.
+/// Limit of bytes that are read and discarded after a refused request: some clients read no response before they
+/// have sent everything.
 const LINGER_BYTES: usize = 2 * 1024 * 1024;
 
-/// Follows what the library refuses: it looks at a head, and at trailers, only once they end.
+/// Sent after bytes that the library refuses, since it checks heads and trailers only at their end.
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
-/// Times of a connection that the library does not bound, or not as the contract wants.
+/// Time limits of a connection that the library does not have, or not as the contract requires.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WireLimits {
-    /// From a head's first byte (at first: from the connection) to its end.
+    /// From the first byte of a head to its end; for the first head, from the connection.
     pub(crate) head: Duration,
-    /// How long the rest of a refused request is read and thrown away.
+    /// How long the rest of a refused request is read and discarded.
     pub(crate) linger: Duration,
 }
 
-/// A stream wrapped.
 pub(crate) struct WireStream<S> {
     inner: S,
     scanner: Scanner,
     request_ids: Arc<RequestIds>,
     limits: WireLimits,
-    /// Runs while a head is awaited or under way.
+    /// Runs while a head is awaited or incomplete.
     head_deadline: Option<Pin<Box<Sleep>>>,
     linger_deadline: Option<Pin<Box<Sleep>>>,
     linger_bytes: usize,
-    /// Of [`END_OF_HEAD`], what the library has yet to read.
+    /// The part of [`END_OF_HEAD`] that the library has not read yet.
     ending: &'static [u8],
-    /// Taken from the library as written, but not yet on the wire.
+    /// Written by the library, but not yet on the wire.
     outgoing: Bytes,
     open: OpenConnection,
 }
@@ -73,7 +72,7 @@ impl<S> WireStream<S> {
         }
     }
 
-    /// A head in its first byte starts the clock, its end stops it.
+    /// Starts the timer at the first byte of a head and stops it at its end.
     fn follow_head(&mut self) {
         if !self.scanner.is_in_head() {
             self.head_deadline = None;
@@ -82,8 +81,8 @@ impl<S> WireStream<S> {
         }
     }
 
-    /// Looks at what was read behind the first `before` bytes. Where the library refuses it, the rest
-    /// is nobody's business, and the library is to refuse it now.
+    /// Scans what was read after the first `before` bytes. At bytes that the library refuses, drops the rest and
+    /// makes the library refuse them now.
     fn look_at(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
         let new = buffer.filled_mut().get_mut(before..).unwrap_or_default();
         if new.is_empty() {
@@ -167,8 +166,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WireStream<S> {
         Pin::new(&mut self.inner).poll_write(context, buffer)
     }
 
-    /// A head and its body go out together, and the body is never copied. The library says in one
-    /// piece what it cannot parse.
+    /// Sends a head and its body together, without copying the body. The library writes its bare error responses
+    /// in one piece.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -178,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WireStream<S> {
         let mut pieces = buffers.iter().filter(|buffer| !buffer.is_empty());
         match (pieces.next(), pieces.next()) {
             (Some(only), None) => self.poll_write(context, only),
-            // It overtook the rest of an earlier answer, which nobody could tell from it.
+            // It would be mixed up with the rest of an earlier response.
             (Some(head), Some(_))
                 if replace_bare_error(head, self.scanner.has_other_coding(), &self.request_ids)
                     .is_some() =>
@@ -198,8 +197,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WireStream<S> {
         Pin::new(&mut self.inner).poll_flush(context)
     }
 
-    /// Says that nothing more comes. A client in the middle of sending is then listened to for a
-    /// moment: closing on unread bytes would reset the connection, and the answer with it.
+    /// Closes the sending side. If the client is still sending, reads on for a moment: closing with unread bytes
+    /// would reset the connection and lose the response.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_outgoing(context))?;
         if self.linger_deadline.is_none() {
@@ -227,8 +226,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WireStream<S> {
     }
 }
 
-/// The library answers what it cannot parse with a status line and no body. It says so in one
-/// piece, as the last answer of a connection; ours all carry `x-request-id`.
+/// Replaces the library's response to unparsable requests, a status line without a body. The library writes it in
+/// one piece, as the last response of a connection; all our own responses have `x-request-id`.
 fn replace_bare_error(
     buffer: &[u8],
     has_other_coding: bool,

@@ -1,4 +1,4 @@
-//! What service accounts and their keys are given.
+//! Roles, permissions and allowlists of service accounts and keys.
 
 use salvo::oapi::{Array, BasicType, Components, KnownFormat, Object, RefOr, Schema, SchemaFormat};
 use serde_json::json;
@@ -50,7 +50,7 @@ impl BodyValue for IpAllowlist {
             .items(text())
             .max_items(most)
             .description(format!(
-                "Networks in CIDR form or bare addresses, at most {most}; empty or absent: anywhere."
+                "Networks in CIDR form or single addresses, at most {most}; all addresses if empty or absent."
             ))
             .examples([json!(["127.0.0.0/8", "::1"])])
             .into()

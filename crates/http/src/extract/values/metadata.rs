@@ -8,7 +8,7 @@ use charter_domain::metadata::{
 use crate::extract::body_value::{BodyValue, Broken, described, nullable, text};
 use crate::respond::ApiError;
 
-/// The largest whole number that every JSON library keeps: 2^53 − 1.
+/// The largest integer that every JSON library reads exactly: 2^53 − 1.
 const MAX_NUMBER: i64 = 9_007_199_254_740_991;
 
 const VALUE: &str = "MetadataValue";
@@ -25,7 +25,7 @@ impl BodyValue for Metadata {
     }
 }
 
-/// A JSON Merge Patch (RFC 7396). What it makes of the stored metadata is checked when it is merged.
+/// A JSON Merge Patch (RFC 7396). The result is checked when it is merged.
 impl BodyValue for MetadataPatch {
     type Json = Option<Map<String, Value>>;
 
@@ -34,25 +34,25 @@ impl BodyValue for MetadataPatch {
     }
 
     fn schema(components: &mut Components) -> RefOr<Schema> {
-        let patch = schema("Merged into what is there; a null member removes its key.");
+        let patch = schema("Merged into the existing data; a null member removes its key.");
         let patch = register(components, "MetadataPatch", patch);
-        described(nullable(patch), &["Null empties it."], None)
+        described(nullable(patch), &["Null removes all keys."], None)
     }
 }
 
-/// The merged metadata breaks a rule; every body calls the field `metadata`.
+/// The merged metadata is invalid; every body calls the field `metadata`.
 impl From<MetadataError> for ApiError {
     fn from(error: MetadataError) -> Self {
         Self::broken(format!("/metadata{}", error.pointer), error)
     }
 }
 
-/// The notes that tenants keep on their things (contract section 4), for the bodies of answers.
+/// The metadata of tenants' resources (contract section 4), in response bodies.
 pub struct MetadataSchema;
 
 impl ToSchema for MetadataSchema {
     fn to_schema(components: &mut Components) -> RefOr<Schema> {
-        let notes = schema("The tenant's own notes. Policies never read them.");
+        let notes = schema("The tenant's own data. Policies do not read it.");
         register(components, "Metadata", notes)
     }
 }
@@ -71,10 +71,10 @@ fn schema(description: &str) -> Object {
         .examples([json!({"cost_center": "42"})])
 }
 
-/// Any JSON, its numbers within bounds at every depth.
+/// Any JSON value, with bounded numbers at every depth.
 fn value() -> Object {
-    // Without a type: the bounds are about numbers, other values pass. `items` is no member of
-    // Salvo's `Object`.
+    // Without a type, so that the bounds apply to numbers and other values pass. Salvo's `Object` has no member
+    // `items`.
     let any = Ref::from_schema_name(VALUE);
     let mut value = Object::with_type(SchemaType::AnyValue)
         .minimum(-MAX_NUMBER)

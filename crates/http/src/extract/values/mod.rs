@@ -1,4 +1,4 @@
-//! The domain's types as values of request bodies: parser, limits, schema and example of each.
+//! Domain types as values of request bodies: parser, limits, schema and example of each.
 
 mod grants;
 mod metadata;

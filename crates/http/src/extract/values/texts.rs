@@ -14,11 +14,11 @@ use charter_domain::timestamp::{self, Timestamp};
 use crate::extract::body_value::{Lenient, text_values};
 use crate::respond::echo;
 
-/// A name in a body of the portal, whose published document gives no pattern.
+/// A name in a portal body, whose published document has no pattern.
 #[derive(Debug, Clone)]
 pub struct PortalName(pub Name);
 
-/// The token of a link that was sent by mail. Any text may be wrong, so none is refused here.
+/// The token of an emailed link. Any text may be wrong, so none is refused here.
 #[derive(Debug, Clone)]
 pub struct LinkToken(SecretString);
 
@@ -28,7 +28,7 @@ impl LinkToken {
     }
 }
 
-/// The text of a key, or its secret, as somebody shows it. Any text may be wrong, so none is refused here.
+/// A key's text or secret for comparison. Any text may be wrong, so none is refused here.
 #[derive(Debug, Clone)]
 pub struct ShownKey(SecretString);
 

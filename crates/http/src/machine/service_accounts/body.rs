@@ -1,4 +1,4 @@
-//! Service accounts as the API shows them.
+//! Service accounts in responses.
 
 use salvo::oapi::ToSchema;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use charter_authn::signed::last_used::LastUsed;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::timestamp;
 
-/// A service account as the API shows it.
+/// A service account.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "ServiceAccount"))]
 pub struct ServiceAccountBody {
@@ -23,7 +23,7 @@ pub struct ServiceAccountBody {
     /// Its name.
     #[salvo(schema(example = "Billing export"))]
     name: String,
-    /// What it is for.
+    /// Its purpose.
     #[salvo(schema(example = "Reads the organization every night"))]
     description: String,
     /// The account it belongs to.
@@ -32,13 +32,13 @@ pub struct ServiceAccountBody {
         example = "acc-01k6dyspfte23tskdzn1kqd65k"
     ))]
     account_id: String,
-    /// The tenant.
+    /// The organization it belongs to.
     #[salvo(schema(
         pattern = "^org-[0-7][0-9a-hjkmnp-tv-z]{25}$",
         example = "org-01k6dyspfte23tskdzn1kqd65k"
     ))]
     organization_id: String,
-    /// False refuses its requests.
+    /// If false, its requests are refused.
     is_active: bool,
     /// Its roles.
     #[salvo(schema(example = json!([])))]
@@ -48,13 +48,13 @@ pub struct ServiceAccountBody {
     permissions: Vec<String>,
     #[salvo(schema(value_type = MetadataSchema))]
     metadata: Map<String, Value>,
-    /// When it was made.
+    /// When it was created.
     #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     created_at: String,
     /// When it last changed.
     #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     updated_at: String,
-    /// When one of its keys last signed an accepted request, exact to the minute; null if never.
+    /// When one of its keys last signed an accepted request, to the minute; null if never.
     #[salvo(schema(
         format = "date-time",
         required = true,
@@ -84,7 +84,7 @@ impl ServiceAccountBody {
     }
 }
 
-/// The tag of the body above: its last use is part of it.
+/// The entity tag of the body above, which includes the time of last use.
 pub(super) fn etag(service_account: &ServiceAccount, last_used: &LastUsed) -> EntityTag {
     let last_use = last_used.of_service_account(service_account.id, service_account.last_used_at);
     EntityTag::new(service_account.id, service_account.version).with_last_use(last_use)

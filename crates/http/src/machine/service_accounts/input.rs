@@ -1,4 +1,4 @@
-//! What requests about service accounts say.
+//! Inputs of requests about service accounts.
 
 use salvo::oapi::{BasicType, Components, Object, Operation as OpenApiOperation};
 
@@ -19,7 +19,7 @@ use charter_domain::text::{Description, Name};
 #[derive(Debug, Clone)]
 pub struct ServiceAccountsQuery {
     pub(super) list: ListQuery<ResourceOrder>,
-    /// `Some(None)` for a malformed id, which is answered like a missing one.
+    /// `Some(None)` for a malformed id, which counts as missing.
     pub(super) account_id: Option<Option<AccountId>>,
     pub(super) include_deleted: bool,
 }
@@ -47,37 +47,41 @@ impl Input for ServiceAccountsQuery {
         describe_query(
             operation,
             "include_deleted",
-            "`true` lists deleted ones too; needs `service-accounts:ListDeleted`.",
+            "`true` includes deleted ones; requires `service-accounts:ListDeleted`.",
             Object::with_type(BasicType::Boolean).default_value(false.into()),
         );
     }
 }
 
 request_body! {
-    /// The members of a POST.
+    /// A new service account.
     pub struct ServiceAccountInput as "NewServiceAccount" {
         required name: Name = "Billing export",
-        /// The account it is to belong to; the default account if left out.
+        /// The account of the service account; by default the default account.
         optional account_id: Lenient<AccountId>,
         default description: Description,
-        /// Role names, at most 200; each is asked of policy (`service-accounts:AssignRole`).
+        /// Role names, at most 200; the caller must be allowed to assign each (`service-accounts:AssignRole`).
         default roles: GrantNames,
-        /// Permission names, at most 200; each is asked of policy (`service-accounts:GrantPermission`).
+        /// Permission names, at most 200; the caller must be allowed to grant each
+        /// (`service-accounts:GrantPermission`).
         default permissions: GrantNames = ["organizations:GetOrganization"],
         default metadata: Metadata,
     }
 }
 
 request_body! {
-    /// The members of a PATCH; each may be left out, arrays replace.
+    /// Absent members stay; arrays are replaced.
     pub struct ServiceAccountPatch as "ServiceAccountPatch" {
         optional name: Name = "Billing export",
         optional description: Description,
-        /// False refuses its requests; true again asks policy for all that it has.
+        /// If false, its requests are refused. To reactivate it, the caller must be allowed to grant everything
+        /// that it has.
         optional is_active: bool,
-        /// Role names, at most 200; each added one is asked of policy (`service-accounts:AssignRole`).
+        /// Role names, at most 200; the caller must be allowed to assign each added one
+        /// (`service-accounts:AssignRole`).
         optional roles: GrantNames,
-        /// Permission names, at most 200; each added one is asked of policy (`service-accounts:GrantPermission`).
+        /// Permission names, at most 200; the caller must be allowed to grant each added one
+        /// (`service-accounts:GrantPermission`).
         optional permissions: GrantNames = ["organizations:GetOrganization"],
         optional metadata: MetadataPatch,
     }

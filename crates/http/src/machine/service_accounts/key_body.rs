@@ -1,4 +1,4 @@
-//! Access keys as the API shows them.
+//! Access keys in responses.
 
 use salvo::oapi::ToSchema;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use charter_authn::signed::last_used::LastUsed;
 use charter_domain::access_key::AccessKey;
 use charter_domain::timestamp::{self, Timestamp};
 
-/// An access key as the API shows it, without its secret.
+/// An access key without its secret.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "AccessKey"))]
 pub struct AccessKeyBody {
@@ -20,31 +20,31 @@ pub struct AccessKeyBody {
     /// The text that goes into the `Authorization` header; opaque.
     #[salvo(schema(example = "sa_a1b2c3_d4e5f6_0123456789abcdefghij"))]
     access_key: String,
-    /// What it is for.
+    /// Its purpose.
     #[salvo(schema(example = "Reads the organization every night"))]
     description: String,
-    /// Who signs with it.
+    /// The service account that signs with it.
     #[salvo(schema(
         pattern = "^sa-[0-7][0-9a-hjkmnp-tv-z]{25}$",
         example = "sa-01k6dyspfte23tskdzn1kqd65k"
     ))]
     service_account_id: String,
-    /// From then on it is refused; null if never.
+    /// When it expires; null if never.
     #[salvo(schema(
         format = "date-time",
         required = true,
         example = "2026-09-30T12:00:00Z"
     ))]
     expires_at: Option<String>,
-    /// Where it may be used from; empty means anywhere.
+    /// The addresses from which it may be used; empty means all.
     #[salvo(schema(example = json!(["192.0.2.0/24"])))]
     ip_allowlist: Vec<String>,
     /// False once it is revoked or expired.
     is_active: bool,
-    /// When it was made.
+    /// When it was created.
     #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]
     created_at: String,
-    /// When it last signed an accepted request, exact to the minute; null if never.
+    /// When it last signed an accepted request, to the minute; null if never.
     #[salvo(schema(
         format = "date-time",
         required = true,
@@ -75,14 +75,14 @@ impl AccessKeyBody {
     }
 }
 
-/// A new access key, with its secret for the only time.
+/// A new access key with its secret.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "NewAccessKey"))]
 pub struct NewAccessKeyBody {
     /// The key.
     #[serde(flatten)]
     pub(super) key: AccessKeyBody,
-    /// Shown once; keep it safe.
+    /// Shown only here; store it safely.
     #[salvo(schema(
         pattern = "^charter_sk_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}$",
         example = "charter_sk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA059GZ6"

@@ -1,4 +1,4 @@
-//! What requests about keys say.
+//! Inputs of requests about keys.
 
 use crate::extract::json_body::request_body;
 use charter_domain::access_key::Overlap;
@@ -7,10 +7,10 @@ use charter_domain::text::Description;
 use charter_domain::timestamp::Timestamp;
 
 request_body! {
-    /// The members of a POST; each may be left out.
+    /// All members are optional.
     pub struct KeyInput as "NewKey" {
         default description: Description,
-        /// In the future; null or absent: never.
+        /// Must be in the future; never if null or absent.
         default expires_at: Option<Timestamp>,
         default ip_allowlist: IpAllowlist,
     }
@@ -18,11 +18,11 @@ request_body! {
 }
 
 request_body! {
-    /// The members of a rotation; each may be left out.
+    /// All members are optional.
     pub struct RotationInput as "Rotation" {
-        /// How long the old key lives on, 0 to 604,800 seconds; a day if left out.
+        /// How long the old key stays valid, 0 to 604,800 seconds; by default a day.
         default overlap as "overlap_seconds": Overlap,
-        /// When the new key expires; the old key's length of life again if left out.
+        /// When the new key expires; by default after the lifetime of the old key.
         optional expires_at: Option<Timestamp>,
     }
     const MAY_BE_ABSENT: bool = true;

@@ -1,5 +1,5 @@
-//! A key is passed on with no more time and no more places than the key that signs, unless policy
-//! permits `service-accounts:ExtendKey` (ADR 0021).
+//! A key cannot create one that lives longer or works from more addresses, unless policy permits
+//! `service-accounts:ExtendKey` (ADR 0021).
 
 use crate::extract::authorizer::Authorizer;
 use crate::respond::{ApiError, Detail};
@@ -8,8 +8,8 @@ use charter_domain::permission::Permission;
 use charter_domain::timestamp;
 use charter_store::KeyToMake;
 
-/// Asks policy where the key to be made reaches further than the one that signs. Who did not sign
-/// with a key is not bound by one. `resource` is what making or rotating the key is asked about.
+/// Authorizes the new key if it reaches further than the signing one. Callers without a key are not limited.
+/// `resource` is the object of the operation.
 pub(super) fn require(
     authorizer: &Authorizer,
     key: &KeyToMake<'_>,
@@ -22,7 +22,7 @@ pub(super) fn require(
     authorizer.require_about(Permission::ExtendKey, resource, || beyond)
 }
 
-/// What the key would have that the one that signs has not.
+/// How the new key reaches further than the signing one.
 fn beyond_signer(key: &KeyToMake<'_>) -> Vec<Detail> {
     let mut beyond = Vec::new();
     let Some(signer) = key.signer else {

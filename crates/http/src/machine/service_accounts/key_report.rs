@@ -41,9 +41,9 @@ impl Operation for ListAllKeys {
     }
 }
 
-/// Lists the keys of the whole organization, each with its service account: for access reviews, such
-/// as which keys nobody uses, which are old, and which expire soon. Keys must meet every condition
-/// that is given. Keys of deleted service accounts are revoked and not listed.
+/// Lists the keys of the whole organization, each with its service account, for access reviews: for example
+/// keys that are unused, old, or expire soon. Keys must meet every given condition. Keys of deleted service
+/// accounts are revoked and not listed.
 #[endpoint(operation_id = "listAllKeys", tags("keys"))]
 pub async fn list(request: Authorized<ListAllKeys>) -> Result<Listed<OwnedKeyBody>, ApiError> {
     let (query, now) = (&request.input, request.authorizer.now());
@@ -70,7 +70,7 @@ pub async fn list(request: Authorized<ListAllKeys>) -> Result<Listed<OwnedKeyBod
 #[derive(Debug, Clone)]
 pub struct KeysQuery {
     list: ListQuery<KeyOrder>,
-    /// `Some(None)` for a malformed id, which is answered like a missing one.
+    /// `Some(None)` for a malformed id, which counts as missing.
     account_id: Option<Option<AccountId>>,
     unused_for: Option<Duration>,
     older_than: Option<Duration>,
@@ -110,7 +110,7 @@ impl Input for KeysQuery {
             ),
             (
                 "older_than_days",
-                "Only keys made so many days ago, or earlier.",
+                "Only keys created so many days ago, or earlier.",
             ),
             (
                 "expires_within_days",
@@ -123,7 +123,7 @@ impl Input for KeysQuery {
     }
 }
 
-/// An access key and whose it is.
+/// An access key with its service account.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "AccessKeyWithServiceAccount"))]
 pub struct OwnedKeyBody {
@@ -133,7 +133,7 @@ pub struct OwnedKeyBody {
     service_account: KeyOwnerBody,
 }
 
-/// What the list says of a key's service account; `GET /service-accounts/{id}` says the rest.
+/// The service account of a key; `GET /service-accounts/{id}` returns all members.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "KeyOwner"))]
 struct KeyOwnerBody {
@@ -151,7 +151,7 @@ struct KeyOwnerBody {
         example = "acc-01k6dyspfte23tskdzn1kqd65k"
     ))]
     account_id: String,
-    /// False refuses its requests, whatever the key.
+    /// If false, its requests are refused, whatever the key.
     is_active: bool,
 }
 

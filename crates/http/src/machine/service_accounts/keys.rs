@@ -1,4 +1,4 @@
-//! `/service-accounts/{id}/keys` (contract section 4). A secret is shown once, when it is made.
+//! `/service-accounts/{id}/keys` (contract section 4). A secret is shown once, when it is created.
 
 use salvo::Writer;
 use salvo::oapi::endpoint;
@@ -74,9 +74,9 @@ impl Operation for CreateKey {
     }
 }
 
-/// Makes a key; its secret is in this answer and nowhere else. Policy is asked for everything the
-/// service account has, because the key grants it; and, where a signed request makes one that lives
-/// longer or works from more places than the key that signs, for `service-accounts:ExtendKey`.
+/// Creates a key; its secret is in this response only. The caller must be allowed to grant everything that the
+/// service account has. A signed request also needs `service-accounts:ExtendKey` if the new key lives longer,
+/// or works from more addresses, than the signing key.
 #[endpoint(operation_id = "createKey", tags("keys"))]
 pub async fn create(request: Authorized<CreateKey>) -> Result<Created<NewAccessKeyBody>, ApiError> {
     let (_, Body(input)) = request.input.clone();
@@ -121,10 +121,10 @@ impl Operation for RotateKey {
     }
 }
 
-/// Replaces a key by a new one; the old one lives on for the overlap. Policy is asked for
-/// everything the service account has, unless it rotates a key of its own; and, where the new key
-/// would live longer or work from more places than the key that signs, for
-/// `service-accounts:ExtendKey`.
+/// Replaces a key by a new one; the old one stays valid for the overlap. The caller must be allowed to grant
+/// everything that the service account has, unless it rotates its own key; and needs
+/// `service-accounts:ExtendKey` if the new key lives longer, or works from more addresses, than the signing
+/// key.
 #[endpoint(operation_id = "rotateKey", tags("keys"))]
 pub async fn rotate(request: Authorized<RotateKey>) -> Result<Created<NewAccessKeyBody>, ApiError> {
     let (_, Body(input)) = request.input.clone();
@@ -176,7 +176,7 @@ impl Operation for RevokeKey {
     }
 }
 
-/// Revokes a key, for good; once more does no harm.
+/// Revokes a key permanently; repeating it has no effect.
 #[endpoint(operation_id = "revokeKey", tags("keys"))]
 pub async fn revoke(request: Authorized<RevokeKey>) -> Result<NoContent, ApiError> {
     let (owner, key) = (

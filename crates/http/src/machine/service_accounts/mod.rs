@@ -84,7 +84,7 @@ impl Operation for CreateServiceAccount {
     }
 }
 
-/// Makes a service account. Each role and permission it gets is asked of policy too.
+/// Creates a service account. The caller must also be allowed to grant each of its roles and permissions.
 #[endpoint(operation_id = "createServiceAccount", tags("service accounts"))]
 pub async fn create(
     request: Authorized<CreateServiceAccount>,
@@ -125,7 +125,7 @@ impl Operation for GetServiceAccount {
     }
 }
 
-/// Reads a service account.
+/// Returns a service account.
 #[endpoint(operation_id = "getServiceAccount", tags("service accounts"))]
 pub async fn get(
     request: Authorized<GetServiceAccount>,
@@ -149,8 +149,8 @@ impl Operation for UpdateServiceAccount {
     }
 }
 
-/// Changes a service account, as a JSON Merge Patch (RFC 7396); arrays replace. Each role and
-/// permission that is added is asked of policy too, and all of them when it is re-activated.
+/// Changes a service account, as a JSON Merge Patch (RFC 7396); arrays are replaced. The caller must also be
+/// allowed to grant each added role and permission, and all of them to reactivate it.
 #[endpoint(operation_id = "updateServiceAccount", tags("service accounts"))]
 pub async fn update(
     request: Authorized<UpdateServiceAccount>,
@@ -164,7 +164,7 @@ pub async fn update(
     )?;
     let service_account = request
         .write(move |write| async move {
-            // Judged on the locked row: what is added is added to what is there now.
+            // Compared with the locked row, so that additions relate to the current state.
             let change = |service_account: &mut ServiceAccount| {
                 let before = service_account.clone();
                 patch.apply(service_account)?;
