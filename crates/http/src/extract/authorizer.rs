@@ -9,6 +9,7 @@ use charter_authz::decision::{Denial, Outcome};
 use charter_authz::principal::Principal;
 use charter_authz::question::Question;
 use charter_authz::resource::Resource;
+use charter_authz::role_access::RolePermission;
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::{DecisionContext, NotRecorded, RecordedDecision, Recorder, Via};
 use charter_domain::access_key::SpentNonce;
@@ -127,6 +128,19 @@ impl Authorizer {
             now: self.now,
         };
         self.snapshot.decide(&question).is_allowed()
+    }
+
+    /// What a person with this role, and nothing else, could do now in the caller's organization.
+    ///
+    /// # Errors
+    ///
+    /// INTERNAL_ERROR if the questions cannot be built.
+    pub fn role_access(&self, role: &str) -> Result<Vec<RolePermission>, ApiError> {
+        let organization = self.caller().organization();
+        let access = self
+            .snapshot
+            .role_access(role, organization, self.source_ip, self.now);
+        access.map_err(|error| ApiError::internal(error.to_string()))
     }
 
     /// What an audit event records of this request.
