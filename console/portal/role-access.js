@@ -51,7 +51,7 @@ export function accessOfChosen(field, roles) {
   const element = h("div", { class: "chosen-role", "aria-live": "polite" });
   const show = () => {
     const role = roles.find((each) => each.name === field.read());
-    fill(element, role && [h("h3", {}, "What ", text(role.name), " may do"), roleAccess(role, "h4")]);
+    fill(element, role && [h("h3", {}, "What ", code(role.name), " may do"), roleAccess(role, "h4")]);
   };
   field.element.addEventListener("change", show);
   show();
