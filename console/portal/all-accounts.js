@@ -5,7 +5,7 @@ const QUANTITY = 100;
 /**
  * The active ones, by name; none if policy does not let this person list them.
  *
- * @param {import("../shared/api.js").Api} api
+ * @param {import("./api.js").Api} api
  * @param {import("./session.js").Session} session
  * @returns {Promise<{id: string, name: string, is_default: boolean}[]>}
  */

@@ -2,6 +2,7 @@
 
 import { choicesField } from "../shared/field.js";
 import { code, permissionWords } from "../shared/text.js";
+import { byGroup } from "./permission-groups.js";
 
 /**
  * @typedef {{name: string, grantable: boolean}} Name
@@ -11,7 +12,7 @@ import { code, permissionWords } from "../shared/text.js";
 const NOT_YOURS = "Not yours to give: policy does not allow you to grant it.";
 
 /**
- * @param {import("../shared/api.js").Api} api
+ * @param {import("./api.js").Api} api
  * @returns {Promise<Names>}
  */
 export async function readNames(api) {
@@ -51,19 +52,4 @@ export function grantFields(names, held) {
     groups: [{ choices: names.roles.map((name) => choice(name, held.roles, name.name)) }],
   });
   return [permissions, roles];
-}
-
-/**
- * @param {Name[]} names
- * @returns {[string, Name[]][]}
- */
-function byGroup(names) {
-  /** @type {Map<string, Name[]>} */
-  const groups = new Map();
-  for (const name of names) {
-    const group = name.name.split(":")[0]?.replaceAll("-", " ") ?? "";
-    const label = group.charAt(0).toUpperCase() + group.slice(1);
-    groups.set(label, [...(groups.get(label) ?? []), name]);
-  }
-  return [...groups];
 }

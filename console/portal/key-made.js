@@ -5,13 +5,13 @@ import { copyable } from "../shared/copy.js";
 import { openDialog } from "../shared/dialog.js";
 import { fill, h } from "../shared/dom.js";
 import { notice } from "../shared/states.js";
-import { canSign, signedCurl } from "./sign.js";
+import { canSign, signedCurl } from "../shared/sign.js";
 
 const PATH = "/organizations/info";
 const POLL_MS = 3_000;
 
 /**
- * @param {import("../shared/api.js").Api} api
+ * @param {import("./api.js").Api} api
  * @param {{id: string, access_key: string, secret_key: string, service_account_id: string}} key
  * @returns {Promise<void>} resolves when the dialog is closed
  */
@@ -29,7 +29,7 @@ export function showNewKey(api, key) {
 }
 
 /**
- * @param {import("../shared/api.js").Api} api
+ * @param {import("./api.js").Api} api
  * @param {{id: string, access_key: string, secret_key: string, service_account_id: string}} key
  * @param {AbortSignal} signal
  * @param {() => void} close
@@ -112,7 +112,7 @@ console.log(await answer.json());`;
 /**
  * Says when the key is used for the first time.
  *
- * @param {import("../shared/api.js").Api} api
+ * @param {import("./api.js").Api} api
  * @param {{id: string, service_account_id: string}} key
  * @param {AbortSignal} signal
  * @param {HTMLElement} line

@@ -120,7 +120,7 @@ const LIFETIMES = [
 ];
 
 /**
- * @param {import("../shared/api.js").Api} api
+ * @param {import("./api.js").Api} api
  * @param {string} path
  * @param {() => Promise<void>} reload
  */
@@ -172,7 +172,7 @@ const OVERLAPS = [
 ];
 
 /**
- * @param {import("../shared/api.js").Api} api
+ * @param {import("./api.js").Api} api
  * @param {Key} key
  * @param {() => Promise<void>} reload
  */
@@ -197,7 +197,7 @@ function askToRotate(api, key, reload) {
 }
 
 /**
- * @param {import("../shared/api.js").Api} api
+ * @param {import("./api.js").Api} api
  * @param {Key} key
  * @param {() => Promise<void>} reload
  */

@@ -1,14 +1,15 @@
 /** The portal: pages by path, for people with an account and for people without. */
 
-import { Api } from "../shared/api.js";
+import { Api } from "./api.js";
 import { button } from "../shared/button.js";
 import { Connection } from "../shared/connection.js";
 import { fill, h } from "../shared/dom.js";
-import { ApiError, AwayError, SignedOutError, errorNotice, sentence } from "../shared/errors.js";
+import { AwayError, SignedOutError, errorNotice } from "../shared/errors.js";
 import { Router } from "../shared/router.js";
 import { loading } from "../shared/states.js";
-import { announce, statusIn } from "../shared/status.js";
+import { statusIn } from "../shared/status.js";
 import { keepTimes } from "../shared/time.js";
+import { showFailures } from "../shared/failures.js";
 import { page } from "../shared/page.js";
 import { askToSignIn } from "./reauthenticate.js";
 import { ROUTES } from "./routes.js";
@@ -34,6 +35,7 @@ function part(id) {
 const main = part("main");
 statusIn(part("status"));
 keepTimes();
+showFailures();
 
 const api = new Api(new Connection(part("away")));
 const session = new Session(api);
@@ -49,18 +51,6 @@ api.onSignedOut = () => {
 // Another tab signed in as somebody else: what is on this page is not theirs.
 api.onOtherPerson = () => location.replace("/portal");
 session.onChange = () => frame(ROUTES.find((route) => route.path === location.pathname) ?? null);
-
-// What fails after a press on a button, outside of a form.
-addEventListener("unhandledrejection", (event) => {
-  const { reason } = event;
-  if (reason instanceof ApiError || reason instanceof AwayError) {
-    const decision = reason instanceof ApiError && reason.decisionId ? ` Decision ${reason.decisionId}.` : "";
-    announce(`${sentence(reason)}${decision}`);
-  }
-  if (reason instanceof ApiError || reason instanceof AwayError || reason instanceof SignedOutError) {
-    event.preventDefault();
-  }
-});
 
 /** @param {import("./routes.js").PortalRoute | null} route */
 function frame(route) {

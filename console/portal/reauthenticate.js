@@ -8,7 +8,7 @@ import { textField } from "../shared/field.js";
 import { form } from "../shared/form.js";
 
 /**
- * @param {import("../shared/api.js").Api} api
+ * @param {import("./api.js").Api} api
  * @param {import("./session.js").Session} session
  * @param {import("../shared/router.js").Router<any>} router
  * @returns {Promise<void>} rejects if somebody else is to sign in

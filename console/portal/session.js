@@ -32,7 +32,7 @@ export class Session {
   /** Called when the person, the role or the organization has changed. */
   onChange = () => {};
 
-  /** @param {import("../shared/api.js").Api} api */
+  /** @param {import("./api.js").Api} api */
   constructor(api) {
     this.#api = api;
   }

@@ -1,40 +1,25 @@
 /**
- * The service's API, called as one person.
- *
- * The access token is in memory alone. Who is signed in stays so through the refresh cookie, which no script can
- * read. Reads are tried again while the service is away; writes are not, since they may have been done.
+ * What the APIs of both apps have in common: one way to send a request, trying again while the service is away, and
+ * signing in again, once for all requests that wait for it.
  */
 
-import { read, target } from "./answer.js";
+import { target } from "./answer.js";
 import { ApiError, AwayError, SignedOutError } from "./errors.js";
 
 /**
  * @typedef {object} Options
  * @property {unknown} [body]
- * @property {string | null} [ifMatch]
  * @property {Record<string, string | number | boolean | null | undefined>} [query]
  * @property {AbortSignal} [signal]
- * @property {boolean} [anonymous] without the access token
- *
- * @typedef {{data: any, etag: string | null}} Answer
  */
 
-/** Of an access token that is no longer good, and of one that is not there. */
-const RENEWABLE = new Set(["INVALID_TOKEN", "TOKEN_EXPIRED", "MISSING_CREDENTIALS"]);
-/** A note that there may be a session; it holds no secret. */
-const NOTE = "charter.signed-in";
+const SIGNED_OUT = "signed-out";
 
-export class Api {
-  /** @type {string | null} */
-  #token = null;
-  /** @type {Promise<boolean> | null} */
-  #refreshing = null;
+export class ApiCore {
+  #connection;
+  #channel;
   /** @type {Promise<void> | null} */
   #signingIn = null;
-  /** @type {string | null} whose token it is */
-  #person = null;
-  #connection;
-  #channel = new BroadcastChannel("charter");
 
   /**
    * Asked for when a session has ended: resolves once the same person has signed in again, and rejects otherwise.
@@ -43,192 +28,82 @@ export class Api {
   reauthenticate = () => Promise.reject(new SignedOutError());
   /** Told when another tab signs out. */
   onSignedOut = () => {};
-  /** Told when the cookie has become another person's. */
-  onOtherPerson = () => {};
 
-  /** @param {import("./connection.js").Connection} connection */
-  constructor(connection) {
+  /**
+   * @param {import("./connection.js").Connection} connection
+   * @param {string} channel by which the app's tabs tell each other
+   */
+  constructor(connection, channel) {
     this.#connection = connection;
+    this.#channel = new BroadcastChannel(channel);
     this.#channel.onmessage = ({ data }) => {
-      if (data === "signed-out") {
-        this.#forget();
+      if (data === SIGNED_OUT) {
+        this.forget();
         this.onSignedOut();
       }
     };
   }
 
-  /** Whether there may be a session: worth asking. */
-  get mayBeSignedIn() {
-    return this.#token !== null || localStorage.getItem(NOTE) !== null;
+  /** Drops what is kept of a session that has ended. */
+  forget() {}
+
+  /** To the other tabs. */
+  tellSignedOut() {
+    this.#channel.postMessage(SIGNED_OUT);
   }
 
-  /**
-   * @param {string} email
-   * @param {string} password
-   */
-  async signIn(email, password) {
-    const body = { email, password };
-    const { data } = await this.request("POST", "/api/auth/login", { body, anonymous: true });
-    this.#keep(data.access_token);
-  }
-
-  /**
-   * @param {string} token
-   * @param {string} password
-   */
-  async acceptInvitation(token, password) {
-    const body = { token, password };
-    const { data } = await this.request("POST", "/api/auth/accept-invitation", { body, anonymous: true });
-    this.#keep(data.access_token);
-  }
-
-  /** Ends the session here and in the other tabs. */
-  async signOut() {
-    try {
-      if (this.#token !== null || (await this.#refresh())) {
-        await this.#send("POST", "/api/auth/logout", {});
-      }
-    } finally {
-      this.#forget();
-      this.#channel.postMessage("signed-out");
-    }
-  }
-
-  /**
-   * @param {string} path
-   * @param {Omit<Options, "body" | "ifMatch">} [options]
-   */
-  get(path, options) {
-    return this.request("GET", path, options);
-  }
-
-  /**
-   * Sends a request, with a fresh access token where the old one has ended.
-   *
-   * @param {string} method
-   * @param {string} path
-   * @param {Options} [options]
-   * @returns {Promise<Answer>}
-   * @throws {ApiError | AwayError | SignedOutError}
-   */
-  async request(method, path, options = {}) {
-    if (!options.anonymous && this.#token === null) {
-      await this.#renew();
-    }
-    for (let renewed = 0; ; renewed += 1) {
-      const used = this.#token;
-      try {
-        return await this.#attempt(method, path, options);
-      } catch (error) {
-        const ended = error instanceof ApiError && error.status === 401 && RENEWABLE.has(error.code);
-        if (!ended || options.anonymous || renewed > 2) {
-          throw error;
-        }
-        if (this.#token === used) {
-          this.#token = null;
-          await this.#renew();
-        }
-      }
-    }
-  }
-
-  /**
-   * @param {string} method
-   * @param {string} path
-   * @param {Options} options
-   */
-  async #attempt(method, path, options) {
-    for (;;) {
-      try {
-        const answer = await this.#send(method, path, options);
-        this.#connection.answered();
-        return answer;
-      } catch (error) {
-        if (!(error instanceof AwayError)) {
-          throw error;
-        }
-        this.#connection.lost();
-        if (method !== "GET") {
-          throw error;
-        }
-        await this.#connection.back(options.signal);
-      }
-    }
-  }
-
-  /** By the cookie; where the session has ended, by signing in again. */
-  async #renew() {
-    if (await this.#refresh()) {
-      return;
-    }
+  signInAgain() {
     this.#signingIn ??= this.reauthenticate().finally(() => {
       this.#signingIn = null;
     });
-    await this.#signingIn;
+    return this.#signingIn;
   }
 
-  /** One at a time. False if the session has ended. */
-  #refresh() {
-    this.#refreshing ??= this.#refreshOnce().finally(() => {
-      this.#refreshing = null;
-    });
-    return this.#refreshing;
-  }
-
-  async #refreshOnce() {
-    if (!this.mayBeSignedIn) {
-      return false;
-    }
+  /**
+   * Runs something until the service answers; only `once` what may have been done although no answer came.
+   *
+   * @template T
+   * @param {() => Promise<T>} run
+   * @param {{signal?: AbortSignal, once?: boolean}} [options]
+   * @returns {Promise<T>}
+   */
+  async whileAway(run, { signal, once = false } = {}) {
     for (;;) {
       try {
-        const { data } = await this.#send("POST", "/api/auth/refresh", { anonymous: true });
+        const answer = await run();
         this.#connection.answered();
-        const before = this.#person;
-        this.#keep(data.access_token);
-        if (before !== null && before !== this.#person) {
-          this.#token = null;
-          this.onOtherPerson();
-          throw new SignedOutError();
-        }
-        return true;
+        return answer;
       } catch (error) {
-        if (error instanceof ApiError && error.status === 401) {
-          this.#forget();
-          return false;
+        if (error instanceof ApiError) {
+          this.#connection.answered();
         }
         if (!(error instanceof AwayError)) {
           throw error;
         }
-        // Repeating is safe: a rotated token gets the same successor again for a while.
         this.#connection.lost();
-        await this.#connection.back();
+        if (once) {
+          throw error;
+        }
+        await this.#connection.back(signal);
       }
     }
   }
 
   /**
+   * Sends a request to this service, and nowhere else.
+   *
    * @param {string} method
    * @param {string} path
    * @param {Options} options
-   * @returns {Promise<Answer>}
+   * @param {Record<string, string>} [headers]
+   * @returns {Promise<Response>}
+   * @throws {AwayError}
    */
-  async #send(method, path, { body, ifMatch, query, signal, anonymous }) {
-    /** @type {Record<string, string>} */
-    const headers = {};
-    if (body !== undefined) {
-      headers["content-type"] = "application/json";
-    }
-    if (ifMatch) {
-      headers["if-match"] = ifMatch;
-    }
-    if (this.#token !== null && !anonymous) {
-      headers.authorization = `Bearer ${this.#token}`;
-    }
-    let response;
+  async send(method, path, { body, query, signal }, headers = {}) {
     try {
-      response = await fetch(target(path, query), {
+      return await fetch(target(path, query), {
         method,
-        headers,
+        headers: body === undefined ? headers : { ...headers, "content-type": "application/json" },
         body: body === undefined ? undefined : JSON.stringify(body),
         signal,
         cache: "no-store",
@@ -238,29 +113,5 @@ export class Api {
     } catch (error) {
       throw signal?.aborted ? error : new AwayError();
     }
-    return read(response);
   }
-
-  /** @param {string} token */
-  #keep(token) {
-    this.#token = token;
-    this.#person = subject(token);
-    localStorage.setItem(NOTE, "yes");
-  }
-
-  #forget() {
-    this.#token = null;
-    localStorage.removeItem(NOTE);
-  }
-}
-
-/**
- * The person of an access token (RFC 7519 section 4.1.2); only the service can tell whether it is true.
- *
- * @param {string} token
- * @returns {string}
- */
-function subject(token) {
-  const payload = token.split(".")[1] ?? "";
-  return JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/"))).sub;
 }

@@ -50,12 +50,12 @@ export function code(value) {
 }
 
 /**
- * `organizations:GetOrganization` as words: Get organization.
+ * `organizations:GetOrganization` as words: Get organization. `person.SignIn` likewise.
  *
  * @param {string} permission
  */
 export function permissionWords(permission) {
-  const name = permission.slice(permission.indexOf(":") + 1);
+  const name = permission.slice(permission.search(/[:.]/) + 1);
   const words = name.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -3,52 +3,37 @@
  * token is exchanged for it and kept nowhere.
  */
 
-import { read, target } from "../shared/answer.js";
-import { ApiError, AwayError, SignedOutError } from "../shared/errors.js";
+import { read } from "../shared/answer.js";
+import { ApiCore } from "../shared/api.js";
+import { ApiError, AwayError } from "../shared/errors.js";
 import { events } from "./events.js";
 
 /**
- * @typedef {object} Options
- * @property {unknown} [body]
- * @property {Record<string, string | number | boolean | null | undefined>} [query]
- * @property {AbortSignal} [signal]
+ * @typedef {import("../shared/api.js").Options} Options
  *
  * @typedef {{done: number, known: number}} Progress `known` is 0 until it is known
  */
 
-export class Api {
-  #connection;
-  /** @type {Promise<void> | null} */
-  #signingIn = null;
-  #channel = new BroadcastChannel("charter-workbench");
-
-  /**
-   * Asked for when a session has ended: resolves once somebody has signed in again, and rejects otherwise.
-   * @type {() => Promise<void>}
-   */
-  reauthenticate = () => Promise.reject(new SignedOutError());
-  /** Told when another tab signs out. */
-  onSignedOut = () => {};
+export class Api extends ApiCore {
   /** Told at each answer that only a session gives. */
   onAnswer = () => {};
 
   /** @param {import("../shared/connection.js").Connection} connection */
   constructor(connection) {
-    this.#connection = connection;
-    this.#channel.onmessage = () => this.onSignedOut();
+    super(connection, "charter-workbench");
   }
 
   /** @param {string} token the operator's */
   async signIn(token) {
-    await read(await this.#send("POST", "/session", {}, { authorization: `Bearer ${token}` }));
+    await read(await this.send("POST", "/session", {}, { authorization: `Bearer ${token}` }));
     this.onAnswer();
   }
 
   async signOut() {
     try {
-      await read(await this.#send("DELETE", "/session", {}));
+      await read(await this.send("DELETE", "/session", {}));
     } finally {
-      this.#channel.postMessage("signed-out");
+      this.tellSignedOut();
     }
   }
 
@@ -79,11 +64,14 @@ export class Api {
    * @param {Options} [options]
    */
   async text(path, options = {}) {
-    const response = await this.#reached("GET", path, options);
-    if (!response.ok) {
-      await read(response);
-    }
-    return response.text();
+    const ask = async () => {
+      const response = await this.send("GET", path, options);
+      if (!response.ok) {
+        await read(response);
+      }
+      return response;
+    };
+    return (await this.whileAway(ask, options)).text();
   }
 
   /**
@@ -117,64 +105,20 @@ export class Api {
    * @returns {Promise<Response>}
    */
   async #ask(method, path, options) {
+    const ask = async () => {
+      const response = await this.send(method, path, options);
+      if (!response.ok && response.status !== 401) {
+        await read(response);
+      }
+      return response;
+    };
     for (;;) {
-      const response = await this.#reached(method, path, options);
+      const response = await this.whileAway(ask, options);
       if (response.ok) {
         this.onAnswer();
         return response;
       }
-      if (response.status !== 401) {
-        await read(response);
-      }
-      this.#signingIn ??= this.reauthenticate().finally(() => {
-        this.#signingIn = null;
-      });
-      await this.#signingIn;
-    }
-  }
-
-  /**
-   * Tries again while the service is away.
-   *
-   * @param {string} method
-   * @param {string} path
-   * @param {Options} options
-   */
-  async #reached(method, path, options) {
-    for (;;) {
-      try {
-        const response = await this.#send(method, path, options);
-        this.#connection.answered();
-        return response;
-      } catch (error) {
-        if (!(error instanceof AwayError)) {
-          throw error;
-        }
-        this.#connection.lost();
-        await this.#connection.back(options.signal);
-      }
-    }
-  }
-
-  /**
-   * @param {string} method
-   * @param {string} path
-   * @param {Options} options
-   * @param {Record<string, string>} [headers]
-   */
-  async #send(method, path, { body, query, signal }, headers = {}) {
-    try {
-      return await fetch(target(path, query), {
-        method,
-        headers: body === undefined ? headers : { ...headers, "content-type": "application/json" },
-        body: body === undefined ? undefined : JSON.stringify(body),
-        signal,
-        cache: "no-store",
-        redirect: "error",
-        referrerPolicy: "no-referrer",
-      });
-    } catch (error) {
-      throw signal?.aborted ? error : new AwayError();
+      await this.signInAgain();
     }
   }
 }

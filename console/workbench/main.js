@@ -4,6 +4,7 @@ import { button } from "../shared/button.js";
 import { Connection } from "../shared/connection.js";
 import { fill, h } from "../shared/dom.js";
 import { AwayError, SignedOutError, errorNotice } from "../shared/errors.js";
+import { showFailures } from "../shared/failures.js";
 import { page } from "../shared/page.js";
 import { Router } from "../shared/router.js";
 import { loading } from "../shared/states.js";
@@ -32,6 +33,7 @@ function part(id) {
 const main = part("main");
 statusIn(part("status"));
 keepTimes();
+showFailures();
 
 const api = new Api(new Connection(part("away")));
 const router = new Router(ROUTES, show);

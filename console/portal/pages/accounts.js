@@ -83,7 +83,7 @@ function accountTable(context, accounts, reload) {
 }
 
 /**
- * @param {import("../../shared/api.js").Api} api
+ * @param {import("../api.js").Api} api
  * @param {() => Promise<void>} reload
  */
 function askForAccount(api, reload) {

@@ -32,8 +32,8 @@ export async function show(context) {
   const { api, query, signal } = context;
   const names = await readActors(context);
   const filters = filterQuery(query, FILTERS);
-  const read = async (/** @type {string | null} */ cursor, limit = 50) =>
-    (await api.get(PATH, { query: { ...filters, cursor, limit }, signal })).data;
+  const read = async (/** @type {string | null} */ cursor) =>
+    (await api.get(PATH, { query: { ...filters, cursor, limit: LIMIT }, signal })).data;
   const list = feed({
     label: "Audit events",
     nothing: "No events",
@@ -55,13 +55,13 @@ export async function show(context) {
         { name: "until", label: "To", type: "date" },
       ]),
     ]),
-    card("Events", list, { action: exports((cursor) => read(cursor, LIMIT)) }),
+    card("Events", list, { action: exports(read) }),
   );
 }
 
 /** @param {string} name */
 function action(name) {
-  return h("span", { title: name }, text(name.includes(":") ? permissionWords(name) : name));
+  return h("span", { title: name }, text(permissionWords(name)));
 }
 
 /**

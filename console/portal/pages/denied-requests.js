@@ -16,6 +16,7 @@ import { page } from "../../shared/page.js";
  *   via: string | null}} Decision
  */
 
+const LIMIT = 200;
 const FILTERS = ["since", "until", "actor", "permission"];
 
 /** @param {import("../main.js").Context} context */
@@ -27,7 +28,7 @@ export async function show(context) {
     label: "Denied requests",
     nothing: "Nothing was denied",
     read: async (cursor) =>
-      (await api.get("/decisions", { query: { ...filters, outcome: "deny", cursor, limit: 50 }, signal })).data,
+      (await api.get("/decisions", { query: { ...filters, outcome: "deny", cursor, limit: LIMIT }, signal })).data,
     show: (/** @type {Decision} */ decision) => ({
       summary: [
         time(decision.at),

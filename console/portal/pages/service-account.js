@@ -61,7 +61,7 @@ function given(permissions) {
 /**
  * @param {import("../main.js").Context} context
  * @param {string} path
- * @param {import("../../shared/api.js").Answer} answer
+ * @param {import("../api.js").Answer} answer
  */
 async function edit(context, path, answer) {
   const { api, router } = context;

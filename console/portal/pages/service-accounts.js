@@ -92,7 +92,7 @@ function serviceAccountTable(rows, accounts) {
         cell: (row) =>
           row.permissions.length + row.roles.length === 0
             ? text(null, "nothing")
-            : [row.roles.length > 0 && `${row.roles.join(", ")}; `, count(row.permissions.length)],
+            : [row.roles.length > 0 && `${row.roles.join(", ")}; `, h("span", { class: "short" }, count(row.permissions.length))],
       },
       { title: "Last used", cell: (row) => time(row.last_used_at) },
     ],

@@ -11,7 +11,7 @@ import { table } from "../../shared/table.js";
 import { text } from "../../shared/text.js";
 import { time } from "../../shared/time.js";
 import { pageWith } from "../../shared/page.js";
-import { readNames } from "../grants.js";
+import { accessOfChosen, readRoles, roleList } from "../role-access.js";
 
 /**
  * @typedef {{id: string, email: string, role: string, isActive: boolean, emailVerified: boolean, createdAt: string,
@@ -37,6 +37,7 @@ export function show(context) {
       ? empty("No open invitations")
       : invitationTable(context, data, members, invitations.reload);
   });
+  const roles = section(async () => roleList(await readRoles(api)));
   const invite = button("Invite somebody", {
     kind: "primary",
     onclick: () => askToInvite(context, invitations.reload),
@@ -47,6 +48,9 @@ export function show(context) {
     "A person has one role; what each role may do is policy's to say.",
     card("Members", team.element),
     card("Open invitations", invitations.element),
+    card("Roles", roles.element, {
+      explanation: "What a person of each role could do here now, as policy answers.",
+    }),
   );
 }
 
@@ -143,52 +147,42 @@ function invitationTable({ api, session }, invitations, members, reload) {
   });
 }
 
-/**
- * The schema's roles; where policy does not let this person list them, those that are known anyway.
- *
- * @param {import("../main.js").Context} context
- */
-async function roles({ api, session }) {
-  if (!session.can("permissions:ListPermissions")) {
-    return [session.me.role];
-  }
-  return (await readNames(api)).roles.map((role) => role.name);
-}
-
-/** @param {string[]} names */
-function options(names) {
-  return names.map((name) => ({ value: name, label: name }));
+/** @param {import("../role-access.js").Role[]} roles */
+function options(roles) {
+  return roles.map(({ name }) => ({ value: name, label: name }));
 }
 
 /**
  * @param {import("../main.js").Context} context
  * @param {() => Promise<void>} reload
  */
-async function askToInvite(context, reload) {
-  const names = (await roles(context)).filter((role) => role !== "owner");
-  openDialog("Invite somebody", (close) =>
-    form({
-      fields: [
-        textField({ name: "email", label: "E-mail", type: "email" }),
-        selectField({
-          name: "role",
-          label: "Role",
-          value: names.includes("member") ? "member" : names[0],
-          options: options(names),
-          hint: "Owners are made afterwards, by changing the role of a member.",
-        }),
-      ],
+function askToInvite({ api }, reload) {
+  const email = textField({ name: "email", label: "E-mail", type: "email" });
+  const load = async (/** @type {() => void} */ close) => {
+    const roles = (await readRoles(api)).filter((each) => each.name !== "owner");
+    const role = selectField({
+      name: "role",
+      label: "Role",
+      value: roles.some((each) => each.name === "member") ? "member" : roles[0]?.name,
+      options: options(roles),
+      hint: "Owners are made afterwards, by changing the role of a member.",
+    });
+    const invite = form({
+      fields: [email, role],
       submit: "Invite",
       working: "Inviting…",
       beside: button("Cancel", { onclick: close }),
       send: async (body) => {
-        await context.api.request("POST", `${PATH}/invite`, { body });
+        await api.request("POST", `${PATH}/invite`, { body });
         close();
         announce(`An invitation is on its way to ${body.email}. It is good for 48 hours.`);
         await reload();
       },
-    }),
-  );
+    });
+    setTimeout(() => email.focus());
+    return [invite, accessOfChosen(role, roles)];
+  };
+  openDialog("Invite somebody", (close) => section(() => load(close)).element);
 }
 
 /**
@@ -196,22 +190,28 @@ async function askToInvite(context, reload) {
  * @param {Member} member
  * @param {() => Promise<void>} reload
  */
-async function askForRole(context, member, reload) {
-  const names = await roles(context);
-  openDialog("Change the role", (close) => [
-    h("p", {}, text(member.email), " is ", text(member.role), ". A change holds from the next request on."),
-    form({
-      fields: [selectField({ name: "role", label: "Role", value: member.role, options: options(names) })],
+function askForRole({ api }, member, reload) {
+  const load = async (/** @type {() => void} */ close) => {
+    const roles = await readRoles(api);
+    const role = selectField({ name: "role", label: "Role", value: member.role, options: options(roles) });
+    const change = form({
+      fields: [role],
       submit: "Change the role",
       working: "Changing…",
       beside: button("Cancel", { onclick: close }),
       send: async (body) => {
-        await context.api.request("PUT", `${PATH}/${member.id}/role`, { body });
+        await api.request("PUT", `${PATH}/${member.id}/role`, { body });
         close();
         announce(`${member.email} is ${body.role} now.`);
         await reload();
       },
-    }),
+    });
+    setTimeout(() => role.focus());
+    return [change, accessOfChosen(role, roles)];
+  };
+  openDialog("Change the role", (close) => [
+    h("p", {}, text(member.email), " is ", text(member.role), ". A change holds from the next request on."),
+    section(() => load(close)).element,
   ]);
 }
 

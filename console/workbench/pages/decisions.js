@@ -23,6 +23,8 @@ const LIMIT = 200;
 const LOOK_MS = 2_000;
 /** Pages that are read at once to catch up with what came meanwhile. */
 const MOST_PAGES = 10;
+/** Shown at most while they come in: a page that is left open for a day does not jam. */
+const MOST_SHOWN = 10_000;
 /** About the height of a decision that is closed. */
 const ITEM_REM = 2.9;
 
@@ -55,6 +57,7 @@ async function live({ api, query, signal }) {
   let cursor = first.next_cursor;
   let count = 0;
   let isLive = true;
+  let isCut = false;
 
   const lists = h("div", { class: "stack-none" });
   const line = h("p", { class: "muted" });
@@ -72,8 +75,8 @@ async function live({ api, query, signal }) {
 
   const tell = () => {
     const words = count === 0 ? "Nothing decided yet that fits" : `${count} shown`;
-    fill(line, words, isLive ? "; new ones appear by themselves." : "; paused.");
-    more.hidden = !cursor;
+    fill(line, words, isLive ? "; new ones appear by themselves." : "; paused.", isCut && " Older ones: narrow the search.");
+    more.hidden = !cursor || isCut;
   };
   const list = (/** @type {Decision[]} */ decisions) => {
     count += decisions.length;
@@ -81,6 +84,14 @@ async function live({ api, query, signal }) {
     element.style.containIntrinsicBlockSize = `auto ${decisions.length * ITEM_REM}rem`;
     return element;
   };
+  /** The oldest make room for those that come in. */
+  function cut() {
+    while (count > MOST_SHOWN && lists.childElementCount > 1) {
+      count -= lists.lastElementChild?.childElementCount ?? 0;
+      lists.lastElementChild?.remove();
+      isCut = true;
+    }
+  }
   async function next() {
     fill(failed);
     try {
@@ -100,6 +111,7 @@ async function live({ api, query, signal }) {
     if (fresh.length > 0) {
       newest = fresh[0]?.id ?? newest;
       lists.prepend(list(fresh));
+      cut();
       tell();
     }
   }

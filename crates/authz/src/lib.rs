@@ -31,6 +31,7 @@ mod principal_cache;
 pub mod question;
 pub mod refusal;
 pub mod resource;
+pub mod role_access;
 pub mod role_matrix;
 mod shapes;
 pub mod snapshot;

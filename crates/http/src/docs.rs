@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use salvo::http::ResBody;
-use salvo::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use salvo::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY};
 use salvo::hyper::body::Bytes;
 use salvo::oapi::{
     BasicType, Components, Content, EndpointOutRegister, Object, Operation, endpoint,
@@ -18,34 +18,11 @@ use crate::respond::caching::allow_caching;
 use crate::respond::{ApiError, etag, headers};
 use crate::state::State;
 
-const INDEX: &str = r#"<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Charter API</title>
-<link rel="stylesheet" href="/docs/swagger-ui.css">
-</head>
-<body>
-<div id="swagger-ui"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
-</body>
-</html>
-"#;
+/// The page. Its own script and style are the console's ([`crate::console`]).
+const INDEX: &str = include_str!("../../../console/docs/index.html");
 
-const START: &str = r##"SwaggerUIBundle({
-  url: "/openapi.json",
-  dom_id: "#swagger-ui",
-  deepLinking: true,
-  // Requests need a signature, which the page cannot make: see docs/signing.md.
-  supportedSubmitMethods: [],
-  validatorUrl: null,
-});
-"##;
-
-/// No external resources, and nothing inline except the styles that the page's script sets.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+/// No external resources, nothing inline; Swagger UI's style sheet embeds images.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
@@ -93,9 +70,14 @@ impl Scribe for Page {
         let page = Bytes::from_static(INDEX.as_bytes());
         send(response, "text/html; charset=utf-8", page);
         allow_caching(response);
-        response
-            .headers_mut()
-            .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        for (name, value) in [
+            (CONTENT_SECURITY_POLICY, POLICY),
+            (REFERRER_POLICY, "no-referrer"),
+        ] {
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+        }
     }
 }
 
@@ -113,10 +95,6 @@ impl EndpointOutRegister for Page {
 #[handler]
 pub async fn asset(request: &mut Request, response: &mut Response) -> Result<(), ApiError> {
     let (content_type, bytes) = match request.param::<&str>("file").unwrap_or_default() {
-        "start.js" => (
-            "text/javascript; charset=utf-8",
-            Some(Bytes::from_static(START.as_bytes())),
-        ),
         "swagger-ui.css" => ("text/css; charset=utf-8", STYLE.clone()),
         "swagger-ui-bundle.js" => ("text/javascript; charset=utf-8", SCRIPT.clone()),
         _ => return Err(ApiError::not_found()),

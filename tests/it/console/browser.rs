@@ -134,6 +134,43 @@ impl Browser {
         Some(browser)
     }
 
+    /// Looks at pages with that width and colour scheme from now on.
+    pub(super) fn look(&self, width: u32, is_dark: bool) {
+        let metrics =
+            json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
+        self.devtools("Emulation.setDeviceMetricsOverride", &metrics);
+        let scheme = if is_dark { "dark" } else { "light" };
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.devtools("Emulation.setEmulatedMedia", &media);
+    }
+
+    /// Cuts the network off, or joins it again.
+    pub(super) fn set_offline(&self, is_offline: bool) {
+        self.devtools("Network.enable", &json!({}));
+        let network = json!({
+            "offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
+        });
+        self.devtools("Network.emulateNetworkConditions", &network);
+    }
+
+    /// Opens another tab and goes there; returns the one before.
+    pub(super) fn open_tab(&self) -> String {
+        let before = self.send("GET", "/window", &Value::Null);
+        let opened = self.send("POST", "/window/new", &json!({"type": "tab"}));
+        self.go_to_tab(opened["handle"].as_str().expect("a tab"));
+        before.as_str().expect("a tab").to_owned()
+    }
+
+    pub(super) fn go_to_tab(&self, tab: &str) {
+        self.send("POST", "/window", &json!({"handle": tab}));
+    }
+
+    /// A command of the browser's own protocol.
+    fn devtools(&self, command: &str, given: &Value) {
+        let body = json!({"cmd": command, "params": given});
+        self.send("POST", "/goog/cdp/execute", &body);
+    }
+
     /// Goes to a page by its address.
     pub(super) fn visit(&self, path: &str) {
         let url = format!("{}{path}", self.service);
@@ -154,11 +191,25 @@ impl Browser {
         self.wait("(words) => document.body.innerText.includes(words)", words);
     }
 
+    /// Waits until these words cannot be seen any more.
+    pub(super) fn gone(&self, words: &str) {
+        self.wait("(words) => !document.body.innerText.includes(words)", words);
+    }
+
     /// Waits until the page has this heading.
     pub(super) fn arrive_at(&self, heading: &str) {
         self.wait(
             "(words) => [...document.querySelectorAll('h1')].some((it) => it.textContent.trim() === words)",
             heading,
+        );
+    }
+
+    /// Waits until the page has a heading, and nothing there is still loading.
+    pub(super) fn settle(&self) {
+        self.wait(
+            "() => document.querySelector('h1') && document.readyState === 'complete' \
+             && ![...document.querySelectorAll('.state[role=status]')].length",
+            "",
         );
     }
 

@@ -25,11 +25,11 @@ fn text(path: &str) -> String {
 /// The two apps of the console.
 const APPS: [&str; 2] = ["portal", "workbench"];
 
-/// The modules of both apps and those that they share, by path below `console/`.
+/// The modules of both apps, of `/docs`, and those that they share, by path below `console/`.
 fn modules() -> Vec<String> {
     let mut found = Vec::new();
     let mut pending: Vec<PathBuf> = APPS.iter().map(PathBuf::from).collect();
-    pending.push(PathBuf::from("shared"));
+    pending.extend(["shared", "docs"].map(PathBuf::from));
     while let Some(folder) = pending.pop() {
         for entry in fs::read_dir(console().join(&folder)).expect("a folder") {
             let entry = entry.expect("an entry");
@@ -124,6 +124,7 @@ fn the_page_loads_what_the_first_paint_needs_and_nothing_waits_for_another() {
 #[test]
 fn no_module_is_forgotten() {
     let mut used = BTreeSet::new();
+    reached("docs/start.js", &mut used);
     for app in APPS {
         reached(&format!("{app}/main.js"), &mut used);
         let routes = text(&format!("{app}/routes.js"));
@@ -161,9 +162,9 @@ fn no_text_becomes_markup_code_or_a_stored_secret() {
             assert!(!source.contains(word), "{module}: {word}");
         }
         let stores = source.contains("localStorage");
-        assert!(!stores || module == "shared/api.js", "{module}");
+        assert!(!stores || module == "portal/api.js", "{module}");
     }
-    for app in APPS {
+    for app in APPS.into_iter().chain(["docs"]) {
         let page = text(&format!("{app}/index.html"));
         for word in [
             "<style",

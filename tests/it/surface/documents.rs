@@ -331,7 +331,7 @@ async fn conditions_hold_on_public_pages(service: &Service) {
         "/.well-known/jwks.json",
         "/openapi.json",
         "/docs",
-        "/docs/start.js",
+        "/docs/swagger-ui.css",
         "/healthz",
         "/readyz",
     ] {

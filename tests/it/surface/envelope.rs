@@ -183,10 +183,14 @@ async fn public_pages_need_no_credentials(service: &Service) {
         !html.contains("http://") && !html.contains("https://"),
         "{html}"
     );
-    for asset in ["start.js", "swagger-ui.css", "swagger-ui-bundle.js"] {
-        assert!(html.contains(&format!("/docs/{asset}")), "{asset}");
+    for asset in [
+        "docs/swagger-ui.css",
+        "docs/swagger-ui-bundle.js",
+        "assets/docs/start.js",
+    ] {
+        assert!(html.contains(&format!("/{asset}")), "{asset}");
         assert_eq!(
-            anyone.get(&format!("/docs/{asset}")).await.status,
+            anyone.get(&format!("/{asset}")).await.status,
             200,
             "{asset}"
         );

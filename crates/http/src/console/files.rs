@@ -20,6 +20,12 @@ struct Portal;
 #[prefix = "workbench/"]
 struct Workbench;
 
+/// Of the page at `/docs`.
+#[derive(RustEmbed)]
+#[folder = "../../console/docs"]
+#[prefix = "docs/"]
+struct Docs;
+
 /// One of the console's two apps. Each has its page, its own files, and those that both share.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ConsoleApp {
@@ -30,7 +36,7 @@ pub(super) enum ConsoleApp {
 impl ConsoleApp {
     fn file(self, path: &str) -> Option<EmbeddedFile> {
         match self {
-            Self::Portal => Portal::get(path),
+            Self::Portal => Portal::get(path).or_else(|| Docs::get(path)),
             Self::Workbench => Workbench::get(path),
         }
     }

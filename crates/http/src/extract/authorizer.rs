@@ -8,6 +8,7 @@ use charter_authz::decision::{Denial, Outcome};
 use charter_authz::principal::Principal;
 use charter_authz::question::Question;
 use charter_authz::resource::Resource;
+use charter_authz::role_access::RolePermission;
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::{DecisionContext, NotRecorded, RecordedDecision, Recorder, Via};
 use charter_domain::access_key::SpentNonce;
@@ -117,6 +118,19 @@ impl Authorizer {
             now: self.now,
         };
         self.snapshot.decide(&question).is_allowed()
+    }
+
+    /// The permissions that a person with this role alone would have in the caller's organization now.
+    ///
+    /// # Errors
+    ///
+    /// INTERNAL_ERROR if the questions cannot be built.
+    pub fn role_access(&self, role: &str) -> Result<Vec<RolePermission>, ApiError> {
+        let organization = self.caller().organization();
+        let access = self
+            .snapshot
+            .role_access(role, organization, self.source_ip, self.now);
+        access.map_err(|error| ApiError::internal(error.to_string()))
     }
 
     /// The audit context of this request.

@@ -7,6 +7,7 @@ pub mod me;
 pub mod organization;
 pub mod recovery;
 pub mod registration;
+pub mod roles;
 pub mod sessions;
 pub mod settings;
 pub mod sign_in;
@@ -18,7 +19,7 @@ use salvo::Router;
 use crate::methods::{NotNamed, Reads as _};
 
 /// Path segments beside `{userId}` that are no ids.
-const BESIDE_MEMBERS: NotNamed = NotNamed(&["invite", "invitations"]);
+const BESIDE_MEMBERS: NotNamed = NotNamed(&["invite", "invitations", "roles"]);
 
 /// Operations authorized by policy.
 #[must_use]
@@ -35,6 +36,7 @@ pub fn router() -> Router {
             Router::with_path("team")
                 .reads(team::list)
                 .push(Router::with_path("invite").post(team::invite))
+                .push(Router::with_path("roles").reads(roles::list))
                 .push(
                     Router::with_path("invitations")
                         .reads(invitations::list)

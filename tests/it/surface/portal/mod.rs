@@ -17,6 +17,7 @@ mod settings;
 mod sign_in;
 mod team;
 mod team_invitations;
+mod team_roles;
 mod tokens;
 mod verification;
 

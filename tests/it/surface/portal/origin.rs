@@ -248,7 +248,7 @@ async fn pages_take_no_parameter_and_the_way_to_invite_is_nobodys() {
         let odd = service.operator_side().get(&format!("{page}?x=1")).await;
         odd.assert_refused(400, "BAD_PARAMETER");
     }
-    let asset = service.anonymous().get("/docs/start.js?v=1").await;
+    let asset = service.anonymous().get("/docs/swagger-ui.css?v=1").await;
     assert_eq!(asset.status, 200);
     for method in ["DELETE", "GET"] {
         let invite = service.anonymous().ask(method, "/api/portal/team/invite");

@@ -1,0 +1,181 @@
+//! Every page in light and dark, wide and narrow: what can be checked of WCAG 2.2 AA. With axe-core too, where
+//! `CHARTER_AXE` says where its `axe.min.js` is (it is under another licence, and no part of the repository).
+
+use std::fs;
+
+use charter_domain::permission::Permission;
+use serde_json::{Value, json};
+use test_support::service::{PASSWORD, Persona as _, Service, TeamRole};
+use test_support::services::TestDatabase;
+
+use super::browser::Browser;
+use super::{at_the_desk, sign_in};
+
+const OPS_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// Returns what is wrong with the page.
+const CHECKS: &str = include_str!("accessible.js");
+
+const AXE: &str = "return axe.run(document, {resultTypes: ['violations'], runOnly: \
+    ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}).then((found) => \
+    found.violations.flatMap((it) => it.nodes.map((node) => `${it.id}: ${node.target} ${node.failureSummary}`)))";
+
+/// Widths in pixels and whether it is dark.
+const LOOKS: [(u32, bool); 4] = [(1280, false), (1280, true), (360, false), (360, true)];
+
+const OF_ANYBODY: [&str; 7] = [
+    "/sign-in",
+    "/register",
+    "/forgot-password",
+    "/verify-email?token=abc",
+    "/reset-password?token=abc",
+    "/accept-invitation?token=abc",
+    "/components",
+];
+
+/// A page, and what is pressed there to open what it asks.
+const OF_OWNERS: [(&str, &str); 15] = [
+    ("/portal", ""),
+    ("/portal/organization", ""),
+    ("/portal/organization", "Deactivate the organization…"),
+    ("/portal/team", ""),
+    ("/portal/team", "Invite somebody"),
+    ("/portal/team", "Change the role of grace@example.com"),
+    ("/portal/accounts", "Make an account"),
+    ("/portal/accounts", "Edit Default"),
+    ("/portal/service-accounts", ""),
+    ("/portal/service-accounts/new", ""),
+    ("/portal/keys", ""),
+    ("/portal/audit-events", ""),
+    ("/portal/denied-requests", ""),
+    ("/portal/profile", "Sign out everywhere…"),
+    ("/portal/nowhere", ""),
+];
+
+const OF_OPERATORS: [&str; 13] = [
+    "/workbench/policies",
+    "/workbench/refused-edit",
+    "/workbench/shadow",
+    "/workbench/decisions",
+    "/workbench/try",
+    "/workbench/access",
+    "/workbench/roles",
+    "/workbench/compare",
+    "/workbench/coverage",
+    "/workbench/history",
+    "/workbench/replicas",
+    "/workbench/charts",
+    "/workbench/nowhere",
+];
+
+/// The text of axe-core, or aloud that it is not there.
+fn axe() -> Option<String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where axe-core is, is said to the test run, not to the service"
+    )]
+    let path = std::env::var("CHARTER_AXE").ok();
+    if path.is_none() {
+        eprintln!("LEFT OUT: CHARTER_AXE is not set, so axe-core has looked at no page");
+    }
+    path.map(|path| fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}")))
+}
+
+/// Looks at pages, and gathers what is wrong.
+struct Inspection<'a> {
+    browser: &'a Browser,
+    axe: Option<String>,
+    found: Vec<String>,
+}
+
+impl Inspection<'_> {
+    fn look_at(&mut self, page: &str, press: &str) {
+        self.browser.visit(page);
+        self.browser.settle();
+        if !press.is_empty() {
+            self.browser.press(press);
+            self.browser.settle();
+        }
+        let name = format!("{page} {press}");
+        let name: Vec<_> = name
+            .split(|letter: char| !letter.is_alphanumeric())
+            .filter(|part| !part.is_empty())
+            .collect();
+        for (width, is_dark) in LOOKS {
+            self.browser.look(width, is_dark);
+            let scheme = if is_dark { "dark" } else { "light" };
+            let look = format!("{}-{width}-{scheme}", name.join("-").to_lowercase());
+            self.browser.keep(&look);
+            self.note(&look, &self.browser.script(CHECKS));
+            if let Some(axe) = &self.axe {
+                let found = self.browser.script(&format!("{axe}\n{AXE}"));
+                self.note(&look, &found);
+            }
+        }
+        self.browser.assert_quiet();
+    }
+
+    fn note(&mut self, look: &str, found: &Value) {
+        let found = found.as_array().expect("a list").iter();
+        self.found.extend(found.map(|it| format!("{look}: {it}")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_can_be_used_by_everybody() {
+    let server = format!("ops_token = \"{OPS_TOKEN}\"");
+    let service = Service::with_server(TestDatabase::sqlite(), &server).await;
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    acme.person_named("grace@example.com", TeamRole::Member)
+        .await;
+    let long = "Worteohneleerzeichen".repeat(9);
+    let program = json!({"name": long, "description": long, "permissions": ["organizations:GetOrganization"]});
+    let made = owner.post("/service-accounts", program).await.created();
+    let reader = acme.signer(&[Permission::GetOrganization]).await;
+    let denied = reader.patch("/organizations/info", json!({"name": "Mine"}));
+    denied.await.assert_refused(403, "NOT_PERMITTED");
+    let main = format!("http://{}", service.address());
+    let operations = format!("http://{}", service.operations_address());
+    at_the_desk(|| {
+        let Some(browser) = Browser::open(&main) else {
+            return;
+        };
+        let mut inspection = Inspection {
+            browser: &browser,
+            axe: axe(),
+            found: Vec::new(),
+        };
+        for page in OF_ANYBODY {
+            inspection.look_at(page, "");
+        }
+        sign_in(&browser, &owner.email, PASSWORD);
+        for (page, press) in OF_OWNERS {
+            inspection.look_at(page, press);
+        }
+        let of_program = format!(
+            "/portal/service-accounts/{}",
+            made["id"].as_str().expect("an id")
+        );
+        inspection.look_at(&of_program, "");
+        inspection.look_at(&of_program, "Make a key");
+        let mut found = inspection.found;
+
+        let browser = Browser::open(&operations).expect("a second browser");
+        let mut inspection = Inspection {
+            browser: &browser,
+            axe: axe(),
+            found: Vec::new(),
+        };
+        inspection.look_at("/sign-in", "");
+        browser.fill("Operator token", OPS_TOKEN);
+        browser.press("Sign in");
+        browser.arrive_at("Policies in force");
+        for page in OF_OPERATORS {
+            inspection.look_at(page, "");
+        }
+        found.append(&mut inspection.found);
+        assert!(found.is_empty(), "{}: {found:#?}", found.len());
+    });
+    service.stop().await;
+}
