@@ -56,7 +56,7 @@ pub use lookup::{DecisionLookup, LogDirectory};
 pub use mask::{Mask, MaskStyle, UnknownField};
 pub use open_error::OpenError;
 pub use record::{DecisionRecord, RecordedError};
-pub use record_list::{MalformedPosition, RecordFilter, RecordPage, files_since};
+pub use record_list::{RecordFilter, RecordPage, files_since};
 pub use recorder::{DecisionContext, NotRecorded, RecordedDecision, Recorder};
 pub use shadow::ShadowPolicies;
 pub use status::{Status, WriterStatus};

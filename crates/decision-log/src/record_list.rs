@@ -1,13 +1,11 @@
 //! Lists the decisions of all organizations, newest first, for operators.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::expand::{DefinitionReader, LogLine};
 use super::file_index::FileIndex;
@@ -27,7 +25,7 @@ const MAX_RANGES: usize = 512;
 const MAX_DISORDER: i64 = 60 * 60 * 1_000;
 
 /// Which decisions are listed; members that are `None` do not matter.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct RecordFilter {
     /// `org-…`
     pub organization: Option<String>,
@@ -52,31 +50,6 @@ pub struct RecordPage {
     pub decisions: Vec<DecisionRecord>,
     /// Where the next page goes on; `None` at the end. There may be one although this page is empty.
     pub next: Option<LogPosition>,
-}
-
-/// Written `FILE-OFFSET`.
-impl fmt::Display for LogPosition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.file, self.offset)
-    }
-}
-
-/// The text is not that of a position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be the `next_cursor` of an answer")]
-pub struct MalformedPosition;
-
-impl FromStr for LogPosition {
-    type Err = MalformedPosition;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = |text: &str| text.parse().map_err(|_| MalformedPosition);
-        let (file, offset) = text.split_once('-').ok_or(MalformedPosition)?;
-        Ok(Self {
-            file: number(file)?,
-            offset: number(offset)?,
-        })
-    }
 }
 
 /// What tells which case a line belongs to.

@@ -26,8 +26,8 @@ use crate::state::State;
 
 /// Characters of a `user-agent` that are kept.
 const MAX_USER_AGENT: usize = 256;
-/// The largest body of a request that anybody may send, in bytes. The longest password, written in
-/// escapes, needs 3 KiB.
+/// The largest body on `/api/auth/*`, where anybody may send one, in bytes. The longest password, written
+/// in escapes, needs 3 KiB.
 const MAX_BODY: usize = 4 * 1024;
 
 /// A request of somebody who shows no access token.
@@ -39,6 +39,9 @@ pub struct Anonymous<I> {
     /// The service.
     pub state: Arc<State>,
 }
+
+/// The same, whichever web page sends it, if any: what it says counts for itself.
+pub struct AnyOrigin<I>(pub Anonymous<I>);
 
 /// A request of somebody who shows refresh tokens.
 pub struct CookieHolder<I> {
@@ -134,6 +137,19 @@ impl<I: Input> Anonymous<I> {
     }
 }
 
+impl<I: Input> AnyOrigin<I> {
+    async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
+        let state = State::of(depot)?;
+        let context = RequestContext::behind_edge(depot)?;
+        let body = body::read(request, &context.body_limits).await?;
+        Anonymous::unconditional(request, state, context, body).map(Self)
+    }
+
+    fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
+        I::describe(components, operation);
+    }
+}
+
 /// What the browser calls itself, for its person to recognise: visible ASCII, cut short.
 fn user_agent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(USER_AGENT)?.to_str().ok()?;
@@ -213,6 +229,7 @@ impl<I: Input> PerhapsSignedIn<I> {
 }
 
 handler_argument!(Anonymous<I: Input>);
+handler_argument!(AnyOrigin<I: Input>);
 handler_argument!(CookieHolder<I: Input>);
 handler_argument!(SignedInPerson<I: Input>);
 handler_argument!(PerhapsSignedIn<I: Input>);

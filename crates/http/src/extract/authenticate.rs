@@ -16,7 +16,7 @@ use crate::edge::body_limits::BodyLimits;
 use crate::edge::context::RequestContext;
 use crate::extract::body;
 use crate::extract::operation::Accepts;
-use crate::respond::{ApiError, Code};
+use crate::respond::{ApiError, Challenge, Code};
 use crate::state::State;
 
 /// A body that takes this long may be held back by who sends it: the credential is looked at again
@@ -52,6 +52,7 @@ pub async fn authenticate(
     accepts: Accepts,
     context: &RequestContext,
 ) -> Result<Authenticated, ApiError> {
+    request.extensions_mut().insert(Challenge::from(accepts));
     let (limits, facts) = (&context.body_limits, &context.facts);
     let credentials = collect(request, context.client_ip);
     match (credentials.scheme()?, accepts) {

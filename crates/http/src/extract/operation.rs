@@ -9,7 +9,7 @@ use charter_domain::permission::Permission;
 use charter_store::TenantReader;
 
 use crate::extract::input::Input;
-use crate::respond::{ApiError, ErrorType};
+use crate::respond::{ApiError, Challenge, ErrorType};
 
 /// Which credentials an operation takes (contract sections 4 and 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,16 @@ pub enum Accepts {
     Bearer,
     /// A signed request or a portal user's bearer token; policy decides who may.
     SignedOrBearer,
+}
+
+impl From<Accepts> for Challenge {
+    fn from(accepts: Accepts) -> Self {
+        match accepts {
+            Accepts::Signed => Self::Signed,
+            Accepts::Bearer => Self::Bearer,
+            Accepts::SignedOrBearer => Self::SignedOrBearer,
+        }
+    }
 }
 
 /// One operation of the API.

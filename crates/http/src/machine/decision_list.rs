@@ -55,7 +55,7 @@ pub async fn list(request: Authorized<ListDecisions>) -> Result<Paged<DecisionSu
     let scope = query
         .paging
         .scope(cursors, "decisions", organization, &filters)?;
-    let from = scope.position(&query.paging)?;
+    let from = query.paging.position(&scope)?;
     let wanted = DecisionQuery {
         filter: DecisionFilter {
             organization: organization.to_string(),
@@ -80,7 +80,7 @@ pub async fn list(request: Authorized<ListDecisions>) -> Result<Paged<DecisionSu
     let found = looked.await.map_err(ApiError::internal)?;
     let DecisionPage { decisions, next } =
         found.map_err(|error| ApiError::unavailable(error, 1))?;
-    let next = next.map(|next| scope.cursor([next.file, next.offset]));
+    let next = next.map(|next| scope.seal(&[next.file, next.offset]));
     Paged::new(decisions, next.transpose()?, DecisionSummary::from).await
 }
 
