@@ -65,7 +65,10 @@ async fn a_malformed_question_is_a_400() {
             ("action", json!(["read"])),
             ("resource", json!(null)),
             ("context", json!("now")),
-            ("subject", json!({"type": "x", "id": "y", "properties": null})),
+            (
+                "subject",
+                json!({"type": "x", "id": "y", "properties": null}),
+            ),
             ("context", json!(null)),
             ("options", json!(true)),
             ("options", json!({"explain": "yes"})),

@@ -66,9 +66,22 @@ fn filled(path: &str) -> String {
 
 /// Answers for a page in a browser, which reads its query itself.
 fn is_page(path: &str) -> bool {
-    ["/", "/sign-in", "/components", "/register", "/portal", "/workbench"].contains(&path)
-        || ["/accept-invitation", "/forgot-password", "/reset-password", "/verify-email"]
-            .contains(&path)
+    [
+        "/",
+        "/sign-in",
+        "/components",
+        "/register",
+        "/portal",
+        "/workbench",
+    ]
+    .contains(&path)
+        || [
+            "/accept-invitation",
+            "/forgot-password",
+            "/reset-password",
+            "/verify-email",
+        ]
+        .contains(&path)
         || ["/assets/", "/portal/", "/workbench/"]
             .iter()
             .any(|folder| path.starts_with(folder))
@@ -90,14 +103,22 @@ fn assert_common(answer: &Answer, what: &str) {
     let id = answer.header("x-request-id");
     assert!(id.is_some_and(|id| !id.is_empty()), "{what}");
     assert_eq!(answer.header("x-correlation-id"), id, "{what}");
-    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{what}");
+    assert_eq!(
+        answer.header("x-content-type-options"),
+        Some("nosniff"),
+        "{what}"
+    );
     assert!(answer.header("cache-control").is_some(), "{what}");
     assert_eq!(
         answer.header("www-authenticate").is_some(),
         answer.status == 401,
         "{what}"
     );
-    assert_eq!(answer.header("allow").is_some(), answer.status == 405, "{what}");
+    assert_eq!(
+        answer.header("allow").is_some(),
+        answer.status == 405,
+        "{what}"
+    );
     assert!(answer.status < 500, "{what}: {answer:?}");
     if answer.status >= 400 {
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{what}");
@@ -149,7 +170,9 @@ async fn every_route_of_every_listener_keeps_the_rules_of_all() {
 
 async fn methods_are_told(listener: &Listener, path: &str, methods: &BTreeSet<String>) {
     let target = filled(path);
-    for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"] {
+    for method in [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW",
+    ] {
         if methods.contains(method) {
             continue;
         }
@@ -250,7 +273,7 @@ async fn parameters_are_known(listener: &Listener, path: &str, methods: &BTreeSe
             // The cookie of a session comes first.
             let is_sign_out = method == "DELETE" && path == "/session";
             assert!(
-                is_sign_out || (answer.status, answer.code()) == (400, "BAD_PARAMETER"),
+                is_sign_out || (answer.status == 400 && answer.code() == "BAD_PARAMETER"),
                 "{what}"
             );
         }

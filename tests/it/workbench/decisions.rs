@@ -147,7 +147,7 @@ async fn a_page_goes_on_where_the_last_one_ended(service: &Service) {
     assert_eq!(paged, all);
     // A cursor is opaque, and good for its list and filters only.
     let cursor = &cursors[0];
-    assert!(!cursor.contains("1-"), "{cursor}");
+    assert!(cursor.len() > 40, "{cursor}");
     for other in [
         format!("/decisions?outcome=allow&cursor={cursor}"),
         format!("/decisions?cursor={}", &cursor[1..]),

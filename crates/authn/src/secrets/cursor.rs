@@ -42,7 +42,6 @@ impl CursorPosition for [u64; 2] {
     }
 }
 
-
 /// Seals with the key derived from its first key and opens with any.
 pub struct CursorSealer {
     keys: Vec<Aes256Gcm>,
@@ -131,7 +130,9 @@ mod tests {
     #[test]
     fn a_cursor_opens_for_what_it_was_made_for_and_nothing_else() {
         let (old, new) = ([1; 32], [2; 32]);
-        let cursor = sealer(&[old]).seal(&[7, u64::MAX], b"acme").expect("sealed");
+        let cursor = sealer(&[old])
+            .seal(&[7, u64::MAX], b"acme")
+            .expect("sealed");
         assert_eq!(sealer(&[old]).open(&cursor, b"acme"), Some([7, u64::MAX]));
         // Sealing keys are rotated: cursors live as long as the key is there.
         assert_eq!(

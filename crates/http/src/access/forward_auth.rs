@@ -5,7 +5,8 @@
 //! request is a 401 or a 403: gateways make a 500 of anything else.
 
 use salvo::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use salvo::http::{HeaderMap, Method, StatusCode};
+use salvo::http::{HeaderMap, Method, ResBody, StatusCode};
+use salvo::hyper::body::Bytes;
 use salvo::{Depot, Request, Response, handler};
 use serde_json::{Map, Value, json};
 
@@ -46,13 +47,13 @@ pub(super) async fn forward_auth(
         "" => None,
         name => Some(Own::find(&state, name, client)?),
     };
-    request
-        .extensions_mut()
-        .insert(Challenge::SignedOrBearer);
+    request.extensions_mut().insert(Challenge::SignedOrBearer);
     let context = RequestContext::behind_edge(depot)?;
     let judged = judge(request.headers(), &state, domain.as_ref(), context).await;
     let (caller, answer) = judged.map_err(for_gateways)?;
     response.status_code(StatusCode::OK);
+    // Nothing, and meant to be: without a body the framework would warn of each answer.
+    response.body(ResBody::Once(Bytes::new()));
     let answered = response.headers_mut();
     answered.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     let mut told = vec![
@@ -93,9 +94,7 @@ async fn judge(
     let routed = domain.and_then(|domain| Some((domain, domain.domain.route(method, path)?)));
     let Some((domain, routed)) = routed else {
         let (method, path) = (echo(method), echo(path));
-        return Err(denied(format!(
-            "no route of the domain is {method} {path}"
-        )));
+        return Err(denied(format!("no route of the domain is {method} {path}")));
     };
     let only_reads = [Method::GET.as_str(), Method::HEAD.as_str()].contains(&method);
     if !caller.organization().is_active && !only_reads {
@@ -187,7 +186,10 @@ fn forwarded<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<&'h [u8],
     match header(headers, name) {
         Header::Once(value) => Ok(value),
         Header::Missing => Err(bad_header(name, "is missing: the gateway must set it")),
-        Header::Repeated => Err(bad_header(name, "is there twice: the gateway must set it once")),
+        Header::Repeated => Err(bad_header(
+            name,
+            "is there twice: the gateway must set it once",
+        )),
     }
 }
 
