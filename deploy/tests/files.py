@@ -139,7 +139,34 @@ def placeholders(checks):
     checks.group("no secrets", before)
 
 
+def envoy_shape(checks):
+    """Envoy itself is not at hand: what the file names is there, and what it must refuse is refused."""
+    try:
+        import yaml
+    except ImportError:
+        print("  SKIPPED: Python has no yaml; envoy/gateway.yaml was not read")
+        return
+    before = checks.tried
+    resources = yaml.safe_load((DEPLOY / "envoy/gateway.yaml").read_text())["static_resources"]
+    text, clusters = json.dumps(resources), {each["name"] for each in resources["clusters"]}
+    named = set(re.findall(r'"cluster": "(\w+)"', text))
+    checks.expect("envoy: each cluster that is named is there", named == clusters, named ^ clusters)
+    for listener in resources["listeners"]:
+        (chain,) = listener["filter_chains"]
+        manager = chain["filters"][0]["typed_config"]
+        names = [each["name"].rsplit(".", 1)[1] for each in manager["http_filters"]]
+        checks.expect(f"envoy: {listener['name']} ends in the router", names[-1] == "router", names)
+        kept = manager["normalize_path"] is manager["merge_slashes"] is False
+        checks.expect(f"envoy: {listener['name']} leaves paths alone", kept)
+        if listener["name"] == "clients":
+            checks.expect("envoy: headers go before Charter is asked", names[:2] == ["header_mutation", "ext_authz"], names)
+            asked = manager["http_filters"][1]["typed_config"]
+            checks.expect("envoy: fails closed", asked["failure_mode_allow"] is False)
+    checks.group("shape of envoy/gateway.yaml", before)
+
+
 def run(checks, binary):
+    envoy_shape(checks)
     metrics_exist(checks)
     alerts_are_explained(checks)
     placeholders(checks)

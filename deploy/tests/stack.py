@@ -86,7 +86,7 @@ class Stack:
         log = (self.directory / f"{name}.log").read_text(errors="replace")
         raise SystemExit(f"deploy/test: {name} does not start:\n{log[-3000:]}")
 
-    def start_charter(self):
+    def start_charter(self, more={}):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CHARTER_")}
         environment |= {
             "CHARTER__DATA_DIR": str(self.directory / "data"),
@@ -97,12 +97,13 @@ class Stack:
             "CHARTER__POLICIES__DIR": str(ROOT / "policies"),
             "CHARTER__POLICIES__PROOFS": "off",
             "CHARTER__POLICIES__TESTS": "off",
-        }
+        } | more
         self.charter = self.start("charter", self.binary, "serve", "--demo", env=environment)
         self.wait_for("charter", self.charter, lambda: self.ops_get("/readyz")[0] == 200)
         lines = (self.directory / "data" / "demo.env").read_text().splitlines()
         named = dict(re.findall(r"^(?:export )?(\w+)='?([^']*?)'?$", line)[0] for line in lines if "=" in line)
         self.key = named["CHARTER_ACCESS_KEY"], named["CHARTER_SECRET_KEY"]
+        self.person = named["CHARTER_PORTAL_EMAIL"], named["CHARTER_PORTAL_PASSWORD"]
         self.manager = named["CHARTER_MANAGER_ACCESS_KEY"], named["CHARTER_MANAGER_SECRET_KEY"]
 
     def ops_get(self, path):
@@ -141,17 +142,20 @@ class Stack:
             (r"/etc/nginx/charter\.crt", str(self.directory / "charter.crt")),
             (r"/etc/nginx/charter\.key", str(self.directory / "charter.key")),
         ])
-        (here / "charter.conf").write_text(site)
+        self.add_front("nginx", self.nginx_port, self.run_nginx(here, site))
+
+    def run_nginx(self, here, site):
+        """With this file in its `http` context."""
+        (here / "site.conf").write_text(site)
         temporary = "".join(
             f"  {kind}_temp_path {here}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         user = "user root;\n" if os.geteuid() == 0 else ""
         (here / "nginx.conf").write_text(
             f"{user}daemon off;\nworker_processes 1;\npid {here}/pid;\nerror_log stderr warn;\n"
-            f"events {{ worker_connections 512; }}\nhttp {{\n  access_log off;\n{temporary}  include {here}/charter.conf;\n}}\n"
+            f"events {{ worker_connections 512; }}\nhttp {{\n  access_log off;\n{temporary}  include {here}/site.conf;\n}}\n"
         )
-        process = self.start("nginx", program("nginx"), "-e", "stderr", "-p", str(here), "-c", str(here / "nginx.conf"))
-        self.add_front("nginx", self.nginx_port, process)
+        return self.start("nginx", program("nginx"), "-e", "stderr", "-p", str(here), "-c", str(here / "nginx.conf"))
 
     def start_haproxy(self):
         config = replaced((DEPLOY / "haproxy/haproxy.cfg").read_text(), [

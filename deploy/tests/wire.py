@@ -98,7 +98,7 @@ def read_answer(stream, method):
     return Answer(status, headers, body)
 
 
-def exchange(front, method, target, headers=(), body=b"", chunked=False, source="127.0.0.7"):
+def exchange(front, method, target, headers=(), body=b"", chunked=False, source="127.0.0.7", host="charter.test"):
     headers = list(headers)
     if chunked:
         headers.append(("transfer-encoding", "chunked"))
@@ -110,7 +110,7 @@ def exchange(front, method, target, headers=(), body=b"", chunked=False, source=
     if body:
         headers.append(("content-type", "application/json"))
     with connect(front.address, front.tls, source) as connection:
-        connection.sendall(head(method, target, headers))
+        connection.sendall(head(method, target, headers, host))
         try:
             connection.sendall(payload)
         except OSError:

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::expand::{DefinitionReader, LogLine};
 use super::files;
@@ -22,7 +22,7 @@ const MAX_PAGE_BYTES: u64 = 32 * 1024 * 1024;
 const MAX_DISORDER: i64 = 60 * 60 * 1_000;
 
 /// The listed decisions meet every condition that is set.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct RecordFilter {
     /// `org-…`
     pub organization: Option<String>,

@@ -122,14 +122,6 @@ async fn properties_fill_what_the_schema_declares_and_the_file_stands_over_them(
         ),
         (
             write(
-                user("alice", json!({})),
-                record("new", json!({"status": null})),
-            ),
-            false,
-            "null says nothing",
-        ),
-        (
-            write(
                 user("alice", json!({"more": [1, {"x": null}]})),
                 record("record-1", json!({"size": 3})),
             ),
@@ -178,6 +170,29 @@ async fn a_property_of_another_type_is_a_400_that_names_it() {
                 record("new", json!({"status": ["active"]})),
             ),
             "/resource/properties/status",
+        ),
+        // Null is a value, and of no attribute's type.
+        (
+            write(
+                user("mallory", json!({"role": null})),
+                record("record-1", json!({})),
+            ),
+            "/subject/properties/role",
+        ),
+        (
+            write(
+                user("alice", json!({})),
+                record("new", json!({"status": null})),
+            ),
+            "/resource/properties/status",
+        ),
+        (
+            question(
+                user("alice", json!({})),
+                json!({"name": "delete", "properties": {"soft": null}}),
+                record("record-1", json!({})),
+            ),
+            "/action/properties/soft",
         ),
         (
             question(

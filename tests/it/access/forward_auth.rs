@@ -1,7 +1,6 @@
 //! A gateway asks about the requests that it gets.
 
 use charter_domain::permission::Permission;
-use serde_json::json;
 use test_support::client::Answer;
 use test_support::service::{Grants, Persona, Request, Service, TeamRole};
 use test_support::services::TestDatabase;
@@ -104,18 +103,6 @@ async fn a_gateway_lets_through_what_signature_nonce_and_policy_allow() {
             .await
             .assert_refused(403, "PLAN_TOO_SMALL");
     }
-    // Envoy asks with the method and the path of the request behind ours.
-    let headers = signed(&reader, "GET", target);
-    let envoy = headers.iter().fold(
-        service
-            .operator_side()
-            .ask("DELETE", &format!("{PATH}{target}"))
-            .header("x-charter-authorization", &format!("Bearer {TOKEN}"))
-            .header("x-forwarded-method", "GET")
-            .header("x-forwarded-uri", target),
-        |request, (name, value)| request.header(name, value),
-    );
-    assert_eq!(envoy.await.status, 200);
     // A HEAD is signed as one.
     let headers = signed(&reader, "HEAD", "/invoices");
     assert_eq!(
@@ -134,10 +121,14 @@ async fn a_gateway_lets_through_what_signature_nonce_and_policy_allow() {
         "/invoices#x",
         "invoices",
         "http://elsewhere/invoices",
+        "/invoices/é",
+        "/invoices/\t",
+        "/invoices?é",
+        &format!("/{}", "x".repeat(8 * 1024)),
     ] {
         let headers = signed(&reader, "GET", "/invoices");
         let refused = send(&service, "GET", target, &headers).await;
-        assert_eq!(refused.status, 403, "{target}");
+        refused.assert_refused(403, "NON_CANONICAL_TARGET");
     }
     service.stop().await;
 }
@@ -181,23 +172,154 @@ async fn people_come_with_their_tokens_and_the_gateway_with_its_own() {
     without("x-charter-authorization", &bearer)
         .await
         .assert_refused(401, "INVALID_TOKEN");
-    // Headers that the gateway must set, once.
-    for (name, value) in [
-        ("x-forwarded-uri", "/invoices"),
-        ("x-forwarded-method", "DELETE"),
+    service.stop().await;
+}
+
+/// Of a gateway, 200, 401 and 403 are answers; nginx makes a 500 of anything else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_wrong_with_the_request_in_question_is_a_401_or_a_403() {
+    let folder = Folder::with(&["gateway"]);
+    let service = started(TestDatabase::sqlite(), &folder).await;
+    let acme = service.organization("acme").await;
+    let member = acme.person(TeamRole::Member).await;
+    let bearer = member.ask("GET", "/api/portal/me").write();
+    let bearer = bearer.header("authorization").to_owned();
+    let (method, target) = ("x-forwarded-method", "x-forwarded-uri");
+    let by = ("authorization", bearer.as_str());
+    let get = (method, "GET");
+    let invoices = (target, "/invoices");
+    let gateway_token = format!("Bearer {TOKEN}");
+    for (headers, status, code) in [
+        (&[get, invoices, by][..], 200, ""),
+        (&[get, invoices], 401, "MISSING_CREDENTIALS"),
+        (&[get, invoices, by, by], 401, "AMBIGUOUS_CREDENTIALS"),
+        (
+            &[get, invoices, ("authorization", "Bearer x, HMAC a:b")],
+            401,
+            "AMBIGUOUS_CREDENTIALS",
+        ),
+        (
+            &[get, invoices, ("authorization", "Basic YTpi")],
+            401,
+            "MALFORMED_AUTHORIZATION",
+        ),
+        (
+            &[get, invoices, ("authorization", "é")],
+            401,
+            "MALFORMED_AUTHORIZATION",
+        ),
+        (
+            &[get, invoices, ("authorization", "HMAC x:y")],
+            401,
+            "MALFORMED_AUTHORIZATION",
+        ),
+        (&[by], 403, "BAD_PARAMETER"),
+        (&[get, by], 403, "BAD_PARAMETER"),
+        (&[invoices, by], 403, "BAD_PARAMETER"),
+        (&[get, get, invoices, by], 403, "BAD_PARAMETER"),
+        (&[get, invoices, invoices, by], 403, "BAD_PARAMETER"),
+        (
+            &[get, invoices, (target, "/elsewhere"), by],
+            403,
+            "BAD_PARAMETER",
+        ),
+        (&[(method, ""), invoices, by], 403, "BAD_PARAMETER"),
+        (&[(method, "GET /"), invoices, by], 403, "BAD_PARAMETER"),
+        (&[(method, "é"), invoices, by], 403, "BAD_PARAMETER"),
+        (&[(method, "get"), invoices, by], 403, "NOT_PERMITTED"),
+        (&[get, (target, ""), by], 403, "NON_CANONICAL_TARGET"),
+        (
+            &[get, (target, "/invoices/é"), by],
+            403,
+            "NON_CANONICAL_TARGET",
+        ),
+        (&[get, (target, "*"), by], 403, "NON_CANONICAL_TARGET"),
+        (&[get, (target, "/other"), by], 403, "NOT_PERMITTED"),
     ] {
-        let doubled = asked_about(
-            &service,
-            "GET",
-            "/invoices",
-            &[("authorization", &bearer), (name, value)],
-        );
-        assert_eq!(doubled.await.status, 400, "{name}");
+        for asked in ["GET", "POST"] {
+            let request = service.operator_side().ask(asked, PATH);
+            let request = request.header("x-charter-authorization", &gateway_token);
+            let request = headers.iter().fold(request, |request, (name, value)| {
+                request.header(name, value)
+            });
+            let answer = request.await;
+            if status == 200 {
+                assert_eq!(answer.status, 200, "{headers:?}");
+                continue;
+            }
+            answer.assert_refused(status, code);
+            let challenge = answer.header("www-authenticate");
+            assert_eq!(challenge, (status == 401).then_some("HMAC, Bearer"));
+        }
     }
-    let bare = side
-        .post(PATH, json!({}))
-        .header("x-charter-authorization", &format!("Bearer {TOKEN}"))
-        .header("authorization", &bearer);
-    assert_eq!(bare.await.status, 400);
+    // The gateway's own token.
+    for headers in [
+        &[][..],
+        &[("x-charter-authorization", "Bearer x")],
+        &[
+            ("x-charter-authorization", gateway_token.as_str()),
+            ("x-charter-authorization", &gateway_token),
+        ],
+    ] {
+        let request = headers.iter().chain([&get, &invoices, &by]).fold(
+            service.operator_side().get(PATH),
+            |request, (name, value)| request.header(name, value),
+        );
+        let answer = request.await;
+        assert_eq!(answer.status, 401, "{headers:?}");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_is_set_up_wrongly_hears_so() {
+    let folder = Folder::with(&["gateway", "records"]);
+    let service = started(TestDatabase::sqlite(), &folder).await;
+    let acme = service.organization("acme").await;
+    let member = acme.person(TeamRole::Member).await;
+    let bearer = member.ask("GET", "/api/portal/me").write();
+    let bearer = bearer.header("authorization").to_owned();
+    let ask = |method: &str, path: &str| {
+        service
+            .operator_side()
+            .ask(method, path)
+            .header("x-charter-authorization", &format!("Bearer {TOKEN}"))
+            .header("x-forwarded-method", "GET")
+            .header("x-forwarded-uri", "/invoices")
+            .header("authorization", &bearer)
+    };
+    for method in ["GET", "HEAD", "POST"] {
+        assert_eq!(ask(method, PATH).await.status, 200, "{method}");
+    }
+    for method in ["PUT", "PATCH", "DELETE", "OPTIONS", "BREW"] {
+        let refused = ask(method, PATH).await;
+        refused.assert_refused(405, "METHOD_NOT_ALLOWED");
+        let allow = refused.header("allow").expect("the methods");
+        let mut allow: Vec<_> = allow.split(", ").collect();
+        allow.sort_unstable();
+        assert_eq!(allow, ["GET", "HEAD", "POST"]);
+    }
+    ask("GET", &format!("{PATH}/invoices"))
+        .await
+        .assert_refused(404, "NOT_FOUND");
+    ask("GET", "/domains/nowhere/access/v1/forward-auth")
+        .await
+        .assert_refused(404, "NOT_FOUND");
+    ask("GET", &format!("{PATH}?x=1"))
+        .await
+        .assert_refused(400, "BAD_PARAMETER");
+    // Neither the built-in domain nor one without the file has routes.
+    for path in [
+        "/access/v1/forward-auth",
+        "/domains/records/access/v1/forward-auth",
+    ] {
+        ask("GET", path).await.assert_refused(403, "NOT_PERMITTED");
+        let nobody = ask("GET", path).write().without("authorization");
+        nobody
+            .send()
+            .await
+            .assert_refused(401, "MISSING_CREDENTIALS");
+    }
     service.stop().await;
 }

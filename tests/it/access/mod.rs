@@ -4,6 +4,7 @@ mod built_in;
 mod certification;
 mod certification_cases;
 mod domains;
+mod foreign_client;
 mod forward_auth;
 mod protocol;
 mod search;

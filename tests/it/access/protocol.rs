@@ -65,6 +65,11 @@ async fn a_malformed_question_is_a_400() {
             ("action", json!(["read"])),
             ("resource", json!(null)),
             ("context", json!("now")),
+            (
+                "subject",
+                json!({"type": "x", "id": "y", "properties": null}),
+            ),
+            ("context", json!(null)),
             ("options", json!(true)),
             ("options", json!({"explain": "yes"})),
         ] {
@@ -95,7 +100,7 @@ async fn what_is_not_one_json_object_is_a_400_whatever_its_type() {
     // JSON that claims to be something else, or nothing.
     for of in ["text/plain", "application/xml", ""] {
         let refused = raw(&service, EVALUATION, of, &text).await;
-        refused.assert_refused(400, "INVALID_REQUEST");
+        refused.assert_refused(400, "MALFORMED_JSON");
     }
     let charset = "application/json; charset=utf-8";
     let taken = raw(&service, EVALUATION, charset, &text).await;
@@ -252,6 +257,6 @@ async fn evaluations_that_are_none_or_too_many_or_malformed() {
     assert_eq!(answer["evaluations"], json!(all));
     let more = vec![y; 1_001];
     let refused = service.ask(EVALUATIONS, &batch(&more)).await;
-    refused.assert_refused(400, "INVALID_REQUEST");
+    refused.assert_refused(400, "BAD_PARAMETER");
     service.stop().await;
 }

@@ -1,6 +1,9 @@
 //! Searches of the built-in domain: what evaluation allows, and nothing else.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use charter_domain::account::Account;
+use charter_domain::id::ServiceAccountId;
 use charter_domain::permission::Permission;
 use charter_domain::text::Name;
 use charter_store::NewAccount;
@@ -206,6 +209,7 @@ async fn a_page_token_is_good_for_its_own_question_only() {
         "resource": {"type": "Organization", "id": organization},
         "page": {"limit": 2},
     });
+    let first_page = search.clone();
     let first = service.ask(SUBJECT, &search).await;
     assert_eq!(ids(&first).len(), 2);
     assert_eq!(first.ok()["page"]["count"], json!(2));
@@ -242,7 +246,7 @@ async fn a_page_token_is_good_for_its_own_question_only() {
     service
         .ask(SUBJECT, &changed)
         .await
-        .assert_refused(400, "INVALID_REQUEST");
+        .assert_refused(400, "BAD_PARAMETER");
     // Another search, and another client.
     let mut elsewhere = search.clone();
     elsewhere["subject"]["id"] = json!("sa-x");
@@ -254,7 +258,16 @@ async fn a_page_token_is_good_for_its_own_question_only() {
             "authorization",
             &format!("Bearer {}", super::TOKEN.replace('0', "x")),
         );
-    other.await.assert_refused(400, "INVALID_REQUEST");
+    other.await.assert_refused(400, "BAD_PARAMETER");
+    // It is sealed: nothing can be read in it, and each is another.
+    let again = service.ask(SUBJECT, &first_page).await.ok();
+    assert_ne!(again["page"]["next_token"], token);
+    let token = token.as_str().expect("a text");
+    let decoded = URL_SAFE_NO_PAD.decode(token).expect("base64");
+    let shown = String::from_utf8_lossy(&decoded);
+    let last: ServiceAccountId = ids(&first)[1].parse().expect("an id");
+    let last = last.uuid().to_string();
+    assert!(!shown.contains(&last[..8]), "{shown}");
     service.stop().await;
 }
 

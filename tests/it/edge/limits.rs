@@ -194,7 +194,7 @@ async fn heads_have_limits() {
     assert_eq!(get(server.address, target(8 * 1024)).await.status, 200);
     get(server.address, target(8 * 1024 + 1))
         .await
-        .assert_refused(400, "INVALID_REQUEST");
+        .assert_refused(400, "NON_CANONICAL_TARGET");
     server.stop().await;
 }
 

@@ -32,7 +32,7 @@ pub(super) fn document() -> Value {
     serde_json::from_str(app::openapi_document()).expect("JSON")
 }
 
-type Route = (String, String);
+pub(super) type Route = (String, String);
 
 /// Every operation that the document describes, by method and path.
 fn described(document: &Value) -> BTreeMap<Route, Map<String, Value>> {
@@ -56,7 +56,7 @@ pub(super) fn operations(document: &Value) -> BTreeMap<Route, Map<String, Value>
 }
 
 /// Every method and path that leads to a handler.
-fn goals(router: &Router, prefix: &str) -> Vec<Route> {
+pub(super) fn goals(router: &Router, prefix: &str) -> Vec<Route> {
     let (mut path, mut method) = (prefix.to_owned(), None);
     for filter in &router.filters {
         match filter.info() {

@@ -17,6 +17,7 @@ on_both_services!(
     the_answer_does_not_tell,
     a_wrong_form_is_refused,
     reports_are_limited_by_address,
+    a_web_page_may_report,
 );
 
 fn pair(signer: &Signer) -> Value {
@@ -148,8 +149,14 @@ async fn a_wrong_form_is_refused(service: &Service) {
     form.await.assert_refused(415, "UNSUPPORTED_MEDIA_TYPE");
     let query = service.anonymous().post("/leaked-keys?x=1", pair(&leaked));
     query.await.assert_refused(400, "BAD_PARAMETER");
-    let long = json!({"access_key": "x".repeat(5_000), "secret_key": "x"});
-    let long = report(service, long).await;
+    // The limit is that of every body.
+    let of_length = |length: usize| {
+        let body = json!({"access_key": "x", "secret_key": "x"}).to_string();
+        let body = format!("{body:length$}");
+        service.anonymous().ask("POST", LEAKED).body(body)
+    };
+    of_length(64 * 1024).await.no_content();
+    let long = of_length(64 * 1024 + 1).await;
     long.assert_refused(413, "PAYLOAD_TOO_LARGE");
     let read = service.anonymous().get(LEAKED).await;
     read.assert_refused(405, "METHOD_NOT_ALLOWED");
@@ -174,4 +181,13 @@ async fn reports_are_limited_by_address(service: &Service) {
         .get("/accounts")
         .await
         .assert_refused(401, "KEY_REVOKED");
+}
+
+/// The pair itself is the proof; whose page shows it is no matter.
+async fn a_web_page_may_report(service: &Service) {
+    let leaked = service.organization("acme").await.manager().await;
+    let from_page = report(service, pair(&leaked)).header("origin", "https://scanner.example");
+    from_page.await.no_content();
+    let refused = leaked.get("/accounts").await;
+    refused.assert_refused(401, "KEY_REVOKED");
 }

@@ -8,6 +8,7 @@ mod credentials;
 pub(crate) mod cursors;
 mod documents;
 mod envelope;
+mod every_route;
 mod heads;
 mod keys;
 mod leaked_keys;

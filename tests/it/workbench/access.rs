@@ -148,6 +148,14 @@ async fn what_may_is_asked_of_everything(service: &Service) {
     accounts["action"] = json!({"name": "service-accounts:GetServiceAccount"});
     let found = all(service, &accounts).await;
     assert_eq!((found.len(), ids(&found, "resource").len()), (104, 104));
+    // A cursor is good for its own question only.
+    let first = post(service, PATH, &accounts).await.ok();
+    let mut other = accounts.clone();
+    other["cursor"] = first["next_cursor"].clone();
+    post(service, PATH, &other).await.ok();
+    other["action"] = json!({"name": "service-accounts:ListKeys"});
+    let refused = post(service, PATH, &other).await;
+    assert_eq!(refused.broken_on_portal(), ["/cursor"]);
 }
 
 async fn what_is_not_there_or_not_asked_is_refused(service: &Service) {

@@ -165,6 +165,10 @@ async fn the_cookie_counts_only_for_the_own_pages() {
         &[("origin", &format!("{own}.evil.example"))],
         &[("origin", &own), ("origin", &own)],
         &[("sec-fetch-site", "cross-site"), ("origin", &own)],
+        &[
+            ("sec-fetch-site", "same-origin"),
+            ("origin", "https://evil.example"),
+        ],
     ] {
         for method in ["GET", "POST"] {
             send(method, refused)
@@ -186,6 +190,38 @@ async fn the_cookie_counts_only_for_the_own_pages() {
     ] {
         send("GET", good).await.ok();
         send("POST", good).await.assert_refused(404, "NOT_FOUND");
+    }
+    // Nor is a session opened for another site's page, whatever it knows.
+    let open = |headers: &[(&str, &str)]| {
+        let side = service.operator_side();
+        let request = with_token(side.ask("POST", "/session"));
+        headers.iter().fold(request, |request, (name, value)| {
+            request.header(name, value)
+        })
+    };
+    for refused in [
+        &[("origin", "https://evil.example")][..],
+        &[("origin", "null")],
+        &[("origin", &other_port)],
+        &[("origin", &own), ("origin", &own)],
+        &[("sec-fetch-site", "cross-site")],
+        &[("sec-fetch-site", "same-site")],
+        &[("sec-fetch-site", "none")],
+        &[
+            ("sec-fetch-site", "same-origin"),
+            ("origin", "https://evil.example"),
+        ],
+    ] {
+        let answer = open(refused).await;
+        answer.assert_refused(403, "ORIGIN_NOT_ALLOWED");
+        assert_eq!(answer.header("set-cookie"), None);
+    }
+    for good in [
+        &[][..],
+        &[("origin", own.as_str())],
+        &[("sec-fetch-site", "same-origin"), ("origin", &own)],
+    ] {
+        open(good).await.ok();
     }
     // The token is no cookie: pages of others cannot send it.
     let request = get(&service, "/policies").header("origin", "https://evil.example");

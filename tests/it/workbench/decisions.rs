@@ -131,6 +131,7 @@ async fn a_page_goes_on_where_the_last_one_ended(service: &Service) {
     let all = ids(&list(service, "").await);
     assert_eq!(all.len(), 7);
     let mut paged = Vec::new();
+    let mut cursors = Vec::new();
     let mut query = "?limit=3".to_owned();
     loop {
         let page = list(service, &query).await;
@@ -138,11 +139,24 @@ async fn a_page_goes_on_where_the_last_one_ended(service: &Service) {
         let Some(cursor) = page["next_cursor"].as_str() else {
             break;
         };
+        cursors.push(cursor.to_owned());
         // What is decided meanwhile comes before, and moves nothing.
         reader.get(INFO).await.ok();
         query = format!("?limit=3&cursor={cursor}");
     }
     assert_eq!(paged, all);
+    // A cursor is opaque, and good for its list and filters only.
+    let cursor = &cursors[0];
+    assert!(cursor.len() > 40, "{cursor}");
+    for other in [
+        format!("/decisions?outcome=allow&cursor={cursor}"),
+        format!("/decisions?cursor={}", &cursor[1..]),
+        "/decisions?cursor=1-0".to_owned(),
+        format!("/policies/revisions?cursor={cursor}"),
+    ] {
+        let answer = get(service, &other).await;
+        answer.assert_refused(400, "BAD_PARAMETER");
+    }
 }
 
 async fn one_is_explained(service: &Service) {

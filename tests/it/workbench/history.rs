@@ -97,6 +97,7 @@ async fn revisions_are_listed_newest_first_with_who_approved(service: &Service) 
         "limit=201",
         "limit=x",
         "cursor=x",
+        "cursor=2",
         "cursor=",
         "page=1",
     ] {

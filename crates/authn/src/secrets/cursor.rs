@@ -1,4 +1,4 @@
-//! Cursors of lists: where a reader goes on, sealed.
+//! Cursors of lists and searches: where a reader goes on, sealed.
 //!
 //! A position in a log tells how much all organizations write, so clients cannot read it. Nor can they change it,
 //! or use it with another list, organization or filter than it was made for: what a cursor is bound to is
@@ -21,12 +21,26 @@ use charter_domain::entropy::Entropy;
 /// Derives these keys from the sealing keys, and nothing else.
 const CONTEXT: &[u8] = b"charter list cursor 1\0";
 const NONCE_BYTES: usize = 12;
-const TAG_BYTES: usize = 16;
 const NUMBER_BYTES: usize = 8;
-const POSITION_BYTES: usize = 2 * NUMBER_BYTES;
 
-/// Where a list goes on; what the two numbers mean is the list's own business.
-pub type Position = [u64; 2];
+/// Where a list goes on; what it means is the list's own business.
+pub trait CursorPosition: Sized {
+    fn to_bytes(&self) -> Vec<u8>;
+    /// `None` if it is another list's.
+    fn from_bytes(bytes: &[u8]) -> Option<Self>;
+}
+
+impl CursorPosition for [u64; 2] {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.map(u64::to_be_bytes).concat()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (first, rest) = bytes.split_first_chunk::<NUMBER_BYTES>()?;
+        let second: [u8; NUMBER_BYTES] = rest.try_into().ok()?;
+        Some([u64::from_be_bytes(*first), u64::from_be_bytes(second)])
+    }
+}
 
 /// Seals with the key derived from its first key and opens with any.
 pub struct CursorSealer {
@@ -49,12 +63,16 @@ impl CursorSealer {
     /// # Errors
     ///
     /// [`SealError::NoKey`] if there is none.
-    pub fn seal(&self, position: Position, bound_to: &[u8]) -> Result<String, SealError> {
+    pub fn seal(
+        &self,
+        position: &impl CursorPosition,
+        bound_to: &[u8],
+    ) -> Result<String, SealError> {
         let key = self.keys.first().ok_or(SealError::NoKey)?;
         let mut nonce = [0; NONCE_BYTES];
         self.entropy.fill(&mut nonce);
         let payload = Payload {
-            msg: &position.map(u64::to_be_bytes).concat(),
+            msg: &position.to_bytes(),
             aad: bound_to,
         };
         let sealed = key
@@ -65,11 +83,8 @@ impl CursorSealer {
 
     /// The position; `None` if it is not a cursor that was made here for what it is bound to.
     #[must_use]
-    pub fn open(&self, cursor: &str, bound_to: &[u8]) -> Option<Position> {
+    pub fn open<P: CursorPosition>(&self, cursor: &str, bound_to: &[u8]) -> Option<P> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        if bytes.len() != NONCE_BYTES + POSITION_BYTES + TAG_BYTES {
-            return None;
-        }
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>()?;
         let open = |key: &Aes256Gcm| {
             let payload = Payload {
@@ -78,10 +93,7 @@ impl CursorSealer {
             };
             key.decrypt(&Nonce::from(*nonce), payload).ok()
         };
-        let position = self.keys.iter().find_map(open)?;
-        let (first, rest) = position.split_first_chunk::<NUMBER_BYTES>()?;
-        let second = rest.first_chunk::<NUMBER_BYTES>()?;
-        Some([u64::from_be_bytes(*first), u64::from_be_bytes(*second)])
+        P::from_bytes(&self.keys.iter().find_map(open)?)
     }
 }
 
@@ -98,6 +110,19 @@ mod tests {
     use super::*;
     use charter_domain::entropy::OsEntropy;
 
+    #[derive(Debug, PartialEq, Eq)]
+    struct Text(String);
+
+    impl CursorPosition for Text {
+        fn to_bytes(&self) -> Vec<u8> {
+            self.0.as_bytes().to_vec()
+        }
+
+        fn from_bytes(bytes: &[u8]) -> Option<Self> {
+            String::from_utf8(bytes.to_vec()).ok().map(Self)
+        }
+    }
+
     fn sealer(keys: &[[u8; 32]]) -> CursorSealer {
         CursorSealer::new(keys, Arc::new(OsEntropy))
     }
@@ -105,27 +130,39 @@ mod tests {
     #[test]
     fn a_cursor_opens_for_what_it_was_made_for_and_nothing_else() {
         let (old, new) = ([1; 32], [2; 32]);
-        let cursor = sealer(&[old]).seal([7, u64::MAX], b"acme").expect("sealed");
+        let cursor = sealer(&[old])
+            .seal(&[7, u64::MAX], b"acme")
+            .expect("sealed");
         assert_eq!(sealer(&[old]).open(&cursor, b"acme"), Some([7, u64::MAX]));
         // Sealing keys are rotated: cursors live as long as the key is there.
         assert_eq!(
             sealer(&[new, old]).open(&cursor, b"acme"),
             Some([7, u64::MAX])
         );
-        assert_eq!(sealer(&[new]).open(&cursor, b"acme"), None);
-        assert_eq!(sealer(&[old]).open(&cursor, b"globex"), None);
-        assert!(sealer(&[]).seal([0, 0], b"").is_err());
+        assert_eq!(sealer(&[new]).open::<[u64; 2]>(&cursor, b"acme"), None);
+        assert_eq!(sealer(&[old]).open::<[u64; 2]>(&cursor, b"globex"), None);
+        assert!(sealer(&[]).seal(&[0, 0], b"").is_err());
+    }
+
+    #[test]
+    fn a_position_is_read_as_what_it_was() {
+        let sealer = sealer(&[[1; 32]]);
+        for text in ["", "User.user-01", "é"] {
+            let cursor = sealer.seal(&Text(text.to_owned()), b"").expect("sealed");
+            assert_eq!(sealer.open(&cursor, b""), Some(Text(text.to_owned())));
+            assert_eq!(sealer.open::<[u64; 2]>(&cursor, b""), None);
+        }
     }
 
     #[test]
     fn a_changed_cursor_does_not_open() {
         let sealer = sealer(&[[1; 32]]);
-        let cursor = sealer.seal([1, 2], b"").expect("sealed");
+        let cursor = sealer.seal(&[1, 2], b"").expect("sealed");
         for at in 0..cursor.len() {
             let mut changed = cursor.clone().into_bytes();
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).expect("text");
-            assert_eq!(sealer.open(&changed, b""), None, "{at}");
+            assert_eq!(sealer.open::<[u64; 2]>(&changed, b""), None, "{at}");
         }
         for other in [
             "",
@@ -135,7 +172,7 @@ mod tests {
             "é",
             "\0",
         ] {
-            assert_eq!(sealer.open(other, b""), None, "{other}");
+            assert_eq!(sealer.open::<[u64; 2]>(other, b""), None, "{other}");
         }
     }
 }

@@ -9,5 +9,5 @@ pub mod password;
 pub mod password_pool;
 mod sealer;
 
-pub use cursor::{CursorSealer, Position};
+pub use cursor::{CursorPosition, CursorSealer};
 pub use sealer::{Binding, SealError, Sealer, mint_access_key, mint_secret};

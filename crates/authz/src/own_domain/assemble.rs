@@ -88,8 +88,7 @@ impl OwnDomain {
         let known = self.entities.get(uid);
         let mut attributes: Map<String, Value> = Map::new();
         for (name, value) in asked.properties {
-            // Null is a property that was not sent (`AuthZEN` section 11.6).
-            if of.attributes.has(name) && !value.is_null() {
+            if of.attributes.has(name) {
                 attributes.insert(name.clone(), value.clone());
             }
         }
@@ -99,6 +98,9 @@ impl OwnDomain {
                 return Ok(known.entity.clone());
             }
             attributes.extend(known.fact.attributes.clone());
+        }
+        if let Some((name, _)) = attributes.iter().find(|(_, value)| value.is_null()) {
+            return Err(Unasked::Bad(null(format!("/{at}/properties/{name}"))));
         }
         if let Some(missing) = of.attributes.missing(|name| attributes.contains_key(name)) {
             return Err(Unasked::Unknown(format!(
@@ -157,8 +159,11 @@ impl OwnDomain {
             (question.action_properties, "/action/properties"),
         ] {
             for (name, value) in given {
-                if !action.context.has(name) || value.is_null() {
+                if !action.context.has(name) {
                     continue;
+                }
+                if value.is_null() {
+                    return Err(Unasked::Bad(null(format!("{at}/{name}"))));
                 }
                 let before = attributes.insert(name.clone(), value.clone());
                 if before.is_some_and(|before| before != *value) {
@@ -199,6 +204,14 @@ impl OwnDomain {
             .validate(schema, &action.uid)
             .map_err(|error| bad(chain(&error)))?;
         Ok(context)
+    }
+}
+
+/// A null is there and is a value (`AuthZEN` section 5.1): one that no attribute can have.
+fn null(pointer: String) -> BadProperty {
+    BadProperty {
+        pointer,
+        message: "is null, which no attribute can be: leave it out".to_owned(),
     }
 }
 

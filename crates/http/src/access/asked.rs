@@ -82,7 +82,7 @@ pub(super) fn is_for_operators(depot: &Depot) -> bool {
 ///
 /// # Errors
 ///
-/// `INVALID_REQUEST`; `PAYLOAD_TOO_LARGE`.
+/// `MALFORMED_JSON`, `WRONG_TYPE`; `PAYLOAD_TOO_LARGE`.
 pub(super) async fn object(
     request: &mut Request,
     context: &RequestContext,
@@ -94,7 +94,7 @@ pub(super) async fn object(
     let bytes = body::read(request, &limits).await?;
     if body::require_json(request.method(), request.headers()).is_err() {
         return Err(ApiError::invalid(
-            Code::InvalidRequest,
+            Code::MalformedJson,
             "the body must be `application/json`, and not compressed",
         ));
     }

@@ -55,7 +55,7 @@ impl<'a> Domain<'a> {
         &mut self,
         question: &Question,
         sought: Sought,
-        page: &Page,
+        page: &Page<'_>,
     ) -> Result<Found, ApiError> {
         match self {
             Self::BuiltIn(domain) => domain.search(question, sought, page).await,

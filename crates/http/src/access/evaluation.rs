@@ -91,7 +91,7 @@ async fn answer_many(
     };
     if items.len() > MAX_EVALUATIONS {
         return Err(ApiError::invalid(
-            Code::InvalidRequest,
+            Code::BadParameter,
             format!("at most {MAX_EVALUATIONS} evaluations at once"),
         ));
     }
@@ -191,7 +191,7 @@ impl Options {
                 "permit_on_first_permit" => Semantic::PermitOnFirstPermit,
                 other => {
                     return Err(ApiError::invalid(
-                        Code::InvalidRequest,
+                        Code::BadParameter,
                         format!(
                             "`options.evaluations_semantic` must be `execute_all`, `deny_on_first_deny` or \
                              `permit_on_first_permit`, not {}",

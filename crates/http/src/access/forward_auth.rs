@@ -1,23 +1,27 @@
 //! `GET` and `POST …/access/v1/forward-auth`: a gateway asks whether to let a request through (contract section 7).
 //!
 //! For nginx `auth_request`, Envoy HTTP `ext_authz` and Traefik `ForwardAuth`. The gateway's own token comes in
-//! `x-charter-authorization`; all other headers are those of the request in question. Envoy asks with that request's
-//! method, and with its path behind ours: neither is read.
+//! `x-charter-authorization`; all other headers are those of the request in question. Whatever is wrong with that
+//! request is a 401 or a 403: gateways make a 500 of anything else.
 
 use salvo::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use salvo::http::{HeaderMap, Method, StatusCode};
+use salvo::http::{HeaderMap, Method, ResBody, StatusCode};
+use salvo::hyper::body::Bytes;
 use salvo::{Depot, Request, Response, handler};
 use serde_json::{Map, Value, json};
 
 use charter_authn::credentials::{Credentials, Header, Scheme};
 use charter_domain::caller::Caller;
 
+use super::answer::Answer;
 use super::asked::admit_as;
+use super::domain::name_of;
 use super::own::{Own, subject};
 use super::question::{Action, Entity, Question};
 use crate::edge::context::RequestContext;
 use crate::edge::target;
-use crate::respond::{ApiError, Code, echo};
+use crate::extract::query::NoParameters;
+use crate::respond::{ApiError, Challenge, Code, ErrorType, echo};
 use crate::state::State;
 
 const GATEWAY_TOKEN: &str = "x-charter-authorization";
@@ -35,52 +39,21 @@ pub(super) async fn forward_auth(
     response: &mut Response,
 ) -> Result<(), ApiError> {
     let state = State::of(depot)?;
-    let headers = request.headers();
-    let client = admit_as(header(headers, GATEWAY_TOKEN), request, depot, &state)?;
-    let context = RequestContext::behind_edge(depot)?;
-    let name = request.param::<String>("domain").unwrap_or_default();
-    let domain = Own::find(&state, &name, client)?;
-    let method = forwarded(headers, METHOD)?;
-    let sent = forwarded(headers, TARGET)?;
-    target::check_forwarded(sent).map_err(|error| denied(error.message().to_owned()))?;
-    let credentials = Credentials::collect(method, sent, context.client_ip, |name| {
-        header(headers, name)
-    });
-    let caller = authenticate(&state, &credentials).await?;
-    context.facts.note_caller(&caller);
-    let path = sent.split('?').next().unwrap_or_default();
-    let routed = domain.domain.route(method, path).ok_or_else(|| {
-        denied(format!(
-            "no route of the domain is {} {}",
-            echo(method),
-            echo(path)
-        ))
-    })?;
-    let only_reads = [Method::GET.as_str(), Method::HEAD.as_str()].contains(&method);
-    if !caller.organization().is_active && !only_reads {
-        return Err(ApiError::organization_deactivated());
-    }
-    let question = Question {
-        subject: subject(&caller),
-        action: Action {
-            name: routed.action,
-            properties: Map::new(),
-        },
-        resource: Entity {
-            of: routed.of,
-            id: routed.id,
-            properties: Map::new(),
-        },
-        context: facts_of(method, path, context),
+    let shown = header(request.headers(), GATEWAY_TOKEN);
+    let client = admit_as(shown, request, depot, &state).map_err(for_gateways)?;
+    // What is wrong with the gateway's own configuration: no client can cause it.
+    NoParameters::check(request)?;
+    let domain = match name_of(request).as_str() {
+        "" => None,
+        name => Some(Own::find(&state, name, client)?),
     };
-    let answer = domain.evaluate_caller(&question, &caller).await?;
-    if !answer.decision {
-        return Err(match answer.forbidden {
-            Some(refusal) => ApiError::forbidden_by_policy(Some(refusal), answer.reason),
-            None => denied(answer.reason),
-        });
-    }
+    request.extensions_mut().insert(Challenge::SignedOrBearer);
+    let context = RequestContext::behind_edge(depot)?;
+    let judged = judge(request.headers(), &state, domain.as_ref(), context).await;
+    let (caller, answer) = judged.map_err(for_gateways)?;
     response.status_code(StatusCode::OK);
+    // Nothing, and meant to be: without a body the framework would warn of each answer.
+    response.body(ResBody::Once(Bytes::new()));
     let answered = response.headers_mut();
     answered.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     let mut told = vec![
@@ -99,7 +72,58 @@ pub(super) async fn forward_auth(
     Ok(())
 }
 
-/// Who sent the request in question: by signature, the nonce included, or by token (contract sections 3 and 5).
+/// Who sent the request in question, and that policy allows it.
+///
+/// # Errors
+///
+/// As for a request to this service.
+async fn judge(
+    headers: &HeaderMap,
+    state: &State,
+    domain: Option<&Own<'_>>,
+    context: &RequestContext,
+) -> Result<(Caller, Answer), ApiError> {
+    let method = forwarded_method(headers)?;
+    let sent = forwarded_target(headers)?;
+    let credentials = Credentials::collect(method, sent, context.client_ip, |name| {
+        header(headers, name)
+    });
+    let caller = authenticate(state, &credentials).await?;
+    context.facts.note_caller(&caller);
+    let path = sent.split('?').next().unwrap_or_default();
+    let routed = domain.and_then(|domain| Some((domain, domain.domain.route(method, path)?)));
+    let Some((domain, routed)) = routed else {
+        let (method, path) = (echo(method), echo(path));
+        return Err(denied(format!("no route of the domain is {method} {path}")));
+    };
+    let only_reads = [Method::GET.as_str(), Method::HEAD.as_str()].contains(&method);
+    if !caller.organization().is_active && !only_reads {
+        return Err(ApiError::organization_deactivated());
+    }
+    let question = Question {
+        subject: subject(&caller),
+        action: Action {
+            name: routed.action,
+            properties: Map::new(),
+        },
+        resource: Entity {
+            of: routed.of,
+            id: routed.id,
+            properties: Map::new(),
+        },
+        context: facts_of(method, path, context),
+    };
+    let answer = domain.evaluate_caller(&question, &caller).await?;
+    if answer.decision {
+        return Ok((caller, answer));
+    }
+    Err(match answer.forbidden {
+        Some(refusal) => ApiError::forbidden_by_policy(Some(refusal), answer.reason),
+        None => denied(answer.reason),
+    })
+}
+
+/// By signature, the nonce included, or by token (contract sections 3 and 5).
 async fn authenticate(state: &State, credentials: &Credentials<'_>) -> Result<Caller, ApiError> {
     match credentials.scheme()? {
         Scheme::Hmac => {
@@ -126,6 +150,16 @@ fn facts_of(method: &str, path: &str, context: &RequestContext) -> Map<String, V
     }
 }
 
+/// 401 where it is not clear who asks, else 403; the code stays. What the service cannot decide stays a 5xx.
+fn for_gateways(error: ApiError) -> ApiError {
+    match error.status() {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => error,
+        status if !status.is_client_error() => error,
+        _ if error.code() == Code::AmbiguousCredentials => error.typed(ErrorType::Unauthorized),
+        _ => error.typed(ErrorType::Forbidden),
+    }
+}
+
 fn denied(reason: String) -> ApiError {
     ApiError::forbidden(Code::NotPermitted, reason)
 }
@@ -134,17 +168,31 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Header<'h> {
     Header::of(headers.get_all(name).iter().map(AsRef::as_ref))
 }
 
+fn forwarded_method(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let method = forwarded(headers, METHOD)?;
+    std::str::from_utf8(method)
+        .ok()
+        .filter(|text| text.parse::<Method>().is_ok())
+        .ok_or_else(|| bad_header(METHOD, "must be a method"))
+}
+
+/// The target as it was sent: nothing but its one canonical spelling.
+fn forwarded_target(headers: &HeaderMap) -> Result<&str, ApiError> {
+    target::forwarded(forwarded(headers, TARGET)?)
+}
+
 /// A header that the gateway sets, exactly once.
-fn forwarded<'h>(headers: &'h HeaderMap, name: &str) -> Result<&'h str, ApiError> {
-    let mut values = headers.get_all(name).into_iter();
-    let value = values.next().filter(|_| values.next().is_none());
-    value
-        .and_then(|value| value.to_str().ok())
-        .filter(|value| !value.is_empty())
-        .ok_or_else(|| {
-            ApiError::invalid(
-                Code::InvalidRequest,
-                format!("the gateway must set `{name}`, once"),
-            )
-        })
+fn forwarded<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<&'h [u8], ApiError> {
+    match header(headers, name) {
+        Header::Once(value) => Ok(value),
+        Header::Missing => Err(bad_header(name, "is missing: the gateway must set it")),
+        Header::Repeated => Err(bad_header(
+            name,
+            "is there twice: the gateway must set it once",
+        )),
+    }
+}
+
+fn bad_header(name: &str, why: &str) -> ApiError {
+    ApiError::invalid(Code::BadParameter, format!("`{name}` {why}"))
 }

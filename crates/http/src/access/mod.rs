@@ -45,6 +45,8 @@ fn endpoints() -> Router {
         .push(Router::with_path("search/subject").post(search::subject))
         .push(Router::with_path("search/resource").post(search::resource))
         .push(Router::with_path("search/action").post(search::action));
-    let forward_auth = Router::with_path("forward-auth/{**rest}").goal(forward_auth::forward_auth);
+    let forward_auth = Router::with_path("forward-auth")
+        .reads(forward_auth::forward_auth)
+        .post(forward_auth::forward_auth);
     Router::new().push(questions).push(forward_auth)
 }

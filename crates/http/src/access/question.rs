@@ -149,8 +149,7 @@ fn action(object: &Object) -> Result<Action, ApiError> {
 
 fn properties(object: &Object, at: &str) -> Result<Object, ApiError> {
     match object.get("properties") {
-        // `AuthZEN` section 11.6: null should have been left out.
-        None | Some(Value::Null) => Ok(Object::new()),
+        None => Ok(Object::new()),
         Some(Value::Object(properties)) => Ok(properties.clone()),
         Some(_) => Err(wrong_type(&format!("{at}.properties"), "an object")),
     }

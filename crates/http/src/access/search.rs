@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::asked::{admit, object};
 use super::domain::{Domain, name_of};
-use super::page::{Page, PageBody};
+use super::page::{Page, PageBody, SearchedBy};
 use super::question::{Question, Sought};
 use crate::edge::context::RequestContext;
 use crate::respond::ApiError;
@@ -62,9 +62,14 @@ async fn search(
     let mut domain = Domain::named(&name, &state, client, context)?;
     let object = object(request, context).await?;
     let question = Question::of_search(&object, sought)?;
-    let page = Page::read(&object, sought, &name, &asker)?;
+    let by = SearchedBy {
+        sought,
+        domain: &name,
+        client: &asker,
+    };
+    let page = Page::read(&object, &by, &state.cursors)?;
     let found = domain.search(&question, sought, &page).await?;
-    let body = page.body(found.next.as_deref(), found.ids.len());
+    let body = page.body(found.next, found.ids.len())?;
     let of = match sought {
         Sought::Subject => Some(question.subject.of),
         Sought::Resource => Some(question.resource.of),

@@ -82,28 +82,29 @@ fn check_transfer_coding(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-/// Checks the target of a request that a gateway asks about, as it was sent: `INVALID_REQUEST` or
+/// Reads the target of a request that a gateway asks about, as it was sent.
+///
+/// # Errors
+///
 /// `NON_CANONICAL_TARGET`.
-pub(crate) fn check_forwarded(target: &str) -> Result<(), ApiError> {
+pub(crate) fn forwarded(target: &[u8]) -> Result<&str, ApiError> {
     if target.len() > MAX_TARGET {
-        return Err(ApiError::invalid(
-            Code::InvalidRequest,
-            format!("the request target may have at most {MAX_TARGET} bytes"),
-        ));
+        return Err(too_long());
     }
-    let (path, query) = match target.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (target, None),
+    let (path, query) = match memchr::memchr(b'?', target) {
+        Some(at) => (target.get(..at), target.get(at + 1..)),
+        None => (Some(target), None),
     };
-    if target.contains('#') || query == Some("") {
-        return Err(non_canonical(
-            "the request target has a fragment or a bare `?`",
-        ));
+    check_path(path.unwrap_or_default()).map_err(non_canonical)?;
+    if let Some(query) = query {
+        check_query(query).map_err(non_canonical)?;
     }
-    check_path(path.as_bytes()).map_err(non_canonical)?;
-    query.map_or(Ok(()), |query| {
-        check_query(query.as_bytes()).map_err(non_canonical)
-    })
+    std::str::from_utf8(target).map_err(|_| non_canonical("the request target is not ASCII"))
+}
+
+fn too_long() -> ApiError {
+    let message = format!("the request target may have at most {MAX_TARGET} bytes");
+    ApiError::invalid(Code::NonCanonicalTarget, message)
 }
 
 fn non_canonical(reason: &'static str) -> ApiError {
@@ -114,10 +115,7 @@ fn non_canonical(reason: &'static str) -> ApiError {
 fn check_form(uri: &Uri) -> Result<(), ApiError> {
     let length = uri.path().len() + uri.query().map_or(0, |query| query.len() + 1);
     if length > MAX_TARGET {
-        return Err(ApiError::invalid(
-            Code::InvalidRequest,
-            format!("the request target may have at most {MAX_TARGET} bytes"),
-        ));
+        return Err(too_long());
     }
     let is_http = uri
         .scheme()

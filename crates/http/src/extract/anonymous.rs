@@ -26,8 +26,7 @@ use crate::state::State;
 
 /// Longer `user-agent` values are truncated to so many characters.
 const MAX_USER_AGENT: usize = 256;
-/// Body limit of unauthenticated requests, in bytes. The longest password, with all characters escaped, takes 3
-/// KiB.
+/// Body limit of `/api/auth/*`, in bytes. The longest password, with all characters escaped, takes 3 KiB.
 const MAX_BODY: usize = 4 * 1024;
 
 /// A request without authentication.
@@ -36,6 +35,9 @@ pub struct Anonymous<I> {
     pub client: AnonymousClient,
     pub state: Arc<State>,
 }
+
+/// A request without authentication, from web pages of any origin.
+pub struct AnyOrigin<I>(pub Anonymous<I>);
 
 /// A request with refresh tokens.
 pub struct CookieHolder<I> {
@@ -123,6 +125,19 @@ impl<I: Input> Anonymous<I> {
     }
 }
 
+impl<I: Input> AnyOrigin<I> {
+    async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
+        let state = State::of(depot)?;
+        let context = RequestContext::behind_edge(depot)?;
+        let body = body::read(request, &context.body_limits).await?;
+        Anonymous::unconditional(request, state, context, body).map(Self)
+    }
+
+    fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
+        I::describe(components, operation);
+    }
+}
+
 /// The client's user agent, shown in its list of sessions: visible ASCII, truncated.
 fn user_agent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(USER_AGENT)?.to_str().ok()?;
@@ -202,6 +217,7 @@ impl<I: Input> PerhapsSignedIn<I> {
 }
 
 handler_argument!(Anonymous<I: Input>);
+handler_argument!(AnyOrigin<I: Input>);
 handler_argument!(CookieHolder<I: Input>);
 handler_argument!(SignedInPerson<I: Input>);
 handler_argument!(PerhapsSignedIn<I: Input>);

@@ -15,7 +15,7 @@ use crate::edge::body_limits::BodyLimits;
 use crate::edge::context::RequestContext;
 use crate::extract::body;
 use crate::extract::operation::Accepts;
-use crate::respond::{ApiError, Code};
+use crate::respond::{ApiError, Challenge, Code};
 use crate::state::State;
 
 /// The client may have delayed a body that takes this long, so the credential is checked again after the body.
@@ -47,6 +47,7 @@ pub async fn authenticate(
     accepts: Accepts,
     context: &RequestContext,
 ) -> Result<Authenticated, ApiError> {
+    request.extensions_mut().insert(Challenge::from(accepts));
     let (limits, facts) = (&context.body_limits, &context.facts);
     let credentials = collect(request, context.client_ip);
     match (credentials.scheme()?, accepts) {

@@ -5,10 +5,11 @@ use salvo::oapi::{
 };
 use serde::Serialize;
 
+use crate::extract::cursor_scope::CursorScope;
 use crate::extract::input::{Input, RequestInput};
 use crate::extract::query::{Query, describe_query};
 use crate::respond::{ApiError, Code};
-use charter_authn::secrets::{CursorSealer, Position};
+use charter_authn::secrets::{CursorPosition, CursorSealer};
 use charter_domain::id::OrganizationId;
 use charter_domain::timestamp::{self, Timestamp};
 
@@ -29,12 +30,6 @@ pub struct CursorQuery {
     /// Exclusive.
     pub until: Option<Timestamp>,
     cursor: Option<String>,
-}
-
-/// The list, organization and filters that a cursor is valid for.
-pub struct CursorScope<'a> {
-    sealer: &'a CursorSealer,
-    bound_to: Vec<u8>,
 }
 
 impl Input for CursorQuery {
@@ -124,26 +119,30 @@ impl CursorQuery {
             times,
             filters,
         );
-        let bound_to = serde_json::to_vec(&all).map_err(ApiError::internal)?;
-        Ok(CursorScope { sealer, bound_to })
+        CursorScope::new(sealer, &all)
+    }
+
+    /// Where the page begins; `None` without a cursor.
+    ///
+    /// # Errors
+    ///
+    /// `BAD_PARAMETER` for a cursor that was not made for this.
+    pub fn position(&self, scope: &CursorScope<'_>) -> Result<Option<[u64; 2]>, ApiError> {
+        open_cursor(self.cursor.as_deref(), scope)
     }
 }
 
-impl CursorScope<'_> {
-    /// Where the page begins; `None` without a cursor. `BAD_PARAMETER` for a cursor of another scope.
-    pub fn position(&self, query: &CursorQuery) -> Result<Option<Position>, ApiError> {
-        let open = |cursor: &String| {
-            let position = self.sealer.open(cursor, &self.bound_to);
-            position.ok_or_else(bad_cursor)
-        };
-        query.cursor.as_ref().map(open).transpose()
-    }
-
-    /// The cursor for a position.
-    pub fn cursor(&self, position: Position) -> Result<String, ApiError> {
-        let sealed = self.sealer.seal(position, &self.bound_to);
-        sealed.map_err(ApiError::internal)
-    }
+/// Where the page begins that a parameter `cursor` names; `None` without one.
+///
+/// # Errors
+///
+/// `BAD_PARAMETER` for a cursor that was not made for this.
+pub fn open_cursor<P: CursorPosition>(
+    cursor: Option<&str>,
+    scope: &CursorScope<'_>,
+) -> Result<Option<P>, ApiError> {
+    let open = |cursor| scope.open(cursor).ok_or_else(bad_cursor);
+    cursor.map(open).transpose()
 }
 
 /// The error for an unusable cursor.

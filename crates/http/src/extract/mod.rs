@@ -9,6 +9,7 @@ pub mod body;
 pub mod body_value;
 pub mod cookie;
 pub mod cursor_query;
+pub mod cursor_scope;
 pub mod fields;
 pub mod input;
 pub mod json;

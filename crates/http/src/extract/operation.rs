@@ -9,7 +9,7 @@ use charter_domain::permission::Permission;
 use charter_store::TenantReader;
 
 use crate::extract::input::Input;
-use crate::respond::{ApiError, ErrorType};
+use crate::respond::{ApiError, Challenge, ErrorType};
 
 /// Accepted credential types (contract sections 4 and 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,16 @@ pub enum Accepts {
     Bearer,
     /// Policy decides which callers are allowed.
     SignedOrBearer,
+}
+
+impl From<Accepts> for Challenge {
+    fn from(accepts: Accepts) -> Self {
+        match accepts {
+            Accepts::Signed => Self::Signed,
+            Accepts::Bearer => Self::Bearer,
+            Accepts::SignedOrBearer => Self::SignedOrBearer,
+        }
+    }
 }
 
 pub trait Operation: Send + Sync + 'static {

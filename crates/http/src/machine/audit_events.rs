@@ -38,7 +38,7 @@ pub async fn list(request: Authorized<ListEvents>) -> Result<Paged<AuditEventBod
     let scope = query
         .paging
         .scope(cursors, "audit-events", organization, &filters)?;
-    let from = scope.position(&query.paging)?;
+    let from = query.paging.position(&scope)?;
     let wanted = AuditPageRequest {
         filter: AuditFilter {
             since: query.paging.since,
@@ -54,7 +54,7 @@ pub async fn list(request: Authorized<ListEvents>) -> Result<Paged<AuditEventBod
     };
     let page = request.tenant().audit_page(&wanted).await?;
     let page = page.ok_or_else(bad_cursor)?;
-    let next = page.next.map(|next| scope.cursor([next.unsigned_abs(), 0]));
+    let next = page.next.map(|next| scope.seal(&[next.unsigned_abs(), 0]));
     Paged::new(page.events, next.transpose()?, AuditEventBody::from).await
 }
 
@@ -136,6 +136,17 @@ pub struct AuditEventBody {
     policy_digest: Option<String>,
 }
 
+/// Members of an organization see one another's events, and not from where each of them came: that is on record for
+/// operators.
+fn without_address(mut changes: Value) -> Value {
+    for side in ["before", "after"] {
+        if let Some(members) = changes.get_mut(side).and_then(Value::as_object_mut) {
+            members.remove("source_ip");
+        }
+    }
+    changes
+}
+
 impl From<AuditEvent> for AuditEventBody {
     fn from(event: AuditEvent) -> Self {
         Self {
@@ -144,7 +155,7 @@ impl From<AuditEvent> for AuditEventBody {
             actor: event.actor,
             action: event.action,
             object: event.object,
-            changes: event.changes,
+            changes: without_address(event.changes),
             request_id: event.request_id,
             policy_digest: event.policy_digest,
         }

@@ -68,7 +68,7 @@ pub async fn list(request: Authorized<ListDecisions>) -> Result<Paged<DecisionSu
     let scope = query
         .paging
         .scope(cursors, "decisions", organization, &filters)?;
-    let from = scope.position(&query.paging)?;
+    let from = query.paging.position(&scope)?;
     wanted.from = from.map(|[file, offset]| LogPosition { file, offset });
     let state = Arc::clone(&request.state);
     let permit = state.searches.permit(organization).await?;
@@ -80,7 +80,7 @@ pub async fn list(request: Authorized<ListDecisions>) -> Result<Paged<DecisionSu
     let found = looked.await.map_err(ApiError::internal)?;
     let DecisionPage { decisions, next } =
         found.map_err(|error| ApiError::unavailable(error, 1))?;
-    let next = next.map(|next| scope.cursor([next.file, next.offset]));
+    let next = next.map(|next| scope.seal(&[next.file, next.offset]));
     Paged::new(decisions, next.transpose()?, DecisionSummary::from).await
 }
 

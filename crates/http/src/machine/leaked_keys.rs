@@ -6,7 +6,7 @@ use salvo::Writer;
 use salvo::oapi::endpoint;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::extract::anonymous::Anonymous;
+use crate::extract::anonymous::AnyOrigin;
 use crate::extract::json_body::{Body, request_body};
 use crate::extract::values::ShownKey;
 use crate::respond::answer::NoContent;
@@ -20,8 +20,9 @@ const ANSWER_TIME: Duration = Duration::from_millis(250);
 /// revoked at once, with an audit event of its organization. The response and its time are the same if it is
 /// not.
 #[endpoint(operation_id = "reportLeakedKey", tags("keys"))]
-pub async fn report(request: Anonymous<Body<LeakedKey>>) -> Result<NoContent, ApiError> {
+pub async fn report(request: AnyOrigin<Body<LeakedKey>>) -> Result<NoContent, ApiError> {
     let answer_at = Instant::now() + ANSWER_TIME;
+    let AnyOrigin(request) = request;
     let (state, client) = (request.state, request.client);
     let Body(LeakedKey { access_key, secret }) = request.input;
     state.portal_users.count_leak_report(&client).await?;

@@ -8,7 +8,7 @@ use crate::extract::json_body::{Body, Nothing, request_body};
 use crate::extract::own_person::require_active;
 use crate::extract::values::LinkToken;
 use crate::respond::{ApiError, Code, ErrorType};
-use charter_authn::users::Proof;
+use charter_authn::users::{Proof, UserError};
 use charter_domain::password::EnteredPassword;
 
 use super::answer::Done;
@@ -21,6 +21,7 @@ pub async fn verify_email(follower: PerhapsSignedIn<Body<Link>>) -> Result<Done,
     follower
         .request
         .run(|state, Body(Link { token, password }), client| async move {
+            let by_password = password.is_some();
             let proof = match (password, person) {
                 (Some(password), _) => Proof::Password(password.into_secret()),
                 (None, Some(person)) => {
@@ -34,11 +35,19 @@ pub async fn verify_email(follower: PerhapsSignedIn<Body<Link>>) -> Result<Done,
                     ));
                 }
             };
-            state
+            let verified = state
                 .portal_users
                 .verify_email(token.expose(), proof, &client)
-                .await?;
-            Ok(Done::plain())
+                .await;
+            match verified {
+                Ok(()) => Ok(Done::plain()),
+                // Which of the two is not told: that would tell of a password whether it is right.
+                Err(UserError::InvalidLink) if by_password => Err(ApiError::invalid(
+                    Code::InvalidLink,
+                    "the link or the password is not right; check the password, or ask for a new link",
+                )),
+                Err(refusal) => Err(refusal.into()),
+            }
         })
         .await
 }

@@ -182,6 +182,8 @@ macro_rules! codes {
 }
 
 codes! {
+    // What is no HTTP that is served: framing, version, a head that is too large, a body that does not arrive. All
+    // else has a code of its own.
     InvalidRequest = "INVALID_REQUEST",
     MalformedJson = "MALFORMED_JSON",
     UnknownField = "UNKNOWN_FIELD",

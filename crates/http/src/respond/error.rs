@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use salvo::Response;
 use salvo::http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE,
 };
 use salvo::http::{ResBody, StatusCode};
 use serde::Serialize;
 
+use super::challenge::Challenge;
 use super::code::{Code, ErrorType};
 use super::detail::Detail;
 
@@ -96,6 +97,16 @@ impl ApiError {
         self
     }
 
+    /// Names these schemes if it is a 401.
+    #[must_use]
+    pub fn challenging(self, challenge: Challenge) -> Self {
+        if self.0.error_type == ErrorType::Unauthorized {
+            self.with_header(WWW_AUTHENTICATE, challenge.value())
+        } else {
+            self
+        }
+    }
+
     /// Names the methods that a resource supports.
     #[must_use]
     pub fn with_allow(self, methods: &'static str) -> Self {
@@ -106,6 +117,13 @@ impl ApiError {
     #[must_use]
     pub fn closing(self) -> Self {
         self.with_header(CONNECTION, HeaderValue::from_static("close"))
+    }
+
+    /// The same error under another type, and so another status; its code says as before what went wrong.
+    #[must_use]
+    pub fn typed(mut self, error_type: ErrorType) -> Self {
+        self.0.error_type = error_type;
+        self
     }
 
     #[must_use]
@@ -190,6 +208,9 @@ impl ApiError {
             HeaderValue::from_static("application/json; charset=utf-8"),
         );
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.0.error_type == ErrorType::Unauthorized {
+            headers.insert(WWW_AUTHENTICATE, Challenge::Bearer.value());
+        }
         for (name, value) in self.0.headers {
             headers.insert(name, value);
         }

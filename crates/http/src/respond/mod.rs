@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod caching;
+mod challenge;
 mod code;
 mod detail;
 mod error;
@@ -21,6 +22,7 @@ mod refusals;
 mod retry_after;
 mod surface;
 
+pub use challenge::Challenge;
 pub use code::{Code, ErrorType};
 pub(crate) use detail::printable;
 pub use detail::{Detail, echo};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use salvo::http::StatusCode;
-use salvo::http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use salvo::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 
 use super::code::{Code, ErrorType};
 use super::detail::Detail;
@@ -17,11 +17,10 @@ impl ApiError {
         Self::new(ErrorType::InvalidRequest, code, message)
     }
 
-    /// 401, with the accepted schemes.
+    /// 401; its answer names the schemes that the route takes, see [`super::Challenge`].
     #[must_use]
     pub fn unauthorized(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorType::Unauthorized, code, message)
-            .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("HMAC, Bearer"))
     }
 
     /// 403.

@@ -1,5 +1,6 @@
 //! `POST /policies/access`: who may do this to that, or what may this one do, by evaluation over the store.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use salvo::prelude::Json;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use charter_authn::operator::Operator;
+use charter_authn::secrets::CursorPosition;
 use charter_authz::kinds::ResourceKind;
 use charter_authz::principal::Principal;
 use charter_authz::question::Question;
@@ -23,6 +25,7 @@ use super::evaluation::{ChosenPolicies, Facts};
 use super::named::{self, Named, RESOURCES, SUBJECTS};
 use super::sent_folder::{read_body, refused};
 use super::work;
+use crate::extract::cursor_scope::CursorScope;
 use crate::extract::fields::{Fields, present};
 use crate::extract::loaded::{Loaded, is_enabled, organization_id};
 use crate::respond::{ApiError, Detail, Surface};
@@ -48,7 +51,11 @@ pub(super) async fn list(
 ) -> Result<Json<AccessBody>, ApiError> {
     let asked = OperatorRequest::of(request, depot)?;
     let body = read_body(request, &asked).await?;
-    let question = Asked::read(Fields::new(body), &asked)?;
+    let state = Arc::clone(&asked.state);
+    // The same question, whatever its cursor.
+    let same: BTreeMap<_, _> = body.iter().filter(|(name, _)| *name != "cursor").collect();
+    let scope = CursorScope::new(&state.cursors, &("workbench/access", same))?;
+    let question = Asked::read(Fields::new(body), &asked, &scope)?;
     let (_, snapshot) = question.policies.snapshot(&asked.state).await?;
     let operator = asked.operator();
     let page = match question.form {
@@ -72,7 +79,7 @@ pub(super) async fn list(
         }
     };
     let facts = question.facts;
-    let next_cursor = page.next.map(|next| next.to_string());
+    let next_cursor = page.next.map(|next| scope.seal(&next)).transpose()?;
     let results = work::run(&asked.state, move |_| {
         let results = evaluate(&snapshot, page.questions, facts);
         drop(snapshot);
@@ -99,7 +106,11 @@ enum Form {
 }
 
 impl Asked {
-    fn read(mut fields: Fields, asked: &OperatorRequest) -> Result<Self, ApiError> {
+    fn read(
+        mut fields: Fields,
+        asked: &OperatorRequest,
+        scope: &CursorScope<'_>,
+    ) -> Result<Self, ApiError> {
         let subject = fields.optional::<Map<String, Value>>("subject");
         let action = fields.optional::<Map<String, Value>>("action");
         let resource = fields.optional::<Map<String, Value>>("resource");
@@ -137,7 +148,7 @@ impl Asked {
                 return Err(broken("/subject", rule));
             }
         };
-        let cursor = present(cursor)?.map(|text| Cursor::parse(&text));
+        let cursor = present(cursor)?.map(|text| scope.open(&text).ok_or_else(bad_cursor));
         Ok(Self {
             policies: ChosenPolicies::read(
                 present(name)?,
@@ -152,26 +163,24 @@ impl Asked {
     }
 }
 
-/// Where a page begins: the kind of record, and the position within the kind. Written `KIND.POSITION`.
+/// Where a page begins: the kind of record, and the position within the kind.
 struct Cursor {
     kind: ResourceKind,
     position: String,
 }
 
-impl Cursor {
-    fn parse(text: &str) -> Result<Self, ApiError> {
-        let (kind, position) = text.split_once('.').ok_or_else(bad_cursor)?;
+impl CursorPosition for Cursor {
+    fn to_bytes(&self) -> Vec<u8> {
+        format!("{}.{}", self.kind.type_name(), self.position).into_bytes()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (kind, position) = std::str::from_utf8(bytes).ok()?.split_once('.')?;
         let kind = RESOURCE_KINDS.into_iter().find(|it| it.type_name() == kind);
-        Ok(Self {
-            kind: kind.ok_or_else(bad_cursor)?,
+        Some(Self {
+            kind: kind?,
             position: position.to_owned(),
         })
-    }
-}
-
-impl std::fmt::Display for Cursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.kind.type_name(), self.position)
     }
 }
 

@@ -112,21 +112,60 @@ pub(super) fn session_tokens(
 ///
 /// `ORIGIN_NOT_ALLOWED`.
 pub(super) fn check_same_origin(request: &Request) -> Result<(), ApiError> {
-    let headers = request.headers();
     let is_safe = request.method().is_safe();
-    let is_own = match (single(headers, &FETCH_SITE), single(headers, &ORIGIN)) {
-        (Ok(Some(site)), Ok(_)) => site == "same-origin" || (is_safe && site == "none"),
-        (Ok(None), Ok(Some(origin))) => is_origin_of(origin, request),
-        (Ok(None), Ok(None)) => is_safe,
-        (Err(Repeated), _) | (_, Err(Repeated)) => false,
+    let is_allowed = match sender(request) {
+        Sender::OwnPage => true,
+        Sender::Person | Sender::Unknown => is_safe,
+        Sender::OtherPage => false,
     };
-    if is_own {
+    if is_allowed {
         return Ok(());
     }
     Err(ApiError::forbidden(
         Code::OriginNotAllowed,
         "the session cookie is for the workbench's own pages; programs show the operator token",
     ))
+}
+
+/// The same where the token is shown: a program sends neither header, and may.
+///
+/// # Errors
+///
+/// `ORIGIN_NOT_ALLOWED`.
+pub(super) fn check_own_page(request: &Request) -> Result<(), ApiError> {
+    match sender(request) {
+        Sender::OwnPage | Sender::Unknown => Ok(()),
+        Sender::Person | Sender::OtherPage => Err(ApiError::forbidden(
+            Code::OriginNotAllowed,
+            "a session is opened by the workbench's own pages, or by a program",
+        )),
+    }
+}
+
+/// What the browser says of who sends a request.
+enum Sender {
+    /// A page of this listener.
+    OwnPage,
+    /// The person, with the address line or a bookmark.
+    Person,
+    OtherPage,
+    /// A program, or a browser that says nothing.
+    Unknown,
+}
+
+fn sender(request: &Request) -> Sender {
+    let headers = request.headers();
+    let (Ok(site), Ok(origin)) = (single(headers, &FETCH_SITE), single(headers, &ORIGIN)) else {
+        return Sender::OtherPage;
+    };
+    let origin_is_own = origin.map(|origin| is_origin_of(origin, request));
+    match (site, origin_is_own) {
+        (_, Some(false)) => Sender::OtherPage,
+        (Some("same-origin"), _) | (None, Some(true)) => Sender::OwnPage,
+        (Some("none"), _) => Sender::Person,
+        (Some(_), _) => Sender::OtherPage,
+        (None, None) => Sender::Unknown,
+    }
 }
 
 struct Repeated;

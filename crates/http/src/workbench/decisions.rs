@@ -2,6 +2,8 @@
 //!
 //! The log is this process's own, as for organizations.
 
+use std::sync::Arc;
+
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
 use serde::Serialize;
@@ -15,6 +17,8 @@ use charter_domain::timestamp;
 use super::admission::OperatorRequest;
 use super::paging::limit;
 use super::work;
+use crate::extract::cursor_query::open_cursor;
+use crate::extract::cursor_scope::CursorScope;
 use crate::extract::query::{NoParameters, Query};
 use crate::machine::decisions::{DecisionBody, snapshot_of, whole_seconds};
 use crate::respond::ApiError;
@@ -29,15 +33,23 @@ pub(super) async fn list(
     let asked = OperatorRequest::of(request, depot)?;
     let mut query = Query::parse(request.uri().query())?;
     let limit = usize::try_from(limit(&mut query)?).unwrap_or(usize::MAX);
-    let before = query.parsed("cursor", str::parse::<LogPosition>)?;
+    let cursor = query.text("cursor");
     let filter = filter(&mut query)?;
     query.finish()?;
+    let state = Arc::clone(&asked.state);
+    let scope = CursorScope::new(&state.cursors, &("workbench/decisions", &filter))?;
+    let before: Option<[u64; 2]> = open_cursor(cursor.as_deref(), &scope)?;
+    let before = before.map(|[file, offset]| LogPosition { file, offset });
     let page = work::run(&asked.state, move |state| {
         state.decisions.records(&filter, before, limit)
     });
     let page = page.await?;
-    let page = page.map_err(|error| ApiError::unavailable(error, 1))?;
-    Ok(Json(page.into()))
+    let RecordPage { decisions, next } = page.map_err(|error| ApiError::unavailable(error, 1))?;
+    let next = next.map(|next| scope.seal(&[next.file, next.offset]));
+    Ok(Json(DecisionsBody {
+        results: decisions.into_iter().map(ListedDecision::from).collect(),
+        next_cursor: next.transpose()?,
+    }))
 }
 
 fn filter(query: &mut Query) -> Result<RecordFilter, ApiError> {
@@ -129,19 +141,6 @@ struct ListedDecision {
     shadow: Option<Value>,
     /// So many decisions of its kind before it were allowed and are not written.
     rest: u64,
-}
-
-impl From<RecordPage> for DecisionsBody {
-    fn from(page: RecordPage) -> Self {
-        Self {
-            results: page
-                .decisions
-                .into_iter()
-                .map(ListedDecision::from)
-                .collect(),
-            next_cursor: page.next.map(|next| next.to_string()),
-        }
-    }
 }
 
 impl From<DecisionRecord> for ListedDecision {

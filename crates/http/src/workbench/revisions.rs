@@ -9,6 +9,8 @@ use charter_store::{PolicyApproval, PolicyHistoryPage, PolicyRevisionSpan};
 
 use super::admission::OperatorRequest;
 use super::paging::limit;
+use crate::extract::cursor_query::open_cursor;
+use crate::extract::cursor_scope::CursorScope;
 use crate::extract::query::Query;
 use crate::respond::ApiError;
 
@@ -21,13 +23,17 @@ pub(super) async fn list(
     let asked = OperatorRequest::of(request, depot)?;
     let mut query = Query::parse(request.uri().query())?;
     let limit = limit(&mut query)?;
-    let before = query.parsed("cursor", |text| {
-        text.parse::<i64>()
-            .map_err(|_| "must be the `next_cursor` of an answer")
-    })?;
+    let cursor = query.text("cursor");
     query.finish()?;
-    let page = asked.operator().policy_history(before, limit).await?;
-    Ok(Json(page.into()))
+    let scope = CursorScope::new(&asked.state.cursors, &["workbench/revisions"])?;
+    let before: Option<[u64; 2]> = open_cursor(cursor.as_deref(), &scope)?;
+    let before = before.and_then(|[sequence, _]| i64::try_from(sequence).ok());
+    let PolicyHistoryPage { spans, next } = asked.operator().policy_history(before, limit).await?;
+    let next = next.map(|next| scope.seal(&[next.unsigned_abs(), 0]));
+    Ok(Json(HistoryBody {
+        results: spans.into_iter().map(RevisionBody::from).collect(),
+        next_cursor: next.transpose()?,
+    }))
 }
 
 #[derive(Serialize)]
@@ -60,15 +66,6 @@ struct ApprovalBody {
     approved_by: String,
     reason: String,
     approved_at: String,
-}
-
-impl From<PolicyHistoryPage> for HistoryBody {
-    fn from(page: PolicyHistoryPage) -> Self {
-        Self {
-            results: page.spans.into_iter().map(RevisionBody::from).collect(),
-            next_cursor: page.next.map(|next| next.to_string()),
-        }
-    }
 }
 
 impl From<PolicyRevisionSpan> for RevisionBody {

@@ -10,7 +10,9 @@ use serde::Serialize;
 use charter_authn::operator_sessions::LIFETIME;
 use charter_domain::timestamp;
 
-use super::admission::{OperatorRequest, check_same_origin, cookie_name, session_tokens};
+use super::admission::{
+    OperatorRequest, check_own_page, check_same_origin, cookie_name, session_tokens,
+};
 use crate::extract::cookie;
 use crate::extract::query::NoParameters;
 use crate::respond::ApiError;
@@ -23,6 +25,8 @@ pub(super) async fn open(
     depot: &mut Depot,
     response: &mut Response,
 ) -> Result<Json<OpenSession>, ApiError> {
+    // Before the token: another site's page sets no cookie here, even if it knows the token.
+    check_own_page(request)?;
     let asked = OperatorRequest::by_token(request, depot)?;
     NoParameters::check(request)?;
     let workbench = &asked.state.workbench;

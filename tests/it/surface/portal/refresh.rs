@@ -263,6 +263,11 @@ async fn what_anybody_may_have_done_is_on_record_as_nobodys(service: &Service) {
         assert_eq!((actor.as_str(), resource), ("anonymous", &id.to_string()));
         assert!(changes.contains("\"source_ip\":\"127.0.0.1\""), "{changes}");
     }
+    // Who reads the events of a team does not read where its people are.
+    let member = acme.person(TeamRole::Member).await;
+    let events = member.get("/audit-events?actor=anonymous").await.ok();
+    assert_eq!(events["results"].as_array().map(Vec::len), Some(2));
+    assert!(!events.to_string().contains("127.0.0.1"), "{events}");
 }
 
 async fn spent_tokens(service: &Service) -> i64 {

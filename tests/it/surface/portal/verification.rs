@@ -39,6 +39,9 @@ async fn the_link_alone_verifies_nothing(service: &Service) {
     )
     .await;
     assert_eq!(wrong.without_request_id(), unknown.without_request_id());
+    // Nobody is sent for a new link who mistyped a password.
+    let message = wrong.json()["error"]["message"].to_string();
+    assert!(message.contains("password"), "{message}");
     // It is still good.
     let owner = service.verify(&owner).await;
     owner.put(SETTINGS, json!({})).await.ok();

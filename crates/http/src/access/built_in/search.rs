@@ -18,10 +18,10 @@ use charter_store::{CallerFilter, EntityRef, Scanned, TenantReader};
 use super::BuiltIn;
 use super::subject;
 use crate::access::answer::Found;
-use crate::access::page::Page;
+use crate::access::page::{Page, bad_token};
 use crate::access::question::{Question, Sought};
 use crate::extract::loaded::Loaded;
-use crate::respond::{ApiError, Code};
+use crate::respond::ApiError;
 
 /// The most rows that one page looks at; then it ends early, with a token.
 const MAX_EXAMINED: usize = 2_000;
@@ -36,7 +36,7 @@ impl BuiltIn<'_> {
         &mut self,
         question: &Question,
         sought: Sought,
-        page: &Page,
+        page: &Page<'_>,
     ) -> Result<Found, ApiError> {
         match sought {
             Sought::Subject => self.subjects(question, page).await,
@@ -45,7 +45,7 @@ impl BuiltIn<'_> {
         }
     }
 
-    async fn subjects(&mut self, question: &Question, page: &Page) -> Result<Found, ApiError> {
+    async fn subjects(&mut self, question: &Question, page: &Page<'_>) -> Result<Found, ApiError> {
         let (Some(kind), Ok(permission)) = (
             subject::kind(&question.subject.of),
             question.action.name.parse::<Permission>(),
@@ -79,7 +79,7 @@ impl BuiltIn<'_> {
         Ok(results.found())
     }
 
-    async fn resources(&mut self, question: &Question, page: &Page) -> Result<Found, ApiError> {
+    async fn resources(&mut self, question: &Question, page: &Page<'_>) -> Result<Found, ApiError> {
         let Ok(permission) = question.action.name.parse::<Permission>() else {
             return Ok(Found::default());
         };
@@ -124,7 +124,7 @@ impl BuiltIn<'_> {
         Ok(results.found())
     }
 
-    async fn actions(&mut self, question: &Question, page: &Page) -> Result<Found, ApiError> {
+    async fn actions(&mut self, question: &Question, page: &Page<'_>) -> Result<Found, ApiError> {
         let Some(principal) = self.subject(&question.subject).await? else {
             return Ok(Found::default());
         };
@@ -226,7 +226,7 @@ fn map<T, U>(read: Scanned<T>, with: impl Fn(T) -> U) -> Scanned<U> {
 }
 
 /// The UUID after which the page begins.
-fn cursor(page: &Page) -> Result<Option<Uuid>, ApiError> {
+fn cursor(page: &Page<'_>) -> Result<Option<Uuid>, ApiError> {
     let Some(after) = &page.after else {
         return Ok(None);
     };
@@ -236,12 +236,11 @@ fn cursor(page: &Page) -> Result<Option<Uuid>, ApiError> {
         .or_else(|| after.parse().ok().map(AccountId::uuid))
         .or_else(|| after.parse().ok().map(AccessKeyId::uuid))
         .or_else(|| after.parse().ok());
-    uuid.map(Some)
-        .ok_or_else(|| ApiError::invalid(Code::InvalidRequest, "`page.token` is malformed"))
+    uuid.map(Some).ok_or_else(bad_token)
 }
 
 /// A page of names that are in order.
-fn of_names<'n>(names: impl Iterator<Item = &'n str>, page: &Page) -> Found {
+fn of_names<'n>(names: impl Iterator<Item = &'n str>, page: &Page<'_>) -> Found {
     let after = page.after.as_deref().unwrap_or_default();
     let mut rest = names.filter(|name| *name > after);
     let ids: Vec<String> = rest.by_ref().take(page.limit).map(str::to_owned).collect();
@@ -261,7 +260,7 @@ struct Results {
 }
 
 impl Results {
-    const fn new(page: &Page, after: Option<Uuid>) -> Self {
+    const fn new(page: &Page<'_>, after: Option<Uuid>) -> Self {
         Self {
             limit: page.limit,
             ids: Vec::new(),

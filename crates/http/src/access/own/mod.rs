@@ -76,7 +76,7 @@ impl<'a> Own<'a> {
         &self,
         question: &Question,
         sought: Sought,
-        page: &Page,
+        page: &Page<'_>,
     ) -> Result<Found, ApiError> {
         let mut facts = Vec::new();
         if sought != Sought::Subject {

@@ -242,10 +242,11 @@ fn replace_bare_error(
         return None;
     }
     let refused = |message| ApiError::invalid(Code::InvalidRequest, message);
+    let target = |message| ApiError::invalid(Code::NonCanonicalTarget, message);
     let error = match bare.get(9..12)? {
         b"400" if has_other_coding => ApiError::unsupported_transfer_coding(),
         b"400" => refused("the request is not well-formed HTTP/1.1"),
-        b"414" => refused("the request target is too long"),
+        b"414" => target("the request target is too long"),
         b"431" => refused("the request head is too large"),
         _ => return None,
     };

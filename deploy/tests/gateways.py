@@ -1,0 +1,299 @@
+"""nginx and HAProxy in front of a service that has no code of its own for signatures, tokens or permissions.
+
+What is refused must not reach the service, and what reaches it must be what Charter judged.
+"""
+
+import contextlib
+import hashlib
+import http.server
+import json
+import shutil
+import threading
+
+from stack import DEPLOY, ROOT, Stack, free_ports, program, replaced
+from wire import exchange, raw, signed_headers
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+HOST = "billing.example.com"
+ONE, ALL = "/invoices/7", "/invoices"
+
+
+def can_run(absent):
+    return not {"nginx", "haproxy", "curl", "openssl"} & set(absent)
+
+
+class Billing(http.server.BaseHTTPRequestHandler):
+    """Notes what it gets, and compares the body with its hash, as who has the body must."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        body = self.body()
+        claimed = self.headers.get("x-content-sha256")
+        right = claimed is None or claimed == hashlib.sha256(body).hexdigest()
+        headers = [(name.lower(), value) for name, value in self.headers.items()]
+        self.server.received.append({"method": self.command, "target": self.path, "headers": headers, "taken": right})
+        text = json.dumps({"ok": right}).encode()
+        self.send_response(200 if right else 401)
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(text)
+
+    def body(self):
+        if self.headers.get("transfer-encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
+
+    def log_message(self, *_):
+        pass
+
+
+class Gateways(Stack):
+    def __init__(self, binary):
+        super().__init__(binary)
+        self.access, self.service_port = free_ports(2)
+        self.service = http.server.ThreadingHTTPServer(("127.0.0.1", self.service_port), Billing)
+        self.service.received = []
+        threading.Thread(target=self.service.serve_forever, daemon=True).start()
+
+    def __exit__(self, *arguments):
+        self.service.shutdown()
+        super().__exit__(*arguments)
+
+    def start_all(self):
+        policies = self.directory / "policies"
+        shutil.copytree(ROOT / "policies", policies)
+        domain = policies / "domains/gateway"
+        shutil.copytree(ROOT / "examples/domains/gateway", domain)
+        # The demo's organization is on the free plan; here it may write.
+        rules = domain / "billing.cedar"
+        rules.write_text(replaced(rules.read_text(), [(r'plan_tier == "free"', 'plan_tier == "none"')]))
+        self.start_charter({
+            "CHARTER__POLICIES__DIR": str(policies),
+            "CHARTER__ACCESS__LISTEN": f"127.0.0.1:{self.access}",
+            "CHARTER__ACCESS__TOKENS": f"gateway:{TOKEN}",
+        })
+        self.make_keys()
+        self.make_certificate()
+        self.fronts = []
+        self.start_nginx_gateway()
+        self.start_haproxy_gateway()
+
+    def make_keys(self):
+        """Of service accounts that read and that write, and one that is good from an address only."""
+        direct = self.fronts[0]
+
+        def post(target, document, token=None):
+            headers = [("authorization", f"Bearer {token}")] if token else []
+            answer = exchange(direct, "POST", target, headers, json.dumps(document).encode())
+            if answer.status not in (200, 201):
+                raise SystemExit(f"deploy/test: POST {target}: {answer.body}")
+            return json.loads(answer.body)
+
+        email, password = self.person
+        self.token = post("/api/auth/login", {"email": email, "password": password})["access_token"]
+
+        def key(role, **more):
+            account = post("/service-accounts", {"name": role, "roles": [role]}, self.token)["id"]
+            made = post(f"/service-accounts/{account}/keys", more, self.token)
+            return account, (made["access_key"], made["secret_key"])
+
+        self.reader_id, self.reader = key("member")
+        _, self.writer = key("admin")
+        _, self.bound = key("member", ip_allowlist=["203.0.113.9"])
+
+    def start_nginx_gateway(self):
+        here = self.directory / "nginx"
+        here.mkdir()
+        site = replaced((DEPLOY / "nginx/gateway.conf").read_text(), [
+            (r"listen 443 ssl http2", f"listen 127.0.0.1:{self.nginx_port} ssl http2"),
+            (r"/etc/nginx/gateway\.crt", str(self.directory / "charter.crt")),
+            (r"/etc/nginx/gateway\.key", str(self.directory / "charter.key")),
+            (r"http://127\.0\.0\.1:8000", f"http://127.0.0.1:{self.service_port}"),
+            (r"http://127\.0\.0\.1:9091/", f"http://127.0.0.1:{self.access}/"),
+        ])
+        self.add_front("nginx", self.nginx_port, self.run_nginx(here, site))
+
+    def start_haproxy_gateway(self):
+        config = replaced((DEPLOY / "haproxy/gateway.cfg").read_text(), [
+            (r"^  (user|group) haproxy\n", ""),
+            (r"bind :443 ", f"bind 127.0.0.1:{self.haproxy_port} "),
+            (r"/etc/haproxy/gateway\.pem", str(self.directory / "charter.pem")),
+            (r"/etc/haproxy/charter-forward-auth\.lua", str(DEPLOY / "haproxy/charter-forward-auth.lua")),
+            (r"http://127\.0\.0\.1:9091/", f"http://127.0.0.1:{self.access}/"),
+            (r"server service1 127\.0\.0\.1:8000", f"server service1 127.0.0.1:{self.service_port}"),
+        ])
+        path = self.directory / "haproxy.cfg"
+        path.write_text(config)
+        process = self.start("haproxy", program("haproxy"), "-db", "-f", str(path),
+                             env={"CHARTER_GATEWAY_TOKEN": TOKEN, "PATH": "/usr/bin:/bin"})
+        self.add_front("haproxy", self.haproxy_port, process)
+
+    def ask(self, front, method, target, headers=(), body=b"", **more):
+        """The answer, and what reached the service meanwhile."""
+        self.service.received.clear()
+        answer = exchange(front, method, target, headers, body, **{"host": HOST, **more})
+        return answer, list(self.service.received)
+
+
+def header_values(received, name):
+    return [value for found, value in received["headers"] if found == name]
+
+
+def passes(checks, gateway, front):
+    """What is allowed arrives as it was sent, with who sent it."""
+    for method, target in [("GET", ONE), ("GET", ALL + "?page=1&x=a%2Fb"), ("HEAD", ONE)]:
+        answer, received = gateway.ask(front, method, target, signed_headers(gateway.reader, method, target))
+        seen = [(each["method"], each["target"]) for each in received]
+        checks.expect(f"{front.name}: {method} {target}", answer.status == 200 and seen == [(method, target)],
+                      (answer.status, answer.body, seen))
+        for each in received:
+            checks.expect(f"{front.name}: the subject", header_values(each, "x-charter-subject") == [gateway.reader_id],
+                          each)
+            checks.expect(f"{front.name}: no credential goes on", not header_values(each, "authorization"), each)
+    for size in (2, 60_000):
+        body = b'{"total":7}'.ljust(size)
+        answer, received = gateway.ask(front, "POST", ALL, signed_headers(gateway.writer, "POST", ALL, body), body)
+        checks.expect(f"{front.name}: POST of {size} bytes", answer.status == 200 and received[0]["taken"],
+                      (answer.status, answer.body))
+    bearer = [("authorization", f"Bearer {gateway.token}")]
+    answer, received = gateway.ask(front, "DELETE", ONE, bearer)
+    checks.expect(f"{front.name}: a person", answer.status == 200 and len(received) == 1, (answer.status, answer.body))
+
+
+def stripped(checks, gateway, front):
+    """What a client sends under the gateway's names, or to be read as another request, does not arrive."""
+    lies = [
+        ("x-charter-subject", "sa-liar"), ("X-Charter-Subject", "sa-liar"), ("x-charter-organization", "org-liar"),
+        ("x-charter-decision", "dec-liar"), ("x-charter-authorization", f"Bearer {TOKEN}"),
+        ("x_charter_subject", "sa-liar"), ("x-forwarded-method", "LIAR"), ("x-forwarded-uri", "/liar"),
+        ("x-forwarded-for", "203.0.113.99"), ("x-forwarded-host", "liar"), ("forwarded", "for=203.0.113.99;host=liar"),
+        ("x-http-method-override", "LIAR"), ("x-http-method", "LIAR"), ("x-method-override", "LIAR"),
+        ("x-original-url", "/liar"), ("x-original-uri", "/liar"), ("x-rewrite-url", "/liar"),
+        ("connection", "x-charter-subject, x-content-sha256, close"),
+    ]
+    answer, received = gateway.ask(front, "GET", ONE, signed_headers(gateway.reader, "GET", ONE) + lies)
+    checks.expect(f"{front.name}: lies pass with the truth", answer.status == 200 and len(received) == 1,
+                  (answer.status, answer.body))
+    for each in received:
+        checks.expect(f"{front.name}: the request is the one that was judged",
+                      (each["method"], each["target"]) == ("GET", ONE), each)
+        lying = [(name, value) for name, value in each["headers"]
+                 if any(lie in value.lower() for lie in ("liar", "203.0.113.99", TOKEN))]
+        checks.expect(f"{front.name}: nothing of a lie arrives", not lying, lying)
+        checks.expect(f"{front.name}: one subject", header_values(each, "x-charter-subject") == [gateway.reader_id], each)
+        checks.expect(f"{front.name}: the hash arrives", len(header_values(each, "x-content-sha256")) == 1, each)
+
+
+def attacks(gateway):
+    """Name, what is sent, and the answers that refuse it."""
+    reader, writer = gateway.reader, gateway.writer
+    get = lambda target=ONE, key=reader: signed_headers(key, "GET", target)  # noqa: E731
+    without = lambda name, headers: [pair for pair in headers if pair[0] != name]  # noqa: E731
+    doubled = lambda name, headers: headers + [pair for pair in headers if pair[0] == name]  # noqa: E731
+    body, other = b'{"total":7}', b'{"total":8}'
+    post = lambda: signed_headers(writer, "POST", ALL, body)  # noqa: E731
+    replayed = get()
+    return [
+        ("no credentials", "GET", ONE, [], b"", 401),
+        ("another key's secret", "GET", ONE, get(key=(reader[0], writer[1])), b"", 401),
+        ("a token that is none", "GET", ONE, [("authorization", "Bearer x.y.z")], b"", 401),
+        ("the gateway's own token", "GET", ONE, [("authorization", f"Bearer {TOKEN}"),
+                                                ("x-charter-authorization", f"Bearer {TOKEN}")], b"", 401),
+        ("a replay: first", "GET", ONE, replayed, b"", 200),
+        ("a replay", "GET", ONE, replayed, b"", 401),
+        ("another method than was signed", "DELETE", ONE, get(), b"", 401),
+        ("another method, and the signed one beside it", "DELETE", ONE,
+         get() + [("x-forwarded-method", "GET"), ("x-http-method-override", "GET")], b"", 401),
+        ("another path than was signed", "GET", "/invoices/8", get(), b"", 401),
+        ("another path, and the signed one beside it", "GET", "/invoices/8",
+         get() + [("x-forwarded-uri", ONE), ("x-original-url", ONE)], b"", 401),
+        ("another query than was signed", "GET", ALL + "?all=true", get(ALL), b"", 401),
+        ("a method that policy does not allow", "DELETE", ONE, signed_headers(reader, "DELETE", ONE), b"", 403),
+        ("a method in lower case", "get", ONE, signed_headers(reader, "get", ONE), b"", (400, 401)),
+        ("a path without a route", "GET", "/admin", get("/admin"), b"", 403),
+        ("the gateway's own location", "GET", "/.charter", get("/.charter"), b"", (403, 404)),
+        ("two credentials", "GET", ONE, doubled("authorization", get()), b"", (400, 401)),
+        ("a signature and a token", "GET", ONE, get() + [("authorization", f"Bearer {gateway.token}")], b"", (400, 401)),
+        ("two dates", "GET", ONE, doubled("x-date", get()), b"", 401),
+        ("two nonces", "GET", ONE, doubled("x-nonce", get()), b"", 401),
+        ("two hashes", "GET", ONE, doubled("x-content-sha256", get()), b"", 401),
+        ("no hash", "GET", ONE, without("x-content-sha256", get()), b"", 401),
+        ("an encoded slash", "GET", "/invoices%2F7", get("/invoices%2F7"), b"", 403),
+        ("an encoded backslash", "GET", "/invoices%5C7", get("/invoices%5C7"), b"", 403),
+        ("a dot segment", "GET", "/admin/../invoices/7", get("/admin/../invoices/7"), b"", (400, 403)),
+        ("an encoded dot segment", "GET", "/admin/%2e%2e/invoices/7", get("/admin/%2e%2e/invoices/7"), b"", (400, 403)),
+        ("a doubled slash", "GET", "//invoices/7", get("//invoices/7"), b"", 403),
+        ("a trailing slash", "GET", "/invoices/7/", get("/invoices/7/"), b"", 403),
+        ("a path parameter", "GET", "/invoices/7;a=/../8", get("/invoices/7;a=/../8"), b"", 403),
+        ("an escape of a plain letter", "GET", "/%69nvoices/7", get("/%69nvoices/7"), b"", 403),
+        ("bytes that are no ASCII", "GET", "/invoices/\xc3\xb6", get("/invoices/\xc3\xb6"), b"", (400, 403)),
+        ("a fragment", "GET", "/invoices#/7", get("/invoices#/7"), b"", (400, 403)),
+        ("a body that differs", "POST", ALL, post(), other, 401),
+        ("a body where none was signed", "POST", ALL, signed_headers(writer, "POST", ALL), other, 401),
+        ("a body that is longer", "POST", ALL, post(), body + b" ", 401),
+        ("a key of another address, which is claimed", "GET", ONE,
+         get(key=gateway.bound) + [("x-forwarded-for", "203.0.113.9"), ("x-real-ip", "203.0.113.9")], b"", 401),
+    ]
+
+
+def refused(checks, gateway, front):
+    tried = 0
+    for name, method, target, headers, body, statuses in attacks(gateway):
+        answer, received = gateway.ask(front, method, target, headers, body)
+        statuses = statuses if isinstance(statuses, tuple) else (statuses,)
+        status = answer.status if answer else None
+        if 200 in statuses:
+            checks.expect(f"{front.name}: {name}", status == 200, status)
+            continue
+        tried += 1
+        served = [each for each in received if each["taken"]]
+        checks.expect(f"{front.name}: {name}", status in statuses and not served, (status, served))
+        if status in (401, 403) and not received:
+            checks.expect(f"{front.name}: {name}: the error's shape", answer.code() is not None, answer.body)
+            checks.expect(f"{front.name}: {name}: a challenge with a 401",
+                          ("www-authenticate" in answer.headers) == (status == 401), answer.headers)
+    checks.expect(f"{front.name}: at least 20 attacks", tried >= 20, tried)
+
+    for name, host in [("another host", "admin.example.com"), ("no known host", "127.0.0.1")]:
+        with contextlib.suppress(OSError):
+            answer, received = gateway.ask(front, "GET", ONE, signed_headers(gateway.reader, "GET", ONE), host=host)
+            checks.expect(f"{front.name}: {name}", answer is None or answer.status == 421, answer and answer.status)
+        checks.expect(f"{front.name}: {name} is not served", not gateway.service.received, gateway.service.received)
+    for name, lines in [("two hosts", f"host: {HOST}\r\nhost: admin.example.com\r\n"),
+                        ("a length and chunks", f"host: {HOST}\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n")]:
+        gateway.service.received.clear()
+        signed = "".join(f"{key}: {value}\r\n" for key, value in signed_headers(gateway.writer, "POST", ALL))
+        data = f"POST {ALL} HTTP/1.1\r\n{lines}{signed}\r\n0\r\n\r\nGET /admin HTTP/1.1\r\nhost: {HOST}\r\n\r\n"
+        raw(front, data.encode())
+        smuggled = [each for each in gateway.service.received if each["target"] == "/admin" or name == "two hosts"]
+        checks.expect(f"{front.name}: {name}", not smuggled, smuggled)
+
+
+def without_charter(checks, gateway):
+    """Nobody who cannot be asked about passes."""
+    gateway.stop_charter()
+    gateway.charter.wait(30)
+    for front in gateway.fronts:
+        answer, received = gateway.ask(front, "GET", ONE, signed_headers(gateway.reader, "GET", ONE))
+        checks.expect(f"{front.name}: Charter is down", (answer.status, answer.code()) == (503, "UNAVAILABLE")
+                      and not received, (answer.status, answer.body, received))
+
+
+def run(checks, gateway):
+    before = checks.tried
+    print("gateways: " + ", ".join(front.name for front in gateway.fronts))
+    for front in gateway.fronts:
+        passes(checks, gateway, front)
+        stripped(checks, gateway, front)
+        refused(checks, gateway, front)
+    without_charter(checks, gateway)
+    checks.group("a service behind nginx, and behind HAProxy", before)
