@@ -220,7 +220,9 @@ impl Page<'_> {
         let is = |wanted: &Option<String>, found: &str| {
             wanted.as_deref().is_none_or(|wanted| wanted == found)
         };
-        let is_wanted = case.organization == filter.organization
+        let is_its_own = case.domain.is_none()
+            && case.organization.as_deref() == Some(filter.organization.as_str());
+        let is_wanted = is_its_own
             && is(&filter.actor, &case.principal.id)
             && is(&filter.permission, &case.action.id)
             && is(&filter.outcome, &case.decision);

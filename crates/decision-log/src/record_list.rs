@@ -29,6 +29,8 @@ const MAX_DISORDER: i64 = 60 * 60 * 1_000;
 /// Which decisions are listed; members that are `None` do not matter.
 #[derive(Debug, Clone, Default)]
 pub struct RecordFilter {
+    /// A domain of one's own.
+    pub domain: Option<String>,
     /// `org-…`
     pub organization: Option<String>,
     /// The action.
@@ -96,7 +98,11 @@ impl RecordFilter {
             wanted.as_deref().is_none_or(|wanted| wanted == found)
         };
         let by = |policy: &String| record.determining.contains(policy);
-        is(&self.organization, &record.organization)
+        let of = |wanted: &Option<String>, found: &Option<String>| {
+            wanted.is_none() || wanted == found
+        };
+        of(&self.domain, &record.domain)
+            && of(&self.organization, &record.organization)
             && is(&self.permission, &record.action.id)
             && is(&self.principal, &record.principal.id)
             && is(&self.decision, &record.decision)
