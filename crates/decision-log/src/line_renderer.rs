@@ -8,8 +8,8 @@ use super::chain::{self, Chain, Position};
 use super::context_cache::{ContextCache, ContextJson};
 use super::definitions::{DefinitionCounts, DefinitionKind, DefinitionWriter};
 use super::line_body::{
-    CaseBody, ContextBody, ContextField, DecisionBody, EntitiesField, EntityBody,
-    ErrorBody, FileBody, GapBody, IdText, LineBody, UnwrittenBody, VERSION, outcome_words,
+    CaseBody, ContextBody, ContextField, DecisionBody, EntitiesField, EntityBody, ErrorBody,
+    FileBody, GapBody, IdText, LineBody, UnwrittenBody, VERSION, outcome_words,
 };
 use super::log_entry::{BuiltInDecision, LogEntry};
 use super::log_file::MAX_LINE_BYTES;
@@ -70,8 +70,7 @@ impl LineRenderer {
         rest: u64,
         out: &mut Vec<u8>,
     ) -> Result<u32, JsonError> {
-        let written =
-            RenderedParts::render(entry, &mut self.contexts, &self.mask, &self.chain)?;
+        let written = RenderedParts::render(entry, &mut self.contexts, &self.mask, &self.chain)?;
         let entities = match &written.entities {
             RenderedEntities::Masked(text) => EntitiesField::Masked(text),
             RenderedEntities::Each(texts) => {
@@ -185,10 +184,7 @@ impl LineRenderer {
         let decision = entry.answer();
         let (answer, reason) = outcome_words(decision.outcome);
         let refusal = decision.refusal;
-        let masked = self
-            .mask
-            .names()
-            .chain(written.too_large.iter().copied());
+        let masked = self.mask.names().chain(written.too_large.iter().copied());
         let error_body = |error| ErrorBody::new(error, &self.mask, &self.chain);
         let body = CaseBody {
             via: entry.via.name(),

@@ -98,9 +98,8 @@ impl RecordFilter {
             wanted.as_deref().is_none_or(|wanted| wanted == found)
         };
         let by = |policy: &String| record.determining.contains(policy);
-        let of = |wanted: &Option<String>, found: &Option<String>| {
-            wanted.is_none() || wanted == found
-        };
+        let of =
+            |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
         of(&self.domain, &record.domain)
             && of(&self.organization, &record.organization)
             && is(&self.permission, &record.action.id)

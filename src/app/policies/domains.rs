@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use charter_authz::folder::{DOMAINS, Files, Folder};
+use charter_authz::folder::{DOMAINS, Files, Folder, MAX_DOMAIN_NAME, is_domain_name};
 use charter_authz::own_domain::OwnDomain;
 use charter_http::state::State;
 use charter_policy::gates::{self, CheckRequest, GateRequirement, GateVerdict};
@@ -17,8 +17,6 @@ use super::checked_folder::Policies;
 use super::folder_reading::{run_in_background, run_on_thread};
 use super::folder_watch::{POLL, RETRY, SETTLE};
 use super::report::shortened;
-
-const LONGEST_NAME: usize = 63;
 
 /// Takes the domains' folders.
 pub(super) struct DomainFolders {
@@ -138,9 +136,9 @@ impl DomainFolders {
         live: Option<Files>,
         phase: Phase,
     ) -> Result<OwnDomain, (String, bool)> {
-        if !is_name(name) {
+        if !is_domain_name(name) {
             let report = format!(
-                "`{name}` cannot be the name of a domain: use 1 to {LONGEST_NAME} characters of `a-z 0-9 -`"
+                "`{name}` cannot be the name of a domain: use 1 to {MAX_DOMAIN_NAME} characters of `a-z 0-9 -`"
             );
             return Err((report, false));
         }
@@ -229,11 +227,4 @@ fn list(dir: &Path) -> io::Result<BTreeSet<String>> {
         }
     }
     Ok(names)
-}
-
-fn is_name(name: &str) -> bool {
-    let is_of_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=LONGEST_NAME).contains(&name.len())
-        && !name.starts_with('-')
-        && name.bytes().all(is_of_name)
 }

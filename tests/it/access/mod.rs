@@ -3,9 +3,10 @@
 mod built_in;
 mod certification;
 mod certification_cases;
-mod domains;
+pub(crate) mod domains;
 mod forward_auth;
 mod protocol;
+mod recorded;
 mod search;
 mod tokens;
 

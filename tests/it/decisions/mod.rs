@@ -2,6 +2,8 @@
 
 mod asked_again;
 mod chain;
+mod domain_tools;
+mod domains;
 mod endpoint;
 mod erased;
 mod forged;

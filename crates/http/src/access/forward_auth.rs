@@ -39,7 +39,7 @@ pub(super) async fn forward_auth(
     let client = admit_as(header(headers, GATEWAY_TOKEN), request, depot, &state)?;
     let context = RequestContext::behind_edge(depot)?;
     let name = request.param::<String>("domain").unwrap_or_default();
-    let domain = Own::find(&state, &name, client)?;
+    let domain = Own::find(&state, &name, client, context)?;
     let method = forwarded(headers, METHOD)?;
     let sent = forwarded(headers, TARGET)?;
     target::check_forwarded(sent).map_err(|error| denied(error.message().to_owned()))?;
@@ -75,10 +75,12 @@ pub(super) async fn forward_auth(
     };
     let answer = domain.evaluate_caller(&question, &caller).await?;
     if !answer.decision {
-        return Err(match answer.forbidden {
+        let error = match answer.forbidden {
             Some(refusal) => ApiError::forbidden_by_policy(Some(refusal), answer.reason),
             None => denied(answer.reason),
-        });
+        };
+        let decided = answer.decision_id.into_iter();
+        return Err(decided.fold(error, ApiError::with_decision));
     }
     response.status_code(StatusCode::OK);
     let answered = response.headers_mut();
