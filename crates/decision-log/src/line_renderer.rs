@@ -11,11 +11,12 @@ use super::line_body::{
     CaseBody, ContextBody, ContextField, DecisionBody, EntitiesField, EntityBody, ErrorBody,
     FileBody, GapBody, IdText, LineBody, UnwrittenBody, VERSION, outcome_words,
 };
+use super::line_parts::{LineContext, LineEntities, LineParts};
 use super::log_entry::{BuiltInDecision, LogEntry};
 use super::log_file::MAX_LINE_BYTES;
 use super::mask::Mask;
 use super::queue::LostDecisions;
-use super::rendered_parts::{RenderedContext, RenderedEntities, RenderedParts};
+use super::rendered_parts;
 use super::sampling::UnwrittenDecisions;
 use charter_authz::decision::Decision;
 use charter_authz::json::JsonError;
@@ -70,10 +71,10 @@ impl LineRenderer {
         rest: u64,
         out: &mut Vec<u8>,
     ) -> Result<u32, JsonError> {
-        let written = RenderedParts::render(entry, &mut self.contexts, &self.mask, &self.chain)?;
+        let written = rendered_parts::render(entry, &mut self.contexts, &self.mask, &self.chain)?;
         let entities = match &written.entities {
-            RenderedEntities::Masked(text) => EntitiesField::Masked(text),
-            RenderedEntities::Each(texts) => {
+            LineEntities::Masked(text) => EntitiesField::Masked(text),
+            LineEntities::Each(texts) => {
                 let texts = texts.iter();
                 let numbers = texts.map(|text| self.entity(text, out));
                 EntitiesField::Numbers(numbers.collect::<Result<_, _>>()?)
@@ -83,16 +84,12 @@ impl LineRenderer {
         let whole_context;
         let context = match written.context {
             None => None,
-            Some(
-                RenderedContext::Whole(context)
-                | RenderedContext::Json(ContextJson::Whole(context)),
-            ) => {
+            Some(LineContext::Whole(context) | LineContext::Json(ContextJson::Whole(context))) => {
                 whole_context = context;
                 Some(ContextField::Whole(&whole_context))
             }
             Some(
-                RenderedContext::Shared(context)
-                | RenderedContext::Json(ContextJson::WithoutTime(context)),
+                LineContext::Shared(context) | LineContext::Json(ContextJson::WithoutTime(context)),
             ) => {
                 let number = self.context(&context, out)?;
                 Some(ContextField::Defined(number))
@@ -176,7 +173,7 @@ impl LineRenderer {
     fn case(
         &mut self,
         entry: &LogEntry,
-        written: &RenderedParts<'_>,
+        written: &LineParts<'_>,
         entities: EntitiesField<'_>,
         shadow: Option<&Decision>,
         out: &mut Vec<u8>,

@@ -1,12 +1,12 @@
 //! Verifies the log: lines against the chain, files against each other, the end against the head. Reads line by
 //! line and trusts nothing.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 use super::chain::{self, Chain, LogKey, Mac, ORIGIN};
+use super::domain_cases::DomainCases;
 use super::files;
 use super::findings::{LocatedFinding, LogFinding, VerificationNote, VerificationReport};
 use super::head::LogHead;
@@ -38,7 +38,7 @@ pub fn verify(dir: &Path, head: Option<&Path>, keys: &[LogKey]) -> io::Result<Ve
         version: None,
         end: FileEnd::default(),
         deferred: Vec::new(),
-        domains: HashMap::new(),
+        domains: DomainCases::default(),
     };
     for name in foreign {
         verifier.report.add(&name, None, LogFinding::Foreign);
@@ -77,8 +77,7 @@ struct Verifier<'a> {
     /// Findings behind the last authentic line. A crash leaves such an end, and the next file's
     /// first line then records its length.
     deferred: Vec<LocatedFinding>,
-    /// The cases of the current file that are of domains of one's own.
-    domains: HashMap<u32, String>,
+    domains: DomainCases,
 }
 
 /// The end of a file, as far as it is authentic.
@@ -207,7 +206,7 @@ impl Verifier<'_> {
             }
         };
         self.commit_deferred();
-        self.domains.clear();
+        self.domains = DomainCases::default();
         self.end = FileEnd {
             file: file.number,
             ..FileEnd::default()
@@ -303,26 +302,12 @@ impl Verifier<'_> {
             self.report.add(&file.name(), Some(number), finding);
         }
         match meta.kind {
-            LineKind::Decision => {
-                self.report.decisions += 1;
-                self.report.counted += meta.rest.unwrap_or(0);
-                if let Some(domain) = meta.case.and_then(|case| self.domains.get(&case)) {
-                    let count = self.report.of_domains.entry(domain.clone()).or_default();
-                    *count += 1;
-                }
-            }
-            LineKind::Rest => self.report.counted += meta.count.unwrap_or(0),
-            LineKind::Case => {
-                if let (Some(number), Some(domain)) = (meta.number, meta.domain) {
-                    self.domains.insert(number, domain);
-                }
-            }
             LineKind::Gap => {
                 let lost = meta.lost.unwrap_or(0);
                 self.report
                     .note(&file.name(), number, VerificationNote::Lost(lost));
             }
-            LineKind::File | LineKind::Entity | LineKind::Context => {}
+            _ => self.domains.count(&meta, &mut self.report),
         }
         if let Some(head) = &self.head
             && head.sequence == meta.sequence

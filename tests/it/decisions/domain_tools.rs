@@ -9,7 +9,7 @@ use test_support::policy_solver::solver;
 use test_support::policy_world::{copy, shipped};
 use test_support::process::{Home, Outcome};
 
-use super::domains::{Domain, EXAMPLES, allowed_and_denied};
+use super::domain_questions::{Domain, EXAMPLES, allowed_and_denied};
 use super::stand_alone::Bench;
 use crate::access::domains::Folder;
 
