@@ -61,7 +61,7 @@ async fn ready(service: &Service) -> Value {
 }
 
 /// Waits until readiness says so.
-async fn until(service: &Service, is_so: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn until(service: &Service, is_so: impl Fn(&Value) -> bool) -> Value {
     loop {
         let ready = ready(service).await;
         if is_so(&ready) {

@@ -1,5 +1,6 @@
 //! The policy decision point (contract section 7): `AuthZEN` Authorization API 1.0.
 
+mod approved;
 mod built_in;
 mod certification;
 mod certification_cases;
