@@ -24,7 +24,7 @@ use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::permission::Permission;
 use charter_domain::progress::Progress;
-use charter_policy::replay::{EarlierSnapshots, ReplayMode, replay};
+use charter_policy::replay::{EarlierSnapshots, ReplayMode, ReplayPolicies, replay};
 use test_support::policy_world::{Tenant, address, shipped};
 
 const DECISIONS: u32 = 300_000;
@@ -83,7 +83,7 @@ fn main() {
         let (wall, cpu) = measured(&clock, || {
             let outcome = replay(
                 &dir,
-                &snapshot,
+                &ReplayPolicies::of_built_in(&snapshot),
                 &EarlierSnapshots::new(),
                 ReplayMode::Reproduce,
                 threads,

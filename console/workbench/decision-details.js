@@ -30,14 +30,17 @@ export async function decisionDetails({ api, signal }, id) {
       ["Who", entity(decision.principal)],
       ["What", code(decision.action.id)],
       ["On", entity(decision.resource)],
-      ["Organization", code(decision.organization)],
+      decision.domain ? ["Domain", code(decision.domain)] : ["Organization", code(decision.organization)],
       ["Decision", h("a", { href: `/workbench/decisions/${decision.id}`, class: "mono" }, text(decision.id))],
       ["Request", code(decision.request_id)],
       ["Policies", digest(decision.policy_digest)],
     ]),
     decision.shadow && notice("The shadow policies decide otherwise.", "warning", shadow(decision.shadow)),
     decision.masked.length > 0 && notice("Parts of this decision are masked in the log.", "", h("p", {}, text(decision.masked.join(", ")))),
-    decision.explanation && sources === null && notice("Other policies are in force now, so that the source is not shown.", ""),
+    decision.explanation && sources === null && notice(
+      decision.domain ? "The sources of domains are not shown here." : "Other policies are in force now, so that the source is not shown.",
+      "",
+    ),
     decision.explanation
       ? explained(decision.explanation, sources)
       : unexplained(decision),

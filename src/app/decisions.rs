@@ -1,10 +1,12 @@
 //! Opens the decision log with the settings' configuration.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::settings::Settings;
 use crate::settings::keys::Keys;
+use charter_authz::folder::DOMAINS;
 use charter_authz::snapshot::Snapshot;
 use charter_budgets::Budgets;
 use charter_decision_log::{Clocks, Config, DecisionLog, LogKey, Mask, OpenError, Recorder};
@@ -12,6 +14,7 @@ use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
 use charter_domain::similar;
+use charter_policy::domain_arg;
 use charter_system::private;
 
 use super::StartError;
@@ -33,7 +36,7 @@ pub(super) fn open(
     }
     let shadow = shadow(settings)?;
     let mask = mask(settings)?;
-    if let Some(error) = unmatched(settings, attributes).next() {
+    if let Some(error) = unmatched(settings, attributes).into_iter().next() {
         return Err(error);
     }
     let config = Config {
@@ -69,21 +72,52 @@ fn mask(settings: &Settings) -> Result<Mask, StartError> {
     Ok(Mask::parse(&decisions.mask, decisions.mask_style)?)
 }
 
-/// The configured masks that match no field or declared attribute.
-fn unmatched(
-    settings: &Settings,
-    attributes: &BTreeSet<String>,
-) -> impl Iterator<Item = StartError> {
+/// The configured masks that match no field and no attribute that the schema of the built-in or another domain declares.
+fn unmatched(settings: &Settings, attributes: &BTreeSet<String>) -> Vec<StartError> {
     let masked = settings.decisions.mask.iter();
     let is_attribute =
         |name: &&String| name.starts_with("context.") || name.starts_with("entities.");
-    let unknown = masked
+    let mut unknown: Vec<&String> = masked
         .filter(is_attribute)
-        .filter(|name| !attributes.contains(*name));
-    unknown.map(|name| {
-        let nearest = similar::nearest(name, attributes.iter().map(String::as_str));
+        .filter(|name| !attributes.contains(*name))
+        .collect();
+    if unknown.is_empty() {
+        return Vec::new();
+    }
+    let domains = DomainAttributes::read(&settings.policies.dir.join(DOMAINS));
+    unknown.retain(|name| !domains.declared.contains(*name));
+    if !unknown.is_empty() && domains.is_partial {
+        // It is masked wherever it occurs all the same.
+        tracing::warn!(mask = ?unknown, "no schema that can be read declares what is to be masked");
+        return Vec::new();
+    }
+    let error = |name: &String| {
+        let all = attributes.iter().chain(&domains.declared);
+        let nearest = similar::nearest(name, all.map(String::as_str));
         StartError::Unmatched(name.clone(), nearest.unwrap_or_default().to_owned())
-    })
+    };
+    unknown.into_iter().map(error).collect()
+}
+
+/// What the schemas of domains of one's own declare.
+#[derive(Default)]
+struct DomainAttributes {
+    declared: BTreeSet<String>,
+    /// Some cannot be read, which keeps none of the others from being served.
+    is_partial: bool,
+}
+
+impl DomainAttributes {
+    fn read(domains: &Path) -> Self {
+        let mut read = Self::default();
+        for name in domain_arg::names(domains) {
+            match Snapshot::load(&domains.join(name)) {
+                Ok(snapshot) => read.declared.extend(snapshot.attributes().iter().cloned()),
+                Err(_) => read.is_partial = true,
+            }
+        }
+        read
+    }
 }
 
 /// Errors that [`open`] would return, without creating or writing anything. `attributes` are those that the schema
@@ -100,7 +134,7 @@ pub(super) fn check(settings: &Settings, attributes: Option<&BTreeSet<String>>) 
         })
     });
     let mask = match mask(settings) {
-        Ok(_) => attributes.map_or_else(Vec::new, |all| unmatched(settings, all).collect()),
+        Ok(_) => attributes.map_or_else(Vec::new, |all| unmatched(settings, all)),
         Err(error) => vec![error],
     };
     let faults = [shadow(settings).err(), place.err()];

@@ -162,7 +162,7 @@ fn denial(own: &Recorder, id: DecisionId) -> Option<Denial> {
     };
     Some(Denial {
         id,
-        organization: record.organization.parse().ok()?,
+        organization: record.organization.as_ref()?.parse().ok()?,
         at: charter_domain::timestamp::parse(&record.at).ok()?,
         record: serde_json::to_string(&record).ok()?,
     })

@@ -184,6 +184,12 @@ pub const METRICS: &[Metric] = {
             "Decisions by permission.",
         ),
         metric(
+            Counter,
+            "charter_domain_decisions_total",
+            &["domain", "decision"],
+            "Decisions of domains of one's own, by domain.",
+        ),
+        metric(
             Histogram,
             "charter_authz_decision_seconds",
             &[],

@@ -13,12 +13,12 @@ import { decisionDetails, outcome } from "../decision-details.js";
 import { repeat } from "../live.js";
 
 /**
- * @typedef {{id: string, at: string, organization: string, principal: import("../places.js").Entity, action: string,
+ * @typedef {{id: string, at: string, domain: string | null, organization: string | null, principal: import("../places.js").Entity, action: string,
  *   resource: import("../places.js").Entity, decision: string, code: string | null, policies: string[], shadow: any,
  *   rest: number}} Decision
  */
 
-const FILTERS = ["outcome", "permission", "organization", "principal", "policy", "shadow_differs", "since", "until"];
+const FILTERS = ["outcome", "permission", "domain", "organization", "principal", "policy", "shadow_differs", "since", "until"];
 const LIMIT = 200;
 const LOOK_MS = 2_000;
 /** Pages that are read at once to catch up with what came meanwhile. */
@@ -36,6 +36,7 @@ export function show(context) {
     card("Find", filterForm(context, [
       { name: "outcome", label: "Outcome", options: [["", "Any"], ["deny", "Denied"], ["allow", "Allowed"]] },
       { name: "permission", label: "Permission" },
+      { name: "domain", label: "Domain" },
       { name: "organization", label: "Organization (id)" },
       { name: "principal", label: "Principal (id)" },
       { name: "policy", label: "Policy" },
@@ -177,6 +178,7 @@ function entry(context, decision) {
         "span",
         { class: "row" },
         outcome(decision.decision),
+        decision.domain && h("span", { class: "badge", title: "The domain that decided" }, decision.domain),
         decision.shadow && h("span", { class: "badge badge-warning", title: "The shadow policies decide otherwise" }, "Shadow"),
         decision.rest > 0 && h("span", { class: "badge", title: "Allowed ones of its kind before it that are counted only" }, `+${decision.rest}`),
       ),

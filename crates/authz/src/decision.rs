@@ -38,6 +38,17 @@ pub struct Verdict {
     pub errors: Vec<EvaluationError>,
 }
 
+impl From<Decision> for Verdict {
+    fn from(decision: Decision) -> Self {
+        Self {
+            outcome: decision.outcome,
+            refusal: decision.refusal,
+            determining: decision.determining,
+            errors: decision.errors,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// A policy permits it and none forbids it.

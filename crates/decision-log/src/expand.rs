@@ -27,6 +27,8 @@ pub struct DefinitionReader {
 pub struct DeterminedBy<'a> {
     /// Their `@id`s.
     pub policies: &'a [String],
+    /// The domain of one's own that they belong to.
+    pub domain: Option<&'a str>,
     pub is_allowed: bool,
     /// Unix time in milliseconds.
     pub at: i64,
@@ -47,7 +49,10 @@ pub enum LogLine {
 struct CaseDefinition {
     #[serde(default)]
     via: Option<String>,
-    organization: String,
+    #[serde(default)]
+    domain: Option<String>,
+    #[serde(default)]
+    organization: Option<String>,
     policy_digest: String,
     principal: Uid,
     action: Uid,
@@ -195,6 +200,7 @@ impl DefinitionReader {
         };
         Ok(Some(DeterminedBy {
             policies: &case.determining,
+            domain: case.domain.as_deref(),
             is_allowed: case.decision == "allow",
             at,
             count,
@@ -230,7 +236,8 @@ impl DefinitionReader {
                 let number = number.as_u64().and_then(|it| u32::try_from(it).ok());
                 let known = number.and_then(|number| self.contexts.get(&number));
                 let mut context = known.cloned().ok_or("its context is missing")?;
-                if let Some(facts) = context.as_object_mut() {
+                // A domain of one's own has no facts but those that it was told.
+                if let Some(facts) = context.as_object_mut().filter(|_| case.domain.is_none()) {
                     facts.insert("now".to_owned(), now_of(at));
                 }
                 Some(to_raw_value(&context)?)
@@ -242,6 +249,7 @@ impl DefinitionReader {
             at: timestamp::format_millis(at),
             request_id: decided.request_id,
             via: case.via.clone(),
+            domain: case.domain.clone(),
             organization: case.organization.clone(),
             policy_digest: case.policy_digest.clone(),
             principal: case.principal.clone(),

@@ -1,5 +1,6 @@
 //! Findings of the verification.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -7,6 +8,8 @@ pub struct VerificationReport {
     pub files: u64,
     pub lines: u64,
     pub decisions: u64,
+    /// Those of them that domains of one's own took, by the domain's name.
+    pub of_domains: BTreeMap<String, u64>,
     /// Number of allowed decisions that are only counted.
     pub counted: u64,
     /// In the order in which they were found; empty for an intact log.

@@ -63,10 +63,15 @@ pub(super) enum ContextField<'a> {
 pub(super) struct CaseBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) via: Option<&'static str>,
-    pub(super) organization: &'a str,
+    /// The domain of one's own that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) domain: Option<&'a str>,
+    /// The principal's; a domain of one's own knows of none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) organization: Option<&'a str>,
     pub(super) policy_digest: &'a str,
     pub(super) principal: &'a RawValue,
-    pub(super) action: ActionUid<'a>,
+    pub(super) action: &'a ActionUid<'a>,
     pub(super) resource: &'a RawValue,
     pub(super) entities: EntitiesField<'a>,
     pub(super) decision: &'static str,
@@ -119,8 +124,8 @@ impl Serialize for IdText {
 #[derive(Serialize)]
 pub(super) struct ActionUid<'a> {
     #[serde(rename = "type")]
-    pub(super) of: &'static str,
-    pub(super) id: &'a str,
+    pub(super) of: Cow<'a, str>,
+    pub(super) id: Cow<'a, str>,
 }
 
 #[derive(Serialize)]

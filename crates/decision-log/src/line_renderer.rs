@@ -8,17 +8,22 @@ use super::chain::{self, Chain, Position};
 use super::context_cache::{ContextCache, ContextJson};
 use super::definitions::{DefinitionCounts, DefinitionKind, DefinitionWriter};
 use super::line_body::{
-    ActionUid, CaseBody, ContextBody, ContextField, DecisionBody, EntitiesField, EntityBody,
-    ErrorBody, FileBody, GapBody, IdText, LineBody, UnwrittenBody, VERSION, outcome_words,
+    CaseBody, ContextBody, ContextField, DecisionBody, EntitiesField, EntityBody, ErrorBody,
+    FileBody, GapBody, IdText, LineBody, UnwrittenBody, VERSION, outcome_words,
 };
-use super::log_entry::LogEntry;
+use super::line_parts::{LineContext, LineEntities, LineParts};
+use super::log_entry::{BuiltInDecision, LogEntry};
+use super::log_file::MAX_LINE_BYTES;
 use super::mask::Mask;
 use super::queue::LostDecisions;
-use super::rendered_parts::{RenderedContext, RenderedEntities, RenderedParts};
+use super::rendered_parts;
 use super::sampling::UnwrittenDecisions;
 use charter_authz::decision::Decision;
-use charter_authz::json::{JsonError, PrincipalJson};
+use charter_authz::json::JsonError;
 use charter_domain::timestamp::{self, Timestamp};
+
+/// The rest of a line is short.
+const MAX_CASE_BYTES: u64 = MAX_LINE_BYTES / 2;
 
 /// What the index needs to know of a line.
 #[derive(Debug, Clone, Copy)]
@@ -66,34 +71,26 @@ impl LineRenderer {
         rest: u64,
         out: &mut Vec<u8>,
     ) -> Result<u32, JsonError> {
-        let of_principal = entry.principal.json()?;
-        let written = RenderedParts::render(
-            entry,
-            of_principal,
-            &mut self.contexts,
-            &self.mask,
-            &self.chain,
-        )?;
+        let written = rendered_parts::render(entry, &mut self.contexts, &self.mask, &self.chain)?;
         let entities = match &written.entities {
-            RenderedEntities::Masked(text) => EntitiesField::Masked(text),
-            RenderedEntities::Each(texts) => {
+            LineEntities::Masked(text) => EntitiesField::Masked(text),
+            LineEntities::Each(texts) => {
                 let texts = texts.iter();
                 let numbers = texts.map(|text| self.entity(text, out));
                 EntitiesField::Numbers(numbers.collect::<Result<_, _>>()?)
             }
         };
-        let case = self.case(entry, of_principal, &written, entities, shadow, out)?;
-        let masked_context;
+        let case = self.case(entry, &written, entities, shadow, out)?;
+        let whole_context;
         let context = match written.context {
             None => None,
-            Some(
-                RenderedContext::Masked(context)
-                | RenderedContext::Json(ContextJson::Whole(context)),
-            ) => {
-                masked_context = context;
-                Some(ContextField::Whole(&masked_context))
+            Some(LineContext::Whole(context) | LineContext::Json(ContextJson::Whole(context))) => {
+                whole_context = context;
+                Some(ContextField::Whole(&whole_context))
             }
-            Some(RenderedContext::Json(ContextJson::WithoutTime(context))) => {
+            Some(
+                LineContext::Shared(context) | LineContext::Json(ContextJson::WithoutTime(context)),
+            ) => {
                 let number = self.context(&context, out)?;
                 Some(ContextField::Defined(number))
             }
@@ -112,9 +109,9 @@ impl LineRenderer {
     }
 
     /// The principal's id for the service's log, masked as in the decision log.
-    pub(super) fn principal(&self, entry: &LogEntry) -> String {
-        let id = entry.principal.caller().principal_id();
-        let is_resource = entry.subject.is_about(&id);
+    pub(super) fn principal(&self, decision: &BuiltInDecision) -> String {
+        let id = decision.principal.caller().principal_id();
+        let is_resource = decision.subject.is_about(&id);
         self.mask.principal(id, is_resource, &self.chain)
     }
 
@@ -176,37 +173,38 @@ impl LineRenderer {
     fn case(
         &mut self,
         entry: &LogEntry,
-        of_principal: &PrincipalJson,
-        written: &RenderedParts<'_>,
+        written: &LineParts<'_>,
         entities: EntitiesField<'_>,
         shadow: Option<&Decision>,
         out: &mut Vec<u8>,
     ) -> Result<u32, JsonError> {
-        let decision = &entry.decision;
+        let decision = entry.answer();
         let (answer, reason) = outcome_words(decision.outcome);
-        let refusal = decision.refusal.as_ref();
+        let refusal = decision.refusal;
+        let masked = self.mask.names().chain(written.too_large.iter().copied());
         let error_body = |error| ErrorBody::new(error, &self.mask, &self.chain);
         let body = CaseBody {
             via: entry.via.name(),
-            organization: &of_principal.organization,
-            policy_digest: &decision.policy_digest,
+            domain: written.domain,
+            organization: written.organization,
+            policy_digest: decision.policy_digest,
             principal: &written.principal,
-            action: ActionUid {
-                of: "Action",
-                id: decision.permission.as_str(),
-            },
+            action: &written.action,
             resource: &written.resource,
             entities,
             decision: answer,
             reason,
             code: refusal.and_then(|refusal| refusal.code.as_deref()),
             message: refusal.and_then(|refusal| refusal.message.as_deref()),
-            determining: &decision.determining,
+            determining: decision.determining,
             errors: decision.errors.iter().map(error_body).collect(),
             shadow: shadow.map(Into::into),
-            masked: self.mask.names().collect(),
+            masked: masked.collect(),
         };
         let text = serde_json::to_string(&body)?;
+        if text.len() as u64 > MAX_CASE_BYTES {
+            return Err("a decision with names that are too long to be kept".into());
+        }
         let number = self.definitions.number(DefinitionKind::Case, &text);
         let (number, is_new) = match number {
             Ok(known) => (known, false),

@@ -131,7 +131,9 @@ impl Selection for DecisionFilter {
         let is = |wanted: &Option<String>, found: &str| {
             wanted.as_deref().is_none_or(|wanted| wanted == found)
         };
-        let is_wanted = case.organization == self.organization
+        let is_its_own = case.domain.is_none()
+            && case.organization.as_deref() == Some(self.organization.as_str());
+        let is_wanted = is_its_own
             && is(&self.actor, &case.principal.id)
             && is(&self.permission, &case.action.id)
             && is(&self.outcome, &case.decision);

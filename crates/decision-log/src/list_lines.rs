@@ -30,7 +30,10 @@ enum CaseOfLine {
 pub(super) struct Case {
     #[serde(default)]
     pub(super) via: Option<String>,
-    pub(super) organization: String,
+    #[serde(default)]
+    pub(super) domain: Option<String>,
+    #[serde(default)]
+    pub(super) organization: Option<String>,
     pub(super) principal: Uid,
     pub(super) action: Uid,
     pub(super) decision: String,

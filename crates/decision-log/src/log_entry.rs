@@ -3,12 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::domain_decision::DomainDecision;
 use super::via::Via;
 use charter_authz::decide::CedarRequest;
-use charter_authz::decision::Decision;
+use charter_authz::decision::{Decision, EvaluationError, Outcome};
 use charter_authz::principal::Principal;
+use charter_authz::refusal::Refusal;
 use charter_authz::resource::Resource;
-use charter_domain::id::DecisionId;
+use charter_domain::id::{DecisionId, OrganizationId};
 use charter_domain::timestamp::Timestamp;
 
 #[derive(Debug)]
@@ -18,10 +20,84 @@ pub(crate) struct LogEntry {
     pub(super) request_id: String,
     pub(super) via: Via,
     pub(super) tells_id: bool,
+    pub(super) decided: Decided,
+}
+
+/// Whose policies decided, and about what.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are the large one, which is moved and not copied out to the heap"
+)]
+pub(super) enum Decided {
+    BuiltIn(BuiltInDecision),
+    /// A domain of one's own.
+    Domain(Box<DomainDecision>),
+}
+
+#[derive(Debug)]
+pub(super) struct BuiltInDecision {
     pub(super) source_ip: IpAddr,
     pub(super) principal: Arc<Principal>,
     pub(super) subject: EvaluationInput,
     pub(super) decision: Arc<Decision>,
+}
+
+/// What policies said, whatever they were asked about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Answer<'a> {
+    pub(super) outcome: Outcome,
+    pub(super) refusal: Option<&'a Refusal>,
+    pub(super) determining: &'a [String],
+    pub(super) errors: &'a [EvaluationError],
+    pub(super) policy_digest: &'a str,
+}
+
+impl LogEntry {
+    pub(super) fn answer(&self) -> Answer<'_> {
+        match &self.decided {
+            Decided::BuiltIn(BuiltInDecision { decision, .. }) => Answer {
+                outcome: decision.outcome,
+                refusal: decision.refusal.as_ref(),
+                determining: &decision.determining,
+                errors: &decision.errors,
+                policy_digest: &decision.policy_digest,
+            },
+            Decided::Domain(decision) => Answer {
+                outcome: decision.answered.verdict.outcome,
+                refusal: decision.answered.verdict.refusal.as_ref(),
+                determining: &decision.answered.verdict.determining,
+                errors: &decision.answered.verdict.errors,
+                policy_digest: &decision.policy_digest,
+            },
+        }
+    }
+
+    /// The organization whose budget its line counts against.
+    pub(super) fn payer(&self) -> Option<OrganizationId> {
+        match &self.decided {
+            Decided::BuiltIn(decision) => {
+                let organization = decision.principal.caller().organization().id;
+                (self.via == Via::Request).then_some(organization)
+            }
+            // Each allowed one has a line, and a share of what it may send bounds them.
+            Decided::Domain(decision) => decision.payer.filter(|_| !self.answer().is_allowed()),
+        }
+    }
+
+    /// About how much memory it holds beyond that of its kind.
+    pub(super) fn bytes(&self) -> usize {
+        match &self.decided {
+            Decided::BuiltIn(_) => 0,
+            Decided::Domain(decision) => decision.answered.bytes,
+        }
+    }
+}
+
+impl Answer<'_> {
+    pub(super) fn is_allowed(self) -> bool {
+        self.outcome == Outcome::Allow
+    }
 }
 
 /// What was evaluated.

@@ -83,6 +83,9 @@ impl Mask {
         Ok(Self { fields, style })
     }
 
+    /// What stands in the place of parts that are too large to be kept.
+    pub(super) const TOO_LARGE: &str = "too large to be kept";
+
     pub(super) fn is_empty(&self) -> bool {
         self.fields.is_empty()
     }

@@ -1,24 +1,37 @@
 //! Counts decisions in batches, because looking up a metric costs more than counting.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::direction::Direction;
-use charter_authz::decision::Outcome;
+use super::log_entry::{Decided, LogEntry};
 use charter_domain::permission::Permission;
 
 /// Counts since the last publication.
 #[derive(Default)]
 pub(super) struct MetricCounts {
     decisions: BTreeMap<(Permission, bool), u64>,
+    /// Of domains of one's own.
+    of_domains: BTreeMap<(Arc<str>, bool), u64>,
     compared: u64,
     unwritten: u64,
     differences: BTreeMap<(Permission, Direction), u64>,
 }
 
 impl MetricCounts {
-    pub(super) fn decision(&mut self, permission: Permission, outcome: Outcome) {
-        let allowed = outcome == Outcome::Allow;
-        *self.decisions.entry((permission, allowed)).or_default() += 1;
+    pub(super) fn decision(&mut self, entry: &LogEntry) {
+        let allowed = entry.answer().is_allowed();
+        let count = match &entry.decided {
+            Decided::BuiltIn(built_in) => {
+                let permission = built_in.decision.permission;
+                self.decisions.entry((permission, allowed)).or_default()
+            }
+            Decided::Domain(decision) => {
+                let domain = Arc::clone(&decision.domain);
+                self.of_domains.entry((domain, allowed)).or_default()
+            }
+        };
+        *count += 1;
     }
 
     /// Counts an allowed decision that is not written.
@@ -40,6 +53,10 @@ impl MetricCounts {
         for ((permission, allowed), count) in std::mem::take(&mut self.decisions) {
             let (permission, decision) = (permission.as_str(), answer(allowed));
             metrics::counter!("charter_authz_decisions_total", "permission" => permission, "decision" => decision).increment(count);
+        }
+        for ((domain, allowed), count) in std::mem::take(&mut self.of_domains) {
+            let decision = answer(allowed);
+            metrics::counter!("charter_domain_decisions_total", "domain" => domain.to_string(), "decision" => decision).increment(count);
         }
         if self.compared > 0 {
             metrics::counter!("charter_shadow_decisions_total")

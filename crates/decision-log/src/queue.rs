@@ -13,6 +13,8 @@ use super::log_entry::LogEntry;
 use charter_domain::id::DecisionId;
 use charter_domain::timestamp::Timestamp;
 
+/// What entries may hold beyond that of their kind: whoever asks a domain of one's own says how much it is.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// How long the writer waits for more entries.
 const GATHER_TIME: Duration = Duration::from_millis(50);
 
@@ -24,6 +26,8 @@ pub(super) struct Queue {
     done: Condvar,
     /// Number of entries, readable without the lock.
     depth: AtomicUsize,
+    /// What they hold, likewise.
+    bytes: AtomicUsize,
     capacity: usize,
 }
 
@@ -98,6 +102,7 @@ impl Queue {
             work: Condvar::new(),
             done: Condvar::new(),
             depth: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
             capacity,
         }
     }
@@ -111,14 +116,18 @@ impl Queue {
         let mut inner = self.inner.lock();
         let id = inner.ids.next(at);
         // A stopping writer may have taken its last entries.
-        if inner.entries.len() >= self.capacity || inner.phase != WriterPhase::Running {
+        let is_full = inner.entries.len() >= self.capacity || self.is_heavy(MAX_BYTES);
+        if is_full || inner.phase != WriterPhase::Running {
             return (id, Err(QueueFull));
         }
-        inner.entries.push(entry(id));
+        let entry = entry(id);
+        let before = self.bytes.fetch_add(entry.bytes(), Ordering::Relaxed);
+        let is_half = before < MAX_BYTES / 2 && self.is_heavy(MAX_BYTES / 2);
+        inner.entries.push(entry);
         inner.pushed += 1;
         let depth = inner.entries.len();
         self.depth.store(depth, Ordering::Relaxed);
-        let wake = inner.is_idle || depth == self.capacity / 2;
+        let wake = inner.is_idle || depth == self.capacity / 2 || is_half;
         inner.is_idle = false;
         drop(inner);
         if wake {
@@ -149,10 +158,15 @@ impl Queue {
     /// Whether less than three quarters of the capacity are used.
     pub(super) fn has_room(&self) -> bool {
         self.depth.load(Ordering::Relaxed) < self.capacity - self.capacity / 4
+            && !self.is_heavy(MAX_BYTES - MAX_BYTES / 4)
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.depth.load(Ordering::Relaxed) >= self.capacity
+        self.depth.load(Ordering::Relaxed) >= self.capacity || self.is_heavy(MAX_BYTES)
+    }
+
+    fn is_heavy(&self, bytes: usize) -> bool {
+        self.bytes.load(Ordering::Relaxed) >= bytes
     }
 
     /// For the writer: waits up to `wait` for entries, then gathers more for at most as long, and moves
@@ -164,13 +178,16 @@ impl Queue {
             self.work.wait_for(&mut inner, wait);
             inner.is_idle = false;
         }
-        let may_gather = !inner.entries.is_empty() && inner.entries.len() < self.capacity / 2;
+        let may_gather = !inner.entries.is_empty()
+            && inner.entries.len() < self.capacity / 2
+            && !self.is_heavy(MAX_BYTES / 2);
         if may_gather && inner.may_wait() {
             self.work.wait_for(&mut inner, GATHER_TIME.min(wait));
         }
         inner.flush = false;
         std::mem::swap(&mut inner.entries, batch);
         self.depth.store(0, Ordering::Relaxed);
+        self.bytes.store(0, Ordering::Relaxed);
         WriterTask {
             lost: inner.lost.take(),
             stop: inner.phase != WriterPhase::Running,

@@ -37,6 +37,12 @@ pub(super) struct LineHeader {
     pub(super) count: Option<u64>,
     /// In decisions.
     pub(super) rest: Option<u64>,
+    /// In definitions.
+    pub(super) number: Option<u32>,
+    /// In decisions and `rest` lines.
+    pub(super) case: Option<u32>,
+    /// In cases of a domain of one's own.
+    pub(super) domain: Option<String>,
 }
 
 /// The kind of a line.
@@ -62,11 +68,16 @@ pub struct DecisionRecord {
     /// Time of the decision.
     pub at: String,
     pub request_id: String,
-    /// `evaluation` for the evaluation endpoint; `None` for a request that acts on the decision.
+    /// `evaluation` for the evaluation endpoint, `forward_auth` for a gateway; `None` for a request that acts on the
+    /// decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<String>,
-    /// The principal's organization, `org-…`.
-    pub organization: String,
+    /// The domain of one's own that decided; `None` for the built-in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// The principal's organization, `org-…`; decisions of other domains belong to none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
     /// Digest of the policies that decided.
     pub policy_digest: String,
     pub principal: Uid,
@@ -99,6 +110,14 @@ pub struct DecisionRecord {
     /// Number of preceding allowed decisions of the same kind that are only counted.
     #[serde(default)]
     pub rest: u64,
+}
+
+impl DecisionRecord {
+    /// Whether an organization may be shown it: what another domain decides is none of its business.
+    #[must_use]
+    pub fn belongs_to(&self, organization: &str) -> bool {
+        self.domain.is_none() && self.organization.as_deref() == Some(organization)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

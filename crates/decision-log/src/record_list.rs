@@ -24,6 +24,8 @@ const MAX_DISORDER: i64 = 60 * 60 * 1_000;
 /// The listed decisions meet every condition that is set.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct RecordFilter {
+    /// A domain of one's own.
+    pub domain: Option<String>,
     /// `org-…`
     pub organization: Option<String>,
     /// The action.
@@ -66,7 +68,10 @@ impl RecordFilter {
             wanted.as_deref().is_none_or(|wanted| wanted == found)
         };
         let by = |policy: &String| record.determining.contains(policy);
-        is(&self.organization, &record.organization)
+        let of =
+            |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
+        of(&self.domain, &record.domain)
+            && of(&self.organization, &record.organization)
             && is(&self.permission, &record.action.id)
             && is(&self.principal, &record.principal.id)
             && is(&self.decision, &record.decision)

@@ -9,10 +9,11 @@ use parking_lot::Mutex;
 
 use super::config::Overflow;
 use super::denials::Denials;
+use super::domain_decision::{DomainAsker, DomainDecision};
 use super::find::FileIndexes;
 use super::id_generator::IdGenerator;
 use super::list::{DecisionPage, DecisionQuery};
-use super::log_entry::{EvaluationInput, LogEntry};
+use super::log_entry::{BuiltInDecision, Decided, EvaluationInput, LogEntry};
 use super::queue::{self, Queue};
 use super::record::DecisionRecord;
 use super::status::{Status, WriterStatus};
@@ -130,35 +131,20 @@ impl Recorder {
                 refusal,
             });
         };
-        let (id, pushed) = self.queue.push(by.now, |id| LogEntry {
+        let entry = |id| LogEntry {
             id,
             at: by.now,
             request_id: by.request_id.to_owned(),
             via: by.via,
             tells_id: by.tells_id,
-            source_ip: by.source_ip,
-            principal: Arc::clone(by.principal),
-            subject: EvaluationInput::new(asked, &resource),
-            decision,
-        });
-        match (pushed, log.overflow) {
-            (Ok(()), _) => {}
-            (Err(queue::QueueFull), Overflow::Count) => {
-                metrics::counter!("charter_decision_log_lost_total").increment(1);
-                if !self.queue.count_lost(by.now) {
-                    log.status.lock().lost += 1;
-                    tracing::error!(
-                        decision_id = %id,
-                        %permission,
-                        "a decision is missing in the decision log: the writer has ended"
-                    );
-                }
-            }
-            (Err(queue::QueueFull), Overflow::Wait) => {
-                metrics::counter!("charter_decision_log_refused_total").increment(1);
-                return Err(NotRecorded);
-            }
-        }
+            decided: Decided::BuiltIn(BuiltInDecision {
+                source_ip: by.source_ip,
+                principal: Arc::clone(by.principal),
+                subject: EvaluationInput::new(asked, &resource),
+                decision,
+            }),
+        };
+        let id = self.push(log, by.now, permission.as_str(), entry)?;
         if matches!(outcome, Outcome::Deny(_)) {
             let organization = by.principal.caller().organization().id;
             log.denials.note(organization, id, log.clock.monotonic());
@@ -168,6 +154,60 @@ impl Recorder {
             outcome,
             refusal,
         })
+    }
+
+    /// Records a decision of a domain of one's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Recorder::decide`].
+    pub fn record(
+        &self,
+        by: DomainAsker<'_>,
+        decision: DomainDecision,
+    ) -> Result<DecisionId, NotRecorded> {
+        let Some(log) = &self.log else {
+            return Ok(self.queue.next_id(by.now));
+        };
+        let action = decision.answered.request.action();
+        let action = action.map_or_else(String::new, ToString::to_string);
+        self.push(log, by.now, &action, |id| LogEntry {
+            id,
+            at: by.now,
+            request_id: by.request_id.to_owned(),
+            via: by.via,
+            tells_id: by.tells_id,
+            decided: Decided::Domain(Box::new(decision)),
+        })
+    }
+
+    fn push(
+        &self,
+        log: &LogHandle,
+        now: Timestamp,
+        action: &str,
+        entry: impl FnOnce(DecisionId) -> LogEntry,
+    ) -> Result<DecisionId, NotRecorded> {
+        let (id, pushed) = self.queue.push(now, entry);
+        match (pushed, log.overflow) {
+            (Ok(()), _) => Ok(id),
+            (Err(queue::QueueFull), Overflow::Count) => {
+                metrics::counter!("charter_decision_log_lost_total").increment(1);
+                if !self.queue.count_lost(now) {
+                    log.status.lock().lost += 1;
+                    tracing::error!(
+                        decision_id = %id,
+                        permission = action,
+                        "a decision is missing in the decision log: the writer has ended"
+                    );
+                }
+                Ok(id)
+            }
+            (Err(queue::QueueFull), Overflow::Wait) => {
+                metrics::counter!("charter_decision_log_refused_total").increment(1);
+                Err(NotRecorded)
+            }
+        }
     }
 
     /// From now on denials are kept for [`Recorder::take_denials`], within each organization's share.

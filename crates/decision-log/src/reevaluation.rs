@@ -3,15 +3,13 @@
 use cedar_policy::{Context, Entities, Request};
 
 use super::record::{DecisionRecord, RecordedError};
-use charter_authz::decision::{Decision, Denial, EvaluationError, Outcome};
+use charter_authz::decision::{Denial, EvaluationError, Outcome, Verdict};
 use charter_authz::json::JsonError;
 use charter_authz::snapshot::Snapshot;
-use charter_domain::permission::Permission;
 
 /// Cedar's input for a recorded decision, with the actions of a snapshot's schema.
 #[derive(Debug)]
 pub struct RecordedInputs {
-    pub permission: Permission,
     pub request: Request,
     /// With the schema's actions and groups.
     pub entities: Entities,
@@ -40,9 +38,9 @@ impl DecisionRecord {
         }
     }
 
-    /// Whether a decision equals the recorded one, including determining policies and errors.
+    /// Whether an answer equals the recorded one, including determining policies and errors.
     #[must_use]
-    pub fn is(&self, decision: &Decision) -> bool {
+    pub fn is(&self, decision: &Verdict) -> bool {
         let same_error = |(recorded, now): (&RecordedError, &EvaluationError)| {
             recorded.policy == now.policy && recorded.message == now.message
         };
@@ -73,7 +71,6 @@ impl DecisionRecord {
             return Ok(None);
         };
         Ok(Some(RecordedInputs {
-            permission: self.action.id.parse()?,
             request: self.request(context(facts.get())?)?,
             entities: entities(self.entities.get(), snapshot)?,
         }))

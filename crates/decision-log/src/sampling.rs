@@ -4,9 +4,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 
-use super::log_entry::{EvaluationInput, LogEntry};
-use charter_authz::decision::Outcome;
-use charter_authz::json::PrincipalJson;
+use super::log_entry::{BuiltInDecision, Decided, EvaluationInput, LogEntry};
+use charter_authz::json::JsonError;
 use charter_domain::timestamp::Timestamp;
 
 /// Bounds memory: beyond it all kinds are closed.
@@ -64,22 +63,21 @@ impl Sampler {
     pub(super) fn take(
         &mut self,
         entry: &LogEntry,
-        of: &PrincipalJson,
         differs: bool,
-    ) -> SamplingOutcome {
-        let decision = &entry.decision;
+    ) -> Result<SamplingOutcome, JsonError> {
+        let answer = entry.answer();
         let always = self.per_second == 0
-            || decision.outcome != Outcome::Allow
+            || !answer.is_allowed()
             || entry.tells_id
-            || !decision.errors.is_empty()
+            || !answer.errors.is_empty()
             || differs;
         if always {
-            return SamplingOutcome::Written {
+            return Ok(SamplingOutcome::Written {
                 kind: None,
                 rest: 0,
-            };
+            });
         }
-        let key = self.key(entry, of);
+        let key = self.key(entry)?;
         let second = entry.at.timestamp();
         let kind = self.kinds.entry(key).or_insert_with(|| SampledKind {
             second,
@@ -95,14 +93,14 @@ impl Sampler {
         if kind.written < self.per_second {
             kind.written += 1;
             let rest = std::mem::take(&mut kind.rest);
-            return SamplingOutcome::Written {
+            return Ok(SamplingOutcome::Written {
                 kind: Some(key),
                 rest,
-            };
+            });
         }
         kind.rest += 1;
         kind.until = kind.until.max(entry.at);
-        SamplingOutcome::Counted
+        Ok(SamplingOutcome::Counted)
     }
 
     /// Records the case of an entry that was written.
@@ -155,17 +153,32 @@ impl Sampler {
         rests
     }
 
-    fn key(&self, entry: &LogEntry, of: &PrincipalJson) -> u64 {
+    fn key(&self, entry: &LogEntry) -> Result<u64, JsonError> {
         let mut hasher = self.hasher.build_hasher();
-        of.principal.get().hash(&mut hasher);
+        let answer = entry.answer();
         entry.via.name().hash(&mut hasher);
-        entry.decision.permission.hash(&mut hasher);
-        entry.decision.determining.hash(&mut hasher);
-        entry.decision.policy_digest.hash(&mut hasher);
-        match &entry.subject {
-            EvaluationInput::Evaluated(asked) => asked.request.resource().hash(&mut hasher),
-            EvaluationInput::NotEvaluable(of, id) => (of, id).hash(&mut hasher),
+        answer.determining.hash(&mut hasher);
+        answer.policy_digest.hash(&mut hasher);
+        match &entry.decided {
+            Decided::BuiltIn(BuiltInDecision {
+                principal,
+                subject,
+                decision,
+                ..
+            }) => {
+                principal.json()?.principal.get().hash(&mut hasher);
+                decision.permission.hash(&mut hasher);
+                match subject {
+                    EvaluationInput::Evaluated(asked) => asked.request.resource().hash(&mut hasher),
+                    EvaluationInput::NotEvaluable(of, id) => (of, id).hash(&mut hasher),
+                }
+            }
+            Decided::Domain(decision) => {
+                let request = &decision.answered.request;
+                decision.domain.hash(&mut hasher);
+                (request.principal(), request.action(), request.resource()).hash(&mut hasher);
+            }
         }
-        hasher.finish()
+        Ok(hasher.finish())
     }
 }

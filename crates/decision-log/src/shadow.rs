@@ -9,7 +9,7 @@ use cedar_policy::Entities;
 use parking_lot::Mutex;
 
 use super::direction::Direction;
-use super::log_entry::{EvaluationInput, LogEntry};
+use super::log_entry::{BuiltInDecision, Decided, EvaluationInput, LogEntry};
 use super::metric_counts::MetricCounts;
 use charter_authz::decision::Decision;
 use charter_authz::json::is_action;
@@ -44,31 +44,34 @@ impl ShadowPolicies {
         self.snapshot.load_full()
     }
 
-    /// The decision of the shadow policies, if it differs. `principal` is the masked principal for
-    /// the service's log.
+    /// The decision of the shadow policies, if it differs; domains of one's own have none. `principal` is the masked
+    /// principal for the service's log.
     pub(super) fn compare(
         &self,
         entry: &LogEntry,
         counts: &mut MetricCounts,
-        principal: impl FnOnce() -> String,
+        principal: impl FnOnce(&BuiltInDecision) -> String,
     ) -> Option<Decision> {
+        let Decided::BuiltIn(built_in) = &entry.decided else {
+            return None;
+        };
         let snapshot = self.snapshot.load();
         let snapshot = snapshot.as_ref()?;
-        let EvaluationInput::Evaluated(asked) = &entry.subject else {
+        let EvaluationInput::Evaluated(asked) = &built_in.subject else {
             return None;
         };
         let entities = match &asked.entities {
             Some(entities) => Cow::Borrowed(entities),
-            None => Cow::Owned(Entities::clone(&*entry.principal.entities(snapshot)?)),
+            None => Cow::Owned(Entities::clone(&*built_in.principal.entities(snapshot)?)),
         };
         let things = entities.iter().filter(|it| !is_action(&it.uid())).cloned();
         let entities = snapshot.with_actions(things).ok()?;
-        let permission = entry.decision.permission;
+        let permission = built_in.decision.permission;
         let decision = snapshot.decide_request(permission, &asked.request, &entities);
         counts.compared();
-        let direction = Direction::between(entry.decision.outcome, decision.outcome)?;
+        let direction = Direction::between(built_in.decision.outcome, decision.outcome)?;
         counts.difference(permission, direction);
-        self.log(entry, &decision, direction, principal);
+        self.log(entry, &decision, direction, || principal(built_in));
         Some(decision)
     }
 

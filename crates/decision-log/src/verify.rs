@@ -6,6 +6,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 use super::chain::{self, Chain, LogKey, Mac, ORIGIN};
+use super::domain_cases::DomainCases;
 use super::files;
 use super::findings::{LocatedFinding, LogFinding, VerificationNote, VerificationReport};
 use super::head::LogHead;
@@ -37,6 +38,7 @@ pub fn verify(dir: &Path, head: Option<&Path>, keys: &[LogKey]) -> io::Result<Ve
         version: None,
         end: FileEnd::default(),
         deferred: Vec::new(),
+        domains: DomainCases::default(),
     };
     for name in foreign {
         verifier.report.add(&name, None, LogFinding::Foreign);
@@ -75,6 +77,7 @@ struct Verifier<'a> {
     /// Findings behind the last authentic line. A crash leaves such an end, and the next file's
     /// first line then records its length.
     deferred: Vec<LocatedFinding>,
+    domains: DomainCases,
 }
 
 /// The end of a file, as far as it is authentic.
@@ -203,6 +206,7 @@ impl Verifier<'_> {
             }
         };
         self.commit_deferred();
+        self.domains = DomainCases::default();
         self.end = FileEnd {
             file: file.number,
             ..FileEnd::default()
@@ -298,17 +302,12 @@ impl Verifier<'_> {
             self.report.add(&file.name(), Some(number), finding);
         }
         match meta.kind {
-            LineKind::Decision => {
-                self.report.decisions += 1;
-                self.report.counted += meta.rest.unwrap_or(0);
-            }
-            LineKind::Rest => self.report.counted += meta.count.unwrap_or(0),
             LineKind::Gap => {
                 let lost = meta.lost.unwrap_or(0);
                 self.report
                     .note(&file.name(), number, VerificationNote::Lost(lost));
             }
-            LineKind::File | LineKind::Entity | LineKind::Context | LineKind::Case => {}
+            _ => self.domains.count(&meta, &mut self.report),
         }
         if let Some(head) = &self.head
             && head.sequence == meta.sequence

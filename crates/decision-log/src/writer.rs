@@ -22,7 +22,6 @@ use super::retention::{Retention, prune};
 use super::sampling::{Sampler, SamplingOutcome, UnwrittenDecisions};
 use super::shadow::ShadowPolicies;
 use super::status::WriterStatus;
-use super::via::Via;
 use super::written_files::{Syncer, WrittenFiles};
 use charter_authz::json::JsonError;
 use charter_budgets::{Budgets, Resource};
@@ -146,8 +145,7 @@ impl Writer {
                 self.flush()?;
                 self.rotate()?;
             }
-            let decision = &entry.decision;
-            self.counts.decision(decision.permission, decision.outcome);
+            self.counts.decision(&entry);
             match self.render(&entry) {
                 Ok(()) => self.taken += 1,
                 Err(error) => {
@@ -183,10 +181,9 @@ impl Writer {
 
     /// Renders a decision, or counts it if it is sampled out.
     fn render(&mut self, entry: &LogEntry) -> Result<(), JsonError> {
-        let principal = || self.renderer.principal(entry);
+        let principal = |built_in: &_| self.renderer.principal(built_in);
         let other = self.shadow.compare(entry, &mut self.counts, principal);
-        let of = entry.principal.json()?;
-        let (kind, rest) = match self.sampler.take(entry, of, other.is_some()) {
+        let (kind, rest) = match self.sampler.take(entry, other.is_some())? {
             SamplingOutcome::Counted => {
                 self.counts.unwritten();
                 return Ok(());
@@ -199,8 +196,7 @@ impl Writer {
             .renderer
             .decision(entry, other.as_ref(), rest, pending)
             .inspect_err(|_| self.sampler.put_back(kind, rest))?;
-        if entry.via == Via::Request {
-            let organization = entry.principal.caller().organization().id;
+        if let Some(organization) = entry.payer() {
             let bytes = (pending.len() - before) as u64;
             self.budgets
                 .spend(Resource::DecisionLogBytes, organization, bytes);

@@ -13,6 +13,7 @@ use charter_domain::clock::{Clock as _, SystemClock};
 use charter_policy::analysis::{Options, prove};
 use charter_policy::diff::revision::{self, RevisionError};
 use charter_policy::diff::{DiffError, compare_sets, role_changes};
+use charter_policy::domain_arg::{DomainArg, DomainArgError};
 use charter_policy::solver::SolverError;
 use charter_policy::solver_args::SolverArgs;
 use charter_policy::terminal_safe::TerminalSafeWriter;
@@ -71,6 +72,8 @@ enum Command {
         #[arg(default_value = "policies")]
         new: String,
         #[command(flatten)]
+        domain: DomainArg,
+        #[command(flatten)]
         solver: SolverArgs,
     },
 }
@@ -80,6 +83,14 @@ struct FolderArg {
     /// The policy folder
     #[arg(value_name = "DIR", default_value = "policies")]
     dir: PathBuf,
+    #[command(flatten)]
+    domain: DomainArg,
+}
+
+impl FolderArg {
+    fn resolve(&self) -> Result<PathBuf, DomainArgError> {
+        self.domain.within(&self.dir)
+    }
 }
 
 /// Why a command failed; the message says what to do.
@@ -87,6 +98,8 @@ struct FolderArg {
 enum Error {
     #[error("{0}")]
     Policies(String),
+    #[error("`--domain`: {0}")]
+    Domain(#[from] DomainArgError),
     #[error(transparent)]
     Solver(#[from] SolverError),
     #[error(transparent)]
@@ -132,7 +145,8 @@ fn main() -> ExitCode {
 fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let holds = match command {
         Command::Check { folder, manifest } => {
-            let read = Folder::read(&folder.dir)?;
+            let dir = folder.resolve()?;
+            let read = Folder::read(&dir)?;
             gates::check_manifest(&read, *manifest)?;
             let snapshot = Snapshot::from_folder(&read)?;
             let policies = snapshot.policies().policies().count();
@@ -141,7 +155,7 @@ fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Error> {
                 out,
                 "ok, {policies} policies, {invariants} invariants, {tests} files of examples"
             )?;
-            folder_header::write_header(&folder.dir, &snapshot, out)?;
+            folder_header::write_header(&dir, &snapshot, out)?;
             true
         }
         Command::Test {
@@ -149,18 +163,19 @@ fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Error> {
             min_coverage,
             json,
         } => {
-            let read = Folder::read(&folder.dir)?;
+            let dir = folder.resolve()?;
+            let read = Folder::read(&dir)?;
             let snapshot = Snapshot::from_folder(&read)?;
             let report = test::run(&read, &snapshot)?;
             if *json {
                 writeln!(
                     out,
                     "{:#}",
-                    folder_header::document(&folder.dir, &snapshot, &report)?
+                    folder_header::document(&dir, &snapshot, &report)?
                 )?;
             } else {
                 write!(out, "{}", report.text(*min_coverage))?;
-                folder_header::write_header(&folder.dir, &snapshot, out)?;
+                folder_header::write_header(&dir, &snapshot, out)?;
             }
             report.holds(*min_coverage)
         }
@@ -169,7 +184,8 @@ fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Error> {
             solver,
             json,
         } => {
-            let snapshot = Snapshot::load(&folder.dir)?;
+            let dir = folder.resolve()?;
+            let snapshot = Snapshot::load(&dir)?;
             let options = Options {
                 limits: solver.limits(),
                 ..Options::default()
@@ -180,22 +196,30 @@ fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Error> {
                 writeln!(
                     out,
                     "{:#}",
-                    folder_header::document(&folder.dir, &snapshot, &proofs)?
+                    folder_header::document(&dir, &snapshot, &proofs)?
                 )?;
             } else {
                 write!(out, "{}", proofs.report())?;
-                folder_header::write_header(&folder.dir, &snapshot, out)?;
+                folder_header::write_header(&dir, &snapshot, out)?;
             }
             proofs.is_proved()
         }
-        Command::Diff { old, new, solver } => {
-            let before = revision::load(old)?;
-            let after = revision::load(new)?;
+        Command::Diff {
+            old,
+            new,
+            domain,
+            solver,
+        } => {
+            let before = revision::load(&domain.within_revision(old)?)?;
+            let after = revision::load(&domain.within_revision(new)?)?;
             let limits = solver.limits();
             let clock = SystemClock::start();
             let diff = compare_sets(&before, &after, &solver.find(None)?, limits, &clock)?;
             let roles = role_changes(&before, &after, clock.now())?;
-            write!(out, "{}{roles}", diff.report())?;
+            write!(out, "{}", diff.report())?;
+            if !after.is_own_domain() {
+                write!(out, "{roles}")?;
+            }
             if diff.is_wider() {
                 return Ok(ExitCode::from(WIDER));
             }

@@ -8,19 +8,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use charter_authz::folder::{DOMAINS, Files, Folder};
+use charter_authz::folder::{DOMAINS, Files, Folder, MAX_DOMAIN_NAME, is_domain_name};
 use charter_authz::own_domain::OwnDomain;
 use charter_http::state::State;
-use charter_policy::gates::{self, CheckRequest, GateRequirement, GateVerdict};
+use charter_policy::gates::{self, CheckRequest, GateRequirement, GateVerdict, PolicyGate};
 
 use super::checked_folder::Policies;
 use super::folder_reading::{run_in_background, run_on_thread};
 use super::folder_watch::{POLL, RETRY, SETTLE};
 use super::report::shortened;
 
-const MAX_NAME_LENGTH: usize = 63;
-
-/// Loads and watches the domains' folders.
+/// Takes the domains' folders.
 pub(super) struct DomainFolders {
     policies: Arc<Policies>,
     state: Arc<State>,
@@ -35,6 +33,26 @@ struct KnownFolder {
     live: Option<Files>,
     /// When a check that did not finish is repeated, by the monotonic clock.
     retry_at: Option<Duration>,
+    /// The digest of what was read, if only an approval is missing.
+    held: Option<Arc<str>>,
+}
+
+/// Why a folder is not taken.
+struct DomainRefusal {
+    report: String,
+    /// A check did not finish.
+    is_unfinished: bool,
+    held: Option<Arc<str>>,
+}
+
+impl From<String> for DomainRefusal {
+    fn from(report: String) -> Self {
+        Self {
+            report,
+            is_unfinished: false,
+            held: None,
+        }
+    }
 }
 
 /// Whether requests are served, which then have priority.
@@ -90,9 +108,17 @@ impl DomainFolders {
         let Some(mut read) = read(&dir).await else {
             return;
         };
-        let known = self.known.entry(name.to_owned()).or_default();
         let now = self.state.clock.monotonic();
-        let is_due = known.retry_at.is_some_and(|at| at <= now);
+        let (retry_at, held) = match self.known.get(name) {
+            Some(known) => (known.retry_at, known.held.clone()),
+            None => (None, None),
+        };
+        let is_approved = match &held {
+            Some(digest) => self.is_approved(digest).await,
+            None => false,
+        };
+        let is_due = is_approved || retry_at.is_some_and(|at| at <= now);
+        let known = self.known.entry(name.to_owned()).or_default();
         if known.judged.as_ref() == Some(&files_of(&read)) && !is_due {
             return;
         }
@@ -108,27 +134,30 @@ impl DomainFolders {
         let judged = files_of(&read);
         let live = known.live.clone();
         let taken = match read {
-            Err(report) => Err((report, false)),
+            Err(report) => Err(report.into()),
             Ok(folder) => self.take(name, &dir, folder, live, phase).await,
         };
         let known = self.known.entry(name.to_owned()).or_default();
         known.judged = Some(judged.clone());
         known.retry_at = None;
+        known.held = None;
         match taken {
             Ok(domain) => {
                 tracing::info!(domain = name, digest = %domain.snapshot().digest(), "a domain is in force");
                 known.live = judged.ok();
                 self.state.domains.take(name, domain);
             }
-            Err((report, unfinished)) => {
+            Err(refusal) => {
+                let report = refusal.report;
                 tracing::error!(domain = name, "a domain was refused\n{report}");
-                known.retry_at = unfinished.then(|| now + RETRY);
+                known.retry_at = refusal.is_unfinished.then(|| now + RETRY);
+                known.held = refusal.held;
                 self.state.domains.refuse(name, shortened(report));
             }
         }
     }
 
-    /// Runs the gates. The error has a report and whether the check did not finish.
+    /// Runs the gates.
     async fn take(
         &self,
         name: &str,
@@ -136,22 +165,28 @@ impl DomainFolders {
         folder: Folder,
         live: Option<Files>,
         phase: Phase,
-    ) -> Result<OwnDomain, (String, bool)> {
-        if !is_name(name) {
+    ) -> Result<OwnDomain, DomainRefusal> {
+        if !is_domain_name(name) {
             let report = format!(
-                "`{name}` cannot be the name of a domain: use 1 to {MAX_NAME_LENGTH} characters of `a-z 0-9 -`"
+                "`{name}` cannot be the name of a domain: use 1 to {MAX_DOMAIN_NAME} characters of `a-z 0-9 -`"
             );
-            return Err((report, false));
+            return Err(report.into());
         }
         if !folder.is_own_domain() {
             let report = format!("`{}` is not directly below `{DOMAINS}`", dir.display());
-            return Err((report, false));
+            return Err(report.into());
         }
         gates::check_manifest(&folder, self.policies.rules.manifest)
-            .map_err(|error| (error.report(), false))?;
+            .map_err(|error| error.report())?;
         let verdict = self.check(dir, &folder, live, phase).await;
         if let Some(report) = verdict.report() {
-            return Err((report, verdict.unfinished));
+            let mut refusals = verdict.refusals.iter();
+            let is_held = refusals.all(|refusal| refusal.gate == PolicyGate::Widening);
+            return Err(DomainRefusal {
+                report,
+                is_unfinished: verdict.unfinished,
+                held: is_held.then(|| Arc::clone(folder.whole_digest())),
+            });
         }
         let load = move || OwnDomain::from_folder(&folder).map_err(|error| error.report());
         let loaded = match phase {
@@ -160,7 +195,7 @@ impl DomainFolders {
         };
         loaded
             .unwrap_or_else(|| Err("the domain could not be loaded".to_owned()))
-            .map_err(|report| (report, false))
+            .map_err(DomainRefusal::from)
     }
 
     async fn check(
@@ -174,7 +209,7 @@ impl DomainFolders {
             dir: dir.to_owned(),
             ..self.policies.check_request(folder)
         };
-        request.hold_widening &= live.is_some() && !self.is_approved(folder).await;
+        request.hold_widening &= live.is_some() && !self.is_approved(folder.whole_digest()).await;
         request.live = live;
         if request.tests == GateRequirement::Off
             && request.proofs == GateRequirement::Off
@@ -188,11 +223,12 @@ impl DomainFolders {
         }
     }
 
-    async fn is_approved(&self, folder: &Folder) -> bool {
+    /// Approvals are for what is to follow the built-in policies in force, and end with them.
+    async fn is_approved(&self, whole_digest: &str) -> bool {
         match self.policies.accepted.last().await {
             Ok(last) => {
                 let accepted = &self.policies.accepted;
-                accepted.is_approved(folder.whole_digest(), &last).await
+                accepted.is_approved(whole_digest, &last).await
             }
             Err(error) => {
                 tracing::warn!(%error, "approvals cannot be read, nothing is approved");
@@ -228,11 +264,4 @@ fn list(dir: &Path) -> io::Result<BTreeSet<String>> {
         }
     }
     Ok(names)
-}
-
-fn is_name(name: &str) -> bool {
-    let is_of_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=MAX_NAME_LENGTH).contains(&name.len())
-        && !name.starts_with('-')
-        && name.bytes().all(is_of_name)
 }

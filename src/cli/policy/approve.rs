@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -14,12 +15,14 @@ use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::ApprovalId;
 use charter_policy::diff;
+use charter_policy::domain_arg::DomainArg;
 use charter_policy::solver::{Solver, SolverLimits};
 use charter_store::{self as store, LastRevision, NewPolicyApproval};
 
 use super::super::Error;
 use super::super::operator::{Operator, SettingsArgs};
 use super::super::output::OutputArgs;
+use super::folder_args::unknown_domain;
 
 /// The longest reason, in bytes.
 const MAX_REASON: usize = 1_000;
@@ -27,7 +30,7 @@ const MAX_REASON: usize = 1_000;
 /// Approve the current policy folder as the successor of the policies in force
 ///
 /// Shows everything that would change. The approval is for this one step: it is void when the folder or the
-/// policies in force change.
+/// policies in force change. That of a domain is void when its folder or the built-in policies in force change.
 #[derive(Debug, Args)]
 pub(super) struct ApproveArgs {
     /// The folder's digest, as /readyz and `charter policy check` show it
@@ -36,6 +39,8 @@ pub(super) struct ApproveArgs {
     /// Why, for the audit trail
     #[arg(long, value_name = "TEXT")]
     reason: String,
+    #[command(flatten)]
+    domain: DomainArg,
     #[command(flatten)]
     person: PersonArgs,
     /// Do not ask for confirmation on a terminal; implied by `--json`
@@ -95,7 +100,8 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
     }
     args.settings.operate(async |operator| {
         let name = args.person.name(operator)?;
-        let dir = &operator.settings.policies.dir;
+        let policies = &operator.settings.policies.dir;
+        let dir = &args.domain.within(policies).map_err(unknown_domain)?;
         let folder = Folder::read(dir).map_err(|error| Error::Policies(error.report()))?;
         if args.digest.trim() != &**folder.whole_digest() {
             return Err(Error::refused(
@@ -114,7 +120,10 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
             return Err(Error::refused("DIGEST", "is in force already"));
         }
         let mut changes = Vec::new();
-        show_changes(operator, &folder, &last, &mut changes)?;
+        match &args.domain.domain {
+            Some(name) => show_domain(dir, name, &folder, &mut changes)?,
+            None => show_changes(operator, &folder, &last, &mut changes)?,
+        }
         if !args.output.json {
             out.write_all(&changes)?;
         }
@@ -235,6 +244,20 @@ fn show_changes(
         Ok(roles) => write!(out, "{roles}")?,
         Err(error) => writeln!(out, "note: roles are not compared: {error}")?,
     }
+    Ok(())
+}
+
+/// What is in force of a domain is not in the database.
+fn show_domain(dir: &Path, name: &str, folder: &Folder, out: &mut dyn Write) -> Result<(), Error> {
+    Snapshot::from_folder(folder).map_err(|error| Error::Policies(error.report()))?;
+    writeln!(out, "folder      {}", dir.display())?;
+    writeln!(
+        out,
+        "in force    only the service knows: `charter policy diff REVISION --domain {name}` compares"
+    )?;
+    let nothing = Files::new();
+    let all = diff::text_changes((&nothing, None), (folder.files(), None));
+    write!(out, "{all}")?;
     Ok(())
 }
 

@@ -15,12 +15,14 @@ use serde_json::json;
 use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::super::output::{OutputArgs, document_to};
+use super::folder_args::unknown_domain;
 use super::{folder_fault, revision};
 use charter_authz::fault::LoadError;
-use charter_authz::folder::Folder;
+use charter_authz::folder::{self, Folder};
 use charter_authz::snapshot::Snapshot;
-use charter_decision_log::{DecisionLookup as _, DecisionRecord, LogDirectory};
+use charter_decision_log::{DecisionLookup as _, DecisionRecord, EVALUATION, LogDirectory};
 use charter_domain::id::DecisionId;
+use charter_policy::domain_arg::DomainArg;
 use charter_policy::explain::{self, Explanation};
 
 /// Explain why a request is allowed or denied: the determining or nearest policies and their conditions
@@ -42,6 +44,8 @@ pub(super) struct ExplainArgs {
     /// settings' folder
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
+    #[command(flatten)]
+    domain: DomainArg,
     /// The decision log's directory; the settings' if left out
     #[arg(long, value_name = "DIR")]
     decisions: Option<PathBuf>,
@@ -59,25 +63,28 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = args.settings.load()?;
     let decisions = args.decisions.as_ref().unwrap_or(&settings.decisions.dir);
-    let policies = args.policies.as_ref().unwrap_or(&settings.policies.dir);
     let (record, explanation) = match (&args.id, &args.request) {
         (Some(id), _) => {
             let record = find_record(decisions, id)?;
+            let domain = domain_of(&args.domain, &record)?;
             let snapshot = match &args.policies {
-                Some(policies) => match Snapshot::load(policies) {
+                Some(policies) => match Snapshot::load(&within(policies, &domain)?) {
                     Ok(snapshot) => snapshot,
                     Err(error) => return folder_fault::report(&error, args.output.json, out),
                 },
-                None => snapshot_of(&args.settings, &settings.policies.dir, &record)?,
+                None => snapshot_of(&args.settings, &settings.policies.dir, &domain, &record)?,
             };
             let explanation = explain::explain_record(&snapshot, &record)
                 .map_err(|rule| Error::argument("ID", rule))?;
             (Some(record), explanation)
         }
-        (None, Some(file)) => match Snapshot::load(policies) {
-            Ok(snapshot) => (None, explain_request_file(file, &snapshot)?),
-            Err(error) => return folder_fault::report(&error, args.output.json, out),
-        },
+        (None, Some(file)) => {
+            let policies = args.policies.as_ref().unwrap_or(&settings.policies.dir);
+            match Snapshot::load(&within(policies, &args.domain)?) {
+                Ok(snapshot) => (None, explain_request_file(file, &snapshot)?),
+                Err(error) => return folder_fault::report(&error, args.output.json, out),
+            }
+        }
         (None, None) => return Err(Error::argument("ID", "or `--request` must be given")),
     };
     let notes = record
@@ -87,7 +94,7 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
         let record = record.map(|record| {
             json!({
                 "id": record.id, "at": record.at, "request_id": record.request_id,
-                "via": record.via,
+                "via": record.via, "domain": record.domain,
                 "policy_digest": record.policy_digest, "decision": record.decision,
                 "reason": record.reason, "determining": record.determining,
             })
@@ -99,11 +106,11 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
         document_to(out, &document)?;
     } else {
         if let Some(record) = &record {
-            writeln!(
-                out,
-                "{} of {}, request {}",
-                record.id, record.at, record.request_id
-            )?;
+            write!(out, "{} of {}", record.id, record.at)?;
+            if let Some(domain) = &record.domain {
+                write!(out, ", domain `{domain}`")?;
+            }
+            writeln!(out, ", request {}", record.request_id)?;
         }
         for note in &notes {
             writeln!(out, "note: {note}")?;
@@ -113,19 +120,45 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
     Ok(ExitCode::SUCCESS)
 }
 
+/// The domain that decided.
+fn domain_of(asked: &DomainArg, record: &DecisionRecord) -> Result<DomainArg, Error> {
+    let decided = record.domain.clone();
+    if asked.domain.is_some() && asked.domain != decided {
+        let by = decided.map_or_else(
+            || "the built-in domain".to_owned(),
+            |name| format!("the domain `{name}`"),
+        );
+        return Err(Error::refused("ID", format!("was decided by {by}")));
+    }
+    Ok(DomainArg { domain: decided })
+}
+
+/// The folder of a domain within a policy folder, or that very folder.
+fn within(policies: &Path, domain: &DomainArg) -> Result<PathBuf, Error> {
+    if folder::is_own_domain(policies) {
+        return Ok(policies.to_owned());
+    }
+    domain.within(policies).map_err(unknown_domain)
+}
+
 /// The policies that made the decision: the folder if it has the same digest, else from the
-/// database.
+/// database, which has those of the built-in domain.
 fn snapshot_of(
     settings: &SettingsArgs,
     dir: &Path,
+    domain: &DomainArg,
     record: &DecisionRecord,
 ) -> Result<Snapshot, Error> {
-    let folder = Folder::read(dir).ok();
+    let folder = domain.within(dir).ok();
+    let folder = folder.and_then(|dir| Folder::read(&dir).ok());
     if let Some(folder) = folder.filter(|folder| **folder.digest() == *record.policy_digest) {
         return Snapshot::from_folder(&folder).map_err(faulty);
     }
-    let known = settings
-        .operate(async |operator| revision::of_digest(operator, &record.policy_digest).await)?;
+    let known = match &record.domain {
+        Some(_) => None,
+        None => settings
+            .operate(async |operator| revision::of_digest(operator, &record.policy_digest).await)?,
+    };
     known.ok_or_else(|| {
         let digest = &record.policy_digest;
         Error::refused(
@@ -171,10 +204,12 @@ fn find_record(dir: &Path, id: &str) -> Result<DecisionRecord, Error> {
 /// Differences between the explanation and the recorded decision.
 fn notes(record: &DecisionRecord, explanation: &Explanation) -> Vec<String> {
     let mut notes = Vec::new();
-    if let Some(via) = &record.via {
-        notes.push(format!(
-            "asked through: {via}; this service did nothing with the answer"
-        ));
+    match record.via.as_deref() {
+        None => {}
+        Some(EVALUATION) => notes.push(format!(
+            "asked through: {EVALUATION}; nothing was done here because of it"
+        )),
+        Some(via) => notes.push(format!("asked through: {via}, by a gateway")),
     }
     if record.policy_digest != explanation.policy_digest {
         notes.push(format!(

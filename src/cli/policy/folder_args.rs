@@ -8,6 +8,7 @@ use super::super::Error;
 use super::super::operator::SettingsArgs;
 use crate::settings::Policies;
 use charter_authz::folder::Folder;
+use charter_policy::domain_arg::{DomainArg, DomainArgError};
 
 /// The folder a subcommand is about, and how the settings want it checked.
 #[derive(Debug, Args)]
@@ -16,6 +17,8 @@ pub(super) struct FolderArgs {
     #[arg(value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,
     #[command(flatten)]
+    pub(super) domain: DomainArg,
+    #[command(flatten)]
     pub(super) settings: SettingsArgs,
 }
 
@@ -23,8 +26,17 @@ impl FolderArgs {
     /// The folder's path and the policy settings.
     pub(super) fn resolve(&self) -> Result<(PathBuf, Policies), Error> {
         let policies = self.settings.load()?.policies;
-        let dir = self.dir.clone().unwrap_or_else(|| policies.dir.clone());
+        let dir = self.dir.as_ref().unwrap_or(&policies.dir);
+        let dir = self.domain.within(dir).map_err(unknown_domain)?;
         Ok((dir, policies))
+    }
+}
+
+/// `--domain` names none.
+pub(super) fn unknown_domain(error: DomainArgError) -> Error {
+    match error {
+        DomainArgError::BadName => Error::argument("--domain", error),
+        DomainArgError::Unknown { .. } => Error::Policies(error.to_string()),
     }
 }
 

@@ -11,8 +11,10 @@ mod folder_fault;
 mod gate;
 mod history;
 mod manifest;
+mod new_domain;
 mod prove;
 mod replay;
+mod replayed_folders;
 mod revision;
 mod test;
 mod verify_log;
@@ -39,6 +41,7 @@ enum Command {
     Manifest(manifest::ManifestArgs),
     Approve(approve::ApproveArgs),
     Approvals(approvals::ApprovalsArgs),
+    NewDomain(new_domain::NewDomainArgs),
     Withdraw(approvals::WithdrawArgs),
     History(history::HistoryArgs),
     Rollback(history::RollbackArgs),
@@ -66,6 +69,7 @@ pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::Approve(args) => approve::run(args, out),
         Command::Approvals(args) => approvals::list(args, out),
         Command::Withdraw(args) => approvals::withdraw(args, out),
+        Command::NewDomain(args) => new_domain::run(args, out),
         Command::History(args) => history::history(args, out),
         Command::Rollback(args) => history::rollback(args, out),
         Command::Gate(args) => gate::run(args, out),

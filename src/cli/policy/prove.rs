@@ -9,7 +9,7 @@ use clap::Args;
 use super::super::Error;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
-use super::folder_args::FolderArgs;
+use super::folder_args::{FolderArgs, unknown_domain};
 use super::folder_fault;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
@@ -42,7 +42,10 @@ pub(super) struct ProveArgs {
 /// The folder is faulty, or there is no solver.
 pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let (dir, settings) = args.folder.resolve()?;
-    let against = args.against.as_deref().map(Snapshot::load).transpose();
+    let against = args.against.as_deref();
+    let against = against.map(|folder| args.folder.domain.within(folder));
+    let against = against.transpose().map_err(unknown_domain)?;
+    let against = against.as_deref().map(Snapshot::load).transpose();
     let (snapshot, against) = match (Snapshot::load(&dir), against) {
         (Ok(snapshot), Ok(against)) => (snapshot, against),
         (Err(error), _) | (_, Err(error)) => {

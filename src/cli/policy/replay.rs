@@ -8,12 +8,14 @@ use clap::Args;
 
 use charter_authz::snapshot::Snapshot;
 use charter_domain::progress::Progress;
+use charter_policy::domain_arg::DomainArg;
 use charter_policy::replay::{EarlierSnapshots, ReplayMode, ReplayReport, replay};
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
+use super::replayed_folders::{AskedFolders, FolderError};
 use super::{folder_fault, revision};
 
 /// Exit code: no decision flips.
@@ -34,9 +36,11 @@ pub(super) struct ReplayArgs {
     /// A file of a decision log, or its directory
     #[arg(value_name = "LOG")]
     log: PathBuf,
-    /// The candidate folder
+    /// The candidate: a policy folder, with its domains, or the folder of a domain
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
+    #[command(flatten)]
+    domain: DomainArg,
     #[command(flatten)]
     output: OutputArgs,
     /// Number of threads; by default one for each processor
@@ -53,18 +57,21 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         Some(dir) => (dir, ReplayMode::Candidate),
         None => (&settings.policies.dir, ReplayMode::Reproduce),
     };
-    let snapshot = match Snapshot::load(dir) {
-        Ok(snapshot) => snapshot,
-        // A folder that is being edited did not make the decisions.
-        Err(_) if mode == ReplayMode::Reproduce => in_force(&args.settings)?,
-        Err(error) => return folder_fault::report(&error, args.output.json, out),
+    let asked = AskedFolders::of(dir, &args.domain)?;
+    let asked = match asked.load(mode, || in_force(&args.settings)) {
+        Ok(asked) => asked,
+        Err(FolderError::Faults(error)) => {
+            return folder_fault::report(&error, args.output.json, out);
+        }
+        Err(FolderError::Other(error)) => return Err(error),
     };
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = args.threads.unwrap_or_else(processors);
     let ask = |earlier: &EarlierSnapshots| {
         let progress = Progress::default();
         let _shown = progress::show("replaying, bytes", args.output, &progress);
-        replay(&args.log, &snapshot, earlier, mode, threads, &progress)
+        let policies = asked.policies();
+        replay(&args.log, &policies, earlier, mode, threads, &progress)
             .map_err(|error| Error::argument("LOG", error))
     };
     let mut outcome = ask(&EarlierSnapshots::new())?;
@@ -84,12 +91,18 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         ReplayMode::Reproduce => outcome.flips + outcome.other_reasons > 0,
     };
     let incomplete = outcome.unreadable + outcome.masked + outcome.unasked > 0
-        || (mode == ReplayMode::Reproduce && !outcome.other_policies.is_empty());
+        || (mode == ReplayMode::Reproduce && !is_whole(&outcome, &args.domain));
     Ok(ExitCode::from(match (differs, incomplete) {
         (true, _) => FLIPS,
         (false, true) => INCOMPLETE,
         (false, false) => SAME,
     }))
+}
+
+/// Whether all that should be reproduced was asked.
+fn is_whole(outcome: &ReplayReport, asked: &DomainArg) -> bool {
+    outcome.other_policies.is_empty()
+        && (asked.domain.is_some() || outcome.domains_left_out.is_empty())
 }
 
 fn in_force(settings: &SettingsArgs) -> Result<Snapshot, Error> {
@@ -120,7 +133,11 @@ fn print(outcome: &ReplayReport, mode: ReplayMode, out: &mut dyn Write) -> Resul
             "narrower" => "allowed, would be denied",
             _ => "the same answer for another reason",
         };
-        writeln!(out, "{}: {becomes}", flip.permission)?;
+        let of = match &flip.domain {
+            Some(domain) => format!(" in the domain `{domain}`"),
+            None => String::new(),
+        };
+        writeln!(out, "{}{of}: {becomes}", flip.permission)?;
         let asked = match &flip.via {
             Some(via) => format!(" (asked through: {via})"),
             None => String::new(),
@@ -172,6 +189,15 @@ fn print(outcome: &ReplayReport, mode: ReplayMode, out: &mut dyn Write) -> Resul
         "last lines are not whole: a process died, or is writing",
     )?;
     note(out, outcome.unreadable, "lines could not be read")?;
+    note(
+        out,
+        outcome.built_in_left_out,
+        "decisions are of the built-in domain, which is not asked here",
+    )?;
+    for (domain, count) in &outcome.domains_left_out {
+        let what = format!("decisions are of the domain `{domain}`, which is not asked here");
+        note(out, *count, &what)?;
+    }
     if mode == ReplayMode::Reproduce {
         for (digest, count) in &outcome.other_policies {
             writeln!(

@@ -59,6 +59,7 @@ pub(super) fn run(args: &VerifyLogArgs, out: &mut dyn Write) -> Result<ExitCode,
             "files": report.files,
             "lines": report.lines,
             "decisions": report.decisions,
+            "of_domains": report.of_domains,
             "counted": report.counted,
             "findings": findings.collect::<Vec<_>>(),
             "notes": report.notes,
@@ -84,6 +85,9 @@ pub(super) fn run(args: &VerifyLogArgs, out: &mut dyn Write) -> Result<ExitCode,
         report.counted,
         report.findings.len()
     )?;
+    for (domain, count) in &report.of_domains {
+        writeln!(out, "{count} of the decisions are of the domain `{domain}`")?;
+    }
     Ok(verdict(&report))
 }
 

@@ -24,15 +24,15 @@ impl Folder {
         folder
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.0.path().join("policies")
     }
 
-    fn domain(&self, name: &str) -> PathBuf {
+    pub(crate) fn domain(&self, name: &str) -> PathBuf {
         self.path().join("domains").join(name)
     }
 
-    fn write(&self, domain: &str, name: &str, text: &str) {
+    pub(crate) fn write(&self, domain: &str, name: &str, text: &str) {
         fs::write(self.domain(domain).join(name), text).expect("written");
     }
 }
@@ -61,7 +61,7 @@ async fn ready(service: &Service) -> Value {
 }
 
 /// Waits until readiness says so.
-async fn until(service: &Service, is_so: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn until(service: &Service, is_so: impl Fn(&Value) -> bool) -> Value {
     loop {
         let ready = ready(service).await;
         if is_so(&ready) {

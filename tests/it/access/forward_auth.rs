@@ -26,14 +26,14 @@ fn asked_about(service: &Service, method: &str, target: &str, headers: &[(&str, 
 }
 
 /// The headers that sign a request to somebody else.
-fn signed(persona: &impl Persona, method: &str, target: &str) -> Vec<(String, String)> {
+pub(crate) fn signed(persona: &impl Persona, method: &str, target: &str) -> Vec<(String, String)> {
     let written = persona.ask(method, target).write();
     ["authorization", "x-date", "x-nonce", "x-content-sha256"]
         .map(|name| (name.to_owned(), written.header(name).to_owned()))
         .to_vec()
 }
 
-async fn send(
+pub(crate) async fn send(
     service: &Service,
     method: &str,
     target: &str,

@@ -1,12 +1,14 @@
 //! The policy decision point (contract section 7): `AuthZEN` Authorization API 1.0.
 
+mod approved;
 mod built_in;
 mod certification;
 mod certification_cases;
-mod domains;
+pub(crate) mod domains;
 mod foreign_client;
 mod forward_auth;
 mod protocol;
+mod recorded;
 mod search;
 mod tokens;
 

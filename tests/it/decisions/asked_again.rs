@@ -8,7 +8,7 @@ use charter_authz::snapshot::Snapshot;
 use charter_decision_log::{Mask, MaskStyle, Via};
 use charter_domain::permission::Permission;
 use charter_domain::progress::Progress;
-use charter_policy::replay::{EarlierSnapshots, ReplayMode, ReplayReport, replay};
+use charter_policy::replay::{EarlierSnapshots, ReplayMode, ReplayPolicies, ReplayReport, replay};
 use serde_json::Value;
 use test_support::policy_world::{Tenant, copy_of_shipped, shipped};
 use test_support::process::Home;
@@ -61,7 +61,7 @@ fn run(bench: &Bench, policies: &std::path::Path, mode: ReplayMode) -> ReplayRep
     let snapshot = Snapshot::load(policies).expect("policies");
     replay(
         &bench.dir(),
-        &snapshot,
+        &ReplayPolicies::of_built_in(&snapshot),
         &EarlierSnapshots::new(),
         mode,
         2,
@@ -245,7 +245,7 @@ fn a_log_cut_at_any_byte_is_read_as_far_as_it_goes() {
         fs::write(&file, &whole[..end]).expect("cut");
         let outcome = replay(
             &file,
-            &snapshot,
+            &ReplayPolicies::of_built_in(&snapshot),
             &EarlierSnapshots::new(),
             ReplayMode::Reproduce,
             1,
@@ -270,7 +270,7 @@ fn a_log_cut_at_any_byte_is_read_as_far_as_it_goes() {
     garbage.write_all(b"garbage\n").expect("written");
     let outcome = replay(
         &file,
-        &snapshot,
+        &ReplayPolicies::of_built_in(&snapshot),
         &EarlierSnapshots::new(),
         ReplayMode::Reproduce,
         1,

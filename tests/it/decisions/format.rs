@@ -10,7 +10,7 @@ use charter_domain::entropy::OsEntropy;
 use charter_domain::id::DecisionId;
 use charter_domain::permission::Permission;
 use charter_domain::progress::Progress;
-use charter_policy::replay::{EarlierSnapshots, ReplayMode, replay};
+use charter_policy::replay::{EarlierSnapshots, ReplayMode, ReplayPolicies, replay};
 use test_support::policy_world::shipped;
 
 use super::stand_alone::Bench;
@@ -56,7 +56,7 @@ fn a_log_of_the_version_before_is_checked_found_asked_again_and_gone_on_with() {
     let snapshot = Snapshot::load(&shipped()).expect("policies");
     let outcome = replay(
         &bench.dir(),
-        &snapshot,
+        &ReplayPolicies::of_built_in(&snapshot),
         &EarlierSnapshots::new(),
         ReplayMode::Candidate,
         2,

@@ -2,6 +2,9 @@
 
 mod asked_again;
 mod chain;
+mod domain_questions;
+mod domain_tools;
+mod domains;
 mod endpoint;
 mod erased;
 mod forged;

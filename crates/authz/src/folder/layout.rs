@@ -16,8 +16,21 @@ pub(super) const ENTITIES: &str = "entities.json";
 /// The requests that a gateway asks about, as actions and resources.
 pub(super) const ROUTES: &str = "routes.toml";
 
+/// The longest name of a domain of one's own.
+pub const MAX_DOMAIN_NAME: usize = 63;
+
+/// Whether a domain of one's own may have this name: it is part of addresses and of decision records.
+#[must_use]
+pub fn is_domain_name(name: &str) -> bool {
+    let is_of_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=MAX_DOMAIN_NAME).contains(&name.len())
+        && !name.starts_with('-')
+        && name.bytes().all(is_of_name)
+}
+
 /// Whether a folder holds a domain of one's own: it is directly below one called `domains`.
-pub(super) fn is_own_domain(dir: &Path) -> bool {
+#[must_use]
+pub fn is_own_domain(dir: &Path) -> bool {
     let real = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
     real.parent()
         .and_then(Path::file_name)

@@ -12,8 +12,10 @@ use std::sync::Arc;
 use miette::NamedSource;
 use sha2::{Digest, Sha256};
 
-pub use layout::{DOMAINS, SCHEMA, is_policy, is_test};
-use layout::{ENTITIES, INVARIANTS, MANIFEST, ROUTES, TESTS, is_below, is_own_domain};
+pub use layout::{
+    DOMAINS, MAX_DOMAIN_NAME, SCHEMA, is_domain_name, is_own_domain, is_policy, is_test,
+};
+use layout::{ENTITIES, INVARIANTS, MANIFEST, ROUTES, TESTS, is_below};
 pub use read::Files;
 use read::read;
 pub use sent::{BrokenFile, check_sent};
@@ -98,6 +100,15 @@ impl Folder {
             files,
             open_to_all: Vec::new(),
             unread: Vec::new(),
+        })
+    }
+
+    /// The same folder, named otherwise in reports.
+    pub fn titled(&self, title: &Path) -> Result<Self, LoadError> {
+        let titled = Self::from_files(title, self.files.clone())?;
+        Ok(Self {
+            is_own_domain: self.is_own_domain,
+            ..titled
         })
     }
 

@@ -3,8 +3,9 @@
 use cedar_policy::Request;
 
 use super::load::OwnDomain;
-use super::question::{DomainQuestion, Unasked};
+use super::question::{Answered, DomainQuestion, Unasked};
 use super::text::shown;
+use super::weight;
 use crate::combined_response::CombinedResponse;
 use crate::decision::Verdict;
 use crate::json::Uid;
@@ -14,6 +15,15 @@ impl OwnDomain {
     ///
     /// [`Unasked`]: what the question names is unknown, or a property has another type than the schema declares.
     pub fn ask(&self, question: &DomainQuestion<'_>) -> Result<Verdict, Unasked> {
+        self.answer(question).map(|answered| answered.verdict)
+    }
+
+    /// The same, with what was asked.
+    ///
+    /// # Errors
+    ///
+    /// As [`OwnDomain::ask`].
+    pub fn answer(&self, question: &DomainQuestion<'_>) -> Result<Answered, Unasked> {
         let (subject, resource) = (question.subject, question.resource);
         let unknown = |text: String| Unasked::Unknown(text);
         let action = self
@@ -60,6 +70,11 @@ impl OwnDomain {
                 .candidates_of(&kind, action.number, &of_principal, &about, &entities);
         let response =
             CombinedResponse::of(&self.snapshot.authorizer, candidates, &request, &entities);
-        Ok(response.into_verdict(&self.snapshot.policies))
+        Ok(Answered {
+            verdict: response.into_verdict(&self.snapshot.policies),
+            bytes: weight::of(question, &entities),
+            request,
+            entities,
+        })
     }
 }

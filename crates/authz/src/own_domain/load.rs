@@ -1,5 +1,7 @@
 //! Loads a domain's folder: what the snapshot does not check.
 
+use std::sync::Arc;
+
 use cedar_policy::SchemaFragment;
 
 use crate::fault::{FolderFault, LoadError};
@@ -15,7 +17,7 @@ use super::routes::Routes;
 /// A domain that was checked, ready to answer.
 #[derive(Debug)]
 pub struct OwnDomain {
-    pub(super) snapshot: Snapshot,
+    pub(super) snapshot: Arc<Snapshot>,
     pub(super) index: Index<AskedKind>,
     pub(super) actions: Actions,
     pub(super) types: EntityTypes,
@@ -52,7 +54,7 @@ impl OwnDomain {
             types: parts.types,
             entities: parts.entities,
             routes: parts.routes,
-            snapshot,
+            snapshot: Arc::new(snapshot),
         })
     }
 
@@ -62,7 +64,7 @@ impl OwnDomain {
     }
 
     #[must_use]
-    pub const fn snapshot(&self) -> &Snapshot {
+    pub const fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
     }
 }

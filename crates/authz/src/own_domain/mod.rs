@@ -16,9 +16,10 @@ mod route;
 mod routes;
 mod search;
 mod text;
+mod weight;
 
 pub use facts::Fact;
 pub use load::OwnDomain;
-pub use question::{BadProperty, DomainQuestion, NamedEntity, Unasked};
+pub use question::{Answered, BadProperty, DomainQuestion, NamedEntity, Unasked};
 pub use routes::Routed;
 pub use search::{FoundIds, SearchPage};

@@ -1,8 +1,10 @@
 //! A question as its asker words it.
 
+use cedar_policy::{Entities, Request};
 use serde_json::{Map, Value};
 
 use super::facts::Fact;
+use crate::decision::Verdict;
 
 /// A subject or a resource.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +27,17 @@ pub struct DomainQuestion<'a> {
     pub context: &'a Map<String, Value>,
     /// What the asker knows for certain.
     pub facts: &'a [Fact],
+}
+
+/// An answer, with all that it was made of.
+#[derive(Debug)]
+pub struct Answered {
+    pub verdict: Verdict,
+    pub request: Request,
+    /// Subject, resource and what they refer to, with the schema's actions.
+    pub entities: Entities,
+    /// About how much memory it takes to keep.
+    pub bytes: usize,
 }
 
 /// A property that the schema declares, of another type.

@@ -36,7 +36,7 @@ impl<'a> Domain<'a> {
         if name.is_empty() {
             return Ok(Self::BuiltIn(BuiltIn::new(state, client, context)));
         }
-        Own::find(state, name, client).map(Self::Own)
+        Own::find(state, name, client, context).map(Self::Own)
     }
 
     /// `explain`: the decision is told by its id, and so has a line of its own in the decision log.
@@ -47,7 +47,7 @@ impl<'a> Domain<'a> {
     ) -> Result<Answer, ApiError> {
         match self {
             Self::BuiltIn(domain) => domain.evaluate(question, explain).await,
-            Self::Own(domain) => domain.evaluate(question).await,
+            Self::Own(domain) => domain.evaluate(question, explain).await,
         }
     }
 

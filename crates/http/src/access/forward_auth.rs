@@ -43,12 +43,12 @@ pub(super) async fn forward_auth(
     let client = admit_as(shown, request, depot, &state).map_err(for_gateways)?;
     // What is wrong with the gateway's own configuration: no client can cause it.
     NoParameters::check(request)?;
+    let context = RequestContext::behind_edge(depot)?;
     let domain = match name_of(request).as_str() {
         "" => None,
-        name => Some(Own::find(&state, name, client)?),
+        name => Some(Own::find(&state, name, client, context)?),
     };
     request.extensions_mut().insert(Challenge::SignedOrBearer);
-    let context = RequestContext::behind_edge(depot)?;
     let judged = judge(request.headers(), &state, domain.as_ref(), context).await;
     let (caller, answer) = judged.map_err(for_gateways)?;
     response.status_code(StatusCode::OK);
@@ -117,10 +117,12 @@ async fn judge(
     if answer.decision {
         return Ok((caller, answer));
     }
-    Err(match answer.forbidden {
+    let error = match answer.forbidden {
         Some(refusal) => ApiError::forbidden_by_policy(Some(refusal), answer.reason),
         None => denied(answer.reason),
-    })
+    };
+    let decided = answer.decision_id.into_iter();
+    Err(decided.fold(error, ApiError::with_decision))
 }
 
 /// By signature, the nonce included, or by token (contract sections 3 and 5).

@@ -68,7 +68,7 @@ fn look_up(
 ) -> Result<Option<DecisionBody>, ApiError> {
     let found = state.decision_lookup.find(id);
     let found = found.map_err(|error| ApiError::unavailable(error, 1))?;
-    let Some(record) = found.filter(|record| record.organization == own) else {
+    let Some(record) = found.filter(|record| record.belongs_to(own)) else {
         return Ok(None);
     };
     let snapshot = runtime.block_on(snapshot_of(state, &record))?;
@@ -82,11 +82,16 @@ fn look_up(
     )))
 }
 
-/// The policies that made the decision, even if they are no longer in force.
+/// The policies that made the decision, even if they are no longer in force; of an own domain only those in force.
 pub(crate) async fn snapshot_of(
     state: &State,
     record: &DecisionRecord,
 ) -> Result<Option<Arc<Snapshot>>, ApiError> {
+    if let Some(name) = &record.domain {
+        let domain = state.domains.get(name).and_then(|found| found.in_force);
+        let snapshot = domain.map(|domain| Arc::clone(domain.snapshot()));
+        return Ok(snapshot.filter(|snapshot| **snapshot.digest() == *record.policy_digest));
+    }
     let current = state.engine.snapshot();
     if **current.digest() == *record.policy_digest {
         return Ok(Some(current));

@@ -55,6 +55,7 @@ pub(super) async fn list(
 fn filter(query: &mut Query) -> Result<RecordFilter, ApiError> {
     let time = |text: &str| timestamp::parse(text).map(|at| at.timestamp_millis());
     Ok(RecordFilter {
+        domain: query.text("domain"),
         organization: query.text("organization"),
         permission: query.text("permission"),
         principal: query.text("principal"),
@@ -98,6 +99,7 @@ fn find(
     let snapshot = snapshot.as_deref();
     let explanation = snapshot.and_then(|snapshot| record.explanation(&*state.explain, snapshot));
     Ok(Some(ShownDecision {
+        domain: record.domain.clone(),
         organization: record.organization.clone(),
         shadow: record.shadow.clone(),
         decision: DecisionBody::new(record, snapshot, explanation),
@@ -107,7 +109,10 @@ fn find(
 /// What an organization is shown of its decision, and what it is not.
 #[derive(Serialize)]
 pub(super) struct ShownDecision {
-    organization: String,
+    /// The domain of one's own; null for the built-in one.
+    domain: Option<String>,
+    /// Null for a domain of one's own.
+    organization: Option<String>,
     /// What the shadow policies decide, if it differs.
     shadow: Option<Value>,
     #[serde(flatten)]
@@ -127,7 +132,10 @@ struct ListedDecision {
     at: String,
     request_id: String,
     via: Option<String>,
-    organization: String,
+    /// The domain of one's own; null for the built-in one.
+    domain: Option<String>,
+    /// Null for a domain of one's own.
+    organization: Option<String>,
     principal: Uid,
     action: String,
     resource: Uid,
@@ -150,6 +158,7 @@ impl From<DecisionRecord> for ListedDecision {
             at: whole_seconds(record.at),
             request_id: record.request_id,
             via: record.via,
+            domain: record.domain,
             organization: record.organization,
             principal: record.principal,
             action: record.action.id,

@@ -89,6 +89,10 @@ pub fn compare_sets(
     limits: SolverLimits,
     clock: &dyn Clock,
 ) -> Result<Diff, DiffError> {
+    if old.is_own_domain() != new.is_own_domain() {
+        let reason = "one is the folder of a domain of one's own, and the other is not";
+        return Err(DiffError::from(reason.to_owned()));
+    }
     let budget = SolverBudget::start(solver, limits, clock);
     let common = schema_comparison::SchemaComparison::of(old, new)?;
     let types = RequestType::all(common.schema)?;

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::git_tree::GitTree;
 use charter_authz::fault::LoadError;
-use charter_authz::folder::Folder;
+use charter_authz::folder::{self, Folder};
 use charter_authz::snapshot::Snapshot;
 
 /// Path of the folder if only a revision is named.
@@ -78,15 +78,27 @@ pub fn load_from(dir: &Path, spec: &str) -> Result<Snapshot, RevisionError> {
         .prefix("charter-")
         .permissions(Permissions::from_mode(0o700))
         .tempdir()?;
-    check_out(dir, spec, revision, path, copy.path())?;
-    of(copy.path(), &format!("{revision}:{path}"))
+    // Git takes `./` from here.
+    let is_own_domain = if path.starts_with("./") {
+        folder::is_own_domain(&dir.join(path))
+    } else {
+        folder::is_own_domain(Path::new(path))
+    };
+    let to = if is_own_domain {
+        copy.path().join(folder::DOMAINS).join("domain")
+    } else {
+        copy.path().to_owned()
+    };
+    fs::create_dir_all(&to)?;
+    check_out(dir, spec, revision, path, &to)?;
+    of(&to, &format!("{revision}:{path}"))
 }
 
 /// Faults name files as the caller named the folder.
 fn of(dir: &Path, title: &str) -> Result<Snapshot, RevisionError> {
     Folder::read(dir)
         .map_err(|error| error.renamed(&dir.display().to_string(), title))
-        .and_then(|folder| Folder::from_files(Path::new(title), folder.files().clone()))
+        .and_then(|folder| folder.titled(Path::new(title)))
         .and_then(|folder| Snapshot::from_folder(&folder))
         .map_err(RevisionError::Policies)
 }

@@ -185,6 +185,15 @@ pub fn explain_record(snapshot: &Snapshot, record: &DecisionRecord) -> Result<Ex
             "has masked parts ({masked}) and cannot be asked again"
         ));
     }
+    if record.domain.is_some() != snapshot.is_own_domain() {
+        let decided = record.domain.as_ref().map_or_else(
+            || "by the built-in domain".to_owned(),
+            |domain| format!("by the domain `{domain}`"),
+        );
+        return Err(format!(
+            "was decided {decided}, whose policies these are not"
+        ));
+    }
     match record.inputs(snapshot) {
         Ok(Some(inputs)) => Ok(explain(snapshot, &inputs.request, &inputs.entities)),
         Ok(None) => Err("was denied because the schema did not allow the question".to_owned()),

@@ -1,5 +1,6 @@
 //! Runs the gates.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::loaded_folder::LoadedFolder;
@@ -261,8 +262,16 @@ const fn is_start_invariant(finding: &analysis::ProofFinding) -> bool {
 /// How an operator puts a held folder in force.
 #[must_use]
 pub fn approval_hint(candidate: &Folder) -> String {
+    let domain = domain_of(candidate).map_or_else(String::new, |name| format!(" --domain {name}"));
     format!(
-        "\nif that is meant: charter policy approve {} --reason '…'",
+        "\nif that is meant: charter policy approve {}{domain} --reason '…'",
         candidate.whole_digest()
     )
+}
+
+/// The name of a domain's folder, which its files are named with.
+fn domain_of(candidate: &Folder) -> Option<&str> {
+    let file = candidate.policy_files().next()?.name();
+    let folder = Path::new(file).parent()?.file_name()?.to_str();
+    folder.filter(|_| candidate.is_own_domain())
 }

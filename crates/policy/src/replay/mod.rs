@@ -2,6 +2,7 @@
 //! verify that the recorded policies reproduce them.
 
 pub(crate) mod log_reader;
+mod policies;
 mod report;
 mod worker;
 
@@ -10,10 +11,10 @@ use std::path::PathBuf;
 
 use parking_lot::Mutex;
 
-use charter_authz::snapshot::Snapshot;
 use charter_domain::progress::Progress;
 
 use log_reader::LogReader;
+pub use policies::ReplayPolicies;
 pub use report::{EarlierSnapshots, Flip, FlipExample, FlipGroup, ReplayMode, ReplayReport};
 use worker::Worker;
 
@@ -26,14 +27,14 @@ pub struct ReplayError {
 }
 
 /// Replays every decision of a file or directory. To reproduce, each decision is evaluated by the
-/// policies that made it: `snapshot`, or one of `earlier`. `progress` counts bytes.
+/// policies that made it: `policies`, or one of `earlier`. `progress` counts bytes.
 ///
 /// # Errors
 ///
 /// A file cannot be read.
 pub fn replay(
     log: &std::path::Path,
-    snapshot: &Snapshot,
+    policies: &ReplayPolicies<'_>,
     earlier: &EarlierSnapshots,
     mode: ReplayMode,
     threads: usize,
@@ -45,7 +46,7 @@ pub fn replay(
     };
     let log_reader = Mutex::new(LogReader::open(log, progress).map_err(failed)?);
     let work = || {
-        let mut worker = Worker::new(snapshot, earlier, mode);
+        let mut worker = Worker::new(policies, earlier, mode);
         loop {
             // A separate statement, so that the lock is not held during the work.
             let chunk = log_reader.lock().next();

@@ -48,6 +48,10 @@ pub struct ReplayReport {
     pub unasked: u64,
     /// Decisions of other policies, by digest; not replayed when reproducing.
     pub other_policies: BTreeMap<String, u64>,
+    /// Decisions of the built-in domain, if only others were asked.
+    pub built_in_left_out: u64,
+    /// Decisions of domains of one's own that were not asked, by name.
+    pub domains_left_out: BTreeMap<String, u64>,
     /// Lines that could not be read.
     pub unreadable: u64,
     /// Locations of the first of them.
@@ -62,13 +66,16 @@ pub struct ReplayReport {
 /// What the flips of a group have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Flip {
+    /// The domain of one's own; `None` for the built-in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
     /// The requested permission.
     pub permission: String,
     /// `wider`, `narrower`, or `reason` if only the reason differs.
     pub direction: &'static str,
     /// The principal.
     pub principal: String,
-    /// `evaluation` for decisions of the evaluation endpoint.
+    /// `evaluation` for decisions of the evaluation endpoint, `forward_auth` for those of gateways.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub via: Option<String>,
 }
@@ -113,8 +120,14 @@ impl ReplayReport {
         self.unfinished += part.unfinished;
         self.unreadable_examples.extend(part.unreadable_examples);
         self.unreadable_examples.truncate(EXAMPLES);
-        for (digest, count) in part.other_policies {
-            *self.other_policies.entry(digest).or_default() += count;
+        self.built_in_left_out += part.built_in_left_out;
+        for (all, part) in [
+            (&mut self.other_policies, part.other_policies),
+            (&mut self.domains_left_out, part.domains_left_out),
+        ] {
+            for (name, count) in part {
+                *all.entry(name).or_default() += count;
+            }
         }
         for (flip, part) in part.groups {
             let group = self.groups.entry(flip).or_default();
@@ -131,6 +144,20 @@ impl ReplayReport {
         group.count += 1;
         if group.examples.len() < EXAMPLES {
             group.examples.push(example());
+        }
+    }
+
+    /// Counts a decision of a domain that is not asked.
+    pub(super) fn left_out(&mut self, domain: Option<&str>) {
+        let Some(name) = domain else {
+            self.built_in_left_out += 1;
+            return;
+        };
+        match self.domains_left_out.get_mut(name) {
+            Some(count) => *count += 1,
+            None => {
+                self.domains_left_out.insert(name.to_owned(), 1);
+            }
         }
     }
 

@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cedar_policy::{Context, Entities};
+use cedar_policy::{Context, Entities, Request};
 use parking_lot::RwLock;
 
-use charter_authz::decision::{Decision, Denial, Outcome as RecordedOutcome};
+use charter_authz::decision::{Denial, Outcome as RecordedOutcome, Verdict};
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::reevaluation::{context, entities};
-use charter_decision_log::{DecisionRecord, DefinitionReader, Direction, LogLine, Uid};
+use charter_decision_log::{DecisionRecord, DefinitionReader, Direction, EVALUATION, LogLine, Uid};
 use charter_domain::permission::Permission;
 
 use super::log_reader::Chunk;
+use super::policies::ReplayPolicies;
 use super::report::{EarlierSnapshots, Flip, FlipExample, ReplayMode, ReplayReport};
 
 /// Bounds memory.
@@ -21,18 +22,17 @@ const MAX_CACHED: usize = 8_192;
 type BoxError = Box<dyn std::error::Error>;
 
 pub(super) struct Worker<'a> {
-    snapshot: &'a Snapshot,
+    policies: &'a ReplayPolicies<'a>,
     earlier: &'a EarlierSnapshots,
     mode: ReplayMode,
-    entities: HashMap<String, Entities>,
-    /// Digest of the policies whose actions are in `entities`.
-    actions_of: Arc<str>,
+    /// By the digest of the policies whose actions are in them.
+    entities: HashMap<Arc<str>, HashMap<String, Entities>>,
     contexts: HashMap<String, Context>,
     pub(super) report: ReplayReport,
 }
 
 enum ReplayedAnswer {
-    Decided(Decision),
+    Decided(Verdict),
     /// The schema allowed the question neither then nor now.
     DeniedAgain,
     /// The question cannot be evaluated as it was.
@@ -41,16 +41,15 @@ enum ReplayedAnswer {
 
 impl<'a> Worker<'a> {
     pub(super) fn new(
-        snapshot: &'a Snapshot,
+        policies: &'a ReplayPolicies<'a>,
         earlier: &'a EarlierSnapshots,
         mode: ReplayMode,
     ) -> Self {
         Self {
-            snapshot,
+            policies,
             earlier,
             mode,
             entities: HashMap::new(),
-            actions_of: Arc::clone(snapshot.digest()),
             contexts: HashMap::new(),
             report: ReplayReport::default(),
         }
@@ -86,8 +85,12 @@ impl<'a> Worker<'a> {
         };
         self.report.counted += record.rest;
         self.report.decisions += 1;
-        self.report.evaluations += u64::from(record.via.is_some());
-        let mut snapshot = self.snapshot;
+        let domain = record.domain.as_deref();
+        let Some(mut snapshot) = self.policies.of(domain) else {
+            self.report.left_out(domain);
+            return Ok(());
+        };
+        self.report.evaluations += u64::from(is_evaluation(&record));
         if *record.policy_digest != **snapshot.digest() {
             let known = self.earlier.get(&record.policy_digest);
             match (self.mode, known) {
@@ -139,6 +142,12 @@ impl<'a> Worker<'a> {
         record: &DecisionRecord,
         snapshot: &Snapshot,
     ) -> Result<ReplayedAnswer, BoxError> {
+        if snapshot.is_own_domain() != record.domain.is_some() {
+            return Err("the policies are those of another domain".into());
+        }
+        if snapshot.is_own_domain() {
+            return self.ask_domain(record, snapshot);
+        }
         let Ok(permission) = record.action.id.parse::<Permission>() else {
             return Ok(ReplayedAnswer::Impossible);
         };
@@ -158,29 +167,56 @@ impl<'a> Worker<'a> {
         let (facts, things) = (facts.get(), record.entities.get());
         let context = cached(&mut self.contexts, facts, || context(facts))?.clone();
         let request = record.request(context)?;
-        // The cached entities include the actions of one schema.
-        if self.actions_of != *snapshot.digest() {
-            self.entities.clear();
-            self.actions_of = Arc::clone(snapshot.digest());
-        }
-        let entities = cached(&mut self.entities, things, || entities(things, snapshot))?;
+        let known = self.entities_of(snapshot);
+        let entities = cached(known, things, || entities(things, snapshot))?;
         let decision = snapshot.decide_request(permission, &request, entities);
-        Ok(ReplayedAnswer::Decided(decision))
+        Ok(ReplayedAnswer::Decided(decision.into()))
     }
 
-    fn compare(&mut self, record: DecisionRecord, recorded: RecordedOutcome, decision: &Decision) {
+    /// What does not suit the schema is not asked, as in the service.
+    fn ask_domain(
+        &mut self,
+        record: &DecisionRecord,
+        snapshot: &Snapshot,
+    ) -> Result<ReplayedAnswer, BoxError> {
+        let facts = record.context.as_ref().ok_or("its context is missing")?;
+        let (schema, things) = (snapshot.schema(), record.entities.get());
+        let (action, resource) = (record.action.to_cedar()?, record.resource.to_cedar()?);
+        let principal = record.principal.to_cedar()?;
+        let request = Context::from_json_str(facts.get(), Some((schema, &action)))
+            .ok()
+            .and_then(|facts| Request::new(principal, action, resource, facts, Some(schema)).ok());
+        let Some(request) = request else {
+            return Ok(ReplayedAnswer::Impossible);
+        };
+        let known = self.entities_of(snapshot);
+        let fitting = || Ok(Entities::from_json_str(things, Some(schema))?);
+        Ok(match cached(known, things, fitting) {
+            Ok(entities) => ReplayedAnswer::Decided(snapshot.judge(&request, entities)),
+            Err(_) => ReplayedAnswer::Impossible,
+        })
+    }
+
+    /// The cached entities include the actions of one schema.
+    fn entities_of(&mut self, snapshot: &Snapshot) -> &mut HashMap<String, Entities> {
+        let digest = Arc::clone(snapshot.digest());
+        self.entities.entry(digest).or_default()
+    }
+
+    fn compare(&mut self, record: DecisionRecord, recorded: RecordedOutcome, decision: &Verdict) {
         let direction = Direction::between(recorded, decision.outcome);
         let is_flip = matches!(direction, Some(Direction::Wider | Direction::Narrower));
         let differs = !record.is(decision);
         if is_flip {
             self.report.flips += 1;
-            self.report.evaluation_flips += u64::from(record.via.is_some());
+            self.report.evaluation_flips += u64::from(is_evaluation(&record));
         } else if differs {
             self.report.other_reasons += 1;
         }
         if is_flip || (differs && self.mode == ReplayMode::Reproduce) {
             let direction = direction.unwrap_or(Direction::Reason);
             let flip = Flip {
+                domain: record.domain,
                 permission: record.action.id,
                 direction: direction.as_str(),
                 principal: text(&record.principal),
@@ -195,6 +231,10 @@ impl<'a> Worker<'a> {
             });
         }
     }
+}
+
+fn is_evaluation(record: &DecisionRecord) -> bool {
+    record.via.as_deref() == Some(EVALUATION)
 }
 
 /// The cached value for this text, or a new one.

@@ -67,7 +67,8 @@ impl Decided {
                 let Ok(Some(by)) = definitions.determined_by(line) else {
                     continue;
                 };
-                if by.at < self.since {
+                // The policies of another domain may have the same ids.
+                if by.at < self.since || by.domain.is_some() {
                     continue;
                 }
                 for policy in by.policies {

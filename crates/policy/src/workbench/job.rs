@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::coverage;
 use crate::diff::{compare_sets, role_changes};
-use crate::replay::{EarlierSnapshots, ReplayMode, replay};
+use crate::replay::{EarlierSnapshots, ReplayMode, ReplayPolicies, replay};
 use crate::solver::{Solver, SolverLimits};
 use crate::test;
 use charter_authz::fault::LoadError;
@@ -135,7 +135,8 @@ fn try_run(
             emit(WorkbenchEvent::Accepted);
             let earlier = EarlierSnapshots::new();
             let mode = ReplayMode::Candidate;
-            let report = replay(log, &new, &earlier, mode, REPLAY_THREADS, progress);
+            let policies = ReplayPolicies::of_built_in(&new);
+            let report = replay(log, &policies, &earlier, mode, REPLAY_THREADS, progress);
             let report = report.map_err(|error| JobError::Other(error.to_string()))?;
             Ok(json!({"digest": new.digest().to_string(), "report": report}))
         }

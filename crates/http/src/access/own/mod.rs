@@ -11,11 +11,16 @@ use charter_authz::decision::{Denial, Outcome, Verdict};
 use charter_authz::own_domain::{
     BadProperty, DomainQuestion, Fact, FoundIds, NamedEntity, OwnDomain, SearchPage, Unasked,
 };
+use charter_decision_log::{DomainAsker, DomainDecision, Via};
 use charter_domain::caller::Caller;
+use charter_domain::id::OrganizationId;
+use charter_domain::timestamp::Timestamp;
 
 use super::answer::{Answer, Found};
 use super::page::Page;
 use super::question::{Entity, Question, Sought};
+use crate::edge::context::RequestContext;
+use crate::extract::authorizer::wait_for_room;
 use crate::respond::{ApiError, Surface, echo};
 use crate::state::State;
 pub(super) use facts::subject;
@@ -23,7 +28,21 @@ pub(super) use facts::subject;
 /// The questions of one request, all answered by the same version of the domain.
 pub(super) struct Own<'a> {
     pub(super) domain: Arc<OwnDomain>,
+    name: Arc<str>,
+    state: &'a State,
     client: AccessClient<'a>,
+    context: &'a RequestContext,
+    now: Timestamp,
+}
+
+/// What an answer is for.
+#[derive(Clone, Copy)]
+struct Purpose {
+    via: Via,
+    /// Whether its id is told.
+    tells_id: bool,
+    /// The organization whose request it is about.
+    payer: Option<OrganizationId>,
 }
 
 impl<'a> Own<'a> {
@@ -31,24 +50,41 @@ impl<'a> Own<'a> {
     ///
     /// `NOT_FOUND`; UNAVAILABLE if no version of it could be loaded.
     pub(super) fn find(
-        state: &State,
+        state: &'a State,
         name: &str,
         client: AccessClient<'a>,
+        context: &'a RequestContext,
     ) -> Result<Self, ApiError> {
         let found = state.domains.get(name).ok_or_else(ApiError::not_found)?;
         let domain = found.in_force.ok_or_else(|| {
             ApiError::unavailable(format_args!("the domain {} is broken", echo(name)), 1)
         })?;
-        Ok(Self { domain, client })
+        Ok(Self {
+            domain,
+            name: name.into(),
+            state,
+            client,
+            context,
+            now: state.clock.now(),
+        })
     }
 
-    pub(super) async fn evaluate(&self, question: &Question) -> Result<Answer, ApiError> {
+    pub(super) async fn evaluate(
+        &self,
+        question: &Question,
+        explain: bool,
+    ) -> Result<Answer, ApiError> {
         let mut facts = facts::of_subject(&self.client, &question.subject).await?;
         facts.extend(facts::of_resource(&self.client, &question.resource).await?);
-        self.ask(question, &facts)
+        let purpose = Purpose {
+            via: Via::Evaluation,
+            tells_id: explain,
+            payer: None,
+        };
+        self.ask(question, &facts, purpose).await
     }
 
-    /// About a caller that was authenticated.
+    /// About a caller that was authenticated, for a gateway that acts on the answer.
     pub(super) async fn evaluate_caller(
         &self,
         question: &Question,
@@ -56,20 +92,52 @@ impl<'a> Own<'a> {
     ) -> Result<Answer, ApiError> {
         let mut facts = facts::of_resource(&self.client, &question.resource).await?;
         facts.extend(facts::of_caller(caller));
-        self.ask(question, &facts)
+        let organization = caller.organization().id;
+        self.state.decisions.check_share(organization)?;
+        let purpose = Purpose {
+            via: Via::ForwardAuth,
+            tells_id: true,
+            payer: Some(organization),
+        };
+        self.ask(question, &facts, purpose).await
     }
 
-    fn ask(&self, question: &Question, facts: &[Fact]) -> Result<Answer, ApiError> {
-        match self.domain.ask(&worded(question, facts)) {
-            Ok(verdict) => Ok(Answer {
-                decision: verdict.outcome == Outcome::Allow,
-                reason: reason(&verdict, &question.action.name),
-                decision_id: None,
-                forbidden: verdict.refusal,
-            }),
-            Err(Unasked::Unknown(reason)) => Ok(Answer::unknown(reason)),
-            Err(Unasked::Bad(bad)) => Err(refused(&bad)),
-        }
+    /// Asks policy, on record.
+    async fn ask(
+        &self,
+        question: &Question,
+        facts: &[Fact],
+        purpose: Purpose,
+    ) -> Result<Answer, ApiError> {
+        wait_for_room(&self.state.decisions).await?;
+        let answered = match self.domain.answer(&worded(question, facts)) {
+            Ok(answered) => answered,
+            Err(Unasked::Unknown(reason)) => return Ok(Answer::unknown(reason)),
+            Err(Unasked::Bad(bad)) => return Err(refused(&bad)),
+        };
+        let verdict = &answered.verdict;
+        let (decision, forbidden) = (verdict.outcome == Outcome::Allow, verdict.refusal.clone());
+        let reason = reason(verdict, &question.action.name);
+        let asker = DomainAsker {
+            now: self.now,
+            request_id: self.context.request_id.as_str(),
+            via: purpose.via,
+            tells_id: purpose.tells_id,
+        };
+        let decided = DomainDecision {
+            domain: Arc::clone(&self.name),
+            policy_digest: Arc::clone(self.domain.snapshot().digest()),
+            answered,
+            payer: purpose.payer,
+        };
+        let id = self.state.decisions.record(asker, decided)?;
+        self.context.facts.note_decision(id);
+        Ok(Answer {
+            decision,
+            reason,
+            decision_id: Some(id.to_string()),
+            forbidden,
+        })
     }
 
     pub(super) async fn search(

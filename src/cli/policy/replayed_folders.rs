@@ -1,0 +1,85 @@
+//! Which folders recorded decisions are asked of: the policy folder with its domains, or one domain.
+
+use std::path::{Path, PathBuf};
+
+use charter_authz::fault::LoadError;
+use charter_authz::folder::{DOMAINS, is_own_domain};
+use charter_authz::snapshot::Snapshot;
+use charter_policy::domain_arg::{self, DomainArg};
+use charter_policy::replay::{ReplayMode, ReplayPolicies};
+
+use super::super::Error;
+use super::folder_args::unknown_domain;
+
+/// The folders by domain; `None` is the built-in one.
+pub(super) struct AskedFolders(Vec<(Option<String>, PathBuf)>);
+
+/// Their policies.
+pub(super) struct AskedPolicies(Vec<(Option<String>, Snapshot)>);
+
+pub(super) enum FolderError {
+    Faults(LoadError),
+    Other(Error),
+}
+
+impl AskedFolders {
+    pub(super) fn of(dir: &Path, domain: &DomainArg) -> Result<Self, Error> {
+        if domain.domain.is_some() {
+            let is_its_own = is_own_domain(dir);
+            let place = if is_its_own {
+                dir.to_owned()
+            } else {
+                domain.within(dir).map_err(unknown_domain)?
+            };
+            return Ok(Self(vec![(domain.domain.clone(), place)]));
+        }
+        if is_own_domain(dir) {
+            let real = std::fs::canonicalize(dir)?;
+            let name = real.file_name().unwrap_or_default().to_string_lossy();
+            return Ok(Self(vec![(Some(name.into_owned()), dir.to_owned())]));
+        }
+        let domains = dir.join(DOMAINS);
+        let each = domain_arg::names(&domains).into_iter().map(|name| {
+            let place = domains.join(&name);
+            (Some(name), place)
+        });
+        let built_in = (None, dir.to_owned());
+        Ok(Self(std::iter::once(built_in).chain(each).collect()))
+    }
+
+    /// A folder that is being edited did not make the decisions that are to be reproduced: the policies in force did, and
+    /// a domain is left out.
+    pub(super) fn load(
+        self,
+        mode: ReplayMode,
+        in_force: impl FnOnce() -> Result<Snapshot, Error>,
+    ) -> Result<AskedPolicies, FolderError> {
+        let mut in_force = Some(in_force);
+        let mut loaded = Vec::new();
+        for (domain, dir) in self.0 {
+            let snapshot = match (Snapshot::load(&dir), mode) {
+                (Ok(snapshot), _) => snapshot,
+                (Err(error), ReplayMode::Candidate) => return Err(FolderError::Faults(error)),
+                (Err(_), ReplayMode::Reproduce) => match in_force.take_if(|_| domain.is_none()) {
+                    Some(in_force) => in_force().map_err(FolderError::Other)?,
+                    None => continue,
+                },
+            };
+            loaded.push((domain, snapshot));
+        }
+        Ok(AskedPolicies(loaded))
+    }
+}
+
+impl AskedPolicies {
+    pub(super) fn policies(&self) -> ReplayPolicies<'_> {
+        let mut policies = ReplayPolicies::default();
+        for (domain, snapshot) in &self.0 {
+            match domain {
+                Some(name) => drop(policies.domains.insert(name, snapshot)),
+                None => policies.built_in = Some(snapshot),
+            }
+        }
+        policies
+    }
+}

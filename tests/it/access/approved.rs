@@ -1,0 +1,66 @@
+//! Where wider edits wait for an approval, those of domains do, too.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use test_support::policy_solver::solver;
+use test_support::service::Service;
+use test_support::services::TestDatabase;
+
+use super::domains::{Folder, until};
+use super::{Asks as _, TOKEN, question};
+
+const WIDER: &str = "@id(\"wider\")\npermit (principal, action == Action::\"write\", resource);\n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wider_edit_of_a_domain_waits_until_it_is_approved() {
+    if solver().is_none() {
+        return;
+    }
+    let folder = Folder::with(&["records", "todo"]);
+    let policies = format!(
+        "dir = \"{}\"\ncheck_timeout = \"100s\"\ntests = \"off\"\nproofs = \"off\"\nwidening = \"approved\"\n\
+         [access]\ntokens = [\"gateway:{TOKEN}\"]\n",
+        folder.path().display()
+    );
+    let service = Service::with_policies(TestDatabase::sqlite(), &policies).await;
+    let decision = async || {
+        let write = question(("user", "alice"), "write", ("record", "record-2"));
+        let asked = service.ask("/domains/records/access/v1/evaluation", &write);
+        asked.await.ok()["decision"].clone()
+    };
+    assert_eq!(decision().await, json!(false));
+    folder.write("records", "wider.cedar", WIDER);
+    let of_records = |ready: &Value| ready["domains"]["records"]["refused"].clone();
+    let held = until(&service, |ready| of_records(ready).is_string()).await;
+    let told = of_records(&held).as_str().expect("a text").to_owned();
+    let hint = told
+        .split("charter policy approve ")
+        .nth(1)
+        .expect("a hint");
+    let digest = hint.split(' ').next().expect("a digest");
+    assert!(hint.contains("--domain records"), "{told}");
+    assert_eq!(decision().await, json!(false));
+    let config = service.directory().join("settings.toml");
+    fs::write(&config, service.settings()).expect("a file");
+    let approve = |domain: &str| {
+        let command = ["policy", "approve", digest, "--domain", domain];
+        Command::new(env!("CARGO_BIN_EXE_charter"))
+            .args(command)
+            .args(["--reason", "a test", "--by", "alice", "--config"])
+            .arg(&config)
+            .output()
+            .expect("a command")
+    };
+    // It is the folder of no other domain.
+    assert_eq!(approve("todo").status.code(), Some(1));
+    let approved = approve("records");
+    let told = String::from_utf8_lossy(&approved.stderr);
+    assert!(approved.status.success(), "{told}");
+    let shown = String::from_utf8_lossy(&approved.stdout);
+    assert!(shown.contains("wider"), "{shown}");
+    until(&service, |ready| of_records(ready).is_null()).await;
+    assert_eq!(decision().await, json!(true));
+    service.stop().await;
+}

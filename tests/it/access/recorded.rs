@@ -1,0 +1,174 @@
+//! What domains of one's own decide is on record, explained to operators, and to no organization.
+
+use charter_domain::permission::Permission;
+use serde_json::{Value, json};
+use test_support::client::Answer;
+use test_support::service::{Grants, Persona as _, Service};
+use test_support::services::TestDatabase;
+
+use super::domains::Folder;
+use super::forward_auth::{send, signed};
+use super::{Asks as _, TOKEN, question};
+use crate::decisions::Logged as _;
+
+/// Operators' token and gateways' are one here.
+async fn service(folder: &Folder) -> Service {
+    let policies = format!(
+        "tests = \"off\"\nproofs = \"off\"\ndir = \"{}\"\n[access]\ntokens = [\"gateway:{TOKEN}\"]\n",
+        folder.path().display()
+    );
+    let server = format!("ops_token = \"{TOKEN}\"");
+    Service::with_server_and_policies(TestDatabase::sqlite(), &server, &policies).await
+}
+
+async fn workbench(service: &Service, target: &str) -> Answer {
+    let request = service.operator_side().get(target);
+    request
+        .header("authorization", &format!("Bearer {TOKEN}"))
+        .await
+}
+
+fn explained(mut question: Value) -> Value {
+    question["options"] = json!({"explain": true});
+    question
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_evaluation_tells_its_decision_which_operators_find_explained() {
+    let folder = Folder::with(&["records"]);
+    let service = service(&folder).await;
+    let evaluation = "/domains/records/access/v1/evaluation";
+    let write = |record| question(("user", "alice"), "write", ("record", record));
+    let denied = service
+        .ask(evaluation, &explained(write("record-2")))
+        .header("x-request-id", "r-7")
+        .await
+        .ok();
+    assert_eq!(denied["decision"], false);
+    assert_eq!(denied["context"]["reason"], "no policy permits `write`");
+    let id = denied["context"]["decision_id"].as_str().expect("an id");
+    let record = service.logged_as(id);
+    assert_eq!(
+        (&record["domain"], &record["request_id"]),
+        (&json!("records"), &json!("r-7"))
+    );
+    // Without being asked nothing but the decision is told.
+    let alone = service.ask(evaluation, &write("record-1")).await.ok();
+    assert_eq!(alone, json!({"decision": true}));
+    // What no policy was asked about is not on record, nor is a search.
+    let nobody = question(("robot", "x"), "write", ("record", "record-1"));
+    let unknown = service.ask(evaluation, &explained(nobody)).await.ok();
+    assert_eq!(unknown["context"].get("decision_id"), None, "{unknown}");
+    let search = "/domains/records/access/v1/search/subject";
+    service.ask(search, &write("record-1")).await.ok();
+    let many = json!({"evaluations": [write("record-1"), write("record-2")], "options": {"explain": true}});
+    let many = service
+        .ask("/domains/records/access/v1/evaluations", &many)
+        .await
+        .ok();
+    for item in many["evaluations"].as_array().expect("a list") {
+        let id = item["context"]["decision_id"].as_str().expect("an id");
+        assert_eq!(
+            service.logged_as(id)["decision"] == "allow",
+            item["decision"] == true
+        );
+    }
+    assert_eq!(service.logged().len(), 4);
+    // Operators.
+    let listed = workbench(&service, "/decisions?domain=records&outcome=deny")
+        .await
+        .ok();
+    let results = listed["results"].as_array().expect("a list");
+    assert_eq!(results.len(), 2);
+    let first = results.last().expect("the first");
+    assert_eq!(first["id"], json!(id));
+    assert_eq!(
+        (&first["domain"], &first["organization"]),
+        (&json!("records"), &Value::Null)
+    );
+    assert_eq!(first["principal"], json!({"type": "user", "id": "alice"}));
+    let other = workbench(&service, "/decisions?domain=todo").await.ok();
+    assert_eq!(other["results"], json!([]));
+    let shown = workbench(&service, &format!("/decisions/{id}")).await.ok();
+    assert_eq!(shown["domain"], "records");
+    let nearest = &shown["explanation"]["nearest"][0];
+    assert_eq!(nearest["policy"], "records:write", "{shown}");
+    assert_eq!(nearest["file"], "records.cedar");
+    let failed = &nearest["failed"][0];
+    assert_eq!(
+        failed["text"], "resource.status == \"archived\"",
+        "{nearest}"
+    );
+    // Of other policies than those in force only the record is shown.
+    let policies = std::fs::read_to_string(folder.domain("records").join("records.cedar"));
+    folder.write(
+        "records",
+        "records.cedar",
+        &policies.expect("read").replace("archived", "closed"),
+    );
+    loop {
+        let shown = workbench(&service, &format!("/decisions/{id}")).await.ok();
+        if shown["explanation"].is_null() {
+            assert_eq!(shown["domain"], "records");
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_is_told_the_decision_and_no_organization_finds_it() {
+    let folder = Folder::with(&["gateway"]);
+    let service = service(&folder).await;
+    let acme = service.organization("acme").await;
+    let grants = Grants {
+        roles: &["member"],
+        permissions: &[Permission::GetDecision, Permission::ListDecisions],
+        ..Grants::default()
+    };
+    let reader = acme.signer_with(grants).await;
+    let headers = signed(&reader, "GET", "/invoices/7");
+    let passed = send(&service, "GET", "/invoices/7", &headers).await;
+    assert_eq!(passed.status, 200, "{}", passed.code());
+    let allowed = passed
+        .header("x-charter-decision")
+        .expect("a decision")
+        .to_owned();
+    let headers = signed(&reader, "DELETE", "/invoices/7");
+    let refused = send(&service, "DELETE", "/invoices/7", &headers).await;
+    assert_eq!(refused.status, 403);
+    let denied = refused.json()["error"]["decision_id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    for (id, decision) in [(&allowed, "allow"), (&denied, "deny")] {
+        let record = service.logged_as(id);
+        assert_eq!(
+            (&record["decision"], &record["via"]),
+            (&json!(decision), &json!("forward_auth"))
+        );
+        assert_eq!(record["domain"], "gateway");
+        assert_eq!(
+            record["principal"],
+            json!({"type": "Charter::ServiceAccount", "id": reader.id})
+        );
+        // Not even to the organization whose request it was.
+        let target = format!("/decisions/{id}");
+        reader.get(&target).await.assert_refused(404, "NOT_FOUND");
+        let shown = workbench(&service, &target).await.ok();
+        assert_eq!(shown["decision"], decision);
+        assert_eq!(shown["organization"], Value::Null);
+        assert!(shown["explanation"].is_object(), "{shown}");
+    }
+    let listed = reader.get("/decisions").await.ok();
+    let listed = listed["results"].as_array().expect("a list");
+    assert!(!listed.is_empty());
+    assert!(
+        listed.iter().all(|it| it["permission"]
+            .as_str()
+            .is_some_and(|it| it.starts_with("decisions:"))),
+        "{listed:?}"
+    );
+    service.stop().await;
+}
