@@ -24,20 +24,3 @@ pub(super) fn read_or_create(head: &Path, entropy: &dyn Entropy) -> io::Result<S
     atomic::replace_private(&path, id.as_bytes())?;
     Ok(id)
 }
-
-#[cfg(test)]
-mod tests {
-    use charter_domain::entropy::OsEntropy;
-
-    use super::*;
-
-    #[test]
-    fn it_stays_and_differs_from_other_logs() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let id = |head: &str| read_or_create(&dir.path().join(head), &OsEntropy).expect("an id");
-        let first = id("head.json");
-        assert_eq!(first.len(), 32);
-        assert_eq!(id("head.json"), first);
-        assert_ne!(id("other.json"), first);
-    }
-}

@@ -163,6 +163,15 @@ fn times_select_decisions_and_spare_the_rest_of_the_log() {
 }
 
 #[test]
+fn a_log_keeps_its_id_and_others_have_another() {
+    let (one, other) = (Bench::new(), Bench::new());
+    let id = |bench: &Bench| bench.open().recorder().list_id(&query(bench));
+    let first = id(&one);
+    assert_eq!(id(&one), first);
+    assert_ne!(id(&other), first);
+}
+
+#[test]
 fn a_list_goes_on_where_files_have_expired() {
     let bench = mixed(20_000, 600);
     let lookup = LogDirectory::new(bench.dir());
