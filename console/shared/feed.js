@@ -7,6 +7,24 @@ import { empty, section } from "./states.js";
 
 /** About the height of an item that is closed. */
 const ITEM_REM = 2.9;
+/** Items that are laid out together when they come into sight. */
+const CHUNK = 50;
+
+/**
+ * Lists of a few items each: the browser passes over those that are out of sight.
+ *
+ * @param {{class: string, label: string, items: HTMLElement[]}} options
+ */
+export function chunks({ class: name, label, items }) {
+  const lists = [];
+  for (let at = 0; at < items.length; at += CHUNK) {
+    const some = items.slice(at, at + CHUNK);
+    const list = h("ol", { class: name, "aria-label": label }, some);
+    list.style.containIntrinsicBlockSize = `auto ${some.length * ITEM_REM}rem`;
+    lists.push(list);
+  }
+  return lists;
+}
 
 /**
  * @template Item
@@ -27,12 +45,8 @@ export function feed({ label, read, show, nothing }) {
     const failed = h("div");
     let cursor = first.next_cursor;
     const more = button("Show more", { onclick: () => busy(more, "Loading…", next) });
-    // A list for each page read: the browser passes over those that are out of sight.
-    const add = (/** @type {Item[]} */ items) => {
-      const list = h("ol", { class: "feed", "aria-label": label }, items.map((item) => entry(show(item))));
-      list.style.containIntrinsicBlockSize = `auto ${items.length * ITEM_REM}rem`;
-      lists.append(list);
-    };
+    const add = (/** @type {Item[]} */ items) =>
+      lists.append(...chunks({ class: "feed", label, items: items.map((item) => entry(show(item))) }));
     async function next() {
       fill(failed);
       try {

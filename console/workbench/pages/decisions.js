@@ -3,6 +3,7 @@
 import { busy, button } from "../../shared/button.js";
 import { fill, h } from "../../shared/dom.js";
 import { errorNotice } from "../../shared/errors.js";
+import { chunks } from "../../shared/feed.js";
 import { filterForm, filterQuery } from "../../shared/filters.js";
 import { page } from "../../shared/page.js";
 import { card, section } from "../../shared/states.js";
@@ -25,8 +26,6 @@ const LOOK_MS = 2_000;
 const MOST_PAGES = 10;
 /** Shown at most while they come in: a page that is left open for a day does not jam. */
 const MOST_SHOWN = 10_000;
-/** About the height of a decision that is closed. */
-const ITEM_REM = 2.9;
 
 /** @param {import("../main.js").Context} context */
 export function show(context) {
@@ -81,9 +80,8 @@ async function live({ api, query, signal }) {
   };
   const list = (/** @type {Decision[]} */ decisions) => {
     count += decisions.length;
-    const element = h("ol", { class: "feed decisions", "aria-label": "Decisions" }, decisions.map((it) => entry({ api, signal }, it)));
-    element.style.containIntrinsicBlockSize = `auto ${decisions.length * ITEM_REM}rem`;
-    return element;
+    const items = decisions.map((it) => entry({ api, signal }, it));
+    return chunks({ class: "feed decisions", label: "Decisions", items });
   };
   /** The oldest make room for those that come in. */
   function cut() {
@@ -97,7 +95,7 @@ async function live({ api, query, signal }) {
     fill(failed);
     try {
       const found = await readSome(read, cursor);
-      lists.append(list(found.results));
+      lists.append(...list(found.results));
       cursor = found.next_cursor;
       tell();
     } catch (error) {
@@ -111,14 +109,14 @@ async function live({ api, query, signal }) {
     const fresh = await since(read, newest);
     if (fresh.length > 0) {
       newest = fresh[0]?.id ?? newest;
-      lists.prepend(list(fresh));
+      lists.prepend(...list(fresh));
       cut();
       tell();
     }
   }
 
   if (first.results.length > 0) {
-    lists.append(list(first.results));
+    lists.append(...list(first.results));
   }
   tell();
   repeat(LOOK_MS, signal, look);

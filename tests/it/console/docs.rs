@@ -98,9 +98,9 @@ fn open(browser: &Browser, id: &str) {
 /// Types into a field of the open operation, which has no label.
 fn write(browser: &Browser, selector: &str, text: &str) {
     let script = format!(
-        "const field = document.querySelector('.opblock.is-open {selector}'); \
+        "const field = document.querySelector('.opblock.is-open {selector}'); field.focus(); \
          Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), 'value').set.call(field, {}); \
-         field.dispatchEvent(new Event('input', {{bubbles: true}}));",
+         field.dispatchEvent(new Event('input', {{bubbles: true}})); field.blur();",
         json!(text)
     );
     browser.script(&script);

@@ -18,7 +18,7 @@ const TRICKS: [&str; 9] = [
     "&lt;b&gt; &amp; שלום and مرحبا",
     // Cyrillic letters that look like Latin ones, and signs stacked upon one.
     "Асmе Соrр аdmіn",
-    "Z\u{338}\u{337}\u{336}\u{335}\u{334}\u{321}\u{322}\u{327}a\u{300}\u{301}\u{302}\u{303}\u{304}",
+    "Z\u{338}\u{337}\u{336}\u{335}\u{334}\u{321}\u{322}\u{327}\u{e0}\u{301}\u{302}\u{303}\u{304}",
     "=HYPERLINK(\"http://evil.example/\", \"x\")",
 ];
 
