@@ -60,6 +60,9 @@ export function confirmDialog({ title, consequences, action, working, typed, run
           return given;
         },
       });
+    // Whoever presses Enter at once has done nothing.
+    const cancel = button("Cancel", { onclick: close });
+    cancel.autofocus = !field;
     return [
       h("div", { class: "stack" }, consequences),
       form({
@@ -67,7 +70,7 @@ export function confirmDialog({ title, consequences, action, working, typed, run
         submit: action,
         working,
         kind: "danger",
-        beside: button("Cancel", { onclick: close }),
+        beside: cancel,
         send: async () => {
           await run();
           close();

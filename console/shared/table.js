@@ -1,6 +1,10 @@
 /** Tables. Where there is no room, each row is a card; the roles keep it a table for those who listen. */
 
+import { button } from "./button.js";
 import { h } from "./dom.js";
+
+/** Rows that are shown at once: tables have no rows that cost nothing out of sight. */
+const MOST_ROWS = 200;
 
 /**
  * @template Row
@@ -22,7 +26,7 @@ export function table({ caption, columns, rows }) {
       column.actions ? h("span", { class: "visually-hidden" }, column.title) : column.title,
     ),
   );
-  const body = rows.map((row) =>
+  const line = (/** @type {Row} */ row) =>
     h(
       "tr",
       { role: "row" },
@@ -33,15 +37,43 @@ export function table({ caption, columns, rows }) {
           h("div", { class: column.actions ? "row" : undefined }, column.cell(row)),
         ),
       ),
-    ),
-  );
-  return h(
+    );
+  const body = h("tbody", { role: "rowgroup" }, rows.slice(0, MOST_ROWS).map(line));
+  const element = h(
     "table",
     { class: "table", role: "table" },
     h("caption", { class: "visually-hidden" }, caption),
     h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head)),
-    h("tbody", { role: "rowgroup" }, body),
+    body,
   );
+  return rows.length > MOST_ROWS ? h("div", { class: "stack" }, element, more(rows, body, line)) : element;
+}
+
+/**
+ * Shows the rest, some at a time.
+ *
+ * @template Row
+ * @param {Row[]} rows
+ * @param {HTMLElement} body
+ * @param {(row: Row) => HTMLElement} line
+ */
+function more(rows, body, line) {
+  const count = h("p", { class: "small muted", role: "status" });
+  const tell = () => {
+    const shown = body.childElementCount;
+    count.textContent = `${shown} of ${rows.length} shown`;
+    press.hidden = shown === rows.length;
+  };
+  const press = button("Show more", {
+    small: true,
+    onclick: () => {
+      const shown = body.childElementCount;
+      body.append(...rows.slice(shown, shown + MOST_ROWS).map(line));
+      tell();
+    },
+  });
+  tell();
+  return h("div", { class: "row row-apart" }, count, press);
 }
 
 /**

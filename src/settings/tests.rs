@@ -213,7 +213,7 @@ fn a_set_of_keys_that_lacks_one_or_uses_one_twice_is_refused() {
         ],
     );
     assert!(
-        text.contains("two keys with the id `k`") && text.contains("one key, one use"),
+        text.contains("two keys with the id `k`") && text.contains("each key has one purpose"),
         "{text}"
     );
 }

@@ -190,6 +190,12 @@ pub const METRICS: &[Metric] = {
             "Decisions of domains of one's own, by domain.",
         ),
         metric(
+            Counter,
+            "charter_domain_shadow_differences_total",
+            &["domain", "direction"],
+            "Decisions of domains of one's own that their shadow policies would have made differently, by domain.",
+        ),
+        metric(
             Histogram,
             "charter_authz_decision_seconds",
             &[],

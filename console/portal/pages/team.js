@@ -89,7 +89,7 @@ function memberTable(context, members, reload) {
             session.can("team:ChangeRole") &&
               button("Change role", {
                 small: true,
-                label: `Change the role of ${member.email}`,
+                label: `Change role of ${member.email}`,
                 onclick: () => askForRole(context, member, reload),
               }),
             session.can("team:RemoveMember") &&

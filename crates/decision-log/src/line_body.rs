@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 
 use super::chain::Chain;
 use super::mask::Mask;
-use charter_authz::decision::{Decision, Denial, EvaluationError, Outcome};
+use super::shadow::ShadowAnswer;
+use charter_authz::decision::{Denial, EvaluationError, Outcome};
 use charter_authz::json::Uid;
 use charter_domain::id::DecisionId;
 
@@ -152,14 +153,14 @@ pub(super) struct ShadowBody<'a> {
     determining: &'a [String],
 }
 
-impl<'a> From<&'a Decision> for ShadowBody<'a> {
-    fn from(decision: &'a Decision) -> Self {
-        let (answer, reason) = outcome_words(decision.outcome);
+impl<'a> From<&'a ShadowAnswer> for ShadowBody<'a> {
+    fn from(other: &'a ShadowAnswer) -> Self {
+        let (answer, reason) = outcome_words(other.verdict.outcome);
         Self {
-            policy_digest: &decision.policy_digest,
+            policy_digest: &other.policy_digest,
             decision: answer,
             reason,
-            determining: &decision.determining,
+            determining: &other.verdict.determining,
         }
     }
 }

@@ -12,13 +12,13 @@ use super::line_body::{
     FileBody, GapBody, IdText, LineBody, UnwrittenBody, VERSION, outcome_words,
 };
 use super::line_parts::{LineContext, LineEntities, LineParts};
-use super::log_entry::{BuiltInDecision, LogEntry};
+use super::log_entry::{Decided, LogEntry};
 use super::log_file::MAX_LINE_BYTES;
 use super::mask::Mask;
 use super::queue::LostDecisions;
 use super::rendered_parts;
 use super::sampling::UnwrittenDecisions;
-use charter_authz::decision::Decision;
+use super::shadow::ShadowAnswer;
 use charter_authz::json::JsonError;
 use charter_domain::timestamp::{self, Timestamp};
 
@@ -67,7 +67,7 @@ impl LineRenderer {
     pub(super) fn decision(
         &mut self,
         entry: &LogEntry,
-        shadow: Option<&Decision>,
+        shadow: Option<&ShadowAnswer>,
         rest: u64,
         out: &mut Vec<u8>,
     ) -> Result<u32, JsonError> {
@@ -109,9 +109,21 @@ impl LineRenderer {
     }
 
     /// The principal's id for the service's log, masked as in the decision log.
-    pub(super) fn principal(&self, decision: &BuiltInDecision) -> String {
-        let id = decision.principal.caller().principal_id();
-        let is_resource = decision.subject.is_about(&id);
+    pub(super) fn principal(&self, entry: &LogEntry) -> String {
+        let (id, is_resource) = match &entry.decided {
+            Decided::BuiltIn(decision) => {
+                let id = decision.principal.caller().principal_id();
+                let is_resource = decision.subject.is_about(&id);
+                (id, is_resource)
+            }
+            Decided::Domain(decision) => {
+                let request = &decision.answered.request;
+                let id = |uid: &cedar_policy::EntityUid| uid.id().unescaped().to_owned();
+                let principal = request.principal().map(id).unwrap_or_default();
+                let is_resource = request.resource().map(id).as_ref() == Some(&principal);
+                (principal, is_resource)
+            }
+        };
         self.mask.principal(id, is_resource, &self.chain)
     }
 
@@ -175,7 +187,7 @@ impl LineRenderer {
         entry: &LogEntry,
         written: &LineParts<'_>,
         entities: EntitiesField<'_>,
-        shadow: Option<&Decision>,
+        shadow: Option<&ShadowAnswer>,
         out: &mut Vec<u8>,
     ) -> Result<u32, JsonError> {
         let decision = entry.answer();

@@ -94,6 +94,27 @@ impl LogEntry {
     }
 }
 
+impl Decided {
+    /// The domain of one's own that decided.
+    pub(super) fn domain(&self) -> Option<&str> {
+        match self {
+            Self::BuiltIn(_) => None,
+            Self::Domain(decision) => Some(&decision.domain),
+        }
+    }
+
+    /// The action's name.
+    pub(super) fn action(&self) -> &str {
+        match self {
+            Self::BuiltIn(decision) => decision.decision.permission.as_str(),
+            Self::Domain(decision) => {
+                let action = decision.answered.request.action();
+                action.map_or("", |action| action.id().unescaped())
+            }
+        }
+    }
+}
+
 impl Answer<'_> {
     pub(super) fn is_allowed(self) -> bool {
         self.outcome == Outcome::Allow

@@ -16,6 +16,7 @@ pub(super) struct MetricCounts {
     compared: u64,
     unwritten: u64,
     differences: BTreeMap<(Permission, Direction), u64>,
+    differences_of_domains: BTreeMap<(Arc<str>, Direction), u64>,
 }
 
 impl MetricCounts {
@@ -44,8 +45,18 @@ impl MetricCounts {
         self.compared += 1;
     }
 
-    pub(super) fn difference(&mut self, permission: Permission, direction: Direction) {
-        *self.differences.entry((permission, direction)).or_default() += 1;
+    pub(super) fn difference(&mut self, decided: &Decided, direction: Direction) {
+        let count = match decided {
+            Decided::BuiltIn(built_in) => {
+                let key = (built_in.decision.permission, direction);
+                self.differences.entry(key).or_default()
+            }
+            Decided::Domain(decision) => {
+                let key = (Arc::clone(&decision.domain), direction);
+                self.differences_of_domains.entry(key).or_default()
+            }
+        };
+        *count += 1;
     }
 
     /// Adds the counts to the metrics.
@@ -69,6 +80,10 @@ impl MetricCounts {
         for ((permission, direction), count) in std::mem::take(&mut self.differences) {
             let (permission, direction) = (permission.as_str(), direction.as_str());
             metrics::counter!("charter_shadow_differences_total", "permission" => permission, "direction" => direction).increment(count);
+        }
+        for ((domain, direction), count) in std::mem::take(&mut self.differences_of_domains) {
+            let direction = direction.as_str();
+            metrics::counter!("charter_domain_shadow_differences_total", "domain" => domain.to_string(), "direction" => direction).increment(count);
         }
     }
 }

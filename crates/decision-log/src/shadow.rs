@@ -2,23 +2,34 @@
 //! with the decision.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
-use cedar_policy::Entities;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use cedar_policy::{Entities, Request};
 use parking_lot::Mutex;
 
 use super::direction::Direction;
+use super::domain_decision::DomainDecision;
 use super::log_entry::{BuiltInDecision, Decided, EvaluationInput, LogEntry};
 use super::metric_counts::MetricCounts;
-use charter_authz::decision::Decision;
+use charter_authz::decision::Verdict;
 use charter_authz::json::is_action;
 use charter_authz::snapshot::Snapshot;
 
 #[derive(Debug, Default)]
 pub struct ShadowPolicies {
     snapshot: ArcSwapOption<Snapshot>,
+    /// Of domains of one's own, by name.
+    domains: ArcSwap<BTreeMap<String, Arc<Snapshot>>>,
     remembered: Mutex<ShadowState>,
+}
+
+/// What shadow policies decide.
+#[derive(Debug)]
+pub(super) struct ShadowAnswer {
+    pub(super) verdict: Verdict,
+    pub(super) policy_digest: Arc<str>,
 }
 
 #[derive(Debug, Default)]
@@ -39,47 +50,82 @@ impl ShadowPolicies {
         self.snapshot.store(snapshot.map(Arc::new));
     }
 
+    /// Those of domains of one's own; a domain that has none is not compared.
+    pub fn replace_domains(&self, domains: BTreeMap<String, Arc<Snapshot>>) {
+        self.domains.store(Arc::new(domains));
+    }
+
     #[must_use]
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.snapshot.load_full()
     }
 
-    /// The decision of the shadow policies, if it differs; domains of one's own have none. `principal` is the masked
-    /// principal for the service's log.
+    /// The decision of the shadow policies, if it differs. `principal` is the masked principal for the service's log.
     pub(super) fn compare(
         &self,
         entry: &LogEntry,
         counts: &mut MetricCounts,
-        principal: impl FnOnce(&BuiltInDecision) -> String,
-    ) -> Option<Decision> {
-        let Decided::BuiltIn(built_in) = &entry.decided else {
-            return None;
+        principal: impl FnOnce() -> String,
+    ) -> Option<ShadowAnswer> {
+        let other = match &entry.decided {
+            Decided::BuiltIn(decision) => self.ask(decision)?,
+            Decided::Domain(decision) => self.ask_domain(decision)?,
         };
+        counts.compared();
+        let decided = entry.answer().outcome;
+        let direction = Direction::between(decided, other.verdict.outcome)?;
+        counts.difference(&entry.decided, direction);
+        self.log(entry, &other, direction, principal);
+        Some(other)
+    }
+
+    fn ask(&self, decision: &BuiltInDecision) -> Option<ShadowAnswer> {
         let snapshot = self.snapshot.load();
         let snapshot = snapshot.as_ref()?;
-        let EvaluationInput::Evaluated(asked) = &built_in.subject else {
+        let EvaluationInput::Evaluated(asked) = &decision.subject else {
             return None;
         };
         let entities = match &asked.entities {
             Some(entities) => Cow::Borrowed(entities),
-            None => Cow::Owned(Entities::clone(&*built_in.principal.entities(snapshot)?)),
+            None => Cow::Owned(Entities::clone(&*decision.principal.entities(snapshot)?)),
         };
         let things = entities.iter().filter(|it| !is_action(&it.uid())).cloned();
         let entities = snapshot.with_actions(things).ok()?;
-        let permission = built_in.decision.permission;
-        let decision = snapshot.decide_request(permission, &asked.request, &entities);
-        counts.compared();
-        let direction = Direction::between(built_in.decision.outcome, decision.outcome)?;
-        counts.difference(permission, direction);
-        self.log(entry, &decision, direction, || principal(built_in));
-        Some(decision)
+        let permission = decision.decision.permission;
+        let other = snapshot.decide_request(permission, &asked.request, &entities);
+        Some(ShadowAnswer {
+            verdict: other.into(),
+            policy_digest: Arc::clone(snapshot.digest()),
+        })
+    }
+
+    /// `None` also for a question that the shadow's schema does not allow.
+    fn ask_domain(&self, decision: &DomainDecision) -> Option<ShadowAnswer> {
+        let domains = self.domains.load();
+        let snapshot = domains.get(&*decision.domain)?;
+        let schema = Some(snapshot.schema());
+        let asked = &decision.answered.request;
+        let request = Request::new(
+            asked.principal()?.clone(),
+            asked.action()?.clone(),
+            asked.resource()?.clone(),
+            asked.context()?.clone(),
+            schema,
+        );
+        let entities = decision.answered.entities.iter();
+        let things = entities.filter(|it| !is_action(&it.uid())).cloned();
+        let entities = Entities::from_entities(things, schema).ok()?;
+        Some(ShadowAnswer {
+            verdict: snapshot.judge(&request.ok()?, &entities),
+            policy_digest: Arc::clone(snapshot.digest()),
+        })
     }
 
     /// Logs one line per second.
     fn log(
         &self,
         entry: &LogEntry,
-        other: &Decision,
+        other: &ShadowAnswer,
         direction: Direction,
         principal: impl FnOnce() -> String,
     ) {
@@ -94,10 +140,11 @@ impl ShadowPolicies {
         drop(remembered);
         tracing::warn!(
             decision_id = %entry.id,
-            permission = %other.permission,
+            domain = entry.decided.domain(),
+            permission = entry.decided.action(),
             principal = principal(),
             direction = direction.as_str(),
-            determining = ?other.determining,
+            determining = ?other.verdict.determining,
             shadow = %other.policy_digest,
             unlogged,
             "the shadow policies decide differently"

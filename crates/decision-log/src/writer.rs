@@ -181,7 +181,7 @@ impl Writer {
 
     /// Renders a decision, or counts it if it is sampled out.
     fn render(&mut self, entry: &LogEntry) -> Result<(), JsonError> {
-        let principal = |built_in: &_| self.renderer.principal(built_in);
+        let principal = || self.renderer.principal(entry);
         let other = self.shadow.compare(entry, &mut self.counts, principal);
         let (kind, rest) = match self.sampler.take(entry, other.is_some())? {
             SamplingOutcome::Counted => {

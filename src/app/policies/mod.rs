@@ -6,6 +6,7 @@ mod accepted;
 mod baseline;
 mod checked_folder;
 mod checker;
+mod domain_shadows;
 mod domains;
 mod emergency_stop;
 mod folder_reading;

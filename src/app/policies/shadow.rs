@@ -11,6 +11,7 @@ use charter_http::state::State;
 use charter_policy::gates::{CheckRequest, GateRequirement};
 
 use super::checked_folder::Policies;
+use super::domain_shadows::DomainShadows;
 use super::folder_reading::run_in_background;
 use super::folder_watch::{POLL, RETRY};
 use super::report::shortened;
@@ -21,21 +22,29 @@ pub(super) struct ShadowFolder {
     policies: Arc<Policies>,
     state: Arc<State>,
     last_checked: Option<Result<Files, String>>,
+    /// What is wrong with the folder itself.
+    fault: Option<String>,
+    reported: Option<String>,
+    domains: DomainShadows,
 }
 
 impl ShadowFolder {
-    pub(super) const fn new(
+    pub(super) fn new(
         dir: PathBuf,
         shadow: Arc<ShadowPolicies>,
         policies: Arc<Policies>,
         state: Arc<State>,
     ) -> Self {
+        let domains = DomainShadows::new(&dir, Arc::clone(&shadow), Arc::clone(&policies));
         Self {
             dir,
             shadow,
             policies,
             state,
             last_checked: None,
+            fault: None,
+            reported: None,
+            domains,
         }
     }
 
@@ -45,8 +54,27 @@ impl ShadowFolder {
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             poll.tick().await;
+            self.domains.look().await;
             self.poll_folder().await;
+            self.report();
         }
+    }
+
+    fn report(&mut self) {
+        let faults: Vec<String> = self
+            .fault
+            .iter()
+            .cloned()
+            .chain(self.domains.faults())
+            .collect();
+        let fault = (!faults.is_empty()).then(|| shortened(faults.join("\n")));
+        if fault == self.reported {
+            return;
+        }
+        self.reported.clone_from(&fault);
+        self.state
+            .engine
+            .update(|health| health.shadow.clone_from(&fault));
     }
 
     /// Loads the folder if it has changed. Shadow policies decide nothing, so only validation is
@@ -88,8 +116,8 @@ impl ShadowFolder {
             }
             Err(reason) => (Err(reason), false),
         };
-        let fault = loaded.err().map(shortened);
-        match &fault {
+        self.fault = loaded.err();
+        match &self.fault {
             None => tracing::info!("new shadow policies are in use"),
             Some(reason) => {
                 tracing::error!(
@@ -97,12 +125,12 @@ impl ShadowFolder {
                 );
             }
         }
-        self.state.engine.update(|health| {
-            health.shadow.clone_from(&fault);
-            if fault.is_none() {
-                health.shadow_in_use.clone_from(&in_use);
-            }
-        });
+        if self.fault.is_none() {
+            self.state
+                .engine
+                .update(|health| health.shadow_in_use.clone_from(&in_use));
+        }
+        self.report();
         if unfinished {
             tokio::time::sleep(RETRY).await;
         } else {

@@ -13,8 +13,13 @@ use crate::decisions::Logged as _;
 
 /// Operators' token and gateways' are one here.
 async fn service(folder: &Folder) -> Service {
+    service_with(folder, "").await
+}
+
+/// With more in `[policies]`.
+async fn service_with(folder: &Folder, more: &str) -> Service {
     let policies = format!(
-        "tests = \"off\"\nproofs = \"off\"\ndir = \"{}\"\n[access]\ntokens = [\"gateway:{TOKEN}\"]\n",
+        "tests = \"off\"\nproofs = \"off\"\ndir = \"{}\"\n{more}\n[access]\ntokens = [\"gateway:{TOKEN}\"]\n",
         folder.path().display()
     );
     let server = format!("ops_token = \"{TOKEN}\"");
@@ -170,5 +175,40 @@ async fn a_gateway_is_told_the_decision_and_no_organization_finds_it() {
             .is_some_and(|it| it.starts_with("decisions:"))),
         "{listed:?}"
     );
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_domains_of_a_shadow_folder_are_asked_beside() {
+    let (folder, shadow) = (Folder::with(&["records"]), Folder::with(&["records"]));
+    let more = format!("shadow = \"{}\"", shadow.path().display());
+    let service = service_with(&folder, &more).await;
+    let read = question(("user", "alice"), "read", ("record", "record-1"));
+    let differs = async || {
+        service
+            .ask("/domains/records/access/v1/evaluation", &read)
+            .await
+            .ok();
+        let logged = service.logged().pop().expect("a line");
+        logged["shadow"]["determining"] == json!(["closed"])
+    };
+    assert!(!differs().await);
+    let forbid = "@id(\"closed\")\nforbid (principal, action, resource);\n";
+    shadow.write("records", "closed.cedar", forbid);
+    while !differs().await {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let found = workbench(&service, "/decisions?domain=records&shadow_differs=true").await;
+    assert_eq!(found.ok()["results"][0]["shadow"]["decision"], "deny");
+    // A broken one is told, and what was loaded stays.
+    shadow.write("records", "closed.cedar", "forbid (");
+    let ready = super::domains::until(&service, |ready| ready["policies"]["shadow"].is_string());
+    let ready = ready.await;
+    let told = ready["policies"]["shadow"].as_str().expect("a text");
+    assert!(
+        told.contains("the domain `records` of the shadow"),
+        "{told}"
+    );
+    assert!(differs().await);
     service.stop().await;
 }

@@ -81,6 +81,8 @@ for (const it of seen("*")) {
 // Whoever uses the keyboard sees where they are.
 const before = document.activeElement;
 for (const it of seen("a[href], button, input, select, textarea, summary, [tabindex='0']")) {
+  // One that has it already, from the mouse, shows it only when it gets it anew.
+  document.activeElement?.blur();
   it.focus({ focusVisible: true, preventScroll: true });
   const style = getComputedStyle(it);
   if (document.activeElement === it && (style.outlineStyle === "none" || parseFloat(style.outlineWidth) < 2)) {

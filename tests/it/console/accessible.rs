@@ -40,7 +40,7 @@ const OF_OWNERS: [(&str, &str); 15] = [
     ("/portal/organization", "Deactivate the organization…"),
     ("/portal/team", ""),
     ("/portal/team", "Invite somebody"),
-    ("/portal/team", "Change the role of grace@example.com"),
+    ("/portal/team", "Change role of grace@example.com"),
     ("/portal/accounts", "Make an account"),
     ("/portal/accounts", "Edit Default"),
     ("/portal/service-accounts", ""),

@@ -97,6 +97,16 @@ fn look_at_a_refused_edit(browser: &Browser, folder: &Path) {
     browser.see("another organization's account is not read, even by an owner");
     browser.see("tests/guardrails.json");
     browser.see("What was changed");
+    // Texts of a folder are texts, too.
+    let trick = "<img src=x onerror=globalThis.fooled=1>";
+    let tricky = format!("{sound}\npermit (principal == Role::\"{trick}\", action, resource);");
+    fs::write(&file, tricky).expect("an edit");
+    browser.see(trick);
+    let fooled = "return globalThis.fooled ?? document.querySelector('main img')";
+    assert!(browser.script(fooled).is_null());
+    browser.visit("/workbench/policies?file=%3Cimg%20src=x%3E&line=%3Cb%3E");
+    browser.see("A newer folder is refused");
+    browser.press("See why");
     fs::write(&file, sound).expect("an edit");
     browser.see("No edit is refused");
     browser.assert_quiet();

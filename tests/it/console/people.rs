@@ -122,7 +122,7 @@ async fn somebody_registers_verifies_and_invites_a_colleague(service: &Service) 
         bob.press("Join");
         bob.arrive_at("Overview");
         ada.visit("/portal/team");
-        ada.press("Change the role of bob@zoo.example");
+        ada.press("Change role of bob@zoo.example");
         ada.press("Cancel");
         ada.press("Remove bob@zoo.example");
         ada.press("Remove");

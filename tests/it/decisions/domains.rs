@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::domain_questions::{Domain, EXAMPLES, Question, allowed_and_denied, members};
 use super::stand_alone::Bench;
 use super::{WAIT_TIMEOUT, decisions, files, lines};
+use crate::access::domains::Folder;
 
 /// What a writer may delete if it can be restored.
 fn delete(record: &str, soft: bool, note: &str) -> Question {
@@ -324,4 +325,53 @@ fn lines_of_domains_among_others_are_reproduced_and_asked_of_candidates() {
     let mut wrong = ReplayPolicies::default();
     wrong.domains.insert("todo", &built_in);
     assert_eq!(ask(&wrong, ReplayMode::Candidate).unreadable, 2);
+}
+
+#[test]
+fn the_shadow_of_a_domain_marks_what_it_would_decide_otherwise() {
+    let bench = Bench::new();
+    let domain = Domain::load("records");
+    let (allowed, denied) = allowed_and_denied("records");
+    let log = bench.open();
+    let ask = |question| domain.ask(&bench, &log, question).expect("on record");
+    // One of another domain's is none of its business.
+    let closed = Folder::with(&["records", "todo"]);
+    for name in ["records", "todo"] {
+        let forbid = "@id(\"closed\")\nforbid (principal, action, resource);\n";
+        closed.write(name, "closed.cedar", forbid);
+    }
+    let shadow = |names: &[&str]| {
+        let load = |name: &&str| {
+            let snapshot = Snapshot::load(&closed.domain(name)).expect("sound");
+            ((*name).to_owned(), Arc::new(snapshot))
+        };
+        log.shadow()
+            .replace_domains(names.iter().map(load).collect());
+    };
+    shadow(&["todo"]);
+    ask(&allowed);
+    assert!(log.recorder().flush(WAIT_TIMEOUT));
+    shadow(&["todo", "records"]);
+    ask(&allowed);
+    ask(&denied);
+    log.close();
+    bench.assert_intact();
+    let told: Vec<Value> = decisions(&bench.dir())
+        .into_iter()
+        .map(|line| {
+            json!([
+                line["decision"],
+                line["shadow"]["decision"],
+                line["shadow"]["determining"]
+            ])
+        })
+        .collect();
+    assert_eq!(
+        json!(told),
+        json!([
+            ["allow", null, null],
+            ["allow", "deny", ["closed"]],
+            ["deny", "deny", ["closed"]]
+        ])
+    );
 }

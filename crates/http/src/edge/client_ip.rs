@@ -8,7 +8,7 @@ use salvo::http::header::HeaderName;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// A client whose proxy reported no address: no allowlist admits it.
+/// A client whose proxy reported no address: no allowlist with entries admits it.
 pub const UNKNOWN: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 /// The socket's peer, unless it is a trusted proxy: then the rightmost address of all `x-forwarded-for` lines that

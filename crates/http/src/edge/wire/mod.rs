@@ -18,7 +18,8 @@ const NO_LINE_FEED: u8 = b'\0';
 /// `transfer-encoding`.
 const CONFLICT_MARKS: [&str; 2] = ["content-lengt!", "transfer-encodin!"];
 
-/// Whether a request has two lengths (RFC 9112 section 6.3), which the library would accept if they are equal.
+/// Whether a request states its length twice (RFC 9112 section 6.3), even if equal: the library would resolve that
+/// silently.
 pub(super) fn has_conflicting_framing(headers: &HeaderMap) -> bool {
     CONFLICT_MARKS
         .iter()
