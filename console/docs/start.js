@@ -1,6 +1,7 @@
 /** The API to browse and to try: Swagger UI with credentials of our own. */
 
 import { watchKind, withCredentials } from "./credentials.js";
+import { nameControls } from "./names.js";
 
 /**
  * Parts of Swagger UI that are put in the place of its own (its documentation: "plugin API").
@@ -39,6 +40,7 @@ function followScheme() {
 
 followScheme();
 watchKind();
+nameControls(document.body);
 /** @type {any} */ (globalThis).SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",

@@ -1,12 +1,13 @@
 /** Metadata as JSON to edit, and the merge patch (RFC 7396) that makes the one of the other. */
 
 import { Invalid, textField } from "../shared/field.js";
+import { escapedJson } from "../shared/text.js";
 
 /** @typedef {Record<string, any>} Members */
 
 /** @param {Members} value */
 export function metadataField(value) {
-  const format = (/** @type {Members} */ given) => (Object.keys(given ?? {}).length ? JSON.stringify(given, null, 2) : "");
+  const format = (/** @type {Members} */ given) => (Object.keys(given ?? {}).length ? escapedJson(JSON.stringify(given, null, 2)) : "");
   return textField({
     name: "metadata",
     label: "Metadata",

@@ -41,6 +41,16 @@ function marked(value) {
 }
 
 /**
+ * JSON to edit, in which what cannot be seen is escaped: the value is the same.
+ *
+ * @param {string} json
+ */
+export function escapedJson(json) {
+  const every = new RegExp(INVISIBLE, "gu");
+  return json.replace(every, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/**
  * Names in code, such as ids and permissions.
  *
  * @param {string | null | undefined} value

@@ -2,6 +2,7 @@
 //! `CHARTER_AXE` says where its `axe.min.js` is (it is under another licence, and no part of the repository).
 
 use std::fs;
+use std::sync::LazyLock;
 
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
@@ -16,9 +17,13 @@ const OPS_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// Returns what is wrong with the page.
 const CHECKS: &str = include_str!("accessible.js");
 
-const AXE: &str = "return axe.run(document, {resultTypes: ['violations'], runOnly: \
-    ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}).then((found) => \
+const AXE: &str = "return axe.run(document, {resultTypes: ['violations'], runOnly: RULES}).then((found) => \
     found.violations.flatMap((it) => it.nodes.map((node) => `${it.id}: ${node.target} ${node.failureSummary}`)))";
+
+/// Rules of WCAG 2.2 AA, and those that go further.
+pub(super) const WCAG: &str = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']";
+const GOOD_PRACTICE: &str =
+    "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']";
 
 /// Widths in pixels and whether it is dark.
 const LOOKS: [(u32, bool); 4] = [(1280, false), (1280, true), (360, false), (360, true)];
@@ -68,8 +73,8 @@ const OF_OPERATORS: [&str; 13] = [
     "/workbench/nowhere",
 ];
 
-/// The text of axe-core, or aloud that it is not there.
-fn axe() -> Option<String> {
+/// The text of axe-core; that it is not there is said aloud.
+static AXE_CORE: LazyLock<Option<String>> = LazyLock::new(|| {
     #[expect(
         clippy::disallowed_methods,
         reason = "where axe-core is, is said to the test run, not to the service"
@@ -79,12 +84,17 @@ fn axe() -> Option<String> {
         eprintln!("LEFT OUT: CHARTER_AXE is not set, so axe-core has looked at no page");
     }
     path.map(|path| fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}")))
+});
+
+/// What axe-core finds by these rules; nothing where it is not there.
+pub(super) fn axe_findings(browser: &Browser, rules: &str) -> Value {
+    let find = |axe| browser.script(&format!("{axe}\nconst RULES = {rules};\n{AXE}"));
+    AXE_CORE.as_ref().map_or_else(|| json!([]), find)
 }
 
 /// Looks at pages, and gathers what is wrong.
 struct Inspection<'a> {
     browser: &'a Browser,
-    axe: Option<String>,
     found: Vec<String>,
 }
 
@@ -107,10 +117,7 @@ impl Inspection<'_> {
             let look = format!("{}-{width}-{scheme}", name.join("-").to_lowercase());
             self.browser.keep(&look);
             self.note(&look, &self.browser.script(CHECKS));
-            if let Some(axe) = &self.axe {
-                let found = self.browser.script(&format!("{axe}\n{AXE}"));
-                self.note(&look, &found);
-            }
+            self.note(&look, &axe_findings(self.browser, GOOD_PRACTICE));
         }
         self.browser.assert_quiet();
     }
@@ -143,7 +150,6 @@ async fn every_page_can_be_used_by_everybody() {
         };
         let mut inspection = Inspection {
             browser: &browser,
-            axe: axe(),
             found: Vec::new(),
         };
         for page in OF_ANYBODY {
@@ -164,7 +170,6 @@ async fn every_page_can_be_used_by_everybody() {
         let browser = Browser::open(&operations).expect("a second browser");
         let mut inspection = Inspection {
             browser: &browser,
-            axe: axe(),
             found: Vec::new(),
         };
         inspection.look_at("/sign-in", "");

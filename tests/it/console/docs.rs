@@ -5,6 +5,7 @@ use serde_json::json;
 use test_support::on_both_services;
 use test_support::service::{Persona as _, Service, TeamRole};
 
+use super::accessible::{WCAG, axe_findings};
 use super::browser::Browser;
 use super::{at_the_desk, browser};
 
@@ -80,6 +81,16 @@ async fn requests_are_signed_in_the_page(service: &Service) {
         browser.see("organizations:GetOrganization");
         browser.tick("Sign with an access key");
         assert_eq!(browser.value("Secret key"), "", "a reload forgets it");
+        for is_dark in [false, true] {
+            browser.look(1280, is_dark);
+            browser.visit("/docs");
+            browser.see("organizations:GetOrganization");
+            open(&browser, "operations-organizations-updateOrganization");
+            browser.press("Execute");
+            browser.see("MISSING_CREDENTIALS");
+            browser.keep(if is_dark { "docs-dark" } else { "docs-light" });
+            assert_eq!(axe_findings(&browser, WCAG), json!([]));
+        }
         browser.assert_quiet();
     });
 }

@@ -99,7 +99,12 @@ async fn texts_of_tenants_are_texts(service: &Service) {
         }
         browser.visit("/portal/accounts");
         browser.press(&format!("Edit {}", TRICKS[3]));
-        assert!(browser.value("Metadata").contains("autofocus"));
+        let metadata = browser.value("Metadata");
+        assert!(metadata.contains("autofocus"), "{metadata}");
+        assert!(
+            metadata.contains(r"invoice\u202egpj.exe\u200b"),
+            "{metadata}"
+        );
         browser.keep("tricks");
         harmless(&browser);
         browser.visit("/portal/audit-events?action=accounts:CreateAccount");
