@@ -154,6 +154,28 @@ async fn what_commits_late_is_seen() {
     until(|| !follower.is_unchanged(&acme, epoch) && follower.is_unchanged(&other, epoch)).await;
 }
 
+/// A transaction that is open somewhere on the server, in whichever database, makes the next look begin before rows
+/// that were there at the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_there_at_the_first_look_is_no_news() {
+    let Some(database) = TestDatabase::postgres().await else {
+        return;
+    };
+    let raw = connect(database.url()).await;
+    let open = raw.begin().await.expect("a transaction");
+    let id = "SELECT pg_current_xact_id()";
+    open.execute_unprepared(id).await.expect("an id");
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await.organization;
+    let other = world.organization("other").await.organization;
+    let follower = Follower::at(&world, world.database.url()).await;
+    let epoch = follower.epoch(&acme).await;
+    rename(&world, &other, "Other Two").await;
+    until(|| !follower.is_unchanged(&other, epoch)).await;
+    until(|| follower.is_unchanged(&acme, epoch)).await;
+    open.rollback().await.expect("rolled back");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_relied_on_while_the_database_is_silent() {
     let Some(database) = TestDatabase::postgres().await else {

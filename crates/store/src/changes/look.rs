@@ -53,34 +53,18 @@ impl Cursor {
         self.next
     }
 
-    /// Reads what is new. The first look only finds the place: everything may have changed.
+    /// Reads the new rows. The first look reads the rows that the second one would find again: however old the oldest
+    /// open transaction is, none of them is new then.
     ///
     /// # Errors
     ///
     /// Those of the database; then nothing was read.
     pub(super) async fn look(&mut self, connection: &Connection) -> Result<News, Error> {
-        let backend = connection.get_database_backend();
-        let text = match backend {
-            DbBackend::Sqlite => SQLITE,
-            _ => POSTGRES,
+        let from = match self.next {
+            Some(next) => next,
+            None => read(connection, i64::MAX).await?.0,
         };
-        let from = self.next.unwrap_or(i64::MAX);
-        let statement = Statement::from_sql_and_values(backend, text, [from.into()]);
-        let rows = connection.query_all_raw(statement).await?;
-        let mut next = None;
-        let mut changes = Vec::with_capacity(rows.len());
-        for row in &rows {
-            next = Some(row.try_get("", "next")?);
-            if let Some(id) = row.try_get("", "id")? {
-                let organization: Option<Uuid> = row.try_get("", "organization_id")?;
-                changes.push(Change {
-                    id,
-                    position: row.try_get("", "position")?,
-                    organization: organization.map(OrganizationId::from_uuid),
-                });
-            }
-        }
-        let next = next.ok_or_else(|| Error::Unexpected("no place in `changes`".into()))?;
+        let (next, changes) = read(connection, from).await?;
         Ok(self.take(next, &changes))
     }
 
@@ -102,6 +86,32 @@ impl Cursor {
             _ => News::Everybody,
         }
     }
+}
+
+/// Where the next look begins, and the rows from that position on.
+async fn read(connection: &Connection, from: i64) -> Result<(i64, Vec<Change>), Error> {
+    let backend = connection.get_database_backend();
+    let text = match backend {
+        DbBackend::Sqlite => SQLITE,
+        _ => POSTGRES,
+    };
+    let statement = Statement::from_sql_and_values(backend, text, [from.into()]);
+    let rows = connection.query_all_raw(statement).await?;
+    let mut next = None;
+    let mut changes = Vec::with_capacity(rows.len());
+    for row in &rows {
+        next = Some(row.try_get("", "next")?);
+        if let Some(id) = row.try_get("", "id")? {
+            let organization: Option<Uuid> = row.try_get("", "organization_id")?;
+            changes.push(Change {
+                id,
+                position: row.try_get("", "position")?,
+                organization: organization.map(OrganizationId::from_uuid),
+            });
+        }
+    }
+    let next = next.ok_or_else(|| Error::Unexpected("no place in `changes`".into()))?;
+    Ok((next, changes))
 }
 
 #[cfg(test)]
