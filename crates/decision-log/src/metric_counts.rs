@@ -66,8 +66,8 @@ impl MetricCounts {
             metrics::counter!("charter_authz_decisions_total", "permission" => permission, "decision" => decision).increment(count);
         }
         for ((domain, allowed), count) in std::mem::take(&mut self.of_domains) {
-            let decision = answer(allowed);
-            metrics::counter!("charter_domain_decisions_total", "domain" => domain.to_string(), "decision" => decision).increment(count);
+            let (domain, decision) = (domain.to_string(), answer(allowed));
+            metrics::counter!("charter_domain_decisions_total", "domain" => domain, "decision" => decision).increment(count);
         }
         if self.compared > 0 {
             metrics::counter!("charter_shadow_decisions_total")
@@ -82,8 +82,8 @@ impl MetricCounts {
             metrics::counter!("charter_shadow_differences_total", "permission" => permission, "direction" => direction).increment(count);
         }
         for ((domain, direction), count) in std::mem::take(&mut self.differences_of_domains) {
-            let direction = direction.as_str();
-            metrics::counter!("charter_domain_shadow_differences_total", "domain" => domain.to_string(), "direction" => direction).increment(count);
+            let (domain, direction) = (domain.to_string(), direction.as_str());
+            metrics::counter!("charter_domain_shadow_differences_total", "domain" => domain, "direction" => direction).increment(count);
         }
     }
 }
