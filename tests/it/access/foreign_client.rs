@@ -85,6 +85,30 @@ fn action(permission: Permission) -> Action {
     }
 }
 
+/// Two at a time.
+async fn all_subjects(
+    client: &AuthZenClient<Proxy>,
+    mut search: SubjectSearchRequest,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut token = None;
+    loop {
+        search.page = Some(Page {
+            token,
+            limit: Some(2),
+            properties: None,
+        });
+        let answer = client.search_subjects(PDP, TOKEN, &search).await;
+        let answer = answer.expect("a page");
+        found.extend(answer.results.into_iter().filter_map(|it| it.id));
+        let next = answer.page.and_then(|page| page.next_token);
+        token = next.filter(|token| !token.is_empty());
+        if token.is_none() {
+            return found;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_of_others_finds_its_way() {
     let access = format!(
@@ -100,7 +124,7 @@ async fn a_client_of_others_finds_its_way() {
     readers.sort();
     let organization = acme.organization.id.to_string();
     let address = service.access_address().expect("a listener");
-    let client = AuthZenClient::new(Proxy(address), Duration::from_secs(60));
+    let client = AuthZenClient::new(Proxy(address), Duration::from_mins(1));
 
     let found = client.discover(PDP).await.expect("metadata");
     assert_eq!(found.policy_decision_point, PDP);
@@ -149,29 +173,14 @@ async fn a_client_of_others_finds_its_way() {
     let decisions: Vec<bool> = decisions.iter().map(|it| it.decision).collect();
     assert_eq!(decisions, [true, false]);
 
-    let mut page = Page {
-        token: None,
-        limit: Some(2),
-        properties: None,
+    let search = SubjectSearchRequest {
+        subject: subject("ServiceAccount", None),
+        action: action(Permission::GetOrganization),
+        resource: own(),
+        context: None,
+        page: None,
     };
-    let mut subjects = Vec::new();
-    loop {
-        let search = SubjectSearchRequest {
-            subject: subject("ServiceAccount", None),
-            action: action(Permission::GetOrganization),
-            resource: own(),
-            context: None,
-            page: Some(page.clone()),
-        };
-        let answer = client.search_subjects(PDP, TOKEN, &search).await;
-        let answer = answer.expect("a page");
-        subjects.extend(answer.results.into_iter().filter_map(|it| it.id));
-        let next = answer.page.and_then(|page| page.next_token);
-        match next.filter(|token| !token.is_empty()) {
-            Some(token) => page.token = Some(token),
-            None => break,
-        }
-    }
+    let subjects = all_subjects(&client, search).await;
     assert_eq!(subjects, readers);
 
     let search = ResourceSearchRequest {
@@ -184,7 +193,7 @@ async fn a_client_of_others_finds_its_way() {
     let answer = client.search_resources(PDP, TOKEN, &search).await;
     let ids = answer.expect("a page").results.into_iter();
     let ids: Vec<_> = ids.filter_map(|it| it.id).collect();
-    assert_eq!(ids, [organization.clone()]);
+    assert_eq!(ids, [organization.as_str()]);
 
     let search = ActionSearchRequest {
         subject: me(),
