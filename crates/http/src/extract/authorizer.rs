@@ -134,7 +134,7 @@ impl Authorizer {
     ///
     /// # Errors
     ///
-    /// INTERNAL_ERROR if the questions cannot be built.
+    /// `INTERNAL_ERROR` if the questions cannot be built.
     pub fn role_access(&self, role: &str) -> Result<Vec<RolePermission>, ApiError> {
         let organization = self.caller().organization();
         let access = self
