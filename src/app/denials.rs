@@ -1,6 +1,7 @@
 //! Shares denials among replicas: writes this process's to the database in batches and finds those of others
 //! there.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,8 @@ use charter_store::{Denial, DenialQuery, Store};
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Rows of one statement.
 const BATCH: usize = 100;
+/// How often a denial is looked for in the log.
+const MAX_TRIES: u8 = 10;
 /// Rows that one page looks through.
 const SCANNED: usize = 500;
 /// The list of the denials of all replicas.
@@ -117,53 +120,69 @@ fn id_at(position: LogPosition) -> DecisionId {
 /// Writes denials to the database until `stop`, and once more after it.
 pub(super) async fn share(own: Recorder, store: Arc<Store>, stop: CancellationToken) {
     own.keep_denials();
+    let mut tries = HashMap::new();
     while stop
         .run_until_cancelled(tokio::time::sleep(INTERVAL))
         .await
         .is_some()
     {
-        share_once(&own, &store).await;
+        share_once(&own, &store, &mut tries).await;
     }
-    share_once(&own, &store).await;
+    share_once(&own, &store, &mut tries).await;
 }
 
-async fn share_once(own: &Recorder, store: &Store) {
+/// `tries`: how often each of those that were not in the log was looked for.
+async fn share_once(own: &Recorder, store: &Store, tries: &mut HashMap<DecisionId, u8>) {
+    let mut not_found = Vec::new();
     let ids = own.take_denials();
     for batch in ids.chunks(BATCH) {
         let (recorder, wanted) = (own.clone(), batch.to_vec());
-        let found = tokio::task::spawn_blocking(move || {
-            let found = wanted.into_iter().filter_map(|id| denial(&recorder, id));
-            found.collect::<Vec<_>>()
-        })
-        .await;
-        let added = match found {
-            Ok(denials) if denials.is_empty() => continue,
-            Ok(denials) => store.add_denials(denials).await,
+        let found = tokio::task::spawn_blocking(move || read_batch(&recorder, wanted)).await;
+        let (denials, unwritten) = match found {
+            Ok(found) => found,
             Err(stopped) => {
                 tracing::error!(error = %stopped, "could not read denials from the decision log");
                 continue;
             }
         };
-        if let Err(error) = added {
+        not_found.extend(unwritten);
+        if denials.is_empty() {
+            continue;
+        }
+        let ids = denials.iter().map(|denial| denial.id).collect();
+        if let Err(error) = store.add_denials(denials).await {
             tracing::warn!(%error, "could not share denials with the other replicas; retrying");
-            own.put_back_denials(batch.to_vec());
+            own.put_back_denials(ids);
         }
     }
+    // The writer may be slow, or have dropped them.
+    not_found.retain(|id| tries.get(id).is_none_or(|tried| *tried < MAX_TRIES));
+    let tried = |id: &DecisionId| (*id, tries.get(id).map_or(1, |tried| tried + 1));
+    *tries = not_found.iter().map(tried).collect();
+    own.put_back_denials(not_found);
+}
+
+/// The denials, and those that the log's writer has not written yet.
+fn read_batch(own: &Recorder, ids: Vec<DecisionId>) -> (Vec<Denial>, Vec<DecisionId>) {
+    let (mut denials, mut unwritten) = (Vec::new(), Vec::new());
+    for id in ids {
+        match own.find(id) {
+            Ok(Some(record)) => denials.extend(denial(id, &record)),
+            Ok(None) => unwritten.push(id),
+            Err(error) => {
+                tracing::warn!(decision = %id, %error, "could not read a denial from the decision log");
+            }
+        }
+    }
+    (denials, unwritten)
 }
 
 /// As logged, with the configured masks.
-fn denial(own: &Recorder, id: DecisionId) -> Option<Denial> {
-    let record = match own.find(id) {
-        Ok(record) => record?,
-        Err(error) => {
-            tracing::warn!(decision = %id, %error, "could not read a denial from the decision log");
-            return None;
-        }
-    };
+fn denial(id: DecisionId, record: &DecisionRecord) -> Option<Denial> {
     Some(Denial {
         id,
         organization: record.organization.as_ref()?.parse().ok()?,
         at: charter_domain::timestamp::parse(&record.at).ok()?,
-        record: serde_json::to_string(&record).ok()?,
+        record: serde_json::to_string(record).ok()?,
     })
 }

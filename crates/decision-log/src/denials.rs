@@ -1,4 +1,4 @@
-//! Which denials other processes are to find, too: a share for each organization.
+//! Which denials other processes are to find, too: a share for each caller and each organization.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,11 +9,12 @@ use parking_lot::Mutex;
 use charter_domain::id::{DecisionId, OrganizationId};
 
 const HOUR: Duration = Duration::from_hours(1);
-/// Of one organization. More are in the log's files alone.
-const PER_HOUR: u32 = 200;
+/// Of one caller, who could else hide what others are denied. More are in the log's files alone.
+const PER_CALLER_AND_HOUR: u32 = 200;
+const PER_ORGANIZATION_AND_HOUR: u32 = 2_000;
 /// That wait to be taken, of all.
 const WAITING: usize = 10_000;
-/// Organizations that are counted. Beyond it all begin anew.
+/// Callers and organizations that are counted. Beyond it all begin anew.
 const COUNTED: usize = 100_000;
 
 /// Denials that wait to be taken.
@@ -26,8 +27,8 @@ pub(super) struct Denials {
 #[derive(Default)]
 struct Kept {
     waiting: Vec<DecisionId>,
-    /// When an organization's hour began, and how many it has had since.
-    shares: HashMap<OrganizationId, (Duration, u32)>,
+    /// By the id of a caller or an organization: when its hour began, and how many it has had since.
+    shares: HashMap<String, (Duration, u32)>,
 }
 
 impl Denials {
@@ -36,21 +37,24 @@ impl Denials {
         self.wanted.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn note(&self, organization: OrganizationId, id: DecisionId, now: Duration) {
+    pub(super) fn note(
+        &self,
+        organization: OrganizationId,
+        caller: &str,
+        id: DecisionId,
+        now: Duration,
+    ) {
         if !self.wanted.load(Ordering::Relaxed) {
             return;
         }
-        let Kept { waiting, shares } = &mut *self.kept.lock();
-        if shares.len() >= COUNTED {
-            shares.clear();
+        let kept = &mut *self.kept.lock();
+        if kept.shares.len() >= COUNTED {
+            kept.shares.clear();
         }
-        let (began, count) = shares.entry(organization).or_insert((now, 0));
-        if now.saturating_sub(*began) >= HOUR {
-            (*began, *count) = (now, 0);
-        }
-        if *count < PER_HOUR && waiting.len() < WAITING {
-            *count = count.saturating_add(1);
-            waiting.push(id);
+        let has_share = kept.spend(caller.to_owned(), PER_CALLER_AND_HOUR, now)
+            && kept.spend(organization.to_string(), PER_ORGANIZATION_AND_HOUR, now);
+        if has_share && kept.waiting.len() < WAITING {
+            kept.waiting.push(id);
         }
     }
 
@@ -67,6 +71,18 @@ impl Denials {
     }
 }
 
+impl Kept {
+    /// Returns false if the share of this hour is spent.
+    fn spend(&mut self, holder: String, share: u32, now: Duration) -> bool {
+        let (began, count) = self.shares.entry(holder).or_insert((now, 0));
+        if now.saturating_sub(*began) >= HOUR {
+            (*began, *count) = (now, 0);
+        }
+        *count = count.saturating_add(1);
+        *count <= share
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use charter_domain::clock::{Clock as _, SystemClock};
@@ -75,25 +91,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_organization_has_a_share_of_an_hour() {
+    fn callers_and_organizations_have_a_share_of_an_hour() {
         let denials = Denials::default();
         let now = SystemClock::start().now();
-        let [one, other] = [(); 2].map(|()| OrganizationId::generate(now, &OsEntropy));
-        let note = |of, at| denials.note(of, DecisionId::generate(now, &OsEntropy), at);
-        note(one, HOUR);
+        let organization = OrganizationId::generate(now, &OsEntropy);
+        let note = |caller: &str, at| {
+            let id = DecisionId::generate(now, &OsEntropy);
+            denials.note(organization, caller, id, at);
+        };
+        note("one", HOUR);
         assert!(denials.take().is_empty(), "nobody wants them");
         denials.want();
         for _ in 0..300 {
-            note(one, HOUR);
+            note("one", HOUR);
         }
-        note(other, HOUR);
+        note("other", HOUR);
         assert_eq!(denials.take().len(), 201);
-        note(one, HOUR + HOUR / 2);
+        note("one", HOUR + HOUR / 2);
         assert!(denials.take().is_empty());
-        note(one, HOUR * 2);
+        note("one", HOUR * 2);
         let ids = denials.take();
         assert_eq!(ids.len(), 1);
         denials.put_back(ids);
         assert_eq!(denials.take().len(), 1);
+        for caller in 0..3_000 {
+            note(&caller.to_string(), HOUR * 4);
+        }
+        assert_eq!(denials.take().len(), 2_000);
     }
 }

@@ -84,14 +84,6 @@ impl LogEntry {
             Decided::Domain(decision) => decision.payer.filter(|_| !self.answer().is_allowed()),
         }
     }
-
-    /// About how much memory it holds beyond that of its kind.
-    pub(super) fn bytes(&self) -> usize {
-        match &self.decided {
-            Decided::BuiltIn(_) => 0,
-            Decided::Domain(decision) => decision.answered.bytes,
-        }
-    }
 }
 
 impl Decided {

@@ -107,21 +107,24 @@ impl Queue {
         }
     }
 
-    /// Generates an id and appends the entry; returns the id in any case.
+    /// Generates an id and appends the entry, which holds so many bytes beyond that of its kind; returns the id in any
+    /// case. Entries that hold none are not refused for those that do.
     pub(super) fn push(
         &self,
         at: Timestamp,
+        bytes: usize,
         entry: impl FnOnce(DecisionId) -> LogEntry,
     ) -> (DecisionId, Result<(), QueueFull>) {
         let mut inner = self.inner.lock();
         let id = inner.ids.next(at);
         // A stopping writer may have taken its last entries.
-        let is_full = inner.entries.len() >= self.capacity || self.is_heavy(MAX_BYTES);
+        let is_heavy = bytes > 0 && self.is_heavy(MAX_BYTES);
+        let is_full = inner.entries.len() >= self.capacity || is_heavy;
         if is_full || inner.phase != WriterPhase::Running {
             return (id, Err(QueueFull));
         }
         let entry = entry(id);
-        let before = self.bytes.fetch_add(entry.bytes(), Ordering::Relaxed);
+        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let is_half = before < MAX_BYTES / 2 && self.is_heavy(MAX_BYTES / 2);
         inner.entries.push(entry);
         inner.pushed += 1;
@@ -158,11 +161,15 @@ impl Queue {
     /// Whether less than three quarters of the capacity are used.
     pub(super) fn has_room(&self) -> bool {
         self.depth.load(Ordering::Relaxed) < self.capacity - self.capacity / 4
-            && !self.is_heavy(MAX_BYTES - MAX_BYTES / 4)
+    }
+
+    /// The same for an entry that holds bytes.
+    pub(super) fn has_room_for_bytes(&self) -> bool {
+        self.has_room() && !self.is_heavy(MAX_BYTES - MAX_BYTES / 4)
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.depth.load(Ordering::Relaxed) >= self.capacity || self.is_heavy(MAX_BYTES)
+        self.depth.load(Ordering::Relaxed) >= self.capacity
     }
 
     fn is_heavy(&self, bytes: usize) -> bool {

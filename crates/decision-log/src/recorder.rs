@@ -144,10 +144,12 @@ impl Recorder {
                 decision,
             }),
         };
-        let id = self.push(log, by.now, permission.as_str(), entry)?;
+        let id = self.push(log, (by.now, 0), permission.as_str(), entry)?;
         if matches!(outcome, Outcome::Deny(_)) {
-            let organization = by.principal.caller().organization().id;
-            log.denials.note(organization, id, log.clock.monotonic());
+            let caller = by.principal.caller();
+            let (organization, caller) = (caller.organization().id, caller.principal_id());
+            let now = log.clock.monotonic();
+            log.denials.note(organization, &caller, id, now);
         }
         Ok(RecordedDecision {
             id,
@@ -171,7 +173,8 @@ impl Recorder {
         };
         let action = decision.answered.request.action();
         let action = action.map_or_else(String::new, ToString::to_string);
-        self.push(log, by.now, &action, |id| LogEntry {
+        let bytes = decision.answered.bytes;
+        self.push(log, (by.now, bytes), &action, |id| LogEntry {
             id,
             at: by.now,
             request_id: by.request_id.to_owned(),
@@ -184,11 +187,11 @@ impl Recorder {
     fn push(
         &self,
         log: &LogHandle,
-        now: Timestamp,
+        (now, bytes): (Timestamp, usize),
         action: &str,
         entry: impl FnOnce(DecisionId) -> LogEntry,
     ) -> Result<DecisionId, NotRecorded> {
-        let (id, pushed) = self.queue.push(now, entry);
+        let (id, pushed) = self.queue.push(now, bytes, entry);
         match (pushed, log.overflow) {
             (Ok(()), _) => Ok(id),
             (Err(queue::QueueFull), Overflow::Count) => {
@@ -246,11 +249,18 @@ impl Recorder {
     /// again.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        let waits = self
-            .log
-            .as_ref()
-            .is_some_and(|log| log.overflow == Overflow::Wait);
-        !waits || self.queue.has_room()
+        !self.waits() || self.queue.has_room()
+    }
+
+    /// The same for a decision of a domain of one's own.
+    #[must_use]
+    pub fn has_room_for_domain(&self) -> bool {
+        !self.waits() || self.queue.has_room_for_bytes()
+    }
+
+    fn waits(&self) -> bool {
+        let log = self.log.as_ref();
+        log.is_some_and(|log| log.overflow == Overflow::Wait)
     }
 
     /// Blocks until all decisions recorded so far are written. Returns false on timeout.
@@ -277,7 +287,8 @@ impl Recorder {
     }
 
     /// The log's id, which stays over restarts; empty if decisions are not logged.
-    pub(super) fn log_id(&self) -> String {
+    #[must_use]
+    pub fn log_id(&self) -> String {
         let log = self.log.as_ref();
         log.map(|log| log.id.clone()).unwrap_or_default()
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use charter_authz::folder::Folder as AuthzFolder;
 use serde_json::{Value, json};
 use test_support::policy_solver::solver;
 use test_support::service::Service;
@@ -63,4 +64,25 @@ async fn a_wider_edit_of_a_domain_waits_until_it_is_approved() {
     until(&service, |ready| of_records(ready).is_null()).await;
     assert_eq!(decision().await, json!(true));
     service.stop().await;
+}
+
+/// What is approved of one is approved of no other, whatever its files.
+#[test]
+fn equal_files_of_two_domains_are_two_folders() {
+    let folder = Folder::with(&["records"]);
+    let domains = folder.path().join("domains");
+    let (one, other) = (domains.join("records"), domains.join("other"));
+    fs::create_dir(&other).expect("a folder");
+    for file in fs::read_dir(&one).expect("files") {
+        let file = file.expect("a file").path();
+        if file.is_file() {
+            fs::copy(&file, other.join(file.file_name().expect("a name"))).expect("copied");
+        }
+    }
+    for sub in ["invariants", "tests"] {
+        let _ = fs::remove_dir_all(one.join(sub));
+    }
+    let [one, other] = [one, other].map(|dir| AuthzFolder::read(&dir).expect("a folder"));
+    assert_eq!(one.digest(), other.digest());
+    assert_ne!(one.whole_digest(), other.whole_digest());
 }

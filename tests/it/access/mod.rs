@@ -7,6 +7,7 @@ mod certification_cases;
 pub(crate) mod domains;
 mod foreign_client;
 mod forward_auth;
+mod limits;
 mod protocol;
 mod recorded;
 mod search;

@@ -124,7 +124,7 @@ async fn readiness_says_so() {
         let part = part(name).await;
         assert_eq!(part["status"], "degraded", "{name}");
         let reason = part["reason"].as_str().expect("a reason");
-        assert!(reason.contains("under the running service"), "{reason}");
+        assert!(reason.contains("while the service runs"), "{reason}");
     }
     service.stop().await;
 }

@@ -28,13 +28,18 @@ pub fn is_domain_name(name: &str) -> bool {
         && name.bytes().all(is_of_name)
 }
 
-/// Whether a folder holds a domain of one's own: it is directly below one called `domains`.
+/// The name of the domain of one's own that a folder holds: it is directly below one called `domains`.
+pub(super) fn own_domain_name(dir: &Path) -> Option<String> {
+    let real = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+    let is_below = real.parent().and_then(Path::file_name)? == DOMAINS;
+    let name = real.file_name()?.to_string_lossy();
+    is_below.then(|| name.into_owned())
+}
+
+/// Whether a folder holds a domain of one's own.
 #[must_use]
 pub fn is_own_domain(dir: &Path) -> bool {
-    let real = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
-    real.parent()
-        .and_then(Path::file_name)
-        .is_some_and(|name| name == DOMAINS)
+    own_domain_name(dir).is_some()
 }
 
 /// The optional list of the folder's files.

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 pub use layout::{
     DOMAINS, MAX_DOMAIN_NAME, SCHEMA, is_domain_name, is_own_domain, is_policy, is_test,
 };
-use layout::{ENTITIES, INVARIANTS, MANIFEST, ROUTES, TESTS, is_below};
+use layout::{ENTITIES, INVARIANTS, MANIFEST, ROUTES, TESTS, is_below, own_domain_name};
 pub use read::Files;
 use read::read;
 pub use sent::{BrokenFile, check_sent};
@@ -85,6 +85,13 @@ impl Folder {
                 ),
             );
         }
+        // What is approved of one domain is not approved of another with the same files.
+        let domain = own_domain_name(dir).map(|name| ("\0domain".to_owned(), Arc::from(name)));
+        let whole = files.iter().filter(|(name, _)| *name != MANIFEST);
+        let whole = domain
+            .iter()
+            .map(|(label, name)| (label, name))
+            .chain(whole);
         let in_force = |name: &&String| *name == SCHEMA || *name == ENTITIES || is_policy(name);
         Ok(Self {
             schema,
@@ -94,9 +101,9 @@ impl Folder {
             manifest: part(&|name| name == MANIFEST).pop(),
             entities: part(&|name| name == ENTITIES).pop(),
             routes: part(&|name| name == ROUTES).pop(),
-            is_own_domain: is_own_domain(dir),
+            is_own_domain: domain.is_some(),
             digest: digest(files.iter().filter(|(name, _)| in_force(name))).into(),
-            whole_digest: digest(files.iter().filter(|(name, _)| *name != MANIFEST)).into(),
+            whole_digest: digest(whole).into(),
             files,
             open_to_all: Vec::new(),
             unread: Vec::new(),
@@ -108,6 +115,7 @@ impl Folder {
         let titled = Self::from_files(title, self.files.clone())?;
         Ok(Self {
             is_own_domain: self.is_own_domain,
+            whole_digest: Arc::clone(&self.whole_digest),
             ..titled
         })
     }

@@ -24,6 +24,7 @@ impl OwnDomain {
     ///
     /// As [`OwnDomain::ask`].
     pub fn answer(&self, question: &DomainQuestion<'_>) -> Result<Answered, Unasked> {
+        weight::check(question).map_err(Unasked::Bad)?;
         let (subject, resource) = (question.subject, question.resource);
         let unknown = |text: String| Unasked::Unknown(text);
         let action = self

@@ -175,7 +175,7 @@ async fn admit(
         body,
     } = authenticate(request, &state, accepts, context).await?;
     state.decisions.check_share(caller.organization().id)?;
-    authorizer::wait_for_room(&state.decisions).await?;
+    authorizer::wait_for_room(|| state.decisions.has_room()).await?;
     let authorizer = Authorizer::new(&state, &caller, context).with_nonce(nonce);
     Ok((state, Admitted { authorizer, body }))
 }

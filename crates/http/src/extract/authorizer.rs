@@ -174,9 +174,9 @@ fn refusal(
 }
 
 /// Waits while the decision log is nearly full, so that requests slow down before they fail with UNAVAILABLE.
-pub(crate) async fn wait_for_room(recorder: &Recorder) -> Result<(), ApiError> {
+pub(crate) async fn wait_for_room(has_room: impl Fn() -> bool) -> Result<(), ApiError> {
     for _ in 0..WAITS {
-        if recorder.has_room() {
+        if has_room() {
             return Ok(());
         }
         tokio::time::sleep(WAIT).await;

@@ -29,6 +29,9 @@ impl Operation for ListRoles {
 /// answers, for one object of each kind.
 #[endpoint(operation_id = "listRoles", tags("team"))]
 pub async fn list(request: Authorized<ListRoles>) -> Result<ShownList<RoleBody>, ApiError> {
+    // Hundreds of evaluations for each role.
+    let organization = request.caller().organization().id;
+    let _permit = request.state.searches.permit(organization).await?;
     let authorizer = &request.authorizer;
     let mut roles = Vec::new();
     for name in authorizer.snapshot().catalogue().roles() {
@@ -37,7 +40,7 @@ pub async fn list(request: Authorized<ListRoles>) -> Result<ShownList<RoleBody>,
             name: name.to_owned(),
             permissions: allowed.into_iter().map(Into::into).collect(),
         });
-        // Each takes hundreds of evaluations; other requests go on between them.
+        // Other requests go on between them.
         tokio::task::yield_now().await;
     }
     Ok(ShownList(roles))

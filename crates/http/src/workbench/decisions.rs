@@ -37,7 +37,10 @@ pub(super) async fn list(
     let filter = filter(&mut query)?;
     query.finish()?;
     let state = Arc::clone(&asked.state);
-    let scope = CursorScope::new(&state.cursors, &("workbench/decisions", &filter))?;
+    let scope = CursorScope::new(
+        &state.cursors,
+        &("workbench/decisions", state.decisions.log_id(), &filter),
+    )?;
     let before: Option<[u64; 2]> = open_cursor(cursor.as_deref(), &scope)?;
     let before = before.map(|[file, offset]| LogPosition { file, offset });
     let page = work::run(&asked.state, move |state| {

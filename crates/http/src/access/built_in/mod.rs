@@ -75,7 +75,7 @@ impl<'a> BuiltIn<'a> {
             let resource = named(&question.resource);
             return Ok(Answer::unknown(format!("there is no resource {resource}")));
         };
-        wait_for_room(&self.state.decisions).await?;
+        wait_for_room(|| self.state.decisions.has_room()).await?;
         let asker = DecisionContext {
             principal: &principal,
             source_ip: self.context.client_ip,

@@ -109,7 +109,7 @@ impl<'a> Own<'a> {
         facts: &[Fact],
         purpose: Purpose,
     ) -> Result<Answer, ApiError> {
-        wait_for_room(&self.state.decisions).await?;
+        wait_for_room(|| self.state.decisions.has_room_for_domain()).await?;
         let answered = match self.domain.answer(&worded(question, facts)) {
             Ok(answered) => answered,
             Err(Unasked::Unknown(reason)) => return Ok(Answer::unknown(reason)),
