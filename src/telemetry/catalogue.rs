@@ -259,7 +259,7 @@ pub const METRICS: &[Metric] = {
             Counter,
             "charter_log_files_missed_total",
             &["file"],
-            "Files of the decision log or of the audit heads that vanished under the running service; others were begun.",
+            "Files of the decision log or of the audit heads that vanished while the service runs; others were begun.",
         ),
         metric(
             Counter,

@@ -162,7 +162,7 @@ impl HeadsFile {
         let moved = state.moved.is_some_and(|moved| since(moved) < TOLD_FOR);
         state.last_error.clone().or_else(|| {
             moved.then(|| {
-                "it was removed or replaced under the running service, another was begun".to_owned()
+                "it was removed or replaced while the service runs, another was begun".to_owned()
             })
         })
     }
@@ -178,7 +178,7 @@ impl HeadsFile {
                 .increment(1);
             tracing::error!(
                 target: "audit",
-                "the file of audit heads was removed or replaced under the running service: another was begun; \
+                "the file of audit heads was removed or replaced while the service runs: another was begun; \
                  compare it with a copy, `charter audit verify` cannot miss what it held"
             );
         }

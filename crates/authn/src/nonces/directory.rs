@@ -76,7 +76,7 @@ impl Directory {
         }
         let path = self.path.display();
         Err(io::Error::other(format!(
-            "`{path}` was moved or removed under the running service: put it back, or start the service again"
+            "`{path}` was moved or removed while the service runs: put it back, or start the service again"
         )))
     }
 

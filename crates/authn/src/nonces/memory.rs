@@ -56,7 +56,7 @@ pub(super) struct Memory {
     pub(super) granted: RwLock<Option<HalfMinutes>>,
     /// How many records each journal holds. Held to be read by whoever appends.
     pub(super) tally: RwLock<Tally>,
-    /// Half minutes whose journals vanished under the running service: what is claimed in them is
+    /// Half minutes whose journals vanished while the service runs: what is claimed in them is
     /// remembered here alone.
     pub(super) lost: RwLock<HalfMinutes>,
     /// Whoever opens or drops a bucket holds it.

@@ -23,7 +23,7 @@ pub struct Status {
     pub near: Vec<Near>,
     /// Why the database's lease is not held, if it is not.
     pub not_held: Option<String>,
-    /// Set while files are missing that vanished under the running service: until when requests are
+    /// Set while files are missing that vanished while the service runs: until when requests are
     /// dated that are refused should it start again.
     pub lost_until: Option<Timestamp>,
     /// The last error of the disk, until something is written again.

@@ -262,7 +262,7 @@ impl Memory {
         Ok(())
     }
 
-    /// Misses the files that were moved, removed or cut under the running service. State and tally
+    /// Misses the files that were moved, removed or cut while the service runs. State and tally
     /// are written anew. A journal is not: what it held is remembered until its time is over, or until
     /// the service ends; the next start closes it.
     fn look_after_files(&self, ledger: &mut Ledger) -> io::Result<()> {
@@ -279,7 +279,7 @@ impl Memory {
         if !lost.is_empty() && lost != known {
             self.telemetry.journal_errors.increment(1);
             tracing::error!(
-                "files of the replay journal were moved, removed or cut under the running service: \
+                "files of the replay journal were moved, removed or cut while the service runs: \
                  their nonces are remembered in memory alone, and refused after a restart"
             );
         }
@@ -292,7 +292,7 @@ impl Memory {
             return Ok(());
         }
         tracing::error!(
-            "the replay journal's state or tally was moved or removed under the running service, it is written anew"
+            "the replay journal's state or tally was moved or removed while the service runs, it is written anew"
         );
         if !has_tally {
             self.count_anew(ledger)?;

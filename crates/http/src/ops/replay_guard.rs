@@ -38,7 +38,7 @@ pub(super) fn part(status: &Status) -> Part {
     }));
     reasons.extend(status.lost_until.map(|until| {
         format!(
-            "files of the replay journal were moved, removed or cut under the running service: after a restart \
+            "files of the replay journal were moved, removed or cut while the service runs: after a restart \
              requests dated before {} may be refused",
             shown(until)
         )

@@ -42,7 +42,7 @@ impl Place {
             match found {
                 Ok(Some(found)) if found == *opened => None,
                 Ok(_) => Some(format!(
-                    "`{path}` was moved, removed or replaced under the running service: put the very file back, or start \
+                    "`{path}` was moved, removed or replaced while the service runs: put the very file back, or start \
                      the service again on the database that you want"
                 )),
                 Err(error) => Some(format!("`{path}` cannot be looked at: {error}")),
