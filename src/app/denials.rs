@@ -157,8 +157,8 @@ async fn share_once(own: &Recorder, store: &Store, tries: &mut HashMap<DecisionI
     }
     // The writer may be slow, or have dropped them.
     not_found.retain(|id| tries.get(id).is_none_or(|tried| *tried < MAX_TRIES));
-    let tried = |id: &DecisionId| (*id, tries.get(id).map_or(1, |tried| tried + 1));
-    *tries = not_found.iter().map(tried).collect();
+    let counted = |id: &DecisionId| (*id, tries.get(id).map_or(1, |tried| tried + 1));
+    *tries = not_found.iter().map(counted).collect();
     own.put_back_denials(not_found);
 }
 
