@@ -90,6 +90,7 @@ async fn a_gateway_lets_through_what_signature_nonce_and_policy_allow() {
         (&reader, "PATCH", "/invoices/7"),
         (&reader, "GET", "/"),
         (&reader, "GET", "/invoices/7/lines"),
+        (&reader, "GET", &format!("/invoices/{}", "7".repeat(257))),
     ] {
         let headers = signed(who, method, target);
         send(&service, method, target, &headers)

@@ -27,6 +27,8 @@ use crate::state::State;
 const GATEWAY_TOKEN: &str = "x-charter-authorization";
 const METHOD: &str = "x-forwarded-method";
 const TARGET: &str = "x-forwarded-uri";
+/// Bytes. Each id that is new stands in the decision log, so paths must not fill it.
+const MAX_RESOURCE_ID: usize = 256;
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-content-sha256");
 const SUBJECT: HeaderName = HeaderName::from_static("x-charter-subject");
 const ORGANIZATION: HeaderName = HeaderName::from_static("x-charter-organization");
@@ -96,6 +98,10 @@ async fn judge(
         let (method, path) = (echo(method), echo(path));
         return Err(denied(format!("no route of the domain is {method} {path}")));
     };
+    if routed.id.len() > MAX_RESOURCE_ID {
+        let message = format!("a resource's id may have at most {MAX_RESOURCE_ID} bytes");
+        return Err(denied(message));
+    }
     let only_reads = [Method::GET.as_str(), Method::HEAD.as_str()].contains(&method);
     if !caller.organization().is_active && !only_reads {
         return Err(ApiError::organization_deactivated());
