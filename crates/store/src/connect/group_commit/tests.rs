@@ -97,7 +97,11 @@ async fn started<T>(mut work: Pending<'_, T>) -> Pending<'_, T> {
 
 /// Begins a statement and gives it up: SQLite's thread may have done it by then.
 async fn given_up(mut statement: Pending<'_, ()>) {
-    poll_fn(|context| Poll::Ready(drop(statement.as_mut().poll(context)))).await;
+    poll_fn(|context| {
+        drop(statement.as_mut().poll(context));
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// Ends the turn after that note.
