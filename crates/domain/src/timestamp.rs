@@ -63,6 +63,12 @@ pub fn to_stored_precision(at: Timestamp) -> Timestamp {
     at.trunc_subsecs(6)
 }
 
+/// As answers write it: whole seconds.
+#[must_use]
+pub fn to_seconds(at: Timestamp) -> Timestamp {
+    at.trunc_subsecs(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

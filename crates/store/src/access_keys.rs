@@ -1,14 +1,15 @@
 //! Access keys of a service account: list, create, revoke. `key_rotation` replaces them.
 
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, Select,
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QueryTrait as _,
+    Select,
 };
 
 use super::audit::Action;
 use super::entity::{access_key, stored_time};
 use super::listing::{self, Sort};
 use super::lookup::{find, lock};
-use super::write::{Write, one_row};
+use super::write::Write;
 use super::{Error, Store, TenantReader, TenantWriter};
 use charter_domain::access_key::{AccessKey, MAX_ACTIVE_KEYS, SealedSecret};
 use charter_domain::id::{AccessKeyId, ServiceAccountId};
@@ -274,29 +275,26 @@ pub(super) async fn insert(
         last_used_at: None,
         created_at: write.at(),
     };
-    access_key::Entity::insert(access_key::insertable(&key, new.secret))
-        .exec_without_returning(&write.transaction)
-        .await?;
+    let row = access_key::insertable(&key, new.secret);
+    write.will_change(access_key::Entity::insert(row).into_query());
     write
         .record_creation(Action::Permission(action), &key)
         .await?;
     Ok(key)
 }
 
-/// Writes the new state of a locked key and its audit event.
+/// Changes a locked key, with an audit event.
 pub(super) async fn update(
     write: &mut Write<'_>,
     action: Action,
     before: &AccessKey,
     after: &AccessKey,
 ) -> Result<(), Error> {
-    let updated = access_key::Entity::update_many()
+    let update = access_key::Entity::update_many()
         .set(access_key::changeable(after))
         .filter(access_key::Column::Id.eq(before.id.uuid()))
         .filter(access_key::Column::OrganizationId.eq(before.organization_id.uuid()))
-        .filter(access_key::Column::RevokedAt.is_null())
-        .exec(&write.transaction)
-        .await?;
-    one_row(updated.rows_affected)?;
+        .filter(access_key::Column::RevokedAt.is_null());
+    write.will_change(update.into_query());
     write.record_update(action, before, after).await
 }

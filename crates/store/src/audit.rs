@@ -5,24 +5,25 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::Query;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
 use super::Error;
 use super::audit_heads::{Head, HeadsFile};
-use super::audit_mac::{AuditKey, Mac, ORIGIN, compute, to_mac};
-use super::connect::Transaction;
+use super::audit_mac::{AuditKey, Link, Mac, compute};
 use super::entity::{audit_event, stored_time};
 use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::clock::Clock;
-use charter_domain::id::OrganizationId;
 use charter_domain::permission::Permission;
 
 const MIN_KEY_BYTES: usize = 32;
 /// Approximate size of an event without its changes, index entries included.
 const EVENT_BYTES: u64 = 512;
+
+/// Bytes that an event and its change add to the database.
+pub(super) fn bytes_of(event: &audit_event::Model) -> u64 {
+    EVENT_BYTES.saturating_add(Changes::bytes(&event.changes))
+}
 
 /// An event to record; the actor and the time come from the audit context.
 pub(super) struct Entry {
@@ -125,49 +126,11 @@ impl Log {
         Ok(Self { keys, heads })
     }
 
-    /// Writes the next event. Returns its head and the bytes that the change adds to the database. The caller
-    /// holds the organization's lock.
-    pub(super) async fn append(
-        &self,
-        transaction: &Transaction,
-        organization: OrganizationId,
-        by: &AuditContext,
-        entry: Entry,
-    ) -> Result<(Head, u64), Error> {
-        // By its number and without a limit: SQLite prepares a statement anew whenever its limit is bound.
-        let of_organization = audit_event::Column::OrganizationId.eq(organization.uuid());
-        let last = Query::select()
-            .expr(audit_event::Column::Sequence.max())
-            .from(audit_event::Entity)
-            .and_where(of_organization.clone())
-            .take();
-        let last: Vec<(i64, Vec<u8>)> = audit_event::Entity::find()
-            .select_only()
-            .columns([audit_event::Column::Sequence, audit_event::Column::Mac])
-            .filter(of_organization)
-            .filter(audit_event::Column::Sequence.in_subquery(last))
-            .into_tuple()
-            .all(transaction)
-            .await?;
-        let (sequence, previous) = match last.into_iter().next() {
-            Some((sequence, mac)) => (sequence.saturating_add(1), to_mac(&mac)?),
-            None => (1, ORIGIN),
-        };
-        let event = self.event(organization.uuid(), sequence, &previous, by, entry)?;
-        let head = Head::of(&event);
-        let bytes = EVENT_BYTES.saturating_add(Changes::bytes(&event.changes));
-        audit_event::Entity::insert(event.into_active_model())
-            .exec_without_returning(transaction)
-            .await?;
-        Ok((head, bytes))
-    }
-
-    /// The event after `previous`.
+    /// The event after `last`.
     pub(super) fn event(
         &self,
         organization_id: Uuid,
-        sequence: i64,
-        previous: &Mac,
+        last: &Link,
         by: &AuditContext,
         entry: Entry,
     ) -> Result<audit_event::Model, Error> {
@@ -177,7 +140,7 @@ impl Log {
             .ok_or_else(|| Error::Setup("no audit key is set".to_owned()))?;
         let mut event = audit_event::Model {
             organization_id,
-            sequence,
+            sequence: last.sequence.saturating_add(1),
             occurred_at: stored_time(by.at),
             actor: by.actor.to_string(),
             action: name(entry.action, by),
@@ -188,7 +151,7 @@ impl Log {
             key_id: key.id.clone(),
             mac: Vec::new(),
         };
-        event.mac = compute(key, previous, &event)?.to_vec();
+        event.mac = compute(key, &last.mac, &event)?.to_vec();
         Ok(event)
     }
 

@@ -14,6 +14,26 @@ pub(super) type Mac = [u8; 32];
 /// The previous MAC of a chain's first event.
 pub(super) const ORIGIN: Mac = [0; 32];
 
+/// The end of a chain.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Link {
+    /// Number of the last event; 0 if there is none.
+    pub(super) sequence: i64,
+    pub(super) mac: Mac,
+}
+
+impl Link {
+    pub(super) const ORIGIN: Self = Self {
+        sequence: 0,
+        mac: ORIGIN,
+    };
+
+    pub(super) fn new(sequence: i64, mac: &[u8]) -> Result<Self, Error> {
+        let mac = to_mac(mac)?;
+        Ok(Self { sequence, mac })
+    }
+}
+
 #[derive(Debug)]
 pub struct AuditKey {
     /// Recorded in each event.

@@ -95,6 +95,8 @@ pub(super) async fn end_registration(
     };
     organizations::change_slug(write, &before, &after.slug).await?;
     write.save(action, before, after).await?;
+    // Whoever made it give way may take its slug.
+    write.apply().await?;
     Ok(true)
 }
 

@@ -9,7 +9,7 @@ use sea_orm::{
 
 use super::audit::{Entry, Log};
 use super::audit_heads::Head;
-use super::audit_mac::{Mac, ORIGIN, to_mac};
+use super::audit_mac::{Link, Mac, ORIGIN, to_mac};
 use super::connect::Transaction;
 use super::entity::{audit_event, installation_event};
 use super::write::Write;
@@ -38,12 +38,12 @@ impl Log {
             .into_tuple()
             .one(transaction)
             .await?;
-        let (sequence, previous) = match last {
-            Some((sequence, mac)) => (sequence.saturating_add(1), to_mac(&mac)?),
-            None => (1, ORIGIN),
+        let last = match last {
+            Some((sequence, mac)) => Link::new(sequence, &mac)?,
+            None => Link::ORIGIN,
         };
-        let event = self.event(Uuid::nil(), sequence, &previous, by, entry)?;
-        let head = Head::of(&event);
+        let event = self.event(Uuid::nil(), &last, by, entry)?;
+        let (sequence, head) = (event.sequence, Head::of(&event));
         let row = installation_event::Model::from(event).into_active_model();
         installation_event::Entity::insert(row)
             .exec_without_returning(transaction)

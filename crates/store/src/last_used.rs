@@ -2,49 +2,98 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Expr, ExprTrait as _, LockType, Query};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait as _, EntityTrait, PaginatorTrait, QueryFilter,
+    QuerySelect,
+};
 
 use super::entity::{access_key, service_account, stored_time};
 use super::{Error, Store};
 use charter_domain::id::{AccessKeyId, ServiceAccountId};
 use charter_domain::timestamp::Timestamp;
 
+/// Rows of a statement. It is as large as the next of these, so that few statements are prepared.
+const SIZES: [usize; 6] = [1, 4, 16, 64, 256, 1_024];
+
 impl Store {
     /// Records times of last use; earlier times than the recorded ones change nothing. There are no versions and
-    /// no audit events.
+    /// no audit events. Many rows are several transactions, between which others write.
     pub async fn touch_last_used(
         &self,
         batch: &[(AccessKeyId, ServiceAccountId, Timestamp)],
     ) -> Result<(), Error> {
-        if batch.is_empty() {
-            return Ok(());
+        let uses = batch.iter().map(|(_, id, at)| (id.uuid(), *at));
+        self.touch::<service_account::Entity>(
+            (
+                service_account::Column::Id,
+                service_account::Column::LastUsedAt,
+            ),
+            uses,
+        )
+        .await?;
+        let uses = batch.iter().map(|(id, _, at)| (id.uuid(), *at));
+        self.touch::<access_key::Entity>(
+            (access_key::Column::Id, access_key::Column::LastUsedAt),
+            uses,
+        )
+        .await
+    }
+
+    async fn touch<E: EntityTrait>(
+        &self,
+        (id, last_used_at): (E::Column, E::Column),
+        uses: impl Iterator<Item = (Uuid, Timestamp)>,
+    ) -> Result<(), Error> {
+        for (at, rows) in rows_by_time(uses) {
+            let earlier = Condition::any()
+                .add(last_used_at.is_null())
+                .add(last_used_at.lt(at));
+            for rows in rows.chunks(SIZES[SIZES.len() - 1]) {
+                // PostgreSQL locks them in this order, as all who lock several, to avoid deadlocks.
+                let locked = Query::select()
+                    .column(id)
+                    .from(E::default())
+                    .and_where(id.is_in(padded(rows)))
+                    .cond_where(earlier.clone())
+                    .order_by(id, sea_orm::Order::Asc)
+                    .lock(LockType::Update)
+                    .take();
+                let update = Query::update()
+                    .table(E::default())
+                    .value(last_used_at, Expr::value(at))
+                    .and_where(Expr::col(id).in_subquery(locked))
+                    .take();
+                self.writer.execute(&update).await?;
+            }
         }
-        // Sorted, and service accounts before keys as everywhere, to avoid deadlocks.
-        let service_accounts = latest(batch.iter().map(|(_, id, at)| (*id, *at)));
-        let keys = latest(batch.iter().map(|(id, _, at)| (*id, *at)));
-        let transaction = self.writer.begin().await?;
-        for (id, at) in service_accounts {
-            use service_account::Column;
-            service_account::Entity::update_many()
-                .col_expr(Column::LastUsedAt, Expr::value(at))
-                .filter(Column::Id.eq(id.uuid()))
-                .filter(earlier(Column::LastUsedAt, at))
-                .exec(&transaction)
-                .await?;
-        }
-        for (id, at) in keys {
-            use access_key::Column;
-            access_key::Entity::update_many()
-                .col_expr(Column::LastUsedAt, Expr::value(at))
-                .filter(Column::Id.eq(id.uuid()))
-                .filter(earlier(Column::LastUsedAt, at))
-                .exec(&transaction)
-                .await?;
-        }
-        transaction.commit().await?;
         Ok(())
     }
+}
+
+/// The latest use of each row, those of one time together.
+fn rows_by_time(uses: impl Iterator<Item = (Uuid, Timestamp)>) -> BTreeMap<Timestamp, Vec<Uuid>> {
+    let mut latest = BTreeMap::new();
+    for (id, at) in uses {
+        let at = stored_time(at);
+        let noted = latest.entry(id).or_insert(at);
+        *noted = Ord::max(at, *noted);
+    }
+    let mut rows: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (id, at) in latest {
+        rows.entry(at).or_default().push(id);
+    }
+    rows
+}
+
+/// Repeats the last row up to one of the [`SIZES`].
+fn padded(rows: &[Uuid]) -> impl Iterator<Item = Uuid> {
+    let size = SIZES.into_iter().find(|size| *size >= rows.len());
+    let missing = size.unwrap_or_default().saturating_sub(rows.len());
+    let last = rows.last().copied();
+    let repeated = last.into_iter().cycle().take(missing);
+    rows.iter().copied().chain(repeated)
 }
 
 impl Store {
@@ -57,20 +106,4 @@ impl Store {
             .await?;
         Ok(used > 0)
     }
-}
-
-fn latest<Id: Ord>(uses: impl Iterator<Item = (Id, Timestamp)>) -> BTreeMap<Id, Timestamp> {
-    let mut latest = BTreeMap::new();
-    for (id, at) in uses {
-        let at = stored_time(at);
-        latest
-            .entry(id)
-            .and_modify(|noted: &mut Timestamp| *noted = (*noted).max(at))
-            .or_insert(at);
-    }
-    latest
-}
-
-fn earlier(column: impl ColumnTrait, at: Timestamp) -> Condition {
-    Condition::any().add(column.is_null()).add(column.lt(at))
 }

@@ -12,6 +12,7 @@ mod audit_list;
 mod audit_mac;
 mod audit_page;
 pub mod audit_verify;
+mod chain_end;
 mod changes;
 mod codes;
 mod config;

@@ -4,10 +4,10 @@
 //! this write, which then fails, or after it.
 
 use sea_orm::sea_query::{Expr, Query};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait as _, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait as _, FromQueryResult};
 
+use super::audit_mac::Link;
+use super::chain_end;
 use super::entity::{Texts, access_key, account, service_account, session, user};
 use super::joined::join;
 use super::{Error, write::Write};
@@ -30,24 +30,28 @@ struct Behind {
 }
 
 impl Write<'_> {
-    /// Fails if the caller could no longer make the request. Other actors have no credential that could end.
+    /// Fails if the caller could no longer make the request; returns the end of the organization's audit chain, which is
+    /// read on the way. Other actors have no credential that could end.
     ///
     /// # Errors
     ///
     /// [`Error::OrganizationInactive`]; for a key [`Error::CallerRevoked`], [`Error::CallerExpired`],
     /// [`Error::CallerDisabled`] and [`Error::NonceSpent`]; for a user [`Error::SessionEnded`]; for both [`Error::GrantsChanged`].
-    pub(super) async fn require_live_actor(&self, within: &Organization) -> Result<(), Error> {
+    pub(super) async fn require_live_actor(
+        &self,
+        within: &Organization,
+    ) -> Result<Option<Link>, Error> {
         if self.by.actor.is_caller() && !within.is_active {
             return Err(Error::OrganizationInactive);
         }
         match &self.by.actor {
-            Actor::Key(guard) => self.require_live_key(within.id, guard).await,
-            Actor::Session(guard) => self.require_session(within.id, guard).await,
+            Actor::Key(guard) => self.require_live_key(within.id, guard).await.map(Some),
+            Actor::Session(guard) => self.require_session(within.id, guard).await.map(Some),
             Actor::Person(_)
             | Actor::Anonymous
             | Actor::LeakReport
             | Actor::Operator(_)
-            | Actor::System => Ok(()),
+            | Actor::System => Ok(None),
         }
     }
 
@@ -55,7 +59,7 @@ impl Write<'_> {
         &self,
         organization: OrganizationId,
         guard: &KeyGuard,
-    ) -> Result<(), Error> {
+    ) -> Result<Link, Error> {
         let now = self.store.clock.now();
         let mut query = Query::select();
         query
@@ -85,8 +89,10 @@ impl Write<'_> {
             account::Column::Id,
             service_account::Column::AccountId,
         );
+        chain_end::join(&mut query, organization);
         let row = self.transaction.query_one(&query).await?;
-        let behind = Behind::from_query_result(&row.ok_or(Error::CallerRevoked)?, "")?;
+        let row = row.ok_or(Error::CallerRevoked)?;
+        let behind = Behind::from_query_result(&row, "")?;
         if behind.revoked_at.is_some() || behind.deleted_at.is_some() {
             Err(Error::CallerRevoked)
         } else if !behind.service_account_is_active || !behind.account_is_active {
@@ -96,10 +102,10 @@ impl Write<'_> {
         } else if *behind.roles.0 != *guard.roles || *behind.permissions.0 != *guard.permissions {
             Err(Error::GrantsChanged)
         } else {
-            match guard.nonce {
-                None => Ok(()),
-                Some(nonce) => self.spend(nonce).await,
+            if let Some(nonce) = guard.nonce {
+                self.spend(nonce).await?;
             }
+            chain_end::read(&row)
         }
     }
 
@@ -107,21 +113,25 @@ impl Write<'_> {
         &self,
         organization: OrganizationId,
         session_guard: &SessionGuard,
-    ) -> Result<(), Error> {
-        let live = session::Entity::find_by_id(session_guard.session.uuid())
-            .filter(session::Column::OrganizationId.eq(organization.uuid()))
-            .filter(session::Column::EndedAt.is_null())
-            .count(&self.transaction)
-            .await?;
-        let person = user::Entity::find_by_id(session_guard.user.uuid())
-            .filter(user::Column::OrganizationId.eq(organization.uuid()))
-            .filter(user::Column::IsActive.eq(true))
-            .one(&self.transaction)
-            .await?;
-        match person {
-            Some(person) if live == 1 && person.role == session_guard.role => Ok(()),
-            Some(_) if live == 1 => Err(Error::GrantsChanged),
-            _ => Err(Error::SessionEnded),
+    ) -> Result<Link, Error> {
+        let mut query = Query::select();
+        query
+            .column(user::Column::Role.as_column_ref())
+            .from(session::Entity)
+            .and_where(session::Column::Id.eq(session_guard.session.uuid()))
+            .and_where(session::Column::OrganizationId.eq(organization.uuid()))
+            .and_where(session::Column::EndedAt.is_null())
+            .and_where(user::Column::Id.eq(session_guard.user.uuid()))
+            .and_where(user::Column::OrganizationId.eq(organization.uuid()))
+            .and_where(user::Column::IsActive.eq(true));
+        join(&mut query, user::Column::Id, session::Column::UserId);
+        chain_end::join(&mut query, organization);
+        let row = self.transaction.query_one(&query).await?;
+        let row = row.ok_or(Error::SessionEnded)?;
+        if row.try_get::<String>("", "role")? == session_guard.role {
+            chain_end::read(&row)
+        } else {
+            Err(Error::GrantsChanged)
         }
     }
 }

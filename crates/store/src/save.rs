@@ -1,20 +1,20 @@
 //! Saves records under their next version, with audit events.
 
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryTrait};
 use serde_json::Value;
 
 use super::Error;
 use super::audit::{Action, Changes, Entry};
 use super::record::{Audited, Versioned};
-use super::write::{Write, one_row};
+use super::write::Write;
 
 impl Write<'_> {
-    /// Writes the changes of a locked record under its next version, with the audit event. Does nothing without
-    /// changes.
+    /// Changes a locked record, under its next version, with the audit event; the database hears of it with the
+    /// commit, or by [`Self::apply`]. Does nothing without changes.
     ///
     /// # Errors
     ///
-    /// [`Error::Stale`] if the row has another version; [`Error::SlugTaken`].
+    /// Those of reading the audit chain.
     pub(super) async fn save<R: Versioned>(
         &mut self,
         action: Action,
@@ -26,18 +26,20 @@ impl Write<'_> {
             return Ok(before);
         }
         after.stamp(before.version().saturating_add(1), self.at());
-        let updated = <R::Row as ActiveModelTrait>::Entity::update_many()
+        let update = <R::Row as ActiveModelTrait>::Entity::update_many()
             .set(after.changeable())
             .filter(before.row())
-            .filter(R::VERSION.eq(before.version()))
-            .exec(&self.transaction)
-            .await?;
-        one_row(updated.rows_affected)?;
+            .filter(R::VERSION.eq(before.version()));
+        self.will_change(QueryTrait::into_query(update));
         self.record_update(action, &before, &after).await?;
         Ok(after)
     }
 
     /// As [`Self::save`], and commits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`] if the row has another version; [`Error::SlugTaken`].
     pub(super) async fn save_and_commit<R: Versioned>(
         mut self,
         action: Action,

@@ -1,7 +1,7 @@
 //! Service accounts of a tenant. Only lists that ask for deleted ones find them.
 
 use sea_orm::sea_query::ExprTrait as _;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, Select};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryTrait as _, Select};
 
 use super::audit::Action;
 use super::entity::{access_key, service_account};
@@ -127,9 +127,7 @@ impl TenantWriter<'_> {
             updated_at: at,
         };
         let row = service_account::ActiveModel::from(&service_account);
-        service_account::Entity::insert(row)
-            .exec_without_returning(&write.transaction)
-            .await?;
+        write.will_change(service_account::Entity::insert(row).into_query());
         let action = Action::Permission(Permission::CreateServiceAccount);
         write.record_creation(action, &service_account).await?;
         write.commit().await?;

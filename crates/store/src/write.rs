@@ -9,14 +9,19 @@ use parking_lot::Mutex;
 use sea_orm::ActiveValue::Set;
 use sea_orm::prelude::{Expr, Uuid};
 use sea_orm::sea_query::ExprTrait as _;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait as _, EntityTrait, IntoActiveModel as _, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait as _,
+};
 
-use super::audit::Entry;
+use super::audit::{Entry, bytes_of};
 use super::audit_heads::Head;
+use super::audit_mac::Link;
+use super::chain_end;
 use super::changes::ChangeFeed;
-use super::connect::Transaction;
+use super::connect::{Effect, Transaction};
 use super::contention::OrganizationPermit;
-use super::entity::{access_key, change, organization, stored_time};
+use super::entity::{access_key, audit_event, change, organization, stored_time};
 use super::lookup::lock;
 use super::{Error, Store, TenantReader, TenantWriter};
 use charter_budgets::Resource;
@@ -30,6 +35,10 @@ pub(super) struct Write<'a> {
     pub(super) transaction: Transaction,
     pub(super) by: &'a AuditContext,
     heads: Vec<Head>,
+    /// Ends of chains, as far as they are known.
+    links: Vec<(OrganizationId, Link)>,
+    /// Changes that the database has not heard of yet; each changes one row.
+    pending: Vec<Effect>,
     /// The organizations that it may change.
     locked: Mutex<Vec<OrganizationId>>,
     /// Bytes added to the database, by organization.
@@ -58,9 +67,10 @@ impl Store {
         by: &'a AuditContext,
     ) -> Result<(Write<'a>, Organization), Error> {
         let permit = self.writes.enter(id, self.wait_timeout).await?;
-        let write = self.begin_as(by, Some(permit)).await?;
+        let mut write = self.begin_as(by, Some(permit)).await?;
         let organization = write.lock_organization(id).await?;
-        write.require_live_actor(&organization).await?;
+        let link = write.require_live_actor(&organization).await?;
+        write.links.extend(link.map(|link| (id, link)));
         Ok((write, organization))
     }
 
@@ -76,6 +86,8 @@ impl Store {
             transaction,
             by,
             heads: Vec::new(),
+            links: Vec::new(),
+            pending: Vec::new(),
             locked: Mutex::default(),
             bytes: Vec::new(),
             started,
@@ -159,12 +171,42 @@ impl Write<'_> {
         organization: OrganizationId,
         entry: Entry,
     ) -> Result<(), Error> {
+        let link = self.take_link(organization).await?;
         let log = &self.store.audit;
-        let (head, bytes) = log
-            .append(&self.transaction, organization, self.by, entry)
-            .await?;
-        self.heads.push(head);
-        self.bytes.push((organization, bytes));
+        let event = log.event(organization.uuid(), &link, self.by, entry)?;
+        self.heads.push(Head::of(&event));
+        self.bytes.push((organization, bytes_of(&event)));
+        let link = Link::new(event.sequence, &event.mac)?;
+        self.links.push((organization, link));
+        self.will_change(audit_event::Entity::insert(event.into_active_model()).into_query());
+        Ok(())
+    }
+
+    async fn take_link(&mut self, organization: OrganizationId) -> Result<Link, Error> {
+        if let Some(known) = self.links.iter().position(|(of, _)| *of == organization) {
+            return Ok(self.links.swap_remove(known).1);
+        }
+        let query = chain_end::query(organization);
+        let row = self.transaction.query_one(&query).await?;
+        row.map_or(Ok(Link::ORIGIN), |row| chain_end::read(&row))
+    }
+
+    /// Changes one row with the commit at the latest.
+    pub(super) fn will_change(&mut self, effect: impl Into<Effect>) {
+        self.pending.push(effect.into());
+    }
+
+    /// Tells the database what has been changed so far.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`] if a guard found another row than was read; [`Error::SlugTaken`].
+    pub(super) async fn apply(&mut self) -> Result<(), Error> {
+        let effects = std::mem::take(&mut self.pending);
+        let expected = effects.len().try_into().unwrap_or(u64::MAX);
+        if expected > 0 && self.transaction.run_together(effects).await? != expected {
+            return Err(Error::Stale);
+        }
         Ok(())
     }
 
@@ -187,7 +229,8 @@ impl Write<'_> {
     /// Commits and publishes the new heads. Dropping a write before that rolls it back.
     pub(super) async fn commit(mut self) -> Result<(), Error> {
         let organizations = std::mem::take(self.locked.get_mut());
-        self.tell_other_processes(&organizations).await?;
+        self.tell_other_processes(&organizations);
+        self.apply().await?;
         let committed = {
             // A commit whose answer is lost may have happened, so cached rows are invalid.
             let _epoch = NextEpoch {
@@ -212,22 +255,18 @@ impl Write<'_> {
 
 impl Write<'_> {
     /// Leaves a row for each organization whose rows may have changed; they are read once it has committed.
-    async fn tell_other_processes(&self, organizations: &[OrganizationId]) -> Result<(), Error> {
-        let row = |id: Option<Uuid>| change::ActiveModel {
-            organization_id: Set(id),
-            ..Default::default()
-        };
-        let mut rows: Vec<_> = organizations
-            .iter()
-            .map(|id| row(Some(id.uuid())))
-            .collect();
-        if rows.is_empty() {
-            rows.push(row(None));
+    fn tell_other_processes(&mut self, organizations: &[OrganizationId]) {
+        let mut told: Vec<_> = organizations.iter().map(|id| Some(id.uuid())).collect();
+        if told.is_empty() {
+            told.push(None);
         }
-        change::Entity::insert_many(rows)
-            .exec_without_returning(&self.transaction)
-            .await?;
-        Ok(())
+        for organization_id in told {
+            let row = change::ActiveModel {
+                organization_id: Set(organization_id),
+                ..Default::default()
+            };
+            self.will_change(change::Entity::insert(row).into_query());
+        }
     }
 }
 

@@ -6,13 +6,23 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use parking_lot::Mutex;
 
 use charter_domain::id::{AccessKeyId, ServiceAccountId};
-use charter_domain::timestamp::Timestamp;
+use charter_domain::timestamp::{Timestamp, to_seconds};
 use charter_store::{self as store, Store};
+
+/// Keys after which what was written is forgotten.
+const WRITTEN_AT_ONCE: usize = 4_096;
 
 /// What has been used since the store last heard of it.
 #[derive(Debug, Default)]
 pub struct LastUsed {
-    pending: Mutex<HashMap<AccessKeyId, (ServiceAccountId, Timestamp)>>,
+    pending: Mutex<Pending>,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    keys: HashMap<AccessKeyId, (ServiceAccountId, Timestamp)>,
+    /// The latest use of any key of each, as long as one of its keys is pending or longer.
+    service_accounts: HashMap<ServiceAccountId, Timestamp>,
 }
 
 /// The minute in which a key was last used, as far as the store was told or will be.
@@ -42,7 +52,12 @@ impl LastUsed {
     ) {
         let minute = minute(now);
         if noted.0.load(Ordering::Relaxed) != minute {
-            self.pending.lock().insert(key, (service_account, now));
+            // Uses of one second are written together.
+            let at = to_seconds(now);
+            let mut pending = self.pending.lock();
+            pending.keys.insert(key, (service_account, at));
+            pending.service_accounts.insert(service_account, at);
+            drop(pending);
             noted.0.store(minute, Ordering::Relaxed);
         }
     }
@@ -50,7 +65,7 @@ impl LastUsed {
     /// The latest use of a key: what the store said, or what it has not heard yet.
     #[must_use]
     pub fn of_key(&self, key: AccessKeyId, stored: Option<Timestamp>) -> Option<Timestamp> {
-        let pending = self.pending.lock().get(&key).map(|(_, at)| *at);
+        let pending = self.pending.lock().keys.get(&key).map(|(_, at)| *at);
         stored.max(pending)
     }
 
@@ -61,13 +76,8 @@ impl LastUsed {
         id: ServiceAccountId,
         stored: Option<Timestamp>,
     ) -> Option<Timestamp> {
-        let pending = self.pending.lock();
-        let latest = pending
-            .values()
-            .filter(|(service_account, _)| *service_account == id)
-            .map(|(_, at)| *at)
-            .max();
-        stored.max(latest)
+        let pending = self.pending.lock().service_accounts.get(&id).copied();
+        stored.max(pending)
     }
 
     /// Writes what is pending; what cannot be written stays pending.
@@ -79,18 +89,22 @@ impl LastUsed {
         let batch: Vec<_> = self
             .pending
             .lock()
+            .keys
             .iter()
             .map(|(key, (service_account, at))| (*key, *service_account, *at))
             .collect();
-        if batch.is_empty() {
-            return Ok(());
-        }
-        store.touch_last_used(&batch).await?;
-        let mut pending = self.pending.lock();
-        for (key, _, written) in batch {
-            // A use noted while the batch was under way is newer and stays.
-            if pending.get(&key).is_some_and(|(_, at)| *at == written) {
-                pending.remove(&key);
+        for written in batch.chunks(WRITTEN_AT_ONCE) {
+            store.touch_last_used(written).await?;
+            let mut pending = self.pending.lock();
+            for (key, service_account, at) in written {
+                // A use noted while the batch was under way is newer and stays.
+                if pending.keys.get(key).is_some_and(|(_, noted)| noted == at) {
+                    pending.keys.remove(key);
+                }
+                let latest = pending.service_accounts.get(service_account);
+                if latest == Some(at) {
+                    pending.service_accounts.remove(service_account);
+                }
             }
         }
         Ok(())

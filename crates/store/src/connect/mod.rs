@@ -3,6 +3,7 @@
 
 mod connection;
 mod deadline;
+mod effects;
 mod group_commit;
 mod health;
 mod place;
@@ -15,6 +16,7 @@ mod sqlite_read_only;
 mod transaction;
 
 pub(super) use connection::Connection;
+pub(super) use effects::Effect;
 pub(super) use pools::Pools;
 pub(super) use presence::Presence;
 pub(super) use transaction::Transaction;

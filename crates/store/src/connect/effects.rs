@@ -1,0 +1,99 @@
+//! Changes that go to the database in one trip.
+
+use sea_orm::sea_query::{
+    CommonTableExpression, Expr, InsertStatement, Query, Returning, SelectStatement,
+    SubQueryStatement, UnionType, UpdateStatement, Values, WithClause, WithQuery,
+};
+use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, Statement};
+
+use super::transaction::Transaction;
+
+/// A statement that changes rows.
+#[derive(Debug, Clone)]
+pub(crate) enum Effect {
+    Insert(InsertStatement),
+    Update(UpdateStatement),
+}
+
+impl From<InsertStatement> for Effect {
+    fn from(insert: InsertStatement) -> Self {
+        Self::Insert(insert)
+    }
+}
+
+impl From<UpdateStatement> for Effect {
+    fn from(update: UpdateStatement) -> Self {
+        Self::Update(update)
+    }
+}
+
+impl Transaction {
+    /// Runs all of them, in one trip; returns the number of rows that they changed together. On PostgreSQL none sees
+    /// another's changes.
+    ///
+    /// # Errors
+    ///
+    /// The first that fails; then the transaction can only be dropped.
+    pub(crate) async fn run_together(&self, effects: Vec<Effect>) -> Result<u64, DbErr> {
+        match self.get_database_backend() {
+            DbBackend::Postgres => {
+                let query = as_one_query(effects);
+                let rows = self.query_all(&query).await?;
+                Ok(rows.len().try_into().unwrap_or(u64::MAX))
+            }
+            _ => Ok(self.execute_raw(as_script(effects)).await?.rows_affected()),
+        }
+    }
+}
+
+/// Statements that follow one another. The driver deals their values out in order.
+fn as_script(effects: Vec<Effect>) -> Statement {
+    let backend = DbBackend::Sqlite;
+    let (mut script, mut values) = (String::new(), Vec::new());
+    for effect in effects {
+        let statement = match &effect {
+            Effect::Insert(insert) => backend.build(insert),
+            Effect::Update(update) => backend.build(update),
+        };
+        if !script.is_empty() {
+            script.push_str("; ");
+        }
+        script.push_str(&statement.sql);
+        values.extend(
+            statement
+                .values
+                .into_iter()
+                .flat_map(|Values(values)| values),
+        );
+    }
+    Statement::from_sql_and_values(backend, script, values)
+}
+
+/// A query that has them as its common table expressions, and a row for each row that they change.
+fn as_one_query(effects: Vec<Effect>) -> WithQuery {
+    let mut with = WithClause::new();
+    let mut changed: Option<SelectStatement> = None;
+    for (number, effect) in effects.into_iter().enumerate() {
+        let name = format!("effect_{number}");
+        let one = || Returning::new().exprs([Expr::cust("1")]);
+        let statement = match effect {
+            Effect::Insert(mut insert) => {
+                SubQueryStatement::InsertStatement(insert.returning(one()).take())
+            }
+            Effect::Update(mut update) => {
+                SubQueryStatement::UpdateStatement(update.returning(one()).take())
+            }
+        };
+        let mut table = CommonTableExpression::new();
+        table.table_name(name.clone()).query(statement);
+        with.cte(table);
+        let rows = Query::select().expr(Expr::cust("1")).from(name).take();
+        match &mut changed {
+            None => changed = Some(rows),
+            Some(changed) => {
+                changed.union(UnionType::All, rows);
+            }
+        }
+    }
+    changed.unwrap_or_default().with(with)
+}
