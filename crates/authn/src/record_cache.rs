@@ -27,8 +27,17 @@ struct Entry<R> {
     epoch: u64,
 }
 
+impl<R> Clone for Entry<R> {
+    fn clone(&self) -> Self {
+        Self {
+            record: Arc::clone(&self.record),
+            epoch: self.epoch,
+        }
+    }
+}
+
 /// Records by key. The least recently used ones make room.
-pub(crate) struct RecordCache<K, R>(Cache<K, Arc<Entry<R>>>);
+pub(crate) struct RecordCache<K, R>(Cache<K, Entry<R>>);
 
 /// The store's epoch before a read.
 #[derive(Clone, Copy)]
@@ -40,7 +49,7 @@ const ENTRY_BYTES: usize = 256;
 impl<K: Hash + Eq + Send + Sync + 'static, R: Record> RecordCache<K, R> {
     /// Takes so many bytes of memory, about.
     pub(crate) fn new(capacity: u64) -> Self {
-        let weigh = |_: &K, entry: &Arc<Entry<R>>| {
+        let weigh = |_: &K, entry: &Entry<R>| {
             let bytes = entry.record.bytes().saturating_add(ENTRY_BYTES);
             bytes.try_into().unwrap_or(u32::MAX)
         };
@@ -59,7 +68,7 @@ impl<K: Hash + Eq + Send + Sync + 'static, R: Record> RecordCache<K, R> {
         let entry = self.0.get(key)?;
         changes
             .is_unchanged(entry.record.organization(), entry.epoch)
-            .then(|| Arc::clone(&entry.record))
+            .then_some(entry.record)
     }
 
     /// To be called before the rows are read.
@@ -68,6 +77,6 @@ impl<K: Hash + Eq + Send + Sync + 'static, R: Record> RecordCache<K, R> {
     }
 
     pub(crate) fn put(&self, key: K, record: Arc<R>, Reading(epoch): Reading) {
-        self.0.insert(key, Arc::new(Entry { record, epoch }));
+        self.0.insert(key, Entry { record, epoch });
     }
 }

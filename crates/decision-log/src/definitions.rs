@@ -2,7 +2,9 @@
 //! of a decision but its time, ids and context.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DefinitionKind {
@@ -50,12 +52,12 @@ impl DefinitionCounts {
     }
 }
 
-/// Assigns numbers to definitions. Texts are identified by two keyed hashes, for which no collision
-/// can be constructed.
+/// Assigns numbers to definitions. Texts are identified by a keyed hash of 128 bits, for which no collision can be
+/// constructed.
 pub(super) struct DefinitionWriter {
     numbers: DefinitionCounts,
-    known: HashMap<(u8, u64, u64), u32>,
-    hashers: (RandomState, RandomState),
+    known: HashMap<(u8, u128), u32>,
+    hasher: SipHasher13,
 }
 
 impl DefinitionWriter {
@@ -64,14 +66,15 @@ impl DefinitionWriter {
         Self {
             numbers,
             known: HashMap::new(),
-            hashers: (RandomState::new(), RandomState::new()),
+            hasher: SipHasher13::new_with_keys(random(), random()),
         }
     }
 
     /// The number of a text; `Err` with a new number if it must be defined first.
     pub(super) fn number(&mut self, defined: DefinitionKind, text: &str) -> Result<u32, u32> {
-        let (one, other) = &self.hashers;
-        let key = (defined as u8, one.hash_one(text), other.hash_one(text));
+        let mut hasher = self.hasher;
+        hasher.write(text.as_bytes());
+        let key = (defined as u8, hasher.finish128().as_u128());
         if let Some(number) = self.known.get(&key) {
             return Ok(*number);
         }
@@ -81,4 +84,9 @@ impl DefinitionWriter {
         self.known.insert(key, number);
         Err(number)
     }
+}
+
+/// As a hash table keys its hashes.
+fn random() -> u64 {
+    RandomState::new().hash_one(())
 }

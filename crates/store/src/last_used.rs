@@ -107,3 +107,36 @@ impl Store {
         Ok(used > 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: usize) -> Uuid {
+        Uuid::from_u128(number as u128)
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_timestamp(second, 0).expect("a time")
+    }
+
+    #[test]
+    fn the_latest_use_counts_and_uses_of_one_time_go_together() {
+        let uses = [(1, 5), (2, 7), (1, 7), (3, 5), (2, 6)];
+        let uses = uses.map(|(number, second)| (id(number), at(second)));
+        let expected = [(at(5), vec![id(3)]), (at(7), vec![id(1), id(2)])];
+        assert_eq!(rows_by_time(uses.into_iter()), expected.into());
+    }
+
+    #[test]
+    fn statements_have_few_sizes_and_all_rows() {
+        for count in 1..=1_024 {
+            let rows: Vec<Uuid> = (0..count).map(id).collect();
+            let padded: Vec<Uuid> = padded(&rows).collect();
+            assert!(SIZES.contains(&padded.len()), "{count}: {}", padded.len());
+            let (kept, repeated) = padded.split_at(count);
+            assert_eq!(kept, rows);
+            assert!(repeated.iter().all(|row| *row == id(count - 1)), "{count}");
+        }
+    }
+}

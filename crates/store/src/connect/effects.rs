@@ -97,3 +97,55 @@ fn as_one_query(effects: Vec<Effect>) -> WithQuery {
     }
     changed.unwrap_or_default().with(with)
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::Value;
+    use sea_orm::sea_query::ExprTrait as _;
+
+    use super::*;
+
+    fn effects() -> Vec<Effect> {
+        let update = Query::update()
+            .table("notes")
+            .value("text", "new")
+            .and_where(Expr::col("id").eq(7))
+            .take();
+        let insert = Query::insert()
+            .into_table("changes")
+            .columns(["note", "by"])
+            .values_panic([7.into(), "me".into()])
+            .take();
+        vec![update.into(), insert.into()]
+    }
+
+    fn values(statement: Statement) -> Vec<Value> {
+        statement.values.map_or_else(Vec::new, |values| values.0)
+    }
+
+    #[test]
+    fn statements_of_sqlite_follow_one_another_with_their_values() {
+        let script = as_script(effects());
+        assert_eq!(
+            script.sql,
+            r#"UPDATE "notes" SET "text" = ? WHERE "id" = ?; INSERT INTO "changes" ("note", "by") VALUES (?, ?)"#
+        );
+        let expected: [Value; 4] = ["new".into(), 7.into(), 7.into(), "me".into()];
+        assert_eq!(values(script), expected);
+    }
+
+    #[test]
+    fn postgres_gets_one_query_with_a_row_for_each_changed_one() {
+        let query = DbBackend::Postgres.build(&as_one_query(effects()));
+        assert_eq!(
+            query.sql,
+            concat!(
+                r#"WITH "effect_0" AS (UPDATE "notes" SET "text" = $1 WHERE "id" = $2 RETURNING 1) , "#,
+                r#""effect_1" AS (INSERT INTO "changes" ("note", "by") VALUES ($3, $4) RETURNING 1) "#,
+                r#"SELECT 1 FROM "effect_0" UNION ALL (SELECT 1 FROM "effect_1")"#
+            )
+        );
+        let expected: [Value; 4] = ["new".into(), 7.into(), 7.into(), "me".into()];
+        assert_eq!(values(query), expected);
+    }
+}
